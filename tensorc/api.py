@@ -1,0 +1,268 @@
+"""What users import: load a `.tc` file, compile it, call its functions, train it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from tensorc import compiler
+from tensorc.errors import CompileError, Diagnostic, Location, TensorcError
+from tensorc.frontend.dsl import ast, parser
+from tensorc.frontend.dsl import program as source
+from tensorc.frontend.dsl.ast_printer import print_ast
+from tensorc.frontend.dsl.irgen import generate
+from tensorc.ir.printer import print_module
+from tensorc.runtime import cpu
+from tensorc.runtime.function import CompiledFunction
+from tensorc.runtime.history import History
+from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
+from tensorc.runtime.shared import Shared
+from tensorc.runtime.training import train
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A `.tc` file, ready to call: its functions, its memory and its recipes.
+
+    `functions` compiles on first use: the functions that recipes name together, each
+    other one when it is asked for.
+    """
+
+    path: str
+    functions: "Functions"
+    shared: Mapping[str, Shared]
+    hypers: Mapping[str, source.HyperValue]
+    fits: tuple[FitRecipe, ...]
+    runs: tuple[RunRecipe, ...]
+
+    @property
+    def compile_seconds(self) -> float:
+        """The time spent compiling so far, in seconds."""
+        return self.functions.compile_seconds
+
+    def train(self, fit: FitRecipe | None = None) -> History:
+        """Run a `fit`, the first one by default; the program's memory changes."""
+        recipe = self.fits[0] if fit is None else fit
+        return train(self.functions, recipe, compile_seconds=self.compile_seconds)
+
+
+@dataclass
+class Functions(Mapping[str, CompiledFunction]):
+    """The compiled functions of a program, by name."""
+
+    source: source.Program
+    shared: Mapping[str, Shared]
+    together: tuple[str, ...]
+    options: compiler.Options
+    compile_seconds: float = 0.0
+    compiled: dict[str, CompiledFunction] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> CompiledFunction:
+        """Return a function, compiling it if need be; KeyError if there is none."""
+        if name not in self.compiled:
+            if name not in self.source.entries:
+                raise KeyError(name)
+            names = self.together if name in self.together else (name,)
+            self._compile([n for n in names if n not in self.compiled])
+        return self.compiled[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the functions."""
+        return iter(self.source.entries)
+
+    def __len__(self) -> int:
+        """Return the number of functions."""
+        return len(self.source.entries)
+
+    def _compile(self, names: list[str]) -> None:
+        start = time.perf_counter()
+        module = self.source.emit(names)
+        target = compiler.host_target()
+        artifact = compiler.compile_module(module, target, self.options)
+        library = cpu.link(artifact)
+        hypers = {
+            name: value
+            for name, value in self.source.hypers.items()
+            if isinstance(value, bool | int | float)
+        }
+        for info in artifact.functions:
+            function = CompiledFunction(info, library, self.shared, hypers)
+            self.compiled[info.name] = function
+        self.compile_seconds += time.perf_counter() - start
+
+
+def load(
+    path: str, settings: Mapping[str, str] | None = None, optimize: int = 2
+) -> Program:
+    """Return the program of a `.tc` file.
+
+    `settings` overrides hypers and fields of recipes by expressions of the language
+    ("0.1"). Raises `CompileError` with the diagnostics if the file is wrong.
+    """
+    program = _read(path, settings or {})
+    fits = tuple(_fit(r) for r in program.recipes if r.kind == "fit")
+    runs = tuple(_run(r) for r in program.recipes if r.kind == "run")
+    shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
+    named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
+    named += [r.function for r in runs]
+    together = tuple(n for n in program.entries if n in named)
+    options = compiler.Options(optimize)
+    functions = Functions(program, shared, together, options)
+    return Program(path, functions, shared, program.hypers, fits, runs)
+
+
+def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
+    """Return what is wrong with a file: syntax, types and shapes."""
+    try:
+        program = _read(path, settings)
+        module = program.emit()
+        compiler.lower(module, compiler.host_target(), "tensor")
+        for recipe in program.recipes:
+            _fit(recipe) if recipe.kind == "fit" else _run(recipe)
+    except TensorcError as error:
+        return list(error.diagnostics)
+    return []
+
+
+def emit(
+    path: str,
+    stage: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    optimize: int = 2,
+) -> str | bytes:
+    """Return a stage of a file: ast, tensor, structured, buffer, loop, llvm, asm, obj.
+
+    `function` restricts it to one function or step.
+    """
+    if stage == "ast":
+        return print_ast(parser.parse_file(path))
+    program = _read(path, settings)
+    if function is not None and function not in program.entries:
+        known = ", ".join(program.entries)
+        message = f"{path} has no function '{function}' with typed arguments"
+        hint = f"there are {known}" if known else "give its arguments types"
+        raise CompileError(Diagnostic("TC0306", message, hints=(hint,)))
+    module = program.emit(None if function is None else [function])
+    target = compiler.host_target()
+    options = compiler.Options(optimize)
+    if stage in compiler.STAGES:
+        return print_module(compiler.lower(module, target, stage))
+    if stage == "llvm":
+        return compiler.llvm_text(module, target)
+    if stage == "asm":
+        return compiler.assembly(module, target, options)
+    return compiler.compile_module(module, target, options).object
+
+
+def _read(path: str, settings: Mapping[str, str]) -> source.Program:
+    file = parser.parse_file(path)
+    parsed: dict[str, ast.Expression] = {
+        name: parser.parse_expression(text, f"--set {name}")
+        for name, text in settings.items()
+    }
+    return generate(file, parsed)
+
+
+_FIT_FIELDS = {
+    "batch": int,
+    "epochs": int,
+    "shuffle": bool,
+    "seed": int,
+    "every": int,
+}
+
+
+def _fit(recipe: source.Recipe) -> FitRecipe:
+    """Return a `fit` as the runtime reads it; diagnostics for what does not fit."""
+    options = dict(recipe.options)
+    for required in ("data", "batch", "step"):
+        if required not in options:
+            raise _wrong(recipe.location, f"fit: '{required} = …' is missing")
+    known = {"data", "step", "validate", "test", "stop", *_FIT_FIELDS}
+    for name in options:
+        if name not in known:
+            expected = ", ".join(sorted(known))
+            raise _wrong(recipe.location, f"fit has no field '{name}'", expected)
+    numbers = {
+        name: _typed(recipe, name, type_)
+        for name, type_ in _FIT_FIELDS.items()
+        if options.get(name) is not None
+    }
+    data = _call(recipe, "data", 'mnist("data/mnist")')
+    stop = _call(recipe, "stop", "patience(5000)") if options.get("stop") else None
+    return FitRecipe(
+        name=recipe.name,
+        data=DataCall(data.callee, data.arguments),
+        step=_function(recipe, "step") or "",
+        validate=_function(recipe, "validate"),
+        test=_function(recipe, "test"),
+        stop=None if stop is None else _patience(stop),
+        location=recipe.location,
+        **numbers,  # type: ignore[arg-type]  # the table above has their types
+    )
+
+
+def _wrong(location: Location, message: str, hint: str = "") -> CompileError:
+    hints = (hint,) if hint else ()
+    return CompileError(Diagnostic("TC0180", message, location, hints=hints))
+
+
+def _typed(recipe: source.Recipe, name: str, type_: type[T]) -> T:
+    value = recipe.options[name]
+    if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
+        wanted = "true or false" if type_ is bool else "an integer"
+        raise _wrong(recipe.location, f"fit: {name} must be {wanted}, got {value!r}")
+    return value
+
+
+def _call(recipe: source.Recipe, name: str, example: str) -> source.CallValue:
+    value = recipe.options[name]
+    if not isinstance(value, source.CallValue):
+        message = f"{recipe.kind}: {name} must be a call, got {value!r}"
+        raise _wrong(recipe.location, message, f"for example {name} = {example}")
+    return value
+
+
+def _function(recipe: source.Recipe, name: str) -> str | None:
+    value = recipe.options.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, source.FunctionRef):
+        message = f"fit: {name} must name a function or step, got {value!r}"
+        raise _wrong(recipe.location, message)
+    return value.name
+
+
+_PATIENCE_FIELDS = ("patience", "increase", "threshold")
+
+
+def _patience(call: source.CallValue) -> Patience:
+    if call.callee != "patience":
+        raise _wrong(call.location, f"fit: stop must be patience(…), got {call.callee}")
+    values = dict(zip(_PATIENCE_FIELDS, call.arguments, strict=False))
+    values.update(call.named)
+    for name, value in values.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if name not in _PATIENCE_FIELDS or not is_number:
+            message = f"patience takes numbers for {', '.join(_PATIENCE_FIELDS)}"
+            raise _wrong(call.location, f"{message}; got {name}={value!r}")
+    if "patience" not in values or len(call.arguments) > len(_PATIENCE_FIELDS):
+        raise _wrong(call.location, "patience takes 1 to 3 numbers")
+    return Patience(**values)  # type: ignore[arg-type]  # checked above
+
+
+def _run(recipe: source.Recipe) -> RunRecipe:
+    """Return a `run` as the runtime reads it."""
+    if "call" not in recipe.options:
+        raise _wrong(recipe.location, "run: 'call = f(…)' is missing")
+    call = _call(recipe, "call", "f(1)")
+    times = recipe.options.get("times", 1)
+    if not isinstance(times, int) or isinstance(times, bool) or times < 0:
+        raise _wrong(recipe.location, f"run: times must be an integer, got {times!r}")
+    if call.named:
+        raise _wrong(call.location, "run: arguments are given by position")
+    return RunRecipe(recipe.name, call.callee, call.arguments, times, recipe.location)

@@ -1,0 +1,126 @@
+"""What compiled code is, as data: the contract between compiler and runtime.
+
+An artifact is one object file and, for each compiled function, its signature, the
+guards to check at entry, the formula of its arena and the sites that may fail.
+The runtime needs nothing else: it does not know the IR.
+
+The entry of a function is `i32 symbol(i64* slots, i64 begin, i64 end)`; status 0 is
+success, `STATUS_INDEX` an index out of range. `slots` holds, in this order, one
+machine word each:
+
+  1. a pointer per argument (0-d arrays for scalars), shared ones are read and written;
+  2. a pointer per result (memory of the caller);
+  3. the arena (64-byte aligned, `arena` bytes);
+  4. the error record: four i64 (site, axis, index, size), owned by the caller;
+  5. one i64 per symbol, in the order of `symbols`.
+
+The epoch driver of a function is
+`i64 epoch_symbol(i64* slots, i64* strides, i64 first, i64 last, i32* stop, i32* status)`:
+for each batch i in [first, last) it adds i * strides[s] (bytes, or units for a symbol;
+mostly 0) to a private copy of slot s and calls the entry. It ends early when `*stop`
+is not 0 or the entry returns a status, which it stores, and returns the next batch
+(the failed batch itself after an error).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tensorc.errors import Location
+
+STATUS_OK = 0
+STATUS_INDEX = 1
+
+# A dimension: an integer, the name of a symbol, or (operator, operand, operand) with
+# "+", "*", "//" (floor), "min" and "max".
+DimExpr = int | str | tuple[str, "DimExpr", "DimExpr"]
+
+
+def evaluate_dim(expr: DimExpr, symbols: Mapping[str, int]) -> int:
+    """Return the value of a dimension where `symbols` gives the value of each symbol."""
+    if isinstance(expr, int):
+        return expr
+    if isinstance(expr, str):
+        return symbols[expr]
+    operator, left, right = expr
+    a, b = evaluate_dim(left, symbols), evaluate_dim(right, symbols)
+    match operator:
+        case "+":
+            return a + b
+        case "*":
+            return a * b
+        case "//":
+            return a // b
+        case "min":
+            return min(a, b)
+        case "max":
+            return max(a, b)
+        case _:
+            raise ValueError(f"dimension operator '{operator}'")
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a compiled function.
+
+    `kind` is "shared" (memory that the function may update), "input" (given at each
+    call) or "hyper" (a number with a default, given by name). `dtype` is the IR's
+    spelling ("f32", "i64", "i1"); `shape` has one DimExpr per axis.
+    """
+
+    name: str
+    kind: Literal["shared", "input", "hyper"]
+    dtype: str
+    shape: tuple[DimExpr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result: fresh memory of the caller. `name` may be empty."""
+
+    name: str
+    dtype: str
+    shape: tuple[DimExpr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """An equation between dimensions that must hold at entry."""
+
+    left: DimExpr
+    right: DimExpr
+    message: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in compiled code that can fail, and what it is in the source."""
+
+    op: str
+    location: Location
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInfo:
+    """Everything the runtime knows of one compiled function."""
+
+    name: str
+    symbol: str
+    epoch_symbol: str
+    arguments: tuple[Argument, ...]
+    results: tuple[Result, ...]
+    symbols: tuple[str, ...]
+    guards: tuple[Guard, ...]
+    arena: DimExpr
+    sites: tuple[Site, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Compiled code: position-independent object bytes and its functions by name."""
+
+    target: str
+    object: bytes
+    functions: tuple[FunctionInfo, ...]

@@ -1,0 +1,1 @@
+"""Back ends: from LOOP IR to text that a code generator reads."""

@@ -1,0 +1,1 @@
+"""The CPU: LLVM text and object code."""

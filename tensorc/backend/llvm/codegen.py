@@ -1,0 +1,125 @@
+"""From a LOOP module to machine code: targets, optimisation, object code.
+
+The text comes from `lower`; here LLVM parses, verifies, improves and encodes it. The
+code is position-independent, so that one object serves the JIT and a shared library.
+"""
+
+import os
+import re
+from functools import cache
+
+from llvmlite import binding as llvm
+
+from tensorc.backend.emit import EXTERNALS
+from tensorc.backend.llvm.lower import lower_module
+from tensorc.backend.llvm.symbols import undefined_symbols
+from tensorc.errors import InternalError
+from tensorc.ir.ops.builtin import Module
+from tensorc.target import Target
+
+
+@cache
+def host_target() -> Target:
+    """Return the description of the processor that we run on."""
+    features = llvm.get_host_cpu_features()
+    return Target(
+        "cpu",
+        llvm.get_process_triple(),
+        llvm.get_host_cpu_name(),
+        features.flatten(),
+        next((bits for name, bits in _WIDTHS if features.get(name)), 128),
+        os.cpu_count() or 1,
+    )
+
+
+_WIDTHS = (("avx512f", 512), ("avx2", 256))
+
+
+def emit_llvm(module: Module, target: Target) -> str:
+    """Return LLVM text for a module of the LOOP level.
+
+    Raises:
+        InternalError: an op has no lowering, or a function does not fit the ABI.
+    """
+    return lower_module(module, target)
+
+
+def emit_object(llvm_text: str, target: Target, optimize: int) -> bytes:
+    """Return object code for the text of `emit_llvm`; `optimize` is 0 to 3.
+
+    Raises:
+        InternalError: the text is not valid, or needs a library.
+    """
+    machine = _machine(target, optimize)
+    code: bytes = machine.emit_object(_optimized(llvm_text, machine, optimize))
+    needed = undefined_symbols(code) - EXTERNALS
+    if needed:
+        raise InternalError(f"the object needs {', '.join(sorted(needed))}", "llvm")
+    return code
+
+
+def emit_assembly(llvm_text: str, target: Target, optimize: int) -> str:
+    """Return assembly for the text of `emit_llvm`; `optimize` is 0 to 3.
+
+    Raises:
+        InternalError: the text is not valid.
+    """
+    machine = _machine(target, optimize)
+    text: str = machine.emit_assembly(_optimized(llvm_text, machine, optimize))
+    return text
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+def _machine(target: Target, optimize: int) -> llvm.TargetMachine:
+    _initialize()
+    described = llvm.Target.from_triple(target.triple)
+    return described.create_target_machine(
+        cpu=target.cpu,
+        features=target.features,
+        opt=optimize,
+        reloc="pic",
+        codemodel="default",
+    )
+
+
+def _optimized(
+    llvm_text: str, machine: llvm.TargetMachine, optimize: int
+) -> llvm.ModuleRef:
+    try:
+        module = llvm.parse_assembly(llvm_text)
+        module.verify()
+    except RuntimeError as error:
+        raise InternalError(f"LLVM rejects its text: {error}", "llvm") from error
+    _check_declarations(module)
+    module.data_layout = str(machine.target_data)
+    if optimize > 0:
+        _run_passes(module, machine, optimize)
+    return module
+
+
+def _check_declarations(module: llvm.ModuleRef) -> None:
+    """Reject calls out of the module; an unknown intrinsic would end the process."""
+    declared = {f.name for f in module.functions if f.is_declaration}
+    allowed = re.compile(r"llvm\.[a-z0-9.]+")
+    unknown = [n for n in declared - EXTERNALS if not allowed.fullmatch(n)]
+    if unknown:
+        raise InternalError(f"the text calls {', '.join(sorted(unknown))}", "llvm")
+
+
+def _run_passes(
+    module: llvm.ModuleRef, machine: llvm.TargetMachine, optimize: int
+) -> None:
+    # Vectors are explicit and hot loops unrolled by hand: what LLVM would add there
+    # costs compile time only.
+    options = llvm.create_pipeline_tuning_options(speed_level=optimize)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    options.loop_unrolling = False
+    options.loop_interleaving = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)

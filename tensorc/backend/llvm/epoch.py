@@ -1,0 +1,65 @@
+"""The epoch driver: the loop over batches around an entry (see `tensorc.artifact`)."""
+
+from tensorc.artifact import STATUS_OK
+from tensorc.backend.emit import (
+    LONG,
+    POINTER,
+    WORD,
+    LValue,
+    ModuleEmitter,
+    Parameter,
+    number,
+)
+
+_PARAMETERS = (
+    Parameter("slots", POINTER),
+    Parameter("strides", POINTER),
+    Parameter("first", LONG),
+    Parameter("last", LONG),
+    Parameter("stop", POINTER),
+    Parameter("status", POINTER),
+)
+
+
+def emit_epoch_driver(module: ModuleEmitter, symbol: str, words: int) -> None:
+    """Define `<symbol>__epoch` for an entry whose slots are so many words."""
+    emit = module.function(f"{symbol}__epoch", LONG, _PARAMETERS)
+    slots, strides, first, last, stop, status = emit.arguments
+    zero, one = number(LONG, 0), number(LONG, 1)
+    own = emit.alloca(LONG, words, 8)
+    head, poll, run = emit.label("batch"), emit.label("poll"), emit.label("run")
+    failed, following = emit.label("failed"), emit.label("next")
+    stopped = emit.label("stopped")
+    # Emitted before its definition, at the end of the loop.
+    counter = emit.alloca(LONG, 1, 8)
+    emit.store(first, counter, 8)
+    emit.branch(head)
+    emit.place(head)
+    batch = emit.load(LONG, counter, 8)
+    emit.branch_if(emit.compare("slt", batch, last), poll, stopped)
+    emit.place(poll)
+    # Another thread sets the word: it must be read anew for each batch.
+    word = emit.load(WORD, stop, 4, volatile=True)
+    emit.branch_if(emit.compare("eq", word, number(WORD, 0)), run, stopped)
+    emit.place(run)
+    loop = emit.begin_loop(zero, number(LONG, words), one, keep_rolled=True)
+
+    def word_of(table: LValue) -> LValue:
+        return emit.offset(LONG, table, loop.index)
+
+    stride = emit.load(LONG, word_of(strides), 8)
+    moved = emit.binary("mul", batch, stride)
+    base = emit.load(LONG, word_of(slots), 8)
+    emit.store(emit.binary("add", base, moved), word_of(own), 8)
+    emit.end_loop(loop, [])
+    result = emit.call(symbol, WORD, [own, zero, one])
+    good = emit.compare("eq", result, number(WORD, STATUS_OK))
+    emit.branch_if(good, following, failed)
+    emit.place(following)
+    emit.store(emit.binary("add", batch, one), counter, 8)
+    emit.branch(head)
+    emit.place(failed)
+    emit.store(result, status, 4)
+    emit.branch(stopped)
+    emit.place(stopped)
+    emit.ret(batch)

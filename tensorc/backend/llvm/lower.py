@@ -1,0 +1,236 @@
+"""LOOP IR to LLVM text: functions, control flow, calls, and the table of all rows.
+
+Every function becomes `i32 @name(ptr slots, i64 begin, i64 end)`; what the slots hold
+is said in `tensorc.artifact` for an entry. A kernel's slots hold its arguments but the
+last two, which are begin and end, and then the pointer to the error record.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from tensorc.artifact import STATUS_INDEX, STATUS_OK
+from tensorc.backend.emit import (
+    BOOL,
+    LONG,
+    POINTER,
+    VOID,
+    WORD,
+    FunctionEmitter,
+    LType,
+    LValue,
+    ModuleEmitter,
+    Parameter,
+    mangle,
+    number,
+)
+from tensorc.backend.llvm.epoch import emit_epoch_driver
+from tensorc.backend.llvm.memory import MEMORY_ROWS
+from tensorc.backend.llvm.microkernels import Tile, micro_kernel
+from tensorc.backend.llvm.scalars import SCALAR_ROWS
+from tensorc.backend.llvm.state import Close, Lower, Open, State, memory_type, scalar_of
+from tensorc.errors import InternalError
+from tensorc.ir.attributes import SymbolRef
+from tensorc.ir.core import Op, Value
+from tensorc.ir.opdef import TERMINATOR
+from tensorc.ir.ops import builtin, kernels, scf
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.types import INDEX, MemRefType, element_type
+from tensorc.target import Target
+
+KERNEL = "tc.kernel"  # the attribute of kernels; functions without it are entries
+
+_PARAMETERS = (
+    Parameter("slots", POINTER),
+    Parameter("begin", LONG),
+    Parameter("end", LONG),
+)
+_SLOT_BYTES = 8
+
+
+def lower_module(module: Module, target: Target) -> str:
+    """Return LLVM text for a module of the LOOP level.
+
+    Raises:
+        InternalError: an op has no row, or a function does not fit the ABI.
+    """
+    attributes = {"prefer-vector-width": str(target.vector_bits)}
+    emitter = ModuleEmitter(target.triple, attributes)
+    functions = {f.sym_name: f for f in module.functions}
+    for function in module.functions:
+        _lower_function(emitter, target, functions, function)
+        if not is_kernel(function):
+            words = len(function.body.block.arguments) + 1
+            emit_epoch_driver(emitter, mangle(function.sym_name), words)
+    return emitter.text()
+
+
+def is_kernel(function: Function) -> bool:
+    """Tell kernels from entries."""
+    return function.attributes.get(KERNEL) is True
+
+
+def _lower_function(
+    module: ModuleEmitter,
+    target: Target,
+    functions: Mapping[str, Function],
+    function: Function,
+) -> None:
+    emit = module.function(
+        mangle(function.sym_name), WORD, _PARAMETERS, internal=is_kernel(function)
+    )
+    values, record = _unpack(emit, function)
+    state = State(module, emit, target, functions, record, values)
+    _open_region(state, function.body.block.ops, lambda given: None)
+    _lower_regions(state)
+    emit.ret(number(WORD, STATUS_OK))
+
+
+def _unpack(
+    emit: FunctionEmitter, function: Function
+) -> tuple[dict[Value, LValue], LValue]:
+    """Load the slots; return the values of the arguments and the error record."""
+    slots, begin, end = emit.arguments
+    arguments = function.body.block.arguments
+    values: dict[Value, LValue] = {}
+    if is_kernel(function):
+        arguments, chunk = arguments[:-2], arguments[-2:]
+        values.update(zip(chunk, (begin, end), strict=True))
+        record_slot = len(arguments)
+    else:
+        # The record stands between the arena, the last memory, and the symbols.
+        record_slot = sum(isinstance(a.type, MemRefType) for a in arguments)
+        if any(isinstance(a.type, MemRefType) for a in arguments[record_slot:]):
+            raise InternalError(f"{function.sym_name}: memory after a symbol", "llvm")
+    for i, argument in enumerate(arguments):
+        is_memory = isinstance(argument.type, MemRefType)
+        if not is_memory and argument.type != INDEX:
+            detail = f"{function.sym_name}: an argument of type {argument.type}"
+            raise InternalError(detail, "llvm")
+        slot = i if is_kernel(function) or i < record_slot else i + 1
+        type_ = POINTER if is_memory else LONG
+        values[argument] = emit.load(type_, _slot(emit, slots, slot), _SLOT_BYTES)
+    record = emit.load(POINTER, _slot(emit, slots, record_slot), _SLOT_BYTES)
+    return values, record
+
+
+def _slot(emit: FunctionEmitter, slots: LValue, index: int) -> LValue:
+    return emit.offset(LONG, slots, number(LONG, index))
+
+
+# Regions are kept on a stack of our own, so nesting is not limited by Python's.
+
+
+def _open_region(state: State, ops: Sequence[Op], close: Close) -> None:
+    state.regions.append(Open(iter(ops), close))
+
+
+def _lower_regions(state: State) -> None:
+    while state.regions:
+        region = state.regions[-1]
+        op = next(region.ops)
+        if TERMINATOR in op.traits:
+            state.regions.pop()
+            region.close(state.operands(op))
+            continue
+        row = ROWS.get(type(op))
+        if row is None:
+            raise InternalError(f"no lowering of {op.name} at {op.location}", "llvm")
+        row(state, op)
+
+
+def _for(state: State, op: Op) -> None:
+    lower, upper, step, *initial = state.operands(op)
+    loop = state.emit.begin_loop(lower, upper, step, initial)
+    block = op.regions[0].block
+    inside = (loop.index, *loop.carried)
+    state.values.update(zip(block.arguments, inside, strict=True))
+
+    def close(following: list[LValue]) -> None:
+        results = state.emit.end_loop(loop, following)
+        state.values.update(zip(op.results, results, strict=True))
+
+    _open_region(state, block.ops, close)
+
+
+def _if(state: State, op: Op) -> None:
+    emit = state.emit
+    (condition,) = state.operands(op)
+    then, after = emit.label("then"), emit.label("after")
+    emit.branch_if(condition, then, after)
+    emit.place(then)
+
+    def close(_: list[LValue]) -> None:
+        emit.branch(after)
+        emit.place(after)
+
+    _open_region(state, op.regions[0].block.ops, close)
+
+
+def _call(state: State, op: Op) -> None:
+    emit = state.emit
+    reference = op.attribute("callee")
+    assert isinstance(reference, SymbolRef)
+    callee = state.functions.get(reference.name)
+    if callee is None or not is_kernel(callee):
+        detail = f"func.call at {op.location}: {reference} is no kernel"
+        raise InternalError(detail, "llvm")
+    *given, begin, end = state.operands(op)
+    words = [*given, state.record]
+    slots = emit.alloca(LONG, len(words), _SLOT_BYTES)
+    for i, word in enumerate(words):
+        emit.store(word, _slot(emit, slots, i), _SLOT_BYTES)
+    status = emit.call(mangle(reference.name), WORD, [slots, begin, end])
+    failed, passed = emit.label("failed"), emit.label("passed")
+    bad = emit.compare("ne", status, number(WORD, STATUS_OK))
+    emit.branch_if(bad, failed, passed)
+    emit.place(failed)
+    emit.ret(status)
+    emit.place(passed)
+
+
+def _fail(state: State, op: Op) -> None:
+    emit = state.emit
+    index, size = state.operands(op)
+    site, axis = op.attribute("site"), op.attribute("axis")
+    assert isinstance(site, int)
+    assert isinstance(axis, int)
+    words = (number(LONG, site), number(LONG, axis), index, size)
+    for i, word in enumerate(words):
+        emit.store(word, _slot(emit, state.record, i), _SLOT_BYTES)
+    emit.ret(number(WORD, STATUS_INDEX))
+    # Nothing comes here: what follows in the region is dead.
+    emit.place(emit.label("dead"))
+
+
+def _gemm_tile(state: State, op: Op) -> None:
+    emit = state.emit
+    a, a_at, b, b_at, c, c_at, count, columns, accumulate, *strides = state.operands(op)
+    element = element_type(op.operands[0].type)
+    a_strides = op.attribute("a_strides")
+    numbers = [op.attribute(n) for n in ("rows", "width", "b_stride", "c_stride")]
+    assert isinstance(a_strides, tuple)
+    rows, width, b_stride, c_stride = (n for n in numbers if isinstance(n, int))
+    tile = Tile(
+        LType(scalar_of(element)),
+        rows,
+        width,
+        (a_strides[0], a_strides[1], b_stride, c_stride),
+    )
+    name = micro_kernel(state.module, state.target, tile)
+    cell = memory_type(element)
+    places = [emit.offset(cell, p, at) for p, at in ((a, a_at), (b, b_at), (c, c_at))]
+    assert accumulate.type == BOOL
+    emit.call(name, VOID, [*places, count, columns, accumulate, *strides])
+
+
+ROWS: Mapping[type[Op], Lower] = MappingProxyType(
+    {
+        **SCALAR_ROWS,
+        **MEMORY_ROWS,
+        scf.For: _for,
+        scf.If: _if,
+        builtin.Call: _call,
+        kernels.Fail: _fail,
+        kernels.GemmTile: _gemm_tile,
+    }
+)

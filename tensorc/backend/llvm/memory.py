@@ -1,0 +1,172 @@
+"""Rows for memref and vector: loads, stores, masks and reductions."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from tensorc.backend.emit import FunctionEmitter, LType, LValue, lane_numbers, number
+from tensorc.backend.llvm.state import State, is_signed, memory_type, scalar_of, type_of
+from tensorc.errors import InternalError
+from tensorc.ir.attributes import Enum
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops import memory, vector
+from tensorc.ir.types import Element, MemRefType, VectorType, element_type
+
+_CACHE_LINE = 64
+
+
+def _cell(memref: Value) -> tuple[LType, int]:
+    """Return the type of an element in memory and its alignment."""
+    element = element_type(memref.type)
+    return memory_type(element), element.bytes
+
+
+def _to_register(emit: FunctionEmitter, value: LValue, element: Element) -> LValue:
+    if element.name != "i1":
+        return value
+    return emit.compare("ne", value, number(value.type, 0))
+
+
+def _to_memory(emit: FunctionEmitter, value: LValue) -> LValue:
+    return emit.cast("zext", value, "i8") if value.type.scalar == "i1" else value
+
+
+def _address(state: State, memref: Value, index: LValue) -> LValue:
+    return state.emit.offset(_cell(memref)[0], state.values[memref], index)
+
+
+def _alloca(state: State, op: Op) -> None:
+    type_ = op.result.type
+    assert isinstance(type_, MemRefType)
+    count = 1
+    for size in type_.shape:
+        count *= size or 0
+    cell, _ = _cell(op.result)
+    state.values[op.result] = state.emit.alloca(cell, count, _CACHE_LINE)
+
+
+def _view(state: State, op: Op) -> None:
+    source, offset = state.operands(op)[:2]
+    state.values[op.result] = state.emit.offset(LType("i8"), source, offset)
+
+
+def _reshape(state: State, op: Op) -> None:
+    state.values[op.result] = state.operands(op)[0]
+
+
+def _require_flat(op: Op, memref: Value) -> None:
+    if not isinstance(memref.type, MemRefType) or memref.type.rank != 1:
+        raise InternalError(f"{op.name} at {op.location} on {memref.type}", "llvm")
+
+
+def _load(state: State, op: Op) -> None:
+    _require_flat(op, op.operands[0])
+    cell, align = _cell(op.operands[0])
+    address = _address(state, op.operands[0], state.values[op.operands[1]])
+    value = state.emit.load(cell, address, align)
+    element = element_type(op.result.type)
+    state.values[op.result] = _to_register(state.emit, value, element)
+
+
+def _store(state: State, op: Op) -> None:
+    _require_flat(op, op.operands[1])
+    _, align = _cell(op.operands[1])
+    address = _address(state, op.operands[1], state.values[op.operands[2]])
+    value = _to_memory(state.emit, state.values[op.operands[0]])
+    state.emit.store(value, address, align)
+
+
+def _masked_load(state: State, op: Op) -> None:
+    memref = op.operands[0]
+    _, index, mask, other = state.operands(op)
+    address = _address(state, memref, index)
+    kept = _to_memory(state.emit, other)
+    value = state.emit.masked_load(address, mask, kept, _cell(memref)[1])
+    state.values[op.result] = _to_register(state.emit, value, element_type(memref.type))
+
+
+def _masked_store(state: State, op: Op) -> None:
+    memref = op.operands[0]
+    _, index, mask, value = state.operands(op)
+    address = _address(state, memref, index)
+    kept = _to_memory(state.emit, value)
+    state.emit.masked_store(kept, address, mask, _cell(memref)[1])
+
+
+def _gather(state: State, op: Op) -> None:
+    memref = op.operands[0]
+    _, index, offsets, mask, other = state.operands(op)
+    cell, align = _cell(memref)
+    base = _address(state, memref, index)
+    addresses = state.emit.offset(cell, base, offsets)
+    kept = _to_memory(state.emit, other)
+    value = state.emit.gather(addresses, mask, kept, align)
+    state.values[op.result] = _to_register(state.emit, value, element_type(memref.type))
+
+
+def _broadcast(state: State, op: Op) -> None:
+    type_ = op.result.type
+    assert isinstance(type_, VectorType)
+    (value,) = state.operands(op)
+    state.values[op.result] = state.emit.splat(value, type_.lanes)
+
+
+def _step(state: State, op: Op) -> None:
+    state.values[op.result] = lane_numbers(type_of(op.result.type))
+
+
+def _create_mask(state: State, op: Op) -> None:
+    (count,) = state.operands(op)
+    state.values[op.result] = first_lanes(
+        state.emit, count, type_of(op.result.type).lanes
+    )
+
+
+def first_lanes(emit: FunctionEmitter, count: LValue, lanes: int) -> LValue:
+    """Return the mask that is true in the first `count` lanes."""
+    # Clamped to i32, the comparison is as wide as the lanes it masks (64-bit lanes
+    # would take twice the registers).
+    most = emit.intrinsic("smin", count.type, count, number(count.type, lanes))
+    least = emit.intrinsic("smax", count.type, most, number(count.type, 0))
+    narrow = emit.splat(emit.cast("trunc", least, "i32"), lanes)
+    return emit.compare("slt", lane_numbers(narrow.type), narrow)
+
+
+def _reduction(state: State, op: Op) -> None:
+    values, acc = state.operands(op)
+    kind = op.attribute("kind")
+    assert isinstance(kind, Enum)
+    element = element_type(op.result.type)
+    emit, type_ = state.emit, acc.type
+    if kind.value == "add" and element.is_float:
+        # Without a flag this is the sum from left to right, starting with acc.
+        result = emit.intrinsic("vector.reduce.fadd", type_, acc, values)
+    elif kind.value == "add":
+        name = "or" if element.name == "i1" else "add"
+        part = emit.intrinsic(f"vector.reduce.{name}", type_, values)
+        result = emit.binary(name, acc, part)
+    elif kind.value == "maximumf":
+        part = emit.intrinsic("vector.reduce.fmaximum", type_, values)
+        result = emit.intrinsic("maximum", type_, acc, part)
+    else:
+        name = "smax" if is_signed(element) else "umax"
+        part = emit.intrinsic(f"vector.reduce.{name}", type_, values)
+        result = emit.intrinsic(name, LType(scalar_of(element)), acc, part)
+    state.values[op.result] = result
+
+
+MEMORY_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
+    {
+        memory.Alloca: _alloca,
+        memory.View: _view,
+        memory.Reshape: _reshape,
+        memory.Load: _load,
+        memory.Store: _store,
+        vector.Broadcast: _broadcast,
+        vector.Step: _step,
+        vector.CreateMask: _create_mask,
+        vector.MaskedLoad: _masked_load,
+        vector.MaskedStore: _masked_store,
+        vector.Gather: _gather,
+        vector.Reduction: _reduction,
+    }
+)

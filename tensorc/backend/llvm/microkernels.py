@@ -1,0 +1,229 @@
+"""The micro-kernels: a tile of a matrix product in registers (`tc.gemm_tile`).
+
+One function per tile shape, strides, element and target; it is called, not inlined, so
+a module holds each once. Accumulators are loop-carried native vectors; each step of k
+is a row of B in registers and, per row of the tile, one number of A spread over a
+vector and fused multiply-adds. Where `columns` is less than the width, a second copy of
+the code reads and writes under masks; nothing out of bounds is touched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tensorc.backend.emit import (
+    BOOL,
+    LONG,
+    POINTER,
+    VOID,
+    WORD,
+    FunctionEmitter,
+    LType,
+    LValue,
+    ModuleEmitter,
+    Parameter,
+    lane_numbers,
+    number,
+)
+from tensorc.ir.ops.kernels import DYNAMIC
+from tensorc.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """What a micro-kernel is specialised for; strides are a's row and k, b's, c's."""
+
+    scalar: LType
+    rows: int
+    width: int
+    strides: tuple[int, int, int, int]
+
+    @property
+    def symbol(self) -> str:
+        """The name of its function."""
+        strides = [f"{s}" if s != DYNAMIC else "n" for s in self.strides]
+        shape = f"{self.scalar.suffix}.{self.rows}x{self.width}"
+        return f"tc.gemm.{shape}.{'.'.join(strides)}".replace("-", "m")
+
+    @property
+    def align(self) -> int:
+        """The alignment of the matrices, in bytes."""
+        return self.scalar.bits // 8
+
+
+@dataclass
+class _Frame:
+    """The values that the parts of a micro-kernel share."""
+
+    emit: FunctionEmitter
+    tile: Tile
+    a: LValue
+    b: LValue
+    c: LValue
+    count: LValue
+    accumulate: LValue
+    a_rows: list[LValue]
+    a_step: LValue
+    b_step: LValue
+    c_rows: list[LValue]
+    starts: list[int]
+    types: list[LType]
+
+
+def micro_kernel(module: ModuleEmitter, target: Target, tile: Tile) -> str:
+    """Return the symbol of a tile's function; define it if the module lacks it."""
+    if tile.symbol in module.functions:
+        return tile.symbol
+    unknown = [i for i, s in enumerate(tile.strides) if s == DYNAMIC]
+    parameters = [
+        *(Parameter(name, POINTER, noalias=True) for name in ("a", "b", "c")),
+        Parameter("count", LONG),
+        Parameter("columns", LONG),
+        Parameter("accumulate", BOOL),
+        *(Parameter(f"stride{i}", LONG) for i in unknown),
+    ]
+    emit = module.function(tile.symbol, VOID, parameters, internal=True)
+    a, b, c, count, columns, accumulate, *given = emit.arguments
+    rest = iter(given)
+    strides = [next(rest) if s == DYNAMIC else number(LONG, s) for s in tile.strides]
+    frame = _Frame(
+        emit,
+        tile,
+        a,
+        b,
+        c,
+        count,
+        accumulate,
+        _multiples(emit, strides[0], tile.strides[0], tile.rows),
+        strides[1],
+        strides[2],
+        _multiples(emit, strides[3], tile.strides[3], tile.rows),
+        *_split(tile, target.vector_bits // tile.scalar.bits),
+    )
+    whole, part = emit.label("whole"), emit.label("part")
+    full = emit.compare("sge", columns, number(LONG, tile.width))
+    emit.branch_if(full, whole, part)
+    emit.place(whole)
+    _product(frame, [None] * len(frame.types))
+    emit.place(part)
+    _product(frame, _masks(frame, columns))
+    return tile.symbol
+
+
+def _split(tile: Tile, lanes: int) -> tuple[list[int], list[LType]]:
+    """Cut the width into native vectors: where each starts, and its type."""
+    starts = list(range(0, tile.width, lanes))
+    sizes = [min(lanes, tile.width - s) for s in starts]
+    return starts, [LType(tile.scalar.scalar, size) for size in sizes]
+
+
+def _multiples(
+    emit: FunctionEmitter, stride: LValue, known: int, rows: int
+) -> list[LValue]:
+    """Return the offset of each row: constants if the stride is one."""
+    if known != DYNAMIC:
+        return [number(LONG, known * i) for i in range(rows)]
+    zero = number(LONG, 0)
+    return [
+        emit.binary("mul", stride, number(LONG, i)) if i else zero for i in range(rows)
+    ]
+
+
+def _masks(frame: _Frame, columns: LValue) -> list[LValue | None]:
+    """Return per vector an integer vector that is negative in the lanes to use."""
+    emit = frame.emit
+    narrow = emit.cast("trunc", columns, "i32")
+    masks: list[LValue | None] = []
+    for start, type_ in zip(frame.starts, frame.types, strict=True):
+        integer = type_.of("i32")
+        left = emit.binary("sub", narrow, number(WORD, start))
+        below = emit.splat(left, type_.lanes)
+        inside = emit.compare("slt", lane_numbers(integer), below)
+        # As wide as the elements: what the processor's masked moves take. As i1 it
+        # would be widened anew in every step of the loop.
+        masks.append(emit.cast("sext", inside, f"i{type_.bits}"))
+    return masks
+
+
+def _product(frame: _Frame, masks: Sequence[LValue | None]) -> None:
+    """Emit the loop over k, the stores and the return."""
+    emit, tile, types = frame.emit, frame.tile, frame.types
+    zeros = [number(t, 0.0) for _ in range(tile.rows) for t in types]
+    loop = emit.begin_loop(
+        number(LONG, 0),
+        frame.count,
+        number(LONG, 1),
+        [frame.a, frame.b, *zeros],
+        keep_rolled=True,
+    )
+    a, b, *sums = loop.carried
+    right = [
+        _load(frame, b, start, type_, mask)
+        for start, type_, mask in zip(frame.starts, types, masks, strict=True)
+    ]
+    following: list[LValue] = []
+    for i, offset in enumerate(frame.a_rows):
+        place = emit.offset(tile.scalar, a, offset)
+        left = emit.load(tile.scalar, place, tile.align)
+        row = sums[i * len(types) : (i + 1) * len(types)]
+        following += [
+            _fma(emit, emit.splat(left, t.lanes), r, s)
+            for t, r, s in zip(types, right, row, strict=True)
+        ]
+    next_a = emit.offset(tile.scalar, a, frame.a_step)
+    next_b = emit.offset(tile.scalar, b, frame.b_step)
+    _, _, *totals = emit.end_loop(loop, [next_a, next_b, *following])
+    _write(frame, totals, masks)
+
+
+def _write(
+    frame: _Frame, totals: Sequence[LValue], masks: Sequence[LValue | None]
+) -> None:
+    """Store the tile, or add it to what is there."""
+    emit, count = frame.emit, len(frame.types)
+    add, put = emit.label("add"), emit.label("put")
+    emit.branch_if(frame.accumulate, add, put)
+    for label in (add, put):
+        emit.place(label)
+        for i, offset in enumerate(frame.c_rows):
+            row = emit.offset(frame.tile.scalar, frame.c, offset)
+            for j, (start, mask) in enumerate(zip(frame.starts, masks, strict=True)):
+                value = totals[i * count + j]
+                if label == add:
+                    before = _load(frame, row, start, value.type, mask)
+                    value = emit.binary("fadd", before, value)
+                _store(frame, row, start, value, mask)
+        emit.ret()
+
+
+def _fma(emit: FunctionEmitter, a: LValue, b: LValue, c: LValue) -> LValue:
+    if a.type.scalar != "half":
+        return emit.intrinsic("fma", a.type, a, b, c)
+    wide = [emit.cast("fpext", v, "float") for v in (a, b, c)]
+    value = emit.intrinsic("fma", wide[0].type, *wide)
+    return emit.cast("fptrunc", value, "half")
+
+
+def _chosen(emit: FunctionEmitter, mask: LValue) -> LValue:
+    return emit.compare("slt", mask, number(mask.type, 0))
+
+
+def _load(
+    frame: _Frame, row: LValue, start: int, type_: LType, mask: LValue | None
+) -> LValue:
+    emit, tile = frame.emit, frame.tile
+    place = emit.offset(tile.scalar, row, number(LONG, start))
+    if mask is None:
+        return emit.load(type_, place, tile.align)
+    other = number(type_, 0.0)
+    return emit.masked_load(place, _chosen(emit, mask), other, tile.align)
+
+
+def _store(
+    frame: _Frame, row: LValue, start: int, value: LValue, mask: LValue | None
+) -> None:
+    emit, tile = frame.emit, frame.tile
+    place = emit.offset(tile.scalar, row, number(LONG, start))
+    if mask is None:
+        emit.store(value, place, tile.align)
+    else:
+        emit.masked_store(value, place, _chosen(emit, mask), tile.align)

@@ -1,0 +1,69 @@
+"""What the lowering of one function knows, and how IR types are spelled in LLVM."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tensorc.backend.emit import (
+    FunctionEmitter,
+    LType,
+    LValue,
+    ModuleEmitter,
+)
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.builtin import Function
+from tensorc.ir.types import Element, Type, VectorType, element_type
+from tensorc.target import Target
+
+Close = Callable[[list[LValue]], None]
+
+
+@dataclass
+class Open:
+    """A region that is being lowered: the ops to come, and what its end does."""
+
+    ops: Iterator[Op]
+    close: Close
+
+
+@dataclass
+class State:
+    """The lowering of one function."""
+
+    module: ModuleEmitter
+    emit: FunctionEmitter
+    target: Target
+    functions: Mapping[str, Function]
+    record: LValue
+    values: dict[Value, LValue]
+    regions: list[Open] = field(default_factory=list)
+
+    def operands(self, op: Op) -> list[LValue]:
+        """Return what the operands were lowered to."""
+        return [self.values[v] for v in op.operands]
+
+
+Lower = Callable[[State, Op], None]
+
+_SCALARS = {"f16": "half", "f32": "float", "f64": "double", "index": "i64"}
+
+
+def scalar_of(element: Element) -> str:
+    """Return LLVM's scalar: integers have no sign, index is i64."""
+    return _SCALARS.get(element.name) or f"i{element.bits}"
+
+
+def type_of(type_: Type) -> LType:
+    """Return the type of a scalar or vector in registers."""
+    lanes = type_.lanes if isinstance(type_, VectorType) else 0
+    return LType(scalar_of(element_type(type_)), lanes)
+
+
+def memory_type(type_: Type) -> LType:
+    """Return the type of a scalar or vector in memory, where i1 is a byte."""
+    kept = type_of(type_)
+    return kept.of("i8") if kept.scalar == "i1" else kept
+
+
+def is_signed(element: Element) -> bool:
+    """Tell whether an integer's order and conversions are signed; booleans' are not."""
+    return element.is_integer and not element.is_unsigned

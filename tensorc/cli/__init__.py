@@ -1,0 +1,1 @@
+"""The command line: one module per verb, and one wrapper that maps errors to codes."""

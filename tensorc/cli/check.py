@@ -1,0 +1,25 @@
+"""`tensorc check`: find what is wrong in files, without generating code."""
+
+import sys
+
+import rich_click as click
+
+from tensorc import api
+from tensorc.cli.options import existing_file, settings_option
+from tensorc.cli.terminal import show
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE.tc…", nargs=-1, required=True)
+@settings_option
+def command(files: tuple[str, ...], settings: dict[str, str]) -> int:
+    """Check files: syntax, types and shapes. Says nothing if all is well."""
+    wrong = 0
+    for file in files:
+        diagnostics = api.check(existing_file(file), settings)
+        show(diagnostics)
+        wrong += sum(d.severity == "error" for d in diagnostics)
+    if wrong:
+        plural = "" if wrong == 1 else "s"
+        print(f"{wrong} error{plural}", file=sys.stderr)
+    return 1 if wrong else 0

@@ -1,0 +1,130 @@
+"""The `tensorc` command: its verbs, and how every run of it ends.
+
+Exit codes: 0 ok, 1 the user's program, data or call is wrong, 2 usage, 3 our bug,
+130 interrupted. A user never sees a traceback; TENSORC_DEBUG=1 shows it
+for a bug of ours.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+
+import rich_click as click
+
+from tensorc.cli.terminal import show
+from tensorc.errors import InternalError, TensorcError
+
+OK, USER_ERROR, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+
+# The modules behind the verbs load the compiler, so help must not import them.
+VERBS = {
+    "train": "Train what the `fit`s of a file describe.",
+    "run": "Call what the `run`s of a file describe, and print the results.",
+    "compile": "Compile a file, and write any stage of it.",
+    "check": "Check files: syntax, types and shapes.",
+}
+
+
+class Verbs(click.RichGroup):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the verbs, in the order of the help."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a stand-in that knows its name and one line of help."""
+        if cmd_name not in VERBS:
+            return None
+        return click.RichCommand(name=cmd_name, help=VERBS[cmd_name])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the real command that the arguments call."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(f"No such command '{args[0]}'. {_advice(args[0])}")
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in VERBS:
+            command = importlib.import_module(f"tensorc.cli.{name}").command
+        return name, command, rest
+
+
+def _advice(word: str) -> str:
+    if word.endswith(".tc"):
+        return f"Say what to do with the file: tensorc train {word}"
+    near = difflib.get_close_matches(word, VERBS, 1)
+    return f"Did you mean '{near[0]}'?" if near else f"There are {', '.join(VERBS)}."
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        version = metadata.version("tensorc")
+    except metadata.PackageNotFoundError:
+        version = "(not installed: run from its source)"
+    click.echo(f"tensorc {version}")
+    ctx.exit()
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def program() -> None:
+    """A tensor compiler: `.tc` model files become native code, and train."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; messages go to stderr."""
+    try:
+        result = program.main(
+            args=list(arguments), prog_name="tensorc", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except TensorcError as error:
+        show(error.diagnostics)
+        return USER_ERROR
+    except BrokenPipeError:
+        # The reader of our output has gone; Python still flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return USER_ERROR
+    except Exception as error:
+        _show_bug(error)
+        return BUG
+    return result if isinstance(result, int) else OK
+
+
+def main() -> None:
+    """Run `tensorc` with the arguments of the process, and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _show_bug(error: Exception) -> None:
+    if os.environ.get("TENSORC_DEBUG") == "1":
+        traceback.print_exception(error)
+    known = isinstance(error, InternalError)
+    text = str(error) if known else f"internal error: {type(error).__name__}: {error}"
+    print(text, file=sys.stderr)
+    print(
+        "this is a bug in tensorc; TENSORC_DEBUG=1 shows the traceback to report",
+        file=sys.stderr,
+    )

@@ -1,0 +1,96 @@
+"""Options that several verbs share, and the files that they name."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import rich_click as click
+
+from tensorc.errors import Diagnostic, TensorcError
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def _parse_settings(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    settings = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise click.BadParameter(f"'{value}' is not of the form NAME=VALUE")
+        settings[name.strip()] = text.strip()
+    return settings
+
+
+def settings_option(function: Function) -> Function:
+    """Add `--set NAME=VALUE`, which may be repeated: `settings: dict[str, str]`."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_parse_settings,
+        help="Set a hyper of the file, or a field of its fit: lr=0.1, batch=300.",
+    )(function)
+
+
+def optimize_option(function: Function) -> Function:
+    """Add `-O0` to `-O3`: `optimize: int`."""
+    return click.option(
+        "-O",
+        "optimize",
+        type=click.IntRange(0, 3),
+        default=2,
+        metavar="0..3",
+        help="How much to optimise: -O0 to -O3. The results are the same.",
+    )(function)
+
+
+def existing_file(path: str) -> str:
+    """Return the path of a program's file.
+
+    Raises:
+        TensorcError: it is no file (TC0901).
+    """
+    if not Path(path).is_file():
+        reason = "is a directory" if Path(path).is_dir() else "no such file"
+        raise TensorcError(Diagnostic("TC0901", f"{path}: {reason}"))
+    return path
+
+
+def check_output(path: str | None) -> None:
+    """Check, before the work, that there is a place for the output.
+
+    Raises:
+        TensorcError: the directory of `path` does not exist, or it is one (TC0902).
+    """
+    if path is None or path == "-":
+        return
+    if Path(path).is_dir():
+        raise TensorcError(Diagnostic("TC0902", f"{path}: is a directory"))
+    if not Path(path).absolute().parent.is_dir():
+        parent = Path(path).absolute().parent
+        raise TensorcError(
+            Diagnostic("TC0902", f"{path}: there is no directory {parent}")
+        )
+
+
+def write_output(path: str, content: str | bytes) -> None:
+    """Write text or bytes to a file, or to stdout if `path` is "-".
+
+    Raises:
+        TensorcError: the file cannot be written (TC0902).
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if path == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror or error}"
+        raise TensorcError(Diagnostic("TC0902", message)) from error

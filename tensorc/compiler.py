@@ -1,0 +1,210 @@
+"""The pipelines, and the one function that turns IR into an artifact.
+
+A pipeline is a literal tuple of passes, each from one level of the IR to another; the
+verifier runs after each level. What comes out at the end of a level is a stage that can
+be printed, parsed back and interpreted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tensorc.artifact import (
+    Argument,
+    Artifact,
+    DimExpr,
+    FunctionInfo,
+    Guard,
+    Result,
+    Site,
+)
+from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
+from tensorc.backend.llvm.codegen import host_target as host_target
+from tensorc.errors import InternalError, TensorcError, VerifyError
+from tensorc.ir.attributes import Dims, SymbolRef
+from tensorc.ir.dims import Dim, Symbol, symbols_of
+from tensorc.ir.functions import guards_of
+from tensorc.ir.ops.builtin import Call, Function, Module
+from tensorc.ir.ops.kernels import Fail
+from tensorc.ir.types import TensorType
+from tensorc.ir.verifier import verify
+from tensorc.passes.autodiff import AUTODIFF
+from tensorc.passes.base import Level, Pass, check_pipeline
+from tensorc.passes.bufferize import BUFFERIZE
+from tensorc.passes.cse import CSE
+from tensorc.passes.dce import DCE
+from tensorc.passes.expand_math import EXPAND_MATH
+from tensorc.passes.fuse import FUSE
+from tensorc.passes.plan_memory import PLAN_MEMORY
+from tensorc.passes.simplify import SIMPLIFY
+from tensorc.passes.stabilize import STABILIZE
+from tensorc.passes.to_loops import TO_LOOPS
+from tensorc.passes.to_structured import TO_STRUCTURED
+from tensorc.target import Target
+
+CPU: tuple[Pass, ...] = (
+    STABILIZE,  # before autodiff: the derivative of the stable form is stable
+    AUTODIFF,
+    SIMPLIFY,
+    CSE,  # merges the forward part of each derivative with the program's own
+    SIMPLIFY,  # what became equal may now cancel
+    DCE,
+    TO_STRUCTURED,
+    FUSE,
+    BUFFERIZE,
+    PLAN_MEMORY,
+    TO_LOOPS,
+    EXPAND_MATH,
+)
+STAGES = tuple(level.value for level in Level)
+
+check_pipeline(CPU)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to compile. `optimize` is LLVM's level, 0 to 3: it never changes results."""
+
+    optimize: int = 2
+
+
+def run_passes(
+    module: Module, target: Target, passes: Sequence[Pass], verify_each: bool = False
+) -> Module:
+    """Run a pipeline; verify where a level ends, or after each pass.
+
+    Raises `InternalError`, naming the pass, if a pass fails or makes invalid IR.
+    """
+    for number, pass_ in enumerate(passes):
+        try:
+            module = pass_.run(module, target)
+        except (TensorcError, InternalError):
+            raise
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise InternalError(detail, pass_.name) from error
+        last = number + 1 == len(passes)
+        if verify_each or last or passes[number + 1].writes != pass_.writes:
+            try:
+                verify(module, pass_.writes.value)
+            except VerifyError as error:
+                raise InternalError(f"invalid IR: {error}", pass_.name) from error
+    return module
+
+
+def lower(module: Module, target: Target, stage: str) -> Module:
+    """Return a module at the end of a stage: tensor, structured, buffer or loop.
+
+    The module itself is changed: it is used up.
+    """
+    return run_passes(module, target, passes_to(stage))
+
+
+def passes_to(stage: str) -> tuple[Pass, ...]:
+    """Return the passes up to the end of a stage."""
+    level = Level(stage)
+    numbers = [i for i, p in enumerate(CPU) if p.writes == level]
+    return CPU[: numbers[-1] + 1]
+
+
+def compile_module(module: Module, target: Target, options: Options) -> Artifact:
+    """Compile a module of the TENSOR level; it is used up."""
+    tensor = run_passes(module, target, passes_to("tensor"))
+    signatures = [_signature(function) for function in tensor.functions]
+    loops = run_passes(tensor, target, CPU[len(passes_to("tensor")) :])
+    functions = tuple(_complete(info, loops) for info in signatures)
+    code = emit_object(emit_llvm(loops, target), target, options.optimize)
+    return Artifact(target.name, code, functions)
+
+
+def llvm_text(module: Module, target: Target) -> str:
+    """Return the LLVM text of a TENSOR module; it is used up."""
+    return emit_llvm(lower(module, target, "loop"), target)
+
+
+def assembly(module: Module, target: Target, options: Options) -> str:
+    """Return the assembly of a TENSOR module; it is used up."""
+    return emit_assembly(llvm_text(module, target), target, options.optimize)
+
+
+def dim_expr(dim: Dim) -> DimExpr:
+    """Return a dimension as the runtime reads it."""
+    if isinstance(dim, int):
+        return dim
+    total: DimExpr | None = None
+    for atoms, factor in dim.terms:
+        term: DimExpr | None = None if factor == 1 and atoms else factor
+        for atom in atoms:
+            value: DimExpr
+            if isinstance(atom, Symbol):
+                value = atom.name
+            else:
+                operator = "//" if atom.kind == "floordiv" else atom.kind
+                value = (operator, dim_expr(atom.left), dim_expr(atom.right))
+            term = value if term is None else ("*", term, value)
+        assert term is not None
+        total = term if total is None else ("+", total, term)
+    assert total is not None
+    return total
+
+
+def _signature(function: Function) -> FunctionInfo:
+    """Return what a function takes and gives, before its lowering."""
+    block = function.body.block
+    arguments = []
+    symbols: dict[str, None] = {}
+    for i, argument in enumerate(block.arguments):
+        type_ = argument.type
+        assert isinstance(type_, TensorType)
+        info = function.argument_info(i)
+        kind = info.get("tc.kind")
+        assert kind in ("shared", "input", "hyper")
+        shape = tuple(dim_expr(d) for d in type_.shape)
+        name = str(info.get("tc.name"))
+        arguments.append(Argument(name, kind, type_.element.name, shape))  # type: ignore[arg-type]
+        for dim in type_.shape:
+            symbols.update(dict.fromkeys(symbols_of(dim)))
+    results = []
+    for i, value in enumerate(block.terminator.operands):
+        info = function.result_info(i)
+        type_ = value.type
+        assert isinstance(type_, TensorType)
+        if info.get("tc.updates") is None:
+            shape = tuple(dim_expr(d) for d in type_.shape)
+            name = str(info.get("tc.name") or "")
+            results.append(Result(name, type_.element.name, shape))
+    guards = tuple(
+        Guard(dim_expr(a), dim_expr(b), f"{a} = {b}", function.location)
+        for a, b in guards_of(function)
+    )
+    name = function.sym_name
+    epoch = f"{name}__epoch"
+    return FunctionInfo(
+        name, name, epoch, tuple(arguments), tuple(results), tuple(symbols), guards, 0, ()
+    )
+
+
+def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
+    """Add what only the lowered module knows: the arena and the sites."""
+    functions = {f.sym_name: f for f in loops.functions}
+    entry = functions[info.symbol]
+    sites: dict[int, Site] = {}
+    for call in entry.walk():
+        if not isinstance(call, Call):
+            continue
+        assert isinstance(call.callee, SymbolRef)
+        for op in functions[call.callee.name].walk():
+            if isinstance(op, Fail):
+                sites[op.site] = Site("index", op.location)
+    arena = entry.attributes["tc.arena"]
+    assert isinstance(arena, Dims)
+    return FunctionInfo(
+        info.name,
+        info.symbol,
+        info.epoch_symbol,
+        info.arguments,
+        info.results,
+        info.symbols,
+        info.guards,
+        dim_expr(arena.dims[0]),
+        tuple(sites[i] for i in sorted(sites)),
+    )

@@ -1,0 +1,107 @@
+"""Places in the user's source, diagnostics, and the error classes of every room.
+
+A user error is a `TensorcError` that carries one or more `Diagnostic`s; a fault of
+the compiler is an `InternalError`, which names the pass. The classes that NumPy's
+users expect (`IndexError`, `ValueError`, `TypeError`) are bases of the specific ones.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a user's file: 1-based line and columns, `end_column` exclusive.
+
+    `line` 0 means that the place is unknown. `end_line` is 0 for a place on one line.
+    """
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else "<unknown>"
+
+
+UNKNOWN = Location()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A secondary place of a diagnostic, with what is to be said there."""
+
+    location: Location
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One message to the user: what is wrong, where, and the way out.
+
+    `code` is stable ("TC0301"); `message` starts in lower case and has no final period;
+    `label` is what stands under the caret; `notes` and `hints` follow the source lines.
+    """
+
+    code: str
+    message: str
+    location: Location = UNKNOWN
+    label: str = ""
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        where = f"{self.location}: " if self.location.line else ""
+        return f"{where}{self.severity}[{self.code}]: {self.message}"
+
+
+class TensorcError(Exception):
+    """The user's program, data or call is wrong; carries the diagnostics to print."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("\n".join(str(d) for d in diagnostics))
+        self.diagnostics = diagnostics
+
+
+class CompileError(TensorcError):
+    """The source cannot be compiled."""
+
+
+class ShapeError(CompileError, ValueError):
+    """Sizes or ranks do not fit."""
+
+
+class DTypeError(CompileError, TypeError):
+    """Element types do not fit."""
+
+
+class DataError(TensorcError, ValueError):
+    """A data file is missing, damaged or of the wrong form."""
+
+
+class CallError(TensorcError, TypeError):
+    """A compiled function was called with arguments that do not fit."""
+
+
+class IndexOutOfRange(TensorcError, IndexError):
+    """Compiled code met an index outside its axis."""
+
+
+class VerifyError(TensorcError):
+    """IR breaks an invariant; the text names the op."""
+
+
+@dataclass
+class InternalError(Exception):
+    """A fault of the compiler itself: names the pass and, if written, the reproducer."""
+
+    message: str
+    pass_name: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        where = f" in pass '{self.pass_name}'" if self.pass_name else ""
+        return "\n".join([f"internal error{where}: {self.message}", *self.notes])

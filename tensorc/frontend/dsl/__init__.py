@@ -1,0 +1,1 @@
+"""The `.tc` language: `parse` makes the syntax tree that `irgen` turns into IR."""

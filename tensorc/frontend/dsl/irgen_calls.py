@@ -1,0 +1,277 @@
+"""Calls: of functions of the file, which are inlined, of the prelude, of types."""
+
+from collections.abc import Mapping, Sequence
+
+from tensorc.errors import CompileError, Label
+from tensorc.frontend.dsl import ast, habits
+from tensorc.frontend.dsl.irgen_context import Frame, operand_label
+from tensorc.frontend.dsl.irgen_errors import (
+    CALL,
+    NO_VALUE,
+    NOT_KNOWN,
+    error,
+    spelled,
+    suggestion,
+    with_labels,
+)
+from tensorc.frontend.dsl.irgen_grad import grad
+from tensorc.frontend.dsl.irgen_types import Wanted, fit
+from tensorc.frontend.dsl.values import (
+    BuiltinValue,
+    CastValue,
+    FunctionValue,
+    GradValue,
+    Known,
+    NoneValue,
+    NothingValue,
+    TupleValue,
+    describe,
+)
+from tensorc.frontend.elementwise import to_element
+from tensorc.frontend.library import REQUIRED, Composite
+from tensorc.frontend.operands import Literal, Scalar
+from tensorc.ir.dims import Poly
+
+_MAKERS: Mapping[str, str] = {"zeros": "0", "ones": "1", "empty": "0", "full": "0"}
+
+
+def call(frame: Frame, node: ast.Call) -> Known:
+    """Return the value of a call."""
+    maker = _maker(frame, node.callee)
+    if maker is not None:
+        raise _no_array(node, maker)
+    callee = frame.evaluate(node.callee)
+    match callee:
+        case FunctionValue():
+            return inline(frame, callee, node)
+        case BuiltinValue(name, composite):
+            return _prelude(frame, name, composite, node)
+        case GradValue():
+            return grad(frame, node)
+        case CastValue(element):
+            operand = frame.operand(_single(node))
+            frame.entry.builder.location = node.location
+            return to_element(frame.emitter, operand, element)
+        case _:
+            message = f"{describe(callee)} cannot be called"
+            raise error(CALL, message, node.callee.location)
+
+
+def _maker(frame: Frame, callee: ast.Expression) -> str | None:
+    """Return zeros, ones or their like, unless the file has a name like that."""
+    if isinstance(callee, ast.Name) and callee.name in _MAKERS:
+        return callee.name if frame.scope.find(callee.name) is None else None
+    return None
+
+
+def _no_array(node: ast.Call, maker: str) -> CompileError:
+    sizes = [a.value for a in node.arguments[:1]]
+    if sizes and isinstance(sizes[0], ast.Tuple):
+        sizes = list(sizes[0].elements)
+    habit = habits.SEMANTIC["zeros"]
+    return CompileError(
+        habits.diagnose(
+            habit,
+            node.location,
+            name=maker,
+            sizes=", ".join(spelled(s) or "n" for s in sizes) or "n",
+            value=_MAKERS[maker],
+        )
+    )
+
+
+def _single(node: ast.Call) -> ast.Expression:
+    if len(node.arguments) != 1 or node.arguments[0].name is not None:
+        raise error(CALL, "a cast takes one argument", node.location)
+    return node.arguments[0].value
+
+
+# Matching of arguments
+
+
+def match_arguments(
+    callee: str,
+    node: ast.Call,
+    names: Sequence[str],
+    required: Sequence[str],
+    declaration: Sequence[Label] = (),
+) -> dict[str, ast.Expression]:
+    """Return the argument expressions by parameter, in the order of the call."""
+    given: dict[str, ast.Expression] = {}
+    for i, argument in enumerate(node.arguments):
+        if argument.name is None and i >= len(names):
+            message = f"`{callee}` takes {count(len(names), 'argument')}, "
+            message += f"{len(node.arguments)} given"
+            raise error(CALL, message, argument.location, labels=declaration)
+        name = names[i] if argument.name is None else argument.name
+        if name not in names:
+            hints = suggestion(name, names)
+            message = f"`{callee}` has no argument `{name}`"
+            raise error(CALL, message, argument.location, *hints, labels=declaration)
+        if name in given:
+            message = f"the argument `{name}` of `{callee}` is given twice"
+            raise error(CALL, message, argument.location, labels=declaration)
+        given[name] = argument.value
+    missing = [n for n in required if n not in given]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        words = ", ".join(f"`{n}`" for n in missing)
+        message = f"`{callee}` misses the argument{plural} {words}"
+        raise error(CALL, message, node.location, labels=declaration)
+    return given
+
+
+def count(number_: int, noun: str) -> str:
+    """Return "1 argument", "2 arguments"."""
+    return f"{number_} {noun}{'' if number_ == 1 else 's'}"
+
+
+# Functions of the file
+
+
+def inline(frame: Frame, callee: FunctionValue, node: ast.Call) -> Known:
+    """Run a function's body here, with its formals bound to the arguments."""
+    function = callee.node
+    formals = {f.name: f for f in function.formals}
+    training, rest = frame.training, node
+    if isinstance(function, ast.Step):
+        message = f"`{callee.name}` is a step: only the outside calls it"
+        raise error(CALL, message, node.location, "make the shared part a function")
+    if "training" not in formals:
+        training, rest = _training(frame, node)
+    required = [f.name for f in function.formals if f.default is None]
+    label = Label(function.location, f"`{callee.name}` is declared here")
+    given = match_arguments(callee.name, rest, list(formals), required, [label])
+    values = {name: (frame.evaluate(value), value) for name, value in given.items()}
+    frame.entry.builder.location = node.location
+    inner = frame.enter(callee, training, node.location)
+    bind_arguments(inner, function.formals, values)
+    try:
+        result = run_body(inner, function)
+    except CompileError as failure:
+        place = Label(node.location, f"in this call of `{callee.name}`")
+        raise with_labels(failure, [place]) from None
+    return NothingValue(callee.name) if result is None else result
+
+
+def _training(frame: Frame, node: ast.Call) -> tuple[bool, ast.Call]:
+    """Take `training=false` out of a call."""
+    for argument in node.arguments:
+        if argument.name != "training":
+            continue
+        value = frame.evaluate(argument.value)
+        if not isinstance(value, Scalar) or not isinstance(value.number, bool):
+            message = "`training` is true or false, known while compiling"
+            raise error(NOT_KNOWN, message, argument.location)
+        rest = tuple([a for a in node.arguments if a is not argument])
+        return value.number, ast.Call(node.callee, rest, location=node.location)
+    return frame.training, node
+
+
+def bind_arguments(
+    frame: Frame,
+    formals: Sequence[ast.Formal],
+    values: Mapping[str, tuple[Known, ast.Expression]],
+) -> None:
+    """Bind formals to arguments or defaults; types are checked, sizes bound first."""
+    pairs: list[tuple[ast.Formal, Known, ast.Expression]] = []
+    for formal in formals:
+        if formal.name in values:
+            pairs.append((formal, *values[formal.name]))
+        elif formal.default is not None:
+            pairs.append((formal, frame.evaluate(formal.default), formal.default))
+    for formal, value, node in pairs:
+        if formal.type is None:
+            frame.scope.bind(formal.name, value, formal.location)
+            continue
+        wanted = Wanted(formal.type, f"the argument `{formal.name}`")
+        tensor = fit(frame, value, wanted, node)
+        frame.scope.bind(formal.name, tensor, formal.location)
+
+
+def run_body(frame: Frame, function: ast.Function | ast.Step) -> Known | None:
+    """Run a body and check its results."""
+    result = frame.execute(function.body)
+    if function.result is None:
+        return result
+    fields = function.result.fields
+    if result is None:
+        message = f"`{function.name}` must return {count(len(fields), 'value')}"
+        label = Label(function.result.location, "declared here")
+        raise error(NO_VALUE, message, function.location, labels=[label])
+    node = _returned(function)
+    values = result.elements if isinstance(result, TupleValue) else (result,)
+    if len(values) != len(fields):
+        message = f"`{function.name}` returns {count(len(values), 'value')}, "
+        message += f"{len(fields)} declared"
+        label = Label(function.result.location, "declared here")
+        raise error(NO_VALUE, message, node.location, labels=[label])
+    nodes = node.values if len(node.values) == len(fields) else (node,) * len(fields)
+    checked: list[Known] = []
+    for field, value, place in zip(fields, values, nodes, strict=True):
+        what = f"the result `{field.name}`" if field.name else "the result"
+        checked.append(fit(frame, value, Wanted(field.type, what), place))
+    return checked[0] if len(fields) == 1 else TupleValue(tuple(checked))
+
+
+def _returned(function: ast.Function | ast.Step) -> ast.Return:
+    """Return the last `return` of a body, for messages."""
+    stack: list[ast.Statement] = list(function.body)
+    while stack:
+        statement = stack.pop()
+        if isinstance(statement, ast.Return):
+            return statement
+        if isinstance(statement, ast.If):
+            stack.extend((*statement.then, *statement.otherwise))
+    return ast.Return((), location=function.location)
+
+
+# The prelude
+
+
+def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> Known:
+    names = [*composite.tensors, *composite.options]
+    required = [*composite.tensors]
+    required += [k for k, v in composite.options.items() if v is REQUIRED]
+    given = match_arguments(name, node, names, required)
+    tensors = {n: frame.operand(given[n]) for n in given if n in composite.tensors}
+    options = {
+        n: _option(frame, n, given[n]) for n in given if n in composite.options
+    }
+    frame.entry.builder.location = node.location
+    ordered = [tensors[n] for n in composite.tensors]
+    filled = {k: v for k, v in composite.options.items() if k not in options}
+    try:
+        return composite.function(frame.emitter, *ordered, **filled, **options)
+    except CompileError as failure:
+        labels = [operand_label(frame, given[n], tensors[n]) for n in composite.tensors]
+        raise with_labels(failure, labels) from None
+
+
+def _option(frame: Frame, name: str, node: ast.Expression) -> object:
+    """Return an option of a library function as a plain value."""
+    return _plain(frame, name, frame.evaluate(node), node)
+
+
+def _plain(frame: Frame, name: str, value: Known, node: ast.Expression) -> object:
+    if isinstance(value, NoneValue):
+        return None
+    if isinstance(value, TupleValue):
+        nodes = node.elements if isinstance(node, ast.Tuple) else None
+        parts = nodes or (node,) * len(value.elements)
+        return tuple(
+            [
+                _plain(frame, name, v, n)
+                for v, n in zip(value.elements, parts, strict=True)
+            ]
+        )
+    if isinstance(value, Literal) and value.kind == "int" and value.values.ndim == 1:
+        return tuple([int(v) for v in value.values])
+    if isinstance(value, Scalar) and isinstance(value.number, bool):
+        return value.number
+    size = frame.as_size(value, node, f"`{name}`")
+    if isinstance(size, Poly) and name in ("axis", "axes", "step", "keepdims"):
+        message = f"`{name}` must be known while compiling"
+        raise error(NOT_KNOWN, message, node.location)
+    return size
+

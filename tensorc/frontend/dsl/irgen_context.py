@@ -1,0 +1,306 @@
+"""What the IR generator knows while it walks: the file, the entry, the function.
+
+A `Unit` is a file, an `Entry` one function of the IR being built, a `Frame` one call of
+a source function inside it (calls are inlined). Expressions and statements are
+evaluated through tables that the unit holds, so that their modules need not import
+each other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tensorc.errors import CompileError, Label, Location
+from tensorc.frontend.dsl import ast
+from tensorc.frontend.dsl.irgen_errors import (
+    DEPTH,
+    NO_VALUE,
+    NOT_KNOWN,
+    SIZE_NAME,
+    UPDATE_ORDER,
+    error,
+    not_compiled,
+)
+from tensorc.frontend.dsl.program import Memory
+from tensorc.frontend.dsl.values import (
+    Broken,
+    FunctionValue,
+    Known,
+    MemoryRef,
+    NothingValue,
+    NotYet,
+    Scope,
+    describe,
+)
+from tensorc.frontend.elementwise import elementwise
+from tensorc.frontend.operands import (
+    Emitter,
+    Literal,
+    Operand,
+    Scalar,
+    Shape,
+    Tensor,
+)
+from tensorc.ir.attributes import make_dict
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim, Poly, as_symbol
+from tensorc.ir.functions import Parameter
+from tensorc.ir.ops.builtin import Function
+from tensorc.ir.ops.shape import Size
+from tensorc.ir.types import F32, F64, I64, Element, TensorType
+
+MAX_CALL_DEPTH = 64
+MAX_CALLS = 20_000
+MAX_OPS = 400_000
+
+Evaluate: TypeAlias = "Callable[[Frame, ast.Expression], Known]"
+Execute: TypeAlias = "Callable[[Frame, ast.Statement], Known | None]"
+
+
+@dataclass(eq=False)
+class Unit:
+    """A file: its scope, what it declares, and the tables that walk it."""
+
+    path: str
+    scope: Scope
+    expressions: Mapping[type, "Callable[[Frame, ast.Node], Known]"]
+    statements: Mapping[type, "Callable[[Frame, ast.Node], Known | None]"]
+    memories: dict[str, Memory] = field(default_factory=dict)
+    hypers: dict[str, Scalar] = field(default_factory=dict)
+    entries: dict[str, FunctionValue] = field(default_factory=dict)
+    default_float: Element = F32
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The new value of a memory, and where the step says so."""
+
+    value: Value
+    location: Location
+
+
+@dataclass(eq=False)
+class Entry:
+    """A function of the IR being built; its arguments grow with what it uses."""
+
+    unit: Unit
+    function: Function
+    builder: Builder
+    is_step: bool = False
+    constant: bool = False
+    inputs: dict[str, Value] = field(default_factory=dict)
+    shared: dict[str, Value] = field(default_factory=dict)
+    hypers: dict[str, Value] = field(default_factory=dict)
+    updates: dict[str, Updated] = field(default_factory=dict)
+    calls: int = 0
+    places: int = 0
+    emitter: Emitter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.emitter = Emitter(
+            self.builder,
+            self._hyper,
+            self._size,
+            elementwise,
+            self.unit.default_float,
+        )
+
+    def read(self, memory: Memory, location: Location) -> Value:
+        """Return the old value of a memory; after its update that is an error."""
+        if self.constant:
+            message = f"`{memory.name}` is memory: a formula over it is not a constant"
+            hint = "make it a function, which is computed at each call"
+            raise error(NOT_KNOWN, message, location, hint)
+        updated = self.updates.get(memory.name)
+        if updated is not None:
+            message = f"`{memory.name}` is read after its update"
+            hint = f"name the new value first: `{memory.name}1 = ...`, then "
+            hint += f"`{memory.name} <- {memory.name}1`"
+            label = Label(updated.location, "updated here")
+            raise error(UPDATE_ORDER, message, location, hint, labels=[label])
+        return self.argument_of(memory)
+
+    def argument_of(self, memory: Memory) -> Value:
+        """Return the argument that holds a memory."""
+        if memory.name not in self.shared:
+            self.shared[memory.name] = self._add(memory.type, memory.name)
+        return self.shared[memory.name]
+
+    def _hyper(self, name: str) -> Value:
+        if name not in self.hypers:
+            kind = self.unit.hypers[name].kind
+            type_ = TensorType((), F64 if kind == "float" else I64)
+            self.hypers[name] = self._add(type_, name)
+        return self.hypers[name]
+
+    def _add(self, type_: TensorType, name: str) -> Value:
+        return self.function.regions[0].block.add_argument(type_, name)
+
+    def _size(self, name: str) -> Value:
+        """Return the size that a symbol stands for, read off an argument."""
+        for value in (*self.inputs.values(), *self.shared.values()):
+            assert isinstance(value.type, TensorType)
+            shape = self.emitter.resolve(value.type.shape)
+            for axis, dim in enumerate(shape):
+                if as_symbol(dim) == name:
+                    return self.builder.value(Size, value, axis=axis)
+        message = f"the size `{name}` stands alone in no argument's type"
+        raise error(SIZE_NAME, message, self.builder.location)
+
+    def arrange(self) -> list[Parameter]:
+        """Order the arguments: memory as declared, inputs, hypers as declared."""
+        groups = (
+            ("shared", self.shared, list(self.unit.memories)),
+            ("input", self.inputs, list(self.inputs)),
+            ("hyper", self.hypers, list(self.unit.hypers)),
+        )
+        block = self.function.regions[0].block
+        block.arguments.clear()
+        parameters = []
+        for kind, values, order in groups:
+            for name in order:
+                if name not in values:
+                    continue
+                value = values[name]
+                value.index = len(block.arguments)
+                block.arguments.append(value)
+                attributes = make_dict(**{"tc.name": name, "tc.kind": kind})
+                parameters.append(Parameter(value.type, name, attributes))
+        return parameters
+
+
+@dataclass(eq=False)
+class Frame:
+    """One call of a source function: its names, and whether it trains."""
+
+    entry: Entry
+    scope: Scope
+    training: bool
+    function: ast.Function | ast.Step | None = None
+    caller: "Frame | None" = None
+    depth: int = 0
+    any_dims: Shape | None = None
+    new_sizes: bool = False
+
+    @property
+    def unit(self) -> Unit:
+        """The file."""
+        return self.entry.unit
+
+    @property
+    def emitter(self) -> Emitter:
+        """Where ops go."""
+        return self.entry.emitter
+
+    def evaluate(self, node: "ast.Expression") -> Known:
+        """Return the value of an expression; its ops get the expression's place."""
+        builder = self.entry.builder
+        before, builder.location = builder.location, node.location
+        result = self.unit.expressions[type(node)](self, node)
+        builder.location = before
+        return result
+
+    def execute(self, statements: "Sequence[ast.Statement]") -> Known | None:
+        """Run statements; return what a `return` gives, or None."""
+        table = self.unit.statements
+        for statement in statements:
+            self.entry.builder.location = statement.location
+            result = table[type(statement)](self, statement)
+            if result is not None:
+                return result
+        return None
+
+    def operand(self, node: "ast.Expression") -> Operand:
+        """Return the value of an expression that must be a number or tensor."""
+        return self.as_operand(self.evaluate(node), node)
+
+    def as_operand(self, value: Known, node: ast.Node) -> Operand:
+        """Return a value as a number or tensor: memory is read."""
+        if isinstance(value, Tensor | Scalar | Literal):
+            return value
+        if isinstance(value, MemoryRef):
+            return Tensor(self.entry.read(value.memory, node.location))
+        if isinstance(value, NothingValue):
+            message = f"`{value.name}` returns nothing, a value is needed here"
+            raise error(NO_VALUE, message, node.location)
+        message = f"a number or tensor is needed here, this is {describe(value)}"
+        raise error(NO_VALUE, message, node.location)
+
+    def size(self, node: "ast.Expression", what: str) -> Dim:
+        """Return the value of an expression that must be a size: known, an integer."""
+        value = self.evaluate(node)
+        return self.as_size(value, node, what)
+
+    def as_size(self, value: Known, node: ast.Node, what: str) -> Dim:
+        """Return a value as a size; errors say `what` it is for."""
+        if isinstance(value, Tensor | MemoryRef | Literal):
+            message = f"{what} must be known while compiling, this is {describe(value)}"
+            raise error(NOT_KNOWN, message, node.location)
+        if isinstance(value, Scalar):
+            known = value.number
+            if isinstance(known, Poly):
+                return self.entry.builder.constraints.resolve(known)
+            if isinstance(known, int) and not isinstance(known, bool):
+                return known
+            if known is None:
+                message = f"{what} must be known while compiling"
+                raise error(NOT_KNOWN, message, node.location)
+        message = f"{what} is an integer, this is {describe(value)}"
+        hint = ("for sizes write `//`",) if isinstance(value, Scalar) else ()
+        raise error(NO_VALUE, message, node.location, *hint)
+
+    def use(self, value: Known, location: Location) -> Known:
+        """Return the value of a name, unless it is of the kinds that only report."""
+        if isinstance(value, Broken):
+            raise CompileError
+        if isinstance(value, NotYet):
+            raise not_compiled(value.what, location)
+        return value
+
+    def is_running(self, node: ast.Node) -> bool:
+        """Tell whether a function is being called already: it would be recursive."""
+        frame: Frame | None = self
+        while frame is not None:
+            if frame.function is node:
+                return True
+            frame = frame.caller
+        return False
+
+    def enter(self, function: FunctionValue, training: bool, at: Location) -> "Frame":
+        """Return the frame of a call; refuse recursion and runaway programs."""
+        entry = self.entry
+        if self.is_running(function.node):
+            message = f"`{function.name}` calls itself: there is no recursion"
+            label = Label(function.node.location, "this function")
+            raise error(DEPTH, message, at, "write a loop", labels=[label])
+        entry.calls += 1
+        too_big = len(entry.builder.block.ops) > MAX_OPS
+        if self.depth >= MAX_CALL_DEPTH or entry.calls > MAX_CALLS or too_big:
+            message = "the calls in this function are nested too deep or too many"
+            raise error(DEPTH, message, at)
+        return Frame(
+            entry,
+            Scope(function.scope),
+            training,
+            function.node,
+            self,
+            self.depth + 1,
+        )
+
+
+def operand_label(frame: Frame, node: ast.Expression, value: Known) -> Label:
+    """Return a label that says what an operand is, and where it was declared."""
+    text = describe(_resolved(frame, value))
+    found = frame.scope.find(node.name) if isinstance(node, ast.Name) else None
+    if found is not None and found.location.line:
+        text += f", declared at {found.location.file}:{found.location.line}"
+    return Label(node.location, text)
+
+
+def _resolved(frame: Frame, value: Known) -> Known:
+    """Return a tensor whose type has all that is known put in, for messages."""
+    if isinstance(value, Tensor):
+        shape = frame.emitter.shape(value)
+        value.value.type = type(value.type)(shape, value.type.element)
+    return value

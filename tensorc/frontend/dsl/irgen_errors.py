@@ -1,0 +1,138 @@
+"""The codes of the IR generator's diagnostics, and how they are made."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from tensorc.errors import CompileError, Diagnostic, Label, Location
+from tensorc.frontend.dsl import ast
+
+NOT_COMPILED = "TC0190"
+SIZES = "TC0301"
+TYPES = "TC0302"
+UNKNOWN_NAME = "TC0303"
+TWICE = "TC0304"
+CALL = "TC0305"
+UPDATE_ORDER = "TC0306"
+UPDATE_PLACE = "TC0307"
+GRADIENT = "TC0308"
+NOT_KNOWN = "TC0309"
+ASSERTION = "TC0310"
+DEPTH = "TC0311"
+INDEX = "TC0312"
+RECIPE = "TC0313"
+SETTING = "TC0314"
+NUMBER = "TC0315"
+SIZE_NAME = "TC0316"
+NO_VALUE = "TC0317"
+COUNT = "TC0318"
+
+CODES: Mapping[str, str] = {
+    NOT_COMPILED: "the language has it, this version does not compile it yet",
+    SIZES: "sizes or ranks do not fit",
+    TYPES: "element types do not fit",
+    UNKNOWN_NAME: "a name that stands for nothing here",
+    TWICE: "a name is declared twice",
+    CALL: "a call whose arguments do not fit the function",
+    UPDATE_ORDER: "memory is read or updated again after its update in a step",
+    UPDATE_PLACE: "memory is changed outside a step",
+    GRADIENT: "a derivative that does not exist",
+    NOT_KNOWN: "something must be known while compiling and is not",
+    ASSERTION: "an assertion does not hold",
+    DEPTH: "functions call themselves, or too deep, or too often",
+    INDEX: "an index or slice does not fit",
+    RECIPE: "an option of a recipe is wrong or missing",
+    SETTING: "a setting that the program does not have",
+    NUMBER: "a number does not exist or does not fit its type",
+    SIZE_NAME: "a size in a type that has no value",
+    NO_VALUE: "a value of another kind is needed here",
+    COUNT: "as many targets as values are needed",
+}
+
+
+def error(
+    code: str,
+    message: str,
+    location: Location,
+    *hints: str,
+    label: str = "",
+    labels: Sequence[Label] = (),
+    notes: Sequence[str] = (),
+) -> CompileError:
+    """Return a compile error with one diagnostic."""
+    return CompileError(
+        Diagnostic(
+            code, message, location, label, tuple(labels), tuple(notes), tuple(hints)
+        )
+    )
+
+
+def not_compiled(what: str, location: Location, *hints: str) -> CompileError:
+    """Return the error that something is parsed and not yet compiled."""
+    message = f"{what} is parsed but not compiled yet"
+    return error(NOT_COMPILED, message, location, *hints)
+
+
+def with_labels(
+    failure: CompileError, labels: Sequence[Label], *hints: str
+) -> CompileError:
+    """Return an error whose diagnostics have more labels, and perhaps hints."""
+    diagnostics = [
+        dataclasses.replace(
+            d, labels=(*d.labels, *labels), hints=(*d.hints, *hints)
+        )
+        for d in failure.diagnostics
+    ]
+    return type(failure)(*diagnostics)
+
+
+def moved(failure: CompileError, location: Location) -> CompileError:
+    """Return an error at another place."""
+    return type(failure)(
+        *[dataclasses.replace(d, location=location) for d in failure.diagnostics]
+    )
+
+
+def suggestion(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return a hint that names the nearest of the known names, if one is near."""
+    names = list(known)
+    same = [k for k in names if k.lower() == name.lower()]
+    near = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return (f"did you mean `{near[0]}`?",) if near else ()
+
+
+def spelled(node: ast.Node) -> str:
+    """Return a simple expression as written: `W.T`, `x[0]`; "" for others."""
+    match node:
+        case ast.Name(name):
+            return name
+        case ast.Number(_, text):
+            return text
+        case ast.Field(operand, name):
+            inner = spelled(operand)
+            return f"{inner}.{name}" if inner else ""
+        case _:
+            return ""
+
+
+class Reports:
+    """Diagnostics so far: each place is reported once."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self._seen: set[tuple[str, Location]] = set()
+
+    def add(self, failure: CompileError) -> None:
+        """Take over the diagnostics of an error."""
+        for diagnostic in failure.diagnostics:
+            key = (diagnostic.code, diagnostic.location)
+            if key not in self._seen:
+                self._seen.add(key)
+                self.diagnostics.append(diagnostic)
+
+    def check(self) -> None:
+        """Raise what was reported, in source order."""
+        if self.diagnostics:
+            place = [(d.location.line, d.location.column) for d in self.diagnostics]
+            order = sorted(range(len(place)), key=place.__getitem__)
+            raise CompileError(*[self.diagnostics[i] for i in order])

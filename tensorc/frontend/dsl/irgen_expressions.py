@@ -1,0 +1,340 @@
+"""Expressions: one function for each kind of node, in a table."""
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import numpy as np
+
+from tensorc.errors import CompileError, ShapeError
+from tensorc.frontend.dsl import ast, habits
+from tensorc.frontend.dsl.irgen_calls import call
+from tensorc.frontend.dsl.irgen_context import Frame, operand_label
+from tensorc.frontend.dsl.irgen_errors import (
+    INDEX,
+    NO_VALUE,
+    NOT_KNOWN,
+    UNKNOWN_NAME,
+    error,
+    moved,
+    not_compiled,
+    spelled,
+    suggestion,
+    with_labels,
+)
+from tensorc.frontend.dsl.irgen_types import element_of_name
+from tensorc.frontend.dsl.values import (
+    BuiltinValue,
+    CastValue,
+    GradValue,
+    Known,
+    MemoryRef,
+    NoneValue,
+    Text,
+    TupleValue,
+    describe,
+)
+from tensorc.frontend.elementwise import elementwise
+from tensorc.frontend.indexing import At, Index, NewAxis, Part, Rest, take
+from tensorc.frontend.library import NOT_YET, PRELUDE, matmul, transpose
+from tensorc.frontend.operands import (
+    Literal,
+    Operand,
+    Scalar,
+    Tensor,
+    number,
+    strong,
+)
+
+BINARY: Mapping[str, str] = {
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "div",
+    "//": "floordiv",
+    "%": "mod",
+    "**": "pow",
+}
+COMPARE: Mapping[str, str] = {
+    "==": "eq",
+    "!=": "ne",
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+}
+_METHODS = {"T", "shape"}
+
+
+def name(frame: Frame, node: ast.Name) -> Known:
+    """Return what a name stands for: the file's own names win over the prelude's."""
+    found = frame.scope.find(node.name)
+    if found is not None:
+        return frame.use(found.value, node.location)
+    if node.name == "training":
+        return number(frame.training)
+    if node.name == "grad":
+        return GradValue()
+    if node.name in PRELUDE:
+        return BuiltinValue(node.name, PRELUDE[node.name])
+    if node.name == "params":
+        raise not_compiled("a group", node.location, "name the params one by one")
+    if node.name in NOT_YET:
+        raise not_compiled(f"the library's `{node.name}`", node.location)
+    known = [*frame.scope.all_names(), "training", "grad", *PRELUDE, *NOT_YET]
+    hints = suggestion(node.name, known)
+    raise error(UNKNOWN_NAME, f"unknown name `{node.name}`", node.location, *hints)
+
+
+def number_(frame: Frame, node: ast.Number) -> Known:
+    """Return a literal, which has no type yet."""
+    return number(node.value)
+
+
+def string(frame: Frame, node: ast.String) -> Known:
+    """Return a text."""
+    return Text(node.value)
+
+
+def constant(frame: Frame, node: ast.Constant) -> Known:
+    """Return true, false or none."""
+    return NoneValue() if node.value is None else number(node.value)
+
+
+def cast_(frame: Frame, node: ast.Cast) -> Known:
+    """Return a dtype."""
+    return CastValue(element_of_name(frame.unit, node.dtype, node.location))
+
+
+def negative(frame: Frame, node: ast.Negative) -> Known:
+    """Return -x."""
+    return elementwise(frame.emitter, "neg", [frame.operand(node.operand)])
+
+
+def not_(frame: Frame, node: ast.Not) -> Known:
+    """Return not x."""
+    return elementwise(frame.emitter, "not", [frame.operand(node.operand)])
+
+
+def binary(frame: Frame, node: ast.Binary) -> Known:
+    """Return lhs op rhs; an error shows both operands."""
+    lhs, rhs = frame.operand(node.lhs), frame.operand(node.rhs)
+    frame.entry.builder.location = node.location
+    try:
+        if node.op == "@":
+            return matmul(frame.emitter, lhs, rhs)
+        return elementwise(frame.emitter, BINARY[node.op], [lhs, rhs])
+    except CompileError as failure:
+        labels = [operand_label(frame, *p) for p in ((node.lhs, lhs), (node.rhs, rhs))]
+        hints = _matmul_hint(frame, node, lhs, rhs) if node.op == "@" else ()
+        failure = with_labels(failure, labels, *hints)
+        raise moved(failure, node.op_location) from None
+
+
+def _matmul_hint(
+    frame: Frame, node: ast.Binary, lhs: Operand, rhs: Operand
+) -> tuple[str, ...]:
+    """Propose to transpose the right operand if that would fit."""
+    if not isinstance(lhs, Tensor) or not isinstance(rhs, Tensor):
+        return ()
+    left, right = frame.emitter.shape(lhs), frame.emitter.shape(rhs)
+    if len(right) != 2 or not left or left[-1] != right[-1]:
+        return ()
+    names = spelled(node.lhs), spelled(node.rhs)
+    if not names[1]:
+        return ("transpose the right operand",)
+    what = "weight" if _is_memory(frame, node.rhs) else "right operand"
+    formula = f"{names[0]} @ {names[1]}.T" if names[0] else f"... @ {names[1]}.T"
+    return (f"transpose the {what}: {formula}",)
+
+
+def _is_memory(frame: Frame, node: ast.Expression) -> bool:
+    found = frame.scope.find(node.name) if isinstance(node, ast.Name) else None
+    return found is not None and isinstance(found.value, MemoryRef)
+
+
+def compare(frame: Frame, node: ast.Compare) -> Known:
+    """Return a chain of comparisons; each operand is computed once."""
+    operands = [frame.operand(o) for o in node.operands]
+    frame.entry.builder.location = node.location
+    result: Operand | None = None
+    for i, sign in enumerate(node.ops):
+        pair = operands[i : i + 2]
+        try:
+            link = elementwise(frame.emitter, COMPARE[sign], pair)
+        except CompileError as failure:
+            sides = zip(node.operands[i : i + 2], pair, strict=True)
+            labels = [operand_label(frame, n, v) for n, v in sides]
+            raise with_labels(failure, labels) from None
+        if result is not None:
+            link = elementwise(frame.emitter, "and", [result, link])
+        result = link
+    assert result is not None
+    return result
+
+
+def logical(frame: Frame, node: ast.Logical) -> Known:
+    """Return a and b, a or b: elementwise; known operands decide at once."""
+    result = frame.operand(node.operands[0])
+    for other in node.operands[1:]:
+        decides = isinstance(result, Scalar) and result.number is (node.op == "or")
+        if decides:
+            return result
+        value = frame.operand(other)
+        frame.entry.builder.location = node.location
+        result = elementwise(frame.emitter, node.op, [result, value])
+    return result
+
+
+# Fields and items
+
+
+def field(frame: Frame, node: ast.Field) -> Known:
+    """Return x.T or x.shape; everything else is a function."""
+    value = frame.evaluate(node.operand)
+    if isinstance(value, MemoryRef | Tensor | Literal | Scalar):
+        operand = frame.as_operand(value, node.operand)
+        if node.name == "T":
+            return transpose(frame.emitter, operand)
+        if node.name == "shape":
+            return _shape(frame, operand)
+        raise _no_field(node)
+    message = f"`.{node.name}` of {describe(value)}"
+    raise error(NO_VALUE, f"{message} means nothing", node.location)
+
+
+def _shape(frame: Frame, operand: Operand) -> TupleValue:
+    shape = frame.emitter.shape(strong(frame.emitter, operand))
+    return TupleValue(tuple(number(d) for d in shape))
+
+
+def _no_field(node: ast.Field) -> CompileError:
+    known = node.name in PRELUDE or node.name in NOT_YET
+    if known:
+        operand = spelled(node.operand) or "x"
+        habit = habits.SEMANTIC["method"]
+        diagnostic = habits.diagnose(
+            habit, node.location, name=node.name, operand=operand
+        )
+        return CompileError(diagnostic)
+    hints = suggestion(node.name, [*_METHODS, *PRELUDE])
+    message = f"a tensor has no `.{node.name}`"
+    return error(UNKNOWN_NAME, message, node.location, *hints)
+
+
+def item(frame: Frame, node: ast.Item) -> Known:
+    """Return x[indices]."""
+    value = frame.evaluate(node.operand)
+    if isinstance(value, TupleValue):
+        return _element(frame, value, node)
+    x = strong(frame.emitter, frame.as_operand(value, node.operand))
+    indices = [_index(frame, i) for i in node.indices]
+    frame.entry.builder.location = node.location
+    try:
+        return take(frame.emitter, x, indices)
+    except CompileError as failure:
+        label = operand_label(frame, node.operand, x)
+        raise with_labels(failure, [label]) from None
+
+
+def _element(frame: Frame, value: TupleValue, node: ast.Item) -> Known:
+    if len(node.indices) != 1 or isinstance(node.indices[0], ast.Slice | ast.AnyDims):
+        raise error(INDEX, "a tuple takes one index", node.location)
+    index = frame.size(node.indices[0], "the index of a tuple")
+    count = len(value.elements)
+    if not isinstance(index, int):
+        message = "the index of a tuple must be known while compiling"
+        raise error(NOT_KNOWN, message, node.location)
+    if not -count <= index < count:
+        message = f"index {index} is out of range for {count} elements"
+        raise error(INDEX, message, node.indices[0].location)
+    return value.elements[index]
+
+
+def _index(frame: Frame, node: ast.Index) -> Index:
+    if isinstance(node, ast.AnyDims):
+        return Rest()
+    if isinstance(node, ast.Slice):
+        return _slice(frame, node)
+    value = frame.evaluate(node)
+    if isinstance(value, NoneValue):
+        return NewAxis()
+    if isinstance(value, Scalar):
+        return At(frame.as_size(value, node, "an index"))
+    return strong(frame.emitter, frame.as_operand(value, node))
+
+
+def _slice(frame: Frame, node: ast.Slice) -> Part:
+    start, stop = (
+        None if n is None else frame.size(n, "a bound of a slice")
+        for n in (node.start, node.stop)
+    )
+    step = 1 if node.step is None else frame.size(node.step, "the step of a slice")
+    if not isinstance(step, int):
+        message = "the step of a slice must be known while compiling"
+        raise error(NOT_KNOWN, message, node.location)
+    return Part(start, stop, step)
+
+
+# Tuples and lists
+
+
+def tuple_(frame: Frame, node: ast.Tuple) -> Known:
+    """Return several values."""
+    return TupleValue(tuple([frame.evaluate(e) for e in node.elements]))
+
+
+def list_(frame: Frame, node: ast.List) -> Known:
+    """Return an array of numbers without a type; tensors are not stacked yet."""
+    parts = [_list_element(frame, e) for e in node.elements]
+    shapes = sorted({p.shape for p in parts})
+    if len(shapes) > 1:
+        message = f"the elements of a list have different shapes: {list(shapes[0])} "
+        message += f"and {list(shapes[1])}"
+        failure = error("TC0301", message, node.location)
+        raise ShapeError(*failure.diagnostics)
+    array = np.stack(parts) if parts else np.zeros(0)
+    return Literal(array)
+
+
+def _list_element(frame: Frame, node: ast.Expression) -> np.ndarray:  # type: ignore[type-arg]
+    value = frame.evaluate(node)
+    if isinstance(value, Literal):
+        return value.values
+    if isinstance(value, Scalar) and value.source is None:
+        plain = value.number
+        if isinstance(plain, int) and plain.bit_length() > 63:
+            raise error("TC0315", f"{plain} does not fit int", node.location)
+        if isinstance(plain, bool | int | float):
+            return np.asarray(plain)
+    if isinstance(value, Tensor | MemoryRef | Scalar):
+        raise not_compiled("a list of values that are not plain numbers", node.location)
+    message = f"a list holds numbers, this is {describe(value)}"
+    raise error(NO_VALUE, message, node.location)
+
+
+def each(frame: Frame, node: ast.Each) -> Known:
+    """Refuse a comprehension for now."""
+    raise not_compiled("a list made with `for`", node.location)
+
+
+EXPRESSIONS: Mapping[type, Callable[[Frame, ast.Node], Known]] = cast(
+    "Mapping[type, Callable[[Frame, ast.Node], Known]]",
+    {
+        ast.Name: name,
+        ast.Number: number_,
+        ast.String: string,
+        ast.Constant: constant,
+        ast.Cast: cast_,
+        ast.Negative: negative,
+        ast.Not: not_,
+        ast.Binary: binary,
+        ast.Compare: compare,
+        ast.Logical: logical,
+        ast.Field: field,
+        ast.Call: call,
+        ast.Item: item,
+        ast.Tuple: tuple_,
+        ast.List: list_,
+        ast.Each: each,
+    },
+)

@@ -1,0 +1,252 @@
+"""Statements: one function for each kind of node, in a table.
+
+Each returns what a `return` in it gives, or None if the body goes on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from tensorc.errors import CompileError, Label
+from tensorc.frontend.dsl import ast, habits
+from tensorc.frontend.dsl.irgen_context import Frame, Updated
+from tensorc.frontend.dsl.irgen_errors import (
+    ASSERTION,
+    COUNT,
+    NO_VALUE,
+    NOT_KNOWN,
+    UNKNOWN_NAME,
+    UPDATE_ORDER,
+    UPDATE_PLACE,
+    error,
+    not_compiled,
+    suggestion,
+)
+from tensorc.frontend.dsl.irgen_types import Wanted, fit
+from tensorc.frontend.dsl.program import Memory
+from tensorc.frontend.dsl.values import (
+    FunctionValue,
+    Known,
+    MemoryRef,
+    NothingValue,
+    Tensor,
+    TupleValue,
+    describe,
+)
+from tensorc.frontend.operands import Scalar, spell_type
+from tensorc.ir.dims import Dim, Poly
+
+
+def bind(frame: Frame, node: ast.Bind) -> None:
+    """Name values: x = e, h, c = f(x)."""
+    values = spread(frame, node.targets, node.values)
+    for target, (value, place) in zip(node.targets, values, strict=True):
+        if not isinstance(target, ast.Name):
+            raise _no_part(frame, target)
+        if isinstance(value, NothingValue):
+            message = f"`{value.name}` returns nothing, a value is needed here"
+            raise error(NO_VALUE, message, place.location)
+        bind_local(frame, target.name, value, target)
+
+
+def bind_local(frame: Frame, name: str, value: Known, node: ast.Node) -> None:
+    """Give a local name a value; memory does not change by `=`."""
+    found = frame.scope.find(name)
+    if found is not None and isinstance(found.value, MemoryRef):
+        habit = habits.SEMANTIC["bind-memory"]
+        raise CompileError(habits.diagnose(habit, node.location, name=name))
+    if isinstance(value, MemoryRef):
+        # The name keeps the old value, whatever the step does to the memory later.
+        value = Tensor(frame.entry.read(value.memory, node.location))
+    frame.scope.bind(name, value, node.location)
+
+
+def _no_part(frame: Frame, target: ast.Target) -> CompileError:
+    if isinstance(target, ast.Item):
+        return not_compiled("`x[i] = v`", target.location)
+    message = "only a name can be given a value by `=`"
+    return error(NO_VALUE, message, target.location)
+
+
+def spread(
+    frame: Frame, targets: Sequence[ast.Target], values: Sequence[ast.Expression]
+) -> list[tuple[Known, ast.Expression]]:
+    """Return a value for each target: as many, or one with several results."""
+    if len(values) == 1 and len(targets) > 1:
+        value = frame.evaluate(values[0])
+        found = value.elements if isinstance(value, TupleValue) else (value,)
+        pairs = [(v, values[0]) for v in found]
+    else:
+        pairs = [(frame.evaluate(v), v) for v in values]
+    if len(pairs) != len(targets):
+        message = f"{len(targets)} names for {len(pairs)} values"
+        if len(targets) == 1:
+            message = f"1 name for {len(pairs)} values"
+        raise error(COUNT, message, targets[0].location)
+    return pairs
+
+
+def declare(frame: Frame, node: ast.Declare) -> None:
+    """Name a value of a declared type: a scalar fills it, new sizes are bound."""
+    if isinstance(node.initial, ast.Draw):
+        raise not_compiled("a draw (`~`)", node.initial.location)
+    place = node.initial.value
+    value = frame.evaluate(place)
+    wanted = Wanted(node.type, f"`{node.name}`", scalar_fills=True)
+    bind_local(frame, node.name, fit(frame, value, wanted, place), node)
+
+
+def update(frame: Frame, node: ast.Update) -> None:
+    """Give memory its new value, within a step."""
+    values = spread(frame, node.targets, node.values)
+    new: list[tuple[Memory, Updated]] = []
+    for target, (value, place) in zip(node.targets, values, strict=True):
+        memory, declared_at = updatable(frame, target)
+        if not frame.entry.is_step:
+            message = f"`{memory.name}` is updated outside a step"
+            hint = "only a `step`, and what it calls, changes memory"
+            raise error(UPDATE_PLACE, message, target.location, hint)
+        before = frame.entry.updates.get(memory.name)
+        taken = [u for m, u in new if m is memory]
+        if before is not None or taken:
+            first = before.location if before is not None else taken[0].location
+            message = f"`{memory.name}` is updated twice"
+            hint = f"update it once: name the new value first, `{memory.name}1 = ...`"
+            label = Label(first, "updated here first")
+            raise error(UPDATE_ORDER, message, target.location, hint, labels=[label])
+        fitted = fit(frame, value, declared_at, place)
+        new.append((memory, Updated(fitted.value, target.location)))
+    for memory, updated in new:
+        frame.entry.argument_of(memory)
+        frame.entry.updates[memory.name] = updated
+
+
+def updatable(frame: Frame, target: ast.Target) -> tuple[Memory, Wanted]:
+    """Return the memory that a target names, and the type that it takes."""
+    if isinstance(target, ast.Item):
+        raise not_compiled("an update of a part of a memory", target.location)
+    if isinstance(target, ast.Field):
+        raise not_compiled("an update of a module's memory", target.location)
+    found = frame.scope.find(target.name)
+    if found is None:
+        if target.name == "params":
+            raise not_compiled("a group", target.location, "update each param")
+        hints = suggestion(target.name, frame.unit.memories)
+        message = f"unknown memory `{target.name}`"
+        raise error(UNKNOWN_NAME, message, target.location, *hints)
+    value = frame.use(found.value, target.location)
+    if not isinstance(value, MemoryRef):
+        habit = habits.SEMANTIC["update-local"]
+        raise CompileError(habits.diagnose(habit, target.location, name=target.name))
+    memory = value.memory
+    path = (memory.name,)
+    type_ = ast.LikeType(path, location=memory.location)
+    what = f"`{memory.name}`, which is {spell_type(memory.type)},"
+    return memory, Wanted(type_, what, scalar_fills=True)
+
+
+def perform(frame: Frame, node: ast.Perform) -> None:
+    """Call for the updates alone."""
+    value = frame.evaluate(node.call)
+    if not isinstance(value, NothingValue):
+        message = "the value of this call is not used"
+        hint = "name it: `y = ...`; a call on its own line is for its updates"
+        raise error(NO_VALUE, message, node.location, hint)
+
+
+def return_(frame: Frame, node: ast.Return) -> Known:
+    """Return values."""
+    values = [_returned(frame, v) for v in node.values]
+    return values[0] if len(values) == 1 else TupleValue(tuple(values))
+
+
+def _returned(frame: Frame, node: ast.Expression) -> Known:
+    value = frame.evaluate(node)
+    if isinstance(value, MemoryRef):
+        return Tensor(frame.entry.read(value.memory, node.location))
+    if isinstance(value, NothingValue):
+        message = f"`{value.name}` returns nothing, a value is needed here"
+        raise error(NO_VALUE, message, node.location)
+    return value
+
+
+# Conditions
+
+
+def if_(frame: Frame, node: ast.If) -> Known | None:
+    """Keep one branch, if the condition is known while compiling."""
+    value = frame.operand(node.condition)
+    if isinstance(value, Scalar) and isinstance(value.number, bool | int | float):
+        return frame.execute(node.then if value.number else node.otherwise)
+    hint = "to choose elementwise write `where(c, a, b)`"
+    what = "an `if` whose condition is only known at run time"
+    raise not_compiled(what, node.condition.location, hint)
+
+
+def assertion(frame: Frame, node: ast.Assertion) -> None:
+    """Check an assertion; an equation of sizes becomes a check of each call."""
+    value = frame.operand(node.condition)
+    known = value.number if isinstance(value, Scalar) else None
+    if isinstance(known, bool | int | float):
+        if known:
+            return
+        message = node.message or "the assertion does not hold"
+        raise error(ASSERTION, message, node.condition.location, label="is false")
+    sides = _equation(frame, node.condition)
+    if sides is None:
+        message = "the assertion cannot be decided while compiling"
+        hint = "assertions are about sizes and hypers, not about elements"
+        raise error(NOT_KNOWN, message, node.condition.location, hint)
+    frame.entry.builder.location = node.location
+    if not frame.emitter.unify(*sides):
+        message = node.message or f"{sides[0]} is never {sides[1]}"
+        raise error(ASSERTION, message, node.condition.location)
+
+
+def _equation(frame: Frame, node: ast.Expression) -> tuple[Dim, Dim] | None:
+    """Return the sides of `a == b` if both are sizes."""
+    if not isinstance(node, ast.Compare) or node.ops != ("==",):
+        return None
+    sides: list[Dim] = []
+    for operand in node.operands:
+        value = frame.evaluate(operand)
+        if not isinstance(value, Scalar) or not isinstance(value.number, int | Poly):
+            return None
+        sides.append(value.number)
+    return sides[0], sides[1]
+
+
+def function(frame: Frame, node: ast.Function) -> None:
+    """Name a local function."""
+    if node.name is None:
+        message = "only a module has a function without a name"
+        raise error(NO_VALUE, message, node.location)
+    value = FunctionValue(node, frame.scope)
+    bind_local(frame, node.name, value, node)
+
+
+def _refuse(what: str) -> Callable[[Frame, ast.Node], Known | None]:
+    def refuse(frame: Frame, node: ast.Node) -> Known | None:
+        raise not_compiled(what, node.location)
+
+    return refuse
+
+
+STATEMENTS: Mapping[type, Callable[[Frame, ast.Node], Known | None]] = cast(
+    "Mapping[type, Callable[[Frame, ast.Node], Known | None]]",
+    {
+        ast.Bind: bind,
+        ast.Collect: _refuse("a loop that collects"),
+        ast.Declare: declare,
+        ast.Sample: _refuse("a draw (`~`)"),
+        ast.Update: update,
+        ast.Perform: perform,
+        ast.Return: return_,
+        ast.Yield: _refuse("`yield`"),
+        ast.For: _refuse("a `for` loop"),
+        ast.While: _refuse("a `while` loop"),
+        ast.If: if_,
+        ast.Assertion: assertion,
+        ast.Function: function,
+    },
+)
+

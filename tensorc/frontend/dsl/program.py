@@ -1,0 +1,82 @@
+"""What a `.tc` file is to the rest of tensorc: plain data, and IR on demand."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from tensorc.errors import Location
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.types import TensorType
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """A function or step of the file, named in a recipe or as a hyper's value."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallValue:
+    """A call in a recipe: `mnist("data/mnist")`, `patience(5000, increase=2)`."""
+
+    callee: str
+    arguments: "tuple[PlainValue, ...]"
+    named: "Mapping[str, PlainValue]"
+    location: Location = field(repr=False)
+
+
+PlainValue: TypeAlias = (
+    "bool | int | float | str | None | FunctionRef | CallValue"
+    " | list[PlainValue] | tuple[PlainValue, ...]"
+)
+HyperValue: TypeAlias = bool | int | float | str | FunctionRef
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """A param or state: its type has an integer shape, `initial` has that type."""
+
+    name: str
+    kind: Literal["param", "state"]
+    type: TensorType
+    initial: Array
+    location: Location = field(repr=False)
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A `fit` or `run`; `name` is empty if the file gives it none."""
+
+    kind: Literal["fit", "run"]
+    name: str
+    options: Mapping[str, PlainValue]
+    location: Location = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A checked file: memory, hypers after settings, entries and recipes.
+
+    `entries` are the steps and the functions whose arguments all have types, in source
+    order. `emitter` makes the IR of some of them.
+    """
+
+    path: str
+    memories: tuple[Memory, ...]
+    hypers: Mapping[str, HyperValue]
+    entries: tuple[str, ...]
+    recipes: tuple[Recipe, ...]
+    emitter: Callable[[Sequence[str]], Module] = field(repr=False)
+
+    def emit(self, names: Sequence[str] | None = None) -> Module:
+        """Return a module at the TENSOR level with one function per entry.
+
+        Raises `CompileError` with a diagnostic for each function that is wrong.
+        """
+        return self.emitter(self.entries if names is None else names)

@@ -1,0 +1,365 @@
+"""Elementwise functions of operands: folded while compiling where that is possible.
+
+One table names them all. Numbers fold in Python, sizes as polynomials, arrays of
+numbers in numpy; the rest becomes ops, with casts and broadcasts written out.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tensorc.frontend.operands import (
+    Apply,
+    Array,
+    Emitter,
+    Known,
+    Literal,
+    Operand,
+    Scalar,
+    Tensor,
+    broadcast,
+    common_element,
+    common_shape,
+    default_element,
+    kind_of,
+    materialize,
+    number,
+    number_error,
+    strong,
+    type_error,
+    unsupported,
+)
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim, Poly, floordiv, known_at_most, maximum, minimum
+from tensorc.ir.ops import elementwise as ops
+from tensorc.ir.types import F64, I1, Element, element_of
+
+MAX_BITS = 1024  # of an integer while compiling
+MAX_POWER = 64  # the largest exponent that is written out as products
+
+Fold = Callable[..., "bool | int | float"]
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """How a function is computed.
+
+    `rule` says what its operands become: "number" (their common type), "quotient" and
+    "float" (a float type), "compare" (the common type, gives bool), "logic" (bool).
+    """
+
+    rule: str
+    fold: Fold
+    op: type[Op] | None = None
+    array: Callable[..., Array] | None = None
+    predicate: str = ""
+    sign: str = ""
+
+
+def _and(left: object, right: object) -> bool:
+    return bool(left) and bool(right)
+
+
+def _or(left: object, right: object) -> bool:
+    return bool(left) or bool(right)
+
+
+def _power(base: float, exponent: float) -> float | int:
+    if isinstance(base, int) and isinstance(exponent, int):
+        if base.bit_length() * abs(exponent) > MAX_BITS:
+            raise OverflowError
+        return base**exponent
+    result = base**exponent
+    if isinstance(result, complex):
+        raise ValueError
+    return result
+
+
+FUNCTIONS: Mapping[str, Elementwise] = {
+    "add": Elementwise("number", operator.add, ops.Add, np.add, sign="+"),
+    "sub": Elementwise("number", operator.sub, ops.Sub, np.subtract, sign="-"),
+    "mul": Elementwise("number", operator.mul, ops.Mul, np.multiply, sign="*"),
+    "div": Elementwise("quotient", operator.truediv, ops.Div, np.divide, sign="/"),
+    "floordiv": Elementwise("number", operator.floordiv, sign="//"),
+    "mod": Elementwise("number", operator.mod, sign="%"),
+    "pow": Elementwise("number", _power, sign="**"),
+    "neg": Elementwise("number", operator.neg, ops.Neg, np.negative, sign="-"),
+    "maximum": Elementwise("number", max, ops.Maximum, np.maximum),
+    "minimum": Elementwise("number", min, ops.Minimum, np.minimum),
+    "exp": Elementwise("float", math.exp, ops.Exp),
+    "log": Elementwise("float", math.log, ops.Log),
+    "sqrt": Elementwise("float", math.sqrt, ops.Sqrt),
+    "eq": Elementwise("compare", operator.eq, ops.Compare, None, "eq", "=="),
+    "ne": Elementwise("compare", operator.ne, ops.Compare, None, "ne", "!="),
+    "lt": Elementwise("compare", operator.lt, ops.Compare, None, "lt", "<"),
+    "le": Elementwise("compare", operator.le, ops.Compare, None, "le", "<="),
+    "gt": Elementwise("compare", operator.gt, ops.Compare, None, "gt", ">"),
+    "ge": Elementwise("compare", operator.ge, ops.Compare, None, "ge", ">="),
+    "and": Elementwise("logic", _and, ops.And, sign="and"),
+    "or": Elementwise("logic", _or, ops.Or, sign="or"),
+    "not": Elementwise("logic", operator.not_, ops.Not, sign="not"),
+}
+
+# What some functions are on booleans, as in numpy.
+_ON_BOOLEANS: Mapping[str, type[Op]] = {
+    "add": ops.Or,
+    "mul": ops.And,
+    "maximum": ops.Or,
+    "minimum": ops.And,
+}
+
+
+def _remainder(left: Dim, right: Dim) -> Dim:
+    return left - floordiv(left, right) * right
+
+
+_SIZE_FOLDS: Mapping[str, Callable[..., Dim]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
+    "floordiv": floordiv,
+    "mod": _remainder,
+    "maximum": maximum,
+    "minimum": minimum,
+}
+
+
+def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
+    """Apply an elementwise function of the table."""
+    scalars = [o for o in operands if isinstance(o, Scalar)]
+    if len(scalars) == len(operands):
+        return _fold(b, name, scalars)
+    if name == "pow":
+        return _power_of(b, operands[0], operands[1])
+    arrays = [_plain_array(o) for o in operands]
+    function = FUNCTIONS[name].array
+    if function is not None and all(a is not None for a in arrays):
+        return _fold_arrays(b, function, arrays)
+    return _emit(b, name, operands)
+
+
+# Folding
+
+
+def _fold(b: Emitter, name: str, operands: Sequence[Scalar]) -> Scalar:
+    constraints = b.builder.constraints
+    known = [
+        constraints.resolve(o.number) if isinstance(o.number, Poly) else o.number
+        for o in operands
+    ]
+    result = fold_known(b, name, known)
+    kind = _kind_of_result(name, operands)
+    if result is not None:
+        kind = number(result).kind
+    at_run_time = result is None or any(o.source is not None for o in operands)
+    source = Apply(name, tuple(operands)) if at_run_time else None
+    return Scalar(result, kind, source)
+
+
+def fold_known(b: Emitter, name: str, known: Sequence[Known]) -> Known:
+    """Return a function of numbers and sizes, or None where it is not decided."""
+    if any(isinstance(k, Poly) for k in known):
+        return _fold_sizes(b, name, known)
+    if any(k is None for k in known):
+        return None
+    sign = FUNCTIONS[name].sign or name
+    try:
+        result = FUNCTIONS[name].fold(*known)
+    except ZeroDivisionError:
+        raise number_error(b, f"division by zero: {_formula(sign, known)}") from None
+    except OverflowError:
+        raise number_error(b, f"{_formula(sign, known)} is too large") from None
+    except ValueError:
+        raise number_error(b, f"{_formula(sign, known)} is not a number") from None
+    if isinstance(result, int) and result.bit_length() > MAX_BITS:
+        raise number_error(b, f"the result of `{sign}` is too large")
+    return result
+
+
+def _formula(sign: str, known: Sequence[Known]) -> str:
+    if len(known) == 2 and not sign.isalpha():
+        return f"{known[0]} {sign} {known[1]}"
+    return f"{sign}({', '.join(map(str, known))})"
+
+
+def _fold_sizes(b: Emitter, name: str, known: Sequence[Known]) -> Known:
+    dims: list[Dim] = []
+    for k in known:
+        if k is None or isinstance(k, float):
+            return None
+        dims.append(k if isinstance(k, Poly) else int(k))
+    if FUNCTIONS[name].rule == "compare":
+        return compare_sizes(name, dims[0], dims[1])
+    if name == "pow" and isinstance(dims[1], int) and 0 <= dims[1] <= MAX_POWER:
+        return math.prod([dims[0]] * dims[1], start=1)
+    fold = _SIZE_FOLDS.get(name)
+    if fold is None:
+        return None
+    if name in ("floordiv", "mod") and dims[1] == 0:
+        raise number_error(b, f"division by zero: {dims[0]} {FUNCTIONS[name].sign} 0")
+    return fold(*dims)
+
+
+def compare_sizes(name: str, left: Dim, right: Dim) -> bool | None:
+    """Compare two sizes; None if the answer depends on the call."""
+    if name in ("gt", "ge"):
+        left, right = right, left
+    if name in ("eq", "ne"):
+        if left == right:
+            return name == "eq"
+        apart = known_at_most(left + 1, right) or known_at_most(right + 1, left)
+        return (name == "ne") if apart else None
+    margin = 1 if name in ("lt", "gt") else 0
+    if known_at_most(left + margin, right):
+        return True
+    return False if known_at_most(right + (1 - margin), left) else None
+
+
+def _kind_of_result(name: str, operands: Sequence[Scalar]) -> str:
+    rule = FUNCTIONS[name].rule
+    if rule in ("compare", "logic"):
+        return "bool"
+    if rule in ("quotient", "float"):
+        return "float"
+    kinds = {o.kind for o in operands}
+    return "float" if "float" in kinds else "int"
+
+
+def _plain_array(operand: Operand) -> Array | None:
+    if isinstance(operand, Literal):
+        return operand.values
+    if not isinstance(operand, Scalar) or operand.source is not None:
+        return None
+    if isinstance(operand.number, int) and operand.number.bit_length() > 63:
+        return None
+    plain = isinstance(operand.number, bool | int | float)
+    return np.asarray(operand.number) if plain else None
+
+
+def _fold_arrays(
+    b: Emitter, function: Callable[..., Array], arrays: Sequence[Array | None]
+) -> Literal:
+    try:
+        with np.errstate(all="ignore"):
+            return Literal(np.asarray(function(*arrays)))
+    except TypeError:
+        raise type_error(b, "booleans do not subtract", "write `!=`") from None
+    except ValueError:
+        shapes = " and ".join(str(list(a.shape)) for a in arrays if a is not None)
+        raise number_error(b, f"the lists do not fit: {shapes}") from None
+
+
+# Emitting
+
+
+def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
+    spec = FUNCTIONS[name]
+    element = _operand_element(b, name, operands)
+    cls = _op_class(b, name, element)
+    all_weak = all(not isinstance(o, Tensor) or o.weak for o in operands)
+    values = [materialize(b, o, element) for o in operands]
+    values = broadcast_together(b, values, spec.sign or name)
+    if cls is ops.Compare:
+        result = b.builder.value(cls, *values, predicate=spec.predicate)
+    else:
+        result = b.builder.value(cls, *values)
+    return Tensor(result, weak=all_weak)
+
+
+def broadcast_together(b: Emitter, values: Sequence[Value], what: str) -> list[Value]:
+    """Give values one shape."""
+    shapes = [b.shape(Tensor(v)) for v in values]
+    shape = common_shape(b, shapes, what)
+    return [broadcast(b, v, shape) for v in values]
+
+
+def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Element:
+    rule = FUNCTIONS[name].rule
+    if rule == "logic":
+        return I1
+    element = common_element(b, operands)
+    if rule not in ("quotient", "float") or element.is_float:
+        return element
+    if all(not isinstance(o, Tensor) or o.weak for o in operands):
+        return F64
+    if rule == "float":
+        # numpy's own rule: i8 -> f16, i16 -> f32, and where it says f64, the default.
+        given = element_of(np.exp(np.zeros(0, element.dtype)).dtype)
+        return b.default_float if given == F64 else given
+    return b.default_float
+
+
+def _op_class(b: Emitter, name: str, element: Element) -> type[Op]:
+    spec = FUNCTIONS[name]
+    cls = spec.op
+    if cls is None:
+        raise unsupported(b, f"`{spec.sign or name}` on tensors")
+    if spec.rule != "number" or element != I1:
+        return cls
+    if name in _ON_BOOLEANS:
+        return _ON_BOOLEANS[name]
+    fix = "write `not x`" if name == "neg" else "write `a != b`, or cast: `int(a)`"
+    raise type_error(b, f"`{spec.sign}` is not defined on booleans", fix)
+
+
+def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
+    """Write out the powers that ops express exactly."""
+    known = exponent.number if isinstance(exponent, Scalar) else None
+    if not isinstance(known, int | float) or getattr(exponent, "source", None):
+        raise unsupported(b, "`**` with an exponent that is not a plain number")
+    x = base if isinstance(base, Tensor) else strong(b, base)
+    element = common_element(b, [x, exponent])
+    x = Tensor(materialize(b, x, element), x.weak)
+    if known == 0.5:
+        return elementwise(b, "sqrt", [x])
+    if known < 0 and not element.is_float:
+        hint = f"write `1 / x**{-known}`, or cast: `float(x)**{known}`"
+        raise type_error(b, "integers have no negative powers", hint)
+    if known != int(known) or abs(known) > MAX_POWER:
+        raise unsupported(b, f"`**` with the exponent {known}")
+    if known == 0:
+        one = materialize(b, number(1), element)
+        return Tensor(broadcast(b, one, b.shape(x)), x.weak)
+    result: Operand = x
+    for _ in range(abs(int(known)) - 1):
+        result = elementwise(b, "mul", [result, x])
+    return elementwise(b, "div", [number(1), result]) if known < 0 else result
+
+
+def select(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:
+    """Choose elementwise."""
+    element = common_element(b, [yes, no])
+    if not any(isinstance(o, Tensor) and not o.weak for o in (yes, no)):
+        kind = max((kind_of(yes), kind_of(no)), key=("bool", "int", "float").index)
+        element = default_element(b, kind)
+    values = [materialize(b, condition, I1)]
+    values += [materialize(b, o, element) for o in (yes, no)]
+    values = broadcast_together(b, values, "where")
+    return Tensor(b.builder.value(ops.Select, *values))
+
+
+def to_element(b: Emitter, operand: Operand, element: Element) -> Tensor:
+    """Convert to an element type, as `f32(x)` does."""
+    if not isinstance(operand, Tensor) and operand.kind == "float":
+        # A number is converted by the language's cast, not refused for its fraction.
+        wide = materialize(b, operand, F64 if not element.is_float else element)
+        return Tensor(materialize(b, Tensor(wide), element))
+    return Tensor(materialize(b, operand, element))
+
+
+def require_number(b: Emitter, x: Tensor, what: str) -> None:
+    """Raise TC0302 for booleans."""
+    if x.type.element == I1:
+        raise type_error(b, f"{what} needs numbers, got bool", "cast it: `int(x)`")
+
+
+def as_float(b: Emitter, operand: Operand) -> Tensor:
+    """Return a float tensor: integers and booleans take the default float."""
+    x = strong(b, operand)
+    if x.type.element.is_float:
+        return x
+    return Tensor(materialize(b, x, b.default_float))

@@ -1,0 +1,200 @@
+"""Indexing as numpy's, for all doors: slices with any step and bound, `...`, new axes.
+
+Bounds are clamped as numpy does. Where that depends on a size which each call chooses,
+the clamped bound is a formula with min and max over that size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tensorc.errors import CompileError, Diagnostic
+from tensorc.frontend.operands import (
+    Emitter,
+    Shape,
+    Tensor,
+    spell_type,
+    type_error,
+    unsupported,
+)
+from tensorc.ir.dims import Dim, ceildiv, known_at_most, maximum, minimum
+from tensorc.ir.ops.making import Iota
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import I1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """start:stop:step; None where a part is left out."""
+
+    start: Dim | None = None
+    stop: Dim | None = None
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """One index: the axis disappears."""
+
+    index: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class NewAxis:
+    """A new axis of size 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """`...`: all axes that no other index names."""
+
+
+Index = Part | At | NewAxis | Rest | Tensor
+
+
+def index_error(b: Emitter, message: str, *hints: str) -> CompileError:
+    """Return the error that an index does not fit."""
+    return CompileError(Diagnostic("TC0312", message, b.location, hints=hints))
+
+
+def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
+    """Return x[indices]."""
+    if any(isinstance(i, Tensor) for i in indices):
+        return _take_pairs(b, x, indices)
+    shape = b.shape(x)
+    items = _per_axis(b, x, indices)
+    starts, sizes, steps = list[Dim](), list[Dim](), list[int]()
+    kept: list[Dim] = []
+    axis = 0
+    for item in items:
+        if isinstance(item, NewAxis):
+            kept.append(1)
+            continue
+        start, size, step = _extent(b, item, shape[axis], axis)
+        starts.append(start)
+        sizes.append(size)
+        steps.append(step)
+        if isinstance(item, Part):
+            kept.append(size)
+        axis += 1
+    t, value = TensorBuilder(b.builder), x.value
+    whole = all(s == 0 for s in starts) and all(s == 1 for s in steps)
+    if not whole or tuple(sizes) != shape:
+        value = t.slice(value, starts, sizes, steps)
+    if tuple(kept) != tuple(sizes):
+        value = t.reshape(value, kept)
+    return Tensor(value)
+
+
+def _per_axis(
+    b: Emitter, x: Tensor, indices: Sequence[Index]
+) -> list[Part | At | NewAxis]:
+    """Write `...` out, and the axes that are not mentioned at the end."""
+    rank = x.type.rank
+    named = sum(isinstance(i, Part | At | Tensor) for i in indices)
+    if named > rank:
+        message = f"{named} indices for {spell_type(x.type)}, which has rank {rank}"
+        raise index_error(b, message)
+    dots = [i for i, item in enumerate(indices) if isinstance(item, Rest)]
+    if len(dots) > 1:
+        raise index_error(b, "`...` stands twice in an index")
+    place = dots[0] if dots else len(indices)
+    rest = [Part()] * (rank - named)
+    given = [*indices[:place], *rest, *indices[place + 1 :]]
+    return [i for i in given if isinstance(i, Part | At | NewAxis)]
+
+
+def _extent(b: Emitter, item: Part | At, size: Dim, axis: int) -> tuple[Dim, Dim, int]:
+    """Return start, length and step along one axis."""
+    if isinstance(item, At):
+        return _place(b, item.index, size, axis), 1, 1
+    if item.step == 0:
+        raise index_error(b, "the step of a slice is 0")
+    start, length = clamp(item, size)
+    return start, length, item.step
+
+
+def _place(b: Emitter, index: Dim, size: Dim, axis: int) -> Dim:
+    """Return a single index counted from the start; out of range is an error."""
+    from_end = known_at_most(index, -1)
+    start = index + size if from_end else index
+    if isinstance(start, int) and isinstance(size, int):
+        if not 0 <= start < size:
+            message = f"index {index} is out of range for axis {axis} with size {size}"
+            raise index_error(b, message)
+        return start
+    # Where the size is only known at the call, these equations are checked there.
+    inside = b.unify(minimum(start, size - 1), start)
+    inside = inside and b.unify(maximum(start, 0), start)
+    if not inside:
+        message = f"index {index} is out of range for axis {axis} with size {size}"
+        raise index_error(b, message)
+    return start
+
+
+def clamp(part: Part, size: Dim) -> tuple[Dim, Dim]:
+    """Return the start and the length of a slice of an axis, as numpy clamps them."""
+    if part.step > 0:
+        start = 0 if part.start is None else _bound(part.start, size)
+        stop = size if part.stop is None else _bound(part.stop, size)
+        span = stop - start
+    else:
+        # Downward, a bound lies from -1 (before the first) to size - 1.
+        start = size - 1 if part.start is None else _bound(part.start, size, 1)
+        stop = -1 if part.stop is None else _bound(part.stop, size, 1)
+        span = start - stop
+    length = maximum(0, ceildiv(span, abs(part.step)))
+    # An empty part has no place; its start must not lie outside of a known axis.
+    return (0 if length == 0 else start), length
+
+
+def _bound(bound: Dim, size: Dim, below: int = 0) -> Dim:
+    """Clamp a bound into [-below, size - below]."""
+    if known_at_most(0, bound):
+        return minimum(bound, size - below)
+    from_end = bound + size
+    if known_at_most(bound, -1):
+        return maximum(from_end, -below)
+    before = size - bound
+    if not below and isinstance(before, int) and before in (1, 2):
+        # size - 1 or size - 2: below 0 only where both readings give 0.
+        return maximum(bound, 0)
+    # The sign depends on the call: one of the two readings, chosen by min(negative, 1).
+    negative = maximum(0, -bound)
+    upward = minimum(maximum(bound, 0), size - below)
+    is_negative = minimum(negative, 1)
+    downward = maximum(from_end, -below)
+    return upward * (1 - is_negative) + downward * is_negative
+
+
+# Integer arrays
+
+
+def _take_pairs(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
+    """Return x[range(n), y]: along one axis by y, along the others by counting."""
+    tensors = [i for i in indices if isinstance(i, Tensor)]
+    for tensor in tensors:
+        if tensor.type.element == I1:
+            raise unsupported(b, "indexing with a mask", "write `where(c, x, 0)`")
+        if not tensor.type.element.is_integer:
+            message = f"an index is an integer, got {spell_type(tensor.type)}"
+            raise type_error(b, message, "cast it: `int(i)`")
+    counted = [i for i, t in enumerate(tensors) if _counts(t)]
+    shape = b.shape(x)
+    pairs = len(tensors) == len(indices) == len(shape) == 2
+    if not pairs or not counted or any(t.type.rank != 1 for t in tensors):
+        raise unsupported(
+            b, "indexing with an integer array", "`x[range(n), y]` is compiled"
+        )
+    along = counted[0]
+    axis = 1 - along
+    lengths: Shape = (b.shape(tensors[along])[0], b.shape(tensors[axis])[0])
+    if not (b.unify(shape[along], lengths[0]) and b.unify(lengths[0], lengths[1])):
+        message = f"x[range(n), y]: {spell_type(x.type)}, n is {lengths[0]} and "
+        message += f"y has {lengths[1]} elements"
+        raise index_error(b, message)
+    t = TensorBuilder(b.builder)
+    return Tensor(t.take_along_axis(x.value, tensors[axis].value, axis))
+
+
+def _counts(tensor: Tensor) -> bool:
+    return isinstance(tensor.value.op, Iota) and tensor.type.rank == 1

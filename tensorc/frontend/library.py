@@ -1,0 +1,453 @@
+"""The functions of the prelude, for all doors: NumPy's names and arguments over ops.
+
+Each takes the emitter, its tensor arguments and options that are known while
+compiling. `PRELUDE` names them; it knows nothing of any door's syntax.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tensorc.frontend.elementwise import (
+    as_float,
+    broadcast_together,
+    elementwise,
+    select,
+)
+from tensorc.frontend.operands import (
+    Emitter,
+    Operand,
+    Shape,
+    Tensor,
+    broadcast,
+    cast,
+    common_element,
+    common_shape,
+    materialize,
+    number,
+    size_error,
+    size_value,
+    spell_shape,
+    spell_type,
+    strong,
+    type_error,
+    unsupported,
+)
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import F16, F32, I1, I8, I64, Element
+
+Axes = int | Sequence[int] | None
+REQUIRED = object()  # stands for the default of an option that must be given
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A function of the prelude: tensor arguments first, then options with defaults.
+
+    Options are plain values: numbers, true and false, none, sizes, tuples of them.
+    The first `optional` of the tensors may be left out at the end.
+    """
+
+    function: Callable[..., Operand]
+    tensors: tuple[str, ...] = ("x",)
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+# Reductions
+
+
+def sum_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Sum; booleans and small integers are summed as 64-bit ones, as in numpy."""
+    tensor = strong(b, x)
+    element = tensor.type.element
+    if not element.is_float:
+        # numpy's rule: at least the platform's int, unsigned stays unsigned.
+        unsigned = element.is_unsigned
+        element = Element("ui64") if unsigned else I64
+    value = cast(b, tensor.value, element)
+    return _reduce(b, TensorBuilder.sum, value, axis, keepdims)
+
+
+def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the ordered sum divided by the count; integers as the default float."""
+    tensor = as_float(b, x)
+    element = tensor.type.element
+    wide = F32 if element == F16 else element
+    shape = b.shape(tensor)
+    axes = normal_axes(b, axis, len(shape))
+    count: Dim = 1
+    for i in axes:
+        count = count * shape[i]
+    total = _reduce(b, TensorBuilder.sum, cast(b, tensor.value, wide), axes, keepdims)
+    result = elementwise(b, "div", [total, number(count)])
+    assert isinstance(result, Tensor)
+    return Tensor(cast(b, result.value, element))
+
+
+def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the largest element."""
+    value = strong(b, x).value
+    if Tensor(value).type.element != I1:
+        return _reduce(b, TensorBuilder.max, value, axis, keepdims)
+    largest = _reduce(b, TensorBuilder.max, cast(b, value, I8), axis, keepdims)
+    return Tensor(cast(b, largest.value, I1))
+
+
+def min_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the smallest element."""
+    tensor = strong(b, x)
+    if tensor.type.element == I1:
+        return elementwise(b, "not", [_any_not(b, tensor, axis, keepdims)])
+    if not tensor.type.element.is_float:
+        raise unsupported(b, "`min` of integers")
+    negative = elementwise(b, "neg", [tensor])
+    return elementwise(b, "neg", [max_(b, negative, axis, keepdims)])
+
+
+def any_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Tell whether any element is not 0."""
+    return max_(b, Tensor(cast(b, strong(b, x).value, I1)), axis, keepdims)
+
+
+def all_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Tell whether no element is 0."""
+    return elementwise(b, "not", [_any_not(b, strong(b, x), axis, keepdims)])
+
+
+def _any_not(b: Emitter, x: Tensor, axis: Axes, keepdims: bool) -> Operand:
+    return any_(b, elementwise(b, "not", [x]), axis, keepdims)
+
+
+def argmax(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
+) -> Operand:
+    """Return the index of the first largest element; of all without an axis."""
+    value = strong(b, x).value
+    if Tensor(value).type.element == I1:
+        value = cast(b, value, I8)
+    if axis is None and not keepdims:
+        flat = flatten_all(b, Tensor(value))
+        return _reduce(b, TensorBuilder.argmax, flat.value, 0, False)
+    if not isinstance(axis, int):
+        raise size_error(b, "argmax takes one axis, or none for all elements")
+    return _reduce(b, TensorBuilder.argmax, value, axis, keepdims)
+
+
+def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
+    """Return axes from 0 to rank - 1, ascending; none means all."""
+    if axis is None:
+        return list(range(rank))
+    given = [axis] if isinstance(axis, int) else list(axis)
+    axes = [a + rank if a < 0 else a for a in given]
+    for before, after in zip(given, axes, strict=True):
+        if not 0 <= after < rank:
+            raise size_error(b, f"axis {before} is out of range for rank {rank}")
+    if len(set(axes)) < len(axes):
+        raise size_error(b, f"an axis stands twice in {tuple(given)}")
+    return sorted(axes)
+
+
+Reducer = Callable[[TensorBuilder, Value, int], Value]
+
+
+def _reduce(
+    b: Emitter, reducer: Reducer, value: Value, axis: Axes, keepdims: bool
+) -> Tensor:
+    """Reduce along axes, the last first, so that the others keep their numbers."""
+    shape = b.shape(Tensor(value))
+    axes = normal_axes(b, axis, len(shape))
+    t = TensorBuilder(b.builder)
+    for i in reversed(axes):
+        value = reducer(t, value, i)
+    if keepdims:
+        kept: Shape = tuple(1 if i in axes else d for i, d in enumerate(shape))
+        value = t.reshape(value, kept)
+    return Tensor(value)
+
+
+# Elementwise
+
+
+def _named(name: str) -> Callable[..., Operand]:
+    def apply(b: Emitter, *operands: Operand) -> Operand:
+        return elementwise(b, name, operands)
+
+    return apply
+
+
+def where(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:
+    """Choose elementwise: yes where the condition holds, no elsewhere."""
+    return select(b, condition, yes, no)
+
+
+def relu(b: Emitter, x: Operand) -> Operand:
+    """Return maximum(x, 0)."""
+    return elementwise(b, "maximum", [x, number(0)])
+
+
+def square(b: Emitter, x: Operand) -> Operand:
+    """Return x * x."""
+    return elementwise(b, "mul", [x, x])
+
+
+# Shapes
+
+
+def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
+    """Give the same elements another shape; one size may be -1."""
+    tensor = strong(b, x)
+    own = b.shape(tensor)
+    dims = list(shape) if isinstance(shape, Sequence) else [shape]
+    open_ = [i for i, d in enumerate(dims) if d == -1]
+    if len(open_) > 1:
+        raise size_error(b, "only one size of `reshape` may be -1")
+    if any(isinstance(d, int) and d < -1 for d in dims):
+        raise size_error(b, f"a size in {spell_shape(tuple(dims))} is negative")
+    total, rest = _product(own), _product([d for d in dims if d != -1])
+    message = f"reshape: {spell_type(tensor.type)} has {total} elements, "
+    message += f"{spell_shape(tuple(dims))} "
+    if open_:
+        known = isinstance(total, int) and isinstance(rest, int)
+        if rest == 0 or (known and total % rest):  # type: ignore[operator]
+            raise size_error(b, f"{message}needs a multiple of {rest}")
+        dims[open_[0]] = floordiv(total, rest)
+    elif not b.unify(total, rest):
+        raise size_error(b, f"{message}has {rest}")
+    return Tensor(
+        TensorBuilder(b.builder).reshape(tensor.value, b.resolve(tuple(dims)))
+    )
+
+
+def _product(dims: Sequence[Dim]) -> Dim:
+    result: Dim = 1
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def transpose(b: Emitter, x: Operand, axes: Sequence[int] | None = None) -> Operand:
+    """Reorder the axes; without `axes`, reverse them."""
+    tensor = strong(b, x)
+    rank = tensor.type.rank
+    if axes is None:
+        order = list(range(rank))[::-1]
+    else:
+        order = [a + rank if a < 0 else a for a in axes]
+        if sorted(order) != list(range(rank)):
+            message = f"transpose needs each of {rank} axes once, got {tuple(axes)}"
+            raise size_error(b, message)
+    if order == list(range(rank)):
+        return tensor
+    return Tensor(TensorBuilder(b.builder).transpose(tensor.value, order))
+
+
+def flatten(b: Emitter, x: Operand, start: int = 1) -> Operand:
+    """Join all axes from `start` on: by default all but the batch."""
+    tensor = strong(b, x)
+    shape = b.shape(tensor)
+    if not 0 <= start < max(len(shape), 1):
+        raise size_error(b, f"flatten from axis {start}, but rank is {len(shape)}")
+    return reshape(b, tensor, (*shape[:start], _product(shape[start:])))
+
+
+def flatten_all(b: Emitter, x: Tensor) -> Tensor:
+    """Join all axes to one."""
+    shape = (_product(b.shape(x)),)
+    return Tensor(TensorBuilder(b.builder).reshape(x.value, shape))
+
+
+def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
+    """Repeat along new and size-1 axes."""
+    tensor = strong(b, x)
+    dims = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    joined = common_shape(b, [b.shape(tensor), dims], "broadcast_to")
+    fits = len(joined) == len(dims)
+    if not fits or not all(b.unify(a, d) for a, d in zip(joined, dims, strict=True)):
+        message = f"broadcast_to: {spell_type(tensor.type)} does not fill "
+        raise size_error(b, message + spell_shape(dims))
+    return Tensor(broadcast(b, tensor.value, dims))
+
+
+def range_(
+    b: Emitter, start: Dim, stop: Dim | None = None, step: int | None = None
+) -> Operand:
+    """Count: numpy's arange, of integers."""
+    if stop is None:
+        start, stop = 0, start
+    step = 1 if step is None else step
+    if step == 0:
+        raise size_error(b, "the step of `range` is 0")
+    start, stop = b.resolve((start, stop))
+    span = stop - start if step > 0 else start - stop
+    length = maximum(0, ceildiv(span, abs(step)))
+    result: Operand = Tensor(TensorBuilder(b.builder).iota((length,), 0, I64))
+    if step != 1:
+        result = elementwise(b, "mul", [result, number(step)])
+    if start != 0:
+        first = Tensor(size_value(b, start))
+        result = elementwise(b, "add", [result, first])
+    return result
+
+
+# Products
+
+
+def matmul(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Multiply matrices, stacks of them and vectors, as numpy's `@`."""
+    pair = [strong(b, x), strong(b, y)]
+    _check_matmul(b, pair[0], pair[1])
+    element = common_element(b, pair)
+    if element == I1:
+        raise type_error(b, "`@` is not defined on booleans", "cast: `float(a)`")
+    t = TensorBuilder(b.builder)
+    lhs, rhs = (materialize(b, o, element) for o in pair)
+    left, right = b.shape(Tensor(lhs)), b.shape(Tensor(rhs))
+    vector_left, vector_right = len(left) == 1, len(right) == 1
+    if vector_left:
+        left = (1, *left)
+        lhs = t.reshape(lhs, left)
+    if vector_right:
+        right = (*right, 1)
+        rhs = t.reshape(rhs, right)
+    batch = common_shape(b, [left[:-2], right[:-2]], "`@`")
+    lhs = broadcast(b, lhs, (*batch, *left[-2:]))
+    rhs = broadcast(b, rhs, (*batch, *right[-2:]))
+    result = t.matmul(lhs, rhs)
+    rows: Shape = () if vector_left else (left[-2],)
+    columns: Shape = () if vector_right else (right[-1],)
+    if vector_left or vector_right:
+        result = t.reshape(result, b.resolve((*batch, *rows, *columns)))
+    return Tensor(result)
+
+
+def _check_matmul(b: Emitter, x: Tensor, y: Tensor) -> None:
+    left, right = b.shape(x), b.shape(y)
+    if not left or not right:
+        raise size_error(b, "`@` needs vectors or matrices, got a scalar", "write `*`")
+    inner = right[-2] if len(right) > 1 else right[0]
+    if not b.unify(left[-1], inner):
+        message = f"matmul: inner dimensions differ: {left[-1]} and {inner}"
+        raise size_error(b, message)
+
+
+def dot(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Multiply vectors and matrices."""
+    return matmul(b, x, y)
+
+
+# Networks
+
+
+def _softmax_axis(b: Emitter, x: Tensor, axis: int, what: str) -> int:
+    if not x.type.rank:
+        raise size_error(b, f"{what} needs an axis, got a scalar")
+    return normal_axes(b, axis, x.type.rank)[0]
+
+
+def log_softmax(b: Emitter, x: Operand, axis: int = -1) -> Operand:
+    """Return the logarithm of the softmax."""
+    tensor = as_float(b, x)
+    place = _softmax_axis(b, tensor, axis, "log_softmax")
+    return Tensor(TensorBuilder(b.builder).log_softmax(tensor.value, place))
+
+
+def softmax(b: Emitter, x: Operand, axis: int = -1) -> Operand:
+    """Return exp(x) / sum(exp(x)), with the largest element taken off first."""
+    tensor = as_float(b, x)
+    place = _softmax_axis(b, tensor, axis, "softmax")
+    largest = max_(b, tensor, place, keepdims=True)
+    powers = elementwise(b, "exp", [elementwise(b, "sub", [tensor, largest])])
+    total = sum_(b, powers, place, keepdims=True)
+    return elementwise(b, "div", [powers, total])
+
+
+def cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
+    """Return the negative log-likelihood of the labels, one number per example."""
+    scores, y = as_float(b, logits), strong(b, labels)
+    _check_labels(b, scores, y, "cross_entropy")
+    axis = scores.type.rank - 1
+    t = TensorBuilder(b.builder)
+    likelihood = t.log_softmax(scores.value, axis)
+    picked = t.take_along_axis(likelihood, y.value, axis)
+    return elementwise(b, "neg", [Tensor(picked)])
+
+
+def error_rate(b: Emitter, logits: Operand, labels: Operand) -> Operand:
+    """Return the fraction of examples whose largest logit is not the label's."""
+    scores, y = strong(b, logits), strong(b, labels)
+    _check_labels(b, scores, y, "error_rate")
+    found = argmax(b, scores, scores.type.rank - 1)
+    return mean(b, elementwise(b, "ne", [found, y]))
+
+
+def _check_labels(b: Emitter, scores: Tensor, labels: Tensor, what: str) -> None:
+    if not labels.type.element.is_integer:
+        message = f"{what}: labels are integers, got {spell_type(labels.type)}"
+        raise type_error(b, message, f"{what}(logits, labels) takes class numbers")
+    wanted, given = b.shape(scores)[:-1], b.shape(labels)
+    fits = scores.type.rank > 0 and len(wanted) == len(given)
+    if not fits or not all(b.unify(w, g) for w, g in zip(wanted, given, strict=True)):
+        message = f"{what}: logits {spell_type(scores.type)} need labels of shape "
+        message += f"{spell_shape(wanted)}, got {spell_type(labels.type)}"
+        raise size_error(b, message)
+
+
+def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
+    """Return 1 at each label's place on a new last axis of size n, 0 elsewhere."""
+    labels = strong(b, x)
+    if not labels.type.element.is_integer:
+        message = f"one_hot: labels are integers, got {spell_type(labels.type)}"
+        raise type_error(b, message)
+    shape = (*b.shape(labels), n)
+    t = TensorBuilder(b.builder)
+    classes = t.iota(shape, len(shape) - 1, I64)
+    column = t.reshape(cast(b, labels.value, I64), (*shape[:-1], 1))
+    pair = broadcast_together(b, [classes, column], "one_hot")
+    return Tensor(cast(b, t.compare("eq", *pair), b.default_float))
+
+
+_REDUCTION: Mapping[str, object] = {"axis": None, "keepdims": False}
+
+PRELUDE: Mapping[str, Composite] = {
+    "sum": Composite(sum_, options=_REDUCTION),
+    "mean": Composite(mean, options=_REDUCTION),
+    "max": Composite(max_, options=_REDUCTION),
+    "min": Composite(min_, options=_REDUCTION),
+    "any": Composite(any_, options=_REDUCTION),
+    "all": Composite(all_, options=_REDUCTION),
+    "argmax": Composite(argmax, options=_REDUCTION),
+    "exp": Composite(_named("exp")),
+    "log": Composite(_named("log")),
+    "sqrt": Composite(_named("sqrt")),
+    "maximum": Composite(_named("maximum"), ("x", "y")),
+    "minimum": Composite(_named("minimum"), ("x", "y")),
+    "where": Composite(where, ("condition", "x", "y")),
+    "relu": Composite(relu),
+    "square": Composite(square),
+    "reshape": Composite(reshape, options={"shape": REQUIRED}),
+    "transpose": Composite(transpose, options={"axes": None}),
+    "flatten": Composite(flatten, options={"start": 1}),
+    "broadcast_to": Composite(broadcast_to, options={"shape": REQUIRED}),
+    "range": Composite(range_, (), {"start": REQUIRED, "stop": None, "step": None}),
+    "matmul": Composite(matmul, ("x", "y")),
+    "dot": Composite(dot, ("x", "y")),
+    "log_softmax": Composite(log_softmax, options={"axis": -1}),
+    "softmax": Composite(softmax, options={"axis": -1}),
+    "cross_entropy": Composite(cross_entropy, ("logits", "labels")),
+    "error_rate": Composite(error_rate, ("logits", "labels")),
+    "one_hot": Composite(one_hot, options={"n": REQUIRED}),
+}
+
+# Names of the language whose ops do not exist yet.
+NOT_YET = frozenset(
+    """abs sign tanh sinh cosh sin cos tan arcsin arccos arctan arctan2 sigmoid softplus
+    gelu silu erf erfc log1p expm1 logaddexp logsumexp reciprocal floor ceil round trunc
+    clip isnan isfinite bit_and bit_or bit_xor prod var std norm argmin cumsum cumprod
+    sort argsort topk searchsorted swapaxes moveaxis expand_dims squeeze concatenate
+    stack split tile repeat pad flip roll take take_along_axis eye linspace tri tril
+    triu zeros_like ones_like full_like outer tensordot einsum binary_cross_entropy conv1d
+    conv2d conv3d max_pool avg_pool dropout jvp vjp jacobian hessian stop_gradient
+    custom_gradient remat scan cond while_loop vmap vectorize uniform normal bernoulli
+    categorical permutation glorot he lecun orthogonal params""".split()  # noqa: SIM905
+)

@@ -1,0 +1,181 @@
+"""Values, ops, blocks and regions: the SSA graph that everything works on.
+
+An op class is a declaration (see `opdef`); an `Op` object is one use of it. Names of
+values belong to the printer; `hint` is only a wish.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from tensorc.errors import UNKNOWN, Location
+from tensorc.ir.attributes import Attribute
+from tensorc.ir.types import Type
+
+
+class Value:
+    """What an op gives or a block takes: one definition, any number of uses."""
+
+    __slots__ = ("hint", "index", "owner", "type")
+
+    def __init__(
+        self, type_: Type, owner: "Op | Block", index: int, hint: str = ""
+    ) -> None:
+        self.type = type_
+        self.owner = owner
+        self.index = index
+        self.hint = hint
+
+    @property
+    def op(self) -> "Op | None":
+        """The op that defines the value, or None for a block argument."""
+        return self.owner if isinstance(self.owner, Op) else None
+
+    @property
+    def location(self) -> Location:
+        """Where the value comes from in the user's source."""
+        return self.owner.location if isinstance(self.owner, Op) else UNKNOWN
+
+    def __repr__(self) -> str:
+        source = self.owner.name if isinstance(self.owner, Op) else "argument"
+        return f"<{self.hint or 'value'} {self.index} of {source}: {self.type}>"
+
+
+class Op:
+    """One instruction. `operands`, `attributes` and `regions` may be replaced."""
+
+    name: ClassVar[str] = ""
+    operand_names: ClassVar[tuple[str, ...]] = ()
+    variadic: ClassVar[bool] = False
+    attribute_names: ClassVar[tuple[str, ...]] = ()
+    region_names: ClassVar[tuple[str, ...]] = ()
+    traits: ClassVar[frozenset[str]] = frozenset()
+    scalar: ClassVar[str] = ""
+
+    __slots__ = (
+        "attributes",
+        "location",
+        "operands",
+        "parent",
+        "regions",
+        "results",
+    )
+
+    def __init__(
+        self,
+        operands: Sequence[Value],
+        result_types: Sequence[Type],
+        attributes: dict[str, Attribute] | None = None,
+        regions: Sequence["Region"] = (),
+        location: Location = UNKNOWN,
+    ) -> None:
+        self.operands: list[Value] = list(operands)
+        self.results = [Value(t, self, i) for i, t in enumerate(result_types)]
+        self.attributes: dict[str, Attribute] = dict(attributes or {})
+        self.regions = list(regions)
+        self.location = location
+        self.parent: Block | None = None
+        for region in self.regions:
+            region.parent = self
+
+    @property
+    def result(self) -> Value:
+        """The only result."""
+        (value,) = self.results
+        return value
+
+    def attribute(self, name: str) -> Attribute:
+        """Return an attribute; KeyError if the op has none of that name."""
+        return self.attributes[name]
+
+    def walk(self) -> Iterator["Op"]:
+        """Yield the op and all ops inside it, in program order, without recursion."""
+        stack: list[Op] = [self]
+        while stack:
+            op = stack.pop()
+            yield op
+            inner = [o for r in op.regions for b in r.blocks for o in b.ops]
+            stack.extend(reversed(inner))
+
+    def __repr__(self) -> str:
+        return f"<{self.name} at {self.location}>"
+
+
+@dataclass(eq=False)
+class Block:
+    """A list of ops with arguments; the last op ends it."""
+
+    arguments: list[Value] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+    parent: "Region | None" = None
+
+    def add_argument(self, type_: Type, hint: str = "") -> Value:
+        """Append an argument and return it."""
+        value = Value(type_, self, len(self.arguments), hint)
+        self.arguments.append(value)
+        return value
+
+    def append(self, op: Op) -> Op:
+        """Append an op and return it."""
+        op.parent = self
+        self.ops.append(op)
+        return op
+
+    @property
+    def terminator(self) -> Op:
+        """The last op."""
+        return self.ops[-1]
+
+
+@dataclass(eq=False)
+class Region:
+    """Blocks owned by an op; structured control flow needs only one."""
+
+    blocks: list[Block] = field(default_factory=list)
+    parent: Op | None = None
+
+    @property
+    def block(self) -> Block:
+        """The only block."""
+        (block,) = self.blocks
+        return block
+
+
+def single_block() -> tuple[Region, Block]:
+    """Return a region with one empty block, and the block."""
+    region = Region()
+    block = Block(parent=region)
+    region.blocks.append(block)
+    return region, block
+
+
+def clone_op(op: Op, values: dict[Value, Value], location: Location | None = None) -> Op:
+    """Copy an op and its regions; operands are looked up in `values`, which grows.
+
+    Values that `values` lacks are kept: they are defined outside of what is copied.
+    """
+    regions = [clone_region(r, values) for r in op.regions]
+    copy = type(op)(
+        [values.get(v, v) for v in op.operands],
+        [r.type for r in op.results],
+        op.attributes,
+        regions,
+        op.location if location is None else location,
+    )
+    for old, new in zip(op.results, copy.results, strict=True):
+        new.hint = old.hint
+        values[old] = new
+    return copy
+
+
+def clone_region(region: Region, values: dict[Value, Value]) -> Region:
+    """Copy a region; `values` maps what is defined outside and grows."""
+    copy = Region()
+    for block in region.blocks:
+        new = Block(parent=copy)
+        for argument in block.arguments:
+            values[argument] = new.add_argument(argument.type, argument.hint)
+        for op in block.ops:
+            new.append(clone_op(op, values))
+        copy.blocks.append(new)
+    return copy

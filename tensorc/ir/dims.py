@@ -1,0 +1,304 @@
+"""Symbolic dimensions: polynomials over atoms, and the constraints between them.
+
+A dimension is a Python `int` where it is known, otherwise a `Poly`: a sum of integer
+multiples of products of atoms. An atom is a symbol ("B"), a floor division, a minimum
+or a maximum of dimensions. Normal forms are canonical, so equal polynomials are equal
+Python values; `2*B + B == 3*B` needs no prover.
+
+Symbols stand for sizes: they are never negative.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tensorc.errors import UNKNOWN, Location
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """An unknown size, e.g. the batch."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Compound:
+    """An atom made of two dimensions: `kind` is "floordiv", "min" or "max"."""
+
+    kind: str
+    left: "Dim"
+    right: "Dim"
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.left}, {self.right})"
+
+
+Atom = Symbol | Compound
+Monomial = tuple[Atom, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Poly:
+    """A polynomial that is not a constant: ((atoms, coefficient), …), sorted."""
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    def __add__(self, other: "Dim") -> "Dim":
+        return _from_terms(_terms(self) + _terms(other))
+
+    __radd__ = __add__
+
+    def __mul__(self, other: "Dim") -> "Dim":
+        return _from_terms(
+            [(a + b, m * n) for a, m in _terms(self) for b, n in _terms(other)]
+        )
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "Dim":
+        return self * -1
+
+    def __sub__(self, other: "Dim") -> "Dim":
+        return self + other * -1
+
+    def __rsub__(self, other: "Dim") -> "Dim":
+        return self * -1 + other
+
+    def __str__(self) -> str:
+        text = ""
+        for atoms, factor in self.terms:
+            parts = [str(a) for a in atoms]
+            if abs(factor) != 1 or not parts:
+                parts.insert(0, str(abs(factor)))
+            sign = "-" if factor < 0 else "+"
+            joined = "*".join(parts)
+            if text:
+                text += f" {sign} {joined}"
+            else:
+                text = f"-{joined}" if factor < 0 else joined
+        return text
+
+
+Dim = int | Poly
+
+
+def symbol(name: str) -> Poly:
+    """Return the dimension that is one symbol."""
+    return Poly((((Symbol(name),), 1),))
+
+
+def as_symbol(dim: Dim) -> str | None:
+    """Return the name if the dimension is one bare symbol."""
+    match dim:
+        case Poly(terms=(((Symbol(name),), 1),)):
+            return name
+        case _:
+            return None
+
+
+def floordiv(left: Dim, right: Dim) -> Dim:
+    """Return left // right, rounding down; the divisor must not be a known zero."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left // right
+    if right == 1:
+        return left
+    if isinstance(right, int) and isinstance(left, Poly):
+        exact = [(a, n // right) for a, n in left.terms if n % right == 0]
+        rest = [(a, n) for a, n in left.terms if n % right != 0]
+        if exact and not rest:
+            return _from_terms(exact)
+    return _atom(Compound("floordiv", left, right))
+
+
+def minimum(left: Dim, right: Dim) -> Dim:
+    """Return the smaller dimension, decided at once where it can be."""
+    if known_at_most(left, right):
+        return left
+    if known_at_most(right, left):
+        return right
+    return _atom(Compound("min", *_ordered(left, right)))
+
+
+def maximum(left: Dim, right: Dim) -> Dim:
+    """Return the larger dimension, decided at once where it can be."""
+    if known_at_most(left, right):
+        return right
+    if known_at_most(right, left):
+        return left
+    return _atom(Compound("max", *_ordered(left, right)))
+
+
+def ceildiv(left: Dim, right: int) -> Dim:
+    """Return left / right rounded up."""
+    return floordiv(left + (right - 1), right)
+
+
+def known_at_most(left: Dim, right: Dim) -> bool:
+    """Tell whether left <= right for all sizes; False means "not decided"."""
+    difference = right - left
+    if isinstance(difference, int):
+        return difference >= 0
+    return all(n >= 0 and _not_negative(atoms) for atoms, n in difference.terms)
+
+
+def _not_negative(atoms: Monomial) -> bool:
+    return all(_atom_not_negative(a) for a in atoms)
+
+
+def _atom_not_negative(atom: Atom) -> bool:
+    if isinstance(atom, Symbol):
+        return True
+    left, right = known_at_most(0, atom.left), known_at_most(0, atom.right)
+    return (left or right) if atom.kind == "max" else (left and right)
+
+
+def symbols_of(dim: Dim) -> list[str]:
+    """Return the names of the symbols in a dimension, each once, in order."""
+    if isinstance(dim, int):
+        return []
+    names: dict[str, None] = {}
+    for atoms, _ in dim.terms:
+        for atom in atoms:
+            if isinstance(atom, Symbol):
+                names[atom.name] = None
+            else:
+                parts = symbols_of(atom.left) + symbols_of(atom.right)
+                names.update(dict.fromkeys(parts))
+    return list(names)
+
+
+_COMPOUND: Mapping[str, Callable[[Dim, Dim], Dim]] = {
+    "floordiv": floordiv,
+    "min": minimum,
+    "max": maximum,
+}
+
+
+def compound(kind: str, left: Dim, right: Dim) -> Dim:
+    """Return floordiv, min or max of two dimensions, by name."""
+    return _COMPOUND[kind](left, right)
+
+
+def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
+    """Replace symbols by dimensions; symbols that `values` lacks stay."""
+    if isinstance(dim, int) or not values:
+        return dim
+    result: Dim = 0
+    for atoms, factor in dim.terms:
+        product: Dim = factor
+        for atom in atoms:
+            if isinstance(atom, Symbol):
+                product = product * values.get(atom.name, _atom(atom))
+            else:
+                parts = [substitute(d, values) for d in (atom.left, atom.right)]
+                product = product * compound(atom.kind, parts[0], parts[1])
+        result = result + product
+    return result
+
+
+def evaluate(dim: Dim, values: Mapping[str, int]) -> int:
+    """Return the number that a dimension is for given sizes; KeyError if one lacks."""
+    result = substitute(dim, values)
+    if isinstance(result, int):
+        return result
+    raise KeyError(symbols_of(result)[0])
+
+
+def _terms(dim: Dim) -> list[tuple[Monomial, int]]:
+    if isinstance(dim, int):
+        return [((), dim)] if dim else []
+    return list(dim.terms)
+
+
+def _from_terms(terms: list[tuple[Monomial, int]]) -> Dim:
+    sums: dict[Monomial, int] = {}
+    for atoms, factor in terms:
+        key = tuple(sorted(atoms, key=str))
+        sums[key] = sums.get(key, 0) + factor
+    kept = [(atoms, n) for atoms, n in sums.items() if n]
+    if not kept:
+        return 0
+    if len(kept) == 1 and not kept[0][0]:
+        return kept[0][1]
+    kept.sort(key=lambda t: (-len(t[0]), [str(a) for a in t[0]]))
+    return Poly(tuple(kept))
+
+
+def _atom(atom: Atom) -> Poly:
+    return Poly((((atom,), 1),))
+
+
+def _ordered(left: Dim, right: Dim) -> tuple[Dim, Dim]:
+    return (left, right) if str(left) <= str(right) else (right, left)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Two dimensions that must turn out equal when the function is called."""
+
+    left: Dim
+    right: Dim
+    location: Location = UNKNOWN
+
+
+@dataclass
+class Constraints:
+    """What a function knows of its symbols: bindings found by unification, and guards.
+
+    `frozen` refuses new facts: the verifier re-runs `infer` with it.
+    """
+
+    bindings: dict[str, Dim] = field(default_factory=dict)
+    guards: list[Guard] = field(default_factory=list)
+    frozen: bool = False
+
+    def resolve(self, dim: Dim) -> Dim:
+        """Replace bound symbols until none is left."""
+        while any(name in self.bindings for name in symbols_of(dim)):
+            dim = substitute(dim, self.bindings)
+        return dim
+
+    def unify(self, left: Dim, right: Dim, location: Location = UNKNOWN) -> bool:
+        """Make two dimensions equal; False if they can never be.
+
+        A free symbol is bound; what cannot be decided becomes a guard at entry.
+        """
+        a, b = self.resolve(left), self.resolve(right)
+        if a == b:
+            return True
+        if isinstance(a, int) and isinstance(b, int):
+            return False
+        if self.frozen:
+            return any({a, b} == {g.left, g.right} for g in self.guards)
+        return self._bind(a, b) or self._bind(b, a) or self._guard(a, b, location)
+
+    def _bind(self, free: Dim, value: Dim) -> bool:
+        name = as_symbol(free)
+        if name is None or name in symbols_of(value):
+            return False
+        if isinstance(value, int) and value < 0:
+            return False
+        other = as_symbol(value)
+        # Of two symbols the first declared stays, so that signatures read as written.
+        if other is not None and self._age(name) < self._age(other):
+            name, value = other, free
+        self.bindings[name] = value
+        return True
+
+    def _guard(self, left: Dim, right: Dim, location: Location) -> bool:
+        if not any({left, right} == {g.left, g.right} for g in self.guards):
+            self.guards.append(Guard(left, right, location))
+        return True
+
+    order: dict[str, int] = field(default_factory=dict)
+
+    def declare(self, name: str) -> Poly:
+        """Return the symbol of that name, noting when it was first seen."""
+        self.order.setdefault(name, len(self.order))
+        return symbol(name)
+
+    def _age(self, name: str) -> int:
+        return self.order.get(name, len(self.order))

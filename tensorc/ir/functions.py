@@ -1,0 +1,114 @@
+"""Make functions: open one, fill it with a builder, finish it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tensorc.errors import UNKNOWN, Location
+from tensorc.ir.attributes import Array, Attribute, Dict, Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Op, Value, single_block
+from tensorc.ir.dims import Constraints, Dim, Guard
+from tensorc.ir.ops.builtin import Function, Module, Return
+from tensorc.ir.types import FunctionType, TensorType, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An argument or result to be: its type, name hint and attributes (tc.name, …)."""
+
+    type: Type
+    hint: str = ""
+    attributes: Dict = Dict(())
+
+
+def new_module(location: Location = UNKNOWN) -> Module:
+    """Return an empty module."""
+    region, _ = single_block()
+    return Module([], [], {}, [region], location)
+
+
+def open_function(
+    name: str,
+    parameters: Sequence[Parameter],
+    constraints: Constraints | None = None,
+    location: Location = UNKNOWN,
+) -> tuple[Function, Builder]:
+    """Return a function without a body's end, and a builder at its end."""
+    region, block = single_block()
+    for parameter in parameters:
+        block.add_argument(parameter.type, parameter.hint)
+    attributes: dict[str, Attribute] = {"sym_name": name}
+    if parameters:
+        attributes["arg_attrs"] = Array(tuple(p.attributes for p in parameters))
+    function = Function([], [], attributes, [region], location)
+    return function, Builder(block, constraints or Constraints(), location)
+
+
+def close_function(
+    function: Function,
+    builder: Builder,
+    results: Sequence[Value],
+    attributes: Sequence[Dict] = (),
+) -> Function:
+    """End a function: return the results, resolve all dimensions, store the guards."""
+    builder.create(Return, *results)
+    if attributes:
+        function.attributes["res_attrs"] = Array(tuple(attributes))
+    resolve_function(function, builder.constraints)
+    return function
+
+
+def set_function_type(function: Function) -> None:
+    """Make the signature agree with the entry block and the return."""
+    block = function.regions[0].block
+    function.attributes["function_type"] = FunctionType(
+        tuple(a.type for a in block.arguments),
+        tuple(v.type for v in block.terminator.operands),
+    )
+
+
+def resolve_function(function: Function, constraints: Constraints) -> None:
+    """Put what the constraints know into all types and attributes of a function."""
+    for op in function.walk():
+        for region in op.regions:
+            for block in region.blocks:
+                for argument in block.arguments:
+                    argument.type = _resolve_type(argument.type, constraints)
+        for result in op.results:
+            result.type = _resolve_type(result.type, constraints)
+        for name, attribute in op.attributes.items():
+            if isinstance(attribute, Dims):
+                dims = tuple(constraints.resolve(d) for d in attribute.dims)
+                op.attributes[name] = Dims(dims)
+    _store_guards(function, constraints)
+    set_function_type(function)
+
+
+def _resolve_type(type_: Type, constraints: Constraints) -> Type:
+    if not isinstance(type_, TensorType) or not constraints.bindings:
+        return type_
+    shape = tuple(constraints.resolve(d) for d in type_.shape)
+    return TensorType(shape, type_.element)
+
+
+def _store_guards(function: Function, constraints: Constraints) -> None:
+    pairs: list[Attribute] = []
+    for guard in constraints.guards:
+        left, right = (constraints.resolve(d) for d in (guard.left, guard.right))
+        if left != right:
+            pairs.append(Dims((left, right)))
+    if pairs:
+        function.attributes["tc.guards"] = Array(tuple(dict.fromkeys(pairs)))
+
+
+def guards_of(function: Op) -> list[tuple[Dim, Dim]]:
+    """Return the pairs of dimensions that are equal in a finished function."""
+    stored = function.attributes.get("tc.guards")
+    items = stored.items if isinstance(stored, Array) else ()
+    return [(d.dims[0], d.dims[1]) for d in items if isinstance(d, Dims)]
+
+
+def constraints_of(function: Op) -> Constraints:
+    """Return a finished function's constraints, closed to new facts."""
+    guards = [Guard(left, right) for left, right in guards_of(function)]
+    return Constraints(guards=guards, frozen=True)

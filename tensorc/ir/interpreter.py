@@ -1,0 +1,133 @@
+"""Run IR of any level on numpy arrays: the meaning that every pass must keep.
+
+Tensors, vectors and scalars are arrays; memory is an array that stores change in place.
+Slow on purpose: every op is its `evaluate`, one after the other.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
+from tensorc.ir.attributes import Array as Items
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import Dim, as_symbol, evaluate
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import TERMINATOR
+from tensorc.ir.ops.builtin import Call, Function, Module
+from tensorc.ir.types import Element, MemRefType, TensorType, Type, element_type
+
+
+def interpret(module: Module, name: str, arguments: Sequence[Array]) -> list[Array]:
+    """Call a function of a module.
+
+    Arguments have the dtypes of the function's; memory arguments are changed in place.
+    Raises `IndexOutOfRange` where compiled code would report an index error.
+    """
+    functions = {f.sym_name: f for f in module.functions}
+    return _Frame(functions, functions[name]).call(arguments)
+
+
+class _Frame:
+    """One call: the values so far, the sizes of symbols, and the op being evaluated."""
+
+    def __init__(self, functions: Mapping[str, Function], function: Function) -> None:
+        self.functions = functions
+        self.function = function
+        self.values: dict[Value, Array] = {}
+        self.sizes: dict[str, int] = {}
+        self.stack: list[Op] = []
+        self.points: list[Sequence[Array]] = []
+
+    def call(self, arguments: Sequence[Array]) -> list[Array]:
+        block = self.function.body.block
+        for value, argument in zip(block.arguments, arguments, strict=True):
+            self._bind_sizes(value, argument)
+        names = self.function.attributes.get("tc.symbols")
+        if isinstance(names, Items) and names.items:
+            # Below TENSOR the last arguments are the sizes (design section 4).
+            given = arguments[-len(names.items) :]
+            sizes = zip(names.items, given, strict=True)
+            self.sizes.update((str(n), int(size)) for n, size in sizes)
+        with np.errstate(all="ignore"):
+            return self.run(block, arguments)
+
+    def _bind_sizes(self, value: Value, argument: Array) -> None:
+        if isinstance(value.type, TensorType):
+            for dim, size in zip(value.type.shape, argument.shape, strict=True):
+                name = as_symbol(dim)
+                if name is not None:
+                    self.sizes.setdefault(name, size)
+
+    # What `evaluate` may ask for (the protocols in tensorc.ir.ops).
+
+    def size(self, dim: Dim) -> int:
+        return evaluate(dim, self.sizes)
+
+    def result_type(self) -> Type:
+        return self.stack[-1].result.type
+
+    def result_element(self) -> Element:
+        return element_type(self.result_type())
+
+    def gives_results(self) -> bool:
+        return bool(self.stack[-1].results)
+
+    def block(self, region: int) -> Block:
+        return self.stack[-1].regions[region].block
+
+    def iteration(self, dim: int) -> Array:
+        return self.points[-1][dim]
+
+    def fail_index(self, axis: int, index: int, size: int) -> None:
+        op = self.stack[-1]
+        message = f"index {index} is out of range for axis {axis} with size {size}"
+        raise IndexOutOfRange(Diagnostic("TC0501", message, op.location))
+
+    def run_at(
+        self, block: Block, arguments: Sequence[Array], point: Sequence[Array]
+    ) -> list[Array]:
+        self.points.append(point)
+        try:
+            return self.run(block, arguments)
+        finally:
+            self.points.pop()
+
+    def run(self, block: Block, arguments: Sequence[Array]) -> list[Array]:
+        values = self.values
+        values.update(zip(block.arguments, arguments, strict=True))
+        for op in block.ops:
+            operands = [values[v] for v in op.operands]
+            if TERMINATOR in op.traits:
+                return operands
+            values.update(zip(op.results, self._evaluate(op, operands), strict=True))
+        return []
+
+    def _evaluate(self, op: Op, operands: list[Array]) -> Sequence[Array]:
+        if isinstance(op, Call):
+            callee = self.functions[op.callee.name]
+            return _Frame(self.functions, callee).call(operands)
+        evaluate_op = getattr(op, "evaluate", None)
+        if evaluate_op is None:
+            raise InternalError(f"{op.name} has no meaning here: run its pass first")
+        self.stack.append(op)
+        try:
+            given = evaluate_op(self, *operands, **op.attributes)
+        finally:
+            self.stack.pop()
+        results: Sequence[Array] = given if isinstance(given, tuple) else (given,)
+        return [
+            _as_declared(v, r) for v, r in zip(results, op.results, strict=True)
+        ]
+
+
+def _as_declared(value: Array, result: Value) -> Array:
+    """Check dtype of what `evaluate` gave: a wrong one is a bug of the op."""
+    if isinstance(result.type, MemRefType):
+        return value
+    value = np.asarray(value)
+    dtype = element_type(result.type).dtype
+    if value.dtype != dtype:
+        source = result.op.name if result.op else ""
+        raise InternalError(f"{source} gave {value.dtype}, its type says {dtype}")
+    return value

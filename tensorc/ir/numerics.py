@@ -1,0 +1,111 @@
+"""The floating-point contract in numpy: the orders of reductions and contractions.
+
+See design section 7 and docs/numerics.md. Every `evaluate` that sums goes through
+here, so that interpreted and compiled results agree bit for bit.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+
+LANES = 16  # element i of a reduction belongs to lane i mod 16
+BLOCK = 1024  # a reduction starts afresh after so many elements
+CONTRACTION_BLOCK = 512  # a contraction likewise
+
+# The values of the `order` attribute.
+LANES_ORDER = "lanes"  # 16 lanes, left to right; blocks of 1024; a balanced tree
+FMA_ORDER = "fma"  # fused multiply-add, ascending; blocks of 512, ascending
+SEQUENTIAL = "sequential"  # one element after the other
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+
+def ordered_sum(values: Array, axis: int) -> Array:
+    """Sum along an axis in the contract's order; an empty sum is +0.
+
+    The identity is -0.0, which changes no summand, so [-0.0] sums to -0.0.
+    """
+    values = np.moveaxis(values, axis, 0)
+    count = values.shape[0]
+    if count == 0:
+        return np.zeros(values.shape[1:], values.dtype)
+    if not np.issubdtype(values.dtype, np.floating):
+        return np.asarray(np.add.reduce(values, axis=0, dtype=values.dtype))
+    blocks = [_lanes_sum(values[i : i + BLOCK]) for i in range(0, count, BLOCK)]
+    while len(blocks) > 1:
+        pairs = [a + b for a, b in zip(blocks[::2], blocks[1::2], strict=False)]
+        blocks = pairs + (blocks[-1:] if len(blocks) % 2 else [])
+    return blocks[0]
+
+
+def _lanes_sum(values: Array) -> Array:
+    lanes = np.full((LANES, *values.shape[1:]), -0.0, values.dtype)
+    for i in range(0, values.shape[0], LANES):
+        part = values[i : i + LANES]
+        lanes[: len(part)] = lanes[: len(part)] + part
+    total = lanes[0]
+    for lane in lanes[1:]:
+        total = total + lane
+    return np.asarray(total)
+
+
+def ordered_matmul(lhs: Array, rhs: Array) -> Array:
+    """Multiply [..., m, k] by [..., k, n] in the contract's order."""
+    inner = lhs.shape[-1]
+    shape = (*lhs.shape[:-1], rhs.shape[-1])
+    if not np.issubdtype(lhs.dtype, np.floating):
+        return np.asarray(np.matmul(lhs, rhs)).astype(lhs.dtype)
+    total = np.zeros(shape, lhs.dtype)
+    for start in range(0, inner, CONTRACTION_BLOCK):
+        partial = np.zeros(shape, lhs.dtype)
+        for k in range(start, min(start + CONTRACTION_BLOCK, inner)):
+            partial = fma(lhs[..., :, k : k + 1], rhs[..., k : k + 1, :], partial)
+        total = partial if start == 0 else total + partial
+    return total
+
+
+def fma(a: Array, b: Array, c: Array) -> Array:
+    """Return a * b + c with one rounding."""
+    if a.dtype == np.float32:
+        return _fma_f32(a, b, c)
+    if a.dtype == np.float16:
+        return _fma_f32(*(v.astype(np.float32) for v in (a, b, c))).astype(np.float16)
+    a, b, c = np.broadcast_arrays(a, b, c)
+    result = np.empty(a.shape, np.float64)
+    flat = zip(a.flat, b.flat, c.flat, strict=True)
+    result.flat = [_fma_f64(float(x), float(y), float(z)) for x, y, z in flat]
+    return result
+
+
+def _fma_f32(a: Array, b: Array, c: Array) -> Array:
+    # The product of two f32 is exact in f64. Rounding the sum to odd in f64 makes the
+    # second rounding, to f32, the only one (Boldo and Melquiond, 2008).
+    with np.errstate(all="ignore"):
+        product = np.float64(a) * np.float64(b)
+        other = np.float64(c)
+        total = np.asarray(product + other)
+        back = total - product
+        error = (product - (total - back)) + (other - back)
+        bits = total.view(np.int64)
+        inexact = np.isfinite(total) & (error != 0) & (bits & 1 == 0)
+        away = (error > 0) == (total > 0)
+        odd = bits + np.where(away, 1, -1)
+        return np.where(inexact, odd, bits).view(np.float64).astype(np.float32)
+
+
+def _fma_f64(a: float, b: float, c: float) -> float:
+    if not (np.isfinite(a) and np.isfinite(b) and np.isfinite(c)):
+        with np.errstate(all="ignore"):
+            return float(np.float64(a) * b + c)
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    if exact == 0:
+        # The sign of a zero follows IEEE: of equal signs that sign, otherwise +0.
+        product_sign = np.copysign(1.0, a) * np.copysign(1.0, b)
+        if a == 0 or b == 0 or c == 0:
+            same = product_sign == np.copysign(1.0, c)
+            return float(np.copysign(0.0, c)) if same else 0.0
+        return 0.0
+    try:
+        return float(exact)
+    except OverflowError:
+        return float("inf") if exact > 0 else float("-inf")

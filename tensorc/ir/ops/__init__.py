@@ -1,0 +1,54 @@
+"""All ops. `OPS` is the only list of them; a parser finds classes by name in it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tensorc.ir.core import Op
+from tensorc.ir.ops import (
+    arith,
+    builtin,
+    control,
+    elementwise,
+    indexing,
+    kernels,
+    making,
+    math,
+    memory,
+    nn,
+    products,
+    reductions,
+    scf,
+    shape,
+    structured,
+    vector,
+)
+
+_MODULES = (
+    builtin,
+    elementwise,
+    reductions,
+    products,
+    shape,
+    making,
+    indexing,
+    nn,
+    control,
+    structured,
+    arith,
+    math,
+    memory,
+    scf,
+    vector,
+    kernels,
+)
+
+OPS: tuple[type[Op], ...] = tuple(
+    cls
+    for module in _MODULES
+    for cls in vars(module).values()
+    if isinstance(cls, type)
+    and issubclass(cls, Op)
+    and cls.name
+    and cls.__module__ == module.__name__
+)
+BY_NAME: Mapping[str, type[Op]] = MappingProxyType({cls.name: cls for cls in OPS})

@@ -1,0 +1,734 @@
+"""Scalar arithmetic, with MLIR's names and meanings: on scalars and vectors alike.
+
+Integers wrap and nothing is undefined: division by zero gives 0, as in numpy, and a
+float out of an integer's range saturates.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.ir.attributes import Typed
+from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import (
+    COMMUTATIVE,
+    EXACT,
+    PURE,
+    InferContext,
+    op,
+    require,
+)
+from tensorc.ir.ops.elementwise import convert
+from tensorc.ir.types import (
+    I1,
+    Element,
+    Type,
+    VectorType,
+    element_type,
+)
+
+_EXACT = (PURE, EXACT)
+
+
+def with_element(type_: Type, element: Element) -> Type:
+    """Return a scalar or vector type with another element type."""
+    return VectorType(type_.lanes, element) if isinstance(type_, VectorType) else element
+
+
+class Typing(Protocol):
+    """What `evaluate` may ask of the interpreter: the element type of the result."""
+
+    def result_element(self) -> Element:
+        """Return the element type of the only result."""
+        ...
+
+
+class FloatBinary(Op):
+    """A function of two floats, or of two vectors of floats."""
+
+    lhs: Value
+    rhs: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, lhs: Type, rhs: Type) -> Type:
+        """Give the operands' type."""
+        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
+        require(element_type(lhs).is_float, "C1", str(lhs))
+        return lhs
+
+
+class IntegerBinary(Op):
+    """A function of two integers, or of two vectors of integers."""
+
+    lhs: Value
+    rhs: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, lhs: Type, rhs: Type) -> Type:
+        """Give the operands' type."""
+        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
+        require(not element_type(lhs).is_float, "C1", str(lhs))
+        return lhs
+
+
+class Conversion(Op):
+    """A change of element type; the result type is given."""
+
+    operand: Value
+
+    @staticmethod
+    def check(
+        ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
+        """Require scalars, or vectors of one length."""
+        source, target = operands[0], results[0]
+        lanes = [getattr(t, "lanes", 0) for t in (source, target)]
+        require(lanes[0] == lanes[1], "C1", f"{source} and {target}")
+
+    @staticmethod
+    def evaluate(ctx: Typing, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return convert(operand, ctx.result_element())
+
+
+@op("arith.constant", traits=_EXACT)
+class Constant(Op):
+    """A scalar that is known.
+
+    Example:
+      %0 = "arith.constant"() <{value = 1.0 : f32}> : () -> f32
+    """
+
+    value: Typed
+
+    @staticmethod
+    def infer(ctx: InferContext, *, value: Typed) -> Type:
+        """Give the scalar's type."""
+        return value.type
+
+    @staticmethod
+    def evaluate(ctx: object, *, value: Typed) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.array(value.value, value.type.dtype)
+
+
+@op("arith.addf", traits=(*_EXACT, COMMUTATIVE))
+class AddF(FloatBinary):
+    """Sum of floats.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+
+    Example:
+      %2 = "arith.addf"(%0, %1) : (f32, f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.add(lhs, rhs)
+
+
+@op("arith.subf", traits=_EXACT)
+class SubF(FloatBinary):
+    """Difference of floats.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+
+    Example:
+      %2 = "arith.subf"(%0, %1) : (f32, f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.subtract(lhs, rhs)
+
+
+@op("arith.mulf", traits=(*_EXACT, COMMUTATIVE))
+class MulF(FloatBinary):
+    """Product of floats.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+
+    Example:
+      %2 = "arith.mulf"(%0, %1) : (f32, f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.multiply(lhs, rhs)
+
+
+@op("arith.divf", traits=_EXACT)
+class DivF(FloatBinary):
+    """Quotient of floats.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+
+    Example:
+      %2 = "arith.divf"(%0, %1) : (f32, f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.divide(lhs, rhs)
+
+
+@op("arith.maximumf", traits=(*_EXACT, COMMUTATIVE))
+class MaximumF(FloatBinary):
+    """The larger float; NaN if either is NaN.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+
+    Example:
+      %2 = "arith.maximumf"(%0, %1) : (f32, f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.maximum(lhs, rhs)
+
+
+@op("arith.minimumf", traits=(*_EXACT, COMMUTATIVE))
+class MinimumF(FloatBinary):
+    """The smaller float; NaN if either is NaN.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+
+    Example:
+      %2 = "arith.minimumf"(%0, %1) : (f32, f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.minimum(lhs, rhs)
+
+
+@op("arith.addi", traits=(*_EXACT, COMMUTATIVE))
+class AddI(IntegerBinary):
+    """Sum of integers.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.addi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.add(lhs, rhs)
+
+
+@op("arith.subi", traits=_EXACT)
+class SubI(IntegerBinary):
+    """Difference of integers.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.subi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.subtract(lhs, rhs)
+
+
+@op("arith.muli", traits=(*_EXACT, COMMUTATIVE))
+class MulI(IntegerBinary):
+    """Product of integers.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.muli"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.multiply(lhs, rhs)
+
+
+@op("arith.floordivsi", traits=_EXACT)
+class FloorDivSI(IntegerBinary):
+    """Quotient of signed integers, rounded down; 0 for a zero divisor.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.floordivsi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.floor_divide(lhs, rhs)
+
+
+@op("arith.remsi", traits=_EXACT)
+class RemSI(IntegerBinary):
+    """Remainder of signed integers with the sign of lhs; 0 for a zero divisor.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.remsi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.fmod(lhs, rhs)
+
+
+@op("arith.minsi", traits=(*_EXACT, COMMUTATIVE))
+class MinSI(IntegerBinary):
+    """The smaller signed integer.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.minsi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.minimum(lhs, rhs)
+
+
+@op("arith.maxsi", traits=(*_EXACT, COMMUTATIVE))
+class MaxSI(IntegerBinary):
+    """The larger signed integer.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.maxsi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.maximum(lhs, rhs)
+
+
+@op("arith.minui", traits=(*_EXACT, COMMUTATIVE))
+class MinUI(IntegerBinary):
+    """The smaller unsigned integer.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.minui"(%0, %1) : (ui64, ui64) -> ui64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.minimum(lhs, rhs)
+
+
+@op("arith.maxui", traits=(*_EXACT, COMMUTATIVE))
+class MaxUI(IntegerBinary):
+    """The larger unsigned integer.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.maxui"(%0, %1) : (ui64, ui64) -> ui64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.maximum(lhs, rhs)
+
+
+@op("arith.andi", traits=(*_EXACT, COMMUTATIVE))
+class AndI(IntegerBinary):
+    """Bitwise and.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.andi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.bitwise_and(lhs, rhs)
+
+
+@op("arith.ori", traits=(*_EXACT, COMMUTATIVE))
+class OrI(IntegerBinary):
+    """Bitwise or.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.ori"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.bitwise_or(lhs, rhs)
+
+
+@op("arith.xori", traits=(*_EXACT, COMMUTATIVE))
+class XOrI(IntegerBinary):
+    """Bitwise exclusive or.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.xori"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.bitwise_xor(lhs, rhs)
+
+
+@op("arith.shli", traits=_EXACT)
+class ShLI(IntegerBinary):
+    """Shift left; 0 for a shift of the width or more.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.shli"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.left_shift(lhs, rhs)
+
+
+@op("arith.shrsi", traits=_EXACT)
+class ShRSI(IntegerBinary):
+    """Shift right, keeping the sign.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "arith.shrsi"(%0, %1) : (i64, i64) -> i64
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.right_shift(lhs, rhs)
+
+
+@op("arith.negf", traits=_EXACT)
+class NegF(Op):
+    """Flip the sign of a float.
+
+    Constraints:
+      (C1) operand is a float or a vector of floats.
+
+    Example:
+      %1 = "arith.negf"(%0) : (f32) -> f32
+    """
+
+    operand: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: Type) -> Type:
+        """Give the operand's type."""
+        require(element_type(operand).is_float, "C1", str(operand))
+        return operand
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.negative(operand)
+
+
+# Index = MLIR's code of the predicate.
+INTEGER_PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
+FLOAT_PREDICATES = (
+    ("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord")
+    + ("ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true")
+)
+_COMPARE = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
+
+
+@op("arith.cmpi", traits=_EXACT)
+class CmpI(Op):
+    """Compare integers; `predicate` is an index into INTEGER_PREDICATES.
+
+    The element type says whether values are signed; "ult" and "slt" must agree with it.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+      (C2) predicate is from 0 to 9.
+
+    Example:
+      %2 = "arith.cmpi"(%0, %1) <{predicate = 2 : i64}> : (index, index) -> i1
+    """
+
+    lhs: Value
+    rhs: Value
+    predicate: int
+
+    @staticmethod
+    def infer(ctx: InferContext, lhs: Type, rhs: Type, *, predicate: int) -> Type:
+        """Give i1 or a vector of i1."""
+        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
+        require(not element_type(lhs).is_float, "C1", str(lhs))
+        require(0 <= predicate < len(INTEGER_PREDICATES), "C2", str(predicate))
+        return with_element(lhs, I1)
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array, *, predicate: int) -> Array:
+        """Evaluate on numpy arrays."""
+        return _COMPARE[INTEGER_PREDICATES[predicate][-2:]](lhs, rhs)
+
+
+@op("arith.cmpf", traits=_EXACT)
+class CmpF(Op):
+    """Compare floats; `predicate` is an index into FLOAT_PREDICATES.
+
+    Ordered predicates (o…) are false for NaN, unordered ones (u…) true.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+      (C2) predicate is from 0 to 15.
+
+    Example:
+      %2 = "arith.cmpf"(%0, %1) <{predicate = 4 : i64}> : (f32, f32) -> i1
+    """
+
+    lhs: Value
+    rhs: Value
+    predicate: int
+
+    @staticmethod
+    def infer(ctx: InferContext, lhs: Type, rhs: Type, *, predicate: int) -> Type:
+        """Give i1 or a vector of i1."""
+        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
+        require(element_type(lhs).is_float, "C1", str(lhs))
+        require(0 <= predicate < len(FLOAT_PREDICATES), "C2", str(predicate))
+        return with_element(lhs, I1)
+
+    @staticmethod
+    def evaluate(ctx: object, lhs: Array, rhs: Array, *, predicate: int) -> Array:
+        """Evaluate on numpy arrays."""
+        name = FLOAT_PREDICATES[predicate]
+        unordered = np.isnan(lhs) | np.isnan(rhs)
+        if name in ("false", "true"):
+            return np.full_like(unordered, name == "true")
+        if name in ("ord", "uno"):
+            return np.equal(unordered, name == "uno")
+        holds = _COMPARE[name[1:]](lhs, rhs)
+        return (holds | unordered) if name[0] == "u" else (holds & ~unordered)
+
+
+@op("arith.select", traits=_EXACT)
+class Select(Op):
+    """Choose by a boolean, or lane by lane by a vector of booleans.
+
+    Constraints:
+      (C1) if_true and if_false have one type.
+      (C2) condition is i1, or a vector of i1 as long as the choices.
+
+    Example:
+      %3 = "arith.select"(%0, %1, %2) : (i1, f32, f32) -> f32
+    """
+
+    condition: Value
+    if_true: Value
+    if_false: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, condition: Type, if_true: Type, if_false: Type) -> Type:
+        """Give the type of the choices."""
+        require(if_true == if_false, "C1", f"{if_true} and {if_false}")
+        fits = condition in (I1, with_element(if_true, I1))
+        require(fits, "C2", f"{condition} and {if_true}")
+        return if_true
+
+    @staticmethod
+    def evaluate(
+        ctx: object, condition: Array, if_true: Array, if_false: Array
+    ) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.where(condition, if_true, if_false)
+
+
+@op("arith.extf", traits=_EXACT)
+class ExtF(Conversion):
+    """Widen a float.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.extf"(%0) : (f32) -> f64
+    """
+
+
+@op("arith.truncf", traits=_EXACT)
+class TruncF(Conversion):
+    """Round a float to a narrower type, to nearest even.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.truncf"(%0) : (f64) -> f32
+    """
+
+
+@op("arith.sitofp", traits=_EXACT)
+class SIToFP(Conversion):
+    """Convert a signed integer to a float, to nearest even.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.sitofp"(%0) : (i64) -> f32
+    """
+
+
+@op("arith.uitofp", traits=_EXACT)
+class UIToFP(Conversion):
+    """Convert an unsigned integer or a boolean to a float.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.uitofp"(%0) : (ui8) -> f32
+    """
+
+
+@op("arith.fptosi", traits=_EXACT)
+class FPToSI(Conversion):
+    """Truncate a float to a signed integer, saturating; NaN gives 0.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.fptosi"(%0) : (f32) -> i64
+    """
+
+
+@op("arith.fptoui", traits=_EXACT)
+class FPToUI(Conversion):
+    """Truncate a float to an unsigned integer, saturating; NaN gives 0.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.fptoui"(%0) : (f32) -> ui8
+    """
+
+
+@op("arith.extsi", traits=_EXACT)
+class ExtSI(Conversion):
+    """Widen a signed integer.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.extsi"(%0) : (i32) -> i64
+    """
+
+
+@op("arith.extui", traits=_EXACT)
+class ExtUI(Conversion):
+    """Widen an unsigned integer or a boolean.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.extui"(%0) : (i1) -> i64
+    """
+
+
+@op("arith.trunci", traits=_EXACT)
+class TruncI(Conversion):
+    """Keep the low bits of an integer.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.trunci"(%0) : (i64) -> i32
+    """
+
+
+@op("arith.index_cast", traits=_EXACT)
+class IndexCast(Conversion):
+    """Convert between index and a signed integer.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.index_cast"(%0) : (index) -> i64
+    """
+
+
+@op("arith.bitcast", traits=_EXACT)
+class Bitcast(Conversion):
+    """Read the same bits as another type of that width.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "arith.bitcast"(%0) : (f32) -> i32
+    """
+
+    @staticmethod
+    def evaluate(ctx: Typing, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.asarray(operand).view(ctx.result_element().dtype)

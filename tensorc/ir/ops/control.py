@@ -1,0 +1,113 @@
+"""Ops with regions at the TENSOR level: derivatives and groups."""
+
+from tensorc.ir.attributes import Array
+from tensorc.ir.core import Op, Region
+from tensorc.ir.numerics import Array as NumpyArray
+from tensorc.ir.opdef import (
+    ISOLATED,
+    PURE,
+    TERMINATOR,
+    InferContext,
+    Values,
+    op,
+    require,
+)
+from tensorc.ir.ops.scf import Running
+from tensorc.ir.types import TensorType, Type
+
+
+@op("tc.yield", traits=(TERMINATOR,))
+class Yield(Op):
+    """End a region and give its results.
+
+    Example:
+      "tc.yield"(%0) : (tensor<f32>) -> ()
+    """
+
+    values: Values
+
+    @staticmethod
+    def infer(ctx: InferContext, *values: Type) -> tuple[Type, ...]:
+        """Give nothing."""
+        return ()
+
+
+@op("tc.grad", traits=(PURE,))
+class Grad(Op):
+    """The derivative of a scalar with respect to each operand.
+
+    The operands are the block arguments of the region, which computes the cost from
+    them and yields it. No rewrite crosses the region's boundary. The pass `autodiff`
+    expands the op, innermost first; a module with pending derivatives is interpreted
+    after that pass.
+
+    Constraints:
+      (C1) The operands are float tensors.
+      (C2) Each result has the type of its operand.
+
+    Example:
+      %1 = "tc.grad"(%0) ({
+      ^bb0(%w: tensor<f32>):
+        %2 = "tc.mul"(%w, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+        "tc.yield"(%2) : (tensor<f32>) -> ()
+      }) : (tensor<f32>) -> tensor<f32>
+    """
+
+    wrt: Values
+    body: Region
+
+    @staticmethod
+    def infer(ctx: InferContext, *wrt: Type) -> tuple[Type, ...]:
+        """Give the types of the operands."""
+        for type_ in wrt:
+            is_float = isinstance(type_, TensorType) and type_.element.is_float
+            require(is_float, "C1", str(type_))
+        return wrt
+
+
+@op("tc.group", traits=(ISOLATED,))
+class Group(Op):
+    """The unit of fusion: one kernel.
+
+    Its region holds at most one contraction and the generics before and after it, and
+    sees nothing from outside but its arguments, which are the operands. On tensors it
+    gives what it yields; on memory its last operands are its destinations, and `shapes`
+    holds the dimensions of each operand. The kernel loops over the `outer` leading
+    dimensions; its members run row by row inside that loop.
+
+    Constraints:
+      (C1) outer is not negative.
+      (C2) On memory, shapes has an entry per operand.
+
+    Example:
+      %1 = "tc.group"(%0) <{outer = 0 : i64, shapes = []}> ({
+      ^bb0(%x: tensor<4xf32>):
+        "tc.yield"(%x) : (tensor<4xf32>) -> ()
+      }) : (tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    inputs: Values
+    outer: int
+    shapes: Array
+    body: Region
+
+    @staticmethod
+    def check(
+        ctx: InferContext,
+        operands: tuple[Type, ...],
+        results: tuple[Type, ...],
+        *,
+        outer: int,
+        shapes: Array,
+    ) -> None:
+        """Require C1 and C2."""
+        require(outer >= 0, "C1", str(outer))
+        detail = f"{len(shapes.items)} for {len(operands)}"
+        require(len(shapes.items) in (0, len(operands)), "C2", detail)
+
+    @staticmethod
+    def evaluate(
+        ctx: Running, *inputs: NumpyArray, outer: int, shapes: Array
+    ) -> tuple[NumpyArray, ...]:
+        """Evaluate by running the region."""
+        return tuple(ctx.run(ctx.block(0), inputs))

@@ -1,0 +1,216 @@
+"""What kernels need beyond MLIR's dialects: micro-kernels, checks, sizes."""
+
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.ir.attributes import Dims
+from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import Array, fma
+from tensorc.ir.opdef import PURE, InferContext, Values, op, require
+from tensorc.ir.ops.indexing import Failing
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.shape import Sizes
+from tensorc.ir.types import I1, I64, INDEX, MemRefType, TensorType, Type
+
+DYNAMIC = -1  # a stride that only the operand gives
+
+
+@op("tc.size", traits=(PURE,))
+class SizeOf(Op):
+    """The value of a dimension of the function, below TENSOR and above LOOP.
+
+    Constraints:
+      (C1) dim is one dimension.
+
+    Example:
+      %0 = "tc.size"() <{dim = #tc.dims<["2*B"]>}> : () -> index
+    """
+
+    dim: Dims
+
+    @staticmethod
+    def infer(ctx: InferContext, *, dim: Dims) -> Type:
+        """Give an index."""
+        require(len(dim.dims) == 1, "C1", str(dim))
+        return INDEX
+
+    @staticmethod
+    def evaluate(ctx: Sizes, *, dim: Dims) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.array(ctx.size(dim.dims[0]), np.int64)
+
+
+class Checking(Sizes, Failing, Protocol):
+    """What a check may ask of the interpreter: sizes, and to stop."""
+
+
+@op("tc.check_index")
+class CheckIndex(Op):
+    """Stop with an index error unless all indices are in [-size, size).
+
+    `axis` is what the message names; `size` is the extent of that axis.
+
+    Constraints:
+      (C1) indices is a tensor or memory of integers.
+      (C2) size is one dimension.
+
+    Example:
+      "tc.check_index"(%0) <{axis = 1 : i64, size = #tc.dims<[10]>}> : (tensor<4xi64>) -> ()
+    """  # noqa: E501
+
+    indices: Value
+    axis: int
+    size: Dims
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, indices: Type, *, axis: int, size: Dims
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        is_array = isinstance(indices, TensorType | MemRefType)
+        require(is_array and indices.element.is_integer, "C1", str(indices))
+        require(len(size.dims) == 1, "C2", str(size))
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: Checking, indices: Array, *, axis: int, size: Dims
+    ) -> tuple[Array, ...]:
+        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        extent = ctx.size(size.dims[0])
+        places = np.asarray(indices, np.int64)
+        bad = (places < -extent) | (places >= extent)
+        if bad.any():
+            ctx.fail_index(axis, int(places[bad].flat[0]), extent)
+        return ()
+
+
+@op("tc.fail")
+class Fail(Op):
+    """Stop the whole function with an index error: the record gets these values.
+
+    `site` is the number of the op in the function's table of sites.
+
+    Constraints:
+      (C1) index and size are i64.
+
+    Example:
+      "tc.fail"(%0, %1) <{axis = 1 : i64, site = 0 : i64}> : (i64, i64) -> ()
+    """
+
+    index: Value
+    size: Value
+    site: int
+    axis: int
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, index: Type, size: Type, *, site: int, axis: int
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        require(index == I64 and size == I64, "C1", f"{index} and {size}")
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: Failing, index: Array, size: Array, *, site: int, axis: int
+    ) -> tuple[Array, ...]:
+        """Raise IndexOutOfRange."""
+        ctx.fail_index(axis, int(index), int(size))
+        return ()
+
+
+@op("tc.gemm_tile")
+class GemmTile(Op):
+    """A tile of a matrix product in registers: the micro-kernel.
+
+        partial[i, j] = fma over ascending k in [0, count), from 0, of
+          a[a_at + i * a_strides[0] + k * a_strides[1]] * b[b_at + k * b_stride + j]
+        c[c_at + i * c_stride + j] = partial[i, j], or c[…] + partial[i, j] if accumulate
+
+    for i in [0, rows) and j in [0, columns), where columns <= width. Rows and width are
+    the size of the tile; b and c are contiguous along j. A stride of -1 is given by the
+    operand `strides` (in the order a row, a k, b, c; one per -1).
+
+    Constraints:
+      (C1) a, b and c are one-dimensional memory of one float type.
+      (C2) accumulate is i1, all others are of type index.
+      (C3) strides holds one operand per stride of -1.
+      (C4) rows and width are positive.
+
+    Example:
+      "tc.gemm_tile"(%a, %i, %b, %i, %c, %i, %k, %n, %p) <{a_strides = array<i64: 784, 1>, b_stride = 10 : i64, c_stride = 10 : i64, rows = 12 : i64, width = 16 : i64}> : (memref<?xf32>, index, memref<?xf32>, index, memref<?xf32>, index, index, index, i1) -> ()
+    """  # noqa: E501
+
+    a: Value
+    a_at: Value
+    b: Value
+    b_at: Value
+    c: Value
+    c_at: Value
+    count: Value
+    columns: Value
+    accumulate: Value
+    strides: Values
+    rows: int
+    width: int
+    a_strides: tuple[int, ...]
+    b_stride: int
+    c_stride: int
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        *operands: Type,
+        rows: int,
+        width: int,
+        a_strides: tuple[int, ...],
+        b_stride: int,
+        c_stride: int,
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        matrices = [memory(t) for t in operands[0:6:2]]
+        flat = all(m.rank == 1 and m.element == matrices[0].element for m in matrices)
+        require(flat and matrices[0].element.is_float, "C1", str(matrices))
+        numbers = (*operands[1:6:2], *operands[6:8], *operands[9:])
+        fits = all(t == INDEX for t in numbers) and operands[8] == I1
+        require(fits, "C2", str(operands))
+        unknown = [*a_strides, b_stride, c_stride].count(DYNAMIC)
+        require(len(operands) == 9 + unknown, "C3", f"{len(operands) - 9}, {unknown}")
+        require(rows > 0 and width > 0, "C4", f"{rows} and {width}")
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: object,
+        a: Array,
+        a_at: Array,
+        b: Array,
+        b_at: Array,
+        c: Array,
+        c_at: Array,
+        count: Array,
+        columns: Array,
+        accumulate: Array,
+        *given: Array,
+        rows: int,
+        width: int,
+        a_strides: tuple[int, ...],
+        b_stride: int,
+        c_stride: int,
+    ) -> tuple[Array, ...]:
+        """Evaluate on numpy arrays."""
+        rest = iter(given)
+        strides = (*a_strides, b_stride, c_stride)
+        row, inner, b_row, c_row = (
+            int(next(rest)) if s == DYNAMIC else s for s in strides
+        )
+        i, j = np.arange(rows)[:, None], np.arange(int(columns))[None, :]
+        partial = np.zeros((rows, int(columns)), c.dtype)
+        for k in range(int(count)):
+            left = a[int(a_at) + i * row + k * inner]
+            partial = fma(left, b[int(b_at) + k * b_row + j], partial)
+        target = int(c_at) + i * c_row + j
+        c[target] = c[target] + partial if accumulate else partial
+        return ()

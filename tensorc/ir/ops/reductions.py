@@ -1,0 +1,125 @@
+"""Reductions along one axis, which disappears; several axes are several ops."""
+
+import numpy as np
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import LANES_ORDER, Array, ordered_sum
+from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
+from tensorc.ir.types import I64, TensorType
+
+
+def _drop_axis(operand: TensorType, axis: int, label: str) -> TensorType:
+    fits = 0 <= axis < operand.rank
+    require(fits, label, f"axis {axis} of rank {operand.rank}")
+    shape = operand.shape[:axis] + operand.shape[axis + 1 :]
+    return TensorType(shape, operand.element)
+
+
+@op("tc.sum", traits=(PURE, EXACT))
+class Sum(Op):
+    """Sum along an axis; an empty sum is 0, integers wrap.
+
+    `order` says in which order floats are added: "lanes" (docs/numerics.md).
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) order is "lanes".
+
+    Example:
+      %1 = "tc.sum"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
+    """  # noqa: E501
+
+    operand: Value
+    axis: int
+    order: str
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, operand: TensorType, *, axis: int, order: str
+    ) -> TensorType:
+        """Give the operand's type without the axis."""
+        result = _drop_axis(operand, axis, "C1")
+        require(operand.element.name != "i1", "C2", "i1")
+        require(order == LANES_ORDER, "C3", order)
+        return result
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
+        """Evaluate on numpy arrays."""
+        return ordered_sum(operand, axis)
+
+
+@op("tc.max", traits=(PURE, EXACT))
+class Max(Op):
+    """The largest element along an axis; NaN if any is NaN.
+
+    The maximum of nothing is -inf, or the smallest integer.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) The axis is not known to be empty.
+
+    Example:
+      %1 = "tc.max"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
+    """
+
+    operand: Value
+    axis: int
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
+        """Give the operand's type without the axis."""
+        result = _drop_axis(operand, axis, "C1")
+        require(operand.element.name != "i1", "C2", "i1")
+        require(operand.shape[axis] != 0, "C3", str(operand))
+        return result
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        lowest = max_identity(operand.dtype)
+        return np.asarray(np.max(operand, axis=axis, initial=lowest))
+
+
+def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
+    """Return the value that changes no maximum."""
+    if np.issubdtype(dtype, np.floating):
+        return float("-inf")
+    return int(np.iinfo(dtype).min)
+
+
+@op("tc.argmax", traits=(PURE, EXACT))
+class ArgMax(Op):
+    """The index of the first largest element along an axis, i64; a NaN is largest.
+
+    Of nothing it is 0.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) The axis is not known to be empty.
+
+    Example:
+      %1 = "tc.argmax"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
+    """
+
+    operand: Value
+    axis: int
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
+        """Give i64 of the operand's shape without the axis."""
+        result = _drop_axis(operand, axis, "C1")
+        require(operand.element.name != "i1", "C2", "i1")
+        require(operand.shape[axis] != 0, "C3", str(operand))
+        return TensorType(result.shape, I64)
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        if operand.shape[axis] == 0:
+            shape = operand.shape[:axis] + operand.shape[axis + 1 :]
+            return np.zeros(shape, np.int64)
+        return np.asarray(np.argmax(operand, axis=axis), np.int64)

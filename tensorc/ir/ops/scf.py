@@ -1,0 +1,114 @@
+"""Structured control flow, with MLIR's names."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import TERMINATOR, InferContext, Values, op, require
+from tensorc.ir.types import I1, INDEX, Type
+
+
+class Running(Protocol):
+    """What `evaluate` may ask of the interpreter: to run the op's regions."""
+
+    def block(self, region: int) -> Block:
+        """Return the only block of a region of the op."""
+        ...
+
+    def gives_results(self) -> bool:
+        """Tell whether the op gives tensors, or writes to memory."""
+        ...
+
+    def run(self, block: Block, arguments: Sequence[Array]) -> list[Array]:
+        """Run a block and return the operands of its terminator."""
+        ...
+
+
+@op("scf.yield", traits=(TERMINATOR,))
+class Yield(Op):
+    """End a region and give its results.
+
+    Example:
+      "scf.yield"() : () -> ()
+    """
+
+    values: Values
+
+    @staticmethod
+    def infer(ctx: InferContext, *values: Type) -> tuple[Type, ...]:
+        """Give nothing."""
+        return ()
+
+
+@op("scf.for")
+class For(Op):
+    """Count from lower up to below upper, carrying values.
+
+    The region's arguments are the counter and what is carried; it yields the next
+    values of what is carried, whose last ones are the results.
+
+    Constraints:
+      (C1) lower, upper and step are of type index.
+
+    Example:
+      "scf.for"(%0, %1, %2) ({
+      ^bb0(%i: index):
+        "scf.yield"() : () -> ()
+      }) : (index, index, index) -> ()
+    """
+
+    lower: Value
+    upper: Value
+    step: Value
+    initial: Values
+    body: Region
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, lower: Type, upper: Type, step: Type, *initial: Type
+    ) -> tuple[Type, ...]:
+        """Give the types of what is carried."""
+        bounds = (lower, upper, step)
+        require(bounds == (INDEX, INDEX, INDEX), "C1", str(bounds))
+        return initial
+
+    @staticmethod
+    def evaluate(
+        ctx: Running, lower: Array, upper: Array, step: Array, *initial: Array
+    ) -> tuple[Array, ...]:
+        """Evaluate by running the region for each value of the counter."""
+        carried = list(initial)
+        for i in range(int(lower), int(upper), int(step)):
+            carried = ctx.run(ctx.block(0), [lower.dtype.type(i), *carried])
+        return tuple(carried)
+
+
+@op("scf.if")
+class If(Op):
+    """Run the region if the condition is true.
+
+    Constraints:
+      (C1) condition is i1.
+
+    Example:
+      "scf.if"(%0) ({
+        "scf.yield"() : () -> ()
+      }) : (i1) -> ()
+    """
+
+    condition: Value
+    body: Region
+
+    @staticmethod
+    def infer(ctx: InferContext, condition: Type) -> tuple[Type, ...]:
+        """Give nothing."""
+        require(condition == I1, "C1", str(condition))
+        return ()
+
+    @staticmethod
+    def evaluate(ctx: Running, condition: Array) -> tuple[Array, ...]:
+        """Evaluate by running the region or not."""
+        if condition:
+            ctx.run(ctx.block(0), [])
+        return ()

@@ -1,0 +1,263 @@
+"""Ops that move elements without changing them, and sizes as values."""
+
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.ir.attributes import Dims
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
+from tensorc.ir.types import I64, TensorType
+
+
+class Sizes(Protocol):
+    """What `evaluate` may ask of the interpreter: the number that a dimension is."""
+
+    def size(self, dim: Dim) -> int:
+        """Return the value of a dimension in this call."""
+        ...
+
+
+def _product(shape: tuple[Dim, ...]) -> Dim:
+    total: Dim = 1
+    for dim in shape:
+        total = total * dim
+    return total
+
+
+@op("tc.broadcast", traits=(PURE, EXACT))
+class Broadcast(Op):
+    """Repeat a tensor along new or size-1 axes.
+
+    Axis i of the operand becomes axis `axes[i]` of the result, whose shape is `shape`.
+
+    Constraints:
+      (C1) axes has one strictly ascending entry per axis of operand, below the rank
+        of shape.
+      (C2) Each operand.shape[i] is 1 or shape[axes[i]].
+
+    Example:
+      %1 = "tc.broadcast"(%0) <{axes = array<i64: 1>, shape = #tc.dims<[5, 3]>}> : (tensor<3xf32>) -> tensor<5x3xf32>
+    """  # noqa: E501
+
+    operand: Value
+    axes: tuple[int, ...]
+    shape: Dims
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, operand: TensorType, *, axes: tuple[int, ...], shape: Dims
+    ) -> TensorType:
+        """Give the new shape."""
+        ascending = all(a < b for a, b in zip(axes, axes[1:], strict=False))
+        inside = all(0 <= a < len(shape.dims) for a in axes)
+        fits = len(axes) == operand.rank and ascending and inside
+        require(fits, "C1", f"axes {axes} for {operand}")
+        for dim, axis in zip(operand.shape, axes, strict=True):
+            if ctx.resolve(dim) != 1:
+                ctx.require_equal(dim, shape.dims[axis], "C2")
+        return TensorType(shape.dims, operand.element)
+
+    @staticmethod
+    def evaluate(
+        ctx: Sizes, operand: Array, *, axes: tuple[int, ...], shape: Dims
+    ) -> Array:
+        """Evaluate on numpy arrays."""
+        sizes = [ctx.size(d) for d in shape.dims]
+        aligned = [1] * len(sizes)
+        for axis, size in zip(axes, operand.shape, strict=True):
+            aligned[axis] = size
+        return np.broadcast_to(operand.reshape(aligned), sizes).copy()
+
+
+@op("tc.reshape", traits=(PURE, EXACT))
+class Reshape(Op):
+    """The same elements in row-major order, in another shape.
+
+    Constraints:
+      (C1) shape has as many elements as operand.
+
+    Example:
+      %1 = "tc.reshape"(%0) <{shape = #tc.dims<[12]>}> : (tensor<4x3xf32>) -> tensor<12xf32>
+    """  # noqa: E501
+
+    operand: Value
+    shape: Dims
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: TensorType, *, shape: Dims) -> TensorType:
+        """Give the new shape."""
+        ctx.require_equal(_product(operand.shape), _product(shape.dims), "C1")
+        return TensorType(shape.dims, operand.element)
+
+    @staticmethod
+    def evaluate(ctx: Sizes, operand: Array, *, shape: Dims) -> Array:
+        """Evaluate on numpy arrays."""
+        return operand.reshape([ctx.size(d) for d in shape.dims]).copy()
+
+
+@op("tc.transpose", traits=(PURE, EXACT))
+class Transpose(Op):
+    """Reorder the axes: axis i of the result is axis `permutation[i]` of the operand.
+
+    Constraints:
+      (C1) permutation holds each axis of operand once.
+
+    Example:
+      %1 = "tc.transpose"(%0) <{permutation = array<i64: 1, 0>}> : (tensor<4x3xf32>) -> tensor<3x4xf32>
+    """  # noqa: E501
+
+    operand: Value
+    permutation: tuple[int, ...]
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, operand: TensorType, *, permutation: tuple[int, ...]
+    ) -> TensorType:
+        """Give the operand's type with its axes reordered."""
+        fits = sorted(permutation) == list(range(operand.rank))
+        require(fits, "C1", f"{permutation} for {operand}")
+        shape = tuple(operand.shape[axis] for axis in permutation)
+        return TensorType(shape, operand.element)
+
+    @staticmethod
+    def evaluate(
+        ctx: object, operand: Array, *, permutation: tuple[int, ...]
+    ) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.transpose(operand, permutation).copy()
+
+
+@op("tc.slice", traits=(PURE, EXACT))
+class Slice(Op):
+    """A regular part: along each axis, element i is operand[start + i * step].
+
+    Frontends clamp as numpy does; here the part lies inside the operand.
+
+    Constraints:
+      (C1) starts, sizes and steps have one entry per axis of operand, no step is 0.
+      (C2) The part lies inside operand.
+
+    Example:
+      %1 = "tc.slice"(%0) <{sizes = #tc.dims<[2]>, starts = #tc.dims<[1]>, steps = array<i64: 2>}> : (tensor<4xf32>) -> tensor<2xf32>
+    """  # noqa: E501
+
+    operand: Value
+    starts: Dims
+    sizes: Dims
+    steps: tuple[int, ...]
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        operand: TensorType,
+        *,
+        starts: Dims,
+        sizes: Dims,
+        steps: tuple[int, ...],
+    ) -> TensorType:
+        """Give the sizes of the part."""
+        require_part(operand, starts, sizes, steps)
+        return TensorType(sizes.dims, operand.element)
+
+    @staticmethod
+    def evaluate(
+        ctx: Sizes, operand: Array, *, starts: Dims, sizes: Dims, steps: tuple[int, ...]
+    ) -> Array:
+        """Evaluate on numpy arrays."""
+        return operand[part_index(ctx, starts, sizes, steps)].copy()
+
+
+def require_part(
+    whole: TensorType, starts: Dims, sizes: Dims, steps: tuple[int, ...]
+) -> None:
+    """Require C1 and C2 of `tc.slice` and `tc.unslice`."""
+    lengths = {whole.rank, len(starts.dims), len(sizes.dims), len(steps)}
+    require(len(lengths) == 1 and 0 not in steps, "C1", f"{starts}, {sizes}, {steps}")
+    for length, start, size, step in zip(
+        whole.shape, starts.dims, sizes.dims, steps, strict=True
+    ):
+        for at in (start, start + (size + -1) * step):
+            known = isinstance(at, int) and isinstance(length, int)
+            outside = known and not 0 <= at < length
+            detail = f"element {at} of {length}"
+            require(size == 0 or not outside, "C2", detail)
+
+
+def part_index(
+    ctx: Sizes, starts: Dims, sizes: Dims, steps: tuple[int, ...]
+) -> "tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]":
+    """Return numpy indices that select the part."""
+    parts = zip(starts.dims, sizes.dims, steps, strict=True)
+    axes = [ctx.size(s) + step * np.arange(ctx.size(n)) for s, n, step in parts]
+    return np.ix_(*axes) if axes else ()
+
+
+@op("tc.unslice", traits=(PURE, EXACT))
+class Unslice(Op):
+    """Zeros of a shape, with the operand in a regular part: the transpose of a slice.
+
+    Constraints:
+      (C1) starts, shape and steps have one entry per axis of operand, no step is 0.
+      (C2) The part lies inside shape.
+
+    Example:
+      %1 = "tc.unslice"(%0) <{shape = #tc.dims<[4]>, starts = #tc.dims<[1]>, steps = array<i64: 2>}> : (tensor<2xf32>) -> tensor<4xf32>
+    """  # noqa: E501
+
+    operand: Value
+    starts: Dims
+    shape: Dims
+    steps: tuple[int, ...]
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        operand: TensorType,
+        *,
+        starts: Dims,
+        shape: Dims,
+        steps: tuple[int, ...],
+    ) -> TensorType:
+        """Give the whole shape."""
+        whole = TensorType(shape.dims, operand.element)
+        require_part(whole, starts, Dims(operand.shape), steps)
+        return whole
+
+    @staticmethod
+    def evaluate(
+        ctx: Sizes, operand: Array, *, starts: Dims, shape: Dims, steps: tuple[int, ...]
+    ) -> Array:
+        """Evaluate on numpy arrays."""
+        result = np.zeros([ctx.size(d) for d in shape.dims], operand.dtype)
+        sizes = Dims(operand.shape)
+        result[part_index(ctx, starts, sizes, steps)] = operand
+        return result
+
+
+@op("tc.dim", traits=(PURE, EXACT))
+class Size(Op):
+    """The size of an axis, as an i64 scalar.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+
+    Example:
+      %1 = "tc.dim"(%0) <{axis = 0 : i64}> : (tensor<4x3xf32>) -> tensor<i64>
+    """
+
+    operand: Value
+    axis: int
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
+        """Give a scalar."""
+        require(0 <= axis < operand.rank, "C1", f"axis {axis} of {operand}")
+        return TensorType((), I64)
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.array(operand.shape[axis], np.int64)

@@ -1,0 +1,245 @@
+"""Short names for the tensor ops over a `Builder`, for rules and for the frontends.
+
+    b = TensorBuilder(builder)
+    y = b.mul(b.exp(x), b.full_like(x, 2.0))
+
+Operands of elementwise ops have one shape and type: nothing is broadcast or cast.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tensorc.ir.attributes import Attribute, Dense, Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
+from tensorc.ir.ops.elementwise import (
+    Add,
+    And,
+    Cast,
+    Compare,
+    Div,
+    Exp,
+    Log,
+    Maximum,
+    Minimum,
+    Mul,
+    Neg,
+    Not,
+    Or,
+    Select,
+    Sqrt,
+    Sub,
+)
+from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.making import Constant, Iota
+from tensorc.ir.ops.nn import LogSoftmax
+from tensorc.ir.ops.products import MatMul
+from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.types import I64, Element, TensorType, element_of
+
+
+def tensor_type(value: Value) -> TensorType:
+    """Return the type of a value that is a tensor."""
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+@dataclass(frozen=True, slots=True)
+class TensorBuilder:
+    """Appends tensor ops through a builder; each method returns the op's result."""
+
+    builder: Builder
+
+    def apply(
+        self,
+        cls: type[Op],
+        operands: Sequence[Value],
+        attributes: Mapping[str, Attribute],
+    ) -> Value:
+        """Append an op of any class with one result."""
+        b, given = self.builder, dict(attributes)
+        types = b.infer(cls, operands, given)
+        return b.block.append(cls(operands, types, given, (), b.location)).result
+
+    def add(self, lhs: Value, rhs: Value) -> Value:
+        """Return lhs + rhs."""
+        return self.builder.value(Add, lhs, rhs)
+
+    def sub(self, lhs: Value, rhs: Value) -> Value:
+        """Return lhs - rhs."""
+        return self.builder.value(Sub, lhs, rhs)
+
+    def mul(self, lhs: Value, rhs: Value) -> Value:
+        """Return lhs * rhs."""
+        return self.builder.value(Mul, lhs, rhs)
+
+    def div(self, lhs: Value, rhs: Value) -> Value:
+        """Return lhs / rhs, of floats."""
+        return self.builder.value(Div, lhs, rhs)
+
+    def maximum(self, lhs: Value, rhs: Value) -> Value:
+        """Return the larger elements."""
+        return self.builder.value(Maximum, lhs, rhs)
+
+    def minimum(self, lhs: Value, rhs: Value) -> Value:
+        """Return the smaller elements."""
+        return self.builder.value(Minimum, lhs, rhs)
+
+    def logical_and(self, lhs: Value, rhs: Value) -> Value:
+        """Return the conjunction of booleans."""
+        return self.builder.value(And, lhs, rhs)
+
+    def logical_or(self, lhs: Value, rhs: Value) -> Value:
+        """Return the disjunction of booleans."""
+        return self.builder.value(Or, lhs, rhs)
+
+    def logical_not(self, operand: Value) -> Value:
+        """Return the negation of booleans."""
+        return self.builder.value(Not, operand)
+
+    def neg(self, operand: Value) -> Value:
+        """Return -operand."""
+        return self.builder.value(Neg, operand)
+
+    def exp(self, operand: Value) -> Value:
+        """Return e ** operand."""
+        return self.builder.value(Exp, operand)
+
+    def log(self, operand: Value) -> Value:
+        """Return the natural logarithm."""
+        return self.builder.value(Log, operand)
+
+    def sqrt(self, operand: Value) -> Value:
+        """Return the square root."""
+        return self.builder.value(Sqrt, operand)
+
+    def compare(self, predicate: str, lhs: Value, rhs: Value) -> Value:
+        """Return i1: the comparison eq, ne, lt, le, gt or ge."""
+        return self.builder.value(Compare, lhs, rhs, predicate=predicate)
+
+    def select(self, condition: Value, if_true: Value, if_false: Value) -> Value:
+        """Return if_true where the condition holds, if_false elsewhere."""
+        return self.builder.value(Select, condition, if_true, if_false)
+
+    def cast(self, operand: Value, element: Element) -> Value:
+        """Return the operand with another element type; itself if it has that type."""
+        if tensor_type(operand).element == element:
+            return operand
+        return self.builder.value(Cast, operand, element=element)
+
+    def sum(self, operand: Value, axis: int) -> Value:
+        """Return the sum along an axis, in the contract's order."""
+        return self.builder.value(Sum, operand, axis=axis, order=LANES_ORDER)
+
+    def max(self, operand: Value, axis: int) -> Value:
+        """Return the largest elements along an axis."""
+        return self.builder.value(Max, operand, axis=axis)
+
+    def argmax(self, operand: Value, axis: int) -> Value:
+        """Return the indices of the first largest elements along an axis."""
+        return self.builder.value(ArgMax, operand, axis=axis)
+
+    def matmul(self, lhs: Value, rhs: Value) -> Value:
+        """Return the matrix product over the last two axes."""
+        return self.builder.value(MatMul, lhs, rhs, order=FMA_ORDER)
+
+    def log_softmax(self, operand: Value, axis: int) -> Value:
+        """Return the logarithm of the softmax along an axis."""
+        return self.builder.value(LogSoftmax, operand, axis=axis)
+
+    def broadcast(
+        self, operand: Value, shape: Sequence[Dim], axes: Sequence[int]
+    ) -> Value:
+        """Return the operand in a larger shape; its axis i becomes axes[i]."""
+        return self.builder.value(
+            Broadcast, operand, axes=tuple(axes), shape=Dims(tuple(shape))
+        )
+
+    def insert_axis(self, operand: Value, shape: Sequence[Dim], axis: int) -> Value:
+        """Return the operand repeated along a new axis: undo a reduction."""
+        axes = [i for i in range(len(shape)) if i != axis]
+        return self.broadcast(operand, shape, axes)
+
+    def reshape(self, operand: Value, shape: Sequence[Dim]) -> Value:
+        """Return the same elements in another shape."""
+        return self.builder.value(Reshape, operand, shape=Dims(tuple(shape)))
+
+    def transpose(self, operand: Value, permutation: Sequence[int]) -> Value:
+        """Return the operand with its axes reordered."""
+        return self.builder.value(Transpose, operand, permutation=tuple(permutation))
+
+    def slice(
+        self,
+        operand: Value,
+        starts: Sequence[Dim],
+        sizes: Sequence[Dim],
+        steps: Sequence[int],
+    ) -> Value:
+        """Return a regular part."""
+        return self.builder.value(
+            Slice,
+            operand,
+            starts=Dims(tuple(starts)),
+            sizes=Dims(tuple(sizes)),
+            steps=tuple(steps),
+        )
+
+    def unslice(
+        self,
+        operand: Value,
+        starts: Sequence[Dim],
+        shape: Sequence[Dim],
+        steps: Sequence[int],
+    ) -> Value:
+        """Return zeros of a shape with the operand in a regular part."""
+        return self.builder.value(
+            Unslice,
+            operand,
+            starts=Dims(tuple(starts)),
+            shape=Dims(tuple(shape)),
+            steps=tuple(steps),
+        )
+
+    def size(self, operand: Value, axis: int) -> Value:
+        """Return the size of an axis as an i64 scalar: a constant if it is known."""
+        dim = tensor_type(operand).shape[axis]
+        if isinstance(dim, int):
+            return self.scalar(dim, I64)
+        return self.builder.value(Size, operand, axis=axis)
+
+    def take_along_axis(self, operand: Value, indices: Value, axis: int) -> Value:
+        """Return one element per position, picked along an axis."""
+        return self.builder.value(TakeAlongAxis, operand, indices, axis=axis)
+
+    def iota(self, shape: Sequence[Dim], axis: int, element: Element) -> Value:
+        """Return a tensor whose elements are their index on an axis."""
+        dims = Dims(tuple(shape))
+        return self.builder.value(Iota, shape=dims, axis=axis, element=element)
+
+    def constant(self, value: Array) -> Value:
+        """Return a constant tensor; the array must not be changed afterwards."""
+        type_ = TensorType(value.shape, element_of(value.dtype))
+        return self.builder.value(Constant, value=Dense(value, type_))
+
+    def scalar(self, value: float, element: Element) -> Value:
+        """Return a constant of rank 0."""
+        return self.constant(np.array(value, element.dtype))
+
+    def full(self, shape: Sequence[Dim], value: float, element: Element) -> Value:
+        """Return a tensor of one value: a rank-0 constant, broadcast."""
+        scalar = self.scalar(value, element)
+        return self.broadcast(scalar, shape, ()) if shape else scalar
+
+    def full_like(self, like: Value, value: float) -> Value:
+        """Return a tensor of one value with the type of another tensor."""
+        type_ = tensor_type(like)
+        return self.full(type_.shape, value, type_.element)
+
+    def zeros_like(self, like: Value) -> Value:
+        """Return zeros with the type of another tensor."""
+        return self.full_like(like, 0)

@@ -1,0 +1,503 @@
+"""Check that IR keeps its invariants; the type rules are the ops' own `infer`.
+
+One pass in program order, with a stack instead of recursion:
+
+1. Links (parents, owners of results) are consistent, and no op stands twice.
+2. Operands are defined before, and do not come from outside an isolated region.
+3. Operands, regions and attributes are those that the class declares.
+4. `infer` gives the result types, or `check` accepts them, under the function's guards.
+5. Regions have the arguments and the terminator that their op asks for.
+6. Functions agree with their types; names are unique; calls resolve.
+7. If a level is given, every op is legal there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from tensorc.errors import Diagnostic, VerifyError
+from tensorc.ir.attribute_parser import limits
+from tensorc.ir.attributes import (
+    AffineMap,
+    Array,
+    Attribute,
+    Dense,
+    Dict,
+    Dims,
+    Typed,
+)
+from tensorc.ir.builder import constraint_text
+from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.dims import Constraints
+from tensorc.ir.functions import constraints_of
+from tensorc.ir.opdef import (
+    ISOLATED,
+    TERMINATOR,
+    ConstraintError,
+    InferContext,
+    infer_types,
+)
+from tensorc.ir.schema import ABSENT, schema_of
+from tensorc.ir.types import (
+    F32,
+    INDEX,
+    FunctionType,
+    TensorType,
+    Type,
+    element_type,
+)
+
+_STRUCTURED = (
+    *("builtin.", "func.", "linalg.", "tensor.", "arith.", "math.", "scf."),
+    *("tc.group", "tc.yield", "tc.size", "tc.check_index"),
+)
+
+# The ops of a level (design.md, section 5): a name, or a dialect with its point.
+LEGAL: Mapping[str, frozenset[str]] = {
+    "tensor": frozenset(("builtin.", "func.", "tc.")),
+    "structured": frozenset(_STRUCTURED),
+    "buffer": frozenset((*_STRUCTURED, "memref.", "tc.view")),
+    "loop": frozenset(
+        (
+            *("builtin.", "func.", "scf.", "memref.", "arith.", "math.", "vector."),
+            *("gpu.", "tc.gemm_tile", "tc.fail"),
+        )
+    ),
+}
+
+# What a type rule may raise when it meets operands or attributes of a form that it
+# never expected: the op is malformed, and the message says how the rule stumbled.
+_STUMBLES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
+def verify(module: Op, level: str | None = None) -> None:
+    """Raise `VerifyError` for the first op that breaks an invariant.
+
+    `level` ("tensor", "structured", "buffer", "loop") restricts which ops are legal.
+    """
+    verifier = _Verifier(None if level is None else LEGAL[level], module)
+    verifier.run(module)
+
+
+def fail(op: Op, message: str) -> NoReturn:
+    """Raise a `VerifyError` about an op."""
+    raise VerifyError(Diagnostic("TC0250", f"{op.name}: {message}", op.location))
+
+
+@dataclass(frozen=True, slots=True)
+class _Enter:
+    """Work to do: start a region."""
+
+    op: Op
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class _Leave:
+    """Work to do: end a region, whose values are forgotten."""
+
+    visible: set[Value] | None
+    context: InferContext
+
+
+@dataclass(frozen=True, slots=True)
+class _Define:
+    """Work to do: the results of an op, whose regions are done, can now be used."""
+
+    op: Op
+
+
+class _Verifier:
+    """Walks the ops; knows what is visible and which symbols there are."""
+
+    def __init__(self, legal: frozenset[str] | None, module: Op) -> None:
+        self.legal = legal
+        self.functions = _functions(module)
+        self.seen: set[Op | Block | Region] = set()
+        self.visible: set[Value] = set()
+        self.hidden: list[set[Value]] = []
+        self.local: list[list[Value]] = [[]]
+        self.context = InferContext(Constraints(frozen=True))
+        self.work: list[Op | Block | _Enter | _Leave | _Define] = []
+
+    def run(self, top: Op) -> None:
+        """Check an op and all that is in it."""
+        self.work.append(top)
+        while self.work:
+            match self.work.pop():
+                case Op() as op:
+                    self.op(op)
+                case Block() as block:
+                    self.define(block.arguments)
+                case _Enter(op, region):
+                    self.enter(op, region)
+                case _Leave() as leave:
+                    self.leave(leave)
+                case _Define(op):
+                    self.define(op.results)
+
+    def op(self, op: Op) -> None:
+        """Check an op, and put its regions on the stack."""
+        if self.legal is not None:
+            dialect = op.name.partition(".")[0]
+            if op.name not in self.legal and f"{dialect}." not in self.legal:
+                fail(op, "is not legal at this level")
+        self.links(op)
+        _check_counts(op)
+        _check_attributes(op)
+        self.operands(op)
+        self.types(op)
+        for region in op.regions:
+            _check_region(op, region, self.same)
+        check = _SPECIAL.get(op.name)
+        if check is not None:
+            check(op, self.functions)
+        self.work.append(_Define(op))
+        self.work.extend([_Enter(op, region) for region in reversed(op.regions)])
+
+    def links(self, op: Op) -> None:
+        """Check that an op and its parts know each other, and that it is met once."""
+        self.once(op, op)
+        _require_owner(op, "result", op.results, op)
+        for region in op.regions:
+            self.once(op, region)
+            if region.parent is not op:
+                fail(op, "a region has another parent")
+            for block in region.blocks:
+                self.once(op, block)
+                if block.parent is not region:
+                    fail(op, "a block has another parent")
+                _require_owner(op, "argument", block.arguments, block)
+                for inner in block.ops:
+                    if inner.parent is not block:
+                        fail(inner, f"its parent is not the block in {op.name}")
+
+    def once(self, op: Op, part: Op | Block | Region) -> None:
+        """Check that a part is met for the first time."""
+        if part in self.seen:
+            fail(op, f"{type(part).__name__.lower()} stands twice in the module")
+        self.seen.add(part)
+
+    def operands(self, op: Op) -> None:
+        """Check that the operands are defined before the op."""
+        for i, value in enumerate(op.operands):
+            if value in self.visible:
+                continue
+            if any(value in outer for outer in self.hidden):
+                fail(op, f"operand {i} comes from outside of an isolated region")
+            fail(op, f"operand {i} is not defined before the op")
+
+    def types(self, op: Op) -> None:
+        """Check the result types by the rule of the class."""
+        cls = type(op)
+        operands = tuple([v.type for v in op.operands])
+        results = tuple([r.type for r in op.results])
+        _check_operand_types(op, operands)
+        # `infer` knows the declared attributes only.
+        declared = [n for n in cls.attribute_names if n in op.attributes]
+        attributes = {n: op.attributes[n] for n in declared}
+        check: Callable[..., None] | None = getattr(cls, "check", None)
+        try:
+            given = infer_types(cls, self.context, operands, attributes)
+            if given is None and check is not None:
+                check(self.context, operands, results, **attributes)
+        except ConstraintError as error:
+            words = constraint_text(cls, error.label)
+            fail(op, f"needs {words}, got {error.detail} [{error.label}]")
+        except _STUMBLES as error:
+            fail(op, f"its type rule failed: {type(error).__name__}: {error}")
+        if given is not None:
+            _require_same(op, "result", results, given, self.same)
+        for i, type_ in enumerate(results):
+            if isinstance(type_, TensorType) and _has_negative(type_):
+                fail(op, f"result {i} has a negative size: {type_}")
+
+    def same(self, left: Type, right: Type) -> bool:
+        """Tell whether types are equal under the function's guards."""
+        if left == right:
+            return True
+        if not (isinstance(left, TensorType) and isinstance(right, TensorType)):
+            return False
+        if left.element != right.element or left.rank != right.rank:
+            return False
+        pairs = zip(left.shape, right.shape, strict=True)
+        return all(self.context.unify(a, b) for a, b in pairs)
+
+    def enter(self, op: Op, region: Region) -> None:
+        """Start a region: what is local to it, and what it may see."""
+        isolated = ISOLATED in op.traits
+        self.work.append(_Leave(self.visible if isolated else None, self.context))
+        if isolated:
+            self.hidden.append(self.visible)
+            self.visible = set()
+        if op.name == "func.func":
+            self.context = InferContext(_constraints(op))
+        self.local.append([])
+        for block in reversed(region.blocks):
+            self.work.extend(reversed(block.ops))
+            self.work.append(block)
+
+    def leave(self, leave: _Leave) -> None:
+        """End a region."""
+        self.visible.difference_update(self.local.pop())
+        if leave.visible is not None:
+            self.visible = self.hidden.pop()
+        self.context = leave.context
+
+    def define(self, values: Sequence[Value]) -> None:
+        """Make values visible to the end of the region."""
+        self.visible.update(values)
+        self.local[-1].extend(values)
+
+
+def _require_owner(
+    op: Op, what: str, values: Sequence[Value], owner: Op | Block
+) -> None:
+    for i, value in enumerate(values):
+        if value.owner is not owner or value.index != i:
+            fail(op, f"{what} {i} belongs to another op or block")
+
+
+def _has_negative(type_: TensorType) -> bool:
+    return any(isinstance(d, int) and d < 0 for d in type_.shape)
+
+
+Same = Callable[[Type, Type], bool]
+
+
+def _require_same(
+    op: Op, what: str, found: Sequence[Type], wanted: Sequence[Type], same: Same
+) -> None:
+    if len(found) != len(wanted):
+        fail(op, f"{len(found)} {what}s instead of {len(wanted)}")
+    for i, (left, right) in enumerate(zip(found, wanted, strict=True)):
+        if not same(left, right):
+            fail(op, f"{what} {i} is {left} instead of {right}")
+
+
+# Counts and attributes
+
+
+def _check_counts(op: Op) -> None:
+    names, count = op.operand_names, len(op.operands)
+    least = len(names) - 1 if op.variadic else len(names)
+    if count < least or (count > least and not op.variadic):
+        more = "at least " if op.variadic else ""
+        fail(op, f"needs {more}{least} operands, got {count}")
+    if len(op.regions) != len(op.region_names):
+        fail(op, f"needs {len(op.region_names)} regions, got {len(op.regions)}")
+
+
+def _check_operand_types(op: Op, operands: Sequence[Type]) -> None:
+    """Check the classes of the operands' types by the annotations of `infer`."""
+    schema = schema_of(type(op))
+    for i, type_ in enumerate(operands):
+        known = i < len(schema.operands)
+        classes = schema.operands[i] if known else schema.rest
+        if classes and not isinstance(type_, classes):
+            names = " or ".join([c.__name__ for c in classes])
+            fail(op, f"operand {i} must be a {names}, got {type_}")
+
+
+def _check_attributes(op: Op) -> None:
+    """Check the declared attributes by their annotations, and all by their values."""
+    declared = schema_of(type(op)).attributes
+    for name, types in declared.items():
+        value = op.attributes.get(name)
+        # bool is a subclass of int, but `true` is no number.
+        if type(value) in types:
+            continue
+        if value is None and ABSENT not in types:
+            fail(op, f"attribute '{name}' is missing")
+        if value is not None:
+            names = " or ".join([t.__name__ for t in types if t is not ABSENT])
+            fail(op, f"attribute '{name}' must be {names}, got {value!r:.80}")
+    for name, value in op.attributes.items():
+        if name not in declared and "." not in name:
+            fail(op, f"attribute '{name}' is not declared, and has no dialect prefix")
+        fault = "" if value is None else attribute_fault(value)
+        if fault:
+            fail(op, f"attribute '{name}': {fault}")
+
+
+def attribute_fault(value: Attribute) -> str:
+    """Return what is wrong with an attribute in itself, or ""."""
+    match value:
+        case bool():
+            return ""
+        case int():
+            return _integer_fault(value, -(1 << 63), (1 << 63) - 1)
+        case tuple():
+            faults = [_integer_fault(v, -(1 << 63), (1 << 63) - 1) for v in value]
+        case Typed(value=number, type=element) if not element.is_float:
+            return _integer_fault(number, *limits(element))
+        case Dense(value=array, type=type_):
+            fits = array.shape == type_.shape and array.dtype == type_.element.dtype
+            return "" if fits else f"{array.dtype}{array.shape} for {type_}"
+        case AffineMap(dims=dims, results=results):
+            used = [r for r in results if r is not None]
+            fits = len(set(used)) == len(used) and all(0 <= r < dims for r in used)
+            return "" if fits else f"{value} is no projected permutation"
+        case Array(items=items):
+            faults = [attribute_fault(v) for v in items]
+        case Dict(items=entries):
+            faults = [attribute_fault(v) for _, v in entries]
+        case _:
+            return ""
+    return next((fault for fault in faults if fault), "")
+
+
+def _integer_fault(value: object, low: int, high: int) -> str:
+    fits = isinstance(value, int) and low <= value <= high
+    return "" if fits else f"{value!r:.80} is no integer in {low}..{high}"
+
+
+# Regions
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What a region must have: arguments, a terminator, and its operands."""
+
+    terminator: str
+    arguments: tuple[Type, ...] = ()
+    yields: tuple[Type, ...] = ()
+
+
+def _types(values: Sequence[Value]) -> tuple[Type, ...]:
+    return tuple([v.type for v in values])
+
+
+def _function_body(op: Op) -> _Body:
+    type_ = op.attributes["function_type"]
+    assert isinstance(type_, FunctionType)
+    return _Body("func.return", type_.inputs, type_.results)
+
+
+def _grad_body(op: Op) -> _Body:
+    """Take the operands and yield one float without axes, of any width."""
+    ops = op.regions[0].block.ops
+    cost = ops[-1].operands[0].type if ops and ops[-1].operands else F32
+    element = F32 if isinstance(cost, FunctionType) else element_type(cost)
+    scalar = TensorType((), element if element.is_float else F32)
+    return _Body("tc.yield", _types(op.operands), (scalar,))
+
+
+def _generic_body(op: Op) -> _Body:
+    """Take an element of each operand and yield one for each destination."""
+    sizes = op.attributes["operandSegmentSizes"]
+    assert isinstance(sizes, tuple)
+    elements = tuple([element_type(v.type) for v in op.operands])
+    return _Body("linalg.yield", elements, elements[sizes[0] :])
+
+
+def _for_body(op: Op) -> _Body:
+    carried = _types(op.operands[3:])
+    return _Body("scf.yield", (INDEX, *carried), carried)
+
+
+# A row for every op with regions; the verifier refuses one that lacks it.
+BODIES: Mapping[str, Callable[[Op], _Body]] = {
+    "builtin.module": lambda op: _Body(""),
+    "func.func": _function_body,
+    "tc.grad": _grad_body,
+    "tc.group": lambda op: _Body("tc.yield", _types(op.operands), _types(op.results)),
+    "linalg.generic": _generic_body,
+    "scf.for": _for_body,
+    "scf.if": lambda op: _Body("scf.yield"),
+}
+
+
+def _check_region(op: Op, region: Region, same: Same) -> None:
+    """Check a region's block, its arguments, its terminator and what that gives."""
+    if len(region.blocks) != 1:
+        fail(op, f"a region needs 1 block, got {len(region.blocks)}")
+    if op.name not in BODIES:
+        fail(op, "the verifier knows no rule for its regions")
+    body = BODIES[op.name](op)
+    block = region.block
+    _require_same(op, "argument", _types(block.arguments), body.arguments, same)
+    for inner in block.ops[:-1] if body.terminator else block.ops:
+        if TERMINATOR in inner.traits:
+            fail(inner, f"is not the last op of the block in {op.name}")
+    if not body.terminator:
+        return
+    if not block.ops or block.ops[-1].name != body.terminator:
+        last = block.ops[-1].name if block.ops else "nothing"
+        fail(op, f"the block must end with {body.terminator}, not {last}")
+    last_types = _types(block.ops[-1].operands)
+    _require_same(block.ops[-1], "operand", last_types, body.yields, same)
+
+
+# Functions and calls
+
+
+def _functions(module: Op) -> dict[str, Op]:
+    """Return the functions of a module by name, refusing names given twice."""
+    found: dict[str, Op] = {}
+    for region in module.regions:
+        for block in region.blocks:
+            for op in block.ops:
+                name = op.attributes.get("sym_name")
+                if not isinstance(name, str):
+                    continue
+                if name in found:
+                    fail(op, f"the name '{name:.80}' is given twice")
+                found[name] = op
+    return found
+
+
+def _constraints(function: Op) -> Constraints:
+    """Return what a function knows of its symbols, to be read only."""
+    stored = function.attributes.get("tc.guards", Array(()))
+    pairs = stored.items if isinstance(stored, Array) else (stored,)
+    if not all(isinstance(p, Dims) and len(p.dims) == 2 for p in pairs):
+        fail(function, "attribute 'tc.guards' must hold pairs of dimensions")
+    return constraints_of(function)
+
+
+def _check_function(op: Op, functions: Mapping[str, Op]) -> None:
+    type_ = op.attributes["function_type"]
+    assert isinstance(type_, FunctionType)
+    for name, types in (("arg_attrs", type_.inputs), ("res_attrs", type_.results)):
+        entries = op.attributes.get(name)
+        if entries is None:
+            continue
+        items = entries.items if isinstance(entries, Array) else ()
+        found = sum(isinstance(item, Dict) for item in items)
+        if not found == len(items) == len(types):
+            fail(op, f"attribute '{name}' must hold {len(types)} dictionaries")
+
+
+def _check_call(op: Op, functions: Mapping[str, Op]) -> None:
+    name = getattr(op.attributes["callee"], "name", "")
+    callee = functions.get(name)
+    type_ = callee.attributes.get("function_type") if callee is not None else None
+    if not isinstance(type_, FunctionType):
+        fail(op, f"there is no function '{name:.80}'")
+    _require_same(op, "operand", _types(op.operands), type_.inputs, _fits)
+    _require_same(op, "result", _types(op.results), type_.results, _fits)
+
+
+def _fits(given: Type, wanted: Type) -> bool:
+    """Tell whether types can be equal; symbols of two functions are not compared."""
+    if not (isinstance(given, TensorType) and isinstance(wanted, TensorType)):
+        return given == wanted
+    if given.element != wanted.element or given.rank != wanted.rank:
+        return False
+    pairs = zip(given.shape, wanted.shape, strict=True)
+    known = [(a, b) for a, b in pairs if isinstance(a, int) and isinstance(b, int)]
+    return all(a == b for a, b in known)
+
+
+_SPECIAL: Mapping[str, Callable[[Op, Mapping[str, Op]], None]] = {
+    "func.func": _check_function,
+    "func.call": _check_call,
+}

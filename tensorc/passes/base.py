@@ -1,0 +1,44 @@
+"""What a pass is: a named function from one level of the IR to another."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from tensorc.ir.ops.builtin import Module
+from tensorc.target import Target
+
+
+class Level(Enum):
+    """The levels of the IR, top to bottom (design section 5)."""
+
+    TENSOR = "tensor"
+    STRUCTURED = "structured"
+    BUFFER = "buffer"
+    LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A transformation of a module.
+
+    `run` may change the module that it is given and returns the module to go on with.
+    `name` is the spelling on the command line, in kebab-case.
+    """
+
+    name: str
+    reads: Level
+    writes: Level
+    run: Callable[[Module, Target], Module]
+
+
+def check_pipeline(passes: Sequence[Pass], start: Level = Level.TENSOR) -> Level:
+    """Return the level that a pipeline ends at; ValueError if passes do not fit."""
+    level = start
+    for pass_ in passes:
+        if pass_.reads != level:
+            raise ValueError(
+                f"pass '{pass_.name}' reads level {pass_.reads.value}, "
+                f"the pipeline is at {level.value}"
+            )
+        level = pass_.writes
+    return level

@@ -1,0 +1,284 @@
+"""Give every tensor memory: destination passing, commits at the end.
+
+Before:
+  func(%W, %x) -> (%y, %W1)      with %W1 the new value of %W
+After:
+  func(%W, %x, %y, %B): groups write to %y and to buffers; then a copy to %W
+
+1. Arguments become memory, followed by memory for each result that is no new value of
+   an argument, and by an index per symbol (`tc.symbols`).
+2. A group's results become destinations: the result's memory if it is returned, else a
+   fresh buffer. What only the group's own rows need stays inside (`memref.alloc` in the
+   region); the rest is allocated by the function.
+3. All commits stand at the end: first returned arguments are copied out, then new
+   values that live in other arguments are saved, then shared arguments are written.
+"""
+
+from dataclasses import dataclass, field
+
+from tensorc.ir.attributes import Array, Attribute, Dims, Typed
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value, single_block
+from tensorc.ir.dims import Dim, symbols_of
+from tensorc.ir.functions import constraints_of, set_function_type
+from tensorc.ir.ops import arith, control, kernels, making, memory, shape
+from tensorc.ir.ops.builtin import Function, Module, Return
+from tensorc.ir.ops.structured import (
+    Extract,
+    Fill,
+    Generic,
+)
+from tensorc.ir.types import INDEX, MemRefType, TensorType
+from tensorc.passes.base import Level, Pass
+from tensorc.passes.generics import is_contraction
+from tensorc.passes.structured_builder import size
+from tensorc.target import Target
+
+ROW_BYTES = 8192  # what a row of a kernel may keep in scratch
+
+
+@dataclass
+class Buffers:
+    """The state of one function: which memory holds a tensor."""
+
+    b: Builder
+    memory: dict[Value, Value] = field(default_factory=dict)
+    given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
+
+
+def memref_of(type_: TensorType) -> MemRefType:
+    """Return the memory type that holds a tensor."""
+    dims = tuple(d if isinstance(d, int) else None for d in type_.shape)
+    return MemRefType(dims, type_.element)
+
+
+def tensor_of(value: Value) -> TensorType:
+    """Return the tensor type of a value."""
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def function_symbols(function: Function) -> list[str]:
+    """Return the symbols in the types of a function's arguments, each once."""
+    names: dict[str, None] = {}
+    for argument in function.body.block.arguments:
+        for dim in tensor_of(argument).shape:
+            names.update(dict.fromkeys(symbols_of(dim)))
+    return list(names)
+
+
+def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
+    """Append fresh memory for a tensor."""
+    sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
+    value = b.value(memory.Alloc, *sizes, types=[memref_of(type_)])
+    value.hint = hint
+    return value
+
+
+def bufferize_function(function: Function) -> None:
+    """Bufferize one function in place."""
+    old = function.body.block
+    names = function_symbols(function)
+    new = Block(parent=function.body)
+    state = Buffers(Builder(new, constraints_of(function)))
+    for argument in old.arguments:
+        type_ = memref_of(tensor_of(argument))
+        state.memory[argument] = new.add_argument(type_, argument.hint)
+    returned = old.terminator.operands
+    updates = [function.result_info(i).get("tc.updates") for i in range(len(returned))]
+    outputs: list[tuple[Value, Value]] = []
+    for value, target in zip(returned, updates, strict=True):
+        if target is None:
+            place = new.add_argument(memref_of(tensor_of(value)), "result")
+            outputs.append((value, place))
+            if isinstance(value.op, control.Group):
+                state.given.setdefault(value, place)
+    for name in names:
+        new.add_argument(INDEX, name)
+    for op in old.ops[:-1]:
+        with state.b.at(op.location):
+            _RULES[type(op)](state, op)
+    targets = [
+        (value, old.arguments[target])
+        for value, target in zip(returned, updates, strict=True)
+        if isinstance(target, int)
+    ]
+    _commit(state, outputs, targets)
+    state.b.create(Return)
+    arguments = [*old.arguments, *[v for v, _ in outputs]]
+    shapes = tuple(Dims(tensor_of(v).shape) for v in arguments)
+    function.attributes["tc.shapes"] = Array(shapes)
+    function.attributes["tc.symbols"] = Array(tuple(names))
+    function.body.blocks[:] = [new]
+    for key in ("arg_attrs", "res_attrs"):
+        function.attributes.pop(key, None)
+    set_function_type(function)
+
+
+def _commit(
+    state: Buffers,
+    outputs: list[tuple[Value, Value]],
+    targets: list[tuple[Value, Value]],
+) -> None:
+    b = state.b
+    for value, place in outputs:
+        if state.memory[value] is not place:
+            b.create(memory.Copy, state.memory[value], place)
+    saved = []
+    for value, argument in targets:
+        source, target = state.memory[value], state.memory[argument]
+        if source is target:
+            continue
+        if _is_argument(source):
+            copy = allocate(b, tensor_of(value), "saved")
+            b.create(memory.Copy, source, copy)
+            source = copy
+        saved.append((source, target))
+    for source, target in saved:
+        b.create(memory.Copy, source, target)
+
+
+def _is_argument(value: Value) -> bool:
+    while isinstance(value.op, memory.Reshape):
+        value = value.op.operands[0]
+    return value.op is None
+
+
+def _group(state: Buffers, op: Op) -> None:
+    assert isinstance(op, control.Group)
+    block = op.body.block
+    yielded = block.terminator.operands
+    b = state.b
+    region, inner = single_block()
+    body = Buffers(Builder(inner, b.constraints))
+    operands: list[Value] = []
+    shapes: list[Attribute] = []
+
+    def pass_in(outside: Value, type_: TensorType, hint: str) -> Value:
+        operands.append(outside)
+        shapes.append(Dims(type_.shape))
+        return inner.add_argument(outside.type, hint)
+
+    for value, argument in zip(op.operands, block.arguments, strict=True):
+        inside = pass_in(state.memory[value], tensor_of(value), argument.hint)
+        body.memory[argument] = inside
+    for value, result in zip(yielded, op.results, strict=True):
+        if value in body.memory:
+            state.memory[result] = operands[inner.arguments.index(body.memory[value])]
+            continue
+        type_ = tensor_of(value)
+        place = state.given.get(result) or allocate(b, type_, result.hint)
+        state.memory[result] = place
+        body.memory[value] = pass_in(place, type_, result.hint)
+    for member in block.ops:
+        for value in member.results if isinstance(member, Generic) else ():
+            if value not in body.memory and not _fits_in_row(value, op.outer):
+                place = allocate(b, tensor_of(value), value.hint)
+                body.memory[value] = pass_in(place, tensor_of(value), value.hint)
+    for member in block.ops[:-1]:
+        with body.b.at(member.location):
+            _member(body, member)
+    body.b.create(control.Yield)
+    b.create(
+        control.Group,
+        *operands,
+        types=[],
+        regions=[region],
+        outer=op.outer,
+        shapes=Array(tuple(shapes)),
+    )
+
+
+def _fits_in_row(value: Value, outer: int) -> bool:
+    """Tell whether a tensor inside a group needs memory for one row only."""
+    type_ = tensor_of(value)
+    if value.op is not None and is_contraction(value.op):
+        return False
+    total: Dim = type_.element.bytes
+    for dim in type_.shape[outer:]:
+        total = total * dim
+    return isinstance(total, int) and total <= ROW_BYTES
+
+
+def _member(body: Buffers, member: Op) -> None:
+    """Copy one op of a group's region, on memory."""
+    if not isinstance(member, Generic):
+        return  # destinations and sizes are made where the generic is
+    b = body.b
+    places = []
+    for value, result in zip(member.outputs, member.results, strict=True):
+        if result not in body.memory:
+            body.memory[result] = allocate(b, tensor_of(result), result.hint)
+        place = body.memory[result]
+        if isinstance(value.op, Fill):
+            constant = value.op.operands[0].op
+            assert isinstance(constant, arith.Constant)
+            start = b.value(arith.Constant, value=constant.value)
+            b.create(Fill, start, place)
+        places.append(place)
+    region, block = single_block()
+    inner: dict[Value, Value] = dict(body.memory)
+    for argument in member.body.block.arguments:
+        inner[argument] = block.add_argument(argument.type, argument.hint)
+    for op in member.body.block.ops:
+        cls = memory.Load if isinstance(op, Extract) else type(op)
+        operands = [inner[v] for v in op.operands]
+        copy = cls(
+            operands, [r.type for r in op.results], op.attributes, [], op.location
+        )
+        block.append(copy)
+        inner.update(zip(op.results, copy.results, strict=True))
+    inputs = [body.memory[v] for v in member.inputs]
+    operands = [*inputs, *places]
+    b.block.append(Generic(operands, [], member.attributes, [region], b.location))
+
+
+def _check(state: Buffers, op: Op) -> None:
+    state.b.create(type(op), state.memory[op.operands[0]], **op.attributes)
+
+
+def _reshape(state: Buffers, op: Op) -> None:
+    type_ = tensor_of(op.result)
+    b = state.b
+    sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
+    source = state.memory[op.operands[0]]
+    view = b.value(memory.Reshape, source, *sizes, types=[memref_of(type_)])
+    state.memory[op.result] = view
+
+
+def _constant(state: Buffers, op: Op) -> None:
+    assert isinstance(op, making.Constant)
+    b = state.b
+    type_ = op.value.type
+    place = allocate(b, type_, op.result.hint)
+    for indices in _indices([d for d in type_.shape if isinstance(d, int)]):
+        item = op.value.value[tuple(indices)].item()
+        value = b.value(arith.Constant, value=Typed(item, type_.element))
+        at = [b.value(arith.Constant, value=Typed(i, INDEX)) for i in indices]
+        b.create(memory.Store, value, place, *at)
+    state.memory[op.result] = place
+
+
+def _indices(shape_: list[int]) -> list[list[int]]:
+    found: list[list[int]] = [[]]
+    for extent in shape_:
+        found = [[*head, i] for head in found for i in range(extent)]
+    return found
+
+
+_RULES = {
+    control.Group: _group,
+    kernels.CheckIndex: _check,
+    shape.Reshape: _reshape,
+    making.Constant: _constant,
+}
+
+
+def run(module: Module, target: Target) -> Module:
+    """Bufferize all functions."""
+    for function in module.functions:
+        bufferize_function(function)
+    return module
+
+
+BUFFERIZE = Pass("bufferize", Level.STRUCTURED, Level.BUFFER, run)

@@ -1,0 +1,180 @@
+"""The members of a group, as the row emitter sees them: levels and places.
+
+1. Members with one inner dimension run together in a *sweep*. Sweeps have even levels;
+   what needs a finished reduction, or is a scalar per row, waits for the next level.
+2. Values pass from member to member in registers where producer and consumer share a
+   sweep, or where a whole row is one vector. Only other uses go through memory: the
+   destination if the group gives the value, scratch for one row otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorc.errors import InternalError
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.ops import arith
+from tensorc.ir.ops.structured import Fill, Generic
+from tensorc.ir.types import element_type
+from tensorc.passes.accumulate import Combiner, scratch
+from tensorc.passes.generics import combiner, reads, space
+from tensorc.passes.lanes import Rep, Storage
+from tensorc.passes.loop_builder import LANES, LoopBuilder
+
+
+@dataclass(eq=False)
+class Member:
+    """A generic of a group, as the row emitter sees it."""
+
+    op: Generic
+    extents: list[Dim]
+    outer: int
+    level: int = 0
+
+    @property
+    def inner(self) -> list[int]:
+        """The dimensions inside a row, reduced one included."""
+        return list(range(self.outer, len(self.extents)))
+
+    @property
+    def combiner(self) -> Combiner | None:
+        """How the member reduces, if it does so in a form that vectors know."""
+        op = combiner(self.op)
+        if self.op.reduction is None or op is None:
+            return None
+        element = element_type(op.result.type)
+        identity = start_value(self.op, 0)
+        return Combiner(type(op), element, identity)
+
+    @property
+    def is_scalar(self) -> bool:
+        """Tell whether the member gives one scalar per row, without a loop."""
+        return not self.inner
+
+    @property
+    def is_sweep(self) -> bool:
+        """Tell whether the member is one vector loop along a row."""
+        known = self.op.reduction is None or self.combiner is not None
+        return len(self.inner) == 1 and known
+
+
+def start_value(op: Generic, output: int) -> float:
+    """Return the identity that a reduction starts from: the last fill before it."""
+    target = op.outputs[output]
+    block = op.parent
+    assert block is not None
+    value: float | None = None
+    for other in block.ops:
+        if other is op:
+            break
+        if isinstance(other, Fill) and other.operands[1] is target:
+            constant = other.operands[0].op
+            assert isinstance(constant, arith.Constant)
+            value = constant.value.value
+    if value is None:
+        raise InternalError(f"a reduction at {op.location} starts from nothing")
+    return value
+
+
+@dataclass
+class Rows:
+    """The state of emitting one group's rows."""
+
+    k: LoopBuilder
+    members: list[Member]
+    shapes: dict[Value, tuple[Dim, ...]]
+    storages: dict[Value, Storage]
+    private: set[Value]  # memory inside the group, not yet given a place
+    row: dict[Value, Rep] = field(default_factory=dict)  # what this row holds
+    outer: list[Rep] = field(default_factory=list)
+
+    def producer(self, value: Value) -> Member | None:
+        """Return the member that writes a memory value, if one does."""
+        for member in self.members:
+            if value in member.op.outputs:
+                return member
+        return None
+
+
+def make_member(
+    op: Generic, shapes: dict[Value, tuple[Dim, ...]], outer: int
+) -> Member:
+    """Return a generic with its iteration space."""
+    return Member(op, space(op, [shapes[v] for v in op.operands]), outer)
+
+
+def assign_levels(rows: Rows) -> None:
+    """Give each member its level: sweeps are even, all others odd."""
+    for member in rows.members:
+        lowest = 0 if member.is_sweep else 1
+        for item in reads(member.op):
+            made = rows.producer(item.value)
+            if made is not None and made is not member:
+                lowest = max(lowest, _level_after(made, member, item.axes))
+        member.level = lowest
+
+
+def _level_after(made: Member, member: Member, axes: Sequence[int | None]) -> int:
+    if not made.is_sweep:
+        return made.level + 1 if member.is_sweep else made.level
+    if not member.is_sweep:
+        return made.level + 1
+    return made.level if _same_lane(made, member, axes) else made.level + 2
+
+
+def _same_lane(made: Member, member: Member, axes: Sequence[int | None]) -> bool:
+    """Tell whether a sweep reads just what another sweep makes in the same lane."""
+    elementwise = made.op.reduction is None
+    same = made.extents[-1] == member.extents[-1]
+    return elementwise and same and list(axes) == list(range(len(made.extents)))
+
+
+def place_private(rows: Rows) -> None:
+    """Give scratch to the values inside the group that registers cannot pass on."""
+    for member in rows.members:
+        for output in member.op.outputs:
+            if output in rows.private and _needs_memory(rows, member, output):
+                rows.storages[output] = _row_scratch(rows, output, member.outer)
+
+
+def _needs_memory(rows: Rows, made: Member, value: Value) -> bool:
+    for member in rows.members:
+        for item in reads(member.op):
+            if item.value is value and not _in_register(made, member, item.axes, value):
+                return True
+    return False
+
+
+def _in_register(
+    made: Member, member: Member, axes: Sequence[int | None], value: Value
+) -> bool:
+    if value not in member.op.inputs or not all(
+        m.results == tuple(axes)
+        for v, m in zip(member.op.inputs, member.op.maps, strict=False)
+        if v is value
+    ):
+        return False  # an access at computed places
+    if made.is_scalar or (made.is_sweep and made.op.reduction is not None):
+        return list(axes) == list(range(made.outer))
+    if not (made.is_sweep and member.is_sweep):
+        return False
+    same_loop = made.level == member.level or is_inline(made)
+    return same_loop and _same_lane(made, member, axes)
+
+
+def is_inline(member: Member) -> bool:
+    extent = member.extents[-1]
+    return isinstance(extent, int) and extent <= LANES
+
+
+def _row_scratch(rows: Rows, value: Value, outer: int) -> Storage:
+    k = rows.k
+    inner = [d for d in rows.shapes[value][outer:] if isinstance(d, int)]
+    count = 1
+    strides: list[Value] = []
+    for extent in reversed(inner):
+        strides.insert(0, k.index(count))
+        count *= extent
+    padded = max(-(-count // LANES) * LANES, LANES)
+    memref = scratch(k, element_type(value.type), padded)
+    return Storage(memref, tuple([k.index(0)] * outer + strides))

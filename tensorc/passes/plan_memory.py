@@ -1,0 +1,155 @@
+"""Put all buffers of a function into one arena, with a formula for its size.
+
+Before:
+  %t = "memref.alloc"(%B) : (index) -> memref<?x10xf32>
+After:
+  %t = "memref.view"(%arena, %offset, %B) : … -> memref<?x10xf32>
+  and `tc.arena = #tc.dims<["64*floordiv(40*B + 63, 64)"]>` on the function
+
+1. A buffer lives from its allocation to its last use, through views too.
+2. Buffers are placed in order of birth: where a dead buffer of the same formula lay (or
+   of a sufficient known size), else at the end. Offsets are multiples of 64 bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tensorc.ir.attributes import Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import Dim, ceildiv
+from tensorc.ir.functions import constraints_of, set_function_type
+from tensorc.ir.ops import memory
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.kernels import SizeOf
+from tensorc.ir.types import ELEMENTS, MemRefType, Type
+from tensorc.passes.base import Level, Pass
+from tensorc.passes.structured_builder import size
+from tensorc.target import Target
+
+ALIGNMENT = 64
+ARENA = MemRefType((None,), ELEMENTS["i8"])
+
+
+@dataclass
+class Buffer:
+    """One allocation: its size in bytes, and when it lives."""
+
+    op: Op
+    bytes: Dim
+    birth: int
+    death: int
+
+
+@dataclass
+class Slot:
+    """A part of the arena, and until when it is taken."""
+
+    offset: Dim
+    bytes: Dim
+    until: int
+
+
+def shape_of(op: Op) -> tuple[Dim, ...]:
+    """Return the dimensions of an allocation, from its type and its sizes."""
+    return sized_shape(op.result.type, op.operands)
+
+
+def sized_shape(type_: Type, given: Sequence[Value]) -> tuple[Dim, ...]:
+    """Return the dimensions of memory whose unknown sizes are given by `tc.size`."""
+    assert isinstance(type_, MemRefType)
+    sizes = iter(given)
+    dims: list[Dim] = []
+    for known in type_.shape:
+        if known is not None:
+            dims.append(known)
+            continue
+        source = next(sizes).op
+        assert isinstance(source, SizeOf)
+        dims.append(source.dim.dims[0])
+    return tuple(dims)
+
+
+def lifetimes(block: Block) -> list[Buffer]:
+    """Return the buffers that a block allocates, in order of birth."""
+    buffers: dict[Value, Buffer] = {}
+    for number, op in enumerate(block.ops):
+        for operand in op.operands:
+            if operand in buffers:
+                buffers[operand].death = number
+        if isinstance(op, memory.Alloc):
+            total: Dim = op.result.type.element.bytes  # type: ignore[union-attr]
+            for dim in shape_of(op):
+                total = total * dim
+            padded = ceildiv(total, ALIGNMENT) * ALIGNMENT
+            buffers[op.result] = Buffer(op, padded, number, number)
+        elif isinstance(op, memory.Reshape) and op.operands[0] in buffers:
+            buffers[op.result] = buffers[op.operands[0]]
+    unique = {id(b): b for b in buffers.values()}
+    return list(unique.values())
+
+
+def place(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
+    """Return the offset of each buffer, and the size of the arena."""
+    slots: list[Slot] = []
+    offsets: list[Dim] = []
+    total: Dim = 0
+    for buffer in buffers:
+        slot = next((s for s in slots if _takes(s, buffer)), None)
+        if slot is None:
+            slot = Slot(total, buffer.bytes, buffer.death)
+            total = total + buffer.bytes
+            slots.append(slot)
+        slot.until = buffer.death
+        offsets.append(slot.offset)
+    return offsets, total
+
+
+def _takes(slot: Slot, buffer: Buffer) -> bool:
+    if slot.until >= buffer.birth:
+        return False
+    if slot.bytes == buffer.bytes:
+        return True
+    both_known = isinstance(slot.bytes, int) and isinstance(buffer.bytes, int)
+    return both_known and slot.bytes >= buffer.bytes  # type: ignore[operator]
+
+
+def plan_function(function: Function) -> None:
+    """Place all buffers of one function."""
+    block = function.body.block
+    buffers = lifetimes(block)
+    offsets, total = place(buffers)
+    names = function.attributes["tc.symbols"]
+    count = len(names.items)  # type: ignore[union-attr]
+    arena = Value(ARENA, block, 0, "arena")
+    block.arguments.insert(len(block.arguments) - count, arena)
+    for index, argument in enumerate(block.arguments):
+        argument.index = index
+    at = {id(b.op): o for b, o in zip(buffers, offsets, strict=True)}
+    ops, block.ops = block.ops, []
+    builder = Builder(block, constraints_of(function))
+    values: dict[Value, Value] = {}
+    for op in ops:
+        op.operands = [values.get(v, v) for v in op.operands]
+        if id(op) not in at:
+            block.append(op)
+            continue
+        with builder.at(op.location):
+            offset = size(builder, at[id(op)])
+            view = builder.value(
+                memory.View, arena, offset, *op.operands, types=[op.result.type]
+            )
+        view.hint = op.result.hint
+        values[op.result] = view
+    function.attributes["tc.arena"] = Dims((total,))
+    set_function_type(function)
+
+
+def run(module: Module, target: Target) -> Module:
+    """Plan the memory of all functions."""
+    for function in module.functions:
+        plan_function(function)
+    return module
+
+
+PLAN_MEMORY = Pass("plan-memory", Level.BUFFER, Level.BUFFER, run)

@@ -1,0 +1,136 @@
+"""Replace naive spellings that overflow by the ops that do not.
+
+A closed list, part of the language: it runs at every -O, before autodiff. A logarithm
+moves up through reshapes and gathers only where it meets a softmax at the end.
+
+Before:
+  %0 = "tc.exp"(%x) : (tensor<4x3xf32>) -> tensor<4x3xf32>
+  %1 = "tc.sum"(%0) <{axis = 1 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<4xf32>
+  %2 = "tc.broadcast"(%1) <{axes = array<i64: 0>, shape = #tc.dims<[4, 3]>}> : (tensor<4xf32>) -> tensor<4x3xf32>
+  %3 = "tc.div"(%0, %2) : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x3xf32>
+  %4 = "tc.log"(%3) : (tensor<4x3xf32>) -> tensor<4x3xf32>
+After:
+  %0 = "tc.log_softmax"(%x) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4x3xf32>
+"""  # noqa: E501
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.elementwise import Div, Exp, Log, Mul, Sub
+from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.nn import LogSoftmax
+from tensorc.ir.ops.reductions import Max, Sum
+from tensorc.ir.ops.shape import Broadcast, Reshape, Slice, Transpose
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.passes.base import Level, Pass
+from tensorc.passes.rewriter import (
+    STABILISING,
+    Match,
+    Rule,
+    Splat,
+    Spread,
+    apply_to_fixpoint,
+    match_op,
+    term,
+    var,
+)
+
+x, p = var("x"), var("p")
+one = Splat("one", lambda number: bool(number == 1))
+sum_exp = term(Sum, term(Exp, x), name="reduce")
+softmax = term(Div, term(Exp, x), Spread(sum_exp, "reduce"))
+scaled = term(Mul, term(Exp, x), Spread(term(Div, one, sum_exp), "reduce"))
+scaled_late = term(Mul, term(Exp, x), term(Div, one, Spread(sum_exp, "reduce")))
+largest = Spread(term(Max, x, name="reduce"), "reduce")
+
+SOFTMAXES = (softmax, scaled, scaled_late)
+MOVEMENT = (Reshape, Transpose, Broadcast, Slice, TakeAlongAxis)
+
+
+def _axis(match: Match) -> int:
+    axis = match.ops["reduce"].attributes["axis"]
+    assert isinstance(axis, int)
+    return axis
+
+
+def _is_put_back(match: Match) -> bool:
+    """Tell whether the reduction is repeated along the axis that it took away."""
+    axis = _axis(match)
+    rank = len(match.axes["reduce"]) + 1
+    return match.axes["reduce"] == tuple(i for i in range(rank) if i != axis)
+
+
+def _log_softmax(b: TensorBuilder, match: Match) -> Value:
+    return b.log_softmax(match.values["x"], _axis(match))
+
+
+def _is_shift(match: Match) -> bool:
+    return _is_put_back(match) and _axis(match) == match.root.attributes["axis"]
+
+
+def _ends_in_softmax(match: Match) -> bool:
+    """Tell whether the operand of the logarithm is a moved softmax."""
+    value = match.values["p"]
+    while value.op is not None and value.op.parent is match.root.parent:
+        op = value.op
+        if not isinstance(op, MOVEMENT):
+            return _is_softmax(op)
+        value = op.operand
+    return False
+
+
+def _is_softmax(op: Op) -> bool:
+    return any(
+        _is_put_back(match)
+        for pattern in SOFTMAXES
+        for match in match_op(pattern, op, Match(op))
+    )
+
+
+def _move_after(b: TensorBuilder, match: Match) -> Value:
+    """Take the logarithm first, then move."""
+    moved = match.ops["move"]
+    operands = [b.log(match.values["p"]), *moved.operands[1:]]
+    return b.apply(type(moved), operands, moved.attributes)
+
+
+RULES = (
+    *(
+        Rule(name, term(Log, left), _log_softmax, _is_put_back, STABILISING)
+        for name, left in (
+            ("log-of-softmax", softmax),
+            ("log-of-scaled-exp", scaled),
+            ("log-of-exp-by-sum", scaled_late),
+        )
+    ),
+    Rule(
+        "minus-log-sum-exp",
+        term(Sub, x, Spread(term(Log, sum_exp), "reduce")),
+        _log_softmax,
+        _is_put_back,
+        STABILISING,
+    ),
+    Rule(
+        "log-softmax-of-shifted",
+        term(LogSoftmax, term(Sub, x, largest)),
+        _log_softmax,
+        _is_shift,
+        STABILISING,
+    ),
+    *(
+        Rule(
+            f"log-of-moved-softmax-{cls.name.removeprefix('tc.')}",
+            term(Log, term(cls, p, *more, name="move")),
+            _move_after,
+            _ends_in_softmax,
+            STABILISING,
+        )
+        for cls, more in (
+            (Reshape, ()),
+            (Transpose, ()),
+            (Broadcast, ()),
+            (Slice, ()),
+            (TakeAlongAxis, (var("indices"),)),
+        )
+    ),
+)
+
+STABILIZE = Pass("stabilize", Level.TENSOR, Level.TENSOR, apply_to_fixpoint(RULES))

@@ -1,0 +1,362 @@
+"""Lower memory programs to loops: a kernel function per group, and an entry.
+
+Before:
+  "tc.group"(%x, %y) <{outer = 1, shapes = [["B", 10], ["B"]]}> ({ generics })
+After:
+  "func.call"(%x, %y, %B, %0, %chunks) <{callee = @f__k0}>
+  func @f__k0(%x, %y, %B, %begin, %end): for each chunk, for each row: vectors of 16
+
+1. Each group becomes a kernel over chunks of 48 rows of its first outer dimension (one
+   chunk if it has none); so do index checks and copies. The chunk grid follows from
+   shapes alone.
+2. All memory becomes one-dimensional; index arithmetic is spelled out.
+3. The entry computes sizes and offsets and calls the kernels in order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorc.errors import InternalError
+from tensorc.ir.attributes import Array, Attribute, Dims, SymbolRef
+from tensorc.ir.core import Block, Op, Value, single_block
+from tensorc.ir.dims import Dim, ceildiv, symbols_of
+from tensorc.ir.functions import set_function_type
+from tensorc.ir.ops import arith, memory
+from tensorc.ir.ops.builtin import Call, Function, Module, Return
+from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.kernels import CheckIndex, Fail, SizeOf
+from tensorc.ir.ops.structured import Generic
+from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
+from tensorc.passes.base import Level, Pass
+from tensorc.passes.contract import emit_contraction
+from tensorc.passes.generics import is_contraction
+from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
+from tensorc.passes.loop_builder import LANES, LoopBuilder
+from tensorc.passes.members import Rows, assign_levels, make_member, place_private
+from tensorc.passes.plan_memory import ARENA, shape_of, sized_shape
+from tensorc.passes.rows import emit_row, tail_mask
+from tensorc.target import Target
+
+CHUNK_ROWS = 48  # a multiple of the tallest tile
+Shape = tuple[Dim, ...]
+
+
+@dataclass
+class Entry:
+    """The state of lowering one function."""
+
+    function: Function
+    k: LoopBuilder
+    module: Block
+    flat: dict[Value, Value] = field(default_factory=dict)
+    shapes: dict[Value, Shape] = field(default_factory=dict)
+    symbols: dict[str, Value] = field(default_factory=dict)
+    kernels: int = 0
+    sites: int = 0
+
+
+def flat_type(element: Element) -> MemRefType:
+    """Return one-dimensional memory of unknown size."""
+    return MemRefType((None,), element)
+
+
+def row_major(k: LoopBuilder, memref: Value, shape: Shape) -> Storage:
+    """Return the storage of a whole tensor in flat memory."""
+    strides: list[Value] = []
+    count: Dim = 1
+    for extent in reversed(shape):
+        strides.insert(0, k.dim(count))
+        count = count * extent
+    return Storage(memref, tuple(strides))
+
+
+def elements(shape: Shape) -> Dim:
+    """Return the number of elements of a shape."""
+    count: Dim = 1
+    for extent in shape:
+        count = count * extent
+    return count
+
+
+def lower_function(function: Function, module: Block) -> None:
+    """Lower one function; its kernels are appended to the module, then itself."""
+    old = function.body.block
+    new = Block(parent=function.body)
+    names = function.attributes["tc.symbols"]
+    assert isinstance(names, Array)
+    symbols: dict[str, Value] = {}
+    entry = Entry(function, LoopBuilder(new, symbols), module, symbols=symbols)
+    shapes = function.attributes["tc.shapes"]
+    assert isinstance(shapes, Array)
+    known = iter(shapes.items)
+    for argument in old.arguments:
+        if isinstance(argument.type, MemRefType):
+            type_ = argument.type if argument.type == ARENA else None
+            flat = type_ or flat_type(argument.type.element)
+            entry.flat[argument] = new.add_argument(flat, argument.hint)
+            if argument.hint != "arena":
+                dims = next(known)
+                assert isinstance(dims, Dims)
+                entry.shapes[argument] = dims.dims
+    for name in names.items:
+        symbols[str(name)] = new.add_argument(INDEX, str(name))
+    for op in old.ops[:-1]:
+        with entry.k.at(op.location):
+            _lower(entry, op)
+    entry.k.do(Return)
+    function.body.blocks[:] = [new]
+    set_function_type(function)
+    module.append(function)
+
+
+def _lower(entry: Entry, op: Op) -> None:
+    k = entry.k
+    match op:
+        case memory.View():
+            _view(entry, op)
+        case memory.Reshape():
+            entry.flat[op.result] = entry.flat[op.operands[0]]
+            entry.shapes[op.result] = sized_shape(
+                op.result.type, op.operands[_FIRST_SIZE[type(op)] :]
+            )
+        case memory.Store():
+            value, target, *indices = op.operands
+            storage = row_major(k, entry.flat[target], entry.shapes[target])
+            places = [Uniform(_constant(k, i)) for i in indices]
+            constant = _constant(k, value)
+            write(k, storage, places, Uniform(constant), Point(()))
+        case memory.Copy():
+            _copy_kernel(entry, op)
+        case CheckIndex():
+            _check_kernel(entry, op)
+        case Group():
+            _group_kernel(entry, op)
+        case SizeOf() | arith.Constant():
+            pass  # put where it is used
+        case _:
+            raise InternalError(f"{op.name} at {op.location} has no row", "to-loops")
+
+
+# The operand from which on views give the unknown sizes.
+_FIRST_SIZE: dict[type[Op], int] = {memory.View: 2, memory.Reshape: 1}
+
+
+def _constant(k: LoopBuilder, value: Value) -> Value:
+    assert isinstance(value.op, arith.Constant)
+    return k.constant(value.op.value.value, value.op.value.type)
+
+
+def _view(entry: Entry, op: memory.View) -> None:
+    k = entry.k
+    shape = sized_shape(op.result.type, op.operands[_FIRST_SIZE[type(op)] :])
+    source = op.offset.op
+    offset = k.dim(source.dim.dims[0]) if isinstance(source, SizeOf) else None
+    at = _constant(k, op.offset) if offset is None else offset
+    type_ = flat_type(element_type(op.result.type))
+    count = k.dim(elements(shape))
+    value = k.op(memory.View, entry.flat[op.source], at, count, types=[type_])
+    value.hint = op.result.hint
+    entry.flat[op.result] = value
+    entry.shapes[op.result] = shape
+
+
+# Kernels.
+
+
+def _open_kernel(
+    entry: Entry, values: Sequence[Value], dims: Sequence[Dim]
+) -> tuple[Function, LoopBuilder, list[Value], list[str]]:
+    """Return a new kernel, its builder, its memory arguments and its symbols."""
+    region, block = single_block()
+    arguments = [block.add_argument(entry.flat[v].type, v.hint) for v in values]
+    names: dict[str, None] = {}
+    for dim in dims:
+        names.update(dict.fromkeys(symbols_of(dim)))
+    symbols = {name: block.add_argument(INDEX, name) for name in names}
+    name = f"{entry.function.sym_name}__k{entry.kernels}"
+    entry.kernels += 1
+    attributes: dict[str, Attribute] = {"sym_name": name, "tc.kernel": True}
+    function = Function([], [], attributes, [region], entry.k.b.location)
+    k = LoopBuilder(block, symbols)
+    k.b.location = entry.k.b.location
+    block.add_argument(INDEX, "begin")
+    block.add_argument(INDEX, "end")
+    return function, k, arguments, list(names)
+
+
+def _close_kernel(
+    entry: Entry,
+    function: Function,
+    k: LoopBuilder,
+    values: Sequence[Value],
+    names: Sequence[str],
+    chunks: Dim,
+) -> None:
+    k.do(Return)
+    set_function_type(function)
+    entry.module.append(function)
+    outer = entry.k
+    operands = [entry.flat[v] for v in values]
+    operands += [entry.symbols[name] for name in names]
+    operands += [outer.index(0), outer.dim(chunks)]
+    callee = SymbolRef(function.sym_name)
+    outer.b.create(Call, *operands, types=[], callee=callee)
+
+
+def _copy_kernel(entry: Entry, op: memory.Copy) -> None:
+    source, target = op.operands
+    count = elements(entry.shapes[source])
+    values = [source, target]
+    function, k, (given, taken), names = _open_kernel(entry, values, [count])
+    one = (k.index(1),)
+    extent = k.dim(count)
+    with k.loop(k.index(0), extent, LANES) as loop:
+        mask = tail_mask(k, k.sub(extent, loop.index))
+        point = Point((), mask)
+        at = [Counter(loop.index)]
+        rep = read(k, Storage(given, one), at, point)
+        write(k, Storage(taken, one), at, rep, point)
+    _close_kernel(entry, function, k, values, names, 1)
+
+
+def _check_kernel(entry: Entry, op: CheckIndex) -> None:
+    values = [op.operands[0]]
+    count, size = elements(entry.shapes[values[0]]), op.size.dims[0]
+    function, k, (given,), names = _open_kernel(entry, values, [count, size])
+    extent = k.op(arith.IndexCast, k.dim(size), types=[I64])
+    element = element_type(given.type)
+    lowest = k.op(arith.SubI, k.constant(0, I64), extent)
+    with k.loop(k.index(0), k.dim(count), 1) as loop:
+        index = k.op(memory.Load, given, loop.index)
+        if element.bits < 64:
+            cls = arith.ExtUI if element.is_unsigned else arith.ExtSI
+            index = k.op(cls, index, types=[I64])
+        elif element != I64:
+            index = k.op(arith.Bitcast, index, types=[I64])
+        below = k.compare("slt", index, lowest)
+        above = k.compare("sge", index, extent)
+        with k.when(k.op(arith.OrI, below, above)):
+            k.do(Fail, index, extent, site=entry.sites, axis=op.axis)
+    entry.sites += 1
+    _close_kernel(entry, function, k, values, names, 1)
+
+
+def _group_kernel(entry: Entry, op: Group) -> None:
+    values = op.operands
+    shapes = [d.dims for d in op.shapes.items if isinstance(d, Dims)]
+    block = op.body.block
+    sizes = [dim for shape in shapes for dim in shape]
+    sizes += [o.dim.dims[0] for o in op.walk() if isinstance(o, SizeOf)]
+    function, k, arguments, names = _open_kernel(entry, values, sizes)
+    storages: dict[Value, Storage] = {}
+    known: dict[Value, Shape] = {}
+    for inside, argument, shape in zip(block.arguments, arguments, shapes, strict=True):
+        known[inside] = shape
+        storages[inside] = row_major(k, argument, shape)
+    private = set()
+    for inner in block.ops:
+        if isinstance(inner, memory.Alloc):
+            known[inner.result] = shape_of(inner)
+            private.add(inner.result)
+    generics = [o for o in block.ops if isinstance(o, Generic)]
+    contraction = next((g for g in generics if is_contraction(g)), None)
+    members = [
+        make_member(g, known, op.outer) for g in generics if g is not contraction
+    ]
+    rows = Rows(k, members, known, storages, private)
+    assign_levels(rows)
+    place_private(rows)
+    first = make_member(generics[0], known, op.outer)
+    outer = first.extents[: op.outer]
+    chunks = _chunks(k, rows, contraction, outer, function)
+    _close_kernel(entry, function, k, values, names, chunks)
+
+
+def _chunks(
+    k: LoopBuilder,
+    rows: Rows,
+    contraction: Generic | None,
+    outer: list[Dim],
+    function: Function,
+) -> Dim:
+    """Emit the loop over chunks [begin, end) and return how many there are."""
+    if not outer:
+        emit_row(rows, [])
+        return 1
+    begin, end = function.body.block.arguments[-2:]
+    height = k.index(CHUNK_ROWS if contraction is None or len(outer) == 1 else 1)
+    extent = k.dim(outer[0])
+    with k.loop(begin, end, 1) as chunk:
+        lower = k.mul(chunk.index, height)
+        upper = k.minimum(k.add(lower, height), extent)
+        if contraction is not None:
+            _contract(k, rows, contraction, outer, lower, upper)
+        if rows.members:
+            _rows(k, rows, outer, [], lower, upper)
+    known = k.known(height)
+    assert known is not None
+    return ceildiv(outer[0], known)
+
+
+def _contract(
+    k: LoopBuilder,
+    rows: Rows,
+    op: Generic,
+    outer: list[Dim],
+    lower: Value,
+    upper: Value,
+) -> None:
+    with k.at(op.location):
+        if len(outer) == 1:
+            emit_contraction(rows, op, [], lower, upper)
+            return
+        _batches(k, rows, op, outer, [], (lower, upper))
+
+
+def _batches(
+    k: LoopBuilder,
+    rows: Rows,
+    op: Generic,
+    outer: list[Dim],
+    batch: list[Value],
+    chunk: tuple[Value, Value],
+) -> None:
+    """Emit loops over the batch of a contraction, the first over the chunk."""
+    depth = len(batch)
+    if depth == len(outer) - 1:
+        emit_contraction(rows, op, batch, k.index(0), k.dim(outer[-1]))
+        return
+    lower, upper = chunk if depth == 0 else (k.index(0), k.dim(outer[depth]))
+    with k.loop(lower, upper, 1) as loop:
+        _batches(k, rows, op, outer, [*batch, loop.index], chunk)
+
+
+def _rows(
+    k: LoopBuilder,
+    rows: Rows,
+    outer: list[Dim],
+    indices: list[Rep],
+    lower: Value,
+    upper: Value,
+) -> None:
+    """Emit loops over the outer space, the first from lower to upper."""
+    with k.loop(lower, upper, 1) as loop:
+        inner: list[Rep] = [*indices, Uniform(loop.index)]
+        if len(inner) == len(outer):
+            emit_row(rows, inner)
+        else:
+            last = k.dim(outer[len(inner)])
+            _rows(k, rows, outer, inner, k.index(0), last)
+
+
+def run(module: Module, target: Target) -> Module:
+    """Lower all functions."""
+    functions = module.functions
+    block = module.body.block
+    block.ops = []
+    for function in functions:
+        lower_function(function, block)
+    return module
+
+
+TO_LOOPS = Pass("to-loops", Level.BUFFER, Level.LOOP, run)

@@ -1,0 +1,221 @@
+"""The reverse derivative of every differentiable tensor op, in one table.
+
+A rule is given an op and the cotangent of its result, and returns a cotangent for each
+operand, or None where the operand is not a float: `ct` of `y = f(x)` becomes
+`ct * df/dx`. What happens at ties and edges is the table of docs/numerics.md.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar, cast
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.elementwise import (
+    Add,
+    And,
+    Cast,
+    Compare,
+    Div,
+    Exp,
+    Log,
+    Maximum,
+    Minimum,
+    Mul,
+    Neg,
+    Not,
+    Or,
+    Select,
+    Sqrt,
+    Sub,
+)
+from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.making import Constant, Iota
+from tensorc.ir.ops.nn import LogSoftmax
+from tensorc.ir.ops.products import MatMul
+from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import I64
+
+Cotangents = tuple[Value | None, ...]
+VjpRule = Callable[[TensorBuilder, Op, Value], Cotangents]
+T = TypeVar("T", bound=Op)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    cls: type[Op]
+    rule: VjpRule
+
+
+def _rule(
+    cls: type[T], function: Callable[[TensorBuilder, T, Value], Cotangents]
+) -> _Row:
+    """Return a row of the table; the class tells the type checker what `op` has."""
+    return _Row(cls, cast(VjpRule, function))
+
+
+def _table(*rows: _Row) -> Mapping[type[Op], VjpRule]:
+    """Return the rows as a read-only mapping; ValueError for a second rule of an op."""
+    table = {row.cls: row.rule for row in rows}
+    if len(table) != len(rows):
+        raise ValueError("an op has two derivative rules")
+    return MappingProxyType(table)
+
+
+def _div(b: TensorBuilder, op: Div, ct: Value) -> Cotangents:
+    share = b.div(ct, op.rhs)
+    return share, b.neg(b.mul(share, op.result))
+
+
+def _maximum(b: TensorBuilder, op: Maximum, ct: Value) -> Cotangents:
+    return _extremum(b, op.lhs, op.rhs, ct)
+
+
+def _minimum(b: TensorBuilder, op: Minimum, ct: Value) -> Cotangents:
+    return _extremum(b, op.rhs, op.lhs, ct)
+
+
+def _extremum(b: TensorBuilder, lhs: Value, rhs: Value, ct: Value) -> Cotangents:
+    """Give the cotangent to the first if lhs > rhs, half to each at a tie.
+
+    With a NaN both get it whole, so that it is seen.
+    """
+    zero = b.zeros_like(ct)
+    half = b.mul(ct, b.full_like(ct, 0.5))
+    tie = b.compare("eq", lhs, rhs)
+    to_lhs = b.select(b.compare("lt", lhs, rhs), zero, ct)
+    to_rhs = b.select(b.compare("gt", lhs, rhs), zero, ct)
+    return b.select(tie, half, to_lhs), b.select(tie, half, to_rhs)
+
+
+def _sqrt(b: TensorBuilder, op: Sqrt, ct: Value) -> Cotangents:
+    return (b.div(b.mul(ct, b.full_like(ct, 0.5)), op.result),)
+
+
+def _select(b: TensorBuilder, op: Select, ct: Value) -> Cotangents:
+    zero = b.zeros_like(ct)
+    to_true = b.select(op.condition, ct, zero)
+    return None, to_true, b.select(op.condition, zero, ct)
+
+
+def _cast(b: TensorBuilder, op: Cast, ct: Value) -> Cotangents:
+    source = tensor_type(op.operand).element
+    if not (source.is_float and op.element.is_float):
+        return (None,)
+    return (b.cast(ct, source),)
+
+
+def _sum(b: TensorBuilder, op: Sum, ct: Value) -> Cotangents:
+    return (b.insert_axis(ct, tensor_type(op.operand).shape, op.axis),)
+
+
+def _max(b: TensorBuilder, op: Max, ct: Value) -> Cotangents:
+    """Split the cotangent equally among the ties."""
+    type_ = tensor_type(op.operand)
+    largest = b.insert_axis(op.result, type_.shape, op.axis)
+    is_largest = b.compare("eq", op.operand, largest)
+    count = b.sum(b.cast(is_largest, type_.element), op.axis)
+    share = b.insert_axis(b.div(ct, count), type_.shape, op.axis)
+    return (b.select(is_largest, share, b.zeros_like(share)),)
+
+
+def _broadcast(b: TensorBuilder, op: Broadcast, ct: Value) -> Cotangents:
+    """Sum over the axes that are new or were 1, from the last to the first."""
+    shape = tensor_type(op.operand).shape
+    repeated = {a for d, a in zip(shape, op.axes, strict=True) if d == 1}
+    summed = [
+        axis
+        for axis, dim in enumerate(op.shape.dims)
+        if axis not in op.axes or (axis in repeated and dim != 1)
+    ]
+    for axis in reversed(summed):
+        ct = b.sum(ct, axis)
+    kept = [i for i, axis in enumerate(op.axes) if axis not in summed]
+    if len(kept) == len(shape):
+        return (ct,)
+    return (b.broadcast(ct, shape, kept),)
+
+
+def _reshape(b: TensorBuilder, op: Reshape, ct: Value) -> Cotangents:
+    return (b.reshape(ct, tensor_type(op.operand).shape),)
+
+
+def _transpose(b: TensorBuilder, op: Transpose, ct: Value) -> Cotangents:
+    axes = range(len(op.permutation))
+    return (b.transpose(ct, sorted(axes, key=lambda i: op.permutation[i])),)
+
+
+def _slice(b: TensorBuilder, op: Slice, ct: Value) -> Cotangents:
+    shape = tensor_type(op.operand).shape
+    return (b.unslice(ct, op.starts.dims, shape, op.steps),)
+
+
+def _unslice(b: TensorBuilder, op: Unslice, ct: Value) -> Cotangents:
+    sizes = tensor_type(op.operand).shape
+    return (b.slice(ct, op.starts.dims, sizes, op.steps),)
+
+
+def _matmul(b: TensorBuilder, op: MatMul, ct: Value) -> Cotangents:
+    return (
+        b.matmul(ct, _swap_last(b, op.rhs)),
+        b.matmul(_swap_last(b, op.lhs), ct),
+    )
+
+
+def _swap_last(b: TensorBuilder, value: Value) -> Value:
+    *batch, rows, columns = range(tensor_type(value).rank)
+    return b.transpose(value, [*batch, columns, rows])
+
+
+def _take_along_axis(b: TensorBuilder, op: TakeAlongAxis, ct: Value) -> Cotangents:
+    """Put the cotangent where the element came from, by comparing with a count."""
+    shape = tensor_type(op.operand).shape
+    index = b.cast(op.indices, I64)
+    size = b.size(op.operand, op.axis)
+    from_end = b.add(index, b.broadcast(size, tensor_type(index).shape, ()))
+    is_negative = b.compare("lt", index, b.zeros_like(index))
+    wrapped = b.select(is_negative, from_end, index)
+    place = b.iota(shape, op.axis, I64)
+    here = b.compare("eq", place, b.insert_axis(wrapped, shape, op.axis))
+    spread = b.insert_axis(ct, shape, op.axis)
+    return b.select(here, spread, b.zeros_like(spread)), None
+
+
+def _log_softmax(b: TensorBuilder, op: LogSoftmax, ct: Value) -> Cotangents:
+    shape = tensor_type(op.operand).shape
+    total = b.insert_axis(b.sum(ct, op.axis), shape, op.axis)
+    return (b.sub(ct, b.mul(b.exp(op.result), total)),)
+
+
+VJP_RULES: Mapping[type[Op], VjpRule] = _table(
+    _rule(Add, lambda b, op, ct: (ct, ct)),
+    _rule(Sub, lambda b, op, ct: (ct, b.neg(ct))),
+    _rule(Mul, lambda b, op, ct: (b.mul(ct, op.rhs), b.mul(ct, op.lhs))),
+    _rule(Div, _div),
+    _rule(Maximum, _maximum),
+    _rule(Minimum, _minimum),
+    _rule(Neg, lambda b, op, ct: (b.neg(ct),)),
+    _rule(Exp, lambda b, op, ct: (b.mul(ct, op.result),)),
+    _rule(Log, lambda b, op, ct: (b.div(ct, op.operand),)),
+    _rule(Sqrt, _sqrt),
+    _rule(Select, _select),
+    _rule(Cast, _cast),
+    _rule(Sum, _sum),
+    _rule(Max, _max),
+    _rule(Broadcast, _broadcast),
+    _rule(Reshape, _reshape),
+    _rule(Transpose, _transpose),
+    _rule(Slice, _slice),
+    _rule(Unslice, _unslice),
+    _rule(MatMul, _matmul),
+    _rule(TakeAlongAxis, _take_along_axis),
+    _rule(LogSoftmax, _log_softmax),
+)
+
+# Constant almost everywhere, and used for that: the derivative stops here, silently.
+STEPS: frozenset[type[Op]] = frozenset({Compare, And, Or, Not, Size, Iota, Constant})
+
+# ArgMax is not a step: a cost made of it is a mistake, and is reported.
+NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {ArgMax}

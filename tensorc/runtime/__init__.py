@@ -1,0 +1,1 @@
+"""The runtime: memory, calls, data and training for compiled code; it knows no IR."""

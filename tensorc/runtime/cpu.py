@@ -1,0 +1,53 @@
+"""Link an artifact's object code into this process and find its symbols."""
+
+from dataclasses import dataclass
+
+from llvmlite import binding as llvm
+
+from tensorc.artifact import Artifact
+from tensorc.errors import InternalError
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Linked code. The addresses are valid as long as the library lives."""
+
+    addresses: dict[str, int]
+    # The JIT and the tracker own the memory of the code.
+    owners: tuple[object, ...]
+
+    def address(self, symbol: str) -> int:
+        """Return the address of an exported symbol.
+
+        Raises:
+            InternalError: the artifact's functions do not name it.
+        """
+        if symbol not in self.addresses:
+            raise InternalError(f"symbol '{symbol}' is not in the artifact", "link")
+        return self.addresses[symbol]
+
+
+def link(artifact: Artifact) -> Library:
+    """Return the artifact's code, loaded, with the addresses of its symbols.
+
+    Raises:
+        InternalError: the object is damaged, or a symbol of it cannot be resolved.
+    """
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    builder = llvm.JITLibraryBuilder()
+    builder.add_object_img(artifact.object)
+    builder.add_current_process()
+    functions = artifact.functions
+    symbols = [f.symbol for f in functions]
+    symbols += [f.epoch_symbol for f in functions if f.epoch_symbol]
+    for symbol in symbols:
+        builder.export_symbol(symbol)
+    try:
+        # One JIT per artifact: a library's name cannot be used twice in one.
+        jit = llvm.create_lljit_compiler(use_jit_link=True)
+        tracker = builder.link(jit, "tensorc")
+    except RuntimeError as error:
+        raise InternalError(f"the object cannot be linked: {error}", "link") from error
+    addresses = {symbol: int(tracker[symbol]) for symbol in symbols}
+    return Library(addresses, (jit, tracker))

@@ -1,0 +1,200 @@
+"""Run a compiled function over the batches of resident columns, in native code.
+
+The epoch driver of a function loops over batches without Python in between. It is
+called in slices of some 50 ms, so that Ctrl-C and progress work between them.
+"""
+
+import ctypes
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tensorc.errors import (
+    CallError,
+    Diagnostic,
+    IndexOutOfRange,
+    InternalError,
+    TensorcError,
+)
+from tensorc.runtime.arrays import Array, aligned_empty, numpy_dtype
+from tensorc.runtime.convert import convert
+from tensorc.runtime.function import CompiledFunction, Frame
+
+SLICE_SECONDS = 0.05
+
+_DRIVER = ctypes.CFUNCTYPE(
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_int64,
+    ctypes.POINTER(ctypes.c_int32),
+    ctypes.POINTER(ctypes.c_int32),
+)
+
+
+@dataclass(slots=True)
+class Epoch:
+    """A function set up to run over `batches` batches of `batch` rows each.
+
+    `results` holds, for each result of the function, a row per batch if the result is a
+    scalar, and otherwise the value of the last batch. `seconds` is the time of one
+    batch as measured last, 0 before.
+    """
+
+    function: CompiledFunction
+    batch: int
+    batches: int
+    results: tuple[Array, ...]
+    frame: Frame
+    strides: "ctypes.Array[ctypes.c_int64]"
+    stop: ctypes.c_int32
+    columns: tuple[Array, ...]
+    seconds: float = 0.0
+
+    def request_stop(self) -> None:
+        """Make a slice that runs in another thread end after its current batch."""
+        self.stop.value = 1
+
+
+def prepare_epoch(
+    function: CompiledFunction,
+    columns: Mapping[str, Array],
+    batch: int,
+    hypers: Mapping[str, object] | None = None,
+) -> Epoch:
+    """Bind columns to the function's inputs of the same names; nothing runs yet.
+
+    Rows that do not fill a batch are left out. A column is converted by the rule of
+    calls, once; one that fits is used where it lies. An `Epoch` is for one thread at a
+    time.
+
+    Raises:
+        CallError: an input has no column (TC0506), or an element type does not fit.
+        ShapeError: the shape of a batch does not fit.
+    """
+    inputs = function.signature.inputs
+    missing = [s.argument.name for s in inputs if s.argument.name not in columns]
+    if missing or not inputs:
+        raise _no_column(function, missing, columns)
+    used = [
+        convert(
+            columns[s.argument.name],
+            s.dtype,
+            f"column '{s.argument.name}' for '{function.name}'",
+        )
+        for s in inputs
+    ]
+    batches = min(len(column) for column in used) // batch
+    first = [column[:batch] for column in used]
+    plan = function.bind(first)
+    results = tuple(
+        aligned_empty(shape or (batches,), numpy_dtype(result.dtype))
+        for shape, result in zip(plan.results, function.info.results, strict=True)
+    )
+    numbers = {n: function.signature.hyper(n, v) for n, v in (hypers or {}).items()}
+    arrays = list(first)
+    frame = function.take_frame(plan, arrays, results, numbers)
+    if any(a is not b for a, b in zip(arrays, first, strict=True)):
+        # A column lies in a shared variable: all of it must move, not the first batch.
+        copies = {s.argument.name: c.copy() for s, c in zip(inputs, used, strict=True)}
+        return prepare_epoch(function, copies, batch, hypers)
+    strides = (ctypes.c_int64 * len(frame.slots))()
+    for spec, array in zip(inputs, first, strict=True):
+        strides[function.info.arguments.index(spec.argument)] = array.nbytes
+    for number, shape in enumerate(plan.results):
+        itemsize = results[number].itemsize
+        strides[len(function.info.arguments) + number] = 0 if shape else itemsize
+    stop = ctypes.c_int32(0)
+    return Epoch(function, batch, batches, results, frame, strides, stop, tuple(used))
+
+
+def run_batches(
+    epoch: Epoch,
+    first: int,
+    last: int,
+    progress: Callable[[int], None] | None = None,
+) -> float:
+    """Run the batches [first, last) in order and return the seconds spent in them.
+
+    `progress` is called after each slice with the next batch. A KeyboardInterrupt comes
+    after the running slice: the shared variables are then as after its last batch.
+
+    Raises:
+        IndexOutOfRange: a batch indexed outside an axis; the batches before it are
+        done,
+            it has changed nothing.
+    """
+    function = epoch.function
+    driver = _DRIVER(function.library.address(function.info.epoch_symbol))
+    status = ctypes.c_int32(0)
+    spent = 0.0
+    position = first
+    epoch.stop.value = 0
+    while position < last and not epoch.stop.value:
+        until = min(last, position + _slice_length(epoch))
+        function.lock()
+        try:
+            start = time.perf_counter()
+            reached = driver(
+                epoch.frame.address,
+                ctypes.addressof(epoch.strides),
+                position,
+                until,
+                ctypes.byref(epoch.stop),
+                ctypes.byref(status),
+            )
+            seconds = time.perf_counter() - start
+        finally:
+            function.unlock()
+        if status.value:
+            raise _in_batch(epoch, function.failure(status.value, epoch.frame), reached)
+        spent += seconds
+        if reached > position:
+            epoch.seconds = seconds / (reached - position)
+        position = reached
+        if progress:
+            progress(position)
+    return spent
+
+
+def _slice_length(epoch: Epoch) -> int:
+    if not epoch.seconds:
+        return 1
+    return max(1, int(SLICE_SECONDS / epoch.seconds))
+
+
+def _in_batch(
+    epoch: Epoch, error: IndexOutOfRange | InternalError, batch: int
+) -> TensorcError | InternalError:
+    """Return the error with a note that says which rows of the data it met."""
+    if isinstance(error, InternalError):
+        return error
+    start = batch * epoch.batch
+    rows = f"{start:,} to {start + epoch.batch - 1:,}"
+    note = f"in batch {batch:,} of the data, rows {rows}"
+    return IndexOutOfRange(
+        *(
+            Diagnostic(d.code, d.message, d.location, d.label, notes=(note, *d.notes))
+            for d in error.diagnostics
+        )
+    )
+
+
+def _no_column(
+    function: CompiledFunction, missing: list[str], columns: Mapping[str, Array]
+) -> CallError:
+    names = ", ".join(f"'{name}'" for name in columns) or "none"
+    detail = (
+        f"'{function.name}' takes '{missing[0]}', the data has no such column"
+        if missing
+        else f"'{function.name}' takes no data"
+    )
+    return CallError(
+        Diagnostic(
+            "TC0506",
+            detail,
+            notes=(f"columns of the data: {names}",),
+            hints=("columns bind to the arguments of the same name",),
+        )
+    )

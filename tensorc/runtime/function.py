@@ -1,0 +1,266 @@
+"""Compiled functions as Python callables.
+
+A call checks element types, ranks and contiguity, and jumps. What it needs in memory
+for that (the slots of the entry, an error record, an arena) is a frame; frames are
+recycled, and calls from several threads have frames of their own.
+"""
+
+import ctypes
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.artifact import STATUS_INDEX, STATUS_OK, FunctionInfo
+from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
+from tensorc.runtime.arrays import (
+    Array,
+    Pool,
+    address_of,
+    aligned_bytes,
+    aligned_empty,
+    numpy_dtype,
+)
+from tensorc.runtime.shared import Shared
+from tensorc.runtime.signature import Plan, make_signature
+
+Number = int | float | bool
+Results = Array | tuple[Array, ...] | None
+
+# Calling through a CFUNCTYPE releases the GIL.
+_ENTRY = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+)
+
+# More different sizes than this in one program are served, but not remembered.
+_MAX_PLANS = 256
+
+
+class Library(Protocol):
+    """Linked code, as far as a function must know it."""
+
+    def address(self, symbol: str) -> int:
+        """Return the address of an exported symbol."""
+        ...
+
+
+class Frame:
+    """The machine words of one running call, and the memory that they point to."""
+
+    __slots__ = ("address", "arena", "cells", "has_hypers", "record", "slots")
+
+    def __init__(self, words: int, hypers: Sequence[np.dtype[np.generic]]) -> None:
+        self.slots = (ctypes.c_int64 * words)()
+        self.address = ctypes.addressof(self.slots)
+        self.record = (ctypes.c_int64 * 4)()
+        self.cells = [aligned_empty((), dtype) for dtype in hypers]
+        self.arena = aligned_bytes(0)
+        # True while the cells hold something else than the defaults.
+        self.has_hypers = True
+
+
+class CompiledFunction:
+    """A function of an artifact, bound to its shared variables.
+
+    `library` is the linked code, `shared` the variables and `hypers` the defaults of
+    the hyperparameters, by the names of the arguments. Thread-safe: calls that use a
+    shared variable in common run one after the other.
+    """
+
+    def __init__(
+        self,
+        info: FunctionInfo,
+        library: Library,
+        shared: Mapping[str, Shared],
+        hypers: Mapping[str, Number],
+    ) -> None:
+        used = [a for a in info.arguments if a.kind == "shared"]
+        self.info = info
+        self.name = info.name
+        self.library = library
+        self.shared = {
+            a.name: _shared_for(info.name, a.name, a.dtype, shared) for a in used
+        }
+        self.signature = make_signature(
+            info, {name: cell.shape for name, cell in self.shared.items()}
+        )
+        # Everybody locks in the order of addresses, so nobody waits for each other.
+        cells = {cell.address: cell for cell in self.shared.values()}
+        self._cells = [cells[address] for address in sorted(cells)]
+        self._low = min(cells, default=0)
+        self._high = max((c.address + c.nbytes for c in self._cells), default=0)
+        self._defaults = {
+            name: self.signature.hyper(name, hypers[name])
+            for name in self.signature.hypers
+        }
+        self._entry = _ENTRY(library.address(info.symbol))
+        self._dtypes = [numpy_dtype(result.dtype) for result in info.results]
+        self._positions = {
+            kind: [i for i, a in enumerate(info.arguments) if a.kind == kind]
+            for kind in ("shared", "input", "hyper")
+        }
+        self._pool = Pool()
+        self._frames: deque[Frame] = deque()
+        self._plans: dict[tuple[int, ...], Plan] = {}
+
+    def __call__(self, *inputs: object, **named: object) -> Results:
+        """Call the function: inputs in order or by name, hypers by name.
+
+        Inputs are arrays or what NumPy makes arrays of; a float array may be rounded to
+        the declared type, all else must be exact. Nothing given is written to, results
+        are fresh arrays: none gives None, one the array, several a tuple.
+
+        Raises:
+            CallError: the arguments do not fit in number, name or element type.
+            ShapeError: a rank or size does not fit.
+            IndexOutOfRange: the program indexed outside an axis. No shared variable has
+                changed.
+        """
+        arrays, hypers = self.signature.collect(inputs, named)
+        plan = self.bind(arrays)
+        results = [
+            self._pool.empty(shape, dtype)
+            for shape, dtype in zip(plan.results, self._dtypes, strict=True)
+        ]
+        frame = self.take_frame(plan, arrays, results, hypers)
+        self.lock()
+        try:
+            status = self._entry(frame.address, 0, 1)
+        finally:
+            self.unlock()
+        if status != STATUS_OK:
+            raise self.failure(status, frame)
+        self._frames.append(frame)
+        if len(results) == 1:
+            return results[0]
+        return tuple(results) if results else None
+
+    def bind(self, arrays: Sequence[Array]) -> Plan:
+        """Return the sizes of a call with these inputs, all of them checked.
+
+        Raises:
+            ShapeError: a rank, a size or an equation between sizes does not fit.
+        """
+        symbols = self.signature.symbols(arrays)
+        plan = self._plans.get(symbols)
+        if plan is None:
+            plan = self.signature.plan(symbols)
+            self.signature.check_inputs(plan, arrays)
+            self.signature.check_guards(plan)
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
+            self._plans[symbols] = plan
+        if tuple([array.shape for array in arrays]) != plan.inputs:
+            self.signature.check_inputs(plan, arrays)
+        return plan
+
+    def take_frame(
+        self,
+        plan: Plan,
+        arrays: list[Array],
+        results: Sequence[Array],
+        hypers: Mapping[str, Array],
+    ) -> Frame:
+        """Return a frame of its own for a call; `arrays` must outlive the call.
+
+        An input that overlaps a shared variable is replaced in `arrays` by a copy.
+        """
+        try:
+            frame = self._frames.pop()
+        except IndexError:
+            frame = self._new_frame()
+        slots = frame.slots
+        for number, position in enumerate(self._positions["input"]):
+            array = arrays[number]
+            start = address_of(array)
+            if start < self._high and self._low < start + array.nbytes:
+                start = self._safe_address(arrays, number)
+            slots[position] = start
+        after = len(self.info.arguments)
+        for array in results:
+            slots[after] = address_of(array)
+            after += 1
+        if frame.arena.size < plan.arena:
+            frame.arena = aligned_bytes(plan.arena)
+            slots[after] = address_of(frame.arena)
+        if plan.symbols:
+            slots[after + 2 :] = list(plan.symbols)
+        if hypers or frame.has_hypers:
+            for cell, (name, default) in zip(
+                frame.cells, self._defaults.items(), strict=True
+            ):
+                cell[...] = hypers.get(name, default)
+            frame.has_hypers = bool(hypers)
+        return frame
+
+    def lock(self) -> None:
+        """Wait until no other call uses the shared variables, and keep others out."""
+        for cell in self._cells:
+            cell.lock.acquire()
+
+    def unlock(self) -> None:
+        """Let other calls use the shared variables again."""
+        for cell in self._cells:
+            cell.lock.release()
+
+    def failure(self, status: int, frame: Frame) -> IndexOutOfRange | InternalError:
+        """Return the error that compiled code reported in its record."""
+        site, axis, index, size = frame.record
+        if status != STATUS_INDEX or not 0 <= site < len(self.info.sites):
+            return InternalError(f"'{self.name}' returned status {status}", "runtime")
+        place = self.info.sites[site]
+        bounds = f"out of range for axis {axis} with size {size}"
+        message = f"{place.op}: index {index} is {bounds}"
+        return IndexOutOfRange(
+            Diagnostic(
+                "TC0505",
+                message,
+                place.location,
+                place.detail,
+                notes=("no shared variable has changed",),
+            )
+        )
+
+    def __repr__(self) -> str:
+        names = ", ".join(s.argument.name for s in self.signature.inputs)
+        return f"<compiled function {self.name}({names})>"
+
+    def _new_frame(self) -> Frame:
+        info = self.info
+        words = len(info.arguments) + len(info.results) + 2 + len(info.symbols)
+        frame = Frame(words, [cell.dtype for cell in self._defaults.values()])
+        for position, cell in zip(
+            self._positions["shared"], self.shared.values(), strict=True
+        ):
+            frame.slots[position] = cell.address
+        for position, number in zip(self._positions["hyper"], frame.cells, strict=True):
+            frame.slots[position] = address_of(number)
+        after = len(info.arguments) + len(info.results)
+        frame.slots[after] = address_of(frame.arena)
+        frame.slots[after + 1] = ctypes.addressof(frame.record)
+        return frame
+
+    def _safe_address(self, arrays: list[Array], number: int) -> int:
+        """Return the address of an input, or of its copy if a shared one overlaps."""
+        array = arrays[number]
+        start = address_of(array)
+        stop = start + array.nbytes
+        for cell in self._cells:
+            if start < cell.address + cell.nbytes and cell.address < stop:
+                with cell.lock:
+                    arrays[number] = array.copy()
+                return address_of(arrays[number])
+        return start
+
+
+def _shared_for(
+    function: str, name: str, dtype: str, shared: Mapping[str, Shared]
+) -> Shared:
+    if name not in shared:
+        raise InternalError(f"'{function}' lacks shared variable '{name}'", "runtime")
+    cell = shared[name]
+    if cell.dtype != numpy_dtype(dtype):
+        detail = f"shared variable '{name}' is {cell.dtype}, '{function}' takes {dtype}"
+        raise InternalError(detail, "runtime")
+    return cell

@@ -1,0 +1,71 @@
+"""What a training run did, as data."""
+
+import json
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of a training run.
+
+    `train_cost` is the mean over its batches, None if the step returns no number.
+    `validation_error` is that of the last validation within the epoch, None without
+    one; `is_fraction` tells that it is a share of the examples. `seconds` is wall time,
+    validation included.
+    """
+
+    epoch: int
+    train_cost: float | None
+    validation_error: float | None
+    seconds: float
+    is_fraction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A training run. Errors are what the functions return: 0.075 is 7.5 %.
+
+    `test_error` was computed when the best validation error was met, over
+    `test_examples` examples (0 without test data). `is_fraction` tells that every
+    result of validating a batch was a share of its examples. `steps_per_second` is the
+    number of training steps by the time spent in them, without validation and testing;
+    `compile_seconds` is what the caller measured. `stopped_early` is true if the rule
+    of early stopping ended training before the last epoch.
+    """
+
+    epochs: tuple[EpochRecord, ...]
+    best_validation_error: float | None
+    test_error: float | None
+    steps_per_second: float
+    compile_seconds: float
+    validation_examples: int = 0
+    test_examples: int = 0
+    is_fraction: bool = False
+    stopped_early: bool = False
+
+    def to_json(self) -> str:
+        """Return the run as JSON; errors are fractions, what is no number is null."""
+        history = [
+            {
+                "epoch": record.epoch,
+                "train_cost": _finite(record.train_cost),
+                "validation_error": _finite(record.validation_error),
+                "seconds": record.seconds,
+            }
+            for record in self.epochs
+        ]
+        document = {
+            "epochs": len(self.epochs),
+            "best_validation_error": _finite(self.best_validation_error),
+            "test_error": _finite(self.test_error),
+            "steps_per_second": self.steps_per_second,
+            "compile_seconds": self.compile_seconds,
+            "history": history,
+        }
+        return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _finite(value: float | None) -> float | None:
+    # JSON has no spelling for NaN and infinity.
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,75 @@
+"""Shared variables: memory that compiled code reads and updates in place."""
+
+import threading
+
+import numpy as np
+
+from tensorc.errors import Diagnostic, ShapeError
+from tensorc.runtime.arrays import Array, address_of, aligned_empty, describe
+from tensorc.runtime.convert import convert
+
+
+class Shared:
+    """A named array that lives where the compiled code lives.
+
+    It owns a 64-byte aligned, C-contiguous copy of its first value. Element type and
+    shape never change. `lock` is held while a compiled function uses the memory.
+    """
+
+    __slots__ = ("_array", "address", "lock", "name")
+
+    def __init__(self, name: str, value: object) -> None:
+        given = np.asarray(value)
+        self.name = name
+        self.lock = threading.Lock()
+        self._array = aligned_empty(given.shape, given.dtype)
+        self._array[...] = given
+        self.address = address_of(self._array)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The element type."""
+        return self._array.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        return self._array.shape
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the memory in bytes."""
+        return self._array.nbytes
+
+    def get_value(self, borrow: bool = False) -> Array:
+        """Return a copy of the value or, with `borrow`, the memory itself.
+
+        A borrowed array shows every later update, and writing to it changes the
+        variable; no lock protects such writes.
+        """
+        if borrow:
+            return self._array
+        with self.lock:
+            return self._array.copy()
+
+    def set_value(self, value: object) -> None:
+        """Replace the value; on an error nothing has changed.
+
+        Raises:
+            CallError: the element type does not fit.
+            ShapeError: the shape is another one.
+        """
+        array = convert(value, self.dtype, f"shared variable '{self.name}'")
+        if array.shape != self.shape:
+            raise ShapeError(
+                Diagnostic(
+                    "TC0503",
+                    f"shared variable '{self.name}' is {describe(self._array)}, "
+                    f"the new value is {describe(array)}",
+                )
+            )
+        with self.lock:
+            self._array[...] = array
+
+    def __repr__(self) -> str:
+        return f"Shared({self.name!r}, {describe(self._array)})"

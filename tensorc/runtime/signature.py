@@ -1,0 +1,278 @@
+"""What a compiled function accepts: names, element types, sizes and symbols."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tensorc.artifact import Argument, DimExpr, FunctionInfo, evaluate_dim
+from tensorc.errors import CallError, Diagnostic, InternalError, ShapeError
+from tensorc.runtime.arrays import Array, describe, numpy_dtype
+from tensorc.runtime.convert import convert
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of a function; `binds` are the pairs (axis, symbol's index) it binds."""
+
+    argument: Argument
+    dtype: np.dtype[np.generic]
+    rank: int
+    binds: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The sizes of a call: they follow from the value of each symbol."""
+
+    symbols: Shape
+    inputs: tuple[Shape, ...]
+    results: tuple[Shape, ...]
+    arena: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The inputs and hypers of a function; `bound` holds what shared variables bind."""
+
+    info: FunctionInfo
+    inputs: tuple[Input, ...]
+    hypers: Mapping[str, Argument]
+    shared: Mapping[str, Shape]
+    bound: Shape
+
+    def collect(
+        self, given: Sequence[object], named: Mapping[str, object]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """Return the input arrays in order, and the hypers that are given by name.
+
+        Raises:
+            CallError: a name or the number of arguments is wrong (TC0501), or a value
+            does
+                not fit its element type (TC0502).
+        """
+        if named or len(given) != len(self.inputs):
+            given, named = self._by_name(given, named)
+        arrays = []
+        for spec, value in zip(self.inputs, given, strict=True):
+            if (
+                isinstance(value, np.ndarray)
+                and value.dtype == spec.dtype
+                and (flags := value.flags).c_contiguous
+                and flags.aligned
+            ):
+                arrays.append(value)
+            else:
+                arrays.append(convert(value, spec.dtype, self._what(spec.argument)))
+        return arrays, {name: self.hyper(name, value) for name, value in named.items()}
+
+    def hyper(self, name: str, value: object) -> Array:
+        """Return the 0-d array of a hyper's value.
+
+        Raises:
+            CallError: it is not one number, or does not fit the element type (TC0502).
+        """
+        argument = self.hypers[name]
+        what = self._what(argument)
+        array = convert(value, numpy_dtype(argument.dtype), what)
+        if array.ndim:
+            detail = f"{what}: one number expected, {describe(array)} given"
+            raise CallError(Diagnostic("TC0502", detail))
+        return array
+
+    def symbols(self, arrays: Sequence[Array]) -> Shape:
+        """Return the value of each symbol, read where it first stands bare.
+
+        Raises:
+            ShapeError: an input has another rank (TC0503).
+        """
+        values = list(self.bound)
+        for spec, array in zip(self.inputs, arrays, strict=True):
+            shape = array.shape
+            if len(shape) != spec.rank:
+                expected = f"rank {spec.rank} expected, rank {len(shape)} given"
+                raise self._shape_error(spec, array, expected)
+            for axis, index in spec.binds:
+                values[index] = shape[axis]
+        return tuple(values)
+
+    def plan(self, symbols: Shape) -> Plan:
+        """Return the sizes that follow from the values of the symbols."""
+        values = self._values(symbols)
+        return Plan(
+            symbols,
+            tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
+            tuple(_evaluate(r.shape, values) for r in self.info.results),
+            evaluate_dim(self.info.arena, values),
+        )
+
+    def check_inputs(self, plan: Plan, arrays: Sequence[Array]) -> None:
+        """Check every size of every input.
+
+        Raises:
+            ShapeError: a size is another one; names the argument and the axis (TC0503).
+        """
+        for spec, array, shape in zip(self.inputs, arrays, plan.inputs, strict=True):
+            for axis, size in enumerate(shape):
+                if array.shape[axis] != size:
+                    given = array.shape[axis]
+                    detail = f"axis {axis} has size {given}, {size} expected"
+                    raise self._shape_error(spec, array, detail, axis)
+
+    def check_guards(self, plan: Plan) -> None:
+        """Check the sizes of shared variables and the equations at entry.
+
+        Raises:
+            ShapeError: a shared variable has another shape (TC0503), or an equation
+            does
+                not hold (TC0504).
+        """
+        values = self._values(plan.symbols)
+        for argument in self.info.arguments:
+            if argument.kind == "shared":
+                expected, given = _evaluate(argument.shape, values), self.shared
+                if expected != given[argument.name]:
+                    detail = (
+                        f"{self.info.name}: shared variable '{argument.name}' has "
+                        f"shape {list(given[argument.name])}, {list(expected)} expected"
+                    )
+                    raise ShapeError(Diagnostic("TC0503", detail))
+        for guard in self.info.guards:
+            left, right = (evaluate_dim(d, values) for d in (guard.left, guard.right))
+            if left != right:
+                detail = f"{_spell_side(guard.left, left)}, but "
+                detail += _spell_side(guard.right, right)
+                message = f"{self.info.name}: {guard.message or 'sizes do not fit'}"
+                raise ShapeError(
+                    Diagnostic("TC0504", message, guard.location, notes=(detail,))
+                )
+
+    def _values(self, symbols: Shape) -> dict[str, int]:
+        return dict(zip(self.info.symbols, symbols, strict=True))
+
+    def _by_name(
+        self, given: Sequence[object], named: Mapping[str, object]
+    ) -> tuple[list[object], dict[str, object]]:
+        """Return the values of all inputs in order, and those of hypers by name."""
+        names = [spec.argument.name for spec in self.inputs]
+        values = dict(zip(names, given, strict=False))
+        for name, value in named.items():
+            if name in values:
+                raise self._call_error(f"argument '{name}' is given twice")
+            if name not in names and name not in self.hypers:
+                raise self._call_error(f"there is no argument '{name}'")
+            values[name] = value
+        missing = [name for name in names if name not in values]
+        if len(given) > len(names) or (missing and not named):
+            plural = "" if len(names) == 1 else "s"
+            detail = f"{len(names)} input{plural} expected, {len(given)} given"
+            raise self._call_error(detail)
+        if missing:
+            raise self._call_error(f"argument '{missing[0]}' is missing")
+        hypers = {name: value for name, value in named.items() if name in self.hypers}
+        return [values[name] for name in names], hypers
+
+    def _what(self, argument: Argument) -> str:
+        return f"argument '{argument.name}' of '{self.info.name}'"
+
+    def _call_error(self, detail: str) -> CallError:
+        formals = [f"{s.argument.name}: {spell_type(s.argument)}" for s in self.inputs]
+        formals += [f"{name}=…" for name in self.hypers]
+        hint = f"call it as {self.info.name}({', '.join(formals)})"
+        message = f"{self.info.name}: {detail}"
+        return CallError(Diagnostic("TC0501", message, hints=(hint,)))
+
+    def _shape_error(
+        self, spec: Input, array: Array, detail: str, axis: int | None = None
+    ) -> ShapeError:
+        argument = spec.argument
+        note = f"'{argument.name}' is {spell_type(argument)}, given {describe(array)}"
+        notes = [note, *self._origins(argument.shape, axis)]
+        message = f"{self._what(argument)}: {detail}"
+        return ShapeError(Diagnostic("TC0503", message, notes=tuple(notes)))
+
+    def _origins(self, shape: tuple[DimExpr, ...], axis: int | None) -> list[str]:
+        """Say which inputs decided the symbols in the size of an axis."""
+        wanted = set() if axis is None else _symbols_of(shape[axis])
+        return [
+            f"{self.info.symbols[index]} is the size of axis {bound} "
+            f"of '{spec.argument.name}'"
+            for spec in self.inputs
+            for bound, index in spec.binds
+            if self.info.symbols[index] in wanted
+        ]
+
+
+def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature:
+    """Return the signature of a function whose shared variables have these shapes.
+
+    Raises:
+        InternalError: a symbol stands bare in no shape, so nothing can bind it.
+    """
+    unbound = {symbol: index for index, symbol in enumerate(info.symbols)}
+    bound = [0] * len(unbound)
+    for argument in info.arguments:
+        if argument.kind == "shared":
+            sizes = shared[argument.name]
+            for axis, index in _take_bare(argument.shape, unbound):
+                bound[index] = sizes[axis]
+    inputs = tuple(
+        Input(a, numpy_dtype(a.dtype), len(a.shape), _take_bare(a.shape, unbound))
+        for a in info.arguments
+        if a.kind == "input"
+    )
+    if unbound:
+        names = ", ".join(unbound)
+        raise InternalError(f"'{info.name}': no shape binds {names}", "runtime")
+    hypers = {a.name: a for a in info.arguments if a.kind == "hyper"}
+    return Signature(info, inputs, hypers, shared, tuple(bound))
+
+
+def spell_type(argument: Argument) -> str:
+    """Return an argument's type as the language writes it: "f32[B, 784]"."""
+    if not argument.shape:
+        return argument.dtype
+    return f"{argument.dtype}[{', '.join(map(spell_dim, argument.shape))}]"
+
+
+def spell_dim(expr: DimExpr) -> str:
+    """Return a dimension as the language writes it: "2 * n + 1"."""
+    if not isinstance(expr, tuple):
+        return str(expr)
+    operator, left, right = expr
+    if operator in ("min", "max"):
+        return f"{operator}({spell_dim(left)}, {spell_dim(right)})"
+    sides = [
+        f"({spell_dim(s)})"
+        if isinstance(s, tuple) and operator != "+"
+        else spell_dim(s)
+        for s in (left, right)
+    ]
+    return f" {operator} ".join(sides)
+
+
+def _spell_side(expr: DimExpr, value: int) -> str:
+    return str(value) if isinstance(expr, int) else f"{spell_dim(expr)} is {value}"
+
+
+def _symbols_of(expr: DimExpr) -> set[str]:
+    if isinstance(expr, tuple):
+        return _symbols_of(expr[1]) | _symbols_of(expr[2])
+    return {expr} if isinstance(expr, str) else set()
+
+
+def _take_bare(
+    shape: tuple[DimExpr, ...], unbound: dict[str, int]
+) -> tuple[tuple[int, int], ...]:
+    """Return the pairs (axis, symbol's index) bound here, and mark them as bound."""
+    return tuple(
+        (axis, unbound.pop(dim))
+        for axis, dim in enumerate(shape)
+        if isinstance(dim, str) and dim in unbound
+    )
+
+
+def _evaluate(shape: tuple[DimExpr, ...], values: Mapping[str, int]) -> Shape:
+    return tuple(evaluate_dim(dim, values) for dim in shape)

@@ -1,0 +1,144 @@
+"""Build small LOOP modules, run them in the interpreter and as machine code."""
+
+import ctypes
+from contextlib import contextmanager
+
+import numpy as np
+
+from tensorc.artifact import Artifact, FunctionInfo
+from tensorc.backend.llvm.codegen import emit_llvm, emit_object, host_target
+from tensorc.ir.attributes import Typed
+from tensorc.ir.functions import Parameter, close_function, new_module, open_function
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.ops import arith, scf, vector
+from tensorc.ir.types import F64, I8, INDEX, MemRefType, VectorType
+from tensorc.runtime.cpu import link
+
+ARENA = MemRefType((None,), I8)
+LANES = 16
+
+
+def flat(element):
+    return MemRefType((None,), element)
+
+
+def constant(builder, value, element=INDEX):
+    return builder.value(arith.Constant, value=Typed(value, element))
+
+
+def splat(builder, value, lanes=LANES):
+    types = [VectorType(lanes, value.type)]
+    return builder.value(vector.Broadcast, value, types=types)
+
+
+@contextmanager
+def counted(builder, lower, upper, step):
+    """Build an scf.for that carries nothing; yields the counter."""
+    with builder.region([INDEX], ["i"]) as (region, (i,)):
+        yield i
+        builder.create(scf.Yield)
+    builder.create(scf.For, lower, upper, step, regions=[region])
+
+
+@contextmanager
+def if_true(builder, condition):
+    with builder.region([]) as (region, _):
+        yield
+        builder.create(scf.Yield)
+    builder.create(scf.If, condition, regions=[region])
+
+
+def make_function(module, name, types, fill, *, kernel=False):
+    """Append a function; `fill` gets the builder and the arguments."""
+    function, builder = open_function(name, [Parameter(t) for t in types])
+    fill(builder, *builder.block.arguments)
+    close_function(function, builder, [])
+    if kernel:
+        function.attributes["tc.kernel"] = True
+    return module.body.block.append(function)
+
+
+def entry(elements, symbols, fill, module=None, name="f"):
+    """Return a module with one entry on flat memory, the arena and symbols."""
+    module = module or new_module()
+    types = [*map(flat, elements), ARENA, *[INDEX] * symbols]
+    make_function(module, name, types, fill)
+    return module
+
+
+def load_code(module, optimize, names=("f",), target=None):
+    """Compile a module; returns addresses by symbol, and what keeps them alive."""
+    target = target or host_target()
+    code = emit_object(emit_llvm(module, target), target, optimize)
+    infos = [FunctionInfo(n, n, f"{n}__epoch", (), (), (), (), 0, ()) for n in names]
+    return link(Artifact("cpu", code, tuple(infos)))
+
+
+ENTRY = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+)
+
+
+class Code:
+    """A compiled entry as a function of arrays and symbols."""
+
+    def __init__(self, module, optimize=2, name="f", target=None):
+        self.library = load_code(module, optimize, (name,), target)
+        self.entry = ENTRY(self.library.address(name))
+        self.record = np.zeros(4, np.int64)
+        self.arena = np.zeros(1 << 16, np.int8)
+
+    def slots(self, arrays, symbols):
+        memory = [*arrays, self.arena, self.record]
+        return np.array([a.ctypes.data for a in memory] + list(symbols), np.int64)
+
+    def __call__(self, *arrays, symbols=()):
+        return self.entry(self.slots(arrays, symbols).ctypes.data, 0, 1)
+
+
+def run_interpreter(module, arrays, symbols=(), name="f"):
+    arena = np.zeros(1 << 16, np.int8)
+    sizes = [np.array(s, np.int64) for s in symbols]
+    interpret(module, name, [*arrays, arena, *sizes])
+
+
+def assert_same_bits(left, right, context=""):
+    """Compare bit for bit; a NaN equals any NaN."""
+    __tracebackhide__ = True
+    assert left.dtype == right.dtype
+    if left.dtype.kind == "f":
+        both = np.isnan(left) & np.isnan(right)
+        unsigned = np.dtype(f"u{left.dtype.itemsize}")
+        same = both | (left.view(unsigned) == right.view(unsigned))
+    else:
+        same = left == right
+    if not same.all():
+        i = np.flatnonzero(~same)[0]
+        raise AssertionError(
+            f"{context}: {np.count_nonzero(~same)} differ, first at {i}: "
+            f"{left[i]!r} and {right[i]!r}"
+        )
+
+
+def nasty(element):
+    """Return values of an element type that hurt: limits, zeros, NaN, ties."""
+    dtype = element.dtype
+    if dtype.kind == "b":
+        return np.array([False, True])
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        bits = info.bits
+        numbers = {0, 1, 2, 3, 5, 7, bits - 1, bits, bits + 1, 100}
+        numbers |= {info.max, info.max - 1, info.max // 2, info.min, info.min // 2}
+        if info.min:
+            numbers |= {-1, -2, -3, -7, -bits, info.min + 1}
+        return np.array(sorted(numbers), dtype)
+    info = np.finfo(dtype)
+    numbers = [0.0, 0.5, 1.0, 1.5, 2.5, 3.5, 1 / 3, 0.1, 7.0, 1e4, info.max, info.tiny]
+    numbers += [info.smallest_subnormal, info.eps, 1 + info.eps, 127.5, 255.9, 65504.0]
+    numbers += [2.0**31, 2.0**63, 2.0**64, 65519.9, 2049.0, 2047.5, np.inf]
+    with np.errstate(all="ignore"):
+        values = np.array(numbers).astype(dtype)
+        if element == F64:
+            values = np.append(values, [2.0**31 - 0.5, 2.0**53 + 2, 1.0009765625001])
+    return np.concatenate([values, -values, np.array([np.nan], dtype)])

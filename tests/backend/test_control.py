@@ -1,0 +1,265 @@
+"""Loops, branches, kernels, failures and the epoch driver."""
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from tensorc.artifact import STATUS_INDEX
+from tensorc.backend.llvm.codegen import emit_llvm, host_target
+from tensorc.backend.llvm.lower import ROWS
+from tensorc.errors import InternalError
+from tensorc.ir.attributes import SymbolRef
+from tensorc.ir.functions import new_module
+from tensorc.ir.ops import OPS, arith, builtin, kernels, math, memory, scf
+from tensorc.ir.types import F32, F64, I64, INDEX
+from tests.backend.harness import (
+    Code,
+    assert_same_bits,
+    constant,
+    counted,
+    entry,
+    flat,
+    if_true,
+    make_function,
+    run_interpreter,
+)
+
+DRIVER = ctypes.CFUNCTYPE(
+    ctypes.c_int64,
+    *[ctypes.c_void_p] * 2,
+    *[ctypes.c_int64] * 2,
+    *[ctypes.POINTER(ctypes.c_int32)] * 2,
+)
+LEVELS = pytest.mark.parametrize("optimize", [0, 1, 2, 3])
+
+
+def index_less(b, left, right):
+    return b.value(arith.CmpI, left, right, predicate=2)
+
+
+def as_i64(b, value):
+    return b.value(arith.IndexCast, value, types=[I64])
+
+
+@LEVELS
+@pytest.mark.parametrize(
+    "bounds", [(0, 10, 1), (0, 10, 3), (5, 5, 1), (7, 2, 1), (-3, 4, 2)]
+)
+def test_for_carries_values(bounds, optimize):
+    """Two values that swap, beside a running sum: phis must read the old values."""
+
+    def fill(b, out, arena, lower, upper, step):
+        start = [constant(b, v) for v in (1, 100, 0)]
+        with b.region([INDEX] * 4) as (region, (i, first, second, total)):
+            more = b.value(arith.AddI, total, b.value(arith.MulI, first, i))
+            b.create(scf.Yield, second, first, more)
+        loop = b.create(scf.For, lower, upper, step, *start, regions=[region])
+        for at, value in enumerate(loop.results):
+            b.create(memory.Store, value, out, constant(b, at))
+
+    module = entry([INDEX], 3, fill)
+    got, want = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    run_interpreter(module, [want], bounds)
+    assert Code(module, optimize)(got, symbols=bounds) == 0
+    assert_same_bits(got, want)
+
+
+@LEVELS
+def test_nested_loops_and_conditions(optimize):
+    """out[i * n + j] = 1 where i < j, and the loop's carried sum crosses the if."""
+
+    def fill(b, out, arena, n):
+        zero, one = constant(b, 0), constant(b, 1)
+        with counted(b, zero, n, one) as i:
+            row = b.value(arith.MulI, i, n)
+            with (
+                counted(b, zero, n, one) as j,
+                if_true(b, index_less(b, i, j)),
+                if_true(b, index_less(b, j, n)),
+            ):
+                at = b.value(arith.AddI, row, j)
+                b.create(memory.Store, constant(b, 1.0, F64), out, at)
+
+    n = 7
+    out = np.zeros(n * n)
+    assert Code(entry([F64], 1, fill), optimize)(out, symbols=(n,)) == 0
+    np.testing.assert_array_equal(out.reshape(n, n), np.triu(np.ones((n, n)), 1))
+
+
+def test_deep_nesting_does_not_meet_pythons_limit():
+    depth = 600
+
+    def fill(b, out, arena, n):
+        zero, true = constant(b, 0), index_less(b, constant(b, 0), n)
+        with Nested(b, true, depth):
+            b.create(memory.Store, n, out, zero)
+
+    module = entry([INDEX], 1, fill)
+    out = np.zeros(1, np.int64)
+    assert Code(module, 0)(out, symbols=(5,)) == 0
+    assert out[0] == 5
+
+
+class Nested:
+    """Conditions inside each other, opened and closed without recursion."""
+
+    def __init__(self, b, condition, depth):
+        self.open = [if_true(b, condition) for _ in range(depth)]
+
+    def __enter__(self):
+        for context in self.open:
+            context.__enter__()
+
+    def __exit__(self, *error):
+        for context in reversed(self.open):
+            context.__exit__(None, None, None)
+
+
+def checked_copy(bad_index):
+    """A kernel copies x to out in [begin, end); an index past `size` fails."""
+    module = new_module()
+
+    def kernel(b, x, out, size, begin, end):
+        with counted(b, begin, end, constant(b, 1)) as i:
+            value = b.value(memory.Load, x, i)
+            past = b.value(arith.CmpI, as_i64(b, size), value, predicate=2)
+            with if_true(b, past):
+                b.create(kernels.Fail, value, as_i64(b, size), site=3, axis=1)
+            b.create(memory.Store, value, out, i)
+
+    types = [flat(I64), flat(I64), INDEX, INDEX, INDEX]
+    make_function(module, "copy.checked", types, kernel, kernel=True)
+
+    def fill(b, x, out, arena, n, size):
+        zero = constant(b, 0)
+        half = b.value(arith.FloorDivSI, n, constant(b, 2))
+        for lower, upper in ((zero, half), (half, n)):
+            operands = (x, out, size, lower, upper)
+            callee = SymbolRef("copy.checked")
+            b.create(builtin.Call, *operands, types=[], callee=callee)
+
+    return entry([I64, I64], 2, fill, module)
+
+
+@LEVELS
+def test_kernel_fails_with_a_record_and_stops_its_caller(optimize):
+    code = Code(checked_copy(0), optimize)
+    x, out = np.arange(10), np.zeros(10, np.int64)
+    assert code(x, out, symbols=(10, 100)) == 0
+    np.testing.assert_array_equal(out, x)
+    x[2], out[:] = 1000, -1
+    assert code(x, out, symbols=(10, 100)) == STATUS_INDEX
+    np.testing.assert_array_equal(code.record, [3, 1, 1000, 100])
+    # Neither the rest of the kernel nor the second call ran.
+    np.testing.assert_array_equal(out, [0, 1, *[-1] * 8])
+
+
+def accumulate():
+    """w[0] += sum(x); result = w[0] before. A value of 99 is an index error."""
+
+    def fill(b, w, x, out, arena, n):
+        zero, one = constant(b, 0), constant(b, 1)
+        with counted(b, zero, n, one) as i:
+            value = b.value(memory.Load, x, i)
+            limit = constant(b, 99.0, F64)
+            bad = b.value(arith.CmpF, value, limit, predicate=1)
+            with if_true(b, bad):
+                number = b.value(arith.FPToSI, value, types=[I64])
+                b.create(kernels.Fail, number, as_i64(b, n), site=0, axis=0)
+        start = b.value(memory.Load, w, zero)
+        b.create(memory.Store, start, out, zero)
+        with b.region([INDEX, F64]) as (region, (i, total)):
+            value = b.value(memory.Load, x, i)
+            b.create(scf.Yield, b.value(arith.AddF, total, value))
+        loop = b.create(scf.For, zero, n, one, start, regions=[region])
+        b.create(memory.Store, loop.results[0], w, zero)
+
+    return entry([F64, F64, F64], 1, fill)
+
+
+class Epoch:
+    def __init__(self, optimize, data, batch):
+        self.code = Code(accumulate(), optimize)
+        self.driver = DRIVER(self.code.library.address("f__epoch"))
+        self.w, self.data = np.zeros(1), data
+        self.out = np.zeros(len(data) // batch)
+        self.slots = self.code.slots([self.w, data, self.out], (batch,))
+        self.before = self.slots.copy()
+        self.strides = np.array([0, batch * 8, 8, 0, 0, 0])
+        self.stop, self.status = ctypes.c_int32(0), ctypes.c_int32(0)
+
+    def run(self, first, last):
+        tables = (self.slots.ctypes.data, self.strides.ctypes.data)
+        reached = self.driver(*tables, first, last, self.stop, self.status)
+        np.testing.assert_array_equal(self.slots, self.before)
+        return reached
+
+
+@LEVELS
+def test_epoch_driver_strides_through_the_batches(optimize):
+    epoch = Epoch(optimize, np.arange(12.0), 3)
+    assert epoch.run(0, 2) == 2
+    assert epoch.run(2, 4) == 4
+    assert epoch.status.value == 0
+    assert epoch.w[0] == 66
+    np.testing.assert_array_equal(epoch.out, [0, 3, 15, 36])
+    assert epoch.run(4, 4) == 4
+
+
+@LEVELS
+def test_epoch_driver_obeys_the_stop_word(optimize):
+    epoch = Epoch(optimize, np.arange(12.0), 3)
+    epoch.stop.value = 1
+    assert epoch.run(1, 4) == 1
+    assert epoch.w[0] == 0
+
+
+@LEVELS
+def test_epoch_driver_returns_the_failed_batch(optimize):
+    data = np.arange(12.0)
+    data[7] = 99
+    epoch = Epoch(optimize, data, 3)
+    assert epoch.run(0, 4) == 2
+    assert epoch.status.value == STATUS_INDEX
+    assert epoch.w[0] == 15
+    np.testing.assert_array_equal(epoch.code.record, [0, 0, 99, 3])
+
+
+def test_symbol_strides_count_units():
+    epoch = Epoch(2, np.arange(12.0), 3)
+    epoch.strides[:] = [0, 0, 8, 0, 0, 1]
+    epoch.run(0, 3)
+    assert epoch.w[0] == sum(range(3)) + sum(range(4)) + sum(range(5))
+
+
+def test_missing_row_names_the_op():
+    def fill(b, x, arena):
+        zero = constant(b, 0)
+        b.value(math.Exp, b.value(memory.Load, x, zero))
+
+    with pytest.raises(InternalError, match=r"math\.exp at <unknown>"):
+        emit_llvm(entry([F32], 0, fill), host_target())
+
+
+def test_functions_must_fit_the_abi():
+    module = new_module()
+    make_function(module, "f", [flat(F32), F32], lambda b, *a: None)
+    with pytest.raises(InternalError, match="an argument of type f32"):
+        emit_llvm(module, host_target())
+
+
+def test_calls_of_what_is_no_kernel_are_rejected():
+    def fill(b, arena):
+        b.create(builtin.Call, types=[], callee=SymbolRef("f"))
+
+    with pytest.raises(InternalError, match="no kernel"):
+        emit_llvm(entry([], 0, fill), host_target())
+
+
+def test_every_loop_op_has_a_row():
+    dialects = ("arith", "memref", "vector", "scf")
+    # Of levels above, or without code of their own.
+    without = {"scf.yield", "memref.copy", "memref.alloc"}
+    names = {c.name for c in OPS if c.name.split(".")[0] in dialects} - without
+    assert names <= {c.name for c in ROWS}

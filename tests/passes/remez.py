@@ -1,0 +1,134 @@
+"""Fits of polynomials: where the coefficients of `passes/expand_math` come from.
+
+Remez's exchange algorithm (E. Remez, 1934; as in J.-M. Muller, "Elementary Functions",
+chapter 3) in decimal arithmetic: solve for equal errors of alternating sign at a set of
+points, move the points to the extrema of the error, repeat.
+
+    python -m tests.passes.remez
+"""
+
+from decimal import Decimal, getcontext
+
+getcontext().prec = 60
+D = Decimal
+LN2 = D(2).ln()
+
+
+def solve(matrix, right):
+    """Solve a linear system by elimination with pivots."""
+    n = len(right)
+    rows = [[*row, r] for row, r in zip(matrix, right, strict=True)]
+    for i in range(n):
+        pivot = max(range(i, n), key=lambda r: abs(rows[r][i]))
+        rows[i], rows[pivot] = rows[pivot], rows[i]
+        for r in range(i + 1, n):
+            factor = rows[r][i] / rows[i][i]
+            rows[r] = [a - factor * b for a, b in zip(rows[r], rows[i], strict=True)]
+    solution = [D(0)] * n
+    for i in reversed(range(n)):
+        known = sum(rows[i][j] * solution[j] for j in range(i + 1, n))
+        solution[i] = (rows[i][n] - known) / rows[i][i]
+    return solution
+
+
+def evaluate(coefficients, x):
+    total = D(0)
+    for c in reversed(coefficients):
+        total = total * x + c
+    return total
+
+
+def remez(function, weight, low, high, terms, rounds=12, grid=600):
+    """Return coefficients (ascending) and the largest weighted error.
+
+    Minimises max |weight(x) * (p(x) - function(x))| over [low, high].
+    """
+    low, high = D(low), D(high)
+    # The points of a grid that is denser at the ends, as extrema are.
+    places = [
+        low + (high - low) * (D(i) / grid) ** 2 * (3 - 2 * D(i) / grid)
+        for i in range(grid + 1)
+    ]
+    values = [(x, function(x), weight(x)) for x in places]
+    chosen = [round(i * grid / terms) for i in range(terms + 1)]
+    for _ in range(rounds):
+        matrix, right = [], []
+        for sign, index in enumerate(chosen):
+            x, f, w = values[index]
+            matrix.append([D(1)] + [x**k for k in range(1, terms)] + [(-1) ** sign / w])
+            right.append(f)
+        *coefficients, _ = solve(matrix, right)
+        errors = [w * (evaluate(coefficients, x) - f) for x, f, w in values]
+        chosen = _extrema(errors, terms + 1)
+    return coefficients, max(abs(e) for e in errors)
+
+
+def _extrema(errors, count):
+    """Return the places of the largest errors of alternating sign."""
+    best = []
+    for i, error in enumerate(errors):
+        if best and (errors[best[-1]] > 0) == (error > 0):
+            if abs(error) > abs(errors[best[-1]]):
+                best[-1] = i
+        else:
+            best.append(i)
+    while len(best) > count:
+        ends = (0, -1)
+        best.pop(min(ends, key=lambda e: abs(errors[best[e]])))
+    return best
+
+
+def exp_tail(x):
+    """(e^x - 1 - x) / x^2, by its series near 0."""
+    if abs(x) > D("1e-3"):
+        return (x.exp() - 1 - x) / x**2
+    total, term = D(0), D(1) / 2
+    for k in range(3, 30):
+        total += term
+        term = term * x / k
+    return total
+
+
+def log_tail(x):
+    """(ln(1 + x) - x + x^2/2) / x^3, by its series near 0."""
+    if abs(x) > D("1e-3"):
+        return ((1 + x).ln() - x + x**2 / 2) / x**3
+    return sum((D(1) if k % 2 else D(-1)) * x ** (k - 3) / k for k in range(3, 25))
+
+
+def atanh_tail(z):
+    """(2 atanh(s)/s - 2) / z with z = s^2, by its series near 0."""
+    if z > D("1e-4"):
+        s = z.sqrt()
+        return (((1 + s) / (1 - s)).ln() / s - 2) / z
+    return D(2) / 3 + sum(2 * z ** (k - 1) / (2 * k + 1) for k in range(2, 20))
+
+
+def fits():
+    """Yield name, coefficients and relative error of each polynomial."""
+    half = LN2 / 2 * D("1.0001")
+    for name, terms in (("exp f32", 5), ("exp f64", 10)):
+        yield name, *remez(exp_tail, _exp_weight, -half, half, terms)
+    low, high = D("0.5").sqrt() - 1, D(2).sqrt() - 1
+    yield "log f32", *remez(log_tail, _log_weight, low, high, 8)
+    most = (high / (2 + high)) ** 2 * D("1.0001")
+    yield "log f64", *remez(atanh_tail, lambda z: z + TINY, D(0), most, 7)
+
+
+# The weight turns the error of a tail into that of the function; never 0.
+TINY = D("1e-9")
+
+
+def _exp_weight(x):
+    return x**2 / x.exp() + TINY
+
+
+def _log_weight(x):
+    return (abs(x**3 / (1 + x).ln()) if x else D(0)) + TINY
+
+
+if __name__ == "__main__":
+    for name, coefficients, error in fits():
+        print(f"{name}: error 2^{float(error.ln() / LN2):.2f}")  # noqa: T201
+        for c in coefficients:
+            print(f"    {float(c).hex()}")  # noqa: T201

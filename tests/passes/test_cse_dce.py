@@ -1,0 +1,181 @@
+"""Merging equal ops and removing unused ones: what goes, and what must stay."""
+
+import numpy as np
+import pytest
+
+from tests.samples import CPU, apply_op, build_module, grad, one, run, total
+
+from tensorc.errors import IndexOutOfRange
+from tensorc.ir.attributes import Array, make_dict
+from tensorc.ir.core import Op
+from tensorc.ir.ops.builtin import Call
+from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.types import F32, F64, I32, I64
+from tensorc.ir.verifier import verify
+from tensorc.passes.cse import CSE, attribute_key
+from tensorc.passes.dce import DCE
+
+
+def merged(types, body):
+    module = CSE.run(build_module(types, body), CPU)
+    verify(module)
+    return module
+
+
+def cleaned(types, body):
+    module = DCE.run(build_module(types, body), CPU)
+    verify(module)
+    return module
+
+
+def names_of(module) -> list[str]:
+    return [op.name for op in module.functions[0].walk()][1:-1]
+
+
+def test_cse_merges_what_became_equal():
+    def body(b, of):
+        first = b.exp(b.neg(of[0]))
+        second = b.exp(b.neg(of[0]))
+        return [b.sub(first, second)]
+
+    module = merged(["f64"], body)
+    assert names_of(module) == ["tc.neg", "tc.exp", "tc.sub"]
+
+
+def test_cse_merges_swapped_sums():
+    module = merged(
+        ["f64", "f64"], lambda b, of: [b.div(b.add(*of), b.add(*of[::-1]))]
+    )
+    assert names_of(module) == ["tc.add", "tc.div"]
+
+
+def test_cse_keeps_swapped_differences_and_maxima():
+    # maximum(+0, -0) and maximum(-0, +0) may differ in sign.
+    def body(b, of):
+        swapped = of[::-1]
+        return [b.sub(*of), b.sub(*swapped), b.maximum(*of), b.maximum(*swapped)]
+
+    assert len(names_of(merged(["f64", "f64"], body))) == 4
+
+
+def test_cse_keeps_ops_with_different_attributes():
+    def body(b, of):
+        return [b.sum(of[0], 0), b.sum(of[0], 1), b.max(of[0], 0)]
+
+    assert len(names_of(merged(["f64[3, 3]"], body))) == 3
+
+
+def test_cse_merges_constants_by_bits():
+    def body(b, of):
+        numbers = [np.nan, np.nan, 0.0, -0.0, 0.0]
+        return [b.scalar(n, F64) for n in numbers] + [b.scalar(0, F32)]
+
+    assert len(names_of(merged(["f64"], body))) == 4
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (1, 1.0),
+        (1, True),
+        (0.0, -0.0),
+        (Array((0.0,)), Array((-0.0,))),
+        (make_dict(a=1), make_dict(a=True)),
+        (F32, F64),
+        (I32, "i32"),
+    ],
+)
+def test_attribute_keys_tell_apart(left, right):
+    assert attribute_key(left) != attribute_key(right)
+
+
+def test_attribute_key_of_nan_equals_itself():
+    assert attribute_key(float("nan")) == attribute_key(float("nan"))
+
+
+def test_cse_does_not_reach_into_or_out_of_a_gradient():
+    def body(b, of):
+        outside = b.exp(of[0])
+        slopes = grad(
+            b, of, lambda b, w: total(b, b.mul(w[0], b.mul(b.exp(of[0]), b.exp(of[0]))))
+        )
+        return [outside, *slopes, b.neg(of[0])]
+
+    names = names_of(merged(["f64[2]"], body))
+    assert names.count("tc.exp") == 2
+
+
+def test_cse_inside_a_gradient_does_not_leak_out():
+    def body(b, of):
+        slopes = grad(b, of, lambda b, w: total(b, b.mul(w[0], b.exp(of[0]))))
+        return [*slopes, b.exp(of[0])]
+
+    assert names_of(merged(["f64[2]"], body)).count("tc.exp") == 2
+
+
+def test_cse_keeps_the_first_error():
+    def body(b, of):
+        return [b.add(*(b.take_along_axis(of[0], of[1], 0) for _ in range(2)))]
+
+    module = merged(["f64[3]", "i64"], body)
+    assert names_of(module) == ["tc.take_along_axis", "tc.add"]
+    with pytest.raises(IndexOutOfRange, match="index 3"):
+        run(module, [np.zeros(3), np.array(3)])
+
+
+def test_dce_removes_chains_and_keeps_what_is_returned():
+    def body(b, of):
+        b.exp(b.neg(b.exp(of[0])))
+        return [b.neg(of[0])]
+
+    assert names_of(cleaned(["f64"], body)) == ["tc.neg"]
+
+
+def test_dce_removes_an_unused_index_error():
+    def body(b, of):
+        apply_op(b, TakeAlongAxis, one(axis=0), of)
+        return [of[0]]
+
+    module = cleaned(["f64[3]", "i64"], body)
+    assert names_of(module) == []
+    assert run(module, [np.zeros(3), np.array(9)])[0].tolist() == [0, 0, 0]
+
+
+def test_dce_removes_an_unused_gradient_with_its_region():
+    def body(b, of):
+        grad(b, of, lambda b, w: total(b, b.exp(w[0])))
+        return [of[0]]
+
+    assert names_of(cleaned(["f64[3]"], body)) == []
+
+
+def test_dce_works_inside_regions_and_keeps_what_they_capture():
+    def body(b, of):
+        captured = b.exp(of[0])
+
+        def cost(b, w):
+            b.neg(w[0])
+            return total(b, b.mul(w[0], captured))
+
+        return grad(b, of, cost)
+
+    names = names_of(cleaned(["f64[2]"], body))
+    assert names == ["tc.exp", "tc.grad", "tc.mul", "tc.sum", "tc.yield"]
+
+
+def test_dce_keeps_ops_with_effects():
+    assert "pure" not in Call.traits
+    assert issubclass(Call, Op)
+
+
+def test_long_chains_need_no_recursion():
+    def body(b, of):
+        value, dead = of[0], of[0]
+        for _ in range(5000):
+            value, dead = b.neg(value), b.neg(b.neg(dead))
+        return [value]
+
+    module = merged(["i64"], body)
+    assert len(names_of(DCE.run(module, CPU))) == 5000
+    assert run(module, [np.array(7)])[0] == 7
+    assert I64.is_integer

@@ -1,0 +1,566 @@
+"""Every rewrite rule: both sides on nasty inputs, by the interpreter.
+
+CASES is a literal table: for each rule the functions that it must change.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from tests.samples import (
+    CPU,
+    build_module,
+    grad,
+    parse_type,
+    run,
+    same_bits,
+    seed_of,
+    total,
+)
+
+from tensorc.ir.attributes import Dims
+from tensorc.ir.core import Value
+from tensorc.ir.dims import symbol
+from tensorc.ir.numerics import Array
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.elementwise import Cast
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import ELEMENTS, F16, F32, F64
+from tensorc.ir.verifier import verify
+from tensorc.passes import simplify, stabilize
+from tensorc.passes.rewriter import EXACT, STABILISING, Rule, rewrite
+
+Make = Callable[..., Value]
+FLOATS = ("f32[N]", "f64[N]", "f16[N]")
+INTS = ("i32[N]", "i64[N]", "ui8[N]")
+N, K = symbol("N"), symbol("K")
+
+
+def like(b: TensorBuilder, x: Value, number: float) -> Value:
+    return b.full_like(x, number)
+
+
+def each(types: Sequence[str], arity: int, make: Make) -> list[tuple]:
+    return [((t,) * arity, make) for t in types]
+
+
+def cast_chain(source: str, *targets: str) -> tuple:
+    def make(b, x):
+        for name in targets:
+            x = b.apply(Cast, [x], {"element": ELEMENTS[name]})
+        return x
+
+    return (f"{source}[N]",), make
+
+
+def matrix(make: Make, type_: str = "f32[N, K]") -> list[tuple]:
+    return [((type_,), make)]
+
+
+def whole(b, x):
+    return b.slice(x, (0, 0), (N, 3), (1, 1))
+
+
+CASES: dict[str, list[tuple]] = {
+    "add-zero": [
+        *each(FLOATS, 1, lambda b, x: b.add(x, like(b, x, -0.0))),
+        *each(FLOATS, 1, lambda b, x: b.add(like(b, x, -0.0), x)),
+        *each(INTS, 1, lambda b, x: b.add(x, like(b, x, 0))),
+    ],
+    "sub-zero": each((*FLOATS, *INTS), 1, lambda b, x: b.sub(x, like(b, x, 0))),
+    "zero-sub": [
+        *each(FLOATS, 1, lambda b, x: b.sub(like(b, x, -0.0), x)),
+        *each(INTS, 1, lambda b, x: b.sub(like(b, x, 0), x)),
+    ],
+    "add-neg": [
+        *each((*FLOATS, *INTS), 2, lambda b, x, y: b.add(x, b.neg(y))),
+        *each((*FLOATS, *INTS), 2, lambda b, x, y: b.add(b.neg(y), x)),
+    ],
+    "sub-neg": each((*FLOATS, *INTS), 2, lambda b, x, y: b.sub(x, b.neg(y))),
+    "neg-of-neg": each((*FLOATS, *INTS), 1, lambda b, x: b.neg(b.neg(x))),
+    "mul-one": each((*FLOATS, *INTS), 1, lambda b, x: b.mul(like(b, x, 1), x)),
+    "mul-minus-one": each(
+        (*FLOATS, *INTS[:2]), 1, lambda b, x: b.mul(x, like(b, x, -1))
+    ),
+    "mul-neg-neg": each(
+        (*FLOATS, *INTS), 2, lambda b, x, y: b.mul(b.neg(x), b.neg(y))
+    ),
+    "div-one": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, 1))),
+    "div-minus-one": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, -1))),
+    "div-neg-neg": each(FLOATS, 2, lambda b, x, y: b.div(b.neg(x), b.neg(y))),
+    "div-power-of-two": [
+        *each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, 8))),
+        *each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, -0.25))),
+        *each(("f32[N]",), 1, lambda b, x: b.div(x, like(b, x, 2.0**127))),
+        *each(("f32[N]",), 1, lambda b, x: b.div(x, like(b, x, 2.0**-127))),
+        *each(("f64[N]",), 1, lambda b, x: b.div(x, like(b, x, 2.0**1023))),
+    ],
+    "select-same": [(("i1[N]", "f32[N]"), lambda b, c, x: b.select(c, x, x))],
+    "select-true": each(
+        FLOATS, 2, lambda b, x, y: b.select(b.full((N,), 1, ELEMENTS["i1"]), x, y)
+    ),
+    "select-false": each(
+        FLOATS, 2, lambda b, x, y: b.select(b.full((N,), 0, ELEMENTS["i1"]), x, y)
+    ),
+    "select-not": [
+        (
+            ("i1[N]", "f32[N]", "f32[N]"),
+            lambda b, c, x, y: b.select(b.logical_not(c), x, y),
+        )
+    ],
+    "maximum-same": each((*FLOATS, *INTS), 1, lambda b, x: b.maximum(x, x)),
+    "minimum-same": each((*FLOATS, *INTS), 1, lambda b, x: b.minimum(x, x)),
+    "not-of-not": matrix(lambda b, x: b.logical_not(b.logical_not(x)), "i1[N]"),
+    "and-same": matrix(lambda b, x: b.logical_and(x, x), "i1[N]"),
+    "or-same": matrix(lambda b, x: b.logical_or(x, x), "i1[N]"),
+    "and-true": matrix(lambda b, x: b.logical_and(like(b, x, 1), x), "i1[N]"),
+    "and-false": matrix(lambda b, x: b.logical_and(x, like(b, x, 0)), "i1[N]"),
+    "or-false": matrix(lambda b, x: b.logical_or(x, like(b, x, 0)), "i1[N]"),
+    "or-true": matrix(lambda b, x: b.logical_or(like(b, x, 1), x), "i1[N]"),
+    "cast-same": [cast_chain("f32", "f32"), cast_chain("i64", "i64")],
+    "cast-of-cast": [
+        cast_chain("f32", "f64", "f32"),
+        cast_chain("f16", "f32", "f64"),
+        cast_chain("f32", "f64", "f16"),
+        cast_chain("f32", "f64", "i32"),
+        cast_chain("i32", "i64", "i8"),
+        cast_chain("i32", "f64", "i32"),
+        cast_chain("i32", "i64", "f32"),
+        cast_chain("i32", "f64", "f32"),
+        cast_chain("ui8", "i32", "f32"),
+        cast_chain("ui8", "i16", "i8"),
+        cast_chain("i1", "f32", "i64"),
+        cast_chain("i1", "i8", "i1"),
+        cast_chain("i8", "f16", "i1"),
+    ],
+    "broadcast-same": matrix(lambda b, x: b.broadcast(x, (N, K), (0, 1))),
+    "broadcast-of-broadcast": [
+        (("f32[N]",), lambda b, x: b.broadcast(b.broadcast(x, (2, N), (1,)), (2, 3, N), (0, 2))),
+        (("f32[N]",), lambda b, x: b.broadcast(b.broadcast(x, (N, 1), (0,)), (N, 5), (0, 1))),
+    ],
+    "reshape-of-splat": matrix(
+        lambda b, x: b.reshape(b.full((N, 6), 2.5, F32), (N, 2, 3))
+    ),
+    "transpose-of-splat": matrix(
+        lambda b, x: b.transpose(b.full((N, 6), -0.0, F32), (1, 0))
+    ),
+    "slice-of-splat": matrix(
+        lambda b, x: b.slice(b.full((N, 6), 7, F32), (0, 4), (N, 2), (1, -3))
+    ),
+    "reshape-same": matrix(lambda b, x: b.reshape(x, (N, K))),
+    "reshape-of-reshape": matrix(
+        lambda b, x: b.reshape(b.reshape(x, (N, 3, 2)), (N, 2, 3)), "f32[N, 6]"
+    ),
+    "transpose-same": matrix(lambda b, x: b.transpose(x, (0, 1))),
+    "transpose-of-transpose": [
+        *matrix(lambda b, x: b.transpose(b.transpose(x, (1, 0)), (1, 0))),
+        *matrix(
+            lambda b, x: b.transpose(b.transpose(x, (1, 2, 0)), (0, 2, 1)),
+            "f32[N, 3, K]",
+        ),
+    ],
+    "slice-whole": matrix(whole, "f32[N, 3]"),
+    "unslice-whole": matrix(
+        lambda b, x: b.unslice(x, (0, 0), (N, 3), (1, 1)), "f32[N, 3]"
+    ),
+    "sum-of-one": [
+        *matrix(lambda b, x: b.sum(x, 1), "f32[N, 1]"),
+        *matrix(lambda b, x: b.sum(x, 0), "i32[1, N]"),
+    ],
+    "max-of-one": [
+        *matrix(lambda b, x: b.max(x, 1), "f64[N, 1]"),
+        *matrix(lambda b, x: b.max(x, 1), "ui8[N, 1]"),
+    ],
+    "known-size": matrix(lambda b, x: b.apply(simplify.Size, [x], {"axis": 1}), "f32[N, 3]"),
+}  # fmt: skip
+
+
+def nasty(element: str) -> Array:
+    """Return the values of a type that break careless rules."""
+    dtype = ELEMENTS[element].dtype
+    if element == "i1":
+        return np.array([False, True])
+    if not np.issubdtype(dtype, np.floating):
+        limits = np.iinfo(dtype)
+        return np.array(
+            [0, 1, 2, 3, 100, limits.max, limits.min, limits.max - 1], dtype
+        )
+    limits = np.finfo(dtype)
+    numbers = [0.0, 1, 1.5, 3, 1 / 3, 7, float(limits.max), float(limits.tiny)]
+    numbers += [float(limits.smallest_subnormal), np.inf, 65504, float(limits.eps)]
+    return np.array([*numbers, *(-n for n in numbers), np.nan], dtype)
+
+
+def nasty_arguments(types: Sequence[str], rng: np.random.Generator) -> list[Array]:
+    """Return arguments that hold each pair of nasty values, in every place."""
+    parsed = [parse_type(t) for t in types]
+    rows = max(len(nasty(t.element.name)) for t in parsed) ** 2
+    arguments = []
+    for place, type_ in enumerate(parsed):
+        values = nasty(type_.element.name)
+        repeats = 1 if place % 2 else len(values)
+        column = np.resize(np.repeat(values, repeats), rows)
+        shape = [_size(d, rows) for d in type_.shape]
+        if shape == [rows]:
+            arguments.append(column)
+        else:
+            arguments.append(rng.choice(values, shape))
+    return arguments
+
+
+def _size(dim, rows: int) -> int:
+    return dim if isinstance(dim, int) else rows if dim == N else 5
+
+
+def apply_rules(module: Module, rules: Sequence[Rule]) -> dict[str, int]:
+    by_class: dict = {}
+    for rule in rules:
+        by_class.setdefault(rule.left.cls, []).append(rule)
+    fired: dict[str, int] = {}
+    for function in module.functions:
+        for name, count in rewrite(function, by_class).items():
+            fired[name] = fired.get(name, 0) + count
+    verify(module)
+    return fired
+
+
+def module_of(types: Sequence[str], make: Make) -> Module:
+    return build_module(types, lambda b, of: [make(b, *of)])
+
+
+EXACT_RULES = {rule.name: rule for rule in simplify.RULES}
+STABLE_RULES = {rule.name: rule for rule in stabilize.RULES}
+
+
+def test_every_rule_has_a_case_and_a_kind():
+    assert list(CASES) == list(EXACT_RULES)
+    assert set(STABLE_CASES) == set(STABLE_RULES)
+    assert len(EXACT_RULES) == len(simplify.RULES)
+    assert {r.kind for r in simplify.RULES} == {EXACT}
+    assert {r.kind for r in stabilize.RULES} == {STABILISING}
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "make"),
+    [
+        pytest.param(name, types, make, id=f"{name} {' '.join(types)} {i}")
+        for name, cases in CASES.items()
+        for i, (types, make) in enumerate(cases)
+    ],
+)
+def test_exact_rule_keeps_every_bit(name, types, make):
+    arguments = nasty_arguments(types, seed_of(name, types))
+    before = run(module_of(types, make), arguments)
+    module = module_of(types, make)
+    assert apply_rules(module, [EXACT_RULES[name]]) == {name: 1}
+    (value,) = run(module, arguments)
+    assert same_bits(before[0], value)
+
+
+@pytest.mark.parametrize(
+    ("types", "make"),
+    [
+        pytest.param(types, make, id=f"{name} {i}")
+        for name, cases in CASES.items()
+        for i, (types, make) in enumerate(cases)
+    ],
+)
+def test_whole_pass_keeps_every_bit(types, make):
+    arguments = nasty_arguments(types, seed_of(types))
+    before = run(module_of(types, make), arguments)
+    module = simplify.SIMPLIFY.run(module_of(types, make), CPU)
+    verify(module)
+    assert same_bits(before[0], run(module, arguments)[0])
+
+
+# What holds over the reals only, or only for some types: no rule may fire.
+KEPT: dict[str, list[tuple]] = {
+    "x + 0": each(FLOATS, 1, lambda b, x: b.add(x, like(b, x, 0.0))),
+    "x - -0": each(FLOATS, 1, lambda b, x: b.sub(x, like(b, x, -0.0))),
+    "0 - x": each(FLOATS, 1, lambda b, x: b.sub(like(b, x, 0.0), x)),
+    "x - x": each(FLOATS, 1, lambda b, x: b.sub(x, x)),
+    "x / x": each(FLOATS, 1, lambda b, x: b.div(x, x)),
+    "x * 0": each(FLOATS, 1, lambda b, x: b.mul(x, like(b, x, 0))),
+    "x / 3": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, 3))),
+    "x / smallest": matrix(lambda b, x: b.div(x, like(b, x, 2.0**-149)), "f32[N]"),
+    "log exp": each(FLOATS, 1, lambda b, x: b.log(b.exp(x))),
+    "sqrt square": each(FLOATS, 1, lambda b, x: b.sqrt(b.mul(x, x))),
+    "square sqrt": each(
+        FLOATS, 1, lambda b, x: b.mul(b.sqrt(x), b.sqrt(x))
+    ),
+    "exp exp": each(FLOATS, 2, lambda b, x, y: b.mul(b.exp(x), b.exp(y))),
+    "x >= x": each(FLOATS, 1, lambda b, x: b.compare("ge", x, x)),
+    "not <": each(FLOATS, 2, lambda b, x, y: b.logical_not(b.compare("lt", x, y))),
+    "neg of difference": each(FLOATS, 2, lambda b, x, y: b.neg(b.sub(x, y))),
+    "maximum -inf": each(FLOATS, 1, lambda b, x: b.maximum(x, like(b, x, -1e30))),
+    "lossy casts": [
+        cast_chain("f64", "f32", "f64"),
+        cast_chain("f32", "i32", "f32"),
+        cast_chain("i32", "f32", "i32"),
+        cast_chain("i32", "f64", "i8"),
+        cast_chain("i64", "f64", "i64"),
+        cast_chain("i32", "i8", "i32"),
+        cast_chain("ui8", "i8", "i32"),
+    ],
+    "sum of two": matrix(lambda b, x: b.sum(x, 1), "f32[N, 2]"),
+    "sum of none": matrix(lambda b, x: b.sum(x, 1), "f32[N, 0]"),
+    "part": matrix(lambda b, x: b.slice(x, (0, 2), (N, 3), (1, -1)), "f32[N, 3]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("types", "make"),
+    [
+        pytest.param(types, make, id=f"{name} {i}")
+        for name, cases in KEPT.items()
+        for i, (types, make) in enumerate(cases)
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_what_is_not_exact_is_kept(types, make):
+    module = module_of(types, make)
+    assert apply_rules(module, [*simplify.RULES, *stabilize.RULES]) == {}
+
+
+# Naive spellings. `z` is x minus its maximum along the axis.
+
+
+def spread(b, v, x, axis):
+    return b.insert_axis(v, x.type.shape, axis)
+
+
+def spread_keepdims(b, v, x, axis):
+    """Return the value repeated as numpy's keepdims spells it: by a size of 1."""
+    kept = [1 if i == axis else d for i, d in enumerate(x.type.shape)]
+    return b.broadcast(b.reshape(v, kept), x.type.shape, range(len(kept)))
+
+
+def softmax(b, x, axis, put=spread):
+    e = b.exp(x)
+    return b.div(e, put(b, b.sum(b.exp(x), axis), x, axis))
+
+
+def shifted(b, x, axis, put=spread):
+    return b.sub(x, put(b, b.max(x, axis), x, axis))
+
+
+def log_softmax_truth(x: Array, axis: int) -> Array:
+    wide = x.astype(np.longdouble)
+    z = wide - wide.max(axis, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis, keepdims=True))
+
+
+def scaled(b, x, early: bool):
+    e = b.exp(x)
+    total = b.sum(e, 1)
+    put = spread(b, total if not early else b.div(like(b, total, 1), total), x, 1)
+    return b.log(b.mul(e, put if early else b.div(like(b, put, 1), put)))
+
+
+X = "f32[N, 3]"
+Y = ("f32[N, 3]", "i64[N]")
+STABLE_CASES: dict[str, list[tuple]] = {
+    "log-of-softmax": [
+        ((X,), lambda b, x: b.log(softmax(b, x, 1))),
+        ((X,), lambda b, x: b.log(softmax(b, x, 1, spread_keepdims))),
+        ((X,), lambda b, x: b.log(softmax(b, shifted(b, x, 1), 1))),
+    ],
+    "log-of-scaled-exp": [((X,), lambda b, x: scaled(b, x, True))],
+    "log-of-exp-by-sum": [((X,), lambda b, x: scaled(b, x, False))],
+    "minus-log-sum-exp": [
+        ((X,), lambda b, x: b.sub(x, spread(b, b.log(b.sum(b.exp(x), 1)), x, 1))),
+    ],
+    "log-softmax-of-shifted": [
+        ((X,), lambda b, x: b.log(softmax(b, shifted(b, x, 1), 1))),
+        (
+            (X,),
+            lambda b, x: b.log(softmax(b, shifted(b, x, 1, spread_keepdims), 1)),
+        ),
+    ],
+    "log-of-moved-softmax-reshape": [
+        ((X,), lambda b, x: b.log(b.reshape(softmax(b, x, 1), (N * 3,)))),
+    ],
+    "log-of-moved-softmax-transpose": [
+        ((X,), lambda b, x: b.log(b.transpose(softmax(b, x, 1), (1, 0)))),
+    ],
+    "log-of-moved-softmax-broadcast": [
+        ((X,), lambda b, x: b.log(b.broadcast(softmax(b, x, 1), (2, N, 3), (1, 2)))),
+    ],
+    "log-of-moved-softmax-slice": [
+        ((X,), lambda b, x: b.log(b.slice(softmax(b, x, 1), (0, 2), (N, 2), (1, -1)))),
+    ],
+    "log-of-moved-softmax-take_along_axis": [
+        (Y, lambda b, x, y: b.log(b.take_along_axis(softmax(b, x, 1), y, 1))),
+        (
+            Y,
+            lambda b, x, y: b.log(
+                b.reshape(b.take_along_axis(softmax(b, x, 1), y, 1), (N, 1))
+            ),
+        ),
+    ],
+}
+
+
+def moved_truth(name: str, rows: Array, y: Array) -> Array:
+    """Return what the case of a rule does to the rows of a log softmax."""
+    by_name: dict[str, Callable[[Array], Array]] = {
+        "reshape": lambda v: v.reshape(-1),
+        "transpose": lambda v: v.T,
+        "broadcast": lambda v: np.broadcast_to(v, (2, *v.shape)),
+        "slice": lambda v: v[:, :0:-1],
+        "take_along_axis": lambda v: v[np.arange(len(v)), y],
+    }
+    for key, move in by_name.items():
+        if name.endswith(f"softmax-{key}"):
+            return move(rows)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "make"),
+    [
+        pytest.param(name, types, make, id=f"{name} {i}")
+        for name, cases in STABLE_CASES.items()
+        for i, (types, make) in enumerate(cases)
+    ],
+)
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+def test_stabilised_is_close_to_the_truth(name, types, make, scale):
+    rng = seed_of(name, scale)
+    x = (rng.standard_normal((50, 3)) * scale).astype(np.float32)
+    y = rng.integers(-3, 3, 50)
+    module = module_of(types, make)
+    fired = apply_rules(module, stabilize.RULES)
+    assert name in fired
+    (value,) = run(module, [x, y][: len(types)])
+    truth = moved_truth(name, log_softmax_truth(x, 1), y)
+    np.testing.assert_allclose(value, truth.reshape(value.shape), rtol=3e-7, atol=2e-7)
+
+
+def test_shifted_softmax_becomes_one_op():
+    module = module_of((X,), lambda b, x: b.log(softmax(b, shifted(b, x, 1), 1)))
+    stabilize.STABILIZE.run(module, CPU)
+    (function,) = module.functions
+    names = [op.name for op in function.body.block.ops]
+    assert names == ["tc.log_softmax", "func.return"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(
+            lambda b, x: b.log(
+                b.div(b.exp(x), b.insert_axis(b.sum(b.exp(x), 0), x.type.shape, 1))
+            ),
+            id="summed along the other axis",
+        ),
+        pytest.param(
+            lambda b, x: b.log(
+                b.div(b.exp(x), b.insert_axis(b.max(b.exp(x), 1), x.type.shape, 1))
+            ),
+            id="largest, not sum",
+        ),
+        pytest.param(
+            lambda b, x: b.log(
+                b.div(b.exp(x), spread(b, b.sum(b.exp(b.neg(x)), 1), x, 1))
+            ),
+            id="exp of two values",
+        ),
+        pytest.param(lambda b, x: b.log(b.reshape(b.exp(x), (9,))), id="no softmax"),
+    ],
+)
+def test_what_is_no_softmax_is_kept(make):
+    module = module_of(("f64[3, 3]",), make)
+    assert apply_rules(module, stabilize.RULES) == {}
+
+
+def test_no_rule_crosses_the_boundary_of_a_gradient():
+    def body(b, of):
+        outside = b.neg(of[0])
+        return grad(b, [outside], lambda b, w: total(b, b.neg(b.mul(w[0], outside))))
+
+    module = build_module(["f64[3]"], body)
+    assert apply_rules(module, simplify.RULES) == {}
+
+
+def test_rules_apply_inside_the_region_of_a_gradient():
+    def body(b, of):
+        return grad(b, of, lambda b, w: total(b, b.neg(b.neg(w[0]))))
+
+    module = build_module(["f64[3]"], body)
+    assert apply_rules(module, simplify.RULES) == {"neg-of-neg": 1}
+
+
+def simplified(types: Sequence[str], make: Make) -> Module:
+    module = simplify.SIMPLIFY.run(module_of(types, make), CPU)
+    verify(module)
+    return module
+
+
+def names_of(module: Module) -> list[str]:
+    return [op.name for op in module.functions[0].body.block.ops[:-1]]
+
+
+def test_exact_ops_on_constants_are_folded():
+    def make(b, x):
+        two = b.constant(np.array([[2.0, 1], [4, 8]]))
+        return b.add(b.sum(b.matmul(two, two), 0), x)
+
+    module = simplified(["f64[2]"], make)
+    assert names_of(module) == ["tc.constant", "tc.add"]
+    assert run(module, [np.zeros(2)])[0].tolist() == [48.0, 78.0]
+
+
+def test_functions_that_are_not_exact_are_not_folded():
+    module = simplified(["f64"], lambda b, x: b.add(x, b.exp(b.scalar(1, F64))))
+    assert "tc.exp" in names_of(module)
+
+
+def test_numbers_everywhere_are_computed_once_and_stay_broadcast():
+    def make(b, x):
+        half = b.div(like(b, x, 1), like(b, x, 3))
+        return b.mul(x, b.cast(b.cast(half, F16), F32))
+
+    module = simplified(["f32[N, K]"], make)
+    assert names_of(module) == ["tc.constant", "tc.broadcast", "tc.mul"]
+    expected = np.float32(np.float16(np.float32(1) / np.float32(3)))
+    assert run(module, [np.ones((2, 2), np.float32)])[0][0, 0] == expected
+
+
+def test_a_constant_of_one_number_becomes_rank_0():
+    module = simplified(
+        ["i32[3]"], lambda b, x: b.add(x, b.constant(np.full(3, 7, np.int32)))
+    )
+    assert names_of(module) == ["tc.constant", "tc.broadcast", "tc.add"]
+
+
+def test_large_constants_are_not_folded():
+    module = simplified(["i64"], lambda b, x: b.neg(b.constant(np.arange(65))))
+    assert names_of(module) == ["tc.constant", "tc.neg"]
+
+
+def test_slice_with_an_unknown_start_is_not_folded():
+    def make(b, x):
+        return b.slice(b.constant(np.arange(5)), (N,), (1,), (1,))
+
+    assert names_of(simplified(["f32[N]"], make)) == ["tc.constant", "tc.slice"]
+
+
+def test_long_chains_take_linear_time():
+    def make(b, x):
+        for _ in range(5000):
+            x = b.neg(b.add(x, like(b, x, -0.0)))
+        return x
+
+    module = simplified(["f64"], make)
+    assert names_of(module) == []
+
+
+def test_shape_attributes_keep_their_type():
+    module = simplified(
+        ["f32[N, 6]"], lambda b, x: b.reshape(b.reshape(x, (N, 3, 2)), (2, N, 3))
+    )
+    (op, _) = module.functions[0].body.block.ops
+    assert op.attributes["shape"] == Dims((2, N, 3))
+

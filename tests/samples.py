@@ -1,0 +1,319 @@
+"""Sample inputs of every tensor op, and helpers that build functions of them.
+
+SAMPLES is a literal table, a row per op. Values keep away from the points where an op
+has no derivative; those points are tested by name.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tensorc.ir.attributes import Attribute, Dense, Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim, evaluate, symbol
+from tensorc.ir.functions import Parameter, close_function, new_module, open_function
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.ops.elementwise import (
+    Add,
+    And,
+    Cast,
+    Compare,
+    Div,
+    Exp,
+    Log,
+    Maximum,
+    Minimum,
+    Mul,
+    Neg,
+    Not,
+    Or,
+    Select,
+    Sqrt,
+    Sub,
+)
+from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.making import Constant, Iota
+from tensorc.ir.ops.nn import LogSoftmax
+from tensorc.ir.ops.products import MatMul
+from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import ELEMENTS, F32, F64, I64, TensorType
+from tensorc.target import Target
+
+CPU = Target("cpu")
+SIZES = {"B": 3, "N": 4}
+SHAPES = ("", "[4]", "[B, 3]", "[1, 1]", "[0, 3]", "[B, 1, N]")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One use of an op: operand types, attributes, and the kind of values."""
+
+    operands: tuple[str, ...]
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    values: tuple[str, ...] = ()
+    step: float = 1e-6
+
+    def __str__(self) -> str:
+        return " ".join(self.operands) or "nothing"
+
+
+def parse_type(text: str) -> TensorType:
+    """Return the type that "f64[B, 3]" says."""
+    found = re.fullmatch(r"(\w+)(?:\[(.*)\])?", text)
+    assert found is not None
+    inner = found[2] or ""
+    return TensorType(
+        tuple(_dim(d) for d in re.split(r",\s*", inner) if d), ELEMENTS[found[1]]
+    )
+
+
+def _dim(text: str) -> Dim:
+    return int(text) if text.isdigit() else symbol(text)
+
+
+def dims(*given: int | str) -> Dims:
+    return Dims(tuple(symbol(d) if isinstance(d, str) else d for d in given))
+
+
+def each_shape(*operands: str, **attributes: Attribute) -> tuple[Sample, ...]:
+    """Return a sample for each shape; an operand is "f64" or "f64:positive"."""
+    elements, values = zip(*(o.partition(":")[::2] for o in operands), strict=True)
+    return tuple(
+        Sample(tuple(e + shape for e in elements), attributes, values)
+        for shape in SHAPES
+    )
+
+
+def one(*operands: str, values: Sequence[str] = (), **attributes: Attribute) -> Sample:
+    return Sample(operands, attributes, tuple(values))
+
+
+def _part(starts: Sequence[int], sizes: Sequence[int | str], *steps: int) -> Sample:
+    given: dict[str, Attribute] = {
+        "starts": dims(*starts),
+        "sizes": dims(*sizes),
+        "steps": tuple(steps),
+    }
+    return Sample(("f64[4, 5]",), given)
+
+
+MATRIX = np.array([[1.0, -2.0], [0.5, 8.0]])
+
+SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
+    Add: each_shape("f64", "f64"),
+    Sub: each_shape("f64", "f64"),
+    Mul: each_shape("f64", "f64"),
+    Div: each_shape("f64", "f64:nonzero"),
+    Maximum: each_shape("f64", "f64"),
+    Minimum: each_shape("f64", "f64"),
+    And: each_shape("i1", "i1"),
+    Or: each_shape("i1", "i1"),
+    Not: each_shape("i1"),
+    Neg: each_shape("f64"),
+    Exp: each_shape("f64:small"),
+    Log: each_shape("f64:positive"),
+    Sqrt: each_shape("f64:positive"),
+    Compare: each_shape("f64", "f64", predicate="lt"),
+    Select: each_shape("i1", "f64", "f64"),
+    # Values and steps are few bits long, so that f32 differences are exact.
+    Cast: (
+        Sample(("f32[B, 3]",), {"element": F64}, ("binary",), 2**-10),
+        Sample(("f64[4]",), {"element": F32}, ("binary",), 2**-10),
+        Sample(("f64",), {"element": F64}, ("binary",), 2**-10),
+        Sample(("f64[0]",), {"element": F32}),
+    ),
+    Sum: tuple(
+        one(type_, axis=axis, order=LANES_ORDER)
+        for type_, axis in (
+            ("f64[4]", 0),
+            ("f64[B, 3]", 0),
+            ("f64[B, N, 2]", 1),
+            ("f64[1, 3]", 0),
+            ("f64[0, 3]", 0),
+            ("f64[3, 0]", 0),
+        )
+    ),
+    Max: tuple(
+        one(type_, axis=axis)
+        for type_, axis in (
+            ("f64[4]", 0),
+            ("f64[B, 3]", 1),
+            ("f64[B, N, 2]", 1),
+            ("f64[1, 3]", 0),
+            ("f64[3, 0]", 0),
+        )
+    ),
+    ArgMax: (one("f64[4]", axis=0), one("f64[B, 3]", axis=1)),
+    MatMul: tuple(
+        one(lhs, rhs, order=FMA_ORDER)
+        for lhs, rhs in (
+            ("f64[B, 3]", "f64[3, 2]"),
+            ("f64[1, 1]", "f64[1, 1]"),
+            ("f64[2, 0]", "f64[0, 3]"),
+            ("f64[0, 3]", "f64[3, 2]"),
+            ("f64[2, B, 3]", "f64[2, 3, N]"),
+        )
+    ),
+    Broadcast: (
+        one("f64", axes=(), shape=dims(3, 2)),
+        one("f64[N]", axes=(1,), shape=dims(2, "N")),
+        one("f64[B, 1]", axes=(0, 1), shape=dims("B", 3)),
+        one("f64[1, 3, 1]", axes=(0, 2, 3), shape=dims(1, 2, 3, 4)),
+        one("f64[1]", axes=(0,), shape=dims(0)),
+        one("f64[1, B]", axes=(0, 1), shape=dims(2, "B")),
+    ),
+    Reshape: (
+        one("f64[4, 3]", shape=dims(2, 6)),
+        one("f64[B, 6]", shape=dims("B", 2, 3)),
+        one("f64[1]", shape=dims()),
+        one("f64[0, 3]", shape=dims(3, 0)),
+    ),
+    Transpose: (
+        one("f64[B, 3]", permutation=(1, 0)),
+        one("f64[2, B, 4]", permutation=(2, 0, 1)),
+        one("f64[0, 1]", permutation=(1, 0)),
+        one("f64", permutation=()),
+    ),
+    Slice: (
+        _part((1, 0), (2, 3), 2, 2),
+        _part((3, 4), (4, 2), -1, -2),
+        _part((0, 0), (0, 5), 1, 1),
+        one("f64[B]", starts=dims(1), sizes=Dims((symbol("B") + -1,)), steps=(1,)),
+    ),
+    Unslice: (
+        one("f64[2, B]", starts=dims(1, 0), shape=dims(4, "B"), steps=(2, 1)),
+        one("f64[2]", starts=dims(3), shape=dims(5), steps=(-2,)),
+        one("f64[0]", starts=dims(0), shape=dims(3), steps=(1,)),
+    ),
+    Size: (one("f64[B, 3]", axis=0), one("f64[B, 3]", axis=1)),
+    Constant: (one(value=Dense(MATRIX, TensorType((2, 2), F64))),),
+    Iota: (
+        one(shape=dims(2, 3), axis=0, element=I64),
+        one(shape=dims(2, 0), axis=1, element=F32),
+    ),
+    TakeAlongAxis: (
+        one("f64[B, 3]", "i64[B]", values=("", "index 3"), axis=1),
+        one("f64[3, B]", "i32[B]", values=("", "index 3"), axis=0),
+        one("f64[N]", "i64", values=("", "index 4"), axis=0),
+        one("f64[2, 1, 3]", "ui8[2, 3]", values=("", "index 1"), axis=1),
+        one("f64[0, 3]", "i64[0]", values=("", "index 3"), axis=1),
+    ),
+    LogSoftmax: (
+        one("f64[4]", axis=0),
+        one("f64[B, 3]", axis=1),
+        one("f64[3, B]", axis=0),
+        one("f64[B, 1]", axis=1),
+        one("f64[0, 3]", axis=1),
+    ),
+}
+
+
+def seed_of(*things: object) -> np.random.Generator:
+    """Return a generator that the things in the test's name decide."""
+    return np.random.default_rng(zlib.crc32(" ".join(map(str, things)).encode()))
+
+
+def sizes_of(types: Sequence[TensorType]) -> list[list[int]]:
+    return [[evaluate(d, SIZES) for d in t.shape] for t in types]
+
+
+def sample_values(sample: Sample, rng: np.random.Generator) -> list[Array]:
+    """Return operands: distinct numbers, at most one of them near another."""
+    types = [parse_type(t) for t in sample.operands]
+    kinds = [*sample.values, *[""] * len(types)]
+    return [
+        _values(type_, shape, kind, i, rng)
+        for i, (type_, shape, kind) in enumerate(
+            zip(types, sizes_of(types), kinds, strict=False)
+        )
+    ]
+
+
+def _values(
+    type_: TensorType, shape: list[int], kind: str, place: int, rng: np.random.Generator
+) -> Array:
+    count = int(np.prod(shape, dtype=int))
+    if type_.element.name == "i1":
+        return rng.integers(0, 2, shape).astype(bool)
+    if kind.startswith("index"):
+        size = int(kind.split()[1])
+        low = 0 if type_.element.is_unsigned else -size
+        return rng.integers(low, size, shape).astype(type_.element.dtype)
+    # No two numbers are equal, in one operand or in two.
+    distinct = (rng.permutation(count) - count / 2 + 0.3 * place + 0.1) * 0.25
+    by_kind: dict[str, Callable[[Array], Array]] = {
+        "": lambda v: v,
+        "small": lambda v: v / 4,
+        "positive": lambda v: np.abs(v) + 0.5,
+        "nonzero": lambda v: np.sign(v) * (np.abs(v) + 0.5),
+        "binary": lambda v: np.round(v * 8) / 8,
+    }
+    return np.asarray(by_kind[kind](distinct).reshape(shape), type_.element.dtype)
+
+
+Body = Callable[[TensorBuilder, list[Value]], Sequence[Value]]
+
+
+def build_module(types: Sequence[TensorType | str], body: Body) -> Module:
+    """Return a module with one function "f" of these arguments."""
+    parsed = [parse_type(t) if isinstance(t, str) else t for t in types]
+    function, builder = open_function("f", [Parameter(t) for t in parsed])
+    arguments = function.body.block.arguments
+    results = body(TensorBuilder(builder), arguments)
+    close_function(function, builder, results)
+    module = new_module()
+    module.body.block.append(function)
+    return module
+
+
+def run(module: Module, arguments: Sequence[Array]) -> list[Array]:
+    return interpret(module, "f", arguments)
+
+
+def apply_op(b: TensorBuilder, cls: type[Op], sample: Sample, of: list[Value]) -> Value:
+    return b.apply(cls, of, sample.attributes)
+
+
+def one_op(cls: type[Op], sample: Sample) -> Module:
+    """Return a module whose function is one op."""
+    return build_module(sample.operands, lambda b, of: [apply_op(b, cls, sample, of)])
+
+
+Cost = Callable[[TensorBuilder, list[Value]], Value]
+
+
+def grad(b: TensorBuilder, wrt: Sequence[Value], cost: Cost) -> list[Value]:
+    """Append a `tc.grad` of a cost that is made from the block arguments."""
+    base: Builder = b.builder
+    with base.region([v.type for v in wrt]) as (region, arguments):
+        base.create(Yield, cost(b, arguments))
+    return base.create(Grad, *wrt, regions=[region]).results
+
+
+def total(b: TensorBuilder, value: Value) -> Value:
+    """Return the sum of all elements."""
+    for axis in reversed(range(tensor_type(value).rank)):
+        value = b.sum(value, axis)
+    return value
+
+
+def same_bits(left: Array, right: Array) -> bool:
+    """Tell whether arrays are equal bit for bit, but for the payload of NaNs."""
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    if not np.issubdtype(left.dtype, np.floating):
+        return bool((left == right).all())
+    nans = np.isnan(left)
+    if not (nans == np.isnan(right)).all():
+        return False
+    bits = f"i{left.dtype.itemsize}"
+    return bool((left[~nans].view(bits) == right[~nans].view(bits)).all())

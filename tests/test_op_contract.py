@@ -1,0 +1,175 @@
+"""What holds for every op: docs, types and tables agree. Walks OPS."""
+
+import inspect
+import re
+
+import pytest
+
+from tests.samples import SAMPLES, SIZES, one_op, run, sample_values, seed_of
+
+from tensorc.ir.core import Op
+from tensorc.ir.dims import evaluate
+from tensorc.ir.ops import BY_NAME, OPS
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.control import Grad, Group, Yield
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_module
+from tensorc.ir.tensor_builder import tensor_type
+from tensorc.ir.verifier import verify
+from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, VJP_RULES
+
+# Ops with regions: passes expand or build them, no rule differentiates them.
+STRUCTURE = {Grad, Group, Yield}
+# Families below the TENSOR level; a new family is a tensor one until it is named here.
+LOWER = {"structured", "memory", "kernels", "arith", "math", "scf", "vector", "builtin"}
+TENSOR_OPS = [
+    cls
+    for cls in OPS
+    if cls.__module__.rpartition(".")[2] not in LOWER and cls not in STRUCTURE
+]
+
+each_op = pytest.mark.parametrize("cls", OPS, ids=lambda c: c.name)
+each_tensor_op = pytest.mark.parametrize("cls", TENSOR_OPS, ids=lambda c: c.name)
+each_sample = pytest.mark.parametrize(
+    ("cls", "sample"),
+    [
+        pytest.param(cls, sample, id=f"{cls.name} {sample}")
+        for cls, samples in SAMPLES.items()
+        for sample in samples
+    ],
+)
+
+
+def example_of(cls: type[Op]) -> str:
+    """Return the text behind "Example:" in the docstring of an op."""
+    text = inspect.cleandoc(cls.__doc__ or "").partition("Example:\n")[2]
+    return inspect.cleandoc(text)
+
+
+def as_function(text: str) -> str:
+    """Return a function around ops, whose unknown values are its arguments.
+
+    It returns the results of the last op.
+    """
+    arguments = free_values(text)
+    head = ", ".join(f"{name}: {type_}" for name, type_ in arguments.items())
+    types = ", ".join(arguments.values())
+    last = [line for line in text.splitlines() if re.match(r"%|\"|\}", line)][-1]
+    result, result_type = "", ""
+    if '"func.return"' in last:
+        text = text.removesuffix(last)
+        result = ", ".join(re.findall(r"%\w+", last))
+        result_type = last.partition(" : (")[2].partition(") -> ")[0]
+    elif (opening := [x for x in text.splitlines() if x.startswith("%")]) and (
+        last.startswith("%") or last.startswith("}")
+    ):
+        result = opening[-1].partition(" = ")[0]
+        result_type = last.rpartition(" -> ")[2]
+    indented = "\n".join("  " + line for line in text.splitlines())
+    return (
+        f'"func.func"() <{{function_type = ({types}) -> ({result_type}), '
+        f'sym_name = "f"}}> ({{\n^bb0({head}):\n{indented}\n'
+        f'  "func.return"({result}) : ({result_type}) -> ()\n}}) : () -> ()\n'
+    )
+
+
+def free_values(text: str) -> dict[str, str]:
+    """Return the values that are used and not defined, with their types."""
+    defined: set[str] = set()
+    free: dict[str, str] = {}
+    uses = re.compile(r'"[\w.]+"\(([^)]*)\).*? : \((.*)\) -> ', re.DOTALL)
+    for line in text.splitlines():
+        defined.update(re.findall(r"(%\w+):", line))
+        defined.update(re.findall(r"%\w+", line.partition(" = ")[0]))
+    for line in _with_types(text):
+        found = uses.search(line)
+        if found is None:
+            continue
+        names = [n for n in found[1].split(", ") if n]
+        for name, type_ in zip(names, _split_types(found[2]), strict=False):
+            if name not in defined:
+                free.setdefault(name, type_)
+    return free
+
+
+def _with_types(text: str) -> list[str]:
+    """Return the lines; the head of an op with a region together with its types."""
+    lines = text.splitlines()
+    whole = []
+    for i, line in enumerate(lines):
+        if line.endswith("({"):
+            indent = len(line) - len(line.lstrip())
+            closing = " " * indent + "})"
+            end = next(x for x in lines[i:] if x.startswith(closing))
+            line += end
+        whole.append(line)
+    return whole
+
+
+def _split_types(text: str) -> list[str]:
+    """Split at the commas that are outside of brackets."""
+    return [t.strip() for t in re.split(r",(?![^<\[]*[>\]])", text) if t.strip()]
+
+
+@each_op
+def test_docstring_has_an_example_of_the_op(cls):
+    assert f'"{cls.name}"(' in example_of(cls)
+
+
+@each_tensor_op
+def test_example_parses_and_prints_back(cls):
+    module = parse_module(as_function(example_of(cls)))
+    assert isinstance(module, Module)
+    verify(module)
+    text = print_module(module)
+    assert print_module(parse_module(text)) == text
+    assert any(isinstance(op, cls) for op in module.walk())
+
+
+@each_op
+def test_documented_constraints_are_those_that_are_raised(cls):
+    documented = re.findall(r"^\s*\((C\d+)\)", cls.__doc__ or "", re.MULTILINE)
+    assert documented == [f"C{i + 1}" for i in range(len(documented))]
+    rules = [f for n in ("infer", "check") if (f := getattr(cls, n, None))]
+    raised = set(re.findall(r'"(C\d+)"', "".join(map(_source, rules))))
+    if documented and raised:
+        assert raised <= set(documented)
+
+
+def _source(function) -> str:
+    return inspect.getsource(function)
+
+
+@each_tensor_op
+def test_op_has_samples(cls):
+    assert SAMPLES.get(cls), f"tests/samples.py lacks a row for {cls.name}"
+
+
+@each_sample
+def test_infer_agrees_with_evaluate(cls, sample):
+    module = one_op(cls, sample)
+    verify(module)
+    (function,) = module.functions
+    returned = function.body.block.terminator.operands[0]
+    type_ = tensor_type(returned)
+    (value,) = run(module, sample_values(sample, seed_of(cls.name, sample)))
+    assert value.dtype == type_.element.dtype
+    assert value.shape == tuple(evaluate(d, SIZES) for d in type_.shape)
+
+
+@each_sample
+def test_module_of_one_op_prints_and_parses_back(cls, sample):
+    text = print_module(one_op(cls, sample))
+    assert print_module(parse_module(text)) == text
+
+
+@each_tensor_op
+def test_op_has_a_derivative_or_is_listed_as_having_none(cls):
+    has_rule = cls in VJP_RULES
+    assert has_rule != (cls in NOT_DIFFERENTIABLE), (
+        f"{cls.name}: a row in VJP_RULES or in NOT_DIFFERENTIABLE, not both"
+    )
+
+
+def test_names_are_unique():
+    assert len(BY_NAME) == len(OPS)
