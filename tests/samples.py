@@ -48,6 +48,8 @@ from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import ELEMENTS, F32, F64, I64, TensorType
 from tensorc.target import Target
 
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
 CPU = Target("cpu")
 SIZES = {"B": 3, "N": 4}
 SHAPES = ("", "[4]", "[B, 3]", "[1, 1]", "[0, 3]", "[B, 1, N]")
@@ -249,8 +251,8 @@ def _values(
         low = 0 if type_.element.is_unsigned else -size
         return rng.integers(low, size, shape).astype(type_.element.dtype)
     # No two numbers are equal, in one operand or in two.
-    distinct = (rng.permutation(count) - count / 2 + 0.3 * place + 0.1) * 0.25
-    by_kind: dict[str, Callable[[Array], Array]] = {
+    distinct: Floats = (rng.permutation(count) - count / 2 + 0.3 * place + 0.1) * 0.25
+    by_kind: dict[str, Callable[[Floats], Floats]] = {
         "": lambda v: v,
         "small": lambda v: v / 4,
         "positive": lambda v: np.abs(v) + 0.5,

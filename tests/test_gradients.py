@@ -3,6 +3,14 @@
 import numpy as np
 import pytest
 
+from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import Array
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.verifier import verify
+from tensorc.passes import autodiff
+from tensorc.passes.autodiff import AUTODIFF
+from tensorc.passes.vjp_rules import VJP_RULES
 from tests.samples import (
     CPU,
     SAMPLES,
@@ -16,14 +24,6 @@ from tests.samples import (
     seed_of,
     total,
 )
-
-from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array
-from tensorc.ir.ops.builtin import Module
-from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.verifier import verify
-from tensorc.passes.autodiff import AUTODIFF
-from tensorc.passes.vjp_rules import VJP_RULES
 
 CASES = [
     pytest.param(cls, sample, id=f"{cls.name} {sample}")
@@ -111,6 +111,23 @@ def weights_for(cls: type[Op], sample: Sample, rng) -> tuple[list, list]:
 
 @pytest.mark.parametrize(("cls", "sample"), CASES)
 def test_gradient_equals_central_differences(cls, sample):
+    check_gradient(cls, sample)
+
+
+@pytest.mark.parametrize("cls", VJP_RULES, ids=lambda c: c.name)
+def test_the_check_finds_a_planted_wrong_rule(cls, monkeypatch):
+    """Scale each cotangent by 1.001: the second sample of every op shows it."""
+    right = VJP_RULES[cls]
+
+    def wrong(b: TensorBuilder, op: Op, ct: Value):
+        return right(b, op, b.mul(ct, b.full_like(ct, 1.001)))
+
+    monkeypatch.setattr(autodiff, "VJP_RULES", {**VJP_RULES, cls: wrong})
+    with pytest.raises(AssertionError, match="tolerance"):
+        check_gradient(cls, SAMPLES[cls][1])
+
+
+def check_gradient(cls: type[Op], sample: Sample) -> None:
     rng = seed_of(cls.name, sample)
     operands, weights = weights_for(cls, sample, rng)
     arguments = [*operands, *weights]
@@ -188,9 +205,7 @@ def test_nan_in_maximum_is_seen_by_both():
 
 
 def test_ties_of_a_max_reduction_share_equally():
-    (gradient,) = gradient_at(
-        ["f64[4]"], [[1, 2, 2, 2]], lambda b, of: b.max(of[0], 0)
-    )
+    (gradient,) = gradient_at(["f64[4]"], [[1, 2, 2, 2]], lambda b, of: b.max(of[0], 0))
     np.testing.assert_array_equal(gradient, [0, 1 / 3, 1 / 3, 1 / 3])
 
 
@@ -205,9 +220,7 @@ def test_log_at_zero_is_infinite():
 
 
 def test_x_log_x_at_zero_is_nan():
-    (gradient,) = gradient_at(
-        ["f64"], [0.0], lambda b, of: b.mul(of[0], b.log(of[0]))
-    )
+    (gradient,) = gradient_at(["f64"], [0.0], lambda b, of: b.mul(of[0], b.log(of[0])))
     assert np.isnan(gradient)
 
 

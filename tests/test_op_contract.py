@@ -5,8 +5,6 @@ import re
 
 import pytest
 
-from tests.samples import SAMPLES, SIZES, one_op, run, sample_values, seed_of
-
 from tensorc.ir.core import Op
 from tensorc.ir.dims import evaluate
 from tensorc.ir.ops import BY_NAME, OPS
@@ -17,6 +15,7 @@ from tensorc.ir.printer import print_module
 from tensorc.ir.tensor_builder import tensor_type
 from tensorc.ir.verifier import verify
 from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, VJP_RULES
+from tests.samples import SAMPLES, SIZES, one_op, run, sample_values, seed_of
 
 # Ops with regions: passes expand or build them, no rule differentiates them.
 STRUCTURE = {Grad, Group, Yield}

@@ -126,11 +126,6 @@ def lane_numbers(type_: LType) -> LValue:
     return LValue(f"<{lanes}>", type_)
 
 
-def poison(type_: LType) -> LValue:
-    """Return the value that is never looked at."""
-    return LValue("poison", type_)
-
-
 def _integer(type_: LType, value: int) -> str:
     if type_.bits == 1:
         return "true" if value else "false"
@@ -180,7 +175,7 @@ class ModuleEmitter:
         *,
         internal: bool = False,
     ) -> "FunctionEmitter":
-        """Open a function at its entry block. An internal one is never inlined.
+        """Open a function at its entry block; an internal one is not exported.
 
         Raises:
             InternalError: the module has a function of that symbol.
@@ -197,8 +192,9 @@ class ModuleEmitter:
         lines += [f.text() for f in self.functions.values()]
         lines += self.declarations.values()
         pairs = " ".join(f'"{k}"="{v}"' for k, v in sorted(self.attributes.items()))
-        lines.append(f"attributes #0 = {{ nounwind {pairs} }}")
-        lines.append(f"attributes #1 = {{ noinline nounwind {pairs} }}")
+        # Kernels are called often, and an entry must not be compiled once more inside
+        # its epoch driver.
+        lines.append(f"attributes #0 = {{ noinline nounwind {pairs} }}")
         # A loop's metadata refers to itself, so that no two loops share it.
         last = self.unrolled
         for i in range(last):
@@ -250,9 +246,8 @@ class FunctionEmitter:
         linkage = "internal " if self.internal else ""
         given = ", ".join(str(p) for p in self.parameters)
         head = f"define {linkage}{self.result} @{self.name}({given})"
-        attributes = "#1" if self.internal else "#0"
         body = "\n".join([*self.allocas, *self.lines])
-        return f"{head} {attributes} {{\nentry:\n{body}\n}}"
+        return f"{head} #0 {{\nentry:\n{body}\n}}"
 
     def _emit(self, type_: LType, text: str) -> LValue:
         register = f"%v{self.registers}"

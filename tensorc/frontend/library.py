@@ -446,8 +446,8 @@ NOT_YET = frozenset(
     clip isnan isfinite bit_and bit_or bit_xor prod var std norm argmin cumsum cumprod
     sort argsort topk searchsorted swapaxes moveaxis expand_dims squeeze concatenate
     stack split tile repeat pad flip roll take take_along_axis eye linspace tri tril
-    triu zeros_like ones_like full_like outer tensordot einsum binary_cross_entropy conv1d
-    conv2d conv3d max_pool avg_pool dropout jvp vjp jacobian hessian stop_gradient
+    triu zeros_like ones_like full_like outer tensordot einsum
+    binary_cross_entropy conv1d conv2d conv3d max_pool avg_pool dropout jvp vjp jacobian hessian stop_gradient
     custom_gradient remat scan cond while_loop vmap vectorize uniform normal bernoulli
     categorical permutation glorot he lecun orthogonal params""".split()  # noqa: SIM905
 )

@@ -47,20 +47,20 @@ from tensorc.ir.types import (
     element_type,
 )
 
-_STRUCTURED = (
-    *("builtin.", "func.", "linalg.", "tensor.", "arith.", "math.", "scf."),
+_BOTH = (
+    *("builtin.", "func.", "linalg.", "arith.", "math."),
     *("tc.group", "tc.yield", "tc.size", "tc.check_index"),
 )
 
 # The ops of a level (design.md, section 5): a name, or a dialect with its point.
 LEGAL: Mapping[str, frozenset[str]] = {
     "tensor": frozenset(("builtin.", "func.", "tc.")),
-    "structured": frozenset(_STRUCTURED),
-    "buffer": frozenset((*_STRUCTURED, "memref.", "tc.view")),
+    "structured": frozenset((*_BOTH, "tensor.", "tc.reshape", "tc.constant")),
+    "buffer": frozenset((*_BOTH, "memref.", "tc.view")),
     "loop": frozenset(
         (
             *("builtin.", "func.", "scf.", "memref.", "arith.", "math.", "vector."),
-            *("gpu.", "tc.gemm_tile", "tc.fail"),
+            *("tc.gemm_tile", "tc.fail"),
         )
     ),
 }

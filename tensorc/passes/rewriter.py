@@ -329,7 +329,8 @@ class _Driver:
             self.enter(new)
         self.before[op] = made
         self.gone.add(op)
-        value.hint = value.hint or op.result.hint
+        if made and value.op is made[-1]:
+            value.hint = op.result.hint
         for user in self.uses.pop(op.result, {}):
             user.operands = [value if v is op.result else v for v in user.operands]
             self.uses.setdefault(value, {})[user] = None

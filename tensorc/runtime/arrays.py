@@ -26,10 +26,10 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
     "i16": np.dtype(np.int16),
     "i32": np.dtype(np.int32),
     "i64": np.dtype(np.int64),
-    "u8": np.dtype(np.uint8),
-    "u16": np.dtype(np.uint16),
-    "u32": np.dtype(np.uint32),
-    "u64": np.dtype(np.uint64),
+    "ui8": np.dtype(np.uint8),
+    "ui16": np.dtype(np.uint16),
+    "ui32": np.dtype(np.uint32),
+    "ui64": np.dtype(np.uint64),
     "i1": np.dtype(np.bool_),
 }
 _SPELLINGS = {dtype: spelling for spelling, dtype in DTYPES.items()}

@@ -1,6 +1,8 @@
 """Loops, branches, kernels, failures and the epoch driver."""
 
 import ctypes
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -213,6 +215,21 @@ def test_epoch_driver_obeys_the_stop_word(optimize):
     epoch.stop.value = 1
     assert epoch.run(1, 4) == 1
     assert epoch.w[0] == 0
+
+
+@LEVELS
+def test_epoch_driver_sees_a_stop_from_another_thread(optimize):
+    epoch = Epoch(optimize, np.arange(12.0), 3)
+    epoch.strides[:] = 0
+    reached = []
+    thread = threading.Thread(target=lambda: reached.append(epoch.run(0, 1 << 60)))
+    thread.start()
+    time.sleep(0.02)
+    epoch.stop.value = 1
+    thread.join(10)
+    assert reached
+    assert epoch.w[0] == 3 * reached[0]
+    assert "load volatile i32" in emit_llvm(accumulate(), host_target())
 
 
 @LEVELS

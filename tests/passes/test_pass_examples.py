@@ -5,14 +5,13 @@ import re
 
 import pytest
 
-from tests.samples import CPU, SIZES, parse_type, run, same_bits, seed_of
-from tests.test_op_contract import as_function, free_values
-
 from tensorc.ir.dims import evaluate
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module
 from tensorc.ir.verifier import verify
 from tensorc.passes import autodiff, cse, dce, simplify, stabilize
+from tests.samples import CPU, SIZES, run, same_bits, seed_of
+from tests.test_op_contract import as_function, free_values
 
 PASSES = {
     autodiff: autodiff.AUTODIFF,
@@ -68,7 +67,3 @@ def test_docstring_example_keeps_its_meaning(module):
 def np_random(rng, type_):
     shape = [evaluate(d, SIZES) for d in type_.shape]
     return rng.standard_normal(shape).astype(type_.element.dtype)
-
-
-def test_types_are_read():
-    assert str(parse_type("f64[B, 3]")) == "f64[B, 3]"

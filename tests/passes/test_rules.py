@@ -8,6 +8,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from tensorc.ir.attributes import Dims
+from tensorc.ir.core import Value
+from tensorc.ir.dims import symbol
+from tensorc.ir.numerics import Array
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.elementwise import Cast
+from tensorc.ir.ops.shape import Size
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import ELEMENTS, F16, F32, F64
+from tensorc.ir.verifier import verify
+from tensorc.passes import simplify, stabilize
+from tensorc.passes.rewriter import EXACT, STABILISING, Rule, rewrite
 from tests.samples import (
     CPU,
     build_module,
@@ -18,18 +30,6 @@ from tests.samples import (
     seed_of,
     total,
 )
-
-from tensorc.ir.attributes import Dims
-from tensorc.ir.core import Value
-from tensorc.ir.dims import symbol
-from tensorc.ir.numerics import Array
-from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.elementwise import Cast
-from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import ELEMENTS, F16, F32, F64
-from tensorc.ir.verifier import verify
-from tensorc.passes import simplify, stabilize
-from tensorc.passes.rewriter import EXACT, STABILISING, Rule, rewrite
 
 Make = Callable[..., Value]
 FLOATS = ("f32[N]", "f64[N]", "f16[N]")
@@ -83,9 +83,7 @@ CASES: dict[str, list[tuple]] = {
     "mul-minus-one": each(
         (*FLOATS, *INTS[:2]), 1, lambda b, x: b.mul(x, like(b, x, -1))
     ),
-    "mul-neg-neg": each(
-        (*FLOATS, *INTS), 2, lambda b, x, y: b.mul(b.neg(x), b.neg(y))
-    ),
+    "mul-neg-neg": each((*FLOATS, *INTS), 2, lambda b, x, y: b.mul(b.neg(x), b.neg(y))),
     "div-one": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, 1))),
     "div-minus-one": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, -1))),
     "div-neg-neg": each(FLOATS, 2, lambda b, x, y: b.div(b.neg(x), b.neg(y))),
@@ -136,8 +134,14 @@ CASES: dict[str, list[tuple]] = {
     ],
     "broadcast-same": matrix(lambda b, x: b.broadcast(x, (N, K), (0, 1))),
     "broadcast-of-broadcast": [
-        (("f32[N]",), lambda b, x: b.broadcast(b.broadcast(x, (2, N), (1,)), (2, 3, N), (0, 2))),
-        (("f32[N]",), lambda b, x: b.broadcast(b.broadcast(x, (N, 1), (0,)), (N, 5), (0, 1))),
+        *matrix(
+            lambda b, x: b.broadcast(b.broadcast(x, (2, N), (1,)), (2, 3, N), (0, 2)),
+            "f32[N]",
+        ),
+        *matrix(
+            lambda b, x: b.broadcast(b.broadcast(x, (N, 1), (0,)), (N, 5), (0, 1)),
+            "f32[N]",
+        ),
     ],
     "reshape-of-splat": matrix(
         lambda b, x: b.reshape(b.full((N, 6), 2.5, F32), (N, 2, 3))
@@ -172,8 +176,8 @@ CASES: dict[str, list[tuple]] = {
         *matrix(lambda b, x: b.max(x, 1), "f64[N, 1]"),
         *matrix(lambda b, x: b.max(x, 1), "ui8[N, 1]"),
     ],
-    "known-size": matrix(lambda b, x: b.apply(simplify.Size, [x], {"axis": 1}), "f32[N, 3]"),
-}  # fmt: skip
+    "known-size": matrix(lambda b, x: b.apply(Size, [x], {"axis": 1}), "f32[N, 3]"),
+}
 
 
 def nasty(element: str) -> Array:
@@ -286,9 +290,7 @@ KEPT: dict[str, list[tuple]] = {
     "x / smallest": matrix(lambda b, x: b.div(x, like(b, x, 2.0**-149)), "f32[N]"),
     "log exp": each(FLOATS, 1, lambda b, x: b.log(b.exp(x))),
     "sqrt square": each(FLOATS, 1, lambda b, x: b.sqrt(b.mul(x, x))),
-    "square sqrt": each(
-        FLOATS, 1, lambda b, x: b.mul(b.sqrt(x), b.sqrt(x))
-    ),
+    "square sqrt": each(FLOATS, 1, lambda b, x: b.mul(b.sqrt(x), b.sqrt(x))),
     "exp exp": each(FLOATS, 2, lambda b, x, y: b.mul(b.exp(x), b.exp(y))),
     "x >= x": each(FLOATS, 1, lambda b, x: b.compare("ge", x, x)),
     "not <": each(FLOATS, 2, lambda b, x, y: b.logical_not(b.compare("lt", x, y))),
@@ -306,7 +308,7 @@ KEPT: dict[str, list[tuple]] = {
     "sum of two": matrix(lambda b, x: b.sum(x, 1), "f32[N, 2]"),
     "sum of none": matrix(lambda b, x: b.sum(x, 1), "f32[N, 0]"),
     "part": matrix(lambda b, x: b.slice(x, (0, 2), (N, 3), (1, -1)), "f32[N, 3]"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -563,4 +565,3 @@ def test_shape_attributes_keep_their_type():
     )
     (op, _) = module.functions[0].body.block.ops
     assert op.attributes["shape"] == Dims((2, N, 3))
-

@@ -22,6 +22,7 @@ from tensorc.frontend.dsl.values import (
     FunctionValue,
     GradValue,
     Known,
+    MemoryRef,
     NoneValue,
     NothingValue,
     TupleValue,
@@ -182,6 +183,8 @@ def bind_arguments(
             pairs.append((formal, frame.evaluate(formal.default), formal.default))
     for formal, value, node in pairs:
         if formal.type is None:
+            if isinstance(value, MemoryRef):
+                value = frame.as_operand(value, node)
             frame.scope.bind(formal.name, value, formal.location)
             continue
         wanted = Wanted(formal.type, f"the argument `{formal.name}`")
@@ -235,9 +238,7 @@ def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> K
     required += [k for k, v in composite.options.items() if v is REQUIRED]
     given = match_arguments(name, node, names, required)
     tensors = {n: frame.operand(given[n]) for n in given if n in composite.tensors}
-    options = {
-        n: _option(frame, n, given[n]) for n in given if n in composite.options
-    }
+    options = {n: _option(frame, n, given[n]) for n in given if n in composite.options}
     frame.entry.builder.location = node.location
     ordered = [tensors[n] for n in composite.tensors]
     filled = {k: v for k, v in composite.options.items() if k not in options}
@@ -274,4 +275,3 @@ def _plain(frame: Frame, name: str, value: Known, node: ast.Expression) -> objec
         message = f"`{name}` must be known while compiling"
         raise error(NOT_KNOWN, message, node.location)
     return size
-

@@ -78,9 +78,7 @@ def with_labels(
 ) -> CompileError:
     """Return an error whose diagnostics have more labels, and perhaps hints."""
     diagnostics = [
-        dataclasses.replace(
-            d, labels=(*d.labels, *labels), hints=(*d.hints, *hints)
-        )
+        dataclasses.replace(d, labels=(*d.labels, *labels), hints=(*d.hints, *hints))
         for d in failure.diagnostics
     ]
     return type(failure)(*diagnostics)

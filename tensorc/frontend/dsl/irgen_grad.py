@@ -117,7 +117,7 @@ def _member(frame: Frame, value: Known, node: ast.Expression) -> Member:
     if isinstance(value, TupleValue):
         raise not_compiled("a tuple within a tuple of wrt", node.location)
     if isinstance(value, Scalar):
-        message = f"`{name}` is a number without a type, not a value to differentiate by"
+        message = f"`{name}` is a number without a type: it has no derivative"
         hint = "make it an argument or a param"
         raise error(GRADIENT, message, node.location, hint)
     if not isinstance(value, Tensor):

@@ -30,9 +30,8 @@ from tensorc.frontend.dsl.values import (
     NothingValue,
     Tensor,
     TupleValue,
-    describe,
 )
-from tensorc.frontend.operands import Scalar, spell_type
+from tensorc.frontend.operands import Scalar
 from tensorc.ir.dims import Dim, Poly
 
 
@@ -138,10 +137,8 @@ def updatable(frame: Frame, target: ast.Target) -> tuple[Memory, Wanted]:
         habit = habits.SEMANTIC["update-local"]
         raise CompileError(habits.diagnose(habit, target.location, name=target.name))
     memory = value.memory
-    path = (memory.name,)
-    type_ = ast.LikeType(path, location=memory.location)
-    what = f"`{memory.name}`, which is {spell_type(memory.type)},"
-    return memory, Wanted(type_, what, scalar_fills=True)
+    type_ = ast.LikeType((memory.name,), location=memory.location)
+    return memory, Wanted(type_, f"`{memory.name}`", scalar_fills=True)
 
 
 def perform(frame: Frame, node: ast.Perform) -> None:
@@ -249,4 +246,3 @@ STATEMENTS: Mapping[type, Callable[[Frame, ast.Node], Known | None]] = cast(
         ast.Function: function,
     },
 )
-

@@ -31,8 +31,8 @@ class CallValue:
 
 
 PlainValue: TypeAlias = (
-    "bool | int | float | str | None | FunctionRef | CallValue"
-    " | list[PlainValue] | tuple[PlainValue, ...]"
+    "bool | int | float | str | FunctionRef | CallValue"
+    " | list[PlainValue] | tuple[PlainValue, ...] | None"
 )
 HyperValue: TypeAlias = bool | int | float | str | FunctionRef
 

@@ -1,0 +1,439 @@
+"""From the syntax tree of a `.tc` file to a `Program`, which makes IR on demand.
+
+The walk evaluates the tree abstractly: numbers, sizes and functions while compiling,
+tensors as ops that one builder per entry appends. Calls are inlined. Mistakes are
+collected: one per declaration at the top, one per function or step when it is emitted.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from tensorc.errors import UNKNOWN, CompileError, Label
+from tensorc.frontend.dsl import ast
+from tensorc.frontend.dsl.irgen_calls import run_body
+from tensorc.frontend.dsl.irgen_context import Entry, Frame, Unit
+from tensorc.frontend.dsl.irgen_errors import (
+    ASSERTION,
+    NO_VALUE,
+    NOT_KNOWN,
+    SETTING,
+    SIZES,
+    TWICE,
+    TYPES,
+    Reports,
+    error,
+    not_compiled,
+    suggestion,
+)
+from tensorc.frontend.dsl.irgen_expressions import EXPRESSIONS
+from tensorc.frontend.dsl.irgen_recipes import OPTIONS, recipe
+from tensorc.frontend.dsl.irgen_statements import STATEMENTS
+from tensorc.frontend.dsl.irgen_types import bind_sizes, tensor_type
+from tensorc.frontend.dsl.program import (
+    Array,
+    FunctionRef,
+    HyperValue,
+    Memory,
+    Program,
+    Recipe,
+)
+from tensorc.frontend.dsl.values import (
+    Broken,
+    FunctionValue,
+    Known,
+    MemoryRef,
+    NotYet,
+    Scope,
+    Text,
+    TupleValue,
+    describe,
+)
+from tensorc.frontend.operands import (
+    KINDS,
+    Literal,
+    Scalar,
+    Tensor,
+    exact_array,
+    kind_of_element,
+    spell_element,
+    spell_type,
+    strong,
+)
+from tensorc.ir.attributes import Array as ArrayAttribute
+from tensorc.ir.attributes import make_dict
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Poly
+from tensorc.ir.functions import close_function, new_module, open_function
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.types import TensorType
+
+MAX_MEMORY_BYTES = 1 << 40
+# The parser limits the nesting of one function, the generator that of calls; the
+# product is more than Python's default. Python frames take no C stack since 3.11.
+RECURSION_LIMIT = 150_000
+
+Settings = Mapping[str, ast.Expression]
+
+
+def generate(file: ast.File, settings: Settings | None = None) -> Program:
+    """Return the program of a file, with hypers and recipe options set anew.
+
+    Raises `CompileError` with a diagnostic for each wrong declaration.
+    """
+    reports = Reports()
+    with _deep_recursion():
+        unit, hypers, recipes = _declare(file, settings or {}, reports)
+    reports.check()
+
+    def emit(names: Sequence[str]) -> Module:
+        with _deep_recursion():
+            return _emit(unit, names)
+
+    return Program(
+        file.path,
+        tuple(unit.memories.values()),
+        hypers,
+        tuple(unit.entries),
+        recipes,
+        emit,
+    )
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+# Declarations
+
+
+def _declare(
+    file: ast.File, settings: Settings, reports: Reports
+) -> tuple[Unit, dict[str, HyperValue], tuple[Recipe, ...]]:
+    scope = Scope()
+    unit = Unit(file.path, scope, EXPRESSIONS, STATEMENTS)
+    function, builder = open_function("", [])
+    frame = Frame(Entry(unit, function, builder, constant=True), scope, False)
+    hypers: dict[str, HyperValue] = {}
+    _functions_first(frame, file, reports)
+    for item in file.items:
+        try:
+            if isinstance(item, ast.Hyper):
+                hypers[item.name] = _hyper(frame, item, settings)
+            else:
+                _DECLARATIONS[type(item)](frame, item)
+        except CompileError as failure:
+            reports.add(failure)
+            name = getattr(item, "name", None)
+            if name and name not in scope.names:
+                scope.bind(name, Broken(), item.location)
+    _check_settings(file, settings, reports)
+    rest = {name: v for name, v in settings.items() if name not in hypers}
+    nodes = [item for item in file.items if isinstance(item, ast.Recipe)]
+    recipes = tuple([recipe(frame, node, rest, reports) for node in nodes])
+    return unit, hypers, recipes
+
+
+def _functions_first(frame: Frame, file: ast.File, reports: Reports) -> None:
+    """Bind functions and steps, which may be used before they stand in the file."""
+    for item in file.items:
+        if not isinstance(item, ast.Function | ast.Step):
+            continue
+        try:
+            if item.name is None:
+                message = "only a module has a function without a name"
+                raise error(NO_VALUE, message, item.location)
+            value = FunctionValue(item, frame.scope)
+            _bind(frame, item.name, value, item)
+            if all(_is_typed(f.type) for f in item.formals):
+                frame.unit.entries[item.name] = value
+        except CompileError as failure:
+            reports.add(failure)
+
+
+def _is_typed(type_: ast.Type | None) -> bool:
+    if isinstance(type_, ast.TensorType):
+        return not any(isinstance(d, ast.AnyDims) for d in type_.dims)
+    return type_ is not None
+
+
+def _bind(frame: Frame, name: str, value: Known, node: ast.Node) -> None:
+    before = frame.scope.names.get(name)
+    if before is not None:
+        label = Label(before.location, "declared here first")
+        message = f"`{name}` is declared twice"
+        raise error(TWICE, message, node.location, labels=[label])
+    frame.scope.bind(name, value, node.location)
+
+
+def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
+    if node.type is not None and (
+        not isinstance(node.type, ast.TensorType) or node.type.dims
+    ):
+        raise error(TYPES, "a hyper is a number", node.type.location)
+    default = frame.evaluate(node.default)
+    given = settings.get(node.name)
+    place = node.default if given is None else given
+    value = default if given is None else frame.evaluate(given)
+    match value:
+        case Scalar(number=number) if number is not None:
+            assert not isinstance(number, Poly)
+            number = _like_default(node, number, default, place)
+            kind = "float" if isinstance(number, float) else "int"
+            source = None if isinstance(number, bool) else node.name
+            kind = "bool" if isinstance(number, bool) else kind
+            scalar = Scalar(number, kind, source)
+            _bind(frame, node.name, scalar, node)
+            frame.unit.hypers[node.name] = scalar
+            return number
+        case Text(text):
+            _bind(frame, node.name, value, node)
+            return text
+        case FunctionValue():
+            _bind(frame, node.name, value, node)
+            return FunctionRef(value.name)
+        case _:
+            message = "a hyper is a number, a text or a function, this is "
+            message += describe(value)
+            raise error(NO_VALUE, message, place.location)
+
+
+def _like_default(
+    node: ast.Hyper,
+    value: bool | int | float,
+    default: Known,
+    place: ast.Expression,
+) -> bool | int | float:
+    """Keep a float a float when it is set to an integer: the IR stays the same."""
+    declared = node.type.dtype if isinstance(node.type, ast.TensorType) else ""
+    wants_float = declared.startswith(("f", "bf")) or (
+        not declared and isinstance(default, Scalar) and default.kind == "float"
+    )
+    if wants_float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    wants_int = declared.startswith(("i", "u"))
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    is_bool = isinstance(value, bool)
+    wrong = (wants_int and not is_int) or (declared == "bool") != is_bool
+    if declared and wrong:
+        message = f"the hyper `{node.name}` is {declared}, got {value}"
+        raise error(TYPES, message, place.location)
+    return value
+
+
+def _const(frame: Frame, node: ast.Const) -> None:
+    value = frame.evaluate(node.value)
+    if isinstance(value, Tensor):
+        what = "a constant with a type"
+        raise not_compiled(what, node.value.location, "make it a function")
+    if isinstance(value, MemoryRef):
+        message = f"`{node.name}` would only be another name of a memory"
+        hint = "use the memory's own name"
+        raise error(NOT_KNOWN, message, node.value.location, hint)
+    _bind(frame, node.name, value, node)
+
+
+def _memory(frame: Frame, node: ast.Memory) -> None:
+    type_ = tensor_type(frame, node.type)
+    shape = [d for d in type_.shape if isinstance(d, int)]
+    if len(shape) < type_.rank:
+        message = "the sizes of a memory must be known while compiling"
+        raise error(NOT_KNOWN, message, node.type.location)
+    size = type_.element.bytes
+    for dim in shape:
+        size *= max(dim, 1)
+    if size > MAX_MEMORY_BYTES:
+        message = f"`{node.name}` would need {size >> 30} GiB"
+        raise error(SIZES, message, node.type.location)
+    if isinstance(node.initial, ast.Draw):
+        raise not_compiled("a draw (`~`)", node.initial.location)
+    initial = _initial(frame, node, type_, node.initial.value)
+    memory = Memory(
+        node.name,
+        "param" if node.kind == "param" else "state",
+        type_,
+        initial,
+        node.location,
+        node.doc,
+    )
+    _bind(frame, node.name, MemoryRef(memory), node)
+    frame.unit.memories[node.name] = memory
+
+
+def _initial(
+    frame: Frame, node: ast.Memory, type_: TensorType, place: ast.Expression
+) -> Array:
+    """Return the first value of a memory: a scalar fills, a list has the shape."""
+    value = frame.evaluate(place)
+    label = Label(node.type.location, f"`{node.name}` is declared here")
+    shape = tuple([d for d in type_.shape if isinstance(d, int)])
+    if isinstance(value, MemoryRef):
+        if value.memory.type == type_:
+            return value.memory.initial
+        message = f"`{node.name}` is {spell_type(type_)}, "
+        message += f"got {spell_type(value.memory.type)}"
+        raise error(TYPES, message, place.location, labels=[label])
+    if not isinstance(value, Scalar | Literal):
+        message = f"a first value is a number or a list, this is {describe(value)}"
+        raise error(NO_VALUE, message, place.location)
+    place_of_kind = KINDS.index(kind_of_element(type_.element))
+    mixed = (value.kind == "bool") != (kind_of_element(type_.element) == "bool")
+    if mixed or KINDS.index(value.kind) > place_of_kind:
+        message = f"`{node.name}` is {spell_element(type_.element)}, "
+        message += f"got {describe(value)}"
+        raise error(TYPES, message, place.location, labels=[label])
+    plain = value.values if isinstance(value, Literal) else value.number
+    assert plain is not None
+    assert not isinstance(plain, Poly)
+    frame.entry.builder.location = place.location
+    array = exact_array(frame.emitter, plain, type_.element)
+    if array.shape not in ((), shape):
+        message = f"`{node.name}` has shape {list(shape)}, got {list(array.shape)}"
+        raise error(SIZES, message, place.location, labels=[label])
+    return np.ascontiguousarray(np.broadcast_to(array, shape)).reshape(shape)
+
+
+def _assertion(frame: Frame, node: ast.Assertion) -> None:
+    value = frame.operand(node.condition)
+    known = value.number if isinstance(value, Scalar) else None
+    if known is None or isinstance(known, Poly):
+        message = "the assertion cannot be decided while compiling"
+        raise error(NOT_KNOWN, message, node.condition.location)
+    if not known:
+        message = node.message or "the assertion does not hold"
+        raise error(ASSERTION, message, node.condition.location, label="is false")
+
+
+def _module(frame: Frame, node: ast.Module) -> None:
+    _bind(frame, node.name, NotYet("a module"), node)
+    raise not_compiled("a module", node.location)
+
+
+def _use(frame: Frame, node: ast.Use) -> None:
+    for name in node.names:
+        _bind(frame, name.name, Broken(), name)
+    if not node.names:
+        _bind(frame, node.path[-1], Broken(), node)
+    raise not_compiled("`use`", node.location)
+
+
+def _nothing(frame: Frame, node: ast.Node) -> None:
+    """Functions are bound already; recipes come last, when all names are known."""
+
+
+_DECLARATIONS: Mapping[type, Callable[..., None]] = {
+    ast.Use: _use,
+    ast.Const: _const,
+    ast.Memory: _memory,
+    ast.Module: _module,
+    ast.Function: _nothing,
+    ast.Step: _nothing,
+    ast.Recipe: _nothing,
+    ast.Assertion: _assertion,
+}
+
+
+def _check_settings(file: ast.File, settings: Settings, reports: Reports) -> None:
+    hypers = [i.name for i in file.items if isinstance(i, ast.Hyper)]
+    kinds = dict.fromkeys(i.kind for i in file.items if isinstance(i, ast.Recipe))
+    known = [*hypers, *[name for kind in kinds for name in OPTIONS[kind]]]
+    for name, value in settings.items():
+        if name not in known:
+            message = f"the program has no setting `{name}`"
+            hints = suggestion(name, known)
+            if not hints and known:
+                hints = (f"it has {', '.join(f'`{k}`' for k in known)}",)
+            reports.add(error(SETTING, message, value.location, *hints))
+
+
+# Entries
+
+
+def _emit(unit: Unit, names: Sequence[str]) -> Module:
+    reports = Reports()
+    module = new_module()
+    for name in names:
+        if name not in unit.entries:
+            message = f"there is no function `{name}` whose arguments all have types"
+            raise error(NO_VALUE, message, UNKNOWN, *suggestion(name, unit.entries))
+        try:
+            function = _emit_entry(unit, unit.entries[name])
+        except CompileError as failure:
+            reports.add(failure)
+        else:
+            module.body.block.append(function)
+    reports.check()
+    return module
+
+
+def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
+    node = value.node
+    function, builder = open_function(value.name, [], location=node.location)
+    entry = Entry(unit, function, builder, isinstance(node, ast.Step))
+    frame = Frame(entry, Scope(value.scope), entry.is_step, node)
+    for formal in node.formals:
+        if isinstance(formal.type, ast.TensorType):
+            bind_sizes(frame, formal.type, (), declare=True)
+    for formal in node.formals:
+        assert formal.type is not None
+        if formal.name in entry.inputs:
+            message = f"two arguments have the name `{formal.name}`"
+            raise error(TWICE, message, formal.location)
+        type_ = tensor_type(frame, formal.type)
+        argument = function.regions[0].block.add_argument(type_, formal.name)
+        entry.inputs[formal.name] = argument
+        frame.scope.bind(formal.name, Tensor(argument), formal.location)
+    results, attributes = _results(frame, run_body(frame, node), node)
+    for name, updated in entry.updates.items():
+        results.append(updated.value)
+        attributes.append({"tc.updates": name})
+    return _close(entry, results, attributes)
+
+
+def _results(
+    frame: Frame, result: Known | None, node: ast.Function | ast.Step
+) -> tuple[list[Value], list[dict[str, str]]]:
+    if result is None:
+        if isinstance(node, ast.Function):
+            message = f"`{node.name}` returns nothing"
+            raise error(NO_VALUE, message, node.location, "end it with `return e`")
+        return [], []
+    names = [f.name or "" for f in node.result.fields] if node.result else []
+    elements = result.elements if isinstance(result, TupleValue) else (result,)
+    operands = [frame.as_operand(e, node) for e in elements]
+    values = [strong(frame.emitter, o).value for o in operands]
+    names += [""] * (len(values) - len(names))
+    return values, [{"tc.name": n} for n in names]
+
+
+def _close(
+    entry: Entry, results: list[Value], attributes: list[dict[str, str]]
+) -> Function:
+    """Order the arguments, name what the results are, and finish the function."""
+    function = entry.function
+    parameters = entry.arrange()
+    places = {p.hint: i for i, p in enumerate(parameters) if p.hint in entry.shared}
+    if parameters:
+        function.attributes["arg_attrs"] = ArrayAttribute(
+            tuple([p.attributes for p in parameters])
+        )
+    order = list(entry.unit.memories)
+    outputs = [i for i, a in enumerate(attributes) if "tc.name" in a]
+    updates = [i for i, a in enumerate(attributes) if "tc.updates" in a]
+    updates.sort(key=lambda i: order.index(attributes[i]["tc.updates"]))
+    dicts = [make_dict(**attributes[i]) for i in outputs]
+    dicts += [
+        make_dict(**{"tc.updates": places[attributes[i]["tc.updates"]]})
+        for i in updates
+    ]
+    values = [results[i] for i in (*outputs, *updates)]
+    entry.builder.location = function.location
+    return close_function(function, entry.builder, values, dicts)

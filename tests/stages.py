@@ -1,0 +1,217 @@
+"""Run a module at every stage and compiled, to compare the results.
+
+Functions may have shared arguments and updates: a run returns the plain results first,
+then the final values of the arguments that are updated.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tensorc import compiler
+from tensorc.artifact import Artifact, FunctionInfo, evaluate_dim
+from tensorc.ir.attributes import make_dict
+from tensorc.ir.core import Op
+from tensorc.ir.functions import Parameter
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.numerics import Array
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.structured import Generic
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_module
+from tensorc.ir.types import ELEMENTS, TensorType
+from tensorc.ir.verifier import verify
+from tensorc.passes.base import Pass
+from tensorc.runtime import cpu
+from tensorc.runtime.function import CompiledFunction
+from tensorc.runtime.shared import Shared
+from tensorc.target import Target
+
+TARGET = compiler.host_target()
+Case = tuple[str, list[Array]]  # a function of the module, and its arguments
+
+
+def inputs(*types: TensorType) -> list[Parameter]:
+    """Return parameters of kind "input" called a0, a1, …."""
+    return [
+        Parameter(t, f"a{i}", make_dict(**{"tc.name": f"a{i}", "tc.kind": "input"}))
+        for i, t in enumerate(types)
+    ]
+
+
+def name_arguments(function: Function) -> None:
+    """Make every argument an input, as tests build functions without doors."""
+    from tensorc.ir.attributes import Array as Items
+
+    count = len(function.body.block.arguments)
+    entries = [
+        make_dict(**{"tc.name": f"a{i}", "tc.kind": "input"}) for i in range(count)
+    ]
+    function.attributes["arg_attrs"] = Items(tuple(entries))
+
+
+def tensor_results(module: Module, cases: Sequence[Case]) -> list[list[Array]]:
+    """Interpret cases at the TENSOR or STRUCTURED level."""
+    functions = {f.sym_name: f for f in module.functions}
+    outcome = []
+    for name, arguments in cases:
+        given = interpret(module, name, arguments)
+        function = functions[name]
+        marks = [function.result_info(i).get("tc.updates") for i in range(len(given))]
+        plain = [g for g, m in zip(given, marks, strict=True) if m is None]
+        new = {m: g for g, m in zip(given, marks, strict=True) if m is not None}
+        outcome.append(plain + [new[m] for m in sorted(new)])
+    return outcome
+
+
+def memory_results(
+    module: Module,
+    cases: Sequence[Case],
+    infos: Mapping[str, FunctionInfo],
+    updated: Mapping[str, Sequence[int]],
+    flat: bool,
+    planned: bool = True,
+) -> list[list[Array]]:
+    """Interpret cases at the BUFFER or (flat) LOOP level."""
+    outcome = []
+    for name, arguments in cases:
+        info = infos[name]
+        symbols = bind(info, arguments)
+        results = [
+            np.zeros([evaluate_dim(d, symbols) for d in r.shape], dtype(r.dtype))
+            for r in info.results
+        ]
+        memory = [a.copy() for a in arguments]
+        given = [a.reshape(-1) if flat else a for a in [*memory, *results]]
+        if planned:
+            size = evaluate_dim(info.arena, symbols)
+            # Poison: what is read before it is written must show.
+            given.append(np.full(size, -1, np.int8))
+        sizes = [np.array(symbols[s], np.int64) for s in info.symbols]
+        interpret(module, name, [*given, *sizes])
+        outcome.append(results + [memory[i] for i in updated[name]])
+    return outcome
+
+
+def bind(info: FunctionInfo, arguments: Sequence[Array]) -> dict[str, int]:
+    """Return the sizes of a function's symbols."""
+    symbols: dict[str, int] = {}
+    for argument, array in zip(info.arguments, arguments, strict=True):
+        for dim, size in zip(argument.shape, array.shape, strict=True):
+            if isinstance(dim, str):
+                symbols.setdefault(dim, size)
+    return symbols
+
+
+def dtype(name: str) -> "np.dtype[np.generic]":
+    return ELEMENTS[name].dtype
+
+
+def compiled_results(
+    artifact: Artifact, cases: Sequence[Case], updated: Mapping[str, Sequence[int]]
+) -> list[list[Array]]:
+    """Call cases in compiled code."""
+    library = cpu.link(artifact)
+    infos = {f.name: f for f in artifact.functions}
+    outcome = []
+    for name, arguments in cases:
+        info = infos[name]
+        shared = {
+            a.name: Shared(a.name, value)
+            for a, value in zip(info.arguments, arguments, strict=True)
+            if a.kind == "shared"
+        }
+        function = CompiledFunction(info, library, shared, {})
+        given = [
+            value
+            for a, value in zip(info.arguments, arguments, strict=True)
+            if a.kind == "input"
+        ]
+        results = function(*given)
+        listed = (
+            []
+            if results is None
+            else [*results]
+            if isinstance(results, tuple)
+            else [results]
+        )
+        new = [shared[info.arguments[i].name].get_value() for i in updated[name]]
+        outcome.append([np.asarray(r) for r in [*listed, *new]])
+    return outcome
+
+
+def updates_of(module: Module) -> dict[str, list[int]]:
+    """Return for each function the numbers of the arguments that it updates."""
+    found = {}
+    for function in module.functions:
+        count = len(function.body.block.terminator.operands)
+        marks = [function.result_info(i).get("tc.updates") for i in range(count)]
+        found[function.sym_name] = sorted(m for m in marks if isinstance(m, int))
+    return found
+
+
+def round_trip(module: Module) -> Module:
+    """Return the module printed and parsed back; the texts must agree."""
+    text = print_module(module)
+    again = parse_module(text)
+    assert isinstance(again, Module)
+    assert print_module(again) == text
+    return again
+
+
+def all_results(
+    module: Module, cases: Sequence[Case], optimize: Sequence[int] = (2,)
+) -> dict[str, list[list[Array]]]:
+    """Return the results of the cases at each stage and compiled, by stage.
+
+    Every stage is printed and parsed back before it runs, and verified.
+    """
+    outcome: dict[str, list[list[Array]]] = {}
+    updated = updates_of(module)
+    module = _advance(module, compiler.passes_to("tensor"))
+    outcome["tensor"] = tensor_results(module, cases)
+    signatures = [compiler._signature(f) for f in module.functions]
+    done = len(compiler.passes_to("tensor"))
+    module = _advance(
+        module, compiler.CPU[done : len(compiler.passes_to("structured"))]
+    )
+    outcome["structured"] = tensor_results(module, cases)
+    done = len(compiler.passes_to("structured"))
+    module = _advance(module, compiler.CPU[done : len(compiler.passes_to("buffer"))])
+    arenas = {f.sym_name: f.attributes["tc.arena"] for f in module.functions}
+    infos = {
+        s.name: FunctionInfo(
+            *(s.name, s.symbol, s.epoch_symbol, s.arguments, s.results, s.symbols),
+            s.guards,
+            compiler.dim_expr(arenas[s.name].dims[0]),  # type: ignore[union-attr]
+            (),
+        )
+        for s in signatures
+    }
+    outcome["buffer"] = memory_results(module, cases, infos, updated, flat=False)
+    done = len(compiler.passes_to("buffer"))
+    module = _advance(module, compiler.CPU[done:])
+    outcome["loop"] = memory_results(module, cases, infos, updated, flat=True)
+    functions = tuple(compiler._complete(s, module) for s in signatures)
+    text = compiler.emit_llvm(module, TARGET)
+    for level in optimize:
+        code = compiler.emit_object(text, TARGET, level)
+        artifact = Artifact("cpu", code, functions)
+        outcome[f"O{level}"] = compiled_results(artifact, cases, updated)
+    return outcome
+
+
+def _advance(module: Module, passes: Sequence[Pass]) -> Module:
+    for pass_ in passes:
+        module = pass_.run(module, TARGET)
+        verify(module, pass_.writes.value)
+    return round_trip(module)
+
+
+def kernels_of(module: Module) -> list[list[Op]]:
+    """Return the generics of each group of a STRUCTURED module."""
+    groups = [o for o in module.walk() if o.name == "tc.group"]
+    return [[o for o in g.walk() if isinstance(o, Generic)] for g in groups]
+
+
+__all__ = ["TARGET", "Target", "all_results", "inputs", "kernels_of", "name_arguments"]

@@ -1,0 +1,209 @@
+"""Every op through every stage: interpreted and compiled results agree.
+
+Exact ops agree bit for bit; what contains exp or log agrees between the last stage
+(after `expand-math`) and compiled code, and within a bound with the stages before.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from tensorc.ir.core import Value
+from tensorc.ir.functions import close_function, new_module, open_function
+from tensorc.ir.numerics import Array
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import TensorType
+from tests.samples import (
+    SAMPLES,
+    apply_op,
+    parse_type,
+    same_bits,
+    sample_values,
+    seed_of,
+)
+from tests.stages import Case, all_results, inputs
+
+Body = Callable[[TensorBuilder, list[Value]], Sequence[Value]]
+
+
+def add_function(
+    module: Module, name: str, types: Sequence[TensorType], body: Body
+) -> None:
+    function, builder = open_function(name, inputs(*types))
+    results = body(TensorBuilder(builder), function.body.block.arguments)
+    close_function(function, builder, results)
+    module.body.block.append(function)
+
+
+def check(
+    module: Module, cases: Sequence[Case], exact: bool, levels: Sequence[int] = (2,)
+) -> None:
+    outcome = all_results(module, cases, levels)
+    first = outcome["tensor"]
+    for stage, results in outcome.items():
+        for (name, _), expected, given in zip(cases, first, results, strict=True):
+            for left, right in zip(expected, given, strict=True):
+                message = f"{name} at {stage}: {left} and {right}"
+                if exact:
+                    assert same_bits(left, right), message
+                else:
+                    np.testing.assert_allclose(
+                        left, right, rtol=2e-6, atol=1e-7, err_msg=message
+                    )
+    for name, left_results in outcome.items():
+        if name.startswith("O"):
+            for a, b in zip(outcome["loop"], left_results, strict=True):
+                assert all(same_bits(x, y) for x, y in zip(a, b, strict=True)), name
+
+
+def test_every_op_agrees_at_every_stage() -> None:
+    module, cases, inexact, inexact_cases = new_module(), [], new_module(), []
+    for cls, samples in SAMPLES.items():
+        loose = cls.name in ("tc.exp", "tc.log", "tc.log_softmax")
+        for number, sample in enumerate(samples):
+            name = f"{cls.__name__}_{number}"
+            types = [parse_type(t) for t in sample.operands]
+            add_function(
+                inexact if loose else module,
+                name,
+                types,
+                lambda b, of, cls=cls, sample=sample: [apply_op(b, cls, sample, of)],  # type: ignore[misc]
+            )
+            arguments = sample_values(sample, seed_of(name))
+            (inexact_cases if loose else cases).append((name, arguments))
+    check(module, cases, exact=True, levels=(0, 2))
+    check(inexact, inexact_cases, exact=False, levels=(0, 2))
+
+
+EXTENTS = (0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 65, 1023, 1024, 1025, 2049, 5000)
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_sums_keep_their_order(element: str) -> None:
+    rng = np.random.default_rng(1)
+    module, cases = new_module(), []
+    vector, matrix = parse_type(f"{element}[B]"), parse_type(f"{element}[B, N]")
+    add_function(module, "whole", [vector], lambda b, of: [b.sum(of[0], 0)])
+    add_function(module, "rows", [matrix], lambda b, of: [b.sum(of[0], 1)])
+    add_function(module, "columns", [matrix], lambda b, of: [b.sum(of[0], 0)])
+    add_function(
+        module, "largest", [matrix], lambda b, of: [b.max(of[0], 0), b.max(of[0], 1)]
+    )
+    dtype = vector.element.dtype
+    for extent in EXTENTS:
+        cases.append(("whole", [rng.standard_normal(extent).astype(dtype)]))
+    for shape in (
+        (3, 5),
+        (5, 3),
+        (1, 17),
+        (17, 1),
+        (40, 33),
+        (1030, 3),
+        (3, 1030),
+        (0, 3),
+        (3, 0),
+    ):
+        array = rng.standard_normal(shape).astype(dtype)
+        cases += [("rows", [array]), ("columns", [array]), ("largest", [array])]
+    check(module, cases, exact=True)
+
+
+def test_sums_of_static_extents_keep_their_order() -> None:
+    rng = np.random.default_rng(2)
+    module, cases = new_module(), []
+    for extent in EXTENTS:
+        types = [parse_type(f"f32[{extent}, 3]")]
+        name = f"sum_{extent}"
+        add_function(
+            module, name, types, lambda b, of: [b.sum(of[0], 0), b.sum(of[0], 1)]
+        )
+        cases.append((name, [rng.standard_normal((extent, 3)).astype("f4")]))
+    check(module, cases, exact=True)
+
+
+def test_a_sum_of_negative_zeros_is_negative_zero_and_of_nothing_zero() -> None:
+    module = new_module()
+    add_function(
+        module, "total", [parse_type("f32[B]")], lambda b, of: [b.sum(of[0], 0)]
+    )
+    cases: list[Case] = [
+        ("total", [np.full(n, -0.0, np.float32)]) for n in (0, 1, 20, 1030)
+    ]
+    check(module, cases, exact=True)
+
+
+@pytest.mark.parametrize("element", ["f32", "f64", "i64"])
+def test_products_of_all_sizes(element: str) -> None:
+    rng = np.random.default_rng(3)
+    module, cases = new_module(), []
+    lhs, rhs = parse_type(f"{element}[M, K]"), parse_type(f"{element}[K, N]")
+    add_function(module, "plain", [lhs, rhs], lambda b, of: [b.matmul(*of)])
+    add_function(
+        module,
+        "left",
+        [parse_type(f"{element}[K, M]"), rhs],
+        lambda b, of: [b.matmul(b.transpose(of[0], (1, 0)), of[1])],
+    )
+    add_function(
+        module,
+        "right",
+        [lhs, parse_type(f"{element}[N, K]")],
+        lambda b, of: [b.matmul(of[0], b.transpose(of[1], (1, 0)))],
+    )
+    dtype = lhs.element.dtype
+    for m, k, n in (
+        (1, 1, 1),
+        (5, 8, 3),
+        (13, 7, 17),
+        (49, 5, 50),
+        (3, 0, 4),
+        (0, 3, 2),
+        (4, 3, 0),
+        (2, 515, 3),
+    ):
+        a, b = _numbers(rng, (m, k), dtype), _numbers(rng, (k, n), dtype)
+        cases += [
+            ("plain", [a, b]),
+            ("left", [np.ascontiguousarray(a.T), b]),
+            ("right", [a, np.ascontiguousarray(b.T)]),
+        ]
+    check(module, cases, exact=True)
+
+
+def _numbers(rng: np.random.Generator, shape: tuple[int, ...], dtype: object) -> Array:
+    if np.issubdtype(np.dtype(dtype), np.integer):  # type: ignore[arg-type]
+        return rng.integers(-9, 9, shape)
+    return rng.standard_normal(shape).astype(dtype)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("columns", [1, 3, 10, 16, 17, 50])
+def test_products_of_static_columns(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    module = new_module()
+    types = [
+        parse_type("f32[B, 20]"),
+        parse_type(f"f32[20, {columns}]"),
+        parse_type(f"f32[{columns}]"),
+    ]
+
+    def layer(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
+        x, w, bias = of
+        z = b.matmul(x, w)
+        shifted = b.add(z, b.broadcast(bias, z.type.shape, (1,)))  # type: ignore[union-attr]
+        return [shifted, b.max(shifted, 1), b.sum(b.mul(shifted, z), 0)]
+
+    add_function(module, "layer", types, layer)
+    cases: list[Case] = [
+        (
+            "layer",
+            [
+                rng.standard_normal((rows, 20)).astype("f4"),
+                rng.standard_normal((20, columns)).astype("f4"),
+                rng.standard_normal(columns).astype("f4"),
+            ],
+        )
+        for rows in (0, 1, 11, 12, 13, 47, 48, 49, 100)
+    ]
+    check(module, cases, exact=True)
