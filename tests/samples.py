@@ -251,7 +251,7 @@ def _values(
         low = 0 if type_.element.is_unsigned else -size
         return rng.integers(low, size, shape).astype(type_.element.dtype)
     # No two numbers are equal, in one operand or in two.
-    distinct: Floats = (rng.permutation(count) - count / 2 + 0.3 * place + 0.1) * 0.25
+    distinct = (rng.permutation(count) - count / 2 + 0.3 * place + 0.1) * 0.25
     by_kind: dict[str, Callable[[Floats], Floats]] = {
         "": lambda v: v,
         "small": lambda v: v / 4,
@@ -259,7 +259,8 @@ def _values(
         "nonzero": lambda v: np.sign(v) * (np.abs(v) + 0.5),
         "binary": lambda v: np.round(v * 8) / 8,
     }
-    return np.asarray(by_kind[kind](distinct).reshape(shape), type_.element.dtype)
+    values = by_kind[kind](distinct.astype(np.float64)).reshape(shape)
+    return np.asarray(values, type_.element.dtype)
 
 
 Body = Callable[[TensorBuilder, list[Value]], Sequence[Value]]

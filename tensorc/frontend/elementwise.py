@@ -68,12 +68,14 @@ def _or(left: object, right: object) -> bool:
 
 
 def _power(base: float, exponent: float) -> float | int:
+    result: complex
     if isinstance(base, int) and isinstance(exponent, int):
         if base.bit_length() * abs(exponent) > MAX_BITS:
             raise OverflowError
-        return base**exponent
-    result = base**exponent
-    if isinstance(result, complex):
+        result = base**exponent
+    else:
+        result = base**exponent
+    if isinstance(result, complex) and not isinstance(result, float | int):
         raise ValueError
     return result
 

@@ -441,13 +441,14 @@ PRELUDE: Mapping[str, Composite] = {
 
 # Names of the language whose ops do not exist yet.
 NOT_YET = frozenset(
-    """abs sign tanh sinh cosh sin cos tan arcsin arccos arctan arctan2 sigmoid softplus
-    gelu silu erf erfc log1p expm1 logaddexp logsumexp reciprocal floor ceil round trunc
-    clip isnan isfinite bit_and bit_or bit_xor prod var std norm argmin cumsum cumprod
-    sort argsort topk searchsorted swapaxes moveaxis expand_dims squeeze concatenate
-    stack split tile repeat pad flip roll take take_along_axis eye linspace tri tril
-    triu zeros_like ones_like full_like outer tensordot einsum
-    binary_cross_entropy conv1d conv2d conv3d max_pool avg_pool dropout jvp vjp jacobian hessian stop_gradient
-    custom_gradient remat scan cond while_loop vmap vectorize uniform normal bernoulli
+    """abs sign tanh sinh cosh sin cos tan arcsin arccos arctan arctan2 sigmoid
+    softplus gelu silu erf erfc log1p expm1 logaddexp logsumexp reciprocal floor
+    ceil round trunc clip isnan isfinite bit_and bit_or bit_xor prod var std
+    norm argmin cumsum cumprod sort argsort topk searchsorted swapaxes moveaxis
+    expand_dims squeeze concatenate stack split tile repeat pad flip roll take
+    take_along_axis eye linspace tri tril triu zeros_like ones_like full_like
+    outer tensordot einsum binary_cross_entropy conv1d conv2d conv3d max_pool
+    avg_pool dropout jvp vjp jacobian hessian stop_gradient custom_gradient
+    remat scan cond while_loop vmap vectorize uniform normal bernoulli
     categorical permutation glorot he lecun orthogonal params""".split()  # noqa: SIM905
 )

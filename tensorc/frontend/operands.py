@@ -284,7 +284,7 @@ def exact_array(
         values = float(values)
     array = np.asarray(values)
     if element.is_integer and np.issubdtype(array.dtype, np.integer) and array.size:
-        limits = np.iinfo(element.dtype)
+        limits = np.iinfo(str(element.dtype))
         for extreme in (int(array.min()), int(array.max())):
             if not int(limits.min) <= extreme <= int(limits.max):
                 raise number_error(b, f"{extreme} does not fit {name}")

@@ -18,11 +18,15 @@ from tensorc.ir.numerics import CONTRACTION_BLOCK
 from tensorc.ir.ops import arith, memory
 from tensorc.ir.ops.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.structured import Generic
-from tensorc.ir.types import element_type
+from tensorc.ir.types import Element, element_type
 from tensorc.passes.generics import space
 from tensorc.passes.lanes import Storage
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Rows
+from tensorc.target import Target
+
+
+TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides a chunk of 48 rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,18 @@ class Matrix:
     column: Value
 
 
-def tile_heights(columns: Dim) -> tuple[int, ...]:
-    """Return the heights of tiles to use, the largest first, for so many columns."""
-    narrow = isinstance(columns, int) and columns <= 16
-    return (12, 4, 1) if narrow else (8, 1)
+def tile_size(columns: Dim, element: Element, target: Target) -> tuple[int, int]:
+    """Return rows and columns of the tile for so many columns of the result.
 
-
-def tile_width(columns: Dim) -> int:
-    """Return the width of tiles to use: 16 columns, or 48 where there are more."""
-    return 16 if isinstance(columns, int) and columns <= 16 else 48
+    The tile fills the vector registers: of 16 (32 with 512-bit vectors) one holds an
+    element of a and as many as the tile is wide hold a row of b.
+    """
+    registers = 32 if target.vector_bits >= 512 else 16
+    lanes = target.vector_bits // element.bits
+    narrow = isinstance(columns, int) and columns <= lanes
+    vectors = 1 if narrow else registers // 16 + 1
+    limit = (registers - vectors - 1) // vectors
+    return max(h for h in TILE_ROWS if h <= limit), vectors * lanes
 
 
 def emit_contraction(
@@ -59,10 +66,11 @@ def emit_contraction(
         for v, map_, pair in zip(op.operands, op.maps, axes, strict=True)
     )
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
-    width = tile_width(extents[n])
+    element = element_type(c.memref.type)
+    rows_at_once, width = tile_size(extents[n], element, rows.target)
     _zero_if_empty(k, depth, c, first, last, columns)
     start = first
-    for height in tile_heights(extents[n]):
+    for height in _heights(rows_at_once):
         stop = _last_multiple(k, start, last, height)
         with (
             k.loop(start, stop, height) as row,
@@ -74,6 +82,11 @@ def emit_contraction(
                 places = (row.index, at.index, block.index)
                 _tile(k, (a, b, c), places, (count, left), (height, width))
         start = stop
+
+
+def _heights(tallest: int) -> list[int]:
+    """Return the tile heights to use, the tallest first; 1 takes what is left."""
+    return [h for h in dict.fromkeys((tallest, min(tallest, 4), 1))]
 
 
 def _last_multiple(k: LoopBuilder, start: Value, last: Value, height: int) -> Value:

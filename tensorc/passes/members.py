@@ -20,6 +20,7 @@ from tensorc.passes.accumulate import Combiner, scratch
 from tensorc.passes.generics import combiner, reads, space
 from tensorc.passes.lanes import Rep, Storage
 from tensorc.passes.loop_builder import LANES, LoopBuilder
+from tensorc.target import Target
 
 
 @dataclass(eq=False)
@@ -81,6 +82,7 @@ class Rows:
     """The state of emitting one group's rows."""
 
     k: LoopBuilder
+    target: Target
     members: list[Member]
     shapes: dict[Value, tuple[Dim, ...]]
     storages: dict[Value, Storage]

@@ -48,6 +48,7 @@ class Entry:
     function: Function
     k: LoopBuilder
     module: Block
+    target: Target
     flat: dict[Value, Value] = field(default_factory=dict)
     shapes: dict[Value, Shape] = field(default_factory=dict)
     symbols: dict[str, Value] = field(default_factory=dict)
@@ -78,14 +79,16 @@ def elements(shape: Shape) -> Dim:
     return count
 
 
-def lower_function(function: Function, module: Block) -> None:
+def lower_function(function: Function, module: Block, target: Target) -> None:
     """Lower one function; its kernels are appended to the module, then itself."""
     old = function.body.block
     new = Block(parent=function.body)
     names = function.attributes["tc.symbols"]
     assert isinstance(names, Array)
     symbols: dict[str, Value] = {}
-    entry = Entry(function, LoopBuilder(new, symbols), module, symbols=symbols)
+    entry = Entry(
+        function, LoopBuilder(new, symbols), module, target, symbols=symbols
+    )
     shapes = function.attributes["tc.shapes"]
     assert isinstance(shapes, Array)
     known = iter(shapes.items)
@@ -263,7 +266,7 @@ def _group_kernel(entry: Entry, op: Group) -> None:
     members = [
         make_member(g, known, op.outer) for g in generics if g is not contraction
     ]
-    rows = Rows(k, members, known, storages, private)
+    rows = Rows(k, entry.target, members, known, storages, private)
     assign_levels(rows)
     place_private(rows)
     first = make_member(generics[0], known, op.outer)
@@ -355,7 +358,7 @@ def run(module: Module, target: Target) -> Module:
     block = module.body.block
     block.ops = []
     for function in functions:
-        lower_function(function, block)
+        lower_function(function, block, target)
     return module
 
 

@@ -1,21 +1,23 @@
-"""Random programs on nasty values: passes that are exact keep every bit."""
+"""Random programs on nasty values: passes that are exact keep every bit.
+
+Every intermediate value is returned, so that no later op can hide a wrong one.
+"""
 
 import numpy as np
 import pytest
 
-from tests.passes.test_rules import nasty
-from tests.samples import CPU, Body, build_module, grad, run, same_bits, total
-
 from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F32
 from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE
 from tensorc.passes.simplify import SIMPLIFY
+from tests.passes.test_rules import nasty
+from tests.samples import CPU, Body, build_module, grad, run, same_bits, total
 
 N = symbol("N")
 NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.25, 3.0, np.inf, np.nan, 1e30)
@@ -26,9 +28,9 @@ BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
 def random_step(b: TensorBuilder, pool: list[Value], rng: np.random.Generator) -> Value:
     """Return a value of type f32[N, 3] made of earlier ones."""
     x, y = (pool[i] for i in rng.integers(0, len(pool), 2))
-    kind = rng.integers(0, 9)
+    kind = rng.integers(0, 12)
     if kind == 0:
-        return b.full_like(x, float(rng.choice(NUMBERS)))
+        y = b.full_like(x, float(rng.choice(NUMBERS)))
     if kind == 1:
         return getattr(b, rng.choice(UNARY))(x)
     if kind == 2:
@@ -56,7 +58,7 @@ def random_body(seed: int, steps: int) -> Body:
         pool = list(arguments)
         for _ in range(steps):
             pool.append(random_step(b, pool, rng))
-        return pool[-3:]
+        return pool[len(arguments) :]
 
     return body
 
@@ -85,7 +87,7 @@ def test_exact_passes_keep_every_bit(seed):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_exact_passes_before_cse_and_after_autodiff_keep_gradients(seed):
+def test_exact_passes_after_autodiff_keep_every_bit(seed):
     def body(b: TensorBuilder, arguments: list[Value]) -> list[Value]:
         def cost(b: TensorBuilder, wrt: list[Value]) -> Value:
             return total(b, random_body(seed, 10)(b, wrt)[-1])
@@ -95,18 +97,6 @@ def test_exact_passes_before_cse_and_after_autodiff_keep_gradients(seed):
     types = ["f32[N, 3]"] * 2
     arguments = arguments_for(seed)
     expected = run(after(build_module(types, body), AUTODIFF), arguments)
-    module = after(build_module(types, body), CSE, AUTODIFF, SIMPLIFY, CSE, DCE)
-    # CSE before autodiff adds cotangents in another order, so only the shapes and the
-    # types of the first are compared; after autodiff every bit is.
-    for left, right in zip(expected, run(module, arguments), strict=True):
-        assert (left.shape, left.dtype) == (right.shape, right.dtype)
     module = after(build_module(types, body), AUTODIFF, SIMPLIFY, CSE, DCE)
     for left, right in zip(expected, run(module, arguments), strict=True):
         assert same_bits(left, right)
-
-
-def test_shapes_of_programs_are_symbolic():
-    module = build_module(["f32[N, 3]"] * 2, random_body(0, 5))
-    (function,) = module.functions
-    returned = function.body.block.terminator.operands[0]
-    assert tensor_type(returned).shape == (N, 3)

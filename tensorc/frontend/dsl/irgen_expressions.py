@@ -37,6 +37,7 @@ from tensorc.frontend.elementwise import elementwise
 from tensorc.frontend.indexing import At, Index, NewAxis, Part, Rest, take
 from tensorc.frontend.library import NOT_YET, PRELUDE, matmul, transpose
 from tensorc.frontend.operands import (
+    Array,
     Literal,
     Operand,
     Scalar,
@@ -296,7 +297,7 @@ def list_(frame: Frame, node: ast.List) -> Known:
     return Literal(array)
 
 
-def _list_element(frame: Frame, node: ast.Expression) -> np.ndarray:  # type: ignore[type-arg]
+def _list_element(frame: Frame, node: ast.Expression) -> Array:
     value = frame.evaluate(node)
     if isinstance(value, Literal):
         return value.values

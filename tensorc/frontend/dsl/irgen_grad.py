@@ -24,13 +24,11 @@ from tensorc.frontend.dsl.irgen_errors import (
 from tensorc.frontend.dsl.values import (
     Known,
     MemoryRef,
-    Scalar,
-    Tensor,
     Text,
     TupleValue,
     describe,
 )
-from tensorc.frontend.operands import broadcast, constant
+from tensorc.frontend.operands import Scalar, Tensor, broadcast, constant
 from tensorc.ir.core import Op, Value, clone_op
 from tensorc.ir.ops.control import Grad, Yield
 from tensorc.ir.ops.shape import Size

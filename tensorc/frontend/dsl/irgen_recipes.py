@@ -16,11 +16,10 @@ from tensorc.frontend.dsl.program import CallValue, FunctionRef, PlainValue, Rec
 from tensorc.frontend.dsl.values import (
     Broken,
     FunctionValue,
-    Literal,
-    Scalar,
     Text,
     describe,
 )
+from tensorc.frontend.operands import Literal, Scalar
 from tensorc.ir.dims import Poly
 
 FIT_OPTIONS = (

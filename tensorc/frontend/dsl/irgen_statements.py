@@ -28,10 +28,9 @@ from tensorc.frontend.dsl.values import (
     Known,
     MemoryRef,
     NothingValue,
-    Tensor,
     TupleValue,
 )
-from tensorc.frontend.operands import Scalar
+from tensorc.frontend.operands import Scalar, Tensor
 from tensorc.ir.dims import Dim, Poly
 
 

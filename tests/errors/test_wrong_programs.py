@@ -1,0 +1,63 @@
+"""Wrong programs: each comment `#! CODE column: words` is an error of its line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tensorc.diagnostics import render
+from tests.frontend.irgen_helpers import diagnostics
+
+PROGRAMS = sorted(Path(__file__).parent.glob("*.tc"))
+EXPECTED = re.compile(r"#! (TC\d+) (\d+): (.*)$")
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)
+def test_messages_and_places(path):
+    text = path.read_text()
+    expected = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = EXPECTED.search(line)
+        if match:
+            expected.append((match[1], number, int(match[2]), match[3].strip()))
+    found = diagnostics(text)
+    shown = "\n".join(render(d, {"test.tc": text}) for d in found)
+    assert len(found) == len(expected), shown
+    for diagnostic, (code, line, column, words) in zip(found, expected, strict=True):
+        place = diagnostic.location
+        where = (diagnostic.code, place.line, place.column)
+        assert where == (code, line, column), shown
+        said = [diagnostic.message, *diagnostic.hints]
+        said += [label.text for label in diagnostic.labels]
+        for part in words.split(" & "):
+            assert any(part in s for s in said), f"{part!r} not in\n{shown}"
+        assert diagnostic.message[0].islower() or diagnostic.message[0] in "`.0123456789"
+        assert not diagnostic.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("lrr", "1", "no setting `lrr`"),
+        ("epoch", "1", "no setting `epoch`"),
+        ("lr", "W", "a hyper is a number"),
+        ("lr", "1 / 0", "division by zero"),
+        ("epochs", "0", "`epochs` is a positive integer"),
+        ("step", "f", "`step` names a step, `f` is not one"),
+        ("stop", "patiense(3)", "`stop` is one of `patience(...)`"),
+    ],
+)
+def test_wrong_settings(name, value, words):
+    text = """hyper lr = 0.1
+param W: float = 0
+fn f(x: float) = x * lr
+step s(x: float) { W <- x }
+fit { data = mnist("d")  step = s }
+"""
+    (found,) = diagnostics(text, **{name: value})
+    assert words in found.message
+    assert found.location.file in ("--set", "test.tc")
+    if name in ("lrr", "epoch"):
+        assert "did you mean" in found.hints[0]
+    if name == "stop":
+        assert found.hints == ("did you mean `patience`?",)

@@ -1,0 +1,60 @@
+"""Run functions of `.tc` texts through the interpreter."""
+
+import numpy as np
+
+from tensorc.errors import TensorcError
+from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.dsl.parser import parse, parse_expression
+from tensorc.frontend.dsl.program import Program
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.types import TensorType
+from tensorc.passes.autodiff import AUTODIFF
+from tensorc.target import Target
+
+
+def program(text, **settings) -> Program:
+    given = {name: parse_expression(value) for name, value in settings.items()}
+    return generate(parse(text, "test.tc"), given)
+
+
+def diagnostics(text, **settings):
+    """Return all diagnostics of a text: of its declarations, then of its functions."""
+    try:
+        program(text, **settings).emit()
+    except TensorcError as error:
+        return list(error.diagnostics)
+    return []
+
+
+def run(source, name, *inputs, memory=None):
+    """Call a function; returns its results and the new memory by name."""
+    p = source if isinstance(source, Program) else program(source)
+    module = AUTODIFF.run(p.emit([name]), Target("cpu"))
+    (function,) = module.functions
+    given = iter(inputs)
+    held = {m.name: m.initial for m in p.memories} | (memory or {})
+    names, arguments = [], []
+    for i, argument in enumerate(function.body.block.arguments):
+        info = function.argument_info(i)
+        names.append(info.get("tc.name"))
+        kind = info.get("tc.kind")
+        value = {"shared": held, "hyper": p.hypers}.get(kind, {}).get(names[-1])
+        value = next(given) if kind == "input" else value
+        assert isinstance(argument.type, TensorType)
+        arguments.append(np.asarray(value, argument.type.element.dtype))
+    results = interpret(module, name, arguments)
+    outputs, updates = [], {}
+    for i, result in enumerate(results):
+        place = function.result_info(i).get("tc.updates")
+        if place is None:
+            outputs.append(result)
+        else:
+            updates[names[place]] = result
+    return outputs, updates
+
+
+def value(expression, formals="", *inputs, memory=""):
+    """Return the value of an expression over typed arguments."""
+    text = f"{memory}\nfn f({formals}) = {expression}"
+    (result,), _ = run(text, "f", *inputs)
+    return result
