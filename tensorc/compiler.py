@@ -42,11 +42,11 @@ from tensorc.passes.to_structured import TO_STRUCTURED
 from tensorc.target import Target
 
 CPU: tuple[Pass, ...] = (
+    CSE,  # a softmax whose parts are spelled twice is recognised only when merged
     STABILIZE,  # before autodiff: the derivative of the stable form is stable
     AUTODIFF,
     SIMPLIFY,
     CSE,  # merges the forward part of each derivative with the program's own
-    SIMPLIFY,  # what became equal may now cancel
     DCE,
     TO_STRUCTURED,
     FUSE,
@@ -179,7 +179,15 @@ def _signature(function: Function) -> FunctionInfo:
     name = function.sym_name
     epoch = f"{name}__epoch"
     return FunctionInfo(
-        name, name, epoch, tuple(arguments), tuple(results), tuple(symbols), guards, 0, ()
+        name,
+        name,
+        epoch,
+        tuple(arguments),
+        tuple(results),
+        tuple(symbols),
+        guards,
+        0,
+        (),
     )
 
 

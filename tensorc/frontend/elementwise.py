@@ -38,6 +38,7 @@ from tensorc.ir.ops import elementwise as ops
 from tensorc.ir.types import F64, I1, Element, element_of
 
 MAX_BITS = 1024  # of an integer while compiling
+MAX_TERMS = 256  # of a size's polynomial
 MAX_POWER = 64  # the largest exponent that is written out as products
 
 Fold = Callable[..., "bool | int | float"]
@@ -203,7 +204,10 @@ def _fold_sizes(b: Emitter, name: str, known: Sequence[Known]) -> Known:
         return None
     if name in ("floordiv", "mod") and dims[1] == 0:
         raise number_error(b, f"division by zero: {dims[0]} {FUNCTIONS[name].sign} 0")
-    return fold(*dims)
+    result = fold(*dims)
+    if isinstance(result, Poly) and len(result.terms) > MAX_TERMS:
+        raise number_error(b, "the formula of a size is too long")
+    return result
 
 
 def compare_sizes(name: str, left: Dim, right: Dim) -> bool | None:
@@ -264,7 +268,7 @@ def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
     cls = _op_class(b, name, element)
     all_weak = all(not isinstance(o, Tensor) or o.weak for o in operands)
     values = [materialize(b, o, element) for o in operands]
-    values = broadcast_together(b, values, spec.sign or name)
+    values = broadcast_together(b, values, f"`{spec.sign}`" if spec.sign else name)
     if cls is ops.Compare:
         result = b.builder.value(cls, *values, predicate=spec.predicate)
     else:
@@ -311,7 +315,8 @@ def _op_class(b: Emitter, name: str, element: Element) -> type[Op]:
 def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
     """Write out the powers that ops express exactly."""
     known = exponent.number if isinstance(exponent, Scalar) else None
-    if not isinstance(known, int | float) or getattr(exponent, "source", None):
+    # A hyper as an exponent is its number while compiling: there is no op for others.
+    if not isinstance(known, int | float):
         raise unsupported(b, "`**` with an exponent that is not a plain number")
     x = base if isinstance(base, Tensor) else strong(b, base)
     element = common_element(b, [x, exponent])

@@ -92,7 +92,8 @@ def _per_axis(
     rank = x.type.rank
     named = sum(isinstance(i, Part | At | Tensor) for i in indices)
     if named > rank:
-        message = f"{named} indices for {spell_type(x.type)}, which has rank {rank}"
+        plural = "index" if named == 1 else "indices"
+        message = f"{named} {plural} for {spell_type(x.type)}, which has rank {rank}"
         raise index_error(b, message)
     dots = [i for i, item in enumerate(indices) if isinstance(item, Rest)]
     if len(dots) > 1:

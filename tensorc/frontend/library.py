@@ -159,11 +159,18 @@ def _reduce(
     axes = normal_axes(b, axis, len(shape))
     t = TensorBuilder(b.builder)
     for i in reversed(axes):
+        if reducer is not TensorBuilder.sum:
+            _require_elements(b, shape, i)
         value = reducer(t, value, i)
     if keepdims:
         kept: Shape = tuple(1 if i in axes else d for i, d in enumerate(shape))
         value = t.reshape(value, kept)
     return Tensor(value)
+
+
+def _require_elements(b: Emitter, shape: Shape, axis: int) -> None:
+    if shape[axis] == 0:
+        raise size_error(b, f"axis {axis} of {spell_shape(shape)} has no elements")
 
 
 # Elementwise
@@ -226,16 +233,17 @@ def _product(dims: Sequence[Dim]) -> Dim:
     return result
 
 
-def transpose(b: Emitter, x: Operand, axes: Sequence[int] | None = None) -> Operand:
+def transpose(b: Emitter, x: Operand, axes: Axes = None) -> Operand:
     """Reorder the axes; without `axes`, reverse them."""
     tensor = strong(b, x)
     rank = tensor.type.rank
     if axes is None:
         order = list(range(rank))[::-1]
     else:
-        order = [a + rank if a < 0 else a for a in axes]
+        given = (axes,) if isinstance(axes, int) else tuple(axes)
+        order = [a + rank if a < 0 else a for a in given]
         if sorted(order) != list(range(rank)):
-            message = f"transpose needs each of {rank} axes once, got {tuple(axes)}"
+            message = f"transpose needs each of {rank} axes once, got {given}"
             raise size_error(b, message)
     if order == list(range(rank)):
         return tensor
@@ -349,6 +357,7 @@ def log_softmax(b: Emitter, x: Operand, axis: int = -1) -> Operand:
     """Return the logarithm of the softmax."""
     tensor = as_float(b, x)
     place = _softmax_axis(b, tensor, axis, "log_softmax")
+    _require_elements(b, b.shape(tensor), place)
     return Tensor(TensorBuilder(b.builder).log_softmax(tensor.value, place))
 
 
@@ -399,6 +408,8 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
     if not labels.type.element.is_integer:
         message = f"one_hot: labels are integers, got {spell_type(labels.type)}"
         raise type_error(b, message)
+    if isinstance(n, int) and n < 0:
+        raise size_error(b, f"one_hot: the number of classes is negative: {n}")
     shape = (*b.shape(labels), n)
     t = TensorBuilder(b.builder)
     classes = t.iota(shape, len(shape) - 1, I64)

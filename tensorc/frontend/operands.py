@@ -8,7 +8,7 @@ float where numpy goes to float64 only because an operand was integral.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,6 +36,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 KINDS = ("bool", "int", "float")
 _DEFAULTS = {"bool": I1, "int": I64}
 _WIDEST = {"bool": I1, "int": I64, "float": F64}
+_NO_OP = ("floordiv", "mod")
 _COMPOUND_OPS = {"min": Minimum, "max": Maximum}
 
 
@@ -97,6 +98,8 @@ class Emitter:
     size: Callable[[str], Value]
     compute: "Callable[[Emitter, str, Sequence[Operand]], Operand]"
     default_float: Element = F32
+    # Formulas of numbers that were computed already, by identity: they may share parts.
+    formulas: dict[int, tuple[Apply, Tensor]] = field(default_factory=dict)
 
     @property
     def location(self) -> Location:
@@ -230,7 +233,7 @@ def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
         return cast(b, operand.value, element)
     if isinstance(operand, Literal):
         return constant(b, operand.values, element)
-    if operand.source is None:
+    if operand.source is None or _only_known(operand):
         known = operand.number
         assert known is not None
         if isinstance(known, Poly):
@@ -241,6 +244,12 @@ def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
     if isinstance(operand.source, str):
         return cast(b, b.hyper(operand.source), element)
     return cast(b, _compute(b, operand.source).value, element)
+
+
+def _only_known(operand: Scalar) -> bool:
+    """Tell formulas that no op computes: they are what they are while compiling."""
+    source, plain = operand.source, isinstance(operand.number, bool | int | float)
+    return plain and isinstance(source, Apply) and source.function in _NO_OP
 
 
 def strong(b: Emitter, operand: Operand) -> Tensor:
@@ -259,9 +268,18 @@ def weak(b: Emitter, operand: Operand) -> Tensor:
 
 
 def _compute(b: Emitter, formula: Apply) -> Tensor:
-    result = b.compute(b, formula.function, [weak(b, o) for o in formula.operands])
+    if id(formula) in b.formulas:
+        return b.formulas[id(formula)][1]
+    # Plain numbers stay what they are: an exponent must be known.
+    operands = [o if _is_plain(o) else weak(b, o) for o in formula.operands]
+    result = b.compute(b, formula.function, operands)
     assert isinstance(result, Tensor)
+    b.formulas[id(formula)] = formula, result
     return result
+
+
+def _is_plain(operand: Scalar) -> bool:
+    return operand.source is None and not isinstance(operand.number, Poly)
 
 
 def constant(

@@ -149,7 +149,9 @@ def single_block() -> tuple[Region, Block]:
     return region, block
 
 
-def clone_op(op: Op, values: dict[Value, Value], location: Location | None = None) -> Op:
+def clone_op(
+    op: Op, values: dict[Value, Value], location: Location | None = None
+) -> Op:
     """Copy an op and its regions; operands are looked up in `values`, which grows.
 
     Values that `values` lacks are kept: they are defined outside of what is copied.

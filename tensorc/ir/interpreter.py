@@ -110,15 +110,15 @@ class _Frame:
         evaluate_op = getattr(op, "evaluate", None)
         if evaluate_op is None:
             raise InternalError(f"{op.name} has no meaning here: run its pass first")
+        attributes = op.attributes
+        declared = {n: attributes[n] for n in op.attribute_names if n in attributes}
         self.stack.append(op)
         try:
-            given = evaluate_op(self, *operands, **op.attributes)
+            given = evaluate_op(self, *operands, **declared)
         finally:
             self.stack.pop()
         results: Sequence[Array] = given if isinstance(given, tuple) else (given,)
-        return [
-            _as_declared(v, r) for v, r in zip(results, op.results, strict=True)
-        ]
+        return [_as_declared(v, r) for v, r in zip(results, op.results, strict=True)]
 
 
 def _as_declared(value: Array, result: Value) -> Array:

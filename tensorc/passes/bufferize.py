@@ -30,8 +30,9 @@ from tensorc.ir.ops.structured import (
 )
 from tensorc.ir.types import INDEX, MemRefType, TensorType
 from tensorc.passes.base import Level, Pass
-from tensorc.passes.generics import is_contraction
+from tensorc.passes.generics import is_contraction, tensor_space
 from tensorc.passes.structured_builder import size
+from tensorc.passes.tiles import panel_columns
 from tensorc.target import Target
 
 ROW_BYTES = 8192  # what a row of a kernel may keep in scratch
@@ -42,6 +43,7 @@ class Buffers:
     """The state of one function: which memory holds a tensor."""
 
     b: Builder
+    target: Target
     memory: dict[Value, Value] = field(default_factory=dict)
     given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
 
@@ -75,12 +77,12 @@ def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
     return value
 
 
-def bufferize_function(function: Function) -> None:
+def bufferize_function(function: Function, target: Target) -> None:
     """Bufferize one function in place."""
     old = function.body.block
     names = function_symbols(function)
     new = Block(parent=function.body)
-    state = Buffers(Builder(new, constraints_of(function)))
+    state = Buffers(Builder(new, constraints_of(function)), target)
     for argument in old.arguments:
         type_ = memref_of(tensor_of(argument))
         state.memory[argument] = new.add_argument(type_, argument.hint)
@@ -150,7 +152,7 @@ def _group(state: Buffers, op: Op) -> None:
     yielded = block.terminator.operands
     b = state.b
     region, inner = single_block()
-    body = Buffers(Builder(inner, b.constraints))
+    body = Buffers(Builder(inner, b.constraints), state.target)
     operands: list[Value] = []
     shapes: list[Attribute] = []
 
@@ -179,7 +181,10 @@ def _group(state: Buffers, op: Op) -> None:
         with body.b.at(member.location):
             _member(body, member)
     body.b.create(control.Yield)
-    b.create(
+    panel = _panel(op, state.target)
+    if panel is not None:
+        pass_in(allocate(b, panel, "panel"), panel, "panel")
+    group = b.create(
         control.Group,
         *operands,
         types=[],
@@ -187,6 +192,20 @@ def _group(state: Buffers, op: Op) -> None:
         outer=op.outer,
         shapes=Array(tuple(shapes)),
     )
+    if panel is not None:
+        group.attributes["tc.panel"] = len(operands) - 1
+
+
+def _panel(op: control.Group, target: Target) -> TensorType | None:
+    """Return the type of the scratch that the group's contraction wants, if any."""
+    for member in op.body.block.ops:
+        if isinstance(member, Generic) and is_contraction(member):
+            extents = tensor_space(member)
+            width = panel_columns(member, extents[-2], target)
+            if width is not None:
+                element = tensor_of(member.results[0]).element
+                return TensorType((extents[-1], width), element)
+    return None
 
 
 def _fits_in_row(value: Value, outer: int) -> bool:
@@ -277,7 +296,7 @@ _RULES = {
 def run(module: Module, target: Target) -> Module:
     """Bufferize all functions."""
     for function in module.functions:
-        bufferize_function(function)
+        bufferize_function(function, target)
     return module
 
 

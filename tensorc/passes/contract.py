@@ -13,20 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import CONTRACTION_BLOCK
 from tensorc.ir.ops import arith, memory
 from tensorc.ir.ops.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.structured import Generic
-from tensorc.ir.types import Element, element_type
+from tensorc.ir.types import element_type
+from tensorc.passes.accumulate import scratch
 from tensorc.passes.generics import space
-from tensorc.passes.lanes import Storage
+from tensorc.passes.lanes import Counter, Point, Storage, Uniform, read, write
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Rows
-from tensorc.target import Target
-
-
-TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides a chunk of 48 rows
+from tensorc.passes.tiles import reads_along_rows, tile_heights, tile_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +36,33 @@ class Matrix:
     column: Value
 
 
-def tile_size(columns: Dim, element: Element, target: Target) -> tuple[int, int]:
-    """Return rows and columns of the tile for so many columns of the result.
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A micro-kernel's schedule (see `tc.gemm_tile`)."""
 
-    The tile fills the vector registers: of 16 (32 with 512-bit vectors) one holds an
-    element of a and as many as the tile is wide hold a row of b.
-    """
-    registers = 32 if target.vector_bits >= 512 else 16
-    lanes = target.vector_bits // element.bits
-    narrow = isinstance(columns, int) and columns <= lanes
-    vectors = 1 if narrow else registers // 16 + 1
-    limit = (registers - vectors - 1) // vectors
-    return max(h for h in TILE_ROWS if h <= limit), vectors * lanes
+    rows: int
+    width: int
+    padded: bool = False
+
+
+def emit_panel(rows: Rows, op: Generic) -> None:
+    """Copy the right side of a contraction to the panel, its rows padded with 0."""
+    k = rows.k
+    if rows.panel is None:
+        return
+    extents = space(op, [rows.shapes[v] for v in op.operands])
+    n, inner = len(extents) - 2, len(extents) - 1
+    value, map_ = op.operands[1], op.maps[1]
+    b = _matrix(k, rows.storages[value], map_.results, [], inner, n)
+    columns = extents[n]
+    assert isinstance(columns, int)
+    _, width = tile_size(columns, element_type(b.memref.type), rows.target)
+    with k.loop(k.index(0), k.dim(extents[inner]), 1) as loop:
+        source = Storage(b.memref, (b.row, b.column))
+        places = [Uniform(loop.index), Counter(k.index(0))]
+        row = read(k, source, places, Point((), k.mask(columns)))
+        target = Storage(rows.panel, (k.index(width), k.index(1)))
+        write(k, target, places, row, Point((), k.mask(width)))
 
 
 def emit_contraction(
@@ -69,8 +81,14 @@ def emit_contraction(
     element = element_type(c.memref.type)
     rows_at_once, width = tile_size(extents[n], element, rows.target)
     _zero_if_empty(k, depth, c, first, last, columns)
+    if isinstance(extents[n], int) and reads_along_rows(op, extents[n]):
+        _transposed(rows, (a, b, c), (first, last), extents[n], depth)
+        return
+    if rows.panel is not None:
+        b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
+    padded = rows.panel is not None or extents[n] == width
     start = first
-    for height in _heights(rows_at_once):
+    for height in tile_heights(rows_at_once):
         stop = _last_multiple(k, start, last, height)
         with (
             k.loop(start, stop, height) as row,
@@ -80,13 +98,55 @@ def emit_contraction(
             with k.loop(k.index(0), depth, CONTRACTION_BLOCK) as block:
                 count = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
                 places = (row.index, at.index, block.index)
-                _tile(k, (a, b, c), places, (count, left), (height, width))
+                _tile(k, (a, b, c), places, (count, left), Size(height, width, padded))
         start = stop
 
 
-def _heights(tallest: int) -> list[int]:
-    """Return the tile heights to use, the tallest first; 1 takes what is left."""
-    return [h for h in dict.fromkeys((tallest, min(tallest, 4), 1))]
+def _transposed(
+    rows: Rows,
+    matrices: tuple[Matrix, Matrix, Matrix],
+    limits: tuple[Value, Value],
+    columns: int,
+    depth: Value,
+) -> None:
+    """Emit few columns of a product whose left side is transposed: vectors along rows.
+
+    The tile computes the transposed result in scratch, where no lane is idle; its
+    elements are then put into their places.
+    """
+    k = rows.k
+    a, b, c = matrices
+    element = element_type(c.memref.type)
+    tallest, width = tile_size(None, element, rows.target)
+    height = next((h for h in (tallest, tallest - 1) if columns % h == 0), tallest)
+    memref = scratch(k, element, columns * width)
+    zero = k.index(0)
+    buffer = Matrix(memref, zero, k.index(width), k.index(1))
+    left = Matrix(b.memref, b.at, b.column, b.row)
+    right = Matrix(a.memref, a.at, a.column, a.row)
+    first, last = limits
+    with k.loop(first, last, width) as strip:
+        count = k.minimum(k.sub(last, strip.index), k.index(width))
+        with k.loop(zero, depth, CONTRACTION_BLOCK) as block:
+            terms = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
+            start = 0
+            for rows_at_once in tile_heights(height):
+                stop = columns - (columns - start) % rows_at_once
+                with k.loop(k.index(start), k.index(stop), rows_at_once) as row:
+                    at = _place(k, right, block.index, strip.index)
+                    operands = [
+                        *(left.memref, _place(k, left, row.index, block.index)),
+                        *(right.memref, at),
+                        *(memref, _place(k, buffer, row.index, zero)),
+                    ]
+                    size = Size(rows_at_once, width)
+                    strides = (left.row, left.column, right.row, buffer.row)
+                    _call(k, operands, strides, (terms, count), block.index, size)
+                start = stop
+        with k.loop(zero, count, 1) as i, k.loop(zero, k.index(columns), 1) as j:
+            value = k.op(memory.Load, memref, _place(k, buffer, j.index, i.index))
+            row_index = k.add(strip.index, i.index)
+            k.do(memory.Store, value, c.memref, _place(k, c, row_index, j.index))
 
 
 def _last_multiple(k: LoopBuilder, start: Value, last: Value, height: int) -> Value:
@@ -130,30 +190,43 @@ def _tile(
     matrices: tuple[Matrix, Matrix, Matrix],
     places: tuple[Value, Value, Value],
     counts: tuple[Value, Value],
-    size: tuple[int, int],
+    size: Size,
 ) -> None:
+    """Emit the tile at row i, column j and term p of a product."""
     a, b, c = matrices
     i, j, p = places
-    strides = [a.row, a.column, b.row, c.row]
+    operands = [
+        *(a.memref, _place(k, a, i, p)),
+        *(b.memref, _place(k, b, p, j)),
+        *(c.memref, _place(k, c, i, j)),
+    ]
+    _call(k, operands, (a.row, a.column, b.row, c.row), counts, p, size)
+
+
+def _call(
+    k: LoopBuilder,
+    operands: Sequence[Value],
+    strides: tuple[Value, Value, Value, Value],
+    counts: tuple[Value, Value],
+    term: Value,
+    size: Size,
+) -> None:
+    """Append the micro-kernel; what is not the first block of terms is added."""
     known = [k.known(s) for s in strides]
     given = [s for s, n in zip(strides, known, strict=True) if n is None]
     row, inner, b_row, c_row = (DYNAMIC if n is None else n for n in known)
     k.do(
         GemmTile,
-        a.memref,
-        _place(k, a, i, p),
-        b.memref,
-        _place(k, b, p, j),
-        c.memref,
-        _place(k, c, i, j),
+        *operands,
         *counts,
-        k.compare("ne", p, k.index(0)),
+        k.compare("ne", term, k.index(0)),
         *given,
-        rows=size[0],
-        width=size[1],
+        rows=size.rows,
+        width=size.width,
         a_strides=(row, inner),
         b_stride=b_row,
         c_stride=c_row,
+        padded=size.padded,
     )
 
 

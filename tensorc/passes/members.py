@@ -86,6 +86,7 @@ class Rows:
     members: list[Member]
     shapes: dict[Value, tuple[Dim, ...]]
     storages: dict[Value, Storage]
+    panel: Value | None  # a copy of a contraction's right side, for its tiles
     private: set[Value]  # memory inside the group, not yet given a place
     row: dict[Value, Rep] = field(default_factory=dict)  # what this row holds
     outer: list[Rep] = field(default_factory=list)

@@ -28,7 +28,7 @@ from tensorc.ir.ops.kernels import CheckIndex, Fail, SizeOf
 from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
 from tensorc.passes.base import Level, Pass
-from tensorc.passes.contract import emit_contraction
+from tensorc.passes.contract import emit_contraction, emit_panel
 from tensorc.passes.generics import is_contraction
 from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
 from tensorc.passes.loop_builder import LANES, LoopBuilder
@@ -86,9 +86,7 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
     names = function.attributes["tc.symbols"]
     assert isinstance(names, Array)
     symbols: dict[str, Value] = {}
-    entry = Entry(
-        function, LoopBuilder(new, symbols), module, target, symbols=symbols
-    )
+    entry = Entry(function, LoopBuilder(new, symbols), module, target, symbols=symbols)
     shapes = function.attributes["tc.shapes"]
     assert isinstance(shapes, Array)
     known = iter(shapes.items)
@@ -266,7 +264,9 @@ def _group_kernel(entry: Entry, op: Group) -> None:
     members = [
         make_member(g, known, op.outer) for g in generics if g is not contraction
     ]
-    rows = Rows(k, entry.target, members, known, storages, private)
+    place = op.attributes.get("tc.panel")
+    panel = arguments[place] if isinstance(place, int) else None
+    rows = Rows(k, entry.target, members, known, storages, panel, private)
     assign_levels(rows)
     place_private(rows)
     first = make_member(generics[0], known, op.outer)
@@ -289,6 +289,8 @@ def _chunks(
     begin, end = function.body.block.arguments[-2:]
     height = k.index(CHUNK_ROWS if contraction is None or len(outer) == 1 else 1)
     extent = k.dim(outer[0])
+    if contraction is not None:
+        emit_panel(rows, contraction)
     with k.loop(begin, end, 1) as chunk:
         lower = k.mul(chunk.index, height)
         upper = k.minimum(k.add(lower, height), extent)

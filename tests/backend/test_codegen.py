@@ -88,6 +88,10 @@ def test_undefined_symbols_are_rejected():
     with pytest.raises(InternalError, match="the text calls puts"):
         emit_object(text, host_target(), 1)
 
+    text = "declare float @llvm.exp.f32(float)\n"
+    with pytest.raises(InternalError, match=r"the text calls llvm\.exp\.f32"):
+        emit_object(text, host_target(), 1)
+
     # Without the instruction LLVM calls the C library's fmaf.
     def fill(b, x, arena):
         zero = constant(b, 0)

@@ -3,6 +3,7 @@
 import ctypes
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from tensorc.artifact import STATUS_INDEX
 from tensorc.backend.llvm.codegen import emit_llvm, host_target
 from tensorc.backend.llvm.lower import ROWS
 from tensorc.errors import InternalError
-from tensorc.ir.attributes import SymbolRef
+from tensorc.ir.attributes import Enum, SymbolRef
 from tensorc.ir.functions import new_module
-from tensorc.ir.ops import OPS, arith, builtin, kernels, math, memory, scf
-from tensorc.ir.types import F32, F64, I64, INDEX
+from tensorc.ir.ops import OPS, arith, builtin, kernels, math, memory, scf, vector
+from tensorc.ir.types import F32, F64, I1, I64, INDEX, VectorType
 from tests.backend.harness import (
+    LANES,
     Code,
     assert_same_bits,
     constant,
@@ -25,6 +27,7 @@ from tests.backend.harness import (
     if_true,
     make_function,
     run_interpreter,
+    splat,
 )
 
 DRIVER = ctypes.CFUNCTYPE(
@@ -248,6 +251,58 @@ def test_symbol_strides_count_units():
     epoch.strides[:] = [0, 0, 8, 0, 0, 1]
     epoch.run(0, 3)
     assert epoch.w[0] == sum(range(3)) + sum(range(4)) + sum(range(5))
+
+
+def masked_sums(b, x, out, arena, n, rows):
+    """out = the sums of the columns of x[rows, n]; out[n] = the sum of all."""
+    zero, one, lanes = constant(b, 0), constant(b, 1), constant(b, LANES)
+    none = splat(b, constant(b, 0.0, F64))
+    with b.region([INDEX, VectorType(LANES, F64)]) as (outer, (i, total)):
+        kind = [VectorType(LANES, I1)]
+        mask = b.value(vector.CreateMask, b.value(arith.SubI, n, i), types=kind)
+        with b.region([INDEX, VectorType(LANES, F64)]) as (inner, (k, column)):
+            at = b.value(arith.AddI, b.value(arith.MulI, k, n), i)
+            part = b.value(vector.MaskedLoad, x, at, mask, none)
+            b.create(scf.Yield, b.value(arith.AddF, column, part))
+        (column,) = b.create(scf.For, zero, rows, one, none, regions=[inner]).results
+        b.create(vector.MaskedStore, out, i, mask, column)
+        b.create(scf.Yield, b.value(arith.AddF, total, column))
+    (total,) = b.create(scf.For, zero, n, lanes, none, regions=[outer]).results
+    start, add = constant(b, 0.0, F64), Enum("vector.kind", "add")
+    whole = b.value(vector.Reduction, total, start, kind=add)
+    b.create(memory.Store, whole, out, n)
+
+
+@LEVELS
+@pytest.mark.parametrize("bits", [256, 512])
+def test_masked_loops_may_be_peeled(bits, optimize):
+    target = replace(host_target(), vector_bits=bits)
+    module = entry([F64, F64], 2, masked_sums)
+    code = Code(module, optimize, target=target)
+    for n in (0, 1, 15, 16, 17, 48, 50):
+        x = np.random.default_rng(n).standard_normal(3 * n)
+        got, want = np.full(n + 2, 7.0), np.full(n + 2, 7.0)
+        run_interpreter(module, [x, want], (n, 3))
+        assert code(x, got, symbols=(n, 3)) == 0
+        assert_same_bits(got, want, f"{n}")
+
+
+def test_only_the_innermost_masked_loop_is_peeled():
+    def masked_loop(b, x, n, body):
+        with counted(b, constant(b, 0), n, constant(b, LANES)) as i:
+            kind = [VectorType(LANES, I1)]
+            mask = b.value(vector.CreateMask, b.value(arith.SubI, n, i), types=kind)
+            zero = splat(b, constant(b, 0.0, F64))
+            value = b.value(vector.MaskedLoad, x, i, mask, zero)
+            b.create(vector.MaskedStore, x, i, mask, value)
+            body()
+
+    def fill(b, x, arena, n, m):
+        masked_loop(b, x, n, lambda: masked_loop(b, x, m, lambda: None))
+
+    target = replace(host_target(), vector_bits=256)
+    text = emit_llvm(entry([F64], 2, fill), target).split("__epoch")[0]
+    assert text.count("call void @llvm.masked.store") == 3
 
 
 def test_missing_row_names_the_op():

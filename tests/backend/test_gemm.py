@@ -36,6 +36,7 @@ def gemm_module(element, rows, width, a_strides, b_stride, c_stride, dynamic, ad
             a_strides=(given[0], given[1]),
             b_stride=given[2],
             c_stride=given[3],
+            padded=False,
         )
 
     return entry([element] * 3, 6, fill)

@@ -2,10 +2,12 @@
 
 import ctypes
 import mmap
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tensorc.backend.llvm.codegen import host_target
 from tensorc.backend.llvm.memory import MEMORY_ROWS
 from tensorc.ir.attributes import Enum
 from tensorc.ir.ops import arith, memory, vector
@@ -70,10 +72,13 @@ def copy_module(element):
     return entry([element, element], 1, fill)
 
 
+@pytest.mark.parametrize("bits", [256, 512])
 @pytest.mark.parametrize("optimize", [0, 3])
 @pytest.mark.parametrize("element", ELEMENTS.values(), ids=str)
-def test_masked_moves_touch_nothing_outside(element, optimize, guarded):
-    code = Code(copy_module(element), optimize)
+def test_masked_moves_touch_nothing_outside(element, optimize, bits, guarded):
+    # Below 512 bits loops are peeled.
+    target = replace(host_target(), vector_bits=bits)
+    code = Code(copy_module(element), optimize, target=target)
     values = np.resize(nasty(element), 70)
     for count in (0, 1, 2, 15, 16, 17, 31, 33, 70):
         for after in (True, False):

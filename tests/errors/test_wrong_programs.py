@@ -31,7 +31,8 @@ def test_messages_and_places(path):
         said += [label.text for label in diagnostic.labels]
         for part in words.split(" & "):
             assert any(part in s for s in said), f"{part!r} not in\n{shown}"
-        assert diagnostic.message[0].islower() or diagnostic.message[0] in "`.0123456789"
+        first = diagnostic.message[0]
+        assert first.islower() or first in "`.0123456789"
         assert not diagnostic.message.endswith(".")
 
 
@@ -40,7 +41,7 @@ def test_messages_and_places(path):
     [
         ("lrr", "1", "no setting `lrr`"),
         ("epoch", "1", "no setting `epoch`"),
-        ("lr", "W", "a hyper is a number"),
+        ("lr", "[1, 2]", "a hyper is a number"),
         ("lr", "1 / 0", "division by zero"),
         ("epochs", "0", "`epochs` is a positive integer"),
         ("step", "f", "`step` names a step, `f` is not one"),

@@ -7,7 +7,10 @@ from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.dsl.parser import parse, parse_expression
 from tensorc.frontend.dsl.program import Program
 from tensorc.ir.interpreter import interpret
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
+from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
 from tensorc.target import Target
 
@@ -29,7 +32,11 @@ def diagnostics(text, **settings):
 def run(source, name, *inputs, memory=None):
     """Call a function; returns its results and the new memory by name."""
     p = source if isinstance(source, Program) else program(source)
-    module = AUTODIFF.run(p.emit([name]), Target("cpu"))
+    emitted = p.emit([name])
+    verify(emitted)
+    text = print_module(emitted)
+    assert print_module(parse_module(text)) == text
+    module = AUTODIFF.run(emitted, Target("cpu"))
     (function,) = module.functions
     given = iter(inputs)
     held = {m.name: m.initial for m in p.memories} | (memory or {})

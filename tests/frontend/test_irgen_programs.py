@@ -7,6 +7,7 @@ import numpy as np
 from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.dsl.parser import parse_expression, parse_file
 from tensorc.frontend.dsl.program import CallValue, FunctionRef
+from tensorc.ir.printer import print_module
 from tests.frontend.irgen_helpers import program, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,8 +65,6 @@ def test_logreg_steps_match_numpy():
 
 
 def test_a_setting_changes_no_ir():
-    from tensorc.ir.printer import print_module
-
     first = print_module(program(LOGREG).emit())
     assert print_module(program(LOGREG, lr="1").emit()) == first
     assert program(LOGREG, lr="1").hypers == {"lr": 1.0}
@@ -197,3 +196,16 @@ def test_deep_nesting_and_long_chains_of_calls():
     text = f"fn g0(x) = x\n{chain}\nfn f(x: float) -> float = g49(x)"
     (result,), _ = run(text, "f", 0)
     assert float(result) == 49 * 150
+
+
+def test_shared_formulas_of_hypers_are_computed_once():
+    doubled = "a = a + a\n" * 60
+    text = f"hyper lr = 0.5\nfn f(x: f64) {{ a = lr\n{doubled} return x * a }}"
+    (result,), _ = run(text, "f", 1)
+    assert float(result) == 0.5 * 2.0**60
+
+
+def test_hypers_as_exponents_and_in_integer_division():
+    text = "hyper n = 5, lr = 0.5\nfn f(x: f64) = x**n + lr**2 + x * (n // 2) + n % 2"
+    (result,), _ = run(text, "f", 2)
+    assert float(result) == 32 + 0.25 + 4 + 1

@@ -29,8 +29,9 @@ def random_step(b: TensorBuilder, pool: list[Value], rng: np.random.Generator) -
     """Return a value of type f32[N, 3] made of earlier ones."""
     x, y = (pool[i] for i in rng.integers(0, len(pool), 2))
     kind = rng.integers(0, 12)
-    if kind == 0:
+    if kind in (0, 9, 10):
         y = b.full_like(x, float(rng.choice(NUMBERS)))
+        x, y = (x, y) if rng.integers(2) else (y, x)
     if kind == 1:
         return getattr(b, rng.choice(UNARY))(x)
     if kind == 2:

@@ -5,7 +5,7 @@ is said in `tensorc.artifact` for an entry. A kernel's slots hold its arguments 
 last two, which are begin and end, and then the pointer to the error record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from tensorc.artifact import STATUS_INDEX, STATUS_OK
@@ -23,16 +23,17 @@ from tensorc.backend.emit import (
     mangle,
     number,
 )
+from tensorc.backend.llvm.control import CONTROL_ROWS
 from tensorc.backend.llvm.epoch import emit_epoch_driver
 from tensorc.backend.llvm.memory import MEMORY_ROWS
 from tensorc.backend.llvm.microkernels import Tile, micro_kernel
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
-from tensorc.backend.llvm.state import Close, Lower, Open, State, memory_type, scalar_of
+from tensorc.backend.llvm.state import Lower, State, memory_type, scalar_of
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import SymbolRef
 from tensorc.ir.core import Op, Value
 from tensorc.ir.opdef import TERMINATOR
-from tensorc.ir.ops import builtin, kernels, scf
+from tensorc.ir.ops import builtin, kernels
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.types import INDEX, MemRefType, element_type
 from tensorc.target import Target
@@ -80,7 +81,7 @@ def _lower_function(
     )
     values, record = _unpack(emit, function)
     state = State(module, emit, target, functions, record, values)
-    _open_region(state, function.body.block.ops, lambda given: None)
+    state.open(function.body.block.ops, lambda given: None)
     _lower_regions(state)
     emit.ret(number(WORD, STATUS_OK))
 
@@ -117,14 +118,8 @@ def _slot(emit: FunctionEmitter, slots: LValue, index: int) -> LValue:
     return emit.offset(LONG, slots, number(LONG, index))
 
 
-# Regions are kept on a stack of our own, so nesting is not limited by Python's.
-
-
-def _open_region(state: State, ops: Sequence[Op], close: Close) -> None:
-    state.regions.append(Open(iter(ops), close))
-
-
 def _lower_regions(state: State) -> None:
+    # Regions are on a stack of our own, so nesting is not limited by Python's.
     while state.regions:
         region = state.regions[-1]
         op = next(region.ops)
@@ -136,34 +131,6 @@ def _lower_regions(state: State) -> None:
         if row is None:
             raise InternalError(f"no lowering of {op.name} at {op.location}", "llvm")
         row(state, op)
-
-
-def _for(state: State, op: Op) -> None:
-    lower, upper, step, *initial = state.operands(op)
-    loop = state.emit.begin_loop(lower, upper, step, initial)
-    block = op.regions[0].block
-    inside = (loop.index, *loop.carried)
-    state.values.update(zip(block.arguments, inside, strict=True))
-
-    def close(following: list[LValue]) -> None:
-        results = state.emit.end_loop(loop, following)
-        state.values.update(zip(op.results, results, strict=True))
-
-    _open_region(state, block.ops, close)
-
-
-def _if(state: State, op: Op) -> None:
-    emit = state.emit
-    (condition,) = state.operands(op)
-    then, after = emit.label("then"), emit.label("after")
-    emit.branch_if(condition, then, after)
-    emit.place(then)
-
-    def close(_: list[LValue]) -> None:
-        emit.branch(after)
-        emit.place(after)
-
-    _open_region(state, op.regions[0].block.ops, close)
 
 
 def _call(state: State, op: Op) -> None:
@@ -210,11 +177,14 @@ def _gemm_tile(state: State, op: Op) -> None:
     numbers = [op.attribute(n) for n in ("rows", "width", "b_stride", "c_stride")]
     assert isinstance(a_strides, tuple)
     rows, width, b_stride, c_stride = (n for n in numbers if isinstance(n, int))
+    padded = op.attribute("padded")
+    assert isinstance(padded, bool)
     tile = Tile(
         LType(scalar_of(element)),
         rows,
         width,
         (a_strides[0], a_strides[1], b_stride, c_stride),
+        padded,
     )
     name = micro_kernel(state.module, state.target, tile)
     cell = memory_type(element)
@@ -227,8 +197,7 @@ ROWS: Mapping[type[Op], Lower] = MappingProxyType(
     {
         **SCALAR_ROWS,
         **MEMORY_ROWS,
-        scf.For: _for,
-        scf.If: _if,
+        **CONTROL_ROWS,
         builtin.Call: _call,
         kernels.Fail: _fail,
         kernels.GemmTile: _gemm_tile,

@@ -116,9 +116,11 @@ def _step(state: State, op: Op) -> None:
 
 def _create_mask(state: State, op: Op) -> None:
     (count,) = state.operands(op)
-    state.values[op.result] = first_lanes(
-        state.emit, count, type_of(op.result.type).lanes
-    )
+    type_ = type_of(op.result.type)
+    if op in state.full:
+        state.values[op.result] = number(type_, True)
+    else:
+        state.values[op.result] = first_lanes(state.emit, count, type_.lanes)
 
 
 def first_lanes(emit: FunctionEmitter, count: LValue, lanes: int) -> LValue:

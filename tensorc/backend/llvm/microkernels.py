@@ -4,7 +4,8 @@ One function per tile shape, strides, element and target; it is called, not inli
 a module holds each once. Accumulators are loop-carried native vectors; each step of k
 is a row of B in registers and, per row of the tile, one number of A spread over a
 vector and fused multiply-adds. Where `columns` is less than the width, a second copy of
-the code reads and writes under masks; nothing out of bounds is touched.
+the code reads and writes under masks; nothing out of bounds is touched. A padded b has
+whole rows, and only stores are masked.
 """
 
 from collections.abc import Sequence
@@ -36,13 +37,15 @@ class Tile:
     rows: int
     width: int
     strides: tuple[int, int, int, int]
+    padded: bool = False
 
     @property
     def symbol(self) -> str:
         """The name of its function."""
         strides = [f"{s}" if s != DYNAMIC else "n" for s in self.strides]
         shape = f"{self.scalar.suffix}.{self.rows}x{self.width}"
-        return f"tc.gemm.{shape}.{'.'.join(strides)}".replace("-", "m")
+        form = ["padded"] if self.padded else []
+        return ".".join(["tc.gemm", shape, *strides, *form]).replace("-", "m")
 
     @property
     def align(self) -> int:
@@ -99,6 +102,9 @@ def micro_kernel(module: ModuleEmitter, target: Target, tile: Tile) -> str:
         _multiples(emit, strides[3], tile.strides[3], tile.rows),
         *_split(tile, target.vector_bits // tile.scalar.bits),
     )
+    if tile.padded:
+        _product(frame, _masks(frame, columns))
+        return tile.symbol
     whole, part = emit.label("whole"), emit.label("part")
     full = emit.compare("sge", columns, number(LONG, tile.width))
     emit.branch_if(full, whole, part)
@@ -157,7 +163,7 @@ def _product(frame: _Frame, masks: Sequence[LValue | None]) -> None:
     )
     a, b, *sums = loop.carried
     right = [
-        _load(frame, b, start, type_, mask)
+        _load(frame, b, start, type_, None if tile.padded else mask)
         for start, type_, mask in zip(frame.starts, types, masks, strict=True)
     ]
     following: list[LValue] = []

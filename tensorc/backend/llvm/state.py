@@ -1,6 +1,6 @@
 """What the lowering of one function knows, and how IR types are spelled in LLVM."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.backend.emit import (
@@ -27,7 +27,11 @@ class Open:
 
 @dataclass
 class State:
-    """The lowering of one function."""
+    """The lowering of one function.
+
+    `full` holds the masks (vector.create_mask) that are known to be true in all lanes
+    where code is being emitted.
+    """
 
     module: ModuleEmitter
     emit: FunctionEmitter
@@ -36,10 +40,15 @@ class State:
     record: LValue
     values: dict[Value, LValue]
     regions: list[Open] = field(default_factory=list)
+    full: set[Op] = field(default_factory=set)
 
     def operands(self, op: Op) -> list[LValue]:
         """Return what the operands were lowered to."""
         return [self.values[v] for v in op.operands]
+
+    def open(self, ops: Sequence[Op], close: Close) -> None:
+        """Lower these ops next; `close` is given the operands of the last one."""
+        self.regions.append(Open(iter(ops), close))
 
 
 Lower = Callable[[State, Op], None]

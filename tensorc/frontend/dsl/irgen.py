@@ -13,7 +13,7 @@ import numpy as np
 
 from tensorc.errors import UNKNOWN, CompileError, Label
 from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_calls import run_body
+from tensorc.frontend.dsl.irgen_calls import returned_by, run_body
 from tensorc.frontend.dsl.irgen_context import Entry, Frame, Unit
 from tensorc.frontend.dsl.irgen_errors import (
     ASSERTION,
@@ -42,6 +42,7 @@ from tensorc.frontend.dsl.program import (
 )
 from tensorc.frontend.dsl.values import (
     Broken,
+    BuiltinValue,
     FunctionValue,
     Known,
     MemoryRef,
@@ -197,7 +198,7 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
         case Text(text):
             _bind(frame, node.name, value, node)
             return text
-        case FunctionValue():
+        case FunctionValue() | BuiltinValue():
             _bind(frame, node.name, value, node)
             return FunctionRef(value.name)
         case _:
@@ -408,7 +409,8 @@ def _results(
         return [], []
     names = [f.name or "" for f in node.result.fields] if node.result else []
     elements = result.elements if isinstance(result, TupleValue) else (result,)
-    operands = [frame.as_operand(e, node) for e in elements]
+    place = returned_by(node)
+    operands = [frame.as_operand(e, place) for e in elements]
     values = [strong(frame.emitter, o).value for o in operands]
     names += [""] * (len(values) - len(names))
     return values, [{"tc.name": n} for n in names]

@@ -202,7 +202,7 @@ def run_body(frame: Frame, function: ast.Function | ast.Step) -> Known | None:
         message = f"`{function.name}` must return {count(len(fields), 'value')}"
         label = Label(function.result.location, "declared here")
         raise error(NO_VALUE, message, function.location, labels=[label])
-    node = _returned(function)
+    node = returned_by(function)
     values = result.elements if isinstance(result, TupleValue) else (result,)
     if len(values) != len(fields):
         message = f"`{function.name}` returns {count(len(values), 'value')}, "
@@ -217,7 +217,7 @@ def run_body(frame: Frame, function: ast.Function | ast.Step) -> Known | None:
     return checked[0] if len(fields) == 1 else TupleValue(tuple(checked))
 
 
-def _returned(function: ast.Function | ast.Step) -> ast.Return:
+def returned_by(function: ast.Function | ast.Step) -> ast.Return:
     """Return the last `return` of a body, for messages."""
     stack: list[ast.Statement] = list(function.body)
     while stack:
@@ -268,6 +268,11 @@ def _plain(frame: Frame, name: str, value: Known, node: ast.Expression) -> objec
         )
     if isinstance(value, Literal) and value.kind == "int" and value.values.ndim == 1:
         return tuple([int(v) for v in value.values])
+    is_flag = isinstance(value, Scalar) and isinstance(value.number, bool)
+    if is_flag != (name == "keepdims"):
+        wanted = "true or false" if name == "keepdims" else "an integer"
+        message = f"`{name}` is {wanted}, this is {describe(value)}"
+        raise error(NO_VALUE, message, node.location)
     if isinstance(value, Scalar) and isinstance(value.number, bool):
         return value.number
     size = frame.as_size(value, node, f"`{name}`")

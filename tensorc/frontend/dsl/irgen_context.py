@@ -16,6 +16,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     DEPTH,
     NO_VALUE,
     NOT_KNOWN,
+    NUMBER,
     SIZE_NAME,
     UPDATE_ORDER,
     error,
@@ -241,6 +242,9 @@ class Frame:
             known = value.number
             if isinstance(known, Poly):
                 return self.entry.builder.constraints.resolve(known)
+            if isinstance(known, int) and known.bit_length() > 62:
+                message = f"{what} is too large: {known}"
+                raise error(NUMBER, message, node.location)
             if isinstance(known, int) and not isinstance(known, bool):
                 return known
             if known is None:

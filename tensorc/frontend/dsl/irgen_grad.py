@@ -108,21 +108,21 @@ def _cost(frame: Frame, node: ast.Expression) -> Value:
 
 
 def _member(frame: Frame, value: Known, node: ast.Expression) -> Member:
-    name = spelled(node) or "this value"
+    name = f"`{spelled(node)}`" if spelled(node) else "this value"
     if isinstance(value, MemoryRef):
         read = frame.entry.read(value.memory, node.location)
         value = Tensor(read)
     if isinstance(value, TupleValue):
         raise not_compiled("a tuple within a tuple of wrt", node.location)
     if isinstance(value, Scalar):
-        message = f"`{name}` is a number without a type: it has no derivative"
+        message = f"{name} is a number without a type: it has no derivative"
         hint = "make it an argument or a param"
         raise error(GRADIENT, message, node.location, hint)
     if not isinstance(value, Tensor):
         message = f"cannot differentiate by {describe(value)}"
         raise error(GRADIENT, message, node.location)
     if not value.type.element.is_float:
-        message = f"`{name}` is {describe(value)}: only floats have derivatives"
+        message = f"{name} is {describe(value)}: only floats have derivatives"
         raise error(GRADIENT, message, node.location)
     return Member(value.value, name, node.location)
 
@@ -143,7 +143,7 @@ def derivatives(
     reached = {w: smoothly_from(ops, w) for w in wrt}
     lost = [m for m in members if cost not in reached[m.value]]
     if lost and not zero:
-        names = ", ".join(f"`{m.name}`" for m in lost)
+        names = ", ".join(m.name for m in lost)
         message = f"the cost does not depend on {names}"
         hint = 'leave them out, or write `disconnected="zero"` for zeros'
         label = Label(cost_node.location, "the cost")

@@ -76,9 +76,11 @@ def spread(
     else:
         pairs = [(frame.evaluate(v), v) for v in values]
     if len(pairs) != len(targets):
-        message = f"{len(targets)} names for {len(pairs)} values"
-        if len(targets) == 1:
-            message = f"1 name for {len(pairs)} values"
+        names, given = (
+            f"{n} {word}{'' if n == 1 else 's'}"
+            for n, word in ((len(targets), "name"), (len(pairs), "value"))
+        )
+        message = f"{names} for {given}"
         raise error(COUNT, message, targets[0].location)
     return pairs
 

@@ -33,7 +33,9 @@ _EXACT = (PURE, EXACT)
 
 def with_element(type_: Type, element: Element) -> Type:
     """Return a scalar or vector type with another element type."""
-    return VectorType(type_.lanes, element) if isinstance(type_, VectorType) else element
+    return (
+        VectorType(type_.lanes, element) if isinstance(type_, VectorType) else element
+    )
 
 
 class Typing(Protocol):
@@ -479,10 +481,27 @@ class NegF(Op):
 
 
 # Index = MLIR's code of the predicate.
-INTEGER_PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
-FLOAT_PREDICATES = (
-    ("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord")
-    + ("ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true")
+INTEGER_PREDICATES = (
+    "eq",
+    "ne",
+    "slt",
+    "sle",
+    "sgt",
+    "sge",
+    "ult",
+    "ule",
+    "ugt",
+    "uge",
+)
+FLOAT_PREDICATES = ("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord") + (
+    "ueq",
+    "ugt",
+    "uge",
+    "ult",
+    "ule",
+    "une",
+    "uno",
+    "true",
 )
 _COMPARE = {
     "eq": np.equal,
@@ -582,7 +601,9 @@ class Select(Op):
     if_false: Value
 
     @staticmethod
-    def infer(ctx: InferContext, condition: Type, if_true: Type, if_false: Type) -> Type:
+    def infer(
+        ctx: InferContext, condition: Type, if_true: Type, if_false: Type
+    ) -> Type:
         """Give the type of the choices."""
         require(if_true == if_false, "C1", f"{if_true} and {if_false}")
         fits = condition in (I1, with_element(if_true, I1))

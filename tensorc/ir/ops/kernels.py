@@ -131,7 +131,8 @@ class GemmTile(Op):
 
     for i in [0, rows) and j in [0, columns), where columns <= width. Rows and width are
     the size of the tile; b and c are contiguous along j. A stride of -1 is given by the
-    operand `strides` (in the order a row, a k, b, c; one per -1).
+    operand `strides` (in the order a row, a k, b, c; one per -1). With `padded` the rows
+    of b have `width` elements that may be read.
 
     Constraints:
       (C1) a, b and c are one-dimensional memory of one float type.
@@ -140,7 +141,7 @@ class GemmTile(Op):
       (C4) rows and width are positive.
 
     Example:
-      "tc.gemm_tile"(%a, %i, %b, %i, %c, %i, %k, %n, %p) <{a_strides = array<i64: 784, 1>, b_stride = 10 : i64, c_stride = 10 : i64, rows = 12 : i64, width = 16 : i64}> : (memref<?xf32>, index, memref<?xf32>, index, memref<?xf32>, index, index, index, i1) -> ()
+      "tc.gemm_tile"(%a, %i, %b, %i, %c, %i, %k, %n, %p) <{a_strides = array<i64: 784, 1>, b_stride = 10 : i64, c_stride = 10 : i64, padded = false, rows = 12 : i64, width = 16 : i64}> : (memref<?xf32>, index, memref<?xf32>, index, memref<?xf32>, index, index, index, i1) -> ()
     """  # noqa: E501
 
     a: Value
@@ -158,6 +159,7 @@ class GemmTile(Op):
     a_strides: tuple[int, ...]
     b_stride: int
     c_stride: int
+    padded: bool
 
     @staticmethod
     def infer(
@@ -168,6 +170,7 @@ class GemmTile(Op):
         a_strides: tuple[int, ...],
         b_stride: int,
         c_stride: int,
+        padded: bool,
     ) -> tuple[Type, ...]:
         """Give nothing."""
         matrices = [memory(t) for t in operands[0:6:2]]
@@ -199,6 +202,7 @@ class GemmTile(Op):
         a_strides: tuple[int, ...],
         b_stride: int,
         c_stride: int,
+        padded: bool,
     ) -> tuple[Array, ...]:
         """Evaluate on numpy arrays."""
         rest = iter(given)

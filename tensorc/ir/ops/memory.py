@@ -117,9 +117,7 @@ class View(Op):
         require(fits, "C2", f"{len(operands) - 2} for {results[0]}")
 
     @staticmethod
-    def evaluate(
-        ctx: Allocating, source: Array, offset: Array, *sizes: Array
-    ) -> Array:
+    def evaluate(ctx: Allocating, source: Array, offset: Array, *sizes: Array) -> Array:
         """Evaluate on numpy arrays."""
         shape = fill_shape(memory(ctx.result_type()), sizes)
         dtype = ctx.result_element().dtype

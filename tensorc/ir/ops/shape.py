@@ -123,9 +123,7 @@ class Transpose(Op):
         return TensorType(shape, operand.element)
 
     @staticmethod
-    def evaluate(
-        ctx: object, operand: Array, *, permutation: tuple[int, ...]
-    ) -> Array:
+    def evaluate(ctx: object, operand: Array, *, permutation: tuple[int, ...]) -> Array:
         """Evaluate on numpy arrays."""
         return np.transpose(operand, permutation).copy()
 

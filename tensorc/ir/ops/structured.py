@@ -359,7 +359,9 @@ def _reduce(
             here = [p if i != reduced else p.take([k], i) for i, p in enumerate(point)]
             partial = ctx.run_at(block, [*inputs, *partial], here)
         fresh = start == 0
-        totals = partial if fresh else [t + p for t, p in zip(totals, partial, strict=True)]
+        totals = (
+            partial if fresh else [t + p for t, p in zip(totals, partial, strict=True)]
+        )
     return totals
 
 

@@ -1,0 +1,125 @@
+"""Rows for scf: loops and conditions, as blocks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from tensorc.backend.emit import LONG, LValue, number
+from tensorc.backend.llvm.state import State
+from tensorc.ir.attributes import Typed
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.ops import arith, scf, vector
+from tensorc.ir.types import VectorType
+
+_CHEAP_MASKS = 512  # vector_bits from which masked moves cost as much as plain ones
+
+
+def _for(state: State, op: Op) -> None:
+    lower, upper, step, *initial = state.operands(op)
+    masks = _tail_masks(op) if state.target.vector_bits < _CHEAP_MASKS else []
+    if not masks:
+        _loop(state, op, lower, upper, step, initial)
+        return
+    # See Note [Peeling].
+    emit = state.emit
+    last = emit.binary("sub", upper, emit.binary("sub", step, number(LONG, 1)))
+    loop = emit.begin_loop(lower, last, step, [lower, *initial])
+    state.full.update(masks)
+
+    def close(following: list[LValue]) -> None:
+        after = emit.binary("add", loop.index, step)
+        reached, *carried = emit.end_loop(loop, [after, *following])
+        state.full.difference_update(masks)
+        _loop(state, op, reached, upper, step, carried)
+
+    _enter(state, op, [loop.index, *loop.carried[1:]], close)
+
+
+def _loop(
+    state: State,
+    op: Op,
+    lower: LValue,
+    upper: LValue,
+    step: LValue,
+    initial: Sequence[LValue],
+) -> None:
+    loop = state.emit.begin_loop(lower, upper, step, initial)
+
+    def close(following: list[LValue]) -> None:
+        results = state.emit.end_loop(loop, following)
+        state.values.update(zip(op.results, results, strict=True))
+
+    _enter(state, op, [loop.index, *loop.carried], close)
+
+
+def _enter(
+    state: State,
+    op: Op,
+    arguments: Sequence[LValue],
+    close: Callable[[list[LValue]], None],
+) -> None:
+    block = op.regions[0].block
+    state.values.update(zip(block.arguments, arguments, strict=True))
+    state.open(block.ops, close)
+
+
+def _tail_masks(op: Op) -> list[Op]:
+    """Return the masks that only the last iteration of a loop needs.
+
+    None if a loop inside has such masks of its own: code is doubled once, where it
+    matters most.
+    """
+    masks = [inner for inner in op.walk() if isinstance(inner, vector.CreateMask)]
+    loops = [_loop_of(mask) for mask in masks]
+    if any(loop not in (None, op) for loop in loops):
+        return []
+    return [m for m, loop in zip(masks, loops, strict=True) if loop is op]
+
+
+def _loop_of(mask: Op) -> Op | None:
+    """Return the loop whose rest a mask covers.
+
+    The mask is `create_mask(upper - i)` and has as many lanes as the loop's step.
+    """
+    rest = mask.operands[0].op
+    if not isinstance(rest, arith.SubI):
+        return None
+    upper, counter = rest.operands
+    block = counter.owner
+    loop = block.parent.parent if isinstance(block, Block) and block.parent else None
+    if not isinstance(loop, scf.For) or counter.index or loop.operands[1] is not upper:
+        return None
+    type_ = mask.result.type
+    assert isinstance(type_, VectorType)
+    return loop if _is_constant(loop.operands[2], type_.lanes) else None
+
+
+def _is_constant(value: Value, number_: int) -> bool:
+    if not isinstance(value.op, arith.Constant):
+        return False
+    typed = value.op.attribute("value")
+    return isinstance(typed, Typed) and typed.value == number_
+
+
+def _if(state: State, op: Op) -> None:
+    emit = state.emit
+    (condition,) = state.operands(op)
+    then, after = emit.label("then"), emit.label("after")
+    emit.branch_if(condition, then, after)
+    emit.place(then)
+
+    def close(_: list[LValue]) -> None:
+        emit.branch(after)
+        emit.place(after)
+
+    state.open(op.regions[0].block.ops, close)
+
+
+CONTROL_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
+    {scf.For: _for, scf.If: _if}
+)
+
+# Note [Peeling]: a loop over vectors masks its loads and stores, though only its last
+# iteration needs that. AVX2 and older pay for a mask: a masked store takes some twenty
+# cycles on AMD, and masks of 8- and 16-bit elements become a branch per lane. There,
+# such a loop is emitted twice: while all lanes are inside, where the masks are constant
+# and LLVM drops them, and once more for the rest. AVX-512 has masks for nothing.
