@@ -121,7 +121,12 @@ def compiled_results(
             for a, value in zip(info.arguments, arguments, strict=True)
             if a.kind == "shared"
         }
-        function = CompiledFunction(info, library, shared, {})
+        hypers = {
+            a.name: value.item()
+            for a, value in zip(info.arguments, arguments, strict=True)
+            if a.kind == "hyper"
+        }
+        function = CompiledFunction(info, library, shared, hypers)
         given = [
             value
             for a, value in zip(info.arguments, arguments, strict=True)
