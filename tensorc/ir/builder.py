@@ -33,10 +33,7 @@ class Builder:
         Raises `ShapeError` (code TC0300) at the current location if a constraint of
         the op does not hold.
         """
-        if types is None:
-            types = self.infer(cls, operands, attributes)
-        op = cls(operands, types, attributes, regions, self.location)
-        return self.block.append(op)
+        return self.append(cls, operands, attributes, types, regions)
 
     def value(
         self,
@@ -46,7 +43,21 @@ class Builder:
         **attributes: Attribute,
     ) -> Value:
         """Append an op and return its only result."""
-        return self.create(cls, *operands, types=types, **attributes).result
+        return self.append(cls, operands, attributes, types).result
+
+    def append(
+        self,
+        cls: type[Op],
+        operands: Sequence[Value],
+        attributes: dict[str, Attribute],
+        types: Sequence[Type] | None = None,
+        regions: Sequence[Region] = (),
+    ) -> Op:
+        """Append an op as `create` does; the attributes may have any names."""
+        if types is None:
+            types = self.infer(cls, operands, attributes)
+        op = cls(operands, types, attributes, regions, self.location)
+        return self.block.append(op)
 
     def infer(
         self,

@@ -33,7 +33,7 @@ def ordered_sum(values: Array, axis: int) -> Array:
         return np.asarray(np.add.reduce(values, axis=0, dtype=values.dtype))
     blocks = [_lanes_sum(values[i : i + BLOCK]) for i in range(0, count, BLOCK)]
     while len(blocks) > 1:
-        pairs = [a + b for a, b in zip(blocks[::2], blocks[1::2], strict=False)]
+        pairs = [_add(a, b) for a, b in zip(blocks[::2], blocks[1::2], strict=False)]
         blocks = pairs + (blocks[-1:] if len(blocks) % 2 else [])
     return blocks[0]
 
@@ -42,11 +42,16 @@ def _lanes_sum(values: Array) -> Array:
     lanes = np.full((LANES, *values.shape[1:]), -0.0, values.dtype)
     for i in range(0, values.shape[0], LANES):
         part = values[i : i + LANES]
-        lanes[: len(part)] = lanes[: len(part)] + part
-    total = lanes[0]
+        lanes[: len(part)] = _add(lanes[: len(part)], part)
+    total: Array = np.asarray(lanes[0])
     for lane in lanes[1:]:
-        total = total + lane
-    return np.asarray(total)
+        total = _add(total, lane)
+    return total
+
+
+def _add(left: Array, right: Array) -> Array:
+    # An operator would need a dtype of numbers in the types of both.
+    return np.asarray(np.add(left, right))
 
 
 def ordered_matmul(lhs: Array, rhs: Array) -> Array:
@@ -60,7 +65,7 @@ def ordered_matmul(lhs: Array, rhs: Array) -> Array:
         partial = np.zeros(shape, lhs.dtype)
         for k in range(start, min(start + CONTRACTION_BLOCK, inner)):
             partial = fma(lhs[..., :, k : k + 1], rhs[..., k : k + 1, :], partial)
-        total = partial if start == 0 else total + partial
+        total = partial if start == 0 else _add(total, partial)
     return total
 
 
@@ -71,10 +76,9 @@ def fma(a: Array, b: Array, c: Array) -> Array:
     if a.dtype == np.float16:
         return _fma_f32(*(v.astype(np.float32) for v in (a, b, c))).astype(np.float16)
     a, b, c = np.broadcast_arrays(a, b, c)
-    result = np.empty(a.shape, np.float64)
     flat = zip(a.flat, b.flat, c.flat, strict=True)
-    result.flat = [_fma_f64(float(x), float(y), float(z)) for x, y, z in flat]
-    return result
+    results = [_fma_f64(float(x), float(y), float(z)) for x, y, z in flat]
+    return np.array(results, np.float64).reshape(a.shape)
 
 
 def _fma_f32(a: Array, b: Array, c: Array) -> Array:

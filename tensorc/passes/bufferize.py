@@ -89,8 +89,8 @@ def bufferize_function(function: Function, target: Target) -> None:
     returned = old.terminator.operands
     updates = [function.result_info(i).get("tc.updates") for i in range(len(returned))]
     outputs: list[tuple[Value, Value]] = []
-    for value, target in zip(returned, updates, strict=True):
-        if target is None:
+    for value, updated in zip(returned, updates, strict=True):
+        if updated is None:
             place = new.add_argument(memref_of(tensor_of(value)), "result")
             outputs.append((value, place))
             if isinstance(value.op, control.Group):
@@ -253,7 +253,7 @@ def _member(body: Buffers, member: Op) -> None:
 
 
 def _check(state: Buffers, op: Op) -> None:
-    state.b.create(type(op), state.memory[op.operands[0]], **op.attributes)
+    state.b.append(type(op), [state.memory[op.operands[0]]], op.attributes)
 
 
 def _reshape(state: Buffers, op: Op) -> None:

@@ -59,7 +59,7 @@ def emit_panel(rows: Rows, op: Generic) -> None:
     _, width = tile_size(columns, element_type(b.memref.type), rows.target)
     with k.loop(k.index(0), k.dim(extents[inner]), 1) as loop:
         source = Storage(b.memref, (b.row, b.column))
-        places = [Uniform(loop.index), Counter(k.index(0))]
+        places: list[Rep] = [Uniform(loop.index), Counter(k.index(0))]
         row = read(k, source, places, Point((), k.mask(columns)))
         target = Storage(rows.panel, (k.index(width), k.index(1)))
         write(k, target, places, row, Point((), k.mask(width)))
@@ -81,8 +81,9 @@ def emit_contraction(
     element = element_type(c.memref.type)
     rows_at_once, width = tile_size(extents[n], element, rows.target)
     _zero_if_empty(k, depth, c, first, last, columns)
-    if isinstance(extents[n], int) and reads_along_rows(op, extents[n]):
-        _transposed(rows, (a, b, c), (first, last), extents[n], depth)
+    static = extents[n]
+    if isinstance(static, int) and reads_along_rows(op, static):
+        _transposed(rows, (a, b, c), (first, last), static, depth)
         return
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))

@@ -60,7 +60,7 @@ class LoopBuilder:
 
     def do(self, cls: type[Op], *operands: Value, **attributes: Attribute) -> None:
         """Append an op without results."""
-        self.b.create(cls, *operands, **attributes)
+        self.b.append(cls, operands, attributes)
 
     @contextmanager
     def at(self, location: Location) -> Iterator[None]:

@@ -273,16 +273,17 @@ def _strip(
     assert combine is not None
     assert op.reduction is not None
     last = len(member.extents) - 1
+    reduced = op.reduction
 
     def combined(at: Value, total: Value) -> Value:
-        here = {**indices, last: Counter(column), op.reduction: Uniform(at)}
+        here = {**indices, last: Counter(column), reduced: Uniform(at)}
         point = Point(tuple(here[d] for d in range(last + 1)), mask)
         arguments = arguments_at(rows, member, point, rows.row)
         skip = combiner(op)
         (rep,) = emit_body(k, op, point, arguments, rows.storages, skip)
         return combine.step(k, total, rep, mask)
 
-    extent = k.dim(member.extents[op.reduction])
+    extent = k.dim(member.extents[reduced])
     if combine.is_sum:
         total = _column_sum(k, combine, extent, combined)
     else:

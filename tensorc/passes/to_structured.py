@@ -378,8 +378,8 @@ def _check(low: Lowering, indices: View, axis: int, extent: Dim) -> None:
     if key in low.checked:
         return
     low.checked.add(key)
-    attributes = {"axis": axis, "size": Dims((extent,))}
-    op = CheckIndex([base], [], dict(attributes), [], low.b.location)
+    attributes: dict[str, Attribute] = {"axis": axis, "size": Dims((extent,))}
+    op = CheckIndex([base], [], attributes, [], low.b.location)
     if isinstance(base.owner, Block):
         low.entry.append(op)
     else:
@@ -467,7 +467,10 @@ def _dim(low: Lowering, op: shape.Size) -> View:
     )
 
 
-RULES: Mapping[type[Op], Callable[[Lowering, Op], View]] = MappingProxyType(
+Rule = Callable[[Lowering, Op], View]
+# The types cannot say that each rule takes ops of the class it stands for.
+_RULES = typing.cast(
+    dict[type[Op], Rule],
     {
         making.Constant: _constant,
         making.Iota: _iota,
@@ -483,8 +486,9 @@ RULES: Mapping[type[Op], Callable[[Lowering, Op], View]] = MappingProxyType(
         products.MatMul: _matmul,
         indexing.TakeAlongAxis: _take_along_axis,
         nn.LogSoftmax: _log_softmax,
-    }  # type: ignore[dict-item]  # each rule takes the class it stands for
+    },
 )
+RULES: Mapping[type[Op], Rule] = MappingProxyType(_RULES)
 
 
 def lower_function(function: Function) -> None:

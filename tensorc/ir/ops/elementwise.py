@@ -426,7 +426,7 @@ def convert(values: Array, element: Element) -> Array:
             return values.astype(target)
     if element == I1:
         return np.asarray(values != 0)
-    limits = np.iinfo(target)
+    limits = integer_limits(target)
     wide = np.asarray(values, np.float64)
     # float(limits.max) may round up to the next power of two: compare before casting.
     high, low = wide >= float(limits.max), wide <= float(limits.min)

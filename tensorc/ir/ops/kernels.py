@@ -69,7 +69,8 @@ class CheckIndex(Op):
     ) -> tuple[Type, ...]:
         """Give nothing."""
         is_array = isinstance(indices, TensorType | MemRefType)
-        require(is_array and indices.element.is_integer, "C1", str(indices))
+        fits = is_array and element_type(indices).is_integer
+        require(fits, "C1", str(indices))
         require(len(size.dims) == 1, "C2", str(size))
         return ()
 
@@ -211,7 +212,7 @@ class GemmTile(Op):
             int(next(rest)) if s == DYNAMIC else s for s in strides
         )
         i, j = np.arange(rows)[:, None], np.arange(int(columns))[None, :]
-        partial = np.zeros((rows, int(columns)), c.dtype)
+        partial: Array = np.zeros((rows, int(columns)), c.dtype)
         for k in range(int(count)):
             left = a[int(a_at) + i * row + k * inner]
             partial = fma(left, b[int(b_at) + k * b_row + j], partial)

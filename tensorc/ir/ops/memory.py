@@ -221,7 +221,7 @@ class Load(Op):
 
 def read(values: Array, indices: tuple[Array, ...]) -> Array:
     """Return elements at indices (numbers or arrays), refusing what numpy would wrap."""
-    if any(np.any(np.asarray(i) < 0) for i in indices):
+    if any(np.any(np.less(i, 0)) for i in indices):
         raise IndexError(f"a negative index in {indices}")
     return np.asarray(values[tuple(np.asarray(i) for i in indices)])
 

@@ -42,4 +42,4 @@ class LogSoftmax(Op):
         largest = np.max(operand, axis=axis, keepdims=True)
         shifted = np.subtract(operand, largest)
         total = np.expand_dims(ordered_sum(np.exp(shifted), axis), axis)
-        return np.subtract(shifted, np.log(total))
+        return np.asarray(np.subtract(shifted, np.log(total)))

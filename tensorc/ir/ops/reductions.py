@@ -87,7 +87,7 @@ def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
     """Return the value that changes no maximum."""
     if np.issubdtype(dtype, np.floating):
         return float("-inf")
-    return int(np.iinfo(dtype).min)
+    return integer_limits(dtype).min
 
 
 @op("tc.argmax", traits=(PURE, EXACT))

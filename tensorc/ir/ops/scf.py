@@ -80,7 +80,7 @@ class For(Op):
         """Evaluate by running the region for each value of the counter."""
         carried = list(initial)
         for i in range(int(lower), int(upper), int(step)):
-            carried = ctx.run(ctx.block(0), [lower.dtype.type(i), *carried])
+            carried = ctx.run(ctx.block(0), [np.asarray(i, lower.dtype), *carried])
         return tuple(carried)
 
 

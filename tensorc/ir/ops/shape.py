@@ -178,10 +178,9 @@ def require_part(
         whole.shape, starts.dims, sizes.dims, steps, strict=True
     ):
         for at in (start, start + (size + -1) * step):
-            known = isinstance(at, int) and isinstance(length, int)
-            outside = known and not 0 <= at < length
-            detail = f"element {at} of {length}"
-            require(size == 0 or not outside, "C2", detail)
+            if isinstance(at, int) and isinstance(length, int):
+                inside = 0 <= at < length
+                require(size == 0 or inside, "C2", f"element {at} of {length}")
 
 
 def part_index(

@@ -18,7 +18,7 @@ from tensorc.ir.numerics import Array as NumpyArray
 from tensorc.ir.opdef import PURE, TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.ops.memory import Allocating, read
 from tensorc.ir.ops.scf import Running
-from tensorc.ir.types import INDEX, MemRefType, TensorType, Type
+from tensorc.ir.types import INDEX, MemRefType, TensorType, Type, element_type
 
 ORDERS = ("", LANES_ORDER, FMA_ORDER, SEQUENTIAL)
 
@@ -150,7 +150,7 @@ class Fill(Op):
     def infer(ctx: InferContext, value: Type, destination: Type) -> tuple[Type, ...]:
         """Give the destination's type, or nothing for memory."""
         is_array = isinstance(destination, TensorType | MemRefType)
-        fits = is_array and destination.element == value
+        fits = is_array and element_type(destination) == value
         require(fits, "C1", f"{value} and {destination}")
         return (destination,) if isinstance(destination, TensorType) else ()
 
@@ -304,7 +304,7 @@ def align(values: NumpyArray, map_: AffineMap) -> NumpyArray:
     """View an operand so that its axes are the dimensions of the iteration."""
     for axis, dim in reversed(list(enumerate(map_.results))):
         if dim is None:
-            values = values.take(0, axis)
+            values = np.asarray(values.take(0, axis))
     dims = [d for d in map_.results if d is not None]
     ordered = np.transpose(values, np.argsort(dims))
     missing = tuple(d for d in range(map_.dims) if d not in dims)
@@ -313,7 +313,7 @@ def align(values: NumpyArray, map_: AffineMap) -> NumpyArray:
 
 def iteration_point(sizes: Sequence[int]) -> list[NumpyArray]:
     """Return the index along each dimension, shaped to broadcast."""
-    point = []
+    point: list[NumpyArray] = []
     for dim, size in enumerate(sizes):
         shape = [size if i == dim else 1 for i in range(len(sizes))]
         point.append(np.arange(size).reshape(shape))
@@ -358,10 +358,10 @@ def _reduce(
             inputs = [_at(v, reduced, k) for v in views[:first]]
             here = [p if i != reduced else p.take([k], i) for i, p in enumerate(point)]
             partial = ctx.run_at(block, [*inputs, *partial], here)
-        fresh = start == 0
-        totals = (
-            partial if fresh else [t + p for t, p in zip(totals, partial, strict=True)]
-        )
+        if start > 0:
+            pairs = zip(totals, partial, strict=True)
+            partial = [np.asarray(np.add(t, p)) for t, p in pairs]
+        totals = partial
     return totals
 
 

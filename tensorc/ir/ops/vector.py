@@ -98,7 +98,8 @@ class CreateMask(Op):
     @staticmethod
     def evaluate(ctx: Allocating, count: Array) -> Array:
         """Evaluate on numpy arrays."""
-        return np.arange(_vector(ctx.result_type(), "C1").lanes) < count
+        lanes = np.arange(_vector(ctx.result_type(), "C1").lanes)
+        return np.asarray(np.less(lanes, count))
 
 
 @op("vector.maskedload")
@@ -136,7 +137,7 @@ class MaskedLoad(Op):
         """Evaluate on numpy arrays."""
         result = other.copy()
         for lane in np.flatnonzero(mask):
-            result[lane] = memref[place(index + lane)]
+            result[lane] = memref[place(index) + lane]
         return result
 
 
@@ -174,7 +175,7 @@ class MaskedStore(Op):
     ) -> tuple[Array, ...]:
         """Evaluate on numpy arrays."""
         for lane in np.flatnonzero(mask):
-            memref[place(index + lane)] = value[lane]
+            memref[place(index) + lane] = value[lane]
         return ()
 
 
