@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from tensorc import compiler
@@ -21,6 +20,7 @@ from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,20 @@ def _read(path: str, settings: Mapping[str, str]) -> source.Program:
     return generate(file, parsed)
 
 
-_FIT_FIELDS = {
-    "batch": int,
-    "epochs": int,
-    "shuffle": bool,
-    "seed": int,
-    "every": int,
-}
+_FIT_FIELDS = frozenset(
+    {
+        "data",
+        "batch",
+        "step",
+        "validate",
+        "test",
+        "epochs",
+        "stop",
+        "shuffle",
+        "seed",
+        "every",
+    }
+)
 
 
 def _fit(recipe: source.Recipe) -> FitRecipe:
@@ -182,16 +189,10 @@ def _fit(recipe: source.Recipe) -> FitRecipe:
     for required in ("data", "batch", "step"):
         if required not in options:
             raise _wrong(recipe.location, f"fit: '{required} = …' is missing")
-    known = {"data", "step", "validate", "test", "stop", *_FIT_FIELDS}
     for name in options:
-        if name not in known:
-            expected = ", ".join(sorted(known))
+        if name not in _FIT_FIELDS:
+            expected = ", ".join(sorted(_FIT_FIELDS))
             raise _wrong(recipe.location, f"fit has no field '{name}'", expected)
-    numbers = {
-        name: _typed(recipe, name, type_)
-        for name, type_ in _FIT_FIELDS.items()
-        if options.get(name) is not None
-    }
     data = _call(recipe, "data", 'mnist("data/mnist")')
     stop = _call(recipe, "stop", "patience(5000)") if options.get("stop") else None
     return FitRecipe(
@@ -201,8 +202,12 @@ def _fit(recipe: source.Recipe) -> FitRecipe:
         validate=_function(recipe, "validate"),
         test=_function(recipe, "test"),
         stop=None if stop is None else _patience(stop),
+        batch=_typed(recipe, "batch", int, 0),
+        epochs=_typed(recipe, "epochs", int, 1),
+        shuffle=_typed(recipe, "shuffle", bool, False),
+        seed=_typed(recipe, "seed", int, None),
+        every=_typed(recipe, "every", int, None),
         location=recipe.location,
-        **numbers,  # type: ignore[arg-type]  # the table above has their types
     )
 
 
@@ -211,8 +216,10 @@ def _wrong(location: Location, message: str, hint: str = "") -> CompileError:
     return CompileError(Diagnostic("TC0180", message, location, hints=hints))
 
 
-def _typed(recipe: source.Recipe, name: str, type_: type[T]) -> T:
-    value = recipe.options[name]
+def _typed(recipe: source.Recipe, name: str, type_: type[T], default: U) -> T | U:
+    value = recipe.options.get(name)
+    if value is None:
+        return default
     if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
         wanted = "true or false" if type_ is bool else "an integer"
         raise _wrong(recipe.location, f"fit: {name} must be {wanted}, got {value!r}")

@@ -69,6 +69,12 @@ def ordered_matmul(lhs: Array, rhs: Array) -> Array:
     return total
 
 
+def integer_limits(dtype: "np.dtype[np.generic]") -> tuple[int, int]:
+    """Return the least and the largest value of an integer type."""
+    limits = np.iinfo(dtype.name)
+    return int(limits.min), int(limits.max)
+
+
 def fma(a: Array, b: Array, c: Array) -> Array:
     """Return a * b + c with one rounding."""
     if a.dtype == np.float32:

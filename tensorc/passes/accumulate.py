@@ -81,7 +81,7 @@ def nothing(k: LoopBuilder, combiner: Combiner, extent: Value, total: Value) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class BlockTree:
     """The tree of block sums: memory for the slots, of scalars or vectors."""
 
     combiner: Combiner
@@ -166,10 +166,10 @@ def scratch(k: LoopBuilder, element: Element, count: int) -> Value:
     return k.at_start(memory.Alloca, types=[type_])
 
 
-def counter(k: LoopBuilder, combiner: Combiner, wide: bool) -> Counter:
+def block_tree(k: LoopBuilder, combiner: Combiner, wide: bool) -> BlockTree:
     """Return a tree of block sums."""
     count = (LEVELS + 1) * (LANES if wide else 1)
-    return Counter(combiner, scratch(k, combiner.element, count), wide)
+    return BlockTree(combiner, scratch(k, combiner.element, count), wide)
 
 
 def needs_blocks(combiner: Combiner, known: int | None) -> bool:

@@ -20,7 +20,7 @@ from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import element_type
 from tensorc.passes.accumulate import scratch
 from tensorc.passes.generics import space
-from tensorc.passes.lanes import Counter, Point, Storage, Uniform, read, write
+from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Rows
 from tensorc.passes.tiles import reads_along_rows, tile_heights, tile_size

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tensorc.ir.attributes import AffineMap
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import FMA_ORDER
@@ -86,14 +85,6 @@ def identity_depth(axes: Sequence[int | None]) -> int:
     while depth < len(axes) and axes[depth] == depth:
         depth += 1
     return depth
-
-
-def map_of(op: Generic, value: Value) -> AffineMap | None:
-    """Return the map of an operand, None if the value is no operand."""
-    for operand, map_ in zip(op.operands, op.maps, strict=True):
-        if operand is value:
-            return map_
-    return None
 
 
 ADDITIONS = (arith.AddF, arith.AddI, arith.OrI)

@@ -17,7 +17,7 @@ from tensorc.ir.types import I1, VectorType, element_type
 from tensorc.passes.accumulate import (
     Combiner,
     bit_mask,
-    counter,
+    block_tree,
     load_wide,
     needs_blocks,
     nothing,
@@ -154,7 +154,7 @@ def _blocked(
 ) -> list[Value]:
     """Loop over blocks of 1024; sums go through the tree, maxima are carried."""
     k = rows.k
-    trees = [counter(k, c, wide=False) for c in sums]
+    trees = [block_tree(k, c, wide=False) for c in sums]
     zero = k.index(0)
     maxima = [c.start(k) for c in sums]
     with k.loop(zero, extent, BLOCK, [zero, zero, *maxima]) as loop:
@@ -319,7 +319,7 @@ def _column_sum(
 
     if not needs_blocks(combine, k.known(extent)):
         return block(k.index(0), extent)
-    tree = counter(k, combine, wide=True)
+    tree = block_tree(k, combine, wide=True)
     zero, one = k.index(0), k.index(1)
     with k.loop(zero, extent, BLOCK, [zero, zero]) as loop:
         number, levels = loop.carried

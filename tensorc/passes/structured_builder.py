@@ -18,7 +18,7 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.ops import arith, math
 from tensorc.ir.ops.kernels import SizeOf
 from tensorc.ir.ops.structured import Empty, Fill, Generic, Yield
-from tensorc.ir.types import I1, INDEX, Element, TensorType, Type, element_type
+from tensorc.ir.types import I1, INDEX, Element, TensorType, element_type
 
 Body = Callable[[list[Value]], Sequence[Value]]
 
@@ -163,8 +163,3 @@ def _conversion(source: Element, target: Element) -> type[Op]:
     if target.bits > source.bits:
         return arith.ExtUI if unsigned_source else arith.ExtSI
     return arith.TruncI if target.bits < source.bits else arith.Bitcast
-
-
-def is_scalar_type(type_: Type) -> bool:
-    """Tell scalars from tensors, memory and vectors."""
-    return isinstance(type_, Element)

@@ -13,12 +13,13 @@ indexing maps of their readers (`View`); scalar constants go into the bodies. In
 checks on arguments move to the start, so that they stand before everything else.
 """
 
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tensorc.errors import InternalError
-from tensorc.ir.attributes import AffineMap, Dims, Typed
+from tensorc.ir.attributes import AffineMap, Attribute, Dims, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim
@@ -94,7 +95,7 @@ class Lowering:
     entry: list[Op] = field(default_factory=list)
 
     def materialize(self, view: View) -> Value:
-        """Return a lowered tensor that holds the view's elements, copying if need be."""
+        """Return a lowered tensor with the view's elements, copying if need be."""
         if view.is_whole and view.base is not None:
             return view.base
         return self.pointwise([view], view.type, lambda values: values)
@@ -179,7 +180,7 @@ def _tensor(value: Value) -> TensorType:
     return value.type
 
 
-def _without(rank: int, axis: int) -> Axes:
+def _without(rank: int, axis: int) -> tuple[int, ...]:
     return tuple(d for d in range(rank) if d != axis)
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array
+from tensorc.ir.numerics import Array, integer_limits
 from tensorc.ir.opdef import (
     COMMUTATIVE,
     ELEMENTWISE,
@@ -426,10 +426,10 @@ def convert(values: Array, element: Element) -> Array:
             return values.astype(target)
     if element == I1:
         return np.asarray(values != 0)
-    limits = integer_limits(target)
+    lowest, highest = integer_limits(target)
     wide = np.asarray(values, np.float64)
-    # float(limits.max) may round up to the next power of two: compare before casting.
-    high, low = wide >= float(limits.max), wide <= float(limits.min)
+    # float(highest) may round up to the next power of two: compare before casting.
+    high, low = wide >= float(highest), wide <= float(lowest)
     middle = np.where(high | low | np.isnan(wide), 0, wide).astype(target)
-    picked = np.where(high, limits.max, np.where(low, limits.min, middle))
+    picked = np.where(high, highest, np.where(low, lowest, middle))
     return picked.astype(target)

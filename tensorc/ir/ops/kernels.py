@@ -11,7 +11,15 @@ from tensorc.ir.opdef import PURE, InferContext, Values, op, require
 from tensorc.ir.ops.indexing import Failing
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.shape import Sizes
-from tensorc.ir.types import I1, I64, INDEX, MemRefType, TensorType, Type
+from tensorc.ir.types import (
+    I1,
+    I64,
+    INDEX,
+    MemRefType,
+    TensorType,
+    Type,
+    element_type,
+)
 
 DYNAMIC = -1  # a stride that only the operand gives
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import LANES_ORDER, Array, ordered_sum
+from tensorc.ir.numerics import LANES_ORDER, Array, integer_limits, ordered_sum
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
 from tensorc.ir.types import I64, TensorType
 
@@ -87,7 +87,7 @@ def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
     """Return the value that changes no maximum."""
     if np.issubdtype(dtype, np.floating):
         return float("-inf")
-    return integer_limits(dtype).min
+    return integer_limits(dtype)[0]
 
 
 @op("tc.argmax", traits=(PURE, EXACT))

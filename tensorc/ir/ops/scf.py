@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import TERMINATOR, InferContext, Values, op, require

@@ -137,7 +137,7 @@ class MaskedLoad(Op):
         """Evaluate on numpy arrays."""
         result = other.copy()
         for lane in np.flatnonzero(mask):
-            result[lane] = memref[place(index) + lane]
+            result[lane] = memref[place(np.add(index, lane))]
         return result
 
 
@@ -175,7 +175,7 @@ class MaskedStore(Op):
     ) -> tuple[Array, ...]:
         """Evaluate on numpy arrays."""
         for lane in np.flatnonzero(mask):
-            memref[place(index) + lane] = value[lane]
+            memref[place(np.add(index, lane))] = value[lane]
         return ()
 
 
