@@ -14,12 +14,11 @@ machine word each:
   4. the error record: four i64 (site, axis, index, size), owned by the caller;
   5. one i64 per symbol, in the order of `symbols`.
 
-The epoch driver of a function is
-`i64 epoch_symbol(i64* slots, i64* strides, i64 first, i64 last, i32* stop, i32* status)`:
-for each batch i in [first, last) it adds i * strides[s] (bytes, or units for a symbol;
-mostly 0) to a private copy of slot s and calls the entry. It ends early when `*stop`
-is not 0 or the entry returns a status, which it stores, and returns the next batch
-(the failed batch itself after an error).
+The epoch driver of a function is `i64 epoch_symbol(i64* slots, i64* strides, i64 first,
+i64 last, i32* stop, i32* status)`: for each batch i in [first, last) it adds
+i * strides[s] (bytes, or units for a symbol; mostly 0) to a private copy of slot s and
+calls the entry. It ends early when `*stop` is not 0 or the entry returns a status,
+which it stores, and returns the next batch (the failed batch itself after an error).
 """
 
 from collections.abc import Mapping
@@ -37,7 +36,7 @@ DimExpr = int | str | tuple[str, "DimExpr", "DimExpr"]
 
 
 def evaluate_dim(expr: DimExpr, symbols: Mapping[str, int]) -> int:
-    """Return the value of a dimension where `symbols` gives the value of each symbol."""
+    """Return the value of a dimension, given the value of each symbol."""
     if isinstance(expr, int):
         return expr
     if isinstance(expr, str):

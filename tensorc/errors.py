@@ -96,7 +96,7 @@ class VerifyError(TensorcError):
 
 @dataclass
 class InternalError(Exception):
-    """A fault of the compiler itself: names the pass and, if written, the reproducer."""
+    """A fault of the compiler itself; names the pass and, if written, a reproducer."""
 
     message: str
     pass_name: str = ""

@@ -20,7 +20,17 @@ from tests.samples import SAMPLES, SIZES, one_op, run, sample_values, seed_of
 # Ops with regions: passes expand or build them, no rule differentiates them.
 STRUCTURE = {Grad, Group, Yield}
 # Families below the TENSOR level; a new family is a tensor one until it is named here.
-LOWER = {"structured", "memory", "kernels", "arith", "math", "scf", "vector", "builtin"}
+LOWER = {
+    "structured",
+    "memory",
+    "kernels",
+    "arith",
+    "conversions",
+    "math",
+    "scf",
+    "vector",
+    "builtin",
+}
 TENSOR_OPS = [
     cls
     for cls in OPS

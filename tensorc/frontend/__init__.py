@@ -1,0 +1,1 @@
+"""Front ends: what users write becomes IR of the TENSOR level."""

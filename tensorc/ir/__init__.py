@@ -1,0 +1,1 @@
+"""The IR: values, ops, types, dimensions; printer, parser, verifier, interpreter."""

@@ -11,6 +11,8 @@ from tensorc.ir.dims import Constraints, Dim, Guard
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.types import FunctionType, TensorType, Type
 
+NO_ATTRIBUTES = Dict(())
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -18,7 +20,7 @@ class Parameter:
 
     type: Type
     hint: str = ""
-    attributes: Dict = Dict(())
+    attributes: Dict = NO_ATTRIBUTES
 
 
 def new_module(location: Location = UNKNOWN) -> Module:

@@ -15,8 +15,8 @@
 
 `infer` is the only place where types are computed: the builder calls it, and the
 verifier compares. An op whose result types are free (a cast, an allocation, a call) has
-`check(ctx, operands, results, **attributes)` instead, and the builder is given the types.
-Nothing registers itself: `tensorc.ir.ops.OPS` is the list.
+`check(ctx, operands, results, **attributes)` instead, and its user gives the builder
+the types. Nothing registers itself: `tensorc.ir.ops.OPS` is the list.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,1 @@
+"""Passes: one algorithm or one table per module, from one level to the next."""

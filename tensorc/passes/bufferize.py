@@ -146,54 +146,75 @@ def _is_argument(value: Value) -> bool:
     return value.op is None
 
 
+@dataclass
+class _Passed:
+    """The memory that a group is given: its operands, and arguments of its block."""
+
+    block: Block
+    operands: list[Value] = field(default_factory=list)
+    shapes: list[Attribute] = field(default_factory=list)
+
+    def pass_in(self, outside: Value, type_: TensorType, hint: str) -> Value:
+        """Add memory for a tensor; return it as the group's region knows it."""
+        self.operands.append(outside)
+        self.shapes.append(Dims(type_.shape))
+        return self.block.add_argument(outside.type, hint)
+
+    def outside(self, inside: Value) -> Value:
+        """Return the operand behind an argument of the block."""
+        return self.operands[self.block.arguments.index(inside)]
+
+
 def _group(state: Buffers, op: Op) -> None:
     assert isinstance(op, control.Group)
     block = op.body.block
-    yielded = block.terminator.operands
     b = state.b
     region, inner = single_block()
     body = Buffers(Builder(inner, b.constraints), state.target)
-    operands: list[Value] = []
-    shapes: list[Attribute] = []
-
-    def pass_in(outside: Value, type_: TensorType, hint: str) -> Value:
-        operands.append(outside)
-        shapes.append(Dims(type_.shape))
-        return inner.add_argument(outside.type, hint)
-
+    passed = _Passed(inner)
     for value, argument in zip(op.operands, block.arguments, strict=True):
-        inside = pass_in(state.memory[value], tensor_of(value), argument.hint)
-        body.memory[argument] = inside
-    for value, result in zip(yielded, op.results, strict=True):
-        if value in body.memory:
-            state.memory[result] = operands[inner.arguments.index(body.memory[value])]
-            continue
         type_ = tensor_of(value)
-        place = state.given.get(result) or allocate(b, type_, result.hint)
-        state.memory[result] = place
-        body.memory[value] = pass_in(place, type_, result.hint)
-    for member in block.ops:
-        for value in member.results if isinstance(member, Generic) else ():
-            if value not in body.memory and not _fits_in_row(value, op.outer):
-                place = allocate(b, tensor_of(value), value.hint)
-                body.memory[value] = pass_in(place, tensor_of(value), value.hint)
+        inside = passed.pass_in(state.memory[value], type_, argument.hint)
+        body.memory[argument] = inside
+    _place_results(state, op, body, passed)
     for member in block.ops[:-1]:
         with body.b.at(member.location):
             _member(body, member)
     body.b.create(control.Yield)
     panel = _panel(op, state.target)
     if panel is not None:
-        pass_in(allocate(b, panel, "panel"), panel, "panel")
+        passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
     group = b.create(
         control.Group,
-        *operands,
+        *passed.operands,
         types=[],
         regions=[region],
         outer=op.outer,
-        shapes=Array(tuple(shapes)),
+        shapes=Array(tuple(passed.shapes)),
     )
     if panel is not None:
-        group.attributes["tc.panel"] = len(operands) - 1
+        group.attributes["tc.panel"] = len(passed.operands) - 1
+
+
+def _place_results(
+    state: Buffers, op: control.Group, body: Buffers, passed: _Passed
+) -> None:
+    """Pass in memory for a group's results, and for its members' with long rows."""
+    block, b = op.body.block, state.b
+    for value, result in zip(block.terminator.operands, op.results, strict=True):
+        if value in body.memory:
+            state.memory[result] = passed.outside(body.memory[value])
+            continue
+        type_ = tensor_of(value)
+        place = state.given.get(result) or allocate(b, type_, result.hint)
+        state.memory[result] = place
+        body.memory[value] = passed.pass_in(place, type_, result.hint)
+    generics = [member for member in block.ops if isinstance(member, Generic)]
+    for value in [result for generic in generics for result in generic.results]:
+        if value not in body.memory and not _fits_in_row(value, op.outer):
+            type_ = tensor_of(value)
+            place = allocate(b, type_, value.hint)
+            body.memory[value] = passed.pass_in(place, type_, value.hint)
 
 
 def _panel(op: control.Group, target: Target) -> TensorType | None:

@@ -24,7 +24,7 @@ import numpy as np
 from tensorc.ir.attributes import Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
-from tensorc.ir.ops import arith, math, vector
+from tensorc.ir.ops import arith, conversions, math, vector
 from tensorc.ir.ops.arith import FLOAT_PREDICATES, with_element
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.types import F16, F32, F64, I32, I64, Element, VectorType, element_type
@@ -184,7 +184,7 @@ class _Math:
 
     def _bitcast(self, value: Value, element: Element) -> Value:
         types = [with_element(value.type, element)]
-        return self.builder.value(arith.Bitcast, value, types=types)
+        return self.builder.value(conversions.Bitcast, value, types=types)
 
 
 def _exp(m: _Math, x: Value) -> Value:
@@ -277,9 +277,9 @@ def _by_way_of_single(function: Function1) -> Function1:
 
     def narrow(m: _Math, x: Value) -> Value:
         types = [with_element(x.type, F32)]
-        wide = m.builder.value(arith.ExtF, x, types=types)
+        wide = m.builder.value(conversions.ExtF, x, types=types)
         result = function(m, wide)
-        return m.builder.value(arith.TruncF, result, types=[x.type])
+        return m.builder.value(conversions.TruncF, result, types=[x.type])
 
     return narrow
 

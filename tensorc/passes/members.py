@@ -161,11 +161,12 @@ def _in_register(
         return list(axes) == list(range(made.outer))
     if not (made.is_sweep and member.is_sweep):
         return False
-    same_loop = made.level == member.level or is_inline(made)
+    same_loop = made.level == member.level or _is_inline(made)
     return same_loop and _same_lane(made, member, axes)
 
 
-def is_inline(member: Member) -> bool:
+def _is_inline(member: Member) -> bool:
+    """Tell whether a member's last axis fits in one vector."""
     extent = member.extents[-1]
     return isinstance(extent, int) and extent <= LANES
 

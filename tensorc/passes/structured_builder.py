@@ -15,7 +15,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
-from tensorc.ir.ops import arith, math
+from tensorc.ir.ops import arith, conversions, math
 from tensorc.ir.ops.kernels import SizeOf
 from tensorc.ir.ops.structured import Empty, Fill, Generic, Yield
 from tensorc.ir.types import I1, INDEX, Element, TensorType, element_type
@@ -152,14 +152,14 @@ def cast(b: Builder, value: Value, target: Element) -> Value:
 
 def _conversion(source: Element, target: Element) -> type[Op]:
     if INDEX in (source, target):
-        return arith.IndexCast
+        return conversions.IndexCast
     if source.is_float and target.is_float:
-        return arith.ExtF if target.bits > source.bits else arith.TruncF
+        return conversions.ExtF if target.bits > source.bits else conversions.TruncF
     unsigned_source = source.is_unsigned or source == I1
     if target.is_float:
-        return arith.UIToFP if unsigned_source else arith.SIToFP
+        return conversions.UIToFP if unsigned_source else conversions.SIToFP
     if source.is_float:
-        return arith.FPToUI if target.is_unsigned else arith.FPToSI
+        return conversions.FPToUI if target.is_unsigned else conversions.FPToSI
     if target.bits > source.bits:
-        return arith.ExtUI if unsigned_source else arith.ExtSI
-    return arith.TruncI if target.bits < source.bits else arith.Bitcast
+        return conversions.ExtUI if unsigned_source else conversions.ExtSI
+    return conversions.TruncI if target.bits < source.bits else conversions.Bitcast

@@ -21,7 +21,7 @@ from tensorc.ir.attributes import Array, Attribute, Dims, SymbolRef
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, ceildiv, symbols_of
 from tensorc.ir.functions import set_function_type
-from tensorc.ir.ops import arith, memory
+from tensorc.ir.ops import arith, conversions, memory
 from tensorc.ir.ops.builtin import Call, Function, Module, Return
 from tensorc.ir.ops.control import Group
 from tensorc.ir.ops.kernels import CheckIndex, Fail, SizeOf
@@ -224,16 +224,16 @@ def _check_kernel(entry: Entry, op: CheckIndex) -> None:
     values = [op.operands[0]]
     count, size = elements(entry.shapes[values[0]]), op.size.dims[0]
     function, k, (given,), names = _open_kernel(entry, values, [count, size])
-    extent = k.op(arith.IndexCast, k.dim(size), types=[I64])
+    extent = k.op(conversions.IndexCast, k.dim(size), types=[I64])
     element = element_type(given.type)
     lowest = k.op(arith.SubI, k.constant(0, I64), extent)
     with k.loop(k.index(0), k.dim(count), 1) as loop:
         index = k.op(memory.Load, given, loop.index)
         if element.bits < 64:
-            cls = arith.ExtUI if element.is_unsigned else arith.ExtSI
+            cls = conversions.ExtUI if element.is_unsigned else conversions.ExtSI
             index = k.op(cls, index, types=[I64])
         elif element != I64:
-            index = k.op(arith.Bitcast, index, types=[I64])
+            index = k.op(conversions.Bitcast, index, types=[I64])
         below = k.compare("slt", index, lowest)
         above = k.compare("sge", index, extent)
         with k.when(k.op(arith.OrI, below, above)):

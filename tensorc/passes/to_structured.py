@@ -28,6 +28,7 @@ from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, SEQUENTIAL
 from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR
 from tensorc.ir.ops import (
     arith,
+    conversions,
     indexing,
     making,
     math,
@@ -288,7 +289,7 @@ def _argmax(low: Lowering, op: reductions.ArgMax) -> View:
             before = compare(b, "eq", best, best)
             new_nan = b.value(arith.AndI, here, before)
             better = b.value(arith.OrI, better, new_nan)
-        index = b.value(arith.IndexCast, low.index(op.axis), types=[I64])
+        index = b.value(conversions.IndexCast, low.index(op.axis), types=[I64])
         return [
             b.value(arith.Select, better, value, best),
             b.value(arith.Select, better, index, at),

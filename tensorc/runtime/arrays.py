@@ -62,7 +62,7 @@ def address_of(array: Array) -> int:
     try:
         # A third of the time of asking NumPy; calls are short enough to notice.
         # NumPy's stubs know of the buffer protocol from Python 3.12 on.
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+        return _addressof(_byte(array))  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):
         # Read-only, empty or not contiguous.
         address: int = array.__array_interface__["data"][0]
@@ -81,6 +81,12 @@ def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     element = np.dtype(dtype)
     size = math.prod(shape) * element.itemsize
     return aligned_bytes(size).view(element).reshape(shape)
+
+
+# Looked up once: small calls are short enough to notice.
+_empty = np.empty
+_byte = ctypes.c_char.from_buffer
+_addressof = ctypes.addressof
 
 
 class _Lease:
@@ -122,7 +128,7 @@ class Pool:
         """Return an uninitialised array that nobody else refers to."""
         size = math.prod(shape) * dtype.itemsize
         if size < self.SMALL:
-            return np.empty(shape, dtype)
+            return _empty(shape, dtype)
         return np.asarray(_Lease(self, self._take(size), shape, dtype.str))
 
     def give_back(self, buffer: Array) -> None:

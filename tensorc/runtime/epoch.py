@@ -90,7 +90,7 @@ def prepare_epoch(
     plan = function.bind(first)
     results = tuple(
         aligned_empty(shape or (batches,), numpy_dtype(result.dtype))
-        for shape, result in zip(plan.results, function.info.results, strict=True)
+        for (shape, _), result in zip(plan.fresh, function.info.results, strict=True)
     )
     numbers = {n: function.signature.hyper(n, v) for n, v in (hypers or {}).items()}
     arrays = list(first)
@@ -102,7 +102,7 @@ def prepare_epoch(
     strides = (ctypes.c_int64 * len(frame.slots))()
     for spec, array in zip(inputs, first, strict=True):
         strides[function.info.arguments.index(spec.argument)] = array.nbytes
-    for number, shape in enumerate(plan.results):
+    for number, (shape, _) in enumerate(plan.fresh):
         itemsize = results[number].itemsize
         strides[len(function.info.arguments) + number] = 0 if shape else itemsize
     stop = ctypes.c_int32(0)

@@ -8,7 +8,8 @@ recycled, and calls from several threads have frames of their own.
 import ctypes
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -33,6 +34,8 @@ _ENTRY = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
 )
 
+_NO_HYPERS: Mapping[str, Array] = MappingProxyType({})
+
 # More different sizes than this in one program are served, but not remembered.
 _MAX_PLANS = 256
 
@@ -48,7 +51,7 @@ class Library(Protocol):
 class Frame:
     """The machine words of one running call, and the memory that they point to."""
 
-    __slots__ = ("address", "arena", "cells", "has_hypers", "record", "slots")
+    __slots__ = ("address", "arena", "cells", "has_hypers", "plan", "record", "slots")
 
     def __init__(self, words: int, hypers: Sequence[np.dtype[np.generic]]) -> None:
         self.slots = (ctypes.c_int64 * words)()
@@ -58,6 +61,8 @@ class Frame:
         self.arena = aligned_bytes(0)
         # True while the cells hold something else than the defaults.
         self.has_hypers = True
+        # Whose sizes the slots hold.
+        self.plan: Plan | None = None
 
 
 class CompiledFunction:
@@ -95,7 +100,6 @@ class CompiledFunction:
             for name in self.signature.hypers
         }
         self._entry = _ENTRY(library.address(info.symbol))
-        self._dtypes = [numpy_dtype(result.dtype) for result in info.results]
         self._positions = {
             kind: [i for i, a in enumerate(info.arguments) if a.kind == kind]
             for kind in ("shared", "input", "hyper")
@@ -103,6 +107,10 @@ class CompiledFunction:
         self._pool = Pool()
         self._frames: deque[Frame] = deque()
         self._plans: dict[tuple[int, ...], Plan] = {}
+        self._seen: dict[tuple[tuple[int, ...], ...], Plan] = {}
+        self._input_dtypes = [spec.dtype for spec in self.signature.inputs]
+        self._input_slots = self._positions["input"]
+        self._first_result = len(info.arguments)
 
     def __call__(self, *inputs: object, **named: object) -> Results:
         """Call the function: inputs in order or by name, hypers by name.
@@ -117,24 +125,45 @@ class CompiledFunction:
             IndexOutOfRange: the program indexed outside an axis. No shared variable has
                 changed.
         """
-        arrays, hypers = self.signature.collect(inputs, named)
-        plan = self.bind(arrays)
-        results = [
-            self._pool.empty(shape, dtype)
-            for shape, dtype in zip(plan.results, self._dtypes, strict=True)
-        ]
+        plan = None if named else self._known(inputs)
+        if plan is not None:
+            # The arrays are of the declared types: `_known` looked.
+            arrays, hypers = cast(list[Array], list(inputs)), _NO_HYPERS
+        else:
+            arrays, hypers = self.signature.collect(inputs, named)
+            plan = self.bind(arrays)
+        empty = self._pool.empty
+        results = [empty(shape, dtype) for shape, dtype in plan.fresh]
         frame = self.take_frame(plan, arrays, results, hypers)
-        self.lock()
+        cells = self._cells
+        for cell in cells:
+            cell.lock.acquire()
         try:
             status = self._entry(frame.address, 0, 1)
         finally:
-            self.unlock()
-        if status != STATUS_OK:
+            for cell in cells:
+                cell.lock.release()
+        if status:
             raise self.failure(status, frame)
         self._frames.append(frame)
         if len(results) == 1:
             return results[0]
         return tuple(results) if results else None
+
+    def _known(self, inputs: Sequence[object]) -> Plan | None:
+        """Return the plan of a call that needs no conversion and no check.
+
+        That is a call with plain arrays of the declared types, of shapes seen before.
+        """
+        shapes = []
+        try:
+            for value, dtype in zip(inputs, self._input_dtypes, strict=True):
+                if value.dtype is not dtype or not value.flags.carray:  # type: ignore[attr-defined]
+                    return None
+                shapes.append(value.shape)  # type: ignore[attr-defined]
+        except (AttributeError, ValueError):
+            return None  # not an array, or too few or too many of them
+        return self._seen.get(tuple(shapes))
 
     def bind(self, arrays: Sequence[Array]) -> Plan:
         """Return the sizes of a call with these inputs, all of them checked.
@@ -153,6 +182,9 @@ class CompiledFunction:
             self._plans[symbols] = plan
         if tuple([array.shape for array in arrays]) != plan.inputs:
             self.signature.check_inputs(plan, arrays)
+        if len(self._seen) >= _MAX_PLANS:
+            self._seen.clear()
+        self._seen[plan.inputs] = plan
         return plan
 
     def take_frame(
@@ -171,21 +203,24 @@ class CompiledFunction:
         except IndexError:
             frame = self._new_frame()
         slots = frame.slots
-        for number, position in enumerate(self._positions["input"]):
+        high = self._high
+        for number, position in enumerate(self._input_slots):
             array = arrays[number]
             start = address_of(array)
-            if start < self._high and self._low < start + array.nbytes:
+            if start < high and self._low < start + array.nbytes:
                 start = self._safe_address(arrays, number)
             slots[position] = start
-        after = len(self.info.arguments)
+        after = self._first_result
         for array in results:
             slots[after] = address_of(array)
             after += 1
-        if frame.arena.size < plan.arena:
-            frame.arena = aligned_bytes(plan.arena)
-            slots[after] = address_of(frame.arena)
-        if plan.symbols:
-            slots[after + 2 :] = list(plan.symbols)
+        if frame.plan is not plan:
+            if frame.arena.size < plan.arena:
+                frame.arena = aligned_bytes(plan.arena)
+                slots[after] = address_of(frame.arena)
+            if plan.symbols:
+                slots[after + 2 :] = list(plan.symbols)
+            frame.plan = plan
         if hypers or frame.has_hypers:
             for cell, (name, default) in zip(
                 frame.cells, self._defaults.items(), strict=True

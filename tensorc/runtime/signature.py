@@ -25,11 +25,14 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The sizes of a call: they follow from the value of each symbol."""
+    """The sizes of a call: they follow from the value of each symbol.
+
+    `fresh` holds shape and element type of each result.
+    """
 
     symbols: Shape
     inputs: tuple[Shape, ...]
-    results: tuple[Shape, ...]
+    fresh: tuple[tuple[Shape, np.dtype[np.generic]], ...]
     arena: int
 
 
@@ -104,7 +107,10 @@ class Signature:
         return Plan(
             symbols,
             tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
-            tuple(_evaluate(r.shape, values) for r in self.info.results),
+            tuple(
+                (_evaluate(r.shape, values), numpy_dtype(r.dtype))
+                for r in self.info.results
+            ),
             evaluate_dim(self.info.arena, values),
         )
 

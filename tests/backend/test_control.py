@@ -14,7 +14,17 @@ from tensorc.backend.llvm.lower import ROWS
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum, SymbolRef
 from tensorc.ir.functions import new_module
-from tensorc.ir.ops import OPS, arith, builtin, kernels, math, memory, scf, vector
+from tensorc.ir.ops import (
+    OPS,
+    arith,
+    builtin,
+    conversions,
+    kernels,
+    math,
+    memory,
+    scf,
+    vector,
+)
 from tensorc.ir.types import F32, F64, I1, I64, INDEX, VectorType
 from tests.backend.harness import (
     LANES,
@@ -44,7 +54,7 @@ def index_less(b, left, right):
 
 
 def as_i64(b, value):
-    return b.value(arith.IndexCast, value, types=[I64])
+    return b.value(conversions.IndexCast, value, types=[I64])
 
 
 @LEVELS
@@ -170,7 +180,7 @@ def accumulate():
             limit = constant(b, 99.0, F64)
             bad = b.value(arith.CmpF, value, limit, predicate=1)
             with if_true(b, bad):
-                number = b.value(arith.FPToSI, value, types=[I64])
+                number = b.value(conversions.FPToSI, value, types=[I64])
                 b.create(kernels.Fail, number, as_i64(b, n), site=0, axis=0)
         start = b.value(memory.Load, w, zero)
         b.create(memory.Store, start, out, zero)

@@ -10,7 +10,7 @@ import pytest
 from tensorc.backend.llvm.codegen import host_target
 from tensorc.backend.llvm.memory import MEMORY_ROWS
 from tensorc.ir.attributes import Enum
-from tensorc.ir.ops import arith, memory, vector
+from tensorc.ir.ops import arith, conversions, memory, vector
 from tensorc.ir.types import (
     ELEMENTS,
     F32,
@@ -214,7 +214,7 @@ def test_booleans_in_memory_are_true_unless_zero(value):
     def fill(b, x, out, arena):
         zero = constant(b, 0)
         wide = b.value(memory.Load, x, zero)
-        number = b.value(arith.ExtUI, wide, types=[I64])
+        number = b.value(conversions.ExtUI, wide, types=[I64])
         b.create(memory.Store, number, out, zero)
 
     out = np.zeros(1, np.int64)

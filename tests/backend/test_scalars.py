@@ -7,7 +7,7 @@ import pytest
 
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
 from tensorc.ir.attributes import Typed
-from tensorc.ir.ops import arith, math, memory, vector
+from tensorc.ir.ops import arith, conversions, math, memory, vector
 from tensorc.ir.types import ELEMENTS, F16, F32, F64, I1, VectorType
 from tests.backend.harness import (
     LANES,
@@ -101,27 +101,27 @@ def conversions_of(element):
         if element.is_float and other.is_float:
             wider = other.bits > element.bits
             if other != element:
-                cls = arith.ExtF if wider else arith.TruncF
+                cls = conversions.ExtF if wider else conversions.TruncF
                 cases.append(Case(cls, element, other, 1))
         elif element.is_float:
             signed = other.is_integer and not other.is_unsigned
-            cls = arith.FPToSI if signed else arith.FPToUI
+            cls = conversions.FPToSI if signed else conversions.FPToUI
             cases.append(Case(cls, element, other, 1))
         elif other.is_float:
             signed = element.is_integer and not element.is_unsigned
-            cls = arith.SIToFP if signed else arith.UIToFP
+            cls = conversions.SIToFP if signed else conversions.UIToFP
             cases.append(Case(cls, element, other, 1))
         else:
             wider = other.bits > element.bits
             signed = element.is_integer and not element.is_unsigned
-            widen = arith.ExtSI if signed else arith.ExtUI
-            cls = widen if wider else arith.TruncI
+            widen = conversions.ExtSI if signed else conversions.ExtUI
+            cls = widen if wider else conversions.TruncI
             if other.bits == element.bits or "index" in (element.name, other.name):
-                cls = arith.IndexCast
+                cls = conversions.IndexCast
             cases.append(Case(cls, element, other, 1))
         same = other.bits == element.bits > 1
         if same and other != element:
-            cases.append(Case(arith.Bitcast, element, other, 1))
+            cases.append(Case(conversions.Bitcast, element, other, 1))
     return cases
 
 

@@ -1,4 +1,4 @@
-"""The tutorials' first programs on real data: published numbers, and one compilation."""
+"""The tutorials' first programs on real data: published numbers, one compilation."""
 
 import json
 from pathlib import Path
@@ -49,14 +49,8 @@ step train(x: float[5, 8], y: int[5]) -> float {
 @pytest.mark.parametrize(
     ("batch", "summary"),
     [
-        (
-            600,
-            "validation 7.500000 %, test 7.489583 % (719 of 9,600), stopped in epoch 74",
-        ),
-        (
-            300,
-            "validation 7.202020 %, test 7.626263 % (755 of 9,900), stopped in epoch 74",
-        ),
+        (600, "validation 7.500000 %, test 7.489583 % (719 of 9,600)"),
+        (300, "validation 7.202020 %, test 7.626263 % (755 of 9,900)"),
     ],
 )
 def test_softmax_regression_reaches_the_tutorials_last_digit(
@@ -65,7 +59,7 @@ def test_softmax_regression_reaches_the_tutorials_last_digit(
     report = tmp_path / "run.json"
     arguments = ["train", LOGREG, "--set", f"batch={batch}", "--json", str(report)]
     assert run([*arguments, "--quiet"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == summary
+    assert capsys.readouterr().out.splitlines()[0] == f"{summary}, stopped in epoch 74"
     written = json.loads(report.read_text())
     assert list(written) == [
         *("epochs", "best_validation_error", "test_error", "steps_per_second"),

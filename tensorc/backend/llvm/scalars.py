@@ -12,7 +12,7 @@ from tensorc.backend.llvm.state import Lower, State, is_signed, scalar_of, type_
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Op
-from tensorc.ir.ops import arith, math
+from tensorc.ir.ops import arith, conversions, math
 from tensorc.ir.types import Element, element_type
 
 
@@ -269,17 +269,17 @@ SCALAR_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
         arith.CmpI: _compare_integers,
         arith.CmpF: _compare_floats,
         arith.Select: _select,
-        arith.ExtF: _float_to_float,
-        arith.TruncF: _float_to_float,
-        arith.SIToFP: _integer_to_float,
-        arith.UIToFP: _integer_to_float,
-        arith.FPToSI: _float_to_integer,
-        arith.FPToUI: _float_to_integer,
-        arith.ExtSI: _integer_to_integer,
-        arith.ExtUI: _integer_to_integer,
-        arith.TruncI: _integer_to_integer,
-        arith.IndexCast: _integer_to_integer,
-        arith.Bitcast: _bitcast,
+        conversions.ExtF: _float_to_float,
+        conversions.TruncF: _float_to_float,
+        conversions.SIToFP: _integer_to_float,
+        conversions.UIToFP: _integer_to_float,
+        conversions.FPToSI: _float_to_integer,
+        conversions.FPToUI: _float_to_integer,
+        conversions.ExtSI: _integer_to_integer,
+        conversions.ExtUI: _integer_to_integer,
+        conversions.TruncI: _integer_to_integer,
+        conversions.IndexCast: _integer_to_integer,
+        conversions.Bitcast: _bitcast,
         math.Sqrt: _floats("sqrt"),
         math.AbsF: _floats("fabs"),
         math.RoundEven: _floats("roundeven"),

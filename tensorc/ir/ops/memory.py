@@ -11,7 +11,7 @@ import numpy as np
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
-from tensorc.ir.ops.arith import Typing
+from tensorc.ir.ops.conversions import Typing
 from tensorc.ir.types import INDEX, MemRefType, Type
 
 
@@ -220,7 +220,7 @@ class Load(Op):
 
 
 def read(values: Array, indices: tuple[Array, ...]) -> Array:
-    """Return elements at indices (numbers or arrays), refusing what numpy would wrap."""
+    """Return elements at indices (arrays or not), refusing what numpy would wrap."""
     if any(np.any(np.less(i, 0)) for i in indices):
         raise IndexError(f"a negative index in {indices}")
     return np.asarray(values[tuple(np.asarray(i) for i in indices)])

@@ -1,5 +1,6 @@
 """Ops that move elements without changing them, and sizes as values."""
 
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -51,7 +52,7 @@ class Broadcast(Op):
         ctx: InferContext, operand: TensorType, *, axes: tuple[int, ...], shape: Dims
     ) -> TensorType:
         """Give the new shape."""
-        ascending = all(a < b for a, b in zip(axes, axes[1:], strict=False))
+        ascending = all(a < b for a, b in pairwise(axes))
         inside = all(0 <= a < len(shape.dims) for a in axes)
         fits = len(axes) == operand.rank and ascending and inside
         require(fits, "C1", f"axes {axes} for {operand}")

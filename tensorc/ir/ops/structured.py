@@ -189,7 +189,7 @@ class Generic(Op):
     inputs_and_outputs: Values
     indexing_maps: Array
     iterator_types: Array
-    operandSegmentSizes: tuple[int, ...]  # noqa: N815  (MLIR's spelling)
+    operandSegmentSizes: tuple[int, ...]  # MLIR's spelling
     order: str
     body: Region
 
@@ -219,7 +219,7 @@ class Generic(Op):
         *operands: Type,
         indexing_maps: Array,
         iterator_types: Array,
-        operandSegmentSizes: tuple[int, ...],  # noqa: N803
+        operandSegmentSizes: tuple[int, ...],
         order: str,
     ) -> tuple[Type, ...]:
         """Give the types of tensor destinations, or nothing for memory."""
@@ -242,7 +242,7 @@ class Generic(Op):
         *operands: NumpyArray,
         indexing_maps: Array,
         iterator_types: Array,
-        operandSegmentSizes: tuple[int, ...],  # noqa: N803
+        operandSegmentSizes: tuple[int, ...],
         order: str,
     ) -> tuple[NumpyArray, ...]:
         """Evaluate on numpy arrays, whole iteration spaces at a time."""

@@ -1,0 +1,208 @@
+"""The graph of the Python doors: what a user's expressions are before they are compiled.
+
+A node is an op that stands in no block: its class, operands and attributes, its types
+from `infer`, the user's line as its place. Nodes are never changed. Leaves are values
+without an op: an `Input`, or a `SharedLeaf`, memory of the runtime.
+
+    b = GraphBuilder(Block(), location=place)
+    z = b.value(Add, x, y)              # a node; z is a value, as in the IR
+
+`GraphBuilder` is a `Builder`, so the library and the operands of `frontend` make nodes
+as they make IR. Each use has constraints of its own, which are thrown away: sizes that
+can never fit are found at the user's line, all others when a function is compiled.
+"""
+
+import itertools
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from tensorc.errors import UNKNOWN, Location
+from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.dims import Compound, Dim, Poly, Symbol, substitute
+from tensorc.ir.ops.shape import Size
+from tensorc.ir.types import Element, TensorType, Type
+
+# Symbols of different inputs must differ; functions give them names of their own.
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOf(Symbol):
+    """The size of an axis of an input, which each call chooses."""
+
+    source: "Input" = field(compare=False, repr=False)
+    axis: int
+
+
+class Input(Value):
+    """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol."""
+
+    __slots__ = ("__weakref__", "place")
+
+    def __init__(
+        self,
+        element: Element,
+        shape: Sequence[int | None],
+        hint: str = "",
+        place: Location = UNKNOWN,
+    ) -> None:
+        self.place = place
+        number = next(_NUMBERS)
+        dims = [
+            self._size(f"{hint or '_'}{axis}#{number}", axis) if size is None else size
+            for axis, size in enumerate(shape)
+        ]
+        super().__init__(TensorType(tuple(dims), element), Block(), 0, hint)
+
+    def _size(self, name: str, axis: int) -> Poly:
+        _INPUTS[name] = self
+        return Poly((((SizeOf(name, self, axis),), 1),))
+
+    @property
+    def location(self) -> Location:
+        """Where the user made it."""
+        return self.place
+
+
+_INPUTS: WeakValueDictionary[str, Input] = WeakValueDictionary()
+
+
+class SharedLeaf(Value):
+    """A leaf that is memory; `cell` is the runtime's, which the graph does not know."""
+
+    __slots__ = ("__weakref__", "cell")
+
+    def __init__(self, type_: TensorType, cell: object, hint: str = "") -> None:
+        super().__init__(type_, Block(), 0, hint)
+        self.cell = cell
+
+
+class Derivative(Op):
+    """The derivative of a cost; becomes a `tc.grad`.
+
+    The operands are what to differentiate by (`count` of them) and what the cost needs
+    besides; `inner` are the nodes between the two, in order. `sources` are the inputs
+    whose sizes stand in attributes of `inner`.
+    """
+
+    __slots__ = ("cost", "count", "inner", "sources")
+
+    name = "tc.grad"
+
+    def __init__(
+        self,
+        cost: Value,
+        wrt: Sequence[Value],
+        read: Sequence[Value],
+        inner: Sequence[Op],
+        location: Location,
+    ) -> None:
+        types = [w.type for w in wrt]
+        super().__init__([*wrt, *read], types, {}, (), location)
+        self.cost = cost
+        self.count = len(wrt)
+        self.inner = tuple(inner)
+        found = (s for op in inner for s in _attribute_sources(op))
+        self.sources = tuple(dict.fromkeys(found))
+
+
+@dataclass
+class GraphBuilder(Builder):
+    """Makes nodes: ops that are appended to nothing."""
+
+    def create(
+        self,
+        cls: type[Op],
+        *operands: Value,
+        types: Sequence[Type] | None = None,
+        regions: Sequence[Region] = (),
+        **attributes: Attribute,
+    ) -> Op:
+        """Return a node. Raises `ShapeError` if a constraint cannot hold."""
+        if types is None:
+            types = self.infer(cls, operands, attributes)
+        return cls(operands, types, attributes, regions, self.location)
+
+    def size(self, name: str) -> Value:
+        """Return the size that a symbol stands for, as a node."""
+        source = _INPUTS[name]
+        assert isinstance(source.type, TensorType)
+        for dim in source.type.shape:
+            for symbol in sources_of(dim):
+                if symbol.name == name:
+                    return self.value(Size, source, axis=symbol.axis)
+        raise KeyError(name)
+
+
+def sources_of(dim: Dim) -> Iterator[SizeOf]:
+    """Yield the sizes of inputs that a dimension is computed from."""
+    stack: list[Dim] = [dim]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, int):
+            continue
+        for atoms, _ in top.terms:
+            for atom in atoms:
+                if isinstance(atom, SizeOf):
+                    yield atom
+                elif isinstance(atom, Compound):
+                    stack += [atom.left, atom.right]
+
+
+def _attribute_sources(op: Op) -> Iterator[Input]:
+    for attribute in op.attributes.values():
+        if isinstance(attribute, Dims):
+            for dim in attribute.dims:
+                yield from (symbol.source for symbol in sources_of(dim))
+
+
+def parents(op: Op) -> list[Value]:
+    """Return what must exist before a node: operands, and inputs whose size it uses."""
+    if isinstance(op, Derivative):
+        return [*op.operands, *op.sources]
+    return [*op.operands, *_attribute_sources(op)]
+
+
+def ordered(roots: Iterable[Value], known: Container[Value] = ()) -> list[Value]:
+    """Return the values that roots need, roots included, each after its parents.
+
+    Values in `known` are left out, and what only they need. No recursion: a graph may
+    be as deep as it likes.
+    """
+    result: list[Value] = []
+    entered: set[Value] = set()
+    for root in roots:
+        stack = [(root, False)]
+        while stack:
+            value, left = stack.pop()
+            if left:
+                result.append(value)
+                continue
+            if value in entered or value in known:
+                continue
+            entered.add(value)
+            stack.append((value, True))
+            op = value.op
+            if op is not None:
+                stack.extend((p, False) for p in reversed(parents(op)))
+    return result
+
+
+def ops_of(values: Iterable[Value]) -> list[Op]:
+    """Return the nodes that define values, each once, in order."""
+    return list(dict.fromkeys(v.op for v in values if v.op is not None))
+
+
+def renamed(
+    attributes: Mapping[str, Attribute], sizes: Mapping[str, Dim]
+) -> dict[str, Attribute]:
+    """Return attributes with other names for the symbols in their dimensions."""
+    return {
+        name: Dims(tuple([substitute(d, sizes) for d in attribute.dims]))
+        if isinstance(attribute, Dims)
+        else attribute
+        for name, attribute in attributes.items()
+    }
