@@ -169,8 +169,8 @@ def parents(op: Op) -> list[Value]:
 def ordered(roots: Iterable[Value], known: Container[Value] = ()) -> list[Value]:
     """Return the values that roots need, roots included, each after its parents.
 
-    Values in `known` are left out, and what only they need. No recursion: a graph may
-    be as deep as it likes.
+    The walk ends at values in `known`. No recursion: a graph may be as deep as it
+    likes.
     """
     result: list[Value] = []
     entered: set[Value] = set()
@@ -181,12 +181,12 @@ def ordered(roots: Iterable[Value], known: Container[Value] = ()) -> list[Value]
             if left:
                 result.append(value)
                 continue
-            if value in entered or value in known:
+            if value in entered:
                 continue
             entered.add(value)
             stack.append((value, True))
             op = value.op
-            if op is not None:
+            if op is not None and value not in known:
                 stack.extend((p, False) for p in reversed(parents(op)))
     return result
 

@@ -5,12 +5,11 @@ stands for it. Replacements are emitted one after the other, each with the ones 
 it in force, so that `givens={x: x + 1}` means what it says.
 """
 
-import keyword
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from tensorc.errors import CompileError, Diagnostic, Location, ShapeError
+from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
 from tensorc.frontend.graph import (
     Derivative,
     Input,
@@ -20,39 +19,193 @@ from tensorc.frontend.graph import (
     sources_of,
 )
 from tensorc.frontend.operands import spell_type
-from tensorc.ir.attributes import make_dict
+from tensorc.ir.attributes import Dict, make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Constraints, Dim, substitute
+from tensorc.ir.dims import Dim, substitute, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad, Yield
 from tensorc.ir.types import TensorType
 
 Values = MutableMapping[Value, Value]
+Givens = Sequence[tuple[Value, Value]]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A function to be: values of the graph, and pairs of memory and its new value."""
+    """A function to be: values of the graph, and pairs of memory and its new value.
+
+    `names` are those of the arguments: of `shared`, then of `inputs`. They are all the
+    leaves that are needed, and `givens` are the needed ones.
+    """
 
     name: str
+    shared: tuple[SharedLeaf, ...]
     inputs: tuple[Input, ...]
+    names: tuple[str, ...]
     outputs: tuple[Value, ...]
-    updates: tuple[tuple[SharedLeaf, Value], ...] = ()
-    givens: tuple[tuple[Value, Value], ...] = ()
-    location: Location = field(default_factory=Location)
+    updates: tuple[tuple[SharedLeaf, Value], ...]
+    givens: Givens
+    location: Location = UNKNOWN
 
-    def needed(self) -> list[Value]:
-        """Return the values that the function needs, in order, replacements included.
 
-        What only an unused replacement needs is left out.
-        """
-        roots = [*self.outputs, *(new for _, new in self.updates)]
-        given = dict(self.givens)
-        found = dict.fromkeys(ordered(roots, _Stop(given)))
-        for old, new in reversed(self.givens):
-            if old in _cut(found, given):
-                before = dict(self.givens[: self.givens.index((old, new))])
-                found.update(dict.fromkeys(ordered([new], _Stop(before))))
-        return list(found)
+def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
+    """Return the leaves that values need, in order, and the givens that come into it."""
+    keys = [old for old, _ in givens]
+    leaves: dict[Value, None] = {}
+    met: set[Value] = set()
+
+    def visit(start: Sequence[Value], known: set[Value]) -> None:
+        for value in ordered(start, known):
+            if value in known:
+                met.add(value)
+            elif value.op is None:
+                leaves[value] = None
+
+    visit(roots, set(keys))
+    for i in reversed(range(len(givens))):
+        if keys[i] in met:
+            visit([givens[i][1]], set(keys[:i]))
+    return list(leaves), [pair for pair in givens if pair[0] in met]
+
+
+def emit(plan: Plan) -> Module:
+    """Return a module with one function; shape errors are at the user's lines."""
+    values = (*plan.shared, *plan.inputs)
+    sizes = _size_names(plan)
+    parameters = [
+        Parameter(
+            _with_sizes(value, sizes),
+            name,
+            make_dict(**{"tc.name": name, "tc.kind": _kind(value)}),
+        )
+        for value, name in zip(values, plan.names, strict=True)
+    ]
+    function, builder = open_function(plan.name, parameters, location=plan.location)
+    for dim in sizes.values():
+        builder.constraints.declare(str(dim))
+    arguments = function.regions[0].block.arguments
+    emission = Emission(builder, dict(zip(values, arguments, strict=True)), sizes)
+    emission.replace(plan)
+    updated = [new for _, new in plan.updates]
+    env = emission.run([*plan.outputs, *updated])
+    for memory, new in plan.updates:
+        emission.fit(env[new], memory.type, f"the update of `{memory.hint}`")
+    results = [env[v] for v in (*plan.outputs, *updated)]
+    places = {v: i for i, v in enumerate(values)}
+    kinds: list[Dict] = [make_dict(**{"tc.name": ""})] * len(plan.outputs)
+    kinds += [make_dict(**{"tc.updates": places[m]}) for m, _ in plan.updates]
+    builder.location = plan.location
+    close_function(function, builder, results, kinds)
+    module = new_module(plan.location)
+    module.body.block.append(function)
+    return module
+
+
+def _kind(value: Value) -> str:
+    return "shared" if isinstance(value, SharedLeaf) else "input"
+
+
+def _size_names(plan: Plan) -> dict[str, Dim]:
+    """Name the sizes of the inputs: x0, x1 for a matrix x."""
+    sizes: dict[str, Dim] = {}
+    names = plan.names[len(plan.shared) :]
+    taken: set[str] = set()
+    for source, name in zip(plan.inputs, names, strict=True):
+        assert isinstance(source.type, TensorType)
+        for dim in source.type.shape:
+            for size in sources_of(dim):
+                new = f"{name}{size.axis}"
+                while new in taken:
+                    new += "_"
+                taken.add(new)
+                sizes[size.name] = symbol(new)
+    return sizes
+
+
+def _with_sizes(value: Value, sizes: Mapping[str, Dim]) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    shape = tuple([substitute(d, sizes) for d in value.type.shape])
+    return TensorType(shape, value.type.element)
+
+
+@dataclass
+class Emission:
+    """The state of emitting one function: leaves and what stands for them."""
+
+    builder: Builder
+    leaves: dict[Value, Value]
+    sizes: dict[str, Dim]
+
+    def replace(self, plan: Plan) -> None:
+        """Emit the replacements, and let them stand for their keys."""
+        replaced: dict[Value, Value] = {}
+        for old, new in plan.givens:
+            made = self.run([new], ChainMap(replaced, self.leaves))[new]
+            self._replace_sizes(old, made)
+            replaced[old] = made
+        self.leaves = {**self.leaves, **replaced}
+
+    def _replace_sizes(self, old: Value, new: Value) -> None:
+        assert isinstance(old.type, TensorType)
+        assert isinstance(new.type, TensorType)
+        if not isinstance(old, Input):
+            self.fit(new, _with_sizes(old, self.sizes), "a replacement in `givens`")
+            return
+        sizes = {}
+        for own, dim in zip(old.type.shape, new.type.shape, strict=True):
+            for size in sources_of(own):
+                sizes[size.name] = dim
+        self.sizes = {**self.sizes, **sizes}
+        what = f"the replacement of `{old.hint or 'a variable'}` in `givens`"
+        self.fit(new, _with_sizes(old, self.sizes), what)
+
+    def fit(self, value: Value, wanted: object, what: str) -> None:
+        """Raise `ShapeError` unless a value has the sizes of a type."""
+        type_, resolve = value.type, self.builder.constraints.resolve
+        assert isinstance(type_, TensorType)
+        assert isinstance(wanted, TensorType)
+        unify = self.builder.constraints.unify
+        pairs = zip(type_.shape, wanted.shape, strict=True)
+        if not all(unify(a, b, value.location) for a, b in pairs):
+            shape = tuple(resolve(d) for d in type_.shape)
+            given = spell_type(TensorType(shape, type_.element))
+            message = f"{what} needs {spell_type(wanted)}, got {given}"
+            raise ShapeError(Diagnostic("TC0301", message, value.location))
+
+    def run(self, roots: Sequence[Value], base: Values | None = None) -> Values:
+        """Emit what values need; returns what stands for each value."""
+        env: ChainMap[Value, Value] = ChainMap({}, base or self.leaves)
+        for value in ordered(roots, env):
+            if value not in env:
+                assert value.op is not None, f"{value} is no argument"
+                self.op(value.op, env)
+        return env
+
+    def op(self, op: Op, env: ChainMap[Value, Value]) -> None:
+        """Emit one node."""
+        self.builder.location = op.location
+        if isinstance(op, Derivative):
+            results = self._grad(op, env)
+        else:
+            operands = [env[v] for v in op.operands]
+            attributes = renamed(op.attributes, self.sizes)
+            results = self.builder.create(type(op), *operands, **attributes).results
+        for old, new in zip(op.results, results, strict=True):
+            new.hint = old.hint
+            env[old] = new
+
+    def _grad(self, op: Derivative, env: ChainMap[Value, Value]) -> list[Value]:
+        wrt = op.operands[: op.count]
+        outer = [env[w] for w in wrt]
+        types, hints = [v.type for v in outer], [w.hint for w in wrt]
+        with self.builder.region(types, hints) as (region, arguments):
+            local = env.new_child(dict(zip(wrt, arguments, strict=True)))
+            for inner in op.inner:
+                before = {r: local[r] for r in inner.results if r in wrt}
+                self.op(inner, local)
+                local.update(before)
+            self.builder.location = op.location
+            self.builder.create(Yield, local[op.cost])
+        return self.builder.create(Grad, *outer, regions=[region]).results

@@ -1,0 +1,119 @@
+"""Where the user's Python stands, and how its mistakes are told there.
+
+What the Python doors make carries the line of the first frame outside of this package.
+An error raised below a public function leaves it as one exception with that line and
+the ways out in its text, and without the frames between.
+"""
+
+import functools
+import re
+import sys
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from types import CodeType
+from typing import ParamSpec, TypeVar
+
+from tensorc.diagnostics import render_error
+from tensorc.errors import (
+    CompileError,
+    Diagnostic,
+    Location,
+    ShapeError,
+    TensorcError,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PACKAGE = str(Path(__file__).parents[1]) + "/"
+_NUMBER = re.compile(r"#\d+")  # makes names of sizes unique; nothing for people
+_INDEX = "TC0312"
+_MISUSE = "TC0601"
+
+
+class UsageError(CompileError, TypeError):
+    """A function of the Python doors is called with what it cannot take."""
+
+
+class ArgumentError(CompileError, ValueError):
+    """An argument has the right type, but a value that is not possible."""
+
+
+class IndexingError(CompileError, IndexError):
+    """An index does not fit what it indexes."""
+
+
+_CLASSES: dict[str, type[CompileError]] = {
+    _INDEX: IndexingError,
+    "TC0315": ArgumentError,
+    "TC0301": ShapeError,
+}
+
+
+def user_location() -> Location:
+    """Return the place of the innermost frame outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_PACKAGE):
+        if frame.f_back is None:
+            return Location()
+        frame = frame.f_back
+    return _place(frame.f_code, frame.f_lasti, frame.f_lineno)
+
+
+def _place(code: CodeType, instruction: int, line: int) -> Location:
+    # Two bytes an instruction; columns are 0-based there, None where they are unknown.
+    found = next(islice(code.co_positions(), instruction // 2, None), None)
+    if found is None or None in found:
+        return Location(code.co_filename, line, 1)
+    first, last, start, stop = (x or 0 for x in found)
+    end = last if last != first else 0
+    return Location(code.co_filename, first, start + 1, end, stop + 1)
+
+
+def usage_error(message: str, *hints: str) -> UsageError:
+    """Return a TypeError at the user's line."""
+    return UsageError(Diagnostic(_MISUSE, message, user_location(), hints=hints))
+
+
+def argument_error(message: str, *hints: str) -> ArgumentError:
+    """Return a ValueError at the user's line."""
+    return ArgumentError(Diagnostic(_MISUSE, message, user_location(), hints=hints))
+
+
+def told(error: TensorcError) -> TensorcError:
+    """Return an error of the class that NumPy's users expect, its text complete."""
+    diagnostics = [_cleaned(d) for d in error.diagnostics]
+    cls = _CLASSES.get(diagnostics[0].code) if diagnostics else None
+    if cls is None or isinstance(error, ShapeError | UsageError):
+        cls = type(error)  # type: ignore[assignment]
+    assert cls is not None
+    result = cls(*diagnostics)
+    result.args = (render_error(result).rstrip(),)
+    return result
+
+
+def _cleaned(diagnostic: Diagnostic) -> Diagnostic:
+    return Diagnostic(
+        diagnostic.code,
+        _NUMBER.sub("", diagnostic.message),
+        diagnostic.location,
+        diagnostic.label,
+        diagnostic.labels,
+        tuple([_NUMBER.sub("", n) for n in diagnostic.notes]),
+        diagnostic.hints,
+        diagnostic.severity,
+    )
+
+
+def door(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a public function raise its errors at the user's line, without our frames."""
+
+    @functools.wraps(function)
+    def entered(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except TensorcError as error:
+            raise told(error) from None
+
+    return entered

@@ -1,0 +1,249 @@
+"""Exponentials and logarithms: exp, log and what is stable by construction.
+
+Each function is written once for all formats. n ln 2 + r is Cody and Waite's reduction
+(1980); sums and products whose rounding errors are kept are Dekker's (1971), so that
+tanh, sigmoid and expm1 are as accurate as exp. Coefficients: `tests/passes/remez.py`.
+"""
+
+import math as libm
+from dataclasses import dataclass
+
+from tensorc.ir.core import Value
+from tensorc.ir.ops import arith
+from tensorc.ir.types import F32, F64
+from tensorc.passes.math_builder import MathBuilder, Pair
+
+
+def exp(m: MathBuilder, x: Value) -> Value:
+    """Return e^x = 2^n e^r with n = round(x / ln 2)."""
+    f = m.format
+    # A NaN compares false and passes through.
+    low, high = m.number(f.lowest), m.number(f.highest)
+    x = m.select_if("ogt", x, high, high, x)
+    x = m.select_if("olt", x, low, low, x)
+    n, both = _exponent(m, x)
+    r = m.fma(n, m.number(-f.ln2_high), x)
+    r = m.fma(n, m.number(-f.ln2_low), r)
+    p = m.polynomial(r, (1.0, 1.0, *f.exp_tail))
+    return scale(m, p, both)
+
+
+def _exponent(m: MathBuilder, x: Value) -> Pair:
+    """Return n = round(x / ln 2), and n + twice the bias as an integer."""
+    f = m.format
+    # With twice the bias added, the low bits of `shifted` are n as two biased
+    # exponents.
+    magic = m.number(f.integers + 2 * f.bias)
+    shifted = m.fma(x, m.number(1 / libm.log(2)), magic)
+    n = m.sub(shifted, magic)
+    return n, m.minus(m.bits(shifted), m.integer(f.bits_of(f.integers)))
+
+
+def scale(m: MathBuilder, value: Value, both: Value) -> Value:
+    """Return value * 2^n, given n plus twice the bias.
+
+    2^n is applied in two factors, so that a result below the normal range is rounded
+    once and one above it overflows only if it must.
+    """
+    half = m.shift_right(both, 1)
+    for exponent in (half, m.minus(both, half)):
+        value = m.mul(value, m.power_of_two(exponent))
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    """e^x = 2^n (1 + r + tail), with |r| <= ln(2)/2; `both` is n plus two biases."""
+
+    both: Value
+    r: Value
+    tail: Value
+
+
+def _reduce(m: MathBuilder, x: Value, low: Value | None = None) -> _Reduced:
+    """Reduce x (+ low), which lies between the clamps; r's rounding is in the tail."""
+    f = m.format
+    n, both = _exponent(m, x)
+    first = m.fma(n, m.number(-f.ln2_high), x)
+    r = m.fma(n, m.number(-f.ln2_low), first)
+    lost = m.fma(n, m.number(-f.ln2_low), m.sub(first, r))
+    if low is not None:
+        lost = m.add(lost, low)
+    square = m.mul(r, r)
+    return _Reduced(both, r, m.fma(square, m.polynomial(r, f.exp_tail), lost))
+
+
+def exp_pair(m: MathBuilder, x: Value, low: Value | None = None) -> tuple[Value, Pair]:
+    """Return n plus two biases, and e^(x + low) / 2^n as a pair."""
+    part = _reduce(m, x, low)
+    high, lost = m.fast_sum(m.number(1.0), part.r)
+    return part.both, (high, m.add(lost, part.tail))
+
+
+def _half_expm1(m: MathBuilder, x: Value) -> Pair:
+    """Return (e^x - 1) / 2 as a pair, for x between -bias/2 and the upper clamp.
+
+    With s = 2^(n-1) it is (s - 1/2) + s r + s tail, where the first sum is exact.
+    """
+    part = _reduce(m, x)
+    s = m.power_of_two(m.plus(part.both, -m.format.bias - 1))
+    high, lost = m.fast_sum(m.sub(s, m.number(0.5)), m.mul(s, part.r))
+    return high, m.fma(s, part.tail, lost)
+
+
+def expm1(m: MathBuilder, x: Value) -> Value:
+    """Return e^x - 1; x itself where its square is lost, and -1 below."""
+    f = m.format
+    # Where e^x is lost in the rounding of 1.
+    low, high = m.number(-float(f.mantissa + 2)), m.number(f.highest)
+    inside = m.select_if("ogt", x, high, high, x)
+    inside = m.select_if("olt", x, low, low, inside)
+    half, lost = _half_expm1(m, inside)
+    result = m.add(half, lost)
+    result = m.add(result, result)
+    tiny = m.number(f.negligible)
+    return m.select_if("olt", m.abs(x), tiny, x, result)
+
+
+def tanh(m: MathBuilder, x: Value) -> Value:
+    """Return e / (e + 1) with e = (e^(2|x|) - 1) / 2, and the sign of x.
+
+    The quotient q is corrected by its remainder, which 1 / (e + 1) = 1 - tanh divides.
+    """
+    f = m.format
+    size = m.abs(x)
+    # 1 - tanh x, 2 e^(-2x), is lost in the rounding of 1 from here on.
+    most = m.number(10.0 if f.mantissa < 30 else 20.0)
+    inside = m.select_if("ogt", size, most, most, size)
+    e, e_low = _half_expm1(m, m.add(inside, inside))
+    one = m.number(1.0)
+    below, below_low = m.exact_sum(e, one)
+    below_low = m.add(below_low, e_low)
+    q = m.div(e, below)
+    minus = m.neg(q)
+    rest = m.add(m.fma(minus, below, e), m.fma(minus, below_low, e_low))
+    result = m.fma(rest, m.sub(one, q), q)
+    result = m.select_if("olt", size, m.number(f.negligible), size, result)
+    return m.with_sign_of(result, x)
+
+
+def sigmoid(m: MathBuilder, x: Value) -> Value:
+    """Return y = 1 / (1 + e) with e = e^-|x| where x >= 0, e y where x < 0."""
+    one, zero = m.number(1.0), m.number(0.0)
+    both, (high, low) = exp_pair(m, _below_zero(m, x))
+    below, lost = m.fast_sum(one, scale(m, high, both))
+    lost = m.add(lost, scale(m, low, both))
+    y = m.div(one, below)
+    minus = m.neg(y)
+    y_low = m.mul(y, m.fma(minus, lost, m.fma(minus, below, one)))
+    product, product_low = m.exact_product(high, y)
+    product_low = m.add(product_low, m.fma(high, y_low, m.mul(low, y)))
+    negative = scale(m, m.add(product, product_low), both)
+    return m.select_if("olt", x, zero, negative, m.add(y, y_low))
+
+
+def _below_zero(m: MathBuilder, x: Value) -> Value:
+    """Return -|x|, clamped where its exponential is 0."""
+    low = m.number(m.format.lowest)
+    size = m.neg(m.abs(x))
+    return m.select_if("olt", size, low, low, size)
+
+
+def softplus(m: MathBuilder, x: Value) -> Value:
+    """Return ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)."""
+    both, (high, low) = exp_pair(m, _below_zero(m, x))
+    e = scale(m, m.add(high, low), both)
+    u, lost = m.fast_sum(m.number(1.0), e)
+    rest = _log_of_sum(m, u, lost)
+    rest = m.select_if("olt", e, m.number(m.format.negligible), e, rest)
+    zero = m.number(0.0)
+    # e is NaN where x is.
+    return m.add(m.select_if("ogt", x, zero, x, zero), rest)
+
+
+def log(m: MathBuilder, x: Value) -> Value:
+    """Return ln x = e ln 2 + ln(1 + f) with 1 + f in [sqrt(1/2), sqrt(2))."""
+    f = m.format
+    normal, extra = normalized(m, x)
+    e, t = split(m, normal)
+    e = m.sub(e, extra)
+    tail = m.fma(e, m.number(f.ln2_low), _LOG_TAILS[f.element](m, t))
+    return _of_positive(m, x, _log_sum(m, e, t, tail))
+
+
+def normalized(m: MathBuilder, x: Value) -> Pair:
+    """Return x with subnormal numbers scaled into the normal range, and by how much."""
+    f = m.format
+    shift = f.mantissa + 1
+    least = m.number(2.0 ** (1 - f.bias))
+    scaled = m.mul(x, m.number(2.0**shift))
+    normal = m.select_if("olt", x, least, scaled, x)
+    extra = m.select_if("olt", x, least, m.number(float(shift)), m.number(0.0))
+    return normal, extra
+
+
+def split(m: MathBuilder, x: Value) -> Pair:
+    """Return e and t with x = 2^e (1 + t), 1 + t in [sqrt(1/2), sqrt(2))."""
+    f = m.format
+    bits = m.bits(x)
+    above = m.minus(bits, m.integer(f.bits_of(libm.sqrt(0.5))))
+    exponent = m.shift_right(above, f.mantissa)
+    fraction = m.from_bits(m.minus(bits, m.shift_left(exponent, f.mantissa)))
+    # Integers of this size become floats by the same magic number as in exp.
+    e = m.from_bits(m.plus(exponent, f.bits_of(f.integers)))
+    e = m.sub(e, m.number(f.integers))
+    return e, m.sub(fraction, m.number(1.0))
+
+
+def _log_sum(m: MathBuilder, e: Value, t: Value, tail: Value) -> Value:
+    """Return e ln 2 + t + tail; what the sum of the first two loses is kept."""
+    # e ln 2 is exact in its high part, and 0 or larger than t.
+    total, lost = m.fast_sum(m.mul(e, m.number(m.format.ln2_high)), t)
+    return m.add(total, m.add(lost, tail))
+
+
+def _of_positive(m: MathBuilder, x: Value, result: Value) -> Value:
+    """Return the result, with a logarithm's values at 0, below it and at infinity."""
+    zero, infinity = m.number(0.0), m.number(libm.inf)
+    result = m.select_if("olt", x, infinity, result, x)
+    below = m.select_if("olt", x, zero, m.number(libm.nan), x)
+    below = m.select_if("oeq", x, zero, m.number(-libm.inf), below)
+    return m.select_if("ogt", x, zero, result, below)
+
+
+def log1p(m: MathBuilder, x: Value) -> Value:
+    """Return ln(1 + x), where what 1 + x loses is added as its share, lost / (1 + x)."""
+    u, lost = m.exact_sum(m.number(1.0), x)
+    result = _of_positive(m, u, _log_of_sum(m, u, lost))
+    tiny = m.number(m.format.negligible)
+    return m.select_if("olt", m.abs(x), tiny, x, result)
+
+
+def _log_of_sum(m: MathBuilder, u: Value, lost: Value) -> Value:
+    """Return ln(u + lost) for a normal u > 0, with lost below its last place."""
+    f = m.format
+    e, t = split(m, u)
+    tail = m.add(_LOG_TAILS[f.element](m, t), m.div(lost, u))
+    return _log_sum(m, e, t, m.fma(e, m.number(f.ln2_low), tail))
+
+
+def _log_tail_single(m: MathBuilder, t: Value) -> Value:
+    """Return ln(1 + t) - t as t^2 (-1/2 + t P(t))."""
+    p = m.polynomial(t, (-0.5, *m.format.log_tail))
+    return m.mul(m.mul(t, t), p)
+
+
+def _log_tail_double(m: MathBuilder, t: Value) -> Value:
+    """Return ln(1 + t) - t as s (h + R(s^2)) - h with s = t / (2 + t), h = t^2 / 2.
+
+    It follows from ln(1 + t) = 2 atanh(s) and 2 s = t - s t; one division replaces
+    half of the polynomial.
+    """
+    s = m.div(t, m.add(t, m.number(2.0)))
+    z = m.mul(s, s)
+    rest = m.mul(z, m.polynomial(z, m.format.log_tail))
+    h = m.mul(m.number(0.5), m.mul(t, t))
+    return m.fma(s, m.add(h, rest), m.apply(arith.NegF, h))
+
+
+_LOG_TAILS = {F32: _log_tail_single, F64: _log_tail_double}
