@@ -17,6 +17,7 @@ from tensorc.artifact import (
     Result,
     Site,
 )
+from tensorc.backend.emit import epoch_symbol, mangle
 from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
 from tensorc.backend.llvm.codegen import host_target as host_target
 from tensorc.errors import InternalError, TensorcError, VerifyError
@@ -173,15 +174,19 @@ def _signature(function: Function) -> FunctionInfo:
             name = str(info.get("tc.name") or "")
             results.append(Result(name, type_.element.name, shape))
     guards = tuple(
-        Guard(dim_expr(a), dim_expr(b), f"{a} = {b}", function.location)
-        for a, b in guards_of(function)
+        Guard(
+            dim_expr(guard.left),
+            dim_expr(guard.right),
+            f"{guard.left} = {guard.right}",
+            guard.location if guard.location.line else function.location,
+        )
+        for guard in guards_of(function)
     )
     name = function.sym_name
-    epoch = f"{name}__epoch"
     return FunctionInfo(
         name,
-        name,
-        epoch,
+        mangle(name),
+        epoch_symbol(name),
         tuple(arguments),
         tuple(results),
         tuple(symbols),
@@ -194,7 +199,7 @@ def _signature(function: Function) -> FunctionInfo:
 def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
     """Add what only the lowered module knows: the arena and the sites."""
     functions = {f.sym_name: f for f in loops.functions}
-    entry = functions[info.symbol]
+    entry = functions[info.name]
     sites: dict[int, Site] = {}
     for call in entry.walk():
         if not isinstance(call, Call):

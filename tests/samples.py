@@ -43,7 +43,28 @@ from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
 from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.rounding import (
+    Abs,
+    Ceil,
+    Floor,
+    FloorDiv,
+    IsFinite,
+    IsNan,
+    Mod,
+    Round,
+    Sign,
+)
 from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.ops.transcendental import (
+    Cos,
+    Expm1,
+    Log1p,
+    Pow,
+    Sigmoid,
+    Sin,
+    Softplus,
+    Tanh,
+)
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import ELEMENTS, F32, F64, I64, TensorType
 from tensorc.target import Target
@@ -124,6 +145,23 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     Exp: each_shape("f64:small"),
     Log: each_shape("f64:positive"),
     Sqrt: each_shape("f64:positive"),
+    Tanh: each_shape("f64"),
+    Sigmoid: each_shape("f64"),
+    Softplus: each_shape("f64"),
+    Log1p: each_shape("f64:positive"),
+    Expm1: each_shape("f64:small"),
+    Sin: each_shape("f64"),
+    Cos: each_shape("f64"),
+    Pow: each_shape("f64:positive", "f64:small"),
+    FloorDiv: each_shape("f64", "f64:nonzero"),
+    Mod: each_shape("f64", "f64:nonzero"),
+    Abs: each_shape("f64"),
+    Sign: each_shape("f64"),
+    Floor: each_shape("f64"),
+    Ceil: each_shape("f64"),
+    Round: each_shape("f64"),
+    IsNan: each_shape("f64"),
+    IsFinite: each_shape("f64"),
     Compare: each_shape("f64", "f64", predicate="lt"),
     Select: each_shape("i1", "f64", "f64"),
     # Values and steps are few bits long, so that f32 differences are exact.

@@ -80,6 +80,8 @@ INTRINSICS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "sqrt": (-1,),
         "fabs": (-1,),
         "roundeven": (-1,),
+        "floor": (-1,),
+        "ceil": (-1,),
         "maximum": (-1,),
         "minimum": (-1,),
         "smax": (-1,),
@@ -109,6 +111,11 @@ def mangle(name: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9_.]", lambda m: f".{ord(m[0]):x}.", name)
     reserved = safe in EXTERNALS or safe.startswith("llvm.") or not safe
     return f"tc.{safe}" if reserved else safe
+
+
+def epoch_symbol(name: str) -> str:
+    """Return the symbol of a function's epoch driver: no name in a `.tc` has a dot."""
+    return f"{mangle(name)}.epoch"
 
 
 def number(type_: LType, value: float | int | bool) -> LValue:

@@ -16,7 +16,7 @@ from importlib import metadata
 import rich_click as click
 
 from tensorc.cli.terminal import show
-from tensorc.errors import InternalError, TensorcError
+from tensorc.errors import Diagnostic, InternalError, TensorcError
 
 OK, USER_ERROR, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -102,6 +102,10 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except TensorcError as error:
         show(error.diagnostics)
+        return USER_ERROR
+    except MemoryError as error:
+        detail = str(error) or "no more memory can be had"
+        show([Diagnostic("TC0507", f"too little memory: {detail}")])
         return USER_ERROR
     except BrokenPipeError:
         # The reader of our output has gone; Python still flushes at exit.

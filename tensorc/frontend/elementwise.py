@@ -32,9 +32,11 @@ from tensorc.frontend.operands import (
     type_error,
     unsupported,
 )
+from tensorc.ir import numerics
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, Poly, floordiv, known_at_most, maximum, minimum
 from tensorc.ir.ops import elementwise as ops
+from tensorc.ir.ops import rounding, transcendental
 from tensorc.ir.types import F64, I1, Element, element_of
 
 MAX_BITS = 1024  # of an integer while compiling
@@ -49,7 +51,8 @@ class Elementwise:
     """How a function is computed.
 
     `rule` says what its operands become: "number" (their common type), "quotient" and
-    "float" (a float type), "compare" (the common type, gives bool), "logic" (bool).
+    "float" (a float type), "class" (a float type, gives bool), "compare" (the common
+    type, gives bool), "logic" (bool), "whole" (their type; integers stay as they are).
     """
 
     rule: str
@@ -81,20 +84,51 @@ def _power(base: float, exponent: float) -> float | int:
     return result
 
 
+def _sign(value: float) -> float | int:
+    if value != value:
+        return value
+    return type(value)((value > 0) - (value < 0))
+
+
+def _as_array(function: Callable[[Array], Array]) -> Fold:
+    """Return a function of arrays as one of numbers."""
+    return lambda value: float(function(np.asarray(value, np.float64)))
+
+
 FUNCTIONS: Mapping[str, Elementwise] = {
     "add": Elementwise("number", operator.add, ops.Add, np.add, sign="+"),
     "sub": Elementwise("number", operator.sub, ops.Sub, np.subtract, sign="-"),
     "mul": Elementwise("number", operator.mul, ops.Mul, np.multiply, sign="*"),
     "div": Elementwise("quotient", operator.truediv, ops.Div, np.divide, sign="/"),
-    "floordiv": Elementwise("number", operator.floordiv, sign="//"),
-    "mod": Elementwise("number", operator.mod, sign="%"),
-    "pow": Elementwise("number", _power, sign="**"),
+    "floordiv": Elementwise(
+        "number", operator.floordiv, rounding.FloorDiv, np.floor_divide, sign="//"
+    ),
+    "mod": Elementwise("number", operator.mod, rounding.Mod, np.mod, sign="%"),
+    "pow": Elementwise("number", _power, transcendental.Pow, sign="**"),
     "neg": Elementwise("number", operator.neg, ops.Neg, np.negative, sign="-"),
     "maximum": Elementwise("number", max, ops.Maximum, np.maximum),
     "minimum": Elementwise("number", min, ops.Minimum, np.minimum),
+    "abs": Elementwise("number", abs, rounding.Abs, np.abs),
+    "sign": Elementwise("number", _sign, rounding.Sign, np.sign),
     "exp": Elementwise("float", math.exp, ops.Exp),
     "log": Elementwise("float", math.log, ops.Log),
     "sqrt": Elementwise("float", math.sqrt, ops.Sqrt),
+    "tanh": Elementwise("float", math.tanh, transcendental.Tanh),
+    "sigmoid": Elementwise(
+        "float", _as_array(numerics.sigmoid), transcendental.Sigmoid
+    ),
+    "softplus": Elementwise(
+        "float", _as_array(numerics.softplus), transcendental.Softplus
+    ),
+    "log1p": Elementwise("float", math.log1p, transcendental.Log1p),
+    "expm1": Elementwise("float", math.expm1, transcendental.Expm1),
+    "sin": Elementwise("float", math.sin, transcendental.Sin),
+    "cos": Elementwise("float", math.cos, transcendental.Cos),
+    "floor": Elementwise("whole", _as_array(np.floor), rounding.Floor, np.floor),
+    "ceil": Elementwise("whole", _as_array(np.ceil), rounding.Ceil, np.ceil),
+    "round": Elementwise("whole", _as_array(np.rint), rounding.Round, np.round),
+    "isnan": Elementwise("class", math.isnan, rounding.IsNan, np.isnan),
+    "isfinite": Elementwise("class", math.isfinite, rounding.IsFinite, np.isfinite),
     "eq": Elementwise("compare", operator.eq, ops.Compare, None, "eq", "=="),
     "ne": Elementwise("compare", operator.ne, ops.Compare, None, "ne", "!="),
     "lt": Elementwise("compare", operator.lt, ops.Compare, None, "lt", "<"),
@@ -131,8 +165,14 @@ _SIZE_FOLDS: Mapping[str, Callable[..., Dim]] = {
 }
 
 
+# Rules whose operands become floats.
+_TO_FLOAT = ("quotient", "float", "class", "whole")
+
+
 def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     """Apply an elementwise function of the table."""
+    if FUNCTIONS[name].rule == "whole" and kind_of(operands[0]) == "int":
+        return operands[0]
     scalars = [o for o in operands if isinstance(o, Scalar)]
     if len(scalars) == len(operands):
         return _fold(b, name, scalars)
@@ -227,7 +267,7 @@ def compare_sizes(name: str, left: Dim, right: Dim) -> bool | None:
 
 def _kind_of_result(name: str, operands: Sequence[Scalar]) -> str:
     rule = FUNCTIONS[name].rule
-    if rule in ("compare", "logic"):
+    if rule in ("compare", "logic", "class"):
         return "bool"
     if rule in ("quotient", "float"):
         return "float"
@@ -288,11 +328,11 @@ def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Elem
     if rule == "logic":
         return I1
     element = common_element(b, operands)
-    if rule not in ("quotient", "float") or element.is_float:
+    if rule not in _TO_FLOAT or element.is_float:
         return element
     if all(not isinstance(o, Tensor) or o.weak for o in operands):
         return F64
-    if rule == "float":
+    if rule != "quotient":
         # numpy's own rule: i8 -> f16, i16 -> f32, and where it says f64, the default.
         given = element_of(np.exp(np.zeros(0, element.dtype)).dtype)
         return b.default_float if given == F64 else given
@@ -308,16 +348,21 @@ def _op_class(b: Emitter, name: str, element: Element) -> type[Op]:
         return cls
     if name in _ON_BOOLEANS:
         return _ON_BOOLEANS[name]
-    fix = "write `not x`" if name == "neg" else "write `a != b`, or cast: `int(a)`"
-    raise type_error(b, f"`{spec.sign}` is not defined on booleans", fix)
+    fixes = {"neg": "write `not x`", "sub": "write `a != b`, or cast: `int(a)`"}
+    fix = fixes.get(name, "cast them: `int(a)`")
+    raise type_error(b, f"`{spec.sign or name}` is not defined on booleans", fix)
 
 
 def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
-    """Write out the powers that ops express exactly."""
+    """Write out the powers that products express; a hyper is its number for that."""
     known = exponent.number if isinstance(exponent, Scalar) else None
-    # A hyper as an exponent is its number while compiling: there is no op for others.
-    if not isinstance(known, int | float):
-        raise unsupported(b, "`**` with an exponent that is not a plain number")
+    element = common_element(b, [base, exponent])
+    if not _is_written_out(known, element):
+        if not element.is_float:
+            hint = "cast: `float(a) ** b`"
+            raise unsupported(b, "`**` of integers with this exponent", hint)
+        return _emit(b, "pow", [base, exponent])
+    assert isinstance(known, int | float)
     x = base if isinstance(base, Tensor) else strong(b, base)
     element = common_element(b, [x, exponent])
     x = Tensor(materialize(b, x, element), x.weak)
@@ -326,8 +371,6 @@ def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
     if known < 0 and not element.is_float:
         hint = f"write `1 / x**{-known}`, or cast: `float(x)**{known}`"
         raise type_error(b, "integers have no negative powers", hint)
-    if known != int(known) or abs(known) > MAX_POWER:
-        raise unsupported(b, f"`**` with the exponent {known}")
     if known == 0:
         one = materialize(b, number(1), element)
         return Tensor(broadcast(b, one, b.shape(x)), x.weak)
@@ -335,6 +378,14 @@ def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
     for _ in range(abs(int(known)) - 1):
         result = elementwise(b, "mul", [result, x])
     return elementwise(b, "div", [number(1), result]) if known < 0 else result
+
+
+def _is_written_out(known: Known, element: Element) -> bool:
+    if not isinstance(known, int | float):
+        return False
+    if known < 0 and not element.is_float:
+        return True  # to be refused
+    return known == 0.5 or (abs(known) <= MAX_POWER and known == int(known))
 
 
 def select(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:

@@ -1,4 +1,4 @@
-"""The graph of the Python doors: what a user's expressions are before they are compiled.
+"""The graph of the Python doors: what expressions are before they are compiled.
 
 A node is an op that stands in no block: its class, operands and attributes, its types
 from `infer`, the user's line as its place. Nodes are never changed. Leaves are values
@@ -13,7 +13,7 @@ can never fit are found at the user's line, all others when a function is compil
 """
 
 import itertools
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -166,7 +166,11 @@ def parents(op: Op) -> list[Value]:
     return [*op.operands, *_attribute_sources(op)]
 
 
-def ordered(roots: Iterable[Value], known: Container[Value] = ()) -> list[Value]:
+def ordered(
+    roots: Iterable[Value],
+    known: Container[Value] = (),
+    before: Callable[[Op], list[Value]] = parents,
+) -> list[Value]:
     """Return the values that roots need, roots included, each after its parents.
 
     The walk ends at values in `known`. No recursion: a graph may be as deep as it
@@ -187,7 +191,7 @@ def ordered(roots: Iterable[Value], known: Container[Value] = ()) -> list[Value]
             stack.append((value, True))
             op = value.op
             if op is not None and value not in known:
-                stack.extend((p, False) for p in reversed(parents(op)))
+                stack.extend((p, False) for p in reversed(before(op)))
     return result
 
 

@@ -51,7 +51,7 @@ class Plan:
 
 
 def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
-    """Return the leaves that values need, in order, and the givens that come into it."""
+    """Return the leaves that values need, in order, and the givens that matter."""
     keys = [old for old, _ in givens]
     leaves: dict[Value, None] = {}
     met: set[Value] = set()
@@ -191,7 +191,9 @@ class Emission:
         else:
             operands = [env[v] for v in op.operands]
             attributes = renamed(op.attributes, self.sizes)
-            results = self.builder.create(type(op), *operands, **attributes).results
+            types = self.builder.infer(type(op), operands, attributes)
+            made = type(op)(operands, types, attributes, (), op.location)
+            results = self.builder.block.append(made).results
         for old, new in zip(op.results, results, strict=True):
             new.hint = old.hint
             env[old] = new

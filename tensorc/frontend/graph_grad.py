@@ -81,7 +81,9 @@ def _derivative(
     needed = {cost}
     inner: list[Op] = []
     for op in reversed(ops):
-        wanted = any(r in needed and r in dependent and r not in cut for r in op.results)
+        wanted = any(
+            r in needed and r in dependent and r not in cut for r in op.results
+        )
         if wanted:
             needed.update(op.operands)
             inner.append(op)

@@ -16,6 +16,7 @@ from tensorc.frontend.elementwise import (
 from tensorc.frontend.operands import (
     Emitter,
     Operand,
+    Scalar,
     Shape,
     Tensor,
     broadcast,
@@ -189,13 +190,21 @@ def where(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:
 
 
 def relu(b: Emitter, x: Operand) -> Operand:
-    """Return maximum(x, 0)."""
-    return elementwise(b, "maximum", [x, number(0)])
+    """Return x where it is positive, 0 elsewhere: NaN stays, the slope at 0 is 0."""
+    if isinstance(x, Scalar):
+        return elementwise(b, "maximum", [x, number(0)])
+    below = elementwise(b, "le", [x, number(0)])
+    return select(b, below, number(0), x)
 
 
 def square(b: Emitter, x: Operand) -> Operand:
     """Return x * x."""
     return elementwise(b, "mul", [x, x])
+
+
+def reciprocal(b: Emitter, x: Operand) -> Operand:
+    """Return 1 / x."""
+    return elementwise(b, "div", [number(1), x])
 
 
 # Shapes
@@ -418,6 +427,10 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
     return Tensor(cast(b, t.compare("eq", *pair), b.default_float))
 
 
+_UNARY = (
+    *("abs", "sign", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus"),
+    *("log1p", "expm1", "sin", "cos", "floor", "ceil", "round", "isnan", "isfinite"),
+)
 _REDUCTION: Mapping[str, object] = {"axis": None, "keepdims": False}
 
 PRELUDE: Mapping[str, Composite] = {
@@ -428,14 +441,13 @@ PRELUDE: Mapping[str, Composite] = {
     "any": Composite(any_, options=_REDUCTION),
     "all": Composite(all_, options=_REDUCTION),
     "argmax": Composite(argmax, options=_REDUCTION),
-    "exp": Composite(_named("exp")),
-    "log": Composite(_named("log")),
-    "sqrt": Composite(_named("sqrt")),
+    **{name: Composite(_named(name)) for name in _UNARY},
     "maximum": Composite(_named("maximum"), ("x", "y")),
     "minimum": Composite(_named("minimum"), ("x", "y")),
     "where": Composite(where, ("condition", "x", "y")),
     "relu": Composite(relu),
     "square": Composite(square),
+    "reciprocal": Composite(reciprocal),
     "reshape": Composite(reshape, options={"shape": REQUIRED}),
     "transpose": Composite(transpose, options={"axes": None}),
     "flatten": Composite(flatten, options={"start": 1}),
@@ -452,10 +464,9 @@ PRELUDE: Mapping[str, Composite] = {
 
 # Names of the language whose ops do not exist yet.
 NOT_YET = frozenset(
-    """abs sign tanh sinh cosh sin cos tan arcsin arccos arctan arctan2 sigmoid
-    softplus gelu silu erf erfc log1p expm1 logaddexp logsumexp reciprocal floor
-    ceil round trunc clip isnan isfinite bit_and bit_or bit_xor prod var std
-    norm argmin cumsum cumprod sort argsort topk searchsorted swapaxes moveaxis
+    """sinh cosh tan arcsin arccos arctan arctan2 gelu silu erf erfc logaddexp
+    logsumexp trunc clip bit_and bit_or bit_xor prod var std norm argmin
+    cumsum cumprod sort argsort topk searchsorted swapaxes moveaxis
     expand_dims squeeze concatenate stack split tile repeat pad flip roll take
     take_along_axis eye linspace tri tril triu zeros_like ones_like full_like
     outer tensordot einsum binary_cross_entropy conv1d conv2d conv3d max_pool

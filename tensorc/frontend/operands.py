@@ -25,6 +25,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Compound, Dim, Poly, Symbol
 from tensorc.ir.ops.elementwise import Add, Cast, Maximum, Minimum, Mul
 from tensorc.ir.ops.making import Constant
+from tensorc.ir.ops.rounding import FloorDiv
 from tensorc.ir.ops.shape import Broadcast
 from tensorc.ir.types import F32, F64, I1, I64, Element, TensorType, element_of
 
@@ -36,8 +37,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 KINDS = ("bool", "int", "float")
 _DEFAULTS = {"bool": I1, "int": I64}
 _WIDEST = {"bool": I1, "int": I64, "float": F64}
-_NO_OP = ("floordiv", "mod")
-_COMPOUND_OPS = {"min": Minimum, "max": Maximum}
+_COMPOUND_OPS = {"min": Minimum, "max": Maximum, "floordiv": FloorDiv}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
         return cast(b, operand.value, element)
     if isinstance(operand, Literal):
         return constant(b, operand.values, element)
-    if operand.source is None or _only_known(operand):
+    if operand.source is None:
         known = operand.number
         assert known is not None
         if isinstance(known, Poly):
@@ -244,12 +244,6 @@ def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
     if isinstance(operand.source, str):
         return cast(b, b.hyper(operand.source), element)
     return cast(b, _compute(b, operand.source).value, element)
-
-
-def _only_known(operand: Scalar) -> bool:
-    """Tell formulas that no op computes: they are what they are while compiling."""
-    source, plain = operand.source, isinstance(operand.number, bool | int | float)
-    return plain and isinstance(source, Apply) and source.function in _NO_OP
 
 
 def strong(b: Emitter, operand: Operand) -> Tensor:
@@ -335,8 +329,6 @@ def size_value(b: Emitter, dim: Dim) -> Value:
 
 
 def _compound_value(b: Emitter, atom: Compound) -> Value:
-    if atom.kind not in _COMPOUND_OPS:
-        raise unsupported(b, f"the size `{atom}` as a number in a formula")
     left, right = size_value(b, atom.left), size_value(b, atom.right)
     return b.builder.value(_COMPOUND_OPS[atom.kind], left, right)
 

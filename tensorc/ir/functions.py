@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import UNKNOWN, Location
-from tensorc.ir.attributes import Array, Attribute, Dict, Dims
+from tensorc.ir.attributes import Array, Attribute, Dict, Dims, make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value, single_block
-from tensorc.ir.dims import Constraints, Dim, Guard
+from tensorc.ir.dims import Constraints, Guard
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.types import FunctionType, TensorType, Type
 
@@ -94,23 +94,52 @@ def _resolve_type(type_: Type, constraints: Constraints) -> Type:
 
 
 def _store_guards(function: Function, constraints: Constraints) -> None:
-    pairs: list[Attribute] = []
+    places: dict[Attribute, Location] = {}
     for guard in constraints.guards:
         left, right = (constraints.resolve(d) for d in (guard.left, guard.right))
         if left != right:
-            pairs.append(Dims((left, right)))
-    if pairs:
-        function.attributes["tc.guards"] = Array(tuple(dict.fromkeys(pairs)))
+            places.setdefault(Dims((left, right)), guard.location)
+    if places:
+        function.attributes["tc.guards"] = Array(tuple(places))
+    if any(place.line for place in places.values()):
+        stored = tuple(_stored_place(place) for place in places.values())
+        function.attributes["tc.guard_places"] = Array(stored)
 
 
-def guards_of(function: Op) -> list[tuple[Dim, Dim]]:
-    """Return the pairs of dimensions that are equal in a finished function."""
+def _stored_place(place: Location) -> Attribute:
+    return make_dict(
+        file=place.file,
+        line=place.line,
+        column=place.column,
+        end_line=place.end_line,
+        end_column=place.end_column,
+    )
+
+
+def _place(stored: Attribute) -> Location:
+    """Return the place in an entry of `tc.guard_places`, unknown if it is malformed."""
+    file = stored.get("file") if isinstance(stored, Dict) else None
+    if not isinstance(stored, Dict) or not isinstance(file, str):
+        return UNKNOWN
+    found = [stored.get(n) for n in ("line", "column", "end_line", "end_column")]
+    numbers = [n for n in found if isinstance(n, int)]
+    return Location(file, *numbers) if len(numbers) == len(found) else UNKNOWN
+
+
+def guards_of(function: Op) -> list[Guard]:
+    """Return what dimensions are equal in a finished function, and where that is so."""
     stored = function.attributes.get("tc.guards")
     items = stored.items if isinstance(stored, Array) else ()
-    return [(d.dims[0], d.dims[1]) for d in items if isinstance(d, Dims)]
+    kept = function.attributes.get("tc.guard_places")
+    places = [_place(p) for p in kept.items] if isinstance(kept, Array) else []
+    places += [UNKNOWN] * (len(items) - len(places))
+    return [
+        Guard(d.dims[0], d.dims[1], place)
+        for d, place in zip(items, places, strict=False)
+        if isinstance(d, Dims)
+    ]
 
 
 def constraints_of(function: Op) -> Constraints:
     """Return a finished function's constraints, closed to new facts."""
-    guards = [Guard(left, right) for left, right in guards_of(function)]
-    return Constraints(guards=guards, frozen=True)
+    return Constraints(guards=guards_of(function), frozen=True)

@@ -105,6 +105,8 @@ def _fma_f32(a: Array, b: Array, c: Array) -> Array:
 
 def _fma_f64(a: float, b: float, c: float) -> float:
     if not (np.isfinite(a) and np.isfinite(b) and np.isfinite(c)):
+        if np.isfinite(a) and np.isfinite(b):
+            return c  # a * b may overflow when it is rounded
         with np.errstate(all="ignore"):
             return float(np.float64(a) * b + c)
     exact = Fraction(a) * Fraction(b) + Fraction(c)
@@ -119,3 +121,42 @@ def _fma_f64(a: float, b: float, c: float) -> float:
         return float(exact)
     except OverflowError:
         return float("inf") if exact > 0 else float("-inf")
+
+
+def maximum(lhs: Array, rhs: Array) -> Array:
+    """Return the larger elements: NaN if either is NaN, and of zeros +0."""
+    larger = np.asarray(np.maximum(lhs, rhs))
+    if not np.issubdtype(larger.dtype, np.floating):
+        return larger
+    # A sum of zeros is -0 only if both are.
+    return np.where((lhs == 0) & (rhs == 0), np.add(lhs, rhs), larger)
+
+
+def minimum(lhs: Array, rhs: Array) -> Array:
+    """Return the smaller elements: NaN if either is NaN, and of zeros -0."""
+    if not np.issubdtype(np.asarray(lhs).dtype, np.floating):
+        return np.asarray(np.minimum(lhs, rhs))
+    return np.asarray(np.negative(maximum(np.negative(lhs), np.negative(rhs))))
+
+
+def maximum_along(values: Array, axis: int, initial: float) -> Array:
+    """Return the `maximum` of all elements along an axis, and of `initial`."""
+    largest = np.asarray(np.max(values, axis=axis, initial=initial))
+    if not np.issubdtype(values.dtype, np.floating):
+        return largest
+    plus = ((values == 0) & ~np.signbit(values)).any(axis=axis)
+    zero = np.where(plus, values.dtype.type(0.0), values.dtype.type(-0.0))
+    return np.where(largest == 0, zero, largest)
+
+
+def sigmoid(values: Array) -> Array:
+    """Return 1 / (1 + e^-x) without overflow, in the type of the values."""
+    power = np.exp(-np.abs(values))
+    one = values.dtype.type(1)
+    return np.asarray(np.where(np.less(values, 0), power, one) / (one + power))
+
+
+def softplus(values: Array) -> Array:
+    """Return ln(1 + e^x) without overflow, in the type of the values."""
+    positive = np.maximum(values, values.dtype.type(0))
+    return np.asarray(positive + np.log1p(np.exp(-np.abs(values))))

@@ -19,9 +19,10 @@ verifier compares. An op whose result types are free (a cast, an allocation, a c
 the types. Nothing registers itself: `tensorc.ir.ops.OPS` is the list.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar, get_origin, get_type_hints
+from typing import ClassVar, TypeVar, get_origin
 
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute
@@ -96,14 +97,7 @@ def op(name: str, *, traits: Sequence[str] = (), scalar: str = "") -> Callable[[
         operands: list[str] = []
         attributes: list[str] = []
         regions: list[str] = []
-        hints = {
-            key: hint
-            for base in reversed(cls.__mro__)
-            if issubclass(base, Op) and base is not Op
-            for key, hint in get_type_hints(base).items()
-            if key in base.__annotations__ and get_origin(hint) is not ClassVar
-        }
-        for key, hint in hints.items():
+        for key, hint in _declared(cls).items():
             if hint in (Value, Values):
                 setattr(cls, key, _operand(len(operands), hint == Values))
                 cls.variadic = cls.variadic or hint == Values
@@ -123,6 +117,22 @@ def op(name: str, *, traits: Sequence[str] = (), scalar: str = "") -> Callable[[
         return cls
 
     return complete
+
+
+def _declared(cls: type[Op]) -> dict[str, object]:
+    """Return the annotations of a class and of its bases, in the order of operands.
+
+    They are read as they stand: `typing.get_type_hints` takes milliseconds a class,
+    and every start of the compiler would pay for it.
+    """
+    found: dict[str, object] = {}
+    for base in reversed(cls.__mro__):
+        if issubclass(base, Op) and base is not Op:
+            found.update(inspect.get_annotations(base))
+    quoted = [key for key, hint in found.items() if isinstance(hint, str)]
+    if quoted:
+        raise TypeError(f"{cls.__name__}.{quoted[0]}: write its type without quotes")
+    return {k: h for k, h in found.items() if get_origin(h) is not ClassVar}
 
 
 def _operand(index: int, variadic: bool) -> property:

@@ -39,7 +39,28 @@ from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
 from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.rounding import (
+    Abs,
+    Ceil,
+    Floor,
+    FloorDiv,
+    IsFinite,
+    IsNan,
+    Mod,
+    Round,
+    Sign,
+)
 from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.ops.transcendental import (
+    Cos,
+    Expm1,
+    Log1p,
+    Pow,
+    Sigmoid,
+    Sin,
+    Softplus,
+    Tanh,
+)
 from tensorc.ir.types import I64, Element, TensorType, element_of
 
 
@@ -117,6 +138,74 @@ class TensorBuilder:
     def sqrt(self, operand: Value) -> Value:
         """Return the square root."""
         return self.builder.value(Sqrt, operand)
+
+    def tanh(self, operand: Value) -> Value:
+        """Return the hyperbolic tangent."""
+        return self.builder.value(Tanh, operand)
+
+    def sigmoid(self, operand: Value) -> Value:
+        """Return 1 / (1 + e ** -operand)."""
+        return self.builder.value(Sigmoid, operand)
+
+    def softplus(self, operand: Value) -> Value:
+        """Return log(1 + e ** operand)."""
+        return self.builder.value(Softplus, operand)
+
+    def log1p(self, operand: Value) -> Value:
+        """Return log(1 + operand)."""
+        return self.builder.value(Log1p, operand)
+
+    def expm1(self, operand: Value) -> Value:
+        """Return e ** operand - 1."""
+        return self.builder.value(Expm1, operand)
+
+    def sin(self, operand: Value) -> Value:
+        """Return the sine."""
+        return self.builder.value(Sin, operand)
+
+    def cos(self, operand: Value) -> Value:
+        """Return the cosine."""
+        return self.builder.value(Cos, operand)
+
+    def pow(self, lhs: Value, rhs: Value) -> Value:
+        """Return lhs ** rhs, of floats."""
+        return self.builder.value(Pow, lhs, rhs)
+
+    def floordiv(self, lhs: Value, rhs: Value) -> Value:
+        """Return lhs // rhs."""
+        return self.builder.value(FloorDiv, lhs, rhs)
+
+    def mod(self, lhs: Value, rhs: Value) -> Value:
+        """Return lhs % rhs."""
+        return self.builder.value(Mod, lhs, rhs)
+
+    def abs(self, operand: Value) -> Value:
+        """Return |operand|."""
+        return self.builder.value(Abs, operand)
+
+    def sign(self, operand: Value) -> Value:
+        """Return -1, 0 or 1."""
+        return self.builder.value(Sign, operand)
+
+    def floor(self, operand: Value) -> Value:
+        """Return the integral floats below."""
+        return self.builder.value(Floor, operand)
+
+    def ceil(self, operand: Value) -> Value:
+        """Return the integral floats above."""
+        return self.builder.value(Ceil, operand)
+
+    def round(self, operand: Value) -> Value:
+        """Return the nearest integral floats, halves to even."""
+        return self.builder.value(Round, operand)
+
+    def isnan(self, operand: Value) -> Value:
+        """Return i1: where NaN is."""
+        return self.builder.value(IsNan, operand)
+
+    def isfinite(self, operand: Value) -> Value:
+        """Return i1: where finite numbers are."""
+        return self.builder.value(IsFinite, operand)
 
     def compare(self, predicate: str, lhs: Value, rhs: Value) -> Value:
         """Return i1: the comparison eq, ne, lt, le, gt or ge."""

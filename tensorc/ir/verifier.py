@@ -48,7 +48,7 @@ from tensorc.ir.types import (
 )
 
 _BOTH = (
-    *("builtin.", "func.", "linalg.", "arith.", "math."),
+    *("builtin.", "func.", "linalg.", "arith.", "math.", "tc_math."),
     *("tc.group", "tc.yield", "tc.size", "tc.check_index"),
 )
 
@@ -60,7 +60,7 @@ LEGAL: Mapping[str, frozenset[str]] = {
     "loop": frozenset(
         (
             *("builtin.", "func.", "scf.", "memref.", "arith.", "math.", "vector."),
-            *("tc.gemm_tile", "tc.fail"),
+            *("tc_math.", "tc.gemm_tile", "tc.fail"),
         )
     ),
 }

@@ -14,7 +14,7 @@ import numpy as np
 from tensorc.ir.attributes import Enum, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
-from tensorc.ir.ops import arith, math, scf, vector
+from tensorc.ir.ops import arith, conversions, math, scf, vector
 from tensorc.ir.ops.arith import FLOAT_PREDICATES, INTEGER_PREDICATES, with_element
 from tensorc.ir.types import (
     F32,
@@ -258,7 +258,7 @@ class MathBuilder:
 
     def _bitcast(self, value: Value, element: Element) -> Value:
         types = [with_element(value.type, element)]
-        return self.builder.value(arith.Bitcast, value, types=types)
+        return self.builder.value(conversions.Bitcast, value, types=types)
 
     def plus(self, a: Value, b: int) -> Value:
         """Return an integer plus a constant."""
@@ -299,13 +299,13 @@ class MathBuilder:
     def largest(self, a: Value) -> Value:
         """Return the largest of an integer's lanes, as an index."""
         if self.lanes:
-            least = int(np.iinfo(self.format.bits.dtype).min)
+            least = -(1 << (self.format.bits.bits - 1))
             start = self.builder.value(
                 arith.Constant, value=Typed(least, self.format.bits)
             )
             kind = Enum("vector.kind", "maxsi")
             a = self.builder.value(vector.Reduction, a, start, kind=kind)
-        return self.builder.value(arith.IndexCast, a, types=[INDEX])
+        return self.builder.value(conversions.IndexCast, a, types=[INDEX])
 
     @contextmanager
     def repeat(self, count: Value, initial: Value) -> Iterator[Repeat]:

@@ -68,7 +68,7 @@ def _reduce(m: MathBuilder, x: Value, low: Value | None = None) -> _Reduced:
     r = m.fma(n, m.number(-f.ln2_low), first)
     lost = m.fma(n, m.number(-f.ln2_low), m.sub(first, r))
     if low is not None:
-        lost = m.add(lost, low)
+        r, lost = m.fast_sum(r, m.add(lost, low))
     square = m.mul(r, r)
     return _Reduced(both, r, m.fma(square, m.polynomial(r, f.exp_tail), lost))
 
@@ -77,18 +77,21 @@ def exp_pair(m: MathBuilder, x: Value, low: Value | None = None) -> tuple[Value,
     """Return n plus two biases, and e^(x + low) / 2^n as a pair."""
     part = _reduce(m, x, low)
     high, lost = m.fast_sum(m.number(1.0), part.r)
-    return part.both, (high, m.add(lost, part.tail))
+    return part.both, m.fast_sum(high, m.add(lost, part.tail))
 
 
 def _half_expm1(m: MathBuilder, x: Value) -> Pair:
     """Return (e^x - 1) / 2 as a pair, for x between -bias/2 and the upper clamp.
 
-    With s = 2^(n-1) it is (s - 1/2) + s r + s tail, where the first sum is exact.
+    With s = 2^(n-1) it is (s - 1/2) + s r + s tail.
     """
     part = _reduce(m, x)
+    half = m.number(0.5)
     s = m.power_of_two(m.plus(part.both, -m.format.bias - 1))
-    high, lost = m.fast_sum(m.sub(s, m.number(0.5)), m.mul(s, part.r))
-    return high, m.fma(s, part.tail, lost)
+    less = m.sub(s, half)
+    high, lost = m.fast_sum(less, m.mul(s, part.r))
+    lost = m.add(lost, m.sub(m.sub(s, less), half))
+    return m.fast_sum(high, m.fma(s, part.tail, lost))
 
 
 def expm1(m: MathBuilder, x: Value) -> Value:
@@ -108,7 +111,7 @@ def expm1(m: MathBuilder, x: Value) -> Value:
 def tanh(m: MathBuilder, x: Value) -> Value:
     """Return e / (e + 1) with e = (e^(2|x|) - 1) / 2, and the sign of x.
 
-    The quotient q is corrected by its remainder, which 1 / (e + 1) = 1 - tanh divides.
+    The quotient q is corrected by its remainder.
     """
     f = m.format
     size = m.abs(x)
@@ -119,10 +122,11 @@ def tanh(m: MathBuilder, x: Value) -> Value:
     one = m.number(1.0)
     below, below_low = m.exact_sum(e, one)
     below_low = m.add(below_low, e_low)
-    q = m.div(e, below)
+    inverse = m.div(one, below)
+    q = m.mul(e, inverse)
     minus = m.neg(q)
     rest = m.add(m.fma(minus, below, e), m.fma(minus, below_low, e_low))
-    result = m.fma(rest, m.sub(one, q), q)
+    result = m.fma(rest, inverse, q)
     result = m.select_if("olt", size, m.number(f.negligible), size, result)
     return m.with_sign_of(result, x)
 
@@ -168,7 +172,7 @@ def log(m: MathBuilder, x: Value) -> Value:
     e, t = split(m, normal)
     e = m.sub(e, extra)
     tail = m.fma(e, m.number(f.ln2_low), _LOG_TAILS[f.element](m, t))
-    return _of_positive(m, x, _log_sum(m, e, t, tail))
+    return of_positive(m, x, _log_sum(m, e, t, tail))
 
 
 def normalized(m: MathBuilder, x: Value) -> Pair:
@@ -202,7 +206,7 @@ def _log_sum(m: MathBuilder, e: Value, t: Value, tail: Value) -> Value:
     return m.add(total, m.add(lost, tail))
 
 
-def _of_positive(m: MathBuilder, x: Value, result: Value) -> Value:
+def of_positive(m: MathBuilder, x: Value, result: Value) -> Value:
     """Return the result, with a logarithm's values at 0, below it and at infinity."""
     zero, infinity = m.number(0.0), m.number(libm.inf)
     result = m.select_if("olt", x, infinity, result, x)
@@ -212,9 +216,9 @@ def _of_positive(m: MathBuilder, x: Value, result: Value) -> Value:
 
 
 def log1p(m: MathBuilder, x: Value) -> Value:
-    """Return ln(1 + x), where what 1 + x loses is added as its share, lost / (1 + x)."""
+    """Return ln(1 + x); what 1 + x loses is added as its share, lost / (1 + x)."""
     u, lost = m.exact_sum(m.number(1.0), x)
-    result = _of_positive(m, u, _log_of_sum(m, u, lost))
+    result = of_positive(m, u, _log_of_sum(m, u, lost))
     tiny = m.number(m.format.negligible)
     return m.select_if("olt", m.abs(x), tiny, x, result)
 

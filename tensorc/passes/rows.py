@@ -64,9 +64,11 @@ def arguments_at(
     for value, map_ in zip(member.op.inputs, member.op.maps, strict=False):
         known = registers.get(value)
         made = rows.producer(value)
-        in_lanes = bool(point.indices) and isinstance(point.indices[-1], Counter)
-        fits = in_lanes or isinstance(known, Uniform)
-        if known is not None and made is not None and fits:
+        if (
+            known is not None
+            and made is not None
+            and (isinstance(known, Uniform) or _along_lanes(point, made))
+        ):
             whole = identity_map(len(made.extents)).results
             rank = made.outer if made.op.reduction is not None else len(whole)
             if map_.results == whole[:rank]:
@@ -76,6 +78,12 @@ def arguments_at(
         places = [zero if d is None else point.indices[d] for d in map_.results]
         given.append(read(rows.k, rows.storages[value], places, point))
     return given
+
+
+def _along_lanes(point: Point, made: Member) -> bool:
+    """Tell whether the lanes of a point can be those that a member was made in."""
+    same = len(point.indices) == len(made.extents)
+    return same and isinstance(point.indices[-1], Counter)
 
 
 def put(

@@ -18,7 +18,7 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.ops import arith, conversions, math
 from tensorc.ir.ops.kernels import SizeOf
 from tensorc.ir.ops.structured import Empty, Fill, Generic, Yield
-from tensorc.ir.types import I1, INDEX, Element, TensorType, element_type
+from tensorc.ir.types import F16, F32, I1, INDEX, Element, TensorType, element_type
 
 Body = Callable[[list[Value]], Sequence[Value]]
 
@@ -88,7 +88,21 @@ _BINARY: Mapping[str, tuple[type[Op], type[Op], type[Op], type[Op]]] = MappingPr
     }
 )
 _UNARY: Mapping[str, type[Op]] = MappingProxyType(
-    {"exp": math.Exp, "log": math.Log, "sqrt": math.Sqrt, "neg": arith.NegF}
+    {
+        "exp": math.Exp,
+        "log": math.Log,
+        "sqrt": math.Sqrt,
+        "tanh": math.Tanh,
+        "sigmoid": math.Sigmoid,
+        "softplus": math.Softplus,
+        "log1p": math.Log1p,
+        "expm1": math.Expm1,
+        "sin": math.Sin,
+        "cos": math.Cos,
+        "floor": math.Floor,
+        "ceil": math.Ceil,
+        "round": math.RoundEven,
+    }
 )
 _FLOAT_CODES = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole"} | {
     "gt": "ogt",
@@ -110,22 +124,170 @@ def apply_scalar(
     b: Builder, name: str, values: Sequence[Value], attributes: Mapping[str, Attribute]
 ) -> Value:
     """Append the scalar kernel of an elementwise op."""
-    element = element_type(values[0].type)
     if name in _BINARY:
+        element = element_type(values[0].type)
         return b.value(binary_class(name, element), *values)
-    if name == "compare":
-        return compare(b, str(attributes["predicate"]), *values)
-    if name == "select":
-        return b.value(arith.Select, *values)
-    if name == "cast":
-        target = attributes["element"]
-        assert isinstance(target, Element)
-        return cast(b, values[0], target)
-    if name == "not":
-        return b.value(arith.XOrI, values[0], scalar(b, 1, I1))
-    if name == "neg" and not element.is_float:
-        return b.value(arith.SubI, scalar(b, 0, element), values[0])
-    return b.value(_UNARY[name], values[0])
+    if name in _UNARY:
+        return b.value(_UNARY[name], values[0])
+    return _OTHERS[name](b, values, attributes)
+
+
+def _negated(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    (value,) = values
+    element = element_type(value.type)
+    if element.is_float:
+        return b.value(arith.NegF, value)
+    return b.value(arith.SubI, scalar(b, 0, element), value)
+
+
+def _inverted(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    return b.value(arith.XOrI, values[0], scalar(b, 1, I1))
+
+
+def _compared(
+    b: Builder, values: Sequence[Value], attributes: Mapping[str, Attribute]
+) -> Value:
+    return compare(b, str(attributes["predicate"]), *values)
+
+
+def _selected(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    return b.value(arith.Select, *values)
+
+
+def _cast(
+    b: Builder, values: Sequence[Value], attributes: Mapping[str, Attribute]
+) -> Value:
+    target = attributes["element"]
+    assert isinstance(target, Element)
+    return cast(b, values[0], target)
+
+
+def _power(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    return b.value(math.PowF, *values)
+
+
+def _absolute(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    (value,) = values
+    element = element_type(value.type)
+    if element.is_float:
+        return b.value(math.AbsF, value)
+    if element.is_unsigned:
+        return value
+    zero = scalar(b, 0, element)
+    opposite = b.value(arith.SubI, zero, value)
+    return b.value(arith.Select, compare(b, "lt", value, zero), opposite, value)
+
+
+def _sign(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    (value,) = values
+    element = element_type(value.type)
+    zero = scalar(b, 0, element)
+    # What is neither above, below nor at 0 is NaN, and stays.
+    result = b.value(arith.Select, compare(b, "eq", value, zero), zero, value)
+    if not element.is_unsigned:
+        below = compare(b, "lt", value, zero)
+        result = b.value(arith.Select, below, scalar(b, -1, element), result)
+    above = compare(b, "gt", value, zero)
+    return b.value(arith.Select, above, scalar(b, 1, element), result)
+
+
+def _is_nan(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    return compare(b, "ne", values[0], values[0])
+
+
+def _is_finite(
+    b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]
+) -> Value:
+    size = b.value(math.AbsF, values[0])
+    infinity = scalar(b, float("inf"), element_type(size.type))
+    return compare(b, "lt", size, infinity)
+
+
+def _floordiv(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    if not element_type(values[0].type).is_float:
+        return b.value(arith.FloorDivSI, *values)
+    return _in_single(b, values, lambda lhs, rhs: _divmod(b, lhs, rhs)[0])
+
+
+def _mod(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
+    lhs, rhs = values
+    element = element_type(lhs.type)
+    if element.is_float:
+        return _in_single(b, values, lambda lhs, rhs: _divmod(b, lhs, rhs)[1])
+    rest = b.value(arith.RemSI, lhs, rhs)
+    if element.is_unsigned:
+        return rest
+    zero = scalar(b, 0, element)
+    wrong = _has_wrong_sign(b, rest, rhs, zero)
+    return b.value(arith.Select, wrong, b.value(arith.AddI, rest, rhs), rest)
+
+
+def _has_wrong_sign(b: Builder, rest: Value, divisor: Value, zero: Value) -> Value:
+    """Tell whether a remainder is not 0 and has not the sign of the divisor."""
+    signs = [compare(b, "lt", v, zero) for v in (rest, divisor)]
+    differ = b.value(arith.XOrI, *signs)
+    return b.value(arith.AndI, differ, compare(b, "ne", rest, zero))
+
+
+def _in_single(
+    b: Builder, values: Sequence[Value], function: Callable[..., Value]
+) -> Value:
+    """Apply a function; f16 goes by way of f32, as in numpy."""
+    element = element_type(values[0].type)
+    if element != F16:
+        return function(*values)
+    return cast(b, function(*[cast(b, v, F32) for v in values]), element)
+
+
+def _divmod(b: Builder, lhs: Value, rhs: Value) -> tuple[Value, Value]:
+    """Return numpy's quotient and remainder of floats.
+
+    The remainder is exact, so the quotient is next to an integer before it is rounded.
+    """
+    element = element_type(lhs.type)
+    zero, one = scalar(b, 0.0, element), scalar(b, 1.0, element)
+    minus_zero = scalar(b, -0.0, element)
+    rest = b.value(math.RemF, lhs, rhs)
+    whole = b.value(arith.DivF, b.value(arith.SubF, lhs, rest), rhs)
+    wrong = _has_wrong_sign(b, rest, rhs, zero)
+    lower = b.value(arith.SubF, whole, one)
+    whole = b.value(arith.Select, wrong, lower, whole)
+    rest = b.value(arith.Select, wrong, b.value(arith.AddF, rest, rhs), rest)
+    below = compare(b, "lt", rhs, zero)
+    none = b.value(arith.Select, below, minus_zero, zero)
+    rest = b.value(arith.Select, compare(b, "eq", rest, zero), none, rest)
+    floor = b.value(math.Floor, whole)
+    off = b.value(arith.SubF, whole, floor)
+    too_low = compare(b, "gt", off, scalar(b, 0.5, element))
+    above = b.value(arith.AddF, floor, one)
+    floor = b.value(arith.Select, too_low, above, floor)
+    # A zero has the sign of the exact quotient; so has what a zero divisor gives.
+    exact = b.value(arith.DivF, lhs, rhs)
+    signed = b.value(arith.Select, compare(b, "gt", exact, zero), zero, exact)
+    negative = compare(b, "lt", exact, zero)
+    signed = b.value(arith.Select, negative, minus_zero, signed)
+    floor = b.value(arith.Select, compare(b, "eq", whole, zero), signed, floor)
+    return b.value(arith.Select, compare(b, "eq", rhs, zero), exact, floor), rest
+
+
+Kernel = Callable[[Builder, Sequence[Value], Mapping[str, Attribute]], Value]
+_OTHERS: Mapping[str, Kernel] = MappingProxyType(
+    {
+        "neg": _negated,
+        "not": _inverted,
+        "compare": _compared,
+        "select": _selected,
+        "cast": _cast,
+        "pow": _power,
+        "abs": _absolute,
+        "sign": _sign,
+        "isnan": _is_nan,
+        "isfinite": _is_finite,
+        "floordiv": _floordiv,
+        "mod": _mod,
+    }
+)
+SCALARS = frozenset((*_BINARY, *_UNARY, *_OTHERS))  # what `scalar` of an op may name
 
 
 def compare(b: Builder, predicate: str, lhs: Value, rhs: Value) -> Value:

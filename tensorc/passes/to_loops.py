@@ -3,8 +3,8 @@
 Before:
   "tc.group"(%x, %y) <{outer = 1, shapes = [["B", 10], ["B"]]}> ({ generics })
 After:
-  "func.call"(%x, %y, %B, %0, %chunks) <{callee = @f__k0}>
-  func @f__k0(%x, %y, %B, %begin, %end): for each chunk, for each row: vectors of 16
+  "func.call"(%x, %y, %B, %0, %chunks) <{callee = @f.k0}>
+  func @f.k0(%x, %y, %B, %begin, %end): for each chunk, for each row: vectors of 16
 
 1. Each group becomes a kernel over chunks of 48 rows of its first outer dimension (one
    chunk if it has none); so do index checks and copies. The chunk grid follows from
@@ -174,7 +174,8 @@ def _open_kernel(
     for dim in dims:
         names.update(dict.fromkeys(symbols_of(dim)))
     symbols = {name: block.add_argument(INDEX, name) for name in names}
-    name = f"{entry.function.sym_name}__k{entry.kernels}"
+    # No name in a `.tc` has a dot.
+    name = f"{entry.function.sym_name}.k{entry.kernels}"
     entry.kernels += 1
     attributes: dict[str, Attribute] = {"sym_name": name, "tc.kernel": True}
     function = Function([], [], attributes, [region], entry.k.b.location)

@@ -127,6 +127,12 @@ class Lowering:
         """
         b = self.b
         count = len(writes[0][1]) + (reduction is not None) if dims is None else dims
+        if reduction is not None and not any(
+            reduction in _compose(v.axes, axes) for v, axes in reads
+        ):
+            # Nothing read has the reduced extent: all repeat along it. Give it one.
+            (view, axes), *others = reads
+            reads = [(whole(self.materialize(view)), axes), *others]
         inputs = [
             (v.base, AffineMap(count, _compose(v.axes, axes)))
             for v, axes in reads
@@ -327,6 +333,8 @@ def _matmul(low: Lowering, op: products.MatMul) -> View:
     batch = tuple(range(type_.rank - 2))
     m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
     lhs, rhs = low.views[op.lhs], low.views[op.rhs]
+    if lhs.base is None:
+        lhs = whole(low.materialize(lhs))
     # The kernel reads rhs along its columns: let them be neighbours in memory.
     if not rhs.axes or rhs.axes[-1] != rhs.type.rank - 1:
         rhs = whole(low.materialize(rhs))
@@ -437,9 +445,11 @@ def _unslice(low: Lowering, op: shape.Unslice) -> View:
                 compare(b, "lt", at, extent),
             ):
                 inside = b.value(arith.AndI, inside, holds)
-            last = b.value(arith.SubI, extent, scalar(b, 1, INDEX))
-            low_end = b.value(arith.MaxSI, at, zero)
-            places[axis] = b.value(arith.MinSI, low_end, last)
+            places[axis] = at
+        # Outside of the part, which may be empty, its first element is read in vain.
+        places = {
+            axis: b.value(arith.Select, inside, at, zero) for axis, at in places.items()
+        }
         value = low.read_at(base, tuple(range(part.rank)), places)
         return [b.value(arith.Select, inside, value, scalar(b, 0, part.element))]
 

@@ -34,7 +34,28 @@ from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
 from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.rounding import (
+    Abs,
+    Ceil,
+    Floor,
+    FloorDiv,
+    IsFinite,
+    IsNan,
+    Mod,
+    Round,
+    Sign,
+)
 from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.ops.transcendental import (
+    Cos,
+    Expm1,
+    Log1p,
+    Pow,
+    Sigmoid,
+    Sin,
+    Softplus,
+    Tanh,
+)
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I64
 
@@ -92,6 +113,41 @@ def _extremum(b: TensorBuilder, lhs: Value, rhs: Value, ct: Value) -> Cotangents
 
 def _sqrt(b: TensorBuilder, op: Sqrt, ct: Value) -> Cotangents:
     return (b.div(b.mul(ct, b.full_like(ct, 0.5)), op.result),)
+
+
+def _tanh(b: TensorBuilder, op: Tanh, ct: Value) -> Cotangents:
+    slope = b.sub(b.full_like(ct, 1), b.mul(op.result, op.result))
+    return (b.mul(ct, slope),)
+
+
+def _sigmoid(b: TensorBuilder, op: Sigmoid, ct: Value) -> Cotangents:
+    rest = b.sub(b.full_like(ct, 1), op.result)
+    return (b.mul(ct, b.mul(op.result, rest)),)
+
+
+def _log1p(b: TensorBuilder, op: Log1p, ct: Value) -> Cotangents:
+    return (b.div(ct, b.add(b.full_like(ct, 1), op.operand)),)
+
+
+def _pow(b: TensorBuilder, op: Pow, ct: Value) -> Cotangents:
+    """Give y x^(y-1) and x^y ln x; 0 to a base whose power is constant, y = 0.
+
+    The exponent gets 0 where x = 0 and x^y does not depend on it, y >= 0.
+    """
+    zero, one = b.zeros_like(ct), b.full_like(ct, 1)
+    no_power = b.compare("eq", op.rhs, zero)
+    # The power that is not taken must not be infinite: 0 * inf is NaN one order on.
+    less = b.select(no_power, one, b.sub(op.rhs, one))
+    to_base = b.mul(ct, b.mul(op.rhs, b.pow(op.lhs, less)))
+    is_zero = b.compare("eq", op.lhs, zero)
+    constant = b.logical_and(is_zero, b.compare("ge", op.rhs, zero))
+    log = b.log(b.select(constant, one, op.lhs))
+    to_exponent = b.mul(ct, b.mul(op.result, log))
+    return b.select(no_power, zero, to_base), b.select(constant, zero, to_exponent)
+
+
+def _mod(b: TensorBuilder, op: Mod, ct: Value) -> Cotangents:
+    return ct, b.neg(b.mul(ct, b.floordiv(op.lhs, op.rhs)))
 
 
 def _select(b: TensorBuilder, op: Select, ct: Value) -> Cotangents:
@@ -200,6 +256,16 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
     _rule(Exp, lambda b, op, ct: (b.mul(ct, op.result),)),
     _rule(Log, lambda b, op, ct: (b.div(ct, op.operand),)),
     _rule(Sqrt, _sqrt),
+    _rule(Tanh, _tanh),
+    _rule(Sigmoid, _sigmoid),
+    _rule(Softplus, lambda b, op, ct: (b.mul(ct, b.sigmoid(op.operand)),)),
+    _rule(Log1p, _log1p),
+    _rule(Expm1, lambda b, op, ct: (b.mul(ct, b.exp(op.operand)),)),
+    _rule(Sin, lambda b, op, ct: (b.mul(ct, b.cos(op.operand)),)),
+    _rule(Cos, lambda b, op, ct: (b.neg(b.mul(ct, b.sin(op.operand))),)),
+    _rule(Pow, _pow),
+    _rule(Mod, _mod),
+    _rule(Abs, lambda b, op, ct: (b.mul(ct, b.sign(op.operand)),)),
     _rule(Select, _select),
     _rule(Cast, _cast),
     _rule(Sum, _sum),
@@ -215,7 +281,13 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
 )
 
 # Constant almost everywhere, and used for that: the derivative stops here, silently.
-STEPS: frozenset[type[Op]] = frozenset({Compare, And, Or, Not, Size, Iota, Constant})
+STEPS: frozenset[type[Op]] = frozenset(
+    {
+        *(Compare, And, Or, Not, IsNan, IsFinite),
+        *(Floor, Ceil, Round, Sign, FloorDiv),
+        *(Size, Iota, Constant),
+    }
+)
 
 # ArgMax is not a step: a cost made of it is a mistake, and is reported.
 NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {ArgMax}

@@ -54,7 +54,9 @@ def spelling_of(dtype: np.dtype[np.generic]) -> str:
 def describe(array: Array) -> str:
     """Return the type of an array as the language writes it: "f32[600, 784]"."""
     shape = f"[{', '.join(map(str, array.shape))}]" if array.ndim else ""
-    return spelling_of(array.dtype) + shape
+    spelling = spelling_of(array.dtype)
+    word = "bool" if spelling == "i1" else spelling.replace("ui", "u")
+    return word + shape
 
 
 def address_of(array: Array) -> int:
@@ -65,6 +67,9 @@ def address_of(array: Array) -> int:
         return _addressof(_byte(array))  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):
         # Read-only, empty or not contiguous.
+        if array.size == 0:
+            # Code may read the first element of nothing in vain.
+            return _addressof(_nothing)
         address: int = array.__array_interface__["data"][0]
         return address
 
@@ -87,6 +92,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 _empty = np.empty
 _byte = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
+_nothing = (ctypes.c_int64 * 8)()
 
 
 class _Lease:

@@ -32,7 +32,7 @@ class Dataset:
     test: Split | None = None
 
 
-def mnist(directory: Path) -> Dataset:
+def mnist(directory: str | Path) -> Dataset:
     """Return MNIST, or a set of its form, from the four IDX files in `directory`.
 
     Columns: x f32[n, height * width], pixel / 256; y i64[n]. The last sixth of the
@@ -43,8 +43,9 @@ def mnist(directory: Path) -> Dataset:
     Raises:
         DataError: a file is missing or damaged, or images and labels do not fit.
     """
-    images, labels = _mnist_pair(directory, "train")
-    test = _mnist_pair(directory, "t10k")
+    folder = Path(directory)
+    images, labels = _mnist_pair(folder, "train")
+    test = _mnist_pair(folder, "t10k")
     count = len(images)
     kept = count - count // 6
     return Dataset(
@@ -55,7 +56,7 @@ def mnist(directory: Path) -> Dataset:
     )
 
 
-def idx(*paths: Path) -> Dataset:
+def idx(*paths: str | Path) -> Dataset:
     """Return the data set in pairs of IDX files: examples, labels.
 
     One pair is training data, a second validation, a third test data. Columns: x f32[n,
@@ -68,9 +69,10 @@ def idx(*paths: Path) -> Dataset:
         detail = f"idx takes 2, 4 or 6 files, given {len(paths)}"
         hint = 'idx("images", "labels", "valid images", "valid labels")'
         raise DataError(Diagnostic("TC0406", detail, hints=(hint,)))
+    files = [Path(path) for path in paths]
     splits = [
         Split(dict(zip("xy", _read_pair(images, labels), strict=True)))
-        for images, labels in zip(paths[::2], paths[1::2], strict=True)
+        for images, labels in zip(files[::2], files[1::2], strict=True)
     ]
     return Dataset("idx", *splits)
 

@@ -9,7 +9,7 @@ import ctypes
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 
@@ -125,13 +125,20 @@ class CompiledFunction:
             IndexOutOfRange: the program indexed outside an axis. No shared variable has
                 changed.
         """
-        plan = None if named else self._known(inputs)
+        plan = None if named else self.known(inputs)
         if plan is not None:
-            # The arrays are of the declared types: `_known` looked.
-            arrays, hypers = cast(list[Array], list(inputs)), _NO_HYPERS
-        else:
-            arrays, hypers = self.signature.collect(inputs, named)
-            plan = self.bind(arrays)
+            # The arrays are of the declared types: `known` looked.
+            return self.run(plan, list(inputs))  # type: ignore[arg-type]
+        arrays, hypers = self.signature.collect(inputs, named)
+        return self.run(self.bind(arrays), arrays, hypers)
+
+    def run(
+        self,
+        plan: Plan,
+        arrays: list[Array],
+        hypers: Mapping[str, Array] = _NO_HYPERS,
+    ) -> Results:
+        """Run a call that is checked: `arrays` are of the types and sizes of `plan`."""
         empty = self._pool.empty
         results = [empty(shape, dtype) for shape, dtype in plan.fresh]
         frame = self.take_frame(plan, arrays, results, hypers)
@@ -150,7 +157,7 @@ class CompiledFunction:
             return results[0]
         return tuple(results) if results else None
 
-    def _known(self, inputs: Sequence[object]) -> Plan | None:
+    def known(self, inputs: Sequence[object]) -> Plan | None:
         """Return the plan of a call that needs no conversion and no check.
 
         That is a call with plain arrays of the declared types, of shapes seen before.

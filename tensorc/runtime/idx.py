@@ -31,7 +31,7 @@ _DTYPES: dict[int, np.dtype[np.generic]] = {
 }
 
 # Give the next n bytes of the content, fewer at its end.
-_Reader = Callable[[int], bytes]
+_Reader = Callable[[int], bytes | memoryview]
 
 
 def data_error(path: Path, code: str, detail: str, *hints: str) -> DataError:
@@ -43,10 +43,9 @@ def read_idx(path: Path) -> Array:
     """Return the array that an IDX file holds, in the machine's byte order.
 
     Raises:
-        DataError: the file is missing (TC0401), its gzip stream is damaged (TC0402), it
-        is
-            not IDX (TC0403), its size is not what its header says (TC0404), or it is
-            larger than 1 GiB (TC0405).
+        DataError: the file is missing (TC0401), its gzip stream is damaged (TC0402),
+            it is not IDX (TC0403), its size is not what its header says (TC0404), or
+            it is larger than 1 GiB (TC0405).
     """
     content = _read_file(path)
     if content[:2] == _GZIP_MAGIC:
@@ -98,17 +97,16 @@ def _too_large(path: Path, size: int) -> DataError:
     )
 
 
-def _hex(content: bytes) -> str:
+def _hex(content: bytes | memoryview) -> str:
     return content.hex(" ") or "nothing"
 
 
 def _plain_reader(content: bytes) -> _Reader:
-    position = 0
+    rest = memoryview(content)
 
-    def read(count: int) -> bytes:
-        nonlocal position
-        chunk = content[position : position + count]
-        position += len(chunk)
+    def read(count: int) -> memoryview:
+        nonlocal rest
+        chunk, rest = rest[:count], rest[count:]
         return chunk
 
     return read
@@ -121,16 +119,16 @@ def _gzip_reader(path: Path, content: bytes) -> _Reader:
 
     def read(count: int) -> bytes:
         nonlocal stream, pending
-        chunks = bytearray()
-        while len(chunks) < count:
+        chunks: list[bytes] = []
+        while (missing := count - sum(map(len, chunks))) > 0:
             try:
-                chunks += stream.decompress(pending, count - len(chunks))
+                chunks.append(stream.decompress(pending, missing))
             except zlib.error as error:
                 detail = f"the gzip stream is damaged: {error}"
                 raise data_error(path, "TC0402", detail, _AGAIN) from None
             if not stream.eof:
                 pending = stream.unconsumed_tail
-                if len(chunks) < count and not pending:
+                if len(chunks[-1]) < missing and not pending:
                     detail = f"the gzip stream ends early, after {len(content):,} bytes"
                     raise data_error(path, "TC0402", detail, _AGAIN)
             elif stream.unused_data:
@@ -139,7 +137,8 @@ def _gzip_reader(path: Path, content: bytes) -> _Reader:
                 stream = zlib.decompressobj(wbits=31)
             else:
                 break
-        return bytes(chunks)
+        # An image file is one chunk: joining one copies nothing.
+        return b"".join(chunks)
 
     return read
 

@@ -71,5 +71,8 @@ class Shared:
         with self.lock:
             self._array[...] = array
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Shared, (self.name, self.get_value())
+
     def __repr__(self) -> str:
         return f"Shared({self.name!r}, {describe(self._array)})"

@@ -132,8 +132,7 @@ class Signature:
 
         Raises:
             ShapeError: a shared variable has another shape (TC0503), or an equation
-            does
-                not hold (TC0504).
+                does not hold (TC0504).
         """
         values = self._values(plan.symbols)
         for argument in self.info.arguments:

@@ -70,7 +70,7 @@ def load_code(module, optimize, names=("f",), target=None):
     """Compile a module; returns addresses by symbol, and what keeps them alive."""
     target = target or host_target()
     code = emit_object(emit_llvm(module, target), target, optimize)
-    infos = [FunctionInfo(n, n, f"{n}__epoch", (), (), (), (), 0, ()) for n in names]
+    infos = [FunctionInfo(n, n, f"{n}.epoch", (), (), (), (), 0, ()) for n in names]
     return link(Artifact("cpu", code, tuple(infos)))
 
 

@@ -121,7 +121,7 @@ def test_bad_text_is_an_internal_error():
 
 def test_assembly():
     assembly = emit_assembly(emit_llvm(multiply_add(), host_target()), host_target(), 2)
-    assert "f__epoch:" in assembly
+    assert "f.epoch:" in assembly
 
 
 def test_names_are_mangled():

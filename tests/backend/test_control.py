@@ -196,7 +196,7 @@ def accumulate():
 class Epoch:
     def __init__(self, optimize, data, batch):
         self.code = Code(accumulate(), optimize)
-        self.driver = DRIVER(self.code.library.address("f__epoch"))
+        self.driver = DRIVER(self.code.library.address("f.epoch"))
         self.w, self.data = np.zeros(1), data
         self.out = np.zeros(len(data) // batch)
         self.slots = self.code.slots([self.w, data, self.out], (batch,))
@@ -311,7 +311,7 @@ def test_only_the_innermost_masked_loop_is_peeled():
         masked_loop(b, x, n, lambda: masked_loop(b, x, m, lambda: None))
 
     target = replace(host_target(), vector_bits=256)
-    text = emit_llvm(entry([F64], 2, fill), target).split("__epoch")[0]
+    text = emit_llvm(entry([F64], 2, fill), target).split(".epoch")[0]
     assert text.count("call void @llvm.masked.store") == 3
 
 

@@ -1,13 +1,23 @@
 """The parser: programs that parse, the trees they give, places and comments."""
 
+import functools
+import json
 from pathlib import Path
 
+import lark
 import pytest
 
 from tensorc.errors import CompileError
 from tensorc.frontend.dsl import ast
 from tensorc.frontend.dsl.ast_printer import print_ast
 from tensorc.frontend.dsl.parser import parse, parse_expression, parse_file
+from tensorc.frontend.dsl.tables import (
+    GRAMMAR,
+    TABLES,
+    build_parser,
+    grammar_parser,
+    source_of,
+)
 
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.tc"))
 
@@ -285,3 +295,26 @@ def test_files_that_cannot_be_read(tmp_path):
         with pytest.raises(CompileError, match=reason) as caught:
             parse_file(path)
         assert caught.value.diagnostics[0].code == "TC0101"
+
+
+def test_the_stored_tables_are_those_of_the_grammar():
+    digest = source_of(GRAMMAR.read_text()).partition(", ")[2]
+    stored = json.loads(TABLES.read_text())["source"].partition(", ")[2]
+    assert stored == digest, "run: python -m tensorc.frontend.dsl.tables"
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)
+def test_tables_parse_as_the_grammar_does(path):
+    text = path.read_text()
+    tree = _built().parse(text, start="start")
+    assert grammar_parser().parse(text, start="start") == tree
+
+
+def test_tables_of_another_lark_are_not_used(monkeypatch):
+    monkeypatch.setattr(lark, "__version__", "0.0.0")
+    assert grammar_parser.__wrapped__().source_path == _built().source_path
+
+
+@functools.cache
+def _built():
+    return build_parser(GRAMMAR.read_text())

@@ -104,6 +104,34 @@ def atanh_tail(z):
     return D(2) / 3 + sum(2 * z ** (k - 1) / (2 * k + 1) for k in range(2, 20))
 
 
+def atanh_rest(z):
+    """(2 atanh(s)/s - 2 - 2/3 z) / z^2 with z = s^2, by its series near 0."""
+    if z > D("1e-4"):
+        return (atanh_tail(z) - D(2) / 3) / z
+    return D(2) / 5 + sum(2 * z ** (k - 2) / (2 * k + 1) for k in range(3, 20))
+
+
+def sin_tail(z):
+    """(sin r - r) / r^3 with z = r^2, by its series."""
+    return _alternating(z, 3)
+
+
+def cos_tail(z):
+    """(cos r - 1 + r^2/2) / r^4 with z = r^2, by its series."""
+    return -_alternating(z, 4)
+
+
+def _alternating(z, first):
+    """-1/first! + z/(first + 2)! - …"""
+    total, term = D(0), D(-1)
+    for k in range(2, first + 1):
+        term /= k
+    for k in range(first, first + 60, 2):
+        total += term
+        term *= -z / ((k + 1) * (k + 2))
+    return total
+
+
 def fits():
     """Yield name, coefficients and relative error of each polynomial."""
     half = LN2 / 2 * D("1.0001")
@@ -113,6 +141,11 @@ def fits():
     yield "log f32", *remez(log_tail, _log_weight, low, high, 8)
     most = (high / (2 + high)) ** 2 * D("1.0001")
     yield "log f64", *remez(atanh_tail, lambda z: z + TINY, D(0), most, 7)
+    yield "pow f64", *remez(atanh_rest, lambda z: z**2 + TINY**2, D(0), most, 8)
+    most = (D("0.7855") ** 2) * D("1.001")
+    for name, terms in (("f32", 3), ("f64", 6)):
+        yield f"sin {name}", *remez(sin_tail, lambda z: z + TINY, D(0), most, terms)
+        yield f"cos {name}", *remez(cos_tail, _cos_weight, D(0), most, terms)
 
 
 # The weight turns the error of a tail into that of the function; never 0.
@@ -121,6 +154,10 @@ TINY = D("1e-9")
 
 def _exp_weight(x):
     return x**2 / x.exp() + TINY
+
+
+def _cos_weight(z):
+    return z**2 + TINY
 
 
 def _log_weight(x):

@@ -12,7 +12,7 @@ from llvmlite import binding as llvm
 from tensorc.backend.emit import EXTERNALS, INTRINSICS
 from tensorc.backend.llvm.lower import lower_module
 from tensorc.backend.llvm.symbols import undefined_symbols
-from tensorc.errors import InternalError
+from tensorc.errors import Diagnostic, InternalError, TensorcError
 from tensorc.ir.ops.builtin import Module
 from tensorc.target import Target
 
@@ -31,6 +31,8 @@ def host_target() -> Target:
     )
 
 
+# What LLVM calls where there is no instruction.
+_FMA_FUNCTIONS = {"fma", "fmaf"}
 _WIDTHS = (("avx512f", 512), ("avx2", 256))
 
 
@@ -50,11 +52,17 @@ def emit_object(llvm_text: str, target: Target, optimize: int) -> bytes:
     at that level) or 3 (LLVM's whole pipeline). Results do not depend on it.
 
     Raises:
+        TensorcError: the processor lacks an instruction that the code needs (TC0701).
         InternalError: the text is not valid, or needs a library.
     """
     machine = _machine(target, optimize)
     code: bytes = machine.emit_object(_optimized(llvm_text, machine, optimize))
     needed = undefined_symbols(code) - EXTERNALS
+    if needed & _FMA_FUNCTIONS:
+        # Emulating it would take a hundred times as long; without it bits would differ.
+        hint = "an x86 of 2013 or later has it (AVX2), and so has every 64-bit ARM"
+        message = f"this processor lacks FMA (fused multiply-add): {target.cpu}"
+        raise TensorcError(Diagnostic("TC0701", message, hints=(hint,)))
     if needed:
         raise InternalError(f"the object needs {', '.join(sorted(needed))}", "llvm")
     return code

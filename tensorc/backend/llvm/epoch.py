@@ -8,6 +8,8 @@ from tensorc.backend.emit import (
     LValue,
     ModuleEmitter,
     Parameter,
+    epoch_symbol,
+    mangle,
     number,
 )
 
@@ -21,9 +23,10 @@ _PARAMETERS = (
 )
 
 
-def emit_epoch_driver(module: ModuleEmitter, symbol: str, words: int) -> None:
-    """Define `<symbol>__epoch` for an entry whose slots are so many words."""
-    emit = module.function(f"{symbol}__epoch", LONG, _PARAMETERS)
+def emit_epoch_driver(module: ModuleEmitter, name: str, words: int) -> None:
+    """Define the driver of a function whose slots are so many words."""
+    symbol = mangle(name)
+    emit = module.function(epoch_symbol(name), LONG, _PARAMETERS)
     slots, strides, first, last, stop, status = emit.arguments
     zero, one = number(LONG, 0), number(LONG, 1)
     own = emit.alloca(LONG, words, 8)

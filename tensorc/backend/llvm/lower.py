@@ -61,7 +61,7 @@ def lower_module(module: Module, target: Target) -> str:
         _lower_function(emitter, target, functions, function)
         if not is_kernel(function):
             words = len(function.body.block.arguments) + 1
-            emit_epoch_driver(emitter, mangle(function.sym_name), words)
+            emit_epoch_driver(emitter, function.sym_name, words)
     return emitter.text()
 
 

@@ -283,6 +283,8 @@ SCALAR_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
         math.Sqrt: _floats("sqrt"),
         math.AbsF: _floats("fabs"),
         math.RoundEven: _floats("roundeven"),
+        math.Floor: _floats("floor"),
+        math.Ceil: _floats("ceil"),
         math.Fma: _floats("fma"),
     }
 )

@@ -5,7 +5,6 @@ and `build` turns that into `ast` nodes. All three raise `CompileError` with one
 diagnostic for each mistake.
 """
 
-import functools
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from tensorc.frontend.dsl.scan import (
     prepare,
     scan,
 )
+from tensorc.frontend.dsl.tables import grammar_parser
 
 # Above this size a file is parsed once only, whatever mistakes follow the first.
 MAX_RECOVERY = 1 << 16
@@ -93,25 +93,12 @@ def _decode(data: bytes, path: str) -> str:
         raise CompileError(diagnostic) from error
 
 
-@functools.cache
-def _grammar() -> lark.Lark:
-    text = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
-    return lark.Lark(
-        text,
-        parser="lalr",
-        lexer="contextual",
-        start=["start", "expr"],
-        propagate_positions=True,
-        maybe_placeholders=True,
-    )
-
-
 def _parse_tree(source: Source, scanner: Scanner, start: str) -> lark.Tree[lark.Token]:
     """Parse; after a mistake, blank out its declaration and look for more."""
     text, found = source.text, list[Diagnostic]()
     while True:
         try:
-            tree = _grammar().parse(text, start=start)
+            tree = grammar_parser().parse(text, start=start)
         except lark.UnexpectedInput as error:
             offset, diagnostic = explain(error, source)
         else:

@@ -18,15 +18,19 @@ from tensorc.ir.ops import (
     nn,
     products,
     reductions,
+    rounding,
     scf,
     shape,
     structured,
+    transcendental,
     vector,
 )
 
 _MODULES = (
     builtin,
     elementwise,
+    transcendental,
+    rounding,
     reductions,
     products,
     shape,

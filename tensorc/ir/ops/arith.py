@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array
+from tensorc.ir.numerics import Array, maximum, minimum
 from tensorc.ir.opdef import (
     COMMUTATIVE,
     EXACT,
@@ -166,7 +166,7 @@ class MaximumF(FloatBinary):
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
         """Evaluate on numpy arrays."""
-        return np.maximum(lhs, rhs)
+        return maximum(lhs, rhs)
 
 
 @op("arith.minimumf", traits=(*_EXACT, COMMUTATIVE))
@@ -183,7 +183,7 @@ class MinimumF(FloatBinary):
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
         """Evaluate on numpy arrays."""
-        return np.minimum(lhs, rhs)
+        return minimum(lhs, rhs)
 
 
 @op("arith.addi", traits=(*_EXACT, COMMUTATIVE))

@@ -35,7 +35,7 @@ class Function(Op):
     `arg_attrs` and `res_attrs` hold a dictionary per argument and result:
     `tc.name` (text), `tc.kind` ("shared", "input", "hyper") of an argument,
     `tc.updates` (the index of the argument that takes this new value) of a result.
-    Discardable: `tc.guards` (pairs of equal dimensions), `tc.level`.
+    Discardable: `tc.guards` (pairs of equal dimensions), `tc.guard_places`, `tc.level`.
 
     Example:
       "func.func"() <{function_type = () -> (), sym_name = "f"}> ({

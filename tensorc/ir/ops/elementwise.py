@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array, integer_limits
+from tensorc.ir.numerics import Array, integer_limits, maximum, minimum
 from tensorc.ir.opdef import (
     COMMUTATIVE,
     ELEMENTWISE,
@@ -162,7 +162,7 @@ class Maximum(Binary):
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
         """Evaluate on numpy arrays."""
-        return np.maximum(lhs, rhs)
+        return maximum(lhs, rhs)
 
 
 @op("tc.minimum", traits=(*_EXACT, COMMUTATIVE), scalar="minimum")
@@ -180,7 +180,7 @@ class Minimum(Binary):
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
         """Evaluate on numpy arrays."""
-        return np.minimum(lhs, rhs)
+        return minimum(lhs, rhs)
 
 
 @op("tc.and", traits=(*_EXACT, COMMUTATIVE), scalar="and")

@@ -220,9 +220,17 @@ class Load(Op):
 
 
 def read(values: Array, indices: tuple[Array, ...]) -> Array:
-    """Return elements at indices (arrays or not), refusing what numpy would wrap."""
+    """Return elements at indices (arrays or not), refusing what numpy would wrap.
+
+    Element 0 of nothing is 0: it is read in vain, where a part may be empty.
+    """
+    shape = np.broadcast_shapes(*map(np.shape, indices))
+    if 0 in shape:
+        return np.zeros(shape, values.dtype)
     if any(np.any(np.less(i, 0)) for i in indices):
         raise IndexError(f"a negative index in {indices}")
+    if values.size == 0 and not any(np.any(i) for i in indices):
+        return np.zeros(shape, values.dtype)
     return np.asarray(values[tuple(np.asarray(i) for i in indices)])
 
 

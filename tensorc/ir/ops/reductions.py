@@ -3,7 +3,13 @@
 import numpy as np
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import LANES_ORDER, Array, integer_limits, ordered_sum
+from tensorc.ir.numerics import (
+    LANES_ORDER,
+    Array,
+    integer_limits,
+    maximum_along,
+    ordered_sum,
+)
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
 from tensorc.ir.types import I64, TensorType
 
@@ -80,7 +86,7 @@ class Max(Op):
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
         """Evaluate on numpy arrays."""
         lowest = max_identity(operand.dtype)
-        return np.asarray(np.max(operand, axis=axis, initial=lowest))
+        return maximum_along(operand, axis, lowest)
 
 
 def max_identity(dtype: "np.dtype[np.generic]") -> float | int:

@@ -178,6 +178,7 @@ class Generic(Op):
       (C1) indexing_maps has a map per operand, all of one number of dimensions.
       (C2) A map has a result per axis of its operand.
       (C3) At most one dimension is a reduction, and then there is an order.
+      (C4) Each dimension is an axis of some operand, which gives its extent.
 
     Example:
       %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i64: 1, 1>, order = ""}> ({
@@ -233,6 +234,8 @@ class Generic(Op):
         reductions = iterator_types.items.count(REDUCTION)
         known = order in ORDERS and (order != "") == (reductions == 1)
         require(reductions <= 1 and known, "C3", f"{reductions} and '{order}'")
+        walked = {d for map_ in maps for d in map_.results}
+        require(walked >= set(range(dims)), "C4", f"{dims} dimensions")
         outputs = operands[operandSegmentSizes[0] :]
         return tuple(t for t in outputs if isinstance(t, TensorType))
 

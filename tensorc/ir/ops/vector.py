@@ -1,13 +1,15 @@
 """Vectors in registers, with MLIR's names. Memory here is one-dimensional."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array
+from tensorc.ir.numerics import Array, maximum
 from tensorc.ir.opdef import PURE, InferContext, op, require
 from tensorc.ir.ops.arith import with_element
-from tensorc.ir.ops.memory import Allocating, memory, place
+from tensorc.ir.ops.memory import Allocating, memory, place, read
 from tensorc.ir.types import I1, INDEX, MemRefType, Type, VectorType, element_type
 
 
@@ -229,14 +231,14 @@ class Gather(Op):
         """Evaluate on numpy arrays."""
         result = other.copy()
         for lane in np.flatnonzero(mask):
-            result[lane] = memref[place(index + offsets[lane])]
+            result[lane] = read(memref, (index + offsets[lane],))
         return result
 
 
 # vector.reduction's kinds, on the accumulator and one lane.
-_COMBINE = {
+_COMBINE: Mapping[str, Callable[[Array, Array], Array]] = {
     "add": np.add,
-    "maximumf": np.maximum,
+    "maximumf": maximum,
     "maxsi": np.maximum,
     "maxui": np.maximum,
 }

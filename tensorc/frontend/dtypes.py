@@ -1,0 +1,98 @@
+"""Element types as Python objects, and the types of arguments: `tc.f32["B", 784]`.
+
+In an annotation, an integer is a size, a text names a size that is the same wherever
+the name stands, "_" is any size, and `...` stands for any number of axes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import EllipsisType
+
+import numpy as np
+
+from tensorc.frontend.operands import spell_element
+from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.ir.types import Element, element_of
+
+Size = int | str | EllipsisType
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """The type of an argument: an element type and sizes."""
+
+    element: Element
+    sizes: tuple[Size, ...]
+
+    def __str__(self) -> str:
+        spelled = ["..." if s is ... else str(s) for s in self.sizes]
+        inside = f"[{', '.join(spelled)}]" if self.sizes else ""
+        return spell_element(self.element) + inside
+
+    def per_axis(self, rank: int) -> tuple[int | str, ...] | None:
+        """Return the size of each axis, "_" for any; None if the rank does not fit."""
+        if ... in self.sizes:
+            place = self.sizes.index(...)
+            count = rank - len(self.sizes) + 1
+            before, after = self.sizes[:place], self.sizes[place + 1 :]
+            sizes = (*before, *["_"] * count, *after)
+        else:
+            count, sizes = 0, self.sizes
+        if count < 0 or len(sizes) != rank:
+            return None
+        return tuple([s for s in sizes if not isinstance(s, EllipsisType)])
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """An element type; with sizes in brackets the type of an argument."""
+
+    element: Element
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """NumPy's type, so that this one can stand where NumPy wants a dtype."""
+        return self.element.dtype
+
+    @door
+    def __getitem__(self, sizes: object) -> ArrayType:
+        given = sizes if isinstance(sizes, tuple) else (sizes,)
+        found: list[Size] = []
+        for size in given:
+            if size is ... and ... in found:
+                raise argument_error("`...` stands twice in a type")
+            found.append(_size(size))
+        return ArrayType(self.element, tuple(found))
+
+    def __repr__(self) -> str:
+        return f"tensorc.{self.dtype.name}"
+
+
+def _size(size: object) -> Size:
+    if isinstance(size, EllipsisType):
+        return size
+    if isinstance(size, str) and size.isidentifier():
+        return size
+    if isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 0:
+        return int(size)
+    message = f"a size in a type is an integer, a name or `...`, got {size!r}"
+    raise usage_error(message, 'tc.f32["B", 784] is a matrix with 784 columns')
+
+
+_NAMES: Mapping[str, str] = {
+    "bool_": "bool",
+    **{
+        f"{letter}{bits}": f"{kind}{bits}"
+        for letter, kind in (("i", "int"), ("u", "uint"))
+        for bits in (8, 16, 32, 64)
+    },
+    "f16": "float16",
+    "f32": "float32",
+    "f64": "float64",
+}
+
+DTYPES: Mapping[str, DType] = {
+    name: DType(element_of(np.dtype(numpy_name)))
+    for short, numpy_name in _NAMES.items()
+    for name in dict.fromkeys((short, numpy_name if numpy_name != "bool" else short))
+}

@@ -1,0 +1,265 @@
+"""NumPy's functions on symbolic variables: np.sum(x, axis=0), np.where(c, x, y).
+
+The table names, for each function of NumPy, its parameters in NumPy's order and the
+function of the library that computes it. `bound` reads a call by that row; ufuncs such
+as np.exp go by `ufunc_name` to the elementwise functions instead.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from tensorc.frontend import elementwise, library
+from tensorc.frontend.operands import (
+    Emitter,
+    Operand,
+    Tensor,
+    broadcast,
+    constant,
+    strong,
+)
+from tensorc.frontend.places import usage_error
+
+NumpyFunction = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A function of NumPy: its parameters in order, and which function it is here.
+
+    The first ones are arrays, as many as the library's function takes. A name after "="
+    is what the library calls an option; those in `without` it does not take.
+    """
+
+    function: NumpyFunction
+    parameters: str
+    target: str
+    without: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A call that was read: what to compute, of what, with which plain options."""
+
+    function: Callable[..., Operand]
+    tensors: tuple[object, ...]
+    options: Mapping[str, object]
+    dtype: object = None
+
+
+def _zeros_like(b: Emitter, x: Operand) -> Operand:
+    return _filled_like(b, x, 0)
+
+
+def _ones_like(b: Emitter, x: Operand) -> Operand:
+    return _filled_like(b, x, 1)
+
+
+def _filled_like(b: Emitter, x: Operand, number: int) -> Operand:
+    tensor = strong(b, x)
+    single = constant(b, number, tensor.type.element)
+    return Tensor(broadcast(b, single, b.shape(tensor)))
+
+
+def _ravel(b: Emitter, x: Operand) -> Operand:
+    return library.flatten_all(b, strong(b, x))
+
+
+# What is no function of the library's prelude by that name.
+_OWN: Mapping[str, library.Composite] = {
+    "zeros_like": library.Composite(_zeros_like),
+    "ones_like": library.Composite(_ones_like),
+    "ravel": library.Composite(_ravel),
+}
+
+_REDUCED = "a axis dtype out keepdims"
+_ORDERED = "a axis out keepdims"
+
+# The literal table: NumPy's function, its parameters, ours.
+_ROWS: tuple[Row, ...] = (
+    # reductions and order
+    Row(np.sum, _REDUCED, "sum", "out initial where"),
+    Row(np.mean, _REDUCED, "mean", "out where"),
+    Row(np.prod, _REDUCED, "prod", "out initial where"),
+    Row(np.max, _ORDERED, "max", "out initial where"),
+    Row(np.amax, _ORDERED, "max", "out initial where"),
+    Row(np.min, _ORDERED, "min", "out initial where"),
+    Row(np.amin, _ORDERED, "min", "out initial where"),
+    Row(np.any, _ORDERED, "any", "out where"),
+    Row(np.all, _ORDERED, "all", "out where"),
+    Row(np.argmax, _ORDERED, "argmax", "out"),
+    Row(np.argmin, _ORDERED, "argmin", "out"),
+    Row(np.var, "a axis dtype out ddof keepdims", "var", "out where mean correction"),
+    Row(np.std, "a axis dtype out ddof keepdims", "std", "out where mean correction"),
+    Row(np.cumsum, "a axis dtype out", "cumsum", "out"),
+    Row(np.cumprod, "a axis dtype out", "cumprod", "out"),
+    Row(np.sort, "a axis kind order", "sort", "kind order stable"),
+    Row(np.argsort, "a axis kind order", "argsort", "kind order stable"),
+    Row(np.searchsorted, "a v side sorter", "searchsorted", "sorter"),
+    # choice, bounds
+    Row(np.where, "condition x y", "where"),
+    Row(np.clip, "a a_min=low a_max=high out", "clip", "out min max"),
+    Row(np.round, "a decimals out", "round", "out"),
+    # shapes
+    Row(np.reshape, "a shape order", "reshape", "order copy"),
+    Row(np.transpose, "a axes", "transpose"),
+    Row(np.ravel, "a order", "ravel", "order"),
+    Row(np.swapaxes, "a axis1 axis2", "swapaxes"),
+    Row(np.moveaxis, "a source destination", "moveaxis"),
+    Row(np.expand_dims, "a axis", "expand_dims"),
+    Row(np.squeeze, "a axis", "squeeze"),
+    Row(np.broadcast_to, "array shape subok", "broadcast_to", "subok"),
+    Row(np.concatenate, "arrays axis out", "concatenate", "out dtype casting"),
+    Row(np.stack, "arrays axis out", "stack", "out dtype casting"),
+    Row(np.split, "ary indices_or_sections=parts axis", "split"),
+    Row(np.tile, "A reps", "tile"),
+    Row(np.repeat, "a repeats axis", "repeat"),
+    Row(np.pad, "array pad_width=width mode", "pad"),
+    Row(np.flip, "m axis", "flip"),
+    Row(np.roll, "a shift axis", "roll"),
+    Row(np.take, "a indices axis out mode", "take", "out mode"),
+    Row(np.take_along_axis, "arr indices axis", "take_along_axis"),
+    Row(np.tril, "m k", "tril"),
+    Row(np.triu, "m k", "triu"),
+    # making
+    Row(np.zeros_like, "a dtype order subok shape", "zeros_like", "order subok shape"),
+    Row(np.ones_like, "a dtype order subok shape", "ones_like", "order subok shape"),
+    # products
+    Row(np.dot, "a b out", "dot", "out"),
+    Row(np.outer, "a b out", "outer", "out"),
+    Row(np.tensordot, "a b axes", "tensordot"),
+)
+
+
+# Functions that are attributes of a variable.
+ATTRIBUTES: Mapping[NumpyFunction, str] = {np.shape: "shape", np.ndim: "ndim"}
+
+_BY_FUNCTION: Mapping[NumpyFunction, Row] = MappingProxyType(
+    {row.function: row for row in _ROWS}
+)
+
+# Ufuncs with another name than the library's elementwise functions.
+_UFUNCS: Mapping[str, str] = {
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "floor_divide": "floordiv",
+    "remainder": "mod",
+    "power": "pow",
+    "float_power": "pow",
+    "negative": "neg",
+    "positive": "pos",
+    "absolute": "abs",
+    "equal": "eq",
+    "not_equal": "ne",
+    "less": "lt",
+    "less_equal": "le",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "logical_and": "and",
+    "logical_or": "or",
+    "logical_not": "not",
+    "fmax": "",  # ignores NaN, which maximum does not
+    "fmin": "",
+}
+_OF_REDUCE = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+
+
+def ufunc_name(ufunc: np.ufunc, method: str, options: Mapping[str, object]) -> str:
+    """Return which elementwise function a ufunc is; TypeError if it is none of them."""
+    given = ufunc.__name__
+    if method != "__call__":
+        instead = _OF_REDUCE.get(given)
+        hint = (
+            f"write np.{instead}(x, axis=…)" if instead and method == "reduce" else ""
+        )
+        message = f"np.{given}.{method} of a variable is not compiled"
+        raise usage_error(message, *([hint] if hint else []))
+    if options.get("out") is not None:
+        message = f"np.{given} cannot write its result into an array: it is a variable"
+        raise usage_error(message, "make a new one: `a = a + x` for `a += x`")
+    for name, value in options.items():
+        if not (name in ("where", "dtype", "out") and value in (True, None)):
+            message = f"np.{given} of a variable takes no `{name}=`"
+            raise usage_error(message, "np.where(c, x, y) chooses, x.astype casts")
+    name = _UFUNCS.get(given, given)
+    if name == "matmul" or name in elementwise.FUNCTIONS:
+        return name
+    if name in library.PRELUDE and len(library.PRELUDE[name].tensors) == ufunc.nin:
+        return name
+    raise _not_here(given, [n for n in _ufunc_names() if n != given])
+
+
+def _ufunc_names() -> list[str]:
+    spelled = {ours: theirs for theirs, ours in _UFUNCS.items()}
+    return [spelled.get(name, name) for name in elementwise.FUNCTIONS]
+
+
+def bound(
+    function: NumpyFunction, args: Sequence[object], options: Mapping[str, object]
+) -> Bound:
+    """Read a call of a NumPy function; TypeError if it cannot be computed here."""
+    name = getattr(function, "__name__", str(function))
+    row = _BY_FUNCTION.get(function)
+    composite = None
+    if row is not None:
+        composite = library.PRELUDE.get(row.target) or _OWN.get(row.target)
+    if row is None or composite is None:
+        known = [r.function.__name__ for r in _ROWS if _has(r.target)]
+        raise _not_here(name, [*known, *_ufunc_names()])
+    parameters = row.parameters.split()
+    if len(args) > len(parameters):
+        message = f"np.{name} of a variable takes {', '.join(parameters)}"
+        raise usage_error(f"{message}; {len(args)} arguments given")
+    given = dict(zip(parameters, args, strict=False))
+    spelled = {p.partition("=")[0]: p for p in parameters}
+    given.update({spelled.get(n, n): value for n, value in options.items()})
+    return _bound(name, row, composite, given)
+
+
+def _bound(
+    name: str, row: Row, composite: library.Composite, given: dict[str, object]
+) -> Bound:
+    count = len(composite.tensors)
+    leading = row.parameters.split()[:count]
+    missing = [p for p in leading if p not in given]
+    if missing:
+        message = f"np.{name} of a variable needs `{missing[0]}`"
+        hint = "np.nonzero is not compiled: sizes must not depend on values"
+        raise usage_error(message, *([hint] if name == "where" else []))
+    tensors = tuple([given.pop(p) for p in leading])
+    dtype = given.pop("dtype", None)
+    options: dict[str, object] = {}
+    for parameter, value in given.items():
+        theirs, _, ours = parameter.partition("=")
+        if (ours or theirs) in composite.options:
+            options[ours or theirs] = value
+        elif not _is_default(theirs, value):
+            taken = [p.partition("=")[0] for p in row.parameters.split()]
+            taken = [p for p in taken if p not in row.without.split()]
+            hint = f"it takes {', '.join(taken)}"
+            raise usage_error(f"np.{name} of a variable takes no `{theirs}=`", hint)
+    return Bound(composite.function, tensors, options, dtype)
+
+
+def _is_default(name: str, value: object) -> bool:
+    """Tell what NumPy means by nothing: None, its own marker, "C" for an order."""
+    if value is None or value is np._NoValue or (name, value) == ("order", "C"):
+        return True
+    return isinstance(value, bool) and value == (name in ("where", "subok"))
+
+
+def _has(target: str) -> bool:
+    return target in library.PRELUDE or target in _OWN
+
+
+def _not_here(name: str, known: Sequence[str]) -> Exception:
+    hints = []
+    close = difflib.get_close_matches(name, known, 1)
+    if close:
+        hints.append(f"did you mean np.{close[0]}?")
+    hints.append("or compute it outside of the function, and pass the result in")
+    return usage_error(f"np.{name} of a variable is not compiled", *hints)

@@ -1,0 +1,479 @@
+"""Symbolic variables: Theano's door. An expression of them is a graph, computed later.
+
+    x = tc.matrix("x")
+    cost = ((x @ W - y) ** 2).mean()
+
+A `Tensor` wraps a value of the graph, or a number made of sizes such as `x.shape[0]`.
+Operators and methods are the library's functions, with NumPy's rules for broadcasting,
+indexing and types; Python numbers are weak. `==` compares elements, so variables are
+told apart by identity.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar, NoReturn
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tensorc.frontend import indexing, library, numpy_functions
+from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
+from tensorc.frontend.graph_store import Bundle, restore, stored
+from tensorc.frontend.operands import (
+    Array,
+    Emitter,
+    Operand,
+    Scalar,
+    number,
+    size_error,
+    strong,
+)
+from tensorc.frontend.operands import Tensor as Node
+from tensorc.frontend.places import door, told, usage_error
+from tensorc.frontend.symbolic_operands import (
+    DOOR,
+    describe,
+    emitter,
+    index_of,
+    is_symbolic,
+    operand_of,
+    option_of,
+    type_of,
+)
+from tensorc.ir.dims import Dim, Poly
+from tensorc.ir.types import I1, Element, TensorType, element_of
+
+Axis = int | Sequence[int] | None
+
+
+@door
+def apply(name: str, *operands: object) -> "Tensor":
+    """Apply an elementwise function of the table to variables, numbers and arrays."""
+    given = [operand_of(o, f"an operand of {name}") for o in operands]
+    return Tensor(elementwise(emitter(), name, given))
+
+
+@door
+def call(
+    function: Callable[..., Operand],
+    tensors: Sequence[object],
+    options: Mapping[str, object],
+) -> "Tensor":
+    """Call a function of the library with variables and plain options."""
+    name = function.__name__.rstrip("_")
+    given = [operand_of(t, f"an argument of {name}") for t in tensors]
+    plain = {k: option_of(v, f"`{k}` of {name}") for k, v in options.items()}
+    return Tensor(function(emitter(), *given, **plain))
+
+
+class Tensor:
+    """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
+
+    __slots__ = ("__weakref__", "_compiled", "_name", "_operand")
+
+    # Set by `tensorc.functions`, which has what compiling takes: f(x, {v: array}).
+    evaluator: "ClassVar[Callable[[Tensor, Mapping[Tensor, object]], Array]]"
+
+    def __init__(self, operand: Operand, name: str | None = None) -> None:
+        self._operand = operand
+        self._name = name
+        self._compiled: object = None
+
+    @property
+    def operand(self) -> Operand:
+        """What the variable stands for in the graph."""
+        return self._operand
+
+    @property
+    def name(self) -> str | None:
+        """The name for messages and for arguments given by name."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        """Change the name."""
+        self._name = name
+        if isinstance(self._operand, Node):
+            self._operand.value.hint = name or ""
+
+    @property
+    def type(self) -> TensorType:
+        """The element type and the shape, as far as they are known."""
+        return type_of(self)
+
+    @property
+    def dtype(self) -> str:
+        """NumPy's name of the element type."""
+        return str(self.type.element.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.type.rank
+
+    @property
+    def shape(self) -> "tuple[int | Tensor, ...]":
+        """The size of each axis: an int where it is known."""
+        return tuple([_size(d) for d in self.type.shape])
+
+    @property
+    def T(self) -> "Tensor":
+        """The variable with its axes reversed."""
+        return call(library.transpose, [self], {})
+
+    # Arithmetic
+
+    def __add__(self, other: object) -> "Tensor":
+        return apply("add", self, other)
+
+    def __radd__(self, other: object) -> "Tensor":
+        return apply("add", other, self)
+
+    def __sub__(self, other: object) -> "Tensor":
+        return apply("sub", self, other)
+
+    def __rsub__(self, other: object) -> "Tensor":
+        return apply("sub", other, self)
+
+    def __mul__(self, other: object) -> "Tensor":
+        return apply("mul", self, other)
+
+    def __rmul__(self, other: object) -> "Tensor":
+        return apply("mul", other, self)
+
+    def __truediv__(self, other: object) -> "Tensor":
+        return apply("div", self, other)
+
+    def __rtruediv__(self, other: object) -> "Tensor":
+        return apply("div", other, self)
+
+    def __floordiv__(self, other: object) -> "Tensor":
+        return apply("floordiv", self, other)
+
+    def __rfloordiv__(self, other: object) -> "Tensor":
+        return apply("floordiv", other, self)
+
+    def __mod__(self, other: object) -> "Tensor":
+        return apply("mod", self, other)
+
+    def __rmod__(self, other: object) -> "Tensor":
+        return apply("mod", other, self)
+
+    def __pow__(self, other: object) -> "Tensor":
+        return apply("pow", self, other)
+
+    def __rpow__(self, other: object) -> "Tensor":
+        return apply("pow", other, self)
+
+    def __matmul__(self, other: object) -> "Tensor":
+        return call(library.matmul, [self, other], {})
+
+    def __rmatmul__(self, other: object) -> "Tensor":
+        return call(library.matmul, [other, self], {})
+
+    def __neg__(self) -> "Tensor":
+        return apply("neg", self)
+
+    def __pos__(self) -> "Tensor":
+        return self
+
+    def __abs__(self) -> "Tensor":
+        return apply("abs", self)
+
+    def __invert__(self) -> "Tensor":
+        return apply("not", self)
+
+    def __and__(self, other: object) -> "Tensor":
+        return _logical("and", self, other)
+
+    def __rand__(self, other: object) -> "Tensor":
+        return _logical("and", other, self)
+
+    def __or__(self, other: object) -> "Tensor":
+        return _logical("or", self, other)
+
+    def __ror__(self, other: object) -> "Tensor":
+        return _logical("or", other, self)
+
+    # Comparisons: elementwise, so identity is what tells variables apart.
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
+        if other is None:
+            return False  # type: ignore[return-value]  # old scripts ask `x == None`
+        return apply("eq", self, other)
+
+    def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
+        if other is None:
+            return True  # type: ignore[return-value]
+        return apply("ne", self, other)
+
+    def __lt__(self, other: object) -> "Tensor":
+        return apply("lt", self, other)
+
+    def __le__(self, other: object) -> "Tensor":
+        return apply("le", self, other)
+
+    def __gt__(self, other: object) -> "Tensor":
+        return apply("gt", self, other)
+
+    def __ge__(self, other: object) -> "Tensor":
+        return apply("ge", self, other)
+
+    # What needs a value, which a variable has not
+
+    @door
+    def __bool__(self) -> bool:
+        message = f"{self!r} has no value yet, so it is neither true nor false"
+        raise usage_error(message, "choose elementwise: tc.where(condition, x, y)")
+
+    @door
+    def __iter__(self) -> Iterator["Tensor"]:
+        message = f"{self!r} cannot be iterated over: its length is known at the call"
+        raise usage_error(message, "index it, x[0], or work on whole axes")
+
+    @door
+    def __len__(self) -> int:
+        message = f"{self!r} has no length yet"
+        raise usage_error(message, "its first size is x.shape[0], a variable")
+
+    @door
+    def __setitem__(self, index: object, value: object) -> None:
+        message = f"{self!r} cannot be changed in place"
+        raise usage_error(message, "make a new variable: tc.where(condition, new, x)")
+
+    def _no_value(self, *_: object) -> NoReturn:
+        message = f"{self!r} has no value yet"
+        hint = "compile it, tc.function([…], x), or evaluate it: x.eval({…})"
+        if tracing := DOOR.get().tracing:
+            message += f" while {tracing} is traced, once for all values"
+            hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
+            hint += "or make the argument static: jit(f, static=('n',))"
+        raise usage_error(message, hint)
+
+    @door
+    def __float__(self) -> float:
+        self._no_value()
+
+    @door
+    def __int__(self) -> int:
+        self._no_value()
+
+    @door
+    def __index__(self) -> int:
+        self._no_value()
+
+    @door
+    def __array__(self, *args: object, **options: object) -> Array:
+        self._no_value()
+
+    @door
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: object, **options: object
+    ) -> "Tensor":
+        """Take NumPy's elementwise functions: np.exp(x), array + x."""
+        name = numpy_functions.ufunc_name(ufunc, method, options)
+        if name in FUNCTIONS:
+            return apply(name, *inputs)
+        return call(library.PRELUDE[name].function, inputs, {})
+
+    @door
+    def __array_function__(
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: Sequence[object],
+        options: Mapping[str, object],
+    ) -> object:
+        """Take NumPy's other functions: np.sum(x, axis=0), np.where(c, x, y)."""
+        attribute = numpy_functions.ATTRIBUTES.get(function)
+        if attribute is not None and is_symbolic(args[0]):
+            return getattr(args[0], attribute)
+        made = numpy_functions.bound(function, args, options)
+        if made.dtype is None:
+            return call(made.function, made.tensors, made.options)
+        dtype = np.dtype(made.dtype)  # type: ignore[call-overload]
+        given = [Tensor(operand_of(t)).astype(dtype) for t in made.tensors]
+        return call(made.function, given, made.options)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what there is instead; only called for what is missing."""
+        if name in ("get_value", "set_value"):
+            hint = "is not a shared variable: compile it, or evaluate it with x.eval()"
+            raise AttributeError(f"{self!r} {hint}", name=name, obj=self)
+        close = difflib.get_close_matches(name, dir(type(self)), 1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        message = f"a symbolic variable has no attribute '{name}'{hint}"
+        raise AttributeError(message, name=name, obj=self)
+
+    def __repr__(self) -> str:
+        words = self.type
+        shape = ", ".join(str(s).split("#")[0] for s in words.shape)
+        shown = f"{words.element}[{shape}]" if words.shape else f"{words.element}"
+        return f"<{self._name or 'variable'}: {shown}>"
+
+    # Indexing
+
+    @door
+    def __getitem__(self, index: object) -> "Tensor":
+        items = index if isinstance(index, tuple) else (index,)
+        indices = [index_of(item) for item in items]
+        b = emitter()
+        return Tensor(indexing.take(b, strong(b, self._operand), indices))
+
+    # Methods of NumPy and Theano
+
+    def sum(
+        self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
+    ) -> "Tensor":
+        """Return the sum along axes; all of them without `axis`."""
+        return _reduced(library.sum_, self, axis, dtype, keepdims)
+
+    def mean(
+        self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
+    ) -> "Tensor":
+        """Return the mean along axes; that of integers is a float."""
+        return _reduced(library.mean, self, axis, dtype, keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Return the largest element along axes."""
+        return _reduced(library.max_, self, axis, None, keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Return the smallest element along axes."""
+        return _reduced(library.min_, self, axis, None, keepdims)
+
+    def any(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Tell whether any element is not 0."""
+        return _reduced(library.any_, self, axis, None, keepdims)
+
+    def all(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Tell whether no element is 0."""
+        return _reduced(library.all_, self, axis, None, keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
+        """Return the index of the first largest element along an axis."""
+        return _reduced(library.argmax, self, axis, None, keepdims)
+
+    def dot(self, other: object) -> "Tensor":
+        """Multiply with a vector or matrix."""
+        return call(library.dot, [self, other], {})
+
+    def transpose(self, *axes: int | Sequence[int]) -> "Tensor":
+        """Reorder the axes; reverse them if none are given."""
+        order = _spread(axes)
+        return call(library.transpose, [self], {"axes": order or None})
+
+    def reshape(self, *shape: object) -> "Tensor":
+        """Give the same elements another shape; one size may be -1."""
+        sizes = _spread(shape)
+        if len(shape) == 2 and isinstance(shape[0], list | tuple):
+            sizes = tuple(shape[0])  # Theano's reshape(shape, ndim)
+        return call(library.reshape, [self], {"shape": sizes})
+
+    def flatten(self, ndim: int = 1) -> "Tensor":
+        """Join the last axes, so that `ndim` axes are left."""
+        if ndim == 1:
+            return self.ravel()
+        return call(library.flatten, [self], {"start": ndim - 1})
+
+    def ravel(self) -> "Tensor":
+        """Join all axes to one."""
+        return call(library.reshape, [self], {"shape": (-1,)})
+
+    @door
+    def astype(self, dtype: DTypeLike) -> "Tensor":
+        """Convert to another element type."""
+        return Tensor(to_element(emitter(), self._operand, element_named(dtype)))
+
+    @door
+    def dimshuffle(self, *pattern: object) -> "Tensor":
+        """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
+        return Tensor(_dimshuffle(emitter(), self._operand, _spread(pattern)))
+
+    @door
+    def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
+        """Compile the variable and return its value, given those of its inputs."""
+        return Tensor.evaluator(self, {} if inputs is None else inputs)
+
+    # Copying: never deeper than the objects around it, however deep the graph is.
+
+    def __reduce__(self) -> tuple[object, ...]:
+        operand = self._operand
+        if isinstance(operand, Scalar) and operand.source is None:
+            operand = Node(strong(emitter(), operand).value, weak=True)
+        if isinstance(operand, Node):
+            bundle, index = stored(operand.value)
+            return _restored, (type(self), bundle, index, operand.weak, self._name)
+        return type(self), (operand, self._name)
+
+
+def _restored(
+    cls: type[Tensor], bundle: Bundle, index: int, weak: bool, name: str | None
+) -> Tensor:
+    return cls(Node(restore(bundle, index), weak), name)
+
+
+def element_named(dtype: DTypeLike) -> Element:
+    """Return an element type by NumPy's name; TypeError if there is none."""
+    try:
+        return element_of(np.dtype(dtype))
+    except (TypeError, KeyError):
+        message = f"there is no element type {describe(dtype)}"
+        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
+        raise usage_error(message, hint) from None
+
+
+def _size(dim: Dim) -> "int | Tensor":
+    return Tensor(number(dim)) if isinstance(dim, Poly) else dim
+
+
+def _logical(name: str, left: object, right: object) -> Tensor:
+    for side in (left, right):
+        if is_symbolic(side) and type_of(side).element != I1:
+            message = f"`&` and `|` combine booleans, got {describe(side)}"
+            hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
+            raise told(usage_error(message, hint)) from None
+    return apply(name, left, right)
+
+
+def _spread(given: tuple[object, ...]) -> tuple[object, ...]:
+    """Let f(1, 2) and f((1, 2)) mean the same."""
+    if len(given) == 1 and isinstance(given[0], list | tuple):
+        return tuple(given[0])
+    return given
+
+
+def _reduced(
+    function: Callable[..., Operand],
+    x: Tensor,
+    axis: Axis,
+    dtype: DTypeLike | None,
+    keepdims: bool,
+) -> Tensor:
+    if dtype is not None:
+        x = x.astype(dtype)
+    return call(function, [x], {"axis": axis, "keepdims": keepdims})
+
+
+def _dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
+    tensor = strong(b, x)
+    rank = tensor.type.rank
+    kept = [p for p in pattern if isinstance(p, int) and 0 <= p < rank]
+    if len(kept) + pattern.count("x") < len(pattern) or len(set(kept)) < len(kept):
+        message = f"dimshuffle takes each of the axes below {rank} once, and 'x', "
+        raise usage_error(f"{message}got {tuple(pattern)}")
+    lost = [axis for axis in range(rank) if axis not in kept]
+    for axis in lost:
+        size = b.shape(tensor)[axis]
+        if not b.unify(size, 1):
+            message = f"dimshuffle leaves out axis {axis}, which has size {size}, not 1"
+            raise size_error(b, message)
+    moved = library.transpose(b, tensor, [*kept, *lost])
+    shape = b.shape(strong(b, moved))
+    places = iter(shape)
+    sizes = [1 if p == "x" else next(places) for p in pattern]
+    if len(sizes) == rank and not lost:
+        return moved
+    return library.reshape(b, moved, sizes)

@@ -1,0 +1,264 @@
+"""What users give to the Python doors, as operands of the library.
+
+Python numbers are weak: they take the type of their partner. NumPy's numbers and arrays
+have their own type, nested lists none. Everything else has no place in a formula, and
+the message says what it is.
+"""
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.errors import Diagnostic, Location
+from tensorc.frontend import indexing
+from tensorc.frontend.elementwise import elementwise
+from tensorc.frontend.graph import GraphBuilder
+from tensorc.frontend.operands import (
+    Array,
+    Emitter,
+    Literal,
+    Operand,
+    Scalar,
+    Tensor,
+    constant,
+    kind_of_element,
+    number,
+    spell_type,
+    strong,
+)
+from tensorc.frontend.places import (
+    IndexingError,
+    argument_error,
+    usage_error,
+    user_location,
+)
+from tensorc.ir.core import Block, Value
+from tensorc.ir.dims import Dim, Poly
+from tensorc.ir.types import F32, Element, TensorType, element_of
+
+FLOAT_X = F32  # the type of constructors, and of what numpy makes float64 of integers
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Which door expressions come through: its float, the function that is traced."""
+
+    default_float: Element = FLOAT_X
+    tracing: str = ""
+
+
+DOOR: ContextVar[Door] = ContextVar("door", default=Door())  # noqa: B039 (immutable)
+
+
+def float_x() -> Element:
+    """Return what integers become where NumPy makes float64 of them."""
+    return DOOR.get().default_float
+
+
+_NEWAXIS = indexing.NewAxis()
+
+
+class Symbolic(Protocol):
+    """What a user's variable tells the operands: what it stands for."""
+
+    @property
+    def operand(self) -> Operand:
+        """The value in the graph, or a number made of sizes."""
+        ...
+
+
+def emitter(location: Location | None = None) -> Emitter:
+    """Return where the nodes of one expression go, at the user's line."""
+    builder = GraphBuilder(Block(), location=location or user_location())
+    return Emitter(builder, _no_hyper, builder.size, elementwise, float_x())
+
+
+def _no_hyper(name: str) -> Value:
+    raise KeyError(name)
+
+
+def describe(value: object) -> str:
+    """Say what a user gave, for messages: f32[3, 4], list of 2, 'text'."""
+    operand = getattr(value, "operand", None)
+    if isinstance(operand, Tensor):
+        return spell_type(operand.type)
+    if isinstance(operand, Scalar):
+        return "a size"
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    if isinstance(value, list | tuple | dict | set):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value)
+    short = text if len(text) <= 40 else f"{text[:37]}..."
+    return f"{short} ({type(value).__name__})"
+
+
+def is_symbolic(value: object) -> bool:
+    """Tell a user's variable from everything else."""
+    return isinstance(getattr(type(value), "operand", None), property)
+
+
+def operand_of(value: object, what: str = "an operand") -> Operand:
+    """Return what a user gave as an operand; TypeError if it is none."""
+    if is_symbolic(value):
+        operand: Operand = value.operand  # type: ignore[attr-defined]
+        return operand
+    if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        return number(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return Tensor(constant_node(np.asarray(value), what))
+    if isinstance(value, list | tuple):
+        return _literal(value, what)
+    raise _no_operand(value, what)
+
+
+def _no_operand(value: object, what: str) -> Exception:
+    hints: tuple[str, ...] = ()
+    if value is None:
+        hints = ("`x is None` asks whether there is a variable",)
+    elif callable(value):
+        hints = ("call it first: what it returns can be used",)
+    message = f"{what} is a variable, number or array, got {describe(value)}"
+    return usage_error(message, *hints)
+
+
+def _literal(value: Sequence[object], what: str) -> Literal:
+    if any(is_symbolic(v) for v in value):
+        message = f"{what} is a {type(value).__name__} that holds variables"
+        hint = (
+            "update or combine its members one by one, or zip them with their partners"
+        )
+        raise usage_error(message, hint)
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise argument_error(f"{what} is no array: {error}") from None
+    return Literal(_checked(array, what))
+
+
+def _checked(array: Array, what: str) -> Array:
+    try:
+        element_of(array.dtype)
+    except KeyError:
+        message = f"{what} is an array of {array.dtype}, which no element type holds"
+        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
+        if array.dtype.kind == "c":
+            hint = "use the real and the imaginary part: z.real, z.imag"
+        if array.dtype.kind == "O":
+            hint = "are its rows of one length? give a dtype: np.asarray(v, 'float32')"
+        raise usage_error(message, hint) from None
+    return array
+
+
+def constant_node(
+    array: Array, what: str = "a constant", element: Element | None = None
+) -> Value:
+    """Return a constant of the graph; later changes of the array do not reach it."""
+    copy = np.array(_checked(array, what), order="C")
+    copy = copy.astype(copy.dtype.newbyteorder("="))
+    copy.flags.writeable = False
+    return constant(emitter(), copy, element or element_of(copy.dtype))
+
+
+def value_of(value: object, what: str) -> Value:
+    """Return what a user gave as a value of the graph."""
+    return strong(emitter(), operand_of(value, what)).value
+
+
+def type_of(value: object) -> TensorType:
+    """Return the type that a user's variable has as a value."""
+    operand = operand_of(value)
+    if isinstance(operand, Tensor):
+        return operand.type
+    return strong(emitter(), operand).type
+
+
+# Options
+
+
+def option_of(value: object, what: str) -> object:
+    """Return an option of the library as plain: numbers, sizes, tuples of them."""
+    if is_symbolic(value):
+        return size_of(value, what)
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return tuple([option_of(v, what) for v in value.tolist()])
+    if isinstance(value, list | tuple):
+        return tuple([option_of(v, what) for v in value])
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    hint = "write an int: `n // 2` where you wrote `n / 2`"
+    message = f"{what} is an integer, got {describe(value)}"
+    raise usage_error(message, *((hint,) if isinstance(value, float) else ()))
+
+
+def size_of(value: object, what: str) -> Dim:
+    """Return a size: an integer, or a variable that is made of sizes."""
+    operand = operand_of(value, what)
+    if isinstance(operand, Scalar):
+        known = operand.number
+        if isinstance(known, Poly):
+            return known
+        if isinstance(known, int) and not isinstance(known, bool):
+            return known
+    message = f"{what} is an integer or a size, got {describe(value)}"
+    hint = "sizes are x.shape[0] and arithmetic on them; a value computed at the call "
+    raise usage_error(message, f"{hint}cannot be one yet")
+
+
+# Indices
+
+
+def index_of(item: object) -> indexing.Index:
+    """Return one index of x[…] as the library reads it."""
+    if isinstance(item, slice):
+        return _part(item)
+    if item is None:
+        return _NEWAXIS
+    if item is Ellipsis:
+        return indexing.Rest()
+    if isinstance(item, bool | np.bool_):
+        message = f"an index is an integer, got {item} (bool)"
+        raise _index_error(message, "choose elementwise: where(c, x, y)")
+    if isinstance(item, int | np.integer):
+        return indexing.At(int(item))
+    if is_symbolic(item) or isinstance(item, list | np.ndarray):
+        return _computed(operand_of(item, "an index"), item)
+    message = (
+        f"an index is an integer, a slice or an integer array, got {describe(item)}"
+    )
+    raise _index_error(message)
+
+
+def _computed(operand: Operand, item: object) -> indexing.Index:
+    if isinstance(operand, Scalar) and isinstance(operand.number, int | Poly):
+        return indexing.At(operand.number)
+    tensor = strong(emitter(), operand)
+    if kind_of_element(tensor.type.element) == "float":
+        message = f"an index is an integer, got {describe(item)}"
+        raise _index_error(message, "cast it: i.astype('int64')")
+    return tensor
+
+
+def _part(item: slice) -> indexing.Part:
+    step = item.step
+    if step is not None and not isinstance(step, int | np.integer):
+        raise _index_error(f"the step of a slice is an integer, got {describe(step)}")
+    bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]
+    return indexing.Part(bounds[0], bounds[1], 1 if step is None else int(step))
+
+
+def _bound(bound: object) -> Dim:
+    if isinstance(bound, int | np.integer) and not isinstance(bound, bool):
+        return int(bound)
+    if is_symbolic(bound):
+        return size_of(bound, "the bound of a slice")
+    raise _index_error(f"the bound of a slice is an integer, got {describe(bound)}")
+
+
+def _index_error(message: str, *hints: str) -> IndexingError:
+    return IndexingError(Diagnostic("TC0312", message, user_location(), hints=hints))

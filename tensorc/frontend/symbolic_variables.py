@@ -1,0 +1,167 @@
+"""Leaves of symbolic expressions: variables by rank and type, constants, memory.
+
+`matrix("x")` is float32; a letter before the name chooses another type: `imatrix` is
+int32, with b w i l for 8 to 64 bits, f and d for single and double.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tensorc.frontend.graph import Input, SharedLeaf
+from tensorc.frontend.operands import Array
+from tensorc.frontend.operands import Tensor as Node
+from tensorc.frontend.places import argument_error, door, usage_error, user_location
+from tensorc.frontend.symbolic import Tensor, element_named
+from tensorc.frontend.symbolic_operands import (
+    FLOAT_X,
+    constant_node,
+    describe,
+    float_x,
+    is_symbolic,
+)
+from tensorc.ir.types import TensorType, element_of
+
+Constructor = Callable[..., Tensor]
+
+
+class Cell(Protocol):
+    """Memory of the runtime, as far as a shared variable must know it."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The element type."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        ...
+
+    def get_value(self, borrow: bool = False) -> Array:
+        """Return a copy of the value, or the memory itself."""
+        ...
+
+    def set_value(self, value: object) -> None:
+        """Replace the value."""
+        ...
+
+
+class Shared(Tensor):
+    """A variable with memory, which calls read and their `updates` change."""
+
+    __slots__ = ()
+
+    @property
+    def leaf(self) -> SharedLeaf:
+        """The variable's place in the graph."""
+        assert isinstance(self._operand, Node)
+        leaf = self._operand.value
+        assert isinstance(leaf, SharedLeaf)
+        return leaf
+
+    @property
+    def cell(self) -> Cell:
+        """The memory."""
+        cell: Cell = self.leaf.cell  # type: ignore[assignment]
+        return cell
+
+    def get_value(self, borrow: bool = False) -> Array:
+        """Return a copy of the value or, with `borrow`, the memory itself."""
+        return self.cell.get_value(borrow)
+
+    @door
+    def set_value(self, value: object, borrow: bool = False) -> None:
+        """Replace the value; it is always copied, whatever `borrow` says.
+
+        Raises:
+            CallError: the element type does not fit.
+            ShapeError: the shape is another one.
+        """
+        if is_symbolic(value):
+            message = f"set_value takes an array, got the variable {value!r}"
+            raise usage_error(
+                message, "a formula goes into updates=[(shared, formula)]"
+            )
+        self.cell.set_value(value)
+
+
+def shared_of(cell: Cell, name: str | None) -> Shared:
+    """Return the variable of a memory."""
+    type_ = TensorType(cell.shape, element_of(cell.dtype))
+    return Shared(Node(SharedLeaf(type_, cell, name or "")), name)
+
+
+@door
+def tensor(
+    name: str | None = None,
+    dtype: DTypeLike | None = None,
+    shape: Sequence[int | None] = (),
+) -> Tensor:
+    """Return a variable with a size, or None for "any", per axis."""
+    if name is not None and not isinstance(name, str):
+        message = f"the name of a variable is text, got {describe(name)}"
+        raise usage_error(message, "matrix('x'), or matrix(dtype='int32')")
+    for size in shape:
+        if size is not None and (not isinstance(size, int | np.integer) or size < 0):
+            message = f"a size is an integer from 0 on, or None, got {describe(size)}"
+            raise argument_error(message)
+    sizes = [None if s is None else int(s) for s in shape]
+    element = FLOAT_X if dtype is None else element_named(dtype)
+    leaf = Input(element, sizes, name or "", user_location())
+    return Tensor(Node(leaf), name)
+
+
+@door
+def constant(
+    value: object, name: str | None = None, dtype: DTypeLike | None = None
+) -> Tensor:
+    """Return a variable with a fixed value; Python floats are float32 without dtype."""
+    if is_symbolic(value):
+        raise usage_error(f"constant takes an array, got the variable {value!r}")
+    array = np.asarray(value, dtype if dtype is None else np.dtype(dtype))
+    if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
+        array = array.astype(float_x().dtype)
+    return Tensor(Node(constant_node(array)), name)
+
+
+_SHAPES: Mapping[str, tuple[int | None, ...]] = {
+    "scalar": (),
+    "vector": (None,),
+    "row": (1, None),
+    "col": (None, 1),
+    "matrix": (None, None),
+    "tensor3": (None,) * 3,
+    "tensor4": (None,) * 4,
+    "tensor5": (None,) * 5,
+}
+_LETTERS: Mapping[str, str] = {
+    "b": "int8",
+    "w": "int16",
+    "i": "int32",
+    "l": "int64",
+    "f": "float32",
+    "d": "float64",
+}
+
+
+def _constructor(rank: str, letter: str = "") -> Constructor:
+    shape = _SHAPES[rank]
+    own = _LETTERS.get(letter)
+
+    def make(name: str | None = None, dtype: DTypeLike | None = None) -> Tensor:
+        return tensor(name, own if dtype is None else dtype, shape)
+
+    make.__name__ = make.__qualname__ = letter + rank
+    axes = ", ".join("any" if s is None else str(s) for s in shape)
+    make.__doc__ = f"Return a variable of {own or 'float32'} with sizes ({axes})."
+    return make
+
+
+CONSTRUCTORS: Mapping[str, Constructor] = {
+    letter + rank: _constructor(rank, letter)
+    for rank in _SHAPES
+    for letter in ("", *_LETTERS)
+}

@@ -1,0 +1,238 @@
+"""The arguments of a traced function: what of them a specialisation fixes.
+
+Of an array these are the element type, the rank and which sizes are 1; of a typed one
+the sizes that its type names; of a Python number its kind; of a shared variable which
+one it is; of a static argument its value.
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tensorc.errors import Diagnostic, ShapeError
+from tensorc.frontend import tracer
+from tensorc.frontend.dtypes import ArrayType
+from tensorc.frontend.operands import Array, is_strong, spell_element, strong
+from tensorc.frontend.places import usage_error
+from tensorc.frontend.pytree import LEAF, Tree, flatten, paths
+from tensorc.frontend.symbolic_operands import describe, emitter, operand_of
+from tensorc.frontend.symbolic_variables import Shared
+from tensorc.frontend.tracer import ArrayLeaf, Leaf, MemoryLeaf, NumberLeaf
+from tensorc.ir.types import element_of
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a specialisation fixes: structures, leaves, static values by name."""
+
+    trees: tuple[Tree, ...]
+    leaves: tuple[Leaf, ...]
+    static: tuple[tuple[str, type, object], ...]
+
+
+@dataclass(slots=True)
+class Call:
+    """A call taken apart; `names` spell the leaves, `values` are to be passed on."""
+
+    function: str
+    trees: list[Tree] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
+    static: list[tuple[str, type, object]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    values: list[object] = field(default_factory=list)
+
+    def key(self) -> Key:
+        """Return what the call's specialisation fixes."""
+        return Key(
+            tuple(self.trees),
+            tuple(self.leaves),
+            tuple(self.static),
+        )
+
+
+def read_call(
+    function: str,
+    arguments: Mapping[str, object],
+    types: Mapping[str, ArrayType],
+    static: Container[str],
+) -> Call:
+    """Take the arguments of a call apart.
+
+    Raises:
+        TypeError: a leaf is no array, or a static argument cannot be told from others.
+        ValueError: a size is not what the type of its parameter says.
+    """
+    call = Call(function)
+    sizes: _Sizes = {}
+    for name, value in arguments.items():
+        if name in static:
+            call.static.append(_static(function, name, value))
+            continue
+        found, tree = flatten(value)
+        call.trees.append(tree)
+        type_ = types.get(name)
+        if type_ is not None and tree is not LEAF:
+            what = f"argument '{name}' of '{function}'"
+            raise usage_error(f"{what} is {type_}, got {describe(value)}")
+        for path, item in zip(paths(tree, name), found, strict=True):
+            what = f"argument '{path}' of '{function}'"
+            leaf, given = _leaf(item, type_, what, sizes)
+            call.leaves.append(leaf)
+            call.names.append(path)
+            if not isinstance(leaf, MemoryLeaf):
+                call.values.append(given)
+    return call
+
+
+def _static(function: str, name: str, value: object) -> tuple[str, type, object]:
+    try:
+        hash(value)
+    except TypeError:
+        message = f"the static argument '{name}' of '{function}' must be hashable, "
+        hint = "give a tuple for a list; arrays are not static"
+        raise usage_error(f"{message}got {describe(value)}", hint) from None
+    return name, type(value), value
+
+
+_Sizes = dict[str, tuple[int, str]]
+
+
+def _leaf(
+    value: object, type_: ArrayType | None, what: str, sizes: _Sizes
+) -> tuple[Leaf, object]:
+    """Return what is fixed of a leaf, and the value to call with."""
+    if isinstance(value, Shared):
+        if type_ is not None:
+            check_tensor(value, type_, what, {})
+        return MemoryLeaf(value.leaf), None
+    if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        if type_ is None:
+            kind = "bool" if isinstance(value, bool) else type(value).__name__
+            return NumberLeaf(kind if kind in ("bool", "int") else "float"), value
+        array: Array = np.asarray(value)
+    else:
+        array = _array(value, what)
+    if type_ is not None:
+        return _typed_leaf(array, type_, what, sizes), value
+    element = element_of(array.dtype.newbyteorder("="))
+    return ArrayLeaf(
+        element, tuple([1 if s == 1 else None for s in array.shape])
+    ), array
+
+
+def _array(value: object, what: str) -> Array:
+    if isinstance(value, np.ma.MaskedArray):
+        raise usage_error(f"{what} is a masked array", "fill it: x.filled(0)")
+    try:
+        array = tracer.as_array(value)
+    except (ValueError, TypeError, BufferError, RuntimeError) as error:
+        raise usage_error(f"{what} cannot be read as an array: {error}") from None
+    if array is None:
+        message = f"{what} is {describe(value)}, which is no array"
+        name = what.split("'")[1]
+        hint = f"make it static: jit(f, static=('{name}',)), or capture it"
+        raise usage_error(message, hint)
+    try:
+        element_of(array.dtype.newbyteorder("="))
+    except KeyError:
+        message = f"{what} is an array of {array.dtype}, which no element type holds"
+        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
+        if array.dtype.kind == "c":
+            hint = "pass the real and the imaginary part: z.real, z.imag"
+        raise usage_error(message, hint) from None
+    return array
+
+
+def _typed_leaf(array: Array, type_: ArrayType, what: str, sizes: _Sizes) -> Leaf:
+    per_axis = type_.per_axis(array.ndim)
+    given = _spell_array(array)
+    if per_axis is None:
+        message = f"{what} is {type_}, got {given}"
+        raise ShapeError(Diagnostic("TC0503", message))
+    fixed: list[int | str | None] = []
+    for size, wanted in zip(array.shape, per_axis, strict=True):
+        if isinstance(wanted, int) and size != wanted:
+            message = f"{what} is {type_}, got {given}: {size}, not {wanted}"
+            raise ShapeError(Diagnostic("TC0503", message))
+        if isinstance(wanted, str) and wanted != "_":
+            before, origin = sizes.setdefault(wanted, (size, what))
+            if before != size:
+                message = f"{what} is {type_}, got {given}: {wanted} is {size}"
+                note = f"{wanted} is {before} in {origin}"
+                raise ShapeError(Diagnostic("TC0503", message, notes=(note,)))
+        known = isinstance(wanted, int) or size == 1
+        fixed.append(size if known else None if wanted == "_" else wanted)
+    return ArrayLeaf(type_.element, tuple(fixed))
+
+
+def _spell_array(array: Array) -> str:
+    try:
+        name = spell_element(element_of(array.dtype.newbyteorder("=")))
+    except KeyError:
+        name = str(array.dtype)
+    return f"{name}{list(array.shape)}" if array.ndim else name
+
+
+def check_tensor(
+    value: object, type_: ArrayType, what: str, sizes: dict[str, object]
+) -> None:
+    """Check a value that meets a typed parameter while another function is traced."""
+    b = emitter()
+    operand = operand_of(value, what)
+    given = strong(b, operand).type
+    message = f"{what} is {type_}, got {describe(value)}"
+    if is_strong(operand) and given.element != type_.element:
+        raise usage_error(message, f"cast it: x.astype('{type_.element.dtype}')")
+    per_axis = type_.per_axis(given.rank)
+    if per_axis is None:
+        raise ShapeError(Diagnostic("TC0301", message, b.location))
+    for size, wanted in zip(given.shape, per_axis, strict=True):
+        if wanted == "_":
+            continue
+        expected = sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted
+        if not b.unify(size, expected):  # type: ignore[arg-type]
+            message += f": {wanted} is {size}, not {expected}"
+            raise ShapeError(Diagnostic("TC0301", message, b.location))
+
+
+# Why something was compiled
+
+
+def spell(key: Key, names: Sequence[str]) -> str:
+    """Return the arguments of a specialisation for people."""
+    words = [f"{n}: {leaf}" for n, leaf in zip(names, key.leaves, strict=True)]
+    return ", ".join([*words, *(f"{n}={v!r}" for n, _, v in key.static)])
+
+
+def differences(call: Call, before: Key) -> list[str]:
+    """Say in what a call differs from a specialisation, in the user's words."""
+    found = []
+    for (name, _, value), (_, _, old) in zip(call.static, before.static, strict=True):
+        if (type(value), value) != (type(old), old):
+            found.append(f"static argument {name}: {value!r}, was {old!r}")
+    for new, old_tree in zip(call.trees, before.trees, strict=True):
+        if new != old_tree:
+            found.append(f"structure {new}, was {old_tree}")
+    if tuple(call.trees) != before.trees:
+        return found
+    for name, leaf, old_leaf in zip(
+        call.names, call.leaves, before.leaves, strict=True
+    ):
+        if leaf != old_leaf:
+            found.append(f"argument {name}: {_difference(leaf, old_leaf)}")
+    return found
+
+
+def _difference(new: Leaf, old: Leaf) -> str:
+    if not isinstance(new, ArrayLeaf) or not isinstance(old, ArrayLeaf):
+        return f"{new}, was {old}"
+    if new.element != old.element:
+        return f"dtype {new.element.dtype}, was {old.element.dtype}"
+    if len(new.sizes) != len(old.sizes):
+        return f"rank {len(new.sizes)}, was {len(old.sizes)}"
+    for axis, (size, before) in enumerate(zip(new.sizes, old.sizes, strict=True)):
+        if size != before:
+            words = ["is 1" if s == 1 else "is not 1" for s in (size, before)]
+            return f"the size of axis {axis} {words[0]}, before it {words[1]}"
+    return f"{new}, was {old}"

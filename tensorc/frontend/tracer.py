@@ -1,0 +1,321 @@
+"""Trace a Python function: run it once on symbolic variables, and keep the graph.
+
+1. Each leaf of the arguments is described by a `Leaf`: what a specialisation fixes.
+2. Each becomes a variable; the function runs on them, with NumPy's rule for floats.
+3. What it returned is taken apart; outputs and updates are the roots of a `Plan`.
+
+A trace that runs is found through `current()`: `update` reports to it, and functions
+that are called within it are not compiled but become part of it.
+"""
+
+import keyword
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tensorc.errors import Diagnostic, DTypeError, Location, ShapeError
+from tensorc.frontend import graph_emit
+from tensorc.frontend.graph import Input, SharedLeaf
+from tensorc.frontend.graph_emit import Plan
+from tensorc.frontend.operands import Array, is_strong, materialize, spell_type, weak
+from tensorc.frontend.operands import Tensor as Node
+from tensorc.frontend.places import argument_error, usage_error
+from tensorc.frontend.pytree import Tree, flatten
+from tensorc.frontend.symbolic import Tensor
+from tensorc.frontend.symbolic_operands import (
+    DOOR,
+    Door,
+    describe,
+    emitter,
+    is_symbolic,
+    operand_of,
+    value_of,
+)
+from tensorc.frontend.symbolic_variables import Shared
+from tensorc.ir.attributes import Dims
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.ops.shape import Reshape
+from tensorc.ir.types import F64, I1, I64, Element, TensorType
+
+_WEAK = {"bool": I1, "int": I64, "float": F64}
+
+
+# What a specialisation fixes of an argument
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLeaf:
+    """An array: a size per axis, the name of one, or None for any."""
+
+    element: Element
+    sizes: tuple[int | str | None, ...]
+
+    def __str__(self) -> str:
+        shown = ["_" if s is None else str(s) for s in self.sizes]
+        spelled = spell_type(TensorType((), self.element))
+        return f"{spelled}[{', '.join(shown)}]" if shown else spelled
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLeaf:
+    """A Python number, which takes the type of its partner: bool, int or float."""
+
+    kind: str
+
+    def __str__(self) -> str:
+        return f"Python {self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLeaf:
+    """A shared variable: always this one."""
+
+    memory: SharedLeaf
+
+    def __str__(self) -> str:
+        return f"the shared variable {self.memory.hint or '_'}"
+
+
+Leaf = ArrayLeaf | NumberLeaf | MemoryLeaf
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A function to be compiled, and the structure of what it returns."""
+
+    plan: Plan
+    tree: Tree
+
+
+# The trace that runs
+
+
+@dataclass
+class Trace:
+    """What a running trace collects; `updates` is None where nothing may change."""
+
+    name: str
+    updates: dict[SharedLeaf, Value] | None
+    inputs: dict[Input, None] = field(default_factory=dict)
+
+
+_CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+current = _CURRENT.get
+
+
+@contextmanager
+def _running(trace: Trace) -> Iterator[None]:
+    state = _CURRENT.set(trace)
+    door = DOOR.set(Door(F64, trace.name))
+    try:
+        yield
+    finally:
+        DOOR.reset(door)
+        _CURRENT.reset(state)
+
+
+def trace(
+    call: Callable[[list[object]], object],
+    leaves: Sequence[Leaf],
+    names: Sequence[str],
+    name: str,
+    location: Location,
+    is_step: bool = False,
+) -> Traced:
+    """Run `call` on a variable per leaf, and return what it computed.
+
+    `names` spell the leaves in the user's words. Raises whatever the function raises,
+    and `TensorcError` if it returns or uses what it cannot.
+    """
+    running = Trace(name, {} if is_step else None)
+    with _running(running):
+        tensors = _variables(leaves, names, location)
+        inputs = [v for v in map(_input_of, tensors) if v is not None]
+        running.inputs = dict.fromkeys(inputs)
+        found, tree = flatten(call(list(tensors)))
+        outputs = [_output(value, name) for value in found]
+    updates = running.updates or {}
+    memory = _memory(outputs, updates, inputs, name)
+    wished = [m.hint for m in memory] + [v.hint for v in inputs]
+    plan = Plan(
+        identifier(name, "traced"),
+        memory,
+        tuple(inputs),
+        unique_names(wished),
+        tuple(outputs),
+        tuple(updates.items()),
+        (),
+        location,
+    )
+    return Traced(plan, tree)
+
+
+def _variables(
+    leaves: Sequence[Leaf], names: Sequence[str], location: Location
+) -> list[Tensor]:
+    sizes: dict[str, Dim] = {}
+    return [
+        _variable(leaf, name, location, sizes)
+        for leaf, name in zip(leaves, names, strict=True)
+    ]
+
+
+def _variable(
+    leaf: Leaf, name: str, location: Location, sizes: dict[str, Dim]
+) -> Tensor:
+    hint = identifier(name, "argument")
+    match leaf:
+        case MemoryLeaf(memory):
+            return Shared(Node(memory), memory.hint or None)
+        case NumberLeaf(kind):
+            return Tensor(Node(Input(_WEAK[kind], (), hint, location), weak=True), name)
+        case ArrayLeaf(element, wanted):
+            plain = [s if isinstance(s, int) else None for s in wanted]
+            value = Input(element, plain, hint, location)
+            assert isinstance(value.type, TensorType)
+            shape = [
+                sizes.setdefault(s, own) if isinstance(s, str) else own
+                for s, own in zip(wanted, value.type.shape, strict=True)
+            ]
+            value.type = TensorType(tuple(shape), element)
+            return Tensor(Node(value), name)
+
+
+def _input_of(tensor: Tensor) -> Input | None:
+    operand = tensor.operand
+    assert isinstance(operand, Node)
+    return operand.value if isinstance(operand.value, Input) else None
+
+
+def _output(value: object, name: str) -> Value:
+    numbers = bool | int | float | np.ndarray | np.generic
+    if is_symbolic(value) or isinstance(value, numbers):
+        return value_of(value, f"a result of {name}")
+    message = f"{name} returns {describe(value)}, which is no array"
+    hint = "return variables, numbers and arrays, in tuples, lists, dicts, dataclasses"
+    raise usage_error(message, hint)
+
+
+def _memory(
+    outputs: Sequence[Value],
+    updates: dict[SharedLeaf, Value],
+    inputs: Sequence[Input],
+    name: str,
+) -> tuple[SharedLeaf, ...]:
+    """Return the memory that is used; other leaves must be inputs."""
+    leaves, _ = graph_emit.needs([*outputs, *updates.values()], ())
+    for leaf in leaves:
+        if isinstance(leaf, Input) and leaf not in inputs:
+            spelled = f"`{leaf.hint}`" if leaf.hint else "a variable without a name"
+            place = f", made at {leaf.place}," if leaf.place.line else ""
+            message = f"{name} uses {spelled}{place} which is none of its arguments"
+            hint = "pass it as an argument; a value of one traced call cannot be kept "
+            raise argument_error(message, f"{hint}for another: return it instead")
+    found = [v for v in leaves if isinstance(v, SharedLeaf)]
+    found += [m for m in updates if m not in found]
+    return tuple(found)
+
+
+def identifier(name: str, default: str) -> str:
+    """Return a name for the IR: params["W"] is params_W."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    if not plain or plain[0].isdigit():
+        return default
+    return f"{plain}_" if keyword.iskeyword(plain) else plain
+
+
+def unique_names(wished: Sequence[str]) -> tuple[str, ...]:
+    """Return different names, the wished ones where that is possible."""
+    names: list[str] = []
+    for i, wish in enumerate(wished):
+        base = identifier(wish, f"a{i}")
+        name, number = base, 1
+        while name in names or (name != wish and name in wished):
+            number += 1
+            name = f"{base}_{number}"
+        names.append(name)
+    return tuple(names)
+
+
+# Updates
+
+
+def record_update(memory: Shared, new: object) -> None:
+    """Let a step give a shared variable a new value when it ends."""
+    running = current()
+    if running is None or running.updates is None:
+        inside = f"the trace of {running.name}" if running else "no step"
+        message = f"update({memory!r}, …) stands in {inside}, which changes no memory"
+        hint = "decorate the function with @tc.step"
+        raise usage_error(message, hint if running else f"{hint}, or W.set_value(…)")
+    if memory.leaf in running.updates:
+        message = f"{memory!r} is updated twice in one step"
+        raise argument_error(message, "add the two changes up")
+    running.updates[memory.leaf] = _fitting(memory, new)
+
+
+def _fitting(memory: Shared, new: object) -> Value:
+    wanted = memory.type
+    b = emitter()
+    operand = operand_of(new, f"the new value of {memory!r}")
+    if not is_strong(operand):
+        return materialize(b, operand, wanted.element)
+    assert isinstance(operand, Node)
+    given = operand.type
+    message = f"the new value of {memory!r} is {describe(new)}"
+    if given.element != wanted.element:
+        hint = f"cast it: new.astype('{wanted.element.dtype}')"
+        raise DTypeError(Diagnostic("TC0302", message, b.location, hints=(hint,)))
+    fits = given.rank == wanted.rank
+    pairs = zip(given.shape, wanted.shape, strict=False)
+    if not fits or not all(b.unify(g, w) for g, w in pairs):
+        raise ShapeError(Diagnostic("TC0301", message, b.location))
+    return operand.value
+
+
+# Values of their own, to differentiate by
+
+
+def separate(value: object, what: str) -> Tensor:
+    """Return a variable equal to `value` on which nothing depends yet.
+
+    A function's derivative is by its argument alone: what the function uses besides,
+    from outside, is held constant even where it was computed from the same value.
+    """
+    b = emitter()
+    node = weak(b, operand_of(value, what))
+    if not node.type.element.is_float:
+        message = f"{what} is {describe(value)}: only floats have derivatives"
+        hint = "write 2.0 for 2" if node.weak else "cast it: x.astype('float64')"
+        raise usage_error(message, hint)
+    same = b.builder.value(Reshape, node.value, shape=Dims(node.type.shape))
+    same.hint = node.value.hint
+    return Tensor(Node(same, node.weak), getattr(value, "name", None))
+
+
+def as_array(value: object) -> Array | None:
+    """Return what any protocol makes an array of, without copying; None if none does.
+
+    Arrays and NumPy's numbers, `__array_interface__`, DLPack, buffers, `__array__`.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        return np.asarray(value)
+    if isinstance(value, bytearray | memoryview):
+        return np.asarray(memoryview(value))
+    if isinstance(value, str | bytes | type):
+        return None
+    if hasattr(value, "__array_interface__") or hasattr(value, "__array__"):
+        return np.asarray(value)
+    if hasattr(value, "__dlpack__"):
+        made: Array = np.from_dlpack(value)  # type: ignore[arg-type]
+        return made
+    try:
+        return np.asarray(memoryview(value))  # type: ignore[arg-type]
+    except TypeError:
+        return None

@@ -1,0 +1,398 @@
+"""Compile ordinary Python: `jit`, `step`, `update`, derivatives of functions.
+
+    @tc.jit
+    def predict(x, W):
+        return np.tanh(x @ W).sum(axis=1)
+
+The function runs once for each specialisation: element types, ranks, which sizes are 1,
+the structure of the arguments and the values of static ones. All other sizes may differ
+from call to call. The compiler is loaded when the first function is called.
+"""
+
+import difflib
+import functools
+import inspect
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, overload
+
+import numpy as np
+
+from tensorc.errors import Location, TensorcError
+from tensorc.frontend import tracer
+from tensorc.frontend.dtypes import ArrayType, DType
+from tensorc.frontend.places import door, told, usage_error
+from tensorc.frontend.pytree import LEAF, flatten, unflatten
+from tensorc.frontend.symbolic_operands import (
+    describe,
+    is_symbolic,
+)
+from tensorc.frontend.symbolic_variables import Shared
+from tensorc.frontend.trace_arguments import (
+    Call,
+    Key,
+    check_tensor,
+    differences,
+    read_call,
+    spell,
+)
+from tensorc.frontend.tracer import ArrayLeaf, Traced
+from tensorc.functions import compile_plan, emit_plan
+
+if TYPE_CHECKING:
+    from tensorc.runtime.function import CompiledFunction, Results
+
+J = TypeVar("J", bound="Jitted")
+
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Specialization:
+    """One compiled form of a function: for which arguments, why, how long it took."""
+
+    arguments: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A compiled specialisation."""
+
+    compiled: "CompiledFunction"
+    traced: Traced
+    about: Specialization
+
+    def result(self, results: "Results") -> object:
+        """Return results in the structure that the function returned."""
+        tree = self.traced.tree
+        if tree is LEAF:
+            return results
+        single = isinstance(results, np.ndarray)
+        leaves = () if results is None else (results,) if single else results
+        return unflatten(tree, leaves)
+
+
+class Jitted:
+    """A Python function that is compiled when it is called.
+
+    Called with symbolic variables, or while another function is traced, it computes
+    with those: it becomes a part of what is traced.
+    """
+
+    is_step = False
+
+    def __init__(
+        self, function: Callable[..., object], static: str | Iterable[str] = ()
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.location = _location_of(function)
+        self.signature = signature_of(function)
+        self.static = _static_names(self.name, self.signature, static)
+        self._types = _annotations(self.signature)
+        self._made: dict[Key, _Made] = {}
+        # Those that take plain arrays, in order, and nothing else: see `__call__`.
+        self._plain: tuple[_Made, ...] = ()
+        self._lock = threading.RLock()
+
+    def __call__(self, *args: object, **named: object) -> object:
+        """Compute the function of these arguments.
+
+        Raises:
+            TypeError: the arguments do not fit in number, name or element type, or the
+                function does what a trace cannot.
+            ValueError: sizes do not fit.
+            IndexError: an index is out of range; no memory has changed.
+        """
+        if not named and tracer.current() is None:
+            for made in self._plain:
+                compiled = made.compiled
+                plan = compiled.known(args)
+                if plan is None:
+                    continue
+                try:
+                    results = compiled.run(plan, list(args))  # type: ignore[arg-type]
+                except TensorcError as error:
+                    raise told(error) from None
+                return results if made.traced.tree is LEAF else made.result(results)
+        return self._slow(args, named)
+
+    def specialize(self, *args: object, **named: object) -> "CompiledFunction":
+        """Return what these arguments are compiled to, compiling it if need be."""
+        return self._find(self._call(self._bind(args, named))).compiled
+
+    def emit(self, stage: str, *args: object, **named: object) -> str:
+        """Return the text of a stage (tensor … loop, llvm) for these arguments.
+
+        Arguments are as in a call; "graph" is what was traced, before all passes.
+        """
+        made = self._find(self._call(self._bind(args, named)))
+        return emit_plan(made.traced.plan, stage)
+
+    def cache_info(self) -> tuple[Specialization, ...]:
+        """Return what was compiled so far, in order, and why."""
+        return tuple([made.about for made in self._made.values()])
+
+    def cache_clear(self) -> None:
+        """Forget what was compiled."""
+        with self._lock:
+            self._made, self._plain = {}, ()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return tuple(self.signature.parameters)
+
+    def __get__(self, instance: object, owner: type | None = None) -> object:
+        """Bind to an instance, as a method does; `self` is then the first argument."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        kind = "step" if self.is_step else "jit"
+        return f"<{kind} {self.name}{self.signature}>"
+
+    # From arguments to a specialisation
+
+    def _slow(self, args: tuple[object, ...], named: Mapping[str, object]) -> object:
+        bound = self._bind(args, named)
+        if tracer.current() is not None or self._is_symbolic(bound):
+            self._check_types(bound)
+            return self.function(*bound.args, **bound.kwargs)
+        call = self._call(bound)
+        made = self._find(call)
+        try:
+            return made.result(made.compiled(*call.values))
+        except TensorcError as error:
+            raise told(error) from None
+
+    @door
+    def _bind(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> inspect.BoundArguments:
+        try:
+            bound = self.signature.bind(*args, **named)
+        except TypeError as error:
+            hint = f"call it as {self.name}{self.signature}"
+            raise usage_error(f"{self.name}: {error}", hint) from None
+        bound.apply_defaults()
+        return bound
+
+    def _is_symbolic(self, bound: inspect.BoundArguments) -> bool:
+        leaves, _ = flatten(list(bound.arguments.values()))
+        return any(is_symbolic(v) and not isinstance(v, Shared) for v in leaves)
+
+    @door
+    def _check_types(self, bound: inspect.BoundArguments) -> None:
+        """Check what has a type: in a trace nothing is converted."""
+        sizes: dict[str, object] = {}
+        for name, type_ in self._types.items():
+            value = bound.arguments[name]
+            check_tensor(value, type_, f"argument '{name}' of '{self.name}'", sizes)
+
+    @door
+    def _call(self, bound: inspect.BoundArguments) -> Call:
+        return read_call(self.name, bound.arguments, self._types, self.static)
+
+    def _find(self, call: Call) -> _Made:
+        key = call.key()
+        made = self._made.get(key)
+        if made is not None:
+            return made
+        with self._lock:
+            if key not in self._made:
+                self._add(key, call)
+            return self._made[key]
+
+    def _add(self, key: Key, call: Call) -> None:
+        start = time.perf_counter()
+        reason = self._reason(call)
+        if self._made and "recompiles" in os.environ.get("TENSORC_LOGS", "").split(","):
+            place = f"{self.location.file}:{self.location.line}"
+            sys.stderr.write(f"recompiling {self.name} at {place}: {reason}\n")
+        traced = tracer.trace(
+            functools.partial(self._run, key),
+            key.leaves,
+            call.names,
+            self.name,
+            self.location,
+            self.is_step,
+        )
+        try:
+            compiled = compile_plan(traced.plan)
+        except TensorcError as error:
+            raise told(error) from None
+        seconds = time.perf_counter() - start
+        about = Specialization(spell(key, call.names), reason, seconds)
+        made = _Made(compiled, traced, about)
+        self._made[key] = made
+        plain = all(isinstance(leaf, ArrayLeaf) for leaf in key.leaves)
+        if plain and not key.static and all(tree is LEAF for tree in key.trees):
+            self._plain = (made, *self._plain)
+
+    def _run(self, key: Key, tensors: list[object]) -> object:
+        """Call the function with variables in the place of the leaves."""
+        members = iter(tensors)
+        static = {name: value for name, _, value in key.static}
+        trees = iter(key.trees)
+        arguments = {
+            name: static[name] if name in static else unflatten(next(trees), members)
+            for name in self.signature.parameters
+        }
+        bound = inspect.BoundArguments(self.signature, arguments)
+        return self.function(*bound.args, **bound.kwargs)
+
+    def _reason(self, call: Call) -> str:
+        """Say in what a call differs from the nearest one that was compiled."""
+        if not self._made:
+            return "the first call"
+        found = [differences(call, key) for key in self._made]
+        return "; ".join(min(found, key=lambda words: len(words)))
+
+
+class Step(Jitted):
+    """A function whose `update`s take effect together, after its outputs."""
+
+    is_step = True
+
+
+# Reading a function
+
+
+def _location_of(function: Callable[..., object]) -> Location:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return Location()
+    return Location(code.co_filename, code.co_firstlineno, 1)
+
+
+def signature_of(function: Callable[..., object]) -> inspect.Signature:
+    """Return the signature, annotations evaluated where they can be."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError:
+        return inspect.signature(function)  # names that only a type checker knows
+    except (TypeError, ValueError):
+        message = f"jit takes a Python function, got {describe(function)}"
+        raise usage_error(message, "wrap it: lambda x: f(x)") from None
+
+
+def _static_names(
+    name: str, signature: inspect.Signature, static: str | Iterable[str]
+) -> frozenset[str]:
+    names = (static,) if isinstance(static, str) else tuple(static)
+    for wish in names:
+        if wish not in signature.parameters:
+            message = f"static: {name} has no parameter {wish!r}"
+            close = difflib.get_close_matches(str(wish), signature.parameters, 1)
+            hints = [f"did you mean '{close[0]}'?"] if close else []
+            raise usage_error(message, *hints)
+        if signature.parameters[wish].kind in VARIADIC:
+            raise usage_error(f"static: '{wish}' of {name} takes any number of values")
+    return frozenset(names)
+
+
+def _annotations(signature: inspect.Signature) -> dict[str, ArrayType]:
+    found: dict[str, ArrayType] = {}
+    for name, parameter in signature.parameters.items():
+        annotation = parameter.annotation
+        if isinstance(annotation, DType):
+            annotation = ArrayType(annotation.element, ())
+        if isinstance(annotation, ArrayType) and parameter.kind not in VARIADIC:
+            found[name] = annotation
+    return found
+
+
+# The public functions
+
+
+@overload
+def jit(function: Callable[..., object], /) -> Jitted: ...
+
+
+@overload
+def jit(
+    function: None = None, /, *, static: str | Iterable[str] = ()
+) -> Callable[[Callable[..., object]], Jitted]: ...
+
+
+@overload
+def jit(
+    function: Callable[..., object], /, *, static: str | Iterable[str] = ()
+) -> Jitted: ...
+
+
+@door
+def jit(
+    function: Callable[..., object] | None = None,
+    /,
+    *,
+    static: str | Iterable[str] = (),
+) -> Jitted | Callable[[Callable[..., object]], Jitted]:
+    """Compile a Python function of arrays; a decorator, with or without arguments.
+
+    `static` names parameters whose values are a part of the program: each value is
+    compiled by itself. Arrays that the function captures are constants, shared
+    variables are memory, read at each call. Results are new NumPy arrays.
+    """
+    if function is None:
+        return lambda wrapped: _decorated(Jitted, wrapped, static)
+    return _decorated(Jitted, function, static)
+
+
+@door
+def step(
+    function: Callable[..., object] | None = None,
+    /,
+    *,
+    static: str | Iterable[str] = (),
+) -> Step | Callable[[Callable[..., object]], Step]:
+    """Compile a Python function that changes shared variables by `update`.
+
+    All new values are computed from the old ones, and take effect together after the
+    outputs; if anything fails, nothing has changed. `fit` trains with steps.
+    """
+    if function is None:
+        return lambda wrapped: _decorated(Step, wrapped, static)
+    return _decorated(Step, function, static)
+
+
+def _decorated(
+    cls: type[J], function: Callable[..., object], static: str | Iterable[str]
+) -> J:
+    if isinstance(function, Jitted):
+        function = function.function
+    if not callable(function) or is_symbolic(function):
+        message = f"{cls.__name__.lower()} takes a Python function, "
+        hint = "a formula is compiled by tc.function([x], formula)"
+        raise usage_error(f"{message}got {describe(function)}", hint)
+    return cls(function, static)
+
+
+@door
+def update(variable: object, value: object) -> None:
+    """Give a shared variable, or each in a structure of them, a new value in a step.
+
+    Every formula of the step reads the old value, also below the update: the new one is
+    there when the step ends.
+
+    Raises:
+        TypeError: it stands outside of a step, or the types do not fit.
+        ValueError: a variable is updated twice, or the shapes do not fit.
+    """
+    variables, tree = flatten(variable)
+    values, given = ([value], LEAF) if tree is LEAF else flatten(value)
+    if tree != given:
+        message = f"update: the new values have the structure {given}, not {tree}"
+        raise usage_error(message)
+    for memory, new in zip(variables, values, strict=True):
+        if not isinstance(memory, Shared):
+            message = f"update changes a shared variable, got {describe(memory)}"
+            raise usage_error(message, "make it one: W = tc.shared(value, 'W')")
+        tracer.record_update(memory, new)

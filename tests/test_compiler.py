@@ -1,0 +1,49 @@
+"""What an artifact says of its code, and what stops its making."""
+
+from dataclasses import replace
+
+import pytest
+
+from tensorc.backend.llvm.codegen import emit_object, host_target
+from tensorc.compiler import Options, compile_module, llvm_text
+from tensorc.errors import TensorcError
+from tensorc.ir.functions import guards_of
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_module
+from tests.frontend.irgen_helpers import program
+
+GUARDED = """\
+fn f(x: float[N], y: float[M], a: float[2 * N], b: float[M + 1]) -> float {
+    return sum(x) + sum(y) + sum(
+        a * b)
+}
+"""
+
+
+def test_a_guard_knows_its_place():
+    module = program(GUARDED).emit()
+    (guard,) = guards_of(module.functions[0])
+    assert (guard.location.file, guard.location.line) == ("test.tc", 3)
+    parsed = parse_module(print_module(module))
+    assert guards_of(parsed.functions[0]) == [guard]
+    artifact = compile_module(module, host_target(), Options())
+    (entry,) = artifact.functions[0].guards
+    assert entry.location == guard.location
+    assert entry.message == "2*N = M + 1"
+
+
+PRODUCT = "fn f(x: float[B, 8], y: float[8, 8]) -> float[B, 8] = x @ y\n"
+
+
+@pytest.mark.skipif(
+    not host_target().triple.startswith("x86_64"), reason="others have FMA always"
+)
+def test_a_processor_without_fma_is_refused():
+    old = replace(host_target(), cpu="x86-64", features="", vector_bits=128)
+    with pytest.raises(TensorcError, match="lacks FMA") as caught:
+        compile_module(program(PRODUCT).emit(), old, Options())
+    assert caught.value.diagnostics[0].hints
+    # What needs no product still compiles.
+    assert emit_object(
+        llvm_text(program("fn g(x: float[4]) = x + x").emit(), old), old, 2
+    )
