@@ -1,6 +1,6 @@
 """Softmax regression on MNIST, in symbolic variables: the first deep learning tutorial.
 
-    python examples/logreg.py [epochs]
+python examples/logreg.py [epochs]
 """
 
 import sys

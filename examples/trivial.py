@@ -1,4 +1,4 @@
-"""Four weights learn to sum to a target: the first program of Theano's old tutorials."""
+"""Four weights learn to sum to a target: the first of Theano's old tutorials."""
 
 import numpy
 

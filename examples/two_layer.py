@@ -1,6 +1,6 @@
 """A network of two layers on MNIST, with one-hot targets; prints cost and error.
 
-    python examples/two_layer.py [epochs]
+python examples/two_layer.py [epochs]
 """
 
 import sys

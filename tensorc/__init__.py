@@ -17,6 +17,9 @@ training. This page is the tour; the code follows its order.
     compiler         THE pipeline as a literal tuple; compile(module) -> Artifact
     backend          the LLVM text emitter, and `llvm`: object code for the CPU
     functions        function, shared, In, Out: from a graph to a compiled function
+    tracing          jit, step, update: from ordinary Python to compiled functions
+    gradients        grad, value_and_grad, of values and of functions
+    fitting          fit, patience, data: training from Python
     artifact         what compiled code is, as data: all that the runtime knows
     runtime          shared variables, the call path, data, the epoch driver
     cli              one module per verb
@@ -30,6 +33,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tensorc import data
     from tensorc.api import Program, check, emit, load
     from tensorc.errors import (
         CompileError,
@@ -38,10 +42,12 @@ if TYPE_CHECKING:
         ShapeError,
         TensorcError,
     )
+    from tensorc.fitting import fit, patience
     from tensorc.frontend.symbolic import Tensor
-    from tensorc.frontend.symbolic_functions import grad
     from tensorc.frontend.symbolic_variables import Shared, constant, tensor
     from tensorc.functions import Function, In, Out, function, shared
+    from tensorc.gradients import grad, value_and_grad
+    from tensorc.tracing import jit, step, update
 
 _MODULES = {
     "CompileError": "errors",
@@ -58,12 +64,22 @@ _MODULES = {
     "check": "api",
     "constant": "frontend.symbolic_variables",
     "emit": "api",
+    "fit": "fitting",
     "function": "functions",
-    "grad": "frontend.symbolic_functions",
+    "grad": "gradients",
+    "jit": "tracing",
     "load": "api",
+    "patience": "fitting",
     "shared": "functions",
+    "step": "tracing",
     "tensor": "frontend.symbolic_variables",
+    "update": "tracing",
+    "value_and_grad": "gradients",
 }
+# Element types, by NumPy's names and the language's: `tc.f32["B", 784]` is a type.
+_DTYPES = """bool_ i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 int8 int16 int32 int64
+    uint8 uint16 uint32 uint64 float16 float32 float64"""
+_MODULES.update(dict.fromkeys(_DTYPES.split(), "frontend.dtypes"))
 
 __all__ = [
     "CompileError",
@@ -79,12 +95,19 @@ __all__ = [
     "TensorcError",
     "check",
     "constant",
+    "data",
     "emit",
+    "fit",
     "function",
     "grad",
+    "jit",
     "load",
+    "patience",
     "shared",
+    "step",
     "tensor",
+    "update",
+    "value_and_grad",
 ]
 
 
@@ -92,6 +115,8 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
     # Lazy: `import tensorc` must not pay for llvmlite, lark and numpy.
     if name.startswith("__"):
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
+    if name == "data":
+        return importlib.import_module("tensorc.data")  # type: ignore[return-value]
     found: Callable[..., Tensor]
     if name in _MODULES:
         found = getattr(importlib.import_module(f"tensorc.{_MODULES[name]}"), name)
@@ -107,4 +132,4 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
 def __dir__() -> list[str]:
     from tensorc.frontend import symbolic_functions
 
-    return sorted([*_MODULES, *symbolic_functions.names()])
+    return sorted([*_MODULES, "data", *symbolic_functions.names()])

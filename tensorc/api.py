@@ -1,8 +1,10 @@
 """What users import: load a `.tc` file, compile it, call its functions, train it."""
 
+import difflib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from typing import TypeVar
 
 from tensorc import compiler
@@ -11,6 +13,8 @@ from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.ast_printer import print_ast
 from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.symbolic_variables import Shared as SharedVariable
+from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.printer import print_module
 from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
@@ -37,16 +41,62 @@ class Program:
     hypers: Mapping[str, source.HyperValue]
     fits: tuple[FitRecipe, ...]
     runs: tuple[RunRecipe, ...]
+    variables: dict[str, SharedVariable] = field(default_factory=dict, repr=False)
 
     @property
     def compile_seconds(self) -> float:
         """The time spent compiling so far, in seconds."""
         return self.functions.compile_seconds
 
-    def train(self, fit: FitRecipe | None = None) -> History:
+    def fit(self, recipe: FitRecipe | None = None) -> History:
         """Run a `fit`, the first one by default; the program's memory changes."""
-        recipe = self.fits[0] if fit is None else fit
+        if recipe is None:
+            if not self.fits:
+                message = f"{self.path}: there is no 'fit' to train"
+                raise TensorcError(Diagnostic("TC0903", message))
+            recipe = self.fits[0]
         return train(self.functions, recipe, compile_seconds=self.compile_seconds)
+
+    def __getattr__(self, name: str) -> "CompiledFunction | SharedVariable | Part":
+        """Return a function or step, a shared variable, or a part that holds some."""
+        return _member(self, name)
+
+    def __dir__(self) -> list[str]:
+        names = [*self.functions, *self.shared]
+        return sorted({n.split(".")[0] for n in names} | set(object.__dir__(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An instance of a module in a program: `model.hidden.W`."""
+
+    program: Program
+    name: str
+
+    def __getattr__(self, name: str) -> "CompiledFunction | SharedVariable | Part":
+        """Return a function, a shared variable or a part of the instance."""
+        return _member(self.program, f"{self.name}.{name}")
+
+    def __dir__(self) -> list[str]:
+        start = f"{self.name}."
+        names = [*self.program.functions, *self.program.shared]
+        inside = [n.removeprefix(start) for n in names if n.startswith(start)]
+        return sorted({n.split(".")[0] for n in inside})
+
+
+def _member(program: Program, name: str) -> CompiledFunction | SharedVariable | Part:
+    if name in program.shared:
+        if name not in program.variables:
+            program.variables[name] = shared_of(program.shared[name], name)
+        return program.variables[name]
+    if name in program.functions.source.entries:
+        return program.functions[name]
+    known = [*program.functions, *program.shared]
+    if any(n.startswith(f"{name}.") for n in known):
+        return Part(program, name)
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean `{close[0]}`?" if close else ""
+    raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
 
 
 @dataclass
@@ -95,14 +145,21 @@ class Functions(Mapping[str, CompiledFunction]):
 
 
 def load(
-    path: str, settings: Mapping[str, str] | None = None, optimize: int = 2
+    path: str | PathLike[str],
+    settings: Mapping[str, str] | None = None,
+    optimize: int = 2,
+    **values: object,
 ) -> Program:
-    """Return the program of a `.tc` file.
+    """Return the program of a `.tc` file: `load("model.tc", lr=0.1).train(x, y)`.
 
-    `settings` overrides hypers and fields of recipes by expressions of the language
-    ("0.1"). Raises `CompileError` with the diagnostics if the file is wrong.
+    Its functions, steps and params are attributes. `settings` overrides hypers and
+    fields of recipes by expressions of the language ("0.1"), `values` by Python's
+    values; a text is an expression there, too. Raises `CompileError` with the
+    diagnostics if the file is wrong.
     """
-    program = _read(path, settings or {})
+    path = fspath(path)
+    spelled = {name: _spelled(name, value) for name, value in values.items()}
+    program = _read(path, {**(settings or {}), **spelled})
     fits = tuple(_fit(r) for r in program.recipes if r.kind == "fit")
     runs = tuple(_run(r) for r in program.recipes if r.kind == "run")
     shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
@@ -165,6 +222,20 @@ def _read(path: str, settings: Mapping[str, str]) -> source.Program:
         for name, text in settings.items()
     }
     return generate(file, parsed)
+
+
+def _spelled(name: str, value: object) -> str:
+    """Return a Python value as the language writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "none"
+    if isinstance(value, int | float):
+        return repr(value)
+    message = f"load: {name} is a number, a truth value or a text, got {value!r}"
+    raise CompileError(Diagnostic("TC0180", message))
 
 
 _FIT_FIELDS = frozenset(

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TypeVar, overload
 
 import numpy as np
 
@@ -42,9 +42,7 @@ from tensorc.frontend.trace_arguments import (
 )
 from tensorc.frontend.tracer import ArrayLeaf, Traced
 from tensorc.functions import compile_plan, emit_plan
-
-if TYPE_CHECKING:
-    from tensorc.runtime.function import CompiledFunction, Results
+from tensorc.runtime.function import CompiledFunction, Results
 
 J = TypeVar("J", bound="Jitted")
 
@@ -64,11 +62,11 @@ class Specialization:
 class _Made:
     """A compiled specialisation."""
 
-    compiled: "CompiledFunction"
+    compiled: CompiledFunction
     traced: Traced
     about: Specialization
 
-    def result(self, results: "Results") -> object:
+    def result(self, results: Results) -> object:
         """Return results in the structure that the function returned."""
         tree = self.traced.tree
         if tree is LEAF:
@@ -97,6 +95,12 @@ class Jitted:
         self.signature = signature_of(function)
         self.static = _static_names(self.name, self.signature, static)
         self._types = _annotations(self.signature)
+        # Defaults that are no arrays, such as "mean", are static unless one is given.
+        self._words = {
+            name: parameter.default
+            for name, parameter in self.signature.parameters.items()
+            if parameter.default is not parameter.empty and _is_word(parameter.default)
+        }
         self._made: dict[Key, _Made] = {}
         # Those that take plain arrays, in order, and nothing else: see `__call__`.
         self._plain: tuple[_Made, ...] = ()
@@ -124,7 +128,7 @@ class Jitted:
                 return results if made.traced.tree is LEAF else made.result(results)
         return self._slow(args, named)
 
-    def specialize(self, *args: object, **named: object) -> "CompiledFunction":
+    def specialize(self, *args: object, **named: object) -> CompiledFunction:
         """Return what these arguments are compiled to, compiling it if need be."""
         return self._find(self._call(self._bind(args, named))).compiled
 
@@ -198,7 +202,9 @@ class Jitted:
 
     @door
     def _call(self, bound: inspect.BoundArguments) -> Call:
-        return read_call(self.name, bound.arguments, self._types, self.static)
+        given = bound.arguments
+        unchanged = [n for n, default in self._words.items() if given[n] is default]
+        return read_call(self.name, given, self._types, self.static.union(unchanged))
 
     def _find(self, call: Call) -> _Made:
         key = call.key()
@@ -252,8 +258,10 @@ class Jitted:
         """Say in what a call differs from the nearest one that was compiled."""
         if not self._made:
             return "the first call"
-        found = [differences(call, key) for key in self._made]
-        return "; ".join(min(found, key=lambda words: len(words)))
+        # Of the nearest ones the last, which is what the user remembers.
+        found = [differences(call, key) for key in reversed(self._made)]
+        least = min(map(len, found))
+        return "; ".join(next(words for words in found if len(words) == least))
 
 
 class Step(Jitted):
@@ -270,6 +278,12 @@ def _location_of(function: Callable[..., object]) -> Location:
     if code is None:
         return Location()
     return Location(code.co_filename, code.co_firstlineno, 1)
+
+
+def _is_word(default: object) -> bool:
+    leaves, tree = flatten(default)
+    numbers = bool | int | float | np.ndarray | np.generic
+    return tree is LEAF and not isinstance(leaves[0], numbers | Shared)
 
 
 def signature_of(function: Callable[..., object]) -> inspect.Signature:
@@ -313,19 +327,15 @@ def _annotations(signature: inspect.Signature) -> dict[str, ArrayType]:
 
 
 @overload
-def jit(function: Callable[..., object], /) -> Jitted: ...
+def jit(
+    function: Callable[..., object], /, *, static: str | Iterable[str] = ()
+) -> Jitted: ...
 
 
 @overload
 def jit(
     function: None = None, /, *, static: str | Iterable[str] = ()
 ) -> Callable[[Callable[..., object]], Jitted]: ...
-
-
-@overload
-def jit(
-    function: Callable[..., object], /, *, static: str | Iterable[str] = ()
-) -> Jitted: ...
 
 
 @door
@@ -346,6 +356,18 @@ def jit(
     return _decorated(Jitted, function, static)
 
 
+@overload
+def step(
+    function: Callable[..., object], /, *, static: str | Iterable[str] = ()
+) -> Step: ...
+
+
+@overload
+def step(
+    function: None = None, /, *, static: str | Iterable[str] = ()
+) -> Callable[[Callable[..., object]], Step]: ...
+
+
 @door
 def step(
     function: Callable[..., object] | None = None,
@@ -363,6 +385,7 @@ def step(
     return _decorated(Step, function, static)
 
 
+@door
 def _decorated(
     cls: type[J], function: Callable[..., object], static: str | Iterable[str]
 ) -> J:

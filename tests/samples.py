@@ -42,7 +42,7 @@ from tensorc.ir.ops.indexing import TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
 from tensorc.ir.ops.rounding import (
     Abs,
     Ceil,
@@ -54,7 +54,15 @@ from tensorc.ir.ops.rounding import (
     Round,
     Sign,
 )
-from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.ops.shape import (
+    Broadcast,
+    Concatenate,
+    Reshape,
+    Size,
+    Slice,
+    Transpose,
+    Unslice,
+)
 from tensorc.ir.ops.transcendental import (
     Cos,
     Expm1,
@@ -192,7 +200,37 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[3, 0]", 0),
         )
     ),
+    Min: tuple(
+        one(type_, axis=axis)
+        for type_, axis in (
+            ("f64[4]", 0),
+            ("f64[B, 3]", 1),
+            ("f64[B, N, 2]", 1),
+            ("f64[1, 3]", 0),
+            ("f64[3, 0]", 0),
+        )
+    ),
+    Prod: tuple(
+        one(type_, axis=axis, order=LANES_ORDER)
+        for type_, axis in (
+            ("f64[4]", 0),
+            ("f64[B, 3]", 0),
+            ("f64[B, N, 2]", 1),
+            ("f64[1, 3]", 0),
+            ("f64[0, 3]", 0),
+            ("f64[3, 0]", 0),
+        )
+    ),
+    Any: tuple(
+        one(type_, axis=axis)
+        for type_, axis in (("i1[4]", 0), ("i1[B, 3]", 0), ("i1[2, 0]", 1))
+    ),
+    All: tuple(
+        one(type_, axis=axis)
+        for type_, axis in (("i1[N]", 0), ("i1[3, B]", 1), ("i1[2, 0]", 1))
+    ),
     ArgMax: (one("f64[4]", axis=0), one("f64[B, 3]", axis=1)),
+    ArgMin: (one("f64[4]", axis=0), one("f64[B, 3]", axis=0)),
     MatMul: tuple(
         one(lhs, rhs, order=FMA_ORDER)
         for lhs, rhs in (
@@ -233,6 +271,13 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one("f64[2, B]", starts=dims(1, 0), shape=dims(4, "B"), steps=(2, 1)),
         one("f64[2]", starts=dims(3), shape=dims(5), steps=(-2,)),
         one("f64[0]", starts=dims(0), shape=dims(3), steps=(1,)),
+    ),
+    Concatenate: (
+        one("f64[2, 3]", "f64[B, 3]", axis=0),
+        one("f64[B, 2]", "f64[B, 0]", "f64[B, N]", "f64[B, 1]", axis=1),
+        one("f64[N]", axis=0),
+        one("f64[0, 3]", "f64[0, 3]", axis=0),
+        one("f64[2, 0]", "f64[1, 0]", axis=0),
     ),
     Size: (one("f64[B, 3]", axis=0), one("f64[B, 3]", axis=1)),
     Constant: (one(value=Dense(MATRIX, TensorType((2, 2), F64))),),

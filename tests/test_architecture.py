@@ -19,7 +19,13 @@ PACKAGE = ROOT / "tensorc"
 
 # What a room may import: rooms (itself always), and packages of third parties.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
-    "__init__": ({"api", "errors", "frontend", "functions"}, set()),
+    "__init__": (
+        {
+            *("api", "errors", "frontend", "functions"),
+            *("tracing", "gradients", "fitting", "data"),
+        },
+        set(),
+    ),
     "errors": (set(), set()),
     "target": ({"errors", "artifact"}, set()),
     "artifact": ({"errors", "target"}, set()),
@@ -75,6 +81,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"ir", "frontend", "compiler", "runtime", "runtime.cpu", "errors"},
         {"numpy"},
     ),
+    # Ordinary Python: the same graphs, traced; and what stands on functions.
+    "tracing": ({"functions", "ir", "frontend", "runtime", "errors"}, {"numpy"}),
+    "gradients": ({"tracing", "frontend"}, set()),
+    "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
+    "fitting": ({"functions", "tracing", "data", "frontend", "runtime"}, set()),
     "theano": (
         {"api", "ir", "frontend", "compiler", "runtime", "errors"},
         {"numpy"},
@@ -90,6 +101,10 @@ LAZY = {
     ("tensorc", "tensorc.frontend.symbolic_functions"): "symbolic names cost numpy",
     ("tensorc", "tensorc.frontend.symbolic_variables"): "symbolic names cost numpy",
     ("tensorc", "tensorc.functions"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.data"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.fitting"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.gradients"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.tracing"): "symbolic names cost numpy",
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.functions", "tensorc.compiler"): "llvmlite, with the first function",
     ("tensorc.functions", "tensorc.runtime.cpu"): "llvmlite, with the first function",
@@ -231,7 +246,7 @@ def _public(
 ) -> Iterator[tuple[str, ast.AST]]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.name.startswith("_"):
+            if node.name.startswith("_") or _is_overload(node):
                 continue
             spelled = f"{inside or name}.{node.name}"
             yield spelled, node
@@ -239,6 +254,10 @@ def _public(
                 yield from _public(name, node, spelled)
         elif isinstance(node, ast.If | ast.Try | ast.With):
             yield from _public(name, node, inside)
+
+
+def _is_overload(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(_spelled(d) == "overload" for d in node.decorator_list)
 
 
 def test_every_public_name_has_a_docstring():

@@ -4,7 +4,6 @@ In an annotation, an integer is a size, a text names a size that is the same whe
 the name stands, "_" is any size, and `...` stands for any number of axes.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -12,12 +11,12 @@ import numpy as np
 
 from tensorc.frontend.operands import spell_element
 from tensorc.frontend.places import argument_error, door, usage_error
-from tensorc.ir.types import Element, element_of
+from tensorc.ir.types import I1, Element
 
 Size = int | str | EllipsisType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ArrayType:
     """The type of an argument: an element type and sizes."""
 
@@ -28,6 +27,8 @@ class ArrayType:
         spelled = ["..." if s is ... else str(s) for s in self.sizes]
         inside = f"[{', '.join(spelled)}]" if self.sizes else ""
         return spell_element(self.element) + inside
+
+    __repr__ = __str__
 
     def per_axis(self, rank: int) -> tuple[int | str, ...] | None:
         """Return the size of each axis, "_" for any; None if the rank does not fit."""
@@ -43,7 +44,7 @@ class ArrayType:
         return tuple([s for s in sizes if not isinstance(s, EllipsisType)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DType:
     """An element type; with sizes in brackets the type of an argument."""
 
@@ -79,20 +80,15 @@ def _size(size: object) -> Size:
     raise usage_error(message, 'tc.f32["B", 784] is a matrix with 784 columns')
 
 
-_NAMES: Mapping[str, str] = {
-    "bool_": "bool",
-    **{
-        f"{letter}{bits}": f"{kind}{bits}"
-        for letter, kind in (("i", "int"), ("u", "uint"))
-        for bits in (8, 16, 32, 64)
-    },
-    "f16": "float16",
-    "f32": "float32",
-    "f64": "float64",
-}
-
-DTYPES: Mapping[str, DType] = {
-    name: DType(element_of(np.dtype(numpy_name)))
-    for short, numpy_name in _NAMES.items()
-    for name in dict.fromkeys((short, numpy_name if numpy_name != "bool" else short))
-}
+bool_ = DType(I1)
+i8 = int8 = DType(Element("i8"))
+i16 = int16 = DType(Element("i16"))
+i32 = int32 = DType(Element("i32"))
+i64 = int64 = DType(Element("i64"))
+u8 = uint8 = DType(Element("ui8"))
+u16 = uint16 = DType(Element("ui16"))
+u32 = uint32 = DType(Element("ui32"))
+u64 = uint64 = DType(Element("ui64"))
+f16 = float16 = DType(Element("f16"))
+f32 = float32 = DType(Element("f32"))
+f64 = float64 = DType(Element("f64"))

@@ -4,6 +4,7 @@ Each takes the emitter, its tensor arguments and options that are known while
 compiling. `PRELUDE` names them; it knows nothing of any door's syntax.
 """
 
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,14 +32,26 @@ from tensorc.frontend.operands import (
     spell_type,
     strong,
     type_error,
-    unsupported,
 )
-from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum
+from tensorc.frontend.reductions import (
+    Axes,
+    all_,
+    any_,
+    argmax,
+    argmin,
+    max_,
+    mean,
+    min_,
+    normal_axes,
+    prod,
+    product_of,
+    require_elements,
+    sum_,
+)
+from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum, minimum
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import F16, F32, I1, I8, I64, Element
+from tensorc.ir.types import I1, I64
 
-Axes = int | Sequence[int] | None
 REQUIRED = object()  # stands for the default of an option that must be given
 
 
@@ -47,131 +60,15 @@ class Composite:
     """A function of the prelude: tensor arguments first, then options with defaults.
 
     Options are plain values: numbers, true and false, none, sizes, tuples of them.
-    The first `optional` of the tensors may be left out at the end.
+    With `sequence` the first tensor argument is a sequence of tensors, with `several`
+    the result is one.
     """
 
     function: Callable[..., Operand]
     tensors: tuple[str, ...] = ("x",)
     options: Mapping[str, object] = field(default_factory=dict)
-
-
-# Reductions
-
-
-def sum_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Sum; booleans and small integers are summed as 64-bit ones, as in numpy."""
-    tensor = strong(b, x)
-    element = tensor.type.element
-    if not element.is_float:
-        # numpy's rule: at least the platform's int, unsigned stays unsigned.
-        unsigned = element.is_unsigned
-        element = Element("ui64") if unsigned else I64
-    value = cast(b, tensor.value, element)
-    return _reduce(b, TensorBuilder.sum, value, axis, keepdims)
-
-
-def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Return the ordered sum divided by the count; integers as the default float."""
-    tensor = as_float(b, x)
-    element = tensor.type.element
-    wide = F32 if element == F16 else element
-    shape = b.shape(tensor)
-    axes = normal_axes(b, axis, len(shape))
-    count: Dim = 1
-    for i in axes:
-        count = count * shape[i]
-    total = _reduce(b, TensorBuilder.sum, cast(b, tensor.value, wide), axes, keepdims)
-    result = elementwise(b, "div", [total, number(count)])
-    assert isinstance(result, Tensor)
-    return Tensor(cast(b, result.value, element))
-
-
-def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Return the largest element."""
-    value = strong(b, x).value
-    if Tensor(value).type.element != I1:
-        return _reduce(b, TensorBuilder.max, value, axis, keepdims)
-    largest = _reduce(b, TensorBuilder.max, cast(b, value, I8), axis, keepdims)
-    return Tensor(cast(b, largest.value, I1))
-
-
-def min_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Return the smallest element."""
-    tensor = strong(b, x)
-    if tensor.type.element == I1:
-        return elementwise(b, "not", [_any_not(b, tensor, axis, keepdims)])
-    if not tensor.type.element.is_float:
-        raise unsupported(b, "`min` of integers")
-    negative = elementwise(b, "neg", [tensor])
-    return elementwise(b, "neg", [max_(b, negative, axis, keepdims)])
-
-
-def any_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Tell whether any element is not 0."""
-    return max_(b, Tensor(cast(b, strong(b, x).value, I1)), axis, keepdims)
-
-
-def all_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Tell whether no element is 0."""
-    return elementwise(b, "not", [_any_not(b, strong(b, x), axis, keepdims)])
-
-
-def _any_not(b: Emitter, x: Tensor, axis: Axes, keepdims: bool) -> Operand:
-    return any_(b, elementwise(b, "not", [x]), axis, keepdims)
-
-
-def argmax(
-    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
-) -> Operand:
-    """Return the index of the first largest element; of all without an axis."""
-    value = strong(b, x).value
-    if Tensor(value).type.element == I1:
-        value = cast(b, value, I8)
-    if axis is None and not keepdims:
-        flat = flatten_all(b, Tensor(value))
-        return _reduce(b, TensorBuilder.argmax, flat.value, 0, False)
-    if not isinstance(axis, int):
-        raise size_error(b, "argmax takes one axis, or none for all elements")
-    return _reduce(b, TensorBuilder.argmax, value, axis, keepdims)
-
-
-def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
-    """Return axes from 0 to rank - 1, ascending; none means all."""
-    if axis is None:
-        return list(range(rank))
-    given = [axis] if isinstance(axis, int) else list(axis)
-    axes = [a + rank if a < 0 else a for a in given]
-    for before, after in zip(given, axes, strict=True):
-        if not 0 <= after < rank:
-            raise size_error(b, f"axis {before} is out of range for rank {rank}")
-    if len(set(axes)) < len(axes):
-        raise size_error(b, f"an axis stands twice in {tuple(given)}")
-    return sorted(axes)
-
-
-Reducer = Callable[[TensorBuilder, Value, int], Value]
-
-
-def _reduce(
-    b: Emitter, reducer: Reducer, value: Value, axis: Axes, keepdims: bool
-) -> Tensor:
-    """Reduce along axes, the last first, so that the others keep their numbers."""
-    shape = b.shape(Tensor(value))
-    axes = normal_axes(b, axis, len(shape))
-    t = TensorBuilder(b.builder)
-    for i in reversed(axes):
-        if reducer is not TensorBuilder.sum:
-            _require_elements(b, shape, i)
-        value = reducer(t, value, i)
-    if keepdims:
-        kept: Shape = tuple(1 if i in axes else d for i, d in enumerate(shape))
-        value = t.reshape(value, kept)
-    return Tensor(value)
-
-
-def _require_elements(b: Emitter, shape: Shape, axis: int) -> None:
-    if shape[axis] == 0:
-        raise size_error(b, f"axis {axis} of {spell_shape(shape)} has no elements")
+    sequence: bool = False
+    several: bool = False
 
 
 # Elementwise
@@ -220,7 +117,7 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
         raise size_error(b, "only one size of `reshape` may be -1")
     if any(isinstance(d, int) and d < -1 for d in dims):
         raise size_error(b, f"a size in {spell_shape(tuple(dims))} is negative")
-    total, rest = _product(own), _product([d for d in dims if d != -1])
+    total, rest = product_of(own), product_of([d for d in dims if d != -1])
     message = f"reshape: {spell_type(tensor.type)} has {total} elements, "
     message += f"{spell_shape(tuple(dims))} "
     if open_:
@@ -233,13 +130,6 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     return Tensor(
         TensorBuilder(b.builder).reshape(tensor.value, b.resolve(tuple(dims)))
     )
-
-
-def _product(dims: Sequence[Dim]) -> Dim:
-    result: Dim = 1
-    for dim in dims:
-        result = result * dim
-    return result
 
 
 def transpose(b: Emitter, x: Operand, axes: Axes = None) -> Operand:
@@ -265,13 +155,7 @@ def flatten(b: Emitter, x: Operand, start: int = 1) -> Operand:
     shape = b.shape(tensor)
     if not 0 <= start < max(len(shape), 1):
         raise size_error(b, f"flatten from axis {start}, but rank is {len(shape)}")
-    return reshape(b, tensor, (*shape[:start], _product(shape[start:])))
-
-
-def flatten_all(b: Emitter, x: Tensor) -> Tensor:
-    """Join all axes to one."""
-    shape = (_product(b.shape(x)),)
-    return Tensor(TensorBuilder(b.builder).reshape(x.value, shape))
+    return reshape(b, tensor, (*shape[:start], product_of(shape[start:])))
 
 
 def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
@@ -305,6 +189,83 @@ def range_(
         first = Tensor(size_value(b, start))
         result = elementwise(b, "add", [result, first])
     return result
+
+
+# Joining and parting
+
+
+def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
+    """Put tensors one after the other along an axis."""
+    if not arrays:
+        raise size_error(b, "concatenate needs at least one tensor")
+    tensors = [strong(b, a) for a in arrays]
+    first = b.shape(tensors[0])
+    place = normal_axes(b, axis, len(first))[0]
+    for other in tensors[1:]:
+        shape = b.shape(other)
+        fits = len(shape) == len(first) and all(
+            i == place or b.unify(*pair)
+            for i, pair in enumerate(zip(first, shape, strict=True))
+        )
+        if not fits:
+            shapes = f"{spell_type(tensors[0].type)} and {spell_type(other.type)}"
+            message = f"{shapes} do not fit one after the other along axis {place}"
+            raise size_error(b, message)
+    element = common_element(b, tensors)
+    values = [cast(b, t.value, element) for t in tensors]
+    return Tensor(TensorBuilder(b.builder).concatenate(values, place))
+
+
+def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
+    """Put tensors of one shape side by side along a new axis."""
+    rows: list[Operand] = []
+    for array in arrays:
+        tensor = strong(b, array)
+        shape = b.shape(tensor)
+        place = normal_axes(b, axis, len(shape) + 1)[0]
+        wide = (*shape[:place], 1, *shape[place:])
+        rows.append(Tensor(TensorBuilder(b.builder).reshape(tensor.value, wide)))
+    return concatenate(b, rows, axis)
+
+
+def split(
+    b: Emitter, x: Operand, parts: Dim | Sequence[Dim], axis: int = 0
+) -> tuple[Operand, ...]:
+    """Return a number of equal parts, or the parts between places on an axis."""
+    tensor = strong(b, x)
+    shape = b.shape(tensor)
+    place = normal_axes(b, axis, len(shape))[0]
+    ends = [*_part_ends(b, shape[place], parts), shape[place]]
+    results: list[Operand] = []
+    start: Dim = 0
+    for end in ends:
+        starts = [start if i == place else 0 for i in range(len(shape))]
+        size = end + start * -1
+        sizes = [size if i == place else d for i, d in enumerate(shape)]
+        steps = [1] * len(shape)
+        t = TensorBuilder(b.builder)
+        results.append(Tensor(t.slice(tensor.value, starts, sizes, steps)))
+        start = end
+    return tuple(results)
+
+
+def _part_ends(b: Emitter, size: Dim, parts: Dim | Sequence[Dim]) -> list[Dim]:
+    """Return where the parts of an axis end, without the last; numpy's rules."""
+    if isinstance(parts, Sequence):
+        ends: list[Dim] = []
+        before: Dim = 0
+        for given in parts:
+            negative = isinstance(given, int) and given < 0
+            end = minimum(maximum(given + size if negative else given, before), size)
+            ends.append(end)
+            before = end
+        return ends
+    if not isinstance(parts, int) or parts < 1:
+        raise size_error(b, f"split needs a positive number of parts, got {parts}")
+    length = floordiv(size, parts)
+    if not b.unify(length * parts, size):
+        raise size_error(b, f"an axis of size {size} has no {parts} equal parts")
+    return [length * (i + 1) for i in range(parts - 1)]
 
 
 # Products
@@ -366,7 +327,7 @@ def log_softmax(b: Emitter, x: Operand, axis: int = -1) -> Operand:
     """Return the logarithm of the softmax."""
     tensor = as_float(b, x)
     place = _softmax_axis(b, tensor, axis, "log_softmax")
-    _require_elements(b, b.shape(tensor), place)
+    require_elements(b, b.shape(tensor), place)
     return Tensor(TensorBuilder(b.builder).log_softmax(tensor.value, place))
 
 
@@ -440,7 +401,9 @@ PRELUDE: Mapping[str, Composite] = {
     "min": Composite(min_, options=_REDUCTION),
     "any": Composite(any_, options=_REDUCTION),
     "all": Composite(all_, options=_REDUCTION),
+    "prod": Composite(prod, options=_REDUCTION),
     "argmax": Composite(argmax, options=_REDUCTION),
+    "argmin": Composite(argmin, options=_REDUCTION),
     **{name: Composite(_named(name)) for name in _UNARY},
     "maximum": Composite(_named("maximum"), ("x", "y")),
     "minimum": Composite(_named("minimum"), ("x", "y")),
@@ -453,6 +416,13 @@ PRELUDE: Mapping[str, Composite] = {
     "flatten": Composite(flatten, options={"start": 1}),
     "broadcast_to": Composite(broadcast_to, options={"shape": REQUIRED}),
     "range": Composite(range_, (), {"start": REQUIRED, "stop": None, "step": None}),
+    "concatenate": Composite(concatenate, ("arrays",), {"axis": 0}, sequence=True),
+    "stack": Composite(stack, ("arrays",), {"axis": 0}, sequence=True),
+    "split": Composite(
+        typing.cast(Callable[..., Operand], split),  # see `several`
+        options={"parts": REQUIRED, "axis": 0},
+        several=True,
+    ),
     "matmul": Composite(matmul, ("x", "y")),
     "dot": Composite(dot, ("x", "y")),
     "log_softmax": Composite(log_softmax, options={"axis": -1}),
@@ -465,9 +435,9 @@ PRELUDE: Mapping[str, Composite] = {
 # Names of the language whose ops do not exist yet.
 NOT_YET = frozenset(
     """sinh cosh tan arcsin arccos arctan arctan2 gelu silu erf erfc logaddexp
-    logsumexp trunc clip bit_and bit_or bit_xor prod var std norm argmin
+    logsumexp trunc clip bit_and bit_or bit_xor var std norm
     cumsum cumprod sort argsort topk searchsorted swapaxes moveaxis
-    expand_dims squeeze concatenate stack split tile repeat pad flip roll take
+    expand_dims squeeze tile repeat pad flip roll take
     take_along_axis eye linspace tri tril triu zeros_like ones_like full_like
     outer tensordot einsum binary_cross_entropy conv1d conv2d conv3d max_pool
     avg_pool dropout jvp vjp jacobian hessian stop_gradient custom_gradient

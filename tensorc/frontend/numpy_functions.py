@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tensorc.frontend import elementwise, library
+from tensorc.frontend import elementwise, library, reductions
 from tensorc.frontend.operands import (
     Emitter,
     Operand,
@@ -65,7 +65,7 @@ def _filled_like(b: Emitter, x: Operand, number: int) -> Operand:
 
 
 def _ravel(b: Emitter, x: Operand) -> Operand:
-    return library.flatten_all(b, strong(b, x))
+    return reductions.flatten_all(b, strong(b, x))
 
 
 # What is no function of the library's prelude by that name.
@@ -202,7 +202,7 @@ def bound(
     function: NumpyFunction, args: Sequence[object], options: Mapping[str, object]
 ) -> Bound:
     """Read a call of a NumPy function; TypeError if it cannot be computed here."""
-    name = getattr(function, "__name__", str(function))
+    name = _name_of(function)
     row = _BY_FUNCTION.get(function)
     composite = None
     if row is not None:
@@ -252,14 +252,19 @@ def _is_default(name: str, value: object) -> bool:
     return isinstance(value, bool) and value == (name in ("where", "subok"))
 
 
+def _name_of(function: NumpyFunction) -> str:
+    """Return what stands after `np.`: sum, linalg.norm."""
+    module = str(getattr(function, "__module__", "")).removeprefix("numpy")
+    name = getattr(function, "__name__", str(function))
+    return f"{module}.{name}".lstrip(".")
+
+
 def _has(target: str) -> bool:
     return target in library.PRELUDE or target in _OWN
 
 
 def _not_here(name: str, known: Sequence[str]) -> Exception:
-    hints = []
     close = difflib.get_close_matches(name, known, 1)
-    if close:
-        hints.append(f"did you mean np.{close[0]}?")
-    hints.append("or compute it outside of the function, and pass the result in")
+    hints = [f"did you mean np.{close[0]}?"] if close else []
+    hints.append("compute it outside of the function, and pass the result in")
     return usage_error(f"np.{name} of a variable is not compiled", *hints)

@@ -9,7 +9,7 @@ Everything that is no structure is a leaf. A field of a dataclass with
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,7 +102,8 @@ def _unflatten(tree: Tree, leaves: Iterator[object]) -> object:
     if kind is list:
         return children
     if issubclass(kind, tuple):
-        return kind(children) if kind is tuple else kind(*children)
+        make: Callable[..., object] = kind
+        return tuple(children) if kind is tuple else make(*children)
     if issubclass(kind, dict):
         return kind(zip(tree.names, children, strict=True))
     # As it was when it was taken apart: no check of the class runs on its leaves.

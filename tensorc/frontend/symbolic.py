@@ -16,7 +16,7 @@ from typing import ClassVar, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend import indexing, library, numpy_functions
+from tensorc.frontend import indexing, library, numpy_functions, reductions
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.graph_store import Bundle, restore, stored
 from tensorc.frontend.operands import (
@@ -226,7 +226,10 @@ class Tensor:
     @door
     def __bool__(self) -> bool:
         message = f"{self!r} has no value yet, so it is neither true nor false"
-        raise usage_error(message, "choose elementwise: tc.where(condition, x, y)")
+        hint = "choose elementwise: tc.where(condition, x, y)"
+        if DOOR.get().tracing:
+            hint += "; what is static may decide: jit(f, static=('n',))"
+        raise usage_error(message, hint)
 
     @door
     def __iter__(self) -> Iterator["Tensor"]:
@@ -328,33 +331,33 @@ class Tensor:
         self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
     ) -> "Tensor":
         """Return the sum along axes; all of them without `axis`."""
-        return _reduced(library.sum_, self, axis, dtype, keepdims)
+        return _reduced(reductions.sum_, self, axis, dtype, keepdims)
 
     def mean(
         self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
     ) -> "Tensor":
         """Return the mean along axes; that of integers is a float."""
-        return _reduced(library.mean, self, axis, dtype, keepdims)
+        return _reduced(reductions.mean, self, axis, dtype, keepdims)
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Return the largest element along axes."""
-        return _reduced(library.max_, self, axis, None, keepdims)
+        return _reduced(reductions.max_, self, axis, None, keepdims)
 
     def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Return the smallest element along axes."""
-        return _reduced(library.min_, self, axis, None, keepdims)
+        return _reduced(reductions.min_, self, axis, None, keepdims)
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Tell whether any element is not 0."""
-        return _reduced(library.any_, self, axis, None, keepdims)
+        return _reduced(reductions.any_, self, axis, None, keepdims)
 
     def all(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Tell whether no element is 0."""
-        return _reduced(library.all_, self, axis, None, keepdims)
+        return _reduced(reductions.all_, self, axis, None, keepdims)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
         """Return the index of the first largest element along an axis."""
-        return _reduced(library.argmax, self, axis, None, keepdims)
+        return _reduced(reductions.argmax, self, axis, None, keepdims)
 
     def dot(self, other: object) -> "Tensor":
         """Multiply with a vector or matrix."""

@@ -14,7 +14,7 @@ from tensorc.errors import Diagnostic, ShapeError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType
 from tensorc.frontend.operands import Array, is_strong, spell_element, strong
-from tensorc.frontend.places import usage_error
+from tensorc.frontend.places import usage_error, user_location
 from tensorc.frontend.pytree import LEAF, Tree, flatten, paths
 from tensorc.frontend.symbolic_operands import describe, emitter, operand_of
 from tensorc.frontend.symbolic_variables import Shared
@@ -149,18 +149,19 @@ def _typed_leaf(array: Array, type_: ArrayType, what: str, sizes: _Sizes) -> Lea
     given = _spell_array(array)
     if per_axis is None:
         message = f"{what} is {type_}, got {given}"
-        raise ShapeError(Diagnostic("TC0503", message))
+        raise ShapeError(Diagnostic("TC0503", message, user_location()))
     fixed: list[int | str | None] = []
     for size, wanted in zip(array.shape, per_axis, strict=True):
         if isinstance(wanted, int) and size != wanted:
             message = f"{what} is {type_}, got {given}: {size}, not {wanted}"
-            raise ShapeError(Diagnostic("TC0503", message))
+            raise ShapeError(Diagnostic("TC0503", message, user_location()))
         if isinstance(wanted, str) and wanted != "_":
             before, origin = sizes.setdefault(wanted, (size, what))
             if before != size:
                 message = f"{what} is {type_}, got {given}: {wanted} is {size}"
                 note = f"{wanted} is {before} in {origin}"
-                raise ShapeError(Diagnostic("TC0503", message, notes=(note,)))
+                place = user_location()
+                raise ShapeError(Diagnostic("TC0503", message, place, notes=(note,)))
         known = isinstance(wanted, int) or size == 1
         fixed.append(size if known else None if wanted == "_" else wanted)
     return ArrayLeaf(type_.element, tuple(fixed))

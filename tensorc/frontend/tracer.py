@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan
 from tensorc.frontend.operands import Array, is_strong, materialize, spell_type, weak
 from tensorc.frontend.operands import Tensor as Node
-from tensorc.frontend.places import argument_error, usage_error
+from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.pytree import Tree, flatten
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
@@ -101,7 +101,6 @@ class Trace:
 
     name: str
     updates: dict[SharedLeaf, Value] | None
-    inputs: dict[Input, None] = field(default_factory=dict)
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -112,11 +111,11 @@ current = _CURRENT.get
 @contextmanager
 def _running(trace: Trace) -> Iterator[None]:
     state = _CURRENT.set(trace)
-    door = DOOR.set(Door(F64, trace.name))
+    outer = DOOR.set(Door(F64, trace.name))
     try:
         yield
     finally:
-        DOOR.reset(door)
+        DOOR.reset(outer)
         _CURRENT.reset(state)
 
 
@@ -137,23 +136,33 @@ def trace(
     with _running(running):
         tensors = _variables(leaves, names, location)
         inputs = [v for v in map(_input_of, tensors) if v is not None]
-        running.inputs = dict.fromkeys(inputs)
         found, tree = flatten(call(list(tensors)))
-        outputs = [_output(value, name) for value in found]
+        outputs = _outputs(found, name)
+    plan = _plan(running, inputs, outputs, location)
+    return Traced(plan, tree)
+
+
+@door
+def _plan(
+    running: Trace,
+    inputs: Sequence[Input],
+    outputs: Sequence[Value],
+    location: Location,
+) -> Plan:
     updates = running.updates or {}
-    memory = _memory(outputs, updates, inputs, name)
-    wished = [m.hint for m in memory] + [v.hint for v in inputs]
-    plan = Plan(
-        identifier(name, "traced"),
+    memory = _memory(outputs, updates, inputs, running.name)
+    # Columns of data and messages name the inputs, so these have the first choice.
+    names = unique_names([*(v.hint for v in inputs), *(m.hint for m in memory)])
+    return Plan(
+        identifier(running.name, "traced"),
         memory,
         tuple(inputs),
-        unique_names(wished),
+        (*names[len(inputs) :], *names[: len(inputs)]),
         tuple(outputs),
         tuple(updates.items()),
         (),
         location,
     )
-    return Traced(plan, tree)
 
 
 def _variables(
@@ -191,6 +200,11 @@ def _input_of(tensor: Tensor) -> Input | None:
     operand = tensor.operand
     assert isinstance(operand, Node)
     return operand.value if isinstance(operand.value, Input) else None
+
+
+@door
+def _outputs(values: Sequence[object], name: str) -> list[Value]:
+    return [_output(value, name) for value in values]
 
 
 def _output(value: object, name: str) -> Value:
@@ -282,6 +296,7 @@ def _fitting(memory: Shared, new: object) -> Value:
 # Values of their own, to differentiate by
 
 
+@door
 def separate(value: object, what: str) -> Tensor:
     """Return a variable equal to `value` on which nothing depends yet.
 
@@ -313,7 +328,7 @@ def as_array(value: object) -> Array | None:
     if hasattr(value, "__array_interface__") or hasattr(value, "__array__"):
         return np.asarray(value)
     if hasattr(value, "__dlpack__"):
-        made: Array = np.from_dlpack(value)  # type: ignore[arg-type]
+        made: Array = np.from_dlpack(value)
         return made
     try:
         return np.asarray(memoryview(value))  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ Python values; `2*B + B == 3*B` needs no prover.
 Symbols stand for sizes: they are never negative.
 """
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -31,9 +32,15 @@ class Compound:
     kind: str
     left: "Dim"
     right: "Dim"
+    # Kept: atoms are sorted by their texts, and nested ones would spell all inside.
+    text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        text = f"{self.kind}({self.left}, {self.right})"
+        object.__setattr__(self, "text", text)
 
     def __str__(self) -> str:
-        return f"{self.kind}({self.left}, {self.right})"
+        return self.text
 
 
 Atom = Symbol | Compound
@@ -201,10 +208,26 @@ def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
 
 def evaluate(dim: Dim, values: Mapping[str, int]) -> int:
     """Return the number that a dimension is for given sizes; KeyError if one lacks."""
-    result = substitute(dim, values)
-    if isinstance(result, int):
-        return result
-    raise KeyError(symbols_of(result)[0])
+    if isinstance(dim, int):
+        return dim
+    total = 0
+    for atoms, factor in dim.terms:
+        product = factor
+        for atom in atoms:
+            if isinstance(atom, Symbol):
+                product *= values[atom.name]
+            else:
+                left, right = evaluate(atom.left, values), evaluate(atom.right, values)
+                product *= _NUMBERS[atom.kind](left, right)
+        total += product
+    return total
+
+
+_NUMBERS: Mapping[str, Callable[[int, int], int]] = {
+    "floordiv": operator.floordiv,
+    "min": min,
+    "max": max,
+}
 
 
 def _terms(dim: Dim) -> list[tuple[Monomial, int]]:
@@ -216,14 +239,15 @@ def _terms(dim: Dim) -> list[tuple[Monomial, int]]:
 def _from_terms(terms: list[tuple[Monomial, int]]) -> Dim:
     sums: dict[Monomial, int] = {}
     for atoms, factor in terms:
-        key = tuple(sorted(atoms, key=str))
+        key = tuple(sorted(atoms, key=str)) if len(atoms) > 1 else atoms
         sums[key] = sums.get(key, 0) + factor
     kept = [(atoms, n) for atoms, n in sums.items() if n]
     if not kept:
         return 0
     if len(kept) == 1 and not kept[0][0]:
         return kept[0][1]
-    kept.sort(key=lambda t: (-len(t[0]), [str(a) for a in t[0]]))
+    if len(kept) > 1:
+        kept.sort(key=lambda t: (-len(t[0]), [str(a) for a in t[0]]))
     return Poly(tuple(kept))
 
 

@@ -26,26 +26,42 @@ def ordered_sum(values: Array, axis: int) -> Array:
     The identity is -0.0, which changes no summand, so [-0.0] sums to -0.0.
     """
     values = np.moveaxis(values, axis, 0)
-    count = values.shape[0]
-    if count == 0:
+    if values.shape[0] == 0:
         return np.zeros(values.shape[1:], values.dtype)
+    return _ordered(values, np.add, -0.0)
+
+
+def ordered_product(values: Array, axis: int) -> Array:
+    """Multiply along an axis in the order of sums; a product of nothing is 1."""
+    values = np.moveaxis(values, axis, 0)
+    if values.shape[0] == 0:
+        return np.ones(values.shape[1:], values.dtype)
+    return _ordered(values, np.multiply, 1.0)
+
+
+def _ordered(values: Array, combine: np.ufunc, identity: float) -> Array:
     if not np.issubdtype(values.dtype, np.floating):
-        return np.asarray(np.add.reduce(values, axis=0, dtype=values.dtype))
-    blocks = [_lanes_sum(values[i : i + BLOCK]) for i in range(0, count, BLOCK)]
+        return np.asarray(combine.reduce(values, axis=0, dtype=values.dtype))
+    count = values.shape[0]
+    blocks = [
+        _in_lanes(values[i : i + BLOCK], combine, identity)
+        for i in range(0, count, BLOCK)
+    ]
     while len(blocks) > 1:
-        pairs = [_add(a, b) for a, b in zip(blocks[::2], blocks[1::2], strict=False)]
-        blocks = pairs + (blocks[-1:] if len(blocks) % 2 else [])
+        pairs = zip(blocks[::2], blocks[1::2], strict=False)
+        combined = [np.asarray(combine(a, b)) for a, b in pairs]
+        blocks = combined + (blocks[-1:] if len(blocks) % 2 else [])
     return blocks[0]
 
 
-def _lanes_sum(values: Array) -> Array:
-    lanes = np.full((LANES, *values.shape[1:]), -0.0, values.dtype)
+def _in_lanes(values: Array, combine: np.ufunc, identity: float) -> Array:
+    lanes = np.full((LANES, *values.shape[1:]), identity, values.dtype)
     for i in range(0, values.shape[0], LANES):
         part = values[i : i + LANES]
-        lanes[: len(part)] = _add(lanes[: len(part)], part)
+        lanes[: len(part)] = combine(lanes[: len(part)], part)
     total: Array = np.asarray(lanes[0])
     for lane in lanes[1:]:
-        total = _add(total, lane)
+        total = np.asarray(combine(total, lane))
     return total
 
 
@@ -147,6 +163,13 @@ def maximum_along(values: Array, axis: int, initial: float) -> Array:
     plus = ((values == 0) & ~np.signbit(values)).any(axis=axis)
     zero = np.where(plus, values.dtype.type(0.0), values.dtype.type(-0.0))
     return np.where(largest == 0, zero, largest)
+
+
+def minimum_along(values: Array, axis: int, initial: float) -> Array:
+    """Return the `minimum` of all elements along an axis, and of `initial`."""
+    if not np.issubdtype(values.dtype, np.floating):
+        return np.asarray(np.min(values, axis=axis, initial=initial))
+    return np.asarray(np.negative(maximum_along(np.negative(values), axis, -initial)))
 
 
 def sigmoid(values: Array) -> Array:

@@ -38,7 +38,7 @@ from tensorc.ir.ops.indexing import TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
 from tensorc.ir.ops.rounding import (
     Abs,
     Ceil,
@@ -50,7 +50,15 @@ from tensorc.ir.ops.rounding import (
     Round,
     Sign,
 )
-from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.ops.shape import (
+    Broadcast,
+    Concatenate,
+    Reshape,
+    Size,
+    Slice,
+    Transpose,
+    Unslice,
+)
 from tensorc.ir.ops.transcendental import (
     Cos,
     Expm1,
@@ -229,6 +237,26 @@ class TensorBuilder:
         """Return the largest elements along an axis."""
         return self.builder.value(Max, operand, axis=axis)
 
+    def min(self, operand: Value, axis: int) -> Value:
+        """Return the smallest elements along an axis."""
+        return self.builder.value(Min, operand, axis=axis)
+
+    def prod(self, operand: Value, axis: int) -> Value:
+        """Return the product along an axis, in the contract's order."""
+        return self.builder.value(Prod, operand, axis=axis, order=LANES_ORDER)
+
+    def any(self, operand: Value, axis: int) -> Value:
+        """Return whether any boolean along an axis is true."""
+        return self.builder.value(Any, operand, axis=axis)
+
+    def all(self, operand: Value, axis: int) -> Value:
+        """Return whether all booleans along an axis are true."""
+        return self.builder.value(All, operand, axis=axis)
+
+    def argmin(self, operand: Value, axis: int) -> Value:
+        """Return the indices of the first smallest elements along an axis."""
+        return self.builder.value(ArgMin, operand, axis=axis)
+
     def argmax(self, operand: Value, axis: int) -> Value:
         """Return the indices of the first largest elements along an axis."""
         return self.builder.value(ArgMax, operand, axis=axis)
@@ -293,6 +321,10 @@ class TensorBuilder:
             shape=Dims(tuple(shape)),
             steps=tuple(steps),
         )
+
+    def concatenate(self, parts: Sequence[Value], axis: int) -> Value:
+        """Return tensors one after the other along an axis."""
+        return self.builder.value(Concatenate, *parts, axis=axis)
 
     def size(self, operand: Value, axis: int) -> Value:
         """Return the size of an axis as an i64 scalar: a constant if it is known."""

@@ -27,6 +27,12 @@ _KINDS: dict[type[Op], str] = {
     arith.AddF: "add",
     arith.AddI: "add",
     arith.OrI: "maxui",
+    arith.AndI: "minui",
+    arith.MulF: "mul",
+    arith.MulI: "mul",
+    arith.MinimumF: "minimumf",
+    arith.MinSI: "minsi",
+    arith.MinUI: "minui",
     arith.MaximumF: "maximumf",
     arith.MaxSI: "maxsi",
     arith.MaxUI: "maxui",
@@ -43,8 +49,8 @@ class Combiner:
 
     @property
     def is_sum(self) -> bool:
-        """Tell float sums, whose order matters, from the rest."""
-        return self.cls is arith.AddF
+        """Tell float sums and products, whose order matters, from the rest."""
+        return self.cls in (arith.AddF, arith.MulF)
 
     def start(self, k: LoopBuilder, lanes: int = LANES) -> Value:
         """Return the identity, as a vector or a scalar (lanes 0)."""
@@ -67,7 +73,7 @@ class Combiner:
 
 def nothing(k: LoopBuilder, combiner: Combiner, extent: Value, total: Value) -> Value:
     """Return the total, or +0 for a sum of nothing (the identity is -0.0)."""
-    if not combiner.is_sum:
+    if combiner.cls is not arith.AddF:
         return total
     known = k.known(extent)
     if known:

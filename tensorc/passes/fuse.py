@@ -48,6 +48,12 @@ class Kernel:
 
     outer: tuple[Dim, ...]
     members: list[Generic] = field(default_factory=list)
+    made: set[Value] = field(default_factory=set)  # what the generics give
+
+    def add(self, op: Generic) -> None:
+        """Append a generic."""
+        self.members.append(op)
+        self.made.update(op.results)
 
 
 Unit = Kernel | Op  # a group, or an op that is no kernel
@@ -83,11 +89,13 @@ def _place(op: Generic, units: list[Unit], where: dict[Value, int], after: int) 
     if last >= 0 and last >= after:
         kernel = units[last]
         if isinstance(kernel, Kernel) and _fits(op, kernel):
-            kernel.members.append(op)
+            kernel.add(op)
             return last
     extents = tensor_space(op)
     rank = outer_rank(op)
-    units.append(Kernel(tuple(extents[d] for d in output_dims(op)[:rank]), [op]))
+    kernel = Kernel(tuple(extents[d] for d in output_dims(op)[:rank]))
+    kernel.add(op)
+    units.append(kernel)
     return len(units) - 1
 
 
@@ -100,9 +108,10 @@ def _fits(op: Generic, kernel: Kernel) -> bool:
         return False
     if depth < outer_rank(op):
         return False
-    made = {r for member in kernel.members for r in member.results}
     return all(
-        identity_depth(read.axes) >= depth for read in reads(op) if read.value in made
+        identity_depth(read.axes) >= depth
+        for read in reads(op)
+        if read.value in kernel.made
     )
 
 
@@ -143,14 +152,13 @@ def _emit(
     values: dict[Value, Value],
     used_elsewhere: set[Value],
 ) -> None:
-    made = {r for member in kernel.members for r in member.results}
     yielded = [
         r for member in kernel.members for r in member.results if r in used_elsewhere
     ]
     inputs: dict[Value, None] = {}
     for member in kernel.members:
         for read in reads(member):
-            if read.value not in made:
+            if read.value not in kernel.made:
                 inputs[read.value] = None
     region, block = single_block()
     inner: dict[Value, Value] = {}

@@ -88,7 +88,12 @@ def identity_depth(axes: Sequence[int | None]) -> int:
 
 
 ADDITIONS = (arith.AddF, arith.AddI, arith.OrI)
-MAXIMA = (arith.MaximumF, arith.MaxSI, arith.MaxUI)
+PRODUCTS = (arith.MulF, arith.MulI, arith.AndI)
+EXTREMA = (
+    *(arith.MaximumF, arith.MaxSI, arith.MaxUI),
+    *(arith.MinimumF, arith.MinSI, arith.MinUI),
+)
+COMBINERS = (*ADDITIONS, *PRODUCTS, *EXTREMA)
 
 
 def combiner(op: Generic) -> Op | None:
@@ -102,5 +107,5 @@ def combiner(op: Generic) -> Op | None:
         return None
     last = given[0].op
     accumulator = block.arguments[-1]
-    known = isinstance(last, (*ADDITIONS, *MAXIMA)) and accumulator in last.operands
+    known = isinstance(last, COMBINERS) and accumulator in last.operands
     return last if known else None

@@ -112,7 +112,7 @@ def _sine(
 def _cosine(
     m: MathBuilder, r: Value, low: Value, z: Value, tail: tuple[float, ...]
 ) -> Value:
-    """Return cos(r + low) = (1 - r^2 / 2) + r^4 P(r^2) - r low; 1 - r^2 / 2 is a pair."""
+    """Return cos(r + low) = 1 - r^2 / 2 + r^4 P(r^2) - r low; 1 - r^2 / 2 is a pair."""
     half = m.mul(z, m.number(-0.5))
     total, lost = m.fast_sum(m.number(1.0), half)
     # What rounding r^2 lost counts half.

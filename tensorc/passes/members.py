@@ -17,7 +17,7 @@ from tensorc.ir.ops import arith
 from tensorc.ir.ops.structured import Fill, Generic
 from tensorc.ir.types import element_type
 from tensorc.passes.accumulate import Combiner, scratch
-from tensorc.passes.generics import combiner, reads, space
+from tensorc.passes.generics import Read, combiner, reads, space
 from tensorc.passes.lanes import Rep, Storage
 from tensorc.passes.loop_builder import LANES, LoopBuilder
 from tensorc.target import Target
@@ -90,13 +90,17 @@ class Rows:
     private: set[Value]  # memory inside the group, not yet given a place
     row: dict[Value, Rep] = field(default_factory=dict)  # what this row holds
     outer: list[Rep] = field(default_factory=list)
+    makers: dict[Value, Member] = field(init=False)  # who writes a memory value first
+
+    def __post_init__(self) -> None:
+        self.makers = {}
+        for member in self.members:
+            for output in member.op.outputs:
+                self.makers.setdefault(output, member)
 
     def producer(self, value: Value) -> Member | None:
         """Return the member that writes a memory value, if one does."""
-        for member in self.members:
-            if value in member.op.outputs:
-                return member
-        return None
+        return self.makers.get(value)
 
 
 def make_member(
@@ -134,18 +138,17 @@ def _same_lane(made: Member, member: Member, axes: Sequence[int | None]) -> bool
 
 def place_private(rows: Rows) -> None:
     """Give scratch to the values inside the group that registers cannot pass on."""
-    for member in rows.members:
-        for output in member.op.outputs:
-            if output in rows.private and _needs_memory(rows, member, output):
-                rows.storages[output] = _row_scratch(rows, output, member.outer)
-
-
-def _needs_memory(rows: Rows, made: Member, value: Value) -> bool:
+    readers: dict[Value, list[tuple[Member, Read]]] = {}
     for member in rows.members:
         for item in reads(member.op):
-            if item.value is value and not _in_register(made, member, item.axes, value):
-                return True
-    return False
+            readers.setdefault(item.value, []).append((member, item))
+    for made in rows.members:
+        for output in made.op.outputs:
+            if output in rows.private and not all(
+                _in_register(made, member, item.axes, output)
+                for member, item in readers.get(output, ())
+            ):
+                rows.storages[output] = _row_scratch(rows, output, made.outer)
 
 
 def _in_register(

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TypeVar, cast
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
 from tensorc.ir.ops.elementwise import (
     Add,
     And,
@@ -33,7 +34,7 @@ from tensorc.ir.ops.indexing import TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import ArgMax, Max, Sum
+from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
 from tensorc.ir.ops.rounding import (
     Abs,
     Ceil,
@@ -45,7 +46,15 @@ from tensorc.ir.ops.rounding import (
     Round,
     Sign,
 )
-from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
+from tensorc.ir.ops.shape import (
+    Broadcast,
+    Concatenate,
+    Reshape,
+    Size,
+    Slice,
+    Transpose,
+    Unslice,
+)
 from tensorc.ir.ops.transcendental import (
     Cos,
     Expm1,
@@ -167,7 +176,7 @@ def _sum(b: TensorBuilder, op: Sum, ct: Value) -> Cotangents:
     return (b.insert_axis(ct, tensor_type(op.operand).shape, op.axis),)
 
 
-def _max(b: TensorBuilder, op: Max, ct: Value) -> Cotangents:
+def _extreme(b: TensorBuilder, op: Max | Min, ct: Value) -> Cotangents:
     """Split the cotangent equally among the ties."""
     type_ = tensor_type(op.operand)
     largest = b.insert_axis(op.result, type_.shape, op.axis)
@@ -175,6 +184,26 @@ def _max(b: TensorBuilder, op: Max, ct: Value) -> Cotangents:
     count = b.sum(b.cast(is_largest, type_.element), op.axis)
     share = b.insert_axis(b.div(ct, count), type_.shape, op.axis)
     return (b.select(is_largest, share, b.zeros_like(share)),)
+
+
+def _prod(b: TensorBuilder, op: Prod, ct: Value) -> Cotangents:
+    """Multiply the others: each element meets a row in which a 1 takes its place.
+
+    Nothing is divided, so that zeros do no harm, to any order.
+    """
+    type_ = tensor_type(op.operand)
+    last = type_.rank - 1
+    order = [i for i in range(type_.rank) if i != op.axis] + [op.axis]
+    moved = b.transpose(op.operand, order)
+    shape = tensor_type(moved).shape
+    wide = (*shape, shape[-1])
+    rows = b.insert_axis(moved, wide, last)
+    places = [b.iota(wide, axis, I64) for axis in (last, last + 1)]
+    own = b.compare("eq", *places)
+    others = b.prod(b.select(own, b.full_like(rows, 1), rows), last + 1)
+    back = sorted(range(type_.rank), key=lambda i: order[i])
+    spread = b.insert_axis(ct, type_.shape, op.axis)
+    return (b.mul(spread, b.transpose(others, back)),)
 
 
 def _broadcast(b: TensorBuilder, op: Broadcast, ct: Value) -> Cotangents:
@@ -211,6 +240,18 @@ def _slice(b: TensorBuilder, op: Slice, ct: Value) -> Cotangents:
 def _unslice(b: TensorBuilder, op: Unslice, ct: Value) -> Cotangents:
     sizes = tensor_type(op.operand).shape
     return (b.slice(ct, op.starts.dims, sizes, op.steps),)
+
+
+def _concatenate(b: TensorBuilder, op: Concatenate, ct: Value) -> Cotangents:
+    cotangents = []
+    start: Dim = 0
+    for part in op.parts:
+        shape = tensor_type(part).shape
+        starts: list[Dim] = [0] * len(shape)
+        starts[op.axis] = start
+        cotangents.append(b.slice(ct, starts, shape, [1] * len(shape)))
+        start = start + shape[op.axis]
+    return tuple(cotangents)
 
 
 def _matmul(b: TensorBuilder, op: MatMul, ct: Value) -> Cotangents:
@@ -269,12 +310,15 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
     _rule(Select, _select),
     _rule(Cast, _cast),
     _rule(Sum, _sum),
-    _rule(Max, _max),
+    _rule(Prod, _prod),
+    _rule(Max, _extreme),
+    _rule(Min, _extreme),
     _rule(Broadcast, _broadcast),
     _rule(Reshape, _reshape),
     _rule(Transpose, _transpose),
     _rule(Slice, _slice),
     _rule(Unslice, _unslice),
+    _rule(Concatenate, _concatenate),
     _rule(MatMul, _matmul),
     _rule(TakeAlongAxis, _take_along_axis),
     _rule(LogSoftmax, _log_softmax),
@@ -284,10 +328,10 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
 STEPS: frozenset[type[Op]] = frozenset(
     {
         *(Compare, And, Or, Not, IsNan, IsFinite),
-        *(Floor, Ceil, Round, Sign, FloorDiv),
+        *(Any, All, Floor, Ceil, Round, Sign, FloorDiv),
         *(Size, Iota, Constant),
     }
 )
 
-# ArgMax is not a step: a cost made of it is a mistake, and is reported.
-NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {ArgMax}
+# A place is not a step: a cost made of it is a mistake, and is reported.
+NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {ArgMax, ArgMin}

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tensorc.artifact import STATUS_INDEX, STATUS_OK, FunctionInfo
+from tensorc.artifact import STATUS_INDEX, FunctionInfo
 from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
 from tensorc.runtime.arrays import (
     Array,

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location, TensorcError
 from tensorc.runtime.arrays import Array
@@ -286,29 +285,25 @@ def _validate(run: _Run, validation: Epoch, iteration: int, number: int) -> floa
 
 
 def _mean_result(epoch: Epoch) -> tuple[float, bool]:
-    """Run all batches; return the mean in float64, and whether all are fractions."""
+    """Run all batches; return the mean in float64, and whether all are shares."""
     run_batches(epoch, 0, epoch.batches)
     values = epoch.results[0]
-    exact, is_fraction = restore_fractions(values, epoch.batch)
-    return float(exact.mean()), is_fraction
+    mean = float(values.astype(np.float64).mean())
+    return mean, are_shares(values, epoch.batch)
 
 
-def restore_fractions(values: Array, batch: int) -> tuple[NDArray[np.float64], bool]:
-    """Return per-batch results as float64, and whether all are shares of a batch.
+def are_shares(values: Array, batch: int) -> bool:
+    """Tell whether results are shares k / batch, as functions give that count.
 
-    Such results come from functions that count, in float32. The tutorials keep them in
-    float64, where 45 / 600 is 0.075; so the rounding to float32 is undone before they
-    are averaged. A value moves by no more than its own rounding.
+    It only decides how people read them: as a percentage.
     """
     wide = values.astype(np.float64)
     if values.dtype.kind != "f" or not np.isfinite(wide).all():
-        return wide, False
+        return False
     nearest = np.rint(wide * batch) / batch
     resolution = 2 * np.abs(np.spacing(values)).astype(np.float64)
-    is_fraction = bool(
-        ((wide >= 0) & (wide <= 1) & (np.abs(nearest - wide) <= resolution)).all()
-    )
-    return (nearest if is_fraction else wide), is_fraction
+    is_near = np.abs(nearest - wide) <= resolution
+    return bool(((wide >= 0) & (wide <= 1) & is_near).all())
 
 
 def _train_cost(training: Epoch, batches: int) -> float | None:

@@ -24,7 +24,7 @@ from tensorc.backend.llvm.codegen import (
     host_target,
 )
 from tensorc.backend.llvm.symbols import undefined_symbols
-from tensorc.errors import InternalError
+from tensorc.errors import InternalError, TensorcError
 from tensorc.ir.ops import arith, math, memory
 from tensorc.ir.types import F32
 from tests.backend.harness import Code, constant, counted, entry
@@ -101,7 +101,7 @@ def test_undefined_symbols_are_rejected():
     old = replace(host_target(), cpu="x86-64", features="", vector_bits=128)
     if not old.triple.startswith("x86_64"):
         pytest.skip("for x86-64")
-    with pytest.raises(InternalError, match="the object needs fmaf"):
+    with pytest.raises(TensorcError, match="lacks FMA"):
         emit_object(emit_llvm(entry([F32], 0, fill), old), old, 1)
 
 

@@ -10,12 +10,10 @@ import pytest
 
 from tensorc.artifact import STATUS_INDEX
 from tensorc.backend.llvm.codegen import emit_llvm, host_target
-from tensorc.backend.llvm.lower import ROWS
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum, SymbolRef
 from tensorc.ir.functions import new_module
 from tensorc.ir.ops import (
-    OPS,
     arith,
     builtin,
     conversions,
@@ -337,11 +335,3 @@ def test_calls_of_what_is_no_kernel_are_rejected():
 
     with pytest.raises(InternalError, match="no kernel"):
         emit_llvm(entry([], 0, fill), host_target())
-
-
-def test_every_loop_op_has_a_row():
-    dialects = ("arith", "memref", "vector", "scf")
-    # Of levels above, or without code of their own.
-    without = {"scf.yield", "memref.copy", "memref.alloc"}
-    names = {c.name for c in OPS if c.name.split(".")[0] in dialects} - without
-    assert names <= {c.name for c in ROWS}

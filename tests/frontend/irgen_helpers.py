@@ -1,5 +1,7 @@
 """Run functions of `.tc` texts through the interpreter."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tensorc.errors import TensorcError
@@ -7,6 +9,7 @@ from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.dsl.parser import parse, parse_expression
 from tensorc.frontend.dsl.program import Program
 from tensorc.ir.interpreter import interpret
+from tensorc.ir.ops.builtin import Module
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
@@ -29,14 +32,33 @@ def diagnostics(text, **settings):
     return []
 
 
-def run(source, name, *inputs, memory=None):
-    """Call a function; returns its results and the new memory by name."""
+@dataclass(frozen=True)
+class Prepared:
+    """A function of a program, checked and ready to be interpreted."""
+
+    program: Program
+    module: Module
+    name: str
+
+
+def prepare(source, name) -> Prepared:
+    """Emit one function of a program or of its text; its text form must parse back."""
     p = source if isinstance(source, Program) else program(source)
     emitted = p.emit([name])
     verify(emitted)
     text = print_module(emitted)
     assert print_module(parse_module(text)) == text
-    module = AUTODIFF.run(emitted, Target("cpu"))
+    return Prepared(p, AUTODIFF.run(emitted, Target("cpu")), name)
+
+
+def run(source, name, *inputs, memory=None):
+    """Call a function; returns its results and the new memory by name."""
+    return call(prepare(source, name), *inputs, memory=memory)
+
+
+def call(prepared, *inputs, memory=None):
+    """Call a prepared function; returns its results and the new memory by name."""
+    p, module = prepared.program, prepared.module
     (function,) = module.functions
     given = iter(inputs)
     held = {m.name: m.initial for m in p.memories} | (memory or {})
@@ -49,7 +71,7 @@ def run(source, name, *inputs, memory=None):
         value = next(given) if kind == "input" else value
         assert isinstance(argument.type, TensorType)
         arguments.append(np.asarray(value, argument.type.element.dtype))
-    results = interpret(module, name, arguments)
+    results = interpret(module, prepared.name, arguments)
     outputs, updates = [], {}
     for i, result in enumerate(results):
         place = function.result_info(i).get("tc.updates")

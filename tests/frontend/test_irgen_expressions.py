@@ -7,7 +7,7 @@ import pytest
 
 from tensorc.frontend.operands import F32, promote
 from tensorc.ir.types import ELEMENTS, element_of
-from tests.frontend.irgen_helpers import program, run, value
+from tests.frontend.irgen_helpers import call, prepare, program, run, value
 
 DTYPES = ["bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]
 DTYPES += ["f16", "f32", "f64"]
@@ -152,44 +152,52 @@ def test_expressions_match_numpy(text):
     np.testing.assert_allclose(given, wanted, rtol=1e-6, atol=1e-12)
 
 
-def bounds():
-    numbers = [None, *range(-6, 7)]
-    steps = [s for s in range(-6, 7) if s]
-    return itertools.product(numbers, numbers, steps)
+def spelled(cases):
+    """Return a list of slices of x as a text, None being left out."""
+    parts = [":".join("" if b is None else str(b) for b in case) for case in cases]
+    return ", ".join(f"x[{part}]" for part in parts)
+
+
+def cases_of(limit, steps):
+    bounds = [None, *range(-limit, limit + 1)]
+    return list(itertools.product(bounds, bounds, steps))
 
 
 @pytest.mark.parametrize("length", range(6))
-def test_slices_of_known_and_unknown_axes(length):
-    """Bounds are written out; the axis has a known size, and one known at the call."""
+def test_slices_of_known_axes(length):
+    """Bounds are written out, up to one more than there is."""
     x = np.arange(length)
-    cases = list(bounds())
-    for dim in (str(length), "B"):
-        for start in range(0, len(cases), 400):
-            part = cases[start : start + 400]
-            spelled = [
-                ":".join("" if b is None else str(b) for b in case) for case in part
-            ]
-            body = ", ".join(f"x[{s}]" for s in spelled)
-            outputs, _ = run(f"fn f(x: int[{dim}]) {{ return {body} }}", "f", x)
-            for case, given in zip(part, outputs, strict=True):
-                np.testing.assert_array_equal(given, x[slice(*case)], str((dim, case)))
+    cases = cases_of(length + 1, sorted({-length - 1, -2, -1, 1, 2, length + 1}))
+    text = f"fn f(x: int[{length}]) {{ return {spelled(cases)} }}"
+    outputs, _ = run(text, "f", x)
+    for case, given in zip(cases, outputs, strict=True):
+        np.testing.assert_array_equal(given, x[slice(*case)], str(case))
 
 
-@pytest.mark.parametrize("length", range(6))
-def test_slices_with_sizes_as_bounds(length):
+@pytest.mark.parametrize("step", [-6, -3, -2, -1, 1, 2, 3, 6])
+def test_slices_of_an_unknown_axis(step):
+    """Bounds are written out; the axis has a size that is known at the call."""
+    cases = cases_of(6, [step])
+    f = prepare(f"fn f(x: int[B]) {{ return {spelled(cases)} }}", "f")
+    for length in range(6):
+        x = np.arange(length)
+        outputs, _ = call(f, x)
+        for case, given in zip(cases, outputs, strict=True):
+            np.testing.assert_array_equal(given, x[slice(*case)], str((length, case)))
+
+
+def test_slices_with_sizes_as_bounds():
     """Bounds are formulas over sizes whose sign depends on the call."""
-    text = "fn f(x: int[B], k: int[K]) { return %s }"
     formulas = ["K - 3", "3 - K", "B - K", "K - B", "B - 1", "B - 3", "-B", "K"]
-    pairs = list(itertools.product(formulas, formulas, (1, -3)))
-    body = ", ".join(f"x[{a}:{b}:{s}]" for a, b, s in pairs)
-    p = program(text % body)
-    x = np.arange(length)
-    for k in range(7):
-        outputs, _ = run(p, "f", x, np.zeros(k, int))
-        for (a, b, step), given in zip(pairs, outputs, strict=True):
-            names = {"B": length, "K": k}
-            start, stop = eval(a, names), eval(b, names)
-            wanted = x[start:stop:step]
+    cases = list(itertools.product(formulas, formulas, (1, -3)))
+    f = prepare(f"fn f(x: int[B], k: int[K]) {{ return {spelled(cases)} }}", "f")
+    for length, k in itertools.product(range(6), range(7)):
+        x = np.arange(length)
+        outputs, _ = call(f, x, np.zeros(k, int))
+        names = {"B": length, "K": k}
+        values = {formula: eval(formula, names) for formula in formulas}
+        for (a, b, step), given in zip(cases, outputs, strict=True):
+            wanted = x[values[a] : values[b] : step]
             np.testing.assert_array_equal(given, wanted, f"{a}:{b}:{step} {names}")
 
 

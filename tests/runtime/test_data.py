@@ -169,6 +169,16 @@ def write_set(directory, dot="-", suffix=".gz", pack=gzip.compress, labels=LABEL
             (directory / file).write_bytes(pack(encode(array)))
 
 
+def test_directories_and_files_may_be_strings(tmp_path):
+    write_set(tmp_path)
+    by_path, by_text = mnist(tmp_path), mnist(str(tmp_path))
+    for name in "xy":
+        given = (by_text.train.columns[name], by_path.train.columns[name])
+        np.testing.assert_array_equal(*given)
+    names = [f"train-{n}-ubyte.gz" for n in ("images-idx3", "labels-idx1")]
+    assert len(idx(*[str(tmp_path / name) for name in names]).train) == len(LABELS)
+
+
 @pytest.mark.parametrize("dot", ["-", "."])
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), ("", bytes)])
 def test_mnist_in_all_spellings(tmp_path, dot, suffix, pack):

@@ -15,7 +15,7 @@ from tensorc.runtime.data import Dataset, Split
 from tensorc.runtime.epoch import prepare_epoch, run_batches
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training import fit, restore_fractions, train
+from tensorc.runtime.training import are_shares, fit, train
 from tests.runtime import native
 
 BATCH = 3
@@ -215,16 +215,12 @@ def test_shuffling_is_repeatable_and_leaves_the_data_alone():
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 500, 600])
-def test_fractions_are_restored_exactly(batch):
+def test_shares_of_a_batch_are_told_from_other_numbers(batch):
     counts = np.random.default_rng(batch).integers(0, batch + 1, 40)
-    values = (counts / batch).astype(np.float32)
-    exact, is_fraction = restore_fractions(values, batch)
-    assert is_fraction
-    np.testing.assert_array_equal(exact, counts / batch)
+    assert are_shares((counts / batch).astype(np.float32), batch)
     losses = np.random.default_rng(1).uniform(0.2, 0.3, 40).astype(np.float32)
-    wide, is_fraction = restore_fractions(losses, batch)
-    assert not is_fraction
-    np.testing.assert_array_equal(wide, losses.astype(np.float64))
+    assert not are_shares(losses, batch)
+    assert not are_shares(np.array([0, 1, np.nan], np.float32), batch)
 
 
 def test_what_cannot_be_trained_says_why():

@@ -139,18 +139,20 @@ def _reduction(state: State, op: Op) -> None:
     assert isinstance(kind, Enum)
     element = element_type(op.result.type)
     emit, type_ = state.emit, acc.type
-    if kind.value == "add" and element.is_float:
-        # Without a flag this is the sum from left to right, starting with acc.
-        result = emit.intrinsic("vector.reduce.fadd", type_, acc, values)
-    elif kind.value == "add":
-        name = "or" if element.name == "i1" else "add"
+    if kind.value in ("add", "mul") and element.is_float:
+        # Without a flag this is from left to right, starting with acc.
+        result = emit.intrinsic(f"vector.reduce.f{kind.value}", type_, acc, values)
+    elif kind.value in ("add", "mul"):
+        booleans = {"add": "or", "mul": "and"}
+        name = booleans[kind.value] if element.name == "i1" else kind.value
         part = emit.intrinsic(f"vector.reduce.{name}", type_, values)
         result = emit.binary(name, acc, part)
-    elif kind.value == "maximumf":
-        part = emit.intrinsic("vector.reduce.fmaximum", type_, values)
-        result = emit.intrinsic("maximum", type_, acc, part)
+    elif kind.value in ("maximumf", "minimumf"):
+        name = kind.value.removesuffix("f")
+        part = emit.intrinsic(f"vector.reduce.f{name}", type_, values)
+        result = emit.intrinsic(name, type_, acc, part)
     else:
-        name = "smax" if is_signed(element) else "umax"
+        name = ("s" if is_signed(element) else "u") + kind.value[:3]
         part = emit.intrinsic(f"vector.reduce.{name}", type_, values)
         result = emit.intrinsic(name, LType(scalar_of(element)), acc, part)
     state.values[op.result] = result

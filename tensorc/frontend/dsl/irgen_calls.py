@@ -1,5 +1,6 @@
 """Calls: of functions of the file, which are inlined, of the prelude, of types."""
 
+import typing
 from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError, Label
@@ -30,7 +31,7 @@ from tensorc.frontend.dsl.values import (
 )
 from tensorc.frontend.elementwise import to_element
 from tensorc.frontend.library import REQUIRED, Composite
-from tensorc.frontend.operands import Literal, Scalar
+from tensorc.frontend.operands import Literal, Operand, Scalar
 from tensorc.ir.dims import Poly
 
 _MAKERS: Mapping[str, str] = {"zeros": "0", "ones": "1", "empty": "0", "full": "0"}
@@ -237,16 +238,43 @@ def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> K
     required = [*composite.tensors]
     required += [k for k, v in composite.options.items() if v is REQUIRED]
     given = match_arguments(name, node, names, required)
-    tensors = {n: frame.operand(given[n]) for n in given if n in composite.tensors}
+    tensors = {n: given[n] for n in given if n in composite.tensors}
+    operands = {
+        n: _parts(frame, name, argument)
+        if composite.sequence and n == composite.tensors[0]
+        else [(argument, frame.operand(argument))]
+        for n, argument in tensors.items()
+    }
     options = {n: _option(frame, n, given[n]) for n in given if n in composite.options}
     frame.entry.builder.location = node.location
-    ordered = [tensors[n] for n in composite.tensors]
+    ordered: list[Operand | list[Operand]] = []
+    for n in composite.tensors:
+        values = [operand for _, operand in operands[n]]
+        is_sequence = composite.sequence and not ordered
+        ordered.append(values if is_sequence else values[0])
     filled = {k: v for k, v in composite.options.items() if k not in options}
     try:
-        return composite.function(frame.emitter, *ordered, **filled, **options)
+        result = composite.function(frame.emitter, *ordered, **filled, **options)
     except CompileError as failure:
-        labels = [operand_label(frame, given[n], tensors[n]) for n in composite.tensors]
+        pairs = [pair for n in composite.tensors for pair in operands[n]]
+        labels = [operand_label(frame, place, value) for place, value in pairs]
         raise with_labels(failure, labels) from None
+    if composite.several:
+        return TupleValue(typing.cast(tuple[Operand, ...], result))
+    return result
+
+
+def _parts(
+    frame: Frame, name: str, node: ast.Expression
+) -> list[tuple[ast.Expression, Operand]]:
+    # A list of tensors is none of numbers: take its elements as they are written.
+    if isinstance(node, ast.Tuple | ast.List):
+        return [(element, frame.operand(element)) for element in node.elements]
+    value = frame.evaluate(node)
+    if not isinstance(value, TupleValue):
+        message = f"`{name}` takes a tuple of tensors, this is {describe(value)}"
+        raise error(NO_VALUE, message, node.location, f"write `{name}((a, b))`")
+    return [(node, frame.as_operand(v, node)) for v in value.elements]
 
 
 def _option(frame: Frame, name: str, node: ast.Expression) -> object:

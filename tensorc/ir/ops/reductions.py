@@ -1,5 +1,7 @@
 """Reductions along one axis, which disappears; several axes are several ops."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tensorc.ir.core import Op, Value
@@ -8,10 +10,12 @@ from tensorc.ir.numerics import (
     Array,
     integer_limits,
     maximum_along,
+    minimum_along,
+    ordered_product,
     ordered_sum,
 )
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
-from tensorc.ir.types import I64, TensorType
+from tensorc.ir.types import I1, I64, TensorType
 
 
 def _drop_axis(operand: TensorType, axis: int, label: str) -> TensorType:
@@ -56,8 +60,60 @@ class Sum(Op):
         return ordered_sum(operand, axis)
 
 
+@op("tc.prod", traits=(PURE, EXACT))
+class Prod(Op):
+    """Product along an axis; an empty product is 1, integers wrap.
+
+    `order` says in which order floats are multiplied: as those of a sum are added. The
+    derivative multiplies the other elements, for each element anew: it is exact at
+    zeros, and takes time that grows with the square of the axis.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) order is "lanes".
+
+    Example:
+      %1 = "tc.prod"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
+    """  # noqa: E501
+
+    operand: Value
+    axis: int
+    order: str
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, operand: TensorType, *, axis: int, order: str
+    ) -> TensorType:
+        """Give the operand's type without the axis."""
+        result = _drop_axis(operand, axis, "C1")
+        require(operand.element.name != "i1", "C2", "i1")
+        require(order == LANES_ORDER, "C3", order)
+        return result
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
+        """Evaluate on numpy arrays."""
+        return ordered_product(operand, axis)
+
+
+class Extremum(Op):
+    """The largest or the smallest element along an axis."""
+
+    operand: Value
+    axis: int
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
+        """Give the operand's type without the axis."""
+        result = _drop_axis(operand, axis, "C1")
+        require(operand.element.name != "i1", "C2", "i1")
+        require(operand.shape[axis] != 0, "C3", str(operand))
+        return result
+
+
 @op("tc.max", traits=(PURE, EXACT))
-class Max(Op):
+class Max(Extremum):
     """The largest element along an axis; NaN if any is NaN.
 
     The maximum of nothing is -inf, or the smallest integer.
@@ -71,22 +127,32 @@ class Max(Op):
       %1 = "tc.max"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
     """
 
-    operand: Value
-    axis: int
-
-    @staticmethod
-    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
-        """Give the operand's type without the axis."""
-        result = _drop_axis(operand, axis, "C1")
-        require(operand.element.name != "i1", "C2", "i1")
-        require(operand.shape[axis] != 0, "C3", str(operand))
-        return result
-
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
         """Evaluate on numpy arrays."""
         lowest = max_identity(operand.dtype)
         return maximum_along(operand, axis, lowest)
+
+
+@op("tc.min", traits=(PURE, EXACT))
+class Min(Extremum):
+    """The smallest element along an axis; NaN if any is NaN.
+
+    The minimum of nothing is inf, or the largest integer.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) The axis is not known to be empty.
+
+    Example:
+      %1 = "tc.min"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        return minimum_along(operand, axis, min_identity(operand.dtype))
 
 
 def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
@@ -96,8 +162,30 @@ def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
     return integer_limits(dtype)[0]
 
 
+def min_identity(dtype: "np.dtype[np.generic]") -> float | int:
+    """Return the value that changes no minimum."""
+    if np.issubdtype(dtype, np.floating):
+        return float("inf")
+    return integer_limits(dtype)[1]
+
+
+class Place(Op):
+    """The index of the first of the extreme elements along an axis."""
+
+    operand: Value
+    axis: int
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
+        """Give i64 of the operand's shape without the axis."""
+        result = _drop_axis(operand, axis, "C1")
+        require(operand.element.name != "i1", "C2", "i1")
+        require(operand.shape[axis] != 0, "C3", str(operand))
+        return TensorType(result.shape, I64)
+
+
 @op("tc.argmax", traits=(PURE, EXACT))
-class ArgMax(Op):
+class ArgMax(Place):
     """The index of the first largest element along an axis, i64; a NaN is largest.
 
     Of nothing it is 0.
@@ -111,21 +199,85 @@ class ArgMax(Op):
       %1 = "tc.argmax"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
     """
 
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        return _first_place(np.argmax, operand, axis)
+
+
+@op("tc.argmin", traits=(PURE, EXACT))
+class ArgMin(Place):
+    """The index of the first smallest element along an axis, i64; a NaN is smallest.
+
+    Of nothing it is 0.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) The axis is not known to be empty.
+
+    Example:
+      %1 = "tc.argmin"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        return _first_place(np.argmin, operand, axis)
+
+
+def _first_place(function: Callable[..., Array], operand: Array, axis: int) -> Array:
+    if operand.shape[axis] == 0:
+        shape = operand.shape[:axis] + operand.shape[axis + 1 :]
+        return np.zeros(shape, np.int64)
+    return np.asarray(function(operand, axis=axis), np.int64)
+
+
+class Quantifier(Op):
+    """A question about all booleans along an axis."""
+
     operand: Value
     axis: int
 
     @staticmethod
     def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
-        """Give i64 of the operand's shape without the axis."""
+        """Give the operand's type without the axis."""
         result = _drop_axis(operand, axis, "C1")
-        require(operand.element.name != "i1", "C2", "i1")
-        require(operand.shape[axis] != 0, "C3", str(operand))
-        return TensorType(result.shape, I64)
+        require(operand.element == I1, "C2", str(operand.element))
+        return result
+
+
+@op("tc.any", traits=(PURE, EXACT))
+class Any(Quantifier):
+    """Tell whether any boolean along an axis is true; of none, false.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand is i1.
+
+    Example:
+      %1 = "tc.any"(%0) <{axis = 1 : i64}> : (tensor<4x3xi1>) -> tensor<4xi1>
+    """
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
         """Evaluate on numpy arrays."""
-        if operand.shape[axis] == 0:
-            shape = operand.shape[:axis] + operand.shape[axis + 1 :]
-            return np.zeros(shape, np.int64)
-        return np.asarray(np.argmax(operand, axis=axis), np.int64)
+        return np.asarray(np.any(operand, axis=axis))
+
+
+@op("tc.all", traits=(PURE, EXACT))
+class All(Quantifier):
+    """Tell whether all booleans along an axis are true; of none, true.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand is i1.
+
+    Example:
+      %1 = "tc.all"(%0) <{axis = 1 : i64}> : (tensor<4x3xi1>) -> tensor<4xi1>
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.asarray(np.all(operand, axis=axis))

@@ -9,7 +9,7 @@ from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import Array
-from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
+from tensorc.ir.opdef import EXACT, PURE, InferContext, Values, op, require
 from tensorc.ir.types import I64, TensorType
 
 
@@ -233,6 +233,46 @@ class Unslice(Op):
         sizes = Dims(operand.shape)
         result[part_index(ctx, starts, sizes, steps)] = operand
         return result
+
+
+@op("tc.concatenate", traits=(PURE, EXACT))
+class Concatenate(Op):
+    """Tensors one after the other along an axis.
+
+    Constraints:
+      (C1) There is a part, and 0 <= axis < its rank.
+      (C2) All parts have one element type and rank.
+      (C3) All parts have the same sizes along the other axes.
+
+    Example:
+      %2 = "tc.concatenate"(%0, %1) <{axis = 0 : i64}> : (tensor<4x3xf32>, tensor<2x3xf32>) -> tensor<6x3xf32>
+    """  # noqa: E501
+
+    parts: Values
+    axis: int
+
+    @staticmethod
+    def infer(ctx: InferContext, *parts: TensorType, axis: int) -> TensorType:
+        """Give the sum of the sizes along the axis."""
+        require(bool(parts) and 0 <= axis < parts[0].rank, "C1", f"axis {axis}")
+        first = parts[0]
+        total: Dim = 0
+        for part in parts:
+            alike = (part.element, part.rank) == (first.element, first.rank)
+            require(alike, "C2", f"{first} and {part}")
+            for i, (left, right) in enumerate(
+                zip(first.shape, part.shape, strict=True)
+            ):
+                if i != axis:
+                    ctx.require_equal(left, right, "C3")
+            total = total + part.shape[axis]
+        shape = (*first.shape[:axis], total, *first.shape[axis + 1 :])
+        return TensorType(shape, first.element)
+
+    @staticmethod
+    def evaluate(ctx: object, *parts: Array, axis: int) -> Array:
+        """Evaluate on numpy arrays."""
+        return np.concatenate(parts, axis)
 
 
 @op("tc.dim", traits=(PURE, EXACT))

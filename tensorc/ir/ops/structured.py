@@ -12,10 +12,12 @@ from tensorc.ir.numerics import (
     FMA_ORDER,
     LANES_ORDER,
     SEQUENTIAL,
+    ordered_product,
     ordered_sum,
 )
 from tensorc.ir.numerics import Array as NumpyArray
 from tensorc.ir.opdef import PURE, TERMINATOR, InferContext, Values, op, require
+from tensorc.ir.ops.arith import MulF, MulI
 from tensorc.ir.ops.memory import Allocating, read
 from tensorc.ir.ops.scf import Running
 from tensorc.ir.types import INDEX, MemRefType, TensorType, Type, element_type
@@ -347,10 +349,11 @@ def _reduce(
     block = ctx.block(0)
     point = iteration_point(sizes)
     if order == LANES_ORDER:
-        # The identity -0.0 changes no summand, so the body gives the summands.
-        zero = [np.full_like(views[first], -0.0)]
-        (summands,) = ctx.run_at(block, [*views[:first], *zero], point)
-        total = ordered_sum(np.broadcast_to(summands, sizes), reduced)
+        # What it starts from changes no element, so the body gives the elements.
+        (elements,) = ctx.run_at(block, views, point)
+        last = block.terminator.operands[0].op
+        combine = ordered_product if isinstance(last, MulF | MulI) else ordered_sum
+        total = combine(np.broadcast_to(elements, sizes), reduced)
         return [np.expand_dims(total, reduced)]
     initial = views[first:]
     step = CONTRACTION_BLOCK if order == FMA_ORDER else max(sizes[reduced], 1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array, maximum
+from tensorc.ir.numerics import Array, maximum, minimum
 from tensorc.ir.opdef import PURE, InferContext, op, require
 from tensorc.ir.ops.arith import with_element
 from tensorc.ir.ops.memory import Allocating, memory, place, read
@@ -238,6 +238,10 @@ class Gather(Op):
 # vector.reduction's kinds, on the accumulator and one lane.
 _COMBINE: Mapping[str, Callable[[Array, Array], Array]] = {
     "add": np.add,
+    "mul": np.multiply,
+    "minimumf": minimum,
+    "minsi": np.minimum,
+    "minui": np.minimum,
     "maximumf": maximum,
     "maxsi": np.maximum,
     "maxui": np.maximum,
@@ -252,7 +256,7 @@ class Reduction(Op):
 
     Constraints:
       (C1) acc has the vector's element type.
-      (C2) kind is add, maximumf, maxsi or maxui.
+      (C2) kind is add, mul, or one of minimumf, minsi, minui, maximumf, maxsi, maxui.
 
     Example:
       %2 = "vector.reduction"(%0, %1) <{kind = #vector.kind<add>}> : (vector<16xf32>, f32) -> f32

@@ -1,0 +1,177 @@
+"""The prelude's reductions, for all doors: NumPy's axes, keepdims and result types."""
+
+from collections.abc import Callable, Sequence
+
+from tensorc.frontend.elementwise import as_float, elementwise
+from tensorc.frontend.operands import (
+    Emitter,
+    Operand,
+    Shape,
+    Tensor,
+    cast,
+    number,
+    size_error,
+    spell_shape,
+    strong,
+)
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import F16, F32, I1, I8, I64, Element
+
+Axes = int | Sequence[int] | None
+
+
+def sum_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Sum; booleans and small integers are summed as 64-bit ones, as in numpy."""
+    return _accumulate(b, TensorBuilder.sum, x, axis, keepdims)
+
+
+def _accumulate(
+    b: Emitter, reducer: "Reducer", x: Operand, axis: Axes, keepdims: bool
+) -> Operand:
+    tensor = strong(b, x)
+    element = tensor.type.element
+    if not element.is_float:
+        # numpy's rule: at least the platform's int, unsigned stays unsigned.
+        unsigned = element.is_unsigned
+        element = Element("ui64") if unsigned else I64
+    return _reduce(b, reducer, cast(b, tensor.value, element), axis, keepdims)
+
+
+def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the ordered sum divided by the count; integers as the default float."""
+    tensor = as_float(b, x)
+    element = tensor.type.element
+    wide = F32 if element == F16 else element
+    shape = b.shape(tensor)
+    axes = normal_axes(b, axis, len(shape))
+    count: Dim = 1
+    for i in axes:
+        count = count * shape[i]
+    total = _reduce(b, TensorBuilder.sum, cast(b, tensor.value, wide), axes, keepdims)
+    result = elementwise(b, "div", [total, number(count)])
+    assert isinstance(result, Tensor)
+    return Tensor(cast(b, result.value, element))
+
+
+def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the largest element."""
+    value = strong(b, x).value
+    if Tensor(value).type.element != I1:
+        return _reduce(b, TensorBuilder.max, value, axis, keepdims)
+    largest = _reduce(b, TensorBuilder.max, cast(b, value, I8), axis, keepdims)
+    return Tensor(cast(b, largest.value, I1))
+
+
+def min_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the smallest element."""
+    value = strong(b, x).value
+    if Tensor(value).type.element != I1:
+        return _reduce(b, TensorBuilder.min, value, axis, keepdims)
+    smallest = _reduce(b, TensorBuilder.min, cast(b, value, I8), axis, keepdims)
+    return Tensor(cast(b, smallest.value, I1))
+
+
+def prod(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Multiply; booleans and small integers as 64-bit ones, as in numpy."""
+    return _accumulate(b, TensorBuilder.prod, x, axis, keepdims)
+
+
+def any_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Tell whether any element is not 0."""
+    value = cast(b, strong(b, x).value, I1)
+    return _reduce(b, TensorBuilder.any, value, axis, keepdims)
+
+
+def all_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Tell whether no element is 0."""
+    value = cast(b, strong(b, x).value, I1)
+    return _reduce(b, TensorBuilder.all, value, axis, keepdims)
+
+
+def argmax(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
+) -> Operand:
+    """Return the index of the first largest element; of all without an axis."""
+    return _place(b, TensorBuilder.argmax, x, axis, keepdims)
+
+
+def argmin(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
+) -> Operand:
+    """Return the index of the first smallest element; of all without an axis."""
+    return _place(b, TensorBuilder.argmin, x, axis, keepdims)
+
+
+def _place(
+    b: Emitter, reducer: "Reducer", x: Operand, axis: Axes, keepdims: bool
+) -> Operand:
+    value = strong(b, x).value
+    if Tensor(value).type.element == I1:
+        value = cast(b, value, I8)
+    if axis is None and not keepdims:
+        flat = flatten_all(b, Tensor(value))
+        return _reduce(b, reducer, flat.value, 0, False)
+    if not isinstance(axis, int):
+        name = reducer.__name__
+        raise size_error(b, f"{name} takes one axis, or none for all elements")
+    return _reduce(b, reducer, value, axis, keepdims)
+
+
+def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
+    """Return axes from 0 to rank - 1, ascending; none means all."""
+    if axis is None:
+        return list(range(rank))
+    given = [axis] if isinstance(axis, int) else list(axis)
+    axes = [a + rank if a < 0 else a for a in given]
+    for before, after in zip(given, axes, strict=True):
+        if not 0 <= after < rank:
+            raise size_error(b, f"axis {before} is out of range for rank {rank}")
+    if len(set(axes)) < len(axes):
+        raise size_error(b, f"an axis stands twice in {tuple(given)}")
+    return sorted(axes)
+
+
+_OF_NOTHING = (
+    *(TensorBuilder.sum, TensorBuilder.prod),
+    *(TensorBuilder.any, TensorBuilder.all),
+)
+Reducer = Callable[[TensorBuilder, Value, int], Value]
+
+
+def _reduce(
+    b: Emitter, reducer: Reducer, value: Value, axis: Axes, keepdims: bool
+) -> Tensor:
+    """Reduce along axes, the last first, so that the others keep their numbers."""
+    shape = b.shape(Tensor(value))
+    axes = normal_axes(b, axis, len(shape))
+    t = TensorBuilder(b.builder)
+    for i in reversed(axes):
+        if reducer not in _OF_NOTHING:
+            require_elements(b, shape, i)
+        value = reducer(t, value, i)
+    if keepdims:
+        kept: Shape = tuple(1 if i in axes else d for i, d in enumerate(shape))
+        value = t.reshape(value, kept)
+    return Tensor(value)
+
+
+def require_elements(b: Emitter, shape: Shape, axis: int) -> None:
+    """Raise TC0301 for an axis that is known to be empty."""
+    if shape[axis] == 0:
+        raise size_error(b, f"axis {axis} of {spell_shape(shape)} has no elements")
+
+
+def product_of(dims: Sequence[Dim]) -> Dim:
+    """Return the product of sizes."""
+    result: Dim = 1
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def flatten_all(b: Emitter, x: Tensor) -> Tensor:
+    """Join all axes to one."""
+    shape = (product_of(b.shape(x)),)
+    return Tensor(TensorBuilder(b.builder).reshape(x.value, shape))
