@@ -118,6 +118,8 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
     if name == "data":
         return importlib.import_module("tensorc.data")  # type: ignore[return-value]
     found: Callable[..., Tensor]
+    if _MODULES.get(name, "frontend").startswith("frontend"):
+        importlib.import_module("tensorc.functions")  # gives variables their `eval`
     if name in _MODULES:
         found = getattr(importlib.import_module(f"tensorc.{_MODULES[name]}"), name)
     else:

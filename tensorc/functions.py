@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
-from tensorc.frontend import graph_emit
+from tensorc.frontend import graph_emit, symbolic
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan
 from tensorc.frontend.operands import Tensor as Node
@@ -525,4 +525,10 @@ def _evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:
     return result
 
 
+def restored(*parts: object) -> Tensor:
+    """Return a variable that was copied or pickled; its `eval` needs this module."""
+    return symbolic.restored(*parts)  # type: ignore[arg-type]  # as it was stored
+
+
 Tensor.evaluator = staticmethod(_evaluate)
+Tensor.restorer = staticmethod(restored)

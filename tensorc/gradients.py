@@ -97,11 +97,12 @@ def _derivative(
         message = f"argnums is an integer or several, got {describe(argnums)}"
         raise usage_error(message, "a name has a number: 0 is the first parameter")
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
-    chosen = _parameters(name, signature_of(target), numbers)
+    signature = signature_of(target)
+    chosen = _parameters(name, signature, numbers)
 
     @functools.wraps(target)
     def gradient(*args: object, **named: object) -> object:
-        bound = signature_of(target).bind(*args, **named)
+        bound = signature.bind(*args, **named)
         bound.apply_defaults()
         taken: list[tuple[list[Tensor], Tree]] = []
         for parameter in chosen:
@@ -121,6 +122,7 @@ def _derivative(
         return ((value, aux) if has_aux else value), gradients
 
     gradient.__name__ = f"grad_{name}"
+    gradient.__signature__ = signature  # type: ignore[attr-defined]
     return Jitted(gradient, static)
 
 
@@ -135,6 +137,7 @@ def _parameters(
     return [positional[number] for number in numbers]
 
 
+@door
 def _pair(result: object, name: str) -> tuple[object, object]:
     if isinstance(result, tuple) and len(result) == 2:
         return result[0], result[1]
@@ -142,6 +145,7 @@ def _pair(result: object, name: str) -> tuple[object, object]:
     raise usage_error(f"{message}got {describe(result)}")
 
 
+@door
 def _gradients(value: object, wrt: Sequence[Tensor], name: str) -> list[Tensor]:
     if not wrt:
         return []

@@ -35,13 +35,14 @@ from tensorc.frontend.symbolic_variables import Shared
 from tensorc.frontend.trace_arguments import (
     Call,
     Key,
-    check_tensor,
     differences,
+    fit_tensor,
     read_call,
     spell,
 )
 from tensorc.frontend.tracer import ArrayLeaf, Traced
 from tensorc.functions import compile_plan, emit_plan
+from tensorc.ir.dims import Dim
 from tensorc.runtime.function import CompiledFunction, Results
 
 J = TypeVar("J", bound="Jitted")
@@ -167,7 +168,7 @@ class Jitted:
     def _slow(self, args: tuple[object, ...], named: Mapping[str, object]) -> object:
         bound = self._bind(args, named)
         if tracer.current() is not None or self._is_symbolic(bound):
-            self._check_types(bound)
+            self._fit_types(bound)
             return self.function(*bound.args, **bound.kwargs)
         call = self._call(bound)
         made = self._find(call)
@@ -193,12 +194,13 @@ class Jitted:
         return any(is_symbolic(v) and not isinstance(v, Shared) for v in leaves)
 
     @door
-    def _check_types(self, bound: inspect.BoundArguments) -> None:
-        """Check what has a type: in a trace nothing is converted."""
-        sizes: dict[str, object] = {}
+    def _fit_types(self, bound: inspect.BoundArguments) -> None:
+        """Give arguments the types of their parameters, which may know more sizes."""
+        sizes: dict[str, Dim] = {}
         for name, type_ in self._types.items():
-            value = bound.arguments[name]
-            check_tensor(value, type_, f"argument '{name}' of '{self.name}'", sizes)
+            what = f"argument '{name}' of '{self.name}'"
+            fitting = fit_tensor(bound.arguments[name], type_, what, sizes)
+            bound.arguments[name] = fitting
 
     @door
     def _call(self, bound: inspect.BoundArguments) -> Call:
@@ -288,6 +290,10 @@ def _is_word(default: object) -> bool:
 
 def signature_of(function: Callable[..., object]) -> inspect.Signature:
     """Return the signature, annotations evaluated where they can be."""
+    if isinstance(function, np.ufunc):
+        names = ("x", "y", "z")[: function.nin]  # no `out`, `where`, …
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        return inspect.Signature([inspect.Parameter(name, kind) for name in names])
     try:
         return inspect.signature(function, eval_str=True)
     except NameError:

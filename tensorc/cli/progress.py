@@ -33,11 +33,16 @@ def reporter(epochs: int, quiet: bool) -> Iterator[Reporter]:
         yield _Lines()
 
 
-def spell_error(error: float | None, is_fraction: bool) -> str:
-    """Return an error for people: a share as a percentage, to six decimals."""
+def spell_error(error: float | None, share_of: int) -> str:
+    """Return an error for people, to six decimals: a share of examples in percent.
+
+    It is computed from the count, as a mean of float32 is not quite the quotient.
+    """
     if error is None:
         return "none"
-    return f"{100 * error:.6f} %" if is_fraction else f"{error:.6f}"
+    if share_of:
+        return f"{100 * round(error * share_of) / share_of:.6f} %"
+    return f"{error:.6f}"
 
 
 def spell_epoch(record: EpochRecord) -> str:
@@ -46,7 +51,7 @@ def spell_epoch(record: EpochRecord) -> str:
     if record.train_cost is not None:
         parts.append(f"train cost {record.train_cost:.6f}")
     if record.validation_error is not None:
-        error = spell_error(record.validation_error, record.is_fraction)
+        error = spell_error(record.validation_error, record.share_of)
         parts.append(f"validation {error}")
     parts.append(f"{record.seconds:.2f} s")
     return f"epoch {record.epoch}: {', '.join(parts)}"

@@ -66,10 +66,12 @@ def summarize(history: History) -> str:
     parts = []
     fraction = history.is_fraction
     if history.best_validation_error is not None:
-        best = spell_error(history.best_validation_error, fraction)
+        share_of = history.validation_examples if fraction else 0
+        best = spell_error(history.best_validation_error, share_of)
         parts.append(f"validation {best}")
     if history.test_error is not None:
-        test = f"test {spell_error(history.test_error, fraction)}"
+        share_of = history.test_examples if fraction else 0
+        test = f"test {spell_error(history.test_error, share_of)}"
         if fraction:
             wrong = round(history.test_error * history.test_examples)
             test += f" ({wrong:,} of {history.test_examples:,})"

@@ -44,7 +44,7 @@ class Row:
 class Bound:
     """A call that was read: what to compute, of what, with which plain options."""
 
-    function: Callable[..., Operand]
+    composite: library.Composite
     tensors: tuple[object, ...]
     options: Mapping[str, object]
     dtype: object = None
@@ -235,6 +235,8 @@ def _bound(
     options: dict[str, object] = {}
     for parameter, value in given.items():
         theirs, _, ours = parameter.partition("=")
+        if value is np._NoValue:
+            continue  # a default of NumPy's own wrappers
         if (ours or theirs) in composite.options:
             options[ours or theirs] = value
         elif not _is_default(theirs, value):
@@ -242,12 +244,12 @@ def _bound(
             taken = [p for p in taken if p not in row.without.split()]
             hint = f"it takes {', '.join(taken)}"
             raise usage_error(f"np.{name} of a variable takes no `{theirs}=`", hint)
-    return Bound(composite.function, tensors, options, dtype)
+    return Bound(composite, tensors, options, dtype)
 
 
 def _is_default(name: str, value: object) -> bool:
     """Tell what NumPy means by nothing: None, its own marker, "C" for an order."""
-    if value is None or value is np._NoValue or (name, value) == ("order", "C"):
+    if value is None or (name, value) == ("order", "C"):
         return True
     return isinstance(value, bool) and value == (name in ("where", "subok"))
 

@@ -66,6 +66,30 @@ def call(
     return Tensor(function(emitter(), *given, **plain))
 
 
+@door
+def compose(
+    composite: library.Composite,
+    tensors: Sequence[object],
+    options: Mapping[str, object],
+) -> "Tensor | tuple[Tensor, ...]":
+    """Call a function of the library's table; some take or give several variables."""
+    name = composite.function.__name__.rstrip("_")
+    what = f"an argument of {name}"
+    given: list[object] = list(tensors)
+    if composite.sequence:
+        if not isinstance(given[0], list | tuple):
+            message = f"{name} takes a list of variables, got {describe(given[0])}"
+            raise usage_error(message, f"{name}([x, y], axis=0)")
+        given[0] = [operand_of(t, what) for t in given[0]]
+    first = 1 if composite.sequence else 0
+    given[first:] = [operand_of(t, what) for t in given[first:]]
+    plain = {k: option_of(v, f"`{k}` of {name}") for k, v in options.items()}
+    result = composite.function(emitter(), *given, **plain)
+    if isinstance(result, tuple):
+        return tuple([Tensor(part) for part in result])
+    return Tensor(result)
+
+
 class Tensor:
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 
@@ -73,6 +97,8 @@ class Tensor:
 
     # Set by `tensorc.functions`, which has what compiling takes: f(x, {v: array}).
     evaluator: "ClassVar[Callable[[Tensor, Mapping[Tensor, object]], Array]]"
+    # The same for what a copy or pickle calls: so `eval` works where it is read.
+    restorer: "ClassVar[Callable[..., Tensor]]"
 
     def __init__(self, operand: Operand, name: str | None = None) -> None:
         self._operand = operand
@@ -274,12 +300,12 @@ class Tensor:
     @door
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: object, **options: object
-    ) -> "Tensor":
+    ) -> object:
         """Take NumPy's elementwise functions: np.exp(x), array + x."""
         name = numpy_functions.ufunc_name(ufunc, method, options)
         if name in FUNCTIONS:
             return apply(name, *inputs)
-        return call(library.PRELUDE[name].function, inputs, {})
+        return compose(library.PRELUDE[name], inputs, {})
 
     @door
     def __array_function__(
@@ -295,10 +321,10 @@ class Tensor:
             return getattr(args[0], attribute)
         made = numpy_functions.bound(function, args, options)
         if made.dtype is None:
-            return call(made.function, made.tensors, made.options)
+            return compose(made.composite, made.tensors, made.options)
         dtype = np.dtype(made.dtype)  # type: ignore[call-overload]
         given = [Tensor(operand_of(t)).astype(dtype) for t in made.tensors]
-        return call(made.function, given, made.options)
+        return compose(made.composite, given, made.options)
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say what there is instead; only called for what is missing."""
@@ -408,13 +434,20 @@ class Tensor:
             operand = Node(strong(emitter(), operand).value, weak=True)
         if isinstance(operand, Node):
             bundle, index = stored(operand.value)
-            return _restored, (type(self), bundle, index, operand.weak, self._name)
+            return Tensor.restorer, (
+                type(self),
+                bundle,
+                index,
+                operand.weak,
+                self._name,
+            )
         return type(self), (operand, self._name)
 
 
-def _restored(
+def restored(
     cls: type[Tensor], bundle: Bundle, index: int, weak: bool, name: str | None
 ) -> Tensor:
+    """Return the variable of a stored value."""
     return cls(Node(restore(bundle, index), weak), name)
 
 
@@ -434,7 +467,9 @@ def _size(dim: Dim) -> "int | Tensor":
 
 def _logical(name: str, left: object, right: object) -> Tensor:
     for side in (left, right):
-        if is_symbolic(side) and type_of(side).element != I1:
+        is_array = is_symbolic(side) or isinstance(side, np.ndarray | np.generic)
+        is_bool = isinstance(side, bool) or (is_array and type_of(side).element == I1)
+        if not is_bool:
             message = f"`&` and `|` combine booleans, got {describe(side)}"
             hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
             raise told(usage_error(message, hint)) from None

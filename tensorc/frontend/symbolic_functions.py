@@ -17,7 +17,7 @@ from tensorc.frontend.graph_grad import derivatives
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import broadcast, cast, constant, materialize
 from tensorc.frontend.places import argument_error, door, usage_error
-from tensorc.frontend.symbolic import Tensor, apply, call, element_named
+from tensorc.frontend.symbolic import Tensor, apply, call, compose, element_named
 from tensorc.frontend.symbolic_operands import (
     describe,
     emitter,
@@ -204,7 +204,8 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
         except TypeError as error:
             raise usage_error(f"{name}{signature}: {error}") from None
         tensors = [bound.arguments.pop(t) for t in composite.tensors]
-        return call(composite.function, tensors, bound.arguments)
+        # `split` gives several, all others one.
+        return compose(composite, tensors, bound.arguments)  # type: ignore[return-value]
 
     return _described(door(function), name, composite.function.__doc__, signature)
 

@@ -13,12 +13,17 @@ import numpy as np
 from tensorc.errors import Diagnostic, ShapeError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType
-from tensorc.frontend.operands import Array, is_strong, spell_element, strong
+from tensorc.frontend.operands import Array, is_strong, materialize, spell_element
+from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import usage_error, user_location
 from tensorc.frontend.pytree import LEAF, Tree, flatten, paths
-from tensorc.frontend.symbolic_operands import describe, emitter, operand_of
+from tensorc.frontend.symbolic import Tensor
+from tensorc.frontend.symbolic_operands import describe, emitter, operand_of, type_of
 from tensorc.frontend.symbolic_variables import Shared
 from tensorc.frontend.tracer import ArrayLeaf, Leaf, MemoryLeaf, NumberLeaf
+from tensorc.ir.attributes import Dims
+from tensorc.ir.dims import Dim
+from tensorc.ir.ops.shape import Reshape
 from tensorc.ir.types import element_of
 
 
@@ -104,10 +109,13 @@ def _leaf(
     """Return what is fixed of a leaf, and the value to call with."""
     if isinstance(value, Shared):
         if type_ is not None:
-            check_tensor(value, type_, what, {})
+            fit_tensor(value, type_, what, {})
         return MemoryLeaf(value.leaf), None
     if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         if type_ is None:
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                message = f"{what} is {value}, which does not fit int64"
+                raise usage_error(message, "pass a float, or an array of uint64")
             kind = "bool" if isinstance(value, bool) else type(value).__name__
             return NumberLeaf(kind if kind in ("bool", "int") else "float"), value
         array: Array = np.asarray(value)
@@ -175,26 +183,42 @@ def _spell_array(array: Array) -> str:
     return f"{name}{list(array.shape)}" if array.ndim else name
 
 
-def check_tensor(
-    value: object, type_: ArrayType, what: str, sizes: dict[str, object]
-) -> None:
-    """Check a value that meets a typed parameter while another function is traced."""
+def fit_tensor(
+    value: object, type_: ArrayType, what: str, sizes: dict[str, Dim]
+) -> Tensor:
+    """Return a value for a typed parameter while another function is traced.
+
+    Nothing is converted but Python numbers; sizes that are not known become those of
+    the type, and are checked at the call. `sizes` are those that have a name.
+    """
     b = emitter()
     operand = operand_of(value, what)
-    given = strong(b, operand).type
     message = f"{what} is {type_}, got {describe(value)}"
-    if is_strong(operand) and given.element != type_.element:
+    if is_strong(operand) and type_of(value).element != type_.element:
         raise usage_error(message, f"cast it: x.astype('{type_.element.dtype}')")
-    per_axis = type_.per_axis(given.rank)
+    fitting = Node(materialize(b, operand, type_.element))
+    given = fitting.type.shape
+    per_axis = type_.per_axis(len(given))
     if per_axis is None:
         raise ShapeError(Diagnostic("TC0301", message, b.location))
-    for size, wanted in zip(given.shape, per_axis, strict=True):
-        if wanted == "_":
-            continue
-        expected = sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted
-        if not b.unify(size, expected):  # type: ignore[arg-type]
+    shape: list[Dim] = []
+    for size, wanted in zip(given, per_axis, strict=True):
+        expected = size if wanted == "_" else wanted
+        if isinstance(expected, str):
+            expected = sizes.setdefault(expected, size)
+        if not b.unify(size, expected):
             message += f": {wanted} is {size}, not {expected}"
             raise ShapeError(Diagnostic("TC0301", message, b.location))
+        shape.append(expected)
+    if tuple(shape) == given:
+        return (
+            value
+            if isinstance(value, Tensor) and is_strong(operand)
+            else Tensor(fitting)
+        )
+    known = b.builder.value(Reshape, fitting.value, shape=Dims(tuple(shape)))
+    known.hint = fitting.value.hint
+    return Tensor(Node(known))
 
 
 # Why something was compiled
@@ -221,19 +245,20 @@ def differences(call: Call, before: Key) -> list[str]:
         call.names, call.leaves, before.leaves, strict=True
     ):
         if leaf != old_leaf:
-            found.append(f"argument {name}: {_difference(leaf, old_leaf)}")
+            found += [f"argument {name}: {w}" for w in _difference(leaf, old_leaf)]
     return found
 
 
-def _difference(new: Leaf, old: Leaf) -> str:
+def _difference(new: Leaf, old: Leaf) -> list[str]:
     if not isinstance(new, ArrayLeaf) or not isinstance(old, ArrayLeaf):
-        return f"{new}, was {old}"
+        return [f"{new}, was {old}"]
+    found = []
     if new.element != old.element:
-        return f"dtype {new.element.dtype}, was {old.element.dtype}"
+        found.append(f"dtype {new.element.dtype}, was {old.element.dtype}")
     if len(new.sizes) != len(old.sizes):
-        return f"rank {len(new.sizes)}, was {len(old.sizes)}"
+        return [*found, f"rank {len(new.sizes)}, was {len(old.sizes)}"]
     for axis, (size, before) in enumerate(zip(new.sizes, old.sizes, strict=True)):
         if size != before:
             words = ["is 1" if s == 1 else "is not 1" for s in (size, before)]
-            return f"the size of axis {axis} {words[0]}, before it {words[1]}"
-    return f"{new}, was {old}"
+            found.append(f"the size of axis {axis} {words[0]}, before it {words[1]}")
+    return found

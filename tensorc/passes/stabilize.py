@@ -1,7 +1,8 @@
 """Replace naive spellings that overflow by the ops that do not.
 
 A closed list, part of the language: it runs at every -O, before autodiff. A logarithm
-moves up through reshapes and gathers only where it meets a softmax at the end.
+moves up through reshapes and gathers only where it meets a softmax at the end. So
+log(1 + exp(x)) is a softplus, 1 / (1 + exp(-x)) a sigmoid, exp(x) - 1 an expm1.
 
 Before:
   %0 = "tc.exp"(%x) : (tensor<4x3xf32>) -> tensor<4x3xf32>
@@ -14,11 +15,12 @@ After:
 """  # noqa: E501
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.ops.elementwise import Div, Exp, Log, Mul, Sub
+from tensorc.ir.ops.elementwise import Add, Div, Exp, Log, Mul, Neg, Sub
 from tensorc.ir.ops.indexing import TakeAlongAxis
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.reductions import Max, Sum
 from tensorc.ir.ops.shape import Broadcast, Reshape, Slice, Transpose
+from tensorc.ir.ops.transcendental import Expm1, Log1p, Sigmoid, Softplus
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.rewriter import (
@@ -92,6 +94,8 @@ def _move_after(b: TensorBuilder, match: Match) -> Value:
     return b.apply(type(moved), operands, moved.attributes)
 
 
+STABLE = (lambda match: True, STABILISING)
+
 RULES = (
     *(
         Rule(name, term(Log, left), _log_softmax, _is_put_back, STABILISING)
@@ -130,6 +134,28 @@ RULES = (
             (Slice, ()),
             (TakeAlongAxis, (var("indices"),)),
         )
+    ),
+    # Only where the 1 is exactly 1: 1 / (2 + e^-x) is no sigmoid.
+    Rule("log-of-one-plus", term(Log, term(Add, one, x)), term(Log1p, x), *STABLE),
+    Rule("log1p-of-exp", term(Log1p, term(Exp, x)), term(Softplus, x), *STABLE),
+    Rule(
+        "log-of-sigmoid",
+        term(Log, term(Sigmoid, x)),
+        term(Neg, term(Softplus, term(Neg, x))),
+        *STABLE,
+    ),
+    Rule("exp-minus-one", term(Sub, term(Exp, x), one), term(Expm1, x), *STABLE),
+    Rule(
+        "one-by-one-plus-exp-of-neg",
+        term(Div, one, term(Add, one, term(Exp, term(Neg, x)))),
+        term(Sigmoid, x),
+        *STABLE,
+    ),
+    Rule(
+        "one-by-one-plus-exp",
+        term(Div, one, term(Add, one, term(Exp, x))),
+        term(Sigmoid, term(Neg, x)),
+        *STABLE,
     ),
 )
 

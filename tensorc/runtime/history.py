@@ -11,15 +11,15 @@ class EpochRecord:
 
     `train_cost` is the mean over its batches, None if the step returns no number.
     `validation_error` is that of the last validation within the epoch, None without
-    one; `is_fraction` tells that it is a share of the examples. `seconds` is wall time,
-    validation included.
+    one; `share_of` is the number of examples that it is a share of, 0 if it is none.
+    `seconds` is wall time, validation included.
     """
 
     epoch: int
     train_cost: float | None
     validation_error: float | None
     seconds: float
-    is_fraction: bool = False
+    share_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,7 +246,7 @@ def _run_epoch(run: _Run, number: int, on_progress: OnProgress | None) -> EpochR
         _train_cost(run.training, position),
         error,
         time.perf_counter() - start,
-        run.is_fraction and error is not None,
+        _examples(run.validation) if run.is_fraction and error is not None else 0,
     )
 
 
@@ -343,6 +343,8 @@ def _check_options(options: _Options, validate: CompiledFunction | None) -> None
         wrong = f"epochs is {options.epochs}, at least 1 is expected"
     elif options.every is not None and options.every < 1:
         wrong = f"every is {options.every}, at least 1 is expected"
+    elif options.seed < 0:
+        wrong = f"seed is {options.seed}, at least 0 is expected"
     elif options.stop and validate is None:
         wrong = "'stop' needs 'validate': patience follows the validation error"
     elif options.stop and not options.stop.patience >= 1:

@@ -71,7 +71,7 @@ def test_recompilations_are_logged_on_demand(monkeypatch, capsys):
     line = double.location.line
     assert capsys.readouterr().err == (
         f"recompiling double at {__file__}:{line}: "
-        "argument x: dtype int32, was float32\n"
+        "argument x: dtype int32, was float64\n"
     )
 
 
@@ -217,7 +217,7 @@ def test_typed_arguments_are_converted_and_their_sizes_are_known():
     sizes = []
 
     @tc.jit
-    def f(x: tc.f32["B", 3], y: tc.float32["B"], k: tc.f64 = 1.0):  # noqa: F821
+    def f(x: tc.f32["B", 3], y: tc.float32["B"], k: tc.f64 = 1.0):
         sizes.append(x.shape[1])
         return (x.sum(axis=1) + y) * k
 

@@ -46,6 +46,13 @@ CALLS = {
     "array > x": lambda x: x < X.T.copy().T,
     "scalar * x": lambda x: np.float64(2.5) * x,
     "power": lambda x: np.power(x, 3),
+    "tanh": lambda x: np.tanh(x),
+    "concatenate": lambda x: np.concatenate([x, X, x], axis=1),
+    "stack": lambda x: np.stack([x, X]),
+    "split": lambda x: np.split(x, 2, axis=1)[1],
+    "prod": lambda x: np.prod(x, axis=0),
+    "abs": lambda x: np.abs(x) + abs(x),
+    "isnan": lambda x: np.isnan(x),
     "shape": lambda x: x * np.shape(x)[0] + np.ndim(x),
     "index": lambda x: x[1:, None, ::2],
 }

@@ -124,7 +124,7 @@ def from_jit(memory, model) -> str:
     params = memory()
 
     @tc.step
-    def train(x: tc.f32["B", 784], y: tc.i64["B"]):  # noqa: F821
+    def train(x: tc.f32["B", 784], y: tc.i64["B"]):
         cost, rate = model(params, x, y)
         for p, g in zip(params, tc.grad(cost, params), strict=True):
             tc.update(p, p - rate * g)
@@ -137,7 +137,7 @@ def from_function_gradient(memory, model) -> str:
     params = memory()
 
     @tc.step
-    def train(x: tc.f32["B", 784], y: tc.i64["B"]):  # noqa: F821
+    def train(x: tc.f32["B", 784], y: tc.i64["B"]):
         def cost_of(params):
             return model(params, x, y)[0]
 

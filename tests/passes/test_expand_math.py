@@ -1,4 +1,4 @@
-"""exp and log by arithmetic: errors, special values, and one library for all."""
+"""The math library by arithmetic: errors, special values, and one library for all."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,13 @@ from tensorc.backend.llvm.codegen import host_target
 from tensorc.ir.ops import arith, math, memory, vector
 from tensorc.ir.types import F16, F32, F64, I1, VectorType
 from tensorc.passes.expand_math import EXPAND_MATH, FUNCTIONS
+from tensorc.passes.math_powers import POW_TAIL
+from tensorc.passes.math_trigonometry import (
+    COS_DOUBLE,
+    COS_SINGLE,
+    SIN_DOUBLE,
+    SIN_SINGLE,
+)
 from tests.backend.harness import (
     LANES,
     Code,
@@ -18,43 +25,48 @@ from tests.backend.harness import (
     run_interpreter,
     splat,
 )
+from tests.passes.math_cases import CASES, sample_f64
 from tests.passes.remez import fits
 
-CASES = [(math.Exp, np.exp), (math.Log, np.log)]
-BOTH = pytest.mark.parametrize(("cls", "true"), CASES, ids=["exp", "log"])
+EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+BINARY = (math.PowF, math.RemF)
+ELEMENT = {2: F16, 4: F32, 8: F64}
 
 
-def expanded(cls, element, lanes=LANES):
-    """out[i] = f(x[i]), in vectors or (lanes 0) one by one."""
+def expanded(cls, element, lanes=LANES, arity=1):
+    """out[i] = f(x[i], …), in vectors or (lanes 0) one by one."""
 
-    def fill(b, x, out, arena, n):
+    def fill(b, *arguments):
+        *inputs, out, _, n = arguments
         with counted(b, constant(b, 0), n, constant(b, lanes or 1)) as i:
             if not lanes:
-                value = b.value(cls, b.value(memory.Load, x, i))
-                b.create(memory.Store, value, out, i)
+                values = [b.value(memory.Load, x, i) for x in inputs]
+                b.create(memory.Store, b.value(cls, *values), out, i)
                 return
             left = b.value(arith.SubI, n, i)
             kind = [VectorType(lanes, I1)]
             mask = b.value(vector.CreateMask, left, types=kind)
             zero = splat(b, constant(b, 0.0, element), lanes)
-            value = b.value(cls, b.value(vector.MaskedLoad, x, i, mask, zero))
-            b.create(vector.MaskedStore, out, i, mask, value)
+            values = [b.value(vector.MaskedLoad, x, i, mask, zero) for x in inputs]
+            b.create(vector.MaskedStore, out, i, mask, b.value(cls, *values))
 
-    return EXPAND_MATH.run(entry([element, element], 1, fill), host_target())
+    return EXPAND_MATH.run(entry([element] * (arity + 1), 1, fill), host_target())
 
 
-def compiled(cls, x, lanes=LANES, optimize=2):
+def compiled(cls, *inputs, lanes=LANES, optimize=2):
+    x = inputs[0]
     out = np.empty_like(x)
-    element = {2: F16, 4: F32, 8: F64}[x.itemsize]
-    assert Code(expanded(cls, element, lanes), optimize)(x, out, symbols=(x.size,)) == 0
+    module = expanded(cls, ELEMENT[x.itemsize], lanes, len(inputs))
+    assert Code(module, optimize)(*inputs, out, symbols=(x.size,)) == 0
     return out
 
 
-def interpreted(cls, x):
+def interpreted(cls, *inputs):
     # One vector of all elements: the interpreter's work is per op.
+    x = inputs[0]
     out = np.empty_like(x)
-    element = {2: F16, 4: F32, 8: F64}[x.itemsize]
-    run_interpreter(expanded(cls, element, x.size), [x, out], (x.size,))
+    module = expanded(cls, ELEMENT[x.itemsize], x.size, len(inputs))
+    run_interpreter(module, [*inputs, out], (x.size,))
     return out
 
 
@@ -69,61 +81,52 @@ def ulps(got, want):
     special = ~finite
     np.testing.assert_array_equal(got[special], rounded[special])
     got, want, rounded = got[finite], want[finite], rounded[finite]
-    unit = np.spacing(np.abs(rounded)).astype(want.dtype)
+    with np.errstate(over="ignore"):
+        unit = np.spacing(np.abs(rounded)).astype(want.dtype)
     return float(np.max(np.abs(got.astype(want.dtype) - want) / unit))
 
 
-def sample_f64(cls):
-    rng = np.random.default_rng(11)
-    bits = rng.integers(0, 1 << 64, 40000, dtype=np.uint64).view(np.float64)
-    parts = [bits, nasty(F64), 1 + rng.uniform(-1e-8, 1e-8, 20000)]
-    if cls is math.Exp:
-        parts += [rng.uniform(-746, 711, 40000), rng.uniform(-1, 1, 20000)]
-        parts += [rng.uniform(-746, -708, 10000), np.array([709.79, -745.2, 1e-300])]
-    else:
-        parts += [rng.uniform(0.4, 2.1, 40000), np.exp(rng.uniform(-740, 700, 20000))]
-        parts += [rng.uniform(0, 1e-310, 10000), np.array([5e-324, 2.2e-308])]
-    return np.concatenate(parts)
+def truth(case, x, wide):
+    with np.errstate(all="ignore"):
+        return case.true(x.astype(wide))
 
 
-@BOTH
-def test_f32_is_within_one_ulp(cls, true):
+@EACH
+def test_f32_is_within_its_bound(case):
     x = np.arange(0, 1 << 32, 4099, dtype=np.uint64).astype(np.uint32).view("f4")
-    with np.errstate(all="ignore"):
-        want = true(x.astype(np.float64))
-    assert ulps(compiled(cls, x), want) < 0.95
+    x = case.inside(x)
+    assert ulps(compiled(case.cls, x), truth(case, x, "f8")) < case.f32
 
 
-@BOTH
-def test_f32_around_the_edges(cls, true):
+@EACH
+def test_f32_around_the_edges(case):
     """All floats next to where the result's exponent, sign or class changes."""
-    places = [88.72284, -87.33655, -103.97208, 0.34657359, -0.34657359, 1.0, 0.0]
-    places += [np.sqrt(0.5), np.sqrt(2), 1.17549435e-38, 3.4e38, 1e-45, 2.0]
-    bits = np.array(places, "f4").view(np.int32)[:, None] + np.arange(-3000, 3000)
-    x = bits.astype(np.int32).ravel().view("f4")
-    with np.errstate(all="ignore"):
-        want = true(x.astype(np.float64))
-    assert ulps(compiled(cls, x), want) < 0.95
+    bits = np.array(case.places, "f4").view(np.int32)[:, None] + np.arange(-3000, 3000)
+    x = case.inside(bits.astype(np.int32).ravel().view("f4"))
+    assert ulps(compiled(case.cls, x), truth(case, x, "f8")) < case.f32
 
 
-@BOTH
-def test_f64_is_within_one_ulp(cls, true):
-    x = sample_f64(cls)
-    with np.errstate(all="ignore"):
-        want = true(x.astype(np.longdouble))
-    assert ulps(compiled(cls, x), want) < 0.95
+@EACH
+def test_f64_is_within_its_bound(case):
+    x = sample_f64(case)
+    assert ulps(compiled(case.cls, x), truth(case, x, np.longdouble)) < case.f64
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
-def test_special_values(dtype):
-    inf, nan = np.inf, np.nan
-    x = np.array([0.0, -0.0, inf, -inf, nan, 1.0], dtype)
-    y = compiled(math.Exp, x)
-    np.testing.assert_array_equal(y[:5], np.array([1, 1, inf, 0, nan], dtype))
-    x = np.array([0.0, -0.0, inf, -inf, nan, 1.0, -1.0, -1e-7], dtype)
-    want = np.array([-inf, -inf, inf, nan, nan, 0, nan, nan], dtype)
-    np.testing.assert_array_equal(compiled(math.Log, x), want)
-    assert not np.signbit(compiled(math.Log, x)[5])
+@EACH
+def test_special_values_are_those_of_numpy(case):
+    for element in (F16, F32, F64):
+        dtype = element.dtype
+        x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -1.0], dtype)
+        with np.errstate(all="ignore"):
+            want = case.true(x).astype(dtype)
+        got = compiled(case.cls, x)
+        special = ~np.isfinite(want) | (want == 0)
+        assert_same_bits(got[special], want[special], f"{case.cls.name} {dtype}")
+        assert np.isfinite(got[~special]).all()
+
+
+def test_log_of_one_is_plus_zero():
+    assert_same_bits(compiled(math.Log, np.ones(3)), np.zeros(3))
 
 
 def test_exp_underflows_gradually_and_overflows_late():
@@ -136,44 +139,161 @@ def test_exp_underflows_gradually_and_overflows_late():
     assert np.isfinite(got[3])
 
 
-@BOTH
-def test_interpreter_and_every_level_give_the_same_bits(cls, true):
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_tanh_and_sigmoid_saturate_exactly_and_never_pass_their_ends(dtype):
+    with np.errstate(over="ignore"):
+        x = np.concatenate([np.linspace(0, 1000, 20001), 10.0 ** np.arange(300)])
+        x = np.unique(x.astype(dtype))
+    tanh, sigmoid = compiled(math.Tanh, x), compiled(math.Sigmoid, x)
+    assert tanh.max() == sigmoid.max() == 1
+    assert (tanh[x > 20] == 1).all()
+    assert (sigmoid[x > 40] == 1).all()
+    assert_same_bits(compiled(math.Tanh, -x), -tanh)
+    below = compiled(math.Sigmoid, -x)
+    assert below.min() == 0
+    assert (below <= 0.5).all()
+    assert (below[x > 1000] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_softplus_is_exact_far_out(dtype):
+    x = np.array([1000, 100, np.inf, -1000, -np.inf], dtype)
+    assert compiled(math.Softplus, x).tolist() == [1000, 100, np.inf, 0, 0]
+
+
+@pytest.mark.parametrize("cls", [math.Sin, math.Cos])
+def test_beyond_its_reduction_a_wave_is_nan_and_never_a_guess(cls):
+    x = np.array([2.0**45, np.nextafter(2.0**45, np.inf), 1e30, -1e300, np.inf])
+    assert np.isnan(compiled(cls, x)).tolist() == [False, True, True, True, True]
+
+
+@EACH
+def test_interpreter_and_every_level_give_the_same_bits(case):
     bits = np.arange(0, 1 << 32, 1 << 18, dtype=np.uint64).astype(np.uint32)
-    wide = sample_f64(cls)[::101]
+    wide = sample_f64(case)[::401]
     for x in (bits.view("f4"), np.append(wide, nasty(F64)), nasty(F16)):
-        want = interpreted(cls, x)
-        for optimize, lanes in ((0, 0), (3, 0), (0, LANES), (3, LANES)):
-            assert_same_bits(compiled(cls, x, lanes, optimize), want, f"{x.dtype}")
+        want = interpreted(case.cls, x)
+        for optimize, lanes in ((0, 0), (3, LANES)):
+            given = compiled(case.cls, x, lanes=lanes, optimize=optimize)
+            assert_same_bits(given, want, f"{x.dtype}")
 
 
-@BOTH
-def test_f16_is_rounded_from_f32(cls, true):
+@EACH
+def test_f16_is_rounded_from_f32(case):
     x = np.arange(1 << 16, dtype=np.uint16).view("f2")
-    with np.errstate(all="ignore"):
-        want = true(x.astype("f8")).astype("f2")
-    got = compiled(cls, x)
-    # Two roundings: at most a tie goes the other way.
+    with np.errstate(over="ignore"):
+        want = truth(case, x, "f8").astype("f2")
+    got = compiled(case.cls, x)
+    # Two roundings: at most a few ties go the other way.
     differs = ~((got == want) | (np.isnan(got) & np.isnan(want)))
-    assert np.count_nonzero(differs) < 4
+    assert np.count_nonzero(differs) < 8
+
+
+# Two operands
+
+
+def pairs(element, count=4000):
+    """Return all pairs of nasty numbers, and pairs of random bits."""
+    numbers = [-1, 1, 2, -2, 3, -3, -8, 1 / 3, -1 / 3, 0.5, 1e3, 2.0**60]
+    with np.errstate(over="ignore"):
+        single = np.append(nasty(element), numbers).astype(element.dtype)
+    lhs, rhs = np.meshgrid(single, single)
+    rng = np.random.default_rng(4)
+    size = element.bits // 8
+    random = np.frombuffer(rng.bytes(2 * count * size), element.dtype)
+    x = np.concatenate([lhs.ravel(), random[:count]])
+    return x, np.concatenate([rhs.ravel(), random[count:]])
+
+
+@pytest.mark.parametrize("element", [F16, F32, F64], ids=str)
+@pytest.mark.parametrize("lanes", [0, LANES])
+def test_remainder_is_exact(element, lanes):
+    x, y = pairs(element, 50000)
+    with np.errstate(all="ignore"):
+        want = np.fmod(x, y)
+    assert_same_bits(compiled(math.RemF, x, y, lanes=lanes), want)
+
+
+@pytest.mark.parametrize("element", [F16, F32, F64], ids=str)
+def test_powers_have_the_special_values_of_numpy(element):
+    x, y = pairs(element)
+    with np.errstate(all="ignore"):
+        want = np.power(x, y)
+    got = compiled(math.PowF, x, y)
+    special = ~np.isfinite(want) | (x == 0) | (np.abs(x) == 1) | (y == 0)
+    special |= ~np.isfinite(x) | ~np.isfinite(y)
+    assert_same_bits(got[special], want[special])
+
+
+def powers(dtype):
+    rng = np.random.default_rng(6)
+    count = 20000
+    most = 80 if dtype == "f4" else 700
+    y = np.concatenate(
+        [
+            rng.uniform(-3, 3, count),
+            rng.uniform(-most, most, count),
+            rng.uniform(-1e9, 1e9, count),
+            rng.integers(-30, 30, count),
+        ]
+    )
+    # Results of every size: x = e^(t / y).
+    t = rng.uniform(-most, most, y.size)
+    with np.errstate(over="ignore"):
+        x = np.exp(t / np.where(y == 0, 1, y))
+    x[-count:] *= rng.choice([-1, 1], count)
+    with np.errstate(over="ignore"):
+        return x.astype(dtype), y.astype(dtype)
+
+
+def test_powers_of_f32_are_rounded_once():
+    x, y = powers("f4")
+    with np.errstate(all="ignore"):
+        want = np.power(x.astype("f8"), y.astype("f8"))
+    assert ulps(compiled(math.PowF, x, y), want) < 0.501
+
+
+def test_powers_of_f64_are_within_their_bound():
+    x, y = powers("f8")
+    with np.errstate(all="ignore"):
+        want = np.power(x.astype(np.longdouble), y.astype(np.longdouble))
+    # The truth itself is good to a third of an ulp.
+    assert ulps(compiled(math.PowF, x, y), want) < 1.1
+
+
+@pytest.mark.parametrize("cls", BINARY, ids=lambda c: c.name)
+def test_functions_of_two_give_the_same_bits_everywhere(cls):
+    for element in (F16, F32, F64):
+        x, y = (np.ascontiguousarray(v[::7]) for v in pairs(element, 500))
+        want = interpreted(cls, x, y)
+        for optimize, lanes in ((0, 0), (3, LANES)):
+            given = compiled(cls, x, y, lanes=lanes, optimize=optimize)
+            assert_same_bits(given, want, str(element))
+
+
+# The pass
 
 
 def test_uses_inside_and_outside_of_loops_see_the_new_values():
     def fill(b, x, out, arena):
         zero = constant(b, 0)
         value = b.value(math.Log, b.value(math.Exp, b.value(memory.Load, x, zero)))
+        value = b.value(math.RemF, value, constant(b, 0.5, F64))
         with counted(b, zero, constant(b, 3), constant(b, 1)) as i:
             more = b.value(arith.AddF, value, b.value(math.Exp, value))
             b.create(memory.Store, more, out, i)
 
     module = EXPAND_MATH.run(entry([F64, F64], 0, fill), host_target())
-    assert not any(isinstance(op, math.Exp | math.Log) for op in module.walk())
+    expanded_ops = {cls for cls, _ in FUNCTIONS}
+    assert not any(type(op) in expanded_ops for op in module.walk())
     out = np.zeros(3)
     assert Code(module)(np.array([1.25]), out) == 0
-    np.testing.assert_allclose(out, 1.25 + np.exp(1.25), rtol=1e-15)
+    np.testing.assert_allclose(out, 0.25 + np.exp(0.25), rtol=1e-15)
 
 
-def test_every_function_has_a_row_per_float():
-    assert set(FUNCTIONS) == {(c, e) for c, _ in CASES for e in (F16, F32, F64)}
+def test_every_function_has_a_row_per_float_and_is_tested():
+    tested = {*(case.cls for case in CASES.values()), *BINARY}
+    assert set(FUNCTIONS) == {(c, e) for c in tested for e in (F16, F32, F64)}
 
 
 def test_exp_is_short():
@@ -190,7 +310,14 @@ def test_polynomials_are_those_of_the_fit():
         "exp f64": formats[F64].exp_tail,
         "log f32": formats[F32].log_tail,
         "log f64": formats[F64].log_tail,
+        "pow f64": POW_TAIL,
+        "sin f32": SIN_SINGLE,
+        "sin f64": SIN_DOUBLE,
+        "cos f32": COS_SINGLE,
+        "cos f64": COS_DOUBLE,
     }
-    for name, coefficients, error in fits():
+    found = list(fits())
+    assert {name for name, _, _ in found} == set(known)
+    for name, coefficients, error in found:
         assert tuple(float(c) for c in coefficients) == known[name]
         assert error < (2**-27 if name.endswith("f32") else 2**-57)

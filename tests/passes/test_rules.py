@@ -239,7 +239,7 @@ STABLE_RULES = {rule.name: rule for rule in stabilize.RULES}
 
 def test_every_rule_has_a_case_and_a_kind():
     assert list(CASES) == list(EXACT_RULES)
-    assert set(STABLE_CASES) == set(STABLE_RULES)
+    assert {*STABLE_CASES, *STABLE_FUNCTIONS} == set(STABLE_RULES)
     assert len(EXACT_RULES) == len(simplify.RULES)
     assert {r.kind for r in simplify.RULES} == {EXACT}
     assert {r.kind for r in stabilize.RULES} == {STABILISING}
@@ -402,6 +402,68 @@ STABLE_CASES: dict[str, list[tuple]] = {
         ),
     ],
 }
+
+
+def one_plus(b, x):
+    return b.add(like(b, x, 1), x)
+
+
+def naive_sigmoid(b, x):
+    return b.div(like(b, x, 1), one_plus(b, b.exp(b.neg(x))))
+
+
+def softplus_truth(x: Array) -> Array:
+    return np.logaddexp(0, x)
+
+
+def sigmoid_truth(x: Array) -> Array:
+    return np.exp(-np.logaddexp(0, -x))
+
+
+# Naive spellings of elementwise functions: those of f32 and f64, and the truth.
+STABLE_FUNCTIONS: dict[str, tuple] = {
+    "log-of-one-plus": (lambda b, x: b.log(one_plus(b, b.exp(x))), softplus_truth),
+    "log1p-of-exp": (lambda b, x: b.log1p(b.exp(x)), softplus_truth),
+    "log-of-sigmoid": (
+        lambda b, x: b.log(naive_sigmoid(b, x)),
+        lambda x: -softplus_truth(-x),
+    ),
+    "exp-minus-one": (lambda b, x: b.sub(b.exp(x), like(b, x, 1)), np.expm1),
+    "one-by-one-plus-exp-of-neg": (naive_sigmoid, sigmoid_truth),
+    "one-by-one-plus-exp": (
+        lambda b, x: b.div(like(b, x, 1), one_plus(b, b.exp(x))),
+        lambda x: sigmoid_truth(-x),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STABLE_FUNCTIONS)
+@pytest.mark.parametrize("element", ["f32", "f64"])
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_stabilised_function_is_close_to_the_truth(name, element):
+    make, truth = STABLE_FUNCTIONS[name]
+    x = seed_of(name).standard_normal(400) * 10.0 ** np.arange(-8, 4).repeat(400)[::12]
+    x = np.append(x, [0, -0.0, 1000, -1000, np.inf, -np.inf, np.nan])
+    x = x.astype(ELEMENTS[element].dtype)
+    module = module_of((f"{element}[N]",), make)
+    assert name in apply_rules(module, stabilize.RULES)
+    (value,) = run(module, [x])
+    with np.errstate(all="ignore"):
+        expected = truth(x.astype(np.longdouble)).astype(x.dtype)
+    np.testing.assert_allclose(value, expected, rtol=4 * np.finfo(x.dtype).eps)
+
+
+@pytest.mark.parametrize("number", [1 + 2.0**-20, 0.0, 2.0, -1.0, np.nan])
+def test_only_an_exact_one_makes_a_stable_form(number):
+    def make(b, x):
+        near = like(b, x, number)
+        one = like(b, x, 1)
+        e = b.exp(b.neg(x))
+        parts = [b.log(b.add(near, x)), b.sub(b.exp(x), near)]
+        parts += [b.div(one, b.add(near, e)), b.div(near, b.add(one, e))]
+        return b.concatenate(parts, 0)
+
+    assert apply_rules(module_of(("f32[N]",), make), stabilize.RULES) == {}
 
 
 def moved_truth(name: str, rows: Array, y: Array) -> Array:

@@ -1,0 +1,67 @@
+"""The examples of the symbolic door, run as a user runs them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+TRIVIAL = """Weights:  [0.1  0.25 0.15 0.3 ]
+Output:  0.8
+Weights:  [19.94 20.09 19.99 20.14]
+Output:  80.16000000000001
+Weights:  [23.908 24.058 23.958 24.108]
+Output:  96.03200000000001
+Weights:  [24.7016 24.8516 24.7516 24.9016]
+Output:  99.2064
+Weights:  [24.86032 25.01032 24.91032 25.06032]
+Output:  99.84128
+Weights:  [24.892064 25.042064 24.942064 25.092064]
+Output:  99.968256
+Weights:  [24.8984128 25.0484128 24.9484128 25.0984128]
+Output:  99.9936512
+Weights:  [24.89968256 25.04968256 24.94968256 25.09968256]
+Output:  99.99873024
+Weights:  [24.89993651 25.04993651 24.94993651 25.09993651]
+Output:  99.99974604799999
+Weights:  [24.8999873 25.0499873 24.9499873 25.0999873]
+Output:  99.99994920960002
+Weights:  [24.89999746 25.04999746 24.94999746 25.09999746]
+"""
+
+
+def run(name, *arguments):
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not result.stderr
+    return result.stdout
+
+
+def test_trivial_prints_seed_002():
+    assert run("trivial.py") == TRIVIAL
+
+
+def test_gradient_descent_prints_S025():
+    lines = run("gradient_descent.py").splitlines()
+    costs = [float(line) for line in lines[:-1]]
+    assert len(costs) == 25
+    assert costs[0] == 421.0
+    assert costs[1:5] == pytest.approx([67.99, 11.5084, 2.471344, 1.02541504])
+    assert costs[-1] == 0.75
+    assert float(lines[-1].split()[-1]) == pytest.approx(-0.49999999769, abs=1e-11)
+
+
+def test_logreg_learns():
+    last = run("logreg.py", "2").splitlines()[-1]
+    found = re.fullmatch(r"epoch 2: cost ([\d.]+), error ([\d.]+)%", last)
+    assert found
+    assert float(found[1]) == pytest.approx(0.535, abs=1e-3)
+    assert float(found[2]) == pytest.approx(11.0104, abs=0.05)
+
+
+def test_two_layer_learns():
+    last = run("two_layer.py", "1").splitlines()[-1]
+    assert float(last.split()[-1]) < 0.15
