@@ -1,4 +1,4 @@
-"""A perceptron with one hidden layer on MNIST, as Python functions: the second tutorial.
+"""A perceptron with a hidden layer on MNIST, as Python functions: the second tutorial.
 
 python examples/mlp.py [epochs]
 """

@@ -102,6 +102,10 @@ class Jitted:
             for name, parameter in self.signature.parameters.items()
             if parameter.default is not parameter.empty and _is_word(parameter.default)
         }
+        kinds = [p.kind for p in self.signature.parameters.values()]
+        positional = all(k.value < inspect.Parameter.VAR_POSITIONAL for k in kinds)
+        # The parameters, if a call can give all of them by place.
+        self._by_place = self.parameters if positional else ()
         self._made: dict[Key, _Made] = {}
         # Those that take plain arrays, in order, and nothing else: see `__call__`.
         self._plain: tuple[_Made, ...] = ()
@@ -131,15 +135,24 @@ class Jitted:
 
     def specialize(self, *args: object, **named: object) -> CompiledFunction:
         """Return what these arguments are compiled to, compiling it if need be."""
-        return self._find(self._call(self._bind(args, named))).compiled
+        return self._specialized(args, named).compiled
 
     def emit(self, stage: str, *args: object, **named: object) -> str:
         """Return the text of a stage (tensor … loop, llvm) for these arguments.
 
         Arguments are as in a call; "graph" is what was traced, before all passes.
         """
-        made = self._find(self._call(self._bind(args, named)))
-        return emit_plan(made.traced.plan, stage)
+        return emit_plan(self._specialized(args, named).traced.plan, stage)
+
+    @door
+    def _specialized(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> _Made:
+        call = self._call(self._bind(args, named))
+        if call is None:
+            message = f"{self.name} is compiled for arrays, not for variables"
+            raise usage_error(message, "tc.function([x], f(x)) compiles a formula")
+        return self._find(call)
 
     def cache_info(self) -> tuple[Specialization, ...]:
         """Return what was compiled so far, in order, and why."""
@@ -167,10 +180,10 @@ class Jitted:
 
     def _slow(self, args: tuple[object, ...], named: Mapping[str, object]) -> object:
         bound = self._bind(args, named)
-        if tracer.current() is not None or self._is_symbolic(bound):
+        call = None if tracer.current() is not None else self._call(bound)
+        if call is None:
             self._fit_types(bound)
             return self.function(*bound.args, **bound.kwargs)
-        call = self._call(bound)
         made = self._find(call)
         try:
             return made.result(made.compiled(*call.values))
@@ -181,6 +194,9 @@ class Jitted:
     def _bind(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspect.BoundArguments:
+        if not named and len(args) == len(self._by_place):
+            arguments = dict(zip(self._by_place, args, strict=True))
+            return inspect.BoundArguments(self.signature, arguments)
         try:
             bound = self.signature.bind(*args, **named)
         except TypeError as error:
@@ -188,10 +204,6 @@ class Jitted:
             raise usage_error(f"{self.name}: {error}", hint) from None
         bound.apply_defaults()
         return bound
-
-    def _is_symbolic(self, bound: inspect.BoundArguments) -> bool:
-        leaves, _ = flatten(list(bound.arguments.values()))
-        return any(is_symbolic(v) and not isinstance(v, Shared) for v in leaves)
 
     @door
     def _fit_types(self, bound: inspect.BoundArguments) -> None:
@@ -203,7 +215,7 @@ class Jitted:
             bound.arguments[name] = fitting
 
     @door
-    def _call(self, bound: inspect.BoundArguments) -> Call:
+    def _call(self, bound: inspect.BoundArguments) -> Call | None:
         given = bound.arguments
         unchanged = [n for n, default in self._words.items() if given[n] is default]
         return read_call(self.name, given, self._types, self.static.union(unchanged))
@@ -227,7 +239,7 @@ class Jitted:
         traced = tracer.trace(
             functools.partial(self._run, key),
             key.leaves,
-            call.names,
+            call.names(),
             self.name,
             self.location,
             self.is_step,
@@ -237,7 +249,7 @@ class Jitted:
         except TensorcError as error:
             raise told(error) from None
         seconds = time.perf_counter() - start
-        about = Specialization(spell(key, call.names), reason, seconds)
+        about = Specialization(spell(key, call.names()), reason, seconds)
         made = _Made(compiled, traced, about)
         self._made[key] = made
         plain = all(isinstance(leaf, ArrayLeaf) for leaf in key.leaves)

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 import rich_click as click
 
@@ -108,8 +109,12 @@ def run(arguments: Sequence[str]) -> int:
         show([Diagnostic("TC0507", f"too little memory: {detail}")])
         return USER_ERROR
     except BrokenPipeError:
-        # The reader of our output has gone; Python still flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return USER_ERROR
+    except OSError as error:
+        _drop_output()
+        place = error.filename or "the output"
+        show([Diagnostic("TC0902", f"{place}: {error.strerror or error}")])
         return USER_ERROR
     except Exception as error:
         _show_bug(error)
@@ -119,7 +124,15 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run `tensorc` with the arguments of the process, and exit."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
     sys.exit(run(sys.argv[1:]))
+
+
+def _drop_output() -> None:
+    # Nobody takes our output; Python still flushes it at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_bug(error: Exception) -> None:

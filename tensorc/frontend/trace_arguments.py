@@ -7,6 +7,7 @@ one it is; of a static argument its value.
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from tensorc.frontend.tracer import ArrayLeaf, Leaf, MemoryLeaf, NumberLeaf
 from tensorc.ir.attributes import Dims
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.shape import Reshape
-from tensorc.ir.types import element_of
+from tensorc.ir.types import ELEMENTS, element_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,35 @@ class Key:
 
 @dataclass(slots=True)
 class Call:
-    """A call taken apart; `names` spell the leaves, `values` are to be passed on."""
+    """A call taken apart: its structures by parameter, its leaves, what to pass on."""
 
-    function: str
-    trees: list[Tree] = field(default_factory=list)
+    trees: dict[str, Tree] = field(default_factory=dict)
     leaves: list[Leaf] = field(default_factory=list)
     static: list[tuple[str, type, object]] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
     values: list[object] = field(default_factory=list)
 
     def key(self) -> Key:
         """Return what the call's specialisation fixes."""
-        return Key(
-            tuple(self.trees),
-            tuple(self.leaves),
-            tuple(self.static),
-        )
+        trees = tuple(self.trees.values())
+        return Key(trees, tuple(self.leaves), tuple(self.static))
+
+    def names(self) -> list[str]:
+        """Return how Python spells each leaf."""
+        return [path for name, tree in self.trees.items() for path in paths(tree, name)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """A leaf in messages, spelled only when there is one."""
+
+    function: str
+    parameter: str
+    tree: Tree
+    number: int
+
+    def __str__(self) -> str:
+        path = paths(self.tree, self.parameter)[self.number]
+        return f"argument '{path}' of '{self.function}'"
 
 
 def read_call(
@@ -61,30 +75,31 @@ def read_call(
     arguments: Mapping[str, object],
     types: Mapping[str, ArrayType],
     static: Container[str],
-) -> Call:
-    """Take the arguments of a call apart.
+) -> Call | None:
+    """Take the arguments of a call apart; None if there is a symbolic variable.
 
     Raises:
         TypeError: a leaf is no array, or a static argument cannot be told from others.
         ValueError: a size is not what the type of its parameter says.
     """
-    call = Call(function)
+    call = Call()
     sizes: _Sizes = {}
     for name, value in arguments.items():
         if name in static:
             call.static.append(_static(function, name, value))
             continue
         found, tree = flatten(value)
-        call.trees.append(tree)
+        call.trees[name] = tree
         type_ = types.get(name)
         if type_ is not None and tree is not LEAF:
             what = f"argument '{name}' of '{function}'"
             raise usage_error(f"{what} is {type_}, got {describe(value)}")
-        for path, item in zip(paths(tree, name), found, strict=True):
-            what = f"argument '{path}' of '{function}'"
-            leaf, given = _leaf(item, type_, what, sizes)
+        for number, item in enumerate(found):
+            if isinstance(item, Tensor) and not isinstance(item, Shared):
+                return None
+            where = _Where(function, name, tree, number)
+            leaf, given = _leaf(item, type_, where, sizes)
             call.leaves.append(leaf)
-            call.names.append(path)
             if not isinstance(leaf, MemoryLeaf):
                 call.values.append(given)
     return call
@@ -100,11 +115,11 @@ def _static(function: str, name: str, value: object) -> tuple[str, type, object]
     return name, type(value), value
 
 
-_Sizes = dict[str, tuple[int, str]]
+_Sizes = dict[str, tuple[int, _Where]]
 
 
 def _leaf(
-    value: object, type_: ArrayType | None, what: str, sizes: _Sizes
+    value: object, type_: ArrayType | None, what: _Where, sizes: _Sizes
 ) -> tuple[Leaf, object]:
     """Return what is fixed of a leaf, and the value to call with."""
     if isinstance(value, Shared):
@@ -116,20 +131,30 @@ def _leaf(
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 message = f"{what} is {value}, which does not fit int64"
                 raise usage_error(message, "pass a float, or an array of uint64")
-            kind = "bool" if isinstance(value, bool) else type(value).__name__
-            return NumberLeaf(kind if kind in ("bool", "int") else "float"), value
+            kind = "int" if isinstance(value, int) else "float"
+            kind = "bool" if isinstance(value, bool) else kind
+            return NumberLeaf(kind), np.array(value, _NUMBERS[kind])
         array: Array = np.asarray(value)
     else:
         array = _array(value, what)
     if type_ is not None:
         return _typed_leaf(array, type_, what, sizes), value
-    element = element_of(array.dtype.newbyteorder("="))
-    return ArrayLeaf(
-        element, tuple([1 if s == 1 else None for s in array.shape])
-    ), array
+    return _array_leaf(array.dtype, array.shape), array
 
 
-def _array(value: object, what: str) -> Array:
+@lru_cache(1024)
+def _array_leaf(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> ArrayLeaf:
+    element = element_of(dtype.newbyteorder("="))
+    return ArrayLeaf(element, tuple([1 if s == 1 else None for s in shape]))
+
+
+_NUMBERS = {"bool": np.bool_, "int": np.int64, "float": np.float64}
+_PLAIN = frozenset(element.dtype for element in ELEMENTS.values())
+
+
+def _array(value: object, what: _Where) -> Array:
+    if type(value) is np.ndarray and value.dtype in _PLAIN:
+        return value
     if isinstance(value, np.ma.MaskedArray):
         raise usage_error(f"{what} is a masked array", "fill it: x.filled(0)")
     try:
@@ -138,8 +163,7 @@ def _array(value: object, what: str) -> Array:
         raise usage_error(f"{what} cannot be read as an array: {error}") from None
     if array is None:
         message = f"{what} is {describe(value)}, which is no array"
-        name = what.split("'")[1]
-        hint = f"make it static: jit(f, static=('{name}',)), or capture it"
+        hint = f"make it static: jit(f, static=('{what.parameter}',)), or capture it"
         raise usage_error(message, hint)
     try:
         element_of(array.dtype.newbyteorder("="))
@@ -152,7 +176,7 @@ def _array(value: object, what: str) -> Array:
     return array
 
 
-def _typed_leaf(array: Array, type_: ArrayType, what: str, sizes: _Sizes) -> Leaf:
+def _typed_leaf(array: Array, type_: ArrayType, what: _Where, sizes: _Sizes) -> Leaf:
     per_axis = type_.per_axis(array.ndim)
     given = _spell_array(array)
     if per_axis is None:
@@ -184,7 +208,7 @@ def _spell_array(array: Array) -> str:
 
 
 def fit_tensor(
-    value: object, type_: ArrayType, what: str, sizes: dict[str, Dim]
+    value: object, type_: ArrayType, what: object, sizes: dict[str, Dim]
 ) -> Tensor:
     """Return a value for a typed parameter while another function is traced.
 
@@ -192,7 +216,7 @@ def fit_tensor(
     the type, and are checked at the call. `sizes` are those that have a name.
     """
     b = emitter()
-    operand = operand_of(value, what)
+    operand = operand_of(value, str(what))
     message = f"{what} is {type_}, got {describe(value)}"
     if is_strong(operand) and type_of(value).element != type_.element:
         raise usage_error(message, f"cast it: x.astype('{type_.element.dtype}')")
@@ -236,13 +260,14 @@ def differences(call: Call, before: Key) -> list[str]:
     for (name, _, value), (_, _, old) in zip(call.static, before.static, strict=True):
         if (type(value), value) != (type(old), old):
             found.append(f"static argument {name}: {value!r}, was {old!r}")
-    for new, old_tree in zip(call.trees, before.trees, strict=True):
+    trees = tuple(call.trees.values())
+    for new, old_tree in zip(trees, before.trees, strict=True):
         if new != old_tree:
             found.append(f"structure {new}, was {old_tree}")
-    if tuple(call.trees) != before.trees:
+    if trees != before.trees:
         return found
     for name, leaf, old_leaf in zip(
-        call.names, call.leaves, before.leaves, strict=True
+        call.names(), call.leaves, before.leaves, strict=True
     ):
         if leaf != old_leaf:
             found += [f"argument {name}: {w}" for w in _difference(leaf, old_leaf)]

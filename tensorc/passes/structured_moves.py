@@ -132,10 +132,14 @@ def concatenate(low: Lowering, op: shapes.Concatenate) -> View:
         if part.constant is not None:
             return b.value(arith.Constant, value=part.constant)
         assert part.base is not None
+        zero = scalar(b, 0, INDEX)
         at = b.value(arith.SubI, index, size(b, start))
-        # Elsewhere the part, which may be empty, gives its first element in vain.
-        at = b.value(arith.Select, inside, at, scalar(b, 0, INDEX))
-        return low.read_at(part.base, part.axes, {op.axis: at})
+        # Elsewhere a part gives its first element in vain, which may be empty.
+        is_known = isinstance(part.type.shape[op.axis], int)
+        axes = [op.axis] if is_known else range(part.type.rank)
+        indices = {a: at if a == op.axis else low.index(a) for a in axes}
+        places = {a: b.value(arith.Select, inside, i, zero) for a, i in indices.items()}
+        return low.read_at(part.base, part.axes, places)
 
     def body(_: list[Value]) -> list[Value]:
         index = low.index(op.axis)

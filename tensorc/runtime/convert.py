@@ -40,7 +40,8 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
         raise _error(what, "a masked array is given", "fill it: x.filled(0)")
     try:
         array: Array = np.asarray(value)
-        if array.dtype == object and hasattr(value, "__dlpack__"):
+        foreign = array is not value and hasattr(value, "__dlpack__")
+        if foreign and array.dtype == object:
             array = np.from_dlpack(value)
     except (ValueError, TypeError, OverflowError, BufferError, RuntimeError) as error:
         raise _error(what, f"cannot be read as an array: {error}") from error
