@@ -121,7 +121,7 @@ def mangle(name: str) -> str:
 
 def epoch_symbol(name: str) -> str:
     """Return the symbol of a function's epoch driver: no name in a `.tc` has a dot."""
-    return f"{mangle(name)}.epoch"
+    return mangle(f"{name}.epoch")
 
 
 def number(type_: LType, value: float | int | bool) -> LValue:

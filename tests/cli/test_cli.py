@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -284,6 +285,25 @@ def test_output_into_a_closed_pipe_is_no_bug():
     os.close(write)
     assert "internal error" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_output_that_cannot_be_written_is_no_bug():
+    code = "import sys; from tensorc.cli import main; sys.exit(main.run(['--help']))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[TC0902]: the output: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_too_little_memory_is_no_bug(api, file, capsys):
+    api.error = MemoryError("Unable to allocate 36.4 TiB")
+    assert main.run(["run", str(file)]) == 1
+    printed = capsys.readouterr().err
+    assert printed == "error[TC0507]: too little memory: Unable to allocate 36.4 TiB\n"
 
 
 def test_lines_for_people():

@@ -176,10 +176,10 @@ def test_empty_and_odd_files_fail_soon():
         returning("dense<" + "[" * 100_000),
     ]
     for text in texts:
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(CompileError):
             parse_module(text)
-        assert time.perf_counter() - start < 3, text[:40]
+        assert time.process_time() - start < 3, text[:40]
 
 
 TOKENS = re.findall(r'"[^"]*"|[%#@^]?[\w.$]+|->|[^\w\s]', EVERYTHING)

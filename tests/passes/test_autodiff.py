@@ -223,10 +223,10 @@ def test_a_long_chain_needs_no_recursion_and_linear_time():
     times = {}
     for length in (2500, 5000, 20000):
         module = chain(length)
-        start = time.perf_counter()
+        start = time.process_time()
         for pass_ in (CSE, AUTODIFF, CSE, DCE):
             pass_.run(module, CPU)
-        times[length] = time.perf_counter() - start
+        times[length] = time.process_time() - start
     # 8 is linear; a quadratic pass gives 64.
     assert times[20000] < 25 * times[2500] + 0.5
     slope, _ = run(module, [np.array(1.0), np.array(-1.0)])
@@ -241,9 +241,9 @@ def test_many_gradients_in_one_block_take_linear_time():
             total_ = b.add(total_, slope)
         return [total_]
 
-    start = time.perf_counter()
+    start = time.process_time()
     module = expanded(["f64"], body)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert run(module, [np.array(1.0)])[0] == 3001
 
 

@@ -232,6 +232,7 @@ def test_what_cannot_be_trained_says_why():
         (data, {"batch": 0}, "batch is 0, at least 1 is expected"),
         (data, {"epochs": 0}, "epochs is 0, at least 1 is expected"),
         (data, {"every": 0}, "every is 0, at least 1 is expected"),
+        (data, {"seed": -1}, "seed is -1, at least 0 is expected"),
         (data, {"stop": Patience(5)}, "'stop' needs 'validate'"),
         (data, {"stop": Patience(0), "validate": validate}, "patience is 0"),
         (data, {"validate": validate}, "validation by 'curve' gave nan in epoch 1"),
