@@ -35,8 +35,24 @@ STATUS_INDEX = 1
 DimExpr = int | str | tuple[str, "DimExpr", "DimExpr"]
 
 
+# Native code computes sizes in 64 bits; formulas that leave this range are refused.
+SIZE_LIMIT = 1 << 62
+
+
 def evaluate_dim(expr: DimExpr, symbols: Mapping[str, int]) -> int:
-    """Return the value of a dimension, given the value of each symbol."""
+    """Return the value of a dimension, given the value of each symbol.
+
+    Raises:
+        ZeroDivisionError: it divides by a size of 0.
+        OverflowError: it, or a part of it, is beyond `SIZE_LIMIT`.
+    """
+    value = _evaluate(expr, symbols)
+    if not -SIZE_LIMIT < value < SIZE_LIMIT:
+        raise OverflowError(f"{value} does not fit 64 bits")
+    return value
+
+
+def _evaluate(expr: DimExpr, symbols: Mapping[str, int]) -> int:
     if isinstance(expr, int):
         return expr
     if isinstance(expr, str):
@@ -94,16 +110,17 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place in compiled code that can fail, and what it is in the source."""
+    """A place in compiled code that can fail: where it is in the source."""
 
-    op: str
     location: Location
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionInfo:
-    """Everything the runtime knows of one compiled function."""
+    """Everything the runtime knows of one compiled function.
+
+    `sizes` are the dimensions inside it that are computed; native code relies on them.
+    """
 
     name: str
     symbol: str
@@ -114,6 +131,7 @@ class FunctionInfo:
     guards: tuple[Guard, ...]
     arena: DimExpr
     sites: tuple[Site, ...]
+    sizes: tuple[DimExpr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ be printed, parsed back and interpreted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tensorc.artifact import (
     Argument,
@@ -22,7 +22,7 @@ from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
 from tensorc.backend.llvm.codegen import host_target as host_target
 from tensorc.errors import InternalError, TensorcError, VerifyError
 from tensorc.ir.attributes import Dims, SymbolRef
-from tensorc.ir.dims import Dim, Symbol, symbols_of
+from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Call, Function, Module
 from tensorc.ir.ops.kernels import Fail
@@ -193,7 +193,21 @@ def _signature(function: Function) -> FunctionInfo:
         guards,
         0,
         (),
+        _computed_sizes(function),
     )
+
+
+def _computed_sizes(function: Function) -> tuple[DimExpr, ...]:
+    """Return the dimensions in a function that are no number and no bare symbol."""
+    found: dict[Dim, None] = {}
+    for op in function.walk():
+        types = [v.type for v in op.results if isinstance(v.type, TensorType)]
+        found.update(dict.fromkeys(d for t in types for d in t.shape))
+        for attribute in op.attributes.values():
+            if isinstance(attribute, Dims):
+                found.update(dict.fromkeys(attribute.dims))
+    computed = [d for d in found if not isinstance(d, int) and as_symbol(d) is None]
+    return tuple(dim_expr(d) for d in computed)
 
 
 def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
@@ -207,17 +221,8 @@ def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
         assert isinstance(call.callee, SymbolRef)
         for op in functions[call.callee.name].walk():
             if isinstance(op, Fail):
-                sites[op.site] = Site("index", op.location)
+                sites[op.site] = Site(op.location)
     arena = entry.attributes["tc.arena"]
     assert isinstance(arena, Dims)
-    return FunctionInfo(
-        info.name,
-        info.symbol,
-        info.epoch_symbol,
-        info.arguments,
-        info.results,
-        info.symbols,
-        info.guards,
-        dim_expr(arena.dims[0]),
-        tuple(sites[i] for i in sorted(sites)),
-    )
+    places = tuple(sites[i] for i in sorted(sites))
+    return replace(info, arena=dim_expr(arena.dims[0]), sites=places)

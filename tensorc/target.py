@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Target:
     """A machine to compile for.
 
-    `vector_bits` is the preferred vector width; `l1_bytes` and `l2_bytes` are per core.
-    The values choose schedules only: results never depend on them.
+    `vector_bits` is the preferred vector width. It chooses schedules only: results
+    never depend on it.
     """
 
     name: str
@@ -16,6 +16,3 @@ class Target:
     cpu: str = ""
     features: str = ""
     vector_bits: int = 512
-    cores: int = 1
-    l1_bytes: int = 32 * 1024
-    l2_bytes: int = 1024 * 1024

@@ -11,12 +11,10 @@ import numpy as np
 from tensorc import compiler
 from tensorc.artifact import Artifact, FunctionInfo, evaluate_dim
 from tensorc.ir.attributes import make_dict
-from tensorc.ir.core import Op
 from tensorc.ir.functions import Parameter
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.structured import Generic
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module
 from tensorc.ir.types import ELEMENTS, TensorType
@@ -25,7 +23,6 @@ from tensorc.passes.base import Pass
 from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
-from tensorc.target import Target
 
 TARGET = compiler.host_target()
 Case = tuple[str, list[Array]]  # a function of the module, and its arguments
@@ -211,12 +208,3 @@ def _advance(module: Module, passes: Sequence[Pass]) -> Module:
         module = pass_.run(module, TARGET)
         verify(module, pass_.writes.value)
     return round_trip(module)
-
-
-def kernels_of(module: Module) -> list[list[Op]]:
-    """Return the generics of each group of a STRUCTURED module."""
-    groups = [o for o in module.walk() if o.name == "tc.group"]
-    return [[o for o in g.walk() if isinstance(o, Generic)] for g in groups]
-
-
-__all__ = ["TARGET", "Target", "all_results", "inputs", "kernels_of", "name_arguments"]

@@ -5,10 +5,13 @@ Exact ops agree bit for bit; what contains exp or log agrees between the last st
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tensorc import api
+from tensorc.errors import IndexOutOfRange, ShapeError
 from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.functions import close_function, new_module, open_function
@@ -281,3 +284,33 @@ def test_a_product_that_overflows_inside_a_multiply_add() -> None:
     add_function(module, "square", [matrix], lambda b, of: [b.matmul(of[0], of[0])])
     values = np.array([[-np.inf, 1e200], [1.0, 1e200]])
     check(module, [("square", [values])], exact=True)
+
+
+def test_programs_that_broke_the_compiler_once(tmp_path: Path) -> None:
+    # LLVM's NewGVN ends the process on the first; the second needs more scratch than a
+    # stack has; the third's sizes leave 64 bits; the fourth divides by a size of 0.
+    chain = "y = x[::-1] + x  x = y " * 60
+    path = tmp_path / "odd.tc"
+    path.write_text(
+        "fn cube(x: float[A, A, A]) -> float[A, A] = sum(x, axis=0)\n"
+        f"fn long(x: float[2000]) -> float[2000] {{ {chain} return x }}\n"
+        "fn wide(x: float[N]) -> int = sum(range(N * N * N * N * N))\n"
+        "fn part(x: float[N], y: float[K]) -> float = sum(x[: N // K])\n"
+        "fn last(x: float[N], y: u64[N]) -> float[N] = x_of(x, y)\n"
+        "fn x_of(x, y) = reshape(x, (N_of(x), 1))[range(N_of(x)), y]\n"
+        "fn N_of(x) = x.shape[0]\n"
+    )
+    functions = api.load(str(path)).functions
+    cube = np.arange(27, dtype=np.float32).reshape(3, 3, 3)
+    np.testing.assert_array_equal(np.asarray(functions["cube"](cube)), cube.sum(0))
+    x = np.ones(2000, np.float32)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(
+            np.asarray(functions["long"](x)), x * np.float32(2.0**60)
+        )
+    with pytest.raises(ShapeError, match="a size cannot be computed"):
+        functions["wide"](np.ones(9000, np.float32))
+    with pytest.raises(ShapeError, match="a size cannot be computed"):
+        functions["part"](x, x[:0])
+    with pytest.raises(IndexOutOfRange, match="axis 1 with size 1"):
+        functions["last"](x[:2], np.array([0, 2**64 - 1], np.uint64))

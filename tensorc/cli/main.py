@@ -126,7 +126,8 @@ def main() -> None:
     """Run `tensorc` with the arguments of the process, and exit."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            sink = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (kept)
+            setattr(sys, name, sink)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -409,12 +409,6 @@ def to_element(b: Emitter, operand: Operand, element: Element) -> Tensor:
     return Tensor(materialize(b, operand, element))
 
 
-def require_number(b: Emitter, x: Tensor, what: str) -> None:
-    """Raise TC0302 for booleans."""
-    if x.type.element == I1:
-        raise type_error(b, f"{what} needs numbers, got bool", "cast it: `int(x)`")
-
-
 def as_float(b: Emitter, operand: Operand) -> Tensor:
     """Return a float tensor: integers and booleans take the default float."""
     x = strong(b, operand)

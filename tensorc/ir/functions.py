@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tensorc.errors import UNKNOWN, Location
+from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
 from tensorc.ir.attributes import Array, Attribute, Dict, Dims, make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value, single_block
@@ -97,6 +97,10 @@ def _store_guards(function: Function, constraints: Constraints) -> None:
     places: dict[Attribute, Location] = {}
     for guard in constraints.guards:
         left, right = (constraints.resolve(d) for d in (guard.left, guard.right))
+        if isinstance(left, int) and isinstance(right, int) and left != right:
+            # Each equation alone could hold; what was found later says otherwise.
+            message = f"sizes that must be equal are {left} and {right}"
+            raise ShapeError(Diagnostic("TC0300", message, guard.location))
         if left != right:
             places.setdefault(Dims((left, right)), guard.location)
     if places:

@@ -82,7 +82,7 @@ class _Frame:
     def fail_index(self, axis: int, index: int, size: int) -> None:
         op = self.stack[-1]
         message = f"index {index} is out of range for axis {axis} with size {size}"
-        raise IndexOutOfRange(Diagnostic("TC0501", message, op.location))
+        raise IndexOutOfRange(Diagnostic("TC0505", message, op.location))
 
     def run_at(
         self, block: Block, arguments: Sequence[Array], point: Sequence[Array]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import BLOCK
+from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.ops import arith, memory, vector
 from tensorc.ir.types import (
     I1,
@@ -20,7 +20,7 @@ from tensorc.ir.types import (
     element_type,
 )
 from tensorc.passes.lanes import Rep, widen
-from tensorc.passes.loop_builder import LANES, LoopBuilder
+from tensorc.passes.loop_builder import LoopBuilder
 
 LEVELS = 48  # slots of the counter: more than a 64-bit extent can fill, in blocks
 _KINDS: dict[type[Op], str] = {

@@ -118,13 +118,13 @@ def _cost_of(block: Block, location: Location) -> Value:
             return values[0]
     got = ", ".join(str(t) for t in types)
     message = f"tc.grad needs a cost that is one float scalar, got {got}"
-    raise CompileError(Diagnostic("TC0402", message, location))
+    raise CompileError(Diagnostic("TC0351", message, location))
 
 
 def active_ops(block: Block, cost: Value) -> list[Op]:
     """Return the ops on a path from a block argument to the cost, in program order.
 
-    Raises `CompileError` (TC0401) for one that has no derivative.
+    Raises `CompileError` (TC0350) for one that has no derivative.
     """
     varied = set(block.arguments)
     for op in block.ops:
@@ -162,7 +162,7 @@ def _carries(op: Op, operand: Value) -> bool:
 
 def _no_derivative(op: Op) -> Diagnostic:
     message = f"unsupported: {op.name} has no derivative; wrap it in stop_gradient"
-    return Diagnostic("TC0401", message, op.location)
+    return Diagnostic("TC0350", message, op.location)
 
 
 def _total(b: TensorBuilder, cotangents: Sequence[Value]) -> Value:

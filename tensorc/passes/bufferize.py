@@ -35,7 +35,8 @@ from tensorc.passes.structured_builder import size
 from tensorc.passes.tiles import panel_columns
 from tensorc.target import Target
 
-ROW_BYTES = 8192  # what a row of a kernel may keep in scratch
+ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
+ROWS_BYTES = 65536  # and all of them together
 
 
 @dataclass
@@ -210,8 +211,14 @@ def _place_results(
         state.memory[result] = place
         body.memory[value] = passed.pass_in(place, type_, result.hint)
     generics = [member for member in block.ops if isinstance(member, Generic)]
+    left = ROWS_BYTES
     for value in [result for generic in generics for result in generic.results]:
-        if value not in body.memory and not _fits_in_row(value, op.outer):
+        if value in body.memory:
+            continue
+        taken = _row_bytes(value, op.outer)
+        if taken is not None and taken <= min(left, ROW_BYTES):
+            left -= taken
+        else:
             type_ = tensor_of(value)
             place = allocate(b, type_, value.hint)
             body.memory[value] = passed.pass_in(place, type_, value.hint)
@@ -229,15 +236,15 @@ def _panel(op: control.Group, target: Target) -> TensorType | None:
     return None
 
 
-def _fits_in_row(value: Value, outer: int) -> bool:
-    """Tell whether a tensor inside a group needs memory for one row only."""
+def _row_bytes(value: Value, outer: int) -> int | None:
+    """Return the size of one row of a tensor inside a group, if one row is enough."""
     type_ = tensor_of(value)
     if value.op is not None and is_contraction(value.op):
-        return False
+        return None
     total: Dim = type_.element.bytes
     for dim in type_.shape[outer:]:
         total = total * dim
-    return isinstance(total, int) and total <= ROW_BYTES
+    return total if isinstance(total, int) else None
 
 
 def _member(body: Buffers, member: Op) -> None:

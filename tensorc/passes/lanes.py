@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith, memory, vector
 from tensorc.ir.ops.kernels import SizeOf
 from tensorc.ir.ops.structured import Generic, Index
 from tensorc.ir.types import VectorType, element_type
-from tensorc.passes.loop_builder import LANES, LoopBuilder
+from tensorc.passes.loop_builder import LoopBuilder
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from tensorc.ir.attributes import Attribute, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Compound, Dim, Poly, Symbol
+from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith, scf, vector
 from tensorc.ir.types import I1, INDEX, Element, Type, VectorType
 
-LANES = 16
 COMPOUNDS: Mapping[str, type[Op]] = {
     "floordiv": arith.FloorDivSI,
     "min": arith.MinSI,

@@ -156,9 +156,9 @@ def _below_zero(m: MathBuilder, x: Value) -> Value:
 def softplus(m: MathBuilder, x: Value) -> Value:
     """Return ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)."""
     both, (high, low) = exp_pair(m, _below_zero(m, x))
-    e = scale(m, m.add(high, low), both)
+    e = scale(m, high, both)
     u, lost = m.fast_sum(m.number(1.0), e)
-    rest = _log_of_sum(m, u, lost)
+    rest = _log_of_sum(m, u, m.add(lost, scale(m, low, both)))
     rest = m.select_if("olt", e, m.number(m.format.negligible), e, rest)
     zero = m.number(0.0)
     # e is NaN where x is.

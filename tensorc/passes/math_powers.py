@@ -53,8 +53,8 @@ def power(m: MathBuilder, x: Value, y: Value) -> Value:
     top, bottom = m.number(f.highest), m.number(f.lowest)
     product = m.select_if("ogt", product, top, top, product)
     product = m.select_if("olt", product, bottom, bottom, product)
-    both, (size, rest) = exp_pair(m, product, lost)
-    return _with_special_values(m, x, y, scale(m, m.add(size, rest), both))
+    both, (size, _) = exp_pair(m, product, lost)
+    return _with_special_values(m, x, y, scale(m, size, both))
 
 
 def _log_pair(m: MathBuilder, x: Value) -> Pair:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from tensorc.errors import InternalError
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith
 from tensorc.ir.ops.structured import Fill, Generic
 from tensorc.ir.types import element_type
 from tensorc.passes.accumulate import Combiner, scratch
 from tensorc.passes.generics import Read, combiner, reads, space
 from tensorc.passes.lanes import Rep, Storage
-from tensorc.passes.loop_builder import LANES, LoopBuilder
+from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.target import Target
 
 

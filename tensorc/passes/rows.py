@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Value
-from tensorc.ir.numerics import BLOCK
+from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.ops import vector
 from tensorc.ir.types import I1, VectorType, element_type
 from tensorc.passes.accumulate import (
@@ -35,7 +35,7 @@ from tensorc.passes.lanes import (
     read,
     write,
 )
-from tensorc.passes.loop_builder import LANES, LoopBuilder
+from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Member, Rows, start_value
 
 

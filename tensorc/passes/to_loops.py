@@ -21,6 +21,7 @@ from tensorc.ir.attributes import Array, Attribute, Dims, SymbolRef
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, ceildiv, symbols_of
 from tensorc.ir.functions import set_function_type
+from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith, conversions, memory
 from tensorc.ir.ops.builtin import Call, Function, Module, Return
 from tensorc.ir.ops.control import Group
@@ -31,7 +32,7 @@ from tensorc.passes.base import Level, Pass
 from tensorc.passes.contract import emit_contraction, emit_panel
 from tensorc.passes.generics import is_contraction
 from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
-from tensorc.passes.loop_builder import LANES, LoopBuilder
+from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Rows, assign_levels, make_member, place_private
 from tensorc.passes.plan_memory import ARENA, shape_of, sized_shape
 from tensorc.passes.rows import emit_row, tail_mask
@@ -227,7 +228,9 @@ def _check_kernel(entry: Entry, op: CheckIndex) -> None:
     function, k, (given,), names = _open_kernel(entry, values, [count, size])
     extent = k.op(conversions.IndexCast, k.dim(size), types=[I64])
     element = element_type(given.type)
-    lowest = k.op(arith.SubI, k.constant(0, I64), extent)
+    # What has no sign does not count from the end: a sign here means 2^63 and more.
+    zero = k.constant(0, I64)
+    lowest = zero if element.is_unsigned else k.op(arith.SubI, zero, extent)
     with k.loop(k.index(0), k.dim(count), 1) as loop:
         index = k.op(memory.Load, given, loop.index)
         if element.bits < 64:

@@ -42,7 +42,7 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
         array: Array = np.asarray(value)
         foreign = array is not value and hasattr(value, "__dlpack__")
         if foreign and array.dtype == object:
-            array = np.from_dlpack(value)
+            array = np.from_dlpack(value)  # type: ignore[arg-type]  # hasattr above
     except (ValueError, TypeError, OverflowError, BufferError, RuntimeError) as error:
         raise _error(what, f"cannot be read as an array: {error}") from error
     if array.dtype.kind not in "biuf":

@@ -133,8 +133,7 @@ def run_batches(
     epoch.stop.value = 0
     while position < last and not epoch.stop.value:
         until = min(last, position + _slice_length(epoch))
-        function.lock()
-        try:
+        with function.locked():
             start = time.perf_counter()
             reached = driver(
                 epoch.frame.address,
@@ -145,8 +144,6 @@ def run_batches(
                 ctypes.byref(status),
             )
             seconds = time.perf_counter() - start
-        finally:
-            function.unlock()
         if status.value:
             raise _in_batch(epoch, function.failure(status.value, epoch.frame), reached)
         spent += seconds

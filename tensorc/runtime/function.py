@@ -8,6 +8,7 @@ recycled, and calls from several threads have frames of their own.
 import ctypes
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Protocol
 
@@ -142,14 +143,11 @@ class CompiledFunction:
         empty = self._pool.empty
         results = [empty(shape, dtype) for shape, dtype in plan.fresh]
         frame = self.take_frame(plan, arrays, results, hypers)
-        cells = self._cells
-        for cell in cells:
-            cell.lock.acquire()
-        try:
+        if self._cells:
+            with self.locked():
+                status = self._entry(frame.address, 0, 1)
+        else:
             status = self._entry(frame.address, 0, 1)
-        finally:
-            for cell in cells:
-                cell.lock.release()
         if status:
             raise self.failure(status, frame)
         self._frames.append(frame)
@@ -165,11 +163,14 @@ class CompiledFunction:
         shapes = []
         try:
             for value, dtype in zip(inputs, self._input_dtypes, strict=True):
-                if value.dtype is not dtype or not value.flags.carray:  # type: ignore[attr-defined]
+                # Subclasses (masked arrays) mean more than their elements.
+                if type(value) is not np.ndarray:
                     return None
-                shapes.append(value.shape)  # type: ignore[attr-defined]
-        except (AttributeError, ValueError):
-            return None  # not an array, or too few or too many of them
+                if value.dtype is not dtype or not value.flags.carray:
+                    return None
+                shapes.append(value.shape)
+        except ValueError:
+            return None  # too few or too many
         return self._seen.get(tuple(shapes))
 
     def bind(self, arrays: Sequence[Array]) -> Plan:
@@ -236,15 +237,15 @@ class CompiledFunction:
             frame.has_hypers = bool(hypers)
         return frame
 
-    def lock(self) -> None:
-        """Wait until no other call uses the shared variables, and keep others out."""
-        for cell in self._cells:
-            cell.lock.acquire()
+    def locked(self) -> ExitStack:
+        """Return what keeps other calls from the shared variables until it is closed.
 
-    def unlock(self) -> None:
-        """Let other calls use the shared variables again."""
-        for cell in self._cells:
-            cell.lock.release()
+        An interrupt while waiting releases what was taken.
+        """
+        with ExitStack() as stack:
+            for cell in self._cells:
+                stack.enter_context(cell.lock)
+            return stack.pop_all()
 
     def failure(self, status: int, frame: Frame) -> IndexOutOfRange | InternalError:
         """Return the error that compiled code reported in its record."""
@@ -253,13 +254,12 @@ class CompiledFunction:
             return InternalError(f"'{self.name}' returned status {status}", "runtime")
         place = self.info.sites[site]
         bounds = f"out of range for axis {axis} with size {size}"
-        message = f"{place.op}: index {index} is {bounds}"
+        message = f"index {index} is {bounds}"
         return IndexOutOfRange(
             Diagnostic(
                 "TC0505",
                 message,
                 place.location,
-                place.detail,
                 notes=("no shared variable has changed",),
             )
         )

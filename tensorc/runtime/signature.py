@@ -61,7 +61,8 @@ class Signature:
         arrays = []
         for spec, value in zip(self.inputs, given, strict=True):
             if (
-                isinstance(value, np.ndarray)
+                # Subclasses (masked arrays) mean more than their elements.
+                type(value) is np.ndarray
                 and value.dtype == spec.dtype
                 and (flags := value.flags).c_contiguous
                 and flags.aligned
@@ -102,17 +103,29 @@ class Signature:
         return tuple(values)
 
     def plan(self, symbols: Shape) -> Plan:
-        """Return the sizes that follow from the values of the symbols."""
+        """Return the sizes that follow from the values of the symbols.
+
+        Raises:
+            ShapeError: a size divides by zero, or is beyond the machine's integers
+                (TC0507).
+        """
         values = self._values(symbols)
-        return Plan(
-            symbols,
-            tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
-            tuple(
-                (_evaluate(r.shape, values), numpy_dtype(r.dtype))
-                for r in self.info.results
-            ),
-            evaluate_dim(self.info.arena, values),
-        )
+        try:
+            for size in self.info.sizes:
+                evaluate_dim(size, values)
+            return Plan(
+                symbols,
+                tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
+                tuple(
+                    (_evaluate(r.shape, values), numpy_dtype(r.dtype))
+                    for r in self.info.results
+                ),
+                evaluate_dim(self.info.arena, values),
+            )
+        except ArithmeticError as error:
+            given = ", ".join(f"{name} = {size}" for name, size in values.items())
+            message = f"{self.info.name}: a size cannot be computed: {error}"
+            raise ShapeError(Diagnostic("TC0507", message, notes=(given,))) from None
 
     def check_inputs(self, plan: Plan, arrays: Sequence[Array]) -> None:
         """Check every size of every input.

@@ -156,9 +156,9 @@ def test_mistakes(text, code, line, column, message):
 def test_limits(name):
     text, line, column = LIMITS[name]
     parse("x = 1", "warm.tc")
-    start = time.perf_counter()
+    start = time.process_time()
     (first,) = diagnostics_of(text)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert (first.code, first.location.line, first.location.column) == (
         "TC0103",
         line,
@@ -246,7 +246,7 @@ def test_mutants_only_raise_compile_errors(path):
     lines = original.count("\n") + 30
     for _ in range(60):
         text = mutate(original, rng)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             parse(text, "a.tc")
             found = ()
@@ -256,4 +256,4 @@ def test_mutants_only_raise_compile_errors(path):
             assert diagnostic.code.startswith("TC01")
             assert 1 <= diagnostic.location.line <= lines
             assert diagnostic.location.column >= 1
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2

@@ -176,7 +176,7 @@ def info(name, arguments, results, symbols, guards=(), arena=0):
         symbols,
         guards,
         arena,
-        (Site("take", SITE),),
+        (Site(SITE),),
     )
 
 

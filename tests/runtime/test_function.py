@@ -219,7 +219,7 @@ def test_an_index_error_has_its_place_and_changes_nothing(add, w):
     with pytest.raises(IndexOutOfRange) as caught:
         add([1, -3, 1])
     diagnostic = caught.value.diagnostics[0]
-    message = "take: index -3 is out of range for axis 1 with size 10"
+    message = "index -3 is out of range for axis 1 with size 10"
     assert diagnostic.message == message
     assert diagnostic.location == native.SITE
     assert isinstance(caught.value, IndexError)

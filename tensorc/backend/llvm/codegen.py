@@ -4,7 +4,6 @@ The text comes from `lower`; here LLVM parses, verifies, improves and encodes it
 code is position-independent, so that one object serves the JIT and a shared library.
 """
 
-import os
 from functools import cache
 
 from llvmlite import binding as llvm
@@ -27,7 +26,6 @@ def host_target() -> Target:
         llvm.get_host_cpu_name(),
         features.flatten(),
         next((bits for name, bits in _WIDTHS if features.get(name)), 128),
-        os.cpu_count() or 1,
     )
 
 
@@ -122,12 +120,12 @@ def _check_declarations(module: llvm.ModuleRef) -> None:
 
 
 # What our text needs: constants into micro-kernels (a masked copy that no caller uses
-# goes away), the slots of calls out of memory, common addresses once. As fast as LLVM's
-# own -O2 on kernels and micro-kernels, in a quarter of its time.
+# goes away), the slots of calls out of memory. As fast as LLVM's own -O2 on kernels and
+# micro-kernels, in a quarter of its time. NewGVN would be welcome, but LLVM's assertion
+# in it ends the process on correct text (a sum over f32[A, A, A]).
 _PASSES = (
     llvm.ModulePassManager.add_ipsccp_pass,
     llvm.ModulePassManager.add_sroa_pass,
-    llvm.ModulePassManager.add_new_gvn_pass,
     llvm.ModulePassManager.add_instruction_combine_pass,
     llvm.ModulePassManager.add_simplify_cfg_pass,
 )

@@ -56,7 +56,6 @@ MAX_CALLS = 20_000
 MAX_OPS = 400_000
 
 Evaluate: TypeAlias = "Callable[[Frame, ast.Expression], Known]"
-Execute: TypeAlias = "Callable[[Frame, ast.Statement], Known | None]"
 
 
 @dataclass(eq=False)

@@ -23,7 +23,6 @@ from tensorc.frontend.operands import (
     KINDS,
     Literal,
     Operand,
-    Scalar,
     Shape,
     Tensor,
     broadcast,
@@ -268,8 +267,3 @@ def _shape_error(
     message = f"{wanted.what} has shape {shape}, got {given}"
     failure = error(SIZES, message, frame.entry.builder.location)
     return ShapeError(*failure.diagnostics)
-
-
-def plain_scalar(value: Known) -> Scalar | None:
-    """Return a value if it is a number without a type."""
-    return value if isinstance(value, Scalar) else None

@@ -18,6 +18,13 @@ class Failing(Protocol):
         ...
 
 
+def out_of_range(indices: Array, size: int) -> Array:
+    """Tell which indices are outside an axis; signed ones may count from its end."""
+    if np.issubdtype(indices.dtype, np.unsignedinteger):
+        return np.greater_equal(indices, np.uint64(size))
+    return np.less(indices, -size) | np.greater_equal(indices, size)
+
+
 @op("tc.take_along_axis", traits=(PURE,))
 class TakeAlongAxis(Op):
     """Pick one element per position: `lp[arange(n), y]` is axis 1 of lp by y.
@@ -56,9 +63,9 @@ class TakeAlongAxis(Op):
         """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
         size = operand.shape[axis]
         places = indices.astype(np.int64)
-        bad = (places < -size) | (places >= size)
+        bad = out_of_range(indices, size)
         if bad.any():
-            ctx.fail_index(axis, int(places[bad].flat[0]), size)
+            ctx.fail_index(axis, int(indices[bad].flat[0]), size)
         wrapped = np.where(places < 0, places + size, places)
         picked = np.take_along_axis(operand, np.expand_dims(wrapped, axis), axis)
         return np.squeeze(picked, axis)

@@ -8,7 +8,7 @@ from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import Array, fma
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
-from tensorc.ir.ops.indexing import Failing
+from tensorc.ir.ops.indexing import Failing, out_of_range
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.shape import Sizes
 from tensorc.ir.types import (
@@ -88,10 +88,9 @@ class CheckIndex(Op):
     ) -> tuple[Array, ...]:
         """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
         extent = ctx.size(size.dims[0])
-        places = np.asarray(indices, np.int64)
-        bad = (places < -extent) | (places >= extent)
+        bad = out_of_range(indices, extent)
         if bad.any():
-            ctx.fail_index(axis, int(places[bad].flat[0]), extent)
+            ctx.fail_index(axis, int(indices[bad].flat[0]), extent)
         return ()
 
 
