@@ -3,9 +3,9 @@
 import importlib
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -266,11 +266,11 @@ def test_help_loads_no_compiler():
     )
     best = 9.0
     for _ in range(5):
-        start = time.perf_counter()
+        start = _seconds_of_children()
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        best = min(best, time.perf_counter() - start)
+        best = min(best, _seconds_of_children() - start)
     assert done.stderr == "[]\n"
     assert best < 0.5  # a quarter of a second on a quiet machine
 
@@ -304,6 +304,12 @@ def test_too_little_memory_is_no_bug(api, file, capsys):
     assert main.run(["run", str(file)]) == 1
     printed = capsys.readouterr().err
     assert printed == "error[TC0507]: too little memory: Unable to allocate 36.4 TiB\n"
+
+
+def _seconds_of_children() -> float:
+    # Of the processor: a busy machine makes a run no longer.
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def test_lines_for_people():
