@@ -107,7 +107,7 @@ class Signature:
 
         Raises:
             ShapeError: a size divides by zero, or is beyond the machine's integers
-                (TC0507).
+                (TC0508).
         """
         values = self._values(symbols)
         try:
@@ -125,7 +125,7 @@ class Signature:
         except ArithmeticError as error:
             given = ", ".join(f"{name} = {size}" for name, size in values.items())
             message = f"{self.info.name}: a size cannot be computed: {error}"
-            raise ShapeError(Diagnostic("TC0507", message, notes=(given,))) from None
+            raise ShapeError(Diagnostic("TC0508", message, notes=(given,))) from None
 
     def check_inputs(self, plan: Plan, arrays: Sequence[Array]) -> None:
         """Check every size of every input.
