@@ -108,6 +108,7 @@ LAZY = {
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.functions", "tensorc.compiler"): "llvmlite, with the first function",
     ("tensorc.functions", "tensorc.runtime.cpu"): "llvmlite, with the first function",
+    ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",
     ("tensorc.cli.progress", "rich.progress"): "only a terminal needs a bar",
