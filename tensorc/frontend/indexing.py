@@ -138,6 +138,14 @@ def clamp(part: Part, size: Dim) -> tuple[Dim, Dim]:
         start = 0 if part.start is None else _bound(part.start, size)
         stop = size if part.stop is None else _bound(part.stop, size)
         span = stop - start
+        if (
+            part.stop is None
+            and part.start is not None
+            and known_at_most(0, part.start)
+        ):
+            # Past the end this is negative, and the length 0 all the same: a formula
+            # without a minimum, so that slices of slices stay short.
+            span = size - part.start
     else:
         # Downward, a bound lies from -1 (before the first) to size - 1.
         start = size - 1 if part.start is None else _bound(part.start, size, 1)

@@ -135,7 +135,20 @@ def maximum(left: Dim, right: Dim) -> Dim:
         return right
     if known_at_most(right, left):
         return left
+    if left == 0:
+        right = _without_floor(right)
     return _atom(Compound("max", *_ordered(left, right)))
+
+
+def _without_floor(dim: Dim) -> Dim:
+    """Return a + c for max(0, a) + c, c <= 0: below max(0, …) the same."""
+    match dim:
+        case Poly(terms=(((Compound("max", 0, inner),), 1), ((), int(rest)))) if (
+            rest < 0
+        ):
+            return inner + rest
+        case _:
+            return dim
 
 
 def ceildiv(left: Dim, right: int) -> Dim:
