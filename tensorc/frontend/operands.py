@@ -114,9 +114,12 @@ class Emitter:
         """Return the shape of a tensor with all that is known put in."""
         return self.resolve(tensor.type.shape)
 
-    def unify(self, left: Dim, right: Dim) -> bool:
-        """Make two sizes equal; False if they can never be."""
-        return self.builder.constraints.unify(left, right, self.location)
+    def unify(self, left: Dim, right: Dim, message: str = "") -> bool:
+        """Make two sizes equal; False if they can never be.
+
+        `message` is for the call, if only it can decide.
+        """
+        return self.builder.constraints.unify(left, right, self.location, message)
 
 
 def size_error(b: Emitter, message: str, *hints: str) -> ShapeError:

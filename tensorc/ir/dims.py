@@ -274,11 +274,15 @@ def _ordered(left: Dim, right: Dim) -> tuple[Dim, Dim]:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Two dimensions that must turn out equal when the function is called."""
+    """Two dimensions that must turn out equal when the function is called.
+
+    `message` is what to say if they do not; "" names the dimensions.
+    """
 
     left: Dim
     right: Dim
     location: Location = UNKNOWN
+    message: str = ""
 
 
 @dataclass
@@ -298,7 +302,9 @@ class Constraints:
             dim = substitute(dim, self.bindings)
         return dim
 
-    def unify(self, left: Dim, right: Dim, location: Location = UNKNOWN) -> bool:
+    def unify(
+        self, left: Dim, right: Dim, location: Location = UNKNOWN, message: str = ""
+    ) -> bool:
         """Make two dimensions equal; False if they can never be.
 
         A free symbol is bound; what cannot be decided becomes a guard at entry.
@@ -310,7 +316,11 @@ class Constraints:
             return False
         if self.frozen:
             return any({a, b} == {g.left, g.right} for g in self.guards)
-        return self._bind(a, b) or self._bind(b, a) or self._guard(a, b, location)
+        if self._bind(a, b) or self._bind(b, a):
+            return True
+        if not any({a, b} == {g.left, g.right} for g in self.guards):
+            self.guards.append(Guard(a, b, location, message))
+        return True
 
     def _bind(self, free: Dim, value: Dim) -> bool:
         name = as_symbol(free)
@@ -323,11 +333,6 @@ class Constraints:
         if other is not None and self._age(name) < self._age(other):
             name, value = other, free
         self.bindings[name] = value
-        return True
-
-    def _guard(self, left: Dim, right: Dim, location: Location) -> bool:
-        if not any({left, right} == {g.left, g.right} for g in self.guards):
-            self.guards.append(Guard(left, right, location))
         return True
 
     order: dict[str, int] = field(default_factory=dict)

@@ -94,7 +94,7 @@ def _resolve_type(type_: Type, constraints: Constraints) -> Type:
 
 
 def _store_guards(function: Function, constraints: Constraints) -> None:
-    places: dict[Attribute, Location] = {}
+    places: dict[Attribute, Guard] = {}
     for guard in constraints.guards:
         left, right = (constraints.resolve(d) for d in (guard.left, guard.right))
         if isinstance(left, int) and isinstance(right, int) and left != right:
@@ -102,16 +102,18 @@ def _store_guards(function: Function, constraints: Constraints) -> None:
             message = f"sizes that must be equal are {left} and {right}"
             raise ShapeError(Diagnostic("TC0300", message, guard.location))
         if left != right:
-            places.setdefault(Dims((left, right)), guard.location)
+            places.setdefault(Dims((left, right)), guard)
     if places:
         function.attributes["tc.guards"] = Array(tuple(places))
-    if any(place.line for place in places.values()):
-        stored = tuple(_stored_place(place) for place in places.values())
+    if any(guard.location.line for guard in places.values()):
+        stored = tuple(_stored_place(guard) for guard in places.values())
         function.attributes["tc.guard_places"] = Array(stored)
 
 
-def _stored_place(place: Location) -> Attribute:
+def _stored_place(guard: Guard) -> Attribute:
+    place = guard.location
     return make_dict(
+        message=guard.message,
         file=place.file,
         line=place.line,
         column=place.column,
@@ -135,13 +137,18 @@ def guards_of(function: Op) -> list[Guard]:
     stored = function.attributes.get("tc.guards")
     items = stored.items if isinstance(stored, Array) else ()
     kept = function.attributes.get("tc.guard_places")
-    places = [_place(p) for p in kept.items] if isinstance(kept, Array) else []
-    places += [UNKNOWN] * (len(items) - len(places))
+    places = list(kept.items) if isinstance(kept, Array) else []
+    places += [NO_ATTRIBUTES] * (len(items) - len(places))
     return [
-        Guard(d.dims[0], d.dims[1], place)
+        Guard(d.dims[0], d.dims[1], _place(place), _message(place))
         for d, place in zip(items, places, strict=False)
         if isinstance(d, Dims)
     ]
+
+
+def _message(stored: Attribute) -> str:
+    message = stored.get("message") if isinstance(stored, Dict) else None
+    return message if isinstance(message, str) else ""
 
 
 def constraints_of(function: Op) -> Constraints:

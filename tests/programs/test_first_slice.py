@@ -8,7 +8,7 @@ import pytest
 
 from tensorc import api, compiler
 from tensorc.cli.main import run
-from tensorc.errors import IndexOutOfRange
+from tensorc.errors import IndexOutOfRange, ShapeError
 from tensorc.ir.interpreter import interpret
 from tests.samples import same_bits
 from tests.stages import all_results
@@ -179,3 +179,23 @@ def test_the_derivative_of_the_interpreted_step_is_the_compiled_one() -> None:
     np.testing.assert_allclose(
         program.shared["b"].get_value(), b1, rtol=1e-5, atol=1e-8
     )
+
+
+def test_what_only_the_call_decides_is_told_in_the_users_words(tmp_path: Path) -> None:
+    path = tmp_path / "late.tc"
+    path.write_text(
+        "fn even(x: float[N]) -> float {\n"
+        '    assert N % 2 == 0, "the batch must be even"\n'
+        "    return sum(x)\n"
+        "}\n"
+        "fn sixth(x: float[N]) -> float = x[5]\n"
+    )
+    functions = api.load(str(path)).functions
+    x = np.arange(6, dtype=np.float32)
+    assert float(np.asarray(functions["even"](x))) == 15
+    assert float(np.asarray(functions["sixth"](x))) == 5
+    with pytest.raises(ShapeError, match="the batch must be even") as caught:
+        functions["even"](x[:3])
+    assert caught.value.diagnostics[0].location.line == 2
+    with pytest.raises(ShapeError, match="index 5 is out of range for axis 0"):
+        functions["sixth"](x[:3])

@@ -195,7 +195,7 @@ def assertion(frame: Frame, node: ast.Assertion) -> None:
         hint = "assertions are about sizes and hypers, not about elements"
         raise error(NOT_KNOWN, message, node.condition.location, hint)
     frame.entry.builder.location = node.location
-    if not frame.emitter.unify(*sides):
+    if not frame.emitter.unify(*sides, node.message or ""):
         message = node.message or f"{sides[0]} is never {sides[1]}"
         raise error(ASSERTION, message, node.condition.location)
 
