@@ -184,6 +184,25 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, ...], dtype: object) ->
     return rng.standard_normal(shape).astype(dtype)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("columns", [1, 3, 10, 16, 17])
+def test_transposed_products_of_static_columns(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    module, cases = new_module(), []
+    types = [parse_type("f32[B, 20]"), parse_type(f"f32[B, {columns}]")]
+    add_function(
+        module,
+        "gradient",
+        types,
+        lambda b, of: [b.matmul(b.transpose(of[0], (1, 0)), of[1])],
+    )
+    # The empty batch comes last: scratch must not show what the others left in it.
+    for rows in (1, 5, 511, 513, 0):
+        shapes = ((rows, 20), (rows, columns))
+        values = [rng.standard_normal(shape).astype("f4") for shape in shapes]
+        cases.append(("gradient", values))
+    check(module, cases, exact=True)
+
+
 @pytest.mark.parametrize("columns", [1, 3, 10, 16, 17, 50])
 def test_products_of_static_columns(columns: int) -> None:
     rng = np.random.default_rng(columns)

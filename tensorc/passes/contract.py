@@ -80,11 +80,11 @@ def emit_contraction(
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     element = element_type(c.memref.type)
     rows_at_once, width = tile_size(extents[n], element, rows.target)
-    _zero_if_empty(k, depth, c, first, last, columns)
     static = extents[n]
     if isinstance(static, int) and reads_along_rows(op, static):
         _transposed(rows, (a, b, c), (first, last), static, depth)
         return
+    _zero_if_empty(k, depth, c, first, last, columns)
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
@@ -126,6 +126,7 @@ def _transposed(
     left = Matrix(b.memref, b.at, b.column, b.row)
     right = Matrix(a.memref, a.at, a.column, a.row)
     first, last = limits
+    _zero_if_empty(k, depth, buffer, zero, k.index(columns), k.index(width))
     with k.loop(first, last, width) as strip:
         count = k.minimum(k.sub(last, strip.index), k.index(width))
         with k.loop(zero, depth, CONTRACTION_BLOCK) as block:
