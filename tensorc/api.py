@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import TypeVar
 
-from tensorc import compiler
+from tensorc import driver
 from tensorc.errors import CompileError, Diagnostic, Location, TensorcError
 from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
@@ -22,6 +22,7 @@ from tensorc.runtime.history import History
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
+from tensorc.target import Options
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -106,7 +107,7 @@ class Functions(Mapping[str, CompiledFunction]):
     source: source.Program
     shared: Mapping[str, Shared]
     together: tuple[str, ...]
-    options: compiler.Options
+    options: Options
     compile_seconds: float = 0.0
     compiled: dict[str, CompiledFunction] = field(default_factory=dict)
 
@@ -130,8 +131,7 @@ class Functions(Mapping[str, CompiledFunction]):
     def _compile(self, names: list[str]) -> None:
         start = time.perf_counter()
         module = self.source.emit(names)
-        target = compiler.host_target()
-        artifact = compiler.compile_module(module, target, self.options)
+        artifact = driver.compile_module(module, driver.host_target(), self.options)
         library = cpu.link(artifact)
         hypers = {
             name: value
@@ -166,17 +166,19 @@ def load(
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)
-    options = compiler.Options(optimize)
+    options = Options(optimize)
     functions = Functions(program, shared, together, options)
     return Program(path, functions, shared, program.hypers, fits, runs)
 
 
 def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
     """Return what is wrong with a file: syntax, types and shapes."""
+    from tensorc import compiler
+
     try:
         program = _read(path, settings)
         module = program.emit()
-        compiler.lower(module, compiler.host_target(), "tensor")
+        compiler.lower(module, driver.host_target(), "tensor")
         for recipe in program.recipes:
             _fit(recipe) if recipe.kind == "fit" else _run(recipe)
     except TensorcError as error:
@@ -197,6 +199,8 @@ def emit(
     """
     if stage == "ast":
         return print_ast(parser.parse_file(path))
+    from tensorc import compiler
+
     program = _read(path, settings)
     if function is not None and function not in program.entries:
         known = ", ".join(program.entries)
@@ -204,15 +208,15 @@ def emit(
         hint = f"there are {known}" if known else "give its arguments types"
         raise CompileError(Diagnostic("TC0306", message, hints=(hint,)))
     module = program.emit(None if function is None else [function])
-    target = compiler.host_target()
-    options = compiler.Options(optimize)
+    target = driver.host_target()
+    options = Options(optimize)
     if stage in compiler.STAGES:
         return print_module(compiler.lower(module, target, stage))
     if stage == "llvm":
         return compiler.llvm_text(module, target)
     if stage == "asm":
         return compiler.assembly(module, target, options)
-    return compiler.compile_module(module, target, options).object
+    return driver.compile_module(module, target, options).object
 
 
 def _read(path: str, settings: Mapping[str, str]) -> source.Program:

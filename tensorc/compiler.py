@@ -6,7 +6,7 @@ be printed, parsed back and interpreted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tensorc.artifact import (
     Argument,
@@ -19,7 +19,7 @@ from tensorc.artifact import (
 )
 from tensorc.backend.emit import epoch_symbol, mangle
 from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
-from tensorc.backend.llvm.codegen import host_target as host_target
+from tensorc.backend.llvm.host import host_target as host_target
 from tensorc.errors import InternalError, TensorcError, VerifyError
 from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
@@ -40,6 +40,7 @@ from tensorc.passes.simplify import SIMPLIFY
 from tensorc.passes.stabilize import STABILIZE
 from tensorc.passes.to_loops import TO_LOOPS
 from tensorc.passes.to_structured import TO_STRUCTURED
+from tensorc.target import Options as Options
 from tensorc.target import Target
 
 CPU: tuple[Pass, ...] = (
@@ -59,13 +60,6 @@ CPU: tuple[Pass, ...] = (
 STAGES = tuple(level.value for level in Level)
 
 check_pipeline(CPU)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to compile. `optimize` is LLVM's level, 0 to 3: it never changes results."""
-
-    optimize: int = 2
 
 
 def run_passes(

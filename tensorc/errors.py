@@ -90,6 +90,10 @@ class IndexOutOfRange(TensorcError, IndexError):
     """Compiled code met an index outside its axis."""
 
 
+class CacheWarning(UserWarning):
+    """Compiled code could not be taken from the cache, or not be kept in it."""
+
+
 class VerifyError(TensorcError):
     """IR breaks an invariant; the text names the op."""
 

@@ -43,6 +43,7 @@ from tensorc.ir.types import TensorType
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared as Cell
+from tensorc.target import Options
 
 _NOTHING = object()
 
@@ -485,9 +486,9 @@ def _made_again(made: dict[str, object]) -> Function:
 
 def emit_plan(plan: Plan, stage: str) -> str:
     """Return a plan as text at the end of a stage; "graph" is before all passes."""
-    from tensorc import compiler
+    from tensorc import compiler, driver
 
-    module, target = graph_emit.emit(plan), compiler.host_target()
+    module, target = graph_emit.emit(plan), driver.host_target()
     if stage == "graph":
         return print_module(module)
     if stage == "llvm":
@@ -498,13 +499,11 @@ def emit_plan(plan: Plan, stage: str) -> str:
 def compile_plan(plan: Plan) -> CompiledFunction:
     """Compile a function, bound to its memory."""
     # The compiler and its wheels are loaded when the first function is made.
-    from tensorc import compiler
+    from tensorc import driver
     from tensorc.runtime import cpu
 
     module = graph_emit.emit(plan)
-    artifact = compiler.compile_module(
-        module, compiler.host_target(), compiler.Options()
-    )
+    artifact = driver.compile_module(module, driver.host_target(), Options())
     cells = {n: m.cell for n, m in zip(plan.names, plan.shared, strict=False)}
     shared_cells = {n: c for n, c in cells.items() if isinstance(c, Cell)}
     (info,) = artifact.functions

@@ -16,3 +16,10 @@ class Target:
     cpu: str = ""
     features: str = ""
     vector_bits: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to compile. `optimize` is LLVM's level, 0 to 3: it never changes results."""
+
+    optimize: int = 2

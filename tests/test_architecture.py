@@ -57,8 +57,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "backend.ptx",
             "target",
             "artifact",
-            "cache",
             "errors",
+        },
+        set(),
+    ),
+    "artifact_file": ({"artifact", "errors"}, set()),
+    # From a module to an artifact, out of the cache where that is possible.
+    "driver": (
+        {
+            *("ir", "target", "artifact", "artifact_file", "cache", "errors"),
+            *("backend.llvm", "compiler"),
         },
         set(),
     ),
@@ -67,6 +75,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "ir",
             "frontend",
             "frontend.dsl",
+            "driver",
             "compiler",
             "runtime",
             "runtime.cpu",
@@ -78,7 +87,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     # Theano's words: compiling and storage for the graphs of frontend.symbolic.
     "functions": (
-        {"ir", "frontend", "compiler", "runtime", "runtime.cpu", "errors"},
+        {
+            *("ir", "frontend", "driver", "compiler", "target", "errors"),
+            *("runtime", "runtime.cpu"),
+        },
         {"numpy"},
     ),
     # Ordinary Python: the same graphs, traced; and what stands on functions.
@@ -106,7 +118,11 @@ LAZY = {
     ("tensorc", "tensorc.gradients"): "symbolic names cost numpy",
     ("tensorc", "tensorc.tracing"): "symbolic names cost numpy",
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
-    ("tensorc.functions", "tensorc.compiler"): "llvmlite, with the first function",
+    ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",
+    ("tensorc.api", "tensorc.compiler"): "only stages and checks need the passes",
+    ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
+    ("tensorc.functions", "tensorc.compiler"): "only stages need the passes",
+    ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.functions", "tensorc.runtime.cpu"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",

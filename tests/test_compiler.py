@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tensorc.backend.llvm.codegen import emit_object, host_target
+from tensorc.backend.llvm.codegen import emit_object
+from tensorc.backend.llvm.host import host_target
 from tensorc.compiler import Options, compile_module, llvm_text
 from tensorc.errors import TensorcError
 from tensorc.ir.functions import guards_of

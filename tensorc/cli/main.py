@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,7 @@ VERBS = {
     "run": "Call what the `run`s of a file describe, and print the results.",
     "compile": "Compile a file, and write any stage of it.",
     "check": "Check files: syntax, types and shapes.",
+    "cache": "Show or clear what is kept of earlier compilations.",
 }
 
 
@@ -128,7 +130,12 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us
             sink = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (kept)
             setattr(sys, name, sink)
+    warnings.showwarning = _show_warning
     sys.exit(run(sys.argv[1:]))
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _drop_output() -> None:

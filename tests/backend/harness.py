@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from tensorc.artifact import Artifact, FunctionInfo
-from tensorc.backend.llvm.codegen import emit_llvm, emit_object, host_target
+from tensorc.backend.llvm.codegen import emit_llvm, emit_object
+from tensorc.backend.llvm.host import host_target
 from tensorc.ir.attributes import Typed
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret

@@ -21,8 +21,8 @@ from tensorc.backend.llvm.codegen import (
     emit_assembly,
     emit_llvm,
     emit_object,
-    host_target,
 )
+from tensorc.backend.llvm.host import host_target
 from tensorc.backend.llvm.symbols import undefined_symbols
 from tensorc.errors import InternalError, TensorcError
 from tensorc.ir.ops import arith, math, memory

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tensorc.artifact import STATUS_INDEX
-from tensorc.backend.llvm.codegen import emit_llvm, host_target
+from tensorc.backend.llvm.codegen import emit_llvm
+from tensorc.backend.llvm.host import host_target
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum, SymbolRef
 from tensorc.ir.functions import new_module

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tensorc.backend.llvm.codegen import host_target
+from tensorc.backend.llvm.host import host_target
 from tensorc.ir.ops import kernels
 from tensorc.ir.ops.kernels import DYNAMIC
 from tensorc.ir.types import F16, F32, F64, I1

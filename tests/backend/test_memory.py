@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tensorc.backend.llvm.codegen import host_target
+from tensorc.backend.llvm.host import host_target
 from tensorc.backend.llvm.memory import MEMORY_ROWS
 from tensorc.ir.attributes import Enum
 from tensorc.ir.ops import arith, conversions, memory, vector

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tensorc.backend.llvm.codegen import host_target
+from tensorc.backend.llvm.host import host_target
 from tensorc.ir.ops import arith, math, memory, vector
 from tensorc.ir.types import F16, F32, F64, I1, VectorType
 from tensorc.passes.expand_math import EXPAND_MATH, FUNCTIONS

@@ -15,23 +15,8 @@ from tensorc.errors import Diagnostic, InternalError, TensorcError
 from tensorc.ir.ops.builtin import Module
 from tensorc.target import Target
 
-
-@cache
-def host_target() -> Target:
-    """Return the description of the processor that we run on."""
-    features = llvm.get_host_cpu_features()
-    return Target(
-        "cpu",
-        llvm.get_process_triple(),
-        llvm.get_host_cpu_name(),
-        features.flatten(),
-        next((bits for name, bits in _WIDTHS if features.get(name)), 128),
-    )
-
-
 # What LLVM calls where there is no instruction.
 _FMA_FUNCTIONS = {"fma", "fmaf"}
-_WIDTHS = (("avx512f", 512), ("avx2", 256))
 
 
 def emit_llvm(module: Module, target: Target) -> str:

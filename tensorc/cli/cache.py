@@ -1,0 +1,60 @@
+"""`tensorc cache`: what is kept of earlier compilations."""
+
+import time
+
+import rich_click as click
+
+from tensorc import artifact_file, cache
+
+_UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+
+@click.group("cache", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Show or clear what is kept of earlier compilations."""
+
+
+@command.command("path")
+def path() -> None:
+    """Print the directory of the cache; TENSORC_CACHE_DIR names another one."""
+    place = cache.directory()
+    print("off" if place is None else place)
+
+
+@command.command("ls")
+def show_entries() -> None:
+    """List the entries, the most recently used first: key, bytes, age, functions."""
+    total = 0
+    found = cache.entries()
+    for entry in found:
+        total += entry.size
+        names = _functions(entry.key)
+        age = _age(time.time() - entry.used)
+        print(f"{entry.key[:12]}  {entry.size:>10,}  {age:>12}  {names}")
+    plural = "entry" if len(found) == 1 else "entries"
+    print(f"{len(found)} {plural}, {total:,} bytes")
+
+
+@command.command("clear")
+def clear() -> None:
+    """Remove all entries."""
+    count, size = cache.clear()
+    plural = "entry" if count == 1 else "entries"
+    print(f"removed {count} {plural}, {size:,} bytes")
+
+
+def _functions(key: str) -> str:
+    stored = cache.load(key, touch=False)
+    try:
+        artifact = artifact_file.decode(stored or b"")
+    except ValueError:
+        return "(damaged)"
+    return ", ".join(f.name for f in artifact.functions)
+
+
+def _age(seconds: float) -> str:
+    for size, unit in _UNITS:
+        count = int(seconds // size)
+        if count > 1:
+            return f"{count} {unit}"
+    return "now"

@@ -1,0 +1,63 @@
+"""From a module to an artifact: out of the cache, or by the compiler.
+
+The key holds all that the code follows from: the module's text with its places, the
+target, the options, the versions of LLVM and of this package. A hit neither runs nor
+imports a pass.
+"""
+
+import os
+from functools import cache as once
+from pathlib import Path
+
+from tensorc import artifact_file, cache
+from tensorc.artifact import Artifact
+from tensorc.backend.llvm.host import code_generator
+from tensorc.backend.llvm.host import host_target as host_target
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.printer import print_module
+from tensorc.target import Options, Target
+
+
+def compile_module(module: Module, target: Target, options: Options) -> Artifact:
+    """Return the artifact of a TENSOR module; the module is used up."""
+    if cache.directory() is None:
+        return _compiled(module, target, options)
+    text = print_module(module, locations=True)
+    about = (repr(target), repr(options), code_generator(), _package())
+    key = cache.key_of(text, *about)
+    stored = cache.load(key)
+    if stored is not None:
+        try:
+            return artifact_file.decode(stored)
+        except ValueError as error:
+            cache.reject(key, str(error))
+    artifact = _compiled(module, target, options)
+    cache.save(key, artifact_file.encode(artifact))
+    return artifact
+
+
+def _compiled(module: Module, target: Target, options: Options) -> Artifact:
+    from tensorc import compiler
+
+    return compiler.compile_module(module, target, options)
+
+
+@once
+def _package() -> str:
+    """Return what tells this package from any other version or edit of it.
+
+    Names, sizes and times of its files: reading them all would cost more than a hit.
+    """
+    root = Path(__file__).parent
+    found: list[str] = []
+    pending = [root]
+    while pending:
+        with os.scandir(pending.pop()) as items:
+            for item in items:
+                if item.is_dir():
+                    pending.append(Path(item.path))
+                elif not item.name.endswith(".pyc"):
+                    status = item.stat()
+                    name = item.path.removeprefix(str(root))
+                    found.append(f"{name} {status.st_size} {status.st_mtime_ns}")
+    return "\n".join(sorted(found))
