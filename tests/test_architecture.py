@@ -30,7 +30,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "target": ({"errors", "artifact"}, set()),
     "artifact": ({"errors", "target"}, set()),
     "diagnostics": ({"errors"}, set()),  # renders them: excerpts, carets, colour
-    "cache": ({"errors"}, {"platformdirs", "filelock"}),
+    "cache": ({"errors"}, {"platformdirs"}),
     "ir": ({"errors"}, {"numpy"}),
     # The Python doors raise one exception with the rendered text in it.
     "frontend": ({"ir", "errors", "diagnostics"}, {"numpy"}),
