@@ -10,8 +10,10 @@ After:
 2. A group's results become destinations: the result's memory if it is returned, else a
    fresh buffer. What only the group's own rows need stays inside (`memref.alloc` in the
    region); the rest is allocated by the function.
-3. All commits stand at the end: first returned arguments are copied out, then new
-   values that live in other arguments are saved, then shared arguments are written.
+3. A new value is written into the argument that it replaces where that is safe
+   (`in_place`). All other commits stand at the end: first returned arguments are copied
+   out, then new values that live in other arguments are saved, then arguments are
+   written.
 """
 
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ from tensorc.ir.ops.structured import (
 from tensorc.ir.types import INDEX, MemRefType, TensorType
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.generics import is_contraction, tensor_space
+from tensorc.passes.in_place import in_place, sink_updates, updates_of
 from tensorc.passes.structured_builder import size
 from tensorc.passes.tiles import panel_columns
 from tensorc.target import Target
@@ -88,10 +91,13 @@ def bufferize_function(function: Function, target: Target) -> None:
         type_ = memref_of(tensor_of(argument))
         state.memory[argument] = new.add_argument(type_, argument.hint)
     returned = old.terminator.operands
-    updates = [function.result_info(i).get("tc.updates") for i in range(len(returned))]
+    targets = updates_of(function)
+    sink_updates(old, targets)
+    over = in_place(old, targets)
+    state.given.update((value, state.memory[a]) for value, a in over.items())
     outputs: list[tuple[Value, Value]] = []
-    for value, updated in zip(returned, updates, strict=True):
-        if updated is None:
+    for number, value in enumerate(returned):
+        if function.result_info(number).get("tc.updates") is None:
             place = new.add_argument(memref_of(tensor_of(value)), "result")
             outputs.append((value, place))
             if isinstance(value.op, control.Group):
@@ -101,11 +107,6 @@ def bufferize_function(function: Function, target: Target) -> None:
     for op in old.ops[:-1]:
         with state.b.at(op.location):
             _RULES[type(op)](state, op)
-    targets = [
-        (value, old.arguments[target])
-        for value, target in zip(returned, updates, strict=True)
-        if isinstance(target, int)
-    ]
     _commit(state, outputs, targets)
     state.b.create(Return)
     arguments = [*old.arguments, *[v for v, _ in outputs]]

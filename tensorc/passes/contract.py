@@ -2,11 +2,12 @@
 
 For rows [first, last) of result[…, m, n] = sum over k of a[…, m, k] * b[…, k, n]:
 
-    for i in rows, in steps of the tile's height:
-      for j in columns, in steps of the tile's width:
-        for p in k, in steps of 512:  gemm_tile (adds to the result after the first p)
+    for j in columns, in steps of the tile's width:
+      for p in k, in steps of 512:
+        for i in rows, in steps of the tile's height:  gemm_tile (adds if p > 0)
 
-Rows that are left over take tiles of height 4 and 1. Order: tensorc.ir.numerics.
+So a strip of b is fetched once for all rows of a chunk. Rows that are left over take
+lower tiles. Order of additions: tensorc.ir.numerics.
 """
 
 from collections.abc import Sequence
@@ -88,19 +89,30 @@ def emit_contraction(
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
+    strips = _strips(k, first, last, rows_at_once)
+    with k.loop(k.index(0), columns, width) as at:
+        left = k.minimum(k.sub(columns, at.index), k.index(width))
+        with k.loop(k.index(0), depth, CONTRACTION_BLOCK) as block:
+            count = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
+            for start, stop, height in strips:
+                with k.loop(start, stop, height) as row:
+                    places = (row.index, at.index, block.index)
+                    size = Size(height, width, padded)
+                    _tile(k, (a, b, c), places, (count, left), size)
+
+
+def _strips(
+    k: LoopBuilder, first: Value, last: Value, tallest: int
+) -> list[tuple[Value, Value, int]]:
+    """Cut rows into strips for tiles: start, stop and height of each kind."""
+    strips = []
     start = first
-    for height in tile_heights(rows_at_once):
+    for height in tile_heights(tallest):
         stop = _last_multiple(k, start, last, height)
-        with (
-            k.loop(start, stop, height) as row,
-            k.loop(k.index(0), columns, width) as at,
-        ):
-            left = k.minimum(k.sub(columns, at.index), k.index(width))
-            with k.loop(k.index(0), depth, CONTRACTION_BLOCK) as block:
-                count = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
-                places = (row.index, at.index, block.index)
-                _tile(k, (a, b, c), places, (count, left), Size(height, width, padded))
+        if k.known(start) is None or k.known(start) != k.known(stop):
+            strips.append((start, stop, height))
         start = stop
+    return strips
 
 
 def _transposed(

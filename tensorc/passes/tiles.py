@@ -26,7 +26,7 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
 
 def tile_heights(tallest: int) -> list[int]:
     """Return the tile heights to use, the tallest first; 1 takes what is left."""
-    return list(dict.fromkeys((tallest, min(tallest, 4), 1)))
+    return list(dict.fromkeys((tallest, min(tallest, 4), min(tallest, 2), 1)))
 
 
 def reads_along_rows(op: Generic, columns: Dim) -> bool:
