@@ -16,7 +16,6 @@ from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.printer import print_module
-from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import History
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
@@ -131,8 +130,7 @@ class Functions(Mapping[str, CompiledFunction]):
     def _compile(self, names: list[str]) -> None:
         start = time.perf_counter()
         module = self.source.emit(names)
-        artifact = driver.compile_module(module, driver.host_target(), self.options)
-        library = cpu.link(artifact)
+        artifact, library = driver.load(module, self.options)
         hypers = {
             name: value
             for name, value in self.source.hypers.items()

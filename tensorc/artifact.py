@@ -11,7 +11,8 @@ machine word each:
   1. a pointer per argument (0-d arrays for scalars), shared ones are read and written;
   2. a pointer per result (memory of the caller);
   3. the arena (64-byte aligned, `arena` bytes);
-  4. the error record: four i64 (site, axis, index, size), owned by the caller;
+  4. the record: four i64 for an error (site, axis, index, size), owned by the caller,
+     and the address of the thread pool's block, or 0 to compute in one thread;
   5. one i64 per symbol, in the order of `symbols`.
 
 The epoch driver of a function is `i64 epoch_symbol(i64* slots, i64* strides, i64 first,
@@ -23,12 +24,58 @@ which it stores, and returns the next batch (the failed batch itself after an er
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum, StrEnum
 from typing import Literal
 
 from tensorc.errors import Location
 
 STATUS_OK = 0
 STATUS_INDEX = 1
+
+POOL_RECORD_WORD = 4  # of a call's record: the address of the thread pool's block
+
+
+class PoolWord(IntEnum):
+    """The 64-bit words of the thread pool's block, by cache lines of eight.
+
+    RUN is the address of `PoolSymbol.RUN`, 0 while there is no pool. ACTIVE is how many
+    threads may take part in a job, the caller included. JOINED counts the workers in a
+    job, plus POOL_CLOSED while there is none. The last two have 128 bytes each, for
+    POSIX's mutex and condition.
+    """
+
+    RUN = 0
+    ACTIVE = 1
+    GENERATION = 8
+    KERNEL = 16
+    SLOTS = 17
+    CHUNKS = 18
+    RANGES = 19
+    NEXT = 24
+    JOINED = 56
+    STATUS = 32
+    SLEEPERS = 40
+    BUSY = 48
+    MUTEX = 64
+    CONDITION = 80
+
+
+POOL_WORDS = 96
+POOL_CLOSED = 1 << 32
+
+
+class PoolSymbol(StrEnum):
+    """The functions of the thread pool.
+
+    `i32 RUN(block, kernel, slots, i64 chunks)` runs a kernel over its chunks;
+    `void WORK(block, i64 worker, i64 generation)` is what a worker does, for ever;
+    `i64 TAKE(block)` takes the pool, so that no job runs, and returns 0 if it could.
+    """
+
+    RUN = "tc.pool.run"
+    WORK = "tc.pool.work"
+    TAKE = "tc.pool.take"
+
 
 # A dimension: an integer, the name of a symbol, or (operator, operand, operand) with
 # "+", "*", "//" (floor), "min" and "max".

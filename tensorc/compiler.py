@@ -24,8 +24,8 @@ from tensorc.errors import InternalError, TensorcError, VerifyError
 from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
-from tensorc.ir.ops.builtin import Call, Function, Module
-from tensorc.ir.ops.kernels import Fail
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.kernels import Fail, Launch
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
@@ -210,7 +210,7 @@ def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
     entry = functions[info.name]
     sites: dict[int, Site] = {}
     for call in entry.walk():
-        if not isinstance(call, Call):
+        if not isinstance(call, Launch):
             continue
         assert isinstance(call.callee, SymbolRef)
         for op in functions[call.callee.name].walk():

@@ -10,11 +10,13 @@ from functools import cache as once
 from pathlib import Path
 
 from tensorc import artifact_file, cache
-from tensorc.artifact import Artifact
+from tensorc.artifact import Artifact, PoolSymbol
 from tensorc.backend.llvm.host import code_generator
 from tensorc.backend.llvm.host import host_target as host_target
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.printer import print_module
+from tensorc.runtime import cpu, threads
+from tensorc.runtime.cpu import Library
 from tensorc.target import Options, Target
 
 
@@ -34,6 +36,25 @@ def compile_module(module: Module, target: Target, options: Options) -> Artifact
     artifact = _compiled(module, target, options)
     cache.save(key, artifact_file.encode(artifact))
     return artifact
+
+
+def load(module: Module, options: Options) -> tuple[Artifact, Library]:
+    """Return the artifact of a TENSOR module, and its code in this process."""
+    artifact = compile_module(module, host_target(), options)
+    threads.start(_load_pool)
+    return artifact, cpu.link(artifact)
+
+
+def _load_pool() -> Library:
+    target = host_target()
+    key = cache.key_of("pool", repr(target), code_generator(), _package())
+    code = cache.load(key)
+    if code is None:
+        from tensorc.backend.llvm.codegen import emit_pool
+
+        code = emit_pool(target)
+        cache.save(key, code)
+    return cpu.link_object(code, list(PoolSymbol))
 
 
 def _compiled(module: Module, target: Target, options: Options) -> Artifact:

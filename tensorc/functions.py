@@ -500,14 +500,12 @@ def compile_plan(plan: Plan) -> CompiledFunction:
     """Compile a function, bound to its memory."""
     # The compiler and its wheels are loaded when the first function is made.
     from tensorc import driver
-    from tensorc.runtime import cpu
 
-    module = graph_emit.emit(plan)
-    artifact = driver.compile_module(module, driver.host_target(), Options())
+    artifact, library = driver.load(graph_emit.emit(plan), Options())
     cells = {n: m.cell for n, m in zip(plan.names, plan.shared, strict=False)}
     shared_cells = {n: c for n, c in cells.items() if isinstance(c, Cell)}
     (info,) = artifact.functions
-    return CompiledFunction(info, cpu.link(artifact), shared_cells, {})
+    return CompiledFunction(info, library, shared_cells, {})
 
 
 def _evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:

@@ -66,7 +66,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "driver": (
         {
             *("ir", "target", "artifact", "artifact_file", "cache", "errors"),
-            *("backend.llvm", "compiler"),
+            *("backend.llvm", "compiler", "runtime", "runtime.cpu"),
         },
         set(),
     ),
@@ -120,10 +120,10 @@ LAZY = {
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",
     ("tensorc.api", "tensorc.compiler"): "only stages and checks need the passes",
+    ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.functions", "tensorc.compiler"): "only stages need the passes",
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
-    ("tensorc.functions", "tensorc.runtime.cpu"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",

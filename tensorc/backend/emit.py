@@ -105,11 +105,23 @@ INTRINSICS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "vector.reduce.umin": (0,),
         "vector.reduce.smax": (0,),
         "vector.reduce.umax": (0,),
+        "x86.sse2.pause": (),
     }
 )
 
 # C functions that generated code may call: LLVM itself makes these calls.
 EXTERNALS = frozenset({"memcpy", "memset", "memmove"})
+
+# What the thread pool alone may call, and how (POSIX): arguments are pointers.
+THREAD_EXTERNALS: Mapping[str, int] = MappingProxyType(
+    {
+        "pthread_mutex_lock": 1,
+        "pthread_mutex_unlock": 1,
+        "pthread_cond_wait": 2,
+        "pthread_cond_broadcast": 1,
+        "sched_yield": 0,
+    }
+)
 
 
 def mangle(name: str) -> str:
@@ -398,6 +410,19 @@ class FunctionEmitter:
             return LValue("", VOID)
         return self._emit(result, f"call {result} @{name}({given})")
 
+    def call_address(
+        self, function: LValue, result: LType, arguments: Sequence[LValue]
+    ) -> LValue:
+        """Call the function that a pointer points to."""
+        given = ", ".join(str(a) for a in arguments)
+        return self._emit(result, f"call {result} {function.text}({given})")
+
+    def call_thread(self, name: str, *arguments: LValue) -> None:
+        """Call a function of `THREAD_EXTERNALS`; what it returns is not needed."""
+        types = ", ".join(["ptr"] * THREAD_EXTERNALS[name])
+        self.module.declarations[name] = f"declare {WORD} @{name}({types})"
+        self.call(name, WORD, arguments)
+
     def intrinsic(
         self, name: str, result: LType, *arguments: LValue, align: int = 0
     ) -> LValue:
@@ -442,6 +467,24 @@ class FunctionEmitter:
     def store(self, value: LValue, pointer: LValue, align: int) -> None:
         """Write a scalar or vector."""
         self.lines.append(f"  store {value}, {pointer}, align {align}")
+
+    # Memory that several threads use; all of it in one order (seq_cst).
+
+    def load_atomic(self, pointer: LValue) -> LValue:
+        """Read a word of 64 bits."""
+        return self._emit(LONG, f"load atomic {LONG}, {pointer} seq_cst, align 8")
+
+    def store_atomic(self, value: LValue, pointer: LValue) -> None:
+        """Write a word of 64 bits."""
+        self.lines.append(f"  store atomic {value}, {pointer} seq_cst, align 8")
+
+    def add_atomic(self, pointer: LValue, value: LValue) -> LValue:
+        """Add to a word; return what it was."""
+        return self._emit(value.type, f"atomicrmw add {pointer}, {value} seq_cst")
+
+    def exchange_atomic(self, pointer: LValue, value: LValue) -> LValue:
+        """Replace a word; return what it was."""
+        return self._emit(value.type, f"atomicrmw xchg {pointer}, {value} seq_cst")
 
     def masked_load(
         self, pointer: LValue, mask: LValue, other: LValue, align: int

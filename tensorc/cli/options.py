@@ -8,6 +8,7 @@ from typing import TypeVar
 import rich_click as click
 
 from tensorc.errors import Diagnostic, TensorcError
+from tensorc.runtime import threads
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -45,6 +46,19 @@ def optimize_option(function: Function) -> Function:
         default=2,
         metavar="0..3",
         help="How much to optimise: -O0 to -O3. The results are the same.",
+    )(function)
+
+
+def threads_option(function: Function) -> Function:
+    """Add `--threads N`, which takes effect at once; nothing reaches the function."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1, threads.MOST),
+        metavar="N",
+        expose_value=False,
+        callback=lambda _, __, value: threads.use(value),
+        help="How many threads compute; by default all processors, or what "
+        "TENSORC_NUM_THREADS says. The results are the same.",
     )(function)
 
 

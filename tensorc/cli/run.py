@@ -4,7 +4,12 @@ import numpy as np
 import rich_click as click
 
 from tensorc import api
-from tensorc.cli.options import existing_file, optimize_option, settings_option
+from tensorc.cli.options import (
+    existing_file,
+    optimize_option,
+    settings_option,
+    threads_option,
+)
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import Results
@@ -14,6 +19,7 @@ from tensorc.runtime.function import Results
 @click.argument("file", metavar="FILE.tc")
 @settings_option
 @optimize_option
+@threads_option
 def command(file: str, settings: dict[str, str], optimize: int) -> None:
     """Call what the `run`s of FILE.tc describe; print the results, one call a line."""
     program = api.load(existing_file(file), settings, optimize)

@@ -11,6 +11,7 @@ from tensorc.cli.options import (
     existing_file,
     optimize_option,
     settings_option,
+    threads_option,
     write_output,
 )
 from tensorc.cli.progress import reporter, spell_error
@@ -25,6 +26,7 @@ from tensorc.runtime.training import train
 @click.option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
 @optimize_option
+@threads_option
 def command(
     file: str,
     settings: dict[str, str],

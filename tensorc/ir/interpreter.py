@@ -15,6 +15,7 @@ from tensorc.ir.dims import Dim, as_symbol, evaluate
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops.builtin import Call, Function, Module
+from tensorc.ir.ops.kernels import Launch
 from tensorc.ir.types import Element, MemRefType, TensorType, Type, element_type
 
 
@@ -104,7 +105,10 @@ class _Frame:
         return []
 
     def _evaluate(self, op: Op, operands: list[Array]) -> Sequence[Array]:
-        if isinstance(op, Call):
+        if isinstance(op, Launch):
+            # All chunks in one call; the work is for schedulers.
+            operands = [*operands[:-2], np.array(0, np.int64), operands[-2]]
+        if isinstance(op, Call | Launch):
             callee = self.functions[op.callee.name]
             return _Frame(self.functions, callee).call(operands)
         evaluate_op = getattr(op, "evaluate", None)

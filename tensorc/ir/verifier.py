@@ -60,7 +60,7 @@ LEGAL: Mapping[str, frozenset[str]] = {
     "loop": frozenset(
         (
             *("builtin.", "func.", "scf.", "memref.", "arith.", "math.", "vector."),
-            *("tc_math.", "tc.gemm_tile", "tc.fail"),
+            *("tc_math.", "tc.gemm_tile", "tc.fail", "tc.launch"),
         )
     ),
 }
@@ -476,12 +476,24 @@ def _check_function(op: Op, functions: Mapping[str, Op]) -> None:
             fail(op, f"attribute '{name}' must hold {len(types)} dictionaries")
 
 
-def _check_call(op: Op, functions: Mapping[str, Op]) -> None:
+def _callee_type(op: Op, functions: Mapping[str, Op]) -> FunctionType:
     name = getattr(op.attributes["callee"], "name", "")
     callee = functions.get(name)
     type_ = callee.attributes.get("function_type") if callee is not None else None
     if not isinstance(type_, FunctionType):
         fail(op, f"there is no function '{name:.80}'")
+    return type_
+
+
+def _check_launch(op: Op, functions: Mapping[str, Op]) -> None:
+    # Chunks and work stand where the kernel takes the range [begin, end).
+    type_ = _callee_type(op, functions)
+    _require_same(op, "operand", _types(op.operands), type_.inputs, _fits)
+    _require_same(op, "result", (), type_.results, _fits)
+
+
+def _check_call(op: Op, functions: Mapping[str, Op]) -> None:
+    type_ = _callee_type(op, functions)
     _require_same(op, "operand", _types(op.operands), type_.inputs, _fits)
     _require_same(op, "result", _types(op.results), type_.results, _fits)
 
@@ -500,4 +512,5 @@ def _fits(given: Type, wanted: Type) -> bool:
 _SPECIAL: Mapping[str, Callable[[Op, Mapping[str, Op]], None]] = {
     "func.func": _check_function,
     "func.call": _check_call,
+    "tc.launch": _check_launch,
 }

@@ -85,20 +85,21 @@ def emit_contraction(
     if isinstance(static, int) and reads_along_rows(op, static):
         _transposed(rows, (a, b, c), (first, last), static, depth)
         return
-    _zero_if_empty(k, depth, c, first, last, columns)
+    left, right = (k.index(0), columns) if rows.span is None else rows.span
+    _zero_if_empty(k, depth, c, (first, last), (left, right))
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
     strips = _strips(k, first, last, rows_at_once)
-    with k.loop(k.index(0), columns, width) as at:
-        left = k.minimum(k.sub(columns, at.index), k.index(width))
+    with k.loop(left, right, width) as at:
+        lanes = k.minimum(k.sub(right, at.index), k.index(width))
         with k.loop(k.index(0), depth, CONTRACTION_BLOCK) as block:
             count = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
             for start, stop, height in strips:
                 with k.loop(start, stop, height) as row:
                     places = (row.index, at.index, block.index)
                     size = Size(height, width, padded)
-                    _tile(k, (a, b, c), places, (count, left), size)
+                    _tile(k, (a, b, c), places, (count, lanes), size)
 
 
 def _strips(
@@ -138,7 +139,8 @@ def _transposed(
     left = Matrix(b.memref, b.at, b.column, b.row)
     right = Matrix(a.memref, a.at, a.column, a.row)
     first, last = limits
-    _zero_if_empty(k, depth, buffer, zero, k.index(columns), k.index(width))
+    whole = (zero, k.index(columns))
+    _zero_if_empty(k, depth, buffer, whole, (zero, k.index(width)))
     with k.loop(first, last, width) as strip:
         count = k.minimum(k.sub(last, strip.index), k.index(width))
         with k.loop(zero, depth, CONTRACTION_BLOCK) as block:
@@ -245,16 +247,16 @@ def _call(
 
 
 def _zero_if_empty(
-    k: LoopBuilder, depth: Value, c: Matrix, first: Value, last: Value, columns: Value
+    k: LoopBuilder,
+    depth: Value,
+    c: Matrix,
+    rows: tuple[Value, Value],
+    columns: tuple[Value, Value],
 ) -> None:
-    """Set the rows to 0 if there is nothing to add."""
+    """Set a part of the result to 0 if there is nothing to add."""
     if k.known(depth):
         return
     zero = k.constant(0.0, element_type(c.memref.type))
     nothing = k.compare("eq", depth, k.index(0))
-    with (
-        k.when(nothing),
-        k.loop(first, last, 1) as i,
-        k.loop(k.index(0), columns, 1) as j,
-    ):
+    with k.when(nothing), k.loop(*rows, 1) as i, k.loop(*columns, 1) as j:
         k.do(memory.Store, zero, c.memref, _place(k, c, i.index, j.index))

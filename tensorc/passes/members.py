@@ -91,6 +91,8 @@ class Rows:
     private: set[Value]  # memory inside the group, not yet given a place
     row: dict[Value, Rep] = field(default_factory=dict)  # what this row holds
     outer: list[Rep] = field(default_factory=list)
+    # The columns to run over, where a chunk has only a part of each row.
+    span: tuple[Value, Value] | None = None
     makers: dict[Value, Member] = field(init=False)  # who writes a memory value first
 
     def __post_init__(self) -> None:

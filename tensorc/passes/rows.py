@@ -110,7 +110,10 @@ def _sweep(rows: Rows, members: list[Member], before: list[Rep]) -> None:
     known = k.known(extent)
     sums = [m.combiner for m in members if m.combiner is not None]
     starts = [c.start(k) for c in sums]
-    if known is not None and known <= LANES:
+    if rows.span is not None:
+        _plain(rows, members, before, *rows.span, starts)
+        totals = []
+    elif known is not None and known <= LANES:
         mask = None if known == LANES else k.mask(known)
         lanes = _step(rows, members, before, k.index(0), mask, starts, rows.row)
         totals = [c.across(k, v) for c, v in zip(sums, lanes, strict=True)]

@@ -3,12 +3,12 @@
 Before:
   "tc.group"(%x, %y) <{outer = 1, shapes = [["B", 10], ["B"]]}> ({ generics })
 After:
-  "func.call"(%x, %y, %B, %0, %chunks) <{callee = @f.k0}>
+  "tc.launch"(%x, %y, %B, %chunks, %work) <{callee = @f.k0}>
   func @f.k0(%x, %y, %B, %begin, %end): for each chunk, for each row: vectors of 16
 
 1. Each group becomes a kernel over chunks of 48 rows of its first outer dimension (one
-   chunk if it has none); so do index checks and copies. The chunk grid follows from
-   shapes alone.
+   chunk if it has none); so do index checks and copies. A product whose neighbours are
+   elementwise is cut along its columns, too. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order.
 """
@@ -19,18 +19,18 @@ from dataclasses import dataclass, field
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Array, Attribute, Dims, SymbolRef
 from tensorc.ir.core import Block, Op, Value, single_block
-from tensorc.ir.dims import Dim, ceildiv, symbols_of
+from tensorc.ir.dims import Dim, ceildiv, floordiv, symbols_of
 from tensorc.ir.functions import set_function_type
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith, conversions, memory
-from tensorc.ir.ops.builtin import Call, Function, Module, Return
+from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import Group
-from tensorc.ir.ops.kernels import CheckIndex, Fail, SizeOf
+from tensorc.ir.ops.kernels import CheckIndex, Fail, Launch, SizeOf
 from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.contract import emit_contraction, emit_panel
-from tensorc.passes.generics import is_contraction
+from tensorc.passes.generics import is_contraction, reads
 from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Rows, assign_levels, make_member, place_private
@@ -39,6 +39,8 @@ from tensorc.passes.rows import emit_row, tail_mask
 from tensorc.target import Target
 
 CHUNK_ROWS = 48  # a multiple of the tallest tile
+CHUNK_COLUMNS = 128  # a multiple of the widest tile, and of the lanes
+PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 Shape = tuple[Dim, ...]
 
 
@@ -194,6 +196,7 @@ def _close_kernel(
     values: Sequence[Value],
     names: Sequence[str],
     chunks: Dim,
+    work: Dim = 0,
 ) -> None:
     k.do(Return)
     set_function_type(function)
@@ -201,9 +204,9 @@ def _close_kernel(
     outer = entry.k
     operands = [entry.flat[v] for v in values]
     operands += [entry.symbols[name] for name in names]
-    operands += [outer.index(0), outer.dim(chunks)]
+    operands += [outer.dim(chunks), outer.dim(work)]
     callee = SymbolRef(function.sym_name)
-    outer.b.create(Call, *operands, types=[], callee=callee)
+    outer.b.create(Launch, *operands, types=[], callee=callee)
 
 
 def _copy_kernel(entry: Entry, op: memory.Copy) -> None:
@@ -247,6 +250,36 @@ def _check_kernel(entry: Entry, op: CheckIndex) -> None:
 
 
 def _group_kernel(entry: Entry, op: Group) -> None:
+    if isinstance(op.attributes.get("tc.panel"), int):
+        group = _open_group(entry, op)
+        assert group.contraction is not None
+        emit_panel(group.rows, group.contraction)
+        _close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
+    group = _open_group(entry, op)
+    chunks = _chunks(group)
+    work: Dim = 0
+    for extents, is_product in group.spaces:
+        points = elements(tuple(extents))
+        work = work + (floordiv(points, PRODUCTS_PER_WORK) if is_product else points)
+    _close_kernel(
+        entry, group.function, group.k, op.operands, group.names, chunks, work
+    )
+
+
+@dataclass
+class _GroupKernel:
+    """A group's kernel in the making: its outer space, its product, its other rows."""
+
+    function: Function
+    k: LoopBuilder
+    names: list[str]
+    outer: list[Dim]
+    contraction: Generic | None
+    rows: Rows
+    spaces: list[tuple[list[Dim], bool]]
+
+
+def _open_group(entry: Entry, op: Group) -> _GroupKernel:
     values = op.operands
     shapes = [d.dims for d in op.shapes.items if isinstance(d, Dims)]
     block = op.body.block
@@ -265,46 +298,67 @@ def _group_kernel(entry: Entry, op: Group) -> None:
             private.add(inner.result)
     generics = [o for o in block.ops if isinstance(o, Generic)]
     contraction = next((g for g in generics if is_contraction(g)), None)
-    members = [
-        make_member(g, known, op.outer) for g in generics if g is not contraction
-    ]
+    all_members = [make_member(g, known, op.outer) for g in generics]
+    members = [m for m in all_members if m.op is not contraction]
     place = op.attributes.get("tc.panel")
     panel = arguments[place] if isinstance(place, int) else None
     rows = Rows(k, entry.target, members, known, storages, panel, private)
     assign_levels(rows)
     place_private(rows)
-    first = make_member(generics[0], known, op.outer)
-    outer = first.extents[: op.outer]
-    chunks = _chunks(k, rows, contraction, outer, function)
-    _close_kernel(entry, function, k, values, names, chunks)
+    outer = all_members[0].extents[: op.outer]
+    spaces = [(m.extents, m.op is contraction) for m in all_members]
+    return _GroupKernel(function, k, names, outer, contraction, rows, spaces)
 
 
-def _chunks(
-    k: LoopBuilder,
-    rows: Rows,
-    contraction: Generic | None,
-    outer: list[Dim],
-    function: Function,
-) -> Dim:
+def _chunks(group: _GroupKernel) -> Dim:
     """Emit the loop over chunks [begin, end) and return how many there are."""
+    k, rows, outer = group.k, group.rows, group.outer
     if not outer:
         emit_row(rows, [])
         return 1
-    begin, end = function.body.block.arguments[-2:]
-    height = k.index(CHUNK_ROWS if contraction is None or len(outer) == 1 else 1)
+    begin, end = group.function.body.block.arguments[-2:]
+    contraction = group.contraction
+    height = CHUNK_ROWS if contraction is None or len(outer) == 1 else 1
+    columns = _split_columns(group)
+    strips = 1 if columns is None else ceildiv(columns, CHUNK_COLUMNS)
     extent = k.dim(outer[0])
-    if contraction is not None:
-        emit_panel(rows, contraction)
     with k.loop(begin, end, 1) as chunk:
-        lower = k.mul(chunk.index, height)
-        upper = k.minimum(k.add(lower, height), extent)
+        number = chunk.index
+        if columns is not None:
+            number = k.op(arith.FloorDivSI, chunk.index, k.dim(strips))
+            strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
+            left = k.mul(strip, k.index(CHUNK_COLUMNS))
+            right = k.minimum(k.add(left, k.index(CHUNK_COLUMNS)), k.dim(columns))
+            rows.span = (left, right)
+        lower = k.mul(number, k.index(height))
+        upper = k.minimum(k.add(lower, k.index(height)), extent)
         if contraction is not None:
             _contract(k, rows, contraction, outer, lower, upper)
         if rows.members:
             _rows(k, rows, outer, [], lower, upper)
-    known = k.known(height)
-    assert known is not None
-    return ceildiv(outer[0], known)
+    return ceildiv(outer[0], height) * strips
+
+
+def _split_columns(group: _GroupKernel) -> Dim | None:
+    """Return the columns of a product if chunks may have a part of them each.
+
+    That is so if whatever else the group does goes along the same columns, element by
+    element: few rows of a wide product are then work for several threads.
+    """
+    if group.contraction is None or len(group.outer) != 1:
+        return None
+    columns = group.spaces[0][0][1]
+    if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
+        return None
+    members = group.rows.members
+    made = {v for m in members for v in m.op.outputs} | {*group.contraction.outputs}
+    for member in members:
+        along = member.is_sweep and member.op.reduction is None
+        if not along or member.extents[1:] != [columns]:
+            return None
+        if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):
+            return None  # it may read what another chunk makes
+    return columns if group.spaces[0][1] else None
 
 
 def _contract(

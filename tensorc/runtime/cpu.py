@@ -1,5 +1,6 @@
 """Link an artifact's object code into this process and find its symbols."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llvmlite import binding as llvm
@@ -33,18 +34,27 @@ def link(artifact: Artifact) -> Library:
     Raises:
         InternalError: the object is damaged, or a symbol of it cannot be resolved.
     """
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    builder = llvm.JITLibraryBuilder()
-    builder.add_object_img(artifact.object)
-    builder.add_current_process()
     functions = artifact.functions
     symbols = [f.symbol for f in functions]
     symbols += [f.epoch_symbol for f in functions if f.epoch_symbol]
+    return link_object(artifact.object, symbols)
+
+
+def link_object(code: bytes, symbols: Sequence[str]) -> Library:
+    """Return object code, loaded, with the addresses of these symbols.
+
+    Raises:
+        InternalError: the object is damaged, or a symbol of it cannot be resolved.
+    """
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    builder = llvm.JITLibraryBuilder()
+    builder.add_object_img(code)
+    builder.add_current_process()
     for symbol in symbols:
         builder.export_symbol(symbol)
     try:
-        # One JIT per artifact: a library's name cannot be used twice in one.
+        # One JIT per object: a library's name cannot be used twice in one.
         jit = llvm.create_lljit_compiler(use_jit_link=True)
         tracker = builder.link(jit, "tensorc")
     except RuntimeError as error:

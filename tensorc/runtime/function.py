@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
-from tensorc.artifact import STATUS_INDEX, FunctionInfo
+from tensorc.artifact import POOL_RECORD_WORD, STATUS_INDEX, FunctionInfo
 from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
 from tensorc.runtime.arrays import (
     Array,
@@ -26,6 +25,7 @@ from tensorc.runtime.arrays import (
 )
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.signature import Plan, make_signature
+from tensorc.runtime.threads import Library, block_address
 
 Number = int | float | bool
 Results = Array | tuple[Array, ...] | None
@@ -41,14 +41,6 @@ _NO_HYPERS: Mapping[str, Array] = MappingProxyType({})
 _MAX_PLANS = 256
 
 
-class Library(Protocol):
-    """Linked code, as far as a function must know it."""
-
-    def address(self, symbol: str) -> int:
-        """Return the address of an exported symbol."""
-        ...
-
-
 class Frame:
     """The machine words of one running call, and the memory that they point to."""
 
@@ -57,7 +49,8 @@ class Frame:
     def __init__(self, words: int, hypers: Sequence[np.dtype[np.generic]]) -> None:
         self.slots = (ctypes.c_int64 * words)()
         self.address = ctypes.addressof(self.slots)
-        self.record = (ctypes.c_int64 * 4)()
+        self.record = (ctypes.c_int64 * 5)()
+        self.record[POOL_RECORD_WORD] = block_address()
         self.cells = [aligned_empty((), dtype) for dtype in hypers]
         self.arena = aligned_bytes(0)
         # True while the cells hold something else than the defaults.
@@ -249,7 +242,7 @@ class CompiledFunction:
 
     def failure(self, status: int, frame: Frame) -> IndexOutOfRange | InternalError:
         """Return the error that compiled code reported in its record."""
-        site, axis, index, size = frame.record
+        site, axis, index, size = frame.record[:POOL_RECORD_WORD]
         if status != STATUS_INDEX or not 0 <= site < len(self.info.sites):
             return InternalError(f"'{self.name}' returned status {status}", "runtime")
         place = self.info.sites[site]

@@ -86,7 +86,7 @@ class Code:
     def __init__(self, module, optimize=2, name="f", target=None):
         self.library = load_code(module, optimize, (name,), target)
         self.entry = ENTRY(self.library.address(name))
-        self.record = np.zeros(4, np.int64)
+        self.record = np.zeros(5, np.int64)
         self.arena = np.zeros(1 << 16, np.int8)
 
     def slots(self, arrays, symbols):

@@ -164,7 +164,7 @@ def test_kernel_fails_with_a_record_and_stops_its_caller(optimize):
     np.testing.assert_array_equal(out, x)
     x[2], out[:] = 1000, -1
     assert code(x, out, symbols=(10, 100)) == STATUS_INDEX
-    np.testing.assert_array_equal(code.record, [3, 1, 1000, 100])
+    np.testing.assert_array_equal(code.record[:4], [3, 1, 1000, 100])
     # Neither the rest of the kernel nor the second call ran.
     np.testing.assert_array_equal(out, [0, 1, *[-1] * 8])
 
@@ -252,7 +252,7 @@ def test_epoch_driver_returns_the_failed_batch(optimize):
     assert epoch.run(0, 4) == 2
     assert epoch.status.value == STATUS_INDEX
     assert epoch.w[0] == 15
-    np.testing.assert_array_equal(epoch.code.record, [0, 0, 99, 3])
+    np.testing.assert_array_equal(epoch.code.record[:4], [0, 0, 99, 3])
 
 
 def test_symbol_strides_count_units():

@@ -8,8 +8,9 @@ from functools import cache
 
 from llvmlite import binding as llvm
 
-from tensorc.backend.emit import EXTERNALS, INTRINSICS
+from tensorc.backend.emit import EXTERNALS, INTRINSICS, THREAD_EXTERNALS
 from tensorc.backend.llvm.lower import lower_module
+from tensorc.backend.llvm.pool import pool_text
 from tensorc.backend.llvm.symbols import undefined_symbols
 from tensorc.errors import Diagnostic, InternalError, TensorcError
 from tensorc.ir.ops.builtin import Module
@@ -26,6 +27,15 @@ def emit_llvm(module: Module, target: Target) -> str:
         InternalError: an op has no lowering, or a function does not fit the ABI.
     """
     return lower_module(module, target)
+
+
+def emit_pool(target: Target) -> bytes:
+    """Return object code of the thread pool, which a process needs once."""
+    machine = _machine(target, 1)
+    externals = frozenset(THREAD_EXTERNALS)
+    module = _optimized(pool_text(target), machine, 1, externals)
+    code: bytes = machine.emit_object(module)
+    return code
 
 
 def emit_object(llvm_text: str, target: Target, optimize: int) -> bytes:
@@ -81,25 +91,28 @@ def _machine(target: Target, optimize: int) -> llvm.TargetMachine:
 
 
 def _optimized(
-    llvm_text: str, machine: llvm.TargetMachine, optimize: int
+    llvm_text: str,
+    machine: llvm.TargetMachine,
+    optimize: int,
+    externals: frozenset[str] = EXTERNALS,
 ) -> llvm.ModuleRef:
     try:
         module = llvm.parse_assembly(llvm_text)
         module.verify()
     except RuntimeError as error:
         raise InternalError(f"LLVM rejects its text: {error}", "llvm") from error
-    _check_declarations(module)
+    _check_declarations(module, externals)
     module.data_layout = str(machine.target_data)
     if optimize > 0:
         _run_passes(module, machine, optimize)
     return module
 
 
-def _check_declarations(module: llvm.ModuleRef) -> None:
+def _check_declarations(module: llvm.ModuleRef, externals: frozenset[str]) -> None:
     """Reject calls out of the module; an unknown intrinsic would end the process."""
     declared = {f.name for f in module.functions if f.is_declaration}
     known = tuple(f"llvm.{name}." for name in INTRINSICS)
-    unknown = [n for n in declared - EXTERNALS if not n.startswith(known)]
+    unknown = [n for n in declared - externals if not f"{n}.".startswith(known)]
     if unknown:
         raise InternalError(f"the text calls {', '.join(sorted(unknown))}", "llvm")
 

@@ -5,7 +5,7 @@ is said in `tensorc.artifact` for an entry. A kernel's slots hold its arguments 
 last two, which are begin and end, and then the pointer to the error record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from tensorc.artifact import STATUS_INDEX, STATUS_OK
@@ -27,6 +27,7 @@ from tensorc.backend.llvm.control import CONTROL_ROWS
 from tensorc.backend.llvm.epoch import emit_epoch_driver
 from tensorc.backend.llvm.memory import MEMORY_ROWS
 from tensorc.backend.llvm.microkernels import Tile, micro_kernel
+from tensorc.backend.llvm.pool import launcher
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
 from tensorc.backend.llvm.state import Lower, State, memory_type, scalar_of
 from tensorc.errors import InternalError
@@ -133,26 +134,55 @@ def _lower_regions(state: State) -> None:
         row(state, op)
 
 
-def _call(state: State, op: Op) -> None:
-    emit = state.emit
+def _callee(state: State, op: Op) -> str:
+    """Return the symbol of the kernel that an op calls."""
     reference = op.attribute("callee")
     assert isinstance(reference, SymbolRef)
     callee = state.functions.get(reference.name)
     if callee is None or not is_kernel(callee):
-        detail = f"func.call at {op.location}: {reference} is no kernel"
+        detail = f"{op.name} at {op.location}: {reference} is no kernel"
         raise InternalError(detail, "llvm")
-    *given, begin, end = state.operands(op)
+    return mangle(reference.name)
+
+
+def _pass_words(state: State, given: Sequence[LValue]) -> LValue:
+    """Return the slots of a kernel that is given so many words, and the record."""
+    emit = state.emit
     words = [*given, state.record]
     slots = emit.alloca(LONG, len(words), _SLOT_BYTES)
     for i, word in enumerate(words):
         emit.store(word, _slot(emit, slots, i), _SLOT_BYTES)
-    status = emit.call(mangle(reference.name), WORD, [slots, begin, end])
+    return slots
+
+
+def _return_failure(emit: FunctionEmitter, status: LValue) -> None:
     failed, passed = emit.label("failed"), emit.label("passed")
     bad = emit.compare("ne", status, number(WORD, STATUS_OK))
     emit.branch_if(bad, failed, passed)
     emit.place(failed)
     emit.ret(status)
     emit.place(passed)
+
+
+def _call(state: State, op: Op) -> None:
+    kernel = _callee(state, op)
+    *given, begin, end = state.operands(op)
+    arguments = [_pass_words(state, given), begin, end]
+    _return_failure(state.emit, state.emit.call(kernel, WORD, arguments))
+
+
+def _launch(state: State, op: Op) -> None:
+    """Call a kernel over all its chunks, in several threads where that pays."""
+    emit, kernel = state.emit, _callee(state, op)
+    *given, chunks, work = state.operands(op)
+    slots = _pass_words(state, given)
+    if chunks.text == "1":
+        status = emit.call(kernel, WORD, [slots, number(LONG, 0), chunks])
+    else:
+        address = LValue(f"@{kernel}", POINTER)
+        arguments = [state.record, address, slots, chunks, work]
+        status = emit.call(launcher(state.module), WORD, arguments)
+    _return_failure(emit, status)
 
 
 def _fail(state: State, op: Op) -> None:
@@ -199,6 +229,7 @@ ROWS: Mapping[type[Op], Lower] = MappingProxyType(
         **MEMORY_ROWS,
         **CONTROL_ROWS,
         builtin.Call: _call,
+        kernels.Launch: _launch,
         kernels.Fail: _fail,
         kernels.GemmTile: _gemm_tile,
     }

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tensorc.ir.attributes import Dims
+from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import Array, fma
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
@@ -127,6 +127,39 @@ class Fail(Op):
         """Raise IndexOutOfRange."""
         ctx.fail_index(axis, int(index), int(size))
         return ()
+
+
+@op("tc.launch")
+class Launch(Op):
+    """Run a kernel over all its chunks, in any order and perhaps several at a time.
+
+    The last two operands are the number of chunks and an estimate of the work, in
+    element operations: what is small is not worth a second thread. The kernel is called
+    as `callee(arguments…, begin, end)` for ranges that cover [0, chunks) once. Chunks
+    write to different memory, so the result depends neither on the ranges nor on their
+    order. It fails if the kernel fails.
+
+    Constraints:
+      (C1) The last two operands are of type index.
+
+    Example:
+      "tc.launch"(%m, %i, %j) <{callee = @f}> : (memref<?xf32>, index, index) -> ()
+    """
+
+    callee: SymbolRef
+    arguments: Values
+
+    @staticmethod
+    def check(
+        ctx: InferContext,
+        operands: tuple[Type, ...],
+        results: tuple[Type, ...],
+        *,
+        callee: SymbolRef,
+    ) -> None:
+        """Require C1."""
+        fits = len(operands) >= 2 and operands[-1] == operands[-2] == INDEX
+        require(fits and not results, "C1", str(operands[-2:]))
 
 
 @op("tc.gemm_tile")
