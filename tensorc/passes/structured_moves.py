@@ -88,8 +88,10 @@ def _shifted(b: Builder, index: Value, start: Dim, step: int) -> Value:
 def unslice(low: Lowering, op: shapes.Unslice) -> View:
     """Read where an index falls into the part, 0 elsewhere."""
     b = low.b
-    base = low.materialize(low.views[op.operand])
-    part, type_ = tensor(base), tensor(op.result)
+    source, type_ = low.views[op.operand], tensor(op.result)
+    constant = source.constant
+    base = low.materialize(source) if constant is None else None
+    part = source.type
 
     def body(_: list[Value]) -> list[Value]:
         inside = scalar(b, 1, I1)
@@ -114,7 +116,11 @@ def unslice(low: Lowering, op: shapes.Unslice) -> View:
         places = {
             axis: b.value(arith.Select, inside, at, zero) for axis, at in places.items()
         }
-        value = low.read_at(base, tuple(range(part.rank)), places)
+        if constant is not None:
+            value = b.value(arith.Constant, value=constant)
+        else:
+            assert base is not None
+            value = low.read_at(base, tuple(range(part.rank)), places)
         return [b.value(arith.Select, inside, value, scalar(b, 0, part.element))]
 
     if 0 in part.shape:
