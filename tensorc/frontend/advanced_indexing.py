@@ -173,6 +173,8 @@ def _take_pairs(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor | Non
     along = counted[0]
     axis = 1 - along
     lengths: Shape = (b.shape(tensors[along])[0], b.shape(tensors[axis])[0])
+    if isinstance(lengths[0], int) and lengths[0] != shape[along]:
+        return None  # some rows of x: how many it has is not said
     if not (b.unify(shape[along], lengths[0]) and b.unify(lengths[0], lengths[1])):
         return None
     t = TensorBuilder(b.builder)

@@ -388,3 +388,11 @@ def test_same_kind_values_are_cast_into_the_part():
     x, v = tc.fvector("x"), tc.dvector("v")
     f = compiled([x, v], x.at[1:].set(v))
     same(f([1.0, 2, 3], [0.1, 0.2]), np.array([1, 0.1, 0.2], "float32"))
+
+
+def test_a_count_of_some_rows_takes_these():
+    x, y = tc.dmatrix("x"), tc.lvector("y")
+    f = compiled([x, y], x[tc.arange(2), y])
+    same(f(X[0], [3, -1]), X[0][np.arange(2), [3, -1]])
+    with pytest.raises(IndexError, match="index 1 is out of range for axis 0"):
+        f(X[0][:1], [3, -1])
