@@ -1,12 +1,14 @@
 """Gathers and scatters through every stage: types, sizes, memory that is shared."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
 from tensorc.errors import TensorcError
 from tensorc.ir.core import Value
+from tensorc.ir.dims import symbol
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.indexing import ADD, SET
@@ -161,3 +163,55 @@ def test_wrong_gathers_and_scatters_are_refused(op, third, words):
     with pytest.raises(TensorcError) as caught:
         verify(parse_module(text))
     assert words in caught.value.diagnostics[0].message
+
+
+N = symbol("N")
+ROWS = (1, 3, 17, 49, 200)
+
+
+def random_moves(b: TensorBuilder, of: Values, rng: np.random.Generator) -> Values:
+    """Return results of gathers and scatters of each other, some of them updated."""
+    pool, indices = list(of[:2]), [of[2]]
+    size = b.broadcast(b.size(of[0], 0), (N,), ())
+    for _ in range(14):
+        x, y = (pool[k] for k in rng.integers(0, len(pool), 2))
+        i, j = (indices[k] for k in rng.integers(0, len(indices), 2))
+        column = b.full((N,), int(rng.integers(-3, 3)), I64)
+        kind = rng.integers(0, 9)
+        if kind == 0:
+            indices.append(b.gather(i, [j], (0,)))
+        elif kind == 1:
+            indices.append(b.sub(b.mod(b.add(i, j), size), size))
+        elif kind == 2:
+            pool.append(b.gather(x, [i], (0,)))
+        elif kind == 3:
+            picked = b.gather(x, [i, column], (0, 1))
+            pool.append(b.scatter(y, picked, [j, column], (0, 1), ADD))
+        elif kind == 4:
+            total = b.insert_axis(b.sum(x, 1), (N, 3), 1)
+            pool.append(b.add(total, y))
+        elif kind == 5:
+            indices.append(b.scatter(i, j, [i], (0,), SET))
+        else:
+            combine = str(rng.choice([ADD, SET]))
+            pool.append(b.scatter(b.neg(x) if kind > 6 else x, y, [i], (0,), combine))
+    return [*pool[-1:1:-2], *indices[-1:]]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_random_moves_agree_at_every_stage(fused, monkeypatch):
+    if not fused:
+        monkeypatch.setattr(fuse, "_fits", lambda op, kernel: False)
+    module, cases = new_module(), []
+    types = [parse_type(t) for t in ("f64[N, 3]", "f64[N, 3]", "i64[N]")]
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        add_function(module, f"f{seed}", types, partial(random_moves, rng=rng))
+        rows = ROWS[seed % len(ROWS)]
+        arguments = [rng.normal(size=(rows, 3)) for _ in range(2)]
+        cases.append((f"f{seed}", [*arguments, rng.integers(-rows, rows, rows)]))
+    outcome = all_results(module, cases, (0, 2))
+    for stage, results in outcome.items():
+        for case, got, right in zip(cases, results, outcome["tensor"], strict=True):
+            pairs = zip(got, right, strict=True)
+            assert all(same_bits(g, r) for g, r in pairs), f"{case[0]} at {stage}"
