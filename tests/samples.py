@@ -271,6 +271,12 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one("f64[2, B]", starts=dims(1, 0), shape=dims(4, "B"), steps=(2, 1)),
         one("f64[2]", starts=dims(3), shape=dims(5), steps=(-2,)),
         one("f64[0]", starts=dims(0), shape=dims(3), steps=(1,)),
+        one(
+            "f64[N, B]",
+            starts=dims(1, 0),
+            shape=Dims((symbol("N") + 2, symbol("B"))),
+            steps=(1, 1),
+        ),
     ),
     Concatenate: (
         one("f64[2, 3]", "f64[B, 3]", axis=0),

@@ -487,6 +487,12 @@ class Place:
         """Return x with these values added to the part, several for a place too."""
         return put(self.tensor, self.indices, values, ADD)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what there is instead; only called for what is missing."""
+        message = f"x.at[i] has set and add, but no '{name}'"
+        hint = "compute with the part: x.at[i].set(2 * x[i])"
+        raise AttributeError(f"{message}; {hint}", name=name, obj=self)
+
 
 @door
 def put(x: Tensor, indices: Sequence[Index], values: object, combine: str) -> Tensor:
