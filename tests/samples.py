@@ -38,7 +38,7 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
@@ -271,6 +271,12 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one("f64[2, B]", starts=dims(1, 0), shape=dims(4, "B"), steps=(2, 1)),
         one("f64[2]", starts=dims(3), shape=dims(5), steps=(-2,)),
         one("f64[0]", starts=dims(0), shape=dims(3), steps=(1,)),
+        one(
+            "f64[N, B]",
+            starts=dims(1, 0),
+            shape=Dims((symbol("N") + 2, symbol("B"))),
+            steps=(1, 1),
+        ),
     ),
     Concatenate: (
         one("f64[2, 3]", "f64[B, 3]", axis=0),
@@ -291,6 +297,36 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one("f64[N]", "i64", values=("", "index 4"), axis=0),
         one("f64[2, 1, 3]", "ui8[2, 3]", values=("", "index 1"), axis=1),
         one("f64[0, 3]", "i64[0]", values=("", "index 3"), axis=1),
+    ),
+    Gather: (
+        one("f64[4, 3]", "i64[5]", values=("", "index 4"), axes=(0,)),
+        one("f64[N, 3]", "i32[2, 3]", values=("", "index 3"), axes=(1,)),
+        one("f64[N]", "i64", values=("", "index 4"), axes=(0,)),
+        one(
+            *("f64[2, B, N]", "i8[B]", "ui16[B]"),
+            values=("", "index 2", "index 4"),
+            axes=(0, 2),
+        ),
+        one("f64[2, 3, N]", "ui64[1]", values=("", "index 3"), axes=(1,)),
+        one("f64[3, 0]", "i64[2]", values=("", "index 3"), axes=(0,)),
+        one("f64[0, 3]", "i64[0]", values=("", "index 1"), axes=(0,)),
+    ),
+    Scatter: tuple(
+        one(*types, values=("", "", *indices), axes=axes, combine=combine)
+        for combine in ("add", "set")
+        for types, indices, axes in (
+            (("f64[4, 3]", "f64[5, 3]", "i64[5]"), ("index 4",), (0,)),
+            (("f64[N, 3]", "f64[N, 2, 3]", "i32[2, 3]"), ("index 3",), (1,)),
+            (("f64[N, 2]", "f64[2]", "i64"), ("index 4",), (0,)),
+            (("f64[N]", "f64", "i64"), ("index 4",), (0,)),
+            (
+                ("f64[2, B, N]", "f64[B, B]", "i8[B]", "ui16[B]"),
+                ("index 2", "index 4"),
+                (0, 2),
+            ),
+            (("f64[3, 0]", "f64[2, 0]", "i64[2]"), ("index 3",), (0,)),
+            (("f64[0, 3]", "f64[0, 3]", "i64[0]"), ("index 1",), (0,)),
+        )
     ),
     LogSoftmax: (
         one("f64[4]", axis=0),

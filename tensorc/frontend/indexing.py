@@ -13,13 +13,9 @@ from tensorc.frontend.operands import (
     Shape,
     Tensor,
     spell_type,
-    type_error,
-    unsupported,
 )
 from tensorc.ir.dims import Dim, ceildiv, known_at_most, maximum, minimum
-from tensorc.ir.ops.making import Iota
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import I1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +52,28 @@ def index_error(b: Emitter, message: str, *hints: str) -> CompileError:
     return CompileError(Diagnostic("TC0312", message, b.location, hints=hints))
 
 
-def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
-    """Return x[indices]."""
-    if any(isinstance(i, Tensor) for i in indices):
-        return _take_pairs(b, x, indices)
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What indices without integer arrays select: a slice per axis, and its shape."""
+
+    starts: tuple[Dim, ...]
+    sizes: tuple[Dim, ...]
+    steps: tuple[int, ...]
+    kept: Shape  # without the axes of single indices, with the new ones
+    is_whole: bool
+
+
+def region(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Region:
+    """Return what indices select of a tensor; there is no integer array among them."""
     shape = b.shape(x)
-    items = _per_axis(b, x, indices)
     starts, sizes, steps = list[Dim](), list[Dim](), list[int]()
     kept: list[Dim] = []
     axis = 0
-    for item in items:
+    for item in per_axis(b, x, indices):
         if isinstance(item, NewAxis):
             kept.append(1)
             continue
+        assert isinstance(item, Part | At)
         start, size, step = _extent(b, item, shape[axis], axis)
         starts.append(start)
         sizes.append(size)
@@ -76,18 +81,25 @@ def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
         if isinstance(item, Part):
             kept.append(size)
         axis += 1
+    plain = all(s == 0 for s in starts) and all(s == 1 for s in steps)
+    is_whole = plain and tuple(sizes) == shape
+    return Region(tuple(starts), tuple(sizes), tuple(steps), tuple(kept), is_whole)
+
+
+def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
+    """Return x[indices]; `advanced_indexing.take` takes integer arrays too."""
+    part = region(b, x, indices)
     t, value = TensorBuilder(b.builder), x.value
-    whole = all(s == 0 for s in starts) and all(s == 1 for s in steps)
-    if not whole or tuple(sizes) != shape:
-        value = t.slice(value, starts, sizes, steps)
-    if tuple(kept) != tuple(sizes):
-        value = t.reshape(value, kept)
+    if not part.is_whole:
+        value = t.slice(value, part.starts, part.sizes, part.steps)
+    if part.kept != part.sizes:
+        value = t.reshape(value, part.kept)
     return Tensor(value)
 
 
-def _per_axis(
+def per_axis(
     b: Emitter, x: Tensor, indices: Sequence[Index]
-) -> list[Part | At | NewAxis]:
+) -> list[Part | At | NewAxis | Tensor]:
     """Write `...` out, and the axes that are not mentioned at the end."""
     rank = x.type.rank
     named = sum(isinstance(i, Part | At | Tensor) for i in indices)
@@ -101,7 +113,7 @@ def _per_axis(
     place = dots[0] if dots else len(indices)
     rest = [Part()] * (rank - named)
     given = [*indices[:place], *rest, *indices[place + 1 :]]
-    return [i for i in given if isinstance(i, Part | At | NewAxis)]
+    return [i for i in given if not isinstance(i, Rest)]
 
 
 def _extent(b: Emitter, item: Part | At, size: Dim, axis: int) -> tuple[Dim, Dim, int]:
@@ -174,37 +186,3 @@ def _bound(bound: Dim, size: Dim, below: int = 0) -> Dim:
     is_negative = minimum(negative, 1)
     downward = maximum(from_end, -below)
     return upward * (1 - is_negative) + downward * is_negative
-
-
-# Integer arrays
-
-
-def _take_pairs(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
-    """Return x[range(n), y]: along one axis by y, along the others by counting."""
-    tensors = [i for i in indices if isinstance(i, Tensor)]
-    for tensor in tensors:
-        if tensor.type.element == I1:
-            raise unsupported(b, "indexing with a mask", "write `where(c, x, 0)`")
-        if not tensor.type.element.is_integer:
-            message = f"an index is an integer, got {spell_type(tensor.type)}"
-            raise type_error(b, message, "cast it: `int(i)`")
-    counted = [i for i, t in enumerate(tensors) if _counts(t)]
-    shape = b.shape(x)
-    pairs = len(tensors) == len(indices) == len(shape) == 2
-    if not pairs or not counted or any(t.type.rank != 1 for t in tensors):
-        raise unsupported(
-            b, "indexing with an integer array", "`x[range(n), y]` is compiled"
-        )
-    along = counted[0]
-    axis = 1 - along
-    lengths: Shape = (b.shape(tensors[along])[0], b.shape(tensors[axis])[0])
-    if not (b.unify(shape[along], lengths[0]) and b.unify(lengths[0], lengths[1])):
-        message = f"x[range(n), y]: {spell_type(x.type)}, n is {lengths[0]} and "
-        message += f"y has {lengths[1]} elements"
-        raise index_error(b, message)
-    t = TensorBuilder(b.builder)
-    return Tensor(t.take_along_axis(x.value, tensors[axis].value, axis))
-
-
-def _counts(tensor: Tensor) -> bool:
-    return isinstance(tensor.value.op, Iota) and tensor.type.rank == 1

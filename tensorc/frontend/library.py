@@ -8,12 +8,14 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tensorc.frontend import advanced_indexing
 from tensorc.frontend.elementwise import (
     as_float,
     broadcast_together,
     elementwise,
     select,
 )
+from tensorc.frontend.indexing import At, Index, Part
 from tensorc.frontend.operands import (
     Emitter,
     Operand,
@@ -48,7 +50,7 @@ from tensorc.frontend.reductions import (
     require_elements,
     sum_,
 )
-from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum, minimum
+from tensorc.ir.dims import Dim, Poly, ceildiv, floordiv, maximum, minimum
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I64
 
@@ -192,6 +194,18 @@ def range_(
 
 
 # Joining and parting
+
+
+def take(b: Emitter, x: Operand, indices: Operand, axis: int | None = None) -> Operand:
+    """Return what integer indices select along an axis; of all elements without one."""
+    tensor = strong(b, x)
+    if axis is None:
+        tensor = strong(b, reshape(b, tensor, (product_of(b.shape(tensor)),)))
+    place = normal_axes(b, 0 if axis is None else axis, tensor.type.rank)[0]
+    known = indices.number if isinstance(indices, Scalar) else None
+    plain = isinstance(known, int | Poly) and not isinstance(known, bool)
+    index: Index = At(known) if plain else strong(b, indices)  # type: ignore[arg-type]
+    return advanced_indexing.take(b, tensor, [*[Part()] * place, index])
 
 
 def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
@@ -416,6 +430,7 @@ PRELUDE: Mapping[str, Composite] = {
     "flatten": Composite(flatten, options={"start": 1}),
     "broadcast_to": Composite(broadcast_to, options={"shape": REQUIRED}),
     "range": Composite(range_, (), {"start": REQUIRED, "stop": None, "step": None}),
+    "take": Composite(take, ("x", "indices"), {"axis": None}),
     "concatenate": Composite(concatenate, ("arrays",), {"axis": 0}, sequence=True),
     "stack": Composite(stack, ("arrays",), {"axis": 0}, sequence=True),
     "split": Composite(
@@ -437,7 +452,7 @@ NOT_YET = frozenset(
     """sinh cosh tan arcsin arccos arctan arctan2 gelu silu erf erfc logaddexp
     logsumexp trunc clip bit_and bit_or bit_xor var std norm
     cumsum cumprod sort argsort topk searchsorted swapaxes moveaxis
-    expand_dims squeeze tile repeat pad flip roll take
+    expand_dims squeeze tile repeat pad flip roll
     take_along_axis eye linspace tri tril triu zeros_like ones_like full_like
     outer tensordot einsum binary_cross_entropy conv1d conv2d conv3d max_pool
     avg_pool dropout jvp vjp jacobian hessian stop_gradient custom_gradient

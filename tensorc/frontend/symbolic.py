@@ -11,14 +11,16 @@ told apart by identity.
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend import indexing, library, numpy_functions, reductions
+from tensorc.frontend import advanced_indexing, library, numpy_functions, reductions
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.graph_store import Bundle, restore, stored
+from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import (
     Array,
     Emitter,
@@ -34,13 +36,14 @@ from tensorc.frontend.symbolic_operands import (
     DOOR,
     describe,
     emitter,
-    index_of,
+    indices_of,
     is_symbolic,
     operand_of,
     option_of,
     type_of,
 )
 from tensorc.ir.dims import Dim, Poly
+from tensorc.ir.ops.indexing import ADD, SET
 from tensorc.ir.types import I1, Element, TensorType, element_of
 
 Axis = int | Sequence[int] | None
@@ -93,7 +96,7 @@ def compose(
 class Tensor:
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 
-    __slots__ = ("__weakref__", "_compiled", "_name", "_operand")
+    __slots__ = ("__weakref__", "_compiled", "_name", "_operand", "_part_of")
 
     # Set by `tensorc.functions`, which has what compiling takes: f(x, {v: array}).
     evaluator: "ClassVar[Callable[[Tensor, Mapping[Tensor, object]], Array]]"
@@ -104,6 +107,7 @@ class Tensor:
         self._operand = operand
         self._name = name
         self._compiled: object = None
+        self._part_of: tuple[Tensor, Sequence[Index]] | None = None
 
     @property
     def operand(self) -> Operand:
@@ -270,7 +274,8 @@ class Tensor:
     @door
     def __setitem__(self, index: object, value: object) -> None:
         message = f"{self!r} cannot be changed in place"
-        raise usage_error(message, "make a new variable: tc.where(condition, new, x)")
+        hint = "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
+        raise usage_error(message, hint)
 
     def _no_value(self, *_: object) -> NoReturn:
         message = f"{self!r} has no value yet"
@@ -346,10 +351,22 @@ class Tensor:
 
     @door
     def __getitem__(self, index: object) -> "Tensor":
-        items = index if isinstance(index, tuple) else (index,)
-        indices = [index_of(item) for item in items]
+        indices = indices_of(index)
         b = emitter()
-        return Tensor(indexing.take(b, strong(b, self._operand), indices))
+        x = strong(b, self._operand)
+        part = Tensor(advanced_indexing.take(b, x, indices))
+        part._part_of = self, indices
+        return part
+
+    @property
+    def at(self) -> "Places":
+        """Parts that get new values: `x.at[i].set(v)`, `x.at[i].add(v)`."""
+        return Places(self)
+
+    @property
+    def part_of(self) -> "tuple[Tensor, Sequence[Index]] | None":
+        """For x[…] what was indexed and how, as long as nothing else was done."""
+        return self._part_of
 
     # Methods of NumPy and Theano
 
@@ -442,6 +459,48 @@ class Tensor:
                 self._name,
             )
         return type(self), (operand, self._name)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """`x.at`: index it to name a part of x."""
+
+    tensor: Tensor
+
+    @door
+    def __getitem__(self, index: object) -> "Place":
+        return Place(self.tensor, indices_of(index))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`x.at[i]`: a part of x that gets new values, in a new variable."""
+
+    tensor: Tensor
+    indices: Sequence[Index]
+
+    def set(self, values: object) -> Tensor:
+        """Return x with these values in the part; of several for a place the last."""
+        return put(self.tensor, self.indices, values, SET)
+
+    def add(self, values: object) -> Tensor:
+        """Return x with these values added to the part, several for a place too."""
+        return put(self.tensor, self.indices, values, ADD)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what there is instead; only called for what is missing."""
+        message = f"x.at[i] has set and add, but no '{name}'"
+        hint = "compute with the part: x.at[i].set(2 * x[i])"
+        raise AttributeError(f"{message}; {hint}", name=name, obj=self)
+
+
+@door
+def put(x: Tensor, indices: Sequence[Index], values: object, combine: str) -> Tensor:
+    """Return x with values set at, or added to, a part."""
+    b = emitter()
+    new = operand_of(values, "the new value of a part")
+    whole = strong(b, x.operand)
+    return Tensor(advanced_indexing.put(b, whole, indices, new, combine))
 
 
 def restored(

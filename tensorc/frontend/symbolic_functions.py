@@ -14,10 +14,11 @@ from numpy.typing import DTypeLike
 
 from tensorc.frontend import elementwise, library
 from tensorc.frontend.graph_grad import derivatives
+from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import broadcast, cast, constant, materialize
 from tensorc.frontend.places import argument_error, door, usage_error
-from tensorc.frontend.symbolic import Tensor, apply, call, compose, element_named
+from tensorc.frontend.symbolic import Tensor, apply, call, compose, element_named, put
 from tensorc.frontend.symbolic_operands import (
     describe,
     emitter,
@@ -30,6 +31,7 @@ from tensorc.frontend.symbolic_operands import (
 from tensorc.frontend.symbolic_variables import CONSTRUCTORS
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.ops.indexing import ADD, SET
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I64, TensorType
 
@@ -187,6 +189,30 @@ def astype(x: object, dtype: DTypeLike) -> Tensor:
     return Tensor(elementwise.to_element(b, operand_of(x), element_named(dtype)))
 
 
+# New values for parts
+
+
+def set_subtensor(x: Tensor, y: object) -> Tensor:
+    """Return the variable that `x` is a part of, a[i], with `y` in that part."""
+    whole, indices = _part(x, "set_subtensor")
+    return put(whole, indices, y, SET)
+
+
+def inc_subtensor(x: Tensor, y: object) -> Tensor:
+    """Return the variable that `x` is a part of, a[i], with `y` added there."""
+    whole, indices = _part(x, "inc_subtensor")
+    return put(whole, indices, y, ADD)
+
+
+@door
+def _part(x: object, name: str) -> tuple[Tensor, Sequence[Index]]:
+    found = x.part_of if isinstance(x, Tensor) else None
+    if found is None:
+        message = f"{name} takes a part, a[i], got {describe(x)}"
+        raise usage_error(message, f"write {name}(a[i], y), or a.at[i].set(y)")
+    return found
+
+
 # From the library's tables
 
 
@@ -300,6 +326,8 @@ def _table() -> dict[str, SymbolicFunction]:
         "ones_like": _filled_like("ones_like", 1),
         "cast": astype,
         "flatten": flatten,
+        "set_subtensor": set_subtensor,
+        "inc_subtensor": inc_subtensor,
     }
     table.update({n: f for n, f in made.items() if n not in table})
     table.update({a: table[n] for a, n in _ALIASES.items() if n in table})

@@ -37,7 +37,7 @@ from tensorc.frontend.places import (
 )
 from tensorc.ir.core import Block, Value
 from tensorc.ir.dims import Dim, Poly
-from tensorc.ir.types import F32, Element, TensorType, element_of
+from tensorc.ir.types import F32, I64, Element, TensorType, element_of
 
 FLOAT_X = F32  # the type of constructors, and of what numpy makes float64 of integers
 
@@ -213,6 +213,12 @@ def size_of(value: object, what: str) -> Dim:
 # Indices
 
 
+def indices_of(index: object) -> list[indexing.Index]:
+    """Return what stands in the brackets of x[…]."""
+    items = index if isinstance(index, tuple) else (index,)
+    return [index_of(item) for item in items]
+
+
 def index_of(item: object) -> indexing.Index:
     """Return one index of x[…] as the library reads it."""
     if isinstance(item, slice):
@@ -237,6 +243,8 @@ def index_of(item: object) -> indexing.Index:
 def _computed(operand: Operand, item: object) -> indexing.Index:
     if isinstance(operand, Scalar) and isinstance(operand.number, int | Poly):
         return indexing.At(operand.number)
+    if isinstance(operand, Literal) and not operand.values.size:
+        return Tensor(constant(emitter(), operand.values, I64))  # [] has no type
     tensor = strong(emitter(), operand)
     if kind_of_element(tensor.type.element) == "float":
         message = f"an index is an integer, got {describe(item)}"

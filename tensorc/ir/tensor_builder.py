@@ -34,7 +34,7 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
@@ -336,6 +336,25 @@ class TensorBuilder:
     def take_along_axis(self, operand: Value, indices: Value, axis: int) -> Value:
         """Return one element per position, picked along an axis."""
         return self.builder.value(TakeAlongAxis, operand, indices, axis=axis)
+
+    def gather(
+        self, operand: Value, indices: Sequence[Value], axes: Sequence[int]
+    ) -> Value:
+        """Return the elements at computed places on some axes."""
+        return self.builder.value(Gather, operand, *indices, axes=tuple(axes))
+
+    def scatter(
+        self,
+        base: Value,
+        values: Value,
+        indices: Sequence[Value],
+        axes: Sequence[int],
+        combine: str,
+    ) -> Value:
+        """Return `base` with values added or set at computed places on some axes."""
+        return self.builder.value(
+            Scatter, base, values, *indices, axes=tuple(axes), combine=combine
+        )
 
     def iota(self, shape: Sequence[Dim], axis: int, element: Element) -> Value:
         """Return a tensor whose elements are their index on an axis."""

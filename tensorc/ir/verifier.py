@@ -55,8 +55,10 @@ _BOTH = (
 # The ops of a level (design.md, section 5): a name, or a dialect with its point.
 LEGAL: Mapping[str, frozenset[str]] = {
     "tensor": frozenset(("builtin.", "func.", "tc.")),
-    "structured": frozenset((*_BOTH, "tensor.", "tc.reshape", "tc.constant")),
-    "buffer": frozenset((*_BOTH, "memref.", "tc.view")),
+    "structured": frozenset(
+        (*_BOTH, "tensor.", "tc.reshape", "tc.constant", "tc.scatter")
+    ),
+    "buffer": frozenset((*_BOTH, "memref.", "tc.view", "tc.scatter_into")),
     "loop": frozenset(
         (
             *("builtin.", "func.", "scf.", "memref.", "arith.", "math.", "vector."),

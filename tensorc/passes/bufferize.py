@@ -23,7 +23,7 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, symbols_of
 from tensorc.ir.functions import constraints_of, set_function_type
-from tensorc.ir.ops import arith, control, kernels, making, memory, shape
+from tensorc.ir.ops import arith, control, indexing, kernels, making, memory, shape
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.structured import (
     Extract,
@@ -100,8 +100,9 @@ def bufferize_function(function: Function, target: Target) -> None:
         if function.result_info(number).get("tc.updates") is None:
             place = new.add_argument(memref_of(tensor_of(value)), "result")
             outputs.append((value, place))
-            if isinstance(value.op, control.Group):
-                state.given.setdefault(value, place)
+            origin = _written_first(value)
+            if isinstance(origin.op, control.Group | indexing.Scatter):
+                state.given.setdefault(origin, place)
     for name in names:
         new.add_argument(INDEX, name)
     for op in old.ops[:-1]:
@@ -285,6 +286,34 @@ def _check(state: Buffers, op: Op) -> None:
     state.b.append(type(op), [state.memory[op.operands[0]]], op.attributes)
 
 
+def _written_first(value: Value) -> Value:
+    """Return what a value's memory holds first, before scatters change it in place."""
+    while isinstance(value.op, indexing.Scatter) and _is_used_up(value.op):
+        value = value.op.base
+    return value
+
+
+def _is_used_up(op: indexing.Scatter) -> bool:
+    """Tell whether a scatter may change its base in place: nothing else reads it."""
+    block = op.parent
+    assert block is not None
+    uses = sum(v is op.base for other in block.ops for v in other.operands)
+    return uses == 1 and isinstance(op.base.op, control.Group | indexing.Scatter)
+
+
+def _scatter(state: Buffers, op: Op) -> None:
+    assert isinstance(op, indexing.Scatter)
+    b = state.b
+    target = state.memory[op.base]
+    if not _is_used_up(op):
+        given = state.given.get(op.result)
+        target = given or allocate(b, tensor_of(op.result), op.result.hint)
+        b.create(memory.Copy, state.memory[op.base], target)
+    state.memory[op.result] = target
+    values = [state.memory[v] for v in op.operands[1:]]
+    b.append(kernels.ScatterInto, [target, *values], op.attributes)
+
+
 def _reshape(state: Buffers, op: Op) -> None:
     type_ = tensor_of(op.result)
     b = state.b
@@ -317,6 +346,7 @@ def _indices(shape_: list[int]) -> list[list[int]]:
 _RULES = {
     control.Group: _group,
     kernels.CheckIndex: _check,
+    indexing.Scatter: _scatter,
     shape.Reshape: _reshape,
     making.Constant: _constant,
 }

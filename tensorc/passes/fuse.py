@@ -14,7 +14,7 @@ the other; what one member needs of another must lie in the same row.
 2. A generic joins the last group that it depends on if that group's outer space is at
    least as deep as its own and a prefix of its dimensions, if it reads what the group
    makes row by row, and if it is no contraction. Otherwise it opens a group.
-3. Everything else (checks, constants, reshapes) is no kernel and stays between groups.
+3. Everything else (checks, constants, reshapes, scatters) stays between the groups.
 4. Write each group as an op with an isolated region; it yields what is used outside.
 """
 
@@ -79,7 +79,7 @@ def partition(block: Block) -> list[Unit]:
 
 
 def _makes_unit(op: Op) -> bool:
-    return op.name in ("tc.constant", "tc.reshape")
+    return op.name in ("tc.constant", "tc.reshape", "tc.scatter")
 
 
 def _place(op: Generic, units: list[Unit], where: dict[Value, int], after: int) -> int:

@@ -24,6 +24,7 @@ from tensorc.ir.ops.elementwise import (
     Add,
     And,
     Cast,
+    Compare,
     Div,
     Maximum,
     Minimum,
@@ -34,7 +35,8 @@ from tensorc.ir.ops.elementwise import (
     Select,
     Sub,
 )
-from tensorc.ir.ops.making import Constant
+from tensorc.ir.ops.indexing import Gather
+from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.reductions import Max, Sum
 from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
@@ -221,9 +223,27 @@ def _spread(b: TensorBuilder, match: Match) -> Value:
     return b.broadcast(match.values["x"], shape, ()) if shape else match.values["x"]
 
 
+def _takes_rows_of_eye(match: Match) -> bool:
+    axes = (match.ops["row"].attributes["axis"], match.ops["column"].attributes["axis"])
+    return axes == (0, 1) and _tuple(match.root, "axes") == (0,)
+
+
+def _one_hot(b: TensorBuilder, match: Match) -> Value:
+    """Gather the numbers of the rows instead: what wraps and what fails stays."""
+    row, shape = match.ops["row"].result, _dims(match)
+    element, last = tensor_type(row).element, len(shape) - 1
+    count = b.iota(tensor_type(row).shape[:1], 0, element)
+    number = b.gather(count, [match.values["y"]], (0,))
+    rows = b.broadcast(number, shape, range(last))
+    equal = b.compare("eq", rows, b.iota(shape, last, element))
+    return b.cast(equal, tensor_type(match.root.result).element)
+
+
 inner_broadcast = term(Broadcast, x, name="inner")
 inner_transpose = term(Transpose, x, name="inner")
 inner_cast = term(Cast, x, name="inner")
+row, column = term(Iota, name="row"), term(Iota, name="column")
+eye = term(Cast, term(Compare, row, column, predicate="eq"))
 
 RULES = (
     # Sums and differences. -0.0 is what changes nothing.
@@ -274,6 +294,8 @@ RULES = (
     Rule("sum-of-one", term(Sum, x), _reshape_to_result, _reduces_one_element),
     Rule("max-of-one", term(Max, x), _reshape_to_result, _reduces_one_element),
     Rule("known-size", term(Size, x), _size_constant, _has_known_size),
+    # Rows of a unit matrix are compared with a count, and no matrix is made.
+    Rule("gather-of-eye", term(Gather, eye, y), _one_hot, _takes_rows_of_eye),
 )
 
 

@@ -88,33 +88,43 @@ def _shifted(b: Builder, index: Value, start: Dim, step: int) -> Value:
 def unslice(low: Lowering, op: shapes.Unslice) -> View:
     """Read where an index falls into the part, 0 elsewhere."""
     b = low.b
-    base = low.materialize(low.views[op.operand])
-    part, type_ = tensor(base), tensor(op.result)
+    source, type_ = low.views[op.operand], tensor(op.result)
+    part = source.type
+    slices = list(zip(op.starts.dims, op.steps, part.shape, type_.shape, strict=True))
+    # Along these axes the part is all there is, and each index falls into it.
+    full = [a for a, (at, by, n, m) in enumerate(slices) if (at, by, n) == (0, 1, m)]
+    others = [n for a, n in enumerate(part.shape) if a not in full]
+    has_elements = all(isinstance(n, int) and n > 0 for n in others)
 
     def body(_: list[Value]) -> list[Value]:
         inside = scalar(b, 1, I1)
         places = {}
         zero = scalar(b, 0, INDEX)
-        for axis, (start, step) in enumerate(
-            zip(op.starts.dims, op.steps, strict=True)
-        ):
+        for axis, (start, step, extent, _m) in enumerate(slices):
+            if axis in full:
+                continue
             offset = b.value(arith.SubI, low.index(axis), size(b, start))
             divisor = scalar(b, step, INDEX)
             at = b.value(arith.FloorDivSI, offset, divisor)
-            extent = size(b, part.shape[axis])
             back = b.value(arith.MulI, at, divisor)
             for holds in (
                 compare(b, "eq", back, offset),
                 compare(b, "ge", at, zero),
-                compare(b, "lt", at, extent),
+                compare(b, "lt", at, size(b, extent)),
             ):
                 inside = b.value(arith.AndI, inside, holds)
             places[axis] = at
         # Outside of the part, which may be empty, its first element is read in vain.
+        if not has_elements:
+            places.update((axis, low.index(axis)) for axis in full)
         places = {
             axis: b.value(arith.Select, inside, at, zero) for axis, at in places.items()
         }
-        value = low.read_at(base, tuple(range(part.rank)), places)
+        if source.constant is not None:
+            value = b.value(arith.Constant, value=source.constant)
+        else:
+            assert source.base is not None
+            value = low.read_at(source.base, source.axes, places)
         return [b.value(arith.Select, inside, value, scalar(b, 0, part.element))]
 
     if 0 in part.shape:

@@ -25,7 +25,7 @@ from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith, conversions, memory
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import Group
-from tensorc.ir.ops.kernels import CheckIndex, Fail, Launch, SizeOf
+from tensorc.ir.ops.kernels import CheckIndex, Fail, Launch, ScatterInto, SizeOf
 from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
 from tensorc.passes.base import Level, Pass
@@ -36,6 +36,7 @@ from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Rows, assign_levels, make_member, place_private
 from tensorc.passes.plan_memory import ARENA, shape_of, sized_shape
 from tensorc.passes.rows import emit_row, tail_mask
+from tensorc.passes.scatter import as_i64, emit_scatter
 from tensorc.target import Target
 
 CHUNK_ROWS = 48  # a multiple of the tallest tile
@@ -133,6 +134,8 @@ def _lower(entry: Entry, op: Op) -> None:
             _copy_kernel(entry, op)
         case CheckIndex():
             _check_kernel(entry, op)
+        case ScatterInto():
+            _scatter_kernel(entry, op)
         case Group():
             _group_kernel(entry, op)
         case SizeOf() | arith.Constant():
@@ -235,17 +238,23 @@ def _check_kernel(entry: Entry, op: CheckIndex) -> None:
     zero = k.constant(0, I64)
     lowest = zero if element.is_unsigned else k.op(arith.SubI, zero, extent)
     with k.loop(k.index(0), k.dim(count), 1) as loop:
-        index = k.op(memory.Load, given, loop.index)
-        if element.bits < 64:
-            cls = conversions.ExtUI if element.is_unsigned else conversions.ExtSI
-            index = k.op(cls, index, types=[I64])
-        elif element != I64:
-            index = k.op(conversions.Bitcast, index, types=[I64])
+        index = as_i64(k, k.op(memory.Load, given, loop.index))
         below = k.compare("slt", index, lowest)
         above = k.compare("sge", index, extent)
         with k.when(k.op(arith.OrI, below, above)):
             k.do(Fail, index, extent, site=entry.sites, axis=op.axis)
     entry.sites += 1
+    _close_kernel(entry, function, k, values, names, 1)
+
+
+def _scatter_kernel(entry: Entry, op: ScatterInto) -> None:
+    values = op.operands
+    shapes = [entry.shapes[v] for v in values]
+    sizes = [dim for shape in shapes for dim in shape]
+    function, k, arguments, names = _open_kernel(entry, values, sizes)
+    pairs = zip(arguments, shapes, strict=True)
+    storages = [row_major(k, argument, shape) for argument, shape in pairs]
+    emit_scatter(k, op, storages, shapes)
     _close_kernel(entry, function, k, values, names, 1)
 
 

@@ -225,16 +225,72 @@ def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> View:
     )
 
     def body(values: list[Value]) -> list[Value]:
-        index = cast(b, cast(b, values[0], I64), INDEX)
-        negative = compare(b, "lt", index, scalar(b, 0, INDEX))
-        wrapped = b.value(arith.AddI, index, size(b, extent))
-        at = b.value(arith.Select, negative, wrapped, index)
-        return [low.read_at(base, axes, {-1: at})]
+        return [low.read_at(base, axes, {-1: _wrapped(b, values[0], extent)})]
 
     return whole(low.pointwise([indices], type_, body))
 
 
+def _gather(low: Lowering, op: indexing.Gather) -> View:
+    b = low.b
+    operand, indices = low.views[op.operand], [low.views[v] for v in op.indices]
+    whole_shape, first = operand.type.shape, op.axes[0]
+    extents = [whole_shape[axis] for axis in op.axes]
+    for axis, index, extent in zip(op.axes, indices, extents, strict=True):
+        _check(low, index, axis, extent)
+    type_ = tensor(op.result)
+    if operand.base is None:
+        return View(type_, None, (), operand.constant)
+    # Which dimension of the result the operand's other axes are; -1, -2, … computed.
+    rank = indices[0].type.rank
+    places: list[int] = []
+    for axis in range(len(whole_shape)):
+        if axis in op.axes:
+            places.append(-1 - op.axes.index(axis))
+        else:
+            before = sum(a < axis for a in op.axes)
+            places.append(axis - before + (rank if before else 0))
+    axes = tuple(None if a is None else places[a] for a in operand.axes)
+    base = operand.base
+
+    def body(values: list[Value]) -> list[Value]:
+        pairs = zip(values, extents, strict=True)
+        wrapped = {-1 - i: _wrapped(b, v, e) for i, (v, e) in enumerate(pairs)}
+        return [low.read_at(base, axes, wrapped)]
+
+    dims = tuple(range(first, first + rank))
+    writes = [(type_, tuple(range(type_.rank)), None)]
+    return whole(low.loop([(i, dims) for i in indices], writes, body)[0])
+
+
+def _wrapped(b: Builder, value: Value, extent: Dim) -> Value:
+    """Return an index counted from the start; what has no sign counts from there."""
+    index = cast(b, cast(b, value, I64), INDEX)
+    negative = compare(b, "lt", index, scalar(b, 0, INDEX))
+    from_end = b.value(arith.AddI, index, size(b, extent))
+    return b.value(arith.Select, negative, from_end, index)
+
+
+def _scatter(low: Lowering, op: indexing.Scatter) -> View:
+    base, values = (low.materialize(low.views[v]) for v in op.operands[:2])
+    indices = [low.materialize(low.views[v]) for v in op.indices]
+    shape = tensor(base).shape
+    for axis, index in zip(op.axes, indices, strict=True):
+        _check(low, whole(index), axis, shape[axis])
+    attributes: dict[str, Attribute] = {"axes": op.axes, "combine": op.combine}
+    given = [base, values, *indices]
+    types = low.b.infer(indexing.Scatter, given, attributes)
+    made = indexing.Scatter(given, types, attributes, [], low.b.location)
+    return whole(low.b.block.append(made).result)
+
+
 def _check(low: Lowering, indices: View, axis: int, extent: Dim) -> None:
+    known = indices.constant
+    if (
+        known is not None
+        and isinstance(extent, int)
+        and -extent <= known.value < extent
+    ):
+        return
     base = low.materialize(indices) if indices.base is None else indices.base
     key = (base, axis, Dims((extent,)))
     if key in low.checked:
@@ -272,6 +328,8 @@ _RULES = typing.cast(
         reductions.ArgMin: _argmin,
         products.MatMul: _matmul,
         indexing.TakeAlongAxis: _take_along_axis,
+        indexing.Gather: _gather,
+        indexing.Scatter: _scatter,
         nn.LogSoftmax: _log_softmax,
     },
 )

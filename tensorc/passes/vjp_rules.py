@@ -30,7 +30,7 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.indexing import ADD, SET, Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
@@ -280,6 +280,46 @@ def _take_along_axis(b: TensorBuilder, op: TakeAlongAxis, ct: Value) -> Cotangen
     return b.select(here, spread, b.zeros_like(spread)), None
 
 
+def _gather(b: TensorBuilder, op: Gather, ct: Value) -> Cotangents:
+    zeros = b.zeros_like(op.operand)
+    given = b.scatter(zeros, ct, op.indices, op.axes, ADD)
+    return given, *[None] * len(op.indices)
+
+
+def _scatter(b: TensorBuilder, op: Scatter, ct: Value) -> Cotangents:
+    """Give the values what their places get, if they are there: the last of each."""
+    to_base, to_values = ct, b.gather(ct, op.indices, op.axes)
+    if op.combine == SET:
+        zeros = b.zeros_like(op.values)
+        to_base = b.scatter(ct, zeros, op.indices, op.axes, SET)
+        stays = _last_of_each(b, op)
+        if stays is not None:
+            shape, first = tensor_type(op.values).shape, op.axes[0]
+            axes = range(first, first + tensor_type(stays).rank)
+            stays = b.broadcast(stays, shape, axes)
+            to_values = b.select(stays, to_values, zeros)
+    return to_base, to_values, *[None] * len(op.indices)
+
+
+def _last_of_each(b: TensorBuilder, op: Scatter) -> Value | None:
+    """Tell which of the indices are the last ones of their place; None if all are.
+
+    Each place gets the position of the last index that means it, axis by axis, and each
+    index looks whether the position is its own.
+    """
+    whole, positions = tensor_type(op.base).shape, tensor_type(op.indices[0]).shape
+    places = [whole[axis] for axis in op.axes]
+    on_all = range(len(places))
+    result: Value | None = None
+    for axis in range(len(positions)):
+        own = b.iota(positions, axis, I64)
+        none = b.full(places, 0, I64)
+        last = b.scatter(none, own, op.indices, on_all, SET)
+        here = b.compare("eq", b.gather(last, op.indices, on_all), own)
+        result = here if result is None else b.logical_and(result, here)
+    return result
+
+
 def _log_softmax(b: TensorBuilder, op: LogSoftmax, ct: Value) -> Cotangents:
     shape = tensor_type(op.operand).shape
     total = b.insert_axis(b.sum(ct, op.axis), shape, op.axis)
@@ -321,6 +361,8 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
     _rule(Concatenate, _concatenate),
     _rule(MatMul, _matmul),
     _rule(TakeAlongAxis, _take_along_axis),
+    _rule(Gather, _gather),
+    _rule(Scatter, _scatter),
     _rule(LogSoftmax, _log_softmax),
 )
 

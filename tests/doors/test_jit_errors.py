@@ -110,7 +110,7 @@ TRACED = [
     (on_float, TypeError, "no value yet while on_float is traced", "np.where"),
     (on_int, TypeError, "no value yet while on_int is traced", "x.astype('int64')"),
     (on_range, TypeError, "no value yet while on_range is traced", "static"),
-    (on_assignment, TypeError, "cannot be changed in place", "tc.where"),
+    (on_assignment, TypeError, "cannot be changed in place", "x.at[i].set(v)"),
     (on_chained_comparison, TypeError, "neither true nor false", "tc.where"),
     (on_numpy_norm, TypeError, "np.linalg.norm of a variable is not compiled", "pass"),
     (on_unknown_ufunc, TypeError, "np.heaviside of a variable is not", "outside"),

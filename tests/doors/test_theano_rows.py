@@ -523,3 +523,24 @@ def test_S04F_cross_entropy_with_logits():
     got = tc.cross_entropy(x, y).eval({x: IMAGES, y: LABELS})
     scores = log_softmax(IMAGES.astype(float))
     np.testing.assert_allclose(got, -scores[np.arange(4), LABELS], rtol=1e-12)
+
+
+def test_S04A_rows_of_a_unit_matrix():
+    y = tc.lvector("y")
+    rows = tc.eye(3)[y]
+    assert rows.dtype == "float32"
+    np.testing.assert_array_equal(rows.eval({y: LABELS}), np.eye(3)[LABELS])
+    np.testing.assert_array_equal(rows.eval({y: [-1]}), [[0, 0, 1]])
+    with pytest.raises(IndexError, match="index 3 is out of range for axis 0"):
+        rows.eval({y: [0, 3]})
+
+
+def test_S046_pairs_of_rows_and_columns_of_any_kind():
+    p, y = tc.dmatrix("p"), tc.lvector("y")
+    rows = tc.lvector("rows")
+    cost = -tc.sum(tc.log(p)[rows, y])
+    f = tc.function([p, rows, y], [cost, tc.grad(cost, p)])
+    values = np.array([[0.5, 0.25], [0.125, 1.0]])
+    got, slope = f(values, [0, 1, 0], [1, -2, 1])
+    assert got == pytest.approx(-np.log([0.25, 0.125, 0.25]).sum())
+    np.testing.assert_array_equal(slope, [[0, -8], [-8, 0]])

@@ -16,7 +16,7 @@ from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.elementwise import Cast
 from tensorc.ir.ops.shape import Size
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import ELEMENTS, F16, F32, F64
+from tensorc.ir.types import ELEMENTS, F16, F32, F64, I64
 from tensorc.ir.verifier import verify
 from tensorc.passes import simplify, stabilize
 from tensorc.passes.rewriter import EXACT, Rule, rewrite
@@ -52,6 +52,11 @@ def cast_chain(source: str, *targets: str) -> tuple:
         return x
 
     return (f"{source}[N]",), make
+
+
+def eye(b: TensorBuilder, n: int, m: int) -> Value:
+    rows, columns = (b.iota((n, m), axis, I64) for axis in (0, 1))
+    return b.cast(b.compare("eq", rows, columns), F32)
 
 
 def matrix(make: Make, type_: str = "f32[N, K]") -> list[tuple]:
@@ -177,6 +182,11 @@ CASES: dict[str, list[tuple]] = {
         *matrix(lambda b, x: b.max(x, 1), "ui8[N, 1]"),
     ],
     "known-size": matrix(lambda b, x: b.apply(Size, [x], {"axis": 1}), "f32[N, 3]"),
+    "gather-of-eye": [
+        (("ui8[N]",), lambda b, y: b.gather(eye(b, 256, 5), [y], (0,))),
+        (("ui8[N, 3]",), lambda b, y: b.gather(eye(b, 256, 300), [y], (0,))),
+        (("i8[N]",), lambda b, y: b.gather(eye(b, 128, 4), [y], (0,))),
+    ],
 }
 
 

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 
 from tensorc.errors import CompileError, ShapeError
+from tensorc.frontend.advanced_indexing import take
 from tensorc.frontend.dsl import ast, habits
 from tensorc.frontend.dsl.irgen_calls import call
 from tensorc.frontend.dsl.irgen_context import Frame, operand_label
@@ -34,7 +35,7 @@ from tensorc.frontend.dsl.values import (
     describe,
 )
 from tensorc.frontend.elementwise import elementwise
-from tensorc.frontend.indexing import At, Index, NewAxis, Part, Rest, take
+from tensorc.frontend.indexing import At, Index, NewAxis, Part, Rest
 from tensorc.frontend.library import NOT_YET, PRELUDE, matmul, transpose
 from tensorc.frontend.operands import (
     Array,

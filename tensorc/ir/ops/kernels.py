@@ -1,5 +1,6 @@
 """What kernels need beyond MLIR's dialects: micro-kernels, checks, sizes."""
 
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -8,7 +9,13 @@ from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import Array, fma
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
-from tensorc.ir.ops.indexing import Failing, out_of_range
+from tensorc.ir.ops.indexing import (
+    COMBINES,
+    Failing,
+    out_of_range,
+    scatter,
+    wrapped_indices,
+)
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.shape import Sizes
 from tensorc.ir.types import (
@@ -91,6 +98,66 @@ class CheckIndex(Op):
         bad = out_of_range(indices, extent)
         if bad.any():
             ctx.fail_index(axis, int(indices[bad].flat[0]), extent)
+        return ()
+
+
+@op("tc.scatter_into")
+class ScatterInto(Op):
+    """Change memory at computed places, which were checked: `tc.scatter` on memory.
+
+    Constraints:
+      (C1) target and values are memory of one element type.
+      (C2) axes has an entry per index, strictly ascending and below target's rank.
+      (C3) The indices are memory of integers, all of one rank.
+      (C4) values has the rank of the part.
+      (C5) combine is "add" or "set".
+
+    Example:
+      "tc.scatter_into"(%0, %1, %2) <{axes = array<i64: 0>, combine = "add"}> : (memref<4x3xf32>, memref<5x3xf32>, memref<5xi64>) -> ()
+    """  # noqa: E501
+
+    target: Value
+    values: Value
+    indices: Values
+    axes: tuple[int, ...]
+    combine: str
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        target: Type,
+        values: Type,
+        *indices: Type,
+        axes: tuple[int, ...],
+        combine: str,
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        whole, part = memory(target), memory(values)
+        require(whole.element == part.element, "C1", f"{target} and {values}")
+        ascending = all(a < b for a, b in pairwise(axes))
+        inside = bool(axes) and axes[0] >= 0 and axes[-1] < whole.rank
+        fits = ascending and inside and len(axes) == len(indices)
+        require(fits, "C2", f"axes {axes} of {target} and {len(indices)} indices")
+        given = [memory(i, "C3") for i in indices]
+        rank = given[0].rank
+        alike = all(i.element.is_integer and i.rank == rank for i in given)
+        require(alike, "C3", str(indices))
+        require(part.rank == whole.rank - len(axes) + rank, "C4", str(values))
+        require(combine in COMBINES, "C5", combine)
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: Failing,
+        target: Array,
+        values: Array,
+        *indices: Array,
+        axes: tuple[int, ...],
+        combine: str,
+    ) -> tuple[Array, ...]:
+        """Evaluate on numpy arrays."""
+        places = wrapped_indices(ctx, target.shape, indices, axes)
+        scatter(target, values, places, axes, combine)
         return ()
 
 
