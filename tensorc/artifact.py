@@ -31,7 +31,8 @@ STATUS_OK = 0
 STATUS_INDEX = 1
 
 # A dimension: an integer, the name of a symbol, or (operator, operand, operand) with
-# "+", "*", "//" (floor), "min" and "max".
+# "+", "*", "//" (floor), "min", "max" and "bound" (of a slice: the left one clamped
+# into [0, right], negative ones counted from the end).
 DimExpr = int | str | tuple[str, "DimExpr", "DimExpr"]
 
 
@@ -70,6 +71,8 @@ def _evaluate(expr: DimExpr, symbols: Mapping[str, int]) -> int:
             return min(a, b)
         case "max":
             return max(a, b)
+        case "bound":
+            return max(a + b, 0) if a < 0 else min(a, b)
         case _:
             raise ValueError(f"dimension operator '{operator}'")
 
@@ -80,13 +83,15 @@ class Argument:
 
     `kind` is "shared" (memory that the function may update), "input" (given at each
     call) or "hyper" (a number with a default, given by name). `dtype` is the IR's
-    spelling ("f32", "i64", "i1"); `shape` has one DimExpr per axis.
+    spelling ("f32", "i64", "i1"); `shape` has one DimExpr per axis. `value` is the
+    symbol ("$i") that stands for the value of an integer scalar, "" if none does.
     """
 
     name: str
     kind: Literal["shared", "input", "hyper"]
     dtype: str
     shape: tuple[DimExpr, ...]
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,10 +160,12 @@ def _signature(function: Function) -> FunctionInfo:
         kind = info.get("tc.kind")
         assert kind in ("shared", "input", "hyper")
         shape = tuple(dim_expr(d) for d in type_.shape)
-        name = str(info.get("tc.name"))
-        arguments.append(Argument(name, kind, type_.element.name, shape))  # type: ignore[arg-type]
+        name, given = str(info.get("tc.name")), function.value_symbol(i)
+        arguments.append(Argument(name, kind, type_.element.name, shape, given))  # type: ignore[arg-type]
         for dim in type_.shape:
             symbols.update(dict.fromkeys(symbols_of(dim)))
+        if given:
+            symbols[given] = None
     results = []
     for i, value in enumerate(block.terminator.operands):
         info = function.result_info(i)

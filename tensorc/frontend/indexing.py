@@ -17,6 +17,7 @@ from tensorc.frontend.operands import (
     unsupported,
 )
 from tensorc.ir.dims import Dim, ceildiv, known_at_most, maximum, minimum
+from tensorc.ir.dims import bound as clamped
 from tensorc.ir.ops.making import Iota
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1
@@ -159,15 +160,13 @@ def clamp(part: Part, size: Dim) -> tuple[Dim, Dim]:
 
 def _bound(bound: Dim, size: Dim, below: int = 0) -> Dim:
     """Clamp a bound into [-below, size - below]."""
+    if not below:
+        return clamped(bound, size)
     if known_at_most(0, bound):
         return minimum(bound, size - below)
     from_end = bound + size
     if known_at_most(bound, -1):
         return maximum(from_end, -below)
-    before = size - bound
-    if not below and isinstance(before, int) and before in (1, 2):
-        # size - 1 or size - 2: below 0 only where both readings give 0.
-        return maximum(bound, 0)
     # The sign depends on the call: one of the two readings, chosen by min(negative, 1).
     negative = maximum(0, -bound)
     upward = minimum(maximum(bound, 0), size - below)

@@ -15,12 +15,16 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of a function; `binds` are the pairs (axis, symbol's index) it binds."""
+    """An input of a function; `binds` are the pairs (axis, symbol's index) it binds.
+
+    `value` is the index of the symbol that stands for its value, or None.
+    """
 
     argument: Argument
     dtype: np.dtype[np.generic]
     rank: int
     binds: tuple[tuple[int, int], ...]
+    value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Signature:
         return array
 
     def symbols(self, arrays: Sequence[Array]) -> Shape:
-        """Return the value of each symbol, read where it first stands bare.
+        """Return what each symbol is: a size where it first stands bare, or a value.
 
         Raises:
             ShapeError: an input has another rank (TC0503).
@@ -100,19 +104,24 @@ class Signature:
                 raise self._shape_error(spec, array, expected)
             for axis, index in spec.binds:
                 values[index] = shape[axis]
+            if spec.value is not None:
+                values[spec.value] = int(array.item())
         return tuple(values)
 
     def plan(self, symbols: Shape) -> Plan:
         """Return the sizes that follow from the values of the symbols.
 
         Raises:
-            ShapeError: a size divides by zero, or is beyond the machine's integers
-                (TC0508).
+            ShapeError: a size divides by zero, or is beyond the machine's integers or
+                memory (TC0508).
         """
         values = self._values(symbols)
         try:
-            for size in self.info.sizes:
+            for size in (*self.info.symbols, *self.info.sizes):
                 evaluate_dim(size, values)
+            for guard in self.info.guards:
+                evaluate_dim(guard.left, values)
+                evaluate_dim(guard.right, values)
             return Plan(
                 symbols,
                 tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
@@ -123,7 +132,9 @@ class Signature:
                 evaluate_dim(self.info.arena, values),
             )
         except ArithmeticError as error:
-            given = ", ".join(f"{name} = {size}" for name, size in values.items())
+            given = ", ".join(
+                f"{spell_dim(name)} = {size}" for name, size in values.items()
+            )
             message = f"{self.info.name}: a size cannot be computed: {error}"
             raise ShapeError(Diagnostic("TC0508", message, notes=(given,))) from None
 
@@ -214,12 +225,16 @@ class Signature:
     def _origins(self, shape: tuple[DimExpr, ...], axis: int | None) -> list[str]:
         """Say which inputs decided the symbols in the size of an axis."""
         wanted = set() if axis is None else _symbols_of(shape[axis])
-        return [
+        found = [
             f"{self.info.symbols[index]} is the size of axis {bound} "
             f"of '{spec.argument.name}'"
             for spec in self.inputs
             for bound, index in spec.binds
             if self.info.symbols[index] in wanted
+        ]
+        values = [s.argument for s in self.inputs if s.argument.value in wanted]
+        return found + [
+            f"{spell_dim(a.value)} is the value of '{a.name}'" for a in values
         ]
 
 
@@ -237,7 +252,13 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
             for axis, index in _take_bare(argument.shape, unbound):
                 bound[index] = sizes[axis]
     inputs = tuple(
-        Input(a, numpy_dtype(a.dtype), len(a.shape), _take_bare(a.shape, unbound))
+        Input(
+            a,
+            numpy_dtype(a.dtype),
+            len(a.shape),
+            _take_bare(a.shape, unbound),
+            unbound.pop(a.value, None),
+        )
         for a in info.arguments
         if a.kind == "input"
     )
@@ -258,9 +279,9 @@ def spell_type(argument: Argument) -> str:
 def spell_dim(expr: DimExpr) -> str:
     """Return a dimension as the language writes it: "2 * n + 1"."""
     if not isinstance(expr, tuple):
-        return str(expr)
+        return str(expr).removeprefix("$")
     operator, left, right = expr
-    if operator in ("min", "max"):
+    if operator in ("min", "max", "bound"):
         return f"{operator}({spell_dim(left)}, {spell_dim(right)})"
     sides = [
         f"({spell_dim(s)})"
