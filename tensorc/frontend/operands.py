@@ -22,7 +22,7 @@ from tensorc.errors import (
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Compound, Dim, Poly, Symbol
+from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol
 from tensorc.ir.ops.elementwise import (
     Add,
     Cast,
@@ -168,7 +168,7 @@ def spell_type(type_: TensorType) -> str:
 
 def spell_shape(shape: Shape) -> str:
     """Return a shape as the language writes it: [B, 784]."""
-    return f"[{', '.join(map(str, shape))}]"
+    return f"[{', '.join(map(str, shape))}]".replace(VALUE, "")
 
 
 # Kinds and promotion

@@ -13,9 +13,9 @@ import numpy as np
 from tensorc.frontend.operands import spell_type
 from tensorc.ir.attributes import Dense
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, floordiv, maximum, minimum
+from tensorc.ir.dims import Compound, Dim, Poly, bound, floordiv, maximum, minimum
 from tensorc.ir.ops import elementwise, making, rounding, shape
-from tensorc.ir.types import Element, TensorType
+from tensorc.ir.types import I1, Element, TensorType
 
 LONGEST = 1000  # characters of a formula: what can be read back from text
 MAX_ATOMS = 16  # factors of one product
@@ -41,12 +41,12 @@ def why(error: NoDimError, memory: str = "") -> tuple[str, str]:
     type_ = error.value.type
     if error.reason:
         return error.reason, "compute it before the call, and give it as an input"
-    if memory:
-        hint = f"give it as an input: `n`, called with the value of `{memory}`"
-        return f"`{memory}` is memory, whose value the call does not give", hint
     if isinstance(type_, TensorType) and not _is_integer(error.value):
         hint = "for whole numbers write `//`; a float is no size, nor cast to one"
         return f"it is computed from {spell_type(type_)}", hint
+    if memory:
+        hint = f"give it as an input, called with the value of `{memory}`"
+        return f"`{memory}` is memory, whose value the call does not give", hint
     hint = "compute it before the call, and give it as an input"
     return "it is computed from arrays, which only the call reads", hint
 
@@ -57,6 +57,8 @@ def dim_of(value: Value, leaf: Leaf) -> Dim:
     `leaf` knows the values of arguments, and may know those of other values. Raises
     `NoDimError`.
     """
+    if not _is_integer(value):
+        raise NoDimError(value)
     found: dict[Value, Dim] = {}
     stack = [value]
     while stack:
@@ -80,7 +82,8 @@ def dim_of(value: Value, leaf: Leaf) -> Dim:
 def _op_of(value: Value) -> Op:
     type_, op = value.type, value.op
     is_scalar = isinstance(type_, TensorType) and not type_.shape
-    if not is_scalar or not _is_integer(value) or type(op) not in _RULES:
+    is_float = isinstance(type_, TensorType) and type_.element.is_float
+    if not is_scalar or is_float or type(op) not in _RULES:
         raise NoDimError(value)
     assert op is not None
     return op
@@ -129,10 +132,38 @@ def _remainder(op: Op, left: Dim, right: Dim) -> Dim:
     return left - right * _quotient(op, left, right)
 
 
+def _compared(op: Op, left: Dim, right: Dim) -> Dim:
+    """Return 1 where it holds, 0 elsewhere."""
+    over = {
+        "lt": right - left,
+        "gt": left - right,
+        "le": right - left + 1,
+        "ge": left - right + 1,
+    }
+    predicate = str(op.attributes["predicate"])
+    if predicate in over:
+        return minimum(1, maximum(0, over[predicate]))
+    differs = minimum(1, maximum(left - right, right - left))
+    return differs if predicate == "ne" else 1 - differs
+
+
+def _selected(op: Op, condition: Dim, yes: Dim, no: Dim) -> Dim:
+    match no:
+        case Poly(terms=(((Compound("min", left, right),), 1),)):
+            # What `operands.size_value` makes of a bound.
+            for place, size in ((left, right), (right, left)):
+                is_negative = minimum(1, maximum(0, -place))
+                if condition == is_negative and yes == maximum(place + size, 0):
+                    return bound(place, size)
+    return no + condition * (yes - no)
+
+
 def _cast(op: Op, value: Dim) -> Dim:
     source, target = op.operands[0].type, op.attributes["element"]
     assert isinstance(source, TensorType)
     assert isinstance(target, Element)
+    if target == I1:
+        raise NoDimError(op.result, "it is a boolean")
     low, high = _range(target)
     least, most = _range(source.element)
     if low <= least and most <= high:
@@ -142,6 +173,8 @@ def _cast(op: Op, value: Dim) -> Dim:
 
 
 def _range(element: Element) -> tuple[int, int]:
+    if element == I1:
+        return 0, 1
     if element.is_unsigned:
         return 0, 2**element.bits - 1
     return -(2 ** (element.bits - 1)), 2 ** (element.bits - 1) - 1
@@ -159,6 +192,11 @@ _RULES: Mapping[type[Op] | None, Callable[..., Dim]] = {
     elementwise.Maximum: lambda op, x, y: maximum(x, y),
     elementwise.Minimum: lambda op, x, y: minimum(x, y),
     elementwise.Cast: _cast,
+    elementwise.Compare: _compared,
+    elementwise.Select: _selected,
+    elementwise.And: lambda op, x, y: x * y,
+    elementwise.Or: lambda op, x, y: x + y - x * y,
+    elementwise.Not: lambda op, x: 1 - x,
     rounding.FloorDiv: _quotient,
     rounding.Mod: _remainder,
     rounding.Abs: lambda op, x: maximum(x, -x),

@@ -198,6 +198,21 @@ def option_of(value: object, what: str) -> object:
     raise usage_error(message, *((hint,) if isinstance(value, float) else ()))
 
 
+# Options that decide what is compiled; all others may be sizes.
+_FIXED = ("axis", "axes", "step", "keepdims")
+
+
+def option_named(name: str, value: object, function: str) -> object:
+    """Return an option of a function of the library as plain."""
+    what = f"`{name}` of {function}"
+    plain = option_of(value, what)
+    parts = plain if isinstance(plain, tuple) else (plain,)
+    if name in _FIXED and any(isinstance(p, Poly) for p in parts):
+        message = f"{what} must be known while compiling, got {describe(value)}"
+        raise usage_error(message, "write an int")
+    return plain
+
+
 def size_of(value: object, what: str) -> Dim:
     """Return a size: an integer, or a variable made of sizes and integer inputs."""
     operand = operand_of(value, what)

@@ -1,5 +1,6 @@
 """What a compiled function accepts: names, element types, sizes and symbols."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
 
 Shape = tuple[int, ...]
+
+MEMORY_LIMIT = 1 << 47
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Signature:
             for guard in self.info.guards:
                 evaluate_dim(guard.left, values)
                 evaluate_dim(guard.right, values)
-            return Plan(
+            made = Plan(
                 symbols,
                 tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
                 tuple(
@@ -131,6 +134,8 @@ class Signature:
                 ),
                 evaluate_dim(self.info.arena, values),
             )
+            _check_memory(made)
+            return made
         except ArithmeticError as error:
             given = ", ".join(
                 f"{spell_dim(name)} = {size}" for name, size in values.items()
@@ -267,6 +272,14 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
         raise InternalError(f"'{info.name}': no shape binds {names}", "runtime")
     hypers = {a.name: a for a in info.arguments if a.kind == "hyper"}
     return Signature(info, inputs, hypers, shared, tuple(bound))
+
+
+def _check_memory(plan: Plan) -> None:
+    """Refuse results and arenas beyond what any machine addresses."""
+    sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in plan.fresh]
+    largest = max([plan.arena, *sizes])
+    if largest > MEMORY_LIMIT:
+        raise OverflowError(f"{largest} bytes are more than a machine addresses")
 
 
 def spell_type(argument: Argument) -> str:

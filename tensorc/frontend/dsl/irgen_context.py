@@ -251,17 +251,13 @@ class Frame:
 
     def as_size(self, value: Known, node: ast.Node, what: str) -> Dim:
         """Return a value as a size; errors say `what` it is for."""
+        if isinstance(value, MemoryRef) and not value.memory.type.shape:
+            value = Tensor(self.entry.read(value.memory, node.location))
         if isinstance(value, Tensor) and not value.type.shape:
             return self._computed_size(value, node, what)
         if isinstance(value, Tensor | MemoryRef | Literal):
             message = f"{what} must be known while compiling, this is {describe(value)}"
-            out = ""
-            if isinstance(value, MemoryRef) and not value.memory.type.shape:
-                message = f"{what} is made of integers, sizes and integer arguments, "
-                message += f"this is {describe(value)}"
-                out = "take it as an argument, called with the value of "
-                out += f"`{value.memory.name}`"
-            raise error(NOT_KNOWN, message, node.location, *([out] if out else []))
+            raise error(NOT_KNOWN, message, node.location)
         if isinstance(value, Scalar):
             known = value.number
             if isinstance(known, Poly):
