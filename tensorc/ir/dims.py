@@ -379,9 +379,11 @@ class Constraints:
             return False
         other = as_symbol(value)
         # Of two symbols the first declared stays, so that signatures read as written.
-        if other is None or is_value(other):
-            pass  # values are given, sizes can be found
-        elif self._age(name) < self._age(other):
+        if (
+            other is not None
+            and not is_value(other)
+            and self._age(name) < self._age(other)
+        ):
             name, value = other, free
         self.bindings[name] = value
         return True

@@ -251,6 +251,8 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
     """
     unbound = {symbol: index for index, symbol in enumerate(info.symbols)}
     bound = [0] * len(unbound)
+    # First: a size that must be equal to a value does not give it.
+    values = {a.name: unbound.pop(a.value, None) for a in info.arguments}
     for argument in info.arguments:
         if argument.kind == "shared":
             sizes = shared[argument.name]
@@ -262,7 +264,7 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
             numpy_dtype(a.dtype),
             len(a.shape),
             _take_bare(a.shape, unbound),
-            unbound.pop(a.value, None),
+            values[a.name],
         )
         for a in info.arguments
         if a.kind == "input"
