@@ -16,8 +16,9 @@ from tensorc.frontend.operands import (
     type_error,
     unsupported,
 )
-from tensorc.ir.dims import Dim, ceildiv, known_at_most, maximum, minimum
+from tensorc.ir.dims import Dim, Poly, ceildiv, known_at_most, maximum, minimum
 from tensorc.ir.dims import bound as clamped
+from tensorc.ir.dims_parser import LONGEST
 from tensorc.ir.ops.making import Iota
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1
@@ -112,6 +113,10 @@ def _extent(b: Emitter, item: Part | At, size: Dim, axis: int) -> tuple[Dim, Dim
     if item.step == 0:
         raise index_error(b, "the step of a slice is 0")
     start, length = clamp(item, size)
+    if isinstance(length, Poly) and len(str(length)) > LONGEST:
+        # Slices of slices by values double it each time.
+        message = "the formula of the size of this part is too long"
+        raise index_error(b, message, "take it at once: `x[a + c:a + d]`")
     return start, length, item.step
 
 

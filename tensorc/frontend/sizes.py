@@ -14,12 +14,11 @@ from tensorc.frontend.operands import spell_type
 from tensorc.ir.attributes import Dense
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Compound, Dim, Poly, bound, floordiv, maximum, minimum
+from tensorc.ir.dims_parser import LARGEST, LONGEST
 from tensorc.ir.ops import elementwise, making, rounding, shape
 from tensorc.ir.types import I1, Element, TensorType
 
-LONGEST = 1000  # characters of a formula: what can be read back from text
 MAX_ATOMS = 16  # factors of one product
-LARGEST = (1 << 63) - 1
 
 Leaf: TypeAlias = Callable[[Value], Dim | None]
 

@@ -278,6 +278,19 @@ def test_a_bound_of_many_factors_is_refused_at_once():
         x[i:]
 
 
+def test_slices_of_slices_end_before_they_explode():
+    x, i, j = tc.dvector("x"), tc.lscalar("i"), tc.lscalar("j")
+    twice = tc.function([x, i, j], x[i:j][i:j])
+    data = np.arange(9.0)
+    for i_, j_ in np.ndindex(12, 12):
+        given = twice(data, i_ - 6, j_ - 6)
+        part = slice(i_ - 6, j_ - 6)
+        np.testing.assert_array_equal(given, data[part][part])
+    with pytest.raises(IndexError, match="too long"):
+        for _ in range(30):
+            x = x[i:j]
+
+
 def test_a_deep_formula_is_a_bound():
     x, i = tc.dvector("x"), tc.lscalar("i")
     place = i
