@@ -41,6 +41,8 @@ def why(error: NoDimError, memory: str = "") -> tuple[str, str]:
     if error.reason:
         return error.reason, "compute it before the call, and give it as an input"
     if isinstance(type_, TensorType) and not _is_integer(error.value):
+        if type_.element == I1:
+            return "it is computed from bool", "give it as an integer"
         hint = "for whole numbers write `//`; a float is no size, nor cast to one"
         return f"it is computed from {spell_type(type_)}", hint
     if memory:
