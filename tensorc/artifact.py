@@ -21,7 +21,8 @@ calls the entry. It ends early when `*stop` is not 0 or the entry returns a stat
 which it stores, and returns the next batch (the failed batch itself after an error).
 """
 
-from collections.abc import Mapping
+import operator as operators
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,22 +60,25 @@ def _evaluate(expr: DimExpr, symbols: Mapping[str, int]) -> int:
     if isinstance(expr, str):
         return symbols[expr]
     operator, left, right = expr
-    a, b = evaluate_dim(left, symbols), evaluate_dim(right, symbols)
-    match operator:
-        case "+":
-            return a + b
-        case "*":
-            return a * b
-        case "//":
-            return a // b
-        case "min":
-            return min(a, b)
-        case "max":
-            return max(a, b)
-        case "bound":
-            return max(a + b, 0) if a < 0 else min(a, b)
-        case _:
-            raise ValueError(f"dimension operator '{operator}'")
+    if operator not in OPERATORS:
+        raise ValueError(f"dimension operator '{operator}'")
+    return OPERATORS[operator](
+        evaluate_dim(left, symbols), evaluate_dim(right, symbols)
+    )
+
+
+def _bound(place: int, size: int) -> int:
+    return max(place + size, 0) if place < 0 else min(place, size)
+
+
+OPERATORS: Mapping[str, Callable[[int, int], int]] = {
+    "+": operators.add,
+    "*": operators.mul,
+    "//": operators.floordiv,
+    "min": min,
+    "max": max,
+    "bound": _bound,
+}
 
 
 @dataclass(frozen=True, slots=True)

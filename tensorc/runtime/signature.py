@@ -1,15 +1,16 @@
 """What a compiled function accepts: names, element types, sizes and symbols."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.artifact import Argument, DimExpr, FunctionInfo, evaluate_dim
+from tensorc.artifact import Argument, DimExpr, FunctionInfo
 from tensorc.errors import CallError, Diagnostic, InternalError, ShapeError
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
+from tensorc.runtime.formulas import Formulas, make_formulas
 
 Shape = tuple[int, ...]
 
@@ -34,13 +35,15 @@ class Input:
 class Plan:
     """The sizes of a call: they follow from the value of each symbol.
 
-    `fresh` holds shape and element type of each result.
+    `fresh` holds shape and element type of each result, `sides` those of each equation.
     """
 
     symbols: Shape
     inputs: tuple[Shape, ...]
+    shared: tuple[Shape, ...]
     fresh: tuple[tuple[Shape, np.dtype[np.generic]], ...]
     arena: int
+    sides: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Signature:
     hypers: Mapping[str, Argument]
     shared: Mapping[str, Shape]
     bound: Shape
+    formulas: Formulas
 
     def collect(
         self, given: Sequence[object], named: Mapping[str, object]
@@ -118,27 +122,28 @@ class Signature:
             ShapeError: a size divides by zero, or is beyond the machine's integers or
                 memory (TC0508).
         """
-        values = self._values(symbols)
+        info = self.info
         try:
-            for size in (*self.info.symbols, *self.info.sizes):
-                evaluate_dim(size, values)
-            for guard in self.info.guards:
-                evaluate_dim(guard.left, values)
-                evaluate_dim(guard.right, values)
+            values = self.formulas.evaluate(symbols)
             made = Plan(
                 symbols,
-                tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
+                tuple([_take(values, s.argument.shape) for s in self.inputs]),
+                tuple([_take(values, a.shape) for a in _shared_of(info)]),
                 tuple(
-                    (_evaluate(r.shape, values), numpy_dtype(r.dtype))
-                    for r in self.info.results
+                    [
+                        (_take(values, r.shape), numpy_dtype(r.dtype))
+                        for r in info.results
+                    ]
                 ),
-                evaluate_dim(self.info.arena, values),
+                next(values),
+                tuple([(next(values), next(values)) for _ in info.guards]),
             )
             _check_memory(made)
             return made
         except ArithmeticError as error:
             given = ", ".join(
-                f"{spell_dim(name)} = {size}" for name, size in values.items()
+                f"{spell_dim(name)} = {size}"
+                for name, size in zip(info.symbols, symbols, strict=True)
             )
             message = f"{self.info.name}: a size cannot be computed: {error}"
             raise ShapeError(Diagnostic("TC0508", message, notes=(given,))) from None
@@ -163,18 +168,15 @@ class Signature:
             ShapeError: a shared variable has another shape (TC0503), or an equation
                 does not hold (TC0504).
         """
-        values = self._values(plan.symbols)
-        for argument in self.info.arguments:
-            if argument.kind == "shared":
-                expected, given = _evaluate(argument.shape, values), self.shared
-                if expected != given[argument.name]:
-                    detail = (
-                        f"{self.info.name}: shared variable '{argument.name}' has "
-                        f"shape {list(given[argument.name])}, {list(expected)} expected"
-                    )
-                    raise ShapeError(Diagnostic("TC0503", detail))
-        for guard in self.info.guards:
-            left, right = (evaluate_dim(d, values) for d in (guard.left, guard.right))
+        for argument, expected in zip(_shared_of(self.info), plan.shared, strict=True):
+            given = self.shared[argument.name]
+            if expected != given:
+                detail = (
+                    f"{self.info.name}: shared variable '{argument.name}' has "
+                    f"shape {list(given)}, {list(expected)} expected"
+                )
+                raise ShapeError(Diagnostic("TC0503", detail))
+        for guard, (left, right) in zip(self.info.guards, plan.sides, strict=True):
             if left != right:
                 detail = f"{_spell_side(guard.left, left)}, but "
                 detail += _spell_side(guard.right, right)
@@ -182,9 +184,6 @@ class Signature:
                 raise ShapeError(
                     Diagnostic("TC0504", message, guard.location, notes=(detail,))
                 )
-
-    def _values(self, symbols: Shape) -> dict[str, int]:
-        return dict(zip(self.info.symbols, symbols, strict=True))
 
     def _by_name(
         self, given: Sequence[object], named: Mapping[str, object]
@@ -273,7 +272,8 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
         names = ", ".join(unbound)
         raise InternalError(f"'{info.name}': no shape binds {names}", "runtime")
     hypers = {a.name: a for a in info.arguments if a.kind == "hyper"}
-    return Signature(info, inputs, hypers, shared, tuple(bound))
+    formulas = _formulas(info, inputs)
+    return Signature(info, inputs, hypers, shared, tuple(bound), formulas)
 
 
 def _check_memory(plan: Plan) -> None:
@@ -328,5 +328,19 @@ def _take_bare(
     )
 
 
-def _evaluate(shape: tuple[DimExpr, ...], values: Mapping[str, int]) -> Shape:
-    return tuple(evaluate_dim(dim, values) for dim in shape)
+def _shared_of(info: FunctionInfo) -> list[Argument]:
+    return [a for a in info.arguments if a.kind == "shared"]
+
+
+def _formulas(info: FunctionInfo, inputs: Sequence[Input]) -> Formulas:
+    """Return all formulas of a call in the order of `Plan`, the rest at the end."""
+    shapes = [s.argument.shape for s in inputs]
+    shapes += [a.shape for a in _shared_of(info)]
+    shapes += [r.shape for r in info.results]
+    needed = [dim for shape in shapes for dim in shape] + [info.arena]
+    needed += [side for guard in info.guards for side in (guard.left, guard.right)]
+    return make_formulas([*needed, *info.sizes], info.symbols)
+
+
+def _take(values: Iterator[int], shape: tuple[DimExpr, ...]) -> Shape:
+    return tuple([next(values) for _ in shape])
