@@ -50,7 +50,8 @@ def make_formulas(formulas: Sequence[DimExpr], symbols: Sequence[str]) -> Formul
         _collect(formula, parts)
     numbers = [p for p in parts if isinstance(p, int)]
     places: dict[DimExpr, int] = {}
-    for part in (*symbols, *numbers):
+    given: list[DimExpr] = [*symbols, *numbers]
+    for part in given:
         places[part] = len(places)
     steps: list[Step] = []
     for part in parts:

@@ -144,8 +144,13 @@ class CompiledFunction:
     ) -> Results:
         """Run a call that is checked: `arrays` are of the types and sizes of `plan`."""
         empty = self._pool.empty
-        results = [empty(shape, dtype) for shape, dtype in plan.fresh]
-        frame = self.take_frame(plan, arrays, results, hypers)
+        try:
+            results = [empty(shape, dtype) for shape, dtype in plan.fresh]
+            frame = self.take_frame(plan, arrays, results, hypers)
+        except MemoryError:
+            if self._has_values:
+                raise self.signature.no_memory(plan) from None
+            raise
         if self._cells:
             with self.locked():
                 status = self._entry(frame.address, 0, 1)

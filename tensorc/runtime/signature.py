@@ -141,12 +141,19 @@ class Signature:
             _check_memory(made)
             return made
         except ArithmeticError as error:
-            given = ", ".join(
-                f"{spell_dim(name)} = {size}"
-                for name, size in zip(info.symbols, symbols, strict=True)
-            )
-            message = f"{self.info.name}: a size cannot be computed: {error}"
-            raise ShapeError(Diagnostic("TC0508", message, notes=(given,))) from None
+            what = f"a size cannot be computed: {error}"
+            raise self._size_error(symbols, what) from None
+
+    def no_memory(self, plan: Plan) -> ShapeError:
+        """Return the error that a call asks for more memory than there is."""
+        needed = sum(_bytes_of(plan)) + plan.arena
+        return self._size_error(plan.symbols, f"{needed} bytes cannot be allocated")
+
+    def _size_error(self, symbols: Shape, what: str) -> ShapeError:
+        pairs = zip(self.info.symbols, symbols, strict=True)
+        given = ", ".join(f"{spell_dim(name)} = {size}" for name, size in pairs)
+        message = f"{self.info.name}: {what}"
+        return ShapeError(Diagnostic("TC0508", message, notes=(given,)))
 
     def check_inputs(self, plan: Plan, arrays: Sequence[Array]) -> None:
         """Check every size of every input.
@@ -278,10 +285,14 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
 
 def _check_memory(plan: Plan) -> None:
     """Refuse results and arenas beyond what any machine addresses."""
-    sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in plan.fresh]
-    largest = max([plan.arena, *sizes])
+    largest = max([plan.arena, *_bytes_of(plan)])
     if largest > MEMORY_LIMIT:
         raise OverflowError(f"{largest} bytes are more than a machine addresses")
+
+
+def _bytes_of(plan: Plan) -> list[int]:
+    """Return the size of each result; NumPy, too, counts an axis of size 0 as 1."""
+    return [math.prod([d or 1 for d in s]) * t.itemsize for s, t in plan.fresh]
 
 
 def spell_type(argument: Argument) -> str:

@@ -392,7 +392,9 @@ def test_a_pickled_function_slices():
 # Values that no size can be
 
 
-@pytest.mark.parametrize("value", [-1, -7, 2**50, 2**61, 2**62, -(2**63), 2**63 - 1])
+@pytest.mark.parametrize(
+    "value", [-1, -7, 2**44, 2**50, 2**61, 2**62, -(2**63), 2**63 - 1]
+)
 def test_impossible_sizes_are_errors_of_the_call(value):
     n, x = tc.lscalar("n"), tc.dvector("x")
     memory = tc.shared(0.0, "memory")
@@ -405,7 +407,7 @@ def test_impossible_sizes_are_errors_of_the_call(value):
     calls = [(value,), (max(value - 2, -(2**63)) if value < 0 else value,)]
     calls += [(value, np.arange(6.0))] * 2
     for f, given in zip(made, calls, strict=True):
-        if value in (2**50, 2**61) and f is made[1]:
+        if value in (2**44, 2**50, 2**61) and f is made[1]:
             continue  # a sum of many zeros, that needs no memory
         with pytest.raises(ShapeError):
             f(*given)
@@ -420,6 +422,14 @@ def test_zero_is_a_size_and_not_a_divisor():
         tc.function([n, x], x.reshape((n, -1)))(0, np.arange(6.0))
     with pytest.raises(ShapeError, match=r"n = 0"):
         tc.function([n, x], x[5 // n :])(0, np.arange(6.0))
+
+
+def test_an_empty_array_may_not_be_endless():
+    n = tc.lscalar("n")
+    f = tc.function([n], tc.zeros((0, n)))
+    assert f(2**30).shape == (0, 2**30)
+    with pytest.raises(ShapeError, match="more than a machine addresses"):
+        f(2**61)
 
 
 def test_a_size_and_a_value_must_agree():
