@@ -87,7 +87,9 @@ param W: f64[4] = 1
 fn part(x: f64[N, 4], i: int) = x[i * 4:(i + 1) * 4]
 fn columns(x: f64[N, 4], n: i32) = x[:, n * d:(n + 1) * d]
 fn first(n: int, x: f64[n]) = sum(x)
-fn grown(x: f64[N, 4], n: int) = concatenate((x, zeros((n, 4))))
+fn chosen(x: f64[N, 4], i: i32) = x[where(i > 2, i, 0):maximum(i, abs(i) % 3)]
+fn counted(n: int) = range(n)
+fn grown(x: f64[N, 4], n: int) = concatenate((x, x[0:n]))
 step train(x: f64[N, 4], i: int) {
     cost = sum((part(x, i) * W) ** 2)
     W <- W - 0.01 * grad(cost, W)
@@ -98,13 +100,16 @@ step train(x: f64[N, 4], i: int) {
 
 def test_the_language_slices_by_arguments(tmp_path):
     file = tmp_path / "values.tc"
-    file.write_text(LANGUAGE.replace("zeros((n, 4))", "x[0:n]"))
+    file.write_text(LANGUAGE)
     made = tc.load(file)
     W = np.ones(4)
     for value in PLACES:
         np.testing.assert_array_equal(made.part(ROWS, value), ROWS[batch(value)])
         expected = ROWS[:, batch(value, 2)]
         np.testing.assert_array_equal(made.columns(ROWS, value), expected)
+        expected = ROWS[value if value > 2 else 0 : max(value, abs(value) % 3)]
+        np.testing.assert_array_equal(made.chosen(ROWS, value), expected)
+        np.testing.assert_array_equal(made.counted(value), np.arange(value))
         joined = np.concatenate([ROWS, ROWS[0:value]])
         np.testing.assert_array_equal(made.grown(ROWS, value), joined)
         part = ROWS[batch(value)]
@@ -178,8 +183,7 @@ def test_shapes_made_of_values_at_every_stage():
 
 
 def test_functions_of_the_language_at_every_stage():
-    text = LANGUAGE.replace("zeros((n, 4))", "x[0:n]")
-    module = program(text).emit(["train", "part"])
+    module = program(LANGUAGE).emit(["train", "part"])
     memory = np.linspace(0, 1, 4)
     cases = [("train", [memory, ROWS, np.array(v)]) for v in PLACES]
     cases += [("part", [ROWS, np.array(v)]) for v in PLACES]
