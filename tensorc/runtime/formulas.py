@@ -64,9 +64,11 @@ def make_formulas(formulas: Sequence[DimExpr], symbols: Sequence[str]) -> Formul
 
 def _collect(formula: DimExpr, parts: dict[DimExpr, None]) -> None:
     """Add a formula and its parts, each after its own parts."""
-    if formula in parts:
-        return
-    if isinstance(formula, tuple):
-        _collect(formula[1], parts)
-        _collect(formula[2], parts)
-    parts[formula] = None
+    chain: list[tuple[str, DimExpr, DimExpr]] = []
+    while isinstance(formula, tuple) and formula not in parts:
+        chain.append(formula)
+        formula = formula[1]  # sums lean to the left: no recursion for their length
+    parts.setdefault(formula)
+    for part in reversed(chain):
+        _collect(part[2], parts)
+        parts[part] = None

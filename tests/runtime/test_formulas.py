@@ -62,3 +62,11 @@ def test_numbers_beyond_the_machine_are_refused(value: int) -> None:
         make_formulas([value], SYMBOLS).evaluate([0, 0, 0])
     with pytest.raises(OverflowError, match="does not fit"):
         make_formulas([("*", "N", "M")], SYMBOLS).evaluate([1 << 40, 1 << 40, 0])
+
+
+def test_long_sums_are_no_nesting() -> None:
+    total: DimExpr = "N"
+    for number in range(3000):
+        total = ("+", total, ("*", number, "M"))
+    made = make_formulas([total], SYMBOLS)
+    assert list(made.evaluate([5, 1, 0])) == [5 + sum(range(3000))]
