@@ -475,6 +475,15 @@ def test_plans_are_remembered_and_do_not_pile_up(monkeypatch):
     assert plan is not compiled.known([data, np.array(48)])
 
 
+def test_numbers_that_decide_no_size_have_one_plan():
+    x, i = tc.dvector("x"), tc.lscalar("i")
+    f = tc.function([x, i], x * i)
+    assert "tc.value" not in f.emit("graph")
+    for value in range(20):
+        assert f([1.0, 2.0], value)[1] == 2 * value
+    assert len(f.compiled._plans) == 1
+
+
 def test_threads_have_values_of_their_own():
     x, i = tc.dvector("x"), tc.lscalar("i")
     f = tc.function([x, i], x[i : i + 3].sum())
