@@ -22,7 +22,8 @@ calls the entry. It ends early when `*stop` is not 0 or the entry returns a stat
 which it stores, and returns the next batch (the failed batch itself after an error).
 """
 
-from collections.abc import Mapping
+import operator as operators
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal
@@ -78,7 +79,8 @@ class PoolSymbol(StrEnum):
 
 
 # A dimension: an integer, the name of a symbol, or (operator, operand, operand) with
-# "+", "*", "//" (floor), "min" and "max".
+# "+", "*", "//" (floor), "min", "max" and "bound" (of a slice: the left one clamped
+# into [0, right], negative ones counted from the end).
 DimExpr = int | str | tuple[str, "DimExpr", "DimExpr"]
 
 
@@ -105,20 +107,25 @@ def _evaluate(expr: DimExpr, symbols: Mapping[str, int]) -> int:
     if isinstance(expr, str):
         return symbols[expr]
     operator, left, right = expr
-    a, b = evaluate_dim(left, symbols), evaluate_dim(right, symbols)
-    match operator:
-        case "+":
-            return a + b
-        case "*":
-            return a * b
-        case "//":
-            return a // b
-        case "min":
-            return min(a, b)
-        case "max":
-            return max(a, b)
-        case _:
-            raise ValueError(f"dimension operator '{operator}'")
+    if operator not in OPERATORS:
+        raise ValueError(f"dimension operator '{operator}'")
+    return OPERATORS[operator](
+        evaluate_dim(left, symbols), evaluate_dim(right, symbols)
+    )
+
+
+def _bound(place: int, size: int) -> int:
+    return max(place + size, 0) if place < 0 else min(place, size)
+
+
+OPERATORS: Mapping[str, Callable[[int, int], int]] = {
+    "+": operators.add,
+    "*": operators.mul,
+    "//": operators.floordiv,
+    "min": min,
+    "max": max,
+    "bound": _bound,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +134,15 @@ class Argument:
 
     `kind` is "shared" (memory that the function may update), "input" (given at each
     call) or "hyper" (a number with a default, given by name). `dtype` is the IR's
-    spelling ("f32", "i64", "i1"); `shape` has one DimExpr per axis.
+    spelling ("f32", "i64", "i1"); `shape` has one DimExpr per axis. `value` is the
+    symbol ("$i") that stands for the value of an integer scalar, "" if none does.
     """
 
     name: str
     kind: Literal["shared", "input", "hyper"]
     dtype: str
     shape: tuple[DimExpr, ...]
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)

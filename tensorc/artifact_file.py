@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from tensorc.artifact import (
+    OPERATORS,
     Argument,
     Artifact,
     DimExpr,
@@ -22,9 +23,8 @@ from tensorc.artifact import (
 )
 from tensorc.errors import Location
 
-_VERSION = 1
+_VERSION = 2
 _DEEPEST = 100  # nested operators of a dimension
-_OPERATORS = ("+", "*", "//", "min", "max")
 _KINDS = ("shared", "input", "hyper")
 T = TypeVar("T")
 
@@ -69,7 +69,8 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
         "symbol": f.symbol,
         "epoch_symbol": f.epoch_symbol,
         "arguments": [
-            [a.name, a.kind, a.dtype, _shape_data(a.shape)] for a in f.arguments
+            [a.name, a.kind, a.dtype, _shape_data(a.shape), a.value]
+            for a in f.arguments
         ],
         "results": [[r.name, r.dtype, _shape_data(r.shape)] for r in f.results],
         "symbols": f.symbols,
@@ -126,10 +127,11 @@ def _function(data: object) -> FunctionInfo:
 
 
 def _argument(data: object) -> Argument:
-    name, kind, dtype, shape = _row(data, 4)
+    name, kind, dtype, shape, value = _row(data, 5)
     if kind not in _KINDS:
         raise ValueError(f"an argument of the kind {kind!r}")
-    return Argument(_text(name), kind, _text(dtype), _shape(shape))  # type: ignore[arg-type]  # checked above
+    given = _text(name), kind, _text(dtype), _shape(shape), _text(value)
+    return Argument(*given)  # type: ignore[arg-type]  # checked above
 
 
 def _result(data: object) -> Result:
@@ -157,7 +159,8 @@ def _dim(data: object, depth: int = 0) -> DimExpr:
     if not isinstance(data, list):
         return _integer(data)
     operator = data[0] if len(data) > 2 else None
-    if operator not in _OPERATORS or depth > _DEEPEST:
+    known = isinstance(operator, str) and operator in OPERATORS
+    if not known or depth > _DEEPEST:
         raise ValueError(f"a size made by {operator!r:.40}")
     total, *rest = [_dim(d, depth + 1) for d in data[1:]]
     for term in rest:

@@ -22,7 +22,7 @@ from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target as host_target
 from tensorc.errors import InternalError, TensorcError, VerifyError
 from tensorc.ir.attributes import Dims, SymbolRef
-from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
+from tensorc.ir.dims import VALUE, Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.kernels import Fail, Launch
@@ -154,10 +154,12 @@ def _signature(function: Function) -> FunctionInfo:
         kind = info.get("tc.kind")
         assert kind in ("shared", "input", "hyper")
         shape = tuple(dim_expr(d) for d in type_.shape)
-        name = str(info.get("tc.name"))
-        arguments.append(Argument(name, kind, type_.element.name, shape))  # type: ignore[arg-type]
+        name, given = str(info.get("tc.name")), function.value_symbol(i)
+        arguments.append(Argument(name, kind, type_.element.name, shape, given))  # type: ignore[arg-type]
         for dim in type_.shape:
             symbols.update(dict.fromkeys(symbols_of(dim)))
+        if given:
+            symbols[given] = None
     results = []
     for i, value in enumerate(block.terminator.operands):
         info = function.result_info(i)
@@ -171,7 +173,7 @@ def _signature(function: Function) -> FunctionInfo:
         Guard(
             dim_expr(guard.left),
             dim_expr(guard.right),
-            guard.message or f"{guard.left} = {guard.right}",
+            guard.message or f"{guard.left} = {guard.right}".replace(VALUE, ""),
             guard.location if guard.location.line else function.location,
         )
         for guard in guards_of(function)

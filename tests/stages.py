@@ -97,6 +97,8 @@ def bind(info: FunctionInfo, arguments: Sequence[Array]) -> dict[str, int]:
         for dim, size in zip(argument.shape, array.shape, strict=True):
             if isinstance(dim, str):
                 symbols.setdefault(dim, size)
+        if argument.value:
+            symbols[argument.value] = int(array)
     return symbols
 
 

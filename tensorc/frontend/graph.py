@@ -21,9 +21,10 @@ from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Region, Value
-from tensorc.ir.dims import Compound, Dim, Poly, Symbol, substitute
+from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value, substitute
+from tensorc.ir.ops.elementwise import Cast
 from tensorc.ir.ops.shape import Size
-from tensorc.ir.types import Element, TensorType, Type
+from tensorc.ir.types import I64, Element, TensorType, Type
 
 # Symbols of different inputs must differ; functions give them names of their own.
 _NUMBERS = itertools.count()
@@ -31,16 +32,19 @@ _NUMBERS = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class SizeOf(Symbol):
-    """The size of an axis of an input, which each call chooses."""
+    """What each call chooses: the size of an axis of an input, or (None) its value."""
 
     source: "Input" = field(compare=False, repr=False)
-    axis: int
+    axis: int | None
 
 
 class Input(Value):
-    """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol."""
+    """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol.
 
-    __slots__ = ("__weakref__", "place")
+    `given` is the value of an integer scalar as a dimension, None for all else.
+    """
+
+    __slots__ = ("__weakref__", "given", "place")
 
     def __init__(
         self,
@@ -56,8 +60,11 @@ class Input(Value):
             for axis, size in enumerate(shape)
         ]
         super().__init__(TensorType(tuple(dims), element), Block(), 0, hint)
+        self.given: Poly | None = None
+        if not dims and element.is_integer:
+            self.given = self._size(f"{VALUE}{hint or '_'}#{number}", None)
 
-    def _size(self, name: str, axis: int) -> Poly:
+    def _size(self, name: str, axis: int | None) -> Poly:
         _INPUTS[name] = self
         return Poly((((SizeOf(name, self, axis),), 1),))
 
@@ -105,7 +112,7 @@ class Derivative(Op):
         self.cost = cost
         self.count = len(wrt)
         self.inner = tuple(inner)
-        found = (s for op in inner for s in _attribute_sources(op))
+        found = (s for op in inner for s in inputs_in(op))
         self.sources = tuple(dict.fromkeys(found))
 
 
@@ -129,16 +136,24 @@ class GraphBuilder(Builder):
     def size(self, name: str) -> Value:
         """Return the size that a symbol stands for, as a node."""
         source = _INPUTS[name]
+        if is_value(name):
+            return self._whole(source)
         assert isinstance(source.type, TensorType)
         for dim in source.type.shape:
             for symbol in sources_of(dim):
-                if symbol.name == name:
+                if symbol.name == name and symbol.axis is not None:
                     return self.value(Size, source, axis=symbol.axis)
         raise KeyError(name)
 
+    def _whole(self, source: Value) -> Value:
+        assert isinstance(source.type, TensorType)
+        if source.type.element == I64:
+            return source
+        return self.value(Cast, source, element=I64)
+
 
 def sources_of(dim: Dim) -> Iterator[SizeOf]:
-    """Yield the sizes of inputs that a dimension is computed from."""
+    """Yield the sizes and values of inputs that a dimension is computed from."""
     stack: list[Dim] = [dim]
     while stack:
         top = stack.pop()
@@ -152,7 +167,8 @@ def sources_of(dim: Dim) -> Iterator[SizeOf]:
                     stack += [atom.left, atom.right]
 
 
-def _attribute_sources(op: Op) -> Iterator[Input]:
+def inputs_in(op: Op) -> Iterator[Input]:
+    """Yield the inputs that the dimensions in a node's attributes are computed from."""
     for attribute in op.attributes.values():
         if isinstance(attribute, Dims):
             for dim in attribute.dims:
@@ -160,10 +176,10 @@ def _attribute_sources(op: Op) -> Iterator[Input]:
 
 
 def parents(op: Op) -> list[Value]:
-    """Return what must exist before a node: operands, and inputs whose size it uses."""
+    """Return what must exist before a node: operands, inputs that its sizes need."""
     if isinstance(op, Derivative):
         return [*op.operands, *op.sources]
-    return [*op.operands, *_attribute_sources(op)]
+    return [*op.operands, *inputs_in(op)]
 
 
 def ordered(

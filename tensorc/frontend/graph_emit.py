@@ -7,22 +7,25 @@ it in force, so that `givens={x: x + 1}` means what it says.
 
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
+from tensorc.errors import UNKNOWN, CompileError, Diagnostic, Location, ShapeError
 from tensorc.frontend.graph import (
     Derivative,
     Input,
     SharedLeaf,
+    inputs_in,
     ordered,
     renamed,
     sources_of,
 )
 from tensorc.frontend.operands import spell_type
+from tensorc.frontend.places import usage_error
+from tensorc.frontend.sizes import NoDimError, dim_of, why
 from tensorc.ir.attributes import Dict, make_dict
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, substitute, symbol
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import VALUE, Dim, substitute, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad, Yield
@@ -108,12 +111,15 @@ def _kind(value: Value) -> str:
 
 
 def _size_names(plan: Plan) -> dict[str, Dim]:
-    """Name the sizes of the inputs: x0, x1 for a matrix x."""
+    """Name the sizes of the inputs: x0, x1 for a matrix x; $i for the value of i."""
     sizes: dict[str, Dim] = {}
     names = plan.names[len(plan.shared) :]
     taken: set[str] = set()
     for source, name in zip(plan.inputs, names, strict=True):
         assert isinstance(source.type, TensorType)
+        if source.given is not None:
+            (value,) = sources_of(source.given)
+            sizes[value.name] = symbol(f"{VALUE}{name}")
         for dim in source.type.shape:
             for size in sources_of(dim):
                 new = f"{name}{size.axis}"
@@ -122,6 +128,20 @@ def _size_names(plan: Plan) -> dict[str, Dim]:
                 taken.add(new)
                 sizes[size.name] = symbol(new)
     return sizes
+
+
+def _no_size(old: Input, error: NoDimError, plan: Plan) -> CompileError:
+    """Return the error that a bound or size is replaced by what is none."""
+    block = error.value.owner
+    arguments = block.arguments if isinstance(block, Block) else []
+    place = arguments.index(error.value) if error.value in arguments else None
+    is_memory = place is not None and place < len(plan.shared)
+    text, hint = why(
+        error, plan.names[place] if is_memory and place is not None else ""
+    )
+    message = f"`{old.hint or 'a variable'}` is a bound or a size, its replacement "
+    message += f"in `givens` cannot be one: {text}"
+    return usage_error(message, hint)
 
 
 def _with_sizes(value: Value, sizes: Mapping[str, Dim]) -> TensorType:
@@ -137,17 +157,19 @@ class Emission:
     builder: Builder
     leaves: dict[Value, Value]
     sizes: dict[str, Dim]
+    # Inputs whose replacement is no dimension, and the error that their use as one is.
+    failures: dict[Input, CompileError] = field(default_factory=dict)
 
     def replace(self, plan: Plan) -> None:
         """Emit the replacements, and let them stand for their keys."""
         replaced: dict[Value, Value] = {}
         for old, new in plan.givens:
             made = self.run([new], ChainMap(replaced, self.leaves))[new]
-            self._replace_sizes(old, made)
+            self._replace_sizes(plan, old, made)
             replaced[old] = made
         self.leaves = {**self.leaves, **replaced}
 
-    def _replace_sizes(self, old: Value, new: Value) -> None:
+    def _replace_sizes(self, plan: Plan, old: Value, new: Value) -> None:
         assert isinstance(old.type, TensorType)
         assert isinstance(new.type, TensorType)
         if not isinstance(old, Input):
@@ -157,9 +179,22 @@ class Emission:
         for own, dim in zip(old.type.shape, new.type.shape, strict=True):
             for size in sources_of(own):
                 sizes[size.name] = dim
+        if old.given is not None:
+            (value,) = sources_of(old.given)
+            try:
+                sizes[value.name] = dim_of(new, self._given)
+            except NoDimError as error:
+                self.failures[old] = _no_size(old, error, plan)
         self.sizes = {**self.sizes, **sizes}
         what = f"the replacement of `{old.hint or 'a variable'}` in `givens`"
         self.fit(new, _with_sizes(old, self.sizes), what)
+
+    def _given(self, value: Value) -> Dim | None:
+        """Return what a value of the function is, if it stands for an input."""
+        for leaf, argument in self.leaves.items():
+            if argument is value and isinstance(leaf, Input) and leaf.given is not None:
+                return substitute(leaf.given, self.sizes)
+        return None
 
     def fit(self, value: Value, wanted: object, what: str) -> None:
         """Raise `ShapeError` unless a value has the sizes of a type."""
@@ -186,6 +221,10 @@ class Emission:
     def op(self, op: Op, env: ChainMap[Value, Value]) -> None:
         """Emit one node."""
         self.builder.location = op.location
+        if self.failures:
+            for source in inputs_in(op):
+                if source in self.failures:
+                    raise self.failures[source]
         if isinstance(op, Derivative):
             results = self._grad(op, env)
         else:

@@ -23,7 +23,7 @@ from tensorc.frontend.graph import (
 )
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, substitute, symbol
+from tensorc.ir.dims import VALUE, Dim, substitute, symbol
 from tensorc.ir.types import Element, TensorType, Type
 
 Indices: TypeAlias = tuple[int, ...]
@@ -64,7 +64,10 @@ class _Shared:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A node and which of its results the row is; symbols are named "row:axis"."""
+    """A node and which of its results the row is.
+
+    Symbols are named "row:axis" or, for the value of a scalar, "$row".
+    """
 
     cls: type[Op]
     operands: Indices
@@ -172,7 +175,11 @@ def _rows(bundle: Bundle) -> list[_Row]:
 def _row_names(value: Input, row: int) -> dict[str, Dim]:
     assert isinstance(value.type, TensorType)
     sizes = [s for dim in value.type.shape for s in sources_of(dim)]
-    return {s.name: symbol(f"{row}:{s.axis}") for s in sizes}
+    names: dict[str, Dim] = {s.name: symbol(f"{row}:{s.axis}") for s in sizes}
+    if value.given is not None:
+        # The mark keeps formulas in normal form: a value may be negative.
+        names.update({s.name: symbol(f"{VALUE}{row}") for s in sources_of(value.given)})
+    return names
 
 
 def _input_row(value: Input) -> _Input:
@@ -217,6 +224,8 @@ def _load(rows: list[_Row]) -> Bundle:
             assert isinstance(last.type, TensorType)
             sizes = enumerate(last.type.shape)
             names.update({f"{len(values) - 1}:{axis}": dim for axis, dim in sizes})
+            if last.given is not None:
+                names[f"{VALUE}{len(values) - 1}"] = last.given
     return Bundle(values)
 
 

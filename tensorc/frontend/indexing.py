@@ -14,7 +14,9 @@ from tensorc.frontend.operands import (
     Tensor,
     spell_type,
 )
-from tensorc.ir.dims import Dim, ceildiv, known_at_most, maximum, minimum
+from tensorc.ir.dims import Dim, Poly, ceildiv, known_at_most, maximum, minimum
+from tensorc.ir.dims import bound as clamped
+from tensorc.ir.dims_parser import LONGEST
 from tensorc.ir.tensor_builder import TensorBuilder
 
 
@@ -123,6 +125,10 @@ def _extent(b: Emitter, item: Part | At, size: Dim, axis: int) -> tuple[Dim, Dim
     if item.step == 0:
         raise index_error(b, "the step of a slice is 0")
     start, length = clamp(item, size)
+    if isinstance(length, Poly) and len(str(length)) > LONGEST:
+        # Slices of slices by values double it each time.
+        message = "the formula of the size of this part is too long"
+        raise index_error(b, message, "take it at once: `x[a + c:a + d]`")
     return start, length, item.step
 
 
@@ -171,15 +177,13 @@ def clamp(part: Part, size: Dim) -> tuple[Dim, Dim]:
 
 def _bound(bound: Dim, size: Dim, below: int = 0) -> Dim:
     """Clamp a bound into [-below, size - below]."""
+    if not below:
+        return clamped(bound, size)
     if known_at_most(0, bound):
         return minimum(bound, size - below)
     from_end = bound + size
     if known_at_most(bound, -1):
         return maximum(from_end, -below)
-    before = size - bound
-    if not below and isinstance(before, int) and before in (1, 2):
-        # size - 1 or size - 2: below 0 only where both readings give 0.
-        return maximum(bound, 0)
     # The sign depends on the call: one of the two readings, chosen by min(negative, 1).
     negative = maximum(0, -bound)
     upward = minimum(maximum(bound, 0), size - below)

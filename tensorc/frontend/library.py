@@ -50,7 +50,7 @@ from tensorc.frontend.reductions import (
     require_elements,
     sum_,
 )
-from tensorc.ir.dims import Dim, Poly, ceildiv, floordiv, maximum, minimum
+from tensorc.ir.dims import Dim, Poly, bound, ceildiv, floordiv, maximum
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I64
 
@@ -254,7 +254,7 @@ def split(
     start: Dim = 0
     for end in ends:
         starts = [start if i == place else 0 for i in range(len(shape))]
-        size = end + start * -1
+        size = maximum(0, end - start)
         sizes = [size if i == place else d for i, d in enumerate(shape)]
         steps = [1] * len(shape)
         t = TensorBuilder(b.builder)
@@ -266,14 +266,7 @@ def split(
 def _part_ends(b: Emitter, size: Dim, parts: Dim | Sequence[Dim]) -> list[Dim]:
     """Return where the parts of an axis end, without the last; numpy's rules."""
     if isinstance(parts, Sequence):
-        ends: list[Dim] = []
-        before: Dim = 0
-        for given in parts:
-            negative = isinstance(given, int) and given < 0
-            end = minimum(maximum(given + size if negative else given, before), size)
-            ends.append(end)
-            before = end
-        return ends
+        return [bound(place, size) for place in parts]
     if not isinstance(parts, int) or parts < 1:
         raise size_error(b, f"split needs a positive number of parts, got {parts}")
     length = floordiv(size, parts)

@@ -22,8 +22,16 @@ from tensorc.errors import (
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Compound, Dim, Poly, Symbol
-from tensorc.ir.ops.elementwise import Add, Cast, Maximum, Minimum, Mul
+from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol
+from tensorc.ir.ops.elementwise import (
+    Add,
+    Cast,
+    Compare,
+    Maximum,
+    Minimum,
+    Mul,
+    Select,
+)
 from tensorc.ir.ops.making import Constant
 from tensorc.ir.ops.rounding import FloorDiv
 from tensorc.ir.ops.shape import Broadcast
@@ -160,7 +168,7 @@ def spell_type(type_: TensorType) -> str:
 
 def spell_shape(shape: Shape) -> str:
     """Return a shape as the language writes it: [B, 784]."""
-    return f"[{', '.join(map(str, shape))}]"
+    return f"[{', '.join(map(str, shape))}]".replace(VALUE, "")
 
 
 # Kinds and promotion
@@ -333,6 +341,11 @@ def size_value(b: Emitter, dim: Dim) -> Value:
 
 def _compound_value(b: Emitter, atom: Compound) -> Value:
     left, right = size_value(b, atom.left), size_value(b, atom.right)
+    if atom.kind == "bound":
+        make, zero = b.builder.value, constant(b, 0, I64)
+        from_end = make(Maximum, make(Add, left, right), zero)
+        negative = make(Compare, left, zero, predicate="lt")
+        return make(Select, negative, from_end, make(Minimum, left, right))
     return b.builder.value(_COMPOUND_OPS[atom.kind], left, right)
 
 

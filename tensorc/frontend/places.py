@@ -27,7 +27,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PACKAGE = str(Path(__file__).parents[1]) + "/"
-_NUMBER = re.compile(r"#\d+")  # makes names of sizes unique; nothing for people
+# What makes names of sizes unique, and the mark of values: nothing for people.
+_NUMBER = re.compile(r"#\d+|\$(?=[A-Za-z_])")
 _INDEX = "TC0312"
 _MISUSE = "TC0601"
 

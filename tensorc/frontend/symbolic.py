@@ -29,6 +29,7 @@ from tensorc.frontend.operands import (
     number,
     size_error,
     strong,
+    weak,
 )
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import door, told, usage_error
@@ -39,12 +40,13 @@ from tensorc.frontend.symbolic_operands import (
     indices_of,
     is_symbolic,
     operand_of,
-    option_of,
+    option_named,
     type_of,
 )
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.ops.indexing import ADD, SET
-from tensorc.ir.types import I1, Element, TensorType, element_of
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import I1, I64, Element, TensorType, element_of
 
 Axis = int | Sequence[int] | None
 
@@ -65,7 +67,7 @@ def call(
     """Call a function of the library with variables and plain options."""
     name = function.__name__.rstrip("_")
     given = [operand_of(t, f"an argument of {name}") for t in tensors]
-    plain = {k: option_of(v, f"`{k}` of {name}") for k, v in options.items()}
+    plain = {k: option_named(k, v, name) for k, v in options.items()}
     return Tensor(function(emitter(), *given, **plain))
 
 
@@ -86,7 +88,7 @@ def compose(
         given[0] = [operand_of(t, what) for t in given[0]]
     first = 1 if composite.sequence else 0
     given[first:] = [operand_of(t, what) for t in given[first:]]
-    plain = {k: option_of(v, f"`{k}` of {name}") for k, v in options.items()}
+    plain = {k: option_named(k, v, name) for k, v in options.items()}
     result = composite.function(emitter(), *given, **plain)
     if isinstance(result, tuple):
         return tuple([Tensor(part) for part in result])
@@ -447,8 +449,13 @@ class Tensor:
 
     def __reduce__(self) -> tuple[object, ...]:
         operand = self._operand
-        if isinstance(operand, Scalar) and operand.source is None:
-            operand = Node(strong(emitter(), operand).value, weak=True)
+        if isinstance(operand, Scalar) and isinstance(operand.number, Poly):
+            # As the shape of a node: it stays a size where it is read.
+            t = TensorBuilder(emitter().builder)
+            bundle, index = stored(t.iota((operand.number,), 0, I64))
+            return Tensor.restorer, (type(self), bundle, index, True, self._name, True)
+        if isinstance(operand, Scalar):
+            operand = weak(emitter(), operand)
         if isinstance(operand, Node):
             bundle, index = stored(operand.value)
             return Tensor.restorer, (
@@ -504,10 +511,19 @@ def put(x: Tensor, indices: Sequence[Index], values: object, combine: str) -> Te
 
 
 def restored(
-    cls: type[Tensor], bundle: Bundle, index: int, weak: bool, name: str | None
+    cls: type[Tensor],
+    bundle: Bundle,
+    index: int,
+    is_weak: bool,
+    name: str | None,
+    is_size: bool = False,
 ) -> Tensor:
-    """Return the variable of a stored value."""
-    return cls(Node(restore(bundle, index), weak), name)
+    """Return the variable of a stored value, or of the size that is its shape."""
+    value = restore(bundle, index)
+    if is_size:
+        assert isinstance(value.type, TensorType)
+        return cls(number(value.type.shape[0]), name)
+    return cls(Node(value, is_weak), name)
 
 
 def element_named(dtype: DTypeLike) -> Element:

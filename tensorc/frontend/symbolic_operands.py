@@ -15,7 +15,7 @@ import numpy as np
 from tensorc.errors import Diagnostic, Location
 from tensorc.frontend import indexing
 from tensorc.frontend.elementwise import elementwise
-from tensorc.frontend.graph import GraphBuilder
+from tensorc.frontend.graph import GraphBuilder, Input, SharedLeaf
 from tensorc.frontend.operands import (
     Array,
     Emitter,
@@ -24,6 +24,7 @@ from tensorc.frontend.operands import (
     Scalar,
     Tensor,
     constant,
+    kind_of,
     kind_of_element,
     number,
     spell_type,
@@ -35,6 +36,7 @@ from tensorc.frontend.places import (
     usage_error,
     user_location,
 )
+from tensorc.frontend.sizes import NoDimError, dim_of, why
 from tensorc.ir.core import Block, Value
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import F32, I64, Element, TensorType, element_of
@@ -196,8 +198,23 @@ def option_of(value: object, what: str) -> object:
     raise usage_error(message, *((hint,) if isinstance(value, float) else ()))
 
 
+# Options that decide what is compiled; all others may be sizes.
+_FIXED = ("axis", "axes", "step", "keepdims")
+
+
+def option_named(name: str, value: object, function: str) -> object:
+    """Return an option of a function of the library as plain."""
+    what = f"`{name}` of {function}"
+    plain = option_of(value, what)
+    parts = plain if isinstance(plain, tuple) else (plain,)
+    if name in _FIXED and any(isinstance(p, Poly) for p in parts):
+        message = f"{what} must be known while compiling, got {describe(value)}"
+        raise usage_error(message, "write an int")
+    return plain
+
+
 def size_of(value: object, what: str) -> Dim:
-    """Return a size: an integer, or a variable that is made of sizes."""
+    """Return a size: an integer, or a variable made of sizes and integer inputs."""
     operand = operand_of(value, what)
     if isinstance(operand, Scalar):
         known = operand.number
@@ -205,9 +222,23 @@ def size_of(value: object, what: str) -> Dim:
             return known
         if isinstance(known, int) and not isinstance(known, bool):
             return known
-    message = f"{what} is an integer or a size, got {describe(value)}"
-    hint = "sizes are x.shape[0] and arithmetic on them; a value computed at the call "
-    raise usage_error(message, f"{hint}cannot be one yet")
+    made_of = f"{what} is made of integers, sizes and integer inputs"
+    if not isinstance(operand, Tensor) or operand.type.shape:
+        hint = "write `n // 2` where you wrote `n / 2`"
+        is_float = kind_of(operand) == "float" and not isinstance(operand, Tensor)
+        hints = (hint,) if is_float else ()
+        raise usage_error(f"{made_of}, got {describe(value)}", *hints)
+    try:
+        return dim_of(operand.value, _given)
+    except NoDimError as error:
+        blamed = error.value
+        memory = (blamed.hint or "_") if isinstance(blamed, SharedLeaf) else ""
+        text, hint = why(error, memory)
+        raise usage_error(f"{made_of}: {text}", hint) from None
+
+
+def _given(value: Value) -> Dim | None:
+    return value.given if isinstance(value, Input) else None
 
 
 # Indices

@@ -2,10 +2,12 @@
 
 A dimension is a Python `int` where it is known, otherwise a `Poly`: a sum of integer
 multiples of products of atoms. An atom is a symbol ("B"), a floor division, a minimum
-or a maximum of dimensions. Normal forms are canonical, so equal polynomials are equal
-Python values; `2*B + B == 3*B` needs no prover.
+or a maximum of dimensions, or the bound of a slice. Normal forms are canonical, so
+equal polynomials are equal Python values; `2*B + B == 3*B` needs no prover.
 
-Symbols stand for sizes: they are never negative.
+Symbols stand for sizes, which are never negative. A *value symbol* ("$i") stands for
+the value of an integer scalar that the call gives, of any sign: its name says so, so
+that a formula means the same wherever its text is read.
 """
 
 import operator
@@ -17,7 +19,7 @@ from tensorc.errors import UNKNOWN, Location
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """An unknown size, e.g. the batch."""
+    """An unknown size, e.g. the batch; "$i" is the value of a scalar argument."""
 
     name: str
 
@@ -27,7 +29,7 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """An atom made of two dimensions: `kind` is "floordiv", "min" or "max"."""
+    """An atom made of two dimensions: `kind` is a key of `COMPOUNDS`."""
 
     kind: str
     left: "Dim"
@@ -106,6 +108,14 @@ def as_symbol(dim: Dim) -> str | None:
             return None
 
 
+VALUE = "$"  # what the name of a value symbol starts with
+
+
+def is_value(name: str) -> bool:
+    """Tell whether a symbol stands for the value of a scalar, not for a size."""
+    return name.startswith(VALUE)
+
+
 def floordiv(left: Dim, right: Dim) -> Dim:
     """Return left // right, rounding down; the divisor must not be a known zero."""
     if isinstance(left, int) and isinstance(right, int):
@@ -140,6 +150,21 @@ def maximum(left: Dim, right: Dim) -> Dim:
     return _atom(Compound("max", *_ordered(left, right)))
 
 
+def bound(place: Dim, size: Dim) -> Dim:
+    """Return where a slice's bound lies in an axis, clamped into [0, size] as by numpy.
+
+    Negative places count from the end: `slice(place, None).indices(size)[0]`.
+    """
+    if known_at_most(0, place):
+        return minimum(place, size)
+    if known_at_most(place, -1):
+        return maximum(place + size, 0)
+    if size - place in (1, 2):
+        # size - 1 or size - 2: below 0 only where both readings give 0.
+        return maximum(place, 0)
+    return _atom(Compound("bound", place, size))
+
+
 def _without_floor(dim: Dim) -> Dim:
     """Return a + c for max(0, a) + c, c <= 0: below max(0, …) the same."""
     match dim:
@@ -158,10 +183,23 @@ def ceildiv(left: Dim, right: int) -> Dim:
 
 def known_at_most(left: Dim, right: Dim) -> bool:
     """Tell whether left <= right for all sizes; False means "not decided"."""
-    difference = right - left
+    difference = _with_bounds_at_most(right - left)
     if isinstance(difference, int):
         return difference >= 0
     return all(n >= 0 and _not_negative(atoms) for atoms, n in difference.terms)
+
+
+def _with_bounds_at_most(dim: Dim) -> Dim:
+    """Return what a dimension is at least: a subtracted bound is at most its axis."""
+    if isinstance(dim, int):
+        return dim
+    least: Dim = dim
+    for atoms, factor in dim.terms:
+        match atoms:
+            case (Compound("bound", _, size) as atom,) if factor < 0:
+                if known_at_most(0, size):
+                    least = least + (_atom(atom) - size) * -factor
+    return least
 
 
 def _not_negative(atoms: Monomial) -> bool:
@@ -170,7 +208,9 @@ def _not_negative(atoms: Monomial) -> bool:
 
 def _atom_not_negative(atom: Atom) -> bool:
     if isinstance(atom, Symbol):
-        return True
+        return not is_value(atom.name)
+    if atom.kind == "bound":
+        return known_at_most(0, atom.right)
     left, right = known_at_most(0, atom.left), known_at_most(0, atom.right)
     return (left or right) if atom.kind == "max" else (left and right)
 
@@ -194,11 +234,13 @@ _COMPOUND: Mapping[str, Callable[[Dim, Dim], Dim]] = {
     "floordiv": floordiv,
     "min": minimum,
     "max": maximum,
+    "bound": bound,
 }
+COMPOUNDS = tuple(_COMPOUND)
 
 
 def compound(kind: str, left: Dim, right: Dim) -> Dim:
-    """Return floordiv, min or max of two dimensions, by name."""
+    """Return floordiv, min, max or bound of two dimensions, by name."""
     return _COMPOUND[kind](left, right)
 
 
@@ -236,10 +278,15 @@ def evaluate(dim: Dim, values: Mapping[str, int]) -> int:
     return total
 
 
+def _bound_number(place: int, size: int) -> int:
+    return max(place + size, 0) if place < 0 else min(place, size)
+
+
 _NUMBERS: Mapping[str, Callable[[int, int], int]] = {
     "floordiv": operator.floordiv,
     "min": min,
     "max": max,
+    "bound": _bound_number,
 }
 
 
@@ -326,11 +373,17 @@ class Constraints:
         name = as_symbol(free)
         if name is None or name in symbols_of(value):
             return False
+        if is_value(name):
+            return False  # the call gives it: an equation is checked, not solved
         if isinstance(value, int) and value < 0:
             return False
         other = as_symbol(value)
         # Of two symbols the first declared stays, so that signatures read as written.
-        if other is not None and self._age(name) < self._age(other):
+        if (
+            other is not None
+            and not is_value(other)
+            and self._age(name) < self._age(other)
+        ):
             name, value = other, free
         self.bindings[name] = value
         return True

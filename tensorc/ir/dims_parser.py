@@ -1,19 +1,19 @@
-"""Read dimensions from text: sums of products of names, floordiv, min and max.
+"""Read dimensions from text: sums of products of names and functions of two.
 
-    2*n + 1        floordiv(B + 3, 4)*H        min(n, 10)
+    2*n + 1        floordiv(B + 3, 4)*H        min(n, 10)        bound(20*$i, n)
 
 The result is in normal form, whatever the order of the text.
 """
 
 import re
 
-from tensorc.ir.dims import Dim, Poly, compound, symbol
+from tensorc.ir.dims import COMPOUNDS, Dim, Poly, compound, symbol
 
 LONGEST = 1000  # characters: the arithmetic is quadratic in them
 NESTING = 32
 LARGEST = (1 << 63) - 1
 
-_TOKEN = re.compile(r" *+(?:(\d++)|([A-Za-z_][\w.$']*+)|([-+*(),]))", re.ASCII)
+_TOKEN = re.compile(r" *+(?:(\d++)|([A-Za-z_$][\w.$']*+)|([-+*(),]))", re.ASCII)
 
 
 class DimsError(Exception):
@@ -92,9 +92,9 @@ class _Reader:
         return self.function(token)
 
     def function(self, kind: str) -> Dim:
-        """Read the two arguments of floordiv, min or max."""
-        if kind not in ("floordiv", "min", "max"):
-            raise DimsError("only floordiv, min and max have arguments")
+        """Read the two arguments of floordiv, min, max or bound."""
+        if kind not in COMPOUNDS:
+            raise DimsError("only floordiv, min, max and bound have arguments")
         self.depth += 1
         if self.depth > NESTING:
             raise DimsError(f"nested more than {NESTING} deep")

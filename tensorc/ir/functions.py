@@ -7,7 +7,16 @@ from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
 from tensorc.ir.attributes import Array, Attribute, Dict, Dims, make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value, single_block
-from tensorc.ir.dims import Constraints, Guard
+from tensorc.ir.dims import (
+    VALUE,
+    Constraints,
+    Dim,
+    Guard,
+    is_value,
+    known_at_most,
+    maximum,
+    symbols_of,
+)
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.types import FunctionType, TensorType, Type
 
@@ -57,7 +66,42 @@ def close_function(
     if attributes:
         function.attributes["res_attrs"] = Array(tuple(attributes))
     resolve_function(function, builder.constraints)
+    _mark_values(function)
     return function
+
+
+def _mark_values(function: Function) -> None:
+    """Note at each argument whose value stands in a size which symbol that is."""
+    used = {name for dim in _dims_in(function) for name in symbols_of(dim)}
+    entries = function.attributes.get("arg_attrs")
+    if not isinstance(entries, Array) or not any(map(is_value, used)):
+        return
+    marked: list[Attribute] = []
+    for entry in entries.items:
+        assert isinstance(entry, Dict)
+        symbol = f"{VALUE}{entry.get('tc.name')}"
+        given = dict(entry.items)
+        if symbol in used:
+            given["tc.value"] = symbol
+        marked.append(make_dict(**given))
+    function.attributes["arg_attrs"] = Array(tuple(marked))
+
+
+def _dims_in(function: Function) -> set[Dim]:
+    """Return the dimensions in types, attributes and guards of a function."""
+    found = {d for g in guards_of(function) for d in (g.left, g.right)}
+    for op in function.walk():
+        for value in (*op.results, *_arguments_in(op)):
+            if isinstance(value.type, TensorType):
+                found.update(value.type.shape)
+        for attribute in op.attributes.values():
+            if isinstance(attribute, Dims):
+                found.update(attribute.dims)
+    return found
+
+
+def _arguments_in(op: Op) -> list[Value]:
+    return [a for r in op.regions for block in r.blocks for a in block.arguments]
 
 
 def set_function_type(function: Function) -> None:
@@ -72,18 +116,35 @@ def set_function_type(function: Function) -> None:
 def resolve_function(function: Function, constraints: Constraints) -> None:
     """Put what the constraints know into all types and attributes of a function."""
     for op in function.walk():
-        for region in op.regions:
-            for block in region.blocks:
-                for argument in block.arguments:
-                    argument.type = _resolve_type(argument.type, constraints)
+        for argument in _arguments_in(op):
+            argument.type = _resolve_type(argument.type, constraints)
         for result in op.results:
             result.type = _resolve_type(result.type, constraints)
         for name, attribute in op.attributes.items():
             if isinstance(attribute, Dims):
                 dims = tuple(constraints.resolve(d) for d in attribute.dims)
                 op.attributes[name] = Dims(dims)
+    _guard_signs(function, constraints)
     _store_guards(function, constraints)
     set_function_type(function)
+
+
+def _guard_signs(function: Function, constraints: Constraints) -> None:
+    """Let the call check sizes that values of arguments may make negative."""
+    known: set[Dim] = set()
+    for op in function.walk():
+        for result in op.results:
+            if not isinstance(result.type, TensorType):
+                continue
+            for dim in result.type.shape:
+                if isinstance(dim, int) or dim in known:
+                    continue
+                known.add(dim)
+                if any(map(is_value, symbols_of(dim))) and not known_at_most(0, dim):
+                    guard = Guard(
+                        maximum(0, dim), dim, op.location, "a size is negative"
+                    )
+                    constraints.guards.append(guard)
 
 
 def _resolve_type(type_: Type, constraints: Constraints) -> Type:

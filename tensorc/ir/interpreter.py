@@ -42,13 +42,18 @@ class _Frame:
 
     def call(self, arguments: Sequence[Array]) -> list[Array]:
         block = self.function.body.block
-        for value, argument in zip(block.arguments, arguments, strict=True):
+        for i, (value, argument) in enumerate(
+            zip(block.arguments, arguments, strict=True)
+        ):
             self._bind_sizes(value, argument)
+            given = self.function.value_symbol(i)
+            if given:
+                self.sizes[given] = int(argument)
         names = self.function.attributes.get("tc.symbols")
         if isinstance(names, Items) and names.items:
             # Below TENSOR the last arguments are the sizes (design section 4).
-            given = arguments[-len(names.items) :]
-            sizes = zip(names.items, given, strict=True)
+            words = arguments[-len(names.items) :]
+            sizes = zip(names.items, words, strict=True)
             self.sizes.update((str(n), int(size)) for n, size in sizes)
         with np.errstate(all="ignore"):
             return self.run(block, arguments)

@@ -28,7 +28,7 @@ from tensorc.ir.attributes import (
 )
 from tensorc.ir.builder import constraint_text
 from tensorc.ir.core import Block, Op, Region, Value
-from tensorc.ir.dims import Constraints
+from tensorc.ir.dims import Constraints, is_value
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.opdef import (
     ISOLATED,
@@ -37,6 +37,7 @@ from tensorc.ir.opdef import (
     InferContext,
     infer_types,
 )
+from tensorc.ir.ops.builtin import Function
 from tensorc.ir.schema import ABSENT, schema_of
 from tensorc.ir.types import (
     F32,
@@ -476,6 +477,25 @@ def _check_function(op: Op, functions: Mapping[str, Op]) -> None:
         found = sum(isinstance(item, Dict) for item in items)
         if not found == len(items) == len(types):
             fail(op, f"attribute '{name}' must hold {len(types)} dictionaries")
+    _check_values(op, type_.inputs)
+
+
+def _check_values(function: Op, types: Sequence[Type]) -> None:
+    """Check that value symbols stand for inputs that are integer scalars."""
+    assert isinstance(function, Function)
+    seen: set[str] = set()
+    for i, type_ in enumerate(types):
+        info = function.argument_info(i)
+        symbol = info.get("tc.value")
+        if symbol is None:
+            continue
+        if not isinstance(symbol, str) or not is_value(symbol) or symbol in seen:
+            fail(function, f"'tc.value' of argument {i} must be a symbol of its own")
+        seen.add(symbol)
+        is_scalar = isinstance(type_, TensorType) and not type_.shape
+        is_integer = isinstance(type_, TensorType) and type_.element.is_integer
+        if not (is_scalar and is_integer and info.get("tc.kind") == "input"):
+            fail(function, f"'tc.value' of argument {i}: an integer input is needed")
 
 
 def _callee_type(op: Op, functions: Mapping[str, Op]) -> FunctionType:

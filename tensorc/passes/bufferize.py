@@ -65,11 +65,14 @@ def tensor_of(value: Value) -> TensorType:
 
 
 def function_symbols(function: Function) -> list[str]:
-    """Return the symbols in the types of a function's arguments, each once."""
+    """Return the symbols that a function's arguments give, each once."""
     names: dict[str, None] = {}
-    for argument in function.body.block.arguments:
+    for i, argument in enumerate(function.body.block.arguments):
         for dim in tensor_of(argument).shape:
             names.update(dict.fromkeys(symbols_of(dim)))
+        value = function.value_symbol(i)
+        if value:
+            names[value] = None
     return list(names)
 
 

@@ -133,6 +133,11 @@ class LoopBuilder:
         if isinstance(atom, Symbol):
             return self._symbols[atom.name]
         left, right = self.dim(atom.left), self.dim(atom.right)
+        if atom.kind == "bound":
+            negative = self.compare("slt", left, self.index(0))
+            from_end = self.op(arith.AddI, left, right)
+            low = self.op(arith.MaxSI, from_end, self.index(0))
+            return self.select(negative, low, self.op(arith.MinSI, left, right))
         return self.op(COMPOUNDS[atom.kind], left, right)
 
     def mask(self, count: int) -> Value:

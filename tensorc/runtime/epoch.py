@@ -70,13 +70,17 @@ def prepare_epoch(
     time.
 
     Raises:
-        CallError: an input has no column (TC0506), or an element type does not fit.
+        CallError: an input has no column (TC0506), sizes depend on the value of one
+            (TC0509), or an element type does not fit.
         ShapeError: the shape of a batch does not fit.
     """
     inputs = function.signature.inputs
     missing = [s.argument.name for s in inputs if s.argument.name not in columns]
     if missing or not inputs:
         raise _no_column(function, missing, columns)
+    for spec in inputs:
+        if spec.value is not None:
+            raise _no_batch(function, spec.argument.name)
     used = [
         convert(
             columns[s.argument.name],
@@ -176,6 +180,13 @@ def _in_batch(
             for d in error.diagnostics
         )
     )
+
+
+def _no_batch(function: CompiledFunction, name: str) -> CallError:
+    detail = f"'{function.name}' computes sizes from the number '{name}', "
+    detail += "which a column of data does not give"
+    hint = "call it for each number, or let the data hold the rows themselves"
+    return CallError(Diagnostic("TC0509", detail, hints=(hint,)))
 
 
 def _no_column(

@@ -37,8 +37,9 @@ _ENTRY = ctypes.CFUNCTYPE(
 
 _NO_HYPERS: Mapping[str, Array] = MappingProxyType({})
 
-# More different sizes than this in one program are served, but not remembered.
-_MAX_PLANS = 256
+# More different sizes than this in one program are served, but not remembered. A slice
+# that depends on a number has a plan for each: as many as an epoch has minibatches.
+_MAX_PLANS = 4096
 
 
 class Frame:
@@ -101,8 +102,10 @@ class CompiledFunction:
         self._pool = Pool()
         self._frames: deque[Frame] = deque()
         self._plans: dict[tuple[int, ...], Plan] = {}
-        self._seen: dict[tuple[tuple[int, ...], ...], Plan] = {}
+        # By the shape of each input, or its value where sizes depend on that.
+        self._seen: dict[tuple[tuple[int, ...] | int, ...], Plan] = {}
         self._input_dtypes = [spec.dtype for spec in self.signature.inputs]
+        self._has_values = any(s.value is not None for s in self.signature.inputs)
         self._input_slots = self._positions["input"]
         self._first_result = len(info.arguments)
 
@@ -134,8 +137,13 @@ class CompiledFunction:
     ) -> Results:
         """Run a call that is checked: `arrays` are of the types and sizes of `plan`."""
         empty = self._pool.empty
-        results = [empty(shape, dtype) for shape, dtype in plan.fresh]
-        frame = self.take_frame(plan, arrays, results, hypers)
+        try:
+            results = [empty(shape, dtype) for shape, dtype in plan.fresh]
+            frame = self.take_frame(plan, arrays, results, hypers)
+        except MemoryError:
+            if self._has_values:
+                raise self.signature.no_memory(plan) from None
+            raise
         if self._cells:
             with self.locked():
                 status = self._entry(frame.address, 0, 1)
@@ -164,7 +172,18 @@ class CompiledFunction:
                 shapes.append(value.shape)
         except ValueError:
             return None  # too few or too many
+        if self._has_values:
+            return self._seen.get(self._key(inputs))  # type: ignore[arg-type]
         return self._seen.get(tuple(shapes))
+
+    def _key(self, arrays: Sequence[Array]) -> tuple[tuple[int, ...] | int, ...]:
+        """Return all that the sizes of a call depend on."""
+        return tuple(
+            [
+                array.shape if spec.value is None or array.ndim else int(array.item())
+                for spec, array in zip(self.signature.inputs, arrays, strict=True)
+            ]
+        )
 
     def bind(self, arrays: Sequence[Array]) -> Plan:
         """Return the sizes of a call with these inputs, all of them checked.
@@ -185,7 +204,7 @@ class CompiledFunction:
             self.signature.check_inputs(plan, arrays)
         if len(self._seen) >= _MAX_PLANS:
             self._seen.clear()
-        self._seen[plan.inputs] = plan
+        self._seen[self._key(arrays)] = plan
         return plan
 
     def take_frame(

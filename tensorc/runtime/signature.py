@@ -1,39 +1,49 @@
 """What a compiled function accepts: names, element types, sizes and symbols."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.artifact import Argument, DimExpr, FunctionInfo, evaluate_dim
+from tensorc.artifact import Argument, DimExpr, FunctionInfo
 from tensorc.errors import CallError, Diagnostic, InternalError, ShapeError
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
+from tensorc.runtime.formulas import Formulas, make_formulas
 
 Shape = tuple[int, ...]
+
+MEMORY_LIMIT = 1 << 47
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of a function; `binds` are the pairs (axis, symbol's index) it binds."""
+    """An input of a function; `binds` are the pairs (axis, symbol's index) it binds.
+
+    `value` is the index of the symbol that stands for its value, or None.
+    """
 
     argument: Argument
     dtype: np.dtype[np.generic]
     rank: int
     binds: tuple[tuple[int, int], ...]
+    value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The sizes of a call: they follow from the value of each symbol.
 
-    `fresh` holds shape and element type of each result.
+    `fresh` holds shape and element type of each result, `sides` those of each equation.
     """
 
     symbols: Shape
     inputs: tuple[Shape, ...]
+    shared: tuple[Shape, ...]
     fresh: tuple[tuple[Shape, np.dtype[np.generic]], ...]
     arena: int
+    sides: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class Signature:
     hypers: Mapping[str, Argument]
     shared: Mapping[str, Shape]
     bound: Shape
+    formulas: Formulas
 
     def collect(
         self, given: Sequence[object], named: Mapping[str, object]
@@ -87,7 +98,7 @@ class Signature:
         return array
 
     def symbols(self, arrays: Sequence[Array]) -> Shape:
-        """Return the value of each symbol, read where it first stands bare.
+        """Return what each symbol is: a size where it first stands bare, or a value.
 
         Raises:
             ShapeError: an input has another rank (TC0503).
@@ -100,32 +111,49 @@ class Signature:
                 raise self._shape_error(spec, array, expected)
             for axis, index in spec.binds:
                 values[index] = shape[axis]
+            if spec.value is not None:
+                values[spec.value] = int(array.item())
         return tuple(values)
 
     def plan(self, symbols: Shape) -> Plan:
         """Return the sizes that follow from the values of the symbols.
 
         Raises:
-            ShapeError: a size divides by zero, or is beyond the machine's integers
-                (TC0508).
+            ShapeError: a size divides by zero, or is beyond the machine's integers or
+                memory (TC0508).
         """
-        values = self._values(symbols)
+        info = self.info
         try:
-            for size in self.info.sizes:
-                evaluate_dim(size, values)
-            return Plan(
+            values = self.formulas.evaluate(symbols)
+            made = Plan(
                 symbols,
-                tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
+                tuple([_take(values, s.argument.shape) for s in self.inputs]),
+                tuple([_take(values, a.shape) for a in _shared_of(info)]),
                 tuple(
-                    (_evaluate(r.shape, values), numpy_dtype(r.dtype))
-                    for r in self.info.results
+                    [
+                        (_take(values, r.shape), numpy_dtype(r.dtype))
+                        for r in info.results
+                    ]
                 ),
-                evaluate_dim(self.info.arena, values),
+                next(values),
+                tuple([(next(values), next(values)) for _ in info.guards]),
             )
+            _check_memory(made)
+            return made
         except ArithmeticError as error:
-            given = ", ".join(f"{name} = {size}" for name, size in values.items())
-            message = f"{self.info.name}: a size cannot be computed: {error}"
-            raise ShapeError(Diagnostic("TC0508", message, notes=(given,))) from None
+            what = f"a size cannot be computed: {error}"
+            raise self._size_error(symbols, what) from None
+
+    def no_memory(self, plan: Plan) -> ShapeError:
+        """Return the error that a call asks for more memory than there is."""
+        needed = sum(_bytes_of(plan)) + plan.arena
+        return self._size_error(plan.symbols, f"{needed} bytes cannot be allocated")
+
+    def _size_error(self, symbols: Shape, what: str) -> ShapeError:
+        pairs = zip(self.info.symbols, symbols, strict=True)
+        given = ", ".join(f"{spell_dim(name)} = {size}" for name, size in pairs)
+        message = f"{self.info.name}: {what}"
+        return ShapeError(Diagnostic("TC0508", message, notes=(given,)))
 
     def check_inputs(self, plan: Plan, arrays: Sequence[Array]) -> None:
         """Check every size of every input.
@@ -147,18 +175,15 @@ class Signature:
             ShapeError: a shared variable has another shape (TC0503), or an equation
                 does not hold (TC0504).
         """
-        values = self._values(plan.symbols)
-        for argument in self.info.arguments:
-            if argument.kind == "shared":
-                expected, given = _evaluate(argument.shape, values), self.shared
-                if expected != given[argument.name]:
-                    detail = (
-                        f"{self.info.name}: shared variable '{argument.name}' has "
-                        f"shape {list(given[argument.name])}, {list(expected)} expected"
-                    )
-                    raise ShapeError(Diagnostic("TC0503", detail))
-        for guard in self.info.guards:
-            left, right = (evaluate_dim(d, values) for d in (guard.left, guard.right))
+        for argument, expected in zip(_shared_of(self.info), plan.shared, strict=True):
+            given = self.shared[argument.name]
+            if expected != given:
+                detail = (
+                    f"{self.info.name}: shared variable '{argument.name}' has "
+                    f"shape {list(given)}, {list(expected)} expected"
+                )
+                raise ShapeError(Diagnostic("TC0503", detail))
+        for guard, (left, right) in zip(self.info.guards, plan.sides, strict=True):
             if left != right:
                 detail = f"{_spell_side(guard.left, left)}, but "
                 detail += _spell_side(guard.right, right)
@@ -166,9 +191,6 @@ class Signature:
                 raise ShapeError(
                     Diagnostic("TC0504", message, guard.location, notes=(detail,))
                 )
-
-    def _values(self, symbols: Shape) -> dict[str, int]:
-        return dict(zip(self.info.symbols, symbols, strict=True))
 
     def _by_name(
         self, given: Sequence[object], named: Mapping[str, object]
@@ -214,12 +236,16 @@ class Signature:
     def _origins(self, shape: tuple[DimExpr, ...], axis: int | None) -> list[str]:
         """Say which inputs decided the symbols in the size of an axis."""
         wanted = set() if axis is None else _symbols_of(shape[axis])
-        return [
+        found = [
             f"{self.info.symbols[index]} is the size of axis {bound} "
             f"of '{spec.argument.name}'"
             for spec in self.inputs
             for bound, index in spec.binds
             if self.info.symbols[index] in wanted
+        ]
+        values = [s.argument for s in self.inputs if s.argument.value in wanted]
+        return found + [
+            f"{spell_dim(a.value)} is the value of '{a.name}'" for a in values
         ]
 
 
@@ -231,13 +257,21 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
     """
     unbound = {symbol: index for index, symbol in enumerate(info.symbols)}
     bound = [0] * len(unbound)
+    # First: a size that must be equal to a value does not give it.
+    values = {a.name: unbound.pop(a.value, None) for a in info.arguments}
     for argument in info.arguments:
         if argument.kind == "shared":
             sizes = shared[argument.name]
             for axis, index in _take_bare(argument.shape, unbound):
                 bound[index] = sizes[axis]
     inputs = tuple(
-        Input(a, numpy_dtype(a.dtype), len(a.shape), _take_bare(a.shape, unbound))
+        Input(
+            a,
+            numpy_dtype(a.dtype),
+            len(a.shape),
+            _take_bare(a.shape, unbound),
+            values[a.name],
+        )
         for a in info.arguments
         if a.kind == "input"
     )
@@ -245,7 +279,20 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
         names = ", ".join(unbound)
         raise InternalError(f"'{info.name}': no shape binds {names}", "runtime")
     hypers = {a.name: a for a in info.arguments if a.kind == "hyper"}
-    return Signature(info, inputs, hypers, shared, tuple(bound))
+    formulas = _formulas(info, inputs)
+    return Signature(info, inputs, hypers, shared, tuple(bound), formulas)
+
+
+def _check_memory(plan: Plan) -> None:
+    """Refuse results and arenas beyond what any machine addresses."""
+    largest = max([plan.arena, *_bytes_of(plan)])
+    if largest > MEMORY_LIMIT:
+        raise OverflowError(f"{largest} bytes are more than a machine addresses")
+
+
+def _bytes_of(plan: Plan) -> list[int]:
+    """Return the size of each result; NumPy, too, counts an axis of size 0 as 1."""
+    return [math.prod([d or 1 for d in s]) * t.itemsize for s, t in plan.fresh]
 
 
 def spell_type(argument: Argument) -> str:
@@ -258,9 +305,9 @@ def spell_type(argument: Argument) -> str:
 def spell_dim(expr: DimExpr) -> str:
     """Return a dimension as the language writes it: "2 * n + 1"."""
     if not isinstance(expr, tuple):
-        return str(expr)
+        return str(expr).removeprefix("$")
     operator, left, right = expr
-    if operator in ("min", "max"):
+    if operator in ("min", "max", "bound"):
         return f"{operator}({spell_dim(left)}, {spell_dim(right)})"
     sides = [
         f"({spell_dim(s)})"
@@ -292,5 +339,19 @@ def _take_bare(
     )
 
 
-def _evaluate(shape: tuple[DimExpr, ...], values: Mapping[str, int]) -> Shape:
-    return tuple(evaluate_dim(dim, values) for dim in shape)
+def _shared_of(info: FunctionInfo) -> list[Argument]:
+    return [a for a in info.arguments if a.kind == "shared"]
+
+
+def _formulas(info: FunctionInfo, inputs: Sequence[Input]) -> Formulas:
+    """Return all formulas of a call in the order of `Plan`, the rest at the end."""
+    shapes = [s.argument.shape for s in inputs]
+    shapes += [a.shape for a in _shared_of(info)]
+    shapes += [r.shape for r in info.results]
+    needed = [dim for shape in shapes for dim in shape] + [info.arena]
+    needed += [side for guard in info.guards for side in (guard.left, guard.right)]
+    return make_formulas([*needed, *info.sizes], info.symbols)
+
+
+def _take(values: Iterator[int], shape: tuple[DimExpr, ...]) -> Shape:
+    return tuple([next(values) for _ in shape])

@@ -102,7 +102,7 @@ ERRORS = [
             ("n ? 1", "not a name"),
             ("floordiv(n, 0)", "division by zero"),
             ("floordiv(n, m - m)", "division by zero"),
-            ("mod(n, 2)", "only floordiv, min and max"),
+            ("mod(n, 2)", "only floordiv, min, max and bound"),
             ("min(n", "expected ',', got ''"),
             ("9" * 30, "a number is too large"),
             ("9000000000*9000000000*n", "a number is too large"),

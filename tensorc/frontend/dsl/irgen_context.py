@@ -41,11 +41,13 @@ from tensorc.frontend.operands import (
     Scalar,
     Shape,
     Tensor,
+    cast,
 )
+from tensorc.frontend.sizes import NoDimError, dim_of, why
 from tensorc.ir.attributes import make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, Poly, as_symbol
+from tensorc.ir.dims import VALUE, Dim, Poly, as_symbol, is_value, symbol
 from tensorc.ir.functions import Parameter
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.shape import Size
@@ -139,6 +141,8 @@ class Entry:
 
     def _size(self, name: str) -> Value:
         """Return the size that a symbol stands for, read off an argument."""
+        if is_value(name):
+            return cast(self.emitter, self.inputs[name.removeprefix(VALUE)], I64)
         for value in (*self.inputs.values(), *self.shared.values()):
             assert isinstance(value.type, TensorType)
             shape = self.emitter.resolve(value.type.shape)
@@ -147,6 +151,19 @@ class Entry:
                     return self.builder.value(Size, value, axis=axis)
         message = f"the size `{name}` stands alone in no argument's type"
         raise error(SIZE_NAME, message, self.builder.location)
+
+    def given(self, value: Value) -> Dim | None:
+        """Return what an argument is in dimensions: an integer's value, a hyper's."""
+        for name, argument in self.inputs.items():
+            type_ = argument.type
+            assert isinstance(type_, TensorType)
+            if argument is value and not type_.shape and type_.element.is_integer:
+                return symbol(f"{VALUE}{name}")
+        for name, argument in self.hypers.items():
+            number = self.unit.hypers[name].number
+            if argument is value and isinstance(number, int):
+                return int(number)
+        return None
 
     def arrange(self) -> list[Parameter]:
         """Order the arguments: memory as declared, inputs, hypers as declared."""
@@ -234,6 +251,10 @@ class Frame:
 
     def as_size(self, value: Known, node: ast.Node, what: str) -> Dim:
         """Return a value as a size; errors say `what` it is for."""
+        if isinstance(value, MemoryRef) and not value.memory.type.shape:
+            value = Tensor(self.entry.read(value.memory, node.location))
+        if isinstance(value, Tensor) and not value.type.shape:
+            return self._computed_size(value, node, what)
         if isinstance(value, Tensor | MemoryRef | Literal):
             message = f"{what} must be known while compiling, this is {describe(value)}"
             raise error(NOT_KNOWN, message, node.location)
@@ -252,6 +273,18 @@ class Frame:
         message = f"{what} is an integer, this is {describe(value)}"
         hint = ("for sizes write `//`",) if isinstance(value, Scalar) else ()
         raise error(NO_VALUE, message, node.location, *hint)
+
+    def _computed_size(self, value: Tensor, node: ast.Node, what: str) -> Dim:
+        """Return the size that an integer scalar is, computed from arguments."""
+        resolve = self.entry.builder.constraints.resolve
+        try:
+            return resolve(dim_of(value.value, self.entry.given))
+        except NoDimError as failure:
+            shared = self.entry.shared.items()
+            names = [name for name, v in shared if v is failure.value]
+            text, hint = why(failure, names[0] if names else "")
+            message = f"{what} is made of integers, sizes and integer arguments: "
+            raise error(NOT_KNOWN, message + text, node.location, hint) from None
 
     def use(self, value: Known, location: Location) -> Known:
         """Return the value of a name, unless it is of the kinds that only report."""

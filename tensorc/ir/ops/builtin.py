@@ -35,6 +35,8 @@ class Function(Op):
     `arg_attrs` and `res_attrs` hold a dictionary per argument and result:
     `tc.name` (text), `tc.kind` ("shared", "input", "hyper") of an argument,
     `tc.updates` (the index of the argument that takes this new value) of a result.
+    `tc.value` ("$i") of an argument, an integer scalar, is the symbol that stands for
+    its value in dimensions; all symbols start with `$` that stand for values.
     Discardable: `tc.guards` (pairs of equal dimensions), `tc.guard_places`, `tc.level`.
 
     Example:
@@ -57,6 +59,11 @@ class Function(Op):
     def argument_info(self, index: int) -> Dict:
         """Return the dictionary of an argument."""
         return _entry(self.attributes.get("arg_attrs"), index)
+
+    def value_symbol(self, index: int) -> str:
+        """Return the symbol that stands for the value of an argument, or ""."""
+        symbol = self.argument_info(index).get("tc.value")
+        return symbol if isinstance(symbol, str) else ""
 
     def result_info(self, index: int) -> Dict:
         """Return the dictionary of a result."""
