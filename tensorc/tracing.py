@@ -26,7 +26,7 @@ from tensorc.errors import Location, TensorcError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType, DType
 from tensorc.frontend.places import door, told, usage_error
-from tensorc.frontend.pytree import LEAF, flatten, unflatten
+from tensorc.frontend.pytree import LEAF, Tree, flatten, unflatten
 from tensorc.frontend.symbolic_operands import (
     describe,
     is_symbolic,
@@ -43,7 +43,9 @@ from tensorc.frontend.trace_arguments import (
 from tensorc.frontend.tracer import ArrayLeaf, Traced
 from tensorc.functions import compile_plan, emit_plan
 from tensorc.ir.dims import Dim
-from tensorc.runtime.function import CompiledFunction, Results
+from tensorc.runtime.arrays import Kinds, kinds_of
+from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
+from tensorc.runtime.signature import Plan
 
 J = TypeVar("J", bound="Jitted")
 
@@ -66,15 +68,17 @@ class _Made:
     compiled: CompiledFunction
     traced: Traced
     about: Specialization
+    # It takes arrays in order: no structures, no Python numbers, no memory.
+    is_plain: bool
 
-    def result(self, results: Results) -> object:
-        """Return results in the structure that the function returned."""
-        tree = self.traced.tree
-        if tree is LEAF:
-            return results
-        single = isinstance(results, np.ndarray)
-        leaves = () if results is None else (results,) if single else results
-        return unflatten(tree, leaves)
+
+def _in_structure(tree: Tree, results: Results) -> object:
+    """Return results in the structure that the function returned."""
+    if tree is LEAF:
+        return results
+    single = isinstance(results, np.ndarray)
+    leaves = () if results is None else (results,) if single else results
+    return unflatten(tree, leaves)
 
 
 class Jitted:
@@ -107,8 +111,9 @@ class Jitted:
         # The parameters, if a call can give all of them by place.
         self._by_place = self.parameters if positional else ()
         self._made: dict[Key, _Made] = {}
-        # Those that take plain arrays, in order, and nothing else: see `__call__`.
-        self._plain: tuple[_Made, ...] = ()
+        # Calls with plain arrays, in order, and nothing else, which need no look at
+        # their structure: see `__call__`.
+        self._known: dict[Kinds | None, tuple[CompiledFunction, Plan, Tree]] = {}
         self._lock = threading.RLock()
 
     def __call__(self, *args: object, **named: object) -> object:
@@ -121,16 +126,15 @@ class Jitted:
             IndexError: an index is out of range; no memory has changed.
         """
         if not named and tracer.current() is None:
-            for made in self._plain:
-                compiled = made.compiled
-                plan = compiled.known(args)
-                if plan is None:
-                    continue
+            kinds = kinds_of(args)
+            found = self._known.get(kinds)
+            if found is not None:
+                compiled, plan, tree = found
                 try:
-                    results = compiled.run(plan, list(args))  # type: ignore[arg-type]
+                    results = compiled.run(plan, args)  # type: ignore[arg-type]
                 except TensorcError as error:
                     raise told(error) from None
-                return results if made.traced.tree is LEAF else made.result(results)
+                return results if tree is LEAF else _in_structure(tree, results)
         return self._slow(args, named)
 
     def specialize(self, *args: object, **named: object) -> CompiledFunction:
@@ -161,7 +165,7 @@ class Jitted:
     def cache_clear(self) -> None:
         """Forget what was compiled."""
         with self._lock:
-            self._made, self._plain = {}, ()
+            self._made, self._known = {}, {}
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -185,10 +189,19 @@ class Jitted:
             self._fit_types(bound)
             return self.function(*bound.args, **bound.kwargs)
         made = self._find(call)
+        compiled, tree = made.compiled, made.traced.tree
         try:
-            return made.result(made.compiled(*call.values))
+            results = compiled(*call.values)
         except TensorcError as error:
             raise told(error) from None
+        if made.is_plain and not named:
+            kinds = kinds_of(args)
+            plan = compiled.known(kinds)
+            if plan is not None:
+                if len(self._known) >= MAX_PLANS:
+                    self._known.clear()
+                self._known[kinds] = compiled, plan, tree
+        return _in_structure(tree, results)
 
     @door
     def _bind(
@@ -250,11 +263,9 @@ class Jitted:
             raise told(error) from None
         seconds = time.perf_counter() - start
         about = Specialization(spell(key, call.names()), reason, seconds)
-        made = _Made(compiled, traced, about)
-        self._made[key] = made
         plain = all(isinstance(leaf, ArrayLeaf) for leaf in key.leaves)
-        if plain and not key.static and all(tree is LEAF for tree in key.trees):
-            self._plain = (made, *self._plain)
+        plain = plain and not key.static and all(tree is LEAF for tree in key.trees)
+        self._made[key] = _Made(compiled, traced, about, plain)
 
     def _run(self, key: Key, tensors: list[object]) -> object:
         """Call the function with variables in the place of the leaves."""

@@ -7,21 +7,24 @@ recycled, and calls from several threads have frames of their own.
 
 import ctypes
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from tensorc.artifact import STATUS_INDEX, FunctionInfo
 from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
 from tensorc.runtime.arrays import (
+    SMALL,
     Array,
+    Kinds,
     Pool,
     address_of,
     aligned_bytes,
     aligned_empty,
+    contiguous,
+    kinds_of,
     numpy_dtype,
 )
 from tensorc.runtime.shared import Shared
@@ -29,16 +32,21 @@ from tensorc.runtime.signature import Plan, make_signature
 
 Number = int | float | bool
 Results = Array | tuple[Array, ...] | None
+T = TypeVar("T")
 
-# Calling through a CFUNCTYPE releases the GIL.
+# Calling through a CFUNCTYPE releases the GIL. `begin` and `end` are i64: ctypes turns
+# an int into a word of a pointer's size in half the time that it takes for a c_int64.
 _ENTRY = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
 )
+
+# Looked up once: small calls are short enough to notice.
+_empty = np.empty
 
 _NO_HYPERS: Mapping[str, Array] = MappingProxyType({})
 
 # More different sizes than this in one program are served, but not remembered.
-_MAX_PLANS = 256
+MAX_PLANS = 1024
 
 
 class Library(Protocol):
@@ -94,6 +102,7 @@ class CompiledFunction:
         # Everybody locks in the order of addresses, so nobody waits for each other.
         cells = {cell.address: cell for cell in self.shared.values()}
         self._cells = [cells[address] for address in sorted(cells)]
+        self._locks = [cell.lock for cell in self._cells]
         self._low = min(cells, default=0)
         self._high = max((c.address + c.nbytes for c in self._cells), default=0)
         self._defaults = {
@@ -108,8 +117,9 @@ class CompiledFunction:
         self._pool = Pool()
         self._frames: deque[Frame] = deque()
         self._plans: dict[tuple[int, ...], Plan] = {}
-        self._seen: dict[tuple[tuple[int, ...], ...], Plan] = {}
-        self._input_dtypes = [spec.dtype for spec in self.signature.inputs]
+        # Of calls that need no conversion and no check.
+        self._seen: dict[Kinds | None, Plan] = {}
+        self.known = self._seen.get
         self._input_slots = self._positions["input"]
         self._first_result = len(info.arguments)
 
@@ -126,26 +136,33 @@ class CompiledFunction:
             IndexOutOfRange: the program indexed outside an axis. No shared variable has
                 changed.
         """
-        plan = None if named else self.known(inputs)
+        plan = None if named else self.known(kinds_of(inputs))
         if plan is not None:
-            # The arrays are of the declared types: `known` looked.
-            return self.run(plan, list(inputs))  # type: ignore[arg-type]
+            return self.run(plan, inputs)  # type: ignore[arg-type]  # plain arrays
         arrays, hypers = self.signature.collect(inputs, named)
         return self.run(self.bind(arrays), arrays, hypers)
 
     def run(
         self,
         plan: Plan,
-        arrays: list[Array],
+        inputs: Sequence[Array],
         hypers: Mapping[str, Array] = _NO_HYPERS,
     ) -> Results:
-        """Run a call that is checked: `arrays` are of the types and sizes of `plan`."""
-        empty = self._pool.empty
-        results = [empty(shape, dtype) for shape, dtype in plan.fresh]
+        """Run a call that is checked: `inputs` have the types and sizes of `plan`.
+
+        `known(kinds_of(inputs))` is such a plan, or None where something is to be
+        converted or checked: then `bind` is the way to one.
+        """
+        arrays = list(inputs)
+        results = []
+        for shape, dtype, size in plan.fresh:
+            is_small = size < SMALL
+            results.append(
+                _empty(shape, dtype) if is_small else self._pool.empty(shape, dtype)
+            )
         frame = self.take_frame(plan, arrays, results, hypers)
-        if self._cells:
-            with self.locked():
-                status = self._entry(frame.address, 0, 1)
+        if self._locks:
+            status = self.locked(self._entry, (frame.address, 0, 1))
         else:
             status = self._entry(frame.address, 0, 1)
         if status:
@@ -154,24 +171,6 @@ class CompiledFunction:
         if len(results) == 1:
             return results[0]
         return tuple(results) if results else None
-
-    def known(self, inputs: Sequence[object]) -> Plan | None:
-        """Return the plan of a call that needs no conversion and no check.
-
-        That is a call with plain arrays of the declared types, of shapes seen before.
-        """
-        shapes = []
-        try:
-            for value, dtype in zip(inputs, self._input_dtypes, strict=True):
-                # Subclasses (masked arrays) mean more than their elements.
-                if type(value) is not np.ndarray:
-                    return None
-                if value.dtype is not dtype or not value.flags.carray:
-                    return None
-                shapes.append(value.shape)
-        except ValueError:
-            return None  # too few or too many
-        return self._seen.get(tuple(shapes))
 
     def bind(self, arrays: Sequence[Array]) -> Plan:
         """Return the sizes of a call with these inputs, all of them checked.
@@ -185,14 +184,16 @@ class CompiledFunction:
             plan = self.signature.plan(symbols)
             self.signature.check_inputs(plan, arrays)
             self.signature.check_guards(plan)
-            if len(self._plans) >= _MAX_PLANS:
+            if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             self._plans[symbols] = plan
         if tuple([array.shape for array in arrays]) != plan.inputs:
             self.signature.check_inputs(plan, arrays)
-        if len(self._seen) >= _MAX_PLANS:
+        if len(self._seen) >= MAX_PLANS:
             self._seen.clear()
-        self._seen[plan.inputs] = plan
+        kinds = kinds_of(arrays)
+        if kinds is not None:
+            self._seen[kinds] = plan
         return plan
 
     def take_frame(
@@ -204,7 +205,8 @@ class CompiledFunction:
     ) -> Frame:
         """Return a frame of its own for a call; `arrays` must outlive the call.
 
-        An input that overlaps a shared variable is replaced in `arrays` by a copy.
+        An input that is not laid out as compiled code reads it, or that overlaps a
+        shared variable, is replaced in `arrays` by a copy.
         """
         try:
             frame = self._frames.pop()
@@ -214,6 +216,8 @@ class CompiledFunction:
         high = self._high
         for number, position in enumerate(self._input_slots):
             array = arrays[number]
+            if not array.flags.carray:
+                array = arrays[number] = contiguous(array)
             start = address_of(array)
             if start < high and self._low < start + array.nbytes:
                 start = self._safe_address(arrays, number)
@@ -237,15 +241,24 @@ class CompiledFunction:
             frame.has_hypers = bool(hypers)
         return frame
 
-    def locked(self) -> ExitStack:
-        """Return what keeps other calls from the shared variables until it is closed.
+    def locked(
+        self, call: Callable[..., T], arguments: tuple[object, ...], number: int = 0
+    ) -> T:
+        """Return `call(*arguments)`, made while no other call uses a shared variable.
 
-        An interrupt while waiting releases what was taken.
+        An interrupt while waiting releases what was taken: no instruction of Python
+        stands between taking a lock and entering its block, as there would in a loop.
         """
-        with ExitStack() as stack:
-            for cell in self._cells:
-                stack.enter_context(cell.lock)
-            return stack.pop_all()
+        locks = self._locks
+        left = len(locks) - number
+        if left >= 4:  # four at a time: fewer calls of this
+            a, b, c, d = locks[number : number + 4]
+            with a, b, c, d:
+                return self.locked(call, arguments, number + 4)
+        if left:
+            with locks[number]:
+                return self.locked(call, arguments, number + 1)
+        return call(*arguments)
 
     def failure(self, status: int, frame: Frame) -> IndexOutOfRange | InternalError:
         """Return the error that compiled code reported in its record."""

@@ -1,11 +1,12 @@
 """What a compiled function accepts: names, element types, sizes and symbols."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.artifact import Argument, DimExpr, FunctionInfo, evaluate_dim
+from tensorc.artifact import Argument, DimExpr, FunctionInfo, Result, evaluate_dim
 from tensorc.errors import CallError, Diagnostic, InternalError, ShapeError
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
@@ -27,12 +28,12 @@ class Input:
 class Plan:
     """The sizes of a call: they follow from the value of each symbol.
 
-    `fresh` holds shape and element type of each result.
+    `fresh` holds shape, element type and bytes of each result.
     """
 
     symbols: Shape
     inputs: tuple[Shape, ...]
-    fresh: tuple[tuple[Shape, np.dtype[np.generic]], ...]
+    fresh: tuple[tuple[Shape, np.dtype[np.generic], int], ...]
     arena: int
 
 
@@ -60,13 +61,8 @@ class Signature:
             given, named = self._by_name(given, named)
         arrays = []
         for spec, value in zip(self.inputs, given, strict=True):
-            if (
-                # Subclasses (masked arrays) mean more than their elements.
-                type(value) is np.ndarray
-                and value.dtype == spec.dtype
-                and (flags := value.flags).c_contiguous
-                and flags.aligned
-            ):
+            # Subclasses (masked arrays) mean more than their elements.
+            if type(value) is np.ndarray and value.dtype == spec.dtype:
                 arrays.append(value)
             else:
                 arrays.append(convert(value, spec.dtype, self._what(spec.argument)))
@@ -116,10 +112,7 @@ class Signature:
             return Plan(
                 symbols,
                 tuple(_evaluate(s.argument.shape, values) for s in self.inputs),
-                tuple(
-                    (_evaluate(r.shape, values), numpy_dtype(r.dtype))
-                    for r in self.info.results
-                ),
+                tuple(_fresh(result, values) for result in self.info.results),
                 evaluate_dim(self.info.arena, values),
             )
         except ArithmeticError as error:
@@ -290,6 +283,13 @@ def _take_bare(
         for axis, dim in enumerate(shape)
         if isinstance(dim, str) and dim in unbound
     )
+
+
+def _fresh(
+    result: Result, values: Mapping[str, int]
+) -> tuple[Shape, np.dtype[np.generic], int]:
+    shape, dtype = _evaluate(result.shape, values), numpy_dtype(result.dtype)
+    return shape, dtype, math.prod(shape) * dtype.itemsize
 
 
 def _evaluate(shape: tuple[DimExpr, ...], values: Mapping[str, int]) -> Shape:
