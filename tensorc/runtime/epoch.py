@@ -93,12 +93,12 @@ def prepare_epoch(
         for (shape, *_), result in zip(plan.fresh, function.info.results, strict=True)
     )
     numbers = {n: function.signature.hyper(n, v) for n, v in (hypers or {}).items()}
-    arrays = list(first)
-    frame = function.take_frame(plan, arrays, results, numbers)
-    if any(a is not b for a, b in zip(arrays, first, strict=True)):
+    frame = function.take_frame(plan, numbers)
+    if function.place(frame, first):
         # A column lies in a shared variable: all of it must move, not the first batch.
         copies = {s.argument.name: c.copy() for s, c in zip(inputs, used, strict=True)}
         return prepare_epoch(function, copies, batch, hypers)
+    function.place_results(frame, results)
     strides = (ctypes.c_int64 * len(frame.slots))()
     for spec, array in zip(inputs, first, strict=True):
         strides[function.info.arguments.index(spec.argument)] = array.nbytes
