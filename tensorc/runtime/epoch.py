@@ -16,7 +16,7 @@ from tensorc.errors import (
     InternalError,
     TensorcError,
 )
-from tensorc.runtime.arrays import Array, aligned_empty, numpy_dtype
+from tensorc.runtime.arrays import Array, address_of, aligned_empty, numpy_dtype
 from tensorc.runtime.convert import convert
 from tensorc.runtime.function import CompiledFunction, Frame
 
@@ -98,7 +98,8 @@ def prepare_epoch(
         # A column lies in a shared variable: all of it must move, not the first batch.
         copies = {s.argument.name: c.copy() for s, c in zip(inputs, used, strict=True)}
         return prepare_epoch(function, copies, batch, hypers)
-    function.place_results(frame, results)
+    for number, array in enumerate(results):
+        frame.slots[len(function.info.arguments) + number] = address_of(array)
     strides = (ctypes.c_int64 * len(frame.slots))()
     for spec, array in zip(inputs, first, strict=True):
         strides[function.info.arguments.index(spec.argument)] = array.nbytes

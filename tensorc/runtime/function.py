@@ -141,7 +141,7 @@ class CompiledFunction:
         if plan is not None:
             return self.run(plan, inputs)  # type: ignore[arg-type]  # plain arrays
         arrays, hypers = self.signature.collect(inputs, named)
-        return self.run(self.bind(arrays), arrays, hypers)
+        return self.run(self.bind(arrays), arrays, hypers or _NO_HYPERS)
 
     def run(
         self,
@@ -161,7 +161,7 @@ class CompiledFunction:
         for shape, dtype, size in plan.fresh:
             if 0 < size < SMALL:
                 result = _empty(shape, dtype)
-                slots[after] = _addressof(_byte(result))
+                slots[after] = _addressof(_byte(result))  # type: ignore[arg-type]
             else:
                 result = self._pool.empty(shape, dtype)
                 slots[after] = address_of(result)
@@ -214,25 +214,27 @@ class CompiledFunction:
         return frame
 
     def place(self, frame: Frame, inputs: Sequence[Array]) -> list[Array]:
-        """Write the addresses of the inputs; they and what it returns must outlive it.
+        """Write the addresses of the inputs into a frame.
 
         An input that is not laid out as compiled code reads it, or that overlaps a
-        shared variable, is replaced by a copy. Returned are the copies.
+        shared variable, is replaced by a copy. Returned are the copies: they and the
+        inputs must live as long as the call.
         """
         copies = []
         slots, high = frame.slots, self._high
         positions = self._input_slots
-        for number, array in enumerate(inputs):  # half the time of a `zip`
+        for number, given in enumerate(inputs):  # half the time of a `zip`
+            array = given
             if array.flags.carray and array.size:
-                start = _addressof(_byte(array))
+                start = _addressof(_byte(array))  # type: ignore[arg-type]
             else:
-                array = contiguous(array)
-                copies.append(array)
+                array = contiguous(given)
                 start = address_of(array)
             if start < high and self._low < start + array.nbytes:
                 array = self._apart(array)
-                copies.append(array)
                 start = address_of(array)
+            if array is not given:
+                copies.append(array)
             slots[positions[number]] = start
         return copies
 
