@@ -40,7 +40,7 @@ from tensorc.frontend.trace_arguments import (
     read_call,
     spell,
 )
-from tensorc.frontend.tracer import ArrayLeaf, Traced
+from tensorc.frontend.tracer import MemoryLeaf, Traced
 from tensorc.functions import compile_plan, emit_plan
 from tensorc.ir.dims import Dim
 from tensorc.runtime.arrays import Kinds, kinds_of
@@ -48,6 +48,9 @@ from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
 from tensorc.runtime.signature import Plan
 
 J = TypeVar("J", bound="Jitted")
+
+# How numbers of Python are passed on.
+_NUMBERS = {bool: np.bool_, int: np.int64, float: np.float64}
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -68,7 +71,7 @@ class _Made:
     compiled: CompiledFunction
     traced: Traced
     about: Specialization
-    # It takes arrays in order: no structures, no Python numbers, no memory.
+    # It takes arrays and numbers: no structures, no static values, no memory.
     is_plain: bool
 
 
@@ -111,8 +114,8 @@ class Jitted:
         # The parameters, if a call can give all of them by place.
         self._by_place = self.parameters if positional else ()
         self._made: dict[Key, _Made] = {}
-        # Calls with plain arrays, in order, and nothing else, which need no look at
-        # their structure: see `__call__`.
+        # Calls with arrays and numbers alone, which need no look at their structure:
+        # see `__call__`.
         self._known: dict[Kinds | None, tuple[CompiledFunction, Plan, Tree]] = {}
         self._lock = threading.RLock()
 
@@ -125,13 +128,15 @@ class Jitted:
             ValueError: sizes do not fit.
             IndexError: an index is out of range; no memory has changed.
         """
-        if not named and tracer.current() is None:
-            kinds = kinds_of(args)
+        if tracer.current() is None:
+            arrays, kinds = args, None if named else kinds_of(args)
+            if kinds is None:
+                arrays, kinds = self._plain(args, named)
             found = self._known.get(kinds)
             if found is not None:
                 compiled, plan, tree = found
                 try:
-                    results = compiled.run(plan, args)  # type: ignore[arg-type]
+                    results = compiled.run(plan, arrays)  # type: ignore[arg-type]
                 except TensorcError as error:
                     raise told(error) from None
                 return results if tree is LEAF else _in_structure(tree, results)
@@ -194,14 +199,45 @@ class Jitted:
             results = compiled(*call.values)
         except TensorcError as error:
             raise told(error) from None
-        if made.is_plain and not named:
-            kinds = kinds_of(args)
-            plan = compiled.known(kinds)
-            if plan is not None:
+        if made.is_plain:
+            arrays, kinds = self._plain(args, named)
+            plan = compiled.known(kinds_of(arrays))
+            if kinds is not None and plan is not None:
                 if len(self._known) >= MAX_PLANS:
                     self._known.clear()
                 self._known[kinds] = compiled, plan, tree
         return _in_structure(tree, results)
+
+    def _plain(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> tuple[tuple[object, ...], Kinds | None]:
+        """Return the arguments in order as arrays, and what they were.
+
+        That is None if they are not arrays and numbers alone.
+        """
+        if named:
+            missing = self._by_place[len(args) :]
+            if len(missing) != len(named) or not named.keys() >= {*missing}:
+                return (), None
+            args = (*args, *[named[name] for name in missing])
+        arrays: list[object] = []
+        kinds: Kinds = ()
+        for value in args:
+            kind = type(value)
+            array = value
+            if kind in _NUMBERS:
+                try:
+                    array = np.array(value, _NUMBERS[kind])
+                except OverflowError:
+                    return (), None
+                kinds += (kind, ())
+            elif kind is np.ndarray or isinstance(value, np.generic):
+                array = np.asarray(value)
+                kinds += (array.dtype, array.shape)
+            else:
+                return (), None
+            arrays.append(array)
+        return tuple(arrays), kinds
 
     @door
     def _bind(
@@ -263,7 +299,7 @@ class Jitted:
             raise told(error) from None
         seconds = time.perf_counter() - start
         about = Specialization(spell(key, call.names()), reason, seconds)
-        plain = all(isinstance(leaf, ArrayLeaf) for leaf in key.leaves)
+        plain = not any(isinstance(leaf, MemoryLeaf) for leaf in key.leaves)
         plain = plain and not key.static and all(tree is LEAF for tree in key.trees)
         self._made[key] = _Made(compiled, traced, about, plain)
 

@@ -16,8 +16,9 @@ from numpy.typing import DTypeLike
 from tensorc.errors import InternalError
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
-# Element types and shapes, in turn: dtype, shape, dtype, shape, …
-Kinds = tuple[np.dtype[np.generic] | tuple[int, ...], ...]
+# Element types and shapes, in turn: dtype, shape, dtype, shape, … A door may have
+# numbers of Python among them, by their class.
+Kinds = tuple[np.dtype[np.generic] | type | tuple[int, ...], ...]
 
 ALIGNMENT = 64
 # Below this size a result is not worth a place in the pool: the allocator of C serves
