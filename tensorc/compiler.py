@@ -177,7 +177,7 @@ def _signature(function: Function) -> FunctionInfo:
         Guard(
             dim_expr(guard.left),
             dim_expr(guard.right),
-            guard.message or f"{guard.left} = {guard.right}",
+            guard.message,
             guard.location if guard.location.line else function.location,
         )
         for guard in guards_of(function)

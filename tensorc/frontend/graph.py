@@ -31,35 +31,42 @@ _NUMBERS = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class SizeOf(Symbol):
-    """The size of an axis of an input, which each call chooses."""
+    """The size of an axis of an input, which each call chooses.
+
+    `given` is what the user calls it, if there is a name: `tc.f32["B"]`.
+    """
 
     source: "Input" = field(compare=False, repr=False)
     axis: int
+    given: str = ""
 
 
 class Input(Value):
-    """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol."""
+    """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol.
+
+    A text in `shape` is the user's name of an unknown size.
+    """
 
     __slots__ = ("__weakref__", "place")
 
     def __init__(
         self,
         element: Element,
-        shape: Sequence[int | None],
+        shape: Sequence[int | str | None],
         hint: str = "",
         place: Location = UNKNOWN,
     ) -> None:
         self.place = place
-        number = next(_NUMBERS)
         dims = [
-            self._size(f"{hint or '_'}{axis}#{number}", axis) if size is None else size
+            size if isinstance(size, int) else self._size(size or "", axis, hint)
             for axis, size in enumerate(shape)
         ]
         super().__init__(TensorType(tuple(dims), element), Block(), 0, hint)
 
-    def _size(self, name: str, axis: int) -> Poly:
+    def _size(self, given: str, axis: int, hint: str) -> Poly:
+        name = f"{given or (hint or '_') + str(axis)}#{next(_NUMBERS)}"
         _INPUTS[name] = self
-        return Poly((((SizeOf(name, self, axis),), 1),))
+        return Poly((((SizeOf(name, self, axis, given),), 1),))
 
     @property
     def location(self) -> Location:

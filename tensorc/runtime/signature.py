@@ -153,9 +153,12 @@ class Signature:
         for guard in self.info.guards:
             left, right = (evaluate_dim(d, values) for d in (guard.left, guard.right))
             if left != right:
-                detail = f"{_spell_side(guard.left, left)}, but "
+                detail = f"{_spell_side(guard.left, left)}, "
+                detail += "not " if isinstance(guard.right, int) else "but "
                 detail += _spell_side(guard.right, right)
-                message = f"{self.info.name}: {guard.message or 'sizes do not fit'}"
+                equation = f"{spell_dim(guard.left)} = {spell_dim(guard.right)}"
+                wanted = guard.message or f"{equation} does not hold"
+                message = f"{self.info.name}: {wanted}"
                 raise ShapeError(
                     Diagnostic("TC0504", message, guard.location, notes=(detail,))
                 )
