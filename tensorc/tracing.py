@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, overload
@@ -25,7 +26,7 @@ import numpy as np
 from tensorc.errors import Location, TensorcError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType, DType
-from tensorc.frontend.places import door, told, usage_error
+from tensorc.frontend.places import door, told, usage_error, user_location
 from tensorc.frontend.pytree import LEAF, Tree, flatten, unflatten
 from tensorc.frontend.symbolic_operands import (
     describe,
@@ -48,6 +49,10 @@ from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
 from tensorc.runtime.signature import Plan
 
 J = TypeVar("J", bound="Jitted")
+
+# More specialisations than this have a cause that the user should know, and of more
+# than that the oldest ones are forgotten.
+FEW, MANY = 16, 256
 
 # How numbers of Python are passed on.
 _NUMBERS = {bool: np.bool_, int: np.int64, float: np.float64}
@@ -118,6 +123,8 @@ class Jitted:
         # see `__call__`.
         self._known: dict[Kinds | None, tuple[CompiledFunction, Plan, Tree]] = {}
         self._lock = threading.RLock()
+        # Whether the user knows that there are many specialisations.
+        self._is_told = False
 
     def __call__(self, *args: object, **named: object) -> object:
         """Compute the function of these arguments.
@@ -282,6 +289,7 @@ class Jitted:
     def _add(self, key: Key, call: Call) -> None:
         start = time.perf_counter()
         reason = self._reason(call)
+        self._bound(reason)
         if self._made and "recompiles" in os.environ.get("TENSORC_LOGS", "").split(","):
             place = f"{self.location.file}:{self.location.line}"
             sys.stderr.write(f"recompiling {self.name} at {place}: {reason}\n")
@@ -319,16 +327,46 @@ class Jitted:
         """Say in what a call differs from the nearest one that was compiled."""
         if not self._made:
             return "the first call"
+        kinds = [type(leaf) for leaf in call.leaves]
+
+        def distance(key: Key) -> tuple[bool, bool, int]:
+            other_kinds = kinds != [type(leaf) for leaf in key.leaves]
+            return call.has_other_trees(key), other_kinds, len(differences(call, key))
+
         # Of the nearest ones the last, which is what the user remembers.
-        found = [differences(call, key) for key in reversed(self._made)]
-        least = min(map(len, found))
-        return "; ".join(next(words for words in found if len(words) == least))
+        return "; ".join(differences(call, min(reversed(self._made), key=distance)))
+
+    def _bound(self, reason: str) -> None:
+        """Warn of a function that is compiled again and again; forget old forms."""
+        if len(self._made) >= FEW and not self._is_told:
+            self._is_told = True
+            place = user_location()
+            message = (
+                f"{self.name} has {FEW} compiled forms already, and is compiled again: "
+                f"{reason}; {_way_out(reason)}. TENSORC_LOGS=recompiles prints each one"
+            )
+            file = place.file or self.location.file
+            warnings.warn_explicit(message, UserWarning, file, place.line)
+        while len(self._made) >= MANY:
+            self._made.pop(next(iter(self._made)))
+            self._known.clear()
 
 
 class Step(Jitted):
     """A function whose `update`s take effect together, after its outputs."""
 
     is_step = True
+
+
+def _way_out(reason: str) -> str:
+    """Return how to have fewer specialisations, from the reason for the last one."""
+    if "static argument" in reason:
+        return "each static value is a program of its own: pass it as an argument"
+    if ": structure" in reason:
+        return "each structure is a program of its own: stack its arrays into one"
+    if "the shared variable" in reason:
+        return "each shared variable is compiled in: pass its value, W.get_value()"
+    return "give the argument one type: x.astype(…), or annotate it, x: tc.f32[...]"
 
 
 # Reading a function
