@@ -196,6 +196,8 @@ class CompiledFunction:
             self._plans[symbols] = plan
         if tuple([array.shape for array in arrays]) != plan.inputs:
             self.signature.check_inputs(plan, arrays)
+        # All sizes follow from the shapes: a call with the same ones needs no look. The
+        # doors rely on `known`, so what is not stored here is checked at each call.
         if len(self._seen) >= MAX_PLANS:
             self._seen.clear()
         kinds = kinds_of(arrays)

@@ -1,5 +1,6 @@
 """Calls from Python: the short way of those that are like earlier ones; protocols."""
 
+import signal
 import threading
 
 import numpy as np
@@ -187,6 +188,24 @@ def test_all_memory_is_held_during_a_call_and_free_after_it(count):
         thread.join()
     for w in variables:
         np.testing.assert_array_equal(w.get_value(), [1 + count] * 3)
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 6])
+def test_an_interrupt_while_waiting_releases_what_was_taken(number):
+    variables = sorted(memories(7), key=lambda w: w.cell.address)
+    x = tc.dvector("x")
+    add = tc.function([x], updates=[(w, w + x) for w in variables])
+    held = variables[number].cell.lock
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.1, signal.pthread_kill, [main, signal.SIGINT])
+    with held:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            add(np.ones(3))
+        timer.join()
+        assert [w.cell.lock.locked() for w in variables].count(True) == 1
+    add(np.ones(3))
+    assert [w.get_value()[0] for w in variables] == [1] * 7
 
 
 def test_functions_that_share_some_memory_do_not_block_each_other():
