@@ -80,6 +80,9 @@ class _Made:
     is_plain: bool
 
 
+_Known = tuple[CompiledFunction, Plan | None, Tree]
+
+
 def _in_structure(tree: Tree, results: Results) -> object:
     """Return results in the structure that the function returned."""
     if tree is LEAF:
@@ -116,12 +119,18 @@ class Jitted:
         }
         kinds = [p.kind for p in self.signature.parameters.values()]
         positional = all(k.value < inspect.Parameter.VAR_POSITIONAL for k in kinds)
-        # The parameters, if a call can give all of them by place.
-        self._by_place = self.parameters if positional else ()
+        # The parameters, if a call can give all of them by place, and how many.
+        self._by_place = self.parameters if positional else None
+        self._count = len(self.parameters) if positional else -1
+        self._defaults = {
+            name: parameter.default
+            for name, parameter in self.signature.parameters.items()
+            if parameter.default is not parameter.empty
+        }
         self._made: dict[Key, _Made] = {}
         # Calls with arrays and numbers alone, which need no look at their structure:
-        # see `__call__`.
-        self._known: dict[Kinds | None, tuple[CompiledFunction, Plan, Tree]] = {}
+        # see `__call__`. Without a plan they are still converted or checked.
+        self._known: dict[Kinds | None, _Known] = {}
         self._lock = threading.RLock()
         # Whether the user knows that there are many specialisations.
         self._is_told = False
@@ -136,14 +145,19 @@ class Jitted:
             IndexError: an index is out of range; no memory has changed.
         """
         if tracer.current() is None:
-            arrays, kinds = args, None if named else kinds_of(args)
+            arrays, kinds = args, None
+            if not named and len(args) == self._count:
+                kinds = kinds_of(args)
             if kinds is None:
                 arrays, kinds = self._plain(args, named)
             found = self._known.get(kinds)
             if found is not None:
                 compiled, plan, tree = found
                 try:
-                    results = compiled.run(plan, arrays)  # type: ignore[arg-type]
+                    if plan is None:
+                        results = compiled(*arrays)
+                    else:
+                        results = compiled.run(plan, arrays)  # type: ignore[arg-type]
                 except TensorcError as error:
                     raise told(error) from None
                 return results if tree is LEAF else _in_structure(tree, results)
@@ -209,7 +223,7 @@ class Jitted:
         if made.is_plain:
             arrays, kinds = self._plain(args, named)
             plan = compiled.known(kinds_of(arrays))
-            if kinds is not None and plan is not None:
+            if kinds is not None:
                 if len(self._known) >= MAX_PLANS:
                     self._known.clear()
                 self._known[kinds] = compiled, plan, tree
@@ -218,15 +232,20 @@ class Jitted:
     def _plain(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> tuple[tuple[object, ...], Kinds | None]:
-        """Return the arguments in order as arrays, and what they were.
+        """Return all arguments in order as arrays, and what they were.
 
-        That is None if they are not arrays and numbers alone.
+        That is None if they are not arrays and numbers alone, or do not fit.
         """
-        if named:
-            missing = self._by_place[len(args) :]
-            if len(missing) != len(named) or not named.keys() >= {*missing}:
+        if self._by_place is None or len(args) > self._count:
+            return (), None
+        if len(args) < self._count:
+            rest = self._by_place[len(args) :]
+            values = {**self._defaults, **named}
+            if any(n not in values for n in rest) or not named.keys() <= {*rest}:
                 return (), None
-            args = (*args, *[named[name] for name in missing])
+            args = (*args, *[values[name] for name in rest])
+        elif named:
+            return (), None
         arrays: list[object] = []
         kinds: Kinds = ()
         for value in args:
@@ -250,7 +269,7 @@ class Jitted:
     def _bind(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspect.BoundArguments:
-        if not named and len(args) == len(self._by_place):
+        if self._by_place is not None and not named and len(args) == self._count:
             arguments = dict(zip(self._by_place, args, strict=True))
             return inspect.BoundArguments(self.signature, arguments)
         try:

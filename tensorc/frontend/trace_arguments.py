@@ -182,19 +182,22 @@ def _array(value: object, what: _Where) -> Array:
 
 def _typed_leaf(array: Array, type_: ArrayType, what: _Where, sizes: _Sizes) -> Leaf:
     per_axis = type_.per_axis(array.ndim)
-    given = _spell_array(array)
     if per_axis is None:
-        message = f"{what} is {type_}, got {given}"
+        message = f"{what} is {type_}, got {_spell_array(array)}"
         raise ShapeError(Diagnostic("TC0503", message, user_location()))
     fixed: list[int | str | None] = []
     for size, wanted in zip(array.shape, per_axis, strict=True):
         if isinstance(wanted, int) and size != wanted:
-            message = f"{what} is {type_}, got {given}: {size}, not {wanted}"
+            message = (
+                f"{what} is {type_}, got {_spell_array(array)}: {size}, not {wanted}"
+            )
             raise ShapeError(Diagnostic("TC0503", message, user_location()))
         if isinstance(wanted, str) and wanted != "_":
             before, origin = sizes.setdefault(wanted, (size, what))
             if before != size:
-                message = f"{what} is {type_}, got {given}: {wanted} is {size}"
+                message = (
+                    f"{what} is {type_}, got {_spell_array(array)}: {wanted} is {size}"
+                )
                 note = f"{wanted} is {before} in {origin}"
                 place = user_location()
                 raise ShapeError(Diagnostic("TC0503", message, place, notes=(note,)))

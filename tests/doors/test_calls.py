@@ -346,3 +346,54 @@ def test_odd_element_types_of_known_shapes(increment):
             increment(value)
     noted = X.astype(np.dtype("f8", metadata={"unit": "m"}))
     np.testing.assert_array_equal(increment(noted), X + 1)
+
+
+def test_what_is_converted_is_checked_at_each_call():
+    @tc.jit
+    def scale(x: tc.f32["n"], by: tc.i32):
+        return x * by
+
+    for _ in range(3):
+        result = scale(X, 2)
+        np.testing.assert_array_equal(result, 2 * X)
+        np.testing.assert_array_equal(scale(X.astype(">f8"), by=3), 3 * X)
+        with pytest.raises(TypeError, match="1e\\+300 does not fit f32"):
+            scale(np.full(10, 1e300), 2)
+        with pytest.raises(TypeError, match="does not fit i32"):
+            scale(X, 2**40)
+        with pytest.raises(TypeError, match="i32 expected"):
+            scale(X, 0.5)
+
+
+def test_all_ways_to_give_arguments():
+    def weigh(x, by=2.0, plus=X):
+        return x * by + plus
+
+    def only_by_name(*, by=2.0):
+        return by * 3
+
+    def both(x, *rest, by=2.0):
+        return x * by + sum(rest)
+
+    f, g, h = map(tc.jit, (weigh, only_by_name, both))
+    x = np.ones(10)
+    calls = [
+        (f, weigh, (x,), {}),
+        (f, weigh, (x, 3.0), {}),
+        (f, weigh, (x,), {"plus": 1.0}),
+        (f, weigh, (), {"plus": 1.0, "x": x}),
+        (f, weigh, (x, x, x), {}),
+        (g, only_by_name, (), {}),
+        (g, only_by_name, (), {"by": 4.0}),
+        (h, both, (x,), {}),
+        (h, both, (x, 1.0, x), {"by": x}),
+        (h, both, (x,), {"by": 1.0}),
+    ]
+    for _ in range(3):
+        for compiled, plain, args, named in calls:
+            result = compiled(*args, **named)
+            np.testing.assert_array_equal(result, plain(*args, **named))
+    wrong = [((), {}), ((x, x, x, x), {}), ((x,), {"x": x}), ((x, 1.0, x), {"b": 1})]
+    for args, named in wrong:
+        with pytest.raises(TypeError):
+            f(*args, **named)
