@@ -29,10 +29,12 @@ training. This page is the tour; the code follows its order.
 """
 
 import importlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+# As type checkers read it; `typing` would be most of the time of `import tensorc`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tensorc import data
     from tensorc.api import Program, check, emit, load
     from tensorc.errors import (

@@ -22,7 +22,7 @@ from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target as host_target
 from tensorc.errors import InternalError, TensorcError, VerifyError
 from tensorc.ir.attributes import Dims, SymbolRef
-from tensorc.ir.dims import VALUE, Dim, Symbol, as_symbol, symbols_of
+from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.kernels import Fail, Launch
@@ -173,7 +173,7 @@ def _signature(function: Function) -> FunctionInfo:
         Guard(
             dim_expr(guard.left),
             dim_expr(guard.right),
-            guard.message or f"{guard.left} = {guard.right}".replace(VALUE, ""),
+            guard.message,
             guard.location if guard.location.line else function.location,
         )
         for guard in guards_of(function)

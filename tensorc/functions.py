@@ -40,7 +40,7 @@ from tensorc.frontend.symbolic_variables import Shared, shared_of
 from tensorc.ir.core import Value
 from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
-from tensorc.runtime.arrays import Array
+from tensorc.runtime.arrays import Array, kinds_of
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared as Cell
 from tensorc.target import Options
@@ -388,7 +388,10 @@ class Function:
         self._single = not several and made["outputs"] is not None
         self._made = made
         self._downcast = made["allow_input_downcast"]
+        # Only None leaves conversion to the compiled function.
+        self._casts = self._downcast is not None
         self._compiled = compile_plan(plan)
+        self._known, self._run = self._compiled.known, self._compiled.run
 
     def __call__(self, *given: object, **named: object) -> object:
         """Compute the outputs, then change the memory.
@@ -399,11 +402,16 @@ class Function:
             IndexError: an index is out of range; no memory has changed.
         """
         try:
-            if named or len(given) != len(self._arguments):
-                given = self._arranged(given, named)
-            if self._downcast is not None:
-                given = self._converted(given)
-            results = self._compiled(*given)
+            # A call like an earlier one has as many arrays, of the right types.
+            plan = None if named or self._casts else self._known(kinds_of(given))
+            if plan is not None:
+                results = self._run(plan, given)  # type: ignore[arg-type]
+            else:
+                if named or len(given) != len(self._arguments):
+                    given = self._arranged(given, named)
+                if self._casts:
+                    given = self._converted(given)
+                results = self._compiled(*given)
         except TensorcError as error:
             raise told(error) from None
         if self._single:

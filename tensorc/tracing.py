@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, overload
@@ -25,8 +26,8 @@ import numpy as np
 from tensorc.errors import Location, TensorcError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType, DType
-from tensorc.frontend.places import door, told, usage_error
-from tensorc.frontend.pytree import LEAF, flatten, unflatten
+from tensorc.frontend.places import door, told, usage_error, user_location
+from tensorc.frontend.pytree import LEAF, Tree, flatten, unflatten
 from tensorc.frontend.symbolic_operands import (
     describe,
     is_symbolic,
@@ -40,12 +41,21 @@ from tensorc.frontend.trace_arguments import (
     read_call,
     spell,
 )
-from tensorc.frontend.tracer import ArrayLeaf, Traced
+from tensorc.frontend.tracer import MemoryLeaf, Traced
 from tensorc.functions import compile_plan, emit_plan
 from tensorc.ir.dims import Dim
-from tensorc.runtime.function import CompiledFunction, Results
+from tensorc.runtime.arrays import Kinds, kinds_of
+from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
+from tensorc.runtime.signature import Plan
 
 J = TypeVar("J", bound="Jitted")
+
+# More specialisations than this have a cause that the user should know, and of more
+# than that the oldest ones are forgotten.
+FEW, MANY = 16, 256
+
+# How numbers of Python are passed on.
+_NUMBERS = {bool: np.bool_, int: np.int64, float: np.float64}
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -66,15 +76,20 @@ class _Made:
     compiled: CompiledFunction
     traced: Traced
     about: Specialization
+    # It takes arrays and numbers: no structures, no static values, no memory.
+    is_plain: bool
 
-    def result(self, results: Results) -> object:
-        """Return results in the structure that the function returned."""
-        tree = self.traced.tree
-        if tree is LEAF:
-            return results
-        single = isinstance(results, np.ndarray)
-        leaves = () if results is None else (results,) if single else results
-        return unflatten(tree, leaves)
+
+_Known = tuple[CompiledFunction, Plan | None, Tree]
+
+
+def _in_structure(tree: Tree, results: Results) -> object:
+    """Return results in the structure that the function returned."""
+    if tree is LEAF:
+        return results
+    single = isinstance(results, np.ndarray)
+    leaves = () if results is None else (results,) if single else results
+    return unflatten(tree, leaves)
 
 
 class Jitted:
@@ -104,12 +119,21 @@ class Jitted:
         }
         kinds = [p.kind for p in self.signature.parameters.values()]
         positional = all(k.value < inspect.Parameter.VAR_POSITIONAL for k in kinds)
-        # The parameters, if a call can give all of them by place.
-        self._by_place = self.parameters if positional else ()
+        # The parameters, if a call can give all of them by place, and how many.
+        self._by_place = self.parameters if positional else None
+        self._count = len(self.parameters) if positional else -1
+        self._defaults = {
+            name: parameter.default
+            for name, parameter in self.signature.parameters.items()
+            if parameter.default is not parameter.empty
+        }
         self._made: dict[Key, _Made] = {}
-        # Those that take plain arrays, in order, and nothing else: see `__call__`.
-        self._plain: tuple[_Made, ...] = ()
+        # Calls with arrays and numbers alone, which need no look at their structure:
+        # see `__call__`. Without a plan they are still converted or checked.
+        self._known: dict[Kinds | None, _Known] = {}
         self._lock = threading.RLock()
+        # Whether the user knows that there are many specialisations.
+        self._is_told = False
 
     def __call__(self, *args: object, **named: object) -> object:
         """Compute the function of these arguments.
@@ -120,17 +144,23 @@ class Jitted:
             ValueError: sizes do not fit.
             IndexError: an index is out of range; no memory has changed.
         """
-        if not named and tracer.current() is None:
-            for made in self._plain:
-                compiled = made.compiled
-                plan = compiled.known(args)
-                if plan is None:
-                    continue
+        if tracer.current() is None:
+            arrays, kinds = args, None
+            if not named and len(args) == self._count:
+                kinds = kinds_of(args)
+            if kinds is None:
+                arrays, kinds = self._plain(args, named)
+            found = self._known.get(kinds)
+            if found is not None:
+                compiled, plan, tree = found
                 try:
-                    results = compiled.run(plan, list(args))  # type: ignore[arg-type]
+                    if plan is None:
+                        results = compiled(*arrays)
+                    else:
+                        results = compiled.run(plan, arrays)  # type: ignore[arg-type]
                 except TensorcError as error:
                     raise told(error) from None
-                return results if made.traced.tree is LEAF else made.result(results)
+                return results if tree is LEAF else _in_structure(tree, results)
         return self._slow(args, named)
 
     def specialize(self, *args: object, **named: object) -> CompiledFunction:
@@ -161,7 +191,7 @@ class Jitted:
     def cache_clear(self) -> None:
         """Forget what was compiled."""
         with self._lock:
-            self._made, self._plain = {}, ()
+            self._made, self._known = {}, {}
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -185,16 +215,61 @@ class Jitted:
             self._fit_types(bound)
             return self.function(*bound.args, **bound.kwargs)
         made = self._find(call)
+        compiled, tree = made.compiled, made.traced.tree
         try:
-            return made.result(made.compiled(*call.values))
+            results = compiled(*call.values)
         except TensorcError as error:
             raise told(error) from None
+        if made.is_plain:
+            arrays, kinds = self._plain(args, named)
+            plan = compiled.known(kinds_of(arrays))
+            if kinds is not None:
+                if len(self._known) >= MAX_PLANS:
+                    self._known.clear()
+                self._known[kinds] = compiled, plan, tree
+        return _in_structure(tree, results)
+
+    def _plain(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> tuple[tuple[object, ...], Kinds | None]:
+        """Return all arguments in order as arrays, and what they were.
+
+        That is None if they are not arrays and numbers alone, or do not fit.
+        """
+        if self._by_place is None or len(args) > self._count:
+            return (), None
+        if len(args) < self._count:
+            rest = self._by_place[len(args) :]
+            values = {**self._defaults, **named}
+            if any(n not in values for n in rest) or not named.keys() <= {*rest}:
+                return (), None
+            args = (*args, *[values[name] for name in rest])
+        elif named:
+            return (), None
+        arrays: list[object] = []
+        kinds: Kinds = ()
+        for value in args:
+            kind = type(value)
+            array = value
+            if kind in _NUMBERS:
+                try:
+                    array = np.array(value, _NUMBERS[kind])
+                except OverflowError:
+                    return (), None
+                kinds += (kind, ())
+            elif kind is np.ndarray or isinstance(value, np.generic):
+                array = np.asarray(value)
+                kinds += (array.dtype, array.shape)
+            else:
+                return (), None
+            arrays.append(array)
+        return tuple(arrays), kinds
 
     @door
     def _bind(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspect.BoundArguments:
-        if not named and len(args) == len(self._by_place):
+        if self._by_place is not None and not named and len(args) == self._count:
             arguments = dict(zip(self._by_place, args, strict=True))
             return inspect.BoundArguments(self.signature, arguments)
         try:
@@ -233,6 +308,7 @@ class Jitted:
     def _add(self, key: Key, call: Call) -> None:
         start = time.perf_counter()
         reason = self._reason(call)
+        self._bound(reason)
         if self._made and "recompiles" in os.environ.get("TENSORC_LOGS", "").split(","):
             place = f"{self.location.file}:{self.location.line}"
             sys.stderr.write(f"recompiling {self.name} at {place}: {reason}\n")
@@ -250,11 +326,9 @@ class Jitted:
             raise told(error) from None
         seconds = time.perf_counter() - start
         about = Specialization(spell(key, call.names()), reason, seconds)
-        made = _Made(compiled, traced, about)
-        self._made[key] = made
-        plain = all(isinstance(leaf, ArrayLeaf) for leaf in key.leaves)
-        if plain and not key.static and all(tree is LEAF for tree in key.trees):
-            self._plain = (made, *self._plain)
+        plain = not any(isinstance(leaf, MemoryLeaf) for leaf in key.leaves)
+        plain = plain and not key.static and all(tree is LEAF for tree in key.trees)
+        self._made[key] = _Made(compiled, traced, about, plain)
 
     def _run(self, key: Key, tensors: list[object]) -> object:
         """Call the function with variables in the place of the leaves."""
@@ -272,16 +346,46 @@ class Jitted:
         """Say in what a call differs from the nearest one that was compiled."""
         if not self._made:
             return "the first call"
+        kinds = [type(leaf) for leaf in call.leaves]
+
+        def distance(key: Key) -> tuple[bool, bool, int]:
+            other_kinds = kinds != [type(leaf) for leaf in key.leaves]
+            return call.has_other_trees(key), other_kinds, len(differences(call, key))
+
         # Of the nearest ones the last, which is what the user remembers.
-        found = [differences(call, key) for key in reversed(self._made)]
-        least = min(map(len, found))
-        return "; ".join(next(words for words in found if len(words) == least))
+        return "; ".join(differences(call, min(reversed(self._made), key=distance)))
+
+    def _bound(self, reason: str) -> None:
+        """Warn of a function that is compiled again and again; forget old forms."""
+        if len(self._made) >= FEW and not self._is_told:
+            self._is_told = True
+            place = user_location()
+            message = (
+                f"{self.name} has {FEW} compiled forms already, and is compiled again: "
+                f"{reason}; {_way_out(reason)}. TENSORC_LOGS=recompiles prints each one"
+            )
+            file = place.file or self.location.file
+            warnings.warn_explicit(message, UserWarning, file, place.line)
+        while len(self._made) >= MANY:
+            self._made.pop(next(iter(self._made)))
+            self._known.clear()
 
 
 class Step(Jitted):
     """A function whose `update`s take effect together, after its outputs."""
 
     is_step = True
+
+
+def _way_out(reason: str) -> str:
+    """Return how to have fewer specialisations, from the reason for the last one."""
+    if "static argument" in reason:
+        return "each static value is a program of its own: pass it as an argument"
+    if ": structure" in reason:
+        return "each structure is a program of its own: stack its arrays into one"
+    if "the shared variable" in reason:
+        return "each shared variable is compiled in: pass its value, W.get_value()"
+    return "give the argument one type: x.astype(…), or annotate it, x: tc.f32[...]"
 
 
 # Reading a function

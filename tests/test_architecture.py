@@ -107,6 +107,7 @@ ROOMS["cli"] = (set(ROOMS), {"numpy", "rich_click", "rich"})
 
 # (importer, imported): why this import does not stand at the top of its module.
 LAZY = {
+    ("tensorc", "collections.abc"): "names for type checkers only",
     ("tensorc", "tensorc.api"): "`import tensorc` costs no llvmlite, lark or numpy",
     ("tensorc", "tensorc.errors"): "names for type checkers only",
     ("tensorc", "tensorc.frontend.symbolic"): "names for type checkers only",

@@ -32,15 +32,20 @@ _NUMBERS = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class SizeOf(Symbol):
-    """What each call chooses: the size of an axis of an input, or (None) its value."""
+    """What each call chooses: the size of an axis of an input, or (None) its value.
+
+    `spelled` is what the user calls it, if there is a name: `tc.f32["B"]`.
+    """
 
     source: "Input" = field(compare=False, repr=False)
     axis: int | None
+    spelled: str = ""
 
 
 class Input(Value):
     """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol.
 
+    A text in `shape` is the user's name of an unknown size.
     `given` is the value of an integer scalar as a dimension, None for all else.
     """
 
@@ -49,24 +54,26 @@ class Input(Value):
     def __init__(
         self,
         element: Element,
-        shape: Sequence[int | None],
+        shape: Sequence[int | str | None],
         hint: str = "",
         place: Location = UNKNOWN,
     ) -> None:
         self.place = place
-        number = next(_NUMBERS)
         dims = [
-            self._size(f"{hint or '_'}{axis}#{number}", axis) if size is None else size
+            size
+            if isinstance(size, int)
+            else self._size(size or f"{hint or '_'}{axis}", axis, size or "")
             for axis, size in enumerate(shape)
         ]
         super().__init__(TensorType(tuple(dims), element), Block(), 0, hint)
         self.given: Poly | None = None
         if not dims and element.is_integer:
-            self.given = self._size(f"{VALUE}{hint or '_'}#{number}", None)
+            self.given = self._size(f"{VALUE}{hint or '_'}", None)
 
-    def _size(self, name: str, axis: int | None) -> Poly:
+    def _size(self, name: str, axis: int | None, spelled: str = "") -> Poly:
+        name = f"{name}#{next(_NUMBERS)}"
         _INPUTS[name] = self
-        return Poly((((SizeOf(name, self, axis),), 1),))
+        return Poly((((SizeOf(name, self, axis, spelled),), 1),))
 
     @property
     def location(self) -> Location:

@@ -111,10 +111,13 @@ def _kind(value: Value) -> str:
 
 
 def _size_names(plan: Plan) -> dict[str, Dim]:
-    """Name the sizes of the inputs: x0, x1 for a matrix x; $i for the value of i."""
+    """Name the sizes of the inputs: as the user does, or x0, x1 for a matrix x.
+
+    The value of an input i is $i.
+    """
+    found: dict[str, tuple[bool, str]] = {}
     sizes: dict[str, Dim] = {}
     names = plan.names[len(plan.shared) :]
-    taken: set[str] = set()
     for source, name in zip(plan.inputs, names, strict=True):
         assert isinstance(source.type, TensorType)
         if source.given is not None:
@@ -122,11 +125,18 @@ def _size_names(plan: Plan) -> dict[str, Dim]:
             sizes[value.name] = symbol(f"{VALUE}{name}")
         for dim in source.type.shape:
             for size in sources_of(dim):
-                new = f"{name}{size.axis}"
-                while new in taken:
-                    new += "_"
-                taken.add(new)
-                sizes[size.name] = symbol(new)
+                # Inputs share a size that has a name: the first one has it.
+                # The IR's texts are ASCII.
+                own = size.spelled if size.spelled.isascii() else ""
+                found.setdefault(size.name, (not own, own or f"{name}{size.axis}"))
+    taken: set[str] = set()
+    # The user's names have the first choice.
+    for key, (_, wish) in sorted(found.items(), key=lambda item: item[1][0]):
+        new = wish
+        while new in taken:
+            new += "_"
+        taken.add(new)
+        sizes[key] = symbol(new)
     return sizes
 
 

@@ -51,6 +51,10 @@ class Call:
         trees = tuple(self.trees.values())
         return Key(trees, tuple(self.leaves), tuple(self.static))
 
+    def has_other_trees(self, before: Key) -> bool:
+        """Return whether the structures are other ones: then no leaf compares."""
+        return tuple(self.trees.values()) != before.trees
+
     def names(self) -> list[str]:
         """Return how Python spells each leaf."""
         return [path for name, tree in self.trees.items() for path in paths(tree, name)]
@@ -178,19 +182,22 @@ def _array(value: object, what: _Where) -> Array:
 
 def _typed_leaf(array: Array, type_: ArrayType, what: _Where, sizes: _Sizes) -> Leaf:
     per_axis = type_.per_axis(array.ndim)
-    given = _spell_array(array)
     if per_axis is None:
-        message = f"{what} is {type_}, got {given}"
+        message = f"{what} is {type_}, got {_spell_array(array)}"
         raise ShapeError(Diagnostic("TC0503", message, user_location()))
     fixed: list[int | str | None] = []
     for size, wanted in zip(array.shape, per_axis, strict=True):
         if isinstance(wanted, int) and size != wanted:
-            message = f"{what} is {type_}, got {given}: {size}, not {wanted}"
+            message = (
+                f"{what} is {type_}, got {_spell_array(array)}: {size}, not {wanted}"
+            )
             raise ShapeError(Diagnostic("TC0503", message, user_location()))
         if isinstance(wanted, str) and wanted != "_":
             before, origin = sizes.setdefault(wanted, (size, what))
             if before != size:
-                message = f"{what} is {type_}, got {given}: {wanted} is {size}"
+                message = (
+                    f"{what} is {type_}, got {_spell_array(array)}: {wanted} is {size}"
+                )
                 note = f"{wanted} is {before} in {origin}"
                 place = user_location()
                 raise ShapeError(Diagnostic("TC0503", message, place, notes=(note,)))
@@ -260,11 +267,10 @@ def differences(call: Call, before: Key) -> list[str]:
     for (name, _, value), (_, _, old) in zip(call.static, before.static, strict=True):
         if (type(value), value) != (type(old), old):
             found.append(f"static argument {name}: {value!r}, was {old!r}")
-    trees = tuple(call.trees.values())
-    for new, old_tree in zip(trees, before.trees, strict=True):
+    for (name, new), old_tree in zip(call.trees.items(), before.trees, strict=True):
         if new != old_tree:
-            found.append(f"structure {new}, was {old_tree}")
-    if trees != before.trees:
+            found.append(f"argument {name}: structure {new}, was {old_tree}")
+    if call.has_other_trees(before):
         return found
     for name, leaf, old_leaf in zip(
         call.names(), call.leaves, before.leaves, strict=True

@@ -42,6 +42,8 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.ops.shape import Reshape
 from tensorc.ir.types import F64, I1, I64, Element, TensorType
 
+_PROTOCOLS = ("__array_interface__", "__array_struct__", "__array__")
+
 _WEAK = {"bool": I1, "int": I64, "float": F64}
 
 
@@ -185,8 +187,7 @@ def _variable(
         case NumberLeaf(kind):
             return Tensor(Node(Input(_WEAK[kind], (), hint, location), weak=True), name)
         case ArrayLeaf(element, wanted):
-            plain = [s if isinstance(s, int) else None for s in wanted]
-            value = Input(element, plain, hint, location)
+            value = Input(element, wanted, hint, location)
             assert isinstance(value.type, TensorType)
             shape = [
                 sizes.setdefault(s, own) if isinstance(s, str) else own
@@ -317,7 +318,7 @@ def separate(value: object, what: str) -> Tensor:
 def as_array(value: object) -> Array | None:
     """Return what any protocol makes an array of, without copying; None if none does.
 
-    Arrays and NumPy's numbers, `__array_interface__`, DLPack, buffers, `__array__`.
+    Arrays and NumPy's numbers, NumPy's protocols, DLPack, buffers.
     """
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(value)
@@ -325,7 +326,7 @@ def as_array(value: object) -> Array | None:
         return np.asarray(memoryview(value))
     if isinstance(value, str | bytes | type):
         return None
-    if hasattr(value, "__array_interface__") or hasattr(value, "__array__"):
+    if any(hasattr(value, name) for name in _PROTOCOLS):
         return np.asarray(value)
     if hasattr(value, "__dlpack__"):
         made: Array = np.from_dlpack(value)

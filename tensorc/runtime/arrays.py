@@ -8,6 +8,7 @@ array and all its views are gone.
 import ctypes
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,8 +16,14 @@ from numpy.typing import DTypeLike
 from tensorc.errors import InternalError
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+# Element types and shapes, in turn: dtype, shape, dtype, shape, … A door may have
+# numbers of Python among them, by their class.
+Kinds = tuple[np.dtype[np.generic] | type | tuple[int, ...], ...]
 
 ALIGNMENT = 64
+# Below this size a result is not worth a place in the pool: the allocator of C serves
+# it from warm memory, and a lease costs more.
+SMALL = 64 * 1024
 
 DTYPES: dict[str, np.dtype[np.generic]] = {
     "f16": np.dtype(np.float16),
@@ -74,6 +81,29 @@ def address_of(array: Array) -> int:
         return address
 
 
+def kinds_of(values: Iterable[object]) -> Kinds | None:
+    """Return the element types and shapes of plain arrays, None for anything else.
+
+    It is the key under which a checked call is remembered, and it is made at each call.
+    """
+    kinds: Kinds = ()
+    for value in values:
+        # Subclasses (masked arrays) mean more than their elements.
+        if type(value) is not _ndarray:
+            return None
+        kinds += (value.dtype, value.shape)
+    return kinds
+
+
+def contiguous(array: Array) -> Array:
+    """Return an array as compiled code reads it: C-contiguous and aligned."""
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned:
+        return array
+    # np.ascontiguousarray would make a 0-d array one-dimensional.
+    return np.require(array, requirements=["C", "A"])
+
+
 def aligned_bytes(size: int) -> Array:
     """Return `size` fresh bytes (u8[size]) that start on a 64-byte boundary."""
     raw = np.empty(size + ALIGNMENT, np.uint8)
@@ -89,7 +119,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 
 # Looked up once: small calls are short enough to notice.
-_empty = np.empty
+_ndarray = np.ndarray
 _byte = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
 _nothing = (ctypes.c_int64 * 8)()
@@ -123,9 +153,6 @@ class Pool:
     operations on deques and dictionaries.
     """
 
-    # Below this the allocator of C serves from warm memory and a lease costs more.
-    SMALL = 64 * 1024
-
     def __init__(self, limit: int = 256 * 1024 * 1024) -> None:
         self._limit = limit
         self._free: dict[int, deque[Array]] = {}
@@ -133,8 +160,6 @@ class Pool:
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
         """Return an uninitialised array that nobody else refers to."""
         size = math.prod(shape) * dtype.itemsize
-        if size < self.SMALL:
-            return _empty(shape, dtype)
         return np.asarray(_Lease(self, self._take(size), shape, dtype.str))
 
     def give_back(self, buffer: Array) -> None:

@@ -7,7 +7,7 @@ be exact. So no float becomes an integer, and no number that does not fit is acc
 import numpy as np
 
 from tensorc.errors import CallError, Diagnostic
-from tensorc.runtime.arrays import Array, describe, spelling_of
+from tensorc.runtime.arrays import Array, contiguous, describe, spelling_of
 
 # Every integer up to this magnitude is exact in the type.
 _EXACT_INTEGERS = {"f16": 2**11, "f32": 2**24, "f64": 2**53}
@@ -25,10 +25,7 @@ def convert(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
     array = _as_array(value, dtype, what)
     if array.dtype != dtype:
         array = _cast(array, dtype, what)
-    if not (array.flags.c_contiguous and array.flags.aligned):
-        # np.ascontiguousarray would make a 0-d array one-dimensional.
-        array = np.require(array, requirements=["C", "A"])
-    return array
+    return contiguous(array)
 
 
 def _error(what: str, detail: str, *hints: str) -> CallError:

@@ -16,7 +16,7 @@ from tensorc.errors import (
     InternalError,
     TensorcError,
 )
-from tensorc.runtime.arrays import Array, aligned_empty, numpy_dtype
+from tensorc.runtime.arrays import Array, address_of, aligned_empty, numpy_dtype
 from tensorc.runtime.convert import convert
 from tensorc.runtime.function import CompiledFunction, Frame
 
@@ -94,19 +94,20 @@ def prepare_epoch(
     plan = function.bind(first)
     results = tuple(
         aligned_empty(shape or (batches,), numpy_dtype(result.dtype))
-        for (shape, _), result in zip(plan.fresh, function.info.results, strict=True)
+        for (shape, *_), result in zip(plan.fresh, function.info.results, strict=True)
     )
     numbers = {n: function.signature.hyper(n, v) for n, v in (hypers or {}).items()}
-    arrays = list(first)
-    frame = function.take_frame(plan, arrays, results, numbers)
-    if any(a is not b for a, b in zip(arrays, first, strict=True)):
+    frame = function.take_frame(plan, numbers)
+    if function.place(frame, first):
         # A column lies in a shared variable: all of it must move, not the first batch.
         copies = {s.argument.name: c.copy() for s, c in zip(inputs, used, strict=True)}
         return prepare_epoch(function, copies, batch, hypers)
+    for number, array in enumerate(results):
+        frame.slots[len(function.info.arguments) + number] = address_of(array)
     strides = (ctypes.c_int64 * len(frame.slots))()
     for spec, array in zip(inputs, first, strict=True):
         strides[function.info.arguments.index(spec.argument)] = array.nbytes
-    for number, (shape, _) in enumerate(plan.fresh):
+    for number, (shape, *_) in enumerate(plan.fresh):
         itemsize = results[number].itemsize
         strides[len(function.info.arguments) + number] = 0 if shape else itemsize
     stop = ctypes.c_int32(0)
@@ -137,17 +138,15 @@ def run_batches(
     epoch.stop.value = 0
     while position < last and not epoch.stop.value:
         until = min(last, position + _slice_length(epoch))
-        with function.locked():
-            start = time.perf_counter()
-            reached = driver(
-                epoch.frame.address,
-                ctypes.addressof(epoch.strides),
-                position,
-                until,
-                ctypes.byref(epoch.stop),
-                ctypes.byref(status),
-            )
-            seconds = time.perf_counter() - start
+        arguments = (
+            epoch.frame.address,
+            ctypes.addressof(epoch.strides),
+            position,
+            until,
+            ctypes.byref(epoch.stop),
+            ctypes.byref(status),
+        )
+        reached, seconds = function.locked(_timed, (driver, arguments))
         if status.value:
             raise _in_batch(epoch, function.failure(status.value, epoch.frame), reached)
         spent += seconds
@@ -157,6 +156,15 @@ def run_batches(
         if progress:
             progress(position)
     return spent
+
+
+def _timed(
+    driver: Callable[..., int], arguments: tuple[object, ...]
+) -> tuple[int, float]:
+    """Return what a call returns, and its seconds: those of waiting do not count."""
+    start = time.perf_counter()
+    reached = driver(*arguments)
+    return reached, time.perf_counter() - start
 
 
 def _slice_length(epoch: Epoch) -> int:

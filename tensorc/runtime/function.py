@@ -7,20 +7,24 @@ recycled, and calls from several threads have frames of their own.
 
 import ctypes
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
 from tensorc.artifact import POOL_RECORD_WORD, STATUS_INDEX, FunctionInfo
 from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
 from tensorc.runtime.arrays import (
+    SMALL,
     Array,
+    Kinds,
     Pool,
     address_of,
     aligned_bytes,
     aligned_empty,
+    contiguous,
+    kinds_of,
     numpy_dtype,
 )
 from tensorc.runtime.shared import Shared
@@ -29,23 +33,30 @@ from tensorc.runtime.threads import Library, block_address
 
 Number = int | float | bool
 Results = Array | tuple[Array, ...] | None
+T = TypeVar("T")
 
-# Calling through a CFUNCTYPE releases the GIL.
+# Calling through a CFUNCTYPE releases the GIL. `begin` and `end` are i64: ctypes turns
+# an int into a word of a pointer's size in half the time that it takes for a c_int64.
 _ENTRY = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
 )
+
+# Looked up once: small calls are short enough to notice.
+_empty = np.empty
+_addressof = ctypes.addressof
+_byte = ctypes.c_char.from_buffer  # of a writable, contiguous array with elements
 
 _NO_HYPERS: Mapping[str, Array] = MappingProxyType({})
 
 # More different sizes than this in one program are served, but not remembered. A slice
 # that depends on a number has a plan for each: as many as an epoch has minibatches.
-_MAX_PLANS = 4096
+MAX_PLANS = 4096
 
 
 class Frame:
     """The machine words of one running call, and the memory that they point to."""
 
-    __slots__ = ("address", "arena", "cells", "has_hypers", "plan", "record", "slots")
+    __slots__ = ("address", "arena", "cells", "hypers", "plan", "record", "slots")
 
     def __init__(self, words: int, hypers: Sequence[np.dtype[np.generic]]) -> None:
         self.slots = (ctypes.c_int64 * words)()
@@ -54,10 +65,9 @@ class Frame:
         self.record[POOL_RECORD_WORD] = block_address()
         self.cells = [aligned_empty((), dtype) for dtype in hypers]
         self.arena = aligned_bytes(0)
-        # True while the cells hold something else than the defaults.
-        self.has_hypers = True
-        # Whose sizes the slots hold.
+        # Whose sizes the slots hold, and whose numbers the cells.
         self.plan: Plan | None = None
+        self.hypers: Mapping[str, Array] | None = None
 
 
 class CompiledFunction:
@@ -88,6 +98,7 @@ class CompiledFunction:
         # Everybody locks in the order of addresses, so nobody waits for each other.
         cells = {cell.address: cell for cell in self.shared.values()}
         self._cells = [cells[address] for address in sorted(cells)]
+        self._locks = [cell.lock for cell in self._cells]
         self._low = min(cells, default=0)
         self._high = max((c.address + c.nbytes for c in self._cells), default=0)
         self._defaults = {
@@ -102,9 +113,10 @@ class CompiledFunction:
         self._pool = Pool()
         self._frames: deque[Frame] = deque()
         self._plans: dict[tuple[int, ...], Plan] = {}
-        # By the shape of each input, or its value where sizes depend on that.
-        self._seen: dict[tuple[tuple[int, ...] | int, ...], Plan] = {}
-        self._input_dtypes = [spec.dtype for spec in self.signature.inputs]
+        # Of calls that need no conversion and no check. Where sizes follow from the
+        # value of an input, there are none.
+        self._seen: dict[Kinds | None, Plan] = {}
+        self.known = self._seen.get
         self._has_values = any(s.value is not None for s in self.signature.inputs)
         self._input_slots = self._positions["input"]
         self._first_result = len(info.arguments)
@@ -122,68 +134,52 @@ class CompiledFunction:
             IndexOutOfRange: the program indexed outside an axis. No shared variable has
                 changed.
         """
-        plan = None if named else self.known(inputs)
+        plan = None if named else self.known(kinds_of(inputs))
         if plan is not None:
-            # The arrays are of the declared types: `known` looked.
-            return self.run(plan, list(inputs))  # type: ignore[arg-type]
+            return self.run(plan, inputs)  # type: ignore[arg-type]  # plain arrays
         arrays, hypers = self.signature.collect(inputs, named)
-        return self.run(self.bind(arrays), arrays, hypers)
+        return self.run(self.bind(arrays), arrays, hypers or _NO_HYPERS)
 
     def run(
         self,
         plan: Plan,
-        arrays: list[Array],
+        inputs: Sequence[Array],
         hypers: Mapping[str, Array] = _NO_HYPERS,
     ) -> Results:
-        """Run a call that is checked: `arrays` are of the types and sizes of `plan`."""
-        empty = self._pool.empty
+        """Run a call that is checked: `inputs` have the types and sizes of `plan`.
+
+        `known(kinds_of(inputs))` is such a plan, or None where something is to be
+        converted or checked: then `bind` is the way to one.
+        """
         try:
-            results = [empty(shape, dtype) for shape, dtype in plan.fresh]
-            frame = self.take_frame(plan, arrays, results, hypers)
+            frame = self.take_frame(plan, hypers)
+            copies = self.place(frame, inputs)
+            slots, after = frame.slots, self._first_result
+            results = []
+            for shape, dtype, size in plan.fresh:
+                if 0 < size < SMALL:
+                    result = _empty(shape, dtype)
+                    slots[after] = _addressof(_byte(result))  # type: ignore[arg-type]
+                else:
+                    result = self._pool.empty(shape, dtype)
+                    slots[after] = address_of(result)
+                results.append(result)
+                after += 1
         except MemoryError:
             if self._has_values:
                 raise self.signature.no_memory(plan) from None
             raise
-        if self._cells:
-            with self.locked():
-                status = self._entry(frame.address, 0, 1)
+        if self._locks:
+            status = self.locked(self._entry, (frame.address, 0, 1))
         else:
             status = self._entry(frame.address, 0, 1)
+        del copies  # until here compiled code read them
         if status:
             raise self.failure(status, frame)
         self._frames.append(frame)
         if len(results) == 1:
             return results[0]
         return tuple(results) if results else None
-
-    def known(self, inputs: Sequence[object]) -> Plan | None:
-        """Return the plan of a call that needs no conversion and no check.
-
-        That is a call with plain arrays of the declared types, of shapes seen before.
-        """
-        shapes = []
-        try:
-            for value, dtype in zip(inputs, self._input_dtypes, strict=True):
-                # Subclasses (masked arrays) mean more than their elements.
-                if type(value) is not np.ndarray:
-                    return None
-                if value.dtype is not dtype or not value.flags.carray:
-                    return None
-                shapes.append(value.shape)
-        except ValueError:
-            return None  # too few or too many
-        if self._has_values:
-            return self._seen.get(self._key(inputs))  # type: ignore[arg-type]
-        return self._seen.get(tuple(shapes))
-
-    def _key(self, arrays: Sequence[Array]) -> tuple[tuple[int, ...] | int, ...]:
-        """Return all that the sizes of a call depend on."""
-        return tuple(
-            [
-                array.shape if spec.value is None or array.ndim else int(array.item())
-                for spec, array in zip(self.signature.inputs, arrays, strict=True)
-            ]
-        )
 
     def bind(self, arrays: Sequence[Array]) -> Plan:
         """Return the sizes of a call with these inputs, all of them checked.
@@ -197,67 +193,73 @@ class CompiledFunction:
             plan = self.signature.plan(symbols)
             self.signature.check_inputs(plan, arrays)
             self.signature.check_guards(plan)
-            if len(self._plans) >= _MAX_PLANS:
+            if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             self._plans[symbols] = plan
         if tuple([array.shape for array in arrays]) != plan.inputs:
             self.signature.check_inputs(plan, arrays)
-        if len(self._seen) >= _MAX_PLANS:
+        # All sizes follow from the shapes: a call with the same ones needs no look. The
+        # doors rely on `known`, so what is not stored here is checked at each call.
+        if len(self._seen) >= MAX_PLANS:
             self._seen.clear()
-        self._seen[self._key(arrays)] = plan
+        kinds = None if self._has_values else kinds_of(arrays)
+        if kinds is not None:
+            self._seen[kinds] = plan
         return plan
 
-    def take_frame(
-        self,
-        plan: Plan,
-        arrays: list[Array],
-        results: Sequence[Array],
-        hypers: Mapping[str, Array],
-    ) -> Frame:
-        """Return a frame of its own for a call; `arrays` must outlive the call.
-
-        An input that overlaps a shared variable is replaced in `arrays` by a copy.
-        """
+    def take_frame(self, plan: Plan, hypers: Mapping[str, Array]) -> Frame:
+        """Return a frame of its own for a call of these sizes, without the arrays."""
         try:
             frame = self._frames.pop()
         except IndexError:
             frame = self._new_frame()
-        slots = frame.slots
-        high = self._high
-        for number, position in enumerate(self._input_slots):
-            array = arrays[number]
-            start = address_of(array)
-            if start < high and self._low < start + array.nbytes:
-                start = self._safe_address(arrays, number)
-            slots[position] = start
-        after = self._first_result
-        for array in results:
-            slots[after] = address_of(array)
-            after += 1
-        if frame.plan is not plan:
-            if frame.arena.size < plan.arena:
-                frame.arena = aligned_bytes(plan.arena)
-                slots[after] = address_of(frame.arena)
-            if plan.symbols:
-                slots[after + 2 :] = list(plan.symbols)
-            frame.plan = plan
-        if hypers or frame.has_hypers:
-            for cell, (name, default) in zip(
-                frame.cells, self._defaults.items(), strict=True
-            ):
-                cell[...] = hypers.get(name, default)
-            frame.has_hypers = bool(hypers)
+        if frame.plan is not plan or frame.hypers is not hypers:
+            self._fit(frame, plan, hypers)
         return frame
 
-    def locked(self) -> ExitStack:
-        """Return what keeps other calls from the shared variables until it is closed.
+    def place(self, frame: Frame, inputs: Sequence[Array]) -> list[Array]:
+        """Write the addresses of the inputs into a frame.
 
-        An interrupt while waiting releases what was taken.
+        An input that is not laid out as compiled code reads it, or that overlaps a
+        shared variable, is replaced by a copy. Returned are the copies: they and the
+        inputs must live as long as the call.
         """
-        with ExitStack() as stack:
-            for cell in self._cells:
-                stack.enter_context(cell.lock)
-            return stack.pop_all()
+        copies = []
+        slots, high = frame.slots, self._high
+        positions = self._input_slots
+        for number, given in enumerate(inputs):  # half the time of a `zip`
+            array = given
+            if array.flags.carray and array.size:
+                start = _addressof(_byte(array))  # type: ignore[arg-type]
+            else:
+                array = contiguous(given)
+                start = address_of(array)
+            if start < high and self._low < start + array.nbytes:
+                array = self._apart(array)
+                start = address_of(array)
+            if array is not given:
+                copies.append(array)
+            slots[positions[number]] = start
+        return copies
+
+    def locked(
+        self, call: Callable[..., T], arguments: tuple[object, ...], number: int = 0
+    ) -> T:
+        """Return `call(*arguments)`, made while no other call uses a shared variable.
+
+        An interrupt while waiting releases what was taken: no instruction of Python
+        stands between taking a lock and entering its block, as there would in a loop.
+        """
+        locks = self._locks
+        left = len(locks) - number
+        if left >= 4:  # four at a time: fewer calls of this
+            a, b, c, d = locks[number : number + 4]
+            with a, b, c, d:
+                return self.locked(call, arguments, number + 4)
+        if left:
+            with locks[number]:
+                return self.locked(call, arguments, number + 1)
+        return call(*arguments)
 
     def failure(self, status: int, frame: Frame) -> IndexOutOfRange | InternalError:
         """Return the error that compiled code reported in its record."""
@@ -295,17 +297,30 @@ class CompiledFunction:
         frame.slots[after + 1] = ctypes.addressof(frame.record)
         return frame
 
-    def _safe_address(self, arrays: list[Array], number: int) -> int:
-        """Return the address of an input, or of its copy if a shared one overlaps."""
-        array = arrays[number]
+    def _fit(self, frame: Frame, plan: Plan, hypers: Mapping[str, Array]) -> None:
+        """Write the sizes of a call, its arena and its hypers into a frame."""
+        after = self._first_result + len(plan.fresh)
+        if frame.arena.size < plan.arena:
+            frame.arena = aligned_bytes(plan.arena)
+            frame.slots[after] = address_of(frame.arena)
+        if plan.symbols:
+            frame.slots[after + 2 :] = list(plan.symbols)
+        frame.plan = plan
+        if hypers is not frame.hypers:
+            defaults = self._defaults.items()
+            for cell, (name, default) in zip(frame.cells, defaults, strict=True):
+                cell[...] = hypers.get(name, default)
+            frame.hypers = hypers
+
+    def _apart(self, array: Array) -> Array:
+        """Return an input, or a copy of it if a shared variable overlaps."""
         start = address_of(array)
         stop = start + array.nbytes
         for cell in self._cells:
             if start < cell.address + cell.nbytes and cell.address < stop:
                 with cell.lock:
-                    arrays[number] = array.copy()
-                return address_of(arrays[number])
-        return start
+                    return array.copy()
+        return array
 
 
 def _shared_for(

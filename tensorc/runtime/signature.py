@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.artifact import Argument, DimExpr, FunctionInfo
+from tensorc.artifact import Argument, DimExpr, FunctionInfo, Result
 from tensorc.errors import CallError, Diagnostic, InternalError, ShapeError
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
@@ -35,13 +35,14 @@ class Input:
 class Plan:
     """The sizes of a call: they follow from the value of each symbol.
 
-    `fresh` holds shape and element type of each result, `sides` those of each equation.
+    `fresh` holds shape, element type and bytes of each result, `sides` those of each
+    equation.
     """
 
     symbols: Shape
     inputs: tuple[Shape, ...]
     shared: tuple[Shape, ...]
-    fresh: tuple[tuple[Shape, np.dtype[np.generic]], ...]
+    fresh: tuple[tuple[Shape, np.dtype[np.generic], int], ...]
     arena: int
     sides: tuple[tuple[int, int], ...]
 
@@ -71,13 +72,8 @@ class Signature:
             given, named = self._by_name(given, named)
         arrays = []
         for spec, value in zip(self.inputs, given, strict=True):
-            if (
-                # Subclasses (masked arrays) mean more than their elements.
-                type(value) is np.ndarray
-                and value.dtype == spec.dtype
-                and (flags := value.flags).c_contiguous
-                and flags.aligned
-            ):
+            # Subclasses (masked arrays) mean more than their elements.
+            if type(value) is np.ndarray and value.dtype == spec.dtype:
                 arrays.append(value)
             else:
                 arrays.append(convert(value, spec.dtype, self._what(spec.argument)))
@@ -129,12 +125,7 @@ class Signature:
                 symbols,
                 tuple([_take(values, s.argument.shape) for s in self.inputs]),
                 tuple([_take(values, a.shape) for a in _shared_of(info)]),
-                tuple(
-                    [
-                        (_take(values, r.shape), numpy_dtype(r.dtype))
-                        for r in info.results
-                    ]
-                ),
+                tuple([_fresh(values, r) for r in info.results]),
                 next(values),
                 tuple([(next(values), next(values)) for _ in info.guards]),
             )
@@ -185,9 +176,12 @@ class Signature:
                 raise ShapeError(Diagnostic("TC0503", detail))
         for guard, (left, right) in zip(self.info.guards, plan.sides, strict=True):
             if left != right:
-                detail = f"{_spell_side(guard.left, left)}, but "
+                detail = f"{_spell_side(guard.left, left)}, "
+                detail += "not " if isinstance(guard.right, int) else "but "
                 detail += _spell_side(guard.right, right)
-                message = f"{self.info.name}: {guard.message or 'sizes do not fit'}"
+                equation = f"{spell_dim(guard.left)} = {spell_dim(guard.right)}"
+                wanted = guard.message or f"{equation} does not hold"
+                message = f"{self.info.name}: {wanted}"
                 raise ShapeError(
                     Diagnostic("TC0504", message, guard.location, notes=(detail,))
                 )
@@ -292,7 +286,7 @@ def _check_memory(plan: Plan) -> None:
 
 def _bytes_of(plan: Plan) -> list[int]:
     """Return the size of each result; NumPy, too, counts an axis of size 0 as 1."""
-    return [math.prod([d or 1 for d in s]) * t.itemsize for s, t in plan.fresh]
+    return [math.prod([d or 1 for d in s]) * t.itemsize for s, t, _ in plan.fresh]
 
 
 def spell_type(argument: Argument) -> str:
@@ -351,6 +345,13 @@ def _formulas(info: FunctionInfo, inputs: Sequence[Input]) -> Formulas:
     needed = [dim for shape in shapes for dim in shape] + [info.arena]
     needed += [side for guard in info.guards for side in (guard.left, guard.right)]
     return make_formulas([*needed, *info.sizes], info.symbols)
+
+
+def _fresh(
+    values: Iterator[int], result: Result
+) -> tuple[Shape, np.dtype[np.generic], int]:
+    shape, dtype = _take(values, result.shape), numpy_dtype(result.dtype)
+    return shape, dtype, math.prod(shape) * dtype.itemsize
 
 
 def _take(values: Iterator[int], shape: tuple[DimExpr, ...]) -> Shape:

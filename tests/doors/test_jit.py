@@ -143,7 +143,7 @@ def test_another_structure_is_another_specialisation():
     assert total({"a": 1, "b": None}) == 1
     assert total({"a": 1, "b": 2}) == 3
     reason = total.cache_info()[1].reason
-    assert reason == "structure {a: *, b: *}, was {a: *, b: None}"
+    assert reason == "argument tree: structure {a: *, b: *}, was {a: *, b: None}"
     assert tc.jit(lambda t: t)(OrderedDict(x=1)) == OrderedDict(x=np.asarray(1))
 
 

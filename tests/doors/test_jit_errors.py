@@ -196,7 +196,7 @@ CALLS = [
     (lambda: tc.jit(typed)(X, X), ValueError, "is f32[B, 3], got f64[3]"),
     (lambda: tc.jit(typed)([X], X), TypeError, "is f32[B, 3], got a list of 1"),
     (lambda: tc.jit(typed)(np.ones((2, 3), int), 1j), TypeError, "complex"),
-    (call_typed_within_a_trace, ValueError, "= 3*"),
+    (call_typed_within_a_trace, ValueError, "= 3 * x0"),
     (call_typed_with_another_type, TypeError, "x.astype('float32')"),
     (lambda: tc.f32["B", 1.5], TypeError, "a size in a type is"),
     (lambda: tc.f32[..., ...], ValueError, "`...` stands twice"),
