@@ -64,9 +64,12 @@ class InferContext:
     constraints: Constraints = field(default_factory=Constraints)
     location: Location = UNKNOWN
 
-    def unify(self, left: Dim, right: Dim) -> bool:
-        """Make two dimensions equal; False if they can never be."""
-        return self.constraints.unify(left, right, self.location)
+    def unify(self, left: Dim, right: Dim, message: str = "") -> bool:
+        """Make two dimensions equal; False if they can never be.
+
+        `message` is what to say if they turn out different at the call.
+        """
+        return self.constraints.unify(left, right, self.location, message)
 
     def resolve(self, dim: Dim) -> Dim:
         """Return the dimension with all that is known put in."""

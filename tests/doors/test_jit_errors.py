@@ -236,3 +236,27 @@ def test_after_an_error_the_next_call_works():
         f(np.float64(2))
     assert f(np.ones(1)) == 2
     assert tc.matrix("x").mean().dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("index", "outside"), [(3, "3"), (-4, "n - 4"), (0, "0")], ids=str
+)
+def test_a_known_index_is_checked_where_the_size_is_not_known(index, outside):
+    @tc.jit
+    def pick(x: tc.f64["m", "n"]):
+        return x[:, index]
+
+    x = tc.matrix("x")
+    symbolic = tc.function([x], x[:, index])
+    for width in range(6):
+        data = np.arange(2.0 * width).reshape(2, width)
+        if -width <= index < width:
+            np.testing.assert_array_equal(pick(data), data[:, index])
+            np.testing.assert_array_equal(symbolic(data), data[:, index])
+            continue
+        # One column is known while compiling, other sizes are checked at the call.
+        wrong, spelled = (IndexError, index) if width == 1 else (ValueError, outside)
+        with pytest.raises(wrong, match=f"index {spelled} is out of range for axis 1"):
+            pick(data)
+        with pytest.raises(ValueError, match="is out of range for axis 1"):
+            symbolic(data)

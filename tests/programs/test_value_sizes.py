@@ -460,7 +460,7 @@ def test_arguments_that_are_no_number_are_refused():
 
 
 def test_plans_are_remembered_and_do_not_pile_up(monkeypatch):
-    monkeypatch.setattr(runtime_function, "_MAX_PLANS", 16)
+    monkeypatch.setattr(runtime_function, "MAX_PLANS", 16)
     x, i = tc.dvector("x"), tc.lscalar("i")
     compiled = tc.function([x, i], x[i : i + 2]).compiled
     data = np.arange(300.0)
@@ -468,11 +468,9 @@ def test_plans_are_remembered_and_do_not_pile_up(monkeypatch):
         given = compiled(data, np.array(value))
         np.testing.assert_array_equal(given, data[value : value + 2])
         assert len(compiled._plans) <= 16
-        assert len(compiled._seen) <= 16
-    plan = compiled.known([data, np.array(49)])
-    assert plan is not None
-    assert plan is compiled.known([data, np.array(49)])
-    assert plan is not compiled.known([data, np.array(48)])
+    plan = compiled.bind([data, np.array(49)])
+    assert plan is compiled.bind([data, np.array(49)])
+    assert plan is not compiled.bind([data, np.array(48)])
 
 
 def test_numbers_that_decide_no_size_have_one_plan():

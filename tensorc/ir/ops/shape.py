@@ -7,7 +7,7 @@ import numpy as np
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, known_at_most, maximum, minimum
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT, PURE, InferContext, Values, op, require
 from tensorc.ir.types import I64, TensorType
@@ -158,7 +158,7 @@ class Slice(Op):
         steps: tuple[int, ...],
     ) -> TensorType:
         """Give the sizes of the part."""
-        require_part(operand, starts, sizes, steps)
+        require_part(ctx, operand, starts, sizes, steps)
         return TensorType(sizes.dims, operand.element)
 
     @staticmethod
@@ -170,18 +170,34 @@ class Slice(Op):
 
 
 def require_part(
-    whole: TensorType, starts: Dims, sizes: Dims, steps: tuple[int, ...]
+    ctx: InferContext,
+    whole: TensorType,
+    starts: Dims,
+    sizes: Dims,
+    steps: tuple[int, ...],
 ) -> None:
-    """Require C1 and C2 of `tc.slice` and `tc.unslice`."""
+    """Require C1 and C2 of `tc.slice` and `tc.unslice`.
+
+    Of parts that have elements whatever the call, and may lie outside all the same
+    (x[:, 3]), C2 becomes an equation for the call.
+    """
     lengths = {whole.rank, len(starts.dims), len(sizes.dims), len(steps)}
     require(len(lengths) == 1 and 0 not in steps, "C1", f"{starts}, {sizes}, {steps}")
-    for length, start, size, step in zip(
-        whole.shape, starts.dims, sizes.dims, steps, strict=True
-    ):
-        for at in (start, start + (size + -1) * step):
-            if isinstance(at, int) and isinstance(length, int):
-                inside = 0 <= at < length
-                require(size == 0 or inside, "C2", f"element {at} of {length}")
+    axes = zip(whole.shape, starts.dims, sizes.dims, steps, strict=True)
+    for axis, (length, start, size, step) in enumerate(axes):
+        if isinstance(size, int) and size > 0:
+            for at in dict.fromkeys((start, start + (size + -1) * step)):
+                _require_inside(ctx, at, length, axis)
+
+
+def _require_inside(ctx: InferContext, at: Dim, length: Dim, axis: int) -> None:
+    detail = f"element {at} of {length}"
+    message = f"index {at} is out of range for axis {axis}"
+    if not known_at_most(at, length + -1):
+        nearest = minimum(at, length + -1)
+        require(ctx.unify(nearest, at, message), "C2", detail)
+    if not known_at_most(0, at):
+        require(ctx.unify(maximum(at, 0), at, message), "C2", detail)
 
 
 def part_index(
@@ -221,7 +237,7 @@ class Unslice(Op):
     ) -> TensorType:
         """Give the whole shape."""
         whole = TensorType(shape.dims, operand.element)
-        require_part(whole, starts, Dims(operand.shape), steps)
+        require_part(ctx, whole, starts, Dims(operand.shape), steps)
         return whole
 
     @staticmethod
