@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         TensorcError,
     )
     from tensorc.fitting import fit, patience
+    from tensorc.frontend.group_functions import group, params
+    from tensorc.frontend.groups import Group
     from tensorc.frontend.symbolic import Tensor
     from tensorc.frontend.symbolic_variables import Shared, constant, tensor
     from tensorc.functions import Function, In, Out, function, shared
@@ -53,6 +55,7 @@ _MODULES = {
     "CompileError": "errors",
     "DTypeError": "errors",
     "Function": "functions",
+    "Group": "frontend.groups",
     "In": "functions",
     "InternalError": "errors",
     "Out": "functions",
@@ -67,8 +70,10 @@ _MODULES = {
     "fit": "fitting",
     "function": "functions",
     "grad": "gradients",
+    "group": "frontend.group_functions",
     "jit": "tracing",
     "load": "api",
+    "params": "frontend.group_functions",
     "patience": "fitting",
     "shared": "functions",
     "step": "tracing",
@@ -85,6 +90,7 @@ __all__ = [
     "CompileError",
     "DTypeError",
     "Function",
+    "Group",
     "In",
     "InternalError",
     "Out",
@@ -100,8 +106,10 @@ __all__ = [
     "fit",
     "function",
     "grad",
+    "group",
     "jit",
     "load",
+    "params",
     "patience",
     "shared",
     "step",

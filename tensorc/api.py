@@ -13,6 +13,7 @@ from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.ast_printer import print_ast
 from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.groups import Group
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.printer import print_module
@@ -47,6 +48,12 @@ class Program:
     def compile_seconds(self) -> float:
         """The time spent compiling so far, in seconds."""
         return self.functions.compile_seconds
+
+    @property
+    def params(self) -> Group:
+        """The group of the params of the file and its modules; states are not in it."""
+        names = [m.name for m in self.functions.source.memories if m.kind == "param"]
+        return Group([(name, _member(self, name)) for name in names])
 
     def fit(self, recipe: FitRecipe | None = None) -> History:
         """Run a `fit`, the first one by default; the program's memory changes."""

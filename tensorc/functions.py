@@ -10,7 +10,7 @@ memory changes at once. The compiler is loaded when the first function is made.
 import difflib
 import keyword
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
 from tensorc.frontend import graph_emit, symbolic
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan
+from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import is_strong, materialize, spell_type
 from tensorc.frontend.places import (
@@ -266,17 +267,30 @@ def _pairs(given: object, what: str, example: str) -> list[tuple[object, object]
 
 def _updates(given: object) -> list[tuple[SharedLeaf, Value]]:
     found: dict[SharedLeaf, Value] = {}
-    for old, new in _pairs(given, "updates", "updates=[(W, W - lr * g)]"):
+    pairs = _pairs(given, "updates", "updates=[(W, W - lr * g)]")
+    for old, new in _members(pairs):
         if not isinstance(old, Shared):
             message = f"an update changes a shared variable, got {describe(old)}"
             hint = "make it one: W = tc.shared(value, 'W')"
             if isinstance(old, list | tuple):
-                hint = "zip them: updates=[(p, p - lr * g) for p, g in zip(params, gs)]"
+                hint = "group them: params = tc.group(W, b), then "
+                hint += "updates=[(params, params - lr * tc.grad(cost, params))]"
             raise usage_error(message, hint)
         if old.leaf in found:
             raise argument_error(f"{old!r} is updated twice", "add the two changes up")
         found[old.leaf] = _fitting(new, old, "the update of")
     return list(found.items())
+
+
+def _members(
+    pairs: Iterable[tuple[object, object]],
+) -> Iterator[tuple[object, object]]:
+    """Yield the pairs, those of groups member by member."""
+    for old, new in pairs:
+        if isinstance(old, Group):
+            yield from partners(old, new, "updates")
+        else:
+            yield old, new
 
 
 def _givens(given: object) -> list[tuple[Value, Value]]:

@@ -25,6 +25,7 @@ import numpy as np
 from tensorc.errors import Location, TensorcError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType, DType
+from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.places import door, told, usage_error
 from tensorc.frontend.pytree import LEAF, flatten, unflatten
 from tensorc.frontend.symbolic_operands import (
@@ -427,13 +428,19 @@ def update(variable: object, value: object) -> None:
         TypeError: it stands outside of a step, or the types do not fit.
         ValueError: a variable is updated twice, or the shapes do not fit.
     """
+    for memory, new in _update_pairs(variable, value):
+        if not isinstance(memory, Shared):
+            message = f"update changes a shared variable, got {describe(memory)}"
+            raise usage_error(message, "make it one: W = tc.shared(value, 'W')")
+        tracer.record_update(memory, new)
+
+
+def _update_pairs(variable: object, value: object) -> Iterable[tuple[object, object]]:
+    if isinstance(variable, Group):
+        return partners(variable, value, "update")
     variables, tree = flatten(variable)
     values, given = ([value], LEAF) if tree is LEAF else flatten(value)
     if tree != given:
         message = f"update: the new values have the structure {given}, not {tree}"
         raise usage_error(message)
-    for memory, new in zip(variables, values, strict=True):
-        if not isinstance(memory, Shared):
-            message = f"update changes a shared variable, got {describe(memory)}"
-            raise usage_error(message, "make it one: W = tc.shared(value, 'W')")
-        tracer.record_update(memory, new)
+    return zip(variables, values, strict=True)

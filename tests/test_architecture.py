@@ -97,6 +97,8 @@ ROOMS["cli"] = (set(ROOMS), {"numpy", "rich_click", "rich"})
 LAZY = {
     ("tensorc", "tensorc.api"): "`import tensorc` costs no llvmlite, lark or numpy",
     ("tensorc", "tensorc.errors"): "names for type checkers only",
+    ("tensorc", "tensorc.frontend.group_functions"): "names for type checkers only",
+    ("tensorc", "tensorc.frontend.groups"): "names for type checkers only",
     ("tensorc", "tensorc.frontend.symbolic"): "names for type checkers only",
     ("tensorc", "tensorc.frontend.symbolic_functions"): "symbolic names cost numpy",
     ("tensorc", "tensorc.frontend.symbolic_variables"): "symbolic names cost numpy",

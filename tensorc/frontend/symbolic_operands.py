@@ -128,9 +128,7 @@ def _no_operand(value: object, what: str) -> Exception:
 def _literal(value: Sequence[object], what: str) -> Literal:
     if any(is_symbolic(v) for v in value):
         message = f"{what} is a {type(value).__name__} that holds variables"
-        hint = (
-            "update or combine its members one by one, or zip them with their partners"
-        )
+        hint = "group them: tc.group(W, b), or take them one by one"
         raise usage_error(message, hint)
     try:
         array = np.asarray(value)
