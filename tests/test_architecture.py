@@ -85,7 +85,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "tracing": ({"functions", "ir", "frontend", "runtime", "errors"}, {"numpy"}),
     "gradients": ({"tracing", "frontend"}, set()),
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
-    "fitting": ({"functions", "tracing", "data", "frontend", "runtime"}, set()),
+    "fitting": (
+        {"functions", "tracing", "data", "frontend", "runtime"},
+        {"numpy"},
+    ),
     "theano": (
         {"api", "ir", "frontend", "compiler", "runtime", "errors"},
         {"numpy"},

@@ -386,7 +386,7 @@ class Tensor:
         items = index if isinstance(index, tuple) else (index,)
         indices = [index_of(item) for item in items]
         b = emitter()
-        return Tensor(indexing.take(b, strong(b, self._operand), indices))
+        return Tensor(indexing.take(b, strong(b, operand_of(self)), indices))
 
     # Methods of NumPy and Theano
 
@@ -451,12 +451,12 @@ class Tensor:
     @door
     def astype(self, dtype: DTypeLike) -> "Tensor":
         """Convert to another element type."""
-        return Tensor(to_element(emitter(), self._operand, element_named(dtype)))
+        return Tensor(to_element(emitter(), operand_of(self), element_named(dtype)))
 
     @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        return Tensor(_dimshuffle(emitter(), self._operand, _spread(pattern)))
+        return Tensor(_dimshuffle(emitter(), operand_of(self), _spread(pattern)))
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:

@@ -99,7 +99,8 @@ def _member(member: object) -> Value:
     if not is_symbolic(member):
         message = f"wrt is a variable or a list of them, got {describe(member)}"
         raise usage_error(message)
-    operand = operand_of(member)
+    # Not `operand_of`: after its update memory is not read, but differentiated by.
+    operand = member.operand  # type: ignore[attr-defined]
     if not isinstance(operand, Node) or not operand.type.element.is_float:
         message = f"wrt is {describe(member)}: only floats have derivatives"
         raise usage_error(message, "make it a float variable")
