@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         InternalError,
         ShapeError,
         TensorcError,
+        TensorcWarning,
     )
     from tensorc.fitting import fit, patience
     from tensorc.frontend.group_functions import group, params
@@ -64,6 +65,7 @@ _MODULES = {
     "ShapeError": "errors",
     "Tensor": "frontend.symbolic",
     "TensorcError": "errors",
+    "TensorcWarning": "errors",
     "check": "api",
     "constant": "frontend.symbolic_variables",
     "emit": "api",
@@ -99,6 +101,7 @@ __all__ = [
     "Shared",
     "Tensor",
     "TensorcError",
+    "TensorcWarning",
     "check",
     "constant",
     "data",

@@ -14,6 +14,7 @@ from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.ast_printer import print_ast
 from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.groups import Group
+from tensorc.frontend.places import warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.printer import print_module
@@ -137,6 +138,8 @@ class Functions(Mapping[str, CompiledFunction]):
     def _compile(self, names: list[str]) -> None:
         start = time.perf_counter()
         module = self.source.emit(names)
+        for warning in self.source.warnings:
+            warn_user(warning)
         target = compiler.host_target()
         artifact = compiler.compile_module(module, target, self.options)
         library = cpu.link(artifact)
@@ -179,7 +182,7 @@ def load(
 
 
 def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
-    """Return what is wrong with a file: syntax, types and shapes."""
+    """Return what is wrong with a file, and warnings: syntax, types and shapes."""
     try:
         program = _read(path, settings)
         module = program.emit()
@@ -188,7 +191,7 @@ def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
             _fit(recipe) if recipe.kind == "fit" else _run(recipe)
     except TensorcError as error:
         return list(error.diagnostics)
-    return []
+    return list(program.warnings)
 
 
 def emit(

@@ -74,11 +74,9 @@ def fit(
         every: batches between validations, if not once per epoch or as `stop` says.
         shuffle: take the examples in a new order each epoch, from `seed`.
         seed: of the order.
-        callbacks: one or several, called with a record of each epoch when it ends: its
-            number, mean cost, validation error and seconds. One that returns True ends
-            the training, an exception as well.
-        hypers: hyperparameters of the step by name: arguments that are no columns. The
-            step is compiled once for all their values.
+        callbacks: one or several, called with an `EpochRecord` when an epoch ends; one
+            that returns True ends the training.
+        hypers: the step's numbers besides columns, compiled once for all values.
 
     Raises:
         TensorcError: the step, the data and the options do not fit.
@@ -88,10 +86,9 @@ def fit(
     called = _callbacks(callbacks)
     _check(batch, stop)
     train, numbers = _compiled(step, dataset.train, batch, "step", hypers)
-    checked = _check_compiled(
-        validate, dataset.valid or dataset.train, batch, "validate"
-    )
-    tested = _check_compiled(test, dataset.test or dataset.train, batch, "test")
+    rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
+    checked = _check_compiled(validate, rest, batch, "validate")
+    tested = _check_compiled(test, last, batch, "test")
     return training.fit(
         train,
         dataset,

@@ -35,6 +35,7 @@ from tensorc.frontend.places import (
     argument_error,
     usage_error,
     user_location,
+    warn_user,
 )
 from tensorc.ir.core import Block, Value
 from tensorc.ir.dims import Dim, Poly
@@ -79,7 +80,8 @@ class Symbolic(Protocol):
 def emitter(location: Location | None = None) -> Emitter:
     """Return where the nodes of one expression go, at the user's line."""
     builder = GraphBuilder(Block(), location=location or user_location())
-    return Emitter(builder, _no_hyper, builder.size, elementwise, float_x())
+    size = builder.size
+    return Emitter(builder, _no_hyper, size, elementwise, float_x(), warn_user)
 
 
 def _no_hyper(name: str) -> Value:

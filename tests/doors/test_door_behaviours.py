@@ -223,3 +223,54 @@ def test_callbacks_see_metrics_and_end_the_training():
     assert W.get_value() == before + 1.5
     with pytest.raises(TypeError, match="callbacks are functions"):
         tc.fit(train, {"x": X}, batch=4, callbacks=3)
+
+
+# What is legal, but most likely a mistake
+
+
+def test_S045_argmax_without_an_axis_against_a_vector_is_warned_of():
+    p, y = tc.matrix("p"), tc.lvector("y")
+    with pytest.warns(tc.TensorcWarning, match=r"argmax\(p, axis=1\)") as seen:
+        loss = tc.sum(tc.neq(tc.argmax(p), y))
+    assert seen[0].filename == __file__
+    assert "one place in all of f32" in str(seen[0].message)
+    assert loss.eval({p: np.eye(3, dtype="float32"), y: [0, 1, 2]}) == 2
+    with pytest.warns(tc.TensorcWarning, match=r"argmin\(p, axis=1\)"):
+        y == tc.argmin(p)  # noqa: B015
+    with pytest.warns(tc.TensorcWarning):
+        tc.jit(lambda p, y: np.sum(np.argmax(p) != y))(np.eye(2), np.array([0, 1]))
+
+
+def test_other_comparisons_of_places_are_not_warned_of(recwarn):
+    p, y = tc.matrix("p"), tc.lvector("y")
+    tc.neq(tc.argmax(p, axis=1), y)
+    tc.eq(tc.argmax(p[0]), y)
+    tc.eq(tc.argmax(p), 3)
+    tc.eq(tc.argmax(p), y[0])
+    assert not recwarn.list
+
+
+def test_a_place_is_warned_of_once(recwarn):
+    import warnings
+
+    p, y = tc.matrix("p"), tc.lvector("y")
+    warnings.simplefilter("default")
+    for _ in range(3):
+        tc.eq(tc.argmax(p), y)
+    assert len(recwarn.list) == 1
+
+
+def test_the_language_warns_too(tmp_path):
+    from tensorc import api
+
+    path = tmp_path / "m.tc"
+    path.write_text(
+        "fn f(p: float[B, 3], y: int[B]) -> float = mean(argmax(p) != y)\n"
+        "fn g(p: float[B, 3], y: int[B]) -> float = mean(argmax(p, axis=1) != y)\n"
+    )
+    (found,) = api.check(str(path), {})
+    assert found.severity == "warning"
+    assert (found.code, found.location.line) == ("TC0319", 1)
+    with pytest.warns(tc.TensorcWarning, match="axis=1") as seen:
+        assert tc.load(path).f(np.eye(3, dtype="float32"), [0, 1, 2]) == 2 / 3
+    assert seen[0].filename == str(path)
