@@ -249,6 +249,10 @@ def astype(x: object, dtype: DTypeLike) -> Tensor:
 # From the library's tables
 
 
+# Reductions that take `dtype=`, the type in which they compute.
+_OF_A_DTYPE = frozenset({"sum", "mean", "prod", "var", "std"})
+
+
 def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     empty = inspect.Parameter.empty
@@ -259,6 +263,9 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
     for option, default in composite.options.items():
         given = inspect.Parameter.empty if default is library.REQUIRED else default
         parameters.append(inspect.Parameter(option, kind, default=given))
+    if name in _OF_A_DTYPE:
+        only = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter("dtype", only, default=None))
     signature = inspect.Signature(parameters)
 
     def function(*args: object, **kwargs: object) -> Tensor:
@@ -267,6 +274,9 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
         except TypeError as error:
             raise usage_error(f"{name}{signature}: {error}") from None
         tensors = [bound.arguments.pop(t, None) for t in composite.tensors]
+        dtype = bound.arguments.pop("dtype", None)
+        if dtype is not None:
+            tensors = [astype(t, dtype) for t in tensors]
         # `split` gives several, all others one.
         return compose(composite, tensors, bound.arguments)  # type: ignore[return-value]
 

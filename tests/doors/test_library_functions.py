@@ -349,3 +349,13 @@ fn h(x: f64[3, 4]) -> f64[5, 4] = pad(flip(roll(x, 1, axis=0), axis=0), (2, 0))[
     np.testing.assert_allclose(program.g(X), expected, rtol=1e-13)
     moved = np.pad(np.flip(np.roll(X, 1, 0), 0), (2, 0))[:5, 2:]
     np.testing.assert_array_equal(program.h(X), moved)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "var", "std"])
+def test_reductions_take_a_dtype(name):
+    x = tc.ivector("x")
+    given = getattr(tc, name)(x, dtype="float64").eval({x: [1, 2, 4]})
+    assert given.dtype == "float64"
+    assert given == pytest.approx(getattr(np, name)([1.0, 2.0, 4.0]), rel=1e-15)
+    group = tc.group(tc.constant([1, 2, 4]), tc.constant([3]))
+    assert tc.sum(group, dtype="float32").eval().dtype == "float32"
