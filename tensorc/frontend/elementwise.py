@@ -126,6 +126,8 @@ FUNCTIONS: Mapping[str, Elementwise] = {
     ),
     "log1p": Elementwise("float", math.log1p, transcendental.Log1p),
     "expm1": Elementwise("float", math.expm1, transcendental.Expm1),
+    "erf": Elementwise("float", math.erf, transcendental.Erf),
+    "erfc": Elementwise("float", math.erfc, transcendental.Erfc),
     "sin": Elementwise("float", math.sin, transcendental.Sin),
     "cos": Elementwise("float", math.cos, transcendental.Cos),
     "floor": Elementwise("whole", _as_array(np.floor), rounding.Floor, np.floor),

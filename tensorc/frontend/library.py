@@ -404,7 +404,8 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
 
 _UNARY = (
     *("abs", "sign", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus"),
-    *("log1p", "expm1", "sin", "cos", "floor", "ceil", "round", "isnan", "isfinite"),
+    *("log1p", "expm1", "erf", "erfc"),
+    *("sin", "cos", "floor", "ceil", "round", "isnan", "isfinite"),
 )
 _REDUCTION: Mapping[str, object] = {"axis": None, "keepdims": False}
 _SPREAD: Mapping[str, object] = {**_REDUCTION, "ddof": 0}
@@ -441,6 +442,7 @@ PRELUDE: Mapping[str, Composite] = {
         is_elementwise=True,
     ),
     "relu": _each(relu),
+    "gelu": _each(pointwise.gelu),
     "silu": _each(pointwise.silu),
     "square": _each(square),
     "reciprocal": _each(reciprocal),
@@ -510,7 +512,7 @@ PRELUDE: Mapping[str, Composite] = {
 
 # Names of the language whose ops do not exist yet.
 NOT_YET = frozenset(
-    """sinh cosh tan arcsin arccos arctan arctan2 gelu erf erfc
+    """sinh cosh tan arcsin arccos arctan arctan2
     bit_and bit_or bit_xor cumsum cumprod sort argsort topk searchsorted take
     take_along_axis conv1d conv2d conv3d max_pool
     avg_pool dropout jvp vjp jacobian hessian stop_gradient custom_gradient

@@ -359,3 +359,27 @@ def test_reductions_take_a_dtype(name):
     assert given == pytest.approx(getattr(np, name)([1.0, 2.0, 4.0]), rel=1e-15)
     group = tc.group(tc.constant([1, 2, 4]), tc.constant([3]))
     assert tc.sum(group, dtype="float32").eval().dtype == "float32"
+
+
+def test_erf_erfc_and_gelu():
+    x = np.array(
+        [-27.5, -4.0, -0.5, -0.0, 0.0, 0.3, 0.8, 2.0, 10.0, 27.0, np.inf, np.nan]
+    )
+    for name in ("erf", "erfc"):
+        expected = np.vectorize(getattr(math, name))(x)
+        given = tc.jit(getattr(tc, name))(x)
+        assert given.dtype == "float64"
+        np.testing.assert_allclose(given, expected, rtol=4e-16, atol=5e-324)
+        slope = tc.grad(lambda x, name=name: tc.sum(getattr(tc, name)(x)))(x[:-2])
+        sign = 1 if name == "erf" else -1
+        bell = sign * 2 / math.sqrt(math.pi) * np.exp(-(x[:-2] ** 2))
+        np.testing.assert_allclose(slope, bell, rtol=1e-14)
+    assert np.signbit(tc.jit(tc.erf)(x)).tolist()[3:5] == [True, False]
+    assert tc.erf(tc.constant(3)).eval().dtype == "float32"
+    share = np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x[:9]])
+    gelu = tc.jit(tc.gelu)(x[:9])
+    np.testing.assert_allclose(gelu, x[:9] * share, rtol=1e-12)
+    step = 1e-6
+    slope = tc.grad(lambda x: tc.sum(tc.gelu(x)))(X)
+    up, down = tc.jit(tc.gelu)(X + step), tc.jit(tc.gelu)(X - step)
+    np.testing.assert_allclose(slope, (up - down) / (2 * step), atol=1e-8)
