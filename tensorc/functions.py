@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
-from tensorc.frontend import graph_emit, symbolic
+from tensorc.frontend import graph_emit, symbolic, symbolic_functions
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan
 from tensorc.frontend.groups import Group, partners
@@ -585,3 +585,4 @@ def restored(*parts: object) -> Tensor:
 
 Tensor.evaluator = staticmethod(_evaluate)
 Tensor.restorer = staticmethod(restored)
+symbolic_functions.give_methods()

@@ -391,6 +391,19 @@ def _table() -> dict[str, SymbolicFunction]:
 FUNCTIONS: Mapping[str, SymbolicFunction] = MappingProxyType(_table())
 
 
+# Functions that are methods of variables, too, as in NumPy and Theano: `x.var()`.
+_METHODS = (
+    *("argmin", "prod", "var", "std", "norm", "clip", "round"),
+    *("squeeze", "swapaxes", "repeat"),
+)
+
+
+def give_methods() -> None:
+    """Make methods of functions; `tensorc.functions` does, for all doors."""
+    for name in _METHODS:
+        setattr(Tensor, name, FUNCTIONS[name])
+
+
 def names() -> list[str]:
     """Return the names of all functions and constructors."""
     return [*FUNCTIONS, *CONSTRUCTORS]

@@ -383,3 +383,23 @@ def test_erf_erfc_and_gelu():
     slope = tc.grad(lambda x: tc.sum(tc.gelu(x)))(X)
     up, down = tc.jit(tc.gelu)(X + step), tc.jit(tc.gelu)(X - step)
     np.testing.assert_allclose(slope, (up - down) / (2 * step), atol=1e-8)
+
+
+METHODS = {
+    "argmin": lambda x: x.argmin(axis=1),
+    "prod": lambda x: x.prod(axis=0),
+    "var": lambda x: x.var(ddof=1),
+    "std": lambda x: x.std(axis=1, keepdims=True),
+    "clip": lambda x: x.clip(-1, 1),
+    "round": lambda x: x.round(),
+    "squeeze": lambda x: x[None].squeeze(0),
+    "swapaxes": lambda x: x.swapaxes(0, 1),
+    "repeat": lambda x: x.repeat(2, axis=1),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_are_numpys(name):
+    given = tc.jit(METHODS[name])(X)
+    np.testing.assert_allclose(given, METHODS[name](X), rtol=1e-14)
+    assert given.dtype == METHODS[name](X).dtype
