@@ -318,3 +318,17 @@ def test_lists_in_updates_are_told_to_be_groups():
         tc.function([], [], updates=[([W, b], [W, b])])
     with pytest.raises(TypeError, match="a member of a group is a variable"):
         tc.group("W")
+
+
+def test_a_gradient_has_the_structure_of_what_it_is_by():
+    W, b = two()
+    cost = tc.sum(W**2) + tc.sum(b * 3)
+    by_name = tc.grad(cost, {"W": W, "rest": (b, None)})
+    assert set(by_name) == {"W", "rest"}
+    assert by_name["rest"][1] is None
+    assert by_name["rest"][0].eval().tolist() == [3, 3]
+    layer = tc.grad(cost, Layer(W, b))
+    assert isinstance(layer, Layer)
+    np.testing.assert_array_equal(layer.W.eval(), 2 * W.get_value())
+    with pytest.raises(ValueError, match="does not depend on"):
+        tc.grad(cost, tc.group(W, tc.shared(1.0, "other")))
