@@ -123,9 +123,10 @@ class Group:
 
     __hash__ = object.__hash__
 
+    @door
     def __bool__(self) -> bool:
-        """Tell whether there are members, as of a list."""
-        return bool(self._members)
+        message = f"{self!r} is neither true nor false: `==` compares the elements"
+        raise usage_error(message, "tc.all(a == b), `a is b`, or len(g) > 0")
 
     # Arithmetic: of the members, so arrays stay arrays.
 

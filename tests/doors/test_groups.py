@@ -217,6 +217,8 @@ def test_members_are_found_by_name_place_and_pattern():
         group[3]
     with pytest.raises(TypeError, match="a name, a number or a slice"):
         group[1.5]
+    with pytest.raises(TypeError, match="neither true nor false"):
+        assert group == group[:]
 
 
 def test_two_groups_must_have_the_same_members():
