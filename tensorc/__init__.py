@@ -43,8 +43,11 @@ if TYPE_CHECKING:
         InternalError,
         ShapeError,
         TensorcError,
+        TensorcWarning,
     )
     from tensorc.fitting import fit, patience
+    from tensorc.frontend.group_functions import group, params
+    from tensorc.frontend.groups import Group
     from tensorc.frontend.symbolic import Tensor
     from tensorc.frontend.symbolic_variables import Shared, constant, tensor
     from tensorc.functions import Function, In, Out, function, shared
@@ -55,6 +58,7 @@ _MODULES = {
     "CompileError": "errors",
     "DTypeError": "errors",
     "Function": "functions",
+    "Group": "frontend.groups",
     "In": "functions",
     "InternalError": "errors",
     "Out": "functions",
@@ -63,14 +67,17 @@ _MODULES = {
     "ShapeError": "errors",
     "Tensor": "frontend.symbolic",
     "TensorcError": "errors",
+    "TensorcWarning": "errors",
     "check": "api",
     "constant": "frontend.symbolic_variables",
     "emit": "api",
     "fit": "fitting",
     "function": "functions",
     "grad": "gradients",
+    "group": "frontend.group_functions",
     "jit": "tracing",
     "load": "api",
+    "params": "frontend.group_functions",
     "patience": "fitting",
     "shared": "functions",
     "step": "tracing",
@@ -87,6 +94,7 @@ __all__ = [
     "CompileError",
     "DTypeError",
     "Function",
+    "Group",
     "In",
     "InternalError",
     "Out",
@@ -95,6 +103,7 @@ __all__ = [
     "Shared",
     "Tensor",
     "TensorcError",
+    "TensorcWarning",
     "check",
     "constant",
     "data",
@@ -102,8 +111,10 @@ __all__ = [
     "fit",
     "function",
     "grad",
+    "group",
     "jit",
     "load",
+    "params",
     "patience",
     "shared",
     "step",

@@ -13,6 +13,8 @@ from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.ast_printer import print_ast
 from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.groups import Group
+from tensorc.frontend.places import warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.printer import print_module
@@ -47,6 +49,12 @@ class Program:
     def compile_seconds(self) -> float:
         """The time spent compiling so far, in seconds."""
         return self.functions.compile_seconds
+
+    @property
+    def params(self) -> Group:
+        """The group of the params of the file and its modules; states are not in it."""
+        names = [m.name for m in self.functions.source.memories if m.kind == "param"]
+        return Group([(name, _member(self, name)) for name in names])
 
     def fit(self, recipe: FitRecipe | None = None) -> History:
         """Run a `fit`, the first one by default; the program's memory changes."""
@@ -130,6 +138,8 @@ class Functions(Mapping[str, CompiledFunction]):
     def _compile(self, names: list[str]) -> None:
         start = time.perf_counter()
         module = self.source.emit(names)
+        for warning in self.source.warnings:
+            warn_user(warning)
         artifact, library = driver.load(module, self.options)
         hypers = {
             name: value
@@ -170,7 +180,7 @@ def load(
 
 
 def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
-    """Return what is wrong with a file: syntax, types and shapes."""
+    """Return what is wrong with a file, and warnings: syntax, types and shapes."""
     from tensorc import compiler
 
     try:
@@ -181,7 +191,7 @@ def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
             _fit(recipe) if recipe.kind == "fit" else _run(recipe)
     except TensorcError as error:
         return list(error.diagnostics)
-    return []
+    return list(program.warnings)
 
 
 def emit(

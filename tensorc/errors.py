@@ -66,6 +66,10 @@ class TensorcError(Exception):
         self.diagnostics = diagnostics
 
 
+class TensorcWarning(UserWarning):
+    """A program that compiles, and most likely means something else."""
+
+
 class CompileError(TensorcError):
     """The source cannot be compiled."""
 

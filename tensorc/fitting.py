@@ -7,7 +7,9 @@ history = tc.fit(train, tc.data.mnist("data/mnist"), batch=600, epochs=100,
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
+
+import numpy as np
 
 from tensorc.data import split
 from tensorc.frontend.places import door, usage_error, user_location
@@ -18,10 +20,11 @@ from tensorc.runtime.data import Dataset, Split
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, History
 from tensorc.runtime.recipes import Patience
-from tensorc.tracing import Jitted
+from tensorc.tracing import VARIADIC, Jitted
 
 Trainable: TypeAlias = Jitted | Function | CompiledFunction
 OnEpoch: TypeAlias = Callable[[EpochRecord], object]
+Numbers: TypeAlias = Mapping[str, object]
 
 
 @door
@@ -71,8 +74,9 @@ def fit(
         every: batches between validations, if not once per epoch or as `stop` says.
         shuffle: take the examples in a new order each epoch, from `seed`.
         seed: of the order.
-        callbacks: one or several, called with a record of each epoch when it ends.
-        hypers: hyperparameters of the step by name.
+        callbacks: one or several, called with an `EpochRecord` when an epoch ends; one
+            that returns True ends the training.
+        hypers: the step's numbers besides columns, compiled once for all values.
 
     Raises:
         TensorcError: the step, the data and the options do not fit.
@@ -81,11 +85,10 @@ def fit(
     dataset = _dataset(data)
     called = _callbacks(callbacks)
     _check(batch, stop)
-    train = _compiled(step, dataset.train, batch, "step", hypers)
-    checked = _check_compiled(
-        validate, dataset.valid or dataset.train, batch, "validate"
-    )
-    tested = _check_compiled(test, dataset.test or dataset.train, batch, "test")
+    train, numbers = _compiled(step, dataset.train, batch, "step", hypers)
+    rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
+    checked = _check_compiled(validate, rest, batch, "validate")
+    tested = _check_compiled(test, last, batch, "test")
     return training.fit(
         train,
         dataset,
@@ -97,21 +100,22 @@ def fit(
         every=every,
         shuffle=shuffle,
         seed=seed,
-        hypers=hypers if train.signature.hypers else None,
+        hypers=numbers,
         on_epoch=called,
         location=user_location(),
     )
 
 
-def _callbacks(given: object) -> Callable[[EpochRecord], None]:
+def _callbacks(given: object) -> Callable[[EpochRecord], bool]:
     called = [given] if callable(given) else given
     if not isinstance(called, Iterable) or not all(map(callable, called)):
         raise usage_error(f"callbacks are functions, got {describe(given)}")
     functions: list[OnEpoch] = list(called)
 
-    def on_epoch(record: EpochRecord) -> None:
-        for function in functions:
-            function(record)
+    def on_epoch(record: EpochRecord) -> bool:
+        # Each of them hears of the epoch, also of the last one.
+        answers = [function(record) for function in functions]
+        return any(isinstance(a, bool | np.bool_) and bool(a) for a in answers)
 
     return on_epoch
 
@@ -136,7 +140,7 @@ def _dataset(given: object) -> Dataset:
 def _check_compiled(
     function: object, part: Split, batch: int, role: str
 ) -> CompiledFunction | None:
-    return None if function is None else _compiled(function, part, batch, role, {})
+    return None if function is None else _compiled(function, part, batch, role, {})[0]
 
 
 def _compiled(
@@ -144,14 +148,14 @@ def _compiled(
     part: Split,
     batch: int,
     role: str,
-    hypers: Mapping[str, object],
-) -> CompiledFunction:
+    hypers: Numbers,
+) -> tuple[CompiledFunction, Numbers]:
+    """Return what runs the batches, and the values of its hyperparameters."""
     if isinstance(function, CompiledFunction):
         _require_hypers(function.name, function.signature.hypers, hypers)
-        return function
+        return function, hypers
     if isinstance(function, Function):
-        _require_hypers(function.name, (), hypers)
-        return function.compiled
+        return function.batched(part.columns, hypers)
     if isinstance(function, Jitted):
         return _specialized(function, part, batch, role, hypers)
     message = f"fit: {role} is a compiled function, got {describe(function)}"
@@ -174,35 +178,53 @@ def _specialized(
     part: Split,
     batch: int,
     role: str,
-    hypers: Mapping[str, object],
-) -> CompiledFunction:
+    hypers: Numbers,
+) -> tuple[CompiledFunction, Numbers]:
     """Compile a traced function for batches: other arguments keep their defaults.
 
-    The arguments that are no columns are the same for all batches, so they become a
-    part of the program.
+    The numbers among them are hyperparameters of a step. All else that is no column is
+    the same for all batches, so it becomes a part of the program.
     """
     parameters = function.signature.parameters
     _require_hypers(function.name, parameters, hypers)
     rows = {n: c[:batch] for n, c in part.columns.items() if n in parameters}
+    both = [n for n in rows if n in hypers]
+    if both:
+        message = f"fit: '{both[0]}' is a column of the data and a hyperparameter"
+        raise usage_error(message, "leave one of them out")
     missing = [
         name
         for name, parameter in parameters.items()
         if name not in rows
         and name not in hypers
         and parameter.default is inspect.Parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and parameter.kind not in VARIADIC
     ]
     if missing:
         names = ", ".join(f"'{name}'" for name in part.columns)
         message = f"fit: '{function.name}' takes '{missing[0]}', "
         hint = "columns bind to the arguments of the same name"
         raise usage_error(f"{message}the data has the columns {names}", hint)
-    others = [n for n in parameters if n not in rows]
-    if not others:
-        return function.specialize(**rows)
-    fixed = {n: parameters[n].default for n in others}
-    fixed = {n: v for n, v in fixed.items() if v is not inspect.Parameter.empty}
-    return _with_fixed(function, {**fixed, **hypers}, list(rows)).specialize(**rows)
+    fixed = {n: p.default for n, p in parameters.items() if n not in rows}
+    fixed = {
+        n: v for n, v in {**fixed, **hypers}.items() if v is not inspect.Parameter.empty
+    }
+    numbers = {
+        n: v
+        for n, v in fixed.items()
+        if role == "step" and n not in function.static and _is_number(v)
+    }
+    fixed = {n: v for n, v in fixed.items() if n not in numbers}
+    if fixed:
+        function = _with_fixed(function, fixed, [*rows, *numbers])
+    if not numbers:
+        return function.specialize(**rows), {}
+    return function.batched(rows, numbers), numbers
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    plain = isinstance(value, int | float | np.integer | np.floating)
+    return plain and not isinstance(value, bool)
 
 
 def _with_fixed(

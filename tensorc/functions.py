@@ -7,18 +7,20 @@ All outputs and all new values are computed from the old values of the memory, t
 memory changes at once. The compiler is loaded when the first function is made.
 """
 
+import dataclasses
 import difflib
 import keyword
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
-from tensorc.frontend import graph_emit, symbolic
+from tensorc.frontend import graph_emit, symbolic, symbolic_functions
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan
+from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import is_strong, materialize, spell_type
 from tensorc.frontend.places import (
@@ -85,7 +87,8 @@ def shared(value: object, name: str | None = None, borrow: bool = False) -> Shar
     """Return a variable with memory of its own, that holds a copy of `value`.
 
     The element type is NumPy's: a Python float gives float64, an int int64. `borrow` is
-    taken and makes no difference: only calls and `set_value` change the memory.
+    taken and makes no difference, which Theano allows: the value is always copied, and
+    only updates and `set_value` change the memory.
     """
     if is_symbolic(value):
         message = f"shared takes an array, got the variable {value!r}"
@@ -167,11 +170,13 @@ def _made(made: dict[str, object]) -> "Function":
     _check_leaves(arguments, leaves, replaced, str(made["on_unused_input"]))
     memory = tuple([v for v in leaves if isinstance(v, SharedLeaf)])
     name = made["name"]
+    # Columns of data and calls by name find the inputs, so these have the first choice.
+    names = _names([*(a.name or "" for a in arguments), *(m.hint for m in memory)])
     plan = Plan(
         _identifier(name) or "function",
         memory,
         tuple([a.leaf for a in arguments]),
-        _names([*(m.hint for m in memory), *(a.name or "" for a in arguments)]),
+        (*names[len(arguments) :], *names[: len(arguments)]),
         tuple(values),
         tuple(changes),
         used,
@@ -267,17 +272,30 @@ def _pairs(given: object, what: str, example: str) -> list[tuple[object, object]
 
 def _updates(given: object) -> list[tuple[SharedLeaf, Value]]:
     found: dict[SharedLeaf, Value] = {}
-    for old, new in _pairs(given, "updates", "updates=[(W, W - lr * g)]"):
+    pairs = _pairs(given, "updates", "updates=[(W, W - lr * g)]")
+    for old, new in _members(pairs):
         if not isinstance(old, Shared):
             message = f"an update changes a shared variable, got {describe(old)}"
             hint = "make it one: W = tc.shared(value, 'W')"
             if isinstance(old, list | tuple):
-                hint = "zip them: updates=[(p, p - lr * g) for p, g in zip(params, gs)]"
+                hint = "group them: params = tc.group(W, b), then "
+                hint += "updates=[(params, params - lr * tc.grad(cost, params))]"
             raise usage_error(message, hint)
         if old.leaf in found:
             raise argument_error(f"{old!r} is updated twice", "add the two changes up")
         found[old.leaf] = _fitting(new, old, "the update of")
     return list(found.items())
+
+
+def _members(
+    pairs: Iterable[tuple[object, object]],
+) -> Iterator[tuple[object, object]]:
+    """Yield the pairs, those of groups member by member."""
+    for old, new in pairs:
+        if isinstance(old, Group):
+            yield from partners(old, new, "updates")
+        else:
+            yield old, new
 
 
 def _givens(given: object) -> list[tuple[Value, Value]]:
@@ -392,6 +410,8 @@ class Function:
         self._casts = self._downcast is not None
         self._compiled = compile_plan(plan)
         self._known, self._run = self._compiled.known, self._compiled.run
+        # By which inputs are the same for all batches.
+        self._batched: dict[tuple[str, ...], CompiledFunction] = {}
 
     def __call__(self, *given: object, **named: object) -> object:
         """Compute the outputs, then change the memory.
@@ -423,6 +443,37 @@ class Function:
     def emit(self, stage: str = "tensor") -> str:
         """Return the function as text at the end of a stage: tensor … loop, llvm."""
         return emit_plan(self._plan, stage)
+
+    @door
+    def batched(
+        self, columns: Container[str], numbers: Mapping[str, object]
+    ) -> tuple[CompiledFunction, dict[str, int | float]]:
+        """Return what batches of columns run, and the numbers for its other inputs.
+
+        These are given by name, or have a default. An input that has neither is left
+        for the columns to miss.
+        """
+        names = self._plan.names[len(self._plan.shared) :]
+        fixed: dict[str, int | float] = {}
+        for argument, name in zip(self._arguments, names, strict=True):
+            value = numbers.get(name, argument.default)
+            if name in columns or value is _NOTHING:
+                continue
+            single = np.asarray(value)
+            if single.ndim or single.dtype.kind not in "iuf":
+                message = f"the input '{name}' of {self!r} is no column, so it is one "
+                message += f"number for all batches, got {describe(value)}"
+                raise usage_error(message)
+            fixed[name] = single.item()
+        wrong = [n for n in numbers if n not in fixed]
+        if wrong:
+            message = f"{self!r} takes no number '{wrong[0]}' beside the columns"
+            raise usage_error(message)
+        key = tuple(fixed)
+        if key and key not in self._batched:
+            plan = dataclasses.replace(self._plan, hypers=key)
+            self._batched[key] = compile_plan(plan, fixed)
+        return self._batched.get(key, self._compiled), fixed
 
     @property
     def compiled(self) -> CompiledFunction:
@@ -504,8 +555,10 @@ def emit_plan(plan: Plan, stage: str) -> str:
     return print_module(compiler.lower(module, target, stage))
 
 
-def compile_plan(plan: Plan) -> CompiledFunction:
-    """Compile a function, bound to its memory."""
+def compile_plan(
+    plan: Plan, hypers: Mapping[str, int | float] | None = None
+) -> CompiledFunction:
+    """Compile a function, bound to its memory; `hypers` are the plan's defaults."""
     # The compiler and its wheels are loaded when the first function is made.
     from tensorc import driver
 
@@ -513,7 +566,7 @@ def compile_plan(plan: Plan) -> CompiledFunction:
     cells = {n: m.cell for n, m in zip(plan.names, plan.shared, strict=False)}
     shared_cells = {n: c for n, c in cells.items() if isinstance(c, Cell)}
     (info,) = artifact.functions
-    return CompiledFunction(info, library, shared_cells, {})
+    return CompiledFunction(info, library, shared_cells, hypers or {})
 
 
 def _evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:
@@ -537,3 +590,4 @@ def restored(*parts: object) -> Tensor:
 
 Tensor.evaluator = staticmethod(_evaluate)
 Tensor.restorer = staticmethod(restored)
+symbolic_functions.give_methods()

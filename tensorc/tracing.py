@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, overload
 
 import numpy as np
@@ -26,6 +26,7 @@ import numpy as np
 from tensorc.errors import Location, TensorcError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType, DType
+from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.places import door, told, usage_error, user_location
 from tensorc.frontend.pytree import LEAF, Tree, flatten, unflatten
 from tensorc.frontend.symbolic_operands import (
@@ -128,6 +129,7 @@ class Jitted:
             if parameter.default is not parameter.empty
         }
         self._made: dict[Key, _Made] = {}
+        self._batched: dict[tuple[Key, tuple[str, ...]], CompiledFunction] = {}
         # Calls with arrays and numbers alone, which need no look at their structure:
         # see `__call__`. Without a plan they are still converted or checked.
         self._known: dict[Kinds | None, _Known] = {}
@@ -167,6 +169,23 @@ class Jitted:
         """Return what these arguments are compiled to, compiling it if need be."""
         return self._specialized(args, named).compiled
 
+    @door
+    def batched(
+        self, columns: Mapping[str, object], numbers: Mapping[str, int | float]
+    ) -> CompiledFunction:
+        """Return what batches like `columns` run; `numbers` are the same for all.
+
+        Other values of the numbers need no compiling: they are hyperparameters.
+        """
+        call = self._call(self._bind((), {**columns, **numbers}))
+        assert call is not None, "columns are arrays"
+        key = call.key(), tuple(numbers)
+        with self._lock:
+            if key not in self._batched:
+                plan = replace(self._trace(key[0], call).plan, hypers=key[1])
+                self._batched[key] = compile_plan(plan, numbers)
+            return self._batched[key]
+
     def emit(self, stage: str, *args: object, **named: object) -> str:
         """Return the text of a stage (tensor … loop, llvm) for these arguments.
 
@@ -191,7 +210,7 @@ class Jitted:
     def cache_clear(self) -> None:
         """Forget what was compiled."""
         with self._lock:
-            self._made, self._known = {}, {}
+            self._made, self._known, self._batched = {}, {}, {}
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -312,14 +331,7 @@ class Jitted:
         if self._made and "recompiles" in os.environ.get("TENSORC_LOGS", "").split(","):
             place = f"{self.location.file}:{self.location.line}"
             sys.stderr.write(f"recompiling {self.name} at {place}: {reason}\n")
-        traced = tracer.trace(
-            functools.partial(self._run, key),
-            key.leaves,
-            call.names(),
-            self.name,
-            self.location,
-            self.is_step,
-        )
+        traced = self._trace(key, call)
         try:
             compiled = compile_plan(traced.plan)
         except TensorcError as error:
@@ -329,6 +341,16 @@ class Jitted:
         plain = not any(isinstance(leaf, MemoryLeaf) for leaf in key.leaves)
         plain = plain and not key.static and all(tree is LEAF for tree in key.trees)
         self._made[key] = _Made(compiled, traced, about, plain)
+
+    def _trace(self, key: Key, call: Call) -> Traced:
+        return tracer.trace(
+            functools.partial(self._run, key),
+            key.leaves,
+            call.names(),
+            self.name,
+            self.location,
+            self.is_step,
+        )
 
     def _run(self, key: Key, tensors: list[object]) -> object:
         """Call the function with variables in the place of the leaves."""
@@ -524,20 +546,29 @@ def _decorated(
 def update(variable: object, value: object) -> None:
     """Give a shared variable, or each in a structure of them, a new value in a step.
 
-    Every formula of the step reads the old value, also below the update: the new one is
-    there when the step ends.
+    The new value is there when the step ends. Below the update the variable is not
+    read: what needs the old value stands above, and the new one has a name.
 
     Raises:
         TypeError: it stands outside of a step, or the types do not fit.
-        ValueError: a variable is updated twice, or the shapes do not fit.
+        ValueError: a variable is updated twice or read after its update, or the shapes
+            do not fit.
     """
+    pairs: list[tuple[Shared, object]] = []
+    for memory, new in _update_pairs(variable, value):
+        if not isinstance(memory, Shared):
+            message = f"update changes a shared variable, got {describe(memory)}"
+            raise usage_error(message, "make it one: W = tc.shared(value, 'W')")
+        pairs.append((memory, new))
+    tracer.record_updates(pairs)
+
+
+def _update_pairs(variable: object, value: object) -> Iterable[tuple[object, object]]:
+    if isinstance(variable, Group):
+        return partners(variable, value, "update")
     variables, tree = flatten(variable)
     values, given = ([value], LEAF) if tree is LEAF else flatten(value)
     if tree != given:
         message = f"update: the new values have the structure {given}, not {tree}"
         raise usage_error(message)
-    for memory, new in zip(variables, values, strict=True):
-        if not isinstance(memory, Shared):
-            message = f"update changes a shared variable, got {describe(memory)}"
-            raise usage_error(message, "make it one: W = tc.shared(value, 'W')")
-        tracer.record_update(memory, new)
+    return zip(variables, values, strict=True)

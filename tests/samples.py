@@ -65,6 +65,8 @@ from tensorc.ir.ops.shape import (
 )
 from tensorc.ir.ops.transcendental import (
     Cos,
+    Erf,
+    Erfc,
     Expm1,
     Log1p,
     Pow,
@@ -158,6 +160,8 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     Softplus: each_shape("f64"),
     Log1p: each_shape("f64:positive"),
     Expm1: each_shape("f64:small"),
+    Erf: each_shape("f64"),
+    Erfc: each_shape("f64"),
     Sin: each_shape("f64"),
     Cos: each_shape("f64"),
     Pow: each_shape("f64:positive", "f64:small"),

@@ -97,7 +97,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "tracing": ({"functions", "ir", "frontend", "runtime", "errors"}, {"numpy"}),
     "gradients": ({"tracing", "frontend"}, set()),
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
-    "fitting": ({"functions", "tracing", "data", "frontend", "runtime"}, set()),
+    "fitting": (
+        {"functions", "tracing", "data", "frontend", "runtime"},
+        {"numpy"},
+    ),
     "theano": (
         {"api", "ir", "frontend", "compiler", "runtime", "errors"},
         {"numpy"},
@@ -110,6 +113,8 @@ LAZY = {
     ("tensorc", "collections.abc"): "names for type checkers only",
     ("tensorc", "tensorc.api"): "`import tensorc` costs no llvmlite, lark or numpy",
     ("tensorc", "tensorc.errors"): "names for type checkers only",
+    ("tensorc", "tensorc.frontend.group_functions"): "names for type checkers only",
+    ("tensorc", "tensorc.frontend.groups"): "names for type checkers only",
     ("tensorc", "tensorc.frontend.symbolic"): "names for type checkers only",
     ("tensorc", "tensorc.frontend.symbolic_functions"): "symbolic names cost numpy",
     ("tensorc", "tensorc.frontend.symbolic_variables"): "symbolic names cost numpy",

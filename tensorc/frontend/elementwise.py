@@ -7,10 +7,11 @@ numbers in numpy; the rest becomes ops, with casts and broadcasts written out.
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tensorc.errors import Diagnostic
 from tensorc.frontend.operands import (
     Apply,
     Array,
@@ -28,6 +29,7 @@ from tensorc.frontend.operands import (
     materialize,
     number,
     number_error,
+    spell_type,
     strong,
     type_error,
     unsupported,
@@ -37,6 +39,8 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, Poly, floordiv, known_at_most, maximum, minimum
 from tensorc.ir.ops import elementwise as ops
 from tensorc.ir.ops import rounding, transcendental
+from tensorc.ir.ops.reductions import ArgMax, ArgMin
+from tensorc.ir.ops.shape import Reshape
 from tensorc.ir.types import F64, I1, Element, element_of
 
 MAX_BITS = 1024  # of an integer while compiling
@@ -122,6 +126,8 @@ FUNCTIONS: Mapping[str, Elementwise] = {
     ),
     "log1p": Elementwise("float", math.log1p, transcendental.Log1p),
     "expm1": Elementwise("float", math.expm1, transcendental.Expm1),
+    "erf": Elementwise("float", math.erf, transcendental.Erf),
+    "erfc": Elementwise("float", math.erfc, transcendental.Erfc),
     "sin": Elementwise("float", math.sin, transcendental.Sin),
     "cos": Elementwise("float", math.cos, transcendental.Cos),
     "floor": Elementwise("whole", _as_array(np.floor), rounding.Floor, np.floor),
@@ -178,11 +184,36 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
         return _fold(b, name, scalars)
     if name == "pow":
         return _power_of(b, operands[0], operands[1])
+    if name in ("eq", "ne"):
+        _warn_of_flat_place(b, operands)
     arrays = [_plain_array(o) for o in operands]
     function = FUNCTIONS[name].array
     if function is not None and all(a is not None for a in arrays):
         return _fold_arrays(b, function, arrays)
     return _emit(b, name, operands)
+
+
+def _warn_of_flat_place(b: Emitter, operands: Sequence[Operand]) -> None:
+    """Warn of argmax(p) == y: one place in all of p, compared with one per row."""
+    for place, other in (operands, operands[::-1]):
+        if not isinstance(place, Tensor) or not isinstance(other, Tensor):
+            continue
+        op = place.value.op
+        if not isinstance(op, ArgMax | ArgMin) or not other.type.rank:
+            continue
+        flat = op.operand.op
+        if isinstance(flat, Reshape) and not place.type.rank:
+            given = Tensor(flat.operand).type
+            name = "argmax" if isinstance(op, ArgMax) else "argmin"
+            if given.rank < 2:
+                continue
+            message = f"{name} without an axis is one place in all of "
+            message += (
+                f"{spell_type(given)}, here compared with {spell_type(other.type)}"
+            )
+            hint = f"one place per row: `{name}(p, axis=1)`"
+            diagnostic = Diagnostic("TC0319", message, b.location, hints=(hint,))
+            b.warn(replace(diagnostic, severity="warning"))
 
 
 # Folding

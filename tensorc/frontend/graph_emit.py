@@ -40,7 +40,8 @@ class Plan:
     """A function to be: values of the graph, and pairs of memory and its new value.
 
     `names` are those of the arguments: of `shared`, then of `inputs`. They are all the
-    leaves that are needed, and `givens` are the needed ones.
+    leaves that are needed, and `givens` are the needed ones. `hypers` are the names of
+    inputs that are numbers, the same for all batches.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Plan:
     updates: tuple[tuple[SharedLeaf, Value], ...]
     givens: Givens
     location: Location = UNKNOWN
+    hypers: tuple[str, ...] = ()
 
 
 def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
@@ -81,7 +83,7 @@ def emit(plan: Plan) -> Module:
         Parameter(
             _with_sizes(value, sizes),
             name,
-            make_dict(**{"tc.name": name, "tc.kind": _kind(value)}),
+            make_dict(**{"tc.name": name, "tc.kind": _kind(plan, value, name)}),
         )
         for value, name in zip(values, plan.names, strict=True)
     ]
@@ -106,8 +108,10 @@ def emit(plan: Plan) -> Module:
     return module
 
 
-def _kind(value: Value) -> str:
-    return "shared" if isinstance(value, SharedLeaf) else "input"
+def _kind(plan: Plan, value: Value, name: str) -> str:
+    if isinstance(value, SharedLeaf):
+        return "shared"
+    return "hyper" if name in plan.hypers else "input"
 
 
 def _size_names(plan: Plan) -> dict[str, Dim]:

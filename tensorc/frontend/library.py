@@ -8,8 +8,9 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tensorc.frontend import advanced_indexing
+from tensorc.frontend import advanced_indexing, pointwise, products, reductions, shapes
 from tensorc.frontend.elementwise import (
+    FUNCTIONS,
     as_float,
     broadcast_together,
     elementwise,
@@ -63,7 +64,8 @@ class Composite:
 
     Options are plain values: numbers, true and false, none, sizes, tuples of them.
     With `sequence` the first tensor argument is a sequence of tensors, with `several`
-    the result is one.
+    the result is one. Tensors in `optional` may be left out, they are None then.
+    `is_elementwise` tells that a group is taken member by member.
     """
 
     function: Callable[..., Operand]
@@ -71,6 +73,8 @@ class Composite:
     options: Mapping[str, object] = field(default_factory=dict)
     sequence: bool = False
     several: bool = False
+    optional: tuple[str, ...] = ()
+    is_elementwise: bool = False
 
 
 # Elementwise
@@ -80,6 +84,10 @@ def _named(name: str) -> Callable[..., Operand]:
     def apply(b: Emitter, *operands: Operand) -> Operand:
         return elementwise(b, name, operands)
 
+    apply.__name__ = apply.__qualname__ = name
+    op = FUNCTIONS[name].op
+    summary = (op.__doc__ or "").splitlines()[0] if op else f"Return {name}."
+    apply.__doc__ = f"{summary} Elementwise, with NumPy's broadcasting."
     return apply
 
 
@@ -317,8 +325,13 @@ def _check_matmul(b: Emitter, x: Tensor, y: Tensor) -> None:
 
 
 def dot(b: Emitter, x: Operand, y: Operand) -> Operand:
-    """Multiply vectors and matrices."""
-    return matmul(b, x, y)
+    """Multiply vectors and matrices; numpy's dot: a number multiplies all elements.
+
+    A tensor of rank 3 or more on the right is summed over its last axis but one, for
+    each matrix of the left: not as by `@`, which pairs the matrices.
+    """
+    other = products.dot(b, x, y)
+    return matmul(b, x, y) if other is None else other
 
 
 # Networks
@@ -397,33 +410,77 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
 
 _UNARY = (
     *("abs", "sign", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus"),
-    *("log1p", "expm1", "sin", "cos", "floor", "ceil", "round", "isnan", "isfinite"),
+    *("log1p", "expm1", "erf", "erfc"),
+    *("sin", "cos", "floor", "ceil", "round", "isnan", "isfinite"),
 )
 _REDUCTION: Mapping[str, object] = {"axis": None, "keepdims": False}
+_SPREAD: Mapping[str, object] = {**_REDUCTION, "ddof": 0}
+
+
+def _each(function: Callable[..., Operand], *tensors: str) -> Composite:
+    return Composite(function, tensors or ("x",), is_elementwise=True)
+
 
 PRELUDE: Mapping[str, Composite] = {
+    # reductions
     "sum": Composite(sum_, options=_REDUCTION),
     "mean": Composite(mean, options=_REDUCTION),
+    "var": Composite(reductions.var, options=_SPREAD),
+    "std": Composite(reductions.std, options=_SPREAD),
     "max": Composite(max_, options=_REDUCTION),
     "min": Composite(min_, options=_REDUCTION),
     "any": Composite(any_, options=_REDUCTION),
     "all": Composite(all_, options=_REDUCTION),
     "prod": Composite(prod, options=_REDUCTION),
+    "norm": Composite(reductions.norm, options=_REDUCTION),
+    "logsumexp": Composite(reductions.logsumexp, options=_REDUCTION),
     "argmax": Composite(argmax, options=_REDUCTION),
     "argmin": Composite(argmin, options=_REDUCTION),
-    **{name: Composite(_named(name)) for name in _UNARY},
-    "maximum": Composite(_named("maximum"), ("x", "y")),
-    "minimum": Composite(_named("minimum"), ("x", "y")),
-    "where": Composite(where, ("condition", "x", "y")),
-    "relu": Composite(relu),
-    "square": Composite(square),
-    "reciprocal": Composite(reciprocal),
+    # elementwise
+    **{name: _each(_named(name)) for name in _UNARY},
+    "maximum": _each(_named("maximum"), "x", "y"),
+    "minimum": _each(_named("minimum"), "x", "y"),
+    "where": _each(where, "condition", "x", "y"),
+    "clip": Composite(
+        pointwise.clip,
+        ("x", "low", "high"),
+        optional=("low", "high"),
+        is_elementwise=True,
+    ),
+    "relu": _each(relu),
+    "gelu": _each(pointwise.gelu),
+    "silu": _each(pointwise.silu),
+    "square": _each(square),
+    "reciprocal": _each(reciprocal),
+    "trunc": _each(pointwise.trunc),
+    "rint": _each(pointwise.rint),
+    "isinf": _each(pointwise.isinf),
+    "logical_xor": _each(pointwise.logical_xor, "x", "y"),
+    "logaddexp": _each(pointwise.logaddexp, "x", "y"),
+    "xlogy": _each(pointwise.xlogy, "x", "y"),
+    # shapes
     "reshape": Composite(reshape, options={"shape": REQUIRED}),
     "transpose": Composite(transpose, options={"axes": None}),
     "flatten": Composite(flatten, options={"start": 1}),
+    "ravel": Composite(shapes.ravel),
     "broadcast_to": Composite(broadcast_to, options={"shape": REQUIRED}),
-    "range": Composite(range_, (), {"start": REQUIRED, "stop": None, "step": None}),
     "take": Composite(take, ("x", "indices"), {"axis": None}),
+    "expand_dims": Composite(shapes.expand_dims, options={"axis": REQUIRED}),
+    "squeeze": Composite(shapes.squeeze, options={"axis": None}),
+    "swapaxes": Composite(
+        shapes.swapaxes, options={"axis1": REQUIRED, "axis2": REQUIRED}
+    ),
+    "moveaxis": Composite(
+        shapes.moveaxis, options={"source": REQUIRED, "destination": REQUIRED}
+    ),
+    "tile": Composite(shapes.tile, options={"reps": REQUIRED}),
+    "repeat": Composite(shapes.repeat, options={"repeats": REQUIRED, "axis": None}),
+    "flip": Composite(shapes.flip, options={"axis": None}),
+    "roll": Composite(shapes.roll, options={"shift": REQUIRED, "axis": None}),
+    "pad": Composite(
+        shapes.pad,
+        options={"width": REQUIRED, "mode": "constant", "constant_values": 0.0},
+    ),
     "concatenate": Composite(concatenate, ("arrays",), {"axis": 0}, sequence=True),
     "stack": Composite(stack, ("arrays",), {"axis": 0}, sequence=True),
     "split": Composite(
@@ -431,23 +488,40 @@ PRELUDE: Mapping[str, Composite] = {
         options={"parts": REQUIRED, "axis": 0},
         several=True,
     ),
+    # making
+    "range": Composite(range_, (), {"start": REQUIRED, "stop": None, "step": None}),
+    "linspace": Composite(shapes.linspace, ("start", "stop"), {"num": 50}),
+    "eye": Composite(shapes.eye, (), {"n": REQUIRED, "m": None, "k": 0}),
+    "tri": Composite(shapes.tri, (), {"n": REQUIRED, "m": None, "k": 0}),
+    "tril": Composite(shapes.tril, options={"k": 0}),
+    "triu": Composite(shapes.triu, options={"k": 0}),
+    "zeros_like": _each(shapes.zeros_like),
+    "ones_like": _each(shapes.ones_like),
+    "full_like": _each(shapes.full_like, "x", "value"),
+    # products
     "matmul": Composite(matmul, ("x", "y")),
     "dot": Composite(dot, ("x", "y")),
+    "outer": Composite(products.outer, ("x", "y")),
+    "tensordot": Composite(products.tensordot, ("x", "y"), {"axes": 2}),
+    "einsum": Composite(
+        products.einsum, ("operands",), {"spec": REQUIRED}, sequence=True
+    ),
+    # networks
     "log_softmax": Composite(log_softmax, options={"axis": -1}),
     "softmax": Composite(softmax, options={"axis": -1}),
     "cross_entropy": Composite(cross_entropy, ("logits", "labels")),
+    "binary_cross_entropy": Composite(
+        pointwise.binary_cross_entropy, ("logits", "labels")
+    ),
     "error_rate": Composite(error_rate, ("logits", "labels")),
     "one_hot": Composite(one_hot, options={"n": REQUIRED}),
 }
 
 # Names of the language whose ops do not exist yet.
 NOT_YET = frozenset(
-    """sinh cosh tan arcsin arccos arctan arctan2 gelu silu erf erfc logaddexp
-    logsumexp trunc clip bit_and bit_or bit_xor var std norm
-    cumsum cumprod sort argsort topk searchsorted swapaxes moveaxis
-    expand_dims squeeze tile repeat pad flip roll
-    take_along_axis eye linspace tri tril triu zeros_like ones_like full_like
-    outer tensordot einsum binary_cross_entropy conv1d conv2d conv3d max_pool
+    """sinh cosh tan arcsin arccos arctan arctan2
+    bit_and bit_or bit_xor cumsum cumprod sort argsort topk searchsorted
+    take_along_axis conv1d conv2d conv3d max_pool
     avg_pool dropout jvp vjp jacobian hessian stop_gradient custom_gradient
     remat scan cond while_loop vmap vectorize uniform normal bernoulli
     categorical permutation glorot he lecun orthogonal params""".split()  # noqa: SIM905

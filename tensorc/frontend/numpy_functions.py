@@ -12,15 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tensorc.frontend import elementwise, library, reductions
-from tensorc.frontend.operands import (
-    Emitter,
-    Operand,
-    Tensor,
-    broadcast,
-    constant,
-    strong,
-)
+from tensorc.frontend import elementwise, library
 from tensorc.frontend.places import usage_error
 
 NumpyFunction = Callable[..., object]
@@ -50,31 +42,6 @@ class Bound:
     dtype: object = None
 
 
-def _zeros_like(b: Emitter, x: Operand) -> Operand:
-    return _filled_like(b, x, 0)
-
-
-def _ones_like(b: Emitter, x: Operand) -> Operand:
-    return _filled_like(b, x, 1)
-
-
-def _filled_like(b: Emitter, x: Operand, number: int) -> Operand:
-    tensor = strong(b, x)
-    single = constant(b, number, tensor.type.element)
-    return Tensor(broadcast(b, single, b.shape(tensor)))
-
-
-def _ravel(b: Emitter, x: Operand) -> Operand:
-    return reductions.flatten_all(b, strong(b, x))
-
-
-# What is no function of the library's prelude by that name.
-_OWN: Mapping[str, library.Composite] = {
-    "zeros_like": library.Composite(_zeros_like),
-    "ones_like": library.Composite(_ones_like),
-    "ravel": library.Composite(_ravel),
-}
-
 _REDUCED = "a axis dtype out keepdims"
 _ORDERED = "a axis out keepdims"
 
@@ -101,7 +68,7 @@ _ROWS: tuple[Row, ...] = (
     Row(np.searchsorted, "a v side sorter", "searchsorted", "sorter"),
     # choice, bounds
     Row(np.where, "condition x y", "where"),
-    Row(np.clip, "a a_min=low a_max=high out", "clip", "out min max"),
+    Row(np.clip, "a a_min a_max out", "clip", "out"),
     Row(np.round, "a decimals out", "round", "out"),
     # shapes
     Row(np.reshape, "a shape order", "reshape", "order copy"),
@@ -117,7 +84,7 @@ _ROWS: tuple[Row, ...] = (
     Row(np.split, "ary indices_or_sections=parts axis", "split"),
     Row(np.tile, "A reps", "tile"),
     Row(np.repeat, "a repeats axis", "repeat"),
-    Row(np.pad, "array pad_width=width mode", "pad"),
+    Row(np.pad, "array pad_width=width mode constant_values", "pad"),
     Row(np.flip, "m axis", "flip"),
     Row(np.roll, "a shift axis", "roll"),
     Row(np.take, "a indices axis out mode", "take", "out mode"),
@@ -127,10 +94,19 @@ _ROWS: tuple[Row, ...] = (
     # making
     Row(np.zeros_like, "a dtype order subok shape", "zeros_like", "order subok shape"),
     Row(np.ones_like, "a dtype order subok shape", "ones_like", "order subok shape"),
+    Row(
+        np.full_like,
+        "a fill_value dtype order subok shape",
+        "full_like",
+        "order subok shape",
+    ),
+    Row(np.linspace, "start stop num endpoint retstep", "linspace", "endpoint retstep"),
     # products
     Row(np.dot, "a b out", "dot", "out"),
     Row(np.outer, "a b out", "outer", "out"),
     Row(np.tensordot, "a b axes", "tensordot"),
+    Row(np.einsum, "operands subscripts=spec out", "einsum", "out"),
+    Row(np.linalg.norm, "x ord axis keepdims", "norm", "ord"),
 )
 
 
@@ -206,11 +182,12 @@ def bound(
     row = _BY_FUNCTION.get(function)
     composite = None
     if row is not None:
-        composite = library.PRELUDE.get(row.target) or _OWN.get(row.target)
+        composite = library.PRELUDE.get(row.target)
     if row is None or composite is None:
         known = [r.function.__name__ for r in _ROWS if _has(r.target)]
         raise _not_here(name, [*known, *_ufunc_names()])
     parameters = row.parameters.split()
+    args, options = _rearranged(function, args, options)
     if len(args) > len(parameters):
         message = f"np.{name} of a variable takes {', '.join(parameters)}"
         raise usage_error(f"{message}; {len(args)} arguments given")
@@ -220,11 +197,28 @@ def bound(
     return _bound(name, row, composite, given)
 
 
+def _rearranged(
+    function: NumpyFunction, args: Sequence[object], options: Mapping[str, object]
+) -> tuple[Sequence[object], Mapping[str, object]]:
+    """Return the arguments of functions that NumPy calls in two ways, in one."""
+    if function is np.einsum and args:
+        if not isinstance(args[0], str):
+            message = "np.einsum of variables takes a text first"
+            raise usage_error(message, 'np.einsum("ij,jk->ik", x, y)')
+        args = ([*args[1:]], args[0])
+    if function is np.clip:
+        spelled = {"min": "a_min", "max": "a_max"}
+        options = {spelled.get(n, n): v for n, v in options.items()}
+    return args, options
+
+
 def _bound(
     name: str, row: Row, composite: library.Composite, given: dict[str, object]
 ) -> Bound:
     count = len(composite.tensors)
     leading = row.parameters.split()[:count]
+    places = zip(leading, composite.tensors, strict=True)
+    given = {p: None for p, n in places if n in composite.optional} | given
     missing = [p for p in leading if p not in given]
     if missing:
         message = f"np.{name} of a variable needs `{missing[0]}`"
@@ -251,7 +245,7 @@ def _is_default(name: str, value: object) -> bool:
     """Tell what NumPy means by nothing: None, its own marker, "C" for an order."""
     if value is None or (name, value) == ("order", "C"):
         return True
-    return isinstance(value, bool) and value == (name in ("where", "subok"))
+    return isinstance(value, bool) and value == (name in ("where", "subok", "endpoint"))
 
 
 def _name_of(function: NumpyFunction) -> str:
@@ -262,7 +256,7 @@ def _name_of(function: NumpyFunction) -> str:
 
 
 def _has(target: str) -> bool:
-    return target in library.PRELUDE or target in _OWN
+    return target in library.PRELUDE
 
 
 def _not_here(name: str, known: Sequence[str]) -> Exception:

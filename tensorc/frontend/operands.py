@@ -94,9 +94,15 @@ class Literal:
 Operand = Tensor | Scalar | Literal
 
 
+def _say_nothing(diagnostic: Diagnostic) -> None:
+    pass
+
+
 @dataclass
 class Emitter:
     """Where ops go, and what a door knows: its default float, hypers and sizes.
+
+    `warn` tells the user what is legal, but most likely a mistake.
 
     `compute` is `tensorc.frontend.elementwise.elementwise`, which imports this module.
     """
@@ -106,6 +112,7 @@ class Emitter:
     size: Callable[[str], Value]
     compute: "Callable[[Emitter, str, Sequence[Operand]], Operand]"
     default_float: Element = F32
+    warn: Callable[[Diagnostic], None] = _say_nothing
     # Formulas of numbers that were computed already, by identity: they may share parts.
     formulas: dict[int, tuple[Apply, Tensor]] = field(default_factory=dict)
 

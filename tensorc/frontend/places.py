@@ -8,6 +8,7 @@ the ways out in its text, and without the frames between.
 import functools
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from tensorc.errors import (
     Location,
     ShapeError,
     TensorcError,
+    TensorcWarning,
 )
 
 P = ParamSpec("P")
@@ -29,6 +31,8 @@ T = TypeVar("T")
 _PACKAGE = str(Path(__file__).parents[1]) + "/"
 # What makes names of sizes unique, and the mark of values: nothing for people.
 _NUMBER = re.compile(r"#\d+|\$(?=[A-Za-z_])")
+# What the warnings module keeps, to show each text once for a line.
+_WARNED: dict[str, dict[str | tuple[str, type[Warning], int], int]] = {}
 _INDEX = "TC0312"
 _MISUSE = "TC0601"
 
@@ -70,6 +74,17 @@ def _place(code: CodeType, instruction: int, line: int) -> Location:
     first, last, start, stop = (x or 0 for x in found)
     end = last if last != first else 0
     return Location(code.co_filename, first, start + 1, end, stop + 1)
+
+
+def warn_user(diagnostic: Diagnostic) -> None:
+    """Warn at the diagnostic's place, once for each place."""
+    place = diagnostic.location
+    text = _NUMBER.sub("", "; ".join([diagnostic.message, *diagnostic.hints]))
+    registry = _WARNED.setdefault(place.file, {})
+    text = f"{diagnostic.code}: {text}"
+    warnings.warn_explicit(
+        text, TensorcWarning, place.file, place.line, registry=registry
+    )
 
 
 def usage_error(message: str, *hints: str) -> UsageError:

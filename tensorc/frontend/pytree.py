@@ -1,4 +1,4 @@
-"""Structures of arrays: tuples, lists, dictionaries, dataclasses and None, nested.
+"""Structures: tuples, lists, dictionaries, dataclasses, groups and None, nested.
 
     leaves, tree = flatten({"W": W, "b": (b1, b2)})      # [W, b1, b2]
     unflatten(tree, leaves)                              # the same structure again
@@ -10,6 +10,8 @@ Everything that is no structure is a leaf. A field of a dataclass with
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from tensorc.frontend.groups import Group
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def _parts(value: object) -> _Parts | None:
     if kind is dict or kind is OrderedDict:
         assert isinstance(value, dict)
         return tuple(value), tuple(value.values()), ()
+    if isinstance(value, Group):
+        return value.names, value.members, ()
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind._fields, value, ()
     if dataclasses.is_dataclass(value):
@@ -104,6 +108,8 @@ def _unflatten(tree: Tree, leaves: Iterator[object]) -> object:
     if issubclass(kind, tuple):
         make: Callable[..., object] = kind
         return tuple(children) if kind is tuple else make(*children)
+    if issubclass(kind, Group):
+        return Group(zip(map(str, tree.names), children, strict=True))
     if issubclass(kind, dict):
         return kind(zip(tree.names, children, strict=True))
     # As it was when it was taken apart: no check of the class runs on its leaves.
@@ -121,7 +127,9 @@ def paths(tree: Tree, root: str) -> list[str]:
         return [root]
     found: list[str] = []
     for name, child in zip(tree.names, tree.children, strict=True):
-        by_field = not issubclass(tree.kind, dict | list) and isinstance(name, str)
+        by_field = not issubclass(tree.kind, dict | list | Group) and isinstance(
+            name, str
+        )
         step = f".{name}" if by_field else f"[{name!r}]"
         found += paths(child, root + step)
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from tensorc.frontend.elementwise import as_float, elementwise
+from tensorc.frontend.elementwise import as_float, elementwise, select
 from tensorc.frontend.operands import (
     Emitter,
     Operand,
@@ -15,7 +15,7 @@ from tensorc.frontend.operands import (
     strong,
 )
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, maximum
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F16, F32, I1, I8, I64, Element
 
@@ -53,6 +53,60 @@ def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> O
     result = elementwise(b, "div", [total, number(count)])
     assert isinstance(result, Tensor)
     return Tensor(cast(b, result.value, element))
+
+
+def var(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False, ddof: int = 0
+) -> Operand:
+    """Return the mean squared distance from the mean; the count is less `ddof`.
+
+    Integers give the default float; f16 is computed in f32.
+    """
+    tensor = as_float(b, x)
+    element = tensor.type.element
+    wide = Tensor(cast(b, tensor.value, F32 if element == F16 else element))
+    shape = b.shape(wide)
+    axes = normal_axes(b, axis, len(shape))
+    distance = elementwise(b, "sub", [wide, mean(b, wide, axes, keepdims=True)])
+    square = elementwise(b, "mul", [distance, distance])
+    total = sum_(b, square, axes, keepdims)
+    count = maximum(product_of([shape[i] for i in axes]) - ddof, 0)
+    result = strong(b, elementwise(b, "div", [total, number(count)]))
+    return Tensor(cast(b, result.value, element))
+
+
+def std(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False, ddof: int = 0
+) -> Operand:
+    """Return the square root of the variance."""
+    return elementwise(b, "sqrt", [var(b, x, axis, keepdims, ddof)])
+
+
+def norm(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the square root of the sum of squares; its slope at 0 is NaN."""
+    tensor = as_float(b, x)
+    square = elementwise(b, "mul", [tensor, tensor])
+    return elementwise(b, "sqrt", [sum_(b, square, axis, keepdims)])
+
+
+def logsumexp(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
+) -> Operand:
+    """Return log(sum(exp(x))), which overflows nowhere; -inf where all are -inf."""
+    tensor = as_float(b, x)
+    largest = max_(b, tensor, axis, keepdims=True)
+    finite = elementwise(b, "isfinite", [largest])
+    # Infinities less infinities would be NaN.
+    largest = select(b, finite, largest, number(0.0))
+    powers = elementwise(b, "exp", [elementwise(b, "sub", [tensor, largest])])
+    total = elementwise(b, "log", [sum_(b, powers, axis, keepdims=True)])
+    result = strong(b, elementwise(b, "add", [total, largest]))
+    if keepdims:
+        return result
+    shape = b.shape(result)
+    axes = normal_axes(b, axis, len(shape))
+    kept = tuple([d for i, d in enumerate(shape) if i not in axes])
+    return Tensor(TensorBuilder(b.builder).reshape(result.value, kept))
 
 
 def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:

@@ -10,6 +10,7 @@ told apart by identity.
 """
 
 import difflib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
@@ -20,6 +21,8 @@ from numpy.typing import DTypeLike
 from tensorc.frontend import advanced_indexing, library, numpy_functions, reductions
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.graph_store import Bundle, restore, stored
+from tensorc.frontend.group_functions import apply_to_groups, has_groups
+from tensorc.frontend.groups import mapped
 from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import (
     Array,
@@ -54,6 +57,9 @@ Axis = int | Sequence[int] | None
 @door
 def apply(name: str, *operands: object) -> "Tensor":
     """Apply an elementwise function of the table to variables, numbers and arrays."""
+    if has_groups(operands):
+        each = functools.partial(apply, name)
+        return mapped(f"`{name}`", each, operands)  # type: ignore[return-value]
     given = [operand_of(o, f"an operand of {name}") for o in operands]
     return Tensor(elementwise(emitter(), name, given))
 
@@ -79,6 +85,8 @@ def compose(
 ) -> "Tensor | tuple[Tensor, ...]":
     """Call a function of the library's table; some take or give several variables."""
     name = composite.function.__name__.rstrip("_")
+    if has_groups(tensors):
+        return _compose_groups(name, composite, tensors, options)  # type: ignore[return-value]
     what = f"an argument of {name}"
     given: list[object] = list(tensors)
     if composite.sequence:
@@ -87,12 +95,41 @@ def compose(
             raise usage_error(message, f"{name}([x, y], axis=0)")
         given[0] = [operand_of(t, what) for t in given[0]]
     first = 1 if composite.sequence else 0
-    given[first:] = [operand_of(t, what) for t in given[first:]]
-    plain = {k: option_named(k, v, name) for k, v in options.items()}
+    names = composite.tensors[first:]
+    given[first:] = [
+        None if t is None and n in composite.optional else operand_of(t, what)
+        for n, t in zip(names, given[first:], strict=True)
+    ]
+    plain = {k: _option(composite, k, v, name) for k, v in options.items()}
     result = composite.function(emitter(), *given, **plain)
     if isinstance(result, tuple):
         return tuple([Tensor(part) for part in result])
     return Tensor(result)
+
+
+def _option(composite: library.Composite, key: str, value: object, name: str) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and isinstance(composite.options[key], float):
+        return value
+    return option_named(key, value, name)
+
+
+def _compose_groups(
+    name: str,
+    composite: library.Composite,
+    tensors: Sequence[object],
+    options: Mapping[str, object],
+) -> object:
+    if name == "norm":
+        squares = compose(library.PRELUDE["square"], tensors, {})
+        return apply("sqrt", compose(library.PRELUDE["sum"], [squares], options))
+
+    def each(*members: object, **plain: object) -> object:
+        return compose(composite, members, plain)
+
+    return apply_to_groups(
+        name, each, tensors, options, apply, composite.is_elementwise
+    )
 
 
 class Tensor:
@@ -355,7 +392,7 @@ class Tensor:
     def __getitem__(self, index: object) -> "Tensor":
         indices = indices_of(index)
         b = emitter()
-        x = strong(b, self._operand)
+        x = strong(b, operand_of(self))
         part = Tensor(advanced_indexing.take(b, x, indices))
         part._part_of = self, indices
         return part
@@ -433,12 +470,12 @@ class Tensor:
     @door
     def astype(self, dtype: DTypeLike) -> "Tensor":
         """Convert to another element type."""
-        return Tensor(to_element(emitter(), self._operand, element_named(dtype)))
+        return Tensor(to_element(emitter(), operand_of(self), element_named(dtype)))
 
     @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        return Tensor(_dimshuffle(emitter(), self._operand, _spread(pattern)))
+        return Tensor(_dimshuffle(emitter(), operand_of(self), _spread(pattern)))
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:

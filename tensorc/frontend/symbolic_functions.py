@@ -12,12 +12,15 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend import elementwise, library
+from tensorc.frontend import elementwise, library, pointwise
 from tensorc.frontend.graph_grad import derivatives
+from tensorc.frontend.groups import Group
 from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import Tensor as Node
-from tensorc.frontend.operands import broadcast, cast, constant, materialize
+from tensorc.frontend.operands import broadcast, constant, materialize
 from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.frontend.pytree import LEAF, unflatten
+from tensorc.frontend.pytree import flatten as flatten_tree
 from tensorc.frontend.symbolic import Tensor, apply, call, compose, element_named, put
 from tensorc.frontend.symbolic_operands import (
     describe,
@@ -33,7 +36,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.indexing import ADD, SET
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import I64, TensorType
+from tensorc.ir.types import TensorType
 
 SymbolicFunction = Callable[..., Tensor]
 
@@ -47,9 +50,9 @@ def grad(
     consider_constant: Sequence[Tensor] | None = None,
     disconnected_inputs: str = "raise",
 ) -> object:
-    """Return the derivative of a scalar by a variable, or by each of a list of them.
+    """Return the derivative of a scalar by a variable, or by each in a structure.
 
-    The result has the structure of `wrt`: a list gives a list, a tuple a tuple.
+    The result has the structure of `wrt`: a list gives a list, a group a group.
     `consider_constant` holds variables through which nothing is differentiated.
     `disconnected_inputs` says what happens where the cost does not depend on a
     variable: "raise" an error, or "zeros" (also "ignore" and "warn").
@@ -62,8 +65,7 @@ def grad(
     if disconnected_inputs not in choices:
         message = f"disconnected_inputs is one of {', '.join(choices)}, "
         raise argument_error(f"{message}got {disconnected_inputs!r}")
-    several = isinstance(wrt, list | tuple)
-    members = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
+    members, tree = ([wrt], LEAF) if wrt is None else flatten_tree(wrt)
     if isinstance(cost, list | tuple | np.ndarray) or not is_symbolic(cost):
         message = f"the cost is a variable, got {describe(cost)}"
         raise usage_error(message, "grad(cost, wrt): the cost comes first")
@@ -80,9 +82,7 @@ def grad(
         hint = "leave it out, or give disconnected_inputs='zeros'"
         raise argument_error(message, hint)
     results = [_tensor(found[v], v) for v in values]
-    if not several:
-        return results[0]
-    return tuple(results) if isinstance(wrt, tuple) else results
+    return unflatten(tree, results)
 
 
 def _cost(cost: Tensor) -> Value:
@@ -101,7 +101,8 @@ def _member(member: object) -> Value:
     if not is_symbolic(member):
         message = f"wrt is a variable or a list of them, got {describe(member)}"
         raise usage_error(message)
-    operand = operand_of(member)
+    # Not `operand_of`: after its update memory is not read, but differentiated by.
+    operand = member.operand  # type: ignore[attr-defined]
     if not isinstance(operand, Node) or not operand.type.element.is_float:
         message = f"wrt is {describe(member)}: only floats have derivatives"
         raise usage_error(message, "make it a float variable")
@@ -133,20 +134,19 @@ def arange(
     return result if dtype is None else result.astype(dtype)
 
 
-@door
-def eye(
-    n: object, m: object = None, k: int = 0, dtype: DTypeLike | None = None
-) -> Tensor:
-    """Return ones on the k-th diagonal of an n x m matrix, zeros elsewhere."""
-    b = emitter()
-    rows = size_of(n, "the first size of eye")
-    shape = (rows, rows if m is None else size_of(m, "the second size of eye"))
-    t = TensorBuilder(b.builder)
-    row, column = t.iota(shape, 0, I64), t.iota(shape, 1, I64)
-    moved = broadcast(b, constant(b, k, I64), shape)
-    equal = t.compare("eq", t.add(row, moved) if k else row, column)
-    element = b.default_float if dtype is None else element_named(dtype)
-    return Tensor(Node(cast(b, equal, element)))
+def _typed(name: str) -> SymbolicFunction:
+    """Return a function of the library that makes a matrix, with a `dtype`."""
+    composite = library.PRELUDE[name]
+
+    def make(
+        n: object, m: object = None, k: int = 0, dtype: DTypeLike | None = None
+    ) -> Tensor:
+        result = call(composite.function, [], {"n": n, "m": m, "k": k})
+        return result if dtype is None else result.astype(dtype)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = composite.function.__doc__
+    return door(make)
 
 
 def _filled(name: str, number: object) -> SymbolicFunction:
@@ -169,13 +169,12 @@ def full(shape: object, value: object, dtype: DTypeLike | None = None) -> Tensor
     return Tensor(Node(broadcast(b, single, sizes)))
 
 
-def _filled_like(name: str, number: int) -> SymbolicFunction:
+def _filled_like(name: str) -> SymbolicFunction:
+    composite = library.PRELUDE[name]
+
     def make(like: object, dtype: DTypeLike | None = None) -> Tensor:
-        type_ = type_of(like)
-        element = type_.element.dtype if dtype is None else dtype
-        b = emitter()
-        single = constant(b, number, element_named(element))
-        return Tensor(Node(broadcast(b, single, type_.shape)))
+        made = compose(composite, [like], {})
+        return made if dtype is None else astype(made, dtype)  # type: ignore[return-value]
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Return {name.split('_')[0]} with the shape and type of a variable."
@@ -183,8 +182,68 @@ def _filled_like(name: str, number: int) -> SymbolicFunction:
 
 
 @door
+def full_like(like: object, value: object, dtype: DTypeLike | None = None) -> Tensor:
+    """Return one number with the shape and type of a variable."""
+    x = like if dtype is None else astype(like, dtype)
+    made = compose(library.PRELUDE["full_like"], [x, value], {})
+    return made  # type: ignore[return-value]  # one composite gives one variable
+
+
+@door
+def linspace(
+    start: object, stop: object, num: object = 50, dtype: DTypeLike | None = None
+) -> Tensor:
+    """Return `num` numbers from start to stop, both included, at equal distances."""
+    result = call(library.PRELUDE["linspace"].function, [start, stop], {"num": num})
+    return result if dtype is None else result.astype(dtype)
+
+
+@door
+def einsum(spec: str, *operands: object) -> Tensor:
+    """Sum products by labels of axes, as numpy's einsum of one or two operands.
+
+    `spec` names each axis by a letter: "bik,bkj->bij" multiplies stacks of matrices.
+    """
+    if not isinstance(spec, str):
+        message = f"einsum takes a text first, got {describe(spec)}"
+        raise usage_error(message, 'einsum("ij,jk->ik", x, y)')
+    made = compose(library.PRELUDE["einsum"], [list(operands)], {"spec": spec})
+    return made  # type: ignore[return-value]
+
+
+@door
+def dimshuffle(x: object, *pattern: object) -> Tensor:
+    """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
+    return Tensor(operand_of(x)).dimshuffle(*pattern)
+
+
+@door
+def categorical_crossentropy(output: object, target: object) -> Tensor:
+    """Return -log of the probability of each example's class, Theano's function.
+
+    `output` holds probabilities, a row per example; `target` class numbers, or rows of
+    probabilities, such as one-hot ones. `cross_entropy` takes logits instead.
+    """
+    p = Tensor(operand_of(output))
+    t = Tensor(operand_of(target))
+    log = apply("log", p)
+    if t.ndim == p.ndim:
+        return apply("neg", apply("mul", t, log).sum(axis=-1))
+    if not type_of(t).element.is_integer or t.ndim + 1 != p.ndim:
+        message = f"target is {describe(t)}: class numbers for {describe(p)} are "
+        hint = "cast them: y.astype('int64')"
+        raise usage_error(f"{message}integers, one for each row", hint)
+    picked = TensorBuilder(emitter().builder).take_along_axis(
+        value_of(log, "output"), value_of(t, "target"), p.ndim - 1
+    )
+    return apply("neg", Tensor(Node(picked)))
+
+
+@door
 def astype(x: object, dtype: DTypeLike) -> Tensor:
-    """Convert to another element type."""
+    """Convert to another element type; of a group, each member."""
+    if isinstance(x, Group):
+        return x.map(lambda m: astype(m, dtype))  # type: ignore[return-value]
     b = emitter()
     return Tensor(elementwise.to_element(b, operand_of(x), element_named(dtype)))
 
@@ -216,12 +275,23 @@ def _part(x: object, name: str) -> tuple[Tensor, Sequence[Index]]:
 # From the library's tables
 
 
+# Reductions that take `dtype=`, the type in which they compute.
+_OF_A_DTYPE = frozenset({"sum", "mean", "prod", "var", "std"})
+
+
 def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter(t, kind) for t in composite.tensors]
+    empty = inspect.Parameter.empty
+    parameters = [
+        inspect.Parameter(t, kind, default=None if t in composite.optional else empty)
+        for t in composite.tensors
+    ]
     for option, default in composite.options.items():
         given = inspect.Parameter.empty if default is library.REQUIRED else default
         parameters.append(inspect.Parameter(option, kind, default=given))
+    if name in _OF_A_DTYPE:
+        only = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter("dtype", only, default=None))
     signature = inspect.Signature(parameters)
 
     def function(*args: object, **kwargs: object) -> Tensor:
@@ -229,7 +299,10 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise usage_error(f"{name}{signature}: {error}") from None
-        tensors = [bound.arguments.pop(t) for t in composite.tensors]
+        tensors = [bound.arguments.pop(t, None) for t in composite.tensors]
+        dtype = bound.arguments.pop("dtype", None)
+        if dtype is not None:
+            tensors = [astype(t, dtype) for t in tensors]
         # `split` gives several, all others one.
         return compose(composite, tensors, bound.arguments)  # type: ignore[return-value]
 
@@ -297,7 +370,6 @@ _ALIASES: Mapping[str, str] = {
     "switch": "where",
     "sqr": "square",
     "sgn": "sign",
-    "categorical_crossentropy": "cross_entropy",
 }
 _NOT_HERE = frozenset({"range", "flatten"})  # Python's name; another meaning
 
@@ -318,23 +390,46 @@ def _table() -> dict[str, SymbolicFunction]:
             table[name] = _of_composite(name, composite)
     made: dict[str, SymbolicFunction] = {
         "arange": arange,
-        "eye": eye,
+        "binary_crossentropy": _of_composite(
+            "binary_crossentropy",
+            library.Composite(pointwise.binary_crossentropy, ("output", "target")),
+        ),
+        "categorical_crossentropy": categorical_crossentropy,
+        "dimshuffle": dimshuffle,
+        "einsum": einsum,
+        "eye": _typed("eye"),
         "full": full,
+        "full_like": full_like,
+        "linspace": linspace,
+        "tri": _typed("tri"),
         "zeros": _filled("zeros", 0),
         "ones": _filled("ones", 1),
-        "zeros_like": _filled_like("zeros_like", 0),
-        "ones_like": _filled_like("ones_like", 1),
+        "zeros_like": _filled_like("zeros_like"),
+        "ones_like": _filled_like("ones_like"),
         "cast": astype,
         "flatten": flatten,
         "set_subtensor": set_subtensor,
         "inc_subtensor": inc_subtensor,
     }
-    table.update({n: f for n, f in made.items() if n not in table})
+    table.update(made)
     table.update({a: table[n] for a, n in _ALIASES.items() if n in table})
     return table
 
 
 FUNCTIONS: Mapping[str, SymbolicFunction] = MappingProxyType(_table())
+
+
+# Functions that are methods of variables, too, as in NumPy and Theano: `x.var()`.
+_METHODS = (
+    *("argmin", "prod", "var", "std", "norm", "clip", "round"),
+    *("squeeze", "swapaxes", "repeat"),
+)
+
+
+def give_methods() -> None:
+    """Make methods of functions; `tensorc.functions` does, for all doors."""
+    for name in _METHODS:
+        setattr(Tensor, name, FUNCTIONS[name])
 
 
 def names() -> list[str]:

@@ -5,14 +5,14 @@ have their own type, nested lists none. Everything else has no place in a formul
 the message says what it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from tensorc.errors import Diagnostic, Location
+from tensorc.errors import Diagnostic, Label, Location
 from tensorc.frontend import indexing
 from tensorc.frontend.elementwise import elementwise
 from tensorc.frontend.graph import GraphBuilder, Input, SharedLeaf
@@ -31,10 +31,12 @@ from tensorc.frontend.operands import (
     strong,
 )
 from tensorc.frontend.places import (
+    ArgumentError,
     IndexingError,
     argument_error,
     usage_error,
     user_location,
+    warn_user,
 )
 from tensorc.frontend.sizes import NoDimError, dim_of, why
 from tensorc.ir.core import Block, Value
@@ -46,10 +48,15 @@ FLOAT_X = F32  # the type of constructors, and of what numpy makes float64 of in
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Which door expressions come through: its float, the function that is traced."""
+    """Which door expressions come through: its float, the function that is traced.
+
+    `updated` is the memory that the trace has given a new value, and where: what the
+    step reads of it must stand before.
+    """
 
     default_float: Element = FLOAT_X
     tracing: str = ""
+    updated: Mapping[Value, Location] = field(default_factory=dict)
 
 
 DOOR: ContextVar[Door] = ContextVar("door", default=Door())  # noqa: B039 (immutable)
@@ -75,7 +82,8 @@ class Symbolic(Protocol):
 def emitter(location: Location | None = None) -> Emitter:
     """Return where the nodes of one expression go, at the user's line."""
     builder = GraphBuilder(Block(), location=location or user_location())
-    return Emitter(builder, _no_hyper, builder.size, elementwise, float_x())
+    size = builder.size
+    return Emitter(builder, _no_hyper, size, elementwise, float_x(), warn_user)
 
 
 def _no_hyper(name: str) -> Value:
@@ -107,6 +115,7 @@ def operand_of(value: object, what: str = "an operand") -> Operand:
     """Return what a user gave as an operand; TypeError if it is none."""
     if is_symbolic(value):
         operand: Operand = value.operand  # type: ignore[attr-defined]
+        _require_unchanged(operand)
         return operand
     if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         return number(value)
@@ -115,6 +124,27 @@ def operand_of(value: object, what: str = "an operand") -> Operand:
     if isinstance(value, list | tuple):
         return _literal(value, what)
     raise _no_operand(value, what)
+
+
+def _require_unchanged(operand: Operand) -> None:
+    """Raise TC0306 for memory that is read after its update: old or new, who knows."""
+    updated = DOOR.get().updated
+    if not updated or not isinstance(operand, Tensor) or operand.value not in updated:
+        return
+    name = operand.value.hint or "the shared variable"
+    hint = f"name the new value first, and read that: new = …; tc.update({name}, new)"
+    place = updated[operand.value]
+    diagnostic = Diagnostic(
+        "TC0306",
+        f"{name} is read after its update, when it still has its old value",
+        user_location(),
+        labels=(Label(place, "updated here"),),
+        hints=(
+            hint,
+            "what needs the old value stands above the update",
+        ),
+    )
+    raise ArgumentError(diagnostic)
 
 
 def _no_operand(value: object, what: str) -> Exception:
@@ -130,9 +160,7 @@ def _no_operand(value: object, what: str) -> Exception:
 def _literal(value: Sequence[object], what: str) -> Literal:
     if any(is_symbolic(v) for v in value):
         message = f"{what} is a {type(value).__name__} that holds variables"
-        hint = (
-            "update or combine its members one by one, or zip them with their partners"
-        )
+        hint = "group them: tc.group(W, b), or take them one by one"
         raise usage_error(message, hint)
     try:
         array = np.asarray(value)
@@ -172,7 +200,8 @@ def value_of(value: object, what: str) -> Value:
 
 def type_of(value: object) -> TensorType:
     """Return the type that a user's variable has as a value."""
-    operand = operand_of(value)
+    # A type may be asked for at any time: it is no reading of the value.
+    operand = value.operand if is_symbolic(value) else operand_of(value)  # type: ignore[attr-defined]
     if isinstance(operand, Tensor):
         return operand.type
     return strong(emitter(), operand).type

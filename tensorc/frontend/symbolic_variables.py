@@ -41,7 +41,7 @@ class Cell(Protocol):
         ...
 
     def get_value(self, borrow: bool = False) -> Array:
-        """Return a copy of the value, or the memory itself."""
+        """Return a copy of the value, or a read-only view of the memory."""
         ...
 
     def set_value(self, value: object) -> None:
@@ -69,12 +69,17 @@ class Shared(Tensor):
         return cell
 
     def get_value(self, borrow: bool = False) -> Array:
-        """Return a copy of the value or, with `borrow`, the memory itself."""
+        """Return a copy of the value or, with `borrow`, a read-only view of the memory.
+
+        The view costs nothing, and shows every later update.
+        """
         return self.cell.get_value(borrow)
 
     @door
     def set_value(self, value: object, borrow: bool = False) -> None:
         """Replace the value; it is always copied, whatever `borrow` says.
+
+        So writing to the array later changes nothing: set it again.
 
         Raises:
             CallError: the element type does not fit.

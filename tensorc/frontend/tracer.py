@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,7 +23,12 @@ from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan
 from tensorc.frontend.operands import Array, is_strong, materialize, spell_type, weak
 from tensorc.frontend.operands import Tensor as Node
-from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.frontend.places import (
+    argument_error,
+    door,
+    usage_error,
+    user_location,
+)
 from tensorc.frontend.pytree import Tree, flatten
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
@@ -103,6 +108,8 @@ class Trace:
 
     name: str
     updates: dict[SharedLeaf, Value] | None
+    # Where they stand.
+    places: dict[Value, Location] = field(default_factory=dict)
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -113,7 +120,7 @@ current = _CURRENT.get
 @contextmanager
 def _running(trace: Trace) -> Iterator[None]:
     state = _CURRENT.set(trace)
-    outer = DOOR.set(Door(F64, trace.name))
+    outer = DOOR.set(Door(F64, trace.name, trace.places))
     try:
         yield
     finally:
@@ -261,9 +268,24 @@ def unique_names(wished: Sequence[str]) -> tuple[str, ...]:
 # Updates
 
 
-def record_update(memory: Shared, new: object) -> None:
-    """Let a step give a shared variable a new value when it ends."""
+def record_updates(pairs: Sequence[tuple[Shared, object]]) -> None:
+    """Let a step give shared variables new values when it ends.
+
+    All new values are read before one of them counts as updated: a, b = b, a.
+    """
     running = current()
+    made = [(memory, _new_value(running, memory, new)) for memory, new in pairs]
+    for memory, value in made:
+        assert running is not None
+        assert running.updates is not None
+        if memory.leaf in running.updates:
+            message = f"{memory!r} is updated twice in one step"
+            raise argument_error(message, "add the two changes up")
+        running.updates[memory.leaf] = value
+        running.places[memory.leaf] = user_location()
+
+
+def _new_value(running: Trace | None, memory: Shared, new: object) -> Value:
     if running is None or running.updates is None:
         inside = f"the trace of {running.name}" if running else "no step"
         message = f"update({memory!r}, …) stands in {inside}, which changes no memory"
@@ -272,7 +294,7 @@ def record_update(memory: Shared, new: object) -> None:
     if memory.leaf in running.updates:
         message = f"{memory!r} is updated twice in one step"
         raise argument_error(message, "add the two changes up")
-    running.updates[memory.leaf] = _fitting(memory, new)
+    return _fitting(memory, new)
 
 
 def _fitting(memory: Shared, new: object) -> Value:

@@ -4,6 +4,8 @@ See design section 7 and docs/numerics.md. Every `evaluate` that sums goes throu
 here, so that interpreted and compiled results agree bit for bit.
 """
 
+import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -177,6 +179,22 @@ def sigmoid(values: Array) -> Array:
     power = np.exp(-np.abs(values))
     one = values.dtype.type(1)
     return np.asarray(np.where(np.less(values, 0), power, one) / (one + power))
+
+
+def erf(values: Array) -> Array:
+    """Return the error function, in the type of the values."""
+    return _each(math.erf, values)
+
+
+def erfc(values: Array) -> Array:
+    """Return 1 - erf, accurate where it is small, in the type of the values."""
+    return _each(math.erfc, values)
+
+
+def _each(function: Callable[[float], float], values: Array) -> Array:
+    found = [function(v) for v in values.astype(np.float64).ravel().tolist()]
+    with np.errstate(under="ignore"):
+        return np.array(found, np.float64).astype(values.dtype).reshape(values.shape)
 
 
 def softplus(values: Array) -> Array:

@@ -61,6 +61,8 @@ from tensorc.ir.ops.shape import (
 )
 from tensorc.ir.ops.transcendental import (
     Cos,
+    Erf,
+    Erfc,
     Expm1,
     Log1p,
     Pow,
@@ -158,6 +160,14 @@ class TensorBuilder:
     def softplus(self, operand: Value) -> Value:
         """Return log(1 + e ** operand)."""
         return self.builder.value(Softplus, operand)
+
+    def erf(self, operand: Value) -> Value:
+        """Return the error function."""
+        return self.builder.value(Erf, operand)
+
+    def erfc(self, operand: Value) -> Value:
+        """Return 1 - erf(operand)."""
+        return self.builder.value(Erfc, operand)
 
     def log1p(self, operand: Value) -> Value:
         """Return log(1 + operand)."""

@@ -1,8 +1,8 @@
 """Replace functions of floats by arithmetic: the one math library of all targets.
 
-Each function is written once (`math_functions`, `math_powers`, `math_trigonometry`), as
-a builder of arith and math.fma ops for a scalar or a vector, so the interpreter, the
-CPU and the GPU agree bit for bit.
+Each function is written once (`math_functions`, `math_erf`, `math_powers`,
+`math_trigonometry`), as a builder of arith and math.fma ops for a scalar or a vector,
+so the interpreter, the CPU and the GPU agree bit for bit.
 
 Before:
   %1 = "math.exp"(%0) : (f32) -> f32
@@ -22,7 +22,7 @@ from tensorc.ir.ops import conversions, math
 from tensorc.ir.ops.arith import with_element
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.types import F16, F32, F64, Element, VectorType, element_type
-from tensorc.passes import math_functions, math_powers, math_trigonometry
+from tensorc.passes import math_erf, math_functions, math_powers, math_trigonometry
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.math_builder import DOUBLE, SINGLE, Format, MathBuilder
 from tensorc.passes.math_builder import Function as MathFunction
@@ -67,6 +67,8 @@ FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
         **_rows(math.Log, math_functions.log),
         **_rows(math.Log1p, math_functions.log1p),
         **_rows(math.Expm1, math_functions.expm1),
+        **_rows(math.Erf, math_erf.erf),
+        **_rows(math.Erfc, math_erf.erfc),
         **_rows(math.Tanh, math_functions.tanh),
         **_rows(math.Sigmoid, math_functions.sigmoid),
         **_rows(math.Softplus, math_functions.softplus),

@@ -97,6 +97,8 @@ _UNARY: Mapping[str, type[Op]] = MappingProxyType(
         "softplus": math.Softplus,
         "log1p": math.Log1p,
         "expm1": math.Expm1,
+        "erf": math.Erf,
+        "erfc": math.Erfc,
         "sin": math.Sin,
         "cos": math.Cos,
         "floor": math.Floor,

@@ -5,6 +5,7 @@ operand, or None where the operand is not a float: `ct` of `y = f(x)` becomes
 `ct * df/dx`. What happens at ties and edges is the table of docs/numerics.md.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -57,6 +58,8 @@ from tensorc.ir.ops.shape import (
 )
 from tensorc.ir.ops.transcendental import (
     Cos,
+    Erf,
+    Erfc,
     Expm1,
     Log1p,
     Pow,
@@ -136,6 +139,13 @@ def _sigmoid(b: TensorBuilder, op: Sigmoid, ct: Value) -> Cotangents:
 
 def _log1p(b: TensorBuilder, op: Log1p, ct: Value) -> Cotangents:
     return (b.div(ct, b.add(b.full_like(ct, 1), op.operand)),)
+
+
+def _erf(b: TensorBuilder, op: Erf | Erfc, ct: Value) -> Cotangents:
+    """Give 2 / sqrt(pi) e^(-x^2), with the other sign for the complement."""
+    x, sign = op.operand, 1 if isinstance(op, Erf) else -1
+    slope = b.exp(b.neg(b.mul(x, x)))
+    return (b.mul(ct, b.mul(b.full_like(ct, sign * 2 / math.sqrt(math.pi)), slope)),)
 
 
 def _pow(b: TensorBuilder, op: Pow, ct: Value) -> Cotangents:
@@ -341,6 +351,8 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
     _rule(Sigmoid, _sigmoid),
     _rule(Softplus, lambda b, op, ct: (b.mul(ct, b.sigmoid(op.operand)),)),
     _rule(Log1p, _log1p),
+    _rule(Erf, _erf),
+    _rule(Erfc, _erf),
     _rule(Expm1, lambda b, op, ct: (b.mul(ct, b.exp(op.operand)),)),
     _rule(Sin, lambda b, op, ct: (b.mul(ct, b.cos(op.operand)),)),
     _rule(Cos, lambda b, op, ct: (b.neg(b.mul(ct, b.sin(op.operand))),)),

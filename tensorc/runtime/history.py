@@ -31,7 +31,7 @@ class History:
     result of validating a batch was a share of its examples. `steps_per_second` is the
     number of training steps by the time spent in them, without validation and testing;
     `compile_seconds` is what the caller measured. `stopped_early` is true if the rule
-    of early stopping ended training before the last epoch.
+    of early stopping or a callback ended training before the last epoch.
     """
 
     epochs: tuple[EpochRecord, ...]

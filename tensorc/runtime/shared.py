@@ -42,13 +42,15 @@ class Shared:
         return self._array.nbytes
 
     def get_value(self, borrow: bool = False) -> Array:
-        """Return a copy of the value or, with `borrow`, the memory itself.
+        """Return a copy of the value or, with `borrow`, a read-only view of the memory.
 
-        A borrowed array shows every later update, and writing to it changes the
-        variable; no lock protects such writes.
+        The view costs nothing, and shows every later update. Nobody can write to it, so
+        nothing but updates and `set_value` ever changes a variable.
         """
         if borrow:
-            return self._array
+            view = self._array.view()
+            view.flags.writeable = False
+            return view
         with self.lock:
             return self._array.copy()
 

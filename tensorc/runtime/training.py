@@ -28,7 +28,7 @@ from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, History
 from tensorc.runtime.recipes import FitRecipe, Patience
 
-OnEpoch = Callable[[EpochRecord], None]
+OnEpoch = Callable[[EpochRecord], bool | None]  # True ends the training
 # Epoch (from 1), batches done in it, batches in it.
 OnProgress = Callable[[int, int, int], None]
 
@@ -85,8 +85,8 @@ def fit(
     while len(records) < epochs and not run.done:
         record = _run_epoch(run, len(records) + 1, on_progress)
         records.append(record)
-        if on_epoch:
-            on_epoch(record)
+        if on_epoch and on_epoch(record):
+            run.done = True
     best = run.best if math.isfinite(run.best) else None
     return History(
         tuple(records),

@@ -142,8 +142,9 @@ def from_function_gradient(memory, model) -> str:
             return model(params, x, y)[0]
 
         cost, gradients = tc.value_and_grad(cost_of)(params)
+        rate = model(params, x, y)[1]
         for p, g in zip(params, gradients, strict=True):
-            tc.update(p, p - model(params, x, y)[1] * g)
+            tc.update(p, p - rate * g)
         return cost
 
     return train.emit("graph", np.zeros((3, 784), "f"), np.zeros(3, "int64"))

@@ -49,9 +49,9 @@ def test_updates_read_old_values_and_commit_together():
 
     @tc.step
     def swap():
-        tc.update(a, b)
-        tc.update(b, a)
-        return a + 10 * b
+        before = a + 10 * b
+        tc.update((a, b), (b, a))
+        return before
 
     assert swap() == 21
     assert (a.get_value(), b.get_value()) == (2, 1)
@@ -78,8 +78,9 @@ def test_a_step_within_a_step_belongs_to_it():
 
     @tc.step
     def train(x):
+        product = x * count
         tick()
-        return x * count
+        return product
 
     assert train(2) == 0
     assert train(2) == 2

@@ -512,9 +512,9 @@ def test_S04E_the_three_slips_are_told():
     params, loss = [W], (W * x).sum()
     with pytest.raises(TypeError, match="did you mean `updates=`"):
         tc.function([x], loss, update=[(W, W)])
-    with pytest.raises(TypeError, match="zip them"):
+    with pytest.raises(TypeError, match="group them"):
         tc.function([x], loss, updates=[(params, tc.grad(loss, params))])
-    with pytest.raises(TypeError, match="zip them"):
+    with pytest.raises(TypeError, match="group them"):
         W - params
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal, getcontext
 getcontext().prec = 60
 D = Decimal
 LN2 = D(2).ln()
+ROOT_PI = D("3.14159265358979323846264338327950288419716939937510582097494459").sqrt()
 
 
 def solve(matrix, right):
@@ -132,6 +133,36 @@ def _alternating(z, first):
     return total
 
 
+def erf_over(z):
+    """erf(x) / x with z = x^2, by its series."""
+    total, term, n = D(0), 2 / ROOT_PI * (-z).exp(), 1
+    while term > D("1e-55"):
+        total += term
+        term = term * 2 * z / (2 * n + 1)
+        n += 1
+    return total
+
+
+def scaled_erfc(x):
+    """e^(x^2) erfc(x), by the series of erf or by Laplace's continued fraction."""
+    if x < 2:
+        return (1 - x * erf_over(x * x)) * (x * x).exp()
+    rest = x
+    for k in range(600, 0, -1):
+        rest = x + D(k) / 2 / rest
+    return 1 / (ROOT_PI * rest)
+
+
+def erfc_tail(t):
+    """(1 + 2 x) e^(x^2) erfc(x), where 8 / (x + 4) = t + 1."""
+    x = 8 / (t + 1) - 4
+    return (1 + 2 * x) * scaled_erfc(x)
+
+
+def _tail_place(x):
+    return 8 / (D(x) + 4) - 1
+
+
 def fits():
     """Yield name, coefficients and relative error of each polynomial."""
     half = LN2 / 2 * D("1.0001")
@@ -146,6 +177,12 @@ def fits():
     for name, terms in (("f32", 3), ("f64", 6)):
         yield f"sin {name}", *remez(sin_tail, lambda z: z + TINY, D(0), most, terms)
         yield f"cos {name}", *remez(cos_tail, _cos_weight, D(0), most, terms)
+    for name, terms in (("f32", 7), ("f64", 13)):
+        fit = remez(lambda z: erf_over(z) - 1, _erf_weight, 0, 1, terms, 6, 250)
+        yield f"erf {name}", *fit
+    for name, far, terms in (("f32", "10.25", 10), ("f64", "27.5", 22)):
+        low, high = _tail_place(far), _tail_place("0.75")
+        yield f"erfc {name}", *remez(erfc_tail, _tail_weight, low, high, terms, 6, 250)
 
 
 # The weight turns the error of a tail into that of the function; never 0.
@@ -162,6 +199,14 @@ def _cos_weight(z):
 
 def _log_weight(x):
     return (abs(x**3 / (1 + x).ln()) if x else D(0)) + TINY
+
+
+def _erf_weight(z):
+    return 1 / erf_over(z)
+
+
+def _tail_weight(t):
+    return 1 / erfc_tail(t)
 
 
 if __name__ == "__main__":

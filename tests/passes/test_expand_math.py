@@ -7,6 +7,12 @@ from tensorc.backend.llvm.host import host_target
 from tensorc.ir.ops import arith, math, memory, vector
 from tensorc.ir.types import F16, F32, F64, I1, VectorType
 from tensorc.passes.expand_math import EXPAND_MATH, FUNCTIONS
+from tensorc.passes.math_erf import (
+    ERF_DOUBLE,
+    ERF_SINGLE,
+    ERFC_DOUBLE,
+    ERFC_SINGLE,
+)
 from tensorc.passes.math_powers import POW_TAIL
 from tensorc.passes.math_trigonometry import (
     COS_DOUBLE,
@@ -315,6 +321,10 @@ def test_polynomials_are_those_of_the_fit():
         "sin f64": SIN_DOUBLE,
         "cos f32": COS_SINGLE,
         "cos f64": COS_DOUBLE,
+        "erf f32": ERF_SINGLE,
+        "erf f64": ERF_DOUBLE,
+        "erfc f32": ERFC_SINGLE,
+        "erfc f64": ERFC_DOUBLE,
     }
     found = list(fits())
     assert {name for name, _, _ in found} == set(known)

@@ -100,6 +100,7 @@ def generate(file: ast.File, settings: Settings | None = None) -> Program:
         tuple(unit.entries),
         recipes,
         emit,
+        unit.warnings,
     )
 
 

@@ -26,6 +26,7 @@ from tensorc.frontend.dsl.values import (
     MemoryRef,
     NoneValue,
     NothingValue,
+    Text,
     TupleValue,
     describe,
 )
@@ -235,10 +236,14 @@ def returned_by(function: ast.Function | ast.Step) -> ast.Return:
 
 def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> Known:
     names = [*composite.tensors, *composite.options]
-    required = [*composite.tensors]
+    required = [n for n in composite.tensors if n not in composite.optional]
     required += [k for k, v in composite.options.items() if v is REQUIRED]
     given = match_arguments(name, node, names, required)
     tensors = {n: given[n] for n in given if n in composite.tensors}
+    for n in composite.optional:
+        plain = tensors.get(n)
+        if isinstance(plain, ast.Constant) and plain.value is None:
+            del tensors[n]
     operands = {
         n: _parts(frame, name, argument)
         if composite.sequence and n == composite.tensors[0]
@@ -247,8 +252,11 @@ def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> K
     }
     options = {n: _option(frame, n, given[n]) for n in given if n in composite.options}
     frame.entry.builder.location = node.location
-    ordered: list[Operand | list[Operand]] = []
+    ordered: list[Operand | list[Operand] | None] = []
     for n in composite.tensors:
+        if n not in operands:
+            ordered.append(None)
+            continue
         values = [operand for _, operand in operands[n]]
         is_sequence = composite.sequence and not ordered
         ordered.append(values if is_sequence else values[0])
@@ -256,7 +264,7 @@ def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> K
     try:
         result = composite.function(frame.emitter, *ordered, **filled, **options)
     except CompileError as failure:
-        pairs = [pair for n in composite.tensors for pair in operands[n]]
+        pairs = [pair for n in operands for pair in operands[n]]
         labels = [operand_label(frame, place, value) for place, value in pairs]
         raise with_labels(failure, labels) from None
     if composite.several:
@@ -296,6 +304,8 @@ def _plain(frame: Frame, name: str, value: Known, node: ast.Expression) -> objec
         )
     if isinstance(value, Literal) and value.kind == "int" and value.values.ndim == 1:
         return tuple([int(v) for v in value.values])
+    if isinstance(value, Text) and name in ("spec", "mode"):
+        return value.value
     is_flag = isinstance(value, Scalar) and isinstance(value.number, bool)
     if is_flag != (name == "keepdims"):
         wanted = "true or false" if name == "keepdims" else "an integer"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tensorc.errors import CompileError, Label, Location
+from tensorc.errors import CompileError, Diagnostic, Label, Location
 from tensorc.frontend.dsl import ast
 from tensorc.frontend.dsl.irgen_errors import (
     DEPTH,
@@ -71,7 +71,13 @@ class Unit:
     memories: dict[str, Memory] = field(default_factory=dict)
     hypers: dict[str, Scalar] = field(default_factory=dict)
     entries: dict[str, FunctionValue] = field(default_factory=dict)
+    warnings: list[Diagnostic] = field(default_factory=list)
     default_float: Element = F32
+
+    def warn(self, diagnostic: Diagnostic) -> None:
+        """Keep a warning; functions are emitted more than once, it is kept once."""
+        if diagnostic not in self.warnings:
+            self.warnings.append(diagnostic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class Entry:
             self._size,
             elementwise,
             self.unit.default_float,
+            self.unit.warn,
         )
 
     def read(self, memory: Memory, location: Location) -> Value:

@@ -26,6 +26,7 @@ NUMBER = "TC0315"
 SIZE_NAME = "TC0316"
 NO_VALUE = "TC0317"
 COUNT = "TC0318"
+SUSPICION = "TC0319"
 
 CODES: Mapping[str, str] = {
     NOT_COMPILED: "the language has it, this version does not compile it yet",
@@ -47,6 +48,7 @@ CODES: Mapping[str, str] = {
     SIZE_NAME: "a size in a type that has no value",
     NO_VALUE: "a value of another kind is needed here",
     COUNT: "as many targets as values are needed",
+    SUSPICION: "something legal that most likely means something else (a warning)",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tensorc.errors import Location
+from tensorc.errors import Diagnostic, Location
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.types import TensorType
 
@@ -64,7 +64,7 @@ class Program:
     """A checked file: memory, hypers after settings, entries and recipes.
 
     `entries` are the steps and the functions whose arguments all have types, in source
-    order. `emitter` makes the IR of some of them.
+    order. `emitter` makes the IR of some of them, and adds to `warnings`.
     """
 
     path: str
@@ -73,6 +73,7 @@ class Program:
     entries: tuple[str, ...]
     recipes: tuple[Recipe, ...]
     emitter: Callable[[Sequence[str]], Module] = field(repr=False)
+    warnings: Sequence[Diagnostic] = field(default=(), repr=False)
 
     def emit(self, names: Sequence[str] | None = None) -> Module:
         """Return a module at the TENSOR level with one function per entry.

@@ -197,6 +197,40 @@ class Softplus(FloatUnary):
         return numerics.softplus(operand)
 
 
+@op("math.erf", traits=(PURE,))
+class Erf(FloatUnary):
+    """Error function.
+
+    Constraints:
+      (C1) operand is a float or a vector of floats.
+
+    Example:
+      %1 = "math.erf"(%0) : (f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.erf(operand)
+
+
+@op("math.erfc", traits=(PURE,))
+class Erfc(FloatUnary):
+    """Complementary error function.
+
+    Constraints:
+      (C1) operand is a float or a vector of floats.
+
+    Example:
+      %1 = "math.erfc"(%0) : (f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.erfc(operand)
+
+
 @op("math.sin", traits=(PURE,))
 class Sin(FloatUnary):
     """Sine.

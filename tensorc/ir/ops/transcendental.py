@@ -110,6 +110,44 @@ class Expm1(Unary):
         return np.expm1(operand)
 
 
+@op("tc.erf", traits=_COMMON, scalar="erf")
+class Erf(Unary):
+    """Error function, between -1 and 1 and exactly these far out.
+
+    Constraints:
+      (C1) operand has a float type.
+
+    Example:
+      %1 = "tc.erf"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    domain = "float"
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.erf(operand)
+
+
+@op("tc.erfc", traits=_COMMON, scalar="erfc")
+class Erfc(Unary):
+    """Complementary error function: 1 - erf(operand), accurate where it is small.
+
+    Constraints:
+      (C1) operand has a float type.
+
+    Example:
+      %1 = "tc.erfc"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    domain = "float"
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.erfc(operand)
+
+
 @op("tc.sin", traits=_COMMON, scalar="sin")
 class Sin(Unary):
     """Sine of an angle in radians; NaN at infinity.

@@ -1,0 +1,274 @@
+"""Groups: named variables on which arithmetic works member by member.
+
+    params = tc.group(W, b)
+    updates = [(params, params - 0.13 * tc.grad(cost, params))]
+
+A `Group` holds anything: shared variables, formulas, arrays. A number or a variable
+meets every member, another group meets member by member.
+"""
+
+import difflib
+import fnmatch
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import numpy as np
+
+from tensorc.frontend.places import argument_error, door, usage_error
+
+Binary = Callable[..., object]
+
+
+class Group:
+    """A named collection of variables or arrays; made by `group`, never changed.
+
+    Iteration gives the members. `g["W"]` and `g[0]` are members, `g["*.W"]`, `g[1:]`
+    and `g["hidden"]` (of hidden.W, hidden.b) groups. Variables are told apart by
+    identity and so are groups: `==` compares elements.
+    """
+
+    __slots__ = ("_members",)
+
+    # NumPy leaves arithmetic with groups to them.
+    __array_priority__ = 1000
+
+    def __init__(self, members: Iterable[tuple[str, object]]) -> None:
+        self._members: Mapping[str, object] = dict(members)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the members, in order."""
+        return tuple(self._members)
+
+    @property
+    def members(self) -> tuple[object, ...]:
+        """The members, in order."""
+        return tuple(self._members.values())
+
+    def items(self) -> Iterable[tuple[str, object]]:
+        """Return the pairs of name and member."""
+        return self._members.items()
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names, so that dict(group) is a dictionary of the members."""
+        return self.names
+
+    def map(self, function: Callable[[object], object]) -> "Group":
+        """Return the group of what a function makes of each member."""
+        return Group([(n, function(m)) for n, m in self.items()])
+
+    def get_value(self, borrow: bool = False) -> "Group":
+        """Return the values of shared variables, as a group of arrays."""
+        return self.map(lambda m: m.get_value(borrow))  # type: ignore[attr-defined]
+
+    @door
+    def set_value(self, value: object, borrow: bool = False) -> None:
+        """Replace the values of shared variables by those of a group or dictionary.
+
+        All of them are checked first: on an error nothing has changed.
+        """
+        old = self.get_value()
+        pairs = list(partners(self, value, "set_value"))
+        try:
+            for memory, new in pairs:
+                memory.set_value(new, borrow)  # type: ignore[attr-defined]
+        except Exception:
+            for (memory, _), before in zip(pairs, old, strict=True):
+                memory.set_value(before)  # type: ignore[attr-defined]
+            raise
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, str):
+            return item in self._members
+        return any(m is item for m in self.members)
+
+    @door
+    def __getitem__(self, key: object) -> object:
+        if isinstance(key, slice):
+            return Group(list(self.items())[key])
+        if isinstance(key, int | np.integer) and not isinstance(key, bool):
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"a group of {len(self)} members has no member {key}")
+            return self.members[key]
+        if not isinstance(key, str):
+            message = "a group is indexed by a name, a number or a slice, got "
+            raise usage_error(f"{message}{key!r}", f"its names: {self._listed()}")
+        if key in self._members:
+            return self._members[key]
+        start = f"{key}."
+        part = [(n.removeprefix(start), m) for n, m in self.items()]
+        part = [p for p, n in zip(part, self.names, strict=True) if n.startswith(start)]
+        part = part or [p for p in self.items() if fnmatch.fnmatchcase(p[0], key)]
+        if not part:
+            close = difflib.get_close_matches(key, self.names, 1)
+            hint = f"did you mean '{close[0]}'?" if close else ""
+            names = f"its names: {self._listed()}"
+            raise KeyError(f"the group has no member '{key}'; {hint or names}")
+        return Group(part)
+
+    def _listed(self) -> str:
+        return ", ".join(self.names) or "none"
+
+    def __repr__(self) -> str:
+        return f"<group of {len(self)}: {self._listed()}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Group, (list(self.items()),)
+
+    __hash__ = object.__hash__
+
+    @door
+    def __bool__(self) -> bool:
+        message = f"{self!r} is neither true nor false: `==` compares the elements"
+        raise usage_error(message, "tc.all(a == b), `a is b`, or len(g) > 0")
+
+    # Arithmetic: of the members, so arrays stay arrays.
+
+    def __add__(self, other: object) -> "Group":
+        return combined("+", operator.add, self, other)
+
+    def __radd__(self, other: object) -> "Group":
+        return combined("+", operator.add, other, self)
+
+    def __sub__(self, other: object) -> "Group":
+        return combined("-", operator.sub, self, other)
+
+    def __rsub__(self, other: object) -> "Group":
+        return combined("-", operator.sub, other, self)
+
+    def __mul__(self, other: object) -> "Group":
+        return combined("*", operator.mul, self, other)
+
+    def __rmul__(self, other: object) -> "Group":
+        return combined("*", operator.mul, other, self)
+
+    def __truediv__(self, other: object) -> "Group":
+        return combined("/", operator.truediv, self, other)
+
+    def __rtruediv__(self, other: object) -> "Group":
+        return combined("/", operator.truediv, other, self)
+
+    def __floordiv__(self, other: object) -> "Group":
+        return combined("//", operator.floordiv, self, other)
+
+    def __rfloordiv__(self, other: object) -> "Group":
+        return combined("//", operator.floordiv, other, self)
+
+    def __mod__(self, other: object) -> "Group":
+        return combined("%", operator.mod, self, other)
+
+    def __rmod__(self, other: object) -> "Group":
+        return combined("%", operator.mod, other, self)
+
+    def __pow__(self, other: object) -> "Group":
+        return combined("**", operator.pow, self, other)
+
+    def __rpow__(self, other: object) -> "Group":
+        return combined("**", operator.pow, other, self)
+
+    def __neg__(self) -> "Group":
+        return self.map(operator.neg)  # type: ignore[arg-type]
+
+    def __pos__(self) -> "Group":
+        return self
+
+    def __abs__(self) -> "Group":
+        return self.map(abs)  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> "Group":  # type: ignore[override]
+        if other is None:
+            return False  # type: ignore[return-value]  # as of a variable
+        return combined("==", operator.eq, self, other)
+
+    def __ne__(self, other: object) -> "Group":  # type: ignore[override]
+        if other is None:
+            return True  # type: ignore[return-value]
+        return combined("!=", operator.ne, self, other)
+
+    def __lt__(self, other: object) -> "Group":
+        return combined("<", operator.lt, self, other)
+
+    def __le__(self, other: object) -> "Group":
+        return combined("<=", operator.le, self, other)
+
+    def __gt__(self, other: object) -> "Group":
+        return combined(">", operator.gt, self, other)
+
+    def __ge__(self, other: object) -> "Group":
+        return combined(">=", operator.ge, self, other)
+
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: object, **options: object
+    ) -> object:
+        """Take NumPy's elementwise functions: np.exp(group), array * group."""
+        if method != "__call__" or options.get("out") is not None:
+            return NotImplemented
+        return mapped(f"np.{ufunc.__name__}", ufunc, inputs, options)
+
+
+def mapped(
+    what: str,
+    function: Callable[..., object],
+    operands: Iterable[object],
+    options: Mapping[str, object] | None = None,
+) -> Group:
+    """Call a function for each member; what is no group meets every member.
+
+    Raises:
+        ValueError: two groups have other numbers of members, or names that cross.
+    """
+    given = list(operands)
+    first = next(o for o in given if isinstance(o, Group))
+    columns = [partners_of(first, o, what) for o in given]
+    rows = zip(*columns, strict=True)
+    results = [function(*row, **(options or {})) for row in rows]
+    return Group(zip(first.names, results, strict=True))
+
+
+@door
+def combined(sign: str, function: Binary, left: object, right: object) -> Group:
+    """Combine a group with a group, a variable or a number."""
+    given = [_as_group(left), _as_group(right)]
+    return mapped(f"`{sign}`", function, given)
+
+
+def partners_of(group: Group, other: object, what: str) -> tuple[object, ...]:
+    """Return what each member of a group meets: its partner, or always the same."""
+    if not isinstance(other, Group):
+        return (other,) * len(group)
+    if other.names == group.names:
+        return other.members
+    if len(other) != len(group):
+        message = f"{what}: a group of {len(group)} and a group of {len(other)} do not "
+        hint = f"their members: {group._listed()}; {other._listed()}"
+        raise argument_error(f"{message}go together", hint)
+    if set(other.names) == set(group.names):
+        return tuple([other._members[n] for n in group.names])
+    # Moments named mW, mb may meet W, b; but W may not meet b where both have a W.
+    pairs = zip(group.names, other.names, strict=True)
+    crossed = [(a, b) for a, b in pairs if a != b and (a in other or b in group)]
+    if crossed:
+        message = f"{what}: member '{crossed[0][0]}' of one group would meet member "
+        hint = f"their members: {group._listed()}; {other._listed()}"
+        raise argument_error(f"{message}'{crossed[0][1]}' of the other", hint)
+    return other.members
+
+
+def partners(group: Group, other: object, what: str) -> Iterable[tuple[object, object]]:
+    """Return the pairs of members and their partners."""
+    return zip(group, partners_of(group, _as_group(other), what), strict=True)
+
+
+def _as_group(value: object) -> object:
+    """Let lists and dictionaries of variables be groups: what grad of a list gives."""
+    if isinstance(value, Mapping):
+        return Group([(str(n), v) for n, v in value.items()])
+    if isinstance(value, list | tuple) and any(hasattr(v, "dtype") for v in value):
+        return Group([(str(i), v) for i, v in enumerate(value)])
+    return value

@@ -1,0 +1,139 @@
+"""Elementwise functions of the prelude that are made of others, for all doors."""
+
+import math
+
+from tensorc.frontend.elementwise import (
+    as_float,
+    broadcast_together,
+    elementwise,
+    select,
+)
+from tensorc.frontend.operands import (
+    Emitter,
+    Operand,
+    Tensor,
+    common_element,
+    kind_of,
+    materialize,
+    number,
+    strong,
+)
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import I1
+
+
+def clip(
+    b: Emitter, x: Operand, low: Operand | None = None, high: Operand | None = None
+) -> Operand:
+    """Return x within bounds that are numbers, tensors or none; NaN stays NaN.
+
+    Where low > high the result is high, as in numpy. The derivative is 1 inside, 0
+    outside and 1/2 at a bound.
+    """
+    if low is not None:
+        x = elementwise(b, "maximum", [x, low])
+    return x if high is None else elementwise(b, "minimum", [x, high])
+
+
+def trunc(b: Emitter, x: Operand) -> Operand:
+    """Round towards 0; integers stay what they are, and -0.5 is -0.0."""
+    if kind_of(x) == "int":
+        return x
+    tensor = as_float(b, x)
+    negative = elementwise(b, "lt", [tensor, number(0)])
+    floor, ceil = (elementwise(b, name, [tensor]) for name in ("floor", "ceil"))
+    return select(b, negative, ceil, floor)
+
+
+def rint(b: Emitter, x: Operand) -> Operand:
+    """Round to the nearest whole number, halves to even; integers become floats."""
+    return elementwise(b, "round", [as_float(b, x)])
+
+
+def isinf(b: Emitter, x: Operand) -> Operand:
+    """Tell infinities from numbers and NaN."""
+    size = elementwise(b, "abs", [as_float(b, x)])
+    return elementwise(b, "eq", [size, number(math.inf)])
+
+
+def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Tell where exactly one of two operands is not 0."""
+    pair = [materialize(b, o, I1) for o in (x, y)]
+    left, right = broadcast_together(b, pair, "logical_xor")
+    return Tensor(TensorBuilder(b.builder).compare("ne", left, right))
+
+
+def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Return log(exp(x) + exp(y)), which overflows nowhere."""
+    x, y = _floats(b, x, y)
+    equal = elementwise(b, "eq", [x, y])  # so that inf - inf is 0
+    distance = select(b, equal, number(0.0), elementwise(b, "sub", [x, y]))
+    less = elementwise(b, "neg", [elementwise(b, "abs", [distance])])
+    correction = elementwise(b, "softplus", [less])
+    largest = elementwise(b, "maximum", [x, y])
+    return elementwise(b, "add", [largest, correction])
+
+
+def xlogy(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Return x * log(y), 0 where x is 0 unless y is NaN; as scipy.special.xlogy."""
+    x, y = _floats(b, x, y)
+    # Only where 0 * log(y) would not be 0: elsewhere the derivative by x is log(y).
+    inside = elementwise(b, "gt", [y, number(0)])
+    inside = elementwise(
+        b, "and", [inside, elementwise(b, "lt", [y, number(math.inf)])]
+    )
+    plain = elementwise(b, "or", [inside, elementwise(b, "isnan", [y])])
+    zero = elementwise(b, "eq", [x, number(0)])
+    replaced = elementwise(b, "and", [zero, elementwise(b, "not", [plain])])
+    safe = select(b, replaced, number(1.0), y)
+    return elementwise(b, "mul", [x, elementwise(b, "log", [safe])])
+
+
+def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[Operand, Operand]:
+    """Return two operands as tensors of their common float type."""
+    element = common_element(b, [x, y])
+    strict = any(isinstance(o, Tensor) and not o.weak for o in (x, y))
+    if not element.is_float or not strict:
+        element = b.default_float
+    return Tensor(materialize(b, x, element)), Tensor(materialize(b, y, element))
+
+
+def gelu(b: Emitter, x: Operand) -> Operand:
+    """Return x times the normal distribution's function at x: exact, not by tanh."""
+    tensor = as_float(b, x)
+    place = elementwise(b, "mul", [tensor, number(-math.sqrt(0.5))])
+    share = elementwise(b, "mul", [number(0.5), elementwise(b, "erfc", [place])])
+    return elementwise(b, "mul", [tensor, share])
+
+
+def silu(b: Emitter, x: Operand) -> Operand:
+    """Return x * sigmoid(x)."""
+    tensor = as_float(b, x)
+    return elementwise(b, "mul", [tensor, elementwise(b, "sigmoid", [tensor])])
+
+
+def binary_cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
+    """Return -t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z)), elementwise.
+
+    `logits` are what a sigmoid would be taken of, `labels` t are from 0 to 1: numbers
+    or booleans of the logits' shape. No logit overflows.
+    """
+    z, t = as_float(b, logits), strong(b, labels)
+    if t.type.element == I1:
+        t = Tensor(materialize(b, t, z.type.element))
+    whole = elementwise(b, "softplus", [z])
+    return elementwise(b, "sub", [whole, elementwise(b, "mul", [t, z])])
+
+
+def binary_crossentropy(b: Emitter, output: Operand, target: Operand) -> Operand:
+    """Return -t log(p) - (1 - t) log(1 - p) of probabilities p, Theano's function.
+
+    A formula of sigmoid(z) is computed from z, without cancellation.
+    """
+    p, t = as_float(b, output), strong(b, target)
+    if t.type.element == I1:
+        t = Tensor(materialize(b, t, p.type.element))
+    yes = elementwise(b, "mul", [t, elementwise(b, "log", [p])])
+    rest = elementwise(b, "log", [elementwise(b, "sub", [number(1), p])])
+    no = elementwise(b, "mul", [elementwise(b, "sub", [number(1), t]), rest])
+    return elementwise(b, "neg", [elementwise(b, "add", [yes, no])])

@@ -1,0 +1,276 @@
+"""What the Python doors do with names, memory, order, numbers and callbacks."""
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+
+X = np.arange(24, dtype="float32").reshape(12, 2)
+
+
+# Names
+
+
+def test_inputs_have_the_first_choice_of_names():
+    x = tc.matrix("x")
+    memory = tc.shared(np.float32(2), "x")
+    f = tc.function([x], (x * memory).sum(), updates=[(memory, memory + 1)])
+    assert f(x=np.ones((2, 2), "float32")) == 8
+    history = tc.fit(f, {"x": X}, batch=6)
+    assert memory.get_value() == 5
+    expected = [3 * X[:6].sum(), 4 * X[6:].sum()]
+    assert history.epochs[0].train_cost == pytest.approx(np.mean(expected))
+
+
+# Memory
+
+
+def test_a_borrowed_value_is_a_read_only_view():
+    W = tc.shared(np.zeros(3), "W")
+    view = W.get_value(borrow=True)
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1
+    tc.function([], updates=[(W, W + 1)])()
+    assert view.tolist() == [1, 1, 1]
+    W.set_value([3.0, 4.0, 5.0])
+    assert view.tolist() == [3, 4, 5]
+    W.set_value(view[::-1], borrow=True)
+    assert view.tolist() == [5, 4, 3]
+
+
+def test_borrowing_in_shared_and_set_value_copies():
+    value = np.zeros(2)
+    W = tc.shared(value, "W", borrow=True)
+    value[:] = 7
+    assert W.get_value().tolist() == [0, 0]
+    W.set_value(value, borrow=True)
+    value[:] = 8
+    assert W.get_value().tolist() == [7, 7]
+
+
+def test_a_view_of_the_memory_is_an_argument():
+    W = tc.shared(np.ones(3), "W")
+    x = tc.dvector("x")
+    double = tc.function([x], x.sum(), updates=[(W, W + x)])
+    assert double(W.get_value(borrow=True)) == 3
+    assert W.get_value().tolist() == [2, 2, 2]
+
+
+# Order
+
+
+def reading(W, use):
+    @tc.step
+    def train():
+        tc.update(W, W * 2)
+        return use(W)
+
+    return train
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda W: W,
+        lambda W: W + 1,
+        lambda W: W[0],
+        lambda W: W.astype("float32"),
+        lambda W: np.exp(W),
+        lambda W: W.dimshuffle("x", 0),
+        lambda W: tc.jit(lambda v: v + 1)(W),
+        lambda W: tc.group(W) + 1,
+    ],
+)
+def test_memory_is_not_read_after_its_update(use):
+    W = tc.shared(np.ones(3), "W")
+    with pytest.raises(ValueError, match="W is read after its update") as caught:
+        reading(W, use)()
+    message = str(caught.value)
+    assert "TC0306" in message
+    assert "test_door_behaviours.py" in message
+    assert "updated here" in message
+    assert "name the new value first" in message
+    assert "stands above the update" in message
+    assert W.get_value().tolist() == [1, 1, 1]
+
+
+def test_what_was_read_before_keeps_its_meaning():
+    W, b = tc.shared(np.ones(3), "W"), tc.shared(np.zeros(3), "b")
+
+    @tc.step
+    def train(x):
+        cost = tc.sum(W * x + b)
+        square = W**2
+        tc.update(W, W - tc.grad(cost, W))
+        tc.update(b, b - tc.grad(cost, b))
+        return square, tc.grad(cost, W), W.shape[0], repr(W).count("W") + 0 * cost
+
+    square, gradient, size, count = train(np.full(3, 2.0))
+    assert square.tolist() == [1, 1, 1]
+    assert gradient.tolist() == [2, 2, 2]
+    assert (size, count) == (3, 1)
+    assert W.get_value().tolist() == [-1, -1, -1]
+    assert b.get_value().tolist() == [-1, -1, -1]
+
+
+def test_a_swap_reads_both_first():
+    W, b = tc.shared(1.0, "W"), tc.shared(2.0, "b")
+
+    @tc.step
+    def swap():
+        tc.update((W, b), (b, W))
+
+    swap()
+    assert (W.get_value(), b.get_value()) == (2, 1)
+
+    @tc.step
+    def twice():
+        tc.update((W, W), (b, b))
+
+    with pytest.raises(ValueError, match="updated twice"):
+        twice()
+
+
+# Numbers and callbacks of `fit`
+
+
+def counted():
+    W = tc.shared(0.0, "W")
+
+    @tc.step
+    def train(x, lr=0.5):
+        old = W * 1
+        tc.update(W, W + lr)
+        return old + 0 * tc.sum(x)
+
+    return W, train
+
+
+def test_the_numbers_of_a_step_are_hyperparameters():
+    W, train = counted()
+    tc.fit(train, {"x": X}, batch=4)
+    assert W.get_value() == 1.5
+    for rate in (1.0, 0.25, np.float64(2)):
+        W.set_value(0.0)
+        tc.fit(train, {"x": X}, batch=4, lr=rate)
+        assert W.get_value() == 3 * rate
+    # One for Python's numbers, one for NumPy's, which have a type of their own.
+    assert len(train._batched) == 2
+    with pytest.raises(TypeError, match="no hyperparameter 'rate'"):
+        tc.fit(train, {"x": X}, batch=4, rate=1)
+    with pytest.raises(TypeError, match="'x' is a column of the data and"):
+        tc.fit(train, {"x": X}, batch=4, x=1)
+
+
+def test_other_arguments_of_a_step_are_a_part_of_it():
+    W = tc.shared(np.zeros(2), "W")
+
+    @tc.step
+    def train(x, shift=(1.0, 2.0), kind="add", lr=2.0):
+        assert kind == "add"
+        tc.update(W, W + lr * np.asarray(shift))
+        return tc.sum(x)
+
+    tc.fit(train, {"x": X}, batch=12)
+    assert W.get_value().tolist() == [2, 4]
+    tc.fit(train, {"x": X}, batch=12, shift=np.ones(2), lr=1)
+    assert W.get_value().tolist() == [3, 5]
+
+
+def test_inputs_with_defaults_of_a_function_are_hyperparameters():
+    x, lr = tc.matrix("x"), tc.scalar("lr")
+    W = tc.shared(np.float32(0), "W")
+    new = [(W, W + lr)]
+    train = tc.function([x, tc.In(lr, value=0.5)], x.sum(), updates=new)
+    tc.fit(train, {"x": X}, batch=4)
+    assert W.get_value() == 1.5
+    tc.fit(train, {"x": X}, batch=4, lr=2)
+    assert W.get_value() == 7.5
+    with pytest.raises(TypeError, match="takes no number 'rate'"):
+        tc.fit(train, {"x": X}, batch=4, rate=2)
+    with pytest.raises(TypeError, match=r"'lr' .* is no column, so it is one"):
+        tc.fit(train, {"x": X}, batch=4, lr=[1, 2])
+    plain = tc.function([x, lr], x.sum() * lr)
+    with pytest.raises(tc.TensorcError, match="takes 'lr', the data has no such"):
+        tc.fit(plain, {"x": X}, batch=4)
+
+
+def test_callbacks_see_metrics_and_end_the_training():
+    W, train = counted()
+    seen = []
+
+    def watch(record):
+        seen.append((record.epoch, record.train_cost, record.seconds >= 0))
+        return record.train_cost > 3
+
+    also = []
+    history = tc.fit(
+        train, {"x": X}, batch=4, epochs=50, callbacks=[watch, also.append]
+    )
+    assert seen == [(1, 0.5, True), (2, 2.0, True), (3, 3.5, True)]
+    assert len(history.epochs) == len(also) == 3
+    assert history.stopped_early
+
+    class Enough(Exception):
+        pass
+
+    def fail(record):
+        raise Enough
+
+    before = W.get_value()
+    with pytest.raises(Enough):
+        tc.fit(train, {"x": X}, batch=4, epochs=50, callbacks=fail)
+    assert W.get_value() == before + 1.5
+    with pytest.raises(TypeError, match="callbacks are functions"):
+        tc.fit(train, {"x": X}, batch=4, callbacks=3)
+
+
+# What is legal, but most likely a mistake
+
+
+def test_S045_argmax_without_an_axis_against_a_vector_is_warned_of():
+    p, y = tc.matrix("p"), tc.lvector("y")
+    with pytest.warns(tc.TensorcWarning, match=r"argmax\(p, axis=1\)") as seen:
+        loss = tc.sum(tc.neq(tc.argmax(p), y))
+    assert seen[0].filename == __file__
+    assert "one place in all of f32" in str(seen[0].message)
+    assert loss.eval({p: np.eye(3, dtype="float32"), y: [0, 1, 2]}) == 2
+    with pytest.warns(tc.TensorcWarning, match=r"argmin\(p, axis=1\)"):
+        y == tc.argmin(p)  # noqa: B015
+    with pytest.warns(tc.TensorcWarning):
+        tc.jit(lambda p, y: np.sum(np.argmax(p) != y))(np.eye(2), np.array([0, 1]))
+
+
+def test_other_comparisons_of_places_are_not_warned_of(recwarn):
+    p, y = tc.matrix("p"), tc.lvector("y")
+    tc.neq(tc.argmax(p, axis=1), y)
+    tc.eq(tc.argmax(p[0]), y)
+    tc.eq(tc.argmax(p), 3)
+    tc.eq(tc.argmax(p), y[0])
+    assert not recwarn.list
+
+
+def test_a_place_is_warned_of_once(recwarn):
+    import warnings
+
+    p, y = tc.matrix("p"), tc.lvector("y")
+    warnings.simplefilter("default")
+    for _ in range(3):
+        tc.eq(tc.argmax(p), y)
+    assert len(recwarn.list) == 1
+
+
+def test_the_language_warns_too(tmp_path):
+    from tensorc import api
+
+    path = tmp_path / "m.tc"
+    path.write_text(
+        "fn f(p: float[B, 3], y: int[B]) -> float = mean(argmax(p) != y)\n"
+        "fn g(p: float[B, 3], y: int[B]) -> float = mean(argmax(p, axis=1) != y)\n"
+    )
+    (found,) = api.check(str(path), {})
+    assert found.severity == "warning"
+    assert (found.code, found.location.line) == ("TC0319", 1)
+    with pytest.warns(tc.TensorcWarning, match="axis=1") as seen:
+        assert tc.load(path).f(np.eye(3, dtype="float32"), [0, 1, 2]) == 2 / 3
+    assert seen[0].filename == str(path)
