@@ -17,22 +17,26 @@ from typing import ClassVar, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend import indexing, library, numpy_functions, reductions
+from tensorc.frontend import (
+    indexing,
+    library,
+    numpy_functions,
+    reductions,
+    shapes,
+)
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.graph_store import Bundle, restore, stored
 from tensorc.frontend.group_functions import apply_to_groups, has_groups
 from tensorc.frontend.groups import mapped
 from tensorc.frontend.operands import (
     Array,
-    Emitter,
     Operand,
     Scalar,
     number,
-    size_error,
     strong,
 )
 from tensorc.frontend.operands import Tensor as Node
-from tensorc.frontend.places import door, told, usage_error
+from tensorc.frontend.places import door, usage_error
 from tensorc.frontend.symbolic_operands import (
     DOOR,
     describe,
@@ -41,10 +45,11 @@ from tensorc.frontend.symbolic_operands import (
     is_symbolic,
     operand_of,
     option_of,
+    require_booleans,
     type_of,
 )
 from tensorc.ir.dims import Dim, Poly
-from tensorc.ir.types import I1, Element, TensorType, element_of
+from tensorc.ir.types import Element, TensorType, element_of
 
 Axis = int | Sequence[int] | None
 
@@ -95,18 +100,16 @@ def compose(
         None if t is None and n in composite.optional else operand_of(t, what)
         for n, t in zip(names, given[first:], strict=True)
     ]
-    plain = {k: _option(composite, k, v, name) for k, v in options.items()}
+    plain = {
+        k: v
+        if library.is_number_for(composite, k, v)
+        else option_of(v, f"`{k}` of {name}")
+        for k, v in options.items()
+    }
     result = composite.function(emitter(), *given, **plain)
     if isinstance(result, tuple):
         return tuple([Tensor(part) for part in result])
     return Tensor(result)
-
-
-def _option(composite: library.Composite, key: str, value: object, name: str) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and isinstance(composite.options[key], float):
-        return value
-    return option_of(value, f"`{key}` of {name}")
 
 
 def _compose_groups(
@@ -456,7 +459,8 @@ class Tensor:
     @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        return Tensor(_dimshuffle(emitter(), operand_of(self), _spread(pattern)))
+        x = operand_of(self)
+        return Tensor(shapes.dimshuffle(emitter(), x, _spread(pattern)))
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
@@ -502,14 +506,9 @@ def _size(dim: Dim) -> "int | Tensor":
     return Tensor(number(dim)) if isinstance(dim, Poly) else dim
 
 
+@door
 def _logical(name: str, left: object, right: object) -> Tensor:
-    for side in (left, right):
-        is_array = is_symbolic(side) or isinstance(side, np.ndarray | np.generic)
-        is_bool = isinstance(side, bool) or (is_array and type_of(side).element == I1)
-        if not is_bool:
-            message = f"`&` and `|` combine booleans, got {describe(side)}"
-            hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
-            raise told(usage_error(message, hint)) from None
+    require_booleans(left, right)
     return apply(name, left, right)
 
 
@@ -530,25 +529,3 @@ def _reduced(
     if dtype is not None:
         x = x.astype(dtype)
     return call(function, [x], {"axis": axis, "keepdims": keepdims})
-
-
-def _dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
-    tensor = strong(b, x)
-    rank = tensor.type.rank
-    kept = [p for p in pattern if isinstance(p, int) and 0 <= p < rank]
-    if len(kept) + pattern.count("x") < len(pattern) or len(set(kept)) < len(kept):
-        message = f"dimshuffle takes each of the axes below {rank} once, and 'x', "
-        raise usage_error(f"{message}got {tuple(pattern)}")
-    lost = [axis for axis in range(rank) if axis not in kept]
-    for axis in lost:
-        size = b.shape(tensor)[axis]
-        if not b.unify(size, 1):
-            message = f"dimshuffle leaves out axis {axis}, which has size {size}, not 1"
-            raise size_error(b, message)
-    moved = library.transpose(b, tensor, [*kept, *lost])
-    shape = b.shape(strong(b, moved))
-    places = iter(shape)
-    sizes = [1 if p == "x" else next(places) for p in pattern]
-    if len(sizes) == rank and not lost:
-        return moved
-    return library.reshape(b, moved, sizes)
