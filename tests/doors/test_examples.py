@@ -65,3 +65,23 @@ def test_logreg_learns():
 def test_two_layer_learns():
     last = run("two_layer.py", "1").splitlines()[-1]
     assert float(last.split()[-1]) < 0.15
+
+
+ONE_HOT = """One-hot: [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+Zero-one loss: 1.0000 against 1.0000
+Classification error: 0.3333 against 0.3333
+Negative log-likelihood: 4.1352 against 1.9173
+Cross-entropy: 1.3784 against 0.6391
+Squared error: 0.8067 against 0.3400
+"""
+
+
+def test_one_hot_and_losses_prints_seed_004():
+    printed = run("one_hot_and_losses.py")
+    assert printed.startswith(ONE_HOT)
+    found = re.findall(r"Step (\d+): NLL ([\d.]+), L1 ([\d.]+), L2 ([\d.]+)", printed)
+    assert [int(step) for step, *_ in found] == [0, 33, 66, 99]
+    likelihoods = [float(nll) for _, nll, _, _ in found]
+    assert likelihoods == sorted(likelihoods, reverse=True)
+    assert likelihoods[0] == pytest.approx(1.1102, abs=1e-3)
+    assert likelihoods[-1] == pytest.approx(0.7144, abs=1e-3)
