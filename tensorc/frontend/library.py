@@ -77,6 +77,12 @@ class Composite:
     is_elementwise: bool = False
 
 
+def is_number_for(composite: Composite, option: str, value: object) -> bool:
+    """Tell a plain number that is given for an option which may be a fraction."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and isinstance(composite.options[option], float)
+
+
 # Elementwise
 
 

@@ -28,6 +28,7 @@ from tensorc.frontend.operands import (
     spell_type,
     strong,
 )
+from tensorc.frontend.places import usage_error
 from tensorc.frontend.reductions import Axes, flatten_all, normal_axes
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, floordiv, maximum
@@ -110,6 +111,28 @@ def moveaxis(b: Emitter, x: Operand, source: Axes, destination: Axes) -> Operand
     for place, axis in sorted(zip(places, moved, strict=True)):
         order.insert(place, axis)
     return _transposed(b, tensor, order)
+
+
+def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
+    """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
+    tensor = strong(b, x)
+    rank = tensor.type.rank
+    kept = [p for p in pattern if isinstance(p, int) and 0 <= p < rank]
+    if len(kept) + pattern.count("x") < len(pattern) or len(set(kept)) < len(kept):
+        message = f"dimshuffle takes each of the axes below {rank} once, and 'x', "
+        raise usage_error(f"{message}got {tuple(pattern)}")
+    lost = [axis for axis in range(rank) if axis not in kept]
+    for axis in lost:
+        size = b.shape(tensor)[axis]
+        if not b.unify(size, 1):
+            message = f"dimshuffle leaves out axis {axis}, which has size {size}, not 1"
+            raise size_error(b, message)
+    moved = _transposed(b, tensor, [*kept, *lost])
+    places = iter(b.shape(moved))
+    sizes = [1 if p == "x" else next(places) for p in pattern]
+    if len(sizes) == rank and not lost:
+        return moved
+    return _reshaped(b, moved, sizes)
 
 
 def _transposed(b: Emitter, x: Tensor, order: Sequence[int]) -> Tensor:

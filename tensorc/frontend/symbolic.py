@@ -12,13 +12,18 @@ told apart by identity.
 import difflib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend import advanced_indexing, library, numpy_functions, reductions
+from tensorc.frontend import (
+    advanced_indexing,
+    library,
+    numpy_functions,
+    reductions,
+    shapes,
+)
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.graph_store import Bundle, restore, stored
 from tensorc.frontend.group_functions import apply_to_groups, has_groups
@@ -26,16 +31,14 @@ from tensorc.frontend.groups import mapped
 from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import (
     Array,
-    Emitter,
     Operand,
     Scalar,
     number,
-    size_error,
     strong,
     weak,
 )
 from tensorc.frontend.operands import Tensor as Node
-from tensorc.frontend.places import door, told, usage_error
+from tensorc.frontend.places import door, usage_error
 from tensorc.frontend.symbolic_operands import (
     DOOR,
     describe,
@@ -44,12 +47,13 @@ from tensorc.frontend.symbolic_operands import (
     is_symbolic,
     operand_of,
     option_named,
+    require_booleans,
     type_of,
 )
+from tensorc.frontend.symbolic_places import Places
 from tensorc.ir.dims import Dim, Poly
-from tensorc.ir.ops.indexing import ADD, SET
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import I1, I64, Element, TensorType, element_of
+from tensorc.ir.types import I64, Element, TensorType, element_of
 
 Axis = int | Sequence[int] | None
 
@@ -100,18 +104,14 @@ def compose(
         None if t is None and n in composite.optional else operand_of(t, what)
         for n, t in zip(names, given[first:], strict=True)
     ]
-    plain = {k: _option(composite, k, v, name) for k, v in options.items()}
+    plain = {
+        k: v if library.is_number_for(composite, k, v) else option_named(k, v, name)
+        for k, v in options.items()
+    }
     result = composite.function(emitter(), *given, **plain)
     if isinstance(result, tuple):
         return tuple([Tensor(part) for part in result])
     return Tensor(result)
-
-
-def _option(composite: library.Composite, key: str, value: object, name: str) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and isinstance(composite.options[key], float):
-        return value
-    return option_named(key, value, name)
 
 
 def _compose_groups(
@@ -398,9 +398,9 @@ class Tensor:
         return part
 
     @property
-    def at(self) -> "Places":
+    def at(self) -> "Places[Tensor]":
         """Parts that get new values: `x.at[i].set(v)`, `x.at[i].add(v)`."""
-        return Places(self)
+        return Places(self, put)
 
     @property
     def part_of(self) -> "tuple[Tensor, Sequence[Index]] | None":
@@ -475,7 +475,8 @@ class Tensor:
     @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        return Tensor(_dimshuffle(emitter(), operand_of(self), _spread(pattern)))
+        x = operand_of(self)
+        return Tensor(shapes.dimshuffle(emitter(), x, _spread(pattern)))
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
@@ -503,39 +504,6 @@ class Tensor:
                 self._name,
             )
         return type(self), (operand, self._name)
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """`x.at`: index it to name a part of x."""
-
-    tensor: Tensor
-
-    @door
-    def __getitem__(self, index: object) -> "Place":
-        return Place(self.tensor, indices_of(index))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """`x.at[i]`: a part of x that gets new values, in a new variable."""
-
-    tensor: Tensor
-    indices: Sequence[Index]
-
-    def set(self, values: object) -> Tensor:
-        """Return x with these values in the part; of several for a place the last."""
-        return put(self.tensor, self.indices, values, SET)
-
-    def add(self, values: object) -> Tensor:
-        """Return x with these values added to the part, several for a place too."""
-        return put(self.tensor, self.indices, values, ADD)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        """Say what there is instead; only called for what is missing."""
-        message = f"x.at[i] has set and add, but no '{name}'"
-        hint = "compute with the part: x.at[i].set(2 * x[i])"
-        raise AttributeError(f"{message}; {hint}", name=name, obj=self)
 
 
 @door
@@ -577,14 +545,9 @@ def _size(dim: Dim) -> "int | Tensor":
     return Tensor(number(dim)) if isinstance(dim, Poly) else dim
 
 
+@door
 def _logical(name: str, left: object, right: object) -> Tensor:
-    for side in (left, right):
-        is_array = is_symbolic(side) or isinstance(side, np.ndarray | np.generic)
-        is_bool = isinstance(side, bool) or (is_array and type_of(side).element == I1)
-        if not is_bool:
-            message = f"`&` and `|` combine booleans, got {describe(side)}"
-            hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
-            raise told(usage_error(message, hint)) from None
+    require_booleans(left, right)
     return apply(name, left, right)
 
 
@@ -605,25 +568,3 @@ def _reduced(
     if dtype is not None:
         x = x.astype(dtype)
     return call(function, [x], {"axis": axis, "keepdims": keepdims})
-
-
-def _dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
-    tensor = strong(b, x)
-    rank = tensor.type.rank
-    kept = [p for p in pattern if isinstance(p, int) and 0 <= p < rank]
-    if len(kept) + pattern.count("x") < len(pattern) or len(set(kept)) < len(kept):
-        message = f"dimshuffle takes each of the axes below {rank} once, and 'x', "
-        raise usage_error(f"{message}got {tuple(pattern)}")
-    lost = [axis for axis in range(rank) if axis not in kept]
-    for axis in lost:
-        size = b.shape(tensor)[axis]
-        if not b.unify(size, 1):
-            message = f"dimshuffle leaves out axis {axis}, which has size {size}, not 1"
-            raise size_error(b, message)
-    moved = library.transpose(b, tensor, [*kept, *lost])
-    shape = b.shape(strong(b, moved))
-    places = iter(shape)
-    sizes = [1 if p == "x" else next(places) for p in pattern]
-    if len(sizes) == rank and not lost:
-        return moved
-    return library.reshape(b, moved, sizes)
