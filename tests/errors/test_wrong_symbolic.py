@@ -156,7 +156,7 @@ def test_the_message_quotes_the_users_line():
     with pytest.raises(ValueError, match="4 and 3") as caught:
         x @ x
     text = str(caught.value)
-    assert f"test_mistakes.py:{line}:" in text
+    assert f"test_wrong_symbolic.py:{line}:" in text
     assert "        x @ x" in text
     assert caught.value.diagnostics[0].location.line == line
 
