@@ -44,6 +44,7 @@ class Size:
     rows: int
     width: int
     padded: bool = False
+    tallest: bool = True
 
 
 def emit_panel(rows: Rows, op: Generic) -> None:
@@ -98,7 +99,7 @@ def emit_contraction(
             for start, stop, height in strips:
                 with k.loop(start, stop, height) as row:
                     places = (row.index, at.index, block.index)
-                    size = Size(height, width, padded)
+                    size = Size(height, width, padded, height == rows_at_once)
                     _tile(k, (a, b, c), places, (count, lanes), size)
 
 
@@ -155,7 +156,8 @@ def _transposed(
                         *(right.memref, at),
                         *(memref, _place(k, buffer, row.index, zero)),
                     ]
-                    size = Size(rows_at_once, width)
+                    tall = rows_at_once == height
+                    size = Size(rows_at_once, width, tallest=tall)
                     strides = (left.row, left.column, right.row, buffer.row)
                     _call(k, operands, strides, (terms, count), block.index, size)
                 start = stop
@@ -228,7 +230,8 @@ def _call(
     size: Size,
 ) -> None:
     """Append the micro-kernel; what is not the first block of terms is added."""
-    known = [k.known(s) for s in strides]
+    # Only the tallest tiles are worth code for their strides alone.
+    known = [k.known(s) if size.tallest else None for s in strides]
     given = [s for s, n in zip(strides, known, strict=True) if n is None]
     row, inner, b_row, c_row = (DYNAMIC if n is None else n for n in known)
     k.do(
