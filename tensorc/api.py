@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TypeVar
 
 from tensorc import driver
@@ -22,6 +23,7 @@ from tensorc.runtime.history import History
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
+from tensorc.runtime.weights import load_weights, save_weights
 from tensorc.target import Options
 
 T = TypeVar("T")
@@ -57,6 +59,21 @@ class Program:
                 raise TensorcError(Diagnostic("TC0903", message))
             recipe = self.fits[0]
         return train(self.functions, recipe, compile_seconds=self.compile_seconds)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write params and states to a .safetensors file, by their names."""
+        save_weights(Path(fspath(path)), self.shared)
+
+    def restore(self, path: str | PathLike[str]) -> list[str]:
+        """Set params and states from an .npz or .safetensors file, by their names.
+
+        The file may lack names: they keep their values, and are returned.
+
+        Raises:
+            DataError: the file is damaged, a name of it is unknown, or an array does
+                not fit; nothing has changed.
+        """
+        return load_weights(Path(fspath(path)), self.shared)
 
     def __getattr__(self, name: str) -> "CompiledFunction | SharedVariable | Part":
         """Return a function or step, a shared variable, or a part that holds some."""

@@ -22,12 +22,14 @@ from tensorc.runtime.training import train
 @click.command("train")
 @click.argument("file", metavar="FILE.tc")
 @settings_option
+@click.option("--init", metavar="FILE", help="Start with the arrays of a .npz file.")
 @click.option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
 @optimize_option
 def command(
     file: str,
     settings: dict[str, str],
+    init: str | None,
     json_path: str | None,
     quiet: bool,
     optimize: int,
@@ -39,6 +41,8 @@ def command(
     if not program.fits:
         message = f"{file}: there is no 'fit' to train"
         raise TensorcError(Diagnostic("TC0903", message))
+    if init is not None:
+        program.restore(init)
     histories = []
     for recipe in program.fits:
         with reporter(recipe.epochs, quiet) as heard:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location
 from tensorc.runtime.arrays import Array, aligned_empty, describe
-from tensorc.runtime.idx import data_error, read_idx
+from tensorc.runtime.files import data_error
+from tensorc.runtime.idx import read_idx
 from tensorc.runtime.recipes import DataCall
 
 
