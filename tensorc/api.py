@@ -1,6 +1,7 @@
 """What users import: load a `.tc` file, compile it, call its functions, train it."""
 
 import difflib
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.printer import print_module
 from tensorc.runtime import cpu
+from tensorc.runtime.checkpoint import About
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import History
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
@@ -59,6 +61,32 @@ class Program:
                 raise TensorcError(Diagnostic("TC0903", message))
             recipe = self.fits[0]
         return train(self.functions, recipe, compile_seconds=self.compile_seconds)
+
+    def about(self, recipe: FitRecipe) -> About:
+        """Return what a run of one of `fits` is of, for its checkpoints."""
+        names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
+        text = print_module(self.functions.source.emit(list(dict.fromkeys(names))))
+        stop = recipe.stop
+        same: dict[str, bool | int | float | str | None] = {
+            "data": recipe.data.reader,
+            "step": recipe.step,
+            "validate": recipe.validate,
+            "test": recipe.test,
+            "batch": recipe.batch,
+            "every": recipe.every,
+            "shuffle": recipe.shuffle,
+            "seed": recipe.seed or 0,
+            "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}"
+            if stop
+            else None,
+            "program": hashlib.sha256(text.encode()).hexdigest()[:16],
+        }
+        hypers = {
+            name: value
+            for name, value in self.hypers.items()
+            if isinstance(value, bool | int | float | str)
+        }
+        return About(same, hypers, self.fits.index(recipe))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write params and states to a .safetensors file, by their names."""

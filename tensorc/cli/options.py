@@ -36,6 +36,15 @@ def settings_option(function: Function) -> Function:
     )(function)
 
 
+def init_option(function: Function) -> Function:
+    """Add `--init FILE`: `init: str | None`."""
+    return click.option(
+        "--init",
+        metavar="FILE",
+        help="Set params from the arrays of an .npz or .safetensors file, by name.",
+    )(function)
+
+
 def optimize_option(function: Function) -> Function:
     """Add `-O0` to `-O3`: `optimize: int`."""
     return click.option(

@@ -1,7 +1,7 @@
 """Files as bytes: read with limits, decompressed with limits, replaced as a whole.
 
-Nothing in a file is trusted: no reader takes more memory than it is allowed to, whatever
-the file announces.
+Nothing in a file is trusted: no reader takes more memory than it is allowed to,
+whatever the file announces.
 """
 
 import os

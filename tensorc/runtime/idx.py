@@ -34,6 +34,7 @@ _DTYPES: dict[int, np.dtype[np.generic]] = {
     0x0E: np.dtype(">f8"),
 }
 
+
 def read_idx(path: Path) -> Array:
     """Return the array that an IDX file holds, in the machine's byte order.
 

@@ -111,7 +111,11 @@ def _parse(path: Path, content: bytes, where: str) -> Array:
         detail = f"{where}the header announces {spelled} elements, {expected:,} bytes, "
         raise data_error(path, "TC0408", f"{detail}{found:,} follow")
     order = "F" if match["fortran"] == "True" else "C"
-    flat = np.frombuffer(memoryview(content)[start:], dtype) if found else np.empty(0, dtype)
+    flat = (
+        np.frombuffer(memoryview(content)[start:], dtype)
+        if found
+        else np.empty(0, dtype)
+    )
     if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
         detail = f"{where}a truth value is neither 0 nor 1"
         raise data_error(path, "TC0408", detail)

@@ -88,7 +88,9 @@ def read_tensors(path: Path) -> TensorFile:
     header = _parse(path, content[8 : 8 + length])
     metadata = _metadata(path, header.pop(_METADATA, {}))
     if len(header) > MAX_ENTRIES:
-        raise _damaged(path, f"{len(header):,} arrays, at most {MAX_ENTRIES:,} are read")
+        raise _damaged(
+            path, f"{len(header):,} arrays, at most {MAX_ENTRIES:,} are read"
+        )
     data = memoryview(content)[8 + length :]
     entries = {name: _entry(path, name, value) for name, value in header.items()}
     _check_cover(path, entries, len(data))

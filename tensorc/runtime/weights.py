@@ -33,13 +33,18 @@ def load_weights(path: Path, shared: Mapping[str, Shared]) -> list[str]:
     if unknown or not arrays:
         raise _unknown(path, unknown, arrays, shared)
     fitting = {n: _fitting(path, shared[n], array) for n, array in arrays.items()}
-    for name, array in fitting.items():
-        shared[name].set_value(array)
+    set_exactly(fitting, shared)
     return [name for name in shared if name not in arrays]
 
 
+def set_exactly(arrays: Mapping[str, Array], shared: Mapping[str, Shared]) -> None:
+    """Set variables to arrays that have their types and shapes."""
+    for name, array in arrays.items():
+        shared[name].set_value(array)
+
+
 def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
-    """Write params and states to a .safetensors or .npz file, by their names.
+    """Write params and states to a .safetensors file, by their names.
 
     Raises:
         TensorcError: it cannot be written, or its name has another ending (TC0806).

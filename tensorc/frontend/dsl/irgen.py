@@ -256,7 +256,7 @@ def _memory(frame: Frame, node: ast.Memory) -> None:
         message = f"`{node.name}` would need {size >> 30} GiB"
         raise error(SIZES, message, node.type.location)
     if isinstance(node.initial, ast.Draw):
-        initial = drawn(frame, node, type_, node.initial)
+        initial: Array = drawn(frame, node, type_, node.initial)
     else:
         initial = _initial(frame, node, type_, node.initial.value)
     memory = Memory(

@@ -27,12 +27,12 @@ from tensorc.frontend.dsl.irgen_errors import (
     not_compiled,
     suggestion,
 )
-from tensorc.frontend.dsl.program import Array
 from tensorc.frontend.dsl.values import describe
 from tensorc.frontend.operands import Scalar, spell_element
 from tensorc.ir.types import TensorType
 
 Shape = tuple[int, ...]
+Array = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class _Bits:
     def uniform(self, count: int) -> Array:
         """Return f64[count] in [0, 1): the upper 53 bits of each word."""
         words = np.asarray(self._philox.random_raw(count), np.uint64)
-        return (words >> np.uint64(11)) * 2.0**-53
+        values: Array = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return values
 
     def normal(self, count: int) -> Array:
         """Return f64[count] of the standard normal distribution (Box and Muller)."""
@@ -69,18 +70,20 @@ class _Bits:
         radius = np.sqrt(-2 * np.log1p(-pairs[0]))
         angle = 2 * np.pi * pairs[1]
         both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-        return both.ravel()[:count]
+        values: Array = both.ravel()[:count]
+        return values
 
 
 def _uniform(bits: _Bits, shape: Shape, given: tuple[float, ...]) -> Array:
     low, high = given
-    values = low + (high - low) * bits.uniform(math.prod(shape))
+    values: Array = low + (high - low) * bits.uniform(math.prod(shape))
     return values.reshape(shape)
 
 
 def _normal(bits: _Bits, shape: Shape, given: tuple[float, ...]) -> Array:
     mean, std = given
-    return (mean + std * bits.normal(math.prod(shape))).reshape(shape)
+    values: Array = mean + std * bits.normal(math.prod(shape))
+    return values.reshape(shape)
 
 
 def _glorot(bits: _Bits, shape: Shape, given: tuple[float, ...]) -> Array:
@@ -156,7 +159,9 @@ def _inside(
     if distribution.draw is not _uniform or given[0] == given[1]:
         return values
     high = np.asarray(given[1], values.dtype)
-    return np.where(values >= high, np.nextafter(high, -np.inf, dtype=high.dtype), values)
+    return np.where(
+        values >= high, np.nextafter(high, -np.inf, dtype=high.dtype), values
+    )
 
 
 def _distribution(frame: Frame, node: ast.Expression) -> _Distribution:
