@@ -98,8 +98,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         document = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise _damaged(path, "the state is not JSON") from None
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        found = document.get("version") if isinstance(document, dict) else None
+    found = document.get("version") if isinstance(document, dict) else None
+    if type(found) is not int or found != VERSION:
         detail = f"the state has version {str(found)[:20]}, {VERSION} is read"
         raise _damaged(path, detail)
     memory = {n: a for n, a in file.arrays.items() if n not in (_COSTS, _RECORDS)}

@@ -8,12 +8,14 @@ tells must be those of the bytes that follow.
 import io
 import math
 import re
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from tensorc.errors import DataError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.files import MAX_BYTES, data_error, read_file, too_large
 
@@ -56,9 +58,19 @@ def read_npz(path: Path) -> dict[str, Array]:
                 )
                 for member in members
             }
+    except DataError:
+        raise
     except (
-        *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
-        *(RuntimeError, OSError, KeyError, UnicodeDecodeError, OverflowError),
+        *(
+            zipfile.BadZipFile,
+            ValueError,
+            IndexError,
+            struct.error,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+        ),
+        *(RuntimeError, OSError, KeyError, OverflowError),
     ) as error:
         detail = f"is no .npz file, or a damaged one: {_one_line(error)}"
         raise data_error(path, "TC0408", detail) from None

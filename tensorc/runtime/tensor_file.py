@@ -153,7 +153,8 @@ def _entry(path: Path, name: str, value: object) -> _Entry:
         raise _damaged(path, f"{shown} has no data_offsets")
     size = math.prod(shape) * _DTYPES[dtype].itemsize
     if offsets[1] - offsets[0] != size:
-        detail = f"{shown} takes {size:,} bytes, its data_offsets say "
+        takes = f"{size:,} bytes" if size < MAX_FILE else "more bytes than are read"
+        detail = f"{shown} takes {takes}, its data_offsets say "
         raise _damaged(path, f"{detail}{offsets[1] - offsets[0]:,}")
     return _Entry(_DTYPES[dtype], tuple(shape), offsets[0], offsets[1])
 
