@@ -317,7 +317,7 @@ def _fit(recipe: source.Recipe) -> FitRecipe:
     stop = _call(recipe, "stop", "patience(5000)") if options.get("stop") else None
     return FitRecipe(
         name=recipe.name,
-        data=DataCall(data.callee, data.arguments),
+        data=DataCall(data.callee, data.arguments, data.named),
         step=_function(recipe, "step") or "",
         validate=_function(recipe, "validate"),
         test=_function(recipe, "test"),
