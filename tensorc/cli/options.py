@@ -69,6 +69,19 @@ def existing_file(path: str) -> str:
     return path
 
 
+def split_name(file: str) -> tuple[str, str]:
+    """Return the path and the name in FILE.tc::NAME; "" without one.
+
+    Raises:
+        TensorcError: there is a '::' and no name (TC0904), or no such file (TC0901).
+    """
+    path, _, name = file.partition("::")
+    if not name and file.endswith("::"):
+        message = f"{file}: a name is expected after '::'"
+        raise TensorcError(Diagnostic("TC0904", message))
+    return existing_file(path), name
+
+
 def check_output(path: str | None) -> None:
     """Check, before the work, that there is a place for the output.
 

@@ -103,7 +103,7 @@ def command(
 
 
 def _train(
-    program: api.Program,
+    program: "api.Program",
     recipe: FitRecipe,
     start: Checkpoint | None,
     keep: _Keep,
@@ -149,7 +149,7 @@ def _train(
 
 @contextmanager
 def _kept(
-    program: api.Program, recipe: FitRecipe, keep: _Keep
+    program: "api.Program", recipe: FitRecipe, keep: _Keep
 ) -> Iterator[Keeper | None]:
     if keep.directory is None:
         yield None
@@ -160,7 +160,7 @@ def _kept(
         yield keeper
 
 
-def _put_back(program: api.Program, resume: str, quiet: bool) -> Checkpoint:
+def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
     """Set the memory to that of a checkpoint, and return it."""
     path = Path(resume)
     checkpoint = read_checkpoint(path / "last.safetensors" if path.is_dir() else path)
@@ -184,7 +184,7 @@ def _note_missing(path: str, missing: list[str], quiet: bool) -> None:
         print(f"{path} lacks {names}: these keep their values", file=sys.stderr)
 
 
-def _plain_hypers(program: api.Program) -> dict[str, object]:
+def _plain_hypers(program: "api.Program") -> dict[str, object]:
     plain = bool | int | float | str
     return {n: v for n, v in program.hypers.items() if isinstance(v, plain)}
 

@@ -11,7 +11,7 @@ from tensorc.runtime.arrays import Array, aligned_empty, describe
 from tensorc.runtime.csv_file import read_csv
 from tensorc.runtime.files import data_error
 from tensorc.runtime.idx import read_idx
-from tensorc.runtime.npy import read_npz
+from tensorc.runtime.npy import read_npy, read_npz
 from tensorc.runtime.pickled import read_pickled, refused
 from tensorc.runtime.recipes import DataCall
 
@@ -191,6 +191,24 @@ def _check_count(reader: str, paths: Sequence[object], example: str) -> None:
     if not 1 <= len(paths) <= 3:
         detail = f"{reader} takes 1 to 3 files, given {len(paths)}"
         raise DataError(Diagnostic("TC0406", detail, hints=(example,)))
+
+
+def read_columns(path: Path) -> Mapping[str, Array]:
+    """Return the columns of one file: .npz, .npy, .csv, else IDX.
+
+    A single array is the column "x"; bytes of an IDX file are divided by 256.
+
+    Raises:
+        DataError: as the reader of the form.
+    """
+    if path.suffix == ".npz":
+        return _columns(path, read_npz(path)).columns
+    if path.suffix == ".npy":
+        return _columns(path, {"x": read_npy(path)}).columns
+    if path.name.endswith((".csv", ".csv.gz")):
+        return _table(path, None).columns
+    array = read_idx(path)
+    return {"x": _features(array) if array.ndim > 1 else array}
 
 
 READERS: dict[str, Callable[..., Dataset]] = {

@@ -69,20 +69,19 @@ def fit(
 ) -> History:
     """Train: run `step` over the batches of the training data, epoch after epoch.
 
-    Columns bind to arguments by name. `validate` is averaged over the full batches of
-    the validation data, in float64; lower is better. `test` (default: `validate`) is
-    averaged over the test data whenever validation is the best so far. Without `stop`
-    training lasts `epochs` epochs and validates after each, or after every `every`
-    batches. `shuffle` takes the examples in a new order each epoch, from `seed`.
-    `hypers` go to the step alone. `location` is where to report what is wrong.
-    `on_state` hears of points where the state can be taken; `start` is such a state of
-    an earlier run, whose memory the caller has put back: training goes on from there.
+    Columns bind to arguments by name; `hypers` go to the step alone. `validate` is
+    averaged over the full batches of the validation data, in float64; lower is better.
+    `test` (default: `validate`) is averaged over the test data whenever validation is
+    the best so far. Without `stop` training lasts `epochs` epochs and validates after
+    each, or after every `every` batches. `shuffle` takes the examples in a new order
+    each epoch, from `seed`. `location` is where to report what is wrong. `on_state`
+    hears of points where the state can be taken; `start` is such a state of an earlier
+    run, whose memory the caller has put back: training goes on from there.
 
     Raises:
         TensorcError: options that fit nothing (TC0601), too little data for a batch
-            (TC0602), a column that is missing (TC0506), a validation error that is not
-            a number (TC0603), a `start` that does not fit (TC0804), or whatever a call
-            raises.
+            (TC0602), a column that is missing (TC0506), a validation error that is no
+            number (TC0603), a `start` that does not fit (TC0804), or a call that fails.
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
     options = _Options(batch, epochs, stop, every, shuffle, seed, hypers, location)
@@ -128,7 +127,7 @@ def train(
     directory = Path(recipe.location.file).parent
     dataset = open_dataset(recipe.data, directory, recipe.location)
     chosen = {
-        role: _function(functions, role, name, recipe.location)
+        role: function_for(functions, role, name, recipe.location)
         for role, name in (
             ("step", recipe.step),
             ("validate", recipe.validate),
@@ -156,7 +155,7 @@ def train(
             location=recipe.location,
         )
     except TensorcError as error:
-        raise _located(error, recipe.location) from error
+        raise located(error, recipe.location) from error
 
 
 @dataclass(slots=True)
@@ -232,15 +231,16 @@ def _make_run(
     split = dataset.train
     if options.shuffle:
         split = Split({name: column.copy() for name, column in split.columns.items()})
-    training = _prepare(step, split, options, "training", options.hypers)
+    batch, place = options.batch, options.location
+    training = prepare(step, split, batch, "training", place, options.hypers)
     validation = tested = None
     if validate:
         if dataset.valid is None:
             detail = f"'{dataset.name}' has no validation data for '{validate.name}'"
             raise DataError(Diagnostic("TC0602", detail, options.location))
-        validation = _prepare(validate, dataset.valid, options, "validation")
+        validation = prepare(validate, dataset.valid, batch, "validation", place)
         if dataset.test is not None:
-            tested = _prepare(test or validate, dataset.test, options, "test")
+            tested = prepare(test or validate, dataset.test, batch, "test", place)
     batches = training.batches
     patience = options.stop.patience if options.stop else math.inf
     frequency = batches if math.isinf(patience) else min(batches, int(patience) // 2)
@@ -426,26 +426,33 @@ def _spell_sizes(run: _Run) -> str:
     return ", ".join(map(str, _sizes(run)))
 
 
-def _prepare(
+def prepare(
     function: CompiledFunction,
     split: Split,
-    options: _Options,
+    batch: int,
     purpose: str,
+    location: Location = UNKNOWN,
     hypers: Mapping[str, object] | None = None,
 ) -> Epoch:
-    batch = options.batch
+    """Return a function set up to run over a part of the data.
+
+    Raises:
+        TensorcError: there are too few examples for a batch (TC0602), or the function
+            returns not just one number and the purpose is not "training" (TC0601), or
+            as `prepare_epoch`.
+    """
     if len(split) < batch:
         raise DataError(
             Diagnostic(
                 "TC0602",
                 f"the {purpose} data has {len(split):,} examples, a batch {batch:,}",
-                options.location,
+                location,
                 hints=(f"use smaller batches: --set batch={max(1, len(split))}",),
             )
         )
     if purpose != "training" and [r.shape for r in function.info.results] != [()]:
         detail = f"'{function.name}' must return one number for {purpose}"
-        raise TensorcError(Diagnostic("TC0601", detail, options.location))
+        raise TensorcError(Diagnostic("TC0601", detail, location))
     return prepare_epoch(function, split.columns, batch, hypers)
 
 
@@ -467,12 +474,13 @@ def _check_options(options: _Options, validate: CompiledFunction | None) -> None
         raise TensorcError(Diagnostic("TC0601", f"fit: {wrong}", options.location))
 
 
-def _function(
+def function_for(
     functions: Mapping[str, CompiledFunction],
     role: str,
     name: str,
     location: Location,
 ) -> CompiledFunction:
+    """Return the function that a recipe names; TC0601 if there is none."""
     if name not in functions:
         known = ", ".join(f"'{known}'" for known in functions)
         detail = f"fit: {role} = {name}, but there is no such function"
@@ -486,7 +494,7 @@ def _examples(epoch: Epoch | None) -> int:
     return epoch.batches * epoch.batch if epoch else 0
 
 
-def _located(error: TensorcError, location: Location) -> TensorcError:
+def located(error: TensorcError, location: Location) -> TensorcError:
     """Return the error with `location` where its diagnostics have none."""
     if all(d.location.line for d in error.diagnostics):
         return error

@@ -20,9 +20,9 @@ DRIVERS = "fit:"
 def load_weights(path: Path, shared: Mapping[str, Shared]) -> list[str]:
     """Set params and states to the arrays of their names in an .npz or .safetensors.
 
-    The file may lack names: they keep their values, and are returned. On an error
-    nothing has changed. A float array may be rounded to the declared float type, all
-    else must be exact.
+    For a directory of checkpoints its best is taken. The file may lack names: they keep
+    their values, and are returned. On an error nothing has changed. A float array may
+    be rounded to the declared float type, all else must be exact.
 
     Raises:
         DataError: the file cannot be read, a name of it is unknown (TC0802), or an
@@ -57,6 +57,8 @@ def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
 
 
 def _read(path: Path) -> dict[str, Array]:
+    if path.is_dir():
+        path = path / "best.safetensors"
     if path.suffix == ".npz":
         return read_npz(path)
     if path.suffix == ".safetensors":

@@ -101,6 +101,7 @@ def generate(file: ast.File, settings: Settings | None = None) -> Program:
         tuple(unit.entries),
         recipes,
         emit,
+        tuple([n for n, v in unit.entries.items() if isinstance(v.node, ast.Step)]),
     )
 
 

@@ -64,7 +64,8 @@ class Program:
     """A checked file: memory, hypers after settings, entries and recipes.
 
     `entries` are the steps and the functions whose arguments all have types, in source
-    order. `emitter` makes the IR of some of them.
+    order; `steps` are those of them that change memory. `emitter` makes the IR of some
+    of them.
     """
 
     path: str
@@ -73,6 +74,7 @@ class Program:
     entries: tuple[str, ...]
     recipes: tuple[Recipe, ...]
     emitter: Callable[[Sequence[str]], Module] = field(repr=False)
+    steps: tuple[str, ...] = ()
 
     def emit(self, names: Sequence[str] | None = None) -> Module:
         """Return a module at the TENSOR level with one function per entry.
