@@ -4,6 +4,7 @@ Eight bytes tell the length of a JSON header, which tells each array's type, sha
 bytes. The bytes must cover the rest of the file without a gap or an overlap.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -31,16 +32,21 @@ _DTYPES: dict[str, np.dtype[np.generic]] = {
 }
 _MAX_RANK = 32
 _METADATA = "__metadata__"
+_DIGEST = "tensorc.sha256"
 # The dotted names of a program's memory, and the driver's own `fit:…`.
 _NAME = re.compile(r"(fit:)?[^\W\d]\w*(\.\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class TensorFile:
-    """What a file holds; the arrays are read-only."""
+    """What a file holds; the arrays are read-only.
+
+    `is_verified` tells that it has the digest with which we write files.
+    """
 
     arrays: Mapping[str, Array]
     metadata: Mapping[str, str]
+    is_verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ def write_tensors(
 ) -> None:
     """Write a file so that it is the old or the new one whenever the machine stops.
 
+    A digest over everything joins the metadata, so that readers see any damage.
+
     Raises:
         TensorcError: it cannot be written (TC0902), or its header would be larger than
             readers take (TC0805).
@@ -64,7 +72,8 @@ def write_tensors(
         name: np.ascontiguousarray(array).reshape(array.shape)
         for name, array in arrays.items()
     }
-    content = safetensors.save(contiguous, dict(metadata))
+    digest = digest_of(contiguous, metadata)
+    content = safetensors.save(contiguous, {**metadata, _DIGEST: digest})
     length = int.from_bytes(content[:8], "little")
     if length > MAX_HEADER or len(arrays) > MAX_ENTRIES:
         detail = f"{path}: {len(arrays):,} arrays with a header of {length:,} bytes, "
@@ -78,7 +87,7 @@ def read_tensors(path: Path) -> TensorFile:
 
     Raises:
         DataError: the file is missing (TC0401), or it is not of the form or damaged
-            (TC0801).
+            (TC0801). Damage to elements shows in files with a digest only.
     """
     content = read_file(path, MAX_FILE)
     length = int.from_bytes(content[:8], "little")
@@ -94,9 +103,22 @@ def read_tensors(path: Path) -> TensorFile:
     data = memoryview(content)[8 + length :]
     entries = {name: _entry(path, name, value) for name, value in header.items()}
     _check_cover(path, entries, len(data))
-    return TensorFile(
-        {name: _array(path, name, e, data) for name, e in entries.items()}, metadata
-    )
+    arrays = {name: _array(path, name, e, data) for name, e in entries.items()}
+    digest = metadata.pop(_DIGEST, None)
+    if digest is not None and digest != digest_of(arrays, metadata):
+        raise _damaged(path, "the digest is not that of its content")
+    return TensorFile(arrays, metadata, digest is not None)
+
+
+def digest_of(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
+    """Return a digest of names, types, shapes, elements and metadata."""
+    about = [[n, arrays[n].dtype.str, arrays[n].shape] for n in sorted(arrays)]
+    head = json.dumps([sorted(metadata.items()), about])
+    digest = hashlib.sha256(head.encode())
+    for name in sorted(arrays):
+        if arrays[name].size:
+            digest.update(np.ascontiguousarray(arrays[name]).data.cast("B"))
+    return digest.hexdigest()
 
 
 def _damaged(path: Path, detail: str) -> TensorcError:
