@@ -163,7 +163,8 @@ def _kept(
 def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
     """Set the memory to that of a checkpoint, and return it."""
     path = Path(resume)
-    checkpoint = read_checkpoint(path / "last.safetensors" if path.is_dir() else path)
+    file = path / "last.safetensors" if path.is_dir() else path
+    checkpoint = read_checkpoint(file, program.shared)
     number = checkpoint.about.fit
     if number >= len(program.fits):
         detail = f"{checkpoint.path} is of fit {number + 1}, there are "

@@ -21,7 +21,12 @@ from tensorc.runtime.fit_state import FitState, GeneratorState
 from tensorc.runtime.history import EpochRecord
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.shuffling import is_generator_state
-from tensorc.runtime.tensor_file import TensorFile, read_tensors, write_tensors
+from tensorc.runtime.tensor_file import (
+    TensorFile,
+    limit_for,
+    read_tensors,
+    write_tensors,
+)
 from tensorc.runtime.weights import set_exactly
 
 VERSION = 1
@@ -78,14 +83,15 @@ def write_checkpoint(
     write_tensors(path, arrays, {_KEY: text})
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Return the checkpoint in a file.
+def read_checkpoint(path: Path, shared: Mapping[str, Shared]) -> Checkpoint:
+    """Return the checkpoint in a file, which may be one of `shared`.
 
     Raises:
-        DataError: the file is missing (TC0401), it is damaged or no checkpoint of a
-            run (TC0801).
+        DataError: the file is missing (TC0401) or too large (TC0405), it is damaged or
+            no checkpoint of a run (TC0801).
     """
-    file = read_tensors(path)
+    held = [cell.get_value(borrow=True) for cell in shared.values()]
+    file = read_tensors(path, limit_for(held))
     text = file.metadata.get(_KEY)
     if text is None:
         detail = "holds arrays, but no state of a run"

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from tensorc.runtime.files import data_error, read_file, replace_file
 # The header of ten thousand arrays, and of the names that programs give, is shorter.
 MAX_HEADER = 1 << 20
 MAX_ENTRIES = 10_000
-MAX_FILE = 1 << 36
+# What a checkpoint may hold besides the memory: costs and records, 256 MiB.
+MAX_EXTRA = 1 << 28
 
 _DTYPES: dict[str, np.dtype[np.generic]] = {
     **{f"F{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
@@ -82,14 +83,19 @@ def write_tensors(
     replace_file(path, content)
 
 
-def read_tensors(path: Path) -> TensorFile:
-    """Return what a safetensors file holds.
+def limit_for(arrays: Iterable[Array]) -> int:
+    """Return how large a file of such arrays can be, of wider types and with notes."""
+    return 8 * sum(array.nbytes for array in arrays) + MAX_EXTRA
+
+
+def read_tensors(path: Path, limit: int) -> TensorFile:
+    """Return what a safetensors file of at most `limit` bytes holds.
 
     Raises:
-        DataError: the file is missing (TC0401), or it is not of the form or damaged
-            (TC0801). Damage to elements shows in files with a digest only.
+        DataError: the file is missing (TC0401) or larger (TC0405), or it is damaged or
+            of another form (TC0801). Damage to elements shows where there is a digest.
     """
-    content = read_file(path, MAX_FILE)
+    content = read_file(path, limit)
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > MAX_HEADER or length > len(content) - 8:
         detail = f"the header is said to have {length:,} bytes, the file has "
@@ -175,7 +181,7 @@ def _entry(path: Path, name: str, value: object) -> _Entry:
         raise _damaged(path, f"{shown} has no data_offsets")
     size = math.prod(shape) * _DTYPES[dtype].itemsize
     if offsets[1] - offsets[0] != size:
-        takes = f"{size:,} bytes" if size < MAX_FILE else "more bytes than are read"
+        takes = f"{size:,} bytes" if size < 1 << 60 else "more bytes than there are"
         detail = f"{shown} takes {takes}, its data_offsets say "
         raise _damaged(path, f"{detail}{offsets[1] - offsets[0]:,}")
     return _Entry(_DTYPES[dtype], tuple(shape), offsets[0], offsets[1])

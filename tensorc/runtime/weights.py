@@ -11,7 +11,7 @@ from tensorc.runtime.convert import convert
 from tensorc.runtime.files import data_error
 from tensorc.runtime.npy import read_npz
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.tensor_file import read_tensors, write_tensors
+from tensorc.runtime.tensor_file import limit_for, read_tensors, write_tensors
 
 # What the driver of `fit` adds to a checkpoint; no name of a program has a colon.
 DRIVERS = "fit:"
@@ -28,7 +28,7 @@ def load_weights(path: Path, shared: Mapping[str, Shared]) -> list[str]:
         DataError: the file cannot be read, a name of it is unknown (TC0802), or an
             array does not fit (TC0803).
     """
-    arrays = _read(path)
+    arrays = _read(path, shared)
     unknown = [name for name in arrays if name not in shared]
     if unknown or not arrays:
         raise _unknown(path, unknown, arrays, shared)
@@ -56,13 +56,14 @@ def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
     write_tensors(path, arrays, {})
 
 
-def _read(path: Path) -> dict[str, Array]:
+def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
     if path.is_dir():
         path = path / "best.safetensors"
     if path.suffix == ".npz":
         return read_npz(path)
     if path.suffix == ".safetensors":
-        arrays = read_tensors(path).arrays
+        held = [cell.get_value(borrow=True) for cell in shared.values()]
+        arrays = read_tensors(path, limit_for(held)).arrays
         return {n: a for n, a in arrays.items() if not n.startswith(DRIVERS)}
     raise data_error(path, "TC0806", "weights are .npz or .safetensors files")
 

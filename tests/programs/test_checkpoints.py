@@ -148,7 +148,7 @@ def test_signals_write_a_checkpoint_first(model, signum):
     _, err = process.communicate()
     assert time.perf_counter() - sent < 2
     assert process.returncode == (130 if signum == signal.SIGINT else -signum)
-    checkpoint = read_checkpoint(folder / "last.safetensors")
+    checkpoint = read_checkpoint(folder / "last.safetensors", {})
     state = checkpoint.state
     assert int(checkpoint.memory["t"]) == state.steps
     assert state.steps == (state.epoch - 1) * 200 + state.position

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 import random
 import struct
 import zipfile
@@ -81,7 +82,7 @@ def same_arrays(left, right):
 def test_what_is_written_is_read(path, changes):
     written = state(**changes)
     write_checkpoint(path, ABOUT, written, MEMORY)
-    found = read_checkpoint(path)
+    found = read_checkpoint(path, {})
     assert found.about == ABOUT
     same_arrays(found.memory, MEMORY)
     assert found.state.costs.tobytes() == written.costs.tobytes()
@@ -93,7 +94,7 @@ def test_what_is_written_is_read(path, changes):
 def test_a_step_without_a_number_has_no_costs(path):
     records = (EpochRecord(1, None, 0.5, 1.0),)
     write_checkpoint(path, ABOUT, state(costs=None, records=records), MEMORY)
-    found = read_checkpoint(path)
+    found = read_checkpoint(path, {})
     assert found.state.costs is None
     assert found.state.records == records
 
@@ -104,7 +105,7 @@ def test_the_shuffling_goes_on(path):
     for _ in range(3):
         one.reorder()
     write_checkpoint(path, ABOUT, state(order=one.before), MEMORY)
-    two.go_back(read_checkpoint(path).state.order)
+    two.go_back(read_checkpoint(path, {}).state.order)
     two.reorder()
     assert (one.columns[0] == two.columns[0]).all()
     assert one.state() == two.state()
@@ -116,24 +117,24 @@ def test_truncated_anywhere(path):
     for size in range(0, len(content), 3):
         put(path, content[:size])
         with pytest.raises(DataError) as failure:
-            read_checkpoint(path)
+            read_checkpoint(path, {})
         assert failure.value.diagnostics[0].code == "TC0801"
     put(path, content + b"\0")
     with pytest.raises(DataError, match="the data has"):
-        read_checkpoint(path)
+        read_checkpoint(path, {})
 
 
 def test_flipped_anywhere(path):
     write_checkpoint(path, ABOUT, state(), MEMORY)
     content = path.read_bytes()
-    sound = read_checkpoint(path)
+    sound = read_checkpoint(path, {})
     rng = random.Random(1)
     for place in range(0, len(content), 2):
         changed = bytearray(content)
         changed[place] ^= 1 << rng.randrange(8)
         put(path, changed)
         try:
-            found = read_checkpoint(path)
+            found = read_checkpoint(path, {})
         except DataError:
             continue
         # White space of the header's JSON may differ.
@@ -201,7 +202,7 @@ def entry(dtype="U8", shape=(2,), begin=0, end=2):
 def test_hostile_headers(path, content, words):
     put(path, content)
     with pytest.raises(DataError) as failure:
-        read_checkpoint(path)
+        read_checkpoint(path, {})
     (diagnostic,) = failure.value.diagnostics
     assert diagnostic.code == "TC0801"
     assert words in diagnostic.message
@@ -210,7 +211,7 @@ def test_hostile_headers(path, content, words):
 
 def rewritten(path, change):
     """Change the state in a checkpoint, with a right digest."""
-    file = read_tensors(path)
+    file = read_tensors(path, 1 << 20)
     document = json.loads(file.metadata["tensorc"])
     arrays = dict(file.arrays)
     change(document, arrays)
@@ -230,7 +231,7 @@ def test_hostile_states(path, field):
             path, lambda document, _, v=value: document["state"].update({field: v})
         )
         try:
-            found = read_checkpoint(path)
+            found = read_checkpoint(path, {})
         except DataError:
             continue
         kept = getattr(found.state, field)
@@ -243,7 +244,7 @@ def test_hostile_documents(path):
         write_checkpoint(path, ABOUT, state(), MEMORY)
         rewritten(path, change)
         with pytest.raises(DataError) as failure:
-            read_checkpoint(path)
+            read_checkpoint(path, {})
         assert failure.value.diagnostics[0].code == "TC0801"
 
     for value in HOSTILE:
@@ -264,7 +265,7 @@ def test_nothing_changes_unless_all_fits(path):
         name: Shared(name, np.zeros_like(value)) for name, value in MEMORY.items()
     }
     write_checkpoint(path, ABOUT, state(), MEMORY)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, {})
     with pytest.raises(DataError) as failure:
         put_back(checkpoint, About({"batch": 8, "stop": "5"}, {}), shared)
     (diagnostic,) = failure.value.diagnostics
@@ -553,3 +554,19 @@ def mutated(content, rng):
         if not changed:
             break
     return bytes(changed)
+
+
+def test_files_larger_than_the_program_can_fill_are_not_read(path):
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # takes no place on the disk
+    shared = {"w": Shared("w", np.zeros(1000))}
+    for call in (read_checkpoint, load_weights):
+        with pytest.raises(DataError) as failure:
+            call(path, shared)
+        assert failure.value.diagnostics[0].code == "TC0405"
+
+
+def test_pipes_are_not_waited_for(path, shared):
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="not a regular file"):
+        load_weights(path, shared)
