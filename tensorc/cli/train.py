@@ -18,16 +18,16 @@ from tensorc.cli.options import (
     settings_option,
     write_output,
 )
-from tensorc.cli.progress import reporter, spell_error
+from tensorc.cli.progress import Reporter, reporter, spell_error
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.checkpoint import Checkpoint, put_back, read_checkpoint
-from tensorc.runtime.fit_state import Event, Snapshot
+from tensorc.runtime.fit_state import Event, OnState, Snapshot
 from tensorc.runtime.history import EpochRecord, History
 from tensorc.runtime.keeping import SECONDS, Keeper, keeping
 from tensorc.runtime.recipes import FitRecipe
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training import train
+from tensorc.runtime.training import OnEpoch, train
 
 _SHOWN = 12
 
@@ -111,22 +111,14 @@ def _train(
     quiet: bool,
 ) -> History:
     """Run one recipe; its history has the time of compiling."""
-    with (
-        reporter(recipe.epochs, quiet) as heard,
-        _kept(program, recipe, keep) as keeper,
-    ):
-        log.write("start", fit=recipe.name, hypers=_plain_hypers(program))
-
-        def on_epoch(record: EpochRecord) -> None:
-            heard.on_epoch(record)
-            log.on_epoch(record)
-
-        def on_state(event: Event, snapshot: Snapshot) -> None:
-            log.on_state(event, snapshot)
-            if keeper:
-                keeper.hear(event, snapshot)
-
-        try:
+    log.write("start", fit=recipe.name, hypers=_plain_hypers(program))
+    keeper: Keeper | None = None
+    try:
+        with (
+            reporter(recipe.epochs, quiet) as heard,
+            _kept(program, recipe, keep) as keeper,
+        ):
+            on_epoch, on_state = _heard(heard, log, keeper)
             history = train(
                 program.functions,
                 recipe,
@@ -135,16 +127,30 @@ def _train(
                 on_state=on_state,
                 start=start.state if start else None,
             )
-        except KeyboardInterrupt:
-            log.write("interrupted")
-            if keeper and keeper.has_written:
-                hint = f"go on with it: --resume {keeper.last}"
-                print(hint, file=sys.stderr)
-            raise
+    except KeyboardInterrupt:
+        log.write("interrupted")
+        if keeper and keeper.has_written:
+            print(f"go on with it: --resume {keeper.last}", file=sys.stderr)
+        raise
     # Only now: functions may be compiled when they are first used.
     history = replace(history, compile_seconds=program.compile_seconds)
     log.on_end(history)
     return history
+
+
+def _heard(shown: Reporter, log: Log, keeper: Keeper | None) -> tuple[OnEpoch, OnState]:
+    """Return what tells everybody of epochs and of states."""
+
+    def on_epoch(record: EpochRecord) -> None:
+        shown.on_epoch(record)
+        log.on_epoch(record)
+
+    def on_state(event: Event, snapshot: Snapshot) -> None:
+        log.on_state(event, snapshot)
+        if keeper:
+            keeper.hear(event, snapshot)
+
+    return on_epoch, on_state
 
 
 @contextmanager
