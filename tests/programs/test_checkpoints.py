@@ -33,7 +33,7 @@ step train(x: float[B, 12], y: int[B]) -> float {
 }
 fit {
     data = idx("x", "y", "vx", "vy", "tx", "ty")
-    batch = 16  step = train  validate = error  epochs = 400  every = 70  seed = 5
+    batch = 16  step = train  validate = error  epochs = 250  every = 70  seed = 5
 }
 """
 COMMAND = "from tensorc.cli.entry import main; main()"
