@@ -59,6 +59,8 @@ def training(model, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Who runs tests in the background may have made it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -90,7 +92,9 @@ def straight_and_killed(model, shuffle, kills, signum, rng):
     seconds = time.perf_counter() - started
     killed = 0
     resume = ()
-    while killed < kills:
+    for _ in range(10 * kills):
+        if killed == kills:
+            break
         more = (*options, *resume, "--save", parts, "--save-every", 0)
         process = training(model, *more)
         # Loading takes a large part of the time: half of the kills meet it.
@@ -107,6 +111,7 @@ def straight_and_killed(model, shuffle, kills, signum, rng):
             assert process.returncode == -signal.SIGKILL
         if (parts / "last.safetensors").exists():
             resume = ("--resume", parts)
+    assert killed == kills
     more = (*options, *resume, "--save", parts, "--json", folder / "parts.json")
     assert trained(model, *more) == summary
     for name in ("best", "last"):
