@@ -1,7 +1,7 @@
 """`tensorc train`: run the `fit`s of a file."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,9 +99,13 @@ def command(
             summary = sys.stderr if json_path == "-" else sys.stdout
             print(name + summarize(history), file=summary, flush=True)
     if json_path is not None:
-        documents = [history.to_json() for history in histories]
-        text = documents[0] if len(documents) == 1 else f"[{', '.join(documents)}]"
-        write_output(json_path, text + "\n")
+        _write_json(json_path, histories)
+
+
+def _write_json(path: str, histories: Sequence[History]) -> None:
+    documents = [history.to_json() for history in histories]
+    text = documents[0] if len(documents) == 1 else f"[{', '.join(documents)}]"
+    write_output(path, text + "\n")
 
 
 def _train(
