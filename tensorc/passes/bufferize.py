@@ -16,6 +16,7 @@ After:
    written.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import Array, Attribute, Dims, Typed
@@ -34,6 +35,7 @@ from tensorc.ir.types import INDEX, MemRefType, TensorType
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.generics import is_contraction, tensor_space
 from tensorc.passes.in_place import in_place, sink_updates, updates_of
+from tensorc.passes.members import assign_levels, in_registers, make_member
 from tensorc.passes.structured_builder import size
 from tensorc.passes.tiles import panel_columns
 from tensorc.target import Target
@@ -216,9 +218,10 @@ def _place_results(
         state.memory[result] = place
         body.memory[value] = passed.pass_in(place, type_, result.hint)
     generics = [member for member in block.ops if isinstance(member, Generic)]
+    passed_on = _passed_on(op, generics)
     left = ROWS_BYTES
     for value in [result for generic in generics for result in generic.results]:
-        if value in body.memory:
+        if value in body.memory or value in passed_on:
             continue
         taken = _row_bytes(value, op.outer)
         if taken is not None and taken <= min(left, ROW_BYTES):
@@ -227,6 +230,17 @@ def _place_results(
             type_ = tensor_of(value)
             place = allocate(b, type_, value.hint)
             body.memory[value] = passed.pass_in(place, type_, value.hint)
+
+
+def _passed_on(op: control.Group, generics: Sequence[Generic]) -> set[Value]:
+    """Return the values that the group's rows keep in registers."""
+    shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
+    members = [
+        make_member(g, shapes, op.outer) for g in generics if not is_contraction(g)
+    ]
+    makers = {result: m for m in members for result in m.op.results}
+    assign_levels(members, makers)
+    return in_registers(members, makers)
 
 
 def _panel(op: control.Group, target: Target) -> TensorType | None:

@@ -7,7 +7,7 @@
    destination if the group gives the value, scratch for one row otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.errors import InternalError
@@ -18,7 +18,7 @@ from tensorc.ir.ops import arith
 from tensorc.ir.ops.structured import Fill, Generic
 from tensorc.ir.types import element_type
 from tensorc.passes.accumulate import Combiner, scratch
-from tensorc.passes.generics import Read, combiner, reads, space
+from tensorc.passes.generics import combiner, reads, space
 from tensorc.passes.lanes import Rep, Storage
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.target import Target
@@ -56,7 +56,7 @@ class Member:
     @property
     def is_sweep(self) -> bool:
         """Tell whether the member is one vector loop along a row."""
-        known = self.op.reduction is None or self.combiner is not None
+        known = self.op.reduction is None or combiner(self.op) is not None
         return len(self.inner) == 1 and known
 
 
@@ -113,12 +113,15 @@ def make_member(
     return Member(op, space(op, [shapes[v] for v in op.operands]), outer)
 
 
-def assign_levels(rows: Rows) -> None:
-    """Give each member its level: sweeps are even, all others odd."""
-    for member in rows.members:
+def assign_levels(members: Sequence[Member], makers: Mapping[Value, Member]) -> None:
+    """Give each member its level: sweeps are even, all others odd.
+
+    `makers` are the members that make what others read: memory, or tensors.
+    """
+    for member in members:
         lowest = 0 if member.is_sweep else 1
         for item in reads(member.op):
-            made = rows.producer(item.value)
+            made = makers.get(item.value)
             if made is not None and made is not member:
                 lowest = max(lowest, _level_after(made, member, item.axes))
         member.level = lowest
@@ -139,18 +142,27 @@ def _same_lane(made: Member, member: Member, axes: Sequence[int | None]) -> bool
     return elementwise and same and list(axes) == list(range(len(made.extents)))
 
 
+def in_registers(
+    members: Sequence[Member], makers: Mapping[Value, Member]
+) -> set[Value]:
+    """Return what all its readers get in registers, so that it needs no memory."""
+    found = set(makers)
+    for member in members:
+        for item in reads(member.op):
+            made = makers.get(item.value)
+            if made is not None and not _in_register(
+                made, member, item.axes, item.value
+            ):
+                found.discard(item.value)
+    return found
+
+
 def place_private(rows: Rows) -> None:
     """Give scratch to the values inside the group that registers cannot pass on."""
-    readers: dict[Value, list[tuple[Member, Read]]] = {}
-    for member in rows.members:
-        for item in reads(member.op):
-            readers.setdefault(item.value, []).append((member, item))
+    passed = in_registers(rows.members, rows.makers)
     for made in rows.members:
         for output in made.op.outputs:
-            if output in rows.private and not all(
-                _in_register(made, member, item.axes, output)
-                for member, item in readers.get(output, ())
-            ):
+            if output in rows.private and output not in passed:
                 rows.storages[output] = _row_scratch(rows, output, made.outer)
 
 
@@ -180,6 +192,9 @@ def _is_inline(member: Member) -> bool:
 def _row_scratch(rows: Rows, value: Value, outer: int) -> Storage:
     k = rows.k
     inner = [d for d in rows.shapes[value][outer:] if isinstance(d, int)]
+    if len(inner) < len(rows.shapes[value]) - outer:
+        # `bufferize` gives memory to what registers cannot pass on.
+        raise InternalError("a row of unknown size has no memory", "to-loops")
     count = 1
     strides: list[Value] = []
     for extent in reversed(inner):

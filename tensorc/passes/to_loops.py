@@ -312,7 +312,7 @@ def _open_group(entry: Entry, op: Group) -> _GroupKernel:
     place = op.attributes.get("tc.panel")
     panel = arguments[place] if isinstance(place, int) else None
     rows = Rows(k, entry.target, members, known, storages, panel, private)
-    assign_levels(rows)
+    assign_levels(rows.members, rows.makers)
     place_private(rows)
     outer = all_members[0].extents[: op.outer]
     spaces = [(m.extents, m.op is contraction) for m in all_members]
