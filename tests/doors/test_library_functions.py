@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tests.said import said
 
 X = np.linspace(-2, 3, 12).reshape(3, 4)
 Y = np.linspace(0.5, 2, 12).reshape(3, 4)
@@ -297,7 +298,7 @@ def test_sizes_may_be_known_at_the_call():
 
 
 WRONG = {
-    "squeeze": (lambda x: tc.squeeze(x, 0), "which has size 3, not 1"),
+    "squeeze": (lambda x: tc.squeeze(tc.constant(X), 0), "has size 3, not 1"),
     "expand_dims": (lambda x: tc.expand_dims(x, 4), "axis 4 is out of range"),
     "moveaxis": (lambda x: tc.moveaxis(x, (0, 1), 0), "2 axes cannot go to 1"),
     "tile": (lambda x: tc.tile(x, -1), "the number of times is negative: -1"),
@@ -306,7 +307,7 @@ WRONG = {
     "pad": (lambda x: tc.pad(x, -1), "a width in"),
     "pad mode": (lambda x: np.pad(x, 1, mode="edge"), "the mode is 'constant'"),
     "tril": (lambda x: tc.tril(x[0]), "tril takes a matrix"),
-    "tensordot": (lambda x: tc.tensordot(x, x, 1), "sizes differ, 4 and 3"),
+    "tensordot": (lambda x: tc.tensordot(tc.constant(X), X, 1), "differ, 4 and 3"),
     "tensordot axes": (lambda x: tc.tensordot(x, x, ((0,), (0, 1))), "as many axes"),
     "tensordot range": (lambda x: tc.tensordot(x, x, ((2,), (0,))), "axis 2 is out"),
     "einsum twice": (lambda x: tc.einsum("ii->i", x), "stands twice in 'ii'"),
@@ -330,7 +331,7 @@ def test_mistakes_are_told_at_the_users_line(name):
     function, message = WRONG[name]
     with pytest.raises((TypeError, ValueError)) as caught:
         tc.jit(function)(X)
-    assert message in str(caught.value)
+    assert message in said(caught.value)
     assert "test_library_functions.py" in str(caught.value)
     assert isinstance(caught.value, tc.TensorcError)
 
