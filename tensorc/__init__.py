@@ -20,6 +20,7 @@ training. This page is the tour; the code follows its order.
     tracing          jit, step, update: from ordinary Python to compiled functions
     gradients        grad, value_and_grad, of values and of functions
     fitting          fit, patience, data: training from Python
+    saving           save, restore: parameters in files
     artifact         what compiled code is, as data: all that the runtime knows
     runtime          shared variables, the call path, data, the epoch driver
     cli              one module per verb
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from tensorc.frontend.symbolic_variables import Shared, constant, tensor
     from tensorc.functions import Function, In, Out, function, shared
     from tensorc.gradients import grad, value_and_grad
+    from tensorc.saving import restore, save
     from tensorc.tracing import jit, step, update
 
 _MODULES = {
@@ -79,6 +81,8 @@ _MODULES = {
     "load": "api",
     "params": "frontend.group_functions",
     "patience": "fitting",
+    "restore": "saving",
+    "save": "saving",
     "shared": "functions",
     "step": "tracing",
     "tensor": "frontend.symbolic_variables",
@@ -116,6 +120,8 @@ __all__ = [
     "load",
     "params",
     "patience",
+    "restore",
+    "save",
     "shared",
     "step",
     "tensor",

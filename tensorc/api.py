@@ -1,10 +1,12 @@
 """What users import: load a `.tc` file, compile it, call its functions, train it."""
 
 import difflib
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TypeVar
 
 from tensorc import driver
@@ -20,11 +22,13 @@ from tensorc.frontend.places import warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.printer import print_module
+from tensorc.runtime.checkpoint import About
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import History
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
+from tensorc.runtime.weights import load_weights, save_weights
 from tensorc.target import Options
 
 T = TypeVar("T")
@@ -66,6 +70,47 @@ class Program:
                 raise TensorcError(Diagnostic("TC0903", message))
             recipe = self.fits[0]
         return train(self.functions, recipe, compile_seconds=self.compile_seconds)
+
+    def about(self, recipe: FitRecipe) -> About:
+        """Return what a run of one of `fits` is of, for its checkpoints."""
+        names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
+        text = print_module(self.functions.source.emit(list(dict.fromkeys(names))))
+        stop = recipe.stop
+        same: dict[str, bool | int | float | str | None] = {
+            "data": recipe.data.reader,
+            "step": recipe.step,
+            "validate": recipe.validate,
+            "test": recipe.test,
+            "batch": recipe.batch,
+            "every": recipe.every,
+            "shuffle": recipe.shuffle,
+            "seed": recipe.seed or 0,
+            "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}"
+            if stop
+            else None,
+            "program": hashlib.sha256(text.encode()).hexdigest()[:16],
+        }
+        hypers = {
+            name: value
+            for name, value in self.hypers.items()
+            if isinstance(value, bool | int | float | str)
+        }
+        return About(same, hypers, self.fits.index(recipe))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write params and states to a .safetensors file, by their names."""
+        save_weights(Path(fspath(path)), self.shared)
+
+    def restore(self, path: str | PathLike[str]) -> list[str]:
+        """Set params and states from an .npz or .safetensors file, by their names.
+
+        The file may lack names: they keep their values, and are returned.
+
+        Raises:
+            DataError: the file is damaged, a name of it is unknown, or an array does
+                not fit; nothing has changed.
+        """
+        return load_weights(Path(fspath(path)), self.shared)
 
     def __getattr__(self, name: str) -> "CompiledFunction | SharedVariable | Part":
         """Return a function or step, a shared variable, or a part that holds some."""
@@ -266,7 +311,7 @@ def _fit(recipe: source.Recipe) -> FitRecipe:
     stop = _call(recipe, "stop", "patience(5000)") if options.get("stop") else None
     return FitRecipe(
         name=recipe.name,
-        data=DataCall(data.callee, data.arguments),
+        data=DataCall(data.callee, data.arguments, data.named),
         step=_function(recipe, "step") or "",
         validate=_function(recipe, "validate"),
         test=_function(recipe, "test"),

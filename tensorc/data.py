@@ -19,10 +19,10 @@ Columns = Mapping[str, object]
 
 @door
 def mnist(directory: str | Path) -> Dataset:
-    """Return MNIST, or a set of its form, from the four IDX files in a directory.
+    """Return MNIST, or a set of its form, from a directory or mnist.pkl.gz.
 
-    Columns: x f32[n, height * width], pixel / 256; y i64[n]. The last sixth of the
-    training files is for validation.
+    The directory holds the four IDX files. Columns: x f32[n, height * width], pixel /
+    256; y i64[n]. The last sixth of the training files is for validation.
 
     Raises:
         DataError: a file is missing or damaged.
@@ -34,6 +34,25 @@ def mnist(directory: str | Path) -> Dataset:
 def idx(*paths: str | Path) -> Dataset:
     """Return pairs of IDX files, examples and labels: training, validation, test."""
     return data.idx(*map(Path, paths))
+
+
+@door
+def npz(*paths: str | Path) -> Dataset:
+    """Return the arrays of .npz files as columns: training, validation, test data.
+
+    One file may hold all parts: `x_train`, `y_train`, `x_valid`, …
+    """
+    return data.npz(*map(Path, paths))
+
+
+@door
+def csv(*paths: str | Path, label: str | int | None = None) -> Dataset:
+    """Return the numbers of CSV files: training, validation, test data.
+
+    With `label`, the name or number of a column, that is y and all others x f64[n, k].
+    Without it, columns have the names in the first line, or there is x alone.
+    """
+    return data.csv(*map(Path, paths), label=label)
 
 
 @door

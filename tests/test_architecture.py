@@ -22,7 +22,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "__init__": (
         {
             *("api", "errors", "frontend", "functions"),
-            *("tracing", "gradients", "fitting", "data"),
+            *("tracing", "gradients", "fitting", "data", "saving"),
         },
         set(),
     ),
@@ -97,6 +97,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "tracing": ({"functions", "ir", "frontend", "runtime", "errors"}, {"numpy"}),
     "gradients": ({"tracing", "frontend"}, set()),
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
+    "saving": ({"frontend", "runtime", "errors"}, set()),
     "fitting": (
         {"functions", "tracing", "data", "frontend", "runtime"},
         {"numpy"},
@@ -122,6 +123,7 @@ LAZY = {
     ("tensorc", "tensorc.data"): "symbolic names cost numpy",
     ("tensorc", "tensorc.fitting"): "symbolic names cost numpy",
     ("tensorc", "tensorc.gradients"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.saving"): "symbolic names cost numpy",
     ("tensorc", "tensorc.tracing"): "symbolic names cost numpy",
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",

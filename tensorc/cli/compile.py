@@ -11,12 +11,11 @@ import rich_click as click
 from tensorc import api
 from tensorc.cli.options import (
     check_output,
-    existing_file,
     optimize_option,
     settings_option,
+    split_name,
     write_output,
 )
-from tensorc.errors import Diagnostic, TensorcError
 
 STAGES = ("ast", "tensor", "structured", "buffer", "loop", "llvm", "asm", "obj")
 
@@ -79,12 +78,7 @@ def command(
     optimize: int,
 ) -> None:
     """Compile FILE.tc, or one function or step of it, and write any stage."""
-    path, _, function = file.partition("::")
-    if not function and file.endswith("::"):
-        raise TensorcError(
-            Diagnostic("TC0904", f"{file}: a name is expected after '::'")
-        )
-    existing_file(path)
+    path, function = split_name(file)
     outputs = parse_emit(emit, output, Path(path).stem)
     for wanted in outputs:
         check_output(wanted.path)

@@ -25,6 +25,8 @@ OK, USER_ERROR, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
 # The modules behind the verbs load the compiler, so help must not import them.
 VERBS = {
     "train": "Train what the `fit`s of a file describe.",
+    "eval": "Validate and test what the `fit`s of a file describe.",
+    "predict": "Call a function of a file with the rows of a data file.",
     "run": "Call what the `run`s of a file describe, and print the results.",
     "compile": "Compile a file, and write any stage of it.",
     "check": "Check files: syntax, types and shapes.",

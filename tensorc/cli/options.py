@@ -37,6 +37,15 @@ def settings_option(function: Function) -> Function:
     )(function)
 
 
+def init_option(function: Function) -> Function:
+    """Add `--init FILE`: `init: str | None`."""
+    return click.option(
+        "--init",
+        metavar="FILE",
+        help="Set params from the arrays of an .npz or .safetensors file, by name.",
+    )(function)
+
+
 def optimize_option(function: Function) -> Function:
     """Add `-O0` to `-O3`: `optimize: int`."""
     return click.option(
@@ -72,6 +81,19 @@ def existing_file(path: str) -> str:
         reason = "is a directory" if Path(path).is_dir() else "no such file"
         raise TensorcError(Diagnostic("TC0901", f"{path}: {reason}"))
     return path
+
+
+def split_name(file: str) -> tuple[str, str]:
+    """Return the path and the name in FILE.tc::NAME; "" without one.
+
+    Raises:
+        TensorcError: there is a '::' and no name (TC0904), or no such file (TC0901).
+    """
+    path, _, name = file.partition("::")
+    if not name and file.endswith("::"):
+        message = f"{file}: a name is expected after '::'"
+        raise TensorcError(Diagnostic("TC0904", message))
+    return existing_file(path), name
 
 
 def check_output(path: str | None) -> None:

@@ -1,28 +1,61 @@
 """`tensorc train`: run the `fit`s of a file."""
 
 import sys
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import rich_click as click
 
 from tensorc import api
+from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
     check_output,
     existing_file,
+    init_option,
     optimize_option,
     settings_option,
     threads_option,
     write_output,
 )
-from tensorc.cli.progress import reporter, spell_error
+from tensorc.cli.progress import Reporter, reporter, spell_error
 from tensorc.errors import Diagnostic, TensorcError
-from tensorc.runtime.history import History
-from tensorc.runtime.training import train
+from tensorc.runtime.arrays import describe
+from tensorc.runtime.checkpoint import Checkpoint, put_back, read_checkpoint
+from tensorc.runtime.fit_state import Event, OnState, Snapshot
+from tensorc.runtime.history import EpochRecord, History
+from tensorc.runtime.keeping import SECONDS, Keeper, keeping
+from tensorc.runtime.recipes import FitRecipe
+from tensorc.runtime.shared import Shared
+from tensorc.runtime.training import OnEpoch, train
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Keep:
+    """Where checkpoints go, and how often at least."""
+
+    directory: str | None
+    seconds: float
 
 
 @click.command("train")
 @click.argument("file", metavar="FILE.tc")
 @settings_option
+@init_option
+@click.option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
+@click.option(
+    "--save-every",
+    "seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=SECONDS,
+    help="Write last at least so often, besides after each validation.",
+)
+@click.option("--resume", metavar="FILE", help="Go on from a checkpoint of --save.")
+@click.option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
 @click.option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
 @optimize_option
@@ -30,6 +63,11 @@ from tensorc.runtime.training import train
 def command(
     file: str,
     settings: dict[str, str],
+    init: str | None,
+    save: str | None,
+    seconds: float,
+    resume: str | None,
+    log: str | None,
     json_path: str | None,
     quiet: bool,
     optimize: int,
@@ -37,30 +75,157 @@ def command(
     """Train what the `fit`s of FILE.tc describe, in order."""
     existing_file(file)
     check_output(json_path)
+    if init is not None and resume is not None:
+        raise click.UsageError("--init starts a run, --resume goes on with one")
     program = api.load(file, settings, optimize)
     if not program.fits:
         message = f"{file}: there is no 'fit' to train"
         raise TensorcError(Diagnostic("TC0903", message))
-    histories = []
-    for recipe in program.fits:
-        with reporter(recipe.epochs, quiet) as heard:
-            history = train(
-                program.functions,
-                recipe,
-                on_epoch=heard.on_epoch,
-                on_progress=heard.on_progress,
-            )
-        # Only now: functions may be compiled when they are first used.
-        history = replace(history, compile_seconds=program.compile_seconds)
-        histories.append(history)
-        name = f"{recipe.name}: " if recipe.name and len(program.fits) > 1 else ""
-        # What is read by a machine must not have a line for people in it.
-        summary = sys.stderr if json_path == "-" else sys.stdout
-        print(name + summarize(history), file=summary, flush=True)
+    if init is not None:
+        _note_missing(init, program.restore(init), quiet)
+    start = _put_back(program, resume, quiet) if resume is not None else None
+    if not quiet:
+        print(summarize_memory(program.shared), file=sys.stderr)
+    with open_log(log) as events:
+        first = start.about.fit if start else 0
+        histories = []
+        for recipe in program.fits[first:]:
+            keep = _Keep(save, seconds)
+            history = _train(program, recipe, start, keep, events, quiet)
+            start = None
+            histories.append(history)
+            name = f"{recipe.name}: " if recipe.name and len(program.fits) > 1 else ""
+            # What is read by a machine must not have a line for people in it.
+            summary = sys.stderr if json_path == "-" else sys.stdout
+            print(name + summarize(history), file=summary, flush=True)
     if json_path is not None:
         documents = [history.to_json() for history in histories]
         text = documents[0] if len(documents) == 1 else f"[{', '.join(documents)}]"
         write_output(json_path, text + "\n")
+
+
+def _train(
+    program: "api.Program",
+    recipe: FitRecipe,
+    start: Checkpoint | None,
+    keep: _Keep,
+    log: Log,
+    quiet: bool,
+) -> History:
+    """Run one recipe; its history has the time of compiling."""
+    log.write("start", fit=recipe.name, hypers=_plain_hypers(program))
+    keeper: Keeper | None = None
+    try:
+        with (
+            reporter(recipe.epochs, quiet) as heard,
+            _kept(program, recipe, keep) as keeper,
+        ):
+            on_epoch, on_state = _heard(heard, log, keeper)
+            history = train(
+                program.functions,
+                recipe,
+                on_epoch=on_epoch,
+                on_progress=heard.on_progress,
+                on_state=on_state,
+                start=start.state if start else None,
+            )
+    except KeyboardInterrupt:
+        log.write("interrupted")
+        if keeper and keeper.has_written:
+            print(f"go on with it: --resume {keeper.last}", file=sys.stderr)
+        raise
+    # Only now: functions may be compiled when they are first used.
+    history = replace(history, compile_seconds=program.compile_seconds)
+    log.on_end(history)
+    return history
+
+
+def _heard(shown: Reporter, log: Log, keeper: Keeper | None) -> tuple[OnEpoch, OnState]:
+    """Return what tells everybody of epochs and of states."""
+
+    def on_epoch(record: EpochRecord) -> None:
+        shown.on_epoch(record)
+        log.on_epoch(record)
+
+    def on_state(event: Event, snapshot: Snapshot) -> None:
+        log.on_state(event, snapshot)
+        if keeper:
+            keeper.hear(event, snapshot)
+
+    return on_epoch, on_state
+
+
+@contextmanager
+def _kept(
+    program: "api.Program", recipe: FitRecipe, keep: _Keep
+) -> Iterator[Keeper | None]:
+    if keep.directory is None:
+        yield None
+        return
+    directory = Path(keep.directory)
+    about = program.about(recipe)
+    with keeping(Keeper(directory, about, program.shared, keep.seconds)) as keeper:
+        yield keeper
+
+
+def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
+    """Set the memory to that of a checkpoint, and return it."""
+    path = Path(resume)
+    file = path / "last.safetensors" if path.is_dir() else path
+    checkpoint = read_checkpoint(file, program.shared)
+    number = checkpoint.about.fit
+    if number >= len(program.fits):
+        detail = f"{checkpoint.path} is of fit {number + 1}, there are "
+        message = f"{detail}{len(program.fits)}"
+        raise TensorcError(Diagnostic("TC0804", message))
+    about = program.about(program.fits[number])
+    for difference in put_back(checkpoint, about, program.shared):
+        print(f"warning: {difference} (the checkpoint)", file=sys.stderr)
+    if not quiet:
+        epoch, batch = checkpoint.state.epoch, checkpoint.state.position
+        print(f"going on in epoch {epoch:,} after batch {batch:,}", file=sys.stderr)
+    return checkpoint
+
+
+def _note_missing(path: str, missing: list[str], quiet: bool) -> None:
+    if missing and not quiet:
+        names = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
+        print(f"{path} lacks {names}: these keep their values", file=sys.stderr)
+
+
+def _plain_hypers(program: "api.Program") -> dict[str, object]:
+    plain = bool | int | float | str
+    return {n: v for n, v in program.hypers.items() if isinstance(v, plain)}
+
+
+def summarize_memory(shared: Mapping[str, Shared]) -> str:
+    """Return the params and states with their types and sizes, a line each."""
+    rows = []
+    for name, cell in list(shared.items())[:_SHOWN]:
+        rows.append((name, spell_type(cell), f"{cell.size:,}"))
+    if len(shared) > _SHOWN:
+        rows.append((f"and {len(shared) - _SHOWN:,} more", "", ""))
+    count = sum(cell.size for cell in shared.values())
+    size = sum(cell.nbytes for cell in shared.values())
+    rows.append(("in all", spell_bytes(size), f"{count:,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip()
+        for a, b, c in rows
+    )
+
+
+def spell_type(cell: Shared) -> str:
+    """Return the type of a variable as the language writes it: f32[784, 10]."""
+    return describe(cell.get_value(borrow=True))
+
+
+def spell_bytes(size: int) -> str:
+    """Return a number of bytes for people: 1.5 MiB."""
+    if size < 1024:
+        return f"{size} bytes"
+    power = min((size.bit_length() - 1) // 10, 4)
+    return f"{size / 1024**power:.1f} {'KMGT'[power - 1]}iB"
 
 
 def summarize(history: History) -> str:

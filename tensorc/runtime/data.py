@@ -1,6 +1,6 @@
 """Data sets in memory: columns by name, for training, validation and test."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,11 @@ import numpy as np
 
 from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location
 from tensorc.runtime.arrays import Array, aligned_empty, describe
-from tensorc.runtime.idx import data_error, read_idx
+from tensorc.runtime.csv_file import read_csv
+from tensorc.runtime.files import data_error
+from tensorc.runtime.idx import read_idx
+from tensorc.runtime.npy import read_npy, read_npz
+from tensorc.runtime.pickled import read_pickled, refused
 from tensorc.runtime.recipes import DataCall
 
 
@@ -32,18 +36,21 @@ class Dataset:
     test: Split | None = None
 
 
-def mnist(directory: str | Path) -> Dataset:
-    """Return MNIST, or a set of its form, from the four IDX files in `directory`.
+def mnist(place: str | Path) -> Dataset:
+    """Return MNIST, or a set of its form, from a directory or from mnist.pkl.gz.
 
-    Columns: x f32[n, height * width], pixel / 256; y i64[n]. The last sixth of the
-    training files is for validation: of MNIST's 60,000 images the first 50,000 are
-    trained on. Files may be plain or end in .gz, in both spellings (`-idx3-ubyte`,
-    `.idx3-ubyte`).
+    The directory holds the four IDX files, plain or ending in .gz, in both spellings
+    (`-idx3-ubyte`, `.idx3-ubyte`). Columns: x f32[n, height * width], pixel / 256; y
+    i64[n]. The last sixth of the training files is for validation: of MNIST's 60,000
+    images the first 50,000 are trained on. `mnist.pkl.gz` of deeplearning.net holds
+    ((x, y), (x, y), (x, y)) for training, validation and test; it is not unpickled.
 
     Raises:
         DataError: a file is missing or damaged, or images and labels do not fit.
     """
-    folder = Path(directory)
+    folder = Path(place)
+    if folder.name.endswith((".pkl", ".pkl.gz", ".pickle")):
+        return _mnist_pickled(folder)
     images, labels = _mnist_pair(folder, "train")
     test = _mnist_pair(folder, "t10k")
     count = len(images)
@@ -54,6 +61,23 @@ def mnist(directory: str | Path) -> Dataset:
         valid=Split({"x": images[kept:], "y": labels[kept:]}),
         test=Split({"x": test[0], "y": test[1]}),
     )
+
+
+def _mnist_pickled(path: Path) -> Dataset:
+    splits = []
+    given = read_pickled(path)
+    for pair in given if isinstance(given, tuple) and len(given) == 3 else (None,):
+        match pair:
+            case (np.ndarray() as x, np.ndarray() as y):
+                pass
+            case _:
+                raise refused(path, "it is not ((x, y), (x, y), (x, y))")
+        if x.ndim < 2 or y.shape != x.shape[:1] or y.dtype.kind not in "iu":
+            detail = f"{describe(x)} and {describe(y)} are no examples and labels"
+            raise data_error(path, "TC0407", detail)
+        labels = _aligned_copy(y, np.dtype(np.int64))
+        splits.append(Split({"x": _features(x), "y": labels}))
+    return Dataset("mnist", *splits)
 
 
 def idx(*paths: str | Path) -> Dataset:
@@ -77,7 +101,124 @@ def idx(*paths: str | Path) -> Dataset:
     return Dataset("idx", *splits)
 
 
-READERS: dict[str, Callable[..., Dataset]] = {"mnist": mnist, "idx": idx}
+def npz(*paths: str | Path) -> Dataset:
+    """Return the arrays of .npz files: training, validation, test data.
+
+    The names of arrays are those of columns. One file may hold all parts: then the
+    names end in `_train`, `_valid` or `_test`, as in `x_train`.
+
+    Raises:
+        DataError: a file is missing or damaged, or its arrays are no columns of one
+            length.
+    """
+    _check_count("npz", paths, 'npz("train.npz", "valid.npz", "test.npz")')
+    files = [Path(path) for path in paths]
+    columns = [read_npz(file) for file in files]
+    if len(files) > 1 or not any(n.endswith(_PARTS) for n in columns[0]):
+        splits = [_columns(f, c) for f, c in zip(files, columns, strict=True)]
+        return Dataset("npz", *splits)
+    (path,), (found,) = files, columns
+    stray = [name for name in found if not name.endswith(_PARTS)]
+    if stray:
+        detail = f"'{stray[0][:80]}' is of no part, other names end in "
+        raise data_error(path, "TC0407", detail + ", ".join(_PARTS))
+    parts = {
+        part: {n.removesuffix(part): a for n, a in found.items() if n.endswith(part)}
+        for part in _PARTS
+    }
+    if not parts["_train"]:
+        raise data_error(path, "TC0407", "no name of an array ends in _train")
+    train, valid, test = (_columns(path, c) if c else None for c in parts.values())
+    assert train is not None
+    return Dataset("npz", train, valid, test)
+
+
+_PARTS = ("_train", "_valid", "_test")
+
+
+def csv(*paths: str | Path, label: str | int | None = None) -> Dataset:
+    """Return the numbers of CSV files: training, validation, test data.
+
+    With `label`, a column by name or by number from 0 (from the end if negative),
+    columns are x f64[n, k], all others, and y f64[n], or i64[n] if all are integers.
+    Without it, the columns have the names in the first line, or there is x alone.
+
+    Raises:
+        DataError: a file is missing, or is no table of numbers (TC0408); there is no
+            such label (TC0407).
+    """
+    _check_count("csv", paths, 'csv("train.csv", "valid.csv", label="class")')
+    return Dataset("csv", *[_table(Path(path), label) for path in paths])
+
+
+def _table(path: Path, label: str | int | None) -> Split:
+    table = read_csv(path)
+    names, values = table.names, table.values
+    if label is None:
+        if not names:
+            return Split({"x": values})
+        if len(set(names)) < len(names):
+            raise data_error(path, "TC0407", "two columns have the same name")
+        return Split(dict(zip(names, values.T.copy(), strict=True)))
+    count = values.shape[1]
+    known = ", ".join(name[:80] for name in names[:20]) or f"0 to {count - 1}"
+    if isinstance(label, str) and label in names:
+        place = names.index(label)
+    elif not isinstance(label, str) and -count <= label < count:
+        place = label % count
+    else:
+        detail = f"there is no column {label!r}"
+        raise data_error(path, "TC0407", detail, f"there are {known}")
+    y = values[:, place]
+    is_whole = bool((np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2**53)).all())
+    x = np.ascontiguousarray(np.delete(values, place, axis=1))
+    return Split({"x": x, "y": y.astype(np.int64) if is_whole else y.copy()})
+
+
+def _columns(path: Path, arrays: Mapping[str, Array]) -> Split:
+    single = [name for name, array in arrays.items() if not array.ndim]
+    if single or not arrays:
+        wrong = f"'{single[0][:80]}' is one number, no column" if single else "is empty"
+        raise data_error(path, "TC0407", wrong)
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        spelled = ", ".join(f"{name[:80]} has {n:,}" for name, n in lengths.items())
+        raise data_error(path, "TC0407", f"the columns differ in length: {spelled}")
+    return Split(dict(arrays))
+
+
+def _check_count(reader: str, paths: Sequence[object], example: str) -> None:
+    if not 1 <= len(paths) <= 3:
+        detail = f"{reader} takes 1 to 3 files, given {len(paths)}"
+        raise DataError(Diagnostic("TC0406", detail, hints=(example,)))
+
+
+def read_columns(path: Path) -> Mapping[str, Array]:
+    """Return the columns of one file: .npz, .npy, .csv, else IDX.
+
+    A single array is the column "x"; bytes of an IDX file are divided by 256.
+
+    Raises:
+        DataError: as the reader of the form.
+    """
+    if path.suffix == ".npz":
+        return _columns(path, read_npz(path)).columns
+    if path.suffix == ".npy":
+        return _columns(path, {"x": read_npy(path)}).columns
+    if path.name.endswith((".csv", ".csv.gz")):
+        return _table(path, None).columns
+    array = read_idx(path)
+    return {"x": _features(array) if array.ndim > 1 else array}
+
+
+READERS: dict[str, Callable[..., Dataset]] = {
+    "mnist": mnist,
+    "idx": idx,
+    "npz": npz,
+    "csv": csv,
+}
+# What readers take by name besides paths.
+_NAMED: Mapping[str, tuple[str, ...]] = {"csv": ("label",)}
 
 
 def open_dataset(
@@ -98,9 +239,22 @@ def open_dataset(
         if reader is mnist and len(paths) != 1:
             detail = f"mnist takes one directory, given {len(paths)} arguments"
             raise DataError(Diagnostic("TC0406", detail))
-        return reader(*paths)
+        for name, value in call.named.items():
+            _check_named(call.reader, name, value)
+        return reader(*paths, **call.named)
     except DataError as error:
         raise _at(error, location) from error
+
+
+def _check_named(reader: str, name: str, value: object) -> None:
+    known = _NAMED.get(reader, ())
+    if name not in known:
+        hints = (f"it takes {', '.join(known)}",) if known else ()
+        detail = f"{reader} has no argument '{name}'"
+        raise DataError(Diagnostic("TC0406", detail, hints=hints))
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        detail = f"{reader}: {name} is the name or number of a column, got {value!r}"
+        raise DataError(Diagnostic("TC0406", detail))
 
 
 def _path(directory: Path, reader: str, value: object) -> Path:

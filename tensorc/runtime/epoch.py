@@ -39,7 +39,7 @@ class Epoch:
 
     `results` holds, for each result of the function, a row per batch if the result is a
     scalar, and otherwise the value of the last batch. `seconds` is the time of one
-    batch as measured last, 0 before.
+    batch as measured last, 0 before; `spent` is that of all batches so far.
     """
 
     function: CompiledFunction
@@ -51,6 +51,7 @@ class Epoch:
     stop: ctypes.c_int32
     columns: tuple[Array, ...]
     seconds: float = 0.0
+    spent: float = 0.0
 
     def request_stop(self) -> None:
         """Make a slice that runs in another thread end after its current batch."""
@@ -150,6 +151,7 @@ def run_batches(
         if status.value:
             raise _in_batch(epoch, function.failure(status.value, epoch.frame), reached)
         spent += seconds
+        epoch.spent += seconds
         if reached > position:
             epoch.seconds = seconds / (reached - position)
         position = reached

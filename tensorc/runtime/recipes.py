@@ -1,6 +1,7 @@
 """The recipes of a program (`fit`, `run`) as plain data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tensorc.errors import UNKNOWN, Location
 
@@ -24,6 +25,7 @@ class DataCall:
 
     reader: str
     arguments: tuple[object, ...]
+    named: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

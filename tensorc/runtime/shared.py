@@ -37,6 +37,11 @@ class Shared:
         return self._array.shape
 
     @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    @property
     def nbytes(self) -> int:
         """The size of the memory in bytes."""
         return self._array.nbytes

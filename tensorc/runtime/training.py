@@ -15,7 +15,7 @@ a few. Parameters stay as the last batch left them: the rule does not restore th
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,11 @@ from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location, TensorcErro
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.data import Dataset, Split, open_dataset
 from tensorc.runtime.epoch import Epoch, prepare_epoch, run_batches
+from tensorc.runtime.fit_state import Event, FitState, OnState
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, History
 from tensorc.runtime.recipes import FitRecipe, Patience
+from tensorc.runtime.shuffling import Shuffled, shuffled
 
 OnEpoch = Callable[[EpochRecord], bool | None]  # True ends the training
 # Epoch (from 1), batches done in it, batches in it.
@@ -60,39 +62,45 @@ def fit(
     hypers: Mapping[str, object] | None = None,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
+    on_state: OnState | None = None,
+    start: FitState | None = None,
     compile_seconds: float = 0.0,
     location: Location = UNKNOWN,
 ) -> History:
     """Train: run `step` over the batches of the training data, epoch after epoch.
 
-    Columns bind to arguments by name. `validate` is averaged over the full batches of
-    the validation data, in float64; lower is better. `test` (default: `validate`) is
-    averaged over the test data whenever validation is the best so far. Without `stop`
-    training lasts `epochs` epochs and validates after each, or after every `every`
-    batches. `shuffle` takes the examples in a new order each epoch, from `seed`.
-    `hypers` go to the step alone. `location` is where to report what is wrong.
+    Columns bind to arguments by name; `hypers` go to the step alone. `validate` is
+    averaged over the full batches of the validation data, in float64; lower is better.
+    `test` (default: `validate`) is averaged over the test data whenever validation is
+    the best so far. Without `stop` training lasts `epochs` epochs and validates after
+    each, or after every `every` batches. `shuffle` takes the examples in a new order
+    each epoch, from `seed`. `location` is where to report what is wrong. `on_state`
+    hears of points where the state can be taken; `start` is such a state of an earlier
+    run, whose memory the caller has put back: training goes on from there.
 
     Raises:
         TensorcError: options that fit nothing (TC0601), too little data for a batch
-            (TC0602), a column that is missing (TC0506), a validation error that is not
-            a number (TC0603), or whatever a call raises.
+            (TC0602), a column that is missing (TC0506), a validation error that is no
+            number (TC0603), a `start` that does not fit (TC0804), or a call that fails.
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
     options = _Options(batch, epochs, stop, every, shuffle, seed, hypers, location)
     _check_options(options, validate)
-    run = _make_run(step, dataset, options, validate, test)
-    records: list[EpochRecord] = []
-    while len(records) < epochs and not run.done:
-        record = _run_epoch(run, len(records) + 1, on_progress)
-        records.append(record)
-        if on_epoch and on_epoch(record):
+    run = _make_run(step, dataset, options, validate, test, on_state)
+    if start is not None:
+        _go_on(run, start)
+    while not run.is_over():
+        _run_epoch(run, on_progress)
+        if on_epoch and on_epoch(run.records[-1]):
             run.done = True
+    run.hear("end", run.snapshot)
+    seconds = run.seconds + run.training.spent
     best = run.best if math.isfinite(run.best) else None
     return History(
-        tuple(records),
+        tuple(run.records),
         best_validation_error=best,
         test_error=run.test_error,
-        steps_per_second=run.steps / run.seconds if run.seconds else 0.0,
+        steps_per_second=run.steps / seconds if seconds else 0.0,
         compile_seconds=compile_seconds,
         validation_examples=_examples(run.validation),
         test_examples=_examples(run.test),
@@ -107,6 +115,8 @@ def train(
     *,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
+    on_state: OnState | None = None,
+    start: FitState | None = None,
     compile_seconds: float = 0.0,
 ) -> History:
     """Run a `fit` of a program; its data paths are relative to the program's file.
@@ -117,7 +127,7 @@ def train(
     directory = Path(recipe.location.file).parent
     dataset = open_dataset(recipe.data, directory, recipe.location)
     chosen = {
-        role: _function(functions, role, name, recipe.location)
+        role: function_for(functions, role, name, recipe.location)
         for role, name in (
             ("step", recipe.step),
             ("validate", recipe.validate),
@@ -139,46 +149,75 @@ def train(
             seed=recipe.seed or 0,
             on_epoch=on_epoch,
             on_progress=on_progress,
+            on_state=on_state,
+            start=start,
             compile_seconds=compile_seconds,
             location=recipe.location,
         )
     except TensorcError as error:
-        raise _located(error, recipe.location) from error
+        raise located(error, recipe.location) from error
 
 
 @dataclass(slots=True)
 class _Run:
-    """The state of a training run: what the tutorial keeps in local variables."""
+    """The state of a training run: what the tutorial keeps in local variables.
+
+    `position` batches of epoch `epoch` are done; `pending` tells that what follows the
+    last of them is not. `started` is when this epoch began, or would have begun if
+    training had not been stopped since.
+    """
 
     options: _Options
     training: Epoch
     validation: Epoch | None
     test: Epoch | None
-    shuffled: "_Shuffled | None"
+    shuffled: Shuffled | None
     frequency: int
     patience: float
+    hear: OnState
+    epoch: int = 1
+    position: int = 0
+    pending: bool = False
     best: float = math.inf
+    error: float | None = None
     test_error: float | None = None
     is_fraction: bool = True
     done: bool = False
     steps: int = 0
     seconds: float = 0.0
+    elapsed: float = 0.0
+    started: float = 0.0
+    records: list[EpochRecord] = field(default_factory=list)
 
+    def is_over(self) -> bool:
+        """Tell whether all is done; an epoch that has begun is always ended."""
+        at_end = self.done or len(self.records) >= self.options.epochs
+        return at_end and not self.position
 
-@dataclass(frozen=True, slots=True)
-class _Shuffled:
-    """Columns in the order of the data, and those that the step reads."""
-
-    sources: tuple[Array, ...]
-    columns: tuple[Array, ...]
-    generator: np.random.Generator
-
-    def reorder(self) -> None:
-        """Fill the columns with the rows in a new order."""
-        order = self.generator.permutation(min(len(s) for s in self.sources))
-        for source, column in zip(self.sources, self.columns, strict=True):
-            # Clipping changes nothing here, but spares NumPy a copy of the result.
-            np.take(source, order, axis=0, out=column[: len(order)], mode="clip")
+    def snapshot(self) -> FitState:
+        """Return the state after the last batch."""
+        shuffled = self.shuffled
+        order = None
+        if shuffled:
+            order = shuffled.before if self.position else shuffled.state()
+        return FitState(
+            epoch=self.epoch,
+            position=self.position,
+            pending=self.pending,
+            done=self.done,
+            best=self.best,
+            patience=self.patience,
+            test_error=self.test_error,
+            error=self.error,
+            is_fraction=self.is_fraction,
+            steps=self.steps,
+            seconds=self.seconds + self.training.spent,
+            elapsed=time.perf_counter() - self.started if self.position else 0.0,
+            sizes=_sizes(self),
+            costs=_costs(self.training, self.position),
+            order=order,
+            records=tuple(self.records),
+        )
 
 
 def _make_run(
@@ -187,24 +226,21 @@ def _make_run(
     options: _Options,
     validate: CompiledFunction | None,
     test: CompiledFunction | None,
+    hear: OnState | None,
 ) -> _Run:
     split = dataset.train
-    shuffled = None
     if options.shuffle:
         split = Split({name: column.copy() for name, column in split.columns.items()})
-    training = _prepare(step, split, options, "training", options.hypers)
-    if options.shuffle:
-        sources = tuple(column.copy() for column in training.columns)
-        generator = np.random.Generator(np.random.Philox(options.seed))
-        shuffled = _Shuffled(sources, training.columns, generator)
+    batch, place = options.batch, options.location
+    training = prepare(step, split, batch, "training", place, options.hypers)
     validation = tested = None
     if validate:
         if dataset.valid is None:
             detail = f"'{dataset.name}' has no validation data for '{validate.name}'"
             raise DataError(Diagnostic("TC0602", detail, options.location))
-        validation = _prepare(validate, dataset.valid, options, "validation")
+        validation = prepare(validate, dataset.valid, batch, "validation", place)
         if dataset.test is not None:
-            tested = _prepare(test or validate, dataset.test, options, "test")
+            tested = prepare(test or validate, dataset.test, batch, "test", place)
     batches = training.batches
     patience = options.stop.patience if options.stop else math.inf
     frequency = batches if math.isinf(patience) else min(batches, int(patience) // 2)
@@ -213,41 +249,94 @@ def _make_run(
         training,
         validation,
         tested,
-        shuffled,
+        shuffled(training.columns, options.seed) if options.shuffle else None,
         frequency=options.every or max(1, frequency),
         patience=patience,
+        hear=hear or (lambda event, snapshot: None),
     )
 
 
-def _run_epoch(run: _Run, number: int, on_progress: OnProgress | None) -> EpochRecord:
-    start = time.perf_counter()
+def _go_on(run: _Run, start: FitState) -> None:
+    """Set a run to a state of an earlier one, or say why that cannot be."""
     batches = run.training.batches
-    before = (number - 1) * batches
-    position = 0
-    error = None
+    wrong = ""
+    if start.sizes != _sizes(run):
+        wrong = f"{_spell_sizes(run)} batches of training, validation and test data "
+        wrong += f"here, {', '.join(map(str, start.sizes))} there"
+    elif (start.order is None) != (run.shuffled is None):
+        wrong = "shuffled examples in one of both only"
+    elif start.position > batches or len(start.records) != start.epoch - 1:
+        wrong = f"{start.position:,} batches of epoch {start.epoch:,} there"
+    elif (costs := _costs(run.training, start.position)) is not None and (
+        start.costs is None
+        or (start.costs.shape, start.costs.dtype) != (costs.shape, costs.dtype)
+    ):
+        wrong = "the costs of the batches are missing there"
+    elif start.epoch - (not start.position) > run.options.epochs:
+        wrong = f"epochs is {run.options.epochs:,} here, there epoch "
+        wrong += f"{start.epoch - (not start.position):,} has begun"
+    if wrong:
+        detail = f"training cannot go on from the checkpoint: {wrong}"
+        raise TensorcError(Diagnostic("TC0804", detail, run.options.location))
+    for name in _KEPT:
+        setattr(run, name, getattr(start, name))
+    run.records = list(start.records)
+    if start.costs is not None:
+        run.training.results[0][: start.position] = start.costs
+    if run.shuffled and start.order is not None:
+        run.shuffled.go_back(start.order)
+
+
+_KEPT = (
+    *("epoch", "position", "pending", "done", "best", "patience", "test_error"),
+    *("error", "is_fraction", "steps", "seconds", "elapsed"),
+)
+
+
+def _run_epoch(run: _Run, on_progress: OnProgress | None) -> None:
+    """Run an epoch, or the rest of one that has begun; keep its record."""
+    batches = run.training.batches
+    before = (run.epoch - 1) * batches
+    run.started = time.perf_counter() - run.elapsed
+    until = run.position
     if run.shuffled:
         run.shuffled.reorder()
 
     def report(done: int) -> None:
+        run.steps += done - run.position
+        run.position = done
+        run.pending = done == until
         if on_progress:
-            on_progress(number, done, batches)
+            on_progress(run.epoch, done, batches)
+        run.hear("slice", run.snapshot)
 
-    while position < batches and not run.done:
-        until = min(batches, _next_event(run, before + position) - before)
-        run.seconds += run_batches(run.training, position, until, report)
-        run.steps += until - position
-        position = until
-        iteration = before + position - 1
-        if run.validation and (iteration + 1) % run.frequency == 0:
-            error = _validate(run, run.validation, iteration, number)
-        run.done = run.patience <= iteration
-    return EpochRecord(
-        number,
-        _train_cost(run.training, position),
-        error,
-        time.perf_counter() - start,
-        _examples(run.validation) if run.is_fraction and error is not None else 0,
+    while True:
+        if run.pending:
+            _after_batch(run, before + run.position - 1)
+        if run.position >= batches or run.done:
+            break
+        until = min(batches, _next_event(run, before + run.position) - before)
+        run_batches(run.training, run.position, until, report)
+    record = EpochRecord(
+        run.epoch,
+        _train_cost(run.training, run.position),
+        run.error,
+        time.perf_counter() - run.started,
+        _examples(run.validation) if run.is_fraction and run.error is not None else 0,
     )
+    run.records.append(record)
+    run.epoch, run.position, run.error, run.elapsed = run.epoch + 1, 0, None, 0.0
+
+
+def _after_batch(run: _Run, iteration: int) -> None:
+    """Do what follows a batch: steps 2 and 3 of the loop."""
+    event: Event = "slice"
+    if run.validation and (iteration + 1) % run.frequency == 0:
+        event = _validate(run, run.validation, iteration)
+    run.done = run.patience <= iteration
+    run.pending = False
+    if event != "slice":
+        run.hear(event, run.snapshot)
 
 
 def _next_event(run: _Run, iteration: int) -> int:
@@ -259,34 +348,40 @@ def _next_event(run: _Run, iteration: int) -> int:
     return min(validation, max(iteration, math.ceil(run.patience)) + 1)
 
 
-def _validate(run: _Run, validation: Epoch, iteration: int, number: int) -> float:
-    """Validate, and update best, patience and test error: steps 2 of the loop."""
-    error, is_fraction = _mean_result(validation)
-    run.is_fraction = run.is_fraction and is_fraction
+def _validate(run: _Run, validation: Epoch, iteration: int) -> Event:
+    """Validate, and update best, patience and test error: step 2 of the loop.
+
+    The run changes at the end, all at once: a state that is taken before validates
+    again.
+    """
+    error, is_fraction = _mean_result(run, validation)
     if math.isnan(error):
         name = validation.function.name
         raise TensorcError(
             Diagnostic(
                 "TC0603",
-                f"validation by '{name}' gave nan in epoch {number}",
+                f"validation by '{name}' gave nan in epoch {run.epoch}",
                 run.options.location,
                 notes=("the training diverged, or the data holds what is no number",),
                 hints=("try smaller steps: --set lr=…",),
             )
         )
-    if error < run.best:
-        stop = run.options.stop
-        if stop and error < run.best * stop.threshold:
-            run.patience = max(run.patience, iteration * stop.increase)
-        run.best = error
-        if run.test:
-            run.test_error, _ = _mean_result(run.test)
-    return error
+    is_best = error < run.best
+    tested = _mean_result(run, run.test)[0] if is_best and run.test else run.test_error
+    run.error = error
+    run.is_fraction = run.is_fraction and is_fraction
+    if not is_best:
+        return "validation"
+    stop = run.options.stop
+    if stop and error < run.best * stop.threshold:
+        run.patience = max(run.patience, iteration * stop.increase)
+    run.best, run.test_error = error, tested
+    return "best"
 
 
-def _mean_result(epoch: Epoch) -> tuple[float, bool]:
+def _mean_result(run: _Run, epoch: Epoch) -> tuple[float, bool]:
     """Run all batches; return the mean in float64, and whether all are shares."""
-    run_batches(epoch, 0, epoch.batches)
+    run_batches(epoch, 0, epoch.batches, lambda _: run.hear("slice", run.snapshot))
     values = epoch.results[0]
     mean = float(values.astype(np.float64).mean())
     return mean, are_shares(values, epoch.batch)
@@ -307,31 +402,57 @@ def are_shares(values: Array, batch: int) -> bool:
 
 
 def _train_cost(training: Epoch, batches: int) -> float | None:
+    costs = _costs(training, batches)
+    return None if costs is None else float(costs.astype(np.float64).mean())
+
+
+def _costs(training: Epoch, batches: int) -> Array | None:
+    """Return what the step gave for each batch; None if that is no number."""
     if not training.results or training.function.info.results[0].shape:
         return None
-    return float(training.results[0][:batches].astype(np.float64).mean())
+    return training.results[0][:batches].copy()
 
 
-def _prepare(
+def _sizes(run: _Run) -> tuple[int, int, int]:
+    validation, test = run.validation, run.test
+    return (
+        run.training.batches,
+        validation.batches if validation else 0,
+        test.batches if test else 0,
+    )
+
+
+def _spell_sizes(run: _Run) -> str:
+    return ", ".join(map(str, _sizes(run)))
+
+
+def prepare(
     function: CompiledFunction,
     split: Split,
-    options: _Options,
+    batch: int,
     purpose: str,
+    location: Location = UNKNOWN,
     hypers: Mapping[str, object] | None = None,
 ) -> Epoch:
-    batch = options.batch
+    """Return a function set up to run over a part of the data.
+
+    Raises:
+        TensorcError: there are too few examples for a batch (TC0602), or the function
+            returns not just one number and the purpose is not "training" (TC0601), or
+            as `prepare_epoch`.
+    """
     if len(split) < batch:
         raise DataError(
             Diagnostic(
                 "TC0602",
                 f"the {purpose} data has {len(split):,} examples, a batch {batch:,}",
-                options.location,
+                location,
                 hints=(f"use smaller batches: --set batch={max(1, len(split))}",),
             )
         )
     if purpose != "training" and [r.shape for r in function.info.results] != [()]:
         detail = f"'{function.name}' must return one number for {purpose}"
-        raise TensorcError(Diagnostic("TC0601", detail, options.location))
+        raise TensorcError(Diagnostic("TC0601", detail, location))
     return prepare_epoch(function, split.columns, batch, hypers)
 
 
@@ -353,12 +474,13 @@ def _check_options(options: _Options, validate: CompiledFunction | None) -> None
         raise TensorcError(Diagnostic("TC0601", f"fit: {wrong}", options.location))
 
 
-def _function(
+def function_for(
     functions: Mapping[str, CompiledFunction],
     role: str,
     name: str,
     location: Location,
 ) -> CompiledFunction:
+    """Return the function that a recipe names; TC0601 if there is none."""
     if name not in functions:
         known = ", ".join(f"'{known}'" for known in functions)
         detail = f"fit: {role} = {name}, but there is no such function"
@@ -372,7 +494,7 @@ def _examples(epoch: Epoch | None) -> int:
     return epoch.batches * epoch.batch if epoch else 0
 
 
-def _located(error: TensorcError, location: Location) -> TensorcError:
+def located(error: TensorcError, location: Location) -> TensorcError:
     """Return the error with `location` where its diagnostics have none."""
     if all(d.location.line for d in error.diagnostics):
         return error

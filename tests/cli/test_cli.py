@@ -45,6 +45,7 @@ class Program:
             RunRecipe("", "touch", ([1.5, 2],)),
         )
         self.compile_seconds = 0.25
+        self.hypers = {}
 
 
 class Api(types.ModuleType):
@@ -119,7 +120,8 @@ def test_train_prints_a_summary_and_writes_json(api, file, capsys, tmp_path):
         "validation 33.333333 %, test 33.333333 % (2 of 6), stopped in epoch 4"
     )
     assert lines[1].endswith("compiled in 0.25 s")
-    epochs = printed.err.splitlines()
+    memory, *epochs = printed.err.splitlines()[1:]
+    assert memory == "in all  8 bytes  1"
     assert len(epochs) == 4
     assert epochs[0].startswith("epoch 1: train cost 0.500000, validation 66.666667 %")
     document = json.loads(target.read_text())
@@ -174,7 +176,7 @@ def test_compile_writes_every_stage(api, file, capfdbinary, tmp_path, monkeypatc
     [
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["m.tc"], "Say what to do with the file: tensorc train m.tc"),
-        (["zzz"], "There are train, run, compile, check, cache."),
+        (["zzz"], "There are train, eval, predict, run, compile, check, cache."),
         (["train"], "Missing argument 'FILE.tc'"),
         (["train", "FILE", "--set", "lr"], "'lr' is not of the form NAME=VALUE"),
         (["train", "FILE", "--set", "=3"], "'=3' is not of the form NAME=VALUE"),

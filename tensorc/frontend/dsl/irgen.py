@@ -15,6 +15,7 @@ from tensorc.errors import UNKNOWN, CompileError, Label
 from tensorc.frontend.dsl import ast
 from tensorc.frontend.dsl.irgen_calls import returned_by, run_body
 from tensorc.frontend.dsl.irgen_context import Entry, Frame, Unit
+from tensorc.frontend.dsl.irgen_draws import drawn
 from tensorc.frontend.dsl.irgen_errors import (
     ASSERTION,
     NO_VALUE,
@@ -101,6 +102,7 @@ def generate(file: ast.File, settings: Settings | None = None) -> Program:
         recipes,
         emit,
         unit.warnings,
+        tuple([n for n, v in unit.entries.items() if isinstance(v.node, ast.Step)]),
     )
 
 
@@ -256,8 +258,9 @@ def _memory(frame: Frame, node: ast.Memory) -> None:
         message = f"`{node.name}` would need {size >> 30} GiB"
         raise error(SIZES, message, node.type.location)
     if isinstance(node.initial, ast.Draw):
-        raise not_compiled("a draw (`~`)", node.initial.location)
-    initial = _initial(frame, node, type_, node.initial.value)
+        initial: Array = drawn(frame, node, type_, node.initial)
+    else:
+        initial = _initial(frame, node, type_, node.initial.value)
     memory = Memory(
         node.name,
         "param" if node.kind == "param" else "state",

@@ -37,7 +37,7 @@ FIT_OPTIONS = (
 RUN_OPTIONS = ("call", "times")
 OPTIONS: Mapping[str, tuple[str, ...]] = {"fit": FIT_OPTIONS, "run": RUN_OPTIONS}
 REQUIRED: Mapping[str, tuple[str, ...]] = {"fit": ("data", "step"), "run": ("call",)}
-READERS = ("mnist", "idx", "npz", "bytes")
+READERS = ("mnist", "idx", "npz", "csv", "bytes")
 RULES = ("patience",)
 
 # What an option must be: a kind of value, in words.

@@ -64,7 +64,8 @@ class Program:
     """A checked file: memory, hypers after settings, entries and recipes.
 
     `entries` are the steps and the functions whose arguments all have types, in source
-    order. `emitter` makes the IR of some of them, and adds to `warnings`.
+    order; `steps` are those of them that change memory. `emitter` makes the IR of some
+    of them, and adds to `warnings`.
     """
 
     path: str
@@ -74,6 +75,7 @@ class Program:
     recipes: tuple[Recipe, ...]
     emitter: Callable[[Sequence[str]], Module] = field(repr=False)
     warnings: Sequence[Diagnostic] = field(default=(), repr=False)
+    steps: tuple[str, ...] = ()
 
     def emit(self, names: Sequence[str] | None = None) -> Module:
         """Return a module at the TENSOR level with one function per entry.

@@ -1,0 +1,72 @@
+"""`tensorc eval`: validate and test what the `fit`s of a file describe."""
+
+import json
+import math
+
+import rich_click as click
+
+from tensorc import api
+from tensorc.cli.options import (
+    check_output,
+    existing_file,
+    init_option,
+    optimize_option,
+    settings_option,
+    write_output,
+)
+from tensorc.cli.progress import spell_error
+from tensorc.errors import Diagnostic, TensorcError
+from tensorc.runtime.evaluation import Evaluation, evaluate
+
+
+@click.command("eval")
+@click.argument("file", metavar="FILE.tc")
+@settings_option
+@init_option
+@click.option("--json", "json_path", metavar="FILE", help="Write it; - is stdout.")
+@optimize_option
+def command(
+    file: str,
+    settings: dict[str, str],
+    init: str | None,
+    json_path: str | None,
+    optimize: int,
+) -> None:
+    """Print the validation and test errors of FILE.tc with the params of --init."""
+    existing_file(file)
+    check_output(json_path)
+    program = api.load(file, settings, optimize)
+    if not program.fits:
+        message = f"{file}: there is no 'fit' to evaluate"
+        raise TensorcError(Diagnostic("TC0903", message))
+    if init is not None:
+        program.restore(init)
+    documents = []
+    for recipe in program.fits:
+        found = evaluate(program.functions, recipe)
+        documents.append({e.part: _document(e) for e in found})
+        name = f"{recipe.name}: " if recipe.name and len(program.fits) > 1 else ""
+        if json_path != "-":
+            for evaluation in found:
+                print(name + spell(evaluation), flush=True)
+    if json_path is not None:
+        document = documents[0] if len(documents) == 1 else documents
+        write_output(json_path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def spell(evaluation: Evaluation) -> str:
+    """Return an evaluation in one line: validation 7.5 % (720 of 9,600)."""
+    error = spell_error(evaluation.error, evaluation.share_of)
+    if not evaluation.share_of:
+        return f"{evaluation.part} {error} (of {evaluation.examples:,})"
+    wrong = round(evaluation.error * evaluation.share_of)
+    return f"{evaluation.part} {error} ({wrong:,} of {evaluation.share_of:,})"
+
+
+def _document(evaluation: Evaluation) -> dict[str, object]:
+    error = evaluation.error if math.isfinite(evaluation.error) else None
+    return {
+        "function": evaluation.function,
+        "error": error,
+        "examples": evaluation.examples,
+    }

@@ -1,0 +1,135 @@
+"""`tensorc predict`: a function's results for the rows of a data file."""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import rich_click as click
+
+from tensorc import api
+from tensorc.cli.options import (
+    check_output,
+    init_option,
+    optimize_option,
+    settings_option,
+    split_name,
+    write_output,
+)
+from tensorc.errors import Diagnostic, TensorcError
+from tensorc.runtime.arrays import Array, describe
+from tensorc.runtime.data import Split, open_dataset, read_columns
+from tensorc.runtime.evaluation import predict
+
+_PARTS = ("train", "valid", "test")
+
+
+@click.command("predict")
+@click.argument("file", metavar="FILE.tc::NAME")
+@click.option("--data", metavar="FILE", help="Rows: .npy, .npz, .csv or IDX.")
+@click.option(
+    "--split",
+    "part",
+    type=click.Choice(_PARTS),
+    default="test",
+    help="Without --data: which part of the data of the fit.",
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    default="-",
+    help="Where to write: .npy, .npz or .csv; - prints CSV.",
+)
+@click.option("--batch", type=click.IntRange(1), default=1000, help="Rows in a call.")
+@init_option
+@settings_option
+@optimize_option
+def command(
+    file: str,
+    data: str | None,
+    part: str,
+    output: str,
+    batch: int,
+    init: str | None,
+    settings: dict[str, str],
+    optimize: int,
+) -> None:
+    """Call the function NAME of FILE.tc with the rows of a file; write the results."""
+    path, name = split_name(file)
+    _check_form(output)
+    check_output(output)
+    program = api.load(path, settings, optimize)
+    _check_function(program, path, name)
+    columns = read_columns(Path(data)) if data else _columns_of(program, part)
+    if init is not None:
+        program.restore(init)
+    function = program.functions[name]
+    results = predict(function, columns, batch)
+    names = [r.name or f"result{i}" for i, r in enumerate(function.info.results)]
+    write_output(output, encode(output, dict(zip(names, results, strict=True))))
+
+
+def _check_form(output: str) -> None:
+    if output != "-" and Path(output).suffix not in (".npy", ".npz", ".csv"):
+        raise click.BadParameter(f"'{output}' ends in none of .npy, .npz and .csv")
+
+
+def _check_function(program: "api.Program", path: str, name: str) -> None:
+    source = program.functions.source
+    known = [n for n in source.entries if n not in source.steps]
+    if name not in known:
+        wrong = f"'{name}' is a step, which changes memory"
+        if name not in source.entries:
+            wrong = f"there is no function '{name}'" if name else "a name is missing"
+        names = ", ".join(known) or "none whose arguments have types"
+        hints = (f"functions: {names}", f"tensorc predict {path}::NAME")
+        raise TensorcError(Diagnostic("TC0904", f"{path}: {wrong}", hints=hints))
+
+
+def _columns_of(program: "api.Program", part: str) -> Mapping[str, Array]:
+    if not program.fits:
+        message = f"{program.path}: there is no 'fit' with data: give --data"
+        raise TensorcError(Diagnostic("TC0903", message))
+    recipe = program.fits[0]
+    place = recipe.location
+    dataset = open_dataset(recipe.data, Path(place.file).parent, place)
+    found: Split | None = getattr(dataset, part)
+    if found is None:
+        message = f"'{dataset.name}' has no {part} data"
+        raise TensorcError(Diagnostic("TC0602", message, place))
+    return found.columns
+
+
+def encode(output: str, results: Mapping[str, Array]) -> bytes:
+    """Return results as the bytes of a file of that name, or as CSV for "-".
+
+    Raises:
+        TensorcError: the form cannot hold them (TC0905).
+    """
+    stream = io.BytesIO()
+    if output.endswith(".npz"):
+        # As numpy.savez does, which takes no array of the name "file".
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name, result in results.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.save(member, result)
+        return stream.getvalue()
+    if len(results) > 1:
+        message = f"{output}: {len(results)} results go to an .npz file only"
+        raise TensorcError(Diagnostic("TC0905", message))
+    (result,) = results.values()
+    if output.endswith(".npy"):
+        np.save(stream, result)
+        return stream.getvalue()
+    if result.ndim > 2:
+        message = f"{output}: {describe(result)} is no table: write an .npy file"
+        raise TensorcError(Diagnostic("TC0905", message))
+    table = result.reshape(len(result), -1)
+    return "".join(f"{_line(row)}\n" for row in table).encode()
+
+
+def _line(row: Sequence[object] | Array) -> str:
+    """Return numbers as short as they are exact, truth values as 0 and 1."""
+    return ",".join(str(int(x) if isinstance(x, np.bool_) else x) for x in row)

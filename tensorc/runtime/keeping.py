@@ -1,0 +1,122 @@
+"""Keep a training run on disk while it goes on: `best` and `last` in a directory.
+
+While a run is kept, Ctrl-C and SIGTERM are held back until the batch that runs has
+ended and the state is on disk; then they have their usual effect. A second one does not
+wait.
+"""
+
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from tensorc.errors import Diagnostic, TensorcError
+from tensorc.runtime.arrays import Array
+from tensorc.runtime.checkpoint import About, write_checkpoint
+from tensorc.runtime.fit_state import Event, FitState, Snapshot
+from tensorc.runtime.shared import Shared
+
+SECONDS = 60.0
+_SHARE = 20
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Handler = Callable[[int, FrameType | None], object] | int | None
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Writes checkpoints of a run to `best.safetensors` and `last.safetensors`.
+
+    `last` is written after each validation as long as that takes less than a twentieth
+    of the time, when training ends, and `seconds` after it was written last. `best` is
+    the state at the best validation so far; it is written when `last` is. If the first
+    file cannot be written, training ends with that error; later it goes on with a
+    warning.
+    """
+
+    directory: Path
+    about: About
+    shared: Mapping[str, Shared]
+    seconds: float = SECONDS
+    written: float = field(default_factory=time.monotonic)
+    cost: float = 0.0
+    best: tuple[FitState, Mapping[str, Array]] | None = None
+    has_written: bool = False
+    caught: signal.Signals | None = None
+    handlers: dict[signal.Signals, _Handler] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.directory / "last.safetensors"
+
+    def hear(self, event: Event, snapshot: Snapshot) -> None:
+        """Write what is due, and deliver a signal that was held back."""
+        if event == "best":
+            self.best = snapshot(), self._memory()
+        passed = time.monotonic() - self.written
+        is_due = passed >= self.seconds or event == "end" or self.caught is not None
+        if event != "slice":
+            is_due = is_due or passed >= _SHARE * self.cost
+        if is_due:
+            self._write(snapshot())
+        if self.caught is not None:
+            caught, self.caught = self.caught, None
+            signal.signal(caught, self.handlers[caught])
+            signal.raise_signal(caught)
+
+    def _memory(self) -> dict[str, Array]:
+        return {name: cell.get_value() for name, cell in self.shared.items()}
+
+    def _write(self, state: FitState) -> None:
+        start = time.monotonic()
+        try:
+            # A run that goes on from `last` meets the best again only if it is later.
+            if self.best is not None:
+                best = self.directory / "best.safetensors"
+                write_checkpoint(best, self.about, *self.best)
+                self.best = None
+            write_checkpoint(self.last, self.about, state, self._memory())
+            self.has_written = True
+        except TensorcError as error:
+            if not self.has_written:
+                raise
+            # What a day of training gave must not be lost with the disk.
+            warnings.warn(f"no checkpoint: {error}", RuntimeWarning, stacklevel=2)
+        self.written = time.monotonic()
+        self.cost = self.written - start
+
+
+@contextmanager
+def keeping(keeper: Keeper) -> Iterator[Keeper]:
+    """Make the directory, and hold signals back while the block runs.
+
+    Raises:
+        TensorcError: there is no such directory and none can be made (TC0902).
+    """
+    try:
+        keeper.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{keeper.directory}: cannot be made: {error.strerror or error}"
+        raise TensorcError(Diagnostic("TC0902", message)) from error
+    if threading.current_thread() is not threading.main_thread():
+        yield keeper  # only the main thread gets signals
+        return
+
+    def catch(number: int, frame: FrameType | None) -> None:
+        if keeper.caught is not None:
+            raise KeyboardInterrupt
+        keeper.caught = signal.Signals(number)
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            keeper.handlers[number] = signal.signal(number, catch) or signal.SIG_DFL
+    try:
+        yield keeper
+    finally:
+        for number, handler in keeper.handlers.items():
+            signal.signal(number, handler)

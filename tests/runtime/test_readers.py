@@ -1,0 +1,391 @@
+"""Readers of npz, csv and mnist.pkl.gz: what they give, and what they refuse."""
+
+import gzip
+import pickle
+import random
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.errors import DataError
+from tensorc.runtime import files, pickled
+from tensorc.runtime.data import csv, mnist, npz, open_dataset
+from tensorc.runtime.recipes import DataCall
+from tests.runtime.test_checkpoint_files import mutated, put
+
+
+def failure_of(call, *arguments, **named):
+    with pytest.raises(DataError) as failure:
+        call(*arguments, **named)
+    (diagnostic,) = failure.value.diagnostics
+    return diagnostic
+
+
+# npz
+
+
+def test_npz_columns_by_name(tmp_path):
+    x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    np.savez(tmp_path / "b.npz", x=x[:2], y=y[:2])
+    one = npz(tmp_path / "a.npz")
+    assert (one.train.columns["x"] == x).all()
+    assert one.valid is None
+    both = tc.data.npz(tmp_path / "a.npz", tmp_path / "b.npz")
+    assert len(both.valid) == 2
+    assert both.test is None
+
+
+def test_npz_parts_in_one_file(tmp_path):
+    path = tmp_path / "all.npz"
+    np.savez(path, x_train=np.ones(5), y_train=np.ones(5), x_test=np.ones(2))
+    found = npz(path)
+    assert sorted(found.train.columns) == ["x", "y"]
+    assert found.valid is None
+    assert sorted(found.test.columns) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x": np.ones(3), "y": np.ones(2)}, "differ in length: x has 3, y has 2"),
+        ({"x": np.ones(3), "lr": np.array(1)}, "'lr' is one number"),
+        ({}, "is empty"),
+        ({"x_train": np.ones(3), "y": np.ones(3)}, "'y' is of no part"),
+        ({"x_test": np.ones(3)}, "ends in _train"),
+    ],
+)
+def test_npz_that_holds_no_columns(tmp_path, arrays, words):
+    path = tmp_path / "a.npz"
+    np.savez(path, **arrays)
+    found = failure_of(npz, path)
+    assert found.code == "TC0407"
+    assert words in found.message
+
+
+# CSV
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_csv_with_a_label(tmp_path, ending, zipped):
+    path = tmp_path / "a.csv"
+    lines = ['width,"height, cm",class', "1, 2.5,0", "", ' -3e2,"4",1', "nan,.5,2"]
+    content = "\ufeff".encode() + ending.join(lines).encode()
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    for label in ("class", 2, -1):
+        columns = csv(path, label=label).train.columns
+        np.testing.assert_array_equal(
+            columns["x"], [[1, 2.5], [-300, 4], [np.nan, 0.5]]
+        )
+        assert columns["y"].dtype == np.int64
+        assert columns["y"].tolist() == [0, 1, 2]
+    y = tc.data.csv(path, label=1).train.columns["y"]
+    assert y.tolist() == [2.5, 4, 0.5]
+    named = csv(path).train.columns
+    assert list(named) == ["width", "height, cm", "class"]
+    assert named["class"].tolist() == [0, 1, 2]
+
+
+def test_csv_without_names(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("1,2\n3,4\n")
+    assert csv(path).train.columns["x"].tolist() == [[1, 2], [3, 4]]
+    assert csv(path, label=0).train.columns["y"].tolist() == [1, 3]
+    found = failure_of(csv, path, label="class")
+    assert found.message.endswith("there is no column 'class'")
+    assert found.hints == ("there are 0 to 1",)
+    assert failure_of(csv, path, label=2).code == "TC0407"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the first line is empty"),
+        ("\n1,2\n", "the first line is empty"),
+        ("a,b\n1,2\n3\n", "line 3 has 1 cells, the first 2"),
+        ("1,2\n3,4,5\n", "line 2 has 3 cells, the first 2"),
+        ("a,b\n1,2,3\n", "line 2 has 3 cells, the first 2"),
+        ("1,2\n3,setosa\n", "line 2, column 2 is no number: 'setosa'"),
+        ("1,2\n3,\n", "line 2, column 2 is no number: empty"),
+        ("1,2\n3,1_0\n", "line 2, column 2 is no number: '1_0'"),
+        ("1,2\n3,0x10\n", "line 2, column 2 is no number: '0x10'"),
+        ('1,2\n3,"4\n', "a quote is not closed"),
+        ("a,a\n1,2\n", "two columns have the same name"),
+        ("\xff\n", "is not UTF-8"),
+    ],
+)
+def test_csv_that_is_none(tmp_path, text, words):
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode("latin-1"))
+    found = failure_of(csv, path)
+    assert found.code in ("TC0407", "TC0408")
+    assert words in found.message
+
+
+def test_mutants_of_csv_give_diagnostics_only(tmp_path):
+    path = tmp_path / "a.csv"
+    content = b'a,b,"c"\n1,2.5,3\n4,"5",-6e3\n7,8,nan\n'
+    rng = random.Random(2)
+    for number in range(3000):
+        put(path, mutated(content, rng))
+        with suppress(DataError):
+            csv(path, label="a" if number % 2 else None)
+
+
+# mnist.pkl.gz
+
+
+def data_set(rows=(7, 3, 2)):
+    rng = np.random.default_rng(3)
+    return tuple(
+        (rng.random((n, 4)).astype(np.float32), rng.integers(0, 10, n)) for n in rows
+    )
+
+
+def assert_same(found, given):
+    for split, (x, y) in zip(
+        (found.train, found.valid, found.test), given, strict=True
+    ):
+        assert split.columns["x"].dtype == np.float32
+        np.testing.assert_array_equal(split.columns["x"], x)
+        np.testing.assert_array_equal(split.columns["y"], y)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+@pytest.mark.parametrize("name", ["mnist.pkl", "mnist.pkl.gz"])
+def test_what_python_3_pickles(tmp_path, protocol, name):
+    path = tmp_path / name
+    content = pickle.dumps(data_set(), protocol)
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert_same(mnist(path), data_set())
+    assert_same(open_dataset(DataCall("mnist", (name,)), tmp_path), data_set())
+
+
+def array_of_python_2(array, binary):
+    """Write an array as Python 2's cPickle did: protocol 0, or 2 with short texts."""
+
+    def text(value):
+        if not binary:
+            return b"S" + repr(value)[1:].encode() + b"\n"
+        if len(value) < 256:
+            return b"U" + struct.pack("B", len(value)) + value
+        return b"T" + struct.pack("<i", len(value)) + value
+
+    def number(value):
+        if not binary:
+            return b"I%d\n" % value
+        return b"K" + bytes([value])
+
+    head = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n("
+    head += number(0) + b"t" + text(b"b") + b"tR(" + number(1)
+    shape = b"(" + b"".join(map(number, array.shape)) + b"t"
+    spelling = array.dtype.str[1:].encode()
+    dtype = b"cnumpy\ndtype\n(" + text(spelling) + number(0) + number(1) + b"tR("
+    dtype += number(3) + text(b"<") + b"NNN"
+    dtype += (b"I-1\n" * 2 if not binary else b"J\xff\xff\xff\xff" * 2) + number(0)
+    fortran = b"\x89" if binary else b"I00\n"
+    return head + shape + dtype + b"tb" + fortran + text(array.tobytes()) + b"tb"
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_what_python_2_pickled(tmp_path, binary):
+    given = data_set()
+    pairs = [
+        b"(" + b"".join(array_of_python_2(a, binary) for a in p) + b"t" for p in given
+    ]
+    content = (b"\x80\2" if binary else b"") + b"(" + b"".join(pairs) + b"tp1\n."
+    path = tmp_path / "mnist.pkl.gz"
+    path.write_bytes(gzip.compress(content))
+    assert_same(mnist(path), given)
+    # Such a file is what Python takes it for.
+    loaded = pickle.loads(content, encoding="latin1")
+    for (x, y), (left, right) in zip(given, loaded, strict=True):
+        np.testing.assert_array_equal(x, left)
+        np.testing.assert_array_equal(y, right)
+
+
+class Evil:
+    def __reduce__(self):
+        return Path.touch, (Path("evil"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"cos\nsystem\n(S'touch evil'\ntR.", "it names 'os.system'"),
+        (b"cposix\nsystem\n(S'touch evil'\ntR.", "it names 'posix.system'"),
+        (b"c__builtin__\neval\n.", "it names '__builtin__.eval'"),
+        (b"cnumpy\nload\n.", "it names 'numpy.load'"),
+        (b"cnumpy.core.multiarray\nscalar\n.", "multiarray.scalar'"),
+        (pickle.dumps(Evil(), 2), "it names '__builtin__.getattr'"),
+        (b"(S'touch evil'\nios\nsystem\n.", "'i', INST, which calls a class"),
+        (b"(cos\nsystem\no.", "it names 'os.system'"),
+        (b"(o.", "OBJ, which calls a class"),
+        (b"\x80\2)\x81.", "NEWOBJ, which calls a class"),
+        (b"\x80\4.", "its protocol is 4"),
+        (pickle.dumps(data_set(), 5), "its protocol is 5"),
+        (b"U\2osU\6system\x93.", "STACK_GLOBAL, which imports"),
+        (b"Pid\n.", "PERSID"),
+        (b"}.", "EMPTY_DICT"),
+        (b"\x8b\xff\xff\xff\x7f.", "LONG4"),
+        (b"\x8a\xff" + b"1" * 255 + b".", "an integer of 255 bytes"),
+        (b"I" + b"9" * 100_000 + b"\n.", "a number that is none, or a long one"),
+        (b"T\xff\xff\xff\x7fabc", "it ends early"),
+        (b"T\xff\xff\xff\xffabc", "negative length"),
+        (b"S'abc\n.", "a text without quotes"),
+        (b"S'\\x'\n.", "a wrong escape"),
+        (b"X\1\0\0\0\xff.", "not utf-8"),
+        (b"h\1.", "it did not keep"),
+        (b"t.", "a mark that is not there"),
+        (b".", "an empty stack"),
+        (b"", "it ends early"),
+        (b"KKN.N", "more follows after its end"),
+        (b"(" * 2000, "nested too deep"),
+        (b"(" + b"N" * 100_001 + b"t.", "more than 100,000 values"),
+        (b"K\0" + b"2" * 5, "an unknown instruction"),
+        (b"N" + b"".join(b"r" + struct.pack("<I", n) for n in range(100_001)), "keeps"),
+        (b"]" + b"\x85" * 500_000 + b".", "no tuple of tuples of arrays"),
+        (b")q\0" + b"h\0\x86q\0" * 90_000 + b".", "no tuple of tuples of arrays"),
+        (b"N.", "no tuple of tuples of arrays"),
+        (b"].", "it is not ((x, y), (x, y), (x, y))"),
+        (b"NNb.", "it sets the state of what is no array"),
+        (b"NNR.", "it calls what is no function"),
+        (b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR.", "an array of 'O8', not of numbers"),
+        (b"cnumpy\ndtype\n(S''\ntR.", "not of numbers"),
+        (b"cnumpy\nndarray\n(I3\ntR.", "it calls 'numpy.ndarray' in its own way"),
+        (b"c_codecs\nencode\n(VA\nS'rot13'\ntR.", "'_codecs.encode' in its own way"),
+        (b"\x1f\x8b123", "gzip stream"),
+    ],
+)
+def test_other_pickles_are_refused(tmp_path, monkeypatch, content, words):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mnist.pkl"
+    path.write_bytes(content)
+    found = failure_of(mnist, path)
+    assert found.code in ("TC0409", "TC0402")
+    assert words in found.message
+    assert len(found.message) < 400
+    assert not (tmp_path / "evil").exists()
+
+
+def broken(change):
+    """Return a pickle of arrays of which one is written wrong."""
+    (x, y), *rest = data_set()
+    content = pickle.dumps(((x, y), *rest), 2)
+    return change(content)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"K\7K\4\x86", b"K\7K\5\x86", "7 x 5 elements in 112 bytes"),
+        (b"K\7K\4\x86", b"J\xff\xff\xff\xffK\4\x86", "an array without a shape"),
+        (b"K\7K\4\x86", b"N\x85", "an array without a shape"),
+        (b"K\3X\1\0\0\0<", b"K\3X\1\0\0\0!", "the order '!'"),
+        (b"X\2\0\0\0f4", b"X\2\0\0\0V4", "'V4', not of numbers"),
+    ],
+)
+def test_arrays_that_are_none(tmp_path, old, new, words):
+    content = pickle.dumps(data_set(), 2)
+    assert old in content
+    path = tmp_path / "mnist.pkl"
+    path.write_bytes(content.replace(old, new, 1))
+    found = failure_of(mnist, path)
+    assert found.code == "TC0409"
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        data_set()[:2],
+        (*data_set()[:2], (np.ones((2, 4)), np.ones(3, int))),
+        (*data_set()[:2], (np.ones((2, 4)), np.ones(2))),
+        (*data_set()[:2], (np.ones(2), np.ones(2, int))),
+        (*data_set()[:2], np.ones((2, 4))),
+    ],
+)
+def test_pickles_of_another_form(tmp_path, given):
+    path = tmp_path / "mnist.pkl"
+    path.write_bytes(pickle.dumps(given, 2))
+    assert failure_of(mnist, path).code in ("TC0407", "TC0409")
+
+
+def test_a_bomb_of_zeros_is_not_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "mnist.pkl.gz"
+    path.write_bytes(gzip.compress(b"\0" * (1 << 24)))
+    monkeypatch.setattr(files.read_file, "__defaults__", (1 << 20,))
+    monkeypatch.setattr(files.unzipped, "__defaults__", (1 << 20,))
+    assert failure_of(mnist, path).code == "TC0405"
+
+
+@pytest.mark.parametrize("protocol", [0, 2])
+def test_mutants_of_pickles_give_diagnostics_only(tmp_path, protocol):
+    path = tmp_path / "mnist.pkl"
+    content = pickle.dumps(data_set((2, 1, 1)), protocol)
+    rng = random.Random(protocol)
+    for _ in range(3000):
+        put(path, mutated(content, rng))
+        with suppress(DataError):
+            mnist(path)
+    compressed = zlib.compressobj(wbits=31)
+    packed = compressed.compress(content) + compressed.flush()
+    for _ in range(500):
+        put(path, mutated(packed, rng))
+        with suppress(DataError):
+            mnist(path)
+
+
+def test_nothing_of_pickle_is_imported():
+    assert "pickle" not in vars(pickled)
+
+
+# The call in a program
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (DataCall("csv", ()), "csv takes 1 to 3 files, given 0"),
+        (DataCall("npz", ("a",) * 4), "npz takes 1 to 3 files, given 4"),
+        (DataCall("npz", ("a",), {"label": 1}), "npz has no argument 'label'"),
+        (DataCall("csv", ("a",), {"lable": 1}), "csv has no argument 'lable'"),
+        (DataCall("csv", ("a",), {"label": True}), "name or number of a column"),
+        (DataCall("csv", ("a",), {"label": 0.5}), "name or number of a column"),
+        (DataCall("parquet", ("a",)), "no data reader is called 'parquet'"),
+    ],
+)
+def test_wrong_calls(tmp_path, call, words):
+    found = failure_of(open_dataset, call, tmp_path)
+    assert found.code == "TC0406"
+    assert words in found.message
+
+
+def test_a_program_reads_csv(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3))
+    rows = np.column_stack([x, x[:, 0] > 0])
+    np.savetxt(
+        tmp_path / "a.csv", rows, delimiter=",", header="a,b,c,kind", comments=""
+    )
+    path = tmp_path / "m.tc"
+    path.write_text(
+        """
+        param W: float[3, 2] = 0
+        fn loss(x: float[B, 3], y: int[B]) -> float = mean(cross_entropy(x @ W, y))
+        step train(x: float[B, 3], y: int[B]) -> float {
+            cost = loss(x, y)
+            W <- W - 0.5 * grad(cost, W)
+            return cost
+        }
+        fit { data = csv("a.csv", label="kind")  batch = 8  step = train  epochs = 9 }
+        """
+    )
+    history = tc.load(path).fit()
+    assert history.epochs[-1].train_cost < 0.4 < history.epochs[0].train_cost
