@@ -404,3 +404,40 @@ def test_methods_are_numpys(name):
     given = tc.jit(METHODS[name])(X)
     np.testing.assert_allclose(given, METHODS[name](X), rtol=1e-14)
     assert given.dtype == METHODS[name](X).dtype
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        # As many elements, in other shapes.
+        (lambda f, x, y: f.tensordot(x, y, 2), [(3, 4), (4, 3)]),
+        (lambda f, x, y: f.einsum("ij,ij->", x, y), [(3, 4), (4, 3)]),
+        (lambda f, x, y: f.einsum("bij,bjk->bik", x, y), [(2, 3, 4), (4, 2, 3)]),
+        # Nothing, in a wrong shape.
+        (lambda f, x, y: f.tensordot(x, y, 1), [(0, 4), (0, 4)]),
+        (lambda f, x, y: f.einsum("ij,jk->ik", x, y), [(0, 4), (3, 2)]),
+        (lambda f, x, y: f.squeeze(x, 0) + f.squeeze(y, 0), [(3, 0), (3, 0)]),
+    ],
+)
+def test_sizes_that_only_the_call_knows_are_compared_one_by_one(function, shapes):
+    given = [np.ones(shape) for shape in shapes]
+    with pytest.raises(ValueError):  # noqa: PT011
+        function(np, *given)
+    with pytest.raises(ValueError, match=r"TC050[34]"):
+        tc.jit(lambda x, y: function(tc, x, y))(*given)
+    x, y = (
+        tc.tensor(n, "float64", (None,) * g.ndim)
+        for n, g in zip("xy", given, strict=True)
+    )
+    compiled = tc.function([x, y], function(tc, x, y))
+    with pytest.raises(ValueError, match=r"TC050[34]"):
+        compiled(*given)
+
+
+def test_dimshuffle_leaves_out_no_axis_of_another_size():
+    x = tc.dmatrix("x")
+    compiled = tc.function([x], x.dimshuffle(1))
+    assert compiled(np.ones((1, 5))).shape == (5,)
+    for shape in ((3, 5), (3, 0), (0, 5)):
+        with pytest.raises(ValueError, match="TC0503"):
+            compiled(np.ones(shape))
