@@ -101,7 +101,7 @@ def command(
         write_output(json_path, text + "\n")
 
 
-def _loaded(file: str, settings: dict[str, str], optimize: int) -> api.Program:
+def _loaded(file: str, settings: dict[str, str], optimize: int) -> "api.Program":
     program = api.load(file, settings, optimize)
     if not program.fits:
         message = f"{file}: there is no 'fit' to train"
