@@ -393,4 +393,6 @@ def full_like(b: Emitter, x: Operand, value: Operand) -> Operand:
     if len(own) > len(shape) or not all(o == 1 or b.unify(o, d) for o, d in pairs):
         message = f"full_like: {spell_shape(own)} does not fill {spell_shape(shape)}"
         raise size_error(b, message)
-    return Tensor(broadcast(b, single, shape))
+    last = shape[len(shape) - len(own) :]
+    wanted = [o if o == 1 else w for o, w in zip(own, last, strict=True)]
+    return Tensor(broadcast(b, in_shape(b, Tensor(single), wanted).value, shape))

@@ -413,6 +413,9 @@ def test_methods_are_numpys(name):
         (lambda f, x, y: f.tensordot(x, y, 2), [(3, 4), (4, 3)]),
         (lambda f, x, y: f.einsum("ij,ij->", x, y), [(3, 4), (4, 3)]),
         (lambda f, x, y: f.einsum("bij,bjk->bik", x, y), [(2, 3, 4), (4, 2, 3)]),
+        (lambda f, x, y: f.split(x, 2)[0] + f.split(y, 2)[0], [(5, 3), (5, 3)]),
+        (lambda f, x, y: f.broadcast_to(x, y.shape), [(3, 2), (2, 3)]),
+        (lambda f, x, y: f.full_like(x, y), [(3, 2), (2, 3)]),
         # Nothing, in a wrong shape.
         (lambda f, x, y: f.tensordot(x, y, 1), [(0, 4), (0, 4)]),
         (lambda f, x, y: f.einsum("ij,jk->ik", x, y), [(0, 4), (3, 2)]),
