@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 import tensorc as tc
-from tensorc.runtime.data import mnist
 
 BATCH, RATE = 600, 0.13
 epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
@@ -28,7 +27,7 @@ updates = [(W, W - RATE * g_W), (b, b - RATE * g_b)]
 train = tc.function([x, y], cost, updates=updates, name="train")
 validate = tc.function([x, y], error, name="validate")
 
-data = mnist(Path(__file__).parent / "data" / "mnist")
+data = tc.data.mnist(Path(__file__).parent / "data" / "mnist")
 
 
 def batches(split):

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 import tensorc as tc
-from tensorc.runtime.data import mnist
 
 BATCH, RATE, PRINT_PERIOD = 500, 0.0004, 50
 max_iter = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 
-data = mnist(Path(__file__).parent / "data" / "mnist")
+data = tc.data.mnist(Path(__file__).parent / "data" / "mnist")
 Xtrain, Xtest = data.train.columns["x"], data.test.columns["x"]
 Ytest = data.test.columns["y"]
 Ytrain_ind = np.eye(10, dtype="float32")[data.train.columns["y"]]

@@ -15,6 +15,8 @@ from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.ast_printer import print_ast
 from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
+from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
 from tensorc.frontend.groups import Group
 from tensorc.frontend.places import warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
@@ -259,7 +261,7 @@ def emit(
         known = ", ".join(program.entries)
         message = f"{path} has no function '{function}' with typed arguments"
         hint = f"there are {known}" if known else "give its arguments types"
-        raise CompileError(Diagnostic("TC0306", message, hints=(hint,)))
+        raise CompileError(Diagnostic(UNKNOWN_NAME, message, hints=(hint,)))
     module = program.emit(None if function is None else [function])
     target = driver.host_target()
     options = Options(optimize)
@@ -295,22 +297,6 @@ def _spelled(name: str, value: object) -> str:
     raise CompileError(Diagnostic("TC0180", message))
 
 
-_FIT_FIELDS = frozenset(
-    {
-        "data",
-        "batch",
-        "step",
-        "validate",
-        "test",
-        "epochs",
-        "stop",
-        "shuffle",
-        "seed",
-        "every",
-    }
-)
-
-
 def _fit(recipe: source.Recipe) -> FitRecipe:
     """Return a `fit` as the runtime reads it; diagnostics for what does not fit."""
     options = dict(recipe.options)
@@ -318,8 +304,8 @@ def _fit(recipe: source.Recipe) -> FitRecipe:
         if required not in options:
             raise _wrong(recipe.location, f"fit: '{required} = …' is missing")
     for name in options:
-        if name not in _FIT_FIELDS:
-            expected = ", ".join(sorted(_FIT_FIELDS))
+        if name not in FIT_OPTIONS:
+            expected = ", ".join(FIT_OPTIONS)
             raise _wrong(recipe.location, f"fit has no field '{name}'", expected)
     data = _call(recipe, "data", 'mnist("data/mnist")')
     stop = _call(recipe, "stop", "patience(5000)") if options.get("stop") else None

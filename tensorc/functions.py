@@ -9,7 +9,6 @@ memory changes at once. The compiler is loaded when the first function is made.
 
 import dataclasses
 import difflib
-import keyword
 import warnings
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
 from tensorc.frontend import graph_emit, symbolic, symbolic_functions
 from tensorc.frontend.graph import Input, SharedLeaf
-from tensorc.frontend.graph_emit import Plan
+from tensorc.frontend.graph_emit import Plan, identifier, unique_names
 from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import is_strong, materialize, spell_type
@@ -171,9 +170,11 @@ def _made(made: dict[str, object]) -> "Function":
     memory = tuple([v for v in leaves if isinstance(v, SharedLeaf)])
     name = made["name"]
     # Columns of data and calls by name find the inputs, so these have the first choice.
-    names = _names([*(a.name or "" for a in arguments), *(m.hint for m in memory)])
+    names = unique_names(
+        [*(a.name or "" for a in arguments), *(m.hint for m in memory)]
+    )
     plan = Plan(
-        _identifier(name) or "function",
+        identifier(name if isinstance(name, str) else "", "function"),
         memory,
         tuple([a.leaf for a in arguments]),
         (*names[len(arguments) :], *names[: len(arguments)]),
@@ -364,27 +365,6 @@ def _check_leaves(
             raise argument_error(message, "leave it out, or on_unused_input='ignore'")
         if on_unused == "warn":
             warnings.warn(message, UserWarning, stacklevel=4)
-
-
-def _identifier(name: object) -> str:
-    if not isinstance(name, str):
-        return ""
-    if name.isidentifier() and name.isascii() and not keyword.iskeyword(name):
-        return name
-    return ""
-
-
-def _names(wished: Sequence[str]) -> tuple[str, ...]:
-    """Return different names, the wished ones where that is possible."""
-    names: list[str] = []
-    for i, wish in enumerate(wished):
-        base = _identifier(wish) or f"a{i}"
-        name, number = base, 1
-        while name in names or (name != wish and name in wished):
-            number += 1
-            name = f"{base}_{number}"
-        names.append(name)
-    return tuple(names)
 
 
 # Calling

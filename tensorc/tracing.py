@@ -536,7 +536,8 @@ def _decorated(
     if isinstance(function, Jitted):
         function = function.function
     if not callable(function) or is_symbolic(function):
-        message = f"{cls.__name__.lower()} takes a Python function, "
+        door_name = "step" if cls.is_step else "jit"
+        message = f"{door_name} takes a Python function, "
         hint = "a formula is compiled by tc.function([x], formula)"
         raise usage_error(f"{message}got {describe(function)}", hint)
     return cls(function, static)

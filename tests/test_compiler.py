@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from tensorc import api
 from tensorc.backend.llvm.codegen import emit_object
 from tensorc.backend.llvm.host import host_target
 from tensorc.compiler import Options, compile_module, llvm_text
-from tensorc.errors import TensorcError
+from tensorc.errors import CompileError, TensorcError
 from tensorc.ir.functions import guards_of
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module
@@ -49,3 +50,14 @@ def test_a_processor_without_fma_is_refused():
     assert emit_object(
         llvm_text(program("fn g(x: float[4]) = x + x").emit(), old), old, 2
     )
+
+
+def test_a_stage_of_an_unknown_function_names_the_known_ones(tmp_path):
+    path = tmp_path / "m.tc"
+    path.write_text("fn twice(x: float) = 2 * x\n")
+    with pytest.raises(CompileError) as caught:
+        api.emit(str(path), "tensor", "thrice", {})
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "TC0303"
+    assert "'thrice'" in diagnostic.message
+    assert diagnostic.hints == ("there are twice",)

@@ -77,10 +77,7 @@ def command(
     check_output(json_path)
     if init is not None and resume is not None:
         raise click.UsageError("--init starts a run, --resume goes on with one")
-    program = api.load(file, settings, optimize)
-    if not program.fits:
-        message = f"{file}: there is no 'fit' to train"
-        raise TensorcError(Diagnostic("TC0903", message))
+    program = _loaded(file, settings, optimize)
     if init is not None:
         _note_missing(init, program.restore(init), quiet)
     start = _put_back(program, resume, quiet) if resume is not None else None
@@ -106,6 +103,14 @@ def _write_json(path: str, histories: Sequence[History]) -> None:
     documents = [history.to_json() for history in histories]
     text = documents[0] if len(documents) == 1 else f"[{', '.join(documents)}]"
     write_output(path, text + "\n")
+
+
+def _loaded(file: str, settings: dict[str, str], optimize: int) -> "api.Program":
+    program = api.load(file, settings, optimize)
+    if not program.fits:
+        message = f"{file}: there is no 'fit' to train"
+        raise TensorcError(Diagnostic("TC0903", message))
+    return program
 
 
 def _train(

@@ -5,6 +5,8 @@ stands for it. Replacements are emitted one after the other, each with the ones 
 it in force, so that `givens={x: x + 1}` means what it says.
 """
 
+import keyword
+import re
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +55,27 @@ class Plan:
     givens: Givens
     location: Location = UNKNOWN
     hypers: tuple[str, ...] = ()
+
+
+def identifier(name: str, default: str) -> str:
+    """Return a name for the IR: params["W"] is params_W."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    if not plain or plain[0].isdigit():
+        return default
+    return f"{plain}_" if keyword.iskeyword(plain) else plain
+
+
+def unique_names(wished: Sequence[str]) -> tuple[str, ...]:
+    """Return different names, the wished ones where that is possible."""
+    names: list[str] = []
+    for i, wish in enumerate(wished):
+        base = identifier(wish, f"a{i}")
+        name, number = base, 1
+        while name in names or (name != wish and name in wished):
+            number += 1
+            name = f"{base}_{number}"
+        names.append(name)
+    return tuple(names)
 
 
 def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:

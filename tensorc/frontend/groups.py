@@ -65,7 +65,7 @@ class Group:
     def set_value(self, value: object, borrow: bool = False) -> None:
         """Replace the values of shared variables by those of a group or dictionary.
 
-        All of them are checked first: on an error nothing has changed.
+        On an error nothing has changed: those already replaced are set back.
         """
         old = self.get_value()
         pairs = list(partners(self, value, "set_value"))

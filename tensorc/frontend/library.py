@@ -27,6 +27,7 @@ from tensorc.frontend.operands import (
     cast,
     common_element,
     common_shape,
+    in_shape,
     materialize,
     number,
     size_error,
@@ -183,7 +184,10 @@ def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     if not fits or not all(b.unify(a, d) for a, d in zip(joined, dims, strict=True)):
         message = f"broadcast_to: {spell_type(tensor.type)} does not fill "
         raise size_error(b, message + spell_shape(dims))
-    return Tensor(broadcast(b, tensor.value, dims))
+    own = b.shape(tensor)
+    last = dims[len(dims) - len(own) :]
+    wanted = [o if o == 1 else w for o, w in zip(own, last, strict=True)]
+    return Tensor(broadcast(b, in_shape(b, tensor, wanted).value, dims))
 
 
 def range_(
@@ -264,6 +268,11 @@ def split(
     shape = b.shape(tensor)
     place = normal_axes(b, axis, len(shape))[0]
     ends = [*_part_ends(b, shape[place], parts), shape[place]]
+    if isinstance(parts, int):
+        whole = [
+            floordiv(d, parts) * parts if i == place else d for i, d in enumerate(shape)
+        ]
+        tensor = in_shape(b, tensor, whole)
     results: list[Operand] = []
     start: Dim = 0
     for end in ends:

@@ -377,6 +377,19 @@ def common_shape(b: Emitter, shapes: Sequence[Shape], what: str) -> Shape:
     return b.resolve(tuple(result))
 
 
+def in_shape(b: Emitter, x: Tensor, shape: Sequence[Dim]) -> Tensor:
+    """Return x in an op that says what was found to be its shape.
+
+    The doors from Python forget what `unify` finds: only ops are asked again. A reshape
+    says less, since it compares numbers of elements: 3 x 4 would pass for 4 x 3.
+    """
+    dims = Dims(b.resolve(tuple(shape)))
+    if x.type.shape == dims.dims:
+        return x
+    axes = tuple(range(x.type.rank))
+    return Tensor(b.builder.value(Broadcast, x.value, axes=axes, shape=dims))
+
+
 def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
     """Repeat a value along new and size-1 axes, aligned at the right."""
     assert isinstance(value.type, TensorType)

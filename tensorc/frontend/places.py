@@ -113,7 +113,8 @@ def _cleaned(diagnostic: Diagnostic) -> Diagnostic:
     return Diagnostic(
         diagnostic.code,
         _NUMBER.sub("", diagnostic.message),
-        diagnostic.location,
+        # The runtime does not know who calls.
+        diagnostic.location if diagnostic.location.line else user_location(),
         diagnostic.label,
         diagnostic.labels,
         tuple([_NUMBER.sub("", n) for n in diagnostic.notes]),

@@ -13,6 +13,7 @@ from tensorc.frontend.operands import (
     Tensor,
     cast,
     common_element,
+    in_shape,
     materialize,
     size_error,
     spell_type,
@@ -130,7 +131,10 @@ def _contract(
     if element == I1:
         message = f"{what} is not defined on booleans"
         raise type_error(b, message, "cast: `float(a)`")
-    values = [Tensor(materialize(b, t, element)) for t in tensors]
+    values = [
+        in_shape(b, Tensor(materialize(b, t, element)), [sizes[n] for n in side])
+        for t, side in zip(tensors, labels, strict=True)
+    ]
     others = [labels[:i] + labels[i + 1 :] for i in range(len(labels))]
     parts = [
         _summed(b, value, labels[i], [*result, *(n for o in others[i] for n in o)])

@@ -20,6 +20,7 @@ from tensorc.frontend.operands import (
     cast,
     common_element,
     constant,
+    in_shape,
     materialize,
     number,
     size_error,
@@ -81,6 +82,7 @@ def squeeze(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
                 f"squeeze leaves out axis {i} of {spell_type(tensor.type)}, which "
             )
             raise size_error(b, f"{message}has size {shape[i]}, not 1")
+    tensor = in_shape(b, tensor, shape)
     return _reshaped(b, tensor, [d for i, d in enumerate(shape) if i not in places])
 
 
@@ -127,6 +129,7 @@ def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
         if not b.unify(size, 1):
             message = f"dimshuffle leaves out axis {axis}, which has size {size}, not 1"
             raise size_error(b, message)
+    tensor = in_shape(b, tensor, b.shape(tensor))
     moved = _transposed(b, tensor, [*kept, *lost])
     places = iter(b.shape(moved))
     sizes = [1 if p == "x" else next(places) for p in pattern]
@@ -390,4 +393,6 @@ def full_like(b: Emitter, x: Operand, value: Operand) -> Operand:
     if len(own) > len(shape) or not all(o == 1 or b.unify(o, d) for o, d in pairs):
         message = f"full_like: {spell_shape(own)} does not fill {spell_shape(shape)}"
         raise size_error(b, message)
-    return Tensor(broadcast(b, single, shape))
+    last = shape[len(shape) - len(own) :]
+    wanted = [o if o == 1 else w for o, w in zip(own, last, strict=True)]
+    return Tensor(broadcast(b, in_shape(b, Tensor(single), wanted).value, shape))

@@ -8,9 +8,7 @@ A trace that runs is found through `current()`: `update` reports to it, and func
 that are called within it are not compiled but become part of it.
 """
 
-import keyword
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,7 +18,7 @@ import numpy as np
 from tensorc.errors import Diagnostic, DTypeError, Location, ShapeError
 from tensorc.frontend import graph_emit
 from tensorc.frontend.graph import Input, SharedLeaf
-from tensorc.frontend.graph_emit import Plan
+from tensorc.frontend.graph_emit import Plan, identifier, unique_names
 from tensorc.frontend.operands import Array, is_strong, materialize, spell_type, weak
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import (
@@ -244,27 +242,6 @@ def _memory(
     return tuple(found)
 
 
-def identifier(name: str, default: str) -> str:
-    """Return a name for the IR: params["W"] is params_W."""
-    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
-    if not plain or plain[0].isdigit():
-        return default
-    return f"{plain}_" if keyword.iskeyword(plain) else plain
-
-
-def unique_names(wished: Sequence[str]) -> tuple[str, ...]:
-    """Return different names, the wished ones where that is possible."""
-    names: list[str] = []
-    for i, wish in enumerate(wished):
-        base = identifier(wish, f"a{i}")
-        name, number = base, 1
-        while name in names or (name != wish and name in wished):
-            number += 1
-            name = f"{base}_{number}"
-        names.append(name)
-    return tuple(names)
-
-
 # Updates
 
 
@@ -278,9 +255,7 @@ def record_updates(pairs: Sequence[tuple[Shared, object]]) -> None:
     for memory, value in made:
         assert running is not None
         assert running.updates is not None
-        if memory.leaf in running.updates:
-            message = f"{memory!r} is updated twice in one step"
-            raise argument_error(message, "add the two changes up")
+        _require_first(running.updates, memory)
         running.updates[memory.leaf] = value
         running.places[memory.leaf] = user_location()
 
@@ -291,10 +266,15 @@ def _new_value(running: Trace | None, memory: Shared, new: object) -> Value:
         message = f"update({memory!r}, …) stands in {inside}, which changes no memory"
         hint = "decorate the function with @tc.step"
         raise usage_error(message, hint if running else f"{hint}, or W.set_value(…)")
-    if memory.leaf in running.updates:
+    # Before the new value is looked at: W <- W + 1 again is an update, not a reading.
+    _require_first(running.updates, memory)
+    return _fitting(memory, new)
+
+
+def _require_first(updates: Container[SharedLeaf], memory: Shared) -> None:
+    if memory.leaf in updates:
         message = f"{memory!r} is updated twice in one step"
         raise argument_error(message, "add the two changes up")
-    return _fitting(memory, new)
 
 
 def _fitting(memory: Shared, new: object) -> Value:

@@ -9,6 +9,12 @@ import numpy as np
 from tensorc.errors import CallError, Diagnostic
 from tensorc.runtime.arrays import Array, contiguous, describe, spelling_of
 
+_PLAIN = "booleans, integers and floats are arguments"
+# The way out, by NumPy's kind of what is no argument.
+_HINTS = {
+    "c": "pass the real and the imaginary part: z.real, z.imag",
+    "O": "are its rows of one length? give a dtype: np.asarray(v, 'float32')",
+}
 # Every integer up to this magnitude is exact in the type.
 _EXACT_INTEGERS = {"f16": 2**11, "f32": 2**24, "f64": 2**53}
 
@@ -41,12 +47,13 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
         if foreign and array.dtype == object:
             array = np.from_dlpack(value)  # type: ignore[arg-type]  # hasattr above
     except (ValueError, TypeError, OverflowError, BufferError, RuntimeError) as error:
-        raise _error(what, f"cannot be read as an array: {error}") from error
-    if array.dtype.kind not in "biuf":
-        given = type(value).__name__
-        raise _error(
-            what, f"{spelling_of(dtype)} expected, {given} of {array.dtype} given"
-        )
+        detail = f"cannot be read as an array: {error}"
+        raise _error(what, detail, _HINTS["O"]) from error
+    kind = array.dtype.kind
+    if kind not in "biuf":
+        given = f"{type(value).__name__} of {array.dtype} given"
+        detail = f"{spelling_of(dtype)} expected, {given}"
+        raise _error(what, detail, _HINTS.get(kind, _PLAIN))
     if array.size == 0 and not isinstance(value, np.ndarray):
         return array.astype(dtype)  # `[]` says nothing about the type
     return array

@@ -72,7 +72,7 @@ def prepare_epoch(
 
     Raises:
         CallError: an input has no column (TC0506), sizes depend on the value of one
-            (TC0509), or an element type does not fit.
+            (TC0510), or an element type does not fit.
         ShapeError: the shape of a batch does not fit.
     """
     inputs = function.signature.inputs
@@ -196,7 +196,7 @@ def _no_batch(function: CompiledFunction, name: str) -> CallError:
     detail = f"'{function.name}' computes sizes from the number '{name}', "
     detail += "which a column of data does not give"
     hint = "call it for each number, or let the data hold the rows themselves"
-    return CallError(Diagnostic("TC0509", detail, hints=(hint,)))
+    return CallError(Diagnostic("TC0510", detail, hints=(hint,)))
 
 
 def _no_column(

@@ -56,6 +56,7 @@ def in_order_of_use(block: Block) -> None:
             stack.append((op, True))
             inner = [v.op for v in reversed(op.operands) if v.op is not None]
             stack += [(i, False) for i in inner]
+    assert len(ops) == len(block.ops), "an op without a use would not be compared"
     block.ops[:] = ops
 
 

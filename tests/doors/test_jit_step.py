@@ -1,11 +1,10 @@
 """`tc.step`, `tc.update`, `tc.fit` and `tc.load`."""
 
-import re
-
 import numpy as np
 import pytest
 
 import tensorc as tc
+from tests.said import said
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(120, 5)).astype("float32")
@@ -118,8 +117,9 @@ def test_wrong_updates_are_told(body, error, words):
     def train():
         body(W)
 
-    with pytest.raises(error, match=re.escape(words)):
+    with pytest.raises(error) as caught:
         train()
+    assert words in said(caught.value)
 
 
 def test_fit_trains_as_calls_do():
@@ -219,5 +219,6 @@ WRONG_FITS = [
 
 @pytest.mark.parametrize(("call", "error", "words"), WRONG_FITS)
 def test_wrong_fits_are_told(call, error, words):
-    with pytest.raises(error, match=re.escape(words)):
+    with pytest.raises(error) as caught:
         call(softmax_regression()[3])
+    assert words in said(caught.value)

@@ -20,6 +20,7 @@ def test_the_programs_run():
     for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(compile(text, "python.md", "exec"), names)
     assert "train" in names
+    assert names["slopes"]["W"].shape == (4, 2)  # type: ignore[index]
 
 
 def test_the_names_exist_and_have_docstrings():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tests.said import said
 
 W = tc.shared(np.zeros((784, 10), "float32"), "W")
 
@@ -46,16 +47,20 @@ MISTAKES = [
     (lambda: W * np.zeros(10, complex), TypeError, ["complex128", "z.real"]),
     (lambda: W * np.array([{}, 1]), TypeError, ["object"]),
     (lambda: W * [[1, 2], [3]], ValueError, ["no array"]),
-    (lambda: W - [W], TypeError, ["holds variables", "zip them"]),
+    (lambda: W - [W], TypeError, ["holds variables", "group them"]),
     (lambda: W.astype("quaternion"), TypeError, ["'quaternion' (str)", "float32"]),
     (lambda: 0 & (W < 1) < W, TypeError, ["0 (int)", "(x > 0) & (x < 1)"]),
-    (lambda: W.get_value().tolist() and tc.exp(W, W), TypeError, ["exp", "2"]),
+    (
+        lambda: W.get_value().tolist() and tc.exp(W, W),
+        TypeError,
+        ["exp(x)", "too many"],
+    ),
     (lambda: tc.sum(W, axes=1), TypeError, ["'axes'", "axis"]),
     # Indexing
     (lambda: W[784], IndexError, ["784", "axis 0 with size 784"]),
     (lambda: W[0, 0, 0], IndexError, ["3 indices", "f32[784, 10]", "rank 2"]),
     (lambda: W[0.5], IndexError, ["0.5 (float)"]),
-    (lambda: W[True], IndexError, ["True (bool)", "tc.where"]),
+    (lambda: W[True], IndexError, ["True (bool)", "where(c, x, y)"]),
     (lambda: W[tc.vector("i")], IndexError, ["f32[i0]", "astype('int64')"]),
     (lambda: W[..., ...], IndexError, ["twice"]),
     (lambda: W[::0], IndexError, ["step", "0"]),
@@ -99,7 +104,11 @@ MISTAKES = [
     (lambda: tc.function([tc.vector("v")], W), ValueError, ["v is not used", "ignore"]),
     (lambda: tc.function([], W, update=[]), TypeError, ["did you mean `updates=`"]),
     (lambda: tc.function([], W, output=W), TypeError, ["did you mean `outputs=`"]),
-    (lambda: tc.function([], updates=[([W], [W])]), TypeError, ["list of 1", "zip"]),
+    (
+        lambda: tc.function([], updates=[([W], [W])]),
+        TypeError,
+        ["list of 1", "group them"],
+    ),
     (lambda: tc.function([], updates=(W, W)), TypeError, ["pairs", "updates=[(W"]),
     (lambda: tc.function([], updates=[W]), TypeError, ["pairs"]),
     (
@@ -129,6 +138,14 @@ MISTAKES = [
     (lambda: compiled()(z=1), TypeError, ["no input 'z'"]),
     (lambda: compiled()(np.zeros((2, 2)), x=1), TypeError, ["'x'", "twice"]),
     (lambda: compiled()(np.zeros((2, 2), complex)), TypeError, ["complex128", "f32"]),
+    (lambda: compiled()(np.zeros((2, 2), complex)), TypeError, ["z.real, z.imag"]),
+    (lambda: compiled()(np.full((2, 2), None)), TypeError, ["object", "f32", "dtype"]),
+    (lambda: compiled()([[1, 2], [3]]), TypeError, ["as an array", "of one length"]),
+    (
+        lambda: compiled()("abc"),
+        TypeError,
+        ["str of <U3", "f32", "integers and floats"],
+    ),
     (
         lambda: compiled(tc.lmatrix("x"))(np.zeros((2, 2))),
         TypeError,
@@ -144,7 +161,7 @@ MISTAKES = [
 def test_a_mistake_is_told(mistake, error, words):
     with pytest.raises(error) as caught:
         mistake()
-    text = str(caught.value)
+    text = said(caught.value)
     missing = [word for word in words if word not in text]
     assert not missing, text
     assert "#" not in text.replace("# ", ""), "a size shows its number"
@@ -194,3 +211,16 @@ def test_an_unknown_name_suggests_another():
         tc.matrx  # noqa: B018
     with pytest.raises(AttributeError, match="did you mean `argmax`"):
         W.argmx  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros((2, 2), complex), [[1, 2], [3]], np.ones(3)]
+)
+def test_a_wrong_call_is_told_at_the_line_of_the_call(value):
+    f = compiled()
+    line = inspect.currentframe().f_lineno + 2
+    with pytest.raises((TypeError, ValueError)) as caught:
+        f(value)
+    place = caught.value.diagnostics[0].location
+    assert (place.file, place.line) == (__file__, line)
+    assert "        f(value)" in str(caught.value)

@@ -1,12 +1,12 @@
 """Wrong uses of the tracer: the class, the user's line, the words, the way out."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tensorc as tc
+from tests.said import said
 
 X = np.ones(3)
 LEAKED = []
@@ -132,8 +132,8 @@ def test_what_a_trace_cannot_do_is_told_at_the_line(function, error, words, hint
     with pytest.raises(error) as caught:
         tc.jit(function)(X)
     text = str(caught.value)
-    assert words in text
-    assert hint in text
+    assert words in said(caught.value)
+    assert hint in said(caught.value)
     first = function.__code__.co_firstlineno
     lines = Path(__file__).read_text(encoding="utf-8").splitlines()
     here = next(i for i in range(first, first + 9) if "# here" in lines[i - 1])
@@ -213,8 +213,9 @@ CALLS = [
 
 @pytest.mark.parametrize(("call", "error", "words"), CALLS)
 def test_wrong_calls_are_told(call, error, words):
-    with pytest.raises(error, match=re.escape(words)):
+    with pytest.raises(error) as caught:
         call()
+    assert words in said(caught.value)
 
 
 def test_sizes_that_do_not_fit_are_told_at_the_call():

@@ -110,7 +110,7 @@ def test_patience_follows_the_tutorial(
         assert given == expected
 
 
-def test_the_tutorials_own_numbers_stop_in_epoch_74():
+def test_S035_the_tutorials_own_numbers_stop_in_epoch_74():
     # The last improvement is in epoch 37: 3070 * 2 // 83 + 1, 6141 * 2 // 166 + 1.
     for batches in (83, 166):
         curve = np.full(batches * 100, 0.5, np.float32)
