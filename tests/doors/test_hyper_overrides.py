@@ -10,7 +10,7 @@ from tensorc.errors import CallError
 
 X = np.arange(1, 7, dtype="float32")
 
-# Expressions of x and d (2 when compiled) that do not depend on its value before a call.
+# Programs in which a call decides, not compiling: d is 2 when compiled.
 VARYING = {
     "factor": "hyper d = 2 fn f(x: float[N]) = x * d",
     "branchless": "hyper d = 2 fn f(x: float[N]) = where(d > 1, x, x * d)",
