@@ -29,6 +29,7 @@ from tensorc.frontend.operands import (
     common_shape,
     materialize,
     number,
+    pinned,
     size_error,
     size_value,
     spell_shape,
@@ -183,7 +184,8 @@ def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     if not fits or not all(b.unify(a, d) for a, d in zip(joined, dims, strict=True)):
         message = f"broadcast_to: {spell_type(tensor.type)} does not fill "
         raise size_error(b, message + spell_shape(dims))
-    return Tensor(broadcast(b, tensor.value, dims))
+    own = pinned(b, tensor, b.shape(tensor))
+    return Tensor(broadcast(b, own.value, dims))
 
 
 def range_(
@@ -264,6 +266,9 @@ def split(
     shape = b.shape(tensor)
     place = normal_axes(b, axis, len(shape))[0]
     ends = [*_part_ends(b, shape[place], parts), shape[place]]
+    if not isinstance(parts, Sequence):
+        whole = (*shape[:place], ends[0] * parts, *shape[place + 1 :])
+        tensor = pinned(b, tensor, whole)
     results: list[Operand] = []
     start: Dim = 0
     for end in ends:

@@ -387,3 +387,17 @@ def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
         return value
     axes = tuple(range(first, len(shape)))
     return b.builder.value(Broadcast, value, axes=axes, shape=Dims(shape))
+
+
+def pinned(b: Emitter, tensor: Tensor, shape: Shape) -> Tensor:
+    """Return a tensor as one of a shape that it was unified with.
+
+    The op tells so wherever it goes. What a graph's builder knows is thrown away: sizes
+    that only `unify` made equal would be checked by nobody.
+    """
+    shape = b.resolve(shape)
+    if tensor.type.shape == shape:
+        return tensor
+    axes = tuple(range(len(shape)))
+    value = b.builder.value(Broadcast, tensor.value, axes=axes, shape=Dims(shape))
+    return Tensor(value, tensor.weak)

@@ -14,6 +14,7 @@ from tensorc.frontend.operands import (
     cast,
     common_element,
     materialize,
+    pinned,
     size_error,
     spell_type,
     strong,
@@ -126,6 +127,7 @@ def _contract(
 ) -> Operand:
     """Sum the product of one or two tensors over the labels that are not kept."""
     sizes = _sizes(b, what, tensors, labels)
+    tensors = [pinned(b, t, b.shape(t)) for t in tensors]
     element = common_element(b, tensors)
     if element == I1:
         message = f"{what} is not defined on booleans"

@@ -22,6 +22,7 @@ from tensorc.frontend.operands import (
     constant,
     materialize,
     number,
+    pinned,
     size_error,
     size_value,
     spell_shape,
@@ -81,6 +82,7 @@ def squeeze(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
                 f"squeeze leaves out axis {i} of {spell_type(tensor.type)}, which "
             )
             raise size_error(b, f"{message}has size {shape[i]}, not 1")
+    tensor = pinned(b, tensor, b.shape(tensor))
     return _reshaped(b, tensor, [d for i, d in enumerate(shape) if i not in places])
 
 
@@ -127,6 +129,7 @@ def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
         if not b.unify(size, 1):
             message = f"dimshuffle leaves out axis {axis}, which has size {size}, not 1"
             raise size_error(b, message)
+    tensor = pinned(b, tensor, b.shape(tensor))
     moved = _transposed(b, tensor, [*kept, *lost])
     places = iter(b.shape(moved))
     sizes = [1 if p == "x" else next(places) for p in pattern]
