@@ -127,7 +127,8 @@ def _contract(
 ) -> Operand:
     """Sum the product of one or two tensors over the labels that are not kept."""
     sizes = _sizes(b, what, tensors, labels)
-    tensors = [pinned(b, t, b.shape(t)) for t in tensors]
+    if what.startswith("einsum"):  # equal products of sizes may hide unequal ones
+        tensors = [pinned(b, t, b.shape(t)) for t in tensors]
     element = common_element(b, tensors)
     if element == I1:
         message = f"{what} is not defined on booleans"

@@ -82,7 +82,6 @@ def squeeze(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
                 f"squeeze leaves out axis {i} of {spell_type(tensor.type)}, which "
             )
             raise size_error(b, f"{message}has size {shape[i]}, not 1")
-    tensor = pinned(b, tensor, b.shape(tensor))
     return _reshaped(b, tensor, [d for i, d in enumerate(shape) if i not in places])
 
 
