@@ -1,6 +1,7 @@
 """What users import: load a `.tc` file, compile it, call its functions, train it."""
 
 import difflib
+import functools
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
@@ -194,7 +195,8 @@ class Functions(Mapping[str, CompiledFunction]):
             if isinstance(value, bool | int | float)
         }
         for info in artifact.functions:
-            function = CompiledFunction(info, library, self.shared, hypers)
+            varies = functools.partial(self.source.varies, info.name)
+            function = CompiledFunction(info, library, self.shared, hypers, varies)
             self.compiled[info.name] = function
         self.compile_seconds += time.perf_counter() - start
 

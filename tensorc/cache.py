@@ -58,9 +58,13 @@ def key_of(*parts: str | bytes) -> str:
 def directory() -> Path | None:
     """Return where entries are kept; None if the cache is turned off."""
     named = os.environ.get("TENSORC_CACHE_DIR")
-    if named is None:
-        return _user_directory()
-    return None if named in ("", "off") else Path(named)
+    if named in ("", "off"):
+        return None
+    place = _user_directory() if named is None else Path(named)
+    try:
+        return place.expanduser()
+    except RuntimeError:  # nobody knows where the home of this user is
+        return None
 
 
 @cache

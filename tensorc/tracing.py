@@ -217,6 +217,10 @@ class Jitted:
         """The names of the parameters."""
         return tuple(self.signature.parameters)
 
+    def __reduce__(self) -> str:
+        """Pickle by name, as Python's functions; what was compiled stays here."""
+        return str(getattr(self.function, "__qualname__", self.name))
+
     def __get__(self, instance: object, owner: type | None = None) -> object:
         """Bind to an instance, as a method does; `self` is then the first argument."""
         return self if instance is None else functools.partial(self, instance)

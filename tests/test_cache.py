@@ -392,3 +392,16 @@ def test_a_hit_is_quick(store):
 
     cold = seconds()
     assert min(seconds() for _ in range(3)) < cold / 3
+
+
+def test_the_home_in_the_name_of_the_directory_is_expanded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TENSORC_CACHE_DIR", "~/kept")
+    assert cache.directory() == tmp_path / "kept"
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENSORC_CACHE_DIR", "~nobody-of-this-name/kept")
+    assert cache.directory() is None

@@ -25,6 +25,7 @@ from tensorc.frontend.operands import (
     kind_of,
     kind_of_element,
     materialize,
+    pinned,
     size_error,
     size_value,
     spell_element,
@@ -237,4 +238,4 @@ def _spread(b: Emitter, value: Value, shape: Shape) -> Value:
     if not fits:
         message = f"values of shape {spell_shape(given)} do not go into a part of "
         raise size_error(b, f"{message}shape {spell_shape(b.resolve(shape))}")
-    return broadcast(b, value, shape)
+    return broadcast(b, pinned(b, Tensor(value), given).value, shape)

@@ -27,9 +27,9 @@ from tensorc.frontend.operands import (
     cast,
     common_element,
     common_shape,
-    in_shape,
     materialize,
     number,
+    pinned,
     size_error,
     size_value,
     spell_shape,
@@ -184,10 +184,8 @@ def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     if not fits or not all(b.unify(a, d) for a, d in zip(joined, dims, strict=True)):
         message = f"broadcast_to: {spell_type(tensor.type)} does not fill "
         raise size_error(b, message + spell_shape(dims))
-    own = b.shape(tensor)
-    last = dims[len(dims) - len(own) :]
-    wanted = [o if o == 1 else w for o, w in zip(own, last, strict=True)]
-    return Tensor(broadcast(b, in_shape(b, tensor, wanted).value, dims))
+    own = pinned(b, tensor, b.shape(tensor))
+    return Tensor(broadcast(b, own.value, dims))
 
 
 def range_(
@@ -268,11 +266,9 @@ def split(
     shape = b.shape(tensor)
     place = normal_axes(b, axis, len(shape))[0]
     ends = [*_part_ends(b, shape[place], parts), shape[place]]
-    if isinstance(parts, int):
-        whole = [
-            floordiv(d, parts) * parts if i == place else d for i, d in enumerate(shape)
-        ]
-        tensor = in_shape(b, tensor, whole)
+    if not isinstance(parts, Sequence):
+        whole = (*shape[:place], ends[0] * parts, *shape[place + 1 :])
+        tensor = pinned(b, tensor, whole)
     results: list[Operand] = []
     start: Dim = 0
     for end in ends:

@@ -377,19 +377,6 @@ def common_shape(b: Emitter, shapes: Sequence[Shape], what: str) -> Shape:
     return b.resolve(tuple(result))
 
 
-def in_shape(b: Emitter, x: Tensor, shape: Sequence[Dim]) -> Tensor:
-    """Return x in an op that says what was found to be its shape.
-
-    The doors from Python forget what `unify` finds: only ops are asked again. A reshape
-    says less, since it compares numbers of elements: 3 x 4 would pass for 4 x 3.
-    """
-    dims = Dims(b.resolve(tuple(shape)))
-    if x.type.shape == dims.dims:
-        return x
-    axes = tuple(range(x.type.rank))
-    return Tensor(b.builder.value(Broadcast, x.value, axes=axes, shape=dims))
-
-
 def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
     """Repeat a value along new and size-1 axes, aligned at the right."""
     assert isinstance(value.type, TensorType)
@@ -400,3 +387,18 @@ def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
         return value
     axes = tuple(range(first, len(shape)))
     return b.builder.value(Broadcast, value, axes=axes, shape=Dims(shape))
+
+
+def pinned(b: Emitter, tensor: Tensor, shape: Shape) -> Tensor:
+    """Return a tensor as one of a shape that it was unified with.
+
+    The op tells so wherever it goes. What a graph's builder knows is thrown away: sizes
+    that only `unify` made equal would be checked by nobody. (A reshape says less, since
+    it compares numbers of elements: 3 x 4 would pass for 4 x 3.)
+    """
+    shape = b.resolve(shape)
+    if tensor.type.shape == shape:
+        return tensor
+    axes = tuple(range(len(shape)))
+    value = b.builder.value(Broadcast, tensor.value, axes=axes, shape=Dims(shape))
+    return Tensor(value, tensor.weak)

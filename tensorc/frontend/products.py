@@ -13,8 +13,8 @@ from tensorc.frontend.operands import (
     Tensor,
     cast,
     common_element,
-    in_shape,
     materialize,
+    pinned,
     size_error,
     spell_type,
     strong,
@@ -127,12 +127,18 @@ def _contract(
 ) -> Operand:
     """Sum the product of one or two tensors over the labels that are not kept."""
     sizes = _sizes(b, what, tensors, labels)
+    if what.startswith("einsum"):  # equal products of sizes may hide unequal ones
+        tensors = [pinned(b, t, b.shape(t)) for t in tensors]
     element = common_element(b, tensors)
     if element == I1:
         message = f"{what} is not defined on booleans"
         raise type_error(b, message, "cast: `float(a)`")
     values = [
-        in_shape(b, Tensor(materialize(b, t, element)), [sizes[n] for n in side])
+        pinned(
+            b,
+            Tensor(materialize(b, t, element)),
+            tuple([sizes[n] for n in side]),
+        )
         for t, side in zip(tensors, labels, strict=True)
     ]
     others = [labels[:i] + labels[i + 1 :] for i in range(len(labels))]

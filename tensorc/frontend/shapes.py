@@ -20,9 +20,9 @@ from tensorc.frontend.operands import (
     cast,
     common_element,
     constant,
-    in_shape,
     materialize,
     number,
+    pinned,
     size_error,
     size_value,
     spell_shape,
@@ -82,7 +82,7 @@ def squeeze(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
                 f"squeeze leaves out axis {i} of {spell_type(tensor.type)}, which "
             )
             raise size_error(b, f"{message}has size {shape[i]}, not 1")
-    tensor = in_shape(b, tensor, shape)
+    tensor = pinned(b, tensor, tuple(shape))
     return _reshaped(b, tensor, [d for i, d in enumerate(shape) if i not in places])
 
 
@@ -129,7 +129,7 @@ def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
         if not b.unify(size, 1):
             message = f"dimshuffle leaves out axis {axis}, which has size {size}, not 1"
             raise size_error(b, message)
-    tensor = in_shape(b, tensor, b.shape(tensor))
+    tensor = pinned(b, tensor, b.shape(tensor))
     moved = _transposed(b, tensor, [*kept, *lost])
     places = iter(b.shape(moved))
     sizes = [1 if p == "x" else next(places) for p in pattern]
@@ -395,4 +395,4 @@ def full_like(b: Emitter, x: Operand, value: Operand) -> Operand:
         raise size_error(b, message)
     last = shape[len(shape) - len(own) :]
     wanted = [o if o == 1 else w for o, w in zip(own, last, strict=True)]
-    return Tensor(broadcast(b, in_shape(b, Tensor(single), wanted).value, shape))
+    return Tensor(broadcast(b, pinned(b, Tensor(single), tuple(wanted)).value, shape))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.frontend.graph import Input, SharedLeaf
-from tensorc.frontend.operands import Array
+from tensorc.frontend.operands import Array, exact_array
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import argument_error, door, usage_error, user_location
 from tensorc.frontend.symbolic import Tensor, element_named
@@ -19,6 +19,7 @@ from tensorc.frontend.symbolic_operands import (
     FLOAT_X,
     constant_node,
     describe,
+    emitter,
     float_x,
     is_symbolic,
 )
@@ -126,9 +127,13 @@ def constant(
     """Return a variable with a fixed value; Python floats are float32 without dtype."""
     if is_symbolic(value):
         raise usage_error(f"constant takes an array, got the variable {value!r}")
-    array = np.asarray(value, dtype if dtype is None else np.dtype(dtype))
-    if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
-        array = array.astype(float_x().dtype)
+    is_float = isinstance(value, float) and not isinstance(value, np.generic)
+    if is_float or (isinstance(value, int) and dtype is not None):
+        element = float_x() if dtype is None else element_named(dtype)
+        assert isinstance(value, int | float)
+        array = exact_array(emitter(), value, element)
+    else:
+        array = np.asarray(value, dtype if dtype is None else np.dtype(dtype))
     return Tensor(Node(constant_node(array)), name)
 
 

@@ -97,7 +97,7 @@ def prepare_epoch(
         aligned_empty(shape or (batches,), numpy_dtype(result.dtype))
         for (shape, *_), result in zip(plan.fresh, function.info.results, strict=True)
     )
-    numbers = {n: function.signature.hyper(n, v) for n, v in (hypers or {}).items()}
+    numbers = function.hypers(hypers or {})
     frame = function.take_frame(plan, numbers)
     if function.place(frame, first):
         # A column lies in a shared variable: all of it must move, not the first batch.

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from tensorc.artifact import POOL_RECORD_WORD, STATUS_INDEX, FunctionInfo
-from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
+from tensorc.errors import CallError, Diagnostic, IndexOutOfRange, InternalError
 from tensorc.runtime.arrays import (
     SMALL,
     Array,
@@ -74,7 +74,9 @@ class CompiledFunction:
     """A function of an artifact, bound to its shared variables.
 
     `library` is the linked code, `shared` the variables and `hypers` the defaults of
-    the hyperparameters, by the names of the arguments. Thread-safe: calls that use a
+    the hyperparameters, by the names of the arguments. `varies` tells whether the code
+    is the same for every value of a hyperparameter, which it is if nobody says so;
+    it is asked once for each. Thread-safe: calls that use a
     shared variable in common run one after the other.
     """
 
@@ -84,6 +86,7 @@ class CompiledFunction:
         library: Library,
         shared: Mapping[str, Shared],
         hypers: Mapping[str, Number],
+        varies: Callable[[str], bool] | None = None,
     ) -> None:
         used = [a for a in info.arguments if a.kind == "shared"]
         self.info = info
@@ -105,6 +108,9 @@ class CompiledFunction:
             name: self.signature.hyper(name, hypers[name])
             for name in self.signature.hypers
         }
+        self._varies = varies
+        # Hypers that calls may change, as far as that was asked.
+        self._varying: dict[str, bool] = {}
         self._entry = _ENTRY(library.address(info.symbol))
         self._positions = {
             kind: [i for i, a in enumerate(info.arguments) if a.kind == kind]
@@ -137,8 +143,36 @@ class CompiledFunction:
         plan = None if named else self.known(kinds_of(inputs))
         if plan is not None:
             return self.run(plan, inputs)  # type: ignore[arg-type]  # plain arrays
-        arrays, hypers = self.signature.collect(inputs, named)
-        return self.run(self.bind(arrays), arrays, hypers or _NO_HYPERS)
+        arrays, given = self.signature.collect(inputs, named)
+        hypers = self.hypers(given) if given else _NO_HYPERS
+        return self.run(self.bind(arrays), arrays, hypers)
+
+    def hypers(self, given: Mapping[str, object]) -> Mapping[str, Array]:
+        """Return the values of hypers as 0-d arrays of their element types.
+
+        Raises:
+            CallError: a value is not one number of the element type (TC0502), or the
+                program was compiled for another one (TC0511).
+        """
+        hypers = {n: self.signature.hyper(n, value) for n, value in given.items()}
+        if self._varies is None:
+            return hypers
+        for name, value in hypers.items():
+            if value == self._defaults[name]:
+                continue
+            if name not in self._varying:
+                self._varying[name] = self._varies(name)
+            if not self._varying[name]:
+                raise self._fixed(name, value)
+        return hypers
+
+    def _fixed(self, name: str, value: Array) -> CallError:
+        compiled = self._defaults[name]
+        message = f"{self.name}: the hyper '{name}' is {compiled} in the compiled "
+        message += f"program, a call cannot make it {value}"
+        note = "a size, a branch or another decision of compiling was made of it"
+        hint = f"load the program with it: tc.load(path, {name}={value})"
+        return CallError(Diagnostic("TC0511", message, notes=(note,), hints=(hint,)))
 
     def run(
         self,

@@ -60,7 +60,7 @@ class Signature:
 
     def collect(
         self, given: Sequence[object], named: Mapping[str, object]
-    ) -> tuple[list[Array], dict[str, Array]]:
+    ) -> tuple[list[Array], Mapping[str, object]]:
         """Return the input arrays in order, and the hypers that are given by name.
 
         Raises:
@@ -77,7 +77,7 @@ class Signature:
                 arrays.append(value)
             else:
                 arrays.append(convert(value, spec.dtype, self._what(spec.argument)))
-        return arrays, {name: self.hyper(name, value) for name, value in named.items()}
+        return arrays, named
 
     def hyper(self, name: str, value: object) -> Array:
         """Return the 0-d array of a hyper's value.

@@ -8,6 +8,7 @@ collected: one per declaration at the top, one per function or step when it is e
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,6 +71,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Poly
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
 
 MAX_MEMORY_BYTES = 1 << 40
@@ -94,6 +96,10 @@ def generate(file: ast.File, settings: Settings | None = None) -> Program:
         with _deep_recursion():
             return _emit(unit, names)
 
+    def varies(entry: str, hyper: str) -> bool:
+        with _deep_recursion():
+            return _varies(file, settings or {}, unit, entry, hyper)
+
     return Program(
         file.path,
         tuple(unit.memories.values()),
@@ -101,9 +107,28 @@ def generate(file: ast.File, settings: Settings | None = None) -> Program:
         tuple(unit.entries),
         recipes,
         emit,
+        varies,
         unit.warnings,
         tuple([n for n, v in unit.entries.items() if isinstance(v.node, ast.Step)]),
     )
+
+
+def _varies(
+    file: ast.File, settings: Settings, unit: Unit, entry: str, hyper: str
+) -> bool:
+    """Tell whether an entry is the same program for every value of a hyper.
+
+    It is if it can be made without knowing the value: what is decided while compiling
+    then fails, or makes another text.
+    """
+    reports = Reports()
+    try:
+        blind, _, _ = _declare(file, settings, reports, hyper)
+        reports.check()
+        texts = [print_module(_emit(u, [entry])) for u in (unit, blind)]
+    except CompileError:
+        return False
+    return texts[0] == texts[1]
 
 
 @contextmanager
@@ -120,7 +145,7 @@ def _deep_recursion() -> Iterator[None]:
 
 
 def _declare(
-    file: ast.File, settings: Settings, reports: Reports
+    file: ast.File, settings: Settings, reports: Reports, unknown: str = ""
 ) -> tuple[Unit, dict[str, HyperValue], tuple[Recipe, ...]]:
     scope = Scope()
     unit = Unit(file.path, scope, EXPRESSIONS, STATEMENTS)
@@ -132,6 +157,8 @@ def _declare(
         try:
             if isinstance(item, ast.Hyper):
                 hypers[item.name] = _hyper(frame, item, settings)
+                if item.name == unknown:
+                    _forget(frame, item.name)
             else:
                 _DECLARATIONS[type(item)](frame, item)
         except CompileError as failure:
@@ -141,7 +168,7 @@ def _declare(
                 scope.bind(name, Broken(), item.location)
     _check_settings(file, settings, reports)
     rest = {name: v for name, v in settings.items() if name not in hypers}
-    nodes = [item for item in file.items if isinstance(item, ast.Recipe)]
+    nodes = [i for i in file.items if isinstance(i, ast.Recipe) and not unknown]
     recipes = tuple([recipe(frame, node, rest, reports) for node in nodes])
     return unit, hypers, recipes
 
@@ -208,6 +235,13 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
             message = "a hyper is a number, a text or a function, this is "
             message += describe(value)
             raise error(NO_VALUE, message, place.location)
+
+
+def _forget(frame: Frame, name: str) -> None:
+    """Make a hyper a number that is known at run time alone."""
+    scalar = replace(frame.unit.hypers[name], number=None)
+    frame.unit.hypers[name] = scalar
+    frame.scope.names[name] = replace(frame.scope.names[name], value=scalar)
 
 
 def _like_default(
@@ -296,7 +330,9 @@ def _initial(
         message += f"got {describe(value)}"
         raise error(TYPES, message, place.location, labels=[label])
     plain = value.values if isinstance(value, Literal) else value.number
-    assert plain is not None
+    if plain is None:
+        message = f"the first value of `{node.name}` must be known while compiling"
+        raise error(NOT_KNOWN, message, place.location)
     assert not isinstance(plain, Poly)
     frame.entry.builder.location = place.location
     array = exact_array(frame.emitter, plain, type_.element)

@@ -74,6 +74,7 @@ class Program:
     entries: tuple[str, ...]
     recipes: tuple[Recipe, ...]
     emitter: Callable[[Sequence[str]], Module] = field(repr=False)
+    varier: Callable[[str, str], bool] = field(repr=False)
     warnings: Sequence[Diagnostic] = field(default=(), repr=False)
     steps: tuple[str, ...] = ()
 
@@ -83,3 +84,7 @@ class Program:
         Raises `CompileError` with a diagnostic for each function that is wrong.
         """
         return self.emitter(self.entries if names is None else names)
+
+    def varies(self, entry: str, hyper: str) -> bool:
+        """Tell whether an entry's IR is the same for every value of a hyper."""
+        return self.varier(entry, hyper)
