@@ -211,4 +211,4 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
-FUSE = Pass("fuse", Level.STRUCTURED, Level.STRUCTURED, run)
+FUSE = Pass("fuse", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)
