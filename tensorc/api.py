@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tensorc import driver
 from tensorc.errors import CompileError, Diagnostic, Location, TensorcError
@@ -24,6 +24,9 @@ from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
 from tensorc.target import Options
+
+if TYPE_CHECKING:
+    from tensorc.compiler import Around
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -200,10 +203,12 @@ def emit(
     function: str | None,
     settings: Mapping[str, str],
     optimize: int = 2,
+    around: "Around | None" = None,
 ) -> str | bytes:
     """Return a stage of a file: ast, tensor, structured, buffer, loop, llvm, asm, obj.
 
-    `function` restricts it to one function or step.
+    `function` restricts it to one function or step. `around` runs each pass
+    (`passes.base.run_pass`, say), and then nothing is taken from the cache.
     """
     if stage == "ast":
         return print_ast(parser.parse_file(path))
@@ -218,12 +223,15 @@ def emit(
     module = program.emit(None if function is None else [function])
     target = driver.host_target()
     options = Options(optimize)
+    run_pass = around or compiler.run_pass
     if stage in compiler.STAGES:
-        return print_module(compiler.lower(module, target, stage))
+        return print_module(compiler.lower(module, target, stage, run_pass))
     if stage == "llvm":
-        return compiler.llvm_text(module, target)
+        return compiler.llvm_text(module, target, run_pass)
     if stage == "asm":
-        return compiler.assembly(module, target, options)
+        return compiler.assembly(module, target, options, run_pass)
+    if around is not None:
+        return compiler.compile_module(module, target, options, around).object
     return driver.compile_module(module, target, options).object
 
 

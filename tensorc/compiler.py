@@ -29,7 +29,9 @@ from tensorc.ir.ops.kernels import Fail, Launch
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
-from tensorc.passes.base import Around, Level, Pass, check_pipeline, run_pass
+from tensorc.passes.base import Around as Around
+from tensorc.passes.base import Level, Pass, check_pipeline
+from tensorc.passes.base import run_pass as run_pass
 from tensorc.passes.bufferize import BUFFERIZE
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE

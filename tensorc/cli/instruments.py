@@ -96,24 +96,27 @@ class Instruments:
                 _dump("After", pass_, made)
         return module
 
-    def report(self) -> None:
+    def report(self, title: str = "") -> None:
         """Print the table of times on stderr, if it is asked for."""
         if self.timing:
             total = time.perf_counter() - self.started
-            sys.stderr.write(timing_table(self.times, total))
+            sys.stderr.write(timing_table(self.times, total, title))
 
 
 def _dump(when: str, pass_: Pass, text: str) -> None:
     sys.stderr.write(f"// -----// IR Dump {when} {pass_.name} //----- //\n{text}\n")
 
 
-def timing_table(times: Sequence[tuple[str, float]], total: float) -> str:
+def timing_table(
+    times: Sequence[tuple[str, float]], total: float, title: str = ""
+) -> str:
     """Return the times of passes as a table in MLIR's manner; seconds."""
     line = f"===-{73 * '-'}-===\n"
-    title = f"{'... Execution time report ...':^79}".rstrip()
-    head = f"{line}{title}\n{line}  Total Execution Time: {total:.4f} seconds\n\n"
+    what = f"... Execution time report{f' of {title}' if title else ''} ..."
+    head = f"{line}{f'{what:^79}'.rstrip()}\n{line}"
+    head += f"  Total Execution Time: {total:.4f} seconds\n\n"
     rest = total - sum(seconds for _, seconds in times)
-    named = [*times, ("Rest (parse, verify, print)", rest), ("Total", total)]
+    named = [*times, ("Rest", rest), ("Total", total)]
     rows = [
         f"  {s:10.4f} ({100 * s / max(total, 1e-9):5.1f}%)  {name}\n"
         for name, s in named
