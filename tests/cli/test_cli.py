@@ -175,7 +175,7 @@ def test_compile_writes_every_stage(api, file, capfdbinary, tmp_path, monkeypatc
     [
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
         (["m.tc"], "Say what to do with the file: tensorc train m.tc"),
-        (["zzz"], "There are train, run, compile, check, cache."),
+        (["zzz"], f"There are {', '.join(main.VERBS)}."),
         (["train"], "Missing argument 'FILE.tc'"),
         (["train", "FILE", "--set", "lr"], "'lr' is not of the form NAME=VALUE"),
         (["train", "FILE", "--set", "=3"], "'=3' is not of the form NAME=VALUE"),
