@@ -14,24 +14,27 @@
   ^bb0(%x: tensor<?x4xf32, #tc.dims<["B", 4]>>):
     %0 = "tc.size"() <{dim = #tc.dims<["B"]>}> : () -> index
     %1 = "tensor.empty"(%0) : (index) -> tensor<?x4xf32, #tc.dims<["B", 4]>>
-    %2 = "linalg.generic"(%x, %1) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>, order = ""}> ({
+    %2 = "linalg.generic"(%x, %1) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
     ^bb0(%arg0: f32, %arg1: f32):
       %3 = "math.exp"(%arg0) : (f32) -> f32
       "linalg.yield"(%3) : (f32) -> ()
     }) : (tensor<?x4xf32, #tc.dims<["B", 4]>>, tensor<?x4xf32, #tc.dims<["B", 4]>>) -> tensor<?x4xf32, #tc.dims<["B", 4]>>
     %4 = "arith.constant"() <{value = -0.0 : f32}> : () -> f32
     %5 = "tensor.empty"() : () -> tensor<4xf32>
-    %6 = "linalg.fill"(%4, %5) : (f32, tensor<4xf32>) -> tensor<4xf32>
-    %7 = "linalg.generic"(%2, %6) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>], iterator_types = [#linalg.iterator_type<reduction>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>, order = "lanes"}> ({
+    %6 = "linalg.fill"(%4, %5) <{operandSegmentSizes = array<i32: 1, 1>}> ({
     ^bb0(%arg2: f32, %arg3: f32):
-      %8 = "arith.addf"(%arg3, %arg2) : (f32, f32) -> f32
+      "linalg.yield"(%arg2) : (f32) -> ()
+    }) : (f32, tensor<4xf32>) -> tensor<4xf32>
+    %7 = "linalg.generic"(%2, %6) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>], iterator_types = [#linalg.iterator_type<reduction>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
+    ^bb0(%arg4: f32, %arg5: f32):
+      %8 = "arith.addf"(%arg5, %arg4) : (f32, f32) -> f32
       "linalg.yield"(%8) : (f32) -> ()
-    }) : (tensor<?x4xf32, #tc.dims<["B", 4]>>, tensor<4xf32>) -> tensor<4xf32>
+    }) {tc.order = "lanes"} : (tensor<?x4xf32, #tc.dims<["B", 4]>>, tensor<4xf32>) -> tensor<4xf32>
     %9 = "tc.size"() <{dim = #tc.dims<["B"]>}> : () -> index
     %10 = "tensor.empty"(%9) : (index) -> tensor<?x4xf32, #tc.dims<["B", 4]>>
-    %11 = "linalg.generic"(%2, %7, %10) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 2, 1>, order = ""}> ({
-    ^bb0(%arg4: f32, %arg5: f32, %arg6: f32):
-      %12 = "arith.divf"(%arg4, %arg5) : (f32, f32) -> f32
+    %11 = "linalg.generic"(%2, %7, %10) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 2, 1>}> ({
+    ^bb0(%arg6: f32, %arg7: f32, %arg8: f32):
+      %12 = "arith.divf"(%arg6, %arg7) : (f32, f32) -> f32
       "linalg.yield"(%12) : (f32) -> ()
     }) : (tensor<?x4xf32, #tc.dims<["B", 4]>>, tensor<4xf32>, tensor<?x4xf32, #tc.dims<["B", 4]>>) -> tensor<?x4xf32, #tc.dims<["B", 4]>>
     "func.return"(%11) : (tensor<?x4xf32, #tc.dims<["B", 4]>>) -> ()

@@ -5,7 +5,7 @@
   ^bb0(%x: memref<?x4xf32>, %result: memref<?x4xf32>, %arena: memref<?xi8>, %B: index):
     "tc.group"(%x, %result) <{outer = 1 : i64, shapes = [#tc.dims<["B", 4]>, #tc.dims<["B", 4]>]}> ({
     ^bb0(%x_1: memref<?x4xf32>, %arg0: memref<?x4xf32>):
-      "linalg.generic"(%x_1, %arg0) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>, order = ""}> ({
+      "linalg.generic"(%x_1, %arg0) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
       ^bb0(%arg1: f32, %arg2: f32):
         %0 = "arith.negf"(%arg1) : (f32) -> f32
         "linalg.yield"(%0) : (f32) -> ()

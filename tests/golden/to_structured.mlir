@@ -9,8 +9,8 @@
 // CHECK:       %[[A:.*]] = "linalg.fill"(%[[Z]]
 // CHECK:       %[[S:.*]] = "linalg.generic"(%[[E]], %[[A]])
 // CHECK-SAME:    iterator_types = [#linalg.iterator_type<reduction>, #linalg.iterator_type<parallel>]
-// CHECK-SAME:    order = "lanes"
 // CHECK:       "arith.addf"
+// CHECK:       tc.order = "lanes"
 // CHECK-NOT:   "tc.broadcast"
 // CHECK:       "linalg.generic"(%[[E]], %[[S]], %{{[0-9]+}})
 // CHECK-SAME:    indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>]
