@@ -17,6 +17,7 @@ from tensorc.frontend.groups import Group
 from tensorc.frontend.places import warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
+from tensorc.ir.ops.builtin import Module
 from tensorc.ir.printer import print_module
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import History
@@ -214,18 +215,12 @@ def emit(
         return print_ast(parser.parse_file(path))
     from tensorc import compiler
 
-    program = _read(path, settings)
-    if function is not None and function not in program.entries:
-        known = ", ".join(program.entries)
-        message = f"{path} has no function '{function}' with typed arguments"
-        hint = f"there are {known}" if known else "give its arguments types"
-        raise CompileError(Diagnostic("TC0306", message, hints=(hint,)))
-    module = program.emit(None if function is None else [function])
     target = driver.host_target()
     options = Options(optimize)
     run_pass = around or compiler.run_pass
     if stage in compiler.STAGES:
-        return print_module(compiler.lower(module, target, stage, run_pass))
+        return print_module(lower(path, stage, function, settings, run_pass))
+    module = _module(path, function, settings)
     if stage == "llvm":
         return compiler.llvm_text(module, target, run_pass)
     if stage == "asm":
@@ -233,6 +228,35 @@ def emit(
     if around is not None:
         return compiler.compile_module(module, target, options, around).object
     return driver.compile_module(module, target, options).object
+
+
+def lower(
+    path: str,
+    stage: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    around: "Around | None" = None,
+) -> Module:
+    """Return the IR of a file at a stage: tensor, structured, buffer, loop.
+
+    The arguments are those of `emit`.
+    """
+    from tensorc import compiler
+
+    module = _module(path, function, settings)
+    target = driver.host_target()
+    return compiler.lower(module, target, stage, around or compiler.run_pass)
+
+
+def _module(path: str, function: str | None, settings: Mapping[str, str]) -> Module:
+    """Return the TENSOR module of a file, or of one function or step of it."""
+    program = _read(path, settings)
+    if function is not None and function not in program.entries:
+        known = ", ".join(program.entries)
+        message = f"{path} has no function '{function}' with typed arguments"
+        hint = f"there are {known}" if known else "give its arguments types"
+        raise CompileError(Diagnostic("TC0306", message, hints=(hint,)))
+    return program.emit(None if function is None else [function])
 
 
 def _read(path: str, settings: Mapping[str, str]) -> source.Program:

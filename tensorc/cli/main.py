@@ -28,6 +28,7 @@ VERBS = {
     "run": "Call what the `run`s of a file describe, and print the results.",
     "compile": "Compile a file, and write any stage of it.",
     "opt": "Run passes on MLIR text, and print what they make of it.",
+    "explain": "Explain a diagnostic, or what the kernels of a file do.",
     "check": "Check files: syntax, types and shapes.",
     "cache": "Show or clear what is kept of earlier compilations.",
 }
