@@ -74,9 +74,9 @@ def test_kernels_are_explained(tmp_path, capsys):
         f"  source   {path}:3",
         "  computes contraction, then tanh",
         "  reads    12*B + 48 bytes: x f32[B, 3], W f32[3, 4]",
-        "  writes   16*B bytes: h f32[B, 4]",
+        "  writes   16*B bytes: f32[B, 4]",
         "  flops    28*B",  # 3 multiply-adds of 2 and a tanh, at each of 4 columns
-        "  arena    16*B bytes: h f32[B, 4]",
+        "  arena    16*B bytes: f32[B, 4]",
         "  opened   it reads no kernel's result",
         f"  ends     at kernel 1 ({path}:4:12): it reduces across rows",
     ]
