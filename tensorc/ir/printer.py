@@ -28,7 +28,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim
 from tensorc.ir.opdef import ISOLATED
-from tensorc.ir.spelling import EMPTY_REGIONS, FILL, spell
+from tensorc.ir.spelling import EMPTY_REGIONS, FILL, SPELLED, spell
 from tensorc.ir.types import (
     I1,
     Element,
@@ -141,7 +141,7 @@ class _Printer:
         operands = ", ".join([self.name(v) for v in op.operands])
         given = op.attributes
         inherent = [(n, given[n]) for n in sorted(op.attribute_names) if n in given]
-        if not self.short:
+        if op.name in SPELLED and not self.short:
             inherent, _ = spell(op, inherent)
         text = entries_text(inherent)
         if self.short:
@@ -152,7 +152,7 @@ class _Printer:
         """Return an op's discardable attributes, type and place."""
         known = op.attribute_names
         others = [(n, a) for n, a in op.attributes.items() if n not in known]
-        if not self.short:
+        if op.name in SPELLED and not self.short:
             others += spell(op, list(op.attributes.items()))[1]
         others.sort(key=itemgetter(0))
         text = entries_text(others)

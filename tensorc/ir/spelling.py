@@ -23,6 +23,7 @@ IMPLIED: Mapping[str, Callable[[int], tuple[int, ...]]] = {
 }
 # Attributes that MLIR's op lacks, with the value that is not written.
 ADDED: Mapping[str, tuple[str, Attribute]] = {"linalg.generic": ("order", "")}
+SPELLED = frozenset({*IMPLIED, *ADDED})
 # Ops with regions that MLIR has and we do not: they are empty.
 EMPTY_REGIONS = {"scf.if": 1}
 
