@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tensorc.cli.options import existing_file, settings_option
 from tensorc.errors import Diagnostic, TensorcError
 
 CODES = Path(__file__).with_name("codes.toml")
+WIDTH = 80
 
 
 @click.command("explain")
@@ -52,10 +54,10 @@ def code_text(code: str) -> str:
         message = f"there is no diagnostic {code}"
         raise TensorcError(Diagnostic("TC0923", message, hints=hints))
     entry = known[code]
-    parts = [f"{code}: {entry['title']}", entry["text"].strip()]
+    parts = [f"{code}: {entry['title']}", textwrap.fill(entry["text"], WIDTH)]
     example = entry.get("tc") or entry.get("mlir") or entry.get("example")
     if example:
         body = "\n".join(f"    {x}" for x in example.strip("\n").split("\n"))
         parts.append(f"For example:\n\n{body}")
-    parts.append(f"The way out: {entry['fix'].strip()}")
+    parts.append(textwrap.fill(f"The way out: {entry['fix']}", WIDTH))
     return "\n\n".join(parts) + "\n"
