@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tensorc import driver
 from tensorc.errors import CompileError, Diagnostic, Location, TensorcError
@@ -22,6 +22,7 @@ from tensorc.frontend.groups import Group
 from tensorc.frontend.places import warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
+from tensorc.ir.ops.builtin import Module
 from tensorc.ir.printer import print_module
 from tensorc.runtime.checkpoint import About
 from tensorc.runtime.function import CompiledFunction
@@ -31,6 +32,9 @@ from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
 from tensorc.runtime.weights import load_weights, save_weights
 from tensorc.target import Options
+
+if TYPE_CHECKING:
+    from tensorc.compiler import Around
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -249,31 +253,59 @@ def emit(
     function: str | None,
     settings: Mapping[str, str],
     optimize: int = 2,
+    around: "Around | None" = None,
 ) -> str | bytes:
     """Return a stage of a file: ast, tensor, structured, buffer, loop, llvm, asm, obj.
 
-    `function` restricts it to one function or step.
+    `function` restricts it to one function or step. `around` runs each pass
+    (`passes.base.run_pass`, say), and then nothing is taken from the cache.
     """
     if stage == "ast":
         return print_ast(parser.parse_file(path))
     from tensorc import compiler
 
+    target = driver.host_target()
+    options = Options(optimize)
+    run_pass = around or compiler.run_pass
+    if stage in compiler.STAGES:
+        return print_module(lower(path, stage, function, settings, run_pass))
+    module = _module(path, function, settings)
+    if stage == "llvm":
+        return compiler.llvm_text(module, target, run_pass)
+    if stage == "asm":
+        return compiler.assembly(module, target, options, run_pass)
+    if around is not None:
+        return compiler.compile_module(module, target, options, around).object
+    return driver.compile_module(module, target, options).object
+
+
+def lower(
+    path: str,
+    stage: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    around: "Around | None" = None,
+) -> Module:
+    """Return the IR of a file at a stage: tensor, structured, buffer, loop.
+
+    The arguments are those of `emit`.
+    """
+    from tensorc import compiler
+
+    module = _module(path, function, settings)
+    target = driver.host_target()
+    return compiler.lower(module, target, stage, around or compiler.run_pass)
+
+
+def _module(path: str, function: str | None, settings: Mapping[str, str]) -> Module:
+    """Return the TENSOR module of a file, or of one function or step of it."""
     program = _read(path, settings)
     if function is not None and function not in program.entries:
         known = ", ".join(program.entries)
         message = f"{path} has no function '{function}' with typed arguments"
         hint = f"there are {known}" if known else "give its arguments types"
         raise CompileError(Diagnostic(UNKNOWN_NAME, message, hints=(hint,)))
-    module = program.emit(None if function is None else [function])
-    target = driver.host_target()
-    options = Options(optimize)
-    if stage in compiler.STAGES:
-        return print_module(compiler.lower(module, target, stage))
-    if stage == "llvm":
-        return compiler.llvm_text(module, target)
-    if stage == "asm":
-        return compiler.assembly(module, target, options)
-    return driver.compile_module(module, target, options).object
+    return program.emit(None if function is None else [function])
 
 
 def _read(path: str, settings: Mapping[str, str]) -> source.Program:

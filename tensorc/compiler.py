@@ -29,7 +29,9 @@ from tensorc.ir.ops.kernels import Fail, Launch
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
+from tensorc.passes.base import Around as Around
 from tensorc.passes.base import Level, Pass, check_pipeline
+from tensorc.passes.base import run_pass as run_pass
 from tensorc.passes.bufferize import BUFFERIZE
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE
@@ -57,21 +59,28 @@ CPU: tuple[Pass, ...] = (
     TO_LOOPS,
     EXPAND_MATH,
 )
+PASSES = {pass_.name: pass_ for pass_ in CPU}
 STAGES = tuple(level.value for level in Level)
 
 check_pipeline(CPU)
 
 
 def run_passes(
-    module: Module, target: Target, passes: Sequence[Pass], verify_each: bool = False
+    module: Module,
+    target: Target,
+    passes: Sequence[Pass],
+    verify_each: bool = False,
+    around: Around = run_pass,
 ) -> Module:
     """Run a pipeline; verify where a level ends, or after each pass.
+
+    `around` runs each pass, and may print or time it.
 
     Raises `InternalError`, naming the pass, if a pass fails or makes invalid IR.
     """
     for number, pass_ in enumerate(passes):
         try:
-            module = pass_.run(module, target)
+            module = around(pass_, module, target)
         except (TensorcError, InternalError):
             raise
         except Exception as error:
@@ -86,12 +95,14 @@ def run_passes(
     return module
 
 
-def lower(module: Module, target: Target, stage: str) -> Module:
+def lower(
+    module: Module, target: Target, stage: str, around: Around = run_pass
+) -> Module:
     """Return a module at the end of a stage: tensor, structured, buffer or loop.
 
     The module itself is changed: it is used up.
     """
-    return run_passes(module, target, passes_to(stage))
+    return run_passes(module, target, passes_to(stage), around=around)
 
 
 def passes_to(stage: str) -> tuple[Pass, ...]:
@@ -101,24 +112,29 @@ def passes_to(stage: str) -> tuple[Pass, ...]:
     return CPU[: numbers[-1] + 1]
 
 
-def compile_module(module: Module, target: Target, options: Options) -> Artifact:
+def compile_module(
+    module: Module, target: Target, options: Options, around: Around = run_pass
+) -> Artifact:
     """Compile a module of the TENSOR level; it is used up."""
-    tensor = run_passes(module, target, passes_to("tensor"))
+    tensor = lower(module, target, "tensor", around)
     signatures = [_signature(function) for function in tensor.functions]
-    loops = run_passes(tensor, target, CPU[len(passes_to("tensor")) :])
+    rest = CPU[len(passes_to("tensor")) :]
+    loops = run_passes(tensor, target, rest, around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
     code = emit_object(emit_llvm(loops, target), target, options.optimize)
     return Artifact(target.name, code, functions)
 
 
-def llvm_text(module: Module, target: Target) -> str:
+def llvm_text(module: Module, target: Target, around: Around = run_pass) -> str:
     """Return the LLVM text of a TENSOR module; it is used up."""
-    return emit_llvm(lower(module, target, "loop"), target)
+    return emit_llvm(lower(module, target, "loop", around), target)
 
 
-def assembly(module: Module, target: Target, options: Options) -> str:
+def assembly(
+    module: Module, target: Target, options: Options, around: Around = run_pass
+) -> str:
     """Return the assembly of a TENSOR module; it is used up."""
-    return emit_assembly(llvm_text(module, target), target, options.optimize)
+    return emit_assembly(llvm_text(module, target, around), target, options.optimize)
 
 
 def dim_expr(dim: Dim) -> DimExpr:

@@ -109,6 +109,7 @@ class InternalError(Exception):
     message: str
     pass_name: str = ""
     notes: list[str] = field(default_factory=list)
+    reproducer: str = ""
 
     def __str__(self) -> str:
         where = f" in pass '{self.pass_name}'" if self.pass_name else ""

@@ -1,14 +1,19 @@
 """`tensorc compile`: any stage of a file, as text or object code."""
 
 import difflib
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import rich_click as click
 
 from tensorc import api
+from tensorc.cli.instruments import (
+    Instruments,
+    MlirCommand,
+    instrument_options,
+    instruments_of,
+    write_reproducer,
+)
 from tensorc.cli.options import (
     check_output,
     optimize_option,
@@ -16,6 +21,7 @@ from tensorc.cli.options import (
     split_name,
     write_output,
 )
+from tensorc.errors import InternalError
 
 STAGES = ("ast", "tensor", "structured", "buffer", "loop", "llvm", "asm", "obj")
 
@@ -29,6 +35,16 @@ class Output:
 
     stage: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is compiled, and how."""
+
+    path: str
+    function: str | None
+    settings: dict[str, str]
+    optimize: int
 
 
 def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
@@ -57,7 +73,7 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
     return outputs
 
 
-@click.command("compile")
+@click.command("compile", cls=MlirCommand)
 @click.argument("file", metavar="FILE.tc[::NAME]")
 @click.option(
     "--emit",
@@ -66,32 +82,53 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
     help=f"What to write: {', '.join(STAGES)}.",
 )
 @click.option("-o", "output", metavar="PATH", help="Where to write it; - is stdout.")
-@click.option("--timing", is_flag=True, help="Print the time of each stage on stderr.")
+@instrument_options
 @settings_option
 @optimize_option
 def command(
     file: str,
     emit: str,
     output: str | None,
-    timing: bool,
     settings: dict[str, str],
     optimize: int,
+    **watch: object,
 ) -> None:
     """Compile FILE.tc, or one function or step of it, and write any stage."""
     path, function = split_name(file)
     outputs = parse_emit(emit, output, Path(path).stem)
     for wanted in outputs:
         check_output(wanted.path)
+    program = Source(path, function or None, settings, optimize)
     printed = False
     for wanted in outputs:
-        start = time.perf_counter()
-        content = api.emit(path, wanted.stage, function or None, settings, optimize)
-        if timing:
-            seconds = time.perf_counter() - start
-            print(f"{wanted.stage:<12}{1000 * seconds:10.1f} ms", file=sys.stderr)
+        content = _emit(program, wanted.stage, instruments_of(watch))
         if isinstance(content, str) and not content.endswith("\n"):
             content += "\n"
         if wanted.path == "-" and printed:
             write_output("-", _SEPARATOR)
         printed = printed or wanted.path == "-"
         write_output(wanted.path, content)
+
+
+def _emit(program: Source, stage: str, instruments: Instruments) -> str | bytes:
+    """Return a stage; a pass that fails leaves a reproducer."""
+    around = instruments.around if instruments.active else None
+    try:
+        content = api.emit(
+            program.path,
+            stage,
+            program.function,
+            program.settings,
+            program.optimize,
+            around,
+        )
+    except InternalError as error:
+        if not error.pass_name:
+            raise
+        if not instruments.keep:  # once more, keeping the text before each pass
+            return _emit(program, stage, Instruments(keep=True))
+        if instruments.last is not None:
+            write_reproducer(error, instruments.last, "")
+        raise
+    instruments.report(stage)
+    return content

@@ -29,6 +29,8 @@ VERBS = {
     "predict": "Call a function of a file with the rows of a data file.",
     "run": "Call what the `run`s of a file describe, and print the results.",
     "compile": "Compile a file, and write any stage of it.",
+    "opt": "Run passes on MLIR text, and print what they make of it.",
+    "explain": "Explain a diagnostic, or what the kernels of a file do.",
     "check": "Check files: syntax, types and shapes.",
     "cache": "Show or clear what is kept of earlier compilations.",
 }
@@ -155,3 +157,5 @@ def _show_bug(error: Exception) -> None:
         "this is a bug in tensorc; TENSORC_DEBUG=1 shows the traceback to report",
         file=sys.stderr,
     )
+    if isinstance(error, InternalError) and error.reproducer:
+        print(error.reproducer, file=sys.stderr)  # the last line, for scripts

@@ -23,6 +23,7 @@ from tensorc.ir.ops import BY_NAME
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.printer import value_name
 from tensorc.ir.schema import schema_of
+from tensorc.ir.spelling import understand
 from tensorc.ir.types import F64, I1, I64, Type
 
 NESTING = 200  # of regions: passes walk them by recursion
@@ -198,6 +199,7 @@ class _Parser:
         type_ = self.attributes.function_type()
         self.check_operands(op, type_.inputs, place)
         location = self.place(op.place)
+        understand(op.cls.name, op.attributes, op.regions, len(op.operands))
         made = op.cls(
             [value for value, _ in op.operands],
             type_.results,

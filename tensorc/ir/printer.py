@@ -9,6 +9,7 @@ Names of values are given here; `hint` is followed where it is a good name.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 
@@ -24,9 +25,10 @@ from tensorc.ir.attributes import (
     SymbolRef,
     Typed,
 )
-from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim
 from tensorc.ir.opdef import ISOLATED
+from tensorc.ir.spelling import EMPTY_REGIONS, FILL, SPELLED, spell
 from tensorc.ir.types import (
     I1,
     Element,
@@ -116,14 +118,31 @@ class _Printer:
                 self.lines.append(head + separator)
                 self.region(op, region, indent)
                 head, separator = indent, "}, {"
+            if not self.short:
+                head += "}, {" * EMPTY_REGIONS.get(op.name, 0)
             head += "}" if self.short else "})"
+        elif op.name == FILL and not self.short:
+            self.lines.append(head + " ({")
+            self.fill_body(op, indent)
+            head = indent + "})"
         self.lines.append(head + self.tail(op))
+
+    def fill_body(self, op: Op, indent: str) -> None:
+        """Print the region that MLIR's `linalg.fill` has: it yields the scalar."""
+        _, block = single_block()
+        element = op.operands[0].type
+        value, _ = block.add_argument(element), block.add_argument(element)
+        self.lines.append(indent + self.label(0, block))
+        name = self.name(value)
+        self.lines.append(f'{indent}  "linalg.yield"({name}) : ({element}) -> ()')
 
     def use(self, op: Op) -> str:
         """Return an op's name, operands and properties."""
         operands = ", ".join([self.name(v) for v in op.operands])
         given = op.attributes
         inherent = [(n, given[n]) for n in sorted(op.attribute_names) if n in given]
+        if op.name in SPELLED and not self.short:
+            inherent, _ = spell(op, inherent)
         text = entries_text(inherent)
         if self.short:
             return f"{op.name} {operands}".rstrip() + (f" {{{text}}}" if text else "")
@@ -132,7 +151,10 @@ class _Printer:
     def tail(self, op: Op) -> str:
         """Return an op's discardable attributes, type and place."""
         known = op.attribute_names
-        others = sorted((n, a) for n, a in op.attributes.items() if n not in known)
+        others = [(n, a) for n, a in op.attributes.items() if n not in known]
+        if op.name in SPELLED and not self.short:
+            others += spell(op, list(op.attributes.items()))[1]
+        others.sort(key=itemgetter(0))
         text = entries_text(others)
         tail = f" {{{text}}}" if text else ""
         if self.short:

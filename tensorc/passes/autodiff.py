@@ -180,4 +180,4 @@ def _conform(b: TensorBuilder, cotangent: Value, like: Value) -> Value:
     return b.broadcast(cotangent, shape, range(len(shape)))
 
 
-AUTODIFF = Pass("autodiff", Level.TENSOR, Level.TENSOR, expand_gradients)
+AUTODIFF = Pass("autodiff", Level.TENSOR, Level.TENSOR, expand_gradients, __doc__)

@@ -22,13 +22,29 @@ class Pass:
     """A transformation of a module.
 
     `run` may change the module that it is given and returns the module to go on with.
-    `name` is the spelling on the command line, in kebab-case.
+    `name` is the spelling on the command line, in kebab-case; `doc` is the docstring of
+    the module that holds the pass.
     """
 
     name: str
     reads: Level
     writes: Level
     run: Callable[[Module, Target], Module]
+    doc: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the docs, on one line."""
+        return " ".join((self.doc or "").strip().partition("\n\n")[0].split())
+
+
+# Runs a pass and returns its module; may look at the module before and after.
+Around = Callable[[Pass, Module, Target], Module]
+
+
+def run_pass(pass_: Pass, module: Module, target: Target) -> Module:
+    """Run a pass, and do nothing else: the plain `Around`."""
+    return pass_.run(module, target)
 
 
 def check_pipeline(passes: Sequence[Pass], start: Level = Level.TENSOR) -> Level:

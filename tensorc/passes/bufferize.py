@@ -376,4 +376,4 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
-BUFFERIZE = Pass("bufferize", Level.STRUCTURED, Level.BUFFER, run)
+BUFFERIZE = Pass("bufferize", Level.STRUCTURED, Level.BUFFER, run, __doc__)

@@ -125,4 +125,4 @@ def merge_all_equal(module: Module, target: Target) -> Module:
     return module
 
 
-CSE = Pass("cse", Level.TENSOR, Level.TENSOR, merge_all_equal)
+CSE = Pass("cse", Level.TENSOR, Level.TENSOR, merge_all_equal, __doc__)

@@ -54,4 +54,4 @@ def remove_all_unused(module: Module, target: Target) -> Module:
     return module
 
 
-DCE = Pass("dce", Level.TENSOR, Level.TENSOR, remove_all_unused)
+DCE = Pass("dce", Level.TENSOR, Level.TENSOR, remove_all_unused, __doc__)

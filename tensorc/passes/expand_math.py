@@ -120,4 +120,4 @@ def _expand_block(block: Block, replaced: dict[Value, Value]) -> None:
         replaced[op.result] = function(m, *op.operands)
 
 
-EXPAND_MATH = Pass("expand-math", Level.LOOP, Level.LOOP, expand_math)
+EXPAND_MATH = Pass("expand-math", Level.LOOP, Level.LOOP, expand_math, __doc__)

@@ -13,7 +13,8 @@ the other; what one member needs of another must lie in the same row.
    reduced dimension, or all but the innermost dimension.
 2. A generic joins the last group that it depends on if that group's outer space is at
    least as deep as its own and a prefix of its dimensions, if it reads what the group
-   makes row by row, and if it is no contraction. Otherwise it opens a group.
+   makes row by row, and if it is no contraction. Otherwise it opens a group, whose
+   attribute `tc.why` says which of these failed.
 3. Everything else (checks, constants, reshapes, scatters) stays between the groups.
 4. Write each group as an op with an isolated region; it yields what is used outside.
 """
@@ -41,12 +42,15 @@ from tensorc.passes.generics import (
 )
 from tensorc.target import Target
 
+WHY = "tc.why"  # on a group: why its first generic joined no group before it
+
 
 @dataclass
 class Kernel:
     """A group in the making: its outer space and its generics."""
 
     outer: tuple[Dim, ...]
+    why: str  # it was opened
     members: list[Generic] = field(default_factory=list)
     made: set[Value] = field(default_factory=set)  # what the generics give
 
@@ -86,33 +90,48 @@ def _place(op: Generic, units: list[Unit], where: dict[Value, int], after: int) 
     """Put a generic into a unit and return its number."""
     used = [where[r.value] for r in reads(op) if r.value in where]
     last = max(used, default=-1)
-    if last >= 0 and last >= after:
-        kernel = units[last]
-        if isinstance(kernel, Kernel) and _fits(op, kernel):
-            kernel.add(op)
-            return last
+    why = "it reads no kernel's result"
+    if 0 <= last < after:
+        why = "it reads at places that are checked first"
+    elif last >= 0:
+        unit = units[last]
+        why = f"it reads what a {unit.name} gives" if isinstance(unit, Op) else ""
+        if isinstance(unit, Kernel):
+            why = _misfit(op, unit)
+            if not why:
+                unit.add(op)
+                return last
     extents = tensor_space(op)
     rank = outer_rank(op)
-    kernel = Kernel(tuple(extents[d] for d in output_dims(op)[:rank]))
+    kernel = Kernel(tuple(extents[d] for d in output_dims(op)[:rank]), why)
     kernel.add(op)
     units.append(kernel)
     return len(units) - 1
 
 
-def _fits(op: Generic, kernel: Kernel) -> bool:
+def _misfit(op: Generic, kernel: Kernel) -> str:
+    """Return why a generic cannot join a kernel, or ""; the user reads it."""
     depth = len(kernel.outer)
     extents = tensor_space(op)
-    outer = tuple(extents[d] for d in output_dims(op)[:depth])
-    reduction_inside = op.reduction is None or op.reduction >= depth
-    if is_contraction(op) or outer != kernel.outer or not reduction_inside:
-        return False
-    if depth < outer_rank(op):
-        return False
-    return all(
+    dims = output_dims(op)
+    outer = tuple(extents[d] for d in dims[:depth])
+    if is_contraction(op):
+        return "it is a contraction"
+    if op.reduction is not None and op.reduction < depth:
+        return "it reduces across rows"
+    if outer != kernel.outer or depth < outer_rank(op):
+        wanted = tuple(extents[d] for d in dims[: max(depth, outer_rank(op))])
+        return f"its rows are {_spell(wanted)}, not {_spell(kernel.outer)}"
+    rowwise = all(
         identity_depth(read.axes) >= depth
         for read in reads(op)
         if read.value in kernel.made
     )
+    return "" if rowwise else "it reads across rows"
+
+
+def _spell(outer: tuple[Dim, ...]) -> str:
+    return " x ".join(map(str, outer)) or "the whole"
 
 
 def fuse_function(function: Function) -> None:
@@ -177,6 +196,7 @@ def _emit(
             outer=len(kernel.outer),
             shapes=Array(()),
         )
+    group.attributes[WHY] = kernel.why
     for old, new in zip(yielded, group.results, strict=True):
         new.hint = old.hint
         values[old] = new
@@ -211,4 +231,4 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
-FUSE = Pass("fuse", Level.STRUCTURED, Level.STRUCTURED, run)
+FUSE = Pass("fuse", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)

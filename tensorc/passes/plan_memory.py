@@ -152,4 +152,4 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
-PLAN_MEMORY = Pass("plan-memory", Level.BUFFER, Level.BUFFER, run)
+PLAN_MEMORY = Pass("plan-memory", Level.BUFFER, Level.BUFFER, run, __doc__)

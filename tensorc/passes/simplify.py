@@ -357,4 +357,6 @@ def _evaluate(op: Op, operands: list[Array]) -> Array:
         return np.asarray(evaluate_op(_Static(), *operands, **op.attributes))
 
 
-SIMPLIFY = Pass("simplify", Level.TENSOR, Level.TENSOR, apply_to_fixpoint(RULES, fold))
+SIMPLIFY = Pass(
+    "simplify", Level.TENSOR, Level.TENSOR, apply_to_fixpoint(RULES, fold), __doc__
+)

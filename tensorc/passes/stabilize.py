@@ -159,4 +159,6 @@ RULES = (
     ),
 )
 
-STABILIZE = Pass("stabilize", Level.TENSOR, Level.TENSOR, apply_to_fixpoint(RULES))
+STABILIZE = Pass(
+    "stabilize", Level.TENSOR, Level.TENSOR, apply_to_fixpoint(RULES), __doc__
+)

@@ -431,4 +431,4 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
-TO_LOOPS = Pass("to-loops", Level.BUFFER, Level.LOOP, run)
+TO_LOOPS = Pass("to-loops", Level.BUFFER, Level.LOOP, run, __doc__)

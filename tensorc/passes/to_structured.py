@@ -379,4 +379,4 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
-TO_STRUCTURED = Pass("to-structured", Level.TENSOR, Level.STRUCTURED, run)
+TO_STRUCTURED = Pass("to-structured", Level.TENSOR, Level.STRUCTURED, run, __doc__)

@@ -35,10 +35,10 @@ EVERYTHING = """\
       "scf.if"(%p) ({
         "memref.store"(%6#0, %m, %6#1, %0) : (f32, memref<?x4xf32>, index, index) -> ()
         "scf.yield"() : () -> ()
-      }) : (i1) -> ()
+      }, {}) : (i1) -> ()
       "scf.yield"() : () -> ()
     }) : (index, index, index) -> ()
-    "linalg.generic"(%m, %m) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, 0)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>, order = ""}> ({
+    "linalg.generic"(%m, %m) <{indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, 0)>], iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
     ^bb0(%c: f32, %d: f32):
       "linalg.yield"(%c) : (f32) -> ()
     }) : (memref<?x4xf32>, memref<?x4xf32>) -> ()

@@ -183,7 +183,7 @@ class Generic(Op):
       (C4) Each dimension is an axis of some operand, which gives its extent.
 
     Example:
-      %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i64: 1, 1>, order = ""}> ({
+      %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
       ^bb0(%a: f32, %b: f32):
         "linalg.yield"(%a) : (f32) -> ()
       }) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>

@@ -1,0 +1,63 @@
+"""`tensorc explain`: a diagnostic's code, or the kernels of a file."""
+
+import difflib
+import re
+import textwrap
+import tomllib
+from pathlib import Path
+
+import rich_click as click
+
+from tensorc.cli.options import existing_file, settings_option
+from tensorc.errors import Diagnostic, TensorcError
+
+CODES = Path(__file__).with_name("codes.toml")
+WIDTH = 80
+
+
+@click.command("explain")
+@click.argument("what", metavar="CODE|FILE.tc[::NAME]")
+@settings_option
+def command(what: str, settings: dict[str, str]) -> None:
+    """Explain a diagnostic (TC0301), or what the kernels of a file do and why."""
+    if re.fullmatch(r"\[?(TC)?[0-9]{4}\]?", what, re.IGNORECASE):
+        digits = re.sub(r"\D", "", what)
+        click.echo(code_text(f"TC{digits}"), nl=False)
+        return
+    from tensorc import api
+    from tensorc.cli import kernels
+
+    path, _, name = what.partition("::")
+    function = name or None
+    existing_file(path)
+    module = api.lower(path, "structured", function, settings)
+    buffers = api.lower(path, "buffer", function, settings)
+    click.echo(kernels.report(module, buffers), nl=False)
+
+
+def codes() -> dict[str, dict[str, str]]:
+    """Return what is to be said of each code: title, text, example, fix."""
+    found: dict[str, dict[str, str]] = tomllib.loads(CODES.read_text("utf-8"))
+    return found
+
+
+def code_text(code: str) -> str:
+    """Return the explanation of a code.
+
+    Raises:
+        TensorcError: there is no such code (TC0923).
+    """
+    known = codes()
+    if code not in known:
+        near = difflib.get_close_matches(code, known, 3)
+        hints = (f"there are {', '.join(near)}",) if near else ()
+        message = f"there is no diagnostic {code}"
+        raise TensorcError(Diagnostic("TC0923", message, hints=hints))
+    entry = known[code]
+    parts = [f"{code}: {entry['title']}", textwrap.fill(entry["text"], WIDTH)]
+    example = entry.get("tc") or entry.get("mlir") or entry.get("example")
+    if example:
+        body = "\n".join(f"    {x}" for x in example.strip("\n").split("\n"))
+        parts.append(f"For example:\n\n{body}")
+    parts.append(textwrap.fill(f"The way out: {entry['fix']}", WIDTH))
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,159 @@
+"""What the kernels of a function do: a report for `tensorc explain FILE.tc`.
+
+A kernel is a `tc.group` of the STRUCTURED level. Bytes are those of its operands and
+results, each counted once; a flop is a float op in the body of a generic at one point
+of its space (a multiply-add is two). Both are formulas of the symbols of the call.
+"""
+
+from collections.abc import Sequence
+
+from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.structured import Generic
+from tensorc.ir.types import Element, TensorType, VectorType
+from tensorc.passes.fuse import WHY
+from tensorc.passes.generics import is_contraction, output_dims, reads, tensor_space
+
+_LATER = "what reads it also reads what that kernel makes"
+_SILENT = ("linalg.", "arith.constant", "tc.size", "tensor.")
+
+
+def report(module: Module, buffers: Module) -> str:
+    """Return what each function of a STRUCTURED module does, kernel by kernel.
+
+    `buffers` is the same module at the BUFFER level, which knows the arenas.
+    """
+    pairs = zip(module.functions, buffers.functions, strict=True)
+    return "\n".join(_function(f, f_.attributes.get("tc.arena")) for f, f_ in pairs)
+
+
+def _function(function: Function, arena: Attribute | None) -> str:
+    block = function.body.block
+    kernels = [op for op in block.ops if isinstance(op, Group)]
+    plural = "" if len(kernels) == 1 else "s"
+    size = arena.dims[0] if isinstance(arena, Dims) else 0
+    counted = f"{len(kernels)} kernel{plural}, an arena of {size} bytes"
+    lines = [f"{function.sym_name}: {counted}"]
+    for number, kernel in enumerate(kernels):
+        returned = set(block.terminator.operands)
+        lines += ["", *_kernel(kernel, number, returned)]
+        lines.append(f"  ends     {_end(kernel, kernels, block.ops)}")
+    return "\n".join([*lines, ""])
+
+
+def _kernel(kernel: Group, number: int, returned: set[Value]) -> list[str]:
+    members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
+    flops: Dim = 0
+    for member in members:
+        flops = flops + _flops(member)
+    kept = [r for r in kernel.results if r not in returned]
+    return [
+        f"kernel {number}: {_rows(kernel, members)}",
+        f"  source   {_lines(members)}",
+        f"  computes {', then '.join(dict.fromkeys(map(_words, members)))}",
+        f"  reads    {_bytes(dict.fromkeys(kernel.operands))}",
+        f"  writes   {_bytes(kernel.results)}",
+        f"  flops    {flops}",
+        f"  arena    {_bytes(kept) if kept else 'nothing of it'}",
+        f"  opened   {kernel.attributes.get(WHY, '')}",
+    ]
+
+
+def _rows(kernel: Group, members: Sequence[Generic]) -> str:
+    first = members[0]
+    extents = tensor_space(first)
+    rows = [str(extents[d]) for d in output_dims(first)[: kernel.outer]]
+    return f"one pass for each of {' x '.join(rows)} rows" if rows else "one pass"
+
+
+def _lines(members: Sequence[Generic]) -> str:
+    """Return the lines of a kernel's members: `a.tc:3, 5-7`."""
+    found: dict[str, set[int]] = {}
+    for member in members:
+        if member.location.line:
+            found.setdefault(member.location.file, set()).add(member.location.line)
+    spelled = [f"{file}:{_ranges(sorted(lines))}" for file, lines in found.items()]
+    return "; ".join(spelled) or "none (the compiler made it)"
+
+
+def _ranges(lines: Sequence[int]) -> str:
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and line == runs[-1][1] + 1:
+            runs[-1][1] = line
+        else:
+            runs.append([line, line])
+    return ", ".join(f"{a}-{b}" if a < b else f"{a}" for a, b in runs)
+
+
+def _words(op: Generic) -> str:
+    """Return what one generic does, in a few words."""
+    body = [o.name.partition(".")[2] for o in op.body.block.ops if _counts(o)]
+    what = ", ".join(dict.fromkeys(body)) or "copy"
+    if is_contraction(op):
+        return "contraction"
+    return what if op.reduction is None else f"reduction by {what}"
+
+
+def _counts(op: Op) -> bool:
+    return not op.name.startswith(_SILENT)
+
+
+def _flops(op: Generic) -> Dim:
+    points: Dim = 1
+    for extent in tensor_space(op):
+        points = points * extent
+    each = sum(1 + (o.name == "math.fma") for o in op.body.block.ops if _is_float(o))
+    return points * each
+
+
+def _is_float(op: Op) -> bool:
+    if not _counts(op) or not op.results:
+        return False
+    type_ = op.results[0].type
+    element = type_.element if isinstance(type_, VectorType | TensorType) else type_
+    moved = op.name in ("arith.select", "tensor.extract")
+    return isinstance(element, Element) and element.is_float and not moved
+
+
+def _bytes(values: Sequence[Value] | dict[Value, None]) -> str:
+    """Return the bytes of tensors, all of them and each: `48*B bytes: x f32[B, 4]`."""
+    total: Dim = 0
+    parts = []
+    for value in values:
+        type_ = value.type
+        assert isinstance(type_, TensorType)
+        size: Dim = type_.element.bytes
+        for extent in type_.shape:
+            size = size * extent
+        total = total + size
+        name = f"{value.hint} " if value.hint else ""
+        parts.append(f"{name}{type_}")
+    return f"{total} bytes: {', '.join(parts)}" if parts else "nothing"
+
+
+def _end(kernel: Group, kernels: Sequence[Group], ops: Sequence[Op]) -> str:
+    """Return why a kernel ends where it does: what reads it, and did not join it."""
+    made = set(kernel.results)
+    for op in ops:
+        if made.isdisjoint(op.operands):
+            continue
+        if not isinstance(op, Group):
+            if op is ops[-1]:
+                return "its result is returned"
+            return f"a {op.name} reads it at {op.location}"
+        why = op.attributes.get(WHY, "") if _opens(op, made) else _LATER
+        place = f" ({op.location})" if op.location.line else ""
+        return f"at kernel {kernels.index(op)}{place}: {why}"
+    return "nothing reads it"
+
+
+def _opens(reader: Group, made: set[Value]) -> bool:
+    """Tell whether the generic that opened a kernel reads one of the values."""
+    pairs = zip(reader.operands, reader.body.block.arguments, strict=True)
+    inside = {argument for operand, argument in pairs if operand in made}
+    first = next(op for op in reader.body.block.ops if isinstance(op, Generic))
+    return any(read.value in inside for read in reads(first))

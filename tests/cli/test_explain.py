@@ -1,0 +1,101 @@
+"""`tensorc explain`: every code has its entry, every kernel its reason."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tensorc import api
+from tensorc.cli import main
+from tensorc.cli.explain import codes
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = str(ROOT / "examples" / "logreg.tc")
+ENTRIES = codes()
+
+
+def test_every_code_has_an_entry_and_every_entry_a_code():
+    used = set()
+    for path in sorted((ROOT / "tensorc").rglob("*.py")):
+        used |= set(re.findall(r"\"(TC[0-9]{4})\"", path.read_text(encoding="utf-8")))
+    assert set(ENTRIES) == used
+
+
+@pytest.mark.parametrize("code", ENTRIES)
+def test_an_entry_is_complete(code, capsys):
+    entry = ENTRIES[code]
+    assert {"title", "text", "fix"} <= set(entry)
+    assert len(set(entry) & {"tc", "mlir", "example"}) == 1
+    assert not entry["title"].endswith(".")
+    assert entry["text"].endswith(".")
+    assert entry["fix"].endswith(".")
+    assert main.run(["explain", code]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{code}: {entry['title']}\n")
+    assert "For example:" in printed
+
+
+@pytest.mark.parametrize("code", [c for c in ENTRIES if "tc" in ENTRIES[c]])
+def test_a_tc_example_has_its_diagnostic(code, tmp_path):
+    path = tmp_path / "a.tc"
+    path.write_text(ENTRIES[code]["tc"])
+    assert [d.code for d in api.check(str(path), {})][:1] == [code]
+
+
+@pytest.mark.parametrize("code", [c for c in ENTRIES if "mlir" in ENTRIES[c]])
+def test_an_mlir_example_has_its_diagnostic(code, tmp_path, capsys):
+    path = tmp_path / "a.mlir"
+    path.write_text(ENTRIES[code]["mlir"])
+    assert main.run(["opt", str(path), "--autodiff"]) == main.USER_ERROR
+    assert f"error[{code}]" in capsys.readouterr().err
+
+
+def test_codes_may_be_written_shortly(capsys):
+    for spelled in ("0301", "tc0301", "[TC0301]"):
+        assert main.run(["explain", spelled]) == 0
+        assert capsys.readouterr().out.startswith("TC0301: ")
+    assert main.run(["explain", "TC0399"]) == main.USER_ERROR
+    assert "there is no diagnostic TC0399" in capsys.readouterr().err
+
+
+def test_kernels_are_explained(tmp_path, capsys):
+    path = tmp_path / "a.tc"
+    path.write_text(
+        "param W: float[3, 4] = 0\n"
+        "fn f(x: float[B, 3]) -> float[4] {\n"
+        "    h = tanh(x @ W)\n"
+        "    return sum(h, axis=0)\n"
+        "}\n"
+    )
+    assert main.run(["explain", f"{path}::f"]) == 0
+    first, second = capsys.readouterr().out.split("\n\n")[1:]
+    assert first.splitlines() == [
+        "kernel 0: one pass for each of B rows",
+        f"  source   {path}:3",
+        "  computes contraction, then tanh",
+        "  reads    12*B + 48 bytes: x f32[B, 3], W f32[3, 4]",
+        "  writes   16*B bytes: f32[B, 4]",
+        "  flops    28*B",  # 3 multiply-adds of 2 and a tanh, at each of 4 columns
+        "  arena    16*B bytes: f32[B, 4]",
+        "  opened   it reads no kernel's result",
+        f"  ends     at kernel 1 ({path}:4:12): it reduces across rows",
+    ]
+    assert second.splitlines()[-3:] == [
+        "  arena    nothing of it",
+        "  opened   it reduces across rows",
+        "  ends     its result is returned",
+    ]
+
+
+def test_every_kernel_of_an_example_says_why(capsys):
+    assert main.run(["explain", EXAMPLE]) == 0
+    lines = [x.strip() for x in capsys.readouterr().out.splitlines()]
+    whys = [x.partition(" ")[2].strip() for x in lines if x.startswith("opened")]
+    ends = [x.partition(" ")[2].strip() for x in lines if x.startswith("ends")]
+    assert all(whys)
+    assert len(whys) == len(ends) == sum(x.startswith("kernel ") for x in lines)
+    for reason in ("it is a contraction", "it reduces across rows"):
+        assert reason in whys
+        assert any(reason in end for end in ends)
+    assert main.run(["explain", f"{EXAMPLE}::nothing"]) == main.USER_ERROR
+    assert "TC0303" in capsys.readouterr().err
