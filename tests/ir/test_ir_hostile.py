@@ -179,7 +179,7 @@ def test_empty_and_odd_files_fail_soon():
         start = time.process_time()
         with pytest.raises(CompileError):
             parse_module(text)
-        assert time.process_time() - start < 3, text[:40]
+        assert time.process_time() - start < 6, text[:40]
 
 
 TOKENS = re.findall(r'"[^"]*"|[%#@^]?[\w.$]+|->|[^\w\s]', EVERYTHING)
