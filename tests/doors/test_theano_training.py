@@ -186,3 +186,14 @@ fn f(x: f64[3]) -> f64[3] {
     # The derivative of 3 x**2 * x.
     for f in (tc.load(path).f, symbolic, traced):
         np.testing.assert_allclose(f(at), 9 * at**2, rtol=1e-14)
+
+
+def test_S0200_a_star_import_gives_the_names_of_the_tutorial():
+    names: dict[str, object] = {}
+    exec("from tensorc import *", names)
+    assert {"function", "shared", "tensor", "grad"} <= names.keys()
+    # Theano's had no list, and shadowed `map` and `reduce`.
+    assert not {"map", "reduce", "sum", "abs", "max", "min", "all", "any"} & set(names)
+    x = names["tensor"]("x", "float32", (None,))
+    doubled = names["function"]([x], x * 2)
+    assert doubled([1.0, 2.0]).tolist() == [2.0, 4.0]
