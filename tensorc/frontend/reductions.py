@@ -111,20 +111,23 @@ def logsumexp(
 
 def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Return the largest element."""
-    value = strong(b, x).value
-    if Tensor(value).type.element != I1:
-        return _reduce(b, TensorBuilder.max, value, axis, keepdims)
-    largest = _reduce(b, TensorBuilder.max, cast(b, value, I8), axis, keepdims)
-    return Tensor(cast(b, largest.value, I1))
+    return _extreme(b, TensorBuilder.max, x, axis, keepdims)
 
 
 def min_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Return the smallest element."""
+    return _extreme(b, TensorBuilder.min, x, axis, keepdims)
+
+
+def _extreme(
+    b: Emitter, reducer: "Reducer", x: Operand, axis: Axes, keepdims: bool
+) -> Operand:
+    """Reduce numbers as they are, booleans as small integers."""
     value = strong(b, x).value
     if Tensor(value).type.element != I1:
-        return _reduce(b, TensorBuilder.min, value, axis, keepdims)
-    smallest = _reduce(b, TensorBuilder.min, cast(b, value, I8), axis, keepdims)
-    return Tensor(cast(b, smallest.value, I1))
+        return _reduce(b, reducer, value, axis, keepdims)
+    found = _reduce(b, reducer, cast(b, value, I8), axis, keepdims)
+    return Tensor(cast(b, found.value, I1))
 
 
 def prod(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:

@@ -3,16 +3,8 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def run(name, *arguments):
-    command = [sys.executable, str(EXAMPLES / name), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert not result.stderr
-    return result.stdout
+from tests.doors.test_examples import run
 
 
 def test_jit():
