@@ -42,6 +42,8 @@ from tensorc.passes.generics import (
 )
 from tensorc.target import Target
 
+# LLVM takes more than linear time for a long function, so kernels have an end.
+MOST_MEMBERS = 64
 WHY = "tc.why"  # on a group: why its first generic joined no group before it
 
 
@@ -52,12 +54,12 @@ class Kernel:
     outer: tuple[Dim, ...]
     why: str  # it was opened
     members: list[Generic] = field(default_factory=list)
-    made: set[Value] = field(default_factory=set)  # what the generics give
+    made: dict[Value, None] = field(default_factory=dict)  # what they give, in order
 
     def add(self, op: Generic) -> None:
         """Append a generic."""
         self.members.append(op)
-        self.made.update(op.results)
+        self.made.update(dict.fromkeys(op.results))
 
 
 Unit = Kernel | Op  # a group, or an op that is no kernel
@@ -112,6 +114,8 @@ def _place(op: Generic, units: list[Unit], where: dict[Value, int], after: int) 
 def _misfit(op: Generic, kernel: Kernel) -> str:
     """Return why a generic cannot join a kernel, or ""; the user reads it."""
     depth = len(kernel.outer)
+    if len(kernel.members) >= MOST_MEMBERS:
+        return f"that has {MOST_MEMBERS} members, as many as a kernel may"
     extents = tensor_space(op)
     dims = output_dims(op)
     outer = tuple(extents[d] for d in dims[:depth])
@@ -144,8 +148,8 @@ def fuse_function(function: Function) -> None:
     users = _users(units)
     for number, unit in enumerate(units):
         if isinstance(unit, Kernel):
-            used = {v for v, by in users.items() if by - {number}}
-            _emit(unit, builder, values, used)
+            yielded = [v for v in unit.made if users.get(v, set()) - {number}]
+            _emit(unit, builder, values, yielded)
         else:
             new.append(clone_op(unit, values))
     for argument in new.arguments:
@@ -169,11 +173,8 @@ def _emit(
     kernel: Kernel,
     builder: Builder,
     values: dict[Value, Value],
-    used_elsewhere: set[Value],
+    yielded: list[Value],
 ) -> None:
-    yielded = [
-        r for member in kernel.members for r in member.results if r in used_elsewhere
-    ]
     inputs: dict[Value, None] = {}
     for member in kernel.members:
         for read in reads(member):
