@@ -1,6 +1,6 @@
 """What programs of many ops cost to compile, stage by stage, and how it grows.
 
-    python benchmarks/compile.py [--sizes 1250,2500,...] [--programs NAME,...] [--stages]
+    python benchmarks/compile.py [--sizes N,...] [--programs NAME,...] [--stages]
 
 Seconds are the process's (all threads), without the cache. The exponent is the slope of
 seconds over ops, both as logarithms, between the first and the last size from 5000 on:
@@ -88,7 +88,6 @@ def stages(
     program: Callable[[int], Graph], n: int, seconds: dict[str, float]
 ) -> dict[str, float]:
     """Return process seconds of each stage of compiling a program of n ops."""
-
     last = [time.process_time()]
 
     def lap(name: str) -> None:
@@ -102,7 +101,9 @@ def stages(
         lap(pass_.name)
         return module
 
-    def timed(name: str, before: str, of: Callable[..., object]) -> Callable[..., object]:
+    def timed(
+        name: str, before: str, of: Callable[..., object]
+    ) -> Callable[..., object]:
         def run(*given: object) -> object:
             lap(before)
             result = of(*given)

@@ -10,8 +10,10 @@ import pytest
 
 import tensorc as tc
 from tensorc import api, compiler, driver
+from tensorc.ir.interpreter import interpret
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module
+from tensorc.ir.verifier import verify
 from tensorc.passes import fuse
 
 OPS = 20_000
@@ -59,12 +61,12 @@ class Emitted(Exception):
     """Carries a module out of `tc.function`, before it is compiled."""
 
 
-def module_of(graph):
+def module_of(work):
     def take(module, options):
         raise Emitted(module)
 
     with mock.patch.object(driver, "load", take), pytest.raises(Emitted) as caught:
-        tc.function(*graph)
+        work()
     return caught.value.args[0]
 
 
@@ -95,7 +97,7 @@ def test_a_chain_compiles_in_nearly_linear_time():
 @pytest.mark.parametrize("program", [straight, gradient])
 def test_passes_take_nearly_linear_time(program):
     def start(count):
-        module = module_of(program(count))
+        module = module_of(lambda: tc.function(*program(count)))
         return lambda: compiler.llvm_text(module, driver.host_target())
 
     check_exponent(600, 2400, start)
@@ -142,31 +144,40 @@ def test_20_000_ops_deep_compile():
 
 @pytest.mark.slow
 def test_20_000_ops_in_a_line_compile():
-    x = tc.dvector("x")
-    parts = [steps(x * (i + 1.5), 9).sum() for i in range(OPS // 11)]
-    total = parts[0]
-    for part in parts[1:]:
+    x, v = tc.dscalar("x"), tc.dvector("v")
+    count = OPS // 11
+
+    def parts(x, v):
+        return [steps(v * x if i % 16 == 0 else x * i, 9) for i in range(count)]
+
+    sums = [part.sum() if part.ndim else part for part in parts(x, v)]
+    total = sums[0]
+    for part in sums[1:]:
         total = total + part
-    f = tc.function([x], [total, parts[-1]])
-    given = np.array([0.25, -0.5, 2.0])
-    sums = [steps(given * (i + 1.5), 9).sum() for i in range(OPS // 11)]
-    found = f(given)
-    np.testing.assert_allclose(found[0], np.sum(sums), rtol=1e-9)
-    np.testing.assert_allclose(found[1], sums[-1], rtol=1e-12)
+    f = tc.function([x, v], [total, sums[16], sums[-1]])
+    given = np.float64(0.5), np.array([0.25, -0.5, 2.0])
+    expected = [part.sum() for part in parts(*given)]
+    wanted = [np.sum(expected), expected[16], expected[-1]]
+    np.testing.assert_allclose(f(*given), wanted, rtol=1e-9)
 
 
 def test_20_000_ops_pass_the_other_doors(tmp_path):
-    @tc.jit
-    def traced(x):
-        return steps(x, OPS)
-
-    lines = [f"let v{i + 1} = v{i} * 1.5 + 0.25" for i in range(OPS // 2)]
+    traced = module_of(lambda: tc.jit(lambda x: steps(x, OPS))(0.5))
+    lines = [f"    v{i + 1} = v{i} * 0.75 + 0.25\n" for i in range(OPS // 2)]
     path = tmp_path / "deep.tc"
-    path.write_text(
-        "fn f(v0: float) -> float:\n"
-        + "".join(f"    {line}\n" for line in lines)
-        + f"    return v{OPS // 2}\n"
-    )
-    for text in (traced.emit("tensor", 0.5), api.emit(str(path), "tensor", "f", {})):
-        assert OPS <= text.count("\n") < 3 * OPS
-        assert print_module(parse_module(text)) == text
+    last = f"    return v{OPS // 2}\n"
+    path.write_text("fn f(v0: f64) -> f64 {\n" + "".join(lines) + last + "}\n")
+    written = api.lower(str(path), "tensor", "f", {})
+    ours = compiler.lower(traced, driver.host_target(), "tensor")
+    text = print_module(written, locations=True)  # what the cache's key is made of
+    again = parse_module(text)
+    verify(again)
+    assert print_module(again, locations=True) == text
+    value = 0.5
+    for _ in range(OPS // 2):
+        value = value * 0.75 + 0.25
+    for module, expected in ((again, value), (ours, steps(0.5, OPS))):
+        assert sum(1 for _ in module.walk()) > OPS
+        (function,) = module.functions
+        (found,) = interpret(module, function.sym_name, [np.array(0.5)])
+        assert found == expected
