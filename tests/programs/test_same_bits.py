@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 from unittest import mock
@@ -95,7 +96,7 @@ def timed(model, *arguments):
 @pytest.mark.slow
 def test_a_run_killed_at_20_random_times_ends_with_the_same_bits(model, monkeypatch):
     seed = random.randrange(1 << 32)
-    print(f"seed {seed}")  # shown if the test fails
+    sys.stdout.write(f"seed {seed}\n")  # shown if the test fails
     rng = random.Random(seed)
     folder = model.parent
     monkeypatch.setenv("TENSORC_CACHE_DIR", str(folder / "cache"))
@@ -115,7 +116,7 @@ def test_a_run_killed_at_20_random_times_ends_with_the_same_bits(model, monkeypa
         if (parts / "last.safetensors").exists():
             resume = ("--resume", parts)
             states.append(int(load_file(parts / "last.safetensors")["t"]))
-    print("steps at the checkpoints:", states)
+    sys.stdout.write(f"steps at the checkpoints: {states}\n")
     assert states == sorted(states)
     assert len(set(states)) > KILLS / 4, "most kills met training"
     checkpoints.trained(model, *options, *resume, *keep)
