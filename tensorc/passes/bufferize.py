@@ -1,9 +1,42 @@
 """Give every tensor memory: destination passing, commits at the end.
 
+Source:
+  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
 Before:
-  func(%W, %x) -> (%y, %W1)      with %W1 the new value of %W
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.group %x {outer = 1, shapes = []} {
+    ^bb0(%x_1: f32[B, 3]):
+      …
+      %2 = tensor.empty %1 : f32[B, 3]
+      …
+      %6 = tensor.empty %5 : f32[B]
+      …
+      tc.yield %9
+    } {tc.why = "it reads no kernel's result"} : f32[B]
+    func.return %0
+  }
 After:
-  func(%W, %x, %y, %B): groups write to %y and to buffers; then a copy to %W
+  func.func @f(%x: memref<?x3xf32>, %result: memref<?xf32>, %B: index) {
+    tc.group %x, %result {outer = 1, shapes = [["B", 3], ["B"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      %0 = tc.size {dim = ["B"]} : index
+      %1 = memref.alloc %0 : memref<?x3xf32>
+      linalg.generic %x_1, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg1: f32, %arg2: f32):
+        %2 = math.exp %arg1 : f32
+        linalg.yield %2
+      }
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %3, %arg0
+      linalg.generic %1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg3: f32, %arg4: f32):
+        %4 = arith.maximumf %arg4, %arg3 : f32
+        linalg.yield %4
+      }
+      tc.yield
+    }
+    func.return
+  } {tc.shapes = [["B", 3], ["B"]], tc.symbols = ["B"]}
 
 1. Arguments become memory, followed by memory for each result that is no new value of
    an argument, and by an index per symbol (`tc.symbols`).
@@ -14,7 +47,7 @@ After:
    (`in_place`). All other commits stand at the end: first returned arguments are copied
    out, then new values that live in other arguments are saved, then arguments are
    written.
-"""
+"""  # noqa: E501
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

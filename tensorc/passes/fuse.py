@@ -1,10 +1,51 @@
 """Group structured ops into kernels: `tc.group`, the unit of fusion.
 
+Source:
+  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
 Before:
-  %1 = "linalg.generic"(…)     exp, at each point of B x 10
-  %2 = "linalg.generic"(%1)    sum along the second dimension
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.size {dim = ["B"]} : index
+    %1 = tensor.empty %0 : f32[B, 3]
+    %2 = linalg.generic %x, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg0: f32, %arg1: f32):
+      %3 = math.exp %arg0 : f32
+      linalg.yield %3
+    } : f32[B, 3]
+    %4 = arith.constant {value = 0xFF800000 : f32} : f32
+    %5 = tc.size {dim = ["B"]} : index
+    %6 = tensor.empty %5 : f32[B]
+    %7 = linalg.fill %4, %6 : f32[B]
+    %8 = linalg.generic %2, %7 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+    ^bb0(%arg2: f32, %arg3: f32):
+      %9 = arith.maximumf %arg3, %arg2 : f32
+      linalg.yield %9
+    } : f32[B]
+    func.return %8
+  }
 After:
-  %1:2 = "tc.group"(…) ({ both generics; "tc.yield"(%1, %2) })
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.group %x {outer = 1, shapes = []} {
+    ^bb0(%x_1: f32[B, 3]):
+      %1 = tc.size {dim = ["B"]} : index
+      %2 = tensor.empty %1 : f32[B, 3]
+      %3 = linalg.generic %x_1, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg0: f32, %arg1: f32):
+        %4 = math.exp %arg0 : f32
+        linalg.yield %4
+      } : f32[B, 3]
+      %5 = tc.size {dim = ["B"]} : index
+      %6 = tensor.empty %5 : f32[B]
+      %7 = arith.constant {value = 0xFF800000 : f32} : f32
+      %8 = linalg.fill %7, %6 : f32[B]
+      %9 = linalg.generic %3, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg2: f32, %arg3: f32):
+        %10 = arith.maximumf %arg3, %arg2 : f32
+        linalg.yield %10
+      } : f32[B]
+      tc.yield %9
+    } {tc.why = "it reads no kernel's result"} : f32[B]
+    func.return %0
+  }
 
 A group is a loop over its outer space (rows, say) in which its members run one after
 the other; what one member needs of another must lie in the same row.
@@ -17,7 +58,7 @@ the other; what one member needs of another must lie in the same row.
    attribute `tc.why` says which of these failed.
 3. Everything else (checks, constants, reshapes, scatters) stays between the groups.
 4. Write each group as an op with an isolated region; it yields what is used outside.
-"""
+"""  # noqa: E501
 
 from dataclasses import dataclass, field
 

@@ -1,17 +1,46 @@
 """Lower memory programs to loops: a kernel function per group, and an entry.
 
+Source:
+  fn f(x: float[3]) -> float[3] = -x
 Before:
-  "tc.group"(%x, %y) <{outer = 1, shapes = [["B", 10], ["B"]]}> ({ generics })
+  func.func @f(%x: memref<3xf32>, %result: memref<3xf32>, %arena: memref<?xi8>) {
+    tc.group %x, %result {outer = 0, shapes = [[3], [3]]} {
+    ^bb0(%x_1: memref<3xf32>, %arg0: memref<3xf32>):
+      linalg.generic %x_1, %arg0 {indexing_maps = [(d0) -> (d0), (d0) -> (d0)], iterator_types = [parallel]} {
+      ^bb0(%arg1: f32, %arg2: f32):
+        %0 = arith.negf %arg1 : f32
+        linalg.yield %0
+      }
+      tc.yield
+    }
+    func.return
+  } {tc.arena = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 After:
-  "tc.launch"(%x, %y, %B, %chunks, %work) <{callee = @f.k0}>
-  func @f.k0(%x, %y, %B, %begin, %end): for each chunk, for each row: vectors of 16
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+    %0 = arith.constant {value = 1 : index} : index
+    %1 = arith.constant {value = 3 : index} : index
+    %2 = vector.create_mask %1 : vector<16xi1>
+    %3 = arith.constant {value = 0 : index} : index
+    %4 = arith.constant {value = 0.0 : f32} : f32
+    %5 = vector.broadcast %4 : vector<16xf32>
+    %6 = vector.maskedload %x, %3, %2, %5 : vector<16xf32>
+    %7 = arith.negf %6 : vector<16xf32>
+    vector.maskedstore %result, %3, %2, %7
+    func.return
+  } {tc.kernel = true}
+  func.func @f(%x: memref<?xf32>, %result: memref<?xf32>, %arena: memref<?xi8>) {
+    %0 = arith.constant {value = 1 : index} : index
+    %1 = arith.constant {value = 3 : index} : index
+    tc.launch %x, %result, %0, %1 {callee = @f.k0}
+    func.return
+  } {tc.arena = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 
 1. Each group becomes a kernel over chunks of 48 rows of its first outer dimension (one
    chunk if it has none); so do index checks and copies. A product whose neighbours are
    elementwise is cut along its columns, too. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order.
-"""
+"""  # noqa: E501
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

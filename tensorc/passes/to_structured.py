@@ -1,17 +1,29 @@
 """Lower tensor ops to structured ops: a scalar body at each point of a space.
 
+Source:
+  fn f(x: float[B, 3], b: float[3]) -> float[B, 3] = x + b
 Before:
-  %1 = "tc.broadcast"(%b) <{axes = array<i64: 1>, shape = #tc.dims<["B", 3]>}> : …
-  %2 = "tc.add"(%z, %1) : …
+  func.func @f(%x: f32[B, 3], %b: f32[3]) -> (f32[B, 3]) {
+    %0 = tc.broadcast %b {axes = [1], shape = ["B", 3]} : f32[B, 3]
+    %1 = tc.add %x, %0 : f32[B, 3]
+    func.return %1
+  }
 After:
-  %2 = "linalg.generic"(%z, %b, %empty) <{indexing_maps = [
-    affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>,
-    affine_map<(d0, d1) -> (d0, d1)>], …}> ({ … arith.addf … }) : …
+  func.func @f(%x: f32[B, 3], %b: f32[3]) -> (f32[B, 3]) {
+    %0 = tc.size {dim = ["B"]} : index
+    %1 = tensor.empty %0 : f32[B, 3]
+    %2 = linalg.generic %x, %b, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg0: f32, %arg1: f32, %arg2: f32):
+      %3 = arith.addf %arg0, %arg1 : f32
+      linalg.yield %3
+    } : f32[B, 3]
+    func.return %2
+  }
 
 Broadcasts, transposes and reshapes that only add or drop axes of size 1 become the
 indexing maps of their readers (`View`); scalar constants go into the bodies. Index
 checks on arguments move to the start, so that they stand before everything else.
-"""
+"""  # noqa: E501
 
 import typing
 from collections.abc import Callable, Mapping
