@@ -176,6 +176,7 @@ class FunctionInfo:
     """Everything the runtime knows of one compiled function.
 
     `sizes` are the dimensions inside it that are computed; native code relies on them.
+    A call runs `kernels` kernels, and `flops` operations on floats.
     """
 
     name: str
@@ -188,6 +189,8 @@ class FunctionInfo:
     arena: DimExpr
     sites: tuple[Site, ...]
     sizes: tuple[DimExpr, ...] = ()
+    kernels: int = 0
+    flops: DimExpr = 0
 
 
 @dataclass(frozen=True, slots=True)

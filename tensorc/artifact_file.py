@@ -23,7 +23,7 @@ from tensorc.artifact import (
 )
 from tensorc.errors import Location
 
-_VERSION = 2
+_VERSION = 3
 _DEEPEST = 100  # nested operators of a dimension
 _KINDS = ("shared", "input", "hyper")
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def _refuse(constant: str) -> float:
 
 _FUNCTION = (
     *("name", "symbol", "epoch_symbol", "arguments", "results", "symbols"),
-    *("guards", "arena", "sites", "sizes"),
+    *("guards", "arena", "sites", "sizes", "kernels", "flops"),
 )
 
 
@@ -86,6 +86,8 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
         "arena": _dim_data(f.arena),
         "sites": [_location_data(s.location) for s in f.sites],
         "sizes": _shape_data(f.sizes),
+        "kernels": f.kernels,
+        "flops": _dim_data(f.flops),
     }
 
 
@@ -123,6 +125,8 @@ def _function(data: object) -> FunctionInfo:
         _dim(given["arena"]),
         _items(given["sites"], lambda d: Site(_location(d))),
         _shape(given["sizes"]),
+        _integer(given["kernels"]),
+        _dim(given["flops"]),
     )
 
 

@@ -33,6 +33,7 @@ from tensorc.passes.base import Around as Around
 from tensorc.passes.base import Level, Pass, check_pipeline
 from tensorc.passes.base import run_pass as run_pass
 from tensorc.passes.bufferize import BUFFERIZE
+from tensorc.passes.cost import cost_of
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE
 from tensorc.passes.expand_math import EXPAND_MATH
@@ -118,8 +119,14 @@ def compile_module(
     """Compile a module of the TENSOR level; it is used up."""
     tensor = lower(module, target, "tensor", around)
     signatures = [_signature(function) for function in tensor.functions]
-    rest = CPU[len(passes_to("tensor")) :]
-    loops = run_passes(tensor, target, rest, around=around)
+    begun, grouped = len(passes_to("tensor")), len(passes_to("structured"))
+    kernels = run_passes(tensor, target, CPU[begun:grouped], around=around)
+    costs = [cost_of(function) for function in kernels.functions]
+    signatures = [
+        replace(info, kernels=count, flops=dim_expr(flops))
+        for info, (count, flops) in zip(signatures, costs, strict=True)
+    ]
+    loops = run_passes(kernels, target, CPU[grouped:], around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
     code = emit_object(emit_llvm(loops, target), target, options.optimize)
     return Artifact(target.name, code, functions)

@@ -291,6 +291,8 @@ def an_artifact():
         long,
         (Site(place), Site(Location())),
         (size,),
+        3,
+        ("*", 7, "n"),
     )
     return Artifact("cpu", b"\x7fELF code", (info, info))
 
