@@ -100,20 +100,7 @@ def fit(
         if on_epoch and on_epoch(run.records[-1]):
             run.done = True
     run.hear("end", run.snapshot)
-    seconds = run.seconds + run.training.spent
-    best = run.best if math.isfinite(run.best) else None
-    return History(
-        tuple(run.records),
-        best_validation_error=best,
-        test_error=run.test_error,
-        steps_per_second=run.steps / seconds if seconds else 0.0,
-        compile_seconds=compile_seconds,
-        validation_examples=_examples(run.validation),
-        test_examples=_examples(run.test),
-        is_fraction=run.is_fraction and best is not None,
-        stopped_early=run.done,
-        footprint=footprint,
-    )
+    return _history(run, footprint, compile_seconds)
 
 
 def train(
@@ -262,6 +249,23 @@ def _make_run(
         frequency=options.every or max(1, frequency),
         patience=patience,
         hear=hear or (lambda event, snapshot: None),
+    )
+
+
+def _history(run: _Run, footprint: Footprint, compile_seconds: float) -> History:
+    seconds = run.seconds + run.training.spent
+    best = run.best if math.isfinite(run.best) else None
+    return History(
+        tuple(run.records),
+        best_validation_error=best,
+        test_error=run.test_error,
+        steps_per_second=run.steps / seconds if seconds else 0.0,
+        compile_seconds=compile_seconds,
+        validation_examples=_examples(run.validation),
+        test_examples=_examples(run.test),
+        is_fraction=run.is_fraction and best is not None,
+        stopped_early=run.done,
+        footprint=footprint,
     )
 
 
