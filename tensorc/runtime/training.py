@@ -29,7 +29,7 @@ from tensorc.runtime.fit_state import Event, FitState, OnState
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, Footprint, History
 from tensorc.runtime.recipes import FitRecipe, Patience
-from tensorc.runtime.shuffling import Shuffled, shuffled
+from tensorc.runtime.shuffling import Shuffled
 
 OnEpoch = Callable[[EpochRecord], bool | None]  # True ends the training
 # Epoch (from 1), batches done in it, batches in it.
@@ -224,11 +224,8 @@ def _make_run(
     test: CompiledFunction | None,
     hear: OnState | None,
 ) -> _Run:
-    split = dataset.train
-    if options.shuffle:
-        split = Split({name: column.copy() for name, column in split.columns.items()})
     batch, place = options.batch, options.location
-    training = prepare(step, split, batch, "training", place, options.hypers)
+    training = prepare(step, dataset.train, batch, "training", place, options.hypers)
     validation = tested = None
     if validate:
         if dataset.valid is None:
@@ -245,7 +242,7 @@ def _make_run(
         training,
         validation,
         tested,
-        shuffled(training.columns, options.seed) if options.shuffle else None,
+        training.shuffle(options.seed) if options.shuffle else None,
         frequency=options.every or max(1, frequency),
         patience=patience,
         hear=hear or (lambda event, snapshot: None),
@@ -279,7 +276,7 @@ def _footprint(run: _Run, dataset: Dataset) -> Footprint:
     for split in (dataset.train, dataset.valid, dataset.test):
         held += split.columns.values() if split else ()
     if run.shuffled:
-        held += run.shuffled.sources
+        held += run.shuffled.windows
     places = {address_of(a): a.nbytes for a in held}
     return Footprint(
         info.name,
