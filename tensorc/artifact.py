@@ -176,7 +176,8 @@ class FunctionInfo:
     """Everything the runtime knows of one compiled function.
 
     `sizes` are the dimensions inside it that are computed; native code relies on them.
-    A call runs `kernels` kernels, and `flops` operations on floats.
+    A call runs `kernels` kernels, and `flops` operations on floats. `digest` is that of
+    its program: of what a front end made, before the passes.
     """
 
     name: str
@@ -191,6 +192,7 @@ class FunctionInfo:
     sizes: tuple[DimExpr, ...] = ()
     kernels: int = 0
     flops: DimExpr = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _refuse(constant: str) -> float:
 
 _FUNCTION = (
     *("name", "symbol", "epoch_symbol", "arguments", "results", "symbols"),
-    *("guards", "arena", "sites", "sizes", "kernels", "flops"),
+    *("guards", "arena", "sites", "sizes", "kernels", "flops", "digest"),
 )
 
 
@@ -88,6 +88,7 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
         "sizes": _shape_data(f.sizes),
         "kernels": f.kernels,
         "flops": _dim_data(f.flops),
+        "digest": f.digest,
     }
 
 
@@ -127,6 +128,7 @@ def _function(data: object) -> FunctionInfo:
         _shape(given["sizes"]),
         _integer(given["kernels"]),
         _dim(given["flops"]),
+        _text(given["digest"]),
     )
 
 

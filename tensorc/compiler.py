@@ -5,6 +5,7 @@ verifier runs after each level. What comes out at the end of a level is a stage 
 be printed, parsed back and interpreted.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.kernels import Fail, Launch
+from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
@@ -117,13 +119,14 @@ def compile_module(
     module: Module, target: Target, options: Options, around: Around = run_pass
 ) -> Artifact:
     """Compile a module of the TENSOR level; it is used up."""
+    digests = {f.sym_name: _digest(f) for f in module.functions}
     tensor = lower(module, target, "tensor", around)
     signatures = [_signature(function) for function in tensor.functions]
     begun, grouped = len(passes_to("tensor")), len(passes_to("structured"))
     kernels = run_passes(tensor, target, CPU[begun:grouped], around=around)
     costs = [cost_of(function) for function in kernels.functions]
     signatures = [
-        replace(info, kernels=count, flops=dim_expr(flops))
+        replace(info, kernels=count, flops=dim_expr(flops), digest=digests[info.name])
         for info, (count, flops) in zip(signatures, costs, strict=True)
     ]
     loops = run_passes(kernels, target, CPU[grouped:], around=around)
@@ -163,6 +166,10 @@ def dim_expr(dim: Dim) -> DimExpr:
         total = term if total is None else ("+", total, term)
     assert total is not None
     return total
+
+
+def _digest(function: Function) -> str:
+    return hashlib.sha256(print_module(function).encode()).hexdigest()[:16]
 
 
 def _signature(function: Function) -> FunctionInfo:

@@ -99,7 +99,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
     "saving": ({"frontend", "runtime", "errors"}, set()),
     "fitting": (
-        {"functions", "tracing", "data", "frontend", "runtime"},
+        {"functions", "tracing", "data", "frontend", "runtime", "errors"},
         {"numpy"},
     ),
     "theano": (

@@ -293,6 +293,7 @@ def an_artifact():
         (size,),
         3,
         ("*", 7, "n"),
+        "a1b2",
     )
     return Artifact("cpu", b"\x7fELF code", (info, info))
 

@@ -25,7 +25,7 @@ from tensorc.runtime.arrays import describe
 from tensorc.runtime.checkpoint import Checkpoint, put_back, read_checkpoint
 from tensorc.runtime.fit_state import Event, OnState, Snapshot
 from tensorc.runtime.history import EpochRecord, Footprint, History
-from tensorc.runtime.keeping import SECONDS, Keeper, keeping
+from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import FitRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import OnEpoch, train
@@ -185,15 +185,16 @@ def _kept(
         return
     directory = Path(keep.directory)
     about = program.about(recipe)
-    with keeping(Keeper(directory, about, program.shared, keep.seconds)) as keeper:
+    # Several recipes keep their checkpoints side by side.
+    stem = f"{recipe.name or about.fit + 1}." if len(program.fits) > 1 else ""
+    keeper = Keeper(directory, about, program.shared, keep.seconds, stem)
+    with keeping(keeper):
         yield keeper
 
 
 def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
     """Set the memory to that of a checkpoint, and return it."""
-    path = Path(resume)
-    file = path / "last.safetensors" if path.is_dir() else path
-    checkpoint = read_checkpoint(file, program.shared)
+    checkpoint = read_checkpoint(find_last(Path(resume)), program.shared)
     number = checkpoint.about.fit
     if number >= len(program.fits):
         detail = f"{checkpoint.path} is of fit {number + 1}, there are "
