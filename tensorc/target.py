@@ -1,5 +1,6 @@
 """Frozen descriptions of targets: what passes and backends may know of a machine."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 
@@ -23,3 +24,7 @@ class Options:
     """How to compile. `optimize` is LLVM's level, 0 to 3: it never changes results."""
 
     optimize: int = 2
+
+
+# What functions are compiled with where nobody says otherwise (`tc.options`).
+CHOSEN: ContextVar[Options] = ContextVar("options", default=Options())  # noqa: B039

@@ -93,6 +93,11 @@ def use(number: int | None) -> None:
     _adjust()
 
 
+def wanted() -> int | None:
+    """Return what `use` was told last; None: the default."""
+    return _POOL.wanted
+
+
 def start(load: Callable[[], Library]) -> None:
     """Make the pool ready for `count()` threads; `load` gives its code, if needed."""
     _POOL.load = load
