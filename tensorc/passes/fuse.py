@@ -364,7 +364,8 @@ def fuse_function(function: Function) -> None:
     users = _users(units)
     for number, unit in enumerate(units):
         if isinstance(unit, Kernel):
-            used = {v for v, by in users.items() if by - {number}}
+            made = (result for member in unit.members for result in member.results)
+            used = [r for r in made if users.get(r, set()) - {number}]
             _emit(unit, builder, values, used)
         else:
             new.append(clone_op(unit, values))
@@ -389,11 +390,8 @@ def _emit(
     kernel: Kernel,
     builder: Builder,
     values: dict[Value, Value],
-    used_elsewhere: set[Value],
+    yielded: Sequence[Value],
 ) -> None:
-    yielded = [
-        r for member in kernel.members for r in member.results if r in used_elsewhere
-    ]
     inputs: dict[Value, None] = {}
     for member in kernel.members:
         for read in reads(member):
