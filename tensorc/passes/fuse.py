@@ -49,7 +49,8 @@ from tensorc.passes.in_place import updates_of
 from tensorc.passes.tiles import CHUNK_COLUMNS
 from tensorc.target import Target
 
-MOST_WAITING = 64  # generics that wait for one reader
+# LLVM takes more than linear time for a long function, so kernels have an end.
+MOST_MEMBERS = 64
 WHY = "tc.why"  # on a group: why its first generic joined no group before it
 
 
@@ -60,7 +61,7 @@ class Kernel:
     outer: tuple[Dim, ...]
     why: str  # it was opened
     members: list[Generic] = field(default_factory=list)
-    made: set[Value] = field(default_factory=set)  # what the generics give
+    made: dict[Value, None] = field(default_factory=dict)  # what they give, in order
     read: set[Value] = field(default_factory=set)  # what they read
     has_contraction: bool = False
     reduces: bool = False
@@ -69,7 +70,7 @@ class Kernel:
         """Append generics."""
         for op in ops:
             self.members.append(op)
-            self.made.update(op.results)
+            self.made.update(dict.fromkeys(op.results))
             self.read.update(_needs(op))
             self.has_contraction |= is_contraction(op)
             self.reduces |= op.reduction is not None
@@ -171,7 +172,7 @@ def _waiting(block: Block, replaced: Container[Value]) -> dict[Op, int]:
             v.op in found or v in stays or _is_scalar(v) or v.op not in weights
             for v in _needs(op)
         )
-        if at_hand and weights[op] <= MOST_WAITING and _in_step(op, replaced):
+        if at_hand and weights[op] <= MOST_MEMBERS and _in_step(op, replaced):
             found[op] = len(found)
     return found
 
@@ -330,6 +331,8 @@ def _misfit(op: Generic, kernel: Kernel, made: set[Value]) -> str:
     `made` is what joins together with it.
     """
     depth = len(kernel.outer)
+    if len(kernel.members) >= MOST_MEMBERS:
+        return f"that has {MOST_MEMBERS} members, as many as a kernel may"
     extents = tensor_space(op)
     dims = output_dims(op)
     outer = tuple(extents[d] for d in dims[:depth])
@@ -364,9 +367,8 @@ def fuse_function(function: Function) -> None:
     users = _users(units)
     for number, unit in enumerate(units):
         if isinstance(unit, Kernel):
-            made = (result for member in unit.members for result in member.results)
-            used = [r for r in made if users.get(r, set()) - {number}]
-            _emit(unit, builder, values, used)
+            yielded = [v for v in unit.made if users.get(v, set()) - {number}]
+            _emit(unit, builder, values, yielded)
         else:
             new.append(clone_op(unit, values))
     for argument in new.arguments:
