@@ -63,15 +63,18 @@ class Kernel:
 Unit = Kernel | Op  # a group, or an op that is no kernel
 
 
-def partition(block: Block) -> list[Unit]:
-    """Return the units of a block in an order that respects all uses."""
+def partition(block: Block, join: bool = True) -> list[Unit]:
+    """Return the units of a block in an order that respects all uses.
+
+    Without `join` each generic is a kernel of its own.
+    """
     units: list[Unit] = []
     where: dict[Value, int] = {}  # the unit that makes a value
     last_check = -1
     for op in block.ops:
         if isinstance(op, Generic):
             after = last_check if extracts(op) else -1
-            place = _place(op, units, where, after)
+            place = _place(op, units, where, after, join)
         elif op.results and not _makes_unit(op):
             continue  # sizes and destinations are copied into the groups
         else:
@@ -86,12 +89,16 @@ def _makes_unit(op: Op) -> bool:
     return op.name in ("tc.constant", "tc.reshape", "tc.scatter")
 
 
-def _place(op: Generic, units: list[Unit], where: dict[Value, int], after: int) -> int:
+def _place(
+    op: Generic, units: list[Unit], where: dict[Value, int], after: int, join: bool
+) -> int:
     """Put a generic into a unit and return its number."""
     used = [where[r.value] for r in reads(op) if r.value in where]
     last = max(used, default=-1)
     why = "it reads no kernel's result"
-    if 0 <= last < after:
+    if not join:
+        why = "nothing is fused"
+    elif 0 <= last < after:
         why = "it reads at places that are checked first"
     elif last >= 0:
         unit = units[last]
@@ -134,10 +141,10 @@ def _spell(outer: tuple[Dim, ...]) -> str:
     return " x ".join(map(str, outer)) or "the whole"
 
 
-def fuse_function(function: Function) -> None:
-    """Group the generics of one function in place."""
+def fuse_function(function: Function, join: bool = True) -> None:
+    """Group the generics of one function in place; without `join` each by itself."""
     old = function.body.block
-    units = partition(old)
+    units = partition(old, join)
     new = Block(arguments=old.arguments, parent=function.body)
     builder = Builder(new, constraints_of(function))
     values: dict[Value, Value] = {}
@@ -231,4 +238,17 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
+def separate(module: Module, target: Target) -> Module:
+    """Make a kernel of each generic: what `run` does, without fusing.
+
+    For comparisons: the results are the same.
+    """
+    for function in module.functions:
+        fuse_function(function, join=False)
+    return module
+
+
 FUSE = Pass("fuse", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)
+SEPARATE = Pass(
+    "separate", Level.STRUCTURED, Level.STRUCTURED, separate, separate.__doc__
+)
