@@ -102,7 +102,9 @@ def stages(
         lap(pass_.name)
         return module
 
-    def timed(name: str, before: str, of: Callable[..., object]) -> Callable[..., object]:
+    def timed(
+        name: str, before: str, of: Callable[..., object]
+    ) -> Callable[..., object]:
         def run(*given: object) -> object:
             lap(before)
             result = of(*given)

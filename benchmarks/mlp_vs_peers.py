@@ -7,7 +7,7 @@ same weights. Each has a process of its own for one and for two threads, which s
 there for the whole run; the processes train a fifth of an epoch in turn, so that none
 has the quieter machine. JAX compiles the scan over these batches as one program; it
 need not be installed here: `--jax` names the Python of an environment that has it.
-Printed are medians of microseconds per step, and the mean cost of the first round, which
+Printed are medians of microseconds per step, and the mean cost of the first round: it
 tells who computes something else.
 """
 

@@ -36,7 +36,7 @@ from tensorc.passes.bufferize import BUFFERIZE
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE
 from tensorc.passes.expand_math import EXPAND_MATH
-from tensorc.passes.fuse import FUSE
+from tensorc.passes.fuse import FUSE, SEPARATE
 from tensorc.passes.plan_memory import PLAN_MEMORY
 from tensorc.passes.simplify import SIMPLIFY
 from tensorc.passes.stabilize import STABILIZE
@@ -59,7 +59,7 @@ CPU: tuple[Pass, ...] = (
     TO_LOOPS,
     EXPAND_MATH,
 )
-PASSES = {pass_.name: pass_ for pass_ in CPU}
+PASSES = {pass_.name: pass_ for pass_ in (*CPU, SEPARATE)}
 STAGES = tuple(level.value for level in Level)
 
 check_pipeline(CPU)
@@ -116,12 +116,23 @@ def compile_module(
     module: Module, target: Target, options: Options, around: Around = run_pass
 ) -> Artifact:
     """Compile a module of the TENSOR level; it is used up."""
-    tensor = lower(module, target, "tensor", around)
+    return compile_tensor(
+        lower(module, target, "tensor", around), target, options, around
+    )
+
+
+def compile_tensor(
+    tensor: Module, target: Target, options: Options, around: Around = run_pass
+) -> Artifact:
+    """Compile what `lower` gives for the stage "tensor"; it is used up."""
     signatures = [_signature(function) for function in tensor.functions]
     rest = CPU[len(passes_to("tensor")) :]
+    if not options.fuse:
+        rest = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in rest)
     loops = run_passes(tensor, target, rest, around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
-    code = emit_object(emit_llvm(loops, target), target, options.optimize)
+    text = emit_llvm(loops, target, options.parallel_work)
+    code = emit_object(text, target, options.optimize)
     return Artifact(target.name, code, functions)
 
 

@@ -89,6 +89,7 @@ class Partition:
     scalars: int = -1  # the last kernel of scalars
     last_check: int = -1
     over: Mapping[Value, Value] = field(default_factory=dict)  # replaced, by new value
+    join: bool = True  # without it each generic is a kernel of its own
 
     def append(self, unit: Unit) -> int:
         """Append a unit and return its number."""
@@ -96,13 +97,16 @@ class Partition:
         return len(self.units) - 1
 
 
-def partition(block: Block, over: Mapping[Value, Value]) -> list[Unit]:
+def partition(
+    block: Block, over: Mapping[Value, Value], join: bool = True
+) -> list[Unit]:
     """Return the units of a block in an order that respects all uses.
 
-    `over` gives the arguments that are replaced, by their new values.
+    `over` gives the arguments that are replaced, by their new values. Without `join`
+    each generic is a kernel of its own.
     """
-    state = Partition(over=over)
-    waiting = _waiting(block, set(over.values()))
+    state = Partition(over=over, join=join)
+    waiting = _waiting(block, set(over.values())) if join else {}
     for op in _scalars_first(block.ops[:-1]):
         if op in waiting or not (isinstance(op, Generic) or _makes_unit(op)):
             continue  # sizes and destinations are copied into the groups
@@ -217,7 +221,7 @@ def _place(state: Partition, ops: list[Generic]) -> None:
     last = max((state.where.get(v, -1) for v in needed), default=-1)
     checked = any(map(extracts, ops)) and state.last_check > last
     last = state.last_check if checked else last
-    why = "it reads no kernel's result"
+    why = "it reads no kernel's result" if state.join else "nothing is fused"
     for number in _candidates(state, ops, last):
         unit = state.units[number]
         if isinstance(unit, Op):
@@ -249,8 +253,8 @@ def _place(state: Partition, ops: list[Generic]) -> None:
 def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int]:
     """Return the units that generics may join: the last they need, or later ones."""
     root = ops[-1]
-    found = [last] if last >= 0 else []
-    if is_contraction(root):
+    found = [last] if last >= 0 and state.join else []
+    if is_contraction(root) or not state.join:
         return found
     if _is_scalar(root.results[0]):
         found += [state.scalars] if state.scalars > last else []
@@ -357,10 +361,10 @@ def _spell(outer: tuple[Dim, ...]) -> str:
     return " x ".join(map(str, outer)) or "the whole"
 
 
-def fuse_function(function: Function) -> None:
-    """Group the generics of one function in place."""
+def fuse_function(function: Function, join: bool = True) -> None:
+    """Group the generics of one function in place; without `join` each by itself."""
     old = function.body.block
-    units = partition(old, dict(updates_of(function)))
+    units = partition(old, dict(updates_of(function)), join)
     new = Block(arguments=old.arguments, parent=function.body)
     builder = Builder(new, constraints_of(function))
     values: dict[Value, Value] = {}
@@ -451,4 +455,17 @@ def run(module: Module, target: Target) -> Module:
     return module
 
 
+def separate(module: Module, target: Target) -> Module:
+    """Make a kernel of each generic: what `run` does, without fusing.
+
+    For comparisons: the results are the same.
+    """
+    for function in module.functions:
+        fuse_function(function, join=False)
+    return module
+
+
 FUSE = Pass("fuse", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)
+SEPARATE = Pass(
+    "separate", Level.STRUCTURED, Level.STRUCTURED, separate, separate.__doc__
+)

@@ -49,8 +49,10 @@ _PARAMETERS = (
 _SLOT_BYTES = 8
 
 
-def lower_module(module: Module, target: Target) -> str:
+def lower_module(module: Module, target: Target, parallel_work: int) -> str:
     """Return LLVM text for a module of the LOOP level.
+
+    Kernels with less than `parallel_work` element operations run in one thread.
 
     Raises:
         InternalError: an op has no row, or a function does not fit the ABI.
@@ -60,7 +62,7 @@ def lower_module(module: Module, target: Target) -> str:
     functions = {f.sym_name: f for f in module.functions}
     bodies: dict[str, Function] = {}
     for function in module.functions:
-        emit = _lower_function(emitter, target, functions, function)
+        emit = _lower_function(emitter, target, functions, function, parallel_work)
         if is_kernel(function):
             # Layers and unrolled steps are alike: LLVM's time is most of compiling.
             first = bodies.setdefault(emit.body(), function)
@@ -83,12 +85,13 @@ def _lower_function(
     target: Target,
     functions: Mapping[str, Function],
     function: Function,
+    parallel_work: int,
 ) -> FunctionEmitter:
     emit = module.function(
         mangle(function.sym_name), WORD, _PARAMETERS, internal=is_kernel(function)
     )
     values, record = _unpack(emit, function)
-    state = State(module, emit, target, functions, record, values)
+    state = State(module, emit, target, functions, record, values, parallel_work)
     state.open(function.body.block.ops, lambda given: None)
     _lower_regions(state)
     emit.ret(number(WORD, STATUS_OK))
@@ -189,7 +192,7 @@ def _launch(state: State, op: Op) -> None:
     else:
         address = LValue(f"@{kernel}", POINTER)
         arguments = [state.record, address, slots, chunks, work]
-        status = emit.call(launcher(state.module), WORD, arguments)
+        status = emit.call(launcher(state.module, state.parallel_work), WORD, arguments)
     _return_failure(emit, status)
 
 
