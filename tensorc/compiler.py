@@ -39,7 +39,7 @@ from tensorc.passes.cost import cost_of
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE
 from tensorc.passes.expand_math import EXPAND_MATH
-from tensorc.passes.fuse import FUSE
+from tensorc.passes.fuse import FUSE, SEPARATE
 from tensorc.passes.plan_memory import PLAN_MEMORY
 from tensorc.passes.simplify import SIMPLIFY
 from tensorc.passes.stabilize import STABILIZE
@@ -62,7 +62,7 @@ CPU: tuple[Pass, ...] = (
     TO_LOOPS,
     EXPAND_MATH,
 )
-PASSES = {pass_.name: pass_ for pass_ in CPU}
+PASSES = {pass_.name: pass_ for pass_ in (*CPU, SEPARATE)}
 STAGES = tuple(level.value for level in Level)
 
 check_pipeline(CPU)
@@ -121,17 +121,30 @@ def compile_module(
     """Compile a module of the TENSOR level; it is used up."""
     digests = {f.sym_name: _digest(f) for f in module.functions}
     tensor = lower(module, target, "tensor", around)
-    signatures = [_signature(function) for function in tensor.functions]
+    artifact = compile_tensor(tensor, target, options, around)
+    functions = [replace(f, digest=digests[f.name]) for f in artifact.functions]
+    return replace(artifact, functions=tuple(functions))
+
+
+def compile_tensor(
+    tensor: Module, target: Target, options: Options, around: Around = run_pass
+) -> Artifact:
+    """Compile what `lower` gives for the stage "tensor"; it is used up."""
     begun, grouped = len(passes_to("tensor")), len(passes_to("structured"))
-    kernels = run_passes(tensor, target, CPU[begun:grouped], around=around)
+    passes = CPU[begun:grouped]
+    if not options.fuse:
+        passes = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in passes)
+    signatures = [_signature(function) for function in tensor.functions]
+    kernels = run_passes(tensor, target, passes, around=around)
     costs = [cost_of(function) for function in kernels.functions]
     signatures = [
-        replace(info, kernels=count, flops=dim_expr(flops), digest=digests[info.name])
+        replace(info, kernels=count, flops=dim_expr(flops))
         for info, (count, flops) in zip(signatures, costs, strict=True)
     ]
     loops = run_passes(kernels, target, CPU[grouped:], around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
-    code = emit_object(emit_llvm(loops, target), target, options.optimize)
+    text = emit_llvm(loops, target, options.parallel_work)
+    code = emit_object(text, target, options.optimize)
     return Artifact(target.name, code, functions)
 
 

@@ -68,7 +68,7 @@ from tensorc.ir.types import INDEX, MemRefType, TensorType
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.generics import is_contraction, tensor_space
 from tensorc.passes.in_place import in_place, sink_updates, updates_of
-from tensorc.passes.members import assign_levels, in_registers, make_member
+from tensorc.passes.members import assign_levels, cut, in_registers, make_member
 from tensorc.passes.structured_builder import size
 from tensorc.passes.tiles import panel_columns
 from tensorc.target import Target
@@ -251,12 +251,17 @@ def _place_results(
         state.memory[result] = place
         body.memory[value] = passed.pass_in(place, type_, result.hint)
     generics = [member for member in block.ops if isinstance(member, Generic)]
-    passed_on = _passed_on(op, generics)
+    before, contraction, after = cut(generics)
+    later = [*after, contraction] if contraction is not None else []
+    read_later = {v for member in later for v in member.operands}
+    # What one part of the group makes and another reads must last for a chunk of rows.
+    lasting = read_later.intersection(v for member in before for v in member.results)
+    passed_on = _passed_on(op, (before, after)) - lasting
     left = ROWS_BYTES
     for value in [result for generic in generics for result in generic.results]:
         if value in body.memory or value in passed_on:
             continue
-        taken = _row_bytes(value, op.outer)
+        taken = None if value in lasting else _row_bytes(value, op.outer)
         if taken is not None and taken <= min(left, ROW_BYTES):
             left -= taken
         else:
@@ -265,15 +270,16 @@ def _place_results(
             body.memory[value] = passed.pass_in(place, type_, value.hint)
 
 
-def _passed_on(op: control.Group, generics: Sequence[Generic]) -> set[Value]:
-    """Return the values that the group's rows keep in registers."""
-    shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
-    members = [
-        make_member(g, shapes, op.outer) for g in generics if not is_contraction(g)
-    ]
-    makers = {result: m for m in members for result in m.op.results}
-    assign_levels(members, makers)
-    return in_registers(members, makers)
+def _passed_on(op: control.Group, parts: Sequence[Sequence[Generic]]) -> set[Value]:
+    """Return the values that the rows of each part of a group keep in registers."""
+    found: set[Value] = set()
+    for generics in parts:
+        shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
+        members = [make_member(g, shapes, op.outer) for g in generics]
+        makers = {result: m for m in members for result in m.op.results}
+        assign_levels(members, makers)
+        found |= in_registers(members, makers)
+    return found
 
 
 def _panel(op: control.Group, target: Target) -> TensorType | None:

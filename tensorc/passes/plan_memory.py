@@ -9,12 +9,12 @@ Before:
     tc.group %x, %1 {outer = 1, shapes = [["N", 3], ["N"]]} {
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
       …
-      %3 = memref.alloc %2 : memref<?xf32>
-      …
       tc.yield
     }
     tc.group %1, %result {outer = 0, shapes = [["N"], []]} {
     …
+      %5 = memref.alloc %4 : memref<?xf32>
+      …
       tc.yield
     }
     func.return
@@ -27,12 +27,12 @@ After:
     tc.group %x, %2 {outer = 1, shapes = [["N", 3], ["N"]]} {
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
       …
-      %4 = memref.alloc %3 : memref<?xf32>
-      …
       tc.yield
     }
     tc.group %2, %result {outer = 0, shapes = [["N"], []]} {
     …
+      %6 = memref.alloc %5 : memref<?xf32>
+      …
       tc.yield
     }
     func.return

@@ -59,17 +59,17 @@ from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.contract import emit_contraction, emit_panel
-from tensorc.passes.generics import is_contraction, reads
+from tensorc.passes.generics import reads
 from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
 from tensorc.passes.loop_builder import LoopBuilder
-from tensorc.passes.members import Rows, assign_levels, make_member, place_private
+from tensorc.passes.members import Rows, assign_levels, cut, make_member, place_private
 from tensorc.passes.plan_memory import ARENA, shape_of, sized_shape
 from tensorc.passes.rows import emit_row, tail_mask
 from tensorc.passes.scatter import as_i64, emit_scatter
+from tensorc.passes.tiles import CHUNK_COLUMNS
 from tensorc.target import Target
 
 CHUNK_ROWS = 48  # a multiple of the tallest tile
-CHUNK_COLUMNS = 128  # a multiple of the widest tile, and of the lanes
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 Shape = tuple[Dim, ...]
 
@@ -312,8 +312,9 @@ class _GroupKernel:
     k: LoopBuilder
     names: list[str]
     outer: list[Dim]
+    before: Rows  # what stands before the product
     contraction: Generic | None
-    rows: Rows
+    rows: Rows  # what comes after it
     spaces: list[tuple[list[Dim], bool]]
 
 
@@ -335,17 +336,21 @@ def _open_group(entry: Entry, op: Group) -> _GroupKernel:
             known[inner.result] = shape_of(inner)
             private.add(inner.result)
     generics = [o for o in block.ops if isinstance(o, Generic)]
-    contraction = next((g for g in generics if is_contraction(g)), None)
-    all_members = [make_member(g, known, op.outer) for g in generics]
-    members = [m for m in all_members if m.op is not contraction]
     place = op.attributes.get("tc.panel")
     panel = arguments[place] if isinstance(place, int) else None
-    rows = Rows(k, entry.target, members, known, storages, panel, private)
-    assign_levels(rows.members, rows.makers)
-    place_private(rows)
-    outer = all_members[0].extents[: op.outer]
-    spaces = [(m.extents, m.op is contraction) for m in all_members]
-    return _GroupKernel(function, k, names, outer, contraction, rows, spaces)
+    first, contraction, last = cut(generics)
+    parts = []
+    for part in (first, last):
+        members = [make_member(g, known, op.outer) for g in part]
+        rows = Rows(k, entry.target, members, known, storages, panel, private)
+        assign_levels(rows.members, rows.makers)
+        place_private(rows)
+        parts.append(rows)
+    before, after = parts
+    everything = [make_member(g, known, op.outer) for g in generics]
+    outer = everything[0].extents[: op.outer]
+    spaces = [(m.extents, m.op is contraction) for m in everything]
+    return _GroupKernel(function, k, names, outer, before, contraction, after, spaces)
 
 
 def _chunks(group: _GroupKernel) -> Dim:
@@ -370,6 +375,8 @@ def _chunks(group: _GroupKernel) -> Dim:
             rows.span = (left, right)
         lower = k.mul(number, k.index(height))
         upper = k.minimum(k.add(lower, k.index(height)), extent)
+        if group.before.members:
+            _rows(k, group.before, outer, [], lower, upper)
         if contraction is not None:
             _contract(k, rows, contraction, outer, lower, upper)
         if rows.members:
@@ -383,20 +390,21 @@ def _split_columns(group: _GroupKernel) -> Dim | None:
     That is so if whatever else the group does goes along the same columns, element by
     element: few rows of a wide product are then work for several threads.
     """
-    if group.contraction is None or len(group.outer) != 1:
+    product = group.contraction
+    if product is None or len(group.outer) != 1 or group.before.members:
         return None
     columns = group.spaces[0][0][1]
     if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
         return None
     members = group.rows.members
-    made = {v for m in members for v in m.op.outputs} | {*group.contraction.outputs}
+    made = {v for m in members for v in m.op.outputs} | {*product.outputs}
     for member in members:
         along = member.is_sweep and member.op.reduction is None
         if not along or member.extents[1:] != [columns]:
             return None
         if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):
             return None  # it may read what another chunk makes
-    return columns if group.spaces[0][1] else None
+    return columns
 
 
 def _contract(
