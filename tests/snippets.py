@@ -2,8 +2,8 @@
 
 A page's `python` blocks run in order with one namespace. A `tc` block is a whole file
 that compiles without a complaint, unless a `text` block follows it at once: that is
-what `tensorc run` prints of it, or `tensorc check` if it begins with "error" or
-"warning". TENSORC_UPDATE_GOLDEN=1 writes these texts anew.
+what `tensorc check` prints of it, or `tensorc run` if nothing is wrong.
+TENSORC_UPDATE_GOLDEN=1 writes these texts anew.
 """
 
 import os
@@ -30,9 +30,10 @@ MODEL = "model.tc"
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its text, and where it stands in the page."""
+    """A fenced block: its number in the page, its language, its text, its place."""
 
     page: Path
+    number: int
     language: str
     text: str
     start: int
@@ -47,18 +48,20 @@ def blocks(page: Path, language: str | None = None) -> list[Block]:
     """Return the fenced blocks of a page, of one language or of all."""
     text = page.read_text("utf-8")
     found = [
-        Block(page, m[1], m[2], *m.span(2), text.count("\n", 0, m.start()) + 1)
-        for m in BLOCK.finditer(text)
+        Block(page, n, m[1], m[2], *m.span(2), text.count("\n", 0, m.start()) + 1)
+        for n, m in enumerate(BLOCK.finditer(text))
     ]
     return [b for b in found if language in (None, b.language)]
 
 
 def said_of(block: Block) -> Block | None:
     """Return the `text` block that stands right behind a block, if there is one."""
-    rest = block.page.read_text("utf-8")[block.end :]
-    if not rest.startswith("```\n\n```text\n"):
+    found = blocks(block.page)  # anew: blocks above may have been written
+    if block.number + 1 == len(found):
         return None
-    return next(b for b in blocks(block.page, "text") if b.start > block.start)
+    place, following = found[block.number], found[block.number + 1]
+    between = block.page.read_text("utf-8")[place.end : following.start]
+    return following if between == "```\n\n```text\n" else None
 
 
 def run_python(page: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
@@ -82,12 +85,13 @@ def check_model(
         assert api.check(str(path), {}) == []
         api.load(path)
         return
-    verb = "check" if said.text.startswith(("error", "warning")) else "run"
-    code = main.run([verb, str(path)])
-    out, err = capfdbinary.readouterr()
-    given = (out if verb == "run" else err).decode().replace(str(path), MODEL)
-    assert code == int(verb == "check"), err.decode()
-    same_text(said, given)
+    wrong = main.run(["check", str(path)])
+    given = capfdbinary.readouterr().err
+    if not wrong:
+        code = main.run(["run", str(path)])
+        given = b"".join(capfdbinary.readouterr())
+        assert code == int(b"error[" in given), given.decode()
+    same_text(said, given.decode().replace(str(path), MODEL))
 
 
 def same_text(block: Block, given: str) -> None:
@@ -95,11 +99,8 @@ def same_text(block: Block, given: str) -> None:
     given = "".join(line.rstrip() + "\n" for line in given.rstrip().splitlines())
     if UPDATE and block.text != given:
         page = block.page.read_text("utf-8")
-        # Blocks above may have been written since the page was read.
-        place = page.index(f"```{block.language}\n{block.text}```\n")
-        start = place + len(f"```{block.language}\n")
-        page = page[:start] + given + page[start + len(block.text) :]
-        block.page.write_text(page, "utf-8")
+        now = blocks(block.page)[block.number]
+        block.page.write_text(page[: now.start] + given + page[now.end :], "utf-8")
         return
     assert block.text == given
 
