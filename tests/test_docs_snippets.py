@@ -5,7 +5,7 @@ import pytest
 from tests.snippets import PAGES, blocks, check_model, run_python
 
 MODELS = [b for page in PAGES for b in blocks(page, "tc")]
-LANGUAGES = {"", "python", "tc", "text", "mlir", "sh"}
+LANGUAGES = {"", "python", "tc", "text", "mlir", "sh", "diff"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
