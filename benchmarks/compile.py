@@ -88,7 +88,6 @@ def stages(
     program: Callable[[int], Graph], n: int, seconds: dict[str, float]
 ) -> dict[str, float]:
     """Return process seconds of each stage of compiling a program of n ops."""
-
     last = [time.process_time()]
 
     def lap(name: str) -> None:
