@@ -57,6 +57,7 @@ from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I64
 
 REQUIRED = object()  # stands for the default of an option that must be given
+MOST_PARTS = 10_000  # of a split: each is a value of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,8 @@ def _part_ends(b: Emitter, size: Dim, parts: Dim | Sequence[Dim]) -> list[Dim]:
         return [bound(place, size) for place in parts]
     if not isinstance(parts, int) or parts < 1:
         raise size_error(b, f"split needs a positive number of parts, got {parts}")
+    if parts > MOST_PARTS:
+        raise size_error(b, f"split into {parts} parts, at most {MOST_PARTS} can be")
     length = floordiv(size, parts)
     if not b.unify(length * parts, size):
         raise size_error(b, f"an axis of size {size} has no {parts} equal parts")

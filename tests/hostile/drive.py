@@ -23,11 +23,13 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tensorc.cli import main
 from tests.hostile.corpus import mlir_corpus, tc_corpus
-from tests.hostile.mutate import damage_text
+from tests.hostile.files import files, wrong_answer, wrong_entry
+from tests.hostile.mutate import damage_bytes, damage_text
 
 SECONDS = 1.0  # of the processor, for one input
 COMPILING = 20.0  # for one that is right, down to object code
@@ -66,8 +68,8 @@ def main_of(arguments: Sequence[str]) -> int:
         os.environ["TENSORC_DEBUG"] = "1"
         run(KINDS[kind], kind, seed, range(first, first + count), Path(folder), report)
         if "-v" in arguments:
-            print((Path(folder) / "said").read_text("utf-8", "replace"))
-    print(json.dumps(asdict(report)))
+            sys.stdout.write((Path(folder) / "said").read_text("utf-8", "replace"))
+    sys.stdout.write(json.dumps(asdict(report)) + "\n")
     return 1 if report.failures else 0
 
 
@@ -105,7 +107,9 @@ def limits(seconds: float, memory: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
-def command(arguments: Sequence[str], folder: Path, report: Report, seconds: float) -> tuple[int, str]:
+def command(
+    arguments: Sequence[str], folder: Path, report: Report, seconds: float
+) -> tuple[int, str]:
     """Run `tensorc` here; return its exit code and what is wrong with how it ended."""
     # As Python opens them: strict where text is data, escapes where it is a message.
     out = io.TextIOWrapper(io.BytesIO(), "utf-8", "strict")
@@ -184,7 +188,31 @@ def mlir_case(source: random.Random, folder: Path, report: Report) -> str:
     return wrong
 
 
-KINDS: dict[str, Case] = {"tc": tc_case, "mlir": mlir_case}
+def data_case(source: random.Random, folder: Path, report: Report) -> str:
+    """Read a damaged file of data or weights."""
+    file = source.choice(files())
+    whole = file.inside is not None and source.random() < 0.4
+    damage = file.inside if whole else partial(damage_bytes, data=file.content)
+    content = damage(source)
+    with limits(2 * SECONDS, MEMORY):
+        accepted, wrong = wrong_answer(file, content, folder, whole)
+    report.accepted += accepted
+    return f"{file.name}: {wrong}" if wrong else ""
+
+
+def cache_case(source: random.Random, folder: Path, report: Report) -> str:
+    """Take compiled code from a damaged entry of the cache."""
+    accepted, wrong = wrong_entry(source, folder)
+    report.accepted += accepted
+    return wrong
+
+
+KINDS: dict[str, Case] = {
+    "tc": tc_case,
+    "mlir": mlir_case,
+    "data": data_case,
+    "cache": cache_case,
+}
 
 
 if __name__ == "__main__":

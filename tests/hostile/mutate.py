@@ -23,11 +23,18 @@ NASTY_NUMBERS = (
 )
 # What readers of text meet seldom: each is put in as it is.
 NASTY: tuple[bytes, ...] = (
-    *(b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
+    *(
+        b"\0",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\xc3",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+    ),
     *("\u202e".encode(), "\u2066".encode(), "\u2028".encode(), "é".encode()),
     *(b"\r", b"\r\n", b"\x0b", b"\x0c", b"\x1b[31m", b"\x7f", b"\\", b'"', b"'", b"#"),
     *(b"//", b"(", b")", b"{", b"}", b"[", b"]", b"<", b">", b"<-", b"=", b"..."),
-    *("ａ".encode(), "²".encode(), "٣".encode(), "\U0001f600".encode(), b"\t"),
+    *("\uff41".encode(), "²".encode(), "٣".encode(), "\U0001f600".encode(), b"\t"),
 )
 DEEP: tuple[bytes, ...] = (b"(", b"[", b"{", b"-", b"not ", b"f(", b"x[", b"1+", b"a.")
 
@@ -44,7 +51,11 @@ def damage_bytes(source: random.Random, data: bytes) -> bytes:
             case 1:
                 data = data[:at] + data[end:]
             case 2:
-                data = data[:end] + data[at:end] * source.choice((1, 1, 3, 50)) + data[end:]
+                data = (
+                    data[:end]
+                    + data[at:end] * source.choice((1, 1, 3, 50))
+                    + data[end:]
+                )
             case 3:
                 data = data[:at] + source.randbytes(end - at) + data[end:]
             case 4:
@@ -100,7 +111,9 @@ def nasty_bytes(source: random.Random) -> bytes:
 def splice(source: random.Random, left: str, right: str) -> str:
     """Return the start of a text and the end of another, cut at lines."""
     a, b = left.splitlines(keepends=True), right.splitlines(keepends=True)
-    return "".join(a[: source.randrange(len(a) + 1)] + b[source.randrange(len(b) + 1) :])
+    return "".join(
+        a[: source.randrange(len(a) + 1)] + b[source.randrange(len(b) + 1) :]
+    )
 
 
 def _token(source: random.Random, text: str, words: Sequence[str]) -> str:
@@ -146,7 +159,9 @@ def _size(source: random.Random, text: str, _: Sequence[str]) -> str:
     start, end = _near(source, text, NUMBER)
     old = text[start:end]
     new = source.choice(("0", "1", "2", "3", "7", "17", "65536", "1000000007"))
-    return re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w.])|(?<=[<x]){old}(?=x)", new, text)
+    return re.sub(
+        rf"(?<![\w.]){re.escape(old)}(?![\w.])|(?<=[<x]){old}(?=x)", new, text
+    )
 
 
 def _element(source: random.Random, text: str, _: Sequence[str]) -> str:
