@@ -83,7 +83,8 @@ def partition(block: Block) -> list[Unit]:
 
 
 def _makes_unit(op: Op) -> bool:
-    return op.name in ("tc.constant", "tc.reshape", "tc.scatter")
+    # What is a group already stays one.
+    return op.name in ("tc.constant", "tc.reshape", "tc.scatter", "tc.group")
 
 
 def _place(op: Generic, units: list[Unit], where: dict[Value, int], after: int) -> int:
