@@ -250,9 +250,13 @@ def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand
 def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
     """Put tensors of one shape side by side along a new axis."""
     rows: list[Operand] = []
-    for array in arrays:
-        tensor = strong(b, array)
-        shape = b.shape(tensor)
+    tensors = [strong(b, array) for array in arrays]
+    for tensor in tensors:
+        first, shape = b.shape(tensors[0]), b.shape(tensor)
+        pairs = zip(first, shape, strict=False)
+        if len(first) != len(shape) or not all(b.unify(*pair) for pair in pairs):
+            shapes = f"{spell_shape(first)} and {spell_shape(shape)}"
+            raise size_error(b, f"stack: shapes differ: {shapes}")
         place = normal_axes(b, axis, len(shape) + 1)[0]
         wide = (*shape[:place], 1, *shape[place:])
         rows.append(Tensor(TensorBuilder(b.builder).reshape(tensor.value, wide)))

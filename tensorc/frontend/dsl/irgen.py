@@ -2,7 +2,8 @@
 
 The walk evaluates the tree abstractly: numbers, sizes and functions while compiling,
 tensors as ops that one builder per entry appends. Calls are inlined. Mistakes are
-collected: one per declaration at the top, one per function or step when it is emitted.
+collected: one per declaration at the top, one per statement of a function or step when
+it is emitted. What follows from a mistake is not told.
 """
 
 import sys
@@ -28,6 +29,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     TYPES,
     Reports,
     error,
+    joined,
     not_compiled,
     suggestion,
 )
@@ -424,6 +426,20 @@ def _emit(unit: Unit, names: Sequence[str]) -> Module:
     return module
 
 
+def _argument(frame: Frame, formal: ast.Formal) -> None:
+    """Add an argument of an entry and bind its name."""
+    entry = frame.entry
+    assert formal.type is not None
+    if formal.name in entry.inputs:
+        message = f"two arguments have the name `{formal.name}`"
+        raise error(TWICE, message, formal.location)
+    type_ = tensor_type(frame, formal.type)
+    block = entry.function.regions[0].block
+    argument = block.add_argument(type_, formal.name)
+    entry.inputs[formal.name] = argument
+    frame.scope.bind(formal.name, Tensor(argument), formal.location)
+
+
 def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
     node = value.node
     function, builder = open_function(value.name, [], location=node.location)
@@ -432,16 +448,19 @@ def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
     for formal in node.formals:
         if isinstance(formal.type, ast.TensorType):
             bind_sizes(frame, formal.type, (), declare=True)
+    wrong: list[CompileError] = []
     for formal in node.formals:
-        assert formal.type is not None
-        if formal.name in entry.inputs:
-            message = f"two arguments have the name `{formal.name}`"
-            raise error(TWICE, message, formal.location)
-        type_ = tensor_type(frame, formal.type)
-        argument = function.regions[0].block.add_argument(type_, formal.name)
-        entry.inputs[formal.name] = argument
-        frame.scope.bind(formal.name, Tensor(argument), formal.location)
-    results, attributes = _results(frame, run_body(frame, node), node)
+        try:
+            _argument(frame, formal)
+        except CompileError as failure:
+            wrong.append(failure)
+            frame.scope.bind(formal.name, Broken(), formal.location)
+    try:
+        results, attributes = _results(frame, run_body(frame, node), node)
+    except CompileError as failure:
+        raise joined([*wrong, failure]) from None
+    if wrong:
+        raise joined(wrong)
     for name, updated in entry.updates.items():
         results.append(updated.value)
         attributes.append({"tc.updates": name})
