@@ -156,19 +156,27 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """An equation between dimensions that must hold at entry."""
+    """An equation between dimensions that must hold at entry.
+
+    `is_index` tells that where it does not, an index is outside its axis.
+    """
 
     left: DimExpr
     right: DimExpr
     message: str
     location: Location
+    is_index: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place in compiled code that can fail: where it is in the source."""
+    """A place in compiled code that can fail: where it is in the source.
+
+    `is_unsigned` tells that an index which fails there counts from 0 up to 2^64.
+    """
 
     location: Location
+    is_unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

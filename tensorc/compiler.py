@@ -26,7 +26,7 @@ from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.kernels import Fail, Launch
+from tensorc.ir.ops.kernels import UNSIGNED, Fail, Launch
 from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
@@ -218,6 +218,7 @@ def _signature(function: Function) -> FunctionInfo:
             dim_expr(guard.right),
             guard.message,
             guard.location if guard.location.line else function.location,
+            guard.is_index,
         )
         for guard in guards_of(function)
     )
@@ -260,7 +261,7 @@ def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
         assert isinstance(call.callee, SymbolRef)
         for op in functions[call.callee.name].walk():
             if isinstance(op, Fail):
-                sites[op.site] = Site(op.location)
+                sites[op.site] = Site(op.location, UNSIGNED in op.attributes)
     arena = entry.attributes["tc.arena"]
     assert isinstance(arena, Dims)
     places = tuple(sites[i] for i in sorted(sites))

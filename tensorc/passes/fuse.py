@@ -179,7 +179,9 @@ def _needs(op: Generic) -> list[Value]:
 
 
 def _makes_unit(op: Op) -> bool:
-    return not op.results or op.name in ("tc.constant", "tc.reshape", "tc.scatter")
+    # What is a group already stays one.
+    kept = ("tc.constant", "tc.reshape", "tc.scatter", "tc.group")
+    return not op.results or op.name in kept
 
 
 def _is_scalar(value: Value) -> bool:

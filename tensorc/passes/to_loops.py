@@ -54,7 +54,14 @@ from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith, conversions, memory
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import Group
-from tensorc.ir.ops.kernels import CheckIndex, Fail, Launch, ScatterInto, SizeOf
+from tensorc.ir.ops.kernels import (
+    UNSIGNED,
+    CheckIndex,
+    Fail,
+    Launch,
+    ScatterInto,
+    SizeOf,
+)
 from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
 from tensorc.passes.base import Level, Pass
@@ -272,6 +279,8 @@ def _check_kernel(entry: Entry, op: CheckIndex) -> None:
         above = k.compare("sge", index, extent)
         with k.when(k.op(arith.OrI, below, above)):
             k.do(Fail, index, extent, site=entry.sites, axis=op.axis)
+            if element.is_unsigned:
+                k.b.block.ops[-1].attributes[UNSIGNED] = True
     entry.sites += 1
     _close_kernel(entry, function, k, values, names, 1)
 

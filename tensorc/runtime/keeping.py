@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from tensorc.errors import Diagnostic, TensorcError
+from tensorc.errors import Diagnostic, TensorcError, TensorcWarning
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.checkpoint import About, write_checkpoint
 from tensorc.runtime.fit_state import Event, FitState, Snapshot
@@ -90,7 +90,8 @@ class Keeper:
             if not self.has_written:
                 raise
             # What a day of training gave must not be lost with the disk.
-            warnings.warn(f"no checkpoint: {error}", RuntimeWarning, stacklevel=2)
+            text = f"TC0902: no checkpoint: {error}"
+            warnings.warn(text, TensorcWarning, stacklevel=2)
         self.written = time.monotonic()
         self.cost = self.written - start
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from tensorc.errors import DataError, TensorcError
+from tensorc.errors import DataError, TensorcError, TensorcWarning
 from tensorc.runtime import files, keeping, npy, tensor_file
 from tensorc.runtime.checkpoint import (
     About,
@@ -307,7 +307,7 @@ def test_a_keeper_goes_on_without_a_disk_once_it_has_written(tmp_path, monkeypat
             raise TensorcError()
 
         monkeypatch.setattr(tensor_file, "replace_file", full)
-        with pytest.warns(RuntimeWarning, match="no checkpoint"):
+        with pytest.warns(TensorcWarning, match="TC0902: no checkpoint"):
             keeper.hear("end", state)
         assert keeper.last.read_bytes() == written
     other = keeping.Keeper(tmp_path, ABOUT, shared)
