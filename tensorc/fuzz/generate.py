@@ -1,0 +1,120 @@
+"""Random programs: the same seed and number give the same program.
+
+A program is ops, one after the other, each by its recipe, until there are as many as
+were drawn; whatever no op reads is a result. Then some values update shared arguments,
+and some programs get a cost and its derivatives.
+"""
+
+import random
+from dataclasses import replace
+
+from tensorc.errors import ShapeError
+from tensorc.fuzz.maker import Maker
+from tensorc.fuzz.program import (
+    Apply,
+    Given,
+    Program,
+    needed_by,
+    unbound,
+    with_known,
+    without_dead,
+)
+from tensorc.fuzz.recipes import RECIPES
+from tensorc.ir.numerics import LANES_ORDER
+from tensorc.ir.ops.elementwise import Mul
+from tensorc.ir.ops.reductions import Sum
+from tensorc.passes.vjp_rules import VJP_RULES
+
+_OPS = tuple(RECIPES)
+_COUNTS = (5, 6, 7, 8, 8, 9, 9, 10, 11, 12, 14)  # ops that are asked for
+_WITH_UPDATES, _WITH_COST, _SHOWN = 0.25, 0.6, 0.15
+_MOST_SLOPES = 14  # ops below a cost: their derivatives are twice as many
+
+
+def generate(seed: int, number: int) -> Program:
+    """Return a program; numbers count from 0."""
+    rng = random.Random(f"tensorc fuzz {seed} {number}")
+    m = Maker(rng)
+    wanted = rng.choice(_COUNTS)
+    for _ in range(8 * wanted):
+        if sum(isinstance(e, Apply) for e in m.entries) >= wanted:
+            break
+        cls = rng.choice(_OPS)
+        try:
+            RECIPES[cls](m, cls)
+        except ShapeError:
+            continue  # an equation that earlier ones contradict
+    cost, wrt = _cost(m)
+    entries = range(len(m.entries))
+    made = [i for i in entries if isinstance(m.entries[i], Apply)]
+    results = [
+        i for i in made if i != cost and (not m.uses[i] or rng.random() < _SHOWN)
+    ]
+    if not results and cost is None:
+        results = made[-1:] or [0]
+    program = Program(
+        f"p{number}",
+        tuple(m.entries),
+        tuple(results),
+        dict(m.sizes),
+        cost=cost,
+        wrt=tuple(wrt),
+        about=f"seed {seed}, program {number}",
+    )
+    program = without_dead(_with_updates(program, m))
+    return with_known(program, unbound(program))
+
+
+def _with_updates(program: Program, m: Maker) -> Program:
+    """Let some values be the new ones of shared arguments."""
+    if m.rng.random() >= _WITH_UPDATES:
+        return program
+    entries, updates = list(program.entries), list[tuple[int, int]]()
+    for place, entry in enumerate(program.entries):
+        if not isinstance(entry, Given) or entry.below is not None:
+            continue
+        if f"${entry.name}" in program.sizes or place in program.wrt:
+            continue
+        type_ = m.type_of(place)
+        new = [i for i in range(len(entries)) if i != place and m.type_of(i) == type_]
+        if new:
+            entries[place] = replace(entry, shared=True)
+            updates.append((place, m.rng.choice(new)))
+    return replace(program, entries=tuple(entries), updates=tuple(updates))
+
+
+def _cost(m: Maker) -> tuple[int | None, list[int]]:
+    """Append a cost to some programs; return it and the arguments that it follows."""
+    paths = _differentiable(m)
+    if not paths or m.rng.random() >= _WITH_COST:
+        return None, []
+    place = m.rng.choice(list(paths))
+    wrt = m.rng.sample(sorted(paths[place]), min(len(paths[place]), 2))
+    cost = place
+    if m.rng.random() < 0.5:
+        cost = m.apply(Mul, (cost, m.partner(m.type_of(cost))))
+    while m.type_of(cost).rank:
+        axis = m.type_of(cost).rank - 1
+        cost = m.apply(Sum, (cost,), axis=axis, order=LANES_ORDER)
+    return cost, wrt
+
+
+def _differentiable(m: Maker) -> dict[int, set[int]]:
+    """Return values that follow from arguments by ops with derivatives alone."""
+    paths: dict[int, set[int]] = {}
+    for place, entry in enumerate(m.entries):
+        if not m.type_of(place).element.is_float:
+            continue
+        if isinstance(entry, Given):
+            paths[place] = {place}
+        elif entry.cls in VJP_RULES:
+            found = [paths[o] for o in entry.operands if o in paths]
+            if found:
+                paths[place] = set[int]().union(*found)
+    scratch = Program("", tuple(m.entries), (), {})
+    return {
+        place: found
+        for place, found in paths.items()
+        if isinstance(m.entries[place], Apply)
+        and len(needed_by(scratch, [place])) <= _MOST_SLOPES
+    }
