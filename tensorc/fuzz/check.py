@@ -46,7 +46,7 @@ SLOPES = "derivative = differences"
 INPUTS = "inputs are not written to"
 
 # (LLVM's level, fused), the pair of a turn.
-PAIRS = (((3, True), (0, False)), ((0, True), (3, False)))
+PAIRS = (*[((3, True), (0, False))] * 3, ((0, True), (3, False)))
 ALL_WAYS = tuple((level, fused) for level in (0, 3) for fused in (True, False))
 _AT_ONCE = 0  # work above which kernels run in several threads: all of them do
 

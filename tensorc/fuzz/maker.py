@@ -30,7 +30,7 @@ _MOST_GIVENS = 5
 _LARGE = (97, 129)  # three chunks of rows, more than a strip of columns
 
 _WEIGHTS: Mapping[str, int] = {
-    **{"f32": 30, "f64": 24, "f16": 8, "i1": 5, "i64": 12, "i32": 8, "i8": 3},
+    **{"f32": 36, "f64": 18, "f16": 5, "i1": 6, "i64": 12, "i32": 8, "i8": 3},
     **{"i16": 2, "ui8": 4, "ui16": 2, "ui32": 2, "ui64": 2},
 }
 _ELEMENTS = [ELEMENTS[name] for name in _WEIGHTS]
@@ -102,7 +102,7 @@ class Maker:
 
     def shape(self, least_rank: int = 0) -> tuple[Dim, ...]:
         """Return a shape from the palette."""
-        (rank,) = self.rng.choices(range(5), (8, 25, 43, 19, 5))
+        (rank,) = self.rng.choices(range(5), (9, 33, 44, 11, 3))
         dims: list[Dim] = []
         count = 1
         for _ in range(max(rank, least_rank)):
