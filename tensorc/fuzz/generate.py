@@ -34,7 +34,7 @@ _SLOW = {  # to compile: long expansions
     *(LogSoftmax, FloorDiv, Mod),
 }
 _WEIGHTS = [1 if cls in _SLOW else 2 for cls in _OPS]
-_COUNTS = (4, 6, 7, 7, 8, 8, 8, 9, 10, 12)  # ops that are asked for
+_COUNTS = (3, 4, 5, 7, 8, 8, 8, 8, 9, 10)  # ops that are asked for
 _WITH_UPDATES, _WITH_COST, _SHOWN = 0.25, 0.4, 0.12
 _MOST_SLOPES = 10  # entries below a cost: there are twice as many for its derivatives
 

@@ -93,7 +93,7 @@ class Maker:
             size = self.rng.choice(_LARGE if self.chance(0.05) else SIZES)
             if size == 0 and self.chance(0.5):
                 size = 2
-            if self.chance(0.5):
+            if self.chance(0.4):
                 self.sizes[name] = size
                 dims.append(symbol(name))
             else:
@@ -102,7 +102,7 @@ class Maker:
 
     def shape(self, least_rank: int = 0) -> tuple[Dim, ...]:
         """Return a shape from the palette."""
-        (rank,) = self.rng.choices(range(5), (9, 33, 44, 11, 3))
+        (rank,) = self.rng.choices(range(5), (10, 40, 39, 9, 2))
         dims: list[Dim] = []
         count = 1
         for _ in range(max(rank, least_rank)):
