@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tensorc import compiler
-from tensorc.errors import IndexOutOfRange, InternalError, TensorcError
+from tensorc.errors import IndexOutOfRange
 from tensorc.fuzz.outcomes import (
     Compiled,
     Outcome,
@@ -239,8 +239,8 @@ def _compare_calls(
     subject: Subject, expected: Outcomes, code: Compiled, name: str
 ) -> list[Mismatch]:
     for number, call in enumerate(subject.calls):
-        given = _called(code, subject, call.arguments)
-        detail = _unlike(expected[subject.name][number], given)
+        given = code.call(subject.name, call.arguments)
+        detail = difference(expected[subject.name][number], given)
         if detail:
             relation = f"interpreted = {name}"
             return [Mismatch(subject.name, relation, detail, number)]
@@ -256,26 +256,12 @@ def _compare_layouts(
 ) -> list[Mismatch]:
     for number, call in enumerate(subject.calls):
         other = [strided(a, rng) for a in call.arguments]
-        given = _called(code, subject, other)
-        detail = _unlike(expected[subject.name][number], given)
+        given = code.call(subject.name, other)
+        detail = difference(expected[subject.name][number], given)
         if detail:
             relation = f"contiguous = strided inputs at {name}"
             return [Mismatch(subject.name, relation, detail, number)]
     return []
-
-
-def _called(
-    code: Compiled, subject: Subject, arguments: Sequence[Array]
-) -> Outcome | str:
-    """Return what a call gives, or how it fails."""
-    try:
-        return code.call(subject.name, arguments)
-    except (AssertionError, TensorcError, InternalError) as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def _unlike(expected: Outcome, given: Outcome | str) -> str:
-    return given if isinstance(given, str) else difference(expected, given)
 
 
 def _compare_slopes(

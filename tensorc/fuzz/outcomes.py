@@ -1,7 +1,7 @@
 """What a call of a function gives, interpreted or compiled, in one form to compare.
 
 A call gives the plain results first, then the final values of the arguments that it
-updates; or it stops with an index error.
+updates; or it stops with an index error; or it fails, and a text says how.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 
-Outcome = list[Array] | IndexOutOfRange
+Outcome = list[Array] | IndexOutOfRange | str
 
 
 def same_bits(left: Array, right: Array) -> bool:
@@ -57,6 +57,8 @@ def interpreted(
         given = interpret(module, function.sym_name, arguments, meanings)
     except IndexOutOfRange as error:
         return error
+    except Exception as error:
+        return f"the interpreter fails: {type(error).__name__}: {error}"
     return in_order(function, given)
 
 
@@ -72,11 +74,13 @@ class Compiled:
         self._functions: dict[str, tuple[CompiledFunction, list[Shared]]] = {}
 
     def call(self, name: str, arguments: Sequence[Array]) -> Outcome:
-        """Call a function; its shared variables get their values first.
+        """Call a function; its shared variables get their values first."""
+        try:
+            return self._call(name, arguments)
+        except Exception as error:
+            return f"the call fails: {type(error).__name__}: {error}"
 
-        Raises:
-            AssertionError: it stopped with an index error, and a variable has changed.
-        """
+    def _call(self, name: str, arguments: Sequence[Array]) -> Outcome:
         info = self.infos[name]
         function, cells = self._function(info, arguments)
         initial = [v for v, a in self._pairs(info, arguments) if a == "shared"]
@@ -88,7 +92,7 @@ class Compiled:
         except IndexOutOfRange as error:
             kept = zip(cells, initial, strict=True)
             if not all(same_bits(c.get_value(), v) for c, v in kept):
-                raise AssertionError("an index error, and state has changed") from None
+                return "an index error, and state has changed"
             return error
         listed = results if isinstance(results, tuple) else (results,)
         plain = [np.asarray(r) for r in listed if r is not None]
@@ -121,6 +125,8 @@ class Compiled:
 
 def difference(expected: Outcome, given: Outcome) -> str:
     """Return how two outcomes differ, or "" if they agree bit for bit."""
+    if isinstance(expected, str) or isinstance(given, str):
+        return next(o for o in (expected, given) if isinstance(o, str))
     if isinstance(expected, IndexOutOfRange) or isinstance(given, IndexOutOfRange):
         both = isinstance(expected, IndexOutOfRange) and isinstance(
             given, IndexOutOfRange
@@ -135,7 +141,7 @@ def difference(expected: Outcome, given: Outcome) -> str:
     return ""
 
 
-def _spell(outcome: Outcome) -> str:
+def _spell(outcome: list[Array] | IndexOutOfRange) -> str:
     if isinstance(outcome, IndexOutOfRange):
         return str(outcome).partition("\n")[0]
     return f"{len(outcome)} results"
