@@ -23,14 +23,13 @@ from tensorc.fuzz.outcomes import (
     Outcome,
     difference,
     interpreted,
-    same_bits,
     updated_by,
 )
 from tensorc.fuzz.reference import MEANINGS
 from tensorc.fuzz.slopes import Slopes, judge
 from tensorc.fuzz.values import strided
 from tensorc.ir.core import clone_op
-from tensorc.ir.numerics import Array
+from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module

@@ -23,10 +23,13 @@ from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.elementwise import Mul
+from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.reductions import Sum
 from tensorc.ir.ops.rounding import FloorDiv, Mod
-from tensorc.passes.vjp_rules import VJP_RULES
+from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
+
+COMPUTED_PLACES = (TakeAlongAxis, Gather, Scatter)
 
 _OPS = tuple(RECIPES)
 _SLOW = {  # to compile: long expansions
@@ -100,7 +103,9 @@ def _cost(m: Maker) -> tuple[int | None, list[int]]:
     wrt = m.rng.sample(sorted(paths[place]), min(len(paths[place]), 2))
     cost = place
     if m.rng.random() < 0.5:
-        cost = m.apply(Mul, (cost, m.partner(m.type_of(cost))))
+        weight = m.partner(m.type_of(cost))
+        if weight not in _of_places(m):
+            cost = m.apply(Mul, (cost, weight))
     while m.type_of(cost).rank:
         axis = m.type_of(cost).rank - 1
         cost = m.apply(Sum, (cost,), axis=axis, order=LANES_ORDER)
@@ -120,9 +125,25 @@ def _differentiable(m: Maker) -> dict[int, set[int]]:
             if found:
                 paths[place] = set[int]().union(*found)
     scratch = Program("", tuple(m.entries), (), {})
+    refused = _of_places(m)
     return {
         place: found
         for place, found in paths.items()
         if isinstance(m.entries[place], Apply)
+        and place not in refused
         and len(needed_by(scratch, [place])) <= _MOST_SLOPES
     }
+
+
+def _of_places(m: Maker) -> set[int]:
+    """Return what is computed from places of extremes: `grad` refuses such a cost."""
+    found: set[int] = set()
+    for place, entry in enumerate(m.entries):
+        if isinstance(entry, Given) or entry.cls in STEPS:
+            continue
+        operands = entry.operands
+        if entry.cls in COMPUTED_PLACES:  # where to read is no path of a derivative
+            operands = operands[: 2 if entry.cls is Scatter else 1]
+        if entry.cls in NOT_DIFFERENTIABLE or found & set(operands):
+            found.add(place)
+    return found

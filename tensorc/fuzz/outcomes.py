@@ -12,26 +12,13 @@ from tensorc import driver
 from tensorc.artifact import Artifact, FunctionInfo
 from tensorc.errors import IndexOutOfRange
 from tensorc.ir.interpreter import Meanings, interpret
-from tensorc.ir.numerics import Array
+from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 
 Outcome = list[Array] | IndexOutOfRange | str
-
-
-def same_bits(left: Array, right: Array) -> bool:
-    """Tell whether arrays are equal bit for bit, but for the payload of NaNs."""
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
-    if not np.issubdtype(left.dtype, np.floating):
-        return bool((left == right).all())
-    nans = np.isnan(left)
-    if not (nans == np.isnan(right)).all():
-        return False
-    bits = f"i{left.dtype.itemsize}"
-    return bool((left[~nans].view(bits) == right[~nans].view(bits)).all())
 
 
 def updated_by(function: Function) -> list[int]:
