@@ -39,6 +39,7 @@ from tensorc.runtime import threads
 from tensorc.target import Options
 
 ROUND_TRIP = "printed = parsed"
+BUILDS = "can be built"
 COMPILES = "compiles"
 PASSES = "before = after the passes of the TENSOR level"
 SLOPES = "derivative = differences"

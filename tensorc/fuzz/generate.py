@@ -5,6 +5,7 @@ were drawn; whatever no op reads is a result. Then some values update shared arg
 and some programs get a cost and its derivatives.
 """
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from tensorc.fuzz.program import (
     Apply,
     Given,
     Program,
+    function_of,
     needed_by,
     unbound,
     with_known,
@@ -44,7 +46,25 @@ _MOST_SLOPES = 10  # entries below a cost: there are twice as many for its deriv
 
 def generate(seed: int, number: int) -> Program:
     """Return a program; numbers count from 0."""
-    rng = random.Random(f"tensorc fuzz {seed} {number}")
+    for attempt in itertools.count():
+        program = _attempt(random.Random(f"{seed} {number} {attempt}"), number)
+        missing = unbound(program)
+        known = with_known(program, missing)
+        if any(program.sizes[name] == 0 for name in missing) and not _fits(known):
+            continue  # an extreme of what is now known to be empty
+        return replace(known, about=f"seed {seed}, program {number}")
+    raise AssertionError
+
+
+def _fits(program: Program) -> bool:
+    try:
+        function_of(program)
+    except ShapeError:
+        return False
+    return True
+
+
+def _attempt(rng: random.Random, number: int) -> Program:
     m = Maker(rng)
     wanted = rng.choice(_COUNTS)
     for _ in range(8 * wanted):
@@ -70,10 +90,8 @@ def generate(seed: int, number: int) -> Program:
         dict(m.sizes),
         cost=cost,
         wrt=tuple(wrt),
-        about=f"seed {seed}, program {number}",
     )
-    program = without_dead(_with_updates(program, m))
-    return with_known(program, unbound(program))
+    return without_dead(_with_updates(program, m))
 
 
 def _with_updates(program: Program, m: Maker) -> Program:

@@ -17,7 +17,9 @@ from multiprocessing.process import BaseProcess
 
 import numpy as np
 
+from tensorc.errors import TensorcError
 from tensorc.fuzz.check import (
+    BUILDS,
     Call,
     FailedModule,
     Mismatch,
@@ -126,10 +128,11 @@ def _checked(
     subjects = [Subject(p.name, calls[p.name], slopes_of(p)) for p in programs]
     try:
         return check_module(module_of(programs), subjects, turn)
-    except FailedModule as failed:
+    except (FailedModule, TensorcError) as error:
         if len(programs) == 1:
-            name = programs[0].name
-            return Report([Mismatch(name, failed.relation, failed.detail)])
+            relation = error.relation if isinstance(error, FailedModule) else BUILDS
+            detail = error.detail if isinstance(error, FailedModule) else str(error)
+            return Report([Mismatch(programs[0].name, relation, detail)])
     middle = len(programs) // 2
     report = _checked(programs[:middle], calls, turn)
     other = _checked(programs[middle:], calls, turn)
