@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Value
-from tensorc.ir.numerics import CONTRACTION_BLOCK
+from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES
 from tensorc.ir.ops import arith, memory
 from tensorc.ir.ops.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.structured import Generic
@@ -61,10 +61,12 @@ def emit_panel(rows: Rows, op: Generic) -> None:
     _, width = tile_size(columns, element_type(b.memref.type), rows.target)
     with k.loop(k.index(0), k.dim(extents[inner]), 1) as loop:
         source = Storage(b.memref, (b.row, b.column))
-        places: list[Rep] = [Uniform(loop.index), Counter(k.index(0))]
-        row = read(k, source, places, Point((), k.mask(columns)))
         target = Storage(rows.panel, (k.index(width), k.index(1)))
-        write(k, target, places, row, Point((), k.mask(width)))
+        for start in range(0, width, LANES):  # a tile may be wider than our vectors
+            places: list[Rep] = [Uniform(loop.index), Counter(k.index(start))]
+            given, taken = (max(0, min(n - start, LANES)) for n in (columns, width))
+            row = read(k, source, places, Point((), k.mask(given)))
+            write(k, target, places, row, Point((), k.mask(taken)))
 
 
 def emit_contraction(
