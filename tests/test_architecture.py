@@ -108,6 +108,14 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
 }
+# Programs that look for bugs: whatever the compiler and the runtime are made of.
+ROOMS["fuzz"] = (
+    {
+        *("ir", "passes", "compiler", "driver", "target", "artifact", "errors"),
+        *("runtime", "runtime.cpu"),
+    },
+    {"numpy"},
+)
 ROOMS["cli"] = (set(ROOMS), {"numpy", "rich_click", "rich"})
 
 # (importer, imported): why this import does not stand at the top of its module.

@@ -98,6 +98,11 @@ def wanted() -> int | None:
     return _POOL.wanted
 
 
+def jobs() -> int:
+    """Return how many kernels were cut into ranges for several threads so far."""
+    return int(_WORDS[PoolWord.GENERATION])
+
+
 def start(load: Callable[[], Library]) -> None:
     """Make the pool ready for `count()` threads; `load` gives its code, if needed."""
     _POOL.load = load
