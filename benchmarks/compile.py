@@ -1,6 +1,6 @@
 """What programs of many ops cost to compile, stage by stage, and how it grows.
 
-    python benchmarks/compile.py [--sizes 1250,2500,...] [--programs NAME,...] [--stages]
+    python benchmarks/compile.py [--sizes N,...] [--programs NAME,...] [--stages]
 
 Seconds are the process's (all threads), without the cache. The exponent is the slope of
 seconds over ops, both as logarithms, between the first and the last size from 5000 on:

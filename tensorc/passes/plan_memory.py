@@ -45,6 +45,7 @@ After:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.builder import Builder
@@ -71,15 +72,6 @@ class Buffer:
     bytes: Dim
     birth: int
     death: int
-
-
-@dataclass
-class Slot:
-    """A part of the arena, and until when it is taken."""
-
-    offset: Dim
-    bytes: Dim
-    until: int
 
 
 def shape_of(op: Op) -> tuple[Dim, ...]:
@@ -123,27 +115,32 @@ def lifetimes(block: Block) -> list[Buffer]:
 
 def place(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
     """Return the offset of each buffer, and the size of the arena."""
-    slots: list[Slot] = []
+    slots: list[tuple[Dim, Dim]] = []  # offset and bytes of the parts of the arena
+    taken: list[tuple[int, int]] = []  # a heap: until when, the number of the slot
+    free: dict[Dim, list[int]] = {}  # heaps of numbers, by bytes
     offsets: list[Dim] = []
     total: Dim = 0
     for buffer in buffers:
-        slot = next((s for s in slots if _takes(s, buffer)), None)
-        if slot is None:
-            slot = Slot(total, buffer.bytes, buffer.death)
+        while taken and taken[0][0] < buffer.birth:
+            _, number = heappop(taken)
+            heappush(free.setdefault(slots[number][1], []), number)
+        fitting = [h for bytes_, h in free.items() if h and _holds(bytes_, buffer)]
+        if fitting:
+            number = heappop(min(fitting))
+        else:
+            number = len(slots)
+            slots.append((total, buffer.bytes))
             total = total + buffer.bytes
-            slots.append(slot)
-        slot.until = buffer.death
-        offsets.append(slot.offset)
+        heappush(taken, (buffer.death, number))
+        offsets.append(slots[number][0])
     return offsets, total
 
 
-def _takes(slot: Slot, buffer: Buffer) -> bool:
-    if slot.until >= buffer.birth:
-        return False
-    if slot.bytes == buffer.bytes:
+def _holds(bytes_: Dim, buffer: Buffer) -> bool:
+    if bytes_ == buffer.bytes:
         return True
-    both_known = isinstance(slot.bytes, int) and isinstance(buffer.bytes, int)
-    return both_known and slot.bytes >= buffer.bytes  # type: ignore[operator]
+    both_known = isinstance(bytes_, int) and isinstance(buffer.bytes, int)
+    return both_known and bytes_ >= buffer.bytes  # type: ignore[operator]
 
 
 def plan_function(function: Function) -> None:
