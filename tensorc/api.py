@@ -263,13 +263,19 @@ def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
 
     try:
         program = _read(path, settings)
-        module = program.emit()
-        compiler.lower(module, driver.host_target(), "tensor")
-        for recipe in program.recipes:
-            _fit(recipe) if recipe.kind == "fit" else _run(recipe)
     except TensorcError as error:
         return list(error.diagnostics)
-    return list(program.warnings)
+    found: list[Diagnostic] = []
+    try:
+        compiler.lower(program.emit(), driver.host_target(), "tensor")
+    except TensorcError as error:
+        found += error.diagnostics
+    for recipe in program.recipes:
+        try:
+            _fit(recipe) if recipe.kind == "fit" else _run(recipe)
+        except TensorcError as error:
+            found += error.diagnostics
+    return [*found, *program.warnings]
 
 
 def emit(

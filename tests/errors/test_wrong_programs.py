@@ -51,9 +51,9 @@ def test_messages_and_places(path):
 )
 def test_wrong_settings(name, value, words):
     text = """hyper lr = 0.1
-param W: float = 0
+param W: float[2] = 0
 fn f(x: float) = x * lr
-step s(x: float) { W <- x }
+step s(x: float[B, 2]) { W <- x[0] }
 fit { data = mnist("d")  step = s }
 """
     (found,) = diagnostics(text, **{name: value})

@@ -94,6 +94,12 @@ def generate(file: ast.File, settings: Settings | None = None) -> Program:
     reports = Reports()
     with _deep_recursion():
         unit, hypers, recipes = _declare(file, settings or {}, reports)
+        if reports.diagnostics:
+            # Whoever mends these wants to know of the mistakes in functions, too.
+            try:
+                _emit(unit, list(unit.entries))
+            except CompileError as failure:
+                reports.add(failure)
     reports.check()
 
     def emit(names: Sequence[str]) -> Module:
