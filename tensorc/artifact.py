@@ -176,6 +176,7 @@ class FunctionInfo:
     """Everything the runtime knows of one compiled function.
 
     `sizes` are the dimensions inside it that are computed; native code relies on them.
+    `epoch_symbol` is "" where there is no epoch driver.
     """
 
     name: str

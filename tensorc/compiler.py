@@ -131,7 +131,9 @@ def compile_tensor(
         rest = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in rest)
     loops = run_passes(tensor, target, rest, around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
-    text = emit_llvm(loops, target, options.parallel_work)
+    if not options.epochs:
+        functions = tuple(replace(info, epoch_symbol="") for info in functions)
+    text = emit_llvm(loops, target, options)
     code = emit_object(text, target, options.optimize)
     return Artifact(target.name, code, functions)
 
