@@ -186,6 +186,7 @@ class FunctionInfo:
     `sizes` are the dimensions inside it that are computed; native code relies on them.
     A call runs `kernels` kernels, and `flops` operations on floats. `digest` is that of
     its program: of what a front end made, before the passes.
+    `epoch_symbol` is "" where there is no epoch driver.
     """
 
     name: str

@@ -143,7 +143,9 @@ def compile_tensor(
     ]
     loops = run_passes(kernels, target, CPU[grouped:], around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
-    text = emit_llvm(loops, target, options.parallel_work)
+    if not options.epochs:
+        functions = tuple(replace(info, epoch_symbol="") for info in functions)
+    text = emit_llvm(loops, target, options)
     code = emit_object(text, target, options.optimize)
     return Artifact(target.name, code, functions)
 

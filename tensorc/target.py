@@ -28,12 +28,15 @@ class Options:
 
     `optimize` is LLVM's level, 0 to 3. Without `fuse` each op is a kernel of its own.
     A kernel with less than `parallel_work` element operations runs in one thread.
+    Without `epochs` functions have no driver that runs them over many batches.
     """
 
     optimize: int = 2
     fuse: bool = True
     parallel_work: int = PARALLEL_WORK
+    epochs: bool = True
 
 
+DEFAULT = Options()
 # What functions are compiled with where nobody says otherwise (`tc.options`).
-CHOSEN: ContextVar[Options] = ContextVar("options", default=Options())  # noqa: B039
+CHOSEN: ContextVar[Options] = ContextVar("options", default=DEFAULT)

@@ -194,7 +194,7 @@ def _compile(
     level, fused = way
     copy = clone_op(tensor, {})
     assert isinstance(copy, Module)
-    options = Options(level, fused, _AT_ONCE)
+    options = Options(level, fused, _AT_ONCE, epochs=False)
     with _module_fails(COMPILES):
         artifact = compiler.compile_tensor(copy, compiler.host_target(), options)
         return Compiled(artifact, updated)
