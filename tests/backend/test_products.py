@@ -10,7 +10,14 @@ from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.target import Options
 from tests.samples import parse_type, same_bits
-from tests.stages import TARGET, compiled_results, inputs, tensor_results, updates_of
+from tests.stages import (
+    TARGET,
+    all_results,
+    compiled_results,
+    inputs,
+    tensor_results,
+    updates_of,
+)
 
 
 def product_of(left, right):
@@ -66,3 +73,30 @@ def test_products_whose_strips_are_copied(element, given, bits):
 @pytest.mark.parametrize("columns", [1, 7, 10, 16, 17, 31, 33, 47, 48, 49])
 def test_panels_of_static_columns(element, columns, bits):
     check(element, ("M", 20, columns), [(5, 20, columns), (49, 20, columns)], bits)
+
+
+@pytest.mark.parametrize("element", ["f32", "i32"])
+@pytest.mark.parametrize("columns", [1, 3, 40])
+def test_a_row_by_a_transposed_matrix(element, columns):
+    """The matrix is read where it lies; the result goes on, as rows and as a sum."""
+    rng = np.random.default_rng(columns)
+    types = [parse_type(f"{element}[1, 30]"), parse_type(f"{element}[N, 30]")]
+
+    def build():
+        module = new_module()
+        function, builder = open_function("product", inputs(*types))
+        a, w = function.body.block.arguments
+        b = TensorBuilder(builder)
+        row = b.matmul(a, b.transpose(w, (1, 0)))
+        results = [row, b.add(row, row), b.sum(row, 1), b.transpose(row, (1, 0))]
+        close_function(function, builder, results)
+        module.body.block.append(function)
+        return module
+
+    shapes = (1, 30), (columns, 30)
+    values = [rng.integers(-9, 9, s).astype(types[0].element.dtype) for s in shapes]
+    for stage, results in all_results(build(), [("product", values)], (0, 3)).items():
+        expected = values[0] @ values[1].T
+        wanted = [expected, expected + expected, expected.sum(1), expected.T]
+        for left, right in zip(wanted, results[0], strict=True):
+            assert np.array_equal(left, right), stage
