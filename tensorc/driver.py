@@ -44,8 +44,13 @@ def compile_module(module: Module, target: Target, options: Options) -> Artifact
 def load(module: Module, options: Options) -> tuple[Artifact, Library]:
     """Return the artifact of a TENSOR module, and its code in this process."""
     artifact = compile_module(module, host_target(), options)
+    return artifact, link(artifact)
+
+
+def link(artifact: Artifact) -> Library:
+    """Return the code of an artifact in this process, whose threads are made ready."""
     threads.start(_load_pool)
-    return artifact, cpu.link(artifact)
+    return cpu.link(artifact)
 
 
 def _load_pool() -> Library:

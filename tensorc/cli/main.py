@@ -1,8 +1,8 @@
 """The `tensorc` command: its verbs, and how every run of it ends.
 
 Exit codes: 0 ok, 1 the user's program, data or call is wrong, 2 usage, 3 our bug,
-130 interrupted. A user never sees a traceback; TENSORC_DEBUG=1 shows it
-for a bug of ours.
+4 a numerical check failed, 130 interrupted. A user never sees a traceback;
+TENSORC_DEBUG=1 shows it for a bug of ours.
 """
 
 import difflib
@@ -34,6 +34,7 @@ VERBS = {
     "opt": "Run passes on MLIR text, and print what they make of it.",
     "explain": "Explain a diagnostic, or what the kernels of a file do.",
     "check": "Check files: syntax, types and shapes.",
+    "fuzz": "Look for bugs of the compiler with random programs.",
     "cache": "Show or clear what is kept of earlier compilations.",
 }
 

@@ -1,15 +1,47 @@
 """Put all buffers of a function into one arena, with a formula for its size.
 
+Source:
+  fn f(x: float[N, 3]) -> float = max(exp(max(x, axis=1)))
 Before:
-  %t = "memref.alloc"(%B) : (index) -> memref<?x10xf32>
+  func.func @f(%x: memref<?x3xf32>, %result: memref<f32>, %N: index) {
+    %0 = tc.size {dim = ["N"]} : index
+    %1 = memref.alloc %0 : memref<?xf32>
+    tc.group %x, %1 {outer = 1, shapes = [["N", 3], ["N"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      …
+      tc.yield
+    }
+    tc.group %1, %result {outer = 0, shapes = [["N"], []]} {
+    …
+      %5 = memref.alloc %4 : memref<?xf32>
+      …
+      tc.yield
+    }
+    func.return
+  } {tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 After:
-  %t = "memref.view"(%arena, %offset, %B) : … -> memref<?x10xf32>
-  and `tc.arena = #tc.dims<["64*floordiv(40*B + 63, 64)"]>` on the function
+  func.func @f(%x: memref<?x3xf32>, %result: memref<f32>, %arena: memref<?xi8>, %N: index) {
+    %0 = tc.size {dim = ["N"]} : index
+    %1 = arith.constant {value = 0 : index} : index
+    %2 = memref.view %arena, %1, %0 : memref<?xf32>
+    tc.group %x, %2 {outer = 1, shapes = [["N", 3], ["N"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      …
+      tc.yield
+    }
+    tc.group %2, %result {outer = 0, shapes = [["N"], []]} {
+    …
+      %6 = memref.alloc %5 : memref<?xf32>
+      …
+      tc.yield
+    }
+    func.return
+  } {tc.arena = ["64*floordiv(4*N + 63, 64)"], tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 
 1. A buffer lives from its allocation to its last use, through views too.
 2. Buffers are placed in order of birth: where a dead buffer of the same formula lay (or
    of a sufficient known size), else at the end. Offsets are multiples of 64 bytes.
-"""
+"""  # noqa: E501
 
 from collections.abc import Sequence
 from dataclasses import dataclass

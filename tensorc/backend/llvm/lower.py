@@ -37,7 +37,7 @@ from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops import builtin, kernels
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.types import INDEX, MemRefType, element_type
-from tensorc.target import Target
+from tensorc.target import Options, Target
 
 KERNEL = "tc.kernel"  # the attribute of kernels; functions without it are entries
 
@@ -49,7 +49,7 @@ _PARAMETERS = (
 _SLOT_BYTES = 8
 
 
-def lower_module(module: Module, target: Target) -> str:
+def lower_module(module: Module, target: Target, options: Options) -> str:
     """Return LLVM text for a module of the LOOP level.
 
     Raises:
@@ -60,14 +60,14 @@ def lower_module(module: Module, target: Target) -> str:
     functions = {f.sym_name: f for f in module.functions}
     bodies: dict[str, Function] = {}
     for function in module.functions:
-        emit = _lower_function(emitter, target, functions, function)
+        emit = _lower_function(emitter, target, functions, function, options)
         if is_kernel(function):
             # Layers and unrolled steps are alike: LLVM's time is most of compiling.
             first = bodies.setdefault(emit.body(), function)
             if first is not function:
                 functions[function.sym_name] = first
                 emitter.drop(emit)
-        else:
+        elif options.epochs:
             words = len(function.body.block.arguments) + 1
             emit_epoch_driver(emitter, function.sym_name, words)
     return emitter.text()
@@ -83,12 +83,15 @@ def _lower_function(
     target: Target,
     functions: Mapping[str, Function],
     function: Function,
+    options: Options,
 ) -> FunctionEmitter:
     emit = module.function(
         mangle(function.sym_name), WORD, _PARAMETERS, internal=is_kernel(function)
     )
     values, record = _unpack(emit, function)
-    state = State(module, emit, target, functions, record, values)
+    state = State(
+        module, emit, target, functions, record, values, options.parallel_work
+    )
     state.open(function.body.block.ops, lambda given: None)
     _lower_regions(state)
     emit.ret(number(WORD, STATUS_OK))
@@ -189,7 +192,7 @@ def _launch(state: State, op: Op) -> None:
     else:
         address = LValue(f"@{kernel}", POINTER)
         arguments = [state.record, address, slots, chunks, work]
-        status = emit.call(launcher(state.module), WORD, arguments)
+        status = emit.call(launcher(state.module, state.parallel_work), WORD, arguments)
     _return_failure(emit, status)
 
 
