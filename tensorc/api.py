@@ -31,7 +31,7 @@ from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
 from tensorc.runtime.weights import load_weights, save_weights
-from tensorc.target import Options
+from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
     from tensorc.compiler import Around
@@ -233,7 +233,7 @@ class Functions(Mapping[str, CompiledFunction]):
 def load(
     path: str | PathLike[str],
     settings: Mapping[str, str] | None = None,
-    optimize: int = 2,
+    optimize: int | None = None,
     **values: object,
 ) -> Program:
     """Return the program of a `.tc` file: `load("model.tc", lr=0.1).train(x, y)`.
@@ -252,7 +252,7 @@ def load(
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)
-    options = Options(optimize)
+    options = CHOSEN.get() if optimize is None else Options(optimize)
     functions = Functions(program, shared, together, options)
     return Program(path, functions, shared, program.hypers, fits, runs)
 

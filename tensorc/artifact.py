@@ -184,6 +184,9 @@ class FunctionInfo:
     """Everything the runtime knows of one compiled function.
 
     `sizes` are the dimensions inside it that are computed; native code relies on them.
+    A call runs `kernels` kernels, and `flops` operations on floats. `digest` is that of
+    its program: of what a front end made, before the passes.
+    `epoch_symbol` is "" where there is no epoch driver.
     """
 
     name: str
@@ -196,6 +199,9 @@ class FunctionInfo:
     arena: DimExpr
     sites: tuple[Site, ...]
     sizes: tuple[DimExpr, ...] = ()
+    kernels: int = 0
+    flops: DimExpr = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _refuse(constant: str) -> float:
 
 _FUNCTION = (
     *("name", "symbol", "epoch_symbol", "arguments", "results", "symbols"),
-    *("guards", "arena", "sites", "sizes"),
+    *("guards", "arena", "sites", "sizes", "kernels", "flops", "digest"),
 )
 
 
@@ -87,6 +87,9 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
         "arena": _dim_data(f.arena),
         "sites": [[_location_data(s.location), s.is_unsigned] for s in f.sites],
         "sizes": _shape_data(f.sizes),
+        "kernels": f.kernels,
+        "flops": _dim_data(f.flops),
+        "digest": f.digest,
     }
 
 
@@ -124,6 +127,9 @@ def _function(data: object) -> FunctionInfo:
         _dim(given["arena"]),
         _items(given["sites"], _site),
         _shape(given["sizes"]),
+        _integer(given["kernels"]),
+        _dim(given["flops"]),
+        _text(given["digest"]),
     )
 
 

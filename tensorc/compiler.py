@@ -5,6 +5,7 @@ verifier runs after each level. What comes out at the end of a level is a stage 
 be printed, parsed back and interpreted.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.kernels import UNSIGNED, Fail, Launch
+from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
@@ -33,10 +35,11 @@ from tensorc.passes.base import Around as Around
 from tensorc.passes.base import Level, Pass, check_pipeline
 from tensorc.passes.base import run_pass as run_pass
 from tensorc.passes.bufferize import BUFFERIZE
+from tensorc.passes.cost import cost_of
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE
 from tensorc.passes.expand_math import EXPAND_MATH
-from tensorc.passes.fuse import FUSE
+from tensorc.passes.fuse import FUSE, SEPARATE
 from tensorc.passes.plan_memory import PLAN_MEMORY
 from tensorc.passes.simplify import SIMPLIFY
 from tensorc.passes.stabilize import STABILIZE
@@ -59,7 +62,7 @@ CPU: tuple[Pass, ...] = (
     TO_LOOPS,
     EXPAND_MATH,
 )
-PASSES = {pass_.name: pass_ for pass_ in CPU}
+PASSES = {pass_.name: pass_ for pass_ in (*CPU, SEPARATE)}
 STAGES = tuple(level.value for level in Level)
 
 check_pipeline(CPU)
@@ -116,12 +119,34 @@ def compile_module(
     module: Module, target: Target, options: Options, around: Around = run_pass
 ) -> Artifact:
     """Compile a module of the TENSOR level; it is used up."""
+    digests = {f.sym_name: _digest(f) for f in module.functions}
     tensor = lower(module, target, "tensor", around)
+    artifact = compile_tensor(tensor, target, options, around)
+    functions = [replace(f, digest=digests[f.name]) for f in artifact.functions]
+    return replace(artifact, functions=tuple(functions))
+
+
+def compile_tensor(
+    tensor: Module, target: Target, options: Options, around: Around = run_pass
+) -> Artifact:
+    """Compile what `lower` gives for the stage "tensor"; it is used up."""
+    begun, grouped = len(passes_to("tensor")), len(passes_to("structured"))
+    passes = CPU[begun:grouped]
+    if not options.fuse:
+        passes = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in passes)
     signatures = [_signature(function) for function in tensor.functions]
-    rest = CPU[len(passes_to("tensor")) :]
-    loops = run_passes(tensor, target, rest, around=around)
+    kernels = run_passes(tensor, target, passes, around=around)
+    costs = [cost_of(function) for function in kernels.functions]
+    signatures = [
+        replace(info, kernels=count, flops=dim_expr(flops))
+        for info, (count, flops) in zip(signatures, costs, strict=True)
+    ]
+    loops = run_passes(kernels, target, CPU[grouped:], around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
-    code = emit_object(emit_llvm(loops, target), target, options.optimize)
+    if not options.epochs:
+        functions = tuple(replace(info, epoch_symbol="") for info in functions)
+    text = emit_llvm(loops, target, options)
+    code = emit_object(text, target, options.optimize)
     return Artifact(target.name, code, functions)
 
 
@@ -156,6 +181,10 @@ def dim_expr(dim: Dim) -> DimExpr:
         total = term if total is None else ("+", total, term)
     assert total is not None
     return total
+
+
+def _digest(function: Function) -> str:
+    return hashlib.sha256(print_module(function).encode()).hexdigest()[:16]
 
 
 def _signature(function: Function) -> FunctionInfo:

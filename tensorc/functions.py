@@ -44,7 +44,7 @@ from tensorc.ir.types import TensorType
 from tensorc.runtime.arrays import Array, kinds_of
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared as Cell
-from tensorc.target import Options
+from tensorc.target import CHOSEN
 
 _NOTHING = object()
 
@@ -543,7 +543,7 @@ def compile_plan(
     # The compiler and its wheels are loaded when the first function is made.
     from tensorc import driver
 
-    artifact, library = driver.load(graph_emit.emit(plan), Options())
+    artifact, library = driver.load(graph_emit.emit(plan), CHOSEN.get())
     cells = {n: m.cell for n, m in zip(plan.names, plan.shared, strict=False)}
     shared_cells = {n: c for n, c in cells.items() if isinstance(c, Cell)}
     (info,) = artifact.functions

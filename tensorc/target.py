@@ -1,6 +1,10 @@
 """Frozen descriptions of targets: what passes and backends may know of a machine."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
+
+# Element operations, some 10 us: less is not worth a second thread.
+PARALLEL_WORK = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to compile. `optimize` is LLVM's level, 0 to 3: it never changes results."""
+    """How to compile; no option changes results.
+
+    `optimize` is LLVM's level, 0 to 3. Without `fuse` each op is a kernel of its own.
+    A kernel with less than `parallel_work` element operations runs in one thread.
+    Without `epochs` functions have no driver that runs them over many batches.
+    """
 
     optimize: int = 2
+    fuse: bool = True
+    parallel_work: int = PARALLEL_WORK
+    epochs: bool = True
+
+
+DEFAULT = Options()
+# What functions are compiled with where nobody says otherwise (`tc.options`).
+CHOSEN: ContextVar[Options] = ContextVar("options", default=DEFAULT)

@@ -18,6 +18,7 @@ from tensorc.ir.dims import Dim, evaluate, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
+from tensorc.ir.numerics import same_bits as same_bits
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad, Yield
 from tensorc.ir.ops.elementwise import (
@@ -430,16 +431,3 @@ def total(b: TensorBuilder, value: Value) -> Value:
     for axis in reversed(range(tensor_type(value).rank)):
         value = b.sum(value, axis)
     return value
-
-
-def same_bits(left: Array, right: Array) -> bool:
-    """Tell whether arrays are equal bit for bit, but for the payload of NaNs."""
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
-    if not np.issubdtype(left.dtype, np.floating):
-        return bool((left == right).all())
-    nans = np.isnan(left)
-    if not (nans == np.isnan(right)).all():
-        return False
-    bits = f"i{left.dtype.itemsize}"
-    return bool((left[~nans].view(bits) == right[~nans].view(bits)).all())

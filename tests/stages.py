@@ -10,6 +10,7 @@ import numpy as np
 
 from tensorc import compiler
 from tensorc.artifact import Artifact, FunctionInfo, evaluate_dim
+from tensorc.fuzz.outcomes import in_order, updated_by
 from tensorc.ir.attributes import make_dict
 from tensorc.ir.functions import Parameter
 from tensorc.ir.interpreter import interpret
@@ -53,11 +54,7 @@ def tensor_results(module: Module, cases: Sequence[Case]) -> list[list[Array]]:
     outcome = []
     for name, arguments in cases:
         given = interpret(module, name, arguments)
-        function = functions[name]
-        marks = [function.result_info(i).get("tc.updates") for i in range(len(given))]
-        plain = [g for g, m in zip(given, marks, strict=True) if m is None]
-        new = {m: g for g, m in zip(given, marks, strict=True) if m is not None}
-        outcome.append(plain + [new[m] for m in sorted(new)])
+        outcome.append(in_order(functions[name], given))
     return outcome
 
 
@@ -146,12 +143,7 @@ def compiled_results(
 
 def updates_of(module: Module) -> dict[str, list[int]]:
     """Return for each function the numbers of the arguments that it updates."""
-    found = {}
-    for function in module.functions:
-        count = len(function.body.block.terminator.operands)
-        marks = [function.result_info(i).get("tc.updates") for i in range(count)]
-        found[function.sym_name] = sorted(m for m in marks if isinstance(m, int))
-    return found
+    return {f.sym_name: updated_by(f) for f in module.functions}
 
 
 def round_trip(module: Module) -> Module:

@@ -4,7 +4,8 @@ Tensors, vectors and scalars are arrays; memory is an array that stores change i
 Slow on purpose: every op is its `evaluate`, one after the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,23 +19,36 @@ from tensorc.ir.ops.builtin import Call, Function, Module
 from tensorc.ir.ops.kernels import Launch
 from tensorc.ir.types import Element, MemRefType, TensorType, Type, element_type
 
+Meanings = Mapping[type[Op], Callable[..., Array]]
+_OWN: Meanings = MappingProxyType({})
 
-def interpret(module: Module, name: str, arguments: Sequence[Array]) -> list[Array]:
+
+def interpret(
+    module: Module, name: str, arguments: Sequence[Array], meanings: Meanings = _OWN
+) -> list[Array]:
     """Call a function of a module.
 
     Arguments have the dtypes of the function's; memory arguments are changed in place.
+    Ops of the classes in `meanings` are evaluated by these functions instead of their
+    own `evaluate`, with the same arguments but the context.
     Raises `IndexOutOfRange` where compiled code would report an index error.
     """
     functions = {f.sym_name: f for f in module.functions}
-    return _Frame(functions, functions[name]).call(arguments)
+    return _Frame(functions, functions[name], meanings).call(arguments)
 
 
 class _Frame:
     """One call: the values so far, the sizes of symbols, and the op being evaluated."""
 
-    def __init__(self, functions: Mapping[str, Function], function: Function) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        function: Function,
+        meanings: Meanings = _OWN,
+    ) -> None:
         self.functions = functions
         self.function = function
+        self.meanings = meanings
         self.values: dict[Value, Array] = {}
         self.sizes: dict[str, int] = {}
         self.stack: list[Op] = []
@@ -115,12 +129,15 @@ class _Frame:
             operands = [*operands[:-2], np.array(0, np.int64), operands[-2]]
         if isinstance(op, Call | Launch):
             callee = self.functions[op.callee.name]
-            return _Frame(self.functions, callee).call(operands)
+            return _Frame(self.functions, callee, self.meanings).call(operands)
+        attributes = op.attributes
+        declared = {n: attributes[n] for n in op.attribute_names if n in attributes}
+        meaning = self.meanings.get(type(op))
+        if meaning is not None:
+            return [_as_declared(meaning(*operands, **declared), op.result)]
         evaluate_op = getattr(op, "evaluate", None)
         if evaluate_op is None:
             raise InternalError(f"{op.name} has no meaning here: run its pass first")
-        attributes = op.attributes
-        declared = {n: attributes[n] for n in op.attribute_names if n in attributes}
         self.stack.append(op)
         try:
             given = evaluate_op(self, *operands, **declared)

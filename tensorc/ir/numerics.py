@@ -87,6 +87,19 @@ def ordered_matmul(lhs: Array, rhs: Array) -> Array:
     return total
 
 
+def same_bits(left: Array, right: Array) -> bool:
+    """Tell whether arrays are equal bit for bit, but for the payload of NaNs."""
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    if not np.issubdtype(left.dtype, np.floating):
+        return bool((left == right).all())
+    nans = np.isnan(left)
+    if not (nans == np.isnan(right)).all():
+        return False
+    bits = f"i{left.dtype.itemsize}"
+    return bool((left[~nans].view(bits) == right[~nans].view(bits)).all())
+
+
 def integer_limits(dtype: "np.dtype[np.generic]") -> tuple[int, int]:
     """Return the least and the largest value of an integer type."""
     limits = np.iinfo(dtype.name)
@@ -99,26 +112,71 @@ def fma(a: Array, b: Array, c: Array) -> Array:
         return _fma_f32(a, b, c)
     if a.dtype == np.float16:
         return _fma_f32(*(v.astype(np.float32) for v in (a, b, c))).astype(np.float16)
-    a, b, c = np.broadcast_arrays(a, b, c)
-    flat = zip(a.flat, b.flat, c.flat, strict=True)
-    results = [_fma_f64(float(x), float(y), float(z)) for x, y, z in flat]
-    return np.array(results, np.float64).reshape(a.shape)
+    return _fma_doubles(*(np.asarray(v, np.float64) for v in (a, b, c)))
 
 
 def _fma_f32(a: Array, b: Array, c: Array) -> Array:
     # The product of two f32 is exact in f64. Rounding the sum to odd in f64 makes the
     # second rounding, to f32, the only one (Boldo and Melquiond, 2008).
     with np.errstate(all="ignore"):
-        product = np.float64(a) * np.float64(b)
-        other = np.float64(c)
-        total = np.asarray(product + other)
-        back = total - product
-        error = (product - (total - back)) + (other - back)
-        bits = total.view(np.int64)
-        inexact = np.isfinite(total) & (error != 0) & (bits & 1 == 0)
-        away = (error > 0) == (total > 0)
-        odd = bits + np.where(away, 1, -1)
-        return np.where(inexact, odd, bits).view(np.float64).astype(np.float32)
+        x, y, z = (np.asarray(v, np.float64) for v in (a, b, c))
+        return _odd_sum(np.asarray(x * y), z).astype(np.float32)
+
+
+Doubles = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+def _two_sum(a: Doubles, b: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the sum of doubles, and exactly what its rounding lost."""
+    total = np.asarray(a + b)
+    back = total - a
+    return total, np.asarray((a - (total - back)) + (b - back))
+
+
+def _odd_sum(a: Doubles, b: Doubles) -> Doubles:
+    """Return the sum of doubles, rounded to odd where it is inexact."""
+    total, error = _two_sum(np.asarray(a), np.asarray(b))
+    bits = total.view(np.int64)
+    inexact = np.isfinite(total) & (error != 0) & (bits & 1 == 0)
+    away = (error > 0) == (total > 0)
+    odd = bits + np.where(away, 1, -1)
+    return np.asarray(np.where(inexact, odd, bits).view(np.float64))
+
+
+def _two_product(a: Doubles, b: Doubles, product: Doubles) -> Doubles:
+    """Return exactly what the rounding of a product lost (Veltkamp, Dekker)."""
+    high_a, high_b = ((2.0**27 + 1) * v for v in (a, b))
+    high_a, high_b = high_a - (high_a - a), high_b - (high_b - b)
+    low_a, low_b = a - high_a, b - high_b
+    cross = ((high_a * high_b - product) + high_a * low_b) + low_a * high_b
+    return np.asarray(cross + low_a * low_b)
+
+
+def _fma_doubles(a: Doubles, b: Doubles, c: Doubles) -> Doubles:
+    """Return a * b + c with one rounding, one by one only where exponents are extreme.
+
+    Boldo and Melquiond (2008): all errors are caught, the last but one sum is odd.
+    """
+    with np.errstate(all="ignore"):
+        a, b, c = np.broadcast_arrays(a, b, c)
+        product = a * b
+        total, rest = _two_sum(c, _two_product(a, b, product))
+        high, low = _two_sum(product, total)
+        result = high + _odd_sum(rest, low)
+        sizes = [np.abs(v) for v in (a, b, c, product)]
+        largest = np.maximum(np.maximum(sizes[0], sizes[1]), sizes[2])
+        usual = (sizes[3] > 2.0**-900) & (sizes[3] < 2.0**990) & (largest < 2.0**990)
+        # A product with 0 is exact, one with infinity or NaN is final; and c stays what
+        # it is if it alone is not finite, where the product may round to infinity.
+        finite = np.isfinite(a) & np.isfinite(b)
+        plain = ((a == 0) | (b == 0)) | ~finite
+        kept = finite & ~np.isfinite(c)
+        other = np.where(kept, c, product + c)
+        result = np.where(usual, result, other)
+        for at in np.argwhere(~usual & ~plain & ~kept):
+            place = tuple(at)
+            result[place] = _fma_f64(*(float(v[place]) for v in (a, b, c)))
+    return np.asarray(result)
 
 
 def _fma_f64(a: float, b: float, c: float) -> float:

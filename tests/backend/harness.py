@@ -8,11 +8,12 @@ import numpy as np
 from tensorc.artifact import Artifact, FunctionInfo
 from tensorc.backend.llvm.codegen import emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target
+from tensorc.fuzz.values import nasty as nasty
 from tensorc.ir.attributes import Typed
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.ops import arith, scf, vector
-from tensorc.ir.types import F64, I8, INDEX, MemRefType, VectorType
+from tensorc.ir.types import I8, INDEX, MemRefType, VectorType
 from tensorc.runtime.cpu import link
 
 ARENA = MemRefType((None,), I8)
@@ -119,27 +120,3 @@ def assert_same_bits(left, right, context=""):
             f"{context}: {np.count_nonzero(~same)} differ, first at {i}: "
             f"{left[i]!r} and {right[i]!r}"
         )
-
-
-def nasty(element):
-    """Return values of an element type that hurt: limits, zeros, NaN, ties."""
-    dtype = element.dtype
-    if dtype.kind == "b":
-        return np.array([False, True])
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        bits = info.bits
-        numbers = {0, 1, 2, 3, 5, 7, bits - 1, bits, bits + 1, 100}
-        numbers |= {info.max, info.max - 1, info.max // 2, info.min, info.min // 2}
-        if info.min:
-            numbers |= {-1, -2, -3, -7, -bits, info.min + 1}
-        return np.array(sorted(numbers), dtype)
-    info = np.finfo(dtype)
-    numbers = [0.0, 0.5, 1.0, 1.5, 2.5, 3.5, 1 / 3, 0.1, 7.0, 1e4, info.max, info.tiny]
-    numbers += [info.smallest_subnormal, info.eps, 1 + info.eps, 127.5, 255.9, 65504.0]
-    numbers += [2.0**31, 2.0**63, 2.0**64, 65519.9, 2049.0, 2047.5, np.inf]
-    with np.errstate(all="ignore"):
-        values = np.array(numbers).astype(dtype)
-        if element == F64:
-            values = np.append(values, [2.0**31 - 0.5, 2.0**53 + 2, 1.0009765625001])
-    return np.concatenate([values, -values, np.array([np.nan], dtype)])

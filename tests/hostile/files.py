@@ -235,7 +235,7 @@ def _state() -> FitState:
         **{"best": 0.5, "patience": 70.5, "test_error": None, "error": 0.25},
         **{"is_fraction": True, "steps": 22, "seconds": 1.5, "elapsed": 0.125},
         **{"sizes": (10, 2, 0), "costs": np.array([0.5, 0.25], np.float32)},
-        order=shuffled((np.arange(5),), 7).state(),
+        order=shuffled((np.arange(5),), 1, 7).state(),
         records=(EpochRecord(1, 0.5, None, 1.25, 0),),
     )
 

@@ -14,19 +14,19 @@ from tensorc.backend.llvm.pool import pool_text
 from tensorc.backend.llvm.symbols import undefined_symbols
 from tensorc.errors import Diagnostic, InternalError, TensorcError
 from tensorc.ir.ops.builtin import Module
-from tensorc.target import Target
+from tensorc.target import DEFAULT, Options, Target
 
 # What LLVM calls where there is no instruction.
 _FMA_FUNCTIONS = {"fma", "fmaf"}
 
 
-def emit_llvm(module: Module, target: Target) -> str:
+def emit_llvm(module: Module, target: Target, options: Options = DEFAULT) -> str:
     """Return LLVM text for a module of the LOOP level.
 
     Raises:
         InternalError: an op has no lowering, or a function does not fit the ABI.
     """
-    return lower_module(module, target)
+    return lower_module(module, target, options)
 
 
 def emit_pool(target: Target) -> bytes:

@@ -37,7 +37,7 @@ from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops import builtin, kernels
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.types import INDEX, MemRefType, element_type
-from tensorc.target import Target
+from tensorc.target import Options, Target
 
 KERNEL = "tc.kernel"  # the attribute of kernels; functions without it are entries
 
@@ -49,7 +49,7 @@ _PARAMETERS = (
 _SLOT_BYTES = 8
 
 
-def lower_module(module: Module, target: Target) -> str:
+def lower_module(module: Module, target: Target, options: Options) -> str:
     """Return LLVM text for a module of the LOOP level.
 
     Raises:
@@ -58,9 +58,16 @@ def lower_module(module: Module, target: Target) -> str:
     attributes = {"prefer-vector-width": str(target.vector_bits)}
     emitter = ModuleEmitter(target.triple, attributes)
     functions = {f.sym_name: f for f in module.functions}
+    bodies: dict[str, Function] = {}
     for function in module.functions:
-        _lower_function(emitter, target, functions, function)
-        if not is_kernel(function):
+        emit = _lower_function(emitter, target, functions, function, options)
+        if is_kernel(function):
+            # Layers and unrolled steps are alike: LLVM's time is most of compiling.
+            first = bodies.setdefault(emit.body(), function)
+            if first is not function:
+                functions[function.sym_name] = first
+                emitter.drop(emit)
+        elif options.epochs:
             words = len(function.body.block.arguments) + 1
             emit_epoch_driver(emitter, function.sym_name, words)
     return emitter.text()
@@ -76,15 +83,19 @@ def _lower_function(
     target: Target,
     functions: Mapping[str, Function],
     function: Function,
-) -> None:
+    options: Options,
+) -> FunctionEmitter:
     emit = module.function(
         mangle(function.sym_name), WORD, _PARAMETERS, internal=is_kernel(function)
     )
     values, record = _unpack(emit, function)
-    state = State(module, emit, target, functions, record, values)
+    state = State(
+        module, emit, target, functions, record, values, options.parallel_work
+    )
     state.open(function.body.block.ops, lambda given: None)
     _lower_regions(state)
     emit.ret(number(WORD, STATUS_OK))
+    return emit
 
 
 def _unpack(
@@ -135,14 +146,14 @@ def _lower_regions(state: State) -> None:
 
 
 def _callee(state: State, op: Op) -> str:
-    """Return the symbol of the kernel that an op calls."""
+    """Return the symbol of the kernel that an op calls, or of one like it."""
     reference = op.attribute("callee")
     assert isinstance(reference, SymbolRef)
     callee = state.functions.get(reference.name)
     if callee is None or not is_kernel(callee):
         detail = f"{op.name} at {op.location}: {reference} is no kernel"
         raise InternalError(detail, "llvm")
-    return mangle(reference.name)
+    return mangle(callee.sym_name)
 
 
 def _pass_words(state: State, given: Sequence[LValue]) -> LValue:
@@ -181,7 +192,7 @@ def _launch(state: State, op: Op) -> None:
     else:
         address = LValue(f"@{kernel}", POINTER)
         arguments = [state.record, address, slots, chunks, work]
-        status = emit.call(launcher(state.module), WORD, arguments)
+        status = emit.call(launcher(state.module, state.parallel_work), WORD, arguments)
     _return_failure(emit, status)
 
 

@@ -38,16 +38,16 @@ from tensorc.backend.emit import (
 )
 from tensorc.target import Target
 
-PARALLEL_WORK = 1 << 15  # element operations, some 10 us: less is not worth a thread
 _RANGES = 4  # per thread: who is late takes fewer
 _SPINS = 1 << 14  # looks at a word before a worker sleeps: 0.2 to 0.8 ms
 _YIELD = (1 << 10) - 1  # a caller that waits longer than so many looks lets others run
 
 
-def launcher(module: ModuleEmitter) -> str:
+def launcher(module: ModuleEmitter, parallel_work: int) -> str:
     """Return the symbol of what runs a kernel over its chunks; define it if need be.
 
-    It is called with the record, the kernel, its slots, the chunks and the work.
+    It is called with the record, the kernel, its slots, the chunks and the work; less
+    than `parallel_work` is done alone.
     """
     symbol = "tc.launch"
     if symbol in module.functions:
@@ -60,7 +60,7 @@ def launcher(module: ModuleEmitter) -> str:
     record, kernel, slots, chunks, work = emit.arguments
     look, ask, share, alone = (emit.label(n) for n in ("look", "ask", "share", "alone"))
     several = emit.compare("sgt", chunks, number(LONG, 1))
-    enough = emit.compare("sge", work, number(LONG, PARALLEL_WORK))
+    enough = emit.compare("sge", work, number(LONG, parallel_work))
     emit.branch_if(emit.binary("and", several, enough), look, alone)
     emit.place(look)
     block = emit.load(

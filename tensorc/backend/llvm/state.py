@@ -30,7 +30,8 @@ class State:
     """The lowering of one function.
 
     `full` holds the masks (vector.create_mask) that are known to be true in all lanes
-    where code is being emitted.
+    where code is being emitted. Kernels with less than `parallel_work` element
+    operations run in one thread.
     """
 
     module: ModuleEmitter
@@ -39,6 +40,7 @@ class State:
     functions: Mapping[str, Function]
     record: LValue
     values: dict[Value, LValue]
+    parallel_work: int
     regions: list[Open] = field(default_factory=list)
     full: set[Op] = field(default_factory=set)
 

@@ -1,0 +1,315 @@
+"""What must agree, of one module with many functions.
+
+Printed, parsed and printed again, the text is the same. The interpreter gives the same
+bits before and after the passes of the TENSOR level; and so does compiled code: fused
+and not, at -O0 and -O3, in one thread and in two, and for inputs of any layout. An
+index error is an error everywhere, and leaves state and inputs as they were.
+
+Two objects are compiled of a module, which differ both in fusion and in LLVM's level;
+`turn` chooses which pair. All results are compared with those of the interpreter.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tensorc import compiler
+from tensorc.errors import IndexOutOfRange
+from tensorc.fuzz.outcomes import (
+    Compiled,
+    Outcome,
+    difference,
+    interpreted,
+    updated_by,
+)
+from tensorc.fuzz.reference import MEANINGS
+from tensorc.fuzz.slopes import Slopes, judge
+from tensorc.fuzz.values import strided
+from tensorc.ir.core import clone_op
+from tensorc.ir.numerics import Array, same_bits
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_module
+from tensorc.passes.autodiff import AUTODIFF
+from tensorc.passes.stabilize import STABILIZE
+from tensorc.runtime import threads
+from tensorc.target import Options
+
+ROUND_TRIP = "printed = parsed"
+BUILDS = "can be built"
+COMPILES = "compiles"
+PASSES = "before = after the passes of the TENSOR level"
+SLOPES = "derivative = differences"
+INPUTS = "inputs are not written to"
+
+# (LLVM's level, fused), the pair of a turn.
+PAIRS = (*[((3, True), (0, False))] * 3, ((0, True), (3, False)))
+ALL_WAYS = tuple((level, fused) for level in (0, 3) for fused in (True, False))
+_AT_ONCE = 0  # work above which kernels run in several threads: all of them do
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Arguments; only of moderate ones (`is_tame`) slopes are compared."""
+
+    arguments: tuple[Array, ...]
+    is_tame: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A function of a module, and its calls."""
+
+    name: str
+    calls: tuple[Call, ...]
+    slopes: Slopes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A relation that does not hold for a function; `call` is the number of a call."""
+
+    function: str
+    relation: str
+    detail: str
+    call: int = 0
+
+
+@dataclass
+class Report:
+    """What a check found, and how often it looked."""
+
+    mismatches: list[Mismatch] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class FailedModule(Exception):
+    """A relation fails for a module as a whole: one of its functions is to blame."""
+
+    def __init__(self, relation: str, detail: str) -> None:
+        super().__init__(f"{relation}: {detail}")
+        self.relation = relation
+        self.detail = detail
+
+
+Outcomes = dict[str, list[Outcome]]
+
+
+def check_module(
+    module: Module,
+    subjects: Sequence[Subject],
+    turn: int = 0,
+    ways: Sequence[tuple[int, bool]] = (),
+) -> Report:
+    """Check all relations; the module is used up.
+
+    `ways` are pairs (LLVM's level, fused) to compile instead of the pair of the turn.
+
+    Raises:
+        FailedModule: the module cannot be printed and parsed, or not be compiled.
+    """
+    report = Report()
+    updated = {f.sym_name: updated_by(f) for f in module.functions}
+    kept = [[a.copy() for a in c.arguments] for s in subjects for c in s.calls]
+    before = _before_passes(module, subjects)
+    tensor, stabilised = _at_tensor_level(module)
+    expected = _interpret(tensor, subjects)
+    for subject in subjects:
+        if subject.name not in stabilised:
+            _compare_passes(report, subject, before, expected)
+    report.counts["calls"] += sum(len(s.calls) for s in subjects)
+    errors = [o for given in expected.values() for o in given]
+    report.counts["index errors"] += sum(isinstance(o, IndexOutOfRange) for o in errors)
+    for number, way in enumerate(ways or PAIRS[turn % len(PAIRS)]):
+        code = _compile(tensor, way, updated)
+        _compare_code(report, subjects, expected, code, way, is_first=number == 0)
+    _compare_inputs(report, subjects, kept)
+    return report
+
+
+def _before_passes(module: Module, subjects: Sequence[Subject]) -> Outcomes:
+    """Interpret the module printed and parsed, with its derivatives expanded."""
+    text = print_module(module)
+    with _module_fails(ROUND_TRIP):
+        again = parse_module(text)
+        assert isinstance(again, Module)
+        assert print_module(again) == text, "the text of what was parsed is another"
+    with _module_fails(COMPILES):
+        expanded = compiler.run_passes(
+            again, compiler.host_target(), (AUTODIFF,), verify_each=True
+        )
+    return _interpret(expanded, subjects)
+
+
+def _at_tensor_level(module: Module) -> tuple[Module, set[str]]:
+    """Run the passes of the TENSOR level; tell which functions were stabilised.
+
+    What `stabilize` changes has other bits by intent.
+    """
+    changed: set[str] = set()
+    with _module_fails(COMPILES):
+        for pass_ in compiler.passes_to("tensor"):
+            ops = _ops_of(module) if pass_ is STABILIZE else {}
+            module = compiler.run_passes(
+                module, compiler.host_target(), (pass_,), verify_each=True
+            )
+            if pass_ is STABILIZE:
+                after = _ops_of(module)
+                changed = {name for name, count in ops.items() if after[name] != count}
+    return module, changed
+
+
+def _ops_of(module: Module) -> dict[str, Counter[str]]:
+    return {f.sym_name: Counter(op.name for op in f.walk()) for f in module.functions}
+
+
+def _interpret(module: Module, subjects: Sequence[Subject]) -> Outcomes:
+    functions = {f.sym_name: f for f in module.functions}
+    return {
+        s.name: [
+            interpreted(module, functions[s.name], call.arguments, MEANINGS)
+            for call in s.calls
+        ]
+        for s in subjects
+    }
+
+
+def _compare_passes(
+    report: Report, subject: Subject, before: Outcomes, after: Outcomes
+) -> None:
+    pairs = zip(before[subject.name], after[subject.name], strict=True)
+    for number, (left, right) in enumerate(pairs):
+        if isinstance(left, IndexOutOfRange) and not isinstance(right, IndexOutOfRange):
+            continue  # what read there turned out not to be needed
+        if detail := difference(left, right):
+            report.mismatches.append(Mismatch(subject.name, PASSES, detail, number))
+
+
+def _compile(
+    tensor: Module, way: tuple[int, bool], updated: Mapping[str, Sequence[int]]
+) -> Compiled:
+    level, fused = way
+    copy = clone_op(tensor, {})
+    assert isinstance(copy, Module)
+    options = Options(level, fused, _AT_ONCE, epochs=False)
+    with _module_fails(COMPILES):
+        artifact = compiler.compile_tensor(copy, compiler.host_target(), options)
+        return Compiled(artifact, updated)
+
+
+def _compare_code(
+    report: Report,
+    subjects: Sequence[Subject],
+    expected: Outcomes,
+    code: Compiled,
+    way: tuple[int, bool],
+    is_first: bool,
+) -> None:
+    """Call compiled code in one thread and in two, and compare with what is expected.
+
+    Of the first object of a module also inputs of other layouts, and slopes.
+    """
+    level, fused = way
+    name = f"-O{level} {'fused' if fused else 'unfused'}"
+    rng = np.random.default_rng(len(subjects))
+    wrong: set[str] = set()
+    for count in (1, 2):
+        shared = threads.jobs()
+        with _thread_count(count):
+            words = f"{name}, {count} thread{'s' if count > 1 else ''}"
+            for subject in subjects:
+                if subject.name in wrong:
+                    continue  # known by one thread: not a matter of two
+                found = _compare_calls(subject, expected, code, words)
+                if count == 1 and is_first:
+                    found = found or _compare_layouts(
+                        subject, expected, code, name, rng
+                    )
+                wrong.update(m.function for m in found)
+                report.mismatches += found
+                if count == 1 and is_first and not found:
+                    _compare_slopes(report, subject, code, rng)
+        report.counts["jobs of two threads"] += threads.jobs() - shared
+
+
+def _compare_calls(
+    subject: Subject, expected: Outcomes, code: Compiled, name: str
+) -> list[Mismatch]:
+    for number, call in enumerate(subject.calls):
+        given = code.call(subject.name, call.arguments)
+        detail = difference(expected[subject.name][number], given)
+        if detail:
+            relation = f"interpreted = {name}"
+            return [Mismatch(subject.name, relation, detail, number)]
+    return []
+
+
+def _compare_layouts(
+    subject: Subject,
+    expected: Outcomes,
+    code: Compiled,
+    name: str,
+    rng: np.random.Generator,
+) -> list[Mismatch]:
+    for number, call in enumerate(subject.calls):
+        other = [strided(a, rng) for a in call.arguments]
+        given = code.call(subject.name, other)
+        detail = difference(expected[subject.name][number], given)
+        if detail:
+            relation = f"contiguous = strided inputs at {name}"
+            return [Mismatch(subject.name, relation, detail, number)]
+    return []
+
+
+def _compare_slopes(
+    report: Report, subject: Subject, code: Compiled, rng: np.random.Generator
+) -> None:
+    slopes = subject.slopes
+    if slopes is None:
+        return
+    for number, call in enumerate(subject.calls):
+        if not call.is_tame:
+            continue
+
+        def cost(arguments: list[Array]) -> Outcome:
+            return code.call(subject.name, arguments)
+
+        verdict = judge(cost, call.arguments, slopes, rng)
+        report.counts["slopes"] += 1
+        report.counts["sharp slopes"] += verdict.is_sharp
+        if verdict.wrong:
+            found = Mismatch(subject.name, SLOPES, verdict.wrong, number)
+            report.mismatches.append(found)
+
+
+def _compare_inputs(
+    report: Report, subjects: Sequence[Subject], kept: Sequence[Sequence[Array]]
+) -> None:
+    calls = [(s, i, c) for s in subjects for i, c in enumerate(s.calls)]
+    for (subject, number, call), copies in zip(calls, kept, strict=True):
+        pairs = zip(call.arguments, copies, strict=True)
+        if not all(same_bits(a, b) for a, b in pairs):
+            detail = "an input has changed"
+            report.mismatches.append(Mismatch(subject.name, INPUTS, detail, number))
+
+
+@contextmanager
+def _module_fails(relation: str) -> Iterator[None]:
+    """Turn whatever goes wrong into `FailedModule`."""
+    try:
+        yield
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise FailedModule(relation, detail) from error
+
+
+@contextmanager
+def _thread_count(count: int) -> Iterator[None]:
+    try:
+        threads.use(count)
+        yield
+    finally:
+        threads.use(None)

@@ -1,0 +1,270 @@
+"""A program in the making: operands of the types that a recipe asks for.
+
+Shapes are solved by construction. All dimensions of a program come from a small
+palette of numbers and symbols, so that shapes meet; where no value of the wanted type
+is there, one is made: by a cast, a broadcast, a constant, or a new argument. A builder
+of a function that is thrown away infers the types.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tensorc.fuzz.program import Apply, Entry, Given
+from tensorc.fuzz.values import SIZES, hurting, tame
+from tensorc.ir.attributes import Attribute, Dense, Dims
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim, evaluate, symbol
+from tensorc.ir.functions import open_function
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import ConstraintError
+from tensorc.ir.ops.elementwise import Cast, require_domain
+from tensorc.ir.ops.making import Constant
+from tensorc.ir.ops.shape import Broadcast
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import ELEMENTS, Element, TensorType
+
+MOST_ELEMENTS = 4500  # of one value: more shows nothing more, and takes time
+_MOST_GIVENS = 5
+_LARGE = (97, 129)  # three chunks of rows, more than a strip of columns
+
+_WEIGHTS: Mapping[str, int] = {
+    **{"f32": 36, "f64": 18, "f16": 5, "i1": 6, "i64": 12, "i32": 8, "i8": 3},
+    **{"i16": 2, "ui8": 4, "ui16": 2, "ui32": 2, "ui64": 2},
+}
+_ELEMENTS = [ELEMENTS[name] for name in _WEIGHTS]
+
+Test = Callable[[TensorType], bool]
+
+
+def _anything(_: TensorType) -> bool:
+    return True
+
+
+def fits(domain: str, element: Element) -> bool:
+    """Tell whether an element type is "any", "integer" or of a domain of the ops."""
+    if domain in ("any", "integer"):
+        return domain == "any" or element.is_integer
+    try:
+        require_domain(domain, element, "")
+    except ConstraintError:
+        return False
+    return True
+
+
+class Maker:
+    """Entries so far, their types, and a source of chance."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.numbers = np.random.default_rng(rng.getrandbits(64))
+        self.entries: list[Entry] = []
+        self.values: list[Value] = []
+        self.uses: list[int] = []
+        self.sizes: dict[str, int] = {}
+        function, builder = open_function("scratch", [])
+        self.block = function.body.block
+        self.b = TensorBuilder(builder)
+        self.palette = self._palette()
+
+    # Chance
+
+    def chance(self, share: float) -> bool:
+        """Tell whether something happens that happens with this share."""
+        return self.rng.random() < share
+
+    def below(self, count: int) -> int:
+        """Return a number from 0 to count - 1."""
+        return self.rng.randrange(count)
+
+    def element(self, domain: str = "any") -> Element:
+        """Return an element type of a domain, those of programs more often."""
+        (found,) = self.rng.choices(_ELEMENTS, list(_WEIGHTS.values()))
+        return found if fits(domain, found) else self.element(domain)
+
+    def dim(self) -> Dim:
+        """Return a dimension of the program's."""
+        return self.rng.choice(self.palette)
+
+    def _palette(self) -> list[Dim]:
+        dims: list[Dim] = [1] if self.chance(0.3) else []
+        for name in ("N", "M", "K"):
+            size = self.rng.choice(_LARGE if self.chance(0.05) else SIZES)
+            if size == 0 and self.chance(0.5):
+                size = 2
+            if self.chance(0.4):
+                self.sizes[name] = size
+                dims.append(symbol(name))
+            else:
+                dims.append(size)
+        return dims
+
+    def shape(self, least_rank: int = 0) -> tuple[Dim, ...]:
+        """Return a shape from the palette."""
+        (rank,) = self.rng.choices(range(5), (10, 40, 39, 9, 2))
+        dims: list[Dim] = []
+        count = 1
+        for _ in range(max(rank, least_rank)):
+            dim = self.dim()
+            if count * self.number(dim) > MOST_ELEMENTS:
+                dim = self.rng.choice((1, 2, 3))
+            count *= max(self.number(dim), 1)
+            dims.append(dim)
+        return tuple(dims)
+
+    # What is known of entries
+
+    def type_of(self, place: int) -> TensorType:
+        """Return the type of an entry, as far as it is known by now."""
+        type_ = tensor_type(self.values[place])
+        resolve = self.b.builder.constraints.resolve
+        return TensorType(tuple(resolve(d) for d in type_.shape), type_.element)
+
+    def number(self, dim: Dim) -> int:
+        """Return the size that a dimension is going to have."""
+        return evaluate(dim, self.sizes)
+
+    def count(self, shape: Sequence[Dim]) -> int:
+        """Return the number of elements that a shape is going to have."""
+        total = 1
+        for dim in shape:
+            total *= self.number(dim)
+        return total
+
+    def places(self, test: Test) -> list[int]:
+        """Return the entries whose types pass a test."""
+        return [i for i in range(len(self.entries)) if test(self.type_of(i))]
+
+    # Entries
+
+    def apply(
+        self, cls: type[Op], operands: Sequence[int], **attributes: Attribute
+    ) -> int:
+        """Append an op and return its place; ShapeError if it does not fit."""
+        values = [self.values[o] for o in operands]
+        self.values.append(self.b.apply(cls, values, attributes))
+        self.entries.append(Apply(cls, tuple(operands), attributes))
+        for operand in operands:
+            self.uses[operand] += 1
+        self.uses.append(0)
+        return len(self.entries) - 1
+
+    def given(self, type_: TensorType, below: Dim | None = None) -> int:
+        """Append an argument and return its place."""
+        name = self.next_name()
+        self.values.append(self.block.add_argument(type_, name))
+        self.entries.append(Given(name, type_, below=below))
+        self.uses.append(0)
+        return len(self.entries) - 1
+
+    def next_name(self) -> str:
+        """Return the name of the next argument."""
+        return f"a{sum(isinstance(e, Given) for e in self.entries)}"
+
+    def may_give(self) -> bool:
+        """Tell whether the program may have one more argument."""
+        count = sum(isinstance(e, Given) for e in self.entries)
+        return count < _MOST_GIVENS
+
+    def constant(self, type_: TensorType) -> int:
+        """Append a constant of a type, whose shape may be broadcast from rank 0."""
+        known = all(isinstance(d, int) for d in type_.shape)
+        whole = known and self.chance(0.4)
+        shape = tuple(self.number(d) for d in type_.shape) if whole else ()
+        draw = tame if self.chance(0.7) else hurting
+        value = self.literal(draw(type_.element, shape, self.numbers), type_.element)
+        if whole or not type_.shape:
+            return value
+        return self.apply(Broadcast, (value,), axes=(), shape=Dims(type_.shape))
+
+    def literal(self, array: Array, element: Element) -> int:
+        """Append a constant."""
+        dense = Dense(array, TensorType(array.shape, element))
+        return self.apply(Constant, (), value=dense)
+
+    # Operands
+
+    def pick(self, places: Sequence[int]) -> int:
+        """Return one of these places; what nobody reads yet comes more often."""
+        fresh = [p for p in places if not self.uses[p]]
+        if fresh and self.chance(0.7):
+            return self.rng.choice(fresh)
+        return self.rng.choice(list(places))
+
+    def primary(
+        self, domain: str = "any", least_rank: int = 0, test: Test = _anything
+    ) -> int:
+        """Return an operand of a domain and of at least a rank."""
+
+        def suits(type_: TensorType) -> bool:
+            return type_.rank >= least_rank and test(type_)
+
+        shaped = self.places(suits)
+        found = [p for p in shaped if fits(domain, self.type_of(p).element)]
+        if found and (self.chance(0.85) or not self.may_give()):
+            return self.pick(found)
+        if shaped and (self.chance(0.5) or not self.may_give()):
+            return self.apply(Cast, (self.pick(shaped),), element=self.element(domain))
+        for _ in range(20):
+            type_ = TensorType(self.shape(least_rank), self.element(domain))
+            if test(type_):
+                return self.given(type_)
+        return self.given(TensorType((2,) * max(least_rank, 1), self.element(domain)))
+
+    def partner(self, type_: TensorType) -> int:
+        """Return an operand of exactly this type: often an earlier value."""
+        same = self.places(lambda t: t == type_)
+        if same and self.chance(0.7):
+            return self.pick(same)
+        others: list[Callable[[TensorType], int | None]] = [self._by_cast] * 2
+        others += [self._by_broadcast] * 2 + [self._by_size, self.constant]
+        if self.may_give():
+            others += [self.given] * 3
+        for make in self.rng.sample(others, len(others)):
+            place = make(type_)
+            if place is not None:
+                return place
+        return self.constant(type_)
+
+    def _by_cast(self, type_: TensorType) -> int | None:
+        found = self.places(
+            lambda t: t.shape == type_.shape and t.element != type_.element
+        )
+        if not found:
+            return None
+        return self.apply(Cast, (self.pick(found),), element=type_.element)
+
+    def _by_broadcast(self, type_: TensorType) -> int | None:
+        rank = type_.rank
+        places = self.places(lambda t: t.element == type_.element and t.rank <= rank)
+        for place in self.rng.sample(places, min(len(places), 4)):
+            axes = self._axes_in(self.type_of(place).shape, type_.shape)
+            if axes is not None and self.type_of(place) != type_:
+                shape = Dims(type_.shape)
+                return self.apply(Broadcast, (place,), axes=axes, shape=shape)
+        return None
+
+    @staticmethod
+    def _axes_in(part: Sequence[Dim], whole: Sequence[Dim]) -> tuple[int, ...] | None:
+        """Return axes of `whole` that those of `part` can become, or None."""
+        axes: list[int] = []
+        for dim in part:
+            start = axes[-1] + 1 if axes else 0
+            found = [a for a in range(start, len(whole)) if dim in (1, whole[a])]
+            if not found:
+                return None
+            axes.append(found[0])
+        return tuple(axes)
+
+    def _by_size(self, type_: TensorType) -> int | None:
+        """Take what has the same sizes by other names: an equation for the call."""
+        wanted = [self.number(d) for d in type_.shape]
+        found = self.places(
+            lambda t: (
+                t.element == type_.element
+                and t.shape != type_.shape
+                and [self.number(d) for d in t.shape] == wanted
+            )
+        )
+        return self.pick(found) if found and self.chance(0.3) else None

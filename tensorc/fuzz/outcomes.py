@@ -1,0 +1,144 @@
+"""What a call of a function gives, interpreted or compiled, in one form to compare.
+
+A call gives the plain results first, then the final values of the arguments that it
+updates; or it stops with an index error; or it fails, and a text says how.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tensorc import driver
+from tensorc.artifact import Artifact, FunctionInfo
+from tensorc.errors import IndexOutOfRange
+from tensorc.ir.interpreter import Meanings, interpret
+from tensorc.ir.numerics import Array, same_bits
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.runtime.cpu import Library
+from tensorc.runtime.function import CompiledFunction
+from tensorc.runtime.shared import Shared
+
+Outcome = list[Array] | IndexOutOfRange | str
+
+
+def updated_by(function: Function) -> list[int]:
+    """Return the numbers of the arguments that a function updates, ascending."""
+    count = len(function.body.block.terminator.operands)
+    marks = [function.result_info(i).get("tc.updates") for i in range(count)]
+    return sorted(m for m in marks if isinstance(m, int))
+
+
+def in_order(function: Function, given: Sequence[Array]) -> list[Array]:
+    """Return the results of a function: the plain ones, then those that update."""
+    marks = [function.result_info(i).get("tc.updates") for i in range(len(given))]
+    plain = [g for g, m in zip(given, marks, strict=True) if m is None]
+    new = {m: g for g, m in zip(given, marks, strict=True) if isinstance(m, int)}
+    return plain + [new[m] for m in sorted(new)]
+
+
+def interpreted(
+    module: Module, function: Function, arguments: Sequence[Array], meanings: Meanings
+) -> Outcome:
+    """Interpret a function of the TENSOR or STRUCTURED level."""
+    try:
+        given = interpret(module, function.sym_name, arguments, meanings)
+    except IndexOutOfRange as error:
+        return error
+    except Exception as error:
+        return f"the interpreter fails: {type(error).__name__}: {error}"
+    return in_order(function, given)
+
+
+class Compiled:
+    """The functions of an artifact, linked, with shared variables of their own."""
+
+    def __init__(
+        self, artifact: Artifact, updated: Mapping[str, Sequence[int]]
+    ) -> None:
+        self.infos = {info.name: info for info in artifact.functions}
+        self.library: Library = driver.link(artifact)
+        self.updated = updated
+        self._functions: dict[str, tuple[CompiledFunction, list[Shared]]] = {}
+
+    def call(self, name: str, arguments: Sequence[Array]) -> Outcome:
+        """Call a function; its shared variables get their values first."""
+        try:
+            return self._call(name, arguments)
+        except Exception as error:
+            return f"the call fails: {type(error).__name__}: {error}"
+
+    def _call(self, name: str, arguments: Sequence[Array]) -> Outcome:
+        info = self.infos[name]
+        function, cells = self._function(info, arguments)
+        initial = [v for v, a in self._pairs(info, arguments) if a == "shared"]
+        for cell, value in zip(cells, initial, strict=True):
+            cell.set_value(value)
+        inputs = [v for v, a in self._pairs(info, arguments) if a == "input"]
+        try:
+            results = function(*inputs)
+        except IndexOutOfRange as error:
+            kept = zip(cells, initial, strict=True)
+            if not all(same_bits(c.get_value(), v) for c, v in kept):
+                return "an index error, and state has changed"
+            return error
+        listed = results if isinstance(results, tuple) else (results,)
+        plain = [np.asarray(r) for r in listed if r is not None]
+        named = {cell.name: cell for cell in cells}
+        updated = [info.arguments[i].name for i in self.updated[name]]
+        return plain + [named[n].get_value() for n in updated]
+
+    @staticmethod
+    def _pairs(
+        info: FunctionInfo, arguments: Sequence[Array]
+    ) -> list[tuple[Array, str]]:
+        kinds = [a.kind for a in info.arguments]
+        return list(zip(arguments, kinds, strict=True))
+
+    def _function(
+        self, info: FunctionInfo, arguments: Sequence[Array]
+    ) -> tuple[CompiledFunction, list[Shared]]:
+        found = self._functions.get(info.name)
+        if found is None:
+            shared = {
+                a.name: Shared(a.name, value)
+                for a, value in zip(info.arguments, arguments, strict=True)
+                if a.kind == "shared"
+            }
+            function = CompiledFunction(info, self.library, shared, {})
+            found = function, list(shared.values())
+            self._functions[info.name] = found
+        return found
+
+
+def difference(expected: Outcome, given: Outcome) -> str:
+    """Return how two outcomes differ, or "" if they agree bit for bit."""
+    if isinstance(expected, str) or isinstance(given, str):
+        return next(o for o in (expected, given) if isinstance(o, str))
+    if isinstance(expected, IndexOutOfRange) or isinstance(given, IndexOutOfRange):
+        both = isinstance(expected, IndexOutOfRange) and isinstance(
+            given, IndexOutOfRange
+        )
+        # Where several indices are bad, any of them may be told.
+        return "" if both else f"{_spell(expected)} and {_spell(given)}"
+    if len(expected) != len(given):
+        return f"{len(expected)} results and {len(given)}"
+    for number, (left, right) in enumerate(zip(expected, given, strict=True)):
+        if not same_bits(left, right):
+            return f"result {number}: {_first_difference(left, right)}"
+    return ""
+
+
+def _spell(outcome: list[Array] | IndexOutOfRange) -> str:
+    if isinstance(outcome, IndexOutOfRange):
+        return str(outcome).partition("\n")[0]
+    return f"{len(outcome)} results"
+
+
+def _first_difference(left: Array, right: Array) -> str:
+    if left.dtype != right.dtype or left.shape != right.shape:
+        types = [f"{a.dtype}{list(a.shape)}" for a in (left, right)]
+        return " and ".join(types)
+    for place in np.ndindex(left.shape):
+        if not same_bits(left[place].reshape(1), right[place].reshape(1)):
+            return f"{left[place]!r} and {right[place]!r} at {list(place)}"
+    return "no difference"

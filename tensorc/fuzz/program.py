@@ -1,0 +1,220 @@
+"""A program as data, so that parts of it can be taken away, and its function.
+
+A program is a list of entries: arguments, and ops on earlier entries, which are named
+by their places in the list.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tensorc.ir.attributes import Attribute, Dims, make_dict
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim, as_symbol, evaluate, substitute
+from tensorc.ir.functions import Parameter, close_function, new_module, open_function
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument; `below` is the size of the axis that its values are indices of."""
+
+    name: str
+    type: TensorType
+    shared: bool = False
+    below: Dim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An op on earlier entries."""
+
+    cls: type[Op]
+    operands: tuple[int, ...]
+    attributes: Mapping[str, Attribute]
+
+
+Entry = Given | Apply
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A function: `sizes` are those that its arguments are to have.
+
+    `updates` are pairs of a shared argument and its new value. With a `cost`, a scalar
+    of floats, the function also gives the cost, and its derivative by each of `wrt`.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    results: tuple[int, ...]
+    sizes: Mapping[str, int]
+    updates: tuple[tuple[int, int], ...] = ()
+    cost: int | None = None
+    wrt: tuple[int, ...] = ()
+    about: str = field(default="", compare=False)  # where it comes from
+
+    @property
+    def givens(self) -> list[Given]:
+        """The arguments in order."""
+        return [e for e in self.entries if isinstance(e, Given)]
+
+    @property
+    def ops(self) -> list[Apply]:
+        """The ops in order."""
+        return [e for e in self.entries if isinstance(e, Apply)]
+
+    @property
+    def roots(self) -> list[int]:
+        """The entries that the function gives."""
+        cost = [] if self.cost is None else [self.cost]
+        return [*self.results, *(new for _, new in self.updates), *cost]
+
+
+def shape_of(given: Given, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the shape that an argument is to have."""
+    return tuple(evaluate(d, sizes) for d in given.type.shape)
+
+
+def needed_by(program: Program, roots: Sequence[int]) -> set[int]:
+    """Return the entries that others follow from, and those others."""
+    needed, pending = set[int](), list(roots)
+    while pending:
+        place = pending.pop()
+        entry = program.entries[place]
+        if place not in needed and isinstance(entry, Apply):
+            pending.extend(entry.operands)
+        needed.add(place)
+    return needed
+
+
+def without_dead(program: Program) -> Program:
+    """Return a program without entries that no result needs; `wrt` shrinks, too."""
+    kept = sorted(needed_by(program, program.roots) | {a for a, _ in program.updates})
+    place = {old: new for new, old in enumerate(kept)}
+    entries: list[Entry] = []
+    for old in kept:
+        entry = program.entries[old]
+        if isinstance(entry, Apply):
+            operands = tuple(place[o] for o in entry.operands)
+            entry = replace(entry, operands=operands)
+        entries.append(entry)
+    return replace(
+        program,
+        entries=tuple(entries),
+        results=tuple(place[r] for r in program.results),
+        updates=tuple((place[a], place[n]) for a, n in program.updates),
+        cost=None if program.cost is None else place[program.cost],
+        wrt=tuple(place[w] for w in program.wrt if w in place),
+    )
+
+
+def with_known(program: Program, names: Collection[str]) -> Program:
+    """Return a program in which these symbols of sizes are their numbers."""
+    known: dict[str, Dim] = {n: program.sizes[n] for n in names}
+
+    def replaced(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
+        return tuple(substitute(d, known) for d in dims)
+
+    entries: list[Entry] = []
+    for entry in program.entries:
+        if isinstance(entry, Given):
+            type_ = TensorType(replaced(entry.type.shape), entry.type.element)
+            below = None if entry.below is None else replaced((entry.below,))[0]
+            entries.append(replace(entry, type=type_, below=below))
+            continue
+        attributes = {
+            name: Dims(replaced(value.dims)) if isinstance(value, Dims) else value
+            for name, value in entry.attributes.items()
+        }
+        entries.append(replace(entry, attributes=attributes))
+    sizes = {n: size for n, size in program.sizes.items() if n not in known}
+    return replace(program, entries=tuple(entries), sizes=sizes)
+
+
+def unbound(program: Program) -> set[str]:
+    """Return the symbols of sizes that no argument gives: a call could not know them.
+
+    A size is given by an axis that is the bare symbol, a value by its argument.
+    """
+    given = {as_symbol(d) for g in program.givens for d in g.type.shape}
+    given |= {f"${g.name}" for g in program.givens}
+    return set(program.sizes) - given
+
+
+def module_of(programs: Sequence[Program]) -> Module:
+    """Return a module with the functions of programs."""
+    module = new_module()
+    for program in programs:
+        module.body.block.append(function_of(program))
+    return module
+
+
+def function_of(program: Program) -> Function:
+    """Return a program's function.
+
+    Its results are those of the program, then the cost and its derivatives, then what
+    updates the shared arguments.
+
+    Raises:
+        ShapeError: an op does not fit its operands.
+    """
+    parameters = [
+        Parameter(
+            given.type,
+            given.name,
+            make_dict(
+                **{
+                    "tc.name": given.name,
+                    "tc.kind": "shared" if given.shared else "input",
+                }
+            ),
+        )
+        for given in program.givens
+    ]
+    function, builder = open_function(program.name, parameters)
+    places = [i for i, e in enumerate(program.entries) if isinstance(e, Given)]
+    values = dict(zip(places, function.body.block.arguments, strict=True))
+    number = {place: i for i, place in enumerate(places)}
+    b = TensorBuilder(builder)
+    for place in range(len(program.entries)):
+        _emit(b, program, place, values)
+    results = [values[r] for r in program.results]
+    if program.cost is not None:
+        results += [values[program.cost], *_slopes(builder, program, values)]
+    attributes = [make_dict(**{"tc.name": f"r{i}"}) for i in range(len(results))]
+    for argument, new in program.updates:
+        results.append(values[new])
+        attributes.append(make_dict(**{"tc.updates": number[argument]}))
+    return close_function(function, builder, results, attributes)
+
+
+def _emit(
+    b: TensorBuilder, program: Program, place: int, values: dict[int, Value]
+) -> None:
+    entry = program.entries[place]
+    if isinstance(entry, Apply):
+        operands = [values[o] for o in entry.operands]
+        values[place] = b.apply(entry.cls, operands, entry.attributes)
+
+
+def _slopes(
+    builder: Builder, program: Program, values: Mapping[int, Value]
+) -> list[Value]:
+    """Append the derivative of the cost, which is computed anew in its region."""
+    assert program.cost is not None
+    wrt = [values[w] for w in program.wrt]
+    with builder.region([v.type for v in wrt]) as (region, arguments):
+        inner = dict(values)
+        inner.update(zip(program.wrt, arguments, strict=True))
+        changed = set(program.wrt)
+        for place in sorted(needed_by(program, [program.cost])):
+            entry = program.entries[place]
+            if isinstance(entry, Apply) and changed & set(entry.operands):
+                _emit(TensorBuilder(builder), program, place, inner)
+                changed.add(place)
+        builder.create(Yield, inner[program.cost])
+    return builder.create(Grad, *wrt, regions=[region]).results

@@ -1,0 +1,305 @@
+"""Make a failing program small: fewer results and ops, smaller shapes, plain values.
+
+Whatever is tried is kept if the same kind of relation still fails. An op is taken away
+by making its value an argument, so types never change on the way.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tensorc.errors import TensorcError
+from tensorc.fuzz.check import (
+    ALL_WAYS,
+    COMPILES,
+    INPUTS,
+    PASSES,
+    ROUND_TRIP,
+    SLOPES,
+    Call,
+    FailedModule,
+    Mismatch,
+    Subject,
+    check_module,
+)
+from tensorc.fuzz.program import (
+    Apply,
+    Entry,
+    Given,
+    Program,
+    function_of,
+    module_of,
+    unbound,
+    with_known,
+    without_dead,
+)
+from tensorc.fuzz.reference import MEANINGS
+from tensorc.fuzz.slopes import slopes_of
+from tensorc.ir.attributes import Attribute, Dense, Dims
+from tensorc.ir.dims import Dim, as_symbol
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.numerics import Array
+from tensorc.ir.types import TensorType
+
+_CODE = "compiled code"
+_MOST_PLAIN = 200  # elements of an argument that are tried one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A program, a call, and the relation that does not hold for it."""
+
+    program: Program
+    call: Call
+    found: Mismatch
+
+
+def check_program(
+    program: Program, calls: Sequence[Call], ways: Sequence[tuple[int, bool]] = ALL_WAYS
+) -> list[Mismatch]:
+    """Return what does not hold for one program, compiled in all these ways."""
+    try:
+        module = module_of([program])
+        subject = Subject(program.name, tuple(calls), slopes_of(program))
+        return check_module(module, [subject], ways=ways).mismatches
+    except FailedModule as failed:
+        return [Mismatch(program.name, failed.relation, failed.detail)]
+
+
+def reduced(failure: Failure, seconds: float) -> Failure:
+    """Return a failure of the same kind, as small as can be found in this time."""
+    kind = _kind(failure.found.relation)
+    found = check_program(failure.program, [failure.call])
+    relations = [m.relation for m in found if _kind(m.relation) == kind]
+    if not relations:
+        return failure  # not alone, or not again: the whole is the report
+    # The cheapest way that fails is enough from here on.
+    ways = [
+        (level, fused)
+        for level, fused in ALL_WAYS
+        if any(f"-O{level} {'fused' if fused else 'unfused'}" in r for r in relations)
+    ]
+    state = _Search(failure, kind, ways[:1] or ALL_WAYS[:1], time.monotonic() + seconds)
+    before: tuple[int, ...] = ()
+    while state.size() != before and not state.is_late():
+        before = state.size()
+        for step in (_fewer_roots, _known_sizes, _fewer_ops, _smaller, _plainer):
+            step(state)
+    return state.best
+
+
+def _kind(relation: str) -> str:
+    known = (ROUND_TRIP, COMPILES, PASSES, SLOPES, INPUTS)
+    return relation if relation in known else _CODE
+
+
+@dataclass
+class _Search:
+    """The smallest failure so far, and how to tell whether another one is one."""
+
+    best: Failure
+    kind: str
+    ways: Sequence[tuple[int, bool]]
+    deadline: float
+
+    def is_late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def size(self) -> tuple[int, ...]:
+        program, arguments = self.best.program, self.best.call.arguments
+        numbers = sum(a.size for a in arguments)
+        plain = sum(int(np.count_nonzero(a != 1)) for a in arguments)
+        return len(program.entries), len(program.roots), numbers, plain
+
+    def accepts(self, program: Program, arguments: Mapping[str, Array]) -> bool:
+        """Keep a program if it still fails; arguments are found by their names."""
+        if self.is_late():
+            return False
+        try:
+            program = without_dead(program)
+            program = with_known(program, unbound(program))
+            given = tuple(arguments[g.name] for g in program.givens)
+            call = replace(self.best.call, arguments=given)
+            found = check_program(program, [call], self.ways)
+        except (TensorcError, ValueError, LookupError, ArithmeticError):
+            return False  # not a program
+        for mismatch in found:
+            if _kind(mismatch.relation) == self.kind:
+                self.best = Failure(program, call, mismatch)
+                return True
+        return False
+
+    def named(self) -> dict[str, Array]:
+        pairs = zip(self.best.program.givens, self.best.call.arguments, strict=True)
+        return {given.name: array for given, array in pairs}
+
+
+def _fewer_roots(state: _Search) -> None:
+    program = state.best.program
+    if program.cost is not None and state.kind != SLOPES:
+        results = (*program.results, program.cost)
+        plain = replace(program, results=results, cost=None, wrt=())
+        state.accepts(plain, state.named())
+    for update in state.best.program.updates:
+        program = state.best.program
+        rest = tuple(u for u in program.updates if u != update)
+        results = (*program.results, update[1])
+        state.accepts(replace(program, updates=rest, results=results), state.named())
+    for number in reversed(range(len(state.best.program.results))):
+        program = state.best.program
+        kept = program.results[:number] + program.results[number + 1 :]
+        if kept or program.cost is not None or program.updates:
+            state.accepts(replace(program, results=kept), state.named())
+
+
+def _known_sizes(state: _Search) -> None:
+    program = state.best.program
+    names = [n for n in program.sizes if not n.startswith("$")]
+    if names and not state.accepts(with_known(program, names), state.named()):
+        for name in names:
+            if name in state.best.program.sizes:
+                one = with_known(state.best.program, [name])
+                state.accepts(one, state.named())
+
+
+def _fewer_ops(state: _Search) -> None:
+    """Make values arguments, the last ones first: most of the program goes at once."""
+    for place in reversed(range(len(state.best.program.entries))):
+        program = state.best.program
+        if place < len(program.entries) and isinstance(program.entries[place], Apply):
+            _cut(state, place)
+
+
+def _cut(state: _Search, place: int) -> None:
+    program, arguments = state.best.program, state.named()
+    values = _values(program, arguments)
+    if place not in values:
+        return
+    entries = list(program.entries)
+    name = f"v{place}"
+    while name in arguments:
+        name += "x"
+    shape: tuple[Dim, ...] = values[place].shape
+    whole = _types(program)[place]
+    for type_ in (whole, TensorType(shape, whole.element)):
+        entries[place] = Given(name, type_)
+        changed = replace(program, entries=tuple(entries))
+        if state.accepts(changed, {**arguments, name: values[place]}):
+            return
+
+
+def _types(program: Program) -> dict[int, TensorType]:
+    """Return the types of all entries."""
+    everything = tuple(range(len(program.entries)))
+    plain = replace(program, results=everything, updates=(), cost=None, wrt=())
+    returned = function_of(plain).body.block.terminator.operands
+    types = [v.type for v in returned]
+    return {i: t for i, t in enumerate(types) if isinstance(t, TensorType)}
+
+
+def _values(program: Program, arguments: Mapping[str, Array]) -> dict[int, Array]:
+    """Return the interpreted values of all entries; none if it stops."""
+    everything = tuple(range(len(program.entries)))
+    plain = replace(program, results=everything, updates=(), cost=None, wrt=())
+    given = [arguments[g.name] for g in program.givens]
+    try:
+        values = interpret(module_of([plain]), program.name, given, MEANINGS)
+    except TensorcError:
+        return {}
+    return dict(enumerate(values))
+
+
+def _smaller(state: _Search) -> None:
+    """Replace sizes, wherever they stand, by smaller ones."""
+    for name in [n for n in state.best.program.sizes if not n.startswith("$")]:
+        for size in _less(state.best.program.sizes[name]):
+            if _with_symbol(state, name, size):
+                break
+    for size in sorted(_known(state.best.program), reverse=True):
+        for less in _less(size):
+            if _with_size(state, size, less):
+                break
+
+
+def _less(size: int) -> Iterator[int]:
+    tried = dict.fromkeys((1, 2, 3, size // 4, size // 2, size - 1))
+    yield from (n for n in tried if 0 < n < size)
+
+
+def _known(program: Program) -> set[int]:
+    dims = [d for g in program.givens for d in g.type.shape]
+    dims += [d for op in program.ops for d in _dims_of(op)]
+    return {d for d in dims if isinstance(d, int) and d > 1}
+
+
+def _dims_of(op: Apply) -> list[Dim]:
+    return [d for v in op.attributes.values() if isinstance(v, Dims) for d in v.dims]
+
+
+def _with_symbol(state: _Search, name: str, size: int) -> bool:
+    program = state.best.program
+    arguments = {
+        given.name: _part(array, [as_symbol(d) == name for d in given.type.shape], size)
+        for given, array in zip(program.givens, state.best.call.arguments, strict=True)
+    }
+    sizes = {**program.sizes, name: size}
+    return state.accepts(replace(program, sizes=sizes), arguments)
+
+
+def _with_size(state: _Search, size: int, less: int) -> bool:
+    program = state.best.program
+
+    def smaller(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
+        return tuple(less if d == size else d for d in dims)
+
+    def changed(value: Attribute) -> Attribute:
+        if isinstance(value, Dims):
+            return Dims(smaller(value.dims))
+        if isinstance(value, Dense):
+            part = _part(value.value, [d == size for d in value.value.shape], less)
+            return Dense(part, TensorType(part.shape, value.type.element))
+        return value
+
+    entries: list[Entry] = []
+    for entry in program.entries:
+        if isinstance(entry, Given):
+            type_ = TensorType(smaller(entry.type.shape), entry.type.element)
+            entries.append(replace(entry, type=type_))
+        else:
+            attributes = {n: changed(v) for n, v in entry.attributes.items()}
+            entries.append(replace(entry, attributes=attributes))
+    arguments = {
+        given.name: _part(array, [d == size for d in given.type.shape], less)
+        for given, array in zip(program.givens, state.best.call.arguments, strict=True)
+    }
+    return state.accepts(replace(program, entries=tuple(entries)), arguments)
+
+
+def _part(array: Array, shrinks: Sequence[bool], size: int) -> Array:
+    for axis, shrink in enumerate(shrinks):
+        if shrink:
+            array = np.take(array, np.arange(size), axis)
+    return array
+
+
+def _plainer(state: _Search) -> None:
+    """Make elements 1: all of an argument, then halves, and so on down to each."""
+    for name in state.named():
+        array = state.named()[name]
+        width = array.size
+        while width and not state.is_late():
+            for start in range(0, array.size, width):
+                _plain_part(state, name, slice(start, start + width))
+            width = width // 2 if array.size <= _MOST_PLAIN or width > 16 else 0
+
+
+def _plain_part(state: _Search, name: str, part: slice) -> None:
+    arguments = state.named()
+    array = arguments[name].copy()
+    if (array.reshape(-1)[part] == 1).all():
+        return
+    array.reshape(-1)[part] = 1
+    if f"${name}" not in state.best.program.sizes:
+        state.accepts(state.best.program, {**arguments, name: array})

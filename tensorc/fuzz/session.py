@@ -1,0 +1,232 @@
+"""Many programs: batches of them, what they covered, and what they found.
+
+A batch is one module, so that LLVM is asked once for many programs. Batches run in
+processes of their own: if compiled code or LLVM ends one of them, that is a finding.
+"""
+
+import gc
+import itertools
+import multiprocessing
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+import numpy as np
+
+from tensorc.errors import TensorcError
+from tensorc.fuzz.check import (
+    BUILDS,
+    Call,
+    FailedModule,
+    Mismatch,
+    Report,
+    Subject,
+    check_module,
+)
+from tensorc.fuzz.generate import generate
+from tensorc.fuzz.program import Program, module_of
+from tensorc.fuzz.slopes import slopes_of
+from tensorc.fuzz.values import KINDS, draw_arguments
+
+BATCH = 16
+CRASHES = "the process lives"
+
+Numbers = tuple[int, int]  # the first program of a batch, and how many
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A relation that does not hold for the program of that number."""
+
+    number: int
+    relation: str
+    detail: str
+    call: int = 0
+
+
+@dataclass
+class Coverage:
+    """What programs were made of, and what was found. `seconds` are of computing."""
+
+    programs: int = 0
+    seconds: float = 0
+    lengths: Counter[int] = field(default_factory=Counter)
+    ops: Counter[str] = field(default_factory=Counter)
+    used_by: Counter[str] = field(default_factory=Counter)  # programs, by op
+    counts: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, other: "Coverage") -> None:
+        """Add what another one covered."""
+        self.programs += other.programs
+        self.seconds += other.seconds
+        self.lengths += other.lengths
+        self.ops += other.ops
+        self.used_by += other.used_by
+        self.counts += other.counts
+        self.findings += other.findings
+
+    def note(self, program: Program) -> None:
+        """Count a program and its ops."""
+        names = [op.cls.name for op in program.ops]
+        self.programs += 1
+        self.lengths[len(names)] += 1
+        self.ops.update(names)
+        self.used_by.update(set(names))
+        self.counts["with a derivative"] += program.cost is not None
+        self.counts["with updates"] += bool(program.updates)
+
+    @property
+    def median(self) -> int:
+        """The median of the ops of a program."""
+        lengths = sorted(self.lengths.elements())
+        return lengths[len(lengths) // 2] if lengths else 0
+
+
+def calls_of(program: Program, seed: int, number: int) -> tuple[Call, ...]:
+    """Return the calls that a program is checked with."""
+    rng = np.random.default_rng([seed, number])
+    return tuple(
+        Call(tuple(draw_arguments(program, kind, rng)), kind == "tame")
+        for kind in KINDS
+    )
+
+
+def check_batch(seed: int, first: int, count: int) -> Coverage:
+    """Generate and check programs; findings are in their order."""
+    start = time.process_time()
+    coverage = Coverage()
+    programs = [generate(seed, n) for n in range(first, first + count)]
+    for program in programs:
+        coverage.note(program)
+    calls = {
+        program.name: calls_of(program, seed, number)
+        for number, program in enumerate(programs, first)
+    }
+    numbers = {program.name: n for n, program in enumerate(programs, first)}
+    report = _checked(programs, calls, first // BATCH)
+    coverage.counts += report.counts
+    coverage.findings = sorted(
+        (
+            Finding(numbers[m.function], m.relation, m.detail, m.call)
+            for m in report.mismatches
+        ),
+        key=lambda finding: finding.number,
+    )
+    coverage.seconds = time.process_time() - start
+    return coverage
+
+
+def _checked(
+    programs: Sequence[Program], calls: dict[str, tuple[Call, ...]], turn: int
+) -> Report:
+    """Check programs in one module; where it fails as a whole, in two."""
+    subjects = [Subject(p.name, calls[p.name], slopes_of(p)) for p in programs]
+    try:
+        return check_module(module_of(programs), subjects, turn)
+    except (FailedModule, TensorcError) as error:
+        if len(programs) == 1:
+            relation = error.relation if isinstance(error, FailedModule) else BUILDS
+            detail = error.detail if isinstance(error, FailedModule) else str(error)
+            return Report([Mismatch(programs[0].name, relation, detail)])
+    middle = len(programs) // 2
+    report = _checked(programs[:middle], calls, turn)
+    other = _checked(programs[middle:], calls, turn)
+    report.mismatches += other.mismatches
+    report.counts += other.counts
+    return report
+
+
+def batches(first: int, count: int | None) -> Iterator[Numbers]:
+    """Yield the batches of `count` programs, or without an end."""
+    for start in itertools.count(first, BATCH):
+        left = BATCH if count is None else min(BATCH, first + count - start)
+        if left <= 0:
+            return
+        yield start, left
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+
+
+def _serve(seed: int, pipe: Connection) -> None:
+    """Check batches as they come, until there is none."""
+    gc.disable()  # a fifth of the time of passes, for what a batch leaves behind
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+    while True:
+        numbers: Numbers | None = pipe.recv()
+        if numbers is None:
+            return
+        pipe.send(check_batch(seed, *numbers))
+        gc.collect()
+
+
+def _start(seed: int) -> _Worker:
+    # Not forked: a child would share the memory of a parent with threads.
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(seed, there), daemon=True)
+    process.start()
+    there.close()
+    return _Worker(process, here)
+
+
+def run(
+    seed: int,
+    work: Iterator[Numbers],
+    jobs: int,
+    is_over: Callable[[Coverage], bool],
+    show: Callable[[Coverage], None],
+) -> Coverage:
+    """Check batches in so many processes until there are none, or `is_over`.
+
+    An interrupt ends the processes; `show` has seen all that is known by then.
+    """
+    total = Coverage()
+    busy: dict[Connection, tuple[_Worker, Numbers]] = {}
+    idle: list[_Worker] = []
+    pending = iter(work)
+    try:
+        while True:
+            while len(busy) < jobs and not is_over(total):
+                numbers = next(pending, None)
+                if numbers is None:
+                    break
+                worker = idle.pop() if idle else _start(seed)
+                worker.pipe.send(numbers)
+                busy[worker.pipe] = worker, numbers
+            if not busy:
+                return total
+            for pipe in wait(list(busy)):
+                assert isinstance(pipe, Connection)
+                worker, numbers = busy.pop(pipe)
+                try:
+                    total.add(pipe.recv())
+                    idle.append(worker)
+                except EOFError:
+                    pending = itertools.chain(
+                        _after_crash(total, worker, numbers), pending
+                    )
+                show(total)
+    finally:
+        for worker in [*idle, *(w for w, _ in busy.values())]:
+            worker.process.kill()
+
+
+def _after_crash(total: Coverage, worker: _Worker, numbers: Numbers) -> list[Numbers]:
+    """Return what is left to check when a process has ended: each program alone."""
+    worker.process.join()
+    first, count = numbers
+    if count > 1:
+        return [(number, 1) for number in range(first, first + count)]
+    detail = f"it ended with code {worker.process.exitcode}"
+    total.programs += 1
+    total.findings.append(Finding(first, CRASHES, detail))
+    return []

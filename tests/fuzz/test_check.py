@@ -1,0 +1,182 @@
+"""The relations: they hold for some programs, and planted bugs break them."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from tensorc import compiler
+from tensorc.fuzz import session
+from tensorc.fuzz.case_file import case_text, read_case
+from tensorc.fuzz.check import (
+    ALL_WAYS,
+    COMPILES,
+    PASSES,
+    SLOPES,
+    Mismatch,
+    check_module,
+)
+from tensorc.fuzz.generate import generate
+from tensorc.fuzz.program import Program
+from tensorc.fuzz.reduce import Failure, check_program, reduced
+from tensorc.ir.ops.elementwise import Add, Mul, Sub
+from tensorc.passes import autodiff, structured_builder, to_structured
+from tensorc.passes.vjp_rules import VJP_RULES
+
+SEED = 5
+
+
+def test_relations_hold_for_some_programs():
+    covered = session.Coverage()
+    for first in range(0, 32, session.BATCH):
+        covered.add(session.check_batch(SEED, first, session.BATCH))
+    assert covered.findings == []
+    assert covered.programs == 32
+    assert covered.counts["jobs of two threads"] > 0
+
+
+def failure_with(wanted, relation: str, seed: int = SEED) -> Failure:
+    """Return a failure among the first programs that pass a test."""
+    for number in range(400):
+        program = generate(seed, number)
+        if not wanted(program):
+            continue
+        calls = session.calls_of(program, seed, number)
+        found = check_program(program, calls, [(0, True)])
+        if found and found[0].relation.startswith(relation):
+            return Failure(program, calls[found[0].call], found[0])
+    raise AssertionError("no program shows it")
+
+
+def uses(cls):
+    return lambda program: any(op.cls is cls for op in program.ops)
+
+
+def sub_the_wrong_way(monkeypatch):
+    right = structured_builder.apply_scalar
+
+    def wrong(b, name, values, attributes):
+        values = values[::-1] if name == "sub" else values
+        return right(b, name, values, attributes)
+
+    monkeypatch.setattr(to_structured, "apply_scalar", wrong)
+
+
+def test_a_wrong_lowering_is_found_made_small_and_written(monkeypatch, tmp_path):
+    with monkeypatch.context() as planted:
+        sub_the_wrong_way(planted)
+        failure = failure_with(uses(Sub), "interpreted")
+        small = reduced(failure, 30)
+        assert [op.cls for op in small.program.ops] == [Sub]
+        assert sum(a.size for a in small.call.arguments) <= 8
+        path = tmp_path / "case.mlir"
+        path.write_text(case_text(small.program, small.call, small.found))
+        module, subject = read_case(path)
+        assert check_module(module, [subject], ways=ALL_WAYS).mismatches
+    module, subject = read_case(path)
+    assert check_module(module, [subject], ways=ALL_WAYS).mismatches == []
+
+
+def test_a_wrong_rewrite_is_found(monkeypatch):
+    def spoil(module, target):
+        for op in module.walk():
+            if isinstance(op, Sub):
+                op.operands.reverse()
+        return module
+
+    broken = [
+        dataclasses.replace(p, run=spoil) if p.name == "dce" else p
+        for p in compiler.CPU
+    ]
+    monkeypatch.setattr(compiler, "CPU", tuple(broken))
+    small = reduced(failure_with(uses(Sub), PASSES), 20)
+    assert [op.cls for op in small.program.ops] == [Sub]
+
+
+def test_a_wrong_derivative_is_found(monkeypatch):
+    def wrong(b, op, ct):
+        return VJP_RULES[Mul](b, op, b.mul(ct, b.full_like(ct, 1.1)))
+
+    monkeypatch.setattr(autodiff, "VJP_RULES", {**VJP_RULES, Mul: wrong})
+    failure = failure_with(lambda p: p.cost is not None and uses(Mul)(p), SLOPES)
+    small = reduced(failure, 20)
+    assert Mul in [op.cls for op in small.program.ops]
+    assert len(small.program.ops) <= len(failure.program.ops)
+
+
+def test_a_pass_that_stops_is_found_in_its_program(monkeypatch):
+    rules = dict(to_structured.RULES)
+    right = to_structured._elementwise
+
+    def stop(low, op):
+        if isinstance(op, Add):
+            raise AssertionError("planted")
+        return right(low, op)
+
+    monkeypatch.setattr(to_structured, "RULES", {**rules, Add: stop})
+    adds = next(n for n in range(99) if uses(Add)(generate(SEED, n)))
+    covered = session.check_batch(SEED, adds, 2)
+    assert adds in [f.number for f in covered.findings]
+    assert {f.relation for f in covered.findings} == {COMPILES}
+    assert all("planted" in f.detail for f in covered.findings)
+
+
+# Processes
+
+
+def die_at_five(seed, pipe):
+    """Serve as `session._serve` does; program 5 ends the process."""
+    while True:
+        numbers = pipe.recv()
+        if numbers is None:
+            return
+        first, count = numbers
+        if first <= 5 < first + count:
+            os._exit(9)
+        pipe.send(session.Coverage(programs=count))
+
+
+def test_a_program_that_ends_its_process_is_found(monkeypatch):
+    monkeypatch.setattr(session, "_serve", die_at_five)
+    seen = []
+    covered = session.run(
+        SEED,
+        session.batches(0, 40),
+        2,
+        lambda coverage: False,
+        lambda coverage: seen.append(coverage.programs),
+    )
+    assert covered.programs == 40
+    assert [f.number for f in covered.findings] == [5]
+    assert covered.findings[0].relation == session.CRASHES
+    assert "9" in covered.findings[0].detail
+    assert seen[-1] == 40
+
+
+def test_batches_are_all_programs_once():
+    assert list(session.batches(3, 20)) == [(3, 16), (19, 4)]
+    endless = session.batches(0, None)
+    assert [next(endless) for _ in range(2)] == [(0, 16), (16, 16)]
+
+
+def test_values_that_json_has_no_word_for(tmp_path):
+    program = next(
+        p for p in (generate(SEED, n) for n in range(200)) if _takes_floats(p)
+    )
+    call = session.calls_of(program, SEED, 7)[1]
+    assert not call.is_tame
+    found = Mismatch(program.name, PASSES, "result 0")
+    path = tmp_path / "case.mlir"
+    path.write_text(case_text(program, call, found))
+    _, subject = read_case(path)
+    (again,) = subject.calls
+    for a, b in zip(call.arguments, again.arguments, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+        if a.dtype.kind == "f":
+            kept = np.signbit(a) == np.signbit(b)
+            assert (kept | np.isnan(a)).all()
+
+
+def _takes_floats(program: Program) -> bool:
+    return any(g.type.element.is_float for g in program.givens)

@@ -1,0 +1,123 @@
+"""What random programs are made of, without compiling any."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tensorc.fuzz import values
+from tensorc.fuzz.generate import generate
+from tensorc.fuzz.program import module_of, shape_of, unbound
+from tensorc.fuzz.recipes import RECIPES
+from tensorc.fuzz.session import Coverage, calls_of
+from tensorc.ir.printer import print_module
+from tensorc.ir.types import ELEMENTS
+from tensorc.ir.verifier import verify
+from tests.test_op_contract import TENSOR_OPS
+
+PROGRAMS = 600
+SHARE = 0.01  # of the programs: 50 of 5,000 at least have each op
+
+
+@pytest.fixture(scope="module")
+def programs():
+    return [generate(1, number) for number in range(PROGRAMS)]
+
+
+def test_every_tensor_op_has_a_recipe():
+    assert set(RECIPES) == set(TENSOR_OPS)
+
+
+def test_programs_cover_every_op_and_are_long(programs):
+    coverage = Coverage()
+    for program in programs:
+        coverage.note(program)
+    rare = {c.name: coverage.used_by[c.name] for c in RECIPES}
+    assert min(rare.values()) >= SHARE * PROGRAMS, rare
+    assert coverage.median >= 8
+
+
+def test_programs_are_valid_and_have_no_unbound_size(programs):
+    for program in programs:
+        assert not unbound(program)
+    verify(module_of(programs), "tensor")
+
+
+def test_programs_have_all_sizes_and_element_types(programs):
+    sizes, elements = Counter(), Counter()
+    for program in programs:
+        for given in program.givens:
+            sizes.update(set(shape_of(given, program.sizes)))
+            elements[given.type.element.name] += 1
+    assert sizes.keys() >= set(values.SIZES)
+    assert elements.keys() == ELEMENTS.keys() - {"index"}
+
+
+def test_programs_share_operands_and_have_symbols_updates_and_costs(programs):
+    twice = [p for p in programs if any(_repeats(op.operands) for op in p.ops)]
+    symbols = [p for p in programs if p.sizes]
+    by_value = [p for p in programs if any(n.startswith("$") for n in p.sizes)]
+    updates = [p for p in programs if p.updates]
+    costs = [p for p in programs if p.cost is not None and p.wrt]
+    for found, least in ((twice, 60), (symbols, 200), (by_value, 5), (updates, 50)):
+        assert len(found) >= least
+    assert len(costs) >= 80
+
+
+def _repeats(operands) -> bool:
+    return len(set(operands)) < len(operands)
+
+
+def test_a_seed_and_a_number_give_a_program(programs):
+    for number in (0, 17, 301):
+        again = generate(1, number)
+        text = print_module(module_of([programs[number]]))
+        assert print_module(module_of([again])) == text
+        assert print_module(module_of([generate(2, number)])) != text
+        for left, right in zip(
+            calls_of(programs[number], 1, number),
+            calls_of(again, 1, number),
+            strict=True,
+        ):
+            for a, b in zip(left.arguments, right.arguments, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_nasty_values_hurt_and_tame_ones_do_not():
+    rng = np.random.default_rng(1)
+    for name in ("f16", "f32", "f64"):
+        element = ELEMENTS[name]
+        drawn = values.hurting(element, (4000,), rng)
+        info = np.finfo(element.dtype)
+        assert np.isnan(drawn).any()
+        assert np.isinf(drawn).any()
+        assert ((drawn == 0) & np.signbit(drawn)).any()
+        assert (np.abs(drawn) == info.smallest_subnormal).any()
+        assert (np.abs(drawn) == info.max).any()
+        assert (np.abs(values.tame(element, (100,), rng)) <= 2).all()
+    drawn = values.hurting(ELEMENTS["i32"], (4000,), rng)
+    assert {-(2**31), 2**31 - 1, 2**20 - 1, 2**20 + 1} <= set(drawn.tolist())
+
+
+def test_indices_are_inside_but_for_the_bad_one():
+    rng = np.random.default_rng(2)
+    for name in ("i8", "ui8", "i64"):
+        good = values.indices(ELEMENTS[name], (50,), 7, rng, bad=False)
+        assert ((good >= -7) & (good < 7)).all()
+        bad = values.indices(ELEMENTS[name], (50,), 7, rng, bad=True).astype(int)
+        assert ((bad < -7) | (bad >= 7)).sum() == 1
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (4, 3), (2, 0, 3)])
+def test_layouts_keep_the_values(shape):
+    rng = np.random.default_rng(3)
+    seen = set()
+    for _ in range(40):
+        array = rng.standard_normal(shape).astype("f4")
+        other = values.strided(array, rng)
+        assert (other.shape, other.dtype) == (array.shape, array.dtype)
+        assert other.tobytes() == array.tobytes()
+        seen.add((other.strides, other.flags.aligned))
+    assert len(seen) > 2 or array.size < 2
+    ones = values.strided(np.ones((3, 4)), np.random.default_rng(3))
+    assert ones.strides == (0, 0)
