@@ -42,6 +42,7 @@ from tensorc.ir.schema import ABSENT, schema_of
 from tensorc.ir.types import (
     F32,
     INDEX,
+    Element,
     FunctionType,
     TensorType,
     Type,
@@ -512,6 +513,16 @@ def _check_symbols(function: Op) -> None:
                     fail(op, f"attribute '{name}': the function takes no '{symbol}'")
 
 
+def _check_generic(op: Op, _: Mapping[str, Op]) -> None:
+    """Check that the body takes no scalar from outside: kernels have none to give."""
+    blocks = [b for o in op.walk() for r in o.regions for b in r.blocks]
+    inside = {v for b in blocks for v in b.arguments}
+    inside.update(v for b in blocks for o in b.ops for v in o.results)
+    for inner in (o for b in blocks for o in b.ops):
+        if any(isinstance(v.type, Element) and v not in inside for v in inner.operands):
+            fail(inner, "reads a scalar from outside of the linalg.generic")
+
+
 def _check_group(op: Op, _: Mapping[str, Op]) -> None:
     """Check that the members of a group have its outer dimensions."""
     panel = op.attributes.get("tc.panel", 0)
@@ -582,6 +593,7 @@ def _fits(given: Type, wanted: Type) -> bool:
 _SPECIAL: Mapping[str, Callable[[Op, Mapping[str, Op]], None]] = {
     "func.func": _check_function,
     "func.call": _check_call,
+    "linalg.generic": _check_generic,
     "tc.group": _check_group,
     "tc.launch": _check_launch,
 }

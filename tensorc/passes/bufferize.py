@@ -52,11 +52,12 @@ After:
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import Array, Attribute, Dims, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, symbols_of
-from tensorc.ir.functions import constraints_of, set_function_type
+from tensorc.ir.functions import constraints_of, guards_of, set_function_type
 from tensorc.ir.ops import arith, control, indexing, kernels, making, memory, shape
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.structured import (
@@ -111,6 +112,15 @@ def function_symbols(function: Function) -> list[str]:
     return list(names)
 
 
+def _check_guards(function: Function, names: Sequence[str]) -> None:
+    """Refuse equations at entry between symbols that no argument gives."""
+    for guard in guards_of(function):
+        for name in (s for d in (guard.left, guard.right) for s in symbols_of(d)):
+            if name not in names:
+                message = f"'tc.guards': no argument gives '{name:.80}'"
+                raise CompileError(Diagnostic("TC0250", message, function.location))
+
+
 def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
     """Append fresh memory for a tensor."""
     sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
@@ -123,6 +133,7 @@ def bufferize_function(function: Function, target: Target) -> None:
     """Bufferize one function in place."""
     old = function.body.block
     names = function_symbols(function)
+    _check_guards(function, names)
     new = Block(parent=function.body)
     state = Buffers(Builder(new, constraints_of(function)), target)
     for argument in old.arguments:

@@ -1,11 +1,13 @@
 """What mutations found, each with a test of its own."""
 
+import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tensorc import api, compiler
-from tensorc.errors import VerifyError
+from tensorc.errors import CompileError, VerifyError
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module
@@ -61,3 +63,32 @@ def test_fuse_leaves_groups_as_they_are(path: Path) -> None:
     passes = (compiler.PASSES["fuse"],)
     again = compiler.run_passes(module, compiler.host_target(), passes)
     assert print_module(again) == text
+
+
+def test_a_generic_takes_no_scalar_from_outside() -> None:
+    text = stage_of(EXAMPLES / "mlp.tc", "structured")
+    outer = re.search(r'^      (%\d+) = "arith.constant"\(\).*-> f32$', text, re.M)
+    assert outer is not None
+    start = text.index('"linalg.generic"', outer.end())
+    at = text.index('"linalg.yield"(%', start)
+    end = text.index(")", at)
+    changed = f'{text[:at]}"linalg.yield"({outer[1]}{text[end:]}'
+    with pytest.raises(VerifyError, match="reads a scalar from outside"):
+        verify(parse_module(changed))
+
+
+def test_guards_are_between_symbols_of_arguments() -> None:
+    source = """"func.func"() <{function_type = (tensor<?xf32, #tc.dims<["n"]>>) -> (),
+      sym_name = "f"}> ({
+    ^bb0(%x: tensor<?xf32, #tc.dims<["n"]>>):
+      "func.return"() : () -> ()
+    }) {tc.guards = [#tc.dims<["n", "GIVEN"]>]} : () -> ()"""
+    passes = (compiler.PASSES["bufferize"],)
+    for given, wrong in (("2*n", False), ("m", True)):
+        module = parse_module(source.replace("GIVEN", given))
+        assert isinstance(module, Module)
+        verify(module)
+        words = "no argument gives 'm'"
+        outcome = pytest.raises(CompileError, match=words) if wrong else nullcontext()
+        with outcome:
+            compiler.run_passes(module, compiler.host_target(), passes)

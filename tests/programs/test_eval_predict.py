@@ -73,7 +73,7 @@ def test_eval_gives_what_training_gave(model, capsys, tmp_path):
     [
         (["validate=none", "test=none"], "no function to validate or test with"),
         (["batch=10"], "the validation data has 9 examples, a batch 10"),
-        (["validate=logits"], "'logits' must return one number for validation"),
+        (["validate=logits"], "must return one number, `logits` does not"),
         (['data=npz("train.npz")'], "'npz' has no validation or test data"),
     ],
 )
