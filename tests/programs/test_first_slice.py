@@ -63,7 +63,7 @@ def test_softmax_regression_reaches_the_tutorials_last_digit(
     written = json.loads(report.read_text())
     assert list(written) == [
         *("epochs", "best_validation_error", "test_error", "steps_per_second"),
-        *("compile_seconds", "history"),
+        *("compile_seconds", "footprint", "memory", "history"),
     ]
     assert written["epochs"] == 74
     first = written["history"][0]
