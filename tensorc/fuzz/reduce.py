@@ -22,6 +22,7 @@ from tensorc.fuzz.check import (
     FailedModule,
     Mismatch,
     Subject,
+    Way,
     check_module,
 )
 from tensorc.fuzz.program import (
@@ -57,7 +58,7 @@ class Failure:
 
 
 def check_program(
-    program: Program, calls: Sequence[Call], ways: Sequence[tuple[int, bool]] = ALL_WAYS
+    program: Program, calls: Sequence[Call], ways: Sequence[Way] = ALL_WAYS
 ) -> list[Mismatch]:
     """Return what does not hold for one program, compiled in all these ways."""
     try:
@@ -76,11 +77,7 @@ def reduced(failure: Failure, seconds: float) -> Failure:
     if not relations:
         return failure  # not alone, or not again: the whole is the report
     # The cheapest way that fails is enough from here on.
-    ways = [
-        (level, fused)
-        for level, fused in ALL_WAYS
-        if any(f"-O{level} {'fused' if fused else 'unfused'}" in r for r in relations)
-    ]
+    ways = [w for w in ALL_WAYS if any(f"{w.name}, " in r for r in relations)]
     state = _Search(failure, kind, ways[:1] or ALL_WAYS[:1], time.monotonic() + seconds)
     before: tuple[int, ...] = ()
     while state.size() != before and not state.is_late():
@@ -101,7 +98,7 @@ class _Search:
 
     best: Failure
     kind: str
-    ways: Sequence[tuple[int, bool]]
+    ways: Sequence[Way]
     deadline: float
 
     def is_late(self) -> bool:
