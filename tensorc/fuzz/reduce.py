@@ -82,7 +82,7 @@ def reduced(failure: Failure, seconds: float) -> Failure:
     before: tuple[int, ...] = ()
     while state.size() != before and not state.is_late():
         before = state.size()
-        for step in (_fewer_roots, _known_sizes, _fewer_ops, _smaller, _plainer):
+        for step in _STEPS:
             step(state)
     return state.best
 
@@ -149,6 +149,25 @@ def _fewer_roots(state: _Search) -> None:
         kept = program.results[:number] + program.results[number + 1 :]
         if kept or program.cost is not None or program.updates:
             state.accepts(replace(program, results=kept), state.named())
+
+
+def _earlier_roots(state: _Search) -> None:
+    """Give what a last op reads instead of what it makes."""
+    number = 0
+    while number < len(state.best.program.results) and not state.is_late():
+        program = state.best.program
+        last = program.entries[program.results[number]]
+        read = last.operands if isinstance(last, Apply) else ()
+        for operand in dict.fromkeys(read):
+            results = list(program.results)
+            results[number] = operand
+            earlier = replace(program, results=tuple(results))
+            if isinstance(program.entries[operand], Apply) and state.accepts(
+                earlier, state.named()
+            ):
+                break
+        else:
+            number += 1
 
 
 def _known_sizes(state: _Search) -> None:
@@ -300,3 +319,13 @@ def _plain_part(state: _Search, name: str, part: slice) -> None:
     array.reshape(-1)[part] = 1
     if f"${name}" not in state.best.program.sizes:
         state.accepts(state.best.program, {**arguments, name: array})
+
+
+_STEPS = (
+    _fewer_roots,
+    _earlier_roots,
+    _known_sizes,
+    _fewer_ops,
+    _smaller,
+    _plainer,
+)
