@@ -21,6 +21,7 @@ training. This page is the tour; the code follows its order.
     gradients        grad, value_and_grad, of values and of functions
     fitting          fit, patience, data: training from Python
     saving           save, restore: parameters in files
+    settings         options: how a block of Python compiles and runs
     artifact         what compiled code is, as data: all that the runtime knows
     runtime          shared variables, the call path, data, the epoch driver
     cli              one module per verb
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from tensorc.functions import Function, In, Out, function, shared
     from tensorc.gradients import grad, value_and_grad
     from tensorc.saving import restore, save
+    from tensorc.settings import options
     from tensorc.tracing import jit, step, update
 
 _MODULES = {
@@ -79,6 +81,7 @@ _MODULES = {
     "group": "frontend.group_functions",
     "jit": "tracing",
     "load": "api",
+    "options": "settings",
     "params": "frontend.group_functions",
     "patience": "fitting",
     "restore": "saving",
@@ -118,6 +121,7 @@ __all__ = [
     "group",
     "jit",
     "load",
+    "options",
     "params",
     "patience",
     "restore",

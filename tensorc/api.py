@@ -4,7 +4,7 @@ import difflib
 import functools
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -19,19 +19,19 @@ from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
 from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
 from tensorc.frontend.groups import Group
-from tensorc.frontend.places import warn_user
+from tensorc.frontend.places import door, warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.printer import print_module
 from tensorc.runtime.checkpoint import About
-from tensorc.runtime.function import CompiledFunction
+from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.history import History
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
 from tensorc.runtime.weights import load_weights, save_weights
-from tensorc.target import Options
+from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
     from tensorc.compiler import Around
@@ -150,13 +150,22 @@ def _member(program: Program, name: str) -> CompiledFunction | SharedVariable | 
             program.variables[name] = shared_of(program.shared[name], name)
         return program.variables[name]
     if name in program.functions.source.entries:
-        return program.functions[name]
+        return program.functions.told(name)
     known = [*program.functions, *program.shared]
     if any(n.startswith(f"{name}.") for n in known):
         return Part(program, name)
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean `{close[0]}`?" if close else ""
     raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
+
+
+class ToldFunction(CompiledFunction):
+    """A function of a program as Python calls it: its errors name the caller's line."""
+
+    @door
+    def __call__(self, *inputs: object, **named: object) -> Results:
+        """Call the function; see `CompiledFunction`."""
+        return super().__call__(*inputs, **named)
 
 
 @dataclass
@@ -169,6 +178,16 @@ class Functions(Mapping[str, CompiledFunction]):
     options: Options
     compile_seconds: float = 0.0
     compiled: dict[str, CompiledFunction] = field(default_factory=dict)
+    called: dict[str, ToldFunction] = field(default_factory=dict)
+
+    def told(self, name: str) -> ToldFunction:
+        """Return a function for callers in Python; KeyError if there is none."""
+        if name not in self.called:
+            made = self[name]
+            self.called[name] = ToldFunction(
+                made.info, made.library, self.shared, self._hypers(), self._varies(name)
+            )
+        return self.called[name]
 
     def __getitem__(self, name: str) -> CompiledFunction:
         """Return a function, compiling it if need be; KeyError if there is none."""
@@ -193,22 +212,28 @@ class Functions(Mapping[str, CompiledFunction]):
         for warning in self.source.warnings:
             warn_user(warning)
         artifact, library = driver.load(module, self.options)
-        hypers = {
+        hypers = self._hypers()
+        for info in artifact.functions:
+            varies = self._varies(info.name)
+            function = CompiledFunction(info, library, self.shared, hypers, varies)
+            self.compiled[info.name] = function
+        self.compile_seconds += time.perf_counter() - start
+
+    def _hypers(self) -> dict[str, bool | int | float]:
+        return {
             name: value
             for name, value in self.source.hypers.items()
             if isinstance(value, bool | int | float)
         }
-        for info in artifact.functions:
-            varies = functools.partial(self.source.varies, info.name)
-            function = CompiledFunction(info, library, self.shared, hypers, varies)
-            self.compiled[info.name] = function
-        self.compile_seconds += time.perf_counter() - start
+
+    def _varies(self, name: str) -> Callable[[str], bool]:
+        return functools.partial(self.source.varies, name)
 
 
 def load(
     path: str | PathLike[str],
     settings: Mapping[str, str] | None = None,
-    optimize: int = 2,
+    optimize: int | None = None,
     **values: object,
 ) -> Program:
     """Return the program of a `.tc` file: `load("model.tc", lr=0.1).train(x, y)`.
@@ -227,7 +252,7 @@ def load(
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)
-    options = Options(optimize)
+    options = CHOSEN.get() if optimize is None else Options(optimize)
     functions = Functions(program, shared, together, options)
     return Program(path, functions, shared, program.hypers, fits, runs)
 
@@ -238,13 +263,19 @@ def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
 
     try:
         program = _read(path, settings)
-        module = program.emit()
-        compiler.lower(module, driver.host_target(), "tensor")
-        for recipe in program.recipes:
-            _fit(recipe) if recipe.kind == "fit" else _run(recipe)
     except TensorcError as error:
         return list(error.diagnostics)
-    return list(program.warnings)
+    found: list[Diagnostic] = []
+    try:
+        compiler.lower(program.emit(), driver.host_target(), "tensor")
+    except TensorcError as error:
+        found += error.diagnostics
+    for recipe in program.recipes:
+        try:
+            _fit(recipe) if recipe.kind == "fit" else _run(recipe)
+        except TensorcError as error:
+            found += error.diagnostics
+    return [*found, *program.warnings]
 
 
 def emit(

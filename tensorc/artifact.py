@@ -156,19 +156,27 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """An equation between dimensions that must hold at entry."""
+    """An equation between dimensions that must hold at entry.
+
+    `is_index` tells that where it does not, an index is outside its axis.
+    """
 
     left: DimExpr
     right: DimExpr
     message: str
     location: Location
+    is_index: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place in compiled code that can fail: where it is in the source."""
+    """A place in compiled code that can fail: where it is in the source.
+
+    `is_unsigned` tells that an index which fails there counts from 0 up to 2^64.
+    """
 
     location: Location
+    is_unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +184,8 @@ class FunctionInfo:
     """Everything the runtime knows of one compiled function.
 
     `sizes` are the dimensions inside it that are computed; native code relies on them.
+    A call runs `kernels` kernels, and `flops` operations on floats. `digest` is that of
+    its program: of what a front end made, before the passes.
     `epoch_symbol` is "" where there is no epoch driver.
     """
 
@@ -189,6 +199,9 @@ class FunctionInfo:
     arena: DimExpr
     sites: tuple[Site, ...]
     sizes: tuple[DimExpr, ...] = ()
+    kernels: int = 0
+    flops: DimExpr = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from tensorc.artifact import (
 )
 from tensorc.errors import Location
 
-_VERSION = 2
+_VERSION = 3
 _DEEPEST = 100  # nested operators of a dimension
 _KINDS = ("shared", "input", "hyper")
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def decode(content: bytes) -> Artifact:
         raise ValueError("its header is nested too deeply") from None
     header = _fields(data, ("functions", "target", "version"))
     if header["version"] != _VERSION:
-        raise ValueError(f"it has the form {header['version']!r}, not {_VERSION}")
+        raise ValueError(f"it has the form {header['version']!r:.40}, not {_VERSION}")
     functions = _items(header["functions"], _function)
     return Artifact(_text(header["target"]), content[8 + size :], functions)
 
@@ -59,7 +59,7 @@ def _refuse(constant: str) -> float:
 
 _FUNCTION = (
     *("name", "symbol", "epoch_symbol", "arguments", "results", "symbols"),
-    *("guards", "arena", "sites", "sizes"),
+    *("guards", "arena", "sites", "sizes", "kernels", "flops", "digest"),
 )
 
 
@@ -80,12 +80,16 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
                 _dim_data(g.right),
                 g.message,
                 _location_data(g.location),
+                g.is_index,
             ]
             for g in f.guards
         ],
         "arena": _dim_data(f.arena),
-        "sites": [_location_data(s.location) for s in f.sites],
+        "sites": [[_location_data(s.location), s.is_unsigned] for s in f.sites],
         "sizes": _shape_data(f.sizes),
+        "kernels": f.kernels,
+        "flops": _dim_data(f.flops),
+        "digest": f.digest,
     }
 
 
@@ -121,8 +125,11 @@ def _function(data: object) -> FunctionInfo:
         _items(given["symbols"], _text),
         _items(given["guards"], _guard),
         _dim(given["arena"]),
-        _items(given["sites"], lambda d: Site(_location(d))),
+        _items(given["sites"], _site),
         _shape(given["sizes"]),
+        _integer(given["kernels"]),
+        _dim(given["flops"]),
+        _text(given["digest"]),
     )
 
 
@@ -140,8 +147,14 @@ def _result(data: object) -> Result:
 
 
 def _guard(data: object) -> Guard:
-    left, right, message, place = _row(data, 4)
-    return Guard(_dim(left), _dim(right), _text(message), _location(place))
+    left, right, message, place, is_index = _row(data, 5)
+    at = _location(place)
+    return Guard(_dim(left), _dim(right), _text(message), at, _truth(is_index))
+
+
+def _site(data: object) -> Site:
+    place, is_unsigned = _row(data, 2)
+    return Site(_location(place), _truth(is_unsigned))
 
 
 def _location(data: object) -> Location:
@@ -189,6 +202,12 @@ def _row(data: object, count: int) -> list[object]:
 def _text(data: object) -> str:
     if not isinstance(data, str):
         raise ValueError(f"a text is expected, not {data!r:.40}")
+    return data
+
+
+def _truth(data: object) -> bool:
+    if not isinstance(data, bool):
+        raise ValueError(f"true or false is expected, not {data!r:.40}")
     return data
 
 

@@ -21,12 +21,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tensorc.errors import CacheWarning
 
+IN_USE: ContextVar[bool] = ContextVar("cache", default=True)  # tc.options(cache=False)
 _MAGIC = b"tensorc1"
 _DIGEST = 32
 _SUFFIX = ".tca"
@@ -58,7 +60,7 @@ def key_of(*parts: str | bytes) -> str:
 def directory() -> Path | None:
     """Return where entries are kept; None if the cache is turned off."""
     named = os.environ.get("TENSORC_CACHE_DIR")
-    if named in ("", "off"):
+    if named in ("", "off") or not IN_USE.get():
         return None
     place = _user_directory() if named is None else Path(named)
     try:

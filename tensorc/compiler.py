@@ -5,6 +5,7 @@ verifier runs after each level. What comes out at the end of a level is a stage 
 be printed, parsed back and interpreted.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,7 +26,8 @@ from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.kernels import Fail, Launch
+from tensorc.ir.ops.kernels import UNSIGNED, Fail, Launch
+from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.autodiff import AUTODIFF
@@ -33,6 +35,7 @@ from tensorc.passes.base import Around as Around
 from tensorc.passes.base import Level, Pass, check_pipeline
 from tensorc.passes.base import run_pass as run_pass
 from tensorc.passes.bufferize import BUFFERIZE
+from tensorc.passes.cost import cost_of
 from tensorc.passes.cse import CSE
 from tensorc.passes.dce import DCE
 from tensorc.passes.expand_math import EXPAND_MATH
@@ -116,20 +119,29 @@ def compile_module(
     module: Module, target: Target, options: Options, around: Around = run_pass
 ) -> Artifact:
     """Compile a module of the TENSOR level; it is used up."""
-    return compile_tensor(
-        lower(module, target, "tensor", around), target, options, around
-    )
+    digests = {f.sym_name: _digest(f) for f in module.functions}
+    tensor = lower(module, target, "tensor", around)
+    artifact = compile_tensor(tensor, target, options, around)
+    functions = [replace(f, digest=digests[f.name]) for f in artifact.functions]
+    return replace(artifact, functions=tuple(functions))
 
 
 def compile_tensor(
     tensor: Module, target: Target, options: Options, around: Around = run_pass
 ) -> Artifact:
     """Compile what `lower` gives for the stage "tensor"; it is used up."""
-    signatures = [_signature(function) for function in tensor.functions]
-    rest = CPU[len(passes_to("tensor")) :]
+    begun, grouped = len(passes_to("tensor")), len(passes_to("structured"))
+    passes = CPU[begun:grouped]
     if not options.fuse:
-        rest = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in rest)
-    loops = run_passes(tensor, target, rest, around=around)
+        passes = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in passes)
+    signatures = [_signature(function) for function in tensor.functions]
+    kernels = run_passes(tensor, target, passes, around=around)
+    costs = [cost_of(function) for function in kernels.functions]
+    signatures = [
+        replace(info, kernels=count, flops=dim_expr(flops))
+        for info, (count, flops) in zip(signatures, costs, strict=True)
+    ]
+    loops = run_passes(kernels, target, CPU[grouped:], around=around)
     functions = tuple(_complete(info, loops) for info in signatures)
     if not options.epochs:
         functions = tuple(replace(info, epoch_symbol="") for info in functions)
@@ -171,6 +183,10 @@ def dim_expr(dim: Dim) -> DimExpr:
     return total
 
 
+def _digest(function: Function) -> str:
+    return hashlib.sha256(print_module(function).encode()).hexdigest()[:16]
+
+
 def _signature(function: Function) -> FunctionInfo:
     """Return what a function takes and gives, before its lowering."""
     block = function.body.block
@@ -204,6 +220,7 @@ def _signature(function: Function) -> FunctionInfo:
             dim_expr(guard.right),
             guard.message,
             guard.location if guard.location.line else function.location,
+            guard.is_index,
         )
         for guard in guards_of(function)
     )
@@ -246,7 +263,7 @@ def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
         assert isinstance(call.callee, SymbolRef)
         for op in functions[call.callee.name].walk():
             if isinstance(op, Fail):
-                sites[op.site] = Site(op.location)
+                sites[op.site] = Site(op.location, UNSIGNED in op.attributes)
     arena = entry.attributes["tc.arena"]
     assert isinstance(arena, Dims)
     places = tuple(sites[i] for i in sorted(sites))

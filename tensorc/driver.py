@@ -5,7 +5,10 @@ target, the options, the versions of LLVM and of this package. A hit neither run
 imports a pass.
 """
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache as once
 from pathlib import Path
 
@@ -65,7 +68,23 @@ def _load_pool() -> Library:
 def _compiled(module: Module, target: Target, options: Options) -> Artifact:
     from tensorc import compiler
 
-    return compiler.compile_module(module, target, options)
+    with _no_collecting():
+        return compiler.compile_module(module, target, options)
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Keep the garbage collector out of a block that makes many objects and few cycles.
+
+    It would walk all of a large program again and again, a third of the passes' time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @once

@@ -6,20 +6,29 @@ history = tc.fit(train, tc.data.mnist("data/mnist"), batch=600, epochs=100,
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
 from tensorc.data import split
-from tensorc.frontend.places import door, usage_error, user_location
+from tensorc.errors import Diagnostic
+from tensorc.frontend.places import door, usage_error, user_location, warn_user
 from tensorc.frontend.symbolic_operands import describe
 from tensorc.functions import Function
 from tensorc.runtime import training
+from tensorc.runtime.checkpoint import About, Plain, put_back, read_checkpoint
 from tensorc.runtime.data import Dataset, Split
+from tensorc.runtime.fit_state import FitState, OnState
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, History
+from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import Patience
+from tensorc.runtime.shared import Shared
 from tensorc.tracing import VARIADIC, Jitted
 
 Trainable: TypeAlias = Jitted | Function | CompiledFunction
@@ -58,6 +67,9 @@ def fit(
     shuffle: bool = False,
     seed: int = 0,
     callbacks: OnEpoch | Iterable[OnEpoch] = (),
+    save: str | PathLike[str] | None = None,
+    save_every: float = SECONDS,
+    resume: str | PathLike[str] | None = None,
     **hypers: object,
 ) -> History:
     """Train: run `step` over the batches of the data, epoch after epoch.
@@ -72,38 +84,140 @@ def fit(
         test: likewise over the test data when validation is the best so far.
         stop: `tc.patience(…)`.
         every: batches between validations, if not once per epoch or as `stop` says.
-        shuffle: take the examples in a new order each epoch, from `seed`.
+        shuffle: take the examples in a new order each epoch, drawn from `seed`.
         seed: of the order.
-        callbacks: one or several, called with an `EpochRecord` when an epoch ends; one
-            that returns True ends the training.
+        callbacks: called with an `EpochRecord` after an epoch; True ends the training.
+        save: a directory for `last.safetensors` and `best.safetensors`.
+        save_every: seconds after which `last` is written at least.
+        resume: such a directory, or a file of it: go on to the uninterrupted bits.
         hypers: the step's numbers besides columns, compiled once for all values.
 
     Raises:
-        TensorcError: the step, the data and the options do not fit.
+        TensorcError: step, data, options or checkpoint do not fit, or a file fails.
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
-    dataset = _dataset(data)
-    called = _callbacks(callbacks)
+    dataset, called = _dataset(data), _callbacks(callbacks)
     _check(batch, stop)
+    options = _Options(batch, epochs, stop, every, shuffle, seed)
     train, numbers = _compiled(step, dataset.train, batch, "step", hypers)
     rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
     checked = _check_compiled(validate, rest, batch, "validate")
     tested = _check_compiled(test, last, batch, "test")
-    return training.fit(
-        train,
-        dataset,
-        batch=batch,
-        epochs=epochs,
-        validate=checked,
-        test=tested,
-        stop=stop,
-        every=every,
-        shuffle=shuffle,
-        seed=seed,
-        hypers=numbers,
-        on_epoch=called,
-        location=user_location(),
+    kept = _Kept(save, save_every, resume)
+    return _fit(
+        _Functions(train, checked, tested), dataset, options, numbers, called, kept
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Functions:
+    step: CompiledFunction
+    validate: CompiledFunction | None
+    test: CompiledFunction | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    batch: int
+    epochs: int
+    stop: Patience | None
+    every: int | None
+    shuffle: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    save: object
+    seconds: object
+    resume: object
+
+
+def _fit(
+    functions: _Functions,
+    dataset: Dataset,
+    options: _Options,
+    numbers: Numbers,
+    on_epoch: Callable[[EpochRecord], bool],
+    kept: _Kept,
+) -> History:
+    """Run the batches, with checkpoints if they are asked for."""
+    about = _about(dataset.name, functions, options, numbers)
+    shared = functions.step.shared
+    start = None if kept.resume is None else _put_back(kept.resume, about, shared)
+    with _keeper(kept, about, shared) as on_state:
+        return training.fit(
+            functions.step,
+            dataset,
+            batch=options.batch,
+            epochs=options.epochs,
+            validate=functions.validate,
+            test=functions.test,
+            stop=options.stop,
+            every=options.every,
+            shuffle=options.shuffle,
+            seed=options.seed,
+            hypers=numbers,
+            on_epoch=on_epoch,
+            on_state=on_state,
+            start=start,
+            location=user_location(),
+        )
+
+
+def _about(
+    data: str, functions: _Functions, options: _Options, numbers: Numbers
+) -> About:
+    """Return what a run is of, for its checkpoints."""
+    named = {
+        "step": functions.step,
+        "validate": functions.validate,
+        "test": functions.test,
+    }
+    stop = options.stop
+    same: dict[str, Plain] = {
+        "data": data,
+        **{role: f.name if f else None for role, f in named.items()},
+        "batch": options.batch,
+        "every": options.every,
+        "shuffle": options.shuffle,
+        "seed": options.seed,
+        "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}" if stop else None,
+        "program": " ".join(f.info.digest for f in named.values() if f),
+    }
+    hypers = {name: v for name, v in numbers.items() if isinstance(v, int | float)}
+    return About(same, hypers)
+
+
+def _put_back(resume: object, about: About, shared: Mapping[str, Shared]) -> FitState:
+    """Set the memory to that of a checkpoint, and return where its run stood."""
+    checkpoint = read_checkpoint(find_last(_path(resume, "resume")), shared)
+    for difference in put_back(checkpoint, about, shared):
+        message = f"{difference} (the checkpoint)"
+        warn_user(Diagnostic("TC0804", message, user_location()))
+    return checkpoint.state
+
+
+@contextmanager
+def _keeper(
+    kept: _Kept, about: About, shared: Mapping[str, Shared]
+) -> Iterator[OnState | None]:
+    seconds = kept.seconds
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        message = f"save_every is a number of seconds, got {describe(seconds)}"
+        raise usage_error(message)
+    if kept.save is None:
+        yield None
+        return
+    directory = _path(kept.save, "save")
+    with keeping(Keeper(directory, about, shared, float(seconds))) as keeper:
+        yield keeper.hear
+
+
+def _path(given: object, name: str) -> Path:
+    if not isinstance(given, str | PathLike):
+        raise usage_error(f"{name} is a path, got {describe(given)}")
+    return Path(fspath(given)).expanduser()
 
 
 def _callbacks(given: object) -> Callable[[EpochRecord], bool]:

@@ -9,7 +9,6 @@ memory changes at once. The compiler is loaded when the first function is made.
 
 import dataclasses
 import difflib
-import warnings
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +27,7 @@ from tensorc.frontend.places import (
     told,
     usage_error,
     user_location,
+    warn_user,
 )
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
@@ -44,7 +44,7 @@ from tensorc.ir.types import TensorType
 from tensorc.runtime.arrays import Array, kinds_of
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared as Cell
-from tensorc.target import Options
+from tensorc.target import CHOSEN
 
 _NOTHING = object()
 
@@ -364,7 +364,8 @@ def _check_leaves(
         if on_unused == "raise":
             raise argument_error(message, "leave it out, or on_unused_input='ignore'")
         if on_unused == "warn":
-            warnings.warn(message, UserWarning, stacklevel=4)
+            at = user_location()
+            warn_user(Diagnostic("TC0319", message, at, severity="warning"))
 
 
 # Calling
@@ -542,7 +543,7 @@ def compile_plan(
     # The compiler and its wheels are loaded when the first function is made.
     from tensorc import driver
 
-    artifact, library = driver.load(graph_emit.emit(plan), Options())
+    artifact, library = driver.load(graph_emit.emit(plan), CHOSEN.get())
     cells = {n: m.cell for n, m in zip(plan.names, plan.shared, strict=False)}
     shared_cells = {n: c for n, c in cells.items() if isinstance(c, Cell)}
     (info,) = artifact.functions

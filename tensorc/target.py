@@ -1,5 +1,6 @@
 """Frozen descriptions of targets: what passes and backends may know of a machine."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 # Element operations, some 10 us: less is not worth a second thread.
@@ -37,3 +38,5 @@ class Options:
 
 
 DEFAULT = Options()
+# What functions are compiled with where nobody says otherwise (`tc.options`).
+CHOSEN: ContextVar[Options] = ContextVar("options", default=DEFAULT)

@@ -16,18 +16,17 @@ import os
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar, overload
 
 import numpy as np
 
-from tensorc.errors import Location, TensorcError
+from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType, DType
 from tensorc.frontend.groups import Group, partners
-from tensorc.frontend.places import door, told, usage_error, user_location
+from tensorc.frontend.places import door, told, usage_error, user_location, warn_user
 from tensorc.frontend.pytree import LEAF, Tree, flatten, unflatten
 from tensorc.frontend.symbolic_operands import (
     describe,
@@ -347,13 +346,25 @@ class Jitted:
         self._made[key] = _Made(compiled, traced, about, plain)
 
     def _trace(self, key: Key, call: Call) -> Traced:
-        return tracer.trace(
-            functools.partial(self._run, key),
-            key.leaves,
-            call.names(),
-            self.name,
-            self.location,
-            self.is_step,
+        try:
+            return tracer.trace(
+                functools.partial(self._run, key),
+                key.leaves,
+                call.names(),
+                self.name,
+                self.location,
+                self.is_step,
+            )
+        except RecursionError:
+            pass
+        message = f"`{self.name}` calls itself, or what it calls does, without an end"
+        hint = "a trace knows no values to stop at: write a loop over a known range"
+        label = Label(self.location, "this function")
+        place = user_location()
+        raise told(
+            CompileError(
+                Diagnostic("TC0311", message, place, labels=(label,), hints=(hint,))
+            )
         )
 
     def _run(self, key: Key, tensors: list[object]) -> object:
@@ -390,8 +401,8 @@ class Jitted:
                 f"{self.name} has {FEW} compiled forms already, and is compiled again: "
                 f"{reason}; {_way_out(reason)}. TENSORC_LOGS=recompiles prints each one"
             )
-            file = place.file or self.location.file
-            warnings.warn_explicit(message, UserWarning, file, place.line)
+            at = place if place.file else self.location
+            warn_user(Diagnostic("TC0320", message, at, severity="warning"))
         while len(self._made) >= MANY:
             self._made.pop(next(iter(self._made)))
             self._known.clear()

@@ -22,7 +22,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "__init__": (
         {
             *("api", "errors", "frontend", "functions"),
-            *("tracing", "gradients", "fitting", "data", "saving"),
+            *("tracing", "gradients", "fitting", "data", "saving", "settings"),
         },
         set(),
     ),
@@ -98,8 +98,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "gradients": ({"tracing", "frontend"}, set()),
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
     "saving": ({"frontend", "runtime", "errors"}, set()),
+    "settings": ({"frontend", "ir", "runtime", "cache", "target"}, set()),
     "fitting": (
-        {"functions", "tracing", "data", "frontend", "runtime"},
+        {"functions", "tracing", "data", "frontend", "runtime", "errors"},
         {"numpy"},
     ),
     "theano": (
@@ -132,6 +133,7 @@ LAZY = {
     ("tensorc", "tensorc.fitting"): "symbolic names cost numpy",
     ("tensorc", "tensorc.gradients"): "symbolic names cost numpy",
     ("tensorc", "tensorc.saving"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.settings"): "symbolic names cost numpy",
     ("tensorc", "tensorc.tracing"): "symbolic names cost numpy",
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",

@@ -291,6 +291,9 @@ def an_artifact():
         long,
         (Site(place), Site(Location())),
         (size,),
+        3,
+        ("*", 7, "n"),
+        "a1b2",
     )
     return Artifact("cpu", b"\x7fELF code", (info, info))
 

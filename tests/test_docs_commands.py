@@ -3,19 +3,14 @@
 import importlib
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from tensorc.cli import main
 from tensorc.cli.instruments import MlirCommand
 from tensorc.compiler import PASSES
+from tests.snippets import PAGES
 
-ROOT = Path(__file__).parents[1]
-PAGES = [
-    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
-    *sorted((ROOT / "docs").glob("*.md")),
-]
 COMMAND = re.compile(r"^(?:// RUN: |    )(?:\S*/)?tensorc (\w+) (.*)$", re.MULTILINE)
 LINES = sorted(
     {m.groups() for page in PAGES for m in COMMAND.finditer(page.read_text("utf-8"))}

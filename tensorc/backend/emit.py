@@ -211,6 +211,10 @@ class ModuleEmitter:
         self.functions[name] = function
         return function
 
+    def drop(self, function: "FunctionEmitter") -> None:
+        """Take a function out again: another one stands for it."""
+        del self.functions[function.name]
+
     def text(self) -> str:
         """Return the module."""
         lines = [f'target triple = "{self.triple}"'] if self.triple else []
@@ -271,8 +275,11 @@ class FunctionEmitter:
         linkage = "internal " if self.internal else ""
         given = ", ".join(str(p) for p in self.parameters)
         head = f"define {linkage}{self.result} @{self.name}({given})"
-        body = "\n".join([*self.allocas, *self.lines])
-        return f"{head} #0 {{\nentry:\n{body}\n}}"
+        return f"{head} #0 {{\nentry:\n{self.body()}\n}}"
+
+    def body(self) -> str:
+        """Return the instructions; equal texts do the same, whatever their name."""
+        return "\n".join([*self.allocas, *self.lines])
 
     def _emit(self, type_: LType, text: str) -> LValue:
         register = f"%v{self.registers}"

@@ -1,8 +1,8 @@
 """What the kernels of a function do: a report for `tensorc explain FILE.tc`.
 
 A kernel is a `tc.group` of the STRUCTURED level. Bytes are those of its operands and
-results, each counted once; a flop is a float op in the body of a generic at one point
-of its space (a multiply-add is two). Both are formulas of the symbols of the call.
+results, each counted once, flops those of `passes.cost`. Both are formulas of the
+symbols of the call.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Group
 from tensorc.ir.ops.structured import Generic
-from tensorc.ir.types import Element, TensorType, VectorType
+from tensorc.ir.types import TensorType
+from tensorc.passes.cost import computes, cost_of, flops_of
 from tensorc.passes.fuse import WHY
 from tensorc.passes.generics import is_contraction, output_dims, reads, tensor_space
 
 _LATER = "what reads it also reads what that kernel makes"
-_SILENT = ("linalg.", "arith.constant", "tc.size", "tensor.")
 
 
 def report(module: Module, buffers: Module) -> str:
@@ -35,7 +35,8 @@ def _function(function: Function, arena: Attribute | None) -> str:
     kernels = [op for op in block.ops if isinstance(op, Group)]
     plural = "" if len(kernels) == 1 else "s"
     size = arena.dims[0] if isinstance(arena, Dims) else 0
-    counted = f"{len(kernels)} kernel{plural}, an arena of {size} bytes"
+    flops = cost_of(function)[1]
+    counted = f"{len(kernels)} kernel{plural}, {flops} flops, an arena of {size} bytes"
     lines = [f"{function.sym_name}: {counted}"]
     for number, kernel in enumerate(kernels):
         returned = set(block.terminator.operands)
@@ -48,7 +49,7 @@ def _kernel(kernel: Group, number: int, returned: set[Value]) -> list[str]:
     members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
     flops: Dim = 0
     for member in members:
-        flops = flops + _flops(member)
+        flops = flops + flops_of(member)
     kept = [r for r in kernel.results if r not in returned]
     return [
         f"kernel {number}: {_rows(kernel, members)}",
@@ -91,32 +92,11 @@ def _ranges(lines: Sequence[int]) -> str:
 
 def _words(op: Generic) -> str:
     """Return what one generic does, in a few words."""
-    body = [o.name.partition(".")[2] for o in op.body.block.ops if _counts(o)]
+    body = [o.name.partition(".")[2] for o in op.body.block.ops if computes(o)]
     what = ", ".join(dict.fromkeys(body)) or "copy"
     if is_contraction(op):
         return "contraction"
     return what if op.reduction is None else f"reduction by {what}"
-
-
-def _counts(op: Op) -> bool:
-    return not op.name.startswith(_SILENT)
-
-
-def _flops(op: Generic) -> Dim:
-    points: Dim = 1
-    for extent in tensor_space(op):
-        points = points * extent
-    each = sum(1 + (o.name == "math.fma") for o in op.body.block.ops if _is_float(o))
-    return points * each
-
-
-def _is_float(op: Op) -> bool:
-    if not _counts(op) or not op.results:
-        return False
-    type_ = op.results[0].type
-    element = type_.element if isinstance(type_, VectorType | TensorType) else type_
-    moved = op.name in ("arith.select", "tensor.extract")
-    return isinstance(element, Element) and element.is_float and not moved
 
 
 def _bytes(values: Sequence[Value] | dict[Value, None]) -> str:

@@ -12,8 +12,10 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import NoReturn
 
 import rich_click as click
 
@@ -136,7 +138,21 @@ def main() -> None:
             sink = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (kept)
             setattr(sys, name, sink)
     warnings.showwarning = _show_warning
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        leave(code)
+    sys.exit(code)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: files are closed, and whoever pressed Ctrl-C waits.
+
+    Python's own way takes apart LLVM and all arrays first, some 0.3 s.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -24,8 +24,8 @@ from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.checkpoint import Checkpoint, put_back, read_checkpoint
 from tensorc.runtime.fit_state import Event, OnState, Snapshot
-from tensorc.runtime.history import EpochRecord, History
-from tensorc.runtime.keeping import SECONDS, Keeper, keeping
+from tensorc.runtime.history import EpochRecord, Footprint, History
+from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import FitRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import OnEpoch, train
@@ -96,11 +96,22 @@ def command(
             summary = sys.stderr if json_path == "-" else sys.stdout
             print(name + summarize(history), file=summary, flush=True)
     if json_path is not None:
-        _write_json(json_path, histories)
+        _write_json(json_path, histories, program.shared)
 
 
-def _write_json(path: str, histories: Sequence[History]) -> None:
-    documents = [history.to_json() for history in histories]
+def _write_json(
+    path: str, histories: Sequence[History], shared: Mapping[str, Shared]
+) -> None:
+    memory = [
+        {
+            "name": name,
+            "type": spell_type(cell),
+            "count": cell.size,
+            "bytes": cell.nbytes,
+        }
+        for name, cell in shared.items()
+    ]
+    documents = [history.to_json(memory=memory) for history in histories]
     text = documents[0] if len(documents) == 1 else f"[{', '.join(documents)}]"
     write_output(path, text + "\n")
 
@@ -133,6 +144,7 @@ def _train(
             history = train(
                 program.functions,
                 recipe,
+                on_start=None if quiet else _show_footprint,
                 on_epoch=on_epoch,
                 on_progress=heard.on_progress,
                 on_state=on_state,
@@ -173,15 +185,16 @@ def _kept(
         return
     directory = Path(keep.directory)
     about = program.about(recipe)
-    with keeping(Keeper(directory, about, program.shared, keep.seconds)) as keeper:
+    # Several recipes keep their checkpoints side by side.
+    stem = f"{recipe.name or about.fit + 1}." if len(program.fits) > 1 else ""
+    keeper = Keeper(directory, about, program.shared, keep.seconds, stem)
+    with keeping(keeper):
         yield keeper
 
 
 def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
     """Set the memory to that of a checkpoint, and return it."""
-    path = Path(resume)
-    file = path / "last.safetensors" if path.is_dir() else path
-    checkpoint = read_checkpoint(file, program.shared)
+    checkpoint = read_checkpoint(find_last(Path(resume)), program.shared)
     number = checkpoint.about.fit
     if number >= len(program.fits):
         detail = f"{checkpoint.path} is of fit {number + 1}, there are "
@@ -208,19 +221,44 @@ def _plain_hypers(program: "api.Program") -> dict[str, object]:
 
 
 def summarize_memory(shared: Mapping[str, Shared]) -> str:
-    """Return the params and states with their types and sizes, a line each."""
+    """Return params and states with type, count and bytes, a line each."""
     rows = []
     for name, cell in list(shared.items())[:_SHOWN]:
-        rows.append((name, spell_type(cell), f"{cell.size:,}"))
+        size = spell_bytes(cell.nbytes)
+        rows.append((name, spell_type(cell), f"{cell.size:,}", size))
     if len(shared) > _SHOWN:
-        rows.append((f"and {len(shared) - _SHOWN:,} more", "", ""))
+        rows.append((f"and {len(shared) - _SHOWN:,} more", "", "", ""))
     count = sum(cell.size for cell in shared.values())
-    size = sum(cell.nbytes for cell in shared.values())
-    rows.append(("in all", spell_bytes(size), f"{count:,}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    size = spell_bytes(sum(cell.nbytes for cell in shared.values()))
+    rows.append(("in all", "", f"{count:,}", size))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
-        f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip()
-        for a, b, c in rows
+        f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}"
+        for a, b, c, d in rows
+    )
+
+
+def _show_footprint(footprint: Footprint) -> None:
+    print(summarize_footprint(footprint), file=sys.stderr)
+
+
+def summarize_footprint(cost: Footprint) -> str:
+    """Return what a step costs, in one line."""
+    kernels = f"{cost.kernels:,} kernel{'' if cost.kernels == 1 else 's'}"
+    return (
+        f"{cost.step}: {kernels}, {spell_flops(cost.flops)} for a batch of "
+        f"{cost.batch:,}, arena {spell_bytes(cost.arena)}, "
+        f"data {spell_bytes(cost.data)}"
+    )
+
+
+def spell_flops(count: int) -> str:
+    """Return a number of operations for people: 18.9 Mflop."""
+    power = min((len(str(count)) - 1) // 3, 5)
+    return (
+        f"{count / 1000**power:.1f} {'kMGTP'[power - 1]}flop"
+        if power
+        else (f"{count} flop")
     )
 
 

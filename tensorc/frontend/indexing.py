@@ -143,8 +143,8 @@ def _place(b: Emitter, index: Dim, size: Dim, axis: int) -> Dim:
         return start
     # Where the size is only known at the call, these equations are checked there.
     late = f"index {index} is out of range for axis {axis}"
-    inside = b.unify(minimum(start, size - 1), start, late)
-    inside = inside and b.unify(maximum(start, 0), start, late)
+    inside = b.unify(minimum(start, size - 1), start, late, is_index=True)
+    inside = inside and b.unify(maximum(start, 0), start, late, is_index=True)
     if not inside:
         message = f"index {index} is out of range for axis {axis} with size {size}"
         raise index_error(b, message)

@@ -57,6 +57,7 @@ from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I64
 
 REQUIRED = object()  # stands for the default of an option that must be given
+MOST_PARTS = 10_000  # of a split: each is a value of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +250,13 @@ def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand
 def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
     """Put tensors of one shape side by side along a new axis."""
     rows: list[Operand] = []
-    for array in arrays:
-        tensor = strong(b, array)
-        shape = b.shape(tensor)
+    tensors = [strong(b, array) for array in arrays]
+    for tensor in tensors:
+        first, shape = b.shape(tensors[0]), b.shape(tensor)
+        pairs = zip(first, shape, strict=False)
+        if len(first) != len(shape) or not all(b.unify(*pair) for pair in pairs):
+            shapes = f"{spell_shape(first)} and {spell_shape(shape)}"
+            raise size_error(b, f"stack: shapes differ: {shapes}")
         place = normal_axes(b, axis, len(shape) + 1)[0]
         wide = (*shape[:place], 1, *shape[place:])
         rows.append(Tensor(TensorBuilder(b.builder).reshape(tensor.value, wide)))
@@ -288,6 +293,8 @@ def _part_ends(b: Emitter, size: Dim, parts: Dim | Sequence[Dim]) -> list[Dim]:
         return [bound(place, size) for place in parts]
     if not isinstance(parts, int) or parts < 1:
         raise size_error(b, f"split needs a positive number of parts, got {parts}")
+    if parts > MOST_PARTS:
+        raise size_error(b, f"split into {parts} parts, at most {MOST_PARTS} can be")
     length = floordiv(size, parts)
     if not b.unify(length * parts, size):
         raise size_error(b, f"an axis of size {size} has no {parts} equal parts")

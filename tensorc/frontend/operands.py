@@ -129,12 +129,15 @@ class Emitter:
         """Return the shape of a tensor with all that is known put in."""
         return self.resolve(tensor.type.shape)
 
-    def unify(self, left: Dim, right: Dim, message: str = "") -> bool:
+    def unify(
+        self, left: Dim, right: Dim, message: str = "", is_index: bool = False
+    ) -> bool:
         """Make two sizes equal; False if they can never be.
 
-        `message` is for the call, if only it can decide.
+        `message` is for the call, if only it can decide; `is_index`: an index is wrong.
         """
-        return self.builder.constraints.unify(left, right, self.location, message)
+        at = self.location
+        return self.builder.constraints.unify(left, right, at, message, is_index)
 
 
 def size_error(b: Emitter, message: str, *hints: str) -> ShapeError:

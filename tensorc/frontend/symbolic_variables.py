@@ -16,7 +16,6 @@ from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import argument_error, door, usage_error, user_location
 from tensorc.frontend.symbolic import Tensor, element_named
 from tensorc.frontend.symbolic_operands import (
-    FLOAT_X,
     constant_node,
     describe,
     emitter,
@@ -115,7 +114,7 @@ def tensor(
             message = f"a size is an integer from 0 on, or None, got {describe(size)}"
             raise argument_error(message)
     sizes = [None if s is None else int(s) for s in shape]
-    element = FLOAT_X if dtype is None else element_named(dtype)
+    element = float_x() if dtype is None else element_named(dtype)
     leaf = Input(element, sizes, name or "", user_location())
     return Tensor(Node(leaf), name)
 

@@ -323,13 +323,15 @@ def _ordered(left: Dim, right: Dim) -> tuple[Dim, Dim]:
 class Guard:
     """Two dimensions that must turn out equal when the function is called.
 
-    `message` is what to say if they do not; "" names the dimensions.
+    `message` is what to say if they do not; "" names the dimensions. `is_index` tells
+    that then an index is outside its axis.
     """
 
     left: Dim
     right: Dim
     location: Location = UNKNOWN
     message: str = ""
+    is_index: bool = False
 
 
 @dataclass
@@ -350,11 +352,17 @@ class Constraints:
         return dim
 
     def unify(
-        self, left: Dim, right: Dim, location: Location = UNKNOWN, message: str = ""
+        self,
+        left: Dim,
+        right: Dim,
+        location: Location = UNKNOWN,
+        message: str = "",
+        is_index: bool = False,
     ) -> bool:
         """Make two dimensions equal; False if they can never be.
 
-        A free symbol is bound; what cannot be decided becomes a guard at entry.
+        A free symbol is bound; what cannot be decided becomes a guard at entry, with
+        the message.
         """
         a, b = self.resolve(left), self.resolve(right)
         if a == b:
@@ -366,7 +374,7 @@ class Constraints:
         if self._bind(a, b) or self._bind(b, a):
             return True
         if not any({a, b} == {g.left, g.right} for g in self.guards):
-            self.guards.append(Guard(a, b, location, message))
+            self.guards.append(Guard(a, b, location, message, is_index))
         return True
 
     def _bind(self, free: Dim, value: Dim) -> bool:

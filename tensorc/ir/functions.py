@@ -175,6 +175,7 @@ def _stored_place(guard: Guard) -> Attribute:
     place = guard.location
     return make_dict(
         message=guard.message,
+        index=guard.is_index,
         file=place.file,
         line=place.line,
         column=place.column,
@@ -201,7 +202,7 @@ def guards_of(function: Op) -> list[Guard]:
     places = list(kept.items) if isinstance(kept, Array) else []
     places += [NO_ATTRIBUTES] * (len(items) - len(places))
     return [
-        Guard(d.dims[0], d.dims[1], _place(place), _message(place))
+        Guard(d.dims[0], d.dims[1], _place(place), _message(place), _is_index(place))
         for d, place in zip(items, places, strict=False)
         if isinstance(d, Dims)
     ]
@@ -210,6 +211,10 @@ def guards_of(function: Op) -> list[Guard]:
 def _message(stored: Attribute) -> str:
     message = stored.get("message") if isinstance(stored, Dict) else None
     return message if isinstance(message, str) else ""
+
+
+def _is_index(stored: Attribute) -> bool:
+    return isinstance(stored, Dict) and stored.get("index") is True
 
 
 def constraints_of(function: Op) -> Constraints:

@@ -64,12 +64,16 @@ class InferContext:
     constraints: Constraints = field(default_factory=Constraints)
     location: Location = UNKNOWN
 
-    def unify(self, left: Dim, right: Dim, message: str = "") -> bool:
+    def unify(
+        self, left: Dim, right: Dim, message: str = "", is_index: bool = False
+    ) -> bool:
         """Make two dimensions equal; False if they can never be.
 
-        `message` is what to say if they turn out different at the call.
+        `message` is what to say if they turn out different at the call; `is_index`
+        tells that an index is wrong then.
         """
-        return self.constraints.unify(left, right, self.location, message)
+        at = self.location
+        return self.constraints.unify(left, right, at, message, is_index)
 
     def resolve(self, dim: Dim) -> Dim:
         """Return the dimension with all that is known put in."""

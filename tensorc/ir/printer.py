@@ -28,7 +28,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim
 from tensorc.ir.opdef import ISOLATED
-from tensorc.ir.spelling import EMPTY_REGIONS, FILL, SPELLED, spell
+from tensorc.ir.spelling import EMPTY_REGIONS, FILL, SPELLED, spell, spell_name
 from tensorc.ir.types import (
     I1,
     Element,
@@ -111,6 +111,9 @@ class _Printer:
 
     def op(self, op: Op, indent: str) -> None:
         """Print an op with its regions."""
+        if self.short and op.name == "func.func":
+            self.function(op, indent)
+            return
         head = indent + self.results(op) + self.use(op)
         if op.regions:
             separator = " {" if self.short else " ({"
@@ -126,6 +129,33 @@ class _Printer:
             self.fill_body(op, indent)
             head = indent + "})"
         self.lines.append(head + self.tail(op))
+
+    def function(self, op: Op, indent: str) -> None:
+        """Print a function for people: its arguments stand behind its name."""
+        outer, self.scope = self.scope, _Scope()
+        block = op.regions[0].blocks[0]
+        inside = self.label(0, block).partition("(")[2].removesuffix("):")
+        name = op.attributes.get("sym_name")
+        self.lines.append(f"{indent}func.func @{name}({inside}){self.given(op)} {{")
+        for inner in block.ops:
+            self.op(inner, f"{indent}  ")
+        self.lines.append(f"{indent}}}{self.tail(op)}")
+        self.scope = outer
+
+    def given(self, op: Op) -> str:
+        """Return what a function gives: types, and which argument a result renews."""
+        type_, about = (
+            op.attributes.get("function_type"),
+            op.attributes.get("res_attrs"),
+        )
+        if not isinstance(type_, FunctionType) or not type_.results:
+            return ""
+        texts = [str(t) for t in type_.results]
+        for i, item in enumerate(about.items if isinstance(about, Array) else ()):
+            if isinstance(item, Dict):
+                told = _short_text([(n, a) for n, a in sorted(item.items) if a != ""])
+                texts[i] += f" {{{told}}}" if told else ""
+        return f" -> ({', '.join(texts)})"
 
     def fill_body(self, op: Op, indent: str) -> None:
         """Print the region that MLIR's `linalg.fill` has: it yields the scalar."""
@@ -143,10 +173,11 @@ class _Printer:
         inherent = [(n, given[n]) for n in sorted(op.attribute_names) if n in given]
         if op.name in SPELLED and not self.short:
             inherent, _ = spell(op, inherent)
-        text = entries_text(inherent)
         if self.short:
+            text = _short_text([(n, a) for n, a in inherent if _tells(n, a)])
             return f"{op.name} {operands}".rstrip() + (f" {{{text}}}" if text else "")
-        return f'"{op.name}"({operands})' + (f" <{{{text}}}>" if text else "")
+        text = entries_text(inherent)
+        return f'"{spell_name(op)}"({operands})' + (f" <{{{text}}}>" if text else "")
 
     def tail(self, op: Op) -> str:
         """Return an op's discardable attributes, type and place."""
@@ -155,7 +186,7 @@ class _Printer:
         if op.name in SPELLED and not self.short:
             others += spell(op, list(op.attributes.items()))[1]
         others.sort(key=itemgetter(0))
-        text = entries_text(others)
+        text = _short_text(others) if self.short else entries_text(others)
         tail = f" {{{text}}}" if text else ""
         if self.short:
             types = ", ".join([str(r.type) for r in op.results])
@@ -274,6 +305,28 @@ def entries_text(entries: Iterable[tuple[str, Attribute | None]]) -> str:
             text = attribute_text(value)
         texts.append(f"{key} = {text}")
     return ", ".join(texts)
+
+
+def _tells(name: str, value: Attribute | None) -> bool:
+    """Tell whether the short form shows an attribute: what is there anyway it hides."""
+    return name not in SEGMENT_SIZES and value != ""
+
+
+def _short_text(entries: Iterable[tuple[str, Attribute | None]]) -> str:
+    """Return named attributes for people: without the names of their kinds."""
+    text = entries_text(entries)
+    for wrapped, plain in _WRAPPED:
+        text = wrapped.sub(plain, text)
+    return text
+
+
+# How the generic form writes a map, a kind of loop, sizes and an integer.
+_WRAPPED = (
+    (re.compile(r"affine_map<(\([^()]*\) -> \([^<>\[\]]*\))>"), r"\1"),
+    (re.compile(r"#[\w.]+<(\w+|\[[^<>]*\])>"), r"\1"),
+    (re.compile(r"array<i64(?:: )?([^<>]*)>"), r"[\1]"),
+    (re.compile(r"(?<=\d) : i64\b"), ""),
+)
 
 
 def attribute_text(value: Attribute) -> str:

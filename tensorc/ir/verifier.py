@@ -28,7 +28,7 @@ from tensorc.ir.attributes import (
 )
 from tensorc.ir.builder import constraint_text
 from tensorc.ir.core import Block, Op, Region, Value
-from tensorc.ir.dims import Constraints, is_value
+from tensorc.ir.dims import Constraints, is_value, symbols_of
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.opdef import (
     ISOLATED,
@@ -42,6 +42,7 @@ from tensorc.ir.schema import ABSENT, schema_of
 from tensorc.ir.types import (
     F32,
     INDEX,
+    Element,
     FunctionType,
     TensorType,
     Type,
@@ -478,6 +479,64 @@ def _check_function(op: Op, functions: Mapping[str, Op]) -> None:
         if not found == len(items) == len(types):
             fail(op, f"attribute '{name}' must hold {len(types)} dictionaries")
     _check_values(op, type_.inputs)
+    _check_updates(op, type_)
+    _check_symbols(op)
+
+
+def _check_updates(function: Op, type_: FunctionType) -> None:
+    """Check that results replace arguments of their types, each at most once."""
+    assert isinstance(function, Function)
+    seen: set[int] = set()
+    for i, result in enumerate(type_.results):
+        target = function.result_info(i).get("tc.updates")
+        if target is None:
+            continue
+        known = isinstance(target, int) and 0 <= target < len(type_.inputs)
+        if not isinstance(target, int) or not known or target in seen:
+            fail(function, f"'tc.updates' of result {i} names no argument of its own")
+        seen.add(target)
+        if not _fits(result, type_.inputs[target]):
+            fail(function, f"result {i} is {result}, it updates {type_.inputs[target]}")
+
+
+def _check_symbols(function: Op) -> None:
+    """Check that on memory, sizes are made of the symbols that the function takes."""
+    names = function.attributes.get("tc.symbols")
+    if not isinstance(names, Array):
+        return
+    for op in function.walk():
+        for name, value in op.attributes.items():
+            found = value.items if isinstance(value, Array) else (value,)
+            dims = [d for dims in found if isinstance(dims, Dims) for d in dims.dims]
+            for symbol in (s for d in dims for s in symbols_of(d)):
+                if symbol not in names.items:
+                    fail(op, f"attribute '{name}': the function takes no '{symbol}'")
+
+
+def _check_generic(op: Op, _: Mapping[str, Op]) -> None:
+    """Check that the body takes no scalar from outside: kernels have none to give."""
+    blocks = [b for o in op.walk() for r in o.regions for b in r.blocks]
+    inside = {v for b in blocks for v in b.arguments}
+    inside.update(v for b in blocks for o in b.ops for v in o.results)
+    for inner in (o for b in blocks for o in b.ops):
+        if any(isinstance(v.type, Element) and v not in inside for v in inner.operands):
+            fail(inner, "reads a scalar from outside of the linalg.generic")
+
+
+def _check_group(op: Op, _: Mapping[str, Op]) -> None:
+    """Check that the members of a group have its outer dimensions."""
+    panel = op.attributes.get("tc.panel", 0)
+    if not isinstance(panel, int) or not 0 <= panel < max(1, len(op.operands)):
+        fail(op, "attribute 'tc.panel' names no operand")
+    outer = op.attributes["outer"]
+    assert isinstance(outer, int)
+    for member in op.regions[0].block.ops:
+        iterators = member.attributes.get("iterator_types")
+        if not isinstance(iterators, Array):
+            continue
+        parallel = sum(str(i).endswith("<parallel>") for i in iterators.items)
+        if outer > parallel:
+            fail(member, f"has {parallel} parallel dimensions, its group {outer} outer")
 
 
 def _check_values(function: Op, types: Sequence[Type]) -> None:
@@ -534,5 +593,7 @@ def _fits(given: Type, wanted: Type) -> bool:
 _SPECIAL: Mapping[str, Callable[[Op, Mapping[str, Op]], None]] = {
     "func.func": _check_function,
     "func.call": _check_call,
+    "linalg.generic": _check_generic,
+    "tc.group": _check_group,
     "tc.launch": _check_launch,
 }

@@ -1,9 +1,42 @@
 """Give every tensor memory: destination passing, commits at the end.
 
+Source:
+  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
 Before:
-  func(%W, %x) -> (%y, %W1)      with %W1 the new value of %W
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.group %x {outer = 1, shapes = []} {
+    ^bb0(%x_1: f32[B, 3]):
+      …
+      %2 = tensor.empty %1 : f32[B, 3]
+      …
+      %6 = tensor.empty %5 : f32[B]
+      …
+      tc.yield %9
+    } {tc.why = "it reads no kernel's result"} : f32[B]
+    func.return %0
+  }
 After:
-  func(%W, %x, %y, %B): groups write to %y and to buffers; then a copy to %W
+  func.func @f(%x: memref<?x3xf32>, %result: memref<?xf32>, %B: index) {
+    tc.group %x, %result {outer = 1, shapes = [["B", 3], ["B"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      %0 = tc.size {dim = ["B"]} : index
+      %1 = memref.alloc %0 : memref<?x3xf32>
+      linalg.generic %x_1, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg1: f32, %arg2: f32):
+        %2 = math.exp %arg1 : f32
+        linalg.yield %2
+      }
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %3, %arg0
+      linalg.generic %1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg3: f32, %arg4: f32):
+        %4 = arith.maximumf %arg4, %arg3 : f32
+        linalg.yield %4
+      }
+      tc.yield
+    }
+    func.return
+  } {tc.shapes = [["B", 3], ["B"]], tc.symbols = ["B"]}
 
 1. Arguments become memory, followed by memory for each result that is no new value of
    an argument, and by an index per symbol (`tc.symbols`).
@@ -14,16 +47,17 @@ After:
    (`in_place`). All other commits stand at the end: first returned arguments are copied
    out, then new values that live in other arguments are saved, then arguments are
    written.
-"""
+"""  # noqa: E501
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import Array, Attribute, Dims, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, symbols_of
-from tensorc.ir.functions import constraints_of, set_function_type
+from tensorc.ir.functions import constraints_of, guards_of, set_function_type
 from tensorc.ir.ops import arith, control, indexing, kernels, making, memory, shape
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.structured import (
@@ -35,7 +69,7 @@ from tensorc.ir.types import INDEX, MemRefType, TensorType
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.generics import is_contraction, tensor_space
 from tensorc.passes.in_place import in_place, sink_updates, updates_of
-from tensorc.passes.members import assign_levels, in_registers, make_member
+from tensorc.passes.members import assign_levels, cut, in_registers, make_member
 from tensorc.passes.structured_builder import size
 from tensorc.passes.tiles import panel_columns
 from tensorc.target import Target
@@ -78,6 +112,15 @@ def function_symbols(function: Function) -> list[str]:
     return list(names)
 
 
+def _check_guards(function: Function, names: Sequence[str]) -> None:
+    """Refuse equations at entry between symbols that no argument gives."""
+    for guard in guards_of(function):
+        for name in (s for d in (guard.left, guard.right) for s in symbols_of(d)):
+            if name not in names:
+                message = f"'tc.guards': no argument gives '{name:.80}'"
+                raise CompileError(Diagnostic("TC0250", message, function.location))
+
+
 def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
     """Append fresh memory for a tensor."""
     sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
@@ -90,6 +133,7 @@ def bufferize_function(function: Function, target: Target) -> None:
     """Bufferize one function in place."""
     old = function.body.block
     names = function_symbols(function)
+    _check_guards(function, names)
     new = Block(parent=function.body)
     state = Buffers(Builder(new, constraints_of(function)), target)
     for argument in old.arguments:
@@ -218,12 +262,17 @@ def _place_results(
         state.memory[result] = place
         body.memory[value] = passed.pass_in(place, type_, result.hint)
     generics = [member for member in block.ops if isinstance(member, Generic)]
-    passed_on = _passed_on(op, generics)
+    before, contraction, after = cut(generics)
+    later = [*after, contraction] if contraction is not None else []
+    read_later = {v for member in later for v in member.operands}
+    # What one part of the group makes and another reads must last for a chunk of rows.
+    lasting = read_later.intersection(v for member in before for v in member.results)
+    passed_on = _passed_on(op, (before, after)) - lasting
     left = ROWS_BYTES
     for value in [result for generic in generics for result in generic.results]:
         if value in body.memory or value in passed_on:
             continue
-        taken = _row_bytes(value, op.outer)
+        taken = None if value in lasting else _row_bytes(value, op.outer)
         if taken is not None and taken <= min(left, ROW_BYTES):
             left -= taken
         else:
@@ -232,15 +281,16 @@ def _place_results(
             body.memory[value] = passed.pass_in(place, type_, value.hint)
 
 
-def _passed_on(op: control.Group, generics: Sequence[Generic]) -> set[Value]:
-    """Return the values that the group's rows keep in registers."""
-    shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
-    members = [
-        make_member(g, shapes, op.outer) for g in generics if not is_contraction(g)
-    ]
-    makers = {result: m for m in members for result in m.op.results}
-    assign_levels(members, makers)
-    return in_registers(members, makers)
+def _passed_on(op: control.Group, parts: Sequence[Sequence[Generic]]) -> set[Value]:
+    """Return the values that the rows of each part of a group keep in registers."""
+    found: set[Value] = set()
+    for generics in parts:
+        shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
+        members = [make_member(g, shapes, op.outer) for g in generics]
+        makers = {result: m for m in members for result in m.op.results}
+        assign_levels(members, makers)
+        found |= in_registers(members, makers)
+    return found
 
 
 def _panel(op: control.Group, target: Target) -> TensorType | None:

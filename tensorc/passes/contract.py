@@ -10,20 +10,23 @@ So a strip of b is fetched once for all rows of a chunk. Rows that are left over
 lower tiles. Order of additions: tensorc.ir.numerics.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES
 from tensorc.ir.ops import arith, memory
 from tensorc.ir.ops.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.structured import Generic
-from tensorc.ir.types import element_type
+from tensorc.ir.types import I1, element_type
 from tensorc.passes.accumulate import scratch
 from tensorc.passes.generics import space
-from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
+from tensorc.passes.lanes import Counter, Point, Storage, Uniform, read, write
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.passes.members import Rows
+from tensorc.passes.rows import tail_mask
 from tensorc.passes.tiles import reads_along_rows, tile_heights, tile_size
 
 
@@ -59,14 +62,8 @@ def emit_panel(rows: Rows, op: Generic) -> None:
     columns = extents[n]
     assert isinstance(columns, int)
     _, width = tile_size(columns, element_type(b.memref.type), rows.target)
-    with k.loop(k.index(0), k.dim(extents[inner]), 1) as loop:
-        source = Storage(b.memref, (b.row, b.column))
-        target = Storage(rows.panel, (k.index(width), k.index(1)))
-        for start in range(0, width, LANES):  # a tile may be wider than our vectors
-            places: list[Rep] = [Uniform(loop.index), Counter(k.index(start))]
-            given, taken = (max(0, min(n - start, LANES)) for n in (columns, width))
-            row = read(k, source, places, Point((), k.mask(given)))
-            write(k, target, places, row, Point((), k.mask(taken)))
+    panel = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
+    _copy_rows(k, b, panel, k.dim(extents[inner]), k.index(columns))
 
 
 def emit_contraction(
@@ -93,30 +90,117 @@ def emit_contraction(
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
-    strips = _strips(k, first, last, rows_at_once)
-    with k.loop(left, right, width) as at:
-        lanes = k.minimum(k.sub(right, at.index), k.index(width))
+    size = Size(rows_at_once, width, padded)
+    product = _Product((a, b, c), (first, last), (left, right), depth, size)
+    copied = rows.panel is None and _copies_pay(k, extents, first, last)
+    if copied is False:
+        _strips(k, product, None)
+        return
+    memref = scratch(k, element, CONTRACTION_BLOCK * width)
+    strip = Matrix(memref, k.index(0), k.index(width), k.index(1))
+    if copied is True:
+        _strips(k, product, strip)
+        return
+    with k.when(copied):
+        _strips(k, product, strip)
+    with k.when(k.op(arith.XOrI, copied, k.constant(1, I1))):
+        _strips(k, product, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A part of a product: rows and columns of c = a b, and the terms of all sums."""
+
+    matrices: tuple[Matrix, Matrix, Matrix]
+    rows: tuple[Value, Value]
+    columns: tuple[Value, Value]
+    depth: Value
+    size: Size
+
+
+# A copy of a strip of the right side pays from so many rows, columns and terms on.
+# Far rows of a large matrix share sets of the cache and pages; in the copy they lie
+# together.
+_LEAST = (32, 256, 128)
+
+
+def _copies_pay(
+    k: LoopBuilder, extents: Sequence[Dim], first: Value, last: Value
+) -> Value | bool:
+    """Tell whether strips are to be copied: yes, no, or known at the call."""
+    here = (extents[-3], extents[-2], extents[-1])
+    pairs = list(zip(here, _LEAST, strict=True))
+    if any(isinstance(extent, int) and extent < least for extent, least in pairs):
+        return False
+    if all(isinstance(extent, int) for extent in here):
+        return True
+    counts = (k.sub(last, first), k.dim(extents[-2]), k.dim(extents[-1]))
+    tests = [
+        k.compare("sge", count, k.index(least))
+        for count, (_, least) in zip(counts, pairs, strict=True)
+        if k.known(count) is None
+    ]
+    return functools.reduce(lambda x, y: k.op(arith.AndI, x, y), tests)
+
+
+def _strips(k: LoopBuilder, product: _Product, strip: Matrix | None) -> None:
+    """Emit the tiles of a product, strip by strip of its columns."""
+    (a, b, c), depth, tile = product.matrices, product.depth, product.size
+    left, right = product.columns
+    heights = _heights(k, *product.rows, tile.rows)
+    with k.loop(left, right, tile.width) as at:
+        lanes = k.minimum(k.sub(right, at.index), k.index(tile.width))
         with k.loop(k.index(0), depth, CONTRACTION_BLOCK) as block:
             count = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
-            for start, stop, height in strips:
+            origin = Matrix(
+                b.memref, _place(k, b, block.index, at.index), b.row, b.column
+            )
+            if strip is not None:
+                _copy_rows(k, origin, strip, count, lanes)
+                origin = strip
+            for start, stop, height in heights:
                 with k.loop(start, stop, height) as row:
-                    places = (row.index, at.index, block.index)
-                    size = Size(height, width, padded, height == rows_at_once)
-                    _tile(k, (a, b, c), places, (count, lanes), size)
+                    operands = [
+                        *(a.memref, _place(k, a, row.index, block.index)),
+                        *(origin.memref, origin.at),
+                        *(c.memref, _place(k, c, row.index, at.index)),
+                    ]
+                    strides = (a.row, a.column, origin.row, c.row)
+                    padded = tile.padded or strip is not None
+                    size = Size(height, tile.width, padded, height == tile.rows)
+                    _call(k, operands, strides, (count, lanes), block.index, size)
 
 
-def _strips(
+def _copy_rows(
+    k: LoopBuilder, source: Matrix, target: Matrix, count: Value, columns: Value
+) -> None:
+    """Copy `count` rows to rows as wide as a tile; beyond the columns they are 0."""
+    width = k.known(target.row)
+    assert width is not None
+    there = Storage(source.memref, (k.index(1), source.row, source.column))
+    here = Storage(target.memref, (target.row, target.column))
+    with k.loop(k.index(0), count, 1) as loop:
+        for start in range(0, width, LANES):
+            at = Counter(k.index(start))
+            left = k.sub(columns, k.index(start))
+            given = Point((), tail_mask(k, left))
+            row = read(k, there, [Uniform(source.at), Uniform(loop.index), at], given)
+            taken = Point((), k.mask(min(LANES, width - start)))
+            write(k, here, [Uniform(loop.index), at], row, taken)
+
+
+def _heights(
     k: LoopBuilder, first: Value, last: Value, tallest: int
 ) -> list[tuple[Value, Value, int]]:
-    """Cut rows into strips for tiles: start, stop and height of each kind."""
-    strips = []
+    """Cut rows for tiles: start, stop and height of each kind."""
+    found = []
     start = first
     for height in tile_heights(tallest):
         stop = _last_multiple(k, start, last, height)
         if k.known(start) is None or k.known(start) != k.known(stop):
-            strips.append((start, stop, height))
+            found.append((start, stop, height))
         start = stop
-    return strips
+    return found
 
 
 def _transposed(
@@ -203,24 +287,6 @@ def _matrix(
 def _place(k: LoopBuilder, matrix: Matrix, row: Value, column: Value) -> Value:
     offset = k.add(k.mul(row, matrix.row), k.mul(column, matrix.column))
     return k.add(matrix.at, offset)
-
-
-def _tile(
-    k: LoopBuilder,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    places: tuple[Value, Value, Value],
-    counts: tuple[Value, Value],
-    size: Size,
-) -> None:
-    """Emit the tile at row i, column j and term p of a product."""
-    a, b, c = matrices
-    i, j, p = places
-    operands = [
-        *(a.memref, _place(k, a, i, p)),
-        *(b.memref, _place(k, b, p, j)),
-        *(c.memref, _place(k, c, i, j)),
-    ]
-    _call(k, operands, (a.row, a.column, b.row, c.row), counts, p, size)
 
 
 def _call(

@@ -4,14 +4,37 @@ Each function is written once (`math_functions`, `math_erf`, `math_powers`,
 `math_trigonometry`), as a builder of arith and math.fma ops for a scalar or a vector,
 so the interpreter, the CPU and the GPU agree bit for bit.
 
+Source:
+  fn f(x: float) -> float = exp(x)
 Before:
-  %1 = "math.exp"(%0) : (f32) -> f32
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+    …
+    %1 = memref.load %x, %0 : f32
+    %2 = math.exp %1 : f32
+    memref.store %2, %result, %0
+    func.return
+  } {tc.kernel = true}
+  …
 After:
-  some twenty ops: arith.mulf, math.fma, arith.bitcast, arith.shli, …
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+    %0 = arith.constant {value = 0 : index} : index
+    %1 = memref.load %x, %0 : f32
+    %2 = arith.constant {value = -104.0 : f32} : f32
+    %3 = arith.constant {value = 89.0 : f32} : f32
+    %4 = arith.cmpf %1, %3 {predicate = 2} : i1
+    %5 = arith.select %4, %3, %1 : f32
+    …
+    %38 = arith.shli %33, %34 : i32
+    %39 = arith.bitcast %38 : f32
+    %40 = arith.mulf %37, %39 : f32
+    memref.store %40, %result, %0
+    func.return
+  } {tc.kernel = true}
+  …
 
 Errors are stated in docs/numerics.md. The coefficients were fitted by
 `tests/passes/remez.py` (the exchange algorithm of Remez).
-"""
+"""  # noqa: E501
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -18,7 +18,7 @@ from tensorc.ir.ops import arith
 from tensorc.ir.ops.structured import Fill, Generic
 from tensorc.ir.types import element_type
 from tensorc.passes.accumulate import Combiner, scratch
-from tensorc.passes.generics import combiner, reads, space
+from tensorc.passes.generics import combiner, is_contraction, reads, space
 from tensorc.passes.lanes import Rep, Storage
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.target import Target
@@ -140,6 +140,19 @@ def _same_lane(made: Member, member: Member, axes: Sequence[int | None]) -> bool
     elementwise = made.op.reduction is None
     same = made.extents[-1] == member.extents[-1]
     return elementwise and same and list(axes) == list(range(len(made.extents)))
+
+
+def cut(
+    generics: Sequence[Generic],
+) -> tuple[list[Generic], Generic | None, list[Generic]]:
+    """Return what stands before a group's contraction, that, and what comes after.
+
+    Without a contraction, all come after.
+    """
+    for number, op in enumerate(generics):
+        if is_contraction(op):
+            return list(generics[:number]), op, list(generics[number + 1 :])
+    return [], None, list(generics)
 
 
 def in_registers(

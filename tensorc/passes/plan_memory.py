@@ -1,18 +1,51 @@
 """Put all buffers of a function into one arena, with a formula for its size.
 
+Source:
+  fn f(x: float[N, 3]) -> float = max(exp(max(x, axis=1)))
 Before:
-  %t = "memref.alloc"(%B) : (index) -> memref<?x10xf32>
+  func.func @f(%x: memref<?x3xf32>, %result: memref<f32>, %N: index) {
+    %0 = tc.size {dim = ["N"]} : index
+    %1 = memref.alloc %0 : memref<?xf32>
+    tc.group %x, %1 {outer = 1, shapes = [["N", 3], ["N"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      …
+      tc.yield
+    }
+    tc.group %1, %result {outer = 0, shapes = [["N"], []]} {
+    …
+      %5 = memref.alloc %4 : memref<?xf32>
+      …
+      tc.yield
+    }
+    func.return
+  } {tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 After:
-  %t = "memref.view"(%arena, %offset, %B) : … -> memref<?x10xf32>
-  and `tc.arena = #tc.dims<["64*floordiv(40*B + 63, 64)"]>` on the function
+  func.func @f(%x: memref<?x3xf32>, %result: memref<f32>, %arena: memref<?xi8>, %N: index) {
+    %0 = tc.size {dim = ["N"]} : index
+    %1 = arith.constant {value = 0 : index} : index
+    %2 = memref.view %arena, %1, %0 : memref<?xf32>
+    tc.group %x, %2 {outer = 1, shapes = [["N", 3], ["N"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      …
+      tc.yield
+    }
+    tc.group %2, %result {outer = 0, shapes = [["N"], []]} {
+    …
+      %6 = memref.alloc %5 : memref<?xf32>
+      …
+      tc.yield
+    }
+    func.return
+  } {tc.arena = ["64*floordiv(4*N + 63, 64)"], tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 
 1. A buffer lives from its allocation to its last use, through views too.
 2. Buffers are placed in order of birth: where a dead buffer of the same formula lay (or
    of a sufficient known size), else at the end. Offsets are multiples of 64 bytes.
-"""
+"""  # noqa: E501
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.builder import Builder
@@ -39,15 +72,6 @@ class Buffer:
     bytes: Dim
     birth: int
     death: int
-
-
-@dataclass
-class Slot:
-    """A part of the arena, and until when it is taken."""
-
-    offset: Dim
-    bytes: Dim
-    until: int
 
 
 def shape_of(op: Op) -> tuple[Dim, ...]:
@@ -91,27 +115,32 @@ def lifetimes(block: Block) -> list[Buffer]:
 
 def place(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
     """Return the offset of each buffer, and the size of the arena."""
-    slots: list[Slot] = []
+    slots: list[tuple[Dim, Dim]] = []  # offset and bytes of the parts of the arena
+    taken: list[tuple[int, int]] = []  # a heap: until when, the number of the slot
+    free: dict[Dim, list[int]] = {}  # heaps of numbers, by bytes
     offsets: list[Dim] = []
     total: Dim = 0
     for buffer in buffers:
-        slot = next((s for s in slots if _takes(s, buffer)), None)
-        if slot is None:
-            slot = Slot(total, buffer.bytes, buffer.death)
+        while taken and taken[0][0] < buffer.birth:
+            _, number = heappop(taken)
+            heappush(free.setdefault(slots[number][1], []), number)
+        fitting = [h for bytes_, h in free.items() if h and _holds(bytes_, buffer)]
+        if fitting:
+            number = heappop(min(fitting))
+        else:
+            number = len(slots)
+            slots.append((total, buffer.bytes))
             total = total + buffer.bytes
-            slots.append(slot)
-        slot.until = buffer.death
-        offsets.append(slot.offset)
+        heappush(taken, (buffer.death, number))
+        offsets.append(slots[number][0])
     return offsets, total
 
 
-def _takes(slot: Slot, buffer: Buffer) -> bool:
-    if slot.until >= buffer.birth:
-        return False
-    if slot.bytes == buffer.bytes:
+def _holds(bytes_: Dim, buffer: Buffer) -> bool:
+    if bytes_ == buffer.bytes:
         return True
-    both_known = isinstance(slot.bytes, int) and isinstance(buffer.bytes, int)
-    return both_known and slot.bytes >= buffer.bytes  # type: ignore[operator]
+    both_known = isinstance(bytes_, int) and isinstance(buffer.bytes, int)
+    return both_known and bytes_ >= buffer.bytes  # type: ignore[operator]
 
 
 def plan_function(function: Function) -> None:

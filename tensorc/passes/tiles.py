@@ -7,6 +7,7 @@ from tensorc.passes.generics import is_contraction
 from tensorc.target import Target
 
 NARROW = 16  # columns up to which a transposed left side is read along its rows
+CHUNK_COLUMNS = 128  # of a wide product: a multiple of the widest tile, of the lanes
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides a chunk of 48 rows
 
 

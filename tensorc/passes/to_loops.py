@@ -1,17 +1,46 @@
 """Lower memory programs to loops: a kernel function per group, and an entry.
 
+Source:
+  fn f(x: float[3]) -> float[3] = -x
 Before:
-  "tc.group"(%x, %y) <{outer = 1, shapes = [["B", 10], ["B"]]}> ({ generics })
+  func.func @f(%x: memref<3xf32>, %result: memref<3xf32>, %arena: memref<?xi8>) {
+    tc.group %x, %result {outer = 0, shapes = [[3], [3]]} {
+    ^bb0(%x_1: memref<3xf32>, %arg0: memref<3xf32>):
+      linalg.generic %x_1, %arg0 {indexing_maps = [(d0) -> (d0), (d0) -> (d0)], iterator_types = [parallel]} {
+      ^bb0(%arg1: f32, %arg2: f32):
+        %0 = arith.negf %arg1 : f32
+        linalg.yield %0
+      }
+      tc.yield
+    }
+    func.return
+  } {tc.arena = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 After:
-  "tc.launch"(%x, %y, %B, %chunks, %work) <{callee = @f.k0}>
-  func @f.k0(%x, %y, %B, %begin, %end): for each chunk, for each row: vectors of 16
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+    %0 = arith.constant {value = 1 : index} : index
+    %1 = arith.constant {value = 3 : index} : index
+    %2 = vector.create_mask %1 : vector<16xi1>
+    %3 = arith.constant {value = 0 : index} : index
+    %4 = arith.constant {value = 0.0 : f32} : f32
+    %5 = vector.broadcast %4 : vector<16xf32>
+    %6 = vector.maskedload %x, %3, %2, %5 : vector<16xf32>
+    %7 = arith.negf %6 : vector<16xf32>
+    vector.maskedstore %result, %3, %2, %7
+    func.return
+  } {tc.kernel = true}
+  func.func @f(%x: memref<?xf32>, %result: memref<?xf32>, %arena: memref<?xi8>) {
+    %0 = arith.constant {value = 1 : index} : index
+    %1 = arith.constant {value = 3 : index} : index
+    tc.launch %x, %result, %0, %1 {callee = @f.k0}
+    func.return
+  } {tc.arena = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 
 1. Each group becomes a kernel over chunks of 48 rows of its first outer dimension (one
    chunk if it has none); so do index checks and copies. A product whose neighbours are
    elementwise is cut along its columns, too. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order.
-"""
+"""  # noqa: E501
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,22 +54,29 @@ from tensorc.ir.numerics import LANES
 from tensorc.ir.ops import arith, conversions, memory
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import Group
-from tensorc.ir.ops.kernels import CheckIndex, Fail, Launch, ScatterInto, SizeOf
+from tensorc.ir.ops.kernels import (
+    UNSIGNED,
+    CheckIndex,
+    Fail,
+    Launch,
+    ScatterInto,
+    SizeOf,
+)
 from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
 from tensorc.passes.base import Level, Pass
 from tensorc.passes.contract import emit_contraction, emit_panel
-from tensorc.passes.generics import is_contraction, reads
+from tensorc.passes.generics import reads
 from tensorc.passes.lanes import Counter, Point, Rep, Storage, Uniform, read, write
 from tensorc.passes.loop_builder import LoopBuilder
-from tensorc.passes.members import Rows, assign_levels, make_member, place_private
+from tensorc.passes.members import Rows, assign_levels, cut, make_member, place_private
 from tensorc.passes.plan_memory import ARENA, shape_of, sized_shape
 from tensorc.passes.rows import emit_row, tail_mask
 from tensorc.passes.scatter import as_i64, emit_scatter
+from tensorc.passes.tiles import CHUNK_COLUMNS
 from tensorc.target import Target
 
 CHUNK_ROWS = 48  # a multiple of the tallest tile
-CHUNK_COLUMNS = 128  # a multiple of the widest tile, and of the lanes
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 Shape = tuple[Dim, ...]
 
@@ -243,6 +279,8 @@ def _check_kernel(entry: Entry, op: CheckIndex) -> None:
         above = k.compare("sge", index, extent)
         with k.when(k.op(arith.OrI, below, above)):
             k.do(Fail, index, extent, site=entry.sites, axis=op.axis)
+            if element.is_unsigned:
+                k.b.block.ops[-1].attributes[UNSIGNED] = True
     entry.sites += 1
     _close_kernel(entry, function, k, values, names, 1)
 
@@ -283,8 +321,9 @@ class _GroupKernel:
     k: LoopBuilder
     names: list[str]
     outer: list[Dim]
+    before: Rows  # what stands before the product
     contraction: Generic | None
-    rows: Rows
+    rows: Rows  # what comes after it
     spaces: list[tuple[list[Dim], bool]]
 
 
@@ -306,17 +345,21 @@ def _open_group(entry: Entry, op: Group) -> _GroupKernel:
             known[inner.result] = shape_of(inner)
             private.add(inner.result)
     generics = [o for o in block.ops if isinstance(o, Generic)]
-    contraction = next((g for g in generics if is_contraction(g)), None)
-    all_members = [make_member(g, known, op.outer) for g in generics]
-    members = [m for m in all_members if m.op is not contraction]
     place = op.attributes.get("tc.panel")
     panel = arguments[place] if isinstance(place, int) else None
-    rows = Rows(k, entry.target, members, known, storages, panel, private)
-    assign_levels(rows.members, rows.makers)
-    place_private(rows)
-    outer = all_members[0].extents[: op.outer]
-    spaces = [(m.extents, m.op is contraction) for m in all_members]
-    return _GroupKernel(function, k, names, outer, contraction, rows, spaces)
+    first, contraction, last = cut(generics)
+    parts = []
+    for part in (first, last):
+        members = [make_member(g, known, op.outer) for g in part]
+        rows = Rows(k, entry.target, members, known, storages, panel, private)
+        assign_levels(rows.members, rows.makers)
+        place_private(rows)
+        parts.append(rows)
+    before, after = parts
+    everything = [make_member(g, known, op.outer) for g in generics]
+    outer = everything[0].extents[: op.outer]
+    spaces = [(m.extents, m.op is contraction) for m in everything]
+    return _GroupKernel(function, k, names, outer, before, contraction, after, spaces)
 
 
 def _chunks(group: _GroupKernel) -> Dim:
@@ -341,6 +384,8 @@ def _chunks(group: _GroupKernel) -> Dim:
             rows.span = (left, right)
         lower = k.mul(number, k.index(height))
         upper = k.minimum(k.add(lower, k.index(height)), extent)
+        if group.before.members:
+            _rows(k, group.before, outer, [], lower, upper)
         if contraction is not None:
             _contract(k, rows, contraction, outer, lower, upper)
         if rows.members:
@@ -354,20 +399,21 @@ def _split_columns(group: _GroupKernel) -> Dim | None:
     That is so if whatever else the group does goes along the same columns, element by
     element: few rows of a wide product are then work for several threads.
     """
-    if group.contraction is None or len(group.outer) != 1:
+    product = group.contraction
+    if product is None or len(group.outer) != 1 or group.before.members:
         return None
     columns = group.spaces[0][0][1]
     if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
         return None
     members = group.rows.members
-    made = {v for m in members for v in m.op.outputs} | {*group.contraction.outputs}
+    made = {v for m in members for v in m.op.outputs} | {*product.outputs}
     for member in members:
         along = member.is_sweep and member.op.reduction is None
         if not along or member.extents[1:] != [columns]:
             return None
         if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):
             return None  # it may read what another chunk makes
-    return columns if group.spaces[0][1] else None
+    return columns
 
 
 def _contract(

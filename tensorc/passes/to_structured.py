@@ -1,17 +1,29 @@
 """Lower tensor ops to structured ops: a scalar body at each point of a space.
 
+Source:
+  fn f(x: float[B, 3], b: float[3]) -> float[B, 3] = x + b
 Before:
-  %1 = "tc.broadcast"(%b) <{axes = array<i64: 1>, shape = #tc.dims<["B", 3]>}> : …
-  %2 = "tc.add"(%z, %1) : …
+  func.func @f(%x: f32[B, 3], %b: f32[3]) -> (f32[B, 3]) {
+    %0 = tc.broadcast %b {axes = [1], shape = ["B", 3]} : f32[B, 3]
+    %1 = tc.add %x, %0 : f32[B, 3]
+    func.return %1
+  }
 After:
-  %2 = "linalg.generic"(%z, %b, %empty) <{indexing_maps = [
-    affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>,
-    affine_map<(d0, d1) -> (d0, d1)>], …}> ({ … arith.addf … }) : …
+  func.func @f(%x: f32[B, 3], %b: f32[3]) -> (f32[B, 3]) {
+    %0 = tc.size {dim = ["B"]} : index
+    %1 = tensor.empty %0 : f32[B, 3]
+    %2 = linalg.generic %x, %b, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg0: f32, %arg1: f32, %arg2: f32):
+      %3 = arith.addf %arg0, %arg1 : f32
+      linalg.yield %3
+    } : f32[B, 3]
+    func.return %2
+  }
 
 Broadcasts, transposes and reshapes that only add or drop axes of size 1 become the
 indexing maps of their readers (`View`); scalar constants go into the bodies. Index
 checks on arguments move to the start, so that they stand before everything else.
-"""
+"""  # noqa: E501
 
 import typing
 from collections.abc import Callable, Mapping
@@ -50,7 +62,7 @@ from tensorc.passes.structured_builder import (
     scalar,
     size,
 )
-from tensorc.passes.views import Lowering, View, tensor, whole, without
+from tensorc.passes.views import Lowering, Read, View, tensor, whole, without
 from tensorc.target import Target
 
 
@@ -180,16 +192,27 @@ def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> View:
 
 
 def _matmul(low: Lowering, op: products.MatMul) -> View:
-    b = low.b
     type_ = tensor(op.result)
-    batch = tuple(range(type_.rank - 2))
-    m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
     lhs, rhs = low.views[op.lhs], low.views[op.rhs]
     if lhs.base is None:
         lhs = whole(low.materialize(lhs))
+    if type_.shape[:-1] == (1,) and rhs.axes == (1, 0):
+        # One row by a transposed matrix is that matrix by a column: nothing is copied.
+        column = TensorType((type_.shape[1], 1), type_.element)
+        (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
+        return View(type_, result, (1, 0))
     # The kernel reads rhs along its columns: let them be neighbours in memory.
     if not rhs.axes or rhs.axes[-1] != rhs.type.rank - 1:
         rhs = whole(low.materialize(rhs))
+    batch = tuple(range(type_.rank - 2))
+    m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
+    reads = (lhs, (*batch, m, k)), (rhs, (*batch, k, n))
+    return whole(_contract(low, *reads, type_)[0])
+
+
+def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Value]:
+    """Append a contraction over the dimension after those of the result."""
+    b = low.b
 
     def fused(values: list[Value]) -> list[Value]:
         return [b.value(math.Fma, *values)]
@@ -199,14 +222,12 @@ def _matmul(low: Lowering, op: products.MatMul) -> View:
         return [b.value(arith.AddI, values[2], product)]
 
     is_float = type_.element.is_float
-    return whole(
-        low.loop(
-            [(lhs, (*batch, m, k)), (rhs, (*batch, k, n))],
-            [(type_, (*batch, m, n), 0.0 if is_float else 0)],
-            fused if is_float else separate,
-            k,
-            FMA_ORDER if is_float else SEQUENTIAL,
-        )[0]
+    return low.loop(
+        [lhs, rhs],
+        [(type_, tuple(range(type_.rank)), 0.0 if is_float else 0)],
+        fused if is_float else separate,
+        type_.rank,
+        FMA_ORDER if is_float else SEQUENTIAL,
     )
 
 

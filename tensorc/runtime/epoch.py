@@ -19,8 +19,10 @@ from tensorc.errors import (
 from tensorc.runtime.arrays import Array, address_of, aligned_empty, numpy_dtype
 from tensorc.runtime.convert import convert
 from tensorc.runtime.function import CompiledFunction, Frame
+from tensorc.runtime.shuffling import Shuffled, shuffled
 
 SLICE_SECONDS = 0.05
+_SHOWN = 8  # rows of a shuffled batch in a message
 
 _DRIVER = ctypes.CFUNCTYPE(
     ctypes.c_int64,
@@ -39,7 +41,8 @@ class Epoch:
 
     `results` holds, for each result of the function, a row per batch if the result is a
     scalar, and otherwise the value of the last batch. `seconds` is the time of one
-    batch as measured last, 0 before; `spent` is that of all batches so far.
+    batch as measured last, 0 before; `spent` is that of all batches so far. Where
+    `shuffled` is set, batches are rows of its windows instead of the columns.
     """
 
     function: CompiledFunction
@@ -52,6 +55,12 @@ class Epoch:
     columns: tuple[Array, ...]
     seconds: float = 0.0
     spent: float = 0.0
+    shuffled: Shuffled | None = None
+
+    def shuffle(self, seed: int) -> Shuffled:
+        """Take the rows in the orders of `reorder` from now on, drawn from `seed`."""
+        self.shuffled = shuffled(self.columns, self.batch, seed)
+        return self.shuffled
 
     def request_stop(self) -> None:
         """Make a slice that runs in another thread end after its current batch."""
@@ -139,6 +148,11 @@ def run_batches(
     epoch.stop.value = 0
     while position < last and not epoch.stop.value:
         until = min(last, position + _slice_length(epoch))
+        start = time.perf_counter()
+        if epoch.shuffled:
+            until = min(until, position + epoch.shuffled.span)
+            _gather(epoch, epoch.shuffled, position, until)
+        gathered = time.perf_counter() - start
         arguments = (
             epoch.frame.address,
             ctypes.addressof(epoch.strides),
@@ -150,6 +164,7 @@ def run_batches(
         reached, seconds = function.locked(_timed, (driver, arguments))
         if status.value:
             raise _in_batch(epoch, function.failure(status.value, epoch.frame), reached)
+        seconds += gathered
         spent += seconds
         epoch.spent += seconds
         if reached > position:
@@ -158,6 +173,16 @@ def run_batches(
         if progress:
             progress(position)
     return spent
+
+
+def _gather(epoch: Epoch, shuffled: Shuffled, first: int, last: int) -> None:
+    """Gather the rows of the batches [first, last), and let the slots point to them."""
+    shuffled.gather(first * epoch.batch, last * epoch.batch)
+    arguments = epoch.function.info.arguments
+    places = [i for i, argument in enumerate(arguments) if argument.kind == "input"]
+    for place, window in zip(places, shuffled.windows, strict=True):
+        # The driver adds the number of the batch times the stride.
+        epoch.frame.slots[place] = address_of(window) - first * epoch.strides[place]
 
 
 def _timed(
@@ -182,8 +207,13 @@ def _in_batch(
     if isinstance(error, InternalError):
         return error
     start = batch * epoch.batch
-    rows = f"{start:,} to {start + epoch.batch - 1:,}"
-    note = f"in batch {batch:,} of the data, rows {rows}"
+    note = f"in batch {batch:,} of the data, "
+    if epoch.shuffled:
+        rows = epoch.shuffled.order[start : start + epoch.batch].tolist()
+        shown = [*map(str, rows[:_SHOWN]), *["…"] * (len(rows) > _SHOWN)]
+        note += f"shuffled: rows {', '.join(shown)}"
+    else:
+        note += f"rows {start:,} to {start + epoch.batch - 1:,}"
     return IndexOutOfRange(
         *(
             Diagnostic(d.code, d.message, d.location, d.label, notes=(note, *d.notes))

@@ -301,6 +301,8 @@ class CompiledFunction:
         if status != STATUS_INDEX or not 0 <= site < len(self.info.sites):
             return InternalError(f"'{self.name}' returned status {status}", "runtime")
         place = self.info.sites[site]
+        if place.is_unsigned:
+            index %= 1 << 64
         bounds = f"out of range for axis {axis} with size {size}"
         message = f"index {index} is {bounds}"
         return IndexOutOfRange(

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,22 @@ class EpochRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a step costs at the batch size of a run.
+
+    A batch runs `kernels` kernels and `flops` operations on floats, with `arena` bytes
+    of scratch memory. `data` are the bytes of all data in memory.
+    """
+
+    step: str
+    batch: int
+    kernels: int
+    flops: int
+    arena: int
+    data: int
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """A training run. Errors are what the functions return: 0.075 is 7.5 %.
 
@@ -31,7 +47,8 @@ class History:
     result of validating a batch was a share of its examples. `steps_per_second` is the
     number of training steps by the time spent in them, without validation and testing;
     `compile_seconds` is what the caller measured. `stopped_early` is true if the rule
-    of early stopping or a callback ended training before the last epoch.
+    of early stopping or a callback ended training before the last epoch. `footprint`
+    is what the step costs.
     """
 
     epochs: tuple[EpochRecord, ...]
@@ -43,9 +60,13 @@ class History:
     test_examples: int = 0
     is_fraction: bool = False
     stopped_early: bool = False
+    footprint: Footprint | None = None
 
-    def to_json(self) -> str:
-        """Return the run as JSON; errors are fractions, what is no number is null."""
+    def to_json(self, **more: object) -> str:
+        """Return the run as JSON; errors are fractions, what is no number is null.
+
+        `more` are further entries of the document.
+        """
         history = [
             {
                 "epoch": record.epoch,
@@ -61,6 +82,8 @@ class History:
             "test_error": _finite(self.test_error),
             "steps_per_second": self.steps_per_second,
             "compile_seconds": self.compile_seconds,
+            "footprint": asdict(self.footprint) if self.footprint else None,
+            **more,
             "history": history,
         }
         return json.dumps(document, indent=2, allow_nan=False)

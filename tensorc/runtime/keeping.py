@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from tensorc.errors import Diagnostic, TensorcError
+from tensorc.errors import Diagnostic, TensorcError, TensorcWarning
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.checkpoint import About, write_checkpoint
 from tensorc.runtime.fit_state import Event, FitState, Snapshot
 from tensorc.runtime.shared import Shared
+from tensorc.runtime.weights import BEST, newest
 
 SECONDS = 60.0
+LAST = "last.safetensors"
 _SHARE = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Handler = Callable[[int, FrameType | None], object] | int | None
@@ -31,6 +33,7 @@ _Handler = Callable[[int, FrameType | None], object] | int | None
 class Keeper:
     """Writes checkpoints of a run to `best.safetensors` and `last.safetensors`.
 
+    `stem` stands before both names, where several runs are kept in one directory.
     `last` is written after each validation as long as that takes less than a twentieth
     of the time, when training ends, and `seconds` after it was written last. `best` is
     the state at the best validation so far; it is written when `last` is. If the first
@@ -42,6 +45,7 @@ class Keeper:
     about: About
     shared: Mapping[str, Shared]
     seconds: float = SECONDS
+    stem: str = ""
     written: float = field(default_factory=time.monotonic)
     cost: float = 0.0
     best: tuple[FitState, Mapping[str, Array]] | None = None
@@ -52,7 +56,7 @@ class Keeper:
     @property
     def last(self) -> Path:
         """The checkpoint to go on from."""
-        return self.directory / "last.safetensors"
+        return self.directory / f"{self.stem}{LAST}"
 
     def hear(self, event: Event, snapshot: Snapshot) -> None:
         """Write what is due, and deliver a signal that was held back."""
@@ -77,7 +81,7 @@ class Keeper:
         try:
             # A run that goes on from `last` meets the best again only if it is later.
             if self.best is not None:
-                best = self.directory / "best.safetensors"
+                best = self.directory / f"{self.stem}{BEST}"
                 write_checkpoint(best, self.about, *self.best)
                 self.best = None
             write_checkpoint(self.last, self.about, state, self._memory())
@@ -86,9 +90,18 @@ class Keeper:
             if not self.has_written:
                 raise
             # What a day of training gave must not be lost with the disk.
-            warnings.warn(f"no checkpoint: {error}", RuntimeWarning, stacklevel=2)
+            text = f"TC0902: no checkpoint: {error}"
+            warnings.warn(text, TensorcWarning, stacklevel=2)
         self.written = time.monotonic()
         self.cost = self.written - start
+
+
+def find_last(place: Path) -> Path:
+    """Return the checkpoint to go on from: a file, or the newest `last` of a directory.
+
+    There are several where runs of several recipes are kept.
+    """
+    return newest(place, LAST) if place.is_dir() else place
 
 
 @contextmanager

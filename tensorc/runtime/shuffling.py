@@ -1,11 +1,11 @@
-"""The examples in a new order each epoch."""
+"""The examples in a new order each epoch, gathered through a permutation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tensorc.runtime.arrays import Array
+from tensorc.runtime.arrays import Array, aligned_empty
 from tensorc.runtime.fit_state import GeneratorState
 
 # The words of NumPy's Philox: how many, and how large each may be.
@@ -19,26 +19,35 @@ _WORDS: Mapping[str, tuple[int, int]] = {
 }
 
 
+WINDOW_BYTES = 1 << 22  # of examples gathered at once: they stay in the cache
+
+
 @dataclass(slots=True)
 class Shuffled:
-    """Columns in the order of the data, and those that the step reads.
+    """Columns, which stay as they are, and windows of their rows in another order.
 
-    `before` is the generator as it was before the present order was drawn.
+    `order` is the permutation of this epoch, `before` the generator as it was before it
+    was drawn. A window holds the rows of `span` batches, one array for each column.
     """
 
-    sources: tuple[Array, ...]
     columns: tuple[Array, ...]
+    windows: tuple[Array, ...]
+    span: int
     generator: np.random.Philox
+    order: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
     before: GeneratorState = field(default_factory=dict)
 
     def reorder(self) -> None:
-        """Fill the columns with the rows in a new order."""
+        """Draw a new order."""
         self.before = self.state()
-        count = min(len(s) for s in self.sources)
-        order = np.random.Generator(self.generator).permutation(count)
-        for source, column in zip(self.sources, self.columns, strict=True):
+        self.order = np.random.Generator(self.generator).permutation(len(self.order))
+
+    def gather(self, first: int, last: int) -> None:
+        """Fill the windows with the rows [first, last) of the order."""
+        rows = self.order[first:last]
+        for column, window in zip(self.columns, self.windows, strict=True):
             # Clipping changes nothing here, but spares NumPy a copy of the result.
-            np.take(source, order, axis=0, out=column[: len(order)], mode="clip")
+            np.take(column, rows, axis=0, out=window[: len(rows)], mode="clip")
 
     def state(self) -> GeneratorState:
         """Return the generator as it is now."""
@@ -59,10 +68,16 @@ class Shuffled:
         }
 
 
-def shuffled(columns: tuple[Array, ...], seed: int) -> Shuffled:
-    """Return columns ready to be reordered; they are changed in place."""
-    sources = tuple(column.copy() for column in columns)
-    return Shuffled(sources, columns, np.random.Philox(seed))
+def shuffled(columns: tuple[Array, ...], batch: int, seed: int) -> Shuffled:
+    """Return columns ready to be read in orders drawn from `seed`."""
+    count = min(len(column) for column in columns)
+    bytes_of_batch = max(1, sum(column[:batch].nbytes for column in columns))
+    span = max(1, min(WINDOW_BYTES // bytes_of_batch, count // batch))
+    windows = tuple(
+        aligned_empty((span * batch, *c.shape[1:]), c.dtype) for c in columns
+    )
+    order = np.arange(count)
+    return Shuffled(columns, windows, span, np.random.Philox(seed), order)
 
 
 def is_generator_state(value: object) -> bool:

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.artifact import Argument, DimExpr, FunctionInfo, Result
-from tensorc.errors import CallError, Diagnostic, InternalError, ShapeError
+from tensorc.artifact import Argument, DimExpr, FunctionInfo, Guard, Result
+from tensorc.errors import (
+    CallError,
+    Diagnostic,
+    IndexOutOfRange,
+    InternalError,
+    ShapeError,
+)
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
 from tensorc.runtime.formulas import Formulas, make_formulas
@@ -165,6 +171,7 @@ class Signature:
         Raises:
             ShapeError: a shared variable has another shape (TC0503), or an equation
                 does not hold (TC0504).
+            IndexOutOfRange: an index known before the call is outside an axis (TC0505).
         """
         for argument, expected in zip(_shared_of(self.info), plan.shared, strict=True):
             given = self.shared[argument.name]
@@ -176,15 +183,46 @@ class Signature:
                 raise ShapeError(Diagnostic("TC0503", detail))
         for guard, (left, right) in zip(self.info.guards, plan.sides, strict=True):
             if left != right:
-                detail = f"{_spell_side(guard.left, left)}, "
-                detail += "not " if isinstance(guard.right, int) else "but "
-                detail += _spell_side(guard.right, right)
-                equation = f"{spell_dim(guard.left)} = {spell_dim(guard.right)}"
-                wanted = guard.message or f"{equation} does not hold"
-                message = f"{self.info.name}: {wanted}"
-                raise ShapeError(
-                    Diagnostic("TC0504", message, guard.location, notes=(detail,))
-                )
+                raise self._guard_error(guard, left, right, plan)
+
+    def _guard_error(
+        self, guard: Guard, left: int, right: int, plan: Plan
+    ) -> ShapeError | IndexOutOfRange:
+        """Return the error that an equation does not hold, and for what arguments."""
+        detail = f"{_spell_side(guard.left, left)}, "
+        detail += "not " if isinstance(guard.right, int) else "but "
+        detail += _spell_side(guard.right, right)
+        wanted = _symbols_of(guard.left) | _symbols_of(guard.right)
+        notes = self._given(wanted, plan)
+        name = self.info.name
+        if guard.is_index:
+            message = f"{name}: {guard.message}"
+            place = guard.location
+            return IndexOutOfRange(
+                Diagnostic("TC0505", message, place, notes=tuple(notes))
+            )
+        message = f"{name}: {guard.message or f'sizes do not fit: {detail}'}"
+        notes = [detail, *notes] if guard.message else notes
+        return ShapeError(
+            Diagnostic("TC0504", message, guard.location, notes=tuple(notes))
+        )
+
+    def _given(self, symbols: set[str], plan: Plan) -> list[str]:
+        """Say of each argument whose sizes some symbols are what it was."""
+        found: list[str] = []
+        values = dict(zip(self.info.symbols, plan.symbols, strict=True))
+        pairs = [
+            *zip([s.argument for s in self.inputs], plan.inputs, strict=True),
+            *zip(_shared_of(self.info), plan.shared, strict=True),
+        ]
+        for argument, shape in pairs:
+            if argument.value in symbols:
+                found.append(f"'{argument.name}' is {values[argument.value]}")
+            elif any(_symbols_of(d) & symbols for d in argument.shape):
+                given = f"{argument.dtype}[{', '.join(map(str, shape))}]"
+                wanted = spell_type(argument)
+                found.append(f"'{argument.name}' is {wanted}, given {given}")
+        return found
 
     def _by_name(
         self, given: Sequence[object], named: Mapping[str, object]

@@ -93,6 +93,11 @@ def use(number: int | None) -> None:
     _adjust()
 
 
+def wanted() -> int | None:
+    """Return what `use` was told last; None: the default."""
+    return _POOL.wanted
+
+
 def jobs() -> int:
     """Return how many kernels were cut into ranges for several threads so far."""
     return int(_WORDS[PoolWord.GENERATION])

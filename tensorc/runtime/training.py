@@ -20,19 +20,21 @@ from pathlib import Path
 
 import numpy as np
 
+from tensorc.artifact import evaluate_dim
 from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location, TensorcError
-from tensorc.runtime.arrays import Array
+from tensorc.runtime.arrays import Array, address_of
 from tensorc.runtime.data import Dataset, Split, open_dataset
 from tensorc.runtime.epoch import Epoch, prepare_epoch, run_batches
 from tensorc.runtime.fit_state import Event, FitState, OnState
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.history import EpochRecord, History
+from tensorc.runtime.history import EpochRecord, Footprint, History
 from tensorc.runtime.recipes import FitRecipe, Patience
-from tensorc.runtime.shuffling import Shuffled, shuffled
+from tensorc.runtime.shuffling import Shuffled
 
 OnEpoch = Callable[[EpochRecord], bool | None]  # True ends the training
 # Epoch (from 1), batches done in it, batches in it.
 OnProgress = Callable[[int, int, int], None]
+OnStart = Callable[[Footprint], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def fit(
     shuffle: bool = False,
     seed: int = 0,
     hypers: Mapping[str, object] | None = None,
+    on_start: OnStart | None = None,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
     on_state: OnState | None = None,
@@ -89,30 +92,22 @@ def fit(
     run = _make_run(step, dataset, options, validate, test, on_state)
     if start is not None:
         _go_on(run, start)
+    footprint = _footprint(run, dataset)
+    if on_start:
+        on_start(footprint)
     while not run.is_over():
         _run_epoch(run, on_progress)
         if on_epoch and on_epoch(run.records[-1]):
             run.done = True
     run.hear("end", run.snapshot)
-    seconds = run.seconds + run.training.spent
-    best = run.best if math.isfinite(run.best) else None
-    return History(
-        tuple(run.records),
-        best_validation_error=best,
-        test_error=run.test_error,
-        steps_per_second=run.steps / seconds if seconds else 0.0,
-        compile_seconds=compile_seconds,
-        validation_examples=_examples(run.validation),
-        test_examples=_examples(run.test),
-        is_fraction=run.is_fraction and best is not None,
-        stopped_early=run.done,
-    )
+    return _history(run, footprint, compile_seconds)
 
 
 def train(
     functions: Mapping[str, CompiledFunction],
     recipe: FitRecipe,
     *,
+    on_start: OnStart | None = None,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
     on_state: OnState | None = None,
@@ -147,6 +142,7 @@ def train(
             every=recipe.every,
             shuffle=recipe.shuffle,
             seed=recipe.seed or 0,
+            on_start=on_start,
             on_epoch=on_epoch,
             on_progress=on_progress,
             on_state=on_state,
@@ -228,11 +224,8 @@ def _make_run(
     test: CompiledFunction | None,
     hear: OnState | None,
 ) -> _Run:
-    split = dataset.train
-    if options.shuffle:
-        split = Split({name: column.copy() for name, column in split.columns.items()})
     batch, place = options.batch, options.location
-    training = prepare(step, split, batch, "training", place, options.hypers)
+    training = prepare(step, dataset.train, batch, "training", place, options.hypers)
     validation = tested = None
     if validate:
         if dataset.valid is None:
@@ -249,10 +242,49 @@ def _make_run(
         training,
         validation,
         tested,
-        shuffled(training.columns, options.seed) if options.shuffle else None,
+        training.shuffle(options.seed) if options.shuffle else None,
         frequency=options.every or max(1, frequency),
         patience=patience,
         hear=hear or (lambda event, snapshot: None),
+    )
+
+
+def _history(run: _Run, footprint: Footprint, compile_seconds: float) -> History:
+    seconds = run.seconds + run.training.spent
+    best = run.best if math.isfinite(run.best) else None
+    return History(
+        tuple(run.records),
+        best_validation_error=best,
+        test_error=run.test_error,
+        steps_per_second=run.steps / seconds if seconds else 0.0,
+        compile_seconds=compile_seconds,
+        validation_examples=_examples(run.validation),
+        test_examples=_examples(run.test),
+        is_fraction=run.is_fraction and best is not None,
+        stopped_early=run.done,
+        footprint=footprint,
+    )
+
+
+def _footprint(run: _Run, dataset: Dataset) -> Footprint:
+    """Return what the step costs at the batch size, and the bytes of all data."""
+    training = run.training
+    info, plan = training.function.info, training.frame.plan
+    assert plan is not None
+    symbols = dict(zip(info.symbols, plan.symbols, strict=True))
+    held = [a for e in (training, run.validation, run.test) if e for a in e.columns]
+    for split in (dataset.train, dataset.valid, dataset.test):
+        held += split.columns.values() if split else ()
+    if run.shuffled:
+        held += run.shuffled.windows
+    places = {address_of(a): a.nbytes for a in held}
+    return Footprint(
+        info.name,
+        training.batch,
+        info.kernels,
+        evaluate_dim(info.flops, symbols),
+        plan.arena,
+        sum(places.values()),
     )
 
 

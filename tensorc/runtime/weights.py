@@ -15,6 +15,7 @@ from tensorc.runtime.tensor_file import limit_for, read_tensors, write_tensors
 
 # What the driver of `fit` adds to a checkpoint; no name of a program has a colon.
 DRIVERS = "fit:"
+BEST = "best.safetensors"
 
 
 def load_weights(path: Path, shared: Mapping[str, Shared]) -> list[str]:
@@ -35,6 +36,16 @@ def load_weights(path: Path, shared: Mapping[str, Shared]) -> list[str]:
     fitting = {n: _fitting(path, shared[n], array) for n, array in arrays.items()}
     set_exactly(fitting, shared)
     return [name for name in shared if name not in arrays]
+
+
+def newest(directory: Path, name: str) -> Path:
+    """Return the newest file `name` or `….name` of a directory, or where it would be.
+
+    A recipe among several writes its own name before that of the file.
+    """
+    found = [*directory.glob(name), *directory.glob(f"*.{name}")]
+    whole = [path for path in found if not path.name.startswith(".")]
+    return max(whole, key=lambda p: p.stat().st_mtime_ns, default=directory / name)
 
 
 def set_exactly(arrays: Mapping[str, Array], shared: Mapping[str, Shared]) -> None:
@@ -58,7 +69,7 @@ def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
 
 def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
     if path.is_dir():
-        path = path / "best.safetensors"
+        path = newest(path, BEST)
     if path.suffix == ".npz":
         return read_npz(path)
     if path.suffix == ".safetensors":

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -120,14 +121,19 @@ def test_train_prints_a_summary_and_writes_json(api, file, capsys, tmp_path):
         "validation 33.333333 %, test 33.333333 % (2 of 6), stopped in epoch 4"
     )
     assert lines[1].endswith("compiled in 0.25 s")
-    memory, *epochs = printed.err.splitlines()[1:]
-    assert memory == "in all  8 bytes  1"
+    memory, cost, *epochs = printed.err.splitlines()[1:]
+    assert memory == "in all       1  8 bytes"
+    assert re.fullmatch(
+        r"\w+: 0 kernels, 0 flop for a batch of 3, arena \d+ bytes, data .*", cost
+    )
     assert len(epochs) == 4
     assert epochs[0].startswith("epoch 1: train cost 0.500000, validation 66.666667 %")
     document = json.loads(target.read_text())
     assert document["epochs"] == 4
     assert document["best_validation_error"] == pytest.approx(1 / 3, rel=1e-7)
     assert document["compile_seconds"] == 0.25
+    assert document["footprint"]["batch"] == 3
+    assert [row["bytes"] for row in document["memory"]] == [8]
     assert len(document["history"]) == 4
 
 

@@ -16,11 +16,10 @@ def test_an_equation_is_told_in_the_users_names():
         return x.reshape(2, -1)
 
     halves(ones(4))
-    with pytest.raises(
-        ValueError, match=r"B = 2 \* \(B // 2\) does not hold"
-    ) as caught:
+    with pytest.raises(ValueError, match="sizes do not fit: B is 5, but") as caught:
         halves(ones(5))
     assert "B is 5, but 2 * (B // 2) is 4" in str(caught.value)
+    assert "'x' is f32[B], given f32[5]" in str(caught.value)
 
 
 def test_an_argument_is_told_in_the_users_names():
@@ -40,7 +39,7 @@ def test_a_number_on_one_side_is_told_as_such():
     def join(x: tc.f32["B"], y: tc.f32["k"]):
         return tc.concatenate([x, y]) + np.zeros(5, "float32")
 
-    with pytest.raises(ValueError, match=r"B \+ k = 5 does not hold") as caught:
+    with pytest.raises(ValueError, match="sizes do not fit") as caught:
         join(ones(4), ones(4))
     assert "B + k is 8, not 5" in str(caught.value)
 

@@ -1,12 +1,13 @@
 """What docs/python.md shows is true: its programs run, its names are there."""
 
 import re
-from pathlib import Path
 
 import tensorc as tc
 from tensorc.frontend import library
+from tests.snippets import ROOT, run_python
 
-PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+PATH = ROOT / "docs" / "python.md"
+PAGE = PATH.read_text()
 ROWS = re.findall(r"^\| (?:\w+) \| (.*`) \|$", PAGE, re.MULTILINE)
 NAMES = {
     n for row in ROWS for part in re.findall(r"`(.*?)`", row) for n in part.split()
@@ -15,10 +16,8 @@ NAMES = {
 OTHERWISE = {"range"}
 
 
-def test_the_programs_run():
-    names: dict[str, object] = {}
-    for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(compile(text, "python.md", "exec"), names)
+def test_the_programs_give_what_they_say(monkeypatch):
+    names = run_python(PATH, monkeypatch)
     assert "train" in names
     assert names["slopes"]["W"].shape == (4, 2)  # type: ignore[index]
 

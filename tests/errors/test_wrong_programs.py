@@ -1,6 +1,7 @@
 """Wrong programs: each comment `#! CODE column: words` is an error of its line."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,9 @@ def test_messages_and_places(path):
 )
 def test_wrong_settings(name, value, words):
     text = """hyper lr = 0.1
-param W: float = 0
+param W: float[2] = 0
 fn f(x: float) = x * lr
-step s(x: float) { W <- x }
+step s(x: float[B, 2]) { W <- x[0] }
 fit { data = mnist("d")  step = s }
 """
     (found,) = diagnostics(text, **{name: value})
@@ -62,3 +63,29 @@ fit { data = mnist("d")  step = s }
         assert "did you mean" in found.hints[0]
     if name == "stop":
         assert found.hints == ("did you mean `patience`?",)
+
+
+def test_a_value_that_does_not_fit_is_labelled_with_its_type():
+    text = """param b: float[7] = 0
+step s(x: float[3]) { b <- x }
+"""
+    (found,) = diagnostics(text)
+    assert render(found, {"test.tc": text}) == (
+        """error[TC0301]: `b` has shape [7], got [3]
+ --> test.tc:2:28
+  |
+1 | param b: float[7] = 0
+  | --------------------- `b` is declared here
+2 | step s(x: float[3]) { b <- x }
+  |                            ^ f32[3], declared at test.tc:2
+"""
+    )
+
+
+def test_a_program_of_many_calls_is_given_up_soon():
+    calls = [f"fn p{i}(x) = p{i + 1}(x) + p{i + 1}(x)" for i in range(60)]
+    text = "\n".join([*calls, "fn p60(x) = x", "fn g(x: float) { y = p0(x) return y }"])
+    start = time.process_time()
+    found = diagnostics(text)
+    assert time.process_time() - start < 10
+    assert [d.code for d in found] == ["TC0311"]

@@ -1,10 +1,12 @@
 """First values that are drawn: their distributions, and what they depend on."""
 
 import hashlib
+import resource
 
 import numpy as np
 import pytest
 
+from tensorc import api
 from tests.frontend.irgen_helpers import program
 
 
@@ -93,3 +95,17 @@ def test_types_and_shapes(type_):
 def test_rounding_keeps_uniform_below_its_end():
     values = drawn("uniform(0, 1)", "f16[100000]")
     assert values.max() < 1
+
+
+def test_a_large_memory_takes_its_place_when_it_is_made(tmp_path):
+    file = tmp_path / "large.tc"
+    file.write_text(
+        """param W: float[1000000000, 100] ~ normal()
+param b: float[1000000000, 100] = 0
+fn f(x: float[N, 100]) = W[0] + x + b[1]
+"""
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert api.check(str(file), {}) == []
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 200_000  # in KiB; the values would take 800 GB

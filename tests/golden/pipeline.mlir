@@ -1,7 +1,7 @@
 // RUN: tensorc opt %s --pass-pipeline='builtin.module(cse,func.func(simplify,dce))' --emit=short
 
 // The order of the pipeline is kept, and the short form is for people.
-// CHECK:      ^bb0(%x: f32[4]):
+// CHECK:      func.func @f(%x: f32[4])
 // CHECK-NEXT:   %0 = tc.exp %x : f32[4]
 // CHECK-NEXT:   %1 = tc.sub %0, %0 : f32[4]
 // CHECK-NEXT:   func.return %1

@@ -297,7 +297,11 @@ def test_short_text():
     text = print_short(parse_module(EVERYTHING))
     assert "    %z = tc.add %0, %bias {tc.note = " in text
     assert " : f32[B, 10]\n" in text
-    assert "  ^bb0(%W: f32[784, 10], %arg0: f32[B, 784]):\n" in text
+    assert "(%W: f32[784, 10], %arg0: f32[B, 784])" in text
+    assert ") -> (f32) {\n" in text
+    assert "linalg.iterator" not in text
+    assert "affine_map" not in text
+    assert "Segment" not in text
 
 
 def example_of(cls):

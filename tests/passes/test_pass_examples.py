@@ -1,15 +1,37 @@
-"""The Before and After in the docstring of a pass: parsed, run and compared."""
+"""The Before and After in the docstring of a pass: parsed, run and compared.
+
+Passes of the TENSOR level have their ops in MLIR's text. Those below it have a Source
+in the language, and the short form of what the pass gets and makes of it; a line "…"
+stands for any lines.
+"""
 
 import inspect
 import re
 
 import pytest
 
+from tensorc.compiler import CPU as PIPELINE
+from tensorc.compiler import PASSES as ALL
+from tensorc.compiler import run_passes
+from tensorc.frontend.dsl import parser
+from tensorc.frontend.dsl.irgen import generate
 from tensorc.ir.dims import evaluate
 from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.printer import print_module, print_short
 from tensorc.ir.verifier import verify
-from tensorc.passes import autodiff, cse, dce, simplify, stabilize
+from tensorc.passes import (
+    autodiff,
+    bufferize,
+    cse,
+    dce,
+    expand_math,
+    fuse,
+    plan_memory,
+    simplify,
+    stabilize,
+    to_loops,
+    to_structured,
+)
 from tests.samples import CPU, SIZES, run, same_bits, seed_of
 from tests.test_op_contract import as_function, free_values
 
@@ -19,6 +41,14 @@ PASSES = {
     dce: dce.DCE,
     simplify: simplify.SIMPLIFY,
     stabilize: stabilize.STABILIZE,
+}
+LOWER = {
+    to_structured: to_structured.TO_STRUCTURED,
+    fuse: fuse.FUSE,
+    bufferize: bufferize.BUFFERIZE,
+    plan_memory: plan_memory.PLAN_MEMORY,
+    to_loops: to_loops.TO_LOOPS,
+    expand_math: expand_math.EXPAND_MATH,
 }
 
 
@@ -67,3 +97,53 @@ def test_docstring_example_keeps_its_meaning(module):
 def np_random(rng, type_):
     shape = [evaluate(d, SIZES) for d in type_.shape]
     return rng.standard_normal(shape).astype(type_.element.dtype)
+
+
+def part_of(module, heading) -> str:
+    """Return the indented lines below a heading of a docstring."""
+    text = inspect.getdoc(module) or ""
+    found = re.search(rf"^{heading}:\n((?:  .*\n?)+)", text, re.MULTILINE)
+    assert found, f"{module.__name__}: no '{heading}:' in the docstring"
+    return inspect.cleandoc(found[1])
+
+
+def fits(shown: str, text: str) -> bool:
+    """Tell whether a text is what is shown, where "…" stands for any lines."""
+    parts = re.split(r"^ *…$", shown, flags=re.MULTILINE)
+    pattern = r"(?:.*\n)*".join(re.escape(part.strip("\n")) for part in parts)
+    pattern = pattern.replace(r"(?:.*\n)*", r"\n(?:.*\n)*")
+    return (
+        re.fullmatch(pattern, text.strip("\n") + "\n" * shown.endswith("…")) is not None
+    )
+
+
+def short(module) -> str:
+    return "".join(print_short(function) for function in module.functions)
+
+
+@pytest.mark.parametrize("module", LOWER, ids=lambda m: m.__name__)
+def test_source_before_and_after(module):
+    pass_ = LOWER[module]
+    given = generate(parser.parse(part_of(module, "Source"), "example.tc"), {}).emit()
+    number = PIPELINE.index(pass_)
+    given = run_passes(given, CPU, PIPELINE[:number]) if number else given
+    before = short(given)
+    assert fits(part_of(module, "Before"), before), before
+    result = pass_.run(given, CPU)
+    verify(result, pass_.writes.value)
+    after = short(result)
+    assert fits(part_of(module, "After"), after), after
+
+
+def test_every_pass_has_an_example():
+    apart = {fuse.SEPARATE}  # of the module of `fuse`
+    assert {*PASSES.values(), *LOWER.values()} == set(ALL.values()) - apart
+
+
+def test_what_is_shown_must_be_there():
+    assert fits("a\n…\nc", "a\nb\nb\nc")
+    assert fits("a\n…", "a\nb")
+    assert fits("a\nb", "a\nb")
+    assert not fits("a\n…\nc", "a\nb\nd")
+    assert not fits("a", "a\nb")
+    assert not fits("b\n…", "a\nb")

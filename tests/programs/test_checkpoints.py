@@ -235,3 +235,46 @@ def test_init_takes_the_arrays_of_a_checkpoint(model, capsys):
     both = ["--init", str(path), "--resume", str(path)]
     assert run(["train", str(model), *both]) == 2
     assert "--init starts a run" in capsys.readouterr().err
+
+
+TWO = """
+fit first {
+    data = idx("x", "y", "vx", "vy")  batch = 16  step = train  validate = error
+    epochs = 3  shuffle = true
+}
+fit second {
+    data = idx("x", "y", "vx", "vy")  batch = 8  step = train  validate = error
+    epochs = 4
+}
+"""
+
+
+def test_each_fit_keeps_files_of_its_own(model, tmp_path, capsys):
+    text = model.read_text()
+    model.write_text(text[: text.index("fit {")] + TWO)
+    kept, other = tmp_path / "kept", tmp_path / "other"
+    assert run(["train", str(model), "--quiet", "--save", str(kept)]) == 0
+    whole = capsys.readouterr().out.splitlines()[::2]
+    names = {f"{f}.{kind}.safetensors" for f in ("first", "second") for kind in KINDS}
+    assert {p.name for p in kept.iterdir()} == names
+    first = read_checkpoint(kept / "first.last.safetensors", {})
+    second = read_checkpoint(kept / "second.last.safetensors", {})
+    assert (first.about.fit, len(first.state.records)) == (0, 3)
+    assert (second.about.fit, len(second.state.records)) == (1, 4)
+    # A directory stands for its newest file, whichever recipe that is of.
+    other.mkdir()
+    (kept / "first.last.safetensors").rename(other / "first.last.safetensors")
+    assert run(["train", str(model), "--quiet", "--resume", str(other)]) == 0
+    assert capsys.readouterr().out.splitlines()[::2] == whole
+    assert run(["train", str(model), "--quiet", "--resume", str(kept)]) == 0
+    assert capsys.readouterr().out.splitlines()[::2] == whole[1:]
+    # The best of the last fit is what the directory gives to others.
+    report = tmp_path / "eval.json"
+    arguments = ["eval", str(model), "--init", str(kept), "--json", str(report)]
+    assert run(arguments) == 0
+    best = read_checkpoint(kept / "second.best.safetensors", {}).state.best
+    found = json.loads(report.read_text())
+    assert found[-1]["validation"]["error"] == best
+
+
+KINDS = ("best", "last")

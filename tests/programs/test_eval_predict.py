@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc import api
 from tensorc.cli.main import run
+from tensorc.ir.dims import evaluate
+from tensorc.passes.cost import cost_of
 from tests.runtime.test_data import encode
 
 MODEL = """
@@ -70,7 +73,7 @@ def test_eval_gives_what_training_gave(model, capsys, tmp_path):
     [
         (["validate=none", "test=none"], "no function to validate or test with"),
         (["batch=10"], "the validation data has 9 examples, a batch 10"),
-        (["validate=logits"], "'logits' must return one number for validation"),
+        (["validate=logits"], "must return one number, `logits` does not"),
         (['data=npz("train.npz")'], "'npz' has no validation or test data"),
     ],
 )
@@ -186,14 +189,39 @@ def test_the_log_tells_every_event(model, tmp_path, capsys):
 def test_the_memory_is_shown_before_training(model, capsys):
     assert run(["train", str(model)]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[:2] == ["W       f32[3, 2]  6", "in all  24 bytes   6"]
+    assert lines[:2] == [
+        "W       f32[3, 2]  6  24 bytes",
+        "in all             6  24 bytes",
+    ]
     many = "".join(f"param p{i}: float[10, 100] = 0\n" for i in range(1200))
     model.write_text(many + model.read_text())
     assert run(["train", str(model), "--set", "epochs=1"]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[11].split() == ["p11", "f32[10,", "100]", "1,000"]
-    assert lines[12] == "and 1,189 more"
-    assert lines[13] == "in all          4.6 MiB       1,200,006"
+    assert lines[11].split() == ["p11", "f32[10,", "100]", "1,000", "3.9", "KiB"]
+    assert lines[12].strip() == "and 1,189 more"
+    assert lines[13].split() == ["in", "all", "1,200,006", "4.6", "MiB"]
+
+
+def test_what_a_step_costs_is_shown_and_written(model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TENSORC_CACHE_DIR", str(tmp_path / "cache"))
+    path = tmp_path / "run.json"
+    given = []
+    for _ in range(2):  # the second is a hit in the cache: it knows the same
+        assert run(["train", str(model), "--json", str(path)]) == 0
+        line = capsys.readouterr().err.splitlines()[2]
+        document = json.loads(path.read_text())
+        given.append((line, document["footprint"], document["memory"]))
+    assert given[0] == given[1]
+    line, cost, memory = given[0]
+    module = api.lower(str(model), "structured", "train", {})
+    kernels, flops = cost_of(module.functions[0])
+    flops = evaluate(flops, {"B": cost["batch"]})
+    assert (cost["kernels"], cost["flops"]) == (kernels, flops)
+    assert flops > 0
+    assert cost["arena"] % 64 == 0
+    assert cost["data"] == sum(rows * (3 * 4 + 8) for rows in (11, 9, 9))
+    assert line.startswith(f"train: {kernels} kernels, ")
+    assert memory == [{"name": "W", "type": "f32[3, 2]", "count": 6, "bytes": 24}]
 
 
 def test_programs_save_and_restore(model, tmp_path):

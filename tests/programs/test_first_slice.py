@@ -197,5 +197,5 @@ def test_what_only_the_call_decides_is_told_in_the_users_words(tmp_path: Path) -
     with pytest.raises(ShapeError, match="the batch must be even") as caught:
         functions["even"](x[:3])
     assert caught.value.diagnostics[0].location.line == 2
-    with pytest.raises(ShapeError, match="index 5 is out of range for axis 0"):
+    with pytest.raises(IndexError, match="index 5 is out of range for axis 0"):
         functions["sixth"](x[:3])

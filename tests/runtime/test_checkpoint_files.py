@@ -12,7 +12,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from tensorc.errors import DataError, TensorcError
+from tensorc.errors import DataError, TensorcError, TensorcWarning
 from tensorc.runtime import files, keeping, npy, tensor_file
 from tensorc.runtime.checkpoint import (
     About,
@@ -37,7 +37,7 @@ ABOUT = About({"batch": 16, "stop": None}, {"lr": 0.5, "deep": True}, 1)
 
 
 def state(**changes):
-    order = shuffled((np.arange(5),), 2**70 + 3).state()
+    order = shuffled((np.arange(5),), 1, 2**70 + 3).state()
     values = {
         **{"epoch": 3, "position": 2, "pending": True, "done": False},
         **{"best": math.inf, "patience": 70.5, "test_error": None, "error": 0.25},
@@ -101,13 +101,14 @@ def test_a_step_without_a_number_has_no_costs(path):
 
 def test_the_shuffling_goes_on(path):
     columns = (np.arange(50),)
-    one, two = shuffled(columns, 9), shuffled((np.arange(50),), 9)
+    one, two = shuffled(columns, 1, 9), shuffled(columns, 1, 9)
     for _ in range(3):
         one.reorder()
     write_checkpoint(path, ABOUT, state(order=one.before), MEMORY)
     two.go_back(read_checkpoint(path, {}).state.order)
     two.reorder()
-    assert (one.columns[0] == two.columns[0]).all()
+    assert (one.order == two.order).all()
+    assert (one.order != np.arange(50)).any()
     assert one.state() == two.state()
 
 
@@ -306,7 +307,7 @@ def test_a_keeper_goes_on_without_a_disk_once_it_has_written(tmp_path, monkeypat
             raise TensorcError()
 
         monkeypatch.setattr(tensor_file, "replace_file", full)
-        with pytest.warns(RuntimeWarning, match="no checkpoint"):
+        with pytest.warns(TensorcWarning, match="TC0902: no checkpoint"):
             keeper.hear("end", state)
         assert keeper.last.read_bytes() == written
     other = keeping.Keeper(tmp_path, ABOUT, shared)

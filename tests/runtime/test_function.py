@@ -212,7 +212,8 @@ def test_a_guard_that_does_not_hold(touch):
     assert diagnostic.code == "TC0504"
     assert diagnostic.message == "touch: B must be even"
     assert diagnostic.location.line == 3
-    assert diagnostic.notes == ("B is 3, but 2 * (B // 2) is 2",)
+    assert diagnostic.notes[0] == "B is 3, but 2 * (B // 2) is 2"
+    assert "given f32[3]" in diagnostic.notes[1]
 
 
 def test_an_index_error_has_its_place_and_changes_nothing(add, w):

@@ -176,6 +176,7 @@ def test_without_validation_the_history_has_costs_only():
         "test_error",
         "steps_per_second",
         "compile_seconds",
+        "footprint",
         "history",
     ]
     assert list(document["history"][1]) == [

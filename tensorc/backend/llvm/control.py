@@ -8,9 +8,13 @@ from tensorc.backend.llvm.state import State
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops import arith, scf, vector
-from tensorc.ir.types import VectorType
+from tensorc.ir.types import MemRefType, VectorType
 
 _CHEAP_MASKS = 512  # vector_bits from which masked moves cost as much as plain ones
+
+# Ops of a loop's body beside which one masked move is nothing (some 3 % of the time).
+_OPS_PER_LOAD, _OPS_PER_STORE = 64, 1024
+_NARROW = 4  # bytes of an element below which a masked move is a branch per lane
 
 
 def _for(state: State, op: Op) -> None:
@@ -70,9 +74,24 @@ def _tail_masks(op: Op) -> list[Op]:
     """
     masks = [inner for inner in op.walk() if isinstance(inner, vector.CreateMask)]
     loops = [_loop_of(mask) for mask in masks]
-    if any(loop not in (None, op) for loop in loops):
+    if any(loop not in (None, op) for loop in loops) or _hides_masks(op):
         return []
     return [m for m, loop in zip(masks, loops, strict=True) if loop is op]
+
+
+def _hides_masks(op: Op) -> bool:
+    """Tell whether a loop computes so much that its masked moves do not count."""
+    computed = moved = 0
+    for inner in op.walk():
+        computed += 1
+        if isinstance(inner, vector.MaskedLoad | vector.MaskedStore):
+            type_ = inner.operands[0].type
+            assert isinstance(type_, MemRefType)
+            if type_.element.bytes < _NARROW:
+                return False
+            is_load = isinstance(inner, vector.MaskedLoad)
+            moved += _OPS_PER_LOAD if is_load else _OPS_PER_STORE
+    return 0 < moved < computed
 
 
 def _loop_of(mask: Op) -> Op | None:

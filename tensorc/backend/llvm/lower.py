@@ -58,9 +58,16 @@ def lower_module(module: Module, target: Target, options: Options) -> str:
     attributes = {"prefer-vector-width": str(target.vector_bits)}
     emitter = ModuleEmitter(target.triple, attributes)
     functions = {f.sym_name: f for f in module.functions}
+    bodies: dict[str, Function] = {}
     for function in module.functions:
-        _lower_function(emitter, target, functions, function, options)
-        if options.epochs and not is_kernel(function):
+        emit = _lower_function(emitter, target, functions, function, options)
+        if is_kernel(function):
+            # Layers and unrolled steps are alike: LLVM's time is most of compiling.
+            first = bodies.setdefault(emit.body(), function)
+            if first is not function:
+                functions[function.sym_name] = first
+                emitter.drop(emit)
+        elif options.epochs:
             words = len(function.body.block.arguments) + 1
             emit_epoch_driver(emitter, function.sym_name, words)
     return emitter.text()
@@ -77,7 +84,7 @@ def _lower_function(
     functions: Mapping[str, Function],
     function: Function,
     options: Options,
-) -> None:
+) -> FunctionEmitter:
     emit = module.function(
         mangle(function.sym_name), WORD, _PARAMETERS, internal=is_kernel(function)
     )
@@ -88,6 +95,7 @@ def _lower_function(
     state.open(function.body.block.ops, lambda given: None)
     _lower_regions(state)
     emit.ret(number(WORD, STATUS_OK))
+    return emit
 
 
 def _unpack(
@@ -138,14 +146,14 @@ def _lower_regions(state: State) -> None:
 
 
 def _callee(state: State, op: Op) -> str:
-    """Return the symbol of the kernel that an op calls."""
+    """Return the symbol of the kernel that an op calls, or of one like it."""
     reference = op.attribute("callee")
     assert isinstance(reference, SymbolRef)
     callee = state.functions.get(reference.name)
     if callee is None or not is_kernel(callee):
         detail = f"{op.name} at {op.location}: {reference} is no kernel"
         raise InternalError(detail, "llvm")
-    return mangle(reference.name)
+    return mangle(callee.sym_name)
 
 
 def _pass_words(state: State, given: Sequence[LValue]) -> LValue:

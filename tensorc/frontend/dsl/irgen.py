@@ -2,13 +2,15 @@
 
 The walk evaluates the tree abstractly: numbers, sizes and functions while compiling,
 tensors as ops that one builder per entry appends. Calls are inlined. Mistakes are
-collected: one per declaration at the top, one per function or step when it is emitted.
+collected: one per declaration at the top, one per statement of a function or step when
+it is emitted. What follows from a mistake is not told.
 """
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     TYPES,
     Reports,
     error,
+    joined,
     not_compiled,
     suggestion,
 )
@@ -75,6 +78,7 @@ from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
 
 MAX_MEMORY_BYTES = 1 << 40
+MAX_DRAWN_BYTES = 1 << 24  # more than that is not drawn before it is needed
 # The parser limits the nesting of one function, the generator that of calls; the
 # product is more than Python's default. Python frames take no C stack since 3.11.
 RECURSION_LIMIT = 150_000
@@ -90,6 +94,12 @@ def generate(file: ast.File, settings: Settings | None = None) -> Program:
     reports = Reports()
     with _deep_recursion():
         unit, hypers, recipes = _declare(file, settings or {}, reports)
+        if reports.diagnostics:
+            # Whoever mends these wants to know of the mistakes in functions, too.
+            try:
+                _emit(unit, list(unit.entries))
+            except CompileError as failure:
+                reports.add(failure)
     reports.check()
 
     def emit(names: Sequence[str]) -> Module:
@@ -292,14 +302,16 @@ def _memory(frame: Frame, node: ast.Memory) -> None:
         message = f"`{node.name}` would need {size >> 30} GiB"
         raise error(SIZES, message, node.type.location)
     if isinstance(node.initial, ast.Draw):
-        initial: Array = drawn(frame, node, type_, node.initial)
+        first: Callable[[], Array] = drawn(frame, node, type_, node.initial)
+        if size <= MAX_DRAWN_BYTES:
+            first = partial(_given, first())
     else:
-        initial = _initial(frame, node, type_, node.initial.value)
+        first = _initial(frame, node, type_, node.initial.value)
     memory = Memory(
         node.name,
         "param" if node.kind == "param" else "state",
         type_,
-        initial,
+        first,
         node.location,
         node.doc,
     )
@@ -307,16 +319,20 @@ def _memory(frame: Frame, node: ast.Memory) -> None:
     frame.unit.memories[node.name] = memory
 
 
+def _given(array: Array) -> Array:
+    return array
+
+
 def _initial(
     frame: Frame, node: ast.Memory, type_: TensorType, place: ast.Expression
-) -> Array:
+) -> Callable[[], Array]:
     """Return the first value of a memory: a scalar fills, a list has the shape."""
     value = frame.evaluate(place)
     label = Label(node.type.location, f"`{node.name}` is declared here")
     shape = tuple([d for d in type_.shape if isinstance(d, int)])
     if isinstance(value, MemoryRef):
         if value.memory.type == type_:
-            return value.memory.initial
+            return value.memory.first
         message = f"`{node.name}` is {spell_type(type_)}, "
         message += f"got {spell_type(value.memory.type)}"
         raise error(TYPES, message, place.location, labels=[label])
@@ -339,7 +355,8 @@ def _initial(
     if array.shape not in ((), shape):
         message = f"`{node.name}` has shape {list(shape)}, got {list(array.shape)}"
         raise error(SIZES, message, place.location, labels=[label])
-    return np.ascontiguousarray(np.broadcast_to(array, shape)).reshape(shape)
+    # A view: a large memory takes its place when it is made, not while it is read.
+    return partial(_given, np.broadcast_to(array, shape))
 
 
 def _assertion(frame: Frame, node: ast.Assertion) -> None:
@@ -415,6 +432,20 @@ def _emit(unit: Unit, names: Sequence[str]) -> Module:
     return module
 
 
+def _argument(frame: Frame, formal: ast.Formal) -> None:
+    """Add an argument of an entry and bind its name."""
+    entry = frame.entry
+    assert formal.type is not None
+    if formal.name in entry.inputs:
+        message = f"two arguments have the name `{formal.name}`"
+        raise error(TWICE, message, formal.location)
+    type_ = tensor_type(frame, formal.type)
+    block = entry.function.regions[0].block
+    argument = block.add_argument(type_, formal.name)
+    entry.inputs[formal.name] = argument
+    frame.scope.bind(formal.name, Tensor(argument), formal.location)
+
+
 def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
     node = value.node
     function, builder = open_function(value.name, [], location=node.location)
@@ -423,16 +454,19 @@ def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
     for formal in node.formals:
         if isinstance(formal.type, ast.TensorType):
             bind_sizes(frame, formal.type, (), declare=True)
+    wrong: list[CompileError] = []
     for formal in node.formals:
-        assert formal.type is not None
-        if formal.name in entry.inputs:
-            message = f"two arguments have the name `{formal.name}`"
-            raise error(TWICE, message, formal.location)
-        type_ = tensor_type(frame, formal.type)
-        argument = function.regions[0].block.add_argument(type_, formal.name)
-        entry.inputs[formal.name] = argument
-        frame.scope.bind(formal.name, Tensor(argument), formal.location)
-    results, attributes = _results(frame, run_body(frame, node), node)
+        try:
+            _argument(frame, formal)
+        except CompileError as failure:
+            wrong.append(failure)
+            frame.scope.bind(formal.name, Broken(), formal.location)
+    try:
+        results, attributes = _results(frame, run_body(frame, node), node)
+    except CompileError as failure:
+        raise joined([*wrong, failure]) from None
+    if wrong:
+        raise joined(wrong)
     for name, updated in entry.updates.items():
         results.append(updated.value)
         attributes.append({"tc.updates": name})

@@ -189,7 +189,8 @@ def bind_arguments(
                 value = frame.as_operand(value, node)
             frame.scope.bind(formal.name, value, formal.location)
             continue
-        wanted = Wanted(formal.type, f"the argument `{formal.name}`")
+        giver = frame.caller if formal.name in values else None
+        wanted = Wanted(formal.type, f"the argument `{formal.name}`", giver=giver)
         tensor = fit(frame, value, wanted, node)
         frame.scope.bind(formal.name, tensor, formal.location)
 

@@ -20,6 +20,8 @@ from tensorc.frontend.dsl.irgen_errors import (
     SIZE_NAME,
     UPDATE_ORDER,
     error,
+    is_fatal,
+    joined,
     not_compiled,
 )
 from tensorc.frontend.dsl.program import Memory
@@ -226,14 +228,33 @@ class Frame:
         return result
 
     def execute(self, statements: "Sequence[ast.Statement]") -> Known | None:
-        """Run statements; return what a `return` gives, or None."""
-        table = self.unit.statements
+        """Run statements; return what a `return` gives, or None.
+
+        After a mistake the names of its statement stand for nothing, and the rest is
+        looked at as well: all mistakes are raised together.
+        """
+        table, constraints = self.unit.statements, self.entry.builder.constraints
+        wrong: list[CompileError] = []
+        result: Known | None = None
         for statement in statements:
             self.entry.builder.location = statement.location
-            result = table[type(statement)](self, statement)
+            bindings, guards = dict(constraints.bindings), len(constraints.guards)
+            try:
+                result = table[type(statement)](self, statement)
+            except CompileError as failure:
+                if is_fatal(failure):
+                    raise
+                wrong.append(failure)
+                # What it took two sizes for is no reason for further messages.
+                constraints.bindings = bindings
+                del constraints.guards[guards:]
+                for name in _named_by(statement, self.scope):
+                    self.scope.bind(name, Broken(), statement.location)
             if result is not None:
-                return result
-        return None
+                break
+        if wrong:
+            raise joined(wrong)
+        return result
 
     def operand(self, node: "ast.Expression") -> Operand:
         """Return the value of an expression that must be a number or tensor."""
@@ -332,7 +353,26 @@ class Frame:
         )
 
 
-def operand_label(frame: Frame, node: ast.Expression, value: Known) -> Label:
+def _named_by(statement: ast.Statement, scope: Scope) -> list[str]:
+    """Return the names, of values and of new sizes, that a statement would bind."""
+    match statement:
+        case ast.Bind(targets) | ast.Collect(targets):
+            return [t.name for t in targets if isinstance(t, ast.Name)]
+        case ast.Declare(name, type_):
+            dims = type_.dims if isinstance(type_, ast.TensorType) else ()
+            sizes = [d.name for d in dims if isinstance(d, ast.Name)]
+            new = [s for s in sizes if s[0].isupper() and scope.find(s) is None]
+            return [name, *new]
+        case ast.Sample(name) | ast.Function(name):
+            return [name] if name else []
+        case ast.If(_, then, otherwise):
+            return [n for s in (*then, *otherwise) for n in _named_by(s, scope)]
+        case ast.For(_, _, _, body) | ast.While(_, body):
+            return [n for s in body for n in _named_by(s, scope)]
+    return []
+
+
+def operand_label(frame: Frame, node: ast.Node, value: Known) -> Label:
     """Return a label that says what an operand is, and where it was declared."""
     text = describe(_resolved(frame, value))
     found = frame.scope.find(node.name) if isinstance(node, ast.Name) else None

@@ -119,11 +119,13 @@ DISTRIBUTIONS: Mapping[str, _Distribution] = {
 _LATER = ("bernoulli", "categorical", "permutation", "orthogonal")
 
 
-def drawn(frame: Frame, node: ast.Memory, type_: TensorType, call: ast.Draw) -> Array:
-    """Return the first value of a memory that is drawn, of the declared type.
+def drawn(
+    frame: Frame, node: ast.Memory, type_: TensorType, call: ast.Draw
+) -> Callable[[], Array]:
+    """Return what draws the first value of a memory, of the declared type.
 
     Raises `CompileError` at the distribution: it is unknown, its arguments do not fit
-    it, or the memory is of no float type.
+    it, or the memory is of no float type. What is drawn may not fit the type, either.
     """
     place = call.distribution
     distribution = _distribution(frame, place)
@@ -140,20 +142,21 @@ def drawn(frame: Frame, node: ast.Memory, type_: TensorType, call: ast.Draw) -> 
         hint = "draw it from normal(0, std) or uniform(low, high)"
         raise error(SIZES, message, place.location, hint, labels=[label])
     given, seed = _arguments(frame, place, distribution)
-    values = distribution.draw(_Bits(node.name, seed), shape, given)
-    with np.errstate(over="ignore"):
-        rounded = values.astype(type_.element.dtype)
-    if not np.isfinite(rounded).all():
-        message = f"the draw does not fit {spell_element(type_.element)}"
-        raise error(NUMBER, message, place.location, labels=[label])
-    return _inside(rounded, place, distribution, given)
+
+    def draw() -> Array:
+        values = distribution.draw(_Bits(node.name, seed), shape, given)
+        with np.errstate(over="ignore"):
+            rounded = values.astype(type_.element.dtype)
+        if not np.isfinite(rounded).all():
+            message = f"the draw does not fit {spell_element(type_.element)}"
+            raise error(NUMBER, message, place.location, labels=[label])
+        return _inside(rounded, distribution, given)
+
+    return draw
 
 
 def _inside(
-    values: Array,
-    place: ast.Call,
-    distribution: _Distribution,
-    given: tuple[float, ...],
+    values: Array, distribution: _Distribution, given: tuple[float, ...]
 ) -> Array:
     """Keep what rounding made `high` of `uniform(low, high)` below it."""
     if distribution.draw is not _uniform or given[0] == given[1]:

@@ -86,11 +86,33 @@ def with_labels(
     return type(failure)(*diagnostics)
 
 
-def moved(failure: CompileError, location: Location) -> CompileError:
-    """Return an error at another place."""
+def moved(
+    failure: CompileError, location: Location, label: str | None = None
+) -> CompileError:
+    """Return an error at another place, perhaps with a text under its caret."""
     return type(failure)(
-        *[dataclasses.replace(d, location=location) for d in failure.diagnostics]
+        *[
+            dataclasses.replace(
+                d, location=location, label=d.label if label is None else label
+            )
+            for d in failure.diagnostics
+        ]
     )
+
+
+def joined(failures: Sequence[CompileError]) -> CompileError:
+    """Return several errors as one; each place is told once."""
+    if len(failures) == 1:
+        return failures[0]
+    reports = Reports()
+    for failure in failures:
+        reports.add(failure)
+    return CompileError(*reports.diagnostics)
+
+
+def is_fatal(failure: CompileError) -> bool:
+    """Tell whether a program is too large to look at the rest of it."""
+    return any(d.code == DEPTH for d in failure.diagnostics)
 
 
 def suggestion(name: str, known: Iterable[str]) -> tuple[str, ...]:

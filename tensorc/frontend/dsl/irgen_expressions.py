@@ -109,12 +109,20 @@ def cast_(frame: Frame, node: ast.Cast) -> Known:
 
 def negative(frame: Frame, node: ast.Negative) -> Known:
     """Return -x."""
-    return elementwise(frame.emitter, "neg", [frame.operand(node.operand)])
+    return _unary(frame, "neg", node.operand)
 
 
 def not_(frame: Frame, node: ast.Not) -> Known:
     """Return not x."""
-    return elementwise(frame.emitter, "not", [frame.operand(node.operand)])
+    return _unary(frame, "not", node.operand)
+
+
+def _unary(frame: Frame, name: str, node: ast.Expression) -> Known:
+    operand = frame.operand(node)
+    try:
+        return elementwise(frame.emitter, name, [operand])
+    except CompileError as failure:
+        raise with_labels(failure, [operand_label(frame, node, operand)]) from None
 
 
 def binary(frame: Frame, node: ast.Binary) -> Known:
@@ -183,7 +191,13 @@ def logical(frame: Frame, node: ast.Logical) -> Known:
             return result
         value = frame.operand(other)
         frame.entry.builder.location = node.location
-        result = elementwise(frame.emitter, node.op, [result, value])
+        try:
+            result = elementwise(frame.emitter, node.op, [result, value])
+        except CompileError as failure:
+            # Of `a and b and c` the left side is the rest without its last part.
+            pairs = [(node.operands[0], result), (other, value)]
+            labels = [operand_label(frame, *pair) for pair in pairs]
+            raise with_labels(failure, labels) from None
     return result
 
 
@@ -234,8 +248,13 @@ def item(frame: Frame, node: ast.Item) -> Known:
     try:
         return take(frame.emitter, x, indices)
     except CompileError as failure:
-        label = operand_label(frame, node.operand, x)
-        raise with_labels(failure, [label]) from None
+        labels = [operand_label(frame, node.operand, x)]
+        labels += [
+            operand_label(frame, place, Tensor(index.value))
+            for place, index in zip(node.indices, indices, strict=True)
+            if isinstance(index, Tensor)
+        ]
+        raise with_labels(failure, labels) from None
 
 
 def _element(frame: Frame, value: TupleValue, node: ast.Item) -> Known:

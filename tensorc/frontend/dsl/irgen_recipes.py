@@ -12,6 +12,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     error,
     suggestion,
 )
+from tensorc.frontend.dsl.irgen_signatures import check_call, check_data
 from tensorc.frontend.dsl.program import CallValue, FunctionRef, PlainValue, Recipe
 from tensorc.frontend.dsl.values import (
     Broken,
@@ -81,6 +82,8 @@ def recipe(
     if missing:
         words = " and ".join(f"`{m}`" for m in missing)
         reports.add(error(RECIPE, f"`{node.kind}` misses {words}", node.location))
+    if node.kind == "fit":
+        check_data(frame, options, places, reports)
     return Recipe(node.kind, node.name or "", options, node.location)  # type: ignore[arg-type]
 
 
@@ -160,6 +163,8 @@ def _check_run(frame: Frame, value: PlainValue, node: ast.Expression) -> None:
         message = f"`{value.callee}` takes {len(names)} arguments, "
         message += f"{len(value.arguments) + len(value.named)} given"
         raise error(RECIPE, message, node.location, labels=label)
+    assert isinstance(node, ast.Call)
+    check_call(frame, function, node)
 
 
 # Plain values

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tensorc.errors import CompileError, DTypeError, Label, Location, ShapeError
 from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_context import Frame, Unit
+from tensorc.frontend.dsl.irgen_context import Frame, Unit, operand_label
 from tensorc.frontend.dsl.irgen_errors import (
     NO_VALUE,
     SIZE_NAME,
@@ -42,11 +42,15 @@ _ANY = "_"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A type that a value must have: what it is for, and where it is written."""
+    """A type that a value must have: what it is for, and where it is written.
+
+    `giver` is the call in which the value is written, if that is another one.
+    """
 
     type: ast.Type
     what: str
     scalar_fills: bool = False
+    giver: Frame | None = None
 
 
 def element_of_name(unit: Unit, dtype: str, location: Location) -> Element:
@@ -196,7 +200,8 @@ def fit(frame: Frame, value: Known, wanted: Wanted, node: ast.Node) -> Tensor:
         converted = _fit_element(frame, operand, target.element, wanted)
         return _fit_shape(frame, converted, target.dims, wanted)
     except CompileError as failure:
-        raise with_labels(moved(failure, node.location), [label]) from None
+        given = operand_label(wanted.giver or frame, node, operand).text
+        raise with_labels(moved(failure, node.location, given), [label]) from None
 
 
 def _shape_of_operand(frame: Frame, operand: Operand) -> Shape:

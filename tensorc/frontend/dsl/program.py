@@ -39,14 +39,25 @@ HyperValue: TypeAlias = bool | int | float | str | FunctionRef
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Memory:
-    """A param or state: its type has an integer shape, `initial` has that type."""
+    """A param or state: its type has an integer shape, `first` makes its first value.
+
+    That is done when the memory is made: it may be large.
+    """
 
     name: str
     kind: Literal["param", "state"]
     type: TensorType
-    initial: Array
+    first: Callable[[], Array] = field(repr=False)
     location: Location = field(repr=False)
     doc: str = ""
+
+    @property
+    def initial(self) -> Array:
+        """The first value, of the memory's type; maybe a view that is not written to.
+
+        Raises `CompileError` at the distribution if what it draws does not fit.
+        """
+        return self.first()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,9 @@ class Return(Op):
 class Call(Op):
     """Call a function of the module; it fails if the callee fails.
 
+    Constraints:
+      (C1) callee is the name of a function of the module.
+
     Example:
       "func.call"(%0) <{callee = @f}> : (memref<?xf32>) -> ()
     """

@@ -161,11 +161,16 @@ class ScatterInto(Op):
         return ()
 
 
+# A discardable attribute of `tc.fail`: the index has no sign.
+UNSIGNED = "tc.unsigned"
+
+
 @op("tc.fail")
 class Fail(Op):
     """Stop the whole function with an index error: the record gets these values.
 
-    `site` is the number of the op in the function's table of sites.
+    `site` is the number of the op in the function's table of sites. The attribute
+    `tc.unsigned` says that the index was one of ui64.
 
     Constraints:
       (C1) index and size are i64.

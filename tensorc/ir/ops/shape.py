@@ -195,9 +195,9 @@ def _require_inside(ctx: InferContext, at: Dim, length: Dim, axis: int) -> None:
     message = f"index {at} is out of range for axis {axis}"
     if not known_at_most(at, length + -1):
         nearest = minimum(at, length + -1)
-        require(ctx.unify(nearest, at, message), "C2", detail)
+        require(ctx.unify(nearest, at, message, is_index=True), "C2", detail)
     if not known_at_most(0, at):
-        require(ctx.unify(maximum(at, 0), at, message), "C2", detail)
+        require(ctx.unify(maximum(at, 0), at, message, is_index=True), "C2", detail)
 
 
 def part_index(

@@ -1,0 +1,102 @@
+"""How a block of Python compiles and runs: `with tc.options(threads=1):`."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from tensorc import cache as cache_
+from tensorc import target
+from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.frontend.symbolic import element_named
+from tensorc.frontend.symbolic_operands import DOOR, describe
+from tensorc.ir.types import Element
+from tensorc.runtime import threads as pool
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a block changes; None keeps what holds outside."""
+
+    optimize: int | None
+    threads: int | None
+    cache: bool | None
+    float_x: Element | None
+
+
+@door
+def options(
+    *,
+    optimize: int | None = None,
+    threads: int | None = None,
+    cache: bool | None = None,
+    floatX: str | None = None,
+    **unknown: object,
+) -> AbstractContextManager[None]:
+    """Choose how what stands in a `with` block is compiled and run.
+
+    The block may be left by an exception; then, too, holds what held before. But for
+    `threads`, which the process has in common, other threads are not concerned.
+
+    Args:
+        optimize: LLVM's level, 0 to 3, for functions that are compiled in the block.
+        threads: how many threads compute.
+        cache: False neither reads nor writes compiled code on disk.
+        floatX: "float32" or "float64", the type of `tc.matrix("x")`, of Python floats
+            and of what integers become, where Theano has its `floatX`.
+        unknown: a mistake.
+
+    Raises:
+        TypeError: there is no such option, or a value is of another kind.
+        ValueError: a value is out of range.
+    """
+    if unknown:
+        message = f"options takes no '{next(iter(unknown))}'"
+        raise usage_error(message, "there are optimize, threads, cache and floatX")
+    _check_integer("optimize", optimize, 0, 3)
+    _check_integer("threads", threads, 1, pool.MOST)
+    if cache is not None and not isinstance(cache, bool):
+        raise usage_error(f"cache is true or false, got {describe(cache)}")
+    if floatX not in (None, "float32", "float64"):
+        message = f"floatX is 'float32' or 'float64', got {floatX!r:.40}"
+        raise argument_error(message)
+    element = None if floatX is None else element_named(floatX)
+    return _holding(_Chosen(optimize, threads, cache, element))
+
+
+def _check_integer(name: str, value: object, least: int, most: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise usage_error(f"{name} is an integer, got {describe(value)}")
+    if not least <= value <= most:
+        raise argument_error(f"{name} is from {least} to {most}, got {value}")
+
+
+@contextmanager
+def _holding(chosen: _Chosen) -> Iterator[None]:
+    with ExitStack() as stack:
+        if chosen.optimize is not None:
+            changed = replace(target.CHOSEN.get(), optimize=chosen.optimize)
+            stack.enter_context(_set(target.CHOSEN, changed))
+        if chosen.cache is not None:
+            stack.enter_context(_set(cache_.IN_USE, chosen.cache))
+        if chosen.float_x is not None:
+            changed_door = replace(DOOR.get(), default_float=chosen.float_x)
+            stack.enter_context(_set(DOOR, changed_door))
+        if chosen.threads is not None:
+            stack.callback(pool.use, pool.wanted())
+            pool.use(chosen.threads)
+        yield
+
+
+@contextmanager
+def _set(variable: ContextVar[T], value: T) -> Iterator[None]:
+    outer = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(outer)

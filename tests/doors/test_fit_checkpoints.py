@@ -1,0 +1,170 @@
+"""`tc.fit(save=, resume=)`: what is interrupted goes on to the same bits."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.runtime import epoch as epoch_module
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(103, 5)).astype(np.float32)
+Y = RNG.integers(0, 3, 103)
+DATA = tc.data.arrays({"x": X, "y": Y}, valid={"x": X[:40], "y": Y[:40]})
+
+
+def traced():
+    """Return memory, a step and its validation, as `jit` and `step` make them."""
+    W = tc.shared(np.zeros((5, 3), "float32"), "W")
+    t = tc.shared(0, "t")
+
+    @tc.step
+    def train(x, y, lr=0.1):
+        cost = tc.mean(tc.cross_entropy(x @ W, y))
+        g = tc.grad(cost, W)
+        tc.update(W, W - lr * g)
+        tc.update(t, t + 1)
+        return cost
+
+    @tc.jit
+    def error(x, y):
+        return tc.mean(tc.cross_entropy(x @ W, y))
+
+    return (W, t), train, error
+
+
+def symbolic():
+    """Return the same as Theano's functions."""
+    W = tc.shared(np.zeros((5, 3), "float32"), "W")
+    t = tc.shared(0, "t")
+    x, y, lr = tc.matrix("x"), tc.lvector("y"), tc.scalar("lr")
+    cost = tc.mean(tc.cross_entropy(x @ W, y))
+    updates = [(W, W - lr * tc.grad(cost, W)), (t, t + 1)]
+    train = tc.function([x, y, tc.In(lr, value=0.1)], cost, updates=updates)
+    return (W, t), train, tc.function([x, y], cost)
+
+
+DOORS = {"traced": traced, "symbolic": symbolic}
+
+
+class Interrupted(Exception):
+    pass
+
+
+def fit(make, **options):
+    memory, train, error = make()
+    given = {"batch": 10, "epochs": 5, "validate": error, "every": 3, **options}
+    history = tc.fit(train, DATA, **given)
+    return history, [v.get_value().tobytes() for v in memory]
+
+
+def what_counts(history):
+    records = [(r.epoch, r.train_cost, r.validation_error) for r in history.epochs]
+    return records, history.best_validation_error, history.stopped_early
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_interrupted_and_resumed_is_uninterrupted(door, shuffle, tmp_path, monkeypatch):
+    monkeypatch.setattr(epoch_module, "SLICE_SECONDS", 0.0)
+    options = {"shuffle": shuffle, "seed": 4}
+    whole, memory = fit(DOORS[door], **options)
+    kept = {"save": tmp_path, "save_every": 0}
+    calls = itertools.count()
+    real = epoch_module._slice_length
+
+    def failing(epoch):
+        if next(calls) == 17:  # within an epoch
+            raise Interrupted
+        return real(epoch)
+
+    monkeypatch.setattr(epoch_module, "_slice_length", failing)
+    with pytest.raises(Interrupted):
+        fit(DOORS[door], **options, **kept)
+    monkeypatch.setattr(epoch_module, "_slice_length", real)
+    again, memory_again = fit(DOORS[door], **options, **kept, resume=tmp_path)
+    assert memory_again == memory
+    assert what_counts(again) == what_counts(whole)
+    # A run that has ended goes on where epochs are added.
+    longer, memory = fit(DOORS[door], **options, epochs=8)
+    last = tmp_path / "last.safetensors"
+    again, memory_again = fit(DOORS[door], **options, epochs=8, resume=last)
+    assert memory_again == memory
+    assert what_counts(again) == what_counts(longer)
+
+
+def test_best_is_what_it_was_then(tmp_path):
+    seen = []
+    memory, train, error = traced()
+    history = tc.fit(
+        train,
+        DATA,
+        batch=10,
+        epochs=6,
+        validate=error,
+        lr=40.0,  # it comes and goes
+        save=str(tmp_path),
+        callbacks=lambda r: seen.append((r.validation_error, memory[0].get_value())),
+    )
+    error, best = min(seen, key=lambda pair: pair[0])
+    assert error == history.best_validation_error
+    assert tc.restore(tmp_path / "best.safetensors", list(memory)) == []
+    np.testing.assert_array_equal(memory[0].get_value(), best)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch": 11}, "batch is 11 here, 10 there"),
+        ({"shuffle": True}, "shuffle is True here, False there"),
+        ({"validate": None, "every": None}, "validate is none here, error there"),
+    ],
+)
+def test_another_run_is_refused(options, words, tmp_path):
+    fit(traced, save=tmp_path, epochs=1)
+    with pytest.raises(tc.TensorcError, match=words):
+        fit(traced, resume=tmp_path, **options)
+
+
+def test_another_program_is_refused(tmp_path):
+    fit(traced, save=tmp_path, epochs=1)
+    memory, _, error = traced()
+    W, t = memory
+
+    @tc.step
+    def train(x, y, lr=0.1):
+        cost = tc.mean(tc.cross_entropy(x @ W, y))
+        tc.update(W, W - 2 * lr * tc.grad(cost, W))
+        tc.update(t, t + 1)
+        return cost
+
+    before = W.get_value()
+    with pytest.raises(tc.TensorcError, match="another run: program is"):
+        tc.fit(
+            train,
+            DATA,
+            batch=10,
+            epochs=5,
+            validate=error,
+            every=3,
+            resume=tmp_path,
+        )
+    np.testing.assert_array_equal(W.get_value(), before)
+
+
+def test_another_number_is_a_warning(tmp_path):
+    fit(traced, save=tmp_path, epochs=1)
+    with pytest.warns(tc.TensorcWarning, match=r"lr is 0\.2 here, 0\.1 there"):
+        fit(traced, resume=tmp_path, lr=0.2)
+
+
+def test_what_is_no_path_or_time_says_so(tmp_path):
+    with pytest.raises(TypeError, match="save is a path, got"):
+        fit(traced, save=3)
+    with pytest.raises(TypeError, match="resume is a path, got"):
+        fit(traced, resume=True)
+    with pytest.raises(TypeError, match="save_every is a number of seconds, got"):
+        fit(traced, save=tmp_path, save_every="1")
+    with pytest.raises(tc.TensorcError, match="no such file"):
+        fit(traced, resume=tmp_path / "nothing")

@@ -1,0 +1,94 @@
+"""What mutations found, each with a test of its own."""
+
+import re
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from tensorc import api, compiler
+from tensorc.errors import CompileError, VerifyError
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_module
+from tensorc.ir.verifier import verify
+from tests.hostile.corpus import EXAMPLES, FEATURES
+
+
+def stage_of(path: Path, stage: str) -> str:
+    text = api.emit(str(path), stage, None, {})
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("stage", "old", "new", "words"),
+    [
+        ("tensor", "tc.updates = 1 :", "tc.updates = 9 :", "names no argument"),
+        ("tensor", "tc.updates = 1 :", "tc.updates = -1 :", "names no argument"),
+        ("tensor", "tc.updates = 1 :", "tc.updates = 0 :", "names no argument"),
+        (
+            "structured",
+            "outer = 0 :",
+            "outer = 3 :",
+            "parallel dimensions, its group 3",
+        ),
+        ("buffer", 'dims<["B"', 'dims<["C"', "the function takes no 'C'"),
+        ("buffer", "tc.panel = ", "tc.panel = 99", "'tc.panel' names no operand"),
+        ("buffer", "tc.panel = ", "tc.panel = -", "'tc.panel' names no operand"),
+    ],
+)
+def test_what_passes_rely_on_is_verified(
+    stage: str, old: str, new: str, words: str
+) -> None:
+    text = stage_of(EXAMPLES / "mlp.tc", stage)
+    assert old in text
+    with pytest.raises(VerifyError, match=words):
+        verify(parse_module(text.replace(old, new, 1)))
+
+
+def test_a_new_value_has_the_type_of_the_old_one() -> None:
+    text = stage_of(EXAMPLES / "trivial.tc", "tensor")
+    changed = text.replace("tc.updates = 0 :", "tc.updates = 1 :")
+    assert changed != text
+    with pytest.raises(VerifyError, match=r"result 1 is .*, it updates"):
+        verify(parse_module(changed))
+
+
+@pytest.mark.parametrize("path", [EXAMPLES / "mlp.tc", FEATURES], ids=lambda p: p.stem)
+def test_fuse_leaves_groups_as_they_are(path: Path) -> None:
+    text = stage_of(path, "structured")
+    module = parse_module(text)
+    assert isinstance(module, Module)
+    passes = (compiler.PASSES["fuse"],)
+    again = compiler.run_passes(module, compiler.host_target(), passes)
+    assert print_module(again) == text
+
+
+def test_a_generic_takes_no_scalar_from_outside() -> None:
+    text = stage_of(EXAMPLES / "mlp.tc", "structured")
+    outer = re.search(r'^      (%\d+) = "arith.constant"\(\).*-> f32$', text, re.M)
+    assert outer is not None
+    start = text.index('"linalg.generic"', outer.end())
+    at = text.index('"linalg.yield"(%', start)
+    end = text.index(")", at)
+    changed = f'{text[:at]}"linalg.yield"({outer[1]}{text[end:]}'
+    with pytest.raises(VerifyError, match="reads a scalar from outside"):
+        verify(parse_module(changed))
+
+
+def test_guards_are_between_symbols_of_arguments() -> None:
+    source = """"func.func"() <{function_type = (tensor<?xf32, #tc.dims<["n"]>>) -> (),
+      sym_name = "f"}> ({
+    ^bb0(%x: tensor<?xf32, #tc.dims<["n"]>>):
+      "func.return"() : () -> ()
+    }) {tc.guards = [#tc.dims<["n", "GIVEN"]>]} : () -> ()"""
+    passes = (compiler.PASSES["bufferize"],)
+    for given, wrong in (("2*n", False), ("m", True)):
+        module = parse_module(source.replace("GIVEN", given))
+        assert isinstance(module, Module)
+        verify(module)
+        words = "no argument gives 'm'"
+        outcome = pytest.raises(CompileError, match=words) if wrong else nullcontext()
+        with outcome:
+            compiler.run_passes(module, compiler.host_target(), passes)

@@ -1,0 +1,97 @@
+"""What becomes one kernel, and that it computes what its parts compute."""
+
+import time
+
+import numpy as np
+import pytest
+
+from tensorc import api, compiler
+from tensorc.ir.ops.control import Group
+from tensorc.passes import fuse
+from tests.samples import same_bits
+from tests.stages import TARGET, all_results
+
+HEAD = """
+param W: float[6, 4] = 0
+param V: float[6, 4] = 0
+param b: float[4] = 0
+param Q: float[4, 4] = 0
+"""
+
+# A step, and how many kernels it is.
+STEPS = {
+    "elements on their way to a sum": ("return sum(exp(x) * 2 + 1)", 2),
+    "two sums of the same rows": (
+        "return sum(abs(W), axis=1), sum(W * W, axis=1)",
+        1,
+    ),
+    "what waits joins its reader": (
+        "a = W * 2\nc = sum(x)\nreturn (x @ W.T) @ a + a[:3]",
+        4,
+    ),
+    "rows before a narrow product": ("return exp(x) @ (W.T @ W)", 2),
+    "rows before and after it": (
+        "h = exp(x) / 2\nz = h @ (W.T @ W) + h\nreturn z / sum(z, axis=1)[:, none]",
+        2,
+    ),
+    "two products": ("return (x @ Q) @ Q", 2),
+    "momentum": ("v = 0.5 * V - W\nV <- v\nW <- W + v\nb <- b * 2", 2),
+    "adam": (
+        "g = W * W\nm = 0.9 * V + 0.1 * g\nV <- m\nW <- W - m / (sqrt(g) + 1)",
+        1,
+    ),
+    "scalars": ("return sum(x), sum(abs(x)), max(x) + 1", 2),
+    "one reads what the other replaces": ("y = W * 2 + x2\nW <- W + x2\nreturn y", 2),
+}
+
+
+def module_of(tmp_path, step):
+    path = tmp_path / "m.tc"
+    body = "\n".join(f"  {line}" for line in step.split("\n"))
+    path.write_text(f"{HEAD}step go(x: float[3, 4], x2: float[6, 4]) {{\n{body}\n}}\n")
+    return api.load(path).functions.source.emit(["go"])
+
+
+def kernels(module):
+    lowered = compiler.lower(module, TARGET, "structured")
+    return [op for op in lowered.walk() if isinstance(op, Group)]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_kernels(tmp_path, name):
+    step, wanted = STEPS[name]
+    assert len(kernels(module_of(tmp_path, step))) == wanted
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_fused_as_apart(tmp_path, name, monkeypatch):
+    step, _ = STEPS[name]
+    rng = np.random.default_rng(5)
+    module = module_of(tmp_path, step)
+    (function,) = module.functions
+    shapes = [a.type.shape for a in function.body.block.arguments]
+    case = ("go", [rng.standard_normal(s).astype(np.float32) for s in shapes])
+    fused = all_results(module, [case], (0, 3))
+    monkeypatch.setattr(fuse, "_misfit", lambda *_: "apart")
+    (apart,) = all_results(module_of(tmp_path, step), [case], (3,))["O3"]
+    for stage in ("loop", "O0", "O3"):
+        for left, right in zip(fused[stage][0], apart, strict=True):
+            assert same_bits(left, right), stage
+
+
+@pytest.mark.parametrize(("file", "wanted"), [("logreg", 5), ("mlp", 14)])
+def test_steps_of_the_examples(file, wanted):
+    module = api.load(f"examples/{file}.tc").functions.source.emit(["train"])
+    assert len(kernels(module)) == wanted
+
+
+def test_many_that_fit_no_kernel_of_each_other(tmp_path):
+    """Each reads across the rows of the one before; all wait for the last."""
+    seconds = []
+    for count in (250, 1000):
+        lines = ["y = W[:4]", *["y = y.T + 1"] * count, "return y"]
+        module = compiler.lower(module_of(tmp_path, "\n".join(lines)), TARGET, "tensor")
+        start = time.process_time()
+        assert len(kernels(module)) >= count
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 8 * seconds[0]

@@ -1,0 +1,130 @@
+"""The same bits: whatever threads, -O, fusion and the cache; killed or not."""
+
+import hashlib
+import itertools
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import tensorc as tc
+from tensorc import driver
+from tensorc.artifact import PoolWord
+from tensorc.passes import fuse
+from tensorc.runtime import threads
+from tests.programs import test_checkpoints as checkpoints
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SIZES = {"logreg": (600, 2400), "mlp": (20, 160)}  # of a batch, of the data
+KILLS = 20
+model = checkpoints.model
+
+
+def data(rows):
+    rng = np.random.default_rng(rows)
+    x = rng.uniform(size=(rows, 784)).astype(np.float32)
+    return {"x": x, "y": rng.integers(0, 10, rows)}
+
+
+def digest(program, batch, columns):
+    """Run an epoch from the first weights; return what all memory and costs are."""
+    start = {name: cell.get_value() for name, cell in program.shared.items()}
+    (record,) = tc.fit(program.train, columns, batch=batch).epochs
+    found = hashlib.sha256(np.float64(record.train_cost).tobytes())
+    for name, cell in program.shared.items():
+        assert (cell.get_value() != start[name]).any(), name
+        found.update(cell.get_value().tobytes())
+        cell.set_value(start[name])
+    return found.hexdigest()
+
+
+def programs(name, folder, monkeypatch):
+    """Yield a program with each way of compiling it."""
+    for fused, optimize in itertools.product((True, False), (0, 3)):
+        # Fusion is no part of the key, so each way has a cache of its own.
+        cache = folder / f"{fused}"
+        monkeypatch.setenv("TENSORC_CACHE_DIR", str(cache))
+        misfit = mock.Mock(wraps=fuse._misfit)
+        if not fused:
+            misfit = mock.Mock(return_value="apart")
+        compiled = mock.Mock(wraps=driver._compiled)
+        for is_cached in (False, True):
+            with (
+                mock.patch.object(fuse, "_misfit", misfit),
+                mock.patch.object(driver, "_compiled", compiled),
+            ):
+                program = tc.load(EXAMPLES / f"{name}.tc", optimize=optimize)
+                assert program.train is not None
+                program.functions["train"]  # compiles what the recipe names
+            assert misfit.called
+            assert compiled.call_count == 1, "the second one is cached"
+            yield (fused, optimize, is_cached), program
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_an_epoch_has_the_same_bits_in_every_way(name, tmp_path, monkeypatch):
+    batch, rows = SIZES[name]
+    columns = data(rows)
+    found = {}
+    try:
+        for way, program in programs(name, tmp_path, monkeypatch):
+            for count in (1, 2, 4):
+                threads.use(count)
+                before = threads._WORDS[PoolWord.GENERATION]
+                found[*way, count] = digest(program, batch, columns)
+                jobs = threads._WORDS[PoolWord.GENERATION] - before
+                steps = rows // batch
+                assert (jobs >= steps) if count > 1 else (jobs == 0)
+    finally:
+        threads.use(None)
+    assert len(found) == 2 * 2 * 2 * 3
+    assert len(set(found.values())) == 1, found
+
+
+def timed(model, *arguments):
+    start = time.perf_counter()
+    checkpoints.trained(model, *arguments)
+    return time.perf_counter() - start
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_20_random_times_ends_with_the_same_bits(model, monkeypatch):
+    seed = random.randrange(1 << 32)
+    sys.stdout.write(f"seed {seed}\n")  # shown if the test fails
+    rng = random.Random(seed)
+    folder = model.parent
+    monkeypatch.setenv("TENSORC_CACHE_DIR", str(folder / "cache"))
+    options = ("--set", "shuffle=true", "--set", "epochs=600")
+    whole, parts = folder / "whole", folder / "parts"
+    keep = ("--save-every", 0.02, "--save", parts)
+    timed(model, "--set", "epochs=1")  # compiles
+    loading = timed(model, "--set", "epochs=1")
+    training = timed(model, *options, "--save", whole) - loading
+    resume, states = (), []
+    for _ in range(KILLS):
+        process = checkpoints.training(model, *options, *resume, *keep)
+        time.sleep(rng.uniform(0.7 * loading, loading + 0.08 * training))
+        process.send_signal(signal.SIGKILL)
+        _, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL, f"it ended before: {err}"
+        if (parts / "last.safetensors").exists():
+            resume = ("--resume", parts)
+            states.append(int(load_file(parts / "last.safetensors")["t"]))
+    sys.stdout.write(f"steps at the checkpoints: {states}\n")
+    assert states == sorted(states)
+    assert len(set(states)) > KILLS / 4, "most kills met training"
+    checkpoints.trained(model, *options, *resume, *keep)
+    for name in ("best", "last"):
+        left, right = (load_file(d / f"{name}.safetensors") for d in (whole, parts))
+        assert list(left) == list(right)
+        for key in left.keys() - {"fit:records"}:  # these hold seconds
+            assert left[key].tobytes() == right[key].tobytes(), (name, key)
+        columns = [0, 1, 3]
+        a, b = (d["fit:records"][:, columns] for d in (left, right))
+        assert a.tobytes() == b.tobytes()

@@ -1,0 +1,183 @@
+"""Programs of thousands of ops compile, without recursion and in nearly linear time."""
+
+import gc
+import math
+import time
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc import api, compiler, driver
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.parser import parse_module
+from tensorc.ir.printer import print_module
+from tensorc.ir.verifier import verify
+from tensorc.passes import fuse
+
+OPS = 20_000
+# For a tensor or a number; constants differ, so that no two kernels are alike.
+STEPS = (
+    lambda v, i: v * (1 + 1 / (i + 1)),
+    lambda v, i: v + 1 / (i + 1),
+    lambda v, i: -v,
+    lambda v, i: v - 0.25,
+)
+
+
+def steps(value, count):
+    for i in range(count):
+        value = STEPS[i % len(STEPS)](value, i)
+    return value
+
+
+def chain(count):
+    x = tc.vector("x")
+    y = x
+    for i in range(count):
+        y = tc.tanh(y) if i % 5 == 4 else STEPS[i % len(STEPS)](y, i)
+    return [x], [y]
+
+
+def straight(count):
+    """Independent and shared values, reductions, products, several results."""
+    x, w = tc.matrix("x"), tc.matrix("w")
+    row, outputs = x, []
+    for i in range(0, count, 10):
+        near = tc.tanh(row * (1 + 1 / (i + 1)))
+        total = (near * tc.exp(-(x + i))).sum(axis=1)
+        row = row + (near @ w if i % 100 == 0 else near * 0.5)
+        outputs.append((total - total.max()).sum())
+    return [x, w], [row, *outputs]
+
+
+def gradient(count):
+    (x,), (y,) = chain(count // 3)
+    return [x], [tc.grad(y.sum(), x)]
+
+
+class Emitted(Exception):
+    """Carries a module out of `tc.function`, before it is compiled."""
+
+
+def module_of(work):
+    def take(module, options):
+        raise Emitted(module)
+
+    with mock.patch.object(driver, "load", take), pytest.raises(Emitted) as caught:
+        work()
+    return caught.value.args[0]
+
+
+def seconds(work):
+    gc.collect()
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def check_exponent(small, large, start):
+    """Check the slope of seconds over ops, as logarithms; the best of two tries.
+
+    `start` prepares a program of so many ops, and returns what is timed.
+    """
+    found = []
+    while len(found) < 2 and min(found, default=2.0) > 1.3:
+        rise = seconds(start(large)) / seconds(start(small))
+        found.append(math.log(rise) / math.log(large / small))
+    assert min(found) < 1.35, found  # quadratic is 2
+
+
+def test_a_chain_compiles_in_nearly_linear_time():
+    tc.function([], tc.constant(1.0))  # what is loaded once is no program's
+    check_exponent(400, 1600, lambda n: lambda: tc.function(*chain(n)))
+
+
+@pytest.mark.parametrize("program", [straight, gradient])
+def test_passes_take_nearly_linear_time(program):
+    def start(count):
+        module = module_of(lambda: tc.function(*program(count)))
+        return lambda: compiler.llvm_text(module, driver.host_target())
+
+    check_exponent(600, 2400, start)
+
+
+def test_a_long_row_is_cut_into_kernels():
+    """The reason stands at the kernel, and cutting changes no bit."""
+    x = tc.vector("x")
+    y = steps(x, 200)
+    f = tc.function([x], y)
+    text = f.emit("structured")
+    assert text.count('"tc.group"') == 4  # of 200 members
+    assert text.count("that has 64 members, as many as a kernel may") == 3
+    given = np.linspace(-1, 1, 100, dtype=np.float32)
+    with mock.patch.object(fuse, "MOST_MEMBERS", 1000):
+        whole = tc.function([x], y)
+    assert whole(given).tobytes() == f(given).tobytes()
+
+
+def test_equal_kernels_are_compiled_once():
+    x, w = tc.vector("x"), tc.matrix("w")
+    y = x
+    for _ in range(50):
+        y = tc.tanh(y @ w)
+    f = tc.function([x, w], y)
+    assert f.emit("structured").count('"tc.group"') >= 50
+    text = f.emit("llvm")
+    assert text.count("define internal i32") < 8
+    rng = np.random.default_rng(1)
+    given = rng.normal(size=20), rng.normal(size=(20, 20)) / 5
+    given = [a.astype(np.float32) for a in given]
+    expected = given[0]
+    for _ in range(50):
+        expected = np.tanh(expected @ given[1])
+    np.testing.assert_allclose(f(*given), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_20_000_ops_deep_compile():
+    x = tc.dscalar("x")
+    f = tc.function([x], steps(x, OPS))
+    assert f(0.5) == steps(np.float64(0.5), OPS)
+
+
+@pytest.mark.slow
+def test_20_000_ops_in_a_line_compile():
+    x, v = tc.dscalar("x"), tc.dvector("v")
+    count = OPS // 11
+
+    def parts(x, v):
+        return [steps(v * x if i % 16 == 0 else x * i, 9) for i in range(count)]
+
+    sums = [part.sum() if part.ndim else part for part in parts(x, v)]
+    total = sums[0]
+    for part in sums[1:]:
+        total = total + part
+    f = tc.function([x, v], [total, sums[16], sums[-1]])
+    given = np.float64(0.5), np.array([0.25, -0.5, 2.0])
+    expected = [part.sum() for part in parts(*given)]
+    wanted = [np.sum(expected), expected[16], expected[-1]]
+    np.testing.assert_allclose(f(*given), wanted, rtol=1e-9)
+
+
+def test_20_000_ops_pass_the_other_doors(tmp_path):
+    traced = module_of(lambda: tc.jit(lambda x: steps(x, OPS))(0.5))
+    lines = [f"    v{i + 1} = v{i} * 0.75 + 0.25\n" for i in range(OPS // 2)]
+    path = tmp_path / "deep.tc"
+    last = f"    return v{OPS // 2}\n"
+    path.write_text("fn f(v0: f64) -> f64 {\n" + "".join(lines) + last + "}\n")
+    written = api.lower(str(path), "tensor", "f", {})
+    ours = compiler.lower(traced, driver.host_target(), "tensor")
+    text = print_module(written, locations=True)  # what the cache's key is made of
+    again = parse_module(text)
+    verify(again)
+    assert print_module(again, locations=True) == text
+    value = 0.5
+    for _ in range(OPS // 2):
+        value = value * 0.75 + 0.25
+    for module, expected in ((again, value), (ours, steps(0.5, OPS))):
+        assert sum(1 for _ in module.walk()) > OPS
+        (function,) = module.functions
+        (found,) = interpret(module, function.sym_name, [np.array(0.5)])
+        assert found == expected

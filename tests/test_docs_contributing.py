@@ -1,0 +1,114 @@
+"""CONTRIBUTING.md: its changes are complete, its commands select tests that pass.
+
+The changes are applied to a copy of the sources, and the tests that the page names run
+there.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.snippets import ROOT, blocks
+
+PAGE = ROOT / "CONTRIBUTING.md"
+
+
+def changes_of(heading: str) -> list[str]:
+    """Return the diffs below a heading."""
+    text = PAGE.read_text("utf-8")
+    start = text.index(f"\n## {heading}\n")
+    end = text.find("\n## ", start + 4)
+    end = len(text) if end < 0 else end
+    return [b.text for b in blocks(PAGE, "diff") if start < b.start < end]
+
+
+def commands_of(heading: str) -> list[list[str]]:
+    text = PAGE.read_text("utf-8")
+    part = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [
+        shlex.split(c) for c in re.findall(r"^    pytest (.*)$", part, re.MULTILINE)
+    ]
+
+
+def apply_change(root, diff: str) -> None:
+    """Put the lines with a plus behind the line above them, or before the one below."""
+    head, *lines = diff.splitlines()
+    path = root / head.removeprefix("+++ ")
+    added = "".join(f"{line[1:]}\n" for line in lines if line.startswith("+"))
+    context = [line[1:] for line in lines if not line.startswith("+")]
+    if not path.exists():
+        assert not context
+        path.write_text(added, "utf-8")
+        return
+    (anchor,) = context
+    text = path.read_text("utf-8")
+    (found,) = re.finditer(rf"^{re.escape(anchor)}\n", text, re.MULTILINE)
+    where = found.end() if lines[0][1:] == anchor else found.start()
+    path.write_text(text[:where] + added + text[where:], "utf-8")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    for name in ("tensorc", "tests", "docs", "examples"):
+        ignore = shutil.ignore_patterns("__pycache__", "data")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def pytest_of(root, words):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_op(copy):
+    changes = changes_of("To add an op")
+    contract, numbers = commands_of("To add an op")
+    assert len(changes) == 6
+    apply_change(copy, changes[0])
+    code, said = pytest_of(copy, contract)
+    assert code == 1
+    for complaint in (
+        "tests/samples.py lacks a row for tc.signed_square",
+        "a row in VJP_RULES or in NOT_DIFFERENTIABLE",
+        "structured_builder.py",
+    ):
+        assert complaint in said
+    for change in changes[1:]:
+        apply_change(copy, change)
+    for words in (contract, numbers):
+        code, said = pytest_of(copy, words)
+        assert code == 0, said
+        assert int(re.search(r"(\d+) passed", said)[1]) > 3
+
+
+def test_the_pass(copy):
+    changes = changes_of("To add a pass")
+    examples, whole = commands_of("To add a pass")
+    *source, example, imported, golden = changes
+    for change in source:
+        apply_change(copy, change)
+    code, said = pytest_of(copy, examples)
+    assert code == 1
+    assert "test_every_pass_has_a_golden_file" in said
+    assert "test_every_pass_has_an_example" in said
+    for change in (example, imported, golden):
+        apply_change(copy, change)
+    code, said = pytest_of(copy, examples)
+    assert code == 0, said
+    code, said = pytest_of(copy, ["--collect-only", *whole])  # these take a minute
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("words", commands_of("To add a test"), ids=" ".join)
+def test_a_command_selects_tests(words):
+    code, said = pytest_of(ROOT, ["--collect-only", *words])
+    assert code == 0, said

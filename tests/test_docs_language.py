@@ -1,0 +1,137 @@
+"""The tables of docs/language.md: functions, types, draws, recipes, codes.
+
+TENSORC_UPDATE_GOLDEN=1 writes the tables of functions and codes anew.
+"""
+
+import re
+
+import pytest
+
+from tensorc.frontend.dsl.irgen_draws import DISTRIBUTIONS
+from tensorc.frontend.dsl.irgen_errors import CODES, NOT_COMPILED
+from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS, REQUIRED, RUN_OPTIONS
+from tensorc.frontend.dsl.parser import parse
+from tensorc.frontend.library import PRELUDE
+from tensorc.frontend.library import REQUIRED as NEEDED
+from tensorc.ir.types import ELEMENTS
+from tests.frontend.irgen_helpers import diagnostics, program
+from tests.snippets import ROOT, UPDATE, tables
+
+PAGE = ROOT / "docs" / "language.md"
+
+
+def spelled(value: object) -> str:
+    """Return a plain value as the language writes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}"  # type: ignore[str-format]
+
+
+def arguments_of(name: str) -> str:
+    composite = PRELUDE[name]
+    given = [f"{n}=none" if n in composite.optional else n for n in composite.tensors]
+    given += [
+        n if value is NEEDED else f"{n}={spelled(value)}"
+        for n, value in composite.options.items()
+    ]
+    return ", ".join(given)
+
+
+def functions() -> list[dict[str, str]]:
+    """Return the rows of the table: functions of equal arguments stand together."""
+    rows: dict[tuple[str, bool], list[str]] = {}
+    for name, composite in PRELUDE.items():
+        key = arguments_of(name), composite.is_elementwise
+        rows.setdefault(key, []).append(name)
+    return [
+        {
+            "functions": f"`{' '.join(names)}`",
+            "arguments": f"`{arguments}`",
+            "elementwise": "yes" if each else "",
+        }
+        for (arguments, each), names in rows.items()
+    ]
+
+
+def codes() -> list[dict[str, str]]:
+    return [{"code": code, "meaning": meaning} for code, meaning in CODES.items()]
+
+
+def rewritten(head: str, rows: list[dict[str, str]]) -> None:
+    """Put rows below the head of a table."""
+    text = PAGE.read_text("utf-8")
+    lines = "".join(f"| {' | '.join(r.values())} |\n" for r in rows)
+    lines = lines.replace("|  |", "| |")
+    pattern = rf"({re.escape(head)}\n\|[-|]+\n)(?:\|.*\n)*"
+    PAGE.write_text(re.sub(pattern, lambda m: m[1] + lines, text), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("heading", "head", "rows"),
+    [
+        ("Functions", "| functions | arguments | elementwise |", functions()),
+        ("Errors", "| code | meaning |", codes()),
+    ],
+)
+def test_a_table_that_follows_from_the_code(heading, head, rows):
+    if UPDATE:
+        rewritten(head, rows)
+    assert tables(PAGE, heading) == rows
+
+
+def test_every_type_is_told():
+    text = " ".join(row["written"] for row in tables(PAGE, "Types"))
+    words = set(re.findall(r"`(\w+)`", text))
+    exact = {n.replace("ui", "u") for n in ELEMENTS} - {"i1", "index"}
+    assert words == exact | {"float", "int", "bool"}
+    for word in words:
+        assert program(f"fn f(x: {word}) = x").emit()
+
+
+def test_every_draw_is_told_with_its_defaults():
+    given = {}
+    for row in tables(PAGE, "Draws"):
+        name, arguments = re.fullmatch(r"`~ (\w+)\((.*)\)`", row["draw"]).groups()
+        pairs = [a.split("=") for a in arguments.split(", ")]
+        given[name] = {n: float(v) for n, v in pairs}
+    assert given == {
+        name: {**d.arguments, "seed": 0.0} for name, d in DISTRIBUTIONS.items()
+    }
+
+
+def test_every_field_of_a_recipe_is_told():
+    rows = tables(PAGE, "Recipes")
+    for kind, known in (("fit", FIT_OPTIONS), ("run", RUN_OPTIONS)):
+        told = {
+            r[f"field of `{kind}`"].strip("`"): r
+            for r in rows
+            if f"field of `{kind}`" in r
+        }
+        assert set(told) == set(known)
+        needed = {n for n, r in told.items() if r["without it"] == "required"}
+        assert needed >= set(REQUIRED[kind])
+
+
+NOT_YET_COMPILED = {
+    "~ orthogonal": "param W: float[3, 3] ~ orthogonal()",
+    "use": "use nn: Dense",
+    "module": "module M(n) { param W: float[n] = 0 }  m = M(3)",
+    "x[i] = v": "fn f(x: float[3]) -> float[3] { x[0] = 1  return x }",
+    "~": "fn f(x: float) -> float { h: float ~ uniform()  return h }",
+    "if": "fn f(x: float) -> float { if x > 0 { y = x } else { y = 0 }  return y }",
+    "for": "fn f(x: float[3]) -> float { s = 0.0  for a in x { s = s + a }  return s }",
+    "while": "fn f(x: float) -> float { while x < 1 { x = x + 1 }  return x }",
+    "stack((x, y))": "fn f(x: float) -> float[2] = [x, -x]",
+    "jvp": "fn f(x: float) -> float = jvp(x, x)",
+}
+
+
+@pytest.mark.parametrize("construct", NOT_YET_COMPILED)
+def test_what_is_parsed_only_says_so(construct):
+    text = NOT_YET_COMPILED[construct]
+    assert parse(text + "\n", "a.tc").items
+    assert [d.code for d in diagnostics(text + "\n")][:1] == [NOT_COMPILED]
+    rows = tables(PAGE, "What compiles today")
+    assert any(construct in row["parsed only"] for row in rows)

@@ -1,0 +1,217 @@
+"""The tables of docs/numerics.md: each row is computed, compiled and interpreted.
+
+TENSORC_UPDATE_GOLDEN=1 writes the table of promotions anew.
+"""
+
+import ast
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from tensorc import api
+from tensorc.frontend.operands import promote
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.types import ELEMENTS, F32, F64, element_of
+from tensorc.passes.autodiff import AUTODIFF
+from tests.frontend.irgen_helpers import program
+from tests.passes.math_cases import CASES
+from tests.samples import CPU
+from tests.snippets import ROOT, UPDATE, tables
+
+PAGE = ROOT / "docs" / "numerics.md"
+TYPES = (
+    "bool",
+    *["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "f32", "f64"],
+)
+LONG = {"bool": "i1"} | {f"u{n}": f"ui{n}" for n in (8, 16, 32, 64)}
+
+
+def element(name):
+    return ELEMENTS[LONG.get(name, name)]
+
+
+def name_of(given):
+    names = {v: k for k, v in LONG.items()}
+    return names.get(given.name, given.name)
+
+
+def number(text):
+    """Return a number or a list of a table: nan and inf, true and false are known."""
+    names = {"nan": "float('nan')", "inf": "float('inf')"}
+    words = {"true": True, "false": False}
+    if text in words:
+        return words[text]
+    if "nan" in text or "inf" in text:
+        spelled = re.sub(r"nan|inf", lambda m: names[m[0]], text)
+        return eval(spelled, {"float": float})
+    return ast.literal_eval(text)
+
+
+def of_columns(*columns):
+    return [r for r in ROWS if set(columns) <= set(r)]
+
+
+ROWS = [
+    row
+    for heading in ("Types", "Values at the edges", "Derivatives at edges")
+    for row in tables(PAGE, heading)
+]
+EDGES = of_columns("of", "x", "gives")
+OPERATIONS = of_columns("operation", "gives")
+SLOPES = of_columns("expression", "by x")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Return a function of a text: one program, as rows are many."""
+    directory = tmp_path_factory.mktemp("rows")
+
+    def load(text):
+        path = directory / "rows.tc"
+        path.write_text(text)
+        return api.load(path), program(text)
+
+    return load
+
+
+def both(pair, name, arguments):
+    """Return what compiled code and the interpreter make of a call."""
+    loaded, source = pair
+    given = [loaded.functions[name](*arguments)]
+    module = AUTODIFF.run(source.emit([name]), CPU)
+    given.append(tuple(interpret(module, name, arguments)))
+    results = [g if isinstance(g, tuple) else (g,) for g in given]
+    return [[np.asarray(r) for r in parts] for parts in results]
+
+
+def same(left, right):
+    """Compare to the sign of zeros; a nan is a nan."""
+    equal = np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+    if left.dtype.kind != "f":
+        return equal
+    known = ~np.isnan(left)
+    return equal and (np.signbit(left) == np.signbit(right))[known].all()
+
+
+def test_values_at_the_edges(compiled):
+    assert len(EDGES) > 40
+    lines = []
+    for i, row in enumerate(EDGES):
+        second = f", y: {row['of']}" if row["y"] else ""
+        body = row["expression"].strip("`")
+        lines.append(f"fn row{i}(x: {row['of']}{second}) = {body}\n")
+    pair = compiled("".join(lines))
+    wrong = []
+    for i, row in enumerate(EDGES):
+        dtype = element(row["of"]).dtype
+        given = [number(row[n]) for n in ("x", "y") if row[n]]
+        arguments = [np.array(g, dtype) for g in given]
+        for (result,) in both(pair, f"row{i}", arguments):
+            if not same(result, np.asarray(number(row["gives"]), result.dtype)):
+                wrong.append((row, result))
+    assert not wrong
+
+
+def test_derivatives_at_edges(compiled):
+    assert len(SLOPES) > 25
+    lines, calls = [], []
+    for i, row in enumerate(SLOPES):
+        given = {n: np.array(number(row[n]), np.float64) for n in "xy" if row[n]}
+        formals = ", ".join(
+            f"{n}: f64" + (f"[{len(v)}]" if v.ndim else "") for n, v in given.items()
+        )
+        body = row["expression"].strip("`")
+        wrt = f"({', '.join(given)})" if len(given) > 1 else next(iter(given))
+        names = ", ".join(f"d{n}" for n in given)
+        block = f"{names} = grad({body}, {wrt})  return {names}"
+        lines.append(f"fn row{i}({formals}) {{ {block} }}\n")
+        calls.append(given)
+    pair = compiled("".join(lines))
+    wrong = []
+    for i, (row, given) in enumerate(zip(SLOPES, calls, strict=True)):
+        wanted = [np.array(number(row[f"by {n}"]), np.float64) for n in given]
+        for results in both(pair, f"row{i}", list(given.values())):
+            for result, value in zip(results, wanted, strict=True):
+                close = np.allclose(result, value, rtol=1e-14, atol=0, equal_nan=True)
+                if result.shape != value.shape or not close:
+                    wrong.append((row, result))
+    assert not wrong
+
+
+def test_types_of_operations(compiled):
+    assert len(OPERATIONS) > 10
+    lines = []
+    for i, row in enumerate(OPERATIONS):
+        size = "[3]" if "(" in row["operation"] else ""
+        body = row["operation"].strip("`")
+        second = f", y: {row['of']}" if "y" in body else ""
+        lines.append(f"fn row{i}(x: {row['of']}{size}{second}) = {body}\n")
+    module = compiled("".join(lines))[1].emit()
+    found = {}
+    for function in module.functions:
+        (value,) = function.body.block.terminator.operands
+        found[function.sym_name] = name_of(value.type.element)
+    given = [{**row, "gives": found[f"row{i}"]} for i, row in enumerate(OPERATIONS)]
+    assert given == OPERATIONS
+
+
+def meeting(left, right):
+    return name_of(promote([element(left), element(right)], F32))
+
+
+def promotions():
+    return [{"": a} | {b: meeting(a, b) for b in TYPES} for a in TYPES]
+
+
+def test_promotions():
+    rows = promotions()
+    if UPDATE:
+        text = PAGE.read_text("utf-8")
+        lines = "".join(f"| {' | '.join(r.values())} |\n" for r in rows)
+        head = re.escape(f"| | {' | '.join(TYPES)} |\n") + r"\|[-|]+\n"
+        found = re.search(head, text)
+        assert found
+        rest = re.sub(r"\A(?:\|.*\n)*", "", text[found.end() :])
+        PAGE.write_text(text[: found.end()] + lines + rest, "utf-8")
+    assert [r for r in tables(PAGE, "Types") if "" in r] == rows
+    for left, right in itertools.product(map(element, TYPES), repeat=2):
+        numpys = element_of(np.result_type(left.dtype, right.dtype))
+        assert promote([left, right], F64) == numpys
+
+
+def test_what_is_compiled_meets_by_the_table(compiled):
+    pairs = list(itertools.combinations(TYPES, 2))
+    text = "".join(
+        f"fn row{i}(x: {a}, y: {b}) = where(true, x, y)\n"
+        for i, (a, b) in enumerate(pairs)
+    )
+    rows = {r[""]: r for r in tables(PAGE, "Types") if "" in r}
+    for function, (a, b) in zip(compiled(text)[1].emit().functions, pairs, strict=True):
+        (value,) = function.body.block.terminator.operands
+        assert name_of(value.type.element) == rows[a][b] == rows[b][a]
+
+
+# Of two operands: tests/passes/test_expand_math.py holds what the page says of them.
+OF_TWO = {"`x ** y`", "`%` before its sign"}
+BOUNDS = [r for r in tables(PAGE, "Functions") if r["function"] not in OF_TWO]
+
+
+@pytest.mark.parametrize("row", BOUNDS, ids=lambda r: r["function"])
+def test_bounds_are_those_that_tests_hold(row):
+    names = re.findall(r"`(\w+)`", row["function"])
+    assert names
+    for name in names:
+        case = CASES[name]
+        for column, bound in (
+            ("largest error in float32", case.f32),
+            ("in float64", case.f64),
+        ):
+            said = float(row[column].split()[0])
+            assert said <= bound <= 1.2 * said + 0.05
+
+
+def test_every_function_of_the_library_has_a_bound():
+    told = {n for r in BOUNDS for n in re.findall(r"`(\w+)`", r["function"])}
+    assert told == set(CASES)
