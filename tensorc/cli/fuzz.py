@@ -13,7 +13,7 @@ from tensorc.cli.options import check_output, write_output
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.fuzz import session
 from tensorc.fuzz.case_file import case_text
-from tensorc.fuzz.check import Mismatch
+from tensorc.fuzz.check import BUILDS, Mismatch
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.reduce import Failure, reduced
@@ -142,7 +142,7 @@ def _write_cases(seed: int, findings: list[Finding], out: Path) -> dict[int, str
         again = f"tensorc fuzz --seed {seed} --first {finding.number} --programs 1"
         print(f"program {finding.number}: {finding.relation}: {finding.detail}")
         print(f"  again: {again}")
-        if len(files) < _MOST_CASES:
+        if finding.relation != BUILDS and len(files) < _MOST_CASES:
             path = out / f"fuzz-{seed}-{finding.number}.mlir"
             write_output(str(path), _case(seed, finding))
             files[finding.number] = str(path)

@@ -9,13 +9,13 @@ import itertools
 import random
 from dataclasses import replace
 
-from tensorc.errors import ShapeError
+from tensorc.errors import ShapeError, VerifyError
 from tensorc.fuzz.maker import Maker
 from tensorc.fuzz.program import (
     Apply,
     Given,
     Program,
-    function_of,
+    module_of,
     needed_by,
     unbound,
     with_known,
@@ -29,6 +29,7 @@ from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.reductions import Sum
 from tensorc.ir.ops.rounding import FloorDiv, Mod
+from tensorc.ir.verifier import verify
 from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
 
 COMPUTED_PLACES = (TakeAlongAxis, Gather, Scatter)
@@ -50,16 +51,16 @@ def generate(seed: int, number: int) -> Program:
         program = _attempt(random.Random(f"{seed} {number} {attempt}"), number)
         missing = unbound(program)
         known = with_known(program, missing)
-        if any(program.sizes[name] == 0 for name in missing) and not _fits(known):
-            continue  # an extreme of what is now known to be empty
+        if (missing or 0 in program.sizes.values()) and not _fits(known):
+            continue  # an extreme of what turned out to be empty
         return replace(known, about=f"seed {seed}, program {number}")
     raise AssertionError
 
 
 def _fits(program: Program) -> bool:
     try:
-        function_of(program)
-    except ShapeError:
+        verify(module_of([program]), "tensor")
+    except (ShapeError, VerifyError):
         return False
     return True
 

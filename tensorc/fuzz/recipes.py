@@ -185,13 +185,13 @@ def _slice(m: Maker, cls: type[Op]) -> int:
 def _part(m: Maker, dim: Dim) -> tuple[Dim, Dim, int]:
     """Return start, size and step of a part of an axis."""
     length = m.number(dim)
-    kind = m.below(6)
+    kind = m.below(5)
     if kind == 0 and length:
         return dim + -1, dim, -1
     if kind == 1 and length > 1:
         cut = 1 + m.below(min(length, 4))
         return m.rng.choice((0, cut)), dim + -cut, 1
-    if kind == 2 and m.may_give() and m.chance(0.5):
+    if kind == 2 and m.may_give():
         return _computed_part(m, dim, length)
     if kind in (3, 4) and length:
         start, step = m.below(length), m.rng.choice((1, 1, 2, 3, -1, -1, -2, -3))

@@ -22,6 +22,7 @@ from tensorc.fuzz.check import (
     FailedModule,
     Mismatch,
     Subject,
+    Way,
     check_module,
 )
 from tensorc.fuzz.program import (
@@ -57,7 +58,7 @@ class Failure:
 
 
 def check_program(
-    program: Program, calls: Sequence[Call], ways: Sequence[tuple[int, bool]] = ALL_WAYS
+    program: Program, calls: Sequence[Call], ways: Sequence[Way] = ALL_WAYS
 ) -> list[Mismatch]:
     """Return what does not hold for one program, compiled in all these ways."""
     try:
@@ -76,16 +77,12 @@ def reduced(failure: Failure, seconds: float) -> Failure:
     if not relations:
         return failure  # not alone, or not again: the whole is the report
     # The cheapest way that fails is enough from here on.
-    ways = [
-        (level, fused)
-        for level, fused in ALL_WAYS
-        if any(f"-O{level} {'fused' if fused else 'unfused'}" in r for r in relations)
-    ]
+    ways = [w for w in ALL_WAYS if any(f"{w.name}, " in r for r in relations)]
     state = _Search(failure, kind, ways[:1] or ALL_WAYS[:1], time.monotonic() + seconds)
     before: tuple[int, ...] = ()
     while state.size() != before and not state.is_late():
         before = state.size()
-        for step in (_fewer_roots, _known_sizes, _fewer_ops, _smaller, _plainer):
+        for step in _STEPS:
             step(state)
     return state.best
 
@@ -101,7 +98,7 @@ class _Search:
 
     best: Failure
     kind: str
-    ways: Sequence[tuple[int, bool]]
+    ways: Sequence[Way]
     deadline: float
 
     def is_late(self) -> bool:
@@ -152,6 +149,25 @@ def _fewer_roots(state: _Search) -> None:
         kept = program.results[:number] + program.results[number + 1 :]
         if kept or program.cost is not None or program.updates:
             state.accepts(replace(program, results=kept), state.named())
+
+
+def _earlier_roots(state: _Search) -> None:
+    """Give what a last op reads instead of what it makes."""
+    number = 0
+    while number < len(state.best.program.results) and not state.is_late():
+        program = state.best.program
+        last = program.entries[program.results[number]]
+        read = last.operands if isinstance(last, Apply) else ()
+        for operand in dict.fromkeys(read):
+            results = list(program.results)
+            results[number] = operand
+            earlier = replace(program, results=tuple(results))
+            if isinstance(program.entries[operand], Apply) and state.accepts(
+                earlier, state.named()
+            ):
+                break
+        else:
+            number += 1
 
 
 def _known_sizes(state: _Search) -> None:
@@ -303,3 +319,13 @@ def _plain_part(state: _Search, name: str, part: slice) -> None:
     array.reshape(-1)[part] = 1
     if f"${name}" not in state.best.program.sizes:
         state.accepts(state.best.program, {**arguments, name: array})
+
+
+_STEPS = (
+    _fewer_roots,
+    _earlier_roots,
+    _known_sizes,
+    _fewer_ops,
+    _smaller,
+    _plainer,
+)

@@ -14,6 +14,7 @@ from tensorc.fuzz.check import (
     PASSES,
     SLOPES,
     Mismatch,
+    Way,
     check_module,
 )
 from tensorc.fuzz.generate import generate
@@ -42,7 +43,7 @@ def failure_with(wanted, relation: str, seed: int = SEED) -> Failure:
         if not wanted(program):
             continue
         calls = session.calls_of(program, seed, number)
-        found = check_program(program, calls, [(0, True)])
+        found = check_program(program, calls, [Way(0, True)])
         if found and found[0].relation.startswith(relation):
             return Failure(program, calls[found[0].call], found[0])
     raise AssertionError("no program shows it")
