@@ -16,8 +16,8 @@ from safetensors.numpy import load_file
 import tensorc as tc
 from tensorc import driver
 from tensorc.artifact import PoolWord
-from tensorc.passes import fuse
 from tensorc.runtime import threads
+from tensorc.target import CHOSEN, Options
 from tests.programs import test_checkpoints as checkpoints
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -44,26 +44,20 @@ def digest(program, batch, columns):
     return found.hexdigest()
 
 
-def programs(name, folder, monkeypatch):
+def programs(name):
     """Yield a program with each way of compiling it."""
     for fused, optimize in itertools.product((True, False), (0, 3)):
-        # Fusion is no part of the key, so each way has a cache of its own.
-        cache = folder / f"{fused}"
-        monkeypatch.setenv("TENSORC_CACHE_DIR", str(cache))
-        misfit = mock.Mock(wraps=fuse._misfit)
-        if not fused:
-            misfit = mock.Mock(return_value="apart")
         compiled = mock.Mock(wraps=driver._compiled)
         for is_cached in (False, True):
-            with (
-                mock.patch.object(fuse, "_misfit", misfit),
-                mock.patch.object(driver, "_compiled", compiled),
-            ):
-                program = tc.load(EXAMPLES / f"{name}.tc", optimize=optimize)
-                assert program.train is not None
-                program.functions["train"]  # compiles what the recipe names
-            assert misfit.called
-            assert compiled.call_count == 1, "the second one is cached"
+            chosen = CHOSEN.set(Options(optimize, fuse=fused))
+            try:
+                with mock.patch.object(driver, "_compiled", compiled):
+                    program = tc.load(EXAMPLES / f"{name}.tc")
+                    assert program.train is not None  # compiles what the recipe names
+            finally:
+                CHOSEN.reset(chosen)
+            (call,) = compiled.call_args_list  # the second one is cached
+            assert call.args[2].fuse == fused
             yield (fused, optimize, is_cached), program
 
 
@@ -71,9 +65,10 @@ def programs(name, folder, monkeypatch):
 def test_an_epoch_has_the_same_bits_in_every_way(name, tmp_path, monkeypatch):
     batch, rows = SIZES[name]
     columns = data(rows)
+    monkeypatch.setenv("TENSORC_CACHE_DIR", str(tmp_path))
     found = {}
     try:
-        for way, program in programs(name, tmp_path, monkeypatch):
+        for way, program in programs(name):
             for count in (1, 2, 4):
                 threads.use(count)
                 before = threads._WORDS[PoolWord.GENERATION]
