@@ -135,6 +135,21 @@ def test_equal_kernels_are_compiled_once():
     np.testing.assert_allclose(f(*given), expected, rtol=1e-3, atol=1e-5)
 
 
+def test_long_bodies_are_emitted_once_and_mask_the_tail():
+    inputs, (y,) = chain(64)
+    f = tc.function(inputs, y)
+    text = f.emit("llvm")
+    if driver.host_target().vector_bits < 512:
+        assert text.count("call void @llvm.masked.store") == 1
+        short = tc.function(*chain(4)).emit("llvm")
+        assert short.count("call void @llvm.masked.store") == 2
+    given = np.linspace(-2, 2, 37, dtype=np.float32)
+    parts = [f(given[i : i + 16]) for i in (0, 16, 32)]
+    assert f(given).tobytes() == np.concatenate(parts).tobytes()
+    alone = np.concatenate([f(given[i : i + 1]) for i in range(37)])
+    assert f(given).tobytes() == alone.tobytes()
+
+
 @pytest.mark.slow
 def test_20_000_ops_deep_compile():
     x = tc.dscalar("x")

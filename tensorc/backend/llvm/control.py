@@ -141,4 +141,5 @@ CONTROL_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
 # iteration needs that. AVX2 and older pay for a mask: a masked store takes some twenty
 # cycles on AMD, and masks of 8- and 16-bit elements become a branch per lane. There,
 # such a loop is emitted twice: while all lanes are inside, where the masks are constant
-# and LLVM drops them, and once more for the rest. AVX-512 has masks for nothing.
+# and LLVM drops them, and once more for the rest. AVX-512 has masks for nothing. A body
+# of very many ops for each move is emitted once: twice the code, and nothing to gain.
