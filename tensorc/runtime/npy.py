@@ -25,6 +25,7 @@ _HEADER = re.compile(
     r"?'fortran_order': ?(?P<fortran>True|False), "
     r"?'shape': ?\((?P<shape>[0-9, ]{0,1000})\),? ?\} *\n?"
 )
+_END = b"PK\5\6"  # where the directory of a zip ends
 _MAX_RANK = 32
 _MAX_MEMBERS = 10_000
 _ALLOWED = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"})
@@ -52,6 +53,7 @@ def read_npz(path: Path) -> dict[str, Array]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             _check_members(path, members)
+            _check_count(path, content, len(members))
             return {
                 member.filename.removesuffix(".npy"): _parse(
                     path, _extract(archive, member), f"{member.filename}: "
@@ -80,6 +82,15 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """Return a member; what it holds beyond its announced size is not decompressed."""
     with archive.open(member) as stream:
         return stream.read(member.file_size + 1)
+
+
+def _check_count(path: Path, content: bytes, found: int) -> None:
+    """Refuse a directory with fewer members than its end tells: zipfile does not."""
+    end = content[content.rfind(_END) :]
+    count = int.from_bytes(end[10:12], "little")
+    if count not in (found, 0xFFFF):  # the latter where a larger field has it
+        detail = f"the archive is said to have {count:,} members, {found:,} are found"
+        raise data_error(path, "TC0408", f"is damaged: {detail}")
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:

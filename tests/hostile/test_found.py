@@ -4,15 +4,18 @@ import re
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tensorc import api, compiler
-from tensorc.errors import CompileError, VerifyError
+from tensorc.errors import CompileError, DataError, VerifyError
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.parser import parse_module
 from tensorc.ir.printer import print_module
 from tensorc.ir.verifier import verify
+from tensorc.runtime.npy import read_npz
 from tests.hostile.corpus import EXAMPLES, FEATURES
+from tests.hostile.files import npz_of
 
 
 def stage_of(path: Path, stage: str) -> str:
@@ -92,3 +95,19 @@ def test_guards_are_between_symbols_of_arguments() -> None:
         outcome = pytest.raises(CompileError, match=words) if wrong else nullcontext()
         with outcome:
             compiler.run_passes(module, compiler.host_target(), passes)
+
+
+def test_a_member_that_swallows_the_next_one_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    content = npz_of({"x": np.ones((6, 4), np.float32), "y": np.arange(6)})
+    entry = content.index(b"PK\1\2")
+    following = content.index(b"PK\1\2", entry + 4)
+    size = content.index(b"PK\5\6") - following
+    # The second entry becomes the comment of the first.
+    changed = bytearray(content)
+    changed[entry + 32 : entry + 34] = size.to_bytes(2, "little")
+    path.write_bytes(content)
+    assert set(read_npz(path)) == {"x", "y"}
+    path.write_bytes(changed)
+    with pytest.raises(DataError, match="said to have 2 members, 1 are found"):
+        read_npz(path)
