@@ -45,7 +45,7 @@ After:
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tensorc.errors import InternalError
+from tensorc.errors import CompileError, Diagnostic, InternalError
 from tensorc.ir.attributes import Array, Attribute, Dims, SymbolRef
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, ceildiv, floordiv, symbols_of
@@ -123,12 +123,13 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
     """Lower one function; its kernels are appended to the module, then itself."""
     old = function.body.block
     new = Block(parent=function.body)
-    names = function.attributes["tc.symbols"]
-    assert isinstance(names, Array)
+    names = function.attributes.get("tc.symbols")
+    shapes = function.attributes.get("tc.shapes")
+    if not isinstance(names, Array) or not isinstance(shapes, Array):
+        message = "a function on memory has 'tc.symbols' and 'tc.shapes'"
+        raise CompileError(Diagnostic("TC0250", message, function.location))
     symbols: dict[str, Value] = {}
     entry = Entry(function, LoopBuilder(new, symbols), module, target, symbols=symbols)
-    shapes = function.attributes["tc.shapes"]
-    assert isinstance(shapes, Array)
     known = iter(shapes.items)
     for argument in old.arguments:
         if isinstance(argument.type, MemRefType):

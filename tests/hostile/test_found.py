@@ -111,3 +111,13 @@ def test_a_member_that_swallows_the_next_one_is_told(tmp_path: Path) -> None:
     path.write_bytes(changed)
     with pytest.raises(DataError, match="said to have 2 members, 1 are found"):
         read_npz(path)
+
+
+@pytest.mark.parametrize("name", ["tc.shapes", "tc.symbols"])
+def test_functions_on_memory_say_their_shapes(name: str) -> None:
+    text = stage_of(EXAMPLES / "trivial.tc", "buffer")
+    module = parse_module(text.replace(f"{name} = ", "tc.other = "))
+    assert isinstance(module, Module)
+    passes = (compiler.PASSES["to-loops"],)
+    with pytest.raises(CompileError, match=r"'tc\.symbols' and 'tc\.shapes'"):
+        compiler.run_passes(module, compiler.host_target(), passes)
