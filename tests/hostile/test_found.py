@@ -121,3 +121,21 @@ def test_functions_on_memory_say_their_shapes(name: str) -> None:
     passes = (compiler.PASSES["to-loops"],)
     with pytest.raises(CompileError, match=r"'tc\.symbols' and 'tc\.shapes'"):
         compiler.run_passes(module, compiler.host_target(), passes)
+
+
+def test_a_member_reads_what_others_have_written() -> None:
+    text = stage_of(EXAMPLES / "logreg.tc", "buffer")
+    for name in re.findall(r'(%\w+) = "memref.alloc"', text):
+        own = rf'("linalg.generic"\()(%\w+)((?:, %\w+)*, {name}\) <)'
+        changed = re.sub(own, rf"\1{name}\3", text, count=1)
+        try:
+            module = parse_module(changed)
+            assert isinstance(module, Module)
+            verify(module, "buffer")
+        except (CompileError, VerifyError):
+            continue  # that memory has another type
+        if changed != text:
+            break
+    passes = (compiler.PASSES["to-loops"],)
+    with pytest.raises(CompileError, match="no other member writes"):
+        compiler.run_passes(module, compiler.host_target(), passes)
