@@ -74,7 +74,8 @@ def command(
 ) -> None:
     """Train what the `fit`s of FILE.tc describe, in order."""
     existing_file(file)
-    check_output(json_path)
+    for path in (json_path, log):
+        check_output(path, file, init, resume)
     if init is not None and resume is not None:
         raise click.UsageError("--init starts a run, --resume goes on with one")
     program = _loaded(file, settings, optimize)
