@@ -1,5 +1,6 @@
 """Options that several verbs share, and the files that they name."""
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,15 @@ def split_name(file: str) -> tuple[str, str]:
         message = f"{file}: a name is expected after '::'"
         raise TensorcError(Diagnostic("TC0904", message))
     return existing_file(path), name
+
+
+def a_time(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse nan, which every range of `click` lets through."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no time")
+    return value
 
 
 def check_output(path: str | None, *inputs: str | None) -> None:

@@ -11,6 +11,7 @@ import rich_click as click
 from tensorc import api
 from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
+    a_time,
     check_output,
     existing_file,
     init_option,
@@ -51,6 +52,7 @@ class _Keep:
     "seconds",
     metavar="SECONDS",
     type=click.FloatRange(0),
+    callback=a_time,
     default=SECONDS,
     help="Write last at least so often, besides after each validation.",
 )

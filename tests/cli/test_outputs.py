@@ -38,3 +38,9 @@ def test_inputs_are_not_written_over(words, tmp_path, monkeypatch, capsys):
     assert run(words.split()) == 1
     assert "is read, and would be lost" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("words", ["fuzz --seconds nan", "train m.tc --save-every nan"])
+def test_nan_is_no_time(words, capsys):
+    assert run(words.split()) == 2
+    assert "nan is no time" in capsys.readouterr().err
