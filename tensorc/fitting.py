@@ -49,6 +49,7 @@ OnEpoch: TypeAlias = Callable[[EpochRecord], object]
 Numbers: TypeAlias = Mapping[str, object]
 
 _LONGEST = 1e9  # seconds: some 30 years
+_MOST_STEPS = 1 << 62  # in an integer; without an end is float("inf")
 
 
 @door
@@ -65,6 +66,8 @@ def patience(steps: int, increase: float = 2, threshold: float = 0.995) -> Patie
     ):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise usage_error(f"patience: {name} is a number, got {describe(value)}")
+        if not abs(value) < _MOST_STEPS and isinstance(value, int):
+            raise argument_error(f"patience: {name} is too large a number")
     return Patience(steps, increase, threshold)
 
 

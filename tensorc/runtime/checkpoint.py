@@ -235,6 +235,8 @@ def _encoded(value: Plain | tuple[int, ...] | GeneratorState) -> object:
     """Return a field as JSON can hold it: infinity, which it cannot, is null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if type(value) is int and not _number(value):
+        return None  # so much patience has no end
     return value
 
 

@@ -134,3 +134,27 @@ def test_blocks_of_threads_end_in_any_order():
     runs[1][1].set()
     runs[1][0].join()
     assert threads.wanted() is None
+
+
+@pytest.mark.parametrize("given", [(2**63,), (10**400,), (5, 10**400)])
+def test_patience_has_64_bits(given):
+    with pytest.raises(ValueError, match="is too large a number"):
+        tc.patience(*given)
+
+
+def test_much_patience_can_be_kept(tmp_path):
+    data = tc.data.arrays(DATA, valid=DATA)
+
+    def trained(**options):
+        w, train = make()
+
+        @tc.jit
+        def error(x):
+            return tc.mean((x @ w - 1) ** 2)
+
+        given = {"batch": 10, "every": 1, "stop": tc.patience(5, 2**61), **options}
+        tc.fit(train, data, validate=error, **given)
+        return w.get_value().tobytes()
+
+    trained(epochs=2, save=tmp_path)
+    assert trained(epochs=3, resume=tmp_path) == trained(epochs=3)
