@@ -17,23 +17,39 @@ import numpy as np
 
 from tensorc.data import split
 from tensorc.errors import Diagnostic
-from tensorc.frontend.places import door, usage_error, user_location, warn_user
+from tensorc.frontend.places import (
+    argument_error,
+    door,
+    usage_error,
+    user_location,
+    warn_user,
+)
 from tensorc.frontend.symbolic_operands import describe
 from tensorc.functions import Function
 from tensorc.runtime import training
-from tensorc.runtime.checkpoint import About, Plain, put_back, read_checkpoint
+from tensorc.runtime.checkpoint import (
+    About,
+    Checkpoint,
+    Plain,
+    compare,
+    read_checkpoint,
+)
 from tensorc.runtime.data import Dataset, Split
-from tensorc.runtime.fit_state import FitState, OnState
+from tensorc.runtime.fit_state import OnState
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.history import EpochRecord, History
+from tensorc.runtime.history import EpochRecord, Footprint, History
 from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import Patience
 from tensorc.runtime.shared import Shared
+from tensorc.runtime.weights import set_exactly
 from tensorc.tracing import VARIADIC, Jitted
 
 Trainable: TypeAlias = Jitted | Function | CompiledFunction
 OnEpoch: TypeAlias = Callable[[EpochRecord], object]
 Numbers: TypeAlias = Mapping[str, object]
+
+_LONGEST = 1e9  # seconds: some 30 years
+_MOST_STEPS = 1 << 62  # in an integer; without an end is float("inf")
 
 
 @door
@@ -50,6 +66,8 @@ def patience(steps: int, increase: float = 2, threshold: float = 0.995) -> Patie
     ):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise usage_error(f"patience: {name} is a number, got {describe(value)}")
+        if not abs(value) < _MOST_STEPS and isinstance(value, int):
+            raise argument_error(f"patience: {name} is too large a number")
     return Patience(steps, increase, threshold)
 
 
@@ -97,13 +115,13 @@ def fit(
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
     dataset, called = _dataset(data), _callbacks(callbacks)
-    _check(batch, stop)
-    options = _Options(batch, epochs, stop, every, shuffle, seed)
+    options = _options(batch, epochs, stop, every, shuffle, seed)
+    batch = options.batch
     train, numbers = _compiled(step, dataset.train, batch, "step", hypers)
     rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
     checked = _check_compiled(validate, rest, batch, "validate")
     tested = _check_compiled(test, last, batch, "test")
-    kept = _Kept(save, save_every, resume)
+    kept = _Kept(save, _seconds(save_every), resume)
     return _fit(
         _Functions(train, checked, tested), dataset, options, numbers, called, kept
     )
@@ -129,7 +147,7 @@ class _Options:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     save: object
-    seconds: object
+    seconds: float
     resume: object
 
 
@@ -144,7 +162,13 @@ def _fit(
     """Run the batches, with checkpoints if they are asked for."""
     about = _about(dataset.name, functions, options, numbers)
     shared = functions.step.shared
-    start = None if kept.resume is None else _put_back(kept.resume, about, shared)
+    last = None if kept.resume is None else _read_last(kept.resume, about, shared)
+
+    def on_start(_: Footprint) -> None:
+        # Only now: a run that cannot go on leaves the memory as it is.
+        if last is not None:
+            set_exactly(last.memory, shared)
+
     with _keeper(kept, about, shared) as on_state:
         return training.fit(
             functions.step,
@@ -160,7 +184,8 @@ def _fit(
             hypers=numbers,
             on_epoch=on_epoch,
             on_state=on_state,
-            start=start,
+            on_start=on_start,
+            start=None if last is None else last.state,
             location=user_location(),
         )
 
@@ -189,28 +214,26 @@ def _about(
     return About(same, hypers)
 
 
-def _put_back(resume: object, about: About, shared: Mapping[str, Shared]) -> FitState:
-    """Set the memory to that of a checkpoint, and return where its run stood."""
+def _read_last(
+    resume: object, about: About, shared: Mapping[str, Shared]
+) -> Checkpoint:
+    """Return the checkpoint to go on from, which is of the same run."""
     checkpoint = read_checkpoint(find_last(_path(resume, "resume")), shared)
-    for difference in put_back(checkpoint, about, shared):
+    for difference in compare(checkpoint, about, shared):
         message = f"{difference} (the checkpoint)"
         warn_user(Diagnostic("TC0804", message, user_location()))
-    return checkpoint.state
+    return checkpoint
 
 
 @contextmanager
 def _keeper(
     kept: _Kept, about: About, shared: Mapping[str, Shared]
 ) -> Iterator[OnState | None]:
-    seconds = kept.seconds
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        message = f"save_every is a number of seconds, got {describe(seconds)}"
-        raise usage_error(message)
     if kept.save is None:
         yield None
         return
     directory = _path(kept.save, "save")
-    with keeping(Keeper(directory, about, shared, float(seconds))) as keeper:
+    with keeping(Keeper(directory, about, shared, kept.seconds)) as keeper:
         yield keeper.hear
 
 
@@ -234,12 +257,42 @@ def _callbacks(given: object) -> Callable[[EpochRecord], bool]:
     return on_epoch
 
 
-def _check(batch: object, stop: object) -> None:
-    if isinstance(batch, bool) or not isinstance(batch, int):
-        raise usage_error(f"batch is an integer, got {describe(batch)}")
+def _options(
+    batch: object,
+    epochs: object,
+    stop: object,
+    every: object,
+    shuffle: object,
+    seed: object,
+) -> _Options:
+    """Return options of the right kinds; `training` checks their ranges."""
     if stop is not None and not isinstance(stop, Patience):
         message = f"stop is tc.patience(…), got {describe(stop)}"
         raise usage_error(message, "stop=tc.patience(5000)")
+    if not isinstance(shuffle, bool | np.bool_):
+        raise usage_error(f"shuffle is true or false, got {describe(shuffle)}")
+    return _Options(
+        _integer(batch, "batch"),
+        _integer(epochs, "epochs"),
+        stop,
+        None if every is None else _integer(every, "every"),
+        bool(shuffle),
+        _integer(seed, "seed"),
+    )
+
+
+def _integer(given: object, name: str) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+        raise usage_error(f"{name} is an integer, got {describe(given)}")
+    return int(given)
+
+
+def _seconds(given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise usage_error(f"save_every is a number of seconds, got {describe(given)}")
+    if not given >= 0:
+        raise argument_error(f"save_every is 0 seconds or more, got {given}")
+    return float(min(given, _LONGEST))
 
 
 def _dataset(given: object) -> Dataset:

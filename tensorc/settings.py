@@ -1,5 +1,6 @@
 """How a block of Python compiles and runs: `with tc.options(threads=1):`."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -88,9 +89,36 @@ def _holding(chosen: _Chosen) -> Iterator[None]:
             changed_door = replace(DOOR.get(), default_float=chosen.float_x)
             stack.enter_context(_set(DOOR, changed_door))
         if chosen.threads is not None:
-            stack.callback(pool.use, pool.wanted())
-            pool.use(chosen.threads)
+            stack.enter_context(_using(chosen.threads))
         yield
+
+
+# The numbers of threads of all blocks that run, by the block, in order; before them,
+# under None, what held outside. Blocks of several Python threads end in any order.
+_USED: dict[object, int | None] = {}
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def _using(number: int) -> Iterator[None]:
+    block = object()
+    with _LOCK:
+        if not _USED:
+            _USED[None] = pool.wanted()
+        _USED[block] = number
+        pool.use(number)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            is_last = next(reversed(_USED)) is block
+            del _USED[block]
+            before = next(reversed(_USED))
+            number_before = _USED[before]
+            if before is None:
+                _USED.clear()
+            if is_last:
+                pool.use(number_before)
 
 
 @contextmanager

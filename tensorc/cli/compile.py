@@ -97,7 +97,7 @@ def command(
     path, function = split_name(file)
     outputs = parse_emit(emit, output, Path(path).stem)
     for wanted in outputs:
-        check_output(wanted.path)
+        check_output(wanted.path, path)
     program = Source(path, function or None, settings, optimize)
     printed = False
     for wanted in outputs:

@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Print the validation and test errors of FILE.tc with the params of --init."""
     existing_file(file)
-    check_output(json_path)
+    check_output(json_path, file, init)
     program = api.load(file, settings, optimize)
     if not program.fits:
         message = f"{file}: there is no 'fit' to evaluate"

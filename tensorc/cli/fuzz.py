@@ -9,7 +9,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from tensorc.cli.options import check_output, write_output
+from tensorc.cli.options import a_time, check_output, write_output
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.fuzz import session
 from tensorc.fuzz.case_file import case_text
@@ -69,6 +69,7 @@ class _Watch:
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
+    callback=a_time,
     help="How long to go on; 60 without --programs.",
 )
 @click.option(

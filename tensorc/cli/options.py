@@ -1,5 +1,6 @@
 """Options that several verbs share, and the files that they name."""
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -96,11 +97,21 @@ def split_name(file: str) -> tuple[str, str]:
     return existing_file(path), name
 
 
-def check_output(path: str | None) -> None:
+def a_time(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse nan, which every range of `click` lets through."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no time")
+    return value
+
+
+def check_output(path: str | None, *inputs: str | None) -> None:
     """Check, before the work, that there is a place for the output.
 
     Raises:
-        TensorcError: the directory of `path` does not exist, or it is one (TC0902).
+        TensorcError: the directory of `path` does not exist, it is one, or it is one of
+            the files that are read (TC0902).
     """
     if path is None or path == "-":
         return
@@ -111,6 +122,17 @@ def check_output(path: str | None) -> None:
         raise TensorcError(
             Diagnostic("TC0902", f"{path}: there is no directory {parent}")
         )
+    for read in inputs:
+        if read is not None and _is_same(path, read):
+            message = f"{path}: is read, and would be lost"
+            raise TensorcError(Diagnostic("TC0902", message))
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return Path(path).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def write_output(path: str, content: str | bytes) -> None:

@@ -59,7 +59,7 @@ def command(
     """Call the function NAME of FILE.tc with the rows of a file; write the results."""
     path, name = split_name(file)
     _check_form(output)
-    check_output(output)
+    check_output(output, path, data, init)
     program = api.load(path, settings, optimize)
     _check_function(program, path, name)
     columns = read_columns(Path(data)) if data else _columns_of(program, part)

@@ -11,6 +11,7 @@ import rich_click as click
 from tensorc import api
 from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
+    a_time,
     check_output,
     existing_file,
     init_option,
@@ -51,6 +52,7 @@ class _Keep:
     "seconds",
     metavar="SECONDS",
     type=click.FloatRange(0),
+    callback=a_time,
     default=SECONDS,
     help="Write last at least so often, besides after each validation.",
 )
@@ -74,7 +76,8 @@ def command(
 ) -> None:
     """Train what the `fit`s of FILE.tc describe, in order."""
     existing_file(file)
-    check_output(json_path)
+    for path in (json_path, log):
+        check_output(path, file, init, resume)
     if init is not None and resume is not None:
         raise click.UsageError("--init starts a run, --resume goes on with one")
     program = _loaded(file, settings, optimize)

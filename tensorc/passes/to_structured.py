@@ -29,7 +29,7 @@ import typing
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tensorc.errors import InternalError
+from tensorc.errors import CompileError, Diagnostic, InternalError
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
@@ -393,9 +393,35 @@ def _lower(low: Lowering, op: Op) -> View:
     return view
 
 
+# Places in memory are integers of 64 bits, sums of a few of them too.
+_MOST_BYTES = 1 << 61
+
+
+def _check_sizes(function: Function) -> None:
+    """Refuse tensors that no memory holds, which numbers of 64 bits cannot count."""
+    block = function.body.block
+    made = [(v, op.location) for op in block.ops for v in op.results]
+    for value, location in [(a, function.location) for a in block.arguments] + made:
+        type_ = value.type
+        if isinstance(type_, TensorType) and _most_bytes(type_) > _MOST_BYTES:
+            message = f"{type_} is larger than any memory"
+            raise CompileError(Diagnostic("TC0301", message, location))
+
+
+def _most_bytes(type_: TensorType) -> int:
+    """Return a lower bound of a tensor's bytes where no symbol is 0, nor any size."""
+    total: Dim = type_.element.bytes
+    for dim in type_.shape:
+        total = total * (1 if dim == 0 else dim)
+    if isinstance(total, int):
+        return total
+    return max(abs(coefficient) for _, coefficient in total.terms)
+
+
 def run(module: Module, target: Target) -> Module:
-    """Lower all functions."""
+    """Lower all functions. Raises `CompileError` (TC0301) for tensors out of bounds."""
     for function in module.functions:
+        _check_sizes(function)
         lower_function(function)
     return module
 

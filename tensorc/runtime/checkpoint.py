@@ -75,7 +75,7 @@ def write_checkpoint(
     document = {
         "version": VERSION,
         "same": dict(about.same),
-        "hypers": dict(about.hypers),
+        "hypers": _finite(about.hypers),
         "fit": about.fit,
         "state": {name: _encoded(getattr(state, name)) for name in _FIELDS},
     }
@@ -116,8 +116,20 @@ def put_back(
 ) -> list[str]:
     """Set the memory to that of a checkpoint, if it is of the same run.
 
-    Returns what differs and may: hyperparameters, as texts. On an error nothing has
-    changed.
+    Returns what differs and may, and raises, as `compare` does. On an error nothing
+    has changed.
+    """
+    differing = compare(checkpoint, about, shared)
+    set_exactly(checkpoint.memory, shared)
+    return differing
+
+
+def compare(
+    checkpoint: Checkpoint, about: About, shared: Mapping[str, Shared]
+) -> list[str]:
+    """Compare a checkpoint with a run that is to go on from it.
+
+    Returns what differs and may: hyperparameters, as texts.
 
     Raises:
         DataError: the checkpoint is of another program, recipe or memory (TC0804).
@@ -138,8 +150,7 @@ def put_back(
                 hints=(f"start from its arrays alone: --init {checkpoint.path}",),
             )
         )
-    set_exactly(checkpoint.memory, shared)
-    return _differences(about.hypers, checkpoint.about.hypers)
+    return _differences(_finite(about.hypers), checkpoint.about.hypers)
 
 
 def _differences(here: Mapping[str, Plain], there: Mapping[str, Plain]) -> list[str]:
@@ -148,6 +159,14 @@ def _differences(here: Mapping[str, Plain], there: Mapping[str, Plain]) -> list[
         for name in dict.fromkeys([*here, *there])
         if name not in here or name not in there or here[name] != there[name]
     ]
+
+
+def _finite(values: Mapping[str, Plain]) -> dict[str, Plain]:
+    """Return values as JSON can hold them: what is no finite number is a text."""
+    return {
+        name: str(v) if isinstance(v, float) and not math.isfinite(v) else v
+        for name, v in values.items()
+    }
 
 
 def _spelled(values: Mapping[str, Plain], name: str) -> str:
@@ -216,6 +235,8 @@ def _encoded(value: Plain | tuple[int, ...] | GeneratorState) -> object:
     """Return a field as JSON can hold it: infinity, which it cannot, is null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if type(value) is int and not _number(value):
+        return None  # so much patience has no end
     return value
 
 

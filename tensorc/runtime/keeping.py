@@ -5,6 +5,7 @@ ended and the state is on disk; then they have their usual effect. A second one 
 wait.
 """
 
+import os
 import signal
 import threading
 import time
@@ -101,7 +102,7 @@ def find_last(place: Path) -> Path:
 
     There are several where runs of several recipes are kept.
     """
-    return newest(place, LAST) if place.is_dir() else place
+    return newest(place, LAST) if os.path.isdir(place) else place  # noqa: PTH112
 
 
 @contextmanager
@@ -113,8 +114,9 @@ def keeping(keeper: Keeper) -> Iterator[Keeper]:
     """
     try:
         keeper.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{keeper.directory}: cannot be made: {error.strerror or error}"
+    except (OSError, ValueError) as error:
+        detail = error.strerror if isinstance(error, OSError) else None
+        message = f"{keeper.directory}: cannot be made: {detail or error}"
         raise TensorcError(Diagnostic("TC0902", message)) from error
     if threading.current_thread() is not threading.main_thread():
         yield keeper  # only the main thread gets signals
@@ -133,3 +135,5 @@ def keeping(keeper: Keeper) -> Iterator[Keeper]:
     finally:
         for number, handler in keeper.handlers.items():
             signal.signal(number, handler)
+    if keeper.caught is not None:  # after the last point that hears of it
+        signal.raise_signal(keeper.caught)

@@ -5,6 +5,7 @@ data are not opened, so what only they know is told at the run.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tensorc.errors import CompileError, Label, Location
 from tensorc.frontend.dsl import ast
@@ -31,9 +32,14 @@ def check_call(frame: Frame, function: ast.Function | ast.Step, node: ast.Call) 
     given = dict(zip(names, (a.value for a in node.arguments), strict=False))
     given.update((a.name, a.value) for a in node.arguments if a.name is not None)
     values = {name: (frame.evaluate(value), value) for name, value in given.items()}
-    for name, (value, _) in list(values.items()):
+    types = {f.name: f.type for f in function.formals}
+    for name, (value, place) in values.items():
         if isinstance(value, Literal) and not value.values.size:
-            del values[name]  # an empty list has elements of any type
+            # An empty list has elements of any type: integers fit all but bool.
+            type_ = types.get(name)
+            is_bool = isinstance(type_, ast.TensorType) and type_.dtype == "bool"
+            empty = value.values.astype(bool if is_bool else int)
+            values[name] = replace(value, values=empty), place
     bind_arguments(_inside(frame, function), function.formals, values)
 
 
