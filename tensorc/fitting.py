@@ -6,8 +6,8 @@ history = tc.fit(train, tc.data.mnist("data/mnist"), batch=600, epochs=100,
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,13 +17,19 @@ import numpy as np
 
 from tensorc.data import split
 from tensorc.errors import Diagnostic
-from tensorc.frontend.places import door, usage_error, user_location, warn_user
+from tensorc.frontend.places import (
+    argument_error,
+    door,
+    usage_error,
+    user_location,
+    warn_user,
+)
 from tensorc.frontend.symbolic_operands import describe
 from tensorc.functions import Function
 from tensorc.runtime import training
 from tensorc.runtime.checkpoint import About, Plain, put_back, read_checkpoint
 from tensorc.runtime.data import Dataset, Split
-from tensorc.runtime.fit_state import FitState, OnState
+from tensorc.runtime.fit_state import FitState
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, History
 from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
@@ -144,8 +150,9 @@ def _fit(
     """Run the batches, with checkpoints if they are asked for."""
     about = _about(dataset.name, functions, options, numbers)
     shared = functions.step.shared
+    keeper = _keeper(kept, about, shared)
     start = None if kept.resume is None else _put_back(kept.resume, about, shared)
-    with _keeper(kept, about, shared) as on_state:
+    with keeping(keeper) if keeper else nullcontext():
         return training.fit(
             functions.step,
             dataset,
@@ -159,7 +166,7 @@ def _fit(
             seed=options.seed,
             hypers=numbers,
             on_epoch=on_epoch,
-            on_state=on_state,
+            on_state=keeper.hear if keeper else None,
             start=start,
             location=user_location(),
         )
@@ -198,20 +205,17 @@ def _put_back(resume: object, about: About, shared: Mapping[str, Shared]) -> Fit
     return checkpoint.state
 
 
-@contextmanager
-def _keeper(
-    kept: _Kept, about: About, shared: Mapping[str, Shared]
-) -> Iterator[OnState | None]:
+def _keeper(kept: _Kept, about: About, shared: Mapping[str, Shared]) -> Keeper | None:
+    """Return what writes the checkpoints that are asked for."""
     seconds = kept.seconds
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         message = f"save_every is a number of seconds, got {describe(seconds)}"
         raise usage_error(message)
+    if not seconds >= 0:
+        raise argument_error(f"save_every is 0 or more seconds, got {seconds}")
     if kept.save is None:
-        yield None
-        return
-    directory = _path(kept.save, "save")
-    with keeping(Keeper(directory, about, shared, float(seconds))) as keeper:
-        yield keeper.hear
+        return None
+    return Keeper(_path(kept.save, "save"), about, shared, float(seconds))
 
 
 def _path(given: object, name: str) -> Path:

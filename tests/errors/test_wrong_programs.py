@@ -89,3 +89,12 @@ def test_a_program_of_many_calls_is_given_up_soon():
     found = diagnostics(text)
     assert time.process_time() - start < 10
     assert [d.code for d in found] == ["TC0311"]
+
+
+def test_a_mistake_that_many_calls_meet_is_told_once_and_soon():
+    functions = ["fn g0(x) {", "    a = x + nothing", "    return a", "}"]
+    for n in range(1, 30):
+        calls = [f"    {name} = g{n - 1}(x)" for name in "ab"]
+        functions += [f"fn g{n}(x) {{", *calls, "    return a + b", "}"]
+    found = diagnostics("\n".join([*functions, "fn main(x: float[3]) = g29(x)"]))
+    assert [(d.code, d.location.line) for d in found] == [("TC0303", 2)]
