@@ -209,7 +209,6 @@ class Frame:
     caller: "Frame | None" = None
     depth: int = 0
     any_dims: Shape | None = None
-    new_sizes: bool = False
 
     @property
     def unit(self) -> Unit:
