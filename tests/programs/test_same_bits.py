@@ -15,7 +15,6 @@ from safetensors.numpy import load_file
 
 import tensorc as tc
 from tensorc import driver
-from tensorc.artifact import PoolWord
 from tensorc.runtime import threads
 from tensorc.target import CHOSEN, Options
 from tests.programs import test_checkpoints as checkpoints
@@ -71,9 +70,9 @@ def test_an_epoch_has_the_same_bits_in_every_way(name, tmp_path, monkeypatch):
         for way, program in programs(name):
             for count in (1, 2, 4):
                 threads.use(count)
-                before = threads._WORDS[PoolWord.GENERATION]
+                before = threads.jobs()
                 found[*way, count] = digest(program, batch, columns)
-                jobs = threads._WORDS[PoolWord.GENERATION] - before
+                jobs = threads.jobs() - before
                 steps = rows // batch
                 assert (jobs >= steps) if count > 1 else (jobs == 0)
     finally:
