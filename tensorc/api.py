@@ -19,7 +19,7 @@ from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
 from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
 from tensorc.frontend.groups import Group
-from tensorc.frontend.places import door, warn_user
+from tensorc.frontend.places import argument_error, door, warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.ops.builtin import Module
@@ -241,8 +241,10 @@ def load(
     Its functions, steps and params are attributes. `settings` overrides hypers and
     fields of recipes by expressions of the language ("0.1"), `values` by Python's
     values; a text is an expression there, too. Raises `CompileError` with the
-    diagnostics if the file is wrong.
+    diagnostics if the file is wrong, ValueError if `optimize` is not from 0 to 3.
     """
+    if optimize not in (None, 0, 1, 2, 3):
+        raise argument_error(f"optimize is from 0 to 3, got {optimize!r:.40}")
     path = fspath(path)
     spelled = {name: _spelled(name, value) for name, value in values.items()}
     program = _read(path, {**(settings or {}), **spelled})

@@ -6,8 +6,8 @@ history = tc.fit(train, tc.data.mnist("data/mnist"), batch=600, epochs=100,
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -35,7 +35,6 @@ from tensorc.runtime.checkpoint import (
     read_checkpoint,
 )
 from tensorc.runtime.data import Dataset, Split
-from tensorc.runtime.fit_state import OnState
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, Footprint, History
 from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
@@ -162,6 +161,7 @@ def _fit(
     """Run the batches, with checkpoints if they are asked for."""
     about = _about(dataset.name, functions, options, numbers)
     shared = functions.step.shared
+    keeper = _keeper(kept, about, shared)
     last = None if kept.resume is None else _read_last(kept.resume, about, shared)
 
     def on_start(_: Footprint) -> None:
@@ -169,7 +169,7 @@ def _fit(
         if last is not None:
             set_exactly(last.memory, shared)
 
-    with _keeper(kept, about, shared) as on_state:
+    with keeping(keeper) if keeper else nullcontext():
         return training.fit(
             functions.step,
             dataset,
@@ -183,7 +183,7 @@ def _fit(
             seed=options.seed,
             hypers=numbers,
             on_epoch=on_epoch,
-            on_state=on_state,
+            on_state=keeper.hear if keeper else None,
             on_start=on_start,
             start=None if last is None else last.state,
             location=user_location(),
@@ -225,16 +225,11 @@ def _read_last(
     return checkpoint
 
 
-@contextmanager
-def _keeper(
-    kept: _Kept, about: About, shared: Mapping[str, Shared]
-) -> Iterator[OnState | None]:
+def _keeper(kept: _Kept, about: About, shared: Mapping[str, Shared]) -> Keeper | None:
+    """Return what writes the checkpoints that are asked for."""
     if kept.save is None:
-        yield None
-        return
-    directory = _path(kept.save, "save")
-    with keeping(Keeper(directory, about, shared, kept.seconds)) as keeper:
-        yield keeper.hear
+        return None
+    return Keeper(_path(kept.save, "save"), about, shared, kept.seconds)
 
 
 def _path(given: object, name: str) -> Path:

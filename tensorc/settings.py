@@ -4,7 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import TracebackType
 from typing import TypeVar
 
 from tensorc import cache as cache_
@@ -65,7 +66,7 @@ def options(
         message = f"floatX is 'float32' or 'float64', got {floatX!r:.40}"
         raise argument_error(message)
     element = None if floatX is None else element_named(floatX)
-    return _holding(_Chosen(optimize, threads, cache, element))
+    return _Block(_Chosen(optimize, threads, cache, element))
 
 
 def _check_integer(name: str, value: object, least: int, most: int) -> None:
@@ -75,6 +76,28 @@ def _check_integer(name: str, value: object, least: int, most: int) -> None:
         raise usage_error(f"{name} is an integer, got {describe(value)}")
     if not least <= value <= most:
         raise argument_error(f"{name} is from {least} to {most}, got {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Block(AbstractContextManager[None]):
+    """What a `with` statement takes, as often as it likes."""
+
+    chosen: _Chosen
+    entered: list[AbstractContextManager[None]] = field(default_factory=list)
+
+    def __enter__(self) -> None:
+        """Change what holds."""
+        self.entered.append(_holding(self.chosen))
+        self.entered[-1].__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Put back what held before."""
+        self.entered.pop().__exit__(kind, error, traceback)
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def run(
                 try:
                     total.add(pipe.recv())
                     idle.append(worker)
-                except EOFError:
+                except (EOFError, OSError):  # at an end, or in the middle of a word
                     pending = itertools.chain(
                         _after_crash(total, worker, numbers), pending
                     )

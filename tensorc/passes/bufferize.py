@@ -49,6 +49,7 @@ After:
    written.
 """  # noqa: E501
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -74,6 +75,7 @@ from tensorc.passes.structured_builder import size
 from tensorc.passes.tiles import panel_columns
 from tensorc.target import Target
 
+MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together
 
@@ -121,6 +123,21 @@ def _check_guards(function: Function, names: Sequence[str]) -> None:
                 raise CompileError(Diagnostic("TC0250", message, function.location))
 
 
+def _check_sizes(function: Function) -> None:
+    """Refuse tensors with more bytes than addresses can tell."""
+    block = function.body.block
+    values = [(v, function.location) for v in block.arguments]
+    values += [(v, op.location) for op in function.walk() for v in op.results]
+    for value, location in values:
+        type_ = value.type
+        if not isinstance(type_, TensorType):
+            continue
+        known = [d for d in type_.shape if isinstance(d, int)]
+        if 0 not in known and math.prod(known) * type_.element.bytes > MOST_BYTES:
+            message = f"{type_} is larger than any memory"
+            raise CompileError(Diagnostic("TC0301", message, location))
+
+
 def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
     """Append fresh memory for a tensor."""
     sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
@@ -134,6 +151,7 @@ def bufferize_function(function: Function, target: Target) -> None:
     old = function.body.block
     names = function_symbols(function)
     _check_guards(function, names)
+    _check_sizes(function)
     new = Block(parent=function.body)
     state = Buffers(Builder(new, constraints_of(function)), target)
     for argument in old.arguments:

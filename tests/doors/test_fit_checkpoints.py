@@ -166,5 +166,10 @@ def test_what_is_no_path_or_time_says_so(tmp_path):
         fit(traced, resume=True)
     with pytest.raises(TypeError, match="save_every is a number of seconds, got"):
         fit(traced, save=tmp_path, save_every="1")
+    for seconds in (-1, float("nan")):
+        with pytest.raises(ValueError, match="save_every is 0 or more seconds") as told:
+            fit(traced, save=tmp_path / "new", save_every=seconds)
+        assert told.value.diagnostics[0].location.file == __file__
+    assert not (tmp_path / "new").exists()
     with pytest.raises(tc.TensorcError, match="no such file"):
         fit(traced, resume=tmp_path / "nothing")

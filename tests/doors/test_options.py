@@ -96,3 +96,19 @@ def test_float_x():
 def test_a_mistake_is_told_at_the_call(given, error, words):
     with pytest.raises(error, match=words):
         tc.options(**given)
+
+
+def test_one_object_serves_many_blocks():
+    wide = tc.options(floatX="float64")
+    for _ in range(2):
+        with wide:
+            with wide:
+                assert tc.vector("v").dtype == "float64"
+            assert tc.vector("v").dtype == "float64"
+        assert tc.vector("v").dtype == "float32"
+
+
+def test_a_file_is_compiled_at_levels_that_exist():
+    with pytest.raises(ValueError, match="optimize is from 0 to 3, got 7") as told:
+        tc.load("examples/trivial.tc", optimize=7)
+    assert told.value.diagnostics[0].location.file == __file__

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tensorc import api
 from tensorc.diagnostics import render
+from tensorc.errors import CompileError
 from tests.frontend.irgen_helpers import diagnostics
 
 PROGRAMS = sorted(Path(__file__).parent.glob("*.tc"))
@@ -89,3 +91,32 @@ def test_a_program_of_many_calls_is_given_up_soon():
     found = diagnostics(text)
     assert time.process_time() - start < 10
     assert [d.code for d in found] == ["TC0311"]
+
+
+def test_a_mistake_that_many_calls_meet_is_told_once_and_soon():
+    functions = ["fn g0(x) {", "    a = x + nothing", "    return a", "}"]
+    for n in range(1, 30):
+        calls = [f"    {name} = g{n - 1}(x)" for name in "ab"]
+        functions += [f"fn g{n}(x) {{", *calls, "    return a + b", "}"]
+    found = diagnostics("\n".join([*functions, "fn main(x: float[3]) = g29(x)"]))
+    assert [(d.code, d.location.line) for d in found] == [("TC0303", 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fn f(x: float[N, 4000000000, 4000000000]) = sum(x)", "4000000000, 4000"),
+        (
+            "fn f(x: float[3000000000], y: float[3000000000]) = "
+            "sum(x[:, none] * y[none, :])",
+            "f32[3000000000, 3000000000] is larger than any memory",
+        ),
+    ],
+)
+def test_sizes_that_no_memory_has_are_refused(tmp_path, text, words):
+    path = tmp_path / "large.tc"
+    path.write_text(text)
+    with pytest.raises(CompileError, match=re.escape(words)) as refused:
+        api.lower(str(path), "loop", "f", {})
+    (diagnostic,) = refused.value.diagnostics
+    assert (diagnostic.code, diagnostic.location.line) == ("TC0301", 1)

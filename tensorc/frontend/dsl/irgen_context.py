@@ -58,6 +58,7 @@ from tensorc.ir.types import F32, F64, I64, Element, TensorType
 MAX_CALL_DEPTH = 64
 MAX_CALLS = 20_000
 MAX_OPS = 400_000
+MAX_MISTAKES = 100  # of one function, in all calls: nobody reads more
 
 Evaluate: TypeAlias = "Callable[[Frame, ast.Expression], Known]"
 
@@ -104,6 +105,7 @@ class Entry:
     hypers: dict[str, Value] = field(default_factory=dict)
     updates: dict[str, Updated] = field(default_factory=dict)
     calls: int = 0
+    mistakes: int = 0
     places: int = 0
     emitter: Emitter = field(init=False)
 
@@ -207,7 +209,6 @@ class Frame:
     caller: "Frame | None" = None
     depth: int = 0
     any_dims: Shape | None = None
-    new_sizes: bool = False
 
     @property
     def unit(self) -> Unit:
@@ -245,6 +246,9 @@ class Frame:
                 if is_fatal(failure):
                     raise
                 wrong.append(failure)
+                self.entry.mistakes += 1
+                if self.entry.mistakes > MAX_MISTAKES:
+                    break
                 # What it took two sizes for is no reason for further messages.
                 constraints.bindings = bindings
                 del constraints.guards[guards:]
