@@ -167,7 +167,7 @@ def test_what_is_no_path_or_time_says_so(tmp_path):
     with pytest.raises(TypeError, match="save_every is a number of seconds, got"):
         fit(traced, save=tmp_path, save_every="1")
     for seconds in (-1, float("nan")):
-        with pytest.raises(ValueError, match="save_every is 0 or more seconds") as told:
+        with pytest.raises(ValueError, match="save_every is 0 seconds or more") as told:
             fit(traced, save=tmp_path / "new", save_every=seconds)
         assert told.value.diagnostics[0].location.file == __file__
     assert not (tmp_path / "new").exists()
