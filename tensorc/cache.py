@@ -108,8 +108,11 @@ def load(key: str, touch: bool = True) -> bytes | None:
 
 
 def reject(key: str, reason: str) -> None:
-    """Warn that a payload is not what its reader expects, and is to be replaced."""
-    _warn(f"the cache entry {key[:12]}… is not used: {reason}")
+    """Warn that a payload is not what its reader expects, and is to be replaced.
+
+    The reason may quote the entry: no more of it than 200 characters are told.
+    """
+    _warn(f"the cache entry {key[:12]}… is not used: {reason:.200}")
 
 
 def save(key: str, payload: bytes) -> None:

@@ -408,3 +408,11 @@ def test_the_home_in_the_name_of_the_directory_is_expanded(
 def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TENSORC_CACHE_DIR", "~nobody-of-this-name/kept")
     assert cache.directory() is None
+
+
+def test_a_warning_quotes_little_of_an_entry(monkeypatch):
+    told = []
+    monkeypatch.setattr(cache, "_warn", told.append)
+    cache.reject("0" * 64, "an argument of the kind " + "9" * 5000)
+    assert len(told[0]) < 300
+    assert told[0].endswith("999")
