@@ -136,7 +136,7 @@ def _function(data: object) -> FunctionInfo:
 def _argument(data: object) -> Argument:
     name, kind, dtype, shape, value = _row(data, 5)
     if kind not in _KINDS:
-        raise ValueError(f"an argument of the kind {kind!r}")
+        raise ValueError(f"an argument of the kind {kind!r:.80}")
     given = _text(name), kind, _text(dtype), _shape(shape), _text(value)
     return Argument(*given)  # type: ignore[arg-type]  # checked above
 
