@@ -270,10 +270,13 @@ def _compare_code(
             for subject in subjects:
                 if subject.name in wrong:
                     continue  # known by one thread: not a matter of two
-                found = _compare_calls(subject, expected, code, words)
+                found = _compare_calls(
+                    subject, expected, code, f"interpreted = {words}"
+                )
                 if count == 1 and is_first:
-                    found = found or _compare_layouts(
-                        subject, expected, code, way.name, rng
+                    strides = f"contiguous = strided inputs at {way.name}"
+                    found = found or _compare_calls(
+                        subject, expected, code, strides, rng
                     )
                 wrong.update(m.function for m in found)
                 report.mismatches += found
@@ -283,30 +286,20 @@ def _compare_code(
 
 
 def _compare_calls(
-    subject: Subject, expected: Outcomes, code: Compiled, name: str
-) -> list[Mismatch]:
-    for number, call in enumerate(subject.calls):
-        given = code.call(subject.name, call.arguments)
-        detail = difference(expected[subject.name][number], given)
-        if detail:
-            relation = f"interpreted = {name}"
-            return [Mismatch(subject.name, relation, detail, number)]
-    return []
-
-
-def _compare_layouts(
     subject: Subject,
     expected: Outcomes,
     code: Compiled,
-    name: str,
-    rng: np.random.Generator,
+    relation: str,
+    rng: np.random.Generator | None = None,
 ) -> list[Mismatch]:
+    """Return the first call that gives other results; `rng` makes inputs strided."""
     for number, call in enumerate(subject.calls):
-        other = [strided(a, rng) for a in call.arguments]
-        given = code.call(subject.name, other)
-        detail = difference(expected[subject.name][number], given)
+        given = (
+            call.arguments if rng is None else [strided(a, rng) for a in call.arguments]
+        )
+        outcome = code.call(subject.name, given)
+        detail = difference(expected[subject.name][number], outcome)
         if detail:
-            relation = f"contiguous = strided inputs at {name}"
             return [Mismatch(subject.name, relation, detail, number)]
     return []
 

@@ -179,11 +179,12 @@ def _copy_rows(
     assert width is not None
     there = Storage(source.memref, (k.index(1), source.row, source.column))
     here = Storage(target.memref, (target.row, target.column))
+    starts = range(0, width, LANES)
+    masks = [tail_mask(k, k.sub(columns, k.index(start))) for start in starts]
     with k.loop(k.index(0), count, 1) as loop:
-        for start in range(0, width, LANES):
+        for start, mask in zip(starts, masks, strict=True):
             at = Counter(k.index(start))
-            left = k.sub(columns, k.index(start))
-            given = Point((), tail_mask(k, left))
+            given = Point((), mask)
             row = read(k, there, [Uniform(source.at), Uniform(loop.index), at], given)
             taken = Point((), k.mask(min(LANES, width - start)))
             write(k, here, [Uniform(loop.index), at], row, taken)

@@ -1,14 +1,13 @@
 """Ctrl-C and index errors: served soon, and all memory is as after a whole step."""
 
-import os
 import signal
-import threading
 import time
 
 import numpy as np
 import pytest
 
 import tensorc as tc
+from tests.interrupting import interrupted
 from tests.programs import test_checkpoints as checkpoints
 
 SOON = 0.2  # seconds
@@ -35,24 +34,6 @@ step train(i: int[B], x: float[B, 3]) -> float {
 
 def bits(program):
     return {name: cell.get_value().tobytes() for name, cell in program.shared.items()}
-
-
-def interrupted(work):
-    """Run some work, interrupt it after 0.3 s, return how long it went on then."""
-    sent = []
-
-    def interrupt():
-        time.sleep(0.3)
-        sent.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        work()
-    waited = time.perf_counter() - sent[0]
-    thread.join()
-    return waited
 
 
 def test_ctrl_c_in_an_epoch_leaves_the_state_of_a_whole_step(model):

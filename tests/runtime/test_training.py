@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import signal
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -16,6 +13,7 @@ from tensorc.runtime.epoch import prepare_epoch, run_batches
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import are_shares, fit, train
+from tests.interrupting import interrupted
 from tests.runtime import native
 
 BATCH = 3
@@ -301,19 +299,7 @@ def test_columns_are_converted_once_and_read_in_place():
 def test_interrupts_come_between_slices():
     w, step, _ = counting(np.zeros(1, np.float32))
     data = Dataset("toy", split(3_000_000))
-    sent = []
-
-    def interrupt():
-        time.sleep(0.3)
-        sent.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        fit(step, data, batch=BATCH, epochs=1_000_000)
-    waited = time.perf_counter() - sent[0]
-    thread.join()
+    waited = interrupted(lambda: fit(step, data, batch=BATCH, epochs=1_000_000))
     assert waited < 0.2
     steps = float(w.get_value())
     assert abs(steps - round(steps)) < 1e-6 * steps
