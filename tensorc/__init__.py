@@ -136,6 +136,8 @@ __all__ = [
 
 def __getattr__(name: str) -> "Callable[..., Tensor]":
     # Lazy: `import tensorc` must not pay for llvmlite, lark and numpy.
+    if name == "__version__":
+        return _version()  # type: ignore[return-value]
     if name.startswith("__"):
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
     if name == "data":
@@ -154,7 +156,18 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
     return found
 
 
+def _version() -> str:
+    """Return the installed version; "0+unknown" for sources that are not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("tensorc")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
 def __dir__() -> list[str]:
     from tensorc.frontend import symbolic_functions
 
-    return sorted([*_MODULES, "data", *symbolic_functions.names()])
+    names = [*_MODULES, "__version__", "data", *symbolic_functions.names()]
+    return sorted(names)

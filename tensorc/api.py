@@ -15,15 +15,17 @@ from tensorc.errors import CompileError, Diagnostic, Location, TensorcError
 from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.ast_printer import print_ast
-from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.dsl.irgen import generate, plain_value
 from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
 from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
+from tensorc.frontend.dsl.mlir_file import is_mlir, read_mlir
 from tensorc.frontend.groups import Group
 from tensorc.frontend.places import argument_error, door, warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
 from tensorc.frontend.symbolic_variables import shared_of
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.printer import print_module
+from tensorc.ir.types import ELEMENTS
 from tensorc.runtime.checkpoint import About
 from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.history import History
@@ -35,6 +37,8 @@ from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
     from tensorc.compiler import Around
+
+FLOATS = ("f32", "f64", "f16")  # what `float` may mean
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -234,20 +238,29 @@ def load(
     path: str | PathLike[str],
     settings: Mapping[str, str] | None = None,
     optimize: int | None = None,
+    default_float: str = "f32",
     **values: object,
 ) -> Program:
     """Return the program of a `.tc` file: `load("model.tc", lr=0.1).train(x, y)`.
 
     Its functions, steps and params are attributes. `settings` overrides hypers and
     fields of recipes by expressions of the language ("0.1"), `values` by Python's
-    values; a text is an expression there, too. Raises `CompileError` with the
-    diagnostics if the file is wrong, ValueError if `optimize` is not from 0 to 3.
+    values; a text is an expression there, too. `default_float` is what `float` means:
+    "f32", "f64" or "f16". A file of TENSOR IR (`.mlir`) is a program, too.
+
+    Raises:
+        CompileError: the file is wrong; it has the diagnostics.
+        ValueError: `optimize` is not from 0 to 3, or there is no such float.
     """
     if optimize not in (None, 0, 1, 2, 3):
         raise argument_error(f"optimize is from 0 to 3, got {optimize!r:.40}")
+    if default_float not in FLOATS:
+        known = ", ".join(FLOATS)
+        message = f"default_float is one of {known}, got {default_float!r:.40}"
+        raise argument_error(message)
     path = fspath(path)
     spelled = {name: _spelled(name, value) for name, value in values.items()}
-    program = _read(path, {**(settings or {}), **spelled})
+    program = _read(path, {**(settings or {}), **spelled}, default_float)
     fits = tuple(_fit(r) for r in program.recipes if r.kind == "fit")
     runs = tuple(_run(r) for r in program.recipes if r.kind == "run")
     shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
@@ -259,17 +272,21 @@ def load(
     return Program(path, functions, shared, program.hypers, fits, runs)
 
 
-def check(path: str, settings: Mapping[str, str]) -> list[Diagnostic]:
+def check(
+    path: str, settings: Mapping[str, str], default_float: str = "f32"
+) -> list[Diagnostic]:
     """Return what is wrong with a file, and warnings: syntax, types and shapes."""
     from tensorc import compiler
 
     try:
-        program = _read(path, settings)
+        program = _read(path, settings, default_float)
     except TensorcError as error:
         return list(error.diagnostics)
     found: list[Diagnostic] = []
     try:
-        compiler.lower(program.emit(), driver.host_target(), "tensor")
+        module = program.emit()
+        if compiler.level_of(module) == compiler.Level.TENSOR:
+            compiler.lower(module, driver.host_target(), "tensor")
     except TensorcError as error:
         found += error.diagnostics
     for recipe in program.recipes:
@@ -287,6 +304,7 @@ def emit(
     settings: Mapping[str, str],
     optimize: int = 2,
     around: "Around | None" = None,
+    default_float: str = "f32",
 ) -> str | bytes:
     """Return a stage of a file: ast, tensor, structured, buffer, loop, llvm, asm, obj.
 
@@ -294,6 +312,7 @@ def emit(
     (`passes.base.run_pass`, say), and then nothing is taken from the cache.
     """
     if stage == "ast":
+        _refuse_mlir(path)
         return print_ast(parser.parse_file(path))
     from tensorc import compiler
 
@@ -301,8 +320,9 @@ def emit(
     options = Options(optimize)
     run_pass = around or compiler.run_pass
     if stage in compiler.STAGES:
-        return print_module(lower(path, stage, function, settings, run_pass))
-    module = _module(path, function, settings)
+        made = lower(path, stage, function, settings, run_pass, default_float)
+        return print_module(made)
+    module = _module(path, function, settings, default_float)
     if stage == "llvm":
         return compiler.llvm_text(module, target, run_pass)
     if stage == "asm":
@@ -318,6 +338,7 @@ def lower(
     function: str | None,
     settings: Mapping[str, str],
     around: "Around | None" = None,
+    default_float: str = "f32",
 ) -> Module:
     """Return the IR of a file at a stage: tensor, structured, buffer, loop.
 
@@ -325,14 +346,16 @@ def lower(
     """
     from tensorc import compiler
 
-    module = _module(path, function, settings)
+    module = _module(path, function, settings, default_float)
     target = driver.host_target()
     return compiler.lower(module, target, stage, around or compiler.run_pass)
 
 
-def _module(path: str, function: str | None, settings: Mapping[str, str]) -> Module:
-    """Return the TENSOR module of a file, or of one function or step of it."""
-    program = _read(path, settings)
+def _module(
+    path: str, function: str | None, settings: Mapping[str, str], default_float: str
+) -> Module:
+    """Return the module of a file, or of one function or step of it."""
+    program = _read(path, settings, default_float)
     if function is not None and function not in program.entries:
         known = ", ".join(program.entries)
         message = f"{path} has no function '{function}' with typed arguments"
@@ -341,13 +364,33 @@ def _module(path: str, function: str | None, settings: Mapping[str, str]) -> Mod
     return program.emit(None if function is None else [function])
 
 
-def _read(path: str, settings: Mapping[str, str]) -> source.Program:
+def _read(path: str, settings: Mapping[str, str], default_float: str) -> source.Program:
+    if is_mlir(path):
+        if settings:
+            name = next(iter(settings))
+            message = f"{path} has no hyper '{name}': it is a file of IR"
+            raise CompileError(Diagnostic("TC0314", message))
+        return read_mlir(path)
     file = parser.parse_file(path)
     parsed: dict[str, ast.Expression] = {
         name: parser.parse_expression(text, f"--set {name}")
         for name, text in settings.items()
     }
-    return generate(file, parsed)
+    return generate(file, parsed, ELEMENTS[default_float])
+
+
+def plain(text: str, name: str) -> source.PlainValue:
+    """Return the value of an expression of numbers and lists: `[1, 2.5]`.
+
+    `name` stands for the text in messages. Raises `CompileError` if it is wrong.
+    """
+    return plain_value(parser.parse_expression(text, name))
+
+
+def _refuse_mlir(path: str) -> None:
+    if is_mlir(path):
+        message = f"{path} is a file of IR, which has no syntax tree"
+        raise CompileError(Diagnostic("TC0250", message))
 
 
 def _spelled(name: str, value: object) -> str:

@@ -21,18 +21,26 @@ from tensorc.artifact import (
 from tensorc.backend.emit import epoch_symbol, mangle
 from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target as host_target
-from tensorc.errors import InternalError, TensorcError, VerifyError
+from tensorc.errors import (
+    CompileError,
+    Diagnostic,
+    InternalError,
+    TensorcError,
+    VerifyError,
+)
 from tensorc.ir.attributes import Dims, SymbolRef
+from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.kernels import UNSIGNED, Fail, Launch
 from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
-from tensorc.ir.verifier import verify
+from tensorc.ir.verifier import LEGAL, is_legal, verify
 from tensorc.passes.autodiff import AUTODIFF
 from tensorc.passes.base import Around as Around
-from tensorc.passes.base import Level, Pass, check_pipeline
+from tensorc.passes.base import Level as Level
+from tensorc.passes.base import Pass, check_pipeline
 from tensorc.passes.base import run_pass as run_pass
 from tensorc.passes.bufferize import BUFFERIZE
 from tensorc.passes.cost import cost_of
@@ -103,9 +111,17 @@ def lower(
 ) -> Module:
     """Return a module at the end of a stage: tensor, structured, buffer or loop.
 
-    The module itself is changed: it is used up.
+    The module itself is changed: it is used up. Raises `CompileError` (TC0250) if it
+    is below that stage.
     """
-    return run_passes(module, target, passes_to(stage), around=around)
+    level = level_of(module)
+    if level != Level.TENSOR and stage not in STAGES[STAGES.index(level.value) :]:
+        message = f"the module is at level {level.value}, below {stage}"
+        raise CompileError(Diagnostic("TC0250", message, module.location))
+    passes = passes_to(stage)
+    if level != Level.TENSOR:  # what was read from a file
+        passes = passes[len(passes_to(level.value)) :]
+    return run_passes(module, target, passes, around=around)
 
 
 def passes_to(stage: str) -> tuple[Pass, ...]:
@@ -113,6 +129,24 @@ def passes_to(stage: str) -> tuple[Pass, ...]:
     level = Level(stage)
     numbers = [i for i, p in enumerate(CPU) if p.writes == level]
     return CPU[: numbers[-1] + 1]
+
+
+def level_of(module: Module) -> Level:
+    """Return the highest level whose ops a module consists of.
+
+    Raises `CompileError` (TC0250) at the first op that is not of TENSOR, if there is
+    no such level.
+    """
+    strange: Op | None = None
+    for level in Level:
+        legal = LEGAL[level.value]
+        wrong = next((op for op in module.walk() if not is_legal(op, legal)), None)
+        if wrong is None:
+            return level
+        strange = strange or wrong
+    assert strange is not None
+    message = f"{strange.name}: the module has ops of several levels"
+    raise CompileError(Diagnostic("TC0250", message, strange.location))
 
 
 def compile_module(

@@ -117,10 +117,12 @@ ROOMS["fuzz"] = (
     {"numpy"},
 )
 ROOMS["cli"] = (set(ROOMS), {"numpy", "rich_click", "rich"})
+ROOMS["__main__"] = ({"cli"}, set())
 
 # (importer, imported): why this import does not stand at the top of its module.
 LAZY = {
     ("tensorc", "collections.abc"): "names for type checkers only",
+    ("tensorc", "importlib"): "the version, for those who ask for it",
     ("tensorc", "tensorc.api"): "`import tensorc` costs no llvmlite, lark or numpy",
     ("tensorc", "tensorc.errors"): "names for type checkers only",
     ("tensorc", "tensorc.frontend.group_functions"): "names for type checkers only",

@@ -5,18 +5,21 @@ import sys
 import rich_click as click
 
 from tensorc import api
-from tensorc.cli.options import existing_file, settings_option
+from tensorc.cli.options import existing_file, float_option, settings_option
 from tensorc.cli.terminal import show
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE.tc…", nargs=-1, required=True)
 @settings_option
-def command(files: tuple[str, ...], settings: dict[str, str]) -> int:
+@float_option
+def command(
+    files: tuple[str, ...], settings: dict[str, str], default_float: str
+) -> int:
     """Check files: syntax, types and shapes. Says nothing if all is well."""
     wrong = 0
     for file in files:
-        diagnostics = api.check(existing_file(file), settings)
+        diagnostics = api.check(existing_file(file), settings, default_float)
         show(diagnostics)
         wrong += sum(d.severity == "error" for d in diagnostics)
     if wrong:

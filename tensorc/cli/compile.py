@@ -1,6 +1,7 @@
 """`tensorc compile`: any stage of a file, as text or object code."""
 
 import difflib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tensorc.cli.instruments import (
 )
 from tensorc.cli.options import (
     check_output,
+    float_option,
     optimize_option,
     settings_option,
     split_name,
@@ -45,6 +47,7 @@ class Source:
     function: str | None
     settings: dict[str, str]
     optimize: int
+    default_float: str
 
 
 def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
@@ -84,12 +87,14 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
 @click.option("-o", "output", metavar="PATH", help="Where to write it; - is stdout.")
 @instrument_options
 @settings_option
+@float_option
 @optimize_option
 def command(
     file: str,
     emit: str,
     output: str | None,
     settings: dict[str, str],
+    default_float: str,
     optimize: int,
     **watch: object,
 ) -> None:
@@ -98,7 +103,7 @@ def command(
     outputs = parse_emit(emit, output, Path(path).stem)
     for wanted in outputs:
         check_output(wanted.path, path)
-    program = Source(path, function or None, settings, optimize)
+    program = Source(path, function or None, settings, optimize, default_float)
     printed = False
     for wanted in outputs:
         content = _emit(program, wanted.stage, instruments_of(watch))
@@ -108,6 +113,8 @@ def command(
             write_output("-", _SEPARATOR)
         printed = printed or wanted.path == "-"
         write_output(wanted.path, content)
+        if output is None and wanted.path == f"{Path(path).stem}.o":
+            print(f"wrote {wanted.path}: {len(content):,} bytes", file=sys.stderr)
 
 
 def _emit(program: Source, stage: str, instruments: Instruments) -> str | bytes:
@@ -121,6 +128,7 @@ def _emit(program: Source, stage: str, instruments: Instruments) -> str | bytes:
             program.settings,
             program.optimize,
             around,
+            program.default_float,
         )
     except InternalError as error:
         if not error.pass_name:

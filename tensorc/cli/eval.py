@@ -9,6 +9,7 @@ from tensorc import api
 from tensorc.cli.options import (
     check_output,
     existing_file,
+    float_option,
     init_option,
     optimize_option,
     settings_option,
@@ -22,12 +23,14 @@ from tensorc.runtime.evaluation import Evaluation, evaluate
 @click.command("eval")
 @click.argument("file", metavar="FILE.tc")
 @settings_option
+@float_option
 @init_option
 @click.option("--json", "json_path", metavar="FILE", help="Write it; - is stdout.")
 @optimize_option
 def command(
     file: str,
     settings: dict[str, str],
+    default_float: str,
     init: str | None,
     json_path: str | None,
     optimize: int,
@@ -35,7 +38,7 @@ def command(
     """Print the validation and test errors of FILE.tc with the params of --init."""
     existing_file(file)
     check_output(json_path, file, init)
-    program = api.load(file, settings, optimize)
+    program = api.load(file, settings, optimize, default_float)
     if not program.fits:
         message = f"{file}: there is no 'fit' to evaluate"
         raise TensorcError(Diagnostic("TC0903", message))

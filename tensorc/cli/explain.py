@@ -8,7 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from tensorc.cli.options import existing_file, settings_option
+from tensorc.cli.options import existing_file, float_option, settings_option
 from tensorc.errors import Diagnostic, TensorcError
 
 CODES = Path(__file__).with_name("codes.toml")
@@ -18,7 +18,8 @@ WIDTH = 80
 @click.command("explain")
 @click.argument("what", metavar="CODE|FILE.tc[::NAME]")
 @settings_option
-def command(what: str, settings: dict[str, str]) -> None:
+@float_option
+def command(what: str, settings: dict[str, str], default_float: str) -> None:
     """Explain a diagnostic (TC0301), or what the kernels of a file do and why."""
     if re.fullmatch(r"\[?(TC)?[0-9]{4}\]?", what, re.IGNORECASE):
         digits = re.sub(r"\D", "", what)
@@ -30,8 +31,10 @@ def command(what: str, settings: dict[str, str]) -> None:
     path, _, name = what.partition("::")
     function = name or None
     existing_file(path)
-    module = api.lower(path, "structured", function, settings)
-    buffers = api.lower(path, "buffer", function, settings)
+    module, buffers = [
+        api.lower(path, stage, function, settings, default_float=default_float)
+        for stage in ("structured", "buffer")
+    ]
     click.echo(kernels.report(module, buffers), nl=False)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from tensorc.cli.options import a_time, check_output, write_output
-from tensorc.errors import Diagnostic, TensorcError
+from tensorc.cli.options import a_time, check_output, make_directory, write_output
 from tensorc.fuzz import session
 from tensorc.fuzz.case_file import case_text
 from tensorc.fuzz.check import BUILDS, Mismatch
@@ -79,7 +78,12 @@ class _Watch:
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=_jobs, help="How many processes."
 )
-@click.option("--out", metavar="DIR", default=".", help="Where to write failing tests.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default=".",
+    help="Where to write failing tests; it is made if it is not there.",
+)
 @click.option("--json", "report", metavar="FILE", help="Write the report, too.")
 def command(
     seed: int,
@@ -97,8 +101,7 @@ def command(
     Derivatives are compared with differences, too. The same seed gives the same
     programs. What fails is made small and written as a test; the exit code is 4 then.
     """
-    if not Path(out).is_dir():
-        raise TensorcError(Diagnostic("TC0902", f"{out}: is no directory"))
+    make_directory(out)
     check_output(report)
     watch = _Watch(seed, 60.0 if seconds is None and count is None else seconds)
     try:

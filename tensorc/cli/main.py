@@ -13,12 +13,12 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
 import rich_click as click
 
+import tensorc
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, InternalError, TensorcError
 
@@ -74,11 +74,7 @@ def _advice(word: str) -> str:
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted:
         return
-    try:
-        version = metadata.version("tensorc")
-    except metadata.PackageNotFoundError:
-        version = "(not installed: run from its source)"
-    click.echo(f"tensorc {version}")
+    click.echo(f"tensorc {tensorc.__version__}")
     ctx.exit()
 
 

@@ -59,6 +59,17 @@ def optimize_option(function: Function) -> Function:
     )(function)
 
 
+def float_option(function: Function) -> Function:
+    """Add `--float f64`: `default_float: str`."""
+    return click.option(
+        "--float",
+        "default_float",
+        type=click.Choice(["f32", "f64", "f16"]),
+        default="f32",
+        help="What `float` means in the file: f64 to compute in double precision.",
+    )(function)
+
+
 def threads_option(function: Function) -> Function:
     """Add `--threads N`, which takes effect at once; nothing reaches the function."""
     return click.option(
@@ -126,6 +137,20 @@ def check_output(path: str | None, *inputs: str | None) -> None:
         if read is not None and _is_same(path, read):
             message = f"{path}: is read, and would be lost"
             raise TensorcError(Diagnostic("TC0902", message))
+
+
+def make_directory(path: str) -> None:
+    """Make a directory for the output, with those above it, if it is not there.
+
+    Raises:
+        TensorcError: it cannot be made, or it is a file (TC0902).
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        message = f"{path}: cannot be made: {reason or error}"
+        raise TensorcError(Diagnostic("TC0902", message)) from error
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -11,6 +11,7 @@ import rich_click as click
 from tensorc import api
 from tensorc.cli.options import (
     check_output,
+    float_option,
     init_option,
     optimize_option,
     settings_option,
@@ -45,6 +46,7 @@ _PARTS = ("train", "valid", "test")
 @click.option("--batch", type=click.IntRange(1), default=1000, help="Rows in a call.")
 @init_option
 @settings_option
+@float_option
 @optimize_option
 def command(
     file: str,
@@ -54,15 +56,19 @@ def command(
     batch: int,
     init: str | None,
     settings: dict[str, str],
+    default_float: str,
     optimize: int,
 ) -> None:
     """Call the function NAME of FILE.tc with the rows of a file; write the results."""
     path, name = split_name(file)
-    _check_form(output)
+    check_form(output)
     check_output(output, path, data, init)
-    program = api.load(path, settings, optimize)
+    program = api.load(path, settings, optimize, default_float)
     _check_function(program, path, name)
-    columns = read_columns(Path(data)) if data else _columns_of(program, part)
+    if data:
+        columns = read_columns(Path(data), _label_of(program))
+    else:
+        columns = _columns_of(program, part)
     if init is not None:
         program.restore(init)
     function = program.functions[name]
@@ -71,7 +77,8 @@ def command(
     write_output(output, encode(output, dict(zip(names, results, strict=True))))
 
 
-def _check_form(output: str) -> None:
+def check_form(output: str) -> None:
+    """Refuse the name of an output that `encode` has no form for."""
     if output != "-" and Path(output).suffix not in (".npy", ".npz", ".csv"):
         raise click.BadParameter(f"'{output}' ends in none of .npy, .npz and .csv")
 
@@ -86,6 +93,13 @@ def _check_function(program: "api.Program", path: str, name: str) -> None:
         names = ", ".join(known) or "none whose arguments have types"
         hints = (f"functions: {names}", f"tensorc predict {path}::NAME")
         raise TensorcError(Diagnostic("TC0904", f"{path}: {wrong}", hints=hints))
+
+
+def _label_of(program: "api.Program") -> str | int | None:
+    """Return which column of a CSV file is the label, by the data of the `fit`."""
+    named = program.fits[0].data.named if program.fits else {}
+    label = named.get("label")
+    return label if isinstance(label, str | int) else None
 
 
 def _columns_of(program: "api.Program", part: str) -> Mapping[str, Array]:
@@ -116,7 +130,7 @@ def encode(output: str, results: Mapping[str, Array]) -> bytes:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     np.save(member, result)
         return stream.getvalue()
-    if len(results) > 1:
+    if len(results) != 1:
         message = f"{output}: {len(results)} results go to an .npz file only"
         raise TensorcError(Diagnostic("TC0905", message))
     (result,) = results.values()
@@ -126,7 +140,7 @@ def encode(output: str, results: Mapping[str, Array]) -> bytes:
     if result.ndim > 2:
         message = f"{output}: {describe(result)} is no table: write an .npy file"
         raise TensorcError(Diagnostic("TC0905", message))
-    table = result.reshape(len(result), -1)
+    table = result.reshape(len(result) if result.ndim else 1, -1)
     return "".join(f"{_line(row)}\n" for row in table).encode()
 
 

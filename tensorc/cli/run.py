@@ -1,34 +1,151 @@
-"""`tensorc run`: call what the `run`s of a file describe."""
+"""`tensorc run`: call what the `run`s of a file describe, or one function of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import rich_click as click
 
 from tensorc import api
 from tensorc.cli.options import (
-    existing_file,
+    check_output,
+    float_option,
+    init_option,
     optimize_option,
     settings_option,
+    split_name,
     threads_option,
+    write_output,
 )
+from tensorc.cli.predict import check_form, encode
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
-from tensorc.runtime.function import Results
+from tensorc.runtime.data import read_arrays
+from tensorc.runtime.function import CompiledFunction, Results
+
+_FILES = (".npy", ".npz", ".csv", ".csv.gz", ".gz", "-ubyte")
+
+
+def _parse_arguments(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise click.BadParameter(f"'{value}' is not of the form NAME=VALUE")
+        if name.strip() in given:
+            raise click.BadParameter(f"'{name.strip()}' is given twice")
+        given[name.strip()] = text.strip()
+    return given
 
 
 @click.command("run")
-@click.argument("file", metavar="FILE.tc")
+@click.argument("file", metavar="FILE.tc[::NAME]")
+@click.option(
+    "--arg",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_parse_arguments,
+    help="An argument of NAME: a file (x=x.npy) or an expression (x=[1, 2]).",
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    default="-",
+    help="Where NAME's results go: .npy, .npz or .csv; - prints them.",
+)
+@init_option
 @settings_option
+@float_option
 @optimize_option
 @threads_option
-def command(file: str, settings: dict[str, str], optimize: int) -> None:
-    """Call what the `run`s of FILE.tc describe; print the results, one call a line."""
-    program = api.load(existing_file(file), settings, optimize)
+def command(
+    file: str,
+    arguments: dict[str, str],
+    output: str,
+    init: str | None,
+    settings: dict[str, str],
+    default_float: str,
+    optimize: int,
+) -> None:
+    """Call what the `run`s of FILE.tc describe; print the results, one call a line.
+
+    With ::NAME, call that function or step once, with the arguments of --arg.
+    """
+    path, name = split_name(file)
+    if not name and (arguments or output != "-"):
+        raise click.UsageError(f"--arg and -o are for one function: {path}::NAME")
+    check_form(output)
+    check_output(output, path, init, *arguments.values())
+    program = api.load(path, settings, optimize, default_float)
+    if init is not None:
+        program.restore(init)
+    if name:
+        function = _function(program, name)
+        results = function(**_values(function, arguments))
+        _write(output, function, results)
+        return
     if not program.runs:
-        raise TensorcError(Diagnostic("TC0903", f"{file}: there is no 'run' to call"))
+        message = f"{path}: there is no 'run' to call"
+        hint = f"call one function: tensorc run {path}::NAME --arg x=…"
+        raise TensorcError(Diagnostic("TC0903", message, hints=(hint,)))
     for recipe in program.runs:
         function = program.functions[recipe.function]
         for _ in range(recipe.times):
             print(spell(function(*recipe.arguments)), flush=True)
+
+
+def _function(program: "api.Program", name: str) -> CompiledFunction:
+    known = program.functions.source.entries
+    if name not in known:
+        names = ", ".join(known) or "none whose arguments have types"
+        message = f"{program.path}: there is no function or step '{name}'"
+        hints = (f"there are {names}",)
+        raise TensorcError(Diagnostic("TC0904", message, hints=hints))
+    return program.functions[name]
+
+
+def _values(
+    function: CompiledFunction, arguments: Mapping[str, str]
+) -> dict[str, object]:
+    """Return the values of `--arg`; an error for what is unknown or missing."""
+    specs = function.info.arguments
+    inputs = [a.name for a in specs if a.kind == "input"]
+    hypers = [a.name for a in specs if a.kind == "hyper"]
+    wrong = [f"has no argument '{n}'" for n in arguments if n not in inputs + hypers]
+    wrong += [f"needs the argument '{n}'" for n in inputs if n not in arguments]
+    if wrong:
+        hint = " ".join(f"--arg {n}=…" for n in inputs) or "leave --arg out"
+        message = f"'{function.name}' {wrong[0]}"
+        raise TensorcError(Diagnostic("TC0506", message, hints=(hint,)))
+    return {name: _value(name, text) for name, text in arguments.items()}
+
+
+def _value(name: str, text: str) -> object:
+    """Return what `--arg` gives: the array of a file, or an expression's value."""
+    if not text.endswith(_FILES):
+        return api.plain(text, f"--arg {name}")
+    columns = read_arrays(Path(text))
+    if len(columns) == 1:
+        return next(iter(columns.values()))
+    if name in columns:
+        return columns[name]
+    known = ", ".join(f"'{c[:80]}'" for c in columns)
+    message = f"{text}: it holds {len(columns)} arrays, none of them called '{name}'"
+    raise TensorcError(Diagnostic("TC0506", message, notes=(f"it has {known}",)))
+
+
+def _write(output: str, function: CompiledFunction, results: Results) -> None:
+    if output == "-":
+        print(spell(results), flush=True)
+        return
+    listed = results if isinstance(results, tuple) else (results,)
+    arrays = [np.asarray(r) for r in listed if r is not None]
+    names = [r.name or f"result{i}" for i, r in enumerate(function.info.results)]
+    write_output(output, encode(output, dict(zip(names, arrays, strict=True))))
 
 
 def spell(results: Results) -> str:

@@ -11,10 +11,24 @@ from tensorc.errors import Diagnostic
 def show(
     diagnostics: Iterable[Diagnostic], sources: Mapping[str, str] | None = None
 ) -> None:
-    """Print diagnostics on stderr, coloured on a terminal unless NO_COLOR is set.
+    """Print diagnostics on stderr, coloured where `wants_color` says so.
 
     `sources` has the texts of what is no file: stdin, an option.
     """
-    color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    color = wants_color(sys.stderr.isatty(), os.environ)
     for diagnostic in diagnostics:
         sys.stderr.write(render(diagnostic, sources, color))
+
+
+def wants_color(is_terminal: bool, environment: Mapping[str, str]) -> bool:
+    """Tell whether to write colours: on a terminal, unless the environment decides.
+
+    NO_COLOR, if it is not empty, turns them off (no-color.org), else FORCE_COLOR turns
+    them on, also in a pipe, but for FORCE_COLOR=0; TERM=dumb has none.
+    """
+    if environment.get("NO_COLOR"):
+        return False
+    forced = environment.get("FORCE_COLOR")
+    if forced:
+        return forced not in ("0", "false")
+    return is_terminal and environment.get("TERM") != "dumb"

@@ -14,6 +14,7 @@ from tensorc.cli.options import (
     a_time,
     check_output,
     existing_file,
+    float_option,
     init_option,
     optimize_option,
     settings_option,
@@ -45,6 +46,7 @@ class _Keep:
 @click.command("train")
 @click.argument("file", metavar="FILE.tc")
 @settings_option
+@float_option
 @init_option
 @click.option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
 @click.option(
@@ -65,6 +67,7 @@ class _Keep:
 def command(
     file: str,
     settings: dict[str, str],
+    default_float: str,
     init: str | None,
     save: str | None,
     seconds: float,
@@ -80,7 +83,7 @@ def command(
         check_output(path, file, init, resume)
     if init is not None and resume is not None:
         raise click.UsageError("--init starts a run, --resume goes on with one")
-    program = _loaded(file, settings, optimize)
+    program = _loaded(file, settings, optimize, default_float)
     if init is not None:
         _note_missing(init, program.restore(init), quiet)
     start = _put_back(program, resume, quiet) if resume is not None else None
@@ -119,8 +122,10 @@ def _write_json(
     write_output(path, text + "\n")
 
 
-def _loaded(file: str, settings: dict[str, str], optimize: int) -> "api.Program":
-    program = api.load(file, settings, optimize)
+def _loaded(
+    file: str, settings: dict[str, str], optimize: int, default_float: str
+) -> "api.Program":
+    program = api.load(file, settings, optimize, default_float)
     if not program.fits:
         message = f"{file}: there is no 'fit' to train"
         raise TensorcError(Diagnostic("TC0903", message))

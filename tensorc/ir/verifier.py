@@ -90,6 +90,11 @@ def verify(module: Op, level: str | None = None) -> None:
     verifier.run(module)
 
 
+def is_legal(op: Op, legal: frozenset[str]) -> bool:
+    """Tell whether an op is one of those of a level: a row of `LEGAL`."""
+    return op.name in legal or f"{op.name.partition('.')[0]}." in legal
+
+
 def fail(op: Op, message: str) -> NoReturn:
     """Raise a `VerifyError` about an op."""
     raise VerifyError(Diagnostic("TC0250", f"{op.name}: {message}", op.location))
@@ -149,10 +154,8 @@ class _Verifier:
 
     def op(self, op: Op) -> None:
         """Check an op, and put its regions on the stack."""
-        if self.legal is not None:
-            dialect = op.name.partition(".")[0]
-            if op.name not in self.legal and f"{dialect}." not in self.legal:
-                fail(op, "is not legal at this level")
+        if self.legal is not None and not is_legal(op, self.legal):
+            fail(op, "is not legal at this level")
         self.links(op)
         _check_counts(op)
         _check_attributes(op)
@@ -566,13 +569,6 @@ def _callee_type(op: Op, functions: Mapping[str, Op]) -> FunctionType:
     return type_
 
 
-def _check_launch(op: Op, functions: Mapping[str, Op]) -> None:
-    # Chunks and work stand where the kernel takes the range [begin, end).
-    type_ = _callee_type(op, functions)
-    _require_same(op, "operand", _types(op.operands), type_.inputs, _fits)
-    _require_same(op, "result", (), type_.results, _fits)
-
-
 def _check_call(op: Op, functions: Mapping[str, Op]) -> None:
     type_ = _callee_type(op, functions)
     _require_same(op, "operand", _types(op.operands), type_.inputs, _fits)
@@ -595,5 +591,6 @@ _SPECIAL: Mapping[str, Callable[[Op, Mapping[str, Op]], None]] = {
     "func.call": _check_call,
     "linalg.generic": _check_generic,
     "tc.group": _check_group,
-    "tc.launch": _check_launch,
+    # Chunks and work stand where the kernel takes the range [begin, end).
+    "tc.launch": _check_call,
 }

@@ -49,6 +49,7 @@ from tensorc.ir.ops import (
 )
 from tensorc.ir.ops import shape as shapes
 from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import Grad
 from tensorc.ir.ops.kernels import CheckIndex
 from tensorc.ir.ops.reductions import max_identity, min_identity
 from tensorc.ir.types import I64, INDEX, TensorType
@@ -385,6 +386,10 @@ def _lower(low: Lowering, op: Op) -> View:
     rule = RULES.get(type(op))
     if rule is None and ELEMENTWISE in op.traits:
         rule = _elementwise
+    if isinstance(op, Grad):
+        message = f"{op.name} is expanded before the op can be lowered"
+        hint = "run the pass autodiff first: --autodiff --to-structured"
+        raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))
     if rule is None:
         raise InternalError(f"{op.name} at {op.location} has no row", "to-structured")
     view = rule(low, op)

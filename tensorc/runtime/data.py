@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location
 from tensorc.runtime.arrays import Array, aligned_empty, describe
-from tensorc.runtime.csv_file import read_csv
+from tensorc.runtime.csv_file import Table, read_csv
 from tensorc.runtime.files import data_error
 from tensorc.runtime.idx import read_idx
 from tensorc.runtime.npy import read_npy, read_npz
@@ -148,11 +148,11 @@ def csv(*paths: str | Path, label: str | int | None = None) -> Dataset:
             such label (TC0407).
     """
     _check_count("csv", paths, 'csv("train.csv", "valid.csv", label="class")')
-    return Dataset("csv", *[_table(Path(path), label) for path in paths])
+    tables = [(Path(path), read_csv(Path(path))) for path in paths]
+    return Dataset("csv", *[_table(path, table, label) for path, table in tables])
 
 
-def _table(path: Path, label: str | int | None) -> Split:
-    table = read_csv(path)
+def _table(path: Path, table: Table, label: str | int | None) -> Split:
     names, values = table.names, table.values
     if label is None:
         if not names:
@@ -193,22 +193,46 @@ def _check_count(reader: str, paths: Sequence[object], example: str) -> None:
         raise DataError(Diagnostic("TC0406", detail, hints=(example,)))
 
 
-def read_columns(path: Path) -> Mapping[str, Array]:
+def read_columns(path: Path, label: str | int | None = None) -> Mapping[str, Array]:
     """Return the columns of one file: .npz, .npy, .csv, else IDX.
 
-    A single array is the column "x"; bytes of an IDX file are divided by 256.
+    A single array is the column "x"; bytes of an IDX file are divided by 256. With a
+    `label`, a CSV file has the form of a data set: that column is "y", all others are
+    "x". Rows to predict may lack it.
+
+    Raises:
+        DataError: as the reader of the form.
+    """
+    if not _is_csv(path):
+        return _columns(path, read_arrays(path)).columns
+    table = read_csv(path)
+    if label is None:
+        return _table(path, table, None).columns
+    if isinstance(label, str) and label not in table.names:
+        return {"x": table.values}
+    return _table(path, table, label).columns
+
+
+def read_arrays(path: Path) -> Mapping[str, Array]:
+    """Return the arrays of one file by name: .npz, .npy, .csv, else IDX.
+
+    A single array is called "x"; bytes of an IDX file are divided by 256.
 
     Raises:
         DataError: as the reader of the form.
     """
     if path.suffix == ".npz":
-        return _columns(path, read_npz(path)).columns
+        return read_npz(path)
     if path.suffix == ".npy":
-        return _columns(path, {"x": read_npy(path)}).columns
-    if path.name.endswith((".csv", ".csv.gz")):
-        return _table(path, None).columns
+        return {"x": read_npy(path)}
+    if _is_csv(path):
+        return {"x": read_csv(path).values}
     array = read_idx(path)
     return {"x": _features(array) if array.ndim > 1 else array}
+
+
+def _is_csv(path: Path) -> bool:
+    return path.name.endswith((".csv", ".csv.gz"))
 
 
 READERS: dict[str, Callable[..., Dataset]] = {

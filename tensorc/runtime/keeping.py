@@ -21,10 +21,9 @@ from tensorc.runtime.arrays import Array
 from tensorc.runtime.checkpoint import About, write_checkpoint
 from tensorc.runtime.fit_state import Event, FitState, Snapshot
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.weights import BEST, newest
+from tensorc.runtime.weights import BEST, LAST, newest
 
 SECONDS = 60.0
-LAST = "last.safetensors"
 _SHARE = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Handler = Callable[[int, FrameType | None], object] | int | None

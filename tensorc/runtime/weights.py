@@ -1,11 +1,12 @@
 """The memory of a program from and to files: `--init`, `save` and `restore`."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from tensorc.errors import DataError, Diagnostic, TensorcError
+from tensorc.errors import DataError, Diagnostic, TensorcError, TensorcWarning
 from tensorc.runtime.arrays import Array, describe
 from tensorc.runtime.convert import convert
 from tensorc.runtime.files import data_error
@@ -16,12 +17,14 @@ from tensorc.runtime.tensor_file import limit_for, read_tensors, write_tensors
 # What the driver of `fit` adds to a checkpoint; no name of a program has a colon.
 DRIVERS = "fit:"
 BEST = "best.safetensors"
+LAST = "last.safetensors"
 
 
 def load_weights(path: Path, shared: Mapping[str, Shared]) -> list[str]:
     """Set params and states to the arrays of their names in an .npz or .safetensors.
 
-    For a directory of checkpoints its best is taken. The file may lack names: they keep
+    For a directory of checkpoints its best is taken, or its last, with a warning, if
+    nothing was validated. The file may lack names: they keep
     their values, and are returned. On an error nothing has changed. A float array may
     be rounded to the declared float type, all else must be exact.
 
@@ -69,7 +72,7 @@ def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
 
 def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
     if path.is_dir():
-        path = newest(path, BEST)
+        path = _of_directory(path)
     if path.suffix == ".npz":
         return read_npz(path)
     if path.suffix == ".safetensors":
@@ -77,6 +80,16 @@ def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
         arrays = read_tensors(path, limit_for(held)).arrays
         return {n: a for n, a in arrays.items() if not n.startswith(DRIVERS)}
     raise data_error(path, "TC0806", "weights are .npz or .safetensors files")
+
+
+def _of_directory(directory: Path) -> Path:
+    """Return the checkpoint that a directory stands for: the best, else the last."""
+    best, last = newest(directory, BEST), newest(directory, LAST)
+    if best.exists() or not last.exists():
+        return best
+    message = f"{directory} has no {BEST} (nothing was validated): {last.name} is used"
+    warnings.warn(message, TensorcWarning, stacklevel=2)
+    return last
 
 
 def _unknown(

@@ -56,7 +56,7 @@ class Api(types.ModuleType):
         self.error = None
         self.diagnostics = []
 
-    def load(self, path, settings, optimize=2):
+    def load(self, path, settings, optimize=2, default_float="f32"):
         self.calls.append((path, settings, optimize))
         if self.error:
             raise self.error
@@ -65,11 +65,11 @@ class Api(types.ModuleType):
         program.runs = program.runs if "runs" not in settings else ()
         return program
 
-    def emit(self, path, stage, function, settings, optimize, around=None):
+    def emit(self, path, stage, function, settings, optimize, around, default_float):
         self.calls.append((path, stage, function, settings, optimize))
         return b"\x7fELF" if stage == "obj" else f"{stage} of {function}"
 
-    def check(self, path, settings):
+    def check(self, path, settings, default_float):
         return self.diagnostics
 
 

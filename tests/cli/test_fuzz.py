@@ -76,7 +76,7 @@ def test_seconds_end_a_run(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--out", "no/such/place"], 1, "no/such/place: is no directory"),
+        (["--out", f"{__file__}/cases"], 1, "cases: cannot be made: Not a directory"),
         (["--seconds", "0"], 2, "--seconds"),
         (["--programs", "0"], 2, "--programs"),
         (["--seed", "-1"], 2, "--seed"),

@@ -34,7 +34,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
 )
 from tensorc.frontend.dsl.irgen_expressions import EXPRESSIONS
-from tensorc.frontend.dsl.irgen_recipes import OPTIONS, recipe
+from tensorc.frontend.dsl.irgen_recipes import OPTIONS, plain, recipe
 from tensorc.frontend.dsl.irgen_statements import STATEMENTS
 from tensorc.frontend.dsl.irgen_types import bind_sizes, tensor_type
 from tensorc.frontend.dsl.program import (
@@ -42,6 +42,7 @@ from tensorc.frontend.dsl.program import (
     FunctionRef,
     HyperValue,
     Memory,
+    PlainValue,
     Program,
     Recipe,
 )
@@ -75,7 +76,7 @@ from tensorc.ir.dims import Poly
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.printer import print_module
-from tensorc.ir.types import TensorType
+from tensorc.ir.types import F32, Element, TensorType
 
 MAX_MEMORY_BYTES = 1 << 40
 MAX_DRAWN_BYTES = 1 << 24  # more than that is not drawn before it is needed
@@ -86,14 +87,20 @@ RECURSION_LIMIT = 150_000
 Settings = Mapping[str, ast.Expression]
 
 
-def generate(file: ast.File, settings: Settings | None = None) -> Program:
+def generate(
+    file: ast.File, settings: Settings | None = None, default_float: Element = F32
+) -> Program:
     """Return the program of a file, with hypers and recipe options set anew.
 
-    Raises `CompileError` with a diagnostic for each wrong declaration.
+    `default_float` is what `float` means. Raises `CompileError` with a diagnostic for
+    each wrong declaration.
     """
     reports = Reports()
     with _deep_recursion():
-        unit, hypers, recipes = _declare(file, settings or {}, reports)
+        unit = Unit(
+            file.path, Scope(), EXPRESSIONS, STATEMENTS, default_float=default_float
+        )
+        hypers, recipes = _declare(unit, file, settings or {}, reports)
         if reports.diagnostics:
             # Whoever mends these wants to know of the mistakes in functions, too.
             try:
@@ -132,8 +139,11 @@ def _varies(
     then fails, or makes another text.
     """
     reports = Reports()
+    blind = replace(
+        unit, scope=Scope(), memories={}, hypers={}, entries={}, warnings=[]
+    )
     try:
-        blind, _, _ = _declare(file, settings, reports, hyper)
+        _declare(blind, file, settings, reports, hyper)
         reports.check()
         texts = [print_module(_emit(u, [entry])) for u in (unit, blind)]
     except CompileError:
@@ -155,10 +165,10 @@ def _deep_recursion() -> Iterator[None]:
 
 
 def _declare(
-    file: ast.File, settings: Settings, reports: Reports, unknown: str = ""
-) -> tuple[Unit, dict[str, HyperValue], tuple[Recipe, ...]]:
-    scope = Scope()
-    unit = Unit(file.path, scope, EXPRESSIONS, STATEMENTS)
+    unit: Unit, file: ast.File, settings: Settings, reports: Reports, unknown: str = ""
+) -> tuple[dict[str, HyperValue], tuple[Recipe, ...]]:
+    """Fill an empty unit with what a file declares; return its hypers and recipes."""
+    scope = unit.scope
     function, builder = open_function("", [])
     frame = Frame(Entry(unit, function, builder, constant=True), scope, False)
     hypers: dict[str, HyperValue] = {}
@@ -180,7 +190,20 @@ def _declare(
     rest = {name: v for name, v in settings.items() if name not in hypers}
     nodes = [i for i in file.items if isinstance(i, ast.Recipe) and not unknown]
     recipes = tuple([recipe(frame, node, rest, reports) for node in nodes])
-    return unit, hypers, recipes
+    return hypers, recipes
+
+
+def plain_value(expression: ast.Expression) -> PlainValue:
+    """Return an expression of numbers and lists as plain data, without any names.
+
+    Raises `CompileError` if it is wrong, or of another kind.
+    """
+    unit = Unit(expression.location.file, Scope(), EXPRESSIONS, STATEMENTS)
+    function, builder = open_function("", [])
+    return plain(
+        Frame(Entry(unit, function, builder, constant=True), unit.scope, False),
+        expression,
+    )
 
 
 def _functions_first(frame: Frame, file: ast.File, reports: Reports) -> None:

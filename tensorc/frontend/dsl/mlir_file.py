@@ -1,0 +1,125 @@
+"""A file of IR as a program: its functions are entries, its shared arguments memory.
+
+What `tensorc compile --emit=tensor` writes can be compiled, called and explained again.
+Arguments that say nothing of themselves are inputs, called as in the text. Memory
+starts as zeros: `--init` gives it other values.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tensorc.errors import CompileError, Diagnostic
+from tensorc.frontend.dsl.parser import read_source
+from tensorc.frontend.dsl.program import Memory, Program
+from tensorc.ir.attributes import Array, make_dict
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.parser import parse_module
+from tensorc.ir.types import TensorType
+from tensorc.ir.verifier import verify
+
+SUFFIX = ".mlir"
+_NOT_A_MODULE = "TC0250"
+
+
+def is_mlir(path: str) -> bool:
+    """Tell whether a file is one of IR, by its name."""
+    return Path(path).suffix == SUFFIX
+
+
+def read_mlir(path: str) -> Program:
+    """Return the program of a file of IR.
+
+    Raises:
+        TensorcError: the file cannot be read, or is no valid module.
+    """
+    text = read_source(path)
+    module = _parsed(text, path)
+    memories: dict[str, Memory] = {}
+    for function in module.functions:
+        for memory in _memories(function):
+            memories.setdefault(memory.name, memory)
+
+    def emit(names: Sequence[str]) -> Module:
+        made = _parsed(text, path)
+        if set(names) < {f.sym_name for f in made.functions if not _is_kernel(f)}:
+            wanted = made.functions
+            made.body.block.ops[:] = [f for f in wanted if f.sym_name in names]
+        return made
+
+    entries = [f for f in module.functions if not _is_kernel(f)]
+    steps = [f.sym_name for f in entries if _updates(f)]
+    return Program(
+        path,
+        tuple(memories.values()),
+        {},
+        tuple([f.sym_name for f in entries]),
+        (),
+        emit,
+        lambda entry, hyper: True,
+        (),
+        tuple(steps),
+    )
+
+
+def _parsed(text: str, path: str) -> Module:
+    module = parse_module(text, path)
+    if not isinstance(module, Module):
+        message = f"the outermost op is {module.name}, it must be a module"
+        raise CompileError(Diagnostic(_NOT_A_MODULE, message, module.location))
+    verify(module)
+    for function in module.functions:
+        if not _is_kernel(function):
+            _name_arguments(function)
+    return module
+
+
+def _is_kernel(function: Function) -> bool:
+    # At the LOOP level, beside the functions that launch them.
+    return "tc.kernel" in function.attributes
+
+
+def _updates(function: Function) -> bool:
+    count = len(function.body.block.terminator.operands)
+    infos = [function.result_info(i) for i in range(count)]
+    return any(info.get("tc.updates") is not None for info in infos)
+
+
+def _name_arguments(function: Function) -> None:
+    """Give each argument a name and a kind; what a call may set is an input."""
+    made = []
+    arguments = function.body.block.arguments
+    if not all(isinstance(argument.type, TensorType) for argument in arguments):
+        return  # memory, sizes: below BUFFER nobody calls it with arrays
+    for i, argument in enumerate(arguments):
+        known = dict(function.argument_info(i).items)
+        known.setdefault("tc.name", argument.hint or f"arg{i}")
+        if known.get("tc.kind") != "shared":
+            known["tc.kind"] = "input"
+        made.append(make_dict(**known))
+    if made:
+        function.attributes["arg_attrs"] = Array(tuple(made))
+
+
+def _memories(function: Function) -> list[Memory]:
+    found = []
+    for i, argument in enumerate(function.body.block.arguments):
+        info = function.argument_info(i)
+        type_ = argument.type
+        if info.get("tc.kind") != "shared" or not isinstance(type_, TensorType):
+            continue
+        shape = tuple([d for d in type_.shape if isinstance(d, int)])
+        if len(shape) < type_.rank:
+            message = f"the memory {info.get('tc.name')} has a size that no call gives"
+            raise CompileError(Diagnostic("TC0301", message, function.location))
+        dtype = type_.element.dtype
+
+        def zeros(
+            shape: tuple[int, ...] = shape, dtype: np.dtype[np.generic] = dtype
+        ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+            return np.broadcast_to(np.zeros((), dtype), shape)
+
+        name = str(info.get("tc.name"))
+        found.append(Memory(name, "param", type_, zeros, function.location))
+    return found

@@ -1,0 +1,258 @@
+"""Whole commands: what they read, what they call, and what they say."""
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tensorc
+from tensorc import compiler
+from tensorc.cli.main import run
+from tensorc.cli.terminal import wants_color
+from tensorc.errors import TensorcWarning
+
+MODEL = """
+hyper k = 2.0                                    # the factor
+param w: float[2] = 1
+fn predict(x: float[B, 2]) -> float[B] = k * (x @ w)
+fn loss(x: float[B, 2], y: float[B]) -> float = mean((predict(x) - y)**2)
+fn halves(x: float[N]) -> float {
+    assert N % 2 == 0, "as many left as right"
+    return sum(x[:N // 2]) - sum(x[N // 2:])
+}
+step train(x: float[B, 2], y: float[B]) -> float {
+    cost = loss(x, y)
+    w <- w - 0.01 * grad(cost, w)
+    return cost
+}
+fit { data = csv("d.csv", label="y")  batch = 2  step = train  epochs = 2 }
+"""
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch, capsys):
+    """Return what runs a command in a directory that has a model and data."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.tc").write_text(MODEL)
+    (tmp_path / "d.csv").write_text("a,y,b\n1,1,0\n0,2,1\n1,3,1\n2,4,0\n")
+    np.save("x.npy", np.arange(6).reshape(3, 2))
+    np.savez("x.npz", x=np.ones((2, 2)), y=np.zeros(3))
+
+    def call(*words, code=0):
+        assert run(words) == code
+        return capsys.readouterr()
+
+    return call
+
+
+def test_the_package_is_run_as_a_module_and_knows_its_version():
+    command = [sys.executable, "-m", "tensorc", "--version"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert made.stdout == f"tensorc {metadata.version('tensorc')}\n"
+    assert tensorc.__version__ == metadata.version("tensorc")
+
+
+# One function of a file
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (["--arg", "x=x.npy"], "[2.0, 10.0, 18.0]"),
+        (["--arg", "x=x.npz", "--arg", "k=3"], "[6.0, 6.0]"),
+        (["--arg", "x=[[1, 2], [3, 4.1]]"], "[6.0, 14.2]"),
+        (["--arg", "x=[[0.1, 0.2]]", "--float", "f64"], "[0.6000000000000001]"),
+        (["--arg", "x=[[0.1, 0.2]]", "--float=f32"], "[0.6]"),
+        (["--arg", "x=d.csv"], None),
+    ],
+)
+def test_run_calls_one_function(said, words, printed):
+    if printed is None:
+        assert "TC0503" in said("run", "m.tc::predict", *words, code=1).err
+        return
+    assert said("run", "m.tc::predict", *words).out == f"{printed}\n"
+
+
+def test_run_calls_a_step_and_writes_results(said):
+    np.savez("w.npz", w=np.float32([0, 0]))
+    words = ["--arg", "x=[[1, 0]]", "--arg", "y=[3]", "--init", "w.npz"]
+    assert said("run", "m.tc::train", *words).out == "9.0\n"
+    said("run", "m.tc::predict", "--arg", "x=x.npy", "-o", "out.npy")
+    assert np.load("out.npy").tolist() == [2, 10, 18]
+    said("run", "m.tc::train", *words, "-o", "cost.csv")
+    assert Path("cost.csv").read_text() == "9.0\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["m.tc::predict"], "'predict' needs the argument 'x'"),
+        (["m.tc::predict", "--arg", "z=1"], "'predict' has no argument 'z'"),
+        (["m.tc::nothing"], "there is no function or step 'nothing'"),
+        (["m.tc::predict", "--arg", "x=[1, 2"], "`[` is never closed"),
+        (["m.tc::predict", "--arg", "x=q"], "unknown name `q`"),
+        (["m.tc::predict", "--arg", "x=missing.npy"], "missing.npy: no such file"),
+        (["m.tc::loss", "--arg", "x=x.npy", "--arg", "y=[1, 2]"], "TC0503"),
+        (["m.tc::halves", "--arg", "x=[1, 2, 3]"], "as many left as right"),
+        (["m.tc"], "there is no 'run' to call"),
+    ],
+)
+def test_run_reports_a_wrong_call(said, words, message):
+    error = said("run", *words, code=1).err
+    assert message in error
+    assert "internal error" not in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["m.tc::predict", "--arg", "x"],
+        ["m.tc::predict", "--arg", "x=1", "--arg", "x=2"],
+        ["m.tc", "--arg", "x=1"],
+        ["m.tc::predict", "-o", "out.txt"],
+    ],
+)
+def test_run_refuses_arguments_of_another_form(said, words):
+    said("run", *words, code=2)
+
+
+def test_float_is_what_the_command_says(said):
+    words = ["compile", "m.tc::halves", "--emit=tensor"]
+    assert "f64" in said(*words, "--float=f64").out
+    assert "f64" not in said(*words).out
+    said("train", "m.tc", "--float", "f64", "--quiet", "--save", "kept")
+    said("eval", "m.tc", "--float", "f64", "--set", "validate=loss", code=1)
+    found = said("predict", "m.tc::predict", "--data", "x.npy", "--float", "f64").out
+    assert [float(x) for x in found.split()] == [2, 10, 18]
+    assert "'f46'" in said("check", "m.tc", "--float", "f46", code=2).err
+
+
+def test_hypers_keep_their_meaning_in_double_precision(said):
+    # The blind copy of a file, which tells whether a hyper varies, has its floats too.
+    model = tensorc.load("m.tc", default_float="f64")
+    x = np.array([[1.0, 2.0]])
+    assert model.predict(x, k=0.1).dtype == np.float64
+    assert model.predict(x, k=0.1) == [0.1 * 3.0]
+    with pytest.raises(ValueError, match="default_float is one of f32, f64, f16"):
+        tensorc.load("m.tc", default_float="f46")
+
+
+# Files of IR
+
+
+@pytest.mark.parametrize("stage", compiler.STAGES)
+def test_a_stage_that_was_written_compiles_on(said, stage):
+    said("compile", "m.tc::halves", f"--emit={stage}", "-o", "a.mlir")
+    again = said("compile", "a.mlir", f"--emit={stage}").out
+    assert again == Path("a.mlir").read_text()
+    wanted = said("compile", "m.tc::halves", "--emit=llvm").out
+    assert said("compile", "a.mlir", "--emit=llvm").out == wanted
+    assert said("check", "a.mlir").err == ""
+    error = said("compile", "a.mlir", "--emit=ast", code=1).err
+    assert "a.mlir is a file of IR, which has no syntax tree" in error
+
+
+def test_a_lower_stage_does_not_rise(said):
+    said("compile", "m.tc::loss", "--emit=loop", "-o", "a.mlir")
+    error = said("compile", "a.mlir", "--emit=tensor", code=1).err
+    assert "the module is at level loop, below tensor" in error
+
+
+def test_functions_of_ir_are_called_and_explained(said):
+    said("compile", "m.tc", "--emit=tensor", "-o", "m.mlir")
+    np.savez("w.npz", w=np.float32([1, 1]))
+    words = ["--init", "w.npz", "--arg", "x=x.npy", "--arg", "k=2.0"]
+    assert said("run", "m.mlir::predict", *words).out == "[2.0, 10.0, 18.0]\n"
+    lines = zip(
+        said("explain", "m.mlir::loss").out.splitlines(),
+        said("explain", "m.tc::loss").out.splitlines(),
+        strict=True,
+    )
+    assert {a.split()[0] for a, b in lines if a != b} == {"source", "ends"}
+    assert "has no hyper 'k'" in said("check", "m.mlir", "--set", "k=1", code=1).err
+
+
+IR = """
+"func.func"() <{function_type = (tensor<3xf32>) -> tensor<3xf32>, sym_name = "f"}> ({
+^bb0(%x: tensor<3xf32>):
+  %0 = "tc.grad"(%x) ({
+  ^bb0(%y: tensor<3xf32>):
+    %1 = "tc.mul"(%y, %y) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+    %2 = "tc.sum"(%1) <{axis = 0 : i64, order = "lanes"}> : (tensor<3xf32>)
+      -> tensor<f32>
+    "tc.yield"(%2) : (tensor<f32>) -> ()
+  }) : (tensor<3xf32>) -> tensor<3xf32>
+  "func.return"(%0) : (tensor<3xf32>) -> ()
+}) : () -> ()
+"""
+
+
+def test_ir_by_hand_is_a_program(said, tmp_path):
+    (tmp_path / "f.mlir").write_text(IR)
+    assert said("run", "f.mlir::f", "--arg", "x=[1, 2, 3]").out == "[2.0, 4.0, 6.0]\n"
+    (tmp_path / "wrong.mlir").write_text(IR.replace("tc.mul", "tc.mull"))
+    for verb in ("check", "compile", "explain"):
+        assert "wrong.mlir:6:" in said(verb, "wrong.mlir", code=1).err
+
+
+def test_a_derivative_is_expanded_before_it_is_lowered(said, tmp_path):
+    (tmp_path / "f.mlir").write_text(IR)
+    error = said("opt", "f.mlir", "--to-structured", code=1).err
+    assert "f.mlir:4:" in error
+    assert "--autodiff" in error
+    said("opt", "f.mlir", "--autodiff", "--to-structured")
+
+
+# What is said of files
+
+
+def test_compile_says_where_it_wrote(said):
+    printed = said("compile", "m.tc")
+    assert printed.err.startswith("wrote m.o: ")
+    assert said("compile", "m.tc", "-o", "a.o").err == ""
+
+
+def test_a_directory_without_best_stands_for_its_last(said):
+    said("train", "m.tc", "--save", "kept", "--quiet")
+    words = ["predict", "m.tc::predict", "--data", "x.npy", "--init", "kept"]
+    message = r"has no best.safetensors \(nothing was validated\): last"
+    with pytest.warns(TensorcWarning, match=message):
+        printed = said(*words)
+    direct = said(*words[:-1], "kept/last.safetensors")
+    assert direct.err == ""
+    assert printed.out == direct.out
+    assert "no such file" in said(*words[:-1], ".", code=1).err
+
+
+def test_predict_reads_the_form_of_the_training_data(said, tmp_path):
+    wanted = said("predict", "m.tc::predict", "--split", "train").out
+    assert said("predict", "m.tc::predict", "--data", "d.csv").out == wanted
+    (tmp_path / "rows.csv").write_text("a,b\n1,0\n0,1\n1,1\n2,0\n")
+    assert said("predict", "m.tc::predict", "--data", "rows.csv").out == wanted
+
+
+def test_fuzz_makes_the_directory_of_its_findings(said, tmp_path):
+    said("fuzz", "--programs", "1", "--jobs", "1", "--out", "new/cases")
+    assert (tmp_path / "new" / "cases").is_dir()
+    assert "TC0902" in said("fuzz", "--programs", "1", "--out", "m.tc", code=1).err
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "wanted"),
+    [
+        (True, {}, True),
+        (False, {}, False),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"NO_COLOR": ""}, True),
+        (True, {"TERM": "dumb"}, False),
+        (False, {"FORCE_COLOR": "1"}, True),
+        (True, {"FORCE_COLOR": "0"}, False),
+        (True, {"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+        (True, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_the_environment_decides_on_colours(terminal, environment, wanted):
+    assert wants_color(terminal, environment) is wanted
