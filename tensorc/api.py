@@ -18,7 +18,7 @@ from tensorc.frontend.dsl.ast_printer import print_ast
 from tensorc.frontend.dsl.irgen import generate, plain_value
 from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
 from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
-from tensorc.frontend.dsl.mlir_file import is_mlir, read_mlir
+from tensorc.frontend.dsl.mlir_file import is_mlir, mlir_program
 from tensorc.frontend.groups import Group
 from tensorc.frontend.places import argument_error, door, warn_user
 from tensorc.frontend.symbolic_variables import Shared as SharedVariable
@@ -163,8 +163,23 @@ def _member(program: Program, name: str) -> CompiledFunction | SharedVariable | 
     raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a program is made of: its text, and how it is read."""
+
+    path: str
+    text: str
+    settings: Mapping[str, str]
+    default_float: str
+
+
 class ToldFunction(CompiledFunction):
     """A function of a program as Python calls it: its errors name the caller's line."""
+
+    home: "Functions"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Functions.told, (self.home, self.name)
 
     @door
     def __call__(self, *inputs: object, **named: object) -> Results:
@@ -176,6 +191,7 @@ class ToldFunction(CompiledFunction):
 class Functions(Mapping[str, CompiledFunction]):
     """The compiled functions of a program, by name."""
 
+    file: _File = field(repr=False)
     source: source.Program
     shared: Mapping[str, Shared]
     together: tuple[str, ...]
@@ -191,7 +207,12 @@ class Functions(Mapping[str, CompiledFunction]):
             self.called[name] = ToldFunction(
                 made.info, made.library, self.shared, self._hypers(), self._varies(name)
             )
+            self.called[name].home = self
         return self.called[name]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Its file need not be there where it is read.
+        return _functions, (self.file, self.shared, self.together, self.options)
 
     def __getitem__(self, name: str) -> CompiledFunction:
         """Return a function, compiling it if need be; KeyError if there is none."""
@@ -260,7 +281,8 @@ def load(
         raise argument_error(message)
     path = fspath(path)
     spelled = {name: _spelled(name, value) for name, value in values.items()}
-    program = _read(path, {**(settings or {}), **spelled}, default_float)
+    file = _read(path, {**(settings or {}), **spelled}, default_float)
+    program = _parsed(file)
     fits = tuple(_fit(r) for r in program.recipes if r.kind == "fit")
     runs = tuple(_run(r) for r in program.recipes if r.kind == "run")
     shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
@@ -268,7 +290,7 @@ def load(
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)
     options = CHOSEN.get() if optimize is None else Options(optimize)
-    functions = Functions(program, shared, together, options)
+    functions = Functions(file, program, shared, together, options)
     return Program(path, functions, shared, program.hypers, fits, runs)
 
 
@@ -279,7 +301,7 @@ def check(
     from tensorc import compiler
 
     try:
-        program = _read(path, settings, default_float)
+        program = _parsed(_read(path, settings, default_float))
     except TensorcError as error:
         return list(error.diagnostics)
     found: list[Diagnostic] = []
@@ -355,7 +377,7 @@ def _module(
     path: str, function: str | None, settings: Mapping[str, str], default_float: str
 ) -> Module:
     """Return the module of a file, or of one function or step of it."""
-    program = _read(path, settings, default_float)
+    program = _parsed(_read(path, settings, default_float))
     if function is not None and function not in program.entries:
         known = ", ".join(program.entries)
         message = f"{path} has no function '{function}' with typed arguments"
@@ -364,19 +386,34 @@ def _module(
     return program.emit(None if function is None else [function])
 
 
-def _read(path: str, settings: Mapping[str, str], default_float: str) -> source.Program:
-    if is_mlir(path):
+def _functions(
+    file: _File,
+    shared: Mapping[str, Shared],
+    together: tuple[str, ...],
+    options: Options,
+) -> Functions:
+    """Return functions that were copied or pickled, with their memory."""
+    return Functions(file, _parsed(file), shared, together, options)
+
+
+def _read(path: str, settings: Mapping[str, str], default_float: str) -> _File:
+    return _File(path, parser.read_source(path), settings, default_float)
+
+
+def _parsed(file: _File) -> source.Program:
+    settings = file.settings
+    if is_mlir(file.path):
         if settings:
             name = next(iter(settings))
-            message = f"{path} has no hyper '{name}': it is a file of IR"
+            message = f"{file.path} has no hyper '{name}': it is a file of IR"
             raise CompileError(Diagnostic("TC0314", message))
-        return read_mlir(path)
-    file = parser.parse_file(path)
+        return mlir_program(file.text, file.path)
+    tree = parser.parse(file.text, file.path)
     parsed: dict[str, ast.Expression] = {
         name: parser.parse_expression(text, f"--set {name}")
         for name, text in settings.items()
     }
-    return generate(file, parsed, ELEMENTS[default_float])
+    return generate(tree, parsed, ELEMENTS[file.default_float])
 
 
 def plain(text: str, name: str) -> source.PlainValue:

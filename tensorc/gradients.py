@@ -123,7 +123,9 @@ def _derivative(
 
     gradient.__name__ = f"grad_{name}"
     gradient.__signature__ = signature  # type: ignore[attr-defined]
-    return Jitted(gradient, static)
+    made = Jitted(gradient, static)
+    made.made_by = _derivative, (function, argnums, has_aux, with_value)
+    return made
 
 
 def _parameters(

@@ -25,6 +25,7 @@ import numpy as np
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType, DType
+from tensorc.frontend.graph_store import found_by_name
 from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.places import door, told, usage_error, user_location, warn_user
 from tensorc.frontend.pytree import LEAF, Tree, flatten, unflatten
@@ -132,6 +133,7 @@ class Jitted:
         # Calls with arrays and numbers alone, which need no look at their structure:
         # see `__call__`. Without a plan they are still converted or checked.
         self._known: dict[Kinds | None, _Known] = {}
+        self.made_by: tuple[object, ...] = ()  # a call that makes the same
         self._lock = threading.RLock()
         # Whether the user knows that there are many specialisations.
         self._is_told = False
@@ -216,9 +218,17 @@ class Jitted:
         """The names of the parameters."""
         return tuple(self.signature.parameters)
 
-    def __reduce__(self) -> str:
-        """Pickle by name, as Python's functions; what was compiled stays here."""
-        return str(getattr(self.function, "__qualname__", self.name))
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """Pickle by name, or make again `grad(f)` and `fast = jit(slow)`."""
+        name = str(getattr(self.function, "__qualname__", self.name))
+        if found_by_name(self.__module__, name) is self:
+            return name
+        return self.made_by or (type(self), (self.function, tuple(self.static)))
+
+    def __deepcopy__(self: J, *_: object) -> J:
+        return self
+
+    __copy__ = __deepcopy__
 
     def __get__(self, instance: object, owner: type | None = None) -> object:
         """Bind to an instance, as a method does; `self` is then the first argument."""

@@ -15,12 +15,13 @@ can never fit are found at the user's line, all others when a function is compil
 import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import SupportsIndex
 from weakref import WeakValueDictionary
 
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.core import Block, Op, Reduced, Region, Value, with_hints
 from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value, substitute
 from tensorc.ir.ops.elementwise import Cast
 from tensorc.ir.ops.shape import Size
@@ -40,6 +41,9 @@ class SizeOf(Symbol):
     source: "Input" = field(compare=False, repr=False)
     axis: int | None
     spelled: str = ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _size_of, (self.source, self.axis)
 
 
 class Input(Value):
@@ -80,8 +84,26 @@ class Input(Value):
         """Where the user made it."""
         return self.place
 
+    def __reduce__(self) -> tuple[object, ...]:
+        assert isinstance(self.type, TensorType)
+        shape = tuple([_wish(dim) for dim in self.type.shape])
+        return Input, (self.type.element, shape, self.hint, self.place)
+
 
 _INPUTS: WeakValueDictionary[str, Input] = WeakValueDictionary()
+
+
+def _wish(dim: Dim) -> int | str | None:
+    """Return what a size of an input was asked to be."""
+    return dim if isinstance(dim, int) else next(sources_of(dim)).spelled or None
+
+
+def _size_of(source: Input, axis: int | None) -> SizeOf:
+    """Return the symbol of an input that was copied."""
+    assert isinstance(source.type, TensorType)
+    dim = source.given if axis is None else source.type.shape[axis]
+    assert dim is not None
+    return next(sources_of(dim))
 
 
 class SharedLeaf(Value):
@@ -92,6 +114,9 @@ class SharedLeaf(Value):
     def __init__(self, type_: TensorType, cell: object, hint: str = "") -> None:
         super().__init__(type_, Block(), 0, hint)
         self.cell = cell
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SharedLeaf, (self.type, self.cell, self.hint)
 
 
 class Derivative(Op):
@@ -121,6 +146,23 @@ class Derivative(Op):
         self.inner = tuple(inner)
         found = (s for op in inner for s in inputs_in(op))
         self.sources = tuple(dict.fromkeys(found))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
+        wrt, read = self.operands[: self.count], self.operands[self.count :]
+        hints = [r.hint for r in self.results]
+        made_of = (self.cost, wrt, read, self.inner, self.location)
+        return _derivative, (*made_of, hints)
+
+
+def _derivative(
+    cost: Value,
+    wrt: Sequence[Value],
+    read: Sequence[Value],
+    inner: Sequence[Op],
+    location: Location,
+    hints: Sequence[str],
+) -> Op:
+    return with_hints(Derivative(cost, wrt, read, inner, location), hints)
 
 
 @dataclass

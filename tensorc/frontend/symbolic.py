@@ -9,6 +9,7 @@ indexing and types; Python numbers are weak. `==` compares elements, so variable
 told apart by identity.
 """
 
+import copy
 import difflib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,17 +26,15 @@ from tensorc.frontend import (
     shapes,
 )
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
-from tensorc.frontend.graph_store import Bundle, restore, stored
+from tensorc.frontend.graph_store import landings
 from tensorc.frontend.group_functions import apply_to_groups, has_groups
 from tensorc.frontend.groups import mapped
 from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import (
     Array,
     Operand,
-    Scalar,
     number,
     strong,
-    weak,
 )
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import door, usage_error
@@ -51,9 +50,9 @@ from tensorc.frontend.symbolic_operands import (
     type_of,
 )
 from tensorc.frontend.symbolic_places import Places
+from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly
-from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import I64, Element, TensorType, element_of
+from tensorc.ir.types import Element, TensorType, element_of
 
 Axis = int | Sequence[int] | None
 
@@ -483,27 +482,21 @@ class Tensor:
         """Compile the variable and return its value, given those of its inputs."""
         return Tensor.evaluator(self, {} if inputs is None else inputs)
 
-    # Copying: never deeper than the objects around it, however deep the graph is.
+    # Copying: see `graph_store`.
 
-    def __reduce__(self) -> tuple[object, ...]:
-        operand = self._operand
-        if isinstance(operand, Scalar) and isinstance(operand.number, Poly):
-            # As the shape of a node: it stays a size where it is read.
-            t = TensorBuilder(emitter().builder)
-            bundle, index = stored(t.iota((operand.number,), 0, I64))
-            return Tensor.restorer, (type(self), bundle, index, True, self._name, True)
-        if isinstance(operand, Scalar):
-            operand = weak(emitter(), operand)
-        if isinstance(operand, Node):
-            bundle, index = stored(operand.value)
-            return Tensor.restorer, (
-                type(self),
-                bundle,
-                index,
-                operand.weak,
-                self._name,
-            )
-        return type(self), (operand, self._name)
+    def __reduce__(self) -> tuple[Callable[..., "Tensor"], tuple[object, ...]]:
+        operand, part = self._operand, self._part_of
+        before = landings(operand.value) if isinstance(operand, Node) else []
+        # What was indexed goes without its own past, which may be long.
+        part_of = None if part is None else (part[0].operand, list(part[1]))
+        return Tensor.restorer, (type(self), before, operand, self._name, part_of)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Tensor":
+        if DOOR.get().tracing:
+            # A value that never changes; the trace knows the inputs that it has.
+            return Tensor(self._operand, self._name)
+        restorer, parts = self.__reduce__()
+        return restorer(*copy.deepcopy(parts, memo))
 
 
 @door
@@ -517,18 +510,16 @@ def put(x: Tensor, indices: Sequence[Index], values: object, combine: str) -> Te
 
 def restored(
     cls: type[Tensor],
-    bundle: Bundle,
-    index: int,
-    is_weak: bool,
+    _before: Sequence[Op],
+    operand: Operand,
     name: str | None,
-    is_size: bool = False,
+    part_of: tuple[Operand, Sequence[Index]] | None,
 ) -> Tensor:
-    """Return the variable of a stored value, or of the size that is its shape."""
-    value = restore(bundle, index)
-    if is_size:
-        assert isinstance(value.type, TensorType)
-        return cls(number(value.type.shape[0]), name)
-    return cls(Node(value, is_weak), name)
+    """Return a variable that was copied or pickled; its nodes were read before it."""
+    made = cls(operand, name)
+    if part_of is not None:
+        made._part_of = Tensor(part_of[0]), part_of[1]
+    return made
 
 
 def element_named(dtype: DTypeLike) -> Element:

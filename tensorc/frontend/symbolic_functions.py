@@ -413,6 +413,9 @@ def _table() -> dict[str, SymbolicFunction]:
     }
     table.update(made)
     table.update({a: table[n] for a, n in _ALIASES.items() if n in table})
+    for function in table.values():
+        if globals().get(function.__qualname__) is not function:
+            function.__module__ = "tensorc"  # where pickle finds it by its name
     return table
 
 

@@ -164,6 +164,7 @@ def _constructor(rank: str, letter: str = "") -> Constructor:
         return tensor(name, own if dtype is None else dtype, shape)
 
     make.__name__ = make.__qualname__ = letter + rank
+    make.__module__ = "tensorc"  # where pickle finds it by its name
     axes = ", ".join("any" if s is None else str(s) for s in shape)
     make.__doc__ = f"Return a variable of {own or 'float32'} with sizes ({axes})."
     return make

@@ -6,11 +6,14 @@ values belong to the printer; `hint` is only a wish.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, SupportsIndex, TypeAlias
 
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.types import Type
+
+# What pickle and copy take of an object: `object.__reduce_ex__` gives it.
+Reduced: TypeAlias = str | tuple[object, ...]
 
 
 class Value:
@@ -36,6 +39,11 @@ class Value:
         """Where the value comes from in the user's source."""
         return self.owner.location if isinstance(self.owner, Op) else UNKNOWN
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
+        if isinstance(self.owner, Op) and self.owner.is_node:
+            return _result, (self.owner, self.index)
+        return super().__reduce_ex__(protocol)
+
     def __repr__(self) -> str:
         source = self.owner.name if isinstance(self.owner, Op) else "argument"
         return f"<{self.hint or 'value'} {self.index} of {source}: {self.type}>"
@@ -53,6 +61,7 @@ class Op:
     scalar: ClassVar[str] = ""
 
     __slots__ = (
+        "__weakref__",
         "attributes",
         "location",
         "operands",
@@ -84,6 +93,20 @@ class Op:
         (value,) = self.results
         return value
 
+    @property
+    def is_node(self) -> bool:
+        """Tell a node of a graph, which stands in no block, from an instruction."""
+        return self.parent is None and not self.regions
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
+        """Copy or pickle a node by what it is made of: its operands stand before it."""
+        if not self.is_node:
+            return super().__reduce_ex__(protocol)
+        types = tuple([r.type for r in self.results])
+        hints = tuple([r.hint for r in self.results])
+        made_of = (tuple(self.operands), types, self.attributes, self.location)
+        return _node, (type(self), *made_of, hints)
+
     def attribute(self, name: str) -> Attribute:
         """Return an attribute; KeyError if the op has none of that name."""
         return self.attributes[name]
@@ -99,6 +122,28 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<{self.name} at {self.location}>"
+
+
+def _node(
+    cls: type[Op],
+    operands: Sequence[Value],
+    types: Sequence[Type],
+    attributes: dict[str, Attribute],
+    location: Location,
+    hints: Sequence[str],
+) -> Op:
+    return with_hints(cls(operands, types, attributes, (), location), hints)
+
+
+def with_hints(op: Op, hints: Sequence[str]) -> Op:
+    """Return an op whose results wish for these names."""
+    for result, hint in zip(op.results, hints, strict=True):
+        result.hint = hint
+    return op
+
+
+def _result(op: Op, index: int) -> Value:
+    return op.results[index]
 
 
 @dataclass(eq=False)

@@ -41,6 +41,10 @@ class Compound:
         text = f"{self.kind}({self.left}, {self.right})"
         object.__setattr__(self, "text", text)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The text is made again: symbols may have other names where it is read.
+        return Compound, (self.kind, self.left, self.right)
+
     def __str__(self) -> str:
         return self.text
 
@@ -89,6 +93,9 @@ class Poly:
             else:
                 text = f"-{joined}" if factor < 0 else joined
         return text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _in_normal_form, (self.terms,)
 
 
 Dim = int | Poly
@@ -313,6 +320,20 @@ def _from_terms(terms: list[tuple[Monomial, int]]) -> Dim:
 
 def _atom(atom: Atom) -> Poly:
     return Poly((((atom,), 1),))
+
+
+def _in_normal_form(terms: tuple[tuple[Monomial, int], ...]) -> Dim:
+    """Return a polynomial that was copied; the order of its terms is that of names."""
+    result: Dim = 0
+    for atoms, factor in terms:
+        product: Dim = factor
+        for atom in atoms:
+            if isinstance(atom, Compound):
+                product = product * compound(atom.kind, atom.left, atom.right)
+            else:
+                product = product * _atom(atom)
+        result = result + product
+    return result
 
 
 def _ordered(left: Dim, right: Dim) -> tuple[Dim, Dim]:

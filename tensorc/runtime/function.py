@@ -314,6 +314,11 @@ class CompiledFunction:
             )
         )
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        message = f"{self!r} is machine code of this process: copy or pickle what made "
+        message += "it, a tc.function, a traced function or a program"
+        raise CallError(Diagnostic("TC0601", message))
+
     def __repr__(self) -> str:
         names = ", ".join(s.argument.name for s in self.signature.inputs)
         return f"<compiled function {self.name}({names})>"

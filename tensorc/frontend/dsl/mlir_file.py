@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.frontend.dsl.parser import read_source
 from tensorc.frontend.dsl.program import Memory, Program
 from tensorc.ir.attributes import Array, make_dict
 from tensorc.ir.ops.builtin import Function, Module
@@ -28,13 +27,12 @@ def is_mlir(path: str) -> bool:
     return Path(path).suffix == SUFFIX
 
 
-def read_mlir(path: str) -> Program:
-    """Return the program of a file of IR.
+def mlir_program(text: str, path: str) -> Program:
+    """Return the program of a file of IR; `path` is its name in messages.
 
     Raises:
-        TensorcError: the file cannot be read, or is no valid module.
+        TensorcError: the text is no valid module.
     """
-    text = read_source(path)
     module = _parsed(text, path)
     memories: dict[str, Memory] = {}
     for function in module.functions:
