@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tensorc.errors import Diagnostic
+from tensorc.frontend.comparing import compare
 from tensorc.frontend.operands import (
     Apply,
     Array,
@@ -22,9 +23,10 @@ from tensorc.frontend.operands import (
     Scalar,
     Tensor,
     broadcast,
+    broadcast_together,
     common_element,
-    common_shape,
     default_element,
+    is_strong,
     kind_of,
     materialize,
     number,
@@ -35,13 +37,13 @@ from tensorc.frontend.operands import (
     unsupported,
 )
 from tensorc.ir import numerics
-from tensorc.ir.core import Op, Value
+from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly, floordiv, known_at_most, maximum, minimum
 from tensorc.ir.ops import elementwise as ops
 from tensorc.ir.ops import rounding, transcendental
 from tensorc.ir.ops.reductions import ArgMax, ArgMin
 from tensorc.ir.ops.shape import Reshape
-from tensorc.ir.types import F64, I1, Element, element_of
+from tensorc.ir.types import F64, I1, I8, Element, element_of
 
 MAX_BITS = 1024  # of an integer while compiling
 MAX_TERMS = 256  # of a size's polynomial
@@ -56,7 +58,8 @@ class Elementwise:
 
     `rule` says what its operands become: "number" (their common type), "quotient" and
     "float" (a float type), "class" (a float type, gives bool), "compare" (the common
-    type, gives bool), "logic" (bool), "whole" (their type; integers stay as they are).
+    type, gives bool), "logic" (bool), "whole" (their type; integers stay as they are),
+    "bits" (booleans; of integers bits are meant).
     """
 
     rule: str
@@ -76,16 +79,31 @@ def _or(left: object, right: object) -> bool:
 
 
 def _power(base: float, exponent: float) -> float | int:
-    result: complex
     if isinstance(base, int) and isinstance(exponent, int):
         if base.bit_length() * abs(exponent) > MAX_BITS:
             raise OverflowError
-        result = base**exponent
+    elif exponent == 0.5:
+        return math.sqrt(base)  # as of tensors: of -0.0 it is -0.0
     else:
-        result = base**exponent
-    if isinstance(result, complex) and not isinstance(result, float | int):
-        raise ValueError
-    return result
+        # Python's ** of these would be complex.
+        base, exponent = float(base), float(exponent)
+        fraction = math.isfinite(exponent) and not exponent.is_integer()
+        if base < 0 and math.isfinite(base) and fraction:
+            raise ValueError
+    return base**exponent
+
+
+def _extreme(
+    of_whole: Callable[..., int], of_floats: Callable[[Array, Array], Array]
+) -> Fold:
+    """Return a fold by Python's max or min, and as the op has it for a float."""
+
+    def fold(left: float, right: float) -> float | int:
+        if isinstance(left, float) or isinstance(right, float):
+            return float(of_floats(np.float64(left), np.float64(right)))  # type: ignore[arg-type]
+        return of_whole(left, right)
+
+    return fold
 
 
 def _sign(value: float) -> float | int:
@@ -110,8 +128,12 @@ FUNCTIONS: Mapping[str, Elementwise] = {
     "mod": Elementwise("number", operator.mod, rounding.Mod, np.mod, sign="%"),
     "pow": Elementwise("number", _power, transcendental.Pow, sign="**"),
     "neg": Elementwise("number", operator.neg, ops.Neg, np.negative, sign="-"),
-    "maximum": Elementwise("number", max, ops.Maximum, np.maximum),
-    "minimum": Elementwise("number", min, ops.Minimum, np.minimum),
+    "maximum": Elementwise(
+        "number", _extreme(max, numerics.maximum), ops.Maximum, numerics.maximum
+    ),
+    "minimum": Elementwise(
+        "number", _extreme(min, numerics.minimum), ops.Minimum, numerics.minimum
+    ),
     "abs": Elementwise("number", abs, rounding.Abs, np.abs),
     "sign": Elementwise("number", _sign, rounding.Sign, np.sign),
     "exp": Elementwise("float", math.exp, ops.Exp),
@@ -144,6 +166,12 @@ FUNCTIONS: Mapping[str, Elementwise] = {
     "and": Elementwise("logic", _and, ops.And, sign="and"),
     "or": Elementwise("logic", _or, ops.Or, sign="or"),
     "not": Elementwise("logic", operator.not_, ops.Not, sign="not"),
+    "bit_and": Elementwise("bits", operator.and_, sign="&"),
+    "bit_or": Elementwise("bits", operator.or_, sign="|"),
+    "bit_xor": Elementwise("bits", operator.xor, sign="^"),
+    "bit_not": Elementwise("bits", operator.invert, sign="~"),
+    "left_shift": Elementwise("bits", operator.lshift, sign="<<"),
+    "right_shift": Elementwise("bits", operator.rshift, sign=">>"),
 }
 
 # What some functions are on booleans, as in numpy.
@@ -152,6 +180,24 @@ _ON_BOOLEANS: Mapping[str, type[Op]] = {
     "mul": ops.And,
     "maximum": ops.Or,
     "minimum": ops.And,
+}
+# What is not defined on booleans, but on the smallest integers: numpy takes those.
+_AS_INT8 = frozenset({"floordiv", "mod", "pow"})
+
+# What stays as it is.
+_UNCHANGED: Mapping[str, tuple[str, ...]] = {
+    "abs": ("bool",),
+    "floor": ("bool", "int"),
+    "ceil": ("bool", "int"),
+    "round": ("int",),
+}
+
+# What is done with bits, if they are booleans. A shift of them is a number.
+_BITS_OF_BOOLEANS: Mapping[str, str] = {
+    "bit_and": "and",
+    "bit_or": "or",
+    "bit_xor": "ne",
+    "bit_not": "not",
 }
 
 
@@ -177,8 +223,11 @@ _TO_FLOAT = ("quotient", "float", "class", "whole")
 
 def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     """Apply an elementwise function of the table."""
-    if FUNCTIONS[name].rule == "whole" and kind_of(operands[0]) == "int":
+    if kind_of(operands[0]) in _UNCHANGED.get(name, ()):
         return operands[0]
+    spec = FUNCTIONS[name]
+    if spec.rule == "bits":
+        return _bits(b, name, operands)
     scalars = [o for o in operands if isinstance(o, Scalar)]
     if len(scalars) == len(operands):
         return _fold(b, name, scalars)
@@ -186,11 +235,39 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
         return _power_of(b, operands[0], operands[1])
     if name in ("eq", "ne"):
         _warn_of_flat_place(b, operands)
+    if spec.rule == "compare":
+        all_weak = not any(map(is_strong, operands))
+        result = compare(b, spec.predicate, operands, f"`{spec.sign}`")
+        return replace(result, weak=all_weak)
     arrays = [_plain_array(o) for o in operands]
-    function = FUNCTIONS[name].array
-    if function is not None and all(a is not None for a in arrays):
-        return _fold_arrays(b, function, arrays)
+    if spec.array is not None and all(a is not None for a in arrays):
+        return _fold_arrays(b, spec.array, arrays)
     return _emit(b, name, operands)
+
+
+def _bits(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
+    """Combine booleans; numbers are refused, of which a `not` would be another one."""
+    kinds = {kind_of(o) for o in operands}
+    if kinds == {"bool"} and name in _BITS_OF_BOOLEANS:
+        return elementwise(b, _BITS_OF_BOOLEANS[name], operands)
+    sign = FUNCTIONS[name].sign
+    given = " and ".join([_spelled(o) for o in operands])
+    if "float" in kinds:
+        message = f"`{sign}` combines the bits of integers and booleans, got {given}"
+        hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
+        raise type_error(b, message, hint)
+    message = f"`{sign}` of integers is not in this version, got {given}"
+    fixes = {"~": "a logical not is x == 0; the complement is -x - 1"}
+    fixes |= {"<<": "write x * 2**n", ">>": "write x // 2**n"}
+    hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
+    raise type_error(b, message, fixes.get(sign, hint))
+
+
+def _spelled(operand: Operand) -> str:
+    if isinstance(operand, Tensor):
+        return spell_type(operand.type)
+    known = operand.number if isinstance(operand, Scalar) else "a list"
+    return f"{known} ({operand.kind})"
 
 
 def _warn_of_flat_place(b: Emitter, operands: Sequence[Operand]) -> None:
@@ -337,21 +414,10 @@ def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
     spec = FUNCTIONS[name]
     element = _operand_element(b, name, operands)
     cls = _op_class(b, name, element)
-    all_weak = all(not isinstance(o, Tensor) or o.weak for o in operands)
+    all_weak = not any(map(is_strong, operands))
     values = [materialize(b, o, element) for o in operands]
     values = broadcast_together(b, values, f"`{spec.sign}`" if spec.sign else name)
-    if cls is ops.Compare:
-        result = b.builder.value(cls, *values, predicate=spec.predicate)
-    else:
-        result = b.builder.value(cls, *values)
-    return Tensor(result, weak=all_weak)
-
-
-def broadcast_together(b: Emitter, values: Sequence[Value], what: str) -> list[Value]:
-    """Give values one shape."""
-    shapes = [b.shape(Tensor(v)) for v in values]
-    shape = common_shape(b, shapes, what)
-    return [broadcast(b, v, shape) for v in values]
+    return Tensor(b.builder.value(cls, *values), weak=all_weak)
 
 
 def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Element:
@@ -359,15 +425,22 @@ def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Elem
     if rule == "logic":
         return I1
     element = common_element(b, operands)
+    if element == I1 and name in _AS_INT8:
+        return I8
     if rule not in _TO_FLOAT or element.is_float:
         return element
-    if all(not isinstance(o, Tensor) or o.weak for o in operands):
+    if not any(map(is_strong, operands)):
         return F64
-    if rule != "quotient":
-        # numpy's own rule: i8 -> f16, i16 -> f32, and where it says f64, the default.
-        given = element_of(np.exp(np.zeros(0, element.dtype)).dtype)
-        return b.default_float if given == F64 else given
-    return b.default_float
+    return b.default_float if rule == "quotient" else float_element(b, element)
+
+
+def float_element(b: Emitter, element: Element) -> Element:
+    """Return the float type in which numpy computes functions such as exp.
+
+    i8 goes to f16 and i16 to f32; where numpy goes to f64, it is the default.
+    """
+    given = element_of(np.exp(np.zeros(0, element.dtype)).dtype)
+    return b.default_float if given == F64 != element else given
 
 
 def _op_class(b: Emitter, name: str, element: Element) -> type[Op]:
@@ -387,15 +460,17 @@ def _op_class(b: Emitter, name: str, element: Element) -> type[Op]:
 def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
     """Write out the powers that products express; a hyper is its number for that."""
     known = exponent.number if isinstance(exponent, Scalar) else None
-    element = common_element(b, [base, exponent])
+    element = _operand_element(b, "pow", [base, exponent])
     if not _is_written_out(known, element):
+        if not element.is_float and _is_zeroth_or_first(base, exponent):
+            return _zeroth_or_first(b, base, exponent, element)
         if not element.is_float:
             hint = "cast: `float(a) ** b`"
             raise unsupported(b, "`**` of integers with this exponent", hint)
         return _emit(b, "pow", [base, exponent])
     assert isinstance(known, int | float)
     x = base if isinstance(base, Tensor) else strong(b, base)
-    element = common_element(b, [x, exponent])
+    element = _operand_element(b, "pow", [x, exponent])
     x = Tensor(materialize(b, x, element), x.weak)
     if known == 0.5:
         return elementwise(b, "sqrt", [x])
@@ -409,6 +484,21 @@ def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
     for _ in range(abs(int(known)) - 1):
         result = elementwise(b, "mul", [result, x])
     return elementwise(b, "div", [number(1), result]) if known < 0 else result
+
+
+def _is_zeroth_or_first(base: Operand, exponent: Operand) -> bool:
+    """Tell powers that are 1 or the base: to a boolean, or of one but to negatives."""
+    if kind_of(exponent) == "bool":
+        return True
+    unsigned = isinstance(exponent, Tensor) and exponent.type.element.is_unsigned
+    return kind_of(base) == "bool" and unsigned
+
+
+def _zeroth_or_first(
+    b: Emitter, base: Operand, exponent: Operand, element: Element
+) -> Operand:
+    one = Tensor(materialize(b, number(1), element))
+    return select(b, exponent, Tensor(materialize(b, base, element)), one)
 
 
 def _is_written_out(known: Known, element: Element) -> bool:

@@ -12,7 +12,6 @@ from tensorc.frontend import advanced_indexing, pointwise, products, reductions,
 from tensorc.frontend.elementwise import (
     FUNCTIONS,
     as_float,
-    broadcast_together,
     elementwise,
     select,
 )
@@ -24,9 +23,11 @@ from tensorc.frontend.operands import (
     Shape,
     Tensor,
     broadcast,
+    broadcast_together,
     cast,
     common_element,
     common_shape,
+    kind_of,
     materialize,
     number,
     pinned,
@@ -54,7 +55,7 @@ from tensorc.frontend.reductions import (
 )
 from tensorc.ir.dims import Dim, Poly, bound, ceildiv, floordiv, maximum
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import I1, I64
+from tensorc.ir.types import I1, I8, I64
 
 REQUIRED = object()  # stands for the default of an option that must be given
 MOST_PARTS = 10_000  # of a split: each is a value of its own
@@ -113,13 +114,20 @@ def relu(b: Emitter, x: Operand) -> Operand:
 
 
 def square(b: Emitter, x: Operand) -> Operand:
-    """Return x * x."""
+    """Return x * x; booleans become i8, as in numpy."""
+    if kind_of(x) == "bool":
+        x = Tensor(materialize(b, x, I8))
     return elementwise(b, "mul", [x, x])
 
 
 def reciprocal(b: Emitter, x: Operand) -> Operand:
-    """Return 1 / x."""
-    return elementwise(b, "div", [number(1), x])
+    """Return 1 / x; of integers its whole part, and 0 of 0. Booleans become i8."""
+    if kind_of(x) == "float":
+        return elementwise(b, "div", [number(1), x])
+    if kind_of(x) == "bool":
+        return Tensor(materialize(b, x, I8))
+    is_unit = elementwise(b, "eq", [elementwise(b, "abs", [x]), number(1)])
+    return elementwise(b, "mul", [x, is_unit])
 
 
 # Shapes

@@ -125,7 +125,6 @@ _UFUNCS: Mapping[str, str] = {
     "floor_divide": "floordiv",
     "remainder": "mod",
     "power": "pow",
-    "float_power": "pow",
     "negative": "neg",
     "positive": "pos",
     "absolute": "abs",
@@ -138,6 +137,10 @@ _UFUNCS: Mapping[str, str] = {
     "logical_and": "and",
     "logical_or": "or",
     "logical_not": "not",
+    "bitwise_and": "bit_and",
+    "bitwise_or": "bit_or",
+    "bitwise_xor": "bit_xor",
+    "invert": "bit_not",
     "fmax": "",  # ignores NaN, which maximum does not
     "fmin": "",
 }

@@ -392,6 +392,13 @@ def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
     return b.builder.value(Broadcast, value, axes=axes, shape=Dims(shape))
 
 
+def broadcast_together(b: Emitter, values: Sequence[Value], what: str) -> list[Value]:
+    """Give values one shape."""
+    shapes = [b.shape(Tensor(v)) for v in values]
+    shape = common_shape(b, shapes, what)
+    return [broadcast(b, v, shape) for v in values]
+
+
 def pinned(b: Emitter, tensor: Tensor, shape: Shape) -> Tensor:
     """Return a tensor as one of a shape that it was unified with.
 

@@ -4,22 +4,24 @@ import math
 
 from tensorc.frontend.elementwise import (
     as_float,
-    broadcast_together,
     elementwise,
+    float_element,
     select,
 )
 from tensorc.frontend.operands import (
     Emitter,
     Operand,
     Tensor,
+    broadcast_together,
     common_element,
     kind_of,
     materialize,
     number,
+    promote,
     strong,
 )
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import I1
+from tensorc.ir.types import F16, F32, I1
 
 
 def clip(
@@ -36,8 +38,8 @@ def clip(
 
 
 def trunc(b: Emitter, x: Operand) -> Operand:
-    """Round towards 0; integers stay what they are, and -0.5 is -0.0."""
-    if kind_of(x) == "int":
+    """Round towards 0; integers and booleans stay what they are, -0.5 is -0.0."""
+    if kind_of(x) != "float":
         return x
     tensor = as_float(b, x)
     negative = elementwise(b, "lt", [tensor, number(0)])
@@ -47,7 +49,9 @@ def trunc(b: Emitter, x: Operand) -> Operand:
 
 def rint(b: Emitter, x: Operand) -> Operand:
     """Round to the nearest whole number, halves to even; integers become floats."""
-    return elementwise(b, "round", [as_float(b, x)])
+    tensor = strong(b, x)
+    element = float_element(b, tensor.type.element)
+    return elementwise(b, "round", [Tensor(materialize(b, tensor, element))])
 
 
 def isinf(b: Emitter, x: Operand) -> Operand:
@@ -64,8 +68,16 @@ def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
 
 
 def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
-    """Return log(exp(x) + exp(y)), which overflows nowhere."""
-    x, y = _floats(b, x, y)
+    """Return log(exp(x) + exp(y)), which overflows nowhere; f16 is computed in f32."""
+    left, right = _floats(b, x, y)
+    element = left.type.element
+    if element == F16:
+        wide = [Tensor(materialize(b, o, F32)) for o in (left, right)]
+        return Tensor(materialize(b, _log_of_sum(b, *wide), F16))
+    return _log_of_sum(b, left, right)
+
+
+def _log_of_sum(b: Emitter, x: Tensor, y: Tensor) -> Operand:
     equal = elementwise(b, "eq", [x, y])  # so that inf - inf is 0
     distance = select(b, equal, number(0.0), elementwise(b, "sub", [x, y]))
     less = elementwise(b, "neg", [elementwise(b, "abs", [distance])])
@@ -89,12 +101,14 @@ def xlogy(b: Emitter, x: Operand, y: Operand) -> Operand:
     return elementwise(b, "mul", [x, elementwise(b, "log", [safe])])
 
 
-def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[Operand, Operand]:
+def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
     """Return two operands as tensors of their common float type."""
-    element = common_element(b, [x, y])
-    strict = any(isinstance(o, Tensor) and not o.weak for o in (x, y))
-    if not element.is_float or not strict:
-        element = b.default_float
+    typed = [o.type.element for o in (x, y) if isinstance(o, Tensor) and not o.weak]
+    element = b.default_float
+    if len(typed) == 2:
+        element = promote([float_element(b, e) for e in typed], b.default_float)
+    elif typed:
+        element = float_element(b, common_element(b, [x, y]))
     return Tensor(materialize(b, x, element)), Tensor(materialize(b, y, element))
 
 

@@ -110,24 +110,30 @@ def logsumexp(
 
 
 def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Return the largest element."""
-    return _extreme(b, TensorBuilder.max, x, axis, keepdims)
+    """Return the largest element; of booleans whether any is true."""
+    return _extreme(b, TensorBuilder.max, TensorBuilder.any, x, axis, keepdims)
 
 
 def min_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Return the smallest element."""
-    return _extreme(b, TensorBuilder.min, x, axis, keepdims)
+    """Return the smallest element; of booleans whether all are true."""
+    return _extreme(b, TensorBuilder.min, TensorBuilder.all, x, axis, keepdims)
 
 
 def _extreme(
-    b: Emitter, reducer: "Reducer", x: Operand, axis: Axes, keepdims: bool
+    b: Emitter,
+    reducer: "Reducer",
+    of_booleans: "Reducer",
+    x: Operand,
+    axis: Axes,
+    keepdims: bool,
 ) -> Operand:
-    """Reduce numbers as they are, booleans as small integers."""
-    value = strong(b, x).value
-    if Tensor(value).type.element != I1:
-        return _reduce(b, reducer, value, axis, keepdims)
-    found = _reduce(b, reducer, cast(b, value, I8), axis, keepdims)
-    return Tensor(cast(b, found.value, I1))
+    """Reduce by the largest or smallest; of nothing it is an error if that is known."""
+    tensor = strong(b, x)
+    shape = b.shape(tensor)
+    for i in normal_axes(b, axis, len(shape)):
+        require_elements(b, shape, i)
+    is_bool = tensor.type.element == I1
+    return _reduce(b, of_booleans if is_bool else reducer, tensor.value, axis, keepdims)
 
 
 def prod(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
@@ -167,9 +173,13 @@ def _place(
     value = strong(b, x).value
     if Tensor(value).type.element == I1:
         value = cast(b, value, I8)
-    if axis is None and not keepdims:
+    if axis is None:
         flat = flatten_all(b, Tensor(value))
-        return _reduce(b, reducer, flat.value, 0, False)
+        found = _reduce(b, reducer, flat.value, 0, False)
+        if not keepdims:
+            return found
+        ones = (1,) * Tensor(value).type.rank
+        return Tensor(TensorBuilder(b.builder).reshape(found.value, ones))
     if not isinstance(axis, int):
         name = reducer.__name__
         raise size_error(b, f"{name} takes one axis, or none for all elements")

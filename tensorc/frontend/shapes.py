@@ -315,14 +315,14 @@ def tril(b: Emitter, x: Operand, k: int = 0) -> Operand:
     """Return x on and below the k-th diagonal, 0 above."""
     tensor = _matrix(b, x, "tril")
     below = compare_places(b, b.shape(tensor), k, "ge")
-    return select(b, Tensor(below), tensor, number(0))
+    return select(b, Tensor(below), tensor, number(False))
 
 
 def triu(b: Emitter, x: Operand, k: int = 0) -> Operand:
     """Return x on and above the k-th diagonal, 0 below."""
     tensor = _matrix(b, x, "triu")
     below = compare_places(b, b.shape(tensor), k - 1, "ge")
-    return select(b, Tensor(below), number(0), tensor)
+    return select(b, Tensor(below), number(False), tensor)
 
 
 def _matrix(b: Emitter, x: Operand, what: str) -> Tensor:

@@ -46,7 +46,6 @@ from tensorc.frontend.symbolic_operands import (
     is_symbolic,
     operand_of,
     option_named,
-    require_booleans,
     type_of,
 )
 from tensorc.frontend.symbolic_places import Places
@@ -249,19 +248,37 @@ class Tensor:
         return apply("abs", self)
 
     def __invert__(self) -> "Tensor":
-        return apply("not", self)
+        return apply("bit_not", self)
 
     def __and__(self, other: object) -> "Tensor":
-        return _logical("and", self, other)
+        return apply("bit_and", self, other)
 
     def __rand__(self, other: object) -> "Tensor":
-        return _logical("and", other, self)
+        return apply("bit_and", other, self)
 
     def __or__(self, other: object) -> "Tensor":
-        return _logical("or", self, other)
+        return apply("bit_or", self, other)
 
     def __ror__(self, other: object) -> "Tensor":
-        return _logical("or", other, self)
+        return apply("bit_or", other, self)
+
+    def __xor__(self, other: object) -> "Tensor":
+        return apply("bit_xor", self, other)
+
+    def __rxor__(self, other: object) -> "Tensor":
+        return apply("bit_xor", other, self)
+
+    def __lshift__(self, other: object) -> "Tensor":
+        return apply("left_shift", self, other)
+
+    def __rlshift__(self, other: object) -> "Tensor":
+        return apply("left_shift", other, self)
+
+    def __rshift__(self, other: object) -> "Tensor":
+        return apply("right_shift", self, other)
+
+    def __rrshift__(self, other: object) -> "Tensor":
+        return apply("right_shift", other, self)
 
     # Comparisons: elementwise, so identity is what tells variables apart.
 
@@ -534,12 +551,6 @@ def element_named(dtype: DTypeLike) -> Element:
 
 def _size(dim: Dim) -> "int | Tensor":
     return Tensor(number(dim)) if isinstance(dim, Poly) else dim
-
-
-@door
-def _logical(name: str, left: object, right: object) -> Tensor:
-    require_booleans(left, right)
-    return apply(name, left, right)
 
 
 def _spread(given: tuple[object, ...]) -> tuple[object, ...]:

@@ -41,7 +41,7 @@ from tensorc.frontend.places import (
 from tensorc.frontend.sizes import NoDimError, dim_of, why
 from tensorc.ir.core import Block, Value
 from tensorc.ir.dims import Dim, Poly
-from tensorc.ir.types import F32, I1, I64, Element, TensorType, element_of
+from tensorc.ir.types import F32, I64, Element, TensorType, element_of
 
 FLOAT_X = F32  # the type of constructors, and of what numpy makes float64 of integers
 
@@ -205,17 +205,6 @@ def type_of(value: object) -> TensorType:
     if isinstance(operand, Tensor):
         return operand.type
     return strong(emitter(), operand).type
-
-
-def require_booleans(*sides: object) -> None:
-    """Raise TypeError for what `&` and `|` do not combine."""
-    for side in sides:
-        is_array = is_symbolic(side) or isinstance(side, np.ndarray | np.generic)
-        is_bool = isinstance(side, bool) or (is_array and type_of(side).element == I1)
-        if not is_bool:
-            message = f"`&` and `|` combine booleans, got {describe(side)}"
-            hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
-            raise usage_error(message, hint)
 
 
 # Options

@@ -204,14 +204,17 @@ def maximum(lhs: Array, rhs: Array) -> Array:
     larger = np.asarray(np.maximum(lhs, rhs))
     if not np.issubdtype(larger.dtype, np.floating):
         return larger
-    # A sum of zeros is -0 only if both are.
-    return np.where((lhs == 0) & (rhs == 0), np.add(lhs, rhs), larger)
+    # A sum of zeros is -0 only if both are; of others it is not looked at.
+    with np.errstate(all="ignore"):
+        return np.where((lhs == 0) & (rhs == 0), np.add(lhs, rhs), larger)
 
 
 def minimum(lhs: Array, rhs: Array) -> Array:
     """Return the smaller elements: NaN if either is NaN, and of zeros -0."""
-    if not np.issubdtype(np.asarray(lhs).dtype, np.floating):
-        return np.asarray(np.minimum(lhs, rhs))
+    smaller = np.asarray(np.minimum(lhs, rhs))
+    if not np.issubdtype(smaller.dtype, np.floating):
+        return smaller
+    lhs, rhs = (np.asarray(v, smaller.dtype) for v in (lhs, rhs))
     return np.asarray(np.negative(maximum(np.negative(lhs), np.negative(rhs))))
 
 
