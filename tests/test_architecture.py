@@ -146,6 +146,7 @@ LAZY = {
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
+    ("tensorc.cli.options", "tensorc.cli.file_help"): "only this help parses a file",
     ("tensorc.cli.explain", "tensorc.api"): "a code is explained without a compiler",
     ("tensorc.cli.explain", "tensorc.cli.kernels"): "only kernels need the passes",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",

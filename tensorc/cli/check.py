@@ -5,11 +5,16 @@ import sys
 import rich_click as click
 
 from tensorc import api
-from tensorc.cli.options import existing_file, float_option, settings_option
+from tensorc.cli.options import (
+    FileCommand,
+    existing_file,
+    float_option,
+    settings_option,
+)
 from tensorc.cli.terminal import show
 
 
-@click.command("check")
+@click.command("check", cls=FileCommand)
 @click.argument("files", metavar="FILE.tc…", nargs=-1, required=True)
 @settings_option
 @float_option

@@ -7,6 +7,7 @@ import rich_click as click
 
 from tensorc import api
 from tensorc.cli.options import (
+    FileCommand,
     check_output,
     existing_file,
     float_option,
@@ -20,7 +21,7 @@ from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.evaluation import Evaluation, evaluate
 
 
-@click.command("eval")
+@click.command("eval", cls=FileCommand)
 @click.argument("file", metavar="FILE.tc")
 @settings_option
 @float_option

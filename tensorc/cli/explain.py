@@ -8,14 +8,19 @@ from pathlib import Path
 
 import rich_click as click
 
-from tensorc.cli.options import existing_file, float_option, settings_option
+from tensorc.cli.options import (
+    FileCommand,
+    existing_file,
+    float_option,
+    settings_option,
+)
 from tensorc.errors import Diagnostic, TensorcError
 
 CODES = Path(__file__).with_name("codes.toml")
 WIDTH = 80
 
 
-@click.command("explain")
+@click.command("explain", cls=FileCommand)
 @click.argument("what", metavar="CODE|FILE.tc[::NAME]")
 @settings_option
 @float_option

@@ -64,19 +64,29 @@ class _Watch:
 
 
 @click.command("fuzz")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Which programs.")
+@click.option(
+    "--seed", metavar="N", type=click.IntRange(0), default=0, help="Which programs."
+)
 @click.option(
     "--seconds",
+    metavar="SECONDS",
     type=click.FloatRange(0, min_open=True),
     callback=a_time,
     help="How long to go on; 60 without --programs.",
 )
 @click.option(
-    "--programs", "count", type=click.IntRange(1), help="How many programs to check."
+    "--programs", "count", metavar="N", type=click.IntRange(1), help="How many at most."
 )
-@click.option("--first", type=click.IntRange(0), default=0, help="Begin with this one.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 256), default=_jobs, help="How many processes."
+    "--first", metavar="N", type=click.IntRange(0), default=0, help="Begin with this."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    default=_jobs,
+    show_default="one for each processor",
+    help="How many processes.",
 )
 @click.option(
     "--out",
@@ -111,7 +121,12 @@ def command(
     finally:  # an interrupt leaves what is known by now
         watch.end()
         print(_table(watch))
-    files = _write_cases(seed, watch.known.findings, Path(out))
+    return _report(watch, Path(out), report)
+
+
+def _report(watch: _Watch, out: Path, report: str | None) -> int:
+    """Write the failures and the report; return the exit code."""
+    files = _write_cases(watch.seed, watch.known.findings, out)
     if report is not None:
         write_output(report, _as_json(watch, files))
     return MISMATCH if watch.known.findings else 0

@@ -15,6 +15,7 @@ from typing import TypeVar
 import rich_click as click
 
 from tensorc import compiler
+from tensorc.cli.options import FileCommand
 from tensorc.errors import InternalError
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.printer import print_module
@@ -38,7 +39,7 @@ OPTIONAL = {
 }
 
 
-class MlirCommand(click.RichCommand):
+class MlirCommand(FileCommand):
     """A command with MLIR's spellings: `-flag` for `--flag`, flags without a value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -152,7 +153,7 @@ def instrument_options(function: Function) -> Function:
     }
     for flag, help_ in flags.items():
         function = click.option(
-            flag, type=click.BOOL, default=False, metavar="", help=help_
+            flag, type=click.BOOL, default=False, metavar="=BOOL", help=help_
         )(function)
     return function
 

@@ -78,7 +78,12 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+# A flag and its value in one column, as wide as they are: no name is cut.
+click.rich_click.OPTIONS_TABLE_COLUMN_TYPES = ["opt_all_metavar", "help"]
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.command(cls=Verbs, context_settings=_SETTINGS)
 @click.option(
     "--version",
     is_flag=True,

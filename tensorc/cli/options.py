@@ -11,6 +11,8 @@ import rich_click as click
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime import threads
 
+_HELP_FILE = "tensorc.file"
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
@@ -24,6 +26,33 @@ def _parse_settings(
             raise click.BadParameter(f"'{value}' is not of the form NAME=VALUE")
         settings[name.strip()] = text.strip()
     return settings
+
+
+class FileCommand(click.RichCommand):
+    """A command whose help, asked for with a file, lists the hypers of the file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note the file before `--help` ends the run."""
+        paths = [word.partition("::")[0] for word in args]
+        files = [
+            path for path in paths if path.endswith(".tc") and Path(path).is_file()
+        ]
+        ctx.meta[_HELP_FILE] = files[0] if files else None
+        return super().parse_args(ctx, args)
+
+    def format_help(  # type: ignore[override]
+        self, ctx: click.RichContext, formatter: click.RichHelpFormatter
+    ) -> None:
+        """Write the help, and the hypers with their defaults and their comments."""
+        super().format_help(ctx, formatter)
+        file = ctx.meta.get(_HELP_FILE)
+        if not file:
+            return
+        from tensorc.cli.file_help import hypers_panel
+
+        panel = hypers_panel(file)
+        if panel is not None:
+            formatter.write(panel)
 
 
 def settings_option(function: Function) -> Function:

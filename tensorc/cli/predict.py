@@ -10,6 +10,7 @@ import rich_click as click
 
 from tensorc import api
 from tensorc.cli.options import (
+    FileCommand,
     check_output,
     float_option,
     init_option,
@@ -26,7 +27,7 @@ from tensorc.runtime.evaluation import predict
 _PARTS = ("train", "valid", "test")
 
 
-@click.command("predict")
+@click.command("predict", cls=FileCommand)
 @click.argument("file", metavar="FILE.tc::NAME")
 @click.option("--data", metavar="FILE", help="Rows: .npy, .npz, .csv or IDX.")
 @click.option(
@@ -43,7 +44,13 @@ _PARTS = ("train", "valid", "test")
     default="-",
     help="Where to write: .npy, .npz or .csv; - prints CSV.",
 )
-@click.option("--batch", type=click.IntRange(1), default=1000, help="Rows in a call.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1000,
+    help="Rows in a call.",
+)
 @init_option
 @settings_option
 @float_option

@@ -8,6 +8,7 @@ import rich_click as click
 
 from tensorc import api
 from tensorc.cli.options import (
+    FileCommand,
     check_output,
     float_option,
     init_option,
@@ -40,7 +41,7 @@ def _parse_arguments(
     return given
 
 
-@click.command("run")
+@click.command("run", cls=FileCommand)
 @click.argument("file", metavar="FILE.tc[::NAME]")
 @click.option(
     "--arg",

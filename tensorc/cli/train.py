@@ -11,6 +11,7 @@ import rich_click as click
 from tensorc import api
 from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
+    FileCommand,
     a_time,
     check_output,
     existing_file,
@@ -43,7 +44,7 @@ class _Keep:
     seconds: float
 
 
-@click.command("train")
+@click.command("train", cls=FileCommand)
 @click.argument("file", metavar="FILE.tc")
 @settings_option
 @float_option

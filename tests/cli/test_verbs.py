@@ -1,5 +1,7 @@
 """Whole commands: what they read, what they call, and what they say."""
 
+import importlib
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -7,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich_click as click
 
 import tensorc
 from tensorc import compiler
+from tensorc.cli import main
 from tensorc.cli.main import run
 from tensorc.cli.terminal import wants_color
 from tensorc.errors import TensorcWarning
@@ -256,3 +260,34 @@ def test_fuzz_makes_the_directory_of_its_findings(said, tmp_path):
 )
 def test_the_environment_decides_on_colours(terminal, environment, wanted):
     assert wants_color(terminal, environment) is wanted
+
+
+# Help
+
+
+@pytest.mark.parametrize("verb", ["train", "eval", "run", "predict", "compile"])
+def test_help_of_a_file_lists_its_hypers(said, verb):
+    printed = said(verb, "m.tc", "--help").out
+    assert "Hypers of m.tc: --set NAME=VALUE" in printed
+    assert "k = 2.0" in printed
+    assert "the factor" in printed
+    assert "Hypers" not in said(verb, "--help").out
+
+
+def test_help_of_a_wrong_file_shows_what_is_wrong(said, tmp_path):
+    (tmp_path / "w.tc").write_text("hyper = 3\n")
+    assert "w.tc:1:" in said("train", "w.tc", "--help", code=1).err
+
+
+@pytest.mark.parametrize("verb", main.VERBS)
+def test_help_shows_defaults_and_whole_names(verb, said, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = said(verb, "--help").out
+    assert max(map(len, printed.splitlines())) <= 80
+    command = importlib.import_module(f"tensorc.cli.{verb}").command
+    for parameter in command.params:
+        for name in parameter.opts if isinstance(parameter, click.Option) else ():
+            assert re.search(rf"{re.escape(name)}\b", printed), name
+        is_number = type(parameter.default) in (int, float)
+        if is_number and isinstance(parameter, click.Option):
+            assert f"[default: {parameter.default}]" in re.sub(r"[│\s]+", " ", printed)

@@ -1,0 +1,26 @@
+"""What a file declares, in its own words: for help, without compiling it."""
+
+from tensorc.frontend.dsl import ast
+from tensorc.frontend.dsl.parser import parse, read_source
+
+
+def hypers(path: str) -> list[tuple[str, str, str]]:
+    """Return the hypers of a file: name, default as it is written, comment.
+
+    Raises `CompileError` if the file cannot be parsed.
+    """
+    text = read_source(path)
+    lines = text.splitlines()
+    found = []
+    for item in parse(text, path).items:
+        if isinstance(item, ast.Hyper):
+            found.append((item.name, _spelled(item.default, lines), item.doc))
+    return found
+
+
+def _spelled(node: ast.Expression, lines: list[str]) -> str:
+    """Return an expression as it stands in the file; its first line only."""
+    place = node.location
+    line = lines[place.line - 1]
+    whole = place.end_line in (0, place.line)
+    return line[place.column - 1 : place.end_column - 1 if whole else None].strip()
