@@ -374,7 +374,10 @@ def lower(
 
 
 def _module(
-    path: str, function: str | None, settings: Mapping[str, str], default_float: str
+    path: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    default_float: str = "f32",
 ) -> Module:
     """Return the module of a file, or of one function or step of it."""
     program = _parsed(_read(path, settings, default_float))

@@ -61,6 +61,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
+    "report": ({"ir", "passes", "errors"}, set()),  # what the kernels do, in words
     "artifact_file": ({"artifact", "errors"}, set()),
     # From a module to an artifact, out of the cache where that is possible.
     "driver": (
@@ -148,7 +149,7 @@ LAZY = {
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
     ("tensorc.cli.options", "tensorc.cli.file_help"): "only this help parses a file",
     ("tensorc.cli.explain", "tensorc.api"): "a code is explained without a compiler",
-    ("tensorc.cli.explain", "tensorc.cli.kernels"): "only kernels need the passes",
+    ("tensorc.cli.explain", "tensorc.report"): "only kernels need the passes",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",
     ("tensorc.cli.progress", "rich.progress"): "only a terminal needs a bar",
 }

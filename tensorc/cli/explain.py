@@ -20,18 +20,40 @@ CODES = Path(__file__).with_name("codes.toml")
 WIDTH = 80
 
 
+def _parse_sizes(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> dict[str, int]:
+    sizes = {}
+    for value in values:
+        name, _equals, number = value.partition("=")
+        if not name.strip() or not re.fullmatch(r"\s*[0-9]{1,18}\s*", number):
+            raise click.BadParameter(f"'{value}' is not of the form NAME=SIZE")
+        sizes[name.strip()] = int(number)
+    return sizes
+
+
 @click.command("explain", cls=FileCommand)
 @click.argument("what", metavar="CODE|FILE.tc[::NAME]")
+@click.option(
+    "--dim",
+    "sizes",
+    multiple=True,
+    metavar="NAME=SIZE",
+    callback=_parse_sizes,
+    help="Count with a number for a size of the arguments: B=600.",
+)
 @settings_option
 @float_option
-def command(what: str, settings: dict[str, str], default_float: str) -> None:
+def command(
+    what: str, sizes: dict[str, int], settings: dict[str, str], default_float: str
+) -> None:
     """Explain a diagnostic (TC0301), or what the kernels of a file do and why."""
     if re.fullmatch(r"\[?(TC)?[0-9]{4}\]?", what, re.IGNORECASE):
         digits = re.sub(r"\D", "", what)
         click.echo(code_text(f"TC{digits}"), nl=False)
         return
     from tensorc import api
-    from tensorc.cli import kernels
+    from tensorc.report import report
 
     path, _, name = what.partition("::")
     function = name or None
@@ -40,7 +62,7 @@ def command(what: str, settings: dict[str, str], default_float: str) -> None:
         api.lower(path, stage, function, settings, default_float=default_float)
         for stage in ("structured", "buffer")
     ]
-    click.echo(kernels.report(module, buffers), nl=False)
+    click.echo(report(module, buffers, sizes), nl=False)
 
 
 def codes() -> dict[str, dict[str, str]]:

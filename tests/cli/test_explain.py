@@ -8,6 +8,7 @@ import pytest
 from tensorc import api
 from tensorc.cli import main
 from tensorc.cli.explain import codes
+from tensorc.ir.dims import evaluate, symbol
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = str(ROOT / "examples" / "logreg.tc")
@@ -98,3 +99,34 @@ def test_every_kernel_of_an_example_says_why(capsys):
     assert any("it reduces across rows" in end for end in ends)
     assert main.run(["explain", f"{EXAMPLE}::nothing"]) == main.USER_ERROR
     assert "TC0303" in capsys.readouterr().err
+
+
+def test_sizes_may_be_numbers(capsys):
+    assert main.run(["explain", f"{EXAMPLE}::train"]) == 0
+    formulas = capsys.readouterr().out
+    assert main.run(["explain", f"{EXAMPLE}::train", "--dim", "B=600"]) == 0
+    numbers = capsys.readouterr().out
+    assert "x f32[B, 784]" in formulas
+    assert "x f32[600, 784]" in numbers
+    assert not re.search(r"\bB\b", numbers)
+    flops = re.search(r"kernels, (.*?) flops", formulas)[1].replace("*", " * ")
+    counted = int(re.search(r"kernels, (.*?) flops", numbers)[1].replace(",", ""))
+    assert counted == evaluate(_formula(flops), {"B": 600})
+
+
+def _formula(text):
+    terms = re.findall(r"(\d+)( \* B)?", text)
+    return sum((int(n) * (symbol("B") if b else 1) for n, b in terms), start=0)
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "message"),
+    [
+        ("C=600", 1, "no argument has a size 'C'"),
+        ("B=-1", 2, "is not of the form NAME=SIZE"),
+        ("B", 2, "is not of the form NAME=SIZE"),
+    ],
+)
+def test_sizes_are_checked(word, code, message, capsys):
+    assert main.run(["explain", EXAMPLE, "--dim", word]) == code
+    assert message in capsys.readouterr().err

@@ -2,14 +2,16 @@
 
 A kernel is a `tc.group` of the STRUCTURED level. Bytes are those of its operands and
 results, each counted once, flops those of `passes.cost`. Both are formulas of the
-symbols of the call.
+symbols of the call, or numbers where these are given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from tensorc.errors import Diagnostic, TensorcError
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, substitute, symbols_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Group
 from tensorc.ir.ops.structured import Generic
@@ -21,52 +23,92 @@ from tensorc.passes.generics import is_contraction, output_dims, reads, tensor_s
 _LATER = "what reads it also reads what that kernel makes"
 
 
-def report(module: Module, buffers: Module) -> str:
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """What is known of symbols, and how formulas of them are written."""
+
+    known: Mapping[str, Dim]
+
+    def spell(self, dim: Dim) -> str:
+        """Return a size, or what is counted by it: 600, 15690*B, 9,414,000."""
+        made = substitute(dim, self.known) if self.known else dim
+        return f"{made:,}" if isinstance(made, int) else str(made)
+
+    def type(self, type_: TensorType) -> TensorType:
+        """Return a type in which known symbols are numbers."""
+        shape = tuple([substitute(d, self.known) for d in type_.shape])
+        return replace(type_, shape=shape)
+
+
+def report(module: Module, buffers: Module, sizes: Mapping[str, int]) -> str:
     """Return what each function of a STRUCTURED module does, kernel by kernel.
 
-    `buffers` is the same module at the BUFFER level, which knows the arenas.
+    `buffers` is the same module at the BUFFER level, which knows the arenas; `sizes`
+    are numbers for symbols.
+
+    Raises:
+        TensorcError: a size is of no symbol (TC0904).
     """
+    _check_symbols(module, sizes)
+    known = _Sizes(dict(sizes))
     pairs = zip(module.functions, buffers.functions, strict=True)
-    return "\n".join(_function(f, f_.attributes.get("tc.arena")) for f, f_ in pairs)
+    texts = [_function(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
+    return "\n".join(texts)
 
 
-def _function(function: Function, arena: Attribute | None) -> str:
+def _check_symbols(module: Module, sizes: Mapping[str, int]) -> None:
+    found: dict[str, None] = {}
+    for function in module.functions:
+        for value in function.body.block.arguments:
+            shape = value.type.shape if isinstance(value.type, TensorType) else ()
+            found.update((s, None) for dim in shape for s in symbols_of(dim))
+    wrong = [name for name in sizes if name not in found]
+    if wrong:
+        known = ", ".join(found) or "all sizes are numbers"
+        message = f"no argument has a size '{wrong[0]}'"
+        raise TensorcError(Diagnostic("TC0904", message, hints=(f"sizes: {known}",)))
+
+
+def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str:
     block = function.body.block
     kernels = [op for op in block.ops if isinstance(op, Group)]
     plural = "" if len(kernels) == 1 else "s"
     size = arena.dims[0] if isinstance(arena, Dims) else 0
     flops = cost_of(function)[1]
-    counted = f"{len(kernels)} kernel{plural}, {flops} flops, an arena of {size} bytes"
+    counted = f"{len(kernels)} kernel{plural}, {sizes.spell(flops)} flops, "
+    counted += f"an arena of {sizes.spell(size)} bytes"
     lines = [f"{function.sym_name}: {counted}"]
     for number, kernel in enumerate(kernels):
         returned = set(block.terminator.operands)
-        lines += ["", *_kernel(kernel, number, returned)]
+        lines += ["", *_kernel(kernel, number, returned, sizes)]
         lines.append(f"  ends     {_end(kernel, kernels, block.ops)}")
     return "\n".join([*lines, ""])
 
 
-def _kernel(kernel: Group, number: int, returned: set[Value]) -> list[str]:
+def _kernel(
+    kernel: Group, number: int, returned: set[Value], sizes: _Sizes
+) -> list[str]:
     members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
     flops: Dim = 0
     for member in members:
         flops = flops + flops_of(member)
     kept = [r for r in kernel.results if r not in returned]
     return [
-        f"kernel {number}: {_rows(kernel, members)}",
+        f"kernel {number}: {_rows(kernel, members, sizes)}",
         f"  source   {_lines(members)}",
         f"  computes {', then '.join(dict.fromkeys(map(_words, members)))}",
-        f"  reads    {_bytes(dict.fromkeys(kernel.operands))}",
-        f"  writes   {_bytes(kernel.results)}",
-        f"  flops    {flops}",
-        f"  arena    {_bytes(kept) if kept else 'nothing of it'}",
+        f"  reads    {_bytes(dict.fromkeys(kernel.operands), sizes)}",
+        f"  writes   {_bytes(kernel.results, sizes)}",
+        f"  flops    {sizes.spell(flops)}",
+        f"  arena    {_bytes(kept, sizes) if kept else 'nothing of it'}",
         f"  opened   {kernel.attributes.get(WHY, '')}",
     ]
 
 
-def _rows(kernel: Group, members: Sequence[Generic]) -> str:
+def _rows(kernel: Group, members: Sequence[Generic], sizes: _Sizes) -> str:
     first = members[0]
     extents = tensor_space(first)
-    rows = [str(extents[d]) for d in output_dims(first)[: kernel.outer]]
+    rows = [sizes.spell(extents[d]) for d in output_dims(first)[: kernel.outer]]
     return f"one pass for each of {' x '.join(rows)} rows" if rows else "one pass"
 
 
@@ -99,7 +141,7 @@ def _words(op: Generic) -> str:
     return what if op.reduction is None else f"reduction by {what}"
 
 
-def _bytes(values: Sequence[Value] | dict[Value, None]) -> str:
+def _bytes(values: Sequence[Value] | dict[Value, None], sizes: _Sizes) -> str:
     """Return the bytes of tensors, all of them and each: `48*B bytes: x f32[B, 4]`."""
     total: Dim = 0
     parts = []
@@ -111,8 +153,8 @@ def _bytes(values: Sequence[Value] | dict[Value, None]) -> str:
             size = size * extent
         total = total + size
         name = f"{value.hint} " if value.hint else ""
-        parts.append(f"{name}{type_}")
-    return f"{total} bytes: {', '.join(parts)}" if parts else "nothing"
+        parts.append(f"{name}{sizes.type(type_)}")
+    return f"{sizes.spell(total)} bytes: {', '.join(parts)}" if parts else "nothing"
 
 
 def _end(kernel: Group, kernels: Sequence[Group], ops: Sequence[Op]) -> str:
