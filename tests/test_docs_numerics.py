@@ -61,6 +61,7 @@ ROWS = [
 EDGES = of_columns("of", "x", "gives")
 OPERATIONS = of_columns("operation", "gives")
 SLOPES = of_columns("expression", "by x")
+CURVES = of_columns("function", "slope", "curvature")
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,23 @@ def test_derivatives_at_edges(compiled):
                 close = np.allclose(result, value, rtol=1e-14, atol=0, equal_nan=True)
                 if result.shape != value.shape or not close:
                     wrong.append((row, result))
+    assert not wrong
+
+
+def test_second_derivatives_at_edges(compiled):
+    assert len(CURVES) > 8
+    lines = []
+    for i, row in enumerate(CURVES):
+        body = row["function"].strip("`")
+        block = f"g = grad(sum({body}), x)  h = grad(sum(g), x)  return g, h"
+        lines.append(f"fn row{i}(x: f64[{len(number(row['x']))}]) {{ {block} }}\n")
+    pair = compiled("".join(lines))
+    wrong = []
+    for i, row in enumerate(CURVES):
+        wanted = [np.array(number(row[n]), float) for n in ("slope", "curvature")]
+        for results in both(pair, f"row{i}", [np.array(number(row["x"]), float)]):
+            if not np.allclose(results, wanted, rtol=1e-14, atol=0):
+                wrong.append((row, results))
     assert not wrong
 
 

@@ -20,6 +20,7 @@ from tensorc.frontend.operands import (
     promote,
     strong,
 )
+from tensorc.ir import stable
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F16, F32, I1
 
@@ -69,21 +70,12 @@ def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
 
 def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
     """Return log(exp(x) + exp(y)), which overflows nowhere; f16 is computed in f32."""
-    left, right = _floats(b, x, y)
-    element = left.type.element
-    if element == F16:
-        wide = [Tensor(materialize(b, o, F32)) for o in (left, right)]
-        return Tensor(materialize(b, _log_of_sum(b, *wide), F16))
-    return _log_of_sum(b, left, right)
-
-
-def _log_of_sum(b: Emitter, x: Tensor, y: Tensor) -> Operand:
-    equal = elementwise(b, "eq", [x, y])  # so that inf - inf is 0
-    distance = select(b, equal, number(0.0), elementwise(b, "sub", [x, y]))
-    less = elementwise(b, "neg", [elementwise(b, "abs", [distance])])
-    correction = elementwise(b, "softplus", [less])
-    largest = elementwise(b, "maximum", [x, y])
-    return elementwise(b, "add", [largest, correction])
+    pair = _floats(b, x, y)
+    element = pair[0].type.element
+    wide = [materialize(b, o, F32 if element == F16 else element) for o in pair]
+    left, right = broadcast_together(b, wide, "logaddexp")
+    result = stable.logaddexp(TensorBuilder(b.builder), left, right)
+    return Tensor(materialize(b, Tensor(result), element))
 
 
 def xlogy(b: Emitter, x: Operand, y: Operand) -> Operand:

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 
-from tensorc.frontend.elementwise import as_float, elementwise, select
+from tensorc.frontend.elementwise import as_float, elementwise
 from tensorc.frontend.operands import (
     Emitter,
     Operand,
     Shape,
     Tensor,
     cast,
+    materialize,
     number,
     size_error,
     spell_shape,
     strong,
 )
+from tensorc.ir import stable
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, maximum
 from tensorc.ir.tensor_builder import TensorBuilder
@@ -62,15 +64,11 @@ def var(
 
     Integers give the default float; f16 is computed in f32.
     """
-    tensor = as_float(b, x)
-    element = tensor.type.element
-    wide = Tensor(cast(b, tensor.value, F32 if element == F16 else element))
-    shape = b.shape(wide)
-    axes = normal_axes(b, axis, len(shape))
-    distance = elementwise(b, "sub", [wide, mean(b, wide, axes, keepdims=True)])
+    wide, element, axes = _wide(b, x, axis)
+    distance = _from_mean(b, wide, axes)
     square = elementwise(b, "mul", [distance, distance])
     total = sum_(b, square, axes, keepdims)
-    count = maximum(product_of([shape[i] for i in axes]) - ddof, 0)
+    count = _count(b, wide, axes, ddof)
     result = strong(b, elementwise(b, "div", [total, number(count)]))
     return Tensor(cast(b, result.value, element))
 
@@ -78,35 +76,62 @@ def var(
 def std(
     b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False, ddof: int = 0
 ) -> Operand:
-    """Return the square root of the variance."""
-    return elementwise(b, "sqrt", [var(b, x, axis, keepdims, ddof)])
+    """Return the square root of the variance; its slope is 0 where that is 0."""
+    wide, element, axes = _wide(b, x, axis)
+    distance = strong(b, _from_mean(b, wide, axes))
+    size = _count(b, wide, axes, ddof)
+    count = materialize(b, number(size), wide.type.element)
+    root = stable.root_of_squares(TensorBuilder(b.builder), distance.value, axes, count)
+    return _narrowed(b, root, wide, element, axes, keepdims)
 
 
 def norm(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Return the square root of the sum of squares; its slope at 0 is NaN."""
-    tensor = as_float(b, x)
-    square = elementwise(b, "mul", [tensor, tensor])
-    return elementwise(b, "sqrt", [sum_(b, square, axis, keepdims)])
+    """Return the square root of the sum of squares; its slope at 0 is 0."""
+    wide, element, axes = _wide(b, x, axis)
+    root = stable.root_of_squares(TensorBuilder(b.builder), wide.value, axes)
+    return _narrowed(b, root, wide, element, axes, keepdims)
 
 
 def logsumexp(
     b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
 ) -> Operand:
     """Return log(sum(exp(x))), which overflows nowhere; -inf where all are -inf."""
+    wide, element, axes = _wide(b, x, axis)
+    for i in axes:
+        require_elements(b, b.shape(wide), i)
+    total = stable.logsumexp(TensorBuilder(b.builder), wide.value, axes)
+    return _narrowed(b, total, wide, element, axes, keepdims)
+
+
+def _wide(b: Emitter, x: Operand, axis: Axes) -> tuple[Tensor, Element, list[int]]:
+    """Return a float tensor, of f32 for f16, its own type and the axes as numbers."""
     tensor = as_float(b, x)
-    largest = max_(b, tensor, axis, keepdims=True)
-    finite = elementwise(b, "isfinite", [largest])
-    # Infinities less infinities would be NaN.
-    largest = select(b, finite, largest, number(0.0))
-    powers = elementwise(b, "exp", [elementwise(b, "sub", [tensor, largest])])
-    total = elementwise(b, "log", [sum_(b, powers, axis, keepdims=True)])
-    result = strong(b, elementwise(b, "add", [total, largest]))
-    if keepdims:
-        return result
-    shape = b.shape(result)
+    element = tensor.type.element
+    shape = b.shape(tensor)
     axes = normal_axes(b, axis, len(shape))
-    kept = tuple([d for i, d in enumerate(shape) if i not in axes])
-    return Tensor(TensorBuilder(b.builder).reshape(result.value, kept))
+    return (
+        Tensor(cast(b, tensor.value, F32 if element == F16 else element)),
+        element,
+        axes,
+    )
+
+
+def _narrowed(
+    b: Emitter, value: Value, x: Tensor, element: Element, axes: list[int], keep: bool
+) -> Tensor:
+    if keep:
+        kept = stable.put_back(b.shape(x), axes)
+        value = TensorBuilder(b.builder).reshape(value, kept)
+    return Tensor(cast(b, value, element))
+
+
+def _from_mean(b: Emitter, x: Tensor, axes: list[int]) -> Operand:
+    return elementwise(b, "sub", [x, mean(b, x, axes, keepdims=True)])
+
+
+def _count(b: Emitter, x: Tensor, axes: list[int], ddof: int) -> Dim:
+    shape = b.shape(x)
+    return maximum(product_of([shape[i] for i in axes]) - ddof, 0)
 
 
 def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
@@ -219,8 +244,7 @@ def _reduce(
             require_elements(b, shape, i)
         value = reducer(t, value, i)
     if keepdims:
-        kept: Shape = tuple(1 if i in axes else d for i, d in enumerate(shape))
-        value = t.reshape(value, kept)
+        value = t.reshape(value, stable.put_back(shape, axes))
     return Tensor(value)
 
 

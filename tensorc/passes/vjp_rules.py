@@ -128,12 +128,21 @@ def _sqrt(b: TensorBuilder, op: Sqrt, ct: Value) -> Cotangents:
 
 
 def _tanh(b: TensorBuilder, op: Tanh, ct: Value) -> Cotangents:
-    slope = b.sub(b.full_like(ct, 1), b.mul(op.result, op.result))
-    return (b.mul(ct, slope),)
+    """Give 1 - y^2 as e^(-2|x|) (1 + |y|)^2, which does not cancel far out.
+
+    |x| by a choice: either way it is the same function, so there is no kink at 0.
+    """
+    x, y = op.operand, op.result
+    positive = b.compare("ge", x, b.zeros_like(x))
+    size = b.select(positive, x, b.neg(x))
+    near = b.add(b.full_like(y, 1), b.select(positive, y, b.neg(y)))
+    decay = b.exp(b.neg(b.add(size, size)))
+    return (b.mul(ct, b.mul(decay, b.mul(near, near))),)
 
 
 def _sigmoid(b: TensorBuilder, op: Sigmoid, ct: Value) -> Cotangents:
-    rest = b.sub(b.full_like(ct, 1), op.result)
+    """Give y (1 - y), where 1 - y is the function at -x: it does not cancel."""
+    rest = b.sigmoid(b.neg(op.operand))
     return (b.mul(ct, b.mul(op.result, rest)),)
 
 
@@ -187,10 +196,11 @@ def _sum(b: TensorBuilder, op: Sum, ct: Value) -> Cotangents:
 
 
 def _extreme(b: TensorBuilder, op: Max | Min, ct: Value) -> Cotangents:
-    """Split the cotangent equally among the ties."""
+    """Split the cotangent equally among the ties; NaNs, if there are any, are these."""
     type_ = tensor_type(op.operand)
     largest = b.insert_axis(op.result, type_.shape, op.axis)
     is_largest = b.compare("eq", op.operand, largest)
+    is_largest = b.logical_or(is_largest, b.isnan(op.operand))
     count = b.sum(b.cast(is_largest, type_.element), op.axis)
     share = b.insert_axis(b.div(ct, count), type_.shape, op.axis)
     return (b.select(is_largest, share, b.zeros_like(share)),)

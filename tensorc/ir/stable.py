@@ -1,0 +1,112 @@
+"""Formulas that neither overflow nor lose their slope, over a `TensorBuilder`.
+
+The frontends build them for functions of the library, `stabilize` in place of naive
+spellings. Each is one smooth formula on both sides of every choice that it makes, so
+that derivatives of any order are those of the function.
+"""
+
+import math
+from collections.abc import Sequence
+
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+
+# By element type: from where on squares leave the range, and the power of two that
+# takes them back; the last that applies holds. Squares, sums of 2^31 of them, and the
+# factors of the derivative are normal numbers then.
+BANDS = {
+    "f32": (("gt", 50, -80), ("lt", -50, 80), ("lt", -100, 100)),
+    "f64": (("gt", 480, -600), ("lt", -480, 600)),
+}
+
+
+def kept_axes(rank: int, axes: Sequence[int]) -> list[int]:
+    """Return the axes that a reduction leaves."""
+    return [i for i in range(rank) if i not in axes]
+
+
+def spread(b: TensorBuilder, value: Value, like: Value, axes: Sequence[int]) -> Value:
+    """Return what was reduced along axes, repeated along them."""
+    shape = tensor_type(like).shape
+    return b.broadcast(value, shape, kept_axes(len(shape), axes))
+
+
+def sum_along(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
+    """Return the sum along axes, the last first."""
+    for axis in sorted(axes, reverse=True):
+        x = b.sum(x, axis)
+    return x
+
+
+def max_along(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
+    """Return the largest elements along axes."""
+    for axis in sorted(axes, reverse=True):
+        x = b.max(x, axis)
+    return x
+
+
+def logaddexp(b: TensorBuilder, x: Value, y: Value) -> Value:
+    """Return log(exp(x) + exp(y)); equal infinities are themselves, with slope 0.
+
+    It is larger + softplus(smaller - larger), either way round the same function.
+    """
+    first = b.compare("ge", x, y)
+    larger, smaller = b.select(first, x, y), b.select(first, y, x)
+    infinity = b.full_like(x, math.inf)
+    same = b.logical_and(b.compare("eq", x, y), b.compare("eq", b.abs(x), infinity))
+    zero = b.zeros_like(x)
+    # Infinities less infinities would be NaN.
+    distance = b.select(same, zero, b.sub(smaller, larger))
+    total = b.add(larger, b.softplus(distance))
+    positive = b.compare("gt", x, zero)
+    return b.select(same, b.select(positive, infinity, b.neg(infinity)), total)
+
+
+def logsumexp(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
+    """Return log(sum(exp(x))) along axes; -inf with slope 0 where all are -inf."""
+    largest = max_along(b, x, axes)
+    # Infinities less infinities would be NaN.
+    largest = b.select(b.isfinite(largest), largest, b.zeros_like(largest))
+    total = sum_along(b, b.exp(b.sub(x, spread(b, largest, x, axes))), axes)
+    nothing = b.compare("eq", total, b.zeros_like(total))
+    log = b.log(b.select(nothing, b.full_like(total, 1), total))
+    return b.select(nothing, b.full_like(total, -math.inf), b.add(log, largest))
+
+
+def in_range(
+    b: TensorBuilder, x: Value, axes: Sequence[int]
+) -> tuple[Value, Value | None]:
+    """Return x by a power of two, so that squares can be summed, and its inverse.
+
+    Where plain squares do no harm the power is 1: not a bit changes.
+    """
+    largest = max_along(b, b.abs(x), axes)
+    scale = inverse = b.full_like(largest, 1)
+    for predicate, bound, power in BANDS[tensor_type(x).element.name]:
+        limit = b.full_like(largest, 2.0**bound)
+        applies = b.compare(predicate, largest, limit)
+        scale = b.select(applies, b.full_like(largest, 2.0**power), scale)
+        inverse = b.select(applies, b.full_like(largest, 2.0**-power), inverse)
+    return b.mul(x, spread(b, scale, x, axes)), inverse
+
+
+def root_of_squares(
+    b: TensorBuilder, x: Value, axes: Sequence[int], count: Value | None = None
+) -> Value:
+    """Return sqrt(sum(x^2)), or of the sum by a count; its slope at 0 is 0."""
+    shape = tensor_type(x).shape
+    empty = any(shape[axis] == 0 for axis in axes)
+    scaled, inverse = (x, None) if empty else in_range(b, x, axes)
+    total = sum_along(b, b.mul(scaled, scaled), axes)
+    if count is not None:
+        total = b.div(total, b.broadcast(count, tensor_type(total).shape, ()))
+    zero = b.zeros_like(total)
+    nothing = b.compare("eq", total, zero)
+    root = b.sqrt(b.select(nothing, b.full_like(total, 1), total))
+    return b.select(nothing, zero, root if inverse is None else b.mul(root, inverse))
+
+
+def put_back(shape: Sequence[Dim], axes: Sequence[int]) -> tuple[Dim, ...]:
+    """Return a shape with size 1 in place of the axes: NumPy's keepdims."""
+    return tuple(1 if i in axes else d for i, d in enumerate(shape))

@@ -1,0 +1,139 @@
+"""First and second derivatives far out and at kinks, against 60 digits."""
+
+from collections.abc import Callable
+from decimal import Context, Decimal, localcontext
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+
+POINTS = (0, 1e-3, 1, 5, 20, 37, 40, 85, 100, 200, 700, 1000)
+WIDE = Context(prec=60, Emin=-999999, Emax=999999)
+
+
+def sigmoid(z: Decimal) -> Decimal:
+    return 1 / (1 + (-z).exp())
+
+
+def logistic(z: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    """Return the sigmoid's own value, slope and curvature."""
+    p, q = sigmoid(z), sigmoid(-z)
+    return p, p * q, p * q * (q - p)
+
+
+def tanh(z: Decimal) -> tuple[Decimal, Decimal]:
+    y = sigmoid(2 * z) - sigmoid(-2 * z)
+    slope = 4 * sigmoid(2 * z) * sigmoid(-2 * z)
+    return slope, -2 * y * slope
+
+
+def silu(z: Decimal) -> tuple[Decimal, Decimal]:
+    p, slope, curvature = logistic(z)
+    return p + z * slope, 2 * slope + z * curvature
+
+
+def against(number: float) -> Callable[[Decimal], tuple[Decimal, Decimal]]:
+    """Return the derivatives of logaddexp(z, number) by z."""
+    return lambda z: logistic(z - Decimal(number))[:2]
+
+
+FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
+    "softplus": (tc.softplus, lambda z: logistic(z)[:2]),
+    "sigmoid": (tc.sigmoid, lambda z: logistic(z)[1:]),
+    "tanh": (tc.tanh, tanh),
+    "silu": (tc.silu, silu),
+    "logaddexp(z, 0)": (lambda z: tc.logaddexp(z, 0.0), against(0)),
+    "logaddexp(20, z)": (lambda z: tc.logaddexp(20.0, z), against(20)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_derivatives_far_out(name, dtype):
+    function, truth = FUNCTIONS[name]
+    slope = tc.grad(lambda z: tc.sum(function(z)))
+    curvature = tc.grad(lambda z: tc.sum(slope(z)))
+    z = np.array([*POINTS, *[-p for p in POINTS]], dtype)
+    with localcontext(WIDE):
+        pairs = [truth(Decimal(float(v))) for v in z]
+    with np.errstate(over="ignore", under="ignore"):
+        wanted = np.array(pairs, float).T.astype(dtype)
+    info = np.finfo(dtype)
+    # A curvature that is 0 nearby is as accurate as the slope.
+    bound = info.eps * (40 * abs(wanted) + 4 * abs(wanted[0])) + 40 * info.tiny
+    found = np.array([slope(z), curvature(z)])
+    near = (found == wanted) | (abs(found - wanted) <= bound)
+    assert near.all(), (z[~near.all(0)], found[~near], wanted[~near])
+
+
+# Smooth at 0, though they are spelled with kinks: value, slope and curvature there.
+SMOOTH: dict[str, tuple[Callable, float, float, float]] = {
+    "x |x|^2": (lambda x: x * abs(x) ** 2, 0, 0, 0),
+    "|x|^3": (lambda x: abs(x) ** 3, 0, 0, 0),
+    "silu": (tc.silu, 0, 0.5, 0.5),
+    "gelu": (tc.gelu, 0, 0.5, float(np.sqrt(2 / np.pi))),
+    "logaddexp(x, 0)": (lambda x: tc.logaddexp(x, 0.0), np.log(2), 0.5, 0.25),
+    "logaddexp(0, x)": (lambda x: tc.logaddexp(0.0, x), np.log(2), 0.5, 0.25),
+    "logaddexp(x, -x)": (lambda x: tc.logaddexp(x, -x), np.log(2), 0, 1),
+    "tanh": (tc.tanh, 0, 1, 0),
+    "logsumexp": (
+        lambda x: tc.logsumexp(tc.stack([x, -x, tc.zeros_like(x)]), axis=0),
+        np.log(3),
+        0,
+        2 / 3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_functions_are_smooth_at_their_kinks(name):
+    function, *wanted = SMOOTH[name]
+    slope = tc.grad(lambda x: tc.sum(function(x)))
+    curvature = tc.grad(lambda x: tc.sum(slope(x)))
+    found = [tc.jit(lambda x: function(x))(np.zeros(2)), slope(np.zeros(2))]
+    found.append(curvature(np.zeros(2)))
+    expected = np.repeat(np.array(wanted, float)[:, None], 2, 1)
+    np.testing.assert_allclose(np.array(found), expected, 1e-14, 1e-16)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_norm_and_spread_of_any_size(dtype, axis):
+    """The bits of ordinary sizes scaled: the power of two changes none of them."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((37, 5)).astype(dtype)
+    limit = {"float32": 120, "float64": 1000}[dtype]
+    cases = {
+        "norm": lambda v: tc.norm(v, axis=axis),
+        "std": lambda v: tc.std(v, axis=axis),
+        "ddof": lambda v: tc.std(v, axis=axis, ddof=1),
+    }
+    for name, function in cases.items():
+        plain = np.asarray(tc.jit(function)(x))
+        slope = tc.grad(lambda v, function=function: tc.sum(function(v)))
+        for power in (*range(-limit, limit + 1, limit // 5), limit):
+            factor = x.dtype.type(2.0**power)
+            scaled = np.asarray(tc.jit(function)(x * factor))
+            assert (scaled == plain * factor).all(), (name, power)
+            near = np.asarray(slope(x * factor)), np.asarray(slope(x))
+            np.testing.assert_allclose(*near, 4 * np.finfo(dtype).eps, 1e-6)
+
+
+def test_norm_of_ordinary_sizes_is_the_root_of_the_sum_of_squares():
+    x = np.random.default_rng(8).standard_normal(1000) * 10.0 ** np.arange(
+        -40, 10, 0.05
+    )
+    for v in (x, x.astype(np.float32)):
+        norm, root = (
+            tc.jit(f) for f in (lambda v: tc.norm(v), lambda v: tc.sqrt(tc.sum(v * v)))
+        )
+        assert norm(v) == root(v)
+
+
+@pytest.mark.parametrize("name", ["norm", "std", "logsumexp"])
+def test_infinities_and_nan_stay(name):
+    function = tc.jit(lambda v: getattr(tc, name)(v))
+    assert np.isnan(function(np.array([1.0, np.nan])))
+    infinite = function(np.array([1.0, np.inf]))
+    assert np.isnan(infinite) if name == "std" else infinite == np.inf
