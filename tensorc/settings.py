@@ -11,8 +11,7 @@ from typing import TypeVar
 from tensorc import cache as cache_
 from tensorc import target
 from tensorc.frontend.places import argument_error, door, usage_error
-from tensorc.frontend.symbolic import element_named
-from tensorc.frontend.symbolic_operands import DOOR, describe
+from tensorc.frontend.symbolic_operands import DOOR, describe, element_named
 from tensorc.ir.types import Element
 from tensorc.runtime import threads as pool
 

@@ -245,7 +245,7 @@ class Jitted:
         call = None if tracer.current() is not None else self._call(bound)
         if call is None:
             self._fit_types(bound)
-            return self.function(*bound.args, **bound.kwargs)
+            return tracer.part_of_another(self.name, self.function, bound)
         made = self._find(call)
         compiled, tree = made.compiled, made.traced.tree
         try:

@@ -12,12 +12,13 @@ told apart by identity.
 import copy
 import difflib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tensorc.errors import TensorcError
 from tensorc.frontend import (
     advanced_indexing,
     library,
@@ -41,6 +42,7 @@ from tensorc.frontend.places import door, usage_error
 from tensorc.frontend.symbolic_operands import (
     DOOR,
     describe,
+    element_named,
     emitter,
     indices_of,
     is_symbolic,
@@ -49,9 +51,10 @@ from tensorc.frontend.symbolic_operands import (
     type_of,
 )
 from tensorc.frontend.symbolic_places import Places
+from tensorc.frontend.without_value import WithoutValue
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly
-from tensorc.ir.types import Element, TensorType, element_of
+from tensorc.ir.types import TensorType
 
 Axis = int | Sequence[int] | None
 
@@ -130,7 +133,7 @@ def _compose_groups(
     )
 
 
-class Tensor:
+class Tensor(WithoutValue):
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 
     __slots__ = ("__weakref__", "_compiled", "_name", "_operand", "_part_of")
@@ -150,6 +153,12 @@ class Tensor:
     def operand(self) -> Operand:
         """What the variable stands for in the graph."""
         return self._operand
+
+    @property
+    def is_leaf(self) -> bool:
+        """Tell variables, shared ones too, from formulas, constants and numbers."""
+        operand = self._operand
+        return isinstance(operand, Node) and operand.value.op is None
 
     @property
     def name(self) -> str | None:
@@ -280,19 +289,19 @@ class Tensor:
     def __rrshift__(self, other: object) -> "Tensor":
         return apply("right_shift", other, self)
 
-    # Comparisons: elementwise, so identity is what tells variables apart.
+    # Comparisons: elementwise; identity tells variables apart, see `Comparison`.
 
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
         if other is None:
             return False  # type: ignore[return-value]  # old scripts ask `x == None`
-        return apply("eq", self, other)
+        return _compared("eq", self, other)
 
     def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
         if other is None:
             return True  # type: ignore[return-value]
-        return apply("ne", self, other)
+        return _compared("ne", self, other)
 
     def __lt__(self, other: object) -> "Tensor":
         return apply("lt", self, other)
@@ -305,57 +314,6 @@ class Tensor:
 
     def __ge__(self, other: object) -> "Tensor":
         return apply("ge", self, other)
-
-    # What needs a value, which a variable has not
-
-    @door
-    def __bool__(self) -> bool:
-        message = f"{self!r} has no value yet, so it is neither true nor false"
-        hint = "choose elementwise: tc.where(condition, x, y)"
-        if DOOR.get().tracing:
-            hint += "; what is static may decide: jit(f, static=('n',))"
-        raise usage_error(message, hint)
-
-    @door
-    def __iter__(self) -> Iterator["Tensor"]:
-        message = f"{self!r} cannot be iterated over: its length is known at the call"
-        raise usage_error(message, "index it, x[0], or work on whole axes")
-
-    @door
-    def __len__(self) -> int:
-        message = f"{self!r} has no length yet"
-        raise usage_error(message, "its first size is x.shape[0], a variable")
-
-    @door
-    def __setitem__(self, index: object, value: object) -> None:
-        message = f"{self!r} cannot be changed in place"
-        hint = "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
-        raise usage_error(message, hint)
-
-    def _no_value(self, *_: object) -> NoReturn:
-        message = f"{self!r} has no value yet"
-        hint = "compile it, tc.function([…], x), or evaluate it: x.eval({…})"
-        if tracing := DOOR.get().tracing:
-            message += f" while {tracing} is traced, once for all values"
-            hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
-            hint += "or make the argument static: jit(f, static=('n',))"
-        raise usage_error(message, hint)
-
-    @door
-    def __float__(self) -> float:
-        self._no_value()
-
-    @door
-    def __int__(self) -> int:
-        self._no_value()
-
-    @door
-    def __index__(self) -> int:
-        self._no_value()
-
-    @door
-    def __array__(self, *args: object, **options: object) -> Array:
-        self._no_value()
 
     @door
     def __array_ufunc__(
@@ -499,8 +457,6 @@ class Tensor:
         """Compile the variable and return its value, given those of its inputs."""
         return Tensor.evaluator(self, {} if inputs is None else inputs)
 
-    # Copying: see `graph_store`.
-
     def __reduce__(self) -> tuple[Callable[..., "Tensor"], tuple[object, ...]]:
         operand, part = self._operand, self._part_of
         before = landings(operand.value) if isinstance(operand, Node) else []
@@ -514,6 +470,47 @@ class Tensor:
             return Tensor(self._operand, self._name)
         restorer, parts = self.__reduce__()
         return restorer(*copy.deepcopy(parts, memo))
+
+
+class Comparison(Tensor):
+    """`x == y` or `x != y` of two variables that have no value yet, elementwise.
+
+    Its truth says whether they are the same one, as `x in [y, x]` asks. What keeps
+    them from being compared elementwise is raised where that is needed.
+    """
+
+    __slots__ = ("_error", "_truth")
+
+    def __init__(self, name: str, left: Tensor, right: Tensor) -> None:
+        self._truth = (left is right) == (name == "eq")
+        self._error: TensorcError | None = None
+        try:
+            operand = apply(name, left, right).operand
+        except TensorcError as error:
+            self._error = error.with_traceback(None)
+            operand = left.operand  # never read
+        super().__init__(operand)
+
+    @property
+    def operand(self) -> Operand:
+        """What it stands for in the graph; raises what keeps it from that."""
+        if self._error is not None:
+            raise self._error
+        return self._operand
+
+    def __bool__(self) -> bool:
+        return self._truth
+
+    def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[object, ...]]:
+        return Tensor(self.operand, self._name).__reduce__()
+
+
+def _compared(name: str, left: Tensor, right: object) -> Tensor:
+    leaves = isinstance(right, Tensor) and left.is_leaf and right.is_leaf
+    # While a function is traced, its arguments are values: equal ones may differ.
+    if leaves and not DOOR.get().tracing:
+        return Comparison(name, left, right)  # type: ignore[arg-type]
+    return apply(name, left, right)
 
 
 @door
@@ -537,16 +534,6 @@ def restored(
     if part_of is not None:
         made._part_of = Tensor(part_of[0]), part_of[1]
     return made
-
-
-def element_named(dtype: DTypeLike) -> Element:
-    """Return an element type by NumPy's name; TypeError if there is none."""
-    try:
-        return element_of(np.dtype(dtype))
-    except (TypeError, KeyError):
-        message = f"there is no element type {describe(dtype)}"
-        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
-        raise usage_error(message, hint) from None
 
 
 def _size(dim: Dim) -> "int | Tensor":

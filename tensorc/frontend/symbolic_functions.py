@@ -21,9 +21,10 @@ from tensorc.frontend.operands import broadcast, constant, materialize
 from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.pytree import LEAF, unflatten
 from tensorc.frontend.pytree import flatten as flatten_tree
-from tensorc.frontend.symbolic import Tensor, apply, call, compose, element_named, put
+from tensorc.frontend.symbolic import Tensor, apply, call, compose, put
 from tensorc.frontend.symbolic_operands import (
     describe,
+    element_named,
     emitter,
     is_symbolic,
     operand_of,

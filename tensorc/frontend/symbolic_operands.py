@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tensorc.errors import Diagnostic, Label, Location
 from tensorc.frontend import indexing
@@ -205,6 +206,16 @@ def type_of(value: object) -> TensorType:
     if isinstance(operand, Tensor):
         return operand.type
     return strong(emitter(), operand).type
+
+
+def element_named(dtype: DTypeLike) -> Element:
+    """Return an element type by NumPy's name; TypeError if there is none."""
+    try:
+        return element_of(np.dtype(dtype))
+    except (TypeError, KeyError):
+        message = f"there is no element type {describe(dtype)}"
+        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
+        raise usage_error(message, hint) from None
 
 
 # Options

@@ -14,10 +14,11 @@ from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.operands import Array, exact_array
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import argument_error, door, usage_error, user_location
-from tensorc.frontend.symbolic import Tensor, element_named
+from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
     constant_node,
     describe,
+    element_named,
     emitter,
     float_x,
     is_symbolic,

@@ -11,7 +11,8 @@ that are called within it are not compiled but become part of it.
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import BoundArguments
 
 import numpy as np
 
@@ -48,6 +49,18 @@ from tensorc.ir.types import F64, I1, I64, Element, TensorType
 _PROTOCOLS = ("__array_interface__", "__array_struct__", "__array__")
 
 _WEAK = {"bool": I1, "int": I64, "float": F64}
+
+
+def part_of_another(
+    name: str, function: Callable[..., object], bound: BoundArguments
+) -> object:
+    """Call a function with variables: what it computes becomes a part of theirs."""
+    outer = DOOR.get()
+    state = DOOR.set(replace(outer, tracing=outer.tracing or name))
+    try:
+        return function(*bound.args, **bound.kwargs)
+    finally:
+        DOOR.reset(state)
 
 
 # What a specialisation fixes of an argument
