@@ -1,8 +1,12 @@
-"""What a training run shows on stderr: a bar on a terminal, else a line per epoch."""
+"""What a training run shows on stderr: a bar on a terminal, else a line per epoch.
+
+A run goes on, and is kept, when nobody can be shown anything any more: the terminal was
+closed, or who read the lines has ended.
+"""
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,7 +71,8 @@ class _Silent:
 
 class _Lines(_Silent):
     def on_epoch(self, record: EpochRecord) -> None:
-        print(spell_epoch(record), file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(spell_epoch(record), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -97,6 +102,10 @@ def _bar(epochs: int) -> Iterator[Reporter]:
                 task, completed=done, total=batches, epoch=epoch, state=self.state
             )
 
-    with progress:
+    progress.start()
+    try:
         task = progress.add_task("", total=None, epoch=1, state="")
         yield Bar()
+    finally:
+        with suppress(OSError):
+            progress.stop()

@@ -1,8 +1,9 @@
 """Keep a training run on disk while it goes on: `best` and `last` in a directory.
 
-While a run is kept, Ctrl-C and SIGTERM are held back until the batch that runs has
-ended and the state is on disk; then they have their usual effect. A second one does not
-wait.
+While a run is kept, Ctrl-C, SIGTERM and SIGHUP, which a closed terminal sends, are held
+back until the batch that runs has ended and the state is on disk; then they have their
+usual effect. A second one does not wait, unless one of them is a SIGHUP: a terminal,
+its shell and the system may all send theirs.
 """
 
 import os
@@ -25,7 +26,9 @@ from tensorc.runtime.weights import BEST, LAST, newest
 
 SECONDS = 60.0
 _SHARE = 20
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Windows has no SIGHUP.
+_HANGUP = signal.Signals.__members__.get("SIGHUP")
+_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, _HANGUP)))
 _Handler = Callable[[int, FrameType | None], object] | int | None
 
 
@@ -122,9 +125,10 @@ def keeping(keeper: Keeper) -> Iterator[Keeper]:
         return
 
     def catch(number: int, frame: FrameType | None) -> None:
-        if keeper.caught is not None:
+        if keeper.caught is None or keeper.caught == _HANGUP:
+            keeper.caught = signal.Signals(number)
+        elif number != _HANGUP:
             raise KeyboardInterrupt
-        keeper.caught = signal.Signals(number)
 
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup

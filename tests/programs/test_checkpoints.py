@@ -1,11 +1,14 @@
 """`--save` and `--resume`: killed at any time, training goes on to the same bits."""
 
+import fcntl
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import numpy as np
@@ -60,7 +63,10 @@ def training(model, *arguments):
         stderr=subprocess.PIPE,
         text=True,
         # Who runs tests in the background may have made it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: [
+            signal.signal(number, signal.SIG_DFL)
+            for number in (signal.SIGINT, signal.SIGHUP)
+        ],
     )
 
 
@@ -139,7 +145,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(model):
     straight_and_killed(model, "true", 1, signal.SIGINT, rng)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_write_a_checkpoint_first(model, signum):
     folder = model.parent / "kept"
     more = ("--set", "epochs=1000000", "--set", "every=none")
@@ -165,6 +171,43 @@ def test_signals_write_a_checkpoint_first(model, signum):
             json.loads(line) for line in (model.parent / "log").read_text().splitlines()
         ]
         assert [events[0]["event"], events[-1]["event"]] == ["start", "interrupted"]
+
+
+def test_a_run_goes_on_when_nobody_reads_its_lines(model):
+    command = [sys.executable, "-c", COMMAND, "train", str(model)]
+    command += ["--save", model.parent / "kept", "--set", "epochs=40"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        while not process.stderr.readline().startswith(b"epoch 1"):
+            pass
+        process.stderr.close()
+    state = read_checkpoint(model.parent / "kept" / "last.safetensors", {}).state
+    assert len(state.records) == 40
+
+
+def test_a_closed_terminal_costs_no_state(model):
+    """Nobody can write to it any more, and the kernel sends SIGHUP."""
+    last = model.parent / "kept" / "last.safetensors"
+    command = [sys.executable, "-c", COMMAND, "train", str(model), "--save-every=1000"]
+    command += ["--set", "epochs=1000000", "--set", f"every={10**12}"]
+    terminal, inside = os.openpty()
+    with subprocess.Popen(
+        [*command, "--save", last.parent],
+        **dict.fromkeys(("stdin", "stdout", "stderr"), inside),
+        start_new_session=True,
+        preexec_fn=lambda: [
+            signal.signal(signal.SIGHUP, signal.SIG_DFL),
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        ],
+    ) as process:
+        os.close(inside)
+        seen = b""
+        while not re.search(rb"epoch ([2-9]|\d\d+) of", seen):  # in the bar
+            seen += os.read(terminal, 1 << 16)
+        os.close(terminal)
+        assert process.wait() == -signal.SIGHUP
+    assert read_checkpoint(last, {}).state.steps > 0
 
 
 def test_a_checkpoint_holds_what_safetensors_can_read(model):
