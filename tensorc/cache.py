@@ -5,36 +5,41 @@
     save(key, payload)
 
 Entries are files of one directory: `TENSORC_CACHE_DIR`, else the user's directory for
-caches; `TENSORC_CACHE_DIR=off` turns the cache off. An entry holds a magic number, a
+caches; `TENSORC_CACHE_DIR=off` turns the cache off. Our own directories are marked; in
+one that holds other files, entries go to a folder. An entry holds a magic number, a
 digest of key and payload, and the payload. Writers write a file of their own and rename
 it, so any number of processes may share the directory, and a reader sees a whole entry
 or none. An entry that is cut off, altered, renamed, or not the user's own gives a
 warning and is replaced. Nothing is synced to the disk: after a power failure the digest
-tells.
+tells. A file is deleted only if its name and its first bytes are those of an entry.
 """
 
 import hashlib
 import os
+import re
 import stat
-import tempfile
-import time
 import warnings
-from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 from tensorc.errors import CacheWarning
+from tensorc.plain_files import open_plain, remove_leftovers, replacing
 
 IN_USE: ContextVar[bool] = ContextVar("cache", default=True)  # tc.options(cache=False)
 _MAGIC = b"tensorc1"
 _DIGEST = 32
 _SUFFIX = ".tca"
+_NAME = re.compile(rf"[0-9a-f]{{{2 * _DIGEST}}}{re.escape(_SUFFIX)}")
+FOLDER = "tensorc-cache"  # of a directory that has other files
+# The name and the first line are a convention: backups leave such directories out.
+MARKER = "CACHEDIR.TAG"
+_MARK = b"Signature: 8a477f597d28d172789f06886806bc55\n# compiled code of tensorc\n"
 LARGEST_ENTRY = 1 << 28  # bytes; far beyond any object, and soon read
 LARGEST_STORE = 1 << 29  # bytes of all entries; then the longest unused ones go
-_STALE = 3600.0  # seconds after which a writer's file is taken as left behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,19 @@ def key_of(*parts: str | bytes) -> str:
 
 
 def directory() -> Path | None:
-    """Return where entries are kept; None if the cache is turned off."""
+    """Return where entries are kept; None if the cache is turned off.
+
+    It is the directory that is named, or a folder of it if others have files there.
+    """
     named = os.environ.get("TENSORC_CACHE_DIR")
     if named in ("", "off") or not IN_USE.get():
         return None
-    place = _user_directory() if named is None else Path(named)
+    root = _user_directory() if named is None else Path(named)
     try:
-        return place.expanduser()
+        root = root.expanduser()
     except RuntimeError:  # nobody knows where the home of this user is
         return None
+    return root if _is_own(root) else root / FOLDER
 
 
 @cache
@@ -121,15 +130,8 @@ def save(key: str, payload: bytes) -> None:
     if place is None or len(payload) > LARGEST_ENTRY:
         return
     try:
-        handle, name = tempfile.mkstemp(dir=place, prefix=f".{key[:12]}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + _digest(key, payload) + payload)
-            Path(name).replace(place / f"{key}{_SUFFIX}")
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        with replacing(place / f"{key}{_SUFFIX}", mode=0o600) as file:
+            file.write(_MAGIC + _digest(key, payload) + payload)
         _prune(place)
     except OSError as error:
         _warn(f"nothing is kept in {place}: {error.strerror or error}")
@@ -141,7 +143,7 @@ def entries() -> list[Entry]:
     if place is None:
         return []
     with suppress(OSError):
-        return sorted(_entries(place), key=lambda e: e.used, reverse=True)
+        return [e for e in _named_as_entries(place) if _is_written(e.path)]
     return []
 
 
@@ -149,9 +151,11 @@ def clear() -> tuple[int, int]:
     """Remove all entries; return their number and how many bytes they took."""
     count = size = 0
     for entry in entries():
-        with suppress(OSError):
-            entry.path.unlink()
+        if _remove(entry):
             count, size = count + 1, size + entry.size
+    place = directory()
+    if place is not None:
+        remove_leftovers(place, _is_name, _has_magic)
     return count, size
 
 
@@ -163,13 +167,8 @@ def _digest(key: str, payload: bytes) -> bytes:
 
 def _read(path: Path) -> bytes:
     """Return the content of a plain file of our own. Raises OSError."""
-    # Not blocking: opening a pipe that lies there would wait for its writer.
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    with open_plain(path) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no plain file")
         if not _is_ours(status):
             raise OSError("others can write it")
         if status.st_size > LARGEST_ENTRY + 4096:
@@ -207,33 +206,98 @@ def _usable(make: bool = False) -> Path | None:
             f"`chmod go-w` it, or name one of your own in TENSORC_CACHE_DIR"
         )
         return None
-    return place
+    return place if _is_prepared(place, make) else None
 
 
-def _entries(place: Path) -> Iterator[Entry]:
-    with os.scandir(place) as found:
-        for item in found:
-            if item.name.endswith(_SUFFIX) and item.is_file(follow_symlinks=False):
+def _is_prepared(place: Path, make: bool) -> bool:
+    """Tell whether a directory is our own; with `make`, mark it. Warns if it is not."""
+    if not _is_own(place):
+        _warn(
+            f"the cache directory {place} is not used: it holds files of others; "
+            f"name an empty or a new one in TENSORC_CACHE_DIR"
+        )
+        return False
+    if make:
+        try:
+            with (place / MARKER).open("xb") as file:
+                file.write(_MARK)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            _warn(f"nothing is kept in {place}: {error.strerror or error}")
+            return False
+    return True
+
+
+def _is_own(place: Path) -> bool:
+    """Tell whether a directory is marked as ours, or holds nothing but entries.
+
+    One that is missing, or cannot be read, is nobody's: whoever uses it finds out.
+    """
+    try:
+        with open_plain(place / MARKER) as file:
+            found = file.read(len(_MARK))
+        # Nothing: another process is just writing it.
+        return found in (b"", _MARK)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError:
+        return False
+    try:
+        with os.scandir(place) as items:
+            return all(_is_written(Path(item.path)) for item in items)
+    except OSError:
+        return True
+
+
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def _has_magic(file: BinaryIO) -> bool:
+    return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _is_written(path: Path) -> bool:
+    """Tell whether a file has the name and the first bytes of an entry."""
+    if not _is_name(path.name):
+        return False
+    with suppress(OSError), open_plain(path) as file:
+        return _has_magic(file)
+    return False
+
+
+def _named_as_entries(place: Path) -> list[Entry]:
+    """Return what has the name of an entry, the most recently used first."""
+    found = []
+    with os.scandir(place) as items:
+        for item in items:
+            if _is_name(item.name) and item.is_file(follow_symlinks=False):
                 with suppress(OSError):
                     status = item.stat(follow_symlinks=False)
                     key = item.name.removesuffix(_SUFFIX)
                     path = Path(item.path)
-                    yield Entry(key, path, status.st_size, status.st_mtime)
+                    found.append(Entry(key, path, status.st_size, status.st_mtime))
+    return sorted(found, key=lambda e: e.used, reverse=True)
+
+
+def _remove(entry: Entry) -> bool:
+    """Remove a file if we wrote it; tell whether it is gone by that."""
+    if _is_written(entry.path):
+        with suppress(OSError):
+            entry.path.unlink()
+            return True
+    return False
 
 
 def _prune(place: Path) -> None:
     """Remove the longest unused entries beyond the limit, and what writers left."""
-    found = sorted(_entries(place), key=lambda e: e.used, reverse=True)
     total = 0
-    for entry in found:
+    for entry in _named_as_entries(place):
         total += entry.size
         if total > LARGEST_STORE:
-            with suppress(OSError):
-                entry.path.unlink()
-    for path in place.glob(".*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE:
-                path.unlink()
+            _remove(entry)
+    remove_leftovers(place, _is_name, _has_magic)
 
 
 def _warn(message: str) -> None:

@@ -30,7 +30,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "target": ({"errors", "artifact"}, set()),
     "artifact": ({"errors", "target"}, set()),
     "diagnostics": ({"errors"}, set()),  # renders them: excerpts, carets, colour
-    "cache": ({"errors"}, {"platformdirs"}),
+    "plain_files": (set(), set()),
+    "cache": ({"errors", "plain_files"}, {"platformdirs"}),
     "ir": ({"errors"}, {"numpy"}),
     # The Python doors raise one exception with the rendered text in it.
     "frontend": ({"ir", "errors", "diagnostics"}, {"numpy"}),
@@ -45,7 +46,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"backend", "ir", "target", "artifact", "errors"},
         {"llvmlite", "numpy"},
     ),
-    "runtime": ({"artifact", "cache", "errors"}, {"numpy", "safetensors"}),
+    "runtime": (
+        {"artifact", "cache", "errors", "plain_files"},
+        {"numpy", "safetensors"},
+    ),
     "runtime.cpu": ({"runtime", "artifact", "errors"}, {"llvmlite"}),  # links objects
     "runtime.cuda": ({"runtime", "artifact", "errors"}, {"numpy", "pycuda"}),
     "compiler": (

@@ -5,13 +5,14 @@ whatever the file announces.
 """
 
 import os
-import secrets
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from tensorc.errors import DataError, Diagnostic, TensorcError
+from tensorc.plain_files import remove_leftovers, replacing
 
 # More than this is taken for a mistake or an attack, before or after decompression.
 MAX_BYTES = 1 << 30
@@ -120,29 +121,26 @@ def unzipped(path: Path, limit: int = MAX_BYTES) -> bytes:
     return plain
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(
+    path: Path, content: bytes, is_ours: Callable[[BinaryIO], bool]
+) -> None:
     """Write a file so that it is the old or the new one whenever the machine stops.
 
     The bytes go to a new file in the same directory, reach the disk, and take the
-    name; then the directory reaches the disk.
+    name; then the directory reaches the disk. What earlier writers of this file left
+    when they were killed is removed before, where `is_ours` knows its content.
 
     Raises:
         TensorcError: that is not possible (TC0902); the old file is untouched.
     """
-    directory = path.absolute().parent
-    spare = directory / f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    whole = path.absolute()
+    remove_leftovers(whole.parent, lambda name: name == path.name, is_ours)
     try:
-        try:
-            with spare.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            spare.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                spare.unlink()
-            raise
-        _sync_directory(directory)
+        with replacing(whole) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_directory(whole.parent)
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror or error}"
         raise TensorcError(Diagnostic("TC0902", message)) from error

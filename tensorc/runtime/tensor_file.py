@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from safetensors import numpy as safetensors
@@ -80,7 +81,18 @@ def write_tensors(
         detail = f"{path}: {len(arrays):,} arrays with a header of {length:,} bytes, "
         detail += f"at most {MAX_ENTRIES:,} and {MAX_HEADER:,} can be read"
         raise TensorcError(Diagnostic("TC0805", detail))
-    replace_file(path, content)
+    replace_file(path, content, _is_written_by_us)
+
+
+def _is_written_by_us(file: BinaryIO) -> bool:
+    """Tell by its first bytes, all that a killed writer may leave, who wrote a file."""
+    head = file.read(8 + MAX_HEADER)
+    length = int.from_bytes(head[:8], "little")
+    header = head[8 : 8 + length]
+    opening = f'{{"{_METADATA}":{{'.encode()
+    # Quotes within a text of the header are escaped: this is a key of the metadata.
+    key = f'"{_DIGEST}":"'.encode()
+    return 0 < length <= MAX_HEADER and header.startswith(opening) and key in header
 
 
 def limit_for(arrays: Iterable[Array]) -> int:
