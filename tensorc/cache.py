@@ -232,22 +232,25 @@ def _is_prepared(place: Path, make: bool) -> bool:
 def _is_own(place: Path) -> bool:
     """Tell whether a directory is marked as ours, or holds nothing but entries.
 
-    One that is missing, or cannot be read, is nobody's: whoever uses it finds out.
+    One that is missing is nobody's: whoever uses it makes it.
     """
-    try:
-        with open_plain(place / MARKER) as file:
-            found = file.read(len(_MARK))
+    # Another process may mark it, the first that it does there, while we look around.
+    return _is_marked(place) or _holds_entries_alone(place) or _is_marked(place)
+
+
+def _is_marked(place: Path) -> bool:
+    with suppress(OSError), open_plain(place / MARKER) as file:
         # Nothing: another process is just writing it.
-        return found in (b"", _MARK)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except OSError:
-        return False
+        return file.read(len(_MARK)) in (b"", _MARK)
+    return False
+
+
+def _holds_entries_alone(place: Path) -> bool:
     try:
         with os.scandir(place) as items:
             return all(_is_written(Path(item.path)) for item in items)
     except OSError:
-        return True
+        return True  # it is missing, or whoever uses it finds out
 
 
 def _is_name(name: str) -> bool:

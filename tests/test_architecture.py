@@ -147,6 +147,7 @@ LAZY = {
     ("tensorc.api", "tensorc.compiler"): "only stages and checks need the passes",
     ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
+    ("tensorc.plain_files", "fcntl"): "Windows has none",
     ("tensorc.functions", "tensorc.compiler"): "only stages need the passes",
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",

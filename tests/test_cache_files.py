@@ -347,3 +347,16 @@ def test_nothing_of_a_warning_is_shown_where_all_is_well(place):
         compiled()
     assert start - 1 <= max(e.used for e in cache.entries())
     assert isinstance(cache.directory(), Path)
+
+
+def test_processes_that_start_together_use_one_directory(place):
+    """None takes the mark or the first file of another for a file of others."""
+    code = f"from tensorc import cache; cache.save({KEY!r}, b'payload')"
+    command = [sys.executable, "-W", "error", "-c", code]
+    for _ in range(3):
+        running = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+        assert [process.communicate()[1] for process in running] == [b""] * 4
+        names = sorted(path.name for path in place.iterdir())
+        assert names == [f"{KEY}.tca", cache.MARKER]
+        for path in place.iterdir():
+            path.unlink()
