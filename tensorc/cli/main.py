@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
@@ -154,6 +154,17 @@ def leave(code: int) -> NoReturn:
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _show_usage(error: click.ClickException) -> None:
+    """Print what is wrong with the words of a command, then how it is called."""
+    print(f"error: {error.format_message()}", file=sys.stderr)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        words = context.command.collect_usage_pieces(context)
+        path = context.command_path
+        print(f"usage: {path} {' '.join(words)}", file=sys.stderr)
+        print(f"`{path} --help` explains them", file=sys.stderr)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -11,6 +11,7 @@ One pass in program order, with a stack instead of recursion:
 7. If a level is given, every op is legal there.
 """
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -322,7 +323,10 @@ def _check_attributes(op: Op) -> None:
         if type(value) in types:
             continue
         if value is None and ABSENT not in types:
-            fail(op, f"attribute '{name}' is missing")
+            strange = [n for n in op.attributes if n not in declared]
+            near = difflib.get_close_matches(name, strange, 1)
+            advice = f": is '{near[0]}' misspelt?" if near else ""
+            fail(op, f"attribute '{name}' is missing{advice}")
         if value is not None:
             names = " or ".join([t.__name__ for t in types if t is not ABSENT])
             fail(op, f"attribute '{name}' must be {names}, got {value!r:.80}")

@@ -291,3 +291,12 @@ def test_help_shows_defaults_and_whole_names(verb, said, monkeypatch):
         is_number = type(parameter.default) in (int, float)
         if is_number and isinstance(parameter, click.Option):
             assert f"[default: {parameter.default}]" in re.sub(r"[│\s]+", " ", printed)
+
+
+def test_a_usage_error_comes_first(said):
+    error = said("train", "m.tc", "--sve", "x", code=2).err
+    assert error.splitlines() == [
+        "error: No such option '--sve'. (Did you mean one of: '--save', '--set'?)",
+        "usage: tensorc train [OPTIONS] FILE.tc",
+        "`tensorc train --help` explains them",
+    ]

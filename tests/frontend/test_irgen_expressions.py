@@ -211,3 +211,10 @@ def test_hypers_bound_slices_and_sizes():
     (given,), _ = run(text, "f", np.ones((5, 4)))
     np.testing.assert_array_equal(given, np.full((3, 2), 4))
     assert program(text, n="3").memories[0].type.shape == (6, 4)
+
+
+def test_numbers_with_names():
+    found = [value(f"{name} + x", "x: f64", 0.0) for name in ("pi", "inf", "nan")]
+    assert found[:2] == [np.pi, np.inf]
+    assert np.isnan(found[2])
+    assert value("2 * pi", "pi: f64", 3.0) == 6  # a name of the file wins

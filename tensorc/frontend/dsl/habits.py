@@ -106,7 +106,7 @@ STUMBLES: tuple[Stumble, ...] = (
     ),
     Stumble(
         re.compile(r"^\s*(?P<at>import|from)\s+\w.*"),
-        Habit("other files are named with `use`", "write `use nn: Dense`"),
+        Habit("nothing is imported", "drop it, and write `sin(x)` for `math.sin(x)`"),
     ),
     Stumble(
         re.compile(r"^\s*(?P<at>class)\s+\w.*"),
@@ -172,6 +172,14 @@ STUMBLES: tuple[Stumble, ...] = (
         ),
     ),
     Stumble(
+        re.compile(r"^\s*(?:param|state)\s+[\w.]+\s*(?P<at>[=~])"),
+        Habit(
+            "memory has a type in front of its first value",
+            "write `param b: float[3] = 0`, or `~ normal()` to draw it",
+        ),
+        accepted="COLON",
+    ),
+    Stumble(
         re.compile(r"^\w+\s*(?P<at>:|~)"),
         Habit(
             "memory is declared with `param` or `state`",
@@ -183,6 +191,10 @@ STUMBLES: tuple[Stumble, ...] = (
         re.compile(r"^\w+(?:\.\w+)*\s*(?P<at>\(|\[|\.)"),
         Habit("only declarations stand here", _IN_BLOCK),
         accepted="EQUAL",
+    ),
+    Stumble(
+        re.compile(r"(?P<at>//)\s*[A-Za-z]\w*\s+\w.*"),
+        Habit("`//` divides, it does not start a comment", "a comment starts with `#`"),
     ),
     Stumble(
         re.compile(r"//.*"),
@@ -200,6 +212,10 @@ SEMANTIC: dict[str, Habit] = {
     ),
     "update-local": Habit(
         "`{name}` is not memory, `<-` does not change it", "write `{name} = ...`"
+    ),
+    "draw": Habit(
+        "`{name}` draws numbers, it has no value",
+        "a distribution stands behind `~`: `param W: float[n, m] ~ {name}()`",
     ),
     "zeros": Habit(
         "`{name}` makes no array here", "declare it: `x: float[{sizes}] = {value}`"

@@ -302,9 +302,24 @@ class Frame:
             if known is None:
                 message = f"{what} must be known while compiling"
                 raise error(NOT_KNOWN, message, node.location)
+        if isinstance(value, Scalar) and isinstance(value.source, str):
+            raise self._fractional_hyper(value, value.source, node, what)
         message = f"{what} is an integer, this is {describe(value)}"
         hint = ("for sizes write `//`",) if isinstance(value, Scalar) else ()
         raise error(NO_VALUE, message, node.location, *hint)
+
+    def _fractional_hyper(
+        self, value: Scalar, name: str, node: ast.Node, what: str
+    ) -> CompileError:
+        """Return the error that a hyper is no integer: at the hyper, for all uses."""
+        found = self.scope.find(name)
+        place = node.location if found is None else found.location
+        message = f"{what} is an integer, the hyper `{name}` is {value.number}"
+        known = value.number
+        whole = isinstance(known, float) and known.is_integer()
+        hint = f"write `hyper {name} = {int(known)}`" if whole else "give it an integer"  # type: ignore[arg-type]
+        label = Label(node.location, f"{what} here")
+        return error(NO_VALUE, message, place, hint, labels=[label])
 
     def _computed_size(self, value: Tensor, node: ast.Node, what: str) -> Dim:
         """Return the size that an integer scalar is, computed from arguments."""
@@ -341,7 +356,8 @@ class Frame:
         if self.is_running(function.node):
             message = f"`{function.name}` calls itself: there is no recursion"
             label = Label(function.node.location, "this function")
-            raise error(DEPTH, message, at, "write a loop", labels=[label])
+            hint = "write its steps one by one: the number of calls must be known"
+            raise error(DEPTH, message, at, hint, labels=[label])
         entry.calls += 1
         too_big = len(entry.builder.block.ops) > MAX_OPS
         if self.depth >= MAX_CALL_DEPTH or entry.calls > MAX_CALLS or too_big:

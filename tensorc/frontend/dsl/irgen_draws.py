@@ -117,6 +117,7 @@ DISTRIBUTIONS: Mapping[str, _Distribution] = {
     "lecun": _Distribution({"gain": 1.0}, _lecun, fans=True),
 }
 _LATER = ("bernoulli", "categorical", "permutation", "orthogonal")
+NAMES = frozenset((*DISTRIBUTIONS, *_LATER))
 
 
 def drawn(

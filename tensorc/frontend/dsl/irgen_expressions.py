@@ -1,5 +1,6 @@
 """Expressions: one function for each kind of node, in a table."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from tensorc.errors import CompileError, ShapeError
 from tensorc.frontend.advanced_indexing import take
-from tensorc.frontend.dsl import ast, habits
+from tensorc.frontend.dsl import ast, habits, irgen_draws
 from tensorc.frontend.dsl.irgen_calls import call
 from tensorc.frontend.dsl.irgen_context import Frame, operand_label
 from tensorc.frontend.dsl.irgen_errors import (
@@ -47,6 +48,8 @@ from tensorc.frontend.operands import (
     strong,
 )
 
+# Names of numbers; a file's own names win.
+CONSTANTS: Mapping[str, float] = {"pi": math.pi, "inf": math.inf, "nan": math.nan}
 BINARY: Mapping[str, str] = {
     "+": "add",
     "-": "sub",
@@ -80,9 +83,15 @@ def name(frame: Frame, node: ast.Name) -> Known:
         return BuiltinValue(node.name, PRELUDE[node.name])
     if node.name == "params":
         raise not_compiled("a group", node.location, "name the params one by one")
+    if node.name in CONSTANTS:
+        return number(CONSTANTS[node.name])
+    if node.name in irgen_draws.NAMES:
+        habit = habits.SEMANTIC["draw"]
+        raise CompileError(habits.diagnose(habit, node.location, name=node.name))
     if node.name in NOT_YET:
         raise not_compiled(f"the library's `{node.name}`", node.location)
     known = [*frame.scope.all_names(), "training", "grad", *PRELUDE, *NOT_YET]
+    known += CONSTANTS
     hints = suggestion(node.name, known)
     raise error(UNKNOWN_NAME, f"unknown name `{node.name}`", node.location, *hints)
 
