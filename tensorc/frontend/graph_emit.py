@@ -1,15 +1,16 @@
 """From a graph to a function of the IR, in one walk without recursion.
 
 `givens` are an identity map: a value that it names is not emitted, its replacement
-stands for it. Replacements are emitted one after the other, each with the ones before
-it in force, so that `givens={x: x + 1}` means what it says.
+stands for it, also in other replacements, in whatever order they are listed. Only in
+its own a value means itself, so that `givens={x: x + 1}` means what it says.
 """
 
 import keyword
 import re
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Container, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 
 from tensorc.errors import UNKNOWN, CompileError, Diagnostic, Location, ShapeError
 from tensorc.frontend.graph import (
@@ -22,7 +23,7 @@ from tensorc.frontend.graph import (
     sources_of,
 )
 from tensorc.frontend.operands import spell_type
-from tensorc.frontend.places import usage_error
+from tensorc.frontend.places import argument_error, usage_error
 from tensorc.frontend.sizes import NoDimError, dim_of, why
 from tensorc.ir.attributes import Dict, make_dict
 from tensorc.ir.builder import Builder
@@ -79,23 +80,39 @@ def unique_names(wished: Sequence[str]) -> tuple[str, ...]:
 
 
 def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
-    """Return the leaves that values need, in order, and the givens that matter."""
-    keys = [old for old, _ in givens]
-    leaves: dict[Value, None] = {}
-    met: set[Value] = set()
+    """Return the leaves that values need, and the givens that matter, in order.
 
-    def visit(start: Sequence[Value], known: set[Value]) -> None:
-        for value in ordered(start, known):
-            if value in known:
-                met.add(value)
+    Raises:
+        ValueError: replacements need each other.
+    """
+    replacements = dict(givens)
+    leaves: dict[Value, None] = {}
+
+    def visit(start: Sequence[Value], keys: Container[Value]) -> list[Value]:
+        met = []
+        for value in ordered(start, keys):
+            if value in keys:
+                met.append(value)
             elif value.op is None:
                 leaves[value] = None
+        return met
 
-    visit(roots, set(keys))
-    for i in reversed(range(len(givens))):
-        if keys[i] in met:
-            visit([givens[i][1]], set(keys[:i]))
-    return list(leaves), [pair for pair in givens if pair[0] in met]
+    # The keys that each replacement is made of; its own is what it replaces.
+    made_of: dict[Value, list[Value]] = {}
+    found = visit(roots, replacements)
+    while found:
+        key = found.pop()
+        if key not in made_of:
+            made_of[key] = visit([replacements[key]], replacements.keys() - {key})
+            found += made_of[key]
+    try:
+        order = list(TopologicalSorter(made_of).static_order())
+    except CycleError as error:
+        names = ", ".join(f"`{v.hint or 'a variable'}`" for v in error.args[1][1:])
+        message = f"the replacements of {names} in `givens` need each other"
+        hint = "take new variables for what one of them is made of"
+        raise argument_error(message, hint) from None
+    return list(leaves), [(key, replacements[key]) for key in order]
 
 
 def emit(plan: Plan) -> Module:
