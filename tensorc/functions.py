@@ -44,7 +44,7 @@ from tensorc.ir.types import TensorType
 from tensorc.runtime.arrays import Array, kinds_of
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared as Cell
-from tensorc.target import CHOSEN
+from tensorc.target import CHOSEN, Options
 
 _NOTHING = object()
 
@@ -386,6 +386,7 @@ class Function:
         self._arguments = tuple(arguments)
         self._single = not several and made["outputs"] is not None
         self._made = made
+        self._options = CHOSEN.get()
         self._downcast = made["allow_input_downcast"]
         # Only None leaves conversion to the compiled function.
         self._casts = self._downcast is not None
@@ -466,7 +467,7 @@ class Function:
         return f"<function {self.name}({names})>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _made_again, (dict(self._made),)
+        return _made_again, (dict(self._made), self._options)
 
     def _arranged(
         self, given: Sequence[object], named: Mapping[str, object]
@@ -520,8 +521,12 @@ class Function:
         return cast
 
 
-def _made_again(made: dict[str, object]) -> Function:
-    return _made({**made, "on_unused_input": "ignore"})
+def _made_again(made: dict[str, object], options: Options) -> Function:
+    state = CHOSEN.set(options)
+    try:
+        return _made({**made, "on_unused_input": "ignore"})
+    finally:
+        CHOSEN.reset(state)
 
 
 def emit_plan(plan: Plan, stage: str) -> str:

@@ -1,14 +1,17 @@
 """Copies and pickles: of whatever the doors give, together with what they share."""
 
 import copy
+import multiprocessing
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc import driver
 from tensorc.frontend.graph_store import NESTED, landings
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
@@ -85,6 +88,29 @@ def test_copies_of_a_function_keep_its_memory():
     w = tc.shared(1.0, "w")
     f = tc.function([], w, updates=[(w, w + 1)])
     assert [float(g()) for g in (copy.copy(f), f, copy.copy(f))] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("way", [copy.copy, *WAYS.values()], ids=["copy", *WAYS])
+def test_copies_are_compiled_as_the_original_was(way, monkeypatch):
+    x = tc.dvector("x")
+    with tc.options(optimize=0):
+        f = tc.function([x], tc.exp(x))
+        program = tc.load(Path(__file__).parents[2] / "examples" / "trivial.tc")
+    chosen = []
+    load = driver.load
+
+    def seen(module, options):
+        chosen.append(options.optimize)
+        return load(module, options)
+
+    monkeypatch.setattr(driver, "load", seen)
+    for made in (f, way(f), way(way(f))):
+        assert made([0.0]).tolist() == [1.0]
+    again = way(program)
+    again.functions[next(iter(again.functions))]
+    assert chosen == [0, 0, 0, 0]
+    tc.function([x], x)
+    assert chosen[-1] == 2
 
 
 def test_derivatives_of_one_cost_by_several_variables():
@@ -318,3 +344,16 @@ def test_a_program_of_ir_goes_with_its_text(tmp_path):
     again = dumped(program)
     again.train([1, 1, 1], 0.5)
     np.testing.assert_array_equal(again.w.get_value(), [0.5, 1.5, 2.5])
+
+
+def test_a_spawned_worker_is_given_functions():
+    x = tc.dvector("x")
+    w = tc.shared(2.0, "w")
+    f = tc.function([x], (x * w).sum(), updates=[(w, w + 1)])
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        results = pool.map(f, [[1.0], [1.0], [1.0]], chunksize=3)
+        slopes = pool.apply(slope, (np.array([3.0]),))
+    # The chunk's calls are of one copy: the memory goes on in it, not here.
+    assert [float(r) for r in results] == [2.0, 3.0, 4.0]
+    assert w.get_value() == 2.0
+    assert slopes == [6.0]
