@@ -14,6 +14,7 @@ from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.symbolic_operands import DOOR, describe, element_named
 from tensorc.ir.types import Element
 from tensorc.runtime import threads as pool
+from tensorc.runtime.locks import keep
 
 T = TypeVar("T")
 
@@ -118,7 +119,7 @@ def _holding(chosen: _Chosen) -> Iterator[None]:
 # The numbers of threads of all blocks that run, by the block, in order; before them,
 # under None, what held outside. Blocks of several Python threads end in any order.
 _USED: dict[object, int | None] = {}
-_LOCK = threading.Lock()
+_LOCK = keep(threading.Lock())
 
 
 @contextmanager

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llvmlite import binding as llvm
+from llvmlite.binding import ffi
 
 from tensorc.artifact import Artifact
 from tensorc.errors import InternalError
+from tensorc.runtime.locks import keep
+
+# LLVM runs under one lock of llvmlite's, here and in `backend`: forks wait for it, too.
+# It has no public name; a release of llvmlite without it is one that we do not know.
+LLVM_LOCK = keep(ffi.lib._lock._lock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import numpy as np
 from tensorc.errors import Diagnostic, ShapeError
 from tensorc.runtime.arrays import Array, address_of, aligned_empty, describe
 from tensorc.runtime.convert import convert
+from tensorc.runtime.locks import keep
 
 
 class Shared:
@@ -21,7 +22,7 @@ class Shared:
     def __init__(self, name: str, value: object) -> None:
         given = np.asarray(value)
         self.name = name
-        self.lock = threading.Lock()
+        self.lock = keep(threading.Lock())
         self._array = aligned_empty(given.shape, given.dtype)
         self._array[...] = given
         self.address = address_of(self._array)
@@ -53,9 +54,8 @@ class Shared:
         nothing but updates and `set_value` ever changes a variable.
         """
         if borrow:
-            view = self._array.view()
-            view.flags.writeable = False
-            return view
+            # Of a read-only buffer, so that `flags.writeable` cannot be set again.
+            return np.asarray(self._array.data.toreadonly())
         with self.lock:
             return self._array.copy()
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from tensorc.artifact import POOL_CLOSED, POOL_WORDS, PoolSymbol, PoolWord
 from tensorc.errors import Diagnostic, TensorcError
+from tensorc.runtime.locks import keep
 
 MOST = 256  # threads that may be asked for
 
@@ -42,7 +43,7 @@ class _Pool:
     """What a process knows of its pool."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = keep(threading.Lock())
         self.load: Callable[[], Library] | None = None
         self.library: Library | None = None
         self.wanted: int | None = None  # None: what the environment says
@@ -165,7 +166,6 @@ def _processors() -> int:
 def _forget() -> None:
     """Start without a pool: a forked child has none of its parent's threads."""
     ctypes.memset(_BLOCK, 0, 8 * POOL_WORDS)
-    _POOL.lock = threading.Lock()
     _POOL.workers = 0
 
 
