@@ -14,7 +14,6 @@ import functools
 import inspect
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -47,7 +46,7 @@ from tensorc.functions import compile_plan, emit_plan
 from tensorc.ir.dims import Dim
 from tensorc.runtime.arrays import Kinds, kinds_of
 from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
-from tensorc.runtime.locks import keep
+from tensorc.runtime.locks import reentrant_lock
 from tensorc.runtime.signature import Plan
 
 J = TypeVar("J", bound="Jitted")
@@ -135,7 +134,7 @@ class Jitted:
         # see `__call__`. Without a plan they are still converted or checked.
         self._known: dict[Kinds | None, _Known] = {}
         self.made_by: tuple[object, ...] = ()  # a call that makes the same
-        self._lock = keep(threading.RLock())
+        self._lock = reentrant_lock()
         # Whether the user knows that there are many specialisations.
         self._is_told = False
 

@@ -39,7 +39,7 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
@@ -303,6 +303,10 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one("f64[2, 1, 3]", "ui8[2, 3]", values=("", "index 1"), axis=1),
         one("f64[0, 3]", "i64[0]", values=("", "index 3"), axis=1),
     ),
+    CheckIndex: (
+        one("i64[5]", values=("label 4",), axis=0, size=dims(4), from_end=False),
+        one("ui8[2, N]", values=("index 3",), axis=1, size=dims("N"), from_end=True),
+    ),
     Gather: (
         one("f64[4, 3]", "i64[5]", values=("", "index 4"), axes=(0,)),
         one("f64[N, 3]", "i32[2, 3]", values=("", "index 3"), axes=(1,)),
@@ -370,9 +374,9 @@ def _values(
     count = int(np.prod(shape, dtype=int))
     if type_.element.name == "i1":
         return rng.integers(0, 2, shape).astype(bool)
-    if kind.startswith("index"):
+    if kind.startswith(("index", "label")):
         size = int(kind.split()[1])
-        low = 0 if type_.element.is_unsigned else -size
+        low = 0 if type_.element.is_unsigned or "label" in kind else -size
         return rng.integers(low, size, shape).astype(type_.element.dtype)
     # No two numbers are equal, in one operand or in two.
     distinct = (rng.permutation(count) - count / 2 + 0.3 * place + 0.1) * 0.25

@@ -53,6 +53,7 @@ from tensorc.frontend.reductions import (
     require_elements,
     sum_,
 )
+from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, Poly, bound, ceildiv, floordiv, maximum
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I8, I64
@@ -390,23 +391,24 @@ def softmax(b: Emitter, x: Operand, axis: int = -1) -> Operand:
 def cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
     """Return the negative log-likelihood of the labels, one number per example."""
     scores, y = as_float(b, logits), strong(b, labels)
-    _check_labels(b, scores, y, "cross_entropy")
+    classes = _checked_labels(b, scores, y, "cross_entropy")
     axis = scores.type.rank - 1
     t = TensorBuilder(b.builder)
     likelihood = t.log_softmax(scores.value, axis)
-    picked = t.take_along_axis(likelihood, y.value, axis)
+    picked = t.take_along_axis(likelihood, classes, axis)
     return elementwise(b, "neg", [Tensor(picked)])
 
 
 def error_rate(b: Emitter, logits: Operand, labels: Operand) -> Operand:
     """Return the fraction of examples whose largest logit is not the label's."""
     scores, y = strong(b, logits), strong(b, labels)
-    _check_labels(b, scores, y, "error_rate")
+    classes = _checked_labels(b, scores, y, "error_rate")
     found = argmax(b, scores, scores.type.rank - 1)
-    return mean(b, elementwise(b, "ne", [found, y]))
+    return mean(b, elementwise(b, "ne", [found, Tensor(classes)]))
 
 
-def _check_labels(b: Emitter, scores: Tensor, labels: Tensor, what: str) -> None:
+def _checked_labels(b: Emitter, scores: Tensor, labels: Tensor, what: str) -> Value:
+    """Return labels that are numbers of classes: from 0, never counted from the end."""
     if not labels.type.element.is_integer:
         message = f"{what}: labels are integers, got {spell_type(labels.type)}"
         raise type_error(b, message, f"{what}(logits, labels) takes class numbers")
@@ -416,10 +418,17 @@ def _check_labels(b: Emitter, scores: Tensor, labels: Tensor, what: str) -> None
         message = f"{what}: logits {spell_type(scores.type)} need labels of shape "
         message += f"{spell_shape(wanted)}, got {spell_type(labels.type)}"
         raise size_error(b, message)
+    axis = scores.type.rank - 1
+    classes = b.shape(scores)[axis]
+    t = TensorBuilder(b.builder)
+    return t.check_index(labels.value, axis, classes, from_end=False)
 
 
 def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
-    """Return 1 at each label's place on a new last axis of size n, 0 elsewhere."""
+    """Return 1 at each label's place on a new last axis of size n, 0 elsewhere.
+
+    A label is the number of a class, from 0 to n - 1; any other one is an index error.
+    """
     labels = strong(b, x)
     if not labels.type.element.is_integer:
         message = f"one_hot: labels are integers, got {spell_type(labels.type)}"
@@ -429,7 +438,8 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
     shape = (*b.shape(labels), n)
     t = TensorBuilder(b.builder)
     classes = t.iota(shape, len(shape) - 1, I64)
-    column = t.reshape(cast(b, labels.value, I64), (*shape[:-1], 1))
+    known = t.check_index(labels.value, len(shape) - 1, n, from_end=False)
+    column = t.reshape(cast(b, known, I64), (*shape[:-1], 1))
     pair = broadcast_together(b, [classes, column], "one_hot")
     return Tensor(cast(b, t.compare("eq", *pair), b.default_float))
 

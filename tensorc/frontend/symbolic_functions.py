@@ -36,7 +36,7 @@ from tensorc.frontend.symbolic_variables import CONSTRUCTORS
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.indexing import ADD, SET
-from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import TensorType
 
 SymbolicFunction = Callable[..., Tensor]
@@ -234,9 +234,11 @@ def categorical_crossentropy(output: object, target: object) -> Tensor:
         message = f"target is {describe(t)}: class numbers for {describe(p)} are "
         hint = "cast them: y.astype('int64')"
         raise usage_error(f"{message}integers, one for each row", hint)
-    picked = TensorBuilder(emitter().builder).take_along_axis(
-        value_of(log, "output"), value_of(t, "target"), p.ndim - 1
-    )
+    build, axis = TensorBuilder(emitter().builder), p.ndim - 1
+    likelihood = value_of(log, "output")
+    classes = tensor_type(likelihood).shape[axis]
+    labels = build.check_index(value_of(t, "target"), axis, classes, from_end=False)
+    picked = build.take_along_axis(likelihood, labels, axis)
     return apply("neg", Tensor(Node(picked)))
 
 

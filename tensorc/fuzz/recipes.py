@@ -310,6 +310,15 @@ def _take_along_axis(m: Maker, cls: type[Op]) -> int | None:
     return None if index is None else m.apply(cls, (operand, index), axis=axis)
 
 
+def _check_index(m: Maker, cls: type[Op]) -> int | None:
+    size = m.dim()
+    index = _index(m, m.shape(), size)
+    if index is None:
+        return None
+    axis, from_end = m.below(3), m.chance(0.5)
+    return m.apply(cls, (index,), axis=axis, size=Dims((size,)), from_end=from_end)
+
+
 def _places(m: Maker, dims: Sequence[Dim]) -> tuple[tuple[int, ...], list[int]] | None:
     """Return some axes of a shape, and indices into each of them."""
     count = 2 if len(dims) > 1 and m.chance(0.3) else 1
@@ -402,6 +411,7 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         making.Constant: _constant,
         making.Iota: _iota,
         indexing.TakeAlongAxis: _take_along_axis,
+        indexing.CheckIndex: _check_index,
         indexing.Gather: _gather,
         indexing.Scatter: _scatter,
         nn.LogSoftmax: _log_softmax,

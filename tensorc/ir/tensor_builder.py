@@ -34,7 +34,7 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
@@ -342,6 +342,15 @@ class TensorBuilder:
         if isinstance(dim, int):
             return self.scalar(dim, I64)
         return self.builder.value(Size, operand, axis=axis)
+
+    def check_index(
+        self, indices: Value, axis: int, size: Dim, from_end: bool = True
+    ) -> Value:
+        """Return indices; it is an error if one is outside of an axis of that size."""
+        dims = Dims((size,))
+        return self.builder.value(
+            CheckIndex, indices, axis=axis, size=dims, from_end=from_end
+        )
 
     def take_along_axis(self, operand: Value, indices: Value, axis: int) -> Value:
         """Return one element per position, picked along an axis."""

@@ -50,18 +50,18 @@ from tensorc.ir.types import (
     element_type,
 )
 
-_BOTH = (
-    *("builtin.", "func.", "linalg.", "arith.", "math.", "tc_math."),
-    *("tc.group", "tc.yield", "tc.size", "tc.check_index"),
-)
+_BOTH = frozenset(("builtin.", "func.", "linalg.", "arith.", "math.", "tc_math.")) | {
+    "tc.group",
+    "tc.yield",
+    "tc.size",
+}
 
 # The ops of a level (design.md, section 5): a name, or a dialect with its point.
 LEGAL: Mapping[str, frozenset[str]] = {
     "tensor": frozenset(("builtin.", "func.", "tc.")),
-    "structured": frozenset(
-        (*_BOTH, "tensor.", "tc.reshape", "tc.constant", "tc.scatter")
-    ),
-    "buffer": frozenset((*_BOTH, "memref.", "tc.view", "tc.scatter_into")),
+    "structured": _BOTH
+    | {"tensor.", "tc.reshape", "tc.constant", "tc.scatter", "tc.check_index"},
+    "buffer": _BOTH | {"memref.", "tc.view", "tc.scatter_into", "tc.check_index_into"},
     "loop": frozenset(
         (
             *("builtin.", "func.", "scf.", "memref.", "arith.", "math.", "vector."),

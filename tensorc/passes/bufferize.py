@@ -368,7 +368,14 @@ def _member(body: Buffers, member: Op) -> None:
 
 
 def _check(state: Buffers, op: Op) -> None:
-    state.b.append(type(op), [state.memory[op.operands[0]]], op.attributes)
+    """Check indices; those of an argument are copied, since others may write to it."""
+    b = state.b
+    given = state.memory[op.operands[0]]
+    operands = [given]
+    if _is_argument(given):
+        operands.append(allocate(b, tensor_of(op.result), op.result.hint))
+    b.append(kernels.CheckIndexInto, operands, op.attributes)
+    state.memory[op.result] = operands[-1]
 
 
 def _written_first(value: Value) -> Value:
@@ -430,7 +437,7 @@ def _indices(shape_: list[int]) -> list[list[int]]:
 
 _RULES = {
     control.Group: _group,
-    kernels.CheckIndex: _check,
+    indexing.CheckIndex: _check,
     indexing.Scatter: _scatter,
     shape.Reshape: _reshape,
     making.Constant: _constant,

@@ -73,7 +73,7 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Group, Yield
-from tensorc.ir.ops.kernels import CheckIndex
+from tensorc.ir.ops.indexing import CheckIndex
 from tensorc.ir.ops.structured import Generic
 from tensorc.ir.types import TensorType
 from tensorc.passes.base import Level, Pass
@@ -180,7 +180,7 @@ def _needs(op: Generic) -> list[Value]:
 
 def _makes_unit(op: Op) -> bool:
     # What is a group already stays one.
-    kept = ("tc.constant", "tc.reshape", "tc.scatter", "tc.group")
+    kept = ("tc.constant", "tc.reshape", "tc.scatter", "tc.group", "tc.check_index")
     return not op.results or op.name in kept
 
 

@@ -19,7 +19,7 @@ from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import Group
-from tensorc.ir.ops.kernels import CheckIndex
+from tensorc.ir.ops.indexing import CheckIndex
 from tensorc.ir.ops.structured import Empty, Generic
 from tensorc.passes.generics import extracts, reads
 

@@ -55,8 +55,9 @@ from tensorc.ir.ops import arith, conversions, memory
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import Group
 from tensorc.ir.ops.kernels import (
+    READ_ONCE,
     UNSIGNED,
-    CheckIndex,
+    CheckIndexInto,
     Fail,
     Launch,
     ScatterInto,
@@ -169,7 +170,7 @@ def _lower(entry: Entry, op: Op) -> None:
             write(k, storage, places, Uniform(constant), Point(()))
         case memory.Copy():
             _copy_kernel(entry, op)
-        case CheckIndex():
+        case CheckIndexInto():
             _check_kernel(entry, op)
         case ScatterInto():
             _scatter_kernel(entry, op)
@@ -265,17 +266,23 @@ def _copy_kernel(entry: Entry, op: memory.Copy) -> None:
     _close_kernel(entry, function, k, values, names, 1)
 
 
-def _check_kernel(entry: Entry, op: CheckIndex) -> None:
-    values = [op.operands[0]]
+def _check_kernel(entry: Entry, op: CheckIndexInto) -> None:
+    values = op.operands
     count, size = elements(entry.shapes[values[0]]), op.size.dims[0]
-    function, k, (given,), names = _open_kernel(entry, values, [count, size])
+    function, k, arguments, names = _open_kernel(entry, values, [count, size])
+    given, *targets = arguments
     extent = k.op(conversions.IndexCast, k.dim(size), types=[I64])
     element = element_type(given.type)
     # What has no sign does not count from the end: a sign here means 2^63 and more.
     zero = k.constant(0, I64)
-    lowest = zero if element.is_unsigned else k.op(arith.SubI, zero, extent)
+    counts = op.from_end and not element.is_unsigned
+    lowest = k.op(arith.SubI, zero, extent) if counts else zero
     with k.loop(k.index(0), k.dim(count), 1) as loop:
-        index = as_i64(k, k.op(memory.Load, given, loop.index))
+        read = k.op(memory.Load, given, loop.index)
+        for target in targets:  # the caller's memory may change between two reads
+            k.b.block.ops[-1].attributes[READ_ONCE] = True
+            k.do(memory.Store, read, target, loop.index)
+        index = as_i64(k, read)
         below = k.compare("slt", index, lowest)
         above = k.compare("sge", index, extent)
         with k.when(k.op(arith.OrI, below, above)):

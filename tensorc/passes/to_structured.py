@@ -27,6 +27,7 @@ checks on arguments move to the start, so that they stand before everything else
 
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic, InternalError
@@ -50,7 +51,6 @@ from tensorc.ir.ops import (
 from tensorc.ir.ops import shape as shapes
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
-from tensorc.ir.ops.kernels import CheckIndex
 from tensorc.ir.ops.reductions import max_identity, min_identity
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes import structured_moves as moves
@@ -234,9 +234,9 @@ def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Va
 
 def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> View:
     b = low.b
-    operand, indices = low.views[op.operand], low.views[op.indices]
+    operand = low.views[op.operand]
     extent = operand.type.shape[op.axis]
-    _check(low, indices, op.axis, extent)
+    indices = _checked(low, low.views[op.indices], op.axis, extent)
     base = low.materialize(operand) if operand.base is None else operand.base
     view = whole(base) if operand.base is None else operand
     type_ = tensor(op.result)
@@ -254,11 +254,13 @@ def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> View:
 
 def _gather(low: Lowering, op: indexing.Gather) -> View:
     b = low.b
-    operand, indices = low.views[op.operand], [low.views[v] for v in op.indices]
+    operand = low.views[op.operand]
     whole_shape, first = operand.type.shape, op.axes[0]
     extents = [whole_shape[axis] for axis in op.axes]
-    for axis, index, extent in zip(op.axes, indices, extents, strict=True):
-        _check(low, index, axis, extent)
+    indices = [
+        _checked(low, low.views[index], axis, extent)
+        for axis, index, extent in zip(op.axes, op.indices, extents, strict=True)
+    ]
     type_ = tensor(op.result)
     if operand.base is None:
         return View(type_, None, (), operand.constant)
@@ -294,10 +296,11 @@ def _wrapped(b: Builder, value: Value, extent: Dim) -> Value:
 
 def _scatter(low: Lowering, op: indexing.Scatter) -> View:
     base, values = (low.materialize(low.views[v]) for v in op.operands[:2])
-    indices = [low.materialize(low.views[v]) for v in op.indices]
     shape = tensor(base).shape
-    for axis, index in zip(op.axes, indices, strict=True):
-        _check(low, whole(index), axis, shape[axis])
+    indices = []
+    for axis, index in zip(op.axes, op.indices, strict=True):
+        places = whole(low.materialize(low.views[index]))
+        indices.append(low.materialize(_checked(low, places, axis, shape[axis])))
     attributes: dict[str, Attribute] = {"axes": op.axes, "combine": op.combine}
     given = [base, values, *indices]
     types = low.b.infer(indexing.Scatter, given, attributes)
@@ -305,25 +308,43 @@ def _scatter(low: Lowering, op: indexing.Scatter) -> View:
     return whole(low.b.block.append(made).result)
 
 
-def _check(low: Lowering, indices: View, axis: int, extent: Dim) -> None:
+def _check_index(low: Lowering, op: indexing.CheckIndex) -> View:
+    indices, extent = low.views[op.indices], op.size.dims[0]
+    return _checked(low, indices, op.axis, extent, op.from_end)
+
+
+def _checked(
+    low: Lowering, indices: View, axis: int, extent: Dim, from_end: bool = True
+) -> View:
+    """Return indices to read at, once they are known to be inside of an axis.
+
+    What is read is what was checked, whatever the caller's memory holds by then.
+    """
     known = indices.constant
+    lowest = -1 if from_end else 0
     if (
         known is not None
         and isinstance(extent, int)
-        and -extent <= known.value < extent
+        and lowest * extent <= known.value < extent
     ):
-        return
+        return indices
     base = low.materialize(indices) if indices.base is None else indices.base
-    key = (base, axis, Dims((extent,)))
-    if key in low.checked:
-        return
-    low.checked.add(key)
-    attributes: dict[str, Attribute] = {"axis": axis, "size": Dims((extent,))}
-    op = CheckIndex([base], [], attributes, [], low.b.location)
-    if isinstance(base.owner, Block):
-        low.entry.append(op)
-    else:
-        low.b.block.append(op)
+    size = Dims((extent,))
+    result = low.checks.find(base, size, from_end)
+    if result is None:
+        attributes: dict[str, Attribute] = {
+            "axis": axis,
+            "size": size,
+            "from_end": from_end,
+        }
+        given = low.checks.latest(base)
+        types = low.b.infer(indexing.CheckIndex, [given], attributes)
+        op = indexing.CheckIndex([given], types, attributes, [], low.b.location)
+        result = op.result
+        is_argument = isinstance(low.checks.origin(base).owner, Block)
+        (low.entry if is_argument else low.b.block).append(op)
+        low.checks.add(base, size, from_end, result)
+    return indices if known is not None else replace(indices, base=result)
 
 
 Rule = Callable[[Lowering, Op], View]
@@ -352,6 +373,7 @@ _RULES = typing.cast(
         indexing.TakeAlongAxis: _take_along_axis,
         indexing.Gather: _gather,
         indexing.Scatter: _scatter,
+        indexing.CheckIndex: _check_index,
         nn.LogSoftmax: _log_softmax,
     },
 )

@@ -45,12 +45,42 @@ Read = tuple[View, Axes]  # a view, and the iteration dimension of each of its a
 
 
 @dataclass
+class Checks:
+    """The checks of indices so far: each has a result, which is what readers read."""
+
+    made: dict[tuple[Value, Dims, bool], Value] = field(default_factory=dict)
+    origins: dict[Value, Value] = field(default_factory=dict)
+    newest: dict[Value, Value] = field(default_factory=dict)
+
+    def origin(self, indices: Value) -> Value:
+        """Return what was checked first, for the result of a check."""
+        return self.origins.get(indices, indices)
+
+    def latest(self, indices: Value) -> Value:
+        """Return the result of the last check: indices are copied once."""
+        return self.newest.get(self.origin(indices), indices)
+
+    def find(self, indices: Value, size: Dims, from_end: bool) -> Value | None:
+        """Return the result of a check that says as much, if there is one."""
+        origin = self.origin(indices)
+        strict = self.made.get((origin, size, False))
+        return strict or self.made.get((origin, size, from_end))
+
+    def add(self, indices: Value, size: Dims, from_end: bool, result: Value) -> None:
+        """Remember a check."""
+        origin = self.origin(indices)
+        self.made[origin, size, from_end] = result
+        self.origins[result] = origin
+        self.newest[origin] = result
+
+
+@dataclass
 class Lowering:
     """The state of lowering one function."""
 
     b: Builder
     views: dict[Value, View] = field(default_factory=dict)
-    checked: set[tuple[Value, int, Dims]] = field(default_factory=set)
+    checks: Checks = field(default_factory=Checks)
     entry: list[Op] = field(default_factory=list)
 
     def materialize(self, view: View) -> Value:

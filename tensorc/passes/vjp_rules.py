@@ -31,7 +31,7 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import ADD, SET, Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.indexing import ADD, SET, CheckIndex, Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
@@ -393,7 +393,7 @@ STEPS: frozenset[type[Op]] = frozenset(
     {
         *(Compare, And, Or, Not, IsNan, IsFinite),
         *(Any, All, Floor, Ceil, Round, Sign, FloorDiv),
-        *(Size, Iota, Constant),
+        *(Size, Iota, Constant, CheckIndex),
     }
 )
 

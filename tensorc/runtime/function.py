@@ -305,13 +305,11 @@ class CompiledFunction:
             index %= 1 << 64
         bounds = f"out of range for axis {axis} with size {size}"
         message = f"index {index} is {bounds}"
+        notes = ["no shared variable has changed"]
+        if -size <= index < 0:  # where indices may count from the end, it is inside
+            notes.append("labels are numbers of classes: they count from 0")
         return IndexOutOfRange(
-            Diagnostic(
-                "TC0505",
-                message,
-                place.location,
-                notes=("no shared variable has changed",),
-            )
+            Diagnostic("TC0505", message, place.location, notes=tuple(notes))
         )
 
     def __reduce__(self) -> str | tuple[object, ...]:

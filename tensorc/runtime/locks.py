@@ -48,6 +48,11 @@ def keep(lock: L) -> L:
     return lock
 
 
+def reentrant_lock() -> threading.RLock:
+    """Return a lock that a thread may take again while it holds it."""
+    return keep(threading.RLock())
+
+
 def _known() -> list[Lock]:
     found = [reference() for reference in list(_LOCKS.values())]
     return [cast(Lock, lock) for lock in found if lock is not None]

@@ -83,6 +83,9 @@ class Signature:
                 arrays.append(value)
             else:
                 arrays.append(convert(value, spec.dtype, self._what(spec.argument)))
+            if spec.value is not None:
+                # Sizes follow from it, and it is read again: both see one value.
+                arrays[-1] = arrays[-1].copy()
         return arrays, named
 
     def hyper(self, name: str, value: object) -> Array:

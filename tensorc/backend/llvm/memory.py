@@ -9,6 +9,7 @@ from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops import memory, vector
+from tensorc.ir.ops.kernels import READ_ONCE
 from tensorc.ir.types import Element, MemRefType, VectorType, element_type
 
 _CACHE_LINE = 64
@@ -62,7 +63,8 @@ def _load(state: State, op: Op) -> None:
     _require_flat(op, op.operands[0])
     cell, align = _cell(op.operands[0])
     address = _address(state, op.operands[0], state.values[op.operands[1]])
-    value = state.emit.load(cell, address, align)
+    once = READ_ONCE in op.attributes
+    value = state.emit.load(cell, address, align, volatile=once)
     element = element_type(op.result.type)
     state.values[op.result] = _to_register(state.emit, value, element)
 

@@ -6,10 +6,12 @@ from typing import Protocol
 
 import numpy as np
 
+from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
+from tensorc.ir.ops.shape import Sizes
 from tensorc.ir.types import I1, TensorType, Type
 
 ADD, SET = "add", "set"  # what a scatter does with the elements that meet at a place
@@ -24,11 +26,70 @@ class Failing(Protocol):
         ...
 
 
-def out_of_range(indices: Array, size: int) -> Array:
-    """Tell which indices are outside an axis; signed ones may count from its end."""
+class SizedFailing(Sizes, Failing, Protocol):
+    """What a check may ask of the interpreter: sizes, and to stop."""
+
+
+def out_of_range(indices: Array, size: int, from_end: bool = True) -> Array:
+    """Tell which indices are outside an axis; signed ones may count `from_end`."""
     if np.issubdtype(indices.dtype, np.unsignedinteger):
         return np.greater_equal(indices, np.uint64(size))
-    return np.less(indices, -size) | np.greater_equal(indices, size)
+    lowest = -size if from_end else 0
+    return np.less(indices, lowest) | np.greater_equal(indices, size)
+
+
+@op("tc.check_index", traits=(PURE,))
+class CheckIndex(Op):
+    """Give integers back; an index error unless all of them are indices of an axis.
+
+    They are in [-size, size) where they may count `from_end`, else in [0, size), as
+    the numbers of classes are. `axis` is what the message names. Whoever reads the
+    result reads what was checked: memory of the caller may change meanwhile.
+
+    Constraints:
+      (C1) indices has an integer type.
+      (C2) size is one dimension.
+
+    Example:
+      %1 = "tc.check_index"(%0) <{axis = 1 : i64, from_end = true, size = #tc.dims<[10]>}> : (tensor<4xi64>) -> tensor<4xi64>
+    """  # noqa: E501
+
+    indices: Value
+    axis: int
+    size: Dims
+    from_end: bool
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        indices: TensorType,
+        *,
+        axis: int,
+        size: Dims,
+        from_end: bool,
+    ) -> TensorType:
+        """Give the type of the indices."""
+        require(indices.element.is_integer, "C1", str(indices))
+        require(len(size.dims) == 1, "C2", str(size))
+        return indices
+
+    @staticmethod
+    def evaluate(
+        ctx: SizedFailing, indices: Array, *, axis: int, size: Dims, from_end: bool
+    ) -> Array:
+        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        check_indices(ctx, indices, axis, size, from_end)
+        return indices.copy()
+
+
+def check_indices(
+    ctx: SizedFailing, indices: Array, axis: int, size: Dims, from_end: bool
+) -> None:
+    """Raise IndexOutOfRange for the first index outside of an axis."""
+    extent = ctx.size(size.dims[0])
+    bad = out_of_range(indices, extent, from_end)
+    if bad.any():
+        ctx.fail_index(axis, int(indices[bad].flat[0]), extent)
 
 
 @op("tc.take_along_axis", traits=(PURE,))

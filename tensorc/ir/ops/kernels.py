@@ -1,7 +1,6 @@
 """What kernels need beyond MLIR's dialects: micro-kernels, checks, sizes."""
 
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 
@@ -12,7 +11,8 @@ from tensorc.ir.opdef import PURE, InferContext, Values, op, require
 from tensorc.ir.ops.indexing import (
     COMBINES,
     Failing,
-    out_of_range,
+    SizedFailing,
+    check_indices,
     scatter,
     wrapped_indices,
 )
@@ -22,10 +22,7 @@ from tensorc.ir.types import (
     I1,
     I64,
     INDEX,
-    MemRefType,
-    TensorType,
     Type,
-    element_type,
 )
 
 DYNAMIC = -1  # a stride that only the operand gives
@@ -56,48 +53,59 @@ class SizeOf(Op):
         return np.array(ctx.size(dim.dims[0]), np.int64)
 
 
-class Checking(Sizes, Failing, Protocol):
-    """What a check may ask of the interpreter: sizes, and to stop."""
+# A discardable attribute of `memref.load`: code reads there exactly once.
+READ_ONCE = "tc.read_once"
 
 
-@op("tc.check_index")
-class CheckIndex(Op):
-    """Stop with an index error unless all indices are in [-size, size).
+@op("tc.check_index_into")
+class CheckIndexInto(Op):
+    """Check indices, and copy them: `tc.check_index` on memory.
 
-    `axis` is what the message names; `size` is the extent of that axis.
+    Each index is read once. Without `target` the indices lie where nobody else writes.
 
     Constraints:
-      (C1) indices is a tensor or memory of integers.
+      (C1) indices is memory of integers, and target, if there is one, of their type.
       (C2) size is one dimension.
 
     Example:
-      "tc.check_index"(%0) <{axis = 1 : i64, size = #tc.dims<[10]>}> : (tensor<4xi64>) -> ()
+      "tc.check_index_into"(%0, %1) <{axis = 1 : i64, from_end = true, size = #tc.dims<[10]>}> : (memref<4xi64>, memref<4xi64>) -> ()
     """  # noqa: E501
 
     indices: Value
+    target: Values
     axis: int
     size: Dims
+    from_end: bool
 
     @staticmethod
     def infer(
-        ctx: InferContext, indices: Type, *, axis: int, size: Dims
+        ctx: InferContext,
+        indices: Type,
+        *target: Type,
+        axis: int,
+        size: Dims,
+        from_end: bool,
     ) -> tuple[Type, ...]:
         """Give nothing."""
-        is_array = isinstance(indices, TensorType | MemRefType)
-        fits = is_array and element_type(indices).is_integer
-        require(fits, "C1", str(indices))
+        given = memory(indices, "C1")
+        fits = given.element.is_integer and target in ((), (indices,))
+        require(fits, "C1", f"{indices} and {target}")
         require(len(size.dims) == 1, "C2", str(size))
         return ()
 
     @staticmethod
     def evaluate(
-        ctx: Checking, indices: Array, *, axis: int, size: Dims
+        ctx: SizedFailing,
+        indices: Array,
+        *target: Array,
+        axis: int,
+        size: Dims,
+        from_end: bool,
     ) -> tuple[Array, ...]:
         """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
-        extent = ctx.size(size.dims[0])
-        bad = out_of_range(indices, extent)
-        if bad.any():
-            ctx.fail_index(axis, int(indices[bad].flat[0]), extent)
+        check_indices(ctx, indices, axis, size, from_end)
+        for copy in target:
+            copy[...] = indices
         return ()
 
 
