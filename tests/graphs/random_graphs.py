@@ -39,8 +39,8 @@ Pairs = list[tuple[Term, Term]]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a function is made of, besides the inputs."""
+class Wanted:
+    """What a function is to be made of, besides the inputs."""
 
     outputs: list[Term]
     updates: Pairs
@@ -55,7 +55,7 @@ class Graph:
     shared: list[Term] = field(default_factory=list)
     terms: list[Term] = field(default_factory=list)
     roots: list[Term] = field(default_factory=list)
-    plans: list["Plan"] = field(default_factory=list)
+    plans: list["Wanted"] = field(default_factory=list)
     data: list[np.ndarray] = field(default_factory=list)
     made_of: list[str] = field(default_factory=list)
 
@@ -216,7 +216,7 @@ def _chain(graph: Graph, rng: random.Random, depth: int) -> None:
 # Functions
 
 
-def _plan(graph: Graph, rng: random.Random) -> Plan:
+def _plan(graph: Graph, rng: random.Random) -> Wanted:
     outputs = rng.sample(graph.roots, rng.randint(1, len(graph.roots)))
     updates = []
     for memory in graph.shared:
@@ -227,7 +227,7 @@ def _plan(graph: Graph, rng: random.Random) -> Plan:
         t for t in graph.terms if rng.random() < (0.4 if t in graph.inputs else 0.05)
     ]
     pairs = [(k, rng.choice(_like(graph, k) or [k])) for k in keys]
-    return Plan(outputs, updates, _without_circles(pairs))
+    return Wanted(outputs, updates, _without_circles(pairs))
 
 
 def _like(graph: Graph, term: Term) -> list[Term]:

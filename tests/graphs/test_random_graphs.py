@@ -18,7 +18,7 @@ import tensorc as tc
 from tests.graphs.drive import main
 from tests.graphs.random_graphs import form, make
 
-COUNT = int(os.environ.get("TENSORC_GRAPHS", "0")) or 20
+COUNT = int(os.environ.get("TENSORC_GRAPHS", "0")) or 40
 SEED = int(os.environ.get("TENSORC_GRAPH_SEED", "1"))
 
 
