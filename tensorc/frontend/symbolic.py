@@ -157,7 +157,7 @@ class Tensor(WithoutValue):
     @property
     def is_leaf(self) -> bool:
         """Tell variables, shared ones too, from formulas, constants and numbers."""
-        operand = self._operand
+        operand = self.operand
         return isinstance(operand, Node) and operand.value.op is None
 
     @property
@@ -168,9 +168,9 @@ class Tensor(WithoutValue):
     @name.setter
     def name(self, name: str | None) -> None:
         """Change the name."""
-        self._name = name
-        if isinstance(self._operand, Node):
-            self._operand.value.hint = name or ""
+        operand, self._name = self.operand, name
+        if isinstance(operand, Node):
+            operand.value.hint = name or ""
 
     @property
     def type(self) -> TensorType:
@@ -467,7 +467,7 @@ class Tensor(WithoutValue):
     def __deepcopy__(self, memo: dict[int, object]) -> "Tensor":
         if DOOR.get().tracing:
             # A value that never changes; the trace knows the inputs that it has.
-            return Tensor(self._operand, self._name)
+            return Tensor(self.operand, self._name)
         restorer, parts = self.__reduce__()
         return restorer(*copy.deepcopy(parts, memo))
 

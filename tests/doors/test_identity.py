@@ -65,9 +65,12 @@ def test_what_cannot_be_compared_says_so_where_it_is_used():
         lambda: tc.where(same, V, 0.0),
         lambda: same.shape,
         lambda: pickle.dumps(same),
+        lambda: same == x,
+        lambda: setattr(same, "name", "s"),
     ):
         with pytest.raises(tc.ShapeError, match=r"same = V == W"):
             use()
+    assert V.operand.value.hint == "V"
 
 
 @pytest.mark.parametrize(
