@@ -37,17 +37,17 @@ def compare(
 ) -> Tensor:
     """Compare two operands, of which one at least is no plain number."""
     element = common_element(b, operands)
-    beyond = [_beyond(o, element) for o in operands]
-    if element.is_integer and any(beyond):
+    past = [beyond(o, element) for o in operands]
+    if element.is_integer and any(past):
         # Any element of the other side, such as 0, decides for all.
-        sides = [np.asarray(s) for s in beyond]
+        sides = [np.asarray(s) for s in past]
         answer = bool(PREDICATES[predicate](*sides))
-        (other,) = [o for o, s in zip(operands, beyond, strict=True) if not s]
+        (other,) = [o for o, s in zip(operands, past, strict=True) if not s]
         shape = b.shape(strong(b, other))
         return Tensor(broadcast(b, constant(b, answer, I1), shape))
     given = [
         number(float("inf") * s) if s else o
-        for o, s in zip(operands, beyond, strict=True)
+        for o, s in zip(operands, past, strict=True)
     ]
     signed = [_is_signed(o) for o in given]
     unsigned = [_element(o) == U64 for o in given]
@@ -67,7 +67,7 @@ def _compared(b: Emitter, predicate: str, values: Sequence[Value]) -> Tensor:
     return Tensor(b.builder.value(Compare, *values, predicate=predicate))
 
 
-def _beyond(operand: Operand, element: Element) -> int:
+def beyond(operand: Operand, element: Element) -> int:
     """Return the sign of a plain number that is beyond the range of a type, or 0."""
     if not isinstance(operand, Scalar) or operand.source is not None:
         return 0

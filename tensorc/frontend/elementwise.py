@@ -26,6 +26,7 @@ from tensorc.frontend.operands import (
     broadcast_together,
     common_element,
     default_element,
+    exact_array,
     is_strong,
     kind_of,
     materialize,
@@ -480,10 +481,26 @@ def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
     if known == 0:
         one = materialize(b, number(1), element)
         return Tensor(broadcast(b, one, b.shape(x)), x.weak)
+    if known > MAX_POWER:
+        exact_array(b, known, element)  # raises what does not fit
+        return _squared(b, x, int(known))
     result: Operand = x
     for _ in range(abs(int(known)) - 1):
         result = elementwise(b, "mul", [result, x])
     return elementwise(b, "div", [number(1), result]) if known < 0 else result
+
+
+def _squared(b: Emitter, x: Operand, exponent: int) -> Operand:
+    """Return a power of integers, which is the same in every order."""
+    result: Operand | None = None
+    while exponent:
+        if exponent % 2:
+            result = x if result is None else elementwise(b, "mul", [result, x])
+        exponent //= 2
+        if exponent:
+            x = elementwise(b, "mul", [x, x])
+    assert result is not None
+    return result
 
 
 def _is_zeroth_or_first(base: Operand, exponent: Operand) -> bool:
@@ -506,6 +523,8 @@ def _is_written_out(known: Known, element: Element) -> bool:
         return False
     if known < 0 and not element.is_float:
         return True  # to be refused
+    if not element.is_float and isinstance(known, int):
+        return known.bit_length() <= MAX_POWER  # by squaring
     return known == 0.5 or (abs(known) <= MAX_POWER and known == int(known))
 
 

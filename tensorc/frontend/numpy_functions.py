@@ -6,6 +6,7 @@ as np.exp go by `ufunc_name` to the elementwise functions instead.
 """
 
 import difflib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -69,7 +70,7 @@ _ROWS: tuple[Row, ...] = (
     # choice, bounds
     Row(np.where, "condition x y", "where"),
     Row(np.clip, "a a_min a_max out", "clip", "out"),
-    Row(np.round, "a decimals out", "round", "out"),
+    Row(np.round, "a decimals out", "round", "decimals out"),
     # shapes
     Row(np.reshape, "a shape order", "reshape", "order copy"),
     Row(np.transpose, "a axes", "transpose"),
@@ -196,7 +197,10 @@ def bound(
         raise usage_error(f"{message}; {len(args)} arguments given")
     given = dict(zip(parameters, args, strict=False))
     spelled = {p.partition("=")[0]: p for p in parameters}
-    given.update({spelled.get(n, n): value for n, value in options.items()})
+    for n, value in options.items():
+        if spelled.get(n, n) in given:
+            raise usage_error(f"np.{name}: `{n}` is given twice")
+        given[spelled.get(n, n)] = value
     return _bound(name, row, composite, given)
 
 
@@ -209,6 +213,8 @@ def _rearranged(
             message = "np.einsum of variables takes a text first"
             raise usage_error(message, 'np.einsum("ij,jk->ik", x, y)')
         args = ([*args[1:]], args[0])
+        # Of two operands there is one order, which `optimize` does not change.
+        options = {n: v for n, v in options.items() if n != "optimize"}
     if function is np.clip:
         spelled = {"min": "a_min", "max": "a_max"}
         options = {spelled.get(n, n): v for n, v in options.items()}
@@ -236,7 +242,7 @@ def _bound(
             continue  # a default of NumPy's own wrappers
         if (ours or theirs) in composite.options:
             options[ours or theirs] = value
-        elif not _is_default(theirs, value):
+        elif not _is_default(row.function, theirs, value):
             taken = [p.partition("=")[0] for p in row.parameters.split()]
             taken = [p for p in taken if p not in row.without.split()]
             hint = f"it takes {', '.join(taken)}"
@@ -244,11 +250,13 @@ def _bound(
     return Bound(composite, tensors, options, dtype)
 
 
-def _is_default(name: str, value: object) -> bool:
-    """Tell what NumPy means by nothing: None, its own marker, "C" for an order."""
-    if value is None or (name, value) == ("order", "C"):
-        return True
-    return isinstance(value, bool) and value == (name in ("where", "subok", "endpoint"))
+def _is_default(function: NumpyFunction, name: str, value: object) -> bool:
+    """Tell the value that an option has in NumPy where it is not given."""
+    parameter = inspect.signature(function).parameters.get(name)
+    default = None if parameter is None else parameter.default
+    if default is None or default is np._NoValue:
+        return value is None or (name == "where" and value is True)
+    return type(value) is type(default) and value == default
 
 
 def _name_of(function: NumpyFunction) -> str:

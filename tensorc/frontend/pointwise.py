@@ -2,6 +2,7 @@
 
 import math
 
+from tensorc.frontend.comparing import beyond
 from tensorc.frontend.elementwise import (
     as_float,
     elementwise,
@@ -14,6 +15,7 @@ from tensorc.frontend.operands import (
     Tensor,
     broadcast_together,
     common_element,
+    is_strong,
     kind_of,
     materialize,
     number,
@@ -33,6 +35,16 @@ def clip(
     Where low > high the result is high, as in numpy. The derivative is 1 inside, 0
     outside and 1/2 at a bound.
     """
+    given = [o for o in (x, low, high) if o is not None]
+    if any(isinstance(o, Tensor) for o in given):
+        # All meet in one type, as in numpy, and not the first two alone; what none of
+        # its integers can pass is no bound.
+        element = common_element(b, given)
+        x = Tensor(materialize(b, x, element), weak=not any(map(is_strong, given)))
+        if low is not None and element.is_integer and beyond(low, element) < 0:
+            low = None
+        if high is not None and element.is_integer and beyond(high, element) > 0:
+            high = None
     if low is not None:
         x = elementwise(b, "maximum", [x, low])
     return x if high is None else elementwise(b, "minimum", [x, high])

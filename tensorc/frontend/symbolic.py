@@ -13,6 +13,7 @@ import copy
 import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, NoReturn
 
 import numpy as np
@@ -39,6 +40,7 @@ from tensorc.frontend.operands import (
 )
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import door, usage_error
+from tensorc.frontend.result_types import computed_in
 from tensorc.frontend.symbolic_operands import (
     DOOR,
     describe,
@@ -338,11 +340,10 @@ class Tensor(WithoutValue):
         if attribute is not None and is_symbolic(args[0]):
             return getattr(args[0], attribute)
         made = numpy_functions.bound(function, args, options)
-        if made.dtype is None:
-            return compose(made.composite, made.tensors, made.options)
-        dtype = np.dtype(made.dtype)  # type: ignore[call-overload]
-        given = [Tensor(operand_of(t)).astype(dtype) for t in made.tensors]
-        return compose(made.composite, given, made.options)
+        composite = made.composite
+        if made.dtype is not None:
+            composite = composed_in(composite, made.dtype)  # type: ignore[arg-type]
+        return compose(composite, made.tensors, made.options)
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say what there is instead; only called for what is missing."""
@@ -536,6 +537,12 @@ def restored(
     return made
 
 
+def composed_in(composite: library.Composite, dtype: DTypeLike) -> library.Composite:
+    """Return a function of the library's table as one that computes in a type."""
+    function = computed_in(composite.function, element_named(dtype))
+    return replace(composite, function=function)
+
+
 def _size(dim: Dim) -> "int | Tensor":
     return Tensor(number(dim)) if isinstance(dim, Poly) else dim
 
@@ -555,5 +562,5 @@ def _reduced(
     keepdims: bool,
 ) -> Tensor:
     if dtype is not None:
-        x = x.astype(dtype)
+        function = computed_in(function, element_named(dtype))
     return call(function, [x], {"axis": axis, "keepdims": keepdims})

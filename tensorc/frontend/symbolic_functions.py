@@ -21,7 +21,8 @@ from tensorc.frontend.operands import broadcast, constant, materialize
 from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.pytree import LEAF, unflatten
 from tensorc.frontend.pytree import flatten as flatten_tree
-from tensorc.frontend.symbolic import Tensor, apply, call, compose, put
+from tensorc.frontend.result_types import OF_A_DTYPE
+from tensorc.frontend.symbolic import Tensor, apply, call, compose, composed_in, put
 from tensorc.frontend.symbolic_operands import (
     describe,
     element_named,
@@ -195,8 +196,10 @@ def linspace(
     start: object, stop: object, num: object = 50, dtype: DTypeLike | None = None
 ) -> Tensor:
     """Return `num` numbers from start to stop, both included, at equal distances."""
-    result = call(library.PRELUDE["linspace"].function, [start, stop], {"num": num})
-    return result if dtype is None else result.astype(dtype)
+    made = library.PRELUDE["linspace"]
+    if dtype is not None:
+        made = composed_in(made, dtype)
+    return call(made.function, [start, stop], {"num": num})
 
 
 @door
@@ -278,10 +281,6 @@ def _part(x: object, name: str) -> tuple[Tensor, Sequence[Index]]:
 # From the library's tables
 
 
-# Reductions that take `dtype=`, the type in which they compute.
-_OF_A_DTYPE = frozenset({"sum", "mean", "prod", "var", "std"})
-
-
 def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     empty = inspect.Parameter.empty
@@ -292,7 +291,7 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
     for option, default in composite.options.items():
         given = inspect.Parameter.empty if default is library.REQUIRED else default
         parameters.append(inspect.Parameter(option, kind, default=given))
-    if name in _OF_A_DTYPE:
+    if name in OF_A_DTYPE:
         only = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter("dtype", only, default=None))
     signature = inspect.Signature(parameters)
@@ -304,10 +303,9 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
             raise usage_error(f"{name}{signature}: {error}") from None
         tensors = [bound.arguments.pop(t, None) for t in composite.tensors]
         dtype = bound.arguments.pop("dtype", None)
-        if dtype is not None:
-            tensors = [astype(t, dtype) for t in tensors]
+        made = composite if dtype is None else composed_in(composite, dtype)
         # `split` gives several, all others one.
-        return compose(composite, tensors, bound.arguments)  # type: ignore[return-value]
+        return compose(made, tensors, bound.arguments)  # type: ignore[return-value]
 
     return _described(door(function), name, composite.function.__doc__, signature)
 

@@ -89,3 +89,62 @@ def test_numpy_traces_in_the_symbolic_door_too():
     x = tc.dmatrix("x")
     total = np.sum(np.exp(x), axis=0)
     np.testing.assert_allclose(total.eval({x: X}), np.exp(X).sum(axis=0), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.round(x, 0),
+        lambda x: np.sum(x, where=True),
+        lambda x: np.broadcast_to(x, (2, 3, 4), subok=False),
+        lambda x: np.take(x, [1, 0], axis=0, mode="raise"),
+        lambda x: np.zeros_like(x, order="K", subok=True),
+        lambda x: np.concatenate([x, x], casting="same_kind"),
+        lambda x: np.concatenate([x, x], dtype="float32"),
+        lambda x: np.einsum("ij,ij->j", x, x, optimize=True),
+        lambda x: np.linspace(-1.5, np.max(x), 6, dtype="int64"),
+        lambda x: np.argmax(x, keepdims=True),
+        lambda x: np.clip(x.astype("int8"), -1000, 1000),
+        lambda x: np.clip(np.abs(x).astype("uint8"), -5, 2),
+        lambda x: np.power(np.abs(x.astype("int64")), 100),
+    ],
+)
+def test_defaults_of_numpy_are_taken(call):
+    expected = np.asarray(call(X))
+    given = tc.jit(call)(X)
+    assert given.dtype == expected.dtype
+    np.testing.assert_allclose(given, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: np.prod(x, initial=False), "takes no `initial=`"),
+        (lambda x: np.max(x, initial=0), "takes no `initial=`"),
+        (lambda x: np.sum(x, where=False), "takes no `where=`"),
+        (lambda x: np.linspace(x[0, 0], 1, 3, endpoint=False), "no `endpoint=`"),
+        (lambda x: np.clip(x, 0, 1, min=0.5), "`min` is given twice"),
+        (lambda x: np.mean(x, dtype="int32"), "`dtype` of mean is a float type"),
+        (lambda x: np.float_power(x, 2), "np.float_power of a variable is not"),
+        (lambda x: np.ravel(x, order="F"), "takes no `order=`"),
+    ],
+)
+def test_other_options_are_refused(call, message):
+    with pytest.raises(TypeError, match=message):
+        tc.jit(call)(X)
+
+
+@pytest.mark.parametrize("name", ["uint8", "int16", "uint64", "int64"])
+def test_integers_of_the_call_are_compared_exactly(name):
+    """Sizes and settings that the type of the array cannot hold do not wrap."""
+    x = np.array([0, 1, 255 if name == "uint8" else 256, 44], name)
+    k = tc.lscalar("k")
+    v = tc.tensor("v", name, (4,))
+    big = tc.vector("big")
+    less = tc.function([v, k, big], [v < k, v >= k, tc.eq(v, big.shape[0]), k != v])
+    for number in (300, -1, 0, 256 + 44):
+        given = less(x, number, np.zeros(300, "float32"))
+        expected = [x.astype(object) < number, x.astype(object) >= number]
+        expected += [x.astype(object) == 300, x.astype(object) != number]
+        for one, other in zip(given, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
