@@ -118,9 +118,9 @@ def npz(*paths: str | Path) -> Dataset:
         splits = [_columns(f, c) for f, c in zip(files, columns, strict=True)]
         return Dataset("npz", *splits)
     (path,), (found,) = files, columns
-    stray = [name for name in found if not name.endswith(_PARTS)]
+    stray = [n for n, name in enumerate(found, 1) if not name.endswith(_PARTS)]
     if stray:
-        detail = f"'{stray[0][:80]}' is of no part, other names end in "
+        detail = f"array {stray[0]:,} is of no part, names of others end in "
         raise data_error(path, "TC0407", detail + ", ".join(_PARTS))
     parts = {
         part: {n.removesuffix(part): a for n, a in found.items() if n.endswith(part)}
@@ -161,14 +161,15 @@ def _table(path: Path, table: Table, label: str | int | None) -> Split:
             raise data_error(path, "TC0407", "two columns have the same name")
         return Split(dict(zip(names, values.T.copy(), strict=True)))
     count = values.shape[1]
-    known = ", ".join(name[:80] for name in names[:20]) or f"0 to {count - 1}"
     if isinstance(label, str) and label in names:
         place = names.index(label)
     elif not isinstance(label, str) and -count <= label < count:
         place = label % count
     else:
         detail = f"there is no column {label!r}"
-        raise data_error(path, "TC0407", detail, f"there are {known}")
+        known = f"it has {count:,} columns, by number from 0 to {count - 1:,}"
+        known += ", and names in its first line" if names else ""
+        raise data_error(path, "TC0407", detail, known)
     y = values[:, place]
     is_whole = bool((np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2**53)).all())
     x = np.ascontiguousarray(np.delete(values, place, axis=1))
@@ -176,14 +177,20 @@ def _table(path: Path, table: Table, label: str | int | None) -> Split:
 
 
 def _columns(path: Path, arrays: Mapping[str, Array]) -> Split:
-    single = [name for name, array in arrays.items() if not array.ndim]
+    # By number: messages show no texts of a file.
+    single = [n for n, array in enumerate(arrays.values(), 1) if not array.ndim]
     if single or not arrays:
-        wrong = f"'{single[0][:80]}' is one number, no column" if single else "is empty"
+        wrong = (
+            f"array {single[0]:,} is one number, no column" if single else "is empty"
+        )
         raise data_error(path, "TC0407", wrong)
-    lengths = {name: len(array) for name, array in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        spelled = ", ".join(f"{name[:80]} has {n:,}" for name, n in lengths.items())
-        raise data_error(path, "TC0407", f"the columns differ in length: {spelled}")
+    lengths = list(map(len, arrays.values()))
+    other = next((n for n, length in enumerate(lengths, 1) if length != lengths[0]), 0)
+    if other:
+        detail = (
+            f"array 1 has {lengths[0]:,}, array {other:,} has {lengths[other - 1]:,}"
+        )
+        raise data_error(path, "TC0407", f"the columns differ in length: {detail}")
     return Split(dict(arrays))
 
 

@@ -229,10 +229,14 @@ def _no_batch(function: CompiledFunction, name: str) -> CallError:
     return CallError(Diagnostic("TC0510", detail, hints=(hint,)))
 
 
+def count_columns(columns: Mapping[str, Array]) -> str:
+    """Return how many columns data has; their names are texts of a file."""
+    return f"the data has {len(columns):,} column{'' if len(columns) == 1 else 's'}"
+
+
 def _no_column(
     function: CompiledFunction, missing: list[str], columns: Mapping[str, Array]
 ) -> CallError:
-    names = ", ".join(f"'{name}'" for name in columns) or "none"
     detail = (
         f"'{function.name}' takes '{missing[0]}', the data has no such column"
         if missing
@@ -242,7 +246,7 @@ def _no_column(
         Diagnostic(
             "TC0506",
             detail,
-            notes=(f"columns of the data: {names}",),
+            notes=(count_columns(columns),),
             hints=("columns bind to the arguments of the same name",),
         )
     )

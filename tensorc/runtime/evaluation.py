@@ -9,7 +9,7 @@ import numpy as np
 from tensorc.errors import CallError, DataError, Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.data import open_dataset
-from tensorc.runtime.epoch import run_batches
+from tensorc.runtime.epoch import count_columns, run_batches
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.recipes import FitRecipe
 from tensorc.runtime.training import are_shares, function_for, located, prepare
@@ -115,8 +115,5 @@ def _bound(function: CompiledFunction, columns: Mapping[str, Array]) -> Sequence
         if names:
             name = missing[0] if missing else scalars[0].argument.name
             detail = f"'{function.name}' takes '{name}', the data has no such column"
-        known = ", ".join(f"'{name[:80]}'" for name in columns)
-        raise CallError(
-            Diagnostic("TC0506", detail, notes=(f"columns of the data: {known}",))
-        )
+        raise CallError(Diagnostic("TC0506", detail, notes=(count_columns(columns),)))
     return [columns[name] for name in names]

@@ -1,26 +1,63 @@
-"""Files as bytes: read with limits, decompressed with limits, replaced as a whole.
+"""Files as bytes: read piece by piece, unfolded with limits, replaced as a whole.
 
-Nothing in a file is trusted: no reader takes more memory than it is allowed to,
-whatever the file announces.
+Nothing in a file is trusted: no reader takes more memory than in proportion to what the
+file has, whatever the file announces. A file that is not compressed may be of any size,
+one that is unfolds to at most `RATIO` times its bytes.
 """
 
+import math
+import mmap
 import os
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from tensorc.errors import DataError, Diagnostic, TensorcError
 from tensorc.plain_files import remove_leftovers, replacing
+from tensorc.runtime.arrays import Array
 
-# More than this is taken for a mistake or an attack, before or after decompression.
-MAX_BYTES = 1 << 30
+# Images unfold to 10 times their bytes, sparse data to 200 times; what unfolds further
+# and is large is taken for an attack. Deflate makes at most 1032 bytes of one.
+RATIO = 256
+SMALL = 1 << 26  # bytes that any file may unfold to
+PIECE = 1 << 20  # bytes that are read at once
 GZIP_MAGIC = b"\x1f\x8b"
 AGAIN = "the file is damaged: fetch it again"
 
 # Give the next n bytes of the content, fewer at its end.
-Reader = Callable[[int], bytes | memoryview]
+Reader = Callable[[int], bytes]
+
+# What files begin with, by what they are; no message shows what a file holds.
+_KINDS = {
+    GZIP_MAGIC: "a gzip file",
+    b"PK": "a zip archive",
+    b"\x93NUM": "an .npy file",
+    b"\0\0": "an IDX file of another form",
+    b"\x80": "a pickle",
+    b"\x89HDF": "an HDF5 file",
+    b"\x89PNG": "an image",
+    b"<": "HTML or XML",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that is read from its beginning; `size` is that on disk.
+
+    `available` is how many bytes it holds, None if it is compressed: then at most
+    `limit` come.
+    """
+
+    path: Path
+    read: Reader
+    size: int
+    limit: int
+    available: int | None
 
 
 def data_error(path: Path, code: str, detail: str, *hints: str) -> DataError:
@@ -28,97 +65,195 @@ def data_error(path: Path, code: str, detail: str, *hints: str) -> DataError:
     return DataError(Diagnostic(code, f"{path}: {detail}", hints=hints))
 
 
-def read_file(path: Path, limit: int = MAX_BYTES) -> bytes:
-    """Return the content of a plain file.
+def kind_of(head: bytes) -> str:
+    """Return what a file is by its first bytes, without showing them."""
+    if not head:
+        return "nothing"
+    known = (kind for magic, kind in _KINDS.items() if head.startswith(magic))
+    is_text = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head)
+    return next(known, "text" if is_text else "other bytes")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a plain file to read bytes; give its size, too.
 
     Raises:
-        DataError: there is no such file or it cannot be read (TC0401), or it has more
-            than `limit` bytes (TC0405).
+        DataError: there is no such file or it cannot be read (TC0401), in the block
+            either.
     """
     try:
         if path.is_dir():
             raise data_error(path, "TC0401", "is a directory, a file is expected")
         if path.exists() and not path.is_file():
             raise data_error(path, "TC0401", "is not a regular file")
-        size = path.stat().st_size
-        if size > limit:
-            raise too_large(path, size, limit)
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file, os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise data_error(path, "TC0401", "no such file") from None
     except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
+        if isinstance(error, TensorcError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
         raise data_error(path, "TC0401", f"cannot be read: {reason}") from error
 
 
-def too_large(path: Path, size: int, limit: int = MAX_BYTES) -> DataError:
-    """Return the error that a file holds `size` bytes, more than are read."""
-    detail = f"{size:,} bytes, at most {limit:,} are read"
-    return data_error(path, "TC0405", detail, "split the file")
+@contextmanager
+def unfolding(path: Path, widening: int = 1) -> Iterator[Source]:
+    """Give the content of a file, decompressed as it is read if it is a gzip file.
+
+    `widening` is how many bytes of memory a byte of the content may become.
+
+    Raises:
+        DataError: as `opened`; in the block also that the stream is damaged (TC0402) or
+            unfolds too far (TC0405).
+    """
+    with opened(path) as (file, size):
+        head = file.read(len(GZIP_MAGIC))
+        file.seek(0)
+        limit = unfolded_limit(size, widening)
+        if head == GZIP_MAGIC:
+            yield Source(path, gzip_reader(path, file, limit), size, limit, None)
+        else:
+            yield Source(path, file.read, size, size, size)
 
 
-def plain_reader(content: bytes) -> Reader:
-    """Return a reader of bytes as they are."""
-    rest = memoryview(content)
-
-    def read(count: int) -> memoryview:
-        nonlocal rest
-        chunk, rest = rest[:count], rest[count:]
-        return chunk
-
-    return read
+def unfolded_limit(size: int, widening: int = 1) -> int:
+    """Return how many bytes a compressed file of `size` bytes may unfold to."""
+    return max(SMALL // widening, RATIO * size)
 
 
-def gzip_reader(path: Path, content: bytes) -> Reader:
+def read_file(path: Path, limit: int) -> bytes:
+    """Return the content of a plain file.
+
+    Raises:
+        DataError: as `opened`, or it has more than `limit` bytes (TC0405).
+    """
+    with opened(path) as (file, size):
+        if size > limit:
+            detail = f"{size:,} bytes, at most {limit:,} are read"
+            raise data_error(path, "TC0405", detail, "split the file")
+        return file.read()
+
+
+def unfolds_too_far(path: Path, size: int, limit: int) -> DataError:
+    """Return the error that a compressed file holds `size` bytes or more."""
+    detail = f"unfolds to {size:,} bytes or more, at most {limit:,} are read: "
+    detail += f"{RATIO} for each byte of the file"
+    return data_error(
+        path, "TC0405", detail, "decompress the file, and name the result"
+    )
+
+
+def gzip_reader(path: Path, file: BinaryIO, limit: int) -> Reader:
     """Return a reader that decompresses no more than it is asked for.
 
-    It raises DataError (TC0402) when it meets damage.
+    It raises DataError when it meets damage (TC0402), or when it has given `limit`
+    bytes and there are more (TC0405).
     """
-    stream = zlib.decompressobj(wbits=31)
-    pending = content
+    members = _Members(path, file)
+    given = 0
 
     def read(count: int) -> bytes:
-        nonlocal stream, pending
+        nonlocal given
         chunks: list[bytes] = []
-        while (missing := count - sum(map(len, chunks))) > 0:
-            try:
-                chunks.append(stream.decompress(pending, missing))
-            except zlib.error as error:
-                detail = f"the gzip stream is damaged: {error}"
-                raise data_error(path, "TC0402", detail, AGAIN) from None
-            if not stream.eof:
-                pending = stream.unconsumed_tail
-                if len(chunks[-1]) < missing and not pending:
-                    detail = f"the gzip stream ends early, after {len(content):,} bytes"
-                    raise data_error(path, "TC0402", detail, AGAIN)
-            elif stream.unused_data:
-                # A gzip file may have several members, one after the other.
-                pending = stream.unused_data
-                stream = zlib.decompressobj(wbits=31)
-            else:
-                break
-        # An image file is one chunk: joining one copies nothing.
+        while count and (chunk := members.decompress(count)):
+            chunks.append(chunk)
+            count -= len(chunk)
+            given += len(chunk)
+            if given > limit:
+                raise unfolds_too_far(path, given, limit)
         return b"".join(chunks)
 
     return read
 
 
-def unzipped(path: Path, limit: int = MAX_BYTES) -> bytes:
+@dataclass(slots=True)
+class _Members:
+    """A gzip file, which may have several members, one after the other."""
+
+    path: Path
+    file: BinaryIO
+    stream: "zlib._Decompress" = field(default_factory=lambda: zlib.decompressobj(31))
+    pending: bytes = b""
+
+    def decompress(self, most: int) -> bytes:
+        """Return some bytes; none at the end."""
+        while True:
+            if self.stream.eof:
+                self.pending = self.pending or self.file.read(PIECE)
+                if not self.pending:
+                    return b""
+                self.stream = zlib.decompressobj(31)
+            try:
+                # Also with no more input: some output may not have been asked for.
+                found = self.stream.decompress(self.pending, most)
+            except zlib.error as error:
+                raise self._damaged(f"is damaged: {error}") from None
+            stream = self.stream
+            self.pending = stream.unused_data if stream.eof else stream.unconsumed_tail
+            if found:
+                return found
+            self.pending = self.pending or self.file.read(PIECE)
+            if not self.pending and not stream.eof:
+                raise self._damaged(f"ends early, after {self.file.tell():,} bytes")
+
+    def _damaged(self, detail: str) -> DataError:
+        return data_error(self.path, "TC0402", f"the gzip stream {detail}", AGAIN)
+
+
+def unzipped(path: Path) -> bytearray:
     """Return the content of a file, decompressed if it is a gzip file.
 
     Raises:
-        DataError: as `read_file`, or the stream is damaged (TC0402), or it holds more
-            than `limit` bytes (TC0405).
+        DataError: as `unfolding`.
     """
-    content = read_file(path, limit)
-    if content[:2] != GZIP_MAGIC:
-        return content
-    plain = bytes(gzip_reader(path, content)(limit + 1))
-    if len(plain) > limit:
-        raise too_large(path, len(plain), limit)
-    return plain
+    content = bytearray()
+    with unfolding(path) as source:
+        while piece := source.read(PIECE):
+            content += piece
+    return content
+
+
+def read_elements(
+    read: Reader, dtype: np.dtype[np.generic], count: int
+) -> tuple[Array, int]:
+    """Return `count` elements from a reader, and how many bytes of them there were.
+
+    They are read into their memory piece by piece: no more of it is touched than the
+    content fills.
+    """
+    elements = np.empty(count, dtype)
+    memory = elements.view(np.uint8)
+    position = 0
+    while position < len(memory):
+        piece = read(min(PIECE, len(memory) - position))
+        if not piece:
+            break
+        memory[position : position + len(piece)] = np.frombuffer(piece, np.uint8)
+        position += len(piece)
+    return elements, position
+
+
+def mapped_elements(
+    file: BinaryIO, offset: int, dtype: np.dtype[np.generic], count: int
+) -> Array | None:
+    """Return elements of a file where they are on disk, if memory is short of them.
+
+    None if they take less than half of the machine's memory: a copy is safe from
+    whoever changes or shortens the file.
+    """
+    if 2 * count * dtype.itemsize <= _machine_memory():
+        return None
+    content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(content, dtype, count, offset)
+
+
+def _machine_memory() -> float:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf  # it is not known: nothing is mapped
 
 
 def replace_file(

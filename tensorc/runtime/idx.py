@@ -15,13 +15,12 @@ from tensorc.runtime.arrays import Array
 from tensorc.runtime.files import (
     AGAIN,
     GZIP_MAGIC,
-    MAX_BYTES,
-    Reader,
+    Source,
     data_error,
-    gzip_reader,
-    plain_reader,
-    read_file,
-    too_large,
+    kind_of,
+    read_elements,
+    unfolding,
+    unfolds_too_far,
 )
 
 _MAX_RANK = 8
@@ -41,19 +40,11 @@ def read_idx(path: Path) -> Array:
     Raises:
         DataError: the file is missing (TC0401), its gzip stream is damaged (TC0402),
             it is not IDX (TC0403), its size is not what its header says (TC0404), or
-            it is larger than 1 GiB (TC0405).
+            it unfolds too far (TC0405).
     """
-    content = read_file(path, MAX_BYTES)
-    if content[:2] == GZIP_MAGIC:
-        reader = gzip_reader(path, content)
-    elif path.suffix == ".gz":
-        raise data_error(
-            path, "TC0402", f"gzip starts with 1f 8b, found {_hex(content[:2])}", AGAIN
-        )
-    else:
-        reader = plain_reader(content)
-    header = _read_header(path, reader)
-    return _read_elements(path, reader, header)
+    with unfolding(path) as source:
+        header = _read_header(source)
+        return _read_elements(source, header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +53,17 @@ class _Header:
     shape: tuple[int, ...]
 
 
-def _hex(content: bytes | memoryview) -> str:
-    return content.hex(" ") or "nothing"
-
-
-def _read_header(path: Path, read: Reader) -> _Header:
+def _read_header(source: Source) -> _Header:
+    path, read = source.path, source.read
     magic = read(4)
+    if source.available is not None and path.suffix == ".gz":
+        detail = f"gzip starts with {GZIP_MAGIC.hex(' ')}, found {kind_of(magic)}"
+        raise data_error(path, "TC0402", detail, AGAIN)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         raise data_error(
             path,
             "TC0403",
-            f"IDX starts with 00 00, a type and a rank, found {_hex(magic)}",
+            f"IDX starts with 00 00, a type and a rank, found {kind_of(magic)}",
             "give an IDX file, such as train-images-idx3-ubyte.gz",
         )
     rank = magic[3]
@@ -88,21 +79,28 @@ def _read_header(path: Path, read: Reader) -> _Header:
     return _Header(_DTYPES[magic[2]], shape)
 
 
-def _read_elements(path: Path, read: Reader, header: _Header) -> Array:
-    expected = math.prod(header.shape) * header.dtype.itemsize
-    if expected > MAX_BYTES:
-        raise too_large(path, expected, MAX_BYTES)
-    # One more byte than there may be: so the end of the stream is met and checked.
-    content = read(expected + 1)
-    if len(content) != expected:
-        many = len(content) > expected
+def _read_elements(source: Source, header: _Header) -> Array:
+    count = math.prod(header.shape)
+    expected = count * header.dtype.itemsize
+    if source.available is None and expected > source.limit:
+        raise unfolds_too_far(source.path, expected, source.limit)
+    there = source.available
+    if there is not None:
+        # Known before memory is taken: no more than the file has.
+        there -= 4 + 4 * len(header.shape)
+    if there is None or there == expected:
+        elements, there = read_elements(source.read, header.dtype, count)
+        # The end of the stream must be met: there its check sum is.
+        there += bool(source.read(1))
+    if there != expected:
         sizes = " x ".join(map(str, header.shape))
-        given = "more follow" if many else f"there are {len(content):,}"
+        given = "more follow" if there > expected else f"there are {there:,}"
         raise data_error(
-            path,
+            source.path,
             "TC0404",
             f"the header announces {sizes} elements, {expected:,} bytes, but {given}",
             AGAIN,
         )
-    elements = np.frombuffer(content, header.dtype).reshape(header.shape)
-    return elements.astype(header.dtype.newbyteorder("="), copy=False)
+    if not header.dtype.isnative:
+        elements = elements.byteswap(inplace=True).view(header.dtype.newbyteorder())
+    return elements.reshape(header.shape)

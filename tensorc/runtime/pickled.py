@@ -17,13 +17,14 @@ import numpy as np
 
 from tensorc.errors import DataError
 from tensorc.runtime.arrays import Array
-from tensorc.runtime.files import data_error, unzipped
+from tensorc.runtime.files import SMALL, data_error, unzipped
 
 _MAX_VALUES = 100_000  # on the stack, in the memo, in a list
 _MAX_INSTRUCTIONS = 1_000_000
 _MAX_LINE = 1 << 28
 _MAX_MARKS = 1000
 _MAX_RANK = 32
+_MAX_COPIES = 4  # of what the file holds, in bytes
 _INSTEAD = "save the arrays with numpy.savez, and read them with npz(…)"
 
 
@@ -76,6 +77,7 @@ class _Machine:
     stack: list[Value] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     memo: dict[int, Value] = field(default_factory=dict)
+    copied: int = 0
 
     def take(self, count: int) -> memoryview:
         """Return the next bytes of the program."""
@@ -84,6 +86,12 @@ class _Machine:
             raise _Refused("it ends early")
         self.position += count
         return piece
+
+    def copy(self, size: int) -> None:
+        """Count bytes that are about to be copied: a value may be copied often."""
+        self.copied += size
+        if self.copied > max(SMALL, _MAX_COPIES * len(self.data)):
+            raise _Refused("it copies its values again and again")
 
     def number(self, count: int) -> int:
         """Return the next bytes as a little-endian number without a sign."""
@@ -131,7 +139,7 @@ def read_pickled(path: Path) -> object:
         DataError: the file cannot be read (TC0401, TC0402, TC0405), or it holds an
             instruction or a name that is not of nested tuples of arrays (TC0409).
     """
-    machine = _Machine(memoryview(unzipped(path)))
+    machine = _Machine(memoryview(unzipped(path)).toreadonly())
     try:
         return _finished(_run(machine))
     except _Refused as error:
@@ -153,9 +161,8 @@ def _run(machine: _Machine) -> Value:
             return value
         instruction = _INSTRUCTIONS.get(code)
         if instruction is None:
-            shown = f"{code:#04x}" if not chr(code).isalpha() else f"'{chr(code)}'"
             name = _OTHERS.get(code, "an unknown instruction")
-            raise _Refused(f"byte {machine.position - 1:,} is {shown}, {name}")
+            raise _Refused(f"byte {machine.position - 1:,} is {code:#04x}, {name}")
         instruction(machine)
     raise _Refused(f"it has more than {_MAX_INSTRUCTIONS:,} instructions")
 
@@ -227,8 +234,7 @@ def _global(m: _Machine) -> None:
     names = m.line().decode("latin-1"), m.line().decode("latin-1")
     name = " ".join(names)
     if name not in _KNOWN:
-        spelled = ".".join(names)[:80]
-        raise _Refused(f"it names {spelled!r}, which nothing here calls or makes")
+        raise _Refused("it names what nothing here calls or makes")
     m.push(_Global(name))
 
 
@@ -237,20 +243,21 @@ def _reduce(m: _Machine) -> None:
     arguments, function = m.pop(), m.pop()
     if not isinstance(function, _Global) or not isinstance(arguments, tuple):
         raise _Refused("it calls what is no function")
-    m.push(_made(function.name, arguments))
+    m.push(_made(m, function.name, arguments))
 
 
-def _made(name: str, arguments: tuple[Value, ...]) -> Value:
+def _made(m: _Machine, name: str, arguments: tuple[Value, ...]) -> Value:
     match arguments:
         case (_Global("numpy ndarray"), _, _) if name in _RECONSTRUCT:
             return _Array()
         case (str() | bytes() | memoryview() as spelling, *_) if name == "numpy dtype":
             text = _text(spelling)
             if text.lstrip("|<>=") not in _SCALARS:
-                raise _Refused(f"it holds an array of {text[:20]!r}, not of numbers")
+                raise _Refused("it holds an array that is not of numbers")
             return _Type(text.lstrip("|<>="), text[:1] if text[0] in "<>" else "")
         case (str(text), "latin1" | "latin-1") if name == "_codecs encode":
             # How Python 3 writes bytes in protocol 2.
+            m.copy(len(text))
             try:
                 return text.encode("latin-1")
             except UnicodeEncodeError:
@@ -267,17 +274,19 @@ def _build(m: _Machine) -> None:
         case _Type(), (int(), str() | bytes() | memoryview() as order, *_):
             text = _text(order)
             if text not in ("<", ">", "|", "="):
-                raise _Refused(f"it holds numbers of the order {text[:20]!r}")
+                raise _Refused("it holds numbers of an unknown order")
             target.order = text if text in "<>" else ""
         case _Array(), (int(), tuple(shape), _Type() as type_, int(fortran), data):
             if target.array is not None:
                 raise _Refused("it sets an array twice")
-            target.array = _array(shape, type_, bool(fortran), data)
+            target.array = _array(m, shape, type_, bool(fortran), data)
         case _:
             raise _Refused("it sets the state of what is no array")
 
 
-def _array(shape: tuple[Value, ...], type_: _Type, fortran: bool, data: Value) -> Array:
+def _array(
+    m: _Machine, shape: tuple[Value, ...], type_: _Type, fortran: bool, data: Value
+) -> Array:
     sizes = [s for s in shape if type(s) is int and 0 <= s < 1 << 40]
     if len(sizes) < len(shape) or len(shape) > _MAX_RANK:
         raise _Refused("it holds an array without a shape")
@@ -291,6 +300,7 @@ def _array(shape: tuple[Value, ...], type_: _Type, fortran: bool, data: Value) -
     flat = np.frombuffer(data, dtype) if len(data) else np.empty(0, dtype)
     if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
         raise _Refused("it holds a truth value that is neither 0 nor 1")
+    m.copy(len(data))  # if it is not in the order of this machine
     array = flat.reshape(sizes, order="F" if fortran else "C")
     return np.ascontiguousarray(array, dtype.newbyteorder("=")).reshape(sizes)
 

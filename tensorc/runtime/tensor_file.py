@@ -53,6 +53,7 @@ class TensorFile:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    shown: str  # in messages, which show no texts of a file
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
     begin: int
@@ -119,9 +120,12 @@ def read_tensors(path: Path, limit: int) -> TensorFile:
             path, f"{len(header):,} arrays, at most {MAX_ENTRIES:,} are read"
         )
     data = memoryview(content)[8 + length :]
-    entries = {name: _entry(path, name, value) for name, value in header.items()}
+    entries = {
+        name: _entry(path, number, name, value)
+        for number, (name, value) in enumerate(header.items(), 1)
+    }
     _check_cover(path, entries, len(data))
-    arrays = {name: _array(path, name, e, data) for name, e in entries.items()}
+    arrays = {name: _array(path, e, data) for name, e in entries.items()}
     digest = metadata.pop(_DIGEST, None)
     if digest is not None and digest != digest_of(arrays, metadata):
         raise _damaged(path, "the digest is not that of its content")
@@ -151,7 +155,10 @@ def _parse(path: Path, text: bytes) -> dict[str, object]:
     except RecursionError:
         raise _damaged(path, "the header is nested too deep") from None
     except ValueError as error:
-        raise _damaged(path, f"the header is not JSON: {str(error)[:200]}") from None
+        # Their own texts may quote the file, ours do not.
+        position = getattr(error, "pos", getattr(error, "start", None))
+        detail = str(error) if position is None else f"at byte {position:,}"
+        raise _damaged(path, f"the header is not JSON: {detail}") from None
     if not isinstance(header, dict):
         raise _damaged(path, "the header is no object")
     return header
@@ -176,17 +183,17 @@ def _metadata(path: Path, value: object) -> dict[str, str]:
     return value
 
 
-def _entry(path: Path, name: str, value: object) -> _Entry:
+def _entry(path: Path, number: int, name: str, value: object) -> _Entry:
     """Return an entry of the header, its size checked against its type and shape."""
-    shown = repr(name[:80])
+    shown = f"array {number:,}"
     if len(name) > 1000 or not _NAME.fullmatch(name):
-        raise _damaged(path, f"{shown} is no name of an array")
+        raise _damaged(path, f"{shown} has no name of an array")
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise _damaged(path, f"{shown} has not just a dtype, a shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         known = ", ".join(_DTYPES)
-        raise _damaged(path, f"{shown} has dtype {str(dtype)[:20]!r}, not of {known}")
+        raise _damaged(path, f"{shown} has a dtype that is not of {known}")
     if not _are_sizes(shape) or len(shape) > _MAX_RANK:
         raise _damaged(path, f"{shown} has no shape")
     if not _are_sizes(offsets) or len(offsets) != 2:
@@ -196,7 +203,7 @@ def _entry(path: Path, name: str, value: object) -> _Entry:
         takes = f"{size:,} bytes" if size < 1 << 60 else "more bytes than there are"
         detail = f"{shown} takes {takes}, its data_offsets say "
         raise _damaged(path, f"{detail}{offsets[1] - offsets[0]:,}")
-    return _Entry(_DTYPES[dtype], tuple(shape), offsets[0], offsets[1])
+    return _Entry(shown, _DTYPES[dtype], tuple(shape), offsets[0], offsets[1])
 
 
 def _are_sizes(value: object) -> bool:
@@ -208,9 +215,9 @@ def _are_sizes(value: object) -> bool:
 def _check_cover(path: Path, entries: Mapping[str, _Entry], size: int) -> None:
     """Check that the arrays cover the data, each byte once."""
     position = 0
-    for name, entry in sorted(entries.items(), key=lambda item: item[1].begin):
+    for entry in sorted(entries.values(), key=lambda entry: entry.begin):
         if entry.begin != position:
-            detail = f"{name[:80]!r} starts at byte {entry.begin:,} of the data, "
+            detail = f"{entry.shown} starts at byte {entry.begin:,} of the data, "
             raise _damaged(path, f"{detail}{position:,} is expected")
         position = entry.end
     if position != size:
@@ -218,9 +225,9 @@ def _check_cover(path: Path, entries: Mapping[str, _Entry], size: int) -> None:
         raise _damaged(path, detail)
 
 
-def _array(path: Path, name: str, entry: _Entry, data: memoryview) -> Array:
+def _array(path: Path, entry: _Entry, data: memoryview) -> Array:
     piece = data[entry.begin : entry.end]
     flat = np.frombuffer(piece, entry.dtype) if piece else np.empty(0, entry.dtype)
     if entry.dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
-        raise _damaged(path, f"{name[:80]!r} holds a truth value other than 0 and 1")
+        raise _damaged(path, f"{entry.shown} holds a truth value other than 0 and 1")
     return flat.reshape(entry.shape)

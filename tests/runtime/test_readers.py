@@ -53,10 +53,13 @@ def test_npz_parts_in_one_file(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"x": np.ones(3), "y": np.ones(2)}, "differ in length: x has 3, y has 2"),
-        ({"x": np.ones(3), "lr": np.array(1)}, "'lr' is one number"),
+        (
+            {"x": np.ones(3), "y": np.ones(2)},
+            "differ in length: array 1 has 3, array 2 has 2",
+        ),
+        ({"x": np.ones(3), "lr": np.array(1)}, "array 2 is one number"),
         ({}, "is empty"),
-        ({"x_train": np.ones(3), "y": np.ones(3)}, "'y' is of no part"),
+        ({"x_train": np.ones(3), "y": np.ones(3)}, "array 2 is of no part"),
         ({"x_test": np.ones(3)}, "ends in _train"),
     ],
 )
@@ -99,7 +102,7 @@ def test_csv_without_names(tmp_path):
     assert csv(path, label=0).train.columns["y"].tolist() == [1, 3]
     found = failure_of(csv, path, label="class")
     assert found.message.endswith("there is no column 'class'")
-    assert found.hints == ("there are 0 to 1",)
+    assert found.hints == ("it has 2 columns, by number from 0 to 1",)
     assert failure_of(csv, path, label=2).code == "TC0407"
 
 
@@ -111,10 +114,10 @@ def test_csv_without_names(tmp_path):
         ("a,b\n1,2\n3\n", "line 3 has 1 cells, the first 2"),
         ("1,2\n3,4,5\n", "line 2 has 3 cells, the first 2"),
         ("a,b\n1,2,3\n", "line 2 has 3 cells, the first 2"),
-        ("1,2\n3,setosa\n", "line 2, column 2 is no number: 'setosa'"),
+        ("1,2\n3,setosa\n", "line 2, column 2 is no number: 6 characters"),
         ("1,2\n3,\n", "line 2, column 2 is no number: empty"),
-        ("1,2\n3,1_0\n", "line 2, column 2 is no number: '1_0'"),
-        ("1,2\n3,0x10\n", "line 2, column 2 is no number: '0x10'"),
+        ("1,2\n3,1_0\n", "line 2, column 2 is no number: 3 characters"),
+        ("1,2\n3,0x10\n", "line 2, column 2 is no number: 4 characters"),
         ('1,2\n3,"4\n', "a quote is not closed"),
         ("a,a\n1,2\n", "two columns have the same name"),
         ("\xff\n", "is not UTF-8"),
@@ -210,6 +213,9 @@ def test_what_python_2_pickled(tmp_path, binary):
         np.testing.assert_array_equal(y, right)
 
 
+NAMED = "it names what nothing here calls or makes"
+
+
 class Evil:
     def __reduce__(self):
         return Path.touch, (Path("evil"),)
@@ -218,14 +224,14 @@ class Evil:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"cos\nsystem\n(S'touch evil'\ntR.", "it names 'os.system'"),
-        (b"cposix\nsystem\n(S'touch evil'\ntR.", "it names 'posix.system'"),
-        (b"c__builtin__\neval\n.", "it names '__builtin__.eval'"),
-        (b"cnumpy\nload\n.", "it names 'numpy.load'"),
-        (b"cnumpy.core.multiarray\nscalar\n.", "multiarray.scalar'"),
-        (pickle.dumps(Evil(), 2), "it names '__builtin__.getattr'"),
-        (b"(S'touch evil'\nios\nsystem\n.", "'i', INST, which calls a class"),
-        (b"(cos\nsystem\no.", "it names 'os.system'"),
+        (b"cos\nsystem\n(S'touch evil'\ntR.", NAMED),
+        (b"cposix\nsystem\n(S'touch evil'\ntR.", NAMED),
+        (b"c__builtin__\neval\n.", NAMED),
+        (b"cnumpy\nload\n.", NAMED),
+        (b"cnumpy.core.multiarray\nscalar\n.", NAMED),
+        (pickle.dumps(Evil(), 2), NAMED),
+        (b"(S'touch evil'\nios\nsystem\n.", "0x69, INST, which calls a class"),
+        (b"(cos\nsystem\no.", NAMED),
         (b"(o.", "OBJ, which calls a class"),
         (b"\x80\2)\x81.", "NEWOBJ, which calls a class"),
         (b"\x80\4.", "its protocol is 4"),
@@ -256,7 +262,7 @@ class Evil:
         (b"].", "it is not ((x, y), (x, y), (x, y))"),
         (b"NNb.", "it sets the state of what is no array"),
         (b"NNR.", "it calls what is no function"),
-        (b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR.", "an array of 'O8', not of numbers"),
+        (b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR.", "an array that is not of numbers"),
         (b"cnumpy\ndtype\n(S''\ntR.", "not of numbers"),
         (b"cnumpy\nndarray\n(I3\ntR.", "it calls 'numpy.ndarray' in its own way"),
         (b"c_codecs\nencode\n(VA\nS'rot13'\ntR.", "'_codecs.encode' in its own way"),
@@ -287,8 +293,8 @@ def broken(change):
         (b"K\7K\4\x86", b"K\7K\5\x86", "7 x 5 elements in 112 bytes"),
         (b"K\7K\4\x86", b"J\xff\xff\xff\xffK\4\x86", "an array without a shape"),
         (b"K\7K\4\x86", b"N\x85", "an array without a shape"),
-        (b"K\3X\1\0\0\0<", b"K\3X\1\0\0\0!", "the order '!'"),
-        (b"X\2\0\0\0f4", b"X\2\0\0\0V4", "'V4', not of numbers"),
+        (b"K\3X\1\0\0\0<", b"K\3X\1\0\0\0!", "an unknown order"),
+        (b"X\2\0\0\0f4", b"X\2\0\0\0V4", "that is not of numbers"),
     ],
 )
 def test_arrays_that_are_none(tmp_path, old, new, words):
@@ -320,8 +326,7 @@ def test_pickles_of_another_form(tmp_path, given):
 def test_a_bomb_of_zeros_is_not_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "mnist.pkl.gz"
     path.write_bytes(gzip.compress(b"\0" * (1 << 24)))
-    monkeypatch.setattr(files.read_file, "__defaults__", (1 << 20,))
-    monkeypatch.setattr(files.unzipped, "__defaults__", (1 << 20,))
+    monkeypatch.setattr(files, "SMALL", 1 << 20)
     assert failure_of(mnist, path).code == "TC0405"
 
 
