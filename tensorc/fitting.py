@@ -35,6 +35,7 @@ from tensorc.runtime.checkpoint import (
     read_checkpoint,
 )
 from tensorc.runtime.data import Dataset, Split
+from tensorc.runtime.epoch import count_columns
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, Footprint, History
 from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
@@ -363,10 +364,10 @@ def _specialized(
         and parameter.kind not in VARIADIC
     ]
     if missing:
-        names = ", ".join(f"'{name}'" for name in part.columns)
         message = f"fit: '{function.name}' takes '{missing[0]}', "
         hint = "columns bind to the arguments of the same name"
-        raise usage_error(f"{message}the data has the columns {names}", hint)
+        # Their names may be texts of a file.
+        raise usage_error(f"{message}{count_columns(part.columns)}", hint)
     fixed = {n: p.default for n, p in parameters.items() if n not in rows}
     fixed = {
         n: v for n, v in {**fixed, **hypers}.items() if v is not inspect.Parameter.empty

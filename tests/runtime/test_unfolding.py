@@ -275,6 +275,7 @@ def test_no_message_shows_what_a_file_holds(tmp_path, name, capsys):
 def test_no_message_of_the_python_doors_shows_it_either(tmp_path, name):
     q, z = tc.vector("q"), tc.vector("z")
     step = tc.function([q, z], tc.mean(q + z))
+    traced = tc.step(lambda q, z: tc.mean(q + z))
     for reader, file in (
         (tc.data.csv, "f"),
         (tc.data.npz, "f"),
@@ -285,4 +286,7 @@ def test_no_message_of_the_python_doors_shows_it_either(tmp_path, name):
         path.write_bytes(CONTENTS[name])
         with pytest.raises((TensorcError, TypeError)) as caught:
             tc.fit(step, reader(path), batch=1, epochs=1)
+        assert MARKER not in str(caught.value)
+        with pytest.raises((TensorcError, TypeError)) as caught:
+            tc.fit(traced, reader(path), batch=1, epochs=1)
         assert MARKER not in str(caught.value)
