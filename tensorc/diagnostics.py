@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tensorc.errors import Diagnostic, Location, TensorcError
+from tensorc.errors import Diagnostic, Location, TensorcError, shortened
 
 MAX_QUOTED = 200
 TAB = 4
@@ -54,8 +54,10 @@ class Mark:
 def render_error(
     error: TensorcError, sources: Mapping[str, str] | None = None, color: bool = False
 ) -> str:
-    """Return all diagnostics of an error, a blank line between them."""
-    return "\n".join(render(d, sources, color) for d in error.diagnostics)
+    """Return the first diagnostics of an error, a blank line between them."""
+    shown, others = shortened(error.diagnostics)
+    texts = [render(d, sources, color) for d in shown]
+    return "\n".join([*texts, *([f"{others}\n"] if others else [])])
 
 
 def render(

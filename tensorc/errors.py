@@ -5,6 +5,7 @@ the compiler is an `InternalError`, which names the pass. The classes that NumPy
 users expect (`IndexError`, `ValueError`, `TypeError`) are bases of the specific ones.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -58,11 +59,28 @@ class Diagnostic:
         return f"{where}{self.severity}[{self.code}]: {self.message}"
 
 
+# A mistake may be made a thousand times: more diagnostics are counted, not shown.
+MOST_SHOWN = 20
+
+
+def shortened(diagnostics: Iterable[Diagnostic]) -> tuple[list[Diagnostic], str]:
+    """Return the diagnostics to show, and a line on the others, if there are others.
+
+    Where some are left out, errors are shown before warnings.
+    """
+    found = list(diagnostics)
+    if len(found) <= MOST_SHOWN:
+        return found, ""
+    ordered = sorted(found, key=lambda d: d.severity != "error")
+    return ordered[:MOST_SHOWN], f"and {len(found) - MOST_SHOWN:,} more"
+
+
 class TensorcError(Exception):
     """The user's program, data or call is wrong; carries the diagnostics to print."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
-        super().__init__("\n".join(str(d) for d in diagnostics))
+        shown, others = shortened(diagnostics)
+        super().__init__("\n".join([*map(str, shown), *filter(None, [others])]))
         self.diagnostics = diagnostics
 
 

@@ -22,11 +22,13 @@ def command(
     files: tuple[str, ...], settings: dict[str, str], default_float: str
 ) -> int:
     """Check files: syntax, types and shapes. Says nothing if all is well."""
-    wrong = 0
-    for file in files:
-        diagnostics = api.check(existing_file(file), settings, default_float)
-        show(diagnostics)
-        wrong += sum(d.severity == "error" for d in diagnostics)
+    found = [
+        diagnostic
+        for file in files
+        for diagnostic in api.check(existing_file(file), settings, default_float)
+    ]
+    show(found)
+    wrong = sum(d.severity == "error" for d in found)
     if wrong:
         plural = "" if wrong == 1 else "s"
         print(f"{wrong} error{plural}", file=sys.stderr)

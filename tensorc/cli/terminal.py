@@ -5,19 +5,22 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from tensorc.diagnostics import render
-from tensorc.errors import Diagnostic
+from tensorc.errors import Diagnostic, shortened
 
 
 def show(
     diagnostics: Iterable[Diagnostic], sources: Mapping[str, str] | None = None
 ) -> None:
-    """Print diagnostics on stderr, coloured where `wants_color` says so.
+    """Print the first diagnostics on stderr, coloured where `wants_color` says so.
 
     `sources` has the texts of what is no file: stdin, an option.
     """
     color = wants_color(sys.stderr.isatty(), os.environ)
-    for diagnostic in diagnostics:
+    shown, others = shortened(diagnostics)
+    for diagnostic in shown:
         sys.stderr.write(render(diagnostic, sources, color))
+    if others:
+        sys.stderr.write(f"{others}\n")
 
 
 def wants_color(is_terminal: bool, environment: Mapping[str, str]) -> bool:
