@@ -62,7 +62,16 @@ def copy(tmp_path):
 
 
 def pytest_of(root, words):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n0",
+        "-p",
+        "no:cacheprovider",
+        *words,
+    ]
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, check=False
     )

@@ -104,7 +104,7 @@ def test_a_large_result_is_not_reused_while_a_view_of_it_lives(first):
         memoryview(np.array([1, 2, 3], np.float32)),
         np.array([1, 2, 3], np.float64),
     ],
-    ids=str,
+    ids=lambda given: f"{type(given).__name__}-{np.asarray(given).dtype}",
 )
 def test_what_is_accepted_for_a_float_vector(add, w, given):
     w.set_value(0.0)
