@@ -24,6 +24,7 @@ from tensorc.frontend.places import (
     user_location,
     warn_user,
 )
+from tensorc.frontend.signatures import VARIADIC
 from tensorc.frontend.symbolic_operands import describe
 from tensorc.functions import Function
 from tensorc.runtime import training
@@ -42,7 +43,7 @@ from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import Patience
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.weights import set_exactly
-from tensorc.tracing import VARIADIC, Jitted
+from tensorc.tracing import Jitted
 
 Trainable: TypeAlias = Jitted | Function | CompiledFunction
 OnEpoch: TypeAlias = Callable[[EpochRecord], object]

@@ -7,13 +7,14 @@ slope(3.0)                            # 6.0, compiled
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend import symbolic_functions, tracer
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import strong
 from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.pytree import LEAF, Tree, flatten, paths, unflatten
+from tensorc.frontend.signatures import VARIADIC, signature_of
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
     describe,
@@ -21,7 +22,7 @@ from tensorc.frontend.symbolic_operands import (
     is_symbolic,
     operand_of,
 )
-from tensorc.tracing import VARIADIC, Jitted, signature_of
+from tensorc.tracing import Jitted
 
 
 @door
@@ -98,19 +99,24 @@ def _derivative(
         raise usage_error(message, "a name has a number: 0 is the first parameter")
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
     signature = signature_of(target)
-    chosen = _parameters(name, signature, numbers)
+    kinds = [p.kind for p in signature.parameters.values()]
+    if not any(kind in VARIADIC for kind in kinds):
+        _chosen(name, [(n, None) for n in signature.parameters], numbers)
 
     @functools.wraps(target)
     def gradient(*args: object, **named: object) -> object:
         bound = signature.bind(*args, **named)
         bound.apply_defaults()
+        given = _members(bound)
         taken: list[tuple[list[Tensor], Tree]] = []
-        for parameter in chosen:
-            leaves, tree = flatten(bound.arguments[parameter])
-            where = zip(paths(tree, parameter), leaves, strict=True)
+        for path in _chosen(name, list(given), numbers):
+            leaves, tree = flatten(given[path])
+            spelled = path[0] if path[1] is None else f"{path[0]}[{path[1]!r}]"
+            where = zip(paths(tree, spelled), leaves, strict=True)
             own = [tracer.separate(v, f"argument '{p}' of '{name}'") for p, v in where]
-            bound.arguments[parameter] = unflatten(tree, own)
+            given[path] = unflatten(tree, own)
             taken.append((own, tree))
+        _put_back(bound, given)
         result = target(*bound.args, **bound.kwargs)
         value, aux = _pair(result, name) if has_aux else (result, None)
         wrt = [tensor for own, _ in taken for tensor in own]
@@ -128,15 +134,43 @@ def _derivative(
     return made
 
 
-def _parameters(
-    name: str, signature: inspect.Signature, numbers: Sequence[int]
-) -> list[str]:
-    positional = [n for n, p in signature.parameters.items() if p.kind not in VARIADIC]
+# A parameter, and of those that take any number the place or name of one.
+_Path = tuple[str, int | str | None]
+
+
+def _members(bound: inspect.BoundArguments) -> dict[_Path, object]:
+    """Return what `argnums` counts: the arguments of a call in order, each of *args."""
+    found: dict[_Path, object] = {}
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        if kind == inspect.Parameter.VAR_POSITIONAL:
+            found.update(((name, i), each) for i, each in enumerate(value))
+        elif kind == inspect.Parameter.VAR_KEYWORD:
+            found.update(((name, key), each) for key, each in value.items())
+        else:
+            found[name, None] = value
+    return found
+
+
+def _put_back(bound: inspect.BoundArguments, members: Mapping[_Path, object]) -> None:
+    for name, old in bound.arguments.items():
+        own = {key: value for (n, key), value in members.items() if n == name}
+        if bound.signature.parameters[name].kind in VARIADIC:
+            bound.arguments[name] = own if isinstance(old, dict) else (*own.values(),)
+        else:
+            bound.arguments[name] = own[None]
+
+
+@door
+def _chosen(name: str, members: Sequence[_Path], numbers: Sequence[int]) -> list[_Path]:
     for number in numbers:
-        if not -len(positional) <= number < len(positional):
+        if not -len(members) <= number < len(members):
             message = f"argnums: {name} has no argument {number}"
-            raise argument_error(message, f"it takes ({', '.join(positional)})")
-    return [positional[number] for number in numbers]
+            takes = ", ".join(
+                n if key is None else f"{n}[{key!r}]" for n, key in members
+            )
+            raise argument_error(message, f"it takes ({takes})")
+    return [members[number] for number in numbers]
 
 
 @door

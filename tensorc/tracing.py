@@ -5,11 +5,12 @@
         return np.tanh(x @ W).sum(axis=1)
 
 The function runs once for each specialisation: element types, ranks, which sizes are 1,
-the structure of the arguments and the values of static ones. All other sizes may differ
-from call to call. The compiler is loaded when the first function is called.
+the structure of the arguments and the values of static ones. All other sizes and
+numbers may differ from call to call, but for what the function asks of them as it runs:
+such facts (`frontend/facts.py`) are a part of the specialisation. The compiler is
+loaded when the first function is called.
 """
 
-import difflib
 import functools
 import inspect
 import os
@@ -23,15 +24,14 @@ import numpy as np
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
 from tensorc.frontend import tracer
-from tensorc.frontend.dtypes import ArrayType, DType
+from tensorc.frontend.facts import Fact
+from tensorc.frontend.forms import Forms, Found
 from tensorc.frontend.graph_store import found_by_name
 from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.places import door, told, usage_error, user_location, warn_user
-from tensorc.frontend.pytree import LEAF, Tree, flatten, unflatten
-from tensorc.frontend.symbolic_operands import (
-    describe,
-    is_symbolic,
-)
+from tensorc.frontend.pytree import LEAF, NONE, Tree, flatten, unflatten
+from tensorc.frontend.signatures import computed, parameters_of
+from tensorc.frontend.symbolic_operands import concrete, describe, is_symbolic
 from tensorc.frontend.symbolic_variables import Shared
 from tensorc.frontend.trace_arguments import (
     Call,
@@ -55,11 +55,6 @@ J = TypeVar("J", bound="Jitted")
 # than that the oldest ones are forgotten.
 FEW, MANY = 16, 256
 
-# How numbers of Python are passed on.
-_NUMBERS = {bool: np.bool_, int: np.int64, float: np.float64}
-
-VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
 
 @dataclass(frozen=True, slots=True)
 class Specialization:
@@ -74,10 +69,11 @@ class Specialization:
 class _Made:
     """A compiled specialisation."""
 
+    key: Key
     compiled: CompiledFunction
     traced: Traced
     about: Specialization
-    # It takes arrays and numbers: no structures, no static values, no memory.
+    # It takes arrays, numbers and static values: no structures, no memory.
     is_plain: bool
 
 
@@ -109,27 +105,14 @@ class Jitted:
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
         self.location = _location_of(function)
-        self.signature = signature_of(function)
-        self.static = _static_names(self.name, self.signature, static)
-        self._types = _annotations(self.signature)
-        # Defaults that are no arrays, such as "mean", are static unless one is given.
-        self._words = {
-            name: parameter.default
-            for name, parameter in self.signature.parameters.items()
-            if parameter.default is not parameter.empty and _is_word(parameter.default)
-        }
-        kinds = [p.kind for p in self.signature.parameters.values()]
-        positional = all(k.value < inspect.Parameter.VAR_POSITIONAL for k in kinds)
-        # The parameters, if a call can give all of them by place, and how many.
-        self._by_place = self.parameters if positional else None
-        self._count = len(self.parameters) if positional else -1
-        self._defaults = {
-            name: parameter.default
-            for name, parameter in self.signature.parameters.items()
-            if parameter.default is not parameter.empty
-        }
-        self._made: dict[Key, _Made] = {}
-        self._batched: dict[tuple[Key, tuple[str, ...]], CompiledFunction] = {}
+        self._takes = parameters_of(function, self.name, static)
+        self.signature = self._takes.signature
+        self.static = self._takes.static
+        self._count, self._plain = self._takes.count, self._takes.plain
+        self._made: Forms[_Made] = Forms()
+        self._batched: Forms[CompiledFunction] = Forms()
+        # Of the numbers among the arguments those whose values decide a form.
+        self._valued: frozenset[str] = frozenset()
         # Calls with arrays and numbers alone, which need no look at their structure:
         # see `__call__`. Without a plan they are still converted or checked.
         self._known: dict[Kinds | None, _Known] = {}
@@ -152,7 +135,7 @@ class Jitted:
             if not named and len(args) == self._count:
                 kinds = kinds_of(args)
             if kinds is None:
-                arrays, kinds = self._plain(args, named)
+                arrays, kinds = self._plain(args, named, self._valued)
             found = self._known.get(kinds)
             if found is not None:
                 compiled, plan, tree = found
@@ -180,12 +163,18 @@ class Jitted:
         """
         call = self._call(self._bind((), {**columns, **numbers}))
         assert call is not None, "columns are arrays"
-        key = call.key(), tuple(numbers)
+        key = call.key()
         with self._lock:
-            if key not in self._batched:
-                plan = replace(self._trace(key[0], call).plan, hypers=key[1])
-                self._batched[key] = compile_plan(plan, numbers)
-            return self._batched[key]
+            found = self._batched.find((key, tuple(numbers)), call.given).form
+            if found is None:
+                traced = self._trace(key, call)
+                found = compile_plan(
+                    replace(traced.plan, hypers=tuple(numbers)), numbers
+                )
+                if len(self._batched) >= MANY:
+                    self._batched.forget_oldest()
+                self._batched.add((key, tuple(numbers)), traced.answered, found)
+            return found
 
     def emit(self, stage: str, *args: object, **named: object) -> str:
         """Return the text of a stage (tensor … loop, llvm) for these arguments.
@@ -206,12 +195,13 @@ class Jitted:
 
     def cache_info(self) -> tuple[Specialization, ...]:
         """Return what was compiled so far, in order, and why."""
-        return tuple([made.about for made in self._made.values()])
+        return tuple([made.about for made in self._made])
 
     def cache_clear(self) -> None:
         """Forget what was compiled."""
         with self._lock:
-            self._made, self._known, self._batched = {}, {}, {}
+            self._made, self._batched = Forms(), Forms()
+            self._known, self._valued = {}, frozenset()
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -253,7 +243,7 @@ class Jitted:
         except TensorcError as error:
             raise told(error) from None
         if made.is_plain:
-            arrays, kinds = self._plain(args, named)
+            arrays, kinds = self._plain(args, named, self._valued)
             plan = compiled.known(kinds_of(arrays))
             if kinds is not None:
                 if len(self._known) >= MAX_PLANS:
@@ -261,86 +251,42 @@ class Jitted:
                 self._known[kinds] = compiled, plan, tree
         return _in_structure(tree, results)
 
-    def _plain(
-        self, args: tuple[object, ...], named: Mapping[str, object]
-    ) -> tuple[tuple[object, ...], Kinds | None]:
-        """Return all arguments in order as arrays, and what they were.
-
-        That is None if they are not arrays and numbers alone, or do not fit.
-        """
-        if self._by_place is None or len(args) > self._count:
-            return (), None
-        if len(args) < self._count:
-            rest = self._by_place[len(args) :]
-            values = {**self._defaults, **named}
-            if any(n not in values for n in rest) or not named.keys() <= {*rest}:
-                return (), None
-            args = (*args, *[values[name] for name in rest])
-        elif named:
-            return (), None
-        arrays: list[object] = []
-        kinds: Kinds = ()
-        for value in args:
-            kind = type(value)
-            array = value
-            if kind in _NUMBERS:
-                try:
-                    array = np.array(value, _NUMBERS[kind])
-                except OverflowError:
-                    return (), None
-                kinds += (kind, ())
-            elif kind is np.ndarray or isinstance(value, np.generic):
-                array = np.asarray(value)
-                kinds += (array.dtype, array.shape)
-            else:
-                return (), None
-            arrays.append(array)
-        return tuple(arrays), kinds
-
     @door
     def _bind(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspect.BoundArguments:
-        if self._by_place is not None and not named and len(args) == self._count:
-            arguments = dict(zip(self._by_place, args, strict=True))
-            return inspect.BoundArguments(self.signature, arguments)
-        try:
-            bound = self.signature.bind(*args, **named)
-        except TypeError as error:
-            hint = f"call it as {self.name}{self.signature}"
-            raise usage_error(f"{self.name}: {error}", hint) from None
-        bound.apply_defaults()
-        return bound
+        return self._takes.bind(args, named)
 
     @door
     def _fit_types(self, bound: inspect.BoundArguments) -> None:
         """Give arguments the types of their parameters, which may know more sizes."""
         sizes: dict[str, Dim] = {}
-        for name, type_ in self._types.items():
+        for name in self.static:
+            bound.arguments[name] = concrete(bound.arguments[name])
+        for name, type_ in self._takes.types.items():
             what = f"argument '{name}' of '{self.name}'"
             fitting = fit_tensor(bound.arguments[name], type_, what, sizes)
             bound.arguments[name] = fitting
 
     @door
     def _call(self, bound: inspect.BoundArguments) -> Call | None:
-        given = bound.arguments
-        unchanged = [n for n, default in self._words.items() if given[n] is default]
-        return read_call(self.name, given, self._types, self.static.union(unchanged))
+        given, takes = bound.arguments, self._takes
+        unchanged = [n for n, default in takes.words.items() if given[n] is default]
+        return read_call(self.name, given, takes.types, self.static.union(unchanged))
 
     def _find(self, call: Call) -> _Made:
         key = call.key()
-        made = self._made.get(key)
+        made = self._made.find(key, call.given).form
         if made is not None:
             return made
         with self._lock:
-            if key not in self._made:
-                self._add(key, call)
-            return self._made[key]
+            found = self._made.find(key, call.given)
+            return found.form or self._add(key, call, found)
 
-    def _add(self, key: Key, call: Call) -> None:
+    def _add(self, key: Key, call: Call, found: Found[_Made]) -> _Made:
         start = time.perf_counter()
-        reason = self._reason(call)
-        self._bound(reason)
+        reason = found.reason or self._reason(call)
+        self._bound(reason, _way_out_of(found.fact) if found.fact else _way_out(reason))
         if self._made and "recompiles" in os.environ.get("TENSORC_LOGS", "").split(","):
             place = f"{self.location.file}:{self.location.line}"
             sys.stderr.write(f"recompiling {self.name} at {place}: {reason}\n")
@@ -350,10 +296,17 @@ class Jitted:
         except TensorcError as error:
             raise told(error) from None
         seconds = time.perf_counter() - start
-        about = Specialization(spell(key, call.names()), reason, seconds)
+        spelled = spell(key, call.names(), traced.answered)
+        about = Specialization(spelled, reason, seconds)
         plain = not any(isinstance(leaf, MemoryLeaf) for leaf in key.leaves)
-        plain = plain and not key.static and all(tree is LEAF for tree in key.trees)
-        self._made[key] = _Made(compiled, traced, about, plain)
+        plain = plain and all(tree in (LEAF, NONE) for tree in key.trees)
+        made = _Made(key, compiled, traced, about, plain)
+        valued = self._valued.union(*[fact.numbers for fact, _ in traced.answered])
+        if valued != self._valued:
+            # Calls were known whatever these numbers were.
+            self._valued, self._known = valued, {}
+        self._made.add(key, traced.answered, made)
+        return made
 
     def _trace(self, key: Key, call: Call) -> Traced:
         try:
@@ -361,6 +314,7 @@ class Jitted:
                 functools.partial(self._run, key),
                 key.leaves,
                 call.names(),
+                call.given(),
                 self.name,
                 self.location,
                 self.is_step,
@@ -380,14 +334,12 @@ class Jitted:
     def _run(self, key: Key, tensors: list[object]) -> object:
         """Call the function with variables in the place of the leaves."""
         members = iter(tensors)
-        static = {name: value for name, _, value in key.static}
-        trees = iter(key.trees)
         arguments = {
-            name: static[name] if name in static else unflatten(next(trees), members)
-            for name in self.signature.parameters
+            name: unflatten(tree, members)
+            for name, tree in zip(self.signature.parameters, key.trees, strict=True)
         }
         bound = inspect.BoundArguments(self.signature, arguments)
-        return self.function(*bound.args, **bound.kwargs)
+        return computed(self.function, bound)
 
     def _reason(self, call: Call) -> str:
         """Say in what a call differs from the nearest one that was compiled."""
@@ -400,21 +352,22 @@ class Jitted:
             return call.has_other_trees(key), other_kinds, len(differences(call, key))
 
         # Of the nearest ones the last, which is what the user remembers.
-        return "; ".join(differences(call, min(reversed(self._made), key=distance)))
+        keys = [made.key for made in self._made]
+        return "; ".join(differences(call, min(reversed(keys), key=distance)))
 
-    def _bound(self, reason: str) -> None:
+    def _bound(self, reason: str, way_out: str) -> None:
         """Warn of a function that is compiled again and again; forget old forms."""
         if len(self._made) >= FEW and not self._is_told:
             self._is_told = True
             place = user_location()
             message = (
                 f"{self.name} has {FEW} compiled forms already, and is compiled again: "
-                f"{reason}; {_way_out(reason)}. TENSORC_LOGS=recompiles prints each one"
+                f"{reason}; {way_out}. TENSORC_LOGS=recompiles prints each one"
             )
             at = place if place.file else self.location
             warn_user(Diagnostic("TC0320", message, at, severity="warning"))
         while len(self._made) >= MANY:
-            self._made.pop(next(iter(self._made)))
+            self._made.forget_oldest()
             self._known.clear()
 
 
@@ -435,7 +388,18 @@ def _way_out(reason: str) -> str:
     return "give the argument one type: x.astype(…), or annotate it, x: tc.f32[...]"
 
 
-# Reading a function
+def _way_out_of(fact: Fact) -> str:
+    """Return how to have fewer specialisations that differ in a fact."""
+    if fact.numbers:
+        names = ", ".join(fact.numbers)
+        return (
+            f"each value of {names} that Python needs is a program of its own: "
+            "formulas and sizes take any (x * n, tc.zeros(n), np.where)"
+        )
+    return (
+        "each size that Python needs is a program of its own: tc.zeros(x.shape), "
+        "tc.arange(x.shape[0]) and their like stay symbolic"
+    )
 
 
 def _location_of(function: Callable[..., object]) -> Location:
@@ -443,53 +407,6 @@ def _location_of(function: Callable[..., object]) -> Location:
     if code is None:
         return Location()
     return Location(code.co_filename, code.co_firstlineno, 1)
-
-
-def _is_word(default: object) -> bool:
-    leaves, tree = flatten(default)
-    numbers = bool | int | float | np.ndarray | np.generic
-    return tree is LEAF and not isinstance(leaves[0], numbers | Shared)
-
-
-def signature_of(function: Callable[..., object]) -> inspect.Signature:
-    """Return the signature, annotations evaluated where they can be."""
-    if isinstance(function, np.ufunc):
-        names = ("x", "y", "z")[: function.nin]  # no `out`, `where`, …
-        kind = inspect.Parameter.POSITIONAL_ONLY
-        return inspect.Signature([inspect.Parameter(name, kind) for name in names])
-    try:
-        return inspect.signature(function, eval_str=True)
-    except NameError:
-        return inspect.signature(function)  # names that only a type checker knows
-    except (TypeError, ValueError):
-        message = f"jit takes a Python function, got {describe(function)}"
-        raise usage_error(message, "wrap it: lambda x: f(x)") from None
-
-
-def _static_names(
-    name: str, signature: inspect.Signature, static: str | Iterable[str]
-) -> frozenset[str]:
-    names = (static,) if isinstance(static, str) else tuple(static)
-    for wish in names:
-        if wish not in signature.parameters:
-            message = f"static: {name} has no parameter {wish!r}"
-            close = difflib.get_close_matches(str(wish), signature.parameters, 1)
-            hints = [f"did you mean '{close[0]}'?"] if close else []
-            raise usage_error(message, *hints)
-        if signature.parameters[wish].kind in VARIADIC:
-            raise usage_error(f"static: '{wish}' of {name} takes any number of values")
-    return frozenset(names)
-
-
-def _annotations(signature: inspect.Signature) -> dict[str, ArrayType]:
-    found: dict[str, ArrayType] = {}
-    for name, parameter in signature.parameters.items():
-        annotation = parameter.annotation
-        if isinstance(annotation, DType):
-            annotation = ArrayType(annotation.element, ())
-        if isinstance(annotation, ArrayType) and parameter.kind not in VARIADIC:
-            found[name] = annotation
-    return found
 
 
 # The public functions

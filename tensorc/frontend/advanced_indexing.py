@@ -31,6 +31,7 @@ from tensorc.frontend.operands import (
     spell_element,
     spell_shape,
     spell_type,
+    spreads,
     strong,
     type_error,
     unsupported,
@@ -232,7 +233,7 @@ def _spread(b: Emitter, value: Value, shape: Shape) -> Value:
     given = b.resolve(tensor_type(value).shape)
     last = shape[len(shape) - len(given) :]
     fits = len(given) <= len(shape) and all(
-        own == 1 or b.unify(own, wanted)
+        spreads(b, own, wanted) or b.unify(own, wanted)
         for own, wanted in zip(given, last, strict=True)
     )
     if not fits:

@@ -98,11 +98,17 @@ def _say_nothing(diagnostic: Diagnostic) -> None:
     pass
 
 
+def _is_one(dim: Dim) -> bool:
+    return dim == 1
+
+
 @dataclass
 class Emitter:
     """Where ops go, and what a door knows: its default float, hypers and sizes.
 
     `warn` tells the user what is legal, but most likely a mistake.
+
+    `is_one` tells which sizes are 1; a trace knows it of its call.
 
     `compute` is `tensorc.frontend.elementwise.elementwise`, which imports this module.
     """
@@ -113,6 +119,7 @@ class Emitter:
     compute: "Callable[[Emitter, str, Sequence[Operand]], Operand]"
     default_float: Element = F32
     warn: Callable[[Diagnostic], None] = _say_nothing
+    is_one: Callable[[Dim], bool] = _is_one
     # Formulas of numbers that were computed already, by identity: they may share parts.
     formulas: dict[int, tuple[Apply, Tensor]] = field(default_factory=dict)
 
@@ -365,19 +372,25 @@ def _compound_value(b: Emitter, atom: Compound) -> Value:
 def common_shape(b: Emitter, shapes: Sequence[Shape], what: str) -> Shape:
     """Return the shape to which shapes broadcast, aligned at the right.
 
-    Only a size known to be 1 broadcasts; unknown ones are taken to be equal.
+    Only a size known to be 1 broadcasts; unknown ones are taken to be equal, unless
+    the call that is traced makes one of them 1.
     """
     rank = max(len(s) for s in shapes)
     result: list[Dim] = [1] * rank
     for shape in shapes:
         for i, dim in enumerate(b.resolve(shape), rank - len(shape)):
             before = b.builder.constraints.resolve(result[i])
-            if before == 1:
+            if spreads(b, before, dim):
                 result[i] = dim
-            elif dim != 1 and not b.unify(before, dim):
+            elif not spreads(b, dim, before) and not b.unify(before, dim):
                 message = f"{what}: sizes differ: {before} and {dim}"
                 raise size_error(b, f"{message}, on axis {i - rank}")
     return b.resolve(tuple(result))
+
+
+def spreads(b: Emitter, own: Dim, wanted: Dim) -> bool:
+    """Tell whether an axis is repeated: its size is 1, as such or at this call."""
+    return own == 1 or (own != wanted and b.is_one(own))
 
 
 def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
@@ -385,8 +398,12 @@ def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
     assert isinstance(value.type, TensorType)
     shape, own = b.resolve(shape), b.resolve(value.type.shape)
     first = len(shape) - len(own)
-    spread = any(d == 1 and t != 1 for d, t in zip(own, shape[first:], strict=True))
-    if not first and not spread:
+    pairs = list(zip(own, shape[first:], strict=True))
+    # A size of 1 that only this call gives is one that the value's type does not say.
+    ones = tuple([1 if spreads(b, *pair) else pair[0] for pair in pairs])
+    if ones != own:
+        value = pinned(b, Tensor(value), ones).value
+    if not first and all(d != 1 or t == 1 for d, t in zip(ones, shape, strict=True)):
         return value
     axes = tuple(range(first, len(shape)))
     return b.builder.value(Broadcast, value, axes=axes, shape=Dims(shape))

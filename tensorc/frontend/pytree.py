@@ -9,9 +9,36 @@ Everything that is no structure is a leaf. A field of a dataclass with
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from tensorc.frontend.groups import Group
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Static:
+    """A value that is a part of the program, compared by type and to the last bit.
+
+    So True is not 1, 0.0 is not -0.0, and one NaN is the other.
+    """
+
+    value: object = dataclasses.field(compare=False)
+    key: Hashable = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", exact(self.value))
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def exact(value: object) -> Hashable:
+    """Return what a value is compared by: of equal numbers the types differ."""
+    kind = type(value)
+    if kind is float:
+        return kind, value.hex()  # type: ignore[attr-defined]
+    if kind is tuple:
+        return kind, tuple([exact(v) for v in value])  # type: ignore[attr-defined]
+    return kind, value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,7 +48,7 @@ class Tree:
     kind: type | None = None
     names: tuple[object, ...] = ()
     children: tuple["Tree", ...] = ()
-    fixed: tuple[tuple[str, object], ...] = ()
+    fixed: tuple[tuple[str, Static], ...] = ()
 
     def __len__(self) -> int:
         """Return the number of leaves."""
@@ -46,6 +73,7 @@ class Tree:
 
 
 LEAF = Tree()
+NONE = Tree(type(None))
 
 
 def flatten(value: object) -> tuple[list[object], Tree]:
@@ -64,7 +92,7 @@ def _flatten(value: object, leaves: list[object]) -> Tree:
     return Tree(type(value), tuple(names), inner, fixed)
 
 
-_Parts = tuple[Sequence[object], Sequence[object], tuple[tuple[str, object], ...]]
+_Parts = tuple[Sequence[object], Sequence[object], tuple[tuple[str, Static], ...]]
 
 
 def _parts(value: object) -> _Parts | None:
@@ -86,7 +114,7 @@ def _parts(value: object) -> _Parts | None:
         fields = dataclasses.fields(value)
         members = [f.name for f in fields if not f.metadata.get("static")]
         static = [f.name for f in fields if f.metadata.get("static")]
-        fixed = tuple([(name, getattr(value, name)) for name in static])
+        fixed = tuple([(name, Static(getattr(value, name))) for name in static])
         return members, [getattr(value, name) for name in members], fixed
     return None
 
@@ -117,7 +145,7 @@ def _unflatten(tree: Tree, leaves: Iterator[object]) -> object:
     for name, child in zip(tree.names, children, strict=True):
         object.__setattr__(made, str(name), child)
     for name, fixed in tree.fixed:
-        object.__setattr__(made, name, fixed)
+        object.__setattr__(made, name, fixed.value)
     return made
 
 

@@ -27,6 +27,7 @@ from tensorc.frontend.operands import (
     size_value,
     spell_shape,
     spell_type,
+    spreads,
     strong,
 )
 from tensorc.frontend.places import usage_error
@@ -72,7 +73,8 @@ def squeeze(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
     tensor = strong(b, x)
     shape = b.shape(tensor)
     if axis is None:
-        return _reshaped(b, tensor, [d for d in shape if d != 1])
+        ones = tuple([1 if b.is_one(d) else d for d in shape])
+        return _reshaped(b, pinned(b, tensor, ones), [d for d in ones if d != 1])
     places = normal_axes(b, axis, len(shape))
     for i in places:
         if not b.unify(
@@ -390,9 +392,11 @@ def full_like(b: Emitter, x: Operand, value: Operand) -> Operand:
     single = materialize(b, value, tensor.type.element)
     shape, own = b.shape(tensor), b.shape(Tensor(single))
     pairs = zip(own[::-1], shape[::-1], strict=False)
-    if len(own) > len(shape) or not all(o == 1 or b.unify(o, d) for o, d in pairs):
+    if len(own) > len(shape) or not all(
+        spreads(b, o, d) or b.unify(o, d) for o, d in pairs
+    ):
         message = f"full_like: {spell_shape(own)} does not fill {spell_shape(shape)}"
         raise size_error(b, message)
     last = shape[len(shape) - len(own) :]
-    wanted = [o if o == 1 else w for o, w in zip(own, last, strict=True)]
+    wanted = [1 if spreads(b, o, w) else w for o, w in zip(own, last, strict=True)]
     return Tensor(broadcast(b, pinned(b, Tensor(single), tuple(wanted)).value, shape))

@@ -60,6 +60,11 @@ def dim_of(value: Value, leaf: Leaf) -> Dim:
     """
     if not _is_integer(value):
         raise NoDimError(value)
+    return formula_of(value, leaf)
+
+
+def formula_of(value: Value, leaf: Leaf) -> Dim:
+    """Return the dimension that an integer scalar is, or of a boolean 0 or 1."""
     found: dict[Value, Dim] = {}
     stack = [value]
     while stack:

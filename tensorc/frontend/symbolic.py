@@ -41,8 +41,10 @@ from tensorc.frontend.operands import (
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import door, usage_error
 from tensorc.frontend.result_types import computed_in
+from tensorc.frontend.symbolic_numbers import AskedNumber, repeated
 from tensorc.frontend.symbolic_operands import (
     DOOR,
+    concrete,
     describe,
     element_named,
     emitter,
@@ -53,7 +55,6 @@ from tensorc.frontend.symbolic_operands import (
     type_of,
 )
 from tensorc.frontend.symbolic_places import Places
-from tensorc.frontend.without_value import WithoutValue
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import TensorType
@@ -135,7 +136,7 @@ def _compose_groups(
     )
 
 
-class Tensor(WithoutValue):
+class Tensor(AskedNumber):
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 
     __slots__ = ("__weakref__", "_compiled", "_name", "_operand", "_part_of")
@@ -214,10 +215,12 @@ class Tensor(WithoutValue):
         return apply("sub", other, self)
 
     def __mul__(self, other: object) -> "Tensor":
-        return apply("mul", self, other)
+        again = repeated(other, self)
+        return apply("mul", self, other) if again is None else again  # type: ignore[return-value]
 
     def __rmul__(self, other: object) -> "Tensor":
-        return apply("mul", other, self)
+        again = repeated(other, self)
+        return apply("mul", other, self) if again is None else again  # type: ignore[return-value]
 
     def __truediv__(self, other: object) -> "Tensor":
         return apply("div", self, other)
@@ -293,7 +296,7 @@ class Tensor(WithoutValue):
 
     # Comparisons: elementwise; identity tells variables apart, see `Comparison`.
 
-    __hash__ = object.__hash__
+    __hash__ = AskedNumber.__hash__
 
     def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
         if other is None:
@@ -450,8 +453,8 @@ class Tensor(WithoutValue):
     @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        x = operand_of(self)
-        return Tensor(shapes.dimshuffle(emitter(), x, _spread(pattern)))
+        x, axes = operand_of(self), [concrete(p) for p in _spread(pattern)]
+        return Tensor(shapes.dimshuffle(emitter(), x, axes))
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:

@@ -5,10 +5,10 @@ have their own type, nested lists none. Everything else has no place in a formul
 the message says what it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from tensorc.errors import Diagnostic, Label, Location
 from tensorc.frontend import indexing
 from tensorc.frontend.elementwise import elementwise
+from tensorc.frontend.facts import Facts, Plain
 from tensorc.frontend.graph import GraphBuilder, Input, SharedLeaf
 from tensorc.frontend.operands import (
     Array,
@@ -30,6 +31,7 @@ from tensorc.frontend.operands import (
     number,
     spell_type,
     strong,
+    weak,
 )
 from tensorc.frontend.places import (
     ArgumentError,
@@ -44,6 +46,8 @@ from tensorc.ir.core import Block, Value
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import F32, I64, Element, TensorType, element_of
 
+T = TypeVar("T")
+
 FLOAT_X = F32  # the type of constructors, and of what numpy makes float64 of integers
 
 
@@ -52,12 +56,13 @@ class Door:
     """Which door expressions come through: its float, the function that is traced.
 
     `updated` is the memory that the trace has given a new value, and where: what the
-    step reads of it must stand before.
+    step reads of it must stand before. `facts` is what it may ask of its call.
     """
 
     default_float: Element = FLOAT_X
     tracing: str = ""
     updated: Mapping[Value, Location] = field(default_factory=dict)
+    facts: Facts | None = None
 
 
 DOOR: ContextVar[Door] = ContextVar("door", default=Door())  # noqa: B039 (immutable)
@@ -83,8 +88,11 @@ class Symbolic(Protocol):
 def emitter(location: Location | None = None) -> Emitter:
     """Return where the nodes of one expression go, at the user's line."""
     builder = GraphBuilder(Block(), location=location or user_location())
-    size = builder.size
-    return Emitter(builder, _no_hyper, size, elementwise, float_x(), warn_user)
+    made = Emitter(builder, _no_hyper, builder.size, elementwise, float_x(), warn_user)
+    facts = DOOR.get().facts
+    if facts is not None:
+        made.is_one = facts.is_one
+    return made
 
 
 def _no_hyper(name: str) -> Value:
@@ -218,6 +226,39 @@ def element_named(dtype: DTypeLike) -> Element:
         raise usage_error(message, hint) from None
 
 
+# Numbers of Python
+
+
+def number_of(value: object) -> Plain | None:
+    """Return what a variable is as a number of Python, or None if it has no value yet.
+
+    A trace knows what its call gives: numbers of Python, and sizes. That it asked makes
+    its form one for this number.
+    """
+    return _asked(value, Facts.number)
+
+
+def truth_of(value: object) -> bool | None:
+    """Return whether a variable is not 0, as `number_of`; it asks for no more."""
+    return _asked(value, Facts.truth)
+
+
+def _asked(value: object, ask: Callable[[Facts, Value], T | None]) -> T | None:
+    facts = DOOR.get().facts
+    operand = operand_of(value)
+    if facts is None or (isinstance(operand, Tensor) and operand.type.shape):
+        return None
+    return ask(facts, weak(emitter(), operand).value)
+
+
+def concrete(value: object) -> object:
+    """Return a value with numbers of Python for its variables, as far as known."""
+    if isinstance(value, list | tuple):
+        return tuple([concrete(v) for v in value])
+    found = number_of(value) if is_symbolic(value) else None
+    return value if found is None else found
+
+
 # Options
 
 
@@ -256,10 +297,15 @@ _FIXED = frozenset(
     ]
 )
 
+# The same, of one function.
+_COUNTS = frozenset([("split", "parts"), ("flatten", "start")])
+
 
 def option_named(name: str, value: object, function: str) -> object:
     """Return an option of a function of the library as plain."""
     what = f"`{name}` of {function}"
+    if name in _FIXED or (function, name) in _COUNTS:
+        value = concrete(value)
     plain = option_of(value, what)
     parts = plain if isinstance(plain, tuple) else (plain,)
     if name in _FIXED and any(isinstance(p, Poly) for p in parts):
@@ -339,7 +385,7 @@ def _computed(operand: Operand, item: object) -> indexing.Index:
 
 
 def _part(item: slice) -> indexing.Part:
-    step = item.step
+    step = concrete(item.step)
     if step is not None and not isinstance(step, int | np.integer):
         raise _index_error(f"the step of a slice is an integer, got {describe(step)}")
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]

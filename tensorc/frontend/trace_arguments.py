@@ -2,9 +2,11 @@
 
 Of an array these are the element type, the rank and which sizes are 1; of a typed one
 the sizes that its type names; of a Python number its kind; of a shared variable which
-one it is; of a static argument its value.
+one it is; of a static argument its value. Booleans, texts and types are static wherever
+they stand: in a structure, as a default, given or not.
 """
 
+import enum
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,14 +16,15 @@ import numpy as np
 from tensorc.errors import Diagnostic, ShapeError
 from tensorc.frontend import tracer
 from tensorc.frontend.dtypes import ArrayType
+from tensorc.frontend.facts import Answered, Given, read_given
 from tensorc.frontend.operands import Array, is_strong, materialize, spell_element
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import usage_error, user_location
-from tensorc.frontend.pytree import LEAF, Tree, flatten, paths
+from tensorc.frontend.pytree import LEAF, Static, Tree, flatten, paths
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import describe, emitter, operand_of, type_of
 from tensorc.frontend.symbolic_variables import Shared
-from tensorc.frontend.tracer import ArrayLeaf, Leaf, MemoryLeaf, NumberLeaf
+from tensorc.frontend.tracer import ArrayLeaf, Leaf, MemoryLeaf, NumberLeaf, StaticLeaf
 from tensorc.ir.attributes import Dims
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.shape import Reshape
@@ -30,11 +33,10 @@ from tensorc.ir.types import ELEMENTS, element_of
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a specialisation fixes: structures, leaves, static values by name."""
+    """What a specialisation fixes: structures and leaves."""
 
     trees: tuple[Tree, ...]
     leaves: tuple[Leaf, ...]
-    static: tuple[tuple[str, type, object], ...]
 
 
 @dataclass(slots=True)
@@ -43,13 +45,11 @@ class Call:
 
     trees: dict[str, Tree] = field(default_factory=dict)
     leaves: list[Leaf] = field(default_factory=list)
-    static: list[tuple[str, type, object]] = field(default_factory=list)
     values: list[object] = field(default_factory=list)
 
     def key(self) -> Key:
         """Return what the call's specialisation fixes."""
-        trees = tuple(self.trees.values())
-        return Key(trees, tuple(self.leaves), tuple(self.static))
+        return Key(tuple(self.trees.values()), tuple(self.leaves))
 
     def has_other_trees(self, before: Key) -> bool:
         """Return whether the structures are other ones: then no leaf compares."""
@@ -58,6 +58,12 @@ class Call:
     def names(self) -> list[str]:
         """Return how Python spells each leaf."""
         return [path for name, tree in self.trees.items() for path in paths(tree, name)]
+
+    def given(self) -> Given:
+        """Return the sizes and numbers of the call."""
+        pairs = zip(self.names(), self.leaves, strict=True)
+        own = [name for name, leaf in pairs if isinstance(leaf, ArrayLeaf | NumberLeaf)]
+        return read_given(own, self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,8 @@ def read_call(
     sizes: _Sizes = {}
     for name, value in arguments.items():
         if name in static:
-            call.static.append(_static(function, name, value))
+            call.trees[name] = LEAF
+            call.leaves.append(_static(function, name, value))
             continue
         found, tree = flatten(value)
         call.trees[name] = tree
@@ -104,19 +111,20 @@ def read_call(
             where = _Where(function, name, tree, number)
             leaf, given = _leaf(item, type_, where, sizes)
             call.leaves.append(leaf)
-            if not isinstance(leaf, MemoryLeaf):
+            if isinstance(leaf, ArrayLeaf | NumberLeaf):
                 call.values.append(given)
     return call
 
 
-def _static(function: str, name: str, value: object) -> tuple[str, type, object]:
+def _static(function: str, name: str, value: object) -> StaticLeaf:
+    leaf = StaticLeaf(Static(value))
     try:
-        hash(value)
+        hash(leaf)
     except TypeError:
         message = f"the static argument '{name}' of '{function}' must be hashable, "
         hint = "give a tuple for a list; arrays are not static"
         raise usage_error(f"{message}got {describe(value)}", hint) from None
-    return name, type(value), value
+    return leaf
 
 
 _Sizes = dict[str, tuple[int, _Where]]
@@ -130,13 +138,14 @@ def _leaf(
         if type_ is not None:
             fit_tensor(value, type_, what, {})
         return MemoryLeaf(value.leaf), None
+    if type_ is None and isinstance(value, STATIC):
+        return StaticLeaf(Static(value)), None
     if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         if type_ is None:
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 message = f"{what} is {value}, which does not fit int64"
                 raise usage_error(message, "pass a float, or an array of uint64")
             kind = "int" if isinstance(value, int) else "float"
-            kind = "bool" if isinstance(value, bool) else kind
             return NumberLeaf(kind), np.array(value, _NUMBERS[kind])
         array: Array = np.asarray(value)
     else:
@@ -152,7 +161,9 @@ def _array_leaf(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> ArrayLea
     return ArrayLeaf(element, tuple([1 if s == 1 else None for s in shape]))
 
 
-_NUMBERS = {"bool": np.bool_, "int": np.int64, "float": np.float64}
+# No numbers: a program is made for each of their values.
+STATIC = (bool, str, bytes, type, np.dtype, enum.Enum, type(Ellipsis))
+_NUMBERS = {"int": np.int64, "float": np.float64}
 _PLAIN = frozenset(element.dtype for element in ELEMENTS.values())
 
 
@@ -255,18 +266,18 @@ def fit_tensor(
 # Why something was compiled
 
 
-def spell(key: Key, names: Sequence[str]) -> str:
-    """Return the arguments of a specialisation for people."""
-    words = [f"{n}: {leaf}" for n, leaf in zip(names, key.leaves, strict=True)]
-    return ", ".join([*words, *(f"{n}={v!r}" for n, _, v in key.static)])
+def spell(key: Key, names: Sequence[str], answered: Sequence[Answered] = ()) -> str:
+    """Return the arguments of a specialisation for people, and what it asks of them."""
+    words = [
+        f"{n}={leaf}" if isinstance(leaf, StaticLeaf) else f"{n}: {leaf}"
+        for n, leaf in zip(names, key.leaves, strict=True)
+    ]
+    return ", ".join([*words, *(fact.spell(answer) for fact, answer in answered)])
 
 
 def differences(call: Call, before: Key) -> list[str]:
     """Say in what a call differs from a specialisation, in the user's words."""
     found = []
-    for (name, _, value), (_, _, old) in zip(call.static, before.static, strict=True):
-        if (type(value), value) != (type(old), old):
-            found.append(f"static argument {name}: {value!r}, was {old!r}")
     for (name, new), old_tree in zip(call.trees.items(), before.trees, strict=True):
         if new != old_tree:
             found.append(f"argument {name}: structure {new}, was {old_tree}")
@@ -276,7 +287,9 @@ def differences(call: Call, before: Key) -> list[str]:
         call.names(), call.leaves, before.leaves, strict=True
     ):
         if leaf != old_leaf:
-            found += [f"argument {name}: {w}" for w in _difference(leaf, old_leaf)]
+            pair = isinstance(leaf, StaticLeaf), isinstance(old_leaf, StaticLeaf)
+            what = f"{'static ' if all(pair) else ''}argument {name}"
+            found += [f"{what}: {w}" for w in _difference(leaf, old_leaf)]
     return found
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from tensorc.errors import Diagnostic, DTypeError, Location, ShapeError
 from tensorc.frontend import graph_emit
+from tensorc.frontend.facts import Answered, Facts, Given, facts_of
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan, identifier, unique_names
 from tensorc.frontend.operands import Array, is_strong, materialize, spell_type, weak
@@ -28,7 +29,8 @@ from tensorc.frontend.places import (
     usage_error,
     user_location,
 )
-from tensorc.frontend.pytree import Tree, flatten
+from tensorc.frontend.pytree import Static, Tree, flatten
+from tensorc.frontend.signatures import computed
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
     DOOR,
@@ -58,7 +60,7 @@ def part_of_another(
     outer = DOOR.get()
     state = DOOR.set(replace(outer, tracing=outer.tracing or name))
     try:
-        return function(*bound.args, **bound.kwargs)
+        return computed(function, bound)
     finally:
         DOOR.reset(state)
 
@@ -99,15 +101,26 @@ class MemoryLeaf:
         return f"the shared variable {self.memory.hint or '_'}"
 
 
-Leaf = ArrayLeaf | NumberLeaf | MemoryLeaf
+@dataclass(frozen=True, slots=True)
+class StaticLeaf:
+    """A value that is a part of the program."""
+
+    value: Static
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
+
+Leaf = ArrayLeaf | NumberLeaf | MemoryLeaf | StaticLeaf
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A function to be compiled, and the structure of what it returns."""
+    """A function to be compiled, the structure of what it returns, what it asked."""
 
     plan: Plan
     tree: Tree
+    answered: tuple[Answered, ...]
 
 
 # The trace that runs
@@ -129,9 +142,9 @@ current = _CURRENT.get
 
 
 @contextmanager
-def _running(trace: Trace) -> Iterator[None]:
+def _running(trace: Trace, facts: Facts) -> Iterator[None]:
     state = _CURRENT.set(trace)
-    outer = DOOR.set(Door(F64, trace.name, trace.places))
+    outer = DOOR.set(Door(F64, trace.name, trace.places, facts))
     try:
         yield
     finally:
@@ -143,23 +156,30 @@ def trace(
     call: Callable[[list[object]], object],
     leaves: Sequence[Leaf],
     names: Sequence[str],
+    given: Given,
     name: str,
     location: Location,
     is_step: bool = False,
 ) -> Traced:
     """Run `call` on a variable per leaf, and return what it computed.
 
-    `names` spell the leaves in the user's words. Raises whatever the function raises,
-    and `TensorcError` if it returns or uses what it cannot.
+    `names` spell the leaves in the user's words; `given` are the sizes and numbers of
+    the call that the trace is made for. Raises whatever the function raises, and
+    `TensorcError` if it returns or uses what it cannot.
     """
     running = Trace(name, {} if is_step else None)
-    with _running(running):
-        tensors = _variables(leaves, names, location)
-        inputs = [v for v in map(_input_of, tensors) if v is not None]
-        found, tree = flatten(call(list(tensors)))
-        outputs = _outputs(found, name)
-    plan = _plan(running, inputs, outputs, location)
-    return Traced(plan, tree)
+    members = _members(leaves, names, location)
+    found = [
+        (n, leaf, _input_of(v))
+        for n, leaf, v in zip(names, leaves, members, strict=True)
+    ]
+    inputs = {n: (v, isinstance(leaf, NumberLeaf)) for n, leaf, v in found if v}
+    facts = facts_of(inputs, given)
+    with _running(running, facts):
+        results, tree = flatten(call(members))
+        outputs = _outputs(results, name)
+    plan = _plan(running, [v for v, _ in inputs.values()], outputs, location)
+    return Traced(plan, tree, tuple(facts.answers.items()))
 
 
 @door
@@ -185,18 +205,24 @@ def _plan(
     )
 
 
-def _variables(
+def _members(
     leaves: Sequence[Leaf], names: Sequence[str], location: Location
-) -> list[Tensor]:
+) -> list[object]:
+    """Return a variable per leaf, or the value of a static one."""
     sizes: dict[str, Dim] = {}
     return [
-        _variable(leaf, name, location, sizes)
+        leaf.value.value
+        if isinstance(leaf, StaticLeaf)
+        else _variable(leaf, name, location, sizes)
         for leaf, name in zip(leaves, names, strict=True)
     ]
 
 
 def _variable(
-    leaf: Leaf, name: str, location: Location, sizes: dict[str, Dim]
+    leaf: ArrayLeaf | NumberLeaf | MemoryLeaf,
+    name: str,
+    location: Location,
+    sizes: dict[str, Dim],
 ) -> Tensor:
     hint = identifier(name, "argument")
     match leaf:
@@ -215,10 +241,12 @@ def _variable(
             return Tensor(Node(value), name)
 
 
-def _input_of(tensor: Tensor) -> Input | None:
-    operand = tensor.operand
-    assert isinstance(operand, Node)
-    return operand.value if isinstance(operand.value, Input) else None
+def _input_of(member: object) -> Input | None:
+    match member:
+        case Tensor(operand=Node(value=Input() as value)):
+            return value
+        case _:
+            return None
 
 
 @door

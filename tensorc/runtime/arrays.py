@@ -8,7 +8,7 @@ array and all its views are gone.
 import ctypes
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,8 +17,8 @@ from tensorc.errors import InternalError
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 # Element types and shapes, in turn: dtype, shape, dtype, shape, … A door may have
-# numbers of Python among them, by their class.
-Kinds = tuple[np.dtype[np.generic] | type | tuple[int, ...], ...]
+# numbers of Python among them, by their class and, where it counts, their value.
+Kinds = tuple[Hashable, ...]
 
 ALIGNMENT = 64
 # Below this size a result is not worth a place in the pool: the allocator of C serves

@@ -1,0 +1,123 @@
+"""What Python asks of numbers, of variables: an index, a condition, a text.
+
+A formula has no value. But a trace is made for a call, and knows of it the numbers of
+Python and the sizes: asked for one it answers, and its form is one for this number.
+Everything else is an error that says what to write instead.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tensorc.frontend.facts import Plain
+from tensorc.frontend.operands import Array, Operand, Scalar, Tensor, kind_of
+from tensorc.frontend.places import door, usage_error
+from tensorc.frontend.symbolic_operands import DOOR, number_of, truth_of
+
+
+class AskedNumber:
+    """The part of a variable that answers as a number does."""
+
+    __slots__ = ()
+
+    @property
+    def operand(self) -> Operand:
+        """What the variable stands for in the graph."""
+        raise NotImplementedError
+
+    @door
+    def __bool__(self) -> bool:
+        known = truth_of(self)
+        if known is not None:
+            return known
+        message = f"{self!r} has no value yet, so it is neither true nor false"
+        hint = "choose elementwise: tc.where(condition, x, y); `x is y` asks for one "
+        hint += "and the same variable"
+        if DOOR.get().tracing:
+            hint += "; what is static may decide: jit(f, static=('n',))"
+        raise usage_error(message, hint)
+
+    @door
+    def __float__(self) -> float:
+        return float(_known(self))
+
+    @door
+    def __int__(self) -> int:
+        return int(_known(self))
+
+    @door
+    def __index__(self) -> int:
+        known = _known(self)
+        if isinstance(known, float):
+            message = f"{self!r} is {known} at this call, where an integer is needed"
+            raise usage_error(message, "convert it: int(x)")
+        return int(known)
+
+    @door
+    def __trunc__(self) -> int:
+        return int(_known(self))
+
+    @door
+    def __round__(self, digits: int | None = None) -> float:
+        return round(_known(self), digits)
+
+    @door
+    def __array__(self, *args: object, **options: object) -> Array:
+        known: Array = np.asarray(_known(self), *args, **options)  # type: ignore[call-overload]
+        return known
+
+    @door
+    def __iter__(self) -> Iterator[object]:
+        message = f"{self!r} cannot be iterated over: its length is known at the call"
+        raise usage_error(message, "index it, x[0], or work on whole axes")
+
+    @door
+    def __len__(self) -> int:
+        message = f"{self!r} has no length yet"
+        raise usage_error(message, "its first size is x.shape[0], a variable")
+
+    @door
+    def __setitem__(self, index: object, value: object) -> None:
+        message = f"{self!r} cannot be changed in place"
+        hint = "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
+        raise usage_error(message, hint)
+
+    def __format__(self, spec: str) -> str:
+        known = number_of(self)
+        return format(repr(self) if known is None else known, spec)
+
+    def __str__(self) -> str:
+        return format(self)
+
+    def __hash__(self) -> int:
+        """Return a number for dictionaries: equal numbers of a trace are one key."""
+        known = number_of(self) if _is_number(self) else None
+        return object.__hash__(self) if known is None else hash(known)
+
+
+def repeated(sequence: object, count: AskedNumber) -> object:
+    """Return `[x] * n` as Python means it; None if it is arithmetic."""
+    if not isinstance(sequence, list | tuple | str | bytes) or not _is_number(count):
+        return None
+    return sequence * int(count) if kind_of(count.operand) == "int" else None
+
+
+def _is_number(variable: AskedNumber) -> bool:
+    """Tell a number of Python that is traced, or a size, from all arrays."""
+    operand = variable.operand
+    is_weak = isinstance(operand, Tensor) and operand.weak
+    return DOOR.get().facts is not None and (is_weak or isinstance(operand, Scalar))
+
+
+def _known(variable: AskedNumber) -> Plain:
+    """Return the number of Python that a variable is at the call that is traced."""
+    known = number_of(variable)
+    if known is not None:
+        return known
+    message = f"{variable!r} has no value yet"
+    hint = "compile it, tc.function([…], x), or evaluate it: x.eval({…})"
+    if tracing := DOOR.get().tracing:
+        message += f" while {tracing} is traced, once for all values"
+        hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
+        hint += "or make the argument static: jit(f, static=('n',))"
+    raise usage_error(message, hint)
