@@ -71,14 +71,22 @@ class Program:
         names = [m.name for m in self.functions.source.memories if m.kind == "param"]
         return Group([(name, _member(self, name)) for name in names])
 
-    def fit(self, recipe: FitRecipe | None = None) -> History:
-        """Run a `fit`, the first one by default; the program's memory changes."""
+    def fit(self, recipe: FitRecipe | None = None, allow_nan: bool = False) -> History:
+        """Run a `fit`, the first one by default; the program's memory changes.
+
+        A cost that is not finite ends it (DivergedError), unless `allow_nan`.
+        """
         if recipe is None:
             if not self.fits:
                 message = f"{self.path}: there is no 'fit' to train"
                 raise TensorcError(Diagnostic("TC0903", message))
             recipe = self.fits[0]
-        return train(self.functions, recipe, compile_seconds=self.compile_seconds)
+        return train(
+            self.functions,
+            recipe,
+            compile_seconds=self.compile_seconds,
+            allow_nan=allow_nan,
+        )
 
     def about(self, recipe: FitRecipe) -> About:
         """Return what a run of one of `fits` is of, for its checkpoints."""

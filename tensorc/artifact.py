@@ -16,10 +16,12 @@ machine word each:
   5. one i64 per symbol, in the order of `symbols`.
 
 The epoch driver of a function is `i64 epoch_symbol(i64* slots, i64* strides, i64 first,
-i64 last, i32* stop, i32* status)`: for each batch i in [first, last) it adds
-i * strides[s] (bytes, or units for a symbol; mostly 0) to a private copy of slot s and
-calls the entry. It ends early when `*stop` is not 0 or the entry returns a status,
+i64 last, i32* stop, i32* status, i64* watch)`: for each batch i in [first, last) it
+adds i * strides[s] (bytes, or units for a symbol; mostly 0) to a private copy of slot s
+and calls the entry. It ends early when `*stop` is not 0 or the entry returns a status,
 which it stores, and returns the next batch (the failed batch itself after an error).
+`watch` is three words (`EpochWatch`): a slot whose float must be finite after each
+batch, or else the batch, though it is done, fails with `STATUS_NOT_FINITE`.
 """
 
 import operator as operators
@@ -32,6 +34,20 @@ from tensorc.errors import Location
 
 STATUS_OK = 0
 STATUS_INDEX = 1
+STATUS_NOT_FINITE = 2  # of an epoch driver alone
+
+
+class EpochWatch(IntEnum):
+    """The words that say what an epoch driver watches.
+
+    SLOT is the slot of a float, OFFSET are the bytes before its sixteen high bits and
+    EXPONENT is the mask of the exponent in them; 0 if nothing is watched.
+    """
+
+    SLOT = 0
+    OFFSET = 1
+    EXPONENT = 2
+
 
 POOL_RECORD_WORD = 4  # of a call's record: the address of the thread pool's block
 

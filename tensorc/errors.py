@@ -112,6 +112,10 @@ class IndexOutOfRange(TensorcError, IndexError):
     """Compiled code met an index outside its axis."""
 
 
+class DivergedError(TensorcError, ArithmeticError):
+    """A training whose numbers are no longer finite."""
+
+
 class CacheWarning(UserWarning):
     """Compiled code could not be taken from the cache, or not be kept in it."""
 

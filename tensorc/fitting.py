@@ -89,6 +89,7 @@ def fit(
     save: str | PathLike[str] | None = None,
     save_every: float = SECONDS,
     resume: str | PathLike[str] | None = None,
+    allow_nan: bool = False,
     **hypers: object,
 ) -> History:
     """Train: run `step` over the batches of the data, epoch after epoch.
@@ -109,14 +110,16 @@ def fit(
         save: a directory for `last.safetensors` and `best.safetensors`.
         save_every: seconds after which `last` is written at least.
         resume: such a directory, or a file of it: go on to the uninterrupted bits.
+        allow_nan: go on when a cost is NaN or infinite, which otherwise is an error.
         hypers: the step's numbers besides columns, compiled once for all values.
 
     Raises:
         TensorcError: step, data, options or checkpoint do not fit, or a file fails.
+        DivergedError: a cost is not finite, or a validation error is no number.
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
     dataset, called = _dataset(data), _callbacks(callbacks)
-    options = _options(batch, epochs, stop, every, shuffle, seed)
+    options = _options(batch, epochs, stop, every, shuffle, seed, allow_nan)
     batch = options.batch
     train, numbers = _compiled(step, dataset.train, batch, "step", hypers)
     rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
@@ -143,6 +146,7 @@ class _Options:
     every: int | None
     shuffle: bool
     seed: int
+    allow_nan: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ def _fit(
     """Run the batches, with checkpoints if they are asked for."""
     about = _about(dataset.name, functions, options, numbers)
     shared = functions.step.shared
-    keeper = _keeper(kept, about, shared)
+    keeper = _keeper(kept, about, shared, options.allow_nan)
     last = None if kept.resume is None else _read_last(kept.resume, about, shared)
 
     def on_start(_: Footprint) -> None:
@@ -189,6 +193,7 @@ def _fit(
             on_start=on_start,
             start=None if last is None else last.state,
             location=user_location(),
+            allow_nan=options.allow_nan,
         )
 
 
@@ -227,11 +232,14 @@ def _read_last(
     return checkpoint
 
 
-def _keeper(kept: _Kept, about: About, shared: Mapping[str, Shared]) -> Keeper | None:
+def _keeper(
+    kept: _Kept, about: About, shared: Mapping[str, Shared], allow_nan: bool
+) -> Keeper | None:
     """Return what writes the checkpoints that are asked for."""
     if kept.save is None:
         return None
-    return Keeper(_path(kept.save, "save"), about, shared, kept.seconds)
+    directory = _path(kept.save, "save")
+    return Keeper(directory, about, shared, kept.seconds, allow_nan=allow_nan)
 
 
 def _path(given: object, name: str) -> Path:
@@ -261,13 +269,15 @@ def _options(
     every: object,
     shuffle: object,
     seed: object,
+    allow_nan: object,
 ) -> _Options:
     """Return options of the right kinds; `training` checks their ranges."""
     if stop is not None and not isinstance(stop, Patience):
         message = f"stop is tc.patience(…), got {describe(stop)}"
         raise usage_error(message, "stop=tc.patience(5000)")
-    if not isinstance(shuffle, bool | np.bool_):
-        raise usage_error(f"shuffle is true or false, got {describe(shuffle)}")
+    for name, given in (("shuffle", shuffle), ("allow_nan", allow_nan)):
+        if not isinstance(given, bool | np.bool_):
+            raise usage_error(f"{name} is true or false, got {describe(given)}")
     return _Options(
         _integer(batch, "batch"),
         _integer(epochs, "epochs"),
@@ -275,6 +285,7 @@ def _options(
         None if every is None else _integer(every, "every"),
         bool(shuffle),
         _integer(seed, "seed"),
+        bool(allow_nan),
     )
 
 

@@ -1,8 +1,8 @@
 """The `tensorc` command: its verbs, and how every run of it ends.
 
 Exit codes: 0 ok, 1 the user's program, data or call is wrong, 2 usage, 3 our bug,
-4 a numerical check failed, 130 interrupted. A user never sees a traceback;
-TENSORC_DEBUG=1 shows it for a bug of ours.
+4 a numerical check failed or a training diverged, 130 interrupted. A user never sees
+a traceback; TENSORC_DEBUG=1 shows it for a bug of ours.
 """
 
 import difflib
@@ -20,9 +20,9 @@ import rich_click as click
 
 import tensorc
 from tensorc.cli.terminal import show
-from tensorc.errors import Diagnostic, InternalError, TensorcError
+from tensorc.errors import Diagnostic, DivergedError, InternalError, TensorcError
 
-OK, USER_ERROR, USAGE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+OK, USER_ERROR, USAGE, BUG, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 # The modules behind the verbs load the compiler, so help must not import them.
 VERBS = {
@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except TensorcError as error:
         show(error.diagnostics)
-        return USER_ERROR
+        return MISMATCH if isinstance(error, DivergedError) else USER_ERROR
     except MemoryError as error:
         detail = str(error) or "no more memory can be had"
         show([Diagnostic("TC0507", f"too little memory: {detail}")])

@@ -23,7 +23,7 @@ from tensorc.cli.options import (
     write_output,
 )
 from tensorc.cli.progress import Reporter, reporter, spell_error
-from tensorc.errors import Diagnostic, TensorcError
+from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.checkpoint import Checkpoint, put_back, read_checkpoint
 from tensorc.runtime.fit_state import Event, OnState, Snapshot
@@ -42,6 +42,14 @@ class _Keep:
 
     directory: str | None
     seconds: float
+    allow_nan: bool
+
+
+_allow_nan_option = click.option(
+    "--allow-nan",
+    is_flag=True,
+    help="Go on when a cost is NaN or infinite; without it that is exit code 4.",
+)
 
 
 @click.command("train", cls=FileCommand)
@@ -60,6 +68,7 @@ class _Keep:
     help="Write last at least so often, besides after each validation.",
 )
 @click.option("--resume", metavar="FILE", help="Go on from a checkpoint of --save.")
+@_allow_nan_option
 @click.option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
 @click.option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
@@ -73,6 +82,7 @@ def command(
     save: str | None,
     seconds: float,
     resume: str | None,
+    allow_nan: bool,
     log: str | None,
     json_path: str | None,
     quiet: bool,
@@ -94,16 +104,22 @@ def command(
         first = start.about.fit if start else 0
         histories = []
         for recipe in program.fits[first:]:
-            keep = _Keep(save, seconds)
+            keep = _Keep(save, seconds, allow_nan)
             history = _train(program, recipe, start, keep, events, quiet)
             start = None
             histories.append(history)
-            name = f"{recipe.name}: " if recipe.name and len(program.fits) > 1 else ""
-            # What is read by a machine must not have a line for people in it.
-            summary = sys.stderr if json_path == "-" else sys.stdout
-            print(name + summarize(history), file=summary, flush=True)
+            _print_summary(history, recipe, program, json_path)
     if json_path is not None:
         _write_json(json_path, histories, program.shared)
+
+
+def _print_summary(
+    history: History, recipe: FitRecipe, program: "api.Program", json_path: str | None
+) -> None:
+    # What is read by a machine must not have a line for people in it.
+    file = sys.stderr if json_path == "-" else sys.stdout
+    name = f"{recipe.name}: " if recipe.name and len(program.fits) > 1 else ""
+    print(name + summarize(history), file=file, flush=True)
 
 
 def _write_json(
@@ -158,9 +174,10 @@ def _train(
                 on_progress=heard.on_progress,
                 on_state=on_state,
                 start=start.state if start else None,
+                allow_nan=keep.allow_nan,
             )
-    except KeyboardInterrupt:
-        log.write("interrupted")
+    except (KeyboardInterrupt, DivergedError) as error:
+        log.write("diverged" if isinstance(error, DivergedError) else "interrupted")
         if keeper and keeper.has_written:
             print(f"go on with it: --resume {keeper.last}", file=sys.stderr)
         raise
@@ -196,7 +213,9 @@ def _kept(
     about = program.about(recipe)
     # Several recipes keep their checkpoints side by side.
     stem = f"{recipe.name or about.fit + 1}." if len(program.fits) > 1 else ""
-    keeper = Keeper(directory, about, program.shared, keep.seconds, stem)
+    keeper = Keeper(
+        directory, about, program.shared, keep.seconds, stem, keep.allow_nan
+    )
     with keeping(keeper):
         yield keeper
 

@@ -5,13 +5,16 @@ called in slices of some 50 ms, so that Ctrl-C and progress work between them.
 """
 
 import ctypes
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tensorc.artifact import STATUS_NOT_FINITE, EpochWatch, FunctionInfo
 from tensorc.errors import (
     CallError,
     Diagnostic,
+    DivergedError,
     IndexOutOfRange,
     InternalError,
     TensorcError,
@@ -32,7 +35,10 @@ _DRIVER = ctypes.CFUNCTYPE(
     ctypes.c_int64,
     ctypes.POINTER(ctypes.c_int32),
     ctypes.POINTER(ctypes.c_int32),
+    ctypes.c_void_p,
 )
+# By element type: the mask of the exponent in a float's sixteen high bits.
+_EXPONENTS = {"f16": 0x7C00, "f32": 0x7F80, "f64": 0x7FF0}
 
 
 @dataclass(slots=True)
@@ -129,13 +135,17 @@ def run_batches(
     first: int,
     last: int,
     progress: Callable[[int], None] | None = None,
+    watched: int = 0,
 ) -> float:
     """Run the batches [first, last) in order and return the seconds spent in them.
 
     `progress` is called after each slice with the next batch. A KeyboardInterrupt comes
     after the running slice: the shared variables are then as after its last batch.
+    `watched` is the number of the epoch, from 1, if its costs must be finite.
 
     Raises:
+        DivergedError: a cost that is watched is not finite (TC0604); the shared
+            variables are as that batch left them.
         IndexOutOfRange: a batch indexed outside an axis; the batches before it are
         done,
             it has changed nothing.
@@ -143,6 +153,7 @@ def run_batches(
     function = epoch.function
     driver = _DRIVER(function.library.address(function.info.epoch_symbol))
     status = ctypes.c_int32(0)
+    watch = _watch(function.info, watched)
     spent = 0.0
     position = first
     epoch.stop.value = 0
@@ -160,8 +171,11 @@ def run_batches(
             until,
             ctypes.byref(epoch.stop),
             ctypes.byref(status),
+            ctypes.addressof(watch),
         )
         reached, seconds = function.locked(_timed, (driver, arguments))
+        if status.value == STATUS_NOT_FINITE:
+            raise _diverged(epoch, reached, watched)
         if status.value:
             raise _in_batch(epoch, function.failure(status.value, epoch.frame), reached)
         seconds += gathered
@@ -173,6 +187,46 @@ def run_batches(
         if progress:
             progress(position)
     return spent
+
+
+def cost_of(info: FunctionInfo) -> int | None:
+    """Return which result of a step is its cost: the first float that is a scalar.
+
+    Without one it is the first result, if that is one number; else there is none.
+    """
+    scalars = [n for n, result in enumerate(info.results) if not result.shape]
+    floats = [n for n in scalars if info.results[n].dtype in _EXPONENTS]
+    return next(iter(floats), 0 if 0 in scalars else None)
+
+
+def _watch(info: FunctionInfo, watched: int) -> "ctypes.Array[ctypes.c_int64]":
+    """Return what the driver is to watch, as it reads it."""
+    words = (ctypes.c_int64 * len(EpochWatch))()
+    number = cost_of(info) if watched else None
+    exponent = 0 if number is None else _EXPONENTS.get(info.results[number].dtype, 0)
+    if number is not None and exponent:
+        high = numpy_dtype(info.results[number].dtype).itemsize - 2
+        words[EpochWatch.SLOT] = len(info.arguments) + number
+        words[EpochWatch.OFFSET] = high if sys.byteorder == "little" else 0
+        words[EpochWatch.EXPONENT] = exponent
+    return words
+
+
+def _diverged(epoch: Epoch, batch: int, number: int) -> DivergedError:
+    """Return the error that the cost of a batch is not finite."""
+    info = epoch.function.info
+    cost = cost_of(info)
+    assert cost is not None
+    value = epoch.results[cost][batch]
+    message = f"the cost of '{info.name}' is {value} in batch {batch:,} of epoch "
+    message += f"{number:,}"
+    notes = (
+        _rows_of(epoch, batch),
+        "the training diverged, or the data hold what is no finite number",
+        "the shared variables are as this batch left them",
+    )
+    hints = ("try smaller steps (a smaller lr), or go on in spite of it: --allow-nan",)
+    return DivergedError(Diagnostic("TC0604", message, notes=notes, hints=hints))
 
 
 def _gather(epoch: Epoch, shuffled: Shuffled, first: int, last: int) -> None:
@@ -206,20 +260,23 @@ def _in_batch(
     """Return the error with a note that says which rows of the data it met."""
     if isinstance(error, InternalError):
         return error
-    start = batch * epoch.batch
-    note = f"in batch {batch:,} of the data, "
-    if epoch.shuffled:
-        rows = epoch.shuffled.order[start : start + epoch.batch].tolist()
-        shown = [*map(str, rows[:_SHOWN]), *["…"] * (len(rows) > _SHOWN)]
-        note += f"shuffled: rows {', '.join(shown)}"
-    else:
-        note += f"rows {start:,} to {start + epoch.batch - 1:,}"
+    note = _rows_of(epoch, batch)
     return IndexOutOfRange(
         *(
             Diagnostic(d.code, d.message, d.location, d.label, notes=(note, *d.notes))
             for d in error.diagnostics
         )
     )
+
+
+def _rows_of(epoch: Epoch, batch: int) -> str:
+    start = batch * epoch.batch
+    note = f"in batch {batch:,} of the data, "
+    if epoch.shuffled:
+        rows = epoch.shuffled.order[start : start + epoch.batch].tolist()
+        shown = [*map(str, rows[:_SHOWN]), *["…"] * (len(rows) > _SHOWN)]
+        return f"{note}shuffled: rows {', '.join(shown)}"
+    return f"{note}rows {start:,} to {start + epoch.batch - 1:,}"
 
 
 def _no_batch(function: CompiledFunction, name: str) -> CallError:

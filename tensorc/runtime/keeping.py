@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
+
 from tensorc.errors import Diagnostic, TensorcError, TensorcWarning
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.checkpoint import About, write_checkpoint
@@ -41,7 +43,8 @@ class Keeper:
     of the time, when training ends, and `seconds` after it was written last. `best` is
     the state at the best validation so far; it is written when `last` is. If the first
     file cannot be written, training ends with that error; later it goes on with a
-    warning.
+    warning. A state in which a variable has become NaN or infinite, which was finite
+    at the start, is not written, unless `allow_nan`: the files before it stay.
     """
 
     directory: Path
@@ -49,12 +52,17 @@ class Keeper:
     shared: Mapping[str, Shared]
     seconds: float = SECONDS
     stem: str = ""
+    allow_nan: bool = False
     written: float = field(default_factory=time.monotonic)
     cost: float = 0.0
     best: tuple[FitState, Mapping[str, Array]] | None = None
     has_written: bool = False
     caught: signal.Signals | None = None
     handlers: dict[signal.Signals, _Handler] = field(default_factory=dict)
+    infinite: frozenset[str] = frozenset()  # these are so on purpose
+
+    def __post_init__(self) -> None:
+        self.infinite = frozenset(_not_finite(self._memory()))
 
     @property
     def last(self) -> Path:
@@ -63,8 +71,8 @@ class Keeper:
 
     def hear(self, event: Event, snapshot: Snapshot) -> None:
         """Write what is due, and deliver a signal that was held back."""
-        if event == "best":
-            self.best = snapshot(), self._memory()
+        if event == "best" and not self._lost(memory := self._memory()):
+            self.best = snapshot(), memory
         passed = time.monotonic() - self.written
         is_due = passed >= self.seconds or event == "end" or self.caught is not None
         if event != "slice":
@@ -79,15 +87,26 @@ class Keeper:
     def _memory(self) -> dict[str, Array]:
         return {name: cell.get_value() for name, cell in self.shared.items()}
 
+    def _lost(self, memory: Mapping[str, Array]) -> str:
+        """Return a variable that must not be kept as it is, or ""."""
+        found = [] if self.allow_nan else _not_finite(memory)
+        return next((name for name in found if name not in self.infinite), "")
+
     def _write(self, state: FitState) -> None:
         start = time.monotonic()
+        memory = self._memory()
+        if lost := self._lost(memory):
+            text = f"TC0604: no checkpoint: '{lost}' holds what is no finite number"
+            warnings.warn(text, TensorcWarning, stacklevel=2)
+            self.written = start
+            return
         try:
             # A run that goes on from `last` meets the best again only if it is later.
             if self.best is not None:
                 best = self.directory / f"{self.stem}{BEST}"
                 write_checkpoint(best, self.about, *self.best)
                 self.best = None
-            write_checkpoint(self.last, self.about, state, self._memory())
+            write_checkpoint(self.last, self.about, state, memory)
             self.has_written = True
         except TensorcError as error:
             if not self.has_written:
@@ -97,6 +116,14 @@ class Keeper:
             warnings.warn(text, TensorcWarning, stacklevel=2)
         self.written = time.monotonic()
         self.cost = self.written - start
+
+
+def _not_finite(memory: Mapping[str, Array]) -> list[str]:
+    return [
+        name
+        for name, array in memory.items()
+        if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
 
 
 def find_last(place: Path) -> Path:

@@ -21,10 +21,17 @@ from pathlib import Path
 import numpy as np
 
 from tensorc.artifact import evaluate_dim
-from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location, TensorcError
+from tensorc.errors import (
+    UNKNOWN,
+    DataError,
+    Diagnostic,
+    DivergedError,
+    Location,
+    TensorcError,
+)
 from tensorc.runtime.arrays import Array, address_of
 from tensorc.runtime.data import Dataset, Split, open_dataset
-from tensorc.runtime.epoch import Epoch, prepare_epoch, run_batches
+from tensorc.runtime.epoch import Epoch, cost_of, prepare_epoch, run_batches
 from tensorc.runtime.fit_state import Event, FitState, OnState
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, Footprint, History
@@ -47,6 +54,7 @@ class _Options:
     seed: int
     hypers: Mapping[str, object] | None
     location: Location
+    allow_nan: bool
 
 
 def fit(
@@ -69,6 +77,7 @@ def fit(
     start: FitState | None = None,
     compile_seconds: float = 0.0,
     location: Location = UNKNOWN,
+    allow_nan: bool = False,
 ) -> History:
     """Train: run `step` over the batches of the training data, epoch after epoch.
 
@@ -79,15 +88,21 @@ def fit(
     each, or after every `every` batches. `shuffle` takes the examples in a new order
     each epoch, from `seed`. `location` is where to report what is wrong. `on_state`
     hears of points where the state can be taken; `start` is such a state of an earlier
-    run, whose memory the caller has put back: training goes on from there.
+    run, whose memory the caller has put back: training goes on from there. Training
+    ends at the first cost (the step's first float) or validation error that is not
+    finite or no number, unless `allow_nan`.
 
     Raises:
         TensorcError: options that fit nothing (TC0601), too little data for a batch
-            (TC0602), a column that is missing (TC0506), a validation error that is no
-            number (TC0603), a `start` that does not fit (TC0804), or a call that fails.
+            (TC0602), a column that is missing (TC0506), a `start` that does not fit
+            (TC0804), or a call that fails.
+        DivergedError: a validation error is no number (TC0603), or the cost of a batch
+            is not finite (TC0604).
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
-    options = _Options(batch, epochs, stop, every, shuffle, seed, hypers, location)
+    options = _Options(
+        batch, epochs, stop, every, shuffle, seed, hypers, location, allow_nan
+    )
     _check_options(options, validate)
     run = _make_run(step, dataset, options, validate, test, on_state)
     if start is not None:
@@ -113,6 +128,7 @@ def train(
     on_state: OnState | None = None,
     start: FitState | None = None,
     compile_seconds: float = 0.0,
+    allow_nan: bool = False,
 ) -> History:
     """Run a `fit` of a program; its data paths are relative to the program's file.
 
@@ -149,6 +165,7 @@ def train(
             start=start,
             compile_seconds=compile_seconds,
             location=recipe.location,
+            allow_nan=allow_nan,
         )
     except TensorcError as error:
         raise located(error, recipe.location) from error
@@ -314,7 +331,9 @@ def _go_on(run: _Run, start: FitState) -> None:
         setattr(run, name, getattr(start, name))
     run.records = list(start.records)
     if start.costs is not None:
-        run.training.results[0][: start.position] = start.costs
+        cost = cost_of(run.training.function.info)
+        assert cost is not None  # as `_costs` says
+        run.training.results[cost][: start.position] = start.costs
     if run.shuffled and start.order is not None:
         run.shuffled.go_back(start.order)
 
@@ -348,7 +367,8 @@ def _run_epoch(run: _Run, on_progress: OnProgress | None) -> None:
         if run.position >= batches or run.done:
             break
         until = min(batches, _next_event(run, before + run.position) - before)
-        run_batches(run.training, run.position, until, report)
+        watched = 0 if run.options.allow_nan else run.epoch
+        run_batches(run.training, run.position, until, report, watched)
     record = EpochRecord(
         run.epoch,
         _train_cost(run.training, run.position),
@@ -387,15 +407,15 @@ def _validate(run: _Run, validation: Epoch, iteration: int) -> Event:
     again.
     """
     error, is_fraction = _mean_result(run, validation)
-    if math.isnan(error):
+    if math.isnan(error) and not run.options.allow_nan:
         name = validation.function.name
-        raise TensorcError(
+        raise DivergedError(
             Diagnostic(
                 "TC0603",
                 f"validation by '{name}' gave nan in epoch {run.epoch}",
                 run.options.location,
                 notes=("the training diverged, or the data holds what is no number",),
-                hints=("try smaller steps: --set lr=…",),
+                hints=("try smaller steps: --set lr=…", "or go on: --allow-nan"),
             )
         )
     is_best = error < run.best
@@ -440,9 +460,8 @@ def _train_cost(training: Epoch, batches: int) -> float | None:
 
 def _costs(training: Epoch, batches: int) -> Array | None:
     """Return what the step gave for each batch; None if that is no number."""
-    if not training.results or training.function.info.results[0].shape:
-        return None
-    return training.results[0][:batches].copy()
+    cost = cost_of(training.function.info)
+    return None if cost is None else training.results[cost][:batches].copy()
 
 
 def _sizes(run: _Run) -> tuple[int, int, int]:

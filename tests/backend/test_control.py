@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tensorc.artifact import STATUS_INDEX
+from tensorc.artifact import STATUS_INDEX, STATUS_NOT_FINITE, EpochWatch
 from tensorc.backend.llvm.codegen import emit_llvm
 from tensorc.backend.llvm.host import host_target
 from tensorc.errors import InternalError
@@ -44,6 +44,7 @@ DRIVER = ctypes.CFUNCTYPE(
     *[ctypes.c_void_p] * 2,
     *[ctypes.c_int64] * 2,
     *[ctypes.POINTER(ctypes.c_int32)] * 2,
+    ctypes.c_void_p,
 )
 LEVELS = pytest.mark.parametrize("optimize", [0, 1, 2, 3])
 
@@ -202,10 +203,12 @@ class Epoch:
         self.before = self.slots.copy()
         self.strides = np.array([0, batch * 8, 8, 0, 0, 0])
         self.stop, self.status = ctypes.c_int32(0), ctypes.c_int32(0)
+        self.watch = np.zeros(len(EpochWatch), np.int64)
 
     def run(self, first, last):
         tables = (self.slots.ctypes.data, self.strides.ctypes.data)
-        reached = self.driver(*tables, first, last, self.stop, self.status)
+        words = (self.stop, self.status, self.watch.ctypes.data)
+        reached = self.driver(*tables, first, last, *words)
         np.testing.assert_array_equal(self.slots, self.before)
         return reached
 
@@ -253,6 +256,21 @@ def test_epoch_driver_returns_the_failed_batch(optimize):
     assert epoch.status.value == STATUS_INDEX
     assert epoch.w[0] == 15
     np.testing.assert_array_equal(epoch.code.record[:4], [0, 0, 99, 3])
+
+
+@LEVELS
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_epoch_driver_returns_a_batch_whose_cost_is_not_finite(optimize, value):
+    data = np.arange(12.0)
+    data[4] = value  # the cost of a batch is the sum before it
+    epoch = Epoch(optimize, data, 3)
+    epoch.watch[:] = [2, 6, 0x7FF0]
+    assert epoch.run(0, 4) == 2
+    assert epoch.status.value == STATUS_NOT_FINITE
+    assert not np.isfinite(epoch.out[2])
+    epoch.status.value, epoch.watch[EpochWatch.EXPONENT] = 0, 0
+    assert epoch.run(0, 4) == 4
+    assert epoch.status.value == 0
 
 
 def test_symbol_strides_count_units():
