@@ -13,6 +13,7 @@ from functools import cache as once
 from pathlib import Path
 
 from tensorc import artifact_file, cache
+from tensorc.address_space import MIB, require
 from tensorc.artifact import Artifact, PoolSymbol
 from tensorc.backend.llvm.host import code_generator
 from tensorc.backend.llvm.host import host_target as host_target
@@ -68,6 +69,7 @@ def _load_pool() -> Library:
 def _compiled(module: Module, target: Target, options: Options) -> Artifact:
     from tensorc import compiler
 
+    require(24 * MIB, "compiling")  # LLVM ends the process without it
     with _no_collecting():
         return compiler.compile_module(module, target, options)
 

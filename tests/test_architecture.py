@@ -31,6 +31,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "artifact": ({"errors", "target"}, set()),
     "diagnostics": ({"errors"}, set()),  # renders them: excerpts, carets, colour
     "plain_files": (set(), set()),
+    "address_space": (set(), set()),
     "cache": ({"errors", "plain_files"}, {"platformdirs"}),
     "ir": ({"errors"}, {"numpy"}),
     # The Python doors raise one exception with the rendered text in it.
@@ -39,7 +40,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "passes": ({"ir", "target", "errors"}, {"numpy"}),
     "backend": ({"ir", "target", "artifact", "errors"}, {"numpy"}),
     "backend.llvm": (
-        {"backend", "ir", "target", "artifact", "errors"},
+        {"backend", "ir", "target", "artifact", "errors", "address_space"},
         {"llvmlite", "numpy"},
     ),
     "backend.ptx": (
@@ -50,7 +51,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"artifact", "cache", "errors", "plain_files"},
         {"numpy", "safetensors"},
     ),
-    "runtime.cpu": ({"runtime", "artifact", "errors"}, {"llvmlite"}),  # links objects
+    # Links objects.
+    "runtime.cpu": (
+        {"runtime", "artifact", "errors", "address_space"},
+        {"llvmlite"},
+    ),
     "runtime.cuda": ({"runtime", "artifact", "errors"}, {"numpy", "pycuda"}),
     "compiler": (
         {
@@ -71,7 +76,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "driver": (
         {
             *("ir", "target", "artifact", "artifact_file", "cache", "errors"),
-            *("backend.llvm", "compiler", "runtime", "runtime.cpu"),
+            *("address_space", "backend.llvm", "compiler", "runtime", "runtime.cpu"),
         },
         set(),
     ),
@@ -148,6 +153,7 @@ LAZY = {
     ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.plain_files", "fcntl"): "Windows has none",
+    ("tensorc.address_space", "resource"): "Windows has none",
     ("tensorc.functions", "tensorc.compiler"): "only stages need the passes",
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",

@@ -19,6 +19,7 @@ from typing import NoReturn
 import rich_click as click
 
 import tensorc
+from tensorc.address_space import MIB, has_room, require
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, InternalError, TensorcError
 
@@ -37,6 +38,13 @@ VERBS = {
     "fuzz": "Look for bugs of the compiler with random programs.",
     "cache": "Show or clear what is kept of earlier compilations.",
 }
+
+
+# What is loaded without NumPy.
+_LIGHT = {"explain"}
+# A library that cannot be loaded, code that cannot be linked: if there is no room for
+# this any more, that is why.
+_ROOM = 16 * MIB
 
 
 class Verbs(click.RichGroup):
@@ -60,8 +68,17 @@ class Verbs(click.RichGroup):
             ctx.fail(f"No such command '{args[0]}'. {_advice(args[0])}")
         name, command, rest = super().resolve_command(ctx, args)
         if name in VERBS:
+            if name not in _LIGHT:
+                require(_room_for_numpy(), "NumPy")
             command = importlib.import_module(f"tensorc.cli.{name}").command
         return name, command, rest
+
+
+def _room_for_numpy() -> int:
+    """Return how many bytes of addresses NumPy takes; without them it may just exit."""
+    named = os.environ.get("OPENBLAS_NUM_THREADS", "")
+    threads = int(named) if named.isdecimal() else os.cpu_count() or 1
+    return (85 + 40 * (min(max(threads, 1), 64) - 1)) * MIB
 
 
 def _advice(word: str) -> str:
@@ -114,22 +131,28 @@ def run(arguments: Sequence[str]) -> int:
     except TensorcError as error:
         show(error.diagnostics)
         return MISMATCH if isinstance(error, DivergedError) else USER_ERROR
-    except MemoryError as error:
-        detail = str(error) or "no more memory can be had"
-        show([Diagnostic("TC0507", f"too little memory: {detail}")])
-        return USER_ERROR
-    except BrokenPipeError:
+    except Exception as error:
+        return _failed(error)
+    return result if isinstance(result, int) else OK
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong beside the user's program; return the exit code."""
+    if isinstance(error, BrokenPipeError):
         _drop_output()
         return USER_ERROR
-    except OSError as error:
+    if isinstance(error, MemoryError) or not has_room(_ROOM):
+        known = str(error) if isinstance(error, MemoryError) else ""
+        detail = known or "no more memory can be had"
+        show([Diagnostic("TC0507", f"too little memory: {detail}")])
+        return USER_ERROR
+    if isinstance(error, OSError):
         _drop_output()
         place = error.filename or "the output"
         show([Diagnostic("TC0902", f"{place}: {error.strerror or error}")])
         return USER_ERROR
-    except Exception as error:
-        _show_bug(error)
-        return BUG
-    return result if isinstance(result, int) else OK
+    _show_bug(error)
+    return BUG
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llvmlite import binding as llvm
 from llvmlite.binding import ffi
 
+from tensorc.address_space import MIB, require
 from tensorc.artifact import Artifact
 from tensorc.errors import InternalError
 from tensorc.runtime.locks import keep
@@ -52,6 +53,7 @@ def link_object(code: bytes, symbols: Sequence[str]) -> Library:
     Raises:
         InternalError: the object is damaged, or a symbol of it cannot be resolved.
     """
+    require(len(code) + 8 * MIB, "linking")  # LLVM ends the process without it
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     builder = llvm.JITLibraryBuilder()

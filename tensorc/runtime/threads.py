@@ -138,7 +138,11 @@ def _grow(library: Library, wanted: int) -> None:
             thread = threading.Thread(
                 target=work, args=arguments, name=name, daemon=True
             )
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # there is no memory for its stack
+                detail = f"there is none for thread {number + 1:,} of {wanted:,}"
+                raise MemoryError(f"{detail}: TENSORC_NUM_THREADS=1") from error
             _POOL.workers = number
         _WORDS[PoolWord.ACTIVE] = wanted
     finally:
