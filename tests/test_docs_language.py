@@ -12,7 +12,8 @@ from tensorc.frontend.dsl.irgen_errors import CODES, NOT_COMPILED
 from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS, REQUIRED, RUN_OPTIONS
 from tensorc.frontend.dsl.parser import parse
 from tensorc.frontend.library import PRELUDE
-from tensorc.frontend.library import REQUIRED as NEEDED
+from tensorc.frontend.options import REQUIRED as NEEDED
+from tensorc.frontend.options import words
 from tensorc.ir.types import ELEMENTS
 from tests.frontend.irgen_helpers import diagnostics, program
 from tests.snippets import ROOT, UPDATE, tables
@@ -33,8 +34,8 @@ def arguments_of(name: str) -> str:
     composite = PRELUDE[name]
     given = [f"{n}=none" if n in composite.optional else n for n in composite.tensors]
     given += [
-        n if value is NEEDED else f"{n}={spelled(value)}"
-        for n, value in composite.options.items()
+        n if option.default is NEEDED else f"{n}={spelled(option.default)}"
+        for n, option in composite.options.items()
     ]
     return ", ".join(given)
 
@@ -55,6 +56,18 @@ def functions() -> list[dict[str, str]]:
     ]
 
 
+def options() -> list[dict[str, str]]:
+    """Return what each option is: those of one name and kind stand together."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for name, composite in PRELUDE.items():
+        for option, of in composite.options.items():
+            rows.setdefault((option, words(of, "none")), []).append(name)
+    return [
+        {"option": f"`{option}`", "of": f"`{' '.join(names)}`", "is": what}
+        for (option, what), names in rows.items()
+    ]
+
+
 def codes() -> list[dict[str, str]]:
     return [{"code": code, "meaning": meaning} for code, meaning in CODES.items()]
 
@@ -72,6 +85,7 @@ def rewritten(head: str, rows: list[dict[str, str]]) -> None:
     ("heading", "head", "rows"),
     [
         ("Functions", "| functions | arguments | elementwise |", functions()),
+        ("Options", "| option | of | is |", options()),
         ("Errors", "| code | meaning |", codes()),
     ],
 )

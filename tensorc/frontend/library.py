@@ -4,18 +4,20 @@ Each takes the emitter, its tensor arguments and options that are known while
 compiling. `PRELUDE` names them; it knows nothing of any door's syntax.
 """
 
+import dataclasses
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tensorc.frontend import advanced_indexing, pointwise, products, reductions, shapes
+from tensorc.errors import CompileError
+from tensorc.frontend import joining, pointwise, products, reductions, shapes
 from tensorc.frontend.elementwise import (
     FUNCTIONS,
     as_float,
     elementwise,
     select,
 )
-from tensorc.frontend.indexing import At, Index, Part
 from tensorc.frontend.operands import (
     Emitter,
     Operand,
@@ -31,12 +33,31 @@ from tensorc.frontend.operands import (
     materialize,
     number,
     pinned,
+    require_sizes,
     size_error,
     size_value,
     spell_shape,
     spell_type,
     strong,
     type_error,
+)
+from tensorc.frontend.options import (
+    AXES,
+    AXES_OF_TWO,
+    AXIS,
+    FLAG,
+    INTEGER,
+    INTEGERS,
+    NUMBER,
+    PARTS,
+    SHAPE,
+    SIZE,
+    TEXT,
+    WIDTHS,
+    Given,
+    Option,
+    checked_all,
+    one_of,
 )
 from tensorc.frontend.reductions import (
     Axes,
@@ -53,38 +74,65 @@ from tensorc.frontend.reductions import (
     require_elements,
     sum_,
 )
+from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, Poly, bound, ceildiv, floordiv, maximum
+from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum
+from tensorc.ir.ops.shape import Broadcast
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I8, I64
-
-REQUIRED = object()  # stands for the default of an option that must be given
-MOST_PARTS = 10_000  # of a split: each is a value of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A function of the prelude: tensor arguments first, then options with defaults.
+    """A function of the prelude: tensor arguments first, then options.
 
-    Options are plain values: numbers, true and false, none, sizes, tuples of them.
     With `sequence` the first tensor argument is a sequence of tensors, with `several`
     the result is one. Tensors in `optional` may be left out, they are None then.
-    `is_elementwise` tells that a group is taken member by member.
+    `is_elementwise` tells that a group is taken member by member. `name` is for
+    messages.
     """
 
     function: Callable[..., Operand]
     tensors: tuple[str, ...] = ("x",)
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
     sequence: bool = False
     several: bool = False
     optional: tuple[str, ...] = ()
     is_elementwise: bool = False
+    name: str = ""
 
 
-def is_number_for(composite: Composite, option: str, value: object) -> bool:
-    """Tell a plain number that is given for an option which may be a fraction."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and isinstance(composite.options[option], float)
+def invoke(
+    b: Emitter,
+    composite: Composite,
+    tensors: Sequence[Operand | Sequence[Operand] | None],
+    options: Mapping[str, Given],
+    name: str = "",
+) -> Operand | tuple[Operand, ...]:
+    """Call a function of the prelude; `name` is what the user called.
+
+    Raises:
+        CompileError: an option is not of its kind, or the arguments do not fit; the
+            message names the function.
+    """
+    called = name or composite.name
+    values = checked_all(b, called, composite.options, options)
+    try:
+        return composite.function(b, *tensors, **values)
+    except CompileError as failure:
+        raise _named_in(failure, called) from None
+
+
+def _named_in(failure: CompileError, name: str) -> CompileError:
+    """Return an error of which each message names the function."""
+    return type(failure)(
+        *[
+            d
+            if re.search(rf"\b{name}\b", d.message)
+            else dataclasses.replace(d, message=f"`{name}`: {d.message}")
+            for d in failure.diagnostics
+        ]
+    )
 
 
 # Elementwise
@@ -141,7 +189,7 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     dims = list(shape) if isinstance(shape, Sequence) else [shape]
     open_ = [i for i, d in enumerate(dims) if d == -1]
     if len(open_) > 1:
-        raise size_error(b, "only one size of `reshape` may be -1")
+        raise size_error(b, "reshape: only one size may be -1")
     if any(isinstance(d, int) and d < -1 for d in dims):
         raise size_error(b, f"a size in {spell_shape(tuple(dims))} is negative")
     total, rest = product_of(own), product_of([d for d in dims if d != -1])
@@ -154,9 +202,8 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
         dims[open_[0]] = floordiv(total, rest)
     elif not b.unify(total, rest):
         raise size_error(b, f"{message}has {rest}")
-    return Tensor(
-        TensorBuilder(b.builder).reshape(tensor.value, b.resolve(tuple(dims)))
-    )
+    # The sizes as they are given: what `unify` found out is not all of the condition.
+    return Tensor(TensorBuilder(b.builder).reshape(tensor.value, tuple(dims)))
 
 
 def transpose(b: Emitter, x: Operand, axes: Axes = None) -> Operand:
@@ -189,13 +236,18 @@ def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     """Repeat along new and size-1 axes."""
     tensor = strong(b, x)
     dims = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    require_sizes(b, dims)
     joined = common_shape(b, [b.shape(tensor), dims], "broadcast_to")
     fits = len(joined) == len(dims)
     if not fits or not all(b.unify(a, d) for a, d in zip(joined, dims, strict=True)):
         message = f"broadcast_to: {spell_type(tensor.type)} does not fill "
         raise size_error(b, message + spell_shape(dims))
     own = pinned(b, tensor, b.shape(tensor))
-    return Tensor(broadcast(b, own.value, dims))
+    if own.type.shape == dims:
+        return own
+    axes = tuple(range(len(dims) - own.type.rank, len(dims)))
+    value = b.builder.value(Broadcast, own.value, axes=axes, shape=Dims(dims))
+    return Tensor(value)
 
 
 def range_(
@@ -206,7 +258,7 @@ def range_(
         start, stop = 0, start
     step = 1 if step is None else step
     if step == 0:
-        raise size_error(b, "the step of `range` is 0")
+        raise size_error(b, "the step is 0")
     start, stop = b.resolve((start, stop))
     span = stop - start if step > 0 else start - stop
     length = maximum(0, ceildiv(span, abs(step)))
@@ -217,97 +269,6 @@ def range_(
         first = Tensor(size_value(b, start))
         result = elementwise(b, "add", [result, first])
     return result
-
-
-# Joining and parting
-
-
-def take(b: Emitter, x: Operand, indices: Operand, axis: int | None = None) -> Operand:
-    """Return what integer indices select along an axis; of all elements without one."""
-    tensor = strong(b, x)
-    if axis is None:
-        tensor = strong(b, reshape(b, tensor, (product_of(b.shape(tensor)),)))
-    place = normal_axes(b, 0 if axis is None else axis, tensor.type.rank)[0]
-    known = indices.number if isinstance(indices, Scalar) else None
-    plain = isinstance(known, int | Poly) and not isinstance(known, bool)
-    index: Index = At(known) if plain else strong(b, indices)  # type: ignore[arg-type]
-    return advanced_indexing.take(b, tensor, [*[Part()] * place, index])
-
-
-def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
-    """Put tensors one after the other along an axis."""
-    if not arrays:
-        raise size_error(b, "concatenate needs at least one tensor")
-    tensors = [strong(b, a) for a in arrays]
-    first = b.shape(tensors[0])
-    place = normal_axes(b, axis, len(first))[0]
-    for other in tensors[1:]:
-        shape = b.shape(other)
-        fits = len(shape) == len(first) and all(
-            i == place or b.unify(*pair)
-            for i, pair in enumerate(zip(first, shape, strict=True))
-        )
-        if not fits:
-            shapes = f"{spell_type(tensors[0].type)} and {spell_type(other.type)}"
-            message = f"{shapes} do not fit one after the other along axis {place}"
-            raise size_error(b, message)
-    element = common_element(b, tensors)
-    values = [cast(b, t.value, element) for t in tensors]
-    return Tensor(TensorBuilder(b.builder).concatenate(values, place))
-
-
-def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
-    """Put tensors of one shape side by side along a new axis."""
-    rows: list[Operand] = []
-    tensors = [strong(b, array) for array in arrays]
-    for tensor in tensors:
-        first, shape = b.shape(tensors[0]), b.shape(tensor)
-        pairs = zip(first, shape, strict=False)
-        if len(first) != len(shape) or not all(b.unify(*pair) for pair in pairs):
-            shapes = f"{spell_shape(first)} and {spell_shape(shape)}"
-            raise size_error(b, f"stack: shapes differ: {shapes}")
-        place = normal_axes(b, axis, len(shape) + 1)[0]
-        wide = (*shape[:place], 1, *shape[place:])
-        rows.append(Tensor(TensorBuilder(b.builder).reshape(tensor.value, wide)))
-    return concatenate(b, rows, axis)
-
-
-def split(
-    b: Emitter, x: Operand, parts: Dim | Sequence[Dim], axis: int = 0
-) -> tuple[Operand, ...]:
-    """Return a number of equal parts, or the parts between places on an axis."""
-    tensor = strong(b, x)
-    shape = b.shape(tensor)
-    place = normal_axes(b, axis, len(shape))[0]
-    ends = [*_part_ends(b, shape[place], parts), shape[place]]
-    if not isinstance(parts, Sequence):
-        whole = (*shape[:place], ends[0] * parts, *shape[place + 1 :])
-        tensor = pinned(b, tensor, whole)
-    results: list[Operand] = []
-    start: Dim = 0
-    for end in ends:
-        starts = [start if i == place else 0 for i in range(len(shape))]
-        size = maximum(0, end - start)
-        sizes = [size if i == place else d for i, d in enumerate(shape)]
-        steps = [1] * len(shape)
-        t = TensorBuilder(b.builder)
-        results.append(Tensor(t.slice(tensor.value, starts, sizes, steps)))
-        start = end
-    return tuple(results)
-
-
-def _part_ends(b: Emitter, size: Dim, parts: Dim | Sequence[Dim]) -> list[Dim]:
-    """Return where the parts of an axis end, without the last; numpy's rules."""
-    if isinstance(parts, Sequence):
-        return [bound(place, size) for place in parts]
-    if not isinstance(parts, int) or parts < 1:
-        raise size_error(b, f"split needs a positive number of parts, got {parts}")
-    if parts > MOST_PARTS:
-        raise size_error(b, f"split into {parts} parts, at most {MOST_PARTS} can be")
-    length = floordiv(size, parts)
-    if not b.unify(length * parts, size):
-        raise size_error(b, f"an axis of size {size} has no {parts} equal parts")
-    return [length * (i + 1) for i in range(parts - 1)]
 
 
 # Products
@@ -364,27 +325,41 @@ def dot(b: Emitter, x: Operand, y: Operand) -> Operand:
 # Networks
 
 
-def _softmax_axis(b: Emitter, x: Tensor, axis: int, what: str) -> int:
+def _softmax_axes(b: Emitter, x: Tensor, axis: Axes, what: str) -> list[int]:
     if not x.type.rank:
         raise size_error(b, f"{what} needs an axis, got a scalar")
-    return normal_axes(b, axis, x.type.rank)[0]
+    axes = normal_axes(b, axis, x.type.rank)
+    for place in axes:
+        require_elements(b, b.shape(x), place)
+    if not axes:
+        raise size_error(b, f"{what} needs an axis, got ()")
+    return axes
 
 
-def log_softmax(b: Emitter, x: Operand, axis: int = -1) -> Operand:
+def log_softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
     """Return the logarithm of the softmax."""
     tensor = as_float(b, x)
-    place = _softmax_axis(b, tensor, axis, "log_softmax")
-    require_elements(b, b.shape(tensor), place)
-    return Tensor(TensorBuilder(b.builder).log_softmax(tensor.value, place))
+    axes = _softmax_axes(b, tensor, axis, "log_softmax")
+    t = TensorBuilder(b.builder)
+    if len(axes) == 1:
+        return Tensor(t.log_softmax(tensor.value, axes[0]))
+    kept = [i for i in range(tensor.type.rank) if i not in axes]
+    order = [*kept, *axes]
+    moved = strong(b, transpose(b, tensor, order))
+    shape = b.shape(moved)
+    joined = (*shape[: len(kept)], product_of(shape[len(kept) :]))
+    flat = t.log_softmax(t.reshape(moved.value, joined), len(kept))
+    back = [order.index(i) for i in range(len(order))]
+    return transpose(b, Tensor(t.reshape(flat, shape)), back)
 
 
-def softmax(b: Emitter, x: Operand, axis: int = -1) -> Operand:
+def softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
     """Return exp(x) / sum(exp(x)), with the largest element taken off first."""
     tensor = as_float(b, x)
-    place = _softmax_axis(b, tensor, axis, "softmax")
-    largest = max_(b, tensor, place, keepdims=True)
+    axes = _softmax_axes(b, tensor, axis, "softmax")
+    largest = max_(b, tensor, axes, keepdims=True)
     powers = elementwise(b, "exp", [elementwise(b, "sub", [tensor, largest])])
-    total = sum_(b, powers, place, keepdims=True)
+    total = sum_(b, powers, axes, keepdims=True)
     return elementwise(b, "div", [powers, total])
 
 
@@ -449,15 +424,28 @@ _UNARY = (
     *("log1p", "expm1", "erf", "erfc"),
     *("sin", "cos", "floor", "ceil", "round", "isnan", "isfinite"),
 )
-_REDUCTION: Mapping[str, object] = {"axis": None, "keepdims": False}
-_SPREAD: Mapping[str, object] = {**_REDUCTION, "ddof": 0}
+_AXES = Option(AXES, None, none=True)
+_ONE_AXIS = Option(
+    AXIS, None, none=True, hint="for several axes join them first: reshape"
+)
+_KEEPDIMS = Option(FLAG, False)
+_DIAGONAL = Option(INTEGER, 0)
+_REDUCTION: Mapping[str, Option] = {"axis": _AXES, "keepdims": _KEEPDIMS}
+_INDEX: Mapping[str, Option] = {"axis": _ONE_AXIS, "keepdims": _KEEPDIMS}
+_SPREAD: Mapping[str, Option] = {**_REDUCTION, "ddof": Option(INTEGER, 0)}
+_MATRIX: Mapping[str, Option] = {
+    "n": Option(SIZE),
+    "m": Option(SIZE, None, none=True),
+    "k": _DIAGONAL,
+}
+_REPEATS = Option(SIZE, hint="a number of times for each element is not compiled")
 
 
 def _each(function: Callable[..., Operand], *tensors: str) -> Composite:
     return Composite(function, tensors or ("x",), is_elementwise=True)
 
 
-PRELUDE: Mapping[str, Composite] = {
+_FUNCTIONS: Mapping[str, Composite] = {
     # reductions
     "sum": Composite(sum_, options=_REDUCTION),
     "mean": Composite(mean, options=_REDUCTION),
@@ -470,8 +458,8 @@ PRELUDE: Mapping[str, Composite] = {
     "prod": Composite(prod, options=_REDUCTION),
     "norm": Composite(reductions.norm, options=_REDUCTION),
     "logsumexp": Composite(reductions.logsumexp, options=_REDUCTION),
-    "argmax": Composite(argmax, options=_REDUCTION),
-    "argmin": Composite(argmin, options=_REDUCTION),
+    "argmax": Composite(argmax, options=_INDEX),
+    "argmin": Composite(argmin, options=_INDEX),
     # elementwise
     **{name: _each(_named(name)) for name in _UNARY},
     "maximum": _each(_named("maximum"), "x", "y"),
@@ -495,42 +483,67 @@ PRELUDE: Mapping[str, Composite] = {
     "logaddexp": _each(pointwise.logaddexp, "x", "y"),
     "xlogy": _each(pointwise.xlogy, "x", "y"),
     # shapes
-    "reshape": Composite(reshape, options={"shape": REQUIRED}),
-    "transpose": Composite(transpose, options={"axes": None}),
-    "flatten": Composite(flatten, options={"start": 1}),
+    "reshape": Composite(reshape, options={"shape": Option(SHAPE)}),
+    "transpose": Composite(transpose, options={"axes": _AXES}),
+    "flatten": Composite(flatten, options={"start": Option(INTEGER, 1)}),
     "ravel": Composite(shapes.ravel),
-    "broadcast_to": Composite(broadcast_to, options={"shape": REQUIRED}),
-    "take": Composite(take, ("x", "indices"), {"axis": None}),
-    "expand_dims": Composite(shapes.expand_dims, options={"axis": REQUIRED}),
-    "squeeze": Composite(shapes.squeeze, options={"axis": None}),
+    "broadcast_to": Composite(broadcast_to, options={"shape": Option(SHAPE)}),
+    "take": Composite(joining.take, ("x", "indices"), {"axis": _ONE_AXIS}),
+    "expand_dims": Composite(shapes.expand_dims, options={"axis": Option(AXES)}),
+    "squeeze": Composite(shapes.squeeze, options={"axis": _AXES}),
     "swapaxes": Composite(
-        shapes.swapaxes, options={"axis1": REQUIRED, "axis2": REQUIRED}
+        shapes.swapaxes, options={"axis1": Option(AXIS), "axis2": Option(AXIS)}
     ),
     "moveaxis": Composite(
-        shapes.moveaxis, options={"source": REQUIRED, "destination": REQUIRED}
+        shapes.moveaxis, options={"source": Option(AXES), "destination": Option(AXES)}
     ),
-    "tile": Composite(shapes.tile, options={"reps": REQUIRED}),
-    "repeat": Composite(shapes.repeat, options={"repeats": REQUIRED, "axis": None}),
-    "flip": Composite(shapes.flip, options={"axis": None}),
-    "roll": Composite(shapes.roll, options={"shift": REQUIRED, "axis": None}),
+    "tile": Composite(shapes.tile, options={"reps": Option(SHAPE)}),
+    "repeat": Composite(
+        shapes.repeat, options={"repeats": _REPEATS, "axis": _ONE_AXIS}
+    ),
+    "flip": Composite(shapes.flip, options={"axis": _AXES}),
+    "roll": Composite(shapes.roll, options={"shift": Option(INTEGERS), "axis": _AXES}),
     "pad": Composite(
         shapes.pad,
-        options={"width": REQUIRED, "mode": "constant", "constant_values": 0.0},
+        options={
+            "width": Option(WIDTHS),
+            "mode": Option(
+                one_of("constant"),
+                "constant",
+                hint="join parts of the tensor: concatenate",
+            ),
+            "constant_values": Option(NUMBER, 0.0),
+        },
     ),
-    "concatenate": Composite(concatenate, ("arrays",), {"axis": 0}, sequence=True),
-    "stack": Composite(stack, ("arrays",), {"axis": 0}, sequence=True),
+    "concatenate": Composite(
+        joining.concatenate,
+        ("arrays",),
+        {"axis": Option(AXIS, 0, none=True)},
+        sequence=True,
+    ),
+    "stack": Composite(joining.stack, ("arrays",), {"axis": Option(AXIS, 0)}, True),
     "split": Composite(
-        typing.cast(Callable[..., Operand], split),  # see `several`
-        options={"parts": REQUIRED, "axis": 0},
+        typing.cast(Callable[..., Operand], joining.split),  # see `several`
+        options={"parts": Option(PARTS), "axis": Option(AXIS, 0)},
         several=True,
     ),
     # making
-    "range": Composite(range_, (), {"start": REQUIRED, "stop": None, "step": None}),
-    "linspace": Composite(shapes.linspace, ("start", "stop"), {"num": 50}),
-    "eye": Composite(shapes.eye, (), {"n": REQUIRED, "m": None, "k": 0}),
-    "tri": Composite(shapes.tri, (), {"n": REQUIRED, "m": None, "k": 0}),
-    "tril": Composite(shapes.tril, options={"k": 0}),
-    "triu": Composite(shapes.triu, options={"k": 0}),
+    "range": Composite(
+        range_,
+        (),
+        {
+            "start": Option(SIZE),
+            "stop": Option(SIZE, None, none=True),
+            "step": Option(INTEGER, None, none=True),
+        },
+    ),
+    "linspace": Composite(
+        shapes.linspace, ("start", "stop"), {"num": Option(SIZE, 50)}
+    ),
+    "eye": Composite(shapes.eye, (), _MATRIX),
+    "tri": Composite(shapes.tri, (), _MATRIX),
+    "tril": Composite(shapes.tril, options={"k": _DIAGONAL}),
+    "triu": Composite(shapes.triu, options={"k": _DIAGONAL}),
     "zeros_like": _each(shapes.zeros_like),
     "ones_like": _each(shapes.ones_like),
     "full_like": _each(shapes.full_like, "x", "value"),
@@ -538,19 +551,27 @@ PRELUDE: Mapping[str, Composite] = {
     "matmul": Composite(matmul, ("x", "y")),
     "dot": Composite(dot, ("x", "y")),
     "outer": Composite(products.outer, ("x", "y")),
-    "tensordot": Composite(products.tensordot, ("x", "y"), {"axes": 2}),
+    "tensordot": Composite(
+        products.tensordot, ("x", "y"), {"axes": Option(AXES_OF_TWO, 2)}
+    ),
     "einsum": Composite(
-        products.einsum, ("operands",), {"spec": REQUIRED}, sequence=True
+        products.einsum, ("operands",), {"spec": Option(TEXT)}, sequence=True
     ),
     # networks
-    "log_softmax": Composite(log_softmax, options={"axis": -1}),
-    "softmax": Composite(softmax, options={"axis": -1}),
+    "log_softmax": Composite(
+        log_softmax, options={"axis": Option(AXES, -1, none=True)}
+    ),
+    "softmax": Composite(softmax, options={"axis": Option(AXES, -1, none=True)}),
     "cross_entropy": Composite(cross_entropy, ("logits", "labels")),
     "binary_cross_entropy": Composite(
         pointwise.binary_cross_entropy, ("logits", "labels")
     ),
     "error_rate": Composite(error_rate, ("logits", "labels")),
-    "one_hot": Composite(one_hot, options={"n": REQUIRED}),
+    "one_hot": Composite(one_hot, options={"n": Option(SIZE)}),
+}
+PRELUDE: Mapping[str, Composite] = {
+    name: dataclasses.replace(composite, name=name)
+    for name, composite in _FUNCTIONS.items()
 }
 
 # Names of the language whose ops do not exist yet.

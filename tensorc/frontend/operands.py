@@ -106,7 +106,8 @@ def _is_one(dim: Dim) -> bool:
 class Emitter:
     """Where ops go, and what a door knows: its default float, hypers and sizes.
 
-    `warn` tells the user what is legal, but most likely a mistake.
+    `warn` tells the user what is legal, but most likely a mistake. `spell` gives none
+    and truth values as the door writes them, for messages.
 
     `is_one` tells which sizes are 1; a trace knows it of its call.
 
@@ -120,6 +121,7 @@ class Emitter:
     default_float: Element = F32
     warn: Callable[[Diagnostic], None] = _say_nothing
     is_one: Callable[[Dim], bool] = _is_one
+    spell: Callable[[bool | None], str] = str
     # Formulas of numbers that were computed already, by identity: they may share parts.
     formulas: dict[int, tuple[Apply, Tensor]] = field(default_factory=dict)
 
@@ -150,6 +152,12 @@ class Emitter:
 def size_error(b: Emitter, message: str, *hints: str) -> ShapeError:
     """Return the error that sizes or ranks do not fit."""
     return ShapeError(Diagnostic("TC0301", message, b.location, hints=hints))
+
+
+def require_sizes(b: Emitter, shape: Shape) -> None:
+    """Raise TC0301 for a shape with a size that is known to be negative."""
+    if any(isinstance(d, int) and d < 0 for d in shape):
+        raise size_error(b, f"a size in {spell_shape(shape)} is negative")
 
 
 def type_error(b: Emitter, message: str, *hints: str) -> DTypeError:

@@ -20,7 +20,7 @@ from tensorc.frontend.operands import (
     strong,
     type_error,
 )
-from tensorc.frontend.reductions import flatten_all, product_of, sum_
+from tensorc.frontend.reductions import flatten_all, ordered_axes, product_of, sum_
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.tensor_builder import TensorBuilder
@@ -60,11 +60,8 @@ def tensordot(
         message = "tensordot: axes is a count, or as many axes of x as of y"
         raise size_error(b, f"{message}, got {axes}")
     labels = [[f"x{i}" for i in range(ranks[0])], [f"y{i}" for i in range(ranks[1])]]
-    for number, (left, right) in enumerate(zip(*given, strict=True)):
-        for side, axis in enumerate((left, right)):
-            if not -ranks[side] <= axis < ranks[side]:
-                message = f"tensordot: axis {axis} is out of range for rank "
-                raise size_error(b, f"{message}{ranks[side]}")
+    for side, rank in enumerate(ranks):
+        for number, axis in enumerate(ordered_axes(b, given[side], rank)):
             labels[side][axis] = f"s{number}"
     kept = [n for side in labels for n in side if not n.startswith("s")]
     return _contract(b, "tensordot", pair, labels, kept)

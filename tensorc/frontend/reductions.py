@@ -179,40 +179,41 @@ def all_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> O
 
 
 def argmax(
-    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
+    b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
 ) -> Operand:
     """Return the index of the first largest element; of all without an axis."""
     return _place(b, TensorBuilder.argmax, x, axis, keepdims)
 
 
 def argmin(
-    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
+    b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
 ) -> Operand:
     """Return the index of the first smallest element; of all without an axis."""
     return _place(b, TensorBuilder.argmin, x, axis, keepdims)
 
 
 def _place(
-    b: Emitter, reducer: "Reducer", x: Operand, axis: Axes, keepdims: bool
+    b: Emitter, reducer: "Reducer", x: Operand, axis: int | None, keepdims: bool
 ) -> Operand:
     value = strong(b, x).value
     if Tensor(value).type.element == I1:
         value = cast(b, value, I8)
-    if axis is None:
-        flat = flatten_all(b, Tensor(value))
-        found = _reduce(b, reducer, flat.value, 0, False)
-        if not keepdims:
-            return found
-        ones = (1,) * Tensor(value).type.rank
-        return Tensor(TensorBuilder(b.builder).reshape(found.value, ones))
-    if not isinstance(axis, int):
-        name = reducer.__name__
-        raise size_error(b, f"{name} takes one axis, or none for all elements")
-    return _reduce(b, reducer, value, axis, keepdims)
+    if axis is not None:
+        return _reduce(b, reducer, value, axis, keepdims)
+    rank = Tensor(value).type.rank
+    found = _reduce(b, reducer, flatten_all(b, Tensor(value)).value, 0, False)
+    if not keepdims:
+        return found
+    return Tensor(TensorBuilder(b.builder).reshape(found.value, (1,) * rank))
 
 
 def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
     """Return axes from 0 to rank - 1, ascending; none means all."""
+    return sorted(ordered_axes(b, axis, rank))
+
+
+def ordered_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
+    """Return axes from 0 to rank - 1, in the order in which they are given."""
     if axis is None:
         return list(range(rank))
     given = [axis] if isinstance(axis, int) else list(axis)
@@ -222,7 +223,7 @@ def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
             raise size_error(b, f"axis {before} is out of range for rank {rank}")
     if len(set(axes)) < len(axes):
         raise size_error(b, f"an axis stands twice in {tuple(given)}")
-    return sorted(axes)
+    return axes
 
 
 _OF_NOTHING = (

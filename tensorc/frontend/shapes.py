@@ -23,6 +23,7 @@ from tensorc.frontend.operands import (
     materialize,
     number,
     pinned,
+    require_sizes,
     size_error,
     size_value,
     spell_shape,
@@ -30,14 +31,20 @@ from tensorc.frontend.operands import (
     spreads,
     strong,
 )
-from tensorc.frontend.places import usage_error
-from tensorc.frontend.reductions import Axes, flatten_all, normal_axes
+from tensorc.frontend.reductions import (
+    Axes,
+    flatten_all,
+    normal_axes,
+    ordered_axes,
+    product_of,
+)
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, floordiv, maximum
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I64
 
 Widths = int | Sequence[int] | Sequence[Sequence[int]]
+ZERO = number(0.0)
 
 
 def _reshaped(b: Emitter, x: Tensor, shape: Sequence[Dim]) -> Tensor:
@@ -45,13 +52,6 @@ def _reshaped(b: Emitter, x: Tensor, shape: Sequence[Dim]) -> Tensor:
     if dims == b.shape(x):
         return x
     return Tensor(TensorBuilder(b.builder).reshape(x.value, dims))
-
-
-def _places(b: Emitter, axes: Axes, rank: int) -> list[int]:
-    """Return axes from 0 to rank - 1, in the order in which they are given."""
-    given = [axes] if isinstance(axes, int) else list(axes or ())
-    normal_axes(b, given, rank)  # raises what is wrong with them
-    return [a + rank if a < 0 else a for a in given]
 
 
 # Axes
@@ -62,7 +62,7 @@ def expand_dims(b: Emitter, x: Operand, axis: int | Sequence[int]) -> Operand:
     tensor = strong(b, x)
     own = list(b.shape(tensor))
     count = 1 if isinstance(axis, int) else len(axis)
-    places = _places(b, axis, len(own) + count)
+    places = ordered_axes(b, axis, len(own) + count)
     sizes = iter(own)
     shape = [1 if i in places else next(sizes) for i in range(len(own) + count)]
     return _reshaped(b, tensor, shape)
@@ -107,7 +107,8 @@ def moveaxis(b: Emitter, x: Operand, source: Axes, destination: Axes) -> Operand
     """Put axes to other places; the others keep their order."""
     tensor = strong(b, x)
     rank = tensor.type.rank
-    moved, places = _places(b, source, rank), _places(b, destination, rank)
+    moved = ordered_axes(b, source, rank)
+    places = ordered_axes(b, destination, rank)
     if len(moved) != len(places):
         message = f"moveaxis: {len(moved)} axes cannot go to {len(places)} places"
         raise size_error(b, message)
@@ -117,6 +118,16 @@ def moveaxis(b: Emitter, x: Operand, source: Axes, destination: Axes) -> Operand
     return _transposed(b, tensor, order)
 
 
+def flatten_to(b: Emitter, x: Operand, ndim: int = 1) -> Operand:
+    """Join the last axes, so that `ndim` axes are left."""
+    tensor = strong(b, x)
+    shape = b.shape(tensor)
+    if not 1 <= ndim <= max(len(shape), 1):
+        message = f"flatten leaves from 1 to {max(len(shape), 1)} axes of "
+        raise size_error(b, f"{message}{spell_type(tensor.type)}, not {ndim}")
+    return _reshaped(b, tensor, (*shape[: ndim - 1], product_of(shape[ndim - 1 :])))
+
+
 def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
     """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
     tensor = strong(b, x)
@@ -124,7 +135,7 @@ def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
     kept = [p for p in pattern if isinstance(p, int) and 0 <= p < rank]
     if len(kept) + pattern.count("x") < len(pattern) or len(set(kept)) < len(kept):
         message = f"dimshuffle takes each of the axes below {rank} once, and 'x', "
-        raise usage_error(f"{message}got {tuple(pattern)}")
+        raise size_error(b, f"{message}got {tuple(pattern)}")
     lost = [axis for axis in range(rank) if axis not in kept]
     for axis in lost:
         size = b.shape(tensor)[axis]
@@ -168,9 +179,6 @@ def tile(b: Emitter, x: Operand, reps: Dim | Sequence[Dim]) -> Operand:
 def repeat(b: Emitter, x: Operand, repeats: Dim, axis: int | None = None) -> Operand:
     """Repeat each element a number of times; without an axis, of the flat tensor."""
     tensor = strong(b, x)
-    if isinstance(repeats, Sequence):
-        message = "repeat: a number of times for each element is not compiled"
-        raise size_error(b, message, "give one number for all")
     _require_counts(b, [repeats], "repeat")
     if axis is None:
         tensor, axis = flatten_all(b, tensor), 0
@@ -251,18 +259,16 @@ def pad(
     x: Operand,
     width: Widths,
     mode: str = "constant",
-    constant_values: float = 0.0,
+    constant_values: Operand = ZERO,
 ) -> Operand:
     """Put a number before and after the elements along each axis.
 
     `width` is one number, (before, after), or such a pair for each axis.
     """
+    assert mode == "constant"
     tensor = strong(b, x)
-    if mode != "constant":
-        message = f"pad: the mode is 'constant', got {mode!r}"
-        raise size_error(b, message, "join parts of the tensor: concatenate")
     shape = b.shape(tensor)
-    value = materialize(b, number(constant_values), tensor.type.element)
+    value = materialize(b, constant_values, tensor.type.element)
     for axis, (before, after) in enumerate(_pad_widths(b, width, len(shape))):
         own = b.shape(tensor)
         left, right = (
@@ -337,9 +343,7 @@ def _matrix(b: Emitter, x: Operand, what: str) -> Tensor:
 
 def compare_places(b: Emitter, shape: Shape, k: int, predicate: str) -> Value:
     """Compare row + k with the column, in the last two axes of a shape."""
-    for size in shape:
-        if isinstance(size, int) and size < 0:
-            raise size_error(b, f"a size in {spell_shape(shape)} is negative")
+    require_sizes(b, shape)
     t = TensorBuilder(b.builder)
     rank = len(shape)
     row, column = t.iota(shape, rank - 2, I64), t.iota(shape, rank - 1, I64)

@@ -24,7 +24,6 @@ from tensorc.frontend import (
     advanced_indexing,
     library,
     numpy_functions,
-    reductions,
     shapes,
 )
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
@@ -39,19 +38,19 @@ from tensorc.frontend.operands import (
     strong,
 )
 from tensorc.frontend.operands import Tensor as Node
+from tensorc.frontend.options import INTEGER, PATTERN, Option
 from tensorc.frontend.places import door, usage_error
 from tensorc.frontend.result_types import computed_in
 from tensorc.frontend.symbolic_numbers import AskedNumber, repeated
 from tensorc.frontend.symbolic_operands import (
     DOOR,
-    concrete,
     describe,
     element_named,
     emitter,
     indices_of,
     is_symbolic,
     operand_of,
-    option_named,
+    option_given,
     type_of,
 )
 from tensorc.frontend.symbolic_places import Places
@@ -60,6 +59,16 @@ from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import TensorType
 
 Axis = int | Sequence[int] | None
+
+# Theano's functions, with which the language does without.
+_FLATTEN = library.Composite(
+    shapes.flatten_to,
+    options={"ndim": Option(INTEGER, 1, hint="`ndim` axes are left: x.flatten(2)")},
+    name="flatten",
+)
+_DIMSHUFFLE = library.Composite(
+    shapes.dimshuffle, options={"pattern": Option(PATTERN)}, name="dimshuffle"
+)
 
 
 @door
@@ -73,34 +82,25 @@ def apply(name: str, *operands: object) -> "Tensor":
 
 
 @door
-def call(
-    function: Callable[..., Operand],
-    tensors: Sequence[object],
-    options: Mapping[str, object],
-) -> "Tensor":
-    """Call a function of the library with variables and plain options."""
-    name = function.__name__.rstrip("_")
-    given = [operand_of(t, f"an argument of {name}") for t in tensors]
-    plain = {k: option_named(k, v, name) for k, v in options.items()}
-    return Tensor(function(emitter(), *given, **plain))
-
-
-@door
 def compose(
     composite: library.Composite,
     tensors: Sequence[object],
     options: Mapping[str, object],
+    name: str = "",
 ) -> "Tensor | tuple[Tensor, ...]":
-    """Call a function of the library's table; some take or give several variables."""
-    name = composite.function.__name__.rstrip("_")
+    """Call a function of the library's table; some take or give several variables.
+
+    `name` is what the user called, if it is not the function's own name.
+    """
+    called = name or composite.name
     if has_groups(tensors):
-        return _compose_groups(name, composite, tensors, options)  # type: ignore[return-value]
-    what = f"an argument of {name}"
+        return _compose_groups(called, composite, tensors, options)  # type: ignore[return-value]
+    what = f"an argument of {called}"
     given: list[object] = list(tensors)
     if composite.sequence:
         if not isinstance(given[0], list | tuple):
-            message = f"{name} takes a list of variables, got {describe(given[0])}"
-            raise usage_error(message, f"{name}([x, y], axis=0)")
+            message = f"{called} takes a list of variables, got {describe(given[0])}"
+            raise usage_error(message, f"{called}([x, y], …)")
         given[0] = [operand_of(t, what) for t in given[0]]
     first = 1 if composite.sequence else 0
     names = composite.tensors[first:]
@@ -108,14 +108,19 @@ def compose(
         None if t is None and n in composite.optional else operand_of(t, what)
         for n, t in zip(names, given[first:], strict=True)
     ]
-    plain = {
-        k: v if library.is_number_for(composite, k, v) else option_named(k, v, name)
-        for k, v in options.items()
-    }
-    result = composite.function(emitter(), *given, **plain)
+    kinds = composite.options
+    plain = {k: option_given(v, kinds[k].kind) for k, v in options.items()}
+    result = library.invoke(emitter(), composite, given, plain, called)  # type: ignore[arg-type]
     if isinstance(result, tuple):
         return tuple([Tensor(part) for part in result])
     return Tensor(result)
+
+
+def one(
+    name: str, tensors: Sequence[object], options: Mapping[str, object] | None = None
+) -> "Tensor":
+    """Call a function of the library that gives one variable."""
+    return compose(library.PRELUDE[name], tensors, options or {})  # type: ignore[return-value]
 
 
 def _compose_groups(
@@ -125,8 +130,7 @@ def _compose_groups(
     options: Mapping[str, object],
 ) -> object:
     if name == "norm":
-        squares = compose(library.PRELUDE["square"], tensors, {})
-        return apply("sqrt", compose(library.PRELUDE["sum"], [squares], options))
+        return apply("sqrt", one("sum", [one("square", tensors)], options))
 
     def each(*members: object, **plain: object) -> object:
         return compose(composite, members, plain)
@@ -198,7 +202,7 @@ class Tensor(AskedNumber):
     @property
     def T(self) -> "Tensor":
         """The variable with its axes reversed."""
-        return call(library.transpose, [self], {})
+        return one("transpose", [self])
 
     # Arithmetic
 
@@ -247,10 +251,10 @@ class Tensor(AskedNumber):
         return apply("pow", other, self)
 
     def __matmul__(self, other: object) -> "Tensor":
-        return call(library.matmul, [self, other], {})
+        return one("matmul", [self, other])
 
     def __rmatmul__(self, other: object) -> "Tensor":
-        return call(library.matmul, [other, self], {})
+        return one("matmul", [other, self])
 
     def __neg__(self) -> "Tensor":
         return apply("neg", self)
@@ -391,59 +395,58 @@ class Tensor(AskedNumber):
         self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
     ) -> "Tensor":
         """Return the sum along axes; all of them without `axis`."""
-        return _reduced(reductions.sum_, self, axis, dtype, keepdims)
+        return _reduced("sum", self, axis, dtype, keepdims)
 
     def mean(
         self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
     ) -> "Tensor":
         """Return the mean along axes; that of integers is a float."""
-        return _reduced(reductions.mean, self, axis, dtype, keepdims)
+        return _reduced("mean", self, axis, dtype, keepdims)
 
     def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Return the largest element along axes."""
-        return _reduced(reductions.max_, self, axis, None, keepdims)
+        return _reduced("max", self, axis, None, keepdims)
 
     def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Return the smallest element along axes."""
-        return _reduced(reductions.min_, self, axis, None, keepdims)
+        return _reduced("min", self, axis, None, keepdims)
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Tell whether any element is not 0."""
-        return _reduced(reductions.any_, self, axis, None, keepdims)
+        return _reduced("any", self, axis, None, keepdims)
 
     def all(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Tell whether no element is 0."""
-        return _reduced(reductions.all_, self, axis, None, keepdims)
+        return _reduced("all", self, axis, None, keepdims)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
         """Return the index of the first largest element along an axis."""
-        return _reduced(reductions.argmax, self, axis, None, keepdims)
+        return _reduced("argmax", self, axis, None, keepdims)
 
     def dot(self, other: object) -> "Tensor":
         """Multiply with a vector or matrix."""
-        return call(library.dot, [self, other], {})
+        return one("dot", [self, other])
 
     def transpose(self, *axes: int | Sequence[int]) -> "Tensor":
         """Reorder the axes; reverse them if none are given."""
-        order = _spread(axes)
-        return call(library.transpose, [self], {"axes": order or None})
+        is_reversed = not axes or (len(axes) == 1 and axes[0] is None)
+        order = None if is_reversed else _spread(axes)
+        return one("transpose", [self], {"axes": order})
 
     def reshape(self, *shape: object) -> "Tensor":
         """Give the same elements another shape; one size may be -1."""
         sizes = _spread(shape)
         if len(shape) == 2 and isinstance(shape[0], list | tuple):
             sizes = tuple(shape[0])  # Theano's reshape(shape, ndim)
-        return call(library.reshape, [self], {"shape": sizes})
+        return one("reshape", [self], {"shape": sizes})
 
     def flatten(self, ndim: int = 1) -> "Tensor":
         """Join the last axes, so that `ndim` axes are left."""
-        if ndim == 1:
-            return self.ravel()
-        return call(library.flatten, [self], {"start": ndim - 1})
+        return compose(_FLATTEN, [self], {"ndim": ndim})  # type: ignore[return-value]
 
     def ravel(self) -> "Tensor":
         """Join all axes to one."""
-        return call(library.reshape, [self], {"shape": (-1,)})
+        return one("ravel", [self])
 
     @door
     def astype(self, dtype: DTypeLike) -> "Tensor":
@@ -453,8 +456,8 @@ class Tensor(AskedNumber):
     @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        x, axes = operand_of(self), [concrete(p) for p in _spread(pattern)]
-        return Tensor(shapes.dimshuffle(emitter(), x, axes))
+        options = {"pattern": _spread(pattern)}
+        return compose(_DIMSHUFFLE, [self], options)  # type: ignore[return-value]
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
@@ -558,12 +561,10 @@ def _spread(given: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _reduced(
-    function: Callable[..., Operand],
-    x: Tensor,
-    axis: Axis,
-    dtype: DTypeLike | None,
-    keepdims: bool,
+    name: str, x: Tensor, axis: Axis, dtype: DTypeLike | None, keepdims: bool
 ) -> Tensor:
+    composite = library.PRELUDE[name]
     if dtype is not None:
-        function = computed_in(function, element_named(dtype))
-    return call(function, [x], {"axis": axis, "keepdims": keepdims})
+        composite = composed_in(composite, dtype)
+    options = {"axis": axis, "keepdims": keepdims}
+    return compose(composite, [x], options)  # type: ignore[return-value]

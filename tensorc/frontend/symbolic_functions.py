@@ -18,24 +18,24 @@ from tensorc.frontend.groups import Group
 from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import broadcast, constant, materialize
+from tensorc.frontend.options import REQUIRED, SHAPE, Option
 from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.pytree import LEAF, unflatten
 from tensorc.frontend.pytree import flatten as flatten_tree
 from tensorc.frontend.result_types import OF_A_DTYPE
-from tensorc.frontend.symbolic import Tensor, apply, call, compose, composed_in, put
+from tensorc.frontend.symbolic import Tensor, apply, compose, composed_in, one, put
 from tensorc.frontend.symbolic_operands import (
     describe,
     element_named,
     emitter,
+    float_x,
     is_symbolic,
     operand_of,
-    size_of,
     type_of,
     value_of,
 )
 from tensorc.frontend.symbolic_variables import CONSTRUCTORS
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
 from tensorc.ir.ops.indexing import ADD, SET
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import TensorType
@@ -122,6 +122,22 @@ def _tensor(found: Value | None, like: Value) -> Tensor:
 
 # Making
 
+_FULL = library.Composite(
+    library.broadcast_to, ("value",), {"shape": Option(SHAPE)}, name="full"
+)
+
+
+def _made(
+    name: str,
+    tensors: Sequence[object],
+    options: Mapping[str, object],
+    dtype: DTypeLike | None,
+    called: str = "",
+) -> Tensor:
+    made = compose(library.PRELUDE[name], tensors, options, called)
+    assert isinstance(made, Tensor)
+    return made if dtype is None else made.astype(dtype)
+
 
 @door
 def arange(
@@ -131,52 +147,48 @@ def arange(
     dtype: DTypeLike | None = None,
 ) -> Tensor:
     """Count: numpy's arange, of integers; bounds may be sizes such as x.shape[0]."""
-    bounds = {"start": start} if stop is None else {"start": start, "stop": stop}
-    result = call(library.range_, [], {**bounds, "step": step})
-    return result if dtype is None else result.astype(dtype)
+    options = {"start": start, "stop": stop, "step": step}
+    return _made("range", [], options, dtype, "arange")
 
 
 def _typed(name: str) -> SymbolicFunction:
     """Return a function of the library that makes a matrix, with a `dtype`."""
-    composite = library.PRELUDE[name]
 
     def make(
         n: object, m: object = None, k: int = 0, dtype: DTypeLike | None = None
     ) -> Tensor:
-        result = call(composite.function, [], {"n": n, "m": m, "k": k})
-        return result if dtype is None else result.astype(dtype)
+        return _made(name, [], {"n": n, "m": m, "k": k}, dtype)
 
     make.__name__ = make.__qualname__ = name
-    make.__doc__ = composite.function.__doc__
+    make.__doc__ = library.PRELUDE[name].function.__doc__
     return door(make)
 
 
 def _filled(name: str, number: object) -> SymbolicFunction:
     def make(shape: object, dtype: DTypeLike | None = None) -> Tensor:
-        return full(shape, number, dtype)
+        return _full(name, shape, number, dtype)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Return {name} in a shape: sizes, or variables such as x.shape[0]."
-    return make
+    return door(make)
 
 
 @door
 def full(shape: object, value: object, dtype: DTypeLike | None = None) -> Tensor:
     """Return one number in a shape; float32 unless a type is given."""
-    b = emitter()
-    given = shape if isinstance(shape, list | tuple) else (shape,)
-    sizes: tuple[Dim, ...] = tuple([size_of(s, "a size") for s in given])
-    element = b.default_float if dtype is None else element_named(dtype)
-    single = materialize(b, operand_of(value), element)
-    return Tensor(Node(broadcast(b, single, sizes)))
+    return _full("full", shape, value, dtype)
+
+
+def _full(name: str, shape: object, value: object, dtype: DTypeLike | None) -> Tensor:
+    element = float_x() if dtype is None else element_named(dtype)
+    single = Tensor(Node(materialize(emitter(), operand_of(value), element)))
+    return compose(_FULL, [single], {"shape": shape}, name)  # type: ignore[return-value]
 
 
 def _filled_like(name: str) -> SymbolicFunction:
-    composite = library.PRELUDE[name]
-
     def make(like: object, dtype: DTypeLike | None = None) -> Tensor:
-        made = compose(composite, [like], {})
-        return made if dtype is None else astype(made, dtype)  # type: ignore[return-value]
+        made = one(name, [like])
+        return made if dtype is None else astype(made, dtype)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Return {name.split('_')[0]} with the shape and type of a variable."
@@ -187,8 +199,7 @@ def _filled_like(name: str) -> SymbolicFunction:
 def full_like(like: object, value: object, dtype: DTypeLike | None = None) -> Tensor:
     """Return one number with the shape and type of a variable."""
     x = like if dtype is None else astype(like, dtype)
-    made = compose(library.PRELUDE["full_like"], [x, value], {})
-    return made  # type: ignore[return-value]  # one composite gives one variable
+    return one("full_like", [x, value])
 
 
 @door
@@ -199,7 +210,7 @@ def linspace(
     made = library.PRELUDE["linspace"]
     if dtype is not None:
         made = composed_in(made, dtype)
-    return call(made.function, [start, stop], {"num": num})
+    return compose(made, [start, stop], {"num": num})  # type: ignore[return-value]
 
 
 @door
@@ -211,8 +222,7 @@ def einsum(spec: str, *operands: object) -> Tensor:
     if not isinstance(spec, str):
         message = f"einsum takes a text first, got {describe(spec)}"
         raise usage_error(message, 'einsum("ij,jk->ik", x, y)')
-    made = compose(library.PRELUDE["einsum"], [list(operands)], {"spec": spec})
-    return made  # type: ignore[return-value]
+    return one("einsum", [list(operands)], {"spec": spec})
 
 
 @door
@@ -288,8 +298,8 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
         inspect.Parameter(t, kind, default=None if t in composite.optional else empty)
         for t in composite.tensors
     ]
-    for option, default in composite.options.items():
-        given = inspect.Parameter.empty if default is library.REQUIRED else default
+    for option, default in [(n, o.default) for n, o in composite.options.items()]:
+        given = inspect.Parameter.empty if default is REQUIRED else default
         parameters.append(inspect.Parameter(option, kind, default=given))
     if name in OF_A_DTYPE:
         only = inspect.Parameter.KEYWORD_ONLY
@@ -305,7 +315,7 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
         dtype = bound.arguments.pop("dtype", None)
         made = composite if dtype is None else composed_in(composite, dtype)
         # `split` gives several, all others one.
-        return compose(made, tensors, bound.arguments)  # type: ignore[return-value]
+        return compose(made, tensors, bound.arguments, name)  # type: ignore[return-value]
 
     return _described(door(function), name, composite.function.__doc__, signature)
 

@@ -5,6 +5,7 @@ have their own type, nested lists none. Everything else has no place in a formul
 the message says what it is.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from numpy.typing import DTypeLike
 from tensorc.errors import Diagnostic, Label, Location
 from tensorc.frontend import indexing
 from tensorc.frontend.elementwise import elementwise
-from tensorc.frontend.facts import Facts, Plain
+from tensorc.frontend.facts import Facts
+from tensorc.frontend.facts import Plain as Number
 from tensorc.frontend.graph import GraphBuilder, Input, SharedLeaf
 from tensorc.frontend.operands import (
     Array,
@@ -33,6 +35,7 @@ from tensorc.frontend.operands import (
     strong,
     weak,
 )
+from tensorc.frontend.options import PARTS, Given, Kind, Odd, Plain
 from tensorc.frontend.places import (
     ArgumentError,
     IndexingError,
@@ -74,6 +77,8 @@ def float_x() -> Element:
 
 
 _NEWAXIS = indexing.NewAxis()
+DEEPEST = 3  # of sequences in an option: pairs for each axis are two
+MOST_PARTS = 100_000  # of a sequence in an option
 
 
 class Symbolic(Protocol):
@@ -229,7 +234,7 @@ def element_named(dtype: DTypeLike) -> Element:
 # Numbers of Python
 
 
-def number_of(value: object) -> Plain | None:
+def number_of(value: object) -> Number | None:
     """Return what a variable is as a number of Python, or None if it has no value yet.
 
     A trace knows what its call gives: numbers of Python, and sizes. That it asked makes
@@ -262,56 +267,58 @@ def concrete(value: object) -> object:
 # Options
 
 
-def option_of(value: object, what: str) -> object:
-    """Return an option of the library as plain: numbers, sizes, tuples of them."""
+def option_given(value: object, kind: Kind) -> Given:
+    """Return what a user gave for an option of a kind.
+
+    A trace answers with the number of its call where compiling needs one.
+    """
+    is_count = kind is PARTS and is_symbolic(value)
+    return Given(_plain(value, is_count or not kind.sizes))
+
+
+def _plain(value: object, is_fixed: bool, depth: int = 0) -> Plain:
+    """Return an option as plain; what `is_fixed` must be known while compiling."""
     if is_symbolic(value):
-        return size_of(value, what)
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return tuple([option_of(v, what) for v in value.tolist()])
-    if isinstance(value, list | tuple):
-        return tuple([option_of(v, what) for v in value])
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, bool | int | str):
+        known = number_of(value) if is_fixed else None
+        return _variable(value) if known is None else known
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufU":
+        small = value.ndim < DEEPEST and value.size <= MOST_PARTS
+        value = value.tolist() if small else Odd(describe(value))
+    if isinstance(value, list | tuple | range):
+        if depth >= DEEPEST or len(value) > MOST_PARTS:
+            return Odd(describe(value))
+        return tuple([_plain(v, is_fixed, depth + 1) for v in value])
+    if value is None or isinstance(value, bool | str | Odd):
         return value
-    hint = "write an int: `n // 2` where you wrote `n / 2`"
-    message = f"{what} is an integer, got {describe(value)}"
-    raise usage_error(message, *((hint,) if isinstance(value, float) else ()))
+    if isinstance(value, float):
+        return float(value)
+    if hasattr(type(value), "__index__") and not isinstance(value, np.ndarray):
+        return operator.index(value)  # type: ignore[arg-type]  # it has `__index__`
+    return Odd(describe(value))
 
 
-# Options that decide what is compiled; all others may be sizes.
-_FIXED = frozenset(
-    [
-        "axis",
-        "axes",
-        "axis1",
-        "axis2",
-        "source",
-        "destination",
-        "step",
-        "shift",
-        "k",
-        "ddof",
-        "width",
-        "keepdims",
-    ]
-)
-
-# The same, of one function.
-_COUNTS = frozenset([("split", "parts"), ("flatten", "start")])
+def _variable(value: object) -> Plain:
+    """Return a variable as a number or size, if it can be that."""
+    operand = operand_of(value)
+    if isinstance(operand, Literal):
+        return _plain(operand.values, is_fixed=True)
+    if isinstance(operand, Scalar):
+        known = operand.number
+        return Odd(describe(value), is_computed=True) if known is None else known
+    words = describe(value)
+    if operand.type.rank:
+        return Odd(words, is_computed=True)
+    try:
+        return dim_of(operand.value, _given)
+    except NoDimError as error:
+        reason, hint = _why(error)
+        return Odd(words, True, operand, reason, hint)
 
 
-def option_named(name: str, value: object, function: str) -> object:
-    """Return an option of a function of the library as plain."""
-    what = f"`{name}` of {function}"
-    if name in _FIXED or (function, name) in _COUNTS:
-        value = concrete(value)
-    plain = option_of(value, what)
-    parts = plain if isinstance(plain, tuple) else (plain,)
-    if name in _FIXED and any(isinstance(p, Poly) for p in parts):
-        message = f"{what} must be known while compiling, got {describe(value)}"
-        raise usage_error(message, "write an int")
-    return plain
+def _why(error: NoDimError) -> tuple[str, str]:
+    blamed = error.value
+    memory = (blamed.hint or "_") if isinstance(blamed, SharedLeaf) else ""
+    return why(error, memory)
 
 
 def size_of(value: object, what: str) -> Dim:
@@ -332,9 +339,7 @@ def size_of(value: object, what: str) -> Dim:
     try:
         return dim_of(operand.value, _given)
     except NoDimError as error:
-        blamed = error.value
-        memory = (blamed.hint or "_") if isinstance(blamed, SharedLeaf) else ""
-        text, hint = why(error, memory)
+        text, hint = _why(error)
         raise usage_error(f"{made_of}: {text}", hint) from None
 
 

@@ -17,6 +17,7 @@ VARYING = {
     "constant": "hyper d = 2 m = d * 2 fn f(x: float[N]) = x * m",
     "integer": "hyper d = 2 fn f(x: float[N]) = x * f32(d // 2) + i32(d)",
     "clipped": "hyper d = 2 fn f(x: float[N]) = clip(x, d, 3)",
+    "padded": "hyper d = 2.5 fn f(x: float[N]) = pad(x, 1, constant_values=d)",
     "elsewhere": "hyper d = 2 fn f(x: float[N]) = x * d fn g(x: float[N]) = x[0:d]",
 }
 

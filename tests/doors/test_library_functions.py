@@ -305,11 +305,15 @@ WRONG = {
     "repeat": (lambda x: tc.repeat(x, (1, 2), 0), "for each element is not compiled"),
     "roll": (lambda x: tc.roll(x, (1, 2), 0), "2 shifts for 1 axes"),
     "pad": (lambda x: tc.pad(x, -1), "a width in"),
-    "pad mode": (lambda x: np.pad(x, 1, mode="edge"), "the mode is 'constant'"),
+    "pad mode": (lambda x: np.pad(x, 1, mode="edge"), "mode is 'constant', got 'edge'"),
     "tril": (lambda x: tc.tril(x[0]), "tril takes a matrix"),
     "tensordot": (lambda x: tc.tensordot(tc.constant(X), X, 1), "differ, 4 and 3"),
     "tensordot axes": (lambda x: tc.tensordot(x, x, ((0,), (0, 1))), "as many axes"),
     "tensordot range": (lambda x: tc.tensordot(x, x, ((2,), (0,))), "axis 2 is out"),
+    "tensordot twice": (
+        lambda x: tc.tensordot(x, x, ((0, 0), (0, 1))),
+        "`tensordot`: an axis stands twice in (0, 0)",
+    ),
     "einsum twice": (lambda x: tc.einsum("ii->i", x), "stands twice in 'ii'"),
     "einsum dots": (lambda x: tc.einsum("...j->j", x), "labels are letters"),
     "einsum rank": (lambda x: tc.einsum("ijk->i", x), "names 3 axes of f64"),
@@ -416,6 +420,9 @@ def test_methods_are_numpys(name):
         (lambda f, x, y: f.split(x, 2)[0] + f.split(y, 2)[0], [(5, 3), (5, 3)]),
         (lambda f, x, y: f.broadcast_to(x, y.shape), [(3, 2), (2, 3)]),
         (lambda f, x, y: f.full_like(x, y), [(3, 2), (2, 3)]),
+        # A size that stands in no tensor of the result but is asked for.
+        (lambda f, x, y: f.reshape(x, y.shape[0]), [(3, 4), (5, 1)]),
+        (lambda f, x, y: f.broadcast_to(x, (2, y.shape[0], 4)), [(3, 4), (5, 1)]),
         # Nothing, in a wrong shape.
         (lambda f, x, y: f.tensordot(x, y, 1), [(0, 4), (0, 4)]),
         (lambda f, x, y: f.einsum("ij,jk->ik", x, y), [(0, 4), (3, 2)]),

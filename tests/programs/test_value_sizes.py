@@ -324,7 +324,7 @@ def test_a_deep_formula_is_a_bound():
 
 def test_options_that_are_fixed_say_so():
     x, n = tc.dmatrix("x"), tc.lscalar("n")
-    with pytest.raises(TypeError, match="`axis` of sum must be known while compiling"):
+    with pytest.raises(TypeError, match="`sum`: axis must be known while compiling"):
         x.sum(axis=n)
     with pytest.raises(IndexError, match="the step of a slice is an integer"):
         x[::n]

@@ -1,6 +1,5 @@
 """Calls: of functions of the file, which are inlined, of the prelude, of types."""
 
-import typing
 from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError, Label
@@ -16,6 +15,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     with_labels,
 )
 from tensorc.frontend.dsl.irgen_grad import grad
+from tensorc.frontend.dsl.irgen_options import option_given
 from tensorc.frontend.dsl.irgen_types import Wanted, fit
 from tensorc.frontend.dsl.values import (
     BuiltinValue,
@@ -24,16 +24,14 @@ from tensorc.frontend.dsl.values import (
     GradValue,
     Known,
     MemoryRef,
-    NoneValue,
     NothingValue,
-    Text,
     TupleValue,
     describe,
 )
 from tensorc.frontend.elementwise import to_element
-from tensorc.frontend.library import REQUIRED, Composite
-from tensorc.frontend.operands import Literal, Operand, Scalar
-from tensorc.ir.dims import Poly
+from tensorc.frontend.library import Composite, invoke
+from tensorc.frontend.operands import Operand, Scalar
+from tensorc.frontend.options import REQUIRED
 
 _MAKERS: Mapping[str, str] = {"zeros": "0", "ones": "1", "empty": "0", "full": "0"}
 
@@ -238,7 +236,7 @@ def returned_by(function: ast.Function | ast.Step) -> ast.Return:
 def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> Known:
     names = [*composite.tensors, *composite.options]
     required = [n for n in composite.tensors if n not in composite.optional]
-    required += [k for k, v in composite.options.items() if v is REQUIRED]
+    required += [k for k, v in composite.options.items() if v.default is REQUIRED]
     given = match_arguments(name, node, names, required)
     tensors = {n: given[n] for n in given if n in composite.tensors}
     for n in composite.optional:
@@ -251,7 +249,11 @@ def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> K
         else [(argument, frame.operand(argument))]
         for n, argument in tensors.items()
     }
-    options = {n: _option(frame, n, given[n]) for n in given if n in composite.options}
+    options = {
+        n: option_given(frame, given[n], composite.options[n].kind)
+        for n in given
+        if n in composite.options
+    }
     frame.entry.builder.location = node.location
     ordered: list[Operand | list[Operand] | None] = []
     for n in composite.tensors:
@@ -261,16 +263,13 @@ def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> K
         values = [operand for _, operand in operands[n]]
         is_sequence = composite.sequence and not ordered
         ordered.append(values if is_sequence else values[0])
-    filled = {k: v for k, v in composite.options.items() if k not in options}
     try:
-        result = composite.function(frame.emitter, *ordered, **filled, **options)
+        result = invoke(frame.emitter, composite, ordered, options)
     except CompileError as failure:
         pairs = [pair for n in operands for pair in operands[n]]
         labels = [operand_label(frame, place, value) for place, value in pairs]
         raise with_labels(failure, labels) from None
-    if composite.several:
-        return TupleValue(typing.cast(tuple[Operand, ...], result))
-    return result
+    return TupleValue(result) if isinstance(result, tuple) else result
 
 
 def _parts(
@@ -284,38 +283,3 @@ def _parts(
         message = f"`{name}` takes a tuple of tensors, this is {describe(value)}"
         raise error(NO_VALUE, message, node.location, f"write `{name}((a, b))`")
     return [(node, frame.as_operand(v, node)) for v in value.elements]
-
-
-def _option(frame: Frame, name: str, node: ast.Expression) -> object:
-    """Return an option of a library function as a plain value."""
-    return _plain(frame, name, frame.evaluate(node), node)
-
-
-def _plain(frame: Frame, name: str, value: Known, node: ast.Expression) -> object:
-    if isinstance(value, NoneValue):
-        return None
-    if isinstance(value, TupleValue):
-        nodes = node.elements if isinstance(node, ast.Tuple) else None
-        parts = nodes or (node,) * len(value.elements)
-        return tuple(
-            [
-                _plain(frame, name, v, n)
-                for v, n in zip(value.elements, parts, strict=True)
-            ]
-        )
-    if isinstance(value, Literal) and value.kind == "int" and value.values.ndim == 1:
-        return tuple([int(v) for v in value.values])
-    if isinstance(value, Text) and name in ("spec", "mode"):
-        return value.value
-    is_flag = isinstance(value, Scalar) and isinstance(value.number, bool)
-    if is_flag != (name == "keepdims"):
-        wanted = "true or false" if name == "keepdims" else "an integer"
-        message = f"`{name}` is {wanted}, this is {describe(value)}"
-        raise error(NO_VALUE, message, node.location)
-    if isinstance(value, Scalar) and isinstance(value.number, bool):
-        return value.number
-    size = frame.as_size(value, node, f"`{name}`")
-    if isinstance(size, Poly) and name in ("axis", "axes", "step", "keepdims"):
-        message = f"`{name}` must be known while compiling"
-        raise error(NOT_KNOWN, message, node.location)
-    return size

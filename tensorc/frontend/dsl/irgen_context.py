@@ -117,6 +117,7 @@ class Entry:
             elementwise,
             self.unit.default_float,
             self.unit.warn,
+            spell=lambda value: str(value).lower(),
         )
 
     def read(self, memory: Memory, location: Location) -> Value:
