@@ -185,6 +185,16 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an axis of an argument got a formula for its size, and its own name."""
+
+    argument: str
+    axis: int
+    size: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """A place in compiled code that can fail: where it is in the source.
 
@@ -218,6 +228,7 @@ class FunctionInfo:
     kernels: int = 0
     flops: DimExpr = 0
     digest: str = ""
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from tensorc.artifact import (
     DimExpr,
     FunctionInfo,
     Guard,
+    Origin,
     Result,
     Site,
 )
 from tensorc.errors import Location
 
-_VERSION = 3
+_VERSION = 4
 _DEEPEST = 100  # nested operators of a dimension
 _KINDS = ("shared", "input", "hyper")
 T = TypeVar("T")
@@ -60,6 +61,7 @@ def _refuse(constant: str) -> float:
 _FUNCTION = (
     *("name", "symbol", "epoch_symbol", "arguments", "results", "symbols"),
     *("guards", "arena", "sites", "sizes", "kernels", "flops", "digest"),
+    "origins",
 )
 
 
@@ -90,6 +92,9 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
         "kernels": f.kernels,
         "flops": _dim_data(f.flops),
         "digest": f.digest,
+        "origins": [
+            [o.argument, o.axis, o.size, _location_data(o.location)] for o in f.origins
+        ],
     }
 
 
@@ -130,6 +135,7 @@ def _function(data: object) -> FunctionInfo:
         _integer(given["kernels"]),
         _dim(given["flops"]),
         _text(given["digest"]),
+        _items(given["origins"], _origin),
     )
 
 
@@ -150,6 +156,11 @@ def _guard(data: object) -> Guard:
     left, right, message, place, is_index = _row(data, 5)
     at = _location(place)
     return Guard(_dim(left), _dim(right), _text(message), at, _truth(is_index))
+
+
+def _origin(data: object) -> Origin:
+    argument, axis, size, place = _row(data, 4)
+    return Origin(_text(argument), _integer(axis), _text(size), _location(place))
 
 
 def _site(data: object) -> Site:

@@ -15,6 +15,7 @@ from tensorc.artifact import (
     DimExpr,
     FunctionInfo,
     Guard,
+    Origin,
     Result,
     Site,
 )
@@ -31,7 +32,7 @@ from tensorc.errors import (
 from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
-from tensorc.ir.functions import guards_of
+from tensorc.ir.functions import guards_of, solved_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.kernels import UNSIGNED, Fail, Launch
 from tensorc.ir.printer import print_module
@@ -258,6 +259,11 @@ def _signature(function: Function) -> FunctionInfo:
         )
         for guard in guards_of(function)
     )
+    origins = tuple(
+        Origin(arguments[s.argument].name, s.axis, s.size, s.location)
+        for s in solved_of(function)
+        if s.argument < len(arguments)
+    )
     name = function.sym_name
     return FunctionInfo(
         name,
@@ -270,6 +276,7 @@ def _signature(function: Function) -> FunctionInfo:
         0,
         (),
         _computed_sizes(function),
+        origins=origins,
     )
 
 

@@ -359,11 +359,14 @@ class Guard:
 class Constraints:
     """What a function knows of its symbols: bindings found by unification, and guards.
 
-    `frozen` refuses new facts: the verifier re-runs `infer` with it.
+    `solved` says where a symbol was bound to a formula: a call that gives it another
+    size is wrong there. `frozen` refuses new facts: the verifier re-runs `infer` with
+    it.
     """
 
     bindings: dict[str, Dim] = field(default_factory=dict)
     guards: list[Guard] = field(default_factory=list)
+    solved: dict[str, Location] = field(default_factory=dict)
     frozen: bool = False
 
     def resolve(self, dim: Dim) -> Dim:
@@ -393,6 +396,9 @@ class Constraints:
         if self.frozen:
             return any({a, b} == {g.left, g.right} for g in self.guards)
         if self._bind(a, b) or self._bind(b, a):
+            for name in (as_symbol(a), as_symbol(b)):
+                if name is not None and as_symbol(self.bindings.get(name, 0)) is None:
+                    self.solved.setdefault(name, location)
             return True
         if not any({a, b} == {g.left, g.right} for g in self.guards):
             self.guards.append(Guard(a, b, location, message, is_index))

@@ -12,6 +12,8 @@ from tensorc.ir.dims import (
     Constraints,
     Dim,
     Guard,
+    Poly,
+    as_symbol,
     is_value,
     known_at_most,
     maximum,
@@ -115,6 +117,7 @@ def set_function_type(function: Function) -> None:
 
 def resolve_function(function: Function, constraints: Constraints) -> None:
     """Put what the constraints know into all types and attributes of a function."""
+    _store_solved(function, constraints)
     for op in function.walk():
         for argument in _arguments_in(op):
             argument.type = _resolve_type(argument.type, constraints)
@@ -171,17 +174,60 @@ def _store_guards(function: Function, constraints: Constraints) -> None:
         function.attributes["tc.guard_places"] = Array(stored)
 
 
+def _store_solved(function: Function, constraints: Constraints) -> None:
+    """Note which sizes of arguments an equation makes formulas, and where it is."""
+    found: list[Attribute] = []
+    known: set[str] = set()
+    for number, argument in enumerate(function.regions[0].block.arguments):
+        shape = argument.type.shape if isinstance(argument.type, TensorType) else ()
+        for axis, dim in enumerate(shape):
+            name = as_symbol(dim) or ""
+            place = constraints.solved.get(name, UNKNOWN)
+            own = constraints.bindings.get(name, 0)
+            if place.line and name not in known and isinstance(own, Poly):
+                known.add(name)
+                at = _stored_location(place)
+                found.append(make_dict(argument=number, axis=axis, size=name, **at))
+    if found:
+        function.attributes["tc.solved"] = Array(tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A size of an argument that an equation makes a formula; `size` was its name."""
+
+    argument: int
+    axis: int
+    size: str
+    location: Location
+
+
+def solved_of(function: Op) -> list[Solved]:
+    """Return which sizes of arguments equations of a finished function decide."""
+    stored = function.attributes.get("tc.solved")
+    found = []
+    for each in stored.items if isinstance(stored, Array) else ():
+        if not isinstance(each, Dict):
+            continue
+        match each.get("argument"), each.get("axis"), each.get("size"):
+            case int(number), int(axis), str(size):
+                found.append(Solved(number, axis, size, _place(each)))
+    return found
+
+
 def _stored_place(guard: Guard) -> Attribute:
-    place = guard.location
-    return make_dict(
-        message=guard.message,
-        index=guard.is_index,
-        file=place.file,
-        line=place.line,
-        column=place.column,
-        end_line=place.end_line,
-        end_column=place.end_column,
-    )
+    at = _stored_location(guard.location)
+    return make_dict(message=guard.message, index=guard.is_index, **at)
+
+
+def _stored_location(place: Location) -> dict[str, Attribute]:
+    return {
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "end_line": place.end_line,
+        "end_column": place.end_column,
+    }
 
 
 def _place(stored: Attribute) -> Location:

@@ -1,12 +1,12 @@
 """What a compiled function accepts: names, element types, sizes and symbols."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.artifact import Argument, DimExpr, FunctionInfo, Guard, Result
+from tensorc.artifact import Argument, DimExpr, FunctionInfo, Guard, Origin, Result
 from tensorc.errors import (
     CallError,
     Diagnostic,
@@ -165,8 +165,39 @@ class Signature:
             for axis, size in enumerate(shape):
                 if array.shape[axis] != size:
                     given = array.shape[axis]
+                    origin = self._origin(spec.argument, axis)
+                    if origin is not None:
+                        raise self._solved_error(origin, given, size, spec, plan)
                     detail = f"axis {axis} has size {given}, {size} expected"
                     raise self._shape_error(spec, array, detail, axis)
+
+    def _origin(self, argument: Argument, axis: int) -> Origin | None:
+        """Return where the size of an axis is required to be what a formula says."""
+        for origin in self.info.origins:
+            if (origin.argument, origin.axis) == (argument.name, axis):
+                return origin
+        return None
+
+    def _solved_error(
+        self, origin: Origin, given: int, wanted: int, spec: Input, plan: Plan
+    ) -> ShapeError:
+        """Return the error that two sizes differ, of which one is an argument's own."""
+        formula = spec.argument.shape[origin.axis]
+        own = f"{origin.size} is {given}"
+        message = f"sizes do not fit: {own}, but {_spell_side(formula, wanted)}"
+        note = f"{origin.size} is the size of axis {origin.axis} of '{origin.argument}'"
+        notes = [note, *self._given(_symbols_of(formula), plan, {origin.argument})]
+        hints: tuple[str, ...] = ()
+        if 1 in (given, wanted):
+            hints = ("a size is broadcast that is 1 in every call, not in this alone",)
+        diagnostic = Diagnostic(
+            "TC0504",
+            f"{self.info.name}: {message}",
+            origin.location,
+            notes=tuple(notes),
+            hints=hints,
+        )
+        return ShapeError(diagnostic)
 
     def check_guards(self, plan: Plan) -> None:
         """Check the sizes of shared variables and the equations at entry.
@@ -210,7 +241,9 @@ class Signature:
             Diagnostic("TC0504", message, guard.location, notes=tuple(notes))
         )
 
-    def _given(self, symbols: set[str], plan: Plan) -> list[str]:
+    def _given(
+        self, symbols: set[str], plan: Plan, without: Container[str] = ()
+    ) -> list[str]:
         """Say of each argument whose sizes some symbols are what it was."""
         found: list[str] = []
         values = dict(zip(self.info.symbols, plan.symbols, strict=True))
@@ -219,6 +252,8 @@ class Signature:
             *zip(_shared_of(self.info), plan.shared, strict=True),
         ]
         for argument, shape in pairs:
+            if argument.name in without:
+                continue
             if argument.value in symbols:
                 found.append(f"'{argument.name}' is {values[argument.value]}")
             elif any(_symbols_of(d) & symbols for d in argument.shape):
@@ -344,6 +379,8 @@ def spell_dim(expr: DimExpr) -> str:
     operator, left, right = expr
     if operator in ("min", "max", "bound"):
         return f"{operator}({spell_dim(left)}, {spell_dim(right)})"
+    if operator == "+" and isinstance(right, int) and right < 0:
+        return f"{spell_dim(left)} - {-right}"
     sides = [
         f"({spell_dim(s)})"
         if isinstance(s, tuple) and operator != "+"

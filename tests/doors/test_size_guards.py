@@ -46,3 +46,44 @@ def test_sizes_that_fit_are_served():
     np.testing.assert_array_equal(changed, [0, 1, 6, 9])
     slope = tc.jit(tc.grad(lambda y, x: (x.at[0:2].set(y) ** 2).sum()))(y, x[:, 0])
     np.testing.assert_array_equal(slope, 2 * y)
+
+
+# Two sizes of which an equation made one a formula of the other: what each is, where
+# they meet, and the way out where a size of 1 was meant to be repeated.
+MEETINGS = {
+    "slice": ("x[1:] - y", "x[1:] - y", 2, "y0 is 5, but max(0, x0 - 1) is 1"),
+    "longer slice": ("x[1:] - y", "x[1:] - y", 4, "y0 is 5, but max(0, x0 - 1) is 3"),
+    "one argument": ("x[1:] - y", "x[1:] - y", 9, "y0 is 5, but max(0, x0 - 1) is 8"),
+    "joined": (
+        "tc.concatenate([x, x]) * y",
+        "concatenate([x, x]) * y",
+        3,
+        "y0 is 5, but 2 * x0 is 6",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEETINGS)
+def test_both_sizes_are_named_where_they_meet(name, tmp_path):
+    text, own, rows, words = MEETINGS[name]
+    x, y = tc.dvector("x"), tc.dvector("y")
+    function = tc.function([x, y], eval(text))
+    path = tmp_path / "meet.tc"
+    path.write_text(f"fn f(x: f64[X], y: f64[Y]) {{\n    return {own}\n}}\n")
+    calls = {"symbolic": function, "tc": tc.load(path).f}
+    for door, call in calls.items():
+        expected = words if door == "symbolic" else _in_language(words)
+        with pytest.raises(ValueError, match="TC0504") as caught:
+            call(np.ones(rows), np.ones(5))
+        message = str(caught.value)
+        assert f"sizes do not fit: {expected}" in message
+        way_out = "a size is broadcast that is 1 in every call"
+        assert (way_out in message) == words.endswith("is 1")
+        place = caught.value.diagnostics[0].location
+        assert (place.file, place.line) == (
+            (str(path), 2) if door == "tc" else ("<string>", 1)
+        )
+
+
+def _in_language(words):
+    return words.replace("x0", "X").replace("y0", "Y")
