@@ -48,12 +48,6 @@ class Refusal:
         return mine and (self.of(call.types) or self.named(call.name))
 
 
-# Calls that NumPy does not make, and the reason for which they have an answer here.
-ANSWERED = {
-    ("split", "repeat", "take"): "the kinds of options are checked by another table",
-}
-
-
 def _integers(types: tuple[object, ...]) -> bool:
     return "f" not in map(kind, types) and set(map(kind, types)) != {"b"}
 
@@ -117,11 +111,6 @@ def reason_of(call: Call) -> str | None:
     return None
 
 
-def is_answered(call: Call) -> bool:
-    """Tell whether a call may have an answer that NumPy has not."""
-    return any(call.function.__name__ in names for names in ANSWERED)
-
-
 def calls_of(function: Callable) -> list[Call]:
     """Return all calls of a function."""
     if function in UFUNCS:
@@ -179,7 +168,7 @@ def difference_of_types(call: Call, float_x: str) -> str:
     if isinstance(expected, Exception):
         # Some values may be refused by NumPy, which a variable has not.
         computes = not isinstance(given, Exception)
-        fine = is_answered(call) or "negative integer powers" in str(expected)
+        fine = "negative integer powers" in str(expected)
         return f"NumPy: {expected}" if computes and not fine else ""
     if isinstance(given, Exception):
         return "" if reason_of(call) else f"refused: {given}"
