@@ -110,11 +110,12 @@ def test_norm_and_spread_of_any_size(dtype, axis):
         "ddof": lambda v: tc.std(v, axis=axis, ddof=1),
     }
     for name, function in cases.items():
-        plain = np.asarray(tc.jit(function)(x))
+        compiled = tc.jit(function)
+        plain = np.asarray(compiled(x))
         slope = tc.grad(lambda v, function=function: tc.sum(function(v)))
         for power in (*range(-limit, limit + 1, limit // 5), limit):
             factor = x.dtype.type(2.0**power)
-            scaled = np.asarray(tc.jit(function)(x * factor))
+            scaled = np.asarray(compiled(x * factor))
             assert (scaled == plain * factor).all(), (name, power)
             near = np.asarray(slope(x * factor)), np.asarray(slope(x))
             np.testing.assert_allclose(*near, 4 * np.finfo(dtype).eps, 1e-6)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import I64
 
 # By element type: from where on squares leave the range, and the power of two that
 # takes them back; the last that applies holds. Squares, sums of 2^31 of them, and the
@@ -110,3 +111,31 @@ def root_of_squares(
 def put_back(shape: Sequence[Dim], axes: Sequence[int]) -> tuple[Dim, ...]:
     """Return a shape with size 1 in place of the axes: NumPy's keepdims."""
     return tuple(1 if i in axes else d for i, d in enumerate(shape))
+
+
+def log1mexp(b: TensorBuilder, x: Value) -> Value:
+    """Return log(1 - exp(x)) for x up to 0, accurate at both ends."""
+    near = b.compare("gt", x, b.full_like(x, -math.log(2)))
+    minus_one = b.full_like(x, -1)
+    # Each form is given what does it no harm where the other one is taken. They are not
+    # spelled by `neg`: this is what `stabilize` replaces.
+    small = b.log(b.mul(b.expm1(b.select(near, x, minus_one)), minus_one))
+    large = b.log1p(b.mul(b.exp(b.select(near, minus_one, x)), minus_one))
+    return b.select(near, small, large)
+
+
+def log_of_others(b: TensorBuilder, x: Value, axis: int) -> Value:
+    """Return log(1 - softmax(x)) along an axis, as accurate as a logarithm is.
+
+    Up to one half a share is taken from 1 as it is. Only the largest element has more,
+    and what the others have is summed without it.
+    """
+    log = b.log_softmax(x, axis)
+    index = spread(b, b.argmax(x, axis), x, [axis])
+    own = b.compare("eq", b.iota(tensor_type(x).shape, axis, I64), index)
+    others = b.select(own, b.full_like(x, -math.inf), log)
+    rest = spread(b, logsumexp(b, others, [axis]), x, [axis])
+    share = b.exp(log)
+    large = b.compare("gt", share, b.full_like(x, 0.5))
+    small = b.log1p(b.neg(b.select(large, b.zeros_like(share), share)))
+    return b.select(large, rest, small)

@@ -70,12 +70,16 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Matches an op of a class; its op is `match.ops[name]`."""
+    """Matches an op of a class; its op is `match.ops[name]`.
+
+    If it is open, the operands of the op are not looked at.
+    """
 
     cls: type[Op]
     operands: tuple["Pattern", ...]
     name: str = ""
     attributes: tuple[tuple[str, Attribute], ...] = ()
+    is_open: bool = False
 
 
 Pattern = Var | Splat | Spread | Term
@@ -91,6 +95,11 @@ def term(
 ) -> Term:
     """Return a pattern for an op, or a recipe to make one."""
     return Term(cls, operands, name, tuple(sorted(attributes.items())))
+
+
+def head(cls: type[Op]) -> Term:
+    """Return a pattern for any op of a class, whatever its operands are."""
+    return Term(cls, (), is_open=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,9 @@ def matches(pattern: Pattern, value: Value, match: Match) -> Iterator[Match]:
 
 def match_op(pattern: Term, op: Op, match: Match) -> Iterator[Match]:
     """Yield each way to match a term against an op."""
+    if pattern.is_open and type(op) is pattern.cls:
+        yield match
+        return
     fits = type(op) is pattern.cls and len(op.operands) == len(pattern.operands)
     if not fits or any(op.attributes.get(n) != a for n, a in pattern.attributes):
         return

@@ -24,3 +24,17 @@
   %1 = "tc.log"(%0) : (tensor<4xf32>) -> tensor<4xf32>
   "func.return"(%1) : (tensor<4xf32>) -> ()
 }) : () -> ()
+
+// 1 less a sigmoid is one, too, and its logarithm a softplus.
+// CHECK-LABEL: sym_name = "rest"
+// CHECK:       %[[S:.*]] = "tc.softplus"
+// CHECK-NEXT:  %[[N:.*]] = "tc.neg"(%[[S]])
+// CHECK-NEXT:  "func.return"(%[[N]])
+"func.func"() <{function_type = (tensor<f32>) -> tensor<f32>, sym_name = "rest"}> ({
+^bb0(%x: tensor<f32>):
+  %0 = "tc.constant"() <{value = dense<1.0> : tensor<f32>}> : () -> tensor<f32>
+  %1 = "tc.sigmoid"(%x) : (tensor<f32>) -> tensor<f32>
+  %2 = "tc.sub"(%0, %1) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %3 = "tc.log"(%2) : (tensor<f32>) -> tensor<f32>
+  "func.return"(%3) : (tensor<f32>) -> ()
+}) : () -> ()
