@@ -265,3 +265,32 @@ def test_negative_indices_count_from_the_end():
 def test_a_value_used_twice_gets_both_parts():
     (gradient,) = gradient_at(["f64"], [3.0], lambda b, of: b.mul(of[0], of[0]))
     assert gradient == 6
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 31, 32, 33, 1025])
+@pytest.mark.parametrize("known", [True, False])
+def test_derivative_of_a_product_is_that_of_the_others(size, known):
+    """One whose tree is known, and one whose size only the call says."""
+    x = seed_of(size).uniform(0.5, 1.5, (2, size)) * np.array([[1], [-1]])
+    x[0, : size // 40 + 1] = 0
+    types = [f"f64[2, {size if known else 'N'}]"]
+
+    def body(b, of):
+        def cost(b, w):
+            return total(b, b.prod(w[0], 1))
+
+        return grad(b, of, cost)
+
+    (found,) = run(differentiated(build_module(types, body)), [x])
+    others = [np.prod(np.delete(x, i, 1), 1) for i in range(size)]
+    wanted = np.array(others).reshape(size, 2).T
+    np.testing.assert_allclose(found, wanted, 1e-12)
+
+
+def test_derivative_of_a_long_product_takes_linear_work():
+    """100,000 elements by the square of that were ten billion products."""
+    x = np.full(100_000, 1 + 1e-5)
+    types = ["f64[N]"]
+    body = lambda b, of: grad(b, of, lambda b, w: b.prod(w[0], 0))  # noqa: E731
+    (found,) = run(differentiated(build_module(types, body)), [x])
+    np.testing.assert_allclose(found, (1 + 1e-5) ** 99_999, 1e-11)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar, cast
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.ops.elementwise import (
     Add,
     And,
@@ -74,6 +74,8 @@ from tensorc.ir.types import I64
 Cotangents = tuple[Value | None, ...]
 VjpRule = Callable[[TensorBuilder, Op, Value], Cotangents]
 T = TypeVar("T", bound=Op)
+
+OPEN_LEVELS = 5  # of a tree whose size only the call says
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,23 +209,67 @@ def _extreme(b: TensorBuilder, op: Max | Min, ct: Value) -> Cotangents:
 
 
 def _prod(b: TensorBuilder, op: Prod, ct: Value) -> Cotangents:
-    """Multiply the others: each element meets a row in which a 1 takes its place.
-
-    Nothing is divided, so that zeros do no harm, to any order.
-    """
+    """Give each element the product of the others."""
     type_ = tensor_type(op.operand)
-    last = type_.rank - 1
     order = [i for i in range(type_.rank) if i != op.axis] + [op.axis]
-    moved = b.transpose(op.operand, order)
-    shape = tensor_type(moved).shape
-    wide = (*shape, shape[-1])
-    rows = b.insert_axis(moved, wide, last)
-    places = [b.iota(wide, axis, I64) for axis in (last, last + 1)]
-    own = b.compare("eq", *places)
-    others = b.prod(b.select(own, b.full_like(rows, 1), rows), last + 1)
+    others = _others(b, b.transpose(op.operand, order))
     back = sorted(range(type_.rank), key=lambda i: order[i])
     spread = b.insert_axis(ct, type_.shape, op.axis)
     return (b.mul(spread, b.transpose(others, back)),)
+
+
+def _others(b: TensorBuilder, x: Value, rounds: int = 2) -> Value:
+    """Return the products of the others along the last axis, without a division.
+
+    Products of neighbours go up a tree; down again, each element takes what its parent
+    has from outside and its neighbour. Zeros do no harm, to any order. Where only the
+    call says the size, a tree has five levels; above two of them is a square.
+    """
+    *batch, size = tensor_type(x).shape
+    levels = (size - 1).bit_length() if isinstance(size, int) else OPEN_LEVELS
+    roots = ceildiv(size, 2**levels)
+    missing = roots * 2**levels - size
+    element = tensor_type(x).element
+    ones = b.full((*batch, missing), 1, element)
+    tree = [x if missing == 0 else b.concatenate([x, ones], len(batch))]
+    for level in range(levels):
+        pairs = b.reshape(tree[-1], (*batch, roots * 2 ** (levels - level - 1), 2))
+        tree[-1] = pairs
+        left, right = (_column(b, pairs, i) for i in (0, 1))
+        tree.append(b.mul(left, right))
+    roots_of_all = tree.pop()
+    if isinstance(size, int) or rounds == 1:
+        outside = _others_by_square(b, roots_of_all)
+    else:
+        outside = _others(b, roots_of_all, rounds - 1)
+    for pairs in reversed(tree):
+        *outer, count, _ = shape = tensor_type(pairs).shape
+        starts = [0] * (len(shape) - 1) + [1]
+        turned = b.slice(pairs, starts, shape, [1] * (len(shape) - 1) + [-1])
+        parent = b.insert_axis(outside, shape, len(shape) - 1)
+        outside = b.reshape(b.mul(parent, turned), (*outer, count * 2))
+    whole = (*batch, size)
+    return b.slice(outside, [0] * len(whole), whole, [1] * len(whole))
+
+
+def _column(b: TensorBuilder, pairs: Value, index: int) -> Value:
+    *outer, _ = tensor_type(pairs).shape
+    starts = [0] * len(outer) + [index]
+    column = b.slice(pairs, starts, (*outer, 1), [1] * (len(outer) + 1))
+    return b.reshape(column, outer)
+
+
+def _others_by_square(b: TensorBuilder, x: Value) -> Value:
+    """Return such products, each of a row in which a 1 takes the element's place."""
+    shape = tensor_type(x).shape
+    last = len(shape) - 1
+    if shape[last] == 1:
+        return b.full_like(x, 1)
+    wide = (*shape, shape[last])
+    rows = b.insert_axis(x, wide, last)
+    places = [b.iota(wide, axis, I64) for axis in (last, last + 1)]
+    own = b.compare("eq", *places)
+    return b.prod(b.select(own, b.full_like(rows, 1), rows), last + 1)
 
 
 def _broadcast(b: TensorBuilder, op: Broadcast, ct: Value) -> Cotangents:

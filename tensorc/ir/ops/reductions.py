@@ -65,8 +65,8 @@ class Prod(Op):
     """Product along an axis; an empty product is 1, integers wrap.
 
     `order` says in which order floats are multiplied: as those of a sum are added. The
-    derivative multiplies the other elements, for each element anew: it is exact at
-    zeros, and takes time that grows with the square of the axis.
+    derivative multiplies the other elements in a tree of pairs: nothing is divided, so
+    it is exact at zeros, and takes time that grows with the axis.
 
     Constraints:
       (C1) 0 <= axis < rank(operand).
