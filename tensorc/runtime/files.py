@@ -138,8 +138,8 @@ def read_file(path: Path, limit: int) -> bytes:
 
 def unfolds_too_far(path: Path, size: int, limit: int) -> DataError:
     """Return the error that a compressed file holds `size` bytes or more."""
-    detail = f"unfolds to {size:,} bytes or more, at most {limit:,} are read: "
-    detail += f"{RATIO} for each byte of the file"
+    detail = f"unfolds to {size:,} bytes or more, at most {limit:,} are read "
+    detail += "from a compressed file of this size"
     return data_error(
         path, "TC0405", detail, "decompress the file, and name the result"
     )
