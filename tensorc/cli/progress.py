@@ -5,12 +5,12 @@ closed, or who read the lines has ended.
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Protocol
 
-from tensorc.runtime.history import EpochRecord
+from tensorc.runtime.history import EpochRecord, Progress
 
 
 class Reporter(Protocol):
@@ -20,8 +20,8 @@ class Reporter(Protocol):
         """Hear that an epoch is complete."""
         ...
 
-    def on_progress(self, epoch: int, done: int, batches: int) -> None:
-        """Hear that `done` of an epoch's batches are complete."""
+    def on_progress(self, at: Progress) -> None:
+        """Hear that more batches of an epoch are complete."""
         ...
 
 
@@ -65,7 +65,7 @@ class _Silent:
     def on_epoch(self, record: EpochRecord) -> None:
         pass
 
-    def on_progress(self, epoch: int, done: int, batches: int) -> None:
+    def on_progress(self, at: Progress) -> None:
         pass
 
 
@@ -77,35 +77,68 @@ class _Lines(_Silent):
 
 @contextmanager
 def _bar(epochs: int) -> Iterator[Reporter]:
+    """Give a bar of one line: epoch, share of all steps, speed, costs, time left.
+
+    The time left is that of all epochs; a rule of stopping may end the run sooner.
+    """
     # Lazy by intent: importing rich.progress takes longer than compiling a small file.
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Display
 
-    progress = Progress(
-        TextColumn("epoch {task.fields[epoch]} of " + f"{epochs:,}"),
-        BarColumn(),
-        TextColumn("{task.fields[state]}"),
-        TimeElapsedColumn(),
+    display = Display(
+        TextColumn("{task.fields[epoch]}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[state]}", markup=False),
         console=Console(stderr=True),
         transient=True,
+        expand=True,
     )
 
-    @dataclass
     class Bar:
-        state: str = ""
+        def __init__(self) -> None:
+            self.started: float | None = None
+            self.first = 0  # steps before this process: a run that goes on
+            self.validation = ""
 
         def on_epoch(self, record: EpochRecord) -> None:
-            self.state = spell_epoch(record).partition(": ")[2]
+            if record.validation_error is not None:
+                error = spell_error(record.validation_error, record.share_of)
+                self.validation = error.replace("0000 %", " %")
 
-        def on_progress(self, epoch: int, done: int, batches: int) -> None:
-            progress.update(
-                task, completed=done, total=batches, epoch=epoch, state=self.state
-            )
+        def on_progress(self, at: Progress) -> None:
+            steps = (at.epoch - 1) * at.batches + at.done
+            now = time.perf_counter()
+            if self.started is None:
+                self.started, self.first = now, steps
+            total = epochs * at.batches
+            speed = (steps - self.first) / max(now - self.started, 1e-9)
+            state = spell_state(at, speed, total - steps, self.validation)
+            epoch = f"epoch {at.epoch:,}/{epochs:,}"
+            display.update(task, completed=steps, total=total, epoch=epoch, state=state)
 
-    progress.start()
+    display.start()
     try:
-        task = progress.add_task("", total=None, epoch=1, state="")
+        task = display.add_task("", total=None, epoch="compiling", state="")
         yield Bar()
     finally:
         with suppress(OSError):
-            progress.stop()
+            display.stop()
+
+
+def spell_state(at: Progress, speed: float, left: int, validation: str) -> str:
+    """Return what stands behind the bar: 1,953/s  cost 0.3123  valid 7.50 %  0:12 left.
+
+    `speed` is steps per second, 0 if not known; `left` how many steps there are still.
+    """
+    parts = [f"{speed:,.0f}/s"] if speed >= 1 else []
+    if at.cost is not None:
+        parts.append(f"cost {at.cost:.4g}")
+    if validation:
+        parts.append(f"valid {validation}")
+    if speed > 0:
+        seconds = round(left / speed)
+        hours, minutes = divmod(seconds // 60, 60)
+        clock = f"{hours}:{minutes:02}:{seconds % 60:02}"
+        parts.append(f"{clock.removeprefix('0:')} left")
+    return "  ".join(parts)

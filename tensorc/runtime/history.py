@@ -23,6 +23,19 @@ class EpochRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training run is: `done` of an epoch's `batches`, counted from 1.
+
+    `cost` is the mean over these batches, None if the step returns no number.
+    """
+
+    epoch: int
+    done: int
+    batches: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Footprint:
     """What a step costs at the batch size of a run.
 

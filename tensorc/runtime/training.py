@@ -34,13 +34,12 @@ from tensorc.runtime.data import Dataset, Split, open_dataset
 from tensorc.runtime.epoch import Epoch, cost_of, prepare_epoch, run_batches
 from tensorc.runtime.fit_state import Event, FitState, OnState
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.history import EpochRecord, Footprint, History
+from tensorc.runtime.history import EpochRecord, Footprint, History, Progress
 from tensorc.runtime.recipes import FitRecipe, Patience
 from tensorc.runtime.shuffling import Shuffled
 
 OnEpoch = Callable[[EpochRecord], bool | None]  # True ends the training
-# Epoch (from 1), batches done in it, batches in it.
-OnProgress = Callable[[int, int, int], None]
+OnProgress = Callable[[Progress], None]
 OnStart = Callable[[Footprint], None]
 
 
@@ -358,7 +357,8 @@ def _run_epoch(run: _Run, on_progress: OnProgress | None) -> None:
         run.position = done
         run.pending = done == until
         if on_progress:
-            on_progress(run.epoch, done, batches)
+            cost = _train_cost(run.training, done)
+            on_progress(Progress(run.epoch, done, batches, cost))
         run.hear("slice", run.snapshot)
 
     while True:

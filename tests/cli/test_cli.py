@@ -16,7 +16,7 @@ import pytest
 import tensorc
 from tensorc.cli import main, progress
 from tensorc.errors import Diagnostic, InternalError, Location, TensorcError
-from tensorc.runtime.history import EpochRecord, History
+from tensorc.runtime.history import EpochRecord, History, Progress
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
 from tests.runtime import native
@@ -349,8 +349,37 @@ def test_summaries(api):
 
 def test_the_bar_appears_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
     with progress.reporter(5, quiet=False) as bar:
-        bar.on_progress(1, 2, 10)
-        bar.on_epoch(EpochRecord(1, 0.5, None, 0.1))
-        bar.on_progress(2, 1, 10)
-    assert not capsys.readouterr().out
+        bar.on_progress(Progress(1, 2, 10, 0.5))
+        bar.on_epoch(EpochRecord(1, 0.5, 0.25, 0.1, 4))
+        bar.on_progress(Progress(2, 1, 10, 0.25))
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert "compiling" in printed.err
+    assert "epoch 2/5" in printed.err
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.err)
+    assert max(len(line) for line in re.split(r"[\r\n]", shown)) <= 80
+
+
+STATE = "1,953/s  cost 0.3123  00:12 left"
+
+
+@pytest.mark.parametrize(
+    ("at", "speed", "left", "validation", "said"),
+    [
+        (
+            Progress(1, 1, 9, 0.31234),
+            1953.2,
+            24000,
+            "",
+            "1,953/s  cost 0.3123  00:12 left",
+        ),
+        (Progress(2, 1, 9, None), 0.5, 3600, "7.50 %", "valid 7.50 %  2:00:00 left"),
+        (Progress(1, 1, 9, 1e-9), 0.0, 10, "", "cost 1e-09"),
+    ],
+)
+def test_the_state_behind_the_bar(at, speed, left, validation, said):
+    assert progress.spell_state(at, speed, left, validation) == said

@@ -159,7 +159,7 @@ def test_without_validation_the_history_has_costs_only():
         batch=BATCH,
         epochs=2,
         on_epoch=seen.append,
-        on_progress=lambda *state: progress.append(state),
+        on_progress=lambda at: progress.append((at.epoch, at.done, at.batches)),
     )
     # The step returns the number of steps before it.
     assert [record.train_cost for record in seen] == [1.5, 5.5]
