@@ -17,6 +17,7 @@ from tensorc.ir.types import ELEMENTS, F32, F64, element_of
 from tensorc.passes.autodiff import AUTODIFF
 from tests.frontend.irgen_helpers import program
 from tests.passes.math_cases import CASES
+from tests.passes.ulps import rows
 from tests.samples import CPU
 from tests.snippets import ROOT, UPDATE, tables
 
@@ -211,25 +212,8 @@ def test_what_is_compiled_meets_by_the_table(compiled):
         assert name_of(value.type.element) == rows[a][b] == rows[b][a]
 
 
-# Of two operands: tests/passes/test_expand_math.py holds what the page says of them.
-OF_TWO = {"`x ** y`", "`%` before its sign"}
-BOUNDS = [r for r in tables(PAGE, "Functions") if r["function"] not in OF_TWO]
-
-
-@pytest.mark.parametrize("row", BOUNDS, ids=lambda r: r["function"])
-def test_bounds_are_those_that_tests_hold(row):
-    names = re.findall(r"`(\w+)`", row["function"])
-    assert names
-    for name in names:
-        case = CASES[name]
-        for column, bound in (
-            ("largest error in float32", case.f32),
-            ("in float64", case.f64),
-        ):
-            said = float(row[column].split()[0])
-            assert said <= bound <= 1.2 * said + 0.05
-
-
-def test_every_function_of_the_library_has_a_bound():
-    told = {n for r in BOUNDS for n in re.findall(r"`(\w+)`", r["function"])}
-    assert told == set(CASES)
+def test_every_function_of_the_library_has_a_bound_of_at_most_one_ulp():
+    # tests/passes/test_expand_math.py holds the functions to it.
+    bounds = rows()
+    assert set(bounds) == set(CASES)
+    assert all(0 < size <= 1 for row in bounds.values() for size, _ in row.values())

@@ -147,6 +147,8 @@ FUNCTIONS: Mapping[str, Elementwise] = {
     "softplus": Elementwise(
         "float", _as_array(numerics.softplus), transcendental.Softplus
     ),
+    "silu": Elementwise("float", _as_array(numerics.silu), transcendental.Silu),
+    "gelu": Elementwise("float", _as_array(numerics.gelu), transcendental.Gelu),
     "log1p": Elementwise("float", math.log1p, transcendental.Log1p),
     "expm1": Elementwise("float", math.expm1, transcendental.Expm1),
     "erf": Elementwise("float", math.erf, transcendental.Erf),

@@ -421,7 +421,7 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
 
 _UNARY = (
     *("abs", "sign", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus"),
-    *("log1p", "expm1", "erf", "erfc"),
+    *("log1p", "expm1", "erf", "erfc", "gelu", "silu"),
     *("sin", "cos", "floor", "ceil", "round", "isnan", "isfinite"),
 )
 _AXES = Option(AXES, None, none=True)
@@ -472,8 +472,6 @@ _FUNCTIONS: Mapping[str, Composite] = {
         is_elementwise=True,
     ),
     "relu": _each(relu),
-    "gelu": _each(pointwise.gelu),
-    "silu": _each(pointwise.silu),
     "square": _each(square),
     "reciprocal": _each(reciprocal),
     "trunc": _each(pointwise.trunc),

@@ -116,20 +116,6 @@ def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
     return Tensor(materialize(b, x, element)), Tensor(materialize(b, y, element))
 
 
-def gelu(b: Emitter, x: Operand) -> Operand:
-    """Return x times the normal distribution's function at x: exact, not by tanh."""
-    tensor = as_float(b, x)
-    place = elementwise(b, "mul", [tensor, number(-math.sqrt(0.5))])
-    share = elementwise(b, "mul", [number(0.5), elementwise(b, "erfc", [place])])
-    return elementwise(b, "mul", [tensor, share])
-
-
-def silu(b: Emitter, x: Operand) -> Operand:
-    """Return x * sigmoid(x)."""
-    tensor = as_float(b, x)
-    return elementwise(b, "mul", [tensor, elementwise(b, "sigmoid", [tensor])])
-
-
 def binary_cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
     """Return -t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z)), elementwise.
 

@@ -376,6 +376,8 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         transcendental.Tanh: _unary,
         transcendental.Sigmoid: _unary,
         transcendental.Softplus: _unary,
+        transcendental.Silu: _unary,
+        transcendental.Gelu: _unary,
         transcendental.Log1p: _unary,
         transcendental.Expm1: _unary,
         transcendental.Erf: _unary,

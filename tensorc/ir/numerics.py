@@ -252,6 +252,25 @@ def erfc(values: Array) -> Array:
     return _each(math.erfc, values)
 
 
+def silu(values: Array) -> Array:
+    """Return x * sigmoid(x), in the type of the values; -0 at minus infinity."""
+    return _each(_silu, values)
+
+
+def _silu(x: float) -> float:
+    # e^x is 0 before x e^x is: half of the exponent at a time.
+    if x < 0:
+        root = math.exp(max(x, -1e4) / 2)
+        return max(x, -1e4) * root / (1 + root * root) * root
+    return x / (1 + math.exp(-x))
+
+
+def gelu(values: Array) -> Array:
+    """Return x times the normal distribution at x, in the type of the values."""
+    root = math.sqrt(0.5)
+    return _each(lambda x: max(x, -1e4) * 0.5 * math.erfc(-x * root), values)
+
+
 def _each(function: Callable[[float], float], values: Array) -> Array:
     found = [function(v) for v in values.astype(np.float64).ravel().tolist()]
     with np.errstate(under="ignore"):

@@ -64,9 +64,11 @@ from tensorc.ir.ops.transcendental import (
     Erf,
     Erfc,
     Expm1,
+    Gelu,
     Log1p,
     Pow,
     Sigmoid,
+    Silu,
     Sin,
     Softplus,
     Tanh,
@@ -160,6 +162,14 @@ class TensorBuilder:
     def softplus(self, operand: Value) -> Value:
         """Return log(1 + e ** operand)."""
         return self.builder.value(Softplus, operand)
+
+    def silu(self, operand: Value) -> Value:
+        """Return operand * sigmoid(operand)."""
+        return self.builder.value(Silu, operand)
+
+    def gelu(self, operand: Value) -> Value:
+        """Return operand times the normal distribution at it."""
+        return self.builder.value(Gelu, operand)
 
     def erf(self, operand: Value) -> Value:
         """Return the error function."""

@@ -1,7 +1,7 @@
 """Replace functions of floats by arithmetic: the one math library of all targets.
 
 Each function is written once (`math_functions`, `math_erf`, `math_powers`,
-`math_trigonometry`), as a builder of arith and math.fma ops for a scalar or a vector,
+`math_trigonometry`, `math_angles`), as a builder of arith and math.fma ops for a scalar or a vector,
 so the interpreter, the CPU and the GPU agree bit for bit.
 
 Source:
@@ -77,11 +77,14 @@ def _rows(cls: type[Op], function: MathFunction) -> dict[tuple[type[Op], Element
 
 
 def _double_rows(
-    cls: type[Op], single: MathFunction, double: MathFunction
+    cls: type[Op], half: MathFunction, single: MathFunction, double: MathFunction
 ) -> dict[tuple[type[Op], Element], Row]:
     """Return the rows of a function that is computed in f64 for every type."""
-    narrow = _by_way_of(DOUBLE, single)
-    return {(cls, F16): narrow, (cls, F32): narrow, (cls, F64): (DOUBLE, double)}
+    return {
+        (cls, F16): _by_way_of(DOUBLE, half),
+        (cls, F32): _by_way_of(DOUBLE, single),
+        (cls, F64): (DOUBLE, double),
+    }
 
 
 FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
@@ -92,16 +95,29 @@ FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
         **_rows(math.Expm1, math_functions.expm1),
         **_rows(math.Erf, math_erf.erf),
         **_rows(math.Erfc, math_erf.erfc),
+        **_rows(math.Gelu, math_erf.gelu),
         **_rows(math.Tanh, math_functions.tanh),
         **_rows(math.Sigmoid, math_functions.sigmoid),
         **_rows(math.Softplus, math_functions.softplus),
+        **_rows(math.Silu, math_functions.silu),
         **_rows(math.RemF, math_powers.remainder),
-        **_double_rows(math.PowF, math_powers.power_of_single, math_powers.power),
         **_double_rows(
-            math.Sin, math_trigonometry.sin_of_single, math_trigonometry.sin
+            math.PowF,
+            math_powers.power_of_single,
+            math_powers.power_of_single,
+            math_powers.power,
         ),
         **_double_rows(
-            math.Cos, math_trigonometry.cos_of_single, math_trigonometry.cos
+            math.Sin,
+            math_trigonometry.sin_of_half,
+            math_trigonometry.sin_of_single,
+            math_trigonometry.sin,
+        ),
+        **_double_rows(
+            math.Cos,
+            math_trigonometry.cos_of_half,
+            math_trigonometry.cos_of_single,
+            math_trigonometry.cos,
         ),
     }
 )

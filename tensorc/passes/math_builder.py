@@ -24,6 +24,7 @@ from tensorc.ir.types import (
     INDEX,
     Element,
     VectorType,
+    element_type,
 )
 
 
@@ -44,6 +45,7 @@ class Format:
     lowest: float
     highest: float
     exp_tail: tuple[float, ...]
+    exp_rest: tuple[float, ...]
     log_tail: tuple[float, ...]
 
     @property
@@ -62,6 +64,7 @@ class Format:
 
 
 # exp_tail is (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, to 2^-28 and 2^-57 of e^r.
+# exp_rest is (e^r - 1 - r - r^2/2) / r^3, to 2^-31 and 2^-61 of r.
 # log_tail is (ln(1+f) - f + f^2/2) / f^3 for f32 (to 2^-27), and for f64 the series of
 # 2 atanh(s)/s - 2 in s^2 with s = f / (2 + f) (to 2^-58).
 SINGLE = Format(
@@ -79,6 +82,13 @@ SINGLE = Format(
         float.fromhex("0x1.5558f18e4ec38p-5"),
         float.fromhex("0x1.1239e2c09322cp-7"),
         float.fromhex("0x1.6a24294f1bc5ap-10"),
+    ),
+    (
+        float.fromhex("0x1.55555579a83efp-3"),
+        float.fromhex("0x1.5554f22e68c86p-5"),
+        float.fromhex("0x1.1110a3270ed50p-7"),
+        float.fromhex("0x1.6d40e744bcf77p-10"),
+        float.fromhex("0x1.a18957b029d20p-13"),
     ),
     (
         float.fromhex("0x1.5555543e537a3p-2"),
@@ -113,6 +123,18 @@ DOUBLE = Format(
         float.fromhex("0x1.ad7f670c256e5p-26"),
     ),
     (
+        float.fromhex("0x1.5555555555559p-3"),
+        float.fromhex("0x1.5555555555559p-5"),
+        float.fromhex("0x1.111111110f6dcp-7"),
+        float.fromhex("0x1.6c16c16c14a84p-10"),
+        float.fromhex("0x1.a01a01afd5c75p-13"),
+        float.fromhex("0x1.a01a01af62d92p-16"),
+        float.fromhex("0x1.71ddf875e2d65p-19"),
+        float.fromhex("0x1.27e4c7c7c5c7bp-22"),
+        float.fromhex("0x1.af5e88e9866eep-26"),
+        float.fromhex("0x1.1f92b90dc795fp-29"),
+    ),
+    (
         float.fromhex("0x1.5555555555592p-1"),
         float.fromhex("0x1.999999997fd7ap-2"),
         float.fromhex("0x1.24924941f4de1p-2"),
@@ -131,9 +153,9 @@ Pair = tuple[Value, Value]  # a number as the unrounded sum of a large and a sma
 class Repeat:
     """A loop being built: what it carries, what it yields, and what comes out."""
 
-    carried: Value
-    yields: Value | None = None
-    result: Value | None = None
+    carried: Sequence[Value]
+    yields: Sequence[Value] = ()
+    results: Sequence[Value] = ()
 
 
 @dataclass
@@ -148,10 +170,7 @@ class MathBuilder:
     def _constant(self, typed: Typed) -> Value:
         if typed not in self.constants:
             value = self.builder.value(arith.Constant, value=typed)
-            if self.lanes:
-                types = [VectorType(self.lanes, typed.type)]
-                value = self.builder.value(vector.Broadcast, value, types=types)
-            self.constants[typed] = value
+            self.constants[typed] = self.on_lanes(value)
         return self.constants[typed]
 
     def number(self, value: float) -> Value:
@@ -268,6 +287,18 @@ class MathBuilder:
         """Return a difference of integers."""
         return self.apply(arith.SubI, a, b)
 
+    def plus_integer(self, a: Value, b: Value) -> Value:
+        """Return a sum of integers."""
+        return self.apply(arith.AddI, a, b)
+
+    def times(self, a: Value, b: Value) -> Value:
+        """Return a product of integers."""
+        return self.apply(arith.MulI, a, b)
+
+    def masked(self, a: Value, mask: int) -> Value:
+        """Return the bits of an integer that a mask has."""
+        return self.apply(arith.AndI, a, self.integer(mask))
+
     def shift_left(self, a: Value, count: int) -> Value:
         """Return an integer times a power of two."""
         return self.apply(arith.ShLI, a, self.integer(count))
@@ -276,13 +307,16 @@ class MathBuilder:
         """Return an integer divided by a power of two, rounded down."""
         return self.apply(arith.ShRSI, a, self.integer(count))
 
+    def compare_integers(self, predicate: str, a: Value, b: Value) -> Value:
+        """Compare integers by a name of INTEGER_PREDICATES."""
+        code = INTEGER_PREDICATES.index(predicate)
+        return self.builder.value(arith.CmpI, a, b, predicate=code)
+
     def integers_if(
         self, predicate: str, a: Value, b: Value, x: Value, y: Value
     ) -> Value:
         """Return x where a comparison of integers holds, y elsewhere."""
-        code = INTEGER_PREDICATES.index(predicate)
-        holds = self.builder.value(arith.CmpI, a, b, predicate=code)
-        return self.select(holds, x, y)
+        return self.select(self.compare_integers(predicate, a, b), x, y)
 
     def power_of_two(self, biased: Value) -> Value:
         """Return 2^(n - bias) for a biased exponent n of the normal range."""
@@ -296,30 +330,44 @@ class MathBuilder:
 
     # Loops
 
-    def largest(self, a: Value) -> Value:
-        """Return the largest of an integer's lanes, as an index."""
-        if self.lanes:
-            least = -(1 << (self.format.bits.bits - 1))
-            start = self.builder.value(
-                arith.Constant, value=Typed(least, self.format.bits)
-            )
-            kind = Enum("vector.kind", "maxsi")
-            a = self.builder.value(vector.Reduction, a, start, kind=kind)
-        return self.builder.value(conversions.IndexCast, a, types=[INDEX])
+    def scalar(self) -> "MathBuilder":
+        """Return a builder of the same format for scalars."""
+        return MathBuilder(self.builder, self.format)
+
+    def of_lanes(self, kind: str, a: Value) -> Value:
+        """Return the sum (`add`) or the largest (`maxsi`) of an integer's lanes."""
+        if not self.lanes:
+            return a
+        start = 0 if kind == "add" else -(1 << (self.format.bits.bits - 1))
+        typed = Typed(start, self.format.bits)
+        first = self.builder.value(arith.Constant, value=typed)
+        of_kind = Enum("vector.kind", kind)
+        return self.builder.value(vector.Reduction, a, first, kind=of_kind)
+
+    def on_lanes(self, scalar: Value) -> Value:
+        """Return a scalar in every lane."""
+        if not self.lanes:
+            return scalar
+        types = [VectorType(self.lanes, element_type(scalar.type))]
+        return self.builder.value(vector.Broadcast, scalar, types=types)
+
+    def as_index(self, scalar: Value) -> Value:
+        """Return a scalar integer as an index."""
+        return self.builder.value(conversions.IndexCast, scalar, types=[INDEX])
 
     @contextmanager
-    def repeat(self, count: Value, initial: Value) -> Iterator[Repeat]:
-        """Append a loop; set `yields` inside, read `result` after."""
+    def repeat(self, count: Value, *initial: Value) -> Iterator[Repeat]:
+        """Append a loop; set `yields` inside, read `results` after."""
         zero, one = (
             self.builder.value(arith.Constant, value=Typed(i, INDEX)) for i in (0, 1)
         )
         # Constants made inside are not seen after the loop.
         outside = dict(self.constants)
-        with self.builder.region([INDEX, initial.type]) as (region, (_, carried)):
+        types = [INDEX, *(v.type for v in initial)]
+        with self.builder.region(types) as (region, (_, *carried)):
             loop = Repeat(carried)
             yield loop
-            assert loop.yields is not None
-            self.builder.create(scf.Yield, loop.yields)
+            self.builder.create(scf.Yield, *loop.yields)
         self.constants = outside
-        op = self.builder.create(scf.For, zero, count, one, initial, regions=[region])
-        loop.result = op.result
+        op = self.builder.create(scf.For, zero, count, one, *initial, regions=[region])
+        loop.results = op.results

@@ -2,10 +2,12 @@
 
 Each function is written once for all formats. n ln 2 + r is Cody and Waite's reduction
 (1980); sums and products whose rounding errors are kept are Dekker's (1971), so that
-tanh, sigmoid and expm1 are as accurate as exp. Coefficients: `tests/passes/remez.py`.
+no result is further than one unit in the last place from the truth. Coefficients:
+`tests/passes/remez.py`.
 """
 
 import math as libm
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tensorc.ir.core import Value
@@ -60,8 +62,8 @@ class _Reduced:
     tail: Value
 
 
-def _reduce(m: MathBuilder, x: Value, low: Value | None = None) -> _Reduced:
-    """Reduce x (+ low), which lies between the clamps; r's rounding is in the tail."""
+def _remainder(m: MathBuilder, x: Value, low: Value | None) -> tuple[Value, Pair]:
+    """Return n plus two biases, and x (+ low) - n ln 2 as a pair; x is clamped."""
     f = m.format
     n, both = _exponent(m, x)
     first = m.fma(n, m.number(-f.ln2_high), x)
@@ -69,23 +71,54 @@ def _reduce(m: MathBuilder, x: Value, low: Value | None = None) -> _Reduced:
     lost = m.fma(n, m.number(-f.ln2_low), m.sub(first, r))
     if low is not None:
         r, lost = m.fast_sum(r, m.add(lost, low))
+    return both, (r, lost)
+
+
+def _reduce(m: MathBuilder, x: Value, low: Value | None = None) -> _Reduced:
+    """Reduce x (+ low), which lies between the clamps; r's rounding is in the tail."""
+    both, (r, lost) = _remainder(m, x, low)
     square = m.mul(r, r)
-    return _Reduced(both, r, m.fma(square, m.polynomial(r, f.exp_tail), lost))
+    return _Reduced(both, r, m.fma(square, m.polynomial(r, m.format.exp_tail), lost))
 
 
-def exp_pair(m: MathBuilder, x: Value, low: Value | None = None) -> tuple[Value, Pair]:
+def _reduce_finely(m: MathBuilder, x: Value, low: Value | None = None) -> _Reduced:
+    """Reduce x (+ low) to a fiftieth of a last place: r is r + r^2 / 2 of `_reduce`.
+
+    What only rounds once more, as a sum or a product with it, stays within one unit.
+    """
+    both, (r, lost) = _remainder(m, x, low)
+    half, half_low = m.exact_product(m.mul(r, m.number(0.5)), r)
+    high, high_low = m.fast_sum(r, half)
+    lost = m.add(m.fma(lost, r, lost), m.add(high_low, half_low))
+    rest = m.polynomial(r, [2 * c for c in m.format.exp_rest])
+    return _Reduced(both, high, m.fma(m.mul(half, r), rest, lost))
+
+
+Reduce = Callable[[MathBuilder, Value, Value | None], _Reduced]
+
+
+def exp_pair(
+    m: MathBuilder, x: Value, low: Value | None = None, reduce: Reduce = _reduce
+) -> tuple[Value, Pair]:
     """Return n plus two biases, and e^(x + low) / 2^n as a pair."""
-    part = _reduce(m, x, low)
+    part = reduce(m, x, low)
     high, lost = m.fast_sum(m.number(1.0), part.r)
     return part.both, m.fast_sum(high, m.add(lost, part.tail))
 
 
-def _half_expm1(m: MathBuilder, x: Value) -> Pair:
+def fine_exp_pair(
+    m: MathBuilder, x: Value, low: Value | None = None
+) -> tuple[Value, Pair]:
+    """Return what `exp_pair` does, good enough to be rounded once more."""
+    return exp_pair(m, x, low, _reduce_finely)
+
+
+def _half_expm1(m: MathBuilder, x: Value, reduce: Reduce = _reduce) -> Pair:
     """Return (e^x - 1) / 2 as a pair, for x between -bias/2 and the upper clamp.
 
     With s = 2^(n-1) it is (s - 1/2) + s r + s tail.
     """
-    part = _reduce(m, x)
+    part = reduce(m, x, None)
     half = m.number(0.5)
     s = m.power_of_two(m.plus(part.both, -m.format.bias - 1))
     less = m.sub(s, half)
@@ -101,7 +134,7 @@ def expm1(m: MathBuilder, x: Value) -> Value:
     low, high = m.number(-float(f.mantissa + 2)), m.number(f.highest)
     inside = m.select_if("ogt", x, high, high, x)
     inside = m.select_if("olt", x, low, low, inside)
-    half, lost = _half_expm1(m, inside)
+    half, lost = _half_expm1(m, inside, _reduce_finely)
     result = m.add(half, lost)
     result = m.add(result, result)
     tiny = m.number(f.negligible)
@@ -153,16 +186,52 @@ def _below_zero(m: MathBuilder, x: Value) -> Value:
     return m.select_if("olt", size, low, low, size)
 
 
+def silu(m: MathBuilder, x: Value) -> Value:
+    """Return x / (1 + e^-x) as `sigmoid` does, rounded once; -0 at minus infinity."""
+    one, zero = m.number(1.0), m.number(0.0)
+    # e^x is 0 a little before x e^x is.
+    most = m.number(8.0 - m.format.lowest)
+    size = m.abs(x)
+    size = m.select_if("ogt", size, most, most, size)
+    both, (high, low) = fine_exp_pair(m, m.neg(size))
+    below, lost = m.fast_sum(one, scale(m, high, both))
+    lost = m.add(lost, scale(m, low, both))
+    y = m.div(one, below)
+    minus = m.neg(y)
+    y_low = m.mul(y, m.fma(minus, lost, m.fma(minus, below, one)))
+    product, product_low = m.exact_product(high, y)
+    product_low = m.add(product_low, m.fma(high, y_low, m.mul(low, y)))
+    negative = m.fma(size, product, m.mul(size, product_low))
+    positive = m.fma(x, y, m.mul(size, y_low))
+    result = m.select_if("olt", x, zero, scale(m, negative, both), positive)
+    return m.with_sign_of(result, x)  # of -0 too
+
+
 def softplus(m: MathBuilder, x: Value) -> Value:
-    """Return ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)."""
-    both, (high, low) = exp_pair(m, _below_zero(m, x))
-    e = scale(m, high, both)
-    u, lost = m.fast_sum(m.number(1.0), e)
-    rest = _log_of_sum(m, u, m.add(lost, scale(m, low, both)))
-    rest = m.select_if("olt", e, m.number(m.format.negligible), e, rest)
-    zero = m.number(0.0)
-    # e is NaN where x is.
-    return m.add(m.select_if("ogt", x, zero, x, zero), rest)
+    """Return ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|).
+
+    The logarithm is that of 1 + t with t = e^-|x|, which needs no sum that is rounded,
+    or where that is large ln 2 and the logarithm of 1 + t with t = (e^-|x| - 1) / 2.
+    """
+    f = m.format
+    zero, half = m.number(0.0), m.number(0.5)
+    both, (high, low) = fine_exp_pair(m, _below_zero(m, x))
+    e, e_low = scale(m, high, both), scale(m, low, both)
+    less, less_low = m.fast_sum(m.number(-1.0), e)
+    is_large = m.compare("ogt", e, m.number(libm.sqrt(2) - 1))
+    t = m.select(is_large, m.mul(half, less), e)
+    t_low = m.select(is_large, m.mul(half, m.add(less_low, e_low)), e_low)
+    # 1 / (1 + t) is 1 - t + t^2 to a digit, and t_low needs no more.
+    share = m.fma(t_low, m.fma(t, t, m.neg(t)), t_low)
+    high, low = _LOG_PAIRS[f.element](m, t)
+    rest = m.add(low, share)
+    total, lost = m.fast_sum(m.select(is_large, m.number(f.ln2_high), zero), high)
+    rest = m.add(rest, m.add(lost, m.select(is_large, m.number(f.ln2_low), zero)))
+    total, lost = m.exact_sum(m.select_if("ogt", x, zero, x, zero), total)
+    result = m.add(total, m.add(lost, rest))
+    # So far out that e^-x is lost; infinity would be NaN. e is NaN where x is.
+    far = m.number(-f.lowest)
+    return m.select_if("ogt", x, far, x, result)
 
 
 def log(m: MathBuilder, x: Value) -> Value:
@@ -227,8 +296,9 @@ def _log_of_sum(m: MathBuilder, u: Value, lost: Value) -> Value:
     """Return ln(u + lost) for a normal u > 0, with lost below its last place."""
     f = m.format
     e, t = split(m, u)
-    tail = m.add(_LOG_TAILS[f.element](m, t), m.div(lost, u))
-    return _log_sum(m, e, t, m.fma(e, m.number(f.ln2_low), tail))
+    high, low = _LOG_PAIRS[f.element](m, t)
+    low = m.fma(e, m.number(f.ln2_low), m.add(low, m.div(lost, u)))
+    return _log_sum(m, e, high, low)
 
 
 def _log_tail_single(m: MathBuilder, t: Value) -> Value:
@@ -251,3 +321,29 @@ def _log_tail_double(m: MathBuilder, t: Value) -> Value:
 
 
 _LOG_TAILS = {F32: _log_tail_single, F64: _log_tail_double}
+
+
+def _less_half_square(m: MathBuilder, t: Value) -> tuple[Value, Pair]:
+    """Return h = t^2 / 2, and t - h as a pair."""
+    half, half_low = m.exact_product(m.mul(t, m.number(0.5)), t)
+    high, low = m.fast_sum(t, m.neg(half))
+    return half, (high, m.sub(low, half_low))
+
+
+def _log_pair_single(m: MathBuilder, t: Value) -> Pair:
+    """Return ln(1 + t) as t - t^2 / 2 + t^3 P(t), of which only t^3 P is rounded."""
+    half, (high, low) = _less_half_square(m, t)
+    p = m.polynomial(t, [2 * c for c in m.format.log_tail])
+    return high, m.fma(m.mul(half, t), p, low)
+
+
+def _log_pair_double(m: MathBuilder, t: Value) -> Pair:
+    """Return ln(1 + t) as t - h + s (h + R(s^2)), of which only the last is rounded."""
+    half, (high, low) = _less_half_square(m, t)
+    s = m.div(t, m.add(t, m.number(2.0)))
+    z = m.mul(s, s)
+    rest = m.mul(z, m.polynomial(z, m.format.log_tail))
+    return high, m.fma(s, m.add(half, rest), low)
+
+
+_LOG_PAIRS = {F32: _log_pair_single, F64: _log_pair_double}

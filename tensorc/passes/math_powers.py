@@ -122,16 +122,17 @@ def remainder(m: MathBuilder, x: Value, y: Value) -> Value:
     distance = m.minus(_at_least_one(m, rest), exponent)
     # A shift by 5 or 4 divides by less than the number of digits.
     rounds = m.plus(m.shift_right(distance, 5 if f.mantissa > 32 else 4), 1)
-    with m.repeat(m.largest(rounds), rest) as loop:
-        distance = m.minus(_at_least_one(m, loop.carried), exponent)
+    with m.repeat(m.as_index(m.of_lanes("maxsi", rounds)), rest) as loop:
+        (left,) = loop.carried
+        distance = m.minus(_at_least_one(m, left), exponent)
         k = m.plus(distance, -f.mantissa)
         k = m.integers_if("sgt", k, m.integer(0), k, m.integer(0))
         scaled = scale(m, divisor, m.plus(k, 2 * f.bias))
-        q = m.round(m.div(loop.carried, scaled))
-        left = m.fma(m.neg(q), scaled, loop.carried)
-        loop.yields = m.select_if("olt", left, m.number(0.0), m.add(left, scaled), left)
-    assert loop.result is not None
-    result = m.select(is_long, loop.result, a)
+        q = m.round(m.div(left, scaled))
+        left = m.fma(m.neg(q), scaled, left)
+        more = m.add(left, scaled)
+        loop.yields = [m.select_if("olt", left, m.number(0.0), more, left)]
+    result = m.select(is_long, loop.results[0], a)
     # Not a number where either operand is none: compare with itself.
     bad = m.number(libm.nan)
     result = m.select(is_number, result, bad)

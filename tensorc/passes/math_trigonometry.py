@@ -1,13 +1,15 @@
 """Sine and cosine, computed in f64 for every format.
 
 n pi/2 is taken off in parts, exactly (Cody and Waite, with fused multiply-adds), for
-|x| up to 2^45; beyond that the result is NaN, not a guess.
+|x| up to 2^45. Beyond that `math_angles` takes over, lane by lane.
 """
 
 import math as libm
+from dataclasses import dataclass
 
 from tensorc.ir.core import Value
-from tensorc.passes.math_builder import MathBuilder
+from tensorc.passes.math_angles import far_angle
+from tensorc.passes.math_builder import Function, MathBuilder, Pair
 
 # pi/2 as an unrounded sum of three numbers.
 HALF_PI = (
@@ -47,57 +49,93 @@ COS_DOUBLE = (
 )
 
 
-def sin(m: MathBuilder, x: Value) -> Value:
-    """Return sin x to the precision of f64."""
-    return _wave(m, x, 0, SIN_DOUBLE, COS_DOUBLE)
+@dataclass(frozen=True, slots=True)
+class _Wave:
+    """Sine or cosine, which is a sine of some quarters more, for |x| < 2^exponent."""
+
+    quarters: int
+    sin_tail: tuple[float, ...]
+    cos_tail: tuple[float, ...]
+    exponent: int
 
 
-def cos(m: MathBuilder, x: Value) -> Value:
-    """Return cos x to the precision of f64."""
-    return _wave(m, x, 1, SIN_DOUBLE, COS_DOUBLE)
+def _wave(wave: _Wave) -> Function:
+    """Return the function x -> sin(x + quarters pi/2) of f64."""
+
+    def function(m: MathBuilder, x: Value) -> Value:
+        result = _of_quarter(m, wave, *_reduce(m, x))
+        if wave.exponent > 45:
+            result = _with_far_lanes(m, wave, x, result)
+        if not wave.quarters:
+            # Keeps -0 and what is subnormal.
+            tiny = m.number(m.format.negligible)
+            result = m.select_if("olt", m.abs(x), tiny, x, result)
+        infinity, nan = m.number(libm.inf), m.number(libm.nan)
+        return m.select_if("olt", m.abs(x), infinity, result, nan)
+
+    return function
 
 
-def sin_of_single(m: MathBuilder, x: Value) -> Value:
-    """Return sin x in f64, good enough for f32."""
-    return _wave(m, x, 0, SIN_SINGLE, COS_SINGLE)
+# To the precision of f64, and good enough for what an f32 or an f16 has been.
+sin = _wave(_Wave(0, SIN_DOUBLE, COS_DOUBLE, 1024))
+cos = _wave(_Wave(1, SIN_DOUBLE, COS_DOUBLE, 1024))
+sin_of_single = _wave(_Wave(0, SIN_SINGLE, COS_SINGLE, 128))
+cos_of_single = _wave(_Wave(1, SIN_SINGLE, COS_SINGLE, 128))
+sin_of_half = _wave(_Wave(0, SIN_SINGLE, COS_SINGLE, 16))
+cos_of_half = _wave(_Wave(1, SIN_SINGLE, COS_SINGLE, 16))
 
 
-def cos_of_single(m: MathBuilder, x: Value) -> Value:
-    """Return cos x in f64, good enough for f32."""
-    return _wave(m, x, 1, SIN_SINGLE, COS_SINGLE)
+def _of_quarter(m: MathBuilder, wave: _Wave, angle: Pair, quarter: Value) -> Value:
+    """Return the wave at an angle as a pair, by the quarter that it lies in."""
+    r, low = angle
+    z = m.mul(r, r)
+    sine = _sine(m, r, low, z, wave.sin_tail)
+    cosine = _cosine(m, r, low, z, wave.cos_tail)
+    # Bit 0 of the quarter chooses, bit 1 is the sign.
+    quarter, width = m.plus(quarter, wave.quarters), m.format.bits.bits
+    odd = m.shift_left(quarter, width - 1)
+    result = m.integers_if("slt", odd, m.integer(0), cosine, sine)
+    turned = m.shift_left(m.shift_right(quarter, 1), width - 1)
+    return m.integers_if("slt", turned, m.integer(0), m.neg(result), result)
 
 
-def _wave(
-    m: MathBuilder,
-    x: Value,
-    quarters: int,
-    sin_tail: tuple[float, ...],
-    cos_tail: tuple[float, ...],
-) -> Value:
-    """Return sin(x + quarters pi/2), by the quarter n that x lies in."""
+def _reduce(m: MathBuilder, x: Value) -> tuple[Pair, Value]:
+    """Return x - n pi/2 as a pair for |x| up to 2^45, and n in the low bits."""
     magic = m.number(m.format.integers)
     shifted = m.fma(x, m.number(2 / libm.pi), magic)
     n = m.sub(shifted, magic)
-    quarter = m.plus(m.bits(shifted), quarters)
     first, second, third = (m.number(-part) for part in HALF_PI)
     near = m.fma(n, first, x)  # exact
     part, rest = m.exact_product(n, second)
     r, low = m.exact_sum(near, part)
-    low = m.fma(n, third, m.add(low, rest))
-    z = m.mul(r, r)
-    sine = _sine(m, r, low, z, sin_tail)
-    cosine = _cosine(m, r, low, z, cos_tail)
-    # Bit 0 of the quarter chooses, bit 1 is the sign.
-    odd = m.shift_left(quarter, m.format.bits.bits - 1)
-    result = m.integers_if("slt", odd, m.integer(0), cosine, sine)
-    turned = m.shift_left(m.shift_right(quarter, 1), m.format.bits.bits - 1)
-    result = m.integers_if("slt", turned, m.integer(0), m.neg(result), result)
-    if not quarters:
-        # Keeps -0 and what is subnormal.
-        tiny = m.number(m.format.negligible)
-        result = m.select_if("olt", m.abs(x), tiny, x, result)
-    farthest = m.number(FARTHEST)
-    return m.select_if("ole", m.abs(x), farthest, result, m.number(libm.nan))
+    return (r, m.fma(n, third, m.add(low, rest))), m.bits(shifted)
+
+
+def _with_far_lanes(m: MathBuilder, wave: _Wave, x: Value, result: Value) -> Value:
+    """Return a result with the lanes replaced whose |x| is beyond 2^45, but infinity.
+
+    The loop takes one such size after the other, the largest first, as a scalar: if
+    there is none, as nearly always, it costs a comparison.
+    """
+    none, size = m.integer(0), m.abs(x)
+    is_far = m.both(
+        m.compare("ogt", size, m.number(FARTHEST)),
+        m.compare("olt", size, m.number(libm.inf)),
+    )
+    count = m.of_lanes("add", m.select(is_far, m.integer(1), none))
+    waits = m.select(is_far, m.bits(size), none)
+    with m.repeat(m.as_index(count), result, waits) as loop:
+        result, waits = loop.carried
+        largest, one = m.of_lanes("maxsi", waits), m.scalar()
+        angle = far_angle(one, one.from_bits(largest), wave.exponent)
+        far = m.on_lanes(_of_quarter(one, wave, *angle))
+        if not wave.quarters:
+            far = m.select_if("olt", x, m.number(0.0), m.neg(far), far)
+        # What does not wait has 0, as the largest has once none waits.
+        is_own = m.compare_integers("eq", waits, m.on_lanes(largest))
+        is_own = m.both(is_own, m.compare_integers("sgt", waits, none))
+        loop.yields = [m.select(is_own, far, result), m.select(is_own, none, waits)]
+    return loop.results[0]
 
 
 def _sine(

@@ -95,6 +95,8 @@ _UNARY: Mapping[str, type[Op]] = MappingProxyType(
         "tanh": math.Tanh,
         "sigmoid": math.Sigmoid,
         "softplus": math.Softplus,
+        "silu": math.Silu,
+        "gelu": math.Gelu,
         "log1p": math.Log1p,
         "expm1": math.Expm1,
         "erf": math.Erf,

@@ -61,9 +61,11 @@ from tensorc.ir.ops.transcendental import (
     Erf,
     Erfc,
     Expm1,
+    Gelu,
     Log1p,
     Pow,
     Sigmoid,
+    Silu,
     Sin,
     Softplus,
     Tanh,
@@ -157,6 +159,26 @@ def _erf(b: TensorBuilder, op: Erf | Erfc, ct: Value) -> Cotangents:
     x, sign = op.operand, 1 if isinstance(op, Erf) else -1
     slope = b.exp(b.neg(b.mul(x, x)))
     return (b.mul(ct, b.mul(b.full_like(ct, sign * 2 / math.sqrt(math.pi)), slope)),)
+
+
+def _silu(b: TensorBuilder, op: Silu, ct: Value) -> Cotangents:
+    """Give s(x) + x s(x) s(-x), with the sigmoid s: neither cancels."""
+    x = op.operand
+    slope = b.add(b.sigmoid(x), b.mul(op.result, b.sigmoid(b.neg(x))))
+    return (b.mul(ct, slope),)
+
+
+def _gelu(b: TensorBuilder, op: Gelu, ct: Value) -> Cotangents:
+    """Give P(x) + x p(x), with the normal distribution P and its density p."""
+    x = op.operand
+
+    def times(value: Value, factor: float) -> Value:
+        return b.mul(value, b.full_like(ct, factor))
+
+    share = times(b.erfc(times(x, -math.sqrt(0.5))), 0.5)
+    bell = b.exp(b.mul(x, times(x, -0.5)))
+    slope = b.add(share, b.mul(x, times(bell, math.sqrt(0.5 / math.pi))))
+    return (b.mul(ct, slope),)
 
 
 def _pow(b: TensorBuilder, op: Pow, ct: Value) -> Cotangents:
@@ -406,6 +428,8 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
     _rule(Tanh, _tanh),
     _rule(Sigmoid, _sigmoid),
     _rule(Softplus, lambda b, op, ct: (b.mul(ct, b.sigmoid(op.operand)),)),
+    _rule(Silu, _silu),
+    _rule(Gelu, _gelu),
     _rule(Log1p, _log1p),
     _rule(Erf, _erf),
     _rule(Erfc, _erf),

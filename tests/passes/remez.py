@@ -9,9 +9,12 @@ points, move the points to the extrema of the error, repeat.
 
 from decimal import Decimal, getcontext
 
+import numpy as np
+
 getcontext().prec = 60
 D = Decimal
 LN2 = D(2).ln()
+HALF = D("0.5")
 ROOT_PI = D("3.14159265358979323846264338327950288419716939937510582097494459").sqrt()
 
 
@@ -64,6 +67,26 @@ def remez(function, weight, low, high, terms, rounds=12, grid=600):
     return coefficients, max(abs(e) for e in errors)
 
 
+def two_over_pi(bits):
+    """Return the integral part of 2^bits 2/pi, by Machin's formula in integers."""
+    one = 1 << (bits + 64)
+
+    def arctan_of_inverse(n):
+        total, term, k = 0, one // n, 1
+        while term:
+            total += term // k if k % 4 == 1 else -(term // k)
+            term, k = term // (n * n), k + 2
+        return total
+
+    pi = 4 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239))
+    return (2 << bits) * one // pi
+
+
+def lost(coefficient, kind):
+    """Return what a coefficient loses when it becomes a number of a float type."""
+    return float(coefficient - D(float(kind(float(coefficient)))))
+
+
 def _extrema(errors, count):
     """Return the places of the largest errors of alternating sign."""
     best = []
@@ -85,6 +108,17 @@ def exp_tail(x):
         return (x.exp() - 1 - x) / x**2
     total, term = D(0), D(1) / 2
     for k in range(3, 30):
+        total += term
+        term = term * x / k
+    return total
+
+
+def exp_rest(x):
+    """(e^x - 1 - x - x^2/2) / x^3, by its series near 0."""
+    if abs(x) > D("1e-3"):
+        return (x.exp() - 1 - x - x**2 / 2) / x**3
+    total, term = D(0), D(1) / 6
+    for k in range(4, 30):
         total += term
         term = term * x / k
     return total
@@ -143,6 +177,11 @@ def erf_over(z):
     return total
 
 
+def erf_rest(u):
+    """erf(x) / x - 1, where x^2 = u + 1/2."""
+    return erf_over(u + HALF) - 1
+
+
 def scaled_erfc(x):
     """e^(x^2) erfc(x), by the series of erf or by Laplace's continued fraction."""
     if x < 2:
@@ -168,6 +207,8 @@ def fits():
     half = LN2 / 2 * D("1.0001")
     for name, terms in (("exp f32", 5), ("exp f64", 10)):
         yield name, *remez(exp_tail, _exp_weight, -half, half, terms)
+    for name, terms in (("expm1 f32", 5), ("expm1 f64", 10)):
+        yield name, *remez(exp_rest, lambda x: x**2 + TINY, -half, half, terms)
     low, high = D("0.5").sqrt() - 1, D(2).sqrt() - 1
     yield "log f32", *remez(log_tail, _log_weight, low, high, 8)
     most = (high / (2 + high)) ** 2 * D("1.0001")
@@ -178,7 +219,7 @@ def fits():
         yield f"sin {name}", *remez(sin_tail, lambda z: z + TINY, D(0), most, terms)
         yield f"cos {name}", *remez(cos_tail, _cos_weight, D(0), most, terms)
     for name, terms in (("f32", 7), ("f64", 13)):
-        fit = remez(lambda z: erf_over(z) - 1, _erf_weight, 0, 1, terms, 6, 250)
+        fit = remez(erf_rest, _erf_weight, D("-0.5"), D("0.5"), terms, 6, 250)
         yield f"erf {name}", *fit
     for name, far, terms in (("f32", "10.25", 10), ("f64", "27.5", 22)):
         low, high = _tail_place(far), _tail_place("0.75")
@@ -201,8 +242,8 @@ def _log_weight(x):
     return (abs(x**3 / (1 + x).ln()) if x else D(0)) + TINY
 
 
-def _erf_weight(z):
-    return 1 / erf_over(z)
+def _erf_weight(u):
+    return 1 / erf_over(u + HALF)
 
 
 def _tail_weight(t):
@@ -212,5 +253,6 @@ def _tail_weight(t):
 if __name__ == "__main__":
     for name, coefficients, error in fits():
         print(f"{name}: error 2^{float(error.ln() / LN2):.2f}")  # noqa: T201
+        kind = np.float32 if name.endswith("f32") else np.float64
         for c in coefficients:
-            print(f"    {float(c).hex()}")  # noqa: T201
+            print(f"    {float(c).hex()}, and {lost(c, kind).hex()}")  # noqa: T201

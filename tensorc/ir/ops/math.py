@@ -197,6 +197,40 @@ class Softplus(FloatUnary):
         return numerics.softplus(operand)
 
 
+@op("tc_math.silu", traits=(PURE,))
+class Silu(FloatUnary):
+    """Operand times its sigmoid, rounded once; MLIR's math dialect has none.
+
+    Constraints:
+      (C1) operand is a float or a vector of floats.
+
+    Example:
+      %1 = "tc_math.silu"(%0) : (f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.silu(operand)
+
+
+@op("tc_math.gelu", traits=(PURE,))
+class Gelu(FloatUnary):
+    """Operand times the normal distribution at it; MLIR's math dialect has none.
+
+    Constraints:
+      (C1) operand is a float or a vector of floats.
+
+    Example:
+      %1 = "tc_math.gelu"(%0) : (f32) -> f32
+    """
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.gelu(operand)
+
+
 @op("math.erf", traits=(PURE,))
 class Erf(FloatUnary):
     """Error function.

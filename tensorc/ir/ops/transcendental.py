@@ -148,11 +148,51 @@ class Erfc(Unary):
         return numerics.erfc(operand)
 
 
+@op("tc.silu", traits=_COMMON, scalar="silu")
+class Silu(Unary):
+    """Operand times its sigmoid, rounded once.
+
+    Accurate where the sigmoid alone is subnormal or 0; -0 at minus infinity.
+
+    Constraints:
+      (C1) operand has a float type.
+
+    Example:
+      %1 = "tc.silu"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    domain = "float"
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.silu(operand)
+
+
+@op("tc.gelu", traits=_COMMON, scalar="gelu")
+class Gelu(Unary):
+    """Operand times the normal distribution at it, rounded once: exact, not by tanh.
+
+    Accurate where it is small; -0 at minus infinity.
+
+    Constraints:
+      (C1) operand has a float type.
+
+    Example:
+      %1 = "tc.gelu"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    domain = "float"
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return numerics.gelu(operand)
+
+
 @op("tc.sin", traits=_COMMON, scalar="sin")
 class Sin(Unary):
-    """Sine of an angle in radians; NaN at infinity.
-
-    How far out it is accurate: docs/numerics.md.
+    """Sine of an angle in radians, however large; NaN at infinity.
 
     Constraints:
       (C1) operand has a float type.
@@ -171,9 +211,7 @@ class Sin(Unary):
 
 @op("tc.cos", traits=_COMMON, scalar="cos")
 class Cos(Unary):
-    """Cosine of an angle in radians; NaN at infinity.
-
-    How far out it is accurate: docs/numerics.md.
+    """Cosine of an angle in radians, however large; NaN at infinity.
 
     Constraints:
       (C1) operand has a float type.
