@@ -67,15 +67,25 @@ def directory() -> Path | None:
 
     It is the directory that is named, or a folder of it if others have files there.
     """
+    return _located()[0]
+
+
+def is_on() -> bool:
+    """Tell whether the cache is in use; without a look at the disk."""
+    return os.environ.get("TENSORC_CACHE_DIR") not in ("", "off") and IN_USE.get()
+
+
+def _located() -> tuple[Path | None, bool]:
+    """Return where entries are kept, and whether that is known to be our own."""
+    if not is_on():
+        return None, False
     named = os.environ.get("TENSORC_CACHE_DIR")
-    if named in ("", "off") or not IN_USE.get():
-        return None
     root = _user_directory() if named is None else Path(named)
     try:
         root = root.expanduser()
     except RuntimeError:  # nobody knows where the home of this user is
-        return None
-    return root if _is_own(root) else root / FOLDER
+        return None, False
+    return (root, True) if _is_own(root) else (root / FOLDER, False)
 
 
 @cache
@@ -185,7 +195,7 @@ def _is_ours(status: os.stat_result) -> bool:
 
 def _usable(make: bool = False) -> Path | None:
     """Return the directory if it can be trusted; a warning if it cannot."""
-    place = directory()
+    place, is_own = _located()
     if place is None:
         return None
     try:
@@ -206,12 +216,12 @@ def _usable(make: bool = False) -> Path | None:
             f"`chmod go-w` it, or name one of your own in TENSORC_CACHE_DIR"
         )
         return None
-    return place if _is_prepared(place, make) else None
+    return place if _is_prepared(place, is_own, make) else None
 
 
-def _is_prepared(place: Path, make: bool) -> bool:
+def _is_prepared(place: Path, is_own: bool, make: bool) -> bool:
     """Tell whether a directory is our own; with `make`, mark it. Warns if it is not."""
-    if not _is_own(place):
+    if not is_own and not _is_own(place):
         _warn(
             f"the cache directory {place} is not used: it holds files of others; "
             f"name an empty or a new one in TENSORC_CACHE_DIR"

@@ -26,7 +26,7 @@ from tensorc.target import Options, Target
 
 def compile_module(module: Module, target: Target, options: Options) -> Artifact:
     """Return the artifact of a TENSOR module; the module is used up."""
-    if cache.directory() is None:
+    if not cache.is_on():
         return _compiled(module, target, options)
     text = print_module(module, locations=True)
     about = (repr(target), repr(options), code_generator(), _package())

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +42,7 @@ def ask(monkeypatch):
     keys = []
     monkeypatch.setattr(cache, "load", lambda key: keys.append(key))
     monkeypatch.setattr(cache, "save", lambda key, _: keys.append(key))
-    monkeypatch.setattr(cache, "directory", lambda: Path("somewhere"))
+    monkeypatch.setattr(cache, "is_on", lambda: True)
     monkeypatch.setattr(driver, "_compiled", lambda *_: None)
     monkeypatch.setattr(artifact_file, "encode", lambda _: b"")
     monkeypatch.setattr(driver, "_package", lambda: "package")
@@ -87,7 +86,7 @@ def test_who_compiles_is_in_the_key_of_a_module(ask, part, monkeypatch):
 def test_places_are_in_the_text_of_a_key(monkeypatch):
     """Errors name them: code of a file that was edited above must not be taken."""
     seen = []
-    monkeypatch.setattr(cache, "directory", lambda: Path("somewhere"))
+    monkeypatch.setattr(cache, "is_on", lambda: True)
     monkeypatch.setattr(cache, "load", lambda _: None)
     monkeypatch.setattr(cache, "save", lambda *_: None)
     monkeypatch.setattr(driver, "_compiled", lambda *_: None)
