@@ -436,7 +436,8 @@ def test_logistic_spellings(key, dtype, programs):
     ]
     doors = in_doors(text, LOGISTIC, key, "z", dtype, programs, z, t)
     # A difference is as accurate as what is subtracted.
-    size = {"value": abs(Z), "slope": 1} if key in DIFFERENCES else {}
+    size = {"value": np.maximum(1, abs(Z)), "slope": 1}
+    size = size if key in DIFFERENCES else {}
     check(doors, wanted, dtype, lambda what: size.get(what, 0))
 
 
