@@ -134,9 +134,9 @@ def _value(name: str, text: str) -> object:
         return next(iter(columns.values()))
     if name in columns:
         return columns[name]
-    known = ", ".join(f"'{c[:80]}'" for c in columns)
+    # Their names are texts of a file, which no message shows.
     message = f"{text}: it holds {len(columns)} arrays, none of them called '{name}'"
-    raise TensorcError(Diagnostic("TC0506", message, notes=(f"it has {known}",)))
+    raise TensorcError(Diagnostic("TC0506", message))
 
 
 def _write(output: str, function: CompiledFunction, results: Results) -> None:

@@ -245,7 +245,7 @@ def _state(path: Path, value: object, file: TensorFile) -> FitState:
         raise _damaged(path, "the state lacks fields, or has others")
     for name, fits in _FIELDS.items():
         if not fits(value[name]):
-            raise _damaged(path, f"the field '{name}' is {str(value[name])[:80]!r}")
+            raise _damaged(path, f"the field '{name}' has a value that it cannot have")
     order = value["order"]
     infinite = {n: math.inf if value[n] is None else value[n] for n in _INFINITE}
     given = {
