@@ -12,8 +12,11 @@ from tensorc.errors import InternalError
 from tensorc.runtime.locks import keep
 
 # LLVM runs under one lock of llvmlite's, here and in `backend`: forks wait for it, too.
-# It has no public name; a release of llvmlite without it is one that we do not know.
-LLVM_LOCK = keep(ffi.lib._lock._lock)
+# It has no public name. With a release that calls it otherwise a child that is forked
+# within a compilation may hang, which a test finds; all else works.
+LLVM_LOCK = getattr(getattr(ffi.lib, "_lock", None), "_lock", None)
+if LLVM_LOCK is not None:
+    keep(LLVM_LOCK)
 
 
 @dataclass(frozen=True, slots=True)
