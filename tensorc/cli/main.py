@@ -76,9 +76,12 @@ class Verbs(click.RichGroup):
 
 def _room_for_numpy() -> int:
     """Return how many bytes of addresses NumPy takes; without them it may just exit."""
+    # What help does without, and each verb loads.
+    from tensorc.runtime.threads import processors
+
     named = os.environ.get("OPENBLAS_NUM_THREADS", "")
-    threads = int(named) if named.isdecimal() else os.cpu_count() or 1
-    return (85 + 40 * (min(max(threads, 1), 64) - 1)) * MIB
+    count = int(named) if named.isdecimal() else processors()
+    return (85 + 40 * (min(max(count, 1), 64) - 1)) * MIB
 
 
 def _advice(word: str) -> str:

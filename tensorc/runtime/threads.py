@@ -71,7 +71,7 @@ def count() -> int:
         return _POOL.wanted
     text = os.environ.get("TENSORC_NUM_THREADS", "").strip()
     if not text:
-        return min(_processors(), MOST)
+        return min(processors(), MOST)
     return checked(text, "TENSORC_NUM_THREADS")
 
 
@@ -161,7 +161,8 @@ def _prepare(library: Library) -> None:
     _WORDS[PoolWord.RUN] = library.address(PoolSymbol.RUN)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return how many processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
