@@ -1,4 +1,4 @@
-"""What the help of a command tells of a file: its hypers."""
+"""What the help of a command says of a file: its hypers."""
 
 from rich.panel import Panel
 from rich.table import Table

@@ -79,7 +79,7 @@ def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
 def split(
     b: Emitter, x: Operand, parts: int | Sequence[Dim], axis: int = 0
 ) -> tuple[Operand, ...]:
-    """Return a number of equal parts, or the parts between places on an axis."""
+    """Return a number of equal parts, or the parts between indices of an axis."""
     tensor = strong(b, x)
     shape = b.shape(tensor)
     place = normal_axes(b, axis, len(shape))[0]

@@ -214,7 +214,7 @@ def checked_all(
 def checked(
     b: Emitter, function: str, name: str, option: Option, given: Given
 ) -> object:
-    """Return an option's value; an error at its place in the source if it is none."""
+    """Return an option's value; an error at its source location if it is none."""
     if given.plain is None and option.none:
         return None
     try:

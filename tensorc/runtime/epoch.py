@@ -147,8 +147,7 @@ def run_batches(
         DivergedError: a cost that is watched is not finite (TC0604); the shared
             variables are as that batch left them.
         IndexOutOfRange: a batch indexed outside an axis; the batches before it are
-        done,
-            it has changed nothing.
+            done, it has changed nothing.
     """
     function = epoch.function
     driver = _DRIVER(function.library.address(function.info.epoch_symbol))
