@@ -1,7 +1,6 @@
 """`tensorc fuzz`: random programs, interpreted and compiled in many ways."""
 
 import json
-import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -17,17 +16,12 @@ from tensorc.fuzz.generate import generate
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.reduce import Failure, reduced
 from tensorc.fuzz.session import CRASHES, Coverage, Finding
+from tensorc.runtime.threads import processors
 
 MISMATCH = 4  # exit code: a numerical check failed
 _MOST_CASES = 5  # failures that are made small and written
 _REDUCE_SECONDS = 60.0
 _LINE_SECONDS = 1.0  # between lines of progress
-
-
-def _jobs() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass
@@ -84,7 +78,7 @@ class _Watch:
     "--jobs",
     type=click.IntRange(1, 256),
     metavar="N",
-    default=_jobs,
+    default=processors,
     show_default="one for each processor",
     help="How many processes.",
 )

@@ -22,6 +22,7 @@ import tensorc
 from tensorc.address_space import MIB, has_room, require
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, InternalError, TensorcError
+from tensorc.runtime.threads import processors
 
 OK, USER_ERROR, USAGE, BUG, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -76,9 +77,6 @@ class Verbs(click.RichGroup):
 
 def _room_for_numpy() -> int:
     """Return how many bytes of addresses NumPy takes; without them it may just exit."""
-    # What help does without, and each verb loads.
-    from tensorc.runtime.threads import processors
-
     named = os.environ.get("OPENBLAS_NUM_THREADS", "")
     count = int(named) if named.isdecimal() else processors()
     return (85 + 40 * (min(max(count, 1), 64) - 1)) * MIB

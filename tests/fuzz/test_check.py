@@ -4,7 +4,9 @@ import dataclasses
 import os
 
 import numpy as np
+import pytest
 
+import tensorc as tc
 from tensorc import compiler
 from tensorc.fuzz import session
 from tensorc.fuzz.case_file import case_text, read_case
@@ -20,6 +22,8 @@ from tensorc.fuzz.check import (
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.program import Program
 from tensorc.fuzz.reduce import Failure, check_program, reduced
+from tensorc.fuzz.reference import MEANINGS
+from tensorc.ir.ops import transcendental
 from tensorc.ir.ops.elementwise import Add, Mul, Sub
 from tensorc.passes import autodiff, structured_builder, to_structured
 from tensorc.passes.vjp_rules import VJP_RULES
@@ -186,3 +190,15 @@ def test_values_that_json_has_no_word_for(tmp_path):
 
 def _takes_floats(program: Program) -> bool:
     return any(g.type.element.is_float for g in program.givens)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_the_reference_takes_near_and_far_angles_in_one_array(name, dtype):
+    """The far ones go through a loop, which the near ones do not."""
+    x = np.array([0.5, 2**50, -3, -1e30, 0, np.inf, np.nan, 2**46, -(2**46)], dtype)
+    cls = {"sin": transcendental.Sin, "cos": transcendental.Cos}[name]
+    wanted = tc.jit(getattr(tc, name))(x)
+    np.testing.assert_array_equal(MEANINGS[cls](x), wanted)
+    np.testing.assert_array_equal(MEANINGS[cls](x[:1]), wanted[:1])
+    assert MEANINGS[cls](x[:0]).shape == (0,)

@@ -258,7 +258,9 @@ def test_no_message_shows_what_a_file_holds(tmp_path, name, capsys):
     for suffix in ("", ".npy", ".npz", ".csv", ".csv.gz"):
         file = str(tmp_path / f"f{suffix}")
         assert run(["predict", f"{model}::error", "--data", file]) == 1
-        assert run(["run", f"{model}::error", "--arg", f"q={file}", "--arg", "z=1"]) == 1
+        assert (
+            run(["run", f"{model}::error", "--arg", f"q={file}", "--arg", "z=1"]) == 1
+        )
     shown = capsys.readouterr()
     assert "TC0" in shown.err
     assert MARKER not in shown.out + shown.err

@@ -79,10 +79,20 @@ class For(Op):
     def evaluate(
         ctx: Running, lower: Array, upper: Array, step: Array, *initial: Array
     ) -> tuple[Array, ...]:
-        """Evaluate by running the region for each value of the counter."""
+        """Evaluate by running the region for each value of the counter.
+
+        The fuzzer evaluates functions of a scalar on whole arrays, element by element:
+        each element then has a bound of its own, and stays as it is from there on.
+        """
         carried = list(initial)
-        for i in range(int(lower), int(upper), int(step)):
-            carried = ctx.run(ctx.block(0), [np.asarray(i, lower.dtype), *carried])
+        most = int(upper) if not upper.ndim else max([int(lower), *upper.flat])
+        for i in range(int(lower), most, int(step)):
+            made = ctx.run(ctx.block(0), [np.asarray(i, lower.dtype), *carried])
+            if upper.ndim:
+                pairs = zip(made, carried, strict=True)
+                goes_on = np.greater(upper, i)
+                made = [np.where(goes_on, new, old) for new, old in pairs]
+            carried = made
         return tuple(carried)
 
 
