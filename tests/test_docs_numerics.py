@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 
+import tensorc as tc
 from tensorc import api
 from tensorc.frontend.operands import promote
 from tensorc.ir.interpreter import interpret
@@ -62,6 +63,7 @@ ROWS = [
 EDGES = of_columns("of", "x", "gives")
 OPERATIONS = of_columns("operation", "gives")
 SLOPES = of_columns("expression", "by x")
+COMPOSITES = [r for r in tables(PAGE, "Functions") if "composed" in r]
 CURVES = of_columns("function", "slope", "curvature")
 
 
@@ -210,6 +212,50 @@ def test_what_is_compiled_meets_by_the_table(compiled):
     for function, (a, b) in zip(compiled(text)[1].emit().functions, pairs, strict=True):
         (value,) = function.body.block.terminator.operands
         assert name_of(value.type.element) == rows[a][b] == rows[b][a]
+
+
+def log_sum(x):
+    return np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def largest(x):
+    return abs(x).max(-1, keepdims=True)
+
+
+# What is composed, in extended precision, and what the ulp is of if not of the result.
+COMPOSED = {
+    "reciprocal(x)": (lambda x: 1 / x, None),
+    "xlogy(x, y)": (lambda x, y: x * np.log(y), None),
+    "logaddexp(x, y)": (np.logaddexp, lambda x, y: np.maximum(abs(x), abs(y))),
+    "logsumexp(x)": (lambda x: log_sum(x)[..., 0], lambda x: largest(x)[..., 0]),
+    "log_softmax(x)": (lambda x: x - log_sum(x), largest),
+    "softmax(x)": (lambda x: np.exp(x - log_sum(x)), None),
+    "norm(x)": (lambda x: np.sqrt((x * x).sum(-1)), None),
+    "std(x)": (lambda x: x.std(-1), None),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row", COMPOSITES, ids=lambda r: r["composed"])
+def test_what_is_composed_is_within_its_bound(row, dtype):
+    call = row["composed"].strip("`")
+    name, *names = re.findall(r"\w+", call)
+    true, size_of = COMPOSED[call]
+    given = np.random.default_rng(9).uniform(-8, 8, (2, 20000, 10)).astype(dtype)
+    if name == "xlogy":
+        given[1] = abs(given[1])
+    given = given[: len(names)]
+    of_rows = name in ("norm", "std", "logsumexp", "softmax", "log_softmax")
+    options = {"axis": 1} if of_rows else {}
+    got = tc.jit(lambda *v: getattr(tc, name)(*v, **options))(*given)
+    want = true(*given.astype(np.longdouble))
+    size = abs(want) if size_of is None else np.maximum(abs(want), size_of(*given))
+    off = abs(got.astype(np.longdouble) - want) / np.spacing(size.astype(dtype))
+    assert 0.2 * float(row[dtype]) < off.max() <= float(row[dtype])
+
+
+def test_every_composition_of_the_table_is_measured():
+    assert {r["composed"].strip("`") for r in COMPOSITES} == set(COMPOSED)
 
 
 def test_every_function_of_the_library_has_a_bound_of_at_most_one_ulp():
