@@ -138,3 +138,12 @@ def test_infinities_and_nan_stay(name):
     assert np.isnan(function(np.array([1.0, np.nan])))
     infinite = function(np.array([1.0, np.inf]))
     assert np.isnan(infinite) if name == "std" else infinite == np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus", "silu", "gelu", "erf"])
+def test_slopes_at_the_ends_are_the_limits(name, dtype):
+    x = np.array([-np.inf, np.inf, np.nan], dtype)
+    slope = tc.grad(lambda x: tc.sum(getattr(tc, name)(x)))(x)
+    right = 1.0 if name in ("softplus", "silu", "gelu") else 0.0
+    np.testing.assert_array_equal(slope, np.array([0, right, np.nan], dtype))

@@ -164,7 +164,9 @@ def _erf(b: TensorBuilder, op: Erf | Erfc, ct: Value) -> Cotangents:
 def _silu(b: TensorBuilder, op: Silu, ct: Value) -> Cotangents:
     """Give s(x) + x s(x) s(-x), with the sigmoid s: neither cancels."""
     x = op.operand
-    slope = b.add(b.sigmoid(x), b.mul(op.result, b.sigmoid(b.neg(x))))
+    # Infinity times 0 would be NaN.
+    finite = b.select(b.isfinite(x), op.result, b.zeros_like(x))
+    slope = b.add(b.sigmoid(x), b.mul(finite, b.sigmoid(b.neg(x))))
     return (b.mul(ct, slope),)
 
 
@@ -176,8 +178,10 @@ def _gelu(b: TensorBuilder, op: Gelu, ct: Value) -> Cotangents:
         return b.mul(value, b.full_like(ct, factor))
 
     share = times(b.erfc(times(x, -math.sqrt(0.5))), 0.5)
-    bell = b.exp(b.mul(x, times(x, -0.5)))
-    slope = b.add(share, b.mul(x, times(bell, math.sqrt(0.5 / math.pi))))
+    # Infinity times 0 would be NaN.
+    finite = b.select(b.isfinite(x), x, b.zeros_like(x))
+    bell = b.exp(b.mul(finite, times(finite, -0.5)))
+    slope = b.add(share, b.mul(finite, times(bell, math.sqrt(0.5 / math.pi))))
     return (b.mul(ct, slope),)
 
 
