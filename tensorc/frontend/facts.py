@@ -230,6 +230,18 @@ class Facts:
         own = self._own(dim)
         return own == 1 or (_may_be_one(own) and self.holds("eq", dim, 1) is True)
 
+    def misfit(self, value: Value, element: Element) -> int | None:
+        """Return what an integer is at the call, if an element type cannot hold it."""
+        limits = np.iinfo(str(element.dtype))
+        try:
+            dim = formula_of(value, _given)
+        except NoDimError:  # it is computed from elements, and wraps as they do
+            return None
+        # No number is beyond the largest int64: nothing is asked for uint64.
+        sides = {"ge": int(limits.min), "le": min(int(limits.max), 2**63 - 1)}
+        fits = [self.holds(side, dim, limit) for side, limit in sides.items()]
+        return self.integer(dim) if False in fits else None
+
     def _computed(self, value: Value) -> Plain | None:
         """Return a number that is computed from floats, all of which become known."""
         found: dict[Value, Array] = {}

@@ -102,6 +102,10 @@ def _is_one(dim: Dim) -> bool:
     return dim == 1
 
 
+def _unknown(value: Value, element: Element) -> int | None:
+    return None
+
+
 @dataclass
 class Emitter:
     """Where ops go, and what a door knows: its default float, hypers and sizes.
@@ -109,7 +113,8 @@ class Emitter:
     `warn` tells the user what is legal, but most likely a mistake. `spell` gives none
     and truth values as the door writes them, for messages.
 
-    `is_one` tells which sizes are 1; a trace knows it of its call.
+    `is_one` tells which sizes are 1; a trace knows it of its call. `misfit` gives a
+    number at that call which an integer type cannot hold.
 
     `compute` is `tensorc.frontend.elementwise.elementwise`, which imports this module.
     """
@@ -121,6 +126,7 @@ class Emitter:
     default_float: Element = F32
     warn: Callable[[Diagnostic], None] = _say_nothing
     is_one: Callable[[Dim], bool] = _is_one
+    misfit: Callable[[Value, Element], int | None] = _unknown
     spell: Callable[[bool | None], str] = str
     # Formulas of numbers that were computed already, by identity: they may share parts.
     formulas: dict[int, tuple[Apply, Tensor]] = field(default_factory=dict)
@@ -263,10 +269,17 @@ def cast(b: Emitter, value: Value, element: Element) -> Value:
     return b.builder.value(Cast, value, element=element)
 
 
+def _cast_number(b: Emitter, value: Value, element: Element) -> Value:
+    """Convert a number of Python; TC0315, as of a literal, if it does not fit."""
+    is_narrower = element.is_integer and value.type != TensorType((), element)
+    known = b.misfit(value, element) if is_narrower else None
+    return cast(b, value, element) if known is None else constant(b, known, element)
+
+
 def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
     """Return an operand as a value of an element type."""
     if isinstance(operand, Tensor):
-        return cast(b, operand.value, element)
+        return (_cast_number if operand.weak else cast)(b, operand.value, element)
     if isinstance(operand, Literal):
         return constant(b, operand.values, element)
     if operand.source is None:
@@ -275,7 +288,7 @@ def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
         if isinstance(known, Poly):
             known = b.builder.constraints.resolve(known)
         if isinstance(known, Poly):
-            return cast(b, size_value(b, known), element)
+            return _cast_number(b, size_value(b, known), element)
         return constant(b, known, element)
     if isinstance(operand.source, str):
         return cast(b, b.hyper(operand.source), element)

@@ -97,6 +97,7 @@ def emitter(location: Location | None = None) -> Emitter:
     facts = DOOR.get().facts
     if facts is not None:
         made.is_one = facts.is_one
+        made.misfit = facts.misfit
     return made
 
 

@@ -402,3 +402,37 @@ def test_steps_know_numbers_and_flags():
     for repeats in (1, 2):
         history = tc.fit(train, data, batch=4, epochs=1, lr=0.1, repeats=repeats)
         assert history.epochs[0].train_cost == 16 * 2**repeats
+
+
+NARROW = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64")
+MEETING = {
+    "add": lambda x, n: x + n,
+    "reflected": lambda x, n: n - x,
+    "maximum": lambda x, n: np.maximum(x, n),
+    "full_like": lambda x, n: np.full_like(x, n),
+    "computed": lambda x, n: x * (n + 0),
+}
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("name", MEETING)
+def test_a_number_that_does_not_fit_its_partner_is_refused_as_in_numpy(name, dtype):
+    """It would wrap silently: NumPy raises OverflowError."""
+    compiled, x = tc.jit(MEETING[name]), np.array([1, 2], dtype)
+    limits = np.iinfo(dtype)
+    for n in (0, 1, int(limits.min), min(int(limits.max), 2**63 - 1)):
+        with np.errstate(over="ignore"):
+            wanted = MEETING[name](x, n)
+        assert compiled(x, n).tolist() == wanted.tolist()
+    assert forms(compiled) == 1
+    beyond = [int(limits.min) - 1, int(limits.max) + 1]
+    for n in (n for n in beyond if n < 2**63):
+        with pytest.raises(tc.TensorcError, match=f"{n} does not fit"):
+            compiled(x, n)
+
+
+def test_a_size_that_does_not_fit_its_partner_is_refused():
+    compiled = tc.jit(lambda x: x + x.shape[0])
+    assert compiled(np.zeros(255, "uint8"))[0] == 255
+    with pytest.raises(tc.TensorcError, match="256 does not fit"):
+        compiled(np.zeros(256, "uint8"))
