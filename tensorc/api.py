@@ -45,12 +45,8 @@ U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """A `.tc` file, ready to call: its functions, its memory and its recipes.
-
-    `functions` compiles on first use: the functions that recipes name together, each
-    other one when it is asked for.
-    """
+class _Loaded:
+    """What a program holds."""
 
     path: str
     functions: "Functions"
@@ -59,6 +55,17 @@ class Program:
     fits: tuple[FitRecipe, ...]
     runs: tuple[RunRecipe, ...]
     variables: dict[str, SharedVariable] = field(default_factory=dict, repr=False)
+
+
+class Program(_Loaded):
+    """A `.tc` file, ready to call: its functions, its memory and its recipes.
+
+    `functions` compiles on first use: the functions that recipes name together, each
+    other one when it is asked for. Functions, steps, params, states and hypers are
+    attributes, by their names in the file.
+    """
+
+    __slots__ = ()
 
     @property
     def compile_seconds(self) -> float:
@@ -129,12 +136,28 @@ class Program:
         """
         return load_weights(Path(fspath(path)), self.shared)
 
-    def __getattr__(self, name: str) -> "CompiledFunction | SharedVariable | Part":
-        """Return a function or step, a shared variable, or a part that holds some."""
+    def __getattr__(self, name: str) -> "Member":
+        """Return a function, a variable, a hyper, or a part that holds some."""
         return _member(self, name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        way = "it has no such attribute"
+        if name in self.shared:
+            way = f"write `{name}.set_value(…)`"
+        elif name in self.hypers:
+            way = f"load it anew: tc.load({self.path!r}, {name}=…)"
+        elif name in (*self.functions.source.entries, *_Loaded.__slots__):
+            way = "what the file declares stays"
+        message = f"`{name}` of the program {self.path} is not assigned to: {way}"
+        raise AttributeError(message)
+
+    def __repr__(self) -> str:
+        functions = ", ".join(self.functions.source.entries) or "none"
+        memory = ", ".join(self.shared) or "none"
+        return f"<program {self.path}: functions {functions}; memory {memory}>"
+
     def __dir__(self) -> list[str]:
-        names = [*self.functions, *self.shared]
+        names = [*self.functions, *self.shared, *self.hypers]
         return sorted({n.split(".")[0] for n in names} | set(object.__dir__(self)))
 
 
@@ -145,7 +168,7 @@ class Part:
     program: Program
     name: str
 
-    def __getattr__(self, name: str) -> "CompiledFunction | SharedVariable | Part":
+    def __getattr__(self, name: str) -> "Member":
         """Return a function, a shared variable or a part of the instance."""
         return _member(self.program, f"{self.name}.{name}")
 
@@ -156,14 +179,20 @@ class Part:
         return sorted({n.split(".")[0] for n in inside})
 
 
-def _member(program: Program, name: str) -> CompiledFunction | SharedVariable | Part:
+Member = CompiledFunction | SharedVariable | Part | bool | int | float | str
+
+
+def _member(program: Program, name: str) -> Member:
     if name in program.shared:
         if name not in program.variables:
             program.variables[name] = shared_of(program.shared[name], name)
         return program.variables[name]
     if name in program.functions.source.entries:
         return program.functions.told(name)
-    known = [*program.functions, *program.shared]
+    if name in program.hypers:
+        value = program.hypers[name]
+        return value.name if isinstance(value, source.FunctionRef) else value
+    known = [*program.functions, *program.shared, *program.hypers]
     if any(n.startswith(f"{name}.") for n in known):
         return Part(program, name)
     close = difflib.get_close_matches(name, known, 1)

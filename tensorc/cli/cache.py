@@ -6,6 +6,8 @@ import rich_click as click
 
 from tensorc import artifact_file, cache
 
+# How object code begins; entries of functions hold it behind a header of their own.
+_OBJECT = (b"\x7fELF", b"\xcf\xfa\xed\xfe")
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
@@ -45,10 +47,14 @@ def clear() -> None:
 
 def _functions(key: str) -> str:
     stored = cache.load(key, touch=False)
-    try:
-        artifact = artifact_file.decode(stored or b"")
-    except ValueError:
+    if stored is None:
         return "(damaged)"
+    if stored.startswith(_OBJECT):
+        return "(the threads' code)"
+    try:
+        artifact = artifact_file.decode(stored)
+    except ValueError:
+        return "(of another version of tensorc)"
     return ", ".join(f.name for f in artifact.functions)
 
 

@@ -14,6 +14,7 @@ from tensorc.cli.options import (
     init_option,
     optimize_option,
     settings_option,
+    threads_option,
     write_output,
 )
 from tensorc.cli.progress import spell_error
@@ -28,6 +29,7 @@ from tensorc.runtime.evaluation import Evaluation, evaluate
 @init_option
 @click.option("--json", "json_path", metavar="FILE", help="Write it; - is stdout.")
 @optimize_option
+@threads_option
 def command(
     file: str,
     settings: dict[str, str],

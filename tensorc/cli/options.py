@@ -71,8 +71,9 @@ def init_option(function: Function) -> Function:
     """Add `--init FILE`: `init: str | None`."""
     return click.option(
         "--init",
-        metavar="FILE",
-        help="Set params from the arrays of an .npz or .safetensors file, by name.",
+        metavar="FILE|DIR",
+        help="Set params from the arrays of an .npz or .safetensors file, by name, or "
+        "from the best checkpoint in a directory of --save.",
     )(function)
 
 

@@ -17,6 +17,7 @@ from tensorc.cli.options import (
     optimize_option,
     settings_option,
     split_name,
+    threads_option,
     write_output,
 )
 from tensorc.errors import Diagnostic, TensorcError
@@ -55,6 +56,7 @@ _PARTS = ("train", "valid", "test")
 @settings_option
 @float_option
 @optimize_option
+@threads_option
 def command(
     file: str,
     data: str | None,

@@ -46,14 +46,19 @@ def spell_error(error: float | None, share_of: int) -> str:
         return "none"
     if share_of:
         return f"{100 * round(error * share_of) / share_of:.6f} %"
-    return f"{error:.6f}"
+    return spell_cost(error)
+
+
+def spell_cost(cost: float) -> str:
+    """Return a cost for people: to six decimals, or with an exponent if it is large."""
+    return f"{cost:.6f}" if abs(cost) < 1e9 else f"{cost:.6g}"
 
 
 def spell_epoch(record: EpochRecord) -> str:
     """Return what happened in an epoch, in one line."""
     parts = []
     if record.train_cost is not None:
-        parts.append(f"train cost {record.train_cost:.6f}")
+        parts.append(f"train cost {spell_cost(record.train_cost)}")
     if record.validation_error is not None:
         error = spell_error(record.validation_error, record.share_of)
         parts.append(f"validation {error}")

@@ -22,7 +22,7 @@ from tensorc.cli.options import (
     threads_option,
     write_output,
 )
-from tensorc.cli.progress import Reporter, reporter, spell_error
+from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.checkpoint import Checkpoint, put_back, read_checkpoint
@@ -52,13 +52,7 @@ _allow_nan_option = click.option(
 )
 
 
-@click.command("train", cls=FileCommand)
-@click.argument("file", metavar="FILE.tc")
-@settings_option
-@float_option
-@init_option
-@click.option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
-@click.option(
+_save_every_option = click.option(
     "--save-every",
     "seconds",
     metavar="SECONDS",
@@ -67,7 +61,18 @@ _allow_nan_option = click.option(
     default=SECONDS,
     help="Write last at least so often, besides after each validation.",
 )
-@click.option("--resume", metavar="FILE", help="Go on from a checkpoint of --save.")
+
+
+@click.command("train", cls=FileCommand)
+@click.argument("file", metavar="FILE.tc")
+@settings_option
+@float_option
+@init_option
+@click.option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
+@_save_every_option
+@click.option(
+    "--resume", metavar="DIR|FILE", help="Go on from the last checkpoint of a --save."
+)
 @_allow_nan_option
 @click.option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
 @click.option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
@@ -320,7 +325,7 @@ def summarize(history: History) -> str:
         parts.append(test)
     elif history.best_validation_error is None and history.epochs:
         cost = history.epochs[-1].train_cost
-        parts += [] if cost is None else [f"train cost {cost:.6f}"]
+        parts += [] if cost is None else [f"train cost {spell_cost(cost)}"]
     count = len(history.epochs)
     ended = "stopped in" if history.stopped_early else "ended with"
     parts.append(f"{ended} epoch {count:,}")

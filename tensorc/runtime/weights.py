@@ -73,6 +73,8 @@ def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
 def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
     if path.is_dir():
         path = _of_directory(path)
+    if not path.exists():
+        raise data_error(path, "TC0401", "no such file or directory")
     if path.suffix == ".npz":
         return read_npz(path)
     if path.suffix == ".safetensors":

@@ -12,9 +12,10 @@ import pytest
 import rich_click as click
 
 import tensorc
-from tensorc import compiler
+from tensorc import cache, compiler
 from tensorc.cli import main
 from tensorc.cli.main import run
+from tensorc.cli.progress import spell_cost
 from tensorc.cli.terminal import wants_color
 from tensorc.errors import TensorcWarning
 
@@ -300,3 +301,23 @@ def test_a_usage_error_comes_first(said):
         "usage: tensorc train [OPTIONS] FILE.tc",
         "`tensorc train --help` explains them",
     ]
+
+
+def test_a_checkpoint_that_is_not_there(said):
+    error = said("eval", "m.tc", "--init", "runs/none", code=1).err
+    assert "runs/none: no such file or directory" in error
+
+
+def test_large_costs_are_short():
+    assert spell_cost(0.5) == "0.500000"
+    assert spell_cost(6.04332846e29) == "6.04333e+29"
+
+
+def test_the_list_of_the_cache_names_what_is_no_function(said, tmp_path, monkeypatch):
+    monkeypatch.setenv("TENSORC_CACHE_DIR", str(tmp_path / "cache"))
+    said("run", "m.tc::predict", "--arg", "x=x.npy")
+    cache.save(cache.key_of("old"), b"{}")
+    printed = said("cache", "ls").out
+    assert "predict" in printed
+    assert "(of another version of tensorc)" in printed
+    assert "damaged" not in printed
