@@ -203,7 +203,7 @@ def test_a_closed_terminal_costs_no_state(model):
     ) as process:
         os.close(inside)
         seen = b""
-        while not re.search(rb"epoch ([2-9]|\d\d+) of", seen):  # in the bar
+        while not re.search(rb"epoch ([2-9]|\d\d+)/", seen):  # in the bar
             seen += os.read(terminal, 1 << 16)
         os.close(terminal)
         assert process.wait() == -signal.SIGHUP
