@@ -1,11 +1,14 @@
 """Inputs that lie in memory which the call writes: read as they were before it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import tensorc as tc
 from tensorc.runtime.arrays import address_of, aligned_bytes
 from tensorc.runtime.epoch import prepare_epoch, run_batches
+from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 from tests.runtime import native
 
@@ -77,12 +80,13 @@ def placed(name, begin, size):
 
 
 def function_of(*cells):
-    """Return a function that has these shared variables, and takes bytes."""
-    f = native.function("add", {"w": Shared("w", 1.0)}, {"lr": 1})
-    f._cells = sorted(cells, key=lambda cell: cell.address)
-    f._low = min(cell.address for cell in cells)
-    f._high = max(cell.address + cell.nbytes for cell in cells)
-    return f
+    """Return a function, which is not run, that has these variables and takes X."""
+    arguments = [(cell.name, "shared", "f64", cell.shape) for cell in cells]
+    info = dataclasses.replace(
+        native.info("f", [*arguments, native.X], [], ("B",)), symbol="add"
+    )
+    shared = {cell.name: cell for cell in cells}
+    return CompiledFunction(info, native.library(), shared, {})
 
 
 def is_copied(f, begin, size):
