@@ -163,6 +163,13 @@ def test_a_directory_of_entries_without_a_mark_is_ours(place):
     assert cache.load(KEY) == b"payload"
 
 
+@pytest.mark.parametrize("name", [".env", "x.tca", f"{KEY}.tca.bak"])
+def test_a_directory_of_files_with_our_first_bytes_alone_is_not_ours(place, name):
+    place.mkdir()
+    (place / name).write_bytes(MAGIC)
+    assert cache.directory() == place / cache.FOLDER
+
+
 @pytest.mark.parametrize(
     "mark", [b"Signature: 8a477f597d28d172789f06886806bc55\n# of another", b"x"]
 )
@@ -293,6 +300,9 @@ def test_a_left_file_with_the_number_of_this_process_goes(tmp_path):
     with plain_files.replacing(path) as file:
         file.write(b"x")
         within_a_save(file)
+        # Also before it is locked, and when it is closed and waits for its name.
+        (own,) = seen[1]
+        assert not plain_files._is_gone(own.name, os.getpid())
     assert seen[0] == seen[1], "the file that is written stays, the other one went"
     assert len(seen[0]) == 1
 
