@@ -185,13 +185,13 @@ def _slice(m: Maker, cls: type[Op]) -> int:
 def _part(m: Maker, dim: Dim) -> tuple[Dim, Dim, int]:
     """Return start, size and step of a part of an axis."""
     length = m.number(dim)
-    kind = m.below(5)
+    kind = m.below(7)
     if kind == 0 and length:
         return dim + -1, dim, -1
     if kind == 1 and length > 1:
         cut = 1 + m.below(min(length, 4))
         return m.rng.choice((0, cut)), dim + -cut, 1
-    if kind == 2 and m.may_give():
+    if kind in (2, 5, 6) and m.may_give():
         return _computed_part(m, dim, length)
     if kind in (3, 4) and length:
         start, step = m.below(length), m.rng.choice((1, 1, 2, 3, -1, -1, -2, -3))
@@ -281,21 +281,20 @@ def _index(m: Maker, dims: tuple[Dim, ...], size: Dim) -> int | None:
     if given and m.chance(0.3):
         return m.rng.choice(given)
     computed = m.places(lambda t: t == TensorType(dims, I64))
-    if computed and m.number(size) and m.chance(0.5):
-        return _wrapped(m, m.rng.choice(computed), size)
-    return m.given(TensorType(dims, m.element("integer")), below=size)
-
-
-def _wrapped(m: Maker, place: int, size: Dim) -> int:
-    """Return integers modulo the size of an axis, which is all that they need."""
-    dims = m.type_of(place).shape
-    whole = [
+    sized = [
         (p, axis)
         for p in range(len(m.entries))
         for axis, dim in enumerate(m.type_of(p).shape)
         if dim == size
     ]
-    p, axis = m.rng.choice(whole)
+    if computed and sized and m.number(size) and m.chance(0.5):
+        return _wrapped(m, m.rng.choice(computed), *m.rng.choice(sized))
+    return m.given(TensorType(dims, m.element("integer")), below=size)
+
+
+def _wrapped(m: Maker, place: int, p: int, axis: int) -> int:
+    """Return integers modulo the size of an axis, which is all that they need."""
+    dims = m.type_of(place).shape
     number = m.apply(shape.Size, (p,), axis=axis)
     if dims:
         number = m.apply(shape.Broadcast, (number,), axes=(), shape=Dims(dims))

@@ -43,6 +43,12 @@ def test_programs_are_valid_and_have_no_unbound_size(programs):
     verify(module_of(programs), "tensor")
 
 
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_programs_of_other_seeds_are_valid(seed):
+    made = [generate(seed, number) for number in range(300)]
+    verify(module_of(made), "tensor")
+
+
 def test_programs_have_all_sizes_and_element_types(programs):
     sizes, elements = Counter(), Counter()
     for program in programs:
