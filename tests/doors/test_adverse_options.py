@@ -22,7 +22,9 @@ def make():
     @tc.step
     def train(x, lr=0.1):
         cost = tc.mean((x @ w - 1) ** 2)
-        tc.update(w, w - lr * tc.grad(cost, w))
+        slope = tc.grad(cost, w)
+        # A cost that is not finite would end the run.
+        tc.update(w, w - tc.where(tc.isfinite(lr), lr * slope, 0.1 * slope))
         return cost
 
     return w, train

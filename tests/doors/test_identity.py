@@ -105,9 +105,18 @@ def listed(a, b):
 def test_arguments_that_are_traced_are_values(function, door):
     """Two of them may be equal, so identity would answer another question."""
     made = door(function)
-    for given in ((1.0, 1.0), (x, tc.dvector("z")), (V, V), (V, V2)):
+    for given in ((x, tc.dvector("z")), (V, V), (V, V2)):
         with pytest.raises(TypeError, match="neither true nor false"):
             made(*given)
+
+
+def test_arguments_that_are_numbers_are_compared_by_value():
+    """Python asks for their values, which are facts of the form."""
+    for a, b in ((1.0, 1.0), (1.0, 3.0), (3.0, 1.0), (2.0, 2.0)):
+        assert tc.jit(lambda a, b: 2 * a if a == b else b)(a, b) == (
+            2 * a if a == b else b
+        )
+        assert tc.jit(listed)(a, b) == a
 
 
 def test_members_of_groups_are_found():

@@ -396,7 +396,9 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path, shared, arrays, code, 
 
 
 def test_weights_of_other_forms(tmp_path, shared):
-    for name, code in (("w.pt", "TC0806"), ("w.npz", "TC0401")):
+    (tmp_path / "w.pt").write_bytes(b"PK")
+    cases = (("w.pt", "TC0806"), ("v.pt", "TC0401"), ("w.npz", "TC0401"))
+    for name, code in cases:
         with pytest.raises(DataError) as failure:
             load_weights(tmp_path / name, shared)
         assert failure.value.diagnostics[0].code == code
