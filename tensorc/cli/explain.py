@@ -12,6 +12,7 @@ from tensorc.cli.options import (
     FileCommand,
     existing_file,
     float_option,
+    named_values,
     settings_option,
 )
 from tensorc.errors import Diagnostic, TensorcError
@@ -24,11 +25,11 @@ def _parse_sizes(
     _: click.Context, __: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, int]:
     sizes = {}
-    for value in values:
-        name, _equals, number = value.partition("=")
-        if not name.strip() or not re.fullmatch(r"\s*[0-9]{1,18}\s*", number):
-            raise click.BadParameter(f"'{value}' is not of the form NAME=SIZE")
-        sizes[name.strip()] = int(number)
+    for name, number in named_values(values, "NAME=SIZE"):
+        if not re.fullmatch("[0-9]{1,18}", number):
+            message = f"'{name}={number}' is not of the form NAME=SIZE"
+            raise click.BadParameter(message)
+        sizes[name] = int(number)
     return sizes
 
 

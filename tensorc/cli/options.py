@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,19 +13,27 @@ from tensorc.runtime import threads
 
 _HELP_FILE = "tensorc.file"
 
+Named = tuple[str, str]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def _parse_settings(
     _: click.Context, __: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
-    settings = {}
+    return dict(named_values(values))
+
+
+def named_values(values: Sequence[str], form: str = "NAME=VALUE") -> Iterator[Named]:
+    """Yield the names and the texts of words such as lr=0.1; `form` is for messages.
+
+    Raises:
+        click.BadParameter: a name, a text or the sign between them is missing.
+    """
     for value in values:
-        name, equals, text = value.partition("=")
-        if not equals or not name.strip() or not text.strip():
-            raise click.BadParameter(f"'{value}' is not of the form NAME=VALUE")
-        settings[name.strip()] = text.strip()
-    return settings
+        name, _, text = value.partition("=")
+        if not name.strip() or not text.strip():
+            raise click.BadParameter(f"'{value}' is not of the form {form}")
+        yield name.strip(), text.strip()
 
 
 class FileCommand(click.RichCommand):

@@ -12,6 +12,7 @@ from tensorc.cli.options import (
     check_output,
     float_option,
     init_option,
+    named_values,
     optimize_option,
     settings_option,
     split_name,
@@ -31,13 +32,10 @@ def _parse_arguments(
     _: click.Context, __: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
     given: dict[str, str] = {}
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals or not name.strip() or not text.strip():
-            raise click.BadParameter(f"'{value}' is not of the form NAME=VALUE")
-        if name.strip() in given:
-            raise click.BadParameter(f"'{name.strip()}' is given twice")
-        given[name.strip()] = text.strip()
+    for name, text in named_values(values):
+        if name in given:
+            raise click.BadParameter(f"'{name}' is given twice")
+        given[name] = text
     return given
 
 
