@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from tensorc.runtime.history import EpochRecord, Progress
+from tensorc.runtime.training import OnProgress
 
 
 class Reporter(Protocol):
@@ -20,8 +21,9 @@ class Reporter(Protocol):
         """Hear that an epoch is complete."""
         ...
 
-    def on_progress(self, at: Progress) -> None:
-        """Hear that more batches of an epoch are complete."""
+    @property
+    def on_progress(self) -> OnProgress | None:
+        """What hears that more batches of an epoch are complete, if it is shown."""
         ...
 
 
@@ -70,8 +72,10 @@ class _Silent:
     def on_epoch(self, record: EpochRecord) -> None:
         pass
 
-    def on_progress(self, at: Progress) -> None:
-        pass
+    @property
+    def on_progress(self) -> OnProgress | None:
+        # The running cost is not computed where nobody sees it.
+        return None
 
 
 class _Lines(_Silent):
