@@ -175,7 +175,7 @@ def _no_operand(value: object, what: str) -> Exception:
 def _literal(value: Sequence[object], what: str) -> Literal:
     if any(is_symbolic(v) for v in value):
         message = f"{what} is a {type(value).__name__} that holds variables"
-        hint = "group them: tc.group(W, b), or take them one by one"
+        hint = "group them: tc.group(W, b); np.stack([a, b]) makes one variable of them"
         raise usage_error(message, hint)
     try:
         array = np.asarray(value)
@@ -370,6 +370,8 @@ def index_of(item: object) -> indexing.Index:
         raise _index_error(message, "choose elementwise: where(c, x, y)")
     if isinstance(item, int | np.integer):
         return indexing.At(int(item))
+    if isinstance(item, range):
+        item = np.arange(item.start, item.stop, item.step)
     if is_symbolic(item) or isinstance(item, list | np.ndarray):
         return _computed(operand_of(item, "an index"), item)
     message = (
