@@ -262,6 +262,8 @@ class Tensor(AskedNumber):
         return apply("mod", other, self)
 
     def __pow__(self, other: object) -> "Tensor":
+        if type(other) is int and other == 2 and self.dtype == "bool":
+            return one("square", [self])  # NumPy's: int8, where np.power gives int64
         return apply("pow", self, other)
 
     def __rpow__(self, other: object) -> "Tensor":
@@ -572,7 +574,9 @@ def _size(dim: Dim) -> "int | Tensor":
 
 def _spread(given: tuple[object, ...]) -> tuple[object, ...]:
     """Let f(1, 2) and f((1, 2)) mean the same."""
-    if len(given) == 1 and isinstance(given[0], list | tuple):
+    if len(given) == 1 and isinstance(given[0], np.ndarray):
+        given = (given[0].tolist(),)
+    if len(given) == 1 and isinstance(given[0], list | tuple | range):
         return tuple(given[0])
     return given
 

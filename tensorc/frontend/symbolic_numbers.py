@@ -120,8 +120,10 @@ def repeated(sequence: object, count: AskedNumber) -> object:
 def _is_number(variable: AskedNumber) -> bool:
     """Tell a number of Python that is traced, or a size, from all arrays."""
     operand = variable.operand
-    is_weak = isinstance(operand, Tensor) and operand.weak
-    return DOOR.get().facts is not None and (is_weak or isinstance(operand, Scalar))
+    facts = DOOR.get().facts
+    if facts is None or not isinstance(operand, Tensor):
+        return facts is not None and isinstance(operand, Scalar)
+    return operand.weak or operand.value in facts.numbers
 
 
 def _length(variable: AskedNumber, message: str) -> int:
@@ -147,4 +149,8 @@ def _known(variable: AskedNumber) -> Plain:
         message += f" while {tracing} is traced, once for all values"
         hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
         hint += "or make the argument static: jit(f, static=('n',))"
-    raise usage_error(message, asked_hint(user_location()) or hint)
+    error = usage_error(message, asked_hint(user_location()) or hint)
+    facts = DOOR.get().facts
+    if facts is not None:
+        facts.refused = error
+    raise error

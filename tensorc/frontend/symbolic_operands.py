@@ -97,7 +97,7 @@ def emitter(location: Location | None = None) -> Emitter:
     facts = DOOR.get().facts
     if facts is not None:
         made.is_one = facts.is_one
-        made.misfit = facts.misfit
+        made.is_rest, made.misfit = facts.is_rest, facts.misfit
     return made
 
 
@@ -393,16 +393,28 @@ def _computed(operand: Operand, item: object) -> indexing.Index:
 
 
 def _part(item: slice) -> indexing.Part:
-    step = concrete(item.step)
-    if step is not None and not isinstance(step, int | np.integer):
-        raise _index_error(f"the step of a slice is an integer, got {describe(step)}")
+    given = concrete(item.step)
+    step = 1 if given is None else whole_number(given)
+    if step is None:
+        raise _index_error(f"the step of a slice is an integer, got {describe(given)}")
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]
-    return indexing.Part(bounds[0], bounds[1], 1 if step is None else int(step))
+    return indexing.Part(bounds[0], bounds[1], step)
+
+
+def whole_number(value: object) -> int | None:
+    """Return an integer of Python or NumPy as one of Python, None for all else."""
+    if isinstance(value, bool) or is_symbolic(value):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _bound(bound: object) -> Dim:
-    if isinstance(bound, int | np.integer) and not isinstance(bound, bool):
-        return int(bound)
+    whole = whole_number(bound)
+    if whole is not None:
+        return whole
     if is_symbolic(bound):
         return size_of(bound, "the bound of a slice")
     raise _index_error(f"the bound of a slice is an integer, got {describe(bound)}")

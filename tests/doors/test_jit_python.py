@@ -124,6 +124,12 @@ def test_item_is_the_number_of_python_of_the_call():
     assert (scaled(PAIR, 2)[0], scaled(PAIR, 1)[0]) == (6, 9)
 
 
+def test_the_square_of_booleans_is_that_of_numpy():
+    x = np.array([True, False])
+    for function in (lambda x: x**2, lambda x: x**3, lambda x: np.power(x, 2)):
+        assert tc.jit(function)(x).dtype == function(x).dtype
+
+
 def test_the_copy_of_a_shared_variable_is_none():
     W = tc.shared(PAIR, "W")
     assert not hasattr(W.copy(), "set_value")
