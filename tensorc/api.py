@@ -4,32 +4,25 @@ import difflib
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from tensorc import driver
-from tensorc.errors import CompileError, Diagnostic, Location, TensorcError
-from tensorc.frontend.dsl import ast, parser
+from tensorc import driver, kept_program
+from tensorc.artifact import Artifact
+from tensorc.errors import CompileError, Diagnostic, TensorcError
 from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.ast_printer import print_ast
-from tensorc.frontend.dsl.irgen import generate, plain_value
-from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
-from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
-from tensorc.frontend.dsl.mlir_file import is_mlir, mlir_program
-from tensorc.frontend.groups import Group
+from tensorc.frontend.dsl.program import UNKNOWN_NAME
+from tensorc.frontend.dsl.source_file import SourceFile, read_source
 from tensorc.frontend.places import argument_error, door, warn_user
-from tensorc.frontend.symbolic_variables import Shared as SharedVariable
-from tensorc.frontend.symbolic_variables import shared_of
-from tensorc.ir.ops.builtin import Module
-from tensorc.ir.printer import print_module
-from tensorc.ir.types import ELEMENTS
+from tensorc.recipes import fit_recipe, run_recipe
 from tensorc.runtime.checkpoint import About
+from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.history import History
-from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
+from tensorc.runtime.recipes import FitRecipe, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
 from tensorc.runtime.weights import load_weights, save_weights
@@ -37,6 +30,9 @@ from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
     from tensorc.compiler import Around
+    from tensorc.frontend.groups import Group
+    from tensorc.frontend.symbolic_variables import Shared as SharedVariable
+    from tensorc.ir.ops.builtin import Module
 
 FLOATS = ("f32", "f64", "f16")  # what `float` may mean
 
@@ -54,7 +50,7 @@ class _Loaded:
     hypers: Mapping[str, source.HyperValue]
     fits: tuple[FitRecipe, ...]
     runs: tuple[RunRecipe, ...]
-    variables: dict[str, SharedVariable] = field(default_factory=dict, repr=False)
+    variables: "dict[str, SharedVariable]" = field(default_factory=dict, repr=False)
 
 
 class Program(_Loaded):
@@ -73,8 +69,10 @@ class Program(_Loaded):
         return self.functions.compile_seconds
 
     @property
-    def params(self) -> Group:
+    def params(self) -> "Group":
         """The group of the params of the file and its modules; states are not in it."""
+        from tensorc.frontend.groups import Group
+
         names = [m.name for m in self.functions.source.memories if m.kind == "param"]
         return Group([(name, _member(self, name)) for name in names])
 
@@ -98,7 +96,6 @@ class Program(_Loaded):
     def about(self, recipe: FitRecipe) -> About:
         """Return what a run of one of `fits` is of, for its checkpoints."""
         names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
-        text = print_module(self.functions.source.emit(list(dict.fromkeys(names))))
         stop = recipe.stop
         same: dict[str, bool | int | float | str | None] = {
             "data": recipe.data.reader,
@@ -112,7 +109,7 @@ class Program(_Loaded):
             "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}"
             if stop
             else None,
-            "program": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "program": self.functions.digest(list(dict.fromkeys(names))),
         }
         hypers = {
             name: value
@@ -179,12 +176,16 @@ class Part:
         return sorted({n.split(".")[0] for n in inside})
 
 
-Member = CompiledFunction | SharedVariable | Part | bool | int | float | str
+Member: TypeAlias = (
+    "CompiledFunction | SharedVariable | Part | bool | int | float | str"
+)
 
 
 def _member(program: Program, name: str) -> Member:
     if name in program.shared:
         if name not in program.variables:
+            from tensorc.frontend.symbolic_variables import shared_of
+
             program.variables[name] = shared_of(program.shared[name], name)
         return program.variables[name]
     if name in program.functions.source.entries:
@@ -198,16 +199,6 @@ def _member(program: Program, name: str) -> Member:
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean `{close[0]}`?" if close else ""
     raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What a program is made of: its text, and how it is read."""
-
-    path: str
-    text: str
-    settings: Mapping[str, str]
-    default_float: str
 
 
 class ToldFunction(CompiledFunction):
@@ -228,8 +219,8 @@ class ToldFunction(CompiledFunction):
 class Functions(Mapping[str, CompiledFunction]):
     """The compiled functions of a program, by name."""
 
-    file: _File = field(repr=False)
-    source: source.Program
+    file: SourceFile = field(repr=False)
+    kept: kept_program.KeptProgram = field(repr=False)
     shared: Mapping[str, Shared]
     together: tuple[str, ...]
     options: Options
@@ -268,12 +259,40 @@ class Functions(Mapping[str, CompiledFunction]):
         """Return the number of functions."""
         return len(self.source.entries)
 
-    def _compile(self, names: list[str]) -> None:
-        start = time.perf_counter()
+    @property
+    def source(self) -> source.Program:
+        """What the file says."""
+        return self.kept.program
+
+    def digest(self, names: Sequence[str]) -> str:
+        """Return what tells the IR of these functions from any other."""
+
+        def made() -> str:
+            from tensorc.ir.printer import print_module
+
+            text = print_module(self.source.emit(names))
+            return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+        return self.kept.text(names, made)
+
+    def _load(self, names: list[str]) -> tuple[Artifact, Library]:
+        artifact = self.kept.artifact(names)
+        if artifact is not None:
+            return artifact, driver.link(artifact)
         module = self.source.emit(names)
         for warning in self.source.warnings:
             warn_user(warning)
-        artifact, library = driver.load(module, self.options)
+        key = ""
+        if self.kept.key:
+            key = driver.key_of_module(module, driver.host_target(), self.options)
+        loaded = driver.load(module, self.options)
+        if key:
+            self.kept.keep_artifact(names, key)
+        return loaded
+
+    def _compile(self, names: list[str]) -> None:
+        start = time.perf_counter()
+        artifact, library = self._load(names)
         hypers = self._hypers()
         for info in artifact.functions:
             varies = self._varies(info.name)
@@ -319,15 +338,16 @@ def load(
     path = fspath(path)
     spelled = {name: _spelled(name, value) for name, value in values.items()}
     file = _read(path, {**(settings or {}), **spelled}, default_float)
-    program = _parsed(file)
-    fits = tuple(_fit(r) for r in program.recipes if r.kind == "fit")
-    runs = tuple(_run(r) for r in program.recipes if r.kind == "run")
+    options = CHOSEN.get() if optimize is None else Options(optimize)
+    kept = kept_program.load(file, options)
+    program = kept.program
+    fits = tuple(fit_recipe(r) for r in program.recipes if r.kind == "fit")
+    runs = tuple(run_recipe(r) for r in program.recipes if r.kind == "run")
     shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)
-    options = CHOSEN.get() if optimize is None else Options(optimize)
-    functions = Functions(file, program, shared, together, options)
+    functions = Functions(file, kept, shared, together, options)
     return Program(path, functions, shared, program.hypers, fits, runs)
 
 
@@ -350,7 +370,7 @@ def check(
         found += error.diagnostics
     for recipe in program.recipes:
         try:
-            _fit(recipe) if recipe.kind == "fit" else _run(recipe)
+            fit_recipe(recipe) if recipe.kind == "fit" else run_recipe(recipe)
         except TensorcError as error:
             found += error.diagnostics
     return [*found, *program.warnings]
@@ -370,10 +390,12 @@ def emit(
     `function` restricts it to one function or step. `around` runs each pass
     (`passes.base.run_pass`, say), and then nothing is taken from the cache.
     """
-    if stage == "ast":
-        _refuse_mlir(path)
-        return print_ast(parser.parse_file(path))
     from tensorc import compiler
+    from tensorc.frontend.dsl import reading
+    from tensorc.ir.printer import print_module
+
+    if stage == "ast":
+        return reading.syntax(_read(path, settings, default_float))
 
     target = driver.host_target()
     options = Options(optimize)
@@ -398,7 +420,7 @@ def lower(
     settings: Mapping[str, str],
     around: "Around | None" = None,
     default_float: str = "f32",
-) -> Module:
+) -> "Module":
     """Return the IR of a file at a stage: tensor, structured, buffer, loop.
 
     The arguments are those of `emit`.
@@ -415,7 +437,7 @@ def _module(
     function: str | None,
     settings: Mapping[str, str],
     default_float: str = "f32",
-) -> Module:
+) -> "Module":
     """Return the module of a file, or of one function or step of it."""
     program = _parsed(_read(path, settings, default_float))
     if function is not None and function not in program.entries:
@@ -427,33 +449,24 @@ def _module(
 
 
 def _functions(
-    file: _File,
+    file: SourceFile,
     shared: Mapping[str, Shared],
     together: tuple[str, ...],
     options: Options,
 ) -> Functions:
     """Return functions that were copied or pickled, with their memory."""
-    return Functions(file, _parsed(file), shared, together, options)
+    kept = kept_program.load(file, options)
+    return Functions(file, kept, shared, together, options)
 
 
-def _read(path: str, settings: Mapping[str, str], default_float: str) -> _File:
-    return _File(path, parser.read_source(path), settings, default_float)
+def _read(path: str, settings: Mapping[str, str], default_float: str) -> SourceFile:
+    return SourceFile(path, read_source(path), settings, default_float)
 
 
-def _parsed(file: _File) -> source.Program:
-    settings = file.settings
-    if is_mlir(file.path):
-        if settings:
-            name = next(iter(settings))
-            message = f"{file.path} has no hyper '{name}': it is a file of IR"
-            raise CompileError(Diagnostic("TC0314", message))
-        return mlir_program(file.text, file.path)
-    tree = parser.parse(file.text, file.path)
-    parsed: dict[str, ast.Expression] = {
-        name: parser.parse_expression(text, f"--set {name}")
-        for name, text in settings.items()
-    }
-    return generate(tree, parsed, ELEMENTS[file.default_float])
+def _parsed(file: SourceFile) -> source.Program:
+    from tensorc.frontend.dsl import reading
+
+    return reading.parsed(file)
 
 
 def plain(text: str, name: str) -> source.PlainValue:
@@ -461,13 +474,9 @@ def plain(text: str, name: str) -> source.PlainValue:
 
     `name` stands for the text in messages. Raises `CompileError` if it is wrong.
     """
-    return plain_value(parser.parse_expression(text, name))
+    from tensorc.frontend.dsl import reading
 
-
-def _refuse_mlir(path: str) -> None:
-    if is_mlir(path):
-        message = f"{path} is a file of IR, which has no syntax tree"
-        raise CompileError(Diagnostic("TC0250", message))
+    return reading.plain(text, name)
 
 
 def _spelled(name: str, value: object) -> str:
@@ -482,95 +491,3 @@ def _spelled(name: str, value: object) -> str:
         return repr(value)
     message = f"load: {name} is a number, a truth value or a text, got {value!r}"
     raise CompileError(Diagnostic("TC0180", message))
-
-
-def _fit(recipe: source.Recipe) -> FitRecipe:
-    """Return a `fit` as the runtime reads it; diagnostics for what does not fit."""
-    options = dict(recipe.options)
-    for required in ("data", "batch", "step"):
-        if required not in options:
-            raise _wrong(recipe.location, f"fit: '{required} = …' is missing")
-    for name in options:
-        if name not in FIT_OPTIONS:
-            expected = ", ".join(FIT_OPTIONS)
-            raise _wrong(recipe.location, f"fit has no field '{name}'", expected)
-    data = _call(recipe, "data", 'mnist("data/mnist")')
-    stop = _call(recipe, "stop", "patience(5000)") if options.get("stop") else None
-    return FitRecipe(
-        name=recipe.name,
-        data=DataCall(data.callee, data.arguments, data.named),
-        step=_function(recipe, "step") or "",
-        validate=_function(recipe, "validate"),
-        test=_function(recipe, "test"),
-        stop=None if stop is None else _patience(stop),
-        batch=_typed(recipe, "batch", int, 0),
-        epochs=_typed(recipe, "epochs", int, 1),
-        shuffle=_typed(recipe, "shuffle", bool, False),
-        seed=_typed(recipe, "seed", int, None),
-        every=_typed(recipe, "every", int, None),
-        location=recipe.location,
-    )
-
-
-def _wrong(location: Location, message: str, hint: str = "") -> CompileError:
-    hints = (hint,) if hint else ()
-    return CompileError(Diagnostic("TC0180", message, location, hints=hints))
-
-
-def _typed(recipe: source.Recipe, name: str, type_: type[T], default: U) -> T | U:
-    value = recipe.options.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
-        wanted = "true or false" if type_ is bool else "an integer"
-        raise _wrong(recipe.location, f"fit: {name} must be {wanted}, got {value!r}")
-    return value
-
-
-def _call(recipe: source.Recipe, name: str, example: str) -> source.CallValue:
-    value = recipe.options[name]
-    if not isinstance(value, source.CallValue):
-        message = f"{recipe.kind}: {name} must be a call, got {value!r}"
-        raise _wrong(recipe.location, message, f"for example {name} = {example}")
-    return value
-
-
-def _function(recipe: source.Recipe, name: str) -> str | None:
-    value = recipe.options.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, source.FunctionRef):
-        message = f"fit: {name} must name a function or step, got {value!r}"
-        raise _wrong(recipe.location, message)
-    return value.name
-
-
-_PATIENCE_FIELDS = ("patience", "increase", "threshold")
-
-
-def _patience(call: source.CallValue) -> Patience:
-    if call.callee != "patience":
-        raise _wrong(call.location, f"fit: stop must be patience(…), got {call.callee}")
-    values = dict(zip(_PATIENCE_FIELDS, call.arguments, strict=False))
-    values.update(call.named)
-    for name, value in values.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if name not in _PATIENCE_FIELDS or not is_number:
-            message = f"patience takes numbers for {', '.join(_PATIENCE_FIELDS)}"
-            raise _wrong(call.location, f"{message}; got {name}={value!r}")
-    if "patience" not in values or len(call.arguments) > len(_PATIENCE_FIELDS):
-        raise _wrong(call.location, "patience takes 1 to 3 numbers")
-    return Patience(**values)  # type: ignore[arg-type]  # checked above
-
-
-def _run(recipe: source.Recipe) -> RunRecipe:
-    """Return a `run` as the runtime reads it."""
-    if "call" not in recipe.options:
-        raise _wrong(recipe.location, "run: 'call = f(…)' is missing")
-    call = _call(recipe, "call", "f(1)")
-    times = recipe.options.get("times", 1)
-    if not isinstance(times, int) or isinstance(times, bool) or times < 0:
-        raise _wrong(recipe.location, f"run: times must be an integer, got {times!r}")
-    if call.named:
-        raise _wrong(call.location, "run: arguments are given by position")
-    return RunRecipe(recipe.name, call.callee, call.arguments, times, recipe.location)

@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "ir": ({"errors"}, {"numpy"}),
     # The Python doors raise one exception with the rendered text in it.
     "frontend": ({"ir", "errors", "diagnostics"}, {"numpy"}),
-    "frontend.dsl": ({"frontend", "ir", "errors"}, {"lark", "numpy"}),
+    "frontend.dsl": ({"frontend", "ir", "errors", "json_data"}, {"lark", "numpy"}),
     "passes": ({"ir", "target", "errors"}, {"numpy"}),
     "backend": ({"ir", "target", "artifact", "errors"}, {"numpy"}),
     "backend.llvm": (
@@ -71,7 +71,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "report": ({"ir", "passes", "errors"}, set()),  # what the kernels do, in words
-    "artifact_file": ({"artifact", "errors"}, set()),
+    "json_data": ({"errors"}, set()),  # what the cache holds is read by it
+    "artifact_file": ({"artifact", "json_data"}, set()),
+    "recipes": ({"frontend.dsl", "runtime", "errors"}, set()),
+    "kept_program": (
+        {"frontend.dsl", "driver", "cache", "artifact", "target"},
+        {"numpy"},
+    ),
     # From a module to an artifact, out of the cache where that is possible.
     "driver": (
         {
@@ -85,7 +91,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "ir",
             "frontend",
             "frontend.dsl",
+            "recipes",
+            "kept_program",
             "driver",
+            "artifact",
             "compiler",
             "runtime",
             "runtime.cpu",
@@ -150,6 +159,17 @@ LAZY = {
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",
     ("tensorc.api", "tensorc.compiler"): "only stages and checks need the passes",
+    ("tensorc.api", "tensorc.frontend.dsl.reading"): "a kept program is not parsed",
+    ("tensorc.api", "tensorc.frontend.groups"): "only `params` needs them",
+    ("tensorc.api", "tensorc.frontend.symbolic_variables"): "only memory needs them",
+    ("tensorc.api", "tensorc.ir.ops.builtin"): "names for type checkers only",
+    ("tensorc.api", "tensorc.ir.printer"): "a kept program has no IR",
+    ("tensorc.driver", "tensorc.ir.ops.builtin"): "names for type checkers only",
+    ("tensorc.driver", "tensorc.ir.printer"): "a kept program has no IR",
+    ("tensorc.kept_program", "tensorc.frontend.dsl.reading"): "a hit is not parsed",
+    ("tensorc.frontend.dsl.program", "tensorc.ir.ops.builtin"): "names only",
+    ("tensorc.frontend.dsl.program", "tensorc.ir.types"): "names only",
+    ("tensorc.frontend.dsl.program_file", "tensorc.ir.ops.builtin"): "names only",
     ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.plain_files", "fcntl"): "Windows has none",
