@@ -4,24 +4,34 @@ import difflib
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
-from tensorc import driver, kept_program
-from tensorc.artifact import Artifact
-from tensorc.errors import CompileError, Diagnostic, TensorcError
+from tensorc import driver, inspection
+from tensorc.errors import CompileError, Diagnostic, TensorcError, way
+from tensorc.file_recipes import fit_of, run_of
+from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.program import UNKNOWN_NAME
-from tensorc.frontend.dsl.source_file import SourceFile, read_source
+from tensorc.frontend.dsl.ast_printer import print_ast
+from tensorc.frontend.dsl.irgen import generate, plain_value
+from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
+from tensorc.frontend.dsl.mlir_file import is_mlir, mlir_program
+from tensorc.frontend.groups import Group
 from tensorc.frontend.places import argument_error, door, warn_user
-from tensorc.recipes import fit_recipe, run_recipe
-from tensorc.runtime.checkpoint import About
-from tensorc.runtime.cpu import Library
+from tensorc.frontend.symbolic_variables import Shared as SharedVariable
+from tensorc.frontend.symbolic_variables import shared_of
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.printer import print_module
+from tensorc.ir.types import ELEMENTS
+from tensorc.kept_runs import OnEpoch, read_kept, told_of_epochs, warn_differences
+from tensorc.runtime.checkpoint import About, Checkpoint, put_back, read_checkpoint
 from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.history import History
+from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import FitRecipe, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
@@ -30,14 +40,8 @@ from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
     from tensorc.compiler import Around
-    from tensorc.frontend.groups import Group
-    from tensorc.frontend.symbolic_variables import Shared as SharedVariable
-    from tensorc.ir.ops.builtin import Module
 
 FLOATS = ("f32", "f64", "f16")  # what `float` may mean
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,10 @@ class _Loaded:
     hypers: Mapping[str, source.HyperValue]
     fits: tuple[FitRecipe, ...]
     runs: tuple[RunRecipe, ...]
-    variables: "dict[str, SharedVariable]" = field(default_factory=dict, repr=False)
+    variables: dict[str, SharedVariable] = field(default_factory=dict, repr=False)
 
 
-class Program(_Loaded):
+class Program(inspection.Inspected, _Loaded):
     """A `.tc` file, ready to call: its functions, its memory and its recipes.
 
     `functions` compiles on first use: the functions that recipes name together, each
@@ -69,33 +73,100 @@ class Program(_Loaded):
         return self.functions.compile_seconds
 
     @property
-    def params(self) -> "Group":
+    def params(self) -> Group:
         """The group of the params of the file and its modules; states are not in it."""
-        from tensorc.frontend.groups import Group
-
         names = [m.name for m in self.functions.source.memories if m.kind == "param"]
         return Group([(name, _member(self, name)) for name in names])
 
-    def fit(self, recipe: FitRecipe | None = None, allow_nan: bool = False) -> History:
-        """Run a `fit`, the first one by default; the program's memory changes.
+    def _view(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> inspection.View:
+        return _view_of(self.functions, None, args, named)
 
-        A cost that is not finite ends it (DivergedError), unless `allow_nan`.
+    @door
+    def fit(
+        self,
+        recipe: FitRecipe | None = None,
+        allow_nan: bool = False,
+        *,
+        callbacks: OnEpoch | Iterable[OnEpoch] = (),
+        save: str | PathLike[str] | None = None,
+        save_every: float = SECONDS,
+        resume: str | PathLike[str] | None = None,
+    ) -> History:
+        """Run a `fit`: the first one, or with `resume` that of the checkpoint.
+
+        Args:
+            recipe: one of `fits`.
+            allow_nan: go on when a cost is NaN or infinite.
+            callbacks: called with an `EpochRecord` after an epoch; True ends the
+                training.
+            save: a directory for `last.safetensors` and `best.safetensors`.
+            save_every: seconds after which `last` is written at least.
+            resume: such a directory, or a file of it: go on to the uninterrupted bits.
+
+        Raises:
+            TensorcError: recipe, data or checkpoint do not fit, or a file fails.
+            DivergedError: a cost is not finite, unless `allow_nan`.
         """
-        if recipe is None:
-            if not self.fits:
-                message = f"{self.path}: there is no 'fit' to train"
-                raise TensorcError(Diagnostic("TC0903", message))
-            recipe = self.fits[0]
-        return train(
-            self.functions,
-            recipe,
-            compile_seconds=self.compile_seconds,
-            allow_nan=allow_nan,
-        )
+        heard, kept = told_of_epochs(callbacks), read_kept(save, save_every, resume)
+        last = None if kept.resume is None else self.last(kept.resume, recipe)
+        recipe = self.fits[last.about.fit] if last else recipe or self._first_fit()
+        keeper = self.keeper(recipe, kept.save, kept.seconds, allow_nan)
+        if last:
+            warn_differences(put_back(last, self.about(recipe), self.shared))
+        with keeping(keeper) if keeper else nullcontext():
+            return train(
+                self.functions,
+                recipe,
+                on_epoch=heard,
+                on_state=keeper.hear if keeper else None,
+                start=last.state if last else None,
+                compile_seconds=self.compile_seconds,
+                allow_nan=allow_nan,
+            )
+
+    def _first_fit(self) -> FitRecipe:
+        if self.fits:
+            return self.fits[0]
+        message = f"{self.path}: there is no 'fit' to train"
+        raise TensorcError(Diagnostic("TC0903", message))
+
+    def last(self, place: Path, recipe: FitRecipe | None = None) -> Checkpoint:
+        """Return the checkpoint of a directory, or a file, to go on from.
+
+        Raises:
+            DataError: the file is missing or damaged (TC0401, TC0801).
+            TensorcError: it is of another `fit` than `recipe`, or of none (TC0804).
+        """
+        checkpoint = read_checkpoint(find_last(place), self.shared)
+        number, count = checkpoint.about.fit, len(self.fits)
+        wanted = None if recipe is None else self.fits.index(recipe)
+        if number < count and wanted in (None, number):
+            return checkpoint
+        message = f"{checkpoint.path} is of fit {number + 1}, "
+        message += f"there are {count}" if wanted is None else f"not {wanted + 1}"
+        raise TensorcError(Diagnostic("TC0804", message))
+
+    def keeper(
+        self,
+        recipe: FitRecipe,
+        directory: Path | None,
+        seconds: float,
+        allow_nan: bool,
+    ) -> Keeper | None:
+        """Return what writes the checkpoints of a run, if there is a directory."""
+        if directory is None:
+            return None
+        about = self.about(recipe)
+        # Several recipes keep their checkpoints side by side.
+        stem = f"{recipe.name or about.fit + 1}." if len(self.fits) > 1 else ""
+        return Keeper(directory, about, self.shared, seconds, stem, allow_nan)
 
     def about(self, recipe: FitRecipe) -> About:
         """Return what a run of one of `fits` is of, for its checkpoints."""
         names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
+        text = print_module(self.functions.source.emit(list(dict.fromkeys(names))))
         stop = recipe.stop
         same: dict[str, bool | int | float | str | None] = {
             "data": recipe.data.reader,
@@ -109,7 +180,7 @@ class Program(_Loaded):
             "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}"
             if stop
             else None,
-            "program": self.functions.digest(list(dict.fromkeys(names))),
+            "program": hashlib.sha256(text.encode()).hexdigest()[:16],
         }
         hypers = {
             name: value
@@ -118,10 +189,12 @@ class Program(_Loaded):
         }
         return About(same, hypers, self.fits.index(recipe))
 
+    @door
     def save(self, path: str | PathLike[str]) -> None:
         """Write params and states to a .safetensors file, by their names."""
         save_weights(Path(fspath(path)), self.shared)
 
+    @door
     def restore(self, path: str | PathLike[str]) -> list[str]:
         """Set params and states from an .npz or .safetensors file, by their names.
 
@@ -176,16 +249,12 @@ class Part:
         return sorted({n.split(".")[0] for n in inside})
 
 
-Member: TypeAlias = (
-    "CompiledFunction | SharedVariable | Part | bool | int | float | str"
-)
+Member = CompiledFunction | SharedVariable | Part | bool | int | float | str
 
 
 def _member(program: Program, name: str) -> Member:
     if name in program.shared:
         if name not in program.variables:
-            from tensorc.frontend.symbolic_variables import shared_of
-
             program.variables[name] = shared_of(program.shared[name], name)
         return program.variables[name]
     if name in program.functions.source.entries:
@@ -201,10 +270,25 @@ def _member(program: Program, name: str) -> Member:
     raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
 
 
-class ToldFunction(CompiledFunction):
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a program is made of: its text, and how it is read."""
+
+    path: str
+    text: str
+    settings: Mapping[str, str]
+    default_float: str
+
+
+class ToldFunction(inspection.Costed, CompiledFunction):
     """A function of a program as Python calls it: its errors name the caller's line."""
 
     home: "Functions"
+
+    def _view(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> inspection.View:
+        return _view_of(self.home, [self.name], args, named)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Functions.told, (self.home, self.name)
@@ -219,8 +303,8 @@ class ToldFunction(CompiledFunction):
 class Functions(Mapping[str, CompiledFunction]):
     """The compiled functions of a program, by name."""
 
-    file: SourceFile = field(repr=False)
-    kept: kept_program.KeptProgram = field(repr=False)
+    file: _File = field(repr=False)
+    source: source.Program
     shared: Mapping[str, Shared]
     together: tuple[str, ...]
     options: Options
@@ -228,6 +312,7 @@ class Functions(Mapping[str, CompiledFunction]):
     compiled: dict[str, CompiledFunction] = field(default_factory=dict)
     called: dict[str, ToldFunction] = field(default_factory=dict)
 
+    @door
     def told(self, name: str) -> ToldFunction:
         """Return a function for callers in Python; KeyError if there is none."""
         if name not in self.called:
@@ -259,40 +344,12 @@ class Functions(Mapping[str, CompiledFunction]):
         """Return the number of functions."""
         return len(self.source.entries)
 
-    @property
-    def source(self) -> source.Program:
-        """What the file says."""
-        return self.kept.program
-
-    def digest(self, names: Sequence[str]) -> str:
-        """Return what tells the IR of these functions from any other."""
-
-        def made() -> str:
-            from tensorc.ir.printer import print_module
-
-            text = print_module(self.source.emit(names))
-            return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-        return self.kept.text(names, made)
-
-    def _load(self, names: list[str]) -> tuple[Artifact, Library]:
-        artifact = self.kept.artifact(names)
-        if artifact is not None:
-            return artifact, driver.link(artifact)
+    def _compile(self, names: list[str]) -> None:
+        start = time.perf_counter()
         module = self.source.emit(names)
         for warning in self.source.warnings:
             warn_user(warning)
-        key = ""
-        if self.kept.key:
-            key = driver.key_of_module(module, driver.host_target(), self.options)
-        loaded = driver.load(module, self.options)
-        if key:
-            self.kept.keep_artifact(names, key)
-        return loaded
-
-    def _compile(self, names: list[str]) -> None:
-        start = time.perf_counter()
-        artifact, library = self._load(names)
+        artifact, library = driver.load(module, self.options)
         hypers = self._hypers()
         for info in artifact.functions:
             varies = self._varies(info.name)
@@ -311,6 +368,18 @@ class Functions(Mapping[str, CompiledFunction]):
         return functools.partial(self.source.varies, name)
 
 
+def _view_of(
+    functions: Functions,
+    names: list[str] | None,
+    args: tuple[object, ...],
+    named: Mapping[str, object],
+) -> inspection.View:
+    inspection.refuse_arguments(args)
+    make = functools.partial(functions.source.emit, names)
+    return inspection.View(make, functions.options, inspection.sizes_of(named))
+
+
+@door
 def load(
     path: str | PathLike[str],
     settings: Mapping[str, str] | None = None,
@@ -338,19 +407,19 @@ def load(
     path = fspath(path)
     spelled = {name: _spelled(name, value) for name, value in values.items()}
     file = _read(path, {**(settings or {}), **spelled}, default_float)
-    options = CHOSEN.get() if optimize is None else Options(optimize)
-    kept = kept_program.load(file, options)
-    program = kept.program
-    fits = tuple(fit_recipe(r) for r in program.recipes if r.kind == "fit")
-    runs = tuple(run_recipe(r) for r in program.recipes if r.kind == "run")
+    program = _parsed(file)
+    fits = tuple(fit_of(r) for r in program.recipes if r.kind == "fit")
+    runs = tuple(run_of(r) for r in program.recipes if r.kind == "run")
     shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)
-    functions = Functions(file, kept, shared, together, options)
+    options = CHOSEN.get() if optimize is None else Options(optimize)
+    functions = Functions(file, program, shared, together, options)
     return Program(path, functions, shared, program.hypers, fits, runs)
 
 
+@door
 def check(
     path: str, settings: Mapping[str, str], default_float: str = "f32"
 ) -> list[Diagnostic]:
@@ -370,12 +439,13 @@ def check(
         found += error.diagnostics
     for recipe in program.recipes:
         try:
-            fit_recipe(recipe) if recipe.kind == "fit" else run_recipe(recipe)
+            fit_of(recipe) if recipe.kind == "fit" else run_of(recipe)
         except TensorcError as error:
             found += error.diagnostics
     return [*found, *program.warnings]
 
 
+@door
 def emit(
     path: str,
     stage: str,
@@ -390,46 +460,48 @@ def emit(
     `function` restricts it to one function or step. `around` runs each pass
     (`passes.base.run_pass`, say), and then nothing is taken from the cache.
     """
-    from tensorc import compiler
-    from tensorc.frontend.dsl import reading
-    from tensorc.ir.printer import print_module
-
+    inspection.check_stage(stage, inspection.FILE_STAGES)
     if stage == "ast":
-        return reading.syntax(_read(path, settings, default_float))
-
-    target = driver.host_target()
+        _refuse_mlir(path)
+        return print_ast(parser.parse_file(path))
     options = Options(optimize)
-    run_pass = around or compiler.run_pass
-    if stage in compiler.STAGES:
-        made = lower(path, stage, function, settings, run_pass, default_float)
-        return print_module(made)
     module = _module(path, function, settings, default_float)
-    if stage == "llvm":
-        return compiler.llvm_text(module, target, run_pass)
-    if stage == "asm":
-        return compiler.assembly(module, target, options, run_pass)
-    if around is not None:
-        return compiler.compile_module(module, target, options, around).object
-    return driver.compile_module(module, target, options).object
+    if stage != "obj":
+        return inspection.emit(module, stage, options, around)
+    target = driver.host_target()
+    if around is None:
+        return driver.compile_module(module, target, options).object
+    from tensorc import compiler
+
+    return compiler.compile_module(module, target, options, around).object
 
 
 def lower(
-    path: str,
-    stage: str,
-    function: str | None,
-    settings: Mapping[str, str],
-    around: "Around | None" = None,
-    default_float: str = "f32",
-) -> "Module":
+    path: str, stage: str, function: str | None, settings: Mapping[str, str]
+) -> Module:
     """Return the IR of a file at a stage: tensor, structured, buffer, loop.
 
     The arguments are those of `emit`.
     """
     from tensorc import compiler
 
-    module = _module(path, function, settings, default_float)
-    target = driver.host_target()
-    return compiler.lower(module, target, stage, around or compiler.run_pass)
+    module = _module(path, function, settings)
+    return compiler.lower(module, driver.host_target(), stage)
+
+
+def explain(
+    path: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    sizes: Mapping[str, int],
+    default_float: str = "f32",
+) -> str:
+    """Return what the kernels of a file, or of one function or step of it, do and why.
+
+    The arguments are those of `emit`; `sizes` are numbers for sizes of the arguments.
+    """
+    make = functools.partial(_module, path, function, settings, default_float)
+    return inspection.explain(inspection.View(make, CHOSEN.get(), sizes))
 
 
 def _module(
@@ -437,7 +509,7 @@ def _module(
     function: str | None,
     settings: Mapping[str, str],
     default_float: str = "f32",
-) -> "Module":
+) -> Module:
     """Return the module of a file, or of one function or step of it."""
     program = _parsed(_read(path, settings, default_float))
     if function is not None and function not in program.entries:
@@ -449,24 +521,33 @@ def _module(
 
 
 def _functions(
-    file: SourceFile,
+    file: _File,
     shared: Mapping[str, Shared],
     together: tuple[str, ...],
     options: Options,
 ) -> Functions:
     """Return functions that were copied or pickled, with their memory."""
-    kept = kept_program.load(file, options)
-    return Functions(file, kept, shared, together, options)
+    return Functions(file, _parsed(file), shared, together, options)
 
 
-def _read(path: str, settings: Mapping[str, str], default_float: str) -> SourceFile:
-    return SourceFile(path, read_source(path), settings, default_float)
+def _read(path: str, settings: Mapping[str, str], default_float: str) -> _File:
+    return _File(path, parser.read_source(path), settings, default_float)
 
 
-def _parsed(file: SourceFile) -> source.Program:
-    from tensorc.frontend.dsl import reading
-
-    return reading.parsed(file)
+def _parsed(file: _File) -> source.Program:
+    settings = file.settings
+    if is_mlir(file.path):
+        if settings:
+            name = next(iter(settings))
+            message = f"{file.path} has no hyper '{name}': it is a file of IR"
+            raise CompileError(Diagnostic("TC0314", message))
+        return mlir_program(file.text, file.path)
+    tree = parser.parse(file.text, file.path)
+    parsed: dict[str, ast.Expression] = {
+        name: parser.parse_expression(text, way(f"{name}=", f"--set {name}"))
+        for name, text in settings.items()
+    }
+    return generate(tree, parsed, ELEMENTS[file.default_float])
 
 
 def plain(text: str, name: str) -> source.PlainValue:
@@ -474,9 +555,13 @@ def plain(text: str, name: str) -> source.PlainValue:
 
     `name` stands for the text in messages. Raises `CompileError` if it is wrong.
     """
-    from tensorc.frontend.dsl import reading
+    return plain_value(parser.parse_expression(text, name))
 
-    return reading.plain(text, name)
+
+def _refuse_mlir(path: str) -> None:
+    if is_mlir(path):
+        message = f"{path} is a file of IR, which has no syntax tree"
+        raise CompileError(Diagnostic("TC0250", message))
 
 
 def _spelled(name: str, value: object) -> str:

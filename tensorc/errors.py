@@ -6,7 +6,16 @@ users expect (`IndexError`, `ValueError`, `TypeError`) are bases of the specific
 """
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+# Whether a person at the command line reads what is said, not a caller in Python.
+COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
+
+
+def way(argument: str, flag: str) -> str:
+    """Return a way out as the reader takes it: an argument of Python, or a flag."""
+    return flag if COMMAND_LINE.get() else argument
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,24 +9,29 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
 from tensorc.data import split
-from tensorc.errors import Diagnostic
 from tensorc.frontend.places import (
     argument_error,
     door,
     usage_error,
     user_location,
-    warn_user,
 )
 from tensorc.frontend.signatures import VARIADIC
 from tensorc.frontend.symbolic_operands import describe
 from tensorc.functions import Function
+from tensorc.kept_runs import (
+    Kept,
+    OnEpoch,
+    read_kept,
+    told_of_epochs,
+    warn_differences,
+)
 from tensorc.runtime import training
 from tensorc.runtime.checkpoint import (
     About,
@@ -46,10 +51,8 @@ from tensorc.runtime.weights import set_exactly
 from tensorc.tracing import Jitted
 
 Trainable: TypeAlias = Jitted | Function | CompiledFunction
-OnEpoch: TypeAlias = Callable[[EpochRecord], object]
 Numbers: TypeAlias = Mapping[str, object]
 
-_LONGEST = 1e9  # seconds: some 30 years
 _MOST_STEPS = 1 << 62  # in an integer; without an end is float("inf")
 
 
@@ -118,14 +121,14 @@ def fit(
         DivergedError: a cost is not finite, or a validation error is no number.
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
-    dataset, called = _dataset(data), _callbacks(callbacks)
+    dataset, called = _dataset(data), told_of_epochs(callbacks)
     options = _options(batch, epochs, stop, every, shuffle, seed, allow_nan)
     batch = options.batch
     train, numbers = _compiled(step, dataset.train, batch, "step", hypers)
     rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
     checked = _check_compiled(validate, rest, batch, "validate")
     tested = _check_compiled(test, last, batch, "test")
-    kept = _Kept(save, _seconds(save_every), resume)
+    kept = read_kept(save, save_every, resume)
     return _fit(
         _Functions(train, checked, tested), dataset, options, numbers, called, kept
     )
@@ -149,20 +152,13 @@ class _Options:
     allow_nan: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    save: object
-    seconds: float
-    resume: object
-
-
 def _fit(
     functions: _Functions,
     dataset: Dataset,
     options: _Options,
     numbers: Numbers,
     on_epoch: Callable[[EpochRecord], bool],
-    kept: _Kept,
+    kept: Kept,
 ) -> History:
     """Run the batches, with checkpoints if they are asked for."""
     about = _about(dataset.name, functions, options, numbers)
@@ -221,45 +217,20 @@ def _about(
     return About(same, hypers)
 
 
-def _read_last(
-    resume: object, about: About, shared: Mapping[str, Shared]
-) -> Checkpoint:
+def _read_last(resume: Path, about: About, shared: Mapping[str, Shared]) -> Checkpoint:
     """Return the checkpoint to go on from, which is of the same run."""
-    checkpoint = read_checkpoint(find_last(_path(resume, "resume")), shared)
-    for difference in compare(checkpoint, about, shared):
-        message = f"{difference} (the checkpoint)"
-        warn_user(Diagnostic("TC0804", message, user_location()))
+    checkpoint = read_checkpoint(find_last(resume), shared)
+    warn_differences(compare(checkpoint, about, shared))
     return checkpoint
 
 
 def _keeper(
-    kept: _Kept, about: About, shared: Mapping[str, Shared], allow_nan: bool
+    kept: Kept, about: About, shared: Mapping[str, Shared], allow_nan: bool
 ) -> Keeper | None:
     """Return what writes the checkpoints that are asked for."""
     if kept.save is None:
         return None
-    directory = _path(kept.save, "save")
-    return Keeper(directory, about, shared, kept.seconds, allow_nan=allow_nan)
-
-
-def _path(given: object, name: str) -> Path:
-    if not isinstance(given, str | PathLike):
-        raise usage_error(f"{name} is a path, got {describe(given)}")
-    return Path(fspath(given)).expanduser()
-
-
-def _callbacks(given: object) -> Callable[[EpochRecord], bool]:
-    called = [given] if callable(given) else given
-    if not isinstance(called, Iterable) or not all(map(callable, called)):
-        raise usage_error(f"callbacks are functions, got {describe(given)}")
-    functions: list[OnEpoch] = list(called)
-
-    def on_epoch(record: EpochRecord) -> bool:
-        # Each of them hears of the epoch, also of the last one.
-        answers = [function(record) for function in functions]
-        return any(isinstance(a, bool | np.bool_) and bool(a) for a in answers)
-
-    return on_epoch
+    return Keeper(kept.save, about, shared, kept.seconds, allow_nan=allow_nan)
 
 
 def _options(
@@ -293,14 +264,6 @@ def _integer(given: object, name: str) -> int:
     if isinstance(given, bool) or not isinstance(given, int | np.integer):
         raise usage_error(f"{name} is an integer, got {describe(given)}")
     return int(given)
-
-
-def _seconds(given: object) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise usage_error(f"save_every is a number of seconds, got {describe(given)}")
-    if not given >= 0:
-        raise argument_error(f"save_every is 0 seconds or more, got {given}")
-    return float(min(given, _LONGEST))
 
 
 def _dataset(given: object) -> Dataset:

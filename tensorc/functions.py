@@ -9,6 +9,7 @@ memory changes at once. The compiler is loaded when the first function is made.
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,8 +39,8 @@ from tensorc.frontend.symbolic_operands import (
     value_of,
 )
 from tensorc.frontend.symbolic_variables import Shared, shared_of
+from tensorc.inspection import Costed, View, refuse_arguments, sizes_of
 from tensorc.ir.core import Value
-from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
 from tensorc.runtime.arrays import Array, kinds_of
 from tensorc.runtime.function import CompiledFunction
@@ -371,7 +372,7 @@ def _check_leaves(
 # Calling
 
 
-class Function:
+class Function(Costed):
     """A compiled function: call it with arrays, in order or by name."""
 
     def __init__(
@@ -422,9 +423,10 @@ class Function:
             return []
         return list(results) if isinstance(results, tuple) else [results]
 
-    def emit(self, stage: str = "tensor") -> str:
-        """Return the function as text at the end of a stage: tensor … loop, llvm."""
-        return emit_plan(self._plan, stage)
+    def _view(self, args: tuple[object, ...], named: Mapping[str, object]) -> View:
+        refuse_arguments(args)
+        make = functools.partial(graph_emit.emit, self._plan)
+        return View(make, self._options, sizes_of(named))
 
     @door
     def batched(
@@ -527,18 +529,6 @@ def _made_again(made: dict[str, object], options: Options) -> Function:
         return _made({**made, "on_unused_input": "ignore"})
     finally:
         CHOSEN.reset(state)
-
-
-def emit_plan(plan: Plan, stage: str) -> str:
-    """Return a plan as text at the end of a stage; "graph" is before all passes."""
-    from tensorc import compiler, driver
-
-    module, target = graph_emit.emit(plan), driver.host_target()
-    if stage == "graph":
-        return print_module(module)
-    if stage == "llvm":
-        return compiler.llvm_text(module, target)
-    return print_module(compiler.lower(module, target, stage))
 
 
 def compile_plan(

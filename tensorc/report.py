@@ -1,4 +1,4 @@
-"""What the kernels of a function do: a report for `tensorc explain FILE.tc`.
+"""What functions cost, and what their kernels do: `tensorc explain`, `f.explain()`.
 
 A kernel is a `tc.group` of the STRUCTURED level. Bytes are those of its operands and
 results, each counted once, flops those of `passes.cost`. Both are formulas of the
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, substitute, symbols_of
+from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Group
 from tensorc.ir.ops.structured import Generic
@@ -24,20 +24,60 @@ _LATER = "what reads it also reads what that kernel makes"
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call costs: numbers, or formulas of its sizes ("15690*B").
+
+    `bytes` are read and written by the kernels, `arena` is memory for what they pass
+    to each other; results and shared variables are not in it.
+    """
+
+    kernels: int
+    flops: int | str
+    bytes: int | str
+    arena: int | str
+
+    def __str__(self) -> str:
+        kernels = f"{self.kernels:,} kernel{'' if self.kernels == 1 else 's'}"
+        return (
+            f"{kernels}, {_spell(self.flops)} flops, {_spell(self.bytes)} bytes read "
+            f"and written, an arena of {_spell(self.arena)} bytes"
+        )
+
+
+def _spell(count: int | str) -> str:
+    return f"{count:,}" if isinstance(count, int) else count
+
+
+@dataclass(frozen=True, slots=True)
 class _Sizes:
     """What is known of symbols, and how formulas of them are written."""
 
     known: Mapping[str, Dim]
 
+    def put(self, dim: Dim) -> Dim:
+        """Return a size in which known symbols are numbers.
+
+        Raises:
+            TensorcError: it divides by what is 0 for these sizes (TC0904).
+        """
+        try:
+            return substitute(dim, self.known)
+        except ZeroDivisionError:
+            message = f"{_plain(dim)} divides by 0 for these sizes"
+            raise TensorcError(Diagnostic("TC0904", message)) from None
+
+    def count(self, dim: Dim) -> int | str:
+        """Return what is counted by a size: 9414000, or the formula 15690*B."""
+        made = self.put(dim)
+        return made if isinstance(made, int) else _plain(made)
+
     def spell(self, dim: Dim) -> str:
-        """Return a size, or what is counted by it: 600, 15690*B, 9,414,000."""
-        made = substitute(dim, self.known) if self.known else dim
-        return f"{made:,}" if isinstance(made, int) else str(made)
+        """Return a count for people: 9,414,000, or 15690*B."""
+        return _spell(self.count(dim))
 
     def type(self, type_: TensorType) -> TensorType:
         """Return a type in which known symbols are numbers."""
-        shape = tuple([substitute(d, self.known) for d in type_.shape])
-        return replace(type_, shape=shape)
+        return replace(type_, shape=tuple(map(self.put, type_.shape)))
 
 
 def report(module: Module, buffers: Module, sizes: Mapping[str, int]) -> str:
@@ -49,35 +89,55 @@ def report(module: Module, buffers: Module, sizes: Mapping[str, int]) -> str:
     Raises:
         TensorcError: a size is of no symbol (TC0904).
     """
-    _check_symbols(module, sizes)
-    known = _Sizes(dict(sizes))
+    known = _known(module, sizes)
     pairs = zip(module.functions, buffers.functions, strict=True)
     texts = [_function(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
     return "\n".join(texts)
 
 
-def _check_symbols(module: Module, sizes: Mapping[str, int]) -> None:
-    found: dict[str, None] = {}
+def costs(module: Module, buffers: Module, sizes: Mapping[str, int]) -> list[Cost]:
+    """Return what a call of each function costs; the arguments are those of `report`.
+
+    Raises:
+        TensorcError: a size is of no symbol (TC0904).
+    """
+    known = _known(module, sizes)
+    pairs = zip(module.functions, buffers.functions, strict=True)
+    return [_cost(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
+
+
+def _known(module: Module, sizes: Mapping[str, int]) -> _Sizes:
+    """Return numbers by symbol; a value is named without the mark of its symbol."""
+    found: dict[str, str] = {}
     for function in module.functions:
-        for value in function.body.block.arguments:
+        for i, value in enumerate(function.body.block.arguments):
             shape = value.type.shape if isinstance(value.type, TensorType) else ()
-            found.update((s, None) for dim in shape for s in symbols_of(dim))
+            symbols = [s for dim in shape for s in symbols_of(dim)]
+            for name in (*symbols, *filter(None, [function.value_symbol(i)])):
+                found.setdefault(name.removeprefix(VALUE), name)
     wrong = [name for name in sizes if name not in found]
     if wrong:
         known = ", ".join(found) or "all sizes are numbers"
         message = f"no argument has a size '{wrong[0]}'"
         raise TensorcError(Diagnostic("TC0904", message, hints=(f"sizes: {known}",)))
+    return _Sizes({found[name]: size for name, size in sizes.items()})
+
+
+def _cost(function: Function, arena: Attribute | None, sizes: _Sizes) -> Cost:
+    kernels, flops = cost_of(function)
+    moved: Dim = 0
+    for op in function.body.block.ops:
+        if isinstance(op, Group):
+            for value in (*dict.fromkeys(op.operands), *op.results):
+                moved = moved + _size(value)
+    size = arena.dims[0] if isinstance(arena, Dims) else 0
+    return Cost(kernels, *map(sizes.count, (flops, moved, size)))
 
 
 def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str:
     block = function.body.block
     kernels = [op for op in block.ops if isinstance(op, Group)]
-    plural = "" if len(kernels) == 1 else "s"
-    size = arena.dims[0] if isinstance(arena, Dims) else 0
-    flops = cost_of(function)[1]
-    counted = f"{len(kernels)} kernel{plural}, {sizes.spell(flops)} flops, "
-    counted += f"an arena of {sizes.spell(size)} bytes"
-    lines = [f"{function.sym_name}: {counted}"]
+    lines = [f"{function.sym_name}: {_cost(function, arena, sizes)}"]
     for number, kernel in enumerate(kernels):
         returned = set(block.terminator.operands)
         lines += ["", *_kernel(kernel, number, returned, sizes)]
@@ -148,13 +208,25 @@ def _bytes(values: Sequence[Value] | dict[Value, None], sizes: _Sizes) -> str:
     for value in values:
         type_ = value.type
         assert isinstance(type_, TensorType)
-        size: Dim = type_.element.bytes
-        for extent in type_.shape:
-            size = size * extent
-        total = total + size
+        total = total + _size(value)
         name = f"{value.hint} " if value.hint else ""
-        parts.append(f"{name}{sizes.type(type_)}")
+        parts.append(_plain(f"{name}{sizes.type(type_)}"))
     return f"{sizes.spell(total)} bytes: {', '.join(parts)}" if parts else "nothing"
+
+
+def _size(value: Value) -> Dim:
+    """Return the bytes of a tensor."""
+    type_ = value.type
+    assert isinstance(type_, TensorType)
+    size: Dim = type_.element.bytes
+    for extent in type_.shape:
+        size = size * extent
+    return size
+
+
+def _plain(formula: object) -> str:
+    """Return a formula without the mark of values, which is nothing for people."""
+    return str(formula).replace(VALUE, "")
 
 
 def _end(kernel: Group, kernels: Sequence[Group], ops: Sequence[Op]) -> str:

@@ -23,9 +23,10 @@ from typing import TypeVar, overload
 import numpy as np
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
-from tensorc.frontend import tracer
+from tensorc.frontend import graph_emit, tracer
 from tensorc.frontend.facts import Fact
 from tensorc.frontend.forms import Forms, Found
+from tensorc.frontend.graph_emit import Plan as Graph
 from tensorc.frontend.graph_store import found_by_name
 from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.places import door, told, usage_error, user_location, warn_user
@@ -39,15 +40,18 @@ from tensorc.frontend.trace_arguments import (
     differences,
     fit_tensor,
     read_call,
+    sample,
     spell,
 )
 from tensorc.frontend.tracer import MemoryLeaf, Traced
-from tensorc.functions import compile_plan, emit_plan
+from tensorc.functions import compile_plan
+from tensorc.inspection import Costed, View, sizes_of, sizes_of_call
 from tensorc.ir.dims import Dim
 from tensorc.runtime.arrays import Kinds, kinds_of
 from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
 from tensorc.runtime.locks import reentrant_lock
 from tensorc.runtime.signature import Plan
+from tensorc.target import CHOSEN
 
 J = TypeVar("J", bound="Jitted")
 
@@ -89,7 +93,7 @@ def _in_structure(tree: Tree, results: Results) -> object:
     return unflatten(tree, leaves)
 
 
-class Jitted:
+class Jitted(Costed):
     """A Python function that is compiled when it is called.
 
     Called with symbolic variables, or while another function is traced, it computes
@@ -132,7 +136,7 @@ class Jitted:
         """
         if tracer.current() is None:
             arrays, kinds = args, None
-            if not named and len(args) == self._count and not self._valued:
+            if not named and len(args) == self._count:
                 kinds = kinds_of(args)
             if kinds is None:
                 arrays, kinds = self._plain(args, named, self._valued)
@@ -176,22 +180,50 @@ class Jitted:
                 self._batched.add((key, tuple(numbers)), traced.answered, found)
             return found
 
-    def emit(self, stage: str, *args: object, **named: object) -> str:
-        """Return the text of a stage (tensor … loop, llvm) for these arguments.
+    def _view(self, args: tuple[object, ...], named: Mapping[str, object]) -> View:
+        """Return what to look at: the form for these arguments, or the newest one."""
+        parameters = self.signature.parameters
+        spread = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+        given = {n: v for n, v in named.items() if spread or n in parameters}
+        sizes = sizes_of({n: v for n, v in named.items() if n not in given})
+        forms = list(self._made)
+        if args or given or not parameters:
+            call = self._array_call(self._bind(args, given))
+            made = self._find(call)
+            plan = made.traced.plan
+            sizes = {**sizes_of_call(made.compiled, call.values), **sizes}
+        else:
+            plan = forms[-1].traced.plan if forms else self._declared()
+        return View(functools.partial(graph_emit.emit, plan), CHOSEN.get(), sizes)
 
-        Arguments are as in a call; "graph" is what was traced, before all passes.
-        """
-        return emit_plan(self._specialized(args, named).traced.plan, stage)
+    def _declared(self) -> Graph:
+        """Return the form that the annotations tell, before there was any call."""
+        given: dict[str, object] = {}
+        for name, parameter in self.signature.parameters.items():
+            if parameter.default is parameter.empty:
+                given[name] = sample(self._takes.types.get(name))
+        if not any(value is None for value in given.values()):
+            call = self._array_call(self._bind((), given))
+            traced = self._trace(call.key(), call)
+            if not traced.answered:
+                return traced.plan
+        names = ", ".join(self.signature.parameters)
+        message = f"{self.name} was not called yet: no call says what types it takes"
+        hint = f"call it first, or give the arguments: {self.name}.explain({names})"
+        raise usage_error(message, hint)
 
     @door
     def _specialized(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> _Made:
-        call = self._call(self._bind(args, named))
+        return self._find(self._array_call(self._bind(args, named)))
+
+    def _array_call(self, bound: inspect.BoundArguments) -> Call:
+        call = self._call(bound)
         if call is None:
             message = f"{self.name} is compiled for arrays, not for variables"
             raise usage_error(message, "tc.function([x], f(x)) compiles a formula")
-        return self._find(call)
+        return call
 
     def cache_info(self) -> tuple[Specialization, ...]:
         """Return what was compiled so far, in order, and why."""

@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "ir": ({"errors"}, {"numpy"}),
     # The Python doors raise one exception with the rendered text in it.
     "frontend": ({"ir", "errors", "diagnostics"}, {"numpy"}),
-    "frontend.dsl": ({"frontend", "ir", "errors", "json_data"}, {"lark", "numpy"}),
+    "frontend.dsl": ({"frontend", "ir", "errors"}, {"lark", "numpy"}),
     "passes": ({"ir", "target", "errors"}, {"numpy"}),
     "backend": ({"ir", "target", "artifact", "errors"}, {"numpy"}),
     "backend.llvm": (
@@ -71,13 +71,16 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "report": ({"ir", "passes", "errors"}, set()),  # what the kernels do, in words
-    "json_data": ({"errors"}, set()),  # what the cache holds is read by it
-    "artifact_file": ({"artifact", "json_data"}, set()),
-    "recipes": ({"frontend.dsl", "runtime", "errors"}, set()),
-    "kept_program": (
-        {"frontend.dsl", "driver", "cache", "artifact", "target"},
-        {"numpy"},
+    "tables": ({"diagnostics"}, set()),  # what is shown in rows, as text and HTML
+    # What the Python doors show of functions: stages, kernels, costs.
+    "inspection": (
+        {
+            *("ir", "frontend", "runtime", "driver", "compiler", "passes"),
+            *("report", "tables", "target", "errors"),
+        },
+        set(),
     ),
+    "artifact_file": ({"artifact", "errors"}, set()),
     # From a module to an artifact, out of the cache where that is possible.
     "driver": (
         {
@@ -86,16 +89,19 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
+    # What a file says of its runs, as data of the runtime.
+    "file_recipes": ({"frontend.dsl", "runtime", "errors"}, set()),
     "api": (
         {
+            "file_recipes",
+            "kept_runs",
             "ir",
             "frontend",
             "frontend.dsl",
-            "recipes",
-            "kept_program",
             "driver",
-            "artifact",
             "compiler",
+            "inspection",
+            "tables",
             "runtime",
             "runtime.cpu",
             "runtime.cuda",
@@ -107,19 +113,27 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     # Theano's words: compiling and storage for the graphs of frontend.symbolic.
     "functions": (
         {
-            *("ir", "frontend", "driver", "compiler", "target", "errors"),
+            *("ir", "frontend", "driver", "inspection", "tables", "target", "errors"),
             *("runtime", "runtime.cpu"),
         },
         {"numpy"},
     ),
     # Ordinary Python: the same graphs, traced; and what stands on functions.
-    "tracing": ({"functions", "ir", "frontend", "runtime", "errors"}, {"numpy"}),
+    "tracing": (
+        {
+            *("functions", "inspection", "tables", "ir", "frontend", "runtime"),
+            *("target", "errors"),
+        },
+        {"numpy"},
+    ),
     "gradients": ({"tracing", "frontend"}, set()),
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
     "saving": ({"frontend", "runtime", "errors"}, set()),
     "settings": ({"frontend", "ir", "runtime", "cache", "target"}, set()),
+    # What `fit` takes of files, and whom it tells of epochs.
+    "kept_runs": ({"frontend", "runtime", "errors"}, {"numpy"}),
     "fitting": (
-        {"functions", "tracing", "data", "frontend", "runtime", "errors"},
+        {"kept_runs", "functions", "tracing", "data", "frontend", "runtime", "errors"},
         {"numpy"},
     ),
     "theano": (
@@ -159,28 +173,19 @@ LAZY = {
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",
     ("tensorc.api", "tensorc.compiler"): "only stages and checks need the passes",
-    ("tensorc.api", "tensorc.frontend.dsl.reading"): "a kept program is not parsed",
-    ("tensorc.api", "tensorc.frontend.groups"): "only `params` needs them",
-    ("tensorc.api", "tensorc.frontend.symbolic_variables"): "only memory needs them",
-    ("tensorc.api", "tensorc.ir.ops.builtin"): "names for type checkers only",
-    ("tensorc.api", "tensorc.ir.printer"): "a kept program has no IR",
-    ("tensorc.driver", "tensorc.ir.ops.builtin"): "names for type checkers only",
-    ("tensorc.driver", "tensorc.ir.printer"): "a kept program has no IR",
-    ("tensorc.kept_program", "tensorc.frontend.dsl.reading"): "a hit is not parsed",
-    ("tensorc.frontend.dsl.program", "tensorc.ir.ops.builtin"): "names only",
-    ("tensorc.frontend.dsl.program", "tensorc.ir.types"): "names only",
-    ("tensorc.frontend.dsl.program_file", "tensorc.ir.ops.builtin"): "names only",
     ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.plain_files", "fcntl"): "Windows has none",
     ("tensorc.address_space", "resource"): "Windows has none",
-    ("tensorc.functions", "tensorc.compiler"): "only stages need the passes",
+    ("tensorc.inspection", "tensorc.compiler"): "only stages need the passes",
+    ("tensorc.inspection", "tensorc.driver"): "llvmlite, with the first function",
+    ("tensorc.inspection", "tensorc.passes.base"): "names for type checkers only",
+    ("tensorc.inspection", "tensorc.report"): "only kernels need the passes",
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
     ("tensorc.cli.options", "tensorc.cli.file_help"): "only this help parses a file",
     ("tensorc.cli.explain", "tensorc.api"): "a code is explained without a compiler",
-    ("tensorc.cli.explain", "tensorc.report"): "only kernels need the passes",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",
     ("tensorc.cli.progress", "rich.progress"): "only a terminal needs a bar",
 }

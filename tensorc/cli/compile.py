@@ -24,8 +24,7 @@ from tensorc.cli.options import (
     write_output,
 )
 from tensorc.errors import InternalError
-
-STAGES = ("ast", "tensor", "structured", "buffer", "loop", "llvm", "asm", "obj")
+from tensorc.inspection import FILE_STAGES
 
 # Where mlir-opt splits its input, so that several stages can be told apart.
 _SEPARATOR = "// -----\n"
@@ -61,11 +60,10 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
     outputs = []
     for item in emit.split(","):
         stage, _, path = item.strip().partition("=")
-        if stage not in STAGES:
-            near = difflib.get_close_matches(stage, STAGES, 1)
-            hint = (
-                f"did you mean '{near[0]}'?" if near else f"one of {', '.join(STAGES)}"
-            )
+        if stage not in FILE_STAGES:
+            near = difflib.get_close_matches(stage, FILE_STAGES, 1)
+            known = f"one of {', '.join(FILE_STAGES)}"
+            hint = f"did you mean '{near[0]}'?" if near else known
             raise click.BadParameter(f"no stage '{stage}': {hint}", param_hint="--emit")
         default = f"{stem}.o" if stage == "obj" else "-"
         outputs.append(Output(stage, path or output or default))
@@ -82,7 +80,7 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
     "--emit",
     default="obj",
     metavar="STAGE[=PATH],…",
-    help=f"What to write: {', '.join(STAGES)}.",
+    help=f"What to write: {', '.join(FILE_STAGES)}.",
 )
 @click.option("-o", "output", metavar="PATH", help="Where to write it; - is stdout.")
 @instrument_options

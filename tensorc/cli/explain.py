@@ -54,16 +54,11 @@ def command(
         click.echo(code_text(f"TC{digits}"), nl=False)
         return
     from tensorc import api
-    from tensorc.report import report
 
     path, _, name = what.partition("::")
-    function = name or None
     existing_file(path)
-    module, buffers = [
-        api.lower(path, stage, function, settings, default_float=default_float)
-        for stage in ("structured", "buffer")
-    ]
-    click.echo(report(module, buffers, sizes), nl=False)
+    text = api.explain(path, name or None, settings, sizes, default_float)
+    click.echo(text, nl=False)
 
 
 def codes() -> dict[str, dict[str, str]]:

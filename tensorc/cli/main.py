@@ -21,7 +21,13 @@ import rich_click as click
 import tensorc
 from tensorc.address_space import MIB, has_room, require
 from tensorc.cli.terminal import show
-from tensorc.errors import Diagnostic, DivergedError, InternalError, TensorcError
+from tensorc.errors import (
+    COMMAND_LINE,
+    Diagnostic,
+    DivergedError,
+    InternalError,
+    TensorcError,
+)
 from tensorc.runtime.threads import processors
 
 OK, USER_ERROR, USAGE, BUG, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -116,6 +122,14 @@ def program() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; messages go to stderr."""
+    before = COMMAND_LINE.set(True)
+    try:
+        return _run(arguments)
+    finally:
+        COMMAND_LINE.reset(before)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         result = program.main(
             args=list(arguments), prog_name="tensorc", standalone_mode=False

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from tensorc.cli.options import (
 from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.runtime.arrays import describe
-from tensorc.runtime.checkpoint import Checkpoint, put_back, read_checkpoint
+from tensorc.runtime.checkpoint import Checkpoint, put_back
 from tensorc.runtime.fit_state import Event, OnState, Snapshot
 from tensorc.runtime.history import EpochRecord, Footprint, History
-from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
+from tensorc.runtime.keeping import SECONDS, Keeper, keeping
 from tensorc.runtime.recipes import FitRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import OnEpoch, train
@@ -211,29 +211,16 @@ def _heard(shown: Reporter, log: Log, keeper: Keeper | None) -> tuple[OnEpoch, O
 def _kept(
     program: "api.Program", recipe: FitRecipe, keep: _Keep
 ) -> Iterator[Keeper | None]:
-    if keep.directory is None:
-        yield None
-        return
-    directory = Path(keep.directory)
-    about = program.about(recipe)
-    # Several recipes keep their checkpoints side by side.
-    stem = f"{recipe.name or about.fit + 1}." if len(program.fits) > 1 else ""
-    keeper = Keeper(
-        directory, about, program.shared, keep.seconds, stem, keep.allow_nan
-    )
-    with keeping(keeper):
+    directory = None if keep.directory is None else Path(keep.directory)
+    keeper = program.keeper(recipe, directory, keep.seconds, keep.allow_nan)
+    with keeping(keeper) if keeper else nullcontext():
         yield keeper
 
 
 def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
     """Set the memory to that of a checkpoint, and return it."""
-    checkpoint = read_checkpoint(find_last(Path(resume)), program.shared)
-    number = checkpoint.about.fit
-    if number >= len(program.fits):
-        detail = f"{checkpoint.path} is of fit {number + 1}, there are "
-        message = f"{detail}{len(program.fits)}"
-        raise TensorcError(Diagnostic("TC0804", message))
-    about = program.about(program.fits[number])
+    checkpoint = program.last(Path(resume))
+    about = program.about(program.fits[checkpoint.about.fit])
     for difference in put_back(checkpoint, about, program.shared):
         print(f"warning: {difference} (the checkpoint)", file=sys.stderr)
     if not quiet:

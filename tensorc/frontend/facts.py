@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tensorc.errors import TensorcError
 from tensorc.frontend.graph import Input, ordered, sources_of
 from tensorc.frontend.operands import Array
 from tensorc.frontend.pytree import Static
@@ -43,10 +42,7 @@ Plain = bool | int | float
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The sizes and numbers of a call, as Python spells them: x.shape[0], $n, lr.
-
-    `floats` are truth values of NumPy, too.
-    """
+    """The sizes and numbers of a call, as Python spells them: x.shape[0], $n, lr."""
 
     integers: Mapping[str, int]
     floats: Mapping[str, float]
@@ -120,7 +116,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Float:
-    """What an argument is that is a float, or a truth value of NumPy."""
+    """What a float argument is."""
 
     path: str
 
@@ -166,8 +162,6 @@ class Facts:
     floats: Mapping[Value, str]
     numbers: frozenset[Value]
     answers: dict[Fact, object] = field(default_factory=dict)
-    # The last number that was asked for and is none: NumPy may hide the error.
-    refused: TensorcError | None = None
     _known: dict[str, Dim] = field(default_factory=dict)
 
     def _ask(self, fact: Fact) -> object:
@@ -230,13 +224,6 @@ class Facts:
         if answer is None:
             raise ZeroDivisionError(f"{_spelled(a)}, {_spelled(b)}: division by zero")
         return bool(answer)
-
-    def is_rest(self, dim: Dim) -> bool:
-        """Tell whether a size of a new shape is -1 at the call: what is left."""
-        own = self._own(dim)
-        if own is None or isinstance(own, int):
-            return own == -1
-        return bool(_numbers(own)) and self.holds("eq", dim, -1) is True
 
     def is_one(self, dim: Dim) -> bool:
         """Tell whether a size is 1 at the call."""
@@ -344,16 +331,16 @@ def read_given(paths: Sequence[str], values: Sequence[object]) -> Given:
             integers[f"{path}.shape[{axis}]"] = size
         if not array.ndim and array.dtype.kind in "iu":
             integers[f"{VALUE}{path}"] = int(array)
-        elif not array.ndim and array.dtype.kind in "bf":
-            floats[path] = array.item()
+        elif not array.ndim and array.dtype.kind == "f":
+            floats[path] = float(array)
     return Given(integers, floats)
 
 
 def facts_of(inputs: Mapping[str, tuple[Input, bool]], given: Given) -> Facts:
     """Return the facts that a trace of these inputs may ask for, by their paths.
 
-    Each comes with whether it is a number, of Python or of NumPy: arrays stay arrays,
-    so of them only the sizes are known.
+    Each comes with whether it is a number of Python: arrays stay arrays, so of them
+    only the sizes are known.
     """
     names: dict[str, Dim] = {}
     floats: dict[Value, str] = {}

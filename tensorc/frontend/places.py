@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from tensorc.diagnostics import render_error
 from tensorc.errors import (
+    COMMAND_LINE,
     CompileError,
     Diagnostic,
     Location,
@@ -57,7 +58,12 @@ _CLASSES: dict[str, type[CompileError]] = {
 
 
 def user_location() -> Location:
-    """Return the place of the innermost frame outside of this package."""
+    """Return the place of the innermost frame outside of this package.
+
+    There is none where the command line calls, which has no Python of its own.
+    """
+    if COMMAND_LINE.get():
+        return Location()
     frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(_PACKAGE):
         if frame.f_back is None:
@@ -124,13 +130,18 @@ def _cleaned(diagnostic: Diagnostic) -> Diagnostic:
 
 
 def door(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a public function raise its errors at the user's line, without our frames."""
+    """Let a public function raise its errors at the user's line, without our frames.
+
+    The command line gets them as they are.
+    """
 
     @functools.wraps(function)
     def entered(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
         except TensorcError as error:
+            if COMMAND_LINE.get():
+                raise
             raise told(error) from None
 
     return entered

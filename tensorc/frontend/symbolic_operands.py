@@ -97,7 +97,7 @@ def emitter(location: Location | None = None) -> Emitter:
     facts = DOOR.get().facts
     if facts is not None:
         made.is_one = facts.is_one
-        made.is_rest, made.misfit = facts.is_rest, facts.misfit
+        made.misfit = facts.misfit
     return made
 
 
@@ -175,7 +175,7 @@ def _no_operand(value: object, what: str) -> Exception:
 def _literal(value: Sequence[object], what: str) -> Literal:
     if any(is_symbolic(v) for v in value):
         message = f"{what} is a {type(value).__name__} that holds variables"
-        hint = "group them: tc.group(W, b); np.stack([a, b]) makes one variable of them"
+        hint = "group them: tc.group(W, b), or take them one by one"
         raise usage_error(message, hint)
     try:
         array = np.asarray(value)
@@ -370,8 +370,6 @@ def index_of(item: object) -> indexing.Index:
         raise _index_error(message, "choose elementwise: where(c, x, y)")
     if isinstance(item, int | np.integer):
         return indexing.At(int(item))
-    if isinstance(item, range):
-        item = np.arange(item.start, item.stop, item.step)
     if is_symbolic(item) or isinstance(item, list | np.ndarray):
         return _computed(operand_of(item, "an index"), item)
     message = (
@@ -393,28 +391,16 @@ def _computed(operand: Operand, item: object) -> indexing.Index:
 
 
 def _part(item: slice) -> indexing.Part:
-    given = concrete(item.step)
-    step = 1 if given is None else whole_number(given)
-    if step is None:
-        raise _index_error(f"the step of a slice is an integer, got {describe(given)}")
+    step = concrete(item.step)
+    if step is not None and not isinstance(step, int | np.integer):
+        raise _index_error(f"the step of a slice is an integer, got {describe(step)}")
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]
-    return indexing.Part(bounds[0], bounds[1], step)
-
-
-def whole_number(value: object) -> int | None:
-    """Return an integer of Python or NumPy as one of Python, None for all else."""
-    if isinstance(value, bool) or is_symbolic(value):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    return indexing.Part(bounds[0], bounds[1], 1 if step is None else int(step))
 
 
 def _bound(bound: object) -> Dim:
-    whole = whole_number(bound)
-    if whole is not None:
-        return whole
+    if isinstance(bound, int | np.integer) and not isinstance(bound, bool):
+        return int(bound)
     if is_symbolic(bound):
         return size_of(bound, "the bound of a slice")
     raise _index_error(f"the bound of a slice is an integer, got {describe(bound)}")

@@ -263,6 +263,14 @@ def fit_tensor(
     return Tensor(Node(known))
 
 
+def sample(type_: ArrayType | None) -> Array | None:
+    """Return an array of a type, of no memory; None if its rank is not known."""
+    if type_ is None or ... in type_.sizes:
+        return None
+    shape = [size if isinstance(size, int) else 2 for size in type_.sizes]
+    return np.broadcast_to(np.zeros((), type_.element.dtype), shape)
+
+
 # Why something was compiled
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tensorc.errors import DataError, Diagnostic
+from tensorc.errors import DataError, Diagnostic, way
 from tensorc.runtime.arrays import Array, describe
 from tensorc.runtime.files import data_error
 from tensorc.runtime.fit_state import FitState, GeneratorState
@@ -95,7 +95,7 @@ def read_checkpoint(path: Path, shared: Mapping[str, Shared]) -> Checkpoint:
     text = file.metadata.get(_KEY)
     if text is None:
         detail = "holds arrays, but no state of a run"
-        raise data_error(path, "TC0801", detail, "start from them: --init FILE")
+        raise data_error(path, "TC0801", detail, f"start from them: {_start(path)}")
     if not file.is_verified:
         raise _damaged(path, "there is no digest")
     try:
@@ -109,6 +109,10 @@ def read_checkpoint(path: Path, shared: Mapping[str, Shared]) -> Checkpoint:
     memory = {n: a for n, a in file.arrays.items() if n not in (_COSTS, _RECORDS)}
     state = _state(path, document.get("state"), file)
     return Checkpoint(path, _about(path, document), state, memory)
+
+
+def _start(path: Path) -> str:
+    return way(f"tc.restore({str(path)!r}, …)", f"--init {path}")
 
 
 def put_back(
@@ -147,7 +151,7 @@ def compare(
                 "TC0804",
                 f"{checkpoint.path} is a checkpoint of another run: {differing[0]}",
                 notes=tuple(differing[1:10]),
-                hints=(f"start from its arrays alone: --init {checkpoint.path}",),
+                hints=(f"start from its arrays alone: {_start(checkpoint.path)}",),
             )
         )
     return _differences(_finite(about.hypers), checkpoint.about.hypers)

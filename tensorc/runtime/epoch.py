@@ -18,6 +18,7 @@ from tensorc.errors import (
     IndexOutOfRange,
     InternalError,
     TensorcError,
+    way,
 )
 from tensorc.runtime.arrays import Array, address_of, aligned_empty, numpy_dtype
 from tensorc.runtime.convert import convert
@@ -224,8 +225,14 @@ def _diverged(epoch: Epoch, batch: int, number: int) -> DivergedError:
         "the training diverged, or the data hold what is no finite number",
         "the shared variables are as this batch left them",
     )
-    hints = ("try smaller steps (a smaller lr), or go on in spite of it: --allow-nan",)
+    hints = diverged_hints()
     return DivergedError(Diagnostic("TC0604", message, notes=notes, hints=hints))
+
+
+def diverged_hints() -> tuple[str, str]:
+    """Return what to do about numbers that are not finite."""
+    smaller, going_on = way("lr=…", "--set lr=…"), way("allow_nan=True", "--allow-nan")
+    return f"try smaller steps: {smaller}", f"or go on in spite of it: {going_on}"
 
 
 def _gather(epoch: Epoch, shuffled: Shuffled, first: int, last: int) -> None:

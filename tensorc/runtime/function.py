@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from tensorc.artifact import POOL_RECORD_WORD, STATUS_INDEX, FunctionInfo
-from tensorc.errors import CallError, Diagnostic, IndexOutOfRange, InternalError
+from tensorc.errors import CallError, Diagnostic, IndexOutOfRange, InternalError, way
 from tensorc.runtime.arrays import (
     SMALL,
     Array,
@@ -171,7 +171,8 @@ class CompiledFunction:
         message = f"{self.name}: the hyper '{name}' is {compiled} in the compiled "
         message += f"program, a call cannot make it {value}"
         note = "a size, a branch or another decision of compiling was made of it"
-        hint = f"load the program with it: tc.load(path, {name}={value})"
+        setting = way(f"tc.load(path, {name}={value})", f"--set {name}={value}")
+        hint = f"load the program with it: {setting}"
         return CallError(Diagnostic("TC0511", message, notes=(note,), hints=(hint,)))
 
     def run(

@@ -28,10 +28,17 @@ from tensorc.errors import (
     DivergedError,
     Location,
     TensorcError,
+    way,
 )
 from tensorc.runtime.arrays import Array, address_of
 from tensorc.runtime.data import Dataset, Split, open_dataset
-from tensorc.runtime.epoch import Epoch, cost_of, prepare_epoch, run_batches
+from tensorc.runtime.epoch import (
+    Epoch,
+    cost_of,
+    diverged_hints,
+    prepare_epoch,
+    run_batches,
+)
 from tensorc.runtime.fit_state import Event, FitState, OnState
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.history import EpochRecord, Footprint, History, Progress
@@ -415,7 +422,7 @@ def _validate(run: _Run, validation: Epoch, iteration: int) -> Event:
                 f"validation by '{name}' gave nan in epoch {run.epoch}",
                 run.options.location,
                 notes=("the training diverged, or the data holds what is no number",),
-                hints=("try smaller steps: --set lr=…", "or go on: --allow-nan"),
+                hints=diverged_hints(),
             )
         )
     is_best = error < run.best
@@ -493,12 +500,13 @@ def prepare(
             as `prepare_epoch`.
     """
     if len(split) < batch:
+        smaller = f"batch={max(1, len(split))}"
         raise DataError(
             Diagnostic(
                 "TC0602",
                 f"the {purpose} data has {len(split):,} examples, a batch {batch:,}",
                 location,
-                hints=(f"use smaller batches: --set batch={max(1, len(split))}",),
+                hints=(f"use smaller batches: {way(smaller, f'--set {smaller}')}",),
             )
         )
     if purpose != "training" and [r.shape for r in function.info.results] != [()]:

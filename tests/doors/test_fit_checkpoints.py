@@ -173,3 +173,67 @@ def test_what_is_no_path_or_time_says_so(tmp_path):
     assert not (tmp_path / "new").exists()
     with pytest.raises(tc.TensorcError, match="no such file"):
         fit(traced, resume=tmp_path / "nothing")
+
+
+PROGRAM = """\
+hyper lr = 0.1
+param W: float[5, 3] = 0
+fn loss(x: float[B, 5], y: int[B]) -> float = mean(cross_entropy(x @ W, y))
+step train(x: float[B, 5], y: int[B]) -> float {
+    cost = loss(x, y)
+    W <- W - lr * grad(cost, W)
+    return cost
+}
+fit first { data = npz("d.npz")  batch = 10  step = train  epochs = 4
+            validate = loss  shuffle = true  seed = 3 }
+fit second { data = npz("d.npz")  batch = 10  step = train  epochs = 2 }
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    parts = {"x_train": X, "y_train": Y, "x_valid": X[:40], "y_valid": Y[:40]}
+    np.savez(tmp_path / "d.npz", **parts)
+    (tmp_path / "m.tc").write_text(PROGRAM)
+    return tmp_path / "m.tc"
+
+
+def test_a_program_keeps_its_run_and_goes_on(path, tmp_path):
+    whole = tc.load(path)
+    history = whole.fit()
+    epochs = []
+    kept = tmp_path / "kept"
+
+    def interrupted(record):
+        epochs.append(record)
+        if record.epoch == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        tc.load(path).fit(save=kept, save_every=0, callbacks=interrupted)
+    names = ["first.best.safetensors", "first.last.safetensors"]
+    assert sorted(p.name for p in kept.iterdir()) == names
+    resumed = tc.load(path)
+    again = resumed.fit(resume=kept, callbacks=[epochs.append])
+    assert [record.epoch for record in epochs][-2:] == [3, 4]
+    assert again.best_validation_error == history.best_validation_error
+    assert resumed.W.get_value().tobytes() == whole.W.get_value().tobytes()
+    with pytest.warns(tc.TensorcWarning, match="lr"):
+        tc.load(path, lr=0.2).fit(resume=kept)
+
+
+def test_a_checkpoint_of_a_program_says_which_fit_it_is_of(path, tmp_path):
+    kept = tmp_path / "kept"
+    program = tc.load(path)
+    first, second = program.fits
+    assert len(program.fit(second, save=kept).epochs) == 2
+    assert len(tc.load(path).fit(resume=kept).epochs) == 2  # of the second
+    with pytest.raises(tc.TensorcError, match="is of fit 2, not 1"):
+        program.fit(first, resume=kept)
+    before = program.W.get_value()
+    with pytest.raises(tc.TensorcError, match="is a checkpoint of another run"):
+        tc.load(path, batch=20).fit(resume=kept)
+    assert program.W.get_value().tobytes() == before.tobytes()
+    for wrong in ({"save": 3}, {"resume": 3}, {"save_every": "x"}, {"callbacks": 3}):
+        with pytest.raises(TypeError, match=next(iter(wrong))):
+            program.fit(**wrong)

@@ -1,17 +1,17 @@
-"""The recipes of a program, from what the file says to what the runtime reads."""
+"""What the recipes of a `.tc` file say, as the runtime reads them."""
 
 from typing import TypeVar
 
 from tensorc.errors import CompileError, Diagnostic, Location
 from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.program import FIT_OPTIONS
+from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-def fit_recipe(recipe: source.Recipe) -> FitRecipe:
+def fit_of(recipe: source.Recipe) -> FitRecipe:
     """Return a `fit` as the runtime reads it; diagnostics for what does not fit."""
     options = dict(recipe.options)
     for required in ("data", "batch", "step"):
@@ -90,7 +90,7 @@ def _patience(call: source.CallValue) -> Patience:
     return Patience(**values)  # type: ignore[arg-type]  # checked above
 
 
-def run_recipe(recipe: source.Recipe) -> RunRecipe:
+def run_of(recipe: source.Recipe) -> RunRecipe:
     """Return a `run` as the runtime reads it."""
     if "call" not in recipe.options:
         raise _wrong(recipe.location, "run: 'call = f(…)' is missing")
