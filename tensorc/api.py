@@ -191,7 +191,7 @@ class Program(inspection.Inspected, _Loaded):
 
     @door
     def save(self, path: str | PathLike[str]) -> None:
-        """Write params and states to a .safetensors file, by their names."""
+        """Write params and states to a .safetensors or .npz file, by their names."""
         save_weights(Path(fspath(path)), self.shared)
 
     @door

@@ -2,35 +2,47 @@
 
 tc.save("model.safetensors", [W, b])
 tc.restore("model.safetensors", [W, b])
+tc.save("results.npz", {"W": W, "costs": np.array(costs)})
 """
 
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
 
+import numpy as np
+
 from tensorc.errors import TensorcError
+from tensorc.frontend.groups import Group
 from tensorc.frontend.places import door, usage_error
 from tensorc.frontend.symbolic_operands import describe
 from tensorc.frontend.symbolic_variables import Shared
+from tensorc.runtime.arrays import DTYPES, Array
 from tensorc.runtime.shared import Shared as Cell
-from tensorc.runtime.weights import load_weights, save_weights
+from tensorc.runtime.weights import load_weights, save_arrays
 
 _EXAMPLE = 'tc.save("model.safetensors", {"W": W, "b": b})'
 
 
 @door
 def save(path: str | PathLike[str], params: object) -> None:
-    """Write shared variables to a .safetensors file; it is the old or new one always.
+    """Write variables to a .safetensors or .npz file; it is the old or new one always.
+
+    `restore`, `tensorc --init` and, of an .npz, `np.load` read it.
 
     Args:
-        path: the file.
-        params: shared variables that have names, a dictionary of them by name, or a
-            program.
+        path: the file, whose ending says which of the two it is.
+        params: shared variables that have names, a group or dictionary of them by name,
+            or a program. There may be arrays of numbers among them.
 
     Raises:
-        TensorcError: the file cannot be written, or a variable has no name.
+        TensorcError: the file cannot be written, a variable has no name, or an array
+            holds no numbers.
     """
-    save_weights(Path(fspath(path)), _cells(params))
+    arrays = {
+        name: held.get_value() if isinstance(held, Cell) else held
+        for name, held in _named(params, arrays=True).items()
+    }
+    save_arrays(Path(fspath(path)), arrays)
 
 
 @door
@@ -48,18 +60,22 @@ def restore(path: str | PathLike[str], params: object) -> list[str]:
         TensorcError: the file is missing or damaged, a name of it is not among the
             variables, or an array does not fit; no variable has changed.
     """
-    return load_weights(Path(fspath(path)), _cells(params))
+    named = _named(params, arrays=False)
+    cells = {n: cell for n, cell in named.items() if isinstance(cell, Cell)}
+    return load_weights(Path(fspath(path)), cells)
 
 
-def _cells(params: object) -> dict[str, Cell]:
-    """Return memory by name."""
+def _named(params: object, arrays: bool) -> dict[str, Cell | Array]:
+    """Return memory, and arrays where they are possible, by name."""
     if isinstance(params, Shared):
         params = [params]
     held = getattr(params, "shared", params)  # a program
-    found: dict[str, Cell] = {}
+    found: dict[str, Cell | Array] = {}
     for name, variable in _pairs(held):
         cell = variable.cell if isinstance(variable, Shared) else variable
-        if not isinstance(cell, Cell):
+        if arrays and isinstance(cell, np.ndarray | np.generic):
+            cell = _plain(cell, name)
+        elif not isinstance(cell, Cell):
             message = f"params are shared variables, got {describe(variable)}"
             raise usage_error(message, _EXAMPLE)
         if not name or not isinstance(name, str):
@@ -71,8 +87,18 @@ def _cells(params: object) -> dict[str, Cell]:
     return found
 
 
+def _plain(array: Array | np.generic, name: object) -> Array:
+    """Return an array of numbers as files hold it."""
+    native = np.array(array, order="C")
+    native = native.astype(native.dtype.newbyteorder("="), copy=False)
+    if native.dtype not in DTYPES.values():
+        message = f"'{name}' is an array of {native.dtype}, files hold numbers"
+        raise usage_error(message, "bool, int8 to uint64, float16 to float64")
+    return native
+
+
 def _pairs(held: object) -> Iterable[tuple[object, object]]:
-    if isinstance(held, Mapping):
+    if isinstance(held, Mapping | Group):
         return held.items()
     if isinstance(held, Iterable) and not isinstance(held, str | bytes):
         return [(getattr(variable, "name", None), variable) for variable in held]

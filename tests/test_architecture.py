@@ -128,7 +128,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "gradients": ({"tracing", "frontend"}, set()),
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
-    "saving": ({"frontend", "runtime", "errors"}, set()),
+    "saving": ({"frontend", "runtime", "errors"}, {"numpy"}),
     "settings": ({"frontend", "ir", "runtime", "cache", "target"}, set()),
     # What `fit` takes of files, and whom it tells of epochs.
     "kept_runs": ({"frontend", "runtime", "errors"}, {"numpy"}),

@@ -8,6 +8,7 @@ Everything else is an error that says what to write instead.
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tensorc.frontend.facts import Plain
 from tensorc.frontend.operands import Array, Operand, Scalar, Tensor, kind_of
@@ -62,8 +63,10 @@ class AskedNumber:
         return round(_known(self), digits)
 
     @door
-    def __array__(self, *args: object, **options: object) -> Array:
-        known: Array = np.asarray(_known(self), *args, **options)  # type: ignore[call-overload]
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> Array:
+        known: Array = np.array(_known(self), dtype, copy=copy)
         return known
 
     @door

@@ -16,6 +16,7 @@ from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import argument_error, door, usage_error, user_location
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
+    DOOR,
     constant_node,
     describe,
     element_named,
@@ -75,6 +76,57 @@ class Shared(Tensor):
         The view costs nothing, and shows every later update.
         """
         return self.cell.get_value(borrow)
+
+    # What reads arrays gets a copy, which is the reader's own: a step writes over the
+    # memory itself, and some readers would write to it.
+
+    @property
+    def __array_interface__(self) -> dict[str, object]:
+        """NumPy's protocol: a copy of the value. A trace has no values."""
+        if DOOR.get().tracing:
+            raise AttributeError("__array_interface__")  # then NumPy asks `__array__`
+        value = self.get_value()
+        # The array itself, for the reader to keep: an address would outlive it.
+        return {**value.__array_interface__, "data": value}
+
+    @door
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> Array:
+        """Return a copy of the value; ValueError with `copy=False`."""
+        if DOOR.get().tracing:
+            return super().__array__(dtype)
+        if copy is False:
+            message = f"an array of {self!r} is a copy of its value"
+            raise argument_error(message, "a view is W.get_value(borrow=True)")
+        return np.asarray(self.get_value(), dtype)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: object = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
+        """Return a DLPack capsule of a copy of the value, for `np.from_dlpack`.
+
+        Raises:
+            BufferError: `copy` is False, another device is asked for, or DLPack lacks
+                the element type.
+            TypeError: a function is traced, which has no values.
+        """
+        if DOOR.get().tracing:
+            super().__array__()  # which says so
+        if copy is False:
+            raise BufferError(f"DLPack of {self!r} is a copy of its value")
+        asked = {"stream": stream, "max_version": max_version, "dl_device": dl_device}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return self.get_value().__dlpack__(**given)  # type: ignore[arg-type,misc]
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return where the value is: (1, 0), the CPU's memory."""
+        return 1, 0
 
     @door
     def set_value(self, value: object, borrow: bool = False) -> None:

@@ -5,18 +5,19 @@ elements; an .npz is a zip of them. The text is matched, not evaluated, and the 
 tells must be those of the bytes that follow.
 """
 
+import io
 import math
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from tensorc.errors import DataError
+from tensorc.errors import DataError, Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.files import (
     Reader,
@@ -96,6 +97,24 @@ def read_npz(path: Path) -> dict[str, Array]:
             # What went wrong may quote the file: its kind is enough.
             detail = f"is no .npz file, or a damaged one ({type(error).__name__})"
             raise data_error(path, "TC0408", detail) from None
+
+
+def npz_of(path: Path, arrays: Mapping[str, Array]) -> bytes:
+    """Return an .npz file of arrays, the same bytes for the same arrays.
+
+    Raises:
+        TensorcError: there are more of them than are read again (TC0805).
+    """
+    if len(arrays) > _MAX_MEMBERS:
+        detail = f"{path}: {len(arrays):,} arrays, at most {_MAX_MEMBERS:,} are read"
+        raise TensorcError(Diagnostic("TC0805", detail))
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")  # of 1980, whenever it is written
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
+    return content.getvalue()
 
 
 def _member(

@@ -9,8 +9,8 @@ import numpy as np
 from tensorc.errors import DataError, Diagnostic, TensorcError, TensorcWarning
 from tensorc.runtime.arrays import Array, describe
 from tensorc.runtime.convert import convert
-from tensorc.runtime.files import data_error
-from tensorc.runtime.npy import read_npz
+from tensorc.runtime.files import data_error, replace_file
+from tensorc.runtime.npy import npz_of, read_npz
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.tensor_file import limit_for, read_tensors, write_tensors
 
@@ -58,16 +58,30 @@ def set_exactly(arrays: Mapping[str, Array], shared: Mapping[str, Shared]) -> No
 
 
 def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
-    """Write params and states to a .safetensors file, by their names.
+    """Write params and states to a .safetensors or .npz file, by their names.
 
     Raises:
-        TensorcError: it cannot be written, or its name has another ending (TC0806).
+        TensorcError: as `save_arrays`.
     """
-    arrays = {name: cell.get_value() for name, cell in shared.items()}
-    if path.suffix != ".safetensors":
-        detail = f"{path}: a checkpoint's name ends in .safetensors"
-        raise TensorcError(Diagnostic("TC0806", detail))
-    write_tensors(path, arrays, {})
+    save_arrays(path, {name: cell.get_value() for name, cell in shared.items()})
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays to a .safetensors or .npz file, by their names.
+
+    Raises:
+        TensorcError: it cannot be written (TC0902), its name has another ending
+            (TC0806), or what it would hold cannot be read again (TC0805).
+    """
+    if path.suffix == ".safetensors":
+        write_tensors(path, arrays, {})
+    elif path.suffix == ".npz":
+        # Nothing in them tells who wrote them: what a killed writer left stays.
+        replace_file(path, npz_of(path, arrays), lambda _: False)
+    else:
+        detail = f"{path}: weights are .npz or .safetensors files"
+        hint = "the name decides: model.safetensors, model.npz"
+        raise TensorcError(Diagnostic("TC0806", detail, hints=(hint,)))
 
 
 def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
