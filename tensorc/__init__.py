@@ -22,6 +22,7 @@ training. This page is the tour; the code follows its order.
     fitting          fit, patience, data: training from Python
     saving           save, restore: parameters in files
     settings         options: how a block of Python compiles and runs
+    kept_program     programs of files out of the cache, without a parser
     artifact         what compiled code is, as data: all that the runtime knows
     runtime          shared variables, the call path, data, the epoch driver
     cli              one module per verb
@@ -31,6 +32,7 @@ training. This page is the tour; the code follows its order.
 """
 
 import importlib
+import os
 
 # As type checkers read it; `typing` would be most of the time of `import tensorc`.
 TYPE_CHECKING = False
@@ -142,6 +144,9 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
     if name == "data":
         return importlib.import_module("tensorc.data")  # type: ignore[return-value]
+    # `from tensorc import driver` asks here first, and then imports the module.
+    if os.path.exists(f"{__path__[0]}/{name}.py"):  # noqa: PTH110  (pathlib is slow)
+        raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
     found: Callable[..., Tensor]
     if _MODULES.get(name, "frontend").startswith("frontend"):
         importlib.import_module("tensorc.functions")  # gives variables their `eval`

@@ -4,31 +4,24 @@ import difflib
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from tensorc import driver, inspection
-from tensorc.errors import CompileError, Diagnostic, TensorcError, way
+from tensorc import driver, inspection, kept_program
+from tensorc.artifact import Artifact
+from tensorc.errors import CompileError, Diagnostic, TensorcError
 from tensorc.file_recipes import fit_of, run_of
-from tensorc.frontend.dsl import ast, parser
 from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.ast_printer import print_ast
-from tensorc.frontend.dsl.irgen import generate, plain_value
-from tensorc.frontend.dsl.irgen_errors import UNKNOWN_NAME
-from tensorc.frontend.dsl.mlir_file import is_mlir, mlir_program
-from tensorc.frontend.groups import Group
+from tensorc.frontend.dsl.program import UNKNOWN_NAME
+from tensorc.frontend.dsl.source_file import SourceFile, read_source
 from tensorc.frontend.places import argument_error, door, warn_user
-from tensorc.frontend.symbolic_variables import Shared as SharedVariable
-from tensorc.frontend.symbolic_variables import shared_of
-from tensorc.ir.ops.builtin import Module
-from tensorc.ir.printer import print_module
-from tensorc.ir.types import ELEMENTS
 from tensorc.kept_runs import OnEpoch, read_kept, told_of_epochs, warn_differences
 from tensorc.runtime.checkpoint import About, Checkpoint, put_back, read_checkpoint
+from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.history import History
 from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
@@ -40,6 +33,9 @@ from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
     from tensorc.compiler import Around
+    from tensorc.frontend.groups import Group
+    from tensorc.frontend.symbolic_variables import Shared as SharedVariable
+    from tensorc.ir.ops.builtin import Module
 
 FLOATS = ("f32", "f64", "f16")  # what `float` may mean
 
@@ -54,7 +50,7 @@ class _Loaded:
     hypers: Mapping[str, source.HyperValue]
     fits: tuple[FitRecipe, ...]
     runs: tuple[RunRecipe, ...]
-    variables: dict[str, SharedVariable] = field(default_factory=dict, repr=False)
+    variables: "dict[str, SharedVariable]" = field(default_factory=dict, repr=False)
 
 
 class Program(inspection.Inspected, _Loaded):
@@ -73,8 +69,10 @@ class Program(inspection.Inspected, _Loaded):
         return self.functions.compile_seconds
 
     @property
-    def params(self) -> Group:
+    def params(self) -> "Group":
         """The group of the params of the file and its modules; states are not in it."""
+        from tensorc.frontend.groups import Group
+
         names = [m.name for m in self.functions.source.memories if m.kind == "param"]
         return Group([(name, _member(self, name)) for name in names])
 
@@ -166,7 +164,6 @@ class Program(inspection.Inspected, _Loaded):
     def about(self, recipe: FitRecipe) -> About:
         """Return what a run of one of `fits` is of, for its checkpoints."""
         names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
-        text = print_module(self.functions.source.emit(list(dict.fromkeys(names))))
         stop = recipe.stop
         same: dict[str, bool | int | float | str | None] = {
             "data": recipe.data.reader,
@@ -180,7 +177,7 @@ class Program(inspection.Inspected, _Loaded):
             "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}"
             if stop
             else None,
-            "program": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "program": self.functions.digest(list(dict.fromkeys(names))),
         }
         hypers = {
             name: value
@@ -249,12 +246,16 @@ class Part:
         return sorted({n.split(".")[0] for n in inside})
 
 
-Member = CompiledFunction | SharedVariable | Part | bool | int | float | str
+Member: TypeAlias = (
+    "CompiledFunction | SharedVariable | Part | bool | int | float | str"
+)
 
 
 def _member(program: Program, name: str) -> Member:
     if name in program.shared:
         if name not in program.variables:
+            from tensorc.frontend.symbolic_variables import shared_of
+
             program.variables[name] = shared_of(program.shared[name], name)
         return program.variables[name]
     if name in program.functions.source.entries:
@@ -268,16 +269,6 @@ def _member(program: Program, name: str) -> Member:
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean `{close[0]}`?" if close else ""
     raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What a program is made of: its text, and how it is read."""
-
-    path: str
-    text: str
-    settings: Mapping[str, str]
-    default_float: str
 
 
 class ToldFunction(inspection.Costed, CompiledFunction):
@@ -303,8 +294,8 @@ class ToldFunction(inspection.Costed, CompiledFunction):
 class Functions(Mapping[str, CompiledFunction]):
     """The compiled functions of a program, by name."""
 
-    file: _File = field(repr=False)
-    source: source.Program
+    file: SourceFile = field(repr=False)
+    kept: kept_program.KeptProgram = field(repr=False)
     shared: Mapping[str, Shared]
     together: tuple[str, ...]
     options: Options
@@ -344,12 +335,40 @@ class Functions(Mapping[str, CompiledFunction]):
         """Return the number of functions."""
         return len(self.source.entries)
 
-    def _compile(self, names: list[str]) -> None:
-        start = time.perf_counter()
+    @property
+    def source(self) -> source.Program:
+        """What the file says."""
+        return self.kept.program
+
+    def digest(self, names: Sequence[str]) -> str:
+        """Return what tells the IR of these functions from any other."""
+
+        def made() -> str:
+            from tensorc.ir.printer import print_module
+
+            text = print_module(self.source.emit(names))
+            return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+        return self.kept.text(names, made)
+
+    def _load(self, names: list[str]) -> tuple[Artifact, Library]:
+        artifact = self.kept.artifact(names)
+        if artifact is not None:
+            return artifact, driver.link(artifact)
         module = self.source.emit(names)
         for warning in self.source.warnings:
             warn_user(warning)
-        artifact, library = driver.load(module, self.options)
+        key = ""
+        if self.kept.key:
+            key = driver.key_of_module(module, driver.host_target(), self.options)
+        loaded = driver.load(module, self.options)
+        if key:
+            self.kept.keep_artifact(names, key)
+        return loaded
+
+    def _compile(self, names: list[str]) -> None:
+        start = time.perf_counter()
+        artifact, library = self._load(names)
         hypers = self._hypers()
         for info in artifact.functions:
             varies = self._varies(info.name)
@@ -407,15 +426,16 @@ def load(
     path = fspath(path)
     spelled = {name: _spelled(name, value) for name, value in values.items()}
     file = _read(path, {**(settings or {}), **spelled}, default_float)
-    program = _parsed(file)
+    options = CHOSEN.get() if optimize is None else Options(optimize)
+    kept = kept_program.load(file, options)
+    program = kept.program
     fits = tuple(fit_of(r) for r in program.recipes if r.kind == "fit")
     runs = tuple(run_of(r) for r in program.recipes if r.kind == "run")
     shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)
-    options = CHOSEN.get() if optimize is None else Options(optimize)
-    functions = Functions(file, program, shared, together, options)
+    functions = Functions(file, kept, shared, together, options)
     return Program(path, functions, shared, program.hypers, fits, runs)
 
 
@@ -462,8 +482,9 @@ def emit(
     """
     inspection.check_stage(stage, inspection.FILE_STAGES)
     if stage == "ast":
-        _refuse_mlir(path)
-        return print_ast(parser.parse_file(path))
+        from tensorc.frontend.dsl import reading
+
+        return reading.syntax(_read(path, settings, default_float))
     options = Options(optimize)
     module = _module(path, function, settings, default_float)
     if stage != "obj":
@@ -478,7 +499,7 @@ def emit(
 
 def lower(
     path: str, stage: str, function: str | None, settings: Mapping[str, str]
-) -> Module:
+) -> "Module":
     """Return the IR of a file at a stage: tensor, structured, buffer, loop.
 
     The arguments are those of `emit`.
@@ -509,7 +530,7 @@ def _module(
     function: str | None,
     settings: Mapping[str, str],
     default_float: str = "f32",
-) -> Module:
+) -> "Module":
     """Return the module of a file, or of one function or step of it."""
     program = _parsed(_read(path, settings, default_float))
     if function is not None and function not in program.entries:
@@ -521,33 +542,24 @@ def _module(
 
 
 def _functions(
-    file: _File,
+    file: SourceFile,
     shared: Mapping[str, Shared],
     together: tuple[str, ...],
     options: Options,
 ) -> Functions:
     """Return functions that were copied or pickled, with their memory."""
-    return Functions(file, _parsed(file), shared, together, options)
+    kept = kept_program.load(file, options)
+    return Functions(file, kept, shared, together, options)
 
 
-def _read(path: str, settings: Mapping[str, str], default_float: str) -> _File:
-    return _File(path, parser.read_source(path), settings, default_float)
+def _read(path: str, settings: Mapping[str, str], default_float: str) -> SourceFile:
+    return SourceFile(path, read_source(path), settings, default_float)
 
 
-def _parsed(file: _File) -> source.Program:
-    settings = file.settings
-    if is_mlir(file.path):
-        if settings:
-            name = next(iter(settings))
-            message = f"{file.path} has no hyper '{name}': it is a file of IR"
-            raise CompileError(Diagnostic("TC0314", message))
-        return mlir_program(file.text, file.path)
-    tree = parser.parse(file.text, file.path)
-    parsed: dict[str, ast.Expression] = {
-        name: parser.parse_expression(text, way(f"{name}=", f"--set {name}"))
-        for name, text in settings.items()
-    }
-    return generate(tree, parsed, ELEMENTS[file.default_float])
+def _parsed(file: SourceFile) -> source.Program:
+    from tensorc.frontend.dsl import reading
+
+    return reading.parsed(file)
 
 
 def plain(text: str, name: str) -> source.PlainValue:
@@ -555,13 +567,9 @@ def plain(text: str, name: str) -> source.PlainValue:
 
     `name` stands for the text in messages. Raises `CompileError` if it is wrong.
     """
-    return plain_value(parser.parse_expression(text, name))
+    from tensorc.frontend.dsl import reading
 
-
-def _refuse_mlir(path: str) -> None:
-    if is_mlir(path):
-        message = f"{path} is a file of IR, which has no syntax tree"
-        raise CompileError(Diagnostic("TC0250", message))
+    return reading.plain(text, name)
 
 
 def _spelled(name: str, value: object) -> str:

@@ -7,10 +7,6 @@ bytes give a ValueError and nothing else. (Object code that somebody else has wr
 code all the same: who may write the cache may run what they like.)
 """
 
-import json
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
 from tensorc.artifact import (
     OPERATORS,
     Argument,
@@ -22,40 +18,39 @@ from tensorc.artifact import (
     Result,
     Site,
 )
-from tensorc.errors import Location
+from tensorc.json_data import (
+    fields,
+    integer,
+    items,
+    place,
+    place_data,
+    read_header,
+    row,
+    text,
+    truth,
+    write_header,
+)
 
 _VERSION = 4
 _DEEPEST = 100  # nested operators of a dimension
 _KINDS = ("shared", "input", "hyper")
-T = TypeVar("T")
 
 
 def encode(artifact: Artifact) -> bytes:
     """Return an artifact as bytes; equal artifacts give equal bytes."""
     functions = [_function_data(f) for f in artifact.functions]
     data = {"version": _VERSION, "target": artifact.target, "functions": functions}
-    header = json.dumps(data, separators=(",", ":"), sort_keys=True).encode()
-    return len(header).to_bytes(8, "little") + header + artifact.object
+    return write_header(data, artifact.object)
 
 
 def decode(content: bytes) -> Artifact:
     """Return the artifact that bytes stand for. Raises ValueError if they are none."""
-    size = int.from_bytes(content[:8], "little")
-    if len(content) < 8 + size:
-        raise ValueError("it is cut off")
-    try:
-        data = json.loads(content[8 : 8 + size], parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("its header is nested too deeply") from None
-    header = _fields(data, ("functions", "target", "version"))
+    data, code = read_header(content)
+    header = fields(data, ("functions", "target", "version"))
     if header["version"] != _VERSION:
         raise ValueError(f"it has the form {header['version']!r:.40}, not {_VERSION}")
-    functions = _items(header["functions"], _function)
-    return Artifact(_text(header["target"]), content[8 + size :], functions)
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} in its header")
+    functions = items(header["functions"], _function)
+    return Artifact(text(header["target"]), code, functions)
 
 
 _FUNCTION = (
@@ -81,19 +76,19 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
                 _dim_data(g.left),
                 _dim_data(g.right),
                 g.message,
-                _location_data(g.location),
+                place_data(g.location),
                 g.is_index,
             ]
             for g in f.guards
         ],
         "arena": _dim_data(f.arena),
-        "sites": [[_location_data(s.location), s.is_unsigned] for s in f.sites],
+        "sites": [[place_data(s.location), s.is_unsigned] for s in f.sites],
         "sizes": _shape_data(f.sizes),
         "kernels": f.kernels,
         "flops": _dim_data(f.flops),
         "digest": f.digest,
         "origins": [
-            [o.argument, o.axis, o.size, _location_data(o.location)] for o in f.origins
+            [o.argument, o.axis, o.size, place_data(o.location)] for o in f.origins
         ],
     }
 
@@ -115,73 +110,63 @@ def _dim_data(dim: DimExpr) -> object:
     return [operator, _dim_data(left), *reversed(terms)]
 
 
-def _location_data(at: Location) -> list[object]:
-    return [at.file, at.line, at.column, at.end_line, at.end_column]
-
-
 def _function(data: object) -> FunctionInfo:
-    given = _fields(data, _FUNCTION)
+    given = fields(data, _FUNCTION)
     return FunctionInfo(
-        _text(given["name"]),
-        _text(given["symbol"]),
-        _text(given["epoch_symbol"]),
-        _items(given["arguments"], _argument),
-        _items(given["results"], _result),
-        _items(given["symbols"], _text),
-        _items(given["guards"], _guard),
+        text(given["name"]),
+        text(given["symbol"]),
+        text(given["epoch_symbol"]),
+        items(given["arguments"], _argument),
+        items(given["results"], _result),
+        items(given["symbols"], text),
+        items(given["guards"], _guard),
         _dim(given["arena"]),
-        _items(given["sites"], _site),
+        items(given["sites"], _site),
         _shape(given["sizes"]),
-        _integer(given["kernels"]),
+        integer(given["kernels"]),
         _dim(given["flops"]),
-        _text(given["digest"]),
-        _items(given["origins"], _origin),
+        text(given["digest"]),
+        items(given["origins"], _origin),
     )
 
 
 def _argument(data: object) -> Argument:
-    name, kind, dtype, shape, value = _row(data, 5)
+    name, kind, dtype, shape, value = row(data, 5)
     if kind not in _KINDS:
         raise ValueError(f"an argument of the kind {kind!r:.80}")
-    given = _text(name), kind, _text(dtype), _shape(shape), _text(value)
+    given = text(name), kind, text(dtype), _shape(shape), text(value)
     return Argument(*given)  # type: ignore[arg-type]  # checked above
 
 
 def _result(data: object) -> Result:
-    name, dtype, shape = _row(data, 3)
-    return Result(_text(name), _text(dtype), _shape(shape))
+    name, dtype, shape = row(data, 3)
+    return Result(text(name), text(dtype), _shape(shape))
 
 
 def _guard(data: object) -> Guard:
-    left, right, message, place, is_index = _row(data, 5)
-    at = _location(place)
-    return Guard(_dim(left), _dim(right), _text(message), at, _truth(is_index))
+    left, right, message, at, is_index = row(data, 5)
+    return Guard(_dim(left), _dim(right), text(message), place(at), truth(is_index))
 
 
 def _origin(data: object) -> Origin:
-    argument, axis, size, place = _row(data, 4)
-    return Origin(_text(argument), _integer(axis), _text(size), _location(place))
+    argument, axis, size, at = row(data, 4)
+    return Origin(text(argument), integer(axis), text(size), place(at))
 
 
 def _site(data: object) -> Site:
-    place, is_unsigned = _row(data, 2)
-    return Site(_location(place), _truth(is_unsigned))
-
-
-def _location(data: object) -> Location:
-    file, *numbers = _row(data, 5)
-    return Location(_text(file), *[_integer(n) for n in numbers])
+    at, is_unsigned = row(data, 2)
+    return Site(place(at), truth(is_unsigned))
 
 
 def _shape(data: object) -> tuple[DimExpr, ...]:
-    return _items(data, _dim)
+    return items(data, _dim)
 
 
 def _dim(data: object, depth: int = 0) -> DimExpr:
     if isinstance(data, str):
         return data
     if not isinstance(data, list):
-        return _integer(data)
+        return integer(data)
     operator = data[0] if len(data) > 2 else None
     known = isinstance(operator, str) and operator in OPERATORS
     if not known or depth > _DEEPEST:
@@ -190,39 +175,3 @@ def _dim(data: object, depth: int = 0) -> DimExpr:
     for term in rest:
         total = (str(operator), total, term)
     return total
-
-
-def _fields(data: object, names: Sequence[str]) -> dict[str, object]:
-    if not isinstance(data, dict) or sorted(data) != sorted(names):
-        raise ValueError(f"a record of {', '.join(names)} is missing")
-    return data
-
-
-def _items(data: object, item: Callable[[object], T]) -> tuple[T, ...]:
-    if not isinstance(data, list):
-        raise ValueError(f"a list is expected, not {data!r:.40}")
-    return tuple([item(d) for d in data])
-
-
-def _row(data: object, count: int) -> list[object]:
-    if not isinstance(data, list) or len(data) != count:
-        raise ValueError(f"a list of {count} is expected, not {data!r:.40}")
-    return data
-
-
-def _text(data: object) -> str:
-    if not isinstance(data, str):
-        raise ValueError(f"a text is expected, not {data!r:.40}")
-    return data
-
-
-def _truth(data: object) -> bool:
-    if not isinstance(data, bool):
-        raise ValueError(f"true or false is expected, not {data!r:.40}")
-    return data
-
-
-def _integer(data: object) -> int:
-    if not isinstance(data, int) or isinstance(data, bool):
-        raise ValueError(f"an integer is expected, not {data!r:.40}")
-    return data

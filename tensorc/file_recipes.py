@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from tensorc.errors import CompileError, Diagnostic, Location
 from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS
+from tensorc.frontend.dsl.program import FIT_OPTIONS
 from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ slope(3.0)                            # 6.0, compiled
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend import symbolic_functions, tracer
@@ -21,6 +22,7 @@ from tensorc.frontend.symbolic_operands import (
     emitter,
     is_symbolic,
     operand_of,
+    whole_number,
 )
 from tensorc.tracing import Jitted
 
@@ -82,7 +84,7 @@ def value_and_grad(
 
 def _is_argnums(value: object) -> bool:
     several = value if isinstance(value, list | tuple) else (value,)
-    return all(isinstance(v, int) and not isinstance(v, bool) for v in several)
+    return all(whole_number(v) is not None for v in several)
 
 
 def _derivative(
@@ -97,7 +99,8 @@ def _derivative(
     if not _is_argnums(argnums):
         message = f"argnums is an integer or several, got {describe(argnums)}"
         raise usage_error(message, "a name has a number: 0 is the first parameter")
-    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    several = argnums if isinstance(argnums, Sequence) else (argnums,)
+    numbers = [operator.index(n) for n in several]
     signature = signature_of(target)
     kinds = [p.kind for p in signature.parameters.values()]
     if not any(kind in VARIADIC for kind in kinds):
@@ -122,7 +125,7 @@ def _derivative(
         wrt = [tensor for own, _ in taken for tensor in own]
         found = iter(_gradients(value, wrt, name))
         parts = [unflatten(tree, found) for _, tree in taken]
-        gradients = parts[0] if isinstance(argnums, int) else tuple(parts)
+        gradients = tuple(parts) if several is argnums else parts[0]
         if not with_value:
             return (gradients, aux) if has_aux else gradients
         return ((value, aux) if has_aux else value), gradients

@@ -13,16 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tensorc.frontend.describing import describe
 from tensorc.frontend.places import argument_error, door, usage_error
-from tensorc.frontend.symbolic_operands import describe
-from tensorc.ir.dims import VALUE
-from tensorc.ir.ops.builtin import Module
-from tensorc.ir.printer import print_module
 from tensorc.runtime.function import CompiledFunction
 from tensorc.tables import preformatted
 from tensorc.target import Options
 
 if TYPE_CHECKING:
+    from tensorc.ir.ops.builtin import Module
     from tensorc.passes.base import Around
     from tensorc.report import Cost
 
@@ -50,7 +48,7 @@ class View:
     `sizes` are those of the arguments that were given, by name.
     """
 
-    make: Callable[[], Module]
+    make: "Callable[[], Module]"
     options: Options
     sizes: Mapping[str, int] = field(default_factory=dict)
 
@@ -121,7 +119,7 @@ def explain(view: View) -> str:
     return Text(report.report(*_lowered(view.make), view.sizes))
 
 
-def _lowered(make: Callable[[], Module]) -> tuple[Module, Module]:
+def _lowered(make: "Callable[[], Module]") -> "tuple[Module, Module]":
     """Return a module at the levels that a report reads: STRUCTURED and BUFFER."""
     from tensorc import compiler, driver
 
@@ -131,13 +129,14 @@ def _lowered(make: Callable[[], Module]) -> tuple[Module, Module]:
 
 
 def emit(
-    module: Module, stage: str, options: Options, around: "Around | None" = None
+    module: "Module", stage: str, options: Options, around: "Around | None" = None
 ) -> str:
     """Return the text of one of `STAGES`; the module is used up.
 
     `around` runs each pass (`passes.base.run_pass`, say).
     """
     from tensorc import compiler, driver
+    from tensorc.ir.printer import print_module
 
     if stage == "graph":
         return Text(print_module(module))
@@ -172,6 +171,8 @@ def sizes_of_call(
     function: CompiledFunction, values: Sequence[object]
 ) -> dict[str, int]:
     """Return the sizes of a call, by name."""
+    from tensorc.ir.dims import VALUE
+
     arrays, _ = function.signature.collect(values, {})
     found = function.signature.symbols(arrays)
     names = [name.removeprefix(VALUE) for name in function.info.symbols]

@@ -12,13 +12,13 @@ from typing import TypeAlias
 import numpy as np
 
 from tensorc.errors import Diagnostic
+from tensorc.frontend.describing import describe
 from tensorc.frontend.places import (
     argument_error,
     usage_error,
     user_location,
     warn_user,
 )
-from tensorc.frontend.symbolic_operands import describe
 from tensorc.runtime.history import EpochRecord
 
 OnEpoch: TypeAlias = Callable[[EpochRecord], object]

@@ -11,7 +11,12 @@ from typing import TypeVar
 from tensorc import cache as cache_
 from tensorc import target
 from tensorc.frontend.places import argument_error, door, usage_error
-from tensorc.frontend.symbolic_operands import DOOR, describe, element_named
+from tensorc.frontend.symbolic_operands import (
+    DOOR,
+    describe,
+    element_named,
+    whole_number,
+)
 from tensorc.ir.types import Element
 from tensorc.runtime import threads as pool
 from tensorc.runtime.locks import keep
@@ -58,8 +63,8 @@ def options(
     if unknown:
         message = f"options takes no '{next(iter(unknown))}'"
         raise usage_error(message, "there are optimize, threads, cache and floatX")
-    _check_integer("optimize", optimize, 0, 3)
-    _check_integer("threads", threads, 1, pool.MOST)
+    optimize = _integer("optimize", optimize, 0, 3)
+    threads = _integer("threads", threads, 1, pool.MOST)
     if cache is not None and not isinstance(cache, bool):
         raise usage_error(f"cache is true or false, got {describe(cache)}")
     if floatX not in (None, "float32", "float64"):
@@ -69,13 +74,15 @@ def options(
     return _Block(_Chosen(optimize, threads, cache, element))
 
 
-def _check_integer(name: str, value: object, least: int, most: int) -> None:
+def _integer(name: str, value: object, least: int, most: int) -> int | None:
     if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    whole = whole_number(value)
+    if whole is None:
         raise usage_error(f"{name} is an integer, got {describe(value)}")
-    if not least <= value <= most:
-        raise argument_error(f"{name} is from {least} to {most}, got {value}")
+    if not least <= whole <= most:
+        raise argument_error(f"{name} is from {least} to {most}, got {whole}")
+    return whole
 
 
 @dataclass(frozen=True, slots=True)

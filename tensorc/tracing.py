@@ -136,7 +136,7 @@ class Jitted(Costed):
         """
         if tracer.current() is None:
             arrays, kinds = args, None
-            if not named and len(args) == self._count:
+            if not named and len(args) == self._count and not self._valued:
                 kinds = kinds_of(args)
             if kinds is None:
                 arrays, kinds = self._plain(args, named, self._valued)

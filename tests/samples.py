@@ -43,7 +43,17 @@ from tensorc.ir.ops.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
+from tensorc.ir.ops.reductions import (
+    All,
+    Any,
+    ArgMax,
+    ArgMin,
+    Max,
+    Mean,
+    Min,
+    Prod,
+    Sum,
+)
 from tensorc.ir.ops.rounding import (
     Abs,
     Ceil,
@@ -197,6 +207,19 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[1, 3]", 0),
             ("f64[0, 3]", 0),
             ("f64[3, 0]", 0),
+        )
+    ),
+    Mean: tuple(
+        one(type_, "i64", values=("", "count"), axes=axes, order=LANES_ORDER)
+        for type_, axes in (
+            ("f64[4]", (0,)),
+            ("f64[B, 3]", (0,)),
+            ("f64[B, 3]", (0, 1)),
+            ("f64[B, N, 2]", (0, 2)),
+            ("f64[1, 3]", (0,)),
+            ("f64[0, 3]", (0,)),
+            ("f64[3, 0]", (0,)),
+            ("f64", ()),
         )
     ),
     Max: tuple(
@@ -390,6 +413,7 @@ def _values(
         "positive": lambda v: np.abs(v) + 0.5,
         "nonzero": lambda v: np.sign(v) * (np.abs(v) + 0.5),
         "binary": lambda v: np.round(v * 8) / 8,
+        "count": lambda v: np.abs(v) + 2,
     }
     values = by_kind[kind](distinct.astype(np.float64)).reshape(shape)
     return np.asarray(values, type_.element.dtype)

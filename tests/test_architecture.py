@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "ir": ({"errors"}, {"numpy"}),
     # The Python doors raise one exception with the rendered text in it.
     "frontend": ({"ir", "errors", "diagnostics"}, {"numpy"}),
-    "frontend.dsl": ({"frontend", "ir", "errors"}, {"lark", "numpy"}),
+    "frontend.dsl": ({"frontend", "ir", "errors", "json_data"}, {"lark", "numpy"}),
     "passes": ({"ir", "target", "errors"}, {"numpy"}),
     "backend": ({"ir", "target", "artifact", "errors"}, {"numpy"}),
     "backend.llvm": (
@@ -71,6 +71,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "report": ({"ir", "passes", "errors"}, set()),  # what the kernels do, in words
+    "json_data": ({"errors"}, set()),  # what the cache holds is read by it
+    "artifact_file": ({"artifact", "json_data"}, set()),
+    "kept_program": (
+        {"frontend.dsl", "driver", "cache", "artifact", "target"},
+        {"numpy"},
+    ),
     "tables": ({"diagnostics"}, set()),  # what is shown in rows, as text and HTML
     # What the Python doors show of functions: stages, kernels, costs.
     "inspection": (
@@ -80,7 +86,6 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    "artifact_file": ({"artifact", "errors"}, set()),
     # From a module to an artifact, out of the cache where that is possible.
     "driver": (
         {
@@ -98,7 +103,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "ir",
             "frontend",
             "frontend.dsl",
+            "kept_program",
             "driver",
+            "artifact",
             "compiler",
             "inspection",
             "tables",
@@ -173,6 +180,21 @@ LAZY = {
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",
     ("tensorc.api", "tensorc.compiler"): "only stages and checks need the passes",
+    ("tensorc.api", "tensorc.frontend.dsl.reading"): "a kept program is not parsed",
+    ("tensorc.api", "tensorc.frontend.groups"): "only `params` needs them",
+    ("tensorc.api", "tensorc.frontend.symbolic_variables"): "only memory needs them",
+    ("tensorc.api", "tensorc.ir.ops.builtin"): "names for type checkers only",
+    ("tensorc.api", "tensorc.ir.printer"): "a kept program has no IR",
+    ("tensorc.driver", "tensorc.ir.ops.builtin"): "names for type checkers only",
+    ("tensorc.driver", "tensorc.ir.printer"): "a kept program has no IR",
+    ("tensorc.kept_program", "tensorc.frontend.dsl.reading"): "a hit is not parsed",
+    ("tensorc.frontend.describing", "tensorc.frontend.operands"): "only for variables",
+    ("tensorc.inspection", "tensorc.ir.dims"): "a kept program has no IR",
+    ("tensorc.inspection", "tensorc.ir.ops.builtin"): "names for type checkers only",
+    ("tensorc.inspection", "tensorc.ir.printer"): "a kept program has no IR",
+    ("tensorc.frontend.dsl.program", "tensorc.ir.ops.builtin"): "names only",
+    ("tensorc.frontend.dsl.program", "tensorc.ir.types"): "names only",
+    ("tensorc.frontend.dsl.program_file", "tensorc.ir.ops.builtin"): "names only",
     ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.plain_files", "fcntl"): "Windows has none",

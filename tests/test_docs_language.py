@@ -9,8 +9,9 @@ import pytest
 
 from tensorc.frontend.dsl.irgen_draws import DISTRIBUTIONS
 from tensorc.frontend.dsl.irgen_errors import CODES, NOT_COMPILED
-from tensorc.frontend.dsl.irgen_recipes import FIT_OPTIONS, REQUIRED, RUN_OPTIONS
+from tensorc.frontend.dsl.irgen_recipes import REQUIRED
 from tensorc.frontend.dsl.parser import parse
+from tensorc.frontend.dsl.program import FIT_OPTIONS, RUN_OPTIONS
 from tensorc.frontend.library import PRELUDE
 from tensorc.frontend.options import REQUIRED as NEEDED
 from tensorc.frontend.options import words

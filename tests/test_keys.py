@@ -14,6 +14,7 @@ from tensorc.frontend.dtypes import ArrayType
 from tensorc.frontend.pytree import Static
 from tensorc.frontend.trace_arguments import Key, read_call
 from tensorc.frontend.tracer import ArrayLeaf, NumberLeaf, StaticLeaf
+from tensorc.ir import printer
 from tensorc.ir.types import ELEMENTS
 from tensorc.runtime.arrays import kinds_of
 from tensorc.target import Options, Target
@@ -49,7 +50,7 @@ def ask(monkeypatch):
     monkeypatch.setattr(driver, "code_generator", lambda: "LLVM")
 
     def asked(text="module", target=TARGET, options=OPTIONS):
-        monkeypatch.setattr(driver, "print_module", lambda *_, **__: text)
+        monkeypatch.setattr(printer, "print_module", lambda *_, **__: text)
         keys.clear()
         driver.compile_module(None, target, options)
         assert len(set(keys)) == 1, "it is kept under the key that it is looked for"
@@ -92,7 +93,7 @@ def test_places_are_in_the_text_of_a_key(monkeypatch):
     monkeypatch.setattr(driver, "_compiled", lambda *_: None)
     monkeypatch.setattr(artifact_file, "encode", lambda _: b"")
     monkeypatch.setattr(
-        driver, "print_module", lambda _, **options: seen.append(options) or ""
+        printer, "print_module", lambda _, **options: seen.append(options) or ""
     )
     driver.compile_module(None, TARGET, OPTIONS)
     assert seen == [{"locations": True}]

@@ -147,3 +147,56 @@ def test_slopes_at_the_ends_are_the_limits(name, dtype):
     slope = tc.grad(lambda x: tc.sum(getattr(tc, name)(x)))(x)
     right = 1.0 if name in ("softplus", "silu", "gelu") else 0.0
     np.testing.assert_array_equal(slope, np.array([0, right, np.nan], dtype))
+
+
+LARGE = {"float32": 2e35, "float64": 2e305}
+AXES = (None, 0, 1, (0, 1))
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("dtype", LARGE)
+def test_a_mean_overflows_only_where_its_value_does(axis, dtype):
+    large, most = LARGE[dtype], np.finfo(dtype).max
+    mean = tc.jit(lambda x: tc.mean(x, axis=axis))
+    # Sums of 1,100 elements have two blocks; columns are summed 16 at a time.
+    for shape in ((1100, 20), (20, 1100)):
+        found = mean(np.full(shape, large, dtype))
+        np.testing.assert_allclose(found, large, rtol=1e-4)
+    rows = np.array([[most, most], [most, -most]], dtype)
+    with np.errstate(over="ignore"):
+        exact = np.asarray(rows.astype(np.longdouble).mean(axis), dtype)
+    np.testing.assert_allclose(mean(rows), exact, rtol=1e-6)
+    for special in (np.inf, -np.inf, np.nan):
+        rows[0, 0] = special
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(mean(rows).ravel()[0], special)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("dtype", LARGE)
+def test_ordinary_means_are_the_sum_by_the_count(axis, dtype):
+    rng = np.random.default_rng(5)
+    scales = [-40, -20, 0, 20, 36] if dtype == "float32" else [-300, -200, 0, 200, 300]
+    both = tc.jit(lambda x: (tc.mean(x, axis=axis), tc.sum(x, axis=axis)))
+    for scale in scales:
+        x = (rng.normal(size=(33, 21)) * 10.0**scale).astype(dtype)
+        mean, total = both(x)
+        count = x.size // total.size
+        np.testing.assert_array_equal(mean, total / np.asarray(count, dtype))
+
+
+@pytest.mark.parametrize("dtype", LARGE)
+def test_variances_overflow_only_where_their_value_does(dtype):
+    size = float(np.sqrt(LARGE[dtype]))
+    x = (np.random.default_rng(6).normal(size=(65_536, 1)) * size).astype(dtype)
+    exact = np.var(x.astype(np.longdouble))
+    assert exact <= np.finfo(dtype).max < exact * x.size
+    variance, deviation = tc.jit(lambda x: (tc.var(x, axis=0), tc.std(x)))(x)
+    np.testing.assert_allclose(variance[0], float(exact), rtol=1e-5)
+    np.testing.assert_allclose(deviation, float(np.sqrt(exact)), rtol=1e-5)
+
+
+def test_the_slope_of_a_mean_is_one_by_the_count_where_its_sum_overflows():
+    x = np.full((4, 5), 1e38, np.float32)
+    slope = tc.grad(lambda x: tc.mean(x))(x)
+    np.testing.assert_array_equal(slope, np.full((4, 5), np.float32(1) / 20))

@@ -1,10 +1,12 @@
 """`tensorc cache`: what is kept of earlier compilations."""
 
 import time
+from contextlib import suppress
 
 import rich_click as click
 
 from tensorc import artifact_file, cache
+from tensorc.frontend.dsl import program_file
 
 # How object code begins; entries of functions hold it behind a header of their own.
 _OBJECT = (b"\x7fELF", b"\xcf\xfa\xed\xfe")
@@ -51,11 +53,13 @@ def _functions(key: str) -> str:
         return "(damaged)"
     if stored.startswith(_OBJECT):
         return "(the threads' code)"
-    try:
+    with suppress(ValueError):
         artifact = artifact_file.decode(stored)
-    except ValueError:
-        return "(of another version of tensorc)"
-    return ", ".join(f.name for f in artifact.functions)
+        return ", ".join(f.name for f in artifact.functions)
+    with suppress(ValueError):
+        path, names = program_file.summary(stored)
+        return f"{path}: {', '.join(names)}"
+    return "(of another version of tensorc)"
 
 
 def _age(seconds: float) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tensorc.errors import TensorcError
 from tensorc.frontend.graph import Input, ordered, sources_of
 from tensorc.frontend.operands import Array
 from tensorc.frontend.pytree import Static
@@ -42,7 +43,10 @@ Plain = bool | int | float
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The sizes and numbers of a call, as Python spells them: x.shape[0], $n, lr."""
+    """The sizes and numbers of a call, as Python spells them: x.shape[0], $n, lr.
+
+    `floats` are truth values of NumPy, too.
+    """
 
     integers: Mapping[str, int]
     floats: Mapping[str, float]
@@ -116,7 +120,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Float:
-    """What a float argument is."""
+    """What an argument is that is a float, or a truth value of NumPy."""
 
     path: str
 
@@ -162,6 +166,8 @@ class Facts:
     floats: Mapping[Value, str]
     numbers: frozenset[Value]
     answers: dict[Fact, object] = field(default_factory=dict)
+    # The last number that was asked for and is none: NumPy may hide the error.
+    refused: TensorcError | None = None
     _known: dict[str, Dim] = field(default_factory=dict)
 
     def _ask(self, fact: Fact) -> object:
@@ -224,6 +230,13 @@ class Facts:
         if answer is None:
             raise ZeroDivisionError(f"{_spelled(a)}, {_spelled(b)}: division by zero")
         return bool(answer)
+
+    def is_rest(self, dim: Dim) -> bool:
+        """Tell whether a size of a new shape is -1 at the call: what is left."""
+        own = self._own(dim)
+        if own is None or isinstance(own, int):
+            return own == -1
+        return bool(_numbers(own)) and self.holds("eq", dim, -1) is True
 
     def is_one(self, dim: Dim) -> bool:
         """Tell whether a size is 1 at the call."""
@@ -331,16 +344,16 @@ def read_given(paths: Sequence[str], values: Sequence[object]) -> Given:
             integers[f"{path}.shape[{axis}]"] = size
         if not array.ndim and array.dtype.kind in "iu":
             integers[f"{VALUE}{path}"] = int(array)
-        elif not array.ndim and array.dtype.kind == "f":
-            floats[path] = float(array)
+        elif not array.ndim and array.dtype.kind in "bf":
+            floats[path] = array.item()
     return Given(integers, floats)
 
 
 def facts_of(inputs: Mapping[str, tuple[Input, bool]], given: Given) -> Facts:
     """Return the facts that a trace of these inputs may ask for, by their paths.
 
-    Each comes with whether it is a number of Python: arrays stay arrays, so of them
-    only the sizes are known.
+    Each comes with whether it is a number, of Python or of NumPy: arrays stay arrays,
+    so of them only the sizes are known.
     """
     names: dict[str, Dim] = {}
     floats: dict[Value, str] = {}

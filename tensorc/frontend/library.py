@@ -187,6 +187,7 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     tensor = strong(b, x)
     own = b.shape(tensor)
     dims = list(shape) if isinstance(shape, Sequence) else [shape]
+    dims = [-1 if b.is_rest(d) else d for d in dims]
     open_ = [i for i, d in enumerate(dims) if d == -1]
     if len(open_) > 1:
         raise size_error(b, "reshape: only one size may be -1")

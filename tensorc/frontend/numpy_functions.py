@@ -256,7 +256,8 @@ def _is_default(function: NumpyFunction, name: str, value: object) -> bool:
     default = None if parameter is None else parameter.default
     if default is None or default is np._NoValue:
         return value is None or (name == "where" and value is True)
-    return type(value) is type(default) and value == default
+    plain = value.item() if isinstance(value, np.generic) else value
+    return type(plain) is type(default) and plain == default
 
 
 def _name_of(function: NumpyFunction) -> str:

@@ -102,6 +102,10 @@ def _is_one(dim: Dim) -> bool:
     return dim == 1
 
 
+def _is_rest(dim: Dim) -> bool:
+    return dim == -1
+
+
 def _unknown(value: Value, element: Element) -> int | None:
     return None
 
@@ -113,8 +117,8 @@ class Emitter:
     `warn` tells the user what is legal, but most likely a mistake. `spell` gives none
     and truth values as the door writes them, for messages.
 
-    `is_one` tells which sizes are 1; a trace knows it of its call. `misfit` gives a
-    number at that call which an integer type cannot hold.
+    `is_one` tells which sizes are 1, `is_rest` which are -1; a trace knows it of its
+    call. `misfit` gives a number at that call which an integer type cannot hold.
 
     `compute` is `tensorc.frontend.elementwise.elementwise`, which imports this module.
     """
@@ -126,6 +130,7 @@ class Emitter:
     default_float: Element = F32
     warn: Callable[[Diagnostic], None] = _say_nothing
     is_one: Callable[[Dim], bool] = _is_one
+    is_rest: Callable[[Dim], bool] = _is_rest
     misfit: Callable[[Value, Element], int | None] = _unknown
     spell: Callable[[bool | None], str] = str
     # Formulas of numbers that were computed already, by identity: they may share parts.

@@ -42,19 +42,12 @@ def _accumulate(
 
 
 def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
-    """Return the ordered sum divided by the count; integers as the default float."""
-    tensor = as_float(b, x)
-    element = tensor.type.element
-    wide = F32 if element == F16 else element
-    shape = b.shape(tensor)
-    axes = normal_axes(b, axis, len(shape))
-    count: Dim = 1
-    for i in axes:
-        count = count * shape[i]
-    total = _reduce(b, TensorBuilder.sum, cast(b, tensor.value, wide), axes, keepdims)
-    result = elementwise(b, "div", [total, number(count)])
-    assert isinstance(result, Tensor)
-    return Tensor(cast(b, result.value, element))
+    """Return the ordered sum divided by the count; integers as the default float.
+
+    It overflows only where the mean itself is out of range; f16 is computed in f32.
+    """
+    wide, element, axes = _wide(b, x, axis)
+    return _narrowed(b, _mean(b, wide, axes), wide, element, axes, keepdims)
 
 
 def var(
@@ -66,11 +59,9 @@ def var(
     """
     wide, element, axes = _wide(b, x, axis)
     distance = _from_mean(b, wide, axes)
-    square = elementwise(b, "mul", [distance, distance])
-    total = sum_(b, square, axes, keepdims)
-    count = _count(b, wide, axes, ddof)
-    result = strong(b, elementwise(b, "div", [total, number(count)]))
-    return Tensor(cast(b, result.value, element))
+    square = strong(b, elementwise(b, "mul", [distance, distance]))
+    result = _mean(b, square, axes, ddof)
+    return _narrowed(b, result, wide, element, axes, keepdims)
 
 
 def std(
@@ -123,6 +114,12 @@ def _narrowed(
         kept = stable.put_back(b.shape(x), axes)
         value = TensorBuilder(b.builder).reshape(value, kept)
     return Tensor(cast(b, value, element))
+
+
+def _mean(b: Emitter, x: Tensor, axes: list[int], ddof: int = 0) -> Value:
+    """Return the sum over axes by the count less `ddof`."""
+    count = materialize(b, number(_count(b, x, axes, ddof)), I64)
+    return TensorBuilder(b.builder).mean(x.value, count, axes)
 
 
 def _from_mean(b: Emitter, x: Tensor, axes: list[int]) -> Operand:

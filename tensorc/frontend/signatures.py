@@ -85,7 +85,7 @@ class Parameters:
         assert self.by_place is not None
         for name, value in zip(self.by_place, args):  # noqa: B905 (they are as many)
             kind: type = type(value)
-            if kind is _ndarray:
+            if kind is _ndarray and name not in valued:
                 arrays.append(value)
                 kinds.append(value.dtype)  # type: ignore[attr-defined]
                 kinds.append(value.shape)  # type: ignore[attr-defined]
@@ -110,9 +110,12 @@ class Parameters:
         """Take what is neither an array nor a free number; False if it is not plain."""
         kind = type(value)
         is_number = kind in _FREE or kind is bool
-        if isinstance(value, np.generic):
-            arrays.append(np.asarray(value))
-            kinds += (value.dtype, ())
+        if kind is _ndarray or isinstance(value, np.generic):
+            array = np.asarray(value)
+            arrays.append(array)
+            kinds += (array.dtype, array.shape)
+            if name in valued and not array.ndim:
+                kinds.append(exact(array.item()))
         elif name in self.static or (kind in _FIXED and name not in self.types):
             kinds.append((kind, exact(value)))
             return is_number or kind in _FIXED

@@ -12,9 +12,10 @@ told apart by identity.
 import copy
 import difflib
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, NoReturn
+from typing import ClassVar, NoReturn, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -98,6 +99,8 @@ def compose(
     what = f"an argument of {called}"
     given: list[object] = list(tensors)
     if composite.sequence:
+        if is_symbolic(given[0]) and DOOR.get().facts is not None:
+            given[0] = list(given[0])  # type: ignore[call-overload]  # its rows
         if not isinstance(given[0], list | tuple):
             message = f"{called} takes a list of variables, got {describe(given[0])}"
             raise usage_error(message, f"{called}([x, y], …)")
@@ -200,9 +203,23 @@ class Tensor(AskedNumber):
         return tuple([_size(d) for d in self.type.shape])
 
     @property
+    def size(self) -> "int | Tensor":
+        """The number of elements: an int where it is known."""
+        return _size(math.prod(self.type.shape, start=cast(Dim, 1)))
+
+    @property
     def T(self) -> "Tensor":
         """The variable with its axes reversed."""
         return one("transpose", [self])
+
+    @property
+    def mT(self) -> "Tensor":
+        """The variable with its last two axes exchanged."""
+        return one("swapaxes", [self], {"axis1": -1, "axis2": -2})
+
+    def copy(self) -> "Tensor":
+        """Return a variable of the same value, which never changes."""
+        return Tensor(self.operand, self._name)
 
     # Arithmetic
 
@@ -245,6 +262,8 @@ class Tensor(AskedNumber):
         return apply("mod", other, self)
 
     def __pow__(self, other: object) -> "Tensor":
+        if type(other) is int and other == 2 and self.dtype == "bool":
+            return one("square", [self])  # NumPy's: int8, where np.power gives int64
         return apply("pow", self, other)
 
     def __rpow__(self, other: object) -> "Tensor":
@@ -555,7 +574,9 @@ def _size(dim: Dim) -> "int | Tensor":
 
 def _spread(given: tuple[object, ...]) -> tuple[object, ...]:
     """Let f(1, 2) and f((1, 2)) mean the same."""
-    if len(given) == 1 and isinstance(given[0], list | tuple):
+    if len(given) == 1 and isinstance(given[0], np.ndarray):
+        given = (given[0].tolist(),)
+    if len(given) == 1 and isinstance(given[0], list | tuple | range):
         return tuple(given[0])
     return given
 

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.frontend.facts import Plain
+from tensorc.frontend.habits import asked_hint
 from tensorc.frontend.operands import Array, Operand, Scalar, Tensor, kind_of
-from tensorc.frontend.places import door, usage_error
-from tensorc.frontend.symbolic_operands import DOOR, number_of, truth_of
+from tensorc.frontend.places import door, usage_error, user_location
+from tensorc.frontend.symbolic_operands import DOOR, number_of, truth_of, type_of
+
+MOST_ROWS = 10_000  # of an iteration: the program is written out for each
 
 
 class AskedNumber:
@@ -71,13 +74,25 @@ class AskedNumber:
 
     @door
     def __iter__(self) -> Iterator[object]:
-        message = f"{self!r} cannot be iterated over: its length is known at the call"
-        raise usage_error(message, "index it, x[0], or work on whole axes")
+        message = f"{self!r} cannot be iterated over"
+        rows = _length(self, f"{message}: its length is known at the call")
+        if rows > MOST_ROWS:
+            message += f": the program would be written out for each of {rows} rows"
+            raise usage_error(message, "work on whole axes: x.sum(axis=0), x @ y")
+        return iter([self[i] for i in range(rows)])  # type: ignore[index]
 
     @door
     def __len__(self) -> int:
-        message = f"{self!r} has no length yet"
-        raise usage_error(message, "its first size is x.shape[0], a variable")
+        return _length(self, f"{self!r} has no length yet")
+
+    @door
+    def item(self) -> Plain:
+        """Return the number of Python that it is, which most have at a call alone."""
+        known = number_of(self)
+        if known is not None:
+            return known
+        hint = "a variable of rank 0 is used as a number is; x.reshape(()) makes one"
+        raise usage_error(f"{self!r} has no value yet for item()", hint)
 
     @door
     def __setitem__(self, index: object, value: object) -> None:
@@ -108,8 +123,22 @@ def repeated(sequence: object, count: AskedNumber) -> object:
 def _is_number(variable: AskedNumber) -> bool:
     """Tell a number of Python that is traced, or a size, from all arrays."""
     operand = variable.operand
-    is_weak = isinstance(operand, Tensor) and operand.weak
-    return DOOR.get().facts is not None and (is_weak or isinstance(operand, Scalar))
+    facts = DOOR.get().facts
+    if facts is None or not isinstance(operand, Tensor):
+        return facts is not None and isinstance(operand, Scalar)
+    return operand.weak or operand.value in facts.numbers
+
+
+def _length(variable: AskedNumber, message: str) -> int:
+    """Return the first size as a number, which a trace takes from its call."""
+    shape = type_of(variable).shape
+    if not shape:
+        raise usage_error(f"{variable!r} is a number: it has no rows")
+    facts = DOOR.get().facts
+    rows = shape[0] if facts is None else facts.integer(shape[0])
+    if isinstance(rows, int):
+        return rows
+    raise usage_error(message, "its first size is x.shape[0], a variable")
 
 
 def _known(variable: AskedNumber) -> Plain:
@@ -123,4 +152,8 @@ def _known(variable: AskedNumber) -> Plain:
         message += f" while {tracing} is traced, once for all values"
         hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
         hint += "or make the argument static: jit(f, static=('n',))"
-    raise usage_error(message, hint)
+    error = usage_error(message, asked_hint(user_location()) or hint)
+    facts = DOOR.get().facts
+    if facts is not None:
+        facts.refused = error
+    raise error

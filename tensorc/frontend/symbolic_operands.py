@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 
 from tensorc.errors import Diagnostic, Label, Location
 from tensorc.frontend import indexing
+from tensorc.frontend.describing import describe as describe
 from tensorc.frontend.elementwise import elementwise
 from tensorc.frontend.facts import Facts
 from tensorc.frontend.facts import Plain as Number
@@ -31,7 +32,6 @@ from tensorc.frontend.operands import (
     kind_of,
     kind_of_element,
     number,
-    spell_type,
     strong,
     weak,
 )
@@ -97,28 +97,12 @@ def emitter(location: Location | None = None) -> Emitter:
     facts = DOOR.get().facts
     if facts is not None:
         made.is_one = facts.is_one
-        made.misfit = facts.misfit
+        made.is_rest, made.misfit = facts.is_rest, facts.misfit
     return made
 
 
 def _no_hyper(name: str) -> Value:
     raise KeyError(name)
-
-
-def describe(value: object) -> str:
-    """Say what a user gave, for messages: f32[3, 4], list of 2, 'text'."""
-    operand = getattr(value, "operand", None)
-    if isinstance(operand, Tensor):
-        return spell_type(operand.type)
-    if isinstance(operand, Scalar):
-        return "a size"
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}"
-    if isinstance(value, list | tuple | dict | set):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = repr(value)
-    short = text if len(text) <= 40 else f"{text[:37]}..."
-    return f"{short} ({type(value).__name__})"
 
 
 def is_symbolic(value: object) -> bool:
@@ -175,7 +159,7 @@ def _no_operand(value: object, what: str) -> Exception:
 def _literal(value: Sequence[object], what: str) -> Literal:
     if any(is_symbolic(v) for v in value):
         message = f"{what} is a {type(value).__name__} that holds variables"
-        hint = "group them: tc.group(W, b), or take them one by one"
+        hint = "group them: tc.group(W, b); np.stack([a, b]) makes one variable of them"
         raise usage_error(message, hint)
     try:
         array = np.asarray(value)
@@ -370,6 +354,8 @@ def index_of(item: object) -> indexing.Index:
         raise _index_error(message, "choose elementwise: where(c, x, y)")
     if isinstance(item, int | np.integer):
         return indexing.At(int(item))
+    if isinstance(item, range):
+        item = np.arange(item.start, item.stop, item.step)
     if is_symbolic(item) or isinstance(item, list | np.ndarray):
         return _computed(operand_of(item, "an index"), item)
     message = (
@@ -391,16 +377,28 @@ def _computed(operand: Operand, item: object) -> indexing.Index:
 
 
 def _part(item: slice) -> indexing.Part:
-    step = concrete(item.step)
-    if step is not None and not isinstance(step, int | np.integer):
-        raise _index_error(f"the step of a slice is an integer, got {describe(step)}")
+    given = concrete(item.step)
+    step = 1 if given is None else whole_number(given)
+    if step is None:
+        raise _index_error(f"the step of a slice is an integer, got {describe(given)}")
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]
-    return indexing.Part(bounds[0], bounds[1], 1 if step is None else int(step))
+    return indexing.Part(bounds[0], bounds[1], step)
+
+
+def whole_number(value: object) -> int | None:
+    """Return an integer of Python or NumPy as one of Python, None for all else."""
+    if isinstance(value, bool) or is_symbolic(value):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _bound(bound: object) -> Dim:
-    if isinstance(bound, int | np.integer) and not isinstance(bound, bool):
-        return int(bound)
+    whole = whole_number(bound)
+    if whole is not None:
+        return whole
     if is_symbolic(bound):
         return size_of(bound, "the bound of a slice")
     raise _index_error(f"the bound of a slice is an integer, got {describe(bound)}")

@@ -16,7 +16,13 @@ from inspect import BoundArguments
 
 import numpy as np
 
-from tensorc.errors import Diagnostic, DTypeError, Location, ShapeError
+from tensorc.errors import (
+    Diagnostic,
+    DTypeError,
+    Location,
+    ShapeError,
+    TensorcError,
+)
 from tensorc.frontend import graph_emit
 from tensorc.frontend.facts import Answered, Facts, Given, facts_of
 from tensorc.frontend.graph import Input, SharedLeaf
@@ -26,6 +32,7 @@ from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import (
     argument_error,
     door,
+    told,
     usage_error,
     user_location,
 )
@@ -173,13 +180,38 @@ def trace(
         (n, leaf, _input_of(v))
         for n, leaf, v in zip(names, leaves, members, strict=True)
     ]
-    inputs = {n: (v, isinstance(leaf, NumberLeaf)) for n, leaf, v in found if v}
+    inputs = {n: (v, _is_number(leaf)) for n, leaf, v in found if v}
     facts = facts_of(inputs, given)
-    with _running(running, facts):
+    with _running(running, facts), _refusals(facts):
         results, tree = flatten(call(members))
         outputs = _outputs(results, name)
     plan = _plan(running, [v for v, _ in inputs.values()], outputs, location)
     return Traced(plan, tree, tuple(facts.answers.items()))
+
+
+def _is_number(leaf: Leaf) -> bool:
+    """Tell numbers of Python and of NumPy, whose values a call gives."""
+    return isinstance(leaf, NumberLeaf) or leaf.sizes == ()  # type: ignore[union-attr]
+
+
+@contextmanager
+def _refusals(facts: Facts) -> Iterator[None]:
+    """Put what was refused in the place of an error that NumPy made of it."""
+    try:
+        yield
+    except TensorcError:
+        raise
+    except TypeError as error:
+        traceback = error.__traceback__
+        while traceback is not None and traceback.tb_next is not None:
+            traceback = traceback.tb_next
+        refused = facts.refused
+        if refused is None or traceback is None:
+            raise
+        place, code = refused.diagnostics[0].location, traceback.tb_frame.f_code
+        if (place.file, place.line) != (code.co_filename, traceback.tb_lineno):
+            raise
+        raise told(refused) from None
 
 
 @door

@@ -24,7 +24,7 @@ from tensorc.ir.ops import (
     shape,
     transcendental,
 )
-from tensorc.ir.types import I1, I64, TensorType
+from tensorc.ir.types import F16, I1, I64, TensorType
 
 Recipe = Callable[[Maker, type[Op]], int | None]
 
@@ -78,6 +78,14 @@ def _sum(m: Maker, cls: type[Op]) -> int:
     operand = m.primary("number", 1)
     axis = _axis(m, m.type_of(operand))
     return m.apply(cls, (operand,), axis=axis, order=LANES_ORDER)
+
+
+def _mean(m: Maker, cls: type[Op]) -> int:
+    operand = m.primary("float", 1, lambda type_: type_.element != F16)
+    rank = m.type_of(operand).rank
+    axes = tuple(axis for axis in range(rank) if m.chance(0.5)) or (0,)
+    count = m.partner(TensorType((), I64))
+    return m.apply(cls, (operand, count), axes=axes, order=LANES_ORDER)
 
 
 def _quantifier(m: Maker, cls: type[Op]) -> int:
@@ -395,6 +403,7 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         rounding.Mod: _binary,
         reductions.Sum: _sum,
         reductions.Prod: _sum,
+        reductions.Mean: _mean,
         reductions.Max: _extreme,
         reductions.Min: _extreme,
         reductions.ArgMax: _extreme,

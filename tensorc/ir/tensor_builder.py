@@ -38,7 +38,17 @@ from tensorc.ir.ops.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
+from tensorc.ir.ops.reductions import (
+    All,
+    Any,
+    ArgMax,
+    ArgMin,
+    Max,
+    Mean,
+    Min,
+    Prod,
+    Sum,
+)
 from tensorc.ir.ops.rounding import (
     Abs,
     Ceil,
@@ -252,6 +262,12 @@ class TensorBuilder:
     def sum(self, operand: Value, axis: int) -> Value:
         """Return the sum along an axis, in the contract's order."""
         return self.builder.value(Sum, operand, axis=axis, order=LANES_ORDER)
+
+    def mean(self, operand: Value, count: Value, axes: Sequence[int]) -> Value:
+        """Return the sum over ascending axes, divided by a count, an i64 scalar."""
+        return self.builder.value(
+            Mean, operand, count, axes=tuple(axes), order=LANES_ORDER
+        )
 
     def max(self, operand: Value, axis: int) -> Value:
         """Return the largest elements along an axis."""

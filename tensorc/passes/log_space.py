@@ -9,7 +9,7 @@ largest element already is kept as it is.
 
 import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from tensorc.ir import stable
@@ -28,7 +28,7 @@ from tensorc.ir.ops.elementwise import (
 )
 from tensorc.ir.ops.indexing import Gather, TakeAlongAxis
 from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.reductions import Max, Prod, Sum
+from tensorc.ir.ops.reductions import Max, Mean, Prod, Sum
 from tensorc.ir.ops.shape import (
     Broadcast,
     Concatenate,
@@ -201,7 +201,7 @@ class _Search:
                 return any(pair) and all(map(any, zip(pair, ones, strict=True)))
             case Concatenate():
                 return all(self.has_log(v) for v in op.operands)
-            case Pow() | Sum() | Prod() | Sqrt():
+            case Pow() | Sum() | Mean() | Prod() | Sqrt():
                 return self.has_log(op.operands[0])
         return is_copy(op) and self.has_log(op.operands[0])
 
@@ -242,6 +242,21 @@ def _log_of_sum(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     if isinstance(op.operand.op, Exp) and is_shifted(op.operand.op.operand):
         return b.log(op.result)
     return stable.logsumexp(b, log_of(b, op.operand, memo), [op.axis])
+
+
+def _log_of_mean(b: TensorBuilder, op: Op, memo: Memo) -> Value:
+    assert isinstance(op, Mean)
+    if isinstance(op.operand.op, Exp) and is_shifted(op.operand.op.operand):
+        return b.log(op.result)
+    total = stable.logsumexp(b, log_of(b, op.operand, memo), op.axes)
+    return less_log_of_count(b, total, op.count)
+
+
+def less_log_of_count(b: TensorBuilder, log: Value, count: Value) -> Value:
+    """Return the logarithm of a sum less that of an i64 scalar."""
+    type_ = tensor_type(log)
+    number = b.log(b.cast(count, type_.element))
+    return b.sub(log, b.broadcast(number, type_.shape, ()) if type_.shape else number)
 
 
 def _log_of_join(b: TensorBuilder, op: Op, memo: Memo) -> Value:
@@ -291,7 +306,7 @@ def widened(
 
 _WIDENED = (
     *(Exp, Sigmoid, Sub, Mul, Div, Add, Select, Concatenate),
-    *(Pow, Sum, Prod, Sqrt, LogSoftmax, Max),
+    *(Pow, Sum, Mean, Prod, Sqrt, LogSoftmax, Max),
 )
 
 
@@ -312,6 +327,7 @@ _LOGS: Mapping[type[Op], LogRule] = MappingProxyType(
         Sigmoid: lambda b, op, memo: b.neg(b.softplus(b.neg(op.operands[0]))),
         Sub: lambda b, op, memo: _log_of_rest(b, op.operands[1]),
         Sum: _log_of_sum,
+        Mean: _log_of_mean,
         Prod: lambda b, op, memo: b.sum(
             log_of(b, op.operands[0], memo), typing.cast(int, op.attributes["axis"])
         ),
@@ -332,9 +348,9 @@ _LOGS: Mapping[type[Op], LogRule] = MappingProxyType(
 
 
 def log_of_weighted(
-    b: TensorBuilder, pairs: list[tuple[Value, Value]], axis: int | None
+    b: TensorBuilder, pairs: list[tuple[Value, Value]], axes: Sequence[int]
 ) -> Value:
-    """Return log(w1 p1 + w2 p2 + …), summed along an axis too if there is one.
+    """Return log(w1 p1 + w2 p2 + …), summed along axes too if there are any.
 
     The weights have any sign; the largest term that counts is taken off first.
     """
@@ -344,19 +360,18 @@ def log_of_weighted(
     for weight, log in logs:
         nothing = b.compare("eq", weight, b.zeros_like(weight))
         counted = b.select(nothing, b.full_like(log, -math.inf), log)
-        if axis is not None:
-            counted = b.max(counted, axis)
+        counted = stable.max_along(b, counted, axes)
         largest = counted if largest is None else b.maximum(largest, counted)
     assert largest is not None
     largest = b.select(b.isfinite(largest), largest, b.zeros_like(largest))
     total: Value | None = None
     for weight, log in logs:
-        shift = largest if axis is None else stable.spread(b, largest, log, [axis])
+        shift = stable.spread(b, largest, log, axes) if axes else largest
         distance = b.sub(log, shift)
         # What does not count may be larger: no more than keeps 0 from meeting infinity.
         most = b.full_like(log, 80.0)
         term_ = b.mul(weight, b.exp(b.minimum(distance, most)))
-        term_ = term_ if axis is None else b.sum(term_, axis)
+        term_ = stable.sum_along(b, term_, axes)
         total = term_ if total is None else b.add(total, term_)
     assert total is not None
     return b.add(b.log(total), largest)

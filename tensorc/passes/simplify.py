@@ -37,7 +37,7 @@ from tensorc.ir.ops.elementwise import (
 )
 from tensorc.ir.ops.indexing import Gather
 from tensorc.ir.ops.making import Constant, Iota
-from tensorc.ir.ops.reductions import Max, Sum
+from tensorc.ir.ops.reductions import Max, Mean, Sum
 from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Unslice
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I1, I64, Element
@@ -159,6 +159,18 @@ def _reduces_one_element(match: Match) -> bool:
     axis = match.root.attributes["axis"]
     assert isinstance(axis, int)
     return tensor_type(match.values["x"]).shape[axis] == 1
+
+
+def _averages_one_element(match: Match) -> bool:
+    shape = tensor_type(match.values["x"]).shape
+    return all(shape[axis] == 1 for axis in _tuple(match.root, "axes"))
+
+
+def _quotient_by_count(b: TensorBuilder, match: Match) -> Value:
+    shape, element = _dims(match), tensor_type(match.root.result).element
+    count = b.cast(match.values["y"], element)
+    count = b.broadcast(count, shape, ()) if shape else count
+    return b.div(_reshape_to_result(b, match), count)
 
 
 def _elements(match: Match) -> tuple[Element, Element, Element]:
@@ -293,6 +305,7 @@ RULES = (
     Rule("unslice-whole", term(Unslice, x), x, _is_whole),
     Rule("sum-of-one", term(Sum, x), _reshape_to_result, _reduces_one_element),
     Rule("max-of-one", term(Max, x), _reshape_to_result, _reduces_one_element),
+    Rule("mean-of-one", term(Mean, x, y), _quotient_by_count, _averages_one_element),
     Rule("known-size", term(Size, x), _size_constant, _has_known_size),
     # Rows of a unit matrix are compared with a count, and no matrix is made.
     Rule("gather-of-eye", term(Gather, eye, y), _one_hot, _takes_rows_of_eye),

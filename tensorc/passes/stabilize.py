@@ -38,7 +38,7 @@ from tensorc.ir.ops.elementwise import (
     Sub,
 )
 from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.reductions import Max, Prod, Sum
+from tensorc.ir.ops.reductions import Max, Mean, Prod, Sum
 from tensorc.ir.ops.rounding import Abs
 from tensorc.ir.ops.shape import Concatenate
 from tensorc.ir.ops.transcendental import (
@@ -61,6 +61,7 @@ from tensorc.passes.log_space import (
     is_probability,
     is_put_back,
     is_shifted,
+    less_log_of_count,
     log_of,
     log_of_weighted,
     one,
@@ -86,7 +87,7 @@ from tensorc.passes.rewriter import (
 )
 from tensorc.target import Target
 
-y, q, c = var("y"), var("q"), var("c")
+y, q, c, n = var("y"), var("q"), var("c"), var("n")
 zero = Splat("zero", lambda number: bool(number == 0))
 half = Splat("half", lambda number: bool(number == 0.5))
 two = Splat("two", lambda number: bool(number == 2))
@@ -345,7 +346,7 @@ def _is_kept(op: Op | None) -> bool:
         return len(parts) == 1 and _is_kept(parts[0].op)
     while op is not None and is_copy(op):
         op = op.operands[0].op
-    summed = op.operand.op if isinstance(op, Sum) else None
+    summed = op.operand.op if isinstance(op, Sum | Mean) else None
     return isinstance(summed, Exp) and is_shifted(summed.operand)
 
 
@@ -366,18 +367,27 @@ def _is_weighted(match: Match) -> bool:
 
 
 def _log_of_weighted_sum(b: TensorBuilder, match: Match) -> Value:
-    return log_of_weighted(b, [(match.values["c"], match.values["p"])], axis_of(match))
+    pairs = [(match.values["c"], match.values["p"])]
+    return log_of_weighted(b, pairs, [axis_of(match)])
+
+
+def _log_of_weighted_mean(b: TensorBuilder, match: Match) -> Value:
+    mean = match.ops["mean"]
+    assert isinstance(mean, Mean)
+    pairs = [(match.values["c"], match.values["p"])]
+    total = log_of_weighted(b, pairs, mean.axes)
+    return less_log_of_count(b, total, mean.count)
 
 
 def _log_of_two(b: TensorBuilder, match: Match) -> Value:
     values = match.values
     pairs = [(values["c"], values["p"]), (values["y"], values["q"])]
-    return log_of_weighted(b, pairs, None)
+    return log_of_weighted(b, pairs, ())
 
 
 LOGS = (
     *MOVEMENT,
-    *(Concatenate, Cast, Select, Sum, Prod, Add, Sub, Mul, Div, Pow, Sqrt),
+    *(Concatenate, Cast, Select, Sum, Mean, Prod, Add, Sub, Mul, Div, Pow, Sqrt),
 )
 LAST_RULES = (
     *(
@@ -393,6 +403,12 @@ LAST_RULES = (
         "log-of-weighted-sum",
         term(Log, term(Sum, term(Mul, c, p), name="reduce")),
         _log_of_weighted_sum,
+        _is_weighted,
+    ),
+    _rule(
+        "log-of-weighted-mean",
+        term(Log, term(Mean, term(Mul, c, p), n, name="mean")),
+        _log_of_weighted_mean,
         _is_weighted,
     ),
     _rule(

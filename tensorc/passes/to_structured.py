@@ -51,7 +51,7 @@ from tensorc.ir.ops import (
 from tensorc.ir.ops import shape as shapes
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
-from tensorc.ir.ops.reductions import max_identity, min_identity
+from tensorc.ir.ops.reductions import MEAN_SCALE, max_identity, min_identity
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes import structured_moves as moves
 from tensorc.passes.base import Level, Pass
@@ -78,24 +78,41 @@ def _elementwise(low: Lowering, op: Op) -> View:
 
 
 def _reduce(
-    low: Lowering, source: View, axis: int, kernel: str, initial: float, order: str
+    low: Lowering,
+    source: View,
+    axis: int,
+    kernel: str,
+    initial: float,
+    order: str,
+    of_each: Callable[[Value], Value] | None = None,
 ) -> Value:
+    """Combine the elements along an axis, or what `of_each` makes of each."""
     type_ = source.type
     kept = without(type_.rank, axis)
     result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
     cls = binary_class(kernel, type_.element)
+
+    def combine(values: list[Value]) -> list[Value]:
+        value, total = values
+        return [low.b.value(cls, total, of_each(value) if of_each else value)]
+
     return low.loop(
         [(source, tuple(range(type_.rank)))],
         [(result, kept, initial)],
-        lambda values: [low.b.value(cls, values[1], values[0])],
+        combine,
         axis,
         order,
     )[0]
 
 
-def _sum(low: Lowering, source: View, axis: int) -> Value:
+def _sum(
+    low: Lowering,
+    source: View,
+    axis: int,
+    of_each: Callable[[Value], Value] | None = None,
+) -> Value:
     zero = -0.0 if source.type.element.is_float else 0
-    return _reduce(low, source, axis, "add", zero, LANES_ORDER)
+    return _reduce(low, source, axis, "add", zero, LANES_ORDER, of_each)
 
 
 def _max(low: Lowering, source: View, axis: int) -> Value:
@@ -127,6 +144,34 @@ def _all_op(low: Lowering, op: reductions.All) -> View:
 
 def _sum_op(low: Lowering, op: reductions.Sum) -> View:
     return whole(_sum(low, low.views[op.operand], op.axis))
+
+
+def _mean_op(low: Lowering, op: reductions.Mean) -> View:
+    """Sum the elements and, in the same loop, scaled ones: for where that overflows."""
+    b, source, type_ = low.b, low.views[op.operand], tensor(op.result)
+    element = type_.element
+    mul = binary_class("mul", element)
+
+    def scale(value: Value) -> Value:
+        return b.value(mul, value, scalar(b, MEAN_SCALE, element))
+
+    scaled = source
+    for axis in reversed(op.axes):
+        is_first = axis == op.axes[-1]
+        source = whole(_sum(low, source, axis))
+        scaled = whole(_sum(low, scaled, axis, scale if is_first else None))
+
+    def divide(values: list[Value]) -> list[Value]:
+        total, scaled, count = values
+        finite = apply_scalar(b, "isfinite", [total], {})
+        total = b.value(arith.Select, finite, total, scaled)
+        one, back = (scalar(b, v, element) for v in (1.0, 1 / MEAN_SCALE))
+        mean = b.value(binary_class("div", element), total, cast(b, count, element))
+        return [b.value(mul, mean, b.value(arith.Select, finite, one, back))]
+
+    count = low.views[op.count]
+    counts = replace(count, type=TensorType(type_.shape, count.type.element))
+    return whole(low.pointwise([source, scaled, counts], type_, divide))
 
 
 def _max_op(low: Lowering, op: reductions.Max) -> View:
@@ -362,6 +407,7 @@ _RULES = typing.cast(
         shapes.Concatenate: moves.concatenate,
         shapes.Size: moves.dim,
         reductions.Sum: _sum_op,
+        reductions.Mean: _mean_op,
         reductions.Max: _max_op,
         reductions.Min: _min_op,
         reductions.Prod: _prod_op,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar, cast
 
+from tensorc.ir import stable
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.ops.elementwise import (
@@ -35,7 +36,17 @@ from tensorc.ir.ops.indexing import ADD, SET, CheckIndex, Gather, Scatter, TakeA
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
+from tensorc.ir.ops.reductions import (
+    All,
+    Any,
+    ArgMax,
+    ArgMin,
+    Max,
+    Mean,
+    Min,
+    Prod,
+    Sum,
+)
 from tensorc.ir.ops.rounding import (
     Abs,
     Ceil,
@@ -221,6 +232,14 @@ def _cast(b: TensorBuilder, op: Cast, ct: Value) -> Cotangents:
 
 def _sum(b: TensorBuilder, op: Sum, ct: Value) -> Cotangents:
     return (b.insert_axis(ct, tensor_type(op.operand).shape, op.axis),)
+
+
+def _mean(b: TensorBuilder, op: Mean, ct: Value) -> Cotangents:
+    type_ = tensor_type(op.operand)
+    count = b.cast(op.count, type_.element)
+    shape = tensor_type(ct).shape
+    share = b.div(ct, b.broadcast(count, shape, ()) if shape else count)
+    return stable.spread(b, share, op.operand, op.axes), None
 
 
 def _extreme(b: TensorBuilder, op: Max | Min, ct: Value) -> Cotangents:
@@ -446,6 +465,7 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
     _rule(Select, _select),
     _rule(Cast, _cast),
     _rule(Sum, _sum),
+    _rule(Mean, _mean),
     _rule(Prod, _prod),
     _rule(Max, _extreme),
     _rule(Min, _extreme),

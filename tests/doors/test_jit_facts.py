@@ -93,6 +93,93 @@ def test_a_number_that_python_needs_is_known(name):
         np.testing.assert_array_equal(got, wanted)
         assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
     assert 1 <= forms(free) <= len(numbers)
+    for n in (*numbers, numbers[0]):  # numbers of NumPy are numbers, too
+        for scalar in (np.int64, np.array):
+            np.testing.assert_array_equal(free(x, scalar(n)), fixed(x, n))
+    assert forms(free) <= 2 * len(numbers)
+
+
+def test_truth_values_and_floats_of_numpy_are_known():
+    @tc.jit
+    def chosen(x, flag, slope):
+        return x * 2 if flag and slope > 0.5 else x + float(slope)
+
+    for flag in (np.True_, np.False_, np.array(True), True):
+        for slope in (np.float32(0.25), np.float64(0.75), np.array(0.5)):
+            wanted = chosen.function(TABLE, flag, slope)
+            np.testing.assert_array_equal(chosen(TABLE, flag, slope), wanted)
+
+
+def test_values_of_arrays_that_nobody_asks_stay_free():
+    scaled = tc.jit(lambda x, a: x * a + a)
+    for a in (1.5, 2.5, 3.5):
+        for given in (np.float64(a), np.array(a)):
+            np.testing.assert_array_equal(scaled(TABLE, given), TABLE * a + a)
+    assert forms(scaled) == 1
+
+
+@pytest.mark.parametrize("scalar", [int, np.int64, np.array])
+def test_a_size_given_as_minus_1_is_what_is_left(scalar):
+    shaped = tc.jit(lambda x, n: (x.reshape(n), np.reshape(x, (2, n)), x.reshape(n, 4)))
+    column = tc.jit(lambda x, n: x.reshape((n, 4)) + n)
+    for _ in range(2):
+        flat, rows, wide = shaped(TABLE, scalar(-1))
+        assert (flat.shape, rows.shape, wide.shape) == ((12,), (2, 6), (3, 4))
+        np.testing.assert_array_equal(column(TABLE, scalar(-1)), TABLE - 1)
+        np.testing.assert_array_equal(column(TABLE, scalar(3)), TABLE + 3)
+    with pytest.raises(ValueError, match="sizes do not fit"):
+        column(TABLE, scalar(5))
+
+
+# In the place of an option, a size or an index: `n` is a NumPy scalar or a 0-d array.
+OPTIONS = {
+    "axis": lambda x, n: x.sum(axis=n),
+    "axes": lambda x, n: np.max(x, axis=(n, 0)),
+    "keepdims": lambda x, n: np.sum(x, axis=0, keepdims=np.bool_(n)),
+    "ddof": lambda x, n: np.var(x, ddof=n),
+    "size": lambda x, n: tc.zeros(n) + x[0, 0],
+    "shape": lambda x, n: tc.full((n, 4), 2.0) + x[0],
+    "an array as shape": lambda x, n: x.reshape(np.array([4, 3])) * n,
+    "an array as axes": lambda x, n: x.transpose(np.array([n, 0])) + n,
+    "range as axes": lambda x, n: x.transpose(range(n, -1, -1)),
+    "arange": lambda x, n: tc.arange(n) + x[0],
+    "eye": lambda x, n: x @ tc.eye(n * 4),
+    "linspace": lambda x, n: tc.linspace(0.0, 1.0, n * 4) + x,
+    "index": lambda x, n: x[n],
+    "slice": lambda x, n: x[:n, n:],
+    "step": lambda x, n: x[:: n + n],
+    "repeat": lambda x, n: np.repeat(x, n + n, axis=n),
+    "tile": lambda x, n: np.tile(x, (n, n + n)),
+    "split": lambda x, n: np.split(x, n + n, axis=n)[0],
+    "pad": lambda x, n: np.pad(x, n, constant_values=n),
+    "decimals": lambda x, n: np.round(x, n - n),
+    "clip": lambda x, n: np.clip(x, n, n * 4),
+    "one_hot": lambda x, n: tc.one_hot(tc.arange(3), n + n + n) @ x,
+    "at": lambda x, n: x.at[n].set(n),
+    "range": lambda x, n: sum(x for _ in range(n + n)),
+    "argnums": lambda x, n: tc.grad(lambda a, b: (a * b).sum(), n)(x, x),
+    "several argnums": lambda x, n: tc.grad(lambda a: a.sum(), [n - n])(x)[0],
+    "np.zeros": lambda x, n: np.zeros(n) + x,
+}
+
+
+def test_options_take_numbers_of_numpy():
+    def of(n):
+        return tc.jit(lambda x: {name: use(x, n) for name, use in OPTIONS.items()})
+
+    wanted = of(1)(TABLE)
+    for scalar in (np.int64, np.int8, np.array):
+        got = of(scalar(1))(TABLE)
+        for name, value in wanted.items():
+            np.testing.assert_array_equal(got[name], value, err_msg=name)
+
+
+def test_what_numpy_hides_is_told():
+    def made(x):
+        return np.zeros(x.astype("int64").sum()) + x
+
+    with pytest.raises(TypeError, match="has no value yet while made is traced"):
+        tc.jit(made)(TABLE)
 
 
 FREE = {
@@ -192,12 +279,12 @@ def test_division_by_zero_is_pythons_error():
     assert f(1.0, 5) == -1
 
 
-def test_arrays_have_no_value():
+def test_elements_of_arrays_have_no_value():
     for use in (bool, int, float, operator.index):
-        f = tc.jit(lambda x, n, use=use: x * use(n))
-        for number in (np.array(2), np.int64(2), np.bool_(True)):
+        f = tc.jit(lambda x, n, use=use: x * use(n[0]))
+        for numbers in (np.array([2]), np.array([True, False])):
             with pytest.raises(TypeError, match="no value yet"):
-                f(TABLE, number)
+                f(TABLE, numbers)
 
 
 def test_a_number_is_of_the_call_that_is_traced():

@@ -1,5 +1,6 @@
 """Wrong uses of the tracer: the class, the user's line, the words, the way out."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,59 @@ X = np.ones(3)
 LEAKED = []
 
 
-def on_lists(x):
-    rows = 0
-    for row in x:  # here
-        rows = rows + row
-    return rows
+def on_rows_of_a_number(x):
+    for row in x.sum():  # here
+        x = x + row
+    return x
+
+
+def on_length_of_a_number(x):
+    return x / len(x[0])  # here
+
+
+def on_many_rows(x):
+    return sum(tc.zeros(10_001) + x[0])  # here
+
+
+def on_item(x):
+    return x * x[0].item()  # here
+
+
+def on_array_of_variables(x):
+    return np.array([x[0], x[1]])  # here
+
+
+def on_index_of_an_array(x):
+    i = x.astype("int64")
+    return np.eye(3)[i]  # here
+
+
+def on_storing_in_an_array(x):
+    total = np.zeros(3)
+    total[1:] = x[1:]  # here
+    return total
+
+
+def on_list_of_variables(x):
+    return x * [x[0], x[1], x[2]]  # here
+
+
+def on_math_erf(x):
+    return math.erf(x[0])  # here
+
+
+def on_math_exp(x):
+    return math.exp(x[0])  # here
+
+
+def on_math_fsum(x):
+    return math.fsum([x[0], 1.0])  # here
+
+
+def on_math_gamma(x):
+    from math import gamma
+
+    return gamma(x[0])  # here
 
 
 def on_condition(x):
@@ -103,7 +152,18 @@ def on_function_gradient(x):
 
 
 TRACED = [
-    (on_lists, TypeError, "<x: f64[x0]> cannot be iterated over", "whole axes"),
+    (on_rows_of_a_number, TypeError, "<variable: f64> is a number: it has no rows", ""),
+    (on_length_of_a_number, TypeError, "is a number: it has no rows", ""),
+    (on_many_rows, TypeError, "for each of 10001 rows", "x.sum(axis=0)"),
+    (on_item, TypeError, "no value yet for item()", "is used as a number is"),
+    (on_array_of_variables, TypeError, "no value yet", "np.stack([a, b]) makes an"),
+    (on_index_of_an_array, TypeError, "no value", "np.take(np.eye(3), i, axis=0)"),
+    (on_storing_in_an_array, TypeError, "no value yet", "u = u.at[i].set(v)"),
+    (on_list_of_variables, TypeError, "a list that holds variables", "np.stack("),
+    (on_math_erf, TypeError, "no value yet", "of variables it is tc.erf(x)"),
+    (on_math_exp, TypeError, "no value yet", "of variables it is np.exp(x)"),
+    (on_math_fsum, TypeError, "no value yet", "of variables it is np.sum(x)"),
+    (on_math_gamma, TypeError, "no value yet", "it is not in this version"),
     (on_condition, TypeError, "neither true nor false", "tc.where(condition"),
     (on_condition, TypeError, "neither true nor false", "static=('n',)"),
     (on_while, TypeError, "neither true nor false", "tc.where"),
@@ -118,7 +178,12 @@ TRACED = [
     (on_in_place, TypeError, "np.add cannot write its result", "`a = a + x`"),
     (on_initial, TypeError, "np.sum of a variable takes no `initial=`", "axis"),
     (on_nonzero, TypeError, "np.where of a variable needs `x`", "sizes must not"),
-    (on_asarray, TypeError, "no value yet while on_asarray is traced", "np.where"),
+    (
+        on_asarray,
+        TypeError,
+        "no value yet while on_asarray is traced",
+        "leave the call",
+    ),
     (on_shapes, ValueError, "sizes differ: 4 and 5", ""),
     (on_axis, ValueError, "axis 2 is out of range for rank 1", ""),
     (on_update, TypeError, "stands in the trace of on_update", "@tc.step"),
@@ -231,10 +296,10 @@ def test_sizes_that_do_not_fit_are_told_at_the_call():
 def test_after_an_error_the_next_call_works():
     @tc.jit
     def f(x):
-        return x + 1 if x.ndim else float(x)
+        return x + 1 if x.ndim == 1 else float(x[0, 0])
 
     with pytest.raises(TypeError):
-        f(np.float64(2))
+        f(np.ones((1, 1)))
     assert f(np.ones(1)) == 2
     assert tc.matrix("x").mean().dtype == "float32"
 

@@ -181,6 +181,10 @@ CASES: dict[str, list[tuple]] = {
         *matrix(lambda b, x: b.max(x, 1), "f64[N, 1]"),
         *matrix(lambda b, x: b.max(x, 1), "ui8[N, 1]"),
     ],
+    "mean-of-one": [
+        *matrix(lambda b, x: b.mean(x, b.scalar(1, I64), (1,)), "f32[N, 1]"),
+        *matrix(lambda b, x: b.mean(x, b.scalar(3, I64), (0, 1)), "f64[1, 1]"),
+    ],
     "known-size": matrix(lambda b, x: b.apply(Size, [x], {"axis": 1}), "f32[N, 3]"),
     "gather-of-eye": [
         (("ui8[N]",), lambda b, y: b.gather(eye(b, 256, 5), [y], (0,))),

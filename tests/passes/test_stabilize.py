@@ -147,6 +147,10 @@ def likelihood(b, x):
     return b.pow(b.sigmoid(x), b.abs(x))
 
 
+def mean_of_all(b, x):
+    return b.mean(x, b.scalar(12, I64), (0, 1))
+
+
 def two_weighted(b, x):
     weight, p = b.abs(x), b.sigmoid(x)
     return b.add(b.mul(weight, p), b.mul(b.neg(b.floor(b.neg(weight))), b.exp(x)))
@@ -167,6 +171,10 @@ SHAPED: dict[str, Make] = {
         b.select(b.compare("gt", x, like(b, x, 0)), b.sigmoid(x), like(b, x, 1))
     ),
     "log-of-sum": lambda b, x: b.log(b.sum(b.exp(x), 0)),
+    "log-of-mean": lambda b, x: b.log(mean_of_all(b, b.exp(x))),
+    "log-of-weighted-mean": lambda b, x: b.log(
+        mean_of_all(b, b.mul(b.abs(x), b.sigmoid(x)))
+    ),
     "log-of-prod": lambda b, x: b.log(b.prod(b.sigmoid(x), 1)),
     "log-of-add": lambda b, x: b.log(b.add(b.exp(x), b.sigmoid(x))),
     "log-of-sub": lambda b, x: b.log(b.sub(like(b, x, 1), softmax(b, x, 1))),

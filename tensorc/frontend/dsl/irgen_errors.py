@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location
 from tensorc.frontend.dsl import ast
+from tensorc.frontend.dsl.program import UNKNOWN_NAME as UNKNOWN_NAME
 
 NOT_COMPILED = "TC0190"
 SIZES = "TC0301"
 TYPES = "TC0302"
-UNKNOWN_NAME = "TC0303"
 TWICE = "TC0304"
 CALL = "TC0305"
 UPDATE_ORDER = "TC0306"

@@ -13,7 +13,14 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
 )
 from tensorc.frontend.dsl.irgen_signatures import check_call, check_data
-from tensorc.frontend.dsl.program import CallValue, FunctionRef, PlainValue, Recipe
+from tensorc.frontend.dsl.program import (
+    FIT_OPTIONS,
+    RUN_OPTIONS,
+    CallValue,
+    FunctionRef,
+    PlainValue,
+    Recipe,
+)
 from tensorc.frontend.dsl.values import (
     Broken,
     FunctionValue,
@@ -23,19 +30,6 @@ from tensorc.frontend.dsl.values import (
 from tensorc.frontend.operands import Literal, Scalar
 from tensorc.ir.dims import Poly
 
-FIT_OPTIONS = (
-    "data",
-    "batch",
-    "step",
-    "validate",
-    "test",
-    "epochs",
-    "stop",
-    "shuffle",
-    "seed",
-    "every",
-)
-RUN_OPTIONS = ("call", "times")
 OPTIONS: Mapping[str, tuple[str, ...]] = {"fit": FIT_OPTIONS, "run": RUN_OPTIONS}
 REQUIRED: Mapping[str, tuple[str, ...]] = {"fit": ("data", "step"), "run": ("call",)}
 READERS = ("mnist", "idx", "npz", "csv", "bytes")

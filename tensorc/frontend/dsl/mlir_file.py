@@ -6,7 +6,6 @@ starts as zeros: `--init` gives it other values.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -18,13 +17,7 @@ from tensorc.ir.parser import parse_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 
-SUFFIX = ".mlir"
 _NOT_A_MODULE = "TC0250"
-
-
-def is_mlir(path: str) -> bool:
-    """Tell whether a file is one of IR, by its name."""
-    return Path(path).suffix == SUFFIX
 
 
 def mlir_program(text: str, path: str) -> Program:

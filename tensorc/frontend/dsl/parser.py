@@ -5,25 +5,24 @@ and `build` turns that into `ast` nodes. All three raise `CompileError` with one
 diagnostic for each mistake.
 """
 
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import lark
 
-from tensorc.errors import CompileError, Diagnostic, Location
+from tensorc.errors import CompileError, Diagnostic
 from tensorc.frontend.dsl import ast
 from tensorc.frontend.dsl.build import build
 from tensorc.frontend.dsl.explain import explain
 from tensorc.frontend.dsl.scan import (
-    MAX_BYTES,
     MAX_DIAGNOSTICS,
     Scanner,
     Source,
     prepare,
     scan,
 )
+from tensorc.frontend.dsl.source_file import read_source
 from tensorc.frontend.dsl.tables import grammar_parser
 
 # Above this size a file is parsed once only, whatever mistakes follow the first.
@@ -52,45 +51,6 @@ def parse_expression(text: str, path: str = "--set") -> ast.Expression:
 def parse_file(path: str | Path) -> ast.File:
     """Return the syntax tree of a file on disk."""
     return parse(read_source(path), str(path))
-
-
-def read_source(path: str | Path) -> str:
-    """Return the text of a file on disk, or refuse what is not a text file."""
-    place = Location(str(path))
-    try:
-        mode = Path(path).stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise CompileError(Diagnostic("TC0101", f"`{path}` is a directory", place))
-        if not stat.S_ISREG(mode):
-            raise CompileError(
-                Diagnostic("TC0101", f"`{path}` is not a regular file", place)
-            )
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        message = f"cannot read `{path}`: {reason or error}"
-        raise CompileError(Diagnostic("TC0101", message, place)) from error
-    if len(data) > MAX_BYTES:
-        message = f"`{path}` is longer than {MAX_BYTES} bytes"
-        raise CompileError(Diagnostic("TC0103", message, place))
-    return _decode(data, str(path))
-
-
-def _decode(data: bytes, path: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
-        line = before.count("\n") + 1
-        column = len(before) - before.rfind("\n")
-        diagnostic = Diagnostic(
-            "TC0102",
-            f"the byte 0x{data[error.start]:02x} is not UTF-8",
-            Location(path, line, column, line, column + 1),
-            hints=("save the file as UTF-8",),
-        )
-        raise CompileError(diagnostic) from error
 
 
 def _parse_tree(source: Source, scanner: Scanner, start: str) -> lark.Tree[lark.Token]:

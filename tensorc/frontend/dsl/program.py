@@ -1,16 +1,27 @@
-"""What a `.tc` file is to the rest of tensorc: plain data, and IR on demand."""
+"""What a `.tc` file is to the rest of tensorc: plain data, and IR on demand.
+
+A program that the cache knows is used without the parser and without IR.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from tensorc.errors import Diagnostic, Location
-from tensorc.ir.ops.builtin import Module
-from tensorc.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from tensorc.ir.ops.builtin import Module
+    from tensorc.ir.types import TensorType
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+FIT_OPTIONS = (
+    *("data", "batch", "step", "validate", "test", "epochs", "stop", "shuffle"),
+    *("seed", "every"),
+)
+RUN_OPTIONS = ("call", "times")
+UNKNOWN_NAME = "TC0303"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,26 @@ PlainValue: TypeAlias = (
     " | list[PlainValue] | tuple[PlainValue, ...] | None"
 )
 HyperValue: TypeAlias = bool | int | float | str | FunctionRef
+Kind: TypeAlias = Literal["param", "state"]
+
+
+class Stored(Protocol):
+    """A param or state, as those see it who hold its value."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the file."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the two it is."""
+        ...
+
+    @property
+    def initial(self) -> Array:
+        """Its first value; maybe a view that is not written to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +76,8 @@ class Memory:
     """
 
     name: str
-    kind: Literal["param", "state"]
-    type: TensorType
+    kind: Kind
+    type: "TensorType"
     first: Callable[[], Array] = field(repr=False)
     location: Location = field(repr=False)
     doc: str = ""
@@ -80,16 +111,16 @@ class Program:
     """
 
     path: str
-    memories: tuple[Memory, ...]
+    memories: tuple[Stored, ...]
     hypers: Mapping[str, HyperValue]
     entries: tuple[str, ...]
     recipes: tuple[Recipe, ...]
-    emitter: Callable[[Sequence[str]], Module] = field(repr=False)
+    emitter: "Callable[[Sequence[str]], Module]" = field(repr=False)
     varier: Callable[[str, str], bool] = field(repr=False)
     warnings: Sequence[Diagnostic] = field(default=(), repr=False)
     steps: tuple[str, ...] = ()
 
-    def emit(self, names: Sequence[str] | None = None) -> Module:
+    def emit(self, names: Sequence[str] | None = None) -> "Module":
         """Return a module at the TENSOR level with one function per entry.
 
         Raises `CompileError` with a diagnostic for each function that is wrong.

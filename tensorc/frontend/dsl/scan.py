@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location
 from tensorc.frontend.dsl.habits import TOKENS, diagnose
+from tensorc.frontend.dsl.source_file import MAX_BYTES
 
-MAX_BYTES = 1 << 20
 MAX_NESTING = 200
 MAX_OPERATORS = 1000
 MAX_DIGITS = 400

@@ -1,5 +1,6 @@
 """Reductions along one axis, which disappears; several axes are several ops."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,11 @@ from tensorc.ir.numerics import (
     ordered_sum,
 )
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
-from tensorc.ir.types import I1, I64, TensorType
+from tensorc.ir.types import F32, F64, I1, I64, TensorType
+
+# Of up to 2^63 finite elements, none of the sums of the scaled ones overflows. What is
+# lost of small elements is far below the last digit of a sum that overflowed unscaled.
+MEAN_SCALE = 2.0**-64
 
 
 def _drop_axis(operand: TensorType, axis: int, label: str) -> TensorType:
@@ -95,6 +100,63 @@ class Prod(Op):
     def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
         """Evaluate on numpy arrays."""
         return ordered_product(operand, axis)
+
+
+@op("tc.mean", traits=(PURE, EXACT))
+class Mean(Op):
+    """The ordered sum over axes, the last first, divided by a count.
+
+    Where that sum is no finite number, it is one of elements scaled by 2^-64, and the
+    quotient is scaled back: a mean overflows only where its value does. The count is
+    the number of elements, or less by the degrees of freedom of a variance.
+
+    Constraints:
+      (C1) axes are ascending, and each is an axis of operand.
+      (C2) operand has a float type, f32 or f64.
+      (C3) order is "lanes".
+      (C4) count is an i64 scalar.
+
+    Example:
+      %2 = "tc.mean"(%0, %1) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<4x3xf32>, tensor<i64>) -> tensor<3xf32>
+    """  # noqa: E501
+
+    operand: Value
+    count: Value
+    axes: tuple[int, ...]
+    order: str
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        operand: TensorType,
+        count: TensorType,
+        *,
+        axes: tuple[int, ...],
+        order: str,
+    ) -> TensorType:
+        """Give the operand's type without the axes."""
+        ascends = all(a < b for a, b in itertools.pairwise(axes))
+        inside = all(0 <= axis < operand.rank for axis in axes)
+        require(ascends and inside, "C1", f"axes {axes} of rank {operand.rank}")
+        require(operand.element in (F32, F64), "C2", operand.element.name)
+        require(order == LANES_ORDER, "C3", order)
+        require(count == TensorType((), I64), "C4", str(count))
+        kept = tuple(d for i, d in enumerate(operand.shape) if i not in axes)
+        return TensorType(kept, operand.element)
+
+    @staticmethod
+    def evaluate(
+        ctx: object, operand: Array, count: Array, *, axes: tuple[int, ...], order: str
+    ) -> Array:
+        """Evaluate on numpy arrays."""
+        scaled = np.multiply(operand, np.array(MEAN_SCALE, operand.dtype))
+        for axis in reversed(axes):
+            operand, scaled = ordered_sum(operand, axis), ordered_sum(scaled, axis)
+        finite = np.isfinite(operand)
+        total = np.where(finite, operand, scaled)
+        back = np.where(finite, 1, 1 / MEAN_SCALE).astype(operand.dtype)
+        quotient = np.divide(total, count.astype(operand.dtype))
+        return np.asarray(np.multiply(quotient, back))
 
 
 class Extremum(Op):

@@ -1,0 +1,229 @@
+"""What is kept of a checked program, as bytes: all but its functions.
+
+    size of the header (8 bytes, little-endian), header, first values
+
+A program that was kept is used without being parsed; whoever asks for its IR all the
+same parses it then. Hostile bytes give a ValueError and nothing else.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tensorc.errors import Diagnostic
+from tensorc.frontend.dsl.program import (
+    Array,
+    CallValue,
+    FunctionRef,
+    HyperValue,
+    Kind,
+    PlainValue,
+    Program,
+    Recipe,
+    Stored,
+)
+from tensorc.json_data import (
+    fields,
+    integer,
+    items,
+    place,
+    place_data,
+    read_header,
+    row,
+    text,
+    write_header,
+)
+
+if TYPE_CHECKING:
+    from tensorc.ir.ops.builtin import Module
+
+_VERSION = 1
+_FIELDS = (
+    *("version", "path", "memories", "hypers", "entries", "steps", "recipes"),
+    *("code", "texts"),
+)
+_KINDS: Mapping[str, Kind] = {"param": "param", "state": "state"}
+LARGEST = 1 << 24  # bytes of first values; more than that is made anew each time
+_DTYPES = {
+    np.dtype(kind).str: np.dtype(kind)
+    for kind in (*"?bhilBHILefd", "int64", "uint64")  # what the language has
+}
+
+
+@dataclass
+class Known:
+    """What was found out about a program: names of entries, joined, and its keys.
+
+    `code` has the keys of compiled code, `texts` digests of IR without places.
+    """
+
+    code: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """A param or state whose first value was kept."""
+
+    name: str
+    kind: Kind
+    initial: Array
+
+
+def encode(program: Program, known: Known) -> bytes | None:
+    """Return a program as bytes; None if it has warnings to tell, or is too large."""
+    if program.warnings:
+        return None
+    values: list[bytes] = []
+    memories: list[object] = []
+    room = LARGEST
+    for memory in program.memories:
+        initial = memory.initial
+        # One value for all elements is a view; it is kept as what it is.
+        is_filled = initial.size > 1 and not any(initial.strides)
+        whole = initial[(0,) * initial.ndim] if is_filled else initial
+        room -= whole.nbytes
+        if room < 0:
+            return None
+        shape = list(initial.shape)
+        memories.append([memory.name, memory.kind, whole.dtype.str, shape, is_filled])
+        values.append(whole.tobytes())
+    data = {
+        "version": _VERSION,
+        "path": program.path,
+        "memories": memories,
+        "hypers": _named_data(program.hypers),
+        "entries": program.entries,
+        "steps": program.steps,
+        "recipes": [
+            [r.kind, r.name, _named_data(r.options), place_data(r.location)]
+            for r in program.recipes
+        ],
+        "code": known.code,
+        "texts": known.texts,
+    }
+    return write_header(data, b"".join(values))
+
+
+def decode(content: bytes, parsed: Callable[[], Program]) -> tuple[Program, Known]:
+    """Return the program that bytes stand for, and what is known of it.
+
+    `parsed` gives the program as its file says it, for those who want IR. Raises
+    ValueError if the bytes are of no program.
+    """
+    data, values = read_header(content)
+    header = fields(data, _FIELDS)
+    if header["version"] != _VERSION:
+        raise ValueError(f"it has the form {header['version']!r:.40}, not {_VERSION}")
+
+    warnings: list[Diagnostic] = []
+
+    def emit(names: Sequence[str]) -> "Module":
+        module = parsed().emit(names)
+        warnings[:] = parsed().warnings
+        return module
+
+    try:
+        program = Program(
+            text(header["path"]),
+            _memories(header["memories"], values),
+            {n: _hyper(v) for n, v in _named(header["hypers"]).items()},
+            items(header["entries"], text),
+            items(header["recipes"], _recipe),
+            emit,
+            lambda entry, hyper: parsed().varies(entry, hyper),
+            warnings,
+            items(header["steps"], text),
+        )
+    except (OverflowError, RecursionError) as error:
+        raise ValueError(f"{error}") from None
+    return program, Known(_texts(header["code"]), _texts(header["texts"]))
+
+
+def summary(content: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the path and the entries of a program. Raises ValueError."""
+    header = fields(read_header(content)[0], _FIELDS)
+    return text(header["path"]), items(header["entries"], text)
+
+
+def _memories(data: object, values: bytes) -> tuple[Stored, ...]:
+    found: list[Stored] = []
+    start = 0
+    for name, given, dtype, sizes, is_filled in items(data, lambda d: row(d, 5)):
+        shape, kind = items(sizes, integer), _KINDS.get(text(given))
+        type_ = _DTYPES.get(text(dtype))
+        if kind is None or type_ is None or min(shape, default=0) < 0:
+            raise ValueError(f"a memory of {given!r:.40}, {dtype!r:.40}, {shape!r:.40}")
+        whole = () if is_filled else shape
+        size = math.prod(whole) * type_.itemsize
+        if len(values) < start + size:
+            raise ValueError("its first values are cut off")
+        array = np.frombuffer(values[start : start + size], type_).reshape(whole)
+        start += size
+        found.append(_Memory(text(name), kind, np.broadcast_to(array, shape)))
+    return tuple(found)
+
+
+def _named_data(values: Mapping[str, PlainValue]) -> list[object]:
+    return [[name, _value_data(value)] for name, value in values.items()]
+
+
+def _value_data(value: PlainValue) -> object:
+    """Return a value as JSON: what JSON lacks is a list that begins with its name."""
+    match value:
+        case float():
+            return ["float", value.hex()]
+        case FunctionRef(name):
+            return ["function", name]
+        case CallValue(callee, arguments, named, at):
+            given = [_value_data(a) for a in arguments]
+            return ["call", callee, given, _named_data(named), place_data(at)]
+        case list() | tuple():
+            return [type(value).__name__, [_value_data(v) for v in value]]
+        case _:
+            return value
+
+
+def _named(data: object) -> dict[str, PlainValue]:
+    pairs = items(data, lambda d: row(d, 2))
+    return {text(name): _value(value) for name, value in pairs}
+
+
+def _value(data: object) -> PlainValue:
+    if data is None or isinstance(data, bool | int | str):
+        return data
+    match data:
+        case ["float", str(digits)]:
+            return float.fromhex(digits)
+        case ["function", str(name)]:
+            return FunctionRef(name)
+        case ["call", str(callee), arguments, named, at]:
+            given = items(arguments, _value)
+            return CallValue(callee, given, _named(named), place(at))
+        case ["list", values]:
+            return list(items(values, _value))
+        case ["tuple", values]:
+            return items(values, _value)
+    raise ValueError(f"a value is expected, not {data!r:.40}")
+
+
+def _hyper(value: PlainValue) -> HyperValue:
+    if isinstance(value, bool | int | float | str | FunctionRef):
+        return value
+    raise ValueError(f"a hyper is expected, not {value!r:.40}")
+
+
+def _recipe(data: object) -> Recipe:
+    kind, name, options, at = row(data, 4)
+    if kind not in ("fit", "run"):
+        raise ValueError(f"a recipe of the kind {kind!r:.40}")
+    return Recipe(kind, text(name), _named(options), place(at))
+
+
+def _texts(data: object) -> dict[str, str]:
+    if not isinstance(data, dict):
+        raise ValueError(f"a record is expected, not {data!r:.40}")
+    return {name: text(value) for name, value in data.items()}
