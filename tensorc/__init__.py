@@ -14,7 +14,9 @@ training. This page is the tour; the code follows its order.
                        STRUCTURED  linalg.generic: to_structured, fuse (tc.group)
                        BUFFER      memref: bufferize, plan_memory
                        LOOP        scf, vector, micro-kernels: to_loops, expand_math
+    pipeline         the passes of TENSOR, and how passes run
     compiler         THE pipeline as a literal tuple; compile(module) -> Artifact
+    checking         what is wrong with a file
     backend          the LLVM text emitter, and `llvm`: object code for the CPU
     functions        function, shared, In, Out: from a graph to a compiled function
     tracing          jit, step, update: from ordinary Python to compiled functions
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tensorc import data
-    from tensorc.api import Program, check, emit, load
+    from tensorc.api import Program, emit, load
+    from tensorc.checking import check
     from tensorc.errors import (
         CompileError,
         DTypeError,
@@ -74,7 +77,7 @@ _MODULES = {
     "Tensor": "frontend.symbolic",
     "TensorcError": "errors",
     "TensorcWarning": "errors",
-    "check": "api",
+    "check": "checking",
     "constant": "frontend.symbolic_variables",
     "emit": "api",
     "fit": "fitting",

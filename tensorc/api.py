@@ -440,32 +440,6 @@ def load(
 
 
 @door
-def check(
-    path: str, settings: Mapping[str, str], default_float: str = "f32"
-) -> list[Diagnostic]:
-    """Return what is wrong with a file, and warnings: syntax, types and shapes."""
-    from tensorc import compiler
-
-    try:
-        program = _parsed(_read(path, settings, default_float))
-    except TensorcError as error:
-        return list(error.diagnostics)
-    found: list[Diagnostic] = []
-    try:
-        module = program.emit()
-        if compiler.level_of(module) == compiler.Level.TENSOR:
-            compiler.lower(module, driver.host_target(), "tensor")
-    except TensorcError as error:
-        found += error.diagnostics
-    for recipe in program.recipes:
-        try:
-            fit_of(recipe) if recipe.kind == "fit" else run_of(recipe)
-        except TensorcError as error:
-            found += error.diagnostics
-    return [*found, *program.warnings]
-
-
-@door
 def emit(
     path: str,
     stage: str,

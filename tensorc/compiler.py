@@ -6,7 +6,6 @@ be printed, parsed back and interpreted.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 
 from tensorc.artifact import (
@@ -25,45 +24,32 @@ from tensorc.backend.llvm.host import host_target as host_target
 from tensorc.errors import (
     CompileError,
     Diagnostic,
-    InternalError,
-    TensorcError,
-    VerifyError,
 )
 from tensorc.ir.attributes import Dims, SymbolRef
-from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of, solved_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.kernels import UNSIGNED, Fail, Launch
 from tensorc.ir.printer import print_module
 from tensorc.ir.types import TensorType
-from tensorc.ir.verifier import LEGAL, is_legal, verify
-from tensorc.passes.autodiff import AUTODIFF
 from tensorc.passes.base import Around as Around
 from tensorc.passes.base import Level as Level
 from tensorc.passes.base import Pass, check_pipeline
 from tensorc.passes.base import run_pass as run_pass
 from tensorc.passes.bufferize import BUFFERIZE
 from tensorc.passes.cost import cost_of
-from tensorc.passes.cse import CSE
-from tensorc.passes.dce import DCE
 from tensorc.passes.expand_math import EXPAND_MATH
 from tensorc.passes.fuse import FUSE, SEPARATE
 from tensorc.passes.plan_memory import PLAN_MEMORY
-from tensorc.passes.simplify import SIMPLIFY
-from tensorc.passes.stabilize import STABILIZE
 from tensorc.passes.to_loops import TO_LOOPS
 from tensorc.passes.to_structured import TO_STRUCTURED
+from tensorc.pipeline import TENSOR, level_of
+from tensorc.pipeline import run_passes as run_passes
 from tensorc.target import Options as Options
 from tensorc.target import Target
 
 CPU: tuple[Pass, ...] = (
-    CSE,  # a softmax whose parts are spelled twice is recognised only when merged
-    STABILIZE,  # before autodiff: the derivative of the stable form is stable
-    AUTODIFF,
-    SIMPLIFY,
-    CSE,  # merges the forward part of each derivative with the program's own
-    DCE,
+    *TENSOR,
     TO_STRUCTURED,
     FUSE,
     BUFFERIZE,
@@ -75,36 +61,6 @@ PASSES = {pass_.name: pass_ for pass_ in (*CPU, SEPARATE)}
 STAGES = tuple(level.value for level in Level)
 
 check_pipeline(CPU)
-
-
-def run_passes(
-    module: Module,
-    target: Target,
-    passes: Sequence[Pass],
-    verify_each: bool = False,
-    around: Around = run_pass,
-) -> Module:
-    """Run a pipeline; verify where a level ends, or after each pass.
-
-    `around` runs each pass, and may print or time it.
-
-    Raises `InternalError`, naming the pass, if a pass fails or makes invalid IR.
-    """
-    for number, pass_ in enumerate(passes):
-        try:
-            module = around(pass_, module, target)
-        except (TensorcError, InternalError):
-            raise
-        except Exception as error:
-            detail = f"{type(error).__name__}: {error}"
-            raise InternalError(detail, pass_.name) from error
-        last = number + 1 == len(passes)
-        if verify_each or last or passes[number + 1].writes != pass_.writes:
-            try:
-                verify(module, pass_.writes.value)
-            except VerifyError as error:
-                raise InternalError(f"invalid IR: {error}", pass_.name) from error
-    return module
 
 
 def lower(
@@ -130,24 +86,6 @@ def passes_to(stage: str) -> tuple[Pass, ...]:
     level = Level(stage)
     numbers = [i for i, p in enumerate(CPU) if p.writes == level]
     return CPU[: numbers[-1] + 1]
-
-
-def level_of(module: Module) -> Level:
-    """Return the highest level whose ops a module consists of.
-
-    Raises `CompileError` (TC0250) at the first op that is not of TENSOR, if there is
-    no such level.
-    """
-    strange: Op | None = None
-    for level in Level:
-        legal = LEGAL[level.value]
-        wrong = next((op for op in module.walk() if not is_legal(op, legal)), None)
-        if wrong is None:
-            return level
-        strange = strange or wrong
-    assert strange is not None
-    message = f"{strange.name}: the module has ops of several levels"
-    raise CompileError(Diagnostic("TC0250", message, strange.location))
 
 
 def compile_module(

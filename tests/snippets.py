@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorc import api
+from tensorc import api, checking
 from tensorc.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +82,7 @@ def check_model(
     path.write_text(block.text, "utf-8")
     said = said_of(block)
     if said is None:
-        assert api.check(str(path), {}) == []
+        assert checking.check(str(path), {}) == []
         api.load(path)
         return
     wrong = main.run(["check", str(path)])

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "tensorc"
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "__init__": (
         {
-            *("api", "errors", "frontend", "functions"),
+            *("api", "checking", "errors", "frontend", "functions"),
             *("tracing", "gradients", "fitting", "data", "saving", "settings"),
         },
         set(),
@@ -57,8 +57,17 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"llvmlite"},
     ),
     "runtime.cuda": ({"runtime", "artifact", "errors"}, {"numpy", "pycuda"}),
+    "pipeline": ({"ir", "passes", "target", "errors"}, set()),
+    "checking": (
+        {
+            *("file_recipes", "frontend", "frontend.dsl", "passes", "pipeline"),
+            *("target", "errors"),
+        },
+        set(),
+    ),
     "compiler": (
         {
+            "pipeline",
             "ir",
             "passes",
             "backend",
@@ -163,6 +172,7 @@ ROOMS["__main__"] = ({"cli"}, set())
 LAZY = {
     ("tensorc", "collections.abc"): "names for type checkers only",
     ("tensorc", "importlib"): "the version, for those who ask for it",
+    ("tensorc", "tensorc.checking"): "names for type checkers only",
     ("tensorc", "tensorc.api"): "`import tensorc` costs no llvmlite, lark or numpy",
     ("tensorc", "tensorc.errors"): "names for type checkers only",
     ("tensorc", "tensorc.frontend.group_functions"): "names for type checkers only",
@@ -179,7 +189,7 @@ LAZY = {
     ("tensorc", "tensorc.tracing"): "symbolic names cost numpy",
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",
-    ("tensorc.api", "tensorc.compiler"): "only stages and checks need the passes",
+    ("tensorc.api", "tensorc.compiler"): "only stages need the passes",
     ("tensorc.api", "tensorc.frontend.dsl.reading"): "a kept program is not parsed",
     ("tensorc.api", "tensorc.frontend.groups"): "only `params` needs them",
     ("tensorc.api", "tensorc.frontend.symbolic_variables"): "only memory needs them",

@@ -4,7 +4,7 @@ import sys
 
 import rich_click as click
 
-from tensorc import api
+from tensorc import checking
 from tensorc.cli.options import (
     FileCommand,
     existing_file,
@@ -25,7 +25,7 @@ def command(
     found = [
         diagnostic
         for file in files
-        for diagnostic in api.check(existing_file(file), settings, default_float)
+        for diagnostic in checking.check(existing_file(file), settings, default_float)
     ]
     show(found)
     wrong = sum(d.severity == "error" for d in found)

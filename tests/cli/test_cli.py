@@ -81,6 +81,7 @@ def api(monkeypatch):
     fake = Api()
     monkeypatch.setitem(sys.modules, "tensorc.api", fake)
     monkeypatch.setattr(tensorc, "api", fake, raising=False)
+    monkeypatch.setattr("tensorc.checking.check", fake.check)
     for verb in main.VERBS:
         loaded = sys.modules.get(f"tensorc.cli.{verb}")
         if hasattr(loaded, "api"):
@@ -286,6 +287,21 @@ def test_help_loads_no_compiler():
         best = min(best, _seconds_of_children() - start)
     assert done.stderr == "[]\n"
     assert best < 0.5  # a quarter of a second on a quiet machine
+
+
+def test_check_loads_no_code_generator_and_no_runtime(tmp_path):
+    path = tmp_path / "m.tc"
+    path.write_text(
+        "param W: f32[3] = 0\nstep f(x: f32[3]) { W <- W - grad(sum(W * x), W) }"
+    )
+    heavy = ("llvmlite", "tensorc.compiler", "tensorc.runtime.training")
+    code = (
+        f"import sys; from tensorc.cli import main; main.run(['check', {str(path)!r}]);"
+        f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
 
 
 def test_output_into_a_closed_pipe_is_no_bug():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorc import api
+from tensorc import checking
 from tensorc.cli import main
 from tensorc.cli.explain import codes
 from tensorc.ir.dims import evaluate, symbol
@@ -40,7 +40,7 @@ def test_an_entry_is_complete(code, capsys):
 def test_a_tc_example_has_its_diagnostic(code, tmp_path):
     path = tmp_path / "a.tc"
     path.write_text(ENTRIES[code]["tc"])
-    assert [d.code for d in api.check(str(path), {})][:1] == [code]
+    assert [d.code for d in checking.check(str(path), {})][:1] == [code]
 
 
 @pytest.mark.parametrize("code", [c for c in ENTRIES if "mlir" in ENTRIES[c]])

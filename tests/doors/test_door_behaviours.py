@@ -261,14 +261,14 @@ def test_a_place_is_warned_of_once(recwarn):
 
 
 def test_the_language_warns_too(tmp_path):
-    from tensorc import api
+    from tensorc import checking
 
     path = tmp_path / "m.tc"
     path.write_text(
         "fn f(p: float[B, 3], y: int[B]) -> float = mean(argmax(p) != y)\n"
         "fn g(p: float[B, 3], y: int[B]) -> float = mean(argmax(p, axis=1) != y)\n"
     )
-    (found,) = api.check(str(path), {})
+    (found,) = checking.check(str(path), {})
     assert found.severity == "warning"
     assert (found.code, found.location.line) == ("TC0319", 1)
     with pytest.warns(tc.TensorcWarning, match="axis=1") as seen:

@@ -6,7 +6,7 @@ import resource
 import numpy as np
 import pytest
 
-from tensorc import api
+from tensorc import checking
 from tests.frontend.irgen_helpers import program
 
 
@@ -106,6 +106,6 @@ fn f(x: float[N, 100]) = W[0] + x + b[1]
 """
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert api.check(str(file), {}) == []
+    assert checking.check(str(file), {}) == []
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 200_000  # in KiB; the values would take 800 GB

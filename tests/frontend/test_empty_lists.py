@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorc import api
+from tensorc import checking
 
 SOURCE = """
 fn f(x: float[B, 4]) -> float = sum(x)
@@ -27,5 +27,5 @@ fn m(x: f16[N, M]) -> f16[N, M] = x
 def test_empty_lists_have_a_shape(call: str, code: str, tmp_path: Path) -> None:
     path = tmp_path / "m.tc"
     path.write_text(f"{SOURCE}run {{ call = {call} }}\n")
-    codes = [d.code for d in api.check(str(path), {})]
+    codes = [d.code for d in checking.check(str(path), {})]
     assert codes == ([code] if code else [])

@@ -1,0 +1,78 @@
+"""The passes of the TENSOR level, and how passes run: what checking a file needs."""
+
+from collections.abc import Sequence
+
+from tensorc.errors import (
+    CompileError,
+    Diagnostic,
+    InternalError,
+    TensorcError,
+    VerifyError,
+)
+from tensorc.ir.core import Op
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.verifier import LEGAL, is_legal, verify
+from tensorc.passes.autodiff import AUTODIFF
+from tensorc.passes.base import Around, Level, Pass, run_pass
+from tensorc.passes.cse import CSE
+from tensorc.passes.dce import DCE
+from tensorc.passes.simplify import SIMPLIFY
+from tensorc.passes.stabilize import STABILIZE
+from tensorc.target import Target
+
+TENSOR: tuple[Pass, ...] = (
+    CSE,  # a softmax whose parts are spelled twice is recognised only when merged
+    STABILIZE,  # before autodiff: the derivative of the stable form is stable
+    AUTODIFF,
+    SIMPLIFY,
+    CSE,  # merges the forward part of each derivative with the program's own
+    DCE,
+)
+
+
+def run_passes(
+    module: Module,
+    target: Target,
+    passes: Sequence[Pass],
+    verify_each: bool = False,
+    around: Around = run_pass,
+) -> Module:
+    """Run a pipeline; verify where a level ends, or after each pass.
+
+    `around` runs each pass, and may print or time it.
+
+    Raises `InternalError`, naming the pass, if a pass fails or makes invalid IR.
+    """
+    for number, pass_ in enumerate(passes):
+        try:
+            module = around(pass_, module, target)
+        except (TensorcError, InternalError):
+            raise
+        except Exception as error:
+            detail = f"{type(error).__name__}: {error}"
+            raise InternalError(detail, pass_.name) from error
+        last = number + 1 == len(passes)
+        if verify_each or last or passes[number + 1].writes != pass_.writes:
+            try:
+                verify(module, pass_.writes.value)
+            except VerifyError as error:
+                raise InternalError(f"invalid IR: {error}", pass_.name) from error
+    return module
+
+
+def level_of(module: Module) -> Level:
+    """Return the highest level whose ops a module consists of.
+
+    Raises `CompileError` (TC0250) at the first op that is not of TENSOR, if there is
+    no such level.
+    """
+    strange: Op | None = None
+    for level in Level:
+        legal = LEGAL[level.value]
+        wrong = next((op for op in module.walk() if not is_legal(op, legal)), None)
+        if wrong is None:
+            return level
+        strange = strange or wrong
+    assert strange is not None
+    message = f"{strange.name}: the module has ops of several levels"
+    raise CompileError(Diagnostic("TC0250", message, strange.location))
