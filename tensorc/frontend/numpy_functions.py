@@ -5,7 +5,6 @@ function of the library that computes it. `bound` reads a call by that row; ufun
 as np.exp go by `ufunc_name` to the elementwise functions instead.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from types import MappingProxyType
 import numpy as np
 
 from tensorc.frontend import elementwise, library
+from tensorc.frontend.numpy_compositions import COMPOSITIONS
+from tensorc.frontend.numpy_names import reason_of
 from tensorc.frontend.places import usage_error
 
 NumpyFunction = Callable[..., object]
@@ -146,18 +147,25 @@ _UFUNCS: Mapping[str, str] = {
     "fmin": "",
 }
 _OF_REDUCE = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+_OF_REDUCE |= {"logical_or": "any", "logical_and": "all"}
+
+
+def _instead_of(ufunc: str, method: str) -> str:
+    """Return how a method of a ufunc is written of variables, or ""."""
+    if method == "reduce" and ufunc in _OF_REDUCE:
+        return f"np.{_OF_REDUCE[ufunc]}(x, axis=…)"
+    if method == "at":
+        return "x.at[i].add(v)"
+    return f"np.{ufunc}(x[:, None], y)" if method == "outer" else ""
 
 
 def ufunc_name(ufunc: np.ufunc, method: str, options: Mapping[str, object]) -> str:
     """Return which elementwise function a ufunc is; TypeError if it is none of them."""
     given = ufunc.__name__
     if method != "__call__":
-        instead = _OF_REDUCE.get(given)
-        hint = (
-            f"write np.{instead}(x, axis=…)" if instead and method == "reduce" else ""
-        )
+        instead = _instead_of(given, method)
         message = f"np.{given}.{method} of a variable is not compiled"
-        raise usage_error(message, *([hint] if hint else []))
+        raise usage_error(message, *([f"write {instead}"] if instead else []))
     if options.get("out") is not None:
         message = f"np.{given} cannot write its result into an array: it is a variable"
         raise usage_error(message, "make a new one: `a = a + x` for `a += x`")
@@ -170,12 +178,32 @@ def ufunc_name(ufunc: np.ufunc, method: str, options: Mapping[str, object]) -> s
         return name
     if name in library.PRELUDE and len(library.PRELUDE[name].tensors) == ufunc.nin:
         return name
-    raise _not_here(given, [n for n in _ufunc_names() if n != given])
+    raise _not_here(given)
 
 
-def _ufunc_names() -> list[str]:
-    spelled = {ours: theirs for theirs, ours in _UFUNCS.items()}
-    return [spelled.get(name, name) for name in elementwise.FUNCTIONS]
+def composed(
+    function: NumpyFunction, args: Sequence[object], options: Mapping[str, object]
+) -> Callable[[], object] | None:
+    """Return a call of a function that is made of others; None if it is none of them.
+
+    Raises TypeError for arguments that it does not take.
+    """
+    made = COMPOSITIONS.get(function)
+    if made is None:
+        return None
+    signature = inspect.signature(made)
+    taken = signature.parameters
+    options = {
+        name: value
+        for name, value in options.items()
+        if name in taken or not _is_default(function, name, value)
+    }
+    try:
+        bound = signature.bind(*args, **options)
+    except TypeError as error:
+        hint = f"it takes {', '.join(taken)}"
+        raise usage_error(f"np.{_name_of(function)}: {error}", hint) from None
+    return lambda: made(*bound.args, **bound.kwargs)
 
 
 def bound(
@@ -188,8 +216,7 @@ def bound(
     if row is not None:
         composite = library.PRELUDE.get(row.target)
     if row is None or composite is None:
-        known = [r.function.__name__ for r in _ROWS if _has(r.target)]
-        raise _not_here(name, [*known, *_ufunc_names()])
+        raise _not_here(name)
     parameters = row.parameters.split()
     args, options = _rearranged(function, args, options)
     if len(args) > len(parameters):
@@ -252,6 +279,8 @@ def _bound(
 
 def _is_default(function: NumpyFunction, name: str, value: object) -> bool:
     """Tell the value that an option has in NumPy where it is not given."""
+    if isinstance(function, np.ufunc):
+        return value is None  # out, dtype, …
     parameter = inspect.signature(function).parameters.get(name)
     default = None if parameter is None else parameter.default
     if default is None or default is np._NoValue:
@@ -267,12 +296,6 @@ def _name_of(function: NumpyFunction) -> str:
     return f"{module}.{name}".lstrip(".")
 
 
-def _has(target: str) -> bool:
-    return target in library.PRELUDE
-
-
-def _not_here(name: str, known: Sequence[str]) -> Exception:
-    close = difflib.get_close_matches(name, known, 1)
-    hints = [f"did you mean np.{close[0]}?"] if close else []
-    hints.append("compute it outside of the function, and pass the result in")
-    return usage_error(f"np.{name} of a variable is not compiled", *hints)
+def _not_here(name: str) -> Exception:
+    why, hints = reason_of(name)
+    return usage_error(f"np.{name} of a variable {why}", *hints)

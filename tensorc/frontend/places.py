@@ -5,14 +5,15 @@ An error raised below a public function leaves it as one exception with that lin
 the ways out in its text, and without the frames between.
 """
 
+import difflib
 import functools
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import ParamSpec, TypeVar
 
 from tensorc.diagnostics import render_error
@@ -30,11 +31,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _PACKAGE = str(Path(__file__).parents[1]) + "/"
+_CLOSE = 0.75  # how alike a misspelt name is: not `cumsum` and `sum`
 # What makes names of sizes unique, and the mark of values: nothing for people.
 _NUMBER = re.compile(r"#\d+|\$(?=[A-Za-z_])")
 # What the warnings module keeps, to show each text once for a line.
 _WARNED: dict[str, dict[str | tuple[str, type[Warning], int], int]] = {}
 _INDEX = "TC0312"
+# Options of other frameworks, and what they are called here.
+_OPTIONS = {
+    "dim": "axis=",
+    "dims": "axis=",
+    "keepdim": "keepdims=",
+    "keep_dims": "keepdims=",
+}
 _MISUSE = "TC0601"
 
 
@@ -58,18 +67,25 @@ _CLASSES: dict[str, type[CompileError]] = {
 
 
 def user_location() -> Location:
-    """Return the place of the innermost frame outside of this package.
+    """Return the place of the innermost frame outside of this package and NumPy.
 
     There is none where the command line calls, which has no Python of its own.
     """
     if COMMAND_LINE.get():
         return Location()
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_PACKAGE):
+    while not _is_theirs(frame):
         if frame.f_back is None:
             return Location()
         frame = frame.f_back
     return _place(frame.f_code, frame.f_lasti, frame.f_lineno)
+
+
+def _is_theirs(frame: FrameType) -> bool:
+    """Tell the user's code from ours and NumPy's, which calls what it is given."""
+    if frame.f_code.co_filename.startswith(_PACKAGE):
+        return False
+    return not str(frame.f_globals.get("__name__")).startswith("numpy.")
 
 
 def _place(code: CodeType, instruction: int, line: int) -> Location:
@@ -101,6 +117,17 @@ def usage_error(message: str, *hints: str) -> UsageError:
 def argument_error(message: str, *hints: str) -> ArgumentError:
     """Return a ValueError at the user's line."""
     return ArgumentError(Diagnostic(_MISUSE, message, user_location(), hints=hints))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return what to add to a message about a name if it is one of these, misspelt."""
+    close = difflib.get_close_matches(name, known, 1, _CLOSE)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def renamed(options: Mapping[str, object]) -> list[str]:
+    """Return what to write for options that have another name here."""
+    return [f"write `{o}` for `{n}=`" for n, o in _OPTIONS.items() if n in options]
 
 
 def told(error: TensorcError) -> TensorcError:
@@ -143,5 +170,10 @@ def door(function: Callable[P, T]) -> Callable[P, T]:
             if COMMAND_LINE.get():
                 raise
             raise told(error) from None
+        except TypeError as error:
+            hints = renamed(kwargs)
+            if not hints or "unexpected keyword argument" not in str(error):
+                raise
+            raise told(usage_error(str(error), *hints)) from None
 
     return entered

@@ -10,7 +10,6 @@ told apart by identity.
 """
 
 import copy
-import difflib
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +30,7 @@ from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.graph_store import landings
 from tensorc.frontend.group_functions import apply_to_groups, has_groups
 from tensorc.frontend.groups import mapped
+from tensorc.frontend.habits import attribute_hint
 from tensorc.frontend.indexing import Index
 from tensorc.frontend.operands import (
     Array,
@@ -348,6 +348,9 @@ class Tensor(AskedNumber):
         self, ufunc: np.ufunc, method: str, *inputs: object, **options: object
     ) -> object:
         """Take NumPy's elementwise functions: np.exp(x), array + x."""
+        made = numpy_functions.composed(ufunc, inputs, options)
+        if made is not None and method == "__call__":
+            return made()
         name = numpy_functions.ufunc_name(ufunc, method, options)
         if name in FUNCTIONS:
             return apply(name, *inputs)
@@ -365,6 +368,9 @@ class Tensor(AskedNumber):
         attribute = numpy_functions.ATTRIBUTES.get(function)
         if attribute is not None and is_symbolic(args[0]):
             return getattr(args[0], attribute)
+        call = numpy_functions.composed(function, args, options)
+        if call is not None:
+            return call()
         made = numpy_functions.bound(function, args, options)
         composite = made.composite
         if made.dtype is not None:
@@ -376,9 +382,9 @@ class Tensor(AskedNumber):
         if name in ("get_value", "set_value"):
             hint = "is not a shared variable: compile it, or evaluate it with x.eval()"
             raise AttributeError(f"{self!r} {hint}", name=name, obj=self)
-        close = difflib.get_close_matches(name, dir(type(self)), 1)
-        hint = f"; did you mean `{close[0]}`?" if close else ""
-        message = f"a symbolic variable has no attribute '{name}'{hint}"
+        message = f"a symbolic variable has no attribute '{name}'"
+        if not name.startswith("__"):  # protocols, which libraries ask for
+            message += attribute_hint(name, type(self))
         raise AttributeError(message, name=name, obj=self)
 
     def __repr__(self) -> str:

@@ -4,7 +4,6 @@
 hold only other spellings, and functions whose arguments are read in Python's way.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -16,10 +15,18 @@ from tensorc.frontend import elementwise, library, pointwise
 from tensorc.frontend.graph_grad import derivatives
 from tensorc.frontend.groups import Group
 from tensorc.frontend.indexing import Index
+from tensorc.frontend.numpy_compositions import COMPOSITIONS
+from tensorc.frontend.numpy_names import is_planned
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import broadcast, constant, materialize
 from tensorc.frontend.options import REQUIRED, SHAPE, Option
-from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.frontend.places import (
+    argument_error,
+    did_you_mean,
+    door,
+    renamed,
+    usage_error,
+)
 from tensorc.frontend.pytree import LEAF, unflatten
 from tensorc.frontend.pytree import flatten as flatten_tree
 from tensorc.frontend.result_types import OF_A_DTYPE
@@ -310,7 +317,8 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise usage_error(f"{name}{signature}: {error}") from None
+            hints = renamed(kwargs)
+            raise usage_error(f"{name}{signature}: {error}", *hints) from None
         tensors = [bound.arguments.pop(t, None) for t in composite.tensors]
         dtype = bound.arguments.pop("dtype", None)
         made = composite if dtype is None else composed_in(composite, dtype)
@@ -440,10 +448,16 @@ _METHODS = (
 )
 
 
+# Methods whose options have other names elsewhere: `x.sum(dim=0)` is told.
+_OF_OPTIONS = ("sum", "mean", "max", "min", "any", "all", "argmax")
+
+
 def give_methods() -> None:
     """Make methods of functions; `tensorc.functions` does, for all doors."""
     for name in _METHODS:
         setattr(Tensor, name, FUNCTIONS[name])
+    for name in _OF_OPTIONS:
+        setattr(Tensor, name, door(getattr(Tensor, name)))
 
 
 def names() -> list[str]:
@@ -456,9 +470,9 @@ def public(name: str) -> SymbolicFunction:
     found = FUNCTIONS.get(name) or CONSTRUCTORS.get(name)
     if found is not None:
         return found
+    if name in library.NOT_YET or is_planned(name):
+        raise AttributeError(f"`{name}` is not in this version")
     message = f"module 'tensorc' has no attribute '{name}'"
-    if name in library.NOT_YET:
-        message = f"`{name}` is not compiled yet"
-    close = difflib.get_close_matches(name, names(), 1)
-    hint = f"; did you mean `{close[0]}`?" if close else ""
-    raise AttributeError(message + hint)
+    if getattr(np, name, None) in COMPOSITIONS:
+        raise AttributeError(f"{message}; np.{name} takes variables")
+    raise AttributeError(message + did_you_mean(name, names()))

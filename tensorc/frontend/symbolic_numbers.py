@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.frontend.facts import Plain
-from tensorc.frontend.habits import asked_hint
+from tensorc.frontend.habits import asked_hint, compared_hint
 from tensorc.frontend.operands import Array, Operand, Scalar, Tensor, kind_of
 from tensorc.frontend.places import door, usage_error, user_location
 from tensorc.frontend.symbolic_operands import DOOR, number_of, truth_of, type_of
@@ -35,6 +35,9 @@ class AskedNumber:
         if known is not None:
             return known
         message = f"{self!r} has no value yet, so it is neither true nor false"
+        compared = compared_hint(user_location())
+        if compared:
+            raise usage_error(message, compared)
         hint = "choose elementwise: tc.where(condition, x, y); `x is y` asks for one "
         hint += "and the same variable"
         if DOOR.get().tracing:
@@ -64,6 +67,12 @@ class AskedNumber:
     @door
     def __round__(self, digits: int | None = None) -> float:
         return round(_known(self), digits)
+
+    def __divmod__(self, other: object) -> tuple[object, object]:
+        return self // other, self % other  # type: ignore[operator]
+
+    def __rdivmod__(self, other: object) -> tuple[object, object]:
+        return other // self, other % self  # type: ignore[operator]
 
     @door
     def __array__(
@@ -102,7 +111,7 @@ class AskedNumber:
 
     def __format__(self, spec: str) -> str:
         known = number_of(self)
-        return format(repr(self) if known is None else known, spec)
+        return repr(self) if known is None else format(known, spec)
 
     def __str__(self) -> str:
         return format(self)

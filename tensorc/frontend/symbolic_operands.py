@@ -150,6 +150,10 @@ def _no_operand(value: object, what: str) -> Exception:
     hints: tuple[str, ...] = ()
     if value is None:
         hints = ("`x is None` asks whether there is a variable",)
+    elif isinstance(value, complex):
+        hints = (
+            "there are no complex numbers: compute with both parts, z.real, z.imag",
+        )
     elif callable(value):
         hints = ("call it first: what it returns can be used",)
     message = f"{what} is a variable, number or array, got {describe(value)}"

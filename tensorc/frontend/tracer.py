@@ -8,11 +8,13 @@ A trace that runs is found through `current()`: `update` reports to it, and func
 that are called within it are not compiled but become part of it.
 """
 
+import random
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from inspect import BoundArguments
+from traceback import walk_tb
 
 import numpy as np
 
@@ -35,6 +37,7 @@ from tensorc.frontend.places import (
     told,
     usage_error,
     user_location,
+    warn_user,
 )
 from tensorc.frontend.pytree import Static, Tree, flatten
 from tensorc.frontend.signatures import computed
@@ -182,7 +185,7 @@ def trace(
     ]
     inputs = {n: (v, _is_number(leaf)) for n, leaf, v in found if v}
     facts = facts_of(inputs, given)
-    with _running(running, facts), _refusals(facts):
+    with _running(running, facts), _refusals(facts), _draws(name, location):
         results, tree = flatten(call(members))
         outputs = _outputs(results, name)
     plan = _plan(running, [v for v, _ in inputs.values()], outputs, location)
@@ -201,17 +204,36 @@ def _refusals(facts: Facts) -> Iterator[None]:
         yield
     except TensorcError:
         raise
-    except TypeError as error:
-        traceback = error.__traceback__
-        while traceback is not None and traceback.tb_next is not None:
-            traceback = traceback.tb_next
+    except (TypeError, ValueError) as error:
         refused = facts.refused
-        if refused is None or traceback is None:
+        if refused is None:
             raise
-        place, code = refused.diagnostics[0].location, traceback.tb_frame.f_code
-        if (place.file, place.line) != (code.co_filename, traceback.tb_lineno):
+        place = refused.diagnostics[0].location
+        lines = [(f.f_code.co_filename, n) for f, n in walk_tb(error.__traceback__)]
+        if (place.file, place.line) not in lines:
             raise
         raise told(refused) from None
+
+
+@contextmanager
+def _draws(name: str, location: Location) -> Iterator[None]:
+    """Warn of random numbers that are drawn in a trace: all calls have the same."""
+    before = _random_states()
+    yield
+    drawn = [n for n, state in _random_states().items() if before[n] != state]
+    if drawn:
+        message = f"{name} draws numbers of {' and '.join(drawn)} while it is traced: "
+        message += "they are constants, the same in each call"
+        hint = "draw them outside, and pass them in: tc.random is not in this version"
+        warn_user(
+            Diagnostic("TC0319", message, location, hints=(hint,), severity="warning")
+        )
+
+
+def _random_states() -> dict[str, object]:
+    """Return the states of the generators that Python and NumPy have in common."""
+    theirs = repr(np.random.get_state(legacy=False))
+    return {"random": random.getstate(), "np.random": theirs}
 
 
 @door

@@ -1,0 +1,238 @@
+"""NumPy's functions that are none of variables, and what to write instead.
+
+Of each public name the tables say why it is not there: it comes in a later version, the
+size of its result depends on values, it changes arrays, …  A name in no table is one
+that looks at values. The tests ask all names of NumPy.
+"""
+
+from collections.abc import Mapping
+
+# Not in this version, with another way where there is a short one.
+PLANNED: Mapping[str, str] = {
+    "cumsum": "",
+    "cumprod": "",
+    "cumulative_sum": "",
+    "cumulative_prod": "",
+    "nancumsum": "",
+    "nancumprod": "",
+    "sort": "",
+    "argsort": "",
+    "lexsort": "",
+    "partition": "",
+    "argpartition": "",
+    "sort_complex": "",
+    "searchsorted": "",
+    "take_along_axis": "x[np.arange(n), i] for a matrix",
+    "digitize": "",
+    "median": "",
+    "percentile": "",
+    "quantile": "",
+    "nanmedian": "",
+    "nanpercentile": "",
+    "nanquantile": "",
+    "einsum_path": "",
+    "convolve": "sums of slices: x[1:] * w[0] + x[:-1] * w[1]",
+    "correlate": "sums of slices: x[1:] * w[1] + x[:-1] * w[0]",
+    "interp": "",
+    "gradient": "differences of slices: (x[2:] - x[:-2]) / 2",
+    "ediff1d": "np.diff(x)",
+    "cross": "",
+    "kron": "np.outer(x, y) for vectors",
+    "trace": "np.sum(x * np.eye(n))",
+    "diag": "np.eye(n) * x for a vector, np.sum(x * np.eye(n), axis=1) for a matrix",
+    "diagonal": "np.sum(x * np.eye(n), axis=1)",
+    "diagflat": "np.eye(n) * x for a vector",
+    "average": "np.sum(a * w) / np.sum(w), and np.mean(a)",
+    "cov": "with x of mean 0: x.T @ x / (len(x) - 1)",
+    "corrcoef": "",
+    "histogram": "",
+    "histogram2d": "",
+    "histogramdd": "",
+    "histogram_bin_edges": "",
+    "bincount": "np.sum(tc.one_hot(x, n), axis=0)",
+    "nan_to_num": "np.where(np.isnan(x), 0, x)",
+    "nansum": "np.sum(np.where(np.isnan(x), 0, x))",
+    "nanprod": "np.prod(np.where(np.isnan(x), 1, x))",
+    "nanmax": "np.max(np.where(np.isnan(x), -np.inf, x))",
+    "nanmin": "np.min(np.where(np.isnan(x), np.inf, x))",
+    "nanargmax": "np.argmax(np.where(np.isnan(x), -np.inf, x))",
+    "nanargmin": "np.argmin(np.where(np.isnan(x), np.inf, x))",
+    "nanmean": "np.where(np.isnan(x), 0, x), and divide by the number of the others",
+    "nanstd": "",
+    "nanvar": "",
+    "isclose": "np.abs(x - y) <= 1e-8 + 1e-5 * np.abs(y)",
+    "isneginf": "x == -np.inf",
+    "isposinf": "x == np.inf",
+    "isin": "np.any(x[..., None] == y, axis=-1)",
+    "meshgrid": "x[None, :] and y[:, None], which broadcast",
+    "broadcast_arrays": "np.broadcast_to(x, shape)",
+    "block": "np.concatenate([…], axis=0) of np.concatenate([…], axis=1)",
+    "array_split": "np.split(x, [i, j])",
+    "hsplit": "np.split(x, n, axis=1)",
+    "vsplit": "np.split(x, n)",
+    "dsplit": "np.split(x, n, axis=2)",
+    "unstack": "tuple(x)",
+    "rot90": "np.flip(x.T, 0)",
+    "rollaxis": "np.moveaxis(x, source, destination)",
+    "resize": "x.reshape(shape), np.tile(x, n)",
+    "insert": "np.concatenate([x[:i], v, x[i:]])",
+    "delete": "np.concatenate([x[:i], x[i + 1 :]])",
+    "empty_like": "np.zeros_like(x)",
+    "around": "np.round(x)",
+    "fix": "np.trunc(x)",
+    "select": "np.where(c, x, np.where(d, y, z))",
+    "choose": "np.where(c, x, y)",
+    "piecewise": "np.where(c, f(x), g(x))",
+    "geomspace": "np.exp(np.linspace(np.log(a), np.log(b), n))",
+    "logspace": "10.0 ** np.linspace(a, b, n)",
+    "vander": "",
+    "unwrap": "",
+    "i0": "",
+    "sinc": "np.where(x == 0, 1, np.sin(np.pi * x) / (np.pi * x))",
+    "poly": "",
+    "polyadd": "",
+    "polysub": "",
+    "polymul": "",
+    "polydiv": "",
+    "polyder": "",
+    "polyint": "",
+    "polyfit": "",
+    "roots": "",
+    "unravel_index": "i // n and i % n",
+    "ravel_multi_index": "i * n + j",
+    "packbits": "",
+    "unpackbits": "",
+    "apply_along_axis": "an expression of whole axes",
+    "apply_over_axes": "np.sum(x, axis=(0, 1))",
+    "tan": "np.sin(x) / np.cos(x)",
+    "sinh": "(np.exp(x) - np.exp(-x)) / 2",
+    "cosh": "(np.exp(x) + np.exp(-x)) / 2",
+    "arcsin": "",
+    "arccos": "",
+    "arctan": "",
+    "arctan2": "",
+    "arcsinh": "",
+    "arccosh": "",
+    "arctanh": "0.5 * (np.log1p(x) - np.log1p(-x))",
+    "exp2": "2.0**x",
+    "log2": "np.log(x) / np.log(2)",
+    "log10": "np.log(x) / np.log(10)",
+    "logaddexp2": "np.logaddexp(x, y)",
+    "cbrt": "np.sign(x) * np.abs(x) ** (1 / 3)",
+    "hypot": "np.sqrt(x * x + y * y)",
+    "fabs": "np.abs(x)",
+    "fmax": "np.maximum(x, y), which passes NaN on",
+    "fmin": "np.minimum(x, y), which passes NaN on",
+    "fmod": "x % y, which has the sign of y",
+    "float_power": "x.astype('float64') ** y",
+    "modf": "np.trunc(x) and x - np.trunc(x)",
+    "frexp": "",
+    "ldexp": "x * 2.0**n",
+    "copysign": "np.where(y < 0, -np.abs(x), np.abs(x))",
+    "signbit": "x < 0",
+    "heaviside": "np.where(x < 0, 0, np.where(x > 0, 1, h))",
+    "nextafter": "",
+    "spacing": "",
+    "gcd": "",
+    "lcm": "",
+    "bitwise_and": "np.logical_and(x, y) of booleans",
+    "bitwise_or": "np.logical_or(x, y) of booleans",
+    "bitwise_xor": "x != y of booleans",
+    "invert": "np.logical_not(x) of booleans",
+    "left_shift": "x * 2**n",
+    "right_shift": "x // 2**n",
+    "bitwise_count": "",
+    "vecdot": "np.sum(x * y, axis=-1)",
+    "matvec": "x @ y for one vector",
+    "vecmat": "x @ y for one vector",
+    "linalg.cholesky": "",
+    "linalg.cond": "",
+    "linalg.cross": "",
+    "linalg.det": "",
+    "linalg.slogdet": "",
+    "linalg.diagonal": "np.sum(x * np.eye(n), axis=-1)",
+    "linalg.trace": "np.sum(x * np.eye(n))",
+    "linalg.eig": "",
+    "linalg.eigh": "",
+    "linalg.eigvals": "",
+    "linalg.eigvalsh": "",
+    "linalg.inv": "",
+    "linalg.pinv": "",
+    "linalg.lstsq": "",
+    "linalg.solve": "",
+    "linalg.tensorsolve": "",
+    "linalg.tensorinv": "",
+    "linalg.qr": "",
+    "linalg.svd": "",
+    "linalg.svdvals": "",
+    "linalg.matrix_rank": "",
+    "linalg.matrix_norm": "np.sqrt(np.sum(x * x, axis=(-2, -1)))",
+    "linalg.vector_norm": "np.linalg.norm(x, axis=…)",
+    "linalg.matrix_power": "x @ x",
+    "linalg.multi_dot": "x @ y @ z",
+    "linalg.outer": "np.outer(x, y)",
+    "linalg.vecdot": "np.sum(x * y, axis=-1)",
+}
+
+_SIZES = (
+    "the size of its result depends on values, which a compiled program cannot have"
+)
+_CHANGES = "a variable cannot be changed in place"
+_COMPLEX = "there are no complex numbers"
+_TYPES = "there are no such element types"
+_LOOKS = "it looks at values or memory, which a variable has not: call it outside"
+_ALL_PLACES = "np.where(c, x, 0), which keeps all places; np.sum(c) counts"
+_SET = "x.at[i].set(v), np.where(c, v, x)"
+_OF_TYPES = "it is of types and arrays"
+_PRINTED = "print(x), which shows the type while it is traced"
+_INDICES = "it makes indices of values"
+_OF_A_SIZE = "np.arange(n), of a size: n = x.shape[0]"
+_SAVES = "call it outside, with the result of the function"
+
+
+def _each(names: str, why: str, instead: str) -> dict[str, tuple[str, str]]:
+    return dict.fromkeys(names.split(), (why, instead))
+
+
+_KINDS: Mapping[str, tuple[str, str]] = {
+    # name: why, what to write
+    **_each("unique unique_all unique_counts unique_inverse unique_values", _SIZES, ""),
+    **_each("union1d intersect1d setdiff1d setxor1d trim_zeros", _SIZES, ""),
+    **_each("nonzero flatnonzero argwhere extract compress", _SIZES, _ALL_PLACES),
+    **_each("copyto put putmask place put_along_axis fill_diagonal", _CHANGES, _SET),
+    **_each("imag angle iscomplex isreal iscomplexobj isrealobj", _COMPLEX, ""),
+    "real_if_close": (_COMPLEX, ""),
+    **_each("busday_count busday_offset is_busday isnat", _TYPES, ""),
+    "datetime_as_string": (_TYPES, ""),
+    **_each("result_type can_cast common_type min_scalar_type", _OF_TYPES, "x.dtype"),
+    **_each("array2string array_repr array_str", _SAVES, _PRINTED),
+    **_each("save savetxt savez savez_compressed", _SAVES, "`return x`"),
+    "allclose": (_LOOKS, "np.all(np.abs(x - y) <= 1e-8 + 1e-5 * np.abs(y))"),
+    "array_equal": (_LOOKS, "np.all(x == y)"),
+    "array_equiv": (_LOOKS, "np.all(x == y)"),
+    "may_share_memory": (_LOOKS, "variables share nothing: none of them changes"),
+    "shares_memory": (_LOOKS, "variables share nothing: none of them changes"),
+    **_each("diag_indices_from tril_indices_from", _INDICES, _OF_A_SIZE),
+    **_each("triu_indices_from ix_", _INDICES, _OF_A_SIZE),
+}
+
+# Functions of other frameworks, or of later versions of this one.
+OTHERS: frozenset[str] = frozenset(
+    """scan while_loop fori_loop cond vmap pmap jvp vjp jacobian jacfwd jacrev hessian
+    stop_gradient custom_gradient checkpoint remat conv conv1d conv2d conv3d max_pool
+    avg_pool dropout topk logcumsumexp unique_consecutive""".split()  # noqa: SIM905
+)
+
+
+def reason_of(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return why NumPy's function of a name is none of variables, and the ways out."""
+    if name in PLANNED:
+        instead = PLANNED[name]
+        return "is not in this version", (f"write {instead}",) if instead else ()
+    why, instead = _KINDS.get(name, (_LOOKS, ""))
+    return "is not compiled", (why, *([f"write {instead}"] if instead else ()))
+
+
+def is_planned(name: str) -> bool:
+    """Tell names of functions that this version does not have."""
+    return name in PLANNED or name in OTHERS or f"linalg.{name}" in PLANNED

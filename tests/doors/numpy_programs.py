@@ -1,0 +1,257 @@
+"""Short programs from tutorials and textbooks, as they are written for NumPy.
+
+Nothing here knows of tensorc: each is run as it stands and under `tc.jit`. Where a
+trace stops, the line says so ("# stops").
+"""
+
+import math
+import random
+
+import numpy as np
+
+
+def k_means(points, centers):
+    for _ in range(5):
+        distances = np.sqrt(((points[:, np.newaxis] - centers) ** 2).sum(axis=2))
+        labels = np.argmin(distances, axis=1)
+        centers = np.array(
+            [points[labels == k].mean(axis=0) for k in range(len(centers))]  # stops
+        )
+    return centers
+
+
+def principal_component(X, iterations=50):
+    X = X - X.mean(axis=0)
+    C = X.T @ X / (len(X) - 1)
+    v = np.ones(C.shape[0])
+    for _ in range(iterations):
+        v = C @ v
+        v = v / np.linalg.norm(v)
+    return v, v @ C @ v
+
+
+def heat_equation(u, alpha, steps):
+    u = u.copy()
+    for _ in range(steps):
+        u[1:-1] = u[1:-1] + alpha * (u[2:] - 2 * u[1:-1] + u[:-2])  # stops
+    return u
+
+
+def heat_equation_by_roll(u, alpha, steps):
+    for _ in range(steps):
+        u = u + alpha * (np.roll(u, 1) - 2 * u + np.roll(u, -1))
+    return u
+
+
+def n_body(positions, velocities, masses, dt=0.01, steps=3):
+    for _ in range(steps):
+        offsets = positions[np.newaxis, :, :] - positions[:, np.newaxis, :]
+        squares = np.sum(offsets**2, axis=-1) + 1e-3
+        pulls = masses[:, np.newaxis] * offsets / squares[..., np.newaxis] ** 1.5
+        velocities = velocities + dt * pulls.sum(axis=1)
+        positions = positions + dt * velocities
+    energy = 0.5 * np.sum(masses * np.sum(velocities**2, axis=1))
+    return positions, velocities, energy
+
+
+def mandelbrot(x, y, iterations=20):
+    c = x[np.newaxis, :] + 1j * y[:, np.newaxis]  # stops
+    z = np.zeros_like(c)
+    counts = np.zeros(c.shape, dtype=int)
+    for _ in range(iterations):
+        z = z**2 + c
+        counts += np.abs(z) < 2
+    return counts
+
+
+def mandelbrot_of_reals(x, y, iterations=20):
+    a = b = counts = np.zeros((len(y), len(x)))
+    for _ in range(iterations):
+        a, b = a * a - b * b + x, 2 * a * b + y[:, None]
+        inside = a * a + b * b < 4
+        a, b = np.where(inside, a, 2.0), np.where(inside, b, 0.0)
+        counts = counts + inside
+    return counts
+
+
+def moving_average(a, n=3):
+    total = np.cumsum(a)  # stops
+    total[n:] = total[n:] - total[:-n]
+    return total[n - 1 :] / n
+
+
+def moving_average_by_slices(a, n=3):
+    return sum(a[i : len(a) - n + 1 + i] for i in range(n)) / n
+
+
+def gram_schmidt(vectors):
+    basis = []
+    for v in vectors:
+        w = v - sum(np.dot(v, b) * b for b in basis)
+        basis.append(w / np.linalg.norm(w))
+    return np.array(basis)  # stops
+
+
+def gram_schmidt_stacked(vectors):
+    basis = []
+    for v in vectors:
+        w = v - sum(np.dot(v, b) * b for b in basis)
+        basis.append(w / np.linalg.norm(w))
+    return np.stack(basis)
+
+
+def logistic_regression(X, y, lr=0.1, epochs=20):
+    w, b = np.zeros(X.shape[1]), 0.0
+    for _ in range(epochs):
+        p = 1 / (1 + np.exp(-(X @ w + b)))
+        w = w - lr * X.T @ (p - y) / len(y)
+        b = b - lr * np.mean(p - y)
+    return w, b
+
+
+def perceptron(X, y, lr=0.1, epochs=5):
+    w = np.zeros(X.shape[1])
+    for _ in range(epochs):
+        for row, label in zip(X, y, strict=True):
+            error = label - np.where(row @ w > 0, 1, 0)
+            w += lr * error * row  # stops
+    return w
+
+
+def game_of_life(Z):
+    neighbours = sum(
+        np.roll(np.roll(Z, i, axis=0), j, axis=1)
+        for i in (-1, 0, 1)
+        for j in (-1, 0, 1)
+        if (i, j) != (0, 0)
+    )
+    return np.where((neighbours == 3) | ((Z == 1) & (neighbours == 2)), 1, 0)
+
+
+def linear_regression(x, y, lr=0.05, epochs=50):
+    X = np.column_stack([np.ones(len(x)), x])
+    theta = np.zeros(X.shape[1])
+    for _ in range(epochs):
+        gradient = 2 / len(y) * X.T @ (X @ theta - y)
+        theta = theta - lr * gradient
+    return theta
+
+
+def pairwise_distances(X, Y):
+    difference = X[:, np.newaxis, :] - Y[np.newaxis, :, :]
+    return np.sqrt(np.sum(difference**2, axis=-1))
+
+
+def softmax_classifier(X, y, W, lr=0.1):
+    scores = X @ W
+    scores -= np.max(scores, axis=1, keepdims=True)
+    p = np.exp(scores) / np.sum(np.exp(scores), axis=1, keepdims=True)
+    loss = -np.mean(np.log(p[np.arange(len(y)), y]))
+    targets = np.eye(W.shape[1])[y]  # stops
+    return loss, W - lr * X.T @ (p - targets) / len(y)
+
+
+def softmax_loss(X, y, W):
+    scores = X @ W
+    scores -= scores.max(axis=1, keepdims=True)
+    p = np.exp(scores)
+    p /= p.sum(axis=1, keepdims=True)
+    return -np.log(p[range(X.shape[0]), y]).mean()
+
+
+def newton(a, steps=8):
+    x = np.ones_like(a)
+    for _ in range(steps):
+        x = 0.5 * (x + a / x)
+    return x
+
+
+def newton_until(a):
+    x = a
+    while np.abs(x * x - a).max() > 1e-9:  # stops
+        x = 0.5 * (x + a / x)
+    return x
+
+
+def horner(coefficients, x):
+    result = np.zeros_like(x)
+    for c in coefficients:
+        result = result * x + c
+    return result
+
+
+def page_rank(links, damping=0.85, steps=30):
+    n = len(links)
+    M = links / links.sum(axis=0)
+    rank = np.ones(n) / n
+    for _ in range(steps):
+        rank = damping * M @ rank + (1 - damping) / n
+    return rank
+
+
+def blur(image):
+    height, width = image.shape
+    padded = np.pad(image, 1)
+    result = np.zeros_like(image)
+    for dy in range(3):
+        for dx in range(3):
+            result += padded[dy : dy + height, dx : dx + width]
+    return result / 9
+
+
+def estimate_pi(n):
+    points = np.random.random((n, 2))  # stops
+    return 4 * np.mean(np.sum(points**2, axis=1) < 1)
+
+
+def random_walk(start, steps=10):
+    for _ in range(steps):
+        start = start + random.choice([-1.0, 1.0])
+    return start
+
+
+def two_layers(x, y, w1, w2, lr=0.01):
+    h = x.dot(w1)
+    h_relu = np.maximum(h, 0)
+    y_pred = h_relu.dot(w2)
+    loss = np.square(y_pred - y).sum()
+    grad_y_pred = 2.0 * (y_pred - y)
+    grad_w2 = h_relu.T.dot(grad_y_pred)
+    grad_h = grad_y_pred.dot(w2.T).copy()
+    grad_h[h < 0] = 0  # stops
+    return loss, w1 - lr * x.T.dot(grad_h), w2 - lr * grad_w2
+
+
+def trapezoid(y, x):
+    return np.sum((y[1:] + y[:-1]) / 2 * np.diff(x))
+
+
+def normal_distribution(x, mean, deviation):
+    scale = 1 / (deviation * math.sqrt(2 * math.pi))
+    return scale * np.exp(-0.5 * ((x - mean) / deviation) ** 2)
+
+
+def rotate(points, angle):
+    c, s = np.cos(angle), np.sin(angle)
+    R = np.array([[c, -s], [s, c]])  # stops
+    return points @ R.T
+
+
+def cosine_similarities(X):
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    normed = X / norms
+    return normed @ normed.T
+
+
+def min_max_scaled(X):
+    return (X - X.min(axis=0)) / np.ptp(X, axis=0)
+
+
+def k_nearest(X, point, k=3):
+    distances = np.linalg.norm(X - point, axis=1)
+    nearest = np.argsort(distances)[:k]  # stops
+    return X[nearest].mean(axis=0)
+
+
+def least_squares(X, y):
+    return np.linalg.solve(X.T @ X, X.T @ y)  # stops

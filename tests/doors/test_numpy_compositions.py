@@ -1,0 +1,115 @@
+"""NumPy's functions that are made of others: types, shapes and values are NumPy's."""
+
+import re
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.frontend.numpy_compositions import COMPOSITIONS
+from tests.snippets import ROOT
+
+CALLS = {
+    np.copy: [lambda x, y: np.copy(x)],
+    np.astype: [lambda x, y: np.astype(x, np.float32)],
+    np.real: [lambda x, y: np.real(x)],
+    np.conjugate: [lambda x, y: np.conj(x)],
+    np.size: [lambda x, y: np.size(x) + 0 * x, lambda x, y: x * np.size(x, 1)],
+    np.ptp: [
+        lambda x, y: np.ptp(x),
+        lambda x, y: np.ptp(x, axis=1, keepdims=True),
+        lambda x, y: np.ptp(x, (0, 1)),
+    ],
+    np.count_nonzero: [
+        lambda x, y: np.count_nonzero(x > 1, axis=0),
+        lambda x, y: np.count_nonzero(x, axis=1, keepdims=True),
+    ],
+    np.diff: [
+        lambda x, y: np.diff(x),
+        lambda x, y: np.diff(x, axis=0),
+        lambda x, y: np.diff(x, n=2),
+        lambda x, y: np.diff(x, 0),
+        lambda x, y: np.diff(x > 1),
+    ],
+    np.trapezoid: [
+        lambda x, y: np.trapezoid(x),
+        lambda x, y: np.trapezoid(x, dx=0.5, axis=0),
+        lambda x, y: np.trapezoid(x, y[0]),
+        lambda x, y: np.trapezoid(x, np.array([1, 2, 4]), axis=0),
+        lambda x, y: np.trapezoid(x, y, axis=0),
+    ],
+    np.atleast_1d: [lambda x, y: np.atleast_1d(x[0, 0], x)],
+    np.atleast_2d: [lambda x, y: np.atleast_2d(x[0, 0], x[0], x)],
+    np.atleast_3d: [lambda x, y: np.atleast_3d(x[0, 0], x[0], x)],
+    np.vstack: [lambda x, y: np.vstack([x, y[0], np.ones(4)])],
+    np.hstack: [
+        lambda x, y: np.hstack([x, y]),
+        lambda x, y: np.hstack((x[0], y[1, 1], 3)),
+    ],
+    np.dstack: [
+        lambda x, y: np.dstack([x, y]),
+        lambda x, y: np.dstack([x[0], y[0]]),
+    ],
+    np.column_stack: [
+        lambda x, y: np.column_stack([x, y[:, 0]]),
+        lambda x, y: np.column_stack((np.ones(3), x[:, 1])),
+    ],
+    np.append: [
+        lambda x, y: np.append(x, y),
+        lambda x, y: np.append(x, y, axis=0),
+        lambda x, y: np.append(x[0], 3.5),
+    ],
+    np.flipud: [lambda x, y: np.flipud(x)],
+    np.fliplr: [lambda x, y: np.fliplr(x)],
+    np.matrix_transpose: [lambda x, y: np.matrix_transpose(x)],
+    np.linalg.matrix_transpose: [lambda x, y: np.linalg.matrix_transpose(x)],
+    np.linalg.matmul: [lambda x, y: np.linalg.matmul(x, y.T)],
+    np.linalg.tensordot: [lambda x, y: np.linalg.tensordot(x, y, axes=2)],
+    np.vdot: [lambda x, y: np.vdot(x, y)],
+    np.inner: [lambda x, y: np.inner(x, y), lambda x, y: np.inner(x[0], 2)],
+    np.polyval: [
+        lambda x, y: np.polyval([1.0, -2.0, 3.0], x),
+        lambda x, y: np.polyval(x[0], y),
+    ],
+    np.positive: [lambda x, y: np.positive(x)],
+    np.divmod: [lambda x, y: np.divmod(x, y), lambda x, y: divmod(x, 2)],
+    np.deg2rad: [lambda x, y: np.deg2rad(x)],
+    np.radians: [lambda x, y: np.radians(x)],
+    np.rad2deg: [lambda x, y: np.rad2deg(x)],
+    np.degrees: [lambda x, y: np.degrees(x)],
+}
+
+
+def flat(results):
+    """Return a list of arrays of results, which may be tuples."""
+    nested = [r if isinstance(r, tuple) else (r,) for r in results]
+    return [part for parts in nested for part in parts]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int32"])
+def test_the_functions_give_what_numpy_gives(dtype):
+    x = np.arange(12).reshape(3, 4).astype(dtype)
+    y = (x[::-1] + 2).astype(dtype)
+    calls = [call for several in CALLS.values() for call in several]
+
+    def all_of_them(x, y):
+        return [call(x, y) for call in calls]
+
+    got, wanted = tc.jit(all_of_them)(x, y), all_of_them(x, y)
+    for call, one, other in zip(calls, got, wanted, strict=True):
+        for a, b in zip(flat([one]), flat([other]), strict=True):
+            message = f"line {call.__code__.co_firstlineno}"
+            assert (a.dtype, a.shape) == (b.dtype, b.shape), message
+            np.testing.assert_allclose(a, b, rtol=1e-6, err_msg=message)
+
+
+def test_every_function_is_here_and_on_the_page():
+    assert CALLS.keys() == COMPOSITIONS.keys()
+    page = (ROOT / "docs" / "python.md").read_text()
+    listed = re.search(r"As `np.f\(x\)` alone, made of these: `([^`]*)`", page)[1]
+    of_linalg = {id(f): n for n, f in vars(np.linalg).items()}
+    names = [
+        f"linalg.{of_linalg[id(f)]}" if id(f) in of_linalg else f.__name__
+        for f in COMPOSITIONS
+    ]
+    assert listed.split() == sorted(names)

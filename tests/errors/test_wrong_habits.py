@@ -1,0 +1,93 @@
+"""Habits of NumPy and of other frameworks: what a variable lacks, and what to write."""
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tests.said import said
+
+X = np.arange(6.0).reshape(2, 3)
+
+ATTRIBUTES = [
+    (lambda x: x.to("cpu"), "write x.astype('float32')"),
+    (lambda x: x.numpy(), "write `return x`"),
+    (lambda x: x.tolist(), "write `return x`"),
+    (lambda x: x.detach(), "consider_constant=[x]"),
+    (lambda x: x.backward(), "tc.grad(cost, wrt)"),
+    (lambda x: x.unsqueeze(0), "write np.expand_dims(x, axis)"),
+    (lambda x: x.view(-1), "write x.reshape(shape)"),
+    (lambda x: x.exp(), "write np.exp(x)"),
+    (lambda x: x.sigmoid(), "write tc.sigmoid(x)"),
+    (lambda x: x.matmul(x), "write x @ y"),
+    (lambda x: x.nbytes, "no memory"),
+    (lambda x: x.cumsum(), "cumsum is not in this version"),
+    (lambda x: x.sort(), "sort is not in this version"),
+    (lambda x: x.trace(), "trace is not in this version"),
+    (lambda x: x.nonzero(), "the size of its result depends on values"),
+    (lambda x: x.fill(0), "tc.full_like(x, v)"),
+    (lambda x: x.sigmod(), "did you mean `sigmoid`?"),
+    (lambda x: x.reshap(-1), "did you mean `reshape`?"),
+]
+
+
+@pytest.mark.parametrize(("use", "words"), ATTRIBUTES)
+def test_an_attribute_that_is_not_there_says_what_is(use, words):
+    with pytest.raises(AttributeError) as caught:
+        tc.jit(use)(X)
+    assert words in str(caught.value)
+
+
+CALLS = [
+    (lambda x: x.sum(dim=0), "write `axis=` for `dim=`"),
+    (lambda x: x.max(0, keepdim=True), "write `keepdims=` for `keepdim=`"),
+    (lambda x: x.var(dim=0), "write `axis=` for `dim=`"),
+    (lambda x: tc.softmax(x, dim=1), "write `axis=` for `dim=`"),
+    (lambda x: tc.mean(x, dim=1), "write `axis=` for `dim=`"),
+    (lambda x: max(x[0]), "np.max(x) of an array"),
+    (lambda x: sorted(x[0]), "np.sort of a variable is not in this version"),
+    (lambda x: any(x[0] > 1), "neither true nor false"),
+    (lambda x: round(x[0, 0], 2), "np.round(x)"),
+    (lambda x: np.float32(x[0, 0]), "x.astype(np.float32) converts"),
+    (lambda x: np.zeros(x.sum()), "tc.zeros takes sizes and numbers of the call"),
+    (lambda x: np.random.normal(x[0, 0]), "draw outside"),
+    (lambda x: np.add.outer(x, x), "write np.add(x[:, None], y)"),
+    (lambda x: np.trapezoid(x, x=x, axis=5), "axis 5 is out of range for rank 2"),
+    (lambda x: np.diff(x, prepend=0), "it takes a, n, axis"),
+    (lambda x: 1j * x, "there are no complex numbers"),
+]
+
+
+@pytest.mark.parametrize(("use", "words"), CALLS)
+def test_a_call_that_cannot_be_says_what_can(use, words):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        tc.jit(use)(X)
+    assert words in said(caught.value)
+    line = use.__code__.co_firstlineno
+    assert str(caught.value).count(f"{__file__}:{line}:") == 1
+
+
+PUBLIC = [
+    *((n, "is not in this version") for n in ("cumsum", "hessian", "vmap", "tan")),
+    ("sigmod", "did you mean `sigmoid`?"),
+    ("linalg", "no attribute 'linalg'"),
+    ("hstack", "np.hstack takes variables"),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), PUBLIC)
+def test_a_name_of_the_package_that_is_not_there(name, words):
+    with pytest.raises(AttributeError) as caught:
+        getattr(tc, name)
+    text = str(caught.value)
+    assert words in text
+    assert text.count("did you mean") == words.count("did you mean")
+
+
+def test_printing_in_a_trace_shows_types(capsys):
+    def show(x, n):
+        print(f"{x:.3f}", f"{x.sum():>9}", x, f"{n:03d}")  # noqa: T201
+        return x
+
+    tc.jit(show)(X, 7)
+    shown = "<x: f64[x0, x1]> <variable: f64> <x: f64[x0, x1]> 007\n"
+    assert capsys.readouterr().out == shown
