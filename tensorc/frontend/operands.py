@@ -183,7 +183,7 @@ def number_error(b: Emitter, message: str, *hints: str) -> CompileError:
 
 def unsupported(b: Emitter, what: str, *hints: str) -> CompileError:
     """Return the error that something is not compiled yet."""
-    message = f"{what} is parsed but not compiled yet"
+    message = f"{what} is not in this version"
     return CompileError(Diagnostic("TC0190", message, b.location, hints=hints))
 
 

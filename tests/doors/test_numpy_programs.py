@@ -46,7 +46,7 @@ RUN = {
     "min_max_scaled": (POINTS,),
 }
 STOP = {
-    "k_means": ((POINTS, OTHERS), "indexing with a mask"),
+    "k_means": ((POINTS, OTHERS), "indexing with a mask is not in this version"),
     "heat_equation": ((LINE, 0.1, 4), "x.at[i].set(v)"),
     "mandelbrot": (AXES, "there are no complex numbers"),
     "moving_average": ((LINE,), "np.cumsum of a variable is not in this version"),

@@ -38,6 +38,7 @@ from tensorc.frontend.dsl.values import (
 from tensorc.frontend.elementwise import elementwise
 from tensorc.frontend.indexing import At, Index, NewAxis, Part, Rest
 from tensorc.frontend.library import NOT_YET, PRELUDE, matmul, transpose
+from tensorc.frontend.numpy_names import is_planned
 from tensorc.frontend.operands import (
     Array,
     Literal,
@@ -88,7 +89,7 @@ def name(frame: Frame, node: ast.Name) -> Known:
     if node.name in irgen_draws.NAMES:
         habit = habits.SEMANTIC["draw"]
         raise CompileError(habits.diagnose(habit, node.location, name=node.name))
-    if node.name in NOT_YET:
+    if node.name in NOT_YET or is_planned(node.name):
         raise not_compiled(f"the library's `{node.name}`", node.location)
     known = [*frame.scope.all_names(), "training", "grad", *PRELUDE, *NOT_YET]
     known += CONSTANTS
