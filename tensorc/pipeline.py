@@ -22,6 +22,7 @@ from tensorc.target import Target
 
 TENSOR: tuple[Pass, ...] = (
     CSE,  # a softmax whose parts are spelled twice is recognised only when merged
+    SIMPLIFY,  # what changes nothing, such as `* 1`, hides no naive spelling
     STABILIZE,  # before autodiff: the derivative of the stable form is stable
     AUTODIFF,
     SIMPLIFY,

@@ -147,6 +147,13 @@ LOGISTIC: dict[str, tuple[str, Callable]] = {
         log_q,
     ),
     "log(1-p), reversed twice": ("log(1 - sigmoid(z)[::-1])[::-1]", log_q),
+    # with what changes nothing
+    "log(1-p*1)": ("log(1 - sigmoid(z) * 1)", log_q),
+    "log(1-(p,p))": ("log(1 - where(t > 0.5, sigmoid(z), sigmoid(z)))", log_q),
+    "log(clip(p))": ("log(clip(sigmoid(z), 0, 1))", log_p),
+    "log(clip(1-p))": ("log(clip(1 - 1 / (1 + exp(-z)), -1, 1.5))", log_q),
+    "log(p+0)": ("log(sigmoid(z) / 1 + 0)", log_p),
+    "log(p**1)": ("log(-(-sigmoid(z))) ** 1", log_p),
     # softplus
     "log(1+e^z)": ("log(1 + exp(z))", plus),
     "log(e^z+1)": ("log(exp(z) + 1)", plus),
@@ -273,6 +280,7 @@ def gini(x: list[Decimal], y: int) -> tuple[Decimal, list[Decimal]]:
 
 
 NAIVE = "exp(x) / sum(exp(x), axis=1, keepdims=true)"
+ONES = "(one_hot(y, 3) > 0.5)"  # booleans take the type of what they meet
 SHIFTED = "x - max(x, axis=1, keepdims=true)"
 SOFTMAX: dict[str, tuple[str, Callable]] = {
     "log(softmax(x))[y]": ("log(softmax(x))[range(7), y]", picked),
@@ -281,6 +289,15 @@ SOFTMAX: dict[str, tuple[str, Callable]] = {
         "reshape(log(reshape(softmax(x)[range(7), y], (7, 1))), 7)",
         picked,
     ),
+    "log(sum(t*e/sum(e)))": (
+        f"log(sum({ONES} * exp(x) / sum(exp(x), axis=1, keepdims=true), axis=1))",
+        picked,
+    ),
+    "log(sum(t*e)/sum(e))": (
+        f"log(sum({ONES} * exp(x), axis=1) / sum(exp(x), axis=1))",
+        picked,
+    ),
+    "log(clip(softmax(x)))": ("log(clip(softmax(x), 0, 1))[range(7), y]", picked),
     "log(e/sum(e))[y]": (f"log({NAIVE})[range(7), y]", picked),
     "log((e/sum(e))[y])": (f"log(({NAIVE})[range(7), y])", picked),
     "log(e/sum(e)[:,None])": (
@@ -314,7 +331,8 @@ SOFTMAX: dict[str, tuple[str, Callable]] = {
     "log(sum(onehot * p))": (f"log(sum(one_hot(y, 3) * ({NAIVE}), axis=1))", picked),
     "log_softmax": ("log_softmax(x)[range(7), y]", picked),
     "-cross_entropy": ("-cross_entropy(x, y)", picked),
-    "log(e^log_softmax)": ("log(exp(log_softmax(x))[range(7), y] * 1)", picked),
+    "log(e^log_softmax)": ("log(exp(log_softmax(x)))[range(7), y]", picked),
+    "log(e^log_softmax[y])": ("log(exp(log_softmax(x))[range(7), y])", picked),
     "log(1-softmax)[y]": ("log(1 - softmax(x))[range(7), y]", without),
     "log(1-softmax[y])": ("log(1 - softmax(x)[range(7), y])", without),
     "log1p(-softmax)": ("log1p(-softmax(x))[range(7), y]", without),

@@ -66,6 +66,7 @@ from tensorc.passes.log_space import (
     log_of_weighted,
     one,
     p,
+    softmax_of,
     source_of,
     sum_exp,
     widened,
@@ -138,10 +139,20 @@ def _shifted_softmax(b: TensorBuilder, match: Match) -> Value:
     return b.div(powers, stable.spread(b, b.sum(powers, axis), given, [axis]))
 
 
+def _weighted_softmax(b: TensorBuilder, match: Match) -> Value:
+    return b.mul(match.values["c"], _shifted_softmax(b, match))
+
+
 SOFTMAX_RULES = (
     *(
         _rule(name, term(Log, left), _log_softmax, is_put_back)
         for name, left in SOFTMAXES.items()
+    ),
+    _rule(
+        "log-of-exp-of-log-softmax",
+        term(Log, term(Exp, x)),
+        x,
+        lambda match: isinstance(match.values["x"].op, LogSoftmax),
     ),
     _rule(
         "minus-log-sum-exp",
@@ -210,6 +221,14 @@ def _log_1m_exp(b: TensorBuilder, match: Match) -> Value:
     return stable.log1mexp(b, match.values["x"])
 
 
+def _is_sure_bound(match: Match) -> bool:
+    """Tell whether a bound leaves each probability as it is."""
+    bound = float(match.numbers["bound"])
+    keeps = bound <= 0 if isinstance(match.root, Maximum) else bound >= 1
+    return keeps and _of_probability(match)
+
+
+bound = Splat("bound", lambda number: True)
 neg_x = term(Neg, x)
 tanh = term(Tanh, y)
 one_plus_exp = term(Add, one, term(Exp, x))
@@ -267,6 +286,9 @@ SIGMOID_RULES = (
         term(Sub, term(Sigmoid, x), one),
         term(Neg, term(Sigmoid, neg_x)),
     ),
+    _rule("share-plus-zero", term(Add, p, zero), p, _of_probability),
+    _rule("clip-above-zero", term(Maximum, p, bound), p, _is_sure_bound),
+    _rule("clip-below-one", term(Minimum, p, bound), p, _is_sure_bound),
     _rule("one-minus-moved-sigmoid", term(Sub, one, p), _rest_moved, _of_moved_sigmoid),
     *(
         _rule(f"{name}-tanh-{sign}", left, _sigmoid_of_twice(sign))
@@ -334,7 +356,8 @@ def _has_log(match: Match) -> bool:
     root = match.root
     value = root.operands[0]
     source = source_of(value, root.parent)
-    if isinstance(source.op, Exp) or _is_kept(value.op):
+    plain = isinstance(source.op, Exp) and softmax_of(source) is None
+    if plain or _is_kept(value.op):
         return False
     return has_log(value, root.parent)
 
@@ -369,6 +392,18 @@ def _is_weighted(match: Match) -> bool:
 def _log_of_weighted_sum(b: TensorBuilder, match: Match) -> Value:
     pairs = [(match.values["c"], match.values["p"])]
     return log_of_weighted(b, pairs, [axis_of(match)])
+
+
+def _log_of_weighted_share(b: TensorBuilder, match: Match) -> Value:
+    """Weigh the shares of a softmax; of another total, take its logarithm off."""
+    weight, part, total = (match.values[name] for name in ("c", "p", "q"))
+    axis, whole = axis_of(match), total.op
+    of_all = isinstance(whole, Sum) and whole.operand is part and whole.axis == axis
+    if isinstance(part.op, Exp) and of_all:
+        share = b.exp(b.log_softmax(part.op.operand, axis))
+        return log_of_weighted(b, [(weight, share)], [axis])
+    log = log_of(b, total, {})
+    return b.sub(log_of_weighted(b, [(weight, part)], [axis]), log)
 
 
 def _log_of_weighted_mean(b: TensorBuilder, match: Match) -> Value:
@@ -406,6 +441,12 @@ LAST_RULES = (
         _is_weighted,
     ),
     _rule(
+        "log-of-weighted-share",
+        term(Log, term(Div, term(Sum, term(Mul, c, p), name="reduce"), q)),
+        _log_of_weighted_share,
+        _is_weighted,
+    ),
+    _rule(
         "log-of-weighted-mean",
         term(Log, term(Mean, term(Mul, c, p), n, name="mean")),
         _log_of_weighted_mean,
@@ -416,6 +457,12 @@ LAST_RULES = (
         term(Log, term(Add, term(Mul, c, p), term(Mul, y, q))),
         _log_of_two,
         _is_weighted,
+    ),
+    _rule(
+        "weighted-exp-by-sum",
+        term(Div, term(Mul, c, term(Exp, x)), Spread(sum_exp, "reduce")),
+        _weighted_softmax,
+        _is_plain,
     ),
     *(
         _rule(name.replace("log-of", "shifted"), left, _shifted_softmax, _is_plain)

@@ -171,6 +171,18 @@ SHAPED: dict[str, Make] = {
         b.select(b.compare("gt", x, like(b, x, 0)), b.sigmoid(x), like(b, x, 1))
     ),
     "log-of-sum": lambda b, x: b.log(b.sum(b.exp(x), 0)),
+    "weighted-exp-by-sum": lambda b, x: b.div(
+        b.mul(b.abs(x), b.exp(x)), b.insert_axis(b.sum(b.exp(x), 1), (4, 3), 1)
+    ),
+    "log-of-weighted-share": lambda b, x: b.log(
+        b.div(
+            b.sum(b.mul(b.abs(x), b.exp(x)), 1),
+            b.sum(b.exp(x), 1),
+        )
+    ),
+    "share-plus-zero": lambda b, x: b.add(b.sigmoid(x), like(b, x, 0)),
+    "clip-above-zero": lambda b, x: b.maximum(b.sigmoid(x), like(b, x, -0.5)),
+    "clip-below-one": lambda b, x: b.minimum(b.sigmoid(x), like(b, x, 1)),
     "log-of-mean": lambda b, x: b.log(mean_of_all(b, b.exp(x))),
     "log-of-weighted-mean": lambda b, x: b.log(
         mean_of_all(b, b.mul(b.abs(x), b.sigmoid(x)))
