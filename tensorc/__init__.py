@@ -25,6 +25,8 @@ training. This page is the tour; the code follows its order.
     saving           save, restore: parameters in files
     settings         options: how a block of Python compiles and runs
     kept_program     programs of files out of the cache, without a parser
+    inspection       emit, explain, cost: what the doors show of functions
+    debugging        debugprint: graphs as text
     artifact         what compiled code is, as data: all that the runtime knows
     runtime          shared variables, the call path, data, the epoch driver
     cli              one module per verb
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from tensorc import data
     from tensorc.api import Program, emit, load
     from tensorc.checking import check
+    from tensorc.debugging import debugprint
     from tensorc.errors import (
         CompileError,
         DTypeError,
@@ -79,6 +82,7 @@ _MODULES = {
     "TensorcWarning": "errors",
     "check": "checking",
     "constant": "frontend.symbolic_variables",
+    "debugprint": "debugging",
     "emit": "api",
     "fit": "fitting",
     "function": "functions",
@@ -119,6 +123,7 @@ __all__ = [
     "check",
     "constant",
     "data",
+    "debugprint",
     "emit",
     "fit",
     "function",

@@ -10,7 +10,7 @@ memory changes at once. The compiler is loaded when the first function is made.
 import dataclasses
 import difflib
 import functools
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,9 @@ from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
 from tensorc.frontend import graph_emit, symbolic, symbolic_functions
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.graph_emit import Plan, identifier, unique_names
-from tensorc.frontend.groups import Group, partners
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import is_strong, materialize, spell_type
+from tensorc.frontend.pairs import members_of, pairs_of
 from tensorc.frontend.places import (
     argument_error,
     door,
@@ -30,6 +30,7 @@ from tensorc.frontend.places import (
     user_location,
     warn_user,
 )
+from tensorc.frontend.swapping import swapped
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
     describe,
@@ -256,26 +257,10 @@ def _output(output: object) -> Value:
     return value_of(variable, "an output")
 
 
-def _pairs(given: object, what: str, example: str) -> list[tuple[object, object]]:
-    if given is None:
-        return []
-    items = given.items() if isinstance(given, Mapping) else given
-    if not isinstance(items, Iterable) or is_symbolic(items):
-        message = f"{what} is a list of pairs or a dictionary, got {describe(given)}"
-        raise usage_error(message, f"write {example}")
-    pairs: list[tuple[object, object]] = []
-    for item in items:
-        if not isinstance(item, list | tuple) or len(item) != 2:
-            message = f"{what} holds pairs, got {describe(item)}"
-            raise usage_error(message, f"write {example}")
-        pairs.append((item[0], item[1]))
-    return pairs
-
-
 def _updates(given: object) -> list[tuple[SharedLeaf, Value]]:
     found: dict[SharedLeaf, Value] = {}
-    pairs = _pairs(given, "updates", "updates=[(W, W - lr * g)]")
-    for old, new in _members(pairs):
+    pairs = pairs_of(given, "updates", "updates=[(W, W - lr * g)]")
+    for old, new in members_of(pairs):
         if not isinstance(old, Shared):
             message = f"an update changes a shared variable, got {describe(old)}"
             hint = "make it one: W = tc.shared(value, 'W')"
@@ -289,20 +274,9 @@ def _updates(given: object) -> list[tuple[SharedLeaf, Value]]:
     return list(found.items())
 
 
-def _members(
-    pairs: Iterable[tuple[object, object]],
-) -> Iterator[tuple[object, object]]:
-    """Yield the pairs, those of groups member by member."""
-    for old, new in pairs:
-        if isinstance(old, Group):
-            yield from partners(old, new, "updates")
-        else:
-            yield old, new
-
-
 def _givens(given: object) -> list[tuple[Value, Value]]:
     found: dict[Value, Value] = {}
-    for old, new in _pairs(given, "givens", "givens={x: data[0:600]}"):
+    for old, new in pairs_of(given, "givens", "givens={x: data[0:600]}"):
         if not is_symbolic(old):
             message = f"givens replaces variables, got {describe(old)}"
             hint = "the key is the variable itself, not its name"
@@ -388,6 +362,7 @@ class Function(Costed):
         self._single = not several and made["outputs"] is not None
         self._made = made
         self._options = CHOSEN.get()
+        self._swaps: tuple[object, ...] = ()  # those of the copies that led here
         self._downcast = made["allow_input_downcast"]
         # Only None leaves conversion to the compiled function.
         self._casts = self._downcast is not None
@@ -422,6 +397,10 @@ class Function(Costed):
         if results is None:
             return []
         return list(results) if isinstance(results, tuple) else [results]
+
+    def plan(self) -> Plan:
+        """Return what is compiled: formulas, and the memory that they read."""
+        return self._plan
 
     def _view(self, args: tuple[object, ...], named: Mapping[str, object]) -> View:
         refuse_arguments(args)
@@ -469,7 +448,30 @@ class Function(Costed):
         return f"<function {self.name}({names})>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _made_again, (dict(self._made), self._options)
+        return _made_again, (dict(self._made), self._options, self._swaps)
+
+    @door
+    def copy(self, *, swap: object = None, name: str | None = None) -> "Function":
+        """Return the same function with other shared variables: `copy(swap={W: V})`.
+
+        Updates are kept: they change the new ones. Nothing is compiled. Variables that
+        are not swapped are common to both; arguments keep their names.
+
+        Raises:
+            TypeError: what is swapped is no shared variable, or has another type.
+            ValueError: the function lacks the old one, has the new one already, or the
+                shapes differ.
+        """
+        pairs = list(members_of(pairs_of(swap, "swap", "swap={W: V}")))
+        made = object.__new__(Function)
+        made.__dict__.update(self.__dict__, name=name or self.name, _batched={})
+        made._plan = plan = swapped(self._plan, pairs)
+        made._swaps = (*self._swaps, pairs) if pairs else self._swaps
+        old, cells = self._compiled, _cells_of(plan)
+        made._compiled = CompiledFunction(old.info, old.library, cells, {})
+        made._known, made._run = made._compiled.known, made._compiled.run
+        made._made = {**self._made, "name": name or self._made["name"]}
+        return made
 
     def _arranged(
         self, given: Sequence[object], named: Mapping[str, object]
@@ -523,10 +525,15 @@ class Function(Costed):
         return cast
 
 
-def _made_again(made: dict[str, object], options: Options) -> Function:
+def _made_again(
+    made: dict[str, object], options: Options, swaps: Sequence[object] = ()
+) -> Function:
     state = CHOSEN.set(options)
     try:
-        return _made({**made, "on_unused_input": "ignore"})
+        function = _made({**made, "on_unused_input": "ignore"})
+        for swap in swaps:
+            function = function.copy(swap=swap)
+        return function
     finally:
         CHOSEN.reset(state)
 
@@ -539,10 +546,13 @@ def compile_plan(
     from tensorc import driver
 
     artifact, library = driver.load(graph_emit.emit(plan), CHOSEN.get())
-    cells = {n: m.cell for n, m in zip(plan.names, plan.shared, strict=False)}
-    shared_cells = {n: c for n, c in cells.items() if isinstance(c, Cell)}
     (info,) = artifact.functions
-    return CompiledFunction(info, library, shared_cells, hypers or {})
+    return CompiledFunction(info, library, _cells_of(plan), hypers or {})
+
+
+def _cells_of(plan: Plan) -> dict[str, Cell]:
+    cells = {n: m.cell for n, m in zip(plan.names, plan.memory, strict=False)}
+    return {n: c for n, c in cells.items() if isinstance(c, Cell)}
 
 
 def _evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:

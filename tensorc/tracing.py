@@ -180,20 +180,28 @@ class Jitted(Costed):
                 self._batched.add((key, tuple(numbers)), traced.answered, found)
             return found
 
+    def plan(self) -> Graph:
+        """Return what was traced for the last new form, or what annotations tell.
+
+        Raises:
+            TypeError: there was no call yet, and annotations do not tell.
+        """
+        forms = list(self._made)
+        return forms[-1].traced.plan if forms else self._declared()
+
     def _view(self, args: tuple[object, ...], named: Mapping[str, object]) -> View:
         """Return what to look at: the form for these arguments, or the newest one."""
         parameters = self.signature.parameters
         spread = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
         given = {n: v for n, v in named.items() if spread or n in parameters}
         sizes = sizes_of({n: v for n, v in named.items() if n not in given})
-        forms = list(self._made)
         if args or given or not parameters:
             call = self._array_call(self._bind(args, given))
             made = self._find(call)
             plan = made.traced.plan
             sizes = {**sizes_of_call(made.compiled, call.values), **sizes}
         else:
-            plan = forms[-1].traced.plan if forms else self._declared()
+            plan = self.plan()
         return View(functools.partial(graph_emit.emit, plan), CHOSEN.get(), sizes)
 
     def _declared(self) -> Graph:

@@ -23,6 +23,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {
             *("api", "checking", "errors", "frontend", "functions"),
             *("tracing", "gradients", "fitting", "data", "saving", "settings"),
+            "debugging",
         },
         set(),
     ),
@@ -143,6 +144,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "gradients": ({"tracing", "frontend"}, set()),
+    "debugging": ({"functions", "tracing", "inspection", "frontend", "ir"}, set()),
     "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
     "saving": ({"frontend", "runtime", "errors"}, {"numpy"}),
     "settings": ({"frontend", "ir", "runtime", "cache", "target"}, set()),
@@ -182,6 +184,7 @@ LAZY = {
     ("tensorc", "tensorc.frontend.symbolic_variables"): "symbolic names cost numpy",
     ("tensorc", "tensorc.functions"): "symbolic names cost numpy",
     ("tensorc", "tensorc.data"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.debugging"): "symbolic names cost numpy",
     ("tensorc", "tensorc.fitting"): "symbolic names cost numpy",
     ("tensorc", "tensorc.gradients"): "symbolic names cost numpy",
     ("tensorc", "tensorc.saving"): "symbolic names cost numpy",

@@ -44,7 +44,8 @@ class Plan:
 
     `names` are those of the arguments: of `shared`, then of `inputs`. They are all the
     leaves that are needed, and `givens` are the needed ones. `hypers` are the names of
-    inputs that are numbers, the same for all batches.
+    inputs that are numbers, the same for all batches. `swapped` has the memory that
+    stands for others of `shared`.
     """
 
     name: str
@@ -56,6 +57,12 @@ class Plan:
     givens: Givens
     location: Location = UNKNOWN
     hypers: tuple[str, ...] = ()
+    swapped: Mapping[SharedLeaf, SharedLeaf] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> tuple[SharedLeaf, ...]:
+        """What is read and updated for `shared`, in its order."""
+        return tuple([self.swapped.get(leaf, leaf) for leaf in self.shared])
 
 
 def identifier(name: str, default: str) -> str:
