@@ -548,6 +548,8 @@ def plain(text: str, name: str) -> source.PlainValue:
 
 def _spelled(name: str, value: object) -> str:
     """Return a Python value as the language writes it."""
+    if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
+        value = value.item()  # type: ignore[attr-defined]  # a number of NumPy
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -23,7 +23,7 @@ from tensorc.frontend.places import (
     user_location,
 )
 from tensorc.frontend.signatures import VARIADIC
-from tensorc.frontend.symbolic_operands import describe
+from tensorc.frontend.symbolic_operands import describe, plain_number
 from tensorc.functions import Function
 from tensorc.kept_runs import (
     Kept,
@@ -63,16 +63,13 @@ def patience(steps: int, increase: float = 2, threshold: float = 0.995) -> Patie
     When the validation error falls below `threshold` times the best so far at batch i,
     training goes on to batch i * `increase` at least.
     """
-    for name, value in (
-        ("steps", steps),
-        ("increase", increase),
-        ("threshold", threshold),
-    ):
+    found = [plain_number(given) for given in (steps, increase, threshold)]
+    for name, value in zip(("steps", "increase", "threshold"), found, strict=True):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise usage_error(f"patience: {name} is a number, got {describe(value)}")
         if not abs(value) < _MOST_STEPS and isinstance(value, int):
             raise argument_error(f"patience: {name} is too large a number")
-    return Patience(steps, increase, threshold)
+    return Patience(*found)  # type: ignore[arg-type]  # they are numbers
 
 
 @door

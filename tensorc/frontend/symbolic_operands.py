@@ -223,6 +223,14 @@ def element_named(dtype: DTypeLike) -> Element:
 # Numbers of Python
 
 
+def plain_number(value: object) -> object:
+    """Return a number of NumPy as one of Python, and all else as it is."""
+    if not isinstance(value, np.generic | np.ndarray) or value.ndim:
+        return value
+    number: object = value.item()
+    return number if isinstance(number, bool | int | float) else value
+
+
 def number_of(value: object) -> Number | None:
     """Return what a variable is as a number of Python, or None if it has no value yet.
 

@@ -8,13 +8,14 @@ A trace that runs is found through `current()`: `update` reports to it, and func
 that are called within it are not compiled but become part of it.
 """
 
-import random
+import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from inspect import BoundArguments
 from traceback import walk_tb
+from typing import NamedTuple
 
 import numpy as np
 
@@ -218,9 +219,13 @@ def _refusals(facts: Facts) -> Iterator[None]:
 @contextmanager
 def _draws(name: str, location: Location) -> Iterator[None]:
     """Warn of random numbers that are drawn in a trace: all calls have the same."""
-    before = _random_states()
+    before = _generators()
     yield
-    drawn = [n for n, state in _random_states().items() if before[n] != state]
+    drawn = [
+        name
+        for name, now in _generators().items()
+        if now != before.get(name, now._replace(place=_FRESH[name]))
+    ]
     if drawn:
         message = f"{name} draws numbers of {' and '.join(drawn)} while it is traced: "
         message += "they are constants, the same in each call"
@@ -230,10 +235,33 @@ def _draws(name: str, location: Location) -> Iterator[None]:
         )
 
 
-def _random_states() -> dict[str, object]:
-    """Return the states of the generators that Python and NumPy have in common."""
-    theirs = repr(np.random.get_state(legacy=False))
-    return {"random": random.getstate(), "np.random": theirs}
+class _Generator(NamedTuple):
+    """Where a generator stands: in which words, at which, and what is left over."""
+
+    first: object
+    place: object
+    rest: object
+
+
+# The places of those that have drawn nothing.
+_FRESH = {"random": 624, "np.random": 623}
+
+
+def _generators() -> dict[str, _Generator]:
+    """Return where the generators stand that Python and NumPy have in common.
+
+    Those that are loaded: loading them takes longer than most traces.
+    """
+    found: dict[str, _Generator] = {}
+    if "random" in sys.modules:
+        _, words, rest = sys.modules["random"].getstate()
+        found["random"] = _Generator(words[0], words[-1], rest)
+    if "numpy.random" in sys.modules:
+        state = sys.modules["numpy.random"].get_state(legacy=False)
+        inner, rest = state["state"], state.get("gauss")
+        first = [int(word) for word in inner.get("key", ())[:1]]
+        found["np.random"] = _Generator(first, inner.get("pos", inner), rest)
+    return found
 
 
 @door

@@ -79,3 +79,19 @@ def test_fit_refuses_a_hyper_that_was_decided_on(tmp_path: Path) -> None:
     with pytest.raises(CallError, match="the hyper 'd' is 2"):
         tc.fit(program.s, {"x": np.ones((4, 6), "float32")}, batch=2, d=3)
     assert program.w.get_value() == 0
+
+
+@pytest.mark.parametrize("number", [np.int64(6), np.int8(6), np.array(6)])
+def test_numbers_of_numpy_are_numbers(number: object, tmp_path: Path) -> None:
+    path = _path(tmp_path, DECIDED["size of memory"])
+    assert tc.load(path, d=number).W.get_value().shape == (6,)
+    path = _path(tmp_path, VARYING["factor"])
+    np.testing.assert_array_equal(tc.load(path, d=number).f(X), X * 6)
+    half = tc.load(path, d=np.float32(0.5)).f(X)
+    np.testing.assert_array_equal(half, X / 2)
+    assert tc.patience(number, increase=np.float32(2)) == tc.patience(6, increase=2.0)
+
+
+def test_a_truth_value_of_numpy_is_one(tmp_path: Path) -> None:
+    path = _path(tmp_path, "hyper d = true fn f(x: float[N]) = where(d, x, -x)")
+    np.testing.assert_array_equal(tc.load(path, d=np.False_).f(X), -X)

@@ -6,6 +6,9 @@ The programs are in `numpy_programs.py`, without a word of tensorc. A line marke
 
 import inspect
 import random
+import subprocess
+import sys
+import textwrap
 import warnings
 
 import numpy as np
@@ -118,3 +121,14 @@ def test_numbers_drawn_before_are_no_draws():
     noise, generator = np.random.normal(size=3) + random.random(), R
     with warnings.catch_warnings(action="error"):
         tc.jit(shifted)(np.ones(3))
+
+
+def test_a_generator_that_the_function_loads_is_seen():
+    program = """
+    import numpy as np, sys, tensorc as tc
+    assert "numpy.random" not in sys.modules
+    tc.jit(lambda x: x + np.random.rand())(np.ones(3))
+    """
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "draws numbers of np.random while it is traced" in done.stderr
