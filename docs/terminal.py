@@ -1,16 +1,21 @@
-"""Write docs/terminal.svg: a training run, and a diagnostic.
+"""Write the pictures of docs: terminal.svg, explain.svg and notebook.svg.
 
-    python docs/terminal.py
+    python docs/terminal.py [NAME.svg …]
 
-Run it on a quiet machine: the picture shows how long things take.
+terminal.svg, of a training run and a diagnostic, shows how long things take: write it
+on a quiet machine. explain.svg shows the kernels of a step, notebook.svg what a
+notebook shows of a program and of its step.
 """
 
+import html
 import subprocess
 import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
+
+import tensorc as tc
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -41,8 +46,52 @@ def shortened(lines: list[str]) -> list[str]:
     return [*lines[: first + 3], "  …", *lines[last - 1 :]]
 
 
-def main() -> None:
-    """Run the commands and draw what they print."""
+EXPLAIN = ("explain", "examples/logreg.tc::train", "--dim", "B=600")
+
+
+def write_explain() -> None:
+    """Draw what the kernels of a step do."""
+    command, lines = f"tensorc {' '.join(EXPLAIN)}", output_of(*EXPLAIN)
+    width = max(map(len, [*lines, f"$ {command}"]))
+    console = Console(record=True, width=width, file=sys.stderr)
+    console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
+    for line in lines:
+        console.print(Text(line, "bold" if line.startswith("kernel") else ""))
+    console.save_svg(str(DOCS / "explain.svg"), title="tensorc")
+
+
+CELLS = ('program = tc.load("examples/logreg.tc")\nprogram', "program.train")
+STYLE = """
+.cells { font: 13px sans-serif; color: #222; background: white; padding: 12px }
+.cells pre { background: #f3f3f3; padding: 8px; margin: 0 0 8px 0 }
+.cells th, .cells td { padding: 2px 12px 2px 0 }
+"""
+
+
+def shown_by_cells() -> list[str]:
+    """Return what a notebook shows behind each of `CELLS`."""
+    program = tc.load("examples/logreg.tc")
+    return [program._repr_html_(), program.train._repr_html_()]
+
+
+def write_notebook() -> None:
+    """Draw cells of a notebook and what it shows: HTML within an SVG."""
+    parts = [
+        f"<pre>{html.escape(cell)}</pre>{shown}"
+        for cell, shown in zip(CELLS, shown_by_cells(), strict=True)
+    ]
+    space = 'xmlns="http://www.w3.org/1999/xhtml"'
+    body = f'<div {space} class="cells">{"".join(parts)}</div>'
+    size = 'width="820" height="1000"'
+    picture = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{STYLE}</style>'
+        f"<foreignObject {size}>{body}</foreignObject></svg>\n"
+    )
+    (DOCS / "notebook.svg").write_text(picture, "utf-8")
+
+
+def write_terminal() -> None:
+    """Draw what a training run and a wrong program print."""
     console = Console(record=True, width=WIDTH, file=sys.stderr)
     path = wrong_program(DOCS)
     try:
@@ -61,5 +110,12 @@ def main() -> None:
     console.save_svg(str(DOCS / "terminal.svg"), title="tensorc")
 
 
+WRITERS = {
+    "terminal.svg": write_terminal,
+    "explain.svg": write_explain,
+    "notebook.svg": write_notebook,
+}
+
 if __name__ == "__main__":
-    main()
+    for name in sys.argv[1:] or WRITERS:
+        WRITERS[name]()

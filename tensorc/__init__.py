@@ -26,6 +26,7 @@ training. This page is the tour; the code follows its order.
     settings         options: how a block of Python compiles and runs
     kept_program     programs of files out of the cache, without a parser
     inspection       emit, explain, cost: what the doors show of functions
+    summaries        tables of what programs and functions are
     debugging        debugprint: graphs as text
     artifact         what compiled code is, as data: all that the runtime knows
     runtime          shared variables, the call path, data, the epoch driver

@@ -29,6 +29,7 @@ from tensorc.runtime.recipes import FitRecipe, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
 from tensorc.runtime.weights import load_weights, save_weights
+from tensorc.tables import Table, html_of, text_of
 from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
@@ -80,6 +81,18 @@ class Program(inspection.Inspected, _Loaded):
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspection.View:
         return _view_of(self.functions, None, args, named)
+
+    def summary(self) -> str:
+        """Return what the program holds: memory, hypers, functions, recipes.
+
+        Memory has its types, counts and bytes, functions the types of what they take
+        and give. Nothing is compiled.
+        """
+        title = f"program {self.path}"
+        return inspection.Text(text_of(title, _tables(self)) + "\n")
+
+    def _repr_html_(self) -> str:
+        return html_of(f"program {self.path}", _tables(self))
 
     @door
     def fit(
@@ -239,6 +252,10 @@ class Part:
         """Return a function, a shared variable or a part of the instance."""
         return _member(self.program, f"{self.name}.{name}")
 
+    def _repr_html_(self) -> str:
+        title = f"{self.name} of program {self.program.path}"
+        return html_of(title, _tables(self.program, f"{self.name}."))
+
     def __dir__(self) -> list[str]:
         start = f"{self.name}."
         names = [*self.program.functions, *self.program.shared]
@@ -249,6 +266,23 @@ class Part:
 Member: TypeAlias = (
     "CompiledFunction | SharedVariable | Part | bool | int | float | str"
 )
+
+
+def _tables(program: Program, start: str = "") -> list[Table]:
+    """Return what a program holds, or the part whose names have this start."""
+    from tensorc import summaries
+
+    functions = program.functions
+    shared = {n: c for n, c in program.shared.items() if n.startswith(start)}
+    hypers = {n: v for n, v in program.hypers.items() if n.startswith(start)}
+    names = [n for n in functions if n.startswith(start)]
+    tables = [
+        summaries.memory_table(shared),
+        summaries.hyper_table(hypers),
+        summaries.function_table(functions.source.emit, names),
+    ]
+    recipes = summaries.recipe_table(program.fits, program.runs)
+    return tables if start else [*tables, recipes]
 
 
 def _member(program: Program, name: str) -> Member:

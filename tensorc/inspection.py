@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tensorc.errors import TensorcError
 from tensorc.frontend.describing import describe
 from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.runtime.function import CompiledFunction
-from tensorc.tables import preformatted
+from tensorc.tables import html_of, preformatted
 from tensorc.target import Options
 
 if TYPE_CHECKING:
@@ -110,6 +111,22 @@ class Costed(Inspected):
         view = self._view(args, named)
         (cost,) = report.costs(*_lowered(view.make), view.sizes)
         return cost
+
+    def _repr_html_(self) -> str:
+        """Return tables for a notebook: what the function takes, gives and costs."""
+        from tensorc import summaries
+
+        try:
+            (function,) = self._view((), {}).make().functions
+            cost = self.cost()
+        except TensorcError:  # a traced function that has no form yet
+            return html_of(repr(self), [])
+        counted = {
+            name: f"{count:,}" if isinstance(count, int) else count
+            for name in ("kernels", "flops", "bytes", "arena")
+            for count in (getattr(cost, name),)
+        }
+        return html_of(repr(self), summaries.parameters(function, counted))
 
 
 def explain(view: View) -> str:

@@ -88,11 +88,15 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "tables": ({"diagnostics"}, set()),  # what is shown in rows, as text and HTML
+    "summaries": (  # what programs and functions are, in rows
+        {"ir", "frontend.dsl", "runtime", "tables", "errors"},
+        set(),
+    ),
     # What the Python doors show of functions: stages, kernels, costs.
     "inspection": (
         {
             *("ir", "frontend", "runtime", "driver", "compiler", "passes"),
-            *("report", "tables", "target", "errors"),
+            *("report", "summaries", "tables", "target", "errors"),
         },
         set(),
     ),
@@ -118,6 +122,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "artifact",
             "compiler",
             "inspection",
+            "summaries",
             "tables",
             "runtime",
             "runtime.cpu",
@@ -215,6 +220,8 @@ LAZY = {
     ("tensorc.inspection", "tensorc.compiler"): "only stages need the passes",
     ("tensorc.inspection", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.inspection", "tensorc.passes.base"): "names for type checkers only",
+    ("tensorc.api", "tensorc.summaries"): "a kept program has no IR",
+    ("tensorc.inspection", "tensorc.summaries"): "a kept program has no IR",
     ("tensorc.inspection", "tensorc.report"): "only kernels need the passes",
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",

@@ -24,7 +24,6 @@ from tensorc.cli.options import (
 )
 from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
-from tensorc.runtime.arrays import describe
 from tensorc.runtime.checkpoint import Checkpoint, put_back
 from tensorc.runtime.fit_state import Event, OnState, Snapshot
 from tensorc.runtime.history import EpochRecord, Footprint, History
@@ -32,6 +31,8 @@ from tensorc.runtime.keeping import SECONDS, Keeper, keeping
 from tensorc.runtime.recipes import FitRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import OnEpoch, train
+from tensorc.summaries import memory_table, spell_type
+from tensorc.tables import spell_bytes
 
 _SHOWN = 12
 
@@ -242,20 +243,7 @@ def _plain_hypers(program: "api.Program") -> dict[str, object]:
 
 def summarize_memory(shared: Mapping[str, Shared]) -> str:
     """Return params and states with type, count and bytes, a line each."""
-    rows = []
-    for name, cell in list(shared.items())[:_SHOWN]:
-        size = spell_bytes(cell.nbytes)
-        rows.append((name, spell_type(cell), f"{cell.size:,}", size))
-    if len(shared) > _SHOWN:
-        rows.append((f"and {len(shared) - _SHOWN:,} more", "", "", ""))
-    count = sum(cell.size for cell in shared.values())
-    size = spell_bytes(sum(cell.nbytes for cell in shared.values()))
-    rows.append(("in all", "", f"{count:,}", size))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}"
-        for a, b, c, d in rows
-    )
+    return memory_table(shared, _SHOWN).text()
 
 
 def _show_footprint(footprint: Footprint) -> None:
@@ -280,19 +268,6 @@ def spell_flops(count: int) -> str:
         if power
         else (f"{count} flop")
     )
-
-
-def spell_type(cell: Shared) -> str:
-    """Return the type of a variable as the language writes it: f32[784, 10]."""
-    return describe(cell.get_value(borrow=True))
-
-
-def spell_bytes(size: int) -> str:
-    """Return a number of bytes for people: 1.5 MiB."""
-    if size < 1024:
-        return f"{size} bytes"
-    power = min((size.bit_length() - 1) // 10, 4)
-    return f"{size / 1024**power:.1f} {'KMGT'[power - 1]}iB"
 
 
 def summarize(history: History) -> str:
