@@ -482,11 +482,13 @@ def emit(
     optimize: int = 2,
     around: "Around | None" = None,
     default_float: str = "f32",
+    locations: bool = False,
 ) -> str | bytes:
     """Return a stage of a file: ast, tensor, structured, buffer, loop, llvm, asm, obj.
 
     `function` restricts it to one function or step. `around` runs each pass
-    (`passes.base.run_pass`, say), and then nothing is taken from the cache.
+    (`passes.base.run_pass`, say), and then nothing is taken from the cache. `locations`
+    adds the place in the file to each op of IR.
     """
     inspection.check_stage(stage, inspection.FILE_STAGES)
     if stage == "ast":
@@ -496,7 +498,7 @@ def emit(
     options = Options(optimize)
     module = _module(path, function, settings, default_float)
     if stage != "obj":
-        return inspection.emit(module, stage, options, around)
+        return inspection.emit(module, stage, options, around, locations)
     target = driver.host_target()
     if around is None:
         return driver.compile_module(module, target, options).object

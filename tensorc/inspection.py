@@ -146,23 +146,29 @@ def _lowered(make: "Callable[[], Module]") -> "tuple[Module, Module]":
 
 
 def emit(
-    module: "Module", stage: str, options: Options, around: "Around | None" = None
+    module: "Module",
+    stage: str,
+    options: Options,
+    around: "Around | None" = None,
+    locations: bool = False,
 ) -> str:
     """Return the text of one of `STAGES`; the module is used up.
 
-    `around` runs each pass (`passes.base.run_pass`, say).
+    `around` runs each pass (`passes.base.run_pass`, say); `locations` adds places to
+    the ops of IR.
     """
     from tensorc import compiler, driver
     from tensorc.ir.printer import print_module
 
     if stage == "graph":
-        return Text(print_module(module))
+        return Text(print_module(module, locations=locations))
     target, run = driver.host_target(), around or compiler.run_pass
     if stage == "llvm":
         return Text(compiler.llvm_text(module, target, run))
     if stage == "asm":
         return Text(compiler.assembly(module, target, options, run))
-    return Text(print_module(compiler.lower(module, target, stage, run)))
+    lowered = compiler.lower(module, target, stage, run)
+    return Text(print_module(lowered, locations=locations))
 
 
 def refuse_arguments(args: Sequence[object]) -> None:

@@ -172,7 +172,7 @@ ROOMS["fuzz"] = (
     },
     {"numpy"},
 )
-ROOMS["cli"] = (set(ROOMS), {"numpy", "rich_click", "rich"})
+ROOMS["cli"] = (set(ROOMS), {"numpy", "rich_click", "click", "rich"})
 ROOMS["__main__"] = ({"cli"}, set())
 
 # (importer, imported): why this import does not stand at the top of its module.
@@ -226,6 +226,7 @@ LAZY = {
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
+    ("tensorc.cli.main", "tensorc.cli.completion"): "only a shell asks for it",
     ("tensorc.cli.options", "tensorc.cli.file_help"): "only this help parses a file",
     ("tensorc.cli.explain", "tensorc.api"): "a code is explained without a compiler",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",

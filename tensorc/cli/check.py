@@ -5,6 +5,7 @@ import sys
 import rich_click as click
 
 from tensorc import checking
+from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
     existing_file,
@@ -15,7 +16,9 @@ from tensorc.cli.terminal import show
 
 
 @click.command("check", cls=FileCommand)
-@click.argument("files", metavar="FILE.tc…", nargs=-1, required=True)
+@click.argument(
+    "files", metavar="FILE.tc…", shell_complete=paths, nargs=-1, required=True
+)
 @settings_option
 @float_option
 def command(

@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from tensorc import api
+from tensorc.cli.completion import paths
 from tensorc.cli.instruments import (
     Instruments,
     MlirCommand,
@@ -19,6 +20,7 @@ from tensorc.cli.options import (
     check_output,
     float_option,
     optimize_option,
+    path_option,
     settings_option,
     split_name,
     write_output,
@@ -75,14 +77,14 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
 
 
 @click.command("compile", cls=MlirCommand)
-@click.argument("file", metavar="FILE.tc[::NAME]")
+@click.argument("file", metavar="FILE.tc[::NAME]", shell_complete=paths)
 @click.option(
     "--emit",
     default="obj",
     metavar="STAGE[=PATH],…",
     help=f"What to write: {', '.join(FILE_STAGES)}.",
 )
-@click.option("-o", "output", metavar="PATH", help="Where to write it; - is stdout.")
+@path_option("-o", "output", metavar="FILE", help="Where to write it; - is stdout.")
 @instrument_options
 @settings_option
 @float_option
@@ -127,12 +129,14 @@ def _emit(program: Source, stage: str, instruments: Instruments) -> str | bytes:
             program.optimize,
             around,
             program.default_float,
+            locations=instruments.locations,
         )
     except InternalError as error:
         if not error.pass_name:
             raise
         if not instruments.keep:  # once more, keeping the text before each pass
-            return _emit(program, stage, Instruments(keep=True))
+            again = Instruments(locations=instruments.locations, keep=True)
+            return _emit(program, stage, again)
         if instruments.last is not None:
             write_reproducer(error, instruments.last, "")
         raise

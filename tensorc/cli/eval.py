@@ -6,6 +6,7 @@ import math
 import rich_click as click
 
 from tensorc import api
+from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
     check_output,
@@ -13,6 +14,7 @@ from tensorc.cli.options import (
     float_option,
     init_option,
     optimize_option,
+    path_option,
     settings_option,
     threads_option,
     write_output,
@@ -23,11 +25,11 @@ from tensorc.runtime.evaluation import Evaluation, evaluate
 
 
 @click.command("eval", cls=FileCommand)
-@click.argument("file", metavar="FILE.tc")
+@click.argument("file", metavar="FILE.tc", shell_complete=paths)
 @settings_option
 @float_option
 @init_option
-@click.option("--json", "json_path", metavar="FILE", help="Write it; - is stdout.")
+@path_option("--json", "json_path", metavar="FILE", help="Write it; - is stdout.")
 @optimize_option
 @threads_option
 def command(

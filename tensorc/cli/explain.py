@@ -8,6 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
     existing_file,
@@ -34,7 +35,7 @@ def _parse_sizes(
 
 
 @click.command("explain", cls=FileCommand)
-@click.argument("what", metavar="CODE|FILE.tc[::NAME]")
+@click.argument("what", metavar="CODE|FILE.tc[::NAME]", shell_complete=paths)
 @click.option(
     "--dim",
     "sizes",

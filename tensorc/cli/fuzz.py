@@ -8,7 +8,14 @@ from pathlib import Path
 
 import rich_click as click
 
-from tensorc.cli.options import a_time, check_output, make_directory, write_output
+from tensorc.cli.completion import paths
+from tensorc.cli.options import (
+    a_time,
+    check_output,
+    make_directory,
+    path_option,
+    write_output,
+)
 from tensorc.fuzz import session
 from tensorc.fuzz.case_file import case_text
 from tensorc.fuzz.check import BUILDS, Mismatch
@@ -85,10 +92,11 @@ class _Watch:
 @click.option(
     "--out",
     metavar="DIR",
+    shell_complete=paths,
     default=".",
     help="Where to write failing tests; it is made if it is not there.",
 )
-@click.option("--json", "report", metavar="FILE", help="Write the report, too.")
+@path_option("--json", "report", metavar="FILE", help="Write the report, too.")
 def command(
     seed: int,
     seconds: float | None,

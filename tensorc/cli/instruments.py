@@ -68,6 +68,7 @@ class Instruments:
     after: frozenset[str] = frozenset()
     only_changed: bool = False
     timing: bool = False
+    locations: bool = False  # print the places of ops
     keep: bool = False  # the text before each pass, for a reproducer
     times: list[tuple[str, float]] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
@@ -82,20 +83,24 @@ class Instruments:
         """Run a pass, and print, time and keep what is asked for."""
         text = ""
         if self.keep or self.only_changed:
-            text = print_module(module)
+            text = self.print(module)
             self.last = (pass_, text)
         if not self.before.isdisjoint((ALL, pass_.name)):
-            _dump("Before", pass_, text or print_module(module))
+            _dump("Before", pass_, text or self.print(module))
         start = time.perf_counter()
         try:
             module = run_pass(pass_, module, target)
         finally:
             self.times.append((pass_.name, time.perf_counter() - start))
         if not self.after.isdisjoint((ALL, pass_.name)):
-            made = print_module(module)
+            made = self.print(module)
             if not self.only_changed or made != text:
                 _dump("After", pass_, made)
         return module
+
+    def print(self, module: Module) -> str:
+        """Return the text of a module, as `--mlir-print-debuginfo` has it."""
+        return print_module(module, locations=self.locations)
 
     def report(self, title: str = "") -> None:
         """Print the table of times on stderr, if it is asked for."""
@@ -145,6 +150,11 @@ def instrument_options(function: Function) -> Function:
             callback=_names,
             help=f"Print the IR {name} a pass, on stderr; all without a name.",
         )(function)
+    function = click.option(
+        "--mlir-print-debuginfo",
+        is_flag=True,
+        help="Print the places of ops, in dumps too.",
+    )(function)
     flags = {
         "--mlir-timing": "Print the time of each pass on stderr.",
         "--mlir-print-ir-after-change": "Print the IR after passes that changed it.",
@@ -169,7 +179,8 @@ def instruments_of(values: Mapping[str, object]) -> Instruments:
     if values["mlir_print_ir_after_all"] or (changed and not after):
         after = [ALL]
     timing = bool(values["mlir_timing"])
-    return Instruments(frozenset(before), frozenset(after), changed, timing)
+    places = bool(values["mlir_print_debuginfo"])
+    return Instruments(frozenset(before), frozenset(after), changed, timing, places)
 
 
 def write_reproducer(error: InternalError, last: tuple[Pass, str], path: str) -> None:

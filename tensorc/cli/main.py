@@ -44,11 +44,12 @@ VERBS = {
     "check": "Check files: syntax, types and shapes.",
     "fuzz": "Look for bugs of the compiler with random programs.",
     "cache": "Show or clear what is kept of earlier compilations.",
+    "completion": "Print a script that completes commands and files in a shell.",
 }
 
 
 # What is loaded without NumPy.
-_LIGHT = {"explain"}
+_LIGHT = {"explain", "completion"}
 # A library that cannot be loaded, code that cannot be linked: if there is no room for
 # this any more, that is why.
 _ROOM = 16 * MIB
@@ -130,6 +131,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    asked = os.environ.get("_TENSORC_COMPLETE")
+    if asked:  # a shell asks what may stand in its line
+        answer = importlib.import_module("tensorc.cli.completion").answer
+        return int(answer(program, asked))
     try:
         result = program.main(
             args=list(arguments), prog_name="tensorc", standalone_mode=False

@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from tensorc import compiler
+from tensorc.cli.completion import paths
 from tensorc.cli.instruments import (
     Function,
     Instruments,
@@ -22,7 +23,7 @@ from tensorc.cli.verify_diagnostics import mismatches
 from tensorc.errors import CompileError, Diagnostic, InternalError, TensorcError
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module, print_short
+from tensorc.ir.printer import print_short
 from tensorc.ir.verifier import verify
 from tensorc.passes import pipeline
 from tensorc.passes.base import Pass
@@ -40,7 +41,6 @@ class Job:
     passes: tuple[Pass, ...]
     verify_each: bool
     emit: str
-    locations: bool
     instruments: Instruments
     reproducer: str
 
@@ -67,7 +67,14 @@ def _list_passes(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 # In the order of the help.
 _OPTIONS = (
-    click.option("-o", "output", metavar="PATH", default="-", help="Where to write."),
+    click.option(
+        "-o",
+        "output",
+        metavar="FILE",
+        shell_complete=paths,
+        default="-",
+        help="Where to write.",
+    ),
     click.option(
         "--pass-pipeline",
         metavar="PIPELINE",
@@ -104,12 +111,10 @@ _OPTIONS = (
         help="What to write: text that parses, short text for people, or nothing.",
     ),
     click.option(
-        "--mlir-print-debuginfo", is_flag=True, help="Print the places of ops."
-    ),
-    click.option(
         "--mlir-pass-pipeline-crash-reproducer",
         "reproducer",
-        metavar="PATH",
+        metavar="FILE",
+        shell_complete=paths,
         default="",
         help="Where to write the IR before a pass that fails; by default a new file.",
     ),
@@ -131,7 +136,7 @@ def _options(function: Function) -> Function:
 
 
 @click.command("opt", cls=OptCommand)
-@click.argument("file", metavar="FILE.mlir|-", default="-")
+@click.argument("file", metavar="FILE.mlir|-", shell_complete=paths, default="-")
 @_options
 @instrument_options
 def command(
@@ -143,7 +148,6 @@ def command(
     split_input_file: bool,
     verify_diagnostics: bool,
     emit: str,
-    mlir_print_debuginfo: bool,
     reproducer: str,
     **watch: object,
 ) -> int:
@@ -158,9 +162,7 @@ def command(
     path, text = _read(file)
     instruments = instruments_of(watch)
     instruments.keep = True
-    job = Job(
-        path, chosen, verify_each, emit, mlir_print_debuginfo, instruments, reproducer
-    )
+    job = Job(path, chosen, verify_each, emit, instruments, reproducer)
     modules = split(text) if split_input_file else [text]
     made, found = _run_all(modules, job)
     instruments.report()
@@ -245,7 +247,7 @@ def _run(text: str, job: Job) -> str:
         return ""
     if job.emit == "short":
         return print_short(module)
-    return print_module(module, locations=job.locations)
+    return job.instruments.print(module)
 
 
 def _verify_level(module: Module, first: Pass) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import rich_click as click
 
+from tensorc.cli.completion import paths
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime import threads
 
@@ -63,6 +64,11 @@ class FileCommand(click.RichCommand):
             formatter.write(panel)
 
 
+def path_option(*names: str, metavar: str, help: str) -> Callable[[Function], Function]:
+    """Return a decorator that adds an option whose value shells complete as a path."""
+    return click.option(*names, metavar=metavar, shell_complete=paths, help=help)
+
+
 def settings_option(function: Function) -> Function:
     """Add `--set NAME=VALUE`, which may be repeated: `settings: dict[str, str]`."""
     return click.option(
@@ -80,6 +86,7 @@ def init_option(function: Function) -> Function:
     return click.option(
         "--init",
         metavar="FILE|DIR",
+        shell_complete=paths,
         help="Set params from the arrays of an .npz or .safetensors file, by name, or "
         "from the best checkpoint in a directory of --save.",
     )(function)

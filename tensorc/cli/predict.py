@@ -9,12 +9,14 @@ import numpy as np
 import rich_click as click
 
 from tensorc import api
+from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
     check_output,
     float_option,
     init_option,
     optimize_option,
+    path_option,
     settings_option,
     split_name,
     threads_option,
@@ -29,8 +31,8 @@ _PARTS = ("train", "valid", "test")
 
 
 @click.command("predict", cls=FileCommand)
-@click.argument("file", metavar="FILE.tc::NAME")
-@click.option("--data", metavar="FILE", help="Rows: .npy, .npz, .csv or IDX.")
+@click.argument("file", metavar="FILE.tc::NAME", shell_complete=paths)
+@path_option("--data", metavar="FILE", help="Rows: .npy, .npz, .csv or IDX.")
 @click.option(
     "--split",
     "part",
@@ -42,15 +44,12 @@ _PARTS = ("train", "valid", "test")
     "-o",
     "output",
     metavar="FILE",
+    shell_complete=paths,
     default="-",
     help="Where to write: .npy, .npz or .csv; - prints CSV.",
 )
 @click.option(
-    "--batch",
-    type=click.IntRange(1),
-    metavar="N",
-    default=1000,
-    help="Rows in a call.",
+    "--batch", type=click.IntRange(1), metavar="N", default=1000, help="Rows in a call."
 )
 @init_option
 @settings_option

@@ -7,6 +7,7 @@ import numpy as np
 import rich_click as click
 
 from tensorc import api
+from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
     check_output,
@@ -40,7 +41,7 @@ def _parse_arguments(
 
 
 @click.command("run", cls=FileCommand)
-@click.argument("file", metavar="FILE.tc[::NAME]")
+@click.argument("file", metavar="FILE.tc[::NAME]", shell_complete=paths)
 @click.option(
     "--arg",
     "arguments",
@@ -53,6 +54,7 @@ def _parse_arguments(
     "-o",
     "output",
     metavar="FILE",
+    shell_complete=paths,
     default="-",
     help="Where NAME's results go: .npy, .npz or .csv; - prints them.",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from tensorc import api
+from tensorc.cli.completion import paths
 from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
     FileCommand,
@@ -18,6 +19,7 @@ from tensorc.cli.options import (
     float_option,
     init_option,
     optimize_option,
+    path_option,
     settings_option,
     threads_option,
     write_output,
@@ -65,18 +67,18 @@ _save_every_option = click.option(
 
 
 @click.command("train", cls=FileCommand)
-@click.argument("file", metavar="FILE.tc")
+@click.argument("file", metavar="FILE.tc", shell_complete=paths)
 @settings_option
 @float_option
 @init_option
-@click.option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
+@path_option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
 @_save_every_option
-@click.option(
+@path_option(
     "--resume", metavar="DIR|FILE", help="Go on from the last checkpoint of a --save."
 )
 @_allow_nan_option
-@click.option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
-@click.option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
+@path_option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
+@path_option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
 @optimize_option
 @threads_option

@@ -68,7 +68,7 @@ class Api(types.ModuleType):
         program.runs = program.runs if "runs" not in settings else ()
         return program
 
-    def emit(self, path, stage, function, settings, optimize, around, default_float):
+    def emit(self, path, stage, function, settings, optimize, *_, **__):
         self.calls.append((path, stage, function, settings, optimize))
         return b"\x7fELF" if stage == "obj" else f"{stage} of {function}"
 

@@ -61,6 +61,19 @@ def test_without_a_pass_the_text_is_made_canonical(opt):
     assert opt(TWICE, "--emit=none")[1] == ""
 
 
+def test_compile_prints_places_when_asked(tmp_path, capsys):
+    path = tmp_path / "m.tc"
+    path.write_text("fn f(x: f32[4]) -> f32[4] = exp(x)\n")
+    command = ["compile", str(path), "--emit=tensor"]
+    assert main.run(command) == 0
+    assert "loc(" not in capsys.readouterr().out
+    dump = "--mlir-print-ir-after=cse"
+    assert main.run([*command, "--mlir-print-debuginfo", dump]) == 0
+    printed = capsys.readouterr()
+    assert f'loc("{path}":1:29)' in printed.out
+    assert f'loc("{path}":1:29)' in printed.err
+
+
 def test_stdin_is_read_and_named(capfdbinary, monkeypatch):
     stdin = SimpleNamespace(buffer=io.BytesIO(WRONG.encode()))
     monkeypatch.setattr("sys.stdin", stdin)
