@@ -289,6 +289,21 @@ def _is_default(function: NumpyFunction, name: str, value: object) -> bool:
     return type(plain) is type(default) and plain == default
 
 
+def is_here(function: NumpyFunction) -> bool:
+    """Tell functions of NumPy that take variables."""
+    if function in COMPOSITIONS or function in ATTRIBUTES:
+        return True
+    if isinstance(function, np.ufunc):
+        name = _UFUNCS.get(function.__name__, function.__name__)
+        return name == "matmul" or name in elementwise.FUNCTIONS or _has(name)
+    row = _BY_FUNCTION.get(function)
+    return row is not None and _has(row.target)
+
+
+def _has(target: str) -> bool:
+    return target in library.PRELUDE
+
+
 def _name_of(function: NumpyFunction) -> str:
     """Return what stands after `np.`: sum, linalg.norm."""
     module = str(getattr(function, "__module__", "")).removeprefix("numpy")

@@ -199,7 +199,9 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     **_each("unique unique_all unique_counts unique_inverse unique_values", _SIZES, ""),
     **_each("union1d intersect1d setdiff1d setxor1d trim_zeros", _SIZES, ""),
     **_each("nonzero flatnonzero argwhere extract compress", _SIZES, _ALL_PLACES),
-    **_each("copyto put putmask place put_along_axis fill_diagonal", _CHANGES, _SET),
+    **_each("put putmask place put_along_axis fill_diagonal", _CHANGES, _SET),
+    # np.full_like calls it.
+    "copyto": (_CHANGES, f"tc.full_like(a, v), {_SET}"),
     **_each("imag angle iscomplex isreal iscomplexobj isrealobj", _COMPLEX, ""),
     "real_if_close": (_COMPLEX, ""),
     **_each("busday_count busday_offset is_busday isnat", _TYPES, ""),
@@ -231,6 +233,11 @@ def reason_of(name: str) -> tuple[str, tuple[str, ...]]:
         return "is not in this version", (f"write {instead}",) if instead else ()
     why, instead = _KINDS.get(name, (_LOOKS, ""))
     return "is not compiled", (why, *([f"write {instead}"] if instead else ()))
+
+
+def is_listed(name: str) -> bool:
+    """Tell names that have a reason of their own."""
+    return name in PLANNED or name in _KINDS
 
 
 def is_planned(name: str) -> bool:

@@ -71,13 +71,20 @@ def user_location() -> Location:
 
     There is none where the command line calls, which has no Python of its own.
     """
-    if COMMAND_LINE.get():
-        return Location()
-    frame = sys._getframe(1)
-    while not _is_theirs(frame):
-        if frame.f_back is None:
-            return Location()
+    frame = None if COMMAND_LINE.get() else user_frame()
+    return Location() if frame is None else place_of(frame)
+
+
+def user_frame() -> FrameType | None:
+    """Return the innermost frame outside of this package and NumPy, if there is one."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _is_theirs(frame):
         frame = frame.f_back
+    return frame
+
+
+def place_of(frame: FrameType) -> Location:
+    """Return where a frame stands in the source."""
     return _place(frame.f_code, frame.f_lasti, frame.f_lineno)
 
 

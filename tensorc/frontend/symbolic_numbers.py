@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tensorc.frontend.asked_calls import asked_hint, compared_hint
 from tensorc.frontend.facts import Plain
-from tensorc.frontend.habits import asked_hint, compared_hint
 from tensorc.frontend.operands import Array, Operand, Scalar, Tensor, kind_of
-from tensorc.frontend.places import door, usage_error, user_location
+from tensorc.frontend.places import door, usage_error
 from tensorc.frontend.symbolic_operands import DOOR, number_of, truth_of, type_of
 
 MOST_ROWS = 10_000  # of an iteration: the program is written out for each
@@ -35,7 +35,7 @@ class AskedNumber:
         if known is not None:
             return known
         message = f"{self!r} has no value yet, so it is neither true nor false"
-        compared = compared_hint(user_location())
+        compared = compared_hint()
         if compared:
             raise usage_error(message, compared)
         hint = "choose elementwise: tc.where(condition, x, y); `x is y` asks for one "
@@ -161,7 +161,7 @@ def _known(variable: AskedNumber) -> Plain:
         message += f" while {tracing} is traced, once for all values"
         hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
         hint += "or make the argument static: jit(f, static=('n',))"
-    error = usage_error(message, asked_hint(user_location()) or hint)
+    error = usage_error(message, asked_hint() or hint)
     facts = DOOR.get().facts
     if facts is not None:
         facts.refused = error

@@ -7,6 +7,8 @@ import tensorc as tc
 from tests.said import said
 
 X = np.arange(6.0).reshape(2, 3)
+TABLE = np.eye(2)
+rename, generator = np.array, np.random.default_rng(0)
 
 ATTRIBUTES = [
     (lambda x: x.to("cpu"), "write x.astype('float32')"),
@@ -48,6 +50,18 @@ CALLS = [
     (lambda x: any(x[0] > 1), "neither true nor false"),
     (lambda x: round(x[0, 0], 2), "np.round(x)"),
     (lambda x: np.float32(x[0, 0]), "x.astype(np.float32) converts"),
+    (lambda x: max(x[0, 0], 3), "np.maximum(x, y) of two"),
+    (lambda x: np.sum([x[0, 0], x[1, 1]]), "np.sum takes variables, no lists of them"),
+    (lambda x: np.linalg.norm([x[0, 0], 1]), "np.linalg.norm takes variables, no li"),
+    (lambda x: np.cumsum([x[0, 0], 1]), "np.cumsum of variables is not in this ver"),
+    (lambda x: rename([x[0, 0], 1]), "np.stack([a, b]) makes an array of variables"),
+    (lambda x: TABLE.dot(x), "np.dot(TABLE, x) takes variables"),
+    (lambda x: TABLE[0, x[0].astype(int)], "tc.constant(TABLE)[0, x[0].astype(int)] t"),
+    (lambda x: [1, 2][x[0, 0].astype(int)], "tc.constant([1, 2])[x[0, 0].astype(int)]"),
+    (lambda x: TABLE.__setitem__(0, x[0]), "no value yet"),
+    (lambda x: np.full(3, x[0, 0]), "tc.full(shape, x), whose value may be a variable"),
+    (lambda x: np.full_like(TABLE, x[0, 0]), "write tc.full_like(a, v)"),
+    (lambda x: generator.normal(x[0, 0]), "draw outside"),
     (lambda x: np.zeros(x.sum()), "tc.zeros takes sizes and numbers of the call"),
     (lambda x: np.random.normal(x[0, 0]), "draw outside"),
     (lambda x: np.add.outer(x, x), "write np.add(x[:, None], y)"),
@@ -81,6 +95,26 @@ def test_a_name_of_the_package_that_is_not_there(name, words):
     text = str(caught.value)
     assert words in text
     assert text.count("did you mean") == words.count("did you mean")
+
+
+def test_a_call_of_several_lines_is_read():
+    def together(x):
+        return np.array(
+            [
+                x[0, 0],
+                x[1, 1],
+            ]
+        )
+
+    with pytest.raises(TypeError, match="makes an array of variables"):
+        tc.jit(together)(X)
+
+
+def test_a_call_without_source_is_told():
+    names: dict[str, object] = {}
+    exec("def f(x): return float(x[0, 0])", names)
+    with pytest.raises(TypeError, match="no value yet while f is traced"):
+        tc.jit(names["f"])(X)
 
 
 def test_printing_in_a_trace_shows_types(capsys):
