@@ -74,7 +74,7 @@ def close_function(
 
 def _mark_values(function: Function) -> None:
     """Note at each argument whose value stands in a size which symbol that is."""
-    used = {name for dim in _dims_in(function) for name in symbols_of(dim)}
+    used = {name for dim in dims_in(function) for name in symbols_of(dim)}
     entries = function.attributes.get("arg_attrs")
     if not isinstance(entries, Array) or not any(map(is_value, used)):
         return
@@ -89,7 +89,7 @@ def _mark_values(function: Function) -> None:
     function.attributes["arg_attrs"] = Array(tuple(marked))
 
 
-def _dims_in(function: Function) -> set[Dim]:
+def dims_in(function: Function) -> set[Dim]:
     """Return the dimensions in types, attributes and guards of a function."""
     found = {d for g in guards_of(function) for d in (g.left, g.right)}
     for op in function.walk():

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tensorc.errors import CompileError, Diagnostic
+from tensorc.errors import CompileError, Diagnostic, Location
 from tensorc.frontend.dsl.program import Memory, Program
 from tensorc.ir.attributes import Array, make_dict
+from tensorc.ir.dims import as_symbol, symbols_of
+from tensorc.ir.functions import dims_in
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.parser import parse_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 
-_NOT_A_MODULE = "TC0250"
+_BREAKS_A_RULE = "TC0250"
 
 
 def mlir_program(text: str, path: str) -> Program:
@@ -30,7 +32,10 @@ def mlir_program(text: str, path: str) -> Program:
     memories: dict[str, Memory] = {}
     for function in module.functions:
         for memory in _memories(function):
-            memories.setdefault(memory.name, memory)
+            known = memories.setdefault(memory.name, memory)
+            if known.type != memory.type:
+                message = f"the memory {memory.name} is {known.type}, elsewhere "
+                raise _wrong(f"{message}{memory.type}", memory.location)
 
     def emit(names: Sequence[str]) -> Module:
         made = _parsed(text, path)
@@ -58,17 +63,28 @@ def _parsed(text: str, path: str) -> Module:
     module = parse_module(text, path)
     if not isinstance(module, Module):
         message = f"the outermost op is {module.name}, it must be a module"
-        raise CompileError(Diagnostic(_NOT_A_MODULE, message, module.location))
+        raise _wrong(message, module.location)
     verify(module)
     for function in module.functions:
-        if not _is_kernel(function):
+        if not _is_kernel(function) and _takes_arrays(function):
             _name_arguments(function)
+            _check_signature(function)
     return module
+
+
+def _wrong(message: str, location: Location, *hints: str) -> CompileError:
+    return CompileError(Diagnostic(_BREAKS_A_RULE, message, location, hints=hints))
 
 
 def _is_kernel(function: Function) -> bool:
     # At the LOOP level, beside the functions that launch them.
     return "tc.kernel" in function.attributes
+
+
+def _takes_arrays(function: Function) -> bool:
+    # From BUFFER on it takes memory and sizes.
+    arguments = function.body.block.arguments
+    return all(isinstance(argument.type, TensorType) for argument in arguments)
 
 
 def _updates(function: Function) -> bool:
@@ -81,8 +97,6 @@ def _name_arguments(function: Function) -> None:
     """Give each argument a name and a kind; what a call may set is an input."""
     made = []
     arguments = function.body.block.arguments
-    if not all(isinstance(argument.type, TensorType) for argument in arguments):
-        return  # memory, sizes: below BUFFER nobody calls it with arrays
     for i, argument in enumerate(arguments):
         known = dict(function.argument_info(i).items)
         known.setdefault("tc.name", argument.hint or f"arg{i}")
@@ -91,6 +105,28 @@ def _name_arguments(function: Function) -> None:
         made.append(make_dict(**known))
     if made:
         function.attributes["arg_attrs"] = Array(tuple(made))
+
+
+def _check_signature(function: Function) -> None:
+    """Check what a call relies on: names that differ, and sizes that shapes give."""
+    arguments = function.body.block.arguments
+    infos = [function.argument_info(i) for i in range(len(arguments))]
+    names = [str(info.get("tc.name")) for info in infos]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            message = f"two arguments of '{function.sym_name}' are named '{name}'"
+            raise _wrong(message, function.location, "give each a tc.name of its own")
+    given = {str(info.get("tc.value")) for info in infos}
+    for argument in arguments:
+        assert isinstance(argument.type, TensorType)
+        given.update(filter(None, map(as_symbol, argument.type.shape)))
+    used = {name: dim for dim in dims_in(function) for name in symbols_of(dim)}
+    for name in sorted(used.keys() - given):
+        message = f"no argument of '{function.sym_name}' gives the size {name}"
+        where = (
+            f"it is used in {used[name]}; an axis of an argument must be {name} alone"
+        )
+        raise _wrong(message, function.location, where)
 
 
 def _memories(function: Function) -> list[Memory]:

@@ -1,0 +1,64 @@
+"""Files of IR as programs: what a call relies on is checked beforehand."""
+
+import pytest
+
+from tensorc.errors import CompileError
+from tensorc.frontend.dsl.mlir_file import mlir_program
+
+
+def function(types: list[str], infos: list[str], name: str = "f") -> str:
+    """Return a function of some arguments that returns the first."""
+    arguments = ", ".join(f"%a{i}: {type_}" for i, type_ in enumerate(types))
+    return f"""
+  "func.func"() <{{arg_attrs = [{", ".join(infos)}],
+    function_type = ({", ".join(types)}) -> {types[0]},
+    res_attrs = [{{tc.name = ""}}], sym_name = "{name}"}}> ({{
+  ^bb0({arguments}):
+    "func.return"(%a0) : ({types[0]}) -> ()
+  }}) : () -> ()"""
+
+
+def program(*functions: str) -> None:
+    text = '"builtin.module"() ({' + "".join(functions) + "\n}) : () -> ()\n"
+    mlir_program(text, "hand.mlir")
+
+
+def tensor(*dims: str) -> str:
+    marks, names = "?x" * len(dims), ", ".join(f'"{d}"' for d in dims)
+    return f"tensor<{marks}f32, #tc.dims<[{names}]>>"
+
+
+def named(*names: str) -> list[str]:
+    return [f'{{tc.kind = "input", tc.name = "{name}"}}' for name in names]
+
+
+@pytest.mark.parametrize(
+    ("types", "size"),
+    [
+        ([tensor("N*N")], "N"),
+        ([tensor("N + 1")], "N"),
+        ([tensor("2*N", "M")], "N"),
+        ([tensor("N"), tensor("N*K")], "K"),
+        ([tensor("max(N, 3)")], "N"),
+    ],
+)
+def test_each_size_is_an_axis_of_an_argument(types, size):
+    infos = named(*"xy"[: len(types)])
+    with pytest.raises(CompileError, match=f"no argument of 'f' gives the size {size}"):
+        program(function(types, infos))
+    program(function([*types, tensor(size)], [*infos, *named("z")]))
+
+
+def test_two_arguments_have_two_names():
+    types = [tensor("N"), tensor("N")]
+    with pytest.raises(CompileError, match="two arguments of 'f' are named 'x'"):
+        program(function(types, named("x", "x")))
+    program(function(types, named("x", "y")))
+
+
+def test_memory_has_one_type():
+    shared = ['{tc.kind = "shared", tc.name = "W"}']
+    three, four = (function([f"tensor<{n}xf32>"], shared, f"f{n}") for n in (3, 4))
+    with pytest.raises(CompileError, match=r"the memory W is .*3.*, elsewhere .*4"):
+        program(three, four)
+    program(three, three.replace('"f3"', '"g"'))
