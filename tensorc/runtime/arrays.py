@@ -8,7 +8,7 @@ array and all its views are gone.
 import ctypes
 import math
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -56,6 +56,15 @@ def numpy_dtype(spelling: str) -> np.dtype[np.generic]:
 def spelling_of(dtype: np.dtype[np.generic]) -> str:
     """Return the IR's spelling of a NumPy dtype, else NumPy's name."""
     return _SPELLINGS.get(dtype, str(dtype))
+
+
+def not_finite(memory: Mapping[str, Array]) -> list[str]:
+    """Return the names of the arrays that hold a NaN or an infinity."""
+    return [
+        name
+        for name, array in memory.items()
+        if array.dtype.kind == "f" and not np.isfinite(array).all()
+    ]
 
 
 def describe(array: Array) -> str:

@@ -17,10 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-import numpy as np
-
 from tensorc.errors import Diagnostic, TensorcError, TensorcWarning
-from tensorc.runtime.arrays import Array
+from tensorc.runtime.arrays import Array, not_finite
 from tensorc.runtime.checkpoint import About, write_checkpoint
 from tensorc.runtime.fit_state import Event, FitState, Snapshot
 from tensorc.runtime.shared import Shared
@@ -62,7 +60,7 @@ class Keeper:
     infinite: frozenset[str] = frozenset()  # these are so on purpose
 
     def __post_init__(self) -> None:
-        self.infinite = frozenset(_not_finite(self._memory()))
+        self.infinite = frozenset(not_finite(self._memory()))
 
     @property
     def last(self) -> Path:
@@ -89,7 +87,7 @@ class Keeper:
 
     def _lost(self, memory: Mapping[str, Array]) -> str:
         """Return a variable that must not be kept as it is, or ""."""
-        found = [] if self.allow_nan else _not_finite(memory)
+        found = [] if self.allow_nan else not_finite(memory)
         return next((name for name in found if name not in self.infinite), "")
 
     def _write(self, state: FitState) -> None:
@@ -116,14 +114,6 @@ class Keeper:
             warnings.warn(text, TensorcWarning, stacklevel=2)
         self.written = time.monotonic()
         self.cost = self.written - start
-
-
-def _not_finite(memory: Mapping[str, Array]) -> list[str]:
-    return [
-        name
-        for name, array in memory.items()
-        if array.dtype.kind == "f" and not np.isfinite(array).all()
-    ]
 
 
 def find_last(place: Path) -> Path:

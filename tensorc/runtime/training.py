@@ -14,7 +14,7 @@ a few. Parameters stay as the last batch left them: the rule does not restore th
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from tensorc.errors import (
     TensorcError,
     way,
 )
-from tensorc.runtime.arrays import Array, address_of
+from tensorc.runtime.arrays import Array, address_of, not_finite
 from tensorc.runtime.data import Dataset, Split, open_dataset
 from tensorc.runtime.epoch import (
     Epoch,
@@ -95,29 +95,30 @@ def fit(
     each epoch, from `seed`. `location` is where to report what is wrong. `on_state`
     hears of points where the state can be taken; `start` is such a state of an earlier
     run, whose memory the caller has put back: training goes on from there. Training
-    ends at the first cost (the step's first float) or validation error that is not
-    finite or no number, unless `allow_nan`.
+    ends at the first cost (the step's first float), variable or validation error that
+    is not finite or no number, unless `allow_nan`.
 
     Raises:
         TensorcError: options that fit nothing (TC0601), too little data for a batch
             (TC0602), a column that is missing (TC0506), a `start` that does not fit
             (TC0804), or a call that fails.
         DivergedError: a validation error is no number (TC0603), or the cost of a batch
-            is not finite (TC0604).
+            or a variable is not finite (TC0604).
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
     options = _Options(
         batch, epochs, stop, every, shuffle, seed, hypers, location, allow_nan
     )
-    _check_options(options, validate)
     run = _make_run(step, dataset, options, validate, test, on_state)
     if start is not None:
         _go_on(run, start)
     footprint = _footprint(run, dataset)
     if on_start:
         on_start(footprint)
+    infinite = frozenset(_not_finite(run))  # on purpose
     while not run.is_over():
         _run_epoch(run, on_progress)
+        _check_memory(run, infinite)
         if on_epoch and on_epoch(run.records[-1]):
             run.done = True
     run.hear("end", run.snapshot)
@@ -247,6 +248,7 @@ def _make_run(
     test: CompiledFunction | None,
     hear: OnState | None,
 ) -> _Run:
+    _check_options(options, validate)
     batch, place = options.batch, options.location
     training = prepare(step, dataset.train, batch, "training", place, options.hypers)
     validation = tested = None
@@ -385,6 +387,26 @@ def _run_epoch(run: _Run, on_progress: OnProgress | None) -> None:
     )
     run.records.append(record)
     run.epoch, run.position, run.error, run.elapsed = run.epoch + 1, 0, None, 0.0
+
+
+def _not_finite(run: _Run) -> list[str]:
+    shared = run.training.function.shared
+    return not_finite({n: cell.get_value(borrow=True) for n, cell in shared.items()})
+
+
+def _check_memory(run: _Run, infinite: Container[str]) -> None:
+    """Raise TC0604 for a variable that has become NaN or infinite.
+
+    A cost need not show it: it may read no place that is lost.
+    """
+    if run.options.allow_nan:
+        return
+    for name in _not_finite(run):
+        if name not in infinite:
+            message = f"'{name}' holds what is no finite number after epoch "
+            message += f"{run.records[-1].epoch:,}, though each cost is finite"
+            place, hints = run.options.location, diverged_hints()
+            raise DivergedError(Diagnostic("TC0604", message, place, hints=hints))
 
 
 def _after_batch(run: _Run, iteration: int) -> None:

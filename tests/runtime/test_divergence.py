@@ -79,7 +79,28 @@ def test_the_cost_is_the_first_float_that_is_one_number():
         tc.fit(train, column(7, np.nan), batch=3)
 
 
-def test_without_a_float_nothing_is_watched():
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("value", BAD)
+def test_a_variable_that_no_cost_reads_is_seen_after_its_epoch(dtype, value):
+    w = tc.shared(np.ones(3, dtype), "w")
+    start = tc.shared(np.full(3, value, dtype), "start")  # so on purpose
+
+    @tc.step
+    def train(x):
+        cost = tc.sum(tc.where(w > 0, 1.0, 0.5) * tc.mean(x))
+        tc.update(w, tc.where(w > 2.5, tc.cast(value, dtype), w + tc.mean(x)))
+        tc.update(start, start + 0)
+        return cost
+
+    data = {"x": np.ones(6, dtype)}
+    with pytest.raises(DivergedError, match=r"'w' holds .* after epoch 3"):
+        tc.fit(train, data, batch=6, epochs=9)
+    w.set_value(np.ones(3, dtype))
+    history = tc.fit(train, data, batch=6, epochs=9, allow_nan=True)
+    assert len(history.epochs) == 9
+
+
+def test_without_a_float_variables_are_watched_alone():
     w = tc.shared(np.float32(0), "w")
 
     @tc.step
@@ -87,7 +108,11 @@ def test_without_a_float_nothing_is_watched():
         tc.update(w, w + tc.sum(x))
         return tc.sum(tc.cast(x > 0, "int64"))
 
-    assert tc.fit(train, column(1, np.nan), batch=3).epochs[0].train_cost == 2.975
+    with pytest.raises(DivergedError, match=r"'w' holds .* after epoch 1"):
+        tc.fit(train, column(1, np.nan), batch=3)
+    w.set_value(0)
+    history = tc.fit(train, column(1, np.nan), batch=3, allow_nan=True)
+    assert history.epochs[0].train_cost == 2.975
 
 
 def test_a_later_epoch_and_shuffled_rows_are_named():
@@ -96,10 +121,10 @@ def test_a_later_epoch_and_shuffled_rows_are_named():
     @tc.step
     def train(x):
         cost = w * tc.sum(x)
-        tc.update(w, w * np.float32(1e10))
+        tc.update(w, w * np.float32(1e9))
         return cost
 
-    data = {"x": np.ones(3, np.float32)}
+    data = {"x": np.full(3, 1e3, np.float32)}
     with pytest.raises(DivergedError, match="in batch 0 of epoch 5") as caught:
         tc.fit(train, data, batch=3, epochs=9, shuffle=True)
     assert "shuffled: rows" in caught.value.diagnostics[0].notes[0]
@@ -130,14 +155,17 @@ def poisoned_later(tmp_path, **options):
 
 def test_last_is_never_written_with_what_is_not_finite(tmp_path):
     # After epoch 3 the cost is still finite, the variable no longer.
-    with pytest.warns(TensorcWarning, match="no checkpoint: 'w' holds"):
+    with (
+        pytest.warns(TensorcWarning, match="no checkpoint: 'w' holds"),
+        pytest.raises(DivergedError, match=r"'w' holds .* after epoch 3"),
+    ):
         poisoned_later(tmp_path, epochs=3)
     kept = load_file(tmp_path / "last.safetensors")
     np.testing.assert_array_equal(kept["w"], [2, 2])
     np.testing.assert_array_equal(kept["mask"], [0, -np.inf])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(DivergedError, match="batch 0 of epoch 4"):
+        with pytest.raises(DivergedError, match="after epoch 3"):
             poisoned_later(tmp_path / "more", epochs=9)
     kept = load_file(tmp_path / "more" / "last.safetensors")
     np.testing.assert_array_equal(kept["w"], [2, 2])
