@@ -2,6 +2,8 @@
 
 - `program`: a program as data, and the function that it is
 - `maker`, `recipes`, `generate`: random programs, typed by construction
+- `idioms`: spellings that rewrites look for, from their own tables
+- `laws`: what a program must agree with itself in: twins, rows
 - `values`: arguments that hurt, and arguments that do not
 - `reference`, `outcomes`, `check`: what must agree with what
 - `slopes`: derivatives against differences

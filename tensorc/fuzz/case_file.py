@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tensorc.fuzz.check import SLOPES, Call, Mismatch, Subject
+from tensorc.fuzz.check import LAWS, SLOPES, Call, Mismatch, Subject
+from tensorc.fuzz.laws import Laws, Rows, laws_of
 from tensorc.fuzz.program import Program, module_of
 from tensorc.fuzz.slopes import Slopes, slopes_of
 from tensorc.ir.numerics import Array
@@ -30,12 +31,15 @@ _CASE = re.compile(r"^// case: (\{.*\})$", re.MULTILINE)
 def case_text(program: Program, call: Call, found: Mismatch) -> str:
     """Return the text of a case."""
     slopes = slopes_of(program) if found.relation == SLOPES else None
+    laws = laws_of(program) if found.relation == LAWS else Laws()
     case = {
         "function": program.name,
         "arguments": [_as_json(a) for a in call.arguments],
         "tame": call.is_tame,
         "cost": None if slopes is None else slopes.cost,
         "slopes": [] if slopes is None else slopes.pairs,
+        "twins": laws.twins,
+        "rows": laws.rows and [laws.rows.arguments, laws.rows.results],
     }
     lines = [f"tensorc fuzz: {program.about}", f"{found.relation}: {found.detail}"]
     lines = [" ".join(line.split())[:200] for line in lines]
@@ -61,7 +65,12 @@ def read_case(path: Path) -> tuple[Module, Subject]:
     if case["cost"] is not None:
         slopes = Slopes(case["cost"], tuple((n, r) for n, r in case["slopes"]))
     call = Call(arguments, bool(case["tame"]))
-    return module, Subject(case["function"], (call,), slopes)
+    rows = case.get("rows")
+    laws = Laws(
+        tuple((a, b) for a, b in case.get("twins", ())),
+        None if rows is None else Rows(*map(tuple, rows)),
+    )
+    return module, Subject(case["function"], (call,), slopes, laws)
 
 
 def _as_json(array: Array) -> dict[str, object]:

@@ -1,8 +1,10 @@
 """Random programs: the same seed and number give the same program.
 
 A program is ops, one after the other, each by its recipe, until there are as many as
-were drawn; whatever no op reads is a result. Then some values update shared arguments,
-and some programs get a cost and its derivatives.
+were drawn; whatever no op reads is a result. Now and then it is a spelling that some
+rewrite looks for, or what must equal an earlier value by a law. Then some values update
+shared arguments, and half of the programs get a cost and its derivatives. Most are
+short: they show what long ones do, and many more of them are compiled in a minute.
 """
 
 import itertools
@@ -10,7 +12,9 @@ import random
 from dataclasses import replace
 
 from tensorc.errors import ShapeError, VerifyError
-from tensorc.fuzz.maker import Maker
+from tensorc.fuzz.idioms import spell
+from tensorc.fuzz.laws import add_twin
+from tensorc.fuzz.maker import Maker, draw_theme
 from tensorc.fuzz.program import (
     Apply,
     Given,
@@ -26,9 +30,12 @@ from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.elementwise import Mul
 from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.making import Iota
 from tensorc.ir.ops.nn import LogSoftmax
+from tensorc.ir.ops.products import MatMul
 from tensorc.ir.ops.reductions import Sum
 from tensorc.ir.ops.rounding import FloorDiv, Mod
+from tensorc.ir.ops.shape import Reshape, Slice, Transpose, Unslice
 from tensorc.ir.verifier import verify
 from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
 
@@ -39,16 +46,30 @@ _SLOW = {  # to compile: long expansions
     *(cls for cls in _OPS if EXACT not in cls.traits and cls.scalar),
     *(LogSoftmax, FloorDiv, Mod),
 }
-_WEIGHTS = [1 if cls in _SLOW else 2 for cls in _OPS]
-_COUNTS = (3, 4, 5, 7, 8, 8, 8, 8, 9, 10)  # ops that are asked for
-_WITH_UPDATES, _WITH_COST, _SHOWN = 0.25, 0.4, 0.12
+THEME = 16  # programs that share their dimensions
+_COUNTS = (1, 2, 2, 3, 3, 4, 5, 7, 12)  # ops that are asked for
+_SLOPE_COUNTS = (1, 1, 1, 2, 2, 3, 5)
+_WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.25, 0.6, 0.5, 0.12
+_SPELLED, _TWINS = 0.12, 0.05  # of the ops
 _MOST_SLOPES = 10  # entries below a cost: there are twice as many for its derivatives
+_MIXES_ROWS = (Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota)
+
+
+def _weights(rows: bool, slopes: bool) -> list[float]:
+    """Return how often each op is asked for: less if it takes long to compile."""
+    weights = [0.35 if cls in _SLOW else 2.0 for cls in _OPS]
+    for number, cls in enumerate(_OPS):
+        if (rows and cls in _MIXES_ROWS) or (slopes and cls not in VJP_RULES):
+            weights[number] *= 0.15
+        if cls is MatMul:
+            weights[number] *= 2
+    return weights
 
 
 def generate(seed: int, number: int) -> Program:
     """Return a program; numbers count from 0."""
     for attempt in itertools.count():
-        program = _attempt(random.Random(f"{seed} {number} {attempt}"), number)
+        program = _attempt(seed, number, attempt)
         missing = unbound(program)
         known = with_known(program, missing)
         if (missing or 0 in program.sizes.values()) and not _fits(known):
@@ -65,22 +86,29 @@ def _fits(program: Program) -> bool:
     return True
 
 
-def _attempt(rng: random.Random, number: int) -> Program:
-    m = Maker(rng)
-    wanted = rng.choice(_COUNTS)
+def _attempt(seed: int, number: int, attempt: int) -> Program:
+    rng = random.Random(f"{seed} {number} {attempt}")
+    slopes = rng.random() < _WITH_COST
+    rows = not slopes and rng.random() < _BY_ROWS
+    # Another attempt is another theme: of this one nothing may be possible.
+    theme = draw_theme(random.Random(f"theme {seed} {number // THEME} {attempt}"))
+    m = Maker(rng, theme, rows, slopes)
+    wanted = rng.choice(_SLOPE_COUNTS if slopes else _COUNTS)
+    weights = _weights(rows, slopes)
     for _ in range(8 * wanted):
         if sum(isinstance(e, Apply) for e in m.entries) >= wanted:
             break
-        (cls,) = rng.choices(_OPS, _WEIGHTS)
         try:
-            RECIPES[cls](m, cls)
+            _step(m, weights)
         except ShapeError:
             continue  # an equation that earlier ones contradict
-    cost, wrt = _cost(m)
+    cost, wrt = _cost(m) if slopes else (None, [])
     entries = range(len(m.entries))
     made = [i for i in entries if isinstance(m.entries[i], Apply)]
     results = [
-        i for i in made if i != cost and (not m.uses[i] or rng.random() < _SHOWN)
+        i
+        for i in made
+        if i != cost and (not m.uses[i] or i in m.shown or rng.random() < _SHOWN)
     ]
     if not results and cost is None:
         results = made[-1:] or [0]
@@ -93,6 +121,21 @@ def _attempt(rng: random.Random, number: int) -> Program:
         wrt=tuple(wrt),
     )
     return without_dead(_with_updates(program, m))
+
+
+def _step(m: Maker, weights: list[float]) -> None:
+    """Append an op, a spelling, or a twin of what is there, which is a result then."""
+    if m.chance(_SPELLED):
+        spell(m)
+        return
+    made = [i for i, e in enumerate(m.entries) if isinstance(e, Apply)]
+    if made and m.chance(_TWINS):
+        add_twin(m, m.rng.choice(made))
+        return
+    (cls,) = m.rng.choices(_OPS, weights)
+    place = RECIPES[cls](m, cls)
+    if place is not None and cls is MatMul and m.chance(4 * _TWINS):
+        add_twin(m, place)
 
 
 def _with_updates(program: Program, m: Maker) -> Program:
@@ -116,9 +159,9 @@ def _with_updates(program: Program, m: Maker) -> Program:
 def _cost(m: Maker) -> tuple[int | None, list[int]]:
     """Append a cost to some programs; return it and the arguments that it follows."""
     paths = _differentiable(m)
-    if not paths or m.rng.random() >= _WITH_COST:
+    if not paths:
         return None, []
-    place = m.rng.choice(list(paths))
+    place = max(m.rng.choice(list(paths)) for _ in range(2))
     wrt = m.rng.sample(sorted(paths[place]), min(len(paths[place]), 2))
     cost = place
     if m.rng.random() < 0.5:

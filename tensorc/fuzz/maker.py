@@ -8,11 +8,12 @@ of a function that is thrown away infers the types.
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from tensorc.fuzz.program import Apply, Entry, Given
-from tensorc.fuzz.values import SIZES, hurting, tame
+from tensorc.fuzz.values import LONG, SIZES, hurting, tame
 from tensorc.ir.attributes import Attribute, Dense, Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, evaluate, symbol
@@ -25,15 +26,20 @@ from tensorc.ir.ops.shape import Broadcast
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import ELEMENTS, Element, TensorType
 
-MOST_ELEMENTS = 4500  # of one value: more shows nothing more, and takes time
+MOST_ELEMENTS = 4500  # of one value: two of the longest rows
 _MOST_GIVENS = 5
-_LARGE = (97, 129)  # three chunks of rows, more than a strip of columns
+_MOST_WRITTEN = 64  # elements of a constant, each of which is code
 
 _WEIGHTS: Mapping[str, int] = {
-    **{"f32": 36, "f64": 18, "f16": 5, "i1": 6, "i64": 12, "i32": 8, "i8": 3},
-    **{"i16": 2, "ui8": 4, "ui16": 2, "ui32": 2, "ui64": 2},
+    **{"f32": 44, "f64": 18, "f16": 4, "i1": 5, "i64": 12, "i32": 8, "i8": 2},
+    **{"i16": 1, "ui8": 2, "ui16": 1, "ui32": 2, "ui64": 2},
 }
-_ELEMENTS = [ELEMENTS[name] for name in _WEIGHTS]
+# Differences can tell whether a derivative is right if all that leads to it is f64.
+_SLOPE_WEIGHTS: Mapping[str, int] = {
+    **{"f64": 80, "f32": 8, "f16": 1, "i1": 5, "i64": 4, "i32": 2},
+}
+
+ROWS = "R"  # the symbol of programs that work by rows
 
 Test = Callable[[TensorType], bool]
 
@@ -53,20 +59,62 @@ def fits(domain: str, element: Element) -> bool:
     return True
 
 
-class Maker:
-    """Entries so far, their types, and a source of chance."""
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """What programs that are compiled together share, so that their kernels are alike.
 
-    def __init__(self, rng: random.Random) -> None:
+    `dims` are the dimensions of their shapes, `sizes` the numbers of the symbols.
+    """
+
+    dims: tuple[Dim, ...]
+    sizes: Mapping[str, int]
+
+
+def draw_theme(rng: random.Random) -> Theme:
+    """Return few dimensions: at most one is long."""
+    dims: list[Dim] = [1] if rng.random() < 0.3 else []
+    sizes: dict[str, int] = {}
+    long = rng.choice(("", "", "N", "M", "K")) if rng.random() < 0.45 else ""
+    for name in ("N", "M", "K"):
+        size = rng.choice(LONG if name == long else SIZES)
+        if size == 0 and rng.random() < 0.5:
+            size = 2
+        if rng.random() < 0.25:
+            sizes[name] = size
+            dims.append(symbol(name))
+        else:
+            dims.append(size)
+    return Theme(tuple(dims), sizes)
+
+
+class Maker:
+    """Entries so far, their types, and a source of chance.
+
+    With `rows` a symbol leads most shapes; with `slopes` most elements are f64.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        theme: Theme,
+        rows: bool = False,
+        slopes: bool = False,
+    ) -> None:
         self.rng = rng
+        self.weights = _SLOPE_WEIGHTS if slopes else _WEIGHTS
+        self.palette = list(theme.dims)
+        self.rows = rows
         self.numbers = np.random.default_rng(rng.getrandbits(64))
         self.entries: list[Entry] = []
         self.values: list[Value] = []
         self.uses: list[int] = []
-        self.sizes: dict[str, int] = {}
+        self.shown: set[int] = set()  # what is a result, whoever uses it
+        self.sizes: dict[str, int] = dict(theme.sizes)
+        if rows:
+            self.sizes[ROWS] = rng.choice([n for n in SIZES if n > 1])
         function, builder = open_function("scratch", [])
         self.block = function.body.block
         self.b = TensorBuilder(builder)
-        self.palette = self._palette()
 
     # Chance
 
@@ -80,32 +128,24 @@ class Maker:
 
     def element(self, domain: str = "any") -> Element:
         """Return an element type of a domain, those of programs more often."""
-        (found,) = self.rng.choices(_ELEMENTS, list(_WEIGHTS.values()))
+        (name,) = self.rng.choices(list(self.weights), list(self.weights.values()))
+        found = ELEMENTS[name]
         return found if fits(domain, found) else self.element(domain)
 
     def dim(self) -> Dim:
         """Return a dimension of the program's."""
         return self.rng.choice(self.palette)
 
-    def _palette(self) -> list[Dim]:
-        dims: list[Dim] = [1] if self.chance(0.3) else []
-        for name in ("N", "M", "K"):
-            size = self.rng.choice(_LARGE if self.chance(0.05) else SIZES)
-            if size == 0 and self.chance(0.5):
-                size = 2
-            if self.chance(0.4):
-                self.sizes[name] = size
-                dims.append(symbol(name))
-            else:
-                dims.append(size)
-        return dims
-
     def shape(self, least_rank: int = 0) -> tuple[Dim, ...]:
         """Return a shape from the palette."""
         (rank,) = self.rng.choices(range(5), (10, 40, 39, 9, 2))
+        rank = max(rank, least_rank)
         dims: list[Dim] = []
         count = 1
-        for _ in range(max(rank, least_rank)):
+        if self.rows and rank and self.chance(0.9):
+            dims.append(symbol(ROWS))
+            count = self.sizes[ROWS]
+        while len(dims) < rank:
             dim = self.dim()
             if count * self.number(dim) > MOST_ELEMENTS:
                 dim = self.rng.choice((1, 2, 3))
@@ -170,7 +210,8 @@ class Maker:
     def constant(self, type_: TensorType) -> int:
         """Append a constant of a type, whose shape may be broadcast from rank 0."""
         known = all(isinstance(d, int) for d in type_.shape)
-        whole = known and self.chance(0.4)
+        small = self.count(type_.shape) <= _MOST_WRITTEN
+        whole = known and small and self.chance(0.4)
         shape = tuple(self.number(d) for d in type_.shape) if whole else ()
         draw = tame if self.chance(0.7) else hurting
         value = self.literal(draw(type_.element, shape, self.numbers), type_.element)

@@ -18,6 +18,8 @@ from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 
+_FAR = 0.02  # of a value, or of 1
+
 Outcome = list[Array] | IndexOutOfRange | str
 
 
@@ -124,6 +126,24 @@ def difference(expected: Outcome, given: Outcome) -> str:
         return f"{len(expected)} results and {len(given)}"
     for number, (left, right) in enumerate(zip(expected, given, strict=True)):
         if not same_bits(left, right):
+            return f"result {number}: {_first_difference(left, right)}"
+    return ""
+
+
+def is_far(expected: Outcome, given: Outcome) -> str:
+    """Return how floats differ by more than rounding can, or "".
+
+    What is not finite, and what is no float, may depend on rounding in any way.
+    """
+    if not isinstance(expected, list) or not isinstance(given, list):
+        return ""
+    for number, (left, right) in enumerate(zip(expected, given, strict=True)):
+        if left.dtype.kind != "f" or left.dtype.itemsize < 4:
+            continue
+        with np.errstate(all="ignore"):
+            size = np.maximum(np.abs(left), 1)
+            off = np.abs(np.subtract(left, right)) > _FAR * size
+        if bool((off & np.isfinite(left) & np.isfinite(right)).any()):
             return f"result {number}: {_first_difference(left, right)}"
     return ""
 

@@ -15,6 +15,8 @@ from tensorc.fuzz.check import (
     ALL_WAYS,
     COMPILES,
     INPUTS,
+    LAWS,
+    NEAR,
     PASSES,
     ROUND_TRIP,
     SLOPES,
@@ -25,6 +27,7 @@ from tensorc.fuzz.check import (
     Way,
     check_module,
 )
+from tensorc.fuzz.laws import laws_of
 from tensorc.fuzz.program import (
     Apply,
     Entry,
@@ -63,7 +66,8 @@ def check_program(
     """Return what does not hold for one program, compiled in all these ways."""
     try:
         module = module_of([program])
-        subject = Subject(program.name, tuple(calls), slopes_of(program))
+        laws = laws_of(program)
+        subject = Subject(program.name, tuple(calls), slopes_of(program), laws)
         return check_module(module, [subject], ways=ways).mismatches
     except FailedModule as failed:
         return [Mismatch(program.name, failed.relation, failed.detail)]
@@ -88,7 +92,7 @@ def reduced(failure: Failure, seconds: float) -> Failure:
 
 
 def _kind(relation: str) -> str:
-    known = (ROUND_TRIP, COMPILES, PASSES, SLOPES, INPUTS)
+    known = (ROUND_TRIP, COMPILES, PASSES, NEAR, SLOPES, LAWS, INPUTS)
     return relation if relation in known else _CODE
 
 

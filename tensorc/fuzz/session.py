@@ -28,11 +28,12 @@ from tensorc.fuzz.check import (
     check_module,
 )
 from tensorc.fuzz.generate import generate
+from tensorc.fuzz.laws import laws_of
 from tensorc.fuzz.program import Program, module_of
 from tensorc.fuzz.slopes import slopes_of
 from tensorc.fuzz.values import KINDS, draw_arguments
 
-BATCH = 16
+BATCH = 64
 CRASHES = "the process lives"
 
 Numbers = tuple[int, int]  # the first program of a batch, and how many
@@ -125,7 +126,9 @@ def _checked(
     programs: Sequence[Program], calls: dict[str, tuple[Call, ...]], turn: int
 ) -> Report:
     """Check programs in one module; where it fails as a whole, in two."""
-    subjects = [Subject(p.name, calls[p.name], slopes_of(p)) for p in programs]
+    subjects = [
+        Subject(p.name, calls[p.name], slopes_of(p), laws_of(p)) for p in programs
+    ]
     try:
         return check_module(module_of(programs), subjects, turn)
     except (FailedModule, TensorcError) as error:
@@ -141,10 +144,10 @@ def _checked(
     return report
 
 
-def batches(first: int, count: int | None) -> Iterator[Numbers]:
+def batches(first: int, count: int | None, size: int = BATCH) -> Iterator[Numbers]:
     """Yield the batches of `count` programs, or without an end."""
-    for start in itertools.count(first, BATCH):
-        left = BATCH if count is None else min(BATCH, first + count - start)
+    for start in itertools.count(first, size):
+        left = size if count is None else min(size, first + count - start)
         if left <= 0:
             return
         yield start, left

@@ -77,8 +77,9 @@ def judge(
         for number, _ in slopes.pairs
     }
     parts = [np.multiply(middle[r], lines[n]) for n, r in slopes.pairs]
-    slope = float(sum(np.sum(p, dtype=np.float64) for p in parts))
-    size = float(sum(np.sum(np.abs(p), dtype=np.float64) for p in parts))
+    with np.errstate(all="ignore"):
+        slope = float(sum(np.sum(p, dtype=np.float64) for p in parts))
+        size = float(sum(np.sum(np.abs(p), dtype=np.float64) for p in parts))
 
     def cost_at(step: float) -> float:
         moved = list(arguments)

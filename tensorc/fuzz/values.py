@@ -10,8 +10,14 @@ from tensorc.ir.dims import evaluate
 from tensorc.ir.numerics import Array, integer_limits
 from tensorc.ir.types import F64, Element
 
-# Nothing, one, both sides of each vector's width, and both sides of a chunk of rows.
-SIZES = (0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65)
+# Nothing, one, both sides of each vector's width, 8 mod 16, both sides of a chunk.
+SIZES = (
+    *(0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 33, 40),
+    *(47, 48, 49, 64, 65),
+)
+# Three chunks of rows, a strip of columns, a block of terms, a block of a sum, three of
+# these, and more chunks of rows than two threads have ranges.
+LONG = (97, 127, 128, 129, 136, 511, 513, *range(1016, 1033), 1024, 1025, 2056, 2056)
 
 _ALIASED = 0.15  # how often an argument is the same array as another one
 _BAD_INDEX = 0.04  # how often an array of indices has one out of range

@@ -1,0 +1,184 @@
+"""Spellings that rewrites look for: the left sides of their rules, made as programs.
+
+Random ops seldom spell 1 - sigmoid(x) or x / 2. A rule says what it matches, so an
+operand of a type is made for each of its variables, and the ops are put on top. What a
+rule does not say (the permutation of a transpose, the axis of a sum) is drawn. No rule
+is known here by name: a new one is tried from the day it is there.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tensorc.fuzz.maker import Maker, fits
+from tensorc.ir.attributes import Dims
+from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import LANES_ORDER
+from tensorc.ir.opdef import ELEMENTWISE
+from tensorc.ir.ops.elementwise import PREDICATES, Cast, Compare, Select
+from tensorc.ir.ops.nn import LogSoftmax
+from tensorc.ir.ops.reductions import Max, Sum
+from tensorc.ir.ops.rounding import IsFinite, IsNan
+from tensorc.ir.ops.shape import Broadcast, Reshape, Transpose
+from tensorc.ir.types import I1, TensorType
+from tensorc.passes import simplify, stabilize
+from tensorc.passes.rewriter import Pattern, Rule, Splat, Spread, Term, Var
+
+RULES = (*simplify.RULES, *stabilize.RULES)
+_NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -2.0, 4.0, 0.25, 3.0, 0.1)
+
+
+class Unspellable(Exception):
+    """A rule's pattern cannot be made of the types that were drawn."""
+
+
+@dataclass
+class _Spelling:
+    m: Maker
+    values: dict[str, int] = field(default_factory=dict)  # places, by variable
+    # Of a name that a rule gives: the type before an axis was reduced, and the axis.
+    reduced: dict[str, tuple[TensorType, int]] = field(default_factory=dict)
+
+
+def spell(m: Maker, rule: Rule | None = None) -> int | None:
+    """Append the left side of a rule; return its place, or None if it does not fit."""
+    rule = rule or m.rng.choice(RULES)
+    cls = rule.left.cls
+    boolean = getattr(cls, "domain", "") == "boolean" or cls is Compare
+    element = I1 if boolean else m.element("number" if m.chance(0.2) else "float")
+    shape = m.shape(1 if m.chance(0.8) else 0)
+    try:
+        return _make(_Spelling(m), rule.left, TensorType(shape, element))
+    except Unspellable:
+        return None
+
+
+def _make(s: _Spelling, pattern: Pattern, type_: TensorType) -> int:
+    m = s.m
+    match pattern:
+        case Var(name):
+            if name not in s.values:
+                s.values[name] = m.partner(type_)
+            if m.type_of(s.values[name]) != type_:
+                raise Unspellable
+            return s.values[name]
+        case Splat():
+            return _number(m, pattern, type_)
+        case Spread(inner, name):
+            return _spread(s, inner, name, type_)
+        case Term():
+            return _term(s, pattern, type_)
+
+
+def _number(m: Maker, pattern: Splat, type_: TensorType) -> int:
+    """Append a constant that the pattern accepts, and sometimes its near miss."""
+    dtype = type_.element.dtype
+    with np.errstate(all="ignore"):
+        numbers = [np.array(n).astype(dtype) for n in _NUMBERS]
+    near = m.chance(0.15)
+    found = [n for n in numbers if near or pattern.test(n.flat[0])]
+    if not found:
+        raise Unspellable
+    value = m.literal(m.rng.choice(found), type_.element)
+    if not type_.shape:
+        return value
+    return m.apply(Broadcast, (value,), axes=(), shape=Dims(type_.shape))
+
+
+def _spread(s: _Spelling, inner: Pattern, name: str, type_: TensorType) -> int:
+    """Append what lacks an axis, and repeat it along that."""
+    if not type_.shape:
+        raise Unspellable
+    known = s.reduced.get(name)
+    axis = s.m.below(len(type_.shape)) if known is None else known[1]
+    kept = tuple(a for a in range(len(type_.shape)) if a != axis)
+    s.reduced.setdefault(name, (type_, axis))
+    small = TensorType(tuple(type_.shape[a] for a in kept), type_.element)
+    place = _make(s, inner, small)
+    if s.m.type_of(place).rank != len(kept):
+        raise Unspellable
+    return s.m.apply(Broadcast, (place,), axes=kept, shape=Dims(type_.shape))
+
+
+def _term(s: _Spelling, pattern: Term, type_: TensorType) -> int:
+    m, cls = s.m, pattern.cls
+    if pattern.is_open or not pattern.operands:
+        raise Unspellable
+    if cls in (Sum, Max):
+        return _reduction(s, pattern, type_)
+    if cls is LogSoftmax and type_.shape and type_.element.is_float:
+        operand = _make(s, pattern.operands[0], type_)
+        return m.apply(cls, (operand,), axis=m.below(len(type_.shape)))
+    if cls in (Broadcast, Reshape, Transpose):
+        return _movement(s, pattern, type_)
+    if ELEMENTWISE not in cls.traits:
+        raise Unspellable
+    return _elementwise(s, pattern, type_)
+
+
+def _elementwise(s: _Spelling, pattern: Term, type_: TensorType) -> int:
+    m, cls = s.m, pattern.cls
+    attributes = dict(pattern.attributes)
+    types = [type_] * len(pattern.operands)
+    if cls is Select:
+        types[0] = TensorType(type_.shape, I1)
+    elif cls is Cast:
+        attributes["element"] = type_.element
+        types = [TensorType(type_.shape, m.element())]
+    elif cls in (Compare, IsNan, IsFinite):
+        if type_.element != I1:
+            raise Unspellable
+        domain = "any" if cls is Compare else "float"
+        types = [TensorType(type_.shape, m.element(domain))] * len(types)
+        if cls is Compare:
+            attributes.setdefault("predicate", m.rng.choice(list(PREDICATES)))
+    elif not fits(str(getattr(cls, "domain", "float")), type_.element):
+        raise Unspellable
+    operands = [_make(s, p, t) for p, t in zip(pattern.operands, types, strict=True)]
+    return m.apply(cls, operands, **attributes)
+
+
+def _reduction(s: _Spelling, pattern: Term, type_: TensorType) -> int:
+    m = s.m
+    if not fits("number", type_.element):
+        raise Unspellable
+    known = s.reduced.get(pattern.name)
+    if known is None:
+        axis = m.below(len(type_.shape) + 1)
+        shape = (*type_.shape[:axis], m.dim(), *type_.shape[axis:])
+        known = TensorType(shape, type_.element), axis
+        s.reduced[pattern.name] = known
+    whole, axis = known
+    if pattern.cls is Max and m.number(whole.shape[axis]) == 0:
+        raise Unspellable
+    operand = _make(s, pattern.operands[0], whole)
+    if pattern.cls is Max:
+        return m.apply(Max, (operand,), axis=axis)
+    return m.apply(Sum, (operand,), axis=axis, order=LANES_ORDER)
+
+
+def _movement(s: _Spelling, pattern: Term, type_: TensorType) -> int:
+    m, shape = s.m, type_.shape
+    rank = len(shape)
+    if pattern.cls is Transpose:
+        order = tuple(m.rng.sample(range(rank), rank))
+        before: list[Dim] = [0] * rank
+        for new, old in enumerate(order):
+            before[old] = shape[new]
+        operand = _make(
+            s, pattern.operands[0], TensorType(tuple(before), type_.element)
+        )
+        return m.apply(Transpose, (operand,), permutation=order)
+    if pattern.cls is Reshape:
+        one = m.below(rank + 1)
+        if 1 in shape and m.chance(0.5):
+            one = shape.index(1)
+            small = (*shape[:one], *shape[one + 1 :])
+        else:
+            small = (*shape[:one], 1, *shape[one:])
+        operand = _make(s, pattern.operands[0], TensorType(small, type_.element))
+        return m.apply(Reshape, (operand,), shape=Dims(shape))
+    kept = tuple(a for a in range(rank) if m.chance(0.6))
+    small = tuple(shape[a] for a in kept)
+    operand = _make(s, pattern.operands[0], TensorType(small, type_.element))
+    return m.apply(Broadcast, (operand,), axes=kept, shape=Dims(shape))

@@ -1,0 +1,263 @@
+"""Laws that need no other implementation: a program must agree with itself.
+
+They are read off the program, so that one that is made smaller keeps those that still
+hold for it. Twins are two results that are the same by a law: a product, and the
+transposed product of its transposed operands; a value, and a choice of it by a constant
+condition. A function works by rows if all that it reads and gives along some symbol
+goes row by row: then rows that are permuted, or split in two calls, give the same rows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tensorc.fuzz.maker import Maker
+from tensorc.fuzz.outcomes import Outcome, difference
+from tensorc.fuzz.program import Apply, Given, Program
+from tensorc.ir.attributes import Dense, Dims
+from tensorc.ir.dims import Dim, as_symbol, symbols_of
+from tensorc.ir.numerics import FMA_ORDER, Array
+from tensorc.ir.opdef import ELEMENTWISE
+from tensorc.ir.ops.elementwise import Select
+from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.making import Constant, Iota
+from tensorc.ir.ops.nn import LogSoftmax
+from tensorc.ir.ops.products import MatMul
+from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
+from tensorc.ir.ops.shape import Broadcast, Concatenate, Transpose
+from tensorc.ir.types import I1
+
+# By rows along any axis but the first.
+_ALONG = (
+    *(Sum, Prod, Max, Min, ArgMax, ArgMin, Any, All),
+    *(LogSoftmax, TakeAlongAxis, Concatenate),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which arguments and results have rows; the others are the same for all rows."""
+
+    arguments: tuple[bool, ...]
+    results: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Laws:
+    """Pairs of results that are equal, and what goes by rows."""
+
+    twins: tuple[tuple[int, int], ...] = ()
+    rows: Rows | None = None
+
+
+def add_twin(m: Maker, place: int) -> None:
+    """Append what must equal an entry by a law, and show both."""
+    m.shown |= {place, _twin(m, place)}
+
+
+def _twin(m: Maker, place: int) -> int:
+    entry, type_ = m.entries[place], m.type_of(place)
+    if isinstance(entry, Apply) and entry.cls is MatMul:
+        rank = type_.rank
+        order = (*range(rank - 2), rank - 1, rank - 2)
+        left, right = (
+            m.apply(Transpose, (o,), permutation=order) for o in entry.operands[::-1]
+        )
+        product = m.apply(MatMul, (left, right), order=FMA_ORDER)
+        return m.apply(Transpose, (product,), permutation=order)
+    chosen = m.chance(0.5)
+    condition = m.literal(np.array(chosen), I1)
+    if type_.shape:
+        condition = m.apply(Broadcast, (condition,), axes=(), shape=Dims(type_.shape))
+    other = m.partner(type_)
+    pair = (place, other) if chosen else (other, place)
+    return m.apply(Select, (condition, *pair))
+
+
+def laws_of(program: Program) -> Laws:
+    """Return the laws that hold for a program's results."""
+    return Laws(_twins(program), _rows(program))
+
+
+def _twins(program: Program) -> tuple[tuple[int, int], ...]:
+    found = []
+    for number, place in enumerate(program.results):
+        twin = _twin_of(program, place)
+        for other, given in enumerate(program.results):
+            if other != number and twin is not None and _same(program, given, twin):
+                found.append((other, number))
+                break
+    return tuple(found)
+
+
+def _same(program: Program, place: int, twin: int | tuple[int, int]) -> bool:
+    if isinstance(twin, int):
+        return place == twin
+    entry = program.entries[place]
+    is_product = isinstance(entry, Apply) and entry.cls is MatMul
+    return is_product and entry.operands == twin  # type: ignore[union-attr]
+
+
+def _twin_of(program: Program, place: int) -> int | tuple[int, int] | None:
+    """Return the entry that one must equal; of a product, its operands."""
+    entry = program.entries[place]
+    if not isinstance(entry, Apply):
+        return None
+    if entry.cls is Select:
+        chosen = _constant(program, entry.operands[0])
+        return None if chosen is None else entry.operands[1 if chosen else 2]
+    inner = _swapped(program, place)
+    product = None if inner is None else program.entries[inner]
+    if not isinstance(product, Apply) or product.cls is not MatMul:
+        return None
+    right, left = (_swapped(program, o) for o in product.operands)
+    return None if left is None or right is None else (left, right)
+
+
+def _swapped(program: Program, place: int) -> int | None:
+    """Return the operand of a transpose that swaps the last two axes."""
+    entry = program.entries[place]
+    if not isinstance(entry, Apply) or entry.cls is not Transpose:
+        return None
+    order = entry.attributes["permutation"]
+    assert isinstance(order, tuple)
+    rank = len(order)
+    swaps = rank > 1 and order == (*range(rank - 2), rank - 1, rank - 2)
+    return entry.operands[0] if swaps else None
+
+
+def _constant(program: Program, place: int) -> bool | None:
+    """Return the one truth that a constant holds everywhere."""
+    entry = program.entries[place]
+    while isinstance(entry, Apply) and entry.cls is Broadcast:
+        entry = program.entries[entry.operands[0]]
+    if not isinstance(entry, Apply) or entry.cls is not Constant:
+        return None
+    value = entry.attributes["value"]
+    assert isinstance(value, Dense)
+    return bool(value.value) if value.value.ndim == 0 else None
+
+
+# Rows
+
+
+def _rows(program: Program) -> Rows | None:
+    if program.updates or program.cost is not None:
+        return None
+    for given in program.givens:
+        name = as_symbol(given.type.shape[0]) if given.type.shape else None
+        if name is not None and program.sizes.get(name, 0) > 1:
+            return _by_rows(program, name)
+    return None
+
+
+def _by_rows(program: Program, name: str) -> Rows | None:
+    """Return what has rows along a symbol, or None if something mixes them."""
+    state: list[bool] = []
+    for entry in program.entries:
+        if isinstance(entry, Given):
+            has = _leads(entry.type.shape, name)
+            below = () if entry.below is None else (entry.below,)
+            if has is None or _mentions(below, name):
+                return None
+        else:
+            has = _keeps_rows(entry, [state[o] for o in entry.operands], name)
+            if has is None:
+                return None
+        state.append(has)
+    arguments = [
+        s for s, e in zip(state, program.entries, strict=True) if isinstance(e, Given)
+    ]
+    return Rows(tuple(arguments), tuple(state[r] for r in program.results))
+
+
+def _mentions(dims: Sequence[Dim], name: str) -> bool:
+    return any(name in symbols_of(d) for d in dims)
+
+
+def _leads(dims: Sequence[Dim], name: str) -> bool | None:
+    """Tell whether a shape begins with a symbol; None if it has it elsewhere."""
+    first = bool(dims) and as_symbol(dims[0]) == name
+    return None if _mentions(dims[1:] if first else dims, name) else first
+
+
+def _keeps_rows(op: Apply, operands: list[bool], name: str) -> bool | None:
+    """Tell whether an op's result has rows, given who of its operands has them.
+
+    None if it may mix rows.
+    """
+    shape = op.attributes.get("shape")
+    led = _leads(shape.dims if isinstance(shape, Dims) else (), name)
+    others = [v for n, v in op.attributes.items() if n != "shape"]
+    if led is None or any(
+        isinstance(v, Dims) and _mentions(v.dims, name) for v in others
+    ):
+        return None
+    if op.cls is Iota:
+        return None if led and op.attributes.get("axis") == 0 else led
+    if op.cls is Broadcast:
+        axes = op.attributes["axes"]
+        assert isinstance(axes, tuple)
+        return None if operands[0] and axes[:1] != (0,) else led
+    if not any(operands):
+        return None if led else False
+    return True if _goes_by_rows(op, operands) else None
+
+
+def _goes_by_rows(op: Apply, operands: list[bool]) -> bool:
+    if ELEMENTWISE in op.cls.traits:
+        return True
+    if op.cls in _ALONG:
+        return op.attributes.get("axis") != 0 and all(operands)
+    if op.cls is Transpose:
+        order = op.attributes["permutation"]
+        return isinstance(order, tuple) and order[0] == 0
+    return op.cls is MatMul and operands == [True, False]
+
+
+def broken_law(
+    call: Callable[[list[Array]], Outcome],
+    arguments: Sequence[Array],
+    laws: Laws,
+    rng: np.random.Generator,
+) -> str:
+    """Return which law does not hold for a call, or ""."""
+    outcome = call(list(arguments))
+    if not isinstance(outcome, list):
+        return ""
+    for left, right in laws.twins:
+        if detail := difference([outcome[left]], [outcome[right]]):
+            return f"results {left} and {right} are the same by a law: {detail}"
+    return (
+        ""
+        if laws.rows is None
+        else _broken_rows(call, arguments, laws.rows, outcome, rng)
+    )
+
+
+def _broken_rows(
+    call: Callable[[list[Array]], Outcome],
+    arguments: Sequence[Array],
+    rows: Rows,
+    outcome: list[Array],
+    rng: np.random.Generator,
+) -> str:
+    (count,) = {len(a) for a, has in zip(arguments, rows.arguments, strict=True) if has}
+    cut = int(rng.integers(1, count)) if count > 1 else 1
+    for word, chosen in (
+        ("permuted", rng.permutation(count)),
+        ("the first of two parts of", np.arange(cut)),
+        ("the second of two parts of", np.arange(cut, count)),
+    ):
+        given = [
+            np.array(a[chosen]) if has else a
+            for a, has in zip(arguments, rows.arguments, strict=True)
+        ]
+        wanted: Outcome = [
+            r[chosen] if has else r
+            for r, has in zip(outcome, rows.results, strict=True)
+        ]
+        if detail := difference(wanted, call(given)):
+            return f"{word} {count} rows: {detail}"
+    return ""
