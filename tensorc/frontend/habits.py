@@ -42,7 +42,8 @@ _ATTRIBUTES: Mapping[str, str] = {
     **_each("put itemset", "x.at[i].set(v)"),
 }
 _OF_MEMORY = frozenset(
-    "nbytes itemsize strides data base flags ctypes tobytes tofile dump dumps".split()  # noqa: SIM905
+    """nbytes itemsize strides data base flags ctypes tobytes tofile dump dumps byteswap
+    device to_device getfield setfield setflags""".split()  # noqa: SIM905
 )
 _OPERATORS: Mapping[str, str] = {
     **_each("mm bmm matmul", "@"),

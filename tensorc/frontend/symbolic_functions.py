@@ -444,7 +444,7 @@ FUNCTIONS: Mapping[str, SymbolicFunction] = MappingProxyType(_table())
 # Functions that are methods of variables, too, as in NumPy and Theano: `x.var()`.
 _METHODS = (
     *("argmin", "prod", "var", "std", "norm", "clip", "round"),
-    *("squeeze", "swapaxes", "repeat"),
+    *("squeeze", "swapaxes", "repeat", "take"),
 )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from tensorc.frontend.asked_calls import asked_hint, compared_hint
 from tensorc.frontend.facts import Plain
 from tensorc.frontend.operands import Array, Operand, Scalar, Tensor, kind_of
-from tensorc.frontend.places import door, usage_error
+from tensorc.frontend.places import UsageError, door, usage_error
 from tensorc.frontend.symbolic_operands import DOOR, number_of, truth_of, type_of
 
 MOST_ROWS = 10_000  # of an iteration: the program is written out for each
@@ -57,7 +57,7 @@ class AskedNumber:
         known = _known(self)
         if isinstance(known, float):
             message = f"{self!r} is {known} at this call, where an integer is needed"
-            raise usage_error(message, "convert it: int(x)")
+            raise _refused(usage_error(message, "convert it: int(x)"))
         return int(known)
 
     @door
@@ -161,8 +161,12 @@ def _known(variable: AskedNumber) -> Plain:
         message += f" while {tracing} is traced, once for all values"
         hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
         hint += "or make the argument static: jit(f, static=('n',))"
-    error = usage_error(message, asked_hint() or hint)
+    raise _refused(usage_error(message, asked_hint() or hint))
+
+
+def _refused(error: UsageError) -> UsageError:
+    """Return an error that NumPy may hide: the trace keeps it."""
     facts = DOOR.get().facts
     if facts is not None:
         facts.refused = error
-    raise error
+    return error

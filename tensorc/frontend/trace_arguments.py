@@ -62,8 +62,24 @@ class Call:
     def given(self) -> Given:
         """Return the sizes and numbers of the call."""
         pairs = zip(self.names(), self.leaves, strict=True)
-        own = [name for name, leaf in pairs if isinstance(leaf, ArrayLeaf | NumberLeaf)]
-        return read_given(own, self.values)
+        own = [
+            (n, leaf) for n, leaf in pairs if isinstance(leaf, ArrayLeaf | NumberLeaf)
+        ]
+        values = zip(own, self.values, strict=True)
+        return read_given(
+            [name for name, _ in own], [_converted(leaf, v) for (_, leaf), v in values]
+        )
+
+
+def _converted(leaf: ArrayLeaf | NumberLeaf, value: object) -> object:
+    """Return a number in the type of its parameter, as the call converts it.
+
+    What the call refuses to convert is refused there.
+    """
+    if isinstance(leaf, NumberLeaf) or leaf.sizes:
+        return value
+    with np.errstate(all="ignore"):
+        return np.asarray(value).astype(leaf.element.dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,28 @@ def test_truth_values_and_floats_of_numpy_are_known():
             np.testing.assert_array_equal(chosen(TABLE, flag, slope), wanted)
 
 
+NUMBERS = (3, 0.1, True, np.float32(0.1), np.int8(2), np.array(3), np.True_, 0)
+
+
+@pytest.mark.parametrize("type_", ["f32", "i64", "u8", "bool_"])
+def test_a_typed_number_is_known_as_it_is_converted(type_):
+    def asked(x, n: getattr(tc, type_)):
+        return (x * 2 if n > 1 else x + 1) if n else x
+
+    def passed_on(x, n: getattr(tc, type_)):
+        return tc.where(n != 0, tc.where(n > 1, x * 2, x + 1), x)
+
+    asking, passing = tc.jit(asked), tc.jit(passed_on)
+    for n in (*NUMBERS, *NUMBERS[::-1]):
+        try:
+            wanted = passing(TABLE, n)
+        except TypeError:
+            with pytest.raises(TypeError):
+                asking(TABLE, n)
+        else:
+            np.testing.assert_array_equal(asking(TABLE, n), wanted)
+
+
 def test_values_of_arrays_that_nobody_asks_stay_free():
     scaled = tc.jit(lambda x, a: x * a + a)
     for a in (1.5, 2.5, 3.5):

@@ -50,6 +50,7 @@ USES = {
     "size of a part": lambda x: x[:, 1:].size * x,
     "np.size of a size": lambda x: np.zeros(x.size) + x[0, 0],
     "copy": copied,
+    "take": lambda x: x.take([1, 0], axis=0),
     "mT": lambda x: x.mT @ x,
     "item of a number": lambda x: x * np.float64(3).item(),
     "stack": lambda x: np.stack([x[0], x[1], np.ones(3), [1, 2, 3]]),
@@ -117,6 +118,17 @@ def test_a_graph_knows_no_length(ask):
     with pytest.raises(TypeError) as caught:
         ask(tc.dmatrix("x"))
     assert "x.shape[0], a variable" in said(caught.value)
+
+
+def test_an_assignment_with_an_operator_makes_a_new_variable():
+    def twice(x):
+        old = x
+        x += 1
+        return old, x
+
+    old, new = tc.jit(twice)(PAIR)
+    np.testing.assert_array_equal((old, new), (PAIR, PAIR + 1))
+    np.testing.assert_array_equal(PAIR, [3, 4])
 
 
 def test_item_is_the_number_of_python_of_the_call():

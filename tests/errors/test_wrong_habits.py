@@ -39,6 +39,18 @@ def test_an_attribute_that_is_not_there_says_what_is(use, words):
     assert words in str(caught.value)
 
 
+def test_every_attribute_of_arrays_is_there_or_told():
+    x = tc.dmatrix("x")
+    for name in dir(np.ndarray):
+        if name.startswith("_") or hasattr(x, name):
+            continue
+        with pytest.raises(AttributeError) as caught:
+            getattr(x, name)
+        told = str(caught.value).partition(f"has no attribute '{name}'")[2]
+        assert len(told) > len(" , ;"), name
+        assert "did you mean" not in told
+
+
 CALLS = [
     (lambda x: x.sum(dim=0), "write `axis=` for `dim=`"),
     (lambda x: x.max(0, keepdim=True), "write `keepdims=` for `keepdim=`"),
@@ -64,6 +76,7 @@ CALLS = [
     (lambda x: generator.normal(x[0, 0]), "draw outside"),
     (lambda x: np.zeros(x.sum()), "tc.zeros takes sizes and numbers of the call"),
     (lambda x: np.random.normal(x[0, 0]), "draw outside"),
+    (lambda x: np.zeros(x.shape[0] / 2), "is 1.0 at this call, where an integer is"),
     (lambda x: np.add.outer(x, x), "write np.add(x[:, None], y)"),
     (lambda x: np.trapezoid(x, x=x, axis=5), "axis 5 is out of range for rank 2"),
     (lambda x: np.diff(x, prepend=0), "it takes a, n, axis"),
