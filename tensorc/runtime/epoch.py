@@ -218,7 +218,8 @@ def _diverged(epoch: Epoch, batch: int, number: int) -> DivergedError:
     cost = cost_of(info)
     assert cost is not None
     value = epoch.results[cost][batch]
-    message = f"the cost of '{info.name}' is {value} in batch {batch:,} of epoch "
+    # Batches and epochs count from 1.
+    message = f"the cost of '{info.name}' is {value} in batch {batch + 1:,} of epoch "
     message += f"{number:,}"
     notes = (
         _rows_of(epoch, batch),
@@ -277,12 +278,12 @@ def _in_batch(
 
 def _rows_of(epoch: Epoch, batch: int) -> str:
     start = batch * epoch.batch
-    note = f"in batch {batch:,} of the data, "
+    note = f"in batch {batch + 1:,} of the data, "
     if epoch.shuffled:
         rows = epoch.shuffled.order[start : start + epoch.batch].tolist()
         shown = [*map(str, rows[:_SHOWN]), *["…"] * (len(rows) > _SHOWN)]
-        return f"{note}shuffled: rows {', '.join(shown)}"
-    return f"{note}rows {start:,} to {start + epoch.batch - 1:,}"
+        return f"{note}shuffled: rows {', '.join(shown)}, counted from 0"
+    return f"{note}rows {start:,} to {start + epoch.batch - 1:,}, counted from 0"
 
 
 def _no_batch(function: CompiledFunction, name: str) -> CallError:

@@ -4,7 +4,8 @@ import re
 
 import tensorc as tc
 from tensorc.frontend import library
-from tests.snippets import ROOT, run_python
+from tensorc.runtime.data import READERS
+from tests.snippets import ROOT, run_python, tables
 
 PATH = ROOT / "docs" / "python.md"
 PAGE = PATH.read_text()
@@ -30,3 +31,18 @@ def test_the_names_exist_and_have_docstrings():
 
 def test_no_function_of_the_library_is_missing():
     assert set(library.PRELUDE) - OTHERWISE <= NAMES
+
+
+def test_the_readers_of_data_are_all_there(monkeypatch):
+    names = [
+        re.findall(r"`(\w+)\(", row["reader"])[0] for row in tables(PATH, "Data sets")
+    ]
+    assert set(names) == {*READERS, "arrays"}
+    for name in names:
+        assert getattr(tc.data, name).__doc__, name
+    found = run_python(PATH, monkeypatch)
+    flowers, parts, digits = found["flowers"], found["parts"], found["digits"]
+    assert flowers.train.columns["x"].shape == (50, 3)  # type: ignore[attr-defined]
+    assert flowers.valid is None  # type: ignore[attr-defined]
+    assert (len(parts.train), len(parts.valid)) == (40, 10)  # type: ignore[attr-defined]
+    assert len(digits.test.columns["x"][0]) == 784  # type: ignore[attr-defined]

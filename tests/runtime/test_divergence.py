@@ -42,7 +42,7 @@ def test_training_ends_at_the_batch(dtype, value, batch):
     train, total = summing(dtype)
     data = column(batch, value, dtype)
     rows = f"rows {3 * batch} to {3 * batch + 2}"
-    where = rf"the cost of 'train' is .*(nan|inf) in batch {batch} of epoch 1"
+    where = rf"the cost of 'train' is .*(nan|inf) in batch {batch + 1} of epoch 1"
     with pytest.raises(DivergedError, match=where) as caught:
         tc.fit(train, data, batch=3, epochs=3)
     assert rows in caught.value.diagnostics[0].notes[0]
@@ -75,7 +75,7 @@ def test_the_cost_is_the_first_float_that_is_one_number():
     data = column(7, 1.0)
     history = tc.fit(train, data, batch=3)
     assert history.epochs[0].train_cost == 3.0
-    with pytest.raises(DivergedError, match="in batch 7 of epoch 1"):
+    with pytest.raises(DivergedError, match="in batch 8 of epoch 1"):
         tc.fit(train, column(7, np.nan), batch=3)
 
 
@@ -125,7 +125,7 @@ def test_a_later_epoch_and_shuffled_rows_are_named():
         return cost
 
     data = {"x": np.full(3, 1e3, np.float32)}
-    with pytest.raises(DivergedError, match="in batch 0 of epoch 5") as caught:
+    with pytest.raises(DivergedError, match="in batch 1 of epoch 5") as caught:
         tc.fit(train, data, batch=3, epochs=9, shuffle=True)
     assert "shuffled: rows" in caught.value.diagnostics[0].notes[0]
 

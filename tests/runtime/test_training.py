@@ -255,7 +255,7 @@ def test_a_failing_batch_is_named_and_the_state_is_that_before_it():
     assert w.get_value() == 2
     diagnostic = caught.value.diagnostics[0]
     assert diagnostic.location == native.SITE
-    assert diagnostic.notes[0] == "in batch 2 of the data, rows 6 to 8"
+    assert diagnostic.notes[0] == "in batch 3 of the data, rows 6 to 8, counted from 0"
 
 
 def test_recipes_run_by_name_and_report_their_place(tmp_path):

@@ -270,5 +270,7 @@ def _shape_error(
     shape = f"[{', '.join(words)}]" if words else "a scalar"
     given = spell_shape(frame.emitter.shape(tensor)) if tensor.type.rank else "a scalar"
     message = f"{wanted.what} has shape {shape}, got {given}"
-    failure = error(SIZES, message, frame.entry.builder.location)
+    # One number of many: what is meant is mostly a cost.
+    hints = [] if words else ["make one number of it: `mean(…)` or `sum(…)`"]
+    failure = error(SIZES, message, frame.entry.builder.location, *hints)
     return ShapeError(*failure.diagnostics)
