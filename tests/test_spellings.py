@@ -479,3 +479,21 @@ def test_softmax_spellings(key, dtype, programs):
         "slope": largest[:, None] if key in BY_PAIRS else 1,
     }
     check(doors, [values, slopes], dtype, lambda what: sizes[what])
+
+
+STEP = Decimal(10) ** -60  # of differences of exact slopes
+
+
+@pytest.mark.parametrize("key", LOGISTIC)
+def test_curvatures_of_logistic_spellings(key):
+    text, truth = LOGISTIC[key]
+    formula = python(text, "z", "t")
+    slope = tc.grad(lambda z, t: tc.sum(formula(z, t)))
+    found = tc.grad(lambda z, t: tc.sum(slope(z, t)))(Z, T)
+    with localcontext(WIDE):
+        slopes = [
+            [truth(f(z) + step, f(t))[1] for z, t in zip(Z, T, strict=True)]
+            for step in (STEP, -STEP)
+        ]
+        wanted = [float((a - b) / (2 * STEP)) for a, b in zip(*slopes, strict=True)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-13, atol=1e-13)
