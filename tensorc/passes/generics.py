@@ -96,16 +96,17 @@ EXTREMA = (
 COMBINERS = (*ADDITIONS, *PRODUCTS, *EXTREMA)
 
 
-def combiner(op: Generic) -> Op | None:
-    """Return the op that combines the accumulator with the new element.
+def combiners(op: Generic) -> tuple[Op, ...]:
+    """Return the ops, all alike, that combine each accumulator with a new element.
 
-    None if the reduction has several results or another form.
+    None at all if the reduction has another form.
     """
     block = op.body.block
     given = block.terminator.operands
-    if len(given) != 1 or given[0].op is None:
-        return None
-    last = given[0].op
-    accumulator = block.arguments[-1]
-    known = isinstance(last, COMBINERS) and accumulator in last.operands
-    return last if known else None
+    found: list[Op] = []
+    for value, accumulator in zip(given, block.arguments[-len(given) :], strict=True):
+        last = value.op
+        if not isinstance(last, COMBINERS) or accumulator not in last.operands:
+            return ()
+        found.append(last)
+    return tuple(found) if len({type(last) for last in found}) == 1 else ()

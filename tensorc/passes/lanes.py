@@ -75,24 +75,24 @@ def emit_body(
     point: Point,
     arguments: Sequence[Rep],
     storages: dict[Value, Storage],
-    skip: Op | None = None,
+    skip: Sequence[Op] = (),
 ) -> list[Rep]:
     """Emit a generic's body and return what it yields.
 
-    With `skip` (the op that combines a reduction) return its other operand instead.
+    With `skip` (the ops that combine a reduction) return their other operands instead.
     """
     block = op.body.block
     reps: dict[Value, Rep] = dict(zip(block.arguments, arguments, strict=False))
     for inner in block.ops[:-1]:
-        if inner is skip:
+        if inner in skip:
             continue
         with k.at(inner.location):
             reps[inner.result] = _emit(k, inner, point, reps, storages)
-    if skip is not None:
-        accumulator = block.arguments[-1]
-        (other,) = [v for v in skip.operands if v is not accumulator]
-        return [reps[other]]
-    return [reps[v] for v in block.terminator.operands]
+    if not skip:
+        return [reps[v] for v in block.terminator.operands]
+    accumulators = block.arguments[-len(skip) :]
+    pairs = zip(skip, accumulators, strict=True)
+    return [reps[v] for last, total in pairs for v in last.operands if v is not total]
 
 
 def _emit(

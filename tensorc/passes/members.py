@@ -18,7 +18,7 @@ from tensorc.ir.ops import arith
 from tensorc.ir.ops.structured import Fill, Generic
 from tensorc.ir.types import element_type
 from tensorc.passes.accumulate import Combiner, scratch
-from tensorc.passes.generics import combiner, is_contraction, reads, space
+from tensorc.passes.generics import combiners, is_contraction, reads, space
 from tensorc.passes.lanes import Rep, Storage
 from tensorc.passes.loop_builder import LoopBuilder
 from tensorc.target import Target
@@ -39,14 +39,14 @@ class Member:
         return list(range(self.outer, len(self.extents)))
 
     @property
-    def combiner(self) -> Combiner | None:
-        """How the member reduces, if it does so in a form that vectors know."""
-        op = combiner(self.op)
-        if self.op.reduction is None or op is None:
-            return None
-        element = element_type(op.result.type)
-        identity = start_value(self.op, 0)
-        return Combiner(type(op), element, identity)
+    def combiners(self) -> tuple[Combiner, ...]:
+        """How the member reduces to each result, if in a form that vectors know."""
+        if self.op.reduction is None:
+            return ()
+        return tuple(
+            Combiner(type(op), element_type(op.result.type), start_value(self.op, i))
+            for i, op in enumerate(combiners(self.op))
+        )
 
     @property
     def is_scalar(self) -> bool:
@@ -56,8 +56,8 @@ class Member:
     @property
     def is_sweep(self) -> bool:
         """Tell whether the member is one vector loop along a row."""
-        known = self.op.reduction is None or combiner(self.op) is not None
-        return len(self.inner) == 1 and known
+        known = self.op.reduction is None or combiners(self.op)
+        return len(self.inner) == 1 and bool(known)
 
 
 def start_value(op: Generic, output: int) -> float:

@@ -25,7 +25,7 @@ from tensorc.passes.accumulate import (
     scratch,
     store_wide,
 )
-from tensorc.passes.generics import combiner, output_dims
+from tensorc.passes.generics import combiners, output_dims
 from tensorc.passes.lanes import (
     Counter,
     Lanes,
@@ -118,7 +118,7 @@ def _sweep(rows: Rows, members: list[Member], before: list[Rep]) -> None:
     k = rows.k
     extent = k.dim(members[0].extents[-1])
     known = k.known(extent)
-    sums = [m.combiner for m in members if m.combiner is not None]
+    sums = [c for m in members for c in m.combiners]
     starts = [c.start(k) for c in sums]
     if rows.span is not None:
         _plain(rows, members, before, *rows.span, starts)
@@ -132,10 +132,9 @@ def _sweep(rows: Rows, members: list[Member], before: list[Rep]) -> None:
     else:
         lanes = _plain(rows, members, before, k.index(0), extent, starts)
         totals = [c.across(k, v) for c, v in zip(sums, lanes, strict=True)]
-    reduced = [m for m in members if m.combiner is not None]
-    for member, combine, total in zip(reduced, sums, totals, strict=True):
+    reduced = [v for m in members if m.combiners for v in m.op.outputs]
+    for value, combine, total in zip(reduced, sums, totals, strict=True):
         rep = Uniform(nothing(k, combine, extent, total))
-        (value,) = member.op.outputs
         rows.row[value] = rep
         put(rows, value, before, rep, Point(()))
 
@@ -214,10 +213,11 @@ def _step(
     for member in members:
         with k.at(member.op.location):
             arguments = arguments_at(rows, member, point, registers)
-            skip = combiner(member.op) if member.combiner is not None else None
+            skip = combiners(member.op) if member.combiners else ()
             given = emit_body(k, member.op, point, arguments, rows.storages, skip)
-            if member.combiner is not None:
-                new.append(member.combiner.step(k, next(totals), given[0], mask))
+            if skip:
+                pairs = zip(member.combiners, given, strict=True)
+                new += [c.step(k, next(totals), rep, mask) for c, rep in pairs]
                 continue
             for value, rep in zip(member.op.outputs, given, strict=True):
                 registers[value] = rep
@@ -227,16 +227,16 @@ def _step(
 
 def emit_nest(rows: Rows, member: Member) -> None:
     """Emit a member of another form in loops of its own."""
-    reduction, combine = member.op.reduction, member.combiner
+    reduction, vectors = member.op.reduction, bool(member.combiners)
     indices = dict(enumerate(rows.outer))
     parallel = [d for d in member.inner if d != reduction]
     row = rows.row
     # What is made inside these loops must not be used after them.
     rows.row = dict(row)
-    if reduction is None or (combine is not None and reduction == member.inner[-1]):
+    if reduction is None or (vectors and reduction == member.inner[-1]):
         loops = member.inner[:-1]
         _nest(rows, member, loops, indices, lambda at: _along(rows, member, at))
-    elif combine is not None:
+    elif vectors:
         _nest(
             rows, member, parallel[:-1], indices, lambda at: _strips(rows, member, at)
         )
@@ -290,64 +290,75 @@ def _strip(
     column: Value,
     mask: Value | None,
 ) -> None:
-    k, op, combine = rows.k, member.op, member.combiner
-    assert combine is not None
+    k, op, combines = rows.k, member.op, member.combiners
     assert op.reduction is not None
     last = len(member.extents) - 1
     reduced = op.reduction
 
-    def combined(at: Value, total: Value) -> Value:
+    def combined(at: Value, totals: Sequence[Value]) -> list[Value]:
         here = {**indices, last: Counter(column), reduced: Uniform(at)}
         point = Point(tuple(here[d] for d in range(last + 1)), mask)
         arguments = arguments_at(rows, member, point, rows.row)
-        skip = combiner(op)
-        (rep,) = emit_body(k, op, point, arguments, rows.storages, skip)
-        return combine.step(k, total, rep, mask)
+        reps = emit_body(k, op, point, arguments, rows.storages, combiners(op))
+        return [
+            c.step(k, total, rep, mask)
+            for c, total, rep in zip(combines, totals, reps, strict=True)
+        ]
 
     extent = k.dim(member.extents[reduced])
-    if combine.is_sum:
-        total = _column_sum(k, combine, extent, combined)
+    if combines[0].is_sum:
+        totals = _column_sums(k, combines, extent, combined)
     else:
-        with k.loop(k.index(0), extent, 1, [combine.start(k)]) as loop:
-            loop.yields = [combined(loop.index, loop.carried[0])]
-        (total,) = loop.results
-    total = nothing(k, combine, extent, total)
+        starts = [c.start(k) for c in combines]
+        with k.loop(k.index(0), extent, 1, starts) as loop:
+            loop.yields = combined(loop.index, loop.carried)
+        totals = loop.results
     places = [*[indices[d] for d in output_dims(op)[:-1]], Counter(column)]
-    put(rows, op.outputs[0], places, Lanes(total), Point((), mask))
+    for output, combine, total in zip(op.outputs, combines, totals, strict=True):
+        value = Lanes(nothing(k, combine, extent, total))
+        put(rows, output, places, value, Point((), mask))
 
 
-def _column_sum(
+def _column_sums(
     k: LoopBuilder,
-    combine: Combiner,
+    combines: Sequence[Combiner],
     extent: Value,
-    combined: Callable[[Value, Value], Value],
-) -> Value:
+    combined: Callable[[Value, Sequence[Value]], list[Value]],
+) -> list[Value]:
     """Sum 16 columns: lanes in scratch, row i in lane i mod 16; blocks in a tree."""
-    lanes = scratch(k, combine.element, LANES * LANES)
+    memories = [scratch(k, c.element, LANES * LANES) for c in combines]
+    both = list(zip(combines, memories, strict=True))
 
-    def block(lower: Value, upper: Value) -> Value:
+    def block(lower: Value, upper: Value) -> list[Value]:
         with k.loop(k.index(0), k.index(LANES), 1) as loop:
-            store_wide(k, lanes, loop.index, combine.start(k))
+            for combine, lanes in both:
+                store_wide(k, lanes, loop.index, combine.start(k))
         with k.loop(lower, upper, 1) as loop:
             lane = bit_mask(k, loop.index, LANES - 1)
-            total = combined(loop.index, load_wide(k, lanes, lane))
-            store_wide(k, lanes, lane, total)
-        first = load_wide(k, lanes, k.index(0))
-        with k.loop(k.index(1), k.index(LANES), 1, [first]) as loop:
-            other = load_wide(k, lanes, loop.index)
-            loop.yields = [combine.combine(k, loop.carried[0], other)]
-        return loop.results[0]
+            held = [load_wide(k, lanes, lane) for lanes in memories]
+            totals = combined(loop.index, held)
+            for lanes, total in zip(memories, totals, strict=True):
+                store_wide(k, lanes, lane, total)
+        first = [load_wide(k, lanes, k.index(0)) for lanes in memories]
+        with k.loop(k.index(1), k.index(LANES), 1, first) as loop:
+            loop.yields = [
+                combine.combine(k, total, load_wide(k, lanes, loop.index))
+                for (combine, lanes), total in zip(both, loop.carried, strict=True)
+            ]
+        return loop.results
 
-    if not needs_blocks(combine, k.known(extent)):
+    if not needs_blocks(combines[0], k.known(extent)):
         return block(k.index(0), extent)
-    tree = block_tree(k, combine, wide=True)
+    trees = [block_tree(k, c, wide=True) for c in combines]
     zero, one = k.index(0), k.index(1)
     with k.loop(zero, extent, BLOCK, [zero, zero]) as loop:
         number, levels = loop.carried
         upper = k.minimum(k.add(loop.index, k.index(BLOCK)), extent)
-        total = block(loop.index, upper)
-        loop.yields = [k.add(number, one), tree.push(k, total, number, levels)]
-    return tree.total(k, *loop.results)
+        grown = levels
+        for tree, total in zip(trees, block(loop.index, upper), strict=True):
+            grown = tree.push(k, total, number, levels)
+        loop.yields = [k.add(number, one), grown]
+    return [tree.total(k, *loop.results) for tree in trees]
 
 
 def _one_by_one(rows: Rows, member: Member, indices: Mapping[int, Rep]) -> None:

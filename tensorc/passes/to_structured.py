@@ -78,41 +78,24 @@ def _elementwise(low: Lowering, op: Op) -> View:
 
 
 def _reduce(
-    low: Lowering,
-    source: View,
-    axis: int,
-    kernel: str,
-    initial: float,
-    order: str,
-    of_each: Callable[[Value], Value] | None = None,
+    low: Lowering, source: View, axis: int, kernel: str, initial: float, order: str
 ) -> Value:
-    """Combine the elements along an axis, or what `of_each` makes of each."""
     type_ = source.type
     kept = without(type_.rank, axis)
     result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
     cls = binary_class(kernel, type_.element)
-
-    def combine(values: list[Value]) -> list[Value]:
-        value, total = values
-        return [low.b.value(cls, total, of_each(value) if of_each else value)]
-
     return low.loop(
         [(source, tuple(range(type_.rank)))],
         [(result, kept, initial)],
-        combine,
+        lambda values: [low.b.value(cls, values[1], values[0])],
         axis,
         order,
     )[0]
 
 
-def _sum(
-    low: Lowering,
-    source: View,
-    axis: int,
-    of_each: Callable[[Value], Value] | None = None,
-) -> Value:
+def _sum(low: Lowering, source: View, axis: int) -> Value:
     zero = -0.0 if source.type.element.is_float else 0
-    return _reduce(low, source, axis, "add", zero, LANES_ORDER, of_each)
+    return _reduce(low, source, axis, "add", zero, LANES_ORDER)
 
 
 def _max(low: Lowering, source: View, axis: int) -> Value:
@@ -150,28 +133,40 @@ def _mean_op(low: Lowering, op: reductions.Mean) -> View:
     """Sum the elements and, in the same loop, scaled ones: for where that overflows."""
     b, source, type_ = low.b, low.views[op.operand], tensor(op.result)
     element = type_.element
-    mul = binary_class("mul", element)
-
-    def scale(value: Value) -> Value:
-        return b.value(mul, value, scalar(b, MEAN_SCALE, element))
-
-    scaled = source
-    for axis in reversed(op.axes):
-        is_first = axis == op.axes[-1]
-        source = whole(_sum(low, source, axis))
-        scaled = whole(_sum(low, scaled, axis, scale if is_first else None))
 
     def divide(values: list[Value]) -> list[Value]:
         total, scaled, count = values
         finite = apply_scalar(b, "isfinite", [total], {})
         total = b.value(arith.Select, finite, total, scaled)
         one, back = (scalar(b, v, element) for v in (1.0, 1 / MEAN_SCALE))
-        mean = b.value(binary_class("div", element), total, cast(b, count, element))
-        return [b.value(mul, mean, b.value(arith.Select, finite, one, back))]
+        mean = b.value(arith.DivF, total, cast(b, count, element))
+        return [b.value(arith.MulF, mean, b.value(arith.Select, finite, one, back))]
 
+    sums = [source]
+    for axis in reversed(op.axes):
+        sums = [whole(v) for v in _two_sums(low, sums, axis)]
     count = low.views[op.count]
     counts = replace(count, type=TensorType(type_.shape, count.type.element))
-    return whole(low.pointwise([source, scaled, counts], type_, divide))
+    return whole(low.pointwise([sums[0], sums[-1], counts], type_, divide))
+
+
+def _two_sums(low: Lowering, sources: list[View], axis: int) -> list[Value]:
+    """Sum two tensors along an axis; of one, its elements and scaled ones."""
+    b, type_ = low.b, sources[0].type
+    kept = without(type_.rank, axis)
+    result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
+
+    def add(values: list[Value]) -> list[Value]:
+        *elements, plain, scaled = values
+        if len(elements) == 1:
+            scale = scalar(b, MEAN_SCALE, type_.element)
+            elements.append(b.value(arith.MulF, elements[0], scale))
+        totals = zip((plain, scaled), elements, strict=True)
+        return [b.value(arith.AddF, total, value) for total, value in totals]
+
+    reads = [(source, tuple(range(type_.rank))) for source in sources]
+    writes = [(result, kept, -0.0)] * 2
+    return low.loop(reads, writes, add, axis, LANES_ORDER)
 
 
 def _max_op(low: Lowering, op: reductions.Max) -> View:

@@ -350,11 +350,13 @@ def _reduce(
     point = iteration_point(sizes)
     if order == LANES_ORDER:
         # What it starts from changes no element, so the body gives the elements.
-        (elements,) = ctx.run_at(block, views, point)
+        elements = ctx.run_at(block, views, point)
         last = block.terminator.operands[0].op
         combine = ordered_product if isinstance(last, MulF | MulI) else ordered_sum
-        total = combine(np.broadcast_to(elements, sizes), reduced)
-        return [np.expand_dims(total, reduced)]
+        return [
+            np.expand_dims(combine(np.broadcast_to(e, sizes), reduced), reduced)
+            for e in elements
+        ]
     initial = views[first:]
     step = CONTRACTION_BLOCK if order == FMA_ORDER else max(sizes[reduced], 1)
     totals = initial
