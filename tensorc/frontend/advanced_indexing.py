@@ -36,6 +36,7 @@ from tensorc.frontend.operands import (
     type_error,
     unsupported,
 )
+from tensorc.frontend.suspicions import warn_of_columns
 from tensorc.ir.core import Value
 from tensorc.ir.ops.indexing import ADD, SET
 from tensorc.ir.ops.making import Iota
@@ -64,6 +65,9 @@ def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
     pairs = _take_pairs(b, x, indices)
     if pairs is not None:
         return pairs
+    items = list(indexing.per_axis(b, x, indices))
+    if x.type.rank == 2 and len(items) == 2 and items[0] == Part():
+        warn_of_columns(b, x, items[1])
     layout = _layout(b, x, indices)
     return indexing.take(b, _gathered(b, x, layout), layout.items)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tensorc.errors import Diagnostic
 from tensorc.frontend.comparing import compare
 from tensorc.frontend.operands import (
     Apply,
@@ -37,13 +36,12 @@ from tensorc.frontend.operands import (
     type_error,
     unsupported,
 )
+from tensorc.frontend.suspicions import warn_of_flat_place
 from tensorc.ir import numerics
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly, floordiv, known_at_most, maximum, minimum
 from tensorc.ir.ops import elementwise as ops
 from tensorc.ir.ops import rounding, transcendental
-from tensorc.ir.ops.reductions import ArgMax, ArgMin
-from tensorc.ir.ops.shape import Reshape
 from tensorc.ir.types import F64, I1, I8, Element, element_of
 
 MAX_BITS = 1024  # of an integer while compiling
@@ -237,7 +235,7 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     if name == "pow":
         return _power_of(b, operands[0], operands[1])
     if name in ("eq", "ne"):
-        _warn_of_flat_place(b, operands)
+        warn_of_flat_place(b, operands)
     if spec.rule == "compare":
         all_weak = not any(map(is_strong, operands))
         result = compare(b, spec.predicate, operands, f"`{spec.sign}`")
@@ -271,29 +269,6 @@ def _spelled(operand: Operand) -> str:
         return spell_type(operand.type)
     known = operand.number if isinstance(operand, Scalar) else "a list"
     return f"{known} ({operand.kind})"
-
-
-def _warn_of_flat_place(b: Emitter, operands: Sequence[Operand]) -> None:
-    """Warn of argmax(p) == y: one place in all of p, compared with one per row."""
-    for place, other in (operands, operands[::-1]):
-        if not isinstance(place, Tensor) or not isinstance(other, Tensor):
-            continue
-        op = place.value.op
-        if not isinstance(op, ArgMax | ArgMin) or not other.type.rank:
-            continue
-        flat = op.operand.op
-        if isinstance(flat, Reshape) and not place.type.rank:
-            given = Tensor(flat.operand).type
-            name = "argmax" if isinstance(op, ArgMax) else "argmin"
-            if given.rank < 2:
-                continue
-            message = f"{name} without an axis is one place in all of "
-            message += (
-                f"{spell_type(given)}, here compared with {spell_type(other.type)}"
-            )
-            hint = f"one place per row: `{name}(p, axis=1)`"
-            diagnostic = Diagnostic("TC0319", message, b.location, hints=(hint,))
-            b.warn(replace(diagnostic, severity="warning"))
 
 
 # Folding

@@ -74,6 +74,7 @@ from tensorc.frontend.reductions import (
     require_elements,
     sum_,
 )
+from tensorc.frontend.suspicions import warn_of_softmax
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum
@@ -367,6 +368,7 @@ def softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
 def cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
     """Return the negative log-likelihood of the labels, one number per example."""
     scores, y = as_float(b, logits), strong(b, labels)
+    warn_of_softmax(b, scores.value)
     classes = _checked_labels(b, scores, y, "cross_entropy")
     axis = scores.type.rank - 1
     t = TensorBuilder(b.builder)

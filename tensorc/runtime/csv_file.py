@@ -23,6 +23,8 @@ _NUMBER = re.compile(
     r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|nan|inf(inity)?)\s*", re.I
 )
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -132,11 +134,23 @@ def _wrong_cell(path: Path, columns: int, has_names: bool) -> DataError:
             cells = _cells(path, line, number)
             if len(cells) != columns:
                 detail = f"line {number:,} has {len(cells):,} cells, the first "
-                return data_error(path, "TC0408", f"{detail}{columns:,}")
+                hint = "a cell of each line for each column, with commas between them"
+                return data_error(path, "TC0408", f"{detail}{columns:,}", hint)
             for column, cell in enumerate(cells, 1):
                 if not _NUMBER.fullmatch(cell):
-                    detail = f"line {number:,}, column {column:,} is no number: "
-                    detail += f"{len(cell):,} characters" if cell else "empty"
-                    hint = "give classes numbers, from 0 on"
-                    return data_error(path, "TC0408", detail, hint)
+                    at = f"line {number:,}, column {column:,}"
+                    return data_error(path, "TC0408", *_why(at, cell))
     return data_error(path, "TC0408", "is no table of numbers")
+
+
+def _why(at: str, cell: str) -> tuple[str, str]:
+    """Return why a cell is no number, and the way out; without showing it."""
+    if not cell:
+        return f"{at} is empty", "fill the gap with a number, or leave the line out"
+    for sign, name in _SEPARATORS.items():
+        parts = cell.split(sign)
+        if len(parts) > 1 and all(_NUMBER.fullmatch(p) for p in parts if p.strip()):
+            detail = f"{at} has {len(parts):,} numbers with {name} between them"
+            return detail, "write commas between cells, and decimals with a point"
+    characters = f"{len(cell):,} characters"
+    return f"{at} is no number: {characters}", "give classes numbers, from 0 on"

@@ -40,7 +40,9 @@ class Footprint:
     """What a step costs at the batch size of a run.
 
     A batch runs `kernels` kernels and `flops` operations on floats, with `arena` bytes
-    of scratch memory. `data` are the bytes of all data in memory.
+    of scratch memory. `data` are the bytes of all data in memory. `left_out` are the
+    parts that are validated without their last rows, which fill no batch: name, rows
+    left out, rows in all.
     """
 
     step: str
@@ -49,6 +51,7 @@ class Footprint:
     flops: int
     arena: int
     data: int
+    left_out: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

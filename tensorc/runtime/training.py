@@ -14,7 +14,7 @@ a few. Parameters stay as the last batch left them: the rule does not restore th
 
 import math
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -310,7 +310,16 @@ def _footprint(run: _Run, dataset: Dataset) -> Footprint:
         evaluate_dim(info.flops, symbols),
         plan.arena,
         sum(places.values()),
+        tuple(_left_out(run, dataset)),
     )
+
+
+def _left_out(run: _Run, dataset: Dataset) -> Iterator[tuple[str, int, int]]:
+    """Yield the parts that are validated without their last rows."""
+    pairs = ((run.validation, dataset.valid), (run.test, dataset.test))
+    for name, (epoch, split) in zip(("validation", "test"), pairs, strict=True):
+        if epoch and split and len(split) > _examples(epoch):
+            yield name, len(split) - _examples(epoch), len(split)
 
 
 def _go_on(run: _Run, start: FitState) -> None:

@@ -321,3 +321,16 @@ def test_the_list_of_the_cache_names_what_is_no_function(said, tmp_path, monkeyp
     assert "predict" in printed
     assert "(of another version of tensorc)" in printed
     assert "damaged" not in printed
+
+
+def test_rows_that_are_left_out_are_told(said, tmp_path):
+    (tmp_path / "three.csv").write_text("a,y,b\n1,1,0\n0,2,1\n1,3,1\n")
+    files = 'csv("d.csv", "three.csv", "d.csv", label="y")'
+    model = MODEL.replace('csv("d.csv", label="y")', f"{files}  validate = loss")
+    (tmp_path / "m.tc").write_text(model)
+    shown = said("train", "m.tc").err
+    assert "warning[TC0605]: the last 1 of 3 validation rows are left out" in shown
+    assert "they fill no batch of 2" in shown
+    assert "test rows" not in shown
+    assert "TC0605" not in said("train", "m.tc", "--set", "batch=1").err
+    assert "TC0605" not in said("train", "m.tc", "--quiet").err

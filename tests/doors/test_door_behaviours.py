@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc import checking
 
 X = np.arange(24, dtype="float32").reshape(12, 2)
 
@@ -261,7 +262,6 @@ def test_a_place_is_warned_of_once(recwarn):
 
 
 def test_the_language_warns_too(tmp_path):
-    from tensorc import checking
 
     path = tmp_path / "m.tc"
     path.write_text(
@@ -274,3 +274,48 @@ def test_the_language_warns_too(tmp_path):
     with pytest.warns(tc.TensorcWarning, match="axis=1") as seen:
         assert tc.load(path).f(np.eye(3, dtype="float32"), [0, 1, 2]) == 2 / 3
     assert seen[0].filename == str(path)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("mean(cross_entropy(softmax(p), y))", "the logits: `cross_entropy(z, y)`"),
+        (
+            "mean(cross_entropy(exp(p) / sum(exp(p), axis=1, keepdims=true), y))",
+            "the logits: `cross_entropy(z, y)`",
+        ),
+        ("-mean(log(p)[:, y])", "one of each row: `p[range(B), y]`"),
+    ],
+)
+def test_losses_that_mean_something_else_warn(tmp_path, body, words):
+    path = tmp_path / "m.tc"
+    path.write_text(f"fn f(p: float[B, 10], y: int[B]) -> float = {body}\n")
+    (found,) = checking.check(str(path), {})
+    assert (found.severity, found.code, found.location.line) == ("warning", "TC0319", 1)
+    assert words in found.hints[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "mean(cross_entropy(p, y))",
+        "mean(cross_entropy(log_softmax(p), y))",
+        "-mean(log(p)[range(B), y])",
+        "mean(p[:, [1, 2]])",
+        "mean(p[:, i])",
+    ],
+)
+def test_losses_that_mean_what_they_say_do_not(tmp_path, body):
+    path = tmp_path / "m.tc"
+    arguments = "p: float[B, 10], y: int[B], i: int[10]"
+    path.write_text(f"fn f({arguments}) -> float = {body}\n")
+    assert checking.check(str(path), {}) == []
+
+
+def test_annotated_losses_warn_at_their_line():
+    @tc.jit
+    def f(p: tc.f32["B", 10], y: tc.i64["B"]):
+        return -np.mean(np.log(p)[:, y])
+
+    with pytest.warns(tc.TensorcWarning, match="np.arange"):
+        f(np.ones((3, 10), "f"), np.array([1, 2, 3]))
