@@ -26,9 +26,10 @@ from tensorc.fuzz.program import (
     without_dead,
 )
 from tensorc.fuzz.recipes import RECIPES
+from tensorc.ir.core import Op
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
-from tensorc.ir.ops.elementwise import Mul
+from tensorc.ir.ops.elementwise import PREDICATES, Cast, Compare, Mul
 from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
 from tensorc.ir.ops.making import Iota
 from tensorc.ir.ops.nn import LogSoftmax
@@ -42,22 +43,22 @@ from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
 COMPUTED_PLACES = (TakeAlongAxis, Gather, Scatter)
 
 _OPS = tuple(RECIPES)
-_SLOW = {  # to compile: long expansions
-    *(cls for cls in _OPS if EXACT not in cls.traits and cls.scalar),
-    *(LogSoftmax, FloorDiv, Mod),
+_SLOW: dict[type[Op], float] = {  # to compile: long expansions
+    **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalar},
+    **{LogSoftmax: 0.35, FloorDiv: 0.8, Mod: 0.8},
 }
 THEME = 16  # programs that share their dimensions
 _COUNTS = (1, 2, 2, 3, 3, 4, 5, 7, 12)  # ops that are asked for
 _SLOPE_COUNTS = (1, 1, 1, 2, 2, 3, 5)
-_WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.25, 0.6, 0.5, 0.12
-_SPELLED, _TWINS = 0.12, 0.05  # of the ops
+_WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.35, 0.6, 0.5, 0.12
+_SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SLOPES = 10  # entries below a cost: there are twice as many for its derivatives
 _MIXES_ROWS = (Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota)
 
 
 def _weights(rows: bool, slopes: bool) -> list[float]:
     """Return how often each op is asked for: less if it takes long to compile."""
-    weights = [0.35 if cls in _SLOW else 2.0 for cls in _OPS]
+    weights = [_SLOW.get(cls, 2.0) for cls in _OPS]
     for number, cls in enumerate(_OPS):
         if (rows and cls in _MIXES_ROWS) or (slopes and cls not in VJP_RULES):
             weights[number] *= 0.15
@@ -132,10 +133,33 @@ def _step(m: Maker, weights: list[float]) -> None:
     if made and m.chance(_TWINS):
         add_twin(m, m.rng.choice(made))
         return
+    if made and m.chance(_VARIED):
+        _vary(m, m.rng.choice(made))
+        return
     (cls,) = m.rng.choices(_OPS, weights)
     place = RECIPES[cls](m, cls)
     if place is not None and cls is MatMul and m.chance(4 * _TWINS):
         add_twin(m, place)
+
+
+def _vary(m: Maker, place: int) -> None:
+    """Append an op once more, with its operands swapped or another attribute.
+
+    What looks equal and is not: no pass may take one for the other.
+    """
+    entry = m.entries[place]
+    assert isinstance(entry, Apply)
+    attributes = dict(entry.attributes)
+    operands = entry.operands
+    if entry.cls is Compare:
+        attributes["predicate"] = m.rng.choice(list(PREDICATES))
+    elif entry.cls is Cast:
+        attributes["element"] = m.element()
+    elif "axis" in attributes and len(operands) == 1 and m.type_of(operands[0]).rank:
+        attributes["axis"] = m.below(m.type_of(operands[0]).rank)
+    elif len(operands) == 2:
+        operands = operands[::-1]
+    m.shown |= {place, m.apply(entry.cls, operands, **attributes)}
 
 
 def _with_updates(program: Program, m: Maker) -> Program:
@@ -151,8 +175,11 @@ def _with_updates(program: Program, m: Maker) -> Program:
         type_ = m.type_of(place)
         new = [i for i in range(len(entries)) if i != place and m.type_of(i) == type_]
         if new:
+            # More often one that is made of the old value: it may be written over it.
+            own = [i for i in new if place in needed_by(program, [i])]
+            chosen = m.rng.choice(own if own and m.chance(0.7) else new)
             entries[place] = replace(entry, shared=True)
-            updates.append((place, m.rng.choice(new)))
+            updates.append((place, chosen))
     return replace(program, entries=tuple(entries), updates=tuple(updates))
 
 

@@ -24,6 +24,7 @@ from tensorc.ir.types import I1, TensorType
 from tensorc.passes import simplify, stabilize
 from tensorc.passes.rewriter import Pattern, Rule, Splat, Spread, Term, Var
 
+TABLES = (simplify.RULES, stabilize.RULES)
 RULES = (*simplify.RULES, *stabilize.RULES)
 _NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -2.0, 4.0, 0.25, 3.0, 0.1)
 
@@ -42,11 +43,13 @@ class _Spelling:
 
 def spell(m: Maker, rule: Rule | None = None) -> int | None:
     """Append the left side of a rule; return its place, or None if it does not fit."""
-    rule = rule or m.rng.choice(RULES)
+    rule = rule or m.rng.choice(m.rng.choice(TABLES))
     cls = rule.left.cls
     boolean = getattr(cls, "domain", "") == "boolean" or cls is Compare
     element = I1 if boolean else m.element("number" if m.chance(0.2) else "float")
-    shape = m.shape(1 if m.chance(0.8) else 0)
+    # Of two axes all permutations are their own inverses.
+    least = 3 if cls is Transpose else m.rng.choice((0, 1, 1, 1))
+    shape = m.shape(least)
     try:
         return _make(_Spelling(m), rule.left, TensorType(shape, element))
     except Unspellable:
@@ -75,7 +78,7 @@ def _number(m: Maker, pattern: Splat, type_: TensorType) -> int:
     dtype = type_.element.dtype
     with np.errstate(all="ignore"):
         numbers = [np.array(n).astype(dtype) for n in _NUMBERS]
-    near = m.chance(0.15)
+    near = m.chance(0.25)
     found = [n for n in numbers if near or pattern.test(n.flat[0])]
     if not found:
         raise Unspellable

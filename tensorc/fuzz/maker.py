@@ -146,7 +146,8 @@ class Maker:
             dims.append(symbol(ROWS))
             count = self.sizes[ROWS]
         while len(dims) < rank:
-            dim = self.dim()
+            again = bool(dims) and self.chance(0.15)  # a square
+            dim = dims[-1] if again else self.dim()
             if count * self.number(dim) > MOST_ELEMENTS:
                 dim = self.rng.choice((1, 2, 3))
             count *= max(self.number(dim), 1)

@@ -19,6 +19,7 @@ SIZES = (
 # these, and more chunks of rows than two threads have ranges.
 LONG = (97, 127, 128, 129, 136, 511, 513, *range(1016, 1033), 1024, 1025, 2056, 2056)
 
+_ZEROS = 0.1  # how often an argument is zeros of both signs, or negative ones alone
 _ALIASED = 0.15  # how often an argument is the same array as another one
 _BAD_INDEX = 0.04  # how often an array of indices has one out of range
 
@@ -69,6 +70,9 @@ def hurting(
         powers = np.ldexp(np.ones(shape, dtype), exponents)
         beside = np.nextafter(powers, rng.choice([-100, 100], shape).astype(dtype))
         powers = np.where(rng.random(shape) < 0.5, powers, beside)
+    if dtype.kind == "f" and rng.random() < _ZEROS:
+        zeros = [-0.0] if rng.random() < 0.5 else [-0.0, 0.0]
+        return rng.choice(np.array(zeros, dtype), shape)
     kind = rng.integers(0, 4, shape)
     picked = np.where(kind == 0, special, np.where(kind == 1, powers, uniform))
     return picked.astype(dtype)
