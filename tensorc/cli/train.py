@@ -28,10 +28,15 @@ from tensorc.cli.options import (
 from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
-from tensorc.runtime.checkpoint import Checkpoint, put_back
+from tensorc.runtime.checkpoint import (
+    Checkpoint,
+    compare,
+    put_back,
+    read_checkpoint,
+)
 from tensorc.runtime.fit_state import Event, OnState, Snapshot
 from tensorc.runtime.history import EpochRecord, Footprint, History
-from tensorc.runtime.keeping import SECONDS, Keeper, keeping
+from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import FitRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import OnEpoch, train
@@ -57,6 +62,13 @@ _allow_nan_option = click.option(
 )
 
 
+_overwrite_option = click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Let --save write over the checkpoints of another or a longer run.",
+)
+
+
 _save_every_option = click.option(
     "--save-every",
     "seconds",
@@ -75,6 +87,7 @@ _save_every_option = click.option(
 @init_option
 @path_option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
 @_save_every_option
+@_overwrite_option
 @path_option(
     "--resume", metavar="DIR|FILE", help="Go on from the last checkpoint of a --save."
 )
@@ -91,6 +104,7 @@ def command(
     init: str | None,
     save: str | None,
     seconds: float,
+    overwrite: bool,
     resume: str | None,
     allow_nan: bool,
     log: str | None,
@@ -108,13 +122,15 @@ def command(
     if init is not None:
         _note_missing(init, program.restore(init), quiet)
     start = _put_back(program, resume, quiet) if resume is not None else None
+    first = start.about.fit if start else 0
+    keep = _Keep(save, seconds, allow_nan)
+    if not overwrite:
+        _protect(program, keep, first, resume)
     if not quiet:
         print(summarize_memory(program.shared), file=sys.stderr)
     with open_log(log) as events:
-        first = start.about.fit if start else 0
         histories = []
         for recipe in program.fits[first:]:
-            keep = _Keep(save, seconds, allow_nan)
             history = _train(program, recipe, start, keep, events, quiet)
             start = None
             histories.append(history)
@@ -220,6 +236,45 @@ def _kept(
     keeper = program.keeper(recipe, directory, keep.seconds, keep.allow_nan)
     with keeping(keeper) if keeper else nullcontext():
         yield keeper
+
+
+def _protect(
+    program: "api.Program", keep: _Keep, first: int, resume: str | None
+) -> None:
+    """Refuse to write over checkpoints that this run would not make again.
+
+    Raises:
+        TensorcError: one is of another or a longer run, or is none (TC0807).
+    """
+    directory = None if keep.directory is None else Path(keep.directory)
+    for recipe in program.fits[first:]:
+        keeper = program.keeper(recipe, directory, keep.seconds, keep.allow_nan)
+        if keeper is None or not keeper.last.exists():
+            continue
+        if resume is not None and find_last(Path(resume)).samefile(keeper.last):
+            continue
+        why = _what_is_lost(keeper, recipe)
+        if why:
+            message = f"{keeper.last} would be written over: {why}"
+            hints = (
+                f"go on with that run: --resume {keep.directory}",
+                "keep this run in another directory, or give --overwrite",
+            )
+            raise TensorcError(Diagnostic("TC0807", message, hints=hints))
+
+
+def _what_is_lost(keeper: Keeper, recipe: FitRecipe) -> str:
+    """Return why a run does not make its last checkpoint again, or ""."""
+    try:
+        found = read_checkpoint(keeper.last, keeper.shared)
+        differing = compare(found, keeper.about, keeper.shared)
+    except TensorcError as error:
+        return error.diagnostics[0].message.removeprefix(f"{keeper.last}: ")
+    state = found.state
+    reached = state.epoch if state.position else state.epoch - 1
+    if reached > recipe.epochs:
+        return f"it is of epoch {reached:,}, this run ends with {recipe.epochs:,}"
+    return differing[0] if differing else ""
 
 
 def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:

@@ -334,3 +334,28 @@ def test_rows_that_are_left_out_are_told(said, tmp_path):
     assert "test rows" not in shown
     assert "TC0605" not in said("train", "m.tc", "--set", "batch=1").err
     assert "TC0605" not in said("train", "m.tc", "--quiet").err
+
+
+def test_save_writes_over_no_other_run(said, tmp_path):
+    train = ("train", "m.tc", "--quiet", "--save", "kept")
+    said(*train)
+    said(*train)  # the same run again
+    last = tmp_path / "kept" / "last.safetensors"
+    before = last.read_bytes()
+    for others, why in (
+        (("--set", "batch=1"), "batch is 1 here, 2 there"),
+        (("--set", "k=3.0"), "k is 3.0 here, 2.0 there"),
+        (("--set", "epochs=1"), "it is of epoch 2, this run ends with 1"),
+    ):
+        shown = said(*train, *others, code=1).err
+        assert "error[TC0807]: kept/last.safetensors would be written over: " in shown
+        assert why in shown
+        assert "--resume kept" in shown
+        assert "--overwrite" in shown
+        assert last.read_bytes() == before
+    said(*train, "--set", "epochs=3", "--resume", "kept")
+    said(*train, "--set", "k=3.0", "--overwrite")
+    assert last.read_bytes() != before
+    last.write_bytes(b"weights of somebody")
+    assert "TC0807" in said(*train, code=1).err
+    said(*train, "--overwrite")
