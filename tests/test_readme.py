@@ -1,12 +1,13 @@
 """What the README shows is true: its Python runs, its model compiles."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tensorc import api
-from tests.snippets import ROOT, blocks, run_python
+from tests.snippets import PAGES, ROOT, blocks, run_python, tables
 
 README = ROOT / "README.md"
 
@@ -33,3 +34,19 @@ def test_the_readmes_text_is_a_line_of_the_real_dump() -> None:
     dump = api.emit(str(ROOT / "examples" / "logreg.tc"), "tensor", "train", {})
     assert isinstance(dump, str)
     assert block.text.strip() in dump
+
+
+def test_the_measured_rows_name_their_scripts() -> None:
+    rows = tables(README, "How fast")
+    assert len(rows) > 5
+    told = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    for row in rows:
+        script = row["measured by"].strip("`")
+        assert (ROOT / "benchmarks" / script).is_file(), script
+        assert f"python benchmarks/{script}" in told
+
+
+def test_the_links_of_the_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -210,6 +210,7 @@ def test_the_command_ends_with_4_and_keeps_the_last_good_state(
     assert run([*words, "--set", "epochs=2"]) == 0
     before = (kept / "last.safetensors").read_bytes()
     capsys.readouterr()
+    words.append("--overwrite")
     assert run([*words, "--set", "lr=100", "--log", str(log)]) == 4
     text = capsys.readouterr().err
     assert "TC0604" in text
