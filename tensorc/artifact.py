@@ -145,6 +145,14 @@ OPERATORS: Mapping[str, Callable[[int, int], int]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Default:
+    """What a call need not give: sizes, and the bytes of the elements."""
+
+    shape: tuple[int, ...]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Argument:
     """One argument of a compiled function.
 
@@ -152,6 +160,7 @@ class Argument:
     call) or "hyper" (a number with a default, given by name). `dtype` is the IR's
     spelling ("f32", "i64", "i1"); `shape` has one DimExpr per axis. `value` is the
     symbol ("$i") that stands for the value of an integer scalar, "" if none does.
+    `default` is what an input is that a call leaves out, if it may.
     """
 
     name: str
@@ -159,6 +168,7 @@ class Argument:
     dtype: str
     shape: tuple[DimExpr, ...]
     value: str = ""
+    default: Default | None = None
 
 
 @dataclass(frozen=True, slots=True)

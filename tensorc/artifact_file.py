@@ -11,6 +11,7 @@ from tensorc.artifact import (
     OPERATORS,
     Argument,
     Artifact,
+    Default,
     DimExpr,
     FunctionInfo,
     Guard,
@@ -66,7 +67,7 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
         "symbol": f.symbol,
         "epoch_symbol": f.epoch_symbol,
         "arguments": [
-            [a.name, a.kind, a.dtype, _shape_data(a.shape), a.value]
+            [a.name, a.kind, a.dtype, _shape_data(a.shape), a.value, _default_data(a)]
             for a in f.arguments
         ],
         "results": [[r.name, r.dtype, _shape_data(r.shape)] for r in f.results],
@@ -91,6 +92,11 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
             [o.argument, o.axis, o.size, place_data(o.location)] for o in f.origins
         ],
     }
+
+
+def _default_data(argument: Argument) -> list[object] | None:
+    default = argument.default
+    return None if default is None else [default.shape, default.content.hex()]
 
 
 def _shape_data(shape: tuple[DimExpr, ...]) -> list[object]:
@@ -131,11 +137,18 @@ def _function(data: object) -> FunctionInfo:
 
 
 def _argument(data: object) -> Argument:
-    name, kind, dtype, shape, value = row(data, 5)
+    name, kind, dtype, shape, value, default = row(data, 6)
     if kind not in _KINDS:
         raise ValueError(f"an argument of the kind {kind!r:.80}")
     given = text(name), kind, text(dtype), _shape(shape), text(value)
-    return Argument(*given)  # type: ignore[arg-type]  # checked above
+    return Argument(*given, _default(default))  # type: ignore[arg-type]  # checked above
+
+
+def _default(data: object) -> Default | None:
+    if data is None:
+        return None
+    shape, content = row(data, 2)
+    return Default(items(shape, integer), bytes.fromhex(text(content)))
 
 
 def _result(data: object) -> Result:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from tensorc.artifact import (
     Argument,
     Artifact,
+    Default,
     DimExpr,
     FunctionInfo,
     Guard,
@@ -25,7 +26,7 @@ from tensorc.errors import (
     CompileError,
     Diagnostic,
 )
-from tensorc.ir.attributes import Dims, SymbolRef
+from tensorc.ir.attributes import Attribute, Dense, Dims, SymbolRef
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of, solved_of
 from tensorc.ir.ops.builtin import Function, Module
@@ -173,7 +174,8 @@ def _signature(function: Function) -> FunctionInfo:
         assert kind in ("shared", "input", "hyper")
         shape = tuple(dim_expr(d) for d in type_.shape)
         name, given = str(info.get("tc.name")), function.value_symbol(i)
-        arguments.append(Argument(name, kind, type_.element.name, shape, given))  # type: ignore[arg-type]
+        known = _default(info.get("tc.default"))
+        arguments.append(Argument(name, kind, type_.element.name, shape, given, known))  # type: ignore[arg-type]
         for dim in type_.shape:
             symbols.update(dict.fromkeys(symbols_of(dim)))
         if given:
@@ -216,6 +218,12 @@ def _signature(function: Function) -> FunctionInfo:
         _computed_sizes(function),
         origins=origins,
     )
+
+
+def _default(known: Attribute | None) -> Default | None:
+    if not isinstance(known, Dense):
+        return None
+    return Default(known.value.shape, known.value.tobytes())
 
 
 def _computed_sizes(function: Function) -> tuple[DimExpr, ...]:

@@ -117,7 +117,8 @@ def _values(
     inputs = [a.name for a in specs if a.kind == "input"]
     hypers = [a.name for a in specs if a.kind == "hyper"]
     wrong = [f"has no argument '{n}'" for n in arguments if n not in inputs + hypers]
-    wrong += [f"needs the argument '{n}'" for n in inputs if n not in arguments]
+    needed = [a.name for a in specs if a.kind == "input" and a.default is None]
+    wrong += [f"needs the argument '{n}'" for n in needed if n not in arguments]
     if wrong:
         hint = " ".join(f"--arg {n}=…" for n in inputs) or "leave --arg out"
         message = f"'{function.name}' {wrong[0]}"

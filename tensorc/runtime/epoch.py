@@ -60,6 +60,7 @@ class Epoch:
     strides: "ctypes.Array[ctypes.c_int64]"
     stop: ctypes.c_int32
     columns: tuple[Array, ...]
+    places: tuple[int, ...]  # the slots of the columns
     seconds: float = 0.0
     spent: float = 0.0
     shuffled: Shuffled | None = None
@@ -82,6 +83,7 @@ def prepare_epoch(
 ) -> Epoch:
     """Bind columns to the function's inputs of the same names; nothing runs yet.
 
+    Inputs without a column have their defaults, the same for all batches.
     Rows that do not fill a batch are left out. A column is converted by the rule of
     calls, once; one that fits is used where it lies. An `Epoch` is for one thread at a
     time.
@@ -92,22 +94,13 @@ def prepare_epoch(
         ShapeError: the shape of a batch does not fit.
     """
     inputs = function.signature.inputs
-    missing = [s.argument.name for s in inputs if s.argument.name not in columns]
-    if missing or not inputs:
-        raise _no_column(function, missing, columns)
-    for spec in inputs:
-        if spec.value is not None:
-            raise _no_batch(function, spec.argument.name)
-    used = [
-        convert(
-            columns[s.argument.name],
-            s.dtype,
-            f"column '{s.argument.name}' for '{function.name}'",
-        )
-        for s in inputs
-    ]
-    batches = min(len(column) for column in used) // batch
-    first = [column[:batch] for column in used]
+    names = [s.argument.name for s in inputs]
+    used = _arrays_of(function, columns)
+    is_column = [name in columns for name in names]
+    pairs = list(zip(used, is_column, strict=True))
+    bound = tuple([column for column, own in pairs if own])
+    batches = min(map(len, bound)) // batch
+    first = [c[:batch] if own else c for c, own in pairs]
     plan = function.bind(first)
     results = tuple(
         aligned_empty(shape or (batches,), numpy_dtype(result.dtype))
@@ -117,18 +110,45 @@ def prepare_epoch(
     frame = function.take_frame(plan, numbers)
     if function.place(frame, first):
         # A column lies in a shared variable: all of it must move, not the first batch.
-        copies = {s.argument.name: c.copy() for s, c in zip(inputs, used, strict=True)}
+        copies = {
+            name: column.copy()
+            for name, column in zip(names, used, strict=True)
+            if name in columns
+        }
         return prepare_epoch(function, copies, batch, hypers)
     for number, array in enumerate(results):
         frame.slots[len(function.info.arguments) + number] = address_of(array)
     strides = (ctypes.c_int64 * len(frame.slots))()
-    for spec, array in zip(inputs, first, strict=True):
-        strides[function.info.arguments.index(spec.argument)] = array.nbytes
+    places = []
+    for spec, array, own in zip(inputs, first, is_column, strict=True):
+        if own:  # what is no column is the same for all batches
+            places.append(function.info.arguments.index(spec.argument))
+            strides[places[-1]] = array.nbytes
     for number, (shape, *_) in enumerate(plan.fresh):
         itemsize = results[number].itemsize
         strides[len(function.info.arguments) + number] = 0 if shape else itemsize
     stop = ctypes.c_int32(0)
-    return Epoch(function, batch, batches, results, frame, strides, stop, tuple(used))
+    return Epoch(
+        function, batch, batches, results, frame, strides, stop, bound, tuple(places)
+    )
+
+
+def _arrays_of(function: CompiledFunction, columns: Mapping[str, Array]) -> list[Array]:
+    """Return the column of each input in its type, or the default."""
+    inputs, fixed = function.signature.inputs, function.signature.defaults
+    names = [s.argument.name for s in inputs]
+    missing = [name for name in names if name not in columns and name not in fixed]
+    if missing or not any(name in columns for name in names):
+        raise _no_column(function, missing, columns)
+    for spec in inputs:
+        if spec.value is not None and spec.argument.name in columns:
+            raise _no_batch(function, spec.argument.name)
+    return [
+        convert(columns[name], s.dtype, f"column '{name}' for '{function.name}'")
+        if name in columns
+        else fixed[name]
+        for name, s in zip(names, inputs, strict=True)
+    ]
 
 
 def run_batches(
@@ -239,9 +259,7 @@ def diverged_hints() -> tuple[str, str]:
 def _gather(epoch: Epoch, shuffled: Shuffled, first: int, last: int) -> None:
     """Gather the rows of the batches [first, last), and let the slots point to them."""
     shuffled.gather(first * epoch.batch, last * epoch.batch)
-    arguments = epoch.function.info.arguments
-    places = [i for i, argument in enumerate(arguments) if argument.kind == "input"]
-    for place, window in zip(places, shuffled.windows, strict=True):
+    for place, window in zip(epoch.places, shuffled.windows, strict=True):
         # The driver adds the number of the batch times the stride.
         epoch.frame.slots[place] = address_of(window) - first * epoch.strides[place]
 

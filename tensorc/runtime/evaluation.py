@@ -1,6 +1,6 @@
 """What a trained program gives: errors over data, and results row by row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +81,10 @@ def predict(
             (TC0905).
         TensorcError: what a call raises.
     """
-    inputs = function.signature.inputs
     used = _bound(function, columns)
-    count = min(len(column) for column in used)
-    rows = inputs[0].argument.shape[0]
+    count = min(len(column) for column in used.values())
+    inputs = [s.argument for s in function.signature.inputs if s.argument.name in used]
+    rows = inputs[0].shape[0]
     wrong = [r for r in function.info.results if r.shape[:1] != (rows,)]
     if wrong or not function.info.results:
         detail = f"'{function.name}' does not return a row for each example"
@@ -98,22 +98,34 @@ def predict(
     pieces: list[tuple[Array, ...]] = []
     # Without any rows one call gives the types.
     for start in range(0, max(count, 1), batch):
-        given = function(*[c[start : min(start + batch, count)] for c in used])
+        stop = min(start + batch, count)
+        given = function(**{name: c[start:stop] for name, c in used.items()})
         pieces.append(given if isinstance(given, tuple) else (np.asarray(given),))
     return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
 
-def _bound(function: CompiledFunction, columns: Mapping[str, Array]) -> Sequence[Array]:
-    """Return the column of each input; one column fits one input of any name."""
-    names = [spec.argument.name for spec in function.signature.inputs]
-    scalars = [s for s in function.signature.inputs if not s.argument.shape]
+def _bound(
+    function: CompiledFunction, columns: Mapping[str, Array]
+) -> Mapping[str, Array]:
+    """Return the column of each input; one column fits one input of any name.
+
+    An input without a column has its default.
+    """
+    fixed = function.signature.defaults
+    inputs = [
+        spec
+        for spec in function.signature.inputs
+        if spec.argument.name in columns or spec.argument.name not in fixed
+    ]
+    names = [spec.argument.name for spec in inputs]
+    scalars = [spec for spec in inputs if not spec.argument.shape]
     missing = [name for name in names if name not in columns]
     if len(names) == 1 and len(columns) == 1 and not scalars:
-        return list(columns.values())
+        return dict(zip(names, columns.values(), strict=True))
     if missing or scalars or not names:
         detail = f"'{function.name}' takes no data"
         if names:
             name = missing[0] if missing else scalars[0].argument.name
             detail = f"'{function.name}' takes '{name}', the data has no such column"
         raise CallError(Diagnostic("TC0506", detail, notes=(count_columns(columns),)))
-    return [columns[name] for name in names]
+    return {name: columns[name] for name in names}

@@ -63,6 +63,7 @@ class Signature:
     shared: Mapping[str, Shape]
     bound: Shape
     formulas: Formulas
+    defaults: Mapping[str, Array]
 
     def collect(
         self, given: Sequence[object], named: Mapping[str, object]
@@ -274,6 +275,7 @@ class Signature:
             if name not in names and name not in self.hypers:
                 raise self._call_error(f"there is no argument '{name}'")
             values[name] = value
+        values = {**self.defaults, **values}
         missing = [name for name in names if name not in values]
         if len(given) > len(names) or (missing and not named):
             plural = "" if len(names) == 1 else "s"
@@ -288,7 +290,11 @@ class Signature:
         return f"argument '{argument.name}' of '{self.info.name}'"
 
     def _call_error(self, detail: str) -> CallError:
-        formals = [f"{s.argument.name}: {spell_type(s.argument)}" for s in self.inputs]
+        formals = [
+            f"{s.argument.name}: {spell_type(s.argument)}"
+            + (" = …" if s.argument.default else "")
+            for s in self.inputs
+        ]
         formals += [f"{name}=…" for name in self.hypers]
         hint = f"call it as {self.info.name}({', '.join(formals)})"
         message = f"{self.info.name}: {detail}"
@@ -350,7 +356,14 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
         raise InternalError(f"'{info.name}': no shape binds {names}", "runtime")
     hypers = {a.name: a for a in info.arguments if a.kind == "hyper"}
     formulas = _formulas(info, inputs)
-    return Signature(info, inputs, hypers, shared, tuple(bound), formulas)
+    defaults = {
+        a.name: np.frombuffer(a.default.content, numpy_dtype(a.dtype))
+        .reshape(a.default.shape)
+        .copy()
+        for a in info.arguments
+        if a.default is not None
+    }
+    return Signature(info, inputs, hypers, shared, tuple(bound), formulas, defaults)
 
 
 def _check_memory(plan: Plan) -> None:

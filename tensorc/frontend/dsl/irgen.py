@@ -35,6 +35,7 @@ from tensorc.frontend.dsl.irgen_errors import (
 )
 from tensorc.frontend.dsl.irgen_expressions import EXPRESSIONS
 from tensorc.frontend.dsl.irgen_recipes import OPTIONS, plain, recipe
+from tensorc.frontend.dsl.irgen_signatures import inside
 from tensorc.frontend.dsl.irgen_statements import STATEMENTS
 from tensorc.frontend.dsl.irgen_types import bind_sizes, tensor_type
 from tensorc.frontend.dsl.program import (
@@ -70,7 +71,7 @@ from tensorc.frontend.operands import (
     strong,
 )
 from tensorc.ir.attributes import Array as ArrayAttribute
-from tensorc.ir.attributes import make_dict
+from tensorc.ir.attributes import Dense, make_dict
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Poly
 from tensorc.ir.functions import close_function, new_module, open_function
@@ -362,12 +363,7 @@ def _initial(
     if not isinstance(value, Scalar | Literal):
         message = f"a first value is a number or a list, this is {describe(value)}"
         raise error(NO_VALUE, message, place.location)
-    place_of_kind = KINDS.index(kind_of_element(type_.element))
-    mixed = (value.kind == "bool") != (kind_of_element(type_.element) == "bool")
-    if mixed or KINDS.index(value.kind) > place_of_kind:
-        message = f"`{node.name}` is {spell_element(type_.element)}, "
-        message += f"got {describe(value)}"
-        raise error(TYPES, message, place.location, labels=[label])
+    _require_kind(node.name, value, type_, place, label)
     plain = value.values if isinstance(value, Literal) else value.number
     if plain is None:
         message = f"the first value of `{node.name}` must be known while compiling"
@@ -380,6 +376,21 @@ def _initial(
         raise error(SIZES, message, place.location, labels=[label])
     # A view: a large memory takes its place when it is made, not while it is read.
     return partial(_given, np.broadcast_to(array, shape))
+
+
+def _require_kind(
+    name: str,
+    value: Scalar | Literal,
+    type_: TensorType,
+    place: ast.Expression,
+    label: Label,
+) -> None:
+    """Raise `CompileError` for a float where integers are, or a truth value."""
+    kind = kind_of_element(type_.element)
+    mixed = (value.kind == "bool") != (kind == "bool")
+    if mixed or KINDS.index(value.kind) > KINDS.index(kind):
+        message = f"`{name}` is {spell_element(type_.element)}, got {describe(value)}"
+        raise error(TYPES, message, place.location, labels=[label])
 
 
 def _assertion(frame: Frame, node: ast.Assertion) -> None:
@@ -467,6 +478,31 @@ def _argument(frame: Frame, formal: ast.Formal) -> None:
     argument = block.add_argument(type_, formal.name)
     entry.inputs[formal.name] = argument
     frame.scope.bind(formal.name, Tensor(argument), formal.location)
+    if formal.default is not None:
+        _note_default(frame, formal, type_)
+
+
+def _note_default(frame: Frame, formal: ast.Formal, type_: TensorType) -> None:
+    """Keep what an argument of an entry is that a call leaves out, if it is known."""
+    assert formal.default is not None
+    value = inside(frame, frame.function).evaluate(formal.default)
+    if not isinstance(value, Scalar | Literal):
+        return
+    plain = value.values if isinstance(value, Literal) else value.number
+    if plain is None or isinstance(plain, Poly):
+        return
+    label = Label(formal.location, "this argument")
+    _require_kind(formal.name, value, type_, formal.default, label)
+    array = exact_array(frame.emitter, plain, type_.element)
+    fitting = len(array.shape) == type_.rank and all(
+        not isinstance(wanted, int) or wanted == size
+        for wanted, size in zip(type_.shape, array.shape, strict=False)
+    )
+    if not fitting:
+        message = f"`{formal.name}` is {spell_type(type_)}, its default has the shape "
+        raise error(SIZES, f"{message}{list(array.shape)}", formal.default.location)
+    known = TensorType(array.shape, type_.element)
+    frame.entry.defaults[formal.name] = Dense(array, known)
 
 
 def _emit_entry(unit: Unit, value: FunctionValue) -> Function:

@@ -46,7 +46,7 @@ from tensorc.frontend.operands import (
     cast,
 )
 from tensorc.frontend.sizes import NoDimError, dim_of, why
-from tensorc.ir.attributes import make_dict
+from tensorc.ir.attributes import Attribute, Dense, make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Value
 from tensorc.ir.dims import VALUE, Dim, Poly, as_symbol, is_value, symbol
@@ -104,6 +104,7 @@ class Entry:
     shared: dict[str, Value] = field(default_factory=dict)
     hypers: dict[str, Value] = field(default_factory=dict)
     updates: dict[str, Updated] = field(default_factory=dict)
+    defaults: dict[str, Dense] = field(default_factory=dict)  # of inputs
     calls: int = 0
     mistakes: int = 0
     places: int = 0
@@ -194,7 +195,10 @@ class Entry:
                 value = values[name]
                 value.index = len(block.arguments)
                 block.arguments.append(value)
-                attributes = make_dict(**{"tc.name": name, "tc.kind": kind})
+                said: dict[str, Attribute] = {"tc.name": name, "tc.kind": kind}
+                if kind == "input" and name in self.defaults:
+                    said["tc.default"] = self.defaults[name]
+                attributes = make_dict(**said)
                 parameters.append(Parameter(value.type, name, attributes))
         return parameters
 

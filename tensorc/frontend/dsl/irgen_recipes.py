@@ -153,7 +153,9 @@ def _check_run(frame: Frame, value: PlainValue, node: ast.Expression) -> None:
         message = f"`{value.callee}` has no argument `{wrong[0]}`"
         hints = suggestion(wrong[0], names)
         raise error(RECIPE, message, node.location, *hints, labels=label)
-    if len(value.arguments) > len(names) or sorted(given) != sorted(names):
+    required = [f.name for f in function.formals if f.default is None]
+    doubled = len(set(given)) < len(given)
+    if len(value.arguments) > len(names) or doubled or {*required} - {*given}:
         message = f"`{value.callee}` takes {len(names)} arguments, "
         message += f"{len(value.arguments) + len(value.named)} given"
         raise error(RECIPE, message, node.location, labels=label)

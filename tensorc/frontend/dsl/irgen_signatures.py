@@ -40,7 +40,7 @@ def check_call(frame: Frame, function: ast.Function | ast.Step, node: ast.Call) 
             is_bool = isinstance(type_, ast.TensorType) and type_.dtype == "bool"
             empty = value.values.astype(bool if is_bool else int)
             values[name] = replace(value, values=empty), place
-    bind_arguments(_inside(frame, function), function.formals, values)
+    bind_arguments(inside(frame, function), function.formals, values)
 
 
 def check_data(
@@ -66,8 +66,8 @@ def check_data(
             reports.add(failure)
 
 
-def _inside(frame: Frame, function: ast.Function | ast.Step) -> Frame:
-    """Return a frame for the types of a function, of which nothing is kept."""
+def inside(frame: Frame, function: ast.Function | ast.Step | None) -> Frame:
+    """Return a frame for what a signature says, of which nothing is kept."""
     made, builder = open_function("", [])
     entry = Entry(frame.unit, made, builder, constant=True)
     return Frame(entry, Scope(frame.scope), False, function, frame)
@@ -85,12 +85,14 @@ def _check_columns(
     if not function.formals:
         message = f"`{name}` takes no data: it has no arguments"
         raise error(RECIPE, message, place, labels=[declared])
-    inner = _inside(frame, function)
+    inner = inside(frame, function)
     for formal in function.formals:
         if formal.type is not None:
             bind_sizes(inner, formal.type, (), declare=True)
     for formal in function.formals:
         label = Label(formal.location, "this argument")
+        if formal.default is not None and formal.name not in (columns or ()):
+            continue  # without a column it is the same for all batches
         if columns is not None and formal.name not in columns:
             words = " and ".join(f"`{c}`" for c in columns)
             message = f"`{name}` takes `{formal.name}`, the data has {words}"
