@@ -77,9 +77,7 @@ def draw_theme(rng: random.Random) -> Theme:
     long = rng.choice(("", "", "N", "M", "K")) if rng.random() < 0.45 else ""
     for name in ("N", "M", "K"):
         size = rng.choice(LONG if name == long else SIZES)
-        if size == 0 and rng.random() < 0.5:
-            size = 2
-        if rng.random() < 0.25:
+        if rng.random() < (0.6 if size == 0 else 0.25):  # nothing, but only at the call
             sizes[name] = size
             dims.append(symbol(name))
         else:

@@ -18,6 +18,7 @@ from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 
+_GUARD = 128  # bytes: 16 of the largest elements
 _FAR = 0.02  # of a value, or of 1
 
 Outcome = list[Array] | IndexOutOfRange | str
@@ -75,7 +76,9 @@ class Compiled:
         initial = [v for v, a in self._pairs(info, arguments) if a == "shared"]
         for cell, value in zip(cells, initial, strict=True):
             cell.set_value(value)
-        inputs = [v for v, a in self._pairs(info, arguments) if a == "input"]
+        inputs = [
+            _between_guards(v) for v, a in self._pairs(info, arguments) if a == "input"
+        ]
         try:
             results = function(*inputs)
         except IndexOutOfRange as error:
@@ -110,6 +113,22 @@ class Compiled:
             found = function, list(shared.values())
             self._functions[info.name] = found
         return found
+
+
+def _between_guards(array: Array) -> Array:
+    """Return an array with memory around it that no result may depend on.
+
+    Its bytes are all ones, which is NaN: what reads past an end shows it. What has
+    another layout than the runtime wants is copied by it, and stays as it is.
+    """
+    if not array.size or not (array.flags.c_contiguous and array.flags.aligned):
+        return array
+    memory = np.full(array.nbytes + 3 * _GUARD, 0xFF, np.uint8)
+    start = _GUARD + -memory.ctypes.data % _GUARD
+    part = memory[start : start + array.nbytes].view(array.dtype)
+    guarded = part.reshape(array.shape)
+    guarded[...] = array
+    return guarded
 
 
 def difference(expected: Outcome, given: Outcome) -> str:

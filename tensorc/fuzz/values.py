@@ -21,7 +21,7 @@ LONG = (97, 127, 128, 129, 136, 511, 513, *range(1016, 1033), 1024, 1025, 2056, 
 
 _ZEROS = 0.1  # how often an argument is zeros of both signs, or negative ones alone
 _ALIASED = 0.15  # how often an argument is the same array as another one
-_BAD_INDEX = 0.04  # how often an array of indices has one out of range
+_BAD_INDEX = 0.08  # how often an array of indices has one out of range
 
 
 def nasty(element: Element) -> Array:

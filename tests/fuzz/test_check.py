@@ -1,5 +1,6 @@
 """The relations: they hold for some programs, and planted bugs break them."""
 
+import ctypes
 import dataclasses
 import os
 
@@ -22,7 +23,7 @@ from tensorc.fuzz.check import (
 )
 from tensorc.fuzz.generate import _SLOW, generate
 from tensorc.fuzz.laws import broken_law, laws_of
-from tensorc.fuzz.outcomes import interpreted
+from tensorc.fuzz.outcomes import _between_guards, interpreted
 from tensorc.fuzz.program import Apply, Given, Program, function_of, module_of
 from tensorc.fuzz.reduce import Failure, check_program, reduced
 from tensorc.fuzz.reference import MEANINGS, _require_near
@@ -315,3 +316,16 @@ def test_the_reference_takes_near_and_far_angles_in_one_array(name, dtype):
     np.testing.assert_array_equal(MEANINGS[cls](x), wanted)
     np.testing.assert_array_equal(MEANINGS[cls](x[:1]), wanted[:1])
     assert MEANINGS[cls](x[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_what_lies_around_an_input_shows(dtype):
+    array = np.arange(6, dtype=dtype).reshape(2, 3)
+    guarded = _between_guards(array)
+    np.testing.assert_array_equal(guarded, array)
+    assert guarded.ctypes.data % 64 == 0
+    start = guarded.ctypes.data + guarded.nbytes
+    behind = np.frombuffer((ctypes.c_char * 64).from_address(start), dtype)
+    assert (np.isnan(behind) if dtype != np.int64 else behind == -1).all()
+    turned = array.T
+    assert _between_guards(turned) is turned
