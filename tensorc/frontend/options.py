@@ -203,7 +203,7 @@ def checked_all(
         if name in given:
             values[name] = checked(b, function, name, option, given[name])
         elif default is REQUIRED:
-            message = f"`{function}` misses the argument `{name}`"
+            message = f"`{function}` lacks the argument `{name}`"
             raise UsageError(Diagnostic("TC0305", message, b.location))
         else:
             plain: Plain = default  # type: ignore[assignment]

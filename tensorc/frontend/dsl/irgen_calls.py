@@ -117,7 +117,7 @@ def match_arguments(
     if missing:
         plural = "s" if len(missing) > 1 else ""
         words = ", ".join(f"`{n}`" for n in missing)
-        message = f"`{callee}` misses the argument{plural} {words}"
+        message = f"`{callee}` lacks the argument{plural} {words}"
         raise error(CALL, message, node.location, labels=declaration)
     return given
 

@@ -75,7 +75,7 @@ def recipe(
     missing = [name for name in REQUIRED[node.kind] if name not in places]
     if missing:
         words = " and ".join(f"`{m}`" for m in missing)
-        reports.add(error(RECIPE, f"`{node.kind}` misses {words}", node.location))
+        reports.add(error(RECIPE, f"`{node.kind}` lacks {words}", node.location))
     if node.kind == "fit":
         check_data(frame, options, places, reports)
     return Recipe(node.kind, node.name or "", options, node.location)  # type: ignore[arg-type]
