@@ -19,7 +19,7 @@ from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.program import UNKNOWN_NAME
 from tensorc.frontend.dsl.source_file import SourceFile, read_source
 from tensorc.frontend.places import argument_error, door, warn_user
-from tensorc.kept_runs import OnEpoch, read_kept, told_of_epochs, warn_differences
+from tensorc.kept_runs import OnEpoch, epoch_callback, read_kept, warn_differences
 from tensorc.runtime.checkpoint import About, Checkpoint, put_back, read_checkpoint
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction, Results
@@ -120,7 +120,7 @@ class Program(inspection.Inspected, _Loaded):
             TensorcError: recipe, data or checkpoint do not fit, or a file fails.
             DivergedError: a cost is not finite, unless `allow_nan`.
         """
-        heard, kept = told_of_epochs(callbacks), read_kept(save, save_every, resume)
+        heard, kept = epoch_callback(callbacks), read_kept(save, save_every, resume)
         last = None if kept.resume is None else self.last(kept.resume, recipe)
         recipe = self.fits[last.about.fit] if last else recipe or self._first_fit()
         keeper = self.keeper(recipe, kept.save, kept.seconds, allow_nan)
@@ -293,7 +293,7 @@ def _member(program: Program, name: str) -> Member:
             program.variables[name] = shared_of(program.shared[name], name)
         return program.variables[name]
     if name in program.functions.source.entries:
-        return program.functions.told(name)
+        return program.functions.for_users(name)
     if name in program.hypers:
         value = program.hypers[name]
         return value.name if isinstance(value, source.FunctionRef) else value
@@ -305,7 +305,7 @@ def _member(program: Program, name: str) -> Member:
     raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
 
 
-class ToldFunction(inspection.Costed, CompiledFunction):
+class UserFunction(inspection.Costed, CompiledFunction):
     """A function of a program as Python calls it: its errors name the caller's line."""
 
     home: "Functions"
@@ -316,7 +316,7 @@ class ToldFunction(inspection.Costed, CompiledFunction):
         return _view_of(self.home, [self.name], args, named)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Functions.told, (self.home, self.name)
+        return Functions.for_users, (self.home, self.name)
 
     @door
     def __call__(self, *inputs: object, **named: object) -> Results:
@@ -335,14 +335,14 @@ class Functions(Mapping[str, CompiledFunction]):
     options: Options
     compile_seconds: float = 0.0
     compiled: dict[str, CompiledFunction] = field(default_factory=dict)
-    called: dict[str, ToldFunction] = field(default_factory=dict)
+    called: dict[str, UserFunction] = field(default_factory=dict)
 
     @door
-    def told(self, name: str) -> ToldFunction:
+    def for_users(self, name: str) -> UserFunction:
         """Return a function for callers in Python; KeyError if there is none."""
         if name not in self.called:
             made = self[name]
-            self.called[name] = ToldFunction(
+            self.called[name] = UserFunction(
                 made.info, made.library, self.shared, self._hypers(), self._varies(name)
             )
             self.called[name].home = self

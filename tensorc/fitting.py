@@ -28,8 +28,8 @@ from tensorc.functions import Function
 from tensorc.kept_runs import (
     Kept,
     OnEpoch,
+    epoch_callback,
     read_kept,
-    told_of_epochs,
     warn_differences,
 )
 from tensorc.runtime import training
@@ -118,7 +118,7 @@ def fit(
         DivergedError: a cost is not finite, or a validation error is no number.
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
-    dataset, called = _dataset(data), told_of_epochs(callbacks)
+    dataset, called = _dataset(data), epoch_callback(callbacks)
     options = _options(batch, epochs, stop, every, shuffle, seed, allow_nan)
     batch = options.batch
     train, numbers = _compiled(step, dataset.train, batch, "step", hypers)

@@ -1,4 +1,4 @@
-"""What both ways to train from Python take of files, and who is told of epochs.
+"""What both ways to train from Python take of files, and who hears of epochs.
 
 `tc.fit` and `Program.fit` read `save=`, `save_every=`, `resume=` and `callbacks=` here.
 """
@@ -50,8 +50,11 @@ def warn_differences(differences: Iterable[str]) -> None:
         warn_user(Diagnostic("TC0804", message, user_location()))
 
 
-def told_of_epochs(given: object) -> Callable[[EpochRecord], bool]:
-    """Return what calls each of a user's callbacks, and tells whether one ends it."""
+def epoch_callback(given: object) -> Callable[[EpochRecord], bool]:
+    """Return one function for a user's callbacks: true if any of them ends the run.
+
+    Raises TypeError for what cannot be called.
+    """
     called = [given] if callable(given) else given
     if not isinstance(called, Iterable) or not all(map(callable, called)):
         raise usage_error(f"callbacks are functions, got {describe(given)}")

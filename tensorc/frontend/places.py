@@ -78,7 +78,7 @@ def user_location() -> Location:
 def user_frame() -> FrameType | None:
     """Return the innermost frame outside of this package and NumPy, if there is one."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _is_theirs(frame):
+    while frame is not None and not _is_users(frame):
         frame = frame.f_back
     return frame
 
@@ -88,8 +88,8 @@ def place_of(frame: FrameType) -> Location:
     return _place(frame.f_code, frame.f_lasti, frame.f_lineno)
 
 
-def _is_theirs(frame: FrameType) -> bool:
-    """Tell the user's code from ours and NumPy's, which calls what it is given."""
+def _is_users(frame: FrameType) -> bool:
+    """Whether a frame is of the user's code: not ours, nor NumPy's, which calls us."""
     if frame.f_code.co_filename.startswith(_PACKAGE):
         return False
     return not str(frame.f_globals.get("__name__")).startswith("numpy.")

@@ -446,9 +446,7 @@ _METHODS = (
     *("argmin", "prod", "var", "std", "norm", "clip", "round"),
     *("squeeze", "swapaxes", "repeat", "take"),
 )
-
-
-# Methods whose options have other names elsewhere: `x.sum(dim=0)` is told.
+# Methods whose options have other names elsewhere: `x.sum(dim=0)` gets a hint.
 _OF_OPTIONS = ("sum", "mean", "max", "min", "any", "all", "argmax")
 
 

@@ -74,7 +74,7 @@ class _Memory:
 
 
 def encode(program: Program, known: Known) -> bytes | None:
-    """Return a program as bytes; None if it has warnings to tell, or is too large."""
+    """Return a program as bytes; None if it has warnings to report, or is too large."""
     if program.warnings:
         return None
     values: list[bytes] = []
