@@ -16,10 +16,11 @@ from tensorc.artifact import Artifact
 from tensorc.errors import CompileError, Diagnostic, TensorcError
 from tensorc.file_recipes import fit_of, run_of
 from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.program import UNKNOWN_NAME
+from tensorc.frontend.dsl.program import UNKNOWN_NAME, plain_hypers
 from tensorc.frontend.dsl.source_file import SourceFile, read_source
 from tensorc.frontend.places import argument_error, door, warn_user
 from tensorc.kept_runs import OnEpoch, epoch_callback, read_kept, warn_differences
+from tensorc.runtime import checkpoint as checkpoints
 from tensorc.runtime.checkpoint import About, Checkpoint, put_back, read_checkpoint
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction, Results
@@ -28,7 +29,7 @@ from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.recipes import FitRecipe, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import train
-from tensorc.runtime.weights import load_weights, save_weights
+from tensorc.runtime.weights import save_weights
 from tensorc.tables import Table, html_of, text_of
 from tensorc.target import CHOSEN, Options
 
@@ -192,12 +193,7 @@ class Program(inspection.Inspected, _Loaded):
             else None,
             "program": self.functions.digest(list(dict.fromkeys(names))),
         }
-        hypers = {
-            name: value
-            for name, value in self.hypers.items()
-            if isinstance(value, bool | int | float | str)
-        }
-        return About(same, hypers, self.fits.index(recipe))
+        return About(same, plain_hypers(self.hypers), self.fits.index(recipe))
 
     @door
     def save(self, path: str | PathLike[str]) -> None:
@@ -214,7 +210,9 @@ class Program(inspection.Inspected, _Loaded):
             DataError: the file is damaged, a name of it is unknown, or an array does
                 not fit; nothing has changed.
         """
-        return load_weights(Path(fspath(path)), self.shared)
+        return checkpoints.restore(
+            Path(fspath(path)), self.shared, plain_hypers(self.hypers)
+        )
 
     def __getattr__(self, name: str) -> "Member":
         """Return a function, a variable, a hyper, or a part that holds some."""

@@ -28,6 +28,7 @@ from tensorc.cli.options import (
 from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
+from tensorc.frontend.dsl.program import plain_hypers
 from tensorc.runtime.checkpoint import (
     Checkpoint,
     compare,
@@ -184,7 +185,7 @@ def _train(
     quiet: bool,
 ) -> History:
     """Run one recipe; its history has the time of compiling."""
-    log.write("start", fit=recipe.name, hypers=_plain_hypers(program))
+    log.write("start", fit=recipe.name, hypers=plain_hypers(program.hypers))
     keeper: Keeper | None = None
     try:
         with (
@@ -293,11 +294,6 @@ def _note_missing(path: str, missing: list[str], quiet: bool) -> None:
     if missing and not quiet:
         names = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         print(f"{path} lacks {names}: these keep their values", file=sys.stderr)
-
-
-def _plain_hypers(program: "api.Program") -> dict[str, object]:
-    plain = bool | int | float | str
-    return {n: v for n, v in program.hypers.items() if isinstance(v, plain)}
 
 
 def summarize_memory(shared: Mapping[str, Shared]) -> str:

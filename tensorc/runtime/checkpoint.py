@@ -9,12 +9,12 @@ and the sizes that it began with.
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tensorc.errors import DataError, Diagnostic, way
+from tensorc.errors import DataError, Diagnostic, TensorcError, way
 from tensorc.runtime.arrays import Array, describe
 from tensorc.runtime.files import data_error
 from tensorc.runtime.fit_state import FitState, GeneratorState
@@ -27,7 +27,13 @@ from tensorc.runtime.tensor_file import (
     read_tensors,
     write_tensors,
 )
-from tensorc.runtime.weights import set_exactly
+from tensorc.runtime.weights import (
+    BEST,
+    LAST,
+    load_weights,
+    newest,
+    set_exactly,
+)
 
 VERSION = 1
 _KEY = "tensorc"
@@ -155,6 +161,37 @@ def compare(
             )
         )
     return _differences(_finite(about.hypers), checkpoint.about.hypers)
+
+
+def restore(
+    path: Path, shared: Mapping[str, Shared], hypers: Mapping[str, Plain]
+) -> list[str]:
+    """Set variables as `load_weights`; an error names a checkpoint's other settings."""
+    try:
+        return load_weights(path, shared)
+    except DataError as error:
+        there = _settings_of(path, shared)
+        here = _finite(hypers)
+        names = [n for n in there if n in here and here[n] != there[n]]
+        if not names:
+            raise
+        given = [f"{name}={_spelled(there, name)}" for name in names]
+        flags = " ".join(f"--set {setting}" for setting in given)
+        hint = "the checkpoint was made with other settings: "
+        hint += way(", ".join(given), flags)
+        told = [replace(d, hints=(*d.hints, hint)) for d in error.diagnostics]
+        raise DataError(*told) from None
+
+
+def _settings_of(path: Path, shared: Mapping[str, Shared]) -> Mapping[str, Plain]:
+    """Return the hypers of a checkpoint, or of one in a directory; {} if it is none."""
+    if path.is_dir():
+        best = newest(path, BEST)
+        path = best if best.exists() else newest(path, LAST)
+    try:
+        return read_checkpoint(path, shared).about.hypers
+    except TensorcError:
+        return {}
 
 
 def _differences(here: Mapping[str, Plain], there: Mapping[str, Plain]) -> list[str]:

@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+import warnings
 from importlib import metadata
 from pathlib import Path
 
@@ -359,3 +360,30 @@ def test_save_writes_over_no_other_run(said, tmp_path):
     last.write_bytes(b"weights of somebody")
     assert "TC0807" in said(*train, code=1).err
     said(*train, "--overwrite")
+
+
+def test_a_checkpoint_of_other_settings_names_them(said, tmp_path):
+    model = MODEL.replace("hyper k = 2.0 ", "hyper n = 2, k = 2.0 ")
+    model = model.replace(
+        "param w: float[2] = 1", "param w: float[2] = 1\nstate t: float[n] = 0"
+    )
+    (tmp_path / "m.tc").write_text(model)
+    said("train", "m.tc", "--quiet", "--save", "kept", "--set", "n=64")
+    words = ("predict", "m.tc::predict", "--data", "x.npy", "--init")
+    for place in ("kept", "kept/last.safetensors"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shown = said(*words, place, code=1).err
+        assert "'t' is f32[2] in the program, f32[64] in the file" in shown
+        assert "made with other settings: --set n=64" in shown
+        with pytest.raises(tensorc.TensorcError, match="other settings: n=64"):
+            tensorc.load("m.tc").restore("kept/last.safetensors")
+
+
+def test_ir_is_known_by_what_it_says(said, tmp_path):
+    ir = said("compile", "m.tc::predict", "--emit=tensor").out
+    for name, text in (("a.txt", ir), ("b.tc", f"// of m.tc\n\n{ir}")):
+        (tmp_path / name).write_text(text)
+        assert said("check", name).err == ""
+        assert "has no hyper 'k'" in said("check", name, "--set", "k=1", code=1).err
+        assert "func.func" in said("compile", name, "--emit=tensor").out

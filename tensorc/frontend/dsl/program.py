@@ -46,7 +46,13 @@ PlainValue: TypeAlias = (
     " | list[PlainValue] | tuple[PlainValue, ...] | None"
 )
 HyperValue: TypeAlias = bool | int | float | str | FunctionRef
+PlainHyper: TypeAlias = bool | int | float | str
 Kind: TypeAlias = Literal["param", "state"]
+
+
+def plain_hypers(hypers: Mapping[str, HyperValue]) -> dict[str, PlainHyper]:
+    """Return the hypers that are no functions."""
+    return {n: v for n, v in hypers.items() if not isinstance(v, FunctionRef)}
 
 
 class Stored(Protocol):

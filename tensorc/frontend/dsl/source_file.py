@@ -1,5 +1,6 @@
 """The text of a file on disk, before anything is made of it."""
 
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from tensorc.errors import CompileError, Diagnostic, Location
 
 MAX_BYTES = 1 << 20
+_IR = re.compile(r'(?:\s|//[^\n]*\n)*"(?:builtin\.module|func\.func)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,8 @@ class SourceFile:
 
     @property
     def is_mlir(self) -> bool:
-        """Whether it is a file of IR, by its name."""
-        return Path(self.path).suffix == ".mlir"
+        """Whether it is a file of IR: by its name, or as no other file begins."""
+        return Path(self.path).suffix == ".mlir" or _IR.match(self.text) is not None
 
 
 def read_source(path: str | Path) -> str:
