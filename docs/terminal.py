@@ -1,15 +1,20 @@
-"""Write the pictures of docs: terminal.svg, explain.svg and notebook.svg.
+"""Write the pictures of docs: terminal.svg, bar.svg, explain.svg and notebook.svg.
 
     python docs/terminal.py [NAME.svg …]
 
-terminal.svg, of a training run and a diagnostic, shows how long things take: write it
-on a quiet machine. explain.svg shows the kernels of a step, notebook.svg what a
-notebook shows of a program and of its step.
+terminal.svg, of a training run and a diagnostic, and bar.svg, of the bar on a terminal
+of 80 columns, show how long things take: write them on a quiet machine. explain.svg
+shows the kernels of a step, notebook.svg what a notebook shows of a program and of its
+step.
 """
 
 import html
+import os
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -110,7 +115,45 @@ def write_terminal() -> None:
     console.save_svg(str(DOCS / "terminal.svg"), title="tensorc")
 
 
+BAR = ("train", "examples/logreg.tc")
+BAR_WIDTH = 80
+
+
+def frames_of_the_bar() -> list[str]:
+    """Return what the bar showed, with its colours, each time that it was drawn."""
+    reader, writer = pty.openpty()
+    size = {"COLUMNS": str(BAR_WIDTH), "LINES": "24", "TERM": "xterm-256color"}
+    command = [sys.executable, "-c", COMMAND, *BAR]
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=writer, stdout=writer, env=os.environ | size
+    ):
+        os.close(writer)
+        pieces = []
+        with suppress(OSError):  # the end of a terminal, on Linux
+            while piece := os.read(reader, 1 << 16):
+                pieces.append(piece)
+    os.close(reader)
+    shown = b"".join(pieces).decode()
+    lines = re.split(r"\r\n|\r|\n|\x1b\[2K|\x1b\[1A|\x1b\[\?25[lh]", shown)
+    return [
+        line for line in lines if re.match(r"(\x1b\[[\d;]*m)*(epoch|compiling)", line)
+    ]
+
+
+def write_bar() -> None:
+    """Draw the bar while it compiles, early in a run and late."""
+    frames = frames_of_the_bar()
+    chosen = [frames[0], frames[len(frames) // 3], frames[-1]]
+    console = Console(record=True, width=BAR_WIDTH, file=sys.stderr)
+    command = f"tensorc {' '.join(BAR)}"
+    console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
+    for frame in chosen:
+        console.print(Text.from_ansi(frame))
+    console.save_svg(str(DOCS / "bar.svg"), title="tensorc")
+
+
 WRITERS = {
+    "bar.svg": write_bar,
     "terminal.svg": write_terminal,
     "explain.svg": write_explain,
     "notebook.svg": write_notebook,

@@ -37,8 +37,9 @@ def test_the_picture_is_what_is_printed(tmp_path, monkeypatch, capsys):
     start = shown.index("$ tensorc train examples/logreg.tc") + 1
     assert shown[start : start + 3] == printed[:3]
     assert portable(shown[start + 3]) == portable(printed[3])
-    cost = printed[4].rpartition(", ")[0]
-    assert shown[start + 4].startswith(cost)
+    assert shown[start + 4 : start + 6] == printed[4:6]  # rows that are left out
+    cost = printed[6].rpartition(", ")[0]
+    assert shown[start + 6].startswith(cost)
     assert "test 7.489583 % (719 of 9,600), stopped in epoch 74" in "\n".join(shown)
 
 
@@ -83,3 +84,13 @@ def test_what_a_notebook_shows(monkeypatch):
     start = picture.index(terminal.CELLS[1])
     assert re.findall("<b>.*?</b>", picture[start:]) == headings
     ElementTree.fromstring(picture)
+
+
+def test_the_bar_of_the_picture_is_whole():
+    command, compiling, *frames = lines_of_the_picture("bar.svg")[-4:]
+    assert command == "$ tensorc train examples/logreg.tc"
+    assert compiling.startswith("compiling")
+    for frame in frames:
+        shown = r"epoch [\d,]+/1,000 .* [\d,]+/s  cost [\d.]+  valid .* [\d:]+ left"
+        assert re.fullmatch(shown, frame), frame
+        assert len(frame) <= 80

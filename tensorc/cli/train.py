@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import rich_click as click
@@ -196,7 +195,7 @@ def _train(
             history = train(
                 program.functions,
                 recipe,
-                on_start=None if quiet else partial(_show_footprint, recipe),
+                on_start=None if quiet else _show_footprint,
                 on_epoch=on_epoch,
                 on_progress=heard.on_progress,
                 on_state=on_state,
@@ -301,14 +300,13 @@ def summarize_memory(shared: Mapping[str, Shared]) -> str:
     return memory_table(shared, _SHOWN).text()
 
 
-def _show_footprint(recipe: FitRecipe, footprint: Footprint) -> None:
+def _show_footprint(footprint: Footprint) -> None:
     print(summarize_footprint(footprint), file=sys.stderr)
-    for part, left, rows in footprint.left_out:
-        message = f"the last {left:,} of {rows:,} {part} rows are left out: "
-        message += f"they fill no batch of {footprint.batch:,}"
-        hint = f"a batch that divides {rows:,} takes all of them: --set batch=…"
-        at = recipe.location
-        show([Diagnostic("TC0605", message, at, hints=(hint,), severity="warning")])
+    if footprint.left_out:
+        parts = [f"{n:,} of {rows:,} {part}" for part, n, rows in footprint.left_out]
+        message = f"{' and '.join(parts)} rows fill no batch of {footprint.batch:,}"
+        hint = "they are left out: --set batch=… takes a divisor of their number"
+        show([Diagnostic("TC0605", message, hints=(hint,), severity="warning")])
 
 
 def summarize_footprint(cost: Footprint) -> str:
