@@ -1,16 +1,18 @@
 """What programs and functions are, as tables for `summary()` and notebooks."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tensorc.errors import TensorcError
 from tensorc.frontend.dsl.program import FunctionRef, HyperValue
-from tensorc.ir.dims import VALUE
-from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.types import Type
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.recipes import FitRecipe, RunRecipe
 from tensorc.runtime.shared import Shared
 from tensorc.tables import Table, spell_bytes
+
+if TYPE_CHECKING:
+    from tensorc.ir.ops.builtin import Function, Module
+    from tensorc.ir.types import Type
 
 
 def memory_table(shared: Mapping[str, Shared], most: int | None = None) -> Table:
@@ -48,7 +50,7 @@ def hyper_table(hypers: Mapping[str, HyperValue]) -> Table:
 
 
 def function_table(
-    emit: Callable[[Sequence[str]], Module], names: Sequence[str]
+    emit: "Callable[[Sequence[str]], Module]", names: Sequence[str]
 ) -> Table:
     """Return functions and steps: what they take and give, and what they change.
 
@@ -66,13 +68,13 @@ def function_table(
     return Table("functions", rows)
 
 
-def _signature(function: Function) -> str:
+def _signature(function: "Function") -> str:
     takes = [f"{n}: {t}" for kind, n, t in arguments_of(function) if kind != "shared"]
     gives = ", ".join([type_ for _, type_ in results_of(function)])
     return f"{function.sym_name}({', '.join(takes)}) -> {gives or 'nothing'}"
 
 
-def arguments_of(function: Function) -> list[tuple[str, str, str]]:
+def arguments_of(function: "Function") -> list[tuple[str, str, str]]:
     """Return what a function reads: kind (shared, input, hyper), name and type."""
     found = []
     for i, value in enumerate(function.body.block.arguments):
@@ -82,7 +84,7 @@ def arguments_of(function: Function) -> list[tuple[str, str, str]]:
     return found
 
 
-def results_of(function: Function) -> list[tuple[str, str]]:
+def results_of(function: "Function") -> list[tuple[str, str]]:
     """Return the name and type of each result."""
     found = []
     for i, value in enumerate(function.body.block.terminator.operands):
@@ -92,7 +94,7 @@ def results_of(function: Function) -> list[tuple[str, str]]:
     return found
 
 
-def updates_of(function: Function) -> list[str]:
+def updates_of(function: "Function") -> list[str]:
     """Return the names of the memory that a function changes."""
     names = [name for _, name, _ in arguments_of(function)]
     count = len(function.body.block.terminator.operands)
@@ -100,7 +102,9 @@ def updates_of(function: Function) -> list[str]:
     return [names[place] for place in places if isinstance(place, int)]
 
 
-def _spelled(type_: Type) -> str:
+def _spelled(type_: "Type") -> str:
+    from tensorc.ir.dims import VALUE
+
     return str(type_).replace(VALUE, "")
 
 
@@ -119,7 +123,7 @@ def _fit(fit: FitRecipe) -> str:
     return ", ".join(parts)
 
 
-def parameters(function: Function, cost: Mapping[str, str]) -> list[Table]:
+def parameters(function: "Function", cost: Mapping[str, str]) -> list[Table]:
     """Return what one function takes, gives and costs."""
     rows = [(name, type_, kind) for kind, name, type_ in arguments_of(function)]
     gives = [(name or "result", type_, "") for name, type_ in results_of(function)]
