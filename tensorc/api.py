@@ -381,7 +381,7 @@ class Functions(Mapping[str, CompiledFunction]):
             text = print_module(self.source.emit(names))
             return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-        return self.kept.text(names, made)
+        return self.kept.digest(names, made)
 
     def _load(self, names: list[str]) -> tuple[Artifact, Library]:
         artifact = self.kept.artifact(names)

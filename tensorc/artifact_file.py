@@ -25,11 +25,11 @@ from tensorc.json_data import (
     items,
     place,
     place_data,
-    read_header,
+    read_record,
     row,
     text,
     truth,
-    write_header,
+    write_record,
 )
 
 _VERSION = 4
@@ -40,16 +40,13 @@ _KINDS = ("shared", "input", "hyper")
 def encode(artifact: Artifact) -> bytes:
     """Return an artifact as bytes; equal artifacts give equal bytes."""
     functions = [_function_data(f) for f in artifact.functions]
-    data = {"version": _VERSION, "target": artifact.target, "functions": functions}
-    return write_header(data, artifact.object)
+    data = {"target": artifact.target, "functions": functions}
+    return write_record(_VERSION, data, artifact.object)
 
 
 def decode(content: bytes) -> Artifact:
     """Return the artifact that bytes stand for. Raises ValueError if they are none."""
-    data, code = read_header(content)
-    header = fields(data, ("functions", "target", "version"))
-    if header["version"] != _VERSION:
-        raise ValueError(f"it has the form {header['version']!r:.40}, not {_VERSION}")
+    header, code = read_record(content, _VERSION, ("functions", "target"))
     functions = items(header["functions"], _function)
     return Artifact(text(header["target"]), code, functions)
 

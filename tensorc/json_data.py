@@ -4,7 +4,7 @@ What the cache holds is read by these alone, so that hostile bytes give nothing 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from tensorc.errors import Location
@@ -12,14 +12,23 @@ from tensorc.errors import Location
 T = TypeVar("T")
 
 
-def write_header(data: object, rest: bytes) -> bytes:
-    """Return the size of a header (8 bytes, little-endian), the header, the rest."""
+def write_record(version: int, record: Mapping[str, object], rest: bytes) -> bytes:
+    """Return the size of a header (8 bytes, little-endian), the header, the rest.
+
+    The header is the record with its version.
+    """
+    data = {**record, "version": version}
     header = json.dumps(data, separators=(",", ":"), sort_keys=True).encode()
     return len(header).to_bytes(8, "little") + header + rest
 
 
-def read_header(content: bytes) -> tuple[object, bytes]:
-    """Return what `write_header` was given. Raises ValueError."""
+def read_record(
+    content: bytes, version: int, names: Sequence[str]
+) -> tuple[dict[str, object], bytes]:
+    """Return the record, which has these names and the version, and the rest.
+
+    Raises ValueError for what `write_record` did not make of such a record.
+    """
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 + size:
         raise ValueError("it is cut off")
@@ -27,7 +36,10 @@ def read_header(content: bytes) -> tuple[object, bytes]:
         data = json.loads(content[8 : 8 + size], parse_constant=_refuse)
     except RecursionError:
         raise ValueError("its header is nested too deeply") from None
-    return data, content[8 + size :]
+    record = fields(data, (*names, "version"))
+    if record["version"] != version:
+        raise ValueError(f"it has the form {record['version']!r:.40}, not {version}")
+    return record, content[8 + size :]
 
 
 def _refuse(constant: str) -> float:

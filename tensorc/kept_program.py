@@ -36,12 +36,12 @@ class KeptProgram:
         """Note the key of the code of these entries."""
         self._note(self.known.code, names, key)
 
-    def text(self, names: Sequence[str], digest: Callable[[], str]) -> str:
+    def digest(self, names: Sequence[str], make: Callable[[], str]) -> str:
         """Return the digest of the IR of these entries, made now if it is not known."""
-        found = self.known.texts.get(_joined(names))
+        found = self.known.digests.get(_joined(names))
         if found is None:
-            found = digest()
-            self._note(self.known.texts, names, found)
+            found = make()
+            self._note(self.known.digests, names, found)
         return found
 
     def _note(self, notes: dict[str, str], names: Sequence[str], found: str) -> None:

@@ -26,15 +26,14 @@ from tensorc.frontend.dsl.program import (
     Stored,
 )
 from tensorc.json_data import (
-    fields,
     integer,
     items,
     place,
     place_data,
-    read_header,
+    read_record,
     row,
     text,
-    write_header,
+    write_record,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _FIELDS = (
-    *("version", "path", "memories", "hypers", "entries", "steps", "recipes"),
-    *("code", "texts"),
+    *("path", "memories", "hypers", "entries", "steps", "recipes"),
+    *("code", "digests"),
 )
 _KINDS: Mapping[str, Kind] = {"param": "param", "state": "state"}
 LARGEST = 1 << 24  # bytes of first values; more than that is made anew each time
@@ -57,11 +56,11 @@ _DTYPES = {
 class Known:
     """What was found out about a program: names of entries, joined, and its keys.
 
-    `code` has the keys of compiled code, `texts` digests of IR without places.
+    `code` has the keys of compiled code, `digests` those of IR without places.
     """
 
     code: dict[str, str] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,6 @@ def encode(program: Program, known: Known) -> bytes | None:
         memories.append([memory.name, memory.kind, whole.dtype.str, shape, is_filled])
         values.append(whole.tobytes())
     data = {
-        "version": _VERSION,
         "path": program.path,
         "memories": memories,
         "hypers": _named_data(program.hypers),
@@ -103,9 +101,9 @@ def encode(program: Program, known: Known) -> bytes | None:
             for r in program.recipes
         ],
         "code": known.code,
-        "texts": known.texts,
+        "digests": known.digests,
     }
-    return write_header(data, b"".join(values))
+    return write_record(_VERSION, data, b"".join(values))
 
 
 def decode(content: bytes, parsed: Callable[[], Program]) -> tuple[Program, Known]:
@@ -114,11 +112,7 @@ def decode(content: bytes, parsed: Callable[[], Program]) -> tuple[Program, Know
     `parsed` gives the program as its file says it, for those who want IR. Raises
     ValueError if the bytes are of no program.
     """
-    data, values = read_header(content)
-    header = fields(data, _FIELDS)
-    if header["version"] != _VERSION:
-        raise ValueError(f"it has the form {header['version']!r:.40}, not {_VERSION}")
-
+    header, values = read_record(content, _VERSION, _FIELDS)
     warnings: list[Diagnostic] = []
 
     def emit(names: Sequence[str]) -> "Module":
@@ -140,12 +134,12 @@ def decode(content: bytes, parsed: Callable[[], Program]) -> tuple[Program, Know
         )
     except (OverflowError, RecursionError) as error:
         raise ValueError(f"{error}") from None
-    return program, Known(_texts(header["code"]), _texts(header["texts"]))
+    return program, Known(_texts(header["code"]), _texts(header["digests"]))
 
 
 def summary(content: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the path and the entries of a program. Raises ValueError."""
-    header = fields(read_header(content)[0], _FIELDS)
+    header, _ = read_record(content, _VERSION, _FIELDS)
     return text(header["path"]), items(header["entries"], text)
 
 
