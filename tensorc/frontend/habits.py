@@ -68,7 +68,7 @@ def attribute_hint(name: str, cls: type) -> str:
         return f"; write x {_OPERATORS[name]} y"
     if name in elementwise.FUNCTIONS or name in library.PRELUDE:
         return f"; write {'np' if hasattr(np, name) else 'tc'}.{name}(x)"
-    if is_planned(name) or name in library.NOT_YET:
+    if is_planned(name):
         return f", and {name} is not in this version"
     if hasattr(np.ndarray, name) and hasattr(np, name):
         why, hints = reason_of(name)

@@ -574,13 +574,3 @@ PRELUDE: Mapping[str, Composite] = {
     name: dataclasses.replace(composite, name=name)
     for name, composite in _FUNCTIONS.items()
 }
-
-# Names of the language whose ops do not exist yet.
-NOT_YET = frozenset(
-    """sinh cosh tan arcsin arccos arctan arctan2
-    bit_and bit_or bit_xor cumsum cumprod sort argsort topk searchsorted
-    take_along_axis conv1d conv2d conv3d max_pool
-    avg_pool dropout jvp vjp jacobian hessian stop_gradient custom_gradient
-    remat scan cond while_loop vmap vectorize uniform normal bernoulli
-    categorical permutation glorot he lecun orthogonal params""".split()  # noqa: SIM905
-)

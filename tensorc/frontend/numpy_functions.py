@@ -63,11 +63,6 @@ _ROWS: tuple[Row, ...] = (
     Row(np.argmin, _ORDERED, "argmin", "out"),
     Row(np.var, "a axis dtype out ddof keepdims", "var", "out where mean correction"),
     Row(np.std, "a axis dtype out ddof keepdims", "std", "out where mean correction"),
-    Row(np.cumsum, "a axis dtype out", "cumsum", "out"),
-    Row(np.cumprod, "a axis dtype out", "cumprod", "out"),
-    Row(np.sort, "a axis kind order", "sort", "kind order stable"),
-    Row(np.argsort, "a axis kind order", "argsort", "kind order stable"),
-    Row(np.searchsorted, "a v side sorter", "searchsorted", "sorter"),
     # choice, bounds
     Row(np.where, "condition x y", "where"),
     Row(np.clip, "a a_min a_max out", "clip", "out"),
@@ -90,7 +85,6 @@ _ROWS: tuple[Row, ...] = (
     Row(np.flip, "m axis", "flip"),
     Row(np.roll, "a shift axis", "roll"),
     Row(np.take, "a indices axis out mode", "take", "out mode"),
-    Row(np.take_along_axis, "arr indices axis", "take_along_axis"),
     Row(np.tril, "m k", "tril"),
     Row(np.triu, "m k", "triu"),
     # making
@@ -212,11 +206,9 @@ def bound(
     """Read a call of a NumPy function; TypeError if it cannot be computed here."""
     name = _name_of(function)
     row = _BY_FUNCTION.get(function)
-    composite = None
-    if row is not None:
-        composite = library.PRELUDE.get(row.target)
-    if row is None or composite is None:
+    if row is None:
         raise _not_here(name)
+    composite = library.PRELUDE[row.target]
     parameters = row.parameters.split()
     args, options = _rearranged(function, args, options)
     if len(args) > len(parameters):
@@ -295,13 +287,9 @@ def is_here(function: NumpyFunction) -> bool:
         return True
     if isinstance(function, np.ufunc):
         name = _UFUNCS.get(function.__name__, function.__name__)
-        return name == "matmul" or name in elementwise.FUNCTIONS or _has(name)
-    row = _BY_FUNCTION.get(function)
-    return row is not None and _has(row.target)
-
-
-def _has(target: str) -> bool:
-    return target in library.PRELUDE
+        known = name in elementwise.FUNCTIONS or name in library.PRELUDE
+        return known or name == "matmul"
+    return function in _BY_FUNCTION
 
 
 def _name_of(function: NumpyFunction) -> str:

@@ -218,11 +218,13 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     **_each("triu_indices_from ix_", _INDICES, _OF_A_SIZE),
 }
 
-# Functions of other frameworks, or of later versions of this one.
-OTHERS: frozenset[str] = frozenset(
+# Functions of other frameworks and of the language that are in no version yet.
+_OTHERS: frozenset[str] = frozenset(
     """scan while_loop fori_loop cond vmap pmap jvp vjp jacobian jacfwd jacrev hessian
     stop_gradient custom_gradient checkpoint remat conv conv1d conv2d conv3d max_pool
-    avg_pool dropout topk logcumsumexp unique_consecutive""".split()  # noqa: SIM905
+    avg_pool dropout topk logcumsumexp unique_consecutive bit_and bit_or bit_xor
+    vectorize uniform normal bernoulli categorical permutation glorot he lecun
+    orthogonal params""".split()  # noqa: SIM905
 )
 
 
@@ -242,4 +244,4 @@ def is_listed(name: str) -> bool:
 
 def is_planned(name: str) -> bool:
     """Tell names of functions that this version does not have."""
-    return name in PLANNED or name in OTHERS or f"linalg.{name}" in PLANNED
+    return name in PLANNED or name in _OTHERS or f"linalg.{name}" in PLANNED

@@ -468,7 +468,7 @@ def public(name: str) -> SymbolicFunction:
     found = FUNCTIONS.get(name) or CONSTRUCTORS.get(name)
     if found is not None:
         return found
-    if name in library.NOT_YET or is_planned(name):
+    if is_planned(name):
         raise AttributeError(f"`{name}` is not in this version")
     message = f"module 'tensorc' has no attribute '{name}'"
     if getattr(np, name, None) in COMPOSITIONS:

@@ -37,7 +37,7 @@ from tensorc.frontend.dsl.values import (
 )
 from tensorc.frontend.elementwise import elementwise
 from tensorc.frontend.indexing import At, Index, NewAxis, Part, Rest
-from tensorc.frontend.library import NOT_YET, PRELUDE, matmul, transpose
+from tensorc.frontend.library import PRELUDE, matmul, transpose
 from tensorc.frontend.numpy_names import is_planned
 from tensorc.frontend.operands import (
     Array,
@@ -89,10 +89,9 @@ def name(frame: Frame, node: ast.Name) -> Known:
     if node.name in irgen_draws.NAMES:
         habit = habits.SEMANTIC["draw"]
         raise CompileError(habits.diagnose(habit, node.location, name=node.name))
-    if node.name in NOT_YET or is_planned(node.name):
+    if is_planned(node.name):
         raise not_compiled(f"the library's `{node.name}`", node.location)
-    known = [*frame.scope.all_names(), "training", "grad", *PRELUDE, *NOT_YET]
-    known += CONSTANTS
+    known = [*frame.scope.all_names(), "training", "grad", *PRELUDE, *CONSTANTS]
     hints = suggestion(node.name, known)
     raise error(UNKNOWN_NAME, f"unknown name `{node.name}`", node.location, *hints)
 
@@ -234,8 +233,7 @@ def _shape(frame: Frame, operand: Operand) -> TupleValue:
 
 
 def _no_field(node: ast.Field) -> CompileError:
-    known = node.name in PRELUDE or node.name in NOT_YET
-    if known:
+    if node.name in PRELUDE or is_planned(node.name):
         operand = spelled(node.operand) or "x"
         habit = habits.SEMANTIC["method"]
         diagnostic = habits.diagnose(
