@@ -101,7 +101,7 @@ def root_of_squares(
     scaled, inverse = (x, None) if empty else in_range(b, x, axes)
     total = sum_along(b, b.mul(scaled, scaled), axes)
     if count is not None:
-        total = b.div(total, b.broadcast(count, tensor_type(total).shape, ()))
+        total = b.div(total, b.everywhere(count, tensor_type(total).shape))
     zero = b.zeros_like(total)
     nothing = b.compare("eq", total, zero)
     root = b.sqrt(b.select(nothing, b.full_like(total, 1), total))

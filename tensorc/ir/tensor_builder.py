@@ -417,7 +417,10 @@ class TensorBuilder:
 
     def full(self, shape: Sequence[Dim], value: float, element: Element) -> Value:
         """Return a tensor of one value: a rank-0 constant, broadcast."""
-        scalar = self.scalar(value, element)
+        return self.everywhere(self.scalar(value, element), shape)
+
+    def everywhere(self, scalar: Value, shape: Sequence[Dim]) -> Value:
+        """Return a tensor of a shape that holds a value of rank 0 at each place."""
         return self.broadcast(scalar, shape, ()) if shape else scalar
 
     def full_like(self, like: Value, value: float) -> Value:

@@ -256,7 +256,7 @@ def less_log_of_count(b: TensorBuilder, log: Value, count: Value) -> Value:
     """Return the logarithm of a sum less that of an i64 scalar."""
     type_ = tensor_type(log)
     number = b.log(b.cast(count, type_.element))
-    return b.sub(log, b.broadcast(number, type_.shape, ()) if type_.shape else number)
+    return b.sub(log, b.everywhere(number, type_.shape))
 
 
 def _log_of_join(b: TensorBuilder, op: Op, memo: Memo) -> Value:

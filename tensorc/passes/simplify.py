@@ -168,8 +168,7 @@ def _averages_one_element(match: Match) -> bool:
 
 def _quotient_by_count(b: TensorBuilder, match: Match) -> Value:
     shape, element = _dims(match), tensor_type(match.root.result).element
-    count = b.cast(match.values["y"], element)
-    count = b.broadcast(count, shape, ()) if shape else count
+    count = b.everywhere(b.cast(match.values["y"], element), shape)
     return b.div(_reshape_to_result(b, match), count)
 
 
@@ -231,8 +230,7 @@ def _is_scalar(match: Match) -> bool:
 
 def _spread(b: TensorBuilder, match: Match) -> Value:
     """Move a number that is everywhere: broadcast it to the shape at once."""
-    shape = _dims(match)
-    return b.broadcast(match.values["x"], shape, ()) if shape else match.values["x"]
+    return b.everywhere(match.values["x"], _dims(match))
 
 
 def _takes_rows_of_eye(match: Match) -> bool:

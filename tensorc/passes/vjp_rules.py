@@ -237,8 +237,7 @@ def _sum(b: TensorBuilder, op: Sum, ct: Value) -> Cotangents:
 def _mean(b: TensorBuilder, op: Mean, ct: Value) -> Cotangents:
     type_ = tensor_type(op.operand)
     count = b.cast(op.count, type_.element)
-    shape = tensor_type(ct).shape
-    share = b.div(ct, b.broadcast(count, shape, ()) if shape else count)
+    share = b.div(ct, b.everywhere(count, tensor_type(ct).shape))
     return stable.spread(b, share, op.operand, op.axes), None
 
 
