@@ -26,8 +26,8 @@ from tensorc.fuzz.outcomes import (
     Compiled,
     Outcome,
     difference,
+    far_apart,
     interpreted,
-    is_far,
     updated_by,
 )
 from tensorc.fuzz.reference import MEANINGS
@@ -252,7 +252,7 @@ def _compare_stable(
     """Compare what `stabilize` changed where neither form loses much."""
     pairs = zip(before[subject.name], after[subject.name], strict=True)
     for number, (left, right) in enumerate(pairs):
-        if subject.calls[number].is_tame and (detail := is_far(left, right)):
+        if subject.calls[number].is_tame and (detail := far_apart(left, right)):
             report.mismatches.append(Mismatch(subject.name, NEAR, detail, number))
         report.counts["stabilised"] += 1
 

@@ -59,8 +59,7 @@ def add_twin(m: Maker, place: int) -> None:
 def _twin(m: Maker, place: int) -> int:
     entry, type_ = m.entries[place], m.type_of(place)
     if isinstance(entry, Apply) and entry.cls is MatMul:
-        rank = type_.rank
-        order = (*range(rank - 2), rank - 1, rank - 2)
+        order = _last_swapped(type_.rank)
         left, right = (
             m.apply(Transpose, (o,), permutation=order) for o in entry.operands[::-1]
         )
@@ -122,9 +121,13 @@ def _swapped(program: Program, place: int) -> int | None:
         return None
     order = entry.attributes["permutation"]
     assert isinstance(order, tuple)
-    rank = len(order)
-    swaps = rank > 1 and order == (*range(rank - 2), rank - 1, rank - 2)
+    swaps = len(order) > 1 and order == _last_swapped(len(order))
     return entry.operands[0] if swaps else None
+
+
+def _last_swapped(rank: int) -> tuple[int, ...]:
+    """Return the permutation that swaps the last two axes."""
+    return (*range(rank - 2), rank - 1, rank - 2)
 
 
 def _constant(program: Program, place: int) -> bool | None:
@@ -229,11 +232,9 @@ def broken_law(
     for left, right in laws.twins:
         if detail := difference([outcome[left]], [outcome[right]]):
             return f"results {left} and {right} are the same by a law: {detail}"
-    return (
-        ""
-        if laws.rows is None
-        else _broken_rows(call, arguments, laws.rows, outcome, rng)
-    )
+    if laws.rows is None:
+        return ""
+    return _broken_rows(call, arguments, laws.rows, outcome, rng)
 
 
 def _broken_rows(

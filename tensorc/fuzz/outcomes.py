@@ -149,8 +149,8 @@ def difference(expected: Outcome, given: Outcome) -> str:
     return ""
 
 
-def is_far(expected: Outcome, given: Outcome) -> str:
-    """Return how floats differ by more than rounding can, or "".
+def far_apart(expected: Outcome, given: Outcome) -> str:
+    """Return where floats differ by more than rounding can, or "".
 
     What is not finite, and what is no float, may depend on rounding in any way.
     """
