@@ -16,7 +16,15 @@ from tensorc.target import Target
 def check(
     path: str, settings: Mapping[str, str], default_float: str = "f32"
 ) -> list[Diagnostic]:
-    """Return what is wrong with a file, and warnings: syntax, types and shapes."""
+    """Return what is wrong with a file, and warnings: syntax, types and shapes.
+
+    Nothing is raised for a file that is wrong, or that cannot be read.
+
+    Args:
+        path: a file of the language, or of IR (`.mlir`).
+        settings: expressions of the language for hypers and fields of recipes, by name.
+        default_float: what `float` means: "f32", "f64" or "f16".
+    """
     try:
         text = read_source(path)
         program = parsed(SourceFile(path, text, settings, default_float))
@@ -31,7 +39,7 @@ def check(
         found += error.diagnostics
     for recipe in program.recipes:
         try:
-            fit_of(recipe) if recipe.kind == "fit" else run_of(recipe)
+            (fit_of if recipe.kind == "fit" else run_of)(recipe)
         except TensorcError as error:
             found += error.diagnostics
     return [*found, *program.warnings]

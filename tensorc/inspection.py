@@ -121,12 +121,7 @@ class Costed(Inspected):
             cost = self.cost()
         except TensorcError:  # a traced function that has no form yet
             return html_of(repr(self), [])
-        counted = {
-            name: f"{count:,}" if isinstance(count, int) else count
-            for name in ("kernels", "flops", "bytes", "arena")
-            for count in (getattr(cost, name),)
-        }
-        return html_of(repr(self), summaries.parameters(function, counted))
+        return html_of(repr(self), summaries.parameters(function, cost.spelled()))
 
 
 def explain(view: View) -> str:

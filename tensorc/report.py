@@ -6,7 +6,7 @@ symbols of the call, or numbers where these are given.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.ir.attributes import Attribute, Dims
@@ -36,11 +36,16 @@ class Cost:
     bytes: int | str
     arena: int | str
 
+    def spelled(self) -> dict[str, str]:
+        """Return each count for people, by its name."""
+        return {f.name: _spell(getattr(self, f.name)) for f in fields(self)}
+
     def __str__(self) -> str:
-        kernels = f"{self.kernels:,} kernel{'' if self.kernels == 1 else 's'}"
+        spelled = self.spelled()
+        kernels = f"{spelled['kernels']} kernel{'' if self.kernels == 1 else 's'}"
         return (
-            f"{kernels}, {_spell(self.flops)} flops, {_spell(self.bytes)} bytes read "
-            f"and written, an arena of {_spell(self.arena)} bytes"
+            f"{kernels}, {spelled['flops']} flops, {spelled['bytes']} bytes read "
+            f"and written, an arena of {spelled['arena']} bytes"
         )
 
 

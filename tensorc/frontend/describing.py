@@ -5,13 +5,14 @@ import numpy as np
 
 def describe(value: object) -> str:
     """Say what a user gave, for messages: f32[3, 4], list of 2, 'text'."""
-    from tensorc.frontend.operands import Scalar, Tensor, spell_type
-
     operand = getattr(value, "operand", None)
-    if isinstance(operand, Tensor):
-        return spell_type(operand.type)
-    if isinstance(operand, Scalar):
-        return "a size"
+    if operand is not None:  # then the graph's modules are loaded already
+        from tensorc.frontend.operands import Scalar, Tensor, spell_type
+
+        if isinstance(operand, Tensor):
+            return spell_type(operand.type)
+        if isinstance(operand, Scalar):
+            return "a size"
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
     if isinstance(value, list | tuple | dict | set):

@@ -83,15 +83,21 @@ def _array(x: Array) -> Array:
     return x if is_symbolic(x) else np.asarray(x)
 
 
+# Where NumPy puts the axes that an array of a rank lacks: (rank asked for, rank).
+_NEW_AXES: Mapping[tuple[int, int], tuple[int, ...]] = {
+    (1, 0): (0,),
+    (2, 0): (0, 1),
+    (2, 1): (0,),
+    (3, 0): (0, 1, 2),
+    (3, 1): (0, 2),
+    (3, 2): (2,),
+}
+
+
 def _at_least(rank: int, x: Array) -> Array:
     x = _array(x)
-    missing = rank - np.ndim(x)
-    if missing <= 0:
-        return x
-    if rank == 3 and missing == 1:
-        return np.expand_dims(x, 2)  # NumPy's: rows and columns stay the first
-    before = 1 if rank == 3 and missing == 2 else missing
-    return np.expand_dims(x, (*range(before), *range(2, 2 + missing - before)))
+    axes = _NEW_AXES.get((rank, np.ndim(x)))
+    return x if axes is None else np.expand_dims(x, axes)
 
 
 def _of_rank(rank: int) -> Callable[..., object]:

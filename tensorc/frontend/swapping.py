@@ -27,8 +27,8 @@ def swapped(plan: Plan, pairs: Iterable[tuple[object, object]]) -> Plan:
     for old, new in pairs:
         for variable in (old, new):
             if not isinstance(variable, Shared):
-                message = "swap takes shared variables, old and new, "
-                raise usage_error(f"{message}got {describe(variable)}", _EXAMPLE)
+                message = "swap takes shared variables, old and new, got "
+                raise usage_error(message + describe(variable), f"write {_EXAMPLE}")
         assert isinstance(old, Shared)
         assert isinstance(new, Shared)
         place = places.get(old.cell)

@@ -222,9 +222,9 @@ def _draws(name: str, location: Location) -> Iterator[None]:
     before = _generators()
     yield
     drawn = [
-        name
-        for name, now in _generators().items()
-        if now != before.get(name, now._replace(place=_FRESH[name]))
+        source
+        for source, now in _generators().items()
+        if now != before.get(source, now._replace(place=_FRESH[source]))
     ]
     if drawn:
         message = f"{name} draws numbers of {' and '.join(drawn)} while it is traced: "
