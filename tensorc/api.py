@@ -15,6 +15,7 @@ from tensorc import driver, inspection, kept_program
 from tensorc.artifact import Artifact
 from tensorc.errors import CompileError, Diagnostic, TensorcError
 from tensorc.file_recipes import fit_of, run_of
+from tensorc.frontend.describing import plain_number
 from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.program import UNKNOWN_NAME, plain_hypers
 from tensorc.frontend.dsl.source_file import SourceFile, read_source
@@ -582,8 +583,7 @@ def plain(text: str, name: str) -> source.PlainValue:
 
 def _spelled(name: str, value: object) -> str:
     """Return a Python value as the language writes it."""
-    if type(value).__module__ == "numpy" and not getattr(value, "ndim", 1):
-        value = value.item()  # type: ignore[attr-defined]  # a number of NumPy
+    value = plain_number(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

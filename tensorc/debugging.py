@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Mapping
 
+from tensorc.frontend.describing import describe, is_symbolic, whole_number
 from tensorc.frontend.graph_emit import Plan
 from tensorc.frontend.graph_text import DEEPEST, graph_text, type_of
 from tensorc.frontend.groups import Group
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import argument_error, door, usage_error
-from tensorc.frontend.symbolic_operands import describe, is_symbolic, value_of
+from tensorc.frontend.symbolic_operands import value_of
 from tensorc.functions import Function
 from tensorc.inspection import Inspected, Text
 from tensorc.ir.core import Value
@@ -30,11 +31,12 @@ def debugprint(obj: object, depth: int = -1, file: object = None) -> str | None:
         TypeError: it has no graph, or `file` is no file.
         ValueError: the depth is 0 or less.
     """
-    if isinstance(depth, bool) or not isinstance(depth, int):
+    steps = whole_number(depth)
+    if steps is None:
         raise usage_error(f"depth is an integer, got {describe(depth)}")
-    if depth < 1 and depth != -1:
-        raise argument_error(f"depth is 1 or more, or -1, got {depth}")
-    deepest = DEEPEST if depth == -1 else depth
+    if steps < 1 and steps != -1:
+        raise argument_error(f"depth is 1 or more, or -1, got {steps}")
+    deepest = DEEPEST if steps == -1 else steps
     if isinstance(obj, Function | Jitted):
         plan = obj.plan()
         text = f"{_head(plan)}\n{graph_text(_parts(plan), deepest)}"

@@ -16,6 +16,7 @@ from typing import TypeAlias, TypeGuard
 import numpy as np
 
 from tensorc.data import split
+from tensorc.frontend.describing import describe, plain_number, whole_number
 from tensorc.frontend.places import (
     argument_error,
     door,
@@ -23,7 +24,6 @@ from tensorc.frontend.places import (
     user_location,
 )
 from tensorc.frontend.signatures import VARIADIC
-from tensorc.frontend.symbolic_operands import describe, plain_number
 from tensorc.functions import Function
 from tensorc.kept_runs import (
     Kept,
@@ -258,9 +258,10 @@ def _options(
 
 
 def _integer(given: object, name: str) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+    whole = whole_number(given)
+    if whole is None:
         raise usage_error(f"{name} is an integer, got {describe(given)}")
-    return int(given)
+    return whole
 
 
 def _dataset(given: object) -> Dataset:

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend import symbolic_functions, tracer
+from tensorc.frontend.describing import whole_number
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import strong
 from tensorc.frontend.places import argument_error, door, usage_error
@@ -22,7 +23,6 @@ from tensorc.frontend.symbolic_operands import (
     emitter,
     is_symbolic,
     operand_of,
-    whole_number,
 )
 from tensorc.tracing import Jitted
 

@@ -8,13 +8,12 @@ The compiler is loaded when one of them is asked for.
 """
 
 import difflib
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tensorc.errors import TensorcError
-from tensorc.frontend.describing import describe
+from tensorc.frontend.describing import describe, whole_number
 from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.runtime.function import CompiledFunction
 from tensorc.tables import html_of, preformatted
@@ -201,10 +200,11 @@ def sizes_of(named: Mapping[str, object]) -> dict[str, int]:
     """Return sizes that are given by name; a TypeError for what is none."""
     sizes: dict[str, int] = {}
     for name, given in named.items():
-        if isinstance(given, bool) or not hasattr(given, "__index__"):
+        size = whole_number(given)
+        if size is None:
             message = f"the size {name} is an integer, got {describe(given)}"
             raise usage_error(message, f"{name}=600")
-        sizes[name] = operator.index(given)
-        if sizes[name] < 0:
-            raise argument_error(f"the size {name} is 0 or more, got {sizes[name]}")
+        if size < 0:
+            raise argument_error(f"the size {name} is 0 or more, got {size}")
+        sizes[name] = size
     return sizes

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tensorc.errors import Diagnostic
-from tensorc.frontend.describing import describe
+from tensorc.frontend.describing import describe, plain_number
 from tensorc.frontend.places import (
     argument_error,
     usage_error,
@@ -77,8 +77,9 @@ def _path(given: object, name: str) -> Path | None:
 
 
 def _seconds(given: object) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    seconds = plain_number(given)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise usage_error(f"save_every is a number of seconds, got {describe(given)}")
-    if not given >= 0:
-        raise argument_error(f"save_every is 0 seconds or more, got {given}")
-    return float(min(given, _LONGEST))
+    if not seconds >= 0:
+        raise argument_error(f"save_every is 0 seconds or more, got {seconds}")
+    return float(min(seconds, _LONGEST))

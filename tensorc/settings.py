@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from tensorc import cache as cache_
 from tensorc import target
+from tensorc.frontend.describing import whole_number
 from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.symbolic_operands import (
     DOOR,
     describe,
     element_named,
-    whole_number,
 )
 from tensorc.ir.types import Element
 from tensorc.runtime import threads as pool

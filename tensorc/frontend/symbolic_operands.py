@@ -17,6 +17,8 @@ from numpy.typing import DTypeLike
 from tensorc.errors import Diagnostic, Label, Location
 from tensorc.frontend import indexing
 from tensorc.frontend.describing import describe as describe
+from tensorc.frontend.describing import is_symbolic as is_symbolic
+from tensorc.frontend.describing import whole_number
 from tensorc.frontend.elementwise import elementwise
 from tensorc.frontend.facts import Facts
 from tensorc.frontend.facts import Plain as Number
@@ -103,11 +105,6 @@ def emitter(location: Location | None = None) -> Emitter:
 
 def _no_hyper(name: str) -> Value:
     raise KeyError(name)
-
-
-def is_symbolic(value: object) -> bool:
-    """Tell a user's variable from everything else."""
-    return isinstance(getattr(type(value), "operand", None), property)
 
 
 def operand_of(value: object, what: str = "an operand") -> Operand:
@@ -221,14 +218,6 @@ def element_named(dtype: DTypeLike) -> Element:
 
 
 # Numbers of Python
-
-
-def plain_number(value: object) -> object:
-    """Return a number of NumPy as one of Python, and all else as it is."""
-    if not isinstance(value, np.generic | np.ndarray) or value.ndim:
-        return value
-    number: object = value.item()
-    return number if isinstance(number, bool | int | float) else value
 
 
 def number_of(value: object) -> Number | None:
@@ -395,16 +384,6 @@ def _part(item: slice) -> indexing.Part:
         raise _index_error(f"the step of a slice is an integer, got {describe(given)}")
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]
     return indexing.Part(bounds[0], bounds[1], step)
-
-
-def whole_number(value: object) -> int | None:
-    """Return an integer of Python or NumPy as one of Python, None for all else."""
-    if isinstance(value, bool) or is_symbolic(value):
-        return None
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
 
 
 def _bound(bound: object) -> Dim:

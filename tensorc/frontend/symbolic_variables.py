@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tensorc.frontend.describing import whole_number
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.operands import Array, exact_array
 from tensorc.frontend.operands import Tensor as Node
@@ -162,14 +163,18 @@ def tensor(
     if name is not None and not isinstance(name, str):
         message = f"the name of a variable is text, got {describe(name)}"
         raise usage_error(message, "matrix('x'), or matrix(dtype='int32')")
-    for size in shape:
-        if size is not None and (not isinstance(size, int | np.integer) or size < 0):
-            message = f"a size is an integer from 0 on, or None, got {describe(size)}"
-            raise argument_error(message)
-    sizes = [None if s is None else int(s) for s in shape]
+    sizes = [None if size is None else _size(size) for size in shape]
     element = float_x() if dtype is None else element_named(dtype)
     leaf = Input(element, sizes, name or "", user_location())
     return Tensor(Node(leaf), name)
+
+
+def _size(given: object) -> int:
+    size = whole_number(given)
+    if size is None or size < 0:
+        message = f"a size is an integer from 0 on, or None, got {describe(given)}"
+        raise argument_error(message)
+    return size
 
 
 @door
