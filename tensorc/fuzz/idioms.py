@@ -17,10 +17,10 @@ from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import ELEMENTWISE
 from tensorc.ir.ops.elementwise import PREDICATES, Cast, Compare, Select
 from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.reductions import Max, Sum
+from tensorc.ir.ops.reductions import Max, Mean, Sum
 from tensorc.ir.ops.rounding import IsFinite, IsNan
 from tensorc.ir.ops.shape import Broadcast, Reshape, Transpose
-from tensorc.ir.types import I1, TensorType
+from tensorc.ir.types import F32, F64, I1, I64, TensorType
 from tensorc.passes import simplify, stabilize
 from tensorc.passes.rewriter import Pattern, Rule, Splat, Spread, Term, Var
 
@@ -107,7 +107,7 @@ def _term(s: _Spelling, pattern: Term, type_: TensorType) -> int:
     m, cls = s.m, pattern.cls
     if pattern.is_open or not pattern.operands:
         raise Unspellable
-    if cls in (Sum, Max):
+    if cls in (Sum, Max, Mean):
         return _reduction(s, pattern, type_)
     if cls is LogSoftmax and type_.shape and type_.element.is_float:
         operand = _make(s, pattern.operands[0], type_)
@@ -143,7 +143,10 @@ def _elementwise(s: _Spelling, pattern: Term, type_: TensorType) -> int:
 
 def _reduction(s: _Spelling, pattern: Term, type_: TensorType) -> int:
     m = s.m
-    if not fits("number", type_.element):
+    is_mean = pattern.cls is Mean
+    if not fits("number", type_.element) or (
+        is_mean and type_.element not in (F32, F64)
+    ):
         raise Unspellable
     known = s.reduced.get(pattern.name)
     if known is None:
@@ -157,6 +160,9 @@ def _reduction(s: _Spelling, pattern: Term, type_: TensorType) -> int:
     operand = _make(s, pattern.operands[0], whole)
     if pattern.cls is Max:
         return m.apply(Max, (operand,), axis=axis)
+    if is_mean:
+        count = _make(s, pattern.operands[1], TensorType((), I64))
+        return m.apply(Mean, (operand, count), axes=(axis,), order=LANES_ORDER)
     return m.apply(Sum, (operand,), axis=axis, order=LANES_ORDER)
 
 

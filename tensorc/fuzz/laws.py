@@ -24,7 +24,17 @@ from tensorc.ir.ops.indexing import TakeAlongAxis
 from tensorc.ir.ops.making import Constant, Iota
 from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import All, Any, ArgMax, ArgMin, Max, Min, Prod, Sum
+from tensorc.ir.ops.reductions import (
+    All,
+    Any,
+    ArgMax,
+    ArgMin,
+    Max,
+    Mean,
+    Min,
+    Prod,
+    Sum,
+)
 from tensorc.ir.ops.shape import Broadcast, Concatenate, Transpose
 from tensorc.ir.types import I1
 
@@ -213,6 +223,9 @@ def _goes_by_rows(op: Apply, operands: list[bool]) -> bool:
         return True
     if op.cls in _ALONG:
         return op.attributes.get("axis") != 0 and all(operands)
+    if op.cls is Mean:
+        axes = op.attributes["axes"]
+        return isinstance(axes, tuple) and 0 not in axes and operands == [True, False]
     if op.cls is Transpose:
         order = op.attributes["permutation"]
         return isinstance(order, tuple) and order[0] == 0
