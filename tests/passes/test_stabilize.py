@@ -160,6 +160,7 @@ def two_weighted(b, x):
 SHAPED: dict[str, Make] = {
     "log1p-of-minus-share": lambda b, x: b.log1p(b.neg(b.sigmoid(x))),
     "one-minus-moved-sigmoid": moved_sigmoid,
+    "log-of-exp-of-log-softmax": lambda b, x: b.log(b.exp(b.log_softmax(x, 1))),
     "log-of-gather": lambda b, x: b.log(
         b.gather(softmax(b, x, 1), [b.iota((2,), 0, I64)], (0,))
     ),
