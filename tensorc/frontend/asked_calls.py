@@ -15,7 +15,7 @@ from types import FrameType, ModuleType
 import numpy as np
 
 from tensorc.errors import Location
-from tensorc.frontend import elementwise, library
+from tensorc.frontend.habits import spelled
 from tensorc.frontend.numpy_functions import is_here
 from tensorc.frontend.numpy_names import is_listed, reason_of
 from tensorc.frontend.places import place_of, user_frame
@@ -172,11 +172,10 @@ def _of_math(name: str) -> str:
     message = f"math.{name} takes numbers"
     if name == "pow":
         return f"{message}; of variables it is x ** y"
-    ours = _MATH.get(name, name)
-    if ours not in elementwise.FUNCTIONS and ours not in library.PRELUDE:
-        return f"{message}; of variables it is not in this version"
-    written = f"np.{ours}" if hasattr(np, ours) else f"tc.{ours}"
-    return f"{message}; of variables it is {written}(x)"
+    called = spelled(_MATH.get(name, name))
+    if called:
+        return f"{message}; of variables it is {called}(x)"
+    return f"{message}; of variables it is not in this version"
 
 
 def _of_numpy(function: object, name: str) -> str:

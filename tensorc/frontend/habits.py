@@ -58,6 +58,13 @@ _OPERATORS: Mapping[str, str] = {
 }
 
 
+def spelled(name: str) -> str:
+    """Return how a function that is here is called: np.tanh, tc.one_hot; or ""."""
+    if name not in elementwise.FUNCTIONS and name not in library.PRELUDE:
+        return ""
+    return f"{'np' if hasattr(np, name) else 'tc'}.{name}"
+
+
 def attribute_hint(name: str, cls: type) -> str:
     """Return what to add to the message about an attribute that variables lack."""
     if name in _ATTRIBUTES:
@@ -66,8 +73,9 @@ def attribute_hint(name: str, cls: type) -> str:
         return ", which has no memory: return it, and ask the result"
     if name in _OPERATORS:
         return f"; write x {_OPERATORS[name]} y"
-    if name in elementwise.FUNCTIONS or name in library.PRELUDE:
-        return f"; write {'np' if hasattr(np, name) else 'tc'}.{name}(x)"
+    called = spelled(name)
+    if called:
+        return f"; write {called}(x)"
     if is_planned(name):
         return f", and {name} is not in this version"
     if hasattr(np.ndarray, name) and hasattr(np, name):
