@@ -188,6 +188,7 @@ def _cost(m: Maker) -> tuple[int | None, list[int]]:
     paths = _differentiable(m)
     if not paths:
         return None, []
+    # The later of two: more ops lead to it.
     place = max(m.rng.choice(list(paths)) for _ in range(2))
     wrt = m.rng.sample(sorted(paths[place]), min(len(paths[place]), 2))
     cost = place

@@ -6,6 +6,7 @@ rule does not say (the permutation of a transpose, the axis of a sum) is drawn. 
 is known here by name: a new one is tried from the day it is there.
 """
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,7 @@ from tensorc.passes import simplify, stabilize
 from tensorc.passes.rewriter import Pattern, Rule, Splat, Spread, Term, Var
 
 TABLES = (simplify.RULES, stabilize.RULES)
-RULES = (*simplify.RULES, *stabilize.RULES)
+RULES = tuple(itertools.chain(*TABLES))
 _NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -2.0, 4.0, 0.25, 3.0, 0.1)
 
 

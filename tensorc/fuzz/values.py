@@ -16,7 +16,8 @@ SIZES = (
     *(47, 48, 49, 64, 65),
 )
 # Three chunks of rows, a strip of columns, a block of terms, a block of a sum, three of
-# these, and more chunks of rows than two threads have ranges.
+# these, and more chunks of rows than two threads have ranges. What stands twice here is
+# drawn twice as often.
 LONG = (97, 127, 128, 129, 136, 511, 513, *range(1016, 1033), 1024, 1025, 2056, 2056)
 
 _ZEROS = 0.1  # how often an argument is zeros of both signs, or negative ones alone
