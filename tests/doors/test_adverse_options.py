@@ -69,7 +69,7 @@ def test_seconds_are_not_negative(value, tmp_path):
     assert "test_adverse_options.py" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [float("inf"), 10**400, 0.5])
+@pytest.mark.parametrize("value", [float("inf"), 10**400, 0.5, np.int64(60)])
 def test_seconds_may_be_many(value, tmp_path):
     fit(save=tmp_path, save_every=value)
     assert (tmp_path / "last.safetensors").exists()

@@ -56,7 +56,7 @@ def test_lines_end_however_deep_a_graph_is():
     assert max(map(len, lines)) < 120
     # Each product is a line, and is named in one line or two.
     assert 10_000 <= len(lines) <= 10_700
-    for deepest in (1, 3):
+    for deepest in (1, np.int64(3)):
         cut = text(tc.sum(tc.exp(tc.vector("x")) * 2), depth=deepest)
         indents = [line.index(line.lstrip("│├└─ ")) for line in cut.split("\n")]
         assert max(indents) <= 3 * deepest
