@@ -20,6 +20,7 @@ from tensorc.cli.options import (
     write_output,
 )
 from tensorc.cli.progress import spell_error
+from tensorc.cli.start import restore, warn_untrained
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.evaluation import Evaluation, evaluate
 
@@ -47,8 +48,10 @@ def command(
     if not program.fits:
         message = f"{file}: there is no 'fit' to evaluate"
         raise TensorcError(Diagnostic("TC0903", message))
-    if init is not None:
-        program.restore(init)
+    restore(program, init)
+    used = [n for r in program.fits for n in (r.validate, r.test) if n]
+    known = [program.functions[n] for n in used if n in program.functions]
+    warn_untrained(program, known, init)
     documents = []
     for recipe in program.fits:
         found = evaluate(program.functions, recipe)

@@ -22,10 +22,11 @@ from tensorc.cli.options import (
     threads_option,
     write_output,
 )
+from tensorc.cli.start import restore, warn_untrained
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array, describe
 from tensorc.runtime.data import Split, open_dataset, read_columns
-from tensorc.runtime.evaluation import predict
+from tensorc.runtime.evaluation import check_rows, predict
 
 _PARTS = ("train", "valid", "test")
 
@@ -73,13 +74,14 @@ def command(
     check_output(output, path, data, init)
     program = api.load(path, settings, optimize, default_float)
     _check_function(program, path, name)
+    function = program.functions[name]
+    check_rows(function)
     if data:
         columns = read_columns(Path(data), _label_of(program))
     else:
         columns = _columns_of(program, part)
-    if init is not None:
-        program.restore(init)
-    function = program.functions[name]
+    restore(program, init)
+    warn_untrained(program, [function], init)
     results = predict(function, columns, batch)
     names = [r.name or f"result{i}" for i, r in enumerate(function.info.results)]
     write_output(output, encode(output, dict(zip(names, results, strict=True))))

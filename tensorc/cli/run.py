@@ -21,6 +21,7 @@ from tensorc.cli.options import (
     write_output,
 )
 from tensorc.cli.predict import check_form, encode
+from tensorc.cli.start import restore
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.data import read_arrays
@@ -82,8 +83,7 @@ def command(
     check_form(output)
     check_output(output, path, init, *arguments.values())
     program = api.load(path, settings, optimize, default_float)
-    if init is not None:
-        program.restore(init)
+    restore(program, init)
     if name:
         function = _function(program, name)
         results = function(**_values(function, arguments))

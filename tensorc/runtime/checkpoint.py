@@ -8,7 +8,7 @@ and the sizes that it began with.
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,9 +29,8 @@ from tensorc.runtime.tensor_file import (
 )
 from tensorc.runtime.weights import (
     BEST,
-    LAST,
+    checkpoint_of,
     load_weights,
-    newest,
     set_exactly,
 )
 
@@ -183,15 +182,39 @@ def restore(
         raise DataError(*told) from None
 
 
+def tell_source(
+    path: Path, shared: Mapping[str, Shared], fits: Sequence[str | None]
+) -> str:
+    """Return what `restore` reads: the file, and where a run stood that wrote it.
+
+    `fits` has the names of the recipes of the program.
+    """
+    path = checkpoint_of(path)
+    found = _checkpoint(path, shared)
+    if found is None:
+        return str(path)
+    kind = "best" if path.name.endswith(BEST) else "last"
+    state, number = found.state, found.about.fit
+    epoch = f"epoch {state.epoch if state.position else state.epoch - 1:,}"
+    if 0 < state.position < state.sizes[0]:
+        epoch += f", batch {state.position:,} of {state.sizes[0]:,}"
+    fit = ""
+    if len(fits) > 1:
+        fit = f" of fit {(number < len(fits) and fits[number]) or number + 1}"
+    return f"{path}: {kind}{fit}, {epoch}"
+
+
 def _settings_of(path: Path, shared: Mapping[str, Shared]) -> Mapping[str, Plain]:
     """Return the hypers of a checkpoint, or of one in a directory; {} if it is none."""
-    if path.is_dir():
-        best = newest(path, BEST)
-        path = best if best.exists() else newest(path, LAST)
+    found = _checkpoint(checkpoint_of(path), shared)
+    return found.about.hypers if found else {}
+
+
+def _checkpoint(path: Path, shared: Mapping[str, Shared]) -> Checkpoint | None:
     try:
-        return read_checkpoint(path, shared).about.hypers
+        return read_checkpoint(path, shared)
     except TensorcError:
-        return {}
+        return None
 
 
 def _differences(here: Mapping[str, Plain], there: Mapping[str, Plain]) -> list[str]:

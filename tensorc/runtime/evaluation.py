@@ -85,11 +85,8 @@ def predict(
     count = min(len(column) for column in used.values())
     inputs = [s.argument for s in function.signature.inputs if s.argument.name in used]
     rows = inputs[0].shape[0]
-    wrong = [r for r in function.info.results if r.shape[:1] != (rows,)]
-    if wrong or not function.info.results:
-        detail = f"'{function.name}' does not return a row for each example"
-        hint = "give it a result such as float[B, 10] for x: float[B, 784]"
-        raise CallError(Diagnostic("TC0905", detail, hints=(hint,)))
+    if any(r.shape[:1] != (rows,) for r in function.info.results):
+        raise _no_rows(function)
     if isinstance(rows, int):
         if rows == 0 or count % rows:
             detail = f"'{function.name}' takes {rows:,} rows at a time, the data has "
@@ -102,6 +99,23 @@ def predict(
         given = function(**{name: c[start:stop] for name, c in used.items()})
         pieces.append(given if isinstance(given, tuple) else (np.asarray(given),))
     return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+
+def check_rows(function: CompiledFunction) -> None:
+    """Refuse, before data are read, a function with a result that has no rows.
+
+    Raises:
+        CallError: it does not return a row for each example (TC0905).
+    """
+    results = function.info.results
+    if not results or not all(result.shape for result in results):
+        raise _no_rows(function)
+
+
+def _no_rows(function: CompiledFunction) -> CallError:
+    detail = f"'{function.name}' does not return a row for each example"
+    hint = "give it a result such as float[B, 10] for x: float[B, 784]"
+    return CallError(Diagnostic("TC0905", detail, hints=(hint,)))
 
 
 def _bound(

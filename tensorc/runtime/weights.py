@@ -85,8 +85,11 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
-    if path.is_dir():
-        path = _of_directory(path)
+    directory, path = path, checkpoint_of(path)
+    if path != directory and path.name.endswith(LAST):
+        message = f"{directory} has no {BEST} (nothing was validated): "
+        message += f"{path.name} is used"
+        warnings.warn(message, TensorcWarning, stacklevel=2)
     if not path.exists():
         raise data_error(path, "TC0401", "no such file or directory")
     if path.suffix == ".npz":
@@ -98,14 +101,12 @@ def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
     raise data_error(path, "TC0806", "weights are .npz or .safetensors files")
 
 
-def _of_directory(directory: Path) -> Path:
+def checkpoint_of(path: Path) -> Path:
     """Return the checkpoint that a directory stands for: the best, else the last."""
-    best, last = newest(directory, BEST), newest(directory, LAST)
-    if best.exists() or not last.exists():
-        return best
-    message = f"{directory} has no {BEST} (nothing was validated): {last.name} is used"
-    warnings.warn(message, TensorcWarning, stacklevel=2)
-    return last
+    if not path.is_dir():
+        return path
+    best, last = newest(path, BEST), newest(path, LAST)
+    return best if best.exists() or not last.exists() else last
 
 
 def _unknown(

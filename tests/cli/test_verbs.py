@@ -25,6 +25,7 @@ hyper k = 2.0                                    # the factor
 param w: float[2] = 1
 fn predict(x: float[B, 2]) -> float[B] = k * (x @ w)
 fn loss(x: float[B, 2], y: float[B]) -> float = mean((predict(x) - y)**2)
+fn twice(x: float[B, 2]) -> float[B, 2] = 2 * x
 fn halves(x: float[N]) -> float {
     assert N % 2 == 0, "as many left as right"
     return sum(x[:N // 2]) - sum(x[N // 2:])
@@ -228,7 +229,7 @@ def test_a_directory_without_best_stands_for_its_last(said):
     with pytest.warns(TensorcWarning, match=message):
         printed = said(*words)
     direct = said(*words[:-1], "kept/last.safetensors")
-    assert direct.err == ""
+    assert direct.err == "params of kept/last.safetensors: last, epoch 2\n"
     assert printed.out == direct.out
     assert "no such file" in said(*words[:-1], ".", code=1).err
 
@@ -238,6 +239,45 @@ def test_predict_reads_the_form_of_the_training_data(said, tmp_path):
     assert said("predict", "m.tc::predict", "--data", "d.csv").out == wanted
     (tmp_path / "rows.csv").write_text("a,b\n1,0\n0,1\n1,1\n2,0\n")
     assert said("predict", "m.tc::predict", "--data", "rows.csv").out == wanted
+
+
+def test_eval_and_predict_say_whose_params_they_use(said, tmp_path):
+    (tmp_path / "m.tc").write_text(
+        MODEL.replace("d.csv", 'd.csv", "d.csv", "d.csv').replace(
+            "batch = 2", "batch = 2  validate = loss"
+        )
+    )
+    said("train", "m.tc", "--save", "kept", "--quiet")
+    np.savez("w.npz", w=np.float32([1, 1]))
+    for words in (("eval", "m.tc"), ("predict", "m.tc::predict")):
+        printed = said(*words).err
+        assert printed.startswith("warning[TC0606]: params are untrained: w\n")
+        assert "--init DIR" in printed
+        for place, told in (
+            ("kept", "kept/best.safetensors: best, epoch 2"),
+            ("kept/last.safetensors", "kept/last.safetensors: last, epoch 2"),
+            ("w.npz", "w.npz"),
+        ):
+            assert said(*words, "--init", place).err == f"params of {told}\n"
+    # Not of a function that reads no params, nor where none are trained.
+    assert said("predict", "m.tc::twice", "--data", "x.npy").err == ""
+    (tmp_path / "n.tc").write_text(MODEL[: MODEL.index("fit {")])
+    assert said("predict", "n.tc::predict", "--data", "x.npy").err == ""
+
+
+def test_one_of_several_fits_is_named(said, tmp_path):
+    fit = MODEL[MODEL.index("fit {") :].replace("batch", "validate = loss  batch")
+    fit = fit.replace("d.csv", 'd.csv", "d.csv", "d.csv')
+    both = fit.replace("fit", "fit early") + fit.replace("fit", "fit late")
+    (tmp_path / "m.tc").write_text(MODEL[: MODEL.index("fit {")] + both)
+    said("train", "m.tc", "--save", "kept", "--quiet")
+    printed = said("eval", "m.tc", "--init", "kept").err
+    assert printed.endswith("late.best.safetensors: best of fit late, epoch 2\n")
+
+
+def test_a_function_without_rows_is_refused_before_data_are_read(said):
+    assert "TC0905" in said("predict", "m.tc::loss", code=1).err
+    assert "TC0905" in said("predict", "m.tc::loss", "--data", "no.csv", code=1).err
 
 
 def test_fuzz_makes_the_directory_of_its_findings(said, tmp_path):
