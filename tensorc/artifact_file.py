@@ -32,7 +32,7 @@ from tensorc.json_data import (
     write_record,
 )
 
-_VERSION = 4
+_VERSION = 5
 _DEEPEST = 100  # nested operators of a dimension
 _KINDS = ("shared", "input", "hyper")
 
