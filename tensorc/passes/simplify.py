@@ -42,6 +42,7 @@ from tensorc.ir.ops.shape import Broadcast, Reshape, Size, Slice, Transpose, Uns
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I1, I64, Element
 from tensorc.passes.base import Level, Pass
+from tensorc.passes.log_space import has_log
 from tensorc.passes.rewriter import (
     Match,
     Rule,
@@ -161,9 +162,21 @@ def _reduces_one_element(match: Match) -> bool:
     return tensor_type(match.values["x"]).shape[axis] == 1
 
 
+def _sums_one_element(match: Match) -> bool:
+    return _reduces_one_element(match) and not _is_of_exponentials(match)
+
+
 def _averages_one_element(match: Match) -> bool:
     shape = tensor_type(match.values["x"]).shape
-    return all(shape[axis] == 1 for axis in _tuple(match.root, "axes"))
+    alone = all(shape[axis] == 1 for axis in _tuple(match.root, "axes"))
+    return alone and not _is_of_exponentials(match)
+
+
+def _is_of_exponentials(match: Match) -> bool:
+    """Tell what `stabilize` knows by its sum: exp(x) / exp(x) would be no softmax."""
+    value, block = match.values["x"], match.root.parent
+    parts = value.op.operands if isinstance(value.op, Mul) else (value,)
+    return any(has_log(part, block) for part in parts)
 
 
 def _quotient_by_count(b: TensorBuilder, match: Match) -> Value:
@@ -301,7 +314,7 @@ RULES = (
     Rule("transpose-of-transpose", term(Transpose, inner_transpose), _transpose_once),
     Rule("slice-whole", term(Slice, x), x, _is_whole),
     Rule("unslice-whole", term(Unslice, x), x, _is_whole),
-    Rule("sum-of-one", term(Sum, x), _reshape_to_result, _reduces_one_element),
+    Rule("sum-of-one", term(Sum, x), _reshape_to_result, _sums_one_element),
     Rule("max-of-one", term(Max, x), _reshape_to_result, _reduces_one_element),
     Rule("mean-of-one", term(Mean, x, y), _quotient_by_count, _averages_one_element),
     Rule("known-size", term(Size, x), _size_constant, _has_known_size),
