@@ -187,11 +187,11 @@ def check_stage(stage: object, known: Sequence[str]) -> None:
 def sizes_of_call(
     function: CompiledFunction, values: Sequence[object]
 ) -> dict[str, int]:
-    """Return the sizes of a call, by name."""
+    """Return the sizes of a call, by name. Raises ShapeError, as the call does."""
     from tensorc.ir.dims import VALUE
 
     arrays, _ = function.signature.collect(values, {})
-    found = function.signature.symbols(arrays)
+    found = function.bind(arrays).symbols
     names = [name.removeprefix(VALUE) for name in function.info.symbols]
     return dict(zip(names, found, strict=True))
 

@@ -4,6 +4,7 @@ Each is NumPy's own definition, written for variables: what it calls comes back 
 variables through NumPy.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -30,8 +31,11 @@ def _real(val: Array) -> Array:
     return +val
 
 
-def _size(a: Array, axis: int | None = None) -> int:
-    return a.size if axis is None else a.shape[axis]
+def _size(a: Array, axis: Axis = None) -> int:
+    if axis is None:
+        return a.size
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return math.prod(a.shape[i] for i in axes)
 
 
 def _ptp(a: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
@@ -67,7 +71,8 @@ def _trapezoid(
         widths = np.diff(x) if np.ndim(x) == 1 else np.diff(x, axis=axis)
         if np.ndim(x) == 1:
             widths = widths[(slice(None), *[None] * (np.ndim(y) - place - 1))]
-    area: Array = np.sum(widths * (y[high] + y[low]) / 2.0, axis=place)
+    # The product may have more axes than y, and NumPy counts those.
+    area: Array = np.sum(widths * (y[high] + y[low]) / 2.0, axis=axis)
     return area
 
 

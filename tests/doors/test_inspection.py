@@ -92,6 +92,9 @@ def test_what_is_not_known_is_said():
     with pytest.raises(TypeError, match="rows was not called yet"):
         rows.cost()
     assert rows.cost(np.ones((3, 2), "f")).kernels
+    f = traced()
+    with pytest.raises(tc.ShapeError, match="axis 0 has size 5, 4 expected"):
+        f.cost(np.ones((3, 4), "f"), np.ones((5, 2), "f"))
 
 
 def test_values_are_sizes_by_their_names():

@@ -14,7 +14,11 @@ CALLS = {
     np.astype: [lambda x, y: np.astype(x, np.float32)],
     np.real: [lambda x, y: np.real(x)],
     np.conjugate: [lambda x, y: np.conj(x)],
-    np.size: [lambda x, y: np.size(x) + 0 * x, lambda x, y: x * np.size(x, 1)],
+    np.size: [
+        lambda x, y: np.size(x) + 0 * x,
+        lambda x, y: x * np.size(x, 1),
+        lambda x, y: x * np.size(x, (0, -1)),
+    ],
     np.ptp: [
         lambda x, y: np.ptp(x),
         lambda x, y: np.ptp(x, axis=1, keepdims=True),
@@ -37,6 +41,7 @@ CALLS = {
         lambda x, y: np.trapezoid(x, y[0]),
         lambda x, y: np.trapezoid(x, np.array([1, 2, 4]), axis=0),
         lambda x, y: np.trapezoid(x, y, axis=0),
+        lambda x, y: np.trapezoid(x[0], y),  # the axis is that of the product
     ],
     np.atleast_1d: [lambda x, y: np.atleast_1d(x[0, 0], x)],
     np.atleast_2d: [lambda x, y: np.atleast_2d(x[0, 0], x[0], x)],

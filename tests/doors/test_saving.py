@@ -58,6 +58,8 @@ def test_npz_is_read(tmp_path):
         (3, "params are shared variables, got"),
         ("W", "params are shared variables, got"),
         ({"W": "text"}, "params are shared variables, got"),
+        ({"a\0b": tc.shared(1.0)}, r"'a\\x00b' is no name"),
+        ({"\ud800": tc.shared(1.0)}, r"'\\ud800' is no name"),
         ([tc.shared(1.0)], "without a name"),
         ([tc.shared(1.0, "a"), tc.shared(2.0, "a")], "two variables are called 'a'"),
     ],
