@@ -229,6 +229,7 @@ LAZY = {
     ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
+    ("tensorc.cli.main", "numpy"): "with the first command that needs it",
     ("tensorc.cli.main", "tensorc.cli.completion"): "only a shell asks for it",
     ("tensorc.cli.options", "tensorc.cli.file_help"): "only this help parses a file",
     ("tensorc.cli.explain", "tensorc.api"): "a code is explained without a compiler",

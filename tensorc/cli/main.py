@@ -78,6 +78,7 @@ class Verbs(click.RichGroup):
         if name in VERBS:
             if name not in _LIGHT:
                 require(_room_for_numpy(), "NumPy")
+                importlib.import_module("numpy")  # before LLVM takes that room
             command = importlib.import_module(f"tensorc.cli.{name}").command
         return name, command, rest
 
