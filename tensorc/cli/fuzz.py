@@ -19,7 +19,6 @@ from tensorc.cli.options import (
 from tensorc.fuzz import session
 from tensorc.fuzz.case_file import case_text
 from tensorc.fuzz.check import BUILDS, Mismatch
-from tensorc.fuzz.generate import generate
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.reduce import Failure, reduced
 from tensorc.fuzz.session import CRASHES, Coverage, Finding
@@ -79,7 +78,7 @@ class _Watch:
     "--programs", "count", metavar="N", type=click.IntRange(1), help="How many at most."
 )
 @click.option(
-    "--first", metavar="N", type=click.IntRange(0), default=0, help="Begin with this."
+    "--first", metavar="N", type=int, help="Begin with this program, not the survey."
 )
 @click.option(
     "--jobs",
@@ -101,7 +100,7 @@ def command(
     seed: int,
     seconds: float | None,
     count: int | None,
-    first: int,
+    first: int | None,
     jobs: int,
     out: str,
     report: str | None,
@@ -172,10 +171,9 @@ def _write_cases(seed: int, findings: list[Finding], out: Path) -> dict[int, str
 
 
 def _case(seed: int, finding: Finding) -> str:
-    program = generate(seed, finding.number)
-    calls = session.calls_of(program, seed, finding.number)
+    program, call = session.failing(seed, finding)
     found = Mismatch(program.name, finding.relation, finding.detail, finding.call)
-    failure = Failure(program, calls[finding.call], found)
+    failure = Failure(program, call, found)
     if finding.relation != CRASHES:  # or this process would end, too
         failure = reduced(failure, _REDUCE_SECONDS)
     return case_text(failure.program, failure.call, failure.found)

@@ -13,7 +13,7 @@ interpreter.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -31,7 +31,7 @@ from tensorc.fuzz.outcomes import (
     updated_by,
 )
 from tensorc.fuzz.reference import MEANINGS
-from tensorc.fuzz.slopes import Slopes, judge
+from tensorc.fuzz.slopes import FEW_STEPS, Slopes, judge
 from tensorc.fuzz.values import strided
 from tensorc.ir.core import clone_op
 from tensorc.ir.numerics import Array, same_bits
@@ -156,6 +156,38 @@ def check_module(
     report = Report()
     updated = {f.sym_name: updated_by(f) for f in module.functions}
     kept = [[a.copy() for a in c.arguments] for s in subjects for c in s.calls]
+    tensor, expected = _check_passes(report, module, subjects)
+    for number, way in enumerate(ways or PAIRS[turn % len(PAIRS)]):
+        code = _compile(tensor, way, updated)
+        _compare_code(report, subjects, expected, code, way, is_first=number == 0)
+    _compare_inputs(report, subjects, kept)
+    return report
+
+
+def check_meaning(module: Module, subjects: Sequence[Subject]) -> Report:
+    """Check what the passes of the TENSOR level do, and slopes; compile nothing.
+
+    Raises:
+        FailedModule: the module cannot be printed and parsed, or a pass fails.
+    """
+    report = Report()
+    tensor, expected = _check_passes(report, module, subjects)
+    functions = {f.sym_name: f for f in tensor.functions}
+    rng = np.random.default_rng(len(subjects))
+    for subject in subjects:
+        if all(isinstance(o, list) for o in expected[subject.name]):
+
+            def call(name: str, arguments: Sequence[Array]) -> Outcome:
+                return interpreted(tensor, functions[name], arguments, MEANINGS)
+
+            _compare_slopes(report, subject, call, rng, steps=FEW_STEPS)
+    return report
+
+
+def _check_passes(
+    report: Report, module: Module, subjects: Sequence[Subject]
+) -> tuple[Module, Outcomes]:
+    """Interpret a module before and after its passes; return it, and what it gives."""
     before = _before_passes(module, subjects)
     tensor, stabilised = _at_tensor_level(module)
     expected = _interpret(tensor, subjects)
@@ -167,11 +199,7 @@ def check_module(
     report.counts["calls"] += sum(len(s.calls) for s in subjects)
     errors = [o for given in expected.values() for o in given]
     report.counts["index errors"] += sum(isinstance(o, IndexOutOfRange) for o in errors)
-    for number, way in enumerate(ways or PAIRS[turn % len(PAIRS)]):
-        code = _compile(tensor, way, updated)
-        _compare_code(report, subjects, expected, code, way, is_first=number == 0)
-    _compare_inputs(report, subjects, kept)
-    return report
+    return tensor, expected
 
 
 def _before_passes(module: Module, subjects: Sequence[Subject]) -> Outcomes:
@@ -300,7 +328,7 @@ def _compare_code(
                 wrong.update(m.function for m in found)
                 report.mismatches += found
                 if count == 1 and is_first and not found:
-                    _compare_slopes(report, subject, code, rng)
+                    _compare_slopes(report, subject, code.call, rng)
                     _compare_laws(report, subject, code, rng)
         report.counts["jobs of two threads"] += threads.jobs() - shared
 
@@ -325,19 +353,23 @@ def _compare_calls(
 
 
 def _compare_slopes(
-    report: Report, subject: Subject, code: Compiled, rng: np.random.Generator
+    report: Report,
+    subject: Subject,
+    call: Callable[[str, Sequence[Array]], Outcome],
+    rng: np.random.Generator,
+    **how: Sequence[float],
 ) -> None:
     slopes = subject.slopes
     if slopes is None:
         return
-    for number, call in enumerate(subject.calls):
-        if not call.is_tame:
+    for number, given in enumerate(subject.calls):
+        if not given.is_tame:
             continue
 
         def cost(arguments: list[Array]) -> Outcome:
-            return code.call(subject.name, arguments)
+            return call(subject.name, arguments)
 
-        verdict = judge(cost, call.arguments, slopes, rng)
+        verdict = judge(cost, given.arguments, slopes, rng, **how)
         report.counts["slopes"] += 1
         report.counts["sharp slopes"] += verdict.is_sharp
         if verdict.wrong:

@@ -12,7 +12,7 @@ import random
 from dataclasses import replace
 
 from tensorc.errors import ShapeError, VerifyError
-from tensorc.fuzz.idioms import spell
+from tensorc.fuzz.idioms import Unspellable, spell
 from tensorc.fuzz.laws import add_twin
 from tensorc.fuzz.maker import Maker, draw_theme
 from tensorc.fuzz.program import (
@@ -73,13 +73,14 @@ def generate(seed: int, number: int) -> Program:
         program = _attempt(seed, number, attempt)
         missing = unbound(program)
         known = with_known(program, missing)
-        if (missing or 0 in program.sizes.values()) and not _fits(known):
+        if (missing or 0 in program.sizes.values()) and not fits_a_module(known):
             continue  # an extreme of what turned out to be empty
         return replace(known, about=f"seed {seed}, program {number}")
     raise AssertionError
 
 
-def _fits(program: Program) -> bool:
+def fits_a_module(program: Program) -> bool:
+    """Tell whether a program's function is valid."""
     try:
         verify(module_of([program]), "tensor")
     except (ShapeError, VerifyError):
@@ -196,10 +197,27 @@ def _cost(m: Maker) -> tuple[int | None, list[int]]:
         weight = m.partner(m.type_of(cost))
         if weight not in _of_places(m):
             cost = m.apply(Mul, (cost, weight))
+    return _summed(m, cost), wrt
+
+
+def weighted_cost(m: Maker, place: int) -> tuple[int, list[int]]:
+    """Append a cost that follows each element of a value by a number of its own.
+
+    Raises:
+        Unspellable: no argument leads to the value by ops with derivatives.
+    """
+    wrt = sorted(_differentiable(m).get(place, ()))
+    if not wrt:
+        raise Unspellable("no argument leads to the cost")
+    weight = m.given(m.type_of(place))
+    return _summed(m, m.apply(Mul, (place, weight))), wrt
+
+
+def _summed(m: Maker, cost: int) -> int:
     while m.type_of(cost).rank:
         axis = m.type_of(cost).rank - 1
         cost = m.apply(Sum, (cost,), axis=axis, order=LANES_ORDER)
-    return cost, wrt
+    return cost
 
 
 def _differentiable(m: Maker) -> dict[int, set[int]]:

@@ -21,7 +21,7 @@ from tensorc.ir.ops.nn import LogSoftmax
 from tensorc.ir.ops.reductions import Max, Mean, Sum
 from tensorc.ir.ops.rounding import IsFinite, IsNan
 from tensorc.ir.ops.shape import Broadcast, Reshape, Transpose
-from tensorc.ir.types import F32, F64, I1, I64, TensorType
+from tensorc.ir.types import F32, F64, I1, I64, Element, TensorType
 from tensorc.passes import simplify, stabilize
 from tensorc.passes.rewriter import Pattern, Rule, Splat, Spread, Term, Var
 
@@ -31,7 +31,7 @@ _NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -2.0, 4.0, 0.25, 3.0, 0.1)
 
 
 class Unspellable(Exception):
-    """A rule's pattern cannot be made of the types that were drawn."""
+    """What was asked for cannot be made of the types that were drawn."""
 
 
 @dataclass
@@ -42,12 +42,17 @@ class _Spelling:
     reduced: dict[str, tuple[TensorType, int]] = field(default_factory=dict)
 
 
-def spell(m: Maker, rule: Rule | None = None) -> int | None:
+def spell(
+    m: Maker, rule: Rule | None = None, element: Element | None = None
+) -> int | None:
     """Append the left side of a rule; return its place, or None if it does not fit."""
     rule = rule or m.rng.choice(m.rng.choice(TABLES))
     cls = rule.left.cls
     boolean = getattr(cls, "domain", "") == "boolean" or cls is Compare
-    element = I1 if boolean else m.element("number" if m.chance(0.2) else "float")
+    if boolean:
+        element = I1
+    elif element is None:
+        element = m.element("number" if m.chance(0.2) else "float")
     # Of two axes all permutations are their own inverses.
     least = 3 if cls is Transpose else m.rng.choice((0, 1, 1, 1))
     shape = m.shape(least)

@@ -258,7 +258,9 @@ def _broken_rows(
     rng: np.random.Generator,
 ) -> str:
     (count,) = {len(a) for a, has in zip(arguments, rows.arguments, strict=True) if has}
-    cut = int(rng.integers(1, count)) if count > 1 else 1
+    if count < 2:
+        return ""
+    cut = int(rng.integers(1, count))
     for word, chosen in (
         ("permuted", rng.permutation(count)),
         ("the first of two parts of", np.arange(cut)),

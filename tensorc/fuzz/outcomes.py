@@ -7,6 +7,7 @@ updates; or it stops with an index error; or it fails, and a text says how.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorc import driver
 from tensorc.artifact import Artifact, FunctionInfo
@@ -15,8 +16,9 @@ from tensorc.ir.interpreter import Meanings, interpret
 from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.runtime.cpu import Library
-from tensorc.runtime.function import CompiledFunction
+from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.shared import Shared
+from tensorc.runtime.signature import Plan
 
 _GUARD = 128  # bytes: 16 of the largest elements
 _FAR = 0.02  # of a value, or of 1
@@ -52,6 +54,54 @@ def interpreted(
     return in_order(function, given)
 
 
+class WritesOutside(Exception):
+    """Compiled code wrote where nothing of its own is."""
+
+
+class _Guarded(CompiledFunction):
+    """A function whose results and arena are NaN before a call, and between guards."""
+
+    def run(
+        self, plan: Plan, inputs: Sequence[Array], hypers: Mapping[str, Array] = {}
+    ) -> Results:
+        """Run a call with memory of its own.
+
+        Raises:
+            WritesOutside: bytes beside a result or the arena have changed.
+        """
+        frame = self.take_frame(plan, hypers)
+        copies = self.place(frame, inputs)
+        places = [_guarded(size) for _, _, size in plan.fresh] + [_guarded(plan.arena)]
+        frame.arena = places[-1][1]
+        for number, (_, part) in enumerate(places):
+            frame.slots[self._first_result + number] = part.ctypes.data
+        arguments = (frame.address, 0, 1)
+        status = self.locked(self._entry, arguments)
+        del copies
+        for number, (memory, part) in enumerate(places):
+            begin = part.ctypes.data - memory.ctypes.data
+            if (memory[:begin] != 0xFF).any() or (
+                memory[begin + part.size :] != 0xFF
+            ).any():
+                what = "its arena" if number == len(plan.fresh) else f"result {number}"
+                raise WritesOutside(f"bytes beside {what} have changed")
+        if status:
+            raise self.failure(status, frame)
+        self._frames.append(frame)
+        results = tuple(
+            part.view(dtype).reshape(shape)
+            for (_, part), (shape, dtype, _) in zip(places, plan.fresh, strict=False)
+        )
+        return results or None
+
+
+def _guarded(size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return memory of ones, which is NaN, and the aligned part for so many bytes."""
+    memory = np.full(size + 3 * _GUARD, 0xFF, np.uint8)
+    start = _GUARD + -memory.ctypes.data % _GUARD
+    return memory, memory[start : start + size]
+
+
 class Compiled:
     """The functions of an artifact, linked, with shared variables of their own."""
 
@@ -61,7 +111,9 @@ class Compiled:
         self.infos = {info.name: info for info in artifact.functions}
         self.library: Library = driver.link(artifact)
         self.updated = updated
-        self._functions: dict[str, tuple[CompiledFunction, list[Shared]]] = {}
+        self._functions: dict[
+            tuple[object, ...], tuple[CompiledFunction, list[Shared]]
+        ] = {}
 
     def call(self, name: str, arguments: Sequence[Array]) -> Outcome:
         """Call a function; its shared variables get their values first."""
@@ -102,16 +154,21 @@ class Compiled:
     def _function(
         self, info: FunctionInfo, arguments: Sequence[Array]
     ) -> tuple[CompiledFunction, list[Shared]]:
-        found = self._functions.get(info.name)
+        # A shared variable has one shape: calls of other sizes have others.
+        key = (
+            info.name,
+            *(v.shape for v, a in self._pairs(info, arguments) if a == "shared"),
+        )
+        found = self._functions.get(key)
         if found is None:
             shared = {
                 a.name: Shared(a.name, value)
                 for a, value in zip(info.arguments, arguments, strict=True)
                 if a.kind == "shared"
             }
-            function = CompiledFunction(info, self.library, shared, {})
+            function = _Guarded(info, self.library, shared, {})
             found = function, list(shared.values())
-            self._functions[info.name] = found
+            self._functions[key] = found
         return found
 
 
@@ -123,10 +180,7 @@ def _between_guards(array: Array) -> Array:
     """
     if not array.size or not (array.flags.c_contiguous and array.flags.aligned):
         return array
-    memory = np.full(array.nbytes + 3 * _GUARD, 0xFF, np.uint8)
-    start = _GUARD + -memory.ctypes.data % _GUARD
-    part = memory[start : start + array.nbytes].view(array.dtype)
-    guarded = part.reshape(array.shape)
+    guarded = _guarded(array.nbytes)[1].view(array.dtype).reshape(array.shape)
     guarded[...] = array
     return guarded
 

@@ -41,11 +41,21 @@ Entry = Given | Apply
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """The kind of arguments of a call, and the numbers of its symbols."""
+
+    kind: str
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A function: `sizes` are those that its arguments are to have.
 
     `updates` are pairs of a shared argument and its new value. With a `cost`, a scalar
     of floats, the function also gives the cost, and its derivative by each of `wrt`.
+    `asks` are its calls, where they are not those of all programs; a `light` one is
+    checked at the TENSOR level alone.
     """
 
     name: str
@@ -55,6 +65,8 @@ class Program:
     updates: tuple[tuple[int, int], ...] = ()
     cost: int | None = None
     wrt: tuple[int, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    light: bool = False
     about: str = field(default="", compare=False)  # where it comes from
 
     @property

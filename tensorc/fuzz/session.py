@@ -11,7 +11,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -25,15 +25,19 @@ from tensorc.fuzz.check import (
     Mismatch,
     Report,
     Subject,
+    check_meaning,
     check_module,
 )
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.laws import laws_of
-from tensorc.fuzz.program import Program, module_of
+from tensorc.fuzz.program import Ask, Program, module_of
 from tensorc.fuzz.slopes import slopes_of
-from tensorc.fuzz.values import KINDS, draw_arguments
+from tensorc.fuzz.survey import count as count_of_survey
+from tensorc.fuzz.survey import items, surveyed
+from tensorc.fuzz.values import KINDS, TAME, draw_arguments
 
 BATCH = 64
+SMALL_BATCH = 12  # compiled programs of the survey: the first findings come early
 CRASHES = "the process lives"
 
 Numbers = tuple[int, int]  # the first program of a batch, and how many
@@ -72,8 +76,11 @@ class Coverage:
         self.findings += other.findings
 
     def note(self, program: Program) -> None:
-        """Count a program and its ops."""
+        """Count a program and its ops; light ones are not among `programs`."""
         names = [op.cls.name for op in program.ops]
+        if program.light:
+            self.counts["light programs"] += 1
+            return
         self.programs += 1
         self.lengths[len(names)] += 1
         self.ops.update(names)
@@ -90,18 +97,37 @@ class Coverage:
 
 def calls_of(program: Program, seed: int, number: int) -> tuple[Call, ...]:
     """Return the calls that a program is checked with."""
-    rng = np.random.default_rng([seed, number])
+    rng = np.random.default_rng([seed, abs(number), number < 0])
+    asks = program.asks or [Ask(kind, program.sizes) for kind in KINDS]
     return tuple(
-        Call(tuple(draw_arguments(program, kind, rng)), kind == "tame")
-        for kind in KINDS
+        Call(
+            tuple(draw_arguments(replace(program, sizes=ask.sizes), ask.kind, rng)),
+            ask.kind in TAME,
+        )
+        for ask in asks
     )
+
+
+def program_of(seed: int, number: int) -> Program:
+    """Return a program: of the survey, whose numbers are -1, -2, …, or a random one."""
+    return surveyed(seed, -number - 1) if number < 0 else generate(seed, number)
+
+
+def failing(seed: int, finding: Finding) -> tuple[Program, Call]:
+    """Return the program of a finding, with the sizes of the call, and the call."""
+    program = program_of(seed, finding.number)
+    call = calls_of(program, seed, finding.number)[finding.call]
+    if program.asks:
+        sizes = program.asks[finding.call].sizes
+        program = replace(program, sizes=sizes, asks=(), light=False)
+    return program, call
 
 
 def check_batch(seed: int, first: int, count: int) -> Coverage:
     """Generate and check programs; findings are in their order."""
     start = time.process_time()
     coverage = Coverage()
-    programs = [generate(seed, n) for n in range(first, first + count)]
+    programs = [program_of(seed, n) for n in range(first, first + count)]
     for program in programs:
         coverage.note(program)
     calls = {
@@ -109,15 +135,15 @@ def check_batch(seed: int, first: int, count: int) -> Coverage:
         for number, program in enumerate(programs, first)
     }
     numbers = {program.name: n for n, program in enumerate(programs, first)}
-    report = _checked(programs, calls, first // BATCH)
-    coverage.counts += report.counts
-    coverage.findings = sorted(
-        (
+    for light in (True, False):
+        part = [p for p in programs if p.light == light]
+        report = _checked(part, calls, first // BATCH) if part else Report()
+        coverage.counts += report.counts
+        coverage.findings += [
             Finding(numbers[m.function], m.relation, m.detail, m.call)
             for m in report.mismatches
-        ),
-        key=lambda finding: finding.number,
-    )
+        ]
+    coverage.findings.sort(key=lambda finding: finding.number)
     coverage.seconds = time.process_time() - start
     return coverage
 
@@ -125,11 +151,16 @@ def check_batch(seed: int, first: int, count: int) -> Coverage:
 def _checked(
     programs: Sequence[Program], calls: dict[str, tuple[Call, ...]], turn: int
 ) -> Report:
-    """Check programs in one module; where it fails as a whole, in two."""
+    """Check programs in one module; where it fails as a whole, in two.
+
+    All of them are light, or none is.
+    """
     subjects = [
         Subject(p.name, calls[p.name], slopes_of(p), laws_of(p)) for p in programs
     ]
     try:
+        if programs[0].light:
+            return check_meaning(module_of(programs), subjects)
         return check_module(module_of(programs), subjects, turn)
     except (FailedModule, TensorcError) as error:
         if len(programs) == 1:
@@ -144,13 +175,36 @@ def _checked(
     return report
 
 
-def batches(first: int, count: int | None, size: int = BATCH) -> Iterator[Numbers]:
-    """Yield the batches of `count` programs, or without an end."""
+def batches(
+    first: int | None, count: int | None, size: int = BATCH
+) -> Iterator[Numbers]:
+    """Yield the batches of `count` programs, or without an end.
+
+    Without `first` and `count` those of the survey come first.
+    """
+    if first is None and count is None:
+        yield from _survey_batches()
+    first = first or 0
     for start in itertools.count(first, size):
         left = size if count is None else min(size, first + count - start)
         if left <= 0:
             return
         yield start, left
+
+
+def _survey_batches() -> Iterator[Numbers]:
+    """Yield batches of the survey: light ones and others take turns."""
+    light, all_ = len(items(True)), count_of_survey()
+    ranges = (0, light, 2 * SMALL_BATCH), (light, all_, SMALL_BATCH)
+    columns = [
+        [
+            (-min(start + size, stop), min(size, stop - start))
+            for start in range(begin, stop, size)
+        ]
+        for begin, stop, size in ranges
+    ]
+    for row in itertools.zip_longest(*columns):
+        yield from filter(None, row)
 
 
 @dataclass(frozen=True, slots=True)

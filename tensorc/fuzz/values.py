@@ -37,10 +37,22 @@ def nasty(element: Element) -> Array:
     floats += [float(info.max), float(info.tiny), float(info.smallest_subnormal)]
     floats += [float(info.eps), 1 + float(info.eps), 65504.0, 65519.9, 2049.0, 2047.5]
     floats += [2.0**31, 2.0**63, 2.0**64, np.inf]
+    floats += _beside_ties(element)
     if element == F64:
-        floats += [2.0**31 - 0.5, 2.0**53 + 2, 1.0009765625001]
+        floats += [2.0**31 - 0.5, 2.0**53 + 2]
     with np.errstate(all="ignore"):
         return np.array([*floats, *(-f for f in floats), np.nan]).astype(dtype)
+
+
+def _beside_ties(element: Element) -> list[float]:
+    """Return what a narrower type rounds to even, and both neighbours of it."""
+    found = []
+    for digits in (11, 24):  # of the significands of f16 and f32
+        for odd in (1, 3):
+            tie = 1 + odd * 2.0**-digits
+            beside = [np.nextafter(element.dtype.type(tie), to) for to in (0, 2)]
+            found += [tie, *map(float, beside)]
+    return found
 
 
 def _nasty_integers(element: Element) -> Array:
@@ -48,6 +60,8 @@ def _nasty_integers(element: Element) -> Array:
     bits = element.bits
     numbers = {0, 1, 2, 3, 5, 7, bits - 1, bits, bits + 1, 100}
     numbers |= {most, most - 1, most // 2, least, least // 2}
+    exact = (2**11, 2**24, 2**53)  # floats hold the integers up to here
+    numbers |= {n + 1 for n in exact if n < most} | {n + 3 for n in exact if n < most}
     if least:
         numbers |= {-1, -2, -3, -7, -bits, least + 1}
     return np.array(sorted(numbers), element.dtype)
@@ -121,8 +135,40 @@ def indices(
     return picked.astype(element.dtype)
 
 
+def positive(
+    element: Element, shape: tuple[int, ...], rng: np.random.Generator
+) -> Array:
+    """Return tame numbers that have logarithms and roots: between 0 and 1."""
+    if not element.is_float:
+        return tame(element, shape, rng)
+    return rng.uniform(0.1, 0.9, shape).astype(element.dtype)
+
+
+def level(element: Element, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Return one number everywhere, or two: extremes are ties."""
+    if not element.is_float:
+        return tame(element, shape, rng)
+    numbers = np.array([0.75, 0.75 if rng.random() < 0.5 else 0.5], element.dtype)
+    return rng.choice(numbers, shape)
+
+
+def zeros(element: Element, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Return zeros: of floats negative ones, or of both signs."""
+    zeros = [0.0, -0.0] if element.is_float and rng.random() < 0.5 else [-0.0]
+    with np.errstate(all="ignore"):
+        return rng.choice(np.array(zeros).astype(element.dtype), shape)
+
+
 Draw = Callable[[Element, tuple[int, ...], np.random.Generator], Array]
-KINDS: Mapping[str, Draw] = {"tame": tame, "nasty": hurting}
+KINDS: Mapping[str, Draw] = {"tame": tame, "nasty": hurting}  # of random programs
+DRAWS: Mapping[str, Draw] = {
+    **KINDS,
+    "bad": hurting,  # with an index out of range, too
+    "positive": positive,
+    "level": level,
+    "zeros": zeros,
+}
+TAME = ("tame", "positive", "level")  # of moderate size
 
 
 def draw_arguments(
@@ -144,10 +190,10 @@ def _draw(given: Given, program: Program, kind: str, rng: np.random.Generator) -
     if f"${given.name}" in program.sizes:
         return np.array(program.sizes[f"${given.name}"], element.dtype)
     if given.below is not None:
-        bad = kind == "nasty" and rng.random() < _BAD_INDEX
+        bad = kind == "bad" or (kind == "nasty" and rng.random() < _BAD_INDEX)
         size = evaluate(given.below, program.sizes)
         return indices(element, shape, size, rng, bad)
-    return KINDS[kind](element, shape, rng)
+    return DRAWS[kind](element, shape, rng)
 
 
 def strided(array: Array, rng: np.random.Generator) -> Array:

@@ -9,7 +9,7 @@ import pytest
 
 import tensorc as tc
 from tensorc import compiler
-from tensorc.fuzz import session
+from tensorc.fuzz import session, survey
 from tensorc.fuzz.case_file import case_text, read_case
 from tensorc.fuzz.check import (
     ALL_WAYS,
@@ -23,8 +23,15 @@ from tensorc.fuzz.check import (
 )
 from tensorc.fuzz.generate import _SLOW, generate
 from tensorc.fuzz.laws import broken_law, laws_of
-from tensorc.fuzz.outcomes import _between_guards, interpreted
-from tensorc.fuzz.program import Apply, Given, Program, function_of, module_of
+from tensorc.fuzz.outcomes import Compiled, _between_guards, difference, interpreted
+from tensorc.fuzz.program import (
+    Apply,
+    Given,
+    Program,
+    function_of,
+    module_of,
+    shape_of,
+)
 from tensorc.fuzz.reduce import Failure, check_program, reduced
 from tensorc.fuzz.reference import MEANINGS, _require_near
 from tensorc.ir.dims import symbol
@@ -37,6 +44,7 @@ from tensorc.ir.types import F64, TensorType
 from tensorc.passes import autodiff, stabilize, structured_builder, to_structured
 from tensorc.passes.rewriter import var
 from tensorc.passes.vjp_rules import VJP_RULES
+from tensorc.target import Options
 
 SEED = 5
 
@@ -281,8 +289,57 @@ def test_a_program_that_ends_its_process_is_found(monkeypatch):
 
 def test_batches_are_all_programs_once():
     assert list(session.batches(3, 20, 16)) == [(3, 16), (19, 4)]
-    endless = session.batches(0, None)
+    endless = session.batches(0, None)  # without the survey
     assert [next(endless) for _ in range(2)] == [(0, 64), (64, 64)]
+
+
+def test_the_survey_comes_first_and_is_all_of_it_once():
+    numbers = []
+    for first, count in session.batches(None, None):
+        if first >= 0:
+            break
+        numbers += range(first, first + count)
+    assert first == 0
+    assert sorted(numbers) == list(range(-survey.count(), 0))
+
+
+def test_relations_hold_for_a_part_of_the_survey():
+    light = len(survey.items(True))
+    for first, count in ((-30, 30), (-light - 8, 8)):
+        covered = session.check_batch(SEED, first, count)
+        assert covered.findings == []
+        assert covered.programs + covered.counts["light programs"] == count
+
+
+def test_a_finding_of_the_survey_has_the_sizes_of_its_call():
+    number = -len(survey.items(True)) - 1
+    asks = session.program_of(SEED, number).asks
+    assert len(asks) > 3
+    for call, ask in enumerate(asks):
+        finding = session.Finding(number, PASSES, "", call)
+        program, given = session.failing(SEED, finding)
+        assert program.sizes == ask.sizes
+        shapes = [shape_of(g, ask.sizes) for g in program.givens]
+        assert [a.shape for a in given.arguments] == shapes
+
+
+def test_a_wrong_rule_is_found_by_light_programs(monkeypatch):
+    """No other program is needed for what the passes of the TENSOR level do."""
+    numbers = [n for n in range(-60, 0) if uses(Sub)(session.program_of(SEED, n))]
+
+    def spoil(module, target):
+        for op in module.walk():
+            if isinstance(op, Sub):
+                op.operands.reverse()
+        return module
+
+    broken = [
+        dataclasses.replace(p, run=spoil) if p.name == "dce" else p
+        for p in compiler.CPU
+    ]
+    monkeypatch.setattr(compiler, "CPU", tuple(broken))
+    found = [f for n in numbers for f in session.check_batch(SEED, n, 1).findings]
+    assert {f.relation for f in found} >= {PASSES}
 
 
 def test_values_that_json_has_no_word_for(tmp_path):
@@ -331,3 +388,37 @@ def test_what_lies_around_an_input_shows(dtype):
     assert (np.isnan(behind) if dtype != np.int64 else behind == -1).all()
     turned = array.T
     assert _between_guards(turned) is turned
+
+
+class Entry:
+    """What a function of f64[4] calls: it writes `count` numbers into its result."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __call__(self, slots: int, begin: int, end: int) -> int:
+        result = ctypes.c_int64.from_address(slots + 8).value
+        np.ctypeslib.as_array((ctypes.c_double * self.count).from_address(result))[
+            :
+        ] = 1
+        return 0
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_what_is_written_beside_a_result_shows_and_what_is_not_written_is_nan(count):
+    given = Given("a0", TensorType((4,), F64))
+    program = Program("f", (given, Apply(Neg, (0,), {})), (1,), {})
+    options = Options(0, True, epochs=False)
+    artifact = compiler.compile_module(
+        module_of([program]), compiler.host_target(), options
+    )
+    code = Compiled(artifact, {"f": []})
+    x = np.arange(4.0)
+    assert difference([-x], code.call("f", [x])) == ""
+    ((function, _),) = code._functions.values()
+    function._entry = Entry(count)
+    outcome = code.call("f", [x])
+    if count > 4:
+        assert "bytes beside result 0 have changed" in outcome
+    else:
+        assert list(np.isnan(outcome[0])) == [False] * count + [True] * (4 - count)

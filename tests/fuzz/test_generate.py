@@ -6,19 +6,22 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tensorc.fuzz import values
+from tensorc.fuzz import survey, values
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.idioms import RULES, spell
 from tensorc.fuzz.laws import laws_of
-from tensorc.fuzz.maker import Maker, draw_theme
-from tensorc.fuzz.program import module_of, shape_of, unbound
+from tensorc.fuzz.maker import Maker, draw_theme, fits
+from tensorc.fuzz.program import Given, module_of, shape_of, unbound
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.session import Coverage, calls_of
 from tensorc.fuzz.slopes import slopes_of
+from tensorc.ir.opdef import ELEMENTWISE
+from tensorc.ir.ops.elementwise import Cast, Compare, Select
 from tensorc.ir.printer import print_module
 from tensorc.ir.types import ELEMENTS
 from tensorc.ir.verifier import verify
 from tensorc.passes.rewriter import Match, match_op
+from tensorc.passes.vjp_rules import VJP_RULES
 from tests.test_op_contract import TENSOR_OPS
 
 PROGRAMS = 1500
@@ -97,6 +100,44 @@ def test_most_rules_are_spelled():
         if op is not None and any(match_op(rule.left, op, Match(op))):
             spelled.add(rule.name)
     assert len(spelled) >= 0.75 * len({rule.name for rule in RULES})
+
+
+@pytest.fixture(scope="module")
+def survey_programs():
+    return [survey.surveyed(1, number) for number in range(survey.count())]
+
+
+def test_the_survey_is_valid_and_nearly_all_of_it_can_be_made(survey_programs):
+    made = [p for p in survey_programs if p.ops]
+    assert len(made) >= 0.92 * len(survey_programs)
+    verify(module_of(made), "tensor")
+    again = survey.surveyed(1, 300)
+    assert print_module(module_of([again])) == print_module(
+        module_of([survey_programs[300]])
+    )
+
+
+def test_the_survey_has_each_op_with_each_type_that_it_takes(survey_programs):
+    seen = {
+        (op.cls, program.entries[op.operands[0]].type.element)
+        for program in survey_programs
+        for op in program.ops
+        if op.operands and isinstance(program.entries[op.operands[0]], Given)
+        if not program.light
+    }
+    for cls in RECIPES:
+        if ELEMENTWISE not in cls.traits or cls in (Cast, Compare, Select):
+            continue
+        for element in survey.TYPES:
+            wanted = fits(getattr(cls, "domain", "float"), element)
+            assert ((cls, element) in seen) == wanted, (cls, element)
+    assert {e for cls, e in seen if cls is Cast} == set(survey.TYPES)
+
+
+def test_the_survey_has_derivatives_of_each_op(survey_programs):
+    below = {op.cls for p in survey_programs if p.cost is not None for op in p.ops}
+    assert below >= set(VJP_RULES)
+    assert sum(slopes_of(p) is not None for p in survey_programs) >= len(VJP_RULES)
 
 
 def _repeats(operands) -> bool:

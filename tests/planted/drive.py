@@ -92,7 +92,9 @@ def fuzz_here(seed: int, seconds: float, jobs: int) -> int:
     def is_over(known: session.Coverage) -> bool:
         return bool(known.findings) or time.monotonic() > end
 
-    known = session.run(seed, session.batches(0, None), jobs, is_over, lambda _: None)
+    known = session.run(
+        seed, session.batches(None, None), jobs, is_over, lambda _: None
+    )
     for finding in known.findings[:1]:
         say(f"by {known.programs:,}: {finding.relation}: {finding.detail[:100]}")
     return 0

@@ -1,0 +1,369 @@
+"""Programs that come first, and that chance does not choose.
+
+Random programs seldom meet a rule with each type, or an update beside a transposed
+reader. Here are all of a kind, in turn: rules and derivatives, ops with each element
+type, pairs of movements, products, updates in place, and chains of values that live at
+the same time. Details (an axis, a number, what an operand is) follow from the seed.
+
+A light program is interpreted before and after the passes of the TENSOR level alone:
+no more is needed for a rule or a derivative, and it takes a tenth of the time.
+"""
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from tensorc.errors import ShapeError
+from tensorc.fuzz import updates
+from tensorc.fuzz.generate import fits_a_module, weighted_cost
+from tensorc.fuzz.idioms import RULES, Unspellable, spell
+from tensorc.fuzz.maker import Maker, Theme, fits
+from tensorc.fuzz.program import (
+    Ask,
+    Given,
+    Program,
+    unbound,
+    with_known,
+    without_dead,
+)
+from tensorc.fuzz.recipes import RECIPES
+from tensorc.ir.core import Op
+from tensorc.ir.dims import Dim, symbol
+from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
+from tensorc.ir.opdef import ELEMENTWISE, EXACT
+from tensorc.ir.ops import elementwise, indexing, reductions, shape
+from tensorc.ir.ops.elementwise import PREDICATES, Cast, Compare, Select
+from tensorc.ir.ops.products import MatMul
+from tensorc.ir.types import ELEMENTS, F64, I1, Element, TensorType
+from tensorc.passes import simplify
+from tensorc.passes.rewriter import Rule
+from tensorc.passes.vjp_rules import VJP_RULES
+
+Extras = dict[str, object]  # fields of a program beside its entries
+
+N, M, K = symbol("N"), symbol("M"), symbol("K")
+TYPES = tuple(e for name, e in ELEMENTS.items() if name != "index")
+_FLOATS = tuple(e for e in TYPES if e.is_float)
+_MOVEMENTS = (
+    *(shape.Broadcast, shape.Reshape, shape.Transpose, shape.Slice, shape.Unslice),
+    *(shape.Concatenate, indexing.Gather, reductions.Sum),
+)
+_REDUCTIONS = (
+    *(reductions.Sum, reductions.Prod, reductions.Max, reductions.Min),
+    *(reductions.ArgMax, reductions.ArgMin, reductions.Any, reductions.All),
+)
+_NEED_ELEMENTS = (
+    *(reductions.Max, reductions.Min, reductions.ArgMax, reductions.ArgMin),
+)
+_TRIES = 30
+_SPELLINGS, _VARIANTS = 3, 4  # of a rule in a program; of the derivative of an op
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """How to make a program; `sizes` are those of each call, of its symbols."""
+
+    make: partial[Extras]
+    dims: tuple[Dim, ...]
+    sizes: tuple[Mapping[str, int], ...] = ({},)
+    kinds: tuple[str, ...] = ("tame", "nasty", "zeros")
+    slopes: bool = False
+
+
+# What is the same for all: nothing, one, both sides of a vector and of a tile.
+_TABLES = ({"N": 17, "M": 9}, {"N": 33, "M": 40}, {"N": 1, "M": 1}, {"N": 9, "M": 16})
+_EMPTY = ({"N": 0, "M": 3}, {"N": 4, "M": 0})
+_SMALL: tuple[tuple[Dim, ...], ...] = ((3,), (4, 3), (2, 3, 4), (3, 1))
+
+
+def light_items() -> Iterator[Item]:
+    """Yield what is interpreted alone: rules, derivatives, what looks equal, casts."""
+    for number, rule in enumerate(RULES):
+        exact = rule in simplify.RULES
+        for element in (*_FLOATS, None) if exact else (_FLOATS[1 + number % 2],):
+            dims = _SMALL[number % len(_SMALL)]
+            yield Item(partial(_rule, rule, element), dims, kinds=("tame", "nasty"))
+    for cls, variant in itertools.product(VJP_RULES, range(_VARIANTS)):
+        if ELEMENTWISE in cls.traits and variant > 1:
+            continue  # of these the axes are nothing to go wrong
+        kinds: tuple[str, ...] = ("tame", "positive")
+        if cls in _REDUCTIONS:
+            kinds += ("level",)
+        yield Item(partial(_slope, cls), _SMALL[variant], kinds=kinds, slopes=True)
+    for element in TYPES:
+        yield Item(partial(_look_equal, element), (5, 7))
+        yield Item(partial(_casts_twice, element), (40,))
+    for first, second in itertools.product(_MOVEMENTS, repeat=2):
+        yield Item(partial(_moved, first, second), (3,))
+
+
+def heavy_items() -> Iterator[Item]:
+    """Yield what is compiled."""
+    for element in TYPES:
+        yield Item(partial(_elementwise, element), (N, M), (*_TABLES, *_EMPTY))
+        yield Item(partial(_casts, element), (N,), (*_TABLES[:2], *_EMPTY[:1]))
+        for axis in (0, 1):
+            yield Item(partial(_reduced, element, axis, False), (N, M), _TABLES)
+            sizes = (*_TABLES[:2], *_EMPTY)
+            yield Item(partial(_reduced, element, axis, True), (N, M), sizes)
+    slow = [c for c in RECIPES if EXACT not in c.traits and ELEMENTWISE in c.traits]
+    for element, start in itertools.product(_FLOATS, range(0, len(slow), 3)):
+        part = tuple(slow[start : start + 3])
+        yield Item(partial(_functions, part, element), (N,), _TABLES[:3])
+    yield from _products()
+    for kind in updates.KINDS:
+        square = ({"N": 9}, {"N": 17}, {"N": 40}, {"N": 1})
+        called = ("tame", "nasty", "bad")
+        yield Item(partial(updates.make, kind), (N,), square, called)
+    for first, second in itertools.product(_MOVEMENTS, repeat=2):
+        yield Item(partial(_moved, first, second), (7, 3))
+    for number in range(3):
+        yield Item(partial(_chain, number), (N,), ({"N": 9}, {"N": 24}, {"N": 1}))
+
+
+def _products() -> Iterator[Item]:
+    sizes = [
+        {"N": n, "K": k, "M": m}
+        for n, k, m in (
+            *((17, 9, 7), (33, 0, 40), (1, 129, 3), (7, 16, 17), (0, 3, 1)),
+            *((40, 3, 24), (47, 2, 8), (3, 1025, 2)),
+        )
+    ]
+    names = ("f32", "f64")
+    widths: tuple[Dim, ...] = (1, 5, 9, M)
+    for name, columns, left in itertools.product(names, widths, (False, True)):
+        element = ELEMENTS[name]
+        make = partial(_product, element, columns, left, False)
+        yield Item(make, (N, K, M), tuple(sizes))
+    for name in ("f16", "f32", "i8", "i64", "ui16"):
+        make = partial(_product, ELEMENTS[name], M, False, name == "f32")
+        yield Item(make, (N, K, M), tuple(sizes))
+
+
+@cache
+def items(light: bool) -> tuple[Item, ...]:
+    """Return all programs that are light, or all that are not."""
+    return tuple(light_items() if light else heavy_items())
+
+
+def count() -> int:
+    """Return how many programs there are."""
+    return len(items(True)) + len(items(False))
+
+
+@cache
+def _order(seed: int, light: bool) -> tuple[int, ...]:
+    """Return the order of items: one of each kind in turn, so that few come early."""
+    rng = random.Random(f"{seed} {light}")
+    kinds: dict[object, list[int]] = {}
+    for number, item in enumerate(items(light)):
+        kinds.setdefault(item.make.func, []).append(number)
+    for numbers in kinds.values():
+        rng.shuffle(numbers)
+    rows = itertools.zip_longest(*kinds.values())
+    return tuple(n for row in rows for n in row if n is not None)
+
+
+def surveyed(seed: int, number: int) -> Program:
+    """Return a program; the first numbers are those of light ones.
+
+    Which one it is depends on the seed, so that short runs do not all see the same.
+    """
+    light = number < len(items(True))
+    place = number if light else number - len(items(True))
+    item = items(light)[_order(seed, light)[place]]
+    for attempt in range(_TRIES):
+        rng = random.Random(f"survey {seed} {number} {attempt}")
+        m = Maker(rng, Theme(item.dims, dict(item.sizes[0])), slopes=item.slopes)
+        try:
+            extras = item.make(m)
+        except (ShapeError, Unspellable):
+            continue
+        program = _finished(m, item, extras, f"s{number}")
+        if program is not None:
+            about = f"seed {seed}, program {-number - 1}"
+            return replace(program, light=light, about=about)
+    given = Given("a0", TensorType((2,), F64))  # what cannot be made: nothing
+    return Program(f"s{number}", (given,), (0,), {}, light=light)
+
+
+def _finished(m: Maker, item: Item, extras: Extras, name: str) -> Program | None:
+    """Return a program of what was made, or None if it is not one."""
+    results = tuple(sorted(m.shown))
+    if not results and not extras:
+        return None
+    program = Program(name, tuple(m.entries), results, dict(m.sizes), **extras)  # type: ignore[arg-type]
+    program = without_dead(program)
+    program = with_known(program, unbound(program))
+    if not program.givens or not fits_a_module(program):
+        return None
+    # The first calls have the sizes of the making.
+    sizes = [{n: s.get(n, k) for n, k in program.sizes.items()} for s in item.sizes]
+    asks = [Ask(kind, sizes[0]) for kind in item.kinds]
+    asks += [Ask(item.kinds[n % 2], s) for n, s in enumerate(sizes[1:])]
+    return replace(program, asks=tuple(asks))
+
+
+# Light ones
+
+
+def _rule(rule: Rule, element: Element | None, m: Maker) -> Extras:
+    if element is None:
+        element = m.rng.choice([e for e in TYPES if e.is_integer])
+    for _ in range(_SPELLINGS):
+        place = spell(m, rule, element)
+        m.shown |= set() if place is None else {place}
+    return {}
+
+
+def _slope(cls: type[Op], m: Maker) -> Extras:
+    m.weights = {"f64": 20, "i64": 1, "i1": 1}
+    place = RECIPES[cls](m, cls)
+    if place is None:
+        raise Unspellable("no way to make it")
+    cost, wrt = weighted_cost(m, place)
+    return {"cost": cost, "wrt": tuple(wrt)}
+
+
+def _look_equal(element: Element, m: Maker) -> Extras:
+    """Ops with their operands in both orders, comparisons, casts: all are results."""
+    type_ = TensorType(tuple(m.palette), element)
+    x, y = m.given(type_), m.given(type_)
+    for pair in ((x, y), (y, x), (x, x)):
+        for cls in _with_operands(2, element):
+            m.shown.add(m.apply(cls, pair))
+        for predicate in PREDICATES:
+            m.shown.add(m.apply(Compare, pair, predicate=predicate))
+    for axis in (0, 1):
+        for cls in _reductions(element, True) + _reductions(element, False):
+            m.shown.add(_reduce(m, cls, x, axis))
+    return {}
+
+
+def _casts_twice(element: Element, m: Maker) -> Extras:
+    x = m.given(TensorType(tuple(m.palette), element))
+    for between in TYPES:
+        first = m.apply(Cast, (x,), element=between)
+        for last in {element, F64, ELEMENTS["i64"], ELEMENTS["i8"]}:
+            m.shown.add(m.apply(Cast, (first,), element=last))
+    return {}
+
+
+# Compiled ones
+
+
+def _with_operands(count: int, element: Element) -> list[type[Op]]:
+    """Return the exact elementwise ops of so many operands of an element type."""
+    return [
+        cls
+        for cls in RECIPES
+        if ELEMENTWISE in cls.traits
+        and EXACT in cls.traits
+        and cls not in (Compare, Select, Cast)
+        and len(_operands(cls)) == count
+        and fits(str(getattr(cls, "domain", "float")), element)
+    ]
+
+
+def _operands(cls: type[Op]) -> tuple[str, ...]:
+    return ("lhs", "rhs") if hasattr(cls, "lhs") else ("operand",)
+
+
+def _elementwise(element: Element, m: Maker) -> Extras:
+    type_ = TensorType((N, M), element)
+    x, y = m.given(type_), m.given(type_)
+    for cls in _with_operands(1, element):
+        m.shown.add(m.apply(cls, (x,)))
+    for cls in _with_operands(2, element):
+        m.shown.add(m.apply(cls, (x, y)))
+    for predicate in PREDICATES:
+        m.shown.add(m.apply(Compare, (x, y), predicate=predicate))
+    chosen = m.given(TensorType((N, M), I1))
+    m.shown.add(m.apply(Select, (chosen, x, y)))
+    return {}
+
+
+def _casts(element: Element, m: Maker) -> Extras:
+    x = m.given(TensorType((N,), element))
+    m.shown |= {m.apply(Cast, (x,), element=e) for e in TYPES if e != element}
+    return {}
+
+
+def _reductions(element: Element, empty: bool) -> list[type[Op]]:
+    """Return the reductions of an element type which may, or may not, be of nothing."""
+    found: list[type[Op]] = []
+    for cls in _REDUCTIONS:
+        domain = "boolean" if cls in (reductions.Any, reductions.All) else "number"
+        if fits(domain, element) and (cls not in _NEED_ELEMENTS) == empty:
+            found.append(cls)
+    return found
+
+
+def _reduced(element: Element, axis: int, empty: bool, m: Maker) -> Extras:
+    x = m.given(TensorType((N, M), element))
+    for cls in _reductions(element, empty):
+        m.shown.add(_reduce(m, cls, x, axis))
+    return {}
+
+
+def _reduce(m: Maker, cls: type[Op], place: int, axis: int) -> int:
+    ordered = cls in (reductions.Sum, reductions.Prod)
+    more = {"order": LANES_ORDER} if ordered else {}
+    return m.apply(cls, (place,), axis=axis, **more)
+
+
+def _functions(part: tuple[type[Op], ...], element: Element, m: Maker) -> Extras:
+    type_ = TensorType((N,), element)
+    x, y = m.given(type_), m.given(type_)
+    for cls in part:
+        operands = (x, y) if hasattr(cls, "lhs") else (x,)
+        m.shown.add(m.apply(cls, operands))
+    return {}
+
+
+def _product(
+    element: Element, columns: Dim, left: bool, right: bool, m: Maker
+) -> Extras:
+    """A product; `left` and `right` tell which of its sides is transposed."""
+    shapes = ((K, N) if left else (N, K)), ((columns, K) if right else (K, columns))
+    sides = [m.given(TensorType(dims, element)) for dims in shapes]
+    for number, turned in enumerate((left, right)):
+        if turned:
+            sides[number] = m.apply(
+                shape.Transpose, (sides[number],), permutation=(1, 0)
+            )
+    m.shown.add(m.apply(MatMul, sides, order=FMA_ORDER))
+    return {}
+
+
+def _moved(first: type[Op], second: type[Op], m: Maker) -> Extras:
+    """One movement of what another one gives, of as many axes as may be."""
+    m.weights = {"f32": 6, "i64": 2, "f64": 1, "i8": 1, "i1": 1}
+    dims = tuple(m.rng.choice(m.palette) for _ in range(m.rng.choice((2, 3))))
+    m.given(TensorType(dims, m.element("number")))
+    made = RECIPES[first](m, first)
+    last = None if made is None else RECIPES[second](m, second)
+    if last is None or made not in getattr(m.entries[last], "operands", ()):
+        raise Unspellable("the second does not read the first")
+    m.shown.add(last)
+    return {}
+
+
+def _chain(number: int, m: Maker) -> Extras:
+    """Values that cannot share a loop with what reads them, and live side by side."""
+    element = ELEMENTS[("f32", "f64", "i32")[number % 3]]
+    type_ = TensorType((N, N), element)
+    kept = [m.given(type_), m.given(type_)]
+    for step in range(3):
+        left = kept[-1]
+        right = left if m.chance(0.3) else m.rng.choice(kept[:-1])
+        made = m.apply(MatMul, (left, right), order=FMA_ORDER)
+        if step % 2:
+            order = (1, 0)
+            turned = m.apply(shape.Transpose, (made,), permutation=order)
+            made = m.apply(elementwise.Add, (turned, m.rng.choice(kept)))
+        kept.append(made)
+    m.shown.add(kept[-1])
+    return {}

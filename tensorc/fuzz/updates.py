@@ -1,0 +1,135 @@
+"""Updates of a matrix that could be written in place, each beside another reader.
+
+The new value is made of the old one element by element and of something else that
+reads the old one in another order, or after it; or a check of indices stands behind.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from tensorc.fuzz.maker import Maker
+from tensorc.fuzz.program import Given
+from tensorc.ir.attributes import Dims
+from tensorc.ir.dims import Dim, symbol
+from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
+from tensorc.ir.ops.elementwise import Add, Cast, Mul
+from tensorc.ir.ops.indexing import ADD, Gather, Scatter
+from tensorc.ir.ops.products import MatMul
+from tensorc.ir.ops.reductions import Sum
+from tensorc.ir.ops.shape import Broadcast, Concatenate, Slice, Transpose
+from tensorc.ir.types import ELEMENTS, I64, TensorType
+
+N = symbol("N")
+_SQUARE = (N, N)
+
+
+def _reversed(m: Maker, w: int) -> int:
+    return _part(m, w, (N + -1, 0), _SQUARE, (-1, 1))
+
+
+def _part(
+    m: Maker,
+    w: int,
+    starts: tuple[Dim, ...],
+    sizes: tuple[Dim, ...],
+    steps: tuple[int, ...] = (1, 1),
+) -> int:
+    return m.apply(Slice, (w,), starts=Dims(starts), sizes=Dims(sizes), steps=steps)
+
+
+def _shifted(m: Maker, w: int) -> int:
+    after, first = (
+        _part(m, w, (0, 1), (N, N + -1)),
+        _part(m, w, (0, 0), (N, 1)),
+    )
+    return m.apply(Concatenate, (after, first), axis=1)
+
+
+def _rolled(m: Maker, w: int) -> int:
+    last, before = (
+        _part(m, w, (N + -1, 0), (1, N)),
+        _part(m, w, (0, 0), (N + -1, N)),
+    )
+    return m.apply(Concatenate, (last, before), axis=0)
+
+
+def _turned(m: Maker, w: int) -> int:
+    return m.apply(Transpose, (w,), permutation=(1, 0))
+
+
+def _summed(m: Maker, w: int) -> int:
+    total = m.apply(Sum, (w,), axis=0, order=LANES_ORDER)
+    return m.apply(Broadcast, (total,), axes=(1,), shape=Dims(_SQUARE))
+
+
+def _diagonal(m: Maker, w: int) -> int:
+    column = _part(m, w, (0, 0), (N, 1))
+    return m.apply(Broadcast, (column,), axes=(0, 1), shape=Dims(_SQUARE))
+
+
+def _squared(m: Maker, w: int) -> int:
+    return m.apply(MatMul, (w, w), order=FMA_ORDER)
+
+
+def _gathered(m: Maker, w: int) -> int:
+    return m.apply(Gather, (w, _index(m)), axes=(0,))
+
+
+def _picked(m: Maker, w: int) -> int:
+    """Take rows whose numbers are computed, most of them out of range."""
+    total = m.apply(Sum, (w,), axis=0, order=LANES_ORDER)
+    return m.apply(Gather, (w, m.apply(Cast, (total,), element=I64)), axes=(0,))
+
+
+def _scattered(m: Maker, w: int) -> int:
+    return m.apply(Scatter, (w, w, _index(m)), axes=(0,), combine=ADD)
+
+
+def _same(m: Maker, w: int) -> int:
+    return w
+
+
+def _index(m: Maker) -> int:
+    return m.given(TensorType((N,), I64), below=N)
+
+
+READERS: Mapping[str, Callable[[Maker, int], int]] = MappingProxyType(
+    {
+        "same": _same,
+        "turned": _turned,
+        "reversed": _reversed,
+        "shifted": _shifted,
+        "rolled": _rolled,
+        "summed": _summed,
+        "column": _diagonal,
+        "squared": _squared,
+        "gathered": _gathered,
+        "picked": _picked,
+        "scattered": _scattered,
+    }
+)
+
+# What reads the old value in the same group; what is a result beside it, read of the
+# old value or of the new one.
+KINDS = (
+    *((inside, "", "") for inside in READERS),
+    *(("same", "old", beside) for beside in READERS if beside != "same"),
+    *(("same", "new", beside) for beside in READERS if beside != "same"),
+    *(("turned", "new", beside) for beside in ("gathered", "squared")),
+)
+
+
+def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:
+    """Append an update of a kind; return the fields of the program that it gives."""
+    inside, whose, beside = kind
+    element = ELEMENTS[m.rng.choice(("f32", "f64", "i32"))]
+    w, x = (m.given(TensorType(_SQUARE, element)) for _ in range(2))
+    given = m.entries[w]
+    assert isinstance(given, Given)
+    m.entries[w] = replace(given, shared=True)
+    other = READERS[inside](m, w)
+    new = m.apply(Add, (m.apply(Mul, (w, x)), other))
+    if whose:
+        m.shown.add(READERS[beside](m, w if whose == "old" else new))
+    return {"updates": ((w, new),)}
