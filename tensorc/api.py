@@ -19,7 +19,7 @@ from tensorc.frontend.describing import plain_number
 from tensorc.frontend.dsl import program as source
 from tensorc.frontend.dsl.program import UNKNOWN_NAME, plain_hypers
 from tensorc.frontend.dsl.source_file import SourceFile, read_source
-from tensorc.frontend.places import argument_error, door, warn_user
+from tensorc.frontend.places import argument_error, calling, door, outside, warn_user
 from tensorc.kept_runs import OnEpoch, epoch_callback, read_kept, warn_differences
 from tensorc.runtime import checkpoint as checkpoints
 from tensorc.runtime.checkpoint import About, Checkpoint, put_back, read_checkpoint
@@ -96,7 +96,7 @@ class Program(inspection.Inspected, _Loaded):
     def _repr_html_(self) -> str:
         return html_of(f"program {self.path}", _tables(self))
 
-    @door
+    @outside("{0!r} would be trained")
     def fit(
         self,
         recipe: FitRecipe | None = None,
@@ -196,12 +196,12 @@ class Program(inspection.Inspected, _Loaded):
         }
         return About(same, plain_hypers(self.hypers), self.fits.index(recipe))
 
-    @door
+    @outside("save would write")
     def save(self, path: str | PathLike[str]) -> None:
         """Write params and states to a .safetensors or .npz file, by their names."""
         save_weights(Path(fspath(path)), self.shared)
 
-    @door
+    @outside("restore would set variables")
     def restore(self, path: str | PathLike[str]) -> list[str]:
         """Set params and states from an .npz or .safetensors file, by their names.
 
@@ -317,9 +317,9 @@ class UserFunction(inspection.Costed, CompiledFunction):
     def __reduce__(self) -> tuple[object, ...]:
         return Functions.for_users, (self.home, self.name)
 
-    @door
+    @calling
     def __call__(self, *inputs: object, **named: object) -> Results:
-        """Call the function; see `CompiledFunction`."""
+        """Call the function; see `CompiledFunction`. TypeError in a traced function."""
         return super().__call__(*inputs, **named)
 
 

@@ -20,6 +20,7 @@ from tensorc.frontend.describing import describe, plain_number, whole_number
 from tensorc.frontend.places import (
     argument_error,
     door,
+    outside,
     usage_error,
     user_location,
 )
@@ -72,7 +73,7 @@ def patience(steps: int, increase: float = 2, threshold: float = 0.995) -> Patie
     return Patience(*found)  # type: ignore[arg-type]  # they are numbers
 
 
-@door
+@outside("fit would train")
 def fit(
     step: Trainable,
     data: Dataset | Mapping[str, object],

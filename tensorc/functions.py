@@ -23,8 +23,11 @@ from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.operands import is_strong, materialize, spell_type
 from tensorc.frontend.pairs import members_of, pairs_of
 from tensorc.frontend.places import (
+    CALL_OUTSIDE,
+    TRACING,
     argument_error,
     door,
+    refuse_in_trace,
     told,
     usage_error,
     user_location,
@@ -380,6 +383,8 @@ class Function(Costed):
             IndexError: an index is out of range; no memory has changed.
         """
         try:
+            if TRACING.get():
+                refuse_in_trace(f"{self!r} would run", CALL_OUTSIDE)
             # A call like an earlier one has as many arrays, of the right types.
             plan = None if named or self._casts else self._known(kinds_of(given))
             if plan is not None:
@@ -556,6 +561,7 @@ def _cells_of(plan: Plan) -> dict[str, Cell]:
 
 
 def _evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:
+    refuse_in_trace(f"{variable!r} would be computed", "use it as it is: `return x`")
     if not isinstance(inputs, Mapping):
         message = f"eval takes a dictionary of variables, got {describe(inputs)}"
         raise usage_error(message, "x.eval({v: array})")

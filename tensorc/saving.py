@@ -13,7 +13,7 @@ import numpy as np
 
 from tensorc.errors import TensorcError
 from tensorc.frontend.groups import Group
-from tensorc.frontend.places import door, usage_error
+from tensorc.frontend.places import outside, usage_error
 from tensorc.frontend.symbolic_operands import describe
 from tensorc.frontend.symbolic_variables import Shared
 from tensorc.runtime.arrays import DTYPES, Array
@@ -23,7 +23,7 @@ from tensorc.runtime.weights import load_weights, save_arrays
 _EXAMPLE = 'tc.save("model.safetensors", {"W": W, "b": b})'
 
 
-@door
+@outside("save would write")
 def save(path: str | PathLike[str], params: object) -> None:
     """Write variables to a .safetensors or .npz file; it is the old or new one always.
 
@@ -45,7 +45,7 @@ def save(path: str | PathLike[str], params: object) -> None:
     save_arrays(Path(fspath(path)), arrays)
 
 
-@door
+@outside("restore would set variables")
 def restore(path: str | PathLike[str], params: object) -> list[str]:
     """Set shared variables to the arrays of their names in a file.
 

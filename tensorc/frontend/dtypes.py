@@ -69,6 +69,35 @@ class DType:
         return f"tensorc.{self.dtype.name}"
 
 
+class DTypeName(str):
+    """The name of an element type, which equals whatever NumPy makes that type of.
+
+    Theano's scripts take `x.dtype` for a text, NumPy's for a `np.dtype`. As a key of a
+    dictionary it is the text.
+    """
+
+    __slots__ = ()
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str) and str.__eq__(self, other):
+            return True
+        if not isinstance(other, str | type | np.dtype | DType):
+            return False
+        try:
+            return np.dtype(other) == np.dtype(str(self))
+        except (TypeError, ValueError, SyntaxError):  # a text or class that is no type
+            return False
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __getattr__(self, name: str) -> object:
+        """Return what a `np.dtype` tells: kind, itemsize, name, type."""
+        return getattr(np.dtype(str(self)), name)
+
+
 def _size(size: object) -> Size:
     if isinstance(size, EllipsisType):
         return size

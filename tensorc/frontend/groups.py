@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.frontend.places import argument_error, door, outside, usage_error
 
 Binary = Callable[..., object]
 
@@ -61,7 +61,7 @@ class Group:
         """Return the values of shared variables, as a group of arrays."""
         return self.map(lambda m: m.get_value(borrow))  # type: ignore[attr-defined]
 
-    @door
+    @outside("{0!r} would be set", "write `tc.update(params, …)` in a @tc.step")
     def set_value(self, value: object, borrow: bool = False) -> None:
         """Replace the values of shared variables by those of a group or dictionary.
 

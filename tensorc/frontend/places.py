@@ -11,6 +11,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
@@ -45,6 +46,9 @@ _OPTIONS = {
     "keep_dims": "keepdims=",
 }
 _MISUSE = "TC0601"
+
+# The name of the function that is traced, "" where none is.
+TRACING: ContextVar[str] = ContextVar("tracing", default="")
 
 
 class UsageError(CompileError, TypeError):
@@ -126,6 +130,18 @@ def argument_error(message: str, *hints: str) -> ArgumentError:
     return ArgumentError(Diagnostic(_MISUSE, message, user_location(), hints=hints))
 
 
+def refuse_in_trace(what: str, *hints: str) -> None:
+    """Raise TypeError while a function is traced: it would be done then, and once."""
+    name = TRACING.get()
+    if name:
+        message = f"{what} while {name} is traced: once, and not in each call"
+        raise usage_error(message, *hints)
+
+
+CALL_OUTSIDE = "write its formula here, or call it outside and pass the result in; "
+CALL_OUTSIDE += "a @tc.jit function becomes a part of the trace"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return what to add to a message about a name if it is one of these, misspelt."""
     close = difflib.get_close_matches(name, known, 1, _CLOSE)
@@ -184,3 +200,28 @@ def door(function: Callable[P, T]) -> Callable[P, T]:
             raise told(usage_error(str(error), *hints)) from None
 
     return entered
+
+
+def outside(
+    what: str, hint: str = "call it outside of the function"
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return the decorator of a door that a traced function may not go through.
+
+    `what` says what would be done, of the arguments {0}, {1}, …
+    """
+
+    def decorated(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def entered(*args: P.args, **kwargs: P.kwargs) -> T:
+            if TRACING.get():
+                refuse_in_trace(what.format(*args), hint)
+            return function(*args, **kwargs)
+
+        return door(entered)
+
+    return decorated
+
+
+def calling(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate the call of a compiled function: a traced one may not make it."""
+    return outside("{0!r} would run", CALL_OUTSIDE)(function)

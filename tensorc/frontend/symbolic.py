@@ -26,6 +26,7 @@ from tensorc.frontend import (
     numpy_functions,
     shapes,
 )
+from tensorc.frontend.dtypes import DTypeName
 from tensorc.frontend.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.graph_store import landings
 from tensorc.frontend.group_functions import apply_to_groups, has_groups
@@ -40,7 +41,7 @@ from tensorc.frontend.operands import (
 )
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.options import INTEGER, PATTERN, Option
-from tensorc.frontend.places import door, usage_error
+from tensorc.frontend.places import TRACING, door, usage_error
 from tensorc.frontend.result_types import computed_in
 from tensorc.frontend.symbolic_numbers import AskedNumber, repeated
 from tensorc.frontend.symbolic_operands import (
@@ -188,9 +189,9 @@ class Tensor(AskedNumber):
         return type_of(self)
 
     @property
-    def dtype(self) -> str:
-        """NumPy's name of the element type."""
-        return str(self.type.element.dtype)
+    def dtype(self) -> DTypeName:
+        """NumPy's name of the element type, which equals the element type, too."""
+        return DTypeName(self.type.element.dtype)
 
     @property
     def ndim(self) -> int:
@@ -497,7 +498,7 @@ class Tensor(AskedNumber):
         return Tensor.restorer, (type(self), before, operand, self._name, part_of)
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Tensor":
-        if DOOR.get().tracing:
+        if TRACING.get():
             # A value that never changes; the trace knows the inputs that it has.
             return Tensor(self.operand, self._name)
         restorer, parts = self.__reduce__()
@@ -540,7 +541,7 @@ class Comparison(Tensor):
 def _compared(name: str, left: Tensor, right: object) -> Tensor:
     leaves = isinstance(right, Tensor) and left.is_leaf and right.is_leaf
     # While a function is traced, its arguments are values: equal ones may differ.
-    if leaves and not DOOR.get().tracing:
+    if leaves and not TRACING.get():
         return Comparison(name, left, right)  # type: ignore[arg-type]
     return apply(name, left, right)
 

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from tensorc.frontend.asked_calls import asked_hint, compared_hint
 from tensorc.frontend.facts import Plain
 from tensorc.frontend.operands import Array, Operand, Scalar, Tensor, kind_of
-from tensorc.frontend.places import UsageError, door, usage_error
+from tensorc.frontend.places import TRACING, UsageError, door, usage_error
 from tensorc.frontend.symbolic_operands import DOOR, number_of, truth_of, type_of
 
 MOST_ROWS = 10_000  # of an iteration: the program is written out for each
@@ -40,7 +40,7 @@ class AskedNumber:
             raise usage_error(message, compared)
         hint = "choose elementwise: tc.where(condition, x, y); `x is y` asks for one "
         hint += "and the same variable"
-        if DOOR.get().tracing:
+        if TRACING.get():
             hint += "; what is static may decide: jit(f, static=('n',))"
         raise usage_error(message, hint)
 
@@ -157,7 +157,7 @@ def _known(variable: AskedNumber) -> Plain:
         return known
     message = f"{variable!r} has no value yet"
     hint = "compile it, tc.function([…], x), or evaluate it: x.eval({…})"
-    if tracing := DOOR.get().tracing:
+    if tracing := TRACING.get():
         message += f" while {tracing} is traced, once for all values"
         hint = "stay with variables: np.where(c, x, y), x.astype('int64'); "
         hint += "or make the argument static: jit(f, static=('n',))"

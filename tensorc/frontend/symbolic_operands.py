@@ -58,14 +58,13 @@ FLOAT_X = F32  # the type of constructors, and of what numpy makes float64 of in
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Which door expressions come through: its float, the function that is traced.
+    """Which door expressions come through, and its float.
 
     `updated` is the memory that the trace has given a new value, and where: what the
     step reads of it must stand before. `facts` is what it may ask of its call.
     """
 
     default_float: Element = FLOAT_X
-    tracing: str = ""
     updated: Mapping[Value, Location] = field(default_factory=dict)
     facts: Facts | None = None
 

@@ -14,10 +14,16 @@ from tensorc.frontend.describing import whole_number
 from tensorc.frontend.graph import Input, SharedLeaf
 from tensorc.frontend.operands import Array, exact_array
 from tensorc.frontend.operands import Tensor as Node
-from tensorc.frontend.places import argument_error, door, usage_error, user_location
+from tensorc.frontend.places import (
+    TRACING,
+    argument_error,
+    door,
+    refuse_in_trace,
+    usage_error,
+    user_location,
+)
 from tensorc.frontend.symbolic import Tensor
 from tensorc.frontend.symbolic_operands import (
-    DOOR,
     constant_node,
     describe,
     element_named,
@@ -71,11 +77,16 @@ class Shared(Tensor):
         cell: Cell = self.leaf.cell  # type: ignore[assignment]
         return cell
 
+    @door
     def get_value(self, borrow: bool = False) -> Array:
         """Return a copy of the value or, with `borrow`, a read-only view of the memory.
 
-        The view costs nothing, and shows every later update.
+        The view costs nothing, and shows every later update. TypeError in a traced
+        function, which would keep the value of its first call.
         """
+        name = self.name or "W"
+        hint = f"write `{name}`, which is read at each call"
+        refuse_in_trace(f"the value of {self!r} would be read", hint)
         return self.cell.get_value(borrow)
 
     # What reads arrays gets a copy, which is the reader's own: a step writes over the
@@ -84,9 +95,9 @@ class Shared(Tensor):
     @property
     def __array_interface__(self) -> dict[str, object]:
         """NumPy's protocol: a copy of the value. A trace has no values."""
-        if DOOR.get().tracing:
+        if TRACING.get():
             raise AttributeError("__array_interface__")  # then NumPy asks `__array__`
-        value = self.get_value()
+        value = self.cell.get_value()
         # The array itself, for the reader to keep: an address would outlive it.
         return {**value.__array_interface__, "data": value}
 
@@ -95,7 +106,7 @@ class Shared(Tensor):
         self, dtype: DTypeLike | None = None, copy: bool | None = None
     ) -> Array:
         """Return a copy of the value; ValueError with `copy=False`."""
-        if DOOR.get().tracing:
+        if TRACING.get():
             return super().__array__(dtype)
         if copy is False:
             message = f"an array of {self!r} is a copy of its value"
@@ -117,7 +128,7 @@ class Shared(Tensor):
                 the element type.
             TypeError: a function is traced, which has no values.
         """
-        if DOOR.get().tracing:
+        if TRACING.get():
             super().__array__()  # which says so
         if copy is False:
             raise BufferError(f"DLPack of {self!r} is a copy of its value")
@@ -138,7 +149,11 @@ class Shared(Tensor):
         Raises:
             CallError: the element type does not fit.
             ShapeError: the shape is another one.
+            TypeError: it stands in a traced function.
         """
+        name = self.name or "W"
+        hint = f"write `tc.update({name}, …)` in a @tc.step"
+        refuse_in_trace(f"{self!r} would be set", hint)
         if is_symbolic(value):
             message = f"set_value takes an array, got the variable {value!r}"
             raise usage_error(

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from inspect import BoundArguments
 from traceback import walk_tb
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from tensorc.frontend.graph_emit import Plan, identifier, unique_names
 from tensorc.frontend.operands import Array, is_strong, materialize, spell_type, weak
 from tensorc.frontend.operands import Tensor as Node
 from tensorc.frontend.places import (
+    TRACING,
     argument_error,
     door,
     told,
@@ -68,12 +69,11 @@ def part_of_another(
     name: str, function: Callable[..., object], bound: BoundArguments
 ) -> object:
     """Call a function with variables: what it computes becomes a part of theirs."""
-    outer = DOOR.get()
-    state = DOOR.set(replace(outer, tracing=outer.tracing or name))
+    state = TRACING.set(TRACING.get() or name)
     try:
         return computed(function, bound)
     finally:
-        DOOR.reset(state)
+        TRACING.reset(state)
 
 
 # What a specialisation fixes of an argument
@@ -155,10 +155,12 @@ current = _CURRENT.get
 @contextmanager
 def _running(trace: Trace, facts: Facts) -> Iterator[None]:
     state = _CURRENT.set(trace)
-    outer = DOOR.set(Door(F64, trace.name, trace.places, facts))
+    outer = DOOR.set(Door(F64, trace.places, facts))
+    named = TRACING.set(trace.name)
     try:
         yield
     finally:
+        TRACING.reset(named)
         DOOR.reset(outer)
         _CURRENT.reset(state)
 
