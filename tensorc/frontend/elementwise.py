@@ -36,7 +36,7 @@ from tensorc.frontend.operands import (
     type_error,
     unsupported,
 )
-from tensorc.frontend.suspicions import warn_of_flat_place
+from tensorc.frontend.suspicions import warn_of_flat_place, warn_of_outer
 from tensorc.ir import numerics
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly, floordiv, known_at_most, maximum, minimum
@@ -394,8 +394,11 @@ def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
     cls = _op_class(b, name, element)
     all_weak = not any(map(is_strong, operands))
     values = [materialize(b, o, element) for o in operands]
-    values = broadcast_together(b, values, f"`{spec.sign}`" if spec.sign else name)
-    return Tensor(b.builder.value(cls, *values), weak=all_weak)
+    what = f"`{spec.sign}`" if spec.sign else name
+    spread = broadcast_together(b, values, what)
+    if len(values) == 2:
+        warn_of_outer(b, values, b.shape(Tensor(spread[0])), what)
+    return Tensor(b.builder.value(cls, *spread), weak=all_weak)
 
 
 def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Element:

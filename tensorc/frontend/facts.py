@@ -243,6 +243,13 @@ class Facts:
         own = self._own(dim)
         return own == 1 or (_may_be_one(own) and self.holds("eq", dim, 1) is True)
 
+    def is_same(self, left: Dim, right: Dim) -> bool:
+        """Tell whether two sizes are equal at the call, which no retrace depends on."""
+        a, b = self._own(left), self._own(right)
+        if left == right or a is None or b is None:
+            return left == right
+        return Comparison("eq", a, b).answer(self.given) is True
+
     def misfit(self, value: Value, element: Element) -> int | None:
         """Return what an integer is at the call, if an element type cannot hold it."""
         limits = np.iinfo(str(element.dtype))

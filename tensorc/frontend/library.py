@@ -74,7 +74,7 @@ from tensorc.frontend.reductions import (
     require_elements,
     sum_,
 )
-from tensorc.frontend.suspicions import warn_of_softmax
+from tensorc.frontend.suspicions import warn_of_count, warn_of_softmax
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum
@@ -202,8 +202,10 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
         if rest == 0 or (known and total % rest):  # type: ignore[operator]
             raise size_error(b, f"{message}needs a multiple of {rest}")
         dims[open_[0]] = floordiv(total, rest)
-    elif not b.unify(total, rest):
+    elif not b.match(total, rest, f"{message}has {rest}: they fit"):
         raise size_error(b, f"{message}has {rest}")
+    else:
+        warn_of_count(b, total, rest, message)
     # The sizes as they are given: what `unify` found out is not all of the condition.
     return Tensor(TensorBuilder(b.builder).reshape(tensor.value, tuple(dims)))
 

@@ -7,6 +7,7 @@ needs no other code, `source` says how. Promotion is numpy's table, with the def
 float where numpy goes to float64 only because an operand was integral.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +23,7 @@ from tensorc.errors import (
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Value
-from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol
+from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, as_symbol
 from tensorc.ir.ops.elementwise import (
     Add,
     Cast,
@@ -102,6 +103,10 @@ def _is_one(dim: Dim) -> bool:
     return dim == 1
 
 
+def _never(name: str) -> int:
+    return 0
+
+
 def _is_rest(dim: Dim) -> bool:
     return dim == -1
 
@@ -117,8 +122,11 @@ class Emitter:
     `warn` tells the user what is legal, but most likely a mistake. `spell` gives none
     and truth values as the door writes them, for messages.
 
-    `is_one` tells which sizes are 1, `is_rest` which are -1; a trace knows it of its
-    call. `misfit` gives a number at that call which an integer type cannot hold.
+    `is_one` tells which sizes are 1, `is_rest` which are -1, `is_same` which are equal;
+    a trace knows it of its call. `misfit` gives a number at that call which an integer
+    type cannot hold.
+
+    `written` tells how often a signature writes a symbol as a size.
 
     `compute` is `tensorc.frontend.elementwise.elementwise`, which imports this module.
     """
@@ -131,8 +139,10 @@ class Emitter:
     warn: Callable[[Diagnostic], None] = _say_nothing
     is_one: Callable[[Dim], bool] = _is_one
     is_rest: Callable[[Dim], bool] = _is_rest
+    is_same: Callable[[Dim, Dim], bool] = operator.eq
     misfit: Callable[[Value, Element], int | None] = _unknown
     spell: Callable[[bool | None], str] = str
+    written: Callable[[str], int] = _never
     # Formulas of numbers that were computed already, by identity: they may share parts.
     formulas: dict[int, tuple[Apply, Tensor]] = field(default_factory=dict)
 
@@ -158,6 +168,32 @@ class Emitter:
         """
         at = self.location
         return self.builder.constraints.unify(left, right, at, message, is_index)
+
+    def match(self, left: Dim, right: Dim, message: str) -> bool:
+        """Make two sizes equal, as `unify`; warn if that decides a declared symbol.
+
+        `message` says what fits: it is told with the size that the symbol is made.
+        """
+        bindings = self.builder.constraints.bindings
+        before = len(bindings)
+        fits = self.unify(left, right)
+        if len(bindings) > before:
+            name, size = next(reversed(bindings.items()))
+            names = [n for n in (name, as_symbol(size)) if n is not None]
+            written = [self.written(n) for n in names]
+            is_plain = isinstance(size, int) or len(names) > 1
+            # A size that is written once is mostly one that nothing is said of.
+            if is_plain and all(written) and max(written) > 1:
+                self.suspect(f"{message} only if {name} is {size}")
+        return fits
+
+    def suspect(self, message: str, *hints: str) -> None:
+        """Warn of what is legal, and most likely not what is meant."""
+        self.warn(
+            Diagnostic(
+                "TC0319", message, self.location, hints=hints, severity="warning"
+            )
+        )
 
 
 def size_error(b: Emitter, message: str, *hints: str) -> ShapeError:
@@ -403,12 +439,13 @@ def common_shape(b: Emitter, shapes: Sequence[Shape], what: str) -> Shape:
     """
     rank = max(len(s) for s in shapes)
     result: list[Dim] = [1] * rank
+    told = f"{what}: {' and '.join(map(spell_shape, shapes))} fit"
     for shape in shapes:
         for i, dim in enumerate(b.resolve(shape), rank - len(shape)):
             before = b.builder.constraints.resolve(result[i])
             if spreads(b, before, dim):
                 result[i] = dim
-            elif not spreads(b, dim, before) and not b.unify(before, dim):
+            elif not spreads(b, dim, before) and not b.match(before, dim, told):
                 message = f"{what}: sizes differ: {before} and {dim}"
                 raise size_error(b, f"{message}, on axis {i - rank}")
     return b.resolve(tuple(result))

@@ -97,7 +97,7 @@ def emitter(location: Location | None = None) -> Emitter:
     made = Emitter(builder, _no_hyper, builder.size, elementwise, float_x(), warn_user)
     facts = DOOR.get().facts
     if facts is not None:
-        made.is_one = facts.is_one
+        made.is_one, made.is_same = facts.is_one, facts.is_same
         made.is_rest, made.misfit = facts.is_rest, facts.misfit
     return made
 

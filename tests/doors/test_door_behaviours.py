@@ -1,5 +1,7 @@
 """What the Python doors do with names, memory, order, numbers and callbacks."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -252,8 +254,6 @@ def test_other_comparisons_of_places_are_not_warned_of(recwarn):
 
 
 def test_a_place_is_warned_of_once(recwarn):
-    import warnings
-
     p, y = tc.matrix("p"), tc.lvector("y")
     warnings.simplefilter("default")
     for _ in range(3):
@@ -274,6 +274,63 @@ def test_the_language_warns_too(tmp_path):
     with pytest.warns(tc.TensorcWarning, match="axis=1") as seen:
         assert tc.load(path).f(np.eye(3, dtype="float32"), [0, 1, 2]) == 2 / 3
     assert seen[0].filename == str(path)
+
+
+SIZES = """
+param w: float[5, 1] = 1
+fn a(x: float[B, 5], y: float[B]) -> float[B, 5] = x + y
+fn b(x: float[B, 5], y: float[B]) -> float = mean(binary_cross_entropy(x, y))
+fn c(x: float[A, 5], y: float[B, 5]) -> float[A, 5] = maximum(x, y)
+fn d(x: float[B, 2], y: float[N, 2], z: float[N]) = concatenate((x, y), axis=1)
+fn e(x: float[B, 784]) = reshape(x, (B, 28, 29))
+fn f(x: float[B, 784]) = reshape(x, (10, 784))
+fn g(x: float[B, 784]) = reshape(x, (7, 100))
+fn h(x: float[B, 5], y: float[B]) -> float = mean((x @ w - y)**2)
+fn i(x: float[3, 1], y: float[3]) = x * y
+fn still_1(x: float[B], y: float[B]) = x[:, none] - y
+fn still_2(x: float[B, 784], y: float[B]) = reshape(x, (B, 28, 28)) * y[:, none, none]
+fn still_3(x: float[B, N], y: float[B]) = sum(x @ w) * y
+fn still_4(x: float[N]) = x * reshape(w, 5)
+fn still_5(x: float[B, 1], y: float[B, 3]) = x * y
+"""
+
+
+def test_sizes_that_an_operation_decides_warn(tmp_path):
+    path = tmp_path / "m.tc"
+    path.write_text(SIZES)
+    found = checking.check(str(path), {})
+    assert {(d.code, d.severity) for d in found} == {("TC0319", "warning")}
+    assert [(d.location.line, d.message) for d in found] == [
+        (3, "`+`: [B, 5] and [B] fit only if B is 5"),
+        (4, "`*`: [B] and [B, 5] fit only if B is 5"),
+        (5, "maximum: [A, 5] and [B, 5] fit only if B is A"),
+        (6, "concatenate: [B, 2] and [N, 2] fit only if N is B"),
+        *(
+            (line, f"reshape: f32[B, 784] has 784*B elements, {size}")
+            for line, size in (
+                (7, "[B, 28, 29] has 812*B: they fit only if B is 0"),
+                (8, "[10, 784] has 7840: they fit only if B is 10"),
+                (9, "[7, 100] has 700: they fit for no size"),
+            )
+        ),
+        (10, "`-`: [B, 1] and [B] make [B, B]: each row meets every other"),
+        (11, "`*`: [3, 1] and [3] make [3, 3]: each row meets every other"),
+    ]
+
+
+def test_a_column_against_a_vector_warns_in_a_trace():
+    def loss(x, w, y):
+        return tc.mean((x @ w - y) ** 2)
+
+    x, w = np.ones((4, 5)), np.ones((5, 1))
+    with pytest.warns(tc.TensorcWarning, match="each row meets every other") as seen:
+        assert tc.jit(loss)(x, w, np.ones(4)) == 16
+    assert seen[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tc.jit(loss)(x, w, np.ones((4, 1)))
+        tc.jit(lambda a, b: a[:, None] * b)(np.ones(4), np.ones(4))
+        tc.jit(lambda a, b: a * b)(np.ones((4, 1)), np.ones(3))
 
 
 @pytest.mark.parametrize(

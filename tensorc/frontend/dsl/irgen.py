@@ -37,7 +37,7 @@ from tensorc.frontend.dsl.irgen_expressions import EXPRESSIONS
 from tensorc.frontend.dsl.irgen_recipes import OPTIONS, plain, recipe
 from tensorc.frontend.dsl.irgen_signatures import inside
 from tensorc.frontend.dsl.irgen_statements import STATEMENTS
-from tensorc.frontend.dsl.irgen_types import bind_sizes, tensor_type
+from tensorc.frontend.dsl.irgen_types import bind_sizes, sizes_named, tensor_type
 from tensorc.frontend.dsl.program import (
     Array,
     FunctionRef,
@@ -513,6 +513,7 @@ def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
     for formal in node.formals:
         if isinstance(formal.type, ast.TensorType):
             bind_sizes(frame, formal.type, (), declare=True)
+    entry.sizes.update(sizes_named(node))
     wrong: list[CompileError] = []
     for formal in node.formals:
         try:

@@ -6,6 +6,7 @@ evaluated through tables that the unit holds, so that their modules need not imp
 each other.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -105,6 +106,7 @@ class Entry:
     hypers: dict[str, Value] = field(default_factory=dict)
     updates: dict[str, Updated] = field(default_factory=dict)
     defaults: dict[str, Dense] = field(default_factory=dict)  # of inputs
+    sizes: Counter[str] = field(default_factory=Counter)  # names in the signature
     calls: int = 0
     mistakes: int = 0
     places: int = 0
@@ -119,6 +121,7 @@ class Entry:
             self.unit.default_float,
             self.unit.warn,
             spell=lambda value: str(value).lower(),
+            written=self.sizes.__getitem__,
         )
 
     def read(self, memory: Memory, location: Location) -> Value:

@@ -1,6 +1,6 @@
 """Types as written, against values: binding of sizes, checks, conversion of numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import CompileError, DTypeError, Label, Location, ShapeError
@@ -147,6 +147,16 @@ def bind_sizes(frame: Frame, type_: ast.Type, shape: Shape, declare: bool) -> No
                 continue
             known = number(size) if not isinstance(size, int) else number(int(size))
             frame.scope.bind(dim.name, known, dim.location)
+
+
+def sizes_named(node: ast.Function | ast.Step) -> Iterator[str]:
+    """Yield the names that stand alone as sizes in a signature, as often as they do."""
+    types = [formal.type for formal in node.formals]
+    types += [field.type for field in node.result.fields] if node.result else []
+    for type_ in types:
+        for dim in type_.dims if isinstance(type_, ast.TensorType) else ():
+            if isinstance(dim, ast.Name):
+                yield dim.name
 
 
 # Types
