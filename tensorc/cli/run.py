@@ -26,6 +26,7 @@ from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.data import read_arrays
 from tensorc.runtime.function import CompiledFunction, Results
+from tensorc.runtime.signature import refuse_truth
 
 _FILES = (".npy", ".npz", ".csv", ".csv.gz", ".gz", "-ubyte")
 
@@ -123,7 +124,11 @@ def _values(
         hint = " ".join(f"--arg {n}=…" for n in inputs) or "leave --arg out"
         message = f"'{function.name}' {wrong[0]}"
         raise TensorcError(Diagnostic("TC0506", message, hints=(hint,)))
-    return {name: _value(name, text) for name, text in arguments.items()}
+    values = {name: _value(name, text) for name, text in arguments.items()}
+    for argument in specs:
+        what = f"argument '{argument.name}' of '{function.name}'"
+        refuse_truth(values.get(argument.name), argument, what)
+    return values
 
 
 def _value(name: str, text: str) -> object:

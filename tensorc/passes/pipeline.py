@@ -51,7 +51,7 @@ def parse_pipeline(text: str, passes: Mapping[str, Pass]) -> tuple[Pass, ...]:
             _fail(f"a pass is expected, got '{token}'", place)
         before = token
     if depth or before in (",", "anchor"):
-        _fail("the pipeline ends too early", _place(len(text), 1))
+        _fail("unexpected end of the pipeline", _place(len(text), 1))
     _check_levels(found)
     return tuple(pass_ for pass_, _ in found)
 

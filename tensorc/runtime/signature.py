@@ -53,6 +53,14 @@ class Plan:
     sides: tuple[tuple[int, int], ...]
 
 
+def refuse_truth(value: object, argument: Argument, what: str) -> None:
+    """Raise TC0502 for a truth value where one number is expected."""
+    if isinstance(value, bool | np.bool_) and argument.dtype != "i1":
+        detail = f"{what}: {argument.dtype} expected, {str(bool(value)).lower()} given"
+        hint = "a truth value is not a number: 1 or 0"
+        raise CallError(Diagnostic("TC0502", detail, hints=(hint,)))
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """The inputs and hypers of a function; `bound` holds what shared variables bind."""
@@ -97,6 +105,7 @@ class Signature:
         """
         argument = self.hypers[name]
         what = self._what(argument)
+        refuse_truth(value, argument, what)
         array = convert(value, numpy_dtype(argument.dtype), what)
         if array.ndim:
             detail = f"{what}: one number expected, {describe(array)} given"

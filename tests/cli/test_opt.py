@@ -86,8 +86,8 @@ def test_stdin_is_read_and_named(capfdbinary, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message", "column"),
     [
-        ("cse,", "ends too early", 5),
-        ("builtin.module(cse", "ends too early", 19),
+        ("cse,", "unexpected end", 5),
+        ("builtin.module(cse", "unexpected end", 19),
         ("builtin.module", "there is no pass 'builtin.module'", 1),
         ("cse)", "a pass is expected, got ')'", 4),
         ("cse,,dce", "a pass is expected, got ','", 5),

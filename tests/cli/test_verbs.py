@@ -147,6 +147,37 @@ def test_hypers_keep_their_meaning_in_double_precision(said):
         tensorc.load("m.tc", default_float="f46")
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("k=true", "TC0302]: the hyper `k` is a number, got true"),
+        ("on=1", "TC0302]: the hyper `on` is a truth value, got 1"),
+        ("k=fast", "`k` is a number, in the file 2.0"),
+        ("k=1,2", "`,` is not expected here"),
+    ],
+)
+def test_settings_have_the_kind_of_their_hyper(said, setting, words):
+    with Path("m.tc").open("a") as file:
+        file.write("hyper on = true\n")
+    error = said("check", "m.tc", "--set", setting, code=1).err
+    assert words in error
+    assert error.endswith("1 error\n")
+
+
+def test_a_truth_value_is_not_a_number(said):
+    with Path("m.tc").open("a") as file:
+        file.write("fn wide(x: float[B], c: float) = c * x\n")
+    for function, given in (("predict", "k=true"), ("wide", "c=false")):
+        x = "x=[[1, 2]]" if function == "predict" else "x=[1]"
+        words = ("run", f"m.tc::{function}", "--arg", x, "--arg", given)
+        assert "error[TC0502]: argument" in said(*words, code=1).err
+    with pytest.raises(tensorc.TensorcError, match="is a number, got true"):
+        tensorc.load("m.tc", k=True)
+    for value in (True, np.True_):
+        with pytest.raises(TypeError, match="f64 expected, true given"):
+            tensorc.load("m.tc").predict(np.ones((1, 2)), k=value)
+
+
 # Files of IR
 
 

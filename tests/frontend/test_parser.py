@@ -272,7 +272,7 @@ def test_set_values():
     assert show(parse_expression('mnist("data")')) == "(call mnist 'data')"
     with pytest.raises(CompileError, match="--set:1:3"):
         parse_expression("1 2")
-    with pytest.raises(CompileError, match="ends too early"):
+    with pytest.raises(CompileError, match="unexpected end of file"):
         parse_expression("")
 
 

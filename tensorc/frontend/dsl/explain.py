@@ -75,11 +75,11 @@ def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnosti
     if not found:
         end = _code_end(source.text)
         place = source.location(end, end)
-        message = "the text ends too early"
+        message = "unexpected end of file"
         return len(source.text), Diagnostic("TC0107", message, place, label=label)
     token_type = error.token.type if isinstance(error, lark.UnexpectedToken) else ""
     form = "the keyword `{}`" if found.isalpha() else "`{}`"
-    message = f"{FOUND.get(token_type, form).format(found[:60])} cannot stand here"
+    message = f"{FOUND.get(token_type, form).format(found[:60])} is not expected here"
     place = source.location(start, start + len(found))
     return start, Diagnostic("TC0107", message, place, label=label)
 

@@ -32,6 +32,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     joined,
     not_compiled,
     suggestion,
+    with_labels,
 )
 from tensorc.frontend.dsl.irgen_expressions import EXPRESSIONS
 from tensorc.frontend.dsl.irgen_recipes import OPTIONS, plain, recipe
@@ -247,7 +248,7 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
     default = frame.evaluate(node.default)
     given = settings.get(node.name)
     place = node.default if given is None else given
-    value = default if given is None else frame.evaluate(given)
+    value = default if given is None else _set_to(frame, node.name, given, default)
     match value:
         case Scalar(number=number) if number is not None:
             assert not isinstance(number, Poly)
@@ -269,6 +270,17 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
             message = "a hyper is a number, a text or a function, this is "
             message += describe(value)
             raise error(NO_VALUE, message, place.location)
+
+
+def _set_to(frame: Frame, name: str, given: ast.Expression, default: Known) -> Known:
+    """Return what a hyper is set to; a name that is unknown there is told its kind."""
+    try:
+        return frame.evaluate(given)
+    except CompileError as failure:
+        if not isinstance(default, Scalar) or default.kind == "bool":
+            raise
+        hint = f"`{name}` is a number, in the file {default.number}"
+        raise with_labels(failure, [], hint) from None
 
 
 def _forget(frame: Frame, name: str) -> None:
@@ -294,9 +306,13 @@ def _like_default(
     wants_int = declared.startswith(("i", "u"))
     is_int = isinstance(value, int) and not isinstance(value, bool)
     is_bool = isinstance(value, bool)
-    wrong = (wants_int and not is_int) or (declared == "bool") != is_bool
-    if declared and wrong:
-        message = f"the hyper `{node.name}` is {declared}, got {value}"
+    wants_bool = declared == "bool"
+    if not declared and isinstance(default, Scalar):
+        wants_bool = default.kind == "bool"
+        declared = "a truth value" if wants_bool else "a number"
+    if declared and ((wants_int and not is_int) or wants_bool != is_bool):
+        text = str(value).lower() if is_bool else value
+        message = f"the hyper `{node.name}` is {declared}, got {text}"
         raise error(TYPES, message, place.location)
     return value
 

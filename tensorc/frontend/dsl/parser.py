@@ -44,7 +44,11 @@ def parse_expression(text: str, path: str = "--set") -> ast.Expression:
     """Return the syntax tree of one expression, as in `--set lr=0.1`."""
     source = prepare(text, path)
     scanner = scan(source)
-    tree = _parse_tree(source, scanner, "expr")
+    # What is left without the mistake is no declaration: only the first is told.
+    try:
+        tree = _parse_tree(source, scanner, "expr")
+    except CompileError as failure:
+        raise CompileError(failure.diagnostics[0]) from None
     return cast("ast.Expression", build(tree, source, scanner))
 
 
