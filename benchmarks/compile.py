@@ -24,7 +24,7 @@ import tensorc as tc
 from tensorc import compiler
 from tensorc.backend.llvm import codegen
 from tensorc.ir.ops.builtin import Module
-from tensorc.passes.base import Pass
+from tensorc.passes.common.base import Pass
 from tensorc.target import Target
 
 Graph = tuple[list[tc.Tensor], list[tc.Tensor]]

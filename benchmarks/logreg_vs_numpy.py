@@ -22,9 +22,9 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-from tensorc import api
-from tensorc.runtime.data import mnist
-from tensorc.runtime.epoch import prepare_epoch, run_batches
+from tensorc.api import program as api
+from tensorc.runtime.training.data import mnist
+from tensorc.runtime.training.epoch import prepare_epoch, run_batches
 
 ROOT = Path(__file__).parents[1]
 BATCH = 600

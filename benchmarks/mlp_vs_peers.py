@@ -129,8 +129,8 @@ def jax_round(batch: int) -> Round:
 
 def tensorc_round(batch: int) -> Round:
     """Train with tensorc's compiled epoch loop."""
-    from tensorc import api
-    from tensorc.runtime.epoch import prepare_epoch, run_batches
+    from tensorc.api import program as api
+    from tensorc.runtime.training.epoch import prepare_epoch, run_batches
 
     program = api.load(str(ROOT / "examples" / "mlp.tc"), {})
     for name, value in zip(("W1", "b1", "W2", "b2"), weights(), strict=True):
@@ -204,7 +204,7 @@ def main() -> None:
     if options.serve:
         serve(options.serve, options.batch)
         return
-    from tensorc.runtime.data import mnist
+    from tensorc.runtime.training.data import mnist
 
     columns = mnist(ROOT / "examples" / "data" / "mnist").train.columns
     path = ROOT / "build" / "bench-mlp.npz"

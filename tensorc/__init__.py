@@ -5,33 +5,30 @@ and plan its memory; llvmlite turns it into machine code; a runtime drives minib
 training. This page is the tour; the code follows its order.
 
     frontend.dsl     .tc text -> syntax tree -> IR (grammar.lark, parser, irgen)
-    frontend.symbolic Python's door: variables with operators, which build a graph
-    frontend.library composite functions, the same for all doors
-    ir               values, ops, dimensions; printer, parser, verifier, interpreter
-    ir.ops           one module per family of ops; OPS is the only list
-    passes           one algorithm or one table per module; four levels:
-                       TENSOR      tc.*: stabilize, autodiff, simplify, cse, dce
-                       STRUCTURED  linalg.generic: to_structured, fuse (tc.group)
-                       BUFFER      memref: bufferize, plan_memory
-                       LOOP        scf, vector, micro-kernels: to_loops, expand_math
+    frontend.python  variables with operators, which build a graph; traces of functions
+    frontend.library the functions of all doors, and what they are made of
+    ir               values, ops, dimensions; verifier, interpreter
+    ir.text          MLIR's generic form: lexer, parser, printer
+    ir.ops           a room per level, a module per family; OPS is the only list
+    passes.common    what passes are made with: rewriter, pipelines; cse, dce
+    passes.analysis  what is known of kernels: maps, tiles, costs; read only
+    passes.tensor      TENSOR      tc.*: stabilize, autodiff, simplify
+    passes.structured  STRUCTURED  linalg.generic: to_structured, fuse (tc.group)
+    passes.memory      BUFFER      memref: bufferize, plan_memory
+    passes.loops       LOOP        scf, vector, micro-kernels: to_loops
+    passes.math      functions as scalar IR: expand_math
     pipeline         the passes of TENSOR, and how passes run
     compiler         THE pipeline as a literal tuple; compile(module) -> Artifact
-    checking         what is wrong with a file
     backend          the LLVM text emitter, and `llvm`: object code for the CPU
-    functions        function, shared, In, Out: from a graph to a compiled function
-    tracing          jit, step, update: from ordinary Python to compiled functions
-    gradients        grad, value_and_grad, of values and of functions
-    fitting          fit, patience, data: training from Python
-    saving           save, restore: parameters in files
-    settings         options: how a block of Python compiles and runs
-    kept_program     programs of files out of the cache, without a parser
-    inspection       emit, explain, cost: what the doors show of functions
-    summaries        tables of what programs and functions are
-    debugging        debugprint: graphs as text
     artifact         what compiled code is, as data: all that the runtime knows
-    runtime          shared variables, the call path, data, the epoch driver
+    driver           from a module to loaded code: out of the cache where possible
+    runtime          shared variables and the call path
+    runtime.files    formats of files
+    runtime.training data, the epoch driver, checkpoints, history
+    api              what users call: function, jit, grad, fit, program, stages, saving
     cli              one module per verb
-    errors           places, diagnostics, error classes; `diagnostics` renders them
+    fuzz             random programs, compared with the interpreter
+    errors           source locations, diagnostics; `diagnostics` renders them
 
 `docs/architecture.md` walks one program through all of it.
 """
@@ -44,10 +41,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tensorc import data
-    from tensorc.api import Program, emit, load
-    from tensorc.checking import check
-    from tensorc.debugging import debugprint
+    from tensorc.api import data
+    from tensorc.api.checking import check
+    from tensorc.api.debugging import debugprint
+    from tensorc.api.fit import fit, patience
+    from tensorc.api.function import Function, In, Out, function, shared
+    from tensorc.api.grad import grad, value_and_grad
+    from tensorc.api.jit import jit, step, update
+    from tensorc.api.options import options
+    from tensorc.api.program import Program, load
+    from tensorc.api.saving import restore, save
+    from tensorc.api.stages import emit
     from tensorc.errors import (
         CompileError,
         DTypeError,
@@ -56,56 +60,50 @@ if TYPE_CHECKING:
         TensorcError,
         TensorcWarning,
     )
-    from tensorc.fitting import fit, patience
-    from tensorc.frontend.group_functions import group, params
-    from tensorc.frontend.groups import Group
-    from tensorc.frontend.symbolic import Tensor
-    from tensorc.frontend.symbolic_variables import Shared, constant, tensor
-    from tensorc.functions import Function, In, Out, function, shared
-    from tensorc.gradients import grad, value_and_grad
-    from tensorc.saving import restore, save
-    from tensorc.settings import options
-    from tensorc.tracing import jit, step, update
+    from tensorc.frontend.python.group_functions import group, params
+    from tensorc.frontend.python.groups import Group
+    from tensorc.frontend.python.symbolic import Tensor
+    from tensorc.frontend.python.symbolic_variables import Shared, constant, tensor
 
 _MODULES = {
     "CompileError": "errors",
     "DTypeError": "errors",
-    "Function": "functions",
-    "Group": "frontend.groups",
-    "In": "functions",
+    "Function": "api.function",
+    "Group": "frontend.python.groups",
+    "In": "api.function",
     "InternalError": "errors",
-    "Out": "functions",
-    "Program": "api",
-    "Shared": "frontend.symbolic_variables",
+    "Out": "api.function",
+    "Program": "api.program",
+    "Shared": "frontend.python.symbolic_variables",
     "ShapeError": "errors",
-    "Tensor": "frontend.symbolic",
+    "Tensor": "frontend.python.symbolic",
     "TensorcError": "errors",
     "TensorcWarning": "errors",
-    "check": "checking",
-    "constant": "frontend.symbolic_variables",
-    "debugprint": "debugging",
-    "emit": "api",
-    "fit": "fitting",
-    "function": "functions",
-    "grad": "gradients",
-    "group": "frontend.group_functions",
-    "jit": "tracing",
-    "load": "api",
-    "options": "settings",
-    "params": "frontend.group_functions",
-    "patience": "fitting",
-    "restore": "saving",
-    "save": "saving",
-    "shared": "functions",
-    "step": "tracing",
-    "tensor": "frontend.symbolic_variables",
-    "update": "tracing",
-    "value_and_grad": "gradients",
+    "check": "api.checking",
+    "constant": "frontend.python.symbolic_variables",
+    "debugprint": "api.debugging",
+    "emit": "api.stages",
+    "fit": "api.fit",
+    "function": "api.function",
+    "grad": "api.grad",
+    "group": "frontend.python.group_functions",
+    "jit": "api.jit",
+    "load": "api.program",
+    "options": "api.options",
+    "params": "frontend.python.group_functions",
+    "patience": "api.fit",
+    "restore": "api.saving",
+    "save": "api.saving",
+    "shared": "api.function",
+    "step": "api.jit",
+    "tensor": "frontend.python.symbolic_variables",
+    "update": "api.jit",
+    "value_and_grad": "api.grad",
 }
 # Element types, by NumPy's names and the language's: `tc.f32["B", 784]` is a type.
 _DTYPES = """bool_ i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 int8 int16 int32 int64
     uint8 uint16 uint32 uint64 float16 float32 float64"""
-_MODULES.update(dict.fromkeys(_DTYPES.split(), "frontend.dtypes"))
+_MODULES.update(dict.fromkeys(_DTYPES.split(), "frontend.library.dtypes"))
 
 __all__ = [
     "CompileError",
@@ -152,18 +150,18 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
     if name.startswith("__"):
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
     if name == "data":
-        return importlib.import_module("tensorc.data")  # type: ignore[return-value]
+        return importlib.import_module("tensorc.api.data")  # type: ignore[return-value]
     # `from tensorc import driver` asks here first, and then imports the module.
     if os.path.exists(f"{__path__[0]}/{name}.py"):  # noqa: PTH110  (pathlib is slow)
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
     found: Callable[..., Tensor]
     if _MODULES.get(name, "frontend").startswith("frontend"):
-        importlib.import_module("tensorc.functions")  # gives variables their `eval`
+        importlib.import_module("tensorc.api.function")  # gives variables their `eval`
     if name in _MODULES:
         found = getattr(importlib.import_module(f"tensorc.{_MODULES[name]}"), name)
     else:
         # matrix, ivector, …, and NumPy's names: exp, sum, where, …
-        from tensorc.frontend import symbolic_functions
+        from tensorc.frontend.python import symbolic_functions
 
         found = symbolic_functions.public(name)
     globals()[name] = found
@@ -181,7 +179,7 @@ def _version() -> str:
 
 
 def __dir__() -> list[str]:
-    from tensorc.frontend import symbolic_functions
+    from tensorc.frontend.python import symbolic_functions
 
     names = [*_MODULES, "__version__", "data", *symbolic_functions.names()]
     return sorted(names)

@@ -30,20 +30,20 @@ from tensorc.ir.attributes import Attribute, Dense, Dims, SymbolRef
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of, solved_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.kernels import UNSIGNED, Fail, Launch
-from tensorc.ir.printer import print_module
+from tensorc.ir.ops.memory.kernels import UNSIGNED, Fail, Launch
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import TensorType
-from tensorc.passes.base import Around as Around
-from tensorc.passes.base import Level as Level
-from tensorc.passes.base import Pass, check_pipeline
-from tensorc.passes.base import run_pass as run_pass
-from tensorc.passes.bufferize import BUFFERIZE
-from tensorc.passes.cost import cost_of
-from tensorc.passes.expand_math import EXPAND_MATH
-from tensorc.passes.fuse import FUSE, SEPARATE
-from tensorc.passes.plan_memory import PLAN_MEMORY
-from tensorc.passes.to_loops import TO_LOOPS
-from tensorc.passes.to_structured import TO_STRUCTURED
+from tensorc.passes.analysis.cost import cost_of
+from tensorc.passes.common.base import Around as Around
+from tensorc.passes.common.base import Level as Level
+from tensorc.passes.common.base import Pass, check_pipeline
+from tensorc.passes.common.base import run_pass as run_pass
+from tensorc.passes.loops.to_loops import TO_LOOPS
+from tensorc.passes.math.expand_math import EXPAND_MATH
+from tensorc.passes.memory.bufferize import BUFFERIZE
+from tensorc.passes.memory.plan_memory import PLAN_MEMORY
+from tensorc.passes.structured.fuse import FUSE, SEPARATE
+from tensorc.passes.structured.to_structured import TO_STRUCTURED
 from tensorc.pipeline import TENSOR, level_of
 from tensorc.pipeline import run_passes as run_passes
 from tensorc.target import Options as Options

@@ -41,7 +41,7 @@ def compile_module(module: "Module", target: Target, options: Options) -> Artifa
 
 def key_of_module(module: "Module", target: Target, options: Options) -> str:
     """Return the key of what a TENSOR module is compiled to."""
-    from tensorc.ir.printer import print_module
+    from tensorc.ir.text.printer import print_module
 
     text = print_module(module, locations=True)
     return key_of_source((text,), target, options)

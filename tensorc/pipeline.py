@@ -12,12 +12,12 @@ from tensorc.errors import (
 from tensorc.ir.core import Op
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.verifier import LEGAL, is_legal, verify
-from tensorc.passes.autodiff import AUTODIFF
-from tensorc.passes.base import Around, Level, Pass, run_pass
-from tensorc.passes.cse import CSE
-from tensorc.passes.dce import DCE
-from tensorc.passes.simplify import SIMPLIFY
-from tensorc.passes.stabilize import STABILIZE
+from tensorc.passes.common.base import Around, Level, Pass, run_pass
+from tensorc.passes.common.cse import CSE
+from tensorc.passes.common.dce import DCE
+from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.simplify import SIMPLIFY
+from tensorc.passes.tensor.stabilize import STABILIZE
 from tensorc.target import Target
 
 TENSOR: tuple[Pass, ...] = (

@@ -21,7 +21,7 @@ from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
 from tensorc.ir.numerics import same_bits as same_bits
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad, Yield
-from tensorc.ir.ops.elementwise import (
+from tensorc.ir.ops.tensor.elementwise import (
     Add,
     And,
     Cast,
@@ -39,11 +39,11 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
-from tensorc.ir.ops.making import Constant, Iota
-from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import (
+from tensorc.ir.ops.tensor.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.tensor.making import Constant, Iota
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.reductions import (
     All,
     Any,
     ArgMax,
@@ -54,7 +54,7 @@ from tensorc.ir.ops.reductions import (
     Prod,
     Sum,
 )
-from tensorc.ir.ops.rounding import (
+from tensorc.ir.ops.tensor.rounding import (
     Abs,
     Ceil,
     Floor,
@@ -65,7 +65,7 @@ from tensorc.ir.ops.rounding import (
     Round,
     Sign,
 )
-from tensorc.ir.ops.shape import (
+from tensorc.ir.ops.tensor.shape import (
     Broadcast,
     Concatenate,
     Reshape,
@@ -74,7 +74,7 @@ from tensorc.ir.ops.shape import (
     Transpose,
     Unslice,
 )
-from tensorc.ir.ops.transcendental import (
+from tensorc.ir.ops.tensor.transcendental import (
     Cos,
     Erf,
     Erfc,

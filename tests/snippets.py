@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tensorc import api, checking
+from tensorc.api import checking
+from tensorc.api import program as api
 from tensorc.cli import main
 
 ROOT = Path(__file__).parents[1]

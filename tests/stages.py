@@ -16,11 +16,11 @@ from tensorc.ir.functions import Parameter
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import ELEMENTS, TensorType
 from tensorc.ir.verifier import verify
-from tensorc.passes.base import Pass
+from tensorc.passes.common.base import Pass
 from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared

@@ -18,15 +18,16 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tensorc"
 
 # What a room may import: rooms (itself always), and packages of third parties.
+# A room in a room has a row of its own, and is imported only by those that name it.
+LEVEL = {"passes.common", "passes.analysis", "ir", "target", "errors"}
+PYTHON = {"frontend", "frontend.library", "frontend.python", "frontend.python.graph"}
+RUNTIME = {"runtime", "runtime.files", "runtime.training"}
+PASSES = {
+    *("passes.common", "passes.analysis", "passes.tensor", "passes.structured"),
+    *("passes.memory", "passes.loops", "passes.math"),
+}
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
-    "__init__": (
-        {
-            *("api", "checking", "errors", "frontend", "functions"),
-            *("tracing", "gradients", "fitting", "data", "saving", "settings"),
-            "debugging",
-        },
-        set(),
-    ),
+    "__init__": ({"api", "frontend.python", "errors"}, set()),
     "errors": (set(), set()),
     "target": ({"errors", "artifact"}, set()),
     "artifact": ({"errors", "target"}, set()),
@@ -34,69 +35,62 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "plain_files": (set(), set()),
     "address_space": (set(), set()),
     "cache": ({"errors", "plain_files"}, {"platformdirs"}),
+    "json_data": ({"errors"}, set()),  # what the cache holds is read by it
+    "artifact_file": ({"artifact", "json_data"}, set()),
     "ir": ({"errors"}, {"numpy"}),
-    # The Python doors raise one exception with the rendered text in it.
-    "frontend": ({"ir", "errors", "diagnostics"}, {"numpy"}),
-    "frontend.dsl": ({"frontend", "ir", "errors", "json_data"}, {"lark", "numpy"}),
-    "passes": ({"ir", "target", "errors"}, {"numpy"}),
+    # Where the user's call is: errors of the Python doors hold the rendered text.
+    "frontend": ({"errors", "diagnostics"}, set()),
+    "frontend.library": ({"frontend", "ir", "errors"}, {"numpy"}),
+    "frontend.dsl": (
+        {"frontend.library", "ir", "errors", "json_data"},
+        {"lark", "numpy"},
+    ),
+    "frontend.python.graph": (
+        {"frontend", "frontend.library", "ir", "errors", "diagnostics"},
+        {"numpy"},
+    ),
+    "frontend.python": (
+        {"frontend", "frontend.library", "frontend.python.graph", "ir", "errors"},
+        {"numpy"},
+    ),
+    "passes": (set(), set()),
+    "passes.common": ({"ir", "target", "errors"}, {"numpy"}),
+    "passes.analysis": ({"ir", "target"}, set()),
+    "passes.math": ({"passes.common", "ir", "target"}, {"numpy"}),
+    "passes.tensor": (LEVEL, {"numpy"}),
+    "passes.structured": (LEVEL, {"numpy"}),
+    "passes.memory": (LEVEL, {"numpy"}),
+    "passes.loops": (LEVEL, {"numpy"}),
     "backend": ({"ir", "target", "artifact", "errors"}, {"numpy"}),
     "backend.llvm": (
         {"backend", "ir", "target", "artifact", "errors", "address_space"},
         {"llvmlite", "numpy"},
     ),
-    "backend.ptx": (
-        {"backend", "ir", "target", "artifact", "errors"},
-        {"llvmlite", "numpy"},
-    ),
     "runtime": (
         {"artifact", "cache", "errors", "plain_files"},
+        {"numpy"},
+    ),
+    "runtime.files": (
+        {"runtime", "artifact", "errors", "plain_files"},
         {"numpy", "safetensors"},
+    ),
+    "runtime.training": (
+        {"runtime", "runtime.files", "artifact", "errors", "plain_files"},
+        {"numpy"},
     ),
     # Links objects.
     "runtime.cpu": (
         {"runtime", "artifact", "errors", "address_space"},
         {"llvmlite"},
     ),
-    "runtime.cuda": ({"runtime", "artifact", "errors"}, {"numpy", "pycuda"}),
-    "pipeline": ({"ir", "passes", "target", "errors"}, set()),
-    "checking": (
-        {
-            *("file_recipes", "frontend", "frontend.dsl", "passes", "pipeline"),
-            *("target", "errors"),
-        },
+    "pipeline": (
+        {"passes.common", "passes.tensor", "ir", "target", "errors"},
         set(),
     ),
     "compiler": (
         {
-            "pipeline",
-            "ir",
-            "passes",
-            "backend",
-            "backend.llvm",
-            "backend.ptx",
-            "target",
-            "artifact",
-            "errors",
-        },
-        set(),
-    ),
-    "report": ({"ir", "passes", "errors"}, set()),  # what the kernels do, in words
-    "json_data": ({"errors"}, set()),  # what the cache holds is read by it
-    "artifact_file": ({"artifact", "json_data"}, set()),
-    "kept_program": (
-        {"frontend.dsl", "driver", "cache", "artifact", "target"},
-        {"numpy"},
-    ),
-    "tables": ({"diagnostics"}, set()),  # what is shown in rows, as text and HTML
-    "summaries": (  # what programs and functions are, in rows
-        {"ir", "frontend.dsl", "runtime", "tables", "errors"},
-        set(),
-    ),
-    # What the Python doors show of functions: stages, kernels, costs.
-    "inspection": (
-        {
-            *("ir", "frontend", "runtime", "driver", "compiler", "passes"),
-            *("report", "summaries", "tables", "target", "errors"),
+            *("pipeline", "ir", "backend", "backend.llvm"),
+            *("target", "artifact", "errors", *PASSES),
         },
         set(),
     ),
@@ -108,111 +102,86 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    # What a file says of its runs, as data of the runtime.
-    "file_recipes": ({"frontend.dsl", "runtime", "errors"}, set()),
     "api": (
         {
-            "file_recipes",
-            "kept_runs",
-            "ir",
-            "frontend",
-            "frontend.dsl",
-            "kept_program",
-            "driver",
-            "artifact",
-            "compiler",
-            "inspection",
-            "summaries",
-            "tables",
-            "runtime",
-            "runtime.cpu",
-            "runtime.cuda",
-            "target",
-            "errors",
+            *("ir", "frontend.dsl", "driver", "compiler", "pipeline", "runtime.cpu"),
+            *("passes.common", "passes.analysis", "cache", "artifact", "target"),
+            *("errors", "diagnostics", *PYTHON, *RUNTIME),
         },
         {"numpy"},
     ),
-    # Theano's words: compiling and storage for the graphs of frontend.symbolic.
-    "functions": (
+    # Programs that look for bugs: whatever the compiler and the runtime are made of.
+    "fuzz": (
         {
-            *("ir", "frontend", "driver", "inspection", "tables", "target", "errors"),
+            *("ir", "compiler", "driver", "target", "artifact", "errors", *PASSES),
             *("runtime", "runtime.cpu"),
         },
         {"numpy"},
     ),
-    # Ordinary Python: the same graphs, traced; and what stands on functions.
-    "tracing": (
-        {
-            *("functions", "inspection", "tables", "ir", "frontend", "runtime"),
-            *("target", "errors"),
-        },
-        {"numpy"},
-    ),
-    "gradients": ({"tracing", "frontend"}, set()),
-    "debugging": ({"functions", "tracing", "inspection", "frontend", "ir"}, set()),
-    "data": ({"frontend", "runtime", "errors"}, {"numpy"}),
-    "saving": ({"frontend", "runtime", "errors"}, {"numpy"}),
-    "settings": ({"frontend", "ir", "runtime", "cache", "target"}, set()),
-    # What `fit` takes of files, and whom it tells of epochs.
-    "kept_runs": ({"frontend", "runtime", "errors"}, {"numpy"}),
-    "fitting": (
-        {"kept_runs", "functions", "tracing", "data", "frontend", "runtime", "errors"},
-        {"numpy"},
-    ),
-    "theano": (
-        {"api", "ir", "frontend", "compiler", "runtime", "errors"},
-        {"numpy"},
-    ),
 }
-# Programs that look for bugs: whatever the compiler and the runtime are made of.
-ROOMS["fuzz"] = (
-    {
-        *("ir", "passes", "compiler", "driver", "target", "artifact", "errors"),
-        *("runtime", "runtime.cpu"),
-    },
-    {"numpy"},
-)
 ROOMS["cli"] = (set(ROOMS), {"numpy", "rich_click", "click", "rich"})
 ROOMS["__main__"] = ({"cli"}, set())
 
 # (importer, imported): why this import does not stand at the top of its module.
 LAZY = {
-    ("tensorc", "collections.abc"): "names for type checkers only",
+    ("tensorc", "collections.abc"): "for type checkers only",
     ("tensorc", "importlib"): "the version, for those who ask for it",
-    ("tensorc", "tensorc.checking"): "names for type checkers only",
-    ("tensorc", "tensorc.api"): "`import tensorc` costs no llvmlite, lark or numpy",
-    ("tensorc", "tensorc.errors"): "names for type checkers only",
-    ("tensorc", "tensorc.frontend.group_functions"): "names for type checkers only",
-    ("tensorc", "tensorc.frontend.groups"): "names for type checkers only",
-    ("tensorc", "tensorc.frontend.symbolic"): "names for type checkers only",
-    ("tensorc", "tensorc.frontend.symbolic_functions"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.frontend.symbolic_variables"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.functions"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.data"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.debugging"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.fitting"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.gradients"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.saving"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.settings"): "symbolic names cost numpy",
-    ("tensorc", "tensorc.tracing"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.checking"): "for type checkers only",
+    (
+        "tensorc",
+        "tensorc.api.program",
+    ): "`import tensorc` costs no llvmlite, lark or numpy",
+    ("tensorc", "tensorc.api.stages"): "for type checkers only",
+    ("tensorc", "tensorc.errors"): "for type checkers only",
+    ("tensorc", "tensorc.frontend.python.group_functions"): "for type checkers only",
+    ("tensorc", "tensorc.frontend.python.groups"): "for type checkers only",
+    ("tensorc", "tensorc.frontend.python.symbolic"): "for type checkers only",
+    (
+        "tensorc",
+        "tensorc.frontend.python.symbolic_functions",
+    ): "symbolic names cost numpy",
+    (
+        "tensorc",
+        "tensorc.frontend.python.symbolic_variables",
+    ): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.function"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.data"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.debugging"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.fit"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.grad"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.saving"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.options"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.jit"): "symbolic names cost numpy",
     ("tensorc", "tensorc.*"): "the public names, loaded when they are asked for",
     ("tensorc.driver", "tensorc.compiler"): "a hit in the cache imports no pass",
-    ("tensorc.api", "tensorc.compiler"): "only stages need the passes",
-    ("tensorc.api", "tensorc.frontend.dsl.reading"): "a kept program is not parsed",
-    ("tensorc.api", "tensorc.frontend.groups"): "only `params` needs them",
-    ("tensorc.api", "tensorc.frontend.symbolic_variables"): "only memory needs them",
-    ("tensorc.api", "tensorc.ir.ops.builtin"): "names for type checkers only",
-    ("tensorc.api", "tensorc.ir.printer"): "a kept program has no IR",
-    ("tensorc.driver", "tensorc.ir.ops.builtin"): "names for type checkers only",
-    ("tensorc.driver", "tensorc.ir.printer"): "a kept program has no IR",
-    ("tensorc.kept_program", "tensorc.frontend.dsl.reading"): "a hit is not parsed",
-    ("tensorc.frontend.describing", "tensorc.frontend.operands"): "only for variables",
-    ("tensorc.summaries", "tensorc.ir.dims"): "a kept program has no IR",
-    ("tensorc.summaries", "tensorc.ir.ops.builtin"): "names for type checkers only",
-    ("tensorc.summaries", "tensorc.ir.types"): "names for type checkers only",
-    ("tensorc.inspection", "tensorc.ir.dims"): "a kept program has no IR",
-    ("tensorc.inspection", "tensorc.ir.ops.builtin"): "names for type checkers only",
-    ("tensorc.inspection", "tensorc.ir.printer"): "a kept program has no IR",
+    ("tensorc.api.stages", "tensorc.compiler"): "only stages need the passes",
+    (
+        "tensorc.api.stages",
+        "tensorc.frontend.dsl.reading",
+    ): "a kept program is not parsed",
+    (
+        "tensorc.api.program",
+        "tensorc.frontend.python.groups",
+    ): "only `params` needs them",
+    (
+        "tensorc.api.program",
+        "tensorc.frontend.python.symbolic_variables",
+    ): "only memory needs them",
+    ("tensorc.api.stages", "tensorc.ir.ops.builtin"): "for type checkers only",
+    ("tensorc.api.program", "tensorc.ir.text.printer"): "a kept program has no IR",
+    ("tensorc.driver", "tensorc.ir.ops.builtin"): "for type checkers only",
+    ("tensorc.driver", "tensorc.ir.text.printer"): "a kept program has no IR",
+    ("tensorc.api.kept_program", "tensorc.frontend.dsl.reading"): "a hit is not parsed",
+    (
+        "tensorc.frontend.python.describing",
+        "tensorc.frontend.library.operands",
+    ): "only for variables",
+    ("tensorc.api.summaries", "tensorc.ir.dims"): "a kept program has no IR",
+    ("tensorc.api.summaries", "tensorc.ir.ops.builtin"): "for type checkers only",
+    ("tensorc.api.summaries", "tensorc.ir.types"): "for type checkers only",
+    ("tensorc.api.inspection", "tensorc.ir.dims"): "a kept program has no IR",
+    ("tensorc.api.inspection", "tensorc.ir.ops.builtin"): "for type checkers only",
+    ("tensorc.api.inspection", "tensorc.ir.text.printer"): "a kept program has no IR",
     ("tensorc.frontend.dsl.program", "tensorc.ir.ops.builtin"): "names only",
     ("tensorc.frontend.dsl.program", "tensorc.ir.types"): "names only",
     ("tensorc.frontend.dsl.program_file", "tensorc.ir.ops.builtin"): "names only",
@@ -220,19 +189,22 @@ LAZY = {
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.plain_files", "fcntl"): "Windows has none",
     ("tensorc.address_space", "resource"): "Windows has none",
-    ("tensorc.inspection", "tensorc.compiler"): "only stages need the passes",
-    ("tensorc.inspection", "tensorc.driver"): "llvmlite, with the first function",
-    ("tensorc.inspection", "tensorc.passes.base"): "names for type checkers only",
-    ("tensorc.api", "tensorc.summaries"): "a kept program has no IR",
-    ("tensorc.inspection", "tensorc.summaries"): "a kept program has no IR",
-    ("tensorc.inspection", "tensorc.report"): "only kernels need the passes",
-    ("tensorc.functions", "tensorc.driver"): "llvmlite, with the first function",
+    ("tensorc.api.inspection", "tensorc.compiler"): "only stages need the passes",
+    ("tensorc.api.inspection", "tensorc.driver"): "llvmlite, with the first function",
+    ("tensorc.api.inspection", "tensorc.passes.common.base"): "for type checkers only",
+    ("tensorc.api.program", "tensorc.api.summaries"): "a kept program has no IR",
+    ("tensorc.api.inspection", "tensorc.api.summaries"): "a kept program has no IR",
+    ("tensorc.api.inspection", "tensorc.api.report"): "only kernels need the passes",
+    ("tensorc.api.function", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
     ("tensorc.cli.main", "numpy"): "with the first command that needs it",
     ("tensorc.cli.main", "tensorc.cli.completion"): "only a shell asks for it",
     ("tensorc.cli.options", "tensorc.cli.file_help"): "only this help parses a file",
-    ("tensorc.cli.explain", "tensorc.api"): "a code is explained without a compiler",
+    (
+        "tensorc.cli.explain",
+        "tensorc.api.stages",
+    ): "a code is explained without a compiler",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",
     ("tensorc.cli.progress", "rich.progress"): "only a terminal needs a bar",
 }

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import api, artifact_file, cache, driver
+from tensorc import artifact_file, cache, driver
+from tensorc.api import program as api
 from tensorc.artifact import Argument, Artifact, FunctionInfo, Guard, Result, Site
 from tensorc.cli.main import run
 from tensorc.errors import CacheWarning, Location
@@ -76,7 +77,7 @@ def test_a_hit_gives_the_same_bits_and_runs_no_pass(store, program, monkeypatch)
 def test_a_hit_in_a_new_process_imports_no_pass(store, program):
     apply(program)
     code = (
-        "import sys; from tensorc import api\n"
+        "import sys; from tensorc.api import program as api\n"
         f"api.load({str(program)!r}).functions['apply']\n"
         "print([m for m in sys.modules if m.startswith('tensorc.passes')])"
     )
@@ -258,7 +259,7 @@ def test_many_writers_and_readers_see_whole_entries(store):
 
 def test_processes_share_one_cache(store, program):
     code = (
-        "import numpy as np; from tensorc import api\n"
+        "import numpy as np; from tensorc.api import program as api\n"
         f"f = api.load({str(program)!r}).functions['apply']\n"
         "print(f(np.ones((2, 3), 'float32')).tolist())"
     )

@@ -16,7 +16,7 @@ import tensorc as tc
 from tensorc import cache, plain_files
 from tensorc.cli.main import run
 from tensorc.errors import CacheWarning
-from tensorc.runtime.tensor_file import read_tensors, write_tensors
+from tensorc.runtime.files.tensor_file import read_tensors, write_tensors
 
 KEY = "0123456789abcdef" * 4
 MAGIC = b"tensorc1"
@@ -220,7 +220,8 @@ WRITER = """
 import os, sys, time
 from pathlib import Path
 import numpy as np
-from tensorc.runtime import files, tensor_file
+from tensorc.runtime.files import columns as files
+from tensorc.runtime.files import tensor_file
 def stop(handle):
     print("written", flush=True)
     time.sleep(600)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import api, compiler, driver
+from tensorc import compiler, driver
+from tensorc.api import stages
 from tensorc.ir.interpreter import interpret
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
-from tensorc.passes import fuse
+from tensorc.passes.structured import fuse
 
 OPS = 20_000
 DEEP = 5_000  # five times as deep as Python recurses
@@ -185,7 +186,7 @@ def test_thousands_of_ops_pass_the_other_doors(tmp_path):
     path = tmp_path / "deep.tc"
     last = f"    return v{DEEP // 2}\n"
     path.write_text("fn f(v0: f64) -> f64 {\n" + "".join(lines) + last + "}\n")
-    written = api.lower(str(path), "tensor", "f", {})
+    written = stages.lower(str(path), "tensor", "f", {})
     ours = compiler.lower(traced, driver.host_target(), "tensor")
     text = print_module(written, locations=True)  # what the cache's key is made of
     again = parse_module(text)

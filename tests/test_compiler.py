@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from tensorc import api
+from tensorc.api import stages
 from tensorc.backend.llvm.codegen import emit_object
 from tensorc.backend.llvm.host import host_target
 from tensorc.compiler import Options, compile_module, llvm_text
 from tensorc.errors import CompileError, TensorcError
 from tensorc.ir.functions import guards_of
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tests.frontend.irgen_helpers import program
 
 GUARDED = """\
@@ -56,7 +56,7 @@ def test_a_stage_of_an_unknown_function_names_the_known_ones(tmp_path):
     path = tmp_path / "m.tc"
     path.write_text("fn twice(x: float) = 2 * x\n")
     with pytest.raises(CompileError) as caught:
-        api.emit(str(path), "tensor", "thrice", {})
+        stages.emit(str(path), "tensor", "thrice", {})
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "TC0303"
     assert "'thrice'" in diagnostic.message

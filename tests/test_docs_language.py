@@ -12,9 +12,9 @@ from tensorc.frontend.dsl.irgen_errors import CODES, NOT_COMPILED
 from tensorc.frontend.dsl.irgen_recipes import REQUIRED
 from tensorc.frontend.dsl.parser import parse
 from tensorc.frontend.dsl.program import FIT_OPTIONS, RUN_OPTIONS
-from tensorc.frontend.library import PRELUDE
-from tensorc.frontend.options import REQUIRED as NEEDED
-from tensorc.frontend.options import words
+from tensorc.frontend.library.options import REQUIRED as NEEDED
+from tensorc.frontend.library.options import words
+from tensorc.frontend.library.registry import PRELUDE
 from tensorc.ir.types import ELEMENTS
 from tests.frontend.irgen_helpers import diagnostics, program
 from tests.snippets import ROOT, UPDATE, tables

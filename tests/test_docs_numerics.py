@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import api
-from tensorc.frontend.operands import promote
+from tensorc.api import program as api
+from tensorc.frontend.library.operands import promote
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.types import ELEMENTS, F32, F64, element_of
-from tensorc.passes.autodiff import AUTODIFF
+from tensorc.passes.tensor.autodiff import AUTODIFF
 from tests.frontend.irgen_helpers import program
 from tests.passes.math_cases import CASES
 from tests.passes.ulps import rows

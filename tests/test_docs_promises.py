@@ -15,11 +15,12 @@ import click
 import pytest
 
 import tensorc as tc
-from tensorc import checking, compiler
+from tensorc import compiler
+from tensorc.api import checking
+from tensorc.api.options import options
 from tensorc.cli import main
 from tensorc.frontend.dsl.irgen_recipes import READERS
 from tensorc.ir.ops import BY_NAME
-from tensorc.settings import options
 from tests.snippets import PAGES, ROOT, tables
 
 TESTS = ROOT / "tests"

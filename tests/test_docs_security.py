@@ -12,7 +12,7 @@ import pytest
 
 from tensorc import cache
 from tensorc.cli.main import run
-from tensorc.runtime import files
+from tensorc.runtime.files import columns as files
 from tests.runtime.test_data import encode
 from tests.snippets import ROOT
 

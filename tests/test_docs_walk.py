@@ -9,10 +9,12 @@ from functools import cache
 
 import pytest
 
-from tensorc import api, artifact_file, compiler
+from tensorc import artifact_file, compiler
+from tensorc.api import program as api
+from tensorc.api import stages
 from tensorc.frontend.dsl import parser
 from tensorc.frontend.dsl.ast_printer import print_ast
-from tensorc.ir.printer import print_short
+from tensorc.ir.text.printer import print_short
 from tensorc.target import Options, Target
 from tests.snippets import ROOT, Block, blocks, same_text
 
@@ -31,7 +33,7 @@ def stage(name: str) -> str:
         return (ROOT / PROGRAM).read_text("utf-8")
     if name == "syntax":
         return print_ast(parser.parse_file(PROGRAM))
-    module = api._module(PROGRAM, "train", {})
+    module = stages._module(PROGRAM, "train", {})
     if name == "made":
         return print_short(module)
     if name == "llvm":
@@ -46,7 +48,7 @@ def stage(name: str) -> str:
 
 def artifact_text() -> str:
     """Return the header of the program's artifact, a line for each fact."""
-    module = api._module(PROGRAM, "train", {})
+    module = stages._module(PROGRAM, "train", {})
     target = compiler.host_target()
     data = artifact_file.encode(compiler.compile_module(module, target, Options()))
     header = data[8 : 8 + int.from_bytes(data[:8], "little")]

@@ -8,9 +8,9 @@ from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.verifier import verify
-from tensorc.passes import autodiff
-from tensorc.passes.autodiff import AUTODIFF
-from tensorc.passes.vjp_rules import VJP_RULES
+from tensorc.passes.tensor import autodiff
+from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.vjp_rules import VJP_RULES
 from tests.samples import (
     CPU,
     SAMPLES,

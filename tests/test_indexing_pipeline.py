@@ -11,11 +11,11 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import Array
-from tensorc.ir.ops.indexing import ADD, SET
-from tensorc.ir.parser import parse_module
+from tensorc.ir.ops.tensor.indexing import ADD, SET
 from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.text.parser import parse_module
 from tensorc.ir.verifier import verify
-from tensorc.passes import fuse
+from tensorc.passes.structured import fuse
 from tests.ir.programs import function
 from tests.samples import parse_type, same_bits
 from tests.stages import Case, all_results

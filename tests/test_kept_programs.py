@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import api, cache, driver, kept_program
+from tensorc import cache, driver
+from tensorc.api import kept_program
+from tensorc.api import program as api
 from tensorc.errors import CacheWarning, Location
 from tensorc.frontend.dsl import program_file, reading
 from tensorc.frontend.dsl.program import (
@@ -259,7 +261,12 @@ def test_an_entry_of_another_form_is_a_miss(model):
 # What a start loads
 
 _HEAVY = ("tensorc.passes", "tensorc.compiler", "tensorc.backend.llvm.codegen", "lark")
-_OF_FILES = (*_HEAVY, "tensorc.frontend.dsl.parser", "tensorc.ir", "tensorc.functions")
+_OF_FILES = (
+    *_HEAVY,
+    "tensorc.frontend.dsl.parser",
+    "tensorc.ir",
+    "tensorc.api.function",
+)
 
 
 def loaded(code, cwd):

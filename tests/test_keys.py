@@ -10,11 +10,11 @@ from llvmlite import binding as llvm
 import tensorc as tc
 from tensorc import artifact_file, cache, driver
 from tensorc.backend.llvm import host
-from tensorc.frontend.dtypes import ArrayType
-from tensorc.frontend.pytree import Static
-from tensorc.frontend.trace_arguments import Key, read_call
-from tensorc.frontend.tracer import ArrayLeaf, NumberLeaf, StaticLeaf
-from tensorc.ir import printer
+from tensorc.frontend.library.dtypes import ArrayType
+from tensorc.frontend.python.pytree import Static
+from tensorc.frontend.python.trace_arguments import Key, read_call
+from tensorc.frontend.python.tracer import ArrayLeaf, NumberLeaf, StaticLeaf
+from tensorc.ir.text import printer
 from tensorc.ir.types import ELEMENTS
 from tensorc.runtime.arrays import kinds_of
 from tensorc.target import Options, Target

@@ -16,47 +16,23 @@ from tensorc.ir.opdef import (
     PURE,
     TERMINATOR,
 )
-from tensorc.ir.ops import (
-    BY_NAME,
-    OPS,
-    builtin,
-    control,
-    elementwise,
-    kernels,
-    memory,
-    scf,
-    structured,
-)
+from tensorc.ir.ops import BY_NAME, OPS, builtin, control
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.control import Grad, Group, Yield
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.ops.loop import scf
+from tensorc.ir.ops.memory import kernels, memory
+from tensorc.ir.ops.structured import generics as structured
+from tensorc.ir.ops.tensor import elementwise
 from tensorc.ir.tensor_builder import tensor_type
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import BODIES, LEGAL, verify
-from tensorc.passes import expand_math, to_structured
-from tensorc.passes.structured_builder import SCALARS
-from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, VJP_RULES
+from tensorc.passes.common.structured_builder import SCALARS
+from tensorc.passes.math import expand_math
+from tensorc.passes.structured import to_structured
+from tensorc.passes.tensor.vjp_rules import NOT_DIFFERENTIABLE, VJP_RULES
 from tests.samples import SAMPLES, SIZES, one_op, run, sample_values, seed_of
 
-# Ops with regions: passes expand or build them, no rule differentiates them.
-STRUCTURE = {Grad, Group, Yield}
-# Families below the TENSOR level; a new family is a tensor one until it is named here.
-LOWER = {
-    "structured",
-    "memory",
-    "kernels",
-    "arith",
-    "conversions",
-    "math",
-    "scf",
-    "vector",
-    "builtin",
-}
-TENSOR_OPS = [
-    cls
-    for cls in OPS
-    if cls.__module__.rpartition(".")[2] not in LOWER and cls not in STRUCTURE
-]
+TENSOR_OPS = [cls for cls in OPS if cls.__module__.startswith("tensorc.ir.ops.tensor.")]
 
 # Legal at LOOP but nothing that code is emitted for.
 WITHOUT_CODE = {
@@ -252,14 +228,14 @@ def test_traits_are_known(cls):
 )
 def test_elementwise_op_has_a_scalar_kernel(cls):
     assert cls.scalar in SCALARS, (
-        f"{cls.name}: a row for '{cls.scalar}' in tensorc/passes/structured_builder.py"
+        f"{cls.name}: a row for '{cls.scalar}' in passes/common/structured_builder.py"
     )
 
 
 @each_tensor_op
 def test_tensor_op_has_a_structured_form(cls):
     has_rule = cls in to_structured.RULES or ELEMENTWISE in cls.traits
-    assert has_rule, f"{cls.name}: a row in tensorc/passes/to_structured.py"
+    assert has_rule, f"{cls.name}: a row in tensorc/passes/structured/to_structured.py"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from tensorc.ir.dims import evaluate
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops import OPS
-from tensorc.ir.ops.kernels import Fail
-from tensorc.ir.parser import parse_module
+from tensorc.ir.ops.memory.kernels import Fail
+from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import INDEX, Element, MemRefType, TensorType, VectorType
 from tests.test_op_contract import WITHOUT_MEANING, as_function, example_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tensorc import api
+from tensorc.api import program as api
 from tensorc.errors import IndexOutOfRange, ShapeError
 from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
@@ -18,7 +18,7 @@ from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.tensor.indexing import Gather, Scatter, TakeAlongAxis
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F32, TensorType
 from tests.samples import (

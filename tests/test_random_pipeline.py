@@ -11,7 +11,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.passes import fuse
+from tensorc.passes.structured import fuse
 from tests.passes.test_random_programs import N, random_step
 from tests.passes.test_rules import nasty
 from tests.samples import parse_type, same_bits

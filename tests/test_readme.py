@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tensorc import api
+from tensorc.api import program as api
+from tensorc.api import stages
 from tests.snippets import PAGES, ROOT, blocks, run_python, tables
 
 README = ROOT / "README.md"
@@ -31,7 +32,7 @@ def test_the_model_of_the_readme_runs(tmp_path: Path) -> None:
 
 def test_the_readmes_text_is_a_line_of_the_real_dump() -> None:
     (block,) = blocks(README, "mlir")
-    dump = api.emit(str(ROOT / "examples" / "logreg.tc"), "tensor", "train", {})
+    dump = stages.emit(str(ROOT / "examples" / "logreg.tc"), "tensor", "train", {})
     assert isinstance(dump, str)
     assert block.text.strip() in dump
 

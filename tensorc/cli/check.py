@@ -4,7 +4,7 @@ import sys
 
 import rich_click as click
 
-from tensorc import checking
+from tensorc.api import checking
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from tensorc import api
+from tensorc.api import stages
+from tensorc.api.inspection import FILE_STAGES
 from tensorc.cli.completion import paths
 from tensorc.cli.instruments import (
     Instruments,
@@ -26,7 +27,6 @@ from tensorc.cli.options import (
     write_output,
 )
 from tensorc.errors import InternalError
-from tensorc.inspection import FILE_STAGES
 
 # Where mlir-opt splits its input, so that several stages can be told apart.
 _SEPARATOR = "// -----\n"
@@ -121,7 +121,7 @@ def _emit(program: Source, stage: str, instruments: Instruments) -> str | bytes:
     """Return a stage; a pass that fails leaves a reproducer."""
     around = instruments.around if instruments.active else None
     try:
-        content = api.emit(
+        content = stages.emit(
             program.path,
             stage,
             program.function,

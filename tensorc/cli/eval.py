@@ -5,7 +5,7 @@ import math
 
 import rich_click as click
 
-from tensorc import api
+from tensorc.api import program as api
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
@@ -22,7 +22,7 @@ from tensorc.cli.options import (
 from tensorc.cli.progress import spell_error
 from tensorc.cli.start import restore, warn_untrained
 from tensorc.errors import Diagnostic, TensorcError
-from tensorc.runtime.evaluation import Evaluation, evaluate
+from tensorc.runtime.training.evaluation import Evaluation, evaluate
 
 
 @click.command("eval", cls=FileCommand)

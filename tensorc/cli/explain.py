@@ -54,11 +54,11 @@ def command(
         digits = re.sub(r"\D", "", what)
         click.echo(code_text(f"TC{digits}"), nl=False)
         return
-    from tensorc import api
+    from tensorc.api import stages
 
     path, _, name = what.partition("::")
     existing_file(path)
-    text = api.explain(path, name or None, settings, sizes, default_float)
+    text = stages.explain(path, name or None, settings, sizes, default_float)
     click.echo(text, nl=False)
 
 

@@ -18,9 +18,9 @@ from tensorc import compiler
 from tensorc.cli.options import FileCommand
 from tensorc.errors import InternalError
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.printer import print_module
-from tensorc.passes.base import Pass, run_pass
-from tensorc.passes.pipeline import spell_pipeline
+from tensorc.ir.text.printer import print_module
+from tensorc.passes.common.base import Pass, run_pass
+from tensorc.passes.common.pipelines import spell_pipeline
 from tensorc.target import Target
 
 Function = TypeVar("Function", bound=Callable[..., object])

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from tensorc.errors import Diagnostic, TensorcError
-from tensorc.runtime.fit_state import Event, Snapshot
-from tensorc.runtime.history import EpochRecord, History
+from tensorc.runtime.training.fit_state import Event, Snapshot
+from tensorc.runtime.training.history import EpochRecord, History
 
 
 class Log:

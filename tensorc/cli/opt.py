@@ -22,11 +22,11 @@ from tensorc.cli.terminal import show
 from tensorc.cli.verify_diagnostics import mismatches
 from tensorc.errors import CompileError, Diagnostic, InternalError, TensorcError
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_short
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_short
 from tensorc.ir.verifier import verify
-from tensorc.passes import pipeline
-from tensorc.passes.base import Pass
+from tensorc.passes.common import pipelines as pipeline
+from tensorc.passes.common.base import Pass
 
 SPLIT = re.compile(r"^// -----[^\n]*\n?", re.MULTILINE)
 SEPARATOR = "// -----\n"

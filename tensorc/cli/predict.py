@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import rich_click as click
 
-from tensorc import api
+from tensorc.api import program as api
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
@@ -25,8 +25,8 @@ from tensorc.cli.options import (
 from tensorc.cli.start import restore, warn_untrained
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array, describe
-from tensorc.runtime.data import Split, open_dataset, read_columns
-from tensorc.runtime.evaluation import check_rows, predict
+from tensorc.runtime.training.data import Split, open_dataset, read_columns
+from tensorc.runtime.training.evaluation import check_rows, predict
 
 _PARTS = ("train", "valid", "test")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import rich_click as click
 
-from tensorc import api
+from tensorc.api import program as api
+from tensorc.api import stages
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
@@ -24,9 +25,9 @@ from tensorc.cli.predict import check_form, encode
 from tensorc.cli.start import restore
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
-from tensorc.runtime.data import read_arrays
 from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.signature import refuse_truth
+from tensorc.runtime.training.data import read_arrays
 
 _FILES = (".npy", ".npz", ".csv", ".csv.gz", ".gz", "-ubyte")
 
@@ -134,7 +135,7 @@ def _values(
 def _value(name: str, text: str) -> object:
     """Return what `--arg` gives: the array of a file, or an expression's value."""
     if not text.endswith(_FILES):
-        return api.plain(text, f"--arg {name}")
+        return stages.plain(text, f"--arg {name}")
     columns = read_arrays(Path(text))
     if len(columns) == 1:
         return next(iter(columns.values()))

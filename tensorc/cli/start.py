@@ -4,11 +4,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tensorc import api
+from tensorc.api import program as api
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic
-from tensorc.runtime.checkpoint import tell_source
 from tensorc.runtime.function import CompiledFunction
+from tensorc.runtime.training.checkpoint import tell_source
 
 
 def restore(program: "api.Program", init: str | None) -> None:

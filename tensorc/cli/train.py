@@ -8,7 +8,9 @@ from pathlib import Path
 
 import rich_click as click
 
-from tensorc import api
+from tensorc.api import program as api
+from tensorc.api.summaries import memory_table, spell_type
+from tensorc.api.tables import spell_bytes
 from tensorc.cli.completion import paths
 from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
@@ -28,20 +30,18 @@ from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.frontend.dsl.program import plain_hypers
-from tensorc.runtime.checkpoint import (
+from tensorc.runtime.shared import Shared
+from tensorc.runtime.training.checkpoint import (
     Checkpoint,
     compare,
     put_back,
     read_checkpoint,
 )
-from tensorc.runtime.fit_state import Event, OnState, Snapshot
-from tensorc.runtime.history import EpochRecord, Footprint, History
-from tensorc.runtime.keeping import SECONDS, Keeper, find_last, keeping
-from tensorc.runtime.recipes import FitRecipe
-from tensorc.runtime.shared import Shared
-from tensorc.runtime.training import OnEpoch, train
-from tensorc.summaries import memory_table, spell_type
-from tensorc.tables import spell_bytes
+from tensorc.runtime.training.fit import OnEpoch, train
+from tensorc.runtime.training.fit_state import Event, OnState, Snapshot
+from tensorc.runtime.training.history import EpochRecord, Footprint, History
+from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last, keeping
+from tensorc.runtime.training.recipes import FitRecipe
 
 _SHOWN = 12
 

@@ -21,8 +21,8 @@ from tensorc.fuzz.program import Program, module_of
 from tensorc.fuzz.slopes import Slopes, slopes_of
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import ELEMENTS, element_of
 
 _CASE = re.compile(r"^// case: (\{.*\})$", re.MULTILINE)

@@ -37,10 +37,10 @@ from tensorc.ir.core import clone_op
 from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
-from tensorc.passes.autodiff import AUTODIFF
-from tensorc.passes.stabilize import STABILIZE
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
+from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.stabilize import STABILIZE
 from tensorc.runtime import threads
 from tensorc.target import Options, Target
 

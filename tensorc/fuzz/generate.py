@@ -29,16 +29,16 @@ from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir.core import Op
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
-from tensorc.ir.ops.elementwise import PREDICATES, Cast, Compare, Mul
-from tensorc.ir.ops.indexing import Gather, Scatter, TakeAlongAxis
-from tensorc.ir.ops.making import Iota
-from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import Sum
-from tensorc.ir.ops.rounding import FloorDiv, Mod
-from tensorc.ir.ops.shape import Reshape, Slice, Transpose, Unslice
+from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Mul
+from tensorc.ir.ops.tensor.indexing import Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.tensor.making import Iota
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.reductions import Sum
+from tensorc.ir.ops.tensor.rounding import FloorDiv, Mod
+from tensorc.ir.ops.tensor.shape import Reshape, Slice, Transpose, Unslice
 from tensorc.ir.verifier import verify
-from tensorc.passes.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
+from tensorc.passes.tensor.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
 
 COMPUTED_PLACES = (TakeAlongAxis, Gather, Scatter)
 

@@ -16,14 +16,14 @@ from tensorc.ir.attributes import Dims
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import ELEMENTWISE
-from tensorc.ir.ops.elementwise import PREDICATES, Cast, Compare, Select
-from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.reductions import Max, Mean, Sum
-from tensorc.ir.ops.rounding import IsFinite, IsNan
-from tensorc.ir.ops.shape import Broadcast, Reshape, Transpose
+from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.reductions import Max, Mean, Sum
+from tensorc.ir.ops.tensor.rounding import IsFinite, IsNan
+from tensorc.ir.ops.tensor.shape import Broadcast, Reshape, Transpose
 from tensorc.ir.types import F32, F64, I1, I64, Element, TensorType
-from tensorc.passes import simplify, stabilize
-from tensorc.passes.rewriter import Pattern, Rule, Splat, Spread, Term, Var
+from tensorc.passes.common.rewriter import Pattern, Rule, Splat, Spread, Term, Var
+from tensorc.passes.tensor import simplify, stabilize
 
 TABLES = (simplify.RULES, stabilize.RULES)
 RULES = tuple(itertools.chain(*TABLES))

@@ -19,12 +19,12 @@ from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.dims import Dim, as_symbol, symbols_of
 from tensorc.ir.numerics import FMA_ORDER, Array
 from tensorc.ir.opdef import ELEMENTWISE
-from tensorc.ir.ops.elementwise import Select
-from tensorc.ir.ops.indexing import TakeAlongAxis
-from tensorc.ir.ops.making import Constant, Iota
-from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import (
+from tensorc.ir.ops.tensor.elementwise import Select
+from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
+from tensorc.ir.ops.tensor.making import Constant, Iota
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.reductions import (
     All,
     Any,
     ArgMax,
@@ -35,7 +35,7 @@ from tensorc.ir.ops.reductions import (
     Prod,
     Sum,
 )
-from tensorc.ir.ops.shape import Broadcast, Concatenate, Transpose
+from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate, Transpose
 from tensorc.ir.types import I1
 
 # By rows along any axis but the first.

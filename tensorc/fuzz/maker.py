@@ -20,9 +20,9 @@ from tensorc.ir.dims import Dim, evaluate, symbol
 from tensorc.ir.functions import open_function
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import ConstraintError
-from tensorc.ir.ops.elementwise import Cast, require_domain
-from tensorc.ir.ops.making import Constant
-from tensorc.ir.ops.shape import Broadcast
+from tensorc.ir.ops.tensor.elementwise import Cast, require_domain
+from tensorc.ir.ops.tensor.making import Constant
+from tensorc.ir.ops.tensor.shape import Broadcast
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import ELEMENTS, Element, TensorType
 

@@ -13,7 +13,7 @@ from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, bound, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
-from tensorc.ir.ops import (
+from tensorc.ir.ops.tensor import (
     elementwise,
     indexing,
     making,

@@ -18,11 +18,11 @@ from tensorc.ir.functions import Parameter, close_function, new_module, open_fun
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import Array, maximum_along, ordered_sum
 from tensorc.ir.opdef import EXACT
-from tensorc.ir.ops import elementwise, nn, transcendental
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.tensor import elementwise, nn, transcendental
 from tensorc.ir.types import Element, element_of
-from tensorc.passes.expand_math import EXPAND_MATH
-from tensorc.passes.structured_builder import apply_scalar
+from tensorc.passes.common.structured_builder import apply_scalar
+from tensorc.passes.math.expand_math import EXPAND_MATH
 from tensorc.target import Target
 
 _KNOWN: dict[Hashable, Array] = {}

@@ -33,13 +33,13 @@ from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
 from tensorc.ir.opdef import ELEMENTWISE, EXACT
-from tensorc.ir.ops import elementwise, indexing, reductions, shape
-from tensorc.ir.ops.elementwise import PREDICATES, Cast, Compare, Select
-from tensorc.ir.ops.products import MatMul
+from tensorc.ir.ops.tensor import elementwise, indexing, reductions, shape
+from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
+from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.types import ELEMENTS, F64, I1, Element, TensorType
-from tensorc.passes import simplify
-from tensorc.passes.rewriter import Rule
-from tensorc.passes.vjp_rules import VJP_RULES
+from tensorc.passes.common.rewriter import Rule
+from tensorc.passes.tensor import simplify
+from tensorc.passes.tensor.vjp_rules import VJP_RULES
 
 Extras = dict[str, object]  # fields of a program beside its entries
 

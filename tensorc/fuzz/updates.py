@@ -13,11 +13,11 @@ from tensorc.fuzz.program import Given
 from tensorc.ir.attributes import Dims
 from tensorc.ir.dims import Dim, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
-from tensorc.ir.ops.elementwise import Add, Cast, Mul
-from tensorc.ir.ops.indexing import ADD, Gather, Scatter
-from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import Sum
-from tensorc.ir.ops.shape import Broadcast, Concatenate, Slice, Transpose
+from tensorc.ir.ops.tensor.elementwise import Add, Cast, Mul
+from tensorc.ir.ops.tensor.indexing import ADD, Gather, Scatter
+from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.reductions import Sum
+from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate, Slice, Transpose
 from tensorc.ir.types import ELEMENTS, I64, TensorType
 
 N = symbol("N")

@@ -16,7 +16,7 @@ from tensorc.ir.dims import Dim, as_symbol, evaluate
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops.builtin import Call, Function, Module
-from tensorc.ir.ops.kernels import Launch
+from tensorc.ir.ops.memory.kernels import Launch
 from tensorc.ir.types import Element, MemRefType, TensorType, Type, element_type
 
 Meanings = Mapping[type[Op], Callable[..., Array]]

@@ -16,7 +16,7 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
-from tensorc.ir.ops.elementwise import (
+from tensorc.ir.ops.tensor.elementwise import (
     Add,
     And,
     Cast,
@@ -34,11 +34,11 @@ from tensorc.ir.ops.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
-from tensorc.ir.ops.making import Constant, Iota
-from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import (
+from tensorc.ir.ops.tensor.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.tensor.making import Constant, Iota
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.reductions import (
     All,
     Any,
     ArgMax,
@@ -49,7 +49,7 @@ from tensorc.ir.ops.reductions import (
     Prod,
     Sum,
 )
-from tensorc.ir.ops.rounding import (
+from tensorc.ir.ops.tensor.rounding import (
     Abs,
     Ceil,
     Floor,
@@ -60,7 +60,7 @@ from tensorc.ir.ops.rounding import (
     Round,
     Sign,
 )
-from tensorc.ir.ops.shape import (
+from tensorc.ir.ops.tensor.shape import (
     Broadcast,
     Concatenate,
     Reshape,
@@ -69,7 +69,7 @@ from tensorc.ir.ops.shape import (
     Transpose,
     Unslice,
 )
-from tensorc.ir.ops.transcendental import (
+from tensorc.ir.ops.tensor.transcendental import (
     Cos,
     Erf,
     Erfc,

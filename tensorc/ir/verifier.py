@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from tensorc.errors import Diagnostic, VerifyError
-from tensorc.ir.attribute_parser import limits
 from tensorc.ir.attributes import (
     AffineMap,
     Array,
@@ -39,7 +38,8 @@ from tensorc.ir.opdef import (
     infer_types,
 )
 from tensorc.ir.ops.builtin import Function
-from tensorc.ir.schema import ABSENT, schema_of
+from tensorc.ir.text.attribute_parser import limits
+from tensorc.ir.text.schema import ABSENT, schema_of
 from tensorc.ir.types import (
     F32,
     INDEX,

@@ -12,7 +12,8 @@ from tensorc.fuzz.values import nasty as nasty
 from tensorc.ir.attributes import Typed
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
-from tensorc.ir.ops import arith, scf, vector
+from tensorc.ir.ops.loop import scf, vector
+from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import I8, INDEX, MemRefType, VectorType
 from tensorc.runtime.cpu import link
 

@@ -25,7 +25,8 @@ from tensorc.backend.llvm.codegen import (
 from tensorc.backend.llvm.host import host_target
 from tensorc.backend.llvm.symbols import undefined_symbols
 from tensorc.errors import InternalError, TensorcError
-from tensorc.ir.ops import arith, math, memory
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.types import F32
 from tests.backend.harness import Code, constant, counted, entry
 

@@ -14,16 +14,10 @@ from tensorc.backend.llvm.host import host_target
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum, SymbolRef
 from tensorc.ir.functions import new_module
-from tensorc.ir.ops import (
-    arith,
-    builtin,
-    conversions,
-    kernels,
-    math,
-    memory,
-    scf,
-    vector,
-)
+from tensorc.ir.ops import builtin
+from tensorc.ir.ops.loop import scf, vector
+from tensorc.ir.ops.memory import kernels, memory
+from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.types import F32, F64, I1, I64, INDEX, VectorType
 from tests.backend.harness import (
     LANES,

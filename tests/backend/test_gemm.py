@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tensorc.backend.llvm.host import host_target
-from tensorc.ir.ops import kernels
-from tensorc.ir.ops.kernels import DYNAMIC
+from tensorc.ir.ops.memory import kernels
+from tensorc.ir.ops.memory.kernels import DYNAMIC
 from tensorc.ir.types import F16, F32, F64, I1
 from tests.backend.harness import (
     Code,

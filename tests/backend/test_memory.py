@@ -10,7 +10,9 @@ import pytest
 from tensorc.backend.llvm.host import host_target
 from tensorc.backend.llvm.memory import MEMORY_ROWS
 from tensorc.ir.attributes import Enum
-from tensorc.ir.ops import arith, conversions, memory, vector
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.types import (
     ELEMENTS,
     F32,

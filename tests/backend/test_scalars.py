@@ -7,7 +7,9 @@ import pytest
 
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
 from tensorc.ir.attributes import Typed
-from tensorc.ir.ops import arith, conversions, math, memory, vector
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.types import ELEMENTS, F16, F32, F64, I1, VectorType
 from tests.backend.harness import (
     LANES,

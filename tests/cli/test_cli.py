@@ -14,17 +14,18 @@ import numpy as np
 import pytest
 
 import tensorc
+import tensorc.api
 from tensorc.cli import main, progress
 from tensorc.errors import Diagnostic, InternalError, Location, TensorcError
-from tensorc.runtime.history import EpochRecord, History, Progress
-from tensorc.runtime.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tensorc.runtime.shared import Shared
+from tensorc.runtime.training.history import EpochRecord, History, Progress
+from tensorc.runtime.training.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tests.runtime import native
 from tests.runtime.test_data import encode
 
 
 class Program:
-    """What `tensorc.api.load` returns."""
+    """What `tensorc.api.program.load` returns."""
 
     def __init__(self, path):
         self.shared = {"w": Shared("w", 0.0)}
@@ -54,7 +55,7 @@ class Program:
 
 class Api(types.ModuleType):
     def __init__(self):
-        super().__init__("tensorc.api")
+        super().__init__("tensorc.api.program")
         self.calls = []
         self.error = None
         self.diagnostics = []
@@ -79,13 +80,15 @@ class Api(types.ModuleType):
 @pytest.fixture
 def api(monkeypatch):
     fake = Api()
-    monkeypatch.setitem(sys.modules, "tensorc.api", fake)
-    monkeypatch.setattr(tensorc, "api", fake, raising=False)
-    monkeypatch.setattr("tensorc.checking.check", fake.check)
+    for name in ("program", "stages"):
+        monkeypatch.setitem(sys.modules, f"tensorc.api.{name}", fake)
+        monkeypatch.setattr(tensorc.api, name, fake, raising=False)
+    monkeypatch.setattr("tensorc.api.checking.check", fake.check)
     for verb in main.VERBS:
         loaded = sys.modules.get(f"tensorc.cli.{verb}")
-        if hasattr(loaded, "api"):
-            monkeypatch.setattr(loaded, "api", fake)
+        for name in ("api", "stages"):
+            if hasattr(loaded, name):
+                monkeypatch.setattr(loaded, name, fake)
     yield fake
     # Modules that were imported with the stand-in must not meet another test.
     for verb in main.VERBS:
@@ -97,7 +100,7 @@ def api(monkeypatch):
 def file(tmp_path, monkeypatch):
     # The step takes x: f32[B], which no file in the IDX form can give.
     monkeypatch.setattr(
-        "tensorc.runtime.data.READERS",
+        "tensorc.runtime.training.data.READERS",
         {"idx": lambda *paths: _dataset()},
     )
     path = tmp_path / "toy.tc"
@@ -107,7 +110,7 @@ def file(tmp_path, monkeypatch):
 
 
 def _dataset():
-    from tensorc.runtime.data import Dataset, Split
+    from tensorc.runtime.training.data import Dataset, Split
 
     split = Split({"x": np.ones(7, np.float32)})
     return Dataset("toy", split, split, split)
@@ -298,7 +301,7 @@ def test_check_loads_no_code_generator_and_no_runtime(tmp_path):
     path.write_text(
         "param W: f32[3] = 0\nstep f(x: f32[3]) { W <- W - grad(sum(W * x), W) }"
     )
-    heavy = ("llvmlite", "tensorc.compiler", "tensorc.runtime.training")
+    heavy = ("llvmlite", "tensorc.compiler", "tensorc.runtime.training.fit")
     code = (
         f"import sys; from tensorc.cli import main; main.run(['check', {str(path)!r}]);"
         f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorc import checking
+from tensorc.api import checking
 from tensorc.cli import main
 from tensorc.cli.explain import codes
 from tensorc.ir.dims import evaluate, symbol

@@ -10,7 +10,7 @@ from tensorc.fuzz.case_file import read_case
 from tensorc.fuzz.check import ALL_WAYS, check_module
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.recipes import RECIPES
-from tensorc.ir.ops.elementwise import Sub
+from tensorc.ir.ops.tensor.elementwise import Sub
 from tests.fuzz.test_check import SEED, failure_with, sub_the_wrong_way, uses
 
 

@@ -13,7 +13,7 @@ from tensorc.cli import main
 from tensorc.cli.instruments import timing_table
 from tensorc.cli.verify_diagnostics import mismatches
 from tensorc.errors import CompileError, Diagnostic, Label, Location
-from tensorc.passes.pipeline import parse_pipeline, spell_pipeline
+from tensorc.passes.common.pipelines import parse_pipeline, spell_pipeline
 
 TWICE = """\
 "func.func"() <{function_type = (tensor<4xf32>) -> tensor<4xf32>, sym_name = "f"}> ({

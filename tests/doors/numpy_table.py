@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import TensorcError
-from tensorc.frontend import library, numpy_functions
+from tensorc.frontend.library import registry as library
+from tensorc.frontend.python import numpy_functions
 
 INTEGERS = tuple(f"{k}{n}" for k in ("int", "uint") for n in (8, 16, 32, 64))
 FLOATS = ("float16", "float32", "float64")

@@ -9,8 +9,8 @@ import pytest
 
 import tensorc as tc
 from tensorc.runtime import threads
-from tensorc.runtime.checkpoint import About
-from tensorc.runtime.keeping import Keeper, keeping
+from tensorc.runtime.training.checkpoint import About
+from tensorc.runtime.training.keeping import Keeper, keeping
 
 RNG = np.random.default_rng(3)
 DATA = {"x": RNG.normal(size=(40, 5)).astype(np.float32)}

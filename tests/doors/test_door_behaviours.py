@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import checking
+from tensorc.api import checking
 
 X = np.arange(24, dtype="float32").reshape(12, 2)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.runtime import epoch as epoch_module
+from tensorc.runtime.training import epoch as epoch_module
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(103, 5)).astype(np.float32)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.api.inspection import STAGES, Text
 from tensorc.cli import main
-from tensorc.inspection import STAGES, Text
 from tests.snippets import ROOT
 
 EXAMPLE = str(ROOT / "examples" / "logreg.tc")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.tracing import FEW
+from tensorc.api.jit import FEW
 
 CUBE = np.arange(24.0).reshape(2, 3, 4)
 TABLE = np.arange(12.0).reshape(3, 4)

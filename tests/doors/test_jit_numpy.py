@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.frontend import library, numpy_functions
+from tensorc.frontend.library import registry as library
+from tensorc.frontend.python import numpy_functions
 
 X = np.linspace(-2, 3, 12).reshape(3, 4)
 M = np.linspace(0.5, 2, 12).reshape(4, 3)

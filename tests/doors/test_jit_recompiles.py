@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import tracing
+from tensorc.api import jit as tracing
 
 X = np.ones(3)
 

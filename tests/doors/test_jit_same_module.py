@@ -11,8 +11,8 @@ from tensorc import compiler
 from tensorc.frontend.dsl import parser
 from tensorc.frontend.dsl.irgen import generate
 from tensorc.ir.core import Block, Op
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 
 LOGREG = """
 param W: float[784, 10] = 0

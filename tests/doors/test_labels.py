@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import api
+from tensorc.api import program as api
 from tensorc.errors import IndexOutOfRange
 
 CLASSES = 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.frontend.numpy_compositions import COMPOSITIONS
+from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 from tests.snippets import ROOT
 
 CALLS = {

@@ -16,7 +16,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.errors import TensorcError
-from tensorc.frontend import symbolic_functions
+from tensorc.frontend.python import symbolic_functions
 from tests.doors import numpy_table
 from tests.doors.numpy_table import INTEGERS, Call
 from tests.snippets import ROOT, tables

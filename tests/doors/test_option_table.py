@@ -12,8 +12,8 @@ import pytest
 
 import tensorc as tc
 from tensorc.errors import TensorcError
-from tensorc.frontend.library import PRELUDE
-from tensorc.frontend.options import REQUIRED
+from tensorc.frontend.library.options import REQUIRED
+from tensorc.frontend.library.registry import PRELUDE
 from tests.frontend.irgen_helpers import Prepared, program
 from tests.frontend.irgen_helpers import call as interpreted
 from tests.said import said

@@ -12,7 +12,7 @@ import pytest
 
 import tensorc as tc
 from tensorc import driver
-from tensorc.frontend.graph_store import NESTED, landings
+from tensorc.frontend.python.graph.store import NESTED, landings
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 

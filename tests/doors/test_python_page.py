@@ -3,8 +3,8 @@
 import re
 
 import tensorc as tc
-from tensorc.frontend import library
-from tensorc.runtime.data import READERS
+from tensorc.frontend.library import registry as library
+from tensorc.runtime.training.data import READERS
 from tests.snippets import ROOT, run_python, tables
 
 PATH = ROOT / "docs" / "python.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorc import api
+from tensorc.api import stages
 from tensorc.diagnostics import render
 from tensorc.errors import CompileError
 from tests.frontend.irgen_helpers import diagnostics
@@ -117,6 +117,6 @@ def test_sizes_that_no_memory_has_are_refused(tmp_path, text, words):
     path = tmp_path / "large.tc"
     path.write_text(text)
     with pytest.raises(CompileError, match=re.escape(words)) as refused:
-        api.lower(str(path), "loop", "f", {})
+        stages.lower(str(path), "loop", "f", {})
     (diagnostic,) = refused.value.diagnostics
     assert (diagnostic.code, diagnostic.location.line) == ("TC0301", 1)

@@ -10,11 +10,11 @@ from tensorc.frontend.dsl.parser import parse, parse_expression
 from tensorc.frontend.dsl.program import Program
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
-from tensorc.passes.autodiff import AUTODIFF
+from tensorc.passes.tensor.autodiff import AUTODIFF
 from tensorc.target import Target
 
 

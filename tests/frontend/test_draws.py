@@ -6,7 +6,7 @@ import resource
 import numpy as np
 import pytest
 
-from tensorc import checking
+from tensorc.api import checking
 from tests.frontend.irgen_helpers import program
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tensorc import checking
+from tensorc.api import checking
 
 SOURCE = """
 fn f(x: float[B, 4]) -> float = sum(x)

@@ -12,13 +12,13 @@ import pytest
 
 import tensorc as tc
 from tensorc.errors import CompileError
-from tensorc.frontend.elementwise import FUNCTIONS, fold_known
-from tensorc.frontend.operands import number
-from tensorc.frontend.symbolic_operands import emitter
+from tensorc.frontend.library.elementwise import FUNCTIONS, fold_known
+from tensorc.frontend.library.operands import number
+from tensorc.frontend.python.symbolic_operands import emitter
 from tensorc.ir.numerics import same_bits
 from tensorc.ir.opdef import EXACT
-from tensorc.ir.ops.elementwise import Compare, Unary
-from tensorc.ir.ops.rounding import Predicate
+from tensorc.ir.ops.tensor.elementwise import Compare, Unary
+from tensorc.ir.ops.tensor.rounding import Predicate
 
 INF, NAN, TINY = math.inf, math.nan, 5e-324
 SCALARS = (

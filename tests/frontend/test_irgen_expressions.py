@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tensorc.frontend.operands import F32, promote
+from tensorc.frontend.library.operands import F32, promote
 from tensorc.ir.types import ELEMENTS, element_of
 from tests.frontend.irgen_helpers import call, prepare, program, run, value
 

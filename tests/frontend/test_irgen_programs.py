@@ -7,7 +7,7 @@ import numpy as np
 from tensorc.frontend.dsl.irgen import generate
 from tensorc.frontend.dsl.parser import parse_expression, parse_file
 from tensorc.frontend.dsl.program import CallValue, FunctionRef
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.printer import print_module
 from tests.frontend.irgen_helpers import program, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

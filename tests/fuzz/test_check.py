@@ -35,15 +35,17 @@ from tensorc.fuzz.program import (
 from tensorc.fuzz.reduce import Failure, check_program, reduced
 from tensorc.fuzz.reference import MEANINGS, _require_near
 from tensorc.ir.dims import symbol
-from tensorc.ir.ops import transcendental
-from tensorc.ir.ops.elementwise import Add, Exp, Mul, Neg, Select, Sub
-from tensorc.ir.ops.products import MatMul
-from tensorc.ir.ops.reductions import Sum
-from tensorc.ir.ops.shape import Transpose
+from tensorc.ir.ops.tensor import transcendental
+from tensorc.ir.ops.tensor.elementwise import Add, Exp, Mul, Neg, Select, Sub
+from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.reductions import Sum
+from tensorc.ir.ops.tensor.shape import Transpose
 from tensorc.ir.types import F64, TensorType
-from tensorc.passes import autodiff, stabilize, structured_builder, to_structured
-from tensorc.passes.rewriter import var
-from tensorc.passes.vjp_rules import VJP_RULES
+from tensorc.passes.common import structured_builder
+from tensorc.passes.common.rewriter import var
+from tensorc.passes.structured import to_structured
+from tensorc.passes.tensor import autodiff, stabilize
+from tensorc.passes.tensor.vjp_rules import VJP_RULES
 from tensorc.target import Options
 
 SEED = 5

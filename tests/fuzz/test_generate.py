@@ -16,12 +16,12 @@ from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.session import Coverage, calls_of
 from tensorc.fuzz.slopes import slopes_of
 from tensorc.ir.opdef import ELEMENTWISE
-from tensorc.ir.ops.elementwise import Cast, Compare, Select
-from tensorc.ir.printer import print_module
+from tensorc.ir.ops.tensor.elementwise import Cast, Compare, Select
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import ELEMENTS
 from tensorc.ir.verifier import verify
-from tensorc.passes.rewriter import Match, match_op
-from tensorc.passes.vjp_rules import VJP_RULES
+from tensorc.passes.common.rewriter import Match, match_op
+from tensorc.passes.tensor.vjp_rules import VJP_RULES
 from tests.test_op_contract import TENSOR_OPS
 
 PROGRAMS = 1500

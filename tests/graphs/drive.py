@@ -21,9 +21,10 @@ from unittest import mock
 import numpy as np
 
 import tensorc as tc
-from tensorc import compiler, driver, functions
-from tensorc.frontend import graph_emit
-from tensorc.frontend.graph_emit import Plan
+from tensorc import compiler, driver
+from tensorc.api import function as functions
+from tensorc.frontend.python.graph import emit as graph_emit
+from tensorc.frontend.python.graph.emit import Plan
 from tensorc.ir.interpreter import interpret
 from tests.graphs.random_graphs import Graph, Wanted, form, make, reachable
 

@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 import numpy as np
 
 import tensorc as tc
-from tensorc.frontend.graph import Derivative, ordered, parents
+from tensorc.frontend.python.graph.nodes import Derivative, ordered, parents
 
 # What a shape is called. Sizes of inputs are unknown, those of memory known.
 SHAPES: Mapping[str, tuple[int, ...]] = {"s": (), "v": (4,), "w": (3,), "m": (3, 4)}

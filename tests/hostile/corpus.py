@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tensorc import api, compiler
-from tensorc.ir.printer import print_module
+from tensorc import compiler
+from tensorc.api import stages
+from tensorc.ir.text.printer import print_module
 from tests.hostile.mutate import TOKEN
 from tests.ir.programs import EVERYTHING
 from tests.samples import SAMPLES, one_op
@@ -55,7 +56,7 @@ def mlir_corpus() -> Corpus:
         texts += [Text(path.name, text, tuple(run)) for run in runs]
     for path in [*sorted(EXAMPLES.glob("*.tc")), FEATURES]:
         for stage in compiler.STAGES:
-            text = api.emit(str(path), stage, None, {})
+            text = stages.emit(str(path), stage, None, {})
             assert isinstance(text, str)
             name = f"{path.stem} {stage}"
             texts += [Text(name, part, from_stage(stage)) for part in _parts(text)]

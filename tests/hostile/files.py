@@ -24,17 +24,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tensorc import api, artifact_file, cache
+from tensorc import artifact_file, cache
+from tensorc.api import program as api
 from tensorc.errors import CacheWarning, TensorcError
 from tensorc.runtime.arrays import Array
-from tensorc.runtime.checkpoint import About, read_checkpoint, write_checkpoint
-from tensorc.runtime.data import Dataset, csv, idx, mnist, npz, read_columns
-from tensorc.runtime.fit_state import FitState
-from tensorc.runtime.history import EpochRecord
+from tensorc.runtime.files.tensor_file import read_tensors, write_tensors
+from tensorc.runtime.files.weights import load_weights, save_weights
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.shuffling import shuffled
-from tensorc.runtime.tensor_file import read_tensors, write_tensors
-from tensorc.runtime.weights import load_weights, save_weights
+from tensorc.runtime.training.checkpoint import About, read_checkpoint, write_checkpoint
+from tensorc.runtime.training.data import Dataset, csv, idx, mnist, npz, read_columns
+from tensorc.runtime.training.fit_state import FitState
+from tensorc.runtime.training.history import EpochRecord
+from tensorc.runtime.training.shuffling import shuffled
 from tests.hostile.mutate import damage_bytes
 
 SECONDS = 1.0

@@ -7,19 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tensorc import api, compiler
+from tensorc import compiler
+from tensorc.api import stages
 from tensorc.errors import CompileError, DataError, VerifyError
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
-from tensorc.runtime.npy import read_npz
+from tensorc.runtime.files.npy import read_npz
 from tests.hostile.corpus import EXAMPLES, FEATURES
 from tests.hostile.files import npz_of
 
 
 def stage_of(path: Path, stage: str) -> str:
-    text = api.emit(str(path), stage, None, {})
+    text = stages.emit(str(path), stage, None, {})
     assert isinstance(text, str)
     return text
 

@@ -6,7 +6,7 @@ import pytest
 
 from tensorc.artifact import evaluate_dim
 from tensorc.compiler import dim_expr
-from tensorc.frontend.indexing import Part, clamp
+from tensorc.frontend.library.indexing import Part, clamp
 from tensorc.ir.dims import (
     Constraints,
     Dim,
@@ -19,7 +19,7 @@ from tensorc.ir.dims import (
     substitute,
     symbol,
 )
-from tensorc.ir.dims_parser import parse_dim
+from tensorc.ir.text.dims_parser import parse_dim
 
 N, K = symbol("N"), symbol("$i")
 

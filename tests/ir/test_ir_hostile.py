@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tensorc.errors import CompileError, VerifyError
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
 from tests.ir.programs import EVERYTHING, function
 

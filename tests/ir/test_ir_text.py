@@ -24,9 +24,9 @@ from tensorc.ir.dims import ceildiv, floordiv, maximum, minimum, symbol
 from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops import OPS
 from tensorc.ir.ops.builtin import Function, Module, Return
-from tensorc.ir.ops.elementwise import Add
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import attribute_text, print_module, print_short
+from tensorc.ir.ops.tensor.elementwise import Add
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import attribute_text, print_module, print_short
 from tensorc.ir.types import (
     ELEMENTS,
     F16,

@@ -10,7 +10,7 @@ from tensorc.ir.attributes import AffineMap, Array, Dense, Dims, Typed
 from tensorc.ir.core import Block, Op, Region
 from tensorc.ir.dims import symbol
 from tensorc.ir.ops import BY_NAME, OPS
-from tensorc.ir.parser import parse_module
+from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import F32, I8, TensorType
 from tensorc.ir.verifier import BODIES, LEGAL, verify
 from tests.ir.programs import EVERYTHING, function

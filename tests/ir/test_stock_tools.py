@@ -11,11 +11,12 @@ from xdsl.dialects import get_all_dialects
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 
-from tensorc import api, compiler
+from tensorc import compiler
+from tensorc.api import stages
 from tensorc.ir.ops import BY_NAME
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
-from tensorc.ir.spelling import BY_LANES
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
+from tensorc.ir.text.spelling import BY_LANES
 from tests.ir.programs import function
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.tc"))
@@ -37,7 +38,7 @@ def read_and_write(text: str) -> str:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 @pytest.mark.parametrize("stage", compiler.STAGES)
 def test_every_stage_of_every_example_is_read(path: Path, stage: str) -> None:
-    text = api.emit(str(path), stage, None, {})
+    text = stages.emit(str(path), stage, None, {})
     assert isinstance(text, str)
     assert read_and_write(text)
     assert print_module(parse_module(text)) == text
@@ -45,7 +46,7 @@ def test_every_stage_of_every_example_is_read(path: Path, stage: str) -> None:
 
 @pytest.mark.parametrize("stage", compiler.STAGES)
 def test_the_command_itself_reads_every_stage(stage: str, tmp_path: Path) -> None:
-    text = api.emit(str(EXAMPLES[-1]), stage, None, {})
+    text = stages.emit(str(EXAMPLES[-1]), stage, None, {})
     assert isinstance(text, str)
     file = tmp_path / "stage.mlir"
     file.write_text(text)

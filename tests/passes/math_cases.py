@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.ir.core import Op
-from tensorc.ir.ops import math as ops
+from tensorc.ir.ops.scalar import math as ops
 from tensorc.ir.types import F64
 from tests.backend.harness import nasty
 

@@ -5,9 +5,11 @@ from functools import lru_cache
 import numpy as np
 
 from tensorc.backend.llvm.host import host_target
-from tensorc.ir.ops import arith, memory, vector
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import F16, F32, F64, I1, VectorType
-from tensorc.passes.expand_math import EXPAND_MATH
+from tensorc.passes.math.expand_math import EXPAND_MATH
 from tests.backend.harness import (
     LANES,
     Code,

@@ -9,15 +9,15 @@ from tensorc.errors import CompileError, Location
 from tensorc.ir.dims import symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.ops.control import Grad
-from tensorc.ir.printer import print_module
 from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import F16, F32, F64, I64
 from tensorc.ir.verifier import verify
-from tensorc.passes.autodiff import AUTODIFF
-from tensorc.passes.cse import CSE
-from tensorc.passes.dce import DCE
-from tensorc.passes.simplify import SIMPLIFY
-from tensorc.passes.stabilize import STABILIZE
+from tensorc.passes.common.cse import CSE
+from tensorc.passes.common.dce import DCE
+from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.simplify import SIMPLIFY
+from tensorc.passes.tensor.stabilize import STABILIZE
 from tests.samples import CPU, build_module, grad, parse_type, run, total
 
 B = symbol("B")

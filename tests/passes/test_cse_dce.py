@@ -7,11 +7,11 @@ from tensorc.errors import IndexOutOfRange
 from tensorc.ir.attributes import Array, SymbolRef, make_dict
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Call
-from tensorc.ir.ops.indexing import TakeAlongAxis
+from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
 from tensorc.ir.types import F32, F64, I32
 from tensorc.ir.verifier import verify
-from tensorc.passes.cse import CSE, attribute_key
-from tensorc.passes.dce import DCE
+from tensorc.passes.common.cse import CSE, attribute_key
+from tensorc.passes.common.dce import DCE
 from tests.samples import CPU, apply_op, build_module, grad, one, run, total
 
 

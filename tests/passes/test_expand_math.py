@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 
 from tensorc.backend.llvm.host import host_target
-from tensorc.ir.ops import arith, math, memory
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.types import F16, F32, F64
-from tensorc.passes.expand_math import EXPAND_MATH, FUNCTIONS
-from tensorc.passes.math_angles import TWO_OVER_PI
-from tensorc.passes.math_erf import (
+from tensorc.passes.math.angles import TWO_OVER_PI
+from tensorc.passes.math.erf import (
     ERF_DOUBLE,
     ERF_SINGLE,
     ERFC_DOUBLE,
     ERFC_SINGLE,
     FAR_LOST,
 )
-from tensorc.passes.math_powers import POW_TAIL
-from tensorc.passes.math_trigonometry import (
+from tensorc.passes.math.expand_math import EXPAND_MATH, FUNCTIONS
+from tensorc.passes.math.powers import POW_TAIL
+from tensorc.passes.math.trigonometry import (
     COS_DOUBLE,
     COS_SINGLE,
     SIN_DOUBLE,

@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from tensorc import api, compiler
+from tensorc import compiler
+from tensorc.api import program as api
 from tensorc.ir.ops.control import Group
-from tensorc.passes import fuse
+from tensorc.passes.structured import fuse
 from tests.samples import same_bits
 from tests.stages import TARGET, all_results
 

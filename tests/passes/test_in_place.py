@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tensorc import api, compiler
-from tensorc.ir.ops.memory import Copy
+from tensorc import compiler
+from tensorc.api import program as api
+from tensorc.ir.ops.memory.memory import Copy
 from tests.samples import same_bits
 from tests.stages import TARGET, all_results
 

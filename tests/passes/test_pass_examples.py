@@ -16,22 +16,15 @@ from tensorc.compiler import run_passes
 from tensorc.frontend.dsl import parser
 from tensorc.frontend.dsl.irgen import generate
 from tensorc.ir.dims import evaluate
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module, print_short
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module, print_short
 from tensorc.ir.verifier import verify
-from tensorc.passes import (
-    autodiff,
-    bufferize,
-    cse,
-    dce,
-    expand_math,
-    fuse,
-    plan_memory,
-    simplify,
-    stabilize,
-    to_loops,
-    to_structured,
-)
+from tensorc.passes.common import cse, dce
+from tensorc.passes.loops import to_loops
+from tensorc.passes.math import expand_math
+from tensorc.passes.memory import bufferize, plan_memory
+from tensorc.passes.structured import fuse, to_structured
+from tensorc.passes.tensor import autodiff, simplify, stabilize
 from tests.samples import CPU, SIZES, run, same_bits, seed_of
 from tests.test_op_contract import as_function, free_values
 

@@ -12,10 +12,10 @@ from tensorc.ir.ops.builtin import Module
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F32
 from tensorc.ir.verifier import verify
-from tensorc.passes.autodiff import AUTODIFF
-from tensorc.passes.cse import CSE
-from tensorc.passes.dce import DCE
-from tensorc.passes.simplify import SIMPLIFY
+from tensorc.passes.common.cse import CSE
+from tensorc.passes.common.dce import DCE
+from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.simplify import SIMPLIFY
 from tests.passes.test_rules import nasty
 from tests.samples import CPU, Body, build_module, grad, run, same_bits, total
 

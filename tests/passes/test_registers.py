@@ -7,8 +7,8 @@ import pytest
 
 import tensorc as tc
 from tensorc import compiler
-from tensorc.ir.ops.memory import View
-from tensorc.ir.ops.vector import MaskedStore
+from tensorc.ir.ops.loop.vector import MaskedStore
+from tensorc.ir.ops.memory.memory import View
 from tests.stages import TARGET, all_results
 
 
@@ -22,7 +22,7 @@ def chain(length):
 
 
 def lowered(text, stage):
-    from tensorc.ir.parser import parse_module
+    from tensorc.ir.text.parser import parse_module
 
     return compiler.lower(parse_module(text), TARGET, stage)
 
@@ -50,7 +50,7 @@ def test_what_cannot_stay_in_registers_still_has_memory(size):
 
 
 def test_rows_of_unknown_length_agree_at_every_stage():
-    from tensorc.ir.parser import parse_module
+    from tensorc.ir.text.parser import parse_module
 
     x = tc.matrix("x")
     centred = x - x.mean(axis=1)[:, None]

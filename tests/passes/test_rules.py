@@ -13,13 +13,13 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.elementwise import Cast
-from tensorc.ir.ops.shape import Size
+from tensorc.ir.ops.tensor.elementwise import Cast
+from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F16, F32, F64, I64
 from tensorc.ir.verifier import verify
-from tensorc.passes import simplify, stabilize
-from tensorc.passes.rewriter import EXACT, Rule, rewrite
+from tensorc.passes.common.rewriter import EXACT, Rule, rewrite
+from tensorc.passes.tensor import simplify, stabilize
 from tests.samples import (
     CPU,
     build_module,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tensorc.ir.numerics import LANES_ORDER, Array
-from tensorc.ir.ops.nn import LogSoftmax
-from tensorc.ir.ops.reductions import Max, Sum
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.reductions import Max, Sum
 from tensorc.ir.types import ELEMENTS, F32, F64, I64
-from tensorc.passes import stabilize
-from tensorc.passes.rewriter import STABILISING, Splat, Spread, Var
+from tensorc.passes.common.rewriter import STABILISING, Splat, Spread, Var
+from tensorc.passes.tensor import stabilize
 from tests.passes.test_rules import (
     Make,
     N,

@@ -19,10 +19,11 @@ from functools import lru_cache
 import numpy as np
 
 from tensorc.backend.llvm.host import host_target
-from tensorc.ir.ops import arith, conversions, vector
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.types import F32, F64, I1, VectorType
-from tensorc.passes.expand_math import EXPAND_MATH
-from tensorc.passes.math_builder import DOUBLE, MathBuilder
+from tensorc.passes.math.builder import DOUBLE, MathBuilder
+from tensorc.passes.math.expand_math import EXPAND_MATH
 from tests.backend.harness import LANES, Code, constant, counted, entry, splat
 from tests.passes.math_cases import CASES, sample_f64
 from tests.passes.math_code import compiled

@@ -6,7 +6,7 @@ the file has exactly once) and those it puts in their place ("+"):
 
     The derivative of x^y by x is x^(y-1), without the factor y.
 
-    === tensorc/passes/vjp_rules.py
+    === tensorc/passes/tensor/vjp_rules.py
     -    to_base = b.mul(ct, b.mul(op.rhs, b.pow(op.lhs, less)))
     +    to_base = b.mul(ct, b.pow(op.lhs, less))
 

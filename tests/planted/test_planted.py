@@ -27,7 +27,7 @@ def test_a_fault_that_fits_no_more_is_refused(tmp_path):
 
 
 def test_the_driver_kills_a_plain_fault():
-    change = Change("tensorc/passes/dce.py", *_order_of_ops())
+    change = Change("tensorc/passes/common/dce.py", *_order_of_ops())
     fault = Fault("plain", "Ops come out in the wrong order.", (change,))
     assert "compiles: " in hunt(fault, seed=0, seconds=60, jobs=1)
 

@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tensorc.cli.main import run
-from tensorc.runtime.checkpoint import read_checkpoint
+from tensorc.runtime.training.checkpoint import read_checkpoint
 from tests.runtime.test_data import encode
 
 MODEL = """

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import api
+from tensorc.api import stages
 from tensorc.cli.main import run
 from tensorc.ir.dims import evaluate
-from tensorc.passes.cost import cost_of
+from tensorc.passes.analysis.cost import cost_of
 from tests.runtime.test_data import encode
 
 MODEL = """
@@ -213,7 +213,7 @@ def test_what_a_step_costs_is_shown_and_written(model, tmp_path, capsys, monkeyp
         given.append((line, document["footprint"], document["memory"]))
     assert given[0] == given[1]
     line, cost, memory = given[0]
-    module = api.lower(str(model), "structured", "train", {})
+    module = stages.lower(str(model), "structured", "train", {})
     kernels, flops = cost_of(module.functions[0])
     flops = evaluate(flops, {"B": cost["batch"]})
     assert (cost["kernels"], cost["flops"]) == (kernels, flops)

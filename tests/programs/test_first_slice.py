@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tensorc import api, compiler
+from tensorc import compiler
+from tensorc.api import program as api
 from tensorc.cli.main import run
 from tensorc.errors import IndexOutOfRange, ShapeError
 from tensorc.ir.interpreter import interpret

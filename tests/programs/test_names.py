@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tensorc import api
+from tensorc.api import program as api
 from tensorc.cli.main import run
 
 

@@ -13,12 +13,12 @@ import pytest
 
 import tensorc as tc
 from tensorc.errors import CallError, ShapeError, VerifyError
-from tensorc.frontend import graph_emit
-from tensorc.ir.parser import parse_module
-from tensorc.ir.printer import print_module
+from tensorc.frontend.python.graph import emit as graph_emit
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
 from tensorc.runtime import function as runtime_function
-from tensorc.runtime.epoch import prepare_epoch
+from tensorc.runtime.training.epoch import prepare_epoch
 from tests.frontend.irgen_helpers import diagnostics, program
 from tests.stages import all_results
 

@@ -20,18 +20,20 @@ from tensorc.errors import (
     ShapeError,
     TensorcError,
 )
-from tensorc.runtime import csv_file, files, function, idx, npy, pickled, tensor_file
+from tensorc.runtime import function
 from tensorc.runtime import signature as signatures
 from tensorc.runtime.arrays import Pool
 from tensorc.runtime.convert import convert
 from tensorc.runtime.cpu import link
-from tensorc.runtime.data import Split
+from tensorc.runtime.files import columns as files
+from tensorc.runtime.files import csv_file, idx, npy, pickled, tensor_file
 from tensorc.runtime.formulas import make_formulas
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.signature import make_signature
 from tensorc.runtime.threads import MOST, checked
-from tensorc.runtime.training import prepare
+from tensorc.runtime.training.data import Split
+from tensorc.runtime.training.fit import prepare
 from tests.runtime import native
 from tests.runtime.test_data import encode
 from tests.runtime.test_unfolding import npy_file, tensors

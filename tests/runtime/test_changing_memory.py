@@ -13,8 +13,8 @@ import pytest
 
 import tensorc as tc
 from tensorc import compiler
-from tensorc.ir.ops.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
-from tensorc.ir.ops.kernels import CheckIndexInto
+from tensorc.ir.ops.memory.kernels import CheckIndexInto
+from tensorc.ir.ops.tensor.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
 from tensorc.runtime.arrays import DTYPES
 from tensorc.runtime.shared import Shared
 from tests.samples import SAMPLES, one_op

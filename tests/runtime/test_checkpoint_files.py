@@ -13,19 +13,21 @@ import numpy as np
 import pytest
 
 from tensorc.errors import DataError, TensorcError, TensorcWarning
-from tensorc.runtime import files, keeping, npy, tensor_file
-from tensorc.runtime.checkpoint import (
+from tensorc.runtime.files import columns as files
+from tensorc.runtime.files import npy, tensor_file
+from tensorc.runtime.files.tensor_file import read_tensors, write_tensors
+from tensorc.runtime.files.weights import load_weights, save_weights
+from tensorc.runtime.shared import Shared
+from tensorc.runtime.training import keeping
+from tensorc.runtime.training.checkpoint import (
     About,
     put_back,
     read_checkpoint,
     write_checkpoint,
 )
-from tensorc.runtime.fit_state import FitState
-from tensorc.runtime.history import EpochRecord
-from tensorc.runtime.shared import Shared
-from tensorc.runtime.shuffling import shuffled
-from tensorc.runtime.tensor_file import read_tensors, write_tensors
-from tensorc.runtime.weights import load_weights, save_weights
+from tensorc.runtime.training.fit_state import FitState
+from tensorc.runtime.training.history import EpochRecord
+from tensorc.runtime.training.shuffling import shuffled
 
 MEMORY = {
     "W": np.arange(6, dtype=np.float32).reshape(2, 3),

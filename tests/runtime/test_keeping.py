@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from tensorc.runtime import keeping
+from tensorc.runtime.training import keeping
 from tests.runtime.test_checkpoint_files import ABOUT, state
 
 INT, TERM, HUP = "SIGINT", "SIGTERM", "SIGHUP"

@@ -15,7 +15,7 @@ HEAD = """
 import faulthandler, os, signal, sys, threading, time
 import numpy as np
 import tensorc as tc
-from tensorc import settings
+from tensorc.api import options as settings
 from tensorc.runtime import cpu, locks, threads
 
 w = tc.shared(np.zeros(300_000), "w")

@@ -7,9 +7,9 @@ import pytest
 
 import tensorc as tc
 from tensorc.runtime.arrays import address_of, aligned_bytes
-from tensorc.runtime.epoch import prepare_epoch, run_batches
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
+from tensorc.runtime.training.epoch import prepare_epoch, run_batches
 from tests.runtime import native
 
 N = 1000

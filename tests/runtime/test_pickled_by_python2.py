@@ -13,7 +13,7 @@ import struct
 import numpy as np
 import pytest
 
-from tensorc.runtime.data import mnist
+from tensorc.runtime.training.data import mnist
 
 PUT, GET = b"q", b"h"
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tensorc.errors import IndexOutOfRange
-from tensorc.runtime import shuffling
-from tensorc.runtime.data import Dataset, Split
-from tensorc.runtime.epoch import prepare_epoch, run_batches
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training import fit
+from tensorc.runtime.training import shuffling
+from tensorc.runtime.training.data import Dataset, Split
+from tensorc.runtime.training.epoch import prepare_epoch, run_batches
+from tensorc.runtime.training.fit import fit
 from tests.runtime import native
 
 ROWS, BATCH, SEED = 23, 4, 6
@@ -36,7 +36,7 @@ def rows():
 
 
 def test_the_order_is_that_of_numpys_generator(rows, monkeypatch):
-    monkeypatch.setattr("tensorc.runtime.epoch.SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("tensorc.runtime.training.epoch.SLICE_SECONDS", 0.0)
     bits = np.random.Philox(SEED)
     expected, total = [], 0.0
     for _ in range(2):

@@ -9,7 +9,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.artifact import EpochWatch
-from tensorc.runtime.epoch import _DRIVER, prepare_epoch, run_batches
+from tensorc.runtime.training.epoch import _DRIVER, prepare_epoch, run_batches
 
 
 @pytest.fixture

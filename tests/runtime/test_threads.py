@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import api
+from tensorc.api import program as api
 from tensorc.artifact import PoolWord
 from tensorc.cli.main import run
 from tensorc.errors import TensorcError

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tensorc.errors import DataError, IndexOutOfRange, Location, TensorcError
-from tensorc.runtime.data import Dataset, Split
-from tensorc.runtime.epoch import prepare_epoch, run_batches
-from tensorc.runtime.recipes import DataCall, FitRecipe, Patience
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training import are_shares, fit, train
+from tensorc.runtime.training.data import Dataset, Split
+from tensorc.runtime.training.epoch import prepare_epoch, run_batches
+from tensorc.runtime.training.fit import are_shares, fit, train
+from tensorc.runtime.training.recipes import DataCall, FitRecipe, Patience
 from tests.interrupting import interrupted
 from tests.runtime import native
 

@@ -15,9 +15,11 @@ import pytest
 import tensorc as tc
 from tensorc.cli.main import run
 from tensorc.errors import TensorcError
-from tensorc.runtime import data, files, npy
+from tensorc.runtime.files import columns as files
+from tensorc.runtime.files import npy
+from tensorc.runtime.files.weights import load_weights
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.weights import load_weights
+from tensorc.runtime.training import data
 from tests.runtime.test_data import encode
 
 MIB = 1 << 20
@@ -28,7 +30,10 @@ import resource, sys
 import numpy as np
 from pathlib import Path
 from tensorc.errors import DataError
-from tensorc.runtime import csv_file, idx, npy, pickled
+from tensorc.runtime.files import csv_file
+from tensorc.runtime.files import idx
+from tensorc.runtime.files import npy
+from tensorc.runtime.files import pickled
 readers = {"csv": csv_file.read_csv, "idx": idx.read_idx, "npy": npy.read_npy,
            "npz": npy.read_npz, "pkl": pickled.read_pickled}
 np.loadtxt(["1,2"], delimiter=",")

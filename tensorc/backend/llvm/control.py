@@ -7,7 +7,8 @@ from tensorc.backend.emit import LONG, LValue, number
 from tensorc.backend.llvm.state import State
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Block, Op, Value
-from tensorc.ir.ops import arith, scf, vector
+from tensorc.ir.ops.loop import scf, vector
+from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import MemRefType, VectorType
 
 _CHEAP_MASKS = 512  # vector_bits from which masked moves cost as much as plain ones

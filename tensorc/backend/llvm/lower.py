@@ -34,8 +34,9 @@ from tensorc.errors import InternalError
 from tensorc.ir.attributes import SymbolRef
 from tensorc.ir.core import Op, Value
 from tensorc.ir.opdef import TERMINATOR
-from tensorc.ir.ops import builtin, kernels
+from tensorc.ir.ops import builtin
 from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.memory import kernels
 from tensorc.ir.types import INDEX, MemRefType, element_type
 from tensorc.target import Options, Target
 

@@ -8,8 +8,9 @@ from tensorc.backend.llvm.state import State, is_signed, memory_type, scalar_of,
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
-from tensorc.ir.ops import memory, vector
-from tensorc.ir.ops.kernels import READ_ONCE
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.memory.kernels import READ_ONCE
 from tensorc.ir.types import Element, MemRefType, VectorType, element_type
 
 _CACHE_LINE = 64

@@ -25,7 +25,7 @@ from tensorc.backend.emit import (
     lane_numbers,
     number,
 )
-from tensorc.ir.ops.kernels import DYNAMIC
+from tensorc.ir.ops.memory.kernels import DYNAMIC
 from tensorc.target import Target
 
 

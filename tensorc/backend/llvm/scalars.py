@@ -12,7 +12,7 @@ from tensorc.backend.llvm.state import Lower, State, is_signed, scalar_of, type_
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Op
-from tensorc.ir.ops import arith, conversions, math
+from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.types import Element, element_type
 
 

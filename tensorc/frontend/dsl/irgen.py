@@ -60,7 +60,7 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
-from tensorc.frontend.operands import (
+from tensorc.frontend.library.operands import (
     KINDS,
     Literal,
     Scalar,
@@ -77,7 +77,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Poly
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import F32, Element, TensorType
 
 MAX_MEMORY_BYTES = 1 << 40

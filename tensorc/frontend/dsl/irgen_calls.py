@@ -28,10 +28,10 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
-from tensorc.frontend.elementwise import to_element
-from tensorc.frontend.library import Composite, invoke
-from tensorc.frontend.operands import Operand, Scalar
-from tensorc.frontend.options import REQUIRED
+from tensorc.frontend.library.elementwise import to_element
+from tensorc.frontend.library.operands import Operand, Scalar
+from tensorc.frontend.library.options import REQUIRED
+from tensorc.frontend.library.registry import Composite, invoke
 
 _MAKERS: Mapping[str, str] = {"zeros": "0", "ones": "1", "empty": "0", "full": "0"}
 

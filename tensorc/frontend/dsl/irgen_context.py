@@ -36,8 +36,8 @@ from tensorc.frontend.dsl.values import (
     Scope,
     describe,
 )
-from tensorc.frontend.elementwise import elementwise
-from tensorc.frontend.operands import (
+from tensorc.frontend.library.elementwise import elementwise
+from tensorc.frontend.library.operands import (
     Emitter,
     Literal,
     Operand,
@@ -46,14 +46,14 @@ from tensorc.frontend.operands import (
     Tensor,
     cast,
 )
-from tensorc.frontend.sizes import NoDimError, dim_of, why
+from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.ir.attributes import Attribute, Dense, make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Value
 from tensorc.ir.dims import VALUE, Dim, Poly, as_symbol, is_value, symbol
 from tensorc.ir.functions import Parameter
 from tensorc.ir.ops.builtin import Function
-from tensorc.ir.ops.shape import Size
+from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import F32, F64, I64, Element, TensorType
 
 MAX_CALL_DEPTH = 64

@@ -28,7 +28,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
 )
 from tensorc.frontend.dsl.values import describe
-from tensorc.frontend.operands import Scalar, spell_element
+from tensorc.frontend.library.operands import Scalar, spell_element
 from tensorc.ir.types import TensorType
 
 Shape = tuple[int, ...]

@@ -7,7 +7,6 @@ from typing import cast
 import numpy as np
 
 from tensorc.errors import CompileError, ShapeError
-from tensorc.frontend.advanced_indexing import take
 from tensorc.frontend.dsl import ast, habits, irgen_draws
 from tensorc.frontend.dsl.irgen_calls import call
 from tensorc.frontend.dsl.irgen_context import Frame, operand_label
@@ -35,11 +34,11 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
-from tensorc.frontend.elementwise import elementwise
-from tensorc.frontend.indexing import At, Index, NewAxis, Part, Rest
-from tensorc.frontend.library import PRELUDE, matmul, transpose
-from tensorc.frontend.numpy_names import is_planned
-from tensorc.frontend.operands import (
+from tensorc.frontend.library.advanced_indexing import take
+from tensorc.frontend.library.elementwise import elementwise
+from tensorc.frontend.library.indexing import At, Index, NewAxis, Part, Rest
+from tensorc.frontend.library.numpy_names import is_planned
+from tensorc.frontend.library.operands import (
     Array,
     Literal,
     Operand,
@@ -48,6 +47,7 @@ from tensorc.frontend.operands import (
     number,
     strong,
 )
+from tensorc.frontend.library.registry import PRELUDE, matmul, transpose
 
 # Names of numbers; a file's own names win.
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "inf": math.inf, "nan": math.nan}

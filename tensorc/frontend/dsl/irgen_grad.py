@@ -28,10 +28,10 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
-from tensorc.frontend.operands import Scalar, Tensor, broadcast, constant
+from tensorc.frontend.library.operands import Scalar, Tensor, broadcast, constant
 from tensorc.ir.core import Op, Value, clone_op
 from tensorc.ir.ops.control import Grad, Yield
-from tensorc.ir.ops.shape import Size
+from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import TensorType
 
 

@@ -10,9 +10,9 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
-from tensorc.frontend.operands import Literal, Operand, Scalar, Tensor
-from tensorc.frontend.options import Given, Kind, Odd, Plain
-from tensorc.frontend.sizes import NoDimError, dim_of, why
+from tensorc.frontend.library.operands import Literal, Operand, Scalar, Tensor
+from tensorc.frontend.library.options import Given, Kind, Odd, Plain
+from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.ir.dims import Poly
 
 

@@ -27,7 +27,7 @@ from tensorc.frontend.dsl.values import (
     Text,
     describe,
 )
-from tensorc.frontend.operands import Literal, Scalar
+from tensorc.frontend.library.operands import Literal, Scalar
 from tensorc.ir.dims import Poly
 
 OPTIONS: Mapping[str, tuple[str, ...]] = {"fit": FIT_OPTIONS, "run": RUN_OPTIONS}

@@ -15,7 +15,7 @@ from tensorc.frontend.dsl.irgen_errors import RECIPE, Reports, error, suggestion
 from tensorc.frontend.dsl.irgen_types import bind_sizes, tensor_type
 from tensorc.frontend.dsl.program import CallValue, FunctionRef, PlainValue
 from tensorc.frontend.dsl.values import FunctionValue, Scope
-from tensorc.frontend.operands import Literal
+from tensorc.frontend.library.operands import Literal
 from tensorc.ir.functions import open_function
 
 # The columns that a reader always gives; those of others depend on the files.

@@ -30,7 +30,7 @@ from tensorc.frontend.dsl.values import (
     NothingValue,
     TupleValue,
 )
-from tensorc.frontend.operands import Scalar, Tensor
+from tensorc.frontend.library.operands import Scalar, Tensor
 from tensorc.ir.dims import Dim, Poly
 
 

@@ -19,7 +19,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     with_labels,
 )
 from tensorc.frontend.dsl.values import DeclaredType, Known, MemoryRef
-from tensorc.frontend.operands import (
+from tensorc.frontend.library.operands import (
     KINDS,
     Literal,
     Operand,

@@ -15,7 +15,7 @@ from tensorc.ir.attributes import Array, make_dict
 from tensorc.ir.dims import as_symbol, symbols_of
 from tensorc.ir.functions import dims_in
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.parser import parse_module
+from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 

@@ -27,6 +27,11 @@ class SourceFile:
         return Path(self.path).suffix == ".mlir" or _IR.match(self.text) is not None
 
 
+def read_file(path: str, settings: Mapping[str, str], default_float: str) -> SourceFile:
+    """Return a file on disk with how it is read, or refuse what is not a text file."""
+    return SourceFile(path, read_source(path), settings, default_float)
+
+
 def read_source(path: str | Path) -> str:
     """Return the text of a file on disk, or refuse what is not a text file."""
     place = Location(str(path))

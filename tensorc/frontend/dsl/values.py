@@ -6,8 +6,7 @@ from typing import TypeAlias
 from tensorc.errors import Location
 from tensorc.frontend.dsl import ast
 from tensorc.frontend.dsl.program import Memory
-from tensorc.frontend.library import Composite
-from tensorc.frontend.operands import (
+from tensorc.frontend.library.operands import (
     Literal,
     Operand,
     Scalar,
@@ -15,6 +14,7 @@ from tensorc.frontend.operands import (
     spell_element,
     spell_type,
 )
+from tensorc.frontend.library.registry import Composite
 from tensorc.ir.dims import Dim
 from tensorc.ir.types import Element
 

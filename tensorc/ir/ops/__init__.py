@@ -4,26 +4,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tensorc.ir.core import Op
-from tensorc.ir.ops import (
-    arith,
-    builtin,
-    control,
-    conversions,
+from tensorc.ir.ops import builtin, control
+from tensorc.ir.ops.loop import scf, vector
+from tensorc.ir.ops.memory import kernels, memory
+from tensorc.ir.ops.scalar import arith, conversions, math
+from tensorc.ir.ops.structured import generics as structured
+from tensorc.ir.ops.tensor import (
     elementwise,
     indexing,
-    kernels,
     making,
-    math,
-    memory,
     nn,
     products,
     reductions,
     rounding,
-    scf,
     shape,
-    structured,
     transcendental,
-    vector,
 )
 
 _MODULES = (

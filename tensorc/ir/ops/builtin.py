@@ -5,7 +5,7 @@ import html
 from tensorc.ir.attributes import Array, Attribute, Dict, SymbolRef
 from tensorc.ir.core import Op, Region
 from tensorc.ir.opdef import ISOLATED, TERMINATOR, InferContext, Values, op, require
-from tensorc.ir.printer import print_module
+from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import FunctionType, Type
 
 

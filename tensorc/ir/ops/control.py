@@ -12,7 +12,7 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
-from tensorc.ir.ops.scf import Running
+from tensorc.ir.ops.loop.scf import Running
 from tensorc.ir.types import TensorType, Type
 
 

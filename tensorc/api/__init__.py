@@ -1,0 +1,1 @@
+"""What users call: from what the doors build to what runs."""

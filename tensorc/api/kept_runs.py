@@ -1,0 +1,85 @@
+"""What both ways to train from Python take of files, and who hears of epochs.
+
+`tc.fit` and `Program.fit` read `save=`, `save_every=`, `resume=` and `callbacks=` here.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from tensorc.errors import Diagnostic
+from tensorc.frontend.places import (
+    argument_error,
+    usage_error,
+    user_location,
+    warn_user,
+)
+from tensorc.frontend.python.describing import describe, plain_number
+from tensorc.runtime.training.history import EpochRecord
+
+OnEpoch: TypeAlias = Callable[[EpochRecord], object]
+
+_LONGEST = 1e9  # seconds: some 30 years
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The files of a run: where it is saved, how often at least, what it goes on from.
+
+    Raises `TypeError` or `ValueError` for what is none.
+    """
+
+    save: Path | None
+    seconds: float
+    resume: Path | None
+
+
+def read_kept(save: object, save_every: object, resume: object) -> Kept:
+    """Return what a caller says of the files of a run."""
+    return Kept(_path(save, "save"), _seconds(save_every), _path(resume, "resume"))
+
+
+def warn_differences(differences: Iterable[str]) -> None:
+    """Warn of what a run has otherwise than the checkpoint that it goes on from."""
+    for difference in differences:
+        message = f"{difference} (the checkpoint)"
+        warn_user(Diagnostic("TC0804", message, user_location()))
+
+
+def epoch_callback(given: object) -> Callable[[EpochRecord], bool]:
+    """Return one function for a user's callbacks: true if any of them ends the run.
+
+    Raises TypeError for what cannot be called.
+    """
+    called = [given] if callable(given) else given
+    if not isinstance(called, Iterable) or not all(map(callable, called)):
+        raise usage_error(f"callbacks are functions, got {describe(given)}")
+    functions: list[OnEpoch] = list(called)
+
+    def on_epoch(record: EpochRecord) -> bool:
+        # Each of them hears of the epoch, also of the last one.
+        answers = [function(record) for function in functions]
+        return any(isinstance(a, bool | np.bool_) and bool(a) for a in answers)
+
+    return on_epoch
+
+
+def _path(given: object, name: str) -> Path | None:
+    if given is None:
+        return None
+    if not isinstance(given, str | PathLike):
+        raise usage_error(f"{name} is a path, got {describe(given)}")
+    return Path(fspath(given)).expanduser()
+
+
+def _seconds(given: object) -> float:
+    seconds = plain_number(given)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise usage_error(f"save_every is a number of seconds, got {describe(given)}")
+    if not seconds >= 0:
+        raise argument_error(f"save_every is 0 seconds or more, got {seconds}")
+    return float(min(seconds, _LONGEST))

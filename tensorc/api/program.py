@@ -1,0 +1,502 @@
+"""What users import: load a `.tc` file, compile it, call its functions, train it."""
+
+import difflib
+import functools
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from tensorc import driver
+from tensorc.api import inspection, kept_program
+from tensorc.api.file_recipes import fit_of, run_of
+from tensorc.api.kept_runs import OnEpoch, epoch_callback, read_kept, warn_differences
+from tensorc.api.tables import Table, html_of, text_of
+from tensorc.artifact import Artifact
+from tensorc.errors import CompileError, Diagnostic, TensorcError
+from tensorc.frontend.dsl import program as source
+from tensorc.frontend.dsl.program import plain_hypers
+from tensorc.frontend.dsl.source_file import SourceFile, read_file
+from tensorc.frontend.places import argument_error, calling, door, outside, warn_user
+from tensorc.frontend.python.describing import plain_number
+from tensorc.runtime.cpu import Library
+from tensorc.runtime.files.weights import save_weights
+from tensorc.runtime.function import CompiledFunction, Results
+from tensorc.runtime.shared import Shared
+from tensorc.runtime.training import checkpoint as checkpoints
+from tensorc.runtime.training.checkpoint import (
+    About,
+    Checkpoint,
+    put_back,
+    read_checkpoint,
+)
+from tensorc.runtime.training.fit import train
+from tensorc.runtime.training.history import History
+from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last, keeping
+from tensorc.runtime.training.recipes import FitRecipe, RunRecipe
+from tensorc.target import CHOSEN, Options
+
+if TYPE_CHECKING:
+    from tensorc.frontend.python.groups import Group
+    from tensorc.frontend.python.symbolic_variables import Shared as SharedVariable
+
+FLOATS = ("f32", "f64", "f16")  # what `float` may mean
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What a program holds."""
+
+    path: str
+    functions: "Functions"
+    shared: Mapping[str, Shared]
+    hypers: Mapping[str, source.HyperValue]
+    fits: tuple[FitRecipe, ...]
+    runs: tuple[RunRecipe, ...]
+    variables: "dict[str, SharedVariable]" = field(default_factory=dict, repr=False)
+
+
+class Program(inspection.Inspected, _Loaded):
+    """A `.tc` file, ready to call: its functions, its memory and its recipes.
+
+    `functions` compiles on first use: the functions that recipes name together, each
+    other one when it is asked for. Functions, steps, params, states and hypers are
+    attributes, by their names in the file.
+    """
+
+    __slots__ = ()
+
+    @property
+    def compile_seconds(self) -> float:
+        """The time spent compiling so far, in seconds."""
+        return self.functions.compile_seconds
+
+    @property
+    def params(self) -> "Group":
+        """The group of the params of the file and its modules; states are not in it."""
+        from tensorc.frontend.python.groups import Group
+
+        names = [m.name for m in self.functions.source.memories if m.kind == "param"]
+        return Group([(name, _member(self, name)) for name in names])
+
+    def _view(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> inspection.View:
+        return _view_of(self.functions, None, args, named)
+
+    def summary(self) -> str:
+        """Return what the program holds: memory, hypers, functions, recipes.
+
+        Memory has its types, counts and bytes, functions the types of what they take
+        and give. Nothing is compiled.
+        """
+        title = f"program {self.path}"
+        return inspection.Text(text_of(title, _tables(self)) + "\n")
+
+    def _repr_html_(self) -> str:
+        return html_of(f"program {self.path}", _tables(self))
+
+    @outside("{0!r} would be trained")
+    def fit(
+        self,
+        recipe: FitRecipe | None = None,
+        allow_nan: bool = False,
+        *,
+        callbacks: OnEpoch | Iterable[OnEpoch] = (),
+        save: str | PathLike[str] | None = None,
+        save_every: float = SECONDS,
+        resume: str | PathLike[str] | None = None,
+    ) -> History:
+        """Run a `fit`: the first one, or with `resume` that of the checkpoint.
+
+        Args:
+            recipe: one of `fits`.
+            allow_nan: go on when a cost is NaN or infinite.
+            callbacks: called with an `EpochRecord` after an epoch; True ends the
+                training.
+            save: a directory for `last.safetensors` and `best.safetensors`.
+            save_every: seconds after which `last` is written at least.
+            resume: such a directory, or a file of it: go on to the uninterrupted bits.
+
+        Raises:
+            TensorcError: recipe, data or checkpoint do not fit, or a file fails.
+            DivergedError: a cost is not finite, unless `allow_nan`.
+        """
+        heard, kept = epoch_callback(callbacks), read_kept(save, save_every, resume)
+        last = None if kept.resume is None else self.last(kept.resume, recipe)
+        recipe = self.fits[last.about.fit] if last else recipe or self._first_fit()
+        keeper = self.keeper(recipe, kept.save, kept.seconds, allow_nan)
+        if last:
+            warn_differences(put_back(last, self.about(recipe), self.shared))
+        with keeping(keeper) if keeper else nullcontext():
+            return train(
+                self.functions,
+                recipe,
+                on_epoch=heard,
+                on_state=keeper.hear if keeper else None,
+                start=last.state if last else None,
+                compile_seconds=self.compile_seconds,
+                allow_nan=allow_nan,
+            )
+
+    def _first_fit(self) -> FitRecipe:
+        if self.fits:
+            return self.fits[0]
+        message = f"{self.path}: there is no 'fit' to train"
+        raise TensorcError(Diagnostic("TC0903", message))
+
+    def last(self, place: Path, recipe: FitRecipe | None = None) -> Checkpoint:
+        """Return the checkpoint of a directory, or a file, to go on from.
+
+        Raises:
+            DataError: the file is missing or damaged (TC0401, TC0801).
+            TensorcError: it is of another `fit` than `recipe`, or of none (TC0804).
+        """
+        checkpoint = read_checkpoint(find_last(place), self.shared)
+        number, count = checkpoint.about.fit, len(self.fits)
+        wanted = None if recipe is None else self.fits.index(recipe)
+        if number < count and wanted in (None, number):
+            return checkpoint
+        message = f"{checkpoint.path} is of fit {number + 1}, "
+        message += f"there are {count}" if wanted is None else f"not {wanted + 1}"
+        raise TensorcError(Diagnostic("TC0804", message))
+
+    def keeper(
+        self,
+        recipe: FitRecipe,
+        directory: Path | None,
+        seconds: float,
+        allow_nan: bool,
+    ) -> Keeper | None:
+        """Return what writes the checkpoints of a run, if there is a directory."""
+        if directory is None:
+            return None
+        about = self.about(recipe)
+        # Several recipes keep their checkpoints side by side.
+        stem = f"{recipe.name or about.fit + 1}." if len(self.fits) > 1 else ""
+        return Keeper(directory, about, self.shared, seconds, stem, allow_nan)
+
+    def about(self, recipe: FitRecipe) -> About:
+        """Return what a run of one of `fits` is of, for its checkpoints."""
+        names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
+        stop = recipe.stop
+        same: dict[str, bool | int | float | str | None] = {
+            "data": recipe.data.reader,
+            "step": recipe.step,
+            "validate": recipe.validate,
+            "test": recipe.test,
+            "batch": recipe.batch,
+            "every": recipe.every,
+            "shuffle": recipe.shuffle,
+            "seed": recipe.seed or 0,
+            "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}"
+            if stop
+            else None,
+            "program": self.functions.digest(list(dict.fromkeys(names))),
+        }
+        return About(same, plain_hypers(self.hypers), self.fits.index(recipe))
+
+    @outside("save would write")
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write params and states to a .safetensors or .npz file, by their names."""
+        save_weights(Path(fspath(path)), self.shared)
+
+    @outside("restore would set variables")
+    def restore(self, path: str | PathLike[str]) -> list[str]:
+        """Set params and states from an .npz or .safetensors file, by their names.
+
+        The file may lack names: they keep their values, and are returned.
+
+        Raises:
+            DataError: the file is damaged, a name of it is unknown, or an array does
+                not fit; nothing has changed.
+        """
+        return checkpoints.restore(
+            Path(fspath(path)), self.shared, plain_hypers(self.hypers)
+        )
+
+    def __getattr__(self, name: str) -> "Member":
+        """Return a function, a variable, a hyper, or a part that holds some."""
+        return _member(self, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        way = "it has no such attribute"
+        if name in self.shared:
+            way = f"write `{name}.set_value(…)`"
+        elif name in self.hypers:
+            way = f"load it anew: tc.load({self.path!r}, {name}=…)"
+        elif name in (*self.functions.source.entries, *_Loaded.__slots__):
+            way = "what the file declares stays"
+        message = f"`{name}` of the program {self.path} is not assigned to: {way}"
+        raise AttributeError(message)
+
+    def __repr__(self) -> str:
+        functions = ", ".join(self.functions.source.entries) or "none"
+        memory = ", ".join(self.shared) or "none"
+        return f"<program {self.path}: functions {functions}; memory {memory}>"
+
+    def __dir__(self) -> list[str]:
+        names = [*self.functions, *self.shared, *self.hypers]
+        return sorted({n.split(".")[0] for n in names} | set(object.__dir__(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An instance of a module in a program: `model.hidden.W`."""
+
+    program: Program
+    name: str
+
+    def __getattr__(self, name: str) -> "Member":
+        """Return a function, a shared variable or a part of the instance."""
+        return _member(self.program, f"{self.name}.{name}")
+
+    def _repr_html_(self) -> str:
+        title = f"{self.name} of program {self.program.path}"
+        return html_of(title, _tables(self.program, f"{self.name}."))
+
+    def __dir__(self) -> list[str]:
+        start = f"{self.name}."
+        names = [*self.program.functions, *self.program.shared]
+        inside = [n.removeprefix(start) for n in names if n.startswith(start)]
+        return sorted({n.split(".")[0] for n in inside})
+
+
+Member: TypeAlias = (
+    "CompiledFunction | SharedVariable | Part | bool | int | float | str"
+)
+
+
+def _tables(program: Program, start: str = "") -> list[Table]:
+    """Return what a program holds, or the part whose names have this start."""
+    from tensorc.api import summaries
+
+    functions = program.functions
+    shared = {n: c for n, c in program.shared.items() if n.startswith(start)}
+    hypers = {n: v for n, v in program.hypers.items() if n.startswith(start)}
+    names = [n for n in functions if n.startswith(start)]
+    tables = [
+        summaries.memory_table(shared),
+        summaries.hyper_table(hypers),
+        summaries.function_table(functions.source.emit, names),
+    ]
+    recipes = summaries.recipe_table(program.fits, program.runs)
+    return tables if start else [*tables, recipes]
+
+
+def _member(program: Program, name: str) -> Member:
+    if name in program.shared:
+        if name not in program.variables:
+            from tensorc.frontend.python.symbolic_variables import shared_of
+
+            program.variables[name] = shared_of(program.shared[name], name)
+        return program.variables[name]
+    if name in program.functions.source.entries:
+        return program.functions.for_users(name)
+    if name in program.hypers:
+        value = program.hypers[name]
+        return value.name if isinstance(value, source.FunctionRef) else value
+    known = [*program.functions, *program.shared, *program.hypers]
+    if any(n.startswith(f"{name}.") for n in known):
+        return Part(program, name)
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean `{close[0]}`?" if close else ""
+    raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
+
+
+class UserFunction(inspection.Costed, CompiledFunction):
+    """A function of a program as Python calls it: its errors name the caller's line."""
+
+    home: "Functions"
+
+    def _view(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> inspection.View:
+        return _view_of(self.home, [self.name], args, named)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Functions.for_users, (self.home, self.name)
+
+    @calling
+    def __call__(self, *inputs: object, **named: object) -> Results:
+        """Call the function; see `CompiledFunction`. TypeError in a traced function."""
+        return super().__call__(*inputs, **named)
+
+
+@dataclass
+class Functions(Mapping[str, CompiledFunction]):
+    """The compiled functions of a program, by name."""
+
+    file: SourceFile = field(repr=False)
+    kept: kept_program.KeptProgram = field(repr=False)
+    shared: Mapping[str, Shared]
+    together: tuple[str, ...]
+    options: Options
+    compile_seconds: float = 0.0
+    compiled: dict[str, CompiledFunction] = field(default_factory=dict)
+    called: dict[str, UserFunction] = field(default_factory=dict)
+
+    @door
+    def for_users(self, name: str) -> UserFunction:
+        """Return a function for callers in Python; KeyError if there is none."""
+        if name not in self.called:
+            made = self[name]
+            self.called[name] = UserFunction(
+                made.info, made.library, self.shared, self._hypers(), self._varies(name)
+            )
+            self.called[name].home = self
+        return self.called[name]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Its file need not be there where it is read.
+        return _functions, (self.file, self.shared, self.together, self.options)
+
+    def __getitem__(self, name: str) -> CompiledFunction:
+        """Return a function, compiling it if need be; KeyError if there is none."""
+        if name not in self.compiled:
+            if name not in self.source.entries:
+                raise KeyError(name)
+            names = self.together if name in self.together else (name,)
+            self._compile([n for n in names if n not in self.compiled])
+        return self.compiled[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the functions."""
+        return iter(self.source.entries)
+
+    def __len__(self) -> int:
+        """Return the number of functions."""
+        return len(self.source.entries)
+
+    @property
+    def source(self) -> source.Program:
+        """What the file says."""
+        return self.kept.program
+
+    def digest(self, names: Sequence[str]) -> str:
+        """Return what tells the IR of these functions from any other."""
+
+        def made() -> str:
+            from tensorc.ir.text.printer import print_module
+
+            text = print_module(self.source.emit(names))
+            return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+        return self.kept.digest(names, made)
+
+    def _load(self, names: list[str]) -> tuple[Artifact, Library]:
+        artifact = self.kept.artifact(names)
+        if artifact is not None:
+            return artifact, driver.link(artifact)
+        module = self.source.emit(names)
+        for warning in self.source.warnings:
+            warn_user(warning)
+        key = ""
+        if self.kept.key:
+            key = driver.key_of_module(module, driver.host_target(), self.options)
+        loaded = driver.load(module, self.options)
+        if key:
+            self.kept.keep_artifact(names, key)
+        return loaded
+
+    def _compile(self, names: list[str]) -> None:
+        start = time.perf_counter()
+        artifact, library = self._load(names)
+        hypers = self._hypers()
+        for info in artifact.functions:
+            varies = self._varies(info.name)
+            function = CompiledFunction(info, library, self.shared, hypers, varies)
+            self.compiled[info.name] = function
+        self.compile_seconds += time.perf_counter() - start
+
+    def _hypers(self) -> dict[str, bool | int | float]:
+        return {
+            name: value
+            for name, value in self.source.hypers.items()
+            if isinstance(value, bool | int | float)
+        }
+
+    def _varies(self, name: str) -> Callable[[str], bool]:
+        return functools.partial(self.source.varies, name)
+
+
+def _view_of(
+    functions: Functions,
+    names: list[str] | None,
+    args: tuple[object, ...],
+    named: Mapping[str, object],
+) -> inspection.View:
+    inspection.refuse_arguments(args)
+    make = functools.partial(functions.source.emit, names)
+    return inspection.View(make, functions.options, inspection.sizes_of(named))
+
+
+@door
+def load(
+    path: str | PathLike[str],
+    settings: Mapping[str, str] | None = None,
+    optimize: int | None = None,
+    default_float: str = "f32",
+    **values: object,
+) -> Program:
+    """Return the program of a `.tc` file: `load("model.tc", lr=0.1).train(x, y)`.
+
+    Its functions, steps and params are attributes. `settings` overrides hypers and
+    fields of recipes by expressions of the language ("0.1"), `values` by Python's
+    values; a text is an expression there, too. `default_float` is what `float` means:
+    "f32", "f64" or "f16". A file of TENSOR IR (`.mlir`) is a program, too.
+
+    Raises:
+        CompileError: the file is wrong; it has the diagnostics.
+        ValueError: `optimize` is not from 0 to 3, or there is no such float.
+    """
+    if optimize not in (None, 0, 1, 2, 3):
+        raise argument_error(f"optimize is from 0 to 3, got {optimize!r:.40}")
+    if default_float not in FLOATS:
+        known = ", ".join(FLOATS)
+        message = f"default_float is one of {known}, got {default_float!r:.40}"
+        raise argument_error(message)
+    path = fspath(path)
+    spelled = {name: _spelled(name, value) for name, value in values.items()}
+    file = read_file(path, {**(settings or {}), **spelled}, default_float)
+    options = CHOSEN.get() if optimize is None else Options(optimize)
+    kept = kept_program.load(file, options)
+    program = kept.program
+    fits = tuple(fit_of(r) for r in program.recipes if r.kind == "fit")
+    runs = tuple(run_of(r) for r in program.recipes if r.kind == "run")
+    shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
+    named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
+    named += [r.function for r in runs]
+    together = tuple(n for n in program.entries if n in named)
+    functions = Functions(file, kept, shared, together, options)
+    return Program(path, functions, shared, program.hypers, fits, runs)
+
+
+def _functions(
+    file: SourceFile,
+    shared: Mapping[str, Shared],
+    together: tuple[str, ...],
+    options: Options,
+) -> Functions:
+    """Return functions that were copied or pickled, with their memory."""
+    kept = kept_program.load(file, options)
+    return Functions(file, kept, shared, together, options)
+
+
+def _spelled(name: str, value: object) -> str:
+    """Return a Python value as the language writes it."""
+    value = plain_number(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "none"
+    if isinstance(value, int | float):
+        return repr(value)
+    message = f"load: {name} is a number, a truth value or a text, got {value!r}"
+    raise CompileError(Diagnostic("TC0180", message))

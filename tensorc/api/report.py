@@ -1,0 +1,263 @@
+"""What functions cost, and what their kernels do: `tensorc explain`, `f.explain()`.
+
+A kernel is a `tc.group` of the STRUCTURED level. Bytes are those of its operands and
+results, each counted once, flops those of `passes.cost`. Both are formulas of the
+symbols of the call, or numbers where these are given.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from tensorc.errors import Diagnostic, TensorcError
+from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.types import TensorType
+from tensorc.passes.analysis.cost import computes, cost_of, flops_of
+from tensorc.passes.analysis.generics import (
+    WHY,
+    is_contraction,
+    output_dims,
+    reads,
+    tensor_space,
+)
+
+_LATER = "what reads it also reads what that kernel makes"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call costs: numbers, or formulas of its sizes ("15690*B").
+
+    `bytes` are read and written by the kernels, `arena` is memory for what they pass
+    to each other; results and shared variables are not in it.
+    """
+
+    kernels: int
+    flops: int | str
+    bytes: int | str
+    arena: int | str
+
+    def spelled(self) -> dict[str, str]:
+        """Return each count for people, by its name."""
+        return {f.name: _spell(getattr(self, f.name)) for f in fields(self)}
+
+    def __str__(self) -> str:
+        spelled = self.spelled()
+        kernels = f"{spelled['kernels']} kernel{'' if self.kernels == 1 else 's'}"
+        return (
+            f"{kernels}, {spelled['flops']} flops, {spelled['bytes']} bytes read "
+            f"and written, an arena of {spelled['arena']} bytes"
+        )
+
+
+def _spell(count: int | str) -> str:
+    return f"{count:,}" if isinstance(count, int) else count
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """What is known of symbols, and how formulas of them are written."""
+
+    known: Mapping[str, Dim]
+
+    def put(self, dim: Dim) -> Dim:
+        """Return a size in which known symbols are numbers.
+
+        Raises:
+            TensorcError: it divides by what is 0 for these sizes (TC0904).
+        """
+        try:
+            return substitute(dim, self.known)
+        except ZeroDivisionError:
+            message = f"{_plain(dim)} divides by 0 for these sizes"
+            raise TensorcError(Diagnostic("TC0904", message)) from None
+
+    def count(self, dim: Dim) -> int | str:
+        """Return what is counted by a size: 9414000, or the formula 15690*B."""
+        made = self.put(dim)
+        return made if isinstance(made, int) else _plain(made)
+
+    def spell(self, dim: Dim) -> str:
+        """Return a count for people: 9,414,000, or 15690*B."""
+        return _spell(self.count(dim))
+
+    def type(self, type_: TensorType) -> TensorType:
+        """Return a type in which known symbols are numbers."""
+        return replace(type_, shape=tuple(map(self.put, type_.shape)))
+
+
+def report(module: Module, buffers: Module, sizes: Mapping[str, int]) -> str:
+    """Return what each function of a STRUCTURED module does, kernel by kernel.
+
+    `buffers` is the same module at the BUFFER level, which knows the arenas; `sizes`
+    are numbers for symbols.
+
+    Raises:
+        TensorcError: a size is of no symbol (TC0904).
+    """
+    known = _known(module, sizes)
+    pairs = zip(module.functions, buffers.functions, strict=True)
+    texts = [_function(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
+    return "\n".join(texts)
+
+
+def costs(module: Module, buffers: Module, sizes: Mapping[str, int]) -> list[Cost]:
+    """Return what a call of each function costs; the arguments are those of `report`.
+
+    Raises:
+        TensorcError: a size is of no symbol (TC0904).
+    """
+    known = _known(module, sizes)
+    pairs = zip(module.functions, buffers.functions, strict=True)
+    return [_cost(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
+
+
+def _known(module: Module, sizes: Mapping[str, int]) -> _Sizes:
+    """Return numbers by symbol; a value is named without the mark of its symbol."""
+    found: dict[str, str] = {}
+    for function in module.functions:
+        for i, value in enumerate(function.body.block.arguments):
+            shape = value.type.shape if isinstance(value.type, TensorType) else ()
+            symbols = [s for dim in shape for s in symbols_of(dim)]
+            for name in (*symbols, *filter(None, [function.value_symbol(i)])):
+                found.setdefault(name.removeprefix(VALUE), name)
+    wrong = [name for name in sizes if name not in found]
+    if wrong:
+        known = ", ".join(found) or "all sizes are numbers"
+        message = f"no argument has a size '{wrong[0]}'"
+        raise TensorcError(Diagnostic("TC0904", message, hints=(f"sizes: {known}",)))
+    return _Sizes({found[name]: size for name, size in sizes.items()})
+
+
+def _cost(function: Function, arena: Attribute | None, sizes: _Sizes) -> Cost:
+    kernels, flops = cost_of(function)
+    moved: Dim = 0
+    for op in function.body.block.ops:
+        if isinstance(op, Group):
+            for value in (*dict.fromkeys(op.operands), *op.results):
+                moved = moved + _size(value)
+    size = arena.dims[0] if isinstance(arena, Dims) else 0
+    return Cost(kernels, *map(sizes.count, (flops, moved, size)))
+
+
+def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str:
+    block = function.body.block
+    kernels = [op for op in block.ops if isinstance(op, Group)]
+    lines = [f"{function.sym_name}: {_cost(function, arena, sizes)}"]
+    for number, kernel in enumerate(kernels):
+        returned = set(block.terminator.operands)
+        lines += ["", *_kernel(kernel, number, returned, sizes)]
+        lines.append(f"  ends     {_end(kernel, kernels, block.ops)}")
+    return "\n".join([*lines, ""])
+
+
+def _kernel(
+    kernel: Group, number: int, returned: set[Value], sizes: _Sizes
+) -> list[str]:
+    members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
+    flops: Dim = 0
+    for member in members:
+        flops = flops + flops_of(member)
+    kept = [r for r in kernel.results if r not in returned]
+    return [
+        f"kernel {number}: {_rows(kernel, members, sizes)}",
+        f"  source   {_lines(members)}",
+        f"  computes {', then '.join(dict.fromkeys(map(_words, members)))}",
+        f"  reads    {_bytes(dict.fromkeys(kernel.operands), sizes)}",
+        f"  writes   {_bytes(kernel.results, sizes)}",
+        f"  flops    {sizes.spell(flops)}",
+        f"  arena    {_bytes(kept, sizes) if kept else 'nothing of it'}",
+        f"  opened   {kernel.attributes.get(WHY, '')}",
+    ]
+
+
+def _rows(kernel: Group, members: Sequence[Generic], sizes: _Sizes) -> str:
+    first = members[0]
+    extents = tensor_space(first)
+    rows = [sizes.spell(extents[d]) for d in output_dims(first)[: kernel.outer]]
+    return f"one pass for each of {' x '.join(rows)} rows" if rows else "one pass"
+
+
+def _lines(members: Sequence[Generic]) -> str:
+    """Return the lines of a kernel's members: `a.tc:3, 5-7`."""
+    found: dict[str, set[int]] = {}
+    for member in members:
+        if member.location.line:
+            found.setdefault(member.location.file, set()).add(member.location.line)
+    spelled = [f"{file}:{_ranges(sorted(lines))}" for file, lines in found.items()]
+    return "; ".join(spelled) or "none (the compiler made it)"
+
+
+def _ranges(lines: Sequence[int]) -> str:
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and line == runs[-1][1] + 1:
+            runs[-1][1] = line
+        else:
+            runs.append([line, line])
+    return ", ".join(f"{a}-{b}" if a < b else f"{a}" for a, b in runs)
+
+
+def _words(op: Generic) -> str:
+    """Return what one generic does, in a few words."""
+    body = [o.name.partition(".")[2] for o in op.body.block.ops if computes(o)]
+    what = ", ".join(dict.fromkeys(body)) or "copy"
+    if is_contraction(op):
+        return "contraction"
+    return what if op.reduction is None else f"reduction by {what}"
+
+
+def _bytes(values: Sequence[Value] | dict[Value, None], sizes: _Sizes) -> str:
+    """Return the bytes of tensors, all of them and each: `48*B bytes: x f32[B, 4]`."""
+    total: Dim = 0
+    parts = []
+    for value in values:
+        type_ = value.type
+        assert isinstance(type_, TensorType)
+        total = total + _size(value)
+        name = f"{value.hint} " if value.hint else ""
+        parts.append(_plain(f"{name}{sizes.type(type_)}"))
+    return f"{sizes.spell(total)} bytes: {', '.join(parts)}" if parts else "nothing"
+
+
+def _size(value: Value) -> Dim:
+    """Return the bytes of a tensor."""
+    type_ = value.type
+    assert isinstance(type_, TensorType)
+    size: Dim = type_.element.bytes
+    for extent in type_.shape:
+        size = size * extent
+    return size
+
+
+def _plain(formula: object) -> str:
+    """Return a formula without the mark of values, which is nothing for people."""
+    return str(formula).replace(VALUE, "")
+
+
+def _end(kernel: Group, kernels: Sequence[Group], ops: Sequence[Op]) -> str:
+    """Return why a kernel ends where it does: what reads it, and did not join it."""
+    made = set(kernel.results)
+    for op in ops:
+        if made.isdisjoint(op.operands):
+            continue
+        if not isinstance(op, Group):
+            if op is ops[-1]:
+                return "its result is returned"
+            return f"a {op.name} reads it at {op.location}"
+        why = op.attributes.get(WHY, "") if _opens(op, made) else _LATER
+        place = f" ({op.location})" if op.location.line else ""
+        return f"at kernel {kernels.index(op)}{place}: {why}"
+    return "nothing reads it"
+
+
+def _opens(reader: Group, made: set[Value]) -> bool:
+    """Tell whether the generic that opened a kernel reads one of the values."""
+    pairs = zip(reader.operands, reader.body.block.arguments, strict=True)
+    inside = {argument for operand, argument in pairs if operand in made}
+    first = next(op for op in reader.body.block.ops if isinstance(op, Generic))
+    return any(read.value in inside for read in reads(first))

@@ -1,0 +1,108 @@
+"""What a file becomes: its IR at each stage, code, and what its kernels do."""
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tensorc import driver
+from tensorc.api import inspection
+from tensorc.errors import CompileError, Diagnostic
+from tensorc.frontend.dsl import program as source
+from tensorc.frontend.dsl.program import UNKNOWN_NAME
+from tensorc.frontend.dsl.source_file import read_file
+from tensorc.frontend.places import door
+from tensorc.target import CHOSEN, Options
+
+if TYPE_CHECKING:
+    from tensorc.compiler import Around
+    from tensorc.ir.ops.builtin import Module
+
+
+@door
+def emit(
+    path: str,
+    stage: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    optimize: int = 2,
+    around: "Around | None" = None,
+    default_float: str = "f32",
+    locations: bool = False,
+) -> str | bytes:
+    """Return a stage of a file: ast, tensor, structured, buffer, loop, llvm, asm, obj.
+
+    `function` restricts it to one function or step. `around` runs each pass
+    (`passes.base.run_pass`, say), and then nothing is taken from the cache. `locations`
+    adds the place in the file to each op of IR.
+    """
+    inspection.check_stage(stage, inspection.FILE_STAGES)
+    if stage == "ast":
+        from tensorc.frontend.dsl import reading
+
+        return reading.syntax(read_file(path, settings, default_float))
+    options = Options(optimize)
+    module = _module(path, function, settings, default_float)
+    if stage != "obj":
+        return inspection.emit(module, stage, options, around, locations)
+    target = driver.host_target()
+    if around is None:
+        return driver.compile_module(module, target, options).object
+    from tensorc import compiler
+
+    return compiler.compile_module(module, target, options, around).object
+
+
+def lower(
+    path: str, stage: str, function: str | None, settings: Mapping[str, str]
+) -> "Module":
+    """Return the IR of a file at a stage: tensor, structured, buffer, loop.
+
+    The arguments are those of `emit`.
+    """
+    from tensorc import compiler
+
+    module = _module(path, function, settings)
+    return compiler.lower(module, driver.host_target(), stage)
+
+
+def explain(
+    path: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    sizes: Mapping[str, int],
+    default_float: str = "f32",
+) -> str:
+    """Return what the kernels of a file, or of one function or step of it, do and why.
+
+    The arguments are those of `emit`; `sizes` are numbers for sizes of the arguments.
+    """
+    make = functools.partial(_module, path, function, settings, default_float)
+    return inspection.explain(inspection.View(make, CHOSEN.get(), sizes))
+
+
+def _module(
+    path: str,
+    function: str | None,
+    settings: Mapping[str, str],
+    default_float: str = "f32",
+) -> "Module":
+    """Return the module of a file, or of one function or step of it."""
+    from tensorc.frontend.dsl import reading
+
+    program = reading.parsed(read_file(path, settings, default_float))
+    if function is not None and function not in program.entries:
+        known = ", ".join(program.entries)
+        message = f"{path} has no function '{function}' with typed arguments"
+        hint = f"there are {known}" if known else "give its arguments types"
+        raise CompileError(Diagnostic(UNKNOWN_NAME, message, hints=(hint,)))
+    return program.emit(None if function is None else [function])
+
+
+def plain(text: str, name: str) -> source.PlainValue:
+    """Return the value of an expression of numbers and lists: `[1, 2.5]`.
+
+    `name` stands for the text in messages. Raises `CompileError` if it is wrong.
+    """
+    from tensorc.frontend.dsl import reading
+
+    return reading.plain(text, name)

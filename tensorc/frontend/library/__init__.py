@@ -1,0 +1,1 @@
+"""The functions of all doors, and what they are made of."""

@@ -1,0 +1,246 @@
+"""Indexing with integer arrays and computed indices, and new values for parts.
+
+NumPy's rules: the index arrays are broadcast together, with single indices among them;
+their axes stand where the first of them was, or in front if anything stands between
+them. A `Layout` says all of that about one index expression. Reading is a gather, then
+slices; writing is a scatter of what the gather gives, with the slices changed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tensorc.frontend.library import indexing
+from tensorc.frontend.library.indexing import At, Index, NewAxis, Part, index_error
+from tensorc.frontend.library.operands import (
+    KINDS,
+    Emitter,
+    Operand,
+    Shape,
+    Tensor,
+    broadcast,
+    common_shape,
+    is_strong,
+    kind_of,
+    kind_of_element,
+    materialize,
+    pinned,
+    size_error,
+    size_value,
+    spell_element,
+    spell_shape,
+    spell_type,
+    spreads,
+    strong,
+    type_error,
+    unsupported,
+)
+from tensorc.frontend.library.suspicions import warn_of_columns
+from tensorc.ir.core import Value
+from tensorc.ir.ops.tensor.indexing import ADD, SET
+from tensorc.ir.ops.tensor.making import Iota
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import I1, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What indices with arrays among them mean.
+
+    `indices` (all of one shape) select on `axes`; then the axes are put into `order`,
+    if there is one, and `items` are slices and new axes of that.
+    """
+
+    axes: tuple[int, ...]
+    indices: tuple[Value, ...]
+    order: tuple[int, ...] | None
+    items: tuple[Part | NewAxis, ...]
+
+
+def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
+    """Return x[indices]."""
+    if not _has_arrays(b, indices):
+        return indexing.take(b, x, indices)
+    pairs = _take_pairs(b, x, indices)
+    if pairs is not None:
+        return pairs
+    items = list(indexing.per_axis(b, x, indices))
+    if x.type.rank == 2 and len(items) == 2 and items[0] == Part():
+        warn_of_columns(b, x, items[1])
+    layout = _layout(b, x, indices)
+    return indexing.take(b, _gathered(b, x, layout), layout.items)
+
+
+def put(
+    b: Emitter, x: Tensor, indices: Sequence[Index], new: Operand, combine: str
+) -> Tensor:
+    """Return x with new values set at, or added to, x[indices]; all else is as it was.
+
+    `new` is broadcast to the part and converted as numpy's "same kind" allows. Places
+    that are meant twice get the last value, or all of them one after the other.
+    """
+    element = x.type.element
+    if combine == ADD and element == I1:
+        message = f"nothing is added to booleans, {spell_type(x.type)}"
+        raise type_error(b, message, "set them: x.at[i].set(v)")
+    value = _converted(b, new, x.type)
+    if not _has_arrays(b, indices):
+        return _put_part(b, x, indices, value, combine)
+    layout = _layout(b, x, indices)
+    t = TensorBuilder(b.builder)
+    part = _gathered(b, x, layout)
+    if combine == ADD:
+        # What adding it changes nothing at all: not even the sign of a zero.
+        nothing = -0.0 if element.is_float else 0
+        part = Tensor(t.full_like(part.value, nothing))
+    values = _put_part(b, part, layout.items, value, SET).value
+    if layout.order is not None:
+        back = sorted(range(len(layout.order)), key=layout.order.__getitem__)
+        values = t.transpose(values, back)
+    return Tensor(t.scatter(x.value, values, layout.indices, layout.axes, combine))
+
+
+def _has_arrays(b: Emitter, indices: Sequence[Index]) -> bool:
+    """Tell whether there is an index array; all of them must be of integers."""
+    arrays = [i for i in indices if isinstance(i, Tensor)]
+    for array in arrays:
+        if array.type.element == I1:
+            raise unsupported(b, "indexing with a mask", "write `where(c, x, 0)`")
+        if not array.type.element.is_integer:
+            message = f"an index is an integer, got {spell_type(array.type)}"
+            raise type_error(b, message, "cast it: `int(i)`")
+    return bool(arrays)
+
+
+def _gathered(b: Emitter, x: Tensor, layout: Layout) -> Tensor:
+    t = TensorBuilder(b.builder)
+    value = t.gather(x.value, layout.indices, layout.axes)
+    return Tensor(value if layout.order is None else t.transpose(value, layout.order))
+
+
+def _layout(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Layout:
+    """Read an index expression that has arrays."""
+    axes, arrays = list[int](), list[Value]()
+    rest: list[Part | NewAxis] = []
+    place = 0  # of the arrays' axes among the others
+    axis = 0
+    for item in indexing.per_axis(b, x, indices):
+        if isinstance(item, Part | NewAxis):
+            rest.append(item)
+        else:
+            place = place if axes else len(rest)
+            axes.append(axis)
+            arrays.append(_index_value(b, x, item, axis))
+        axis += not isinstance(item, NewAxis)
+    what = "the index arrays do not fit each other"
+    shapes = [b.resolve(tensor_type(a).shape) for a in arrays]
+    shape = common_shape(b, shapes, what)
+    own = [Part()] * len(shape)
+    order: tuple[int, ...] | None = None
+    if _are_apart(indices):
+        first, rank = axes[0], len(shape)
+        total = x.type.rank - len(axes) + rank
+        if first and rank:
+            middle = range(first, first + rank)
+            order = (*middle, *range(first), *range(first + rank, total))
+        place = 0
+    items = (*rest[:place], *own, *rest[place:])
+    spread = tuple([broadcast(b, array, shape) for array in arrays])
+    return Layout(tuple(axes), spread, order, items)
+
+
+def _are_apart(indices: Sequence[Index]) -> bool:
+    """Tell whether something stands between the arrays and single indices."""
+    named = [i for i, item in enumerate(indices) if isinstance(item, At | Tensor)]
+    return named[-1] - named[0] >= len(named)
+
+
+def _index_value(b: Emitter, x: Tensor, item: Index, axis: int) -> Value:
+    if isinstance(item, Tensor):
+        return item.value
+    assert isinstance(item, At)
+    size = b.shape(x)[axis]
+    known = isinstance(item.index, int) and isinstance(size, int)
+    if known and not -size <= item.index < size:  # type: ignore[operator]
+        message = f"index {item.index} is out of range for axis {axis} with size {size}"
+        raise index_error(b, message)
+    return size_value(b, item.index)
+
+
+def _take_pairs(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor | None:
+    """Return x[range(n), y] as one pick per row; None if it is something else."""
+    tensors = [i for i in indices if isinstance(i, Tensor)]
+    counted = [i for i, t in enumerate(tensors) if _counts(t)]
+    shape = b.shape(x)
+    is_pair = len(tensors) == len(indices) == len(shape) == 2
+    if not is_pair or not counted or any(t.type.rank != 1 for t in tensors):
+        return None
+    along = counted[0]
+    axis = 1 - along
+    lengths: Shape = (b.shape(tensors[along])[0], b.shape(tensors[axis])[0])
+    if isinstance(lengths[0], int) and lengths[0] != shape[along]:
+        return None  # some rows of x: how many it has is not said
+    if not (b.unify(shape[along], lengths[0]) and b.unify(lengths[0], lengths[1])):
+        return None
+    t = TensorBuilder(b.builder)
+    return Tensor(t.take_along_axis(x.value, tensors[axis].value, axis))
+
+
+def _counts(tensor: Tensor) -> bool:
+    return isinstance(tensor.value.op, Iota) and tensor.type.rank == 1
+
+
+# New values for a part
+
+
+def _put_part(
+    b: Emitter, x: Tensor, indices: Sequence[Index], value: Value, combine: str
+) -> Tensor:
+    """Return x with values set at, or added to, a part without index arrays."""
+    part = indexing.region(b, x, indices)
+    t = TensorBuilder(b.builder)
+    placed = _spread(b, value, part.kept)
+    sizes = b.resolve(part.sizes)  # what the new values have told is in it
+    if part.kept != part.sizes:
+        placed = t.reshape(placed, sizes)
+    if not part.is_whole:
+        placed = t.unslice(placed, part.starts, b.shape(x), part.steps)
+    if combine == ADD:
+        placed = t.add(x.value, placed)
+    if part.is_whole:
+        return Tensor(placed)
+    inside = t.full(sizes, True, I1)
+    inside = t.unslice(inside, part.starts, b.shape(x), part.steps)
+    return Tensor(t.select(inside, placed, x.value))
+
+
+def _converted(b: Emitter, new: Operand, like: TensorType) -> Value:
+    """Return new values with the type of what they go into."""
+    element = like.element
+    if is_strong(new):
+        given = strong(b, new).type.element
+        fits = np.can_cast(given.dtype, element.dtype, "same_kind")
+        name = spell_element(given)
+    else:
+        kind = kind_of(new)
+        fits = KINDS.index(kind) <= KINDS.index(kind_of_element(element))
+        name = f"a number ({kind})"
+    if not fits:
+        message = f"{name} does not go into {spell_type(like)} without loss"
+        raise type_error(b, message, "cast one of them: v.astype(x.dtype)")
+    return materialize(b, new, element)
+
+
+def _spread(b: Emitter, value: Value, shape: Shape) -> Value:
+    """Broadcast new values to the part; they may not be larger than it."""
+    given = b.resolve(tensor_type(value).shape)
+    last = shape[len(shape) - len(given) :]
+    fits = len(given) <= len(shape) and all(
+        spreads(b, own, wanted) or b.unify(own, wanted)
+        for own, wanted in zip(given, last, strict=True)
+    )
+    if not fits:
+        message = f"values of shape {spell_shape(given)} do not go into a part of "
+        raise size_error(b, f"{message}shape {spell_shape(b.resolve(shape))}")
+    return broadcast(b, pinned(b, Tensor(value), given).value, shape)

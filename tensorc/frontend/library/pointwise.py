@@ -1,0 +1,143 @@
+"""Elementwise functions of the prelude that are made of others, for all doors."""
+
+import math
+
+from tensorc.frontend.library.comparing import beyond
+from tensorc.frontend.library.elementwise import (
+    as_float,
+    elementwise,
+    float_element,
+    select,
+)
+from tensorc.frontend.library.operands import (
+    Emitter,
+    Operand,
+    Tensor,
+    broadcast_together,
+    common_element,
+    is_strong,
+    kind_of,
+    materialize,
+    number,
+    promote,
+    strong,
+)
+from tensorc.ir import stable
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import F16, F32, I1
+
+
+def clip(
+    b: Emitter, x: Operand, low: Operand | None = None, high: Operand | None = None
+) -> Operand:
+    """Return x within bounds that are numbers, tensors or none; NaN stays NaN.
+
+    Where low > high the result is high, as in numpy. The derivative is 1 inside, 0
+    outside and 1/2 at a bound.
+    """
+    given = [o for o in (x, low, high) if o is not None]
+    if any(isinstance(o, Tensor) for o in given):
+        # All meet in one type, as in numpy, and not the first two alone; what none of
+        # its integers can pass is no bound.
+        element = common_element(b, given)
+        x = Tensor(materialize(b, x, element), weak=not any(map(is_strong, given)))
+        if low is not None and element.is_integer and beyond(low, element) < 0:
+            low = None
+        if high is not None and element.is_integer and beyond(high, element) > 0:
+            high = None
+    if low is not None:
+        x = elementwise(b, "maximum", [x, low])
+    return x if high is None else elementwise(b, "minimum", [x, high])
+
+
+def trunc(b: Emitter, x: Operand) -> Operand:
+    """Round towards 0; integers and booleans stay what they are, -0.5 is -0.0."""
+    if kind_of(x) != "float":
+        return x
+    tensor = as_float(b, x)
+    negative = elementwise(b, "lt", [tensor, number(0)])
+    floor, ceil = (elementwise(b, name, [tensor]) for name in ("floor", "ceil"))
+    return select(b, negative, ceil, floor)
+
+
+def rint(b: Emitter, x: Operand) -> Operand:
+    """Round to the nearest whole number, halves to even; integers become floats."""
+    tensor = strong(b, x)
+    element = float_element(b, tensor.type.element)
+    return elementwise(b, "round", [Tensor(materialize(b, tensor, element))])
+
+
+def isinf(b: Emitter, x: Operand) -> Operand:
+    """Tell infinities from numbers and NaN."""
+    size = elementwise(b, "abs", [as_float(b, x)])
+    return elementwise(b, "eq", [size, number(math.inf)])
+
+
+def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Tell where exactly one of two operands is not 0."""
+    pair = [materialize(b, o, I1) for o in (x, y)]
+    left, right = broadcast_together(b, pair, "logical_xor")
+    return Tensor(TensorBuilder(b.builder).compare("ne", left, right))
+
+
+def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Return log(exp(x) + exp(y)), which overflows nowhere; f16 is computed in f32."""
+    pair = _floats(b, x, y)
+    element = pair[0].type.element
+    wide = [materialize(b, o, F32 if element == F16 else element) for o in pair]
+    left, right = broadcast_together(b, wide, "logaddexp")
+    result = stable.logaddexp(TensorBuilder(b.builder), left, right)
+    return Tensor(materialize(b, Tensor(result), element))
+
+
+def xlogy(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Return x * log(y), 0 where x is 0 unless y is NaN; as scipy.special.xlogy."""
+    x, y = _floats(b, x, y)
+    # Only where 0 * log(y) would not be 0: elsewhere the derivative by x is log(y).
+    inside = elementwise(b, "gt", [y, number(0)])
+    inside = elementwise(
+        b, "and", [inside, elementwise(b, "lt", [y, number(math.inf)])]
+    )
+    plain = elementwise(b, "or", [inside, elementwise(b, "isnan", [y])])
+    zero = elementwise(b, "eq", [x, number(0)])
+    replaced = elementwise(b, "and", [zero, elementwise(b, "not", [plain])])
+    safe = select(b, replaced, number(1.0), y)
+    return elementwise(b, "mul", [x, elementwise(b, "log", [safe])])
+
+
+def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
+    """Return two operands as tensors of their common float type."""
+    typed = [o.type.element for o in (x, y) if isinstance(o, Tensor) and not o.weak]
+    element = b.default_float
+    if len(typed) == 2:
+        element = promote([float_element(b, e) for e in typed], b.default_float)
+    elif typed:
+        element = float_element(b, common_element(b, [x, y]))
+    return Tensor(materialize(b, x, element)), Tensor(materialize(b, y, element))
+
+
+def binary_cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
+    """Return -t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z)), elementwise.
+
+    `logits` are what a sigmoid would be taken of, `labels` t are from 0 to 1: numbers
+    or booleans of the logits' shape. No logit overflows.
+    """
+    z, t = as_float(b, logits), strong(b, labels)
+    if t.type.element == I1:
+        t = Tensor(materialize(b, t, z.type.element))
+    whole = elementwise(b, "softplus", [z])
+    return elementwise(b, "sub", [whole, elementwise(b, "mul", [t, z])])
+
+
+def binary_crossentropy(b: Emitter, output: Operand, target: Operand) -> Operand:
+    """Return -t log(p) - (1 - t) log(1 - p) of probabilities p, Theano's function.
+
+    A formula of sigmoid(z) is computed from z, without cancellation.
+    """
+    p, t = as_float(b, output), strong(b, target)
+    if t.type.element == I1:
+        t = Tensor(materialize(b, t, p.type.element))
+    yes = elementwise(b, "mul", [t, elementwise(b, "log", [p])])
+    rest = elementwise(b, "log", [elementwise(b, "sub", [number(1), p])])
+    no = elementwise(b, "mul", [elementwise(b, "sub", [number(1), t]), rest])
+    return elementwise(b, "neg", [elementwise(b, "add", [yes, no])])

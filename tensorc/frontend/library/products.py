@@ -1,0 +1,205 @@
+"""The prelude's products besides `@`, for all doors: contractions by labels.
+
+A contraction names the axes of its operands by labels. Those that both operands have
+and the result has not are summed over, by one `tc.matmul` on axes put together.
+"""
+
+from collections.abc import Sequence
+
+from tensorc.frontend.library.elementwise import elementwise
+from tensorc.frontend.library.operands import (
+    Emitter,
+    Operand,
+    Tensor,
+    cast,
+    common_element,
+    materialize,
+    pinned,
+    size_error,
+    spell_type,
+    strong,
+    type_error,
+)
+from tensorc.frontend.library.reductions import (
+    flatten_all,
+    ordered_axes,
+    product_of,
+    sum_,
+)
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import I1
+
+Labels = Sequence[str]
+
+
+def outer(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Multiply each element of x with each of y: a matrix, of the flat tensors."""
+    left, right = (flatten_all(b, strong(b, o)) for o in (x, y))
+    column = TensorBuilder(b.builder).reshape(left.value, (*b.shape(left), 1))
+    return elementwise(b, "mul", [Tensor(column), right])
+
+
+def tensordot(
+    b: Emitter,
+    x: Operand,
+    y: Operand,
+    axes: int | Sequence[int | Sequence[int]] = 2,
+) -> Operand:
+    """Sum products over axes: the last `axes` of x and the first of y, or pairs.
+
+    `axes` is a count, or (axes of x, axes of y); the result has x's other axes, then
+    y's.
+    """
+    pair = [strong(b, x), strong(b, y)]
+    ranks = [t.type.rank for t in pair]
+    if isinstance(axes, int):
+        if not 0 <= axes <= min(ranks):
+            message = f"tensordot over {axes} axes of ranks {ranks[0]} and {ranks[1]}"
+            raise size_error(b, message)
+        given = [list(range(ranks[0] - axes, ranks[0])), list(range(axes))]
+    else:
+        given = [[a] if isinstance(a, int) else list(a) for a in axes]
+    if len(given) != 2 or len(given[0]) != len(given[1]):
+        message = "tensordot: axes is a count, or as many axes of x as of y"
+        raise size_error(b, f"{message}, got {axes}")
+    labels = [[f"x{i}" for i in range(ranks[0])], [f"y{i}" for i in range(ranks[1])]]
+    for side, rank in enumerate(ranks):
+        for number, axis in enumerate(ordered_axes(b, given[side], rank)):
+            labels[side][axis] = f"s{number}"
+    kept = [n for side in labels for n in side if not n.startswith("s")]
+    return _contract(b, "tensordot", pair, labels, kept)
+
+
+def dot(b: Emitter, x: Operand, y: Operand) -> Operand | None:
+    """Return numpy's dot where it is not `@`, None elsewhere."""
+    pair = [strong(b, x), strong(b, y)]
+    left, right = (t.type.rank for t in pair)
+    if not left or not right:
+        return elementwise(b, "mul", [x, y])
+    if left == 1 or right < 3:
+        return None
+    axes = ((left - 1,), (right - 2,))
+    return tensordot(b, pair[0], pair[1], axes)
+
+
+def einsum(b: Emitter, operands: Sequence[Operand], spec: str) -> Operand:
+    """Sum products by labels of axes, as numpy's einsum of one or two operands.
+
+    `spec` is known while compiling: "bik,bkj->bij". A label stands once in an operand;
+    without "->" the result has the labels that stand once, in alphabetical order.
+    """
+    sides, arrow, result = spec.replace(" ", "").partition("->")
+    labels = [list(side) for side in sides.split(",")]
+    every = [n for side in labels for n in side]
+    if not arrow:
+        result = "".join(sorted(n for n in set(every) if every.count(n) == 1))
+    shown = f"einsum '{spec}'"
+    if not all(n.isascii() and n.isalpha() for n in (*every, *result)):
+        hint = "labels are letters; `...` is not compiled"
+        raise size_error(b, f"{shown}: something is no label", hint)
+    if len(operands) not in (1, 2) or len(labels) != len(operands):
+        message = f"{shown} names {len(labels)} operands, {len(operands)} are given"
+        if len(labels) == len(operands):
+            message = f"{shown}: one or two operands are compiled, not {len(labels)}"
+        raise size_error(b, message, "multiply two by two: einsum of an einsum")
+    for side in (*labels, list(result)):
+        twice = sorted({n for n in side if side.count(n) > 1})
+        if twice:
+            message = f"{shown}: '{twice[0]}' stands twice in '{''.join(side)}'"
+            raise size_error(b, message, "diagonals are not compiled")
+    lost = [n for n in result if n not in every]
+    if lost:
+        raise size_error(b, f"{shown}: '{lost[0]}' of the result is in no operand")
+    tensors = [strong(b, o) for o in operands]
+    for tensor, side in zip(tensors, labels, strict=True):
+        if tensor.type.rank != len(side):
+            message = f"{shown}: '{''.join(side)}' names {len(side)} axes of "
+            raise size_error(b, f"{message}{spell_type(tensor.type)}")
+    return _contract(b, shown, tensors, labels, list(result))
+
+
+def _contract(
+    b: Emitter,
+    what: str,
+    tensors: Sequence[Tensor],
+    labels: list[list[str]],
+    result: Labels,
+) -> Operand:
+    """Sum the product of one or two tensors over the labels that are not kept."""
+    sizes = _sizes(b, what, tensors, labels)
+    if what.startswith("einsum"):  # equal products of sizes may hide unequal ones
+        tensors = [pinned(b, t, b.shape(t)) for t in tensors]
+    element = common_element(b, tensors)
+    if element == I1:
+        message = f"{what} is not defined on booleans"
+        raise type_error(b, message, "cast: `float(a)`")
+    values = [
+        pinned(
+            b,
+            Tensor(materialize(b, t, element)),
+            tuple([sizes[n] for n in side]),
+        )
+        for t, side in zip(tensors, labels, strict=True)
+    ]
+    others = [labels[:i] + labels[i + 1 :] for i in range(len(labels))]
+    parts = [
+        _summed(b, value, labels[i], [*result, *(n for o in others[i] for n in o)])
+        for i, value in enumerate(values)
+    ]
+    if len(parts) == 1:
+        value, order = parts[0]
+        return Tensor(_ordered(b, value, order, result))
+    (left, mine), (right, yours) = parts
+    shared = [n for n in mine if n in yours]
+    batch = [n for n in shared if n in result]
+    summed = [n for n in shared if n not in result]
+    rows = [n for n in mine if n not in shared]
+    columns = [n for n in yours if n not in shared]
+    t = TensorBuilder(b.builder)
+    wide: list[Dim] = [sizes[n] for n in batch]
+    inner, height, width = (
+        product_of([sizes[n] for n in part]) for part in (summed, rows, columns)
+    )
+    lhs = _ordered(b, left, mine, [*batch, *rows, *summed])
+    rhs = _ordered(b, right, yours, [*batch, *summed, *columns])
+    lhs = t.reshape(lhs, b.resolve((*wide, height, inner)))
+    rhs = t.reshape(rhs, b.resolve((*wide, inner, width)))
+    order = [*batch, *rows, *columns]
+    made = t.reshape(t.matmul(lhs, rhs), b.resolve(tuple([sizes[n] for n in order])))
+    return Tensor(_ordered(b, Tensor(made), order, result))
+
+
+def _sizes(
+    b: Emitter, what: str, tensors: Sequence[Tensor], labels: Sequence[Labels]
+) -> dict[str, Dim]:
+    sizes: dict[str, Dim] = {}
+    for tensor, side in zip(tensors, labels, strict=True):
+        for name, size in zip(side, b.shape(tensor), strict=True):
+            known = sizes.setdefault(name, size)
+            if not b.unify(known, size):
+                names = " and ".join(spell_type(t.type) for t in tensors)
+                message = f"{what}: {names}: sizes differ, {known} and {size}"
+                raise size_error(b, message)
+    return {n: b.resolve((d,))[0] for n, d in sizes.items()}
+
+
+def _summed(
+    b: Emitter, x: Tensor, labels: Labels, kept: Sequence[str]
+) -> tuple[Tensor, Labels]:
+    """Sum over the axes that nothing else needs."""
+    axes = [i for i, n in enumerate(labels) if n not in kept]
+    if not axes:
+        return x, labels
+    element = x.type.element
+    total = strong(b, sum_(b, x, axes))
+    rest = [n for n in labels if n in kept]
+    return Tensor(cast(b, total.value, element)), rest
+
+
+def _ordered(b: Emitter, x: Tensor, labels: Labels, wanted: Labels) -> Value:
+    order = [list(labels).index(n) for n in wanted]
+    if order == list(range(len(order))):
+        return x.value
+    return TensorBuilder(b.builder).transpose(x.value, order)

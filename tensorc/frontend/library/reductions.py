@@ -1,0 +1,266 @@
+"""The prelude's reductions, for all doors: NumPy's axes, keepdims and result types."""
+
+from collections.abc import Callable, Sequence
+
+from tensorc.frontend.library.elementwise import as_float, elementwise
+from tensorc.frontend.library.operands import (
+    Emitter,
+    Operand,
+    Shape,
+    Tensor,
+    cast,
+    materialize,
+    number,
+    size_error,
+    spell_shape,
+    strong,
+)
+from tensorc.ir import stable
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim, maximum
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import F16, F32, I1, I8, I64, Element
+
+Axes = int | Sequence[int] | None
+
+
+def sum_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Sum; booleans and small integers are summed as 64-bit ones, as in numpy."""
+    return _accumulate(b, TensorBuilder.sum, x, axis, keepdims)
+
+
+def _accumulate(
+    b: Emitter, reducer: "Reducer", x: Operand, axis: Axes, keepdims: bool
+) -> Operand:
+    tensor = strong(b, x)
+    element = tensor.type.element
+    if not element.is_float:
+        # numpy's rule: at least the platform's int, unsigned stays unsigned.
+        unsigned = element.is_unsigned
+        element = Element("ui64") if unsigned else I64
+    return _reduce(b, reducer, cast(b, tensor.value, element), axis, keepdims)
+
+
+def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the ordered sum divided by the count; integers as the default float.
+
+    It overflows only where the mean itself is out of range; f16 is computed in f32.
+    """
+    wide, element, axes = _wide(b, x, axis)
+    return _narrowed(b, _mean(b, wide, axes), wide, element, axes, keepdims)
+
+
+def var(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False, ddof: int = 0
+) -> Operand:
+    """Return the mean squared distance from the mean; the count is less `ddof`.
+
+    Integers give the default float; f16 is computed in f32.
+    """
+    wide, element, axes = _wide(b, x, axis)
+    distance = _from_mean(b, wide, axes)
+    square = strong(b, elementwise(b, "mul", [distance, distance]))
+    result = _mean(b, square, axes, ddof)
+    return _narrowed(b, result, wide, element, axes, keepdims)
+
+
+def std(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False, ddof: int = 0
+) -> Operand:
+    """Return the square root of the variance; its slope is 0 where that is 0."""
+    wide, element, axes = _wide(b, x, axis)
+    distance = strong(b, _from_mean(b, wide, axes))
+    size = _count(b, wide, axes, ddof)
+    count = materialize(b, number(size), wide.type.element)
+    root = stable.root_of_squares(TensorBuilder(b.builder), distance.value, axes, count)
+    return _narrowed(b, root, wide, element, axes, keepdims)
+
+
+def norm(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the square root of the sum of squares; its slope at 0 is 0."""
+    wide, element, axes = _wide(b, x, axis)
+    root = stable.root_of_squares(TensorBuilder(b.builder), wide.value, axes)
+    return _narrowed(b, root, wide, element, axes, keepdims)
+
+
+def logsumexp(
+    b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
+) -> Operand:
+    """Return log(sum(exp(x))), which overflows nowhere; -inf where all are -inf."""
+    wide, element, axes = _wide(b, x, axis)
+    for i in axes:
+        require_elements(b, b.shape(wide), i)
+    total = stable.logsumexp(TensorBuilder(b.builder), wide.value, axes)
+    return _narrowed(b, total, wide, element, axes, keepdims)
+
+
+def _wide(b: Emitter, x: Operand, axis: Axes) -> tuple[Tensor, Element, list[int]]:
+    """Return a float tensor, of f32 for f16, its own type and the axes as numbers."""
+    tensor = as_float(b, x)
+    element = tensor.type.element
+    shape = b.shape(tensor)
+    axes = normal_axes(b, axis, len(shape))
+    return (
+        Tensor(cast(b, tensor.value, F32 if element == F16 else element)),
+        element,
+        axes,
+    )
+
+
+def _narrowed(
+    b: Emitter, value: Value, x: Tensor, element: Element, axes: list[int], keep: bool
+) -> Tensor:
+    if keep:
+        kept = stable.put_back(b.shape(x), axes)
+        value = TensorBuilder(b.builder).reshape(value, kept)
+    return Tensor(cast(b, value, element))
+
+
+def _mean(b: Emitter, x: Tensor, axes: list[int], ddof: int = 0) -> Value:
+    """Return the sum over axes by the count less `ddof`."""
+    count = materialize(b, number(_count(b, x, axes, ddof)), I64)
+    return TensorBuilder(b.builder).mean(x.value, count, axes)
+
+
+def _from_mean(b: Emitter, x: Tensor, axes: list[int]) -> Operand:
+    return elementwise(b, "sub", [x, mean(b, x, axes, keepdims=True)])
+
+
+def _count(b: Emitter, x: Tensor, axes: list[int], ddof: int) -> Dim:
+    shape = b.shape(x)
+    return maximum(product_of([shape[i] for i in axes]) - ddof, 0)
+
+
+def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the largest element; of booleans whether any is true."""
+    return _extreme(b, TensorBuilder.max, TensorBuilder.any, x, axis, keepdims)
+
+
+def min_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Return the smallest element; of booleans whether all are true."""
+    return _extreme(b, TensorBuilder.min, TensorBuilder.all, x, axis, keepdims)
+
+
+def _extreme(
+    b: Emitter,
+    reducer: "Reducer",
+    of_booleans: "Reducer",
+    x: Operand,
+    axis: Axes,
+    keepdims: bool,
+) -> Operand:
+    """Reduce by the largest or smallest; of nothing it is an error if that is known."""
+    tensor = strong(b, x)
+    shape = b.shape(tensor)
+    for i in normal_axes(b, axis, len(shape)):
+        require_elements(b, shape, i)
+    is_bool = tensor.type.element == I1
+    return _reduce(b, of_booleans if is_bool else reducer, tensor.value, axis, keepdims)
+
+
+def prod(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Multiply; booleans and small integers as 64-bit ones, as in numpy."""
+    return _accumulate(b, TensorBuilder.prod, x, axis, keepdims)
+
+
+def any_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Tell whether any element is not 0."""
+    value = cast(b, strong(b, x).value, I1)
+    return _reduce(b, TensorBuilder.any, value, axis, keepdims)
+
+
+def all_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
+    """Tell whether no element is 0."""
+    value = cast(b, strong(b, x).value, I1)
+    return _reduce(b, TensorBuilder.all, value, axis, keepdims)
+
+
+def argmax(
+    b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
+) -> Operand:
+    """Return the index of the first largest element; of all without an axis."""
+    return _place(b, TensorBuilder.argmax, x, axis, keepdims)
+
+
+def argmin(
+    b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
+) -> Operand:
+    """Return the index of the first smallest element; of all without an axis."""
+    return _place(b, TensorBuilder.argmin, x, axis, keepdims)
+
+
+def _place(
+    b: Emitter, reducer: "Reducer", x: Operand, axis: int | None, keepdims: bool
+) -> Operand:
+    value = strong(b, x).value
+    if Tensor(value).type.element == I1:
+        value = cast(b, value, I8)
+    if axis is not None:
+        return _reduce(b, reducer, value, axis, keepdims)
+    rank = Tensor(value).type.rank
+    found = _reduce(b, reducer, flatten_all(b, Tensor(value)).value, 0, False)
+    if not keepdims:
+        return found
+    return Tensor(TensorBuilder(b.builder).reshape(found.value, (1,) * rank))
+
+
+def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
+    """Return axes from 0 to rank - 1, ascending; none means all."""
+    return sorted(ordered_axes(b, axis, rank))
+
+
+def ordered_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
+    """Return axes from 0 to rank - 1, in the order in which they are given."""
+    if axis is None:
+        return list(range(rank))
+    given = [axis] if isinstance(axis, int) else list(axis)
+    axes = [a + rank if a < 0 else a for a in given]
+    for before, after in zip(given, axes, strict=True):
+        if not 0 <= after < rank:
+            raise size_error(b, f"axis {before} is out of range for rank {rank}")
+    if len(set(axes)) < len(axes):
+        raise size_error(b, f"an axis stands twice in {tuple(given)}")
+    return axes
+
+
+_OF_NOTHING = (
+    *(TensorBuilder.sum, TensorBuilder.prod),
+    *(TensorBuilder.any, TensorBuilder.all),
+)
+Reducer = Callable[[TensorBuilder, Value, int], Value]
+
+
+def _reduce(
+    b: Emitter, reducer: Reducer, value: Value, axis: Axes, keepdims: bool
+) -> Tensor:
+    """Reduce along axes, the last first, so that the others keep their numbers."""
+    shape = b.shape(Tensor(value))
+    axes = normal_axes(b, axis, len(shape))
+    t = TensorBuilder(b.builder)
+    for i in reversed(axes):
+        if reducer not in _OF_NOTHING:
+            require_elements(b, shape, i)
+        value = reducer(t, value, i)
+    if keepdims:
+        value = t.reshape(value, stable.put_back(shape, axes))
+    return Tensor(value)
+
+
+def require_elements(b: Emitter, shape: Shape, axis: int) -> None:
+    """Raise TC0301 for an axis that is known to be empty."""
+    if shape[axis] == 0:
+        raise size_error(b, f"axis {axis} of {spell_shape(shape)} has no elements")
+
+
+def product_of(dims: Sequence[Dim]) -> Dim:
+    """Return the product of sizes."""
+    result: Dim = 1
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def flatten_all(b: Emitter, x: Tensor) -> Tensor:
+    """Join all axes to one."""
+    shape = (product_of(b.shape(x)),)
+    return Tensor(TensorBuilder(b.builder).reshape(x.value, shape))

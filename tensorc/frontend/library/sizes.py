@@ -1,0 +1,209 @@
+"""Integer scalars as dimensions: what a slice's bound or a size is computed from.
+
+`dim_of` walks the ops that compute a scalar down to constants, sizes and the values of
+arguments. Its formula is exact: it does not wrap where the arithmetic of small integers
+would. Only a cast to a smaller type does, as it says.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from tensorc.frontend.library.operands import spell_type
+from tensorc.ir.attributes import Dense
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Compound, Dim, Poly, bound, floordiv, maximum, minimum
+from tensorc.ir.ops.tensor import elementwise, making, rounding, shape
+from tensorc.ir.text.dims_parser import LARGEST, LONGEST
+from tensorc.ir.types import I1, Element, TensorType
+
+MAX_ATOMS = 16  # factors of one product
+
+Leaf: TypeAlias = Callable[[Value], Dim | None]
+
+
+class NoDimError(Exception):
+    """A scalar is no dimension; `value` is what it is computed from that is none.
+
+    `reason` says why a formula of dimensions is none, "" if `value` is to blame.
+    """
+
+    def __init__(self, value: Value, reason: str = "") -> None:
+        super().__init__(reason)
+        self.value = value
+        self.reason = reason
+
+
+def why(error: NoDimError, memory: str = "") -> tuple[str, str]:
+    """Say why a scalar is no dimension, and the way out; `memory` names a memory."""
+    type_ = error.value.type
+    if error.reason:
+        return error.reason, "compute it before the call, and give it as an input"
+    if isinstance(type_, TensorType) and not _is_integer(error.value):
+        if type_.element == I1:
+            return "it is computed from bool", "give it as an integer"
+        hint = "for whole numbers write `//`; a float is no size, nor cast to one"
+        return f"it is computed from {spell_type(type_)}", hint
+    if memory:
+        hint = f"give it as an input, called with the value of `{memory}`"
+        return f"`{memory}` is memory, whose value the call does not give", hint
+    hint = "compute it before the call, and give it as an input"
+    return "it is computed from arrays, which only the call reads", hint
+
+
+def dim_of(value: Value, leaf: Leaf) -> Dim:
+    """Return the dimension that an integer scalar is.
+
+    `leaf` knows the values of arguments, and may know those of other values. Raises
+    `NoDimError`.
+    """
+    if not _is_integer(value):
+        raise NoDimError(value)
+    return formula_of(value, leaf)
+
+
+def formula_of(value: Value, leaf: Leaf) -> Dim:
+    """Return the dimension that an integer scalar is, or of a boolean 0 or 1."""
+    found: dict[Value, Dim] = {}
+    stack = [value]
+    while stack:
+        top = stack[-1]
+        if top in found:
+            stack.pop()
+            continue
+        known = leaf(top)
+        if known is None:
+            op = _op_of(top)
+            missing = [v for v in _operands(op) if v not in found]
+            if missing:
+                stack += missing
+                continue
+            known = _RULES[type(op)](op, *[found[v] for v in _operands(op)])
+            _check(top, known)
+        found[stack.pop()] = known
+    return found[value]
+
+
+def _op_of(value: Value) -> Op:
+    type_, op = value.type, value.op
+    is_scalar = isinstance(type_, TensorType) and not type_.shape
+    is_float = isinstance(type_, TensorType) and type_.element.is_float
+    if not is_scalar or is_float or type(op) not in _RULES:
+        raise NoDimError(value)
+    assert op is not None
+    return op
+
+
+def _is_integer(value: Value) -> bool:
+    return isinstance(value.type, TensorType) and value.type.element.is_integer
+
+
+def _operands(op: Op) -> list[Value]:
+    return [] if isinstance(op, shape.Size) else op.operands
+
+
+def _check(value: Value, dim: Dim) -> None:
+    if isinstance(dim, int):
+        if not -LARGEST <= dim <= LARGEST:
+            raise NoDimError(value, f"{dim} is too large")
+    elif (
+        any(len(atoms) > MAX_ATOMS for atoms, _ in dim.terms)
+        or any(not -LARGEST <= n <= LARGEST for _, n in dim.terms)
+        or len(str(dim)) > LONGEST
+    ):
+        raise NoDimError(value, "the formula is too long")
+
+
+def _constant(op: Op) -> Dim:
+    value = op.attributes["value"]
+    assert isinstance(value, Dense)
+    return int(np.asarray(value.value).item())
+
+
+def _size(op: Op) -> Dim:
+    type_, axis = op.operands[0].type, op.attributes["axis"]
+    assert isinstance(type_, TensorType)
+    assert isinstance(axis, int)
+    return type_.shape[axis]
+
+
+def _quotient(op: Op, left: Dim, right: Dim) -> Dim:
+    if right == 0:
+        raise NoDimError(op.result, f"division by zero: {left} // 0")
+    return floordiv(left, right)
+
+
+def _remainder(op: Op, left: Dim, right: Dim) -> Dim:
+    return left - right * _quotient(op, left, right)
+
+
+def _compared(op: Op, left: Dim, right: Dim) -> Dim:
+    """Return 1 where it holds, 0 elsewhere."""
+    over = {
+        "lt": right - left,
+        "gt": left - right,
+        "le": right - left + 1,
+        "ge": left - right + 1,
+    }
+    predicate = str(op.attributes["predicate"])
+    if predicate in over:
+        return minimum(1, maximum(0, over[predicate]))
+    differs = minimum(1, maximum(left - right, right - left))
+    return differs if predicate == "ne" else 1 - differs
+
+
+def _selected(op: Op, condition: Dim, yes: Dim, no: Dim) -> Dim:
+    match no:
+        case Poly(terms=(((Compound("min", left, right),), 1),)):
+            # What `operands.size_value` makes of a bound.
+            for place, size in ((left, right), (right, left)):
+                is_negative = minimum(1, maximum(0, -place))
+                if condition == is_negative and yes == maximum(place + size, 0):
+                    return bound(place, size)
+    return no + condition * (yes - no)
+
+
+def _cast(op: Op, value: Dim) -> Dim:
+    source, target = op.operands[0].type, op.attributes["element"]
+    assert isinstance(source, TensorType)
+    assert isinstance(target, Element)
+    if target == I1:
+        raise NoDimError(op.result, "it is a boolean")
+    low, high = _range(target)
+    least, most = _range(source.element)
+    if low <= least and most <= high:
+        return value
+    span = high - low + 1
+    return value if span > LARGEST else value - span * floordiv(value - low, span)
+
+
+def _range(element: Element) -> tuple[int, int]:
+    if element == I1:
+        return 0, 1
+    if element.is_unsigned:
+        return 0, 2**element.bits - 1
+    return -(2 ** (element.bits - 1)), 2 ** (element.bits - 1) - 1
+
+
+_RULES: Mapping[type[Op] | None, Callable[..., Dim]] = {
+    making.Constant: _constant,
+    shape.Size: _size,
+    shape.Reshape: lambda op, x: x,
+    shape.Broadcast: lambda op, x: x,
+    elementwise.Add: lambda op, x, y: x + y,
+    elementwise.Sub: lambda op, x, y: x - y,
+    elementwise.Mul: lambda op, x, y: x * y,
+    elementwise.Neg: lambda op, x: -x,
+    elementwise.Maximum: lambda op, x, y: maximum(x, y),
+    elementwise.Minimum: lambda op, x, y: minimum(x, y),
+    elementwise.Cast: _cast,
+    elementwise.Compare: _compared,
+    elementwise.Select: _selected,
+    elementwise.And: lambda op, x, y: x * y,
+    elementwise.Or: lambda op, x, y: x + y - x * y,
+    elementwise.Not: lambda op, x: 1 - x,
+    rounding.FloorDiv: _quotient,
+    rounding.Mod: _remainder,
+    rounding.Abs: lambda op, x: maximum(x, -x),
+}

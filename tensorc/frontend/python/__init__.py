@@ -1,0 +1,1 @@
+"""Symbolic variables, traces, NumPy's protocols."""

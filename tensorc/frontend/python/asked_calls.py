@@ -1,0 +1,189 @@
+"""What to write for a call that asks a variable for its value, which it has not.
+
+Python asks through a method, `__float__` for math.exp(x), and does not say who asks.
+The user's line does: it is read, and the function that it names is looked up.
+"""
+
+import ast
+import builtins
+import dis
+import linecache
+import math
+from collections.abc import Callable, Mapping
+from types import FrameType, ModuleType
+
+import numpy as np
+
+from tensorc.errors import Location
+from tensorc.frontend.library.numpy_names import is_listed, reason_of
+from tensorc.frontend.places import place_of, user_frame
+from tensorc.frontend.python.habits import spelled
+from tensorc.frontend.python.numpy_functions import is_here
+
+_MADE = "np.stack([a, b]) makes an array of variables"
+_IS_ARRAY = "a variable is an array already: leave the call out; x.astype(t) converts"
+_NOT_STORED = "an array of NumPy holds no variables: collect them, np.stack(rows), "
+_NOT_STORED += "or begin with a variable, u = tc.zeros(n), and u = u.at[i].set(v)"
+_SIZES = "takes sizes and numbers of the call, too; no elements of arrays"
+_DRAWN = "draw outside, pass the numbers in, and compute with them: loc + scale * z"
+_WHOLE = "call the function itself: operators and NumPy's functions are of whole arrays"
+
+_CALLS: Mapping[object, str] = {
+    round: "np.round(x)",
+    np.array: f"{_MADE}; {_IS_ARRAY}",
+    np.asarray: f"{_IS_ARRAY}; {_MADE}",
+    np.asanyarray: _IS_ARRAY,
+    np.ascontiguousarray: _IS_ARRAY,
+    np.zeros: f"tc.zeros {_SIZES}",
+    np.ones: f"tc.ones {_SIZES}",
+    np.eye: f"tc.eye {_SIZES}",
+    np.tri: f"tc.tri {_SIZES}",
+    np.arange: f"tc.arange {_SIZES}",
+    np.full: "tc.full(shape, x), whose value may be a variable",
+    np.vectorize: _WHOLE,
+}
+_COMPARE: Mapping[object, str] = {
+    max: "np.max(x) of an array, np.maximum(x, y) of two",
+    min: "np.min(x) of an array, np.minimum(x, y) of two",
+    any: "np.any(x)",
+    all: "np.all(x)",
+    sorted: "np.sort of a variable is not in this version",
+}
+# Functions of `math` that have another name.
+_MATH: Mapping[str, str] = {"fabs": "abs", "fsum": "sum"}
+
+
+def asked_hint() -> str:
+    """Return what to write at the user's line, which asks for a value; or ""."""
+    frame = user_frame()
+    match _expression(frame):
+        case ast.Subscript(value=array, slice=index):
+            text = ast.unparse(index)
+            text = text[1:-1] if isinstance(index, ast.Tuple) else text
+            return _of_brackets(frame, ast.unparse(array), text)
+        case ast.Call(func=function):
+            return _of_call(frame, function)
+    return ""
+
+
+def compared_hint() -> str:
+    """Return what to write for a function of Python that compares, or ""."""
+    frame = user_frame()
+    match _expression(frame):
+        case ast.Call(func=ast.Name() as function):
+            return _of_table(_COMPARE, _found(frame, function))
+    return ""
+
+
+# The line
+
+
+def _expression(frame: FrameType | None) -> ast.expr | None:
+    """Return the expression that a frame computes; None if it cannot be read."""
+    if frame is None:
+        return None
+    try:
+        return ast.parse(f"({_source(place_of(frame))})", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _source(place: Location) -> str:
+    lines = linecache.getlines(place.file)
+    lines = lines[place.line - 1 : (place.end_line or place.line)]
+    # Columns count bytes.
+    coded = [line.encode() for line in lines]
+    if coded and place.end_column:
+        coded[-1] = coded[-1][: place.end_column - 1]
+        coded[0] = coded[0][place.column - 1 :]
+    return b"".join(coded).decode()
+
+
+def _found(frame: FrameType | None, node: ast.expr) -> object:
+    """Return what a name is, or an attribute of a module; None for all else."""
+    if frame is None:
+        return None
+    match node:
+        case ast.Name(id=name):
+            for names in (frame.f_locals, frame.f_globals, vars(builtins)):
+                if name in names:
+                    found: object = names[name]
+                    return found
+        case ast.Attribute(value=owner, attr=name):
+            module = _found(frame, owner)
+            if isinstance(module, ModuleType):
+                return getattr(module, name, None)
+    return None
+
+
+# What to write
+
+
+def _of_brackets(frame: FrameType | None, array: str, index: str) -> str:
+    if frame is None:
+        return ""
+    code = frame.f_code.co_code[frame.f_lasti]
+    if dis.opname[code].startswith("STORE"):
+        return _NOT_STORED
+    if index.isidentifier():
+        return f"np.take({array}, {index}, axis=0) takes variables as indices"
+    return f"tc.constant({array})[{index}] takes variables as indices"
+
+
+def _of_call(frame: FrameType | None, node: ast.expr) -> str:
+    function = _found(frame, node)
+    if function is None and isinstance(node, ast.Attribute):
+        return _of_method(_found(frame, node.value), node)
+    listed = _of_table(_CALLS, function)
+    if listed:
+        return listed
+    name, module = getattr(function, "__name__", ""), _module(function)
+    if module == math.__name__:
+        return _of_math(name)
+    if module.startswith("numpy.random"):
+        return _DRAWN
+    if module.split(".")[0] == np.__name__:
+        return _of_numpy(function, f"{module.removeprefix('numpy')}.{name}".lstrip("."))
+    return ""
+
+
+def _of_table(table: Mapping[object, str], function: object) -> str:
+    return next((hint for own, hint in table.items() if own is function), "")
+
+
+def _module(function: object) -> str:
+    """Return where a function is from; of a method, where its object is."""
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, ModuleType):
+        return type(owner).__module__
+    return str(getattr(function, "__module__", None) or "")
+
+
+def _of_method(owner: object, node: ast.Attribute) -> str:
+    if type(owner).__module__.startswith("numpy.random"):
+        return _DRAWN
+    function: Callable[..., object] | None = getattr(np, node.attr, None)
+    if isinstance(owner, np.ndarray) and function is not None and is_here(function):
+        return f"np.{node.attr}({ast.unparse(node.value)}, x) takes variables"
+    return ""
+
+
+def _of_math(name: str) -> str:
+    message = f"math.{name} takes numbers"
+    if name == "pow":
+        return f"{message}; of variables it is x ** y"
+    called = spelled(_MATH.get(name, name))
+    if called:
+        return f"{message}; of variables it is {called}(x)"
+    return f"{message}; of variables it is not in this version"
+
+
+def _of_numpy(function: object, name: str) -> str:
+    if isinstance(function, type) and issubclass(function, np.generic):
+        return f"x.astype(np.{function.__name__}) converts a variable"
+    if callable(function) and is_here(function):
+        return f"np.{name} takes variables, no lists of them: np.stack([a, b]) first"
+    if is_listed(name):
+        why, hints = reason_of(name)
+        return "; ".join([f"np.{name} of variables {why}", *hints])
+    return f"np.{name} takes numbers, no variables: call it outside the function"

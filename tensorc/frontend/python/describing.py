@@ -1,0 +1,50 @@
+"""What a user gave: whether it is a variable or a number, and in words.
+
+No graph is loaded where there is none.
+"""
+
+import operator
+
+import numpy as np
+
+
+def describe(value: object) -> str:
+    """Say what a user gave, for messages: f32[3, 4], list of 2, 'text'."""
+    operand = getattr(value, "operand", None)
+    if operand is not None:  # then the graph's modules are loaded already
+        from tensorc.frontend.library.operands import Scalar, Tensor, spell_type
+
+        if isinstance(operand, Tensor):
+            return spell_type(operand.type)
+        if isinstance(operand, Scalar):
+            return "a size"
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    if isinstance(value, list | tuple | dict | set):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value)
+    short = text if len(text) <= 40 else f"{text[:37]}..."
+    return f"{short} ({type(value).__name__})"
+
+
+def is_symbolic(value: object) -> bool:
+    """Tell a user's variable from everything else."""
+    return isinstance(getattr(type(value), "operand", None), property)
+
+
+def plain_number(value: object) -> object:
+    """Return a number of NumPy as one of Python, and all else as it is."""
+    if not isinstance(value, np.generic | np.ndarray) or value.ndim:
+        return value
+    number: object = value.item()
+    return number if isinstance(number, bool | int | float) else value
+
+
+def whole_number(value: object) -> int | None:
+    """Return an integer of Python or NumPy as one of Python, None for all else."""
+    if isinstance(value, bool) or is_symbolic(value):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None

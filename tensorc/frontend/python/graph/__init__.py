@@ -1,0 +1,1 @@
+"""Graphs of symbolic variables: nodes, IR, store."""

@@ -1,0 +1,313 @@
+"""From a graph to a function of the IR, in one walk without recursion.
+
+`givens` are an identity map: a value that it names is not emitted, its replacement
+stands for it, also in other replacements, in whatever order they are listed. Only in
+its own a value means itself, so that `givens={x: x + 1}` means what it says.
+"""
+
+import keyword
+import re
+from collections import ChainMap
+from collections.abc import Container, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+
+from tensorc.errors import UNKNOWN, CompileError, Diagnostic, Location, ShapeError
+from tensorc.frontend.library.operands import spell_type
+from tensorc.frontend.library.sizes import NoDimError, dim_of, why
+from tensorc.frontend.places import argument_error, usage_error
+from tensorc.frontend.python.graph.nodes import (
+    Derivative,
+    Input,
+    SharedLeaf,
+    inputs_in,
+    ordered,
+    renamed,
+    sources_of,
+)
+from tensorc.ir.attributes import Dict, make_dict
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import VALUE, Dim, substitute, symbol
+from tensorc.ir.functions import Parameter, close_function, new_module, open_function
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.types import TensorType
+
+Values = MutableMapping[Value, Value]
+Givens = Sequence[tuple[Value, Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A function to be: values of the graph, and pairs of memory and its new value.
+
+    `names` are those of the arguments: of `shared`, then of `inputs`. They are all the
+    leaves that are needed, and `givens` are the needed ones. `hypers` are the names of
+    inputs that are numbers, the same for all batches. `swapped` has the memory that
+    stands for others of `shared`.
+    """
+
+    name: str
+    shared: tuple[SharedLeaf, ...]
+    inputs: tuple[Input, ...]
+    names: tuple[str, ...]
+    outputs: tuple[Value, ...]
+    updates: tuple[tuple[SharedLeaf, Value], ...]
+    givens: Givens
+    location: Location = UNKNOWN
+    hypers: tuple[str, ...] = ()
+    swapped: Mapping[SharedLeaf, SharedLeaf] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> tuple[SharedLeaf, ...]:
+        """What is read and updated for `shared`, in its order."""
+        return tuple([self.swapped.get(leaf, leaf) for leaf in self.shared])
+
+
+def identifier(name: str, default: str) -> str:
+    """Return a name for the IR: params["W"] is params_W."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    if not plain or plain[0].isdigit():
+        return default
+    return f"{plain}_" if keyword.iskeyword(plain) else plain
+
+
+def unique_names(wished: Sequence[str]) -> tuple[str, ...]:
+    """Return different names, the wished ones where that is possible."""
+    names: list[str] = []
+    for i, wish in enumerate(wished):
+        base = identifier(wish, f"a{i}")
+        name, number = base, 1
+        while name in names or (name != wish and name in wished):
+            number += 1
+            name = f"{base}_{number}"
+        names.append(name)
+    return tuple(names)
+
+
+def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
+    """Return the leaves that values need, and the givens that matter, in order.
+
+    Raises:
+        ValueError: replacements need each other.
+    """
+    replacements = dict(givens)
+    leaves: dict[Value, None] = {}
+
+    def visit(start: Sequence[Value], keys: Container[Value]) -> list[Value]:
+        met = []
+        for value in ordered(start, keys):
+            if value in keys:
+                met.append(value)
+            elif value.op is None:
+                leaves[value] = None
+        return met
+
+    # The keys that each replacement is made of; its own is what it replaces.
+    made_of: dict[Value, list[Value]] = {}
+    found = visit(roots, replacements)
+    while found:
+        key = found.pop()
+        if key not in made_of:
+            made_of[key] = visit([replacements[key]], replacements.keys() - {key})
+            found += made_of[key]
+    try:
+        order = list(TopologicalSorter(made_of).static_order())
+    except CycleError as error:
+        names = ", ".join(f"`{v.hint or 'a variable'}`" for v in error.args[1][1:])
+        message = f"the replacements of {names} in `givens` need each other"
+        hint = "take new variables for what one of them is made of"
+        raise argument_error(message, hint) from None
+    return list(leaves), [(key, replacements[key]) for key in order]
+
+
+def emit(plan: Plan) -> Module:
+    """Return a module with one function; shape errors are at the user's lines."""
+    values = (*plan.shared, *plan.inputs)
+    sizes = _size_names(plan)
+    parameters = [
+        Parameter(
+            _with_sizes(value, sizes),
+            name,
+            make_dict(**{"tc.name": name, "tc.kind": _kind(plan, value, name)}),
+        )
+        for value, name in zip(values, plan.names, strict=True)
+    ]
+    function, builder = open_function(plan.name, parameters, location=plan.location)
+    for dim in sizes.values():
+        builder.constraints.declare(str(dim))
+    arguments = function.regions[0].block.arguments
+    emission = Emission(builder, dict(zip(values, arguments, strict=True)), sizes)
+    emission.replace(plan)
+    updated = [new for _, new in plan.updates]
+    env = emission.run([*plan.outputs, *updated])
+    for memory, new in plan.updates:
+        emission.fit(env[new], memory.type, f"the update of `{memory.hint}`")
+    results = [env[v] for v in (*plan.outputs, *updated)]
+    places = {v: i for i, v in enumerate(values)}
+    kinds: list[Dict] = [make_dict(**{"tc.name": ""})] * len(plan.outputs)
+    kinds += [make_dict(**{"tc.updates": places[m]}) for m, _ in plan.updates]
+    builder.location = plan.location
+    close_function(function, builder, results, kinds)
+    module = new_module(plan.location)
+    module.body.block.append(function)
+    return module
+
+
+def _kind(plan: Plan, value: Value, name: str) -> str:
+    if isinstance(value, SharedLeaf):
+        return "shared"
+    return "hyper" if name in plan.hypers else "input"
+
+
+def _size_names(plan: Plan) -> dict[str, Dim]:
+    """Name the sizes of the inputs: as the user does, or x0, x1 for a matrix x.
+
+    The value of an input i is $i.
+    """
+    found: dict[str, tuple[bool, str]] = {}
+    sizes: dict[str, Dim] = {}
+    names = plan.names[len(plan.shared) :]
+    for source, name in zip(plan.inputs, names, strict=True):
+        assert isinstance(source.type, TensorType)
+        if source.given is not None:
+            (value,) = sources_of(source.given)
+            sizes[value.name] = symbol(f"{VALUE}{name}")
+        for dim in source.type.shape:
+            for size in sources_of(dim):
+                # Inputs share a size that has a name: the first one has it.
+                # The IR's texts are ASCII.
+                own = size.spelled if size.spelled.isascii() else ""
+                found.setdefault(size.name, (not own, own or f"{name}{size.axis}"))
+    taken: set[str] = set()
+    # The user's names have the first choice.
+    for key, (_, wish) in sorted(found.items(), key=lambda item: item[1][0]):
+        new = wish
+        while new in taken:
+            new += "_"
+        taken.add(new)
+        sizes[key] = symbol(new)
+    return sizes
+
+
+def _no_size(old: Input, error: NoDimError, plan: Plan) -> CompileError:
+    """Return the error that a bound or size is replaced by what is none."""
+    block = error.value.owner
+    arguments = block.arguments if isinstance(block, Block) else []
+    place = arguments.index(error.value) if error.value in arguments else None
+    is_memory = place is not None and place < len(plan.shared)
+    text, hint = why(
+        error, plan.names[place] if is_memory and place is not None else ""
+    )
+    message = f"`{old.hint or 'a variable'}` is a bound or a size, its replacement "
+    message += f"in `givens` cannot be one: {text}"
+    return usage_error(message, hint)
+
+
+def _with_sizes(value: Value, sizes: Mapping[str, Dim]) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    shape = tuple([substitute(d, sizes) for d in value.type.shape])
+    return TensorType(shape, value.type.element)
+
+
+@dataclass
+class Emission:
+    """The state of emitting one function: leaves and what stands for them."""
+
+    builder: Builder
+    leaves: dict[Value, Value]
+    sizes: dict[str, Dim]
+    # Inputs whose replacement is no dimension, and the error that their use as one is.
+    failures: dict[Input, CompileError] = field(default_factory=dict)
+
+    def replace(self, plan: Plan) -> None:
+        """Emit the replacements, and let them stand for their keys."""
+        replaced: dict[Value, Value] = {}
+        for old, new in plan.givens:
+            made = self.run([new], ChainMap(replaced, self.leaves))[new]
+            self._replace_sizes(plan, old, made)
+            replaced[old] = made
+        self.leaves = {**self.leaves, **replaced}
+
+    def _replace_sizes(self, plan: Plan, old: Value, new: Value) -> None:
+        assert isinstance(old.type, TensorType)
+        assert isinstance(new.type, TensorType)
+        if not isinstance(old, Input):
+            self.fit(new, _with_sizes(old, self.sizes), "a replacement in `givens`")
+            return
+        sizes = {}
+        for own, dim in zip(old.type.shape, new.type.shape, strict=True):
+            for size in sources_of(own):
+                sizes[size.name] = dim
+        if old.given is not None:
+            (value,) = sources_of(old.given)
+            try:
+                sizes[value.name] = dim_of(new, self._given)
+            except NoDimError as error:
+                self.failures[old] = _no_size(old, error, plan)
+        self.sizes = {**self.sizes, **sizes}
+        what = f"the replacement of `{old.hint or 'a variable'}` in `givens`"
+        self.fit(new, _with_sizes(old, self.sizes), what)
+
+    def _given(self, value: Value) -> Dim | None:
+        """Return what a value of the function is, if it stands for an input."""
+        for leaf, argument in self.leaves.items():
+            if argument is value and isinstance(leaf, Input) and leaf.given is not None:
+                return substitute(leaf.given, self.sizes)
+        return None
+
+    def fit(self, value: Value, wanted: object, what: str) -> None:
+        """Raise `ShapeError` unless a value has the sizes of a type."""
+        type_, resolve = value.type, self.builder.constraints.resolve
+        assert isinstance(type_, TensorType)
+        assert isinstance(wanted, TensorType)
+        unify = self.builder.constraints.unify
+        pairs = zip(type_.shape, wanted.shape, strict=True)
+        if not all(unify(a, b, value.location) for a, b in pairs):
+            shape = tuple(resolve(d) for d in type_.shape)
+            given = spell_type(TensorType(shape, type_.element))
+            message = f"{what} needs {spell_type(wanted)}, got {given}"
+            raise ShapeError(Diagnostic("TC0301", message, value.location))
+
+    def run(self, roots: Sequence[Value], base: Values | None = None) -> Values:
+        """Emit what values need; returns what stands for each value."""
+        env: ChainMap[Value, Value] = ChainMap({}, base or self.leaves)
+        for value in ordered(roots, env):
+            if value not in env:
+                assert value.op is not None, f"{value} is no argument"
+                self.op(value.op, env)
+        return env
+
+    def op(self, op: Op, env: ChainMap[Value, Value]) -> None:
+        """Emit one node."""
+        self.builder.location = op.location
+        if self.failures:
+            for source in inputs_in(op):
+                if source in self.failures:
+                    raise self.failures[source]
+        if isinstance(op, Derivative):
+            results = self._grad(op, env)
+        else:
+            operands = [env[v] for v in op.operands]
+            attributes = renamed(op.attributes, self.sizes)
+            types = self.builder.infer(type(op), operands, attributes)
+            made = type(op)(operands, types, attributes, (), op.location)
+            results = self.builder.block.append(made).results
+        for old, new in zip(op.results, results, strict=True):
+            new.hint = old.hint
+            env[old] = new
+
+    def _grad(self, op: Derivative, env: ChainMap[Value, Value]) -> list[Value]:
+        wrt = op.operands[: op.count]
+        outer = [env[w] for w in wrt]
+        types, hints = [v.type for v in outer], [w.hint for w in wrt]
+        with self.builder.region(types, hints) as (region, arguments):
+            local = env.new_child(dict(zip(wrt, arguments, strict=True)))
+            for inner in op.inner:
+                before = {r: local[r] for r in inner.results if r in wrt}
+                self.op(inner, local)
+                local.update(before)
+            self.builder.location = op.location
+            self.builder.create(Yield, local[op.cost])
+        return self.builder.create(Grad, *outer, regions=[region]).results

@@ -1,0 +1,277 @@
+"""The graph of the Python doors: what expressions are before they are compiled.
+
+A node is an op that stands in no block: its class, operands and attributes, its types
+from `infer`, the user's line as its place. Nodes are never changed. Leaves are values
+without an op: an `Input`, or a `SharedLeaf`, memory of the runtime.
+
+    b = GraphBuilder(Block(), location=place)
+    z = b.value(Add, x, y)              # a node; z is a value, as in the IR
+
+`GraphBuilder` is a `Builder`, so the library and the operands of `frontend` make nodes
+as they make IR. Each use has constraints of its own, which are thrown away: sizes that
+can never fit are found at the user's line, all others when a function is compiled.
+"""
+
+import itertools
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import SupportsIndex
+from weakref import WeakValueDictionary
+
+from tensorc.errors import UNKNOWN, Location
+from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Reduced, Region, Value, with_hints
+from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value, substitute
+from tensorc.ir.ops.tensor.elementwise import Cast
+from tensorc.ir.ops.tensor.shape import Size
+from tensorc.ir.types import I64, Element, TensorType, Type
+
+# Symbols of different inputs must differ; functions give them names of their own.
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOf(Symbol):
+    """What each call chooses: the size of an axis of an input, or (None) its value.
+
+    `spelled` is what the user calls it, if there is a name: `tc.f32["B"]`.
+    """
+
+    source: "Input" = field(compare=False, repr=False)
+    axis: int | None
+    spelled: str = ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _size_of, (self.source, self.axis)
+
+
+class Input(Value):
+    """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol.
+
+    A text in `shape` is the user's name of an unknown size.
+    `given` is the value of an integer scalar as a dimension, None for all else.
+    """
+
+    __slots__ = ("__weakref__", "given", "place")
+
+    def __init__(
+        self,
+        element: Element,
+        shape: Sequence[int | str | None],
+        hint: str = "",
+        place: Location = UNKNOWN,
+    ) -> None:
+        self.place = place
+        dims = [
+            size
+            if isinstance(size, int)
+            else self._size(size or f"{hint or '_'}{axis}", axis, size or "")
+            for axis, size in enumerate(shape)
+        ]
+        super().__init__(TensorType(tuple(dims), element), Block(), 0, hint)
+        self.given: Poly | None = None
+        if not dims and element.is_integer:
+            self.given = self._size(f"{VALUE}{hint or '_'}", None)
+
+    def _size(self, name: str, axis: int | None, spelled: str = "") -> Poly:
+        name = f"{name}#{next(_NUMBERS)}"
+        _INPUTS[name] = self
+        return Poly((((SizeOf(name, self, axis, spelled),), 1),))
+
+    @property
+    def location(self) -> Location:
+        """Where the user made it."""
+        return self.place
+
+    def __reduce__(self) -> tuple[object, ...]:
+        assert isinstance(self.type, TensorType)
+        shape = tuple([_wish(dim) for dim in self.type.shape])
+        return Input, (self.type.element, shape, self.hint, self.place)
+
+
+_INPUTS: WeakValueDictionary[str, Input] = WeakValueDictionary()
+
+
+def _wish(dim: Dim) -> int | str | None:
+    """Return what a size of an input was asked to be."""
+    return dim if isinstance(dim, int) else next(sources_of(dim)).spelled or None
+
+
+def _size_of(source: Input, axis: int | None) -> SizeOf:
+    """Return the symbol of an input that was copied."""
+    assert isinstance(source.type, TensorType)
+    dim = source.given if axis is None else source.type.shape[axis]
+    assert dim is not None
+    return next(sources_of(dim))
+
+
+class SharedLeaf(Value):
+    """A leaf that is memory; `cell` is the runtime's, which the graph does not know."""
+
+    __slots__ = ("__weakref__", "cell")
+
+    def __init__(self, type_: TensorType, cell: object, hint: str = "") -> None:
+        super().__init__(type_, Block(), 0, hint)
+        self.cell = cell
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SharedLeaf, (self.type, self.cell, self.hint)
+
+
+class Derivative(Op):
+    """The derivative of a cost; becomes a `tc.grad`.
+
+    The operands are what to differentiate by (`count` of them) and what the cost needs
+    besides; `inner` are the nodes between the two, in order. `sources` are the inputs
+    whose sizes stand in attributes of `inner`.
+    """
+
+    __slots__ = ("cost", "count", "inner", "sources")
+
+    name = "tc.grad"
+
+    def __init__(
+        self,
+        cost: Value,
+        wrt: Sequence[Value],
+        read: Sequence[Value],
+        inner: Sequence[Op],
+        location: Location,
+    ) -> None:
+        types = [w.type for w in wrt]
+        super().__init__([*wrt, *read], types, {}, (), location)
+        self.cost = cost
+        self.count = len(wrt)
+        self.inner = tuple(inner)
+        found = (s for op in inner for s in inputs_in(op))
+        self.sources = tuple(dict.fromkeys(found))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
+        wrt, read = self.operands[: self.count], self.operands[self.count :]
+        hints = [r.hint for r in self.results]
+        made_of = (self.cost, wrt, read, self.inner, self.location)
+        return _derivative, (*made_of, hints)
+
+
+def _derivative(
+    cost: Value,
+    wrt: Sequence[Value],
+    read: Sequence[Value],
+    inner: Sequence[Op],
+    location: Location,
+    hints: Sequence[str],
+) -> Op:
+    return with_hints(Derivative(cost, wrt, read, inner, location), hints)
+
+
+@dataclass
+class GraphBuilder(Builder):
+    """Makes nodes: ops that are appended to nothing."""
+
+    def create(
+        self,
+        cls: type[Op],
+        *operands: Value,
+        types: Sequence[Type] | None = None,
+        regions: Sequence[Region] = (),
+        **attributes: Attribute,
+    ) -> Op:
+        """Return a node. Raises `ShapeError` if a constraint cannot hold."""
+        if types is None:
+            types = self.infer(cls, operands, attributes)
+        return cls(operands, types, attributes, regions, self.location)
+
+    def size(self, name: str) -> Value:
+        """Return the size that a symbol stands for, as a node."""
+        source = _INPUTS[name]
+        if is_value(name):
+            return self._whole(source)
+        assert isinstance(source.type, TensorType)
+        for dim in source.type.shape:
+            for symbol in sources_of(dim):
+                if symbol.name == name and symbol.axis is not None:
+                    return self.value(Size, source, axis=symbol.axis)
+        raise KeyError(name)
+
+    def _whole(self, source: Value) -> Value:
+        assert isinstance(source.type, TensorType)
+        if source.type.element == I64:
+            return source
+        return self.value(Cast, source, element=I64)
+
+
+def sources_of(dim: Dim) -> Iterator[SizeOf]:
+    """Yield the sizes and values of inputs that a dimension is computed from."""
+    stack: list[Dim] = [dim]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, int):
+            continue
+        for atoms, _ in top.terms:
+            for atom in atoms:
+                if isinstance(atom, SizeOf):
+                    yield atom
+                elif isinstance(atom, Compound):
+                    stack += [atom.left, atom.right]
+
+
+def inputs_in(op: Op) -> Iterator[Input]:
+    """Yield the inputs that the dimensions in a node's attributes are computed from."""
+    for attribute in op.attributes.values():
+        if isinstance(attribute, Dims):
+            for dim in attribute.dims:
+                yield from (symbol.source for symbol in sources_of(dim))
+
+
+def parents(op: Op) -> list[Value]:
+    """Return what must exist before a node: operands, inputs that its sizes need."""
+    if isinstance(op, Derivative):
+        return [*op.operands, *op.sources]
+    return [*op.operands, *inputs_in(op)]
+
+
+def ordered(
+    roots: Iterable[Value],
+    known: Container[Value] = (),
+    before: Callable[[Op], list[Value]] = parents,
+) -> list[Value]:
+    """Return the values that roots need, roots included, each after its parents.
+
+    The walk ends at values in `known`. No recursion: a graph may be as deep as it
+    likes.
+    """
+    result: list[Value] = []
+    entered: set[Value] = set()
+    for root in roots:
+        stack = [(root, False)]
+        while stack:
+            value, left = stack.pop()
+            if left:
+                result.append(value)
+                continue
+            if value in entered:
+                continue
+            entered.add(value)
+            stack.append((value, True))
+            op = value.op
+            if op is not None and value not in known:
+                stack.extend((p, False) for p in reversed(before(op)))
+    return result
+
+
+def ops_of(values: Iterable[Value]) -> list[Op]:
+    """Return the nodes that define values, each once, in order."""
+    return list(dict.fromkeys(v.op for v in values if v.op is not None))
+
+
+def renamed(
+    attributes: Mapping[str, Attribute], sizes: Mapping[str, Dim]
+) -> dict[str, Attribute]:
+    """Return attributes with other names for the symbols in their dimensions."""
+    return {
+        name: Dims(tuple([substitute(d, sizes) for d in attribute.dims]))
+        if isinstance(attribute, Dims)
+        else attribute
+        for name, attribute in attributes.items()
+    }

@@ -1,0 +1,86 @@
+"""Attributes that variables lack: those of other frameworks, and of NumPy's arrays.
+
+The tables say what to write instead.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tensorc.frontend.library import elementwise
+from tensorc.frontend.library import registry as library
+from tensorc.frontend.library.numpy_names import is_planned, reason_of
+from tensorc.frontend.places import did_you_mean
+
+
+def _each(names: str, instead: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), instead)
+
+
+_IN_THE_RESULT = "`return x`: a variable has a value only in the result"
+_HELD = "tc.grad(cost, wrt, consider_constant=[x]), which holds x constant"
+# Attributes of other frameworks' arrays, and of NumPy's.
+_ATTRIBUTES: Mapping[str, str] = {
+    **_each("numpy cpu cuda tolist get block_until_ready", _IN_THE_RESULT),
+    **_each("to type_as", "x.astype('float32')"),
+    **_each("float half double", "x.astype('float64') and its like"),
+    **_each("int long short", "x.astype('int64') and its like"),
+    **_each("detach requires_grad requires_grad_ stop_gradient", _HELD),
+    **_each("backward grad", "tc.grad(cost, wrt)"),
+    "view": "x.reshape(shape), x.astype(t)",
+    "resize": "x.reshape(shape)",
+    "permute": "x.transpose(axes)",
+    "unsqueeze": "np.expand_dims(x, axis)",
+    "t": "x.T",
+    "numel": "x.size",
+    "dim": "x.ndim",
+    "clone": "x.copy()",
+    "contiguous": "x: there is one layout",
+    "flat": "x.ravel()",
+    **_each("real conj conjugate", "x: there are no complex numbers"),
+    "imag": "0: there are no complex numbers",
+    "fill": "tc.full_like(x, v)",
+    **_each("put itemset", "x.at[i].set(v)"),
+}
+_OF_MEMORY = frozenset(
+    """nbytes itemsize strides data base flags ctypes tobytes tofile dump dumps byteswap
+    device to_device getfield setfield setflags""".split()  # noqa: SIM905
+)
+_OPERATORS: Mapping[str, str] = {
+    **_each("mm bmm matmul", "@"),
+    **_each("add", "+"),
+    **_each("sub subtract", "-"),
+    **_each("mul multiply", "*"),
+    **_each("div divide", "/"),
+    "pow": "**",
+    "eq": "==",
+    "lt": "<",
+    "gt": ">",
+}
+
+
+def spelled(name: str) -> str:
+    """Return how a function that is here is called: np.tanh, tc.one_hot; or ""."""
+    if name not in elementwise.FUNCTIONS and name not in library.PRELUDE:
+        return ""
+    return f"{'np' if hasattr(np, name) else 'tc'}.{name}"
+
+
+def attribute_hint(name: str, cls: type) -> str:
+    """Return what to add to the message about an attribute that variables lack."""
+    if name in _ATTRIBUTES:
+        return f"; write {_ATTRIBUTES[name]}"
+    if name in _OF_MEMORY:
+        return ", which has no memory: return it, and ask the result"
+    if name in _OPERATORS:
+        return f"; write x {_OPERATORS[name]} y"
+    called = spelled(name)
+    if called:
+        return f"; write {called}(x)"
+    if is_planned(name):
+        return f", and {name} is not in this version"
+    if hasattr(np.ndarray, name) and hasattr(np, name):
+        why, hints = reason_of(name)
+        return "; ".join([f", and np.{name} of a variable {why}", *hints])
+    known = [*dir(cls), *elementwise.FUNCTIONS, *library.PRELUDE]
+    return did_you_mean(name, known)

@@ -1,0 +1,595 @@
+"""Symbolic variables: Theano's door. An expression of them is a graph, computed later.
+
+    x = tc.matrix("x")
+    cost = ((x @ W - y) ** 2).mean()
+
+A `Tensor` wraps a value of the graph, or a number made of sizes such as `x.shape[0]`.
+Operators and methods are the library's functions, with NumPy's rules for broadcasting,
+indexing and types; Python numbers are weak. `==` compares elements, so variables are
+told apart by identity.
+"""
+
+import copy
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, NoReturn, cast
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tensorc.errors import TensorcError
+from tensorc.frontend.library import advanced_indexing, shapes
+from tensorc.frontend.library import registry as library
+from tensorc.frontend.library.dtypes import DTypeName
+from tensorc.frontend.library.elementwise import FUNCTIONS, elementwise, to_element
+from tensorc.frontend.library.indexing import Index
+from tensorc.frontend.library.operands import (
+    Array,
+    Operand,
+    number,
+    strong,
+)
+from tensorc.frontend.library.operands import Tensor as Node
+from tensorc.frontend.library.options import INTEGER, PATTERN, Option
+from tensorc.frontend.library.result_types import computed_in
+from tensorc.frontend.places import TRACING, door, usage_error
+from tensorc.frontend.python import numpy_functions
+from tensorc.frontend.python.graph.store import landings
+from tensorc.frontend.python.group_functions import apply_to_groups, has_groups
+from tensorc.frontend.python.groups import mapped
+from tensorc.frontend.python.habits import attribute_hint
+from tensorc.frontend.python.symbolic_numbers import AskedNumber, repeated
+from tensorc.frontend.python.symbolic_operands import (
+    DOOR,
+    describe,
+    element_named,
+    emitter,
+    indices_of,
+    is_symbolic,
+    operand_of,
+    option_given,
+    type_of,
+)
+from tensorc.frontend.python.symbolic_places import Places
+from tensorc.ir.core import Op
+from tensorc.ir.dims import Dim, Poly
+from tensorc.ir.types import TensorType
+
+Axis = int | Sequence[int] | None
+
+# Theano's functions, with which the language does without.
+_FLATTEN = library.Composite(
+    shapes.flatten_to,
+    options={"ndim": Option(INTEGER, 1, hint="`ndim` axes are left: x.flatten(2)")},
+    name="flatten",
+)
+_DIMSHUFFLE = library.Composite(
+    shapes.dimshuffle, options={"pattern": Option(PATTERN)}, name="dimshuffle"
+)
+
+
+@door
+def apply(name: str, *operands: object) -> "Tensor":
+    """Apply an elementwise function of the table to variables, numbers and arrays."""
+    if has_groups(operands):
+        each = functools.partial(apply, name)
+        return mapped(f"`{name}`", each, operands)  # type: ignore[return-value]
+    given = [operand_of(o, f"an operand of {name}") for o in operands]
+    return Tensor(elementwise(emitter(), name, given))
+
+
+@door
+def compose(
+    composite: library.Composite,
+    tensors: Sequence[object],
+    options: Mapping[str, object],
+    name: str = "",
+) -> "Tensor | tuple[Tensor, ...]":
+    """Call a function of the library's table; some take or give several variables.
+
+    `name` is what the user called, if it is not the function's own name.
+    """
+    called = name or composite.name
+    if has_groups(tensors):
+        return _compose_groups(called, composite, tensors, options)  # type: ignore[return-value]
+    what = f"an argument of {called}"
+    given: list[object] = list(tensors)
+    if composite.sequence:
+        if is_symbolic(given[0]) and DOOR.get().facts is not None:
+            given[0] = list(given[0])  # type: ignore[call-overload]  # its rows
+        if not isinstance(given[0], list | tuple):
+            message = f"{called} takes a list of variables, got {describe(given[0])}"
+            raise usage_error(message, f"{called}([x, y], …)")
+        given[0] = [operand_of(t, what) for t in given[0]]
+    first = 1 if composite.sequence else 0
+    names = composite.tensors[first:]
+    given[first:] = [
+        None if t is None and n in composite.optional else operand_of(t, what)
+        for n, t in zip(names, given[first:], strict=True)
+    ]
+    kinds = composite.options
+    plain = {k: option_given(v, kinds[k].kind) for k, v in options.items()}
+    result = library.invoke(emitter(), composite, given, plain, called)  # type: ignore[arg-type]
+    if isinstance(result, tuple):
+        return tuple([Tensor(part) for part in result])
+    return Tensor(result)
+
+
+def one(
+    name: str, tensors: Sequence[object], options: Mapping[str, object] | None = None
+) -> "Tensor":
+    """Call a function of the library that gives one variable."""
+    return compose(library.PRELUDE[name], tensors, options or {})  # type: ignore[return-value]
+
+
+def _compose_groups(
+    name: str,
+    composite: library.Composite,
+    tensors: Sequence[object],
+    options: Mapping[str, object],
+) -> object:
+    if name == "norm":
+        return apply("sqrt", one("sum", [one("square", tensors)], options))
+
+    def each(*members: object, **plain: object) -> object:
+        return compose(composite, members, plain)
+
+    return apply_to_groups(
+        name, each, tensors, options, apply, composite.is_elementwise
+    )
+
+
+class Tensor(AskedNumber):
+    """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
+
+    __slots__ = ("__weakref__", "_compiled", "_name", "_operand", "_part_of")
+
+    # Set by `tensorc.api.function`, which has what compiling takes: f(x, {v: array}).
+    evaluator: "ClassVar[Callable[[Tensor, Mapping[Tensor, object]], Array]]"
+    # The same for what a copy or pickle calls: so `eval` works where it is read.
+    restorer: "ClassVar[Callable[..., Tensor]]"
+
+    def __init__(self, operand: Operand, name: str | None = None) -> None:
+        self._operand = operand
+        self._name = name
+        self._compiled: object = None
+        self._part_of: tuple[Tensor, Sequence[Index]] | None = None
+
+    @property
+    def operand(self) -> Operand:
+        """What the variable stands for in the graph."""
+        return self._operand
+
+    @property
+    def is_leaf(self) -> bool:
+        """Tell variables, shared ones too, from formulas, constants and numbers."""
+        operand = self.operand
+        return isinstance(operand, Node) and operand.value.op is None
+
+    @property
+    def name(self) -> str | None:
+        """The name for messages and for arguments given by name."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        """Change the name."""
+        operand, self._name = self.operand, name
+        if isinstance(operand, Node):
+            operand.value.hint = name or ""
+
+    @property
+    def type(self) -> TensorType:
+        """The element type and the shape, as far as they are known."""
+        return type_of(self)
+
+    @property
+    def dtype(self) -> DTypeName:
+        """NumPy's name of the element type, which equals the element type, too."""
+        return DTypeName(self.type.element.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.type.rank
+
+    @property
+    def shape(self) -> "tuple[int | Tensor, ...]":
+        """The size of each axis: an int where it is known."""
+        return tuple([_size(d) for d in self.type.shape])
+
+    @property
+    def size(self) -> "int | Tensor":
+        """The number of elements: an int where it is known."""
+        return _size(math.prod(self.type.shape, start=cast(Dim, 1)))
+
+    @property
+    def T(self) -> "Tensor":
+        """The variable with its axes reversed."""
+        return one("transpose", [self])
+
+    @property
+    def mT(self) -> "Tensor":
+        """The variable with its last two axes exchanged."""
+        return one("swapaxes", [self], {"axis1": -1, "axis2": -2})
+
+    def copy(self) -> "Tensor":
+        """Return a variable of the same value, which never changes."""
+        return Tensor(self.operand, self._name)
+
+    # Arithmetic
+
+    def __add__(self, other: object) -> "Tensor":
+        return apply("add", self, other)
+
+    def __radd__(self, other: object) -> "Tensor":
+        return apply("add", other, self)
+
+    def __sub__(self, other: object) -> "Tensor":
+        return apply("sub", self, other)
+
+    def __rsub__(self, other: object) -> "Tensor":
+        return apply("sub", other, self)
+
+    def __mul__(self, other: object) -> "Tensor":
+        again = repeated(other, self)
+        return apply("mul", self, other) if again is None else again  # type: ignore[return-value]
+
+    def __rmul__(self, other: object) -> "Tensor":
+        again = repeated(other, self)
+        return apply("mul", other, self) if again is None else again  # type: ignore[return-value]
+
+    def __truediv__(self, other: object) -> "Tensor":
+        return apply("div", self, other)
+
+    def __rtruediv__(self, other: object) -> "Tensor":
+        return apply("div", other, self)
+
+    def __floordiv__(self, other: object) -> "Tensor":
+        return apply("floordiv", self, other)
+
+    def __rfloordiv__(self, other: object) -> "Tensor":
+        return apply("floordiv", other, self)
+
+    def __mod__(self, other: object) -> "Tensor":
+        return apply("mod", self, other)
+
+    def __rmod__(self, other: object) -> "Tensor":
+        return apply("mod", other, self)
+
+    def __pow__(self, other: object) -> "Tensor":
+        if type(other) is int and other == 2 and self.dtype == "bool":
+            return one("square", [self])  # NumPy's: int8, where np.power gives int64
+        return apply("pow", self, other)
+
+    def __rpow__(self, other: object) -> "Tensor":
+        return apply("pow", other, self)
+
+    def __matmul__(self, other: object) -> "Tensor":
+        return one("matmul", [self, other])
+
+    def __rmatmul__(self, other: object) -> "Tensor":
+        return one("matmul", [other, self])
+
+    def __neg__(self) -> "Tensor":
+        return apply("neg", self)
+
+    def __pos__(self) -> "Tensor":
+        return self
+
+    def __abs__(self) -> "Tensor":
+        return apply("abs", self)
+
+    def __invert__(self) -> "Tensor":
+        return apply("bit_not", self)
+
+    def __and__(self, other: object) -> "Tensor":
+        return apply("bit_and", self, other)
+
+    def __rand__(self, other: object) -> "Tensor":
+        return apply("bit_and", other, self)
+
+    def __or__(self, other: object) -> "Tensor":
+        return apply("bit_or", self, other)
+
+    def __ror__(self, other: object) -> "Tensor":
+        return apply("bit_or", other, self)
+
+    def __xor__(self, other: object) -> "Tensor":
+        return apply("bit_xor", self, other)
+
+    def __rxor__(self, other: object) -> "Tensor":
+        return apply("bit_xor", other, self)
+
+    def __lshift__(self, other: object) -> "Tensor":
+        return apply("left_shift", self, other)
+
+    def __rlshift__(self, other: object) -> "Tensor":
+        return apply("left_shift", other, self)
+
+    def __rshift__(self, other: object) -> "Tensor":
+        return apply("right_shift", self, other)
+
+    def __rrshift__(self, other: object) -> "Tensor":
+        return apply("right_shift", other, self)
+
+    # Comparisons: elementwise; identity tells variables apart, see `Comparison`.
+
+    __hash__ = AskedNumber.__hash__
+
+    def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
+        if other is None:
+            return False  # type: ignore[return-value]  # old scripts ask `x == None`
+        return _compared("eq", self, other)
+
+    def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
+        if other is None:
+            return True  # type: ignore[return-value]
+        return _compared("ne", self, other)
+
+    def __lt__(self, other: object) -> "Tensor":
+        return apply("lt", self, other)
+
+    def __le__(self, other: object) -> "Tensor":
+        return apply("le", self, other)
+
+    def __gt__(self, other: object) -> "Tensor":
+        return apply("gt", self, other)
+
+    def __ge__(self, other: object) -> "Tensor":
+        return apply("ge", self, other)
+
+    @door
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: object, **options: object
+    ) -> object:
+        """Take NumPy's elementwise functions: np.exp(x), array + x."""
+        made = numpy_functions.composed(ufunc, inputs, options)
+        if made is not None and method == "__call__":
+            return made()
+        name = numpy_functions.ufunc_name(ufunc, method, options)
+        if name in FUNCTIONS:
+            return apply(name, *inputs)
+        return compose(library.PRELUDE[name], inputs, {})
+
+    @door
+    def __array_function__(
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: Sequence[object],
+        options: Mapping[str, object],
+    ) -> object:
+        """Take NumPy's other functions: np.sum(x, axis=0), np.where(c, x, y)."""
+        attribute = numpy_functions.ATTRIBUTES.get(function)
+        if attribute is not None and is_symbolic(args[0]):
+            return getattr(args[0], attribute)
+        call = numpy_functions.composed(function, args, options)
+        if call is not None:
+            return call()
+        made = numpy_functions.bound(function, args, options)
+        composite = made.composite
+        if made.dtype is not None:
+            composite = composed_in(composite, made.dtype)  # type: ignore[arg-type]
+        return compose(composite, made.tensors, made.options)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what there is instead; only called for what is missing."""
+        if name in ("get_value", "set_value"):
+            hint = "is not a shared variable: compile it, or evaluate it with x.eval()"
+            raise AttributeError(f"{self!r} {hint}", name=name, obj=self)
+        message = f"a symbolic variable has no attribute '{name}'"
+        if not name.startswith("__"):  # protocols, which libraries ask for
+            message += attribute_hint(name, type(self))
+        raise AttributeError(message, name=name, obj=self)
+
+    def __repr__(self) -> str:
+        words = self.type
+        shape = ", ".join(str(s).split("#")[0] for s in words.shape)
+        shown = f"{words.element}[{shape}]" if words.shape else f"{words.element}"
+        return f"<{self._name or 'variable'}: {shown}>"
+
+    # Indexing
+
+    @door
+    def __getitem__(self, index: object) -> "Tensor":
+        indices = indices_of(index)
+        b = emitter()
+        x = strong(b, operand_of(self))
+        part = Tensor(advanced_indexing.take(b, x, indices))
+        part._part_of = self, indices
+        return part
+
+    @property
+    def at(self) -> "Places[Tensor]":
+        """Parts that get new values: `x.at[i].set(v)`, `x.at[i].add(v)`."""
+        return Places(self, put)
+
+    @property
+    def part_of(self) -> "tuple[Tensor, Sequence[Index]] | None":
+        """For x[…] what was indexed and how, as long as nothing else was done."""
+        return self._part_of
+
+    # Methods of NumPy and Theano
+
+    def sum(
+        self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
+    ) -> "Tensor":
+        """Return the sum along axes; all of them without `axis`."""
+        return _reduced("sum", self, axis, dtype, keepdims)
+
+    def mean(
+        self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
+    ) -> "Tensor":
+        """Return the mean along axes; that of integers is a float."""
+        return _reduced("mean", self, axis, dtype, keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Return the largest element along axes."""
+        return _reduced("max", self, axis, None, keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Return the smallest element along axes."""
+        return _reduced("min", self, axis, None, keepdims)
+
+    def any(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Tell whether any element is not 0."""
+        return _reduced("any", self, axis, None, keepdims)
+
+    def all(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """Tell whether no element is 0."""
+        return _reduced("all", self, axis, None, keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
+        """Return the index of the first largest element along an axis."""
+        return _reduced("argmax", self, axis, None, keepdims)
+
+    def dot(self, other: object) -> "Tensor":
+        """Multiply with a vector or matrix."""
+        return one("dot", [self, other])
+
+    def transpose(self, *axes: int | Sequence[int]) -> "Tensor":
+        """Reorder the axes; reverse them if none are given."""
+        is_reversed = not axes or (len(axes) == 1 and axes[0] is None)
+        order = None if is_reversed else _spread(axes)
+        return one("transpose", [self], {"axes": order})
+
+    def reshape(self, *shape: object) -> "Tensor":
+        """Give the same elements another shape; one size may be -1."""
+        sizes = _spread(shape)
+        if len(shape) == 2 and isinstance(shape[0], list | tuple):
+            sizes = tuple(shape[0])  # Theano's reshape(shape, ndim)
+        return one("reshape", [self], {"shape": sizes})
+
+    def flatten(self, ndim: int = 1) -> "Tensor":
+        """Join the last axes, so that `ndim` axes are left."""
+        return compose(_FLATTEN, [self], {"ndim": ndim})  # type: ignore[return-value]
+
+    def ravel(self) -> "Tensor":
+        """Join all axes to one."""
+        return one("ravel", [self])
+
+    @door
+    def astype(self, dtype: DTypeLike) -> "Tensor":
+        """Convert to another element type."""
+        return Tensor(to_element(emitter(), operand_of(self), element_named(dtype)))
+
+    @door
+    def dimshuffle(self, *pattern: object) -> "Tensor":
+        """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
+        options = {"pattern": _spread(pattern)}
+        return compose(_DIMSHUFFLE, [self], options)  # type: ignore[return-value]
+
+    @door
+    def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
+        """Compile the variable and return its value, given those of its inputs."""
+        return Tensor.evaluator(self, {} if inputs is None else inputs)
+
+    def __reduce__(self) -> tuple[Callable[..., "Tensor"], tuple[object, ...]]:
+        operand, part = self._operand, self._part_of
+        before = landings(operand.value) if isinstance(operand, Node) else []
+        # What was indexed goes without its own past, which may be long.
+        part_of = None if part is None else (part[0].operand, list(part[1]))
+        return Tensor.restorer, (type(self), before, operand, self._name, part_of)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Tensor":
+        if TRACING.get():
+            # A value that never changes; the trace knows the inputs that it has.
+            return Tensor(self.operand, self._name)
+        restorer, parts = self.__reduce__()
+        return restorer(*copy.deepcopy(parts, memo))
+
+
+class Comparison(Tensor):
+    """`x == y` or `x != y` of two variables that have no value yet, elementwise.
+
+    Its truth says whether they are the same one, as `x in [y, x]` asks. What keeps
+    them from being compared elementwise is raised where that is needed.
+    """
+
+    __slots__ = ("_error", "_truth")
+
+    def __init__(self, name: str, left: Tensor, right: Tensor) -> None:
+        self._truth = (left is right) == (name == "eq")
+        self._error: TensorcError | None = None
+        try:
+            operand = apply(name, left, right).operand
+        except TensorcError as error:
+            self._error = error.with_traceback(None)
+            operand = left.operand  # never read
+        super().__init__(operand)
+
+    @property
+    def operand(self) -> Operand:
+        """What it stands for in the graph; raises what keeps it from that."""
+        if self._error is not None:
+            raise self._error
+        return self._operand
+
+    def __bool__(self) -> bool:
+        return self._truth
+
+    def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[object, ...]]:
+        return Tensor(self.operand, self._name).__reduce__()
+
+
+def _compared(name: str, left: Tensor, right: object) -> Tensor:
+    leaves = isinstance(right, Tensor) and left.is_leaf and right.is_leaf
+    # While a function is traced, its arguments are values: equal ones may differ.
+    if leaves and not TRACING.get():
+        return Comparison(name, left, right)  # type: ignore[arg-type]
+    return apply(name, left, right)
+
+
+@door
+def put(x: Tensor, indices: Sequence[Index], values: object, combine: str) -> Tensor:
+    """Return x with values set at, or added to, a part."""
+    b = emitter()
+    new = operand_of(values, "the new value of a part")
+    whole = strong(b, x.operand)
+    return Tensor(advanced_indexing.put(b, whole, indices, new, combine))
+
+
+def restored(
+    cls: type[Tensor],
+    _before: Sequence[Op],
+    operand: Operand,
+    name: str | None,
+    part_of: tuple[Operand, Sequence[Index]] | None,
+) -> Tensor:
+    """Return a variable that was copied or pickled; its nodes were read before it."""
+    made = cls(operand, name)
+    if part_of is not None:
+        made._part_of = Tensor(part_of[0]), part_of[1]
+    return made
+
+
+def composed_in(composite: library.Composite, dtype: DTypeLike) -> library.Composite:
+    """Return a function of the library's table as one that computes in a type."""
+    function = computed_in(composite.function, element_named(dtype))
+    return replace(composite, function=function)
+
+
+def _size(dim: Dim) -> "int | Tensor":
+    return Tensor(number(dim)) if isinstance(dim, Poly) else dim
+
+
+def _spread(given: tuple[object, ...]) -> tuple[object, ...]:
+    """Let f(1, 2) and f((1, 2)) mean the same."""
+    if len(given) == 1 and isinstance(given[0], np.ndarray):
+        given = (given[0].tolist(),)
+    if len(given) == 1 and isinstance(given[0], list | tuple | range):
+        return tuple(given[0])
+    return given
+
+
+def _reduced(
+    name: str, x: Tensor, axis: Axis, dtype: DTypeLike | None, keepdims: bool
+) -> Tensor:
+    composite = library.PRELUDE[name]
+    if dtype is not None:
+        composite = composed_in(composite, dtype)
+    options = {"axis": axis, "keepdims": keepdims}
+    return compose(composite, [x], options)  # type: ignore[return-value]

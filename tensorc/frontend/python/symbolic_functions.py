@@ -1,0 +1,484 @@
+"""The functions of the Python doors: the library's, under NumPy's and Theano's names.
+
+`FUNCTIONS` names them all. What the library gains is here by itself; the tables below
+hold only other spellings, and functions whose arguments are read in Python's way.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tensorc.frontend.library import elementwise, pointwise
+from tensorc.frontend.library import registry as library
+from tensorc.frontend.library.indexing import Index
+from tensorc.frontend.library.numpy_names import is_planned
+from tensorc.frontend.library.operands import Tensor as Node
+from tensorc.frontend.library.operands import broadcast, constant, materialize
+from tensorc.frontend.library.options import REQUIRED, SHAPE, Option
+from tensorc.frontend.library.result_types import OF_A_DTYPE
+from tensorc.frontend.places import (
+    argument_error,
+    did_you_mean,
+    door,
+    renamed,
+    usage_error,
+)
+from tensorc.frontend.python.graph.grad import derivatives
+from tensorc.frontend.python.groups import Group
+from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
+from tensorc.frontend.python.pytree import LEAF, unflatten
+from tensorc.frontend.python.pytree import flatten as flatten_tree
+from tensorc.frontend.python.symbolic import (
+    Tensor,
+    apply,
+    compose,
+    composed_in,
+    one,
+    put,
+)
+from tensorc.frontend.python.symbolic_operands import (
+    describe,
+    element_named,
+    emitter,
+    float_x,
+    is_symbolic,
+    operand_of,
+    type_of,
+    value_of,
+)
+from tensorc.frontend.python.symbolic_variables import CONSTRUCTORS
+from tensorc.ir.core import Value
+from tensorc.ir.ops.tensor.indexing import ADD, SET
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import TensorType
+
+SymbolicFunction = Callable[..., Tensor]
+
+# Derivatives
+
+
+@door
+def grad(
+    cost: Tensor,
+    wrt: object,
+    consider_constant: Sequence[Tensor] | None = None,
+    disconnected_inputs: str = "raise",
+) -> object:
+    """Return the derivative of a scalar by a variable, or by each in a structure.
+
+    The result has the structure of `wrt`: a list gives a list, a group a group.
+    `consider_constant` holds variables through which nothing is differentiated.
+    `disconnected_inputs` says what happens where the cost does not depend on a
+    variable: "raise" an error, or "zeros" (also "ignore" and "warn").
+
+    Raises:
+        TypeError: the cost is no scalar, or something has no derivative.
+        ValueError: the cost does not depend on a variable.
+    """
+    choices = ("raise", "ignore", "warn", "zeros")
+    if disconnected_inputs not in choices:
+        message = f"disconnected_inputs is one of {', '.join(choices)}, "
+        raise argument_error(f"{message}got {disconnected_inputs!r}")
+    members, tree = ([wrt], LEAF) if wrt is None else flatten_tree(wrt)
+    if isinstance(cost, list | tuple | np.ndarray) or not is_symbolic(cost):
+        message = f"the cost is a variable, got {describe(cost)}"
+        raise usage_error(message, "grad(cost, wrt): the cost comes first")
+    value = _cost(cost)
+    values = [_member(m) for m in members]
+    held = {value_of(v, "a constant") for v in consider_constant or ()}
+    b = emitter()
+    unique = list(dict.fromkeys(values))
+    found = dict(zip(unique, derivatives(value, unique, held, b.location), strict=True))
+    lost = [m for m, v in zip(members, values, strict=True) if found[v] is None]
+    if lost and disconnected_inputs == "raise":
+        names = ", ".join(repr(m) for m in lost)
+        message = f"the cost does not depend on {names}"
+        hint = "leave it out, or give disconnected_inputs='zeros'"
+        raise argument_error(message, hint)
+    results = [_tensor(found[v], v) for v in values]
+    return unflatten(tree, results)
+
+
+def _cost(cost: Tensor) -> Value:
+    value = value_of(cost, "the cost")
+    type_ = type_of(cost)
+    if type_.rank:
+        message = f"the cost must be a scalar, this is {describe(cost)}"
+        raise usage_error(message, "take its mean or sum: cost.mean()")
+    if not type_.element.is_float:
+        message = f"the cost must be a float, this is {describe(cost)}"
+        raise usage_error(message, "cast it: cost.astype('float32')")
+    return value
+
+
+def _member(member: object) -> Value:
+    if not is_symbolic(member):
+        message = f"wrt is a variable or a list of them, got {describe(member)}"
+        raise usage_error(message)
+    # Not `operand_of`: after its update memory is not read, but differentiated by.
+    operand = member.operand  # type: ignore[attr-defined]
+    if not isinstance(operand, Node) or not operand.type.element.is_float:
+        message = f"wrt is {describe(member)}: only floats have derivatives"
+        raise usage_error(message, "make it a float variable")
+    return operand.value
+
+
+def _tensor(found: Value | None, like: Value) -> Tensor:
+    if found is not None:
+        return Tensor(Node(found))
+    b = emitter()
+    assert isinstance(like.type, TensorType)
+    zero = constant(b, 0, like.type.element)
+    return Tensor(Node(broadcast(b, zero, like.type.shape)))
+
+
+# Making
+
+_FULL = library.Composite(
+    library.broadcast_to, ("value",), {"shape": Option(SHAPE)}, name="full"
+)
+
+
+def _made(
+    name: str,
+    tensors: Sequence[object],
+    options: Mapping[str, object],
+    dtype: DTypeLike | None,
+    called: str = "",
+) -> Tensor:
+    made = compose(library.PRELUDE[name], tensors, options, called)
+    assert isinstance(made, Tensor)
+    return made if dtype is None else made.astype(dtype)
+
+
+@door
+def arange(
+    start: object,
+    stop: object = None,
+    step: int | None = None,
+    dtype: DTypeLike | None = None,
+) -> Tensor:
+    """Count: numpy's arange, of integers; bounds may be sizes such as x.shape[0]."""
+    options = {"start": start, "stop": stop, "step": step}
+    return _made("range", [], options, dtype, "arange")
+
+
+def _typed(name: str) -> SymbolicFunction:
+    """Return a function of the library that makes a matrix, with a `dtype`."""
+
+    def make(
+        n: object, m: object = None, k: int = 0, dtype: DTypeLike | None = None
+    ) -> Tensor:
+        return _made(name, [], {"n": n, "m": m, "k": k}, dtype)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = library.PRELUDE[name].function.__doc__
+    return door(make)
+
+
+def _filled(name: str, number: object) -> SymbolicFunction:
+    def make(shape: object, dtype: DTypeLike | None = None) -> Tensor:
+        return _full(name, shape, number, dtype)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Return {name} in a shape: sizes, or variables such as x.shape[0]."
+    return door(make)
+
+
+@door
+def full(shape: object, value: object, dtype: DTypeLike | None = None) -> Tensor:
+    """Return one number in a shape; float32 unless a type is given."""
+    return _full("full", shape, value, dtype)
+
+
+def _full(name: str, shape: object, value: object, dtype: DTypeLike | None) -> Tensor:
+    element = float_x() if dtype is None else element_named(dtype)
+    single = Tensor(Node(materialize(emitter(), operand_of(value), element)))
+    return compose(_FULL, [single], {"shape": shape}, name)  # type: ignore[return-value]
+
+
+def _filled_like(name: str) -> SymbolicFunction:
+    def make(like: object, dtype: DTypeLike | None = None) -> Tensor:
+        made = one(name, [like])
+        return made if dtype is None else astype(made, dtype)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Return {name.split('_')[0]} with the shape and type of a variable."
+    return door(make)
+
+
+@door
+def full_like(like: object, value: object, dtype: DTypeLike | None = None) -> Tensor:
+    """Return one number with the shape and type of a variable."""
+    x = like if dtype is None else astype(like, dtype)
+    return one("full_like", [x, value])
+
+
+@door
+def linspace(
+    start: object, stop: object, num: object = 50, dtype: DTypeLike | None = None
+) -> Tensor:
+    """Return `num` numbers from start to stop, both included, at equal distances."""
+    made = library.PRELUDE["linspace"]
+    if dtype is not None:
+        made = composed_in(made, dtype)
+    return compose(made, [start, stop], {"num": num})  # type: ignore[return-value]
+
+
+@door
+def einsum(spec: str, *operands: object) -> Tensor:
+    """Sum products by labels of axes, as numpy's einsum of one or two operands.
+
+    `spec` names each axis by a letter: "bik,bkj->bij" multiplies stacks of matrices.
+    """
+    if not isinstance(spec, str):
+        message = f"einsum takes a text first, got {describe(spec)}"
+        raise usage_error(message, 'einsum("ij,jk->ik", x, y)')
+    return one("einsum", [list(operands)], {"spec": spec})
+
+
+@door
+def dimshuffle(x: object, *pattern: object) -> Tensor:
+    """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
+    return Tensor(operand_of(x)).dimshuffle(*pattern)
+
+
+@door
+def categorical_crossentropy(output: object, target: object) -> Tensor:
+    """Return -log of the probability of each example's class, Theano's function.
+
+    `output` holds probabilities, a row per example; `target` class numbers, or rows of
+    probabilities, such as one-hot ones. `cross_entropy` takes logits instead.
+    """
+    p = Tensor(operand_of(output))
+    t = Tensor(operand_of(target))
+    log = apply("log", p)
+    if t.ndim == p.ndim:
+        return apply("neg", apply("mul", t, log).sum(axis=-1))
+    if not type_of(t).element.is_integer or t.ndim + 1 != p.ndim:
+        message = f"target is {describe(t)}: class numbers for {describe(p)} are "
+        hint = "cast them: y.astype('int64')"
+        raise usage_error(f"{message}integers, one for each row", hint)
+    build, axis = TensorBuilder(emitter().builder), p.ndim - 1
+    likelihood = value_of(log, "output")
+    classes = tensor_type(likelihood).shape[axis]
+    labels = build.check_index(value_of(t, "target"), axis, classes, from_end=False)
+    picked = build.take_along_axis(likelihood, labels, axis)
+    return apply("neg", Tensor(Node(picked)))
+
+
+@door
+def astype(x: object, dtype: DTypeLike) -> Tensor:
+    """Convert to another element type; of a group, each member."""
+    if isinstance(x, Group):
+        return x.map(lambda m: astype(m, dtype))  # type: ignore[return-value]
+    b = emitter()
+    return Tensor(elementwise.to_element(b, operand_of(x), element_named(dtype)))
+
+
+# New values for parts
+
+
+def set_subtensor(x: Tensor, y: object) -> Tensor:
+    """Return the variable that `x` is a part of, a[i], with `y` in that part."""
+    whole, indices = _part(x, "set_subtensor")
+    return put(whole, indices, y, SET)
+
+
+def inc_subtensor(x: Tensor, y: object) -> Tensor:
+    """Return the variable that `x` is a part of, a[i], with `y` added there."""
+    whole, indices = _part(x, "inc_subtensor")
+    return put(whole, indices, y, ADD)
+
+
+@door
+def _part(x: object, name: str) -> tuple[Tensor, Sequence[Index]]:
+    found = x.part_of if isinstance(x, Tensor) else None
+    if found is None:
+        message = f"{name} takes a part, a[i], got {describe(x)}"
+        raise usage_error(message, f"write {name}(a[i], y), or a.at[i].set(y)")
+    return found
+
+
+# From the library's tables
+
+
+def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    empty = inspect.Parameter.empty
+    parameters = [
+        inspect.Parameter(t, kind, default=None if t in composite.optional else empty)
+        for t in composite.tensors
+    ]
+    for option, default in [(n, o.default) for n, o in composite.options.items()]:
+        given = inspect.Parameter.empty if default is REQUIRED else default
+        parameters.append(inspect.Parameter(option, kind, default=given))
+    if name in OF_A_DTYPE:
+        only = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter("dtype", only, default=None))
+    signature = inspect.Signature(parameters)
+
+    def function(*args: object, **kwargs: object) -> Tensor:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            hints = renamed(kwargs)
+            raise usage_error(f"{name}{signature}: {error}", *hints) from None
+        tensors = [bound.arguments.pop(t, None) for t in composite.tensors]
+        dtype = bound.arguments.pop("dtype", None)
+        made = composite if dtype is None else composed_in(composite, dtype)
+        # `split` gives several, all others one.
+        return compose(made, tensors, bound.arguments, name)  # type: ignore[return-value]
+
+    return _described(door(function), name, composite.function.__doc__, signature)
+
+
+def _of_elementwise(name: str, function_name: str, operands: int) -> SymbolicFunction:
+    def function(*given: object) -> Tensor:
+        if len(given) != operands:
+            count = "one operand" if operands == 1 else f"{operands} operands"
+            raise usage_error(f"{name} takes {count}, {len(given)} given")
+        return apply(function_name, *given)
+
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    names = ("x", "y")[:operands]
+    signature = inspect.Signature([inspect.Parameter(n, kind) for n in names])
+    doc = f"Return {name} of the elements; NumPy's function of that name."
+    return _described(door(function), name, doc, signature)
+
+
+def _described(
+    function: SymbolicFunction, name: str, doc: str | None, signature: inspect.Signature
+) -> SymbolicFunction:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+# Other spellings of elementwise functions: NumPy's long names and Theano's.
+_ELEMENTWISE: Mapping[str, tuple[str, int]] = {
+    "add": ("add", 2),
+    "subtract": ("sub", 2),
+    "sub": ("sub", 2),
+    "multiply": ("mul", 2),
+    "mul": ("mul", 2),
+    "divide": ("div", 2),
+    "true_div": ("div", 2),
+    "floor_divide": ("floordiv", 2),
+    "mod": ("mod", 2),
+    "remainder": ("mod", 2),
+    "power": ("pow", 2),
+    "negative": ("neg", 1),
+    "neg": ("neg", 1),
+    "equal": ("eq", 2),
+    "eq": ("eq", 2),
+    "not_equal": ("ne", 2),
+    "neq": ("ne", 2),
+    "less": ("lt", 2),
+    "lt": ("lt", 2),
+    "less_equal": ("le", 2),
+    "le": ("le", 2),
+    "greater": ("gt", 2),
+    "gt": ("gt", 2),
+    "greater_equal": ("ge", 2),
+    "ge": ("ge", 2),
+    "logical_and": ("and", 2),
+    "logical_or": ("or", 2),
+    "logical_not": ("not", 1),
+    "abs": ("abs", 1),
+    "absolute": ("abs", 1),
+}
+# The library's functions under other names.
+_ALIASES: Mapping[str, str] = {
+    "switch": "where",
+    "sqr": "square",
+    "sgn": "sign",
+}
+_NOT_HERE = frozenset({"range", "flatten"})  # Python's name; another meaning
+
+
+@door
+def flatten(x: object, ndim: int = 1) -> Tensor:
+    """Join the last axes, so that `ndim` axes are left."""
+    return Tensor(operand_of(x)).flatten(ndim)
+
+
+def _table() -> dict[str, SymbolicFunction]:
+    table: dict[str, SymbolicFunction] = {}
+    for name, (function_name, operands) in _ELEMENTWISE.items():
+        if function_name in elementwise.FUNCTIONS:
+            table[name] = _of_elementwise(name, function_name, operands)
+    for name, composite in library.PRELUDE.items():
+        if name not in _NOT_HERE:
+            table[name] = _of_composite(name, composite)
+    made: dict[str, SymbolicFunction] = {
+        "arange": arange,
+        "binary_crossentropy": _of_composite(
+            "binary_crossentropy",
+            library.Composite(pointwise.binary_crossentropy, ("output", "target")),
+        ),
+        "categorical_crossentropy": categorical_crossentropy,
+        "dimshuffle": dimshuffle,
+        "einsum": einsum,
+        "eye": _typed("eye"),
+        "full": full,
+        "full_like": full_like,
+        "linspace": linspace,
+        "tri": _typed("tri"),
+        "zeros": _filled("zeros", 0),
+        "ones": _filled("ones", 1),
+        "zeros_like": _filled_like("zeros_like"),
+        "ones_like": _filled_like("ones_like"),
+        "cast": astype,
+        "flatten": flatten,
+        "set_subtensor": set_subtensor,
+        "inc_subtensor": inc_subtensor,
+    }
+    table.update(made)
+    table.update({a: table[n] for a, n in _ALIASES.items() if n in table})
+    for function in table.values():
+        if globals().get(function.__qualname__) is not function:
+            function.__module__ = "tensorc"  # where pickle finds it by its name
+    return table
+
+
+FUNCTIONS: Mapping[str, SymbolicFunction] = MappingProxyType(_table())
+
+
+# Functions that are methods of variables, too, as in NumPy and Theano: `x.var()`.
+_METHODS = (
+    *("argmin", "prod", "var", "std", "norm", "clip", "round"),
+    *("squeeze", "swapaxes", "repeat", "take"),
+)
+# Methods whose options have other names elsewhere: `x.sum(dim=0)` gets a hint.
+_OF_OPTIONS = ("sum", "mean", "max", "min", "any", "all", "argmax")
+
+
+def give_methods() -> None:
+    """Make methods of functions; `tensorc.api.function` does, for all doors."""
+    for name in _METHODS:
+        setattr(Tensor, name, FUNCTIONS[name])
+    for name in _OF_OPTIONS:
+        setattr(Tensor, name, door(getattr(Tensor, name)))
+
+
+def names() -> list[str]:
+    """Return the names of all functions and constructors."""
+    return [*FUNCTIONS, *CONSTRUCTORS]
+
+
+def public(name: str) -> SymbolicFunction:
+    """Return a function or constructor by name; AttributeError if there is none."""
+    found = FUNCTIONS.get(name) or CONSTRUCTORS.get(name)
+    if found is not None:
+        return found
+    if is_planned(name):
+        raise AttributeError(f"`{name}` is not in this version")
+    message = f"module 'tensorc' has no attribute '{name}'"
+    if getattr(np, name, None) in COMPOSITIONS:
+        raise AttributeError(f"{message}; np.{name} takes variables")
+    raise AttributeError(message + did_you_mean(name, names()))

@@ -1,0 +1,1 @@
+"""Ops on memory, and launches of kernels."""

@@ -1,0 +1,275 @@
+"""Memory: buffers, loads and stores, with MLIR's names (memref).
+
+At the BUFFER level memory has the shape of the tensor it holds; at the LOOP level it
+is one-dimensional, and index arithmetic is spelled out.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import PURE, InferContext, Values, op, require
+from tensorc.ir.ops.scalar.conversions import Typing
+from tensorc.ir.types import INDEX, MemRefType, Type
+
+
+def memory(type_: Type, label: str = "C1") -> MemRefType:
+    """Require a memory type and return it."""
+    require(isinstance(type_, MemRefType), label, str(type_))
+    assert isinstance(type_, MemRefType)
+    return type_
+
+
+def _indices(memref: MemRefType, indices: tuple[Type, ...], label: str) -> None:
+    fits = len(indices) == memref.rank and all(i == INDEX for i in indices)
+    require(fits, label, f"{len(indices)} for {memref}")
+
+
+class Allocating(Typing, Protocol):
+    """What `evaluate` may ask of the interpreter: the type of the result."""
+
+    def result_type(self) -> Type:
+        """Return the type of the only result."""
+        ...
+
+
+@op("memref.alloca")
+class Alloca(Op):
+    """Scratch memory of a kernel, of static size, 64-byte aligned; undefined at first.
+
+    Constraints:
+      (C1) The result is memory of static shape.
+
+    Example:
+      %0 = "memref.alloca"() : () -> memref<16xf32>
+    """
+
+    @staticmethod
+    def check(
+        ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
+        """Require C1."""
+        static = None not in memory(results[0]).shape
+        require(static and not operands, "C1", str(results[0]))
+
+    @staticmethod
+    def evaluate(ctx: Allocating) -> Array:
+        """Evaluate on numpy arrays."""
+        shape = memory(ctx.result_type()).shape
+        return np.zeros([d or 0 for d in shape], ctx.result_element().dtype)
+
+
+@op("memref.alloc")
+class Alloc(Op):
+    """Fresh memory; undefined at first. The memory plan gives it a place.
+
+    Constraints:
+      (C1) The result is memory, and there is an index per unknown size of it.
+
+    Example:
+      %1 = "memref.alloc"(%0) : (index) -> memref<?x10xf32>
+    """
+
+    sizes: Values
+
+    @staticmethod
+    def check(
+        ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
+        """Require C1."""
+        unknown = sum(d is None for d in memory(results[0]).shape)
+        fits = len(operands) == unknown and all(o == INDEX for o in operands)
+        require(fits, "C1", f"{len(operands)} for {results[0]}")
+
+    @staticmethod
+    def evaluate(ctx: Allocating, *sizes: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        shape = fill_shape(memory(ctx.result_type()), sizes)
+        return np.zeros(shape, ctx.result_element().dtype)
+
+
+@op("memref.view", traits=(PURE,))
+class View(Op):
+    """Part of the arena as memory of a type: at a byte offset, with the unknown sizes.
+
+    Constraints:
+      (C1) source is memref<?xi8>, the result is memory.
+      (C2) There is an index per unknown size of the result.
+
+    Example:
+      %3 = "memref.view"(%0, %1, %2) : (memref<?xi8>, index, index) -> memref<?x10xf32>
+    """
+
+    source: Value
+    offset: Value
+    sizes: Values
+
+    @staticmethod
+    def check(
+        ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
+        """Require C1 and C2."""
+        require(str(operands[0]) == "memref<?xi8>", "C1", str(operands[0]))
+        unknown = sum(d is None for d in memory(results[0]).shape)
+        fits = len(operands) == unknown + 2 and all(o == INDEX for o in operands[1:])
+        require(fits, "C2", f"{len(operands) - 2} for {results[0]}")
+
+    @staticmethod
+    def evaluate(ctx: Allocating, source: Array, offset: Array, *sizes: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        shape = fill_shape(memory(ctx.result_type()), sizes)
+        dtype = ctx.result_element().dtype
+        count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        return source[int(offset) : int(offset) + count].view(dtype).reshape(shape)
+
+
+def fill_shape(type_: MemRefType, sizes: tuple[Array, ...]) -> list[int]:
+    """Return the shape with the unknown sizes put in."""
+    rest = iter(sizes)
+    return [int(next(rest)) if d is None else d for d in type_.shape]
+
+
+@op("tc.view", traits=(PURE,))
+class Reshape(Op):
+    """The same memory, read in another shape of as many elements.
+
+    Constraints:
+      (C1) source and result are memory of one element type.
+      (C2) There is an index per unknown size of the result.
+
+    Example:
+      %2 = "tc.view"(%0, %1) : (memref<?x10xf32>, index) -> memref<?xf32>
+    """
+
+    source: Value
+    sizes: Values
+
+    @staticmethod
+    def check(
+        ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
+        """Require C1 and C2."""
+        source, target = memory(operands[0]), memory(results[0])
+        require(source.element == target.element, "C1", f"{source} and {target}")
+        unknown = sum(d is None for d in target.shape)
+        fits = len(operands) == unknown + 1 and all(o == INDEX for o in operands[1:])
+        require(fits, "C2", f"{len(operands) - 1} for {target}")
+
+    @staticmethod
+    def evaluate(ctx: Allocating, source: Array, *sizes: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return source.reshape(fill_shape(memory(ctx.result_type()), sizes))
+
+
+@op("memref.copy")
+class Copy(Op):
+    """Copy all elements of source to target, which do not overlap.
+
+    Constraints:
+      (C1) source and target are memory of one rank and element type.
+
+    Example:
+      "memref.copy"(%0, %1) : (memref<4xf32>, memref<4xf32>) -> ()
+    """
+
+    source: Value
+    target: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, source: Type, target: Type) -> tuple[Type, ...]:
+        """Give nothing."""
+        a, b = memory(source), memory(target)
+        fits = a.rank == b.rank and a.element == b.element
+        require(fits, "C1", f"{source} and {target}")
+        return ()
+
+    @staticmethod
+    def evaluate(ctx: object, source: Array, target: Array) -> tuple[Array, ...]:
+        """Evaluate on numpy arrays."""
+        target[...] = source
+        return ()
+
+
+@op("memref.load")
+class Load(Op):
+    """Read one element.
+
+    Constraints:
+      (C1) memref is memory.
+      (C2) There is an index per axis.
+
+    Example:
+      %2 = "memref.load"(%0, %1) : (memref<?xf32>, index) -> f32
+    """
+
+    memref: Value
+    indices: Values
+
+    @staticmethod
+    def infer(ctx: InferContext, memref: Type, *indices: Type) -> Type:
+        """Give the element type."""
+        _indices(memory(memref), indices, "C2")
+        return memory(memref).element
+
+    @staticmethod
+    def evaluate(ctx: object, memref: Array, *indices: Array) -> Array:
+        """Evaluate on numpy arrays."""
+        return read(memref, indices)
+
+
+def read(values: Array, indices: tuple[Array, ...]) -> Array:
+    """Return elements at indices (arrays or not), refusing what numpy would wrap.
+
+    Element 0 of nothing is 0: it is read in vain, where a part may be empty.
+    """
+    shape = np.broadcast_shapes(*map(np.shape, indices))
+    if 0 in shape:
+        return np.zeros(shape, values.dtype)
+    if any(np.any(np.less(i, 0)) for i in indices):
+        raise IndexError(f"a negative index in {indices}")
+    if values.size == 0 and not any(np.any(i) for i in indices):
+        return np.zeros(shape, values.dtype)
+    return np.asarray(values[tuple(np.asarray(i) for i in indices)])
+
+
+def place(index: Array) -> int:
+    """Return an index as a number, refusing what numpy would wrap."""
+    if int(index) < 0:
+        raise IndexError(f"index {int(index)} is negative")
+    return int(index)
+
+
+@op("memref.store")
+class Store(Op):
+    """Write one element.
+
+    Constraints:
+      (C1) memref is memory of the value's type.
+      (C2) There is an index per axis.
+
+    Example:
+      "memref.store"(%0, %1, %2) : (f32, memref<?xf32>, index) -> ()
+    """
+
+    value: Value
+    memref: Value
+    indices: Values
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, value: Type, memref: Type, *indices: Type
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        require(memory(memref).element == value, "C1", f"{value} and {memref}")
+        _indices(memory(memref), indices, "C2")
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: object, value: Array, memref: Array, *indices: Array
+    ) -> tuple[Array, ...]:
+        """Evaluate on numpy arrays."""
+        memref[tuple(place(i) for i in indices)] = value
+        return ()

@@ -1,0 +1,1 @@
+"""Ops of kernels before they have loops."""

@@ -1,0 +1,377 @@
+"""Structured ops on tensors and memory, with MLIR's names (linalg, tensor)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.ir.attributes import REDUCTION, AffineMap, Array, Enum
+from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.numerics import (
+    CONTRACTION_BLOCK,
+    FMA_ORDER,
+    LANES_ORDER,
+    SEQUENTIAL,
+    ordered_product,
+    ordered_sum,
+)
+from tensorc.ir.numerics import Array as NumpyArray
+from tensorc.ir.opdef import PURE, TERMINATOR, InferContext, Values, op, require
+from tensorc.ir.ops.loop.scf import Running
+from tensorc.ir.ops.memory.memory import Allocating, read
+from tensorc.ir.ops.scalar.arith import MulF, MulI
+from tensorc.ir.types import INDEX, MemRefType, TensorType, Type, element_type
+
+ORDERS = ("", LANES_ORDER, FMA_ORDER, SEQUENTIAL)
+
+
+@op("tensor.empty", traits=(PURE,))
+class Empty(Op):
+    """A tensor of undefined elements, to be a destination.
+
+    Constraints:
+      (C1) There is an index per dimension that is no number.
+
+    Example:
+      %1 = "tensor.empty"(%0) : (index) -> tensor<?x10xf32, #tc.dims<["B", 10]>>
+    """
+
+    sizes: Values
+
+    @staticmethod
+    def check(
+        ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
+        """Require C1."""
+        type_ = results[0]
+        require(isinstance(type_, TensorType), "C1", str(type_))
+        assert isinstance(type_, TensorType)
+        unknown = sum(not isinstance(d, int) for d in type_.shape)
+        fits = len(operands) == unknown and all(o == INDEX for o in operands)
+        require(fits, "C1", f"{len(operands)} for {type_}")
+
+    @staticmethod
+    def evaluate(ctx: Allocating, *sizes: NumpyArray) -> NumpyArray:
+        """Evaluate on numpy arrays."""
+        type_ = ctx.result_type()
+        assert isinstance(type_, TensorType)
+        rest = iter(sizes)
+        shape = [d if isinstance(d, int) else int(next(rest)) for d in type_.shape]
+        return np.zeros(shape, type_.element.dtype)
+
+
+@op("tensor.extract", traits=(PURE,))
+class Extract(Op):
+    """Read one element of a tensor.
+
+    Constraints:
+      (C1) There is an index per axis.
+
+    Example:
+      %3 = "tensor.extract"(%0, %1, %2) : (tensor<4x3xf32>, index, index) -> f32
+    """
+
+    tensor: Value
+    indices: Values
+
+    @staticmethod
+    def infer(ctx: InferContext, tensor: Type, *indices: Type) -> Type:
+        """Give the element type."""
+        require(isinstance(tensor, TensorType), "C1", str(tensor))
+        assert isinstance(tensor, TensorType)
+        fits = len(indices) == tensor.rank and all(i == INDEX for i in indices)
+        require(fits, "C1", f"{len(indices)} for {tensor}")
+        return tensor.element
+
+    @staticmethod
+    def evaluate(ctx: object, tensor: NumpyArray, *indices: NumpyArray) -> NumpyArray:
+        """Evaluate on numpy arrays."""
+        return read(tensor, indices)
+
+
+@op("linalg.yield", traits=(TERMINATOR,))
+class Yield(Op):
+    """End the body of a structured op and give the elements of its results.
+
+    Example:
+      "linalg.yield"(%0) : (f32) -> ()
+    """
+
+    values: Values
+
+    @staticmethod
+    def infer(ctx: InferContext, *values: Type) -> tuple[Type, ...]:
+        """Give nothing."""
+        return ()
+
+
+class Iterating(Protocol):
+    """What `evaluate` may ask of the interpreter: where the iteration stands."""
+
+    def iteration(self, dim: int) -> NumpyArray:
+        """Return the index along a dimension of the innermost structured op."""
+        ...
+
+
+@op("linalg.index", traits=(PURE,))
+class Index(Op):
+    """The index of the iteration along a dimension of the enclosing generic.
+
+    Example:
+      %0 = "linalg.index"() <{dim = 0 : i64}> : () -> index
+    """
+
+    dim: int
+
+    @staticmethod
+    def infer(ctx: InferContext, *, dim: int) -> Type:
+        """Give an index."""
+        return INDEX
+
+    @staticmethod
+    def evaluate(ctx: Iterating, *, dim: int) -> NumpyArray:
+        """Evaluate on numpy arrays."""
+        return ctx.iteration(dim)
+
+
+@op("linalg.fill")
+class Fill(Op):
+    """Set all elements of the destination to a scalar.
+
+    Constraints:
+      (C1) The destination has the scalar's type.
+
+    Example:
+      %2 = "linalg.fill"(%0, %1) : (f32, tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    value: Value
+    destination: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, value: Type, destination: Type) -> tuple[Type, ...]:
+        """Give the destination's type, or nothing for memory."""
+        is_array = isinstance(destination, TensorType | MemRefType)
+        fits = is_array and element_type(destination) == value
+        require(fits, "C1", f"{value} and {destination}")
+        return (destination,) if isinstance(destination, TensorType) else ()
+
+    @staticmethod
+    def evaluate(
+        ctx: Running, value: NumpyArray, destination: NumpyArray
+    ) -> tuple[NumpyArray, ...]:
+        """Evaluate on numpy arrays."""
+        if not ctx.gives_results():
+            destination[...] = value
+            return ()
+        return (np.full_like(destination, value),)
+
+
+@op("linalg.generic")
+class Generic(Op):
+    """Apply a scalar body at each point of an iteration space.
+
+    Operand i is read at `indexing_maps[i]` of the point. Dimensions are parallel or (at
+    most one) a reduction; the last operands are destinations, which a reduction starts
+    from. `order` says how a reduction combines: "lanes" for sums, "fma" for
+    contractions, "sequential" otherwise (docs/numerics.md); "" without one.
+
+    Constraints:
+      (C1) indexing_maps has a map per operand, all of one number of dimensions.
+      (C2) A map has a result per axis of its operand.
+      (C3) At most one dimension is a reduction, and then there is an order.
+      (C4) Each dimension is an axis of some operand, which gives its extent.
+
+    Example:
+      %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
+      ^bb0(%a: f32, %b: f32):
+        "linalg.yield"(%a) : (f32) -> ()
+      }) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    """  # noqa: E501
+
+    inputs_and_outputs: Values
+    indexing_maps: Array
+    iterator_types: Array
+    operandSegmentSizes: tuple[int, ...]  # MLIR's spelling
+    order: str
+    body: Region
+
+    @property
+    def inputs(self) -> list[Value]:
+        """What is read."""
+        return self.operands[: self.operandSegmentSizes[0]]
+
+    @property
+    def outputs(self) -> list[Value]:
+        """The destinations."""
+        return self.operands[self.operandSegmentSizes[0] :]
+
+    @property
+    def maps(self) -> list[AffineMap]:
+        """The indexing maps, one per operand."""
+        return [m for m in self.indexing_maps.items if isinstance(m, AffineMap)]
+
+    @property
+    def reduction(self) -> int | None:
+        """The dimension that is reduced, if there is one."""
+        return reduction_dim(self.iterator_types)
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        *operands: Type,
+        indexing_maps: Array,
+        iterator_types: Array,
+        operandSegmentSizes: tuple[int, ...],
+        order: str,
+    ) -> tuple[Type, ...]:
+        """Give the types of tensor destinations, or nothing for memory."""
+        maps = [m for m in indexing_maps.items if isinstance(m, AffineMap)]
+        dims = len(iterator_types.items)
+        fits = len(maps) == len(operands) and all(m.dims == dims for m in maps)
+        require(fits, "C1", f"{len(maps)} maps for {len(operands)} operands")
+        for map_, type_ in zip(maps, operands, strict=True):
+            rank = type_.rank if isinstance(type_, TensorType | MemRefType) else -1
+            require(len(map_.results) == rank, "C2", f"{map_} for {type_}")
+        reductions = iterator_types.items.count(REDUCTION)
+        known = order in ORDERS and (order != "") == (reductions == 1)
+        require(reductions <= 1 and known, "C3", f"{reductions} and '{order}'")
+        walked = {d for map_ in maps for d in map_.results}
+        require(walked >= set(range(dims)), "C4", f"{dims} dimensions")
+        outputs = operands[operandSegmentSizes[0] :]
+        return tuple(t for t in outputs if isinstance(t, TensorType))
+
+    @staticmethod
+    def evaluate(
+        ctx: "GenericContext",
+        *operands: NumpyArray,
+        indexing_maps: Array,
+        iterator_types: Array,
+        operandSegmentSizes: tuple[int, ...],
+        order: str,
+    ) -> tuple[NumpyArray, ...]:
+        """Evaluate on numpy arrays, whole iteration spaces at a time."""
+        maps = [m for m in indexing_maps.items if isinstance(m, AffineMap)]
+        sizes = iteration_sizes(maps, [o.shape for o in operands])
+        views = [align(o, m) for o, m in zip(operands, maps, strict=True)]
+        first = operandSegmentSizes[0]
+        reduced = reduction_dim(iterator_types)
+        point = iteration_point(sizes)
+        if reduced is None:
+            given = ctx.run_at(ctx.block(0), views, point)
+        else:
+            given = _reduce(ctx, views, first, sizes, reduced, order)
+        results = []
+        for value, map_, target in zip(
+            given, maps[first:], operands[first:], strict=True
+        ):
+            whole = place_result(value, map_, sizes, target)
+            if not ctx.gives_results():
+                target[...] = whole
+            results.append(whole)
+        return tuple(results) if ctx.gives_results() else ()
+
+
+class GenericContext(Running, Protocol):
+    """What a generic may ask of the interpreter."""
+
+    def run_at(
+        self,
+        block: Block,
+        arguments: Sequence[NumpyArray],
+        point: Sequence[NumpyArray],
+    ) -> list[NumpyArray]:
+        """Run a block where `linalg.index` gives `point`."""
+        ...
+
+
+def reduction_dim(iterators: Array) -> int | None:
+    """Return the dimension that is reduced, if there is one."""
+    for i, kind in enumerate(iterators.items):
+        if isinstance(kind, Enum) and kind == REDUCTION:
+            return i
+    return None
+
+
+def iteration_sizes(
+    maps: Sequence[AffineMap], shapes: Sequence[tuple[int, ...]]
+) -> list[int]:
+    """Return the extent of each dimension, from the operands that walk along it."""
+    sizes = [0] * maps[0].dims
+    for map_, shape in zip(maps, shapes, strict=True):
+        for dim, size in zip(map_.results, shape, strict=True):
+            if dim is not None:
+                sizes[dim] = size
+    return sizes
+
+
+def align(values: NumpyArray, map_: AffineMap) -> NumpyArray:
+    """View an operand so that its axes are the dimensions of the iteration."""
+    for axis, dim in reversed(list(enumerate(map_.results))):
+        if dim is None:
+            values = np.asarray(values.take(0, axis))
+    dims = [d for d in map_.results if d is not None]
+    ordered = np.transpose(values, np.argsort(dims))
+    missing = tuple(d for d in range(map_.dims) if d not in dims)
+    return np.expand_dims(ordered, missing)
+
+
+def iteration_point(sizes: Sequence[int]) -> list[NumpyArray]:
+    """Return the index along each dimension, shaped to broadcast."""
+    point: list[NumpyArray] = []
+    for dim, size in enumerate(sizes):
+        shape = [size if i == dim else 1 for i in range(len(sizes))]
+        point.append(np.arange(size).reshape(shape))
+    return point
+
+
+def place_result(
+    value: NumpyArray, map_: AffineMap, sizes: Sequence[int], target: NumpyArray
+) -> NumpyArray:
+    """Return a result in the axes of its destination."""
+    dims = [d for d in map_.results if d is not None]
+    kept = [sizes[d] if d in dims else 1 for d in range(map_.dims)]
+    whole = np.broadcast_to(value, kept).astype(target.dtype)
+    dropped = tuple(d for d in range(map_.dims) if d not in dims)
+    ascending = sorted(dims)
+    squeezed = np.squeeze(whole, dropped)
+    return np.transpose(squeezed, [ascending.index(d) for d in dims])
+
+
+def _reduce(
+    ctx: GenericContext,
+    views: list[NumpyArray],
+    first: int,
+    sizes: list[int],
+    reduced: int,
+    order: str,
+) -> list[NumpyArray]:
+    block = ctx.block(0)
+    point = iteration_point(sizes)
+    if order == LANES_ORDER:
+        # What it starts from changes no element, so the body gives the elements.
+        elements = ctx.run_at(block, views, point)
+        last = block.terminator.operands[0].op
+        combine = ordered_product if isinstance(last, MulF | MulI) else ordered_sum
+        return [
+            np.expand_dims(combine(np.broadcast_to(e, sizes), reduced), reduced)
+            for e in elements
+        ]
+    initial = views[first:]
+    step = CONTRACTION_BLOCK if order == FMA_ORDER else max(sizes[reduced], 1)
+    totals = initial
+    for start in range(0, sizes[reduced], step):
+        partial = initial
+        for k in range(start, min(start + step, sizes[reduced])):
+            inputs = [_at(v, reduced, k) for v in views[:first]]
+            here = [p if i != reduced else p.take([k], i) for i, p in enumerate(point)]
+            partial = ctx.run_at(block, [*inputs, *partial], here)
+        if start > 0:
+            pairs = zip(totals, partial, strict=True)
+            partial = [np.asarray(np.add(t, p)) for t, p in pairs]
+        totals = partial
+    return totals
+
+
+def _at(view: NumpyArray, axis: int, k: int) -> NumpyArray:
+    return view if view.shape[axis] == 1 else view.take([k], axis)

@@ -1,0 +1,314 @@
+"""Reading and writing elements at computed places."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.ir.attributes import Dims
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import PURE, InferContext, Values, op, require
+from tensorc.ir.ops.tensor.shape import Sizes
+from tensorc.ir.types import I1, TensorType, Type
+
+ADD, SET = "add", "set"  # what a scatter does with the elements that meet at a place
+COMBINES = (ADD, SET)
+
+
+class Failing(Protocol):
+    """What `evaluate` may ask of the interpreter: to stop with an index error."""
+
+    def fail_index(self, axis: int, index: int, size: int) -> None:
+        """Raise `IndexOutOfRange` at the op's place."""
+        ...
+
+
+class SizedFailing(Sizes, Failing, Protocol):
+    """What a check may ask of the interpreter: sizes, and to stop."""
+
+
+def out_of_range(indices: Array, size: int, from_end: bool = True) -> Array:
+    """Tell which indices are outside an axis; signed ones may count `from_end`."""
+    if np.issubdtype(indices.dtype, np.unsignedinteger):
+        return np.greater_equal(indices, np.uint64(size))
+    lowest = -size if from_end else 0
+    return np.less(indices, lowest) | np.greater_equal(indices, size)
+
+
+@op("tc.check_index", traits=(PURE,))
+class CheckIndex(Op):
+    """Give integers back; an index error unless all of them are indices of an axis.
+
+    They are in [-size, size) where they may count `from_end`, else in [0, size), as
+    the numbers of classes are. `axis` is what the message names. Whoever reads the
+    result reads what was checked: memory of the caller may change meanwhile.
+
+    Constraints:
+      (C1) indices has an integer type.
+      (C2) size is one dimension.
+
+    Example:
+      %1 = "tc.check_index"(%0) <{axis = 1 : i64, from_end = true, size = #tc.dims<[10]>}> : (tensor<4xi64>) -> tensor<4xi64>
+    """  # noqa: E501
+
+    indices: Value
+    axis: int
+    size: Dims
+    from_end: bool
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        indices: TensorType,
+        *,
+        axis: int,
+        size: Dims,
+        from_end: bool,
+    ) -> TensorType:
+        """Give the type of the indices."""
+        require(indices.element.is_integer, "C1", str(indices))
+        require(len(size.dims) == 1, "C2", str(size))
+        return indices
+
+    @staticmethod
+    def evaluate(
+        ctx: SizedFailing, indices: Array, *, axis: int, size: Dims, from_end: bool
+    ) -> Array:
+        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        check_indices(ctx, indices, axis, size, from_end)
+        return indices.copy()
+
+
+def check_indices(
+    ctx: SizedFailing, indices: Array, axis: int, size: Dims, from_end: bool
+) -> None:
+    """Raise IndexOutOfRange for the first index outside of an axis."""
+    extent = ctx.size(size.dims[0])
+    bad = out_of_range(indices, extent, from_end)
+    if bad.any():
+        ctx.fail_index(axis, int(indices[bad].flat[0]), extent)
+
+
+@op("tc.take_along_axis", traits=(PURE,))
+class TakeAlongAxis(Op):
+    """Pick one element per position: `lp[arange(n), y]` is axis 1 of lp by y.
+
+        result[i…] = operand[i…, with indices[i…] put in at axis]
+
+    A negative index counts from the end; one out of range is an error.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) indices has an integer type.
+      (C3) indices has the shape of operand without the axis.
+
+    Example:
+      %2 = "tc.take_along_axis"(%0, %1) <{axis = 1 : i64}> : (tensor<4x3xf32>, tensor<4xi64>) -> tensor<4xf32>
+    """  # noqa: E501
+
+    operand: Value
+    indices: Value
+    axis: int
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, operand: TensorType, indices: TensorType, *, axis: int
+    ) -> TensorType:
+        """Give the operand's element type with the shape of the indices."""
+        require(0 <= axis < operand.rank, "C1", f"axis {axis} of {operand}")
+        require(indices.element.is_integer, "C2", str(indices.element))
+        kept = operand.shape[:axis] + operand.shape[axis + 1 :]
+        rest = TensorType(kept, operand.element)
+        ctx.require_same_shape(rest, indices, "C3")
+        return rest
+
+    @staticmethod
+    def evaluate(ctx: Failing, operand: Array, indices: Array, *, axis: int) -> Array:
+        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        size = operand.shape[axis]
+        places = indices.astype(np.int64)
+        bad = out_of_range(indices, size)
+        if bad.any():
+            ctx.fail_index(axis, int(indices[bad].flat[0]), size)
+        wrapped = np.where(places < 0, places + size, places)
+        picked = np.take_along_axis(operand, np.expand_dims(wrapped, axis), axis)
+        return np.squeeze(picked, axis)
+
+
+def gathered_shape(
+    whole: Sequence[Dim], indices: Sequence[Dim], axes: Sequence[int]
+) -> tuple[Dim, ...]:
+    """Return a shape whose axes `axes` are replaced by those of the indices.
+
+    They stand where the first of `axes` was.
+    """
+    first = axes[0]
+    rest = [d for a, d in enumerate(whole) if a > first and a not in axes]
+    return (*whole[:first], *indices, *rest)
+
+
+def infer_gathered(
+    ctx: InferContext,
+    whole: TensorType,
+    indices: Sequence[Type],
+    axes: tuple[int, ...],
+) -> TensorType:
+    """Give the part that indices select; C1, C2 and C3 of gather and scatter."""
+    ascending = all(a < b for a, b in pairwise(axes))
+    inside = bool(axes) and axes[0] >= 0 and axes[-1] < whole.rank
+    fits = ascending and inside and len(axes) == len(indices)
+    require(fits, "C1", f"axes {axes} of {whole} and {len(indices)} indices")
+    for index in indices:
+        is_integer = isinstance(index, TensorType) and index.element.is_integer
+        require(is_integer, "C2", str(index))
+        ctx.require_same_shape(indices[0], index, "C3")
+    assert isinstance(indices[0], TensorType)
+    shape = gathered_shape(whole.shape, indices[0].shape, axes)
+    return TensorType(shape, whole.element)
+
+
+def wrapped_indices(
+    ctx: Failing, shape: Sequence[int], indices: Sequence[Array], axes: Sequence[int]
+) -> tuple[Array, ...]:
+    """Return indices counted from the start; IndexOutOfRange for the first bad one."""
+    wrapped = []
+    for axis, index in zip(axes, indices, strict=True):
+        size = shape[axis]
+        bad = out_of_range(index, size)
+        if bad.any():
+            ctx.fail_index(axis, int(index[bad].flat[0]), size)
+        places = index.astype(np.int64)
+        wrapped.append(np.where(places < 0, places + size, places))
+    return tuple(wrapped)
+
+
+@op("tc.gather", traits=(PURE,))
+class Gather(Op):
+    """Read at computed places: `x[idx]`, `x[i, :, j]`.
+
+        result[a…, s…, c…] = operand[a…, c…, with indices[k][s…] put in at axes[k]]
+
+    The axes of the indices stand where the first of `axes` was. A negative index counts
+    from the end; one out of range is an error.
+
+    Constraints:
+      (C1) axes is not empty, strictly ascending, below the rank of operand, and has an
+        entry per index.
+      (C2) The indices have integer types.
+      (C3) The indices have one shape.
+
+    Example:
+      %2 = "tc.gather"(%0, %1) <{axes = array<i64: 0>}> : (tensor<4x3xf32>, tensor<5xi64>) -> tensor<5x3xf32>
+    """  # noqa: E501
+
+    operand: Value
+    indices: Values
+    axes: tuple[int, ...]
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        operand: TensorType,
+        *indices: TensorType,
+        axes: tuple[int, ...],
+    ) -> TensorType:
+        """Give the operand's type with the axes of the indices for `axes`."""
+        # C1, C2 and C3
+        return infer_gathered(ctx, operand, indices, axes)
+
+    @staticmethod
+    def evaluate(
+        ctx: Failing, operand: Array, *indices: Array, axes: tuple[int, ...]
+    ) -> Array:
+        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        places = wrapped_indices(ctx, operand.shape, indices, axes)
+        moved = np.moveaxis(operand, axes, range(len(axes)))[places]
+        rank = indices[0].ndim
+        back = np.moveaxis(np.asarray(moved), range(rank), _axes(axes[0], rank))
+        return np.array(back)
+
+
+@op("tc.scatter", traits=(PURE,))
+class Scatter(Op):
+    """Write at computed places: a copy of `base` in which the places get `values`.
+
+    "add" adds each value to what the place has, "set" puts it there. Values that meet
+    at a place come one after the other, in ascending row-major order of the indices:
+    sums are sequential, and the last one stays. `values` has the shape that `tc.gather`
+    gives for `base` and these indices.
+
+    Constraints:
+      (C1) axes is not empty, strictly ascending, below the rank of base, and has an
+        entry per index.
+      (C2) The indices have integer types.
+      (C3) The indices have one shape.
+      (C4) values has base's element type and the shape of the part.
+      (C5) combine is "add", of numbers, or "set".
+
+    Example:
+      %3 = "tc.scatter"(%0, %1, %2) <{axes = array<i64: 0>, combine = "add"}> : (tensor<4x3xf32>, tensor<5x3xf32>, tensor<5xi64>) -> tensor<4x3xf32>
+    """  # noqa: E501
+
+    base: Value
+    values: Value
+    indices: Values
+    axes: tuple[int, ...]
+    combine: str
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        base: TensorType,
+        values: TensorType,
+        *indices: TensorType,
+        axes: tuple[int, ...],
+        combine: str,
+    ) -> TensorType:
+        """Give the type of base."""
+        # C1, C2 and C3
+        part = infer_gathered(ctx, base, indices, axes)
+        require(values.element == base.element, "C4", f"{base} and {values}")
+        ctx.require_same_shape(part, values, "C4")
+        known = combine == SET or (combine == ADD and base.element != I1)
+        require(known, "C5", f"{combine} of {base.element}")
+        return base
+
+    @staticmethod
+    def evaluate(
+        ctx: Failing,
+        base: Array,
+        values: Array,
+        *indices: Array,
+        axes: tuple[int, ...],
+        combine: str,
+    ) -> Array:
+        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        result = base.copy()
+        places = wrapped_indices(ctx, base.shape, indices, axes)
+        scatter(result, values, places, axes, combine)
+        return result
+
+
+def _axes(first: int, rank: int) -> list[int]:
+    return list(range(first, first + rank))
+
+
+def scatter(
+    target: Array,
+    values: Array,
+    places: tuple[Array, ...],
+    axes: tuple[int, ...],
+    combine: str,
+) -> None:
+    """Add or put values at places of `target`, in ascending order of the places."""
+    rank = places[0].ndim
+    moved = np.moveaxis(target, axes, range(len(axes)))
+    given = np.moveaxis(values, _axes(axes[0], rank), range(rank))
+    if combine == ADD:
+        np.add.at(moved, places, given)  # type: ignore[arg-type]  # one per axis
+        return
+    for position in np.ndindex(places[0].shape):
+        moved[tuple(p[position] for p in places)] = given[position]

@@ -1,0 +1,1 @@
+"""MLIR's generic form: read and printed."""

@@ -1,0 +1,1 @@
+"""What is known of kernels: maps, tiles, costs; read only."""

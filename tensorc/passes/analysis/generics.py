@@ -1,0 +1,114 @@
+"""What the passes below TENSOR ask of a `linalg.generic`: its space and its reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import FMA_ORDER
+from tensorc.ir.ops.memory.memory import Load
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import Extract, Generic, Index
+from tensorc.ir.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One operand as a generic reads it: dimension per axis; None where computed."""
+
+    value: Value
+    axes: tuple[int | None, ...]
+
+
+def is_contraction(op: Op) -> bool:
+    """Tell whether a generic is a contraction (its body is a multiply-add)."""
+    return isinstance(op, Generic) and op.order == FMA_ORDER
+
+
+def extracts(op: Generic) -> list[Op]:
+    """Return the ops in the body that read at computed places."""
+    return [o for o in op.body.block.ops if isinstance(o, Extract | Load)]
+
+
+def reads(op: Generic) -> list[Read]:
+    """Return everything that a generic reads, through maps and at computed places."""
+    found = [
+        Read(value, map_.results)
+        for value, map_ in zip(op.inputs, op.maps, strict=False)
+    ]
+    for extract in extracts(op):
+        axes = tuple(_index_dim(v) for v in extract.operands[1:])
+        found.append(Read(extract.operands[0], axes))
+    return found
+
+
+def _index_dim(value: Value) -> int | None:
+    return value.op.dim if isinstance(value.op, Index) else None
+
+
+def output_dims(op: Generic) -> list[int]:
+    """Return the iteration dimensions that are not reduced, in order."""
+    return [d for d in range(op.maps[0].dims) if d != op.reduction]
+
+
+def space(op: Generic, shapes: Sequence[Sequence[Dim]]) -> list[Dim]:
+    """Return the extent of each iteration dimension from the operands' shapes."""
+    extents: list[Dim] = [0] * op.maps[0].dims
+    for map_, shape in zip(op.maps, shapes, strict=True):
+        for dim, extent in zip(map_.results, shape, strict=True):
+            if dim is not None:
+                extents[dim] = extent
+    return extents
+
+
+def tensor_space(op: Generic) -> list[Dim]:
+    """Return the extent of each iteration dimension of a generic on tensors."""
+    shapes = [v.type.shape for v in op.operands if isinstance(v.type, TensorType)]
+    return space(op, shapes)
+
+
+def outer_rank(op: Generic) -> int:
+    """Return how many leading dimensions a kernel of this generic alone splits.
+
+    All before the reduced one; otherwise all but the innermost, which becomes vectors.
+    A contraction splits its rows.
+    """
+    rank = len(output_dims(op))
+    if is_contraction(op) or op.reduction is None:
+        return max(rank - 1, 0)
+    return op.reduction
+
+
+def identity_depth(axes: Sequence[int | None]) -> int:
+    """Return how many leading axes are read at the iteration's own leading indices."""
+    depth = 0
+    while depth < len(axes) and axes[depth] == depth:
+        depth += 1
+    return depth
+
+
+WHY = "tc.why"  # on a group: why its first generic joined no group before it
+
+ADDITIONS = (arith.AddF, arith.AddI, arith.OrI)
+PRODUCTS = (arith.MulF, arith.MulI, arith.AndI)
+EXTREMA = (
+    *(arith.MaximumF, arith.MaxSI, arith.MaxUI),
+    *(arith.MinimumF, arith.MinSI, arith.MinUI),
+)
+COMBINERS = (*ADDITIONS, *PRODUCTS, *EXTREMA)
+
+
+def combiners(op: Generic) -> tuple[Op, ...]:
+    """Return the ops, all alike, that combine each accumulator with a new element.
+
+    None at all if the reduction has another form.
+    """
+    block = op.body.block
+    given = block.terminator.operands
+    found: list[Op] = []
+    for value, accumulator in zip(given, block.arguments[-len(given) :], strict=True):
+        last = value.op
+        if not isinstance(last, COMBINERS) or accumulator not in last.operands:
+            return ()
+        found.append(last)
+    return tuple(found) if len({type(last) for last in found}) == 1 else ()

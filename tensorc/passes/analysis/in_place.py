@@ -1,0 +1,137 @@
+"""Find the new values that may be written straight into the memory they replace.
+
+    %W1 = tc.group(%W, %gradient)         W - lr * gradient, element by element
+    func.return(%W1) {updates %W}         then %W1 needs no memory of its own
+
+A group may write over an argument if nothing can tell the difference:
+
+1. Nothing after the group reads the old value: no other op, no output, no other update.
+   To that end, groups that only make new values move to the end of the function.
+2. Nothing after the group can fail, so a failed call leaves all memory as it was.
+3. In the group, whoever reads the old value reads, for an element, that element alone,
+   and is the writer or computes something that the writer needs: at each place the old
+   value is read before the new one is written, in whatever loops the group becomes.
+"""
+
+from collections.abc import Sequence
+
+from tensorc.ir.attributes import identity_map
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.ops.builtin import Function
+from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.structured.generics import Empty, Generic
+from tensorc.ir.ops.tensor.indexing import CheckIndex
+from tensorc.passes.analysis.generics import extracts, reads
+
+Pair = tuple[Value, Value]  # a new value, and the argument that it replaces
+
+
+def updates_of(function: Function) -> list[Pair]:
+    """Return the new values that a function gives, and the arguments they replace."""
+    block = function.body.block
+    found = []
+    for number, value in enumerate(block.terminator.operands):
+        target = function.result_info(number).get("tc.updates")
+        if isinstance(target, int):
+            found.append((value, block.arguments[target]))
+    return found
+
+
+def sink_updates(block: Block, updates: Sequence[Pair]) -> None:
+    """Move groups that only make new values of arguments behind all others."""
+    new_values = {value for value, _ in updates}
+    used = {v for op in block.ops[:-1] for v in op.operands}
+    late = [
+        op
+        for op in block.ops[:-1]
+        if isinstance(op, Group)
+        and new_values.intersection(op.results)
+        and not used.intersection(op.results)
+    ]
+    chosen = set(map(id, late))
+    block.ops[-1:-1] = late
+    kept = [op for op in block.ops[: -1 - len(late)] if id(op) not in chosen]
+    block.ops[: -1 - len(late)] = kept
+
+
+def in_place(block: Block, updates: Sequence[Pair]) -> dict[Value, Value]:
+    """Return the new values that may be written into the arguments they replace."""
+    found: dict[Value, Value] = {}
+    returned = block.terminator.operands
+    for value, argument in updates:
+        group = value.op
+        if not isinstance(group, Group) or value in found or argument in returned:
+            continue
+        if value.type != argument.type:
+            continue
+        after = block.ops[block.ops.index(group) + 1 : -1]
+        if any(_may_meet(op, argument) for op in after) or _is_viewed(block, argument):
+            continue
+        if _writes_last(group, value, argument):
+            found[value] = argument
+    return found
+
+
+def _may_meet(op: Op, argument: Value) -> bool:
+    """Tell whether an op reads the argument, or can fail."""
+    return argument in op.operands or isinstance(op, CheckIndex)
+
+
+def _is_viewed(block: Block, argument: Value) -> bool:
+    """Tell whether another name of the memory exists (a reshape)."""
+    return any(
+        argument in op.operands and not isinstance(op, Group | CheckIndex)
+        for op in block.ops[:-1]
+    )
+
+
+def _writes_last(group: Group, value: Value, argument: Value) -> bool:
+    """Tell whether the old value is read before the new one is written (3)."""
+    inner = group.body.block
+    inside = [
+        a for o, a in zip(group.operands, inner.arguments, strict=True) if o is argument
+    ]
+    made = inner.terminator.operands[group.results.index(value)]
+    writer = made.op
+    if not isinstance(writer, Generic) or not _is_elementwise(writer, made):
+        return False
+    readers = [
+        op
+        for op in inner.ops
+        if isinstance(op, Generic) and any(r.value in inside for r in reads(op))
+    ]
+    needed = _needed_by(writer)
+    return all(op in needed and _reads_in_step(op, inside) for op in readers)
+
+
+def _is_elementwise(writer: Generic, made: Value) -> bool:
+    number = writer.results.index(made)
+    target = writer.outputs[number]
+    map_ = writer.maps[len(writer.inputs) + number]
+    whole = map_.results == identity_map(map_.dims).results
+    return writer.reduction is None and whole and isinstance(target.op, Empty)
+
+
+def _reads_in_step(op: Generic, inside: Sequence[Value]) -> bool:
+    """Tell whether an op reads values at its own place only."""
+    if any(e.operands[0] in inside for e in extracts(op)):
+        return False
+    return all(
+        map_.results == tuple(range(len(map_.results)))
+        for value, map_ in zip(op.inputs, op.maps, strict=False)
+        if value in inside
+    )
+
+
+def _needed_by(writer: Op) -> set[Op]:
+    """Return an op and all ops of its block that it needs."""
+    found = {writer}
+    pending = [writer]
+    while pending:
+        op = pending.pop()
+        for operand in op.operands:
+            made = operand.op
+            if made is not None and made.parent is op.parent and made not in found:
+                found.add(made)
+                pending.append(made)
+    return found

@@ -1,0 +1,1 @@
+"""What passes of every level are made with."""

@@ -1,0 +1,388 @@
+"""Rewrites as data: patterns, rules and the driver that applies them to a fixpoint.
+
+    x = var("x")
+    Rule("neg-of-neg", term(Neg, term(Neg, x)), x)
+
+A pattern matches ops of one block only, so no rule crosses the boundary of a region;
+constants alone are seen from everywhere. Commutative ops match in both orders. What a
+rule makes has the location of the matched root, and the root's type, or the rule does
+not apply.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from tensorc.errors import ShapeError
+from tensorc.ir.attributes import Attribute
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import Constraints, Dim
+from tensorc.ir.functions import constraints_of
+from tensorc.ir.numerics import Array
+from tensorc.ir.opdef import COMMUTATIVE
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.tensor.elementwise import Cast, convert
+from tensorc.ir.ops.tensor.making import Constant
+from tensorc.ir.ops.tensor.shape import Broadcast, Reshape, Slice, Transpose
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.passes.common.dce import remove_unused
+from tensorc.target import Target
+
+EXACT = "exact"  # the same bits for every input
+STABILISING = "stabilising"  # closer to the truth: a closed list, part of the language
+
+# Movement is seen through for so many ops: without a bound the driver is quadratic.
+FARTHEST = 16
+
+Scalar = np.generic
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """Matches any value; the same name means the same value."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Splat:
+    """Matches a constant all of whose elements are one number that the test accepts."""
+
+    name: str
+    test: Callable[[Scalar], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Matches a value through broadcasts, and reshapes that only add axes of size 1.
+
+    Axis i of what is inside lies along axis `match.axes[name][i]` of the value.
+    """
+
+    inner: "Pattern"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Matches an op of a class; its op is `match.ops[name]`.
+
+    If it is open, the operands of the op are not looked at.
+    """
+
+    cls: type[Op]
+    operands: tuple["Pattern", ...]
+    name: str = ""
+    attributes: tuple[tuple[str, Attribute], ...] = ()
+    is_open: bool = False
+
+
+Pattern = Var | Splat | Spread | Term
+
+
+def var(name: str) -> Var:
+    """Return a pattern for any value."""
+    return Var(name)
+
+
+def term(
+    cls: type[Op], *operands: Pattern, name: str = "", **attributes: Attribute
+) -> Term:
+    """Return a pattern for an op, or a recipe to make one."""
+    return Term(cls, operands, name, tuple(sorted(attributes.items())))
+
+
+def head(cls: type[Op]) -> Term:
+    """Return a pattern for any op of a class, whatever its operands are."""
+    return Term(cls, (), is_open=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What the parts of a pattern stand for."""
+
+    root: Op
+    values: dict[str, Value] = field(default_factory=dict)
+    ops: dict[str, Op] = field(default_factory=dict)
+    axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    numbers: dict[str, Scalar] = field(default_factory=dict)
+
+
+Recipe = Callable[[TensorBuilder, Match], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A law: what matches `left` and fits the guard becomes `right`.
+
+    `right` is a pattern to build, or a function where attributes must be computed.
+    """
+
+    name: str
+    left: Term
+    right: Pattern | Recipe
+    guard: Callable[[Match], bool] = lambda match: True
+    kind: str = EXACT
+
+
+def matches(pattern: Pattern, value: Value, match: Match) -> Iterator[Match]:
+    """Yield each way to match a pattern; recursive over the pattern, not the IR."""
+    match pattern:
+        case Var(name):
+            if match.values.get(name, value) is value:
+                yield replace(match, values={**match.values, name: value})
+        case Splat(name, test):
+            number = splat_of(value)
+            if number is not None and test(number):
+                numbers = {**match.numbers, name: number}
+                yield replace(
+                    match, values={**match.values, name: value}, numbers=numbers
+                )
+        case Spread(inner, name):
+            source, axes = expansion_of(value)
+            found = replace(match, axes={**match.axes, name: axes})
+            yield from matches(inner, source, found)
+        case Term():
+            op = value.op
+            if op is not None and op.parent is match.root.parent:
+                yield from match_op(pattern, op, match)
+
+
+def match_op(pattern: Term, op: Op, match: Match) -> Iterator[Match]:
+    """Yield each way to match a term against an op."""
+    if pattern.is_open and type(op) is pattern.cls:
+        yield match
+        return
+    fits = type(op) is pattern.cls and len(op.operands) == len(pattern.operands)
+    if not fits or any(op.attributes.get(n) != a for n, a in pattern.attributes):
+        return
+    if pattern.name:
+        match = replace(match, ops={**match.ops, pattern.name: op})
+    orders = [op.operands]
+    if COMMUTATIVE in op.traits and op.operands[0] is not op.operands[1]:
+        orders.append(op.operands[::-1])
+    for operands in orders:
+        yield from _match_all(pattern.operands, operands, match)
+
+
+def _match_all(
+    patterns: Sequence[Pattern], values: Sequence[Value], match: Match
+) -> Iterator[Match]:
+    if not patterns:
+        yield match
+        return
+    for found in matches(patterns[0], values[0], match):
+        yield from _match_all(patterns[1:], values[1:], found)
+
+
+def splat_of(value: Value) -> Scalar | None:
+    """Return the number that a constant holds everywhere, seen through movement.
+
+    None if the value is not such a constant.
+    """
+    casts: list[Cast] = []
+    for _ in range(FARTHEST):
+        match value.op:
+            case Broadcast() | Reshape() | Transpose() | Slice() as op:
+                value = op.operand
+            case Cast() as op:
+                casts.append(op)
+                value = op.operand
+            case Constant() as op:
+                number = _only_number(op.value.value)
+                if number is None:
+                    return None
+                for cast in reversed(casts):
+                    number = convert(number, cast.element)
+                scalar: Scalar = number[0]
+                return scalar
+            case _:
+                return None
+    return None
+
+
+def _only_number(values: Array) -> Array | None:
+    """Return an array of the one number that fills an array, compared by bits."""
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if flat.size == 0:
+        return None
+    rows = flat.view(np.uint8).reshape(flat.size, -1)
+    return flat[:1] if bool((rows == rows[0]).all()) else None
+
+
+def expansion_of(value: Value) -> tuple[Value, tuple[int, ...]]:
+    """Return what a value repeats, and the axes along which that lies."""
+    axes = tuple(range(tensor_type(value).rank))
+    for _ in range(FARTHEST):
+        match value.op:
+            case Broadcast() as op:
+                step: tuple[int, ...] | None = op.axes
+            case Reshape() as op:
+                shape = tensor_type(op.operand).shape
+                step = _inserted_ones(shape, op.shape.dims)
+            case _:
+                return value, axes
+        if step is None:
+            return value, axes
+        axes = tuple(axes[a] for a in step)
+        value = op.operand
+    return value, axes
+
+
+def _inserted_ones(
+    shape: Sequence[Dim], result: Sequence[Dim]
+) -> tuple[int, ...] | None:
+    """Return where the axes of `shape` are in `result`, None if not only 1s are new."""
+    axes: list[int] = []
+    for axis, dim in enumerate(result):
+        if len(axes) < len(shape) and shape[len(axes)] == dim:
+            axes.append(axis)
+        elif dim != 1:
+            return None
+    return tuple(axes) if len(axes) == len(shape) else None
+
+
+def build(b: TensorBuilder, right: Pattern | Recipe, match: Match) -> Value:
+    """Make the right side of a rule; recursive over the pattern."""
+    if isinstance(right, Var | Splat):
+        return match.values[right.name]
+    if isinstance(right, Term):
+        operands = [build(b, p, match) for p in right.operands]
+        return b.apply(right.cls, operands, dict(right.attributes))
+    if isinstance(right, Spread):
+        raise TypeError("a rule cannot make what it sees through")
+    return right(b, match)
+
+
+class Fold(Protocol):
+    """Makes the value of an op that is known, or gives None."""
+
+    def __call__(self, b: TensorBuilder, op: Op) -> Value | None:
+        """Return the value, made with `b`."""
+        ...
+
+
+@dataclass
+class _Driver:
+    """Applies rules to one function.
+
+    New ops wait in `before` for the end: inserting them at once is quadratic.
+    """
+
+    rules: dict[type[Op], list[Rule]]
+    fold: Fold | None
+    constraints: Constraints
+    fired: dict[str, int]
+    uses: dict[Value, dict[Op, None]] = field(default_factory=dict)
+    before: dict[Op, list[Op]] = field(default_factory=dict)
+    gone: set[Op] = field(default_factory=set)
+    queue: deque[Op] = field(default_factory=deque)
+    waiting: set[Op] = field(default_factory=set)
+
+    def run(self, function: Function) -> None:
+        for op in function.walk():
+            self.enter(op)
+        while self.queue:
+            op = self.queue.popleft()
+            self.waiting.discard(op)
+            if op not in self.gone and len(op.results) == 1:
+                self.visit(op)
+        blocks = {op.parent: None for op in self.before}
+        for block in blocks:
+            if block is not None:
+                block.ops = self.in_order(block)
+        remove_unused(function)
+
+    def enter(self, op: Op) -> None:
+        for operand in op.operands:
+            self.uses.setdefault(operand, {})[op] = None
+        self.push(op)
+
+    def push(self, op: Op) -> None:
+        if op not in self.waiting:
+            self.waiting.add(op)
+            self.queue.append(op)
+
+    def visit(self, op: Op) -> None:
+        candidates = self.candidates(op)
+        for name, make in candidates:
+            scratch = Block()
+            b = TensorBuilder(Builder(scratch, self.constraints, op.location))
+            try:
+                value = make(b)
+            except ShapeError:
+                # Equal only by a chain of guards: leave the op as it is.
+                continue
+            if value is None or value is op.result or value.type != op.result.type:
+                continue
+            self.fired[name] = self.fired.get(name, 0) + 1
+            self.replace(op, value, scratch.ops)
+            return
+
+    def candidates(
+        self, op: Op
+    ) -> Iterator[tuple[str, Callable[[TensorBuilder], Value | None]]]:
+        for rule in self.rules.get(type(op), ()):
+            for match in match_op(rule.left, op, Match(op)):
+                if rule.guard(match):
+                    yield rule.name, partial(build, right=rule.right, match=match)
+        if self.fold is not None:
+            yield "fold", partial(self.fold, op=op)
+
+    def replace(self, op: Op, value: Value, made: list[Op]) -> None:
+        """Put a value in the place of an op, and look again at what this touches."""
+        for new in made:
+            new.parent = op.parent
+            self.enter(new)
+        self.before[op] = made
+        self.gone.add(op)
+        if made and value.op is made[-1]:
+            value.hint = op.result.hint
+        for user in self.uses.pop(op.result, {}):
+            user.operands = [value if v is op.result else v for v in user.operands]
+            self.uses.setdefault(value, {})[user] = None
+            self.push(user)
+
+    def in_order(self, block: Block) -> list[Op]:
+        """Return the ops of a block, each behind the ops that were made for it."""
+        ops: list[Op] = []
+        stack = block.ops[::-1]
+        while stack:
+            op = stack.pop()
+            if op in self.gone:
+                stack.extend(reversed(self.before.pop(op)))
+            else:
+                ops.append(op)
+        return ops
+
+
+def apply_to_fixpoint(
+    rules: Iterable[Rule], fold: Fold | None = None
+) -> Callable[[Module, Target], Module]:
+    """Return the function of a pass that applies rules until none does."""
+    by_class: dict[type[Op], list[Rule]] = {}
+    for rule in rules:
+        by_class.setdefault(rule.left.cls, []).append(rule)
+
+    def run(module: Module, target: Target) -> Module:
+        for function in module.functions:
+            rewrite(function, by_class, fold)
+        return module
+
+    return run
+
+
+def rewrite(
+    function: Function,
+    rules: dict[type[Op], list[Rule]],
+    fold: Fold | None = None,
+) -> dict[str, int]:
+    """Apply rules to a function; returns how often each one fired, by name."""
+    fired: dict[str, int] = {}
+    _Driver(rules, fold, constraints_of(function), fired).run(function)
+    return fired

@@ -1,0 +1,1 @@
+"""From BUFFER to LOOP, for CPUs."""

@@ -1,0 +1,185 @@
+"""Reductions in loops, in the contract's order (docs/numerics.md, tensorc.ir.numerics).
+
+A sum keeps 16 lanes; after each block of 1024 elements they are added from left to
+right and the block's sum joins a balanced tree. The tree is kept as a binary counter:
+slot l holds the sum of 2^l blocks, and a new block carries like an increment.
+"""
+
+from dataclasses import dataclass
+
+from tensorc.ir.attributes import Enum
+from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import BLOCK, LANES
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.types import (
+    I1,
+    Element,
+    MemRefType,
+    Type,
+    VectorType,
+    element_type,
+)
+from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.lanes import Rep, widen
+
+LEVELS = 48  # slots of the counter: more than a 64-bit extent can fill, in blocks
+_KINDS: dict[type[Op], str] = {
+    arith.AddF: "add",
+    arith.AddI: "add",
+    arith.OrI: "maxui",
+    arith.AndI: "minui",
+    arith.MulF: "mul",
+    arith.MulI: "mul",
+    arith.MinimumF: "minimumf",
+    arith.MinSI: "minsi",
+    arith.MinUI: "minui",
+    arith.MaximumF: "maximumf",
+    arith.MaxSI: "maxsi",
+    arith.MaxUI: "maxui",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Combiner:
+    """How elements combine: the scalar op, its element type and its identity."""
+
+    cls: type[Op]
+    element: Element
+    identity: float
+
+    @property
+    def is_sum(self) -> bool:
+        """Tell float sums and products, whose order matters, from the rest."""
+        return self.cls in (arith.AddF, arith.MulF)
+
+    def start(self, k: LoopBuilder, lanes: int = LANES) -> Value:
+        """Return the identity, as a vector or a scalar (lanes 0)."""
+        return k.constant(self.identity, self.element, lanes)
+
+    def combine(self, k: LoopBuilder, total: Value, value: Value) -> Value:
+        """Combine two vectors or two scalars."""
+        return k.op(self.cls, total, value)
+
+    def step(self, k: LoopBuilder, lanes: Value, rep: Rep, mask: Value | None) -> Value:
+        """Combine 16 new elements into the lanes, where the mask is true."""
+        new = self.combine(k, lanes, widen(k, rep))
+        return new if mask is None else k.select(mask, new, lanes)
+
+    def across(self, k: LoopBuilder, lanes: Value) -> Value:
+        """Combine the lanes from left to right to a scalar."""
+        kind = Enum("vector.kind", _KINDS[self.cls])
+        return k.op(vector.Reduction, lanes, self.start(k, 0), kind=kind)
+
+
+def nothing(k: LoopBuilder, combiner: Combiner, extent: Value, total: Value) -> Value:
+    """Return the total, or +0 for a sum of nothing (the identity is -0.0)."""
+    if combiner.cls is not arith.AddF:
+        return total
+    known = k.known(extent)
+    if known:
+        return total
+    wide = LANES if isinstance(total.type, VectorType) else 0
+    zero = k.constant(0.0, combiner.element, wide)
+    if known == 0:
+        return zero
+    empty = k.compare("eq", extent, k.index(0))
+    return k.select(empty, zero, total)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTree:
+    """The tree of block sums: memory for the slots, of scalars or vectors."""
+
+    combiner: Combiner
+    slots: Value
+    wide: bool
+
+    def load(self, k: LoopBuilder, level: Value) -> Value:
+        """Return the slot of a level."""
+        if not self.wide:
+            return k.op(memory.Load, self.slots, level)
+        return load_wide(k, self.slots, level)
+
+    def store(self, k: LoopBuilder, level: Value, value: Value) -> None:
+        """Set the slot of a level."""
+        if not self.wide:
+            k.do(memory.Store, value, self.slots, level)
+            return
+        store_wide(k, self.slots, level, value)
+
+    def push(self, k: LoopBuilder, total: Value, number: Value, levels: Value) -> Value:
+        """Add the sum of block `number`; return how many levels are in use now."""
+        pending = k.constant(1, I1)
+        with k.loop(k.index(0), levels, 1, [total, pending]) as loop:
+            value, carry = loop.carried
+            bit = bit_of(k, number, loop.index)
+            slot = self.load(k, loop.index)
+            merged = self.combiner.combine(k, slot, value)
+            taken = k.op(arith.AndI, carry, bit)
+            settles = k.op(arith.AndI, carry, k.op(arith.XOrI, bit, pending))
+            self.store(k, loop.index, k.select(settles, value, slot))
+            loop.yields = [k.select(taken, merged, value), taken]
+        value, carry = loop.results
+        # All levels were full: the carry opens a new one.
+        self.store(k, levels, value)
+        grown = k.add(levels, k.index(1))
+        return k.select(carry, grown, levels)
+
+    def total(self, k: LoopBuilder, number: Value, levels: Value) -> Value:
+        """Combine the slots that `number` blocks fill, the smallest first."""
+        lanes = LANES if self.wide else 0
+        start = self.combiner.start(k, lanes)
+        none = k.constant(0, I1)
+        with k.loop(k.index(0), levels, 1, [start, none]) as loop:
+            value, started = loop.carried
+            bit = bit_of(k, number, loop.index)
+            slot = self.load(k, loop.index)
+            merged = k.select(started, self.combiner.combine(k, slot, value), slot)
+            loop.yields = [
+                k.select(bit, merged, value),
+                k.op(arith.OrI, started, bit),
+            ]
+        return loop.results[0]
+
+
+def load_wide(k: LoopBuilder, memref: Value, number: Value) -> Value:
+    """Load vector `number` of a memory of vectors."""
+    at = k.mul(number, k.index(LANES))
+    other = k.constant(0, element_type(memref.type), LANES)
+    return k.op(vector.MaskedLoad, memref, at, k.mask(LANES), other)
+
+
+def store_wide(k: LoopBuilder, memref: Value, number: Value, value: Value) -> None:
+    """Store vector `number` of a memory of vectors."""
+    at = k.mul(number, k.index(LANES))
+    k.do(vector.MaskedStore, memref, at, k.mask(LANES), value)
+
+
+def bit_mask(k: LoopBuilder, number: Value, mask: int) -> Value:
+    """Return the low bits of a number."""
+    return k.op(arith.AndI, number, k.index(mask))
+
+
+def bit_of(k: LoopBuilder, number: Value, level: Value) -> Value:
+    """Return bit `level` of a number."""
+    shifted = k.op(arith.ShRSI, number, level)
+    return k.compare("ne", k.op(arith.AndI, shifted, k.index(1)), k.index(0))
+
+
+def scratch(k: LoopBuilder, element: Element, count: int) -> Value:
+    """Return memory of the kernel, allocated at its start."""
+    type_: Type = MemRefType((count,), element)
+    return k.at_start(memory.Alloca, types=[type_])
+
+
+def block_tree(k: LoopBuilder, combiner: Combiner, wide: bool) -> BlockTree:
+    """Return a tree of block sums."""
+    count = (LEVELS + 1) * (LANES if wide else 1)
+    return BlockTree(combiner, scratch(k, combiner.element, count), wide)
+
+
+def needs_blocks(combiner: Combiner, known: int | None) -> bool:
+    """Tell whether a reduction of that extent has more than one block."""
+    return combiner.is_sum and (known is None or known > BLOCK)

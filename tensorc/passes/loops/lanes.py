@@ -1,0 +1,193 @@
+"""Emit the body of a generic at one point of its space, or at 16 neighbours at once.
+
+Along the vectorised dimension a value is the same in all lanes (`Uniform`), counts up
+by one (`Counter`, an index), or differs (`Lanes`). Only what differs becomes a vector,
+and an access that counts up becomes one load.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.numerics import LANES
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.memory.kernels import SizeOf
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import Generic, Index
+from tensorc.ir.types import VectorType, element_type
+from tensorc.passes.loops.builder import LoopBuilder
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """One scalar, whatever the lane."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """An index that grows by one per lane from `value`."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """A vector."""
+
+    value: Value
+
+
+Rep = Uniform | Counter | Lanes
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where a tensor lies: flat memory, and the stride of each axis in elements."""
+
+    memref: Value
+    strides: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where an iteration stands: the index of each dimension, and the active lanes."""
+
+    indices: tuple[Rep, ...]
+    mask: Value | None = None
+
+
+def widen(k: LoopBuilder, rep: Rep) -> Value:
+    """Return a value as a vector."""
+    if isinstance(rep, Lanes):
+        return rep.value
+    element = element_type(rep.value.type)
+    types = [VectorType(LANES, element)]
+    wide = k.op(vector.Broadcast, rep.value, types=types)
+    if isinstance(rep, Counter):
+        return k.op(arith.AddI, wide, k.lane_numbers())
+    return wide
+
+
+def emit_body(
+    k: LoopBuilder,
+    op: Generic,
+    point: Point,
+    arguments: Sequence[Rep],
+    storages: dict[Value, Storage],
+    skip: Sequence[Op] = (),
+) -> list[Rep]:
+    """Emit a generic's body and return what it yields.
+
+    With `skip` (the ops that combine a reduction) return their other operands instead.
+    """
+    block = op.body.block
+    reps: dict[Value, Rep] = dict(zip(block.arguments, arguments, strict=False))
+    for inner in block.ops[:-1]:
+        if inner in skip:
+            continue
+        with k.at(inner.location):
+            reps[inner.result] = _emit(k, inner, point, reps, storages)
+    if not skip:
+        return [reps[v] for v in block.terminator.operands]
+    accumulators = block.arguments[-len(skip) :]
+    pairs = zip(skip, accumulators, strict=True)
+    return [reps[v] for last, total in pairs for v in last.operands if v is not total]
+
+
+def _emit(
+    k: LoopBuilder,
+    op: Op,
+    point: Point,
+    reps: dict[Value, Rep],
+    storages: dict[Value, Storage],
+) -> Rep:
+    if isinstance(op, arith.Constant):
+        return Uniform(k.constant(op.value.value, op.value.type))
+    if isinstance(op, Index):
+        return point.indices[op.dim]
+    if isinstance(op, SizeOf):
+        return Uniform(k.dim(op.dim.dims[0]))
+    if isinstance(op, memory.Load):
+        places = [reps[v] for v in op.operands[1:]]
+        return read(k, storages[op.operands[0]], places, point)
+    return _apply(k, op, [reps[v] for v in op.operands])
+
+
+def _apply(k: LoopBuilder, op: Op, operands: list[Rep]) -> Rep:
+    if isinstance(op, arith.AddI | arith.SubI):
+        match operands:
+            case [Counter(a), Uniform(b)]:
+                shifted = k.add(a, b) if isinstance(op, arith.AddI) else k.sub(a, b)
+                return Counter(shifted)
+            case [Uniform(a), Counter(b)] if isinstance(op, arith.AddI):
+                return Counter(k.add(a, b))
+            case _:
+                pass
+    if all(isinstance(o, Uniform) for o in operands):
+        types = [op.result.type]
+        scalars = [o.value for o in operands]
+        made = type(op)(scalars, types, op.attributes, [], k.b.location)
+    else:
+        vectors = [widen(k, o) for o in operands]
+        types = [VectorType(LANES, element_type(op.result.type))]
+        made = type(op)(vectors, types, op.attributes, [], k.b.location)
+    k.b.block.append(made)
+    lanes = isinstance(made.result.type, VectorType)
+    return Lanes(made.result) if lanes else Uniform(made.result)
+
+
+def read(k: LoopBuilder, storage: Storage, places: Sequence[Rep], point: Point) -> Rep:
+    """Load the element, or the 16 elements, at computed places."""
+    offset, contiguous, scattered = _address(k, storage, places)
+    if scattered is None and not contiguous:
+        return Uniform(k.op(memory.Load, storage.memref, offset))
+    element = element_type(storage.memref.type)
+    mask = k.mask(LANES) if point.mask is None else point.mask
+    other = k.constant(0, element, LANES)
+    if scattered is None:
+        loaded = k.op(vector.MaskedLoad, storage.memref, offset, mask, other)
+    else:
+        loaded = k.op(vector.Gather, storage.memref, offset, scattered, mask, other)
+    return Lanes(loaded)
+
+
+def write(
+    k: LoopBuilder, storage: Storage, places: Sequence[Rep], rep: Rep, point: Point
+) -> None:
+    """Store the element, or the 16 neighbouring elements, at the places."""
+    offset, contiguous, scattered = _address(k, storage, places)
+    assert scattered is None, "destinations are written along their last axis"
+    if contiguous:
+        mask = k.mask(LANES) if point.mask is None else point.mask
+        k.do(vector.MaskedStore, storage.memref, offset, mask, widen(k, rep))
+    else:
+        assert isinstance(rep, Uniform)
+        k.do(memory.Store, rep.value, storage.memref, offset)
+
+
+def _address(
+    k: LoopBuilder, storage: Storage, places: Sequence[Rep]
+) -> tuple[Value, bool, Value | None]:
+    """Return the place of lane 0, whether lanes are neighbours, and their offsets."""
+    offset = k.index(0)
+    contiguous = False
+    scattered: Value | None = None
+    for rep, stride in zip(places, storage.strides, strict=True):
+        if isinstance(rep, Uniform | Counter):
+            offset = k.add(offset, k.mul(rep.value, stride))
+        if isinstance(rep, Uniform) or k.known(stride) == 0:
+            continue
+        if isinstance(rep, Counter) and k.known(stride) == 1:
+            contiguous = True
+            continue
+        numbers = rep.value if isinstance(rep, Lanes) else k.lane_numbers()
+        wide = widen(k, Uniform(stride))
+        step = k.op(arith.MulI, numbers, wide)
+        scattered = step if scattered is None else k.op(arith.AddI, scattered, step)
+    if contiguous and scattered is not None:
+        scattered = k.op(arith.AddI, scattered, k.lane_numbers())
+        contiguous = False
+    return offset, contiguous, scattered

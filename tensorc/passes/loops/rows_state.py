@@ -1,0 +1,98 @@
+"""The state of emitting the rows of a group, and memory for what they pass on."""
+
+from dataclasses import dataclass, field
+
+from tensorc.errors import InternalError
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import LANES
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import Fill, Generic
+from tensorc.ir.types import element_type
+from tensorc.passes.analysis.generics import combiners
+from tensorc.passes.analysis.members import Member, in_registers
+from tensorc.passes.loops.accumulate import Combiner, scratch
+from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.lanes import Rep, Storage
+from tensorc.target import Target
+
+
+def combiners_of(member: Member) -> tuple[Combiner, ...]:
+    """Return how a member reduces to each result, if in a form that vectors know."""
+    if member.op.reduction is None:
+        return ()
+    return tuple(
+        Combiner(type(op), element_type(op.result.type), start_value(member.op, i))
+        for i, op in enumerate(combiners(member.op))
+    )
+
+
+def start_value(op: Generic, output: int) -> float:
+    """Return the identity that a reduction starts from: the last fill before it."""
+    target = op.outputs[output]
+    block = op.parent
+    assert block is not None
+    value: float | None = None
+    for other in block.ops:
+        if other is op:
+            break
+        if isinstance(other, Fill) and other.operands[1] is target:
+            constant = other.operands[0].op
+            assert isinstance(constant, arith.Constant)
+            value = constant.value.value
+    if value is None:
+        raise InternalError(f"a reduction at {op.location} starts from nothing")
+    return value
+
+
+@dataclass
+class Rows:
+    """The state of emitting one group's rows."""
+
+    k: LoopBuilder
+    target: Target
+    members: list[Member]
+    shapes: dict[Value, tuple[Dim, ...]]
+    storages: dict[Value, Storage]
+    panel: Value | None  # a copy of a contraction's right side, for its tiles
+    private: set[Value]  # memory inside the group, not yet given a place
+    row: dict[Value, Rep] = field(default_factory=dict)  # what this row holds
+    outer: list[Rep] = field(default_factory=list)
+    # The columns to run over, where a chunk has only a part of each row.
+    span: tuple[Value, Value] | None = None
+    makers: dict[Value, Member] = field(init=False)  # who writes a memory value first
+
+    def __post_init__(self) -> None:
+        self.makers = {}
+        for member in self.members:
+            for output in member.op.outputs:
+                self.makers.setdefault(output, member)
+
+    def producer(self, value: Value) -> Member | None:
+        """Return the member that writes a memory value, if one does."""
+        return self.makers.get(value)
+
+
+def place_private(rows: Rows) -> None:
+    """Give scratch to the values inside the group that registers cannot pass on."""
+    passed = in_registers(rows.members, rows.makers)
+    for made in rows.members:
+        for output in made.op.outputs:
+            if output in rows.private and output not in passed:
+                rows.storages[output] = _row_scratch(rows, output, made.outer)
+
+
+def _row_scratch(rows: Rows, value: Value, outer: int) -> Storage:
+    k = rows.k
+    inner = [d for d in rows.shapes[value][outer:] if isinstance(d, int)]
+    if len(inner) < len(rows.shapes[value]) - outer:
+        # `bufferize` gives memory to what registers cannot pass on.
+        raise InternalError("a row of unknown size has no memory", "to-loops")
+    count = 1
+    strides: list[Value] = []
+    for extent in reversed(inner):
+        strides.insert(0, k.index(count))
+        count *= extent
+    padded = max(-(-count // LANES) * LANES, LANES)
+    memref = scratch(k, element_type(value.type), padded)
+    return Storage(memref, tuple([k.index(0)] * outer + strides))

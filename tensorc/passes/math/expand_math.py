@@ -1,0 +1,165 @@
+"""Replace functions of floats by arithmetic: the one math library of all targets.
+
+Each function is written once (`math_functions`, `math_erf`, `math_powers`,
+`math_trigonometry`, `math_angles`), as a builder of arith and math.fma ops for a scalar or a vector,
+so the interpreter, the CPU and the GPU agree bit for bit.
+
+Source:
+  fn f(x: float) -> float = exp(x)
+Before:
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+    …
+    %1 = memref.load %x, %0 : f32
+    %2 = math.exp %1 : f32
+    memref.store %2, %result, %0
+    func.return
+  } {tc.kernel = true}
+  …
+After:
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+    %0 = arith.constant {value = 0 : index} : index
+    %1 = memref.load %x, %0 : f32
+    %2 = arith.constant {value = -104.0 : f32} : f32
+    %3 = arith.constant {value = 89.0 : f32} : f32
+    %4 = arith.cmpf %1, %3 {predicate = 2} : i1
+    %5 = arith.select %4, %3, %1 : f32
+    …
+    %38 = arith.shli %33, %34 : i32
+    %39 = arith.bitcast %38 : f32
+    %40 = arith.mulf %37, %39 : f32
+    memref.store %40, %result, %0
+    func.return
+  } {tc.kernel = true}
+  …
+
+Errors are stated in docs/numerics.md. The coefficients were fitted by
+`tests/passes/remez.py` (the exchange algorithm of Remez).
+"""  # noqa: E501
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.scalar import conversions, math
+from tensorc.ir.ops.scalar.arith import with_element
+from tensorc.ir.types import F16, F32, F64, Element, VectorType, element_type
+from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.math import erf as math_erf
+from tensorc.passes.math import functions as math_functions
+from tensorc.passes.math import powers as math_powers
+from tensorc.passes.math import trigonometry as math_trigonometry
+from tensorc.passes.math.builder import DOUBLE, SINGLE, Format, MathBuilder
+from tensorc.passes.math.builder import Function as MathFunction
+from tensorc.target import Target
+
+Row = tuple[Format, MathFunction]
+
+
+def _by_way_of(format_: Format, function: MathFunction) -> Row:
+    """Return the row of a narrower type: the function of a wider one, rounded."""
+
+    def narrow(m: MathBuilder, *operands: Value) -> Value:
+        types = [with_element(operands[0].type, format_.element)]
+        wide = [m.builder.value(conversions.ExtF, x, types=types) for x in operands]
+        result = function(m, *wide)
+        types = [operands[0].type]
+        return m.builder.value(conversions.TruncF, result, types=types)
+
+    return format_, narrow
+
+
+def _rows(cls: type[Op], function: MathFunction) -> dict[tuple[type[Op], Element], Row]:
+    """Return the rows of a function that is written once for f32 and f64."""
+    return {
+        (cls, F16): _by_way_of(SINGLE, function),
+        (cls, F32): (SINGLE, function),
+        (cls, F64): (DOUBLE, function),
+    }
+
+
+def _double_rows(
+    cls: type[Op], half: MathFunction, single: MathFunction, double: MathFunction
+) -> dict[tuple[type[Op], Element], Row]:
+    """Return the rows of a function that is computed in f64 for every type."""
+    return {
+        (cls, F16): _by_way_of(DOUBLE, half),
+        (cls, F32): _by_way_of(DOUBLE, single),
+        (cls, F64): (DOUBLE, double),
+    }
+
+
+FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
+    {
+        **_rows(math.Exp, math_functions.exp),
+        **_rows(math.Log, math_functions.log),
+        **_rows(math.Log1p, math_functions.log1p),
+        **_rows(math.Expm1, math_functions.expm1),
+        **_rows(math.Erf, math_erf.erf),
+        **_rows(math.Erfc, math_erf.erfc),
+        **_rows(math.Gelu, math_erf.gelu),
+        **_rows(math.Tanh, math_functions.tanh),
+        **_rows(math.Sigmoid, math_functions.sigmoid),
+        **_rows(math.Softplus, math_functions.softplus),
+        **_rows(math.Silu, math_functions.silu),
+        **_rows(math.RemF, math_powers.remainder),
+        **_double_rows(
+            math.PowF,
+            math_powers.power_of_single,
+            math_powers.power_of_single,
+            math_powers.power,
+        ),
+        **_double_rows(
+            math.Sin,
+            math_trigonometry.sin_of_half,
+            math_trigonometry.sin_of_single,
+            math_trigonometry.sin,
+        ),
+        **_double_rows(
+            math.Cos,
+            math_trigonometry.cos_of_half,
+            math_trigonometry.cos_of_single,
+            math_trigonometry.cos,
+        ),
+    }
+)
+_EXPANDED = frozenset(cls for cls, _ in FUNCTIONS)
+
+
+def expand_math(module: Module, target: Target) -> Module:
+    """Replace every math op of the table in all functions."""
+    for function in module.functions:
+        _expand_function(function)
+    return module
+
+
+def _expand_function(function: Function) -> None:
+    replaced: dict[Value, Value] = {}
+    for op in list(function.walk()):
+        for region in op.regions:
+            for block in region.blocks:
+                _expand_block(block, replaced)
+    if not replaced:
+        return
+    for op in function.walk():
+        op.operands = [replaced.get(v, v) for v in op.operands]
+
+
+def _expand_block(block: Block, replaced: dict[Value, Value]) -> None:
+    if not any(type(op) in _EXPANDED for op in block.ops):
+        return
+    before, block.ops = block.ops, []
+    for op in before:
+        if type(op) not in _EXPANDED:
+            block.append(op)
+            continue
+        type_ = op.result.type
+        format_, function = FUNCTIONS[type(op), element_type(type_)]
+        lanes = type_.lanes if isinstance(type_, VectorType) else 0
+        builder = Builder(block, location=op.location)
+        m = MathBuilder(builder, format_, lanes)
+        replaced[op.result] = function(m, *op.operands)
+
+
+EXPAND_MATH = Pass("expand-math", Level.LOOP, Level.LOOP, expand_math, __doc__)

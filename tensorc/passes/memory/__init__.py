@@ -1,0 +1,1 @@
+"""From STRUCTURED to BUFFER, and the plan of its memory."""

@@ -1,0 +1,462 @@
+"""Give every tensor memory: destination passing, commits at the end.
+
+Source:
+  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
+Before:
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.group %x {outer = 1, shapes = []} {
+    ^bb0(%x_1: f32[B, 3]):
+      …
+      %2 = tensor.empty %1 : f32[B, 3]
+      …
+      %6 = tensor.empty %5 : f32[B]
+      …
+      tc.yield %9
+    } {tc.why = "it reads no kernel's result"} : f32[B]
+    func.return %0
+  }
+After:
+  func.func @f(%x: memref<?x3xf32>, %result: memref<?xf32>, %B: index) {
+    tc.group %x, %result {outer = 1, shapes = [["B", 3], ["B"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      %0 = tc.size {dim = ["B"]} : index
+      %1 = memref.alloc %0 : memref<?x3xf32>
+      linalg.generic %x_1, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg1: f32, %arg2: f32):
+        %2 = math.exp %arg1 : f32
+        linalg.yield %2
+      }
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %3, %arg0
+      linalg.generic %1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg3: f32, %arg4: f32):
+        %4 = arith.maximumf %arg4, %arg3 : f32
+        linalg.yield %4
+      }
+      tc.yield
+    }
+    func.return
+  } {tc.shapes = [["B", 3], ["B"]], tc.symbols = ["B"]}
+
+1. Arguments become memory, followed by memory for each result that is no new value of
+   an argument, and by an index per symbol (`tc.symbols`).
+2. A group's results become destinations: the result's memory if it is returned, else a
+   fresh buffer. What only the group's own rows need stays inside (`memref.alloc` in the
+   region); the rest is allocated by the function.
+3. A new value is written into the argument that it replaces where that is safe
+   (`in_place`). All other commits stand at the end: first returned arguments are copied
+   out, then new values that live in other arguments are saved, then arguments are
+   written.
+"""  # noqa: E501
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorc.errors import CompileError, Diagnostic
+from tensorc.ir.attributes import Array, Attribute, Dims, Typed
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value, single_block
+from tensorc.ir.dims import Dim, symbols_of
+from tensorc.ir.functions import constraints_of, guards_of, set_function_type
+from tensorc.ir.ops import control
+from tensorc.ir.ops.builtin import Function, Module, Return
+from tensorc.ir.ops.memory import kernels, memory
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import (
+    Extract,
+    Fill,
+    Generic,
+)
+from tensorc.ir.ops.tensor import indexing, making, shape
+from tensorc.ir.types import INDEX, MemRefType, TensorType
+from tensorc.passes.analysis.generics import is_contraction, tensor_space
+from tensorc.passes.analysis.in_place import in_place, sink_updates, updates_of
+from tensorc.passes.analysis.members import (
+    assign_levels,
+    cut,
+    in_registers,
+    make_member,
+)
+from tensorc.passes.analysis.tiles import panel_columns
+from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.common.structured_builder import size
+from tensorc.target import Target
+
+MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits
+ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
+ROWS_BYTES = 65536  # and all of them together
+
+
+@dataclass
+class Buffers:
+    """The state of one function: which memory holds a tensor."""
+
+    b: Builder
+    target: Target
+    memory: dict[Value, Value] = field(default_factory=dict)
+    given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
+
+
+def memref_of(type_: TensorType) -> MemRefType:
+    """Return the memory type that holds a tensor."""
+    dims = tuple(d if isinstance(d, int) else None for d in type_.shape)
+    return MemRefType(dims, type_.element)
+
+
+def tensor_of(value: Value) -> TensorType:
+    """Return the tensor type of a value."""
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def function_symbols(function: Function) -> list[str]:
+    """Return the symbols that a function's arguments give, each once."""
+    names: dict[str, None] = {}
+    for i, argument in enumerate(function.body.block.arguments):
+        for dim in tensor_of(argument).shape:
+            names.update(dict.fromkeys(symbols_of(dim)))
+        value = function.value_symbol(i)
+        if value:
+            names[value] = None
+    return list(names)
+
+
+def _check_guards(function: Function, names: Sequence[str]) -> None:
+    """Refuse equations at entry between symbols that no argument gives."""
+    for guard in guards_of(function):
+        for name in (s for d in (guard.left, guard.right) for s in symbols_of(d)):
+            if name not in names:
+                message = f"'tc.guards': no argument gives '{name:.80}'"
+                raise CompileError(Diagnostic("TC0250", message, function.location))
+
+
+def _check_sizes(function: Function) -> None:
+    """Refuse tensors with more bytes than addresses can tell."""
+    block = function.body.block
+    values = [(v, function.location) for v in block.arguments]
+    values += [(v, op.location) for op in function.walk() for v in op.results]
+    for value, location in values:
+        type_ = value.type
+        if not isinstance(type_, TensorType):
+            continue
+        known = [d for d in type_.shape if isinstance(d, int)]
+        if 0 not in known and math.prod(known) * type_.element.bytes > MOST_BYTES:
+            message = f"{type_} is larger than any memory"
+            raise CompileError(Diagnostic("TC0301", message, location))
+
+
+def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
+    """Append fresh memory for a tensor."""
+    sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
+    value = b.value(memory.Alloc, *sizes, types=[memref_of(type_)])
+    value.hint = hint
+    return value
+
+
+def bufferize_function(function: Function, target: Target) -> None:
+    """Bufferize one function in place."""
+    old = function.body.block
+    names = function_symbols(function)
+    _check_guards(function, names)
+    _check_sizes(function)
+    new = Block(parent=function.body)
+    state = Buffers(Builder(new, constraints_of(function)), target)
+    for argument in old.arguments:
+        type_ = memref_of(tensor_of(argument))
+        state.memory[argument] = new.add_argument(type_, argument.hint)
+    returned = old.terminator.operands
+    targets = updates_of(function)
+    sink_updates(old, targets)
+    over = in_place(old, targets)
+    state.given.update((value, state.memory[a]) for value, a in over.items())
+    outputs: list[tuple[Value, Value]] = []
+    for number, value in enumerate(returned):
+        if function.result_info(number).get("tc.updates") is None:
+            place = new.add_argument(memref_of(tensor_of(value)), "result")
+            outputs.append((value, place))
+            origin = _written_first(value)
+            if isinstance(origin.op, control.Group | indexing.Scatter):
+                state.given.setdefault(origin, place)
+    for name in names:
+        new.add_argument(INDEX, name)
+    for op in old.ops[:-1]:
+        with state.b.at(op.location):
+            _RULES[type(op)](state, op)
+    _commit(state, outputs, targets)
+    state.b.create(Return)
+    arguments = [*old.arguments, *[v for v, _ in outputs]]
+    shapes = tuple(Dims(tensor_of(v).shape) for v in arguments)
+    function.attributes["tc.shapes"] = Array(shapes)
+    function.attributes["tc.symbols"] = Array(tuple(names))
+    function.body.blocks[:] = [new]
+    for key in ("arg_attrs", "res_attrs"):
+        function.attributes.pop(key, None)
+    set_function_type(function)
+
+
+def _commit(
+    state: Buffers,
+    outputs: list[tuple[Value, Value]],
+    targets: list[tuple[Value, Value]],
+) -> None:
+    b = state.b
+    for value, place in outputs:
+        if state.memory[value] is not place:
+            b.create(memory.Copy, state.memory[value], place)
+    saved = []
+    for value, argument in targets:
+        source, target = state.memory[value], state.memory[argument]
+        if source is target:
+            continue
+        if _is_argument(source):
+            copy = allocate(b, tensor_of(value), "saved")
+            b.create(memory.Copy, source, copy)
+            source = copy
+        saved.append((source, target))
+    for source, target in saved:
+        b.create(memory.Copy, source, target)
+
+
+def _is_argument(value: Value) -> bool:
+    while isinstance(value.op, memory.Reshape):
+        value = value.op.operands[0]
+    return value.op is None
+
+
+@dataclass
+class _Passed:
+    """The memory that a group is given: its operands, and arguments of its block."""
+
+    block: Block
+    operands: list[Value] = field(default_factory=list)
+    shapes: list[Attribute] = field(default_factory=list)
+
+    def pass_in(self, outside: Value, type_: TensorType, hint: str) -> Value:
+        """Add memory for a tensor; return it as the group's region knows it."""
+        self.operands.append(outside)
+        self.shapes.append(Dims(type_.shape))
+        return self.block.add_argument(outside.type, hint)
+
+    def outside(self, inside: Value) -> Value:
+        """Return the operand behind an argument of the block."""
+        return self.operands[self.block.arguments.index(inside)]
+
+
+def _group(state: Buffers, op: Op) -> None:
+    assert isinstance(op, control.Group)
+    block = op.body.block
+    b = state.b
+    region, inner = single_block()
+    body = Buffers(Builder(inner, b.constraints), state.target)
+    passed = _Passed(inner)
+    for value, argument in zip(op.operands, block.arguments, strict=True):
+        type_ = tensor_of(value)
+        inside = passed.pass_in(state.memory[value], type_, argument.hint)
+        body.memory[argument] = inside
+    _place_results(state, op, body, passed)
+    for member in block.ops[:-1]:
+        with body.b.at(member.location):
+            _member(body, member)
+    body.b.create(control.Yield)
+    panel = _panel(op, state.target)
+    if panel is not None:
+        passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
+    group = b.create(
+        control.Group,
+        *passed.operands,
+        types=[],
+        regions=[region],
+        outer=op.outer,
+        shapes=Array(tuple(passed.shapes)),
+    )
+    if panel is not None:
+        group.attributes["tc.panel"] = len(passed.operands) - 1
+
+
+def _place_results(
+    state: Buffers, op: control.Group, body: Buffers, passed: _Passed
+) -> None:
+    """Pass in memory for a group's results, and for its members' with long rows."""
+    block, b = op.body.block, state.b
+    for value, result in zip(block.terminator.operands, op.results, strict=True):
+        if value in body.memory:
+            state.memory[result] = passed.outside(body.memory[value])
+            continue
+        type_ = tensor_of(value)
+        place = state.given.get(result) or allocate(b, type_, result.hint)
+        state.memory[result] = place
+        body.memory[value] = passed.pass_in(place, type_, result.hint)
+    generics = [member for member in block.ops if isinstance(member, Generic)]
+    before, contraction, after = cut(generics)
+    later = [*after, contraction] if contraction is not None else []
+    read_later = {v for member in later for v in member.operands}
+    # What one part of the group makes and another reads must last for a chunk of rows.
+    lasting = read_later.intersection(v for member in before for v in member.results)
+    passed_on = _passed_on(op, (before, after)) - lasting
+    left = ROWS_BYTES
+    for value in [result for generic in generics for result in generic.results]:
+        if value in body.memory or value in passed_on:
+            continue
+        taken = None if value in lasting else _row_bytes(value, op.outer)
+        if taken is not None and taken <= min(left, ROW_BYTES):
+            left -= taken
+        else:
+            type_ = tensor_of(value)
+            place = allocate(b, type_, value.hint)
+            body.memory[value] = passed.pass_in(place, type_, value.hint)
+
+
+def _passed_on(op: control.Group, parts: Sequence[Sequence[Generic]]) -> set[Value]:
+    """Return the values that the rows of each part of a group keep in registers."""
+    found: set[Value] = set()
+    for generics in parts:
+        shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
+        members = [make_member(g, shapes, op.outer) for g in generics]
+        makers = {result: m for m in members for result in m.op.results}
+        assign_levels(members, makers)
+        found |= in_registers(members, makers)
+    return found
+
+
+def _panel(op: control.Group, target: Target) -> TensorType | None:
+    """Return the type of the scratch that the group's contraction wants, if any."""
+    for member in op.body.block.ops:
+        if isinstance(member, Generic) and is_contraction(member):
+            extents = tensor_space(member)
+            width = panel_columns(member, extents[-2], target)
+            if width is not None:
+                element = tensor_of(member.results[0]).element
+                return TensorType((extents[-1], width), element)
+    return None
+
+
+def _row_bytes(value: Value, outer: int) -> int | None:
+    """Return the size of one row of a tensor inside a group, if one row is enough."""
+    type_ = tensor_of(value)
+    if value.op is not None and is_contraction(value.op):
+        return None
+    total: Dim = type_.element.bytes
+    for dim in type_.shape[outer:]:
+        total = total * dim
+    return total if isinstance(total, int) else None
+
+
+def _member(body: Buffers, member: Op) -> None:
+    """Copy one op of a group's region, on memory."""
+    if not isinstance(member, Generic):
+        return  # destinations and sizes are made where the generic is
+    b = body.b
+    places = []
+    for value, result in zip(member.outputs, member.results, strict=True):
+        if result not in body.memory:
+            body.memory[result] = allocate(b, tensor_of(result), result.hint)
+        place = body.memory[result]
+        if isinstance(value.op, Fill):
+            constant = value.op.operands[0].op
+            assert isinstance(constant, arith.Constant)
+            start = b.value(arith.Constant, value=constant.value)
+            b.create(Fill, start, place)
+        places.append(place)
+    region, block = single_block()
+    inner: dict[Value, Value] = dict(body.memory)
+    for argument in member.body.block.arguments:
+        inner[argument] = block.add_argument(argument.type, argument.hint)
+    for op in member.body.block.ops:
+        cls = memory.Load if isinstance(op, Extract) else type(op)
+        operands = [inner[v] for v in op.operands]
+        copy = cls(
+            operands, [r.type for r in op.results], op.attributes, [], op.location
+        )
+        block.append(copy)
+        inner.update(zip(op.results, copy.results, strict=True))
+    inputs = [body.memory[v] for v in member.inputs]
+    operands = [*inputs, *places]
+    b.block.append(Generic(operands, [], member.attributes, [region], b.location))
+
+
+def _check(state: Buffers, op: Op) -> None:
+    """Check indices; those of an argument are copied, since others may write to it."""
+    b = state.b
+    given = state.memory[op.operands[0]]
+    operands = [given]
+    if _is_argument(given):
+        operands.append(allocate(b, tensor_of(op.result), op.result.hint))
+    b.append(kernels.CheckIndexInto, operands, op.attributes)
+    state.memory[op.result] = operands[-1]
+
+
+def _written_first(value: Value) -> Value:
+    """Return what a value's memory holds first, before scatters change it in place."""
+    while isinstance(value.op, indexing.Scatter) and _is_used_up(value.op):
+        value = value.op.base
+    return value
+
+
+def _is_used_up(op: indexing.Scatter) -> bool:
+    """Tell whether a scatter may change its base in place: nothing else reads it."""
+    block = op.parent
+    assert block is not None
+    uses = sum(v is op.base for other in block.ops for v in other.operands)
+    return uses == 1 and isinstance(op.base.op, control.Group | indexing.Scatter)
+
+
+def _scatter(state: Buffers, op: Op) -> None:
+    assert isinstance(op, indexing.Scatter)
+    b = state.b
+    target = state.memory[op.base]
+    if not _is_used_up(op):
+        given = state.given.get(op.result)
+        target = given or allocate(b, tensor_of(op.result), op.result.hint)
+        b.create(memory.Copy, state.memory[op.base], target)
+    state.memory[op.result] = target
+    values = [state.memory[v] for v in op.operands[1:]]
+    b.append(kernels.ScatterInto, [target, *values], op.attributes)
+
+
+def _reshape(state: Buffers, op: Op) -> None:
+    type_ = tensor_of(op.result)
+    b = state.b
+    sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
+    source = state.memory[op.operands[0]]
+    view = b.value(memory.Reshape, source, *sizes, types=[memref_of(type_)])
+    state.memory[op.result] = view
+
+
+def _constant(state: Buffers, op: Op) -> None:
+    assert isinstance(op, making.Constant)
+    b = state.b
+    type_ = op.value.type
+    place = allocate(b, type_, op.result.hint)
+    for indices in _indices([d for d in type_.shape if isinstance(d, int)]):
+        item = op.value.value[tuple(indices)].item()
+        value = b.value(arith.Constant, value=Typed(item, type_.element))
+        at = [b.value(arith.Constant, value=Typed(i, INDEX)) for i in indices]
+        b.create(memory.Store, value, place, *at)
+    state.memory[op.result] = place
+
+
+def _indices(shape_: list[int]) -> list[list[int]]:
+    found: list[list[int]] = [[]]
+    for extent in shape_:
+        found = [[*head, i] for head in found for i in range(extent)]
+    return found
+
+
+_RULES = {
+    control.Group: _group,
+    indexing.CheckIndex: _check,
+    indexing.Scatter: _scatter,
+    shape.Reshape: _reshape,
+    making.Constant: _constant,
+}
+
+
+def run(module: Module, target: Target) -> Module:
+    """Bufferize all functions."""
+    for function in module.functions:
+        bufferize_function(function, target)
+    return module
+
+
+BUFFERIZE = Pass("bufferize", Level.STRUCTURED, Level.BUFFER, run, __doc__)

@@ -1,0 +1,161 @@
+"""Put all buffers of a function into one arena, with a formula for its size.
+
+Source:
+  fn f(x: float[N, 3]) -> float = max(exp(max(x, axis=1)))
+Before:
+  func.func @f(%x: memref<?x3xf32>, %result: memref<f32>, %N: index) {
+    %0 = tc.size {dim = ["N"]} : index
+    %1 = memref.alloc %0 : memref<?xf32>
+    tc.group %x, %1 {outer = 1, shapes = [["N", 3], ["N"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      …
+      tc.yield
+    }
+    tc.group %1, %result {outer = 0, shapes = [["N"], []]} {
+    …
+      %5 = memref.alloc %4 : memref<?xf32>
+      …
+      tc.yield
+    }
+    func.return
+  } {tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
+After:
+  func.func @f(%x: memref<?x3xf32>, %result: memref<f32>, %arena: memref<?xi8>, %N: index) {
+    %0 = tc.size {dim = ["N"]} : index
+    %1 = arith.constant {value = 0 : index} : index
+    %2 = memref.view %arena, %1, %0 : memref<?xf32>
+    tc.group %x, %2 {outer = 1, shapes = [["N", 3], ["N"]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+      …
+      tc.yield
+    }
+    tc.group %2, %result {outer = 0, shapes = [["N"], []]} {
+    …
+      %6 = memref.alloc %5 : memref<?xf32>
+      …
+      tc.yield
+    }
+    func.return
+  } {tc.arena = ["64*floordiv(4*N + 63, 64)"], tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
+
+1. A buffer lives from its allocation to its last use, through views too.
+2. Buffers are placed in order of birth: where a dead buffer of the same formula lay (or
+   of a sufficient known size), else at the end. Offsets are multiples of 64 bytes.
+"""  # noqa: E501
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from tensorc.ir.attributes import Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import Dim, ceildiv
+from tensorc.ir.functions import constraints_of, set_function_type
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.memory import memory
+from tensorc.passes.analysis.memory import ARENA, shape_of
+from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.common.structured_builder import size
+from tensorc.target import Target
+
+ALIGNMENT = 64
+
+
+@dataclass
+class Buffer:
+    """One allocation: its size in bytes, and when it lives."""
+
+    op: Op
+    bytes: Dim
+    birth: int
+    death: int
+
+
+def lifetimes(block: Block) -> list[Buffer]:
+    """Return the buffers that a block allocates, in order of birth."""
+    buffers: dict[Value, Buffer] = {}
+    for number, op in enumerate(block.ops):
+        for operand in op.operands:
+            if operand in buffers:
+                buffers[operand].death = number
+        if isinstance(op, memory.Alloc):
+            total: Dim = op.result.type.element.bytes  # type: ignore[union-attr]
+            for dim in shape_of(op):
+                total = total * dim
+            padded = ceildiv(total, ALIGNMENT) * ALIGNMENT
+            buffers[op.result] = Buffer(op, padded, number, number)
+        elif isinstance(op, memory.Reshape) and op.operands[0] in buffers:
+            buffers[op.result] = buffers[op.operands[0]]
+    unique = {id(b): b for b in buffers.values()}
+    return list(unique.values())
+
+
+def place(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
+    """Return the offset of each buffer, and the size of the arena."""
+    slots: list[tuple[Dim, Dim]] = []  # offset and bytes of the parts of the arena
+    taken: list[tuple[int, int]] = []  # a heap: until when, the number of the slot
+    free: dict[Dim, list[int]] = {}  # heaps of numbers, by bytes
+    offsets: list[Dim] = []
+    total: Dim = 0
+    for buffer in buffers:
+        while taken and taken[0][0] < buffer.birth:
+            _, number = heappop(taken)
+            heappush(free.setdefault(slots[number][1], []), number)
+        fitting = [h for bytes_, h in free.items() if h and _holds(bytes_, buffer)]
+        if fitting:
+            number = heappop(min(fitting))
+        else:
+            number = len(slots)
+            slots.append((total, buffer.bytes))
+            total = total + buffer.bytes
+        heappush(taken, (buffer.death, number))
+        offsets.append(slots[number][0])
+    return offsets, total
+
+
+def _holds(bytes_: Dim, buffer: Buffer) -> bool:
+    if bytes_ == buffer.bytes:
+        return True
+    both_known = isinstance(bytes_, int) and isinstance(buffer.bytes, int)
+    return both_known and bytes_ >= buffer.bytes  # type: ignore[operator]
+
+
+def plan_function(function: Function) -> None:
+    """Place all buffers of one function."""
+    block = function.body.block
+    buffers = lifetimes(block)
+    offsets, total = place(buffers)
+    names = function.attributes["tc.symbols"]
+    count = len(names.items)  # type: ignore[union-attr]
+    arena = Value(ARENA, block, 0, "arena")
+    block.arguments.insert(len(block.arguments) - count, arena)
+    for index, argument in enumerate(block.arguments):
+        argument.index = index
+    at = {id(b.op): o for b, o in zip(buffers, offsets, strict=True)}
+    ops, block.ops = block.ops, []
+    builder = Builder(block, constraints_of(function))
+    values: dict[Value, Value] = {}
+    for op in ops:
+        op.operands = [values.get(v, v) for v in op.operands]
+        if id(op) not in at:
+            block.append(op)
+            continue
+        with builder.at(op.location):
+            offset = size(builder, at[id(op)])
+            view = builder.value(
+                memory.View, arena, offset, *op.operands, types=[op.result.type]
+            )
+        view.hint = op.result.hint
+        values[op.result] = view
+    function.attributes["tc.arena"] = Dims((total,))
+    set_function_type(function)
+
+
+def run(module: Module, target: Target) -> Module:
+    """Plan the memory of all functions."""
+    for function in module.functions:
+        plan_function(function)
+    return module
+
+
+PLAN_MEMORY = Pass("plan-memory", Level.BUFFER, Level.BUFFER, run, __doc__)

@@ -1,0 +1,1 @@
+"""From TENSOR to STRUCTURED, and its groups."""

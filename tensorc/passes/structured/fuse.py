@@ -1,0 +1,514 @@
+"""Group structured ops into kernels: `tc.group`, the unit of fusion.
+
+Source:
+  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
+Before:
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.size {dim = ["B"]} : index
+    %1 = tensor.empty %0 : f32[B, 3]
+    %2 = linalg.generic %x, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg0: f32, %arg1: f32):
+      %3 = math.exp %arg0 : f32
+      linalg.yield %3
+    } : f32[B, 3]
+    %4 = arith.constant {value = 0xFF800000 : f32} : f32
+    %5 = tc.size {dim = ["B"]} : index
+    %6 = tensor.empty %5 : f32[B]
+    %7 = linalg.fill %4, %6 : f32[B]
+    %8 = linalg.generic %2, %7 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+    ^bb0(%arg2: f32, %arg3: f32):
+      %9 = arith.maximumf %arg3, %arg2 : f32
+      linalg.yield %9
+    } : f32[B]
+    func.return %8
+  }
+After:
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.group %x {outer = 1, shapes = []} {
+    ^bb0(%x_1: f32[B, 3]):
+      %1 = tc.size {dim = ["B"]} : index
+      %2 = tensor.empty %1 : f32[B, 3]
+      %3 = linalg.generic %x_1, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg0: f32, %arg1: f32):
+        %4 = math.exp %arg0 : f32
+        linalg.yield %4
+      } : f32[B, 3]
+      %5 = tc.size {dim = ["B"]} : index
+      %6 = tensor.empty %5 : f32[B]
+      %7 = arith.constant {value = 0xFF800000 : f32} : f32
+      %8 = linalg.fill %7, %6 : f32[B]
+      %9 = linalg.generic %3, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg2: f32, %arg3: f32):
+        %10 = arith.maximumf %arg3, %arg2 : f32
+        linalg.yield %10
+      } : f32[B]
+      tc.yield %9
+    } {tc.why = "it reads no kernel's result"} : f32[B]
+    func.return %0
+  }
+
+A group is a loop over its outer space (rows, say) in which its members run one after
+the other; what one member needs of another must lie in the same row. At most one member
+is a contraction; members before it are its prologue, those after it its epilogue.
+
+1. What works row by row on arguments and scalars alone waits until something reads it
+   (`_waiting`): it joins its reader and needs no memory. Scalars that need nothing else
+   come first.
+2. A generic and what waited for it (`_gather`) go to one kernel (`_place`): the last
+   that they depend on; or a later one over the same rows of the same matrix; a scalar
+   to a later one of scalars. They fit (`_misfit`) if the kernel's outer space is at
+   least as deep as theirs and a prefix of their dimensions, and if they read what it
+   makes row by row. Otherwise they open one, whose `tc.why` says what failed.
+3. Everything else (checks, constants, reshapes, scatters) stays between the groups.
+4. Write each group as an op with an isolated region; it yields what is used outside.
+"""  # noqa: E501
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tensorc.ir.attributes import Array
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value, clone_op, single_block
+from tensorc.ir.dims import Dim
+from tensorc.ir.functions import constraints_of
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import Group, Yield
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.ops.tensor.indexing import CheckIndex
+from tensorc.ir.types import TensorType
+from tensorc.passes.analysis.generics import (
+    WHY,
+    extracts,
+    identity_depth,
+    is_contraction,
+    outer_rank,
+    output_dims,
+    reads,
+    tensor_space,
+)
+from tensorc.passes.analysis.in_place import updates_of
+from tensorc.passes.analysis.tiles import CHUNK_COLUMNS
+from tensorc.passes.common.base import Level, Pass
+from tensorc.target import Target
+
+# LLVM takes more than linear time for a long function, so kernels have an end.
+MOST_MEMBERS = 64
+
+
+@dataclass
+class Kernel:
+    """A group in the making: its outer space and its generics."""
+
+    outer: tuple[Dim, ...]
+    why: str  # it was opened
+    members: list[Generic] = field(default_factory=list)
+    made: dict[Value, None] = field(default_factory=dict)  # what they give, in order
+    read: set[Value] = field(default_factory=set)  # what they read
+    has_contraction: bool = False
+    reduces: bool = False
+
+    def add(self, ops: Sequence[Generic]) -> None:
+        """Append generics."""
+        for op in ops:
+            self.members.append(op)
+            self.made.update(dict.fromkeys(op.results))
+            self.read.update(_needs(op))
+            self.has_contraction |= is_contraction(op)
+            self.reduces |= op.reduction is not None
+
+
+Unit = Kernel | Op  # a group, or an op that is no kernel
+
+
+@dataclass
+class Partition:
+    """The units so far, in an order that respects all uses."""
+
+    units: list[Unit] = field(default_factory=list)
+    where: dict[Value, int] = field(default_factory=dict)  # the unit that makes a value
+    readers: dict[Value, int] = field(default_factory=dict)  # the last kernel over rows
+    scalars: int = -1  # the last kernel of scalars
+    last_check: int = -1
+    over: Mapping[Value, Value] = field(default_factory=dict)  # replaced, by new value
+    join: bool = True  # without it each generic is a kernel of its own
+
+    def append(self, unit: Unit) -> int:
+        """Append a unit and return its number."""
+        self.units.append(unit)
+        return len(self.units) - 1
+
+
+def partition(
+    block: Block, over: Mapping[Value, Value], join: bool = True
+) -> list[Unit]:
+    """Return the units of a block in an order that respects all uses.
+
+    `over` gives the arguments that are replaced, by their new values. Without `join`
+    each generic is a kernel of its own.
+    """
+    state = Partition(over=over, join=join)
+    waiting = _waiting(block, set(over.values())) if join else {}
+    for op in _scalars_first(block.ops[:-1]):
+        if op in waiting or not (isinstance(op, Generic) or _makes_unit(op)):
+            continue  # sizes and destinations are copied into the groups
+        if isinstance(op, Generic) and not is_contraction(op):
+            _place(state, [*_gather(_needs(op), waiting), op])
+            continue
+        _place_waiting(state, op, waiting)
+        if isinstance(op, Generic):
+            _place(state, [op])
+            continue
+        place = state.append(op)
+        state.last_check = place if isinstance(op, CheckIndex) else state.last_check
+        state.where.update((r, place) for r in op.results)
+    _place_waiting(state, block.terminator, waiting)
+    state.append(block.terminator)
+    return state.units
+
+
+def _place_waiting(state: Partition, reader: Op, waiting: dict[Op, int]) -> None:
+    """Place what an op waits for: each operand with all that it needs."""
+    for operand in reader.operands:
+        ops = _gather([operand], waiting)
+        if ops:
+            _place(state, ops)
+
+
+def _needs(op: Generic) -> list[Value]:
+    return [read.value for read in reads(op)]
+
+
+def _makes_unit(op: Op) -> bool:
+    # What is a group already stays one.
+    kept = ("tc.constant", "tc.reshape", "tc.scatter", "tc.group", "tc.check_index")
+    return not op.results or op.name in kept
+
+
+def _is_scalar(value: Value) -> bool:
+    return isinstance(value.type, TensorType) and not value.type.shape
+
+
+def _scalars_first(ops: Sequence[Op]) -> list[Op]:
+    """Move what makes scalars of scalar arguments to the front."""
+    early: set[Op] = set()
+    for op in ops:
+        if not isinstance(op, Generic) or not _is_scalar(op.results[0]):
+            continue
+        known = (_is_scalar(v) and (not v.op or v.op in early) for v in _needs(op))
+        if all(known) and not extracts(op):
+            early.add(op)
+    return [o for o in ops if o in early] + [o for o in ops if o not in early]
+
+
+def _waiting(block: Block, replaced: Container[Value]) -> dict[Op, int]:
+    """Return the generics that may wait for a reader, in order, numbered.
+
+    They work element by element, or reduce along rows, and need only what lies in
+    memory in any case (arguments, results of what is no kernel, what is returned, what
+    a contraction reads), scalars, and what waits itself.
+    """
+    stays = {v for op in block.ops if _reads_memory(op) for v in op.operands}
+    found: dict[Op, int] = {}
+    weights: dict[Op, int] = {}  # how many wait for an op, itself among them
+    for op in block.ops:
+        if not isinstance(op, Generic) or not _is_rowwise(op):
+            continue
+        ready = [v.op for v in _needs(op) if v.op in found]
+        weights[op] = 1 + sum(weights[o] for o in ready)
+        at_hand = all(
+            v.op in found or v in stays or _is_scalar(v) or v.op not in weights
+            for v in _needs(op)
+        )
+        if at_hand and weights[op] <= MOST_MEMBERS and _in_step(op, replaced):
+            found[op] = len(found)
+    return found
+
+
+def _in_step(op: Generic, replaced: Container[Value]) -> bool:
+    """Tell whether an op reads arguments that are replaced at its own place only."""
+    return all(
+        identity_depth(read.axes) == len(read.axes)
+        for read in reads(op)
+        if read.value in replaced
+    )
+
+
+def _is_rowwise(op: Generic) -> bool:
+    """Tell whether a generic gives a tensor, of elements or of whole rows."""
+    if is_contraction(op) or _is_scalar(op.results[0]):
+        return False
+    return op.reduction in (None, op.maps[0].dims - 1)
+
+
+def _reads_memory(op: Op) -> bool:
+    """Tell whether an op reads whole tensors, not rows that a kernel has just made."""
+    return is_contraction(op) or not isinstance(op, Generic)
+
+
+def _gather(wanted: Iterable[Value], waiting: dict[Op, int]) -> list[Generic]:
+    """Take makers of values, and all that they need, from what waits; in order."""
+    pending = list(wanted)
+    found: list[tuple[int, Generic]] = []
+    while pending:
+        op = pending.pop().op
+        if isinstance(op, Generic) and op in waiting:
+            found.append((waiting.pop(op), op))
+            pending.extend(_needs(op))
+    return [op for _, op in sorted(found, key=lambda pair: pair[0])]
+
+
+def _place(state: Partition, ops: list[Generic]) -> None:
+    """Put generics, the last of which needs all others, into a kernel."""
+    made = {r for op in ops for r in op.results}
+    needed = {v for op in ops for v in _needs(op)} - made
+    last = max((state.where.get(v, -1) for v in needed), default=-1)
+    checked = any(map(extracts, ops)) and state.last_check > last
+    last = state.last_check if checked else last
+    why = "it reads no kernel's result" if state.join else "nothing is fused"
+    for number in _candidates(state, ops, last):
+        unit = state.units[number]
+        if isinstance(unit, Op):
+            why = f"it reads what a {unit.name} gives"
+            continue
+        misfit = next(filter(None, (_misfit(op, unit, made) for op in ops)), "")
+        if not misfit:
+            _join(state, ops, number)
+            return
+        why = misfit if number == last else why
+    why = "it reads at places that are checked first" if checked else why
+    root = ops[-1]
+    extents = tensor_space(root)
+    outer = tuple(extents[d] for d in output_dims(root)[: outer_rank(root)])
+    kernel = Kernel(outer, why)
+    apart = _misfits(ops, kernel, made)
+    if apart:
+        rest: dict[Op, int] = {op: number for number, op in enumerate(apart)}
+        while rest:
+            first, _ = rest.popitem()
+            assert isinstance(first, Generic)
+            _place(state, [*_gather(_needs(first), rest), first])
+        placed = set(apart)
+        _place(state, [op for op in ops if op not in placed])
+        return
+    _join(state, ops, state.append(kernel))
+
+
+def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int]:
+    """Return the units that generics may join: the last they need, or later ones."""
+    root = ops[-1]
+    found = [last] if last >= 0 and state.join else []
+    if is_contraction(root) or not state.join:
+        return found
+    if _is_scalar(root.results[0]):
+        found += [state.scalars] if state.scalars > last else []
+    for value in _rowwise(ops):
+        number = state.readers.get(value, -1)
+        unit = state.units[number] if number > last else None
+        if isinstance(unit, Kernel) and _may_share(state, ops, unit):
+            found.append(number)
+            break
+    return found
+
+
+def _may_share(state: Partition, ops: Sequence[Generic], kernel: Kernel) -> bool:
+    """Tell whether generics that need nothing of a kernel may share its rows.
+
+    Not those of a product, whose columns may be shared out; sums only with sums; and
+    who replaces an argument not with who reads it otherwise (`in_place`).
+    """
+    sums = ops[-1].reduction is not None
+    if kernel.has_contraction or kernel.reduces != sums:
+        return False
+    new = {state.over[r] for op in ops for r in op.results if r in state.over}
+    old = {state.over[r] for r in kernel.made if r in state.over}
+    read = {v for op in ops for v in _needs(op)}
+    return new.isdisjoint(kernel.read) and old.isdisjoint(read)
+
+
+def _rowwise(ops: Sequence[Generic]) -> list[Value]:
+    """Return the matrices (or more) that generics read by rows of their own."""
+    return [
+        r.value
+        for op in ops
+        for r in reads(op)
+        if len(r.axes) > 1 and identity_depth(r.axes)
+    ]
+
+
+def _join(state: Partition, ops: Sequence[Generic], number: int) -> None:
+    kernel = state.units[number]
+    assert isinstance(kernel, Kernel)
+    kernel.add(ops)
+    state.where.update((r, number) for op in ops for r in op.results)
+    if kernel.outer:
+        state.readers.update((v, number) for v in _rowwise(ops))
+    elif _is_scalar(ops[-1].results[0]):
+        state.scalars = number
+
+
+def _misfits(ops: Sequence[Generic], kernel: Kernel, made: set[Value]) -> list[Generic]:
+    """Return the generics that cannot stand in a new kernel of the last of them.
+
+    These are misfits, what others read across rows, and what such generics need.
+    """
+    root, depth = ops[-1], len(kernel.outer)
+    found: set[Op] = set()
+    for op in reversed(ops):
+        if op in found or (op is not root and _misfit(op, kernel, set())):
+            found.add(op)
+            found.update(v.op for v in _needs(op) if v.op is not None)
+        else:
+            across = _read_across(op, depth, made)
+            found.update(v.op for v in across if v.op is not None)
+    return [op for op in ops if op in found]
+
+
+def _read_across(op: Generic, depth: int, made: Container[Value]) -> list[Value]:
+    """Return what an op reads of some values at other rows than its own."""
+    return [
+        read.value
+        for read in reads(op)
+        if identity_depth(read.axes) < depth and read.value in made
+    ]
+
+
+def _misfit(op: Generic, kernel: Kernel, made: set[Value]) -> str:
+    """Return why a generic cannot join a kernel, or ""; the user reads it.
+
+    `made` is what joins together with it.
+    """
+    depth = len(kernel.outer)
+    if len(kernel.members) >= MOST_MEMBERS:
+        return f"that has {MOST_MEMBERS} members, as many as a kernel may"
+    extents = tensor_space(op)
+    dims = output_dims(op)
+    outer = tuple(extents[d] for d in dims[:depth])
+    if is_contraction(op) and (kernel.has_contraction or depth != 1):
+        return "it is a contraction"
+    if is_contraction(op) and not _is_narrow(extents[1]):
+        return "it is a contraction of many columns, which kernels share out"
+    if op.reduction is not None and op.reduction < depth:
+        return "it reduces across rows"
+    if outer != kernel.outer or depth < outer_rank(op):
+        wanted = tuple(extents[d] for d in dims[: max(depth, outer_rank(op))])
+        return f"its rows are {_spell(wanted)}, not {_spell(kernel.outer)}"
+    across = _read_across(op, depth, kernel.made) or _read_across(op, depth, made)
+    return "it reads across rows" if across else ""
+
+
+def _is_narrow(columns: Dim) -> bool:
+    return isinstance(columns, int) and columns <= CHUNK_COLUMNS
+
+
+def _spell(outer: tuple[Dim, ...]) -> str:
+    return " x ".join(map(str, outer)) or "the whole"
+
+
+def fuse_function(function: Function, join: bool = True) -> None:
+    """Group the generics of one function in place; without `join` each by itself."""
+    old = function.body.block
+    units = partition(old, dict(updates_of(function)), join)
+    new = Block(arguments=old.arguments, parent=function.body)
+    builder = Builder(new, constraints_of(function))
+    values: dict[Value, Value] = {}
+    users = _users(units)
+    for number, unit in enumerate(units):
+        if isinstance(unit, Kernel):
+            yielded = [v for v in unit.made if users.get(v, set()) - {number}]
+            _emit(unit, builder, values, yielded)
+        else:
+            new.append(clone_op(unit, values))
+    for argument in new.arguments:
+        argument.owner = new
+    function.body.blocks[:] = [new]
+
+
+def _users(units: list[Unit]) -> dict[Value, set[int]]:
+    """Return for each value the numbers of the units that read it."""
+    users: dict[Value, set[int]] = {}
+    for number, unit in enumerate(units):
+        members: list[Op] = list(unit.members) if isinstance(unit, Kernel) else [unit]
+        for member in members:
+            for op in member.walk():
+                for value in op.operands:
+                    users.setdefault(value, set()).add(number)
+    return users
+
+
+def _emit(
+    kernel: Kernel,
+    builder: Builder,
+    values: dict[Value, Value],
+    yielded: Sequence[Value],
+) -> None:
+    inputs: dict[Value, None] = {}
+    for member in kernel.members:
+        for read in reads(member):
+            if read.value not in kernel.made:
+                inputs[read.value] = None
+    region, block = single_block()
+    inner: dict[Value, Value] = {}
+    for value in inputs:
+        inner[value] = block.add_argument(value.type, value.hint)
+    for member in kernel.members:
+        _copy(member, block, inner)
+    with builder.inside(block):
+        builder.create(Yield, *[inner[v] for v in yielded])
+    with builder.at(kernel.members[0].location):
+        group = builder.create(
+            Group,
+            *[values.get(v, v) for v in inputs],
+            types=[v.type for v in yielded],
+            regions=[region],
+            outer=len(kernel.outer),
+            shapes=Array(()),
+        )
+    group.attributes[WHY] = kernel.why
+    for old, new in zip(yielded, group.results, strict=True):
+        new.hint = old.hint
+        values[old] = new
+
+
+def _copy(member: Op, block: Block, values: dict[Value, Value]) -> None:
+    """Copy an op into a block after what makes its destinations and sizes."""
+    pending = [member]
+    while pending:
+        op = pending[-1]
+        needed = [
+            v.op
+            for inner in op.walk()
+            for v in inner.operands
+            if v.op is not None
+            and v not in values
+            and v.op.parent is member.parent
+            and v.op is not op
+        ]
+        if needed:
+            pending.append(needed[-1])
+            continue
+        pending.pop()
+        if not op.results or op.results[0] not in values:
+            block.append(clone_op(op, values))
+
+
+def run(module: Module, target: Target) -> Module:
+    """Fuse all functions."""
+    for function in module.functions:
+        fuse_function(function)
+    return module
+
+
+def separate(module: Module, target: Target) -> Module:
+    """Make a kernel of each generic: what `run` does, without fusing.
+
+    For comparisons: the results are the same.
+    """
+    for function in module.functions:
+        fuse_function(function, join=False)
+    return module
+
+
+FUSE = Pass("fuse", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)
+SEPARATE = Pass(
+    "separate", Level.STRUCTURED, Level.STRUCTURED, separate, separate.__doc__
+)

@@ -1,0 +1,489 @@
+"""Lower tensor ops to structured ops: a scalar body at each point of a space.
+
+Source:
+  fn f(x: float[B, 3], b: float[3]) -> float[B, 3] = x + b
+Before:
+  func.func @f(%x: f32[B, 3], %b: f32[3]) -> (f32[B, 3]) {
+    %0 = tc.broadcast %b {axes = [1], shape = ["B", 3]} : f32[B, 3]
+    %1 = tc.add %x, %0 : f32[B, 3]
+    func.return %1
+  }
+After:
+  func.func @f(%x: f32[B, 3], %b: f32[3]) -> (f32[B, 3]) {
+    %0 = tc.size {dim = ["B"]} : index
+    %1 = tensor.empty %0 : f32[B, 3]
+    %2 = linalg.generic %x, %b, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg0: f32, %arg1: f32, %arg2: f32):
+      %3 = arith.addf %arg0, %arg1 : f32
+      linalg.yield %3
+    } : f32[B, 3]
+    func.return %2
+  }
+
+Broadcasts, transposes and reshapes that only add or drop axes of size 1 become the
+indexing maps of their readers (`View`); scalar constants go into the bodies. Index
+checks on arguments move to the start, so that they stand before everything else.
+"""  # noqa: E501
+
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from tensorc.errors import CompileError, Diagnostic, InternalError
+from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.functions import constraints_of, set_function_type
+from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, SEQUENTIAL
+from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import Grad
+from tensorc.ir.ops.scalar import arith, conversions, math
+from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions
+from tensorc.ir.ops.tensor import shape as shapes
+from tensorc.ir.ops.tensor.reductions import MEAN_SCALE, max_identity, min_identity
+from tensorc.ir.types import I64, INDEX, TensorType
+from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.common.structured_builder import (
+    apply_scalar,
+    binary_class,
+    cast,
+    compare,
+    scalar,
+    size,
+)
+from tensorc.passes.structured import moves
+from tensorc.passes.structured.views import Lowering, Read, View, tensor, whole, without
+from tensorc.target import Target
+
+
+def _elementwise(low: Lowering, op: Op) -> View:
+    views = [low.views[v] for v in op.operands]
+    type_ = tensor(op.result)
+
+    def body(values: list[Value]) -> list[Value]:
+        return [apply_scalar(low.b, op.scalar, values, op.attributes)]
+
+    return whole(low.pointwise(views, type_, body))
+
+
+def _reduce(
+    low: Lowering, source: View, axis: int, kernel: str, initial: float, order: str
+) -> Value:
+    type_ = source.type
+    kept = without(type_.rank, axis)
+    result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
+    cls = binary_class(kernel, type_.element)
+    return low.loop(
+        [(source, tuple(range(type_.rank)))],
+        [(result, kept, initial)],
+        lambda values: [low.b.value(cls, values[1], values[0])],
+        axis,
+        order,
+    )[0]
+
+
+def _sum(low: Lowering, source: View, axis: int) -> Value:
+    zero = -0.0 if source.type.element.is_float else 0
+    return _reduce(low, source, axis, "add", zero, LANES_ORDER)
+
+
+def _max(low: Lowering, source: View, axis: int) -> Value:
+    lowest = max_identity(source.type.element.dtype)
+    return _reduce(low, source, axis, "maximum", lowest, SEQUENTIAL)
+
+
+def _prod_op(low: Lowering, op: reductions.Prod) -> View:
+    source = low.views[op.operand]
+    one = 1.0 if source.type.element.is_float else 1
+    return whole(_reduce(low, source, op.axis, "mul", one, LANES_ORDER))
+
+
+def _min_op(low: Lowering, op: reductions.Min) -> View:
+    source = low.views[op.operand]
+    highest = min_identity(source.type.element.dtype)
+    return whole(_reduce(low, source, op.axis, "minimum", highest, SEQUENTIAL))
+
+
+def _any_op(low: Lowering, op: reductions.Any) -> View:
+    source = low.views[op.operand]
+    return whole(_reduce(low, source, op.axis, "or", False, SEQUENTIAL))
+
+
+def _all_op(low: Lowering, op: reductions.All) -> View:
+    source = low.views[op.operand]
+    return whole(_reduce(low, source, op.axis, "and", True, SEQUENTIAL))
+
+
+def _sum_op(low: Lowering, op: reductions.Sum) -> View:
+    return whole(_sum(low, low.views[op.operand], op.axis))
+
+
+def _mean_op(low: Lowering, op: reductions.Mean) -> View:
+    """Sum the elements and, in the same loop, scaled ones: for where that overflows."""
+    b, source, type_ = low.b, low.views[op.operand], tensor(op.result)
+    element = type_.element
+
+    def divide(values: list[Value]) -> list[Value]:
+        total, scaled, count = values
+        finite = apply_scalar(b, "isfinite", [total], {})
+        total = b.value(arith.Select, finite, total, scaled)
+        one, back = (scalar(b, v, element) for v in (1.0, 1 / MEAN_SCALE))
+        mean = b.value(arith.DivF, total, cast(b, count, element))
+        return [b.value(arith.MulF, mean, b.value(arith.Select, finite, one, back))]
+
+    sums = [source]
+    for axis in reversed(op.axes):
+        sums = [whole(v) for v in _two_sums(low, sums, axis)]
+    count = low.views[op.count]
+    counts = replace(count, type=TensorType(type_.shape, count.type.element))
+    return whole(low.pointwise([sums[0], sums[-1], counts], type_, divide))
+
+
+def _two_sums(low: Lowering, sources: list[View], axis: int) -> list[Value]:
+    """Sum two tensors along an axis; of one, its elements and scaled ones."""
+    b, type_ = low.b, sources[0].type
+    kept = without(type_.rank, axis)
+    result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
+
+    def add(values: list[Value]) -> list[Value]:
+        *elements, plain, scaled = values
+        if len(elements) == 1:
+            scale = scalar(b, MEAN_SCALE, type_.element)
+            elements.append(b.value(arith.MulF, elements[0], scale))
+        totals = zip((plain, scaled), elements, strict=True)
+        return [b.value(arith.AddF, total, value) for total, value in totals]
+
+    reads = [(source, tuple(range(type_.rank))) for source in sources]
+    writes = [(result, kept, -0.0)] * 2
+    return low.loop(reads, writes, add, axis, LANES_ORDER)
+
+
+def _max_op(low: Lowering, op: reductions.Max) -> View:
+    return whole(_max(low, low.views[op.operand], op.axis))
+
+
+def _argmax(low: Lowering, op: reductions.ArgMax) -> View:
+    lowest = max_identity(low.views[op.operand].type.element.dtype)
+    return _place(low, op, "gt", lowest)
+
+
+def _argmin(low: Lowering, op: reductions.ArgMin) -> View:
+    highest = min_identity(low.views[op.operand].type.element.dtype)
+    return _place(low, op, "lt", highest)
+
+
+def _place(low: Lowering, op: reductions.Place, predicate: str, initial: float) -> View:
+    """Find the first element that no other is better than by the predicate."""
+    b = low.b
+    source = low.views[op.operand]
+    rank, element = source.type.rank, source.type.element
+    kept = without(rank, op.axis)
+    index_type = tensor(op.result)
+    value_type = TensorType(index_type.shape, element)
+
+    def body(values: list[Value]) -> list[Value]:
+        value, best, at = values
+        better = compare(b, predicate, value, best)
+        if element.is_float:
+            # A NaN beats everything but an earlier NaN.
+            here = compare(b, "ne", value, value)
+            before = compare(b, "eq", best, best)
+            new_nan = b.value(arith.AndI, here, before)
+            better = b.value(arith.OrI, better, new_nan)
+        index = b.value(conversions.IndexCast, low.index(op.axis), types=[I64])
+        return [
+            b.value(arith.Select, better, value, best),
+            b.value(arith.Select, better, index, at),
+        ]
+
+    writes = [(value_type, kept, initial), (index_type, kept, 0)]
+    reads = [(source, tuple(range(rank)))]
+    return whole(low.loop(reads, writes, body, op.axis, SEQUENTIAL)[1])
+
+
+def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> View:
+    b = low.b
+    source, type_ = low.views[op.operand], tensor(op.result)
+    kept = without(type_.rank, op.axis)
+
+    def spread(value: Value) -> View:
+        return View(type_, value, kept)
+
+    def subtract(values: list[Value]) -> list[Value]:
+        return [b.value(arith.SubF, *values)]
+
+    largest = _max(low, source, op.axis)
+    shifted = low.pointwise([source, spread(largest)], type_, subtract)
+    powers = low.pointwise([whole(shifted)], type_, lambda v: [b.value(math.Exp, *v)])
+    total = _sum(low, whole(powers), op.axis)
+    log_type = tensor(total)
+    log = low.pointwise([whole(total)], log_type, lambda v: [b.value(math.Log, *v)])
+    return whole(low.pointwise([whole(shifted), spread(log)], type_, subtract))
+
+
+def _matmul(low: Lowering, op: products.MatMul) -> View:
+    type_ = tensor(op.result)
+    lhs, rhs = low.views[op.lhs], low.views[op.rhs]
+    if lhs.base is None:
+        lhs = whole(low.materialize(lhs))
+    if type_.shape[:-1] == (1,) and rhs.axes == (1, 0):
+        # One row by a transposed matrix is that matrix by a column: nothing is copied.
+        column = TensorType((type_.shape[1], 1), type_.element)
+        (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
+        return View(type_, result, (1, 0))
+    # The kernel reads rhs along its columns: let them be neighbours in memory.
+    if not rhs.axes or rhs.axes[-1] != rhs.type.rank - 1:
+        rhs = whole(low.materialize(rhs))
+    batch = tuple(range(type_.rank - 2))
+    m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
+    reads = (lhs, (*batch, m, k)), (rhs, (*batch, k, n))
+    return whole(_contract(low, *reads, type_)[0])
+
+
+def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Value]:
+    """Append a contraction over the dimension after those of the result."""
+    b = low.b
+
+    def fused(values: list[Value]) -> list[Value]:
+        return [b.value(math.Fma, *values)]
+
+    def separate(values: list[Value]) -> list[Value]:
+        product = b.value(arith.MulI, values[0], values[1])
+        return [b.value(arith.AddI, values[2], product)]
+
+    is_float = type_.element.is_float
+    return low.loop(
+        [lhs, rhs],
+        [(type_, tuple(range(type_.rank)), 0.0 if is_float else 0)],
+        fused if is_float else separate,
+        type_.rank,
+        FMA_ORDER if is_float else SEQUENTIAL,
+    )
+
+
+def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> View:
+    b = low.b
+    operand = low.views[op.operand]
+    extent = operand.type.shape[op.axis]
+    indices = _checked(low, low.views[op.indices], op.axis, extent)
+    base = low.materialize(operand) if operand.base is None else operand.base
+    view = whole(base) if operand.base is None else operand
+    type_ = tensor(op.result)
+    kept = without(view.type.rank, op.axis)
+    # The axes of the operand, in terms of the result's dimensions.
+    axes = tuple(
+        -1 if a == op.axis else None if a is None else kept.index(a) for a in view.axes
+    )
+
+    def body(values: list[Value]) -> list[Value]:
+        return [low.read_at(base, axes, {-1: _wrapped(b, values[0], extent)})]
+
+    return whole(low.pointwise([indices], type_, body))
+
+
+def _gather(low: Lowering, op: indexing.Gather) -> View:
+    b = low.b
+    operand = low.views[op.operand]
+    whole_shape, first = operand.type.shape, op.axes[0]
+    extents = [whole_shape[axis] for axis in op.axes]
+    indices = [
+        _checked(low, low.views[index], axis, extent)
+        for axis, index, extent in zip(op.axes, op.indices, extents, strict=True)
+    ]
+    type_ = tensor(op.result)
+    if operand.base is None:
+        return View(type_, None, (), operand.constant)
+    # Which dimension of the result the operand's other axes are; -1, -2, … computed.
+    rank = indices[0].type.rank
+    places: list[int] = []
+    for axis in range(len(whole_shape)):
+        if axis in op.axes:
+            places.append(-1 - op.axes.index(axis))
+        else:
+            before = sum(a < axis for a in op.axes)
+            places.append(axis - before + (rank if before else 0))
+    axes = tuple(None if a is None else places[a] for a in operand.axes)
+    base = operand.base
+
+    def body(values: list[Value]) -> list[Value]:
+        pairs = zip(values, extents, strict=True)
+        wrapped = {-1 - i: _wrapped(b, v, e) for i, (v, e) in enumerate(pairs)}
+        return [low.read_at(base, axes, wrapped)]
+
+    dims = tuple(range(first, first + rank))
+    writes = [(type_, tuple(range(type_.rank)), None)]
+    return whole(low.loop([(i, dims) for i in indices], writes, body)[0])
+
+
+def _wrapped(b: Builder, value: Value, extent: Dim) -> Value:
+    """Return an index counted from the start; what has no sign counts from there."""
+    index = cast(b, cast(b, value, I64), INDEX)
+    negative = compare(b, "lt", index, scalar(b, 0, INDEX))
+    from_end = b.value(arith.AddI, index, size(b, extent))
+    return b.value(arith.Select, negative, from_end, index)
+
+
+def _scatter(low: Lowering, op: indexing.Scatter) -> View:
+    base, values = (low.materialize(low.views[v]) for v in op.operands[:2])
+    shape = tensor(base).shape
+    indices = []
+    for axis, index in zip(op.axes, op.indices, strict=True):
+        places = whole(low.materialize(low.views[index]))
+        indices.append(low.materialize(_checked(low, places, axis, shape[axis])))
+    attributes: dict[str, Attribute] = {"axes": op.axes, "combine": op.combine}
+    given = [base, values, *indices]
+    types = low.b.infer(indexing.Scatter, given, attributes)
+    made = indexing.Scatter(given, types, attributes, [], low.b.location)
+    return whole(low.b.block.append(made).result)
+
+
+def _check_index(low: Lowering, op: indexing.CheckIndex) -> View:
+    indices, extent = low.views[op.indices], op.size.dims[0]
+    return _checked(low, indices, op.axis, extent, op.from_end)
+
+
+def _checked(
+    low: Lowering, indices: View, axis: int, extent: Dim, from_end: bool = True
+) -> View:
+    """Return indices to read at, once they are known to be inside of an axis.
+
+    What is read is what was checked, whatever the caller's memory holds by then.
+    """
+    known = indices.constant
+    lowest = -1 if from_end else 0
+    if (
+        known is not None
+        and isinstance(extent, int)
+        and lowest * extent <= known.value < extent
+    ):
+        return indices
+    base = low.materialize(indices) if indices.base is None else indices.base
+    size = Dims((extent,))
+    result = low.checks.find(base, size, from_end)
+    if result is None:
+        attributes: dict[str, Attribute] = {
+            "axis": axis,
+            "size": size,
+            "from_end": from_end,
+        }
+        given = low.checks.latest(base)
+        types = low.b.infer(indexing.CheckIndex, [given], attributes)
+        op = indexing.CheckIndex([given], types, attributes, [], low.b.location)
+        result = op.result
+        is_argument = isinstance(low.checks.origin(base).owner, Block)
+        (low.entry if is_argument else low.b.block).append(op)
+        low.checks.add(base, size, from_end, result)
+    return indices if known is not None else replace(indices, base=result)
+
+
+Rule = Callable[[Lowering, Op], View]
+# The types cannot say that each rule takes ops of the class it stands for.
+_RULES = typing.cast(
+    dict[type[Op], Rule],
+    {
+        making.Constant: moves.constant,
+        making.Iota: moves.iota,
+        shapes.Broadcast: moves.broadcast,
+        shapes.Transpose: moves.transpose,
+        shapes.Reshape: moves.reshape,
+        shapes.Slice: moves.slice,
+        shapes.Unslice: moves.unslice,
+        shapes.Concatenate: moves.concatenate,
+        shapes.Size: moves.dim,
+        reductions.Sum: _sum_op,
+        reductions.Mean: _mean_op,
+        reductions.Max: _max_op,
+        reductions.Min: _min_op,
+        reductions.Prod: _prod_op,
+        reductions.Any: _any_op,
+        reductions.All: _all_op,
+        reductions.ArgMax: _argmax,
+        reductions.ArgMin: _argmin,
+        products.MatMul: _matmul,
+        indexing.TakeAlongAxis: _take_along_axis,
+        indexing.Gather: _gather,
+        indexing.Scatter: _scatter,
+        indexing.CheckIndex: _check_index,
+        nn.LogSoftmax: _log_softmax,
+    },
+)
+RULES: Mapping[type[Op], Rule] = MappingProxyType(_RULES)
+
+
+def lower_function(function: Function) -> None:
+    """Lower the body of one function in place."""
+    old = function.body.block
+    new = Block(arguments=old.arguments, parent=function.body)
+    low = Lowering(Builder(new, constraints_of(function)))
+    for argument in old.arguments:
+        low.views[argument] = whole(argument)
+    for op in old.ops:
+        with low.b.at(op.location):
+            if TERMINATOR in op.traits:
+                low.b.create(
+                    type(op), *[low.materialize(low.views[v]) for v in op.operands]
+                )
+            elif op.results:
+                low.views[op.result] = _lower(low, op)
+    new.ops[:0] = low.entry
+    for op in low.entry:
+        op.parent = new
+    for argument in new.arguments:
+        argument.owner = new
+    function.body.blocks[:] = [new]
+    set_function_type(function)
+
+
+def _lower(low: Lowering, op: Op) -> View:
+    rule = RULES.get(type(op))
+    if rule is None and ELEMENTWISE in op.traits:
+        rule = _elementwise
+    if isinstance(op, Grad):
+        message = f"{op.name} is expanded before the op can be lowered"
+        hint = "run the pass autodiff first: --autodiff --to-structured"
+        raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))
+    if rule is None:
+        raise InternalError(f"{op.name} at {op.location} has no row", "to-structured")
+    view = rule(low, op)
+    if view.base is not None and not view.base.hint and view.is_whole:
+        view.base.hint = op.result.hint
+    return view
+
+
+# Places in memory are integers of 64 bits, sums of a few of them too.
+_MOST_BYTES = 1 << 61
+
+
+def _check_sizes(function: Function) -> None:
+    """Refuse tensors that no memory holds, which numbers of 64 bits cannot count."""
+    block = function.body.block
+    made = [(v, op.location) for op in block.ops for v in op.results]
+    for value, location in [(a, function.location) for a in block.arguments] + made:
+        type_ = value.type
+        if isinstance(type_, TensorType) and _most_bytes(type_) > _MOST_BYTES:
+            message = f"{type_} is larger than any memory"
+            raise CompileError(Diagnostic("TC0301", message, location))
+
+
+def _most_bytes(type_: TensorType) -> int:
+    """Return a lower bound of a tensor's bytes where no symbol is 0, nor any size."""
+    total: Dim = type_.element.bytes
+    for dim in type_.shape:
+        total = total * (1 if dim == 0 else dim)
+    if isinstance(total, int):
+        return total
+    return max(abs(coefficient) for _, coefficient in total.terms)
+
+
+def run(module: Module, target: Target) -> Module:
+    """Lower all functions. Raises `CompileError` (TC0301) for tensors out of bounds."""
+    for function in module.functions:
+        _check_sizes(function)
+        lower_function(function)
+    return module
+
+
+TO_STRUCTURED = Pass("to-structured", Level.TENSOR, Level.STRUCTURED, run, __doc__)

@@ -1,0 +1,182 @@
+"""Lowered tensors as their readers see them, and the state of lowering to structure.
+
+A `View` is a tensor read through a map. `Lowering` appends generics that read views.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tensorc.ir.attributes import AffineMap, Dims, Typed
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import Extract, Index
+from tensorc.ir.types import INDEX, TensorType
+from tensorc.passes.common.structured_builder import empty, filled, generic, scalar
+
+Axes = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A tensor that is read through a map: axis i of `base` is axis `axes[i]` of it.
+
+    `axes[i]` None reads index 0 of an axis. Without `base` it is `constant` everywhere.
+    """
+
+    type: TensorType
+    base: Value | None
+    axes: Axes
+    constant: Typed | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the view is its base, unchanged."""
+        return self.base is not None and self == whole(self.base)
+
+
+def whole(base: Value) -> View:
+    """Return the view of a lowered tensor as it is."""
+    assert isinstance(base.type, TensorType)
+    return View(base.type, base, tuple(range(base.type.rank)))
+
+
+Read = tuple[View, Axes]  # a view, and the iteration dimension of each of its axes
+
+
+@dataclass
+class Checks:
+    """The checks of indices so far: each has a result, which is what readers read."""
+
+    made: dict[tuple[Value, Dims, bool], Value] = field(default_factory=dict)
+    origins: dict[Value, Value] = field(default_factory=dict)
+    newest: dict[Value, Value] = field(default_factory=dict)
+
+    def origin(self, indices: Value) -> Value:
+        """Return what was checked first, for the result of a check."""
+        return self.origins.get(indices, indices)
+
+    def latest(self, indices: Value) -> Value:
+        """Return the result of the last check: indices are copied once."""
+        return self.newest.get(self.origin(indices), indices)
+
+    def find(self, indices: Value, size: Dims, from_end: bool) -> Value | None:
+        """Return the result of a check that says as much, if there is one."""
+        origin = self.origin(indices)
+        strict = self.made.get((origin, size, False))
+        return strict or self.made.get((origin, size, from_end))
+
+    def add(self, indices: Value, size: Dims, from_end: bool, result: Value) -> None:
+        """Remember a check."""
+        origin = self.origin(indices)
+        self.made[origin, size, from_end] = result
+        self.origins[result] = origin
+        self.newest[origin] = result
+
+
+@dataclass
+class Lowering:
+    """The state of lowering one function."""
+
+    b: Builder
+    views: dict[Value, View] = field(default_factory=dict)
+    checks: Checks = field(default_factory=Checks)
+    entry: list[Op] = field(default_factory=list)
+
+    def materialize(self, view: View) -> Value:
+        """Return a lowered tensor with the view's elements, copying if need be."""
+        if view.is_whole and view.base is not None:
+            return view.base
+        return self.pointwise([view], view.type, lambda values: values)
+
+    def pointwise(
+        self,
+        views: Sequence[View],
+        type_: TensorType,
+        body: Callable[[list[Value]], Sequence[Value]],
+    ) -> Value:
+        """Append a generic without reduction that reads views of `type_`'s shape."""
+        axes = tuple(range(type_.rank))
+        return self.loop([(v, axes) for v in views], [(type_, axes, None)], body)[0]
+
+    def loop(
+        self,
+        reads: Sequence[Read],
+        writes: Sequence[tuple[TensorType, Axes, float | None]],
+        body: Callable[[list[Value]], Sequence[Value]],
+        reduction: int | None = None,
+        order: str = "",
+        dims: int | None = None,
+    ) -> list[Value]:
+        """Append a generic; a write has a type, its dimensions and what it starts from.
+
+        The body gets the elements of the reads, then those of the writes if something
+        is reduced.
+        """
+        b = self.b
+        count = len(writes[0][1]) + (reduction is not None) if dims is None else dims
+        if reduction is not None and not any(
+            reduction in compose(v.axes, axes) for v, axes in reads
+        ):
+            # Nothing read has the reduced extent: all repeat along it. Give it one.
+            (view, axes), *others = reads
+            reads = [(whole(self.materialize(view)), axes), *others]
+        inputs = [
+            (v.base, AffineMap(count, compose(v.axes, axes)))
+            for v, axes in reads
+            if v.base is not None
+        ]
+        outputs = [
+            (
+                empty(b, type_) if initial is None else filled(b, type_, initial),
+                AffineMap(count, axes),
+            )
+            for type_, axes, initial in writes
+        ]
+
+        def with_constants(arguments: list[Value]) -> Sequence[Value]:
+            given = iter(arguments)
+            values = [
+                next(given)
+                if v.constant is None
+                else b.value(arith.Constant, value=v.constant)
+                for v, _ in reads
+            ]
+            accumulators = list(given) if reduction is not None else []
+            return body([*values, *accumulators])
+
+        return generic(b, inputs, outputs, with_constants, reduction, order)
+
+    def index(self, dim: int) -> Value:
+        """Append the index along a dimension of the generic that is being built."""
+        return self.b.value(Index, dim=dim)
+
+    def read_at(self, base: Value, axes: Axes, places: Mapping[int, Value]) -> Value:
+        """Append the element of a lowered tensor at computed places.
+
+        Axis i of `base` is read at `places[axes[i]]`, or at the iteration's index.
+        """
+        indices = []
+        for axis in axes:
+            if axis is None:
+                indices.append(scalar(self.b, 0, INDEX))
+            else:
+                at = places.get(axis)
+                indices.append(self.index(axis) if at is None else at)
+        return self.b.value(Extract, base, *indices)
+
+
+def compose(view: Axes, axes: Axes) -> Axes:
+    """Return the axes of a base in terms of an iteration, given those of its view."""
+    return tuple(None if a is None else axes[a] for a in view)
+
+
+def tensor(value: Value) -> TensorType:
+    """Return the type of a value that is a tensor."""
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def without(rank: int, axis: int) -> tuple[int, ...]:
+    """Return the axes of a rank but one."""
+    return tuple(d for d in range(rank) if d != axis)

@@ -1,0 +1,223 @@
+"""Read NumPy's .npy and .npz files, strictly: numbers only, and no more than there are.
+
+An .npy file is a magic, a version, a header in a Python dictionary's text and the
+elements; an .npz is a zip of them. The text is matched, not evaluated, and the sizes it
+tells must be those of the bytes that follow.
+"""
+
+import io
+import math
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from tensorc.errors import DataError, Diagnostic, TensorcError
+from tensorc.runtime.arrays import Array
+from tensorc.runtime.files.columns import (
+    Reader,
+    data_error,
+    kind_of,
+    mapped_elements,
+    opened,
+    read_elements,
+    unfolded_limit,
+    unfolds_too_far,
+)
+
+_MAGIC = b"\x93NUMPY"
+_HEADER = re.compile(
+    r"\{ ?'descr': ?'(?P<order>[<>|=]?)(?P<kind>[biuf])(?P<size>[1248])', "
+    r"?'fortran_order': ?(?P<fortran>True|False), "
+    r"?'shape': ?\((?P<shape>[0-9, ]{0,1000})\),? ?\} *\n?"
+)
+_END = b"PK\5\6"  # where the directory of a zip ends
+_MAX_END = 22 + 0xFFFF  # bytes of it, with a comment
+_MAX_RANK = 32
+_MAX_MEMBERS = 10_000
+_ALLOWED = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"})
+_FLOATS = frozenset({"f2", "f4", "f8"})
+
+
+def read_npy(path: Path) -> Array:
+    """Return the array of an .npy file; one that fills the memory stays on disk.
+
+    Raises:
+        DataError: the file is missing (TC0401), or not an .npy file of numbers whose
+            size is as its header says (TC0408).
+    """
+    with opened(path) as (file, size):
+        return _parse(
+            path,
+            file.read,
+            size,
+            "",
+            lambda dtype, count: mapped_elements(file, file.tell(), dtype, count),
+        )
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """Return the arrays of an .npz file by name.
+
+    Raises:
+        DataError: as `read_npy`, for the archive and for its members; or they unfold
+            too far (TC0405).
+    """
+    with opened(path) as (file, size):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = archive.infolist()
+                _check_members(path, members, unfolded_limit(size))
+                _check_count(path, file, size, len(members))
+                return {
+                    member.filename.removesuffix(".npy"): _member(
+                        path, archive, number, member
+                    )
+                    for number, member in enumerate(members, 1)
+                }
+        except DataError:
+            raise
+        except (
+            *(
+                zipfile.BadZipFile,
+                ValueError,
+                IndexError,
+                struct.error,
+                zlib.error,
+                EOFError,
+                NotImplementedError,
+            ),
+            *(RuntimeError, OSError, KeyError, OverflowError),
+        ) as error:
+            # What went wrong may quote the file: its kind is enough.
+            detail = f"is no .npz file, or a damaged one ({type(error).__name__})"
+            raise data_error(path, "TC0408", detail) from None
+
+
+def npz_of(path: Path, arrays: Mapping[str, Array]) -> bytes:
+    """Return an .npz file of arrays, the same bytes for the same arrays.
+
+    Raises:
+        TensorcError: there are more of them than are read again (TC0805).
+    """
+    if len(arrays) > _MAX_MEMBERS:
+        detail = f"{path}: {len(arrays):,} arrays, at most {_MAX_MEMBERS:,} are read"
+        raise TensorcError(Diagnostic("TC0805", detail))
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")  # of 1980, whenever it is written
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
+    return content.getvalue()
+
+
+def _member(
+    path: Path, archive: zipfile.ZipFile, number: int, member: zipfile.ZipInfo
+) -> Array:
+    """Return a member's array; what it holds beyond its size is not decompressed."""
+    with archive.open(member) as stream:
+        return _parse(path, stream.read, member.file_size, f"member {number:,}: ")
+
+
+def _check_count(path: Path, file: BinaryIO, size: int, found: int) -> None:
+    """Refuse a directory with fewer members than its end tells: zipfile does not."""
+    position = file.tell()
+    file.seek(max(0, size - _MAX_END))
+    content = file.read(_MAX_END)
+    file.seek(position)
+    end = content[content.rfind(_END) :]
+    count = int.from_bytes(end[10:12], "little")
+    if count not in (found, 0xFFFF):  # the latter where a larger field has it
+        detail = f"the archive is said to have {count:,} members, {found:,} are found"
+        raise data_error(path, "TC0408", f"is damaged: {detail}")
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo], limit: int) -> None:
+    if len(members) > _MAX_MEMBERS:
+        detail = f"{len(members):,} members, at most {_MAX_MEMBERS:,} are read"
+        raise data_error(path, "TC0408", detail)
+    total = sum(member.file_size for member in members)
+    if total > limit:
+        raise unfolds_too_far(path, total, limit)
+    seen = set()
+    for number, member in enumerate(members, 1):
+        name = member.filename
+        if not name.endswith(".npy") or name in seen:
+            wrong = "has the name of another" if name in seen else "is no .npy file"
+            raise data_error(path, "TC0408", f"member {number:,} {wrong}")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            detail = f"member {number:,} is compressed by a method of its own"
+            raise data_error(path, "TC0408", detail, "use numpy.savez")
+        seen.add(name)
+
+
+# Elements that stay where they are, by their type and number; None to read them.
+_Mapping = Callable[[np.dtype[np.generic], int], Array | None]
+
+
+def _parse(
+    path: Path,
+    read: Reader,
+    size: int,
+    where: str,
+    mapped: _Mapping = lambda dtype, count: None,
+) -> Array:
+    """Return the array of an .npy file of `size` bytes, which a reader gives."""
+    start, header = _header(path, read, size, where)
+    match = _HEADER.fullmatch(header)
+    if match is None:
+        detail = f"{where}the header is not that of an array of numbers"
+        raise data_error(path, "TC0408", detail, "save numbers with numpy.save")
+    code = match["kind"] + match["size"]
+    sizes = [size.strip() for size in match["shape"].split(",")]
+    listed = sizes[:-1] if sizes[-1] == "" else sizes
+    wrong_sizes = not all(re.fullmatch(r"[0-9]{1,18}", s) for s in listed)
+    if code not in _ALLOWED | _FLOATS or wrong_sizes or len(listed) > _MAX_RANK:
+        detail = f"{where}the header tells no type or shape"
+        raise data_error(path, "TC0408", detail)
+    shape = tuple(map(int, listed))
+    dtype = np.dtype(f"{match['order'].replace('|', '')}{code}")
+    count = math.prod(shape)
+    expected, found = count * dtype.itemsize, size - start
+    if expected != found:
+        spelled = " x ".join(map(str, shape)) or "one"
+        detail = f"{where}the header announces {spelled} elements, {expected:,} bytes, "
+        raise data_error(path, "TC0408", f"{detail}{found:,} follow")
+    flat = mapped(dtype, count)
+    if flat is None:
+        flat, found = read_elements(read, dtype, count)
+        # A member's check sum is compared at its end.
+        if found != expected or read(1):
+            detail = f"{where}{expected:,} bytes of elements, other than {found:,} come"
+            raise data_error(path, "TC0408", detail)
+        if not dtype.isnative:
+            flat = flat.byteswap(inplace=True).view(dtype.newbyteorder())
+    if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+        detail = f"{where}a truth value is neither 0 nor 1"
+        raise data_error(path, "TC0408", detail)
+    array = flat.reshape(shape, order="F" if match["fortran"] == "True" else "C")
+    return np.ascontiguousarray(array, dtype.newbyteorder("=")).reshape(shape)
+
+
+def _header(path: Path, read: Reader, size: int, where: str) -> tuple[int, str]:
+    """Return where the elements start, and the header's text."""
+    head = read(8)
+    if head[:6] != _MAGIC:
+        detail = f"{where}.npy starts with {_MAGIC.hex(' ')}, found {kind_of(head)}"
+        raise data_error(path, "TC0408", detail)
+    width = {1: 2, 2: 4, 3: 4}.get(head[6] if len(head) > 6 else 0)
+    if width is None:
+        detail = f"{where}the version of the format is not 1, 2 or 3"
+        raise data_error(path, "TC0408", detail)
+    length = int.from_bytes(read(width), "little")
+    start = 8 + width + length
+    if length > 1 << 16 or start > size:
+        detail = f"{where}the header is said to have {length:,} bytes"
+        raise data_error(path, "TC0408", detail)
+    return start, read(length).decode("latin-1")

@@ -1,0 +1,159 @@
+"""Keep a training run on disk while it goes on: `best` and `last` in a directory.
+
+While a run is kept, Ctrl-C, SIGTERM and SIGHUP, which a closed terminal sends, are held
+back until the batch that runs has ended and the state is on disk; then they have their
+usual effect. A second one does not wait, unless one of them is a SIGHUP: a terminal,
+its shell and the system may all send theirs.
+"""
+
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from tensorc.errors import Diagnostic, TensorcError, TensorcWarning
+from tensorc.runtime.arrays import Array, not_finite
+from tensorc.runtime.files.weights import BEST, LAST, newest
+from tensorc.runtime.shared import Shared
+from tensorc.runtime.training.checkpoint import About, write_checkpoint
+from tensorc.runtime.training.fit_state import Event, FitState, Snapshot
+
+SECONDS = 60.0
+_SHARE = 20
+# Windows has no SIGHUP.
+_HANGUP = signal.Signals.__members__.get("SIGHUP")
+_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, _HANGUP)))
+_Handler = Callable[[int, FrameType | None], object] | int | None
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Writes checkpoints of a run to `best.safetensors` and `last.safetensors`.
+
+    `stem` stands before both names, where several runs are kept in one directory.
+    `last` is written after each validation as long as that takes less than a twentieth
+    of the time, when training ends, and `seconds` after it was written last. `best` is
+    the state at the best validation so far; it is written when `last` is. If the first
+    file cannot be written, training ends with that error; later it goes on with a
+    warning. A state in which a variable has become NaN or infinite, which was finite
+    at the start, is not written, unless `allow_nan`: the files before it stay.
+    """
+
+    directory: Path
+    about: About
+    shared: Mapping[str, Shared]
+    seconds: float = SECONDS
+    stem: str = ""
+    allow_nan: bool = False
+    written: float = field(default_factory=time.monotonic)
+    cost: float = 0.0
+    best: tuple[FitState, Mapping[str, Array]] | None = None
+    has_written: bool = False
+    caught: signal.Signals | None = None
+    handlers: dict[signal.Signals, _Handler] = field(default_factory=dict)
+    infinite: frozenset[str] = frozenset()  # these are so on purpose
+
+    def __post_init__(self) -> None:
+        self.infinite = frozenset(not_finite(self._memory()))
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.directory / f"{self.stem}{LAST}"
+
+    def hear(self, event: Event, snapshot: Snapshot) -> None:
+        """Write what is due, and deliver a signal that was held back."""
+        if event == "best" and not self._lost(memory := self._memory()):
+            self.best = snapshot(), memory
+        passed = time.monotonic() - self.written
+        is_due = passed >= self.seconds or event == "end" or self.caught is not None
+        if event != "slice":
+            is_due = is_due or passed >= _SHARE * self.cost
+        if is_due:
+            self._write(snapshot())
+        if self.caught is not None:
+            caught, self.caught = self.caught, None
+            signal.signal(caught, self.handlers[caught])
+            signal.raise_signal(caught)
+
+    def _memory(self) -> dict[str, Array]:
+        return {name: cell.get_value() for name, cell in self.shared.items()}
+
+    def _lost(self, memory: Mapping[str, Array]) -> str:
+        """Return a variable that must not be kept as it is, or ""."""
+        found = [] if self.allow_nan else not_finite(memory)
+        return next((name for name in found if name not in self.infinite), "")
+
+    def _write(self, state: FitState) -> None:
+        start = time.monotonic()
+        memory = self._memory()
+        if lost := self._lost(memory):
+            text = f"TC0604: no checkpoint: '{lost}' holds what is no finite number"
+            warnings.warn(text, TensorcWarning, stacklevel=2)
+            self.written = start
+            return
+        try:
+            # A run that goes on from `last` meets the best again only if it is later.
+            if self.best is not None:
+                best = self.directory / f"{self.stem}{BEST}"
+                write_checkpoint(best, self.about, *self.best)
+                self.best = None
+            write_checkpoint(self.last, self.about, state, memory)
+            self.has_written = True
+        except TensorcError as error:
+            if not self.has_written:
+                raise
+            # What a day of training gave must not be lost with the disk.
+            text = f"TC0902: no checkpoint: {error}"
+            warnings.warn(text, TensorcWarning, stacklevel=2)
+        self.written = time.monotonic()
+        self.cost = self.written - start
+
+
+def find_last(place: Path) -> Path:
+    """Return the checkpoint to go on from: a file, or the newest `last` of a directory.
+
+    There are several where runs of several recipes are kept.
+    """
+    return newest(place, LAST) if os.path.isdir(place) else place  # noqa: PTH112
+
+
+@contextmanager
+def keeping(keeper: Keeper) -> Iterator[Keeper]:
+    """Make the directory, and hold signals back while the block runs.
+
+    Raises:
+        TensorcError: there is no such directory and none can be made (TC0902).
+    """
+    try:
+        keeper.directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        detail = error.strerror if isinstance(error, OSError) else None
+        message = f"{keeper.directory}: cannot be made: {detail or error}"
+        raise TensorcError(Diagnostic("TC0902", message)) from error
+    if threading.current_thread() is not threading.main_thread():
+        yield keeper  # only the main thread gets signals
+        return
+
+    def catch(number: int, frame: FrameType | None) -> None:
+        if keeper.caught is None or keeper.caught == _HANGUP:
+            keeper.caught = signal.Signals(number)
+        elif number != _HANGUP:
+            raise KeyboardInterrupt
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            keeper.handlers[number] = signal.signal(number, catch) or signal.SIG_DFL
+    try:
+        yield keeper
+    finally:
+        for number, handler in keeper.handlers.items():
+            signal.signal(number, handler)
+    if keeper.caught is not None:  # after the last point that hears of it
+        signal.raise_signal(keeper.caught)
