@@ -66,7 +66,7 @@ def arrays(
 
 
 def split(columns: object, name: str) -> Split:
-    """Return columns by name as a part of a data set."""
+    """Return a user's columns by name as a part of a data set."""
     if not isinstance(columns, Mapping) or not columns:
         message = f"the {name} data is a dictionary of columns"
         raise usage_error(message, '{"x": x, "y": y}: columns bind to arguments')
@@ -74,7 +74,7 @@ def split(columns: object, name: str) -> Split:
     for key, values in columns.items():
         array = np.asarray(values)
         if not array.ndim:
-            message = f"column '{key}' of the {name} data is one number, no column"
+            message = f"column '{key}' of the {name} data is one number, not a column"
             raise DataError(Diagnostic("TC0407", message))
         found[str(key)] = array
     lengths = {key: len(array) for key, array in found.items()}
@@ -82,4 +82,4 @@ def split(columns: object, name: str) -> Split:
         spelled = ", ".join(f"{key} has {n:,}" for key, n in lengths.items())
         message = f"the columns of the {name} data differ in length: {spelled}"
         raise DataError(Diagnostic("TC0407", message))
-    return Split(found)
+    return Split(found, is_own=True)

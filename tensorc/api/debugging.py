@@ -33,7 +33,7 @@ def debugprint(obj: object, depth: int = -1, file: object = None) -> str | None:
     """
     steps = whole_number(depth)
     if steps is None:
-        raise usage_error(f"depth is an integer, got {describe(depth)}")
+        raise usage_error(f"depth must be an integer, got {describe(depth)}")
     if steps < 1 and steps != -1:
         raise argument_error(f"depth is 1 or more, or -1, got {steps}")
     deepest = DEEPEST if steps == -1 else steps

@@ -4,6 +4,7 @@ history = tc.fit(train, tc.data.mnist("data/mnist"), batch=600, epochs=100,
                  validate=error, stop=tc.patience(5000))
 """
 
+import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ import numpy as np
 
 from tensorc.api.data import split
 from tensorc.api.function import Function
-from tensorc.api.jit import Jitted
+from tensorc.api.jit import Jitted, changes_nothing
 from tensorc.api.kept_runs import (
     Kept,
     OnEpoch,
@@ -78,7 +79,7 @@ def fit(
     step: Trainable,
     data: Dataset | Mapping[str, object],
     *,
-    batch: int,
+    batch: int | None = None,
     epochs: int = 1,
     validate: Trainable | None = None,
     test: Trainable | None = None,
@@ -99,7 +100,7 @@ def fit(
         step: a `tc.step`, a `tc.function` with updates, or a step of a `.tc` file.
         data: a data set of `tc.data`, or a dictionary of columns. Columns bind to the
             arguments of the same name; other arguments must have a default.
-        batch: the examples in a batch; an incomplete last one is left out.
+        batch: the examples in a batch, needed; an incomplete last one is left out.
         epochs: the most passes over the data.
         validate: a function averaged over the validation data; lower is better.
         test: likewise over the test data when validation is the best so far.
@@ -119,6 +120,9 @@ def fit(
         DivergedError: a cost is not finite, or a validation error is no number.
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
+    if batch is None:
+        words = "write batch= for batch_size=" if "batch_size" in hypers else "batch=20"
+        raise usage_error("fit needs batch=, the examples in a batch", words)
     dataset, called = _dataset(data), epoch_callback(callbacks)
     options = _options(batch, epochs, stop, every, shuffle, seed, allow_nan)
     batch = options.batch
@@ -242,11 +246,11 @@ def _options(
 ) -> _Options:
     """Return options of the right kinds; `training` checks their ranges."""
     if stop is not None and not isinstance(stop, Patience):
-        message = f"stop is tc.patience(…), got {describe(stop)}"
+        message = f"stop must be tc.patience(…), got {describe(stop)}"
         raise usage_error(message, "stop=tc.patience(5000)")
     for name, given in (("shuffle", shuffle), ("allow_nan", allow_nan)):
         if not isinstance(given, bool | np.bool_):
-            raise usage_error(f"{name} is true or false, got {describe(given)}")
+            raise usage_error(f"{name} must be True or False, got {describe(given)}")
     return _Options(
         _integer(batch, "batch"),
         _integer(epochs, "epochs"),
@@ -261,7 +265,7 @@ def _options(
 def _integer(given: object, name: str) -> int:
     whole = whole_number(given)
     if whole is None:
-        raise usage_error(f"{name} is an integer, got {describe(given)}")
+        raise usage_error(f"{name} must be an integer, got {describe(given)}")
     return whole
 
 
@@ -270,7 +274,9 @@ def _dataset(given: object) -> Dataset:
         return given
     if isinstance(given, Mapping):
         return Dataset("arrays", split(given, "train"))
-    message = f"data is a data set or a dictionary of columns, got {describe(given)}"
+    message = (
+        f"data must be a data set or a dictionary of columns, got {describe(given)}"
+    )
     raise usage_error(message, 'tc.data.mnist("…"), or {"x": x, "y": y}')
 
 
@@ -289,25 +295,60 @@ def _compiled(
 ) -> tuple[CompiledFunction, Numbers]:
     """Return what runs the batches, and the values of its hyperparameters."""
     if isinstance(function, CompiledFunction):
+        if role == "step" and not _is_step(function):
+            raise changes_nothing(function)
         _require_hypers(function.name, function.signature.hypers, hypers)
         return function, hypers
     if isinstance(function, Function):
+        if role == "step" and not function.plan().updates:
+            raise changes_nothing(function)
         return function.batched(part.columns, hypers)
     if isinstance(function, Jitted):
+        if role == "step" and not function.is_step:
+            raise changes_nothing(function)
         return _specialized(function, part, batch, role, hypers)
-    message = f"fit: {role} is a compiled function, got {describe(function)}"
+    message = f"fit: {role} must be a compiled function, got {describe(function)}"
     hint = "decorate it: @tc.step" if role == "step" else "decorate it: @tc.jit"
     raise usage_error(message, *([hint] if callable(function) else []))
+
+
+def _is_step(function: CompiledFunction) -> bool:
+    """Tell whether a function may change memory: of a file, whether it is a step."""
+    home = getattr(function, "home", None)
+    if home is None:
+        return bool(function.shared)
+    steps: Sequence[str] = home.source.steps
+    return function.name in steps
+
+
+# What other frameworks call the options of `fit`, and what they do that it does not.
+_ELSEWHERE: Mapping[str, str] = {
+    "batch_size": "write batch=",
+    "validation_data": "write tc.data.arrays(train, valid), and validate=error",
+    "verbose": "callbacks=print prints each epoch",
+    "callback": "write callbacks=",
+    "optimizer": "the step says how variables change: tc.update(W, W - lr * g)",
+    "loss": "the step returns the cost",
+    "metrics": "write validate=, test=",
+}
 
 
 def _require_hypers(
     name: str, known: Iterable[str], hypers: Mapping[str, object]
 ) -> None:
+    """Raise TypeError for an option that neither `fit` nor the step has."""
+    numbers = list(known)
     for hyper in hypers:
-        if hyper not in known:
-            names = ", ".join(known)
-            hints = [f"it has {names}"] if names else []
-            raise usage_error(f"'{name}' has no hyperparameter '{hyper}'", *hints)
+        if hyper in numbers:
+            continue
+        options = inspect.signature(fit).parameters.values()
+        ours = [p.name for p in options if p.kind == p.KEYWORD_ONLY]
+        close = difflib.get_close_matches(hyper, [*ours, *numbers], 1)
+        hints = [_ELSEWHERE[hyper]] if hyper in _ELSEWHERE else []
+        hints += [f"did you mean `{close[0]}=`?"] if close and not hints else []
+        takes = ", ".join([f"{n}=" for n in numbers]) or "no numbers"
+        hints.append(f"'{name}' takes {takes}; fit takes {', '.join(ours)}")
+        raise usage_error(f"neither fit nor '{name}' has an option '{hyper}'", *hints)
 
 
 def _specialized(
@@ -323,7 +364,8 @@ def _specialized(
     the same for all batches, so it becomes a part of the program.
     """
     parameters = function.signature.parameters
-    _require_hypers(function.name, parameters, hypers)
+    numbered = [n for n in parameters if n not in part.columns or n in hypers]
+    _require_hypers(function.name, numbered, hypers)
     rows = {n: c[:batch] for n, c in part.columns.items() if n in parameters}
     both = [n for n in rows if n in hypers]
     if both:
@@ -339,9 +381,10 @@ def _specialized(
     ]
     if missing:
         message = f"fit: '{function.name}' takes '{missing[0]}', "
-        hint = "columns bind to the arguments of the same name"
-        # Their names may be texts of a file.
-        raise usage_error(f"{message}{count_columns(part.columns)}", hint)
+        hints = ["columns bind to the arguments of the same name"]
+        spare = [n for n in part.columns if n not in parameters]
+        hints += _renaming(spare, missing) if part.is_own else []
+        raise usage_error(f"{message}{_columns_of(part)}", *hints)
     fixed = {n: p.default for n, p in parameters.items() if n not in rows}
     fixed = {
         n: v for n, v in {**fixed, **hypers}.items() if v is not inspect.Parameter.empty
@@ -354,9 +397,26 @@ def _specialized(
     fixed = {n: v for n, v in fixed.items() if n not in numbers}
     if fixed:
         function = _with_fixed(function, fixed, [*rows, *numbers])
-    if not numbers:
-        return function.specialize(**rows), {}
-    return function.batched(rows, numbers), numbers
+    if role == "step":
+        return function.training(rows, numbers), numbers
+    return function.specialize(**rows), {}
+
+
+def _columns_of(part: Split) -> str:
+    """Return the names of columns; if these may be texts of a file, their number."""
+    if not part.is_own:
+        return count_columns(part.columns)
+    return f"the data has {', '.join(map(repr, part.columns))}"
+
+
+def _renaming(spare: Sequence[str], missing: Sequence[str]) -> list[str]:
+    """Return which columns may be meant for arguments that have none."""
+    lowered = {name.lower(): name for name in reversed(spare)}
+    found = [(lowered[n.lower()], n) for n in missing if n.lower() in lowered]
+    if not found and len(spare) == len(missing) == 1:
+        found = [(spare[0], missing[0])]
+    pairs = ", ".join([f"`{old}` -> `{new}`" for old, new in found])
+    return [f"rename columns: {pairs}"] if pairs else []
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

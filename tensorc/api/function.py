@@ -430,7 +430,9 @@ class Function(Costed):
                 continue
             single = np.asarray(value)
             if single.ndim or single.dtype.kind not in "iuf":
-                message = f"the input '{name}' of {self!r} is no column, so it is one "
+                message = (
+                    f"the input '{name}' of {self!r} is not a column, so it is one "
+                )
                 message += f"number for all batches, got {describe(value)}"
                 raise usage_error(message)
             fixed[name] = single.item()

@@ -202,7 +202,7 @@ def sizes_of(named: Mapping[str, object]) -> dict[str, int]:
     for name, given in named.items():
         size = whole_number(given)
         if size is None:
-            message = f"the size {name} is an integer, got {describe(given)}"
+            message = f"the size {name} must be an integer, got {describe(given)}"
             raise usage_error(message, f"{name}=600")
         if size < 0:
             raise argument_error(f"the size {name} is 0 or more, got {size}")

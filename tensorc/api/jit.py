@@ -159,13 +159,19 @@ class Jitted(Costed):
         return self._specialized(args, named).compiled
 
     @door
-    def batched(
+    def training(
         self, columns: Mapping[str, object], numbers: Mapping[str, int | float]
     ) -> CompiledFunction:
         """Return what batches like `columns` run; `numbers` are the same for all.
 
         Other values of the numbers need no compiling: they are hyperparameters.
+        TypeError if the function updates nothing.
         """
+        if not numbers:
+            made = self._specialized((), columns)
+            if not made.traced.plan.updates:
+                raise changes_nothing(self)
+            return made.compiled
         call = self._call(self._bind((), {**columns, **numbers}))
         assert call is not None, "columns are arrays"
         key = call.key()
@@ -173,6 +179,8 @@ class Jitted(Costed):
             found = self._batched.find((key, tuple(numbers)), call.given).form
             if found is None:
                 traced = self._trace(key, call)
+                if not traced.plan.updates:
+                    raise changes_nothing(self)
                 found = compile_plan(
                     replace(traced.plan, hypers=tuple(numbers)), numbers
                 )
@@ -416,6 +424,13 @@ class Step(Jitted):
     """A function whose `update`s take effect together, after its outputs."""
 
     is_step = True
+
+
+def changes_nothing(function: object) -> TensorcError:
+    """Return the error about a function to train with that updates no memory."""
+    message = f"{function!r} changes no variable: there is nothing to train"
+    hint = "decorate the function with @tc.step, and call tc.update(W, new) in it"
+    return usage_error(message, f"{hint}; of a tc.function, updates=[(W, new)]")
 
 
 def _way_out(reason: str) -> str:

@@ -68,6 +68,14 @@ def epoch_callback(given: object) -> Callable[[EpochRecord], bool]:
     return on_epoch
 
 
+def refuse_settings(path: str, unknown: Iterable[str]) -> None:
+    """Raise TypeError for what a `fit` of a file takes from the file alone."""
+    for name in unknown:
+        message = f"fit of a program takes no `{name}=`"
+        hint = f"tc.load({path!r}, {name}=…) sets hypers and values of recipes"
+        raise usage_error(message, hint)
+
+
 def _path(given: object, name: str) -> Path | None:
     if given is None:
         return None

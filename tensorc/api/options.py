@@ -66,7 +66,7 @@ def options(
     optimize = _integer("optimize", optimize, 0, 3)
     threads = _integer("threads", threads, 1, pool.MOST)
     if cache is not None and not isinstance(cache, bool):
-        raise usage_error(f"cache is true or false, got {describe(cache)}")
+        raise usage_error(f"cache must be True or False, got {describe(cache)}")
     if floatX not in (None, "float32", "float64"):
         message = f"floatX is 'float32' or 'float64', got {floatX!r:.40}"
         raise argument_error(message)
@@ -79,7 +79,7 @@ def _integer(name: str, value: object, least: int, most: int) -> int | None:
         return None
     whole = whole_number(value)
     if whole is None:
-        raise usage_error(f"{name} is an integer, got {describe(value)}")
+        raise usage_error(f"{name} must be an integer, got {describe(value)}")
     if not least <= whole <= most:
         raise argument_error(f"{name} is from {least} to {most}, got {whole}")
     return whole

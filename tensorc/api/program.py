@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tensorc import driver
-from tensorc.api import inspection, kept_program
+from tensorc.api import inspection, kept_program, kept_runs
 from tensorc.api.file_recipes import fit_of, run_of
 from tensorc.api.kept_runs import OnEpoch, epoch_callback, read_kept, warn_differences
 from tensorc.api.tables import Table, html_of, text_of
@@ -110,6 +110,7 @@ class Program(inspection.Inspected, _Loaded):
         save: str | PathLike[str] | None = None,
         save_every: float = SECONDS,
         resume: str | PathLike[str] | None = None,
+        **unknown: object,
     ) -> History:
         """Run a `fit`: the first one, or with `resume` that of the checkpoint.
 
@@ -121,11 +122,13 @@ class Program(inspection.Inspected, _Loaded):
             save: a directory for `last.safetensors` and `best.safetensors`.
             save_every: seconds after which `last` is written at least.
             resume: such a directory, or a file of it: go on to the uninterrupted bits.
+            **unknown: a mistake; values of the recipe are given to `tc.load`.
 
         Raises:
             TensorcError: recipe, data or checkpoint do not fit, or a file fails.
             DivergedError: a cost is not finite, unless `allow_nan`.
         """
+        kept_runs.refuse_settings(self.path, unknown)
         heard, kept = epoch_callback(callbacks), read_kept(save, save_every, resume)
         last = None if kept.resume is None else self.last(kept.resume, recipe)
         recipe = self.fits[last.about.fit] if last else recipe or self._first_fit()

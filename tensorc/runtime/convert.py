@@ -38,6 +38,9 @@ def _error(what: str, detail: str, *hints: str) -> CallError:
     return CallError(Diagnostic("TC0502", f"{what}: {detail}", hints=hints))
 
 
+_NAMES = {"U": "texts", "S": "bytes", "O": "objects"}
+
+
 def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise _error(what, "a masked array is given", "fill it: x.filled(0)")
@@ -51,8 +54,10 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
         raise _error(what, detail, _HINTS["O"]) from error
     kind = array.dtype.kind
     if kind not in "biuf":
-        given = f"{type(value).__name__} of {array.dtype} given"
-        detail = f"{spelling_of(dtype)} expected, {given}"
+        given = type(value).__name__
+        if array.ndim or array is value:
+            given += f" of {_NAMES.get(kind, array.dtype)}"
+        detail = f"{spelling_of(dtype)} expected, {given} given"
         raise _error(what, detail, _HINTS.get(kind, _PLAIN))
     if array.size == 0 and not isinstance(value, np.ndarray):
         return array.astype(dtype)  # `[]` says nothing about the type

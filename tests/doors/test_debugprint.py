@@ -120,7 +120,12 @@ def test_traced_functions():
         (3, {}, TypeError, "takes a variable or a function of them, got 3"),
         ([np.ones(3)], {}, TypeError, "debugprint takes variables, got an array"),
         (tc.scalar("x"), {"depth": 0}, ValueError, "depth is 1 or more, or -1, got 0"),
-        (tc.scalar("x"), {"depth": 1.5}, TypeError, "depth is an integer, got 1.5"),
+        (
+            tc.scalar("x"),
+            {"depth": 1.5},
+            TypeError,
+            "depth must be an integer, got 1.5",
+        ),
         (tc.scalar("x"), {"file": 3}, TypeError, "file is None, 'str' or an open file"),
     ],
 )

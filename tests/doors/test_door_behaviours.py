@@ -191,7 +191,7 @@ def test_inputs_with_defaults_of_a_function_are_hyperparameters():
     assert W.get_value() == 7.5
     with pytest.raises(TypeError, match="takes no number 'rate'"):
         tc.fit(train, {"x": X}, batch=4, rate=2)
-    with pytest.raises(TypeError, match=r"'lr' .* is no column, so it is one"):
+    with pytest.raises(TypeError, match=r"'lr' .* is not a column, so it is one"):
         tc.fit(train, {"x": X}, batch=4, lr=[1, 2])
     plain = tc.function([x, lr], x.sum() * lr)
     with pytest.raises(tc.TensorcError, match="takes 'lr', the data has no such"):

@@ -112,8 +112,8 @@ def test_values_are_sizes_by_their_names():
     [
         ({"B": 5}, tc.TensorcError, r"(?s)no argument has a size 'B'.*sizes: x0"),
         ({"x0": -1}, ValueError, "the size x0 is 0 or more, got -1"),
-        ({"x0": 2.5}, TypeError, "the size x0 is an integer, got 2.5"),
-        ({"x0": True}, TypeError, "the size x0 is an integer, got True"),
+        ({"x0": 2.5}, TypeError, "the size x0 must be an integer, got 2.5"),
+        ({"x0": True}, TypeError, "the size x0 must be an integer, got True"),
     ],
 )
 def test_sizes_are_checked(sizes, error, words, symbolic):

@@ -83,7 +83,7 @@ def test_a_step_within_a_step_belongs_to_it():
 
     assert train(2) == 0
     assert train(2) == 2
-    with pytest.raises(TypeError, match="stands in the trace of"):
+    with pytest.raises(TypeError, match=r"only allowed in a `@tc.step`"):
         tc.jit(lambda x: (tick(), x))(1.0)
 
 
@@ -206,7 +206,11 @@ WRONG_FITS = [
     (lambda f: tc.fit(f, X, **FIT), TypeError, "a dictionary of columns"),
     (lambda f: tc.fit(f, {"x": X, "y": Y[:9]}, **FIT), ValueError, "differ in length"),
     (lambda f: tc.fit(f, {"x": X, "y": 3}, **FIT), ValueError, "is one number"),
-    (lambda f: tc.fit(f, {"x": X, "y": Y}, batch="all"), TypeError, "batch is an int"),
+    (
+        lambda f: tc.fit(f, {"x": X, "y": Y}, batch="all"),
+        TypeError,
+        "batch must be an int",
+    ),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, **FIT, stop=3), TypeError, "tc.patience("),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, **FIT, lrr=3), TypeError, "'lrr'"),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, **FIT, callbacks=3), TypeError, "callbacks"),

@@ -86,10 +86,10 @@ def test_float_x():
     [
         ({"target": "cuda"}, TypeError, "options takes no 'target'"),
         ({"optimize": 4}, ValueError, "optimize is from 0 to 3, got 4"),
-        ({"optimize": True}, TypeError, "optimize is an integer"),
+        ({"optimize": True}, TypeError, "optimize must be an integer"),
         ({"threads": 0}, ValueError, "threads is from 1 to 256, got 0"),
-        ({"threads": 1.5}, TypeError, "threads is an integer"),
-        ({"cache": "off"}, TypeError, "cache is true or false"),
+        ({"threads": 1.5}, TypeError, "threads must be an integer"),
+        ({"cache": "off"}, TypeError, "cache must be True or False"),
         ({"floatX": "float16"}, ValueError, "floatX is 'float32' or 'float64'"),
     ],
 )

@@ -131,10 +131,10 @@ def test_read_only_and_empty_inputs(add, w):
     [
         ([2**24 + 1], "argument 'x' of 'add': 16777217 is not exact in f32"),
         ([1e300], "argument 'x' of 'add': 1e+300 does not fit f32"),
-        (["1"], "argument 'x' of 'add': f32 expected, list of <U1 given"),
+        (["1"], "argument 'x' of 'add': f32 expected, list of texts given"),
         ([1j], "argument 'x' of 'add': f32 expected, list of complex128 given"),
         ([[1], [2, 3]], "argument 'x' of 'add': cannot be read as an array"),
-        ([None], "argument 'x' of 'add': f32 expected, list of object given"),
+        ([None], "argument 'x' of 'add': f32 expected, list of objects given"),
         (np.ma.array([1.0], mask=[True]), "a masked array is given"),
     ],
     ids=str,

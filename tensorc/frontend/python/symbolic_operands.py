@@ -164,7 +164,7 @@ def _literal(value: Sequence[object], what: str) -> Literal:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise argument_error(f"{what} is no array: {error}") from None
+        raise argument_error(f"{what} is not an array: {error}") from None
     return Literal(_checked(array, what))
 
 
@@ -172,7 +172,7 @@ def _checked(array: Array, what: str) -> Array:
     try:
         element_of(array.dtype)
     except KeyError:
-        message = f"{what} is an array of {array.dtype}, which no element type holds"
+        message = f"{what} is an array: dtype {array.dtype} is not supported"
         hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
         if array.dtype.kind == "c":
             hint = "use the real and the imaginary part: z.real, z.imag"

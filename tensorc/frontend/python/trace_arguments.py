@@ -209,13 +209,13 @@ def _array(value: object, what: _Where) -> Array:
     except (ValueError, TypeError, BufferError, RuntimeError) as error:
         raise usage_error(f"{what} cannot be read as an array: {error}") from None
     if array is None:
-        message = f"{what} is {describe(value)}, which is no array"
+        message = f"{what} is {describe(value)}, which is not an array"
         hint = f"make it static: jit(f, static=('{what.parameter}',)), or capture it"
         raise usage_error(message, hint)
     try:
         element_of(array.dtype.newbyteorder("="))
     except KeyError:
-        message = f"{what} is an array of {array.dtype}, which no element type holds"
+        message = f"{what} is an array: dtype {array.dtype} is not supported"
         hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
         if array.dtype.kind == "c":
             hint = "pass the real and the imaginary part: z.real, z.imag"

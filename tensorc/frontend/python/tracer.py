@@ -348,7 +348,7 @@ def _output(value: object, name: str) -> Value:
     numbers = bool | int | float | np.ndarray | np.generic
     if is_symbolic(value) or isinstance(value, numbers):
         return value_of(value, f"a result of {name}")
-    message = f"{name} returns {describe(value)}, which is no array"
+    message = f"{name} returns {describe(value)}, which is not an array"
     hint = "return variables, numbers and arrays, in tuples, lists, dicts, dataclasses"
     raise usage_error(message, hint)
 
@@ -393,8 +393,8 @@ def record_updates(pairs: Sequence[tuple[Shared, object]]) -> None:
 
 def _new_value(running: Trace | None, memory: Shared, new: object) -> Value:
     if running is None or running.updates is None:
-        inside = f"the trace of {running.name}" if running else "no step"
-        message = f"update({memory!r}, …) stands in {inside}, which changes no memory"
+        message = f"update({memory!r}, …) is only allowed in a `@tc.step`"
+        message += f", which {running.name} is not" if running else ""
         hint = "decorate the function with @tc.step"
         raise usage_error(message, hint if running else f"{hint}, or W.set_value(…)")
     # Before the new value is looked at: W <- W + 1 again is an update, not a reading.

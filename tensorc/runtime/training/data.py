@@ -18,9 +18,13 @@ from tensorc.runtime.training.recipes import DataCall
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Columns of equal length by name; row i of each belongs to example i."""
+    """Columns of equal length by name; row i of each belongs to example i.
+
+    Messages show the names if they are the user's own, and not the texts of a file.
+    """
 
     columns: Mapping[str, Array]
+    is_own: bool = False
 
     def __len__(self) -> int:
         return min((len(column) for column in self.columns.values()), default=0)
