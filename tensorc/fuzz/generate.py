@@ -48,7 +48,7 @@ _SLOW: dict[type[Op], float] = {  # to compile: long expansions
     **{LogSoftmax: 0.35, FloorDiv: 0.8, Mod: 0.8},
 }
 THEME = 16  # programs that share their dimensions
-_COUNTS = (1, 2, 2, 3, 3, 4, 5, 7, 12)  # ops that are asked for
+_COUNTS = (1, 2, 2, 3, 3, 4, 5, 6, 8)  # ops that are asked for
 _SLOPE_COUNTS = (1, 1, 1, 2, 2, 3, 5)
 _WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.35, 0.6, 0.5, 0.12
 _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from tensorc.ir.core import Op
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
-from tensorc.ir.numerics import Array, maximum_along, ordered_sum
+from tensorc.ir.numerics import Array, maximum_along, ordered_matmul, ordered_sum
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.tensor import elementwise, nn, transcendental
+from tensorc.ir.ops.tensor import elementwise, nn, products, transcendental
 from tensorc.ir.types import Element, element_of
 from tensorc.passes.common.structured_builder import apply_scalar
 from tensorc.passes.math.expand_math import EXPAND_MATH
@@ -45,15 +45,6 @@ def _meaning(cls: type[Op]) -> Callable[..., Array]:
     name = str(cls.scalar)
     plain = getattr(cls, "evaluate")  # noqa: B009
 
-    def evaluate(*operands: Array) -> Array:
-        # A program is interpreted before and after its passes: mostly on equal values.
-        key = (name, *((o.dtype, o.shape, o.tobytes()) for o in operands))
-        if key not in _KNOWN:
-            if len(_KNOWN) >= _MOST_KNOWN:
-                _KNOWN.clear()
-            _KNOWN[key] = compute(*operands)
-        return _KNOWN[key].copy()
-
     def compute(*operands: Array) -> Array:
         module = _expansion(name, len(operands), element_of(operands[0].dtype))
         (result,) = interpret(module, "f", operands)
@@ -63,6 +54,23 @@ def _meaning(cls: type[Op]) -> Callable[..., Array]:
             truth = plain(None, *(o.astype(np.float64) for o in operands))
             _require_near(name, given, np.asarray(truth, np.float64))
         return given
+
+    return _remembered(name, compute)
+
+
+def _remembered(name: str, compute: Callable[..., Array]) -> Callable[..., Array]:
+    """Return a function that knows its last results.
+
+    A program is interpreted before and after its passes: mostly on equal values.
+    """
+
+    def evaluate(*operands: Array) -> Array:
+        key = (name, *((o.dtype, o.shape, o.tobytes()) for o in operands))
+        if key not in _KNOWN:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[key] = compute(*operands)
+        return _KNOWN[key].copy()
 
     return evaluate
 
@@ -87,6 +95,13 @@ def _require_near(name: str, given: Array, truth: NDArray[np.float64]) -> None:
 _exp, _log = _meaning(elementwise.Exp), _meaning(elementwise.Log)
 
 
+_product = _remembered("matmul", ordered_matmul)  # it takes the longest of all
+
+
+def _matmul(lhs: Array, rhs: Array, *, order: str) -> Array:
+    return _product(lhs, rhs)
+
+
 def _log_softmax(operand: Array, *, axis: int) -> Array:
     if operand.size == 0:
         return operand.copy()
@@ -107,4 +122,5 @@ MEANINGS: Mapping[type[Op], Callable[..., Array]] = {
         and EXACT not in cls.traits
     },
     nn.LogSoftmax: _log_softmax,
+    products.MatMul: _matmul,
 }

@@ -180,10 +180,15 @@ def batches(
 ) -> Iterator[Numbers]:
     """Yield the batches of `count` programs, or without an end.
 
-    Without `first` and `count` those of the survey come first.
+    Without `first` and `count` the survey comes before most of them.
     """
     if first is None and count is None:
-        yield from _survey_batches()
+        first = 0
+        for numbers in _survey_batches():
+            yield numbers
+            if numbers[1] == SMALL_BATCH:  # not all the time for the survey
+                yield first, SMALL_BATCH
+                first += SMALL_BATCH
     first = first or 0
     for start in itertools.count(first, size):
         left = size if count is None else min(size, first + count - start)

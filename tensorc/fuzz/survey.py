@@ -33,7 +33,13 @@ from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
 from tensorc.ir.opdef import ELEMENTWISE, EXACT
-from tensorc.ir.ops.tensor import elementwise, indexing, reductions, shape
+from tensorc.ir.ops.tensor import (
+    elementwise,
+    indexing,
+    reductions,
+    shape,
+    transcendental,
+)
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.types import ELEMENTS, F64, I1, Element, TensorType
@@ -75,6 +81,9 @@ class Item:
 # What is the same for all: nothing, one, both sides of a vector and of a tile.
 _TABLES = ({"N": 17, "M": 9}, {"N": 33, "M": 40}, {"N": 1, "M": 1}, {"N": 9, "M": 16})
 _EMPTY = ({"N": 0, "M": 3}, {"N": 4, "M": 0})
+# Of known sizes: sums of more than a block of terms, and of fewer than a vector.
+_KNOWN: tuple[tuple[Dim, ...], ...] = ((1030, 3), (3, 1030))
+_LONG = ({"N": 2, "M": 1030}, {"N": 1030, "M": 2})
 _SMALL: tuple[tuple[Dim, ...], ...] = ((3,), (4, 3), (2, 3, 4), (3, 1))
 
 
@@ -92,6 +101,8 @@ def light_items() -> Iterator[Item]:
         if cls in _REDUCTIONS:
             kinds += ("level",)
         yield Item(partial(_slope, cls), _SMALL[variant], kinds=kinds, slopes=True)
+    for dims in _SMALL:
+        yield Item(partial(_used_often), dims, slopes=True)
     for element in TYPES:
         yield Item(partial(_look_equal, element), (5, 7))
         yield Item(partial(_casts_twice, element), (40,))
@@ -106,8 +117,9 @@ def heavy_items() -> Iterator[Item]:
         yield Item(partial(_casts, element), (N,), (*_TABLES[:2], *_EMPTY[:1]))
         for axis in (0, 1):
             yield Item(partial(_reduced, element, axis, False), (N, M), _TABLES)
-            sizes = (*_TABLES[:2], *_EMPTY)
+            sizes = (*_TABLES[:2], *_EMPTY, *_LONG)
             yield Item(partial(_reduced, element, axis, True), (N, M), sizes)
+            yield Item(partial(_reduced, element, axis, True), _KNOWN[axis])
     slow = [c for c in RECIPES if EXACT not in c.traits and ELEMENTWISE in c.traits]
     for element, start in itertools.product(_FLOATS, range(0, len(slow), 3)):
         part = tuple(slow[start : start + 3])
@@ -227,6 +239,18 @@ def _slope(cls: type[Op], m: Maker) -> Extras:
     return {"cost": cost, "wrt": tuple(wrt)}
 
 
+def _used_often(m: Maker) -> Extras:
+    """A derivative by what several ops read, by way of a value that several read."""
+    x = m.given(TensorType(tuple(m.palette), F64))
+    y = m.apply(elementwise.Mul, (x, x))
+    total = y
+    for cls in (transcendental.Sin, transcendental.Tanh, elementwise.Neg):
+        other = m.apply(cls, (m.rng.choice((x, y)),))
+        total = m.apply(elementwise.Mul, (m.apply(elementwise.Add, (total, other)), y))
+    cost, wrt = weighted_cost(m, total)
+    return {"cost": cost, "wrt": tuple(wrt)}
+
+
 def _look_equal(element: Element, m: Maker) -> Extras:
     """Ops with their operands in both orders, comparisons, casts: all are results."""
     type_ = TensorType(tuple(m.palette), element)
@@ -302,7 +326,7 @@ def _reductions(element: Element, empty: bool) -> list[type[Op]]:
 
 
 def _reduced(element: Element, axis: int, empty: bool, m: Maker) -> Extras:
-    x = m.given(TensorType((N, M), element))
+    x = m.given(TensorType(tuple(m.palette), element))
     for cls in _reductions(element, empty):
         m.shown.add(_reduce(m, cls, x, axis))
     return {}

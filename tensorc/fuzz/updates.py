@@ -111,11 +111,12 @@ READERS: Mapping[str, Callable[[Maker, int], int]] = MappingProxyType(
 )
 
 # What reads the old value in the same group; what is a result beside it, read of the
-# old value or of the new one.
+# old value or of the new one; or two arguments exchange their values.
 KINDS = (
     *((inside, "", "") for inside in READERS),
     *(("same", "old", beside) for beside in READERS if beside != "same"),
     *(("same", "new", beside) for beside in READERS if beside != "same"),
+    *((inside, "exchanged", "") for inside in ("same", "turned", "shifted")),
     *(("turned", "new", beside) for beside in ("gathered", "squared")),
 )
 
@@ -129,6 +130,11 @@ def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:
     assert isinstance(given, Given)
     m.entries[w] = replace(given, shared=True)
     other = READERS[inside](m, w)
+    if whose == "exchanged":
+        given = m.entries[x]
+        assert isinstance(given, Given)
+        m.entries[x] = replace(given, shared=True)
+        return {"updates": ((w, x), (x, other))}
     new = m.apply(Add, (m.apply(Mul, (w, x)), other))
     if whose:
         m.shown.add(READERS[beside](m, w if whose == "old" else new))
