@@ -47,4 +47,4 @@ def _limit() -> str:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft == resource.RLIM_INFINITY:
         return ""
-    return f", `ulimit -v` allows {soft // MIB} MiB in all"
+    return f", `ulimit -v` allows {soft // MIB} MiB in total"

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+from tensorc.cli import explain
 from tensorc.frontend.dsl.irgen_draws import DISTRIBUTIONS
-from tensorc.frontend.dsl.irgen_errors import CODES, NOT_COMPILED
+from tensorc.frontend.dsl.irgen_errors import NOT_COMPILED
 from tensorc.frontend.dsl.irgen_recipes import REQUIRED
 from tensorc.frontend.dsl.parser import parse
 from tensorc.frontend.dsl.program import FIT_OPTIONS, RUN_OPTIONS
@@ -70,7 +71,8 @@ def options() -> list[dict[str, str]]:
 
 
 def codes() -> list[dict[str, str]]:
-    return [{"code": code, "meaning": meaning} for code, meaning in CODES.items()]
+    known = explain.codes().items()
+    return [{"code": code, "meaning": entry["title"]} for code, entry in known]
 
 
 def rewritten(head: str, rows: list[dict[str, str]]) -> None:

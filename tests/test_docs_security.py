@@ -51,7 +51,8 @@ def test_the_limits_are_those_of_the_code():
     for words in (
         f"{files.SMALL >> 20} MiB, or {files.RATIO} times its bytes",
         f"a `.csv.gz` {files.SMALL >> 22} MiB, or {files.RATIO} times",
-        f"{cache.LARGEST_ENTRY >> 20} MiB each, {cache.LARGEST_STORE >> 20} MiB in all",
+        f"{cache.LARGEST_ENTRY >> 20} MiB each, "
+        f"{cache.LARGEST_STORE >> 20} MiB in total",
         f"`{cache.FOLDER}`",
     ):
         assert words in text

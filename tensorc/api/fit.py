@@ -111,7 +111,7 @@ def fit(
         callbacks: called with an `EpochRecord` after an epoch; True ends the training.
         save: a directory for `last.safetensors` and `best.safetensors`.
         save_every: seconds after which `last` is written at least.
-        resume: such a directory, or a file of it: go on to the uninterrupted bits.
+        resume: such a directory, or a file of it: continue, to the same bits.
         allow_nan: go on when a cost is NaN or infinite, which otherwise is an error.
         hypers: the step's numbers besides columns, compiled once for all values.
 

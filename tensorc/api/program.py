@@ -121,7 +121,7 @@ class Program(inspection.Inspected, _Loaded):
                 training.
             save: a directory for `last.safetensors` and `best.safetensors`.
             save_every: seconds after which `last` is written at least.
-            resume: such a directory, or a file of it: go on to the uninterrupted bits.
+            resume: such a directory, or a file of it: continue, to the same bits.
             **unknown: a mistake; values of the recipe are given to `tc.load`.
 
         Raises:

@@ -82,7 +82,9 @@ def _named(params: object, arrays: bool) -> dict[str, Cell | Array]:
             message = "a variable without a name cannot be found again"
             raise usage_error(message, 'tc.shared(value, "W")', _EXAMPLE)
         if "\0" in name or name != name.encode(errors="ignore").decode():
-            message = f"{name!r:.100} is no name for a file: a zero or half a character"
+            message = (
+                f"{name!r:.100} is not a name for a file: a zero or half a character"
+            )
             raise usage_error(message, _EXAMPLE)
         if found.get(name, cell) is not cell:
             raise usage_error(f"two variables are called '{name}'", _EXAMPLE)

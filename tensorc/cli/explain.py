@@ -86,5 +86,5 @@ def code_text(code: str) -> str:
     if example:
         body = "\n".join(f"    {x}" for x in example.strip("\n").split("\n"))
         parts.append(f"For example:\n\n{body}")
-    parts.append(textwrap.fill(f"The way out: {entry['fix']}", WIDTH))
+    parts.append(textwrap.fill(f"How to fix it: {entry['fix']}", WIDTH))
     return "\n\n".join(parts) + "\n"

@@ -158,7 +158,7 @@ def a_time(
 ) -> float | None:
     """Refuse nan, which every range of `click` lets through."""
     if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is no time")
+        raise click.BadParameter("nan is not a time")
     return value
 
 

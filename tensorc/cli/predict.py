@@ -148,7 +148,7 @@ def encode(output: str, results: Mapping[str, Array]) -> bytes:
         np.save(stream, result)
         return stream.getvalue()
     if result.ndim > 2:
-        message = f"{output}: {describe(result)} is no table: write an .npy file"
+        message = f"{output}: {describe(result)} is not a table: write an .npy file"
         raise TensorcError(Diagnostic("TC0905", message))
     table = result.reshape(len(result) if result.ndim else 1, -1)
     return "".join(f"{_line(row)}\n" for row in table).encode()

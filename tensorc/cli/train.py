@@ -89,7 +89,9 @@ _save_every_option = click.option(
 @_save_every_option
 @_overwrite_option
 @path_option(
-    "--resume", metavar="DIR|FILE", help="Go on from the last checkpoint of a --save."
+    "--resume",
+    metavar="DIR|FILE",
+    help="Continue from the last checkpoint of a --save.",
 )
 @_allow_nan_option
 @path_option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
@@ -205,7 +207,7 @@ def _train(
     except (KeyboardInterrupt, DivergedError) as error:
         log.write("diverged" if isinstance(error, DivergedError) else "interrupted")
         if keeper and keeper.has_written:
-            print(f"go on with it: --resume {keeper.last}", file=sys.stderr)
+            print(f"continue with: --resume {keeper.last}", file=sys.stderr)
         raise
     # Only now: functions may be compiled when they are first used.
     history = replace(history, compile_seconds=program.compile_seconds)
@@ -257,7 +259,7 @@ def _protect(
         if why:
             message = f"{keeper.last} would be written over: {why}"
             hints = (
-                f"go on with that run: --resume {keep.directory}",
+                f"continue that run: --resume {keep.directory}",
                 "keep this run in another directory, or give --overwrite",
             )
             raise TensorcError(Diagnostic("TC0807", message, hints=hints))

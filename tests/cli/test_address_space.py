@@ -59,7 +59,7 @@ def test_the_limit_and_who_needs_more_are_named(tmp_path, mib, words):
     path.write_text("fn apply(x: float[B, 3]) = tanh(x)\n")
     err = limited(mib, "compile", path, "-o", tmp_path / "m.o").stderr
     assert words in err
-    assert f"`ulimit -v` allows {mib} MiB in all" in err
+    assert f"`ulimit -v` allows {mib} MiB in total" in err
 
 
 def test_what_needs_no_compiler_works_with_little():

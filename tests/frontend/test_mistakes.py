@@ -36,7 +36,7 @@ HABITS = [
     ("fn f(x) { if x = 1 { } }", 1, 16, "`=` does not compare", "=="),
     ("fn f(x):\n  return x", 1, 8, "not with `:`", "{ ... }"),
     ("fn f(x) { for i in x: y = i }", 1, 21, "not with `:`", "{ ... }"),
-    ("import numpy as np", 1, 1, "nothing is imported", "sin(x)"),
+    ("import numpy as np", 1, 1, "imports are not supported", "sin(x)"),
     ("param W = 0", 1, 9, "memory has a type", "param b: float[3] = 0"),
     ("x = a // half of a", 1, 7, "`//` divides", "`#`"),
     ("class A { }", 1, 1, "no classes", "module Name"),

@@ -165,7 +165,7 @@ def test_signals_write_a_checkpoint_first(model, signum):
     assert state.steps == (state.epoch - 1) * 200 + state.position
     if signum == signal.SIGINT:
         lines = err.splitlines()
-        assert lines[0] == f"go on with it: --resume {folder}/last.safetensors"
+        assert lines[0] == f"continue with: --resume {folder}/last.safetensors"
         assert [line for line in lines[1:] if line] == ["interrupted"]
         events = [
             json.loads(line) for line in (model.parent / "log").read_text().splitlines()
@@ -227,7 +227,7 @@ def test_a_checkpoint_holds_what_safetensors_can_read(model):
         (["shuffle=true"], "shuffle is True here, False there"),
         (["every=71"], "every is 71 here, 70 there"),
         (["stop=patience(30)"], "stop is 30, 2, 0.995 here, none there"),
-        (["epochs=1"], "epochs is 1 here, there epoch 2 has begun"),
+        (["epochs=1"], "epochs is 1, and it has reached epoch 2"),
     ],
 )
 def test_another_run_is_refused(model, capsys, options, words):

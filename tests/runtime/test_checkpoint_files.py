@@ -166,7 +166,7 @@ def entry(dtype="U8", shape=(2,), begin=0, end=2):
         (file_of(b"{}", length=2**20 + 1) + b" " * 2**20, "said to have 1,048,577"),
         (file_of([]), "the header is no object"),
         (file_of(b"[" * 100_000), "nested too deep"),
-        (file_of(b'{"a": NaN}'), "NaN is no number of JSON"),
+        (file_of(b'{"a": NaN}'), "NaN is not a number of JSON"),
         (file_of(b'{"a": 1' + b"0" * 5000 + b"}"), "the header is not JSON"),
         (file_of(b"\xff\xfe"), "the header is not JSON"),
         (file_of(b'{"a": {}, "a": {}}'), "a name stands in it twice"),

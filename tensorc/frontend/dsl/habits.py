@@ -106,7 +106,9 @@ STUMBLES: tuple[Stumble, ...] = (
     ),
     Stumble(
         re.compile(r"^\s*(?P<at>import|from)\s+\w.*"),
-        Habit("nothing is imported", "drop it, and write `sin(x)` for `math.sin(x)`"),
+        Habit(
+            "imports are not supported", "drop it, and write `sin(x)` for `math.sin(x)`"
+        ),
     ),
     Stumble(
         re.compile(r"^\s*(?P<at>class)\s+\w.*"),

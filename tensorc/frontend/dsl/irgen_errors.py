@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location
 from tensorc.frontend.dsl import ast
@@ -26,30 +26,6 @@ NUMBER = "TC0315"
 SIZE_NAME = "TC0316"
 NO_VALUE = "TC0317"
 COUNT = "TC0318"
-SUSPICION = "TC0319"
-
-CODES: Mapping[str, str] = {
-    NOT_COMPILED: "the language has it, this version does not compile it yet",
-    SIZES: "sizes or ranks do not fit",
-    TYPES: "element types do not fit",
-    UNKNOWN_NAME: "a name that stands for nothing here",
-    TWICE: "a name is declared twice",
-    CALL: "a call whose arguments do not fit the function",
-    UPDATE_ORDER: "memory is read or updated again after its update in a step",
-    UPDATE_PLACE: "memory is changed outside a step",
-    GRADIENT: "a derivative that does not exist",
-    NOT_KNOWN: "something must be known while compiling and is not",
-    ASSERTION: "an assertion does not hold",
-    DEPTH: "functions call themselves, or too deep, or too often",
-    INDEX: "an index or slice does not fit",
-    RECIPE: "an option of a recipe is wrong or missing",
-    SETTING: "a setting that the program does not have",
-    NUMBER: "a number does not exist or does not fit its type",
-    SIZE_NAME: "a size in a type that has no value",
-    NO_VALUE: "a value of another kind is needed here",
-    COUNT: "as many targets as values are needed",
-    SUSPICION: "something legal that most likely means something else (a warning)",
-}
 
 
 def error(

@@ -277,9 +277,9 @@ def _shape_error(
 ) -> ShapeError:
     resolve = frame.entry.builder.constraints.resolve
     words = ["..." if d is None else str(resolve(d)) for d in dims]
-    shape = f"[{', '.join(words)}]" if words else "a scalar"
+    shape = f"has shape [{', '.join(words)}]" if words else "is a scalar"
     given = spell_shape(frame.emitter.shape(tensor)) if tensor.type.rank else "a scalar"
-    message = f"{wanted.what} has shape {shape}, got {given}"
+    message = f"{wanted.what} {shape}, got {given}"
     # One number of many: what is meant is mostly a cost.
     hints = [] if words else ["make one number of it: `mean(…)` or `sum(…)`"]
     failure = error(SIZES, message, frame.entry.builder.location, *hints)

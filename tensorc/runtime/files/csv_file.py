@@ -60,7 +60,9 @@ class _Text:
         try:
             text = block.decode("utf-8" if start else "utf-8-sig")
         except UnicodeDecodeError as error:
-            detail = f"byte {start + error.start:,} is not UTF-8: no CSV file"
+            detail = (
+                f"byte {start + error.start:,} is not UTF-8: this is not a CSV file"
+            )
             raise data_error(self.source.path, "TC0408", detail) from None
         plain = text.replace("\r\n", "\n").replace("\r", "\n")
         yield from io.StringIO(plain, newline="\n")
@@ -140,7 +142,7 @@ def _wrong_cell(path: Path, columns: int, has_names: bool) -> DataError:
                 if not _NUMBER.fullmatch(cell):
                     at = f"line {number:,}, column {column:,}"
                     return data_error(path, "TC0408", *_why(at, cell))
-    return data_error(path, "TC0408", "is no table of numbers")
+    return data_error(path, "TC0408", "is not a table of numbers")
 
 
 def _why(at: str, cell: str) -> tuple[str, str]:
@@ -153,4 +155,5 @@ def _why(at: str, cell: str) -> tuple[str, str]:
             detail = f"{at} has {len(parts):,} numbers with {name} between them"
             return detail, "write commas between cells, and decimals with a point"
     characters = f"{len(cell):,} characters"
-    return f"{at} is no number: {characters}", "give classes numbers, from 0 on"
+    hint = "a cell is a number: number classes from 0 on, leave out columns of texts"
+    return f"{at} is not a number: {characters}", hint

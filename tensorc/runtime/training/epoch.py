@@ -301,6 +301,8 @@ def _rows_of(epoch: Epoch, batch: int) -> str:
         rows = epoch.shuffled.order[start : start + epoch.batch].tolist()
         shown = [*map(str, rows[:_SHOWN]), *["…"] * (len(rows) > _SHOWN)]
         return f"{note}shuffled: rows {', '.join(shown)}, counted from 0"
+    if epoch.batch == 1:
+        return f"{note}row {start:,}, counted from 0"
     return f"{note}rows {start:,} to {start + epoch.batch - 1:,}, counted from 0"
 
 

@@ -339,8 +339,8 @@ def _go_on(run: _Run, start: FitState) -> None:
     ):
         wrong = "the costs of the batches are missing there"
     elif start.epoch - (not start.position) > run.options.epochs:
-        wrong = f"epochs is {run.options.epochs:,} here, there epoch "
-        wrong += f"{start.epoch - (not start.position):,} has begun"
+        reached = f"{start.epoch - (not start.position):,}"
+        wrong = f"epochs is {run.options.epochs:,}, and it has reached epoch {reached}"
     if wrong:
         detail = f"training cannot go on from the checkpoint: {wrong}"
         raise TensorcError(Diagnostic("TC0804", detail, run.options.location))
@@ -452,7 +452,9 @@ def _validate(run: _Run, validation: Epoch, iteration: int) -> Event:
                 "TC0603",
                 f"validation by '{name}' gave nan in epoch {run.epoch}",
                 run.options.location,
-                notes=("the training diverged, or the data holds what is no number",),
+                notes=(
+                    "the training diverged, or the data holds what is not a number",
+                ),
                 hints=diverged_hints(),
             )
         )
