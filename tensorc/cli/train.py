@@ -287,7 +287,14 @@ def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
         print(f"warning: {difference} (the checkpoint)", file=sys.stderr)
     if not quiet:
         epoch, batch = checkpoint.state.epoch, checkpoint.state.position
-        print(f"going on in epoch {epoch:,} after batch {batch:,}", file=sys.stderr)
+        recipe = program.fits[checkpoint.about.fit]
+        reached = epoch if batch else epoch - 1
+        line = f"continuing in epoch {epoch:,} after batch {batch:,}"
+        if checkpoint.state.done:
+            line = "already finished: early stopping ended it"
+        elif reached >= recipe.epochs and not checkpoint.state.pending:
+            line = f"already finished: raise --set epochs={recipe.epochs}"
+        print(line, file=sys.stderr)
     return checkpoint
 
 

@@ -311,6 +311,36 @@ def test_a_function_without_rows_is_refused_before_data_are_read(said):
     assert "TC0905" in said("predict", "m.tc::loss", "--data", "no.csv", code=1).err
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("a,y,b\n", "the training data has no examples"),
+        ("", "the file is empty"),
+        ("a,y,b\n1,0,2\n2,0.5,1\n", "row 1, counted from 0, is 0.5"),
+        ("a,y,b\n1,0,2\nred,1,1\n", "line 3, column 1 is not a number"),
+    ],
+)
+def test_rows_that_cannot_be_trained_on(said, tmp_path, rows, words):
+    (tmp_path / "d.csv").write_text(rows)
+    model = MODEL.replace("y: float[B]", "y: int[B]").replace("- y)", "- float(y))")
+    (tmp_path / "m.tc").write_text(model)
+    error = said("train", "m.tc", "--quiet", "--set", "batch=1", code=1).err
+    assert words in error
+    assert ("declare it as float: `y: float[B]`" in error) == ("0.5" in words)
+
+
+def test_a_finished_run_says_so(said):
+    said("train", "m.tc", "--quiet", "--save", "kept")
+    again = said("train", "m.tc", "--resume", "kept").err
+    assert "already finished: raise --set epochs=2\n" in again
+    longer = said("train", "m.tc", "--resume", "kept", "--set", "epochs=3").err
+    assert "continuing in epoch 3 after batch 0\n" in longer
+    text = Path("m.tc").read_text()
+    Path("m.tc").write_text(text.replace("0.01 *", "0.02 *"))
+    changed = said("train", "m.tc", "--resume", "kept", code=1).err
+    assert "another run: the functions have changed\n" in changed
+
+
 def test_fuzz_makes_the_directory_of_its_findings(said, tmp_path):
     said("fuzz", "--programs", "1", "--jobs", "1", "--out", "new/cases")
     assert (tmp_path / "new" / "cases").is_dir()

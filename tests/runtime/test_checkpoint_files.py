@@ -355,7 +355,7 @@ def test_weights_survive_a_round_trip(tmp_path, shared):
     }
     assert load_weights(path, other) == []
     same_arrays(*({n: c.get_value() for n, c in m.items()} for m in (shared, other)))
-    with pytest.raises(TensorcError, match=r"ends in \.safetensors"):
+    with pytest.raises(TensorcError, match="weights are"):
         save_weights(tmp_path / "w.pt", shared)
 
 

@@ -1,6 +1,7 @@
 """From lark's exceptions to messages in the words of the language."""
 
 import re
+from difflib import get_close_matches
 
 import lark
 
@@ -54,6 +55,8 @@ COMMENT = re.compile(r'^((?:[^"#]|"[^"]*")*)#.*')
 # How many of these words a message has at most: what can end a thing comes first.
 MAX_EXPECTED = 4
 
+_TYPES = ("float", "int", "bool", "f16", "f32", "f64", "i8", "i16", "i32", "i64")
+
 FOUND = {
     "NAME": "the name `{}`",
     "NUMBER": "the number `{}`",
@@ -81,7 +84,9 @@ def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnosti
     form = "the keyword `{}`" if found.isalpha() else "`{}`"
     message = f"{FOUND.get(token_type, form).format(found[:60])} is not expected here"
     place = source.location(start, start + len(found))
-    return start, Diagnostic("TC0107", message, place, label=label)
+    near = get_close_matches(found, _TYPES, 1) if "LIKE" in accepted else []
+    hints = tuple(f"did you mean `{name}`?" for name in near)
+    return start, Diagnostic("TC0107", message, place, label=label, hints=hints)
 
 
 def _stuck_at(

@@ -254,3 +254,16 @@ def stumble(line: str, column: int, accepted: frozenset[str]) -> tuple[Habit, in
                 group = "at" if "at" in entry.pattern.groupindex else 0
                 return entry.habit, match.start(group), match.end(group)
     return Habit("", ""), column, column
+
+
+_MODULES = frozenset("math np numpy jnp jax torch tf scipy nn F".split())  # noqa: SIM905
+_RANDOM = frozenset("rand randn randint random seed uniform normal".split())  # noqa: SIM905
+
+
+def instead_of(name: str) -> tuple[str, ...]:
+    """Return a hint about a name that stands for something in Python's libraries."""
+    if name in _MODULES:
+        return ("functions stand without a module: `sin(x)`, `tanh(x)`",)
+    if name in _RANDOM:
+        return ("what is drawn is memory: `param W: float[5] ~ uniform(-1, 1)`",)
+    return ()

@@ -90,6 +90,10 @@ def _single(node: ast.Call) -> ast.Expression:
 # Matching of arguments
 
 
+# What arguments are called in other libraries.
+_RENAMED: Mapping[str, str] = {"dim": "axis", "dims": "axis", "keepdim": "keepdims"}
+
+
 def match_arguments(
     callee: str,
     node: ast.Call,
@@ -106,7 +110,9 @@ def match_arguments(
             raise error(CALL, message, argument.location, labels=declaration)
         name = names[i] if argument.name is None else argument.name
         if name not in names:
-            hints = suggestion(name, names)
+            other = _RENAMED.get(name)
+            same = (f"write `{other}=`",) if other in names else ()
+            hints = same or suggestion(name, names)
             message = f"`{callee}` has no argument `{name}`"
             raise error(CALL, message, argument.location, *hints, labels=declaration)
         if name in given:

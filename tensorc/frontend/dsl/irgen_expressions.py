@@ -92,7 +92,7 @@ def name(frame: Frame, node: ast.Name) -> Known:
     if is_planned(node.name):
         raise not_compiled(f"the library's `{node.name}`", node.location)
     known = [*frame.scope.all_names(), "training", "grad", *PRELUDE, *CONSTANTS]
-    hints = suggestion(node.name, known)
+    hints = habits.instead_of(node.name) or suggestion(node.name, known)
     raise error(UNKNOWN_NAME, f"unknown name `{node.name}`", node.location, *hints)
 
 
@@ -159,6 +159,9 @@ def _matmul_hint(
     if len(right) != 2 or not left or left[-1] != right[-1]:
         return ()
     names = spelled(node.lhs), spelled(node.rhs)
+    if names[1].endswith(".T"):
+        plain = names[1].removesuffix(".T")
+        return (f"leave the transpose out: {names[0] or '...'} @ {plain}",)
     if not names[1]:
         return ("transpose the right operand",)
     what = "weight" if _is_memory(frame, node.rhs) else "right operand"

@@ -11,6 +11,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     Reports,
     error,
     suggestion,
+    with_labels,
 )
 from tensorc.frontend.dsl.irgen_signatures import check_call, check_data
 from tensorc.frontend.dsl.program import (
@@ -81,8 +82,18 @@ def recipe(
     return Recipe(node.kind, node.name or "", options, node.location)  # type: ignore[arg-type]
 
 
+def _data(frame: Frame, node: ast.Expression) -> PlainValue:
+    try:
+        return plain(frame, node)
+    except CompileError as failure:
+        if [d.code for d in failure.diagnostics] != [UNKNOWN_NAME]:
+            raise
+        readers = ", ".join(f"`{reader}(…)`" for reader in READERS)
+        raise with_labels(failure, [], f"`data` is one of {readers}") from None
+
+
 def _option(frame: Frame, name: str, node: ast.Expression) -> PlainValue:
-    value = plain(frame, node)
+    value = _data(frame, node) if name == "data" else plain(frame, node)
     if name in _NUMBERS:
         good = isinstance(value, int) and not isinstance(value, bool) and value > 0
         if not good:

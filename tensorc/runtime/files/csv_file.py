@@ -84,7 +84,9 @@ def read_csv(path: Path) -> Table:
         line = next(lines, "")
         first = _cells(path, line, 1)
         if not any(first):
-            raise data_error(path, "TC0408", "the first line is empty")
+            empty = not (line or next(lines, ""))
+            detail = "the file is empty" if empty else "the first line is empty"
+            raise data_error(path, "TC0408", detail)
         names = () if all(map(_NUMBER.fullmatch, first)) else tuple(first)
         if not names:
             lines = itertools.chain([line], lines)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from tensorc.artifact import STATUS_NOT_FINITE, EpochWatch, FunctionInfo
 from tensorc.errors import (
     CallError,
@@ -20,7 +22,13 @@ from tensorc.errors import (
     TensorcError,
     way,
 )
-from tensorc.runtime.arrays import Array, address_of, aligned_empty, numpy_dtype
+from tensorc.runtime.arrays import (
+    Array,
+    address_of,
+    aligned_empty,
+    numpy_dtype,
+    spelling_of,
+)
 from tensorc.runtime.convert import convert
 from tensorc.runtime.function import CompiledFunction, Frame
 from tensorc.runtime.training.shuffling import Shuffled, shuffled
@@ -144,11 +152,26 @@ def _arrays_of(function: CompiledFunction, columns: Mapping[str, Array]) -> list
         if spec.value is not None and spec.argument.name in columns:
             raise _no_batch(function, spec.argument.name)
     return [
-        convert(columns[name], s.dtype, f"column '{name}' for '{function.name}'")
+        _column(function, name, columns[name], s.dtype)
         if name in columns
         else fixed[name]
         for name, s in zip(names, inputs, strict=True)
     ]
+
+
+def _column(
+    function: CompiledFunction, name: str, column: Array, dtype: np.dtype[np.generic]
+) -> Array:
+    what = f"column '{name}' for '{function.name}'"
+    if column.ndim == 1 and column.dtype.kind == "f" and dtype.kind in "iu":
+        row = int(np.argmax(column != np.rint(column)))
+        type_ = spelling_of(dtype)
+        detail = (
+            f"{what}: {type_} expected, row {row:,}, counted from 0, is {column[row]}"
+        )
+        hint = f"declare it as float: `{name}: float[B]`"
+        raise CallError(Diagnostic("TC0502", detail, hints=(hint,)))
+    return convert(column, dtype, what)
 
 
 def run_batches(

@@ -339,8 +339,8 @@ def _go_on(run: _Run, start: FitState) -> None:
     ):
         wrong = "the costs of the batches are missing there"
     elif start.epoch - (not start.position) > run.options.epochs:
-        reached = f"{start.epoch - (not start.position):,}"
-        wrong = f"epochs is {run.options.epochs:,}, and it has reached epoch {reached}"
+        wrong = f"epochs is {run.options.epochs:,}, and it has reached epoch "
+        wrong += f"{start.epoch - (not start.position):,}"
     if wrong:
         detail = f"training cannot go on from the checkpoint: {wrong}"
         raise TensorcError(Diagnostic("TC0804", detail, run.options.location))
@@ -532,16 +532,14 @@ def prepare(
             returns not just one number and the purpose is not "training" (TC0601), or
             as `prepare_epoch`.
     """
+    if not len(split):
+        detail = f"the {purpose} data has no examples"
+        raise DataError(Diagnostic("TC0602", detail, location))
     if len(split) < batch:
-        smaller = f"batch={max(1, len(split))}"
-        raise DataError(
-            Diagnostic(
-                "TC0602",
-                f"the {purpose} data has {len(split):,} examples, a batch {batch:,}",
-                location,
-                hints=(f"use smaller batches: {way(smaller, f'--set {smaller}')}",),
-            )
-        )
+        smaller = f"batch={len(split)}"
+        detail = f"the {purpose} data has {len(split):,} examples, a batch {batch:,}"
+        hints = (f"use smaller batches: {way(smaller, f'--set {smaller}')}",)
+        raise DataError(Diagnostic("TC0602", detail, location, hints=hints))
     if purpose != "training" and [r.shape for r in function.info.results] != [()]:
         detail = f"'{function.name}' must return one number for {purpose}"
         raise TensorcError(Diagnostic("TC0601", detail, location))
