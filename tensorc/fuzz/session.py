@@ -37,7 +37,8 @@ from tensorc.fuzz.survey import items, surveyed
 from tensorc.fuzz.values import KINDS, TAME, draw_arguments
 
 BATCH = 64
-SMALL_BATCH = 12  # compiled programs of the survey: the first findings come early
+SMALL_BATCH = 8  # compiled programs of the survey: the first findings come early
+LIGHT_BATCH = 96
 CRASHES = "the process lives"
 
 Numbers = tuple[int, int]  # the first program of a batch, and how many
@@ -200,7 +201,7 @@ def batches(
 def _survey_batches() -> Iterator[Numbers]:
     """Yield batches of the survey: light ones and others take turns."""
     light, all_ = len(items(True)), count_of_survey()
-    ranges = (0, light, 2 * SMALL_BATCH), (light, all_, SMALL_BATCH)
+    ranges = (0, light, LIGHT_BATCH), (light, all_, SMALL_BATCH)
     columns = [
         [
             (-min(start + size, stop), min(size, stop - start))

@@ -93,13 +93,13 @@ def light_items() -> Iterator[Item]:
         exact = rule in simplify.RULES
         for element in (*_FLOATS, None) if exact else (_FLOATS[1 + number % 2],):
             dims = _SMALL[number % len(_SMALL)]
-            yield Item(partial(_rule, rule, element), dims, kinds=("tame", "nasty"))
+            yield Item(partial(_rule, rule, element), dims)
     for cls, variant in itertools.product(VJP_RULES, range(_VARIANTS)):
         if ELEMENTWISE in cls.traits and variant > 1:
             continue  # of these the axes are nothing to go wrong
         kinds: tuple[str, ...] = ("tame", "positive")
         if cls in _REDUCTIONS:
-            kinds += ("level",)
+            kinds += ("level",) * 3  # of ties only some lines tell
         yield Item(partial(_slope, cls), _SMALL[variant], kinds=kinds, slopes=True)
     for dims in _SMALL:
         yield Item(partial(_used_often), dims, slopes=True)

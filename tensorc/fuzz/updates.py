@@ -117,7 +117,7 @@ KINDS = (
     *(("same", "old", beside) for beside in READERS if beside != "same"),
     *(("same", "new", beside) for beside in READERS if beside != "same"),
     *((inside, "exchanged", "") for inside in ("same", "turned", "shifted")),
-    *(("turned", "new", beside) for beside in ("gathered", "squared")),
+    *(("turned", "new", beside) for beside in READERS if beside != "same"),
 )
 
 
