@@ -19,6 +19,16 @@ CALLS = {
         lambda x, y: x * np.size(x, 1),
         lambda x, y: x * np.size(x, (0, -1)),
     ],
+    np.round: [
+        lambda x, y: np.round(x * 1.2345),
+        lambda x, y: np.round(x * 1.2345, 2),
+        lambda x, y: np.round(x * 123.45, decimals=-1),
+        lambda x, y: (x * 1.2345).round(1),
+        lambda x, y: np.round(x * np.float32(1.2345), 3),
+        lambda x, y: np.round(x > 1),
+        lambda x, y: np.round(np.argmax(x, axis=0), 1),
+    ],
+    np.around: [lambda x, y: np.around(x / 3, 1)],
     np.ptp: [
         lambda x, y: np.ptp(x),
         lambda x, y: np.ptp(x, axis=1, keepdims=True),

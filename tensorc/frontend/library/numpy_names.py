@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 # Not in this version, with another way where there is a short one.
 PLANNED: Mapping[str, str] = {
-    "cumsum": "",
+    "cumsum": "np.tril(np.ones((n, n))) @ x for a vector",
     "cumprod": "",
-    "cumulative_sum": "",
+    "cumulative_sum": "np.tril(np.ones((n, n))) @ x for a vector",
     "cumulative_prod": "",
     "nancumsum": "",
     "nancumprod": "",
@@ -21,9 +21,9 @@ PLANNED: Mapping[str, str] = {
     "partition": "",
     "argpartition": "",
     "sort_complex": "",
-    "searchsorted": "",
+    "searchsorted": "np.sum(v[:, None] > a, axis=1)",
     "take_along_axis": "x[np.arange(n), i] for a matrix",
-    "digitize": "",
+    "digitize": "np.sum(x[:, None] >= bins, axis=1)",
     "median": "",
     "percentile": "",
     "quantile": "",
@@ -36,7 +36,7 @@ PLANNED: Mapping[str, str] = {
     "interp": "",
     "gradient": "differences of slices: (x[2:] - x[:-2]) / 2",
     "ediff1d": "np.diff(x)",
-    "cross": "",
+    "cross": "each component: a[1] * b[2] - a[2] * b[1], …, and np.stack of them",
     "kron": "np.outer(x, y) for vectors",
     "trace": "np.sum(x * np.eye(n))",
     "diag": "np.eye(n) * x for a vector, np.sum(x * np.eye(n), axis=1) for a matrix",
@@ -78,7 +78,6 @@ PLANNED: Mapping[str, str] = {
     "insert": "np.concatenate([x[:i], v, x[i:]])",
     "delete": "np.concatenate([x[:i], x[i + 1 :]])",
     "empty_like": "np.zeros_like(x)",
-    "around": "np.round(x)",
     "fix": "np.trunc(x)",
     "select": "np.where(c, x, np.where(d, y, z))",
     "choose": "np.where(c, x, y)",
@@ -111,8 +110,8 @@ PLANNED: Mapping[str, str] = {
     "arccos": "",
     "arctan": "",
     "arctan2": "",
-    "arcsinh": "",
-    "arccosh": "",
+    "arcsinh": "np.log(x + np.sqrt(x * x + 1))",
+    "arccosh": "np.log(x + np.sqrt(x * x - 1))",
     "arctanh": "0.5 * (np.log1p(x) - np.log1p(-x))",
     "exp2": "2.0**x",
     "log2": "np.log(x) / np.log(2)",
@@ -147,7 +146,7 @@ PLANNED: Mapping[str, str] = {
     "vecmat": "x @ y for one vector",
     "linalg.cholesky": "",
     "linalg.cond": "",
-    "linalg.cross": "",
+    "linalg.cross": "each component: a[1] * b[2] - a[2] * b[1], …",
     "linalg.det": "",
     "linalg.slogdet": "",
     "linalg.diagonal": "np.sum(x * np.eye(n), axis=-1)",
@@ -234,6 +233,8 @@ def reason_of(name: str) -> tuple[str, tuple[str, ...]]:
         instead = PLANNED[name]
         return "is not in this version", (f"write {instead}",) if instead else ()
     why, instead = _KINDS.get(name, (_LOOKS, ""))
+    if name.startswith("fft."):
+        why = _COMPLEX
     return "is not compiled", (why, *([f"write {instead}"] if instead else ()))
 
 

@@ -29,7 +29,7 @@ _DRAWN = "draw outside, pass the numbers in, and compute with them: loc + scale 
 _WHOLE = "call the function itself: operators and NumPy's functions are of whole arrays"
 
 _CALLS: Mapping[object, str] = {
-    round: "np.round(x)",
+    round: "np.round(x), np.round(x, decimals)",
     np.array: f"{_MADE}; {_IS_ARRAY}",
     np.asarray: f"{_IS_ARRAY}; {_MADE}",
     np.asanyarray: _IS_ARRAY,
@@ -125,6 +125,10 @@ def _of_brackets(frame: FrameType | None, array: str, index: str) -> str:
     code = frame.f_code.co_code[frame.f_lasti]
     if dis.opname[code].startswith("STORE"):
         return _NOT_STORED
+    before = frame.f_code.co_code[frame.f_lasti - 2] if frame.f_lasti else code
+    if dis.opname[before] == "COPY":  # M[i] += v reads M[i] before it is stored
+        made = f"make it a variable first, {array} = tc.constant({array})"
+        return f"{made}, and write {array} = {array}.at[{index}].add(v) for `+=`"
     if index.isidentifier():
         return f"np.take({array}, {index}, axis=0) takes variables as indices"
     return f"tc.constant({array})[{index}] takes variables as indices"

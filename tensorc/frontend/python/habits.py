@@ -66,8 +66,14 @@ def spelled(name: str) -> str:
     return f"{'np' if hasattr(np, name) else 'tc'}.{name}"
 
 
+# What the value of a variable with memory is called elsewhere.
+_VALUES = frozenset(("numpy", "value", "data", "cpu", "tolist", "get", "detach"))
+
+
 def attribute_hint(name: str, cls: type) -> str:
     """Return what to add to the message about an attribute that variables lack."""
+    if hasattr(cls, "get_value") and name in _VALUES:
+        return "; write W.get_value()"
     if name in _ATTRIBUTES:
         return f"; write {_ATTRIBUTES[name]}"
     if name in _OF_MEMORY:
@@ -78,7 +84,8 @@ def attribute_hint(name: str, cls: type) -> str:
     if called:
         return f"; write {called}(x)"
     if is_planned(name):
-        return f", and {name} is not in this version"
+        _, hints = reason_of(name)
+        return "; ".join([f", and {name} is not in this version", *hints])
     if hasattr(np.ndarray, name) and hasattr(np, name):
         why, hints = reason_of(name)
         return "; ".join([f", and np.{name} of a variable {why}", *hints])

@@ -5,13 +5,14 @@ variables through NumPy.
 """
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend.places import argument_error
+from tensorc.frontend.places import argument_error, usage_error
 from tensorc.frontend.python.symbolic_operands import is_symbolic
 
 # For type checkers; elements are of any type.
@@ -47,6 +48,22 @@ def _ptp(a: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
 def _count_nonzero(a: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     counted: Array = np.sum(a != 0, axis=axis, keepdims=keepdims)
     return counted
+
+
+def rounded(a: Array, decimals: int = 0) -> Array:
+    """Round to so many decimals, as np.round: halves to even, integers stay."""
+    decimals = operator.index(decimals)
+    if np.dtype(a.dtype).kind in "iu":
+        if decimals < 0:
+            message = "np.round of integers to tens is not in this version"
+            raise usage_error(message, "write x // 10 * 10, or x.astype('float64')")
+        return +a
+    if not decimals:
+        whole: Array = np.rint(a)
+        return whole
+    power = 10.0 ** abs(decimals)
+    made: Array = np.rint(a * power) / power
+    return made if decimals > 0 else np.rint(a / power) * power
 
 
 def _diff(a: Array, n: int = 1, axis: int = -1) -> Array:
@@ -179,6 +196,8 @@ COMPOSITIONS: Mapping[Callable[..., object], Callable[..., object]] = MappingPro
         np.astype: _astype,
         np.real: _real,
         np.size: _size,
+        np.round: rounded,
+        np.around: rounded,
         np.ptp: _ptp,
         np.count_nonzero: _count_nonzero,
         np.diff: _diff,

@@ -67,7 +67,6 @@ _ROWS: tuple[Row, ...] = (
     # choice, bounds
     Row(np.where, "condition x y", "where"),
     Row(np.clip, "a a_min a_max out", "clip", "out"),
-    Row(np.round, "a decimals out", "round", "decimals out"),
     # shapes
     Row(np.reshape, "a shape order", "reshape", "order copy"),
     Row(np.transpose, "a axes", "transpose"),

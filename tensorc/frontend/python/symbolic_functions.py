@@ -28,7 +28,7 @@ from tensorc.frontend.places import (
 )
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.groups import Group
-from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
+from tensorc.frontend.python.numpy_compositions import COMPOSITIONS, rounded
 from tensorc.frontend.python.pytree import LEAF, unflatten
 from tensorc.frontend.python.pytree import flatten as flatten_tree
 from tensorc.frontend.python.symbolic import (
@@ -451,7 +451,7 @@ FUNCTIONS: Mapping[str, SymbolicFunction] = MappingProxyType(_table())
 
 # Functions that are methods of variables, too, as in NumPy and Theano: `x.var()`.
 _METHODS = (
-    *("argmin", "prod", "var", "std", "norm", "clip", "round"),
+    *("argmin", "prod", "var", "std", "norm", "clip"),
     *("squeeze", "swapaxes", "repeat", "take"),
 )
 # Methods whose options have other names elsewhere: `x.sum(dim=0)` gets a hint.
@@ -462,8 +462,22 @@ def give_methods() -> None:
     """Make methods of functions; `tensorc.api.function` does, for all doors."""
     for name in _METHODS:
         setattr(Tensor, name, FUNCTIONS[name])
+    Tensor.round = door(rounded)  # type: ignore[attr-defined]  # with decimals
     for name in _OF_OPTIONS:
         setattr(Tensor, name, door(getattr(Tensor, name)))
+
+
+_STEP = "there are no optimizers in this version; a step says how a variable changes, "
+_STEP += "tc.update(W, W - lr * g)"
+# Names of other frameworks, and how that is done here.
+_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("adam", "Adam", "sgd", "SGD", "optim", "optimizers"), _STEP),
+    "random": "random numbers are not in this version: draw outside, and pass them in",
+    "nn": "networks are functions: tc.relu, tc.softmax, tc.cross_entropy",
+    "array": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
+    "asarray": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
+    "Variable": "tc.matrix('x') and its like are inputs, tc.shared(v) is memory",
+}
 
 
 def names() -> list[str]:
@@ -479,6 +493,8 @@ def public(name: str) -> SymbolicFunction:
     if is_planned(name):
         raise AttributeError(f"`{name}` is not in this version")
     message = f"module 'tensorc' has no attribute '{name}'"
+    if name in _ELSEWHERE:
+        raise AttributeError(f"{message}: {_ELSEWHERE[name]}")
     if getattr(np, name, None) in COMPOSITIONS:
         raise AttributeError(f"{message}; np.{name} takes variables")
     raise AttributeError(message + did_you_mean(name, names()))

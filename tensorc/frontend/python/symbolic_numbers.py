@@ -107,6 +107,11 @@ class AskedNumber:
     def __setitem__(self, index: object, value: object) -> None:
         message = f"{self!r} cannot be changed in place"
         hint = "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
+        is_mask = isinstance(index, np.ndarray | AskedNumber) and index.dtype == "bool"  # type: ignore[union-attr]
+        if is_mask:
+            hint = (
+                "make a new variable: `x = np.where(x == 0, v, x)` for `x[x == 0] = v`"
+            )
         raise usage_error(message, hint)
 
     def __format__(self, spec: str) -> str:
@@ -155,6 +160,9 @@ def _known(variable: AskedNumber) -> Plain:
     known = number_of(variable)
     if known is not None:
         return known
+    if not TRACING.get() and hasattr(type(variable), "get_value"):
+        message = f"{variable!r} is a variable, not a number"
+        raise usage_error(message, "its value is an array: W.get_value()")
     message = f"{variable!r} has no value yet"
     hint = "compile it, tc.function([…], x), or evaluate it: x.eval({…})"
     if tracing := TRACING.get():

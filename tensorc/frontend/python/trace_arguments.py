@@ -211,6 +211,8 @@ def _array(value: object, what: _Where) -> Array:
     if array is None:
         message = f"{what} is {describe(value)}, which is not an array"
         hint = f"make it static: jit(f, static=('{what.parameter}',)), or capture it"
+        if what.parameter == "self":
+            hint = "compile the method of an object: tc.step(obj.method)"
         raise usage_error(message, hint)
     try:
         element_of(array.dtype.newbyteorder("="))

@@ -1,7 +1,7 @@
 """Data sets in memory: columns by name, for training, validation and test."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,14 @@ class Split:
     Messages show the names if they are the user's own, and not the texts of a file.
     """
 
-    columns: Mapping[str, Array]
-    is_own: bool = False
+    columns: Mapping[str, Array] = field(repr=False)
+    is_own: bool = field(default=False, repr=False)
 
     def __len__(self) -> int:
         return min((len(column) for column in self.columns.values()), default=0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
     """What a model is trained on, and validated and tested on, if anything."""
 
@@ -38,6 +38,11 @@ class Dataset:
     train: Split
     valid: Split | None = None
     test: Split | None = None
+
+    def __repr__(self) -> str:
+        parts = {"train": self.train, "valid": self.valid, "test": self.test}
+        sizes = [f"{name} {len(part):,}" for name, part in parts.items() if part]
+        return f"<Dataset {self.name}: {', '.join(sizes)}>"
 
 
 def mnist(place: str | Path) -> Dataset:

@@ -54,7 +54,7 @@ class Footprint:
     left_out: tuple[tuple[str, int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class History:
     """A training run. Errors are what the functions return: 0.075 is 7.5 %.
 
@@ -77,6 +77,20 @@ class History:
     is_fraction: bool = False
     stopped_early: bool = False
     footprint: Footprint | None = None
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __repr__(self) -> str:
+        words = [f"{len(self)} epoch{'' if len(self) == 1 else 's'}"]
+        cost = self.epochs[-1].train_cost if self.epochs else None
+        named = {
+            "last cost": cost,
+            "best validation error": self.best_validation_error,
+            "test error": self.test_error,
+        }
+        words += [f"{name} {v:.6g}" for name, v in named.items() if v is not None]
+        return f"<History: {', '.join(words)}>"
 
     def to_json(self, **more: object) -> str:
         """Return the run as JSON; errors are fractions, what is no number is null.
