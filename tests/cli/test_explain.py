@@ -130,3 +130,12 @@ def _formula(text):
 def test_sizes_are_checked(word, code, message, capsys):
     assert main.run(["explain", EXAMPLE, "--dim", word]) == code
     assert message in capsys.readouterr().err
+
+
+def test_every_word_of_a_kernel_is_in_the_docs(capsys):
+    assert main.run(["explain", f"{EXAMPLE}::train"]) == 0
+    words = set(re.findall(r"^  (\w+) ", capsys.readouterr().out, re.MULTILINE))
+    assert {"computes", "opened", "ends", "arena"} <= words
+    text = (ROOT / "docs" / "python.md").read_text("utf-8")
+    told = text[text.index("- A kernel is one pass") :].partition("\n- ")[0]
+    assert [w for w in sorted(words) if w not in told] == []
