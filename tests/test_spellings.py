@@ -497,3 +497,22 @@ def test_curvatures_of_logistic_spellings(key):
         ]
         wanted = [float((a - b) / (2 * STEP)) for a, b in zip(*slopes, strict=True)]
     np.testing.assert_allclose(found, wanted, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_masked_shares_to_the_power_of_0(dtype):
+    # A share of 0 to the power of 0 is 1, whose logarithm is 0.
+    x = np.array([[0, -np.inf, 1], [2, 0, -np.inf]], dtype)
+    t = np.array([[0, 0, 1], [1, 0, 0]], dtype)
+    for base in (tc.softmax, tc.exp):
+
+        def log(x, t, base=base):
+            return tc.log(base(x) ** t)
+
+        with np.errstate(divide="ignore"):
+            wanted = np.log(np.asarray(tc.jit(base)(x), np.float64) ** t)
+        np.testing.assert_allclose(tc.jit(log)(x, t), wanted, rtol=1e-6, atol=1e-7)
+        slopes = tc.grad(lambda x, t, log=log: tc.sum(log(x, t)), argnums=(0, 1))(x, t)
+        assert np.isfinite(slopes).all()
+        found = tc.jit(log)(x, t + 1)
+        assert (np.isneginf(found) == np.isneginf(x)).all()

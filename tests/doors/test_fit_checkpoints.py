@@ -198,7 +198,8 @@ def path(tmp_path):
     return tmp_path / "m.tc"
 
 
-def test_a_program_keeps_its_run_and_goes_on(path, tmp_path):
+@pytest.mark.parametrize("seconds", [0, 60])  # what fails is kept before it is due
+def test_a_program_keeps_its_run_and_goes_on(path, tmp_path, seconds):
     whole = tc.load(path)
     history = whole.fit()
     epochs = []
@@ -210,7 +211,7 @@ def test_a_program_keeps_its_run_and_goes_on(path, tmp_path):
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        tc.load(path).fit(save=kept, save_every=0, callbacks=interrupted)
+        tc.load(path).fit(save=kept, save_every=seconds, callbacks=interrupted)
     names = ["first.best.safetensors", "first.last.safetensors"]
     assert sorted(p.name for p in kept.iterdir()) == names
     resumed = tc.load(path)

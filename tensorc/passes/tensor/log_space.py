@@ -259,6 +259,16 @@ def less_log_of_count(b: TensorBuilder, log: Value, count: Value) -> Value:
     return b.sub(log, b.everywhere(number, type_.shape))
 
 
+def _log_of_power(b: TensorBuilder, op: Op, memo: Memo) -> Value:
+    """Return t log p; 0 to the power of 0 is 1, so its logarithm is 0, with slope 0."""
+    base, exponent = op.operands
+    log = log_of(b, base, memo)
+    zero = b.zeros_like(log)
+    none = b.logical_not(b.isfinite(log))
+    at_zero = b.logical_and(none, b.compare("eq", exponent, zero))
+    return b.mul(exponent, b.select(at_zero, zero, log))
+
+
 def _log_of_join(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     assert isinstance(op, Concatenate)
     return b.concatenate([log_of(b, v, memo) for v in op.operands], op.axis)
@@ -334,7 +344,7 @@ _LOGS: Mapping[type[Op], LogRule] = MappingProxyType(
         Add: _pairwise(stable.logaddexp),
         Mul: _pairwise(TensorBuilder.add),
         Div: _pairwise(TensorBuilder.sub),
-        Pow: lambda b, op, memo: b.mul(op.operands[1], log_of(b, op.operands[0], memo)),
+        Pow: _log_of_power,
         Sqrt: lambda b, op, memo: b.mul(
             b.full_like(op.result, 0.5), log_of(b, op.operands[0], memo)
         ),

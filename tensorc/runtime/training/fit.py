@@ -119,7 +119,7 @@ def fit(
     while not run.is_over():
         _run_epoch(run, on_progress)
         _check_memory(run, infinite)
-        if on_epoch and on_epoch(run.records[-1]):
+        if on_epoch and _ends(run, on_epoch):
             run.done = True
     run.hear("end", run.snapshot)
     return _history(run, footprint, compile_seconds)
@@ -396,6 +396,15 @@ def _run_epoch(run: _Run, on_progress: OnProgress | None) -> None:
     )
     run.records.append(record)
     run.epoch, run.position, run.error, run.elapsed = run.epoch + 1, 0, None, 0.0
+
+
+def _ends(run: _Run, on_epoch: OnEpoch) -> bool:
+    """Report an epoch; what it gave is kept if that fails."""
+    try:
+        return bool(on_epoch(run.records[-1]))
+    except BaseException:
+        run.hear("end", run.snapshot)
+        raise
 
 
 def _not_finite(run: _Run) -> list[str]:
