@@ -11,7 +11,8 @@ from tensorc.errors import DataError, IndexOutOfRange, Location, TensorcError
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training.data import Dataset, Split
 from tensorc.runtime.training.epoch import prepare_epoch, run_batches
-from tensorc.runtime.training.fit import are_shares, fit, train
+from tensorc.runtime.training.fit import fit, train
+from tensorc.runtime.training.preparing import are_shares
 from tensorc.runtime.training.recipes import DataCall, FitRecipe, Patience
 from tests.interrupting import interrupted
 from tests.runtime import native

@@ -11,7 +11,12 @@ from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.training.data import open_dataset
 from tensorc.runtime.training.epoch import count_columns, run_batches
-from tensorc.runtime.training.fit import are_shares, function_for, located, prepare
+from tensorc.runtime.training.preparing import (
+    are_shares,
+    function_for,
+    located,
+    prepare,
+)
 from tensorc.runtime.training.recipes import FitRecipe
 
 
