@@ -259,3 +259,10 @@ def test_mutants_only_raise_compile_errors(path):
             assert 1 <= diagnostic.location.line <= lines
             assert diagnostic.location.column >= 1
         assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(("word", "meant"), [("flaot", "float"), ("f3", "f32")])
+def test_a_misspelt_type_names_what_is_meant(word, meant):
+    with pytest.raises(CompileError) as caught:
+        parse(f"fn f(x: {word}[B]) = x\n", "a.tc")
+    assert caught.value.diagnostics[0].hints == (f"did you mean `{meant}`?",)
