@@ -43,4 +43,4 @@ def test_inputs_are_not_written_over(words, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("words", ["fuzz --seconds nan", "train m.tc --save-every nan"])
 def test_nan_is_no_time(words, capsys):
     assert run(words.split()) == 2
-    assert "nan is no time" in capsys.readouterr().err
+    assert "nan is not a time" in capsys.readouterr().err

@@ -87,7 +87,9 @@ def test_runs_with_a_hyper_that_is_no_number_are_kept(value, tmp_path, recwarn):
 def test_a_run_that_cannot_go_on_leaves_the_memory(tmp_path):
     fit(save=tmp_path, epochs=3)
     w, train = make()
-    with pytest.raises(tc.TensorcError, match="epochs is 1 here"):
+    with pytest.raises(
+        tc.TensorcError, match="epochs is 1, and it has reached epoch 3"
+    ):
         tc.fit(train, DATA, batch=10, epochs=1, resume=tmp_path)
     assert not w.get_value().any()
 

@@ -396,6 +396,7 @@ def calls_of(name):
             yield option, text, value, f"{name}({', '.join([*tensors, *named])})"
 
 
+@pytest.mark.filterwarnings("ignore:TC0319")  # sizes that a reshape decides
 @pytest.mark.parametrize("name", [n for n in OPTIONS if n in PRELUDE])
 def test_the_functions_of_the_language(name, tmp_path):
     calls = list(calls_of(name))

@@ -247,7 +247,7 @@ def test_another_program_or_data_is_refused(model, capsys):
     resumed = ["train", str(model), "--resume", str(folder)]
     text = model.read_text()
     for old, new, words in (
-        ("tanh(x @ W + b)", "x @ W + b", "program is"),
+        ("tanh(x @ W + b)", "x @ W + b", "the functions have changed"),
         ("state t: int", "state t: i32", "memory t is i32 here, i64 there"),
         ("param b", "param e: float = 0\nparam b", "memory e is f32 here, missing"),
     ):

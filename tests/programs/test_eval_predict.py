@@ -149,7 +149,7 @@ def test_predict_without_rows_and_in_pairs(model, tmp_path, capsys):
         ("::logits", ["--data", "wide.npy"], "axis 1"),
         ("::logits", ["--data", "no.npy"], "no such file"),
         ("::both", ["-o", "a.npy"], "2 results go to an .npz file only"),
-        ("::cube", ["-o", "-"], "f32[9, 1, 3] is no table"),
+        ("::cube", ["-o", "-"], "f32[9, 1, 3] is not a table"),
         ("::logits", ["-o", "no/where.npy"], "there is no directory"),
     ],
 )

@@ -110,7 +110,7 @@ def test_csv_without_names(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "the first line is empty"),
+        ("", "the file is empty"),
         ("\n1,2\n", "the first line is empty"),
         ("a,b\n1,2\n3\n", "line 3 has 1 cells, the first 2"),
         ("1,2\n3,4,5\n", "line 2 has 3 cells, the first 2"),
