@@ -200,3 +200,22 @@ def test_the_slope_of_a_mean_is_one_by_the_count_where_its_sum_overflows():
     x = np.full((4, 5), 1e38, np.float32)
     slope = tc.grad(lambda x: tc.mean(x))(x)
     np.testing.assert_array_equal(slope, np.full((4, 5), np.float32(1) / 20))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_log_cosh_of_the_largest_numbers(dtype):
+    most = float(np.finfo(dtype).max)
+    x = np.array([most, -most, 0.7 * most, 2000, -2000, 999, 3, 0], dtype)
+
+    def log_cosh(x):
+        return abs(x) + tc.log1p(tc.exp(-2.0 * abs(x)))
+
+    slope = tc.grad(lambda x: tc.sum(log_cosh(x)))
+    curvature = tc.grad(lambda x: tc.sum(slope(x)))
+    with np.errstate(under="ignore", over="ignore"):
+        wanted = np.abs(x) + np.log1p(np.exp(-2.0 * np.abs(x.astype(np.float64))))
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(tc.jit(log_cosh)(x), wanted.astype(dtype), rtol=2 * eps)
+    np.testing.assert_allclose(slope(x), np.tanh(x.astype(float)), rtol=4 * eps)
+    wanted = 1 - np.tanh(x.astype(np.float64)) ** 2
+    np.testing.assert_allclose(curvature(x), wanted, rtol=16 * eps, atol=4 * eps)

@@ -317,8 +317,13 @@ PARTS = {  # the larger of x and 0
 
 
 def _log_cosh(b: TensorBuilder, match: Match) -> Value:
+    """Return softplus(2 x) - x; far out, where 2 x may overflow, it is |x|."""
     given = match.values["x"]
-    return b.sub(b.softplus(b.add(given, given)), given)
+    size = b.abs(given)
+    is_far = b.compare("gt", size, b.full_like(given, 1000))
+    near = b.select(is_far, b.zeros_like(given), given)
+    log = b.sub(b.softplus(b.add(near, near)), near)
+    return b.select(is_far, size, log)
 
 
 KINK_RULES = (
