@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tensorc.api.file_recipes import fit_of, run_of
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.frontend.dsl.reading import parsed
-from tensorc.frontend.dsl.source_file import SourceFile, read_source
+from tensorc.frontend.dsl.source_file import read_file
 from tensorc.frontend.places import door
 from tensorc.passes.common.base import Level
 from tensorc.pipeline import TENSOR, level_of, run_passes
@@ -26,8 +26,7 @@ def check(
         default_float: what `float` means: "f32", "f64" or "f16".
     """
     try:
-        text = read_source(path)
-        program = parsed(SourceFile(path, text, settings, default_float))
+        program = parsed(read_file(path, settings, default_float))
     except TensorcError as error:
         return list(error.diagnostics)
     found: list[Diagnostic] = []
