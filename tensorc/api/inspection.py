@@ -58,9 +58,8 @@ class Inspected:
 
     __slots__ = ()
 
-    def _view(self, args: tuple[object, ...], named: Mapping[str, object]) -> View:
-        """Return what to look at, given the arguments of a call and sizes."""
-        raise NotImplementedError
+    # Each kind has its own: what to look at, given the arguments of a call and sizes.
+    _view: Callable[[tuple[object, ...], Mapping[str, object]], View]
 
     @door
     def emit(self, stage: str = "tensor", *args: object, **named: object) -> str:
