@@ -25,7 +25,7 @@ from tensorc.frontend.places import (
     argument_error,
     door,
     refuse_in_trace,
-    told,
+    rendered,
     usage_error,
     user_location,
     warn_user,
@@ -397,7 +397,7 @@ class Function(Costed):
                     given = self._converted(given)
                 results = self._compiled(*given)
         except TensorcError as error:
-            raise told(error) from None
+            raise rendered(error) from None
         if self._single:
             return results
         if results is None:

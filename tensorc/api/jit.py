@@ -25,7 +25,13 @@ import numpy as np
 from tensorc.api.function import compile_plan
 from tensorc.api.inspection import Costed, View, sizes_of, sizes_of_call
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
-from tensorc.frontend.places import door, told, usage_error, user_location, warn_user
+from tensorc.frontend.places import (
+    door,
+    rendered,
+    usage_error,
+    user_location,
+    warn_user,
+)
 from tensorc.frontend.python import tracer
 from tensorc.frontend.python.facts import Fact
 from tensorc.frontend.python.forms import Forms, Found
@@ -150,7 +156,7 @@ class Jitted(Costed):
                     else:
                         results = compiled.run(plan, arrays)  # type: ignore[arg-type]
                 except TensorcError as error:
-                    raise told(error) from None
+                    raise rendered(error) from None
                 return results if tree is LEAF else _in_structure(tree, results)
         return self._slow(args, named)
 
@@ -290,7 +296,7 @@ class Jitted(Costed):
         try:
             results = compiled(*call.values)
         except TensorcError as error:
-            raise told(error) from None
+            raise rendered(error) from None
         if made.is_plain:
             arrays, kinds = self._plain(args, named, self._valued)
             plan = compiled.known(kinds_of(arrays))
@@ -343,7 +349,7 @@ class Jitted(Costed):
         try:
             compiled = compile_plan(traced.plan)
         except TensorcError as error:
-            raise told(error) from None
+            raise rendered(error) from None
         seconds = time.perf_counter() - start
         spelled = spell(key, call.names(), traced.answered)
         about = Specialization(spelled, reason, seconds)
@@ -374,7 +380,7 @@ class Jitted(Costed):
         hint = "a trace knows no values to stop at: write a loop over a known range"
         label = Label(self.location, "this function")
         place = user_location()
-        raise told(
+        raise rendered(
             CompileError(
                 Diagnostic("TC0311", message, place, labels=(label,), hints=(hint,))
             )

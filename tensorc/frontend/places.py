@@ -1,4 +1,4 @@
-"""Where the user's Python stands, and how its mistakes are told there.
+"""Where the user's Python stands, and how its mistakes are reported there.
 
 What the Python doors make carries the line of the first frame outside of this package.
 An error raised below a public function leaves it as one exception with that line and
@@ -153,7 +153,7 @@ def renamed(options: Mapping[str, object]) -> list[str]:
     return [f"write `{o}` for `{n}=`" for n, o in _OPTIONS.items() if n in options]
 
 
-def told(error: TensorcError) -> TensorcError:
+def rendered(error: TensorcError) -> TensorcError:
     """Return an error of the class that NumPy's users expect, its text complete."""
     diagnostics = [_cleaned(d) for d in error.diagnostics]
     cls = _CLASSES.get(diagnostics[0].code) if diagnostics else None
@@ -192,12 +192,12 @@ def door(function: Callable[P, T]) -> Callable[P, T]:
         except TensorcError as error:
             if COMMAND_LINE.get():
                 raise
-            raise told(error) from None
+            raise rendered(error) from None
         except TypeError as error:
             hints = renamed(kwargs)
             if not hints or "unexpected keyword argument" not in str(error):
                 raise
-            raise told(usage_error(str(error), *hints)) from None
+            raise rendered(usage_error(str(error), *hints)) from None
 
     return entered
 

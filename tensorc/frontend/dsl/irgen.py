@@ -3,7 +3,7 @@
 The walk evaluates the tree abstractly: numbers, sizes and functions while compiling,
 tensors as ops that one builder per entry appends. Calls are inlined. Mistakes are
 collected: one per declaration at the top, one per statement of a function or step when
-it is emitted. What follows from a mistake is not told.
+it is emitted. What follows from a mistake is not reported.
 """
 
 import sys
@@ -273,7 +273,7 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
 
 
 def _set_to(frame: Frame, name: str, given: ast.Expression, default: Known) -> Known:
-    """Return what a hyper is set to; a name that is unknown there is told its kind."""
+    """Return what a hyper is set to; of an unknown name the kind is reported."""
     try:
         return frame.evaluate(given)
     except CompileError as failure:

@@ -44,7 +44,7 @@ def parse_expression(text: str, path: str = "--set") -> ast.Expression:
     """Return the syntax tree of one expression, as in `--set lr=0.1`."""
     source = prepare(text, path)
     scanner = scan(source)
-    # What is left without the mistake is no declaration: only the first is told.
+    # What is left without the mistake is not a declaration: only the first is reported.
     try:
         tree = _parse_tree(source, scanner, "expr")
     except CompileError as failure:

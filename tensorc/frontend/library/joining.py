@@ -47,9 +47,9 @@ def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int | None = 0) -> 
     place = normal_axes(b, axis, len(first))[0]
     for other in tensors[1:]:
         shape = b.shape(other)
-        told = f"concatenate: {spell_shape(first)} and {spell_shape(shape)} fit"
+        claim = f"concatenate: {spell_shape(first)} and {spell_shape(shape)} fit"
         fits = len(shape) == len(first) and all(
-            i == place or b.match(*pair, told)
+            i == place or b.match(*pair, claim)
             for i, pair in enumerate(zip(first, shape, strict=True))
         )
         if not fits:
@@ -67,9 +67,9 @@ def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
     tensors = [strong(b, array) for array in arrays]
     for tensor in tensors:
         first, shape = b.shape(tensors[0]), b.shape(tensor)
-        told = f"stack: {spell_shape(first)} and {spell_shape(shape)} fit"
+        claim = f"stack: {spell_shape(first)} and {spell_shape(shape)} fit"
         pairs = zip(first, shape, strict=False)
-        if len(first) != len(shape) or not all(b.match(*pair, told) for pair in pairs):
+        if len(first) != len(shape) or not all(b.match(*pair, claim) for pair in pairs):
             shapes = f"{spell_shape(first)} and {spell_shape(shape)}"
             raise size_error(b, f"stack: shapes differ: {shapes}")
         place = normal_axes(b, axis, len(shape) + 1)[0]

@@ -169,10 +169,10 @@ class Emitter:
         at = self.location
         return self.builder.constraints.unify(left, right, at, message, is_index)
 
-    def match(self, left: Dim, right: Dim, message: str) -> bool:
+    def match(self, left: Dim, right: Dim, claim: str) -> bool:
         """Make two sizes equal, as `unify`; warn if that decides a declared symbol.
 
-        `message` says what fits: it is told with the size that the symbol is made.
+        `claim` says what fits; a warning adds the size that the symbol is made.
         """
         bindings = self.builder.constraints.bindings
         before = len(bindings)
@@ -184,7 +184,7 @@ class Emitter:
             is_plain = isinstance(size, int) or len(names) > 1
             # A size that is written once is mostly one that nothing is said of.
             if is_plain and all(written) and max(written) > 1:
-                self.suspect(f"{message} only if {name} is {size}")
+                self.suspect(f"{claim} only if {name} is {size}")
         return fits
 
     def suspect(self, message: str, *hints: str) -> None:
@@ -439,13 +439,13 @@ def common_shape(b: Emitter, shapes: Sequence[Shape], what: str) -> Shape:
     """
     rank = max(len(s) for s in shapes)
     result: list[Dim] = [1] * rank
-    told = f"{what}: {' and '.join(map(spell_shape, shapes))} fit"
+    claim = f"{what}: {' and '.join(map(spell_shape, shapes))} fit"
     for shape in shapes:
         for i, dim in enumerate(b.resolve(shape), rank - len(shape)):
             before = b.builder.constraints.resolve(result[i])
             if spreads(b, before, dim):
                 result[i] = dim
-            elif not spreads(b, dim, before) and not b.match(before, dim, told):
+            elif not spreads(b, dim, before) and not b.match(before, dim, claim):
                 message = f"{what}: sizes differ: {before} and {dim}"
                 raise size_error(b, f"{message}, on axis {i - rank}")
     return b.resolve(tuple(result))

@@ -109,8 +109,8 @@ def warn_of_outer(
             continue
         counts = [sum(b.is_same(own, d) for d in shape) for shape in shapes]
         if all(count == 1 for count in counts):
-            told = " and ".join(map(spell_shape, shapes))
-            message = f"{what}: {told} make {spell_shape(result)}: "
+            both = " and ".join(map(spell_shape, shapes))
+            message = f"{what}: {both} make {spell_shape(result)}: "
             message += "each row meets every other"
             hint = "make the axes agree: `x[:, 0]` is a vector, `y[:, none]` a column"
             b.suspect(message, hint)

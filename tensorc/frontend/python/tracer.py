@@ -38,7 +38,7 @@ from tensorc.frontend.places import (
     TRACING,
     argument_error,
     door,
-    told,
+    rendered,
     usage_error,
     user_location,
     warn_user,
@@ -221,7 +221,7 @@ def _refusals(facts: Facts) -> Iterator[None]:
         lines = [(f.f_code.co_filename, n) for f, n in walk_tb(error.__traceback__)]
         if (place.file, place.line) not in lines:
             raise
-        raise told(refused) from None
+        raise rendered(refused) from None
 
 
 @contextmanager
