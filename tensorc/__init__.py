@@ -4,8 +4,12 @@ A `.tc` model file becomes one typed SSA IR; passes differentiate, stabilise, fo
 and plan its memory; llvmlite turns it into machine code; a runtime drives minibatch
 training. This page is the tour; the code follows its order.
 
-    frontend.dsl     .tc text -> syntax tree -> IR (grammar.lark, parser, irgen)
-    frontend.python  variables with operators, which build a graph; traces of functions
+    frontend.dsl     .tc text -> IR: `reading` goes through its rooms
+      dsl.syntax     text -> syntax tree: grammar.lark, scanner, parser
+      dsl.irgen      syntax tree -> TENSOR, on demand
+      dsl.programs   what a file is to the rest: memory, recipes, functions
+    frontend.python  variables with operators; traces of functions
+      python.graph   the expressions that both build: nodes, emission, storage
     frontend.library the functions of all doors, and what they are made of
     ir               values, ops, dimensions; verifier, interpreter
     ir.text          MLIR's generic form: lexer, parser, printer

@@ -20,7 +20,11 @@ PACKAGE = ROOT / "tensorc"
 # What a room may import: rooms (itself always), and packages of third parties.
 # A room in a room has a row of its own, and is imported only by those that name it.
 LEVEL = {"passes.common", "passes.analysis", "ir", "target", "errors"}
-PYTHON = {"frontend", "frontend.library", "frontend.python", "frontend.python.graph"}
+DSL = {
+    *("frontend.dsl", "frontend.dsl.syntax", "frontend.dsl.programs"),
+    "frontend.dsl.irgen",
+}
+PYTHON = {"frontend.library", "frontend.python", "frontend.python.graph"}
 RUNTIME = {"runtime", "runtime.files", "runtime.training"}
 PASSES = {
     *("passes.common", "passes.analysis", "passes.tensor", "passes.structured"),
@@ -38,19 +42,27 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "json_data": ({"errors"}, set()),  # what the cache holds is read by it
     "artifact_file": ({"artifact", "json_data"}, set()),
     "ir": ({"errors"}, {"numpy"}),
-    # Where the user's call is: errors of the Python doors hold the rendered text.
-    "frontend": ({"errors", "diagnostics"}, set()),
-    "frontend.library": ({"frontend", "ir", "errors"}, {"numpy"}),
-    "frontend.dsl": (
-        {"frontend.library", "ir", "errors", "json_data"},
-        {"lark", "numpy"},
+    "frontend": (set(), set()),
+    # Errors of the Python doors hold the rendered text.
+    "frontend.library": ({"ir", "errors", "diagnostics"}, {"numpy"}),
+    "frontend.dsl.syntax": ({"errors"}, {"lark"}),
+    "frontend.dsl.programs": ({"ir", "errors", "json_data"}, {"numpy"}),
+    "frontend.dsl.irgen": (
+        {
+            *DSL - {"frontend.dsl", "frontend.dsl.irgen"},
+            "frontend.library",
+            "ir",
+            "errors",
+        },
+        {"numpy"},
     ),
+    "frontend.dsl": ({*DSL, "ir", "errors"}, set()),
     "frontend.python.graph": (
-        {"frontend", "frontend.library", "ir", "errors", "diagnostics"},
+        {"frontend.library", "ir", "errors", "diagnostics"},
         {"numpy"},
     ),
     "frontend.python": (
-        {"frontend", "frontend.library", "frontend.python.graph", "ir", "errors"},
+        {"frontend.library", "frontend.python.graph", "ir", "errors"},
         {"numpy"},
     ),
     "passes": (set(), set()),
@@ -104,9 +116,9 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "api": (
         {
-            *("ir", "frontend.dsl", "driver", "compiler", "pipeline", "runtime.cpu"),
+            *("ir", "driver", "compiler", "pipeline", "runtime.cpu"),
             *("passes.common", "passes.analysis", "cache", "artifact", "target"),
-            *("errors", "diagnostics", *PYTHON, *RUNTIME),
+            *("errors", "diagnostics", *DSL, *PYTHON, *RUNTIME),
         },
         {"numpy"},
     ),
@@ -182,9 +194,12 @@ LAZY = {
     ("tensorc.api.inspection", "tensorc.ir.dims"): "a kept program has no IR",
     ("tensorc.api.inspection", "tensorc.ir.ops.builtin"): "for type checkers only",
     ("tensorc.api.inspection", "tensorc.ir.text.printer"): "a kept program has no IR",
-    ("tensorc.frontend.dsl.program", "tensorc.ir.ops.builtin"): "names only",
-    ("tensorc.frontend.dsl.program", "tensorc.ir.types"): "names only",
-    ("tensorc.frontend.dsl.program_file", "tensorc.ir.ops.builtin"): "names only",
+    ("tensorc.frontend.dsl.programs.program", "tensorc.ir.ops.builtin"): "names only",
+    ("tensorc.frontend.dsl.programs.program", "tensorc.ir.types"): "names only",
+    (
+        "tensorc.frontend.dsl.programs.program_file",
+        "tensorc.ir.ops.builtin",
+    ): "names only",
     ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.plain_files", "fcntl"): "Windows has none",

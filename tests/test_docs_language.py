@@ -8,11 +8,11 @@ import re
 import pytest
 
 from tensorc.cli import explain
-from tensorc.frontend.dsl.irgen_draws import DISTRIBUTIONS
-from tensorc.frontend.dsl.irgen_errors import NOT_COMPILED
-from tensorc.frontend.dsl.irgen_recipes import REQUIRED
-from tensorc.frontend.dsl.parser import parse
-from tensorc.frontend.dsl.program import FIT_OPTIONS, RUN_OPTIONS
+from tensorc.frontend.dsl.irgen.draws import DISTRIBUTIONS
+from tensorc.frontend.dsl.irgen.errors import NOT_COMPILED
+from tensorc.frontend.dsl.irgen.recipes import REQUIRED
+from tensorc.frontend.dsl.programs.program import FIT_OPTIONS, RUN_OPTIONS
+from tensorc.frontend.dsl.syntax.parser import parse
 from tensorc.frontend.library.options import REQUIRED as NEEDED
 from tensorc.frontend.library.options import words
 from tensorc.frontend.library.registry import PRELUDE

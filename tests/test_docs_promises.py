@@ -19,7 +19,7 @@ from tensorc import compiler
 from tensorc.api import checking
 from tensorc.api.options import options
 from tensorc.cli import main
-from tensorc.frontend.dsl.irgen_recipes import READERS
+from tensorc.frontend.dsl.irgen.recipes import READERS
 from tensorc.ir.ops import BY_NAME
 from tests.snippets import PAGES, ROOT, tables
 

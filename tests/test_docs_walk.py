@@ -12,8 +12,8 @@ import pytest
 from tensorc import artifact_file, compiler
 from tensorc.api import program as api
 from tensorc.api import stages
-from tensorc.frontend.dsl import parser
-from tensorc.frontend.dsl.ast_printer import print_ast
+from tensorc.frontend.dsl.syntax import parser
+from tensorc.frontend.dsl.syntax.ast_printer import print_ast
 from tensorc.ir.text.printer import print_short
 from tensorc.target import Options, Target
 from tests.snippets import ROOT, Block, blocks, same_text

@@ -14,14 +14,15 @@ from tensorc import cache, driver
 from tensorc.api import kept_program
 from tensorc.api import program as api
 from tensorc.errors import CacheWarning, Location
-from tensorc.frontend.dsl import program_file, reading
-from tensorc.frontend.dsl.program import (
+from tensorc.frontend.dsl import reading
+from tensorc.frontend.dsl.programs import program_file
+from tensorc.frontend.dsl.programs.program import (
     CallValue,
     FunctionRef,
     Program,
     Recipe,
 )
-from tensorc.frontend.dsl.source_file import SourceFile
+from tensorc.frontend.dsl.syntax.source_file import SourceFile
 from tensorc.target import Options, Target
 from tests.test_cache import mutated
 
@@ -263,7 +264,7 @@ def test_an_entry_of_another_form_is_a_miss(model):
 _HEAVY = ("tensorc.passes", "tensorc.compiler", "tensorc.backend.llvm.codegen", "lark")
 _OF_FILES = (
     *_HEAVY,
-    "tensorc.frontend.dsl.parser",
+    "tensorc.frontend.dsl.syntax.parser",
     "tensorc.ir",
     "tensorc.api.function",
 )

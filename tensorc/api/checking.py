@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from tensorc.api.file_recipes import fit_of, run_of
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.frontend.dsl.reading import parsed
-from tensorc.frontend.dsl.source_file import read_file
-from tensorc.frontend.places import door
+from tensorc.frontend.dsl.syntax.source_file import read_file
+from tensorc.frontend.library.mistakes import door
 from tensorc.passes.common.base import Level
 from tensorc.pipeline import TENSOR, level_of, run_passes
 from tensorc.target import Target

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tensorc.errors import DataError, Diagnostic
-from tensorc.frontend.places import door, usage_error
+from tensorc.frontend.library.mistakes import door, usage_error
 from tensorc.runtime.training import data
 from tensorc.runtime.training.data import Dataset, Split
 

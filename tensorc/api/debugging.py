@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from tensorc.api.function import Function
 from tensorc.api.inspection import Inspected, Text
 from tensorc.api.jit import Jitted
+from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.python.describing import describe, is_symbolic, whole_number
 from tensorc.frontend.python.graph.emit import Plan
 from tensorc.frontend.python.graph.text import DEEPEST, graph_text, type_of

@@ -3,8 +3,8 @@
 from typing import TypeVar
 
 from tensorc.errors import CompileError, Diagnostic, Location
-from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.program import FIT_OPTIONS
+from tensorc.frontend.dsl.programs import program as source
+from tensorc.frontend.dsl.programs.program import FIT_OPTIONS
 from tensorc.runtime.training.recipes import DataCall, FitRecipe, Patience, RunRecipe
 
 T = TypeVar("T")

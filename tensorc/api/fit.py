@@ -26,13 +26,8 @@ from tensorc.api.kept_runs import (
     read_kept,
     warn_differences,
 )
-from tensorc.frontend.places import (
-    argument_error,
-    door,
-    outside,
-    usage_error,
-    user_location,
-)
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import argument_error, door, outside, usage_error
 from tensorc.frontend.python.describing import describe, plain_number, whole_number
 from tensorc.frontend.python.signatures import VARIADIC
 from tensorc.runtime.files.weights import set_exactly

@@ -17,9 +17,8 @@ import numpy as np
 
 from tensorc.api.inspection import Costed, View, refuse_arguments, sizes_of
 from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
-from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.library.operands import is_strong, materialize, spell_type
-from tensorc.frontend.places import (
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import (
     CALL_OUTSIDE,
     TRACING,
     argument_error,
@@ -27,9 +26,10 @@ from tensorc.frontend.places import (
     refuse_in_trace,
     rendered,
     usage_error,
-    user_location,
     warn_user,
 )
+from tensorc.frontend.library.operands import Tensor as Node
+from tensorc.frontend.library.operands import is_strong, materialize, spell_type
 from tensorc.frontend.python import symbolic, symbolic_functions
 from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import Plan, identifier, unique_names

@@ -11,9 +11,9 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.api.jit import Jitted
+from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.library.operands import strong
-from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.frontend.python import symbolic_functions, tracer
 from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.pytree import LEAF, Tree, flatten, paths, unflatten

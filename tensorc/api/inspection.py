@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tensorc.api.tables import html_of, preformatted
 from tensorc.errors import TensorcError
-from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.python.describing import describe, whole_number
 from tensorc.runtime.function import CompiledFunction
 from tensorc.target import Options

@@ -25,13 +25,8 @@ import numpy as np
 from tensorc.api.function import compile_plan
 from tensorc.api.inspection import Costed, View, sizes_of, sizes_of_call
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
-from tensorc.frontend.places import (
-    door,
-    rendered,
-    usage_error,
-    user_location,
-    warn_user,
-)
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import door, rendered, usage_error, warn_user
 from tensorc.frontend.python import tracer
 from tensorc.frontend.python.facts import Fact
 from tensorc.frontend.python.forms import Forms, Found

@@ -13,9 +13,9 @@ import numpy as np
 
 from tensorc import cache, driver
 from tensorc.artifact import Artifact
-from tensorc.frontend.dsl.program import Program
-from tensorc.frontend.dsl.program_file import Known, decode, encode
-from tensorc.frontend.dsl.source_file import SourceFile
+from tensorc.frontend.dsl.programs.program import Program
+from tensorc.frontend.dsl.programs.program_file import Known, decode, encode
+from tensorc.frontend.dsl.syntax.source_file import SourceFile
 from tensorc.target import Options
 
 

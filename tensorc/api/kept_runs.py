@@ -12,12 +12,8 @@ from typing import TypeAlias
 import numpy as np
 
 from tensorc.errors import Diagnostic
-from tensorc.frontend.places import (
-    argument_error,
-    usage_error,
-    user_location,
-    warn_user,
-)
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import argument_error, usage_error, warn_user
 from tensorc.frontend.python.describing import describe, plain_number
 from tensorc.runtime.training.history import EpochRecord
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tensorc import cache as cache_
 from tensorc import target
-from tensorc.frontend.places import argument_error, door, usage_error
+from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.symbolic_operands import (
     DOOR,

@@ -18,10 +18,16 @@ from tensorc.api.kept_runs import OnEpoch, epoch_callback, read_kept, warn_diffe
 from tensorc.api.tables import Table, html_of, text_of
 from tensorc.artifact import Artifact
 from tensorc.errors import CompileError, Diagnostic, TensorcError
-from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.program import plain_hypers
-from tensorc.frontend.dsl.source_file import SourceFile, read_file
-from tensorc.frontend.places import argument_error, calling, door, outside, warn_user
+from tensorc.frontend.dsl.programs import program as source
+from tensorc.frontend.dsl.programs.program import plain_hypers
+from tensorc.frontend.dsl.syntax.source_file import SourceFile, read_file
+from tensorc.frontend.library.mistakes import (
+    argument_error,
+    calling,
+    door,
+    outside,
+    warn_user,
+)
 from tensorc.frontend.python.describing import plain_number
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.files.weights import save_weights

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tensorc.errors import TensorcError
-from tensorc.frontend.places import outside, usage_error
+from tensorc.frontend.library.mistakes import outside, usage_error
 from tensorc.frontend.python.groups import Group
 from tensorc.frontend.python.symbolic_operands import describe
 from tensorc.frontend.python.symbolic_variables import Shared

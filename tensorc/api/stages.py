@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from tensorc import driver
 from tensorc.api import inspection
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.frontend.dsl import program as source
-from tensorc.frontend.dsl.program import UNKNOWN_NAME
-from tensorc.frontend.dsl.source_file import read_file
-from tensorc.frontend.places import door
+from tensorc.frontend.dsl.programs import program as source
+from tensorc.frontend.dsl.programs.program import UNKNOWN_NAME
+from tensorc.frontend.dsl.syntax.source_file import read_file
+from tensorc.frontend.library.mistakes import door
 from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:

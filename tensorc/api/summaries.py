@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tensorc.api.tables import Table, spell_bytes
 from tensorc.errors import TensorcError
-from tensorc.frontend.dsl.program import FunctionRef, HyperValue
+from tensorc.frontend.dsl.programs.program import FunctionRef, HyperValue
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training.recipes import FitRecipe, RunRecipe

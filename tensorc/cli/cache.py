@@ -6,7 +6,7 @@ from contextlib import suppress
 import rich_click as click
 
 from tensorc import artifact_file, cache
-from tensorc.frontend.dsl import program_file
+from tensorc.frontend.dsl.programs import program_file
 
 # How object code begins; entries of functions hold it behind a header of their own.
 _OBJECT = (b"\x7fELF", b"\xcf\xfa\xed\xfe")

@@ -29,7 +29,7 @@ from tensorc.cli.options import (
 from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
-from tensorc.frontend.dsl.program import plain_hypers
+from tensorc.frontend.dsl.programs.program import plain_hypers
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training.checkpoint import (
     Checkpoint,

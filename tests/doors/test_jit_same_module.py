@@ -8,8 +8,8 @@ import pytest
 
 import tensorc as tc
 from tensorc import compiler
-from tensorc.frontend.dsl import parser
-from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.dsl.irgen.generator import generate
+from tensorc.frontend.dsl.syntax import parser
 from tensorc.ir.core import Block, Op
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module

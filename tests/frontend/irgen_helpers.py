@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import TensorcError
-from tensorc.frontend.dsl.irgen import generate
-from tensorc.frontend.dsl.parser import parse, parse_expression
-from tensorc.frontend.dsl.program import Program
+from tensorc.frontend.dsl.irgen.generator import generate
+from tensorc.frontend.dsl.programs.program import Program
+from tensorc.frontend.dsl.syntax.parser import parse, parse_expression
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.text.parser import parse_module

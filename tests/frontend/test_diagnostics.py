@@ -6,7 +6,7 @@ import pytest
 
 from tensorc.diagnostics import escape, render, render_error
 from tensorc.errors import CompileError, Diagnostic, Label, Location
-from tensorc.frontend.dsl.parser import parse
+from tensorc.frontend.dsl.syntax.parser import parse
 
 SOURCE = {"a.tc": 'W2 = 3\n\n\n    h = tanh(x @ W2 + b1)\n\t"\u4f60\u597d" @ y\n'}
 

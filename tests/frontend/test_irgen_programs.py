@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tensorc.frontend.dsl.irgen import generate
-from tensorc.frontend.dsl.parser import parse_expression, parse_file
-from tensorc.frontend.dsl.program import CallValue, FunctionRef
+from tensorc.frontend.dsl.irgen.generator import generate
+from tensorc.frontend.dsl.programs.program import CallValue, FunctionRef
+from tensorc.frontend.dsl.syntax.parser import parse_expression, parse_file
 from tensorc.ir.text.printer import print_module
 from tests.frontend.irgen_helpers import program, run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tensorc.errors import UNKNOWN, CompileError
-from tensorc.frontend.dsl.habits import SEMANTIC, diagnose
-from tensorc.frontend.dsl.parser import parse
+from tensorc.frontend.dsl.syntax.habits import SEMANTIC, diagnose
+from tensorc.frontend.dsl.syntax.parser import parse
 
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.tc"))
 

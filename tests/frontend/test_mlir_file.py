@@ -3,7 +3,7 @@
 import pytest
 
 from tensorc.errors import CompileError
-from tensorc.frontend.dsl.mlir_file import mlir_program
+from tensorc.frontend.dsl.programs.mlir_file import mlir_program
 
 
 def function(types: list[str], infos: list[str], name: str = "f") -> str:

@@ -8,10 +8,10 @@ import lark
 import pytest
 
 from tensorc.errors import CompileError
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.ast_printer import print_ast
-from tensorc.frontend.dsl.parser import parse, parse_expression, parse_file
-from tensorc.frontend.dsl.tables import (
+from tensorc.frontend.dsl.syntax import ast
+from tensorc.frontend.dsl.syntax.ast_printer import print_ast
+from tensorc.frontend.dsl.syntax.parser import parse, parse_expression, parse_file
+from tensorc.frontend.dsl.syntax.tables import (
     GRAMMAR,
     TABLES,
     build_parser,
@@ -300,7 +300,7 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_the_stored_tables_are_those_of_the_grammar():
     digest = source_of(GRAMMAR.read_text()).partition(", ")[2]
     stored = json.loads(TABLES.read_text())["source"].partition(", ")[2]
-    assert stored == digest, "run: python -m tensorc.frontend.dsl.tables"
+    assert stored == digest, "run: python -m tensorc.frontend.dsl.syntax.tables"
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.stem)

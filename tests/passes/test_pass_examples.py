@@ -13,8 +13,8 @@ import pytest
 from tensorc.compiler import CPU as PIPELINE
 from tensorc.compiler import PASSES as ALL
 from tensorc.compiler import run_passes
-from tensorc.frontend.dsl import parser
-from tensorc.frontend.dsl.irgen import generate
+from tensorc.frontend.dsl.irgen.generator import generate
+from tensorc.frontend.dsl.syntax import parser
 from tensorc.ir.dims import evaluate
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module, print_short

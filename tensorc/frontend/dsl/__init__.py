@@ -1,1 +1,1 @@
-"""The `.tc` language: `parse` makes the syntax tree that `irgen` turns into IR."""
+"""The `.tc` language: `reading` makes a file's text a program, through the rooms."""

@@ -1,8 +1,8 @@
 """What a file declares, in its own words: for help, without compiling it."""
 
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.parser import parse
-from tensorc.frontend.dsl.source_file import read_source
+from tensorc.frontend.dsl.syntax import ast
+from tensorc.frontend.dsl.syntax.parser import parse
+from tensorc.frontend.dsl.syntax.source_file import read_source
 
 
 def hypers(path: str) -> list[tuple[str, str, str]]:

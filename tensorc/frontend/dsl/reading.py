@@ -1,12 +1,12 @@
 """From the text of a file to its program: of the language, or of IR."""
 
 from tensorc.errors import CompileError, Diagnostic, way
-from tensorc.frontend.dsl import ast, parser
-from tensorc.frontend.dsl.ast_printer import print_ast
-from tensorc.frontend.dsl.irgen import generate, plain_value
-from tensorc.frontend.dsl.mlir_file import mlir_program
-from tensorc.frontend.dsl.program import PlainValue, Program
-from tensorc.frontend.dsl.source_file import SourceFile
+from tensorc.frontend.dsl.irgen.generator import generate, plain_value
+from tensorc.frontend.dsl.programs.mlir_file import mlir_program
+from tensorc.frontend.dsl.programs.program import PlainValue, Program
+from tensorc.frontend.dsl.syntax import ast, parser
+from tensorc.frontend.dsl.syntax.ast_printer import print_ast
+from tensorc.frontend.dsl.syntax.source_file import SourceFile
 from tensorc.ir.types import ELEMENTS
 
 

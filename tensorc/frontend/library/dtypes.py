@@ -9,8 +9,8 @@ from types import EllipsisType
 
 import numpy as np
 
+from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import spell_element
-from tensorc.frontend.places import argument_error, door, usage_error
 from tensorc.ir.types import I1, Element
 
 Size = int | str | EllipsisType

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias, Union
 
 from tensorc.errors import Diagnostic, Location
+from tensorc.frontend.library.mistakes import ArgumentError, UsageError
 from tensorc.frontend.library.operands import Emitter, Operand, number
-from tensorc.frontend.places import ArgumentError, UsageError
 from tensorc.ir.dims import VALUE, Poly
 
 REQUIRED = object()  # stands for the default of an option that must be given

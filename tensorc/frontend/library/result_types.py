@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 from tensorc.frontend.library.elementwise import elementwise, to_element
+from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
@@ -12,7 +13,6 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.places import usage_error
 from tensorc.ir.types import Element
 
 # Reductions that take `dtype=`.

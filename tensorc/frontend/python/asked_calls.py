@@ -15,8 +15,8 @@ from types import FrameType, ModuleType
 import numpy as np
 
 from tensorc.errors import Location
+from tensorc.frontend.library.locations import location_of, user_frame
 from tensorc.frontend.library.numpy_names import is_listed, reason_of
-from tensorc.frontend.places import place_of, user_frame
 from tensorc.frontend.python.habits import spelled
 from tensorc.frontend.python.numpy_functions import is_here
 
@@ -83,7 +83,7 @@ def _expression(frame: FrameType | None) -> ast.expr | None:
     if frame is None:
         return None
     try:
-        return ast.parse(f"({_source(place_of(frame))})", mode="eval").body
+        return ast.parse(f"({_source(location_of(frame))})", mode="eval").body
     except (SyntaxError, ValueError):
         return None
 

@@ -7,7 +7,7 @@ and `any` without an axis reduce over all members to one number.
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
-from tensorc.frontend.places import door, usage_error
+from tensorc.frontend.library.mistakes import door, usage_error
 from tensorc.frontend.python.groups import Group, mapped, partners
 from tensorc.frontend.python.pytree import LEAF, Tree, flatten
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic

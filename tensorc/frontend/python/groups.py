@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from tensorc.frontend.places import argument_error, door, outside, usage_error
+from tensorc.frontend.library.mistakes import argument_error, door, outside, usage_error
 
 Binary = Callable[..., object]
 

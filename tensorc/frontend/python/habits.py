@@ -9,8 +9,8 @@ import numpy as np
 
 from tensorc.frontend.library import elementwise
 from tensorc.frontend.library import registry as library
+from tensorc.frontend.library.mistakes import did_you_mean
 from tensorc.frontend.library.numpy_names import is_planned, reason_of
-from tensorc.frontend.places import did_you_mean
 
 
 def _each(names: str, instead: str) -> dict[str, str]:

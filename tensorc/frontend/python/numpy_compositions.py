@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend.places import argument_error, usage_error
+from tensorc.frontend.library.mistakes import argument_error, usage_error
 from tensorc.frontend.python.symbolic_operands import is_symbolic
 
 # For type checkers; elements are of any type.

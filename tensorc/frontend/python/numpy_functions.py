@@ -14,8 +14,8 @@ import numpy as np
 
 from tensorc.frontend.library import elementwise
 from tensorc.frontend.library import registry as library
+from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.numpy_names import reason_of
-from tensorc.frontend.places import usage_error
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 
 NumpyFunction = Callable[..., object]

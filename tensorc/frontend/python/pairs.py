@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tensorc.frontend.places import usage_error
+from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.python.groups import Group, partners
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.frontend.library.dtypes import ArrayType, DType
-from tensorc.frontend.places import usage_error
+from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.python.pytree import LEAF, exact, flatten
 from tensorc.frontend.python.symbolic_variables import Shared
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tensorc.errors import Diagnostic, DTypeError, ShapeError
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import argument_error, usage_error
 from tensorc.frontend.library.operands import spell_type
-from tensorc.frontend.places import argument_error, usage_error, user_location
 from tensorc.frontend.python.graph.emit import Plan
 from tensorc.frontend.python.symbolic_operands import describe
 from tensorc.frontend.python.symbolic_variables import Shared

@@ -25,6 +25,7 @@ from tensorc.frontend.library import registry as library
 from tensorc.frontend.library.dtypes import DTypeName
 from tensorc.frontend.library.elementwise import FUNCTIONS, elementwise, to_element
 from tensorc.frontend.library.indexing import Index
+from tensorc.frontend.library.mistakes import TRACING, door, usage_error
 from tensorc.frontend.library.operands import (
     Array,
     Operand,
@@ -34,7 +35,6 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.library.options import INTEGER, PATTERN, Option
 from tensorc.frontend.library.result_types import computed_in
-from tensorc.frontend.places import TRACING, door, usage_error
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.graph.store import landings
 from tensorc.frontend.python.group_functions import apply_to_groups, has_groups

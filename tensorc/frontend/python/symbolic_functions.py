@@ -14,18 +14,18 @@ from numpy.typing import DTypeLike
 from tensorc.frontend.library import elementwise, pointwise
 from tensorc.frontend.library import registry as library
 from tensorc.frontend.library.indexing import Index
-from tensorc.frontend.library.numpy_names import is_planned
-from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.library.operands import broadcast, constant, materialize
-from tensorc.frontend.library.options import REQUIRED, SHAPE, Option
-from tensorc.frontend.library.result_types import OF_A_DTYPE
-from tensorc.frontend.places import (
+from tensorc.frontend.library.mistakes import (
     argument_error,
     did_you_mean,
     door,
     renamed,
     usage_error,
 )
+from tensorc.frontend.library.numpy_names import is_planned
+from tensorc.frontend.library.operands import Tensor as Node
+from tensorc.frontend.library.operands import broadcast, constant, materialize
+from tensorc.frontend.library.options import REQUIRED, SHAPE, Option
+from tensorc.frontend.library.result_types import OF_A_DTYPE
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.groups import Group
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS, rounded

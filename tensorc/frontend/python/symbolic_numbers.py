@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tensorc.frontend.library.mistakes import TRACING, UsageError, door, usage_error
 from tensorc.frontend.library.operands import Array, Operand, Scalar, Tensor, kind_of
-from tensorc.frontend.places import TRACING, UsageError, door, usage_error
 from tensorc.frontend.python.asked_calls import asked_hint, compared_hint
 from tensorc.frontend.python.facts import Plain
 from tensorc.frontend.python.symbolic_operands import DOOR, number_of, truth_of, type_of

@@ -17,6 +17,14 @@ from numpy.typing import DTypeLike
 from tensorc.errors import Diagnostic, Label, Location
 from tensorc.frontend.library import indexing
 from tensorc.frontend.library.elementwise import elementwise
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import (
+    ArgumentError,
+    IndexingError,
+    argument_error,
+    usage_error,
+    warn_user,
+)
 from tensorc.frontend.library.operands import (
     Array,
     Emitter,
@@ -33,14 +41,6 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.library.options import PARTS, Given, Kind, Odd, Plain
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
-from tensorc.frontend.places import (
-    ArgumentError,
-    IndexingError,
-    argument_error,
-    usage_error,
-    user_location,
-    warn_user,
-)
 from tensorc.frontend.python.describing import describe as describe
 from tensorc.frontend.python.describing import is_symbolic as is_symbolic
 from tensorc.frontend.python.describing import whole_number

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
 from tensorc.frontend.library.indexing import Index
-from tensorc.frontend.places import door
+from tensorc.frontend.library.mistakes import door
 from tensorc.frontend.python.symbolic_operands import indices_of
 from tensorc.ir.ops.tensor.indexing import ADD, SET
 

@@ -10,16 +10,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend.library.operands import Array, exact_array
-from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.places import (
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import (
     TRACING,
     argument_error,
     door,
     refuse_in_trace,
     usage_error,
-    user_location,
 )
+from tensorc.frontend.library.operands import Array, exact_array
+from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.graph.nodes import Input, SharedLeaf
 from tensorc.frontend.python.symbolic import Tensor

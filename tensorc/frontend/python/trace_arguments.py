@@ -15,6 +15,8 @@ import numpy as np
 
 from tensorc.errors import Diagnostic, ShapeError
 from tensorc.frontend.library.dtypes import ArrayType
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.operands import (
     Array,
     is_strong,
@@ -22,7 +24,6 @@ from tensorc.frontend.library.operands import (
     spell_element,
 )
 from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.places import usage_error, user_location
 from tensorc.frontend.python import tracer
 from tensorc.frontend.python.facts import Answered, Given, read_given
 from tensorc.frontend.python.pytree import LEAF, Static, Tree, flatten, paths

@@ -26,6 +26,15 @@ from tensorc.errors import (
     ShapeError,
     TensorcError,
 )
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import (
+    TRACING,
+    argument_error,
+    door,
+    rendered,
+    usage_error,
+    warn_user,
+)
 from tensorc.frontend.library.operands import (
     Array,
     is_strong,
@@ -34,15 +43,6 @@ from tensorc.frontend.library.operands import (
     weak,
 )
 from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.places import (
-    TRACING,
-    argument_error,
-    door,
-    rendered,
-    usage_error,
-    user_location,
-    warn_user,
-)
 from tensorc.frontend.python.facts import Answered, Facts, Given, facts_of
 from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import Plan, identifier, unique_names

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
 from tensorc.errors import UNKNOWN, CompileError, Diagnostic, Location, ShapeError
+from tensorc.frontend.library.mistakes import argument_error, usage_error
 from tensorc.frontend.library.operands import spell_type
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
-from tensorc.frontend.places import argument_error, usage_error
 from tensorc.frontend.python.graph.nodes import (
     Derivative,
     Input,

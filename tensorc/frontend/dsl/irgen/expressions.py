@@ -7,10 +7,10 @@ from typing import cast
 import numpy as np
 
 from tensorc.errors import CompileError, ShapeError
-from tensorc.frontend.dsl import ast, habits, irgen_draws
-from tensorc.frontend.dsl.irgen_calls import call
-from tensorc.frontend.dsl.irgen_context import Frame, operand_label
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen import draws
+from tensorc.frontend.dsl.irgen.calls import call
+from tensorc.frontend.dsl.irgen.context import Frame, operand_label
+from tensorc.frontend.dsl.irgen.errors import (
     INDEX,
     NO_VALUE,
     NOT_KNOWN,
@@ -22,8 +22,8 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
     with_labels,
 )
-from tensorc.frontend.dsl.irgen_types import element_of_name
-from tensorc.frontend.dsl.values import (
+from tensorc.frontend.dsl.irgen.types import element_of_name
+from tensorc.frontend.dsl.irgen.values import (
     BuiltinValue,
     CastValue,
     GradValue,
@@ -34,6 +34,7 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
+from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.advanced_indexing import take
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.indexing import At, Index, NewAxis, Part, Rest
@@ -86,7 +87,7 @@ def name(frame: Frame, node: ast.Name) -> Known:
         raise not_compiled("a group", node.location, "name the params one by one")
     if node.name in CONSTANTS:
         return number(CONSTANTS[node.name])
-    if node.name in irgen_draws.NAMES:
+    if node.name in draws.NAMES:
         habit = habits.SEMANTIC["draw"]
         raise CompileError(habits.diagnose(habit, node.location, name=node.name))
     if is_planned(node.name):

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location
-from tensorc.frontend.dsl.habits import TOKENS, diagnose
-from tensorc.frontend.dsl.source_file import MAX_BYTES
+from tensorc.frontend.dsl.syntax.habits import TOKENS, diagnose
+from tensorc.frontend.dsl.syntax.source_file import MAX_BYTES
 
 MAX_NESTING = 200
 MAX_OPERATORS = 1000

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tensorc.errors import CompileError, Label, Location
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_calls import bind_arguments
-from tensorc.frontend.dsl.irgen_context import Entry, Frame
-from tensorc.frontend.dsl.irgen_errors import RECIPE, Reports, error, suggestion
-from tensorc.frontend.dsl.irgen_types import bind_sizes, tensor_type
-from tensorc.frontend.dsl.program import CallValue, FunctionRef, PlainValue
-from tensorc.frontend.dsl.values import FunctionValue, Scope
+from tensorc.frontend.dsl.irgen.calls import bind_arguments
+from tensorc.frontend.dsl.irgen.context import Entry, Frame
+from tensorc.frontend.dsl.irgen.errors import RECIPE, Reports, error, suggestion
+from tensorc.frontend.dsl.irgen.types import bind_sizes, tensor_type
+from tensorc.frontend.dsl.irgen.values import FunctionValue, Scope
+from tensorc.frontend.dsl.programs.program import CallValue, FunctionRef, PlainValue
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import Literal
 from tensorc.ir.functions import open_function
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.errors import (
     DEPTH,
     NO_VALUE,
     NOT_KNOWN,
@@ -25,8 +24,7 @@ from tensorc.frontend.dsl.irgen_errors import (
     joined,
     not_compiled,
 )
-from tensorc.frontend.dsl.program import Memory
-from tensorc.frontend.dsl.values import (
+from tensorc.frontend.dsl.irgen.values import (
     Broken,
     FunctionValue,
     Known,
@@ -36,6 +34,8 @@ from tensorc.frontend.dsl.values import (
     Scope,
     describe,
 )
+from tensorc.frontend.dsl.programs.program import Memory
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.operands import (
     Emitter,

@@ -1,8 +1,7 @@
 """Options of calls in a `.tc` file, read as plain for the table of `options`."""
 
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_context import Frame
-from tensorc.frontend.dsl.values import (
+from tensorc.frontend.dsl.irgen.context import Frame
+from tensorc.frontend.dsl.irgen.values import (
     Known,
     MemoryRef,
     NoneValue,
@@ -10,6 +9,7 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import Literal, Operand, Scalar, Tensor
 from tensorc.frontend.library.options import Given, Kind, Odd, Plain
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import Label, Location
-from tensorc.frontend.dsl import ast, habits
-from tensorc.frontend.dsl.irgen_context import Frame
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.context import Frame
+from tensorc.frontend.dsl.irgen.errors import (
     CALL,
     GRADIENT,
     error,
@@ -21,13 +20,14 @@ from tensorc.frontend.dsl.irgen_errors import (
     spelled,
     suggestion,
 )
-from tensorc.frontend.dsl.values import (
+from tensorc.frontend.dsl.irgen.values import (
     Known,
     MemoryRef,
     Text,
     TupleValue,
     describe,
 )
+from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.operands import Scalar, Tensor, broadcast, constant
 from tensorc.ir.core import Op, Value, clone_op
 from tensorc.ir.ops.control import Grad, Yield

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tensorc.errors import Location
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.program import Memory
+from tensorc.frontend.dsl.programs.program import Memory
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
     Literal,
     Operand,

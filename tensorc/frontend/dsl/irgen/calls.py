@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError, Label
-from tensorc.frontend.dsl import ast, habits
-from tensorc.frontend.dsl.irgen_context import Frame, operand_label
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.context import Frame, operand_label
+from tensorc.frontend.dsl.irgen.errors import (
     CALL,
     NO_VALUE,
     NOT_KNOWN,
@@ -14,10 +13,10 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
     with_labels,
 )
-from tensorc.frontend.dsl.irgen_grad import grad
-from tensorc.frontend.dsl.irgen_options import option_given
-from tensorc.frontend.dsl.irgen_types import Wanted, fit
-from tensorc.frontend.dsl.values import (
+from tensorc.frontend.dsl.irgen.grad import grad
+from tensorc.frontend.dsl.irgen.options import option_given
+from tensorc.frontend.dsl.irgen.types import Wanted, fit
+from tensorc.frontend.dsl.irgen.values import (
     BuiltinValue,
     CastValue,
     FunctionValue,
@@ -28,6 +27,7 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
+from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.elementwise import to_element
 from tensorc.frontend.library.operands import Operand, Scalar
 from tensorc.frontend.library.options import REQUIRED

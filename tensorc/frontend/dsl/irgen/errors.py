@@ -5,8 +5,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.program import UNKNOWN_NAME as UNKNOWN_NAME
+from tensorc.frontend.dsl.programs.program import UNKNOWN_NAME as UNKNOWN_NAME
+from tensorc.frontend.dsl.syntax import ast
 
 NOT_COMPILED = "TC0190"
 SIZES = "TC0301"

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import CompileError, DTypeError, Label, Location, ShapeError
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_context import Frame, Unit, operand_label
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.context import Frame, Unit, operand_label
+from tensorc.frontend.dsl.irgen.errors import (
     NO_VALUE,
     SIZE_NAME,
     SIZES,
@@ -18,7 +17,8 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
     with_labels,
 )
-from tensorc.frontend.dsl.values import DeclaredType, Known, MemoryRef
+from tensorc.frontend.dsl.irgen.values import DeclaredType, Known, MemoryRef
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
     KINDS,
     Literal,

@@ -12,18 +12,18 @@ from typing import cast
 import lark
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.build import build
-from tensorc.frontend.dsl.explain import explain
-from tensorc.frontend.dsl.scan import (
+from tensorc.frontend.dsl.syntax import ast
+from tensorc.frontend.dsl.syntax.build import build
+from tensorc.frontend.dsl.syntax.explain import explain
+from tensorc.frontend.dsl.syntax.scan import (
     MAX_DIAGNOSTICS,
     Scanner,
     Source,
     prepare,
     scan,
 )
-from tensorc.frontend.dsl.source_file import read_source
-from tensorc.frontend.dsl.tables import grammar_parser
+from tensorc.frontend.dsl.syntax.source_file import read_source
+from tensorc.frontend.dsl.syntax.tables import grammar_parser
 
 # Above this size a file is parsed once only, whatever mistakes follow the first.
 MAX_RECOVERY = 1 << 16

@@ -15,11 +15,10 @@ from functools import partial
 import numpy as np
 
 from tensorc.errors import UNKNOWN, CompileError, Label
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_calls import returned_by, run_body
-from tensorc.frontend.dsl.irgen_context import Entry, Frame, Unit
-from tensorc.frontend.dsl.irgen_draws import drawn
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.calls import returned_by, run_body
+from tensorc.frontend.dsl.irgen.context import Entry, Frame, Unit
+from tensorc.frontend.dsl.irgen.draws import drawn
+from tensorc.frontend.dsl.irgen.errors import (
     ASSERTION,
     NO_VALUE,
     NOT_KNOWN,
@@ -34,21 +33,12 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
     with_labels,
 )
-from tensorc.frontend.dsl.irgen_expressions import EXPRESSIONS
-from tensorc.frontend.dsl.irgen_recipes import OPTIONS, plain, recipe
-from tensorc.frontend.dsl.irgen_signatures import inside
-from tensorc.frontend.dsl.irgen_statements import STATEMENTS
-from tensorc.frontend.dsl.irgen_types import bind_sizes, sizes_named, tensor_type
-from tensorc.frontend.dsl.program import (
-    Array,
-    FunctionRef,
-    HyperValue,
-    Memory,
-    PlainValue,
-    Program,
-    Recipe,
-)
-from tensorc.frontend.dsl.values import (
+from tensorc.frontend.dsl.irgen.expressions import EXPRESSIONS
+from tensorc.frontend.dsl.irgen.recipes import OPTIONS, plain, recipe
+from tensorc.frontend.dsl.irgen.signatures import inside
+from tensorc.frontend.dsl.irgen.statements import STATEMENTS
+from tensorc.frontend.dsl.irgen.types import bind_sizes, sizes_named, tensor_type
+from tensorc.frontend.dsl.irgen.values import (
     Broken,
     BuiltinValue,
     FunctionValue,
@@ -60,6 +50,16 @@ from tensorc.frontend.dsl.values import (
     TupleValue,
     describe,
 )
+from tensorc.frontend.dsl.programs.program import (
+    Array,
+    FunctionRef,
+    HyperValue,
+    Memory,
+    PlainValue,
+    Program,
+    Recipe,
+)
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
     KINDS,
     Literal,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tensorc.errors import CompileError, Diagnostic, Location
-from tensorc.frontend.dsl.program import Memory, Program
+from tensorc.frontend.dsl.programs.program import Memory, Program
 from tensorc.ir.attributes import Array, make_dict
 from tensorc.ir.dims import as_symbol, symbols_of
 from tensorc.ir.functions import dims_in

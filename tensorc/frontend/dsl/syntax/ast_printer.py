@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from tensorc.errors import Location
-from tensorc.frontend.dsl import ast
+from tensorc.frontend.dsl.syntax import ast
 
 
 def print_ast(file: ast.File, locations: bool = True) -> str:

@@ -11,8 +11,8 @@ from typing import TypeAlias, cast
 import lark
 
 from tensorc.errors import CompileError, Diagnostic, Label, Location
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.scan import MAX_NESTING, Scanner, Source
+from tensorc.frontend.dsl.syntax import ast
+from tensorc.frontend.dsl.syntax.scan import MAX_NESTING, Scanner, Source
 
 Tree: TypeAlias = lark.Tree[lark.Token]
 Children: TypeAlias = list[object]

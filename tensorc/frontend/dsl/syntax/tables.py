@@ -4,7 +4,7 @@ Lark takes a third of the time of a small compilation to compute the tables, so 
 a file. It is used as long as it is of the grammar's text and of the installed lark;
 otherwise lark computes them again. After a change of the grammar:
 
-    python -m tensorc.frontend.dsl.tables
+    python -m tensorc.frontend.dsl.syntax.tables
 """
 
 import functools

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from tensorc.errors import CompileError, Label
-from tensorc.frontend.dsl import ast, habits
-from tensorc.frontend.dsl.irgen_context import Frame, Updated
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.context import Frame, Updated
+from tensorc.frontend.dsl.irgen.errors import (
     ASSERTION,
     COUNT,
     NO_VALUE,
@@ -21,15 +20,16 @@ from tensorc.frontend.dsl.irgen_errors import (
     not_compiled,
     suggestion,
 )
-from tensorc.frontend.dsl.irgen_types import Wanted, fit
-from tensorc.frontend.dsl.program import Memory
-from tensorc.frontend.dsl.values import (
+from tensorc.frontend.dsl.irgen.types import Wanted, fit
+from tensorc.frontend.dsl.irgen.values import (
     FunctionValue,
     Known,
     MemoryRef,
     NothingValue,
     TupleValue,
 )
+from tensorc.frontend.dsl.programs.program import Memory
+from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.operands import Scalar, Tensor
 from tensorc.ir.dims import Dim, Poly
 

@@ -1,6 +1,5 @@
-"""Where the user's Python stands, and how its mistakes are reported there.
+"""How mistakes in the use of a Python door are reported: at the user's line.
 
-What the Python doors make carries the line of the first frame outside of this package.
 An error raised below a public function leaves it as one exception with that line and
 the ways out in its text, and without the frames between.
 """
@@ -8,13 +7,9 @@ the ways out in its text, and without the frames between.
 import difflib
 import functools
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from itertools import islice
-from pathlib import Path
-from types import CodeType, FrameType
 from typing import ParamSpec, TypeVar
 
 from tensorc.diagnostics import render_error
@@ -22,16 +17,15 @@ from tensorc.errors import (
     COMMAND_LINE,
     CompileError,
     Diagnostic,
-    Location,
     ShapeError,
     TensorcError,
     TensorcWarning,
 )
+from tensorc.frontend.library.locations import user_location
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PACKAGE = str(Path(__file__).parents[1]) + "/"
 _CLOSE = 0.75  # how alike a misspelt name is: not `cumsum` and `sum`
 # What makes names of sizes unique, and the mark of values: nothing for people.
 _NUMBER = re.compile(r"#\d+|\$(?=[A-Za-z_])")
@@ -70,47 +64,8 @@ _CLASSES: dict[str, type[CompileError]] = {
 }
 
 
-def user_location() -> Location:
-    """Return the place of the innermost frame outside of this package and NumPy.
-
-    There is none where the command line calls, which has no Python of its own.
-    """
-    frame = None if COMMAND_LINE.get() else user_frame()
-    return Location() if frame is None else place_of(frame)
-
-
-def user_frame() -> FrameType | None:
-    """Return the innermost frame outside of this package and NumPy, if there is one."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _is_users(frame):
-        frame = frame.f_back
-    return frame
-
-
-def place_of(frame: FrameType) -> Location:
-    """Return where a frame stands in the source."""
-    return _place(frame.f_code, frame.f_lasti, frame.f_lineno)
-
-
-def _is_users(frame: FrameType) -> bool:
-    """Whether a frame is of the user's code: not ours, nor NumPy's, which calls us."""
-    if frame.f_code.co_filename.startswith(_PACKAGE):
-        return False
-    return not str(frame.f_globals.get("__name__")).startswith("numpy.")
-
-
-def _place(code: CodeType, instruction: int, line: int) -> Location:
-    # Two bytes an instruction; columns are 0-based there, None where they are unknown.
-    found = next(islice(code.co_positions(), instruction // 2, None), None)
-    if found is None or None in found:
-        return Location(code.co_filename, line, 1)
-    first, last, start, stop = (x or 0 for x in found)
-    end = last if last != first else 0
-    return Location(code.co_filename, first, start + 1, end, stop + 1)
-
-
 def warn_user(diagnostic: Diagnostic) -> None:
-    """Warn at the diagnostic's place, once for each place."""
+    """Warn at the diagnostic's location, once for each location."""
     place = diagnostic.location
     text = _NUMBER.sub("", "; ".join([diagnostic.message, *diagnostic.hints]))
     registry = _WARNED.setdefault(place.file, {})

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 import lark
 
 from tensorc.errors import Diagnostic
-from tensorc.frontend.dsl.habits import diagnose, stumble
-from tensorc.frontend.dsl.scan import Source
+from tensorc.frontend.dsl.syntax.habits import diagnose, stumble
+from tensorc.frontend.dsl.syntax.scan import Source
 
 # What may stand at a place, told by the terminals the parser takes there: a row is said
 # if all its first set is taken, and then speaks for its second set too.

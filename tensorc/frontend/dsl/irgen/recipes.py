@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError, Label, Location
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_context import Frame
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.context import Frame
+from tensorc.frontend.dsl.irgen.errors import (
     RECIPE,
     UNKNOWN_NAME,
     Reports,
@@ -13,8 +12,14 @@ from tensorc.frontend.dsl.irgen_errors import (
     suggestion,
     with_labels,
 )
-from tensorc.frontend.dsl.irgen_signatures import check_call, check_data
-from tensorc.frontend.dsl.program import (
+from tensorc.frontend.dsl.irgen.signatures import check_call, check_data
+from tensorc.frontend.dsl.irgen.values import (
+    Broken,
+    FunctionValue,
+    Text,
+    describe,
+)
+from tensorc.frontend.dsl.programs.program import (
     FIT_OPTIONS,
     RUN_OPTIONS,
     CallValue,
@@ -22,12 +27,7 @@ from tensorc.frontend.dsl.program import (
     PlainValue,
     Recipe,
 )
-from tensorc.frontend.dsl.values import (
-    Broken,
-    FunctionValue,
-    Text,
-    describe,
-)
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import Literal, Scalar
 from tensorc.ir.dims import Poly
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tensorc.errors import Diagnostic
-from tensorc.frontend.dsl.program import (
+from tensorc.frontend.dsl.programs.program import (
     Array,
     CallValue,
     FunctionRef,

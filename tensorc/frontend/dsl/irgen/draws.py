@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import Label
-from tensorc.frontend.dsl import ast
-from tensorc.frontend.dsl.irgen_context import Frame
-from tensorc.frontend.dsl.irgen_errors import (
+from tensorc.frontend.dsl.irgen.context import Frame
+from tensorc.frontend.dsl.irgen.errors import (
     CALL,
     NO_VALUE,
     NUMBER,
@@ -27,7 +26,8 @@ from tensorc.frontend.dsl.irgen_errors import (
     not_compiled,
     suggestion,
 )
-from tensorc.frontend.dsl.values import describe
+from tensorc.frontend.dsl.irgen.values import describe
+from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import Scalar, spell_element
 from tensorc.ir.types import TensorType
 
