@@ -12,6 +12,7 @@ from tensorc.frontend.library.elementwise import (
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
+    Scalar,
     Tensor,
     broadcast_together,
     common_element,
@@ -24,7 +25,37 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.ir import stable
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import F16, F32, I1
+from tensorc.ir.types import F16, F32, I1, I8
+
+
+def where(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:
+    """Choose elementwise: yes where the condition holds, no elsewhere."""
+    return select(b, condition, yes, no)
+
+
+def relu(b: Emitter, x: Operand) -> Operand:
+    """Return x where it is positive, 0 elsewhere: NaN stays, the slope at 0 is 0."""
+    if isinstance(x, Scalar):
+        return elementwise(b, "maximum", [x, number(0)])
+    below = elementwise(b, "le", [x, number(0)])
+    return select(b, below, number(0), x)
+
+
+def square(b: Emitter, x: Operand) -> Operand:
+    """Return x * x; booleans become i8, as in numpy."""
+    if kind_of(x) == "bool":
+        x = Tensor(materialize(b, x, I8))
+    return elementwise(b, "mul", [x, x])
+
+
+def reciprocal(b: Emitter, x: Operand) -> Operand:
+    """Return 1 / x; of integers its whole part, and 0 of 0. Booleans become i8."""
+    if kind_of(x) == "float":
+        return elementwise(b, "div", [number(1), x])
+    if kind_of(x) == "bool":
+        return Tensor(materialize(b, x, I8))
+    is_unit = elementwise(b, "eq", [elementwise(b, "abs", [x]), number(1)])
+    return elementwise(b, "mul", [x, is_unit])
 
 
 def clip(
@@ -114,30 +145,3 @@ def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
     elif typed:
         element = float_element(b, common_element(b, [x, y]))
     return Tensor(materialize(b, x, element)), Tensor(materialize(b, y, element))
-
-
-def binary_cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
-    """Return -t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z)), elementwise.
-
-    `logits` are what a sigmoid would be taken of, `labels` t are from 0 to 1: numbers
-    or booleans of the logits' shape. No logit overflows.
-    """
-    z, t = as_float(b, logits), strong(b, labels)
-    if t.type.element == I1:
-        t = Tensor(materialize(b, t, z.type.element))
-    whole = elementwise(b, "softplus", [z])
-    return elementwise(b, "sub", [whole, elementwise(b, "mul", [t, z])])
-
-
-def binary_crossentropy(b: Emitter, output: Operand, target: Operand) -> Operand:
-    """Return -t log(p) - (1 - t) log(1 - p) of probabilities p, Theano's function.
-
-    A formula of sigmoid(z) is computed from z, without cancellation.
-    """
-    p, t = as_float(b, output), strong(b, target)
-    if t.type.element == I1:
-        t = Tensor(materialize(b, t, p.type.element))
-    yes = elementwise(b, "mul", [t, elementwise(b, "log", [p])])
-    rest = elementwise(b, "log", [elementwise(b, "sub", [number(1), p])])
-    no = elementwise(b, "mul", [elementwise(b, "sub", [number(1), t]), rest])
-    return elementwise(b, "neg", [elementwise(b, "add", [yes, no])])

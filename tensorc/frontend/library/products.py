@@ -1,4 +1,4 @@
-"""The prelude's products besides `@`, for all doors: contractions by labels.
+"""Products of vectors, matrices and tensors, for all doors.
 
 A contraction names the axes of its operands by labels. Those that both operands have
 and the result has not are summed over, by one `tc.matmul` on axes put together.
@@ -10,9 +10,12 @@ from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
+    Shape,
     Tensor,
+    broadcast,
     cast,
     common_element,
+    common_shape,
     materialize,
     pinned,
     size_error,
@@ -32,6 +35,44 @@ from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1
 
 Labels = Sequence[str]
+
+
+def matmul(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Multiply matrices, stacks of them and vectors, as numpy's `@`."""
+    pair = [strong(b, x), strong(b, y)]
+    _check_matmul(b, pair[0], pair[1])
+    element = common_element(b, pair)
+    if element == I1:
+        raise type_error(b, "`@` is not defined on booleans", "cast: `float(a)`")
+    t = TensorBuilder(b.builder)
+    lhs, rhs = (materialize(b, o, element) for o in pair)
+    left, right = b.shape(Tensor(lhs)), b.shape(Tensor(rhs))
+    vector_left, vector_right = len(left) == 1, len(right) == 1
+    if vector_left:
+        left = (1, *left)
+        lhs = t.reshape(lhs, left)
+    if vector_right:
+        right = (*right, 1)
+        rhs = t.reshape(rhs, right)
+    batch = common_shape(b, [left[:-2], right[:-2]], "`@`")
+    lhs = broadcast(b, lhs, (*batch, *left[-2:]))
+    rhs = broadcast(b, rhs, (*batch, *right[-2:]))
+    result = t.matmul(lhs, rhs)
+    rows: Shape = () if vector_left else (left[-2],)
+    columns: Shape = () if vector_right else (right[-1],)
+    if vector_left or vector_right:
+        result = t.reshape(result, b.resolve((*batch, *rows, *columns)))
+    return Tensor(result)
+
+
+def _check_matmul(b: Emitter, x: Tensor, y: Tensor) -> None:
+    left, right = b.shape(x), b.shape(y)
+    if not left or not right:
+        raise size_error(b, "`@` needs vectors or matrices, got a scalar", "write `*`")
+    inner = right[-2] if len(right) > 1 else right[0]
+    if not b.unify(left[-1], inner):
+        message = f"matmul: inner dimensions differ: {left[-1]} and {inner}"
+        raise size_error(b, message)
 
 
 def outer(b: Emitter, x: Operand, y: Operand) -> Operand:
@@ -72,14 +113,18 @@ def tensordot(
     return _contract(b, "tensordot", pair, labels, kept)
 
 
-def dot(b: Emitter, x: Operand, y: Operand) -> Operand | None:
-    """Return numpy's dot where it is not `@`, None elsewhere."""
+def dot(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Multiply vectors and matrices; numpy's dot: a number multiplies all elements.
+
+    A tensor of rank 3 or more on the right is summed over its last axis but one, for
+    each matrix of the left: not as by `@`, which pairs the matrices.
+    """
     pair = [strong(b, x), strong(b, y)]
     left, right = (t.type.rank for t in pair)
     if not left or not right:
         return elementwise(b, "mul", [x, y])
     if left == 1 or right < 3:
-        return None
+        return matmul(b, x, y)
     axes = ((left - 1,), (right - 2,))
     return tensordot(b, pair[0], pair[1], axes)
 

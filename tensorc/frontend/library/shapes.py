@@ -1,34 +1,23 @@
-"""The prelude's functions that move elements about or make tensors, for all doors.
+"""Functions that give elements another shape or other positions, for all doors.
 
-What they are told besides tensors, axes and counts, is known while compiling; sizes
-need not be.
+Options besides sizes are known while compiling; sizes need not be.
 """
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from tensorc.frontend.library.elementwise import elementwise, select
 from tensorc.frontend.library.operands import (
     Emitter,
-    Literal,
     Operand,
-    Scalar,
-    Shape,
     Tensor,
     broadcast,
-    cast,
-    common_element,
-    constant,
+    common_shape,
     materialize,
     number,
     pinned,
     require_sizes,
     size_error,
-    size_value,
     spell_shape,
     spell_type,
-    spreads,
     strong,
 )
 from tensorc.frontend.library.reductions import (
@@ -38,10 +27,12 @@ from tensorc.frontend.library.reductions import (
     ordered_axes,
     product_of,
 )
+from tensorc.frontend.library.suspicions import warn_of_count
+from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, floordiv, maximum
+from tensorc.ir.ops.tensor.shape import Broadcast
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import I64
 
 Widths = int | Sequence[int] | Sequence[Sequence[int]]
 ZERO = number(0.0)
@@ -55,6 +46,77 @@ def _reshaped(b: Emitter, x: Tensor, shape: Sequence[Dim]) -> Tensor:
 
 
 # Axes
+
+
+def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
+    """Give the same elements another shape; one size may be -1."""
+    tensor = strong(b, x)
+    own = b.shape(tensor)
+    dims = list(shape) if isinstance(shape, Sequence) else [shape]
+    dims = [-1 if b.is_rest(d) else d for d in dims]
+    open_ = [i for i, d in enumerate(dims) if d == -1]
+    if len(open_) > 1:
+        raise size_error(b, "reshape: only one size may be -1")
+    if any(isinstance(d, int) and d < -1 for d in dims):
+        raise size_error(b, f"a size in {spell_shape(tuple(dims))} is negative")
+    total, rest = product_of(own), product_of([d for d in dims if d != -1])
+    message = f"reshape: {spell_type(tensor.type)} has {total} elements, "
+    message += f"{spell_shape(tuple(dims))} "
+    if open_:
+        known = isinstance(total, int) and isinstance(rest, int)
+        if rest == 0 or (known and total % rest):  # type: ignore[operator]
+            raise size_error(b, f"{message}needs a multiple of {rest}")
+        dims[open_[0]] = floordiv(total, rest)
+    elif not b.match(total, rest, f"{message}has {rest}: they fit"):
+        raise size_error(b, f"{message}has {rest}")
+    else:
+        warn_of_count(b, total, rest, message)
+    # The sizes as they are given: what `unify` found out is not all of the condition.
+    return Tensor(TensorBuilder(b.builder).reshape(tensor.value, tuple(dims)))
+
+
+def transpose(b: Emitter, x: Operand, axes: Axes = None) -> Operand:
+    """Reorder the axes; without `axes`, reverse them."""
+    tensor = strong(b, x)
+    rank = tensor.type.rank
+    if axes is None:
+        order = list(range(rank))[::-1]
+    else:
+        given = (axes,) if isinstance(axes, int) else tuple(axes)
+        order = [a + rank if a < 0 else a for a in given]
+        if sorted(order) != list(range(rank)):
+            message = f"transpose needs each of {rank} axes once, got {given}"
+            raise size_error(b, message)
+    if order == list(range(rank)):
+        return tensor
+    return Tensor(TensorBuilder(b.builder).transpose(tensor.value, order))
+
+
+def flatten(b: Emitter, x: Operand, start: int = 1) -> Operand:
+    """Join all axes from `start` on: by default all but the batch."""
+    tensor = strong(b, x)
+    shape = b.shape(tensor)
+    if not 0 <= start < max(len(shape), 1):
+        raise size_error(b, f"flatten from axis {start}, but rank is {len(shape)}")
+    return reshape(b, tensor, (*shape[:start], product_of(shape[start:])))
+
+
+def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
+    """Repeat along new and size-1 axes."""
+    tensor = strong(b, x)
+    dims = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    require_sizes(b, dims)
+    joined = common_shape(b, [b.shape(tensor), dims], "broadcast_to")
+    fits = len(joined) == len(dims)
+    if not fits or not all(b.unify(a, d) for a, d in zip(joined, dims, strict=True)):
+        message = f"broadcast_to: {spell_type(tensor.type)} does not fill "
+        raise size_error(b, message + spell_shape(dims))
+    own = pinned(b, tensor, b.shape(tensor))
+    if own.type.shape == dims:
+        return own
+    axes = tuple(range(len(dims) - own.type.rank, len(dims)))
+    value = b.builder.value(Broadcast, own.value, axes=axes, shape=Dims(dims))
+    return Tensor(value)
 
 
 def expand_dims(b: Emitter, x: Operand, axis: int | Sequence[int]) -> Operand:
@@ -302,105 +364,3 @@ def _pad_widths(b: Emitter, width: Widths, rank: int) -> list[tuple[int, int]]:
     if any(n < 0 for pair in pairs for n in pair):
         raise size_error(b, f"pad: a width in {tuple(pairs)} is negative")
     return pairs
-
-
-# Making
-
-
-def tri(b: Emitter, n: Dim, m: Dim | None = None, k: int = 0) -> Operand:
-    """Return ones on and below the k-th diagonal of an n x m matrix, zeros above."""
-    below = compare_places(b, (n, n if m is None else m), k, "ge")
-    return Tensor(cast(b, below, b.default_float))
-
-
-def eye(b: Emitter, n: Dim, m: Dim | None = None, k: int = 0) -> Operand:
-    """Return ones on the k-th diagonal of an n x m matrix, zeros elsewhere."""
-    equal = compare_places(b, (n, n if m is None else m), k, "eq")
-    return Tensor(cast(b, equal, b.default_float))
-
-
-def tril(b: Emitter, x: Operand, k: int = 0) -> Operand:
-    """Return x on and below the k-th diagonal, 0 above."""
-    tensor = _matrix(b, x, "tril")
-    below = compare_places(b, b.shape(tensor), k, "ge")
-    return select(b, Tensor(below), tensor, number(False))
-
-
-def triu(b: Emitter, x: Operand, k: int = 0) -> Operand:
-    """Return x on and above the k-th diagonal, 0 below."""
-    tensor = _matrix(b, x, "triu")
-    below = compare_places(b, b.shape(tensor), k - 1, "ge")
-    return select(b, Tensor(below), number(False), tensor)
-
-
-def _matrix(b: Emitter, x: Operand, what: str) -> Tensor:
-    tensor = strong(b, x)
-    if tensor.type.rank < 2:
-        message = f"{what} takes a matrix, got {spell_type(tensor.type)}"
-        raise size_error(b, message)
-    return tensor
-
-
-def compare_places(b: Emitter, shape: Shape, k: int, predicate: str) -> Value:
-    """Compare row + k with the column, in the last two axes of a shape."""
-    require_sizes(b, shape)
-    t = TensorBuilder(b.builder)
-    rank = len(shape)
-    row, column = t.iota(shape, rank - 2, I64), t.iota(shape, rank - 1, I64)
-    if k:
-        row = t.add(row, broadcast(b, constant(b, k, I64), shape))
-    return t.compare(predicate, row, column)
-
-
-def linspace(b: Emitter, start: Operand, stop: Operand, num: Dim = 50) -> Operand:
-    """Return `num` numbers from start to stop, both included, at equal distances."""
-    if isinstance(num, int) and num < 0:
-        raise size_error(b, f"linspace: the number of elements is negative: {num}")
-    element = common_element(b, [start, stop])
-    typed = any(isinstance(o, Tensor) and not o.weak for o in (start, stop))
-    if not element.is_float or not typed:
-        element = b.default_float
-    ends = (start, stop)
-    plain = [o.number for o in ends if isinstance(o, Scalar) and o.source is None]
-    known = [float(k) for k in plain if isinstance(k, int | float)]
-    if len(known) == 2 and isinstance(num, int):
-        line = np.linspace(known[0], known[1], num)
-        return Tensor(materialize(b, Literal(line), element))
-    first, last = (Tensor(materialize(b, o, element)) for o in ends)
-    t = TensorBuilder(b.builder)
-    counts = Tensor(t.iota((num,), 0, I64))
-    places = Tensor(cast(b, counts.value, element))
-    width = elementwise(b, "sub", [last, first])
-    step = elementwise(b, "div", [width, number(maximum(num - 1, 1))])
-    inside = elementwise(b, "add", [elementwise(b, "mul", [places, step]), first])
-    at_end = elementwise(b, "eq", [counts, Tensor(size_value(b, maximum(num - 1, 1)))])
-    return select(b, at_end, last, inside)
-
-
-# With the shape of another
-
-
-def zeros_like(b: Emitter, x: Operand) -> Operand:
-    """Return zeros with the shape and type of a tensor."""
-    return full_like(b, x, number(0))
-
-
-def ones_like(b: Emitter, x: Operand) -> Operand:
-    """Return ones with the shape and type of a tensor."""
-    return full_like(b, x, number(1))
-
-
-def full_like(b: Emitter, x: Operand, value: Operand) -> Operand:
-    """Return one number, or a tensor that is repeated, with x's shape and type."""
-    tensor = strong(b, x)
-    single = materialize(b, value, tensor.type.element)
-    shape, own = b.shape(tensor), b.shape(Tensor(single))
-    pairs = zip(own[::-1], shape[::-1], strict=False)
-    if len(own) > len(shape) or not all(
-        spreads(b, o, d) or b.unify(o, d) for o, d in pairs
-    ):
-        message = f"full_like: {spell_shape(own)} does not fill {spell_shape(shape)}"
-        raise size_error(b, message)
-    last = shape[len(shape) - len(own) :]
-    wanted = [1 if spreads(b, o, w) else w for o, w in zip(own, last, strict=True)]
-    return Tensor(broadcast(b, pinned(b, Tensor(single), tuple(wanted)).value, shape))

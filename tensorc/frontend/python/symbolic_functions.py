@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend.library import elementwise, pointwise
+from tensorc.frontend.library import elementwise, networks, shapes
 from tensorc.frontend.library import registry as library
 from tensorc.frontend.library.indexing import Index
 from tensorc.frontend.library.mistakes import (
@@ -138,7 +138,7 @@ def _tensor(found: Value | None, like: Value) -> Tensor:
 # Making
 
 _FULL = library.Composite(
-    library.broadcast_to, ("value",), {"shape": Option(SHAPE)}, name="full"
+    shapes.broadcast_to, ("value",), {"shape": Option(SHAPE)}, name="full"
 )
 
 
@@ -419,7 +419,7 @@ def _table() -> dict[str, SymbolicFunction]:
         "arange": arange,
         "binary_crossentropy": _of_composite(
             "binary_crossentropy",
-            library.Composite(pointwise.binary_crossentropy, ("output", "target")),
+            library.Composite(networks.binary_crossentropy, ("output", "target")),
         ),
         "categorical_crossentropy": categorical_crossentropy,
         "dimshuffle": dimshuffle,

@@ -48,7 +48,9 @@ from tensorc.frontend.library.operands import (
     number,
     strong,
 )
-from tensorc.frontend.library.registry import PRELUDE, matmul, transpose
+from tensorc.frontend.library.products import matmul
+from tensorc.frontend.library.registry import PRELUDE
+from tensorc.frontend.library.shapes import transpose
 
 # Names of numbers; a file's own names win.
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "inf": math.inf, "nan": math.nan}
