@@ -33,6 +33,7 @@ training. This page is the tour; the code follows its order.
     cli              one module per verb
     fuzz             random programs, compared with the interpreter
     errors           source locations, diagnostics; `diagnostics` renders them
+    tables           what programs and runs show of themselves, as text and as HTML
 
 `docs/architecture.md` walks one program through all of it.
 """

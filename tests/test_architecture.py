@@ -36,6 +36,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "target": ({"errors", "artifact"}, set()),
     "artifact": ({"errors", "target"}, set()),
     "diagnostics": ({"errors"}, set()),  # renders them: excerpts, carets, colour
+    "tables": ({"diagnostics"}, set()),  # what a value shows of itself, in a notebook
     "plain_files": (set(), set()),
     "address_space": (set(), set()),
     "cache": ({"errors", "plain_files"}, {"platformdirs"}),
@@ -87,7 +88,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "safetensors"},
     ),
     "runtime.training": (
-        {"runtime", "runtime.files", "artifact", "errors", "plain_files"},
+        {"runtime", "runtime.files", "artifact", "errors", "plain_files", "tables"},
         {"numpy"},
     ),
     # Links objects.
@@ -118,7 +119,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {
             *("ir", "driver", "compiler", "pipeline", "runtime.cpu"),
             *("passes.common", "passes.analysis", "cache", "artifact", "target"),
-            *("errors", "diagnostics", *DSL, *PYTHON, *RUNTIME),
+            *("errors", "diagnostics", "tables", *DSL, *PYTHON, *RUNTIME),
         },
         {"numpy"},
     ),

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tensorc.api.tables import html_of, preformatted
 from tensorc.errors import TensorcError
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.python.describing import describe, whole_number
 from tensorc.runtime.function import CompiledFunction
+from tensorc.tables import html_of, preformatted
 from tensorc.target import Options
 
 if TYPE_CHECKING:

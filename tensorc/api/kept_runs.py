@@ -5,12 +5,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from os import PathLike, fspath
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+from tensorc.api.paths import path_of
 from tensorc.errors import Diagnostic
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import argument_error, usage_error, warn_user
@@ -73,11 +73,7 @@ def refuse_settings(path: str, unknown: Iterable[str]) -> None:
 
 
 def _path(given: object, name: str) -> Path | None:
-    if given is None:
-        return None
-    if not isinstance(given, str | PathLike):
-        raise usage_error(f"{name} is a path, got {describe(given)}")
-    return Path(fspath(given)).expanduser()
+    return None if given is None else path_of(given, name)
 
 
 def _seconds(given: object) -> float:

@@ -15,7 +15,7 @@ from tensorc import driver
 from tensorc.api import inspection, kept_program, kept_runs
 from tensorc.api.file_recipes import fit_of, run_of
 from tensorc.api.kept_runs import OnEpoch, epoch_callback, read_kept, warn_differences
-from tensorc.api.tables import Table, html_of, text_of
+from tensorc.api.paths import path_of
 from tensorc.artifact import Artifact
 from tensorc.errors import CompileError, Diagnostic, TensorcError
 from tensorc.frontend.dsl.programs import program as source
@@ -44,6 +44,7 @@ from tensorc.runtime.training.fit import train
 from tensorc.runtime.training.history import History
 from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.training.recipes import FitRecipe, RunRecipe
+from tensorc.tables import Table, html_of, text_of
 from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class Program(inspection.Inspected, _Loaded):
     @outside("save would write")
     def save(self, path: str | PathLike[str]) -> None:
         """Write params and states to a .safetensors or .npz file, by their names."""
-        save_weights(Path(fspath(path)), self.shared)
+        save_weights(path_of(path, "path"), self.shared)
 
     @outside("restore would set variables")
     def restore(self, path: str | PathLike[str]) -> list[str]:
@@ -224,9 +225,8 @@ class Program(inspection.Inspected, _Loaded):
             DataError: the file is damaged, a name of it is unknown, or an array does
                 not fit; nothing has changed.
         """
-        return checkpoints.restore(
-            Path(fspath(path)), self.shared, plain_hypers(self.hypers)
-        )
+        hypers = plain_hypers(self.hypers)
+        return checkpoints.restore(path_of(path, "path"), self.shared, hypers)
 
     def __getattr__(self, name: str) -> "Member":
         """Return a function, a variable, a hyper, or a part that holds some."""

@@ -6,11 +6,11 @@ tc.save("results.npz", {"W": W, "costs": np.array(costs)})
 """
 
 from collections.abc import Iterable, Mapping
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 
+from tensorc.api.paths import path_of
 from tensorc.errors import TensorcError
 from tensorc.frontend.library.mistakes import outside, usage_error
 from tensorc.frontend.python.groups import Group
@@ -42,7 +42,7 @@ def save(path: str | PathLike[str], params: object) -> None:
         name: held.get_value() if isinstance(held, Cell) else held
         for name, held in _named(params, arrays=True).items()
     }
-    save_arrays(Path(fspath(path)), arrays)
+    save_arrays(path_of(path, "path"), arrays)
 
 
 @outside("restore would set variables")
@@ -62,7 +62,7 @@ def restore(path: str | PathLike[str], params: object) -> list[str]:
     """
     named = _named(params, arrays=False)
     cells = {n: cell for n, cell in named.items() if isinstance(cell, Cell)}
-    return load_weights(Path(fspath(path)), cells)
+    return load_weights(path_of(path, "path"), cells)
 
 
 def _named(params: object, arrays: bool) -> dict[str, Cell | Array]:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tensorc.api.tables import Table, spell_bytes
 from tensorc.errors import TensorcError
 from tensorc.frontend.dsl.programs.program import FunctionRef, HyperValue
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training.recipes import FitRecipe, RunRecipe
+from tensorc.tables import Table, spell_bytes
 
 if TYPE_CHECKING:
     from tensorc.ir.ops.builtin import Function, Module

@@ -66,7 +66,9 @@ class FileCommand(click.RichCommand):
 
 def path_option(*names: str, metavar: str, help: str) -> Callable[[Function], Function]:
     """Return a decorator that adds an option whose value shells complete as a path."""
-    return click.option(*names, metavar=metavar, shell_complete=paths, help=help)
+    return click.option(
+        *names, metavar=metavar, shell_complete=paths, callback=a_path, help=help
+    )
 
 
 def settings_option(function: Function) -> Function:
@@ -87,6 +89,7 @@ def init_option(function: Function) -> Function:
         "--init",
         metavar="FILE|DIR",
         shell_complete=paths,
+        callback=a_path,
         help="Set params from the arrays of an .npz or .safetensors file, by name, or "
         "from the best checkpoint in a directory of --save.",
     )(function)
@@ -151,6 +154,15 @@ def split_name(file: str) -> tuple[str, str]:
         message = f"{file}: a name is expected after '::'"
         raise TensorcError(Diagnostic("TC0904", message))
     return existing_file(path), name
+
+
+def a_path(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> str | None:
+    """Refuse an empty text, which would be the working directory."""
+    if value == "":
+        raise click.BadParameter("an empty text is not a path: the directory here is .")
+    return value
 
 
 def a_time(

@@ -77,7 +77,7 @@ def command(
     function = program.functions[name]
     check_rows(function)
     if data:
-        columns = read_columns(Path(data), _label_of(program))
+        columns = read_columns(Path(data), label_of(program))
     else:
         columns = _columns_of(program, part)
     restore(program, init)
@@ -105,8 +105,11 @@ def _check_function(program: "api.Program", path: str, name: str) -> None:
         raise TensorcError(Diagnostic("TC0904", f"{path}: {wrong}", hints=hints))
 
 
-def _label_of(program: "api.Program") -> str | int | None:
-    """Return which column of a CSV file is the label, by the data of the `fit`."""
+def label_of(program: "api.Program") -> str | int | None:
+    """Return which column of a CSV file is the label, by the data of the `fit`.
+
+    There is none where the data have another form.
+    """
     named = program.fits[0].data.named if program.fits else {}
     label = named.get("label")
     return label if isinstance(label, str | int) else None

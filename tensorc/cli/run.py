@@ -21,13 +21,13 @@ from tensorc.cli.options import (
     threads_option,
     write_output,
 )
-from tensorc.cli.predict import check_form, encode
+from tensorc.cli.predict import check_form, encode, label_of
 from tensorc.cli.start import restore
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import CompiledFunction, Results
 from tensorc.runtime.signature import refuse_truth
-from tensorc.runtime.training.data import read_arrays
+from tensorc.runtime.training.data import is_csv, read_arrays, read_columns
 
 _FILES = (".npy", ".npz", ".csv", ".csv.gz", ".gz", "-ubyte")
 
@@ -88,7 +88,7 @@ def command(
     restore(program, init)
     if name:
         function = _function(program, name)
-        results = function(**_values(function, arguments))
+        results = function(**_values(function, arguments, label_of(program)))
         _write(output, function, results)
         return
     if not program.runs:
@@ -112,7 +112,7 @@ def _function(program: "api.Program", name: str) -> CompiledFunction:
 
 
 def _values(
-    function: CompiledFunction, arguments: Mapping[str, str]
+    function: CompiledFunction, arguments: Mapping[str, str], label: str | int | None
 ) -> dict[str, object]:
     """Return the values of `--arg`; an error for what is unknown or missing."""
     specs = function.info.arguments
@@ -125,18 +125,27 @@ def _values(
         hint = " ".join(f"--arg {n}=…" for n in inputs) or "leave --arg out"
         message = f"'{function.name}' {wrong[0]}"
         raise TensorcError(Diagnostic("TC0506", message, hints=(hint,)))
-    values = {name: _value(name, text) for name, text in arguments.items()}
+    values = {name: _value(name, text, label) for name, text in arguments.items()}
     for argument in specs:
         what = f"argument '{argument.name}' of '{function.name}'"
         refuse_truth(values.get(argument.name), argument, what)
     return values
 
 
-def _value(name: str, text: str) -> object:
-    """Return what `--arg` gives: the array of a file, or an expression's value."""
+def _value(name: str, text: str, label: str | int | None) -> object:
+    """Return what `--arg` gives: the array of a file, or an expression's value.
+
+    Of a CSV file it is the column of that name, if the file has the form of the
+    training data, whose `label` is y and all else x; else the whole table.
+    """
     if not text.endswith(_FILES):
         return stages.plain(text, f"--arg {name}")
-    columns = read_arrays(Path(text))
+    path = Path(text)
+    if is_csv(path) and label is not None:
+        columns = read_columns(path, label)
+        if name in columns:
+            return columns[name]
+    columns = read_arrays(path)
     if len(columns) == 1:
         return next(iter(columns.values()))
     if name in columns:

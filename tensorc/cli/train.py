@@ -10,7 +10,6 @@ import rich_click as click
 
 from tensorc.api import program as api
 from tensorc.api.summaries import memory_table, spell_type
-from tensorc.api.tables import spell_bytes
 from tensorc.cli.completion import paths
 from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
@@ -42,6 +41,7 @@ from tensorc.runtime.training.fit_state import Event, OnState, Snapshot
 from tensorc.runtime.training.history import EpochRecord, Footprint, History
 from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last, keeping
 from tensorc.runtime.training.recipes import FitRecipe
+from tensorc.tables import spell_bytes
 
 _SHOWN = 12
 

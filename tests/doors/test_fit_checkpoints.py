@@ -173,6 +173,9 @@ def test_what_is_no_path_or_time_says_so(tmp_path):
             fit(traced, save=tmp_path / "new", save_every=seconds)
         assert told.value.diagnostics[0].location.file == __file__
     assert not (tmp_path / "new").exists()
+    for name in ("save", "resume"):
+        with pytest.raises(ValueError, match=f"{name} is a path, got an empty text"):
+            fit(traced, **{name: ""})
     with pytest.raises(tc.TensorcError, match="no such file"):
         fit(traced, resume=tmp_path / "nothing")
 

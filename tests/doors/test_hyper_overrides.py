@@ -95,3 +95,15 @@ def test_numbers_of_numpy_are_numbers(number: object, tmp_path: Path) -> None:
 def test_a_truth_value_of_numpy_is_one(tmp_path: Path) -> None:
     path = _path(tmp_path, "hyper d = true fn f(x: float[N]) = where(d, x, -x)")
     np.testing.assert_array_equal(tc.load(path, d=np.False_).f(X), -X)
+
+
+@pytest.mark.parametrize(("given", "meant"), [("lrr", "lr"), ("epoch", "epochs")])
+def test_a_misspelt_setting_is_answered_with_what_is_meant(tmp_path, given, meant):
+    (tmp_path / "m.tc").write_text(
+        "hyper lr = 0.1\nparam w: float = 0\n"
+        "step up(x: float[B]) { w <- w + lr * sum(x) }\n"
+        'fit { data = npz("d.npz")  batch = 1  step = up }\n'
+    )
+    with pytest.raises(tc.TensorcError, match=f"did you mean `{meant}`") as caught:
+        tc.load(tmp_path / "m.tc", **{given: 0.5})
+    assert f"no setting `{given}`" in str(caught.value)

@@ -127,3 +127,20 @@ def test_what_cannot_be_saved(name, params, words, tmp_path):
         tc.save(tmp_path / name, params)
     assert "test_saving.py" in str(failure.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_text_is_no_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    W, _ = variables()
+    tc.save("best.safetensors", W)  # a directory stands for it
+    (tmp_path / "m.tc").write_text("param W: float[2, 3] = 0\nfn f(x: float) = x * W\n")
+    program = tc.load("m.tc")
+    for door in (
+        lambda: tc.restore("", W),
+        lambda: tc.save("", W),
+        lambda: program.restore(""),
+        lambda: program.save(""),
+    ):
+        with pytest.raises(ValueError, match="path is a path, got an empty text"):
+            door()
+    assert tc.restore(".", W) == []

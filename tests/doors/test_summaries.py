@@ -108,9 +108,7 @@ def test_a_notebook_shows_functions(program):
 
 def test_parts_and_texts(program, tmp_path):
     text = program.emit("graph")
-    assert text._repr_html_().startswith("<pre>")
-    module = program.functions.source.emit()
-    assert ElementTree.fromstring(module._repr_html_()).text == str(text)
+    assert ElementTree.fromstring(text._repr_html_()).text == str(text).rstrip("\n")
     named = text.replace('tc.name = "W"', 'tc.name = "hidden.W"')
     (tmp_path / "m.mlir").write_text(named)
     whole = tc.load("m.mlir")
@@ -131,3 +129,27 @@ def test_what_a_file_says_is_no_markup(tmp_path):
     html = program._repr_html_()
     assert "<script>" not in html
     assert not re.search("[\x00-\x09\x1b]", html + program.summary())
+
+
+def test_histories_and_data_sets_are_tables(tmp_path):
+    x, w = tc.matrix("x"), tc.shared(np.zeros(2), "w")
+    step = tc.function([x], x.sum(), updates=[(w, w + 1)])
+    data = tc.data.arrays({"x": np.ones((4, 2))}, {"x": np.zeros((1, 2))})
+    headings, rows = cells(data._repr_html_())
+    assert headings == ["training data", "validation data"]
+    assert rows[1] == ["x", "f64[4, 2]"]
+    headings, rows = cells(tc.fit(step, data, batch=2, epochs=3)._repr_html_())
+    assert headings == ["epochs"]
+    assert [row[:3] for row in rows[1:]] == [[n, "4", ""] for n in "123"]
+    _, rows = cells(tc.fit(step, data, batch=2, epochs=1000)._repr_html_())
+    shown = [row[0] for row in rows[1:]]
+    assert [*shown[:2], *shown[9:12], shown[-1]] == [
+        "1",
+        "2",
+        "10",
+        "…",
+        "991",
+        "1,000",
+    ]
+    (tmp_path / "a.csv").write_text("<b>\n1\n")
+    assert "&lt;b&gt;" in tc.data.csv(tmp_path / "a.csv")._repr_html_()

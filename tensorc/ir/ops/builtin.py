@@ -1,11 +1,8 @@
 """Modules and functions, with MLIR's names."""
 
-import html
-
 from tensorc.ir.attributes import Array, Attribute, Dict, SymbolRef
 from tensorc.ir.core import Op, Region
 from tensorc.ir.opdef import ISOLATED, TERMINATOR, InferContext, Values, op, require
-from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import FunctionType, Type
 
 
@@ -24,10 +21,6 @@ class Module(Op):
     def infer(ctx: InferContext) -> tuple[Type, ...]:
         """Give nothing."""
         return ()
-
-    def _repr_html_(self) -> str:
-        """Return the text for a notebook."""
-        return f"<pre>{html.escape(print_module(self))}</pre>"
 
     @property
     def functions(self) -> "list[Function]":

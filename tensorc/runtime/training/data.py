@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tensorc import tables
 from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location
 from tensorc.runtime.arrays import Array, aligned_empty, describe
 from tensorc.runtime.files.columns import data_error
@@ -43,6 +44,20 @@ class Dataset:
         parts = {"train": self.train, "valid": self.valid, "test": self.test}
         sizes = [f"{name} {len(part):,}" for name, part in parts.items() if part]
         return f"<Dataset {self.name}: {', '.join(sizes)}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the columns of each part for a notebook."""
+        parts = {"training": self.train, "validation": self.valid, "test": self.test}
+        shown = [
+            tables.Table(
+                f"{name} data",
+                [(column, describe(array)) for column, array in part.columns.items()],
+                ("column", "type"),
+            )
+            for name, part in parts.items()
+            if part
+        ]
+        return tables.html_of(repr(self), shown)
 
 
 def mnist(place: str | Path) -> Dataset:
@@ -219,7 +234,7 @@ def read_columns(path: Path, label: str | int | None = None) -> Mapping[str, Arr
     Raises:
         DataError: as the reader of the form.
     """
-    if not _is_csv(path):
+    if not is_csv(path):
         return _columns(path, read_arrays(path)).columns
     table = read_csv(path)
     if label is None:
@@ -241,13 +256,14 @@ def read_arrays(path: Path) -> Mapping[str, Array]:
         return read_npz(path)
     if path.suffix == ".npy":
         return {"x": read_npy(path)}
-    if _is_csv(path):
+    if is_csv(path):
         return {"x": read_csv(path).values}
     array = read_idx(path)
     return {"x": _features(array) if array.ndim > 1 else array}
 
 
-def _is_csv(path: Path) -> bool:
+def is_csv(path: Path) -> bool:
+    """Tell whether a file is a table of numbers as text, by its name."""
     return path.name.endswith((".csv", ".csv.gz"))
 
 

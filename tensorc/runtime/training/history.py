@@ -2,7 +2,12 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+
+from tensorc.tables import Table, html_of
+
+_SHOWN = 20  # epochs in a notebook: the first and the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,15 @@ class History:
         words += [f"{name} {v:.6g}" for name, v in named.items() if v is not None]
         return f"<History: {', '.join(words)}>"
 
+    def _repr_html_(self) -> str:
+        """Return a table of the epochs for a notebook; of many the first and last."""
+        rows: list[Sequence[str]] = [_row(record) for record in self.epochs]
+        if len(rows) > _SHOWN:
+            rows[_SHOWN // 2 : -_SHOWN // 2] = [("…", "", "", "")]
+        columns = ("epoch", "train cost", "validation error", "seconds")
+        table = Table("epochs", rows, columns, frozenset(range(4)))
+        return html_of(repr(self), [table])
+
     def to_json(self, **more: object) -> str:
         """Return the run as JSON; errors are fractions, what is no number is null.
 
@@ -117,6 +131,12 @@ class History:
             "history": history,
         }
         return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _row(record: EpochRecord) -> tuple[str, str, str, str]:
+    numbers = record.train_cost, record.validation_error
+    cost, error = ("" if number is None else f"{number:.6g}" for number in numbers)
+    return f"{record.epoch:,}", cost, error, f"{record.seconds:.2f}"
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Tables as text and as HTML: what programs and functions show of themselves."""
+"""Tables as text and as HTML: what programs, functions and runs show of themselves."""
 
 import html
 from collections.abc import Sequence
