@@ -202,6 +202,7 @@ LAZY = {
         "tensorc.ir.ops.builtin",
     ): "names only",
     ("tensorc.driver", "tensorc.backend.llvm.codegen"): "the pool's code is kept, too",
+    ("tensorc.runtime.files.tensor_file", "safetensors"): "only files of weights",
     ("tensorc.cache", "platformdirs"): "not needed where TENSORC_CACHE_DIR is set",
     ("tensorc.plain_files", "fcntl"): "Windows has none",
     ("tensorc.address_space", "resource"): "Windows has none",

@@ -230,3 +230,19 @@ print([m for m in ("llvmlite", "lark") if m in sys.modules])
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_only_a_file_of_weights_loads_what_reads_it(tmp_path):
+    path = tmp_path / "m.tc"
+    path.write_text("param W: float[2] = 1\nfn f(x: float[2]) -> float[2] = x * W\n")
+    program = """
+import sys, tensorc as tc
+model = tc.load(sys.argv[1])
+model.f([1, 2])
+print("safetensors" in sys.modules)
+model.save(sys.argv[1] + ".safetensors")
+print("safetensors" in sys.modules)
+"""
+    command = [sys.executable, "-c", program, str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout == "False\nTrue\n"

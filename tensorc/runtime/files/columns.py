@@ -123,19 +123,6 @@ def unfolded_limit(size: int, widening: int = 1) -> int:
     return max(SMALL // widening, RATIO * size)
 
 
-def read_file(path: Path, limit: int) -> bytes:
-    """Return the content of a plain file.
-
-    Raises:
-        DataError: as `opened`, or it has more than `limit` bytes (TC0405).
-    """
-    with opened(path) as (file, size):
-        if size > limit:
-            detail = f"{size:,} bytes, at most {limit:,} are read"
-            raise data_error(path, "TC0405", detail, "split the file")
-        return file.read()
-
-
 def unfolds_too_far(path: Path, size: int, limit: int) -> DataError:
     """Return the error that a compressed file holds `size` bytes or more."""
     detail = f"unfolds to {size:,} bytes or more, at most {limit:,} are read "

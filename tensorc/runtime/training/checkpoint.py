@@ -109,7 +109,9 @@ def read_checkpoint(path: Path, shared: Mapping[str, Shared]) -> Checkpoint:
         raise _damaged(path, "the state is not JSON") from None
     found = document.get("version") if isinstance(document, dict) else None
     if type(found) is not int or found != VERSION:
-        detail = f"the state has version {str(found)[:20]}, {VERSION} is read"
+        # A text of the file is not shown.
+        shown = f"version {found}" if _count(found) else "no version"
+        detail = f"the state has {shown}, version {VERSION} is read"
         raise _damaged(path, detail)
     memory = {n: a for n, a in file.arrays.items() if n not in (_COSTS, _RECORDS)}
     state = _state(path, document.get("state"), file)
