@@ -21,73 +21,10 @@ from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
 from tensorc.ir.numerics import same_bits as same_bits
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad, Yield
-from tensorc.ir.ops.tensor.elementwise import (
-    Add,
-    And,
-    Cast,
-    Compare,
-    Div,
-    Exp,
-    Log,
-    Maximum,
-    Minimum,
-    Mul,
-    Neg,
-    Not,
-    Or,
-    Select,
-    Sqrt,
-    Sub,
-)
-from tensorc.ir.ops.tensor.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
-from tensorc.ir.ops.tensor.making import Constant, Iota
-from tensorc.ir.ops.tensor.nn import LogSoftmax
-from tensorc.ir.ops.tensor.products import MatMul
-from tensorc.ir.ops.tensor.reductions import (
-    All,
-    Any,
-    ArgMax,
-    ArgMin,
-    Max,
-    Mean,
-    Min,
-    Prod,
-    Sum,
-)
-from tensorc.ir.ops.tensor.rounding import (
-    Abs,
-    Ceil,
-    Floor,
-    FloorDiv,
-    IsFinite,
-    IsNan,
-    Mod,
-    Round,
-    Sign,
-)
-from tensorc.ir.ops.tensor.shape import (
-    Broadcast,
-    Concatenate,
-    Reshape,
-    Size,
-    Slice,
-    Transpose,
-    Unslice,
-)
-from tensorc.ir.ops.tensor.transcendental import (
-    Cos,
-    Erf,
-    Erfc,
-    Expm1,
-    Gelu,
-    Log1p,
-    Pow,
-    Sigmoid,
-    Silu,
-    Sin,
-    Softplus,
-    Tanh,
-)
+from tensorc.ir.ops.tensor import elementwise as ew
+from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
+from tensorc.ir.ops.tensor import shape as shapes
+from tensorc.ir.ops.tensor import transcendental as fn
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import ELEMENTS, F32, F64, I64, TensorType
 from tensorc.target import Target
@@ -155,50 +92,50 @@ def _part(starts: Sequence[int], sizes: Sequence[int | str], *steps: int) -> Sam
 MATRIX = np.array([[1.0, -2.0], [0.5, 8.0]])
 
 SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
-    Add: each_shape("f64", "f64"),
-    Sub: each_shape("f64", "f64"),
-    Mul: each_shape("f64", "f64"),
-    Div: each_shape("f64", "f64:nonzero"),
-    Maximum: each_shape("f64", "f64"),
-    Minimum: each_shape("f64", "f64"),
-    And: each_shape("i1", "i1"),
-    Or: each_shape("i1", "i1"),
-    Not: each_shape("i1"),
-    Neg: each_shape("f64"),
-    Exp: each_shape("f64:small"),
-    Log: each_shape("f64:positive"),
-    Sqrt: each_shape("f64:positive"),
-    Tanh: each_shape("f64"),
-    Sigmoid: each_shape("f64"),
-    Softplus: each_shape("f64"),
-    Silu: each_shape("f64"),
-    Gelu: each_shape("f64"),
-    Log1p: each_shape("f64:positive"),
-    Expm1: each_shape("f64:small"),
-    Erf: each_shape("f64"),
-    Erfc: each_shape("f64"),
-    Sin: each_shape("f64"),
-    Cos: each_shape("f64"),
-    Pow: each_shape("f64:positive", "f64:small"),
-    FloorDiv: each_shape("f64", "f64:nonzero"),
-    Mod: each_shape("f64", "f64:nonzero"),
-    Abs: each_shape("f64"),
-    Sign: each_shape("f64"),
-    Floor: each_shape("f64"),
-    Ceil: each_shape("f64"),
-    Round: each_shape("f64"),
-    IsNan: each_shape("f64"),
-    IsFinite: each_shape("f64"),
-    Compare: each_shape("f64", "f64", predicate="lt"),
-    Select: each_shape("i1", "f64", "f64"),
+    ew.Add: each_shape("f64", "f64"),
+    ew.Sub: each_shape("f64", "f64"),
+    ew.Mul: each_shape("f64", "f64"),
+    ew.Div: each_shape("f64", "f64:nonzero"),
+    ew.Maximum: each_shape("f64", "f64"),
+    ew.Minimum: each_shape("f64", "f64"),
+    ew.And: each_shape("i1", "i1"),
+    ew.Or: each_shape("i1", "i1"),
+    ew.Not: each_shape("i1"),
+    ew.Neg: each_shape("f64"),
+    ew.Exp: each_shape("f64:small"),
+    ew.Log: each_shape("f64:positive"),
+    ew.Sqrt: each_shape("f64:positive"),
+    fn.Tanh: each_shape("f64"),
+    fn.Sigmoid: each_shape("f64"),
+    fn.Softplus: each_shape("f64"),
+    fn.Silu: each_shape("f64"),
+    fn.Gelu: each_shape("f64"),
+    fn.Log1p: each_shape("f64:positive"),
+    fn.Expm1: each_shape("f64:small"),
+    fn.Erf: each_shape("f64"),
+    fn.Erfc: each_shape("f64"),
+    fn.Sin: each_shape("f64"),
+    fn.Cos: each_shape("f64"),
+    fn.Pow: each_shape("f64:positive", "f64:small"),
+    rounding.FloorDiv: each_shape("f64", "f64:nonzero"),
+    rounding.Mod: each_shape("f64", "f64:nonzero"),
+    rounding.Abs: each_shape("f64"),
+    rounding.Sign: each_shape("f64"),
+    rounding.Floor: each_shape("f64"),
+    rounding.Ceil: each_shape("f64"),
+    rounding.Round: each_shape("f64"),
+    rounding.IsNan: each_shape("f64"),
+    rounding.IsFinite: each_shape("f64"),
+    ew.Compare: each_shape("f64", "f64", predicate="lt"),
+    ew.Select: each_shape("i1", "f64", "f64"),
     # Values and steps are few bits long, so that f32 differences are exact.
-    Cast: (
+    ew.Cast: (
         Sample(("f32[B, 3]",), {"element": F64}, ("binary",), 2**-10),
         Sample(("f64[4]",), {"element": F32}, ("binary",), 2**-10),
         Sample(("f64",), {"element": F64}, ("binary",), 2**-10),
         Sample(("f64[0]",), {"element": F32}),
     ),
-    Sum: tuple(
+    reductions.Sum: tuple(
         one(type_, axis=axis, order=LANES_ORDER)
         for type_, axis in (
             ("f64[4]", 0),
@@ -209,7 +146,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[3, 0]", 0),
         )
     ),
-    Mean: tuple(
+    reductions.Mean: tuple(
         one(type_, "i64", values=("", "count"), axes=axes, order=LANES_ORDER)
         for type_, axes in (
             ("f64[4]", (0,)),
@@ -222,7 +159,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64", ()),
         )
     ),
-    Max: tuple(
+    reductions.Max: tuple(
         one(type_, axis=axis)
         for type_, axis in (
             ("f64[4]", 0),
@@ -232,7 +169,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[3, 0]", 0),
         )
     ),
-    Min: tuple(
+    reductions.Min: tuple(
         one(type_, axis=axis)
         for type_, axis in (
             ("f64[4]", 0),
@@ -242,7 +179,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[3, 0]", 0),
         )
     ),
-    Prod: tuple(
+    reductions.Prod: tuple(
         one(type_, axis=axis, order=LANES_ORDER)
         for type_, axis in (
             ("f64[4]", 0),
@@ -253,17 +190,17 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[3, 0]", 0),
         )
     ),
-    Any: tuple(
+    reductions.Any: tuple(
         one(type_, axis=axis)
         for type_, axis in (("i1[4]", 0), ("i1[B, 3]", 0), ("i1[2, 0]", 1))
     ),
-    All: tuple(
+    reductions.All: tuple(
         one(type_, axis=axis)
         for type_, axis in (("i1[N]", 0), ("i1[3, B]", 1), ("i1[2, 0]", 1))
     ),
-    ArgMax: (one("f64[4]", axis=0), one("f64[B, 3]", axis=1)),
-    ArgMin: (one("f64[4]", axis=0), one("f64[B, 3]", axis=0)),
-    MatMul: tuple(
+    reductions.ArgMax: (one("f64[4]", axis=0), one("f64[B, 3]", axis=1)),
+    reductions.ArgMin: (one("f64[4]", axis=0), one("f64[B, 3]", axis=0)),
+    products.MatMul: tuple(
         one(lhs, rhs, order=FMA_ORDER)
         for lhs, rhs in (
             ("f64[B, 3]", "f64[3, 2]"),
@@ -273,7 +210,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[2, B, 3]", "f64[2, 3, N]"),
         )
     ),
-    Broadcast: (
+    shapes.Broadcast: (
         one("f64", axes=(), shape=dims(3, 2)),
         one("f64[N]", axes=(1,), shape=dims(2, "N")),
         one("f64[B, 1]", axes=(0, 1), shape=dims("B", 3)),
@@ -281,25 +218,25 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one("f64[1]", axes=(0,), shape=dims(0)),
         one("f64[1, B]", axes=(0, 1), shape=dims(2, "B")),
     ),
-    Reshape: (
+    shapes.Reshape: (
         one("f64[4, 3]", shape=dims(2, 6)),
         one("f64[B, 6]", shape=dims("B", 2, 3)),
         one("f64[1]", shape=dims()),
         one("f64[0, 3]", shape=dims(3, 0)),
     ),
-    Transpose: (
+    shapes.Transpose: (
         one("f64[B, 3]", permutation=(1, 0)),
         one("f64[2, B, 4]", permutation=(2, 0, 1)),
         one("f64[0, 1]", permutation=(1, 0)),
         one("f64", permutation=()),
     ),
-    Slice: (
+    shapes.Slice: (
         _part((1, 0), (2, 3), 2, 2),
         _part((3, 4), (4, 2), -1, -2),
         _part((0, 0), (0, 5), 1, 1),
         one("f64[B]", starts=dims(1), sizes=Dims((symbol("B") + -1,)), steps=(1,)),
     ),
-    Unslice: (
+    shapes.Unslice: (
         one("f64[2, B]", starts=dims(1, 0), shape=dims(4, "B"), steps=(2, 1)),
         one("f64[2]", starts=dims(3), shape=dims(5), steps=(-2,)),
         one("f64[0]", starts=dims(0), shape=dims(3), steps=(1,)),
@@ -310,31 +247,31 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             steps=(1, 1),
         ),
     ),
-    Concatenate: (
+    shapes.Concatenate: (
         one("f64[2, 3]", "f64[B, 3]", axis=0),
         one("f64[B, 2]", "f64[B, 0]", "f64[B, N]", "f64[B, 1]", axis=1),
         one("f64[N]", axis=0),
         one("f64[0, 3]", "f64[0, 3]", axis=0),
         one("f64[2, 0]", "f64[1, 0]", axis=0),
     ),
-    Size: (one("f64[B, 3]", axis=0), one("f64[B, 3]", axis=1)),
-    Constant: (one(value=Dense(MATRIX, TensorType((2, 2), F64))),),
-    Iota: (
+    shapes.Size: (one("f64[B, 3]", axis=0), one("f64[B, 3]", axis=1)),
+    making.Constant: (one(value=Dense(MATRIX, TensorType((2, 2), F64))),),
+    making.Iota: (
         one(shape=dims(2, 3), axis=0, element=I64),
         one(shape=dims(2, 0), axis=1, element=F32),
     ),
-    TakeAlongAxis: (
+    indexing.TakeAlongAxis: (
         one("f64[B, 3]", "i64[B]", values=("", "index 3"), axis=1),
         one("f64[3, B]", "i32[B]", values=("", "index 3"), axis=0),
         one("f64[N]", "i64", values=("", "index 4"), axis=0),
         one("f64[2, 1, 3]", "ui8[2, 3]", values=("", "index 1"), axis=1),
         one("f64[0, 3]", "i64[0]", values=("", "index 3"), axis=1),
     ),
-    CheckIndex: (
+    indexing.CheckIndex: (
         one("i64[5]", values=("label 4",), axis=0, size=dims(4), from_end=False),
         one("ui8[2, N]", values=("index 3",), axis=1, size=dims("N"), from_end=True),
     ),
-    Gather: (
+    indexing.Gather: (
         one("f64[4, 3]", "i64[5]", values=("", "index 4"), axes=(0,)),
         one("f64[N, 3]", "i32[2, 3]", values=("", "index 3"), axes=(1,)),
         one("f64[N]", "i64", values=("", "index 4"), axes=(0,)),
@@ -347,7 +284,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one("f64[3, 0]", "i64[2]", values=("", "index 3"), axes=(0,)),
         one("f64[0, 3]", "i64[0]", values=("", "index 1"), axes=(0,)),
     ),
-    Scatter: tuple(
+    indexing.Scatter: tuple(
         one(*types, values=("", "", *indices), axes=axes, combine=combine)
         for combine in ("add", "set")
         for types, indices, axes in (
@@ -364,7 +301,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             (("f64[0, 3]", "f64[0, 3]", "i64[0]"), ("index 1",), (0,)),
         )
     ),
-    LogSoftmax: (
+    nn.LogSoftmax: (
         one("f64[4]", axis=0),
         one("f64[B, 3]", axis=1),
         one("f64[3, B]", axis=0),
@@ -439,7 +376,7 @@ def run(module: Module, arguments: Sequence[Array]) -> list[Array]:
 
 
 def apply_op(b: TensorBuilder, cls: type[Op], sample: Sample, of: list[Value]) -> Value:
-    return b.apply(cls, of, sample.attributes)
+    return b(cls, *of, **sample.attributes)
 
 
 def one_op(cls: type[Op], sample: Sample) -> Module:

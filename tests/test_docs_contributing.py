@@ -81,7 +81,7 @@ def pytest_of(root, words):
 def test_the_op(copy):
     changes = changes_of("To add an op")
     contract, numbers = commands_of("To add an op")
-    assert len(changes) == 6
+    assert len(changes) == 4
     apply_change(copy, changes[0])
     code, said = pytest_of(copy, contract)
     assert code == 1

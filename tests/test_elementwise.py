@@ -6,8 +6,15 @@ What numpy leaves open, gradients at edges, is the table of docs/numerics.md.
 import numpy as np
 import pytest
 
+from tensorc.ir.core import Op
 from tensorc.ir.functions import new_module
+from tensorc.ir.ops import BY_NAME
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.tensor.elementwise import Mul
+from tensorc.ir.ops.tensor.reductions import All, Any, ArgMin, Min, Prod
+from tensorc.ir.ops.tensor.rounding import Abs, FloorDiv, Mod
+from tensorc.ir.ops.tensor.shape import Concatenate
+from tensorc.ir.ops.tensor.transcendental import Log1p, Pow
 from tensorc.ir.types import ELEMENTS
 from tests.backend.harness import nasty
 from tests.frontend.irgen_helpers import run as run_text
@@ -35,6 +42,10 @@ def all_pairs(element: str) -> list[np.ndarray]:
     return [np.ascontiguousarray(v.ravel()) for v in (lhs, rhs)]
 
 
+def named(name: str) -> type[Op]:
+    return BY_NAME[f"tc.{name}"]
+
+
 def compare_with_numpy(element: str, functions, arity: int) -> None:
     """Check functions at every stage, and the first stage with numpy."""
     arguments = all_pairs(element)[:arity]
@@ -45,7 +56,7 @@ def compare_with_numpy(element: str, functions, arity: int) -> None:
             module,
             name,
             types,
-            lambda b, of, name=name: [getattr(b, name)(*of)],  # type: ignore[misc]
+            lambda b, of, name=name: [b(named(name), *of)],  # type: ignore[misc]
         )
         cases.append((name, arguments))
         with np.errstate(all="ignore"):
@@ -59,7 +70,7 @@ def only(module: Module, name: str) -> Module:
     """Return a module whose function "f" is one of another module."""
     (function,) = [f for f in module.functions if f.sym_name == name]
     types = [a.type for a in function.body.block.arguments]
-    return build_module(types, lambda b, of: [getattr(b, name)(*of)])
+    return build_module(types, lambda b, of: [b(named(name), *of)])
 
 
 @pytest.mark.parametrize("element", [*SIGNED, *UNSIGNED])
@@ -74,11 +85,11 @@ def test_the_smallest_integer_by_minus_one_and_anything_by_zero(element):
     least = np.iinfo(dtype).min
     x = np.array([least, least, 5, -7, 7, -7], dtype)
     y = np.array([-1, 0, 0, 2, -2, 3], dtype)
-    module = build_module([f"{element}[6]"] * 2, lambda b, of: [b.floordiv(*of)])
+    module = build_module([f"{element}[6]"] * 2, lambda b, of: [b(FloorDiv, *of)])
     assert run(module, [x, y])[0].tolist() == [least, 0, 0, -4, -4, -3]
-    module = build_module([f"{element}[6]"] * 2, lambda b, of: [b.mod(*of)])
+    module = build_module([f"{element}[6]"] * 2, lambda b, of: [b(Mod, *of)])
     assert run(module, [x, y])[0].tolist() == [0, 0, 0, 1, -1, 2]
-    module = build_module([f"{element}[6]"], lambda b, of: [b.abs(of[0])])
+    module = build_module([f"{element}[6]"], lambda b, of: [b(Abs, of[0])])
     assert run(module, [x])[0][0] == least
 
 
@@ -90,13 +101,13 @@ def test_float_division_rounding_and_classes_are_numpys(element):
 
 def test_the_remainder_of_a_tiny_negative_is_the_divisor():
     x, y = np.array([-1e-20, 1.0, np.inf, 5.0, -5.0]), np.array([3.0, 0, 2, 3, 3])
-    module = build_module(["f64[5]"] * 2, lambda b, of: [b.mod(*of), b.floordiv(*of)])
+    module = build_module(["f64[5]"] * 2, lambda b, of: [b(Mod, *of), b(FloorDiv, *of)])
     mod, floordiv = run(module, [x, y])
     np.testing.assert_array_equal(mod, [3.0, np.nan, np.nan, 2, 1])
     np.testing.assert_array_equal(floordiv, [-1, np.inf, np.nan, 1, -2])
 
 
-REDUCTIONS = ("min", "prod", "argmin")
+REDUCTIONS = (Min, Prod, ArgMin)
 SHAPES = ((3, 5), (5, 3), (1, 17), (17, 1), (40, 33), (1030, 3), (3, 1030), (3, 0))
 
 
@@ -106,13 +117,14 @@ def test_reductions_agree_at_every_stage(element):
     module = new_module()
     cases: list[Case] = []
     matrix = parse_type(f"{element}[B, N]")
-    for name in REDUCTIONS:
+    for cls in REDUCTIONS:
+        name = cls.__name__
         for axis in (0, 1):
             add_function(
                 module,
                 f"{name}{axis}",
                 [matrix],
-                lambda b, of, name=name, axis=axis: [getattr(b, name)(of[0], axis)],  # type: ignore[misc]
+                lambda b, of, cls=cls, axis=axis: [b.reduce(cls, of[0], axis)],  # type: ignore[misc]
             )
             cases += [(f"{name}{axis}", [_matrix(rng, s, element)]) for s in SHAPES]
     check(module, cases, exact=True)
@@ -132,32 +144,35 @@ def test_quantifiers_agree_at_every_stage(share):
     rng = np.random.default_rng(8)
     module = new_module()
     cases: list[Case] = []
-    for name in ("any", "all"):
+    for cls in (Any, All):
+        name = cls.__name__.lower()
         for axis in (0, 1):
             add_function(
                 module,
                 f"{name}{axis}",
                 [parse_type("i1[B, N]")],
-                lambda b, of, name=name, axis=axis: [getattr(b, name)(of[0], axis)],  # type: ignore[misc]
+                lambda b, of, name=name, axis=axis: [
+                    b(BY_NAME[f"tc.{name}"], of[0], axis=axis)
+                ],  # type: ignore[misc]
             )
             for shape in SHAPES:
                 flags = rng.uniform(size=shape) < share
                 cases.append((f"{name}{axis}", [flags]))
-                module_of_one = only_axis(name, axis)
+                module_of_one = only_axis(cls, axis)
                 expected = getattr(np, name)(flags, axis=axis)
                 assert same_bits(run(module_of_one, [flags])[0], expected)
     check(module, cases, exact=True)
 
 
-def only_axis(name: str, axis: int) -> Module:
-    return build_module(["i1[B, N]"], lambda b, of: [getattr(b, name)(of[0], axis)])
+def only_axis(cls: type[Op], axis: int) -> Module:
+    return build_module(["i1[B, N]"], lambda b, of: [b(cls, of[0], axis=axis)])
 
 
 def test_min_and_argmin_take_the_first_and_nan_wins():
     x = np.array([[2.0, 1, 1], [np.nan, -1, np.nan], [np.inf, np.inf, np.inf]])
-    module = build_module(["f64[3, 3]"], lambda b, of: [b.min(of[0], 1)])
+    module = build_module(["f64[3, 3]"], lambda b, of: [b(Min, of[0], axis=1)])
     np.testing.assert_array_equal(run(module, [x])[0], [1, np.nan, np.inf])
-    module = build_module(["f64[3, 3]"], lambda b, of: [b.argmin(of[0], 1)])
+    module = build_module(["f64[3, 3]"], lambda b, of: [b(ArgMin, of[0], axis=1)])
     assert run(module, [x])[0].tolist() == [1, 0, 0]
 
 
@@ -182,12 +197,14 @@ def test_concatenation_of_every_element_type():
     cases: list[Case] = []
     for element in ("i1", *SIGNED, *UNSIGNED, *FLOATS):
         types = [parse_type(f"{element}[{n}, 3]") for n in ("A", "2", "B")]
-        add_function(module, element, types, lambda b, of: [b.concatenate(of, 0)])
+        add_function(
+            module, element, types, lambda b, of: [b(Concatenate, *of, axis=0)]
+        )
         for a, c in ((0, 3), (4, 0), (0, 0), (40, 17)):
             dtype = ELEMENTS[element].dtype
             parts = [rng.integers(0, 2, (n, 3)).astype(dtype) for n in (a, 2, c)]
             cases.append((element, parts))
-            whole = build_module(types, lambda b, of: [b.concatenate(of, 0)])
+            whole = build_module(types, lambda b, of: [b(Concatenate, *of, axis=0)])
             assert same_bits(run(whole, parts)[0], np.concatenate(parts))
     check(module, cases, exact=True)
 
@@ -197,7 +214,7 @@ def test_concatenation_of_every_element_type():
 
 def test_slopes_of_absolute_value_and_relu_at_zero():
     (slope,) = gradient_at(
-        ["f64[4]"], [[0.0, -0.0, 2, -3]], lambda b, of: total(b, b.abs(of[0]))
+        ["f64[4]"], [[0.0, -0.0, 2, -3]], lambda b, of: total(b, b(Abs, of[0]))
     )
     assert slope.tolist() == [0, 0, 1, -1]
     text = "fn f(x: float[B]) = grad(sum(relu(x)), x)\nfn g(x: float[B]) = relu(x)"
@@ -222,14 +239,14 @@ def test_slopes_of_absolute_value_and_relu_at_zero():
     ],
 )
 def test_slopes_of_powers(base, exponent, to_base, to_exponent):
-    slopes = gradient_at(["f64", "f64"], [base, exponent], lambda b, of: b.pow(*of))
+    slopes = gradient_at(["f64", "f64"], [base, exponent], lambda b, of: b(Pow, *of))
     np.testing.assert_allclose(slopes, [to_base, to_exponent])
 
 
 def test_second_slope_of_a_power_at_zero():
     def second(b, of):
         def first(b, x):
-            (slope,) = grad(b, x, lambda b, y: b.pow(y[0], of[1]))
+            (slope,) = grad(b, x, lambda b, y: b(Pow, y[0], of[1]))
             return slope
 
         return grad(b, of[:1], first)
@@ -242,7 +259,7 @@ def test_second_slope_of_a_power_at_zero():
 
 def test_slopes_of_a_remainder():
     slopes = gradient_at(
-        ["f64[2]", "f64[2]"], [[5, -5], [3, 3]], lambda b, of: total(b, b.mod(*of))
+        ["f64[2]", "f64[2]"], [[5, -5], [3, 3]], lambda b, of: total(b, b(Mod, *of))
     )
     assert [s.tolist() for s in slopes] == [[1, 1], [-1, 2]]
 
@@ -250,7 +267,9 @@ def test_slopes_of_a_remainder():
 @pytest.mark.parametrize("name", ["floor", "ceil", "round", "sign"])
 def test_steps_stop_the_gradient(name):
     (slope,) = gradient_at(
-        ["f64[2]"], [[0.0, 1.7]], lambda b, of: total(b, getattr(b, name)(of[0]))
+        ["f64[2]"],
+        [[0.0, 1.7]],
+        lambda b, of: total(b, b(named(name), of[0])),
     )
     assert slope.tolist() == [0, 0]
 
@@ -274,7 +293,7 @@ def test_second_slopes_of_a_product_with_zeros_are_exact():
     def body(b, of):
         def first(b, x):
             (slope,) = grad(b, x, lambda b, y: b.prod(y[0], 0))
-            return total(b, b.mul(slope, of[1]))
+            return total(b, b(Mul, slope, of[1]))
 
         return grad(b, of[:1], first)
 
@@ -288,7 +307,9 @@ def test_second_slopes_of_a_product_with_zeros_are_exact():
 
 
 def test_ties_of_a_min_reduction_share_equally():
-    (slope,) = gradient_at(["f64[4]"], [[3, 2, 2, 2]], lambda b, of: b.min(of[0], 0))
+    (slope,) = gradient_at(
+        ["f64[4]"], [[3, 2, 2, 2]], lambda b, of: b(Min, of[0], axis=0)
+    )
     np.testing.assert_array_equal(slope, [0, 1 / 3, 1 / 3, 1 / 3])
 
 
@@ -296,11 +317,13 @@ def test_ties_of_a_min_reduction_share_equally():
 @pytest.mark.parametrize("scale", [800.0, 1000.0])
 def test_slopes_far_out_are_finite_and_exact(name, scale):
     (slope,) = gradient_at(
-        ["f64[2]"], [[scale, -scale]], lambda b, of: total(b, getattr(b, name)(of[0]))
+        ["f64[2]"],
+        [[scale, -scale]],
+        lambda b, of: total(b, b(named(name), of[0])),
     )
     assert slope.tolist() == ([1, 0] if name == "softplus" else [0, 0])
 
 
 def test_slope_of_log1p_at_its_pole_is_infinite():
-    (slope,) = gradient_at(["f64"], [-1.0], lambda b, of: b.log1p(of[0]))
+    (slope,) = gradient_at(["f64"], [-1.0], lambda b, of: b(Log1p, of[0]))
     assert slope == np.inf

@@ -5,7 +5,20 @@ import pytest
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import Array
+from tensorc.ir.ops import BY_NAME
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.tensor.elementwise import (
+    Add,
+    Compare,
+    Log,
+    Maximum,
+    Mul,
+    Select,
+    Sqrt,
+)
+from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.reductions import Max
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.verifier import verify
 from tensorc.passes.tensor import autodiff
@@ -63,14 +76,14 @@ def weighted(cls: type[Op], sample: Sample, order: int) -> Module:
             given = list(operands)
             for place, value in zip(places, wrt, strict=True):
                 given[place] = value
-            return total(b, b.mul(apply_op(b, cls, sample, given), weight[0]))
+            return total(b, b(Mul, apply_op(b, cls, sample, given), weight[0]))
 
         def second(b: TensorBuilder, wrt: list[Value]) -> Value:
             parts = zip(grad(b, wrt, cost), weight[1:], strict=True)
-            sums = [total(b, b.mul(g, w)) for g, w in parts]
+            sums = [total(b, b(Mul, g, w)) for g, w in parts]
             result = sums[0]
             for other in sums[1:]:
-                result = b.add(result, b.cast(other, result.type.element))
+                result = b(Add, result, b.cast(other, result.type.element))
             return result
 
         wrt = [operands[i] for i in places]
@@ -120,7 +133,7 @@ def test_the_check_finds_a_planted_wrong_rule(cls, monkeypatch):
     right = VJP_RULES[cls]
 
     def wrong(b: TensorBuilder, op: Op, ct: Value):
-        return right(b, op, b.mul(ct, b.full_like(ct, 1.001)))
+        return right(b, op, b(Mul, ct, b.full_like(ct, 1.001)))
 
     monkeypatch.setattr(autodiff, "VJP_RULES", {**VJP_RULES, cls: wrong})
     with pytest.raises(AssertionError, match="tolerance"):
@@ -165,9 +178,9 @@ def weighted_first(cls: type[Op], sample: Sample) -> Module:
         values = dict(zip(block.arguments, arguments, strict=True))
         for op in block.ops[:-1]:
             given = [values[v] for v in op.operands]
-            values[op.result] = b.apply(type(op), given, op.attributes)
+            values[op.result] = b(type(op), *given, **op.attributes)
         pairs = zip(gradients, weights, strict=True)
-        return [total(b, b.mul(values[g], values[w])) for g, w in pairs]
+        return [total(b, b(Mul, values[g], values[w])) for g, w in pairs]
 
     assert len(gradients) == len(places)
     return build_module(types, body)
@@ -188,7 +201,7 @@ def test_tie_of_two_is_split_in_halves(name):
     lhs, rhs = gradient_at(
         ["f64[3]", "f64[3]"],
         [[1, 2, 3], [1, 3, 2]],
-        lambda b, of: total(b, getattr(b, name)(*of)),
+        lambda b, of: total(b, b(BY_NAME[f"tc.{name}"], *of)),
     )
     larger = [0.5, 0, 1] if name == "maximum" else [0.5, 1, 0]
     assert lhs.tolist() == larger
@@ -199,40 +212,44 @@ def test_nan_in_maximum_is_seen_by_both():
     lhs, rhs = gradient_at(
         ["f64[2]", "f64[2]"],
         [[np.nan, 1], [1, np.nan]],
-        lambda b, of: total(b, b.maximum(*of)),
+        lambda b, of: total(b, b(Maximum, *of)),
     )
     assert lhs.tolist() == rhs.tolist() == [1, 1]
 
 
 def test_ties_of_a_max_reduction_share_equally():
-    (gradient,) = gradient_at(["f64[4]"], [[1, 2, 2, 2]], lambda b, of: b.max(of[0], 0))
+    (gradient,) = gradient_at(
+        ["f64[4]"], [[1, 2, 2, 2]], lambda b, of: b(Max, of[0], axis=0)
+    )
     np.testing.assert_array_equal(gradient, [0, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_sqrt_at_zero_is_infinite():
-    (gradient,) = gradient_at(["f64"], [0.0], lambda b, of: b.sqrt(of[0]))
+    (gradient,) = gradient_at(["f64"], [0.0], lambda b, of: b(Sqrt, of[0]))
     assert gradient == np.inf
 
 
 def test_log_at_zero_is_infinite():
-    (gradient,) = gradient_at(["f64"], [0.0], lambda b, of: b.log(of[0]))
+    (gradient,) = gradient_at(["f64"], [0.0], lambda b, of: b(Log, of[0]))
     assert gradient == np.inf
 
 
 def test_x_log_x_at_zero_is_nan():
-    (gradient,) = gradient_at(["f64"], [0.0], lambda b, of: b.mul(of[0], b.log(of[0])))
+    (gradient,) = gradient_at(
+        ["f64"], [0.0], lambda b, of: b(Mul, of[0], b(Log, of[0]))
+    )
     assert np.isnan(gradient)
 
 
 def test_unsafe_where_at_zero_is_nan_and_the_safe_one_is_finite():
     def unsafe(b, of):
-        positive = b.compare("gt", of[0], b.zeros_like(of[0]))
-        return b.select(positive, b.sqrt(of[0]), b.zeros_like(of[0]))
+        positive = b(Compare, of[0], b.zeros_like(of[0]), predicate="gt")
+        return b(Select, positive, b(Sqrt, of[0]), b.zeros_like(of[0]))
 
     def safe(b, of):
-        positive = b.compare("gt", of[0], b.zeros_like(of[0]))
-        inside = b.select(positive, of[0], b.full_like(of[0], 1))
-        return b.select(positive, b.sqrt(inside), b.zeros_like(of[0]))
+        positive = b(Compare, of[0], b.zeros_like(of[0]), predicate="gt")
+        inside = b(Select, positive, of[0], b.full_like(of[0], 1))
+        return b(Select, positive, b(Sqrt, inside), b.zeros_like(of[0]))
 
     assert np.isnan(gradient_at(["f64"], [0.0], unsafe)[0])
     assert gradient_at(["f64"], [0.0], safe)[0] == 0
@@ -243,8 +260,11 @@ def test_log_softmax_gradient_is_exact_far_out(scale):
     (gradient,) = gradient_at(
         ["f64[3]"],
         [[scale, 0, -scale]],
-        lambda b, of: b.take_along_axis(
-            b.log_softmax(of[0], 0), b.scalar(1, parse_type("i64").element), 0
+        lambda b, of: b(
+            TakeAlongAxis,
+            b(LogSoftmax, of[0], axis=0),
+            b.scalar(1, parse_type("i64").element),
+            axis=0,
         ),
     )
     assert gradient.tolist() == [-1, 1, 0]
@@ -254,7 +274,7 @@ def test_negative_indices_count_from_the_end():
     module = build_module(
         ["f64[2, 3]", "i64[2]"],
         lambda b, of: grad(
-            b, of[:1], lambda b, w: total(b, b.take_along_axis(w[0], of[1], 1))
+            b, of[:1], lambda b, w: total(b, b(TakeAlongAxis, w[0], of[1], axis=1))
         ),
     )
     operand = np.zeros((2, 3))
@@ -263,7 +283,7 @@ def test_negative_indices_count_from_the_end():
 
 
 def test_a_value_used_twice_gets_both_parts():
-    (gradient,) = gradient_at(["f64"], [3.0], lambda b, of: b.mul(of[0], of[0]))
+    (gradient,) = gradient_at(["f64"], [3.0], lambda b, of: b(Mul, of[0], of[0]))
     assert gradient == 6
 
 

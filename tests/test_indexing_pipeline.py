@@ -11,7 +11,9 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import Array
+from tensorc.ir.ops.tensor.elementwise import Add, Mul, Neg, Sub
 from tensorc.ir.ops.tensor.indexing import ADD, SET
+from tensorc.ir.ops.tensor.rounding import Mod
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.verifier import verify
@@ -68,14 +70,14 @@ def test_sums_at_a_place_are_sequential_and_integers_wrap(element):
 def chains(b: TensorBuilder, of: Values) -> Values:
     """Scatter into memory that others read, that is returned, and that is neither."""
     x, v, i = of
-    double = b.add(x, x)
+    double = b(Add, x, x)
     first = b.scatter(double, v, [i], (0,), ADD)
     second = b.scatter(first, v, [i], (0,), SET)
-    kept = b.mul(x, x)
+    kept = b(Mul, x, x)
     third = b.scatter(kept, v, [i], (0,), ADD)
     fourth = b.scatter(kept, b.gather(kept, [i], (0,)), [i], (0,), ADD)
     of_argument = b.scatter(x, v, [i], (0,), SET)
-    reshaped = b.reshape(b.neg(x), (2, 2))
+    reshaped = b.reshape(b(Neg, x), (2, 2))
     fifth = b.scatter(reshaped, b.reshape(v, (1, 2)), [b.full((1,), 1, I64)], (0,), ADD)
     return [second, third, kept, fourth, of_argument, of_argument, fifth]
 
@@ -181,7 +183,7 @@ def random_moves(b: TensorBuilder, of: Values, rng: np.random.Generator) -> Valu
         if kind == 0:
             indices.append(b.gather(i, [j], (0,)))
         elif kind == 1:
-            indices.append(b.sub(b.mod(b.add(i, j), size), size))
+            indices.append(b(Sub, b(Mod, b(Add, i, j), size), size))
         elif kind == 2:
             pool.append(b.gather(x, [i], (0,)))
         elif kind == 3:
@@ -189,12 +191,12 @@ def random_moves(b: TensorBuilder, of: Values, rng: np.random.Generator) -> Valu
             pool.append(b.scatter(y, picked, [j, column], (0, 1), ADD))
         elif kind == 4:
             total = b.insert_axis(b.sum(x, 1), (N, 3), 1)
-            pool.append(b.add(total, y))
+            pool.append(b(Add, total, y))
         elif kind == 5:
             indices.append(b.scatter(i, j, [i], (0,), SET))
         else:
             combine = str(rng.choice([ADD, SET]))
-            pool.append(b.scatter(b.neg(x) if kind > 6 else x, y, [i], (0,), combine))
+            pool.append(b.scatter(b(Neg, x) if kind > 6 else x, y, [i], (0,), combine))
     return [*pool[-1:1:-2], *indices[-1:]]
 
 

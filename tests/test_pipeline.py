@@ -18,7 +18,9 @@ from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.tensor.elementwise import Add, Maximum, Minimum, Mul
 from tensorc.ir.ops.tensor.indexing import Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.tensor.reductions import ArgMax, Max
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F32, TensorType
 from tests.samples import (
@@ -96,7 +98,10 @@ def test_sums_keep_their_order(element: str) -> None:
     add_function(module, "rows", [matrix], lambda b, of: [b.sum(of[0], 1)])
     add_function(module, "columns", [matrix], lambda b, of: [b.sum(of[0], 0)])
     add_function(
-        module, "largest", [matrix], lambda b, of: [b.max(of[0], 0), b.max(of[0], 1)]
+        module,
+        "largest",
+        [matrix],
+        lambda b, of: [b(Max, of[0], axis=0), b(Max, of[0], axis=1)],
     )
     dtype = vector.element.dtype
     for extent in EXTENTS:
@@ -217,8 +222,8 @@ def test_products_of_static_columns(columns: int) -> None:
     def layer(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
         x, w, bias = of
         z = b.matmul(x, w)
-        shifted = b.add(z, b.broadcast(bias, z.type.shape, (1,)))  # type: ignore[union-attr]
-        return [shifted, b.max(shifted, 1), b.sum(b.mul(shifted, z), 0)]
+        shifted = b(Add, z, b.broadcast(bias, z.type.shape, (1,)))  # type: ignore[union-attr]
+        return [shifted, b(Max, shifted, axis=1), b.sum(b(Mul, shifted, z), 0)]
 
     add_function(module, "layer", types, layer)
     cases: list[Case] = [
@@ -241,10 +246,10 @@ def test_a_reduction_of_what_repeats_along_its_axis() -> None:
     batch = symbol("B")
 
     def reductions(b: TensorBuilder, value: Value) -> list[Value]:
-        return [b.sum(value, 1), b.max(value, 1), b.argmax(value, 1)]
+        return [b.sum(value, 1), b(Max, value, axis=1), b(ArgMax, value, axis=1)]
 
     def row(b: TensorBuilder, of: list[Value]) -> list[Value]:
-        twice = b.add(of[0], of[0])
+        twice = b(Add, of[0], of[0])
         spread = [b.broadcast(twice, (batch, 4, 4), axes) for axes in ((0, 1), (0, 2))]
         return [r for value in spread for r in reductions(b, value)]
 
@@ -271,10 +276,13 @@ def test_extremes_of_zeros_have_the_contract_s_sign(element: str) -> None:
         module,
         "pairs",
         [vector, vector],
-        lambda b, of: [b.maximum(*of), b.minimum(*of)],
+        lambda b, of: [b(Maximum, *of), b(Minimum, *of)],
     )
     add_function(
-        module, "largest", [matrix], lambda b, of: [b.max(of[0], 0), b.max(of[0], 1)]
+        module,
+        "largest",
+        [matrix],
+        lambda b, of: [b(Max, of[0], axis=0), b(Max, of[0], axis=1)],
     )
     zeros = np.array([0.0, -0.0, 0.0, -0.0] * 9, vector.element.dtype)
     others = np.array([-0.0, 0.0, 0.0, -0.0] * 9, vector.element.dtype)

@@ -182,7 +182,7 @@ class Maker:
     ) -> int:
         """Append an op and return its place; ShapeError if it does not fit."""
         values = [self.values[o] for o in operands]
-        self.values.append(self.b.apply(cls, values, attributes))
+        self.values.append(self.b(cls, *values, **attributes))
         self.entries.append(Apply(cls, tuple(operands), attributes))
         for operand in operands:
             self.uses[operand] += 1

@@ -210,7 +210,7 @@ def _emit(
     entry = program.entries[place]
     if isinstance(entry, Apply):
         operands = [values[o] for o in entry.operands]
-        values[place] = b.apply(entry.cls, operands, entry.attributes)
+        values[place] = b(entry.cls, *operands, **entry.attributes)
 
 
 def _slopes(

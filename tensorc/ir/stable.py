@@ -10,6 +10,23 @@ from collections.abc import Sequence
 
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.ops.tensor.elementwise import (
+    Add,
+    And,
+    Compare,
+    Div,
+    Exp,
+    Log,
+    Mul,
+    Neg,
+    Select,
+    Sqrt,
+    Sub,
+)
+from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.reductions import ArgMax, Max
+from tensorc.ir.ops.tensor.rounding import Abs, IsFinite
+from tensorc.ir.ops.tensor.transcendental import Expm1, Log1p, Softplus
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I64
 
@@ -43,7 +60,7 @@ def sum_along(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
 def max_along(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
     """Return the largest elements along axes."""
     for axis in sorted(axes, reverse=True):
-        x = b.max(x, axis)
+        x = b(Max, x, axis=axis)
     return x
 
 
@@ -52,27 +69,31 @@ def logaddexp(b: TensorBuilder, x: Value, y: Value) -> Value:
 
     It is larger + softplus(smaller - larger), either way round the same function.
     """
-    first = b.compare("ge", x, y)
-    larger, smaller = b.select(first, x, y), b.select(first, y, x)
+    first = b(Compare, x, y, predicate="ge")
+    larger, smaller = b(Select, first, x, y), b(Select, first, y, x)
     infinity = b.full_like(x, math.inf)
-    same = b.logical_and(b.compare("eq", x, y), b.compare("eq", b.abs(x), infinity))
+    same = b(
+        And,
+        b(Compare, x, y, predicate="eq"),
+        b(Compare, b(Abs, x), infinity, predicate="eq"),
+    )
     zero = b.zeros_like(x)
     # Infinities less infinities would be NaN.
-    distance = b.select(same, zero, b.sub(smaller, larger))
-    total = b.add(larger, b.softplus(distance))
-    positive = b.compare("gt", x, zero)
-    return b.select(same, b.select(positive, infinity, b.neg(infinity)), total)
+    distance = b(Select, same, zero, b(Sub, smaller, larger))
+    total = b(Add, larger, b(Softplus, distance))
+    positive = b(Compare, x, zero, predicate="gt")
+    return b(Select, same, b(Select, positive, infinity, b(Neg, infinity)), total)
 
 
 def logsumexp(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
     """Return log(sum(exp(x))) along axes; -inf with slope 0 where all are -inf."""
     largest = max_along(b, x, axes)
     # Infinities less infinities would be NaN.
-    largest = b.select(b.isfinite(largest), largest, b.zeros_like(largest))
-    total = sum_along(b, b.exp(b.sub(x, spread(b, largest, x, axes))), axes)
-    nothing = b.compare("eq", total, b.zeros_like(total))
-    log = b.log(b.select(nothing, b.full_like(total, 1), total))
-    return b.select(nothing, b.full_like(total, -math.inf), b.add(log, largest))
+    largest = b(Select, b(IsFinite, largest), largest, b.zeros_like(largest))
+    total = sum_along(b, b(Exp, b(Sub, x, spread(b, largest, x, axes))), axes)
+    nothing = b(Compare, total, b.zeros_like(total), predicate="eq")
+    log = b(Log, b(Select, nothing, b.full_like(total, 1), total))
+    return b(Select, nothing, b.full_like(total, -math.inf), b(Add, log, largest))
 
 
 def in_range(
@@ -82,14 +103,14 @@ def in_range(
 
     Where plain squares do no harm the power is 1: not a bit changes.
     """
-    largest = max_along(b, b.abs(x), axes)
+    largest = max_along(b, b(Abs, x), axes)
     scale = inverse = b.full_like(largest, 1)
     for predicate, bound, power in BANDS[tensor_type(x).element.name]:
         limit = b.full_like(largest, 2.0**bound)
-        applies = b.compare(predicate, largest, limit)
-        scale = b.select(applies, b.full_like(largest, 2.0**power), scale)
-        inverse = b.select(applies, b.full_like(largest, 2.0**-power), inverse)
-    return b.mul(x, spread(b, scale, x, axes)), inverse
+        applies = b(Compare, largest, limit, predicate=predicate)
+        scale = b(Select, applies, b.full_like(largest, 2.0**power), scale)
+        inverse = b(Select, applies, b.full_like(largest, 2.0**-power), inverse)
+    return b(Mul, x, spread(b, scale, x, axes)), inverse
 
 
 def root_of_squares(
@@ -99,13 +120,13 @@ def root_of_squares(
     shape = tensor_type(x).shape
     empty = any(shape[axis] == 0 for axis in axes)
     scaled, inverse = (x, None) if empty else in_range(b, x, axes)
-    total = sum_along(b, b.mul(scaled, scaled), axes)
+    total = sum_along(b, b(Mul, scaled, scaled), axes)
     if count is not None:
-        total = b.div(total, b.everywhere(count, tensor_type(total).shape))
+        total = b(Div, total, b.everywhere(count, tensor_type(total).shape))
     zero = b.zeros_like(total)
-    nothing = b.compare("eq", total, zero)
-    root = b.sqrt(b.select(nothing, b.full_like(total, 1), total))
-    return b.select(nothing, zero, root if inverse is None else b.mul(root, inverse))
+    nothing = b(Compare, total, zero, predicate="eq")
+    root = b(Sqrt, b(Select, nothing, b.full_like(total, 1), total))
+    return b(Select, nothing, zero, root if inverse is None else b(Mul, root, inverse))
 
 
 def put_back(shape: Sequence[Dim], axes: Sequence[int]) -> tuple[Dim, ...]:
@@ -115,13 +136,13 @@ def put_back(shape: Sequence[Dim], axes: Sequence[int]) -> tuple[Dim, ...]:
 
 def log1mexp(b: TensorBuilder, x: Value) -> Value:
     """Return log(1 - exp(x)) for x up to 0, accurate at both ends."""
-    near = b.compare("gt", x, b.full_like(x, -math.log(2)))
+    near = b(Compare, x, b.full_like(x, -math.log(2)), predicate="gt")
     minus_one = b.full_like(x, -1)
     # Each form is given what does it no harm where the other one is taken. They are not
     # spelled by `neg`: this is what `stabilize` replaces.
-    small = b.log(b.mul(b.expm1(b.select(near, x, minus_one)), minus_one))
-    large = b.log1p(b.mul(b.exp(b.select(near, minus_one, x)), minus_one))
-    return b.select(near, small, large)
+    small = b(Log, b(Mul, b(Expm1, b(Select, near, x, minus_one)), minus_one))
+    large = b(Log1p, b(Mul, b(Exp, b(Select, near, minus_one, x)), minus_one))
+    return b(Select, near, small, large)
 
 
 def log_of_others(b: TensorBuilder, x: Value, axis: int) -> Value:
@@ -130,12 +151,12 @@ def log_of_others(b: TensorBuilder, x: Value, axis: int) -> Value:
     Up to one half a share is taken from 1 as it is. Only the largest element has more,
     and what the others have is summed without it.
     """
-    log = b.log_softmax(x, axis)
-    index = spread(b, b.argmax(x, axis), x, [axis])
-    own = b.compare("eq", b.iota(tensor_type(x).shape, axis, I64), index)
-    others = b.select(own, b.full_like(x, -math.inf), log)
+    log = b(LogSoftmax, x, axis=axis)
+    index = spread(b, b(ArgMax, x, axis=axis), x, [axis])
+    own = b(Compare, b.iota(tensor_type(x).shape, axis, I64), index, predicate="eq")
+    others = b(Select, own, b.full_like(x, -math.inf), log)
     rest = spread(b, logsumexp(b, others, [axis]), x, [axis])
-    share = b.exp(log)
-    large = b.compare("gt", share, b.full_like(x, 0.5))
-    small = b.log1p(b.neg(b.select(large, b.zeros_like(share), share)))
-    return b.select(large, rest, small)
+    share = b(Exp, log)
+    large = b(Compare, share, b.full_like(x, 0.5), predicate="gt")
+    small = b(Log1p, b(Neg, b(Select, large, b.zeros_like(share), share)))
+    return b(Select, large, rest, small)

@@ -7,6 +7,7 @@ import pytest
 
 from tensorc import compiler
 from tensorc.ir.functions import close_function, new_module, open_function
+from tensorc.ir.ops.tensor.elementwise import Add
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.target import Options
 from tests.samples import parse_type, same_bits
@@ -88,7 +89,7 @@ def test_a_row_by_a_transposed_matrix(element, columns):
         a, w = function.body.block.arguments
         b = TensorBuilder(builder)
         row = b.matmul(a, b.transpose(w, (1, 0)))
-        results = [row, b.add(row, row), b.sum(row, 1), b.transpose(row, (1, 0))]
+        results = [row, b(Add, row, row), b.sum(row, 1), b.transpose(row, (1, 0))]
         close_function(function, builder, results)
         module.body.block.append(function)
         return module

@@ -9,6 +9,20 @@ import pytest
 from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.tensor.elementwise import (
+    Add,
+    Compare,
+    Div,
+    Maximum,
+    Minimum,
+    Mul,
+    Neg,
+    Not,
+    Select,
+    Sqrt,
+    Sub,
+)
+from tensorc.ir.ops.tensor.reductions import Max
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F32
 from tensorc.ir.verifier import verify
@@ -21,8 +35,8 @@ from tests.samples import CPU, Body, build_module, grad, run, same_bits, total
 
 N = symbol("N")
 NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.25, 3.0, np.inf, np.nan, 1e30)
-UNARY = ("neg", "sqrt")
-BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
+UNARY = (Neg, Sqrt)
+BINARY = (Add, Sub, Mul, Div, Maximum, Minimum)
 
 
 def random_step(b: TensorBuilder, pool: list[Value], rng: np.random.Generator) -> Value:
@@ -33,13 +47,13 @@ def random_step(b: TensorBuilder, pool: list[Value], rng: np.random.Generator) -
         y = b.full_like(x, float(rng.choice(NUMBERS)))
         x, y = (x, y) if rng.integers(2) else (y, x)
     if kind == 1:
-        return getattr(b, rng.choice(UNARY))(x)
+        return b(UNARY[rng.choice(len(UNARY))], x)
     if kind == 2:
         predicate = rng.choice(["eq", "ne", "lt", "le", "gt", "ge"])
-        condition = b.compare(str(predicate), x, y)
+        condition = b(Compare, x, y, predicate=str(predicate))
         if rng.integers(2):
-            condition = b.logical_not(condition)
-        return b.select(condition, x, y)
+            condition = b(Not, condition)
+        return b(Select, condition, x, y)
     if kind == 3:
         wide = b.cast(x, ELEMENTS[str(rng.choice(["f64", "f16", "i32", "f32"]))])
         return b.cast(wide, F32)
@@ -48,9 +62,9 @@ def random_step(b: TensorBuilder, pool: list[Value], rng: np.random.Generator) -
     if kind == 5:
         return b.reshape(b.reshape(x, (N * 3,)), (N, 3))
     if kind == 6:
-        row = getattr(b, str(rng.choice(["sum", "max"])))(x, 1)
+        row = b.sum(x, 1) if rng.integers(2) == 0 else b(Max, x, axis=1)
         return b.broadcast(b.broadcast(row, (N, 1), (0,)), (N, 3), (0, 1))
-    return getattr(b, rng.choice(BINARY))(x, y)
+    return b(BINARY[rng.choice(len(BINARY))], x, y)
 
 
 def random_body(seed: int, steps: int) -> Body:

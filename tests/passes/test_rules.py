@@ -13,7 +13,25 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.tensor.elementwise import Cast
+from tensorc.ir.ops.tensor.elementwise import (
+    Add,
+    And,
+    Cast,
+    Compare,
+    Div,
+    Exp,
+    Log,
+    Maximum,
+    Minimum,
+    Mul,
+    Neg,
+    Not,
+    Or,
+    Select,
+    Sqrt,
+    Sub,
+)
+from tensorc.ir.ops.tensor.reductions import Max
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F16, F32, F64, I64
@@ -48,7 +66,7 @@ def each(types: Sequence[str], arity: int, make: Make) -> list[tuple]:
 def cast_chain(source: str, *targets: str) -> tuple:
     def make(b, x):
         for name in targets:
-            x = b.apply(Cast, [x], {"element": ELEMENTS[name]})
+            x = b(Cast, x, element=ELEMENTS[name])
         return x
 
     return (f"{source}[N]",), make
@@ -56,7 +74,7 @@ def cast_chain(source: str, *targets: str) -> tuple:
 
 def eye(b: TensorBuilder, n: int, m: int) -> Value:
     rows, columns = (b.iota((n, m), axis, I64) for axis in (0, 1))
-    return b.cast(b.compare("eq", rows, columns), F32)
+    return b.cast(b(Compare, rows, columns, predicate="eq"), F32)
 
 
 def matrix(make: Make, type_: str = "f32[N, K]") -> list[tuple]:
@@ -69,58 +87,60 @@ def whole(b, x):
 
 CASES: dict[str, list[tuple]] = {
     "add-zero": [
-        *each(FLOATS, 1, lambda b, x: b.add(x, like(b, x, -0.0))),
-        *each(FLOATS, 1, lambda b, x: b.add(like(b, x, -0.0), x)),
-        *each(INTS, 1, lambda b, x: b.add(x, like(b, x, 0))),
+        *each(FLOATS, 1, lambda b, x: b(Add, x, like(b, x, -0.0))),
+        *each(FLOATS, 1, lambda b, x: b(Add, like(b, x, -0.0), x)),
+        *each(INTS, 1, lambda b, x: b(Add, x, like(b, x, 0))),
     ],
-    "sub-zero": each((*FLOATS, *INTS), 1, lambda b, x: b.sub(x, like(b, x, 0))),
+    "sub-zero": each((*FLOATS, *INTS), 1, lambda b, x: b(Sub, x, like(b, x, 0))),
     "zero-sub": [
-        *each(FLOATS, 1, lambda b, x: b.sub(like(b, x, -0.0), x)),
-        *each(INTS, 1, lambda b, x: b.sub(like(b, x, 0), x)),
+        *each(FLOATS, 1, lambda b, x: b(Sub, like(b, x, -0.0), x)),
+        *each(INTS, 1, lambda b, x: b(Sub, like(b, x, 0), x)),
     ],
     "add-neg": [
-        *each((*FLOATS, *INTS), 2, lambda b, x, y: b.add(x, b.neg(y))),
-        *each((*FLOATS, *INTS), 2, lambda b, x, y: b.add(b.neg(y), x)),
+        *each((*FLOATS, *INTS), 2, lambda b, x, y: b(Add, x, b(Neg, y))),
+        *each((*FLOATS, *INTS), 2, lambda b, x, y: b(Add, b(Neg, y), x)),
     ],
-    "sub-neg": each((*FLOATS, *INTS), 2, lambda b, x, y: b.sub(x, b.neg(y))),
-    "neg-of-neg": each((*FLOATS, *INTS), 1, lambda b, x: b.neg(b.neg(x))),
-    "mul-one": each((*FLOATS, *INTS), 1, lambda b, x: b.mul(like(b, x, 1), x)),
+    "sub-neg": each((*FLOATS, *INTS), 2, lambda b, x, y: b(Sub, x, b(Neg, y))),
+    "neg-of-neg": each((*FLOATS, *INTS), 1, lambda b, x: b(Neg, b(Neg, x))),
+    "mul-one": each((*FLOATS, *INTS), 1, lambda b, x: b(Mul, like(b, x, 1), x)),
     "mul-minus-one": each(
-        (*FLOATS, *INTS[:2]), 1, lambda b, x: b.mul(x, like(b, x, -1))
+        (*FLOATS, *INTS[:2]), 1, lambda b, x: b(Mul, x, like(b, x, -1))
     ),
-    "mul-neg-neg": each((*FLOATS, *INTS), 2, lambda b, x, y: b.mul(b.neg(x), b.neg(y))),
-    "div-one": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, 1))),
-    "div-minus-one": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, -1))),
-    "div-neg-neg": each(FLOATS, 2, lambda b, x, y: b.div(b.neg(x), b.neg(y))),
+    "mul-neg-neg": each(
+        (*FLOATS, *INTS), 2, lambda b, x, y: b(Mul, b(Neg, x), b(Neg, y))
+    ),
+    "div-one": each(FLOATS, 1, lambda b, x: b(Div, x, like(b, x, 1))),
+    "div-minus-one": each(FLOATS, 1, lambda b, x: b(Div, x, like(b, x, -1))),
+    "div-neg-neg": each(FLOATS, 2, lambda b, x, y: b(Div, b(Neg, x), b(Neg, y))),
     "div-power-of-two": [
-        *each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, 8))),
-        *each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, -0.25))),
-        *each(("f32[N]",), 1, lambda b, x: b.div(x, like(b, x, 2.0**127))),
-        *each(("f32[N]",), 1, lambda b, x: b.div(x, like(b, x, 2.0**-127))),
-        *each(("f64[N]",), 1, lambda b, x: b.div(x, like(b, x, 2.0**1023))),
+        *each(FLOATS, 1, lambda b, x: b(Div, x, like(b, x, 8))),
+        *each(FLOATS, 1, lambda b, x: b(Div, x, like(b, x, -0.25))),
+        *each(("f32[N]",), 1, lambda b, x: b(Div, x, like(b, x, 2.0**127))),
+        *each(("f32[N]",), 1, lambda b, x: b(Div, x, like(b, x, 2.0**-127))),
+        *each(("f64[N]",), 1, lambda b, x: b(Div, x, like(b, x, 2.0**1023))),
     ],
-    "select-same": [(("i1[N]", "f32[N]"), lambda b, c, x: b.select(c, x, x))],
+    "select-same": [(("i1[N]", "f32[N]"), lambda b, c, x: b(Select, c, x, x))],
     "select-true": each(
-        FLOATS, 2, lambda b, x, y: b.select(b.full((N,), 1, ELEMENTS["i1"]), x, y)
+        FLOATS, 2, lambda b, x, y: b(Select, b.full((N,), 1, ELEMENTS["i1"]), x, y)
     ),
     "select-false": each(
-        FLOATS, 2, lambda b, x, y: b.select(b.full((N,), 0, ELEMENTS["i1"]), x, y)
+        FLOATS, 2, lambda b, x, y: b(Select, b.full((N,), 0, ELEMENTS["i1"]), x, y)
     ),
     "select-not": [
         (
             ("i1[N]", "f32[N]", "f32[N]"),
-            lambda b, c, x, y: b.select(b.logical_not(c), x, y),
+            lambda b, c, x, y: b(Select, b(Not, c), x, y),
         )
     ],
-    "maximum-same": each((*FLOATS, *INTS), 1, lambda b, x: b.maximum(x, x)),
-    "minimum-same": each((*FLOATS, *INTS), 1, lambda b, x: b.minimum(x, x)),
-    "not-of-not": matrix(lambda b, x: b.logical_not(b.logical_not(x)), "i1[N]"),
-    "and-same": matrix(lambda b, x: b.logical_and(x, x), "i1[N]"),
-    "or-same": matrix(lambda b, x: b.logical_or(x, x), "i1[N]"),
-    "and-true": matrix(lambda b, x: b.logical_and(like(b, x, 1), x), "i1[N]"),
-    "and-false": matrix(lambda b, x: b.logical_and(x, like(b, x, 0)), "i1[N]"),
-    "or-false": matrix(lambda b, x: b.logical_or(x, like(b, x, 0)), "i1[N]"),
-    "or-true": matrix(lambda b, x: b.logical_or(like(b, x, 1), x), "i1[N]"),
+    "maximum-same": each((*FLOATS, *INTS), 1, lambda b, x: b(Maximum, x, x)),
+    "minimum-same": each((*FLOATS, *INTS), 1, lambda b, x: b(Minimum, x, x)),
+    "not-of-not": matrix(lambda b, x: b(Not, b(Not, x)), "i1[N]"),
+    "and-same": matrix(lambda b, x: b(And, x, x), "i1[N]"),
+    "or-same": matrix(lambda b, x: b(Or, x, x), "i1[N]"),
+    "and-true": matrix(lambda b, x: b(And, like(b, x, 1), x), "i1[N]"),
+    "and-false": matrix(lambda b, x: b(And, x, like(b, x, 0)), "i1[N]"),
+    "or-false": matrix(lambda b, x: b(Or, x, like(b, x, 0)), "i1[N]"),
+    "or-true": matrix(lambda b, x: b(Or, like(b, x, 1), x), "i1[N]"),
     "cast-same": [cast_chain("f32", "f32"), cast_chain("i64", "i64")],
     "cast-of-cast": [
         cast_chain("f32", "f64", "f32"),
@@ -178,14 +198,14 @@ CASES: dict[str, list[tuple]] = {
         *matrix(lambda b, x: b.sum(x, 0), "i32[1, N]"),
     ],
     "max-of-one": [
-        *matrix(lambda b, x: b.max(x, 1), "f64[N, 1]"),
-        *matrix(lambda b, x: b.max(x, 1), "ui8[N, 1]"),
+        *matrix(lambda b, x: b(Max, x, axis=1), "f64[N, 1]"),
+        *matrix(lambda b, x: b(Max, x, axis=1), "ui8[N, 1]"),
     ],
     "mean-of-one": [
         *matrix(lambda b, x: b.mean(x, b.scalar(1, I64), (1,)), "f32[N, 1]"),
         *matrix(lambda b, x: b.mean(x, b.scalar(3, I64), (0, 1)), "f64[1, 1]"),
     ],
-    "known-size": matrix(lambda b, x: b.apply(Size, [x], {"axis": 1}), "f32[N, 3]"),
+    "known-size": matrix(lambda b, x: b(Size, x, axis=1), "f32[N, 3]"),
     "gather-of-eye": [
         (("ui8[N]",), lambda b, y: b.gather(eye(b, 256, 5), [y], (0,))),
         (("ui8[N, 3]",), lambda b, y: b.gather(eye(b, 256, 300), [y], (0,))),
@@ -291,22 +311,22 @@ def test_whole_pass_keeps_every_bit(types, make):
 
 # What holds over the reals only, or only for some types: no rule may fire.
 KEPT: dict[str, list[tuple]] = {
-    "x + 0": each(FLOATS, 1, lambda b, x: b.add(x, like(b, x, 0.0))),
-    "x - -0": each(FLOATS, 1, lambda b, x: b.sub(x, like(b, x, -0.0))),
-    "0 - x": each(FLOATS, 1, lambda b, x: b.sub(like(b, x, 0.0), x)),
-    "x - x": each(FLOATS, 1, lambda b, x: b.sub(x, x)),
-    "x / x": each(FLOATS, 1, lambda b, x: b.div(x, x)),
-    "x * 0": each(FLOATS, 1, lambda b, x: b.mul(x, like(b, x, 0))),
-    "x / 3": each(FLOATS, 1, lambda b, x: b.div(x, like(b, x, 3))),
-    "x / smallest": matrix(lambda b, x: b.div(x, like(b, x, 2.0**-149)), "f32[N]"),
-    "log exp": each(FLOATS, 1, lambda b, x: b.log(b.exp(x))),
-    "sqrt square": each(FLOATS, 1, lambda b, x: b.sqrt(b.mul(x, x))),
-    "square sqrt": each(FLOATS, 1, lambda b, x: b.mul(b.sqrt(x), b.sqrt(x))),
-    "exp exp": each(FLOATS, 2, lambda b, x, y: b.mul(b.exp(x), b.exp(y))),
-    "x >= x": each(FLOATS, 1, lambda b, x: b.compare("ge", x, x)),
-    "not <": each(FLOATS, 2, lambda b, x, y: b.logical_not(b.compare("lt", x, y))),
-    "neg of difference": each(FLOATS, 2, lambda b, x, y: b.neg(b.sub(x, y))),
-    "maximum -inf": each(FLOATS, 1, lambda b, x: b.maximum(x, like(b, x, -1e30))),
+    "x + 0": each(FLOATS, 1, lambda b, x: b(Add, x, like(b, x, 0.0))),
+    "x - -0": each(FLOATS, 1, lambda b, x: b(Sub, x, like(b, x, -0.0))),
+    "0 - x": each(FLOATS, 1, lambda b, x: b(Sub, like(b, x, 0.0), x)),
+    "x - x": each(FLOATS, 1, lambda b, x: b(Sub, x, x)),
+    "x / x": each(FLOATS, 1, lambda b, x: b(Div, x, x)),
+    "x * 0": each(FLOATS, 1, lambda b, x: b(Mul, x, like(b, x, 0))),
+    "x / 3": each(FLOATS, 1, lambda b, x: b(Div, x, like(b, x, 3))),
+    "x / smallest": matrix(lambda b, x: b(Div, x, like(b, x, 2.0**-149)), "f32[N]"),
+    "log exp": each(FLOATS, 1, lambda b, x: b(Log, b(Exp, x))),
+    "sqrt square": each(FLOATS, 1, lambda b, x: b(Sqrt, b(Mul, x, x))),
+    "square sqrt": each(FLOATS, 1, lambda b, x: b(Mul, b(Sqrt, x), b(Sqrt, x))),
+    "exp exp": each(FLOATS, 2, lambda b, x, y: b(Mul, b(Exp, x), b(Exp, y))),
+    "x >= x": each(FLOATS, 1, lambda b, x: b(Compare, x, x, predicate="ge")),
+    "not <": each(FLOATS, 2, lambda b, x, y: b(Not, b(Compare, x, y, predicate="lt"))),
+    "neg of difference": each(FLOATS, 2, lambda b, x, y: b(Neg, b(Sub, x, y))),
+    "maximum -inf": each(FLOATS, 1, lambda b, x: b(Maximum, x, like(b, x, -1e30))),
     "lossy casts": [
         cast_chain("f64", "f32", "f64"),
         cast_chain("f32", "i32", "f32"),
@@ -341,8 +361,8 @@ def test_what_is_not_exact_is_kept(types, make):
 
 def test_no_rule_crosses_the_boundary_of_a_gradient():
     def body(b, of):
-        outside = b.neg(of[0])
-        return grad(b, [outside], lambda b, w: total(b, b.neg(b.mul(w[0], outside))))
+        outside = b(Neg, of[0])
+        return grad(b, [outside], lambda b, w: total(b, b(Neg, b(Mul, w[0], outside))))
 
     module = build_module(["f64[3]"], body)
     assert apply_rules(module, simplify.RULES) == {}
@@ -350,7 +370,7 @@ def test_no_rule_crosses_the_boundary_of_a_gradient():
 
 def test_rules_apply_inside_the_region_of_a_gradient():
     def body(b, of):
-        return grad(b, of, lambda b, w: total(b, b.neg(b.neg(w[0]))))
+        return grad(b, of, lambda b, w: total(b, b(Neg, b(Neg, w[0]))))
 
     module = build_module(["f64[3]"], body)
     assert apply_rules(module, simplify.RULES) == {"neg-of-neg": 1}
@@ -369,7 +389,7 @@ def names_of(module: Module) -> list[str]:
 def test_exact_ops_on_constants_are_folded():
     def make(b, x):
         two = b.constant(np.array([[2.0, 1], [4, 8]]))
-        return b.add(b.sum(b.matmul(two, two), 0), x)
+        return b(Add, b.sum(b.matmul(two, two), 0), x)
 
     module = simplified(["f64[2]"], make)
     assert names_of(module) == ["tc.constant", "tc.add"]
@@ -377,14 +397,14 @@ def test_exact_ops_on_constants_are_folded():
 
 
 def test_functions_that_are_not_exact_are_not_folded():
-    module = simplified(["f64"], lambda b, x: b.add(x, b.exp(b.scalar(1, F64))))
+    module = simplified(["f64"], lambda b, x: b(Add, x, b(Exp, b.scalar(1, F64))))
     assert "tc.exp" in names_of(module)
 
 
 def test_numbers_everywhere_are_computed_once_and_stay_broadcast():
     def make(b, x):
-        half = b.div(like(b, x, 1), like(b, x, 3))
-        return b.mul(x, b.cast(b.cast(half, F16), F32))
+        half = b(Div, like(b, x, 1), like(b, x, 3))
+        return b(Mul, x, b.cast(b.cast(half, F16), F32))
 
     module = simplified(["f32[N, K]"], make)
     assert names_of(module) == ["tc.constant", "tc.broadcast", "tc.mul"]
@@ -394,13 +414,13 @@ def test_numbers_everywhere_are_computed_once_and_stay_broadcast():
 
 def test_a_constant_of_one_number_becomes_rank_0():
     module = simplified(
-        ["i32[3]"], lambda b, x: b.add(x, b.constant(np.full(3, 7, np.int32)))
+        ["i32[3]"], lambda b, x: b(Add, x, b.constant(np.full(3, 7, np.int32)))
     )
     assert names_of(module) == ["tc.constant", "tc.broadcast", "tc.add"]
 
 
 def test_large_constants_are_not_folded():
-    module = simplified(["i64"], lambda b, x: b.neg(b.constant(np.arange(65))))
+    module = simplified(["i64"], lambda b, x: b(Neg, b.constant(np.arange(65))))
     assert names_of(module) == ["tc.constant", "tc.neg"]
 
 
@@ -414,7 +434,7 @@ def test_slice_with_an_unknown_start_is_not_folded():
 def test_long_chains_take_linear_time():
     def make(b, x):
         for _ in range(5000):
-            x = b.neg(b.add(x, like(b, x, -0.0)))
+            x = b(Neg, b(Add, x, like(b, x, -0.0)))
         return x
 
     module = simplified(["f64"], make)

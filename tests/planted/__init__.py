@@ -7,8 +7,8 @@ the file has exactly once) and those it puts in their place ("+"):
     The derivative of x^y by x is x^(y-1), without the factor y.
 
     === tensorc/passes/tensor/vjp_rules.py
-    -    to_base = b.mul(ct, b.mul(op.rhs, b.pow(op.lhs, less)))
-    +    to_base = b.mul(ct, b.pow(op.lhs, less))
+    -    to_base = b(ew.Mul, ct, b(ew.Mul, op.rhs, b(fn.Pow, op.lhs, less)))
+    +    to_base = b(ew.Mul, ct, b(fn.Pow, op.lhs, less))
 
 `python -m tests.planted.drive` plants each into a copy of the sources and runs the
 fuzzer on it until it finds something. When the sources change and a fault does not fit

@@ -38,7 +38,8 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.library.suspicions import warn_of_columns
 from tensorc.ir.core import Value
-from tensorc.ir.ops.tensor.indexing import ADD, SET
+from tensorc.ir.ops.tensor.elementwise import Add, Select
+from tensorc.ir.ops.tensor.indexing import ADD, SET, TakeAlongAxis
 from tensorc.ir.ops.tensor.making import Iota
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I1, TensorType
@@ -184,7 +185,7 @@ def _take_pairs(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor | Non
     if not (b.unify(shape[along], lengths[0]) and b.unify(lengths[0], lengths[1])):
         return None
     t = TensorBuilder(b.builder)
-    return Tensor(t.take_along_axis(x.value, tensors[axis].value, axis))
+    return Tensor(t(TakeAlongAxis, x.value, tensors[axis].value, axis=axis))
 
 
 def _counts(tensor: Tensor) -> bool:
@@ -207,12 +208,12 @@ def _put_part(
     if not part.is_whole:
         placed = t.unslice(placed, part.starts, b.shape(x), part.steps)
     if combine == ADD:
-        placed = t.add(x.value, placed)
+        placed = t(Add, x.value, placed)
     if part.is_whole:
         return Tensor(placed)
     inside = t.full(sizes, True, I1)
     inside = t.unslice(inside, part.starts, b.shape(x), part.steps)
-    return Tensor(t.select(inside, placed, x.value))
+    return Tensor(t(Select, inside, placed, x.value))
 
 
 def _converted(b: Emitter, new: Operand, like: TensorType) -> Value:

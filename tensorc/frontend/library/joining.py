@@ -19,6 +19,7 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.library.reductions import flatten_all, normal_axes
 from tensorc.ir.dims import Dim, Poly, bound, floordiv, maximum
+from tensorc.ir.ops.tensor.shape import Concatenate
 from tensorc.ir.tensor_builder import TensorBuilder
 
 MOST_PARTS = 10_000  # of a split: each is a value of its own
@@ -58,7 +59,7 @@ def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int | None = 0) -> 
             raise size_error(b, message)
     element = common_element(b, tensors)
     values = [cast(b, t.value, element) for t in tensors]
-    return Tensor(TensorBuilder(b.builder).concatenate(values, place))
+    return Tensor(TensorBuilder(b.builder)(Concatenate, *values, axis=place))
 
 
 def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:

@@ -27,6 +27,7 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, ceildiv, maximum
+from tensorc.ir.ops.tensor.elementwise import Add, Compare
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I64
 
@@ -93,8 +94,8 @@ def compare_places(b: Emitter, shape: Shape, k: int, predicate: str) -> Value:
     rank = len(shape)
     row, column = t.iota(shape, rank - 2, I64), t.iota(shape, rank - 1, I64)
     if k:
-        row = t.add(row, broadcast(b, constant(b, k, I64), shape))
-    return t.compare(predicate, row, column)
+        row = t(Add, row, broadcast(b, constant(b, k, I64), shape))
+    return t(Compare, row, column, predicate=predicate)
 
 
 def linspace(b: Emitter, start: Operand, stop: Operand, num: Dim = 50) -> Operand:

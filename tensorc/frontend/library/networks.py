@@ -29,6 +29,9 @@ from tensorc.frontend.library.shapes import transpose
 from tensorc.frontend.library.suspicions import warn_of_softmax
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.ops.tensor.elementwise import Compare
+from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
+from tensorc.ir.ops.tensor.nn import LogSoftmax
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I64
 
@@ -39,13 +42,13 @@ def log_softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
     axes = _softmax_axes(b, tensor, axis, "log_softmax")
     t = TensorBuilder(b.builder)
     if len(axes) == 1:
-        return Tensor(t.log_softmax(tensor.value, axes[0]))
+        return Tensor(t(LogSoftmax, tensor.value, axis=axes[0]))
     kept = [i for i in range(tensor.type.rank) if i not in axes]
     order = [*kept, *axes]
     moved = strong(b, transpose(b, tensor, order))
     shape = b.shape(moved)
     joined = (*shape[: len(kept)], product_of(shape[len(kept) :]))
-    flat = t.log_softmax(t.reshape(moved.value, joined), len(kept))
+    flat = t(LogSoftmax, t.reshape(moved.value, joined), axis=len(kept))
     back = [order.index(i) for i in range(len(order))]
     return transpose(b, Tensor(t.reshape(flat, shape)), back)
 
@@ -78,8 +81,8 @@ def cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
     classes = _checked_labels(b, scores, y, "cross_entropy")
     axis = scores.type.rank - 1
     t = TensorBuilder(b.builder)
-    likelihood = t.log_softmax(scores.value, axis)
-    picked = t.take_along_axis(likelihood, classes, axis)
+    likelihood = t(LogSoftmax, scores.value, axis=axis)
+    picked = t(TakeAlongAxis, likelihood, classes, axis=axis)
     return elementwise(b, "neg", [Tensor(picked)])
 
 
@@ -152,4 +155,4 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
     known = t.check_index(labels.value, len(shape) - 1, n, from_end=False)
     column = t.reshape(cast(b, known, I64), (*shape[:-1], 1))
     pair = broadcast_together(b, [classes, column], "one_hot")
-    return Tensor(cast(b, t.compare("eq", *pair), b.default_float))
+    return Tensor(cast(b, t(Compare, *pair, predicate="eq"), b.default_float))

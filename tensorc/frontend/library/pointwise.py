@@ -24,6 +24,7 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.ir import stable
+from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F16, F32, I1, I8
 
@@ -108,7 +109,7 @@ def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
     """Tell where exactly one of two operands is not 0."""
     pair = [materialize(b, o, I1) for o in (x, y)]
     left, right = broadcast_together(b, pair, "logical_xor")
-    return Tensor(TensorBuilder(b.builder).compare("ne", left, right))
+    return Tensor(TensorBuilder(b.builder)(Compare, left, right, predicate="ne"))
 
 
 def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:

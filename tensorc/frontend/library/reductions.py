@@ -1,6 +1,6 @@
 """The prelude's reductions, for all doors: NumPy's axes, keepdims and result types."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tensorc.frontend.library.elementwise import as_float, elementwise
 from tensorc.frontend.library.operands import (
@@ -16,8 +16,18 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.ir import stable
-from tensorc.ir.core import Value
+from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, maximum
+from tensorc.ir.ops.tensor.reductions import (
+    All,
+    Any,
+    ArgMax,
+    ArgMin,
+    Max,
+    Min,
+    Prod,
+    Sum,
+)
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F16, F32, I1, I8, I64, Element
 
@@ -26,11 +36,11 @@ Axes = int | Sequence[int] | None
 
 def sum_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Sum; booleans and small integers are summed as 64-bit ones, as in numpy."""
-    return _accumulate(b, TensorBuilder.sum, x, axis, keepdims)
+    return _accumulate(b, Sum, x, axis, keepdims)
 
 
 def _accumulate(
-    b: Emitter, reducer: "Reducer", x: Operand, axis: Axes, keepdims: bool
+    b: Emitter, reducer: type[Op], x: Operand, axis: Axes, keepdims: bool
 ) -> Operand:
     tensor = strong(b, x)
     element = tensor.type.element
@@ -133,18 +143,18 @@ def _count(b: Emitter, x: Tensor, axes: list[int], ddof: int) -> Dim:
 
 def max_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Return the largest element; of booleans whether any is true."""
-    return _extreme(b, TensorBuilder.max, TensorBuilder.any, x, axis, keepdims)
+    return _extreme(b, Max, Any, x, axis, keepdims)
 
 
 def min_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Return the smallest element; of booleans whether all are true."""
-    return _extreme(b, TensorBuilder.min, TensorBuilder.all, x, axis, keepdims)
+    return _extreme(b, Min, All, x, axis, keepdims)
 
 
 def _extreme(
     b: Emitter,
-    reducer: "Reducer",
-    of_booleans: "Reducer",
+    reducer: type[Op],
+    of_booleans: type[Op],
     x: Operand,
     axis: Axes,
     keepdims: bool,
@@ -160,37 +170,37 @@ def _extreme(
 
 def prod(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Multiply; booleans and small integers as 64-bit ones, as in numpy."""
-    return _accumulate(b, TensorBuilder.prod, x, axis, keepdims)
+    return _accumulate(b, Prod, x, axis, keepdims)
 
 
 def any_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Tell whether any element is not 0."""
     value = cast(b, strong(b, x).value, I1)
-    return _reduce(b, TensorBuilder.any, value, axis, keepdims)
+    return _reduce(b, Any, value, axis, keepdims)
 
 
 def all_(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Tell whether no element is 0."""
     value = cast(b, strong(b, x).value, I1)
-    return _reduce(b, TensorBuilder.all, value, axis, keepdims)
+    return _reduce(b, All, value, axis, keepdims)
 
 
 def argmax(
     b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
 ) -> Operand:
     """Return the index of the first largest element; of all without an axis."""
-    return _place(b, TensorBuilder.argmax, x, axis, keepdims)
+    return _place(b, ArgMax, x, axis, keepdims)
 
 
 def argmin(
     b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
 ) -> Operand:
     """Return the index of the first smallest element; of all without an axis."""
-    return _place(b, TensorBuilder.argmin, x, axis, keepdims)
+    return _place(b, ArgMin, x, axis, keepdims)
 
 
 def _place(
-    b: Emitter, reducer: "Reducer", x: Operand, axis: int | None, keepdims: bool
+    b: Emitter, reducer: type[Op], x: Operand, axis: int | None, keepdims: bool
 ) -> Operand:
     value = strong(b, x).value
     if Tensor(value).type.element == I1:
@@ -223,15 +233,11 @@ def ordered_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
     return axes
 
 
-_OF_NOTHING = (
-    *(TensorBuilder.sum, TensorBuilder.prod),
-    *(TensorBuilder.any, TensorBuilder.all),
-)
-Reducer = Callable[[TensorBuilder, Value, int], Value]
+_OF_NOTHING = (Sum, Prod, Any, All)
 
 
 def _reduce(
-    b: Emitter, reducer: Reducer, value: Value, axis: Axes, keepdims: bool
+    b: Emitter, reducer: type[Op], value: Value, axis: Axes, keepdims: bool
 ) -> Tensor:
     """Reduce along axes, the last first, so that the others keep their numbers."""
     shape = b.shape(Tensor(value))
@@ -240,7 +246,7 @@ def _reduce(
     for i in reversed(axes):
         if reducer not in _OF_NOTHING:
             require_elements(b, shape, i)
-        value = reducer(t, value, i)
+        value = t.reduce(reducer, value, i)
     if keepdims:
         value = t.reshape(value, stable.put_back(shape, axes))
     return Tensor(value)

@@ -31,7 +31,7 @@ from tensorc.frontend.library.suspicions import warn_of_count
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, floordiv, maximum
-from tensorc.ir.ops.tensor.shape import Broadcast
+from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate
 from tensorc.ir.tensor_builder import TensorBuilder
 
 Widths = int | Sequence[int] | Sequence[Sequence[int]]
@@ -305,7 +305,7 @@ def _rolled(b: Emitter, x: Tensor, shift: int, axis: int) -> Tensor:
     tail = _along(b, x, axis, size - moved, moved)
     head = _along(b, x, axis, 0, size - moved)
     t = TensorBuilder(b.builder)
-    return Tensor(t.concatenate([tail, head], axis))
+    return Tensor(t(Concatenate, tail, head, axis=axis))
 
 
 def _along(b: Emitter, x: Tensor, axis: int, start: Dim, length: Dim) -> Value:
@@ -339,7 +339,7 @@ def pad(
         )
         parts = [*left, tensor.value, *right]
         if len(parts) > 1:
-            tensor = Tensor(TensorBuilder(b.builder).concatenate(parts, axis))
+            tensor = Tensor(TensorBuilder(b.builder)(Concatenate, *parts, axis=axis))
     return tensor
 
 

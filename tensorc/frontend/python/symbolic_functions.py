@@ -51,7 +51,7 @@ from tensorc.frontend.python.symbolic_operands import (
 )
 from tensorc.frontend.python.symbolic_variables import CONSTRUCTORS
 from tensorc.ir.core import Value
-from tensorc.ir.ops.tensor.indexing import ADD, SET
+from tensorc.ir.ops.tensor.indexing import ADD, SET, TakeAlongAxis
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import TensorType
 
@@ -266,7 +266,7 @@ def categorical_crossentropy(output: object, target: object) -> Tensor:
     likelihood = value_of(log, "output")
     classes = tensor_type(likelihood).shape[axis]
     labels = build.check_index(value_of(t, "target"), axis, classes, from_end=False)
-    picked = build.take_along_axis(likelihood, labels, axis)
+    picked = build(TakeAlongAxis, likelihood, labels, axis=axis)
     return apply("neg", Tensor(Node(picked)))
 
 

@@ -253,7 +253,7 @@ def build(b: TensorBuilder, right: Pattern | Recipe, match: Match) -> Value:
         return match.values[right.name]
     if isinstance(right, Term):
         operands = [build(b, p, match) for p in right.operands]
-        return b.apply(right.cls, operands, dict(right.attributes))
+        return b(right.cls, *operands, **dict(right.attributes))
     if isinstance(right, Spread):
         raise TypeError("a rule cannot make what it sees through")
     return right(b, match)

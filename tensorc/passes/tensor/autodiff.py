@@ -31,7 +31,7 @@ from tensorc.ir.dims import Constraints
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad
-from tensorc.ir.ops.tensor.elementwise import Cast
+from tensorc.ir.ops.tensor.elementwise import Add, Cast
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import TensorType
 from tensorc.passes.common.base import Level, Pass
@@ -168,7 +168,7 @@ def _no_derivative(op: Op) -> Diagnostic:
 def _total(b: TensorBuilder, cotangents: Sequence[Value]) -> Value:
     total = cotangents[0]
     for cotangent in cotangents[1:]:
-        total = b.add(total, cotangent)
+        total = b(Add, total, cotangent)
     return total
 
 

@@ -16,12 +16,17 @@ from tensorc.ir import stable
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
+    And,
     Cast,
+    Compare,
     Div,
     Exp,
+    Log,
     Maximum,
     Minimum,
     Mul,
+    Neg,
+    Not,
     Select,
     Sqrt,
     Sub,
@@ -29,6 +34,7 @@ from tensorc.ir.ops.tensor.elementwise import (
 from tensorc.ir.ops.tensor.indexing import Gather, TakeAlongAxis
 from tensorc.ir.ops.tensor.nn import LogSoftmax
 from tensorc.ir.ops.tensor.reductions import Max, Mean, Prod, Sum
+from tensorc.ir.ops.tensor.rounding import IsFinite
 from tensorc.ir.ops.tensor.shape import (
     Broadcast,
     Concatenate,
@@ -37,7 +43,7 @@ from tensorc.ir.ops.tensor.shape import (
     Slice,
     Transpose,
 )
-from tensorc.ir.ops.tensor.transcendental import Pow, Sigmoid
+from tensorc.ir.ops.tensor.transcendental import Pow, Sigmoid, Softplus
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.passes.common.rewriter import (
     FARTHEST,
@@ -226,28 +232,29 @@ def _log_of(b: TensorBuilder, value: Value, memo: Memo) -> Value:
     if number is not None:
         return b.full_like(value, math.log(float(number)))
     if found is not None:
-        return b.log_softmax(*found)
+        logits, axis = found
+        return b(LogSoftmax, logits, axis=axis)
     if op is None or is_positive_number(value):
-        return b.log(value)
+        return b(Log, value)
     return _LOGS.get(type(op), _log_of_copy)(b, op, memo)
 
 
 def _log_of_copy(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     operands = [log_of(b, op.operands[0], memo), *op.operands[1:]]
-    return b.apply(type(op), operands, op.attributes)
+    return b(type(op), *operands, **op.attributes)
 
 
 def _log_of_sum(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     assert isinstance(op, Sum)
     if isinstance(op.operand.op, Exp) and is_shifted(op.operand.op.operand):
-        return b.log(op.result)
+        return b(Log, op.result)
     return stable.logsumexp(b, log_of(b, op.operand, memo), [op.axis])
 
 
 def _log_of_mean(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     assert isinstance(op, Mean)
     if isinstance(op.operand.op, Exp) and is_shifted(op.operand.op.operand):
-        return b.log(op.result)
+        return b(Log, op.result)
     total = stable.logsumexp(b, log_of(b, op.operand, memo), op.axes)
     return less_log_of_count(b, total, op.count)
 
@@ -255,8 +262,8 @@ def _log_of_mean(b: TensorBuilder, op: Op, memo: Memo) -> Value:
 def less_log_of_count(b: TensorBuilder, log: Value, count: Value) -> Value:
     """Return the logarithm of a sum less that of an i64 scalar."""
     type_ = tensor_type(log)
-    number = b.log(b.cast(count, type_.element))
-    return b.sub(log, b.everywhere(number, type_.shape))
+    number = b(Log, b.cast(count, type_.element))
+    return b(Sub, log, b.everywhere(number, type_.shape))
 
 
 def _log_of_power(b: TensorBuilder, op: Op, memo: Memo) -> Value:
@@ -264,14 +271,14 @@ def _log_of_power(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     base, exponent = op.operands
     log = log_of(b, base, memo)
     zero = b.zeros_like(log)
-    none = b.logical_not(b.isfinite(log))
-    at_zero = b.logical_and(none, b.compare("eq", exponent, zero))
-    return b.mul(exponent, b.select(at_zero, zero, log))
+    none = b(Not, b(IsFinite, log))
+    at_zero = b(And, none, b(Compare, exponent, zero, predicate="eq"))
+    return b(Mul, exponent, b(Select, at_zero, zero, log))
 
 
 def _log_of_join(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     assert isinstance(op, Concatenate)
-    return b.concatenate([log_of(b, v, memo) for v in op.operands], op.axis)
+    return b(Concatenate, *[log_of(b, v, memo) for v in op.operands], axis=op.axis)
 
 
 def _pairwise(join: Callable[[TensorBuilder, Value, Value], Value]) -> LogRule:
@@ -283,7 +290,7 @@ def _log_of_cast(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     assert isinstance(op, Cast)
     source = tensor_type(op.operand).element
     if not source.is_float:
-        return b.log(op.result)
+        return b(Log, op.result)
     if source.bits > op.element.bits or isinstance(op.operand.op, Cast):
         return b.cast(log_of(b, op.operand, memo), op.element)
     return log_of(b, widened(b, op.operand, op, {}), memo)
@@ -310,7 +317,7 @@ def widened(
         else widened(b, v, cast, made)
         for v in op.operands
     ]
-    made[value] = b.apply(type(op), operands, op.attributes)
+    made[value] = b(type(op), *operands, **op.attributes)
     return made[value]
 
 
@@ -328,13 +335,13 @@ def _log_of_rest(b: TensorBuilder, share: Value) -> Value:
     op = share.op
     assert op is not None
     operands = [_log_of_rest(b, op.operands[0]), *op.operands[1:]]
-    return b.apply(type(op), operands, op.attributes)
+    return b(type(op), *operands, **op.attributes)
 
 
 _LOGS: Mapping[type[Op], LogRule] = MappingProxyType(
     {
         Exp: lambda b, op, memo: op.operands[0],
-        Sigmoid: lambda b, op, memo: b.neg(b.softplus(b.neg(op.operands[0]))),
+        Sigmoid: lambda b, op, memo: b(Neg, b(Softplus, b(Neg, op.operands[0]))),
         Sub: lambda b, op, memo: _log_of_rest(b, op.operands[1]),
         Sum: _log_of_sum,
         Mean: _log_of_mean,
@@ -342,14 +349,14 @@ _LOGS: Mapping[type[Op], LogRule] = MappingProxyType(
             log_of(b, op.operands[0], memo), typing.cast(int, op.attributes["axis"])
         ),
         Add: _pairwise(stable.logaddexp),
-        Mul: _pairwise(TensorBuilder.add),
-        Div: _pairwise(TensorBuilder.sub),
+        Mul: _pairwise(lambda b, x, y: b(Add, x, y)),
+        Div: _pairwise(lambda b, x, y: b(Sub, x, y)),
         Pow: _log_of_power,
-        Sqrt: lambda b, op, memo: b.mul(
-            b.full_like(op.result, 0.5), log_of(b, op.operands[0], memo)
+        Sqrt: lambda b, op, memo: b(
+            Mul, b.full_like(op.result, 0.5), log_of(b, op.operands[0], memo)
         ),
-        Select: lambda b, op, memo: b.select(
-            op.operands[0], *[log_of(b, v, memo) for v in op.operands[1:]]
+        Select: lambda b, op, memo: b(
+            Select, op.operands[0], *[log_of(b, v, memo) for v in op.operands[1:]]
         ),
         Concatenate: _log_of_join,
         Cast: _log_of_cast,
@@ -368,20 +375,20 @@ def log_of_weighted(
     logs = [(w, log_of(b, share, memo)) for w, share in pairs]
     largest: Value | None = None
     for weight, log in logs:
-        nothing = b.compare("eq", weight, b.zeros_like(weight))
-        counted = b.select(nothing, b.full_like(log, -math.inf), log)
+        nothing = b(Compare, weight, b.zeros_like(weight), predicate="eq")
+        counted = b(Select, nothing, b.full_like(log, -math.inf), log)
         counted = stable.max_along(b, counted, axes)
-        largest = counted if largest is None else b.maximum(largest, counted)
+        largest = counted if largest is None else b(Maximum, largest, counted)
     assert largest is not None
-    largest = b.select(b.isfinite(largest), largest, b.zeros_like(largest))
+    largest = b(Select, b(IsFinite, largest), largest, b.zeros_like(largest))
     total: Value | None = None
     for weight, log in logs:
         shift = stable.spread(b, largest, log, axes) if axes else largest
-        distance = b.sub(log, shift)
+        distance = b(Sub, log, shift)
         # What does not count may be larger: no more than keeps 0 from meeting infinity.
         most = b.full_like(log, 80.0)
-        term_ = b.mul(weight, b.exp(b.minimum(distance, most)))
+        term_ = b(Mul, weight, b(Exp, b(Minimum, distance, most)))
         term_ = stable.sum_along(b, term_, axes)
-        total = term_ if total is None else b.add(total, term_)
+        total = term_ if total is None else b(Add, total, term_)
     assert total is not None
-    return b.add(b.log(total), largest)
+    return b(Add, b(Log, total), largest)

@@ -111,7 +111,7 @@ false = Splat("false", lambda n: n.dtype == np.bool_ and not bool(n))
 
 def _multiply_by_inverse(b: TensorBuilder, match: Match) -> Value:
     inverse = b.full_like(match.root.operands[1], _inverse(match.numbers["power"]))
-    return b.mul(match.values["x"], inverse)
+    return b(Mul, match.values["x"], inverse)
 
 
 def _has_operand_type(match: Match) -> bool:
@@ -189,7 +189,7 @@ def _is_of_exponentials(match: Match) -> bool:
 def _quotient_by_count(b: TensorBuilder, match: Match) -> Value:
     shape, element = _dims(match), tensor_type(match.root.result).element
     count = b.everywhere(b.cast(match.values["y"], element), shape)
-    return b.div(_reshape_to_result(b, match), count)
+    return b(Div, _reshape_to_result(b, match), count)
 
 
 def _elements(match: Match) -> tuple[Element, Element, Element]:
@@ -265,7 +265,7 @@ def _one_hot(b: TensorBuilder, match: Match) -> Value:
     count = b.iota(tensor_type(row).shape[:1], 0, element)
     number = b.gather(count, [match.values["y"]], (0,))
     rows = b.broadcast(number, shape, range(last))
-    equal = b.compare("eq", rows, b.iota(shape, last, element))
+    equal = b(Compare, rows, b.iota(shape, last, element), predicate="eq")
     return b.cast(equal, tensor_type(match.root.result).element)
 
 

@@ -113,7 +113,7 @@ def _rule(
 
 
 def _log_softmax(b: TensorBuilder, match: Match) -> Value:
-    return b.log_softmax(match.values["x"], axis_of(match))
+    return b(LogSoftmax, match.values["x"], axis=axis_of(match))
 
 
 def _is_shift(match: Match) -> bool:
@@ -134,13 +134,13 @@ def _is_plain(match: Match) -> bool:
 def _shifted_softmax(b: TensorBuilder, match: Match) -> Value:
     """Take the largest element off first, as the library's softmax does."""
     given, axis = match.values["x"], axis_of(match)
-    top = stable.spread(b, b.max(given, axis), given, [axis])
-    powers = b.exp(b.sub(given, top))
-    return b.div(powers, stable.spread(b, b.sum(powers, axis), given, [axis]))
+    top = stable.spread(b, b(Max, given, axis=axis), given, [axis])
+    powers = b(Exp, b(Sub, given, top))
+    return b(Div, powers, stable.spread(b, b.sum(powers, axis), given, [axis]))
 
 
 def _weighted_softmax(b: TensorBuilder, match: Match) -> Value:
-    return b.mul(match.values["c"], _shifted_softmax(b, match))
+    return b(Mul, match.values["c"], _shifted_softmax(b, match))
 
 
 SOFTMAX_RULES = (
@@ -195,20 +195,20 @@ def _rest_moved(b: TensorBuilder, match: Match) -> Value:
     inner = op.operands[0]
     if isinstance(op, Cast) and tensor_type(inner).element.bits < op.element.bits:
         wide = widened(b, inner, op, {})
-        return b.sub(b.full_like(wide, 1), wide)
-    rest = b.sub(b.full_like(inner, 1), inner)
-    return b.apply(type(op), [rest, *op.operands[1:]], op.attributes)
+        return b(Sub, b.full_like(wide, 1), wide)
+    rest = b(Sub, b.full_like(inner, 1), inner)
+    return b(type(op), rest, *op.operands[1:], **op.attributes)
 
 
 def _log_of_rest(b: TensorBuilder, match: Match) -> Value:
     share = match.values["p"]
-    return b.log(b.sub(b.full_like(share, 1), share))
+    return b(Log, b(Sub, b.full_like(share, 1), share))
 
 
 def _sigmoid_of_twice(sign: str) -> Recipe:
     def make(b: TensorBuilder, match: Match) -> Value:
-        twice = b.add(match.values["y"], match.values["y"])
-        return b.sigmoid(b.neg(twice) if sign == "-" else twice)
+        twice = b(Add, match.values["y"], match.values["y"])
+        return b(Sigmoid, b(Neg, twice) if sign == "-" else twice)
 
     return make
 
@@ -319,11 +319,11 @@ PARTS = {  # the larger of x and 0
 def _log_cosh(b: TensorBuilder, match: Match) -> Value:
     """Return softplus(2 x) - x; far out, where 2 x may overflow, it is |x|."""
     given = match.values["x"]
-    size = b.abs(given)
-    is_far = b.compare("gt", size, b.full_like(given, 1000))
-    near = b.select(is_far, b.zeros_like(given), given)
-    log = b.sub(b.softplus(b.add(near, near)), near)
-    return b.select(is_far, size, log)
+    size = b(Abs, given)
+    is_far = b(Compare, size, b.full_like(given, 1000), predicate="gt")
+    near = b(Select, is_far, b.zeros_like(given), given)
+    log = b(Sub, b(Softplus, b(Add, near, near)), near)
+    return b(Select, is_far, size, log)
 
 
 KINK_RULES = (
@@ -405,10 +405,10 @@ def _log_of_weighted_share(b: TensorBuilder, match: Match) -> Value:
     axis, whole = axis_of(match), total.op
     of_all = isinstance(whole, Sum) and whole.operand is part and whole.axis == axis
     if isinstance(part.op, Exp) and of_all:
-        share = b.exp(b.log_softmax(part.op.operand, axis))
+        share = b(Exp, b(LogSoftmax, part.op.operand, axis=axis))
         return log_of_weighted(b, [(weight, share)], [axis])
     log = log_of(b, total, {})
-    return b.sub(log_of_weighted(b, [(weight, part)], [axis]), log)
+    return b(Sub, log_of_weighted(b, [(weight, part)], [axis]), log)
 
 
 def _log_of_weighted_mean(b: TensorBuilder, match: Match) -> Value:
