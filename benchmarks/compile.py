@@ -114,7 +114,7 @@ def stages(
 
     inputs, outputs = program(n)
     lap("graph")
-    compile_ = compiler.compile_module
+    compile_ = compiler.compile
     with ExitStack() as stack:
         for name in ("emit_llvm", "emit_object"):
             of = timed(name, "between passes", getattr(codegen, name))
@@ -122,8 +122,8 @@ def stages(
         stack.enter_context(
             mock.patch.object(
                 compiler,
-                "compile_module",
-                lambda m, t, o: (lap("emit"), compile_(m, t, o, around))[1],
+                "compile",
+                lambda m, t, o: (lap("emit"), compile_(m, t, o, around=around))[1],
             )
         )
         f = tc.function(inputs, outputs)

@@ -22,7 +22,8 @@ training. This page is the tour; the code follows its order.
     passes.loops       LOOP        scf, vector, micro-kernels: to_loops
     passes.math      functions as scalar IR: expand_math
     pipeline         the passes of TENSOR, and how passes run
-    compiler         THE pipeline as a literal tuple; compile(module) -> Artifact
+    compiler         THE pipeline as a literal tuple; `compile`, the only way in
+    abi              what the runtime must know of a function, read off its IR
     backend          the LLVM text emitter, and `llvm`: object code for the CPU
     artifact         what compiled code is, as data: all that the runtime knows
     driver           from a module to loaded code: out of the cache where possible

@@ -1,39 +1,26 @@
-"""The pipelines, and the one function that turns IR into an artifact.
+"""The pipelines, and `compile`, the one way from IR to code.
 
 A pipeline is a literal tuple of passes, each from one level of the IR to another; the
 verifier runs after each level. What comes out at the end of a level is a stage that can
-be printed, parsed back and interpreted.
+be printed, parsed back and interpreted; below the last one stand LLVM's text, assembly
+and object code.
 """
 
-import hashlib
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from tensorc.artifact import (
-    Argument,
-    Artifact,
-    Default,
-    DimExpr,
-    FunctionInfo,
-    Guard,
-    Origin,
-    Result,
-    Site,
+from tensorc import abi
+from tensorc.artifact import Artifact, FunctionInfo
+from tensorc.backend.llvm.codegen import (
+    emit_assembly,
+    emit_llvm,
+    emit_object,
+    optimize_llvm,
 )
-from tensorc.backend.emit import epoch_symbol, mangle
-from tensorc.backend.llvm.codegen import emit_assembly, emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target as host_target
-from tensorc.errors import (
-    CompileError,
-    Diagnostic,
-)
-from tensorc.ir.attributes import Attribute, Dense, Dims, SymbolRef
-from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
-from tensorc.ir.functions import guards_of, solved_of
-from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.memory.kernels import UNSIGNED, Fail, Launch
+from tensorc.errors import CompileError, Diagnostic
+from tensorc.ir.ops.builtin import Module
 from tensorc.ir.text.printer import print_module
-from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.cost import cost_of
 from tensorc.passes.common.base import Around as Around
 from tensorc.passes.common.base import Level as Level
 from tensorc.passes.common.base import Pass, check_pipeline
@@ -46,8 +33,8 @@ from tensorc.passes.structured.fuse import FUSE, SEPARATE
 from tensorc.passes.structured.to_structured import TO_STRUCTURED
 from tensorc.pipeline import TENSOR, level_of
 from tensorc.pipeline import run_passes as run_passes
+from tensorc.target import DEFAULT, Target
 from tensorc.target import Options as Options
-from tensorc.target import Target
 
 CPU: tuple[Pass, ...] = (
     *TENSOR,
@@ -56,202 +43,123 @@ CPU: tuple[Pass, ...] = (
     BUFFERIZE,
     PLAN_MEMORY,
     TO_LOOPS,
-    EXPAND_MATH,
+    EXPAND_MATH,  # behind TO_LOOPS, which chooses where functions are of vectors
 )
 PASSES = {pass_.name: pass_ for pass_ in (*CPU, SEPARATE)}
 STAGES = tuple(level.value for level in Level)
+CODE = ("llvm", "asm", "obj")
 
 check_pipeline(CPU)
 
 
-def lower(
-    module: Module, target: Target, stage: str, around: Around = run_pass
-) -> Module:
-    """Return a module at the end of a stage: tensor, structured, buffer or loop.
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What `compile` made of a module.
 
-    The module itself is changed: it is used up. Raises `CompileError` (TC0250) if it
-    is below that stage.
+    `module` is the IR at the end of the stage; for a stage of `CODE`, what the code was
+    made of. `code` is the text of "llvm" or "asm" or the bytes of "obj", else empty.
+    `functions` is what the runtime must know of them, for "obj" alone.
     """
-    level = level_of(module)
-    if level != Level.TENSOR and stage not in STAGES[STAGES.index(level.value) :]:
-        message = f"the module is at level {level.value}, below {stage}"
-        raise CompileError(Diagnostic("TC0250", message, module.location))
-    passes = passes_to(stage)
-    if level != Level.TENSOR:  # what was read from a file
-        passes = passes[len(passes_to(level.value)) :]
-    return run_passes(module, target, passes, around=around)
+
+    target: Target
+    module: Module
+    code: str | bytes = ""
+    functions: abi.Infos = ()
+
+    def text(self, locations: bool = False) -> str:
+        """Return the text of a stage; `locations` adds the source's to the ops of IR.
+
+        Object code has none.
+        """
+        assert isinstance(self.code, str)
+        return self.code or print_module(self.module, locations=locations)
+
+    @property
+    def artifact(self) -> Artifact:
+        """The object code, with what the runtime must know."""
+        assert isinstance(self.code, bytes)
+        return Artifact(self.target.name, self.code, self.functions)
 
 
-def passes_to(stage: str) -> tuple[Pass, ...]:
-    """Return the passes up to the end of a stage."""
-    level = Level(stage)
-    numbers = [i for i, p in enumerate(CPU) if p.writes == level]
-    return CPU[: numbers[-1] + 1]
+def compile(
+    module: Module,
+    target: Target,
+    options: Options = DEFAULT,
+    upto: str = "obj",
+    around: Around = run_pass,
+    after: str = "",
+) -> Compilation:
+    """Compile a module up to the end of a stage; it is used up.
+
+    Args:
+        module: of any level; for "obj" of TENSOR, where signatures are known.
+        target: the machine to compile for.
+        options: how, for all stages alike: "llvm" is the text after LLVM's passes at
+            this level, that of -O0 is ours.
+        upto: tensor, structured, buffer, loop, llvm, asm or obj.
+        around: what runs each pass, and may look at the module before and after it.
+        after: the stage that the module is at the end of. A TENSOR module may be at the
+            beginning of its stage; one below is at the end of its own in any case.
+
+    Raises:
+        CompileError: the module is below the stage (TC0250).
+        TensorcError: a program is wrong, or the processor lacks an instruction.
+        InternalError: a pass fails; it is named.
+    """
+    begun = Level(after) if after else level_of(module)
+    last = Level.LOOP if upto in CODE else Level(upto)
+    _check_begin(module, begun, Level.TENSOR if upto == "obj" else last)
+    digests = abi.digests(module) if upto == "obj" and not after else {}
+    functions: abi.Infos = ()
+    levels = list(Level)
+    for level in levels[levels.index(begun) : levels.index(last) + 1]:
+        is_done = level is begun and (after or level is not Level.TENSOR)
+        passes = () if is_done else passes_of(level, options)
+        module = run_passes(module, target, passes, around=around)
+        if upto == "obj":
+            functions = _learned(functions, module, level)
+    if upto == "obj":
+        functions = tuple([_finished(f, digests, options) for f in functions])
+    return Compilation(target, module, _code(module, target, options, upto), functions)
 
 
-def compile_module(
-    module: Module, target: Target, options: Options, around: Around = run_pass
-) -> Artifact:
-    """Compile a module of the TENSOR level; it is used up."""
-    digests = {f.sym_name: _digest(f) for f in module.functions}
-    tensor = lower(module, target, "tensor", around)
-    artifact = compile_tensor(tensor, target, options, around)
-    functions = [replace(f, digest=digests[f.name]) for f in artifact.functions]
-    return replace(artifact, functions=tuple(functions))
-
-
-def compile_tensor(
-    tensor: Module, target: Target, options: Options, around: Around = run_pass
-) -> Artifact:
-    """Compile what `lower` gives for the stage "tensor"; it is used up."""
-    begun, grouped = len(passes_to("tensor")), len(passes_to("structured"))
-    passes = CPU[begun:grouped]
+def passes_of(level: Level, options: Options = DEFAULT) -> tuple[Pass, ...]:
+    """Return the passes that end at a level."""
+    passes = tuple(pass_ for pass_ in CPU if pass_.writes is level)
     if not options.fuse:
         passes = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in passes)
-    signatures = [_signature(function) for function in tensor.functions]
-    kernels = run_passes(tensor, target, passes, around=around)
-    costs = [cost_of(function) for function in kernels.functions]
-    signatures = [
-        replace(info, kernels=count, flops=dim_expr(flops))
-        for info, (count, flops) in zip(signatures, costs, strict=True)
-    ]
-    loops = run_passes(kernels, target, CPU[grouped:], around=around)
-    functions = tuple(_complete(info, loops) for info in signatures)
-    if not options.epochs:
-        functions = tuple(replace(info, epoch_symbol="") for info in functions)
-    text = emit_llvm(loops, target, options)
-    code = emit_object(text, target, options.optimize)
-    return Artifact(target.name, code, functions)
+    return passes
 
 
-def llvm_text(module: Module, target: Target, around: Around = run_pass) -> str:
-    """Return the LLVM text of a TENSOR module; it is used up."""
-    return emit_llvm(lower(module, target, "loop", around), target)
+def _check_begin(module: Module, begun: Level, last: Level) -> None:
+    levels = list(Level)
+    if levels.index(begun) > levels.index(last):
+        message = f"the module is at level {begun.value}, below {last.value}"
+        raise CompileError(Diagnostic("TC0250", message, module.location))
 
 
-def assembly(
-    module: Module, target: Target, options: Options, around: Around = run_pass
-) -> str:
-    """Return the assembly of a TENSOR module; it is used up."""
-    return emit_assembly(llvm_text(module, target, around), target, options.optimize)
+def _learned(functions: abi.Infos, module: Module, level: Level) -> abi.Infos:
+    """Return what is known of functions when a level ends."""
+    if level is Level.TENSOR:
+        return abi.signatures(module)
+    if level is Level.STRUCTURED:
+        return abi.with_costs(functions, module)
+    return abi.with_memory(functions, module) if level is Level.LOOP else functions
 
 
-def dim_expr(dim: Dim) -> DimExpr:
-    """Return a dimension as the runtime reads it."""
-    if isinstance(dim, int):
-        return dim
-    total: DimExpr | None = None
-    for atoms, factor in dim.terms:
-        term: DimExpr | None = None if factor == 1 and atoms else factor
-        for atom in atoms:
-            value: DimExpr
-            if isinstance(atom, Symbol):
-                value = atom.name
-            else:
-                operator = "//" if atom.kind == "floordiv" else atom.kind
-                value = (operator, dim_expr(atom.left), dim_expr(atom.right))
-            term = value if term is None else ("*", term, value)
-        assert term is not None
-        total = term if total is None else ("+", total, term)
-    assert total is not None
-    return total
+def _finished(
+    info: FunctionInfo, digests: Mapping[str, str], options: Options
+) -> FunctionInfo:
+    symbol = info.epoch_symbol if options.epochs else ""
+    return replace(info, digest=digests.get(info.name, ""), epoch_symbol=symbol)
 
 
-def _digest(function: Function) -> str:
-    return hashlib.sha256(print_module(function).encode()).hexdigest()[:16]
-
-
-def _signature(function: Function) -> FunctionInfo:
-    """Return what a function takes and gives, before its lowering."""
-    block = function.body.block
-    arguments = []
-    symbols: dict[str, None] = {}
-    for i, argument in enumerate(block.arguments):
-        type_ = argument.type
-        assert isinstance(type_, TensorType)
-        info = function.argument_info(i)
-        kind = info.get("tc.kind")
-        assert kind in ("shared", "input", "hyper")
-        shape = tuple(dim_expr(d) for d in type_.shape)
-        name, given = str(info.get("tc.name")), function.value_symbol(i)
-        known = _default(info.get("tc.default"))
-        arguments.append(Argument(name, kind, type_.element.name, shape, given, known))  # type: ignore[arg-type]
-        for dim in type_.shape:
-            symbols.update(dict.fromkeys(symbols_of(dim)))
-        if given:
-            symbols[given] = None
-    results = []
-    for i, value in enumerate(block.terminator.operands):
-        info = function.result_info(i)
-        type_ = value.type
-        assert isinstance(type_, TensorType)
-        if info.get("tc.updates") is None:
-            shape = tuple(dim_expr(d) for d in type_.shape)
-            name = str(info.get("tc.name") or "")
-            results.append(Result(name, type_.element.name, shape))
-    guards = tuple(
-        Guard(
-            dim_expr(guard.left),
-            dim_expr(guard.right),
-            guard.message,
-            guard.location if guard.location.line else function.location,
-            guard.is_index,
-        )
-        for guard in guards_of(function)
-    )
-    origins = tuple(
-        Origin(arguments[s.argument].name, s.axis, s.size, s.location)
-        for s in solved_of(function)
-        if s.argument < len(arguments)
-    )
-    name = function.sym_name
-    return FunctionInfo(
-        name,
-        mangle(name),
-        epoch_symbol(name),
-        tuple(arguments),
-        tuple(results),
-        tuple(symbols),
-        guards,
-        0,
-        (),
-        _computed_sizes(function),
-        origins=origins,
-    )
-
-
-def _default(known: Attribute | None) -> Default | None:
-    if not isinstance(known, Dense):
-        return None
-    return Default(known.value.shape, known.value.tobytes())
-
-
-def _computed_sizes(function: Function) -> tuple[DimExpr, ...]:
-    """Return the dimensions in a function that are no number and no bare symbol."""
-    found: dict[Dim, None] = {}
-    for op in function.walk():
-        types = [v.type for v in op.results if isinstance(v.type, TensorType)]
-        found.update(dict.fromkeys(d for t in types for d in t.shape))
-        for attribute in op.attributes.values():
-            if isinstance(attribute, Dims):
-                found.update(dict.fromkeys(attribute.dims))
-    computed = [d for d in found if not isinstance(d, int) and as_symbol(d) is None]
-    return tuple(dim_expr(d) for d in computed)
-
-
-def _complete(info: FunctionInfo, loops: Module) -> FunctionInfo:
-    """Add what only the lowered module knows: the arena and the sites."""
-    functions = {f.sym_name: f for f in loops.functions}
-    entry = functions[info.name]
-    sites: dict[int, Site] = {}
-    for call in entry.walk():
-        if not isinstance(call, Launch):
-            continue
-        assert isinstance(call.callee, SymbolRef)
-        for op in functions[call.callee.name].walk():
-            if isinstance(op, Fail):
-                sites[op.site] = Site(op.location, UNSIGNED in op.attributes)
-    arena = entry.attributes["tc.arena"]
-    assert isinstance(arena, Dims)
-    places = tuple(sites[i] for i in sorted(sites))
-    return replace(info, arena=dim_expr(arena.dims[0]), sites=places)
+def _code(module: Module, target: Target, options: Options, upto: str) -> str | bytes:
+    """Return the code of a LOOP module, empty where a stage of IR is asked for."""
+    if upto not in CODE:
+        return ""
+    text = emit_llvm(module, target, options)
+    if upto == "obj":
+        return emit_object(text, target, options.optimize)
+    emit = optimize_llvm if upto == "llvm" else emit_assembly
+    return emit(text, target, options.optimize)

@@ -94,7 +94,7 @@ def _compiled(module: "Module", target: Target, options: Options) -> Artifact:
 
     require(24 * MIB, "compiling")  # LLVM ends the process without it
     with _no_collecting():
-        return compiler.compile_module(module, target, options)
+        return compiler.compile(module, target, options).artifact
 
 
 @contextmanager

@@ -5,11 +5,13 @@ then the final values of the arguments that are updated.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from tensorc import compiler
+from tensorc import abi, compiler
 from tensorc.artifact import Artifact, FunctionInfo, evaluate_dim
+from tensorc.backend.llvm import codegen
 from tensorc.fuzz.outcomes import in_order, updated_by
 from tensorc.ir.attributes import make_dict
 from tensorc.ir.functions import Parameter
@@ -20,10 +22,11 @@ from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import ELEMENTS, TensorType
 from tensorc.ir.verifier import verify
-from tensorc.passes.common.base import Pass
+from tensorc.passes.common.base import Pass, run_pass
 from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
+from tensorc.target import Target
 
 TARGET = compiler.host_target()
 Case = tuple[str, list[Array]]  # a function of the module, and its arguments
@@ -164,41 +167,36 @@ def all_results(
     """
     outcome: dict[str, list[list[Array]]] = {}
     updated = updates_of(module)
-    module = _advance(module, compiler.passes_to("tensor"))
+    module = _advance(module, "tensor")
     outcome["tensor"] = tensor_results(module, cases)
-    signatures = [compiler._signature(f) for f in module.functions]
-    done = len(compiler.passes_to("tensor"))
-    module = _advance(
-        module, compiler.CPU[done : len(compiler.passes_to("structured"))]
-    )
+    signatures = abi.signatures(module)
+    module = _advance(module, "structured", after="tensor")
     outcome["structured"] = tensor_results(module, cases)
-    done = len(compiler.passes_to("structured"))
-    module = _advance(module, compiler.CPU[done : len(compiler.passes_to("buffer"))])
+    module = _advance(module, "buffer", after="structured")
     arenas = {f.sym_name: f.attributes["tc.arena"] for f in module.functions}
     infos = {
-        s.name: FunctionInfo(
-            *(s.name, s.symbol, s.epoch_symbol, s.arguments, s.results, s.symbols),
-            s.guards,
-            compiler.dim_expr(arenas[s.name].dims[0]),  # type: ignore[union-attr]
-            (),
-        )
+        s.name: replace(s, arena=abi.dim_expr(arenas[s.name].dims[0]))  # type: ignore[union-attr]
         for s in signatures
     }
     outcome["buffer"] = memory_results(module, cases, infos, updated, flat=False)
-    done = len(compiler.passes_to("buffer"))
-    module = _advance(module, compiler.CPU[done:])
+    module = _advance(module, "loop", after="buffer")
     outcome["loop"] = memory_results(module, cases, infos, updated, flat=True)
-    functions = tuple(compiler._complete(s, module) for s in signatures)
-    text = compiler.emit_llvm(module, TARGET)
+    functions = abi.with_memory(signatures, module)
+    text = codegen.emit_llvm(module, TARGET)
     for level in optimize:
-        code = compiler.emit_object(text, TARGET, level)
+        code = codegen.emit_object(text, TARGET, level)
         artifact = Artifact("cpu", code, functions)
         outcome[f"O{level}"] = compiled_results(artifact, cases, updated)
     return outcome
 
 
-def _advance(module: Module, passes: Sequence[Pass]) -> Module:
-    for pass_ in passes:
-        module = pass_.run(module, TARGET)
-        verify(module, pass_.writes.value)
-    return round_trip(module)
+def _advance(module: Module, upto: str, after: str = "") -> Module:
+    made = compiler.compile(module, TARGET, upto=upto, around=verified, after=after)
+    return round_trip(made.module)
+
+
+def verified(pass_: Pass, module: Module, target: Target) -> Module:
+    """Run a pass, and verify what it makes."""
+    made = run_pass(pass_, module, target)
+    verify(made, pass_.writes.value)
+    return made

@@ -100,9 +100,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"passes.common", "passes.tensor", "ir", "target", "errors"},
         set(),
     ),
+    # What the runtime must know of a function, read off its IR.
+    "abi": ({"ir", "passes.analysis", "backend", "artifact"}, set()),
     "compiler": (
         {
-            *("pipeline", "ir", "backend", "backend.llvm"),
+            *("abi", "pipeline", "ir", "backend.llvm"),
             *("target", "artifact", "errors", *PASSES),
         },
         set(),

@@ -21,6 +21,7 @@ from tests.snippets import ROOT, Block, blocks, same_text
 PAGE = ROOT / "docs" / "architecture.md"
 PROGRAM = "examples/trivial.tc"
 TARGET = Target("cpu", vector_bits=512)
+RAW = Options(optimize=0)  # as it is before LLVM's passes
 # The stage, where a part of it begins, how many of its first lines are shown.
 MARK = re.compile(r"<!-- walk: (\w+)(?:, at `(.*)`)?(?:, (\d+) lines)? -->\n$")
 LAST = 3  # lines that are shown, too
@@ -33,24 +34,24 @@ def stage(name: str) -> str:
         return (ROOT / PROGRAM).read_text("utf-8")
     if name == "syntax":
         return print_ast(parser.parse_file(PROGRAM))
-    module = stages._module(PROGRAM, "train", {})
+    module = stages.module_of(PROGRAM, "train", {})
     if name == "made":
         return print_short(module)
     if name == "llvm":
-        return compiler.llvm_text(module, TARGET)
+        return compiler.compile(module, TARGET, RAW, "llvm").text()
     if name == "artifact":
         return artifact_text()
     if name == "printed":
         program = api.load(PROGRAM)
         return "".join(f"{program.train([1, 1, 1, 1], 100)}\n" for _ in range(10))
-    return print_short(compiler.lower(module, TARGET, name))
+    return print_short(compiler.compile(module, TARGET, upto=name).module)
 
 
 def artifact_text() -> str:
     """Return the header of the program's artifact, a line for each fact."""
-    module = stages._module(PROGRAM, "train", {})
+    module = stages.module_of(PROGRAM, "train", {})
     target = compiler.host_target()
-    data = artifact_file.encode(compiler.compile_module(module, target, Options()))
+    data = artifact_file.encode(compiler.compile(module, target).artifact)
     header = data[8 : 8 + int.from_bytes(data[:8], "little")]
     (function,) = json.loads(header)["functions"]
     return "".join(f"{name}: {json.dumps(v)}\n" for name, v in function.items())

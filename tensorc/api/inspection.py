@@ -107,7 +107,7 @@ class Costed(Inspected):
         from tensorc.api import report
 
         view = self._view(args, named)
-        (cost,) = report.costs(*_lowered(view.make), view.sizes)
+        (cost,) = report.costs(*_lowered(view), view.sizes)
         return cost
 
     def _repr_html_(self) -> str:
@@ -126,16 +126,17 @@ def explain(view: View) -> str:
     """Return what the kernels of a module do and why, for people."""
     from tensorc.api import report
 
-    return Text(report.report(*_lowered(view.make), view.sizes))
+    return Text(report.report(*_lowered(view), view.sizes))
 
 
-def _lowered(make: "Callable[[], Module]") -> "tuple[Module, Module]":
+def _lowered(view: View) -> "tuple[Module, Module]":
     """Return a module at the levels that a report reads: STRUCTURED and BUFFER."""
     from tensorc import compiler, driver
 
     target = driver.host_target()
-    module = compiler.lower(make(), target, "structured")
-    return module, compiler.lower(make(), target, "buffer")
+    module = compiler.compile(view.make(), target, view.options, "structured").module
+    lower = compiler.compile(view.make(), target, view.options, "buffer").module
+    return module, lower
 
 
 def emit(
@@ -155,13 +156,9 @@ def emit(
 
     if stage == "graph":
         return Text(print_module(module, locations=locations))
-    target, run = driver.host_target(), around or compiler.run_pass
-    if stage == "llvm":
-        return Text(compiler.llvm_text(module, target, run))
-    if stage == "asm":
-        return Text(compiler.assembly(module, target, options, run))
-    lowered = compiler.lower(module, target, stage, run)
-    return Text(print_module(lowered, locations=locations))
+    run = around or compiler.run_pass
+    made = compiler.compile(module, driver.host_target(), options, stage, run)
+    return Text(made.text(locations))
 
 
 def refuse_arguments(args: Sequence[object]) -> None:

@@ -53,7 +53,7 @@ from tensorc.runtime.arrays import Kinds, kinds_of
 from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
 from tensorc.runtime.locks import reentrant_lock
 from tensorc.runtime.signature import Plan
-from tensorc.target import CHOSEN
+from tensorc.target import CHOSEN, Options
 
 J = TypeVar("J", bound="Jitted")
 
@@ -81,6 +81,7 @@ class _Made:
     about: Specialization
     # It takes arrays, numbers and static values: no structures, no memory.
     is_plain: bool
+    options: Options
 
 
 _Known = tuple[CompiledFunction, Plan | None, Tree]
@@ -196,8 +197,8 @@ class Jitted(Costed):
         Raises:
             TypeError: there was no call yet, and annotations do not tell.
         """
-        forms = list(self._made)
-        return forms[-1].traced.plan if forms else self._declared()
+        made = self._newest()
+        return self._declared() if made is None else made.traced.plan
 
     def _view(self, args: tuple[object, ...], named: Mapping[str, object]) -> View:
         """Return what to look at: the form for these arguments, or the newest one."""
@@ -205,14 +206,21 @@ class Jitted(Costed):
         spread = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
         given = {n: v for n, v in named.items() if spread or n in parameters}
         sizes = sizes_of({n: v for n, v in named.items() if n not in given})
+        made: _Made | None
         if args or given or not parameters:
             call = self._array_call(self._bind(args, given))
-            made = self._find(call)
-            plan = made.traced.plan
-            sizes = {**sizes_of_call(made.compiled, call.values), **sizes}
+            found = made = self._find(call)
+            sizes = {**sizes_of_call(found.compiled, call.values), **sizes}
         else:
-            plan = self.plan()
-        return View(functools.partial(graph_emit.emit, plan), CHOSEN.get(), sizes)
+            made = self._newest()
+        plan = self._declared() if made is None else made.traced.plan
+        options = CHOSEN.get() if made is None else made.options
+        return View(functools.partial(graph_emit.emit, plan), options, sizes)
+
+    def _newest(self) -> _Made | None:
+        """Return the last new form, if there was a call yet."""
+        forms = list(self._made)
+        return forms[-1] if forms else None
 
     def _declared(self) -> Graph:
         """Return the form that the annotations tell, before there was any call."""
@@ -350,7 +358,7 @@ class Jitted(Costed):
         about = Specialization(spelled, reason, seconds)
         plain = not any(isinstance(leaf, MemoryLeaf) for leaf in key.leaves)
         plain = plain and all(tree in (LEAF, NONE) for tree in key.trees)
-        made = _Made(key, compiled, traced, about, plain)
+        made = _Made(key, compiled, traced, about, plain, CHOSEN.get())
         valued = self._valued.union(*[fact.numbers for fact, _ in traced.answered])
         if valued != self._valued:
             # Calls were known whatever these numbers were.

@@ -41,7 +41,7 @@ def emit(
 
         return reading.syntax(read_file(path, settings, default_float))
     options = Options(optimize)
-    module = _module(path, function, settings, default_float)
+    module = module_of(path, function, settings, default_float)
     if stage != "obj":
         return inspection.emit(module, stage, options, around, locations)
     target = driver.host_target()
@@ -49,20 +49,7 @@ def emit(
         return driver.compile_module(module, target, options).object
     from tensorc import compiler
 
-    return compiler.compile_module(module, target, options, around).object
-
-
-def lower(
-    path: str, stage: str, function: str | None, settings: Mapping[str, str]
-) -> "Module":
-    """Return the IR of a file at a stage: tensor, structured, buffer, loop.
-
-    The arguments are those of `emit`.
-    """
-    from tensorc import compiler
-
-    module = _module(path, function, settings)
-    return compiler.lower(module, driver.host_target(), stage)
+    return compiler.compile(module, target, options, "obj", around).artifact.object
 
 
 def explain(
@@ -76,11 +63,11 @@ def explain(
 
     The arguments are those of `emit`; `sizes` are numbers for sizes of the arguments.
     """
-    make = functools.partial(_module, path, function, settings, default_float)
+    make = functools.partial(module_of, path, function, settings, default_float)
     return inspection.explain(inspection.View(make, CHOSEN.get(), sizes))
 
 
-def _module(
+def module_of(
     path: str,
     function: str | None,
     settings: Mapping[str, str],

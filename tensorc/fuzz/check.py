@@ -39,6 +39,8 @@ from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
+from tensorc.ir.verifier import verify
+from tensorc.passes.common.base import Pass, run_pass
 from tensorc.passes.tensor.autodiff import AUTODIFF
 from tensorc.passes.tensor.stabilize import STABILIZE
 from tensorc.runtime import threads
@@ -221,10 +223,19 @@ def _before_passes(module: Module, subjects: Sequence[Subject]) -> Outcomes:
     for function in again.functions:
         if function.sym_name not in slopes:
             again.body.block.ops.remove(function)
-    passes = compiler.CPU[: compiler.CPU.index(AUTODIFF) + 1]
+    expanded = again
+
+    def keep(pass_: Pass, module: Module, target: Target) -> Module:
+        nonlocal expanded
+        made = _verified(pass_, module, target)
+        if pass_ is AUTODIFF:
+            copy = clone_op(made, {})
+            assert isinstance(copy, Module)
+            expanded = copy
+        return made
+
     with _module_fails(COMPILES):
-        target = compiler.host_target()
-        expanded = compiler.run_passes(again, target, passes, verify_each=True)
+        compiler.compile(again, compiler.host_target(), upto="tensor", around=keep)
     return plain | _interpret(expanded, [s for s in subjects if s.name in slopes])
 
 
@@ -238,20 +249,31 @@ def _at_tensor_level(module: Module) -> tuple[Module, set[str]]:
     What `stabilize` changes has other bits by intent.
     """
     changed: set[str] = set()
-    with _module_fails(COMPILES):
-        for pass_ in compiler.passes_to("tensor"):
-            ops = _ops_of(module) if pass_ is STABILIZE else {}
-            module = compiler.run_passes(
-                module, compiler.host_target(), (pass_,), verify_each=True
+
+    def watch(pass_: Pass, module: Module, target: Target) -> Module:
+        ops = _ops_of(module) if pass_ is STABILIZE else {}
+        module = _verified(pass_, module, target)
+        if pass_ is STABILIZE:
+            after = _ops_of(module)
+            changed.update(
+                f.sym_name
+                for f in module.functions
+                if after[f.sym_name] != ops[f.sym_name] and not _has_derivative(f)
             )
-            if pass_ is STABILIZE:
-                after = _ops_of(module)
-                changed = {
-                    f.sym_name
-                    for f in module.functions
-                    if after[f.sym_name] != ops[f.sym_name] and not _has_derivative(f)
-                }
+        return module
+
+    with _module_fails(COMPILES):
+        host = compiler.host_target()
+        made = compiler.compile(module, host, upto="tensor", around=watch)
+        module = made.module
     return module, changed
+
+
+def _verified(pass_: Pass, module: Module, target: Target) -> Module:
+    """Run a pass and verify what it makes."""
+    made = run_pass(pass_, module, target)
+    verify(made, pass_.writes.value)
+    return made
 
 
 def _ops_of(module: Module) -> dict[str, Counter[str]]:
@@ -298,8 +320,8 @@ def _compile(
     assert isinstance(copy, Module)
     options = Options(way.level, way.fused, _AT_ONCE, epochs=False)
     with _module_fails(COMPILES):
-        artifact = compiler.compile_tensor(copy, way.target, options)
-        return Compiled(artifact, updated)
+        made = compiler.compile(copy, way.target, options, after="tensor")
+        return Compiled(made.artifact, updated)
 
 
 def _compare_code(

@@ -45,7 +45,7 @@ def check(element, given, extents, bits):
     module = product_of(left, right)
     updated = updates_of(module)
     target = replace(TARGET, vector_bits=bits)
-    artifact = compiler.compile_module(module, target, Options(optimize=1))
+    artifact = compiler.compile(module, target, Options(optimize=1)).artifact
     results = compiled_results(artifact, cases, updated)
     for (right_one,), (given_one,) in zip(expected, results, strict=True):
         assert same_bits(right_one, given_one), right_one.shape

@@ -190,6 +190,18 @@ def test_a_stage_that_was_written_compiles_on(said, stage):
     assert "a.mlir is a file of IR, which has no syntax tree" in error
 
 
+@pytest.mark.parametrize("stage", ["llvm", "asm", "obj"])
+def test_code_obeys_the_level_of_optimisation(said, stage):
+    said("compile", "m.tc::loss", "-o", "usual", f"--emit={stage}")
+    for level in (0, 2, 3):
+        said("compile", "m.tc::loss", f"-O{level}", "-o", f"{level}", f"--emit={stage}")
+    none, some, most = (Path(f"{level}").read_bytes() for level in (0, 2, 3))
+    assert Path("usual").read_bytes() == some
+    assert len({none, some, most}) == 3
+    if stage == "llvm":
+        assert len(some) < len(none)
+
+
 def test_a_lower_stage_does_not_rise(said):
     said("compile", "m.tc::loss", "--emit=loop", "-o", "a.mlir")
     error = said("compile", "a.mlir", "--emit=tensor", code=1).err

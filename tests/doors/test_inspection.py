@@ -135,6 +135,23 @@ MARKS = {
 }
 
 
+@pytest.mark.parametrize("stage", ["llvm", "asm"])
+def test_code_is_that_of_the_functions_own_level(stage):
+    """Whatever holds where it is looked at: what is shown is what runs."""
+    x = tc.vector("x")
+    shown = {}
+    for level in (0, 1, 3):
+        with tc.options(optimize=level):
+            symbolic, program = tc.function([x], tc.exp(x)), tc.load(EXAMPLE)
+            called, annotation = traced(), annotated()
+            called(np.ones((2, 3)), np.ones((3, 2)))
+            declared = annotation.emit(stage)  # it was not called yet
+        texts = (symbolic, program, program.train, called)
+        shown[level] = [*(f.emit(stage) for f in texts), declared]
+    for few, some, most in zip(*shown.values(), strict=True):
+        assert len({few, some, most}) == 3
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_of_every_door(stage, symbolic):
     @tc.jit

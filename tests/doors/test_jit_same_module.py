@@ -62,7 +62,9 @@ def in_order_of_use(block: Block) -> None:
 
 def normal(text: str) -> str:
     """Return a module at the end of TENSOR, in the order of use, symbols renamed."""
-    module = compiler.lower(parse_module(text), compiler.host_target(), "tensor")
+    module = compiler.compile(
+        parse_module(text), compiler.host_target(), upto="tensor"
+    ).module
     for function in module.functions:
         in_order_of_use(function.body.block)
     names: dict[str, str] = {}

@@ -117,6 +117,6 @@ def test_sizes_that_no_memory_has_are_refused(tmp_path, text, words):
     path = tmp_path / "large.tc"
     path.write_text(text)
     with pytest.raises(CompileError, match=re.escape(words)) as refused:
-        stages.lower(str(path), "loop", "f", {})
+        stages.emit(str(path), "loop", "f", {})
     (diagnostic,) = refused.value.diagnostics
     assert (diagnostic.code, diagnostic.location.line) == ("TC0301", 1)

@@ -413,10 +413,9 @@ def test_what_is_written_beside_a_result_shows_and_what_is_not_written_is_nan(co
     given = Given("a0", TensorType((4,), F64))
     program = Program("f", (given, Apply(Neg, (0,), {})), (1,), {})
     options = Options(0, True, epochs=False)
-    artifact = compiler.compile_module(
-        module_of([program]), compiler.host_target(), options
-    )
-    code = Compiled(artifact, {"f": []})
+    host = compiler.host_target()
+    made = compiler.compile(module_of([program]), host, options)
+    code = Compiled(made.artifact, {"f": []})
     x = np.arange(4.0)
     assert difference([-x], code.call("f", [x])) == ""
     ((function, _),) = code._functions.values()

@@ -38,9 +38,9 @@ class Interpreted:
 
     def __init__(self, plan: Plan, hypers: object = None) -> None:
         self.plan = plan
-        self.module = compiler.lower(
-            graph_emit.emit(plan), driver.host_target(), "tensor"
-        )
+        self.module = compiler.compile(
+            graph_emit.emit(plan), driver.host_target(), upto="tensor"
+        ).module
         self.run = None
 
     def known(self, kinds: object) -> None:

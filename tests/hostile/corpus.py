@@ -68,8 +68,9 @@ def mlir_corpus() -> Corpus:
 
 def from_stage(stage: str) -> tuple[str, ...]:
     """Return the passes that are still to run on a text of a stage."""
-    first = 0 if stage == "tensor" else len(compiler.passes_to(stage))
-    passes = [p.name for p in compiler.CPU[first:]]
+    begun = compiler.STAGES.index(stage)
+    ended = compiler.STAGES[: begun + 1] if begun else ()
+    passes = [p.name for p in compiler.CPU if p.writes.value not in ended]
     # The last stage has none left: its last pass leaves its own result alone.
     return (f"--pass-pipeline={','.join(passes or [compiler.CPU[-1].name])}",)
 

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from tensorc.abi import dim_expr
 from tensorc.artifact import evaluate_dim
-from tensorc.compiler import dim_expr
 from tensorc.frontend.library.indexing import Part, clamp
 from tensorc.ir.dims import (
     Constraints,

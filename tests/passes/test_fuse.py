@@ -54,7 +54,7 @@ def module_of(tmp_path, step):
 
 
 def kernels(module):
-    lowered = compiler.lower(module, TARGET, "structured")
+    lowered = compiler.compile(module, TARGET, upto="structured").module
     return [op for op in lowered.walk() if isinstance(op, Group)]
 
 
@@ -91,7 +91,9 @@ def test_many_that_fit_no_kernel_of_each_other(tmp_path):
     seconds = []
     for count in (250, 1000):
         lines = ["y = W[:4]", *["y = y.T + 1"] * count, "return y"]
-        module = compiler.lower(module_of(tmp_path, "\n".join(lines)), TARGET, "tensor")
+        module = compiler.compile(
+            module_of(tmp_path, "\n".join(lines)), TARGET, upto="tensor"
+        ).module
         start = time.process_time()
         assert len(kernels(module)) >= count
         seconds.append(time.process_time() - start)

@@ -9,6 +9,7 @@ import tensorc as tc
 from tensorc import compiler
 from tensorc.ir.ops.loop.vector import MaskedStore
 from tensorc.ir.ops.memory.memory import View
+from tensorc.ir.text.parser import parse_module
 from tests.stages import TARGET, all_results
 
 
@@ -22,9 +23,7 @@ def chain(length):
 
 
 def lowered(text, stage):
-    from tensorc.ir.text.parser import parse_module
-
-    return compiler.lower(parse_module(text), TARGET, stage)
+    return compiler.compile(parse_module(text), TARGET, upto=stage).module
 
 
 def test_a_chain_of_any_row_length_stores_its_end_only():
@@ -50,8 +49,6 @@ def test_what_cannot_stay_in_registers_still_has_memory(size):
 
 
 def test_rows_of_unknown_length_agree_at_every_stage():
-    from tensorc.ir.text.parser import parse_module
-
     x = tc.matrix("x")
     centred = x - x.mean(axis=1)[:, None]
     power = (centred * centred).mean(axis=1)
@@ -68,8 +65,7 @@ def test_rows_of_unknown_length_agree_at_every_stage():
 def seconds(length):
     text = chain(length)
     start = time.process_time()
-    module = lowered(text, "loop")
-    compiler.emit_object(compiler.emit_llvm(module, TARGET), TARGET, 2)
+    compiler.compile(parse_module(text), TARGET, upto="asm")
     return time.process_time() - start
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc import compiler
 from tensorc.api import stages
 from tensorc.cli.main import run
 from tensorc.ir.dims import evaluate
@@ -213,7 +214,11 @@ def test_what_a_step_costs_is_shown_and_written(model, tmp_path, capsys, monkeyp
         given.append((line, document["footprint"], document["memory"]))
     assert given[0] == given[1]
     line, cost, memory = given[0]
-    module = stages.lower(str(model), "structured", "train", {})
+    module = compiler.compile(
+        stages.module_of(str(model), "train", {}),
+        compiler.host_target(),
+        upto="structured",
+    ).module
     kernels, flops = cost_of(module.functions[0])
     flops = evaluate(flops, {"B": cost["batch"]})
     assert (cost["kernels"], cost["flops"]) == (kernels, flops)

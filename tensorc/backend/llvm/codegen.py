@@ -61,6 +61,19 @@ def emit_object(llvm_text: str, target: Target, optimize: int) -> bytes:
     return code
 
 
+def optimize_llvm(llvm_text: str, target: Target, optimize: int) -> str:
+    """Return the text of `emit_llvm` after LLVM's passes.
+
+    `optimize` is that of `emit_object`: at 0, without passes, it is the text itself.
+
+    Raises:
+        InternalError: the text is not valid.
+    """
+    if optimize == 0:
+        return llvm_text
+    return str(_optimized(llvm_text, _machine(target, optimize), optimize))
+
+
 def emit_assembly(llvm_text: str, target: Target, optimize: int) -> str:
     """Return assembly for the text of `emit_llvm`; `optimize` as in `emit_object`.
 
