@@ -15,7 +15,7 @@ from tensorc.frontend.dsl.programs.program import FIT_OPTIONS, RUN_OPTIONS
 from tensorc.frontend.dsl.syntax.parser import parse
 from tensorc.frontend.library.options import REQUIRED as NEEDED
 from tensorc.frontend.library.options import words
-from tensorc.frontend.library.registry import PRELUDE
+from tensorc.frontend.library.registry.rows import LANGUAGE
 from tensorc.ir.types import ELEMENTS
 from tests.frontend.irgen_helpers import diagnostics, program
 from tests.snippets import ROOT, UPDATE, tables
@@ -33,7 +33,7 @@ def spelled(value: object) -> str:
 
 
 def arguments_of(name: str) -> str:
-    composite = PRELUDE[name]
+    composite = LANGUAGE[name]
     given = [f"{n}=none" if n in composite.optional else n for n in composite.tensors]
     given += [
         n if option.default is NEEDED else f"{n}={spelled(option.default)}"
@@ -45,7 +45,7 @@ def arguments_of(name: str) -> str:
 def functions() -> list[dict[str, str]]:
     """Return the rows of the table: functions of equal arguments stand together."""
     rows: dict[tuple[str, bool], list[str]] = {}
-    for name, composite in PRELUDE.items():
+    for name, composite in LANGUAGE.items():
         key = arguments_of(name), composite.is_elementwise
         rows.setdefault(key, []).append(name)
     return [
@@ -61,7 +61,7 @@ def functions() -> list[dict[str, str]]:
 def options() -> list[dict[str, str]]:
     """Return what each option is: those of one name and kind stand together."""
     rows: dict[tuple[str, str], list[str]] = {}
-    for name, composite in PRELUDE.items():
+    for name, composite in LANGUAGE.items():
         for option, of in composite.options.items():
             rows.setdefault((option, words(of, "none")), []).append(name)
     return [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import TensorcError
-from tensorc.frontend.library import registry as library
+from tensorc.frontend.library.registry.function import Function
 from tensorc.frontend.python import numpy_functions
 
 INTEGERS = tuple(f"{k}{n}" for k in ("int", "uint") for n in (8, 16, 32, 64))
@@ -84,7 +84,7 @@ def ufuncs() -> list[np.ufunc]:
         if not isinstance(ufunc, np.ufunc) or ufunc.__name__ != name:
             continue
         try:
-            numpy_functions.ufunc_name(ufunc, "__call__", {})
+            numpy_functions.of_ufunc(ufunc, "__call__", {})
         except TensorcError:
             continue
         found.append(ufunc)
@@ -168,21 +168,18 @@ _OF_NUMBERS = (np.where, np.clip, np.full_like, np.linspace)
 WITH_ARRAY: dict[Callable, tuple[object, ...]] = {np.take: (INDICES,)}
 
 
-def rows() -> list[numpy_functions.Row]:
-    """Return the functions of the table that the library has."""
-    return [r for r in numpy_functions._ROWS if r.target in library.PRELUDE]
+def rows() -> list[tuple[Callable, Function]]:
+    """Return NumPy's functions that have rows in the registry."""
+    return [(f, r) for f, r in numpy_functions.rows().items() if r.parameters]
 
 
-def calls_of_row(row: numpy_functions.Row) -> list[Call]:
+def calls_of_row(function: Callable, row: Function) -> list[Call]:
     """Return the calls of a function: with each option, of all types."""
-    function = row.function
     if function in OF_TWO:
         return calls_of_two(function)
-    composite = library.PRELUDE[row.target]
     first = WITH_ARRAY.get(function, ())
-    required = [*first, *(() for _ in composite.tensors[1 + len(first) :])]
-    given = row.parameters.split()[len(composite.tensors) :]
-    given = [p.partition("=")[0] for p in given if p not in row.without.split()]
+    required = [*first, *(() for _ in row.tensors[1 + len(first) :])]
+    given = numpy_functions.taken(row)[len(row.tensors) :]
     calls: list[Call] = []
     for must in REQUIRED.get(function, ((),)):
         free = given[len(must) :] if function in REQUIRED else given

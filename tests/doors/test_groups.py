@@ -149,6 +149,7 @@ def test_reductions_reduce_over_all_members():
     flat = np.concatenate([p.get_value().ravel() for p in params])
     assert tc.sum(params).eval() == flat.sum()
     assert tc.sum(params**2).eval() == np.sum(flat**2)
+    assert tc.prod(params).eval() == pytest.approx(np.prod(flat), rel=1e-15)
     assert tc.max(params).eval() == flat.max()
     assert tc.min(params).eval() == flat.min()
     assert tc.norm(params).eval() == pytest.approx(np.linalg.norm(flat), rel=1e-15)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.frontend.library import registry as library
 from tensorc.frontend.python import numpy_functions
 
 X = np.linspace(-2, 3, 12).reshape(3, 4)
@@ -71,18 +70,11 @@ def test_functions_give_numpys_values_and_types(name, dtype):
     np.testing.assert_allclose(given, expected, rtol=tolerance, atol=tolerance)
 
 
-def test_the_table_names_functions_of_the_library():
-    assert {row.target for row in numpy_functions._ROWS} <= library.PRELUDE.keys()
-
-
-def test_options_of_the_table_are_options_of_the_library():
-    for row in numpy_functions._ROWS:
-        composite = library.PRELUDE.get(row.target)
-        if composite is None:
-            continue
-        parameters = [p.partition("=") for p in row.parameters.split()]
+def test_numpys_functions_take_the_options_of_their_rows():
+    for function, row in numpy_functions.rows().items():
+        parameters = [p.partition("=") for p in row.parameters]
         options = {ours or theirs for theirs, _, ours in parameters}
-        assert set(composite.options) <= options, row.function.__name__
+        assert set(row.options) <= options, function.__name__
 
 
 def test_numpy_traces_in_the_symbolic_door_too():
@@ -148,3 +140,17 @@ def test_integers_of_the_call_are_compared_exactly(name):
         expected += [x.astype(object) == 300, x.astype(object) != number]
         for one, other in zip(given, expected, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32", "bool"])
+@pytest.mark.parametrize("name", ["zeros_like", "ones_like", "full_like", "linspace"])
+def test_a_type_means_the_same_in_both_doors(name, dtype):
+    """Of a function that makes arrays `dtype` is read alike by np.f and tc.f."""
+    given = {"full_like": (2.5,), "linspace": (7.5, 4)}.get(name, ())
+    first = 0.5 if name == "linspace" else X
+    expected = getattr(np, name)(first, *given, dtype=dtype)
+    for module in (np, tc):
+        function = getattr(module, name)
+        made = tc.jit(lambda x, f=function: f(x, *given, dtype=dtype))(first)
+        assert made.dtype == expected.dtype
+        np.testing.assert_array_equal(made, expected)

@@ -22,8 +22,8 @@ from tests.doors.numpy_table import INTEGERS, Call
 from tests.snippets import ROOT, tables
 
 UFUNCS = numpy_table.ufuncs()
-ROWS = [r.function for r in numpy_table.rows()] + [np.matmul]
-BY_FUNCTION = {r.function: r for r in numpy_table.rows()}
+BY_FUNCTION = dict(numpy_table.rows())
+ROWS = [*BY_FUNCTION, np.matmul]
 
 
 def kind(type_: object) -> str:
@@ -117,7 +117,7 @@ def calls_of(function: Callable) -> list[Call]:
         return numpy_table.calls_of_ufunc(function)
     if function is np.matmul:
         return numpy_table.calls_of_two(function)
-    return numpy_table.calls_of_row(BY_FUNCTION[function])
+    return numpy_table.calls_of_row(function, BY_FUNCTION[function])
 
 
 def arrays_of(call: Call) -> list[object]:
@@ -388,7 +388,7 @@ def test_functions_of_the_package_and_operators_are_numpys():
     with tc.options(floatX="float64"):
         for ufunc in UFUNCS:
             name = ufunc.__name__
-            others = [OPERATORS.get(name), symbolic_functions.FUNCTIONS.get(name)]
+            others = [OPERATORS.get(name), symbolic_functions.function_named(name)]
             for call in numpy_table.calls_of_ufunc(ufunc)[::5]:
                 operands = variables(call)
                 first = described(computed(call, operands))

@@ -13,7 +13,7 @@ import pytest
 import tensorc as tc
 from tensorc.errors import TensorcError
 from tensorc.frontend.library.options import REQUIRED
-from tensorc.frontend.library.registry import PRELUDE
+from tensorc.frontend.library.registry.rows import LANGUAGE
 from tests.frontend.irgen_helpers import Prepared, program
 from tests.frontend.irgen_helpers import call as interpreted
 from tests.said import said
@@ -107,10 +107,10 @@ PYTHON = {
 }
 NEEDED = {
     n: [o for o, option in c.options.items() if option.default is REQUIRED]
-    for n, c in PRELUDE.items()
+    for n, c in LANGUAGE.items()
 }
 OPTIONS = {
-    **{n: tuple(c.options) for n, c in PRELUDE.items() if c.options},
+    **{n: tuple(c.options) for n, c in LANGUAGE.items() if c.options},
     **dict.fromkeys(("zeros", "ones", "full"), ("shape",)),
     "dimshuffle": ("pattern",),
 }
@@ -301,7 +301,7 @@ def test_the_functions_of_python(name):
 # NumPy's own names, called with variables.
 NUMPYS = [
     n
-    for n in PRELUDE
+    for n in LANGUAGE
     if n in PYTHONS and n not in ("eye", "tri") and (hasattr(np, n) or n == "norm")
 ]
 
@@ -397,7 +397,7 @@ def calls_of(name):
 
 
 @pytest.mark.filterwarnings("ignore:TC0319")  # sizes that a reshape decides
-@pytest.mark.parametrize("name", [n for n in OPTIONS if n in PRELUDE])
+@pytest.mark.parametrize("name", [n for n in OPTIONS if n in LANGUAGE])
 def test_the_functions_of_the_language(name, tmp_path):
     calls = list(calls_of(name))
     lines = [f"fn case_{n}({FORMALS}) = {c[-1]}" for n, c in enumerate(calls)]

@@ -3,7 +3,7 @@
 import re
 
 import tensorc as tc
-from tensorc.frontend.library import registry as library
+from tensorc.frontend.library.registry.rows import LANGUAGE
 from tensorc.runtime.training.data import READERS
 from tests.snippets import ROOT, run_python, tables
 
@@ -33,7 +33,7 @@ def test_the_names_exist_and_have_docstrings():
 
 
 def test_no_function_of_the_library_is_missing():
-    assert set(library.PRELUDE) - OTHERWISE <= NAMES
+    assert set(LANGUAGE) - OTHERWISE <= NAMES
 
 
 def test_the_readers_of_data_are_all_there(monkeypatch):

@@ -1,13 +1,12 @@
 """Elementwise functions of operands: folded while compiling where that is possible.
 
-One table names them all. Numbers fold in Python, sizes as polynomials, arrays of
+`registry.maps` names them all. Numbers fold in Python, sizes as polynomials, arrays of
 numbers in numpy; the rest becomes ops, with casts and broadcasts written out.
 """
 
 import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,187 +35,16 @@ from tensorc.frontend.library.operands import (
     type_error,
     unsupported,
 )
+from tensorc.frontend.library.registry.maps import MAPS, MAX_BITS
 from tensorc.frontend.library.suspicions import warn_of_flat_place, warn_of_outer
-from tensorc.ir import numerics
 from tensorc.ir.core import Op
-from tensorc.ir.dims import Dim, Poly, floordiv, known_at_most, maximum, minimum
+from tensorc.ir.dims import Dim, Poly, known_at_most
 from tensorc.ir.ops.tensor import elementwise as ops
-from tensorc.ir.ops.tensor import rounding, transcendental
-from tensorc.ir.types import F64, I1, I8, Element, element_of
+from tensorc.ir.types import F64, I1, Element, element_of
 
-MAX_BITS = 1024  # of an integer while compiling
+PARENTHESES = "put comparisons in parentheses: (x > 0) & (x < 1)"
 MAX_TERMS = 256  # of a size's polynomial
 MAX_POWER = 64  # the largest exponent that is written out as products
-
-Fold = Callable[..., "bool | int | float"]
-
-
-@dataclass(frozen=True, slots=True)
-class Elementwise:
-    """How a function is computed.
-
-    `rule` says what its operands become: "number" (their common type), "quotient" and
-    "float" (a float type), "class" (a float type, gives bool), "compare" (the common
-    type, gives bool), "logic" (bool), "whole" (their type; integers stay as they are),
-    "bits" (booleans; of integers bits are meant).
-    """
-
-    rule: str
-    fold: Fold
-    op: type[Op] | None = None
-    array: Callable[..., Array] | None = None
-    predicate: str = ""
-    sign: str = ""
-
-
-def _and(left: object, right: object) -> bool:
-    return bool(left) and bool(right)
-
-
-def _or(left: object, right: object) -> bool:
-    return bool(left) or bool(right)
-
-
-def _power(base: float, exponent: float) -> float | int:
-    if isinstance(base, int) and isinstance(exponent, int):
-        if base.bit_length() * abs(exponent) > MAX_BITS:
-            raise OverflowError
-    elif exponent == 0.5:
-        return math.sqrt(base)  # as of tensors: of -0.0 it is -0.0
-    else:
-        # Python's ** of these would be complex.
-        base, exponent = float(base), float(exponent)
-        fraction = math.isfinite(exponent) and not exponent.is_integer()
-        if base < 0 and math.isfinite(base) and fraction:
-            raise ValueError
-    return base**exponent
-
-
-def _extreme(
-    of_whole: Callable[..., int], of_floats: Callable[[Array, Array], Array]
-) -> Fold:
-    """Return a fold by Python's max or min, and as the op has it for a float."""
-
-    def fold(left: float, right: float) -> float | int:
-        if isinstance(left, float) or isinstance(right, float):
-            return float(of_floats(np.float64(left), np.float64(right)))  # type: ignore[arg-type]
-        return of_whole(left, right)
-
-    return fold
-
-
-def _sign(value: float) -> float | int:
-    if value != value:
-        return value
-    return type(value)((value > 0) - (value < 0))
-
-
-def _as_array(function: Callable[[Array], Array]) -> Fold:
-    """Return a function of arrays as one of numbers."""
-    return lambda value: float(function(np.asarray(value, np.float64)))
-
-
-FUNCTIONS: Mapping[str, Elementwise] = {
-    "add": Elementwise("number", operator.add, ops.Add, np.add, sign="+"),
-    "sub": Elementwise("number", operator.sub, ops.Sub, np.subtract, sign="-"),
-    "mul": Elementwise("number", operator.mul, ops.Mul, np.multiply, sign="*"),
-    "div": Elementwise("quotient", operator.truediv, ops.Div, np.divide, sign="/"),
-    "floordiv": Elementwise(
-        "number", operator.floordiv, rounding.FloorDiv, np.floor_divide, sign="//"
-    ),
-    "mod": Elementwise("number", operator.mod, rounding.Mod, np.mod, sign="%"),
-    "pow": Elementwise("number", _power, transcendental.Pow, sign="**"),
-    "neg": Elementwise("number", operator.neg, ops.Neg, np.negative, sign="-"),
-    "maximum": Elementwise(
-        "number", _extreme(max, numerics.maximum), ops.Maximum, numerics.maximum
-    ),
-    "minimum": Elementwise(
-        "number", _extreme(min, numerics.minimum), ops.Minimum, numerics.minimum
-    ),
-    "abs": Elementwise("number", abs, rounding.Abs, np.abs),
-    "sign": Elementwise("number", _sign, rounding.Sign, np.sign),
-    "exp": Elementwise("float", math.exp, ops.Exp),
-    "log": Elementwise("float", math.log, ops.Log),
-    "sqrt": Elementwise("float", math.sqrt, ops.Sqrt),
-    "tanh": Elementwise("float", math.tanh, transcendental.Tanh),
-    "sigmoid": Elementwise(
-        "float", _as_array(numerics.sigmoid), transcendental.Sigmoid
-    ),
-    "softplus": Elementwise(
-        "float", _as_array(numerics.softplus), transcendental.Softplus
-    ),
-    "silu": Elementwise("float", _as_array(numerics.silu), transcendental.Silu),
-    "gelu": Elementwise("float", _as_array(numerics.gelu), transcendental.Gelu),
-    "log1p": Elementwise("float", math.log1p, transcendental.Log1p),
-    "expm1": Elementwise("float", math.expm1, transcendental.Expm1),
-    "erf": Elementwise("float", math.erf, transcendental.Erf),
-    "erfc": Elementwise("float", math.erfc, transcendental.Erfc),
-    "sin": Elementwise("float", math.sin, transcendental.Sin),
-    "cos": Elementwise("float", math.cos, transcendental.Cos),
-    "floor": Elementwise("whole", _as_array(np.floor), rounding.Floor, np.floor),
-    "ceil": Elementwise("whole", _as_array(np.ceil), rounding.Ceil, np.ceil),
-    "round": Elementwise("whole", _as_array(np.rint), rounding.Round, np.round),
-    "isnan": Elementwise("class", math.isnan, rounding.IsNan, np.isnan),
-    "isfinite": Elementwise("class", math.isfinite, rounding.IsFinite, np.isfinite),
-    "eq": Elementwise("compare", operator.eq, ops.Compare, None, "eq", "=="),
-    "ne": Elementwise("compare", operator.ne, ops.Compare, None, "ne", "!="),
-    "lt": Elementwise("compare", operator.lt, ops.Compare, None, "lt", "<"),
-    "le": Elementwise("compare", operator.le, ops.Compare, None, "le", "<="),
-    "gt": Elementwise("compare", operator.gt, ops.Compare, None, "gt", ">"),
-    "ge": Elementwise("compare", operator.ge, ops.Compare, None, "ge", ">="),
-    "and": Elementwise("logic", _and, ops.And, sign="and"),
-    "or": Elementwise("logic", _or, ops.Or, sign="or"),
-    "not": Elementwise("logic", operator.not_, ops.Not, sign="not"),
-    "bit_and": Elementwise("bits", operator.and_, sign="&"),
-    "bit_or": Elementwise("bits", operator.or_, sign="|"),
-    "bit_xor": Elementwise("bits", operator.xor, sign="^"),
-    "bit_not": Elementwise("bits", operator.invert, sign="~"),
-    "left_shift": Elementwise("bits", operator.lshift, sign="<<"),
-    "right_shift": Elementwise("bits", operator.rshift, sign=">>"),
-}
-
-# What some functions are on booleans, as in numpy.
-_ON_BOOLEANS: Mapping[str, type[Op]] = {
-    "add": ops.Or,
-    "mul": ops.And,
-    "maximum": ops.Or,
-    "minimum": ops.And,
-}
-# What is not defined on booleans, but on the smallest integers: numpy takes those.
-_AS_INT8 = frozenset({"floordiv", "mod", "pow"})
-
-# What stays as it is.
-_UNCHANGED: Mapping[str, tuple[str, ...]] = {
-    "abs": ("bool",),
-    "floor": ("bool", "int"),
-    "ceil": ("bool", "int"),
-    "round": ("int",),
-}
-
-# What is done with bits, if they are booleans. A shift of them is a number.
-_BITS_OF_BOOLEANS: Mapping[str, str] = {
-    "bit_and": "and",
-    "bit_or": "or",
-    "bit_xor": "ne",
-    "bit_not": "not",
-}
-
-
-def _remainder(left: Dim, right: Dim) -> Dim:
-    return left - floordiv(left, right) * right
-
-
-_SIZE_FOLDS: Mapping[str, Callable[..., Dim]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "neg": operator.neg,
-    "floordiv": floordiv,
-    "mod": _remainder,
-    "maximum": maximum,
-    "minimum": minimum,
-}
-
 
 # Rules whose operands become floats.
 _TO_FLOAT = ("quotient", "float", "class", "whole")
@@ -224,9 +52,9 @@ _TO_FLOAT = ("quotient", "float", "class", "whole")
 
 def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     """Apply an elementwise function of the table."""
-    if kind_of(operands[0]) in _UNCHANGED.get(name, ()):
+    spec = MAPS[name]
+    if kind_of(operands[0]) in spec.unchanged:
         return operands[0]
-    spec = FUNCTIONS[name]
     if spec.rule == "bits":
         return _bits(b, name, operands)
     scalars = [o for o in operands if isinstance(o, Scalar)]
@@ -238,7 +66,7 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
         warn_of_flat_place(b, operands)
     if spec.rule == "compare":
         all_weak = not any(map(is_strong, operands))
-        result = compare(b, spec.predicate, operands, f"`{spec.sign}`")
+        result = compare(b, name, operands, f"`{spec.sign}`")
         return replace(result, weak=all_weak)
     arrays = [_plain_array(o) for o in operands]
     if spec.array is not None and all(a is not None for a in arrays):
@@ -249,19 +77,16 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
 def _bits(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     """Combine booleans; numbers are refused, of which a `not` would be another one."""
     kinds = {kind_of(o) for o in operands}
-    if kinds == {"bool"} and name in _BITS_OF_BOOLEANS:
-        return elementwise(b, _BITS_OF_BOOLEANS[name], operands)
-    sign = FUNCTIONS[name].sign
+    spec = MAPS[name]
+    sign = spec.sign
+    if kinds == {"bool"} and isinstance(spec.booleans, str):
+        return elementwise(b, spec.booleans, operands)
     given = " and ".join([_spelled(o) for o in operands])
     if "float" in kinds:
         message = f"`{sign}` combines the bits of integers and booleans, got {given}"
-        hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
-        raise type_error(b, message, hint)
+        raise type_error(b, message, PARENTHESES)
     message = f"`{sign}` of integers is not in this version, got {given}"
-    fixes = {"~": "a logical not is x == 0; the complement is -x - 1"}
-    fixes |= {"<<": "write x * 2**n", ">>": "write x // 2**n"}
-    hint = "put comparisons in parentheses: (x > 0) & (x < 1)"
-    raise type_error(b, message, fixes.get(sign, hint))
+    raise type_error(b, message, spec.fix or PARENTHESES)
 
 
 def _spelled(operand: Operand) -> str:
@@ -295,9 +120,9 @@ def fold_known(b: Emitter, name: str, known: Sequence[Known]) -> Known:
         return _fold_sizes(b, name, known)
     if any(k is None for k in known):
         return None
-    sign = FUNCTIONS[name].sign or name
+    sign = MAPS[name].sign or name
     try:
-        result = FUNCTIONS[name].fold(*known)
+        result = MAPS[name].fold(*known)
     except ZeroDivisionError:
         raise number_error(b, f"division by zero: {_formula(sign, known)}") from None
     except OverflowError:
@@ -321,15 +146,15 @@ def _fold_sizes(b: Emitter, name: str, known: Sequence[Known]) -> Known:
         if k is None or isinstance(k, float):
             return None
         dims.append(k if isinstance(k, Poly) else int(k))
-    if FUNCTIONS[name].rule == "compare":
+    if MAPS[name].rule == "compare":
         return compare_sizes(name, dims[0], dims[1])
     if name == "pow" and isinstance(dims[1], int) and 0 <= dims[1] <= MAX_POWER:
         return math.prod([dims[0]] * dims[1], start=1)
-    fold = _SIZE_FOLDS.get(name)
+    fold = MAPS[name].size
     if fold is None:
         return None
     if name in ("floordiv", "mod") and dims[1] == 0:
-        raise number_error(b, f"division by zero: {dims[0]} {FUNCTIONS[name].sign} 0")
+        raise number_error(b, f"division by zero: {dims[0]} {MAPS[name].sign} 0")
     result = fold(*dims)
     if isinstance(result, Poly) and len(result.terms) > MAX_TERMS:
         raise number_error(b, "the formula of a size is too long")
@@ -352,7 +177,7 @@ def compare_sizes(name: str, left: Dim, right: Dim) -> bool | None:
 
 
 def _kind_of_result(name: str, operands: Sequence[Scalar]) -> str:
-    rule = FUNCTIONS[name].rule
+    rule = MAPS[name].rule
     if rule in ("compare", "logic", "class"):
         return "bool"
     if rule in ("quotient", "float"):
@@ -389,7 +214,7 @@ def _fold_arrays(
 
 
 def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
-    spec = FUNCTIONS[name]
+    spec = MAPS[name]
     element = _operand_element(b, name, operands)
     cls = _op_class(b, name, element)
     all_weak = not any(map(is_strong, operands))
@@ -402,12 +227,13 @@ def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
 
 
 def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Element:
-    rule = FUNCTIONS[name].rule
+    rule = MAPS[name].rule
     if rule == "logic":
         return I1
     element = common_element(b, operands)
-    if element == I1 and name in _AS_INT8:
-        return I8
+    booleans = MAPS[name].booleans
+    if element == I1 and isinstance(booleans, Element):
+        return booleans
     if rule not in _TO_FLOAT or element.is_float:
         return element
     if not any(map(is_strong, operands)):
@@ -425,16 +251,15 @@ def float_element(b: Emitter, element: Element) -> Element:
 
 
 def _op_class(b: Emitter, name: str, element: Element) -> type[Op]:
-    spec = FUNCTIONS[name]
+    spec = MAPS[name]
     cls = spec.op
     if cls is None:
         raise unsupported(b, f"`{spec.sign or name}` on tensors")
     if spec.rule != "number" or element != I1:
         return cls
-    if name in _ON_BOOLEANS:
-        return _ON_BOOLEANS[name]
-    fixes = {"neg": "write `not x`", "sub": "write `a != b`, or cast: `int(a)`"}
-    fix = fixes.get(name, "cast them: `int(a)`")
+    if isinstance(spec.booleans, type):
+        return spec.booleans
+    fix = spec.fix or "cast them: `int(a)`"
     raise type_error(b, f"`{spec.sign or name}` is not defined on booleans", fix)
 
 

@@ -1,7 +1,7 @@
 """NumPy's `dtype=`: the type in which a function computes, and of its result."""
 
-import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 from tensorc.frontend.library.elementwise import elementwise, to_element
 from tensorc.frontend.library.mistakes import usage_error
@@ -13,40 +13,46 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.ir.types import Element
-
-# Reductions that take `dtype=`.
-OF_A_DTYPE = frozenset({"sum", "mean", "prod", "var", "std"})
-_FRACTIONS = frozenset({"mean", "var", "std"})
-# What is rounded at the end alone.
-_AT_THE_END = frozenset({"linspace"})
+from tensorc.frontend.library.registry.function import FRACTION, RESULT, Function
+from tensorc.ir.types import I1, Element
 
 
-def computed_in(
-    function: Callable[..., Operand], element: Element
-) -> Callable[..., Operand]:
-    """Return a function of the library that computes in a type, and gives it.
+def computed_in(function: Function, element: Element) -> Function:
+    """Return a function of the registry that computes in a type, and gives it.
 
     Integers stay as narrow as they are: the sum of i8 in i8 wraps.
     """
-    name = function.__name__.rstrip("_")
-    if name in _FRACTIONS and not element.is_float:
+    name = function.name
+    if function.dtype == FRACTION and not element.is_float:
         spelled = spell_element(element)
         message = f"`dtype` of {name} is a float type, got {spelled}: a {name} is"
         hint = f"cast the result: x.{name}().astype('{element.dtype}')"
         raise usage_error(f"{message} a fraction", hint)
+    computed = _converted if function.dtype == RESULT else _computed
+    return replace(function, function=computed(function.function, element))
 
-    @functools.wraps(function)
+
+def _computed(
+    function: Callable[..., Operand], element: Element
+) -> Callable[..., Operand]:
     def computed(b: Emitter, *operands: object, **options: object) -> Operand:
-        if name in _AT_THE_END:
-            result = function(b, *operands, **options)
-            if not element.is_float:
-                result = elementwise(b, "floor", [result])
-        else:
-            result = function(b, *[_as(b, o, element) for o in operands], **options)
+        result = function(b, *[_as(b, o, element) for o in operands], **options)
         return Node(cast(b, strong(b, result).value, element))
 
     return computed
+
+
+def _converted(
+    function: Callable[..., Operand], element: Element
+) -> Callable[..., Operand]:
+    def converted(b: Emitter, *operands: object, **options: object) -> Operand:
+        result = strong(b, function(b, *operands, **options))
+        # A bool is whether a number is not 0, as in NumPy.
+        if result.type.element.is_float and element.is_integer and element != I1:
+            result = strong(b, elementwise(b, "floor", [result]))
+        return Node(cast(b, result.value, element))
+
+    return converted
 
 
 def _as(b: Emitter, operand: object, element: Element) -> object:

@@ -1,28 +1,19 @@
-"""Making groups of variables, and the functions of the library on them.
+"""Making groups of variables, and the functions of the registry on them.
 
-Elementwise functions work member by member. `sum`, `max`, `min`, `norm`, `dot`, `all`
-and `any` without an axis reduce over all members to one number.
+Elementwise functions work member by member. `sum`, `norm` and the others whose rows
+say how members are joined reduce over all members to one number, without an axis.
 """
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend.library.mistakes import door, usage_error
+from tensorc.frontend.library.registry.function import Function as Row
 from tensorc.frontend.python.groups import Group, mapped, partners
 from tensorc.frontend.python.pytree import LEAF, Tree, flatten
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic
 
 Function = Callable[..., object]
-
-# What joins the results for two members of a reduction.
-_JOINED: Mapping[str, str] = {
-    "sum": "add",
-    "max": "maximum",
-    "min": "minimum",
-    "all": "and",
-    "any": "or",
-    "dot": "add",
-}
 
 
 @door
@@ -141,7 +132,7 @@ def _own(value: object, prefix: str) -> list[tuple[str, object]]:
     return [(prefix or getattr(value, "name", None) or "0", value)]
 
 
-# Functions of the library
+# Functions of the registry
 
 
 def has_groups(values: Sequence[object]) -> bool:
@@ -151,22 +142,23 @@ def has_groups(values: Sequence[object]) -> bool:
 
 def apply_to_groups(
     name: str,
+    row: Row,
     function: Function,
     tensors: Sequence[object],
     options: Mapping[str, object],
     join: Callable[[str, object, object], object],
-    is_elementwise: bool,
 ) -> object:
-    """Call a function of the library with groups among its arguments.
+    """Call a function of the registry with groups among its arguments.
 
-    `join` applies an elementwise function by name to two results.
+    `row` is the registry's, `function` computes it of members; `join` applies an
+    elementwise function by name to two results.
     """
-    if is_elementwise:
+    if row.is_elementwise:
         return mapped(name, function, tensors, options)
     given = {k: v for k, v in options.items() if v is not None and v is not False}
-    if name not in _JOINED or given:
+    if not row.joined or given:
         message = f"{name} of a group"
-        if name in _JOINED:
+        if row.joined:
             message += " reduces over all members: it takes no axis"
         else:
             message += " is not defined"
@@ -174,16 +166,21 @@ def apply_to_groups(
     first = next(t for t in tensors if isinstance(t, Group))
     if not len(first):
         raise usage_error(f"{name} of a group without members")
-    results = list(_partial(name, function, first, tensors))
-    return functools.reduce(lambda x, y: join(_JOINED[name], x, y), results)
+    results = list(_partial(name, row, function, first, tensors))
+    return functools.reduce(lambda x, y: join(row.joined, x, y), results)
 
 
 def _partial(
-    name: str, function: Function, first: Group, tensors: Sequence[object]
+    name: str,
+    row: Row,
+    function: Function,
+    first: Group,
+    tensors: Sequence[object],
 ) -> Sequence[object]:
-    if name != "dot":
+    if len(row.tensors) == 1:
         return [function(member) for member in first]
-    if len(tensors) != 2 or not all(isinstance(t, Group) for t in tensors):
-        message = "dot takes two groups, or two variables"
-        raise usage_error(message, "g.map(lambda p: tc.dot(p, x)) is of each member")
-    return [function(*pair) for pair in partners(first, tensors[1], "dot")]
+    if not all(isinstance(t, Group) for t in tensors):
+        message = f"{name} takes two groups, or two variables"
+        hint = f"g.map(lambda p: tc.{name}(p, x)) is of each member"
+        raise usage_error(message, hint)
+    return [function(*pair) for pair in partners(first, tensors[1], name)]

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tensorc.frontend.library import elementwise
-from tensorc.frontend.library import registry as library
 from tensorc.frontend.library.mistakes import did_you_mean
 from tensorc.frontend.library.numpy_names import is_planned, reason_of
+from tensorc.frontend.library.registry.maps import ROWS
+from tensorc.frontend.library.registry.rows import PYTHON
+from tensorc.frontend.python.numpy_functions import is_here
 
 
 def _each(names: str, instead: str) -> dict[str, str]:
@@ -46,24 +47,25 @@ _OF_MEMORY = frozenset(
     """nbytes itemsize strides data base flags ctypes tobytes tofile dump dumps byteswap
     device to_device getfield setfield setflags""".split()  # noqa: SIM905
 )
-_OPERATORS: Mapping[str, str] = {
-    **_each("mm bmm matmul", "@"),
-    **_each("add", "+"),
-    **_each("sub subtract", "-"),
-    **_each("mul multiply", "*"),
-    **_each("div divide", "/"),
-    "pow": "**",
-    "eq": "==",
-    "lt": "<",
-    "gt": ">",
-}
+_PRODUCTS = frozenset(("mm", "bmm", "matmul"))
+
+
+def _as_operator(name: str) -> str:
+    """Return how an operator's function is written, by any of its names; or ""."""
+    if name in _PRODUCTS:
+        return "x @ y"
+    for row in ROWS:
+        sign = row.map.sign if row.map else ""
+        if name in {row.name, *row.names, *row.numpys} and sign and not sign.isalpha():
+            return f"x {sign} y" if len(row.tensors) == 2 else f"{sign}x"
+    return ""
 
 
 def spelled(name: str) -> str:
     """Return how a function that is here is called: np.tanh, tc.one_hot; or ""."""
-    if name not in elementwise.FUNCTIONS and name not in library.PRELUDE:
+    if name not in PYTHON:
         return ""
-    return f"{'np' if hasattr(np, name) else 'tc'}.{name}"
+    return f"{'np' if is_here(getattr(np, name, None)) else 'tc'}.{name}"
 
 
 # What the value of a variable with memory is called elsewhere.
@@ -78,8 +80,9 @@ def attribute_hint(name: str, cls: type) -> str:
         return f"; write {_ATTRIBUTES[name]}"
     if name in _OF_MEMORY:
         return ", which has no memory: return it, and ask the result"
-    if name in _OPERATORS:
-        return f"; write x {_OPERATORS[name]} y"
+    written = _as_operator(name)
+    if written:
+        return f"; write {written}"
     called = spelled(name)
     if called:
         return f"; write {called}(x)"
@@ -89,5 +92,4 @@ def attribute_hint(name: str, cls: type) -> str:
     if hasattr(np.ndarray, name) and hasattr(np, name):
         why, hints = reason_of(name)
         return "; ".join([f", and np.{name} of a variable {why}", *hints])
-    known = [*dir(cls), *elementwise.FUNCTIONS, *library.PRELUDE]
-    return did_you_mean(name, known)
+    return did_you_mean(name, [*dir(cls), *PYTHON])

@@ -13,17 +13,15 @@ import copy
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar, NoReturn, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.errors import TensorcError
-from tensorc.frontend.library import advanced_indexing, shapes
-from tensorc.frontend.library import registry as library
+from tensorc.frontend.library import advanced_indexing
 from tensorc.frontend.library.dtypes import DTypeName
-from tensorc.frontend.library.elementwise import FUNCTIONS, elementwise, to_element
+from tensorc.frontend.library.elementwise import elementwise, to_element
 from tensorc.frontend.library.indexing import Index
 from tensorc.frontend.library.mistakes import TRACING, door, usage_error
 from tensorc.frontend.library.operands import (
@@ -33,7 +31,9 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.library.options import INTEGER, PATTERN, Option
+from tensorc.frontend.library.registry.calls import invoke
+from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.rows import PYTHON
 from tensorc.frontend.library.result_types import computed_in
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.graph.store import landings
@@ -59,16 +59,6 @@ from tensorc.ir.types import TensorType
 
 Axis = int | Sequence[int] | None
 
-# Theano's functions, with which the language does without.
-_FLATTEN = library.Composite(
-    shapes.flatten_to,
-    options={"ndim": Option(INTEGER, 1, hint="`ndim` axes are left: x.flatten(2)")},
-    name="flatten",
-)
-_DIMSHUFFLE = library.Composite(
-    shapes.dimshuffle, options={"pattern": Option(PATTERN)}, name="dimshuffle"
-)
-
 
 @door
 def apply(name: str, *operands: object) -> "Tensor":
@@ -82,36 +72,36 @@ def apply(name: str, *operands: object) -> "Tensor":
 
 @door
 def compose(
-    composite: library.Composite,
+    function: Function,
     tensors: Sequence[object],
     options: Mapping[str, object],
     name: str = "",
 ) -> "Tensor | tuple[Tensor, ...]":
-    """Call a function of the library's table; some take or give several variables.
+    """Call a function of the registry; some take or give several variables.
 
     `name` is what the user called, if it is not the function's own name.
     """
-    called = name or composite.name
+    called = name or function.name
     if has_groups(tensors):
-        return _compose_groups(called, composite, tensors, options)  # type: ignore[return-value]
+        return _compose_groups(called, function, tensors, options)  # type: ignore[return-value]
     what = f"an argument of {called}"
     given: list[object] = list(tensors)
-    if composite.sequence:
+    if function.sequence:
         if is_symbolic(given[0]) and DOOR.get().facts is not None:
             given[0] = list(given[0])  # type: ignore[call-overload]  # its rows
         if not isinstance(given[0], list | tuple):
             message = f"{called} takes a list of variables, got {describe(given[0])}"
             raise usage_error(message, f"{called}([x, y], …)")
         given[0] = [operand_of(t, what) for t in given[0]]
-    first = 1 if composite.sequence else 0
-    names = composite.tensors[first:]
+    first = 1 if function.sequence else 0
+    names = function.tensors[first:]
     given[first:] = [
-        None if t is None and n in composite.optional else operand_of(t, what)
+        None if t is None and n in function.optional else operand_of(t, what)
         for n, t in zip(names, given[first:], strict=True)
     ]
-    kinds = composite.options
+    kinds = function.options
     plain = {k: option_given(v, kinds[k].kind) for k, v in options.items()}
-    result = library.invoke(emitter(), composite, given, plain, called)  # type: ignore[arg-type]
+    result = invoke(emitter(), function, given, plain, called)  # type: ignore[arg-type]
     if isinstance(result, tuple):
         return tuple([Tensor(part) for part in result])
     return Tensor(result)
@@ -121,12 +111,12 @@ def one(
     name: str, tensors: Sequence[object], options: Mapping[str, object] | None = None
 ) -> "Tensor":
     """Call a function of the library that gives one variable."""
-    return compose(library.PRELUDE[name], tensors, options or {})  # type: ignore[return-value]
+    return compose(PYTHON[name], tensors, options or {})  # type: ignore[return-value]
 
 
 def _compose_groups(
     name: str,
-    composite: library.Composite,
+    function: Function,
     tensors: Sequence[object],
     options: Mapping[str, object],
 ) -> object:
@@ -134,11 +124,9 @@ def _compose_groups(
         return apply("sqrt", one("sum", [one("square", tensors)], options))
 
     def each(*members: object, **plain: object) -> object:
-        return compose(composite, members, plain)
+        return compose(function, members, plain)
 
-    return apply_to_groups(
-        name, each, tensors, options, apply, composite.is_elementwise
-    )
+    return apply_to_groups(name, function, each, tensors, options, apply)
 
 
 class Tensor(AskedNumber):
@@ -349,10 +337,8 @@ class Tensor(AskedNumber):
         made = numpy_functions.composed(ufunc, inputs, options)
         if made is not None and method == "__call__":
             return made()
-        name = numpy_functions.ufunc_name(ufunc, method, options)
-        if name in FUNCTIONS:
-            return apply(name, *inputs)
-        return compose(library.PRELUDE[name], inputs, {})
+        row = numpy_functions.of_ufunc(ufunc, method, options)
+        return apply(row.name, *inputs) if row.map else compose(row, inputs, {})
 
     @door
     def __array_function__(
@@ -370,10 +356,10 @@ class Tensor(AskedNumber):
         if call is not None:
             return call()
         made = numpy_functions.bound(function, args, options)
-        composite = made.composite
+        row = made.function
         if made.dtype is not None:
-            composite = composed_in(composite, made.dtype)  # type: ignore[arg-type]
-        return compose(composite, made.tensors, made.options)
+            row = composed_in(row, made.dtype)  # type: ignore[arg-type]
+        return compose(row, made.tensors, made.options)
 
     def __getattr__(self, name: str) -> NoReturn:
         """Say what there is instead; only called for what is missing."""
@@ -414,34 +400,41 @@ class Tensor(AskedNumber):
 
     # Methods of NumPy and Theano
 
+    @door
     def sum(
         self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
     ) -> "Tensor":
         """Return the sum along axes; all of them without `axis`."""
         return _reduced("sum", self, axis, dtype, keepdims)
 
+    @door
     def mean(
         self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
     ) -> "Tensor":
         """Return the mean along axes; that of integers is a float."""
         return _reduced("mean", self, axis, dtype, keepdims)
 
+    @door
     def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Return the largest element along axes."""
         return _reduced("max", self, axis, None, keepdims)
 
+    @door
     def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Return the smallest element along axes."""
         return _reduced("min", self, axis, None, keepdims)
 
+    @door
     def any(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Tell whether any element is not 0."""
         return _reduced("any", self, axis, None, keepdims)
 
+    @door
     def all(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         """Tell whether no element is 0."""
         return _reduced("all", self, axis, None, keepdims)
 
+    @door
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
         """Return the index of the first largest element along an axis."""
         return _reduced("argmax", self, axis, None, keepdims)
@@ -465,7 +458,7 @@ class Tensor(AskedNumber):
 
     def flatten(self, ndim: int = 1) -> "Tensor":
         """Join the last axes, so that `ndim` axes are left."""
-        return compose(_FLATTEN, [self], {"ndim": ndim})  # type: ignore[return-value]
+        return one("flatten", [self], {"ndim": ndim})
 
     def ravel(self) -> "Tensor":
         """Join all axes to one."""
@@ -479,8 +472,7 @@ class Tensor(AskedNumber):
     @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        options = {"pattern": _spread(pattern)}
-        return compose(_DIMSHUFFLE, [self], options)  # type: ignore[return-value]
+        return one("dimshuffle", [self], {"pattern": _spread(pattern)})
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
@@ -566,10 +558,9 @@ def restored(
     return made
 
 
-def composed_in(composite: library.Composite, dtype: DTypeLike) -> library.Composite:
-    """Return a function of the library's table as one that computes in a type."""
-    function = computed_in(composite.function, element_named(dtype))
-    return replace(composite, function=function)
+def composed_in(function: Function, dtype: DTypeLike) -> Function:
+    """Return a function of the registry as one that computes in a type."""
+    return computed_in(function, element_named(dtype))
 
 
 def _size(dim: Dim) -> "int | Tensor":
@@ -588,8 +579,6 @@ def _spread(given: tuple[object, ...]) -> tuple[object, ...]:
 def _reduced(
     name: str, x: Tensor, axis: Axis, dtype: DTypeLike | None, keepdims: bool
 ) -> Tensor:
-    composite = library.PRELUDE[name]
-    if dtype is not None:
-        composite = composed_in(composite, dtype)
+    row = PYTHON[name] if dtype is None else composed_in(PYTHON[name], dtype)
     options = {"axis": axis, "keepdims": keepdims}
-    return compose(composite, [x], options)  # type: ignore[return-value]
+    return compose(row, [x], options)  # type: ignore[return-value]

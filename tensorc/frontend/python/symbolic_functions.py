@@ -1,18 +1,17 @@
 """The functions of the Python doors: the library's, under NumPy's and Theano's names.
 
-`FUNCTIONS` names them all. What the library gains is here by itself; the tables below
-hold only other spellings, and functions whose arguments are read in Python's way.
+Each row of the registry that has a name in Python is a function here, made when it is
+asked for. `_OWN` holds those whose arguments are read in Python's way.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tensorc.frontend.library import elementwise, networks, shapes
-from tensorc.frontend.library import registry as library
+from tensorc.frontend.library import elementwise, shapes
 from tensorc.frontend.library.indexing import Index
 from tensorc.frontend.library.mistakes import (
     argument_error,
@@ -25,7 +24,8 @@ from tensorc.frontend.library.numpy_names import is_planned
 from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.library.operands import broadcast, constant, materialize
 from tensorc.frontend.library.options import REQUIRED, SHAPE, Option
-from tensorc.frontend.library.result_types import OF_A_DTYPE
+from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.rows import FUNCTIONS, GROUPS, PYTHON
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.groups import Group
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS, rounded
@@ -56,6 +56,8 @@ from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import TensorType
 
 SymbolicFunction = Callable[..., Tensor]
+_EMPTY = inspect.Parameter.empty
+_HOME = "tensorc"  # where pickle finds what is made here, by its name
 
 # Derivatives
 
@@ -137,46 +139,9 @@ def _tensor(found: Value | None, like: Value) -> Tensor:
 
 # Making
 
-_FULL = library.Composite(
-    shapes.broadcast_to, ("value",), {"shape": Option(SHAPE)}, name="full"
+_FULL = Function(
+    "full", shapes.broadcast_to, ("value",), {"shape": Option(SHAPE)}, python=""
 )
-
-
-def _made(
-    name: str,
-    tensors: Sequence[object],
-    options: Mapping[str, object],
-    dtype: DTypeLike | None,
-    called: str = "",
-) -> Tensor:
-    made = compose(library.PRELUDE[name], tensors, options, called)
-    assert isinstance(made, Tensor)
-    return made if dtype is None else made.astype(dtype)
-
-
-@door
-def arange(
-    start: object,
-    stop: object = None,
-    step: int | None = None,
-    dtype: DTypeLike | None = None,
-) -> Tensor:
-    """Count: numpy's arange, of integers; bounds may be sizes such as x.shape[0]."""
-    options = {"start": start, "stop": stop, "step": step}
-    return _made("range", [], options, dtype, "arange")
-
-
-def _typed(name: str) -> SymbolicFunction:
-    """Return a function of the library that makes a matrix, with a `dtype`."""
-
-    def make(
-        n: object, m: object = None, k: int = 0, dtype: DTypeLike | None = None
-    ) -> Tensor:
-        return _made(name, [], {"n": n, "m": m, "k": k}, dtype)
-
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = library.PRELUDE[name].function.__doc__
-    return door(make)
 
 
 def _filled(name: str, number: object) -> SymbolicFunction:
@@ -184,6 +149,7 @@ def _filled(name: str, number: object) -> SymbolicFunction:
         return _full(name, shape, number, dtype)
 
     make.__name__ = make.__qualname__ = name
+    make.__module__ = _HOME
     make.__doc__ = f"Return {name} in a shape: sizes, or variables such as x.shape[0]."
     return door(make)
 
@@ -198,34 +164,6 @@ def _full(name: str, shape: object, value: object, dtype: DTypeLike | None) -> T
     element = float_x() if dtype is None else element_named(dtype)
     single = Tensor(Node(materialize(emitter(), operand_of(value), element)))
     return compose(_FULL, [single], {"shape": shape}, name)  # type: ignore[return-value]
-
-
-def _filled_like(name: str) -> SymbolicFunction:
-    def make(like: object, dtype: DTypeLike | None = None) -> Tensor:
-        made = one(name, [like])
-        return made if dtype is None else astype(made, dtype)
-
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"Return {name.split('_')[0]} with the shape and type of a variable."
-    return door(make)
-
-
-@door
-def full_like(like: object, value: object, dtype: DTypeLike | None = None) -> Tensor:
-    """Return one number with the shape and type of a variable."""
-    x = like if dtype is None else astype(like, dtype)
-    return one("full_like", [x, value])
-
-
-@door
-def linspace(
-    start: object, stop: object, num: object = 50, dtype: DTypeLike | None = None
-) -> Tensor:
-    """Return `num` numbers from start to stop, both included, at equal distances."""
-    made = library.PRELUDE["linspace"]
-    if dtype is not None:
-        made = composed_in(made, dtype)
-    return compose(made, [start, stop], {"num": num})  # type: ignore[return-value]
 
 
 @door
@@ -303,23 +241,12 @@ def _part(x: object, name: str) -> tuple[Tensor, Sequence[Index]]:
     return found
 
 
-# From the library's tables
+# From the rows
 
 
-def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    empty = inspect.Parameter.empty
-    parameters = [
-        inspect.Parameter(t, kind, default=None if t in composite.optional else empty)
-        for t in composite.tensors
-    ]
-    for option, default in [(n, o.default) for n, o in composite.options.items()]:
-        given = inspect.Parameter.empty if default is REQUIRED else default
-        parameters.append(inspect.Parameter(option, kind, default=given))
-    if name in OF_A_DTYPE:
-        only = inspect.Parameter.KEYWORD_ONLY
-        parameters.append(inspect.Parameter("dtype", only, default=None))
-    signature = inspect.Signature(parameters)
+def _of_row(name: str) -> SymbolicFunction:
+    row = PYTHON[name]
+    signature = _signature(row)
 
     def function(*args: object, **kwargs: object) -> Tensor:
         try:
@@ -327,144 +254,70 @@ def _of_composite(name: str, composite: library.Composite) -> SymbolicFunction:
         except TypeError as error:
             hints = renamed(kwargs)
             raise usage_error(f"{name}{signature}: {error}", *hints) from None
-        tensors = [bound.arguments.pop(t, None) for t in composite.tensors]
+        tensors = [bound.arguments.pop(t, None) for t in row.tensors]
         dtype = bound.arguments.pop("dtype", None)
-        made = composite if dtype is None else composed_in(composite, dtype)
+        made = row if dtype is None else composed_in(row, dtype)
         # `split` gives several, all others one.
         return compose(made, tensors, bound.arguments, name)  # type: ignore[return-value]
 
-    return _described(door(function), name, composite.function.__doc__, signature)
-
-
-def _of_elementwise(name: str, function_name: str, operands: int) -> SymbolicFunction:
-    def function(*given: object) -> Tensor:
-        if len(given) != operands:
-            count = "one operand" if operands == 1 else f"{operands} operands"
-            raise usage_error(f"{name} takes {count}, {len(given)} given")
-        return apply(function_name, *given)
-
-    kind = inspect.Parameter.POSITIONAL_ONLY
-    names = ("x", "y")[:operands]
-    signature = inspect.Signature([inspect.Parameter(n, kind) for n in names])
-    doc = f"Return {name} of the elements; NumPy's function of that name."
-    return _described(door(function), name, doc, signature)
-
-
-def _described(
-    function: SymbolicFunction, name: str, doc: str | None, signature: inspect.Signature
-) -> SymbolicFunction:
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
+    function.__module__ = _HOME
+    function.__doc__ = row.doc
     function.__signature__ = signature  # type: ignore[attr-defined]
-    return function
+    return door(function)
 
 
-# Other spellings of elementwise functions: NumPy's long names and Theano's.
-_ELEMENTWISE: Mapping[str, tuple[str, int]] = {
-    "add": ("add", 2),
-    "subtract": ("sub", 2),
-    "sub": ("sub", 2),
-    "multiply": ("mul", 2),
-    "mul": ("mul", 2),
-    "divide": ("div", 2),
-    "true_div": ("div", 2),
-    "floor_divide": ("floordiv", 2),
-    "mod": ("mod", 2),
-    "remainder": ("mod", 2),
-    "power": ("pow", 2),
-    "negative": ("neg", 1),
-    "neg": ("neg", 1),
-    "equal": ("eq", 2),
-    "eq": ("eq", 2),
-    "not_equal": ("ne", 2),
-    "neq": ("ne", 2),
-    "less": ("lt", 2),
-    "lt": ("lt", 2),
-    "less_equal": ("le", 2),
-    "le": ("le", 2),
-    "greater": ("gt", 2),
-    "gt": ("gt", 2),
-    "greater_equal": ("ge", 2),
-    "ge": ("ge", 2),
-    "logical_and": ("and", 2),
-    "logical_or": ("or", 2),
-    "logical_not": ("not", 1),
-    "abs": ("abs", 1),
-    "absolute": ("abs", 1),
+def _signature(row: Function) -> inspect.Signature:
+    """Return the parameters of a function: tensors, options, and a type of elements.
+
+    The type follows the sizes of what is made, as in NumPy; elsewhere it stands before
+    options there, so that it is given by name here.
+    """
+    defaults = {t: None if t in row.optional else REQUIRED for t in row.tensors}
+    defaults |= {name: option.default for name, option in row.options.items()}
+    either, by_name = (
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
+    parameters = [
+        inspect.Parameter(n, either, default=_EMPTY if d is REQUIRED else d)
+        for n, d in defaults.items()
+    ]
+    if row.dtype:
+        kind = either if row in GROUPS["making"] else by_name
+        parameters.append(inspect.Parameter("dtype", kind, default=None))
+    return inspect.Signature(parameters)
+
+
+# Functions whose arguments are read in Python's way: sizes or axes one by one, a text
+# before the operands, parts of a variable; and what is Theano's alone.
+_OWN: Mapping[str, SymbolicFunction] = {
+    "cast": astype,
+    "categorical_crossentropy": categorical_crossentropy,
+    "dimshuffle": dimshuffle,
+    "einsum": einsum,
+    "full": full,
+    "inc_subtensor": inc_subtensor,
+    "ones": _filled("ones", 1),
+    "set_subtensor": set_subtensor,
+    "zeros": _filled("zeros", 0),
 }
-# The library's functions under other names.
-_ALIASES: Mapping[str, str] = {
-    "switch": "where",
-    "sqr": "square",
-    "sgn": "sign",
-}
-_NOT_HERE = frozenset({"range", "flatten"})  # Python's name; another meaning
 
 
-@door
-def flatten(x: object, ndim: int = 1) -> Tensor:
-    """Join the last axes, so that `ndim` axes are left."""
-    return Tensor(operand_of(x)).flatten(ndim)
-
-
-def _table() -> dict[str, SymbolicFunction]:
-    table: dict[str, SymbolicFunction] = {}
-    for name, (function_name, operands) in _ELEMENTWISE.items():
-        if function_name in elementwise.FUNCTIONS:
-            table[name] = _of_elementwise(name, function_name, operands)
-    for name, composite in library.PRELUDE.items():
-        if name not in _NOT_HERE:
-            table[name] = _of_composite(name, composite)
-    made: dict[str, SymbolicFunction] = {
-        "arange": arange,
-        "binary_crossentropy": _of_composite(
-            "binary_crossentropy",
-            library.Composite(networks.binary_crossentropy, ("output", "target")),
-        ),
-        "categorical_crossentropy": categorical_crossentropy,
-        "dimshuffle": dimshuffle,
-        "einsum": einsum,
-        "eye": _typed("eye"),
-        "full": full,
-        "full_like": full_like,
-        "linspace": linspace,
-        "tri": _typed("tri"),
-        "zeros": _filled("zeros", 0),
-        "ones": _filled("ones", 1),
-        "zeros_like": _filled_like("zeros_like"),
-        "ones_like": _filled_like("ones_like"),
-        "cast": astype,
-        "flatten": flatten,
-        "set_subtensor": set_subtensor,
-        "inc_subtensor": inc_subtensor,
-    }
-    table.update(made)
-    table.update({a: table[n] for a, n in _ALIASES.items() if n in table})
-    for function in table.values():
-        if globals().get(function.__qualname__) is not function:
-            function.__module__ = "tensorc"  # where pickle finds it by its name
-    return table
-
-
-FUNCTIONS: Mapping[str, SymbolicFunction] = MappingProxyType(_table())
-
-
-# Functions that are methods of variables, too, as in NumPy and Theano: `x.var()`.
-_METHODS = (
-    *("argmin", "prod", "var", "std", "norm", "clip"),
-    *("squeeze", "swapaxes", "repeat", "take"),
-)
-# Methods whose options have other names elsewhere: `x.sum(dim=0)` gets a hint.
-_OF_OPTIONS = ("sum", "mean", "max", "min", "any", "all", "argmax")
+@functools.cache
+def function_named(name: str) -> SymbolicFunction | None:
+    """Return a function by its name in Python; None if there is none."""
+    if name in _OWN:
+        return _OWN[name]
+    return _of_row(name) if name in PYTHON else None
 
 
 def give_methods() -> None:
     """Make methods of functions; `tensorc.api.function` does, for all doors."""
-    for name in _METHODS:
-        setattr(Tensor, name, FUNCTIONS[name])
+    for row in FUNCTIONS:
+        if row.method and row.name not in vars(Tensor):
+            setattr(Tensor, row.name, function_named(row.name))
     Tensor.round = door(rounded)  # type: ignore[attr-defined]  # with decimals
-    for name in _OF_OPTIONS:
-        setattr(Tensor, name, door(getattr(Tensor, name)))
 
 
 _STEP = "there are no optimizers in this version; a step says how a variable changes, "
@@ -482,12 +335,12 @@ _ELSEWHERE: Mapping[str, str] = {
 
 def names() -> list[str]:
     """Return the names of all functions and constructors."""
-    return [*FUNCTIONS, *CONSTRUCTORS]
+    return [*PYTHON, *[n for n in _OWN if n not in PYTHON], *CONSTRUCTORS]
 
 
 def public(name: str) -> SymbolicFunction:
     """Return a function or constructor by name; AttributeError if there is none."""
-    found = FUNCTIONS.get(name) or CONSTRUCTORS.get(name)
+    found = function_named(name) or CONSTRUCTORS.get(name)
     if found is not None:
         return found
     if is_planned(name):

@@ -31,7 +31,8 @@ from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.elementwise import to_element
 from tensorc.frontend.library.operands import Operand, Scalar
 from tensorc.frontend.library.options import REQUIRED
-from tensorc.frontend.library.registry import Composite, invoke
+from tensorc.frontend.library.registry.calls import invoke
+from tensorc.frontend.library.registry.function import Function
 
 _MAKERS: Mapping[str, str] = {"zeros": "0", "ones": "1", "empty": "0", "full": "0"}
 
@@ -45,8 +46,8 @@ def call(frame: Frame, node: ast.Call) -> Known:
     match callee:
         case FunctionValue():
             return inline(frame, callee, node)
-        case BuiltinValue(name, composite):
-            return _prelude(frame, name, composite, node)
+        case BuiltinValue(name, row):
+            return _prelude(frame, name, row, node)
         case GradValue():
             return grad(frame, node)
         case CastValue(element):
@@ -239,38 +240,38 @@ def returned_by(function: ast.Function | ast.Step) -> ast.Return:
 # The prelude
 
 
-def _prelude(frame: Frame, name: str, composite: Composite, node: ast.Call) -> Known:
-    names = [*composite.tensors, *composite.options]
-    required = [n for n in composite.tensors if n not in composite.optional]
-    required += [k for k, v in composite.options.items() if v.default is REQUIRED]
+def _prelude(frame: Frame, name: str, row: Function, node: ast.Call) -> Known:
+    names = [*row.tensors, *row.options]
+    required = [n for n in row.tensors if n not in row.optional]
+    required += [k for k, v in row.options.items() if v.default is REQUIRED]
     given = match_arguments(name, node, names, required)
-    tensors = {n: given[n] for n in given if n in composite.tensors}
-    for n in composite.optional:
+    tensors = {n: given[n] for n in given if n in row.tensors}
+    for n in row.optional:
         plain = tensors.get(n)
         if isinstance(plain, ast.Constant) and plain.value is None:
             del tensors[n]
     operands = {
         n: _parts(frame, name, argument)
-        if composite.sequence and n == composite.tensors[0]
+        if row.sequence and n == row.tensors[0]
         else [(argument, frame.operand(argument))]
         for n, argument in tensors.items()
     }
     options = {
-        n: option_given(frame, given[n], composite.options[n].kind)
+        n: option_given(frame, given[n], row.options[n].kind)
         for n in given
-        if n in composite.options
+        if n in row.options
     }
     frame.entry.builder.location = node.location
     ordered: list[Operand | list[Operand] | None] = []
-    for n in composite.tensors:
+    for n in row.tensors:
         if n not in operands:
             ordered.append(None)
             continue
         values = [operand for _, operand in operands[n]]
-        is_sequence = composite.sequence and not ordered
+        is_sequence = row.sequence and not ordered
         ordered.append(values if is_sequence else values[0])
     try:
-        result = invoke(frame.emitter, composite, ordered, options)
+        result = invoke(frame.emitter, row, ordered, options)
     except CompileError as failure:
         pairs = [pair for n in operands for pair in operands[n]]
         labels = [operand_label(frame, place, value) for place, value in pairs]

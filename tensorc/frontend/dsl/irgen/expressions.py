@@ -1,7 +1,7 @@
 """Expressions: one function for each kind of node, in a table."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import cast
 
 import numpy as np
@@ -49,28 +49,22 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.products import matmul
-from tensorc.frontend.library.registry import PRELUDE
+from tensorc.frontend.library.registry.maps import ROWS
+from tensorc.frontend.library.registry.rows import LANGUAGE
 from tensorc.frontend.library.shapes import transpose
 
 # Names of numbers; a file's own names win.
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "inf": math.inf, "nan": math.nan}
-BINARY: Mapping[str, str] = {
-    "+": "add",
-    "-": "sub",
-    "*": "mul",
-    "/": "div",
-    "//": "floordiv",
-    "%": "mod",
-    "**": "pow",
-}
-COMPARE: Mapping[str, str] = {
-    "==": "eq",
-    "!=": "ne",
-    "<": "lt",
-    "<=": "le",
-    ">": "gt",
-    ">=": "ge",
-}
+
+
+def _signs(rules: Container[str]) -> Mapping[str, str]:
+    """Return the functions of two operands by their signs."""
+    pairs = [(row.name, row.map) for row in ROWS if len(row.tensors) == 2]
+    return {m.sign: name for name, m in pairs if m and m.sign and m.rule in rules}
+
+
+BINARY = _signs(("number", "quotient"))
+COMPARE = _signs(("compare",))
 _METHODS = {"T", "shape"}
 
 
@@ -83,8 +77,8 @@ def name(frame: Frame, node: ast.Name) -> Known:
         return number(frame.training)
     if node.name == "grad":
         return GradValue()
-    if node.name in PRELUDE:
-        return BuiltinValue(node.name, PRELUDE[node.name])
+    if node.name in LANGUAGE:
+        return BuiltinValue(node.name, LANGUAGE[node.name])
     if node.name == "params":
         raise not_compiled("a group", node.location, "name the params one by one")
     if node.name in CONSTANTS:
@@ -94,7 +88,7 @@ def name(frame: Frame, node: ast.Name) -> Known:
         raise CompileError(habits.diagnose(habit, node.location, name=node.name))
     if is_planned(node.name):
         raise not_compiled(f"the library's `{node.name}`", node.location)
-    known = [*frame.scope.all_names(), "training", "grad", *PRELUDE, *CONSTANTS]
+    known = [*frame.scope.all_names(), "training", "grad", *LANGUAGE, *CONSTANTS]
     hints = habits.instead_of(node.name) or suggestion(node.name, known)
     raise error(UNKNOWN_NAME, f"unknown name `{node.name}`", node.location, *hints)
 
@@ -239,14 +233,14 @@ def _shape(frame: Frame, operand: Operand) -> TupleValue:
 
 
 def _no_field(node: ast.Field) -> CompileError:
-    if node.name in PRELUDE or is_planned(node.name):
+    if node.name in LANGUAGE or is_planned(node.name):
         operand = spelled(node.operand) or "x"
         habit = habits.SEMANTIC["method"]
         diagnostic = habits.diagnose(
             habit, node.location, name=node.name, operand=operand
         )
         return CompileError(diagnostic)
-    hints = suggestion(node.name, [*_METHODS, *PRELUDE])
+    hints = suggestion(node.name, [*_METHODS, *LANGUAGE])
     message = f"a tensor has no `.{node.name}`"
     return error(UNKNOWN_NAME, message, node.location, *hints)
 

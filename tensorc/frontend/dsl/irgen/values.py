@@ -14,7 +14,7 @@ from tensorc.frontend.library.operands import (
     spell_element,
     spell_type,
 )
-from tensorc.frontend.library.registry import Composite
+from tensorc.frontend.library.registry.function import Function
 from tensorc.ir.dims import Dim
 from tensorc.ir.types import Element
 
@@ -44,7 +44,7 @@ class BuiltinValue:
     """A function of the prelude."""
 
     name: str
-    composite: Composite
+    row: Function
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The functions that users call, for all doors: one row each."""

@@ -1,0 +1,43 @@
+"""Calls of functions by their rows: options are checked, messages name them."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+
+from tensorc.errors import CompileError
+from tensorc.frontend.library.operands import Emitter, Operand
+from tensorc.frontend.library.options import Given, checked_all
+from tensorc.frontend.library.registry.function import Function
+
+
+def invoke(
+    b: Emitter,
+    function: Function,
+    tensors: Sequence[Operand | Sequence[Operand] | None],
+    options: Mapping[str, Given],
+    name: str = "",
+) -> Operand | tuple[Operand, ...]:
+    """Call a function of the registry; `name` is what the user called.
+
+    Raises:
+        CompileError: an option is not of its kind, or the arguments do not fit; the
+            message names the function.
+    """
+    called = name or function.name
+    values = checked_all(b, called, function.options, options)
+    try:
+        return function.function(b, *tensors, **values)
+    except CompileError as failure:
+        raise _named_in(failure, called) from None
+
+
+def _named_in(failure: CompileError, name: str) -> CompileError:
+    """Return an error of which each message names the function."""
+    return type(failure)(
+        *[
+            d
+            if re.search(rf"\b{name}\b", d.message)
+            else dataclasses.replace(d, message=f"`{name}`: {d.message}")
+            for d in failure.diagnostics
+        ]
+    )

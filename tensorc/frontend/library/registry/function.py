@@ -1,0 +1,118 @@
+"""What a row of the registry says of a function that users call."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tensorc.frontend.library.operands import Array, Emitter, Operand
+from tensorc.frontend.library.options import Option
+from tensorc.ir.core import Op
+from tensorc.ir.dims import Dim
+from tensorc.ir.types import Element
+
+Fold: TypeAlias = Callable[..., "bool | int | float"]
+
+# What `dtype=` of a function means, in Python.
+OPERANDS = "the operands are converted to it, and the function gives it"
+FRACTION = "as of the operands, but to a float type alone"
+RESULT = "the result is converted to it, rounded down for integers"
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """How a function of elements is computed, by an op and while compiling.
+
+    `rule` says what its operands become: "number" (their common type), "quotient" and
+    "float" (a float type), "class" (a float type, gives bool), "compare" (the common
+    type, gives bool), "logic" (bool), "whole" (their type; integers stay as they are),
+    "bits" (booleans; of integers bits are meant).
+
+    `fold` computes numbers of Python, `array` arrays of numbers, `size` sizes.
+    `booleans` is what takes its place of booleans: an op, the element type that they
+    are converted to, or another function's name. Operands of a kind in `unchanged` are
+    the result. `fix` is the way out where the function is refused.
+    """
+
+    rule: str
+    fold: Fold
+    op: type[Op] | None = None
+    array: Callable[..., Array] | None = None
+    sign: str = ""
+    size: Callable[..., Dim] | None = None
+    booleans: type[Op] | Element | str | None = None
+    unchanged: tuple[str, ...] = ()
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that users call: tensor arguments first, then options.
+
+    `function` is called with the emitter, the tensors and the options. With `sequence`
+    the first tensor argument is a sequence of tensors, with `several` the result is
+    one. Tensors in `optional` may be left out, they are None then.
+
+    A `.tc` file calls it by `name` if `language`. Python has it as `tc.NAME` by each
+    of the names in `python`, which is `name` unless said otherwise; the last ones are
+    NumPy's and Theano's. `numpy` is NumPy's function that takes variables: the name of
+    a ufunc, or the names of a function, and its parameters that have a position in
+    brackets, tensors first; one that has another name here is written `theirs=ours`.
+    With `method` it is a method of variables, too.
+
+    `is_elementwise` tells that a group is taken member by member, `joined` names the
+    function that joins the results of the members instead. `dtype` is OPERANDS,
+    FRACTION or RESULT if `tc.NAME` takes a `dtype`. `map` says how elements are
+    computed if it is one op.
+    """
+
+    name: str
+    function: Callable[..., Operand]
+    tensors: tuple[str, ...] = ("x",)
+    options: Mapping[str, Option] = field(default_factory=dict)
+    numpy: str = ""
+    python: str | None = None
+    language: bool = True
+    method: bool = False
+    sequence: bool = False
+    several: bool = False
+    optional: tuple[str, ...] = ()
+    is_elementwise: bool = False
+    joined: str = ""
+    dtype: str = ""
+    map: Map | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in Python: `tc.NAME`."""
+        return tuple((self.name if self.python is None else self.python).split())
+
+    @property
+    def numpys(self) -> tuple[str, ...]:
+        """NumPy's names of its function or ufunc."""
+        return tuple(self.numpy.partition("(")[0].split())
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters of NumPy's function; a ufunc has none."""
+        text = self.numpy.partition("(")[2].rstrip(")")
+        return tuple(text.replace(",", " ").split())
+
+    @property
+    def doc(self) -> str:
+        """What it computes, in a line; of an op its formula."""
+        if self.map is None or self.map.op is None:
+            return self.function.__doc__ or f"Return {self.name}."
+        summary = (self.map.op.__doc__ or "").splitlines()[0]
+        if self.map.rule == "compare":
+            summary = f"Tell where x {self.map.sign} y. {summary}"
+        return f"{summary} Elementwise, with NumPy's broadcasting."
+
+
+def computed(name: str) -> Callable[..., Operand]:
+    """Return the function of operands that a map is, by its name in the table."""
+
+    def apply(b: Emitter, *operands: Operand) -> Operand:
+        return b.compute(b, name, operands)
+
+    apply.__name__ = apply.__qualname__ = name
+    return apply

@@ -1,0 +1,328 @@
+"""The rows of functions of elements that are one op: operators and named ones."""
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tensorc.frontend.library.operands import Array
+from tensorc.frontend.library.registry.function import Fold, Function, Map, computed
+from tensorc.ir import numerics
+from tensorc.ir.core import Op
+from tensorc.ir.dims import Dim, floordiv, maximum, minimum
+from tensorc.ir.ops.tensor import elementwise as ops
+from tensorc.ir.ops.tensor import rounding, transcendental
+from tensorc.ir.types import I8
+
+MAX_BITS = 1024  # of an integer while compiling
+
+
+def _and(left: object, right: object) -> bool:
+    return bool(left) and bool(right)
+
+
+def _or(left: object, right: object) -> bool:
+    return bool(left) or bool(right)
+
+
+def _power(base: float, exponent: float) -> float | int:
+    if isinstance(base, int) and isinstance(exponent, int):
+        if base.bit_length() * abs(exponent) > MAX_BITS:
+            raise OverflowError
+    elif exponent == 0.5:
+        return math.sqrt(base)  # as of tensors: of -0.0 it is -0.0
+    else:
+        # Python's ** of these would be complex.
+        base, exponent = float(base), float(exponent)
+        fraction = math.isfinite(exponent) and not exponent.is_integer()
+        if base < 0 and math.isfinite(base) and fraction:
+            raise ValueError
+    return base**exponent
+
+
+def _extreme(
+    of_whole: Callable[..., int], of_floats: Callable[[Array, Array], Array]
+) -> Fold:
+    """Return a fold by Python's max or min, and as the op has it for a float."""
+
+    def fold(left: float, right: float) -> float | int:
+        if isinstance(left, float) or isinstance(right, float):
+            return float(of_floats(np.float64(left), np.float64(right)))  # type: ignore[arg-type]
+        return of_whole(left, right)
+
+    return fold
+
+
+def _sign(value: float) -> float | int:
+    if value != value:
+        return value
+    return type(value)((value > 0) - (value < 0))
+
+
+def _as_array(function: Callable[[Array], Array]) -> Fold:
+    """Return a function of arrays as one of numbers."""
+    return lambda value: float(function(np.asarray(value, np.float64)))
+
+
+def _remainder(left: Dim, right: Dim) -> Dim:
+    return left - floordiv(left, right) * right
+
+
+def _compare(fold: Fold, sign: str) -> Map:
+    return Map("compare", fold, ops.Compare, sign=sign)
+
+
+def _bits(fold: Fold, sign: str, booleans: str = "", fix: str = "") -> Map:
+    return Map("bits", fold, sign=sign, booleans=booleans or None, fix=fix)
+
+
+def _whole(
+    function: Callable[[Array], Array],
+    op: type[Op],
+    unchanged: tuple[str, ...],
+    array: Callable[..., Array] | None = None,
+) -> Map:
+    fold = _as_array(function)
+    return Map("whole", fold, op, array or function, unchanged=unchanged)
+
+
+_X, _XY = ("x",), ("x", "y")
+
+
+def _map(
+    name: str,
+    map_: Map,
+    numpy: str = "",
+    python: str | None = None,
+    tensors: tuple[str, ...] = _X,
+    language: bool = True,
+) -> Function:
+    return Function(
+        name,
+        computed(name),
+        tensors,
+        numpy=numpy,
+        python=python,
+        language=language,
+        is_elementwise=True,
+        map=map_,
+    )
+
+
+def _operator(
+    name: str, map_: Map, numpy: str, python: str, tensors: tuple[str, ...] = _XY
+) -> Function:
+    """Return the row of an operator, which a file has by its sign alone."""
+    return _map(name, map_, numpy, python, tensors, language=False)
+
+
+def _float(name: str, fold: Fold, op: type[Op], numpy: str = "") -> Function:
+    return _map(name, Map("float", fold, op), numpy)
+
+
+ROWS: Sequence[Function] = (
+    # arithmetic
+    _operator(
+        "add",
+        Map(
+            "number",
+            operator.add,
+            ops.Add,
+            np.add,
+            sign="+",
+            size=operator.add,
+            booleans=ops.Or,
+        ),
+        "add",
+        "add",
+    ),
+    _operator(
+        "sub",
+        Map(
+            "number",
+            operator.sub,
+            ops.Sub,
+            np.subtract,
+            sign="-",
+            size=operator.sub,
+            fix="write `a != b`, or cast: `int(a)`",
+        ),
+        "subtract",
+        "sub subtract",
+    ),
+    _operator(
+        "mul",
+        Map(
+            "number",
+            operator.mul,
+            ops.Mul,
+            np.multiply,
+            sign="*",
+            size=operator.mul,
+            booleans=ops.And,
+        ),
+        "multiply",
+        "mul multiply",
+    ),
+    _operator(
+        "div",
+        Map("quotient", operator.truediv, ops.Div, np.divide, sign="/"),
+        "divide",
+        "divide true_div",
+    ),
+    _operator(
+        "floordiv",
+        Map(
+            "number",
+            operator.floordiv,
+            rounding.FloorDiv,
+            np.floor_divide,
+            sign="//",
+            size=floordiv,
+            booleans=I8,
+        ),
+        "floor_divide",
+        "floor_divide",
+    ),
+    _operator(
+        "mod",
+        Map(
+            "number",
+            operator.mod,
+            rounding.Mod,
+            np.mod,
+            sign="%",
+            size=_remainder,
+            booleans=I8,
+        ),
+        "remainder",
+        "mod remainder",
+    ),
+    _operator(
+        "pow",
+        Map("number", _power, transcendental.Pow, sign="**", booleans=I8),
+        "power",
+        "power",
+    ),
+    _operator(
+        "neg",
+        Map(
+            "number",
+            operator.neg,
+            ops.Neg,
+            np.negative,
+            sign="-",
+            size=operator.neg,
+            fix="write `not x`",
+        ),
+        "negative",
+        "neg negative",
+        _X,
+    ),
+    # comparisons and logic
+    _operator("eq", _compare(operator.eq, "=="), "equal", "eq equal"),
+    _operator("ne", _compare(operator.ne, "!="), "not_equal", "not_equal neq"),
+    _operator("lt", _compare(operator.lt, "<"), "less", "lt less"),
+    _operator("le", _compare(operator.le, "<="), "less_equal", "le less_equal"),
+    _operator("gt", _compare(operator.gt, ">"), "greater", "gt greater"),
+    _operator("ge", _compare(operator.ge, ">="), "greater_equal", "ge greater_equal"),
+    _operator(
+        "and", Map("logic", _and, ops.And, sign="and"), "logical_and", "logical_and"
+    ),
+    _operator("or", Map("logic", _or, ops.Or, sign="or"), "logical_or", "logical_or"),
+    _operator(
+        "not",
+        Map("logic", operator.not_, ops.Not, sign="not"),
+        "logical_not",
+        "logical_not",
+        _X,
+    ),
+    # bits: of booleans, and refused of integers
+    _operator("bit_and", _bits(operator.and_, "&", "and"), "bitwise_and", ""),
+    _operator("bit_or", _bits(operator.or_, "|", "or"), "bitwise_or", ""),
+    _operator("bit_xor", _bits(operator.xor, "^", "ne"), "bitwise_xor", ""),
+    _operator(
+        "bit_not",
+        _bits(
+            operator.invert,
+            "~",
+            "not",
+            "a logical not is x == 0; the complement is -x - 1",
+        ),
+        "invert",
+        "",
+        _X,
+    ),
+    _operator(
+        "left_shift",
+        _bits(operator.lshift, "<<", fix="write x * 2**n"),
+        "left_shift",
+        "",
+    ),
+    _operator(
+        "right_shift",
+        _bits(operator.rshift, ">>", fix="write x // 2**n"),
+        "right_shift",
+        "",
+    ),
+    # with names in a file
+    _map(
+        "maximum",
+        Map(
+            "number",
+            _extreme(max, numerics.maximum),
+            ops.Maximum,
+            numerics.maximum,
+            size=maximum,
+            booleans=ops.Or,
+        ),
+        "maximum",
+        tensors=_XY,
+    ),
+    _map(
+        "minimum",
+        Map(
+            "number",
+            _extreme(min, numerics.minimum),
+            ops.Minimum,
+            numerics.minimum,
+            size=minimum,
+            booleans=ops.And,
+        ),
+        "minimum",
+        tensors=_XY,
+    ),
+    _map(
+        "abs",
+        Map("number", abs, rounding.Abs, np.abs, unchanged=("bool",)),
+        "absolute",
+        "abs absolute",
+    ),
+    _map("sign", Map("number", _sign, rounding.Sign, np.sign), "sign", "sign sgn"),
+    _float("exp", math.exp, ops.Exp, "exp"),
+    _float("log", math.log, ops.Log, "log"),
+    _float("sqrt", math.sqrt, ops.Sqrt, "sqrt"),
+    _float("tanh", math.tanh, transcendental.Tanh, "tanh"),
+    _float("sigmoid", _as_array(numerics.sigmoid), transcendental.Sigmoid),
+    _float("softplus", _as_array(numerics.softplus), transcendental.Softplus),
+    _float("log1p", math.log1p, transcendental.Log1p, "log1p"),
+    _float("expm1", math.expm1, transcendental.Expm1, "expm1"),
+    _float("erf", math.erf, transcendental.Erf),
+    _float("erfc", math.erfc, transcendental.Erfc),
+    _float("gelu", _as_array(numerics.gelu), transcendental.Gelu),
+    _float("silu", _as_array(numerics.silu), transcendental.Silu),
+    _float("sin", math.sin, transcendental.Sin, "sin"),
+    _float("cos", math.cos, transcendental.Cos, "cos"),
+    _map("floor", _whole(np.floor, rounding.Floor, ("bool", "int")), "floor"),
+    _map("ceil", _whole(np.ceil, rounding.Ceil, ("bool", "int")), "ceil"),
+    # np.round has decimals; np.rint makes floats of integers.
+    _map("round", _whole(np.rint, rounding.Round, ("int",), np.round)),
+    _map("isnan", Map("class", math.isnan, rounding.IsNan, np.isnan), "isnan"),
+    _map(
+        "isfinite",
+        Map("class", math.isfinite, rounding.IsFinite, np.isfinite),
+        "isfinite",
+    ),
+)
+MAPS: Mapping[str, Map] = {row.name: row.map for row in ROWS if row.map}

@@ -1,0 +1,394 @@
+"""The rows of functions that are made of ops, and what follows from all rows."""
+
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from tensorc.frontend.library import (
+    joining,
+    making,
+    networks,
+    pointwise,
+    products,
+    reductions,
+    shapes,
+)
+from tensorc.frontend.library.operands import Operand
+from tensorc.frontend.library.options import (
+    AXES,
+    AXES_OF_TWO,
+    AXIS,
+    FLAG,
+    INTEGER,
+    INTEGERS,
+    NUMBER,
+    PARTS,
+    PATTERN,
+    SHAPE,
+    SIZE,
+    TEXT,
+    WIDTHS,
+    Option,
+    one_of,
+)
+from tensorc.frontend.library.registry import maps
+from tensorc.frontend.library.registry.function import (
+    FRACTION,
+    OPERANDS,
+    RESULT,
+    Function,
+)
+
+_XY = ("x", "y")
+_AXES = Option(AXES, None, none=True)
+_ONE_AXIS = Option(
+    AXIS, None, none=True, hint="for several axes join them first: reshape"
+)
+_KEEPDIMS = Option(FLAG, False)
+_DIAGONAL = Option(INTEGER, 0)
+_REDUCTION: Mapping[str, Option] = {"axis": _AXES, "keepdims": _KEEPDIMS}
+_INDEX: Mapping[str, Option] = {"axis": _ONE_AXIS, "keepdims": _KEEPDIMS}
+_SPREAD: Mapping[str, Option] = {**_REDUCTION, "ddof": Option(INTEGER, 0)}
+_SOFTMAX: Mapping[str, Option] = {"axis": Option(AXES, -1, none=True)}
+_MATRIX: Mapping[str, Option] = {
+    "n": Option(SIZE),
+    "m": Option(SIZE, None, none=True),
+    "k": _DIAGONAL,
+}
+_COUNT: Mapping[str, Option] = {
+    "start": Option(SIZE),
+    "stop": Option(SIZE, None, none=True),
+    "step": Option(INTEGER, None, none=True),
+}
+_PAD: Mapping[str, Option] = {
+    "width": Option(WIDTHS),
+    "mode": Option(
+        one_of("constant"), "constant", hint="join parts of the tensor: concatenate"
+    ),
+    "constant_values": Option(NUMBER, 0.0),
+}
+_REPEAT: Mapping[str, Option] = {
+    "repeats": Option(SIZE, hint="a number of times for each element is not compiled"),
+    "axis": _ONE_AXIS,
+}
+_JOIN: Mapping[str, Option] = {"axis": Option(AXIS, 0)}
+_FLATTEN = Option(INTEGER, 1, hint="`ndim` axes are left: x.flatten(2)")
+
+
+def _each(
+    name: str,
+    function: Callable[..., Operand],
+    tensors: Sequence[str] = ("x",),
+    numpy: str = "",
+    python: str | None = None,
+) -> Function:
+    return Function(
+        name, function, tuple(tensors), numpy=numpy, python=python, is_elementwise=True
+    )
+
+
+def _reduction(
+    name: str,
+    function: Callable[..., Operand],
+    numpy: str = "",
+    options: Mapping[str, Option] = _REDUCTION,
+    dtype: str = "",
+    joined: str = "",
+    method: bool = True,
+) -> Function:
+    return Function(
+        name,
+        function,
+        options=options,
+        numpy=numpy,
+        dtype=dtype,
+        joined=joined,
+        method=method,
+    )
+
+
+_ELEMENTWISE = (
+    _each(
+        "where",
+        pointwise.where,
+        ("condition", *_XY),
+        "where(condition, x, y)",
+        "where switch",
+    ),
+    Function(
+        "clip",
+        pointwise.clip,
+        ("x", "low", "high"),
+        numpy="clip(a, a_min, a_max, out)",
+        method=True,
+        optional=("low", "high"),
+        is_elementwise=True,
+    ),
+    _each("relu", pointwise.relu),
+    _each("square", pointwise.square, numpy="square", python="square sqr"),
+    _each("reciprocal", pointwise.reciprocal, numpy="reciprocal"),
+    _each("trunc", pointwise.trunc, numpy="trunc"),
+    _each("rint", pointwise.rint, numpy="rint"),
+    _each("isinf", pointwise.isinf, numpy="isinf"),
+    _each("logical_xor", pointwise.logical_xor, _XY, "logical_xor"),
+    _each("logaddexp", pointwise.logaddexp, _XY, "logaddexp"),
+    _each("xlogy", pointwise.xlogy, _XY),
+)
+_REDUCTIONS = (
+    _reduction(
+        "sum",
+        reductions.sum_,
+        "sum(a, axis, dtype, out, keepdims)",
+        dtype=OPERANDS,
+        joined="add",
+    ),
+    _reduction(
+        "mean", reductions.mean, "mean(a, axis, dtype, out, keepdims)", dtype=FRACTION
+    ),
+    _reduction(
+        "var",
+        reductions.var,
+        "var(a, axis, dtype, out, ddof, keepdims)",
+        _SPREAD,
+        FRACTION,
+    ),
+    _reduction(
+        "std",
+        reductions.std,
+        "std(a, axis, dtype, out, ddof, keepdims)",
+        _SPREAD,
+        FRACTION,
+    ),
+    _reduction(
+        "max", reductions.max_, "max amax(a, axis, out, keepdims)", joined="maximum"
+    ),
+    _reduction(
+        "min", reductions.min_, "min amin(a, axis, out, keepdims)", joined="minimum"
+    ),
+    _reduction("any", reductions.any_, "any(a, axis, out, keepdims)", joined="or"),
+    _reduction("all", reductions.all_, "all(a, axis, out, keepdims)", joined="and"),
+    _reduction(
+        "prod",
+        reductions.prod,
+        "prod(a, axis, dtype, out, keepdims)",
+        dtype=OPERANDS,
+        joined="mul",
+    ),
+    _reduction("norm", reductions.norm, "linalg.norm(x, ord, axis, keepdims)"),
+    _reduction("logsumexp", reductions.logsumexp, method=False),
+    _reduction("argmax", reductions.argmax, "argmax(a, axis, out, keepdims)", _INDEX),
+    _reduction("argmin", reductions.argmin, "argmin(a, axis, out, keepdims)", _INDEX),
+)
+_SHAPES = (
+    Function(
+        "reshape",
+        shapes.reshape,
+        options={"shape": Option(SHAPE)},
+        numpy="reshape(a, shape, order)",
+        method=True,
+    ),
+    Function(
+        "transpose",
+        shapes.transpose,
+        options={"axes": _AXES},
+        numpy="transpose(a, axes)",
+        method=True,
+    ),
+    # A file joins all axes but the batch; in Python it is Theano's function.
+    Function(
+        "flatten", shapes.flatten, options={"start": Option(INTEGER, 1)}, python=""
+    ),
+    Function(
+        "flatten",
+        shapes.flatten_to,
+        options={"ndim": _FLATTEN},
+        language=False,
+        method=True,
+    ),
+    Function(
+        "dimshuffle",
+        shapes.dimshuffle,
+        options={"pattern": Option(PATTERN)},
+        language=False,
+        method=True,
+    ),
+    Function("ravel", shapes.ravel, numpy="ravel(a, order)", method=True),
+    Function(
+        "broadcast_to",
+        shapes.broadcast_to,
+        options={"shape": Option(SHAPE)},
+        numpy="broadcast_to(array, shape, subok)",
+    ),
+    Function(
+        "take",
+        joining.take,
+        ("x", "indices"),
+        {"axis": _ONE_AXIS},
+        "take(a, indices, axis, out, mode)",
+        method=True,
+    ),
+    Function(
+        "expand_dims",
+        shapes.expand_dims,
+        options={"axis": Option(AXES)},
+        numpy="expand_dims(a, axis)",
+    ),
+    Function(
+        "squeeze",
+        shapes.squeeze,
+        options={"axis": _AXES},
+        numpy="squeeze(a, axis)",
+        method=True,
+    ),
+    Function(
+        "swapaxes",
+        shapes.swapaxes,
+        options={"axis1": Option(AXIS), "axis2": Option(AXIS)},
+        numpy="swapaxes(a, axis1, axis2)",
+        method=True,
+    ),
+    Function(
+        "moveaxis",
+        shapes.moveaxis,
+        options={"source": Option(AXES), "destination": Option(AXES)},
+        numpy="moveaxis(a, source, destination)",
+    ),
+    Function(
+        "tile", shapes.tile, options={"reps": Option(SHAPE)}, numpy="tile(A, reps)"
+    ),
+    Function(
+        "repeat",
+        shapes.repeat,
+        options=_REPEAT,
+        numpy="repeat(a, repeats, axis)",
+        method=True,
+    ),
+    Function("flip", shapes.flip, options={"axis": _AXES}, numpy="flip(m, axis)"),
+    Function(
+        "roll",
+        shapes.roll,
+        options={"shift": Option(INTEGERS), "axis": _AXES},
+        numpy="roll(a, shift, axis)",
+    ),
+    Function(
+        "pad",
+        shapes.pad,
+        options=_PAD,
+        numpy="pad(array, pad_width=width, mode, constant_values)",
+    ),
+    Function(
+        "concatenate",
+        joining.concatenate,
+        ("arrays",),
+        {"axis": Option(AXIS, 0, none=True)},
+        "concatenate(arrays, axis, out)",
+        sequence=True,
+    ),
+    Function(
+        "stack",
+        joining.stack,
+        ("arrays",),
+        _JOIN,
+        "stack(arrays, axis, out)",
+        sequence=True,
+    ),
+    Function(
+        "split",
+        typing.cast(Callable[..., Operand], joining.split),  # see `several`
+        options={"parts": Option(PARTS), **_JOIN},
+        numpy="split(ary, indices_or_sections=parts, axis)",
+        several=True,
+    ),
+)
+_MAKING = (
+    Function("range", making.range_, (), _COUNT, python="arange", dtype=RESULT),
+    Function(
+        "linspace",
+        making.linspace,
+        ("start", "stop"),
+        {"num": Option(SIZE, 50)},
+        "linspace(start, stop, num, endpoint, retstep)",
+        dtype=RESULT,
+    ),
+    Function("eye", making.eye, (), _MATRIX, dtype=RESULT),
+    Function("tri", making.tri, (), _MATRIX, dtype=RESULT),
+    Function("tril", making.tril, options={"k": _DIAGONAL}, numpy="tril(m, k)"),
+    Function("triu", making.triu, options={"k": _DIAGONAL}, numpy="triu(m, k)"),
+    Function(
+        "zeros_like",
+        making.zeros_like,
+        numpy="zeros_like(a, dtype, order, subok, shape)",
+        is_elementwise=True,
+        dtype=OPERANDS,
+    ),
+    Function(
+        "ones_like",
+        making.ones_like,
+        numpy="ones_like(a, dtype, order, subok, shape)",
+        is_elementwise=True,
+        dtype=OPERANDS,
+    ),
+    Function(
+        "full_like",
+        making.full_like,
+        ("x", "value"),
+        numpy="full_like(a, fill_value, dtype, order, subok, shape)",
+        is_elementwise=True,
+        dtype=OPERANDS,
+    ),
+)
+_PRODUCTS = (
+    Function("matmul", products.matmul, _XY, numpy="matmul"),
+    Function(
+        "dot", products.dot, _XY, numpy="dot(a, b, out)", joined="add", method=True
+    ),
+    Function("outer", products.outer, _XY, numpy="outer(a, b, out)"),
+    Function(
+        "tensordot",
+        products.tensordot,
+        _XY,
+        {"axes": Option(AXES_OF_TWO, 2)},
+        "tensordot(a, b, axes)",
+    ),
+    Function(
+        "einsum",
+        products.einsum,
+        ("operands",),
+        {"spec": Option(TEXT)},
+        "einsum(operands, subscripts=spec, out)",
+        sequence=True,
+    ),
+)
+_NETWORKS = (
+    Function("log_softmax", networks.log_softmax, options=_SOFTMAX),
+    Function("softmax", networks.softmax, options=_SOFTMAX),
+    Function("cross_entropy", networks.cross_entropy, ("logits", "labels")),
+    Function(
+        "binary_cross_entropy", networks.binary_cross_entropy, ("logits", "labels")
+    ),
+    Function(
+        "binary_crossentropy",
+        networks.binary_crossentropy,
+        ("output", "target"),
+        language=False,
+    ),
+    Function("error_rate", networks.error_rate, ("logits", "labels")),
+    Function("one_hot", networks.one_hot, options={"n": Option(SIZE)}),
+)
+
+GROUPS: Mapping[str, Sequence[Function]] = {
+    "elementwise": (*maps.ROWS, *_ELEMENTWISE),
+    "reductions": _REDUCTIONS,
+    "shapes": _SHAPES,
+    "making": _MAKING,
+    "products": _PRODUCTS,
+    "networks": _NETWORKS,
+}
+FUNCTIONS: Sequence[Function] = tuple([row for rows in GROUPS.values() for row in rows])
+# What a file calls by name, and what Python has as `tc.NAME`.
+LANGUAGE: Mapping[str, Function] = MappingProxyType(
+    {row.name: row for row in FUNCTIONS if row.language}
+)
+PYTHON: Mapping[str, Function] = MappingProxyType(
+    {name: row for row in FUNCTIONS for name in row.names}
+)
