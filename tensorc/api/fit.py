@@ -8,7 +8,6 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -24,13 +23,20 @@ from tensorc.api.kept_runs import (
     OnEpoch,
     epoch_callback,
     read_kept,
+    truth,
     warn_differences,
+    warn_left_out,
 )
 from tensorc.frontend.library.locations import user_location
-from tensorc.frontend.library.mistakes import argument_error, door, outside, usage_error
+from tensorc.frontend.library.mistakes import (
+    UsageError,
+    argument_error,
+    door,
+    outside,
+    usage_error,
+)
 from tensorc.frontend.python.describing import describe, plain_number, whole_number
 from tensorc.frontend.python.signatures import VARIADIC
-from tensorc.runtime.files.weights import set_exactly
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import fit as training
@@ -43,8 +49,8 @@ from tensorc.runtime.training.checkpoint import (
 )
 from tensorc.runtime.training.data import Dataset, Split
 from tensorc.runtime.training.epoch import count_columns
-from tensorc.runtime.training.history import EpochRecord, Footprint, History
-from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last, keeping
+from tensorc.runtime.training.history import EpochRecord, History
+from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last
 from tensorc.runtime.training.recipes import Patience
 
 Trainable: TypeAlias = Jitted | Function | CompiledFunction
@@ -86,6 +92,7 @@ def fit(
     save: str | PathLike[str] | None = None,
     save_every: float = SECONDS,
     resume: str | PathLike[str] | None = None,
+    overwrite: bool = False,
     allow_nan: bool = False,
     **hypers: object,
 ) -> History:
@@ -107,6 +114,7 @@ def fit(
         save: a directory for `last.safetensors` and `best.safetensors`.
         save_every: seconds after which `last` is written at least.
         resume: such a directory, or a file of it: continue, to the same bits.
+        overwrite: let `save` write over the checkpoints of another or a longer run.
         allow_nan: go on when a cost is NaN or infinite, which otherwise is an error.
         hypers: the step's numbers besides columns, compiled once for all values.
 
@@ -116,19 +124,22 @@ def fit(
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.
     """
     if batch is None:
-        words = "write batch= for batch_size=" if "batch_size" in hypers else "batch=20"
-        raise usage_error("fit needs batch=, the examples in a batch", words)
+        raise _no_batch(hypers)
     dataset, called = _dataset(data), epoch_callback(callbacks)
-    options = _options(batch, epochs, stop, every, shuffle, seed, allow_nan)
-    batch = options.batch
-    train, numbers = _compiled(step, dataset.train, batch, "step", hypers)
+    options = _options(batch, epochs, stop, every, shuffle, seed)
+    train, numbers = _compiled(step, dataset.train, options.batch, "step", hypers)
     rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
-    checked = _check_compiled(validate, rest, batch, "validate")
-    tested = _check_compiled(test, last, batch, "test")
-    kept = read_kept(save, save_every, resume)
+    checked = _check_compiled(validate, rest, options.batch, "validate")
+    tested = _check_compiled(test, last, options.batch, "test")
+    kept = read_kept(save, save_every, resume, overwrite, allow_nan)
     return _fit(
         _Functions(train, checked, tested), dataset, options, numbers, called, kept
     )
+
+
+def _no_batch(hypers: Numbers) -> UsageError:
+    words = "write batch= for batch_size=" if "batch_size" in hypers else "batch=20"
+    return usage_error("fit needs batch=, the examples in a batch", words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +157,6 @@ class _Options:
     every: int | None
     shuffle: bool
     seed: int
-    allow_nan: bool
 
 
 def _fit(
@@ -160,34 +170,28 @@ def _fit(
     """Run the batches, with checkpoints if they are asked for."""
     about = _about(dataset.name, functions, options, numbers)
     shared = functions.step.shared
-    keeper = _keeper(kept, about, shared, options.allow_nan)
+    keeper = _keeper(kept, about, shared)
     last = None if kept.resume is None else _read_last(kept.resume, about, shared)
-
-    def on_start(_: Footprint) -> None:
-        # Only now: a run that cannot go on leaves the memory as it is.
-        if last is not None:
-            set_exactly(last.memory, shared)
-
-    with keeping(keeper) if keeper else nullcontext():
-        return training.fit(
-            functions.step,
-            dataset,
-            batch=options.batch,
-            epochs=options.epochs,
-            validate=functions.validate,
-            test=functions.test,
-            stop=options.stop,
-            every=options.every,
-            shuffle=options.shuffle,
-            seed=options.seed,
-            hypers=numbers,
-            on_epoch=on_epoch,
-            on_state=keeper.hear if keeper else None,
-            on_start=on_start,
-            start=None if last is None else last.state,
-            location=user_location(),
-            allow_nan=options.allow_nan,
-        )
+    kept.protect(keeper, options.epochs)
+    return training.fit(
+        functions.step,
+        dataset,
+        batch=options.batch,
+        epochs=options.epochs,
+        validate=functions.validate,
+        test=functions.test,
+        stop=options.stop,
+        every=options.every,
+        shuffle=options.shuffle,
+        seed=options.seed,
+        hypers=numbers,
+        on_start=warn_left_out,
+        on_epoch=on_epoch,
+        keeper=keeper,
+        start=None if last is None else last.start(shared),
+        location=user_location(),
+        allow_nan=kept.allow_nan,
+    )
 
 
 def _about(
@@ -221,13 +225,11 @@ def _read_last(resume: Path, about: About, shared: Mapping[str, Shared]) -> Chec
     return checkpoint
 
 
-def _keeper(
-    kept: Kept, about: About, shared: Mapping[str, Shared], allow_nan: bool
-) -> Keeper | None:
+def _keeper(kept: Kept, about: About, shared: Mapping[str, Shared]) -> Keeper | None:
     """Return what writes the checkpoints that are asked for."""
     if kept.save is None:
         return None
-    return Keeper(kept.save, about, shared, kept.seconds, allow_nan=allow_nan)
+    return Keeper(kept.save, about, shared, kept.seconds, allow_nan=kept.allow_nan)
 
 
 def _options(
@@ -237,23 +239,18 @@ def _options(
     every: object,
     shuffle: object,
     seed: object,
-    allow_nan: object,
 ) -> _Options:
     """Return options of the right kinds; `training` checks their ranges."""
     if stop is not None and not isinstance(stop, Patience):
         message = f"stop must be tc.patience(…), got {describe(stop)}"
         raise usage_error(message, "stop=tc.patience(5000)")
-    for name, given in (("shuffle", shuffle), ("allow_nan", allow_nan)):
-        if not isinstance(given, bool | np.bool_):
-            raise usage_error(f"{name} must be True or False, got {describe(given)}")
     return _Options(
         _integer(batch, "batch"),
         _integer(epochs, "epochs"),
         stop,
         None if every is None else _integer(every, "every"),
-        bool(shuffle),
+        truth(shuffle, "shuffle"),
         _integer(seed, "seed"),
-        bool(allow_nan),
     )
 
 

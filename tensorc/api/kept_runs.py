@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,7 +15,8 @@ from tensorc.errors import Diagnostic
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import argument_error, usage_error, warn_user
 from tensorc.frontend.python.describing import describe, plain_number
-from tensorc.runtime.training.history import EpochRecord
+from tensorc.runtime.training.history import EpochRecord, Footprint
+from tensorc.runtime.training.keeping import SECONDS, Keeper, protect
 
 OnEpoch: TypeAlias = Callable[[EpochRecord], object]
 
@@ -26,17 +27,49 @@ _LONGEST = 1e9  # seconds: some 30 years
 class Kept:
     """The files of a run: where it is saved, how often at least, what it goes on from.
 
-    Raises `TypeError` or `ValueError` for what is none.
+    `overwrite` lets it write over what `protect` keeps; `allow_nan` writes states that
+    are not finite, too.
     """
 
-    save: Path | None
-    seconds: float
-    resume: Path | None
+    save: Path | None = None
+    seconds: float = SECONDS
+    resume: Path | None = None
+    overwrite: bool = False
+    allow_nan: bool = False
+
+    def protect(self, keeper: Keeper | None, epochs: int) -> None:
+        """Raise TC0807 if a run of `epochs` would write over what it cannot make."""
+        if keeper is not None and not self.overwrite:
+            protect(keeper, epochs, self.resume)
 
 
-def read_kept(save: object, save_every: object, resume: object) -> Kept:
-    """Return what a caller says of the files of a run."""
-    return Kept(_path(save, "save"), _seconds(save_every), _path(resume, "resume"))
+def read_kept(
+    save: object, save_every: object, resume: object, overwrite: object, nan: object
+) -> Kept:
+    """Return what a caller says of the files of a run.
+
+    Raises `TypeError` or `ValueError` for what cannot be.
+    """
+    return Kept(
+        _path(save, "save"),
+        _seconds(save_every),
+        _path(resume, "resume"),
+        truth(overwrite, "overwrite"),
+        truth(nan, "allow_nan"),
+    )
+
+
+def truth(given: object, name: str) -> bool:
+    """Return a truth value; TypeError for what is none."""
+    if not isinstance(given, bool | np.bool_):
+        raise usage_error(f"{name} must be True or False, got {describe(given)}")
+    return bool(given)
+
+
+def warn_left_out(footprint: Footprint) -> None:
+    """Warn of rows that are neither validated nor tested, at the user's line."""
+    if warning := footprint.warning():
+        warn_user(replace(warning, location=user_location()))
 
 
 def warn_differences(differences: Iterable[str]) -> None:

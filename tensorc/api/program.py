@@ -5,7 +5,6 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,7 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from tensorc import driver
 from tensorc.api import inspection, kept_program, kept_runs
 from tensorc.api.file_recipes import fit_of, run_of
-from tensorc.api.kept_runs import OnEpoch, epoch_callback, read_kept, warn_differences
+from tensorc.api.kept_runs import (
+    Kept,
+    OnEpoch,
+    epoch_callback,
+    read_kept,
+    warn_differences,
+    warn_left_out,
+)
 from tensorc.api.paths import path_of
 from tensorc.artifact import Artifact
 from tensorc.errors import CompileError, Diagnostic, TensorcError
@@ -37,12 +43,12 @@ from tensorc.runtime.training import checkpoint as checkpoints
 from tensorc.runtime.training.checkpoint import (
     About,
     Checkpoint,
-    put_back,
+    compare,
     read_checkpoint,
 )
 from tensorc.runtime.training.fit import train
 from tensorc.runtime.training.history import History
-from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last, keeping
+from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last
 from tensorc.runtime.training.recipes import FitRecipe, RunRecipe
 from tensorc.tables import Table, html_of, text_of
 from tensorc.target import CHOSEN, Options
@@ -117,6 +123,7 @@ class Program(inspection.Inspected, _Loaded):
         save: str | PathLike[str] | None = None,
         save_every: float = SECONDS,
         resume: str | PathLike[str] | None = None,
+        overwrite: bool = False,
         **unknown: object,
     ) -> History:
         """Run a `fit`: the first one, or with `resume` that of the checkpoint.
@@ -129,6 +136,7 @@ class Program(inspection.Inspected, _Loaded):
             save: a directory for `last.safetensors` and `best.safetensors`.
             save_every: seconds after which `last` is written at least.
             resume: such a directory, or a file of it: continue, to the same bits.
+            overwrite: let `save` write over checkpoints of another or a longer run.
             **unknown: a mistake; values of the recipe are given to `tc.load`.
 
         Raises:
@@ -136,22 +144,24 @@ class Program(inspection.Inspected, _Loaded):
             DivergedError: a cost is not finite, unless `allow_nan`.
         """
         kept_runs.refuse_settings(self.path, unknown)
-        heard, kept = epoch_callback(callbacks), read_kept(save, save_every, resume)
+        heard = epoch_callback(callbacks)
+        kept = read_kept(save, save_every, resume, overwrite, allow_nan)
         last = None if kept.resume is None else self.last(kept.resume, recipe)
         recipe = self.fits[last.about.fit] if last else recipe or self._first_fit()
-        keeper = self.keeper(recipe, kept.save, kept.seconds, allow_nan)
+        keeper = self.keeper(recipe, kept)
         if last:
-            warn_differences(put_back(last, self.about(recipe), self.shared))
-        with keeping(keeper) if keeper else nullcontext():
-            return train(
-                self.functions,
-                recipe,
-                on_epoch=heard,
-                on_state=keeper.hear if keeper else None,
-                start=last.state if last else None,
-                compile_seconds=self.compile_seconds,
-                allow_nan=allow_nan,
-            )
+            warn_differences(compare(last, self.about(recipe), self.shared))
+        kept.protect(keeper, recipe.epochs)
+        return train(
+            self.functions,
+            recipe,
+            on_start=warn_left_out,
+            on_epoch=heard,
+            keeper=keeper,
+            start=last.start(self.shared) if last else None,
+            compile_seconds=self.compile_seconds,
+            allow_nan=kept.allow_nan,
+        )
 
     def _first_fit(self) -> FitRecipe:
         if self.fits:
@@ -175,20 +185,15 @@ class Program(inspection.Inspected, _Loaded):
         message += f"there are {count}" if wanted is None else f"not {wanted + 1}"
         raise TensorcError(Diagnostic("TC0804", message))
 
-    def keeper(
-        self,
-        recipe: FitRecipe,
-        directory: Path | None,
-        seconds: float,
-        allow_nan: bool,
-    ) -> Keeper | None:
+    def keeper(self, recipe: FitRecipe, kept: Kept) -> Keeper | None:
         """Return what writes the checkpoints of a run, if there is a directory."""
-        if directory is None:
+        if kept.save is None:
             return None
         about = self.about(recipe)
         # Several recipes keep their checkpoints side by side.
         stem = f"{recipe.name or about.fit + 1}." if len(self.fits) > 1 else ""
-        return Keeper(directory, about, self.shared, seconds, stem, allow_nan)
+        seconds, nan = kept.seconds, kept.allow_nan
+        return Keeper(kept.save, about, self.shared, seconds, stem, nan)
 
     def about(self, recipe: FitRecipe) -> About:
         """Return what a run of one of `fits` is of, for its checkpoints."""

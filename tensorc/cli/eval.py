@@ -21,8 +21,10 @@ from tensorc.cli.options import (
 )
 from tensorc.cli.progress import spell_error
 from tensorc.cli.start import restore, warn_untrained
+from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.training.evaluation import Evaluation, evaluate
+from tensorc.runtime.training.history import rows_left_out
 
 
 @click.command("eval", cls=FileCommand)
@@ -55,6 +57,9 @@ def command(
     documents = []
     for recipe in program.fits:
         found = evaluate(program.functions, recipe)
+        parts = [(e.part, e.rows - e.examples, e.rows) for e in found]
+        if warning := rows_left_out(parts, recipe.batch):
+            show([warning])
         documents.append({e.part: _document(e) for e in found})
         name = f"{recipe.name}: " if recipe.name and len(program.fits) > 1 else ""
         if json_path != "-":

@@ -1,14 +1,14 @@
 """`tensorc train`: run the `fit`s of a file."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import rich_click as click
 
 from tensorc.api import program as api
+from tensorc.api.kept_runs import Kept
 from tensorc.api.summaries import memory_table, spell_type
 from tensorc.cli.completion import paths
 from tensorc.cli.log import Log, open_log
@@ -30,29 +30,14 @@ from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.frontend.dsl.programs.program import plain_hypers
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training.checkpoint import (
-    Checkpoint,
-    compare,
-    put_back,
-    read_checkpoint,
-)
+from tensorc.runtime.training.checkpoint import Checkpoint, compare
 from tensorc.runtime.training.fit import OnEpoch, train
-from tensorc.runtime.training.fit_state import Event, OnState, Snapshot
 from tensorc.runtime.training.history import EpochRecord, Footprint, History
-from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last, keeping
+from tensorc.runtime.training.keeping import SECONDS
 from tensorc.runtime.training.recipes import FitRecipe
 from tensorc.tables import spell_bytes
 
 _SHOWN = 12
-
-
-@dataclass(frozen=True, slots=True)
-class _Keep:
-    """Where checkpoints go, and how often at least."""
-
-    directory: str | None
-    seconds: float
-    allow_nan: bool
 
 
 _allow_nan_option = click.option(
@@ -123,17 +108,17 @@ def command(
     program = _loaded(file, settings, optimize, default_float)
     if init is not None:
         _note_missing(init, program.restore(init), quiet)
-    start = _put_back(program, resume, quiet) if resume is not None else None
+    kept = Kept(_path(save), seconds, _path(resume), overwrite, allow_nan)
+    start = None if kept.resume is None else _last(program, kept.resume, quiet)
     first = start.about.fit if start else 0
-    keep = _Keep(save, seconds, allow_nan)
-    if not overwrite:
-        _protect(program, keep, first, resume)
+    for recipe in program.fits[first:]:
+        kept.protect(program.keeper(recipe, kept), recipe.epochs)
     if not quiet:
         print(summarize_memory(program.shared), file=sys.stderr)
     with open_log(log) as events:
         histories = []
         for recipe in program.fits[first:]:
-            history = _train(program, recipe, start, keep, events, quiet)
+            history = _train(program, recipe, start, kept, events, quiet)
             start = None
             histories.append(history)
             _print_summary(history, recipe, program, json_path)
@@ -181,28 +166,25 @@ def _train(
     program: "api.Program",
     recipe: FitRecipe,
     start: Checkpoint | None,
-    keep: _Keep,
+    kept: Kept,
     log: Log,
     quiet: bool,
 ) -> History:
     """Run one recipe; its history has the time of compiling."""
     log.write("start", fit=recipe.name, hypers=plain_hypers(program.hypers))
-    keeper: Keeper | None = None
+    keeper = program.keeper(recipe, kept)
     try:
-        with (
-            reporter(recipe.epochs, quiet) as heard,
-            _kept(program, recipe, keep) as keeper,
-        ):
-            on_epoch, on_state = _heard(heard, log, keeper)
+        with reporter(recipe.epochs, quiet) as heard:
             history = train(
                 program.functions,
                 recipe,
                 on_start=None if quiet else _show_footprint,
-                on_epoch=on_epoch,
+                on_epoch=_heard(heard, log),
                 on_progress=heard.on_progress,
-                on_state=on_state,
-                start=start.state if start else None,
-                allow_nan=keep.allow_nan,
+                on_state=log.on_state,
+                keeper=keeper,
+                start=start.start(program.shared) if start else None,
+                allow_nan=kept.allow_nan,
             )
     except (KeyboardInterrupt, DivergedError) as error:
         log.write("diverged" if isinstance(error, DivergedError) else "interrupted")
@@ -215,75 +197,25 @@ def _train(
     return history
 
 
-def _heard(shown: Reporter, log: Log, keeper: Keeper | None) -> tuple[OnEpoch, OnState]:
-    """Return what tells everybody of epochs and of states."""
+def _heard(shown: Reporter, log: Log) -> OnEpoch:
+    """Return what tells everybody of epochs."""
 
     def on_epoch(record: EpochRecord) -> None:
         shown.on_epoch(record)
         log.on_epoch(record)
 
-    def on_state(event: Event, snapshot: Snapshot) -> None:
-        log.on_state(event, snapshot)
-        if keeper:
-            keeper.hear(event, snapshot)
-
-    return on_epoch, on_state
+    return on_epoch
 
 
-@contextmanager
-def _kept(
-    program: "api.Program", recipe: FitRecipe, keep: _Keep
-) -> Iterator[Keeper | None]:
-    directory = None if keep.directory is None else Path(keep.directory)
-    keeper = program.keeper(recipe, directory, keep.seconds, keep.allow_nan)
-    with keeping(keeper) if keeper else nullcontext():
-        yield keeper
+def _path(given: str | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
-def _protect(
-    program: "api.Program", keep: _Keep, first: int, resume: str | None
-) -> None:
-    """Refuse to write over checkpoints that this run would not make again.
-
-    Raises:
-        TensorcError: one is of another or a longer run, or is none (TC0807).
-    """
-    directory = None if keep.directory is None else Path(keep.directory)
-    for recipe in program.fits[first:]:
-        keeper = program.keeper(recipe, directory, keep.seconds, keep.allow_nan)
-        if keeper is None or not keeper.last.exists():
-            continue
-        if resume is not None and find_last(Path(resume)).samefile(keeper.last):
-            continue
-        why = _what_is_lost(keeper, recipe)
-        if why:
-            message = f"{keeper.last} would be written over: {why}"
-            hints = (
-                f"continue that run: --resume {keep.directory}",
-                "keep this run in another directory, or give --overwrite",
-            )
-            raise TensorcError(Diagnostic("TC0807", message, hints=hints))
-
-
-def _what_is_lost(keeper: Keeper, recipe: FitRecipe) -> str:
-    """Return why a run does not make its last checkpoint again, or ""."""
-    try:
-        found = read_checkpoint(keeper.last, keeper.shared)
-        differing = compare(found, keeper.about, keeper.shared)
-    except TensorcError as error:
-        return error.diagnostics[0].message.removeprefix(f"{keeper.last}: ")
-    state = found.state
-    reached = state.epoch if state.position else state.epoch - 1
-    if reached > recipe.epochs:
-        return f"it is of epoch {reached:,}, this run ends with {recipe.epochs:,}"
-    return differing[0] if differing else ""
-
-
-def _put_back(program: "api.Program", resume: str, quiet: bool) -> Checkpoint:
-    """Set the memory to that of a checkpoint, and return it."""
-    checkpoint = program.last(Path(resume))
+def _last(program: "api.Program", resume: Path, quiet: bool) -> Checkpoint:
+    """Return the checkpoint to go on from, and say where that is."""
+    checkpoint = program.last(resume)
     about = program.about(program.fits[checkpoint.about.fit])
-    for difference in put_back(checkpoint, about, program.shared):
+    for difference in compare(checkpoint, about, program.shared):
         print(f"warning: {difference} (the checkpoint)", file=sys.stderr)
     if not quiet:
         epoch, batch = checkpoint.state.epoch, checkpoint.state.position
@@ -311,11 +243,8 @@ def summarize_memory(shared: Mapping[str, Shared]) -> str:
 
 def _show_footprint(footprint: Footprint) -> None:
     print(summarize_footprint(footprint), file=sys.stderr)
-    if footprint.left_out:
-        parts = [f"{n:,} of {rows:,} {part}" for part, n, rows in footprint.left_out]
-        message = f"{' and '.join(parts)} rows fill no batch of {footprint.batch:,}"
-        hint = "they are left out: --set batch=… takes a divisor of their number"
-        show([Diagnostic("TC0605", message, hints=(hint,), severity="warning")])
+    if warning := footprint.warning():
+        show([warning])
 
 
 def summarize_footprint(cost: Footprint) -> str:

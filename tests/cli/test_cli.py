@@ -49,8 +49,8 @@ class Program:
         self.compile_seconds = 0.25
         self.hypers = {}
 
-    def keeper(self, recipe, directory, seconds, allow_nan):
-        assert directory is None
+    def keeper(self, recipe, kept):
+        assert kept.save is None
 
 
 class Api(types.ModuleType):

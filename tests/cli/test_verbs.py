@@ -510,6 +510,43 @@ def test_a_checkpoint_of_other_settings_names_them(said, tmp_path):
             tensorc.load("m.tc").restore("kept/last.safetensors")
 
 
+def test_a_run_of_other_settings_names_them(said, tmp_path):
+    model = MODEL.replace("hyper k = 2.0 ", "hyper n = 2, k = 2.0 ")
+    model = model.replace(
+        "param w: float[2] = 1", "param w: float[2] = 1\nstate t: float[n] = 0"
+    )
+    (tmp_path / "m.tc").write_text(model)
+    said("train", "m.tc", "--quiet", "--save", "kept", "--set", "n=64")
+    shown = said("train", "m.tc", "--resume", "kept", code=1).err
+    assert "memory t is f32[2] here, f32[64] there" in shown
+    assert "made with other settings: --set n=64" in shown
+    with pytest.raises(tensorc.TensorcError, match="other settings: n=64"):
+        tensorc.load("m.tc").fit(resume="kept")
+    words = ("--resume", "kept", "--set", "n=64", "--set", "k=1.0")
+    shown = said("train", "m.tc", *words, "--set", "batch=1", code=1).err
+    assert "batch is 1 here, 2 there" in shown
+    assert "other settings" not in shown  # the number k has nothing to do with it
+
+
+def test_eval_warns_of_rows_that_it_leaves_out(said, tmp_path):
+    (tmp_path / "three.csv").write_text("a,y,b\n1,1,0\n0,2,1\n1,3,1\n")
+    files = 'csv("d.csv", "three.csv", "d.csv", label="y")'
+    model = MODEL.replace('csv("d.csv", label="y")', f"{files}  validate = loss")
+    (tmp_path / "m.tc").write_text(model)
+    shown = said("eval", "m.tc").err
+    assert "warning[TC0605]: 1 of 3 validation rows fill no batch of 2\n" in shown
+    assert "TC0605" not in said("eval", "m.tc", "--set", "batch=1").err
+
+
+def test_a_run_that_cannot_go_on_leaves_the_memory(said):
+    said("train", "m.tc", "--quiet", "--save", "kept", "--set", "epochs=3")
+    program = tensorc.load("m.tc")
+    before = program.w.get_value()
+    with pytest.raises(tensorc.TensorcError, match="it has reached epoch 3"):
+        program.fit(resume="kept")
+    assert program.w.get_value().tobytes() == before.tobytes()
+
+
 def test_ir_is_known_by_what_it_says(said, tmp_path):
     ir = said("compile", "m.tc::predict", "--emit=tensor").out
     for name, text in (("a.txt", ir), ("b.tc", f"// of m.tc\n\n{ir}")):

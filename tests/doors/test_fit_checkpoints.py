@@ -243,3 +243,63 @@ def test_a_checkpoint_of_a_program_says_which_fit_it_is_of(path, tmp_path):
     for wrong in ({"save": 3}, {"resume": 3}, {"save_every": "x"}, {"callbacks": 3}):
         with pytest.raises(TypeError, match=next(iter(wrong))):
             program.fit(**wrong)
+
+
+def of_a_file(path):
+    def run(**options):
+        given = {n: options.pop(n) for n in ("epochs", "batch", "lr") if n in options}
+        program = tc.load(path, **given)
+        return program.fit(program.fits[1], **options)
+
+    return run
+
+
+def of_python(path):
+    def run(**options):
+        _, train, _ = traced()
+        return tc.fit(train, DATA, **{"batch": 10, "epochs": 2, **options})
+
+    return run
+
+
+@pytest.mark.parametrize("door", [of_a_file, of_python])
+def test_save_writes_over_no_other_run(door, path, tmp_path):
+    run, kept = door(path), tmp_path / "kept"
+    run(save=kept)
+    run(save=kept)  # the same run again
+    (last,) = kept.glob("*last.safetensors")
+    before = last.read_bytes()
+    for others, why in (
+        ({"batch": 5}, "it is a checkpoint of another run: batch is 5 here, 10 there"),
+        ({"lr": 0.2}, r"lr is 0\.2 here, 0\.1 there"),
+        ({"epochs": 1}, "it is of epoch 2, this run ends with 1"),
+    ):
+        words = f"TC0807.*last.safetensors would be written over: {why}"
+        with pytest.raises(tc.TensorcError, match=words) as caught:
+            run(save=kept, **others)
+        text = str(caught.value)
+        assert f"resume={str(kept)!r}" in text
+        assert "overwrite=True" in text
+        assert "--" not in text.replace("-->", "")
+        assert last.read_bytes() == before
+    run(save=kept, resume=kept, epochs=3)
+    run(save=kept, lr=0.2, overwrite=True)
+    assert last.read_bytes() != before
+    with pytest.raises(TypeError, match="overwrite must be True or False"):
+        run(save=kept, overwrite=1)
+
+
+def large_batches_of_a_file(path):
+    return tc.load(path, batch=16, epochs=1).fit()
+
+
+def large_batches_of_python(path):
+    return fit(traced, batch=16, epochs=1)
+
+
+@pytest.mark.parametrize("door", [large_batches_of_a_file, large_batches_of_python])
+def test_rows_that_are_left_out_are_a_warning_here(door, path):
+    words = "TC0605: 8 of 40 validation rows fill no batch of 16; .*: batch=… takes"
+    with pytest.warns(tc.TensorcWarning, match=words) as seen:
+        door(path)
+    assert {w.filename for w in seen} == {__file__}

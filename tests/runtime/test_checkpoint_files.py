@@ -21,7 +21,7 @@ from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import keeping
 from tensorc.runtime.training.checkpoint import (
     About,
-    put_back,
+    compare,
     read_checkpoint,
     write_checkpoint,
 )
@@ -282,16 +282,17 @@ def test_nothing_changes_unless_all_fits(path):
     write_checkpoint(path, ABOUT, state(), MEMORY)
     checkpoint = read_checkpoint(path, {})
     with pytest.raises(DataError) as failure:
-        put_back(checkpoint, About({"batch": 8, "stop": "5"}, {}), shared)
+        compare(checkpoint, About({"batch": 8, "stop": "5"}, {}), shared)
     (diagnostic,) = failure.value.diagnostics
     assert diagnostic.code == "TC0804"
     assert "batch is 8 here, 16 there" in diagnostic.message
     assert diagnostic.notes == ("stop is 5 here, none there",)
     assert not shared["W"].get_value().any()
     hypers = {"lr": 0.25, "deep": True}
-    assert put_back(checkpoint, About(ABOUT.same, hypers), shared) == [
+    assert compare(checkpoint, About(ABOUT.same, hypers), shared) == [
         "lr is 0.25 here, 0.5 there"
     ]
+    checkpoint.start(shared).put_back()
     same_arrays({name: cell.get_value() for name, cell in shared.items()}, MEMORY)
 
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,15 @@ from tensorc.runtime.files.weights import (
     set_exactly,
 )
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training.fit_state import FitState, GeneratorState
+from tensorc.runtime.training.fit_state import FitState, GeneratorState, Start
 from tensorc.runtime.training.history import EpochRecord
 from tensorc.runtime.training.shuffling import is_generator_state
 
 VERSION = 1
 _KEY = "tensorc"
 _COSTS, _RECORDS = "fit:costs", "fit:records"
+# What follows from hypers, among what is compared: the digest of code, types of memory.
+_PROGRAM, _MEMORY = "program", "memory "
 
 Plain = bool | int | float | str | None
 
@@ -62,6 +65,10 @@ class Checkpoint:
     about: About
     state: FitState
     memory: Mapping[str, Array]
+
+    def start(self, shared: Mapping[str, Shared]) -> Start:
+        """Return where a run of these variables goes on, if `compare` finds them so."""
+        return Start(self.state, partial(set_exactly, self.memory, shared))
 
 
 def write_checkpoint(
@@ -122,19 +129,6 @@ def _start(path: Path) -> str:
     return way(f"tc.restore({str(path)!r}, …)", f"--init {path}")
 
 
-def put_back(
-    checkpoint: Checkpoint, about: About, shared: Mapping[str, Shared]
-) -> list[str]:
-    """Set the memory to that of a checkpoint, if it is of the same run.
-
-    Returns what differs and may, and raises, as `compare` does. On an error nothing
-    has changed.
-    """
-    differing = compare(checkpoint, about, shared)
-    set_exactly(checkpoint.memory, shared)
-    return differing
-
-
 def compare(
     checkpoint: Checkpoint, about: About, shared: Mapping[str, Shared]
 ) -> list[str]:
@@ -146,19 +140,24 @@ def compare(
         DataError: the checkpoint is of another program, recipe or memory (TC0804).
     """
     there, here = dict(checkpoint.about.same), dict(about.same)
-    there |= {f"memory {n}": describe(a) for n, a in checkpoint.memory.items()}
+    there |= {f"{_MEMORY}{n}": describe(a) for n, a in checkpoint.memory.items()}
     here |= {
-        f"memory {n}": describe(cell.get_value(borrow=True))
+        f"{_MEMORY}{n}": describe(cell.get_value(borrow=True))
         for n, cell in shared.items()
     }
     differing = _differences(here, there)
     if differing:
+        hints = [f"start from its arrays alone: {_start(checkpoint.path)}"]
+        follow = [n for n in here if n == _PROGRAM or n.startswith(_MEMORY)]
+        if any(here[n] != there.get(n) for n in follow):
+            settings = _other_settings(about.hypers, checkpoint.about.hypers)
+            hints += [settings] if settings else []
         raise DataError(
             Diagnostic(
                 "TC0804",
                 f"{checkpoint.path} is a checkpoint of another run: {differing[0]}",
                 notes=tuple(differing[1:10]),
-                hints=(f"start from its arrays alone: {_start(checkpoint.path)}",),
+                hints=tuple(hints),
             )
         )
     return _differences(_finite(about.hypers), checkpoint.about.hypers)
@@ -171,17 +170,23 @@ def restore(
     try:
         return load_weights(path, shared)
     except DataError as error:
-        there = _settings_of(path, shared)
-        here = _finite(hypers)
-        names = [n for n in there if n in here and here[n] != there[n]]
-        if not names:
+        hint = _other_settings(hypers, _settings_of(path, shared))
+        if not hint:
             raise
-        given = [f"{name}={_spelled(there, name)}" for name in names]
-        flags = " ".join(f"--set {setting}" for setting in given)
-        hint = "the checkpoint was made with other settings: "
-        hint += way(", ".join(given), flags)
         told = [replace(d, hints=(*d.hints, hint)) for d in error.diagnostics]
         raise DataError(*told) from None
+
+
+def _other_settings(hypers: Mapping[str, Plain], there: Mapping[str, Plain]) -> str:
+    """Return how the settings of a checkpoint are given, or "" if they are the same."""
+    here = _finite(hypers)
+    names = [n for n in there if n in here and here[n] != there[n]]
+    if not names:
+        return ""
+    given = [f"{name}={_spelled(there, name)}" for name in names]
+    flags = " ".join(f"--set {setting}" for setting in given)
+    made = "the checkpoint was made with other settings: "
+    return made + way(", ".join(given), flags)
 
 
 def tell_source(
@@ -231,7 +236,7 @@ def _differences(here: Mapping[str, Plain], there: Mapping[str, Plain]) -> list[
 def _difference(
     name: str, here: Mapping[str, Plain], there: Mapping[str, Plain]
 ) -> str:
-    if name == "program" and name in here and name in there:
+    if name == _PROGRAM and name in here and name in there:
         return "the functions have changed"  # what is compared is their digest
     return f"{name[:80]} is {_spelled(here, name)} here, {_spelled(there, name)} there"
 

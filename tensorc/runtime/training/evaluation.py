@@ -24,7 +24,8 @@ from tensorc.runtime.training.recipes import FitRecipe
 class Evaluation:
     """The mean of a function over the full batches of a part of the data.
 
-    `share_of` is the number of examples if the error is a share of them, else 0.
+    `share_of` is the number of examples if the error is a share of them, else 0; `rows`
+    are all of the part, of which those that fill no batch are left out.
     """
 
     part: str
@@ -32,6 +33,7 @@ class Evaluation:
     error: float
     examples: int
     share_of: int
+    rows: int
 
 
 def evaluate(
@@ -64,7 +66,7 @@ def evaluate(
         error_ = float(values.astype(np.float64).mean())
         examples = epoch.batches * epoch.batch
         share_of = examples if are_shares(values, epoch.batch) else 0
-        found.append(Evaluation(part, name, error_, examples, share_of))
+        found.append(Evaluation(part, name, error_, examples, share_of, len(split)))
     if not found:
         detail = "fit: there is no function to validate or test with"
         if recipe.validate or recipe.test:

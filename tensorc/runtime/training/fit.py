@@ -14,7 +14,8 @@ a few. Parameters stay as the last batch left them: the rule does not restore th
 
 import math
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,8 +39,15 @@ from tensorc.runtime.training.epoch import (
     diverged_hints,
     run_batches,
 )
-from tensorc.runtime.training.fit_state import Event, FitState, OnState
+from tensorc.runtime.training.fit_state import (
+    Event,
+    FitState,
+    OnState,
+    Snapshot,
+    Start,
+)
 from tensorc.runtime.training.history import EpochRecord, Footprint, History, Progress
+from tensorc.runtime.training.keeping import Keeper, keeping
 from tensorc.runtime.training.preparing import (
     are_shares,
     function_for,
@@ -84,7 +92,8 @@ def fit(
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
     on_state: OnState | None = None,
-    start: FitState | None = None,
+    keeper: Keeper | None = None,
+    start: Start | None = None,
     compile_seconds: float = 0.0,
     location: Location = UNKNOWN,
     allow_nan: bool = False,
@@ -92,15 +101,15 @@ def fit(
     """Train: run `step` over the batches of the training data, epoch after epoch.
 
     Columns bind to arguments by name; `hypers` go to the step alone. `validate` is
-    averaged over the full batches of the validation data, in float64; lower is better.
-    `test` (default: `validate`) is averaged over the test data whenever validation is
-    the best so far. Without `stop` training lasts `epochs` epochs and validates after
-    each, or after every `every` batches. `shuffle` takes the examples in a new order
-    each epoch, from `seed`. `location` is where to report what is wrong. `on_state`
-    hears of points where the state can be taken; `start` is such a state of an earlier
-    run, whose memory the caller has put back: training goes on from there. Training
-    ends at the first cost (the step's first float), variable or validation error that
-    is not finite or no number, unless `allow_nan`.
+    averaged over the full batches of the validation data, in float64; lower is
+    better. `test` (default: `validate`) is averaged over the test data whenever
+    validation is the best so far. Without `stop` training lasts `epochs` epochs and
+    validates after each, or after `every` batches. `shuffle` takes the
+    examples in a new order each epoch, from `seed`. `location` is where to report
+    what is wrong. `on_state` hears of points where the state can be taken, and so
+    does `keeper`, who writes it; training goes on from `start`, whose memory is put
+    back if it fits. Training ends at the first cost (the step's first float),
+    variable or validation error that is no finite number, unless `allow_nan`.
 
     Raises:
         TensorcError: options that fit nothing (TC0601), too little data for a batch
@@ -113,20 +122,29 @@ def fit(
     options = _Options(
         batch, epochs, stop, every, shuffle, seed, hypers, location, allow_nan
     )
-    run = _make_run(step, dataset, options, validate, test, on_state)
-    if start is not None:
-        _go_on(run, start)
-    footprint = _footprint(run, dataset)
-    if on_start:
-        on_start(footprint)
-    infinite = frozenset(_not_finite(run))  # on purpose
-    while not run.is_over():
-        _run_epoch(run, on_progress)
-        _check_memory(run, infinite)
-        if on_epoch and _ends(run, on_epoch):
-            run.done = True
-    run.hear("end", run.snapshot)
-    return _history(run, footprint, compile_seconds)
+    hear = _all([on_state, keeper.hear if keeper else None])
+    with keeping(keeper) if keeper else nullcontext():
+        run = _make_run(step, dataset, options, validate, test, hear)
+        if start is not None:
+            _go_on(run, start.state)
+            # Only now: a run that cannot go on leaves the memory as it is.
+            start.put_back()
+        footprint = _footprint(run, dataset)
+        if on_start:
+            on_start(footprint)
+        _run_epochs(run, keeper, on_epoch, on_progress)
+        return _history(run, footprint, compile_seconds)
+
+
+def _all(listeners: Iterable[OnState | None]) -> OnState:
+    """Return one listener for all that there are, in their order."""
+    present = [listener for listener in listeners if listener]
+
+    def hear(event: Event, snapshot: Snapshot) -> None:
+        for listener in present:
+            listener(event, snapshot)
+
+    return hear
 
 
 def train(
@@ -137,7 +155,8 @@ def train(
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress | None = None,
     on_state: OnState | None = None,
-    start: FitState | None = None,
+    keeper: Keeper | None = None,
+    start: Start | None = None,
     compile_seconds: float = 0.0,
     allow_nan: bool = False,
 ) -> History:
@@ -173,6 +192,7 @@ def train(
             on_epoch=on_epoch,
             on_progress=on_progress,
             on_state=on_state,
+            keeper=keeper,
             start=start,
             compile_seconds=compile_seconds,
             location=recipe.location,
@@ -250,7 +270,7 @@ def _make_run(
     options: _Options,
     validate: CompiledFunction | None,
     test: CompiledFunction | None,
-    hear: OnState | None,
+    hear: OnState,
 ) -> _Run:
     _check_options(options, validate)
     batch, place = options.batch, options.location
@@ -274,7 +294,7 @@ def _make_run(
         training.shuffle(options.seed) if options.shuffle else None,
         frequency=options.every or max(1, frequency),
         patience=patience,
-        hear=hear or (lambda event, snapshot: None),
+        hear=hear,
     )
 
 
@@ -363,6 +383,23 @@ _KEPT = (
     *("epoch", "position", "pending", "done", "best", "patience", "test_error"),
     *("error", "is_fraction", "steps", "seconds", "elapsed"),
 )
+
+
+def _run_epochs(
+    run: _Run,
+    keeper: Keeper | None,
+    on_epoch: OnEpoch | None,
+    on_progress: OnProgress | None,
+) -> None:
+    infinite = frozenset(_not_finite(run))  # on purpose
+    if keeper:
+        keeper.infinite = infinite
+    while not run.is_over():
+        _run_epoch(run, on_progress)
+        _check_memory(run, infinite)
+        if on_epoch and _ends(run, on_epoch):
+            run.done = True
+    run.hear("end", run.snapshot)
 
 
 def _run_epoch(run: _Run, on_progress: OnProgress | None) -> None:

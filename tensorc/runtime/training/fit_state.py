@@ -49,6 +49,14 @@ class FitState:
     records: tuple[EpochRecord, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run goes on from: a state, and what puts the memory back that it had."""
+
+    state: FitState
+    put_back: Callable[[], None]
+
+
 Snapshot = Callable[[], FitState]
 # Hears of events; it may ask for the state, and may raise to end training there.
 OnState = Callable[[Event, Snapshot], None]

@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from tensorc.errors import Diagnostic, way
 from tensorc.tables import Table, html_of
 
 _SHOWN = 20  # epochs in a notebook: the first and the last ones
@@ -57,6 +58,23 @@ class Footprint:
     arena: int
     data: int
     left_out: tuple[tuple[str, int, int], ...] = ()
+
+    def warning(self) -> Diagnostic | None:
+        """Return the warning of rows that are left out, if there are some (TC0605)."""
+        return rows_left_out(self.left_out, self.batch)
+
+
+def rows_left_out(
+    parts: Iterable[tuple[str, int, int]], batch: int
+) -> Diagnostic | None:
+    """Return the warning of parts with name, rows left out and rows in all (TC0605)."""
+    spelled = [f"{n:,} of {rows:,} {part}" for part, n, rows in parts if n]
+    if not spelled:
+        return None
+    message = f"{' and '.join(spelled)} rows fill no batch of {batch:,}"
+    hint = f"they are left out: {way('batch=…', '--set batch=…')} takes a divisor of "
+    hints = (f"{hint}their number",)
+    return Diagnostic("TC0605", message, hints=hints, severity="warning")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -17,11 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from tensorc.errors import Diagnostic, TensorcError, TensorcWarning
+from tensorc.errors import Diagnostic, TensorcError, TensorcWarning, way
 from tensorc.runtime.arrays import Array, not_finite
 from tensorc.runtime.files.weights import BEST, LAST, newest
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training.checkpoint import About, write_checkpoint
+from tensorc.runtime.training.checkpoint import (
+    About,
+    compare,
+    read_checkpoint,
+    write_checkpoint,
+)
 from tensorc.runtime.training.fit_state import Event, FitState, Snapshot
 
 SECONDS = 60.0
@@ -57,10 +62,7 @@ class Keeper:
     has_written: bool = False
     caught: signal.Signals | None = None
     handlers: dict[signal.Signals, _Handler] = field(default_factory=dict)
-    infinite: frozenset[str] = frozenset()  # these are so on purpose
-
-    def __post_init__(self) -> None:
-        self.infinite = frozenset(not_finite(self._memory()))
+    infinite: frozenset[str] = frozenset()  # on purpose; `fit` finds them at the start
 
     @property
     def last(self) -> Path:
@@ -124,8 +126,47 @@ def find_last(place: Path) -> Path:
     return newest(place, LAST) if os.path.isdir(place) else place  # noqa: PTH112
 
 
+def protect(keeper: Keeper, epochs: int, resume: Path | None) -> None:
+    """Refuse to write over a checkpoint that a run of `epochs` would not make again.
+
+    Raises:
+        TensorcError: it is of another or a longer run, or is none (TC0807).
+    """
+    if not keeper.last.exists():
+        return
+    if resume is not None:
+        goes_on = find_last(resume)
+        if goes_on.exists() and goes_on.samefile(keeper.last):
+            return
+    if why := _what_is_lost(keeper, epochs):
+        place, given = str(keeper.directory), way("overwrite=True", "--overwrite")
+        message = f"{keeper.last} would be written over: {why}"
+        hints = (
+            f"continue that run: {way(f'resume={place!r}', f'--resume {place}')}",
+            f"keep this run in another directory, or give {given}",
+        )
+        raise TensorcError(Diagnostic("TC0807", message, hints=hints))
+
+
+def _what_is_lost(keeper: Keeper, epochs: int) -> str:
+    """Return why a run does not make its last checkpoint again, or ""."""
+    try:
+        found = read_checkpoint(keeper.last, keeper.shared)
+        differing = compare(found, keeper.about, keeper.shared)
+    except TensorcError as error:
+        message = error.diagnostics[0].message
+        return message.removeprefix(f"{keeper.last}: ").replace(
+            f"{keeper.last} is", "it is", 1
+        )
+    state = found.state
+    reached = state.epoch if state.position else state.epoch - 1
+    if reached > epochs:
+        return f"it is of epoch {reached:,}, this run ends with {epochs:,}"
+    return differing[0] if differing else ""
+
+
 @contextmanager
-def keeping(keeper: Keeper) -> Iterator[Keeper]:
+def keeping(keeper: Keeper) -> Iterator[None]:
     """Make the directory, and hold signals back while the block runs.
 
     Raises:
@@ -138,7 +179,7 @@ def keeping(keeper: Keeper) -> Iterator[Keeper]:
         message = f"{keeper.directory}: cannot be made: {detail or error}"
         raise TensorcError(Diagnostic("TC0902", message)) from error
     if threading.current_thread() is not threading.main_thread():
-        yield keeper  # only the main thread gets signals
+        yield  # only the main thread gets signals
         return
 
     def catch(number: int, frame: FrameType | None) -> None:
@@ -151,7 +192,7 @@ def keeping(keeper: Keeper) -> Iterator[Keeper]:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             keeper.handlers[number] = signal.signal(number, catch) or signal.SIG_DFL
     try:
-        yield keeper
+        yield
     finally:
         for number, handler in keeper.handlers.items():
             signal.signal(number, handler)
