@@ -421,7 +421,7 @@ LIMITS = {
     "columns of a table": (csv_file, "_MAX_COLUMNS", 50, csv_file.read_csv, csv_of),
     "members of an archive": (npy, "_MAX_MEMBERS", 5, npy.read_npz, npz_of),
     "axes of an .npy": (npy, "_MAX_RANK", 4, npy.read_npy, npy_of_rank),
-    "header of an .npy": (npy, None, 1 << 16, npy.read_npy, npy_of_header),
+    "header of an .npy": (npy, None, 10_000, npy.read_npy, npy_of_header),
     "axes of an IDX file": (idx, "_MAX_RANK", 5, idx.read_idx, idx_of_rank),
     "arrays": (tensor_file, "MAX_ENTRIES", 5, READ_TENSORS, tensors_of),
     "header of arrays": (

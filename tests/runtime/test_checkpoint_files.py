@@ -482,6 +482,16 @@ def dictionary(descr="'<f4'", fortran="False", shape="(1,)"):
         header(dictionary(), b"abcde"),
         header(dictionary(fortran="__import__('os')"), b"abcd"),
         header("{'a': " + "(" * 3000 + ")" * 3000 + "}"),
+        header("{'a': " + "-" * 9000 + "1}"),
+        header("-" * 60_000 + "1"),
+        header("{[]: 1}"),
+        header("{'a': 1is 2}"),
+        header("{'a': '\\q'}"),
+        header("{'descr': '<f4',\n  'shape': (\n"),
+        header(dictionary("'<f4" + ",<f4" * 2000 + "'"), b"abcd"),
+        header(dictionary("[" + "('', '<f4')," * 700 + "]"), b"abcd"),
+        header(dictionary("('<f4', (2147483647, 2147483647))"), b"abcd"),
+        header(dictionary(shape="(True,)")[:-3] + ", 'x': 1, }", b"abcd"),
     ],
 )
 def test_hostile_npy(tmp_path, content):
