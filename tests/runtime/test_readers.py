@@ -4,6 +4,8 @@ import gzip
 import pickle
 import random
 import struct
+import subprocess
+import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -218,6 +220,9 @@ def test_what_python_2_pickled(tmp_path, binary):
 
 
 NAMED = "it names what nothing here calls or makes"
+DAMAGED = "a damaged one ("
+PIECES = "it is read in more than 100,000 pieces"
+TUPLES = "no tuple of tuples of arrays"
 
 
 class Evil:
@@ -234,42 +239,45 @@ class Evil:
         (b"cnumpy\nload\n.", NAMED),
         (b"cnumpy.core.multiarray\nscalar\n.", NAMED),
         (pickle.dumps(Evil(), 2), NAMED),
-        (b"(S'touch evil'\nios\nsystem\n.", "0x69, INST, which calls a class"),
+        (b"(S'touch evil'\nios\nsystem\n.", "it holds INST, which describes no array"),
         (b"(cos\nsystem\no.", NAMED),
-        (b"(o.", "OBJ, which calls a class"),
-        (b"\x80\2)\x81.", "NEWOBJ, which calls a class"),
+        (b"(o.", "it holds OBJ"),
+        (b"\x80\2)\x81.", "it holds NEWOBJ"),
         (b"\x80\4.", "its protocol is 4"),
         (pickle.dumps(data_set(), 5), "its protocol is 5"),
-        (b"U\2osU\6system\x93.", "STACK_GLOBAL, which imports"),
+        (b"U\2osU\6system\x93.", "it holds STACK_GLOBAL"),
         (b"Pid\n.", "PERSID"),
         (b"}.", "EMPTY_DICT"),
         (b"\x8b\xff\xff\xff\x7f.", "LONG4"),
-        (b"\x8a\xff" + b"1" * 255 + b".", "an integer of 255 bytes"),
-        (b"I" + b"9" * 100_000 + b"\n.", "a number that is none, or a long one"),
-        (b"T\xff\xff\xff\x7fabc", "it ends early"),
-        (b"T\xff\xff\xff\xffabc", "negative length"),
-        (b"S'abc\n.", "a text without quotes"),
-        (b"S'\\x'\n.", "a wrong escape"),
-        (b"X\1\0\0\0\xff.", "not utf-8"),
-        (b"h\1.", "it did not keep"),
-        (b"t.", "a mark that is not there"),
-        (b".", "an empty stack"),
-        (b"", "it ends early"),
+        (b"\x8a\xff" + b"1" * 255 + b".", TUPLES),
+        (b"I" + b"9" * 100_000 + b"\n.", DAMAGED),
+        (b"T\xff\xff\xff\x7fabc", DAMAGED),
+        (b"T\xff\xff\xff\xffabc", DAMAGED),
+        (b"S'abc\n.", DAMAGED),
+        (b"S'\\x'\n.", DAMAGED),
+        (b"X\1\0\0\0\xff.", DAMAGED),
+        (b"h\1.", DAMAGED),
+        (b"t.", DAMAGED),
+        (b".", DAMAGED),
+        (b"", DAMAGED),
         (b"KKN.N", "more follows after its end"),
-        (b"(" * 2000, "nested too deep"),
-        (b"(" + b"N" * 100_001 + b"t.", "more than 100,000 values"),
-        (b"K\0" + b"2" * 5, "an unknown instruction"),
-        (b"N" + b"".join(b"r" + struct.pack("<I", n) for n in range(100_001)), "keeps"),
-        (b"]" + b"\x85" * 500_000 + b".", "no tuple of tuples of arrays"),
-        (b")q\0" + b"h\0\x86q\0" * 90_000 + b".", "no tuple of tuples of arrays"),
-        (b"N.", "no tuple of tuples of arrays"),
+        (b"(" * 2000, DAMAGED),
+        (b"(" + b"N" * 100_001 + b"t.", PIECES),
+        (b"K\0" + b"2" * 5, "it holds DUP"),
+        (b"K\0\0", "an unknown instruction"),
+        (b"N" + b"".join(b"r" + struct.pack("<I", n) for n in range(100_001)), PIECES),
+        (b"]" + b"\x85" * 99_000 + b".", TUPLES),
+        (b"]" + b"\x85" * 500_000 + b".", PIECES),
+        (b")q\0" + b"h\0\x86q\0" * 19_000 + b".", TUPLES),
+        (b"N.", TUPLES),
         (b"].", "it is not ((x, y), (x, y), (x, y))"),
-        (b"NNb.", "it sets the state of what is no array"),
-        (b"NNR.", "it calls what is no function"),
+        (b"NNb.", TUPLES),
+        (b"NK\1b.", DAMAGED),
+        (b"NNR.", DAMAGED),
         (b"cnumpy\ndtype\n(S'O8'\nI0\nI1\ntR.", "an array that is not of numbers"),
         (b"cnumpy\ndtype\n(S''\ntR.", "not of numbers"),
-        (b"cnumpy\nndarray\n(I3\ntR.", "it calls 'numpy.ndarray' in its own way"),
-        (b"c_codecs\nencode\n(VA\nS'rot13'\ntR.", "'_codecs.encode' in its own way"),
+        (b"cnumpy\nndarray\n(I3\ntR.", DAMAGED),
+        (b"c_codecs\nencode\n(VA\nS'rot13'\ntR.", "it encodes a text in another way"),
         (b"\x1f\x8b123", "gzip stream"),
     ],
 )
@@ -329,7 +337,7 @@ def test_pickles_of_another_form(tmp_path, given):
 
 def test_a_bomb_of_zeros_is_not_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "mnist.pkl.gz"
-    path.write_bytes(gzip.compress(b"\0" * (1 << 24)))
+    path.write_bytes(gzip.compress(b"T\0\0\0\1" + bytes(1 << 24)))
     monkeypatch.setattr(files, "SMALL", 1 << 20)
     assert failure_of(mnist, path).code == "TC0405"
 
@@ -351,8 +359,52 @@ def test_mutants_of_pickles_give_diagnostics_only(tmp_path, protocol):
             mnist(path)
 
 
-def test_nothing_of_pickle_is_imported():
-    assert "pickle" not in vars(pickled)
+# What reads a pickle may neither import, open nor run anything.
+WATCHED = """
+import pathlib, random, sys
+from contextlib import suppress
+from tensorc.errors import DataError
+from tensorc.runtime.files.pickled import read_pickled
+from tests.runtime.test_checkpoint_files import mutated
+path, evil = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_bytes()
+content, rng, seen = path.read_bytes(), random.Random(3), []
+is_on = False
+def watch(event, arguments):
+    if is_on and event not in ("object.__getattr__", "object.__setattr__"):
+        if event != "open" or arguments[0] != str(path):
+            seen.append((event, arguments))
+sys.addaudithook(watch)
+b"a".decode("raw-unicode-escape")  # Python imports it when it is used
+with suppress(DataError):
+    read_pickled(path)
+for number in range(3000):
+    path.write_bytes(mutated(content, rng) if number % 3 else evil.join(
+        [content[: (cut := rng.randrange(len(content)))], content[cut:]]))
+    is_on = True
+    with suppress(DataError):
+        read_pickled(path)
+    is_on = False
+print(seen)
+"""
+
+
+@pytest.mark.parametrize("protocol", [0, 2])
+def test_reading_a_pickle_runs_nothing(tmp_path, protocol):
+    path, evil = tmp_path / "mnist.pkl", tmp_path / "evil"
+    path.write_bytes(pickle.dumps(data_set((2, 1, 1)), protocol))
+    evil.write_bytes(pickle.dumps(Evil(), protocol)[2 * (protocol > 0) : -1])
+    command = [sys.executable, "-c", WATCHED, str(path), str(evil)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_instructions_that_make_objects_are_not_there():
+    there = {pickled._NAMES[code] for code in pickled._Machine.dispatch}
+    assert {"GLOBAL", "REDUCE", "BUILD"} < there
+    making = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "STACK_GLOBAL", "PERSID"}
+    making |= {"BINPERSID", "EXT1", "EXT2", "EXT4", "DICT", "SETITEM", "SETITEMS"}
+    assert making < set(pickled._NAMES.values())
+    assert not making & there
 
 
 # The call in a program

@@ -67,7 +67,8 @@ def mnist(place: str | Path) -> Dataset:
     (`-idx3-ubyte`, `.idx3-ubyte`). Columns: x f32[n, height * width], pixel / 256; y
     i64[n]. The last sixth of the training files is for validation: of MNIST's 60,000
     images the first 50,000 are trained on. `mnist.pkl.gz` of deeplearning.net holds
-    ((x, y), (x, y), (x, y)) for training, validation and test; it is not unpickled.
+    ((x, y), (x, y), (x, y)) for training, validation and test; nothing that it names
+    is called.
 
     Raises:
         DataError: a file is missing or damaged, or images and labels do not fit.
