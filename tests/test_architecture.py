@@ -384,6 +384,8 @@ def test_every_public_name_has_a_docstring():
         name
         for name, node in nodes
         if not any(part.startswith("_") for part in name.split("."))
+        # What it is for all ops is said once, in `tensorc.ir.opdef`.
+        and not (name.startswith("tensorc.ir.ops.") and name.endswith(".evaluate"))
         and not ast.get_docstring(node)
     ]
     assert not missing

@@ -15,6 +15,9 @@ from tensorc.ir.opdef import (
     ISOLATED,
     PURE,
     TERMINATOR,
+    constraint_words,
+    example_of,
+    formula_of,
 )
 from tensorc.ir.ops import BY_NAME, OPS, builtin, control
 from tensorc.ir.ops.builtin import Module
@@ -26,7 +29,7 @@ from tensorc.ir.tensor_builder import tensor_type
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import BODIES, LEGAL, verify
-from tensorc.passes.common.structured_builder import SCALARS
+from tensorc.passes.common.structured_builder import KERNELS
 from tensorc.passes.math import expand_math
 from tensorc.passes.structured import to_structured
 from tensorc.passes.tensor.vjp_rules import NOT_DIFFERENTIABLE, VJP_RULES
@@ -72,12 +75,6 @@ each_sample = pytest.mark.parametrize(
         for sample in samples
     ],
 )
-
-
-def example_of(cls: type[Op]) -> str:
-    """Return the text behind "Example:" in the docstring of an op."""
-    text = inspect.cleandoc(cls.__doc__ or "").partition("Example:\n")[2]
-    return inspect.cleandoc(text)
 
 
 def as_function(text: str) -> str:
@@ -164,7 +161,7 @@ def test_example_parses_and_prints_back(cls):
 
 @each_op
 def test_documented_constraints_are_those_that_are_raised(cls):
-    documented = re.findall(r"^\s*\((C\d+)\)", cls.__doc__ or "", re.MULTILINE)
+    documented = list(constraint_words(cls))
     assert documented == [f"C{i + 1}" for i in range(len(documented))]
     rules = [f for n in ("infer", "check") if (f := getattr(cls, n, None))]
     raised = set(re.findall(r'"(C\d+)"', "".join(map(_source, rules))))
@@ -211,7 +208,7 @@ def test_op_has_a_derivative_or_is_listed_as_having_none(cls):
 
 @each_op
 def test_docstring_begins_with_a_sentence(cls):
-    first = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
+    first = formula_of(cls).partition("\n\n")[0]
     assert re.match(r"[A-Z].*[.;:]", first, re.DOTALL), first
 
 
@@ -220,15 +217,15 @@ def test_traits_are_known(cls):
     known = {PURE, COMMUTATIVE, ELEMENTWISE, EXACT, TERMINATOR, ISOLATED}
     assert cls.traits <= known
     assert COMMUTATIVE not in cls.traits or len(cls.operand_names) == 2
-    assert bool(cls.scalar) == (ELEMENTWISE in cls.traits)
 
 
 @pytest.mark.parametrize(
     "cls", [c for c in OPS if ELEMENTWISE in c.traits], ids=lambda c: c.name
 )
 def test_elementwise_op_has_a_scalar_kernel(cls):
-    assert cls.scalar in SCALARS, (
-        f"{cls.name}: a row for '{cls.scalar}' in passes/common/structured_builder.py"
+    assert bool(cls.scalars) != (cls in KERNELS), (
+        f"{cls.name}: a scalar op in its declaration, or a row in KERNELS of "
+        "tensorc/passes/common/structured_builder.py"
     )
 
 

@@ -6,12 +6,12 @@ import pytest
 from tensorc.errors import IndexOutOfRange
 from tensorc.ir.dims import evaluate
 from tensorc.ir.interpreter import interpret
-from tensorc.ir.opdef import TERMINATOR
+from tensorc.ir.opdef import TERMINATOR, example_of
 from tensorc.ir.ops import OPS
 from tensorc.ir.ops.memory.kernels import Fail
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import INDEX, Element, MemRefType, TensorType, VectorType
-from tests.test_op_contract import WITHOUT_MEANING, as_function, example_of
+from tests.test_op_contract import WITHOUT_MEANING, as_function
 
 # Examples that one line cannot make complete: other tests run these ops.
 ELSEWHERE = {

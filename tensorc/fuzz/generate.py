@@ -44,7 +44,7 @@ COMPUTED_PLACES = (TakeAlongAxis, Gather, Scatter)
 
 _OPS = tuple(RECIPES)
 _SLOW: dict[type[Op], float] = {  # to compile: long expansions
-    **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalar},
+    **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
     **{LogSoftmax: 0.35, FloorDiv: 0.8, Mod: 0.8},
 }
 THEME = 16  # programs that share their dimensions

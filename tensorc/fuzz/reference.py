@@ -18,6 +18,7 @@ from tensorc.ir.functions import Parameter, close_function, new_module, open_fun
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import Array, maximum_along, ordered_matmul, ordered_sum
 from tensorc.ir.opdef import EXACT
+from tensorc.ir.ops import BY_NAME
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.tensor import elementwise, nn, products, transcendental
 from tensorc.ir.types import Element, element_of
@@ -32,9 +33,9 @@ _FAR = 1e4  # units in the last place of f64: NumPy itself is no better than som
 
 @cache
 def _expansion(name: str, arity: int, element: Element) -> Module:
-    """Return a module whose function "f" is a scalar op, expanded."""
+    """Return a module whose function "f" is an op at one element, expanded."""
     function, builder = open_function("f", [Parameter(element)] * arity)
-    result = apply_scalar(builder, name, function.body.block.arguments, {})
+    result = apply_scalar(builder, BY_NAME[name], function.body.block.arguments, {})
     close_function(function, builder, [result])
     module = new_module()
     module.body.block.append(function)
@@ -42,20 +43,19 @@ def _expansion(name: str, arity: int, element: Element) -> Module:
 
 
 def _meaning(cls: type[Op]) -> Callable[..., Array]:
-    name = str(cls.scalar)
-    plain = getattr(cls, "evaluate")  # noqa: B009
+    plain = cls.evaluate
 
     def compute(*operands: Array) -> Array:
-        module = _expansion(name, len(operands), element_of(operands[0].dtype))
+        module = _expansion(cls.name, len(operands), element_of(operands[0].dtype))
         (result,) = interpret(module, "f", operands)
         # A result that no operand decides would lack their shape.
         given = np.array(np.broadcast_to(result, operands[0].shape))
         with np.errstate(all="ignore"):
             truth = plain(None, *(o.astype(np.float64) for o in operands))
-            _require_near(name, given, np.asarray(truth, np.float64))
+            _require_near(cls.name, given, np.asarray(truth, np.float64))
         return given
 
-    return _remembered(name, compute)
+    return _remembered(cls.name, compute)
 
 
 def _remembered(name: str, compute: Callable[..., Array]) -> Callable[..., Array]:

@@ -8,7 +8,12 @@ from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Constraints
-from tensorc.ir.opdef import ConstraintError, InferContext, infer_types
+from tensorc.ir.opdef import (
+    ConstraintError,
+    InferContext,
+    constraint_words,
+    infer_types,
+)
 from tensorc.ir.types import Type
 
 
@@ -82,7 +87,7 @@ class Builder:
             f"{name} is {value.type}"
             for name, value in zip(cls.operand_names, operands, strict=False)
         )
-        words = constraint_text(cls, error.label)
+        words = constraint_words(cls).get(error.label, error.label)
         message = f"{cls.name} needs {words}, got {error.detail} [{error.label}]"
         return Diagnostic("TC0300", message, self.location, notes=notes)
 
@@ -116,19 +121,3 @@ class Builder:
         ]
         with self.inside(block):
             yield region, arguments
-
-
-def constraint_text(cls: type[Op], label: str) -> str:
-    """Return the words of constraint C1, C2, … from the op's docstring."""
-    marker = f"({label})"
-    lines = (cls.__doc__ or "").splitlines()
-    for i, line in enumerate(lines):
-        if line.strip().startswith(marker):
-            words = [line.strip().removeprefix(marker).strip()]
-            for more in lines[i + 1 :]:
-                text = more.strip()
-                if not text or text.startswith("(") or text.endswith(":"):
-                    break
-                words.append(text)
-            return " ".join(words).rstrip(".")
-    return label

@@ -4,7 +4,7 @@ An op class is a declaration (see `opdef`); an `Op` object is one use of it. Nam
 values belong to the printer; `hint` is only a wish.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, SupportsIndex, TypeAlias
 
@@ -58,7 +58,9 @@ class Op:
     attribute_names: ClassVar[tuple[str, ...]] = ()
     region_names: ClassVar[tuple[str, ...]] = ()
     traits: ClassVar[frozenset[str]] = frozenset()
-    scalar: ClassVar[str] = ""
+    scalars: ClassVar[tuple[type["Op"], ...]] = ()
+    # Of those that are not expanded before: numpy arrays give arrays.
+    evaluate: ClassVar[Callable[..., object]]
 
     __slots__ = (
         "__weakref__",

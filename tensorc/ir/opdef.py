@@ -1,5 +1,17 @@
 """How ops are declared: one class, one statement of meaning.
 
+What the members of a family share stands in their base class: operands, `infer`, and in
+its docstring the constraints and the example. A member is what is its own:
+
+    @op("tc.exp", traits=(PURE, ELEMENTWISE), scalar=math.Exp)
+    class Exp(FloatUnary):
+        '''Exponential: result = e ** operand.'''
+
+`$name` in a docstring is the op's name, `$has` its class attribute `has`. The words are
+put together by `formula_of`, `constraint_words` and `example_of`. An elementwise op
+names the scalar op that it is at each element, and means what that means; others have
+an `evaluate`. In full, an op of no family is
+
     @op("tc.matmul", traits=(PURE,))
     class MatMul(Op):
         '''…formula, constraints C1…, example…'''
@@ -13,13 +25,16 @@
         @staticmethod
         def evaluate(ctx, lhs, rhs, *, order): … # numpy arrays -> result(s)
 
-`infer` is the only place where types are computed: the builder calls it, and the
-verifier compares. An op whose result types are free (a cast, an allocation, a call) has
-`check(ctx, operands, results, **attributes)` instead, and its user gives the builder
-the types. Nothing registers itself: `tensorc.ir.ops.OPS` is the list.
+`evaluate` is a function of numpy arrays, `each(np.exp)` for short; `ctx` is what it may
+ask of the interpreter. `infer` is the only place where types are computed: the builder
+calls it, and the verifier compares. An op whose result types are free (a cast, an
+allocation, a call) has `check(ctx, operands, results, **attributes)` instead, and its
+user gives the builder the types. Nothing registers itself: `tensorc.ir.ops.OPS` is the
+list.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, get_origin
@@ -28,7 +43,8 @@ from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Op, Region, Value
 from tensorc.ir.dims import Constraints, Dim
-from tensorc.ir.types import TensorType, Type
+from tensorc.ir.numerics import Array
+from tensorc.ir.types import I1, Element, TensorType, Type
 
 Values = list[Value]
 
@@ -94,52 +110,63 @@ class InferContext:
             require(self.unify(a, b), label, detail)
 
 
-def op(name: str, *, traits: Sequence[str] = (), scalar: str = "") -> Callable[[T], T]:
+def op(
+    name: str,
+    *,
+    traits: Sequence[str] = (),
+    scalar: type[Op] | tuple[type[Op], ...] = (),
+) -> Callable[[T], T]:
     """Return a decorator that completes the declaration of an op class.
 
-    `scalar` names the scalar op (arith, math) that an elementwise op applies.
+    `scalar` is the scalar op that an elementwise op applies, or several: for floats,
+    for signed and for unsigned integers, and for i1 if that is allowed. All of them
+    have one meaning, which is that of the op.
     """
+    scalars = scalar if isinstance(scalar, tuple) else (scalar,)
 
     def complete(cls: T) -> T:
-        operands: list[str] = []
-        attributes: list[str] = []
-        regions: list[str] = []
-        for key, hint in _declared(cls).items():
-            if hint in (Value, Values):
-                setattr(cls, key, _operand(len(operands), hint == Values))
-                cls.variadic = cls.variadic or hint == Values
-                operands.append(key)
-            elif hint is Region:
-                setattr(cls, key, _region(len(regions)))
-                regions.append(key)
-            else:
-                setattr(cls, key, _attribute(key))
-                attributes.append(key)
+        _declare(cls)
         cls.name = name
         cls.traits = frozenset(traits)
-        cls.scalar = scalar
-        cls.operand_names = tuple(operands)
-        cls.attribute_names = tuple(attributes)
-        cls.region_names = tuple(regions)
+        if scalars:
+            cls.scalars = scalars
+            cls.evaluate = staticmethod(scalars[0].evaluate)
         return cls
 
     return complete
 
 
-def _declared(cls: type[Op]) -> dict[str, object]:
-    """Return the annotations of a class and of its bases, in the order of operands.
+def _declare(cls: type[Op]) -> None:
+    """Make the annotations of a class, behind those of its family, what an op has.
 
     They are read as they stand: `typing.get_type_hints` takes milliseconds a class,
     and every start of the compiler would pay for it.
     """
-    found: dict[str, object] = {}
-    for base in reversed(cls.__mro__):
-        if issubclass(base, Op) and base is not Op:
-            found.update(inspect.get_annotations(base))
-    quoted = [key for key, hint in found.items() if isinstance(hint, str)]
-    if quoted:
-        raise TypeError(f"{cls.__name__}.{quoted[0]}: write its type without quotes")
-    return {k: h for k, h in found.items() if get_origin(h) is not ClassVar}
+    if "operand_names" in cls.__dict__:
+        return
+    for base in cls.__bases__:
+        _declare(base)
+    own: dict[str, object] = inspect.get_annotations(cls)
+    if not own:
+        return
+    operands, attributes = list(cls.operand_names), list(cls.attribute_names)
+    regions = list(cls.region_names)
+    for key, hint in own.items():
+        if isinstance(hint, str):
+            raise TypeError(f"{cls.__name__}.{key}: write its type without quotes")
+        if hint in (Value, Values):
+            setattr(cls, key, _operand(len(operands), hint == Values))
+            cls.variadic = cls.variadic or hint == Values
+            operands.append(key)
+        elif hint is Region:
+            setattr(cls, key, _region(len(regions)))
+            regions.append(key)
+        elif get_origin(hint) is not ClassVar:
+            setattr(cls, key, _attribute(key))
+            attributes.append(key)
+    cls.operand_names = tuple(operands)
+    cls.attribute_names = tuple(attributes)
+    cls.region_names = tuple(regions)
 
 
 def _operand(index: int, variadic: bool) -> property:
@@ -168,3 +195,63 @@ def infer_types(
         return None
     given = infer(ctx, *operands, **attributes)
     return given if isinstance(given, tuple) else (given,)
+
+
+def each(function: Callable[..., Array]) -> "staticmethod[..., Array]":
+    """Return the `evaluate` of an op that is a function of numpy arrays."""
+    return staticmethod(lambda ctx, *operands: function(*operands))
+
+
+def scalar_of(cls: type[Op], element: Element) -> type[Op]:
+    """Return the scalar op that an elementwise op declares for an element type.
+
+    Raises:
+        TypeError: it has none for this type.
+    """
+    if len(cls.scalars) == 1:
+        return cls.scalars[0]
+    kind = 0 if element.is_float else 3 if element == I1 else 1 + element.is_unsigned
+    if kind >= len(cls.scalars):
+        raise TypeError(f"{cls.name} has no scalar op for {element}")
+    return cls.scalars[kind]
+
+
+_HEADINGS = r"(?m)^(Constraints|Example):\n"
+
+
+def constraint_words(cls: type[Op]) -> dict[str, str]:
+    """Return the words of each constraint by its label: {"C1": "axes is ascending"}."""
+    found: dict[str, str] = {}
+    for line in _section(cls, "Constraints").splitlines():
+        label = re.match(r"\((C\d+)\) ", line)
+        if label:
+            found[label[1]] = line.removeprefix(label[0])
+        else:
+            found[list(found)[-1]] += f" {line.strip()}"
+    return {label: words.removesuffix(".") for label, words in found.items()}
+
+
+def example_of(cls: type[Op]) -> str:
+    """Return the example of an op, as text that parses."""
+    return _section(cls, "Example")
+
+
+def formula_of(cls: type[Op]) -> str:
+    """Return what an op is: its docstring without constraints and example."""
+    return re.split(_HEADINGS, inspect.cleandoc(cls.__doc__ or ""))[0].rstrip()
+
+
+def _section(cls: type[Op], heading: str) -> str:
+    """Return the text below a heading, of the class or of the family it is in."""
+    for base in cls.__mro__:
+        text = inspect.cleandoc(base.__dict__["__doc__"] or "")
+        _, *parts = re.split(_HEADINGS, text)
+        sections = dict(zip(parts[::2], parts[1::2], strict=True))
+        if heading in sections:
+            return inspect.cleandoc(_filled(cls, sections[heading])).rstrip()
+    return ""
+
+
+def _filled(cls: type[Op], text: str) -> str:
+    """Return a text with `$word` replaced by that attribute of the class."""
+    return re.sub(r"\$(\w+)", lambda m: _filled(cls, getattr(cls, m[1])), text)

@@ -26,7 +26,6 @@ from tensorc.ir.attributes import (
     Dims,
     Typed,
 )
-from tensorc.ir.builder import constraint_text
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.dims import Constraints, is_value, symbols_of
 from tensorc.ir.functions import constraints_of
@@ -35,6 +34,7 @@ from tensorc.ir.opdef import (
     TERMINATOR,
     ConstraintError,
     InferContext,
+    constraint_words,
     infer_types,
 )
 from tensorc.ir.ops.builtin import Function
@@ -217,7 +217,7 @@ class _Verifier:
             if given is None and check is not None:
                 check(self.context, operands, results, **attributes)
         except ConstraintError as error:
-            words = constraint_text(cls, error.label)
+            words = constraint_words(cls).get(error.label, error.label)
             fail(op, f"needs {words}, got {error.detail} [{error.label}]")
         except _STUMBLES as error:
             fail(op, f"its type rule failed: {type(error).__name__}: {error}")

@@ -86,9 +86,9 @@ def subtracts(program):
 def sub_the_wrong_way(monkeypatch):
     right = structured_builder.apply_scalar
 
-    def wrong(b, name, values, attributes):
-        values = values[::-1] if name == "sub" else values
-        return right(b, name, values, attributes)
+    def wrong(b, cls, values, attributes):
+        values = values[::-1] if cls is Sub else values
+        return right(b, cls, values, attributes)
 
     monkeypatch.setattr(to_structured, "apply_scalar", wrong)
 

@@ -1,7 +1,6 @@
 """The printer and the parser: canonical text, and what else is accepted."""
 
 import re
-import textwrap
 import time
 
 import numpy as np
@@ -21,7 +20,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import single_block
 from tensorc.ir.dims import ceildiv, floordiv, maximum, minimum, symbol
-from tensorc.ir.opdef import TERMINATOR
+from tensorc.ir.opdef import TERMINATOR, example_of
 from tensorc.ir.ops import OPS
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.tensor.elementwise import Add
@@ -304,9 +303,9 @@ def test_short_text():
     assert "Segment" not in text
 
 
-def example_of(cls):
+def example_in_function(cls):
     """Return the example of an op in a function that defines what it uses."""
-    example = textwrap.dedent(cls.__doc__.split("Example:")[1].strip("\n"))
+    example = example_of(cls)
     if cls.name in ("builtin.module", "func.func"):
         return example
     used = re.search(rf'"{re.escape(cls.name)}"\(([^)]*)\)', example)[1]
@@ -321,7 +320,7 @@ def example_of(cls):
 
 @pytest.mark.parametrize("cls", OPS, ids=lambda cls: cls.name)
 def test_examples_in_docstrings(cls):
-    module = parse_module(example_of(cls))
+    module = parse_module(example_in_function(cls))
     assert any(type(op) is cls for op in module.walk())
     text = print_module(module)
     assert print_module(parse_module(text)) == text

@@ -297,7 +297,7 @@ class Facts:
             n: op.attributes[n] for n in op.attribute_names if n in op.attributes
         }
         operands = [found[v] for v in op.operands]
-        made = op.evaluate(_Context(self, op), *operands, **declared)  # type: ignore[attr-defined]
+        made = op.evaluate(_Context(self, op), *operands, **declared)
         return np.asarray(made, type_.element.dtype)
 
 

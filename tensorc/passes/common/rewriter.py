@@ -26,7 +26,8 @@ from tensorc.ir.functions import constraints_of
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import COMMUTATIVE
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.tensor.elementwise import Cast, convert
+from tensorc.ir.ops.scalar.conversions import convert
+from tensorc.ir.ops.tensor.elementwise import Cast
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.shape import Broadcast, Reshape, Slice, Transpose
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type

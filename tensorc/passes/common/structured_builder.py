@@ -1,4 +1,4 @@
-"""Build structured ops: destinations, generics, and scalar kernels by name."""
+"""Build structured ops: destinations, generics, and what ops are at one element."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -15,9 +15,12 @@ from tensorc.ir.attributes import (
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.opdef import scalar_of
 from tensorc.ir.ops.memory.kernels import SizeOf
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.structured.generics import Empty, Fill, Generic, Yield
+from tensorc.ir.ops.tensor import elementwise as ew
+from tensorc.ir.ops.tensor import rounding
 from tensorc.ir.types import F16, F32, I1, INDEX, Element, TensorType, element_type
 
 Body = Callable[[list[Value]], Sequence[Value]]
@@ -74,66 +77,23 @@ def generic(
     return list(b.block.append(op).results)
 
 
-# Scalar kernels: name of an elementwise op -> (for floats, signed, unsigned and i1).
-_BINARY: Mapping[str, tuple[type[Op], type[Op], type[Op], type[Op]]] = MappingProxyType(
-    {
-        "add": (arith.AddF, arith.AddI, arith.AddI, arith.OrI),
-        "sub": (arith.SubF, arith.SubI, arith.SubI, arith.XOrI),
-        "mul": (arith.MulF, arith.MulI, arith.MulI, arith.AndI),
-        "div": (arith.DivF, arith.FloorDivSI, arith.FloorDivSI, arith.AndI),
-        "maximum": (arith.MaximumF, arith.MaxSI, arith.MaxUI, arith.OrI),
-        "minimum": (arith.MinimumF, arith.MinSI, arith.MinUI, arith.AndI),
-        "and": (arith.MulF, arith.AndI, arith.AndI, arith.AndI),
-        "or": (arith.AddF, arith.OrI, arith.OrI, arith.OrI),
-    }
-)
-_UNARY: Mapping[str, type[Op]] = MappingProxyType(
-    {
-        "exp": math.Exp,
-        "log": math.Log,
-        "sqrt": math.Sqrt,
-        "tanh": math.Tanh,
-        "sigmoid": math.Sigmoid,
-        "softplus": math.Softplus,
-        "silu": math.Silu,
-        "gelu": math.Gelu,
-        "log1p": math.Log1p,
-        "expm1": math.Expm1,
-        "erf": math.Erf,
-        "erfc": math.Erfc,
-        "sin": math.Sin,
-        "cos": math.Cos,
-        "floor": math.Floor,
-        "ceil": math.Ceil,
-        "round": math.RoundEven,
-    }
-)
 _FLOAT_CODES = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole"} | {
     "gt": "ogt",
     "ge": "oge",
 }
 
 
-def binary_class(name: str, element: Element) -> type[Op]:
-    """Return the scalar op that a binary kernel is for an element type."""
-    row = _BINARY[name]
-    if element.is_float:
-        return row[0]
-    if element == I1:
-        return row[3]
-    return row[2] if element.is_unsigned else row[1]
-
-
 def apply_scalar(
-    b: Builder, name: str, values: Sequence[Value], attributes: Mapping[str, Attribute]
+    b: Builder,
+    cls: type[Op],
+    values: Sequence[Value],
+    attributes: Mapping[str, Attribute],
 ) -> Value:
-    """Append the scalar kernel of an elementwise op."""
-    if name in _BINARY:
-        element = element_type(values[0].type)
-        return b.value(binary_class(name, element), *values)
-    if name in _UNARY:
-        return b.value(_UNARY[name], values[0])
-    return _OTHERS[name](b, values, attributes)
+    """Append what an elementwise op of a class is at one element."""
+    kernel = KERNELS.get(cls)
+    if kernel is not None:
+        return kernel(b, values, attributes)
+    return b.value(scalar_of(cls, element_type(values[0].type)), *values)
 
 
 def _negated(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
@@ -154,20 +114,12 @@ def _compared(
     return compare(b, str(attributes["predicate"]), *values)
 
 
-def _selected(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
-    return b.value(arith.Select, *values)
-
-
 def _cast(
     b: Builder, values: Sequence[Value], attributes: Mapping[str, Attribute]
 ) -> Value:
     target = attributes["element"]
     assert isinstance(target, Element)
     return cast(b, values[0], target)
-
-
-def _power(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
-    return b.value(math.PowF, *values)
 
 
 def _absolute(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
@@ -275,23 +227,21 @@ def _divmod(b: Builder, lhs: Value, rhs: Value) -> tuple[Value, Value]:
 
 
 Kernel = Callable[[Builder, Sequence[Value], Mapping[str, Attribute]], Value]
-_OTHERS: Mapping[str, Kernel] = MappingProxyType(
+# Elementwise ops that are several scalar ops; all others declare the one that they are.
+KERNELS: Mapping[type[Op], Kernel] = MappingProxyType(
     {
-        "neg": _negated,
-        "not": _inverted,
-        "compare": _compared,
-        "select": _selected,
-        "cast": _cast,
-        "pow": _power,
-        "abs": _absolute,
-        "sign": _sign,
-        "isnan": _is_nan,
-        "isfinite": _is_finite,
-        "floordiv": _floordiv,
-        "mod": _mod,
+        ew.Neg: _negated,
+        ew.Not: _inverted,
+        ew.Compare: _compared,
+        ew.Cast: _cast,
+        rounding.Abs: _absolute,
+        rounding.Sign: _sign,
+        rounding.IsNan: _is_nan,
+        rounding.IsFinite: _is_finite,
+        rounding.FloorDiv: _floordiv,
+        rounding.Mod: _mod,
     }
 )
-SCALARS = frozenset((*_BINARY, *_UNARY, *_OTHERS))  # what `scalar` of an op may name
 
 
 def compare(b: Builder, predicate: str, lhs: Value, rhs: Value) -> Value:

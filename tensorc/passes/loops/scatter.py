@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
+from tensorc.ir.opdef import scalar_of
 from tensorc.ir.ops.memory.kernels import ScatterInto
 from tensorc.ir.ops.scalar import conversions
+from tensorc.ir.ops.tensor.elementwise import Add
 from tensorc.ir.ops.tensor.indexing import ADD, gathered_shape
 from tensorc.ir.types import I64, INDEX, element_type
-from tensorc.passes.common.structured_builder import binary_class
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import (
     Counter,
@@ -107,7 +108,7 @@ def _combine(
 
 
 def _added(k: LoopBuilder, old: Rep, new: Rep) -> Rep:
-    cls = binary_class("add", element_type(old.value.type))
+    cls = scalar_of(Add, element_type(old.value.type))
     if isinstance(old, Uniform) and isinstance(new, Uniform):
         return Uniform(k.op(cls, old.value, new.value))
     return Lanes(k.op(cls, widen(k, old), widen(k, new)))

@@ -37,18 +37,18 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, SEQUENTIAL
-from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR
+from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR, scalar_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
 from tensorc.ir.ops.scalar import arith, conversions, math
-from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions
+from tensorc.ir.ops.tensor import elementwise as ew
+from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor.reductions import MEAN_SCALE, max_identity, min_identity
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import (
     apply_scalar,
-    binary_class,
     cast,
     compare,
     scalar,
@@ -64,18 +64,23 @@ def _elementwise(low: Lowering, op: Op) -> View:
     type_ = tensor(op.result)
 
     def body(values: list[Value]) -> list[Value]:
-        return [apply_scalar(low.b, op.scalar, values, op.attributes)]
+        return [apply_scalar(low.b, type(op), values, op.attributes)]
 
     return whole(low.pointwise(views, type_, body))
 
 
 def _reduce(
-    low: Lowering, source: View, axis: int, kernel: str, initial: float, order: str
+    low: Lowering,
+    source: View,
+    axis: int,
+    combine: type[Op],
+    initial: float,
+    order: str,
 ) -> Value:
     type_ = source.type
     kept = without(type_.rank, axis)
     result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
-    cls = binary_class(kernel, type_.element)
+    cls = scalar_of(combine, type_.element)
     return low.loop(
         [(source, tuple(range(type_.rank)))],
         [(result, kept, initial)],
@@ -87,34 +92,34 @@ def _reduce(
 
 def _sum(low: Lowering, source: View, axis: int) -> Value:
     zero = -0.0 if source.type.element.is_float else 0
-    return _reduce(low, source, axis, "add", zero, LANES_ORDER)
+    return _reduce(low, source, axis, ew.Add, zero, LANES_ORDER)
 
 
 def _max(low: Lowering, source: View, axis: int) -> Value:
     lowest = max_identity(source.type.element.dtype)
-    return _reduce(low, source, axis, "maximum", lowest, SEQUENTIAL)
+    return _reduce(low, source, axis, ew.Maximum, lowest, SEQUENTIAL)
 
 
 def _prod_op(low: Lowering, op: reductions.Prod) -> View:
     source = low.views[op.operand]
     one = 1.0 if source.type.element.is_float else 1
-    return whole(_reduce(low, source, op.axis, "mul", one, LANES_ORDER))
+    return whole(_reduce(low, source, op.axis, ew.Mul, one, LANES_ORDER))
 
 
 def _min_op(low: Lowering, op: reductions.Min) -> View:
     source = low.views[op.operand]
     highest = min_identity(source.type.element.dtype)
-    return whole(_reduce(low, source, op.axis, "minimum", highest, SEQUENTIAL))
+    return whole(_reduce(low, source, op.axis, ew.Minimum, highest, SEQUENTIAL))
 
 
 def _any_op(low: Lowering, op: reductions.Any) -> View:
     source = low.views[op.operand]
-    return whole(_reduce(low, source, op.axis, "or", False, SEQUENTIAL))
+    return whole(_reduce(low, source, op.axis, ew.Or, False, SEQUENTIAL))
 
 
 def _all_op(low: Lowering, op: reductions.All) -> View:
     source = low.views[op.operand]
-    return whole(_reduce(low, source, op.axis, "and", True, SEQUENTIAL))
+    return whole(_reduce(low, source, op.axis, ew.And, True, SEQUENTIAL))
 
 
 def _sum_op(low: Lowering, op: reductions.Sum) -> View:
@@ -128,7 +133,7 @@ def _mean_op(low: Lowering, op: reductions.Mean) -> View:
 
     def divide(values: list[Value]) -> list[Value]:
         total, scaled, count = values
-        finite = apply_scalar(b, "isfinite", [total], {})
+        finite = apply_scalar(b, rounding.IsFinite, [total], {})
         total = b.value(arith.Select, finite, total, scaled)
         one, back = (scalar(b, v, element) for v in (1.0, 1 / MEAN_SCALE))
         mean = b.value(arith.DivF, total, cast(b, count, element))

@@ -11,8 +11,6 @@ After:
   %0 = "tc.sub"(%y, %x) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from tensorc.ir.attributes import Dims
@@ -382,10 +380,8 @@ def _fold_constants(b: TensorBuilder, op: Op, constants: list[Array]) -> Value |
 
 
 def _evaluate(op: Op, operands: list[Array]) -> Array:
-    # Not every class has one, so the base class cannot promise it.
-    evaluate_op: Callable[..., Array] = getattr(op, "evaluate")  # noqa: B009
     with np.errstate(all="ignore"):
-        return np.asarray(evaluate_op(_Static(), *operands, **op.attributes))
+        return np.asarray(op.evaluate(_Static(), *operands, **op.attributes))
 
 
 SIMPLIFY = Pass(

@@ -47,7 +47,6 @@ class Broadcast(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
         lanes = _vector(ctx.result_type(), "C1").lanes
         return np.full(lanes, operand, ctx.result_element().dtype)
 
@@ -72,7 +71,6 @@ class Step(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating) -> Array:
-        """Evaluate on numpy arrays."""
         return np.arange(_vector(ctx.result_type(), "C1").lanes)
 
 
@@ -99,7 +97,6 @@ class CreateMask(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating, count: Array) -> Array:
-        """Evaluate on numpy arrays."""
         lanes = np.arange(_vector(ctx.result_type(), "C1").lanes)
         return np.asarray(np.less(lanes, count))
 
@@ -136,7 +133,6 @@ class MaskedLoad(Op):
     def evaluate(
         ctx: object, memref: Array, index: Array, mask: Array, other: Array
     ) -> Array:
-        """Evaluate on numpy arrays."""
         result = other.copy()
         for lane in np.flatnonzero(mask):
             result[lane] = memref[place(np.add(index, lane))]
@@ -175,7 +171,6 @@ class MaskedStore(Op):
     def evaluate(
         ctx: object, memref: Array, index: Array, mask: Array, value: Array
     ) -> tuple[Array, ...]:
-        """Evaluate on numpy arrays."""
         for lane in np.flatnonzero(mask):
             memref[place(np.add(index, lane))] = value[lane]
         return ()
@@ -228,7 +223,6 @@ class Gather(Op):
         mask: Array,
         other: Array,
     ) -> Array:
-        """Evaluate on numpy arrays."""
         result = other.copy()
         for lane in np.flatnonzero(mask):
             result[lane] = read(memref, (index + offsets[lane],))
@@ -275,7 +269,6 @@ class Reduction(Op):
 
     @staticmethod
     def evaluate(ctx: object, vector: Array, acc: Array, *, kind: Enum) -> Array:
-        """Evaluate on numpy arrays."""
         total = acc
         for lane in vector:
             total = _COMBINE[kind.value](total, lane)

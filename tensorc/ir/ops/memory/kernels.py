@@ -49,7 +49,6 @@ class SizeOf(Op):
 
     @staticmethod
     def evaluate(ctx: Sizes, *, dim: Dims) -> Array:
-        """Evaluate on numpy arrays."""
         return np.array(ctx.size(dim.dims[0]), np.int64)
 
 
@@ -102,7 +101,7 @@ class CheckIndexInto(Op):
         size: Dims,
         from_end: bool,
     ) -> tuple[Array, ...]:
-        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        """Raise IndexOutOfRange for the first bad index."""
         check_indices(ctx, indices, axis, size, from_end)
         for copy in target:
             copy[...] = indices
@@ -163,7 +162,6 @@ class ScatterInto(Op):
         axes: tuple[int, ...],
         combine: str,
     ) -> tuple[Array, ...]:
-        """Evaluate on numpy arrays."""
         places = wrapped_indices(ctx, target.shape, indices, axes)
         scatter(target, values, places, axes, combine)
         return ()
@@ -325,7 +323,6 @@ class GemmTile(Op):
         c_stride: int,
         padded: bool,
     ) -> tuple[Array, ...]:
-        """Evaluate on numpy arrays."""
         rest = iter(given)
         strides = (*a_strides, b_stride, c_stride)
         row, inner, b_row, c_row = (

@@ -56,7 +56,6 @@ class Alloca(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating) -> Array:
-        """Evaluate on numpy arrays."""
         shape = memory(ctx.result_type()).shape
         return np.zeros([d or 0 for d in shape], ctx.result_element().dtype)
 
@@ -85,7 +84,6 @@ class Alloc(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating, *sizes: Array) -> Array:
-        """Evaluate on numpy arrays."""
         shape = fill_shape(memory(ctx.result_type()), sizes)
         return np.zeros(shape, ctx.result_element().dtype)
 
@@ -118,7 +116,6 @@ class View(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating, source: Array, offset: Array, *sizes: Array) -> Array:
-        """Evaluate on numpy arrays."""
         shape = fill_shape(memory(ctx.result_type()), sizes)
         dtype = ctx.result_element().dtype
         count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
@@ -159,7 +156,6 @@ class Reshape(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating, source: Array, *sizes: Array) -> Array:
-        """Evaluate on numpy arrays."""
         return source.reshape(fill_shape(memory(ctx.result_type()), sizes))
 
 
@@ -187,7 +183,6 @@ class Copy(Op):
 
     @staticmethod
     def evaluate(ctx: object, source: Array, target: Array) -> tuple[Array, ...]:
-        """Evaluate on numpy arrays."""
         target[...] = source
         return ()
 
@@ -215,7 +210,6 @@ class Load(Op):
 
     @staticmethod
     def evaluate(ctx: object, memref: Array, *indices: Array) -> Array:
-        """Evaluate on numpy arrays."""
         return read(memref, indices)
 
 
@@ -270,6 +264,5 @@ class Store(Op):
     def evaluate(
         ctx: object, value: Array, memref: Array, *indices: Array
     ) -> tuple[Array, ...]:
-        """Evaluate on numpy arrays."""
         memref[tuple(place(i) for i in indices)] = value
         return ()

@@ -4,7 +4,11 @@ Integers wrap and nothing is undefined: division by zero gives 0, as in numpy, a
 float out of an integer's range saturates.
 """
 
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Op, Value
@@ -14,6 +18,7 @@ from tensorc.ir.opdef import (
     EXACT,
     PURE,
     InferContext,
+    each,
     op,
     require,
 )
@@ -35,8 +40,34 @@ def with_element(type_: Type, element: Element) -> Type:
     )
 
 
+class FloatUnary(Op):
+    """A function of a float, or of a vector of floats.
+
+    Constraints:
+      (C1) operand is a float or a vector of floats.
+
+    Example:
+      %1 = "$name"(%0) : (f32) -> f32
+    """
+
+    operand: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, operand: Type) -> Type:
+        """Give the operand's type."""
+        require(element_type(operand).is_float, "C1", str(operand))
+        return operand
+
+
 class FloatBinary(Op):
-    """A function of two floats, or of two vectors of floats."""
+    """A function of two floats, or of two vectors of floats.
+
+    Constraints:
+      (C1) lhs and rhs have one float type.
+
+    Example:
+      %2 = "$name"(%0, %1) : (f32, f32) -> f32
+    """
 
     lhs: Value
     rhs: Value
@@ -50,10 +81,18 @@ class FloatBinary(Op):
 
 
 class IntegerBinary(Op):
-    """A function of two integers, or of two vectors of integers."""
+    """A function of two integers, or of two vectors of integers.
+
+    Constraints:
+      (C1) lhs and rhs have one integer type.
+
+    Example:
+      %2 = "$name"(%0, %1) : ($sample, $sample) -> $sample
+    """
 
     lhs: Value
     rhs: Value
+    sample: ClassVar[str] = "i64"
 
     @staticmethod
     def infer(ctx: InferContext, lhs: Type, rhs: Type) -> Type:
@@ -80,407 +119,170 @@ class Constant(Op):
 
     @staticmethod
     def evaluate(ctx: object, *, value: Typed) -> Array:
-        """Evaluate on numpy arrays."""
         return np.array(value.value, value.type.dtype)
 
 
 @op("arith.addf", traits=(*_EXACT, COMMUTATIVE))
 class AddF(FloatBinary):
-    """Sum of floats.
+    """Sum of floats."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "arith.addf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.add(lhs, rhs)
+    evaluate = each(np.add)
 
 
 @op("arith.subf", traits=_EXACT)
 class SubF(FloatBinary):
-    """Difference of floats.
+    """Difference of floats."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "arith.subf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.subtract(lhs, rhs)
+    evaluate = each(np.subtract)
 
 
 @op("arith.mulf", traits=(*_EXACT, COMMUTATIVE))
 class MulF(FloatBinary):
-    """Product of floats.
+    """Product of floats."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "arith.mulf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.multiply(lhs, rhs)
+    evaluate = each(np.multiply)
 
 
 @op("arith.divf", traits=_EXACT)
 class DivF(FloatBinary):
-    """Quotient of floats.
+    """Quotient of floats."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "arith.divf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.divide(lhs, rhs)
+    evaluate = each(np.divide)
 
 
 @op("arith.maximumf", traits=(*_EXACT, COMMUTATIVE))
 class MaximumF(FloatBinary):
-    """The larger float; NaN if either is NaN.
+    """The larger float; NaN if either is NaN."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "arith.maximumf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return maximum(lhs, rhs)
+    evaluate = each(maximum)
 
 
 @op("arith.minimumf", traits=(*_EXACT, COMMUTATIVE))
 class MinimumF(FloatBinary):
-    """The smaller float; NaN if either is NaN.
+    """The smaller float; NaN if either is NaN."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "arith.minimumf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return minimum(lhs, rhs)
+    evaluate = each(minimum)
 
 
 @op("arith.addi", traits=(*_EXACT, COMMUTATIVE))
 class AddI(IntegerBinary):
-    """Sum of integers.
+    """Sum of integers."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.addi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.add(lhs, rhs)
+    evaluate = each(np.add)
 
 
 @op("arith.subi", traits=_EXACT)
 class SubI(IntegerBinary):
-    """Difference of integers.
+    """Difference of integers."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.subi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.subtract(lhs, rhs)
+    evaluate = each(np.subtract)
 
 
 @op("arith.muli", traits=(*_EXACT, COMMUTATIVE))
 class MulI(IntegerBinary):
-    """Product of integers.
+    """Product of integers."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.muli"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.multiply(lhs, rhs)
+    evaluate = each(np.multiply)
 
 
 @op("arith.floordivsi", traits=_EXACT)
 class FloorDivSI(IntegerBinary):
-    """Quotient of signed integers, rounded down; 0 for a zero divisor.
+    """Quotient of signed integers, rounded down; 0 for a zero divisor."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.floordivsi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.floor_divide(lhs, rhs)
+    evaluate = each(np.floor_divide)
 
 
 @op("arith.remsi", traits=_EXACT)
 class RemSI(IntegerBinary):
-    """Remainder of signed integers with the sign of lhs; 0 for a zero divisor.
+    """Remainder of signed integers with the sign of lhs; 0 for a zero divisor."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.remsi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.fmod(lhs, rhs)
+    evaluate = each(np.fmod)
 
 
 @op("arith.minsi", traits=(*_EXACT, COMMUTATIVE))
 class MinSI(IntegerBinary):
-    """The smaller signed integer.
+    """The smaller signed integer."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.minsi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.minimum(lhs, rhs)
+    evaluate = each(np.minimum)
 
 
 @op("arith.maxsi", traits=(*_EXACT, COMMUTATIVE))
 class MaxSI(IntegerBinary):
-    """The larger signed integer.
+    """The larger signed integer."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.maxsi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.maximum(lhs, rhs)
+    evaluate = each(np.maximum)
 
 
 @op("arith.minui", traits=(*_EXACT, COMMUTATIVE))
 class MinUI(IntegerBinary):
-    """The smaller unsigned integer.
+    """The smaller unsigned integer."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
+    sample = "ui64"
 
-    Example:
-      %2 = "arith.minui"(%0, %1) : (ui64, ui64) -> ui64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.minimum(lhs, rhs)
+    evaluate = each(np.minimum)
 
 
 @op("arith.maxui", traits=(*_EXACT, COMMUTATIVE))
 class MaxUI(IntegerBinary):
-    """The larger unsigned integer.
+    """The larger unsigned integer."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
+    sample = "ui64"
 
-    Example:
-      %2 = "arith.maxui"(%0, %1) : (ui64, ui64) -> ui64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.maximum(lhs, rhs)
+    evaluate = each(np.maximum)
 
 
 @op("arith.andi", traits=(*_EXACT, COMMUTATIVE))
 class AndI(IntegerBinary):
-    """Bitwise and.
+    """Bitwise and."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.andi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.bitwise_and(lhs, rhs)
+    evaluate = each(np.bitwise_and)
 
 
 @op("arith.ori", traits=(*_EXACT, COMMUTATIVE))
 class OrI(IntegerBinary):
-    """Bitwise or.
+    """Bitwise or."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.ori"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.bitwise_or(lhs, rhs)
+    evaluate = each(np.bitwise_or)
 
 
 @op("arith.xori", traits=(*_EXACT, COMMUTATIVE))
 class XOrI(IntegerBinary):
-    """Bitwise exclusive or.
+    """Bitwise exclusive or."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.xori"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.bitwise_xor(lhs, rhs)
+    evaluate = each(np.bitwise_xor)
 
 
 @op("arith.shli", traits=_EXACT)
 class ShLI(IntegerBinary):
-    """Shift left; 0 for a shift of the width or more.
+    """Shift left; 0 for a shift of the width or more."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.shli"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.left_shift(lhs, rhs)
+    evaluate = each(np.left_shift)
 
 
 @op("arith.shrsi", traits=_EXACT)
 class ShRSI(IntegerBinary):
-    """Shift right, keeping the sign.
+    """Shift right, keeping the sign."""
 
-    Constraints:
-      (C1) lhs and rhs have one integer type.
-
-    Example:
-      %2 = "arith.shrsi"(%0, %1) : (i64, i64) -> i64
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.right_shift(lhs, rhs)
+    evaluate = each(np.right_shift)
 
 
 @op("arith.negf", traits=_EXACT)
-class NegF(Op):
-    """Flip the sign of a float.
+class NegF(FloatUnary):
+    """Flip the sign of a float."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "arith.negf"(%0) : (f32) -> f32
-    """
-
-    operand: Value
-
-    @staticmethod
-    def infer(ctx: InferContext, operand: Type) -> Type:
-        """Give the operand's type."""
-        require(element_type(operand).is_float, "C1", str(operand))
-        return operand
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.negative(operand)
+    evaluate = each(np.negative)
 
 
 # Index = MLIR's code of the predicate.
 INTEGER_PREDICATES = (
-    "eq",
-    "ne",
-    "slt",
-    "sle",
-    "sgt",
-    "sge",
-    "ult",
-    "ule",
-    "ugt",
-    "uge",
+    *("eq", "ne", "slt", "sle", "sgt", "sge"),
+    *("ult", "ule", "ugt", "uge"),
 )
 FLOAT_PREDICATES = (
-    "false",
-    "oeq",
-    "ogt",
-    "oge",
-    "olt",
-    "ole",
-    "one",
-    "ord",
-    "ueq",
-    "ugt",
-    "uge",
-    "ult",
-    "ule",
-    "une",
-    "uno",
-    "true",
+    *("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord"),
+    *("ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true"),
 )
-_COMPARE = {
+COMPARE: Mapping[str, Callable[[Array, Array], NDArray[np.bool_]]] = {
     "eq": np.equal,
     "ne": np.not_equal,
     "lt": np.less,
@@ -518,8 +320,7 @@ class CmpI(Op):
 
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array, *, predicate: int) -> Array:
-        """Evaluate on numpy arrays."""
-        return _COMPARE[INTEGER_PREDICATES[predicate][-2:]](lhs, rhs)
+        return COMPARE[INTEGER_PREDICATES[predicate][-2:]](lhs, rhs)
 
 
 @op("arith.cmpf", traits=_EXACT)
@@ -550,14 +351,13 @@ class CmpF(Op):
 
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array, *, predicate: int) -> Array:
-        """Evaluate on numpy arrays."""
         name = FLOAT_PREDICATES[predicate]
         unordered = np.isnan(lhs) | np.isnan(rhs)
         if name in ("false", "true"):
             return np.full_like(unordered, name == "true")
         if name in ("ord", "uno"):
             return np.equal(unordered, name == "uno")
-        holds = _COMPARE[name[1:]](lhs, rhs)
+        holds = COMPARE[name[1:]](lhs, rhs)
         return (holds | unordered) if name[0] == "u" else (holds & ~unordered)
 
 
@@ -587,9 +387,4 @@ class Select(Op):
         require(fits, "C2", f"{condition} and {if_true}")
         return if_true
 
-    @staticmethod
-    def evaluate(
-        ctx: object, condition: Array, if_true: Array, if_false: Array
-    ) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.where(condition, if_true, if_false)
+    evaluate = each(np.where)

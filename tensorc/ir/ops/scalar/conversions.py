@@ -3,17 +3,33 @@
 A float out of an integer's range saturates, NaN becomes 0; integers wrap.
 """
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array
+from tensorc.ir.numerics import Array, integer_limits
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
-from tensorc.ir.ops.tensor.elementwise import convert
-from tensorc.ir.types import Element, Type
+from tensorc.ir.types import I1, Element, Type
 
 _EXACT = (PURE, EXACT)
+
+
+def convert(values: Array, element: Element) -> Array:
+    """Convert an array by the rules of `tc.cast`."""
+    target = element.dtype
+    if not np.issubdtype(values.dtype, np.floating) or element.is_float:
+        with np.errstate(over="ignore"):
+            return values.astype(target)
+    if element == I1:
+        return np.asarray(values != 0)
+    lowest, highest = integer_limits(target)
+    wide = np.asarray(values, np.float64)
+    # float(highest) may round up to the next power of two: compare before casting.
+    high, low = wide >= float(highest), wide <= float(lowest)
+    middle = np.where(high | low | np.isnan(wide), 0, wide).astype(target)
+    picked = np.where(high, highest, np.where(low, lowest, middle))
+    return picked.astype(target)
 
 
 class Typing(Protocol):
@@ -25,9 +41,18 @@ class Typing(Protocol):
 
 
 class Conversion(Op):
-    """A change of element type; the result type is given."""
+    """A change of element type; the result type is given.
+
+    Constraints:
+      (C1) operand and result are scalars, or vectors of one length.
+
+    Example:
+      %1 = "$name"(%0) : ($source) -> $target
+    """
 
     operand: Value
+    source: ClassVar[str]
+    target: ClassVar[str]
 
     @staticmethod
     def check(
@@ -40,142 +65,85 @@ class Conversion(Op):
 
     @staticmethod
     def evaluate(ctx: Typing, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
         return convert(operand, ctx.result_element())
 
 
 @op("arith.extf", traits=_EXACT)
 class ExtF(Conversion):
-    """Widen a float.
+    """Widen a float."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.extf"(%0) : (f32) -> f64
-    """
+    source, target = "f32", "f64"
 
 
 @op("arith.truncf", traits=_EXACT)
 class TruncF(Conversion):
-    """Round a float to a narrower type, to nearest even.
+    """Round a float to a narrower type, to nearest even."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.truncf"(%0) : (f64) -> f32
-    """
+    source, target = "f64", "f32"
 
 
 @op("arith.sitofp", traits=_EXACT)
 class SIToFP(Conversion):
-    """Convert a signed integer to a float, to nearest even.
+    """Convert a signed integer to a float, to nearest even."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.sitofp"(%0) : (i64) -> f32
-    """
+    source, target = "i64", "f32"
 
 
 @op("arith.uitofp", traits=_EXACT)
 class UIToFP(Conversion):
-    """Convert an unsigned integer or a boolean to a float.
+    """Convert an unsigned integer or a boolean to a float."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.uitofp"(%0) : (ui8) -> f32
-    """
+    source, target = "ui8", "f32"
 
 
 @op("arith.fptosi", traits=_EXACT)
 class FPToSI(Conversion):
-    """Truncate a float to a signed integer, saturating; NaN gives 0.
+    """Truncate a float to a signed integer, saturating; NaN gives 0."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.fptosi"(%0) : (f32) -> i64
-    """
+    source, target = "f32", "i64"
 
 
 @op("arith.fptoui", traits=_EXACT)
 class FPToUI(Conversion):
-    """Truncate a float to an unsigned integer, saturating; NaN gives 0.
+    """Truncate a float to an unsigned integer, saturating; NaN gives 0."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.fptoui"(%0) : (f32) -> ui8
-    """
+    source, target = "f32", "ui8"
 
 
 @op("arith.extsi", traits=_EXACT)
 class ExtSI(Conversion):
-    """Widen a signed integer.
+    """Widen a signed integer."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.extsi"(%0) : (i32) -> i64
-    """
+    source, target = "i32", "i64"
 
 
 @op("arith.extui", traits=_EXACT)
 class ExtUI(Conversion):
-    """Widen an unsigned integer or a boolean.
+    """Widen an unsigned integer or a boolean."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.extui"(%0) : (i1) -> i64
-    """
+    source, target = "i1", "i64"
 
 
 @op("arith.trunci", traits=_EXACT)
 class TruncI(Conversion):
-    """Keep the low bits of an integer.
+    """Keep the low bits of an integer."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.trunci"(%0) : (i64) -> i32
-    """
+    source, target = "i64", "i32"
 
 
 @op("arith.index_cast", traits=_EXACT)
 class IndexCast(Conversion):
-    """Convert between index and a signed integer.
+    """Convert between index and a signed integer."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.index_cast"(%0) : (index) -> i64
-    """
+    source, target = "index", "i64"
 
 
 @op("arith.bitcast", traits=_EXACT)
 class Bitcast(Conversion):
-    """Read the same bits as another type of that width.
+    """Read the same bits as another type of that width."""
 
-    Constraints:
-      (C1) operand and result are scalars, or vectors of one length.
-
-    Example:
-      %1 = "arith.bitcast"(%0) : (f32) -> i32
-    """
+    source, target = "f32", "i32"
 
     @staticmethod
     def evaluate(ctx: Typing, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
         return np.asarray(operand).view(ctx.result_element().dtype)

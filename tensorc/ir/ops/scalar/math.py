@@ -7,364 +7,152 @@ import numpy as np
 
 from tensorc.ir import numerics
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array, fma
-from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
-from tensorc.ir.ops.scalar.arith import FloatBinary
+from tensorc.ir.numerics import fma
+from tensorc.ir.opdef import EXACT, PURE, InferContext, each, op, require
+from tensorc.ir.ops.scalar.arith import FloatBinary, FloatUnary
 from tensorc.ir.types import Type, element_type
 
 _EXACT = (PURE, EXACT)
 
 
-class FloatUnary(Op):
-    """A function of a float, or of a vector of floats."""
-
-    operand: Value
-
-    @staticmethod
-    def infer(ctx: InferContext, operand: Type) -> Type:
-        """Give the operand's type."""
-        require(element_type(operand).is_float, "C1", str(operand))
-        return operand
-
-
 @op("math.exp", traits=(PURE,))
 class Exp(FloatUnary):
-    """Exponential.
+    """Exponential."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.exp"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.exp(operand)
+    evaluate = each(np.exp)
 
 
 @op("math.log", traits=(PURE,))
 class Log(FloatUnary):
-    """Natural logarithm.
+    """Natural logarithm."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.log"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.log(operand)
+    evaluate = each(np.log)
 
 
 @op("math.sqrt", traits=_EXACT)
 class Sqrt(FloatUnary):
-    """Square root, correctly rounded.
+    """Square root, correctly rounded."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.sqrt"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.sqrt(operand)
+    evaluate = each(np.sqrt)
 
 
 @op("math.absf", traits=_EXACT)
 class AbsF(FloatUnary):
-    """Clear the sign of a float.
+    """Clear the sign of a float."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.absf"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.abs(operand)
+    evaluate = each(np.abs)
 
 
 @op("math.roundeven", traits=_EXACT)
 class RoundEven(FloatUnary):
-    """Round to an integer, halves to even.
+    """Round to an integer, halves to even."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.roundeven"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.rint(operand)
+    evaluate = each(np.rint)
 
 
 @op("math.log1p", traits=(PURE,))
 class Log1p(FloatUnary):
-    """Logarithm of 1 + operand.
+    """Logarithm of 1 + operand."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.log1p"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.log1p(operand)
+    evaluate = each(np.log1p)
 
 
 @op("math.expm1", traits=(PURE,))
 class Expm1(FloatUnary):
-    """Exponential less 1.
+    """Exponential less 1."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.expm1"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.expm1(operand)
+    evaluate = each(np.expm1)
 
 
 @op("math.tanh", traits=(PURE,))
 class Tanh(FloatUnary):
-    """Hyperbolic tangent.
+    """Hyperbolic tangent."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.tanh"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.tanh(operand)
+    evaluate = each(np.tanh)
 
 
 @op("tc_math.sigmoid", traits=(PURE,))
 class Sigmoid(FloatUnary):
-    """Logistic function, 1 / (1 + e ** -operand); MLIR's math dialect has none.
+    """Logistic function, 1 / (1 + e ** -operand); MLIR's math dialect has none."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "tc_math.sigmoid"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return numerics.sigmoid(operand)
+    evaluate = each(numerics.sigmoid)
 
 
 @op("tc_math.softplus", traits=(PURE,))
 class Softplus(FloatUnary):
-    """Logarithm of 1 + e ** operand; MLIR's math dialect has none.
+    """Logarithm of 1 + e ** operand; MLIR's math dialect has none."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "tc_math.softplus"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return numerics.softplus(operand)
+    evaluate = each(numerics.softplus)
 
 
 @op("tc_math.silu", traits=(PURE,))
 class Silu(FloatUnary):
-    """Operand times its sigmoid, rounded once; MLIR's math dialect has none.
+    """Operand times its sigmoid, rounded once; MLIR's math dialect has none."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "tc_math.silu"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return numerics.silu(operand)
+    evaluate = each(numerics.silu)
 
 
 @op("tc_math.gelu", traits=(PURE,))
 class Gelu(FloatUnary):
-    """Operand times the normal distribution at it; MLIR's math dialect has none.
+    """Operand times the normal distribution at it; MLIR's math dialect has none."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "tc_math.gelu"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return numerics.gelu(operand)
+    evaluate = each(numerics.gelu)
 
 
 @op("math.erf", traits=(PURE,))
 class Erf(FloatUnary):
-    """Error function.
+    """Error function."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.erf"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return numerics.erf(operand)
+    evaluate = each(numerics.erf)
 
 
 @op("math.erfc", traits=(PURE,))
 class Erfc(FloatUnary):
-    """Complementary error function.
+    """Complementary error function."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.erfc"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return numerics.erfc(operand)
+    evaluate = each(numerics.erfc)
 
 
 @op("math.sin", traits=(PURE,))
 class Sin(FloatUnary):
-    """Sine.
+    """Sine."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.sin"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.sin(operand)
+    evaluate = each(np.sin)
 
 
 @op("math.cos", traits=(PURE,))
 class Cos(FloatUnary):
-    """Cosine.
+    """Cosine."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.cos"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.cos(operand)
+    evaluate = each(np.cos)
 
 
 @op("math.floor", traits=_EXACT)
 class Floor(FloatUnary):
-    """Round to an integer, down.
+    """Round to an integer, down."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.floor"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.floor(operand)
+    evaluate = each(np.floor)
 
 
 @op("math.ceil", traits=_EXACT)
 class Ceil(FloatUnary):
-    """Round to an integer, up.
+    """Round to an integer, up."""
 
-    Constraints:
-      (C1) operand is a float or a vector of floats.
-
-    Example:
-      %1 = "math.ceil"(%0) : (f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.ceil(operand)
+    evaluate = each(np.ceil)
 
 
 @op("math.powf", traits=(PURE,))
 class PowF(FloatBinary):
-    """Power of floats, with C's special values.
+    """Power of floats, with C's special values."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "math.powf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.power(lhs, rhs)
+    evaluate = each(np.power)
 
 
 @op("arith.remf", traits=_EXACT)
 class RemF(FloatBinary):
-    """Remainder of floats with the sign of lhs, exact: C's fmod.
+    """Remainder of floats with the sign of lhs, exact: C's fmod."""
 
-    Constraints:
-      (C1) lhs and rhs have one float type.
-
-    Example:
-      %2 = "arith.remf"(%0, %1) : (f32, f32) -> f32
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.fmod(lhs, rhs)
+    evaluate = each(np.fmod)
 
 
 @op("math.fma", traits=_EXACT)
@@ -388,7 +176,4 @@ class Fma(Op):
         require(a == b == c and element_type(a).is_float, "C1", f"{a}, {b} and {c}")
         return a
 
-    @staticmethod
-    def evaluate(ctx: object, a: Array, b: Array, c: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return fma(a, b, c)
+    evaluate = each(fma)

@@ -52,7 +52,6 @@ class Empty(Op):
 
     @staticmethod
     def evaluate(ctx: Allocating, *sizes: NumpyArray) -> NumpyArray:
-        """Evaluate on numpy arrays."""
         type_ = ctx.result_type()
         assert isinstance(type_, TensorType)
         rest = iter(sizes)
@@ -85,7 +84,6 @@ class Extract(Op):
 
     @staticmethod
     def evaluate(ctx: object, tensor: NumpyArray, *indices: NumpyArray) -> NumpyArray:
-        """Evaluate on numpy arrays."""
         return read(tensor, indices)
 
 
@@ -130,7 +128,6 @@ class Index(Op):
 
     @staticmethod
     def evaluate(ctx: Iterating, *, dim: int) -> NumpyArray:
-        """Evaluate on numpy arrays."""
         return ctx.iteration(dim)
 
 
@@ -160,7 +157,6 @@ class Fill(Op):
     def evaluate(
         ctx: Running, value: NumpyArray, destination: NumpyArray
     ) -> tuple[NumpyArray, ...]:
-        """Evaluate on numpy arrays."""
         if not ctx.gives_results():
             destination[...] = value
             return ()
@@ -250,7 +246,7 @@ class Generic(Op):
         operandSegmentSizes: tuple[int, ...],
         order: str,
     ) -> tuple[NumpyArray, ...]:
-        """Evaluate on numpy arrays, whole iteration spaces at a time."""
+        """Evaluate whole iteration spaces at a time."""
         maps = [m for m in indexing_maps.items if isinstance(m, AffineMap)]
         sizes = iteration_sizes(maps, [o.shape for o in operands])
         views = [align(o, m) for o, m in zip(operands, maps, strict=True)]

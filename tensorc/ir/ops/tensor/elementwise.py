@@ -3,42 +3,46 @@
 Operands have one shape: broadcasting and casts are ops of their own.
 """
 
-from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array, integer_limits, maximum, minimum
+from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
     COMMUTATIVE,
     ELEMENTWISE,
     EXACT,
     PURE,
     InferContext,
+    each,
     op,
     require,
 )
+from tensorc.ir.ops.scalar import arith, math
+from tensorc.ir.ops.scalar.conversions import convert
 from tensorc.ir.types import I1, Element, TensorType
 
 _COMMON = (PURE, ELEMENTWISE)
 _EXACT = (*_COMMON, EXACT)
 
-PREDICATES: dict[str, Callable[[Array, Array], Array]] = {
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-}
+PREDICATES = arith.COMPARE
 
 
 class Unary(Op):
-    """An op on each element of one tensor."""
+    """An op on each element of one tensor.
+
+    Constraints:
+      (C1) operand $has.
+
+    Example:
+      %1 = "$name"(%0) : (tensor<4x$sample>) -> tensor<4x$sample>
+    """
 
     operand: Value
     domain: ClassVar[str] = "number"
+    has: ClassVar[str] = "has a number type"
+    sample: ClassVar[str] = "f32"
 
     @classmethod
     def infer(cls, ctx: InferContext, operand: TensorType) -> TensorType:
@@ -47,12 +51,28 @@ class Unary(Op):
         return operand
 
 
+class FloatUnary(Unary):
+    """An op on each float of one tensor."""
+
+    domain, has = "float", "has a float type"
+
+
 class Binary(Op):
-    """An op on each pair of elements of two tensors of one type."""
+    """An op on each pair of elements of two tensors of one type.
+
+    Constraints:
+      (C1) lhs and rhs $have.
+      (C2) lhs and rhs have one shape.
+
+    Example:
+      %2 = "$name"(%0, %1) : (tensor<4x$sample>, tensor<4x$sample>) -> tensor<4x$sample>
+    """
 
     lhs: Value
     rhs: Value
     domain: ClassVar[str] = "number"
+    have: ClassVar[str] = "have one number type"
+    sample: ClassVar[str] = "f32"
 
     @classmethod
     def infer(cls, ctx: InferContext, lhs: TensorType, rhs: TensorType) -> TensorType:
@@ -61,6 +81,12 @@ class Binary(Op):
         require_domain(cls.domain, lhs.element, "C1")
         ctx.require_same_shape(lhs, rhs, "C2")
         return lhs
+
+
+class FloatBinary(Binary):
+    """An op on each pair of floats of two tensors of one type."""
+
+    domain, have = "float", "have one float type"
 
 
 def require_domain(domain: str, element: Element, label: str) -> None:
@@ -73,250 +99,93 @@ def require_domain(domain: str, element: Element, label: str) -> None:
     require(fits, label, str(element))
 
 
-@op("tc.add", traits=(*_EXACT, COMMUTATIVE), scalar="add")
+@op(
+    "tc.add", traits=(*_EXACT, COMMUTATIVE), scalar=(arith.AddF, arith.AddI, arith.AddI)
+)
 class Add(Binary):
-    """Sum: result = lhs + rhs; integers wrap.
-
-    Constraints:
-      (C1) lhs and rhs have one number type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.add"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.add(lhs, rhs)
+    """Sum: result = lhs + rhs; integers wrap."""
 
 
-@op("tc.sub", traits=_EXACT, scalar="sub")
+@op("tc.sub", traits=_EXACT, scalar=(arith.SubF, arith.SubI, arith.SubI))
 class Sub(Binary):
-    """Difference: result = lhs - rhs; integers wrap.
-
-    Constraints:
-      (C1) lhs and rhs have one number type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.sub"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.subtract(lhs, rhs)
+    """Difference: result = lhs - rhs; integers wrap."""
 
 
-@op("tc.mul", traits=(*_EXACT, COMMUTATIVE), scalar="mul")
+@op(
+    "tc.mul", traits=(*_EXACT, COMMUTATIVE), scalar=(arith.MulF, arith.MulI, arith.MulI)
+)
 class Mul(Binary):
-    """Product: result = lhs * rhs; integers wrap.
-
-    Constraints:
-      (C1) lhs and rhs have one number type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.mul"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.multiply(lhs, rhs)
+    """Product: result = lhs * rhs; integers wrap."""
 
 
-@op("tc.div", traits=_EXACT, scalar="div")
-class Div(Binary):
-    """Quotient of floats: result = lhs / rhs.
-
-    Constraints:
-      (C1) lhs and rhs have one float type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.div"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    domain = "float"
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.divide(lhs, rhs)
+@op("tc.div", traits=_EXACT, scalar=arith.DivF)
+class Div(FloatBinary):
+    """Quotient of floats: result = lhs / rhs."""
 
 
-@op("tc.maximum", traits=(*_EXACT, COMMUTATIVE), scalar="maximum")
+@op(
+    "tc.maximum",
+    traits=(*_EXACT, COMMUTATIVE),
+    scalar=(arith.MaximumF, arith.MaxSI, arith.MaxUI),
+)
 class Maximum(Binary):
-    """The larger of two elements; NaN if either is NaN.
-
-    Constraints:
-      (C1) lhs and rhs have one number type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.maximum"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return maximum(lhs, rhs)
+    """The larger of two elements; NaN if either is NaN."""
 
 
-@op("tc.minimum", traits=(*_EXACT, COMMUTATIVE), scalar="minimum")
+@op(
+    "tc.minimum",
+    traits=(*_EXACT, COMMUTATIVE),
+    scalar=(arith.MinimumF, arith.MinSI, arith.MinUI),
+)
 class Minimum(Binary):
-    """The smaller of two elements; NaN if either is NaN.
-
-    Constraints:
-      (C1) lhs and rhs have one number type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.minimum"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return minimum(lhs, rhs)
+    """The smaller of two elements; NaN if either is NaN."""
 
 
-@op("tc.and", traits=(*_EXACT, COMMUTATIVE), scalar="and")
+@op("tc.and", traits=(*_EXACT, COMMUTATIVE), scalar=arith.AndI)
 class And(Binary):
-    """Logical conjunction of booleans.
+    """Logical conjunction of booleans."""
 
-    Constraints:
-      (C1) lhs and rhs are i1.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.and"(%0, %1) : (tensor<4xi1>, tensor<4xi1>) -> tensor<4xi1>
-    """
-
-    domain = "boolean"
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.logical_and(lhs, rhs)
+    domain, have, sample = "boolean", "are i1", "i1"
 
 
-@op("tc.or", traits=(*_EXACT, COMMUTATIVE), scalar="or")
+@op("tc.or", traits=(*_EXACT, COMMUTATIVE), scalar=arith.OrI)
 class Or(Binary):
-    """Logical disjunction of booleans.
+    """Logical disjunction of booleans."""
 
-    Constraints:
-      (C1) lhs and rhs are i1.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.or"(%0, %1) : (tensor<4xi1>, tensor<4xi1>) -> tensor<4xi1>
-    """
-
-    domain = "boolean"
-
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.logical_or(lhs, rhs)
+    domain, have, sample = "boolean", "are i1", "i1"
 
 
-@op("tc.not", traits=_EXACT, scalar="not")
+@op("tc.not", traits=_EXACT)
 class Not(Unary):
-    """Logical negation of booleans.
+    """Logical negation of booleans."""
 
-    Constraints:
-      (C1) operand is i1.
-
-    Example:
-      %1 = "tc.not"(%0) : (tensor<4xi1>) -> tensor<4xi1>
-    """
-
-    domain = "boolean"
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.logical_not(operand)
+    domain, has, sample = "boolean", "is i1", "i1"
+    evaluate = each(np.logical_not)
 
 
-@op("tc.neg", traits=_EXACT, scalar="neg")
+@op("tc.neg", traits=_EXACT)
 class Neg(Unary):
-    """Negation: result = -operand; integers wrap, floats flip the sign bit.
+    """Negation: result = -operand; integers wrap, floats flip the sign bit."""
 
-    Constraints:
-      (C1) operand has a number type.
-
-    Example:
-      %1 = "tc.neg"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.negative(operand)
+    evaluate = each(np.negative)
 
 
-@op("tc.exp", traits=_COMMON, scalar="exp")
-class Exp(Unary):
-    """Exponential: result = e ** operand.
-
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.exp"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    domain = "float"
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.exp(operand)
+@op("tc.exp", traits=_COMMON, scalar=math.Exp)
+class Exp(FloatUnary):
+    """Exponential: result = e ** operand."""
 
 
-@op("tc.log", traits=_COMMON, scalar="log")
-class Log(Unary):
-    """Natural logarithm; -inf at 0, NaN below.
-
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.log"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    domain = "float"
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.log(operand)
+@op("tc.log", traits=_COMMON, scalar=math.Log)
+class Log(FloatUnary):
+    """Natural logarithm; -inf at 0, NaN below."""
 
 
-@op("tc.sqrt", traits=_EXACT, scalar="sqrt")
-class Sqrt(Unary):
-    """Square root, correctly rounded; sqrt(-0.0) = -0.0, NaN below.
-
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.sqrt"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    domain = "float"
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.sqrt(operand)
+@op("tc.sqrt", traits=_EXACT, scalar=math.Sqrt)
+class Sqrt(FloatUnary):
+    """Square root, correctly rounded; sqrt(-0.0) = -0.0, NaN below."""
 
 
-@op("tc.compare", traits=_EXACT, scalar="compare")
+@op("tc.compare", traits=_EXACT)
 class Compare(Op):
     """Compare two elements; every comparison but "ne" is false for NaN.
 
@@ -347,11 +216,10 @@ class Compare(Op):
 
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array, *, predicate: str) -> Array:
-        """Evaluate on numpy arrays."""
         return PREDICATES[predicate](lhs, rhs)
 
 
-@op("tc.select", traits=_EXACT, scalar="select")
+@op("tc.select", traits=_EXACT, scalar=arith.Select)
 class Select(Op):
     """Choose elementwise: result = if_true where condition, if_false elsewhere.
 
@@ -383,15 +251,8 @@ class Select(Op):
         ctx.require_same_shape(condition, if_true, "C3")
         return if_true
 
-    @staticmethod
-    def evaluate(
-        ctx: object, condition: Array, if_true: Array, if_false: Array
-    ) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.where(condition, if_true, if_false)
 
-
-@op("tc.cast", traits=_EXACT, scalar="cast")
+@op("tc.cast", traits=_EXACT)
 class Cast(Op):
     """Convert each element to another type.
 
@@ -414,22 +275,4 @@ class Cast(Op):
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, element: Element) -> Array:
-        """Evaluate on numpy arrays."""
         return convert(operand, element)
-
-
-def convert(values: Array, element: Element) -> Array:
-    """Convert an array by the rules of `tc.cast`."""
-    target = element.dtype
-    if not np.issubdtype(values.dtype, np.floating) or element.is_float:
-        with np.errstate(over="ignore"):
-            return values.astype(target)
-    if element == I1:
-        return np.asarray(values != 0)
-    lowest, highest = integer_limits(target)
-    wide = np.asarray(values, np.float64)
-    # float(highest) may round up to the next power of two: compare before casting.
-    high, low = wide >= float(highest), wide <= float(lowest)
-    middle = np.where(high | low | np.isnan(wide), 0, wide).astype(target)
-    picked = np.where(high, highest, np.where(low, lowest, middle))
-    return picked.astype(target)

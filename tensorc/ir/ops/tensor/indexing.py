@@ -77,7 +77,7 @@ class CheckIndex(Op):
     def evaluate(
         ctx: SizedFailing, indices: Array, *, axis: int, size: Dims, from_end: bool
     ) -> Array:
-        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        """Raise IndexOutOfRange for the first bad index."""
         check_indices(ctx, indices, axis, size, from_end)
         return indices.copy()
 
@@ -127,7 +127,7 @@ class TakeAlongAxis(Op):
 
     @staticmethod
     def evaluate(ctx: Failing, operand: Array, indices: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        """Raise IndexOutOfRange for the first bad index."""
         size = operand.shape[axis]
         places = indices.astype(np.int64)
         bad = out_of_range(indices, size)
@@ -223,7 +223,7 @@ class Gather(Op):
     def evaluate(
         ctx: Failing, operand: Array, *indices: Array, axes: tuple[int, ...]
     ) -> Array:
-        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        """Raise IndexOutOfRange for the first bad index."""
         places = wrapped_indices(ctx, operand.shape, indices, axes)
         moved = np.moveaxis(operand, axes, range(len(axes)))[places]
         rank = indices[0].ndim
@@ -285,7 +285,7 @@ class Scatter(Op):
         axes: tuple[int, ...],
         combine: str,
     ) -> Array:
-        """Evaluate on numpy arrays; IndexOutOfRange for the first bad index."""
+        """Raise IndexOutOfRange for the first bad index."""
         result = base.copy()
         places = wrapped_indices(ctx, base.shape, indices, axes)
         scatter(result, values, places, axes, combine)

@@ -27,7 +27,6 @@ class Constant(Op):
 
     @staticmethod
     def evaluate(ctx: object, *, value: Dense) -> Array:
-        """Evaluate on numpy arrays."""
         return value.value
 
 
@@ -59,7 +58,6 @@ class Iota(Op):
 
     @staticmethod
     def evaluate(ctx: Sizes, *, shape: Dims, axis: int, element: Element) -> Array:
-        """Evaluate on numpy arrays."""
         sizes = [ctx.size(d) for d in shape.dims]
         counts = np.arange(sizes[axis])
         aligned = [-1 if i == axis else 1 for i in range(len(sizes))]

@@ -36,7 +36,6 @@ class LogSoftmax(Op):
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         if operand.size == 0:
             return operand.copy()
         largest = np.max(operand, axis=axis, keepdims=True)

@@ -46,5 +46,4 @@ class MatMul(Op):
 
     @staticmethod
     def evaluate(ctx: object, lhs: Array, rhs: Array, *, order: str) -> Array:
-        """Evaluate on numpy arrays."""
         return ordered_matmul(lhs, rhs)

@@ -30,11 +30,10 @@ def _drop_axis(operand: TensorType, axis: int, label: str) -> TensorType:
     return TensorType(shape, operand.element)
 
 
-@op("tc.sum", traits=(PURE, EXACT))
-class Sum(Op):
-    """Sum along an axis; an empty sum is 0, integers wrap.
+class Ordered(Op):
+    """Elements combined along an axis, floats in an order that is part of the program.
 
-    `order` says in which order floats are added: "lanes" (docs/numerics.md).
+    `order` is "lanes" (docs/numerics.md).
 
     Constraints:
       (C1) 0 <= axis < rank(operand).
@@ -42,7 +41,7 @@ class Sum(Op):
       (C3) order is "lanes".
 
     Example:
-      %1 = "tc.sum"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
+      %1 = "$name"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
     """  # noqa: E501
 
     operand: Value
@@ -59,46 +58,30 @@ class Sum(Op):
         require(order == LANES_ORDER, "C3", order)
         return result
 
+
+@op("tc.sum", traits=(PURE, EXACT))
+class Sum(Ordered):
+    """Sum along an axis; an empty sum is 0, integers wrap.
+
+    `order` says in which order floats are added: "lanes" (docs/numerics.md).
+    """
+
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
-        """Evaluate on numpy arrays."""
         return ordered_sum(operand, axis)
 
 
 @op("tc.prod", traits=(PURE, EXACT))
-class Prod(Op):
+class Prod(Ordered):
     """Product along an axis; an empty product is 1, integers wrap.
 
     `order` says in which order floats are multiplied: as those of a sum are added. The
     derivative multiplies the other elements in a tree of pairs: nothing is divided, so
     it is exact at zeros, and takes time that grows with the axis.
-
-    Constraints:
-      (C1) 0 <= axis < rank(operand).
-      (C2) operand has a number type.
-      (C3) order is "lanes".
-
-    Example:
-      %1 = "tc.prod"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
-    """  # noqa: E501
-
-    operand: Value
-    axis: int
-    order: str
-
-    @staticmethod
-    def infer(
-        ctx: InferContext, operand: TensorType, *, axis: int, order: str
-    ) -> TensorType:
-        """Give the operand's type without the axis."""
-        result = _drop_axis(operand, axis, "C1")
-        require(operand.element.name != "i1", "C2", "i1")
-        require(order == LANES_ORDER, "C3", order)
-        return result
+    """
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
-        """Evaluate on numpy arrays."""
         return ordered_product(operand, axis)
 
 
@@ -148,7 +131,6 @@ class Mean(Op):
     def evaluate(
         ctx: object, operand: Array, count: Array, *, axes: tuple[int, ...], order: str
     ) -> Array:
-        """Evaluate on numpy arrays."""
         scaled = np.multiply(operand, np.array(MEAN_SCALE, operand.dtype))
         for axis in reversed(axes):
             operand, scaled = ordered_sum(operand, axis), ordered_sum(scaled, axis)
@@ -160,7 +142,16 @@ class Mean(Op):
 
 
 class Extremum(Op):
-    """The largest or the smallest element along an axis."""
+    """The largest or the smallest element along an axis.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) The axis is not known to be empty.
+
+    Example:
+      %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
+    """
 
     operand: Value
     axis: int
@@ -179,19 +170,10 @@ class Max(Extremum):
     """The largest element along an axis; NaN if any is NaN.
 
     The maximum of nothing is -inf, or the smallest integer.
-
-    Constraints:
-      (C1) 0 <= axis < rank(operand).
-      (C2) operand has a number type.
-      (C3) The axis is not known to be empty.
-
-    Example:
-      %1 = "tc.max"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
     """
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         lowest = max_identity(operand.dtype)
         return maximum_along(operand, axis, lowest)
 
@@ -201,19 +183,10 @@ class Min(Extremum):
     """The smallest element along an axis; NaN if any is NaN.
 
     The minimum of nothing is inf, or the largest integer.
-
-    Constraints:
-      (C1) 0 <= axis < rank(operand).
-      (C2) operand has a number type.
-      (C3) The axis is not known to be empty.
-
-    Example:
-      %1 = "tc.min"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
     """
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         return minimum_along(operand, axis, min_identity(operand.dtype))
 
 
@@ -232,7 +205,16 @@ def min_identity(dtype: "np.dtype[np.generic]") -> float | int:
 
 
 class Place(Op):
-    """The index of the first of the extreme elements along an axis."""
+    """The index of the first of the extreme elements along an axis.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) The axis is not known to be empty.
+
+    Example:
+      %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
+    """
 
     operand: Value
     axis: int
@@ -251,19 +233,10 @@ class ArgMax(Place):
     """The index of the first largest element along an axis, i64; a NaN is largest.
 
     Of nothing it is 0.
-
-    Constraints:
-      (C1) 0 <= axis < rank(operand).
-      (C2) operand has a number type.
-      (C3) The axis is not known to be empty.
-
-    Example:
-      %1 = "tc.argmax"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
     """
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         return _first_place(np.argmax, operand, axis)
 
 
@@ -272,19 +245,10 @@ class ArgMin(Place):
     """The index of the first smallest element along an axis, i64; a NaN is smallest.
 
     Of nothing it is 0.
-
-    Constraints:
-      (C1) 0 <= axis < rank(operand).
-      (C2) operand has a number type.
-      (C3) The axis is not known to be empty.
-
-    Example:
-      %1 = "tc.argmin"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
     """
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         return _first_place(np.argmin, operand, axis)
 
 
@@ -296,7 +260,15 @@ def _first_place(function: Callable[..., Array], operand: Array, axis: int) -> A
 
 
 class Quantifier(Op):
-    """A question about all booleans along an axis."""
+    """A question about all booleans along an axis.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand is i1.
+
+    Example:
+      %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xi1>) -> tensor<4xi1>
+    """
 
     operand: Value
     axis: int
@@ -311,35 +283,17 @@ class Quantifier(Op):
 
 @op("tc.any", traits=(PURE, EXACT))
 class Any(Quantifier):
-    """Tell whether any boolean along an axis is true; of none, false.
-
-    Constraints:
-      (C1) 0 <= axis < rank(operand).
-      (C2) operand is i1.
-
-    Example:
-      %1 = "tc.any"(%0) <{axis = 1 : i64}> : (tensor<4x3xi1>) -> tensor<4xi1>
-    """
+    """Tell whether any boolean along an axis is true; of none, false."""
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         return np.asarray(np.any(operand, axis=axis))
 
 
 @op("tc.all", traits=(PURE, EXACT))
 class All(Quantifier):
-    """Tell whether all booleans along an axis are true; of none, true.
-
-    Constraints:
-      (C1) 0 <= axis < rank(operand).
-      (C2) operand is i1.
-
-    Example:
-      %1 = "tc.all"(%0) <{axis = 1 : i64}> : (tensor<4x3xi1>) -> tensor<4xi1>
-    """
+    """Tell whether all booleans along an axis are true; of none, true."""
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         return np.asarray(np.all(operand, axis=axis))

@@ -3,16 +3,23 @@
 import numpy as np
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.numerics import Array
-from tensorc.ir.opdef import ELEMENTWISE, EXACT, PURE, InferContext, op
-from tensorc.ir.ops.tensor.elementwise import Binary, Unary, require_domain
+from tensorc.ir.opdef import ELEMENTWISE, EXACT, PURE, InferContext, each, op
+from tensorc.ir.ops.scalar import math
+from tensorc.ir.ops.tensor.elementwise import Binary, FloatUnary, Unary, require_domain
 from tensorc.ir.types import I1, TensorType
 
 _EXACT = (PURE, ELEMENTWISE, EXACT)
 
 
 class Predicate(Op):
-    """A question about each float of a tensor."""
+    """A question about each float of a tensor.
+
+    Constraints:
+      (C1) operand has a float type.
+
+    Example:
+      %1 = "$name"(%0) : (tensor<4xf32>) -> tensor<4xi1>
+    """
 
     operand: Value
 
@@ -23,168 +30,66 @@ class Predicate(Op):
         return TensorType(operand.shape, I1)
 
 
-@op("tc.abs", traits=_EXACT, scalar="abs")
+@op("tc.abs", traits=_EXACT)
 class Abs(Unary):
-    """Absolute value; the smallest integer stays what it is, as in numpy.
+    """Absolute value; the smallest integer stays what it is, as in numpy."""
 
-    Constraints:
-      (C1) operand has a number type.
-
-    Example:
-      %1 = "tc.abs"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.abs(operand)
+    evaluate = each(np.abs)
 
 
-@op("tc.sign", traits=_EXACT, scalar="sign")
+@op("tc.sign", traits=_EXACT)
 class Sign(Unary):
-    """Sign: -1, 0 or 1; NaN of NaN, and 0 of -0.0.
+    """Sign: -1, 0 or 1; NaN of NaN, and 0 of -0.0."""
 
-    Constraints:
-      (C1) operand has a number type.
-
-    Example:
-      %1 = "tc.sign"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.sign(operand)
+    evaluate = each(np.sign)
 
 
-@op("tc.floor", traits=_EXACT, scalar="floor")
-class Floor(Unary):
-    """The largest integral float that is not above the operand.
-
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.floor"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    domain = "float"
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.floor(operand)
+@op("tc.floor", traits=_EXACT, scalar=math.Floor)
+class Floor(FloatUnary):
+    """The largest integral float that is not above the operand."""
 
 
-@op("tc.ceil", traits=_EXACT, scalar="ceil")
-class Ceil(Unary):
-    """The smallest integral float that is not below the operand.
-
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.ceil"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    domain = "float"
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.ceil(operand)
+@op("tc.ceil", traits=_EXACT, scalar=math.Ceil)
+class Ceil(FloatUnary):
+    """The smallest integral float that is not below the operand."""
 
 
-@op("tc.round", traits=_EXACT, scalar="round")
-class Round(Unary):
-    """The nearest integral float, halves to even; round(-0.5) is -0.0.
-
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.round"(%0) : (tensor<4xf32>) -> tensor<4xf32>
-    """
-
-    domain = "float"
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.rint(operand)
+@op("tc.round", traits=_EXACT, scalar=math.RoundEven)
+class Round(FloatUnary):
+    """The nearest integral float, halves to even; round(-0.5) is -0.0."""
 
 
-@op("tc.isnan", traits=_EXACT, scalar="isnan")
+@op("tc.isnan", traits=_EXACT)
 class IsNan(Predicate):
-    """Tell NaN from numbers.
+    """Tell NaN from numbers."""
 
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.isnan"(%0) : (tensor<4xf32>) -> tensor<4xi1>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.isnan(operand)
+    evaluate = each(np.isnan)
 
 
-@op("tc.isfinite", traits=_EXACT, scalar="isfinite")
+@op("tc.isfinite", traits=_EXACT)
 class IsFinite(Predicate):
-    """Tell finite numbers from infinities and NaN.
+    """Tell finite numbers from infinities and NaN."""
 
-    Constraints:
-      (C1) operand has a float type.
-
-    Example:
-      %1 = "tc.isfinite"(%0) : (tensor<4xf32>) -> tensor<4xi1>
-    """
-
-    @staticmethod
-    def evaluate(ctx: object, operand: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.isfinite(operand)
+    evaluate = each(np.isfinite)
 
 
-@op("tc.floordiv", traits=_EXACT, scalar="floordiv")
+@op("tc.floordiv", traits=_EXACT)
 class FloorDiv(Binary):
     """Quotient, rounded down: numpy's `//`.
 
     Of integers it is 0 for a zero divisor, and the smallest one by -1 is itself. Of
     floats it is (lhs - mod(lhs, rhs)) / rhs: NaN for an infinite lhs.
-
-    Constraints:
-      (C1) lhs and rhs have one number type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.floordiv"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
     """
 
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.floor_divide(lhs, rhs)
+    evaluate = each(np.floor_divide)
 
 
-@op("tc.mod", traits=_EXACT, scalar="mod")
+@op("tc.mod", traits=_EXACT)
 class Mod(Binary):
     """Remainder of `floordiv`, with the sign of rhs: numpy's `%`.
 
     Exact before its sign is corrected. Of integers it is 0 for a zero divisor, of
     floats NaN.
-
-    Constraints:
-      (C1) lhs and rhs have one number type.
-      (C2) lhs and rhs have one shape.
-
-    Example:
-      %2 = "tc.mod"(%0, %1) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
     """
 
-    @staticmethod
-    def evaluate(ctx: object, lhs: Array, rhs: Array) -> Array:
-        """Evaluate on numpy arrays."""
-        return np.mod(lhs, rhs)
+    evaluate = each(np.mod)

@@ -65,7 +65,6 @@ class Broadcast(Op):
     def evaluate(
         ctx: Sizes, operand: Array, *, axes: tuple[int, ...], shape: Dims
     ) -> Array:
-        """Evaluate on numpy arrays."""
         sizes = [ctx.size(d) for d in shape.dims]
         aligned = [1] * len(sizes)
         for axis, size in zip(axes, operand.shape, strict=True):
@@ -95,7 +94,6 @@ class Reshape(Op):
 
     @staticmethod
     def evaluate(ctx: Sizes, operand: Array, *, shape: Dims) -> Array:
-        """Evaluate on numpy arrays."""
         return operand.reshape([ctx.size(d) for d in shape.dims]).copy()
 
 
@@ -125,7 +123,6 @@ class Transpose(Op):
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, permutation: tuple[int, ...]) -> Array:
-        """Evaluate on numpy arrays."""
         return np.transpose(operand, permutation).copy()
 
 
@@ -165,7 +162,6 @@ class Slice(Op):
     def evaluate(
         ctx: Sizes, operand: Array, *, starts: Dims, sizes: Dims, steps: tuple[int, ...]
     ) -> Array:
-        """Evaluate on numpy arrays."""
         return operand[part_index(ctx, starts, sizes, steps)].copy()
 
 
@@ -244,7 +240,6 @@ class Unslice(Op):
     def evaluate(
         ctx: Sizes, operand: Array, *, starts: Dims, shape: Dims, steps: tuple[int, ...]
     ) -> Array:
-        """Evaluate on numpy arrays."""
         result = np.zeros([ctx.size(d) for d in shape.dims], operand.dtype)
         sizes = Dims(operand.shape)
         result[part_index(ctx, starts, sizes, steps)] = operand
@@ -287,7 +282,6 @@ class Concatenate(Op):
 
     @staticmethod
     def evaluate(ctx: object, *parts: Array, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         return np.concatenate(parts, axis)
 
 
@@ -313,5 +307,4 @@ class Size(Op):
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        """Evaluate on numpy arrays."""
         return np.array(operand.shape[axis], np.int64)
