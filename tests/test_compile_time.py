@@ -101,14 +101,17 @@ def test_a_chain_compiles_in_nearly_linear_time():
 
 
 @pytest.mark.parametrize("program", [straight, gradient])
-def test_passes_take_nearly_linear_time(program):
+@pytest.mark.parametrize(
+    ("small", "large"), [(100, 400), pytest.param(400, 1600, marks=pytest.mark.slow)]
+)
+def test_passes_take_nearly_linear_time(program, small, large):
     def start(count):
         module = module_of(lambda: tc.function(*program(count)))
         return lambda: compiler.compile(
             module, driver.host_target(), RAW, "llvm"
         ).text()
 
-    check_exponent(400, 1600, start)
+    check_exponent(small, large, start)
 
 
 def test_a_long_row_is_cut_into_kernels():
