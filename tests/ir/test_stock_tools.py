@@ -1,6 +1,7 @@
 """Stock tools read what we print: xdsl, which shares no code with us or with MLIR."""
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,25 @@ from xdsl.printer import Printer
 
 from tensorc import compiler
 from tensorc.api import stages
-from tensorc.ir.ops import BY_NAME
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
-from tensorc.ir.text.spelling import BY_LANES
 from tests.ir.programs import function
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.tc"))
 XDSL_OPT = Path(sys.executable).with_name("xdsl-opt")
+
+
+# MLIR has these ops for vectors, too; xdsl's own verifiers accept scalars only.
+SCALARS_ONLY = (
+    *("cmpf", "cmpi", "select", "index_cast", "extsi", "extui", "trunci"),
+    *("sitofp", "uitofp", "fptosi", "fptoui"),
+)
+OF_VECTORS = re.compile(rf'"arith\.({"|".join(SCALARS_ONLY)})"(\(.* : .*vector<)')
+
+
+def for_xdsl(text: str) -> str:
+    """Hide from xdsl that the ops that it takes of scalars only are MLIR's."""
+    return OF_VECTORS.sub(r'"unknown.\1"\2', text)
 
 
 def read_and_write(text: str) -> str:
@@ -40,7 +52,7 @@ def read_and_write(text: str) -> str:
 def test_every_stage_of_every_example_is_read(path: Path, stage: str) -> None:
     text = stages.emit(str(path), stage, None, {})
     assert isinstance(text, str)
-    assert read_and_write(text)
+    assert read_and_write(for_xdsl(text))
     assert print_module(parse_module(text)) == text
 
 
@@ -49,7 +61,7 @@ def test_the_command_itself_reads_every_stage(stage: str, tmp_path: Path) -> Non
     text = stages.emit(str(EXAMPLES[-1]), stage, None, {})
     assert isinstance(text, str)
     file = tmp_path / "stage.mlir"
-    file.write_text(text)
+    file.write_text(for_xdsl(text))
     # Not through the entry point: it is there only where scripts are installed.
     script = "from xdsl.tools.xdsl_opt import main; main()"
     known = [str(XDSL_OPT)] if XDSL_OPT.exists() else [sys.executable, "-c", script]
@@ -81,21 +93,20 @@ LANES = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(BY_LANES))
-def test_what_xdsl_refuses_of_vectors_has_our_name(name: str) -> None:
-    assert BY_LANES[name] not in BY_NAME
+@pytest.mark.parametrize("name", [f"arith.{name}" for name in SCALARS_ONLY])
+def test_vectors_have_the_names_of_mlir(name: str) -> None:
     attributes, types, result = LANES[name]
     operands = ", ".join(f"%{i}" for i in range(len(types)))
     form = f"({operands}) {attributes}".rstrip()
     body = f'%r = "{name}"{form} : ({", ".join(types)}) -> {result}'
     text = function(body + '\n"func.return"() : () -> ()', ", ".join(types))
     printed = print_module(parse_module(text))
-    assert f'"{BY_LANES[name]}"(' in printed
-    assert read_and_write(printed)
+    assert f'"{name}"(' in printed
     assert print_module(parse_module(printed)) == printed
-    # If xdsl accepts MLIR's name one day, the row can go.
+    assert read_and_write(for_xdsl(printed))
+    # If xdsl accepts vectors one day, the name can go from SCALARS_ONLY.
     with pytest.raises(Exception, match="vector<4x"):
-        read_and_write(printed.replace(BY_LANES[name], name))
+        read_and_write(printed)
 
 
 def test_scalars_keep_the_names_of_mlir() -> None:

@@ -23,7 +23,7 @@ from tensorc.ir.text.attribute_parser import AttributeParser
 from tensorc.ir.text.lexer import END, Lexer, quote
 from tensorc.ir.text.printer import value_name
 from tensorc.ir.text.schema import schema_of
-from tensorc.ir.text.spelling import understand, understand_name
+from tensorc.ir.text.spelling import understand
 from tensorc.ir.types import F64, I1, I64, Type
 
 NESTING = 200  # of regions: passes walk them by recursion
@@ -144,7 +144,7 @@ class _Parser:
 
     def find_class(self, name: str, place: Location) -> type[Op]:
         """Return the class of an op."""
-        cls = self.ops.get(understand_name(name))
+        cls = self.ops.get(name)
         if cls is None:
             near = get_close_matches(name[:100], list(self.ops), 1)
             hints = [f"did you mean '{near[0]}'?"] if near else []

@@ -28,7 +28,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim
 from tensorc.ir.opdef import ISOLATED
-from tensorc.ir.text.spelling import EMPTY_REGIONS, FILL, SPELLED, spell, spell_name
+from tensorc.ir.text.spelling import EMPTY_REGIONS, FILL, SPELLED, spell
 from tensorc.ir.types import (
     I1,
     Element,
@@ -177,7 +177,7 @@ class _Printer:
             text = _short_text([(n, a) for n, a in inherent if _tells(n, a)])
             return f"{op.name} {operands}".rstrip() + (f" {{{text}}}" if text else "")
         text = entries_text(inherent)
-        return f'"{spell_name(op)}"({operands})' + (f" <{{{text}}}>" if text else "")
+        return f'"{op.name}"({operands})' + (f" <{{{text}}}>" if text else "")
 
     def tail(self, op: Op) -> str:
         """Return an op's discardable attributes, type and place."""

@@ -2,19 +2,14 @@
 
 What MLIR asks for and we can tell from the op is written, and dropped when it is read:
 the sizes of operand segments, the empty `else` of an `scf.if`, the body of a
-`linalg.fill`. What we add to an op of
-MLIR is written as a discardable attribute: `order` of a `linalg.generic` is `tc.order`,
-left out where there is none.
-
-Comparisons, selections and casts of whole vectors, which MLIR allows and xdsl does not,
-have names of ours: `tc.lanes.select`. MLIR's names of them are read as well.
+`linalg.fill`. What we add to an op of MLIR is written as a discardable attribute: `order`
+of a `linalg.generic` is `tc.order`, left out where there is none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Op, Region
-from tensorc.ir.types import VectorType
 
 FILL = "linalg.fill"
 SEGMENTS = "operandSegmentSizes"
@@ -30,28 +25,6 @@ ADDED: Mapping[str, tuple[str, Attribute]] = {"linalg.generic": ("order", "")}
 SPELLED = frozenset({*IMPLIED, *ADDED})
 # Ops with regions that MLIR has and we do not: they are empty.
 EMPTY_REGIONS = {"scf.if": 1}
-# What xdsl's verifiers accept of scalars only.
-BY_LANES: Mapping[str, str] = {
-    f"arith.{name}": f"tc.lanes.{name}"
-    for name in (
-        *("cmpf", "cmpi", "select", "index_cast", "extsi", "extui", "trunci"),
-        *("sitofp", "uitofp", "fptosi", "fptoui"),
-    )
-}
-_SCALAR_NAMES = {ours: name for name, ours in BY_LANES.items()}
-
-
-def spell_name(op: Op) -> str:
-    """Return the name of an op in the text."""
-    name = BY_LANES.get(op.name)
-    if name is None or not op.results or not isinstance(op.results[0].type, VectorType):
-        return op.name
-    return name
-
-
-def understand_name(name: str) -> str:
-    """Return the name of the op that a name in the text means."""
-    return _SCALAR_NAMES.get(name, name)
 
 
 def spell(
