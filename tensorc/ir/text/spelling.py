@@ -2,8 +2,8 @@
 
 What MLIR asks for and we can tell from the op is written, and dropped when it is read:
 the sizes of operand segments, the empty `else` of an `scf.if`, the body of a
-`linalg.fill`. What we add to an op of MLIR is written as a discardable attribute: `order`
-of a `linalg.generic` is `tc.order`, left out where there is none.
+`linalg.fill`. What we add to an op of MLIR is written as a discardable attribute:
+`order` of a `linalg.generic` is `tc.order`, left out where there is none.
 """
 
 from collections.abc import Callable, Mapping, Sequence

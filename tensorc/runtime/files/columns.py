@@ -29,6 +29,12 @@ PIECE = 1 << 20  # bytes that are read at once
 GZIP_MAGIC = b"\x1f\x8b"
 AGAIN = "the file is damaged: fetch it again"
 
+# The numbers that arrays of files hold, as NumPy spells them without their order.
+NUMBERS = frozenset(
+    {"b1", "f2", "f4", "f8"}
+    | {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)}
+)
+
 # Give the next n bytes of the content, fewer at its end.
 Reader = Callable[[int], bytes]
 
@@ -187,19 +193,6 @@ class _Members:
 
     def _damaged(self, detail: str) -> DataError:
         return data_error(self.path, "TC0402", f"the gzip stream {detail}", AGAIN)
-
-
-def unzipped(path: Path) -> bytearray:
-    """Return the content of a file, decompressed if it is a gzip file.
-
-    Raises:
-        DataError: as `unfolding`.
-    """
-    content = bytearray()
-    with unfolding(path) as source:
-        while piece := source.read(PIECE):
-            content += piece
-    return content
 
 
 def read_elements(

@@ -20,6 +20,7 @@ import numpy as np
 from tensorc.errors import DataError, Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.files.columns import (
+    NUMBERS,
     data_error,
     kind_of,
     mapped_elements,
@@ -42,10 +43,6 @@ _MAX_END = 22 + 0xFFFF  # bytes of it, with a comment
 _MAX_RANK = 32
 _MAX_MEMBERS = 10_000
 _MAX_SIZE = 1 << 60
-_CODES = frozenset(
-    {"b1", "f2", "f4", "f8"}
-    | {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)}
-)
 
 
 def read_npy(path: Path) -> Array:
@@ -218,7 +215,7 @@ def _header(
         found = ((), False, np.dtype(object))
     shape, _, dtype = found
     wrong_shape = len(shape) > _MAX_RANK or not all(0 <= n < _MAX_SIZE for n in shape)
-    if dtype.str[1:] not in _CODES or wrong_shape:
+    if dtype.str[1:] not in NUMBERS or wrong_shape:
         detail = f"{where}the header is not that of an array of numbers"
         raise data_error(path, "TC0408", detail, "save numbers with numpy.save")
     return found

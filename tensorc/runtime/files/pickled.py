@@ -21,7 +21,14 @@ import numpy as np
 
 from tensorc.errors import DataError
 from tensorc.runtime.arrays import Array
-from tensorc.runtime.files.columns import PIECE, SMALL, Reader, data_error, unfolding
+from tensorc.runtime.files.columns import (
+    NUMBERS,
+    PIECE,
+    SMALL,
+    Reader,
+    data_error,
+    unfolding,
+)
 
 _MAX_READS = 100_000
 _MAX_RANK = 32
@@ -41,10 +48,6 @@ _MAKING = """
     PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET
 """
 _ALLOWED = frozenset([*_MAKING.split(), "GLOBAL", "REDUCE", "BUILD"])
-_SCALARS = frozenset(
-    {"b1", "f2", "f4", "f8"}
-    | {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)}
-)
 
 
 class _Refused(Exception):
@@ -56,7 +59,7 @@ class _Type:
 
     def __init__(self, spelling: str | bytes, *_: object) -> None:
         text = _text(spelling).lstrip("|<>=")
-        if text not in _SCALARS:
+        if text not in NUMBERS:
             raise _Refused("it holds an array that is not of numbers")
         self.dtype = np.dtype(text)
 
