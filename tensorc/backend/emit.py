@@ -401,6 +401,8 @@ class FunctionEmitter:
     def splat(self, operand: LValue, lanes: int) -> LValue:
         """Return a vector with the scalar in each lane."""
         type_ = LType(operand.type.scalar, lanes)
+        if not operand.text.startswith("%"):  # a constant: nothing to compute
+            return LValue(f"splat ({operand})", type_)
         one = self._emit(type_, f"insertelement {type_} poison, {operand}, i64 0")
         return self._emit(
             type_,

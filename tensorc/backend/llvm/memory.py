@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tensorc.backend.emit import FunctionEmitter, LType, LValue, lane_numbers, number
+from tensorc.backend.emit import (
+    BOOL,
+    FunctionEmitter,
+    LType,
+    LValue,
+    lane_numbers,
+    number,
+)
 from tensorc.backend.llvm.state import State, is_signed, memory_type, scalar_of, type_of
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum
@@ -128,6 +135,9 @@ def _create_mask(state: State, op: Op) -> None:
 
 def first_lanes(emit: FunctionEmitter, count: LValue, lanes: int) -> LValue:
     """Return the mask that is true in the first `count` lanes."""
+    if not count.text.startswith("%"):
+        known = ", ".join(str(number(BOOL, i < int(count.text))) for i in range(lanes))
+        return LValue(f"<{known}>", LType(BOOL.scalar, lanes))
     # Clamped to i32, the comparison is as wide as the lanes it masks (64-bit lanes
     # would take twice the registers).
     most = emit.intrinsic("smin", count.type, count, number(count.type, lanes))
