@@ -46,6 +46,7 @@ class LoopBuilder:
         self._known: dict[Value, int] = {}
         self._constants: dict[tuple[Typed, int], Value] = {}
         self._dims: dict[Dim, Value] = {}
+        self._compounds: dict[Compound, Value] = {}
         self._lanes: Value | None = None
         self._masks: dict[int, Value] = {}
 
@@ -133,6 +134,13 @@ class LoopBuilder:
     def _atom(self, atom: Symbol | Compound) -> Value:
         if isinstance(atom, Symbol):
             return self._symbols[atom.name]
+        if atom not in self._compounds:
+            with self._at_start():
+                value = self._compound(atom)
+            self._compounds[atom] = value
+        return self._compounds[atom]
+
+    def _compound(self, atom: Compound) -> Value:
         left, right = self.dim(atom.left), self.dim(atom.right)
         if atom.kind == "bound":
             negative = self.compare("slt", left, self.index(0))
