@@ -191,8 +191,11 @@ def _check_passes(
     report: Report, module: Module, subjects: Sequence[Subject]
 ) -> tuple[Module, Outcomes]:
     """Interpret a module before and after its passes; return it, and what it gives."""
-    before = _before_passes(module, subjects)
-    tensor, stabilised = _at_tensor_level(module)
+    slopes = {f.sym_name for f in module.functions if _has_derivative(f)}
+    before = _as_written(module, [s for s in subjects if s.name not in slopes])
+    with_slopes = [s for s in subjects if s.name in slopes]
+    tensor, stabilised, expanded = _at_tensor_level(module, with_slopes)
+    before |= expanded
     expected = _interpret(tensor, subjects)
     for subject in subjects:
         if subject.name not in stabilised:
@@ -205,50 +208,31 @@ def _check_passes(
     return tensor, expected
 
 
-def _before_passes(module: Module, subjects: Sequence[Subject]) -> Outcomes:
-    """Interpret the module printed and parsed.
-
-    What a derivative is, bit for bit, follows from the program in which equal ops are
-    one: functions with derivatives have gone through the passes up to `autodiff`.
-    """
+def _as_written(module: Module, subjects: Sequence[Subject]) -> Outcomes:
+    """Interpret functions of the module printed and parsed."""
     text = print_module(module)
     with _module_fails(ROUND_TRIP):
         again = parse_module(text)
         assert isinstance(again, Module)
         assert print_module(again) == text, "the text of what was parsed is another"
-    slopes = {f.sym_name for f in again.functions if _has_derivative(f)}
-    plain = _interpret(again, [s for s in subjects if s.name not in slopes])
-    if not slopes:
-        return plain
-    for function in again.functions:
-        if function.sym_name not in slopes:
-            again.body.block.ops.remove(function)
-    expanded = again
-
-    def keep(pass_: Pass, module: Module, target: Target) -> Module:
-        nonlocal expanded
-        made = _verified(pass_, module, target)
-        if pass_ is AUTODIFF:
-            copy = clone_op(made, {})
-            assert isinstance(copy, Module)
-            expanded = copy
-        return made
-
-    with _module_fails(COMPILES):
-        compiler.compile(again, compiler.host_target(), upto="tensor", around=keep)
-    return plain | _interpret(expanded, [s for s in subjects if s.name in slopes])
+    return _interpret(again, subjects)
 
 
 def _has_derivative(function: Function) -> bool:
     return any(isinstance(op, Grad) for op in function.walk())
 
 
-def _at_tensor_level(module: Module) -> tuple[Module, set[str]]:
+def _at_tensor_level(
+    module: Module, with_slopes: Sequence[Subject]
+) -> tuple[Module, set[str], Outcomes]:
     """Run the passes of the TENSOR level; tell which functions were stabilised.
 
-    What `stabilize` changes has other bits by intent.
+    What `stabilize` changes has other bits by intent. What a derivative is, bit for
+    bit, follows from the program in which equal ops are one: functions with derivatives
+    are interpreted behind `autodiff`, and that is returned, too.
     """
     changed: set[str] = set()
+    expanded: Outcomes = {}
 
     def watch(pass_: Pass, module: Module, target: Target) -> Module:
         ops = _ops_of(module) if pass_ is STABILIZE else {}
@@ -260,13 +244,15 @@ def _at_tensor_level(module: Module) -> tuple[Module, set[str]]:
                 for f in module.functions
                 if after[f.sym_name] != ops[f.sym_name] and not _has_derivative(f)
             )
+        if pass_ is AUTODIFF:
+            expanded.update(_interpret(module, with_slopes))
         return module
 
     with _module_fails(COMPILES):
         host = compiler.host_target()
         made = compiler.compile(module, host, upto="tensor", around=watch)
         module = made.module
-    return module, changed
+    return module, changed, expanded
 
 
 def _verified(pass_: Pass, module: Module, target: Target) -> Module:

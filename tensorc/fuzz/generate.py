@@ -14,7 +14,7 @@ from dataclasses import replace
 from tensorc.errors import ShapeError, VerifyError
 from tensorc.fuzz.idioms import Unspellable, spell
 from tensorc.fuzz.laws import add_twin
-from tensorc.fuzz.maker import Maker, draw_theme
+from tensorc.fuzz.maker import Maker, theme_of
 from tensorc.fuzz.program import (
     Apply,
     Given,
@@ -47,7 +47,8 @@ _SLOW: dict[type[Op], float] = {  # to compile: long expansions
     **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
     **{LogSoftmax: 0.35, FloorDiv: 0.8, Mod: 0.8},
 }
-THEME = 16  # programs that share their dimensions
+THEME = 32  # programs that share their dimensions, and so the kernels of products
+_ELSEWHERE = 1_000_000  # from a theme to that of another attempt
 _COUNTS = (1, 2, 2, 3, 3, 4, 5, 6, 8)  # ops that are asked for
 _SLOPE_COUNTS = (1, 1, 1, 2, 2, 3, 5)
 _WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.35, 0.6, 0.5, 0.12
@@ -93,7 +94,7 @@ def _attempt(seed: int, number: int, attempt: int) -> Program:
     slopes = rng.random() < _WITH_COST
     rows = not slopes and rng.random() < _BY_ROWS
     # Another attempt is another theme: of this one nothing may be possible.
-    theme = draw_theme(random.Random(f"theme {seed} {number // THEME} {attempt}"))
+    theme = theme_of(seed, number // THEME + attempt * _ELSEWHERE)
     m = Maker(rng, theme, rows, slopes)
     wanted = rng.choice(_SLOPE_COUNTS if slopes else _COUNTS)
     weights = _weights(rows, slopes)

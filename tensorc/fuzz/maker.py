@@ -39,6 +39,8 @@ _SLOPE_WEIGHTS: Mapping[str, int] = {
     **{"f64": 80, "f32": 8, "f16": 1, "i1": 5, "i64": 4, "i32": 2},
 }
 
+_NAMES = ("N", "M", "K")
+_GROUP, _LONG_THEMES = 5, 2  # of so many themes, so many have a long dimension
 ROWS = "R"  # the symbol of programs that work by rows
 
 Test = Callable[[TensorType], bool]
@@ -70,19 +72,34 @@ class Theme:
     sizes: Mapping[str, int]
 
 
-def draw_theme(rng: random.Random) -> Theme:
-    """Return few dimensions: at most one is long."""
+def theme_of(seed: int, number: int) -> Theme:
+    """Return the theme of that number, which has few dimensions: at most one is long.
+
+    Sizes are dealt, not drawn: a few dozen themes have all of them.
+    """
+    rng = random.Random(f"theme {seed} {number}")
+    group, place = divmod(number, _GROUP)
+    long = rng.choice(_NAMES) if place < _LONG_THEMES else ""
     dims: list[Dim] = [1] if rng.random() < 0.3 else []
     sizes: dict[str, int] = {}
-    long = rng.choice(("", "", "N", "M", "K")) if rng.random() < 0.45 else ""
-    for name in ("N", "M", "K"):
-        size = rng.choice(LONG if name == long else SIZES)
+    for turn, name in enumerate(_NAMES, number * len(_NAMES)):
+        if name == long:
+            size = _dealt(LONG, seed, group * _LONG_THEMES + place)
+        else:
+            size = _dealt(SIZES, seed, turn)
         if rng.random() < (0.6 if size == 0 else 0.25):  # nothing, but only at the call
             sizes[name] = size
             dims.append(symbol(name))
         else:
             dims.append(size)
     return Theme(tuple(dims), sizes)
+
+
+def _dealt(sizes: Sequence[int], seed: int, turn: int) -> int:
+    """Return the size of a turn: each round has all of them, in another order."""
+    round_, place = divmod(turn, len(sizes))
+    rng = random.Random(f"{seed} {round_} {len(sizes)}")
+    return rng.sample(sizes, len(sizes))[place]
 
 
 class Maker:

@@ -10,7 +10,7 @@ from tensorc.fuzz import survey, values
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.idioms import RULES, spell
 from tensorc.fuzz.laws import laws_of
-from tensorc.fuzz.maker import Maker, draw_theme, fits
+from tensorc.fuzz.maker import Maker, fits, theme_of
 from tensorc.fuzz.program import Given, module_of, shape_of, unbound
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.session import Coverage, calls_of
@@ -93,7 +93,7 @@ def test_most_rules_are_spelled():
     """What rewrites look for is there: their left sides match what was made of them."""
     spelled = set()
     for number in range(1500):
-        m = Maker(random.Random(number), draw_theme(random.Random(number)))
+        m = Maker(random.Random(number), theme_of(7, number))
         rule = RULES[number % len(RULES)]
         place = spell(m, rule)
         op = None if place is None else m.values[place].op
