@@ -106,6 +106,23 @@ def same_text(block: Block, given: str) -> None:
     assert block.text == given
 
 
+def write_table(page: Path, heading: str, rows: list[dict[str, str]]) -> None:
+    """Put a table below a heading, in the place of the one that stands there."""
+    lines = [[*rows[0]], ["---"] * len(rows[0]), *[[*r.values()] for r in rows]]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = table.replace("|  |", "| |").replace("| --- |", "|---|")
+    table = table.replace("---| --- ", "---|---").replace("|  |", "| |")
+    text = page.read_text("utf-8")
+    start = re.search(rf"^#+ {re.escape(heading)}\n", text, re.MULTILINE)
+    assert start, f"{page.name} has no heading '{heading}'"
+    after = text.find("\n#", start.end())
+    end = len(text) if after < 0 else after
+    part = text[start.end() : end]
+    old = re.search(r"(?:^\|.*\n)+", part, re.MULTILINE)
+    part = part.replace(old[0], table) if old else f"{part.rstrip()}\n\n{table}"
+    page.write_text(text[: start.end()] + part + text[end:], "utf-8")
+
+
 def tables(page: Path, heading: str) -> list[Mapping[str, str]]:
     """Return the rows of the tables below a heading, each by the names of columns."""
     text = page.read_text("utf-8")

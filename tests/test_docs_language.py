@@ -1,6 +1,6 @@
-"""The tables of docs/language.md: functions, types, draws, recipes, codes.
+"""The tables of docs/language.md: types, draws, recipes, codes.
 
-TENSORC_UPDATE_GOLDEN=1 writes the tables of functions and codes anew.
+TENSORC_UPDATE_GOLDEN=1 writes the table of codes anew.
 """
 
 import re
@@ -13,61 +13,11 @@ from tensorc.frontend.dsl.irgen.errors import NOT_COMPILED
 from tensorc.frontend.dsl.irgen.recipes import REQUIRED
 from tensorc.frontend.dsl.programs.program import FIT_OPTIONS, RUN_OPTIONS
 from tensorc.frontend.dsl.syntax.parser import parse
-from tensorc.frontend.library.options import REQUIRED as NEEDED
-from tensorc.frontend.library.options import words
-from tensorc.frontend.library.registry.rows import LANGUAGE
 from tensorc.ir.types import ELEMENTS
 from tests.frontend.irgen_helpers import diagnostics, program
-from tests.snippets import ROOT, UPDATE, tables
+from tests.snippets import ROOT, UPDATE, tables, write_table
 
 PAGE = ROOT / "docs" / "language.md"
-
-
-def spelled(value: object) -> str:
-    """Return a plain value as the language writes it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else f"{value:g}"  # type: ignore[str-format]
-
-
-def arguments_of(name: str) -> str:
-    composite = LANGUAGE[name]
-    given = [f"{n}=none" if n in composite.optional else n for n in composite.tensors]
-    given += [
-        n if option.default is NEEDED else f"{n}={spelled(option.default)}"
-        for n, option in composite.options.items()
-    ]
-    return ", ".join(given)
-
-
-def functions() -> list[dict[str, str]]:
-    """Return the rows of the table: functions of equal arguments stand together."""
-    rows: dict[tuple[str, bool], list[str]] = {}
-    for name, composite in LANGUAGE.items():
-        key = arguments_of(name), composite.is_elementwise
-        rows.setdefault(key, []).append(name)
-    return [
-        {
-            "functions": f"`{' '.join(names)}`",
-            "arguments": f"`{arguments}`",
-            "elementwise": "yes" if each else "",
-        }
-        for (arguments, each), names in rows.items()
-    ]
-
-
-def options() -> list[dict[str, str]]:
-    """Return what each option is: those of one name and kind stand together."""
-    rows: dict[tuple[str, str], list[str]] = {}
-    for name, composite in LANGUAGE.items():
-        for option, of in composite.options.items():
-            rows.setdefault((option, words(of, "none")), []).append(name)
-    return [
-        {"option": f"`{option}`", "of": f"`{' '.join(names)}`", "is": what}
-        for (option, what), names in rows.items()
-    ]
 
 
 def codes() -> list[dict[str, str]]:
@@ -75,27 +25,10 @@ def codes() -> list[dict[str, str]]:
     return [{"code": code, "meaning": entry["title"]} for code, entry in known]
 
 
-def rewritten(head: str, rows: list[dict[str, str]]) -> None:
-    """Put rows below the head of a table."""
-    text = PAGE.read_text("utf-8")
-    lines = "".join(f"| {' | '.join(r.values())} |\n" for r in rows)
-    lines = lines.replace("|  |", "| |")
-    pattern = rf"({re.escape(head)}\n\|[-|]+\n)(?:\|.*\n)*"
-    PAGE.write_text(re.sub(pattern, lambda m: m[1] + lines, text), "utf-8")
-
-
-@pytest.mark.parametrize(
-    ("heading", "head", "rows"),
-    [
-        ("Functions", "| functions | arguments | elementwise |", functions()),
-        ("Options", "| option | of | is |", options()),
-        ("Errors", "| code | meaning |", codes()),
-    ],
-)
-def test_a_table_that_follows_from_the_code(heading, head, rows):
+def test_the_codes_are_those_of_the_messages():
     if UPDATE:
-        rewritten(head, rows)
-    assert tables(PAGE, heading) == rows
+        write_table(PAGE, "Errors", codes())
+    assert tables(PAGE, "Errors") == codes()
 
 
 def test_every_type_is_told():

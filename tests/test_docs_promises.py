@@ -224,12 +224,15 @@ ROWS = {
     "| statement |": "test_docs_promises.py::test_a_form_of_the_language_compiles",
     "| compiles |": "test_docs_language.py::test_what_is_parsed_only_says_so",
     "| written | is |": "test_docs_language.py::test_every_type_is_told",
-    "| functions |": "test_docs_language.py::test_a_table_that_follows_from_the_code",
-    "| option | of ": "test_docs_language.py::test_a_table_that_follows_from_the_code",
+    "| function | in a file ": "test_docs_functions.py::"
+    "test_a_table_follows_from_the_rows",
+    "| function of Python ": "test_docs_functions.py::"
+    "test_a_table_follows_from_the_rows",
+    "| option | of ": "test_docs_functions.py::test_a_table_follows_from_the_rows",
     "| draw |": "test_docs_language.py::test_every_draw_is_told_with_its_defaults",
     "| field of `fit` |": "test_docs_language.py::test_every_field_of_a_recipe_is_told",
     "| field of `run` |": "test_docs_language.py::test_every_field_of_a_recipe_is_told",
-    "| code |": "test_docs_language.py::test_a_table_that_follows_from_the_code",
+    "| code |": "test_docs_language.py::test_the_codes_are_those_of_the_messages",
     "| reader | gives |": "test_docs_promises.py::test_the_readers_of_files_are_told",
     "| command |": "test_docs_promises.py::test_a_command_of_a_table_has_its_options",
     "| | bool |": "test_docs_numerics.py::test_promotions",
@@ -242,7 +245,6 @@ ROWS = {
     "| written | computed |": "passes/test_stabilize.py::test_only_an_exact_one_makes",
     "| expression | x |": "test_docs_numerics.py::test_derivatives_at_edges",
     "| function | x |": "test_docs_numerics.py::test_second_derivatives_at_edges",
-    "| group |": "doors/test_python_page.py::test_the_names_exist_and_have_docstrings",
     "| reader | reads |": "doors/test_python_page.py::"
     "test_the_readers_of_data_are_all_there",
     "| option | in ": "test_docs_promises.py::test_the_options_of_python_are_told",

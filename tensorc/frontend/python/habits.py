@@ -55,9 +55,9 @@ def _as_operator(name: str) -> str:
     if name in _PRODUCTS:
         return "x @ y"
     for row in ROWS:
-        sign = row.map.sign if row.map else ""
-        if name in {row.name, *row.names, *row.numpys} and sign and not sign.isalpha():
-            return f"x {sign} y" if len(row.tensors) == 2 else f"{sign}x"
+        is_pythons = row.map and not row.map.sign.isalpha()
+        if is_pythons and name in {row.name, *row.names, *row.numpys}:
+            return row.written
     return ""
 
 

@@ -1,7 +1,7 @@
 """The functions of the Python doors: the library's, under NumPy's and Theano's names.
 
 Each row of the registry that has a name in Python is a function here, made when it is
-asked for. `_OWN` holds those whose arguments are read in Python's way.
+asked for. `OWN` holds those whose arguments are read in Python's way.
 """
 
 import functools
@@ -291,7 +291,7 @@ def _signature(row: Function) -> inspect.Signature:
 
 # Functions whose arguments are read in Python's way: sizes or axes one by one, a text
 # before the operands, parts of a variable; and what is Theano's alone.
-_OWN: Mapping[str, SymbolicFunction] = {
+OWN: Mapping[str, SymbolicFunction] = {
     "cast": astype,
     "categorical_crossentropy": categorical_crossentropy,
     "dimshuffle": dimshuffle,
@@ -307,8 +307,8 @@ _OWN: Mapping[str, SymbolicFunction] = {
 @functools.cache
 def function_named(name: str) -> SymbolicFunction | None:
     """Return a function by its name in Python; None if there is none."""
-    if name in _OWN:
-        return _OWN[name]
+    if name in OWN:
+        return OWN[name]
     return _of_row(name) if name in PYTHON else None
 
 
@@ -335,7 +335,7 @@ _ELSEWHERE: Mapping[str, str] = {
 
 def names() -> list[str]:
     """Return the names of all functions and constructors."""
-    return [*PYTHON, *[n for n in _OWN if n not in PYTHON], *CONSTRUCTORS]
+    return [*PYTHON, *[n for n in OWN if n not in PYTHON], *CONSTRUCTORS]
 
 
 def public(name: str) -> SymbolicFunction:

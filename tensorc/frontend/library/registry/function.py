@@ -1,5 +1,6 @@
 """What a row of the registry says of a function that users call."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -12,6 +13,14 @@ from tensorc.ir.types import Element
 
 Fold: TypeAlias = Callable[..., "bool | int | float"]
 
+# How the summary of an op is spelled for users.
+_SPELLED = (
+    ("result = ", ""),
+    (r"\blhs\b", "x"),
+    (r"\brhs\b", "y"),
+    (r"\b(the )?[oO]perand\b", "x"),
+    ("`floordiv`", "`//`"),
+)
 # What `dtype=` of a function means, in Python.
 OPERANDS = "the operands are converted to it, and the function gives it"
 FRACTION = "as of the operands, but to a float type alone"
@@ -99,13 +108,28 @@ class Function:
 
     @property
     def doc(self) -> str:
-        """What it computes, in a line; of an op its formula."""
-        if self.map is None or self.map.op is None:
-            return self.function.__doc__ or f"Return {self.name}."
-        summary = (self.map.op.__doc__ or "").splitlines()[0]
+        """What it computes; of a map in a line, with the op's formula."""
+        if self.map is None:
+            return self.function.__doc__ or ""
+        op = self.map.op
+        if op is None:
+            return f"Logic of booleans: {self.written}."
         if self.map.rule == "compare":
-            summary = f"Tell where x {self.map.sign} y. {summary}"
-        return f"{summary} Elementwise, with NumPy's broadcasting."
+            of_nan = "true" if self.name == "ne" else "false"
+            return f"Tell where {self.written}; {of_nan} for NaN."
+        summary = (op.__doc__ or "").splitlines()[0]
+        for theirs, ours in _SPELLED:
+            summary = re.sub(theirs, ours, summary)
+        return summary
+
+    @property
+    def written(self) -> str:
+        """How it is written with its sign, x + y; "" if it has none."""
+        sign = self.map.sign if self.map else ""
+        space = " " if sign.isalpha() else ""
+        if len(self.tensors) == 2:
+            return f"x {sign} y" if sign else ""
+        return f"{sign}{space}x" if sign else ""
 
 
 def computed(name: str) -> Callable[..., Operand]:

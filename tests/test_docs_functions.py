@@ -1,0 +1,202 @@
+"""The tables of docs/functions.md, which follow from the rows of the registry.
+
+TENSORC_UPDATE_GOLDEN=1 writes them.
+"""
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.frontend.library.options import REQUIRED, words
+from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.rows import FUNCTIONS, GROUPS, LANGUAGE, PYTHON
+from tensorc.frontend.python import symbolic_functions
+from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
+from tensorc.frontend.python.numpy_functions import rows as numpy_rows
+from tests.snippets import ROOT, UPDATE, tables, write_table
+
+PAGE = ROOT / "docs" / "functions.md"
+HEADINGS = {
+    "elementwise": "Of elements",
+    "reductions": "Reductions",
+    "shapes": "Shapes",
+    "making": "Making",
+    "products": "Products",
+    "networks": "Networks",
+}
+
+
+def coded(text: str) -> str:
+    """Return a text as code; a bar would end the cell."""
+    return f"`{text}`".replace("|", r"\|") if text else ""
+
+
+def call_of(row: Function) -> str:
+    given = [f"{n}=None" if n in row.optional else n for n in row.tensors]
+    given += [
+        n if option.default is REQUIRED else f"{n}={option.default!r}"
+        for n, option in row.options.items()
+    ]
+    return f"{row.name}({', '.join(given)})"
+
+
+def sign_of(row: Function) -> str:
+    """Return how a file writes an operator; it has none for bits."""
+    return row.written if row.map and row.map.op else ""
+
+
+def meaning(doc: str) -> str:
+    return doc.splitlines()[0].replace("|", r"\|")
+
+
+def rows_of(group: str) -> list[dict[str, str]]:
+    """Return the lines of a group: what is there only to be refused has no door."""
+    return [
+        {
+            "function": coded(call_of(row)),
+            "in a file": coded(row.name if row.language else sign_of(row)),
+            "`tc.`": coded(" ".join(row.names)),
+            "`np.`": coded(" ".join(row.numpys)),
+            "method": "yes" if row.method else "",
+            "is": meaning(row.doc),
+        }
+        for row in GROUPS[group]
+        if row.map is None or row.map.op or row.map.booleans
+    ]
+
+
+def pythons() -> list[dict[str, str]]:
+    return [
+        {
+            "function of Python": coded(f"tc.{name}({plain(function)})"),
+            "is": meaning(function.__doc__ or ""),
+        }
+        for name, function in sorted(symbolic_functions.OWN.items())
+    ]
+
+
+def plain(function: Callable) -> str:
+    """Return parameters and defaults without types."""
+    parameters = inspect.signature(function).parameters.values()
+    return ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
+
+
+def options() -> list[dict[str, str]]:
+    """Return what each option is: those of one name and kind stand together."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row in FUNCTIONS:
+        name = row.name if row.language else f"tc.{row.names[0]}" if row.names else ""
+        for option, of in row.options.items():
+            rows.setdefault((option, words(of, "none")), []).append(name)
+        if row.dtype:
+            rows.setdefault(("dtype", row.dtype), []).append(f"tc.{row.names[0]}")
+    return [
+        {"option": coded(option), "of": coded(" ".join(names)), "is": what}
+        for (option, what), names in rows.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "rows"),
+    [
+        *((heading, rows_of(group)) for group, heading in HEADINGS.items()),
+        ("Read in Python's way", pythons()),
+        ("Options", options()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_table_follows_from_the_rows(heading, rows):
+    if UPDATE:
+        write_table(PAGE, heading, rows)
+    written = [
+        {k: v.replace("|", r"\|") for k, v in r.items()} for r in tables(PAGE, heading)
+    ]
+    assert written == rows
+
+
+def test_every_group_has_a_table():
+    assert HEADINGS.keys() == GROUPS.keys()
+
+
+def names_alone() -> str:
+    names = {
+        f"{str(f.__module__).removeprefix('numpy')}.{f.__name__}".lstrip(".")
+        for f in COMPOSITIONS
+    }
+    return textwrap.fill(" ".join(sorted(names)), 98)
+
+
+def test_what_is_numpys_alone_is_listed():
+    text = PAGE.read_text("utf-8")
+    pattern = r"(made of the others:).*?\n\n"
+    whole = f"made of the others:\n`{names_alone()}`.\n\n"
+    if UPDATE:
+        PAGE.write_text(
+            re.sub(pattern, lambda _: whole, text, flags=re.DOTALL), "utf-8"
+        )
+    assert whole in PAGE.read_text("utf-8")
+
+
+# What the rows say is so.
+
+
+@pytest.mark.parametrize("name", [*PYTHON, *symbolic_functions.OWN])
+def test_a_function_of_python_is_there_with_a_docstring(name):
+    assert getattr(tc, name).__doc__
+
+
+def test_no_name_stands_for_two_functions():
+    """Of a door; NumPy's functions are told apart by what they are."""
+    for names in (
+        [row.name for row in FUNCTIONS if row.language],
+        [name for row in FUNCTIONS for name in row.names],
+        [name for row in FUNCTIONS for name in row.numpys],
+        [row.written for row in FUNCTIONS if row.written],
+    ):
+        assert len(set(names)) == len(names)
+
+
+def test_a_method_is_one_of_the_class_and_has_its_options():
+    for row in FUNCTIONS:
+        if not row.method:
+            continue
+        taken = inspect.signature(getattr(tc.Tensor, row.name)).parameters.values()
+        if not any(p.kind is p.VAR_POSITIONAL for p in taken):
+            assert set(row.options) <= {p.name for p in taken}, row.name
+
+
+def test_the_parameters_of_numpy_are_its_own():
+    """In NumPy's order, as far as it says which they are."""
+    count = 0
+    for function, row in numpy_rows().items():
+        if isinstance(function, np.ufunc) or function is np.einsum:
+            continue
+        try:
+            signature = inspect.signature(function)
+        except ValueError:  # older ones do not say
+            continue
+        own = [
+            n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD
+        ]
+        told = [p.partition("=")[0] for p in row.parameters]
+        if function is np.pad:  # one of its keywords
+            told.remove("constant_values")
+        assert own[: len(told)] == told, row.name
+        count += 1
+    assert count > 30
+
+
+def test_what_joins_a_group_is_a_map_of_two():
+    for row in FUNCTIONS:
+        if row.joined:
+            (joins,) = [r for r in FUNCTIONS if r.map and r.name == row.joined]
+            assert len(joins.tensors) == 2
+
+
+def test_a_file_finds_its_functions_by_name():
+    assert all(LANGUAGE[row.name] is row for row in FUNCTIONS if row.language)
