@@ -4,37 +4,42 @@ A `.tc` model file becomes one typed SSA IR; passes differentiate, stabilise, fo
 and plan its memory; llvmlite turns it into machine code; a runtime drives minibatch
 training. This page is the tour; the code follows its order.
 
-    frontend.dsl     .tc text -> IR: `reading` goes through its rooms
-      dsl.syntax     text -> syntax tree: grammar.lark, scanner, parser
-      dsl.irgen      syntax tree -> TENSOR, on demand
-      dsl.programs   what a file is to the rest: memory, recipes, functions
-    frontend.python  variables with operators; traces of functions
-      python.graph   the expressions that both build: nodes, emission, storage
-    frontend.library the functions of all doors, and what they are made of
-    ir               values, ops, dimensions; verifier, interpreter
-    ir.text          MLIR's generic form: lexer, parser, printer
-    ir.ops           a room per level, a module per family; OPS is the only list
-    passes.common    what passes are made with: rewriter, pipelines; cse, dce
-    passes.analysis  what is known of kernels: maps, tiles, costs; read only
-    passes.tensor      TENSOR      tc.*: stabilize, autodiff, simplify
-    passes.structured  STRUCTURED  linalg.generic: to_structured, fuse (tc.group)
-    passes.memory      BUFFER      memref: bufferize, plan_memory
-    passes.loops       LOOP        scf, vector, micro-kernels: to_loops
-    passes.math      functions as scalar IR: expand_math
-    pipeline         the passes of TENSOR, and how passes run
-    compiler         THE pipeline as a literal tuple; `compile`, the only way in
-    abi              what the runtime must know of a function, read off its IR
-    backend          the LLVM text emitter, and `llvm`: object code for the CPU
-    artifact         what compiled code is, as data: all that the runtime knows
-    driver           from a module to loaded code: out of the cache where possible
-    runtime          shared variables and the call path
-    runtime.files    formats of files
-    runtime.training data, the epoch driver, checkpoints, history
-    api              what users call: function, jit, grad, fit, program, stages, saving
-    cli              one module per verb
-    fuzz             random programs, compared with the interpreter
-    errors           source locations, diagnostics; `diagnostics` renders them
-    tables           what programs and runs show of themselves, as text and as HTML
+    frontend.dsl           .tc text -> IR: `reading` goes through its rooms
+    frontend.dsl.syntax    text -> syntax tree: grammar.lark, scanner, parser
+    frontend.dsl.irgen     syntax tree -> TENSOR, on demand
+    frontend.dsl.programs  what a file is to the rest: memory, recipes, functions
+    frontend.python        variables with operators; traces of functions
+    frontend.python.graph  the expressions that both build: nodes, emission, storage
+    frontend.library       what the functions of all doors are made of
+    frontend.library.registry  a row for each function that users call
+    ir                     values, ops, dimensions; verifier, interpreter
+    ir.text                MLIR's generic form: lexer, parser, printer
+    ir.ops                 a room per level, a module per family; OPS is the only list
+    passes.common          what passes are made with: rewriter, pipelines; cse, dce
+    passes.analysis        what is known of kernels: maps, tiles, costs; read only
+    passes.tensor          TENSOR, tc.*: stabilize, autodiff, simplify
+    passes.structured      STRUCTURED, linalg.generic: to_structured, fuse (tc.group)
+    passes.memory          BUFFER, memref: bufferize, plan_memory
+    passes.loops           LOOP, scf, vector, micro-kernels: to_loops
+    passes.math            functions as scalar IR: expand_math
+    target                 machines and options, as frozen data
+    pipeline               the passes of TENSOR, and how passes run
+    compiler               THE pipeline, a literal tuple; `compile`, the only way in
+    abi                    what the runtime must know of a function, read off its IR
+    backend                the LLVM text emitter
+    backend.llvm           LOOP -> LLVM's text -> object code for the CPU
+    artifact               what compiled code is, as data; `artifact_file`: as bytes
+    cache                  code on disk, by content; read with `json_data`
+    driver                 from a module to loaded code: from the cache where possible
+    runtime                shared variables and the call path; `cpu` links objects
+    runtime.files          formats of files, through `plain_files`
+    runtime.training       data, the epoch driver, checkpoints, history
+    api                    what users call: function, jit, grad, fit, program, saving
+    cli                    one module per verb
+    fuzz                   random programs, compared with the interpreter
+    errors                 source locations and messages; `diagnostics` renders them
+    tables                 what programs and runs show of themselves: text and HTML
+    address_space          whether there is room for a library, before it is loaded
 
 `docs/architecture.md` walks one program through all of it.
 """
@@ -161,8 +166,6 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
     if os.path.exists(f"{__path__[0]}/{name}.py"):  # noqa: PTH110  (pathlib is slow)
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
     found: Callable[..., Tensor]
-    if _MODULES.get(name, "frontend").startswith("frontend"):
-        importlib.import_module("tensorc.api.function")  # gives variables their `eval`
     if name in _MODULES:
         found = getattr(importlib.import_module(f"tensorc.{_MODULES[name]}"), name)
     else:

@@ -9,6 +9,7 @@ from functools import cache
 
 import pytest
 
+import tensorc
 from tensorc import artifact_file, compiler
 from tensorc.api import program as api
 from tensorc.api import stages
@@ -30,6 +31,10 @@ LAST = 3  # lines that are shown, too
 @cache
 def stage(name: str) -> str:
     """Return the text of a stage of the program's step."""
+    if name == "rooms":
+        return "".join(
+            re.findall(r"^    [a-z].*\n", tensorc.__doc__ or "", re.MULTILINE)
+        )
     if name == "source":
         return (ROOT / PROGRAM).read_text("utf-8")
     if name == "syntax":
@@ -99,7 +104,7 @@ STEPS = steps()
 
 def test_the_walk_has_every_stage():
     names = {name for name, *_ in STEPS}
-    others = {"source", "syntax", "made", "llvm", "artifact", "printed"}
+    others = {"rooms", "source", "syntax", "made", "llvm", "artifact", "printed"}
     assert names == {*compiler.STAGES} | others
 
 

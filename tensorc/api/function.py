@@ -30,7 +30,6 @@ from tensorc.frontend.library.mistakes import (
 )
 from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.library.operands import is_strong, materialize, spell_type
-from tensorc.frontend.python import symbolic, symbolic_functions
 from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import Plan, identifier, unique_names
 from tensorc.frontend.python.graph.nodes import Input, SharedLeaf
@@ -563,7 +562,8 @@ def _cells_of(plan: Plan) -> dict[str, Cell]:
     return {n: c for n, c in cells.items() if isinstance(c, Cell)}
 
 
-def _evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:
+def evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:
+    """Return the value of a variable, given those of its inputs: its `eval`."""
     refuse_in_trace(f"{variable!r} would be computed", "use it as it is: `return x`")
     if not isinstance(inputs, Mapping):
         message = f"eval takes a dictionary of variables, got {describe(inputs)}"
@@ -576,13 +576,3 @@ def _evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:
     result = cached[key](*inputs.values())
     assert isinstance(result, np.ndarray)
     return result
-
-
-def restored(*parts: object) -> Tensor:
-    """Return a variable that was copied or pickled; its `eval` needs this module."""
-    return symbolic.restored(*parts)  # type: ignore[arg-type]  # as it was stored
-
-
-Tensor.evaluator = staticmethod(_evaluate)
-Tensor.restorer = staticmethod(restored)
-symbolic_functions.give_methods()

@@ -13,7 +13,7 @@ import copy
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, NoReturn, cast
+from typing import NoReturn, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -33,13 +33,14 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.library.registry.calls import invoke
 from tensorc.frontend.library.registry.function import Function
-from tensorc.frontend.library.registry.rows import PYTHON
-from tensorc.frontend.library.result_types import computed_in
+from tensorc.frontend.library.registry.rows import FUNCTIONS, PYTHON
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.graph.store import landings
 from tensorc.frontend.python.group_functions import apply_to_groups, has_groups
 from tensorc.frontend.python.groups import mapped
 from tensorc.frontend.python.habits import attribute_hint
+from tensorc.frontend.python.numpy_compositions import rounded
+from tensorc.frontend.python.row_functions import composed_in, of_row
 from tensorc.frontend.python.symbolic_numbers import AskedNumber, repeated
 from tensorc.frontend.python.symbolic_operands import (
     DOOR,
@@ -133,11 +134,6 @@ class Tensor(AskedNumber):
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 
     __slots__ = ("__weakref__", "_compiled", "_name", "_operand", "_part_of")
-
-    # Set by `tensorc.api.function`, which has what compiling takes: f(x, {v: array}).
-    evaluator: "ClassVar[Callable[[Tensor, Mapping[Tensor, object]], Array]]"
-    # The same for what a copy or pickle calls: so `eval` works where it is read.
-    restorer: "ClassVar[Callable[..., Tensor]]"
 
     def __init__(self, operand: Operand, name: str | None = None) -> None:
         self._operand = operand
@@ -470,6 +466,11 @@ class Tensor(AskedNumber):
         return Tensor(to_element(emitter(), operand_of(self), element_named(dtype)))
 
     @door
+    def round(self, decimals: int = 0) -> "Tensor":
+        """Round to so many decimals, as np.round: halves to even, integers stay."""
+        return rounded(self, decimals)  # type: ignore[arg-type,return-value]
+
+    @door
     def dimshuffle(self, *pattern: object) -> "Tensor":
         """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
         return one("dimshuffle", [self], {"pattern": _spread(pattern)})
@@ -477,21 +478,24 @@ class Tensor(AskedNumber):
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
         """Compile the variable and return its value, given those of its inputs."""
-        return Tensor.evaluator(self, {} if inputs is None else inputs)
+        # The one step up from this room: what compiles is loaded for the first value.
+        from tensorc.api.function import evaluate
+
+        return evaluate(self, {} if inputs is None else inputs)
 
     def __reduce__(self) -> tuple[Callable[..., "Tensor"], tuple[object, ...]]:
         operand, part = self._operand, self._part_of
         before = landings(operand.value) if isinstance(operand, Node) else []
         # What was indexed goes without its own past, which may be long.
         part_of = None if part is None else (part[0].operand, list(part[1]))
-        return Tensor.restorer, (type(self), before, operand, self._name, part_of)
+        return restored, (type(self), before, operand, self._name, part_of)
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Tensor":
         if TRACING.get():
             # A value that never changes; the trace knows the inputs that it has.
             return Tensor(self.operand, self._name)
-        restorer, parts = self.__reduce__()
-        return restorer(*copy.deepcopy(parts, memo))
+        restore, parts = self.__reduce__()
+        return restore(*copy.deepcopy(parts, memo))
 
 
 class Comparison(Tensor):
@@ -558,11 +562,6 @@ def restored(
     return made
 
 
-def composed_in(function: Function, dtype: DTypeLike) -> Function:
-    """Return a function of the registry as one that computes in a type."""
-    return computed_in(function, element_named(dtype))
-
-
 def _size(dim: Dim) -> "int | Tensor":
     return Tensor(number(dim)) if isinstance(dim, Poly) else dim
 
@@ -582,3 +581,14 @@ def _reduced(
     row = PYTHON[name] if dtype is None else composed_in(PYTHON[name], dtype)
     options = {"axis": axis, "keepdims": keepdims}
     return compose(row, [x], options)  # type: ignore[return-value]
+
+
+@functools.cache
+def row_function(name: str) -> Callable[..., Tensor]:
+    """Return the function of a row of the registry, by its name in Python."""
+    return of_row(name, compose)  # type: ignore[return-value]  # `split` gives several
+
+
+for _row in FUNCTIONS:
+    if _row.method and _row.name not in vars(Tensor):
+        setattr(Tensor, _row.name, row_function(_row.name))

@@ -4,7 +4,6 @@ Each row of the registry that has a name in Python is a function here, made when
 asked for. `OWN` holds those whose arguments are read in Python's way.
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,27 +16,26 @@ from tensorc.frontend.library.mistakes import (
     argument_error,
     did_you_mean,
     door,
-    renamed,
     usage_error,
 )
 from tensorc.frontend.library.numpy_names import is_planned
 from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.library.operands import broadcast, constant, materialize
-from tensorc.frontend.library.options import REQUIRED, SHAPE, Option
+from tensorc.frontend.library.options import SHAPE, Option
 from tensorc.frontend.library.registry.function import Function
-from tensorc.frontend.library.registry.rows import FUNCTIONS, GROUPS, PYTHON
+from tensorc.frontend.library.registry.rows import PYTHON
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.groups import Group
-from tensorc.frontend.python.numpy_compositions import COMPOSITIONS, rounded
+from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 from tensorc.frontend.python.pytree import LEAF, unflatten
 from tensorc.frontend.python.pytree import flatten as flatten_tree
 from tensorc.frontend.python.symbolic import (
     Tensor,
     apply,
     compose,
-    composed_in,
     one,
     put,
+    row_function,
 )
 from tensorc.frontend.python.symbolic_operands import (
     describe,
@@ -241,54 +239,6 @@ def _part(x: object, name: str) -> tuple[Tensor, Sequence[Index]]:
     return found
 
 
-# From the rows
-
-
-def _of_row(name: str) -> SymbolicFunction:
-    row = PYTHON[name]
-    signature = _signature(row)
-
-    def function(*args: object, **kwargs: object) -> Tensor:
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            hints = renamed(kwargs)
-            raise usage_error(f"{name}{signature}: {error}", *hints) from None
-        tensors = [bound.arguments.pop(t, None) for t in row.tensors]
-        dtype = bound.arguments.pop("dtype", None)
-        made = row if dtype is None else composed_in(row, dtype)
-        # `split` gives several, all others one.
-        return compose(made, tensors, bound.arguments, name)  # type: ignore[return-value]
-
-    function.__name__ = function.__qualname__ = name
-    function.__module__ = _HOME
-    function.__doc__ = row.doc
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    return door(function)
-
-
-def _signature(row: Function) -> inspect.Signature:
-    """Return the parameters of a function: tensors, options, and a type of elements.
-
-    The type follows the sizes of what is made, as in NumPy; elsewhere it stands before
-    options there, so that it is given by name here.
-    """
-    defaults = {t: None if t in row.optional else REQUIRED for t in row.tensors}
-    defaults |= {name: option.default for name, option in row.options.items()}
-    either, by_name = (
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.KEYWORD_ONLY,
-    )
-    parameters = [
-        inspect.Parameter(n, either, default=_EMPTY if d is REQUIRED else d)
-        for n, d in defaults.items()
-    ]
-    if row.dtype:
-        kind = either if row in GROUPS["making"] else by_name
-        parameters.append(inspect.Parameter("dtype", kind, default=None))
-    return inspect.Signature(parameters)
-
-
 # Functions whose arguments are read in Python's way: sizes or axes one by one, a text
 # before the operands, parts of a variable; and what is Theano's alone.
 OWN: Mapping[str, SymbolicFunction] = {
@@ -304,20 +254,11 @@ OWN: Mapping[str, SymbolicFunction] = {
 }
 
 
-@functools.cache
 def function_named(name: str) -> SymbolicFunction | None:
     """Return a function by its name in Python; None if there is none."""
     if name in OWN:
         return OWN[name]
-    return _of_row(name) if name in PYTHON else None
-
-
-def give_methods() -> None:
-    """Make methods of functions; `tensorc.api.function` does, for all doors."""
-    for row in FUNCTIONS:
-        if row.method and row.name not in vars(Tensor):
-            setattr(Tensor, row.name, function_named(row.name))
-    Tensor.round = door(rounded)  # type: ignore[attr-defined]  # with decimals
+    return row_function(name) if name in PYTHON else None
 
 
 _STEP = "there are no optimizers in this version; a step says how a variable changes, "
