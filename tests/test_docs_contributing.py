@@ -35,9 +35,19 @@ def commands_of(heading: str) -> list[list[str]]:
 
 
 def apply_change(root, diff: str) -> None:
-    """Put the lines with a plus behind the line above them, or before the one below."""
+    """Put the lines with a plus behind the line above them, or before the one below.
+
+    A line with a minus is taken away.
+    """
     head, *lines = diff.splitlines()
     path = root / head.removeprefix("+++ ")
+    for line in [line[1:] for line in lines if line.startswith("-")]:
+        text = path.read_text("utf-8")
+        assert text.count(f"{line}\n") == 1
+        path.write_text(text.replace(f"{line}\n", ""), "utf-8")
+    lines = [line for line in lines if not line.startswith("-")]
+    if not lines:
+        return
     added = "".join(f"{line[1:]}\n" for line in lines if line.startswith("+"))
     context = [line[1:] for line in lines if not line.startswith("+")]
     if not path.exists():
@@ -97,6 +107,36 @@ def test_the_op(copy):
         code, said = pytest_of(copy, words)
         assert code == 0, said
         assert int(re.search(r"(\d+) passed", said)[1]) > 3
+
+
+def test_the_function(copy, monkeypatch):
+    body, row, planned = changes_of("To add a function for users")
+    (words,) = commands_of("To add a function for users")
+    apply_change(copy, body)
+    apply_change(copy, row)
+    code, said = pytest_of(copy, words)
+    assert code == 1
+    assert "test_a_table_follows_from_the_rows" in said
+    assert "test_no_name_is_here_and_planned" in said
+    apply_change(copy, planned)
+    monkeypatch.setenv("TENSORC_UPDATE_GOLDEN", "1")
+    code, said = pytest_of(copy, words[:1])
+    assert code == 0, said
+    monkeypatch.delenv("TENSORC_UPDATE_GOLDEN")
+    assert "`heaviside(x, y)`" in (copy / "docs" / "functions.md").read_text("utf-8")
+    code, said = pytest_of(copy, words)
+    assert code == 0, said
+    assert int(re.search(r"(\d+) passed", said)[1]) > 10
+    use = "import tensorc as tc; x = tc.constant([-1.0, 0.0, 2.0])"
+    use += "; print(tc.heaviside(x, 0.5).eval())"
+    done = subprocess.run(
+        [sys.executable, "-c", use],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[0.  0.5 1. ]\n"
 
 
 def test_the_pass(copy):
