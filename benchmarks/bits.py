@@ -92,8 +92,8 @@ def compiled(path: Path, options: Options) -> Compiled:
     """Compile the module in a file and link it."""
     module = parse_module(path.read_text())
     names = updated(module)
-    artifact = compiler.compile_module(module, compiler.host_target(), options)
-    return Compiled(artifact, names)
+    made = compiler.compile(module, compiler.host_target(), options)
+    return Compiled(made.artifact, names)
 
 
 def updated(module: Module) -> dict[str, list[int]]:
