@@ -52,6 +52,7 @@ _ELSEWHERE = 1_000_000  # from a theme to that of another attempt
 _COUNTS = (1, 2, 2, 3, 3, 4, 5, 6, 8)  # ops that are asked for
 _SLOPE_COUNTS = (1, 1, 1, 2, 2, 3, 5)
 _WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.35, 0.6, 0.5, 0.12
+_EXCHANGED = 0.4  # of the arguments of one type that are updated
 _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SLOPES = 10  # entries below a cost: there are twice as many for its derivatives
 _MIXES_ROWS = (Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota)
@@ -72,6 +73,8 @@ def generate(seed: int, number: int) -> Program:
     """Return a program; numbers count from 0."""
     for attempt in itertools.count():
         program = _attempt(seed, number, attempt)
+        if program is None:
+            continue
         missing = unbound(program)
         known = with_known(program, missing)
         if (missing or 0 in program.sizes.values()) and not fits_a_module(known):
@@ -89,7 +92,7 @@ def fits_a_module(program: Program) -> bool:
     return True
 
 
-def _attempt(seed: int, number: int, attempt: int) -> Program:
+def _attempt(seed: int, number: int, attempt: int) -> Program | None:
     rng = random.Random(f"{seed} {number} {attempt}")
     slopes = rng.random() < _WITH_COST
     rows = not slopes and rng.random() < _BY_ROWS
@@ -106,6 +109,8 @@ def _attempt(seed: int, number: int, attempt: int) -> Program:
         except ShapeError:
             continue  # an equation that earlier ones contradict
     cost, wrt = _cost(m) if slopes else (None, [])
+    if not m.holds(m.sizes):
+        return None  # an op has made a size that is no 1 one, say
     entries = range(len(m.entries))
     made = [i for i in entries if isinstance(m.entries[i], Apply)]
     results = [
@@ -168,7 +173,7 @@ def _with_updates(program: Program, m: Maker) -> Program:
     """Let some values be the new ones of shared arguments."""
     if m.rng.random() >= _WITH_UPDATES:
         return program
-    entries, updates = list(program.entries), list[tuple[int, int]]()
+    entries, updates = list(program.entries), dict[int, int]()
     for place, entry in enumerate(program.entries):
         if not isinstance(entry, Given) or entry.below is not None:
             continue
@@ -179,10 +184,24 @@ def _with_updates(program: Program, m: Maker) -> Program:
         if new:
             # More often one that is made of the old value: it may be written over it.
             own = [i for i in new if place in needed_by(program, [i])]
-            chosen = m.rng.choice(own if own and m.chance(0.7) else new)
             entries[place] = replace(entry, shared=True)
-            updates.append((place, chosen))
-    return replace(program, entries=tuple(entries), updates=tuple(updates))
+            updates[place] = m.rng.choice(own if own and m.chance(0.7) else new)
+    _exchange(m, updates)
+    return replace(program, entries=tuple(entries), updates=tuple(updates.items()))
+
+
+def _exchange(m: Maker, updates: dict[int, int]) -> None:
+    """Let arguments of one type hand their values on, in a ring or in a line.
+
+    What is written over is needed once more: by the next one.
+    """
+    for place in list(updates):
+        ring = [p for p in updates if m.type_of(p) == m.type_of(place)]
+        if place == ring[0] and len(ring) > 1 and m.chance(_EXCHANGED):
+            m.rng.shuffle(ring)
+            begin = 0 if m.chance(0.6) else 1  # the first one gets what was made
+            for at in range(begin, len(ring)):
+                updates[ring[at]] = ring[at - 1]
 
 
 def _cost(m: Maker) -> tuple[int | None, list[int]]:

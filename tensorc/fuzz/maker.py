@@ -188,6 +188,15 @@ class Maker:
             total *= self.number(dim)
         return total
 
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Tell whether all equations that shapes have led to hold for these sizes."""
+        facts = self.b.builder.constraints
+        pairs: list[tuple[Dim, Dim]] = [
+            (symbol(name), dim) for name, dim in facts.bindings.items()
+        ]
+        pairs += [(guard.left, guard.right) for guard in facts.guards]
+        return all(evaluate(a, sizes) == evaluate(b, sizes) for a, b in pairs)
+
     def places(self, test: Test) -> list[int]:
         """Return the entries whose types pass a test."""
         return [i for i in range(len(self.entries)) if test(self.type_of(i))]

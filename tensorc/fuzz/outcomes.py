@@ -79,10 +79,7 @@ class _Guarded(CompiledFunction):
         status = self.locked(self._entry, arguments)
         del copies
         for number, (memory, part) in enumerate(places):
-            begin = part.ctypes.data - memory.ctypes.data
-            if (memory[:begin] != 0xFF).any() or (
-                memory[begin + part.size :] != 0xFF
-            ).any():
+            if not _is_intact(memory, part):
                 what = "its arena" if number == len(plan.fresh) else f"result {number}"
                 raise WritesOutside(f"bytes beside {what} have changed")
         if status:
@@ -95,11 +92,34 @@ class _Guarded(CompiledFunction):
         return results or None
 
 
+class _GuardedCell(Shared):
+    """A shared variable whose memory lies between guards."""
+
+    __slots__ = ("_memory", "_part")
+
+    def __init__(self, name: str, value: Array) -> None:
+        super().__init__(name, value)
+        self._memory, self._part = _guarded(self.nbytes)
+        self._array = self._part.view(self.dtype).reshape(self.shape)
+        self._array[...] = value
+        self.address = self._part.ctypes.data
+
+    def is_intact(self) -> bool:
+        """Tell whether no byte beside the memory has changed."""
+        return _is_intact(self._memory, self._part)
+
+
 def _guarded(size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return memory of ones, which is NaN, and the aligned part for so many bytes."""
     memory = np.full(size + 3 * _GUARD, 0xFF, np.uint8)
     start = _GUARD + -memory.ctypes.data % _GUARD
     return memory, memory[start : start + size]
+
+
+def _is_intact(memory: NDArray[np.uint8], part: NDArray[np.uint8]) -> bool:
+    begin = part.ctypes.data - memory.ctypes.data
+    before, after = memory[:begin], memory[begin + part.size :]
+    return bool((before == 0xFF).all() and (after == 0xFF).all())
 
 
 class Compiled:
@@ -112,7 +132,7 @@ class Compiled:
         self.library: Library = driver.link(artifact)
         self.updated = updated
         self._functions: dict[
-            tuple[object, ...], tuple[CompiledFunction, list[Shared]]
+            tuple[object, ...], tuple[CompiledFunction, list[_GuardedCell]]
         ] = {}
 
     def call(self, name: str, arguments: Sequence[Array]) -> Outcome:
@@ -134,10 +154,12 @@ class Compiled:
         try:
             results = function(*inputs)
         except IndexOutOfRange as error:
+            _require_intact(cells)
             kept = zip(cells, initial, strict=True)
             if not all(same_bits(c.get_value(), v) for c, v in kept):
                 return "an index error, and state has changed"
             return error
+        _require_intact(cells)
         listed = results if isinstance(results, tuple) else (results,)
         plain = [np.asarray(r) for r in listed if r is not None]
         named = {cell.name: cell for cell in cells}
@@ -153,7 +175,7 @@ class Compiled:
 
     def _function(
         self, info: FunctionInfo, arguments: Sequence[Array]
-    ) -> tuple[CompiledFunction, list[Shared]]:
+    ) -> tuple[CompiledFunction, list[_GuardedCell]]:
         # A shared variable has one shape: calls of other sizes have others.
         key = (
             info.name,
@@ -162,7 +184,7 @@ class Compiled:
         found = self._functions.get(key)
         if found is None:
             shared = {
-                a.name: Shared(a.name, value)
+                a.name: _GuardedCell(a.name, value)
                 for a, value in zip(info.arguments, arguments, strict=True)
                 if a.kind == "shared"
             }
@@ -170,6 +192,13 @@ class Compiled:
             found = function, list(shared.values())
             self._functions[key] = found
         return found
+
+
+def _require_intact(cells: Sequence[_GuardedCell]) -> None:
+    """Raise `WritesOutside` if bytes beside a shared variable have changed."""
+    for cell in cells:
+        if not cell.is_intact():
+            raise WritesOutside(f"bytes beside '{cell.name}' have changed")
 
 
 def _between_guards(array: Array) -> Array:

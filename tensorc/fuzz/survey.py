@@ -76,6 +76,7 @@ class Item:
     sizes: tuple[Mapping[str, int], ...] = ({},)
     kinds: tuple[str, ...] = ("tame", "nasty", "zeros")
     slopes: bool = False
+    group: object = None  # items of one function that show other things than others
 
 
 # What is the same for all: nothing, one, both sides of a vector and of a tile.
@@ -113,26 +114,37 @@ def light_items() -> Iterator[Item]:
 def heavy_items() -> Iterator[Item]:
     """Yield what is compiled."""
     for element in TYPES:
-        yield Item(partial(_elementwise, element), (N, M), (*_TABLES, *_EMPTY))
-        yield Item(partial(_casts, element), (N,), (*_TABLES[:2], *_EMPTY[:1]))
-        for axis in (0, 1):
-            yield Item(partial(_reduced, element, axis, False), (N, M), _TABLES)
-            sizes = (*_TABLES[:2], *_EMPTY, *_LONG)
-            yield Item(partial(_reduced, element, axis, True), (N, M), sizes)
-            yield Item(partial(_reduced, element, axis, True), _KNOWN[axis])
+        real, tables = element.is_float, (*_TABLES, *_EMPTY)
+        yield Item(partial(_elementwise, element), (N, M), tables, group=real)
+        few = (*_TABLES[:2], *_EMPTY[:1])
+        yield Item(partial(_casts, element), (N,), few, group=real)
+        yield from _sums(element)
     slow = [c for c in RECIPES if EXACT not in c.traits and ELEMENTWISE in c.traits]
     for element, start in itertools.product(_FLOATS, range(0, len(slow), 3)):
-        part = tuple(slow[start : start + 3])
-        yield Item(partial(_functions, part, element), (N,), _TABLES[:3])
+        functions = partial(_functions, tuple(slow[start : start + 3]), element)
+        yield Item(functions, (N,), _TABLES[:3], group=element)
     yield from _products()
     for kind in updates.KINDS:
         square = ({"N": 9}, {"N": 17}, {"N": 40}, {"N": 1})
         called = ("tame", "nasty", "bad")
-        yield Item(partial(updates.make, kind), (N,), square, called)
-    for first, second in itertools.product(_MOVEMENTS, repeat=2):
-        yield Item(partial(_moved, first, second), (7, 3))
+        make = partial(updates.make, kind)
+        yield Item(make, (N,), square, called, group=updates.group(kind))
+    for first, last in itertools.product(_MOVEMENTS, repeat=2):
+        yield Item(partial(_moved, first, last), (7, 3))
     for number in range(3):
         yield Item(partial(_chain, number), (N,), ({"N": 9}, {"N": 24}, {"N": 1}))
+
+
+def _sums(element: Element) -> Iterator[Item]:
+    """Yield reductions: the order of a sum of floats shows, on each axis another."""
+    for axis in (0, 1):
+        real = element.is_float and axis + 1
+        some = partial(_reduced, element, axis, False)
+        yield Item(some, (N, M), _TABLES, group=("not of nothing", real))
+        sums = partial(_reduced, element, axis, True)
+        sizes = (*_TABLES[:2], *_EMPTY, *_LONG)
+        yield Item(sums, (N, M), sizes, group=("any", real))
+        yield Item(sums, _KNOWN[axis], group=("known", real))
 
 
 def _products() -> Iterator[Item]:
@@ -148,7 +160,7 @@ def _products() -> Iterator[Item]:
     for name, columns, left in itertools.product(names, widths, (False, True)):
         element = ELEMENTS[name]
         make = partial(_product, element, columns, left, False)
-        yield Item(make, (N, K, M), tuple(sizes))
+        yield Item(make, (N, K, M), tuple(sizes), group=(left, columns is M))
     for name in ("f16", "f32", "i8", "i64", "ui16"):
         make = partial(_product, ELEMENTS[name], M, False, name == "f32")
         yield Item(make, (N, K, M), tuple(sizes))
@@ -171,10 +183,12 @@ def _order(seed: int, light: bool) -> tuple[int, ...]:
     rng = random.Random(f"{seed} {light}")
     kinds: dict[object, list[int]] = {}
     for number, item in enumerate(items(light)):
-        kinds.setdefault(item.make.func, []).append(number)
-    for numbers in kinds.values():
+        kinds.setdefault((item.make.func, item.group), []).append(number)
+    columns = list(kinds.values())
+    for numbers in columns:
         rng.shuffle(numbers)
-    rows = itertools.zip_longest(*kinds.values())
+    rng.shuffle(columns)
+    rows = itertools.zip_longest(*columns)
     return tuple(n for row in rows for n in row if n is not None)
 
 
@@ -212,9 +226,13 @@ def _finished(m: Maker, item: Item, extras: Extras, name: str) -> Program | None
     if not program.givens or not fits_a_module(program):
         return None
     # The first calls have the sizes of the making.
+    if not m.holds(m.sizes):
+        return None
     sizes = [{n: s.get(n, k) for n, k in program.sizes.items()} for s in item.sizes]
+    sizes[1:] = [s for s in sizes[1:] if m.holds({**m.sizes, **s})]
     asks = [Ask(kind, sizes[0]) for kind in item.kinds]
-    asks += [Ask(item.kinds[n % 2], s) for n, s in enumerate(sizes[1:])]
+    # Of nasty ones many: the second sizes are the largest.
+    asks += [Ask(item.kinds[n % 2], s) for n, s in enumerate(sizes[1:], 1)]
     return replace(program, asks=tuple(asks))
 
 

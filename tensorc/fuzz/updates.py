@@ -110,6 +110,12 @@ READERS: Mapping[str, Callable[[Maker, int], int]] = MappingProxyType(
     }
 )
 
+FALLIBLE = (
+    "gathered",
+    "picked",
+    "scattered",
+)  # a call with a bad index changes nothing
+
 # What reads the old value in the same group; what is a result beside it, read of the
 # old value or of the new one; or two arguments exchange their values.
 KINDS = (
@@ -119,6 +125,12 @@ KINDS = (
     *((inside, "exchanged", "") for inside in ("same", "turned", "shifted")),
     *(("turned", "new", beside) for beside in READERS if beside != "same"),
 )
+
+
+def group(kind: tuple[str, str, str]) -> str:
+    """Return what kinds have in common: one of each group shows most."""
+    inside, whose, beside = kind
+    return f"{inside != 'same' and whose == 'new'} {whose} {beside in FALLIBLE}"
 
 
 def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:

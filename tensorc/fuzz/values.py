@@ -22,6 +22,7 @@ LONG = (97, 127, 128, 129, 136, 511, 513, *range(1016, 1033), 1024, 1025, 2056, 
 
 _ZEROS = 0.1  # how often an argument is zeros of both signs, or negative ones alone
 _ALIASED = 0.15  # how often an argument is the same array as another one
+_RELATED = 0.4  # how often one has to do with another one
 _BAD_INDEX = 0.08  # how often an array of indices has one out of range
 
 
@@ -181,8 +182,36 @@ def draw_arguments(
         same = [a for a in drawn if (a.dtype, a.shape) == (array.dtype, array.shape)]
         alias = kind == "nasty" and same and rng.random() < _ALIASED
         free = given.below is None and f"${given.name}" not in program.sizes
-        drawn.append(same[-1] if alias and free and not given.shared else array)
+        if alias and free and not given.shared:
+            array = same[-1]
+        elif kind == "nasty" and same and free and rng.random() < _RELATED:
+            array = related(same[-1], array, rng)
+        drawn.append(array)
     return drawn
+
+
+def related(array: Array, others: Array, rng: np.random.Generator) -> Array:
+    """Return numbers of which most have to do with those of an array.
+
+    They are equal, opposite, next to each other, or a multiple: two operands of an op
+    that are drawn alone seldom cancel, tie or divide each other.
+    """
+    dtype = array.dtype
+    if dtype.kind == "b":
+        return others
+    digits = min(8 * dtype.itemsize - 2, 12)
+    factors = (
+        np.exp2(rng.uniform(0, digits, array.shape)).astype(np.int64).astype(dtype)
+    )
+    with np.errstate(all="ignore"):
+        found = [array, np.negative(array), np.multiply(array, factors)]
+        if dtype.kind == "f":
+            to = rng.choice(np.array([-np.inf, np.inf], dtype), array.shape)
+            found += [np.nextafter(array, to), np.divide(array, factors)]
+        else:
+            found += [np.add(array, 1).astype(dtype), np.floor_divide(array, factors)]
+    kind = rng.integers(0, len(found) + 1, array.shape)
+    return np.choose(kind, [others, *found]).astype(dtype)
 
 
 def _draw(given: Given, program: Program, kind: str, rng: np.random.Generator) -> Array:

@@ -395,13 +395,14 @@ def test_what_lies_around_an_input_shows(dtype):
 
 
 class Entry:
-    """What a function of f64[4] calls: it writes `count` numbers into its result."""
+    """What a function of f64[4] calls: it writes `count` numbers where a slot says."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, slot: int = 1) -> None:
         self.count = count
+        self.slot = slot
 
     def __call__(self, slots: int, begin: int, end: int) -> int:
-        result = ctypes.c_int64.from_address(slots + 8).value
+        result = ctypes.c_int64.from_address(slots + 8 * self.slot).value
         np.ctypeslib.as_array((ctypes.c_double * self.count).from_address(result))[
             :
         ] = 1
@@ -412,10 +413,7 @@ class Entry:
 def test_what_is_written_beside_a_result_shows_and_what_is_not_written_is_nan(count):
     given = Given("a0", TensorType((4,), F64))
     program = Program("f", (given, Apply(Neg, (0,), {})), (1,), {})
-    options = Options(0, True, epochs=False)
-    host = compiler.host_target()
-    made = compiler.compile(module_of([program]), host, options)
-    code = Compiled(made.artifact, {"f": []})
+    code = compiled(program, [])
     x = np.arange(4.0)
     assert difference([-x], code.call("f", [x])) == ""
     ((function, _),) = code._functions.values()
@@ -425,3 +423,26 @@ def test_what_is_written_beside_a_result_shows_and_what_is_not_written_is_nan(co
         assert "bytes beside result 0 have changed" in outcome
     else:
         assert list(np.isnan(outcome[0])) == [False] * count + [True] * (4 - count)
+
+
+@pytest.mark.parametrize("count", [4, 5])
+def test_what_is_written_beside_a_shared_variable_shows(count):
+    given = Given("a0", TensorType((4,), F64), shared=True)
+    entries = (given, Apply(Neg, (0,), {}))
+    code = compiled(Program("f", entries, (), {}, updates=((0, 1),)), [0])
+    x = np.arange(4.0)
+    assert difference([-x], code.call("f", [x])) == ""
+    ((function, _),) = code._functions.values()
+    function._entry = Entry(count, slot=0)
+    outcome = code.call("f", [x])
+    if count > 4:
+        assert "bytes beside 'a0' have changed" in outcome
+    else:
+        assert difference([np.ones(4)], outcome) == ""
+
+
+def compiled(program: Program, updated: list[int]) -> Compiled:
+    options = Options(0, True, epochs=False)
+    host = compiler.host_target()
+    made = compiler.compile(module_of([program]), host, options)
+    return Compiled(made.artifact, {program.name: updated})

@@ -10,15 +10,18 @@ from tensorc.fuzz import survey, values
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.idioms import RULES, spell
 from tensorc.fuzz.laws import laws_of
-from tensorc.fuzz.maker import Maker, fits, theme_of
+from tensorc.fuzz.maker import Maker, Theme, fits, theme_of
 from tensorc.fuzz.program import Given, module_of, shape_of, unbound
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.session import Coverage, calls_of
 from tensorc.fuzz.slopes import slopes_of
+from tensorc.ir.dims import symbol
+from tensorc.ir.numerics import FMA_ORDER
 from tensorc.ir.opdef import ELEMENTWISE
 from tensorc.ir.ops.tensor.elementwise import Cast, Compare, Select
+from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.text.printer import print_module
-from tensorc.ir.types import ELEMENTS
+from tensorc.ir.types import ELEMENTS, F64, TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.common.rewriter import Match, match_op
 from tensorc.passes.tensor.vjp_rules import VJP_RULES
@@ -197,3 +200,44 @@ def test_layouts_keep_the_values(shape):
     assert len(seen) > 2 or array.size < 2
     ones = values.strided(np.ones((3, 4)), np.random.default_rng(3))
     assert ones.strides == (0, 0)
+
+
+def test_sizes_that_an_equation_contradicts_are_refused():
+    """Of a column and its transpose one product has any rows, the other one row."""
+    m = Maker(random.Random(1), Theme((symbol("N"), 1), {"N": 7}))
+    column = m.given(TensorType((symbol("N"), 1), F64))
+    one = m.given(TensorType((1, 1), F64))
+    m.apply(MatMul, (column, one), order=FMA_ORDER)
+    assert m.holds(m.sizes)
+    m.apply(MatMul, (one, column), order=FMA_ORDER)
+    assert not m.holds(m.sizes)
+    assert m.holds({"N": 1})
+
+
+def test_some_programs_exchange_the_values_of_shared_arguments(programs):
+    arguments = [{a for a, _ in p.updates} for p in programs]
+    pairs = zip(programs, arguments, strict=True)
+    handed = [p for p, old in pairs if any(new in old for _, new in p.updates)]
+    assert len(handed) >= 20
+
+
+def test_numbers_that_have_to_do_with_others():
+    rng = np.random.default_rng(3)
+    for name in ("f16", "f64", "i8", "ui32", "i1"):
+        given = values.hurting(ELEMENTS[name], (4000,), rng)
+        others = values.hurting(ELEMENTS[name], (4000,), rng)
+        found = values.related(given, others, rng)
+        assert found.dtype == given.dtype
+        if name == "i1":
+            assert found is others
+            continue
+        same = np.mean(found == given)
+        assert 0.15 < same < 0.6
+        assert np.mean(found == np.negative(given)) > 0.1
+
+
+def test_the_first_programs_of_the_survey_are_of_all_groups():
+    order, items = survey._order(5, False), survey.items(False)
+    groups = {(i.make.func, i.group) for i in items}
+    first = {(items[n].make.func, items[n].group) for n in order[: len(groups)]}
+    assert first == groups
