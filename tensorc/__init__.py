@@ -172,7 +172,13 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
         # matrix, ivector, …, and NumPy's names: exp, sum, where, …
         from tensorc.frontend.python import symbolic_functions
 
-        found = symbolic_functions.public(name)
+        try:
+            found = symbolic_functions.public(name)
+        except AttributeError as error:
+            from tensorc.frontend.library.mistakes import hide_our_frames
+
+            hide_our_frames(error)
+            raise
     globals()[name] = found
     return found
 

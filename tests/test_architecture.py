@@ -35,7 +35,7 @@ Rooms = dict[str, tuple[set[str], set[str]]]
 LEVELS = ("passes.tensor", "passes.structured", "passes.memory", "passes.loops")
 LEVEL = {"passes.common", "passes.analysis", "ir", "target", "errors"}
 ROOMS: Rooms = {
-    "__init__": ({"api", "frontend.python", "errors"}, set()),
+    "__init__": ({"api", "frontend.library", "frontend.python", "errors"}, set()),
     "errors": (set(), set()),
     "target": (set(), set()),
     "artifact": ({"errors"}, set()),
@@ -173,6 +173,7 @@ LAZY = {
         "tensorc",
         "tensorc.frontend.python.symbolic_variables",
     ): "symbolic names cost numpy",
+    ("tensorc", "tensorc.frontend.library.mistakes"): "only where a name is wrong",
     ("tensorc", "tensorc.api.function"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.data"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.debugging"): "symbolic names cost numpy",

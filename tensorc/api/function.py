@@ -23,6 +23,7 @@ from tensorc.frontend.library.mistakes import (
     TRACING,
     argument_error,
     door,
+    hide_our_frames,
     refuse_in_trace,
     rendered,
     usage_error,
@@ -383,20 +384,24 @@ class Function(Costed):
             IndexError: an index is out of range; no memory has changed.
         """
         try:
-            if TRACING.get():
-                refuse_in_trace(f"{self!r} would run", CALL_OUTSIDE)
-            # A call like an earlier one has as many arrays, of the right types.
-            plan = None if named or self._casts else self._known(kinds_of(given))
-            if plan is not None:
-                results = self._run(plan, given)  # type: ignore[arg-type]
-            else:
-                if named or len(given) != len(self._arguments):
-                    given = self._arranged(given, named)
-                if self._casts:
-                    given = self._converted(given)
-                results = self._compiled(*given)
-        except TensorcError as error:
-            raise rendered(error) from None
+            try:
+                if TRACING.get():
+                    refuse_in_trace(f"{self!r} would run", CALL_OUTSIDE)
+                # A call like an earlier one has as many arrays, of the right types.
+                plan = None if named or self._casts else self._known(kinds_of(given))
+                if plan is not None:
+                    results = self._run(plan, given)  # type: ignore[arg-type]
+                else:
+                    if named or len(given) != len(self._arguments):
+                        given = self._arranged(given, named)
+                    if self._casts:
+                        given = self._converted(given)
+                    results = self._compiled(*given)
+            except TensorcError as error:
+                raise rendered(error) from None
+        except Exception as error:
+            hide_our_frames(error)
+            raise
         if self._single:
             return results
         if results is None:

@@ -26,7 +26,13 @@ from tensorc.api.function import compile_plan
 from tensorc.api.inspection import Costed, View, sizes_of, sizes_of_call
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
 from tensorc.frontend.library.locations import user_location
-from tensorc.frontend.library.mistakes import door, rendered, usage_error, warn_user
+from tensorc.frontend.library.mistakes import (
+    door,
+    hide_our_frames,
+    rendered,
+    usage_error,
+    warn_user,
+)
 from tensorc.frontend.python import tracer
 from tensorc.frontend.python.facts import Fact
 from tensorc.frontend.python.forms import Forms, Found
@@ -137,25 +143,30 @@ class Jitted(Costed):
             ValueError: sizes do not fit.
             IndexError: an index is out of range; no memory has changed.
         """
-        if tracer.current() is None:
-            arrays, kinds = args, None
-            if not named and len(args) == self._count and not self._valued:
-                kinds = kinds_of(args)
-            if kinds is None:
-                arrays, kinds = self._plain(args, named, self._valued)
-            found = self._known.get(kinds)
-            if found is not None:
-                compiled, plan, tree = found
-                try:
-                    if plan is None:
-                        results = compiled(*arrays)
-                    else:
-                        results = compiled.run(plan, arrays)  # type: ignore[arg-type]
-                except TensorcError as error:
-                    raise rendered(error) from None
-                return results if tree is LEAF else _in_structure(tree, results)
-        return self._slow(args, named)
+        try:
+            if tracer.current() is None:
+                arrays, kinds = args, None
+                if not named and len(args) == self._count and not self._valued:
+                    kinds = kinds_of(args)
+                if kinds is None:
+                    arrays, kinds = self._plain(args, named, self._valued)
+                found = self._known.get(kinds)
+                if found is not None:
+                    compiled, plan, tree = found
+                    try:
+                        if plan is None:
+                            results = compiled(*arrays)
+                        else:
+                            results = compiled.run(plan, arrays)  # type: ignore[arg-type]
+                    except TensorcError as error:
+                        raise rendered(error) from None
+                    return results if tree is LEAF else _in_structure(tree, results)
+            return self._slow(args, named)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
 
+    @door
     def specialize(self, *args: object, **named: object) -> CompiledFunction:
         """Return what these arguments are compiled to, compiling it if need be."""
         return self._specialized(args, named).compiled

@@ -31,6 +31,7 @@ from tensorc.frontend.library.mistakes import (
     argument_error,
     calling,
     door,
+    hiding,
     outside,
     warn_user,
 )
@@ -233,6 +234,7 @@ class Program(inspection.Inspected, _Loaded):
         hypers = plain_hypers(self.hypers)
         return checkpoints.restore(path_of(path, "path"), self.shared, hypers)
 
+    @hiding
     def __getattr__(self, name: str) -> "Member":
         """Return a function, a variable, a hyper, or a part that holds some."""
         return _member(self, name)

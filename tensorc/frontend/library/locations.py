@@ -22,7 +22,7 @@ def user_location() -> Location:
 def user_frame() -> FrameType | None:
     """Return the innermost frame outside of this package and NumPy, if there is one."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _is_users(frame):
+    while frame is not None and not is_users(frame):
         frame = frame.f_back
     return frame
 
@@ -32,9 +32,14 @@ def location_of(frame: FrameType) -> Location:
     return _location(frame.f_code, frame.f_lasti, frame.f_lineno)
 
 
-def _is_users(frame: FrameType) -> bool:
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame is of this package."""
+    return frame.f_code.co_filename.startswith(_PACKAGE)
+
+
+def is_users(frame: FrameType) -> bool:
     """Whether a frame is of the user's code: not ours, nor NumPy's, which calls us."""
-    if frame.f_code.co_filename.startswith(_PACKAGE):
+    if is_ours(frame):
         return False
     return not str(frame.f_globals.get("__name__")).startswith("numpy.")
 

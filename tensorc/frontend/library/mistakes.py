@@ -6,10 +6,13 @@ the ways out in its text, and without the frames between.
 
 import difflib
 import functools
+import itertools
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from types import FunctionType, TracebackType
 from typing import ParamSpec, TypeVar
 
 from tensorc.diagnostics import render_error
@@ -17,11 +20,12 @@ from tensorc.errors import (
     COMMAND_LINE,
     CompileError,
     Diagnostic,
+    InternalError,
     ShapeError,
     TensorcError,
     TensorcWarning,
 )
-from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.locations import is_ours, is_users, user_location
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,6 +124,74 @@ def rendered(error: TensorcError) -> TensorcError:
     return result
 
 
+def hide_our_frames(error: Exception) -> None:
+    """Take the frames of this package out of the traceback of an error.
+
+    A bare `raise` after it adds none, so that the traceback ends at the user's line.
+    An error that nobody here has written is a bug of ours, and keeps its frames; with
+    TENSORC_DEBUG=1 every error does.
+    """
+    if COMMAND_LINE.get() or os.environ.get("TENSORC_DEBUG") == "1":
+        return
+    entries = _entries(error.__traceback__)
+    if _is_written(error, entries):
+        kept = [entry for entry in entries if is_users(entry.tb_frame)]
+    elif entries and not is_ours(entries[-1].tb_frame):
+        kept = [entry for entry in entries if not is_ours(entry.tb_frame)]
+    else:
+        return
+    following = None
+    for entry in reversed(kept):
+        entry.tb_next = following
+        following = entry
+    error.__traceback__ = following
+
+
+def _entries(entry: TracebackType | None) -> list[TracebackType]:
+    found = []
+    while entry is not None:
+        found.append(entry)
+        entry = entry.tb_next
+    return found
+
+
+def _is_written(error: Exception, entries: list[TracebackType]) -> bool:
+    """Tell errors that are for the user from those of a bug."""
+    if isinstance(error, TensorcError):
+        return not isinstance(error, InternalError)
+    last = itertools.takewhile(is_ours, (e.tb_frame for e in reversed(entries)))
+    asked = any(frame.f_code.co_name == "__getattr__" for frame in last)
+    return asked and isinstance(error, AttributeError)
+
+
+def hiding(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a public function that calls doors raise their errors without its frame."""
+
+    @functools.wraps(function)
+    def entered(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            hide_our_frames(error)
+            raise
+
+    return entered
+
+
+def hiding_methods(cls: type[T]) -> type[T]:
+    """Let all methods that a user calls, in words or by an operator, be `hiding`."""
+    own = ("__init__", "__repr__", "__hash__", "__reduce__", "__deepcopy__")
+    for name, member in list(vars(cls).items()):
+        is_public = name.startswith("__") or not name.startswith("_")
+        # A door has `__wrapped__`, and hides its frames itself.
+        is_plain = isinstance(member, FunctionType) and not hasattr(
+            member, "__wrapped__"
+        )
+        if is_plain and is_public and name not in own:
+            setattr(cls, name, hiding(member))
+    return cls
+
+
 def _cleaned(diagnostic: Diagnostic) -> Diagnostic:
     return Diagnostic(
         diagnostic.code,
@@ -143,16 +215,20 @@ def door(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def entered(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return function(*args, **kwargs)
-        except TensorcError as error:
-            if COMMAND_LINE.get():
-                raise
-            raise rendered(error) from None
-        except TypeError as error:
-            hints = renamed(kwargs)
-            if not hints or "unexpected keyword argument" not in str(error):
-                raise
-            raise rendered(usage_error(str(error), *hints)) from None
+            try:
+                return function(*args, **kwargs)
+            except TensorcError as error:
+                if COMMAND_LINE.get():
+                    raise
+                raise rendered(error) from None
+            except TypeError as error:
+                hints = renamed(kwargs)
+                if not hints or "unexpected keyword argument" not in str(error):
+                    raise
+                raise rendered(usage_error(str(error), *hints)) from None
+        except Exception as error:
+            hide_our_frames(error)
+            raise
 
     return entered
 

@@ -14,11 +14,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from tensorc.frontend.library.mistakes import argument_error, door, outside, usage_error
+from tensorc.frontend.library.mistakes import (
+    argument_error,
+    door,
+    hiding_methods,
+    outside,
+    usage_error,
+)
 
 Binary = Callable[..., object]
 
 
+@hiding_methods
 class Group:
     """A named collection of variables or arrays; made by `group`, never changed.
 

@@ -23,7 +23,7 @@ from tensorc.frontend.library import advanced_indexing
 from tensorc.frontend.library.dtypes import DTypeName
 from tensorc.frontend.library.elementwise import elementwise, to_element
 from tensorc.frontend.library.indexing import Index
-from tensorc.frontend.library.mistakes import TRACING, door, usage_error
+from tensorc.frontend.library.mistakes import TRACING, door, hiding_methods, usage_error
 from tensorc.frontend.library.operands import (
     Array,
     Operand,
@@ -130,6 +130,7 @@ def _compose_groups(
     return apply_to_groups(name, function, each, tensors, options, apply)
 
 
+@hiding_methods
 class Tensor(AskedNumber):
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
 from tensorc.frontend.library.indexing import Index
-from tensorc.frontend.library.mistakes import door
+from tensorc.frontend.library.mistakes import door, hiding_methods
 from tensorc.frontend.python.symbolic_operands import indices_of
 from tensorc.ir.ops.tensor.indexing import ADD, SET
 
@@ -13,6 +13,7 @@ T = TypeVar("T")
 Put = Callable[[T, Sequence[Index], object, str], T]
 
 
+@hiding_methods
 @dataclass(frozen=True, slots=True)
 class Places(Generic[T]):
     """`x.at`: index it to name a part of x; `put` makes the new variable."""
@@ -25,6 +26,7 @@ class Places(Generic[T]):
         return Place(self.tensor, self.put, indices_of(index))
 
 
+@hiding_methods
 @dataclass(frozen=True, slots=True)
 class Place(Generic[T]):
     """`x.at[i]`: a part of x that gets new values, in a new variable."""

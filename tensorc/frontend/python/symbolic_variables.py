@@ -15,6 +15,7 @@ from tensorc.frontend.library.mistakes import (
     TRACING,
     argument_error,
     door,
+    hiding,
     refuse_in_trace,
     usage_error,
 )
@@ -233,6 +234,7 @@ def _constructor(rank: str, letter: str = "") -> Constructor:
     shape = _SHAPES[rank]
     own = _LETTERS.get(letter)
 
+    @hiding
     def make(name: str | None = None, dtype: DTypeLike | None = None) -> Tensor:
         return tensor(name, own if dtype is None else dtype, shape)
 
