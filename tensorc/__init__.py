@@ -38,6 +38,7 @@ training. This page is the tour; the code follows its order.
     cli                    one module per verb
     fuzz                   random programs, compared with the interpreter
     errors                 source locations and messages; `diagnostics` renders them
+    recipes                what a `fit` and a `run` say: the table of their options
     tables                 what programs and runs show of themselves: text and HTML
     address_space          whether there is room for a library, before it is loaded
 

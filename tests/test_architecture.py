@@ -41,6 +41,7 @@ ROOMS: Rooms = {
     "artifact": ({"errors"}, set()),
     "diagnostics": ({"errors"}, set()),  # renders them: excerpts, carets, colour
     "tables": ({"diagnostics"}, set()),  # what a value shows of itself, in a notebook
+    "recipes": ({"errors"}, set()),  # read by files, Python, checkpoints and the loop
     "plain_files": (set(), set()),
     "address_space": (set(), set()),
     "cache": ({"errors", "plain_files"}, {"platformdirs"}),
@@ -51,11 +52,11 @@ ROOMS: Rooms = {
     # Errors of the Python doors hold the rendered text.
     "frontend.library": ({"ir", "errors", "diagnostics"}, {"numpy"}),
     "frontend.dsl.syntax": ({"errors"}, {"lark"}),
-    "frontend.dsl.programs": ({"ir", "errors", "json_data"}, {"numpy"}),
+    "frontend.dsl.programs": ({"ir", "recipes", "errors", "json_data"}, {"numpy"}),
     "frontend.dsl.irgen": (
         {
             *("frontend.dsl.syntax", "frontend.dsl.programs", "frontend.library"),
-            *("ir", "errors"),
+            *("ir", "recipes", "errors"),
         },
         {"numpy"},
     ),
@@ -93,7 +94,7 @@ ROOMS: Rooms = {
         {"numpy", "safetensors"},
     ),
     "runtime.training": (
-        {"runtime", "runtime.files", "artifact", "errors", "tables"},
+        {"runtime", "runtime.files", "artifact", "recipes", "errors", "tables"},
         {"numpy"},
     ),
     # Links objects.
@@ -127,7 +128,7 @@ ROOMS: Rooms = {
         {
             *("ir", "driver", "compiler", "pipeline", "runtime.cpu"),
             *("passes.common", "passes.analysis", "cache", "artifact", "target"),
-            *("errors", "tables", "frontend.library", "frontend.python"),
+            *("recipes", "errors", "tables", "frontend.library", "frontend.python"),
             *("frontend.python.graph", "frontend.dsl", "frontend.dsl.syntax"),
             *("frontend.dsl.programs", "runtime", "runtime.files", "runtime.training"),
         },

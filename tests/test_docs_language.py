@@ -10,10 +10,9 @@ import pytest
 from tensorc.cli import explain
 from tensorc.frontend.dsl.irgen.draws import DISTRIBUTIONS
 from tensorc.frontend.dsl.irgen.errors import NOT_COMPILED
-from tensorc.frontend.dsl.irgen.recipes import REQUIRED
-from tensorc.frontend.dsl.programs.program import FIT_OPTIONS, RUN_OPTIONS
 from tensorc.frontend.dsl.syntax.parser import parse
 from tensorc.ir.types import ELEMENTS
+from tensorc.recipes import OPTIONS, required
 from tests.frontend.irgen_helpers import diagnostics, program
 from tests.snippets import ROOT, UPDATE, tables, write_table
 
@@ -51,17 +50,16 @@ def test_every_draw_is_told_with_its_defaults():
     }
 
 
-def test_every_field_of_a_recipe_is_told():
-    rows = tables(PAGE, "Recipes")
-    for kind, known in (("fit", FIT_OPTIONS), ("run", RUN_OPTIONS)):
-        told = {
-            r[f"field of `{kind}`"].strip("`"): r
-            for r in rows
-            if f"field of `{kind}`" in r
-        }
-        assert set(told) == set(known)
-        needed = {n for n, r in told.items() if r["without it"] == "required"}
-        assert needed >= set(REQUIRED[kind])
+@pytest.mark.parametrize("kind", ["fit", "run"])
+def test_the_table_of_a_recipe(kind):
+    rows = [
+        {f"field of `{kind}`": f"`{o.name}`", "is": o.doc, "without it": o.without}
+        for o in OPTIONS[kind].values()
+    ]
+    field = f"field of `{kind}`"
+    assert [row for row in tables(PAGE, "Recipes") if field in row] == rows
+    needed = [o.name for o in OPTIONS[kind].values() if o.without == "required"]
+    assert needed == required(kind)
 
 
 NOT_YET_COMPILED = {

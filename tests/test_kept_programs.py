@@ -20,9 +20,9 @@ from tensorc.frontend.dsl.programs.program import (
     CallValue,
     FunctionRef,
     Program,
-    Recipe,
 )
 from tensorc.frontend.dsl.syntax.source_file import SourceFile
+from tensorc.recipes import DataCall, Fit, Patience, Run
 from tensorc.target import Options, Target
 from tests.test_cache import mutated
 
@@ -189,8 +189,10 @@ def test_a_lost_entry_of_code_is_compiled_again(model):
 def a_program():
     """Return a program with every kind of value."""
     at = Location("m.tc", 1, 2, 3, 4)
-    call = CallValue("npz", ("a", 1, None), {"label": [1.5, (True, -0.0)]}, at)
-    options = {"data": call, "batch": 2, "step": FunctionRef("train")}
+    call = DataCall("npz", ("a", 1, None), {"label": [1.5, (True, -0.0)]})
+    stop, places = Patience(5, 1e-300), {"batch": Location("m.tc", 5, 6)}
+    fit = Fit(call, 2, "train", "f", stop=stop, location=at, places=places)
+    run = Run("again", "f", ([1, 2.5], "a"), 3, {"k": CallValue("f", (), {}, at)}, at)
     big = np.arange(6, dtype=np.int64).reshape(2, 3)
     memories = (
         program_file._Memory("W", "param", big),
@@ -199,9 +201,8 @@ def a_program():
         program_file._Memory("s", "state", np.array(True)),
     )
     hypers = {"lr": 1e-300, "n": 2**70, "t": "\ud800", "f": FunctionRef("g")}
-    recipe = Recipe("fit", "", options, at)
     entries, steps = ("f", "train"), ("train",)
-    return Program("m.tc", memories, hypers, entries, (recipe,), None, None, (), steps)
+    return Program("m.tc", memories, hypers, entries, (fit, run), None, None, (), steps)
 
 
 def test_programs_come_back_as_they_were():

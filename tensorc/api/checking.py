@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from tensorc.api.file_recipes import fit_of, run_of
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.frontend.dsl.reading import parsed
 from tensorc.frontend.dsl.syntax.source_file import read_file
@@ -36,9 +35,4 @@ def check(
             run_passes(module, Target("cpu"), TENSOR)
     except TensorcError as error:
         found += error.diagnostics
-    for recipe in program.recipes:
-        try:
-            (fit_of if recipe.kind == "fit" else run_of)(recipe)
-        except TensorcError as error:
-            found += error.diagnostics
     return [*found, *program.warnings]

@@ -4,59 +4,50 @@ history = tc.fit(train, tc.data.mnist("data/mnist"), batch=600, epochs=100,
                  validate=error, stop=tc.patience(5000))
 """
 
-import difflib
-import functools
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, TypeGuard
 
-import numpy as np
-
+from tensorc.api.batched import Numbers, Trainable, ready
 from tensorc.api.data import split
-from tensorc.api.function import Function
-from tensorc.api.jit import Jitted, changes_nothing
 from tensorc.api.kept_runs import (
     Kept,
     OnEpoch,
     epoch_callback,
     read_kept,
-    truth,
     warn_differences,
     warn_left_out,
 )
+from tensorc.errors import Diagnostic, TensorcError
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import (
+    ArgumentError,
     UsageError,
-    argument_error,
     door,
     outside,
     usage_error,
 )
 from tensorc.frontend.python.describing import describe, plain_number, whole_number
-from tensorc.frontend.python.signatures import VARIADIC
-from tensorc.runtime.function import CompiledFunction
+from tensorc.recipes import (
+    CODE,
+    OPTIONS,
+    DataCall,
+    Fit,
+    Patience,
+    wrong_patience,
+)
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import fit as training
 from tensorc.runtime.training.checkpoint import (
     About,
     Checkpoint,
-    Plain,
     compare,
     read_checkpoint,
 )
-from tensorc.runtime.training.data import Dataset, Split
-from tensorc.runtime.training.epoch import count_columns
+from tensorc.runtime.training.data import Dataset
 from tensorc.runtime.training.history import EpochRecord, History
 from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last
-from tensorc.runtime.training.recipes import Patience
-
-Trainable: TypeAlias = Jitted | Function | CompiledFunction
-Numbers: TypeAlias = Mapping[str, object]
-
-_MOST_STEPS = 1 << 62  # in an integer; without an end is float("inf")
+from tensorc.runtime.training.preparing import Roles
 
 
 @door
@@ -66,13 +57,13 @@ def patience(steps: int, increase: float = 2, threshold: float = 0.995) -> Patie
     When the validation error falls below `threshold` times the best so far at batch i,
     training goes on to batch i * `increase` at least.
     """
-    found = [plain_number(given) for given in (steps, increase, threshold)]
-    for name, value in zip(("steps", "increase", "threshold"), found, strict=True):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise usage_error(f"patience: {name} is a number, got {describe(value)}")
-        if not abs(value) < _MOST_STEPS and isinstance(value, int):
-            raise argument_error(f"patience: {name} is too large a number")
-    return Patience(*found)  # type: ignore[arg-type]  # they are numbers
+    given = {"steps": steps, "increase": increase, "threshold": threshold}
+    numbers = {name: plain_number(value) for name, value in given.items()}
+    if wrong := wrong_patience(numbers):
+        name, words = wrong
+        words = f"`{name}` of `patience` {words}"
+        raise _wrong(words, given[name], lambda value: type(value) is int)
+    return Patience(**numbers)  # type: ignore[arg-type]  # they are numbers
 
 
 @outside("fit would train")
@@ -126,15 +117,15 @@ def fit(
     if batch is None:
         raise _no_batch(hypers)
     dataset, called = _dataset(data), epoch_callback(callbacks)
-    options = _options(batch, epochs, stop, every, shuffle, seed)
-    train, numbers = _compiled(step, dataset.train, options.batch, "step", hypers)
-    rest, last = dataset.valid or dataset.train, dataset.test or dataset.train
-    checked = _check_compiled(validate, rest, options.batch, "validate")
-    tested = _check_compiled(test, last, options.batch, "test")
-    kept = read_kept(save, save_every, resume, overwrite, allow_nan)
-    return _fit(
-        _Functions(train, checked, tested), dataset, options, numbers, called, kept
+    options = _options(
+        *(("batch", batch), ("epochs", epochs), ("every", every), ("stop", stop)),
+        *(("shuffle", shuffle), ("seed", seed)),
     )
+    rows = options["batch"]
+    assert isinstance(rows, int)
+    functions, numbers = ready(dataset, rows, hypers, step, validate, test)
+    kept = read_kept(save, save_every, resume, overwrite, allow_nan)
+    return _fit(functions, dataset, options, numbers, called, kept)
 
 
 def _no_batch(hypers: Numbers) -> UsageError:
@@ -142,80 +133,46 @@ def _no_batch(hypers: Numbers) -> UsageError:
     return usage_error("fit needs batch=, the examples in a batch", words)
 
 
-@dataclass(frozen=True, slots=True)
-class _Functions:
-    step: CompiledFunction
-    validate: CompiledFunction | None
-    test: CompiledFunction | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    batch: int
-    epochs: int
-    stop: Patience | None
-    every: int | None
-    shuffle: bool
-    seed: int
-
-
 def _fit(
-    functions: _Functions,
+    functions: Roles,
     dataset: Dataset,
-    options: _Options,
+    options: Mapping[str, object],
     numbers: Numbers,
     on_epoch: Callable[[EpochRecord], bool],
     kept: Kept,
 ) -> History:
     """Run the batches, with checkpoints if they are asked for."""
-    about = _about(dataset.name, functions, options, numbers)
+    recipe = Fit(
+        data=DataCall(dataset.name),
+        step=functions.step.name,
+        validate=functions.validate.name if functions.validate else None,
+        test=functions.test.name if functions.test else None,
+        location=user_location(),
+        **options,  # type: ignore[arg-type]  # `_options` checks them
+    )
+    about = _about(recipe, functions, numbers)
     shared = functions.step.shared
     keeper = _keeper(kept, about, shared)
     last = None if kept.resume is None else _read_last(kept.resume, about, shared)
-    kept.protect(keeper, options.epochs)
+    kept.protect(keeper, recipe.epochs)
     return training.fit(
-        functions.step,
+        recipe,
+        functions,
         dataset,
-        batch=options.batch,
-        epochs=options.epochs,
-        validate=functions.validate,
-        test=functions.test,
-        stop=options.stop,
-        every=options.every,
-        shuffle=options.shuffle,
-        seed=options.seed,
         hypers=numbers,
         on_start=warn_left_out,
         on_epoch=on_epoch,
         keeper=keeper,
         start=None if last is None else last.start(shared),
-        location=user_location(),
         allow_nan=kept.allow_nan,
     )
 
 
-def _about(
-    data: str, functions: _Functions, options: _Options, numbers: Numbers
-) -> About:
+def _about(recipe: Fit, functions: Roles, numbers: Numbers) -> About:
     """Return what a run is of, for its checkpoints."""
-    named = {
-        "step": functions.step,
-        "validate": functions.validate,
-        "test": functions.test,
-    }
-    stop = options.stop
-    same: dict[str, Plain] = {
-        "data": data,
-        **{role: f.name if f else None for role, f in named.items()},
-        "batch": options.batch,
-        "every": options.every,
-        "shuffle": options.shuffle,
-        "seed": options.seed,
-        "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}" if stop else None,
-        "program": " ".join(f.info.digest for f in named.values() if f),
-    }
+    used = [f for f in (functions.step, functions.validate, functions.test) if f]
     hypers = {name: v for name, v in numbers.items() if isinstance(v, int | float)}
-    return About(same, hypers)
+    return About(recipe.identity(" ".join(f.info.digest for f in used)), hypers)
 
 
 def _read_last(resume: Path, about: About, shared: Mapping[str, Shared]) -> Checkpoint:
@@ -232,33 +189,28 @@ def _keeper(kept: Kept, about: About, shared: Mapping[str, Shared]) -> Keeper | 
     return Keeper(kept.save, about, shared, kept.seconds, allow_nan=kept.allow_nan)
 
 
-def _options(
-    batch: object,
-    epochs: object,
-    stop: object,
-    every: object,
-    shuffle: object,
-    seed: object,
-) -> _Options:
-    """Return options of the right kinds; `training` checks their ranges."""
-    if stop is not None and not isinstance(stop, Patience):
-        message = f"stop must be tc.patience(…), got {describe(stop)}"
-        raise usage_error(message, "stop=tc.patience(5000)")
-    return _Options(
-        _integer(batch, "batch"),
-        _integer(epochs, "epochs"),
-        stop,
-        None if every is None else _integer(every, "every"),
-        truth(shuffle, "shuffle"),
-        _integer(seed, "seed"),
-    )
+def _options(*given: tuple[str, object]) -> dict[str, object]:
+    """Return options as plain values. TypeError or ValueError for what none can be."""
+    found = {}
+    for name, value in given:
+        whole = whole_number(value)
+        plain = plain_number(value) if whole is None else whole
+        option = OPTIONS["fit"][name]
+        if words := option.wrong(plain):
+            hints = ["stop=tc.patience(5000)"] if name == "stop" else []
+            raise _wrong(words, value, option.kind.has_type, *hints)
+        found[name] = plain
+    return found
 
 
-def _integer(given: object, name: str) -> int:
-    whole = whole_number(given)
-    if whole is None:
-        raise usage_error(f"{name} must be an integer, got {describe(given)}")
-    return whole
+def _wrong(
+    words: str, given: object, has_type: Callable[[object], bool], *hints: str
+) -> TensorcError:
+    """Return the error of a value, by whether another one of its type is right."""
+    message = f"{words}, got {describe(given)}"
+    diagnostic = Diagnostic(CODE, message, user_location(), hints=hints)
+    is_value = has_type(plain_number(given))
+    return ArgumentError(diagnostic) if is_value else UsageError(diagnostic)
 
 
 def _dataset(given: object) -> Dataset:
@@ -270,166 +222,3 @@ def _dataset(given: object) -> Dataset:
         f"data must be a data set or a dictionary of columns, got {describe(given)}"
     )
     raise usage_error(message, 'tc.data.mnist("…"), or {"x": x, "y": y}')
-
-
-def _check_compiled(
-    function: object, part: Split, batch: int, role: str
-) -> CompiledFunction | None:
-    return None if function is None else _compiled(function, part, batch, role, {})[0]
-
-
-def _compiled(
-    function: object,
-    part: Split,
-    batch: int,
-    role: str,
-    hypers: Numbers,
-) -> tuple[CompiledFunction, Numbers]:
-    """Return what runs the batches, and the values of its hyperparameters."""
-    if isinstance(function, CompiledFunction):
-        if role == "step" and not _is_step(function):
-            raise changes_nothing(function)
-        _require_hypers(function.name, function.signature.hypers, hypers)
-        return function, hypers
-    if isinstance(function, Function):
-        if role == "step" and not function.plan().updates:
-            raise changes_nothing(function)
-        return function.batched(part.columns, hypers)
-    if isinstance(function, Jitted):
-        if role == "step" and not function.is_step:
-            raise changes_nothing(function)
-        return _specialized(function, part, batch, role, hypers)
-    message = f"fit: {role} must be a compiled function, got {describe(function)}"
-    hint = "decorate it: @tc.step" if role == "step" else "decorate it: @tc.jit"
-    raise usage_error(message, *([hint] if callable(function) else []))
-
-
-def _is_step(function: CompiledFunction) -> bool:
-    """Tell whether a function may change memory: of a file, whether it is a step."""
-    home = getattr(function, "home", None)
-    if home is None:
-        return bool(function.shared)
-    steps: Sequence[str] = home.source.steps
-    return function.name in steps
-
-
-# What other frameworks call the options of `fit`, and what they do that it does not.
-_ELSEWHERE: Mapping[str, str] = {
-    "batch_size": "write batch=",
-    "validation_data": "write tc.data.arrays(train, valid), and validate=error",
-    "verbose": "callbacks=print prints each epoch",
-    "callback": "write callbacks=",
-    "optimizer": "the step says how variables change: tc.update(W, W - lr * g)",
-    "loss": "the step returns the cost",
-    "metrics": "write validate=, test=",
-}
-
-
-def _require_hypers(
-    name: str, known: Iterable[str], hypers: Mapping[str, object]
-) -> None:
-    """Raise TypeError for an option that neither `fit` nor the step has."""
-    numbers = list(known)
-    for hyper in hypers:
-        if hyper in numbers:
-            continue
-        options = inspect.signature(fit).parameters.values()
-        ours = [p.name for p in options if p.kind == p.KEYWORD_ONLY]
-        close = difflib.get_close_matches(hyper, [*ours, *numbers], 1)
-        hints = [_ELSEWHERE[hyper]] if hyper in _ELSEWHERE else []
-        hints += [f"did you mean `{close[0]}=`?"] if close and not hints else []
-        takes = ", ".join([f"{n}=" for n in numbers]) or "no numbers"
-        hints.append(f"'{name}' takes {takes}; fit takes {', '.join(ours)}")
-        raise usage_error(f"neither fit nor '{name}' has an option '{hyper}'", *hints)
-
-
-def _specialized(
-    function: Jitted,
-    part: Split,
-    batch: int,
-    role: str,
-    hypers: Numbers,
-) -> tuple[CompiledFunction, Numbers]:
-    """Compile a traced function for batches: other arguments keep their defaults.
-
-    The numbers among them are hyperparameters of a step. All else that is no column is
-    the same for all batches, so it becomes a part of the program.
-    """
-    parameters = function.signature.parameters
-    numbered = [n for n in parameters if n not in part.columns or n in hypers]
-    _require_hypers(function.name, numbered, hypers)
-    rows = {n: c[:batch] for n, c in part.columns.items() if n in parameters}
-    both = [n for n in rows if n in hypers]
-    if both:
-        message = f"fit: '{both[0]}' is a column of the data and a hyperparameter"
-        raise usage_error(message, "leave one of them out")
-    missing = [
-        name
-        for name, parameter in parameters.items()
-        if name not in rows
-        and name not in hypers
-        and parameter.default is inspect.Parameter.empty
-        and parameter.kind not in VARIADIC
-    ]
-    if missing:
-        message = f"fit: '{function.name}' takes '{missing[0]}', "
-        hints = ["columns bind to the arguments of the same name"]
-        spare = [n for n in part.columns if n not in parameters]
-        hints += _renaming(spare, missing) if part.is_own else []
-        raise usage_error(f"{message}{_columns_of(part)}", *hints)
-    fixed = {n: p.default for n, p in parameters.items() if n not in rows}
-    fixed = {
-        n: v for n, v in {**fixed, **hypers}.items() if v is not inspect.Parameter.empty
-    }
-    numbers = {
-        n: v
-        for n, v in fixed.items()
-        if role == "step" and n not in function.static and _is_number(v)
-    }
-    fixed = {n: v for n, v in fixed.items() if n not in numbers}
-    if fixed:
-        function = _with_fixed(function, fixed, [*rows, *numbers])
-    if role == "step":
-        return function.training(rows, numbers), numbers
-    return function.specialize(**rows), {}
-
-
-def _columns_of(part: Split) -> str:
-    """Return the names of columns; if these may be texts of a file, their number."""
-    if not part.is_own:
-        return count_columns(part.columns)
-    return f"the data has {', '.join(map(repr, part.columns))}"
-
-
-def _renaming(spare: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """Return which columns may be meant for arguments that have none."""
-    lowered = {name.lower(): name for name in reversed(spare)}
-    found = [(lowered[n.lower()], n) for n in missing if n.lower() in lowered]
-    if not found and len(spare) == len(missing) == 1:
-        found = [(spare[0], missing[0])]
-    pairs = ", ".join([f"`{old}` -> `{new}`" for old, new in found])
-    return [f"rename columns: {pairs}"] if pairs else []
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    plain = isinstance(value, int | float | np.integer | np.floating)
-    return plain and not isinstance(value, bool)
-
-
-def _with_fixed(
-    function: Jitted, fixed: Mapping[str, object], names: Sequence[str]
-) -> Jitted:
-    """Return a function of the named parameters alone."""
-    signature = function.signature
-
-    @functools.wraps(function.function)
-    def called(**columns: object) -> object:
-        given = {**fixed, **columns}
-        ordered = {n: given[n] for n in signature.parameters if n in given}
-        bound = inspect.BoundArguments(signature, ordered)
-        return function.function(*bound.args, **bound.kwargs)
-
-    kept = [signature.parameters[n] for n in names]
-    by_name = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in kept]
-    called.__signature__ = signature.replace(parameters=by_name)  # type: ignore[attr-defined]
-    return type(function)(called)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tensorc import driver
 from tensorc.api import inspection, kept_program, kept_runs
-from tensorc.api.file_recipes import fit_of, run_of
 from tensorc.api.kept_runs import (
     Kept,
     OnEpoch,
@@ -36,6 +35,7 @@ from tensorc.frontend.library.mistakes import (
     warn_user,
 )
 from tensorc.frontend.python.describing import plain_number
+from tensorc.recipes import Fit, Run
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.files.weights import save_weights
 from tensorc.runtime.function import CompiledFunction, Results
@@ -47,10 +47,11 @@ from tensorc.runtime.training.checkpoint import (
     compare,
     read_checkpoint,
 )
-from tensorc.runtime.training.fit import train
+from tensorc.runtime.training.data import open_data
+from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import History
 from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last
-from tensorc.runtime.training.recipes import FitRecipe, RunRecipe
+from tensorc.runtime.training.preparing import roles_of
 from tensorc.tables import Table, html_of, text_of
 from tensorc.target import CHOSEN, Options
 
@@ -69,8 +70,8 @@ class _Loaded:
     functions: "Functions"
     shared: Mapping[str, Shared]
     hypers: Mapping[str, source.HyperValue]
-    fits: tuple[FitRecipe, ...]
-    runs: tuple[RunRecipe, ...]
+    fits: tuple[Fit, ...]
+    runs: tuple[Run, ...]
     variables: "dict[str, SharedVariable]" = field(default_factory=dict, repr=False)
 
 
@@ -117,7 +118,7 @@ class Program(inspection.Inspected, _Loaded):
     @outside("{0!r} would be trained")
     def fit(
         self,
-        recipe: FitRecipe | None = None,
+        recipe: Fit | None = None,
         allow_nan: bool = False,
         *,
         callbacks: OnEpoch | Iterable[OnEpoch] = (),
@@ -153,9 +154,10 @@ class Program(inspection.Inspected, _Loaded):
         if last:
             warn_differences(compare(last, self.about(recipe), self.shared))
         kept.protect(keeper, recipe.epochs)
-        return train(
-            self.functions,
+        return fit(
             recipe,
+            roles_of(self.functions, recipe),
+            open_data(recipe),
             on_start=warn_left_out,
             on_epoch=heard,
             keeper=keeper,
@@ -164,13 +166,13 @@ class Program(inspection.Inspected, _Loaded):
             allow_nan=kept.allow_nan,
         )
 
-    def _first_fit(self) -> FitRecipe:
+    def _first_fit(self) -> Fit:
         if self.fits:
             return self.fits[0]
         message = f"{self.path}: there is no 'fit' to train"
         raise TensorcError(Diagnostic("TC0903", message))
 
-    def last(self, place: Path, recipe: FitRecipe | None = None) -> Checkpoint:
+    def last(self, place: Path, recipe: Fit | None = None) -> Checkpoint:
         """Return the checkpoint of a directory, or a file, to go on from.
 
         Raises:
@@ -186,7 +188,7 @@ class Program(inspection.Inspected, _Loaded):
         message += f"there are {count}" if wanted is None else f"not {wanted + 1}"
         raise TensorcError(Diagnostic("TC0804", message))
 
-    def keeper(self, recipe: FitRecipe, kept: Kept) -> Keeper | None:
+    def keeper(self, recipe: Fit, kept: Kept) -> Keeper | None:
         """Return what writes the checkpoints of a run, if there is a directory."""
         if kept.save is None:
             return None
@@ -196,24 +198,10 @@ class Program(inspection.Inspected, _Loaded):
         seconds, nan = kept.seconds, kept.allow_nan
         return Keeper(kept.save, about, self.shared, seconds, stem, nan)
 
-    def about(self, recipe: FitRecipe) -> About:
+    def about(self, recipe: Fit) -> About:
         """Return what a run of one of `fits` is of, for its checkpoints."""
         names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
-        stop = recipe.stop
-        same: dict[str, bool | int | float | str | None] = {
-            "data": recipe.data.reader,
-            "step": recipe.step,
-            "validate": recipe.validate,
-            "test": recipe.test,
-            "batch": recipe.batch,
-            "every": recipe.every,
-            "shuffle": recipe.shuffle,
-            "seed": recipe.seed or 0,
-            "stop": f"{stop.patience}, {stop.increase}, {stop.threshold}"
-            if stop
-            else None,
-            "program": self.functions.digest(list(dict.fromkeys(names))),
-        }
+        same = recipe.identity(self.functions.digest(list(dict.fromkeys(names))))
         return About(same, plain_hypers(self.hypers), self.fits.index(recipe))
 
     @outside("save would write")
@@ -482,8 +470,8 @@ def load(
     options = CHOSEN.get() if optimize is None else Options(optimize)
     kept = kept_program.load(file, options)
     program = kept.program
-    fits = tuple(fit_of(r) for r in program.recipes if r.kind == "fit")
-    runs = tuple(run_of(r) for r in program.recipes if r.kind == "run")
+    fits = tuple(r for r in program.recipes if isinstance(r, Fit))
+    runs = tuple(r for r in program.recipes if isinstance(r, Run))
     shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from tensorc.errors import TensorcError
 from tensorc.frontend.dsl.programs.program import FunctionRef, HyperValue
+from tensorc.recipes import Fit, Run
 from tensorc.runtime.arrays import describe
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training.recipes import FitRecipe, RunRecipe
 from tensorc.tables import Table, spell_bytes
 
 if TYPE_CHECKING:
@@ -108,14 +108,14 @@ def _spelled(type_: "Type") -> str:
     return str(type_).replace(VALUE, "")
 
 
-def recipe_table(fits: Iterable[FitRecipe], runs: Iterable[RunRecipe]) -> Table:
+def recipe_table(fits: Iterable[Fit], runs: Iterable[Run]) -> Table:
     """Return the recipes of a program."""
     rows = [("fit", f.name, _fit(f)) for f in fits]
     rows += [("run", r.name, f"{r.function}, {r.times:,} times") for r in runs]
     return Table("recipes", rows, ("kind", "name", "what"))
 
 
-def _fit(fit: FitRecipe) -> str:
+def _fit(fit: Fit) -> str:
     parts = [f"{fit.step} over {fit.data.reader}", f"batch {fit.batch:,}"]
     parts.append(f"{fit.epochs:,} epoch{'' if fit.epochs == 1 else 's'}")
     parts += [f"validate {fit.validate}"] if fit.validate else []

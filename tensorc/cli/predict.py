@@ -25,7 +25,7 @@ from tensorc.cli.options import (
 from tensorc.cli.start import restore, warn_untrained
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array, describe
-from tensorc.runtime.training.data import Split, open_dataset, read_columns
+from tensorc.runtime.training.data import Split, open_data, read_columns
 from tensorc.runtime.training.evaluation import check_rows, predict
 
 _PARTS = ("train", "valid", "test")
@@ -120,12 +120,11 @@ def _columns_of(program: "api.Program", part: str) -> Mapping[str, Array]:
         message = f"{program.path}: there is no 'fit' with data: give --data"
         raise TensorcError(Diagnostic("TC0903", message))
     recipe = program.fits[0]
-    place = recipe.location
-    dataset = open_dataset(recipe.data, Path(place.file).parent, place)
+    dataset = open_data(recipe)
     found: Split | None = getattr(dataset, part)
     if found is None:
         message = f"'{dataset.name}' has no {part} data"
-        raise TensorcError(Diagnostic("TC0602", message, place))
+        raise TensorcError(Diagnostic("TC0602", message, recipe.place("data")))
     return found.columns
 
 

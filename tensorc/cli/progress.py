@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from tensorc.runtime.training.fit import OnProgress
 from tensorc.runtime.training.history import EpochRecord, Progress
+from tensorc.runtime.training.loop import OnProgress
 
 
 class Reporter(Protocol):

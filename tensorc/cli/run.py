@@ -98,7 +98,7 @@ def command(
     for recipe in program.runs:
         function = program.functions[recipe.function]
         for _ in range(recipe.times):
-            print(spell(function(*recipe.arguments)), flush=True)
+            print(spell(function(*recipe.arguments, **recipe.named)), flush=True)
 
 
 def _function(program: "api.Program", name: str) -> CompiledFunction:

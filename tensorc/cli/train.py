@@ -29,12 +29,15 @@ from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.frontend.dsl.programs.program import plain_hypers
+from tensorc.recipes import Fit
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training.checkpoint import Checkpoint, compare
-from tensorc.runtime.training.fit import OnEpoch, train
+from tensorc.runtime.training.data import open_data
+from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import EpochRecord, Footprint, History
 from tensorc.runtime.training.keeping import SECONDS
-from tensorc.runtime.training.recipes import FitRecipe
+from tensorc.runtime.training.loop import OnEpoch
+from tensorc.runtime.training.preparing import roles_of
 from tensorc.tables import spell_bytes
 
 _SHOWN = 12
@@ -127,7 +130,7 @@ def command(
 
 
 def _print_summary(
-    history: History, recipe: FitRecipe, program: "api.Program", json_path: str | None
+    history: History, recipe: Fit, program: "api.Program", json_path: str | None
 ) -> None:
     # What is read by a machine must not have a line for people in it.
     file = sys.stderr if json_path == "-" else sys.stdout
@@ -164,7 +167,7 @@ def _loaded(
 
 def _train(
     program: "api.Program",
-    recipe: FitRecipe,
+    recipe: Fit,
     start: Checkpoint | None,
     kept: Kept,
     log: Log,
@@ -175,9 +178,10 @@ def _train(
     keeper = program.keeper(recipe, kept)
     try:
         with reporter(recipe.epochs, quiet) as heard:
-            history = train(
-                program.functions,
+            history = fit(
                 recipe,
+                roles_of(program.functions, recipe),
+                open_data(recipe),
                 on_start=None if quiet else _show_footprint,
                 on_epoch=_heard(heard, log),
                 on_progress=heard.on_progress,

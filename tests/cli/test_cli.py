@@ -17,9 +17,9 @@ import tensorc
 import tensorc.api
 from tensorc.cli import main, progress
 from tensorc.errors import Diagnostic, InternalError, Location, TensorcError
+from tensorc.recipes import DataCall, Fit, Patience, Run
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training.history import EpochRecord, History, Progress
-from tensorc.runtime.training.recipes import DataCall, FitRecipe, Patience, RunRecipe
 from tests.runtime import native
 from tests.runtime.test_data import encode
 
@@ -39,12 +39,10 @@ class Program:
         place = Location(str(path), 3, 1)
         data = DataCall("idx", ("images", "labels") * 3)
         stop = Patience(5, 2, 0.9)
-        self.fits = (
-            FitRecipe("", data, 3, "add", "curve", epochs=9, stop=stop, location=place),
-        )
+        self.fits = (Fit(data, 3, "add", "curve", epochs=9, stop=stop, location=place),)
         self.runs = (
-            RunRecipe("", "add", ([1, 2],), 3),
-            RunRecipe("", "touch", ([1.5, 2],)),
+            Run("", "add", ([1, 2],), 3),
+            Run("", "touch", ([1.5, 2],)),
         )
         self.compile_seconds = 0.25
         self.hypers = {}

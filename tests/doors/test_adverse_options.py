@@ -39,13 +39,14 @@ def fit(**options):
 @pytest.mark.parametrize("name", ["batch", "epochs", "every", "seed"])
 @pytest.mark.parametrize("value", [1.5, True, "1", np.float32(1)])
 def test_counts_are_integers(name, value):
-    with pytest.raises(TypeError, match=rf"{name} must be an integer, got") as caught:
+    with pytest.raises(TypeError, match=rf"`{name}` is an? .*integer.*, got") as caught:
         fit(**{name: value})
     assert "test_adverse_options.py" in str(caught.value)
+    assert caught.value.diagnostics[0].code == "TC0313"
 
 
 def test_epochs_are_no_none():
-    with pytest.raises(TypeError, match="epochs must be an integer, got None"):
+    with pytest.raises(TypeError, match="`epochs` is a positive integer, got None"):
         fit(epochs=None)
 
 
@@ -58,7 +59,7 @@ def test_counts_may_be_those_of_numpy(tmp_path):
 
 @pytest.mark.parametrize("value", ["no", 1, None])
 def test_shuffle_is_a_truth_value(value):
-    with pytest.raises(TypeError, match="shuffle must be True or False, got"):
+    with pytest.raises(TypeError, match="`shuffle` is true or false, got"):
         fit(shuffle=value)
 
 

@@ -88,7 +88,7 @@ OPTIONS = {
     "verbose": ({"verbose": 1}, "callbacks=print"),
     "learning_rate": (
         {"learning_rate": 1},
-        "'train' takes lr=; fit takes batch, epochs",
+        "'train' takes lr=; fit takes batch, validate, test, epochs",
     ),
     "lrr": ({"lrr": 1}, "did you mean `lr=`?"),
     "validation_data": ({"validation_data": DATA}, "tc.data.arrays(train, valid)"),

@@ -56,7 +56,7 @@ def test_wrong_settings(name, value, words):
 param W: float[2] = 0
 fn f(x: float) = x * lr
 step s(x: float[B, 2]) { W <- x[0] }
-fit { data = mnist("d")  step = s }
+fit { data = mnist("d")  batch = 2  step = s }
 """
     (found,) = diagnostics(text, **{name: value})
     assert words in found.message

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from tensorc.frontend.dsl.irgen.generator import generate
-from tensorc.frontend.dsl.programs.program import CallValue, FunctionRef
 from tensorc.frontend.dsl.syntax.parser import parse_expression, parse_file
 from tensorc.ir.text.printer import print_module
+from tensorc.recipes import DataCall, Patience
 from tests.frontend.irgen_helpers import program, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -35,15 +35,11 @@ def test_logreg_declarations():
     assert p.entries == ("logits", "loss", "error", "train")
     assert p.hypers == {"lr": 0.13}
     (fit,) = p.recipes
-    stop = fit.options["stop"]
-    assert isinstance(stop, CallValue)
-    assert (stop.callee, stop.arguments, dict(stop.named)) == (
-        "patience",
-        (5000,),
-        {"increase": 2, "threshold": 0.995},
-    )
-    assert fit.options["step"] == FunctionRef("train")
-    assert fit.options["data"].arguments == ("data/mnist",)
+    assert fit.stop == Patience(5000, 2, 0.995)
+    assert fit.step == "train"
+    assert fit.data == DataCall("mnist", ("data/mnist",))
+    lines = [fit.place(name).line - fit.location.line for name in ("data", "batch")]
+    assert lines == [1, 2]
 
 
 def test_logreg_steps_match_numpy():
@@ -72,16 +68,16 @@ def test_a_setting_changes_no_ir():
 
 def test_settings_reach_recipes_and_hypers_win():
     p = program(LOGREG, batch="300", epochs="2 * 5", seed="3")
-    options = p.recipes[0].options
-    assert (options["batch"], options["epochs"], options["seed"]) == (300, 10, 3)
+    (fit,) = p.recipes
+    assert (fit.batch, fit.epochs, fit.seed) == (300, 10, 3)
     text = "hyper batch = 20\nfn f(x: float) = x * batch\nrun { call = f(1) }"
     assert program(text, batch="7").hypers == {"batch": 7}
 
 
 def test_trivial_prints_the_published_numbers():
     p = generate(parse_file(EXAMPLES / "trivial.tc"), {"times": parse_expression("3")})
-    assert p.recipes[0].options["times"] == 3
-    call = p.recipes[0].options["call"]
+    (call,) = p.recipes
+    assert call.times == 3
     assert call.arguments == ([1, 1, 1, 1], 100)
     w, memory = np.array([0.1, 0.25, 0.15, 0.3]), {}
     for _ in range(10):

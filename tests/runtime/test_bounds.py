@@ -33,8 +33,9 @@ from tensorc.runtime.shared import Shared
 from tensorc.runtime.signature import make_signature
 from tensorc.runtime.threads import MOST, checked
 from tensorc.runtime.training.data import Split
-from tensorc.runtime.training.fit import prepare
+from tensorc.runtime.training.preparing import prepare
 from tests.runtime import native
+from tests.runtime.fitting import recipe_of
 from tests.runtime.test_data import encode
 from tests.runtime.test_unfolding import npy_file, tensors
 
@@ -350,9 +351,10 @@ def test_an_unsigned_index_is_shown_as_it_is(unsigned, shown):
 def test_batches_are_whole(rows, batch, batches):
     f = native.function("add", {"w": Shared("w", 1.0)}, {"lr": 1})
     x = np.ones(rows, np.float32)
-    assert prepare(f, Split({"x": x}), batch, "training").batches == batches
+    recipe = recipe_of(batch=batch)
+    assert prepare(recipe, "step", f, Split({"x": x})).batches == batches
     with pytest.raises(DataError, match="a batch"):
-        prepare(f, Split({"x": x[: batch - 1]}), batch, "training")
+        prepare(recipe, "step", f, Split({"x": x[: batch - 1]}))
 
 
 # Readers

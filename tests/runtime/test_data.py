@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tensorc.errors import DataError, Location
+from tensorc.recipes import DataCall
 from tensorc.runtime.files import columns as files
 from tensorc.runtime.files.idx import read_idx
 from tensorc.runtime.training.data import idx, mnist, open_dataset
-from tensorc.runtime.training.recipes import DataCall
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data" / "mnist"
 CODES = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}

@@ -15,10 +15,10 @@ import pytest
 
 import tensorc as tc
 from tensorc.errors import DataError
+from tensorc.recipes import DataCall
 from tensorc.runtime.files import columns as files
 from tensorc.runtime.files import pickled
 from tensorc.runtime.training.data import csv, mnist, npz, open_dataset
-from tensorc.runtime.training.recipes import DataCall
 from tests.runtime.test_checkpoint_files import mutated, put
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tensorc.errors import TensorcError
+from tensorc.recipes import Patience
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import epoch as epoch_module
 from tensorc.runtime.training.checkpoint import About, read_checkpoint, write_checkpoint
 from tensorc.runtime.training.data import Dataset, Split
-from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.fit_state import Start
-from tensorc.runtime.training.recipes import Patience
 from tests.runtime import native
+from tests.runtime.fitting import fit
 from tests.runtime.test_training import curves
 
 BATCH = 3

@@ -8,8 +8,8 @@ from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import shuffling
 from tensorc.runtime.training.data import Dataset, Split
 from tensorc.runtime.training.epoch import prepare_epoch, run_batches
-from tensorc.runtime.training.fit import fit
 from tests.runtime import native
+from tests.runtime.fitting import fit
 
 ROWS, BATCH, SEED = 23, 4, 6
 

@@ -3,19 +3,20 @@
 import json
 import math
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tensorc.errors import DataError, IndexOutOfRange, Location, TensorcError
+from tensorc.recipes import DataCall, Fit, Patience
 from tensorc.runtime.shared import Shared
-from tensorc.runtime.training.data import Dataset, Split
+from tensorc.runtime.training.data import Dataset, Split, open_data
 from tensorc.runtime.training.epoch import prepare_epoch, run_batches
-from tensorc.runtime.training.fit import fit, train
-from tensorc.runtime.training.preparing import are_shares
-from tensorc.runtime.training.recipes import DataCall, FitRecipe, Patience
+from tensorc.runtime.training.preparing import Roles, are_shares, roles_of
 from tests.interrupting import interrupted
 from tests.runtime import native
+from tests.runtime.fitting import fit
 
 BATCH = 3
 
@@ -229,12 +230,6 @@ def test_what_cannot_be_trained_says_why():
     cases = [
         (data, {"batch": 11}, "training data has 10 examples, a batch 11"),
         (data, {"batch": 5, "validate": validate}, "validation data has 4 examples"),
-        (data, {"batch": 0}, "batch is 0, at least 1 is expected"),
-        (data, {"epochs": 0}, "epochs is 0, at least 1 is expected"),
-        (data, {"every": 0}, "every is 0, at least 1 is expected"),
-        (data, {"seed": -1}, "seed is -1, at least 0 is expected"),
-        (data, {"stop": Patience(5)}, "'stop' needs 'validate'"),
-        (data, {"stop": Patience(0), "validate": validate}, "patience is 0"),
         (data, {"validate": validate}, "validation by 'curve' gave nan in epoch 1"),
         (Dataset("toy", split(9)), {"validate": validate}, "no validation data"),
         (Dataset("toy", Split({"y": np.ones(9)})), {}, "takes 'x', the data has no"),
@@ -260,14 +255,19 @@ def test_a_failing_batch_is_named_and_the_state_is_that_before_it():
 
 
 def test_recipes_run_by_name_and_report_their_place(tmp_path):
-    place = Location(str(tmp_path / "toy.tc"), 12, 1)
+    at, data = (Location(str(tmp_path / "toy.tc"), line, 1) for line in (12, 14))
+    recipe = Fit(DataCall("mnist", ("data",)), 3, "add", location=at)
+    for places, place in (({}, at), ({"data": data}, data)):
+        with pytest.raises(DataError) as caught:
+            open_data(replace(recipe, places=places))
+        (diagnostic,) = caught.value.diagnostics
+        assert diagnostic.location == place
+        assert diagnostic.message == f"{tmp_path / 'data'}: no such directory"
+    with pytest.raises(TensorcError, match="step = add, but there is no such") as told:
+        roles_of({}, replace(recipe, places={"step": data}))
+    assert told.value.diagnostics[0].location == data
     _, step, _ = counting(np.zeros(1, np.float32))
-    recipe = FitRecipe("", DataCall("mnist", ("data",)), 3, "add", location=place)
-    with pytest.raises(DataError) as caught:
-        train({"add": step}, recipe)
-    diagnostic = caught.value.diagnostics[0]
-    assert diagnostic.location == place
-    assert diagnostic.message == f"{tmp_path / 'data'}: no such directory"
+    assert roles_of({"add": step}, recipe) == Roles(step)
 
 
 def test_an_epoch_is_stopped_by_its_stop_word():

@@ -8,13 +8,13 @@ import numpy as np
 
 from tensorc import tables
 from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location
+from tensorc.recipes import DataCall, Fit
 from tensorc.runtime.arrays import Array, aligned_empty, describe
 from tensorc.runtime.files.columns import data_error
 from tensorc.runtime.files.csv_file import Table, read_csv
 from tensorc.runtime.files.idx import read_idx
 from tensorc.runtime.files.npy import read_npy, read_npz
 from tensorc.runtime.files.pickled import read_pickled, refused
-from tensorc.runtime.training.recipes import DataCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +276,16 @@ READERS: dict[str, Callable[..., Dataset]] = {
 }
 # What readers take by name besides paths.
 _NAMED: Mapping[str, tuple[str, ...]] = {"csv": ("label",)}
+
+
+def open_data(recipe: Fit) -> Dataset:
+    """Return the data of a `fit`, whose paths are relative to its file.
+
+    Raises:
+        DataError: as `open_dataset`, at the recipe's `data`.
+    """
+    directory = Path(recipe.location.file).parent
+    return open_dataset(recipe.data, directory, recipe.place("data"))
 
 
 def open_dataset(

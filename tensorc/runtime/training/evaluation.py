@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from tensorc.errors import CallError, DataError, Diagnostic, TensorcError
+from tensorc.recipes import Fit
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.training.data import open_dataset
+from tensorc.runtime.training.data import open_data
 from tensorc.runtime.training.epoch import count_columns, run_batches
 from tensorc.runtime.training.preparing import (
     are_shares,
@@ -17,7 +17,8 @@ from tensorc.runtime.training.preparing import (
     located,
     prepare,
 )
-from tensorc.runtime.training.recipes import FitRecipe
+
+_ROLES = {"validation": "validate", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Evaluation:
 
 
 def evaluate(
-    functions: Mapping[str, CompiledFunction], recipe: FitRecipe
+    functions: Mapping[str, CompiledFunction], recipe: Fit
 ) -> tuple[Evaluation, ...]:
     """Return what validation and test of a `fit` give now, without training.
 
@@ -45,33 +46,33 @@ def evaluate(
         TensorcError: the recipe names no function to evaluate with, or there is no
             data for it (TC0602), or as `training.fit`.
     """
-    dataset = open_dataset(
-        recipe.data, Path(recipe.location.file).parent, recipe.location
-    )
+    dataset = open_data(recipe)
     pairs = (
-        ("validation", dataset.valid, recipe.validate),
-        ("test", dataset.test, recipe.test or recipe.validate),
+        ("validation", dataset.valid, "validate"),
+        ("test", dataset.test, "test" if recipe.test else "validate"),
     )
     found = []
-    for part, split, name in pairs:
-        if split is None or name is None:
+    for part, split, role in pairs:
+        if split is None or getattr(recipe, role) is None:
             continue
-        function = function_for(functions, part, name, recipe.location)
+        function = function_for(functions, recipe, role)
         try:
-            epoch = prepare(function, split, recipe.batch, part, recipe.location)
+            epoch = prepare(recipe, _ROLES[part], function, split)
             run_batches(epoch, 0, epoch.batches)
         except TensorcError as error:
-            raise located(error, recipe.location) from error
+            raise located(error, recipe.place(role)) from error
         values = epoch.results[0]
         error_ = float(values.astype(np.float64).mean())
         examples = epoch.batches * epoch.batch
         share_of = examples if are_shares(values, epoch.batch) else 0
-        found.append(Evaluation(part, name, error_, examples, share_of, len(split)))
+        found.append(
+            Evaluation(part, function.name, error_, examples, share_of, len(split))
+        )
     if not found:
         detail = "fit: there is no function to validate or test with"
         if recipe.validate or recipe.test:
             detail = f"'{dataset.name}' has no validation or test data"
-        raise DataError(Diagnostic("TC0602", detail, recipe.location))
+        raise DataError(Diagnostic("TC0602", detail, recipe.place("data")))
     return tuple(found)
 
 

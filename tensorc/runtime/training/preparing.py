@@ -1,65 +1,91 @@
 """What training and evaluation share: functions by their roles, made ready to run."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from tensorc.errors import (
-    UNKNOWN,
     DataError,
     Diagnostic,
     Location,
     TensorcError,
     way,
 )
+from tensorc.recipes import Fit
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.training.data import Split
 from tensorc.runtime.training.epoch import Epoch, prepare_epoch
 
 
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The functions of a run, by what they do in it."""
+
+    step: CompiledFunction
+    validate: CompiledFunction | None = None
+    test: CompiledFunction | None = None
+
+
+# What a function does with its part of the data.
+_PURPOSES = {"step": "training", "validate": "validation", "test": "test"}
+
+
 def prepare(
+    recipe: Fit,
+    role: str,
     function: CompiledFunction,
     split: Split,
-    batch: int,
-    purpose: str,
-    location: Location = UNKNOWN,
     hypers: Mapping[str, object] | None = None,
 ) -> Epoch:
     """Return a function set up to run over a part of the data.
 
     Raises:
-        TensorcError: there are too few examples for a batch (TC0602), or the function
-            returns not just one number and the purpose is not "training" (TC0601), or
-            as `prepare_epoch`.
+        TensorcError: there are too few examples for a batch (TC0602), or what is no
+            step returns not just one number (TC0601), or as `prepare_epoch`.
     """
+    purpose, batch = _PURPOSES[role], recipe.batch
     if not len(split):
         detail = f"the {purpose} data has no examples"
-        raise DataError(Diagnostic("TC0602", detail, location))
+        raise DataError(Diagnostic("TC0602", detail, recipe.place("data")))
     if len(split) < batch:
         smaller = f"batch={len(split)}"
         detail = f"the {purpose} data has {len(split):,} examples, a batch {batch:,}"
         hints = (f"use smaller batches: {way(smaller, f'--set {smaller}')}",)
-        raise DataError(Diagnostic("TC0602", detail, location, hints=hints))
-    if purpose != "training" and [r.shape for r in function.info.results] != [()]:
+        raise DataError(
+            Diagnostic("TC0602", detail, recipe.place("batch"), hints=hints)
+        )
+    place = recipe.place(role, "validate")
+    if role != "step" and [r.shape for r in function.info.results] != [()]:
         detail = f"'{function.name}' must return one number for {purpose}"
-        raise TensorcError(Diagnostic("TC0601", detail, location))
-    return prepare_epoch(function, split.columns, batch, hypers)
+        raise TensorcError(Diagnostic("TC0601", detail, place))
+    try:
+        return prepare_epoch(function, split.columns, batch, hypers)
+    except TensorcError as error:
+        raise located(error, place) from error
+
+
+def roles_of(functions: Mapping[str, CompiledFunction], recipe: Fit) -> Roles:
+    """Return the functions that a recipe names; TC0601 if there is none."""
+    step = function_for(functions, recipe, "step")
+    others = [
+        function_for(functions, recipe, role) if getattr(recipe, role) else None
+        for role in ("validate", "test")
+    ]
+    return Roles(step, *others)
 
 
 def function_for(
-    functions: Mapping[str, CompiledFunction],
-    role: str,
-    name: str,
-    location: Location,
+    functions: Mapping[str, CompiledFunction], recipe: Fit, role: str
 ) -> CompiledFunction:
-    """Return the function that a recipe names; TC0601 if there is none."""
+    """Return the function that a recipe names for a role; TC0601 if there is none."""
+    name = getattr(recipe, role)
     if name not in functions:
         known = ", ".join(f"'{known}'" for known in functions)
         detail = f"fit: {role} = {name}, but there is no such function"
-        raise TensorcError(
-            Diagnostic("TC0601", detail, location, notes=(f"there are {known}",))
-        )
+        place, notes = recipe.place(role), (f"there are {known}",)
+        raise TensorcError(Diagnostic("TC0601", detail, place, notes=notes))
     return functions[name]
 
 

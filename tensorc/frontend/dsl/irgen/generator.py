@@ -34,7 +34,7 @@ from tensorc.frontend.dsl.irgen.errors import (
     with_labels,
 )
 from tensorc.frontend.dsl.irgen.expressions import EXPRESSIONS
-from tensorc.frontend.dsl.irgen.recipes import OPTIONS, plain, recipe
+from tensorc.frontend.dsl.irgen.recipes import plain, recipe
 from tensorc.frontend.dsl.irgen.signatures import inside
 from tensorc.frontend.dsl.irgen.statements import STATEMENTS
 from tensorc.frontend.dsl.irgen.types import bind_sizes, sizes_named, tensor_type
@@ -57,7 +57,6 @@ from tensorc.frontend.dsl.programs.program import (
     Memory,
     PlainValue,
     Program,
-    Recipe,
 )
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
@@ -79,6 +78,7 @@ from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import F32, Element, TensorType
+from tensorc.recipes import OPTIONS, Fit, Run
 
 MAX_MEMORY_BYTES = 1 << 40
 MAX_DRAWN_BYTES = 1 << 24  # more than that is not drawn before it is needed
@@ -168,7 +168,7 @@ def _deep_recursion() -> Iterator[None]:
 
 def _declare(
     unit: Unit, file: ast.File, settings: Settings, reports: Reports, unknown: str = ""
-) -> tuple[dict[str, HyperValue], tuple[Recipe, ...]]:
+) -> tuple[dict[str, HyperValue], tuple[Fit | Run, ...]]:
     """Fill an empty unit with what a file declares; return its hypers and recipes."""
     scope = unit.scope
     function, builder = open_function("", [])
@@ -191,8 +191,8 @@ def _declare(
     _check_settings(file, settings, reports)
     rest = {name: v for name, v in settings.items() if name not in hypers}
     nodes = [i for i in file.items if isinstance(i, ast.Recipe) and not unknown]
-    recipes = tuple([recipe(frame, node, rest, reports) for node in nodes])
-    return hypers, recipes
+    recipes = [recipe(frame, node, rest, reports) for node in nodes]
+    return hypers, tuple([r for r in recipes if r is not None])
 
 
 def plain_value(expression: ast.Expression) -> PlainValue:

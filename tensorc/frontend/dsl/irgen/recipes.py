@@ -1,6 +1,7 @@
 """`fit` and `run` as plain data, with the settings put in."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 from tensorc.errors import CompileError, Label, Location
 from tensorc.frontend.dsl.irgen.context import Frame
@@ -20,25 +21,33 @@ from tensorc.frontend.dsl.irgen.values import (
     describe,
 )
 from tensorc.frontend.dsl.programs.program import (
-    FIT_OPTIONS,
-    RUN_OPTIONS,
     CallValue,
     FunctionRef,
     PlainValue,
-    Recipe,
 )
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import Literal, Scalar
 from tensorc.ir.dims import Poly
+from tensorc.recipes import (
+    CALL,
+    DATA,
+    FUNCTION,
+    OPTIONS,
+    RULE,
+    STEP,
+    DataCall,
+    Fit,
+    Option,
+    Patience,
+    Run,
+    conflicts,
+    required,
+    wrong_patience,
+)
 
-OPTIONS: Mapping[str, tuple[str, ...]] = {"fit": FIT_OPTIONS, "run": RUN_OPTIONS}
-REQUIRED: Mapping[str, tuple[str, ...]] = {"fit": ("data", "step"), "run": ("call",)}
 READERS = ("mnist", "idx", "npz", "csv", "bytes")
 RULES = ("patience",)
-
-# What an option must be: a kind of value, in words.
-_NUMBERS = ("batch", "epochs", "every", "times")
-_FUNCTIONS = {"step": ast.Step, "validate": ast.Function, "test": ast.Function}
+_KINDS = {STEP: ast.Step, FUNCTION: ast.Function}
 
 
 def recipe(
@@ -46,40 +55,67 @@ def recipe(
     node: ast.Recipe,
     settings: Mapping[str, ast.Expression],
     reports: Reports,
-) -> Recipe:
-    """Return a recipe; its mistakes are reported, one for each option."""
+) -> Fit | Run | None:
+    """Return a recipe; its mistakes are reported, one for each option.
+
+    There is none where an option is wrong or missing.
+    """
     known = OPTIONS[node.kind]
-    options: dict[str, PlainValue] = {}
-    places: dict[str, Location] = {}
-    for option in node.options:
+    wrong: list[CompileError] = []
+    given = _given(node, settings, wrong)
+    places = {name: place for name, (_, place) in given.items()}
+    values: dict[str, object] = {}
+    for name, (expression, _) in given.items():
         try:
-            name, place = option.name, option.location
-            if name not in known:
-                message = f"`{node.kind}` has no option `{name}`"
-                raise error(RECIPE, message, place, *suggestion(name, known))
-            if name in places:
-                label = Label(places[name], "given here first")
-                message = f"the option `{name}` is given twice"
-                raise error(RECIPE, message, place, labels=[label])
-            places[name] = place
-            value = settings.get(name, option.value)
-            options[name] = _option(frame, name, value)
+            values[name] = _option(frame, known[name], expression)
         except CompileError as failure:
-            reports.add(failure)
-    for name, value in settings.items():
-        if name in known and name not in places:
-            try:
-                places[name] = value.location
-                options[name] = _option(frame, name, value)
-            except CompileError as failure:
-                reports.add(failure)
-    missing = [name for name in REQUIRED[node.kind] if name not in places]
-    if missing:
+            wrong.append(failure)
+    if missing := [name for name in required(node.kind) if name not in given]:
         words = " and ".join(f"`{m}`" for m in missing)
-        reports.add(error(RECIPE, f"`{node.kind}` lacks {words}", node.location))
+        wrong.append(error(RECIPE, f"`{node.kind}` lacks {words}", node.location))
     if node.kind == "fit":
-        check_data(frame, options, places, reports)
-    return Recipe(node.kind, node.name or "", options, node.location)  # type: ignore[arg-type]
+        if not wrong:
+            wrong += [error(RECIPE, why, places[n]) for n, why in conflicts(values)]
+        wrong += check_data(frame, values, places)
+    for mistake in wrong:
+        reports.add(mistake)
+    return None if wrong else _recipe(node, values, places)
+
+
+def _given(
+    node: ast.Recipe, settings: Mapping[str, ast.Expression], wrong: list[CompileError]
+) -> dict[str, tuple[ast.Expression, Location]]:
+    """Return the options and where they stand; settings take the place of the file's.
+
+    Names that are unknown or given twice are added to `wrong`.
+    """
+    known = OPTIONS[node.kind]
+    found: dict[str, tuple[ast.Expression, Location]] = {}
+    for option in node.options:
+        name, place = option.name, option.location
+        if name not in known:
+            message = f"`{node.kind}` has no option `{name}`"
+            wrong.append(error(RECIPE, message, place, *suggestion(name, known)))
+        elif name in found:
+            label = Label(found[name][1], "given here first")
+            message = f"the option `{name}` is given twice"
+            wrong.append(error(RECIPE, message, place, labels=[label]))
+        else:
+            found[name] = option.value, place
+    given = {n: (v, v.location) for n, v in settings.items() if n in known}
+    return {**found, **given}
+
+
+def _recipe(
+    node: ast.Recipe, values: dict[str, object], places: Mapping[str, Location]
+) -> Fit | Run:
+    name, at = node.name or "", node.location
+    if node.kind == "fit":
+        return Fit(**values, name=name, location=at, places=places)  # type: ignore[arg-type]
+    call = values.pop("call")
+    assert isinstance(call, CallValue)
+    given = call.callee, call.arguments
+    return Run(name, *given, **values, named=call.named, location=at)  # type: ignore[arg-type]
 
 
 def _data(frame: Frame, node: ast.Expression) -> PlainValue:
@@ -92,35 +128,67 @@ def _data(frame: Frame, node: ast.Expression) -> PlainValue:
         raise with_labels(failure, [], f"`data` is one of {readers}") from None
 
 
-def _option(frame: Frame, name: str, node: ast.Expression) -> PlainValue:
-    value = _data(frame, node) if name == "data" else plain(frame, node)
-    if name in _NUMBERS:
-        good = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        if not good:
-            message = f"`{name}` is a positive integer"
-            raise error(RECIPE, message, node.location)
-    if name == "seed" and (not isinstance(value, int) or isinstance(value, bool)):
-        raise error(RECIPE, "`seed` is an integer", node.location)
-    if name == "shuffle" and not isinstance(value, bool):
-        raise error(RECIPE, "`shuffle` is true or false", node.location)
-    if name in _FUNCTIONS:
-        _check_function(frame, name, value, node)
-    if name == "data":
-        _check_call(value, node, "data", READERS)
-    if name == "stop" and value is not None:
-        _check_call(value, node, "stop", RULES)
-    if name == "call":
+def _option(frame: Frame, option: Option, node: ast.Expression) -> object:
+    """Return what an option is, of the kind that it has."""
+    kind = option.kind
+    value = _data(frame, node) if kind is DATA else plain(frame, node)
+    found: object = value
+    if kind in _KINDS:
+        found = _check_function(frame, option, value, node)
+    elif kind is DATA:
+        call = _check_call(value, node, option.name, READERS)
+        found = DataCall(call.callee, call.arguments, call.named)
+    elif kind is RULE and value is not None:
+        found = _patience(_check_call(value, node, option.name, RULES), node)
+    elif kind is CALL:
         _check_run(frame, value, node)
-    return value
+    if wrong := option.wrong(found):
+        raise error(RECIPE, f"{wrong}, got {_spelled(value)}", node.location)
+    return found
+
+
+def _spelled(value: PlainValue) -> str:
+    """Return a plain value as the language writes it, a call without its arguments."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case FunctionRef(name):
+            return f"`{name}`"
+        case CallValue(callee):
+            return f"`{callee}(…)`"
+        case _:
+            return f"{value!r:.60}"
+
+
+def _patience(call: CallValue, node: ast.Expression) -> Patience:
+    """Return the rule of stopping that a call says."""
+    names = [field.name for field in fields(Patience)]
+    unknown = [name for name in call.named if name not in names]
+    if unknown:
+        message = f"`patience` has no argument `{unknown[0]}`"
+        raise error(RECIPE, message, node.location, *suggestion(unknown[0], names))
+    given = dict(zip(names, call.arguments, strict=False))
+    count = len(call.arguments) + len(call.named)
+    if "steps" not in {**given, **call.named} or len({*given, *call.named}) < count:
+        message = f"`patience` takes {', '.join(names)}: 1 to 3 numbers, {count} given"
+        raise error(RECIPE, message, node.location)
+    given |= call.named
+    if wrong := wrong_patience(given):
+        name, words = wrong
+        message = f"`{name}` of `patience` {words}, got {_spelled(given[name])}"
+        raise error(RECIPE, message, node.location)
+    return Patience(**given)  # type: ignore[arg-type]  # they are numbers
 
 
 def _check_function(
-    frame: Frame, name: str, value: PlainValue, node: ast.Expression
-) -> None:
-    if value is None and name != "step":
-        return
-    kind = _FUNCTIONS[name]
-    word = "a step" if kind is ast.Step else "a function"
+    frame: Frame, option: Option, value: PlainValue, node: ast.Expression
+) -> str | None:
+    """Return the name of the function or step that an option gives, if it gives one."""
+    if value is None and option.default is None:
+        return None
+    name, kind, word = option.name, _KINDS[option.kind], option.kind.words
     if not isinstance(value, FunctionRef):
         message = f"`{name}` names {word} of this file"
         raise error(RECIPE, message, node.location)
@@ -132,6 +200,7 @@ def _check_function(
     if value.name not in frame.unit.entries:
         message = f"`{value.name}` cannot be run: its arguments need types"
         raise error(RECIPE, message, node.location, labels=label)
+    return value.name
 
 
 def _function(frame: Frame, name: str) -> ast.Function | ast.Step:
@@ -143,9 +212,9 @@ def _function(frame: Frame, name: str) -> ast.Function | ast.Step:
 
 def _check_call(
     value: PlainValue, node: ast.Expression, name: str, known: Sequence[str]
-) -> None:
+) -> CallValue:
     if isinstance(value, CallValue) and value.callee in known:
-        return
+        return value
     hints = suggestion(value.callee, known) if isinstance(value, CallValue) else ()
     words = ", ".join(f"`{k}(...)`" for k in known)
     raise error(RECIPE, f"`{name}` is one of {words}", node.location, *hints)

@@ -10,13 +10,13 @@ from dataclasses import replace
 from tensorc.errors import CompileError, Label, Location
 from tensorc.frontend.dsl.irgen.calls import bind_arguments
 from tensorc.frontend.dsl.irgen.context import Entry, Frame
-from tensorc.frontend.dsl.irgen.errors import RECIPE, Reports, error, suggestion
+from tensorc.frontend.dsl.irgen.errors import RECIPE, error, suggestion
 from tensorc.frontend.dsl.irgen.types import bind_sizes, tensor_type
 from tensorc.frontend.dsl.irgen.values import FunctionValue, Scope
-from tensorc.frontend.dsl.programs.program import CallValue, FunctionRef, PlainValue
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import Literal
 from tensorc.ir.functions import open_function
+from tensorc.recipes import DataCall
 
 # The columns that a reader always gives; those of others depend on the files.
 COLUMNS: Mapping[str, tuple[str, ...]] = {"mnist": ("x", "y"), "idx": ("x", "y")}
@@ -44,17 +44,15 @@ def check_call(frame: Frame, function: ast.Function | ast.Step, node: ast.Call) 
 
 
 def check_data(
-    frame: Frame,
-    options: Mapping[str, PlainValue],
-    places: Mapping[str, Location],
-    reports: Reports,
-) -> None:
-    """Compare the functions of a `fit` with its columns and batches."""
+    frame: Frame, options: Mapping[str, object], places: Mapping[str, Location]
+) -> list[CompileError]:
+    """Compare the functions of a `fit` with its columns and batches: what is wrong."""
     data, batch = options.get("data"), options.get("batch")
-    columns = COLUMNS.get(data.callee) if isinstance(data, CallValue) else None
+    columns = COLUMNS.get(data.reader) if isinstance(data, DataCall) else None
+    wrong = []
     for role in ROLES:
-        value = options.get(role)
-        found = frame.scope.find(value.name) if isinstance(value, FunctionRef) else None
+        name = options.get(role)
+        found = frame.scope.find(name) if isinstance(name, str) else None
         if found is None or not isinstance(found.value, FunctionValue):
             continue
         try:
@@ -63,7 +61,8 @@ def check_data(
             if role != "step":
                 _check_result(node, role, places[role])
         except CompileError as failure:
-            reports.add(failure)
+            wrong.append(failure)
+    return wrong
 
 
 def inside(frame: Frame, function: ast.Function | ast.Step | None) -> Frame:
@@ -77,7 +76,7 @@ def _check_columns(
     frame: Frame,
     function: ast.Function | ast.Step,
     columns: tuple[str, ...] | None,
-    batch: PlainValue,
+    batch: object,
     place: Location,
 ) -> None:
     name = function.name

@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import numpy as np
 
 from tensorc.errors import Diagnostic, Location
+from tensorc.recipes import Fit, Run
 
 if TYPE_CHECKING:
     from tensorc.ir.ops.builtin import Module
     from tensorc.ir.types import TensorType
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
-FIT_OPTIONS = (
-    *("data", "batch", "step", "validate", "test", "epochs", "stop", "shuffle"),
-    *("seed", "every"),
-)
-RUN_OPTIONS = ("call", "times")
 UNKNOWN_NAME = "TC0303"
 
 
@@ -98,16 +94,6 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """A `fit` or `run`; `name` is empty if the file gives it none."""
-
-    kind: Literal["fit", "run"]
-    name: str
-    options: Mapping[str, PlainValue]
-    location: Location = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """A checked file: memory, hypers after settings, entries and recipes.
 
@@ -120,7 +106,7 @@ class Program:
     memories: tuple[Stored, ...]
     hypers: Mapping[str, HyperValue]
     entries: tuple[str, ...]
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Fit | Run, ...]
     emitter: "Callable[[Sequence[str]], Module]" = field(repr=False)
     varier: Callable[[str, str], bool] = field(repr=False)
     warnings: Sequence[Diagnostic] = field(default=(), repr=False)

@@ -8,12 +8,12 @@ same parses it then. Hostile bytes give a ValueError and nothing else.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tensorc.errors import Diagnostic
+from tensorc.errors import CompileError, Diagnostic
 from tensorc.frontend.dsl.programs.program import (
     Array,
     CallValue,
@@ -22,7 +22,6 @@ from tensorc.frontend.dsl.programs.program import (
     Kind,
     PlainValue,
     Program,
-    Recipe,
     Stored,
 )
 from tensorc.json_data import (
@@ -35,11 +34,19 @@ from tensorc.json_data import (
     text,
     write_record,
 )
+from tensorc.recipes import (
+    OPTIONS,
+    DataCall,
+    Fit,
+    Patience,
+    Run,
+    wrong_patience,
+)
 
 if TYPE_CHECKING:
     from tensorc.ir.ops.builtin import Module
 
-_VERSION = 1
+_VERSION = 2
 _FIELDS = (
     *("path", "memories", "hypers", "entries", "steps", "recipes"),
     *("code", "digests"),
@@ -96,10 +103,7 @@ def encode(program: Program, known: Known) -> bytes | None:
         "hypers": _named_data(program.hypers),
         "entries": program.entries,
         "steps": program.steps,
-        "recipes": [
-            [r.kind, r.name, _named_data(r.options), place_data(r.location)]
-            for r in program.recipes
-        ],
+        "recipes": [_recipe_data(recipe) for recipe in program.recipes],
         "code": known.code,
         "digests": known.digests,
     }
@@ -161,11 +165,11 @@ def _memories(data: object, values: bytes) -> tuple[Stored, ...]:
     return tuple(found)
 
 
-def _named_data(values: Mapping[str, PlainValue]) -> list[object]:
+def _named_data(values: Mapping[str, object]) -> list[object]:
     return [[name, _value_data(value)] for name, value in values.items()]
 
 
-def _value_data(value: PlainValue) -> object:
+def _value_data(value: object) -> object:
     """Return a value as JSON: what JSON lacks is a list that begins with its name."""
     match value:
         case float():
@@ -210,11 +214,70 @@ def _hyper(value: PlainValue) -> HyperValue:
     raise ValueError(f"a hyper is expected, not {value!r:.40}")
 
 
-def _recipe(data: object) -> Recipe:
-    kind, name, options, at = row(data, 4)
-    if kind not in ("fit", "run"):
-        raise ValueError(f"a recipe of the kind {kind!r:.40}")
-    return Recipe(kind, text(name), _named(options), place(at))
+def _recipe_data(recipe: Fit | Run) -> list[object]:
+    """Return a recipe as JSON: its kind, its name, its values and where it stands."""
+    at = place_data(recipe.location)
+    if isinstance(recipe, Run):
+        call = _call_data(recipe.function, recipe.arguments, recipe.named)
+        return ["run", recipe.name, call, recipe.times, at]
+    data, stop = recipe.data, recipe.stop
+    call = _call_data(data.reader, data.arguments, data.named)
+    rule = stop and [_value_data(getattr(stop, f.name)) for f in fields(Patience)]
+    plain = {name: getattr(recipe, name) for name in _PLAIN}
+    places = [[name, place_data(where)] for name, where in recipe.places.items()]
+    return ["fit", recipe.name, call, rule, _named_data(plain), at, places]
+
+
+def _call_data(
+    callee: str, arguments: Sequence[object], named: Mapping[str, object]
+) -> list[object]:
+    return [callee, [_value_data(a) for a in arguments], _named_data(named)]
+
+
+# The options of a `fit` that are plain values.
+_PLAIN = tuple(name for name in OPTIONS["fit"] if name not in ("data", "stop"))
+
+
+def _recipe(data: object) -> Fit | Run:
+    """Return the recipe that JSON stands for; its options are checked as any others."""
+    try:
+        match data:
+            case ["run", name, call, times, at]:
+                function, arguments, named = _call(call)
+                count = integer(times)
+                return Run(text(name), function, arguments, count, named, place(at))
+            case ["fit", name, call, rule, plain, at, places]:
+                return _fit(text(name), call, rule, plain, at, places)
+    except CompileError as error:
+        raise ValueError(f"{error}") from None
+    raise ValueError(f"a recipe is expected, not {data!r:.40}")
+
+
+def _fit(
+    name: str, call: object, rule: object, plain: object, at: object, places: object
+) -> Fit:
+    values = _named(plain)
+    if sorted(values) != sorted(_PLAIN):
+        raise ValueError("a fit has other options")
+    numbers = None if rule is None else items(rule, _value)
+    if numbers is not None:
+        given = dict(zip([f.name for f in fields(Patience)], numbers, strict=True))
+        if wrong_patience(given):
+            raise ValueError(f"patience of {numbers!r:.40}")
+    pairs = items(places, lambda d: row(d, 2))
+    return Fit(
+        data=DataCall(*_call(call)),
+        stop=None if numbers is None else Patience(*numbers),  # type: ignore[arg-type]
+        name=name,
+        location=place(at),
+        places={text(option): place(where) for option, where in pairs},
+        **values,  # type: ignore[arg-type]  # `Fit` checks them
+    )
+
+
+def _call(data: object) -> tuple[str, tuple[PlainValue, ...], dict[str, PlainValue]]:
+    callee, arguments, named = row(data, 3)
+    return text(callee), items(arguments, _value), _named(named)
 
 
 def _texts(data: object) -> dict[str, str]:

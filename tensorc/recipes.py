@@ -1,0 +1,243 @@
+"""What a `fit` and a `run` say, as plain data: each option is stated and checked here.
+
+`FIT` and `RUN` are the tables of options. Files (`frontend.dsl`), `tc.fit`, checkpoints
+and the training loop all read a `Fit`, so the same value is refused with the same words
+at each door, and what identifies a run is the same whoever started it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tensorc.errors import UNKNOWN, CompileError, Diagnostic, Location
+
+CODE = "TC0313"
+REQUIRED = object()  # stands for the default of an option that must be given
+
+_MOST_STEPS = 1 << 62  # in an integer; without an end is infinity
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Early stopping: train at least `steps` batches, longer while it gets better.
+
+    When the validation error falls below `threshold` times the best so far at batch i,
+    training goes on to batch i * `increase` at least.
+    """
+
+    steps: float
+    increase: float = 2
+    threshold: float = 0.995
+
+    def __str__(self) -> str:
+        # As checkpoints hold it.
+        return f"{self.steps}, {self.increase}, {self.threshold}"
+
+
+def wrong_patience(given: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return which field of a `Patience` cannot be, and why: two texts of a message."""
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return name, "is a number"
+        if isinstance(value, int) and abs(value) >= _MOST_STEPS:
+            return name, "is too large a number"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class DataCall:
+    """A reader of data and its arguments: `mnist("data/mnist")`."""
+
+    reader: str
+    arguments: tuple[object, ...] = ()
+    named: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the value of an option is: in words, its type, and which of these it takes.
+
+    The doors of Python raise TypeError for another type, and ValueError for the rest.
+    """
+
+    words: str
+    has_type: Callable[[object], bool]
+    takes: Callable[[object], bool] = lambda value: True
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _from(least: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int) and value >= least
+
+
+COUNT = Kind("a positive integer", _is_integer, _from(1))
+SEED = Kind("an integer from 0", _is_integer, _from(0))
+TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
+DATA = Kind("a reader of data", lambda value: isinstance(value, DataCall))
+STEP = Kind("a step", lambda value: isinstance(value, str))
+FUNCTION = Kind("a function", lambda value: isinstance(value, str))
+RULE = Kind(
+    "`patience(…)` of 1 batch or more",
+    lambda value: isinstance(value, Patience),
+    lambda value: isinstance(value, Patience) and value.steps >= 1,
+)
+CALL = Kind("a call", lambda value: True)  # only the file's own functions know
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a recipe: what it is, and what holds without it.
+
+    `doc` and `without` are the cells of the table in docs/language.md. None stands for
+    an option that is not given, where that is the default. What `decides` a run must be
+    the same when it goes on from a checkpoint.
+    """
+
+    name: str
+    kind: Kind
+    default: object
+    doc: str
+    without: str
+    decides: bool = True
+
+    def wrong(self, value: object) -> str | None:
+        """Return what the option is instead of this value; None if that is right."""
+        if value is None and self.default is None:
+            return None
+        right = self.kind.has_type(value) and self.kind.takes(value)
+        return None if right else f"`{self.name}` is {self.kind.words}"
+
+
+FIT = (
+    Option("data", DATA, REQUIRED, 'a reader: `mnist("data/mnist")`', "required"),
+    Option(
+        *("batch", COUNT, REQUIRED),
+        *("the examples in a batch; an incomplete last one is left out", "required"),
+    ),
+    Option(
+        *("step", STEP, REQUIRED),
+        *("the step to run; columns bind to its arguments by name", "required"),
+    ),
+    Option(
+        *("validate", FUNCTION, None),
+        "a function that is averaged over the validation data; lower is better",
+        "no validation",
+    ),
+    Option(
+        *("test", FUNCTION, None),
+        "likewise over the test data, whenever validation is the best so far",
+        "`validate`",
+    ),
+    Option("epochs", COUNT, 1, "the most passes over the data", "1", decides=False),
+    Option(
+        *("every", COUNT, None),
+        *("batches between validations", "once per epoch, or as `stop` says"),
+    ),
+    Option(
+        *("stop", RULE, None),
+        *("`patience(steps, increase=2, threshold=0.995)`", "all epochs"),
+    ),
+    Option(
+        *("shuffle", TRUTH, False),
+        "`true`: the examples in a new order each epoch",
+        "the order of the data",
+    ),
+    Option("seed", SEED, 0, "of the order", "0"),
+)
+RUN = (
+    Option("call", CALL, REQUIRED, "`f(…)`, with numbers and lists", "required"),
+    Option("times", COUNT, 1, "how often", "1"),
+)
+OPTIONS: Mapping[str, Mapping[str, Option]] = {
+    "fit": {option.name: option for option in FIT},
+    "run": {option.name: option for option in RUN},
+}
+
+
+def required(kind: str) -> list[str]:
+    """Return the options that a `fit` or a `run` must have."""
+    return [o.name for o in OPTIONS[kind].values() if o.default is REQUIRED]
+
+
+def conflicts(given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield which options of a `fit` do not go with the others, and why not."""
+    if given.get("stop") is not None and given.get("validate") is None:
+        yield "stop", "`stop` needs `validate`: patience follows the validation error"
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A `fit`: which step to run on what, how long, and what to validate with.
+
+    `FIT` says what the options are. `location` is where the whole stands, `places`
+    where each option does that stands somewhere of its own.
+
+    Raises:
+        CompileError: an option has a value that it cannot have (TC0313).
+    """
+
+    data: DataCall
+    batch: int
+    step: str
+    validate: str | None = None
+    test: str | None = None
+    epochs: int = 1
+    every: int | None = None
+    stop: Patience | None = None
+    shuffle: bool = False
+    seed: int = 0
+    name: str = ""
+    location: Location = UNKNOWN
+    places: Mapping[str, Location] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in OPTIONS["fit"]}
+        _check("fit", given, self.place)
+        for name, why in conflicts(given):
+            raise CompileError(Diagnostic(CODE, why, self.place(name)))
+
+    def place(self, *names: str) -> Location:
+        """Return where an option stands: the first of these that is given."""
+        found = [self.places[name] for name in names if name in self.places]
+        return found[0] if found else self.location
+
+    def identity(self, program: str) -> dict[str, bool | int | float | str | None]:
+        """Return what must be the same when a run goes on from a checkpoint.
+
+        `program` is the digest of the functions. The names and forms are those of all
+        checkpoints that were ever written.
+        """
+        deciding = {o.name: getattr(self, o.name) for o in FIT if o.decides}
+        stop = str(self.stop) if self.stop else None
+        return {**deciding, "data": self.data.reader, "stop": stop, "program": program}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A `run`: a function to call with fixed arguments, some number of times.
+
+    Raises:
+        CompileError: `times` is no positive integer (TC0313).
+    """
+
+    name: str
+    function: str
+    arguments: Sequence[object]
+    times: int = 1
+    named: Mapping[str, object] = field(default_factory=dict)
+    location: Location = UNKNOWN
+
+    def __post_init__(self) -> None:
+        given = {"call": self.function, "times": self.times}
+        _check("run", given, lambda name: self.location)
+
+
+def _check(
+    kind: str, given: Mapping[str, object], place: Callable[[str], Location]
+) -> None:
+    for name, value in given.items():
+        if wrong := OPTIONS[kind][name].wrong(value):
+            message = f"{wrong}, got {value!r:.60}"
+            raise CompileError(Diagnostic(CODE, message, place(name)))

@@ -1,0 +1,223 @@
+"""One statement of what a `fit` is: the same at each door and in checkpoints."""
+
+import inspect
+from dataclasses import MISSING, fields
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.cli.main import run as command
+from tensorc.recipes import (
+    FIT,
+    OPTIONS,
+    REQUIRED,
+    RUN,
+    DataCall,
+    Fit,
+    Patience,
+    Run,
+)
+
+MODEL = """\
+param w: float[2] = 0
+fn loss(x: float[B, 2], y: float[B]) -> float = mean((x @ w - y)**2)
+step train(x: float[B, 2], y: float[B]) -> float {
+    cost = loss(x, y)
+    w <- w - 0.1 * grad(cost, w)
+    return cost
+}
+fit {
+    data = npz("d.npz")
+    batch = 5
+    step = train
+    validate = loss
+    epochs = 2
+}
+run { call = loss([[1, 2]], y=[3]) }
+"""
+DATA = {"x": np.ones((20, 2), np.float32), "y": np.ones(20, np.float32)}
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parts = {f"{n}_{part}": c for n, c in DATA.items() for part in ("train", "valid")}
+    np.savez(tmp_path / "d.npz", **parts)
+    (tmp_path / "m.tc").write_text(MODEL)
+    return "m.tc"
+
+
+def diagnostic_of(call):
+    with pytest.raises(tc.TensorcError) as caught:
+        call()
+    (diagnostic,) = caught.value.diagnostics
+    return diagnostic, caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value", "words", "kind"),
+    [
+        ("batch", "0", 0, "`batch` is a positive integer, got 0", ValueError),
+        ("batch", "2.5", 2.5, "`batch` is a positive integer, got 2.5", TypeError),
+        ("epochs", "-1", -1, "`epochs` is a positive integer, got -1", ValueError),
+        ("epochs", "none", None, "`epochs` is a positive integer, got ", TypeError),
+        ("every", "0", 0, "`every` is a positive integer, got 0", ValueError),
+        ("every", "true", True, "`every` is a positive integer, got ", TypeError),
+        ("seed", "-1", -1, "`seed` is an integer from 0, got -1", ValueError),
+        ("seed", "0.5", 0.5, "`seed` is an integer from 0, got 0.5", TypeError),
+        ("shuffle", "1", 1, "`shuffle` is true or false, got 1", TypeError),
+        (
+            *("stop", "patience(0)", Patience(0)),
+            *("`stop` is `patience(…)` of 1 batch or more, got ", ValueError),
+        ),
+    ],
+)
+def test_each_door_refuses_the_same_with_the_same_words(
+    path, tmp_path, name, text, value, words, kind
+):
+    program = tc.load(path)
+    found, error = diagnostic_of(
+        lambda: tc.fit(program.train, DATA, **{"batch": 5, name: value})
+    )
+    assert isinstance(error, kind)
+    assert found.location.file == __file__
+    own = f"    {name} = {text}\n"
+    line = next((r for r in MODEL.splitlines(True) if r.split()[:1] == [name]), "")
+    changed = MODEL.replace(line or "    epochs = 2\n", own)
+    (tmp_path / "n.tc").write_text(changed)
+    in_file, _ = diagnostic_of(lambda: tc.load("n.tc"))
+    assert changed.splitlines()[in_file.location.line - 1] == own.rstrip()
+    given, _ = diagnostic_of(lambda: tc.load(path, {name: text}))
+    for diagnostic in (found, in_file, given):
+        assert diagnostic.code == "TC0313"
+        assert diagnostic.message.startswith(words)
+    assert [d.message for d in tc.check("n.tc", {})] == [in_file.message]
+    fit = {"data": DataCall("npz"), "batch": 5, "step": "f", "validate": "g"}
+    assert diagnostic_of(lambda: Fit(**{**fit, name: value}))[0].message.startswith(
+        words
+    )
+
+
+def test_patience_is_what_it_is_at_each_door(path):
+    for text, value, words in (
+        ('"5"', "5", "`steps` of `patience` is a number, got '5'"),
+        ("5, true", (5, True), "`increase` of `patience` is a number, got "),
+    ):
+        arguments = value if isinstance(value, tuple) else (value,)
+        found, _ = diagnostic_of(lambda given=arguments: tc.patience(*given))
+        given, _ = diagnostic_of(
+            lambda t=text: tc.load(path, {"stop": f"patience({t})"})
+        )
+        for diagnostic in (found, given):
+            assert diagnostic.code == "TC0313"
+            assert diagnostic.message.startswith(words)
+    for text, words in (
+        ("", "`patience` takes steps, increase, threshold: 1 to 3 numbers, 0 given"),
+        ("1, 2, 3, 4", "1 to 3 numbers, 4 given"),
+        ("1, steps=2", "1 to 3 numbers, 2 given"),
+        ("1, thresh=2", "`patience` has no argument `thresh`"),
+    ):
+        given, _ = diagnostic_of(
+            lambda t=text: tc.load(path, {"stop": f"patience({t})"})
+        )
+        assert words in given.message
+    (fit,) = tc.load(path, {"stop": "patience(steps=7, threshold=0.5)"}).fits
+    assert fit.stop == Patience(7, 2, 0.5) == tc.patience(7, threshold=0.5)
+
+
+def test_stop_needs_validate_at_each_door(path):
+    program = tc.load(path)
+    stop = tc.patience(5)
+    found, _ = diagnostic_of(lambda: tc.fit(program.train, DATA, batch=5, stop=stop))
+    given, _ = diagnostic_of(
+        lambda: tc.load(path, {"stop": "patience(5)", "validate": "none"})
+    )
+    assert found.message == given.message
+    assert found.message.startswith("`stop` needs `validate`")
+
+
+def test_what_is_required_and_how_often_a_run_is(path, tmp_path):
+    (tmp_path / "n.tc").write_text(MODEL.replace("    batch = 5\n", ""))
+    found, _ = diagnostic_of(lambda: tc.load("n.tc"))
+    assert found.message == "`fit` lacks `batch`"
+    assert len(tc.load("n.tc", batch=4).fits) == 1
+    found, _ = diagnostic_of(lambda: tc.load(path, times=0))
+    assert found.message == "`times` is a positive integer, got 0"
+    assert diagnostic_of(lambda: Run("", "f", (), 0))[0].message == found.message
+    (fit,) = tc.load(path, every="none", stop="none").fits
+    assert (fit.every, fit.stop) == (None, None)
+
+
+def test_a_run_takes_arguments_by_name(path, capsys):
+    assert command(["run", path]) == 0
+    assert capsys.readouterr().out == "9.0\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "settings", "words"),
+    [
+        ("batch", {"batch": 21}, "the training data has 20 examples, a batch 21"),
+        ("data", {"data": 'npz("e.npz")'}, "e.npz: no such file"),
+        ("validate", {"validate": "rows"}, "must return one number"),
+        ("step", {"step": "other"}, "takes 'z', the data has no such column"),
+        ("step", {"step": "lost"}, "the cost of 'lost' is nan"),
+    ],
+)
+def test_what_a_run_finds_is_underlined_at_its_option(
+    path, tmp_path, option, settings, words
+):
+    text = MODEL + (
+        "fn rows(x: float[B, 2]) = x\n"
+        "step other(x: float[B, 2], z: float[B]) -> float { w <- x[0]  return z[0] }\n"
+        "step lost(x: float[B, 2]) -> float { w <- x[0]  return log(-x[0, 0]) }\n"
+    )
+    for name, value in settings.items():
+        rows = text.splitlines(True)
+        text = "".join(
+            f"    {name} = {value}\n" if row.split()[:2] == [name, "="] else row
+            for row in rows
+        )
+    (tmp_path / "n.tc").write_text(text)
+    found, _ = diagnostic_of(tc.load("n.tc").fit)
+    assert words in found.message
+    line = text.splitlines()[found.location.line - 1]
+    assert line.split()[:2] == [option, "="], line
+
+
+def test_what_a_run_finds_of_a_setting_is_underlined_there(path):
+    found, _ = diagnostic_of(tc.load(path, {"batch": "21"}).fit)
+    assert "20 examples, a batch 21" in found.message
+    assert found.location.file == "batch="
+
+
+def test_the_identity_of_a_run_is_that_of_checkpoints_written_before():
+    # As tensorc wrote them when a file and Python each had a statement of their own.
+    of_file = Fit(
+        *(DataCall("npz", ("d.npz",)), 10, "train", "loss", None, 4, 4),
+        *(Patience(30, increase=3), True, 3),
+    )
+    assert of_file.identity("22ac14fe4bd026ea") == {
+        **{"batch": 10, "data": "npz", "every": 4, "program": "22ac14fe4bd026ea"},
+        **{"seed": 3, "shuffle": True, "step": "train", "stop": "30, 3, 0.995"},
+        **{"test": None, "validate": "loss"},
+    }
+    of_python = Fit(DataCall("arrays"), 10, "train")
+    assert of_python.identity("68d6629cb8991cf0") == {
+        **{"batch": 10, "data": "arrays", "every": None, "seed": 0, "shuffle": False},
+        **{"program": "68d6629cb8991cf0", "step": "train", "stop": None},
+        **{"test": None, "validate": None},
+    }
+
+
+def test_the_table_is_the_dataclass_and_the_doors():
+    declared = {f.name: f.default for f in fields(Fit)}
+    for option in FIT:
+        default = declared[option.name]
+        assert (REQUIRED if default is MISSING else default) == option.default
+    assert {f.name: f.default for f in fields(Run)}["times"] == RUN[1].default
+    parameters = inspect.signature(tc.fit).parameters
+    for name, option in OPTIONS["fit"].items():
+        if option.default is not REQUIRED:
+            assert parameters[name].default == option.default, name
+        assert f"{name}: " in tc.fit.__doc__
