@@ -151,6 +151,8 @@ DOUBLE = Format(
 )
 
 Function = Callable[..., Value]
+# One for f32 and f64, or those of f16, f32 and f64, of which all are computed in f64.
+Expansion = Function | tuple[Function, Function, Function]
 Pair = tuple[Value, Value]  # a number as the unrounded sum of a large and a small one
 
 

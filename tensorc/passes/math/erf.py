@@ -8,10 +8,13 @@ Each takes from the other what it cannot compute itself: erfc = 1 - erf below 3/
 """
 
 import math as libm
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from tensorc.ir.core import Value
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.scalar import math
 from tensorc.ir.types import F32, F64
-from tensorc.passes.math.builder import MathBuilder, Pair
+from tensorc.passes.math.builder import Expansion, MathBuilder, Pair
 from tensorc.passes.math.functions import fine_exp_pair, scale
 
 # erf(x) / x - 1 in x^2 - 1/2, for |x| <= 1; erfc_tail of the fit, for x >= 3/4.
@@ -210,3 +213,12 @@ def _lacks(m: MathBuilder, inverse: Value, a: Value, low: Value) -> Value:
     """Return what 1 / (a + low) is more than its approximation, as a share of it."""
     minus = m.neg(inverse)
     return m.fma(minus, low, m.fma(minus, a, m.number(1.0)))
+
+
+EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
+    {
+        math.Erf: erf,
+        math.Erfc: erfc,
+        math.Gelu: gelu,
+    }
+)

@@ -1,8 +1,8 @@
 """Replace functions of floats by arithmetic: the one math library of all targets.
 
-Each function is written once (`math_functions`, `math_erf`, `math_powers`,
-`math_trigonometry`, `math_angles`), as a builder of arith and math.fma ops for a scalar or a vector,
-so the interpreter, the CPU and the GPU agree bit for bit.
+Each function is written once (`functions`, `erf`, `powers`, `trigonometry`), as a builder
+of arith and math.fma ops for a scalar or a vector, and has a row in the table of its
+module; so the interpreter, the CPU and the GPU agree bit for bit.
 
 Source:
   fn f(x: float) -> float = exp(x)
@@ -42,15 +42,12 @@ from types import MappingProxyType
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.scalar import conversions, math
+from tensorc.ir.ops.scalar import conversions
 from tensorc.ir.ops.scalar.arith import with_element
 from tensorc.ir.types import F16, F32, F64, Element, VectorType, element_type
 from tensorc.passes.common.base import Level, Pass
-from tensorc.passes.math import erf as math_erf
-from tensorc.passes.math import functions as math_functions
-from tensorc.passes.math import powers as math_powers
-from tensorc.passes.math import trigonometry as math_trigonometry
-from tensorc.passes.math.builder import DOUBLE, SINGLE, Format, MathBuilder
+from tensorc.passes.math import erf, functions, powers, trigonometry
+from tensorc.passes.math.builder import DOUBLE, SINGLE, Expansion, Format, MathBuilder
 from tensorc.passes.math.builder import Function as MathFunction
 from tensorc.target import Target
 
@@ -70,19 +67,15 @@ def _by_way_of(format_: Format, function: MathFunction) -> Row:
     return format_, narrow
 
 
-def _rows(cls: type[Op], function: MathFunction) -> dict[tuple[type[Op], Element], Row]:
-    """Return the rows of a function that is written once for f32 and f64."""
-    return {
-        (cls, F16): _by_way_of(SINGLE, function),
-        (cls, F32): (SINGLE, function),
-        (cls, F64): (DOUBLE, function),
-    }
-
-
-def _double_rows(
-    cls: type[Op], half: MathFunction, single: MathFunction, double: MathFunction
-) -> dict[tuple[type[Op], Element], Row]:
-    """Return the rows of a function that is computed in f64 for every type."""
+def _rows(cls: type[Op], written: Expansion) -> dict[tuple[type[Op], Element], Row]:
+    """Return the rows of a function; one of three is computed in f64 for every type."""
+    if not isinstance(written, tuple):
+        return {
+            (cls, F16): _by_way_of(SINGLE, written),
+            (cls, F32): (SINGLE, written),
+            (cls, F64): (DOUBLE, written),
+        }
+    half, single, double = written
     return {
         (cls, F16): _by_way_of(DOUBLE, half),
         (cls, F32): _by_way_of(DOUBLE, single),
@@ -92,36 +85,10 @@ def _double_rows(
 
 FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
     {
-        **_rows(math.Exp, math_functions.exp),
-        **_rows(math.Log, math_functions.log),
-        **_rows(math.Log1p, math_functions.log1p),
-        **_rows(math.Expm1, math_functions.expm1),
-        **_rows(math.Erf, math_erf.erf),
-        **_rows(math.Erfc, math_erf.erfc),
-        **_rows(math.Gelu, math_erf.gelu),
-        **_rows(math.Tanh, math_functions.tanh),
-        **_rows(math.Sigmoid, math_functions.sigmoid),
-        **_rows(math.Softplus, math_functions.softplus),
-        **_rows(math.Silu, math_functions.silu),
-        **_rows(math.RemF, math_powers.remainder),
-        **_double_rows(
-            math.PowF,
-            math_powers.power_of_single,
-            math_powers.power_of_single,
-            math_powers.power,
-        ),
-        **_double_rows(
-            math.Sin,
-            math_trigonometry.sin_of_half,
-            math_trigonometry.sin_of_single,
-            math_trigonometry.sin,
-        ),
-        **_double_rows(
-            math.Cos,
-            math_trigonometry.cos_of_half,
-            math_trigonometry.cos_of_single,
-            math_trigonometry.cos,
-        ),
+        key: row
+        for module in (functions, erf, powers, trigonometry)
+        for cls, written in module.EXPANSIONS.items()
+        for key, row in _rows(cls, written).items()
     }
 )
 _EXPANDED = frozenset(cls for cls, _ in FUNCTIONS)

@@ -7,13 +7,14 @@ no result is further than one unit in the last place from the truth. Coefficient
 """
 
 import math as libm
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from tensorc.ir.core import Value
-from tensorc.ir.ops.scalar import arith
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.types import F32, F64
-from tensorc.passes.math.builder import MathBuilder, Pair
+from tensorc.passes.math.builder import Expansion, MathBuilder, Pair
 
 
 def exp(m: MathBuilder, x: Value) -> Value:
@@ -347,3 +348,17 @@ def _log_pair_double(m: MathBuilder, t: Value) -> Pair:
 
 
 _LOG_PAIRS = {F32: _log_pair_single, F64: _log_pair_double}
+
+
+EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
+    {
+        math.Exp: exp,
+        math.Log: log,
+        math.Log1p: log1p,
+        math.Expm1: expm1,
+        math.Tanh: tanh,
+        math.Sigmoid: sigmoid,
+        math.Softplus: softplus,
+        math.Silu: silu,
+    }
+)

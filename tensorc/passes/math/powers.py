@@ -1,9 +1,12 @@
 """Powers and remainders of floats, by the math library's means."""
 
 import math as libm
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from tensorc.ir.core import Value
-from tensorc.passes.math.builder import MathBuilder, Pair
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.scalar import math
+from tensorc.passes.math.builder import Expansion, MathBuilder, Pair
 from tensorc.passes.math.functions import (
     exp,
     exp_pair,
@@ -154,3 +157,11 @@ def _at_least_one(m: MathBuilder, x: Value) -> Value:
     field = m.shift_right(m.bits(x), m.format.mantissa)
     one = m.integer(1)
     return m.integers_if("slt", field, one, one, field)
+
+
+EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
+    {
+        math.RemF: remainder,
+        math.PowF: (power_of_single, power_of_single, power),
+    }
+)

@@ -5,11 +5,14 @@ n pi/2 is taken off in parts, exactly (Cody and Waite, with fused multiply-adds)
 """
 
 import math as libm
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from tensorc.ir.core import Value
+from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.scalar import math
 from tensorc.passes.math.angles import far_angle
-from tensorc.passes.math.builder import Function, MathBuilder, Pair
+from tensorc.passes.math.builder import Expansion, Function, MathBuilder, Pair
 
 # pi/2 as an unrounded sum of three numbers.
 HALF_PI = (
@@ -158,3 +161,11 @@ def _cosine(
     quartic = m.mul(m.mul(z, z), m.polynomial(z, tail))
     rest = m.add(lost, m.fma(m.neg(r), low, quartic))
     return m.add(total, rest)
+
+
+EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
+    {
+        math.Sin: (sin_of_half, sin_of_single, sin),
+        math.Cos: (cos_of_half, cos_of_single, cos),
+    }
+)
