@@ -4,6 +4,7 @@ The changes are applied to a copy of the sources, and the tests that the page na
 there.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -27,11 +28,15 @@ def changes_of(heading: str) -> list[str]:
 
 
 def commands_of(heading: str) -> list[list[str]]:
+    """Return the arguments of the commands that test."""
+    return [words for setting, words in _commands(heading) if not setting]
+
+
+def _commands(heading: str) -> list[tuple[str, list[str]]]:
     text = PAGE.read_text("utf-8")
     part = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return [
-        shlex.split(c) for c in re.findall(r"^    pytest (.*)$", part, re.MULTILINE)
-    ]
+    found = re.findall(r"^    (\w+=1 )?pytest (.*)$", part, re.MULTILINE)
+    return [(setting.strip(), shlex.split(words)) for setting, words in found]
 
 
 def apply_change(root, diff: str) -> None:
@@ -71,42 +76,72 @@ def copy(tmp_path):
     return tmp_path
 
 
-def pytest_of(root, words):
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n0",
-        "-p",
-        "no:cacheprovider",
-        *words,
-    ]
+def pytest_of(root, words, setting=""):
+    options = ["-q", "-n0", "-p", "no:cacheprovider"]
+    return python_of(root, ["-m", "pytest", *options, *words], setting)
+
+
+def python_of(root, words, setting=""):
+    name, _, value = setting.partition("=")
+    environment = {**os.environ, **({name: value} if name else {})}
     done = subprocess.run(
-        command, cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, *words],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stdout
 
 
-def test_the_op(copy):
-    changes = changes_of("To add an op")
-    contract, numbers = commands_of("To add an op")
-    assert len(changes) == 4
-    apply_change(copy, changes[0])
+def follow(copy, heading, complaints, call):
+    """Apply the changes below a heading; return what a call in Python prints then.
+
+    With the op alone the tests say what is missing; with all changes they pass.
+    """
+    first, *others = changes_of(heading)
+    apply_change(copy, first)
+    (pages, written), (_, contract), (_, numbers) = _commands(heading)
     code, said = pytest_of(copy, contract)
     assert code == 1
-    for complaint in (
-        "tests/samples.py lacks a row for tc.signed_square",
-        "a row in VJP_RULES or in NOT_DIFFERENTIABLE",
-        "structured_builder.py",
-    ):
+    for complaint in complaints:
         assert complaint in said
-    for change in changes[1:]:
+    for change in others:
         apply_change(copy, change)
-    for words in (contract, numbers):
+    pytest_of(copy, written, pages)
+    for words in (written, contract, numbers):
         code, said = pytest_of(copy, words)
         assert code == 0, said
         assert int(re.search(r"(\d+) passed", said)[1]) > 3
+    program = f"import numpy as np, tensorc as tc\nprint({call})"
+    code, said = python_of(copy, ["-c", program])
+    assert code == 0
+    return said.strip()
+
+
+def test_the_op(copy):
+    complaints = (
+        "tests/samples.py lacks a row for tc.signed_square",
+        "a row in VJP_RULES or in NOT_DIFFERENTIABLE",
+        "a row in tensorc/frontend/library/registry/maps.py",
+    )
+    cost = "lambda x: tc.sum(tc.signed_square(x))"
+    call = f"tc.grad({cost})(np.array([-3.0, 2.0]))"
+    assert follow(copy, "To add an op", complaints, call) == "[6. 4.]"
+    assert len({d.partition("\n")[0] for d in changes_of("To add an op")}) == 4
+    assert "signed_square" in (copy / "docs/functions.md").read_text("utf-8")
+
+
+def test_the_reduction(copy):
+    complaints = (
+        "tests/samples.py lacks a row for tc.sum_of_squares",
+        "a row in VJP_RULES or in NOT_DIFFERENTIABLE",
+        "a row in tensorc/passes/structured/to_structured.py",
+    )
+    call = "tc.grad(tc.sum_of_squares)(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()"
+    said = follow(copy, "To add a reduction", complaints, call)
+    assert said == "[[2.0, 4.0], [6.0, 8.0]]"
 
 
 def test_the_function(copy, monkeypatch):

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tensorc.backend.llvm import lower
+from tensorc.frontend.library.registry.maps import MAPS
 from tensorc.ir.core import Op
 from tensorc.ir.dims import evaluate
 from tensorc.ir.opdef import (
@@ -57,6 +58,12 @@ WITHOUT_MEANING = {
     control.Yield,
     scf.Yield,
     structured.Yield,
+}
+
+# Elementwise ops that are no function of elements for users.
+BY_OTHER_WAYS = {
+    elementwise.Select: "where, whose condition is no number",
+    elementwise.Cast: "conversions, which name a type",
 }
 
 
@@ -223,9 +230,21 @@ def test_traits_are_known(cls):
     "cls", [c for c in OPS if ELEMENTWISE in c.traits], ids=lambda c: c.name
 )
 def test_elementwise_op_has_a_scalar_kernel(cls):
-    assert bool(cls.scalars) != (cls in KERNELS), (
-        f"{cls.name}: a scalar op in its declaration, or a row in KERNELS of "
+    declared = bool(cls.scalars) or cls.made_of is not None
+    assert declared != (cls in KERNELS), (
+        f"{cls.name}: `scalar` or `made_of` in its declaration, or a row in KERNELS of "
         "tensorc/passes/common/structured_builder.py"
+    )
+
+
+@pytest.mark.parametrize(
+    "cls", [c for c in OPS if ELEMENTWISE in c.traits], ids=lambda c: c.name
+)
+def test_elementwise_op_is_a_function_that_users_call(cls):
+    called = {m.op for m in MAPS.values()} | {m.booleans for m in MAPS.values()}
+    assert (cls in called) != (cls in BY_OTHER_WAYS), (
+        f"{cls.name}: a row in tensorc/frontend/library/registry/maps.py, "
+        "or a reason in BY_OTHER_WAYS"
     )
 
 

@@ -13,6 +13,8 @@ from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, bound, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
+from tensorc.ir.opdef import ELEMENTWISE
+from tensorc.ir.ops import OPS
 from tensorc.ir.ops.tensor import (
     elementwise,
     indexing,
@@ -22,7 +24,6 @@ from tensorc.ir.ops.tensor import (
     reductions,
     rounding,
     shape,
-    transcendental,
 )
 from tensorc.ir.types import F16, I1, I64, TensorType
 
@@ -362,54 +363,29 @@ def _scatter(m: Maker, cls: type[Op]) -> int | None:
     return m.apply(cls, (base, values, *found), axes=axes, combine=combine)
 
 
-RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
-    {
-        elementwise.Add: _binary,
-        elementwise.Sub: _binary,
-        elementwise.Mul: _binary,
-        elementwise.Div: _binary,
-        elementwise.Maximum: _binary,
-        elementwise.Minimum: _binary,
-        elementwise.And: _binary,
-        elementwise.Or: _binary,
-        elementwise.Not: _unary,
-        elementwise.Neg: _unary,
-        elementwise.Exp: _unary,
-        elementwise.Log: _unary,
-        elementwise.Sqrt: _unary,
+def _of_elements(cls: type[Op]) -> Recipe:
+    """Return the recipe of a map of elements, by the number of its operands."""
+    special = {
         elementwise.Compare: _compare,
         elementwise.Select: _select,
         elementwise.Cast: _cast,
-        transcendental.Tanh: _unary,
-        transcendental.Sigmoid: _unary,
-        transcendental.Softplus: _unary,
-        transcendental.Silu: _unary,
-        transcendental.Gelu: _unary,
-        transcendental.Log1p: _unary,
-        transcendental.Expm1: _unary,
-        transcendental.Erf: _unary,
-        transcendental.Erfc: _unary,
-        transcendental.Sin: _unary,
-        transcendental.Cos: _unary,
-        transcendental.Pow: _binary,
-        rounding.Abs: _unary,
-        rounding.Sign: _unary,
-        rounding.Floor: _unary,
-        rounding.Ceil: _unary,
-        rounding.Round: _unary,
-        rounding.IsNan: _unary,
-        rounding.IsFinite: _unary,
-        rounding.FloorDiv: _binary,
-        rounding.Mod: _binary,
-        reductions.Sum: _sum,
-        reductions.Prod: _sum,
-        reductions.Mean: _mean,
-        reductions.Max: _extreme,
-        reductions.Min: _extreme,
-        reductions.ArgMax: _extreme,
-        reductions.ArgMin: _extreme,
-        reductions.Any: _quantifier,
-        reductions.All: _quantifier,
+    }
+    return special.get(cls) or (_unary if len(cls.operand_names) == 1 else _binary)
+
+
+def _along(cls: type[Op]) -> Recipe:
+    """Return the recipe of a reduction, by its family."""
+    if cls is reductions.Mean:
+        return _mean
+    if issubclass(cls, reductions.Ordered):
+        return _sum
+    return _quantifier if issubclass(cls, reductions.Quantifier) else _extreme
+
+
+RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
+    {
+        **{cls: _of_elements(cls) for cls in OPS if ELEMENTWISE in cls.traits},
+        **{cls: _along(cls) for cls in OPS if cls.__module__ == reductions.__name__},
         products.MatMul: _matmul,
         shape.Broadcast: _broadcast,
         shape.Reshape: _reshape,

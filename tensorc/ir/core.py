@@ -58,7 +58,9 @@ class Op:
     attribute_names: ClassVar[tuple[str, ...]] = ()
     region_names: ClassVar[tuple[str, ...]] = ()
     traits: ClassVar[frozenset[str]] = frozenset()
+    # What an elementwise op is at one element: a scalar op, or made of other ops.
     scalars: ClassVar[tuple[type["Op"], ...]] = ()
+    made_of: ClassVar[Callable[..., object] | None] = None
     # Of those that are not expanded before: numpy arrays give arrays.
     evaluate: ClassVar[Callable[..., object]]
 

@@ -9,8 +9,9 @@ its docstring the constraints and the example. A member is what is its own:
 
 `$name` in a docstring is the op's name, `$has` its class attribute `has`. The words are
 put together by `formula_of`, `constraint_words` and `example_of`. An elementwise op
-names the scalar op that it is at each element, and means what that means; others have
-an `evaluate`. In full, an op of no family is
+names the scalar op that it is at each element, and means what that means, or is
+`made_of` other elementwise ops; others have an `evaluate`. In full, an op of no family
+is
 
     @op("tc.matmul", traits=(PURE,))
     class MatMul(Op):
@@ -37,7 +38,10 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, TypeVar, get_origin
+
+import numpy as np
 
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute
@@ -115,12 +119,15 @@ def op(
     *,
     traits: Sequence[str] = (),
     scalar: type[Op] | tuple[type[Op], ...] = (),
+    made_of: Callable[..., object] | None = None,
 ) -> Callable[[T], T]:
     """Return a decorator that completes the declaration of an op class.
 
     `scalar` is the scalar op that an elementwise op applies, or several: for floats,
     for signed and for unsigned integers, and for i1 if that is allowed. All of them
-    have one meaning, which is that of the op.
+    have one meaning, which is that of the op. One that is several ops is `made_of`
+    them: a function of `b` and the operands, `lambda b, x: b(Mul, x, b(Abs, x))`. A
+    number in it is a constant of the other operand's type.
     """
     scalars = scalar if isinstance(scalar, tuple) else (scalar,)
 
@@ -131,6 +138,9 @@ def op(
         if scalars:
             cls.scalars = scalars
             cls.evaluate = staticmethod(scalars[0].evaluate)
+        elif made_of is not None:
+            cls.made_of = made_of
+            cls.evaluate = staticmethod(partial(_evaluate_parts, made_of))
         return cls
 
     return complete
@@ -200,6 +210,19 @@ def infer_types(
 def each(function: Callable[..., Array]) -> "staticmethod[..., Array]":
     """Return the `evaluate` of an op that is a function of numpy arrays."""
     return staticmethod(lambda ctx, *operands: function(*operands))
+
+
+def _evaluate_parts(
+    made_of: Callable[..., object], ctx: object, *operands: Array
+) -> object:
+    """Evaluate what is made of other ops, with their meanings."""
+
+    def apply(cls: type[Op], *values: Array | float, **attributes: Attribute) -> object:
+        dtype = next(v.dtype for v in values if isinstance(v, np.ndarray | np.generic))
+        arrays = [np.asarray(v, dtype) if isinstance(v, float) else v for v in values]
+        return cls.evaluate(ctx, *arrays, **attributes)
+
+    return made_of(apply, *operands)
 
 
 def scalar_of(cls: type[Op], element: Element) -> type[Op]:

@@ -1,6 +1,7 @@
 """Build structured ops: destinations, generics, and what ops are at one element."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from tensorc.ir.attributes import (
@@ -93,7 +94,20 @@ def apply_scalar(
     kernel = KERNELS.get(cls)
     if kernel is not None:
         return kernel(b, values, attributes)
+    if cls.made_of is not None:
+        result = cls.made_of(partial(_apply_part, b), *values)
+        assert isinstance(result, Value)
+        return result
     return b.value(scalar_of(cls, element_type(values[0].type)), *values)
+
+
+def _apply_part(
+    b: Builder, cls: type[Op], *operands: Value | float, **attributes: Attribute
+) -> Value:
+    """Append one of the ops that another is made of; numbers are constants."""
+    element = next(element_type(v.type) for v in operands if isinstance(v, Value))
+    values = [v if isinstance(v, Value) else scalar(b, v, element) for v in operands]
+    return apply_scalar(b, cls, values, attributes)
 
 
 def _negated(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
@@ -145,18 +159,6 @@ def _sign(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Va
         result = b.value(arith.Select, below, scalar(b, -1, element), result)
     above = compare(b, "gt", value, zero)
     return b.value(arith.Select, above, scalar(b, 1, element), result)
-
-
-def _is_nan(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
-    return compare(b, "ne", values[0], values[0])
-
-
-def _is_finite(
-    b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]
-) -> Value:
-    size = b.value(math.AbsF, values[0])
-    infinity = scalar(b, float("inf"), element_type(size.type))
-    return compare(b, "lt", size, infinity)
 
 
 def _floordiv(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
@@ -227,7 +229,7 @@ def _divmod(b: Builder, lhs: Value, rhs: Value) -> tuple[Value, Value]:
 
 
 Kernel = Callable[[Builder, Sequence[Value], Mapping[str, Attribute]], Value]
-# Elementwise ops that are several scalar ops; all others declare the one that they are.
+# Elementwise ops that depend on the type; all others declare what they are.
 KERNELS: Mapping[type[Op], Kernel] = MappingProxyType(
     {
         ew.Neg: _negated,
@@ -236,8 +238,6 @@ KERNELS: Mapping[type[Op], Kernel] = MappingProxyType(
         ew.Cast: _cast,
         rounding.Abs: _absolute,
         rounding.Sign: _sign,
-        rounding.IsNan: _is_nan,
-        rounding.IsFinite: _is_finite,
         rounding.FloorDiv: _floordiv,
         rounding.Mod: _mod,
     }

@@ -41,7 +41,6 @@ from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR, scalar_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
 from tensorc.ir.ops.scalar import arith, conversions, math
-from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor.reductions import MEAN_SCALE, max_identity, min_identity
@@ -69,61 +68,25 @@ def _elementwise(low: Lowering, op: Op) -> View:
     return whole(low.pointwise(views, type_, body))
 
 
+def _reduction(low: Lowering, op: reductions.Along) -> View:
+    return whole(_reduce(low, type(op), low.views[op.operand], op.axis))
+
+
 def _reduce(
-    low: Lowering,
-    source: View,
-    axis: int,
-    combine: type[Op],
-    initial: float,
-    order: str,
+    low: Lowering, cls: type[reductions.Along], source: View, axis: int
 ) -> Value:
+    """Append a reduction of a class: in the contract's order if it has one."""
     type_ = source.type
     kept = without(type_.rank, axis)
     result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
-    cls = scalar_of(combine, type_.element)
+    combine = scalar_of(cls.combine, type_.element)
     return low.loop(
         [(source, tuple(range(type_.rank)))],
-        [(result, kept, initial)],
-        lambda values: [low.b.value(cls, values[1], values[0])],
+        [(result, kept, cls.start(type_.element.dtype))],
+        lambda values: [low.b.value(combine, values[1], values[0])],
         axis,
-        order,
+        LANES_ORDER if "order" in cls.attribute_names else SEQUENTIAL,
     )[0]
-
-
-def _sum(low: Lowering, source: View, axis: int) -> Value:
-    zero = -0.0 if source.type.element.is_float else 0
-    return _reduce(low, source, axis, ew.Add, zero, LANES_ORDER)
-
-
-def _max(low: Lowering, source: View, axis: int) -> Value:
-    lowest = max_identity(source.type.element.dtype)
-    return _reduce(low, source, axis, ew.Maximum, lowest, SEQUENTIAL)
-
-
-def _prod_op(low: Lowering, op: reductions.Prod) -> View:
-    source = low.views[op.operand]
-    one = 1.0 if source.type.element.is_float else 1
-    return whole(_reduce(low, source, op.axis, ew.Mul, one, LANES_ORDER))
-
-
-def _min_op(low: Lowering, op: reductions.Min) -> View:
-    source = low.views[op.operand]
-    highest = min_identity(source.type.element.dtype)
-    return whole(_reduce(low, source, op.axis, ew.Minimum, highest, SEQUENTIAL))
-
-
-def _any_op(low: Lowering, op: reductions.Any) -> View:
-    source = low.views[op.operand]
-    return whole(_reduce(low, source, op.axis, ew.Or, False, SEQUENTIAL))
-
-
-def _all_op(low: Lowering, op: reductions.All) -> View:
-    source = low.views[op.operand]
-    return whole(_reduce(low, source, op.axis, ew.And, True, SEQUENTIAL))
-
-
-def _sum_op(low: Lowering, op: reductions.Sum) -> View:
-    return whole(_sum(low, low.views[op.operand], op.axis))
 
 
 def _mean_op(low: Lowering, op: reductions.Mean) -> View:
@@ -164,10 +127,6 @@ def _two_sums(low: Lowering, sources: list[View], axis: int) -> list[Value]:
     reads = [(source, tuple(range(type_.rank))) for source in sources]
     writes = [(result, kept, -0.0)] * 2
     return low.loop(reads, writes, add, axis, LANES_ORDER)
-
-
-def _max_op(low: Lowering, op: reductions.Max) -> View:
-    return whole(_max(low, low.views[op.operand], op.axis))
 
 
 def _argmax(low: Lowering, op: reductions.ArgMax) -> View:
@@ -220,10 +179,10 @@ def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> View:
     def subtract(values: list[Value]) -> list[Value]:
         return [b.value(arith.SubF, *values)]
 
-    largest = _max(low, source, op.axis)
+    largest = _reduce(low, reductions.Max, source, op.axis)
     shifted = low.pointwise([source, spread(largest)], type_, subtract)
     powers = low.pointwise([whole(shifted)], type_, lambda v: [b.value(math.Exp, *v)])
-    total = _sum(low, whole(powers), op.axis)
+    total = _reduce(low, reductions.Sum, whole(powers), op.axis)
     log_type = tensor(total)
     log = low.pointwise([whole(total)], log_type, lambda v: [b.value(math.Log, *v)])
     return whole(low.pointwise([whole(shifted), spread(log)], type_, subtract))
@@ -398,13 +357,13 @@ _RULES = typing.cast(
         shapes.Unslice: moves.unslice,
         shapes.Concatenate: moves.concatenate,
         shapes.Size: moves.dim,
-        reductions.Sum: _sum_op,
+        reductions.Sum: _reduction,
         reductions.Mean: _mean_op,
-        reductions.Max: _max_op,
-        reductions.Min: _min_op,
-        reductions.Prod: _prod_op,
-        reductions.Any: _any_op,
-        reductions.All: _all_op,
+        reductions.Max: _reduction,
+        reductions.Min: _reduction,
+        reductions.Prod: _reduction,
+        reductions.Any: _reduction,
+        reductions.All: _reduction,
         reductions.ArgMax: _argmax,
         reductions.ArgMin: _argmin,
         products.MatMul: _matmul,

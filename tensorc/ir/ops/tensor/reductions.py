@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tensorc.ir.numerics import (
     ordered_sum,
 )
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
+from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.types import F32, F64, I1, I64, TensorType
 
 # Of up to 2^63 finite elements, none of the sums of the scaled ones overflows. What is
@@ -30,7 +32,20 @@ def _drop_axis(operand: TensorType, axis: int, label: str) -> TensorType:
     return TensorType(shape, operand.element)
 
 
-class Ordered(Op):
+class Along(Op):
+    """Elements of one axis, combined by an elementwise op.
+
+    `combine` is that op. It changes nothing of what `start` gives for an element's
+    dtype: there kernels start.
+    """
+
+    operand: Value
+    axis: int
+    combine: ClassVar[type[Op]]
+    start: ClassVar[Callable[..., float | int]]
+
+
+class Ordered(Along):
     """Elements combined along an axis, floats in an order that is part of the program.
 
     `order` is "lanes" (docs/numerics.md).
@@ -44,8 +59,6 @@ class Ordered(Op):
       %1 = "$name"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
     """  # noqa: E501
 
-    operand: Value
-    axis: int
     order: str
 
     @staticmethod
@@ -66,6 +79,9 @@ class Sum(Ordered):
     `order` says in which order floats are added: "lanes" (docs/numerics.md).
     """
 
+    combine = ew.Add
+    start = staticmethod(lambda dtype: -0.0 if dtype.kind == "f" else 0)
+
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
         return ordered_sum(operand, axis)
@@ -79,6 +95,9 @@ class Prod(Ordered):
     derivative multiplies the other elements in a tree of pairs: nothing is divided, so
     it is exact at zeros, and takes time that grows with the axis.
     """
+
+    combine = ew.Mul
+    start = staticmethod(lambda dtype: 1.0 if dtype.kind == "f" else 1)
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
@@ -141,7 +160,21 @@ class Mean(Op):
         return np.asarray(np.multiply(quotient, back))
 
 
-class Extremum(Op):
+def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
+    """Return the value that changes no maximum."""
+    if np.issubdtype(dtype, np.floating):
+        return float("-inf")
+    return integer_limits(dtype)[0]
+
+
+def min_identity(dtype: "np.dtype[np.generic]") -> float | int:
+    """Return the value that changes no minimum."""
+    if np.issubdtype(dtype, np.floating):
+        return float("inf")
+    return integer_limits(dtype)[1]
+
+
+class Extremum(Along):
     """The largest or the smallest element along an axis.
 
     Constraints:
@@ -152,9 +185,6 @@ class Extremum(Op):
     Example:
       %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
     """
-
-    operand: Value
-    axis: int
 
     @staticmethod
     def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
@@ -172,6 +202,9 @@ class Max(Extremum):
     The maximum of nothing is -inf, or the smallest integer.
     """
 
+    combine = ew.Maximum
+    start = staticmethod(max_identity)
+
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
         lowest = max_identity(operand.dtype)
@@ -185,23 +218,12 @@ class Min(Extremum):
     The minimum of nothing is inf, or the largest integer.
     """
 
+    combine = ew.Minimum
+    start = staticmethod(min_identity)
+
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
         return minimum_along(operand, axis, min_identity(operand.dtype))
-
-
-def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
-    """Return the value that changes no maximum."""
-    if np.issubdtype(dtype, np.floating):
-        return float("-inf")
-    return integer_limits(dtype)[0]
-
-
-def min_identity(dtype: "np.dtype[np.generic]") -> float | int:
-    """Return the value that changes no minimum."""
-    if np.issubdtype(dtype, np.floating):
-        return float("inf")
-    return integer_limits(dtype)[1]
 
 
 class Place(Op):
@@ -259,7 +281,7 @@ def _first_place(function: Callable[..., Array], operand: Array, axis: int) -> A
     return np.asarray(function(operand, axis=axis), np.int64)
 
 
-class Quantifier(Op):
+class Quantifier(Along):
     """A question about all booleans along an axis.
 
     Constraints:
@@ -269,9 +291,6 @@ class Quantifier(Op):
     Example:
       %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xi1>) -> tensor<4xi1>
     """
-
-    operand: Value
-    axis: int
 
     @staticmethod
     def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
@@ -285,6 +304,9 @@ class Quantifier(Op):
 class Any(Quantifier):
     """Tell whether any boolean along an axis is true; of none, false."""
 
+    combine = ew.Or
+    start = staticmethod(lambda dtype: False)
+
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
         return np.asarray(np.any(operand, axis=axis))
@@ -293,6 +315,9 @@ class Any(Quantifier):
 @op("tc.all", traits=(PURE, EXACT))
 class All(Quantifier):
     """Tell whether all booleans along an axis are true; of none, true."""
+
+    combine = ew.And
+    start = staticmethod(lambda dtype: True)
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:

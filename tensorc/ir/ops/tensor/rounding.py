@@ -5,7 +5,7 @@ import numpy as np
 from tensorc.ir.core import Op, Value
 from tensorc.ir.opdef import ELEMENTWISE, EXACT, PURE, InferContext, each, op
 from tensorc.ir.ops.scalar import math
-from tensorc.ir.ops.tensor.elementwise import Binary, FloatUnary, Unary, require_domain
+from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.types import I1, TensorType
 
 _EXACT = (PURE, ELEMENTWISE, EXACT)
@@ -26,55 +26,55 @@ class Predicate(Op):
     @staticmethod
     def infer(ctx: InferContext, operand: TensorType) -> TensorType:
         """Give i1 of the operand's shape."""
-        require_domain("float", operand.element, "C1")
+        ew.require_domain("float", operand.element, "C1")
         return TensorType(operand.shape, I1)
 
 
 @op("tc.abs", traits=_EXACT)
-class Abs(Unary):
+class Abs(ew.Unary):
     """Absolute value; the smallest integer stays what it is, as in numpy."""
 
     evaluate = each(np.abs)
 
 
 @op("tc.sign", traits=_EXACT)
-class Sign(Unary):
+class Sign(ew.Unary):
     """Sign: -1, 0 or 1; NaN of NaN, and 0 of -0.0."""
 
     evaluate = each(np.sign)
 
 
 @op("tc.floor", traits=_EXACT, scalar=math.Floor)
-class Floor(FloatUnary):
+class Floor(ew.FloatUnary):
     """The largest integral float that is not above the operand."""
 
 
 @op("tc.ceil", traits=_EXACT, scalar=math.Ceil)
-class Ceil(FloatUnary):
+class Ceil(ew.FloatUnary):
     """The smallest integral float that is not below the operand."""
 
 
 @op("tc.round", traits=_EXACT, scalar=math.RoundEven)
-class Round(FloatUnary):
+class Round(ew.FloatUnary):
     """The nearest integral float, halves to even; round(-0.5) is -0.0."""
 
 
-@op("tc.isnan", traits=_EXACT)
+@op("tc.isnan", traits=_EXACT, made_of=lambda b, x: b(ew.Compare, x, x, predicate="ne"))
 class IsNan(Predicate):
     """Tell NaN from numbers."""
 
-    evaluate = each(np.isnan)
 
-
-@op("tc.isfinite", traits=_EXACT)
+@op(
+    "tc.isfinite",
+    traits=_EXACT,
+    made_of=lambda b, x: b(ew.Compare, b(Abs, x), np.inf, predicate="lt"),
+)
 class IsFinite(Predicate):
     """Tell finite numbers from infinities and NaN."""
 
-    evaluate = each(np.isfinite)
-
 
 @op("tc.floordiv", traits=_EXACT)
-class FloorDiv(Binary):
+class FloorDiv(ew.Binary):
     """Quotient, rounded down: numpy's `//`.
 
     Of integers it is 0 for a zero divisor, and the smallest one by -1 is itself. Of
@@ -85,7 +85,7 @@ class FloorDiv(Binary):
 
 
 @op("tc.mod", traits=_EXACT)
-class Mod(Binary):
+class Mod(ew.Binary):
     """Remainder of `floordiv`, with the sign of rhs: numpy's `%`.
 
     Exact before its sign is corrected. Of integers it is 0 for a zero divisor, of

@@ -28,6 +28,22 @@ class Softplus(FloatUnary):
     """Soft maximum with 0: result = log(1 + e ** operand), which never overflows."""
 
 
+@op("tc.silu", traits=_COMMON, scalar=math.Silu)
+class Silu(FloatUnary):
+    """Operand times its sigmoid, rounded once.
+
+    Accurate where the sigmoid alone is subnormal or 0; -0 at minus infinity.
+    """
+
+
+@op("tc.gelu", traits=_COMMON, scalar=math.Gelu)
+class Gelu(FloatUnary):
+    """Operand times the normal distribution at it, rounded once: exact, not by tanh.
+
+    Accurate where it is small; -0 at minus infinity.
+    """
+
+
 @op("tc.log1p", traits=_COMMON, scalar=math.Log1p)
 class Log1p(FloatUnary):
     """Logarithm of 1 + operand, accurate near 0; -inf at -1, NaN below."""
@@ -46,22 +62,6 @@ class Erf(FloatUnary):
 @op("tc.erfc", traits=_COMMON, scalar=math.Erfc)
 class Erfc(FloatUnary):
     """Complementary error function: 1 - erf(operand), accurate where it is small."""
-
-
-@op("tc.silu", traits=_COMMON, scalar=math.Silu)
-class Silu(FloatUnary):
-    """Operand times its sigmoid, rounded once.
-
-    Accurate where the sigmoid alone is subnormal or 0; -0 at minus infinity.
-    """
-
-
-@op("tc.gelu", traits=_COMMON, scalar=math.Gelu)
-class Gelu(FloatUnary):
-    """Operand times the normal distribution at it, rounded once: exact, not by tanh.
-
-    Accurate where it is small; -0 at minus infinity.
-    """
 
 
 @op("tc.sin", traits=_COMMON, scalar=math.Sin)
