@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import os
 import signal
 
@@ -8,3 +9,9 @@ os.environ["TENSORC_CACHE_DIR"] = "off"
 # A shell without job control starts background jobs with SIGINT ignored: tests
 # of interrupts would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish():
+    """Collect garbage less often: a module of the IR is many small objects."""
+    gc.freeze()  # modules and tests stay to the end
+    gc.set_threshold(100_000, 20, 20)
