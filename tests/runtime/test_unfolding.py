@@ -158,6 +158,7 @@ def sparse_npy(path, count):
         file.truncate(file.tell() + count)
 
 
+@pytest.mark.slow
 def test_data_beyond_a_gibibyte_is_read(tmp_path):
     path = tmp_path / "a.npy"
     sparse_npy(path, 1100 * MIB)
