@@ -5,10 +5,12 @@ the compiler is an `InternalError`, which names the pass. The classes that NumPy
 users expect (`IndexError`, `ValueError`, `TypeError`) are bases of the specific ones.
 """
 
+import difflib
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+LONGEST_NAME = 100  # characters of a misspelt name that are compared
 # Whether a person at the command line reads what is said, not a caller in Python.
 COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
 
@@ -16,6 +18,26 @@ COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
 def way(argument: str, flag: str) -> str:
     """Return a way out as the reader takes it: an argument of Python, or a flag."""
     return flag if COMMAND_LINE.get() else argument
+
+
+def nearest(
+    name: str, known: Iterable[str], alike: float = 0.6, count: int = 1
+) -> list[str]:
+    """Return those of some names that a misspelt one may stand for, the best first.
+
+    `alike` is how near they must be, from 0 to 1; letters of another case are near.
+    """
+    name, names = name[:LONGEST_NAME], list(known)
+    same = [n for n in names if n.lower() == name.lower()]
+    return same[:count] or difflib.get_close_matches(name, names, count, alike)
+
+
+def did_you_mean(
+    name: str, known: Iterable[str], form: str = "`{}`", alike: float = 0.6
+) -> str:
+    """Return the question that follows a message about a name, "" if none is near."""
+    near = nearest(name, known, alike)
+    return f"did you mean {form.format(near[0])}?" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

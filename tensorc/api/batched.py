@@ -1,6 +1,5 @@
 """The functions of `tc.fit`, made ready to run over batches of columns."""
 
-import difflib
 import functools
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 
 from tensorc.api.function import Function
 from tensorc.api.jit import Jitted, changes_nothing
+from tensorc.errors import did_you_mean
 from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.python.describing import describe
 from tensorc.frontend.python.signatures import VARIADIC
@@ -106,9 +106,9 @@ def _require_hypers(
     for hyper in hypers:
         if hyper in numbers:
             continue
-        close = difflib.get_close_matches(hyper, [*_OURS, *numbers], 1)
+        meant = did_you_mean(hyper, [*_OURS, *numbers], "`{}=`")
         hints = [_ELSEWHERE[hyper]] if hyper in _ELSEWHERE else []
-        hints += [f"did you mean `{close[0]}=`?"] if close and not hints else []
+        hints += [meant] if meant and not hints else []
         takes = ", ".join([f"{n}=" for n in numbers]) or "no numbers"
         hints.append(f"'{name}' takes {takes}; fit takes {', '.join(_OURS)}")
         raise usage_error(f"neither fit nor '{name}' has an option '{hyper}'", *hints)

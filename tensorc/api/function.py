@@ -8,7 +8,6 @@ memory changes at once. The compiler is loaded when the first function is made.
 """
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.api.inspection import Costed, View, refuse_arguments, sizes_of
-from tensorc.errors import Diagnostic, DTypeError, ShapeError, TensorcError
+from tensorc.errors import (
+    Diagnostic,
+    DTypeError,
+    ShapeError,
+    TensorcError,
+    did_you_mean,
+)
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import (
     CALL_OUTSIDE,
@@ -207,9 +212,8 @@ def _unknown_argument(name: str) -> Exception:
     if name in ("mode", "profile", "no_default_updates", "accept_inplace"):
         message = f"function has no argument '{name}'"
         return usage_error(message, "leave it out: there is one way to compile")
-    close = difflib.get_close_matches(name, _ARGUMENTS, 1)
-    hints = (f"did you mean `{close[0]}=`?",) if close else ()
-    return usage_error(f"function has no argument '{name}'", *hints)
+    meant = did_you_mean(name, _ARGUMENTS, "`{}=`")
+    return usage_error(f"function has no argument '{name}'", *filter(None, [meant]))
 
 
 def _listed(given: object) -> list[object]:

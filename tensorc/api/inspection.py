@@ -7,12 +7,11 @@
 The compiler is loaded when one of them is asked for.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tensorc.errors import TensorcError
+from tensorc.errors import TensorcError, did_you_mean
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.python.describing import describe, whole_number
 from tensorc.runtime.function import CompiledFunction
@@ -174,10 +173,9 @@ def check_stage(stage: object, known: Sequence[str]) -> None:
         return
     if not isinstance(stage, str):
         raise usage_error(f"a stage is a text, got {describe(stage)}")
-    close = difflib.get_close_matches(stage, known, 1)
-    hints = [f"did you mean '{close[0]}'?"] if close else []
+    meant = did_you_mean(stage, known, "'{}'")
     message = f"there is no stage {stage!r:.40}: one of {', '.join(known)}"
-    raise argument_error(message, *hints)
+    raise argument_error(message, *filter(None, [meant]))
 
 
 def sizes_of_call(

@@ -1,6 +1,5 @@
 """What users import: load a `.tc` file, compile it, call its functions, train it."""
 
-import difflib
 import functools
 import hashlib
 import time
@@ -22,7 +21,7 @@ from tensorc.api.kept_runs import (
 )
 from tensorc.api.paths import path_of
 from tensorc.artifact import Artifact
-from tensorc.errors import CompileError, Diagnostic, TensorcError
+from tensorc.errors import CompileError, Diagnostic, TensorcError, did_you_mean
 from tensorc.frontend.dsl.programs import program as source
 from tensorc.frontend.dsl.programs.program import plain_hypers
 from tensorc.frontend.dsl.syntax.source_file import SourceFile, read_file
@@ -307,9 +306,8 @@ def _member(program: Program, name: str) -> Member:
     known = [*program.functions, *program.shared, *program.hypers]
     if any(n.startswith(f"{name}.") for n in known):
         return Part(program, name)
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean `{close[0]}`?" if close else ""
-    raise AttributeError(f"{program.path} has no function or param '{name}'{hint}")
+    message = f"{program.path} has no function or param '{name}'"
+    raise AttributeError("; ".join(filter(None, [message, did_you_mean(name, known)])))
 
 
 class UserFunction(inspection.Costed, CompiledFunction):

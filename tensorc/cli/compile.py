@@ -1,6 +1,5 @@
 """`tensorc compile`: any stage of a file, as text or object code."""
 
-import difflib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from tensorc.cli.options import (
     split_name,
     write_output,
 )
-from tensorc.errors import InternalError
+from tensorc.errors import InternalError, did_you_mean
 
 # Where mlir-opt splits its input, so that several stages can be told apart.
 _SEPARATOR = "// -----\n"
@@ -63,9 +62,8 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
     for item in emit.split(","):
         stage, _, path = item.strip().partition("=")
         if stage not in FILE_STAGES:
-            near = difflib.get_close_matches(stage, FILE_STAGES, 1)
             known = f"one of {', '.join(FILE_STAGES)}"
-            hint = f"did you mean '{near[0]}'?" if near else known
+            hint = did_you_mean(stage, FILE_STAGES, "'{}'") or known
             raise click.BadParameter(f"no stage '{stage}': {hint}", param_hint="--emit")
         default = f"{stem}.o" if stage == "obj" else "-"
         outputs.append(Output(stage, path or output or default))

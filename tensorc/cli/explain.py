@@ -1,6 +1,5 @@
 """`tensorc explain`: a diagnostic's code, or the kernels of a file."""
 
-import difflib
 import re
 import textwrap
 import tomllib
@@ -16,7 +15,7 @@ from tensorc.cli.options import (
     named_values,
     settings_option,
 )
-from tensorc.errors import Diagnostic, TensorcError
+from tensorc.errors import Diagnostic, TensorcError, nearest
 
 CODES = Path(__file__).with_name("codes.toml")
 WIDTH = 80
@@ -76,7 +75,7 @@ def code_text(code: str) -> str:
     """
     known = codes()
     if code not in known:
-        near = difflib.get_close_matches(code, known, 3)
+        near = nearest(code, known, count=3)
         hints = (f"there are {', '.join(near)}",) if near else ()
         message = f"there is no diagnostic {code}"
         raise TensorcError(Diagnostic("TC0923", message, hints=hints))

@@ -5,7 +5,6 @@ Exit codes: 0 ok, 1 the user's program, data or call is wrong, 2 usage, 3 our bu
 a traceback; TENSORC_DEBUG=1 shows it for a bug of ours.
 """
 
-import difflib
 import importlib
 import os
 import sys
@@ -27,6 +26,7 @@ from tensorc.errors import (
     DivergedError,
     InternalError,
     TensorcError,
+    nearest,
 )
 from tensorc.runtime.threads import processors
 
@@ -93,7 +93,7 @@ def _room_for_numpy() -> int:
 def _advice(word: str) -> str:
     if word.endswith(".tc"):
         return f"Say what to do with the file: tensorc train {word}"
-    near = difflib.get_close_matches(word, VERBS, 1)
+    near = nearest(word, VERBS)
     return f"Did you mean '{near[0]}'?" if near else f"There are {', '.join(VERBS)}."
 
 

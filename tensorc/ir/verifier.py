@@ -11,12 +11,11 @@ One pass in program order, with a stack instead of recursion:
 7. If a level is given, every op is legal there.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from tensorc.errors import Diagnostic, VerifyError
+from tensorc.errors import Diagnostic, VerifyError, nearest
 from tensorc.ir.attributes import (
     AffineMap,
     Array,
@@ -324,7 +323,7 @@ def _check_attributes(op: Op) -> None:
             continue
         if value is None and ABSENT not in types:
             strange = [n for n in op.attributes if n not in declared]
-            near = difflib.get_close_matches(name, strange, 1)
+            near = nearest(name, strange)
             advice = f": is '{near[0]}' misspelt?" if near else ""
             fail(op, f"attribute '{name}' is missing{advice}")
         if value is not None:

@@ -4,7 +4,6 @@ An error raised below a public function leaves it as one exception with that lin
 the ways out in its text, and without the frames between.
 """
 
-import difflib
 import functools
 import itertools
 import os
@@ -24,6 +23,7 @@ from tensorc.errors import (
     ShapeError,
     TensorcError,
     TensorcWarning,
+    did_you_mean,
 )
 from tensorc.frontend.library.locations import is_ours, is_users, user_location
 
@@ -101,10 +101,10 @@ CALL_OUTSIDE = "write its formula here, or call it outside and pass the result i
 CALL_OUTSIDE += "a @tc.jit function becomes a part of the trace"
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def misspelt(name: str, known: Iterable[str]) -> str:
     """Return what to add to a message about a name if it is one of these, misspelt."""
-    close = difflib.get_close_matches(name, known, 1, _CLOSE)
-    return f"; did you mean `{close[0]}`?" if close else ""
+    meant = did_you_mean(name, known, alike=_CLOSE)
+    return f"; {meant}" if meant else ""
 
 
 def renamed(options: Mapping[str, object]) -> list[str]:

@@ -7,13 +7,13 @@ A `Group` holds anything: shared variables, formulas, arrays. A number or a vari
 meets every member, another group meets member by member.
 """
 
-import difflib
 import fnmatch
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
+from tensorc.errors import did_you_mean
 from tensorc.frontend.library.mistakes import (
     argument_error,
     door,
@@ -113,10 +113,9 @@ class Group:
         part = [p for p, n in zip(part, self.names, strict=True) if n.startswith(start)]
         part = part or [p for p in self.items() if fnmatch.fnmatchcase(p[0], key)]
         if not part:
-            close = difflib.get_close_matches(key, self.names, 1)
-            hint = f"did you mean '{close[0]}'?" if close else ""
+            meant = did_you_mean(key, self.names, "'{}'")
             names = f"its names: {self._listed()}"
-            raise KeyError(f"the group has no member '{key}'; {hint or names}")
+            raise KeyError(f"the group has no member '{key}'; {meant or names}")
         return Group(part)
 
     def _listed(self) -> str:

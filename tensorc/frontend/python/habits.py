@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tensorc.frontend.library.mistakes import did_you_mean
+from tensorc.frontend.library.mistakes import misspelt
 from tensorc.frontend.library.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.registry.maps import ROWS
 from tensorc.frontend.library.registry.rows import PYTHON
@@ -92,4 +92,4 @@ def attribute_hint(name: str, cls: type) -> str:
     if hasattr(np.ndarray, name) and hasattr(np, name):
         why, hints = reason_of(name)
         return "; ".join([f", and np.{name} of a variable {why}", *hints])
-    return did_you_mean(name, [*dir(cls), *PYTHON])
+    return misspelt(name, [*dir(cls), *PYTHON])

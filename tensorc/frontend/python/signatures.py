@@ -4,13 +4,13 @@
 structure, and makes the key under which such a call is known.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from tensorc.errors import did_you_mean
 from tensorc.frontend.library.dtypes import ArrayType, DType
 from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.python.pytree import LEAF, exact, flatten
@@ -223,9 +223,8 @@ def _static_names(
     for wish in names:
         if wish not in signature.parameters:
             message = f"static: {name} has no parameter {wish!r}"
-            close = difflib.get_close_matches(str(wish), signature.parameters, 1)
-            hints = [f"did you mean '{close[0]}'?"] if close else []
-            raise usage_error(message, *hints)
+            meant = did_you_mean(str(wish), signature.parameters, "'{}'")
+            raise usage_error(message, *filter(None, [meant]))
         if signature.parameters[wish].kind in VARIADIC:
             raise usage_error(f"static: '{wish}' of {name} takes any number of values")
     return frozenset(names)

@@ -14,8 +14,8 @@ from tensorc.frontend.library import elementwise, shapes
 from tensorc.frontend.library.indexing import Index
 from tensorc.frontend.library.mistakes import (
     argument_error,
-    did_you_mean,
     door,
+    misspelt,
     usage_error,
 )
 from tensorc.frontend.library.numpy_names import is_planned
@@ -291,4 +291,4 @@ def public(name: str) -> SymbolicFunction:
         raise AttributeError(f"{message}: {_ELSEWHERE[name]}")
     if getattr(np, name, None) in COMPOSITIONS:
         raise AttributeError(f"{message}; np.{name} takes variables")
-    raise AttributeError(message + did_you_mean(name, names()))
+    raise AttributeError(message + misspelt(name, names()))

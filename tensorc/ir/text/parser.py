@@ -11,9 +11,8 @@ place; whether ops make sense is the verifier's question.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
-from tensorc.errors import UNKNOWN, Label, Location
+from tensorc.errors import UNKNOWN, Label, Location, did_you_mean
 from tensorc.ir.attributes import Attribute, Typed
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.opdef import ISOLATED
@@ -146,8 +145,8 @@ class _Parser:
         """Return the class of an op."""
         cls = self.ops.get(name)
         if cls is None:
-            near = get_close_matches(name[:100], list(self.ops), 1)
-            hints = [f"did you mean '{near[0]}'?"] if near else []
+            meant = did_you_mean(name, self.ops, "'{}'")
+            hints = [meant] if meant else []
             message = f"there is no op '{quote(name)}'"
             self.lexer.fail("TC0202", message, place, hints=hints)
         return cls

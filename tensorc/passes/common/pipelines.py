@@ -10,10 +10,9 @@ nothing: what stands inside is run in order. A list without an anchor is one, to
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import NoReturn
 
-from tensorc.errors import CompileError, Diagnostic, Label, Location
+from tensorc.errors import CompileError, Diagnostic, Label, Location, did_you_mean
 from tensorc.passes.common.base import Level, Pass, check_pipeline
 
 ANCHORS = ("builtin.module", "func.func", "any")
@@ -72,8 +71,7 @@ def _fail(message: str, place: Location, *hints: str) -> NoReturn:
 def _find(name: str, passes: Mapping[str, Pass], place: Location) -> Pass:
     if name in passes:
         return passes[name]
-    near = get_close_matches(name, passes, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(passes)}"
+    hint = did_you_mean(name, passes, "'{}'") or f"there are {', '.join(passes)}"
     _fail(f"there is no pass '{name}'", place, hint)
 
 

@@ -1,10 +1,9 @@
 """The codes of the IR generator's diagnostics, and how they are made."""
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Sequence
 
-from tensorc.errors import CompileError, Diagnostic, Label, Location
+from tensorc.errors import CompileError, Diagnostic, Label, Location, did_you_mean
 from tensorc.frontend.dsl.programs.program import UNKNOWN_NAME as UNKNOWN_NAME
 from tensorc.frontend.dsl.syntax import ast
 
@@ -93,10 +92,8 @@ def is_fatal(failure: CompileError) -> bool:
 
 def suggestion(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return a hint that names the nearest of the known names, if one is near."""
-    names = list(known)
-    same = [k for k in names if k.lower() == name.lower()]
-    near = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return (f"did you mean `{near[0]}`?",) if near else ()
+    meant = did_you_mean(name, known)
+    return (meant,) if meant else ()
 
 
 def spelled(node: ast.Node) -> str:

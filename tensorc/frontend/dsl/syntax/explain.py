@@ -1,11 +1,10 @@
 """From lark's exceptions to messages in the words of the language."""
 
 import re
-from difflib import get_close_matches
 
 import lark
 
-from tensorc.errors import Diagnostic
+from tensorc.errors import Diagnostic, did_you_mean
 from tensorc.frontend.dsl.syntax.habits import diagnose, stumble
 from tensorc.frontend.dsl.syntax.scan import Source
 
@@ -84,8 +83,8 @@ def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnosti
     form = "the keyword `{}`" if found.isalpha() else "`{}`"
     message = f"{FOUND.get(token_type, form).format(found[:60])} is not expected here"
     place = source.location(start, start + len(found))
-    near = get_close_matches(found, _TYPES, 1) if "LIKE" in accepted else []
-    hints = tuple(f"did you mean `{name}`?" for name in near)
+    meant = did_you_mean(found, _TYPES) if "LIKE" in accepted else ""
+    hints = (meant,) if meant else ()
     return start, Diagnostic("TC0107", message, place, label=label, hints=hints)
 
 
