@@ -37,11 +37,11 @@ _NUMBER = re.compile(r"#\d+|\$(?=[A-Za-z_])")
 _WARNED: dict[str, dict[str | tuple[str, type[Warning], int], int]] = {}
 _INDEX = "TC0312"
 # Options of other frameworks, and what they are called here.
-_OPTIONS = {
-    "dim": "axis=",
-    "dims": "axis=",
-    "keepdim": "keepdims=",
-    "keep_dims": "keepdims=",
+RENAMED: Mapping[str, str] = {
+    "dim": "axis",
+    "dims": "axis",
+    "keepdim": "keepdims",
+    "keep_dims": "keepdims",
 }
 _MISUSE = "TC0601"
 
@@ -109,7 +109,7 @@ def misspelt(name: str, known: Iterable[str]) -> str:
 
 def renamed(options: Mapping[str, object]) -> list[str]:
     """Return what to write for options that have another name here."""
-    return [f"write `{o}` for `{n}=`" for n, o in _OPTIONS.items() if n in options]
+    return [f"write `{o}=` for `{n}=`" for n, o in RENAMED.items() if n in options]
 
 
 def rendered(error: TensorcError) -> TensorcError:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.frontend.library.mistakes import argument_error, usage_error
-from tensorc.frontend.python.symbolic_operands import is_symbolic
+from tensorc.frontend.library.reductions import ordered_axes
+from tensorc.frontend.python.symbolic_operands import emitter, is_symbolic
 
 # For type checkers; elements are of any type.
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -69,7 +70,7 @@ def rounded(a: Array, decimals: int = 0) -> Array:
 def _diff(a: Array, n: int = 1, axis: int = -1) -> Array:
     if n < 0:
         raise argument_error(f"np.diff: n is 0 or more, got {n}")
-    place = _axis("diff", axis, a.ndim)
+    place = ordered_axes(emitter(), axis, a.ndim)[0]
     before = [slice(None)] * place
     for _ in range(n):
         high, low = a[(*before, slice(1, None))], a[(*before, slice(None, -1))]
@@ -80,7 +81,7 @@ def _diff(a: Array, n: int = 1, axis: int = -1) -> Array:
 def _trapezoid(
     y: Array, x: Array | None = None, dx: float = 1.0, axis: int = -1
 ) -> Array:
-    place = _axis("trapezoid", axis, np.ndim(y))
+    place = ordered_axes(emitter(), axis, np.ndim(y))[0]
     before = [slice(None)] * place
     high, low = (*before, slice(1, None)), (*before, slice(None, -1))
     widths: Array | float = dx
@@ -91,13 +92,6 @@ def _trapezoid(
     # The product may have more axes than y, and NumPy counts those.
     area: Array = np.sum(widths * (y[high] + y[low]) / 2.0, axis=axis)
     return area
-
-
-def _axis(name: str, axis: int, rank: int) -> int:
-    if not -rank <= axis < rank:
-        message = f"np.{name}: axis {axis} is out of range for rank {rank}"
-        raise argument_error(message)
-    return axis % rank
 
 
 def _array(x: Array) -> Array:

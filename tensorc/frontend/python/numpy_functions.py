@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tensorc.errors import CompileError
 from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.numpy_names import reason_of
+from tensorc.frontend.library.registry.calls import named_in
 from tensorc.frontend.library.registry.function import Function
 from tensorc.frontend.library.registry.maps import ROWS
 from tensorc.frontend.library.registry.rows import FUNCTIONS
@@ -105,7 +107,14 @@ def composed(
     except TypeError as error:
         hint = f"it takes {', '.join(taken)}"
         raise usage_error(f"np.{_name_of(function)}: {error}", hint) from None
-    return lambda: made(*bound.args, **bound.kwargs)
+
+    def call() -> object:
+        try:
+            return made(*bound.args, **bound.kwargs)
+        except CompileError as failure:
+            raise named_in(failure, _name_of(function)) from None
+
+    return call
 
 
 def bound(

@@ -29,6 +29,7 @@ from tensorc.frontend.dsl.irgen.values import (
 )
 from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.elementwise import to_element
+from tensorc.frontend.library.mistakes import RENAMED
 from tensorc.frontend.library.operands import Operand, Scalar
 from tensorc.frontend.library.options import REQUIRED
 from tensorc.frontend.library.registry.calls import invoke
@@ -91,10 +92,6 @@ def _single(node: ast.Call) -> ast.Expression:
 # Matching of arguments
 
 
-# What arguments are called in other libraries.
-_RENAMED: Mapping[str, str] = {"dim": "axis", "dims": "axis", "keepdim": "keepdims"}
-
-
 def match_arguments(
     callee: str,
     node: ast.Call,
@@ -111,7 +108,7 @@ def match_arguments(
             raise error(CALL, message, argument.location, labels=declaration)
         name = names[i] if argument.name is None else argument.name
         if name not in names:
-            other = _RENAMED.get(name)
+            other = RENAMED.get(name)
             same = (f"write `{other}=`",) if other in names else ()
             hints = same or suggestion(name, names)
             message = f"`{callee}` has no argument `{name}`"

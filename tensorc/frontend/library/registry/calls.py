@@ -28,10 +28,10 @@ def invoke(
     try:
         return function.function(b, *tensors, **values)
     except CompileError as failure:
-        raise _named_in(failure, called) from None
+        raise named_in(failure, called) from None
 
 
-def _named_in(failure: CompileError, name: str) -> CompileError:
+def named_in(failure: CompileError, name: str) -> CompileError:
     """Return an error of which each message names the function."""
     return type(failure)(
         *[
