@@ -2,7 +2,7 @@
 
 import pytest
 
-from tensorc.errors import CompileError
+from tensorc.errors import CompileError, ShapeError
 from tensorc.frontend.dsl.programs.mlir_file import mlir_program
 
 
@@ -54,6 +54,29 @@ def test_two_arguments_have_two_names():
     with pytest.raises(CompileError, match="two arguments of 'f' are named 'x'"):
         program(function(types, named("x", "x")))
     program(function(types, named("x", "y")))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "1x", "../f", "é", "f.g", "x\\1B[31m"])
+def test_names_are_those_that_a_call_can_give(name):
+    words = "is no name that a call can give"
+    with pytest.raises(CompileError, match=words) as refused:
+        program(function(["tensor<f32>"], named("x"), name))
+    assert "\x1b" not in refused.value.diagnostics[0].message
+    with pytest.raises(CompileError, match=words):
+        program(function(["tensor<f32>"], named(name)))
+    with pytest.raises(CompileError, match=words):  # of a lower level
+        program(function(["memref<f32>"], named("x"), name))
+    program(function(["tensor<f32>"], named("_x1"), "_F2"))
+
+
+def test_a_memory_that_no_machine_holds_is_refused():
+    """As in the language, whose message it is."""
+    shared = ['{tc.kind = "shared", tc.name = "W"}']
+    with pytest.raises(ShapeError, match="`W` would need 372529 GiB") as refused:
+        program(function(["tensor<10000000x10000000xf32>"], shared))
+    (diagnostic,) = refused.value.diagnostics
+    assert (diagnostic.code, diagnostic.location.line) == ("TC0301", 2)
+    program(function(["tensor<10000000x0xf32>"], shared))
 
 
 def test_memory_has_one_type():

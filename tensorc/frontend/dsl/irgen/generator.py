@@ -6,6 +6,7 @@ collected: one per declaration at the top, one per statement of a function or st
 it is emitted. What follows from a mistake is not reported.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,7 @@ from tensorc.frontend.dsl.programs.program import (
     Memory,
     PlainValue,
     Program,
+    check_memory,
 )
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
@@ -80,7 +82,6 @@ from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import F32, Element, TensorType
 from tensorc.recipes import OPTIONS, Fit, Run
 
-MAX_MEMORY_BYTES = 1 << 40
 MAX_DRAWN_BYTES = 1 << 24  # more than that is not drawn before it is needed
 # The parser limits the nesting of one function, the generator that of calls; the
 # product is more than Python's default. Python frames take no C stack since 3.11.
@@ -335,15 +336,10 @@ def _memory(frame: Frame, node: ast.Memory) -> None:
     if len(shape) < type_.rank:
         message = "the sizes of a memory must be known while compiling"
         raise error(NOT_KNOWN, message, node.type.location)
-    size = type_.element.bytes
-    for dim in shape:
-        size *= max(dim, 1)
-    if size > MAX_MEMORY_BYTES:
-        message = f"`{node.name}` would need {size >> 30} GiB"
-        raise error(SIZES, message, node.type.location)
+    check_memory(node.name, type_, node.type.location)
     if isinstance(node.initial, ast.Draw):
         first: Callable[[], Array] = drawn(frame, node, type_, node.initial)
-        if size <= MAX_DRAWN_BYTES:
+        if math.prod(shape) * type_.element.bytes <= MAX_DRAWN_BYTES:
             first = partial(_given, first())
     else:
         first = _initial(frame, node, type_, node.initial.value)

@@ -5,12 +5,13 @@ Arguments that say nothing of themselves are inputs, called as in the text. Memo
 starts as zeros: `--init` gives it other values.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from tensorc.errors import CompileError, Diagnostic, Location
-from tensorc.frontend.dsl.programs.program import Memory, Program
+from tensorc.frontend.dsl.programs.program import Memory, Program, check_memory
 from tensorc.ir.attributes import Array, make_dict
 from tensorc.ir.dims import as_symbol, symbols_of
 from tensorc.ir.functions import dims_in
@@ -20,6 +21,7 @@ from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
 
 _BREAKS_A_RULE = "TC0250"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def mlir_program(text: str, path: str) -> Program:
@@ -66,7 +68,10 @@ def _parsed(text: str, path: str) -> Module:
         raise _wrong(message, module.location)
     verify(module)
     for function in module.functions:
-        if not _is_kernel(function) and _takes_arrays(function):
+        if _is_kernel(function):
+            continue
+        _check_name(function.sym_name, function.location)
+        if _takes_arrays(function):
             _name_arguments(function)
             _check_signature(function)
     return module
@@ -99,7 +104,8 @@ def _name_arguments(function: Function) -> None:
     arguments = function.body.block.arguments
     for i, argument in enumerate(arguments):
         known = dict(function.argument_info(i).items)
-        known.setdefault("tc.name", argument.hint or f"arg{i}")
+        hint = argument.hint or ""
+        known.setdefault("tc.name", hint if _NAME.fullmatch(hint) else f"arg{i}")
         if known.get("tc.kind") != "shared":
             known["tc.kind"] = "input"
         made.append(make_dict(**known))
@@ -113,6 +119,7 @@ def _check_signature(function: Function) -> None:
     infos = [function.argument_info(i) for i in range(len(arguments))]
     names = [str(info.get("tc.name")) for info in infos]
     for i, name in enumerate(names):
+        _check_name(name, function.location)
         if name in names[:i]:
             message = f"two arguments of '{function.sym_name}' are named '{name}'"
             raise _wrong(message, function.location, "give each a tc.name of its own")
@@ -129,6 +136,14 @@ def _check_signature(function: Function) -> None:
         raise _wrong(message, function.location, where)
 
 
+def _check_name(name: str, location: Location) -> None:
+    """Refuse what the language has no names like: a command line shows and takes it."""
+    if not _NAME.fullmatch(name):
+        message = f"{name!r:.60} is no name that a call can give"
+        hint = "a name is of letters, digits and _, and begins with no digit"
+        raise _wrong(message, location, hint)
+
+
 def _memories(function: Function) -> list[Memory]:
     found = []
     for i, argument in enumerate(function.body.block.arguments):
@@ -140,6 +155,8 @@ def _memories(function: Function) -> list[Memory]:
         if len(shape) < type_.rank:
             message = f"the memory {info.get('tc.name')} has a size that no call gives"
             raise CompileError(Diagnostic("TC0301", message, function.location))
+        name = str(info.get("tc.name"))
+        check_memory(name, type_, function.location)
         dtype = type_.element.dtype
 
         def zeros(
@@ -147,6 +164,5 @@ def _memories(function: Function) -> list[Memory]:
         ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
             return np.broadcast_to(np.zeros((), dtype), shape)
 
-        name = str(info.get("tc.name"))
         found.append(Memory(name, "param", type_, zeros, function.location))
     return found

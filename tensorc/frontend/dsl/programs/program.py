@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from tensorc.errors import Diagnostic, Location
+from tensorc.errors import Diagnostic, Location, ShapeError
 from tensorc.recipes import Fit, Run
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 UNKNOWN_NAME = "TC0303"
+MOST_MEMORY = 1 << 40  # bytes of one memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,16 @@ PlainValue: TypeAlias = (
 HyperValue: TypeAlias = bool | int | float | str | FunctionRef
 PlainHyper: TypeAlias = bool | int | float | str
 Kind: TypeAlias = Literal["param", "state"]
+
+
+def check_memory(name: str, type_: "TensorType", location: Location) -> None:
+    """Refuse a memory that no machine holds: ShapeError, for a type of known sizes."""
+    size = type_.element.bytes
+    for dim in type_.shape:
+        size *= max(dim, 1) if isinstance(dim, int) else 1
+    if size > MOST_MEMORY:
+        message = f"`{name}` would need {size >> 30} GiB"
+        raise ShapeError(Diagnostic("TC0301", message, location))
 
 
 def plain_hypers(hypers: Mapping[str, HyperValue]) -> dict[str, PlainHyper]:
