@@ -16,13 +16,13 @@ from tensorc.passes.common.base import Around, Level, Pass, run_pass
 from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
 from tensorc.passes.tensor.autodiff import AUTODIFF
-from tensorc.passes.tensor.simplify import SIMPLIFY
+from tensorc.passes.tensor.simplify import SIMPLIFY, TIDY
 from tensorc.passes.tensor.stabilize import STABILIZE
 from tensorc.target import Target
 
 TENSOR: tuple[Pass, ...] = (
     CSE,  # a softmax whose parts are spelled twice is recognised only when merged
-    SIMPLIFY,  # what changes nothing, such as `* 1`, hides no naive spelling
+    TIDY,  # what changes nothing, such as `* 1`, hides no naive spelling
     STABILIZE,  # before autodiff: the derivative of the stable form is stable
     AUTODIFF,
     SIMPLIFY,

@@ -129,7 +129,7 @@ def test_source_before_and_after(module):
 
 
 def test_every_pass_has_an_example():
-    apart = {fuse.SEPARATE}  # of the module of `fuse`
+    apart = {fuse.SEPARATE, simplify.TIDY}  # of a module that has another pass
     assert {*PASSES.values(), *LOWER.values()} == set(ALL.values()) - apart
 
 
