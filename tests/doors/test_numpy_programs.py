@@ -50,7 +50,7 @@ RUN = {
 }
 STOP = {
     "k_means": ((POINTS, OTHERS), "indexing with a mask is not in this version"),
-    "heat_equation": ((LINE, 0.1, 4), "x.at[i].set(v)"),
+    "heat_equation": ((LINE, 0.1, 4), "`u = u.at[1:-1].set(u[1:-1] + alpha * (u[2:]"),
     "mandelbrot": (AXES, "there are no complex numbers"),
     "moving_average": ((LINE,), "np.cumsum of a variable is not in this version"),
     "gram_schmidt": ((OTHERS[:3],), "np.stack([a, b]) makes an array of variables"),

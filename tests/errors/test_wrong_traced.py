@@ -170,7 +170,7 @@ TRACED = [
     (on_float, TypeError, "no value yet while on_float is traced", "np.where"),
     (on_int, TypeError, "no value yet while on_int is traced", "x.astype('int64')"),
     (on_range, TypeError, "no value yet while on_range is traced", "static"),
-    (on_assignment, TypeError, "cannot be changed in place", "x.at[i].set(v)"),
+    (on_assignment, TypeError, "cannot be changed in place", "`x = x.at[0].set(1)`"),
     (on_chained_comparison, TypeError, "neither true nor false", "tc.where"),
     (on_numpy_det, TypeError, "np.linalg.det of a variable is not in this", ""),
     (

@@ -9,6 +9,7 @@ import builtins
 import dis
 import linecache
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
 
@@ -26,6 +27,8 @@ _NOT_STORED = "an array of NumPy holds no variables: collect them, np.stack(rows
 _NOT_STORED += "or begin with a variable, u = tc.zeros(n), and u = u.at[i].set(v)"
 _SIZES = "takes sizes and numbers of the call, too; no elements of arrays"
 _DRAWN = "draw outside, pass the numbers in, and compute with them: loc + scale * z"
+_LONGEST = 50  # of an expression that is repeated
+_MOST_LINES = 20  # of a statement
 _WHOLE = "call the function itself: operators and NumPy's functions are of whole arrays"
 
 _CALLS: Mapping[object, str] = {
@@ -58,9 +61,7 @@ def asked_hint() -> str:
     frame = user_frame()
     match _expression(frame):
         case ast.Subscript(value=array, slice=index):
-            text = ast.unparse(index)
-            text = text[1:-1] if isinstance(index, ast.Tuple) else text
-            return _of_brackets(frame, ast.unparse(array), text)
+            return _of_brackets(frame, ast.unparse(array), _index(index))
         case ast.Call(func=function):
             return _of_call(frame, function)
     return ""
@@ -75,6 +76,46 @@ def compared_hint() -> str:
     return ""
 
 
+def stored_hint(is_mask: bool) -> str:
+    """Return what to write for a store into a part of a variable, in the user's words.
+
+    Where their line cannot be read, or stores into several things: in words of ours.
+    """
+    frame = user_frame()
+    target, statement = _expression(frame), _statement(frame)
+    match target, statement:
+        case (
+            ast.Subscript(value=ast.Name() | ast.Attribute() as array, slice=index),
+            ast.Assign(targets=[_], value=value) | ast.AugAssign(value=value),
+        ):
+            name, part = ast.unparse(array), _index(index)
+            operator = statement.op if isinstance(statement, ast.AugAssign) else None
+            written = _stored(name, part, operator, value, is_mask)
+            return f"make a new variable: `{name} = {written}`"
+    if is_mask:
+        return "make a new variable: `x = np.where(x == 0, v, x)` for `x[x == 0] = v`"
+    return "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
+
+
+def _stored(
+    name: str, part: str, operator: ast.operator | None, value: ast.expr, is_mask: bool
+) -> str:
+    new = ast.unparse(value)
+    if len(new) > _LONGEST:
+        new, value = "v", ast.Name("v")
+    if is_mask:  # and no operator: what reads x[mask] is refused before
+        return f"np.where({part}, {new}, {name})"
+    match operator:
+        case ast.Add():
+            return f"{name}.at[{part}].add({new})"
+        case ast.Sub():
+            new = ast.unparse(ast.UnaryOp(ast.USub(), value))
+            return f"{name}.at[{part}].add({new})"
+        case ast.operator():
+            new = ast.unparse(ast.BinOp(ast.Name(f"{name}[{part}]"), operator, value))
+    return f"{name}.at[{part}].set({new})"
+
+
 # The line
 
 
@@ -86,6 +127,29 @@ def _expression(frame: FrameType | None) -> ast.expr | None:
         return ast.parse(f"({_source(location_of(frame))})", mode="eval").body
     except (SyntaxError, ValueError):
         return None
+
+
+def _statement(frame: FrameType | None) -> ast.stmt | None:
+    """Return the assignment that begins on the line of a frame, if it can be read."""
+    if frame is None:
+        return None
+    place = location_of(frame)
+    lines = linecache.getlines(place.file)[place.line - 1 :][:_MOST_LINES]
+    for count in range(1, len(lines) + 1):
+        try:
+            found = ast.parse(textwrap.dedent("".join(lines[:count])))
+        except SyntaxError:
+            continue
+        kinds = ast.Assign | ast.AugAssign
+        stores = [node for node in ast.walk(found) if isinstance(node, kinds)]
+        return stores[0] if len(stores) == 1 else None
+    return None
+
+
+def _index(node: ast.expr) -> str:
+    """Return the text of an index, as it stands in brackets."""
+    text = ast.unparse(node)
+    return text[1:-1] if isinstance(node, ast.Tuple) and node.elts else text
 
 
 def _source(place: Location) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from tensorc.frontend.library.mistakes import TRACING, UsageError, door, usage_error
 from tensorc.frontend.library.operands import Array, Operand, Scalar, Tensor, kind_of
-from tensorc.frontend.python.asked_calls import asked_hint, compared_hint
+from tensorc.frontend.python.asked_calls import asked_hint, compared_hint, stored_hint
 from tensorc.frontend.python.facts import Plain
 from tensorc.frontend.python.symbolic_operands import DOOR, number_of, truth_of, type_of
 
@@ -106,13 +106,8 @@ class AskedNumber:
     @door
     def __setitem__(self, index: object, value: object) -> None:
         message = f"{self!r} cannot be changed in place"
-        hint = "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
         is_mask = isinstance(index, np.ndarray | AskedNumber) and index.dtype == "bool"  # type: ignore[union-attr]
-        if is_mask:
-            hint = (
-                "make a new variable: `x = np.where(x == 0, v, x)` for `x[x == 0] = v`"
-            )
-        raise usage_error(message, hint)
+        raise usage_error(message, stored_hint(is_mask))
 
     def __format__(self, spec: str) -> str:
         known = number_of(self)
