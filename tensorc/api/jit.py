@@ -24,11 +24,14 @@ import numpy as np
 
 from tensorc.api.function import compile_plan
 from tensorc.api.inspection import Costed, View, sizes_of, sizes_of_call
+from tensorc.api.untraced import Called
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import (
+    CALL_OUTSIDE,
     door,
     hide_our_frames,
+    outside,
     rendered,
     usage_error,
     warn_user,
@@ -166,10 +169,14 @@ class Jitted(Costed):
             hide_our_frames(error)
             raise
 
-    @door
+    @outside("{0!r} would be compiled", CALL_OUTSIDE)
     def specialize(self, *args: object, **named: object) -> CompiledFunction:
-        """Return what these arguments are compiled to, compiling it if need be."""
-        return self._specialized(args, named).compiled
+        """Return what these arguments are compiled to, compiling it if need be.
+
+        TypeError in a traced function, there or when the result is called.
+        """
+        made = self._specialized(args, named).compiled
+        return Called(made.info, made.library, made.shared, {})
 
     @door
     def training(

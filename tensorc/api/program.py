@@ -20,6 +20,7 @@ from tensorc.api.kept_runs import (
     warn_left_out,
 )
 from tensorc.api.paths import path_of
+from tensorc.api.untraced import Called, Cell
 from tensorc.artifact import Artifact
 from tensorc.errors import CompileError, Diagnostic, TensorcError, did_you_mean
 from tensorc.frontend.dsl.programs import program as source
@@ -27,7 +28,6 @@ from tensorc.frontend.dsl.programs.program import plain_hypers
 from tensorc.frontend.dsl.syntax.source_file import SourceFile, read_file
 from tensorc.frontend.library.mistakes import (
     argument_error,
-    calling,
     door,
     hiding,
     outside,
@@ -37,7 +37,7 @@ from tensorc.frontend.python.describing import plain_number
 from tensorc.recipes import Fit, Run
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.files.weights import save_weights
-from tensorc.runtime.function import CompiledFunction, Results
+from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training import checkpoint as checkpoints
 from tensorc.runtime.training.checkpoint import (
@@ -310,7 +310,7 @@ def _member(program: Program, name: str) -> Member:
     raise AttributeError("; ".join(filter(None, [message, did_you_mean(name, known)])))
 
 
-class UserFunction(inspection.Costed, CompiledFunction):
+class UserFunction(inspection.Costed, Called):
     """A function of a program as Python calls it: its errors name the caller's line."""
 
     home: "Functions"
@@ -322,11 +322,6 @@ class UserFunction(inspection.Costed, CompiledFunction):
 
     def __reduce__(self) -> tuple[object, ...]:
         return Functions.for_users, (self.home, self.name)
-
-    @calling
-    def __call__(self, *inputs: object, **named: object) -> Results:
-        """Call the function; see `CompiledFunction`. TypeError in a traced function."""
-        return super().__call__(*inputs, **named)
 
 
 @dataclass
@@ -470,7 +465,7 @@ def load(
     program = kept.program
     fits = tuple(r for r in program.recipes if isinstance(r, Fit))
     runs = tuple(r for r in program.recipes if isinstance(r, Run))
-    shared = {m.name: Shared(m.name, m.initial) for m in program.memories}
+    shared = {m.name: Cell(m.name, m.initial) for m in program.memories}
     named = [n for f in fits for n in (f.step, f.validate, f.test) if n]
     named += [r.function for r in runs]
     together = tuple(n for n in program.entries if n in named)

@@ -79,7 +79,7 @@ class Shared:
             self._array[...] = array
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Shared, (self.name, self.get_value())
+        return type(self), (self.name, self.get_value())
 
     def __repr__(self) -> str:
         return f"Shared({self.name!r}, {describe(self._array)})"

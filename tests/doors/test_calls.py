@@ -139,7 +139,7 @@ def test_plans_are_bounded_and_serve_all_sizes():
         for size in range(2, len(data)):
             assert f(data[:size])[0] == size - 1
             g(data[:size])
-    compiled = [f.specialize(data), g.compiled]
+    compiled = [f._specialized((data,), {}).compiled, g.compiled]
     kept = [len(f._known), *(len(c._seen) for c in compiled)]
     kept += [len(c._plans) for c in compiled]
     assert max(kept) <= MAX_PLANS

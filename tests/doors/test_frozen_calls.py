@@ -1,5 +1,7 @@
 """What would be done once, while a function is traced, is refused there."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,8 @@ W, V = tc.shared(np.ones(3), "W"), tc.shared(np.ones(3))
 GROUP = tc.group(W)
 A = tc.dvector("a")
 TIMES = tc.function([A], A * W, name="times")
+TRIPLE = tc.jit(lambda a: a * 3 + W)
+FORM = TRIPLE.specialize(np.ones(3))
 PLAIN = tc.function([A], A * 2, name="plain")
 
 
@@ -51,6 +55,17 @@ CALLS = {
     "program": (lambda p, d, x: p.f(np.ones((2, 3))), "call it outside"),
     "step": (lambda p, d, x: p.train(np.ones((2, 3))), "call it outside"),
     "program of x": (lambda p, d, x: p.f(x[None]), "write its formula here"),
+    "specialize": (lambda p, d, x: TRIPLE.specialize(np.ones(3)), "call it outside"),
+    "form": (lambda p, d, x: FORM(np.ones(3)) * x, "call it outside"),
+    "cell": (lambda p, d, x: p.shared["W"].get_value() * x, "write `program.W`"),
+    "borrowed cell": (
+        lambda p, d, x: p.shared["W"].get_value(borrow=True) * x,
+        "write `program.W`",
+    ),
+    "set cell": (
+        lambda p, d, x: p.shared["W"].set_value(np.zeros(3)),
+        "write `tc.update(program.W, …)`",
+    ),
     "train": (lambda p, d, x: p.fit(), "call it outside"),
     "fit": (
         lambda p, d, x: tc.fit(trained, {"x": np.ones(4)}, batch=2),
@@ -99,3 +114,15 @@ def test_outside_of_a_trace_all_is_as_before():
     W.set_value(value)
     assert TIMES(np.ones(3)).tolist() == value.tolist()
     assert W.sum().eval() == value.sum()
+    assert FORM(np.ones(3)).tolist() == (value + 3).tolist()
+
+
+def test_cells_of_a_program_are_read_and_set_outside(program):
+    cell = program.shared["W"]
+    before = cell.get_value()
+    cell.set_value(before + 1)
+    assert program.W.get_value().tolist() == (before + 1).tolist()
+    again = pickle.loads(pickle.dumps(program)).shared["W"]
+    with pytest.raises(TypeError, match=r"write `program\.W`"):
+        tc.jit(lambda x: again.get_value() * x)(np.ones(3))
+    cell.set_value(before)
