@@ -16,7 +16,8 @@ training. This page is the tour; the code follows its order.
     ir.text                MLIR's generic form: lexer, parser, printer
     ir.ops                 a room per level, a module per family; OPS is the only list
     passes.common          what passes are made with: rewriter, pipelines; cse, dce
-    passes.analysis        what is known of kernels: maps, tiles, costs; read only
+    passes.analysis        what is known of kernels: maps, members, costs; read only
+    passes.schedule        how a target runs them: chunks, tiles, panels; `cpu`
     passes.tensor          TENSOR, tc.*: stabilize, autodiff, simplify
     passes.structured      STRUCTURED, linalg.generic: to_structured, fuse (tc.group)
     passes.memory          BUFFER, memref: bufferize, plan_memory

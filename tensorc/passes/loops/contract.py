@@ -23,12 +23,12 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
-from tensorc.passes.analysis.tiles import reads_along_rows, tile_heights, tile_size
 from tensorc.passes.loops.accumulate import scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Counter, Point, Storage, Uniform, read, write
 from tensorc.passes.loops.rows import tail_mask
 from tensorc.passes.loops.rows_state import Rows
+from tensorc.passes.schedule.cpu import reads_along_rows, tile_heights, tile_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,6 @@ from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
 from tensorc.passes.analysis.generics import reads
 from tensorc.passes.analysis.members import assign_levels, cut, make_member
 from tensorc.passes.analysis.memory import ARENA, shape_of, sized_shape
-from tensorc.passes.analysis.tiles import CHUNK_COLUMNS
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.contract import emit_contraction, emit_panel
@@ -85,10 +84,9 @@ from tensorc.passes.loops.lanes import (
 from tensorc.passes.loops.rows import emit_row, tail_mask
 from tensorc.passes.loops.rows_state import Rows, place_private
 from tensorc.passes.loops.scatter import as_i64, emit_scatter
+from tensorc.passes.schedule.cpu import CHUNK_COLUMNS, CHUNK_ROWS, PRODUCTS_PER_WORK
 from tensorc.target import Target
 
-CHUNK_ROWS = 48  # a multiple of the tallest tile
-PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 Shape = tuple[Dim, ...]
 
 

@@ -78,9 +78,9 @@ from tensorc.passes.analysis.members import (
     in_registers,
     make_member,
 )
-from tensorc.passes.analysis.tiles import panel_columns
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
+from tensorc.passes.schedule.cpu import panel_columns
 from tensorc.target import Target
 
 MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits

@@ -87,8 +87,8 @@ from tensorc.passes.analysis.generics import (
     tensor_space,
 )
 from tensorc.passes.analysis.in_place import updates_of
-from tensorc.passes.analysis.tiles import CHUNK_COLUMNS
 from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.schedule.cpu import CHUNK_COLUMNS
 from tensorc.target import Target
 
 # LLVM takes more than linear time for a long function, so kernels have an end.

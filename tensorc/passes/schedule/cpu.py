@@ -1,4 +1,8 @@
-"""Which tiles a contraction uses: sizes from the target, panels for few columns."""
+"""How a CPU runs kernels: chunks for threads, tiles of contractions, panels.
+
+No choice here changes a result: chunks write memory of their own, and tiles keep the
+order of additions.
+"""
 
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.structured.generics import Generic
@@ -7,8 +11,10 @@ from tensorc.passes.analysis.generics import is_contraction
 from tensorc.target import Target
 
 NARROW = 16  # columns up to which a transposed left side is read along its rows
+CHUNK_ROWS = 48  # of a kernel's first outer dimension: a multiple of the tallest tile
 CHUNK_COLUMNS = 128  # of a wide product: a multiple of the widest tile, of the lanes
-TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides a chunk of 48 rows
+TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
+PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 
 
 def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[int, int]:
