@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.api.batched import OF_FIT
 from tensorc.cli.main import run as command
 from tensorc.recipes import (
     FIT,
@@ -221,3 +222,5 @@ def test_the_table_is_the_dataclass_and_the_doors():
         if option.default is not REQUIRED:
             assert parameters[name].default == option.default, name
         assert f"{name}: " in tc.fit.__doc__
+    by_name = [n for n, p in parameters.items() if p.kind == p.KEYWORD_ONLY]
+    assert sorted(OF_FIT) == sorted(by_name)

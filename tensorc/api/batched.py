@@ -82,7 +82,7 @@ def _is_step(function: CompiledFunction) -> bool:
 
 
 # The options of `fit` by name, besides the numbers of a step.
-_OURS = (
+OF_FIT = (
     *[name for name in OPTIONS["fit"] if name not in ("data", "step")],
     *("callbacks", "save", "save_every", "resume", "overwrite", "allow_nan"),
 )
@@ -106,11 +106,11 @@ def _require_hypers(
     for hyper in hypers:
         if hyper in numbers:
             continue
-        meant = did_you_mean(hyper, [*_OURS, *numbers], "`{}=`")
+        meant = did_you_mean(hyper, [*OF_FIT, *numbers], "`{}=`")
         hints = [_ELSEWHERE[hyper]] if hyper in _ELSEWHERE else []
         hints += [meant] if meant and not hints else []
         takes = ", ".join([f"{n}=" for n in numbers]) or "no numbers"
-        hints.append(f"'{name}' takes {takes}; fit takes {', '.join(_OURS)}")
+        hints.append(f"'{name}' takes {takes}; fit takes {', '.join(OF_FIT)}")
         raise usage_error(f"neither fit nor '{name}' has an option '{hyper}'", *hints)
 
 

@@ -31,9 +31,10 @@ from tensorc.frontend.library.mistakes import (
     door,
     hiding,
     outside,
+    usage_error,
     warn_user,
 )
-from tensorc.frontend.python.describing import plain_number
+from tensorc.frontend.python.describing import describe, plain_number
 from tensorc.recipes import Fit, Run
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.files.weights import save_weights
@@ -145,6 +146,8 @@ class Program(inspection.Inspected, _Loaded):
             DivergedError: a cost is not finite, unless `allow_nan`.
         """
         kept_runs.refuse_settings(self.path, unknown)
+        if recipe is not None:
+            self._number(recipe)
         heard = epoch_callback(callbacks)
         kept = read_kept(save, save_every, resume, overwrite, allow_nan)
         last = None if kept.resume is None else self.last(kept.resume, recipe)
@@ -165,6 +168,15 @@ class Program(inspection.Inspected, _Loaded):
             allow_nan=kept.allow_nan,
         )
 
+    def _number(self, recipe: Fit) -> int:
+        """Return which of `fits` a recipe is. TypeError if it is none of them."""
+        if recipe not in self.fits:
+            message = (
+                f"recipe is one of the fits of {self.path}, got {describe(recipe)}"
+            )
+            raise usage_error(message, "program.fit(program.fits[0])")
+        return self.fits.index(recipe)
+
     def _first_fit(self) -> Fit:
         if self.fits:
             return self.fits[0]
@@ -180,7 +192,7 @@ class Program(inspection.Inspected, _Loaded):
         """
         checkpoint = read_checkpoint(find_last(place), self.shared)
         number, count = checkpoint.about.fit, len(self.fits)
-        wanted = None if recipe is None else self.fits.index(recipe)
+        wanted = None if recipe is None else self._number(recipe)
         if number < count and wanted in (None, number):
             return checkpoint
         message = f"{checkpoint.path} is of fit {number + 1}, "
@@ -201,7 +213,7 @@ class Program(inspection.Inspected, _Loaded):
         """Return what a run of one of `fits` is of, for its checkpoints."""
         names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
         same = recipe.identity(self.functions.digest(list(dict.fromkeys(names))))
-        return About(same, plain_hypers(self.hypers), self.fits.index(recipe))
+        return About(same, plain_hypers(self.hypers), self._number(recipe))
 
     @outside("save would write")
     def save(self, path: str | PathLike[str]) -> None:

@@ -1,5 +1,7 @@
 """What `fit` refuses, and what it says to write: functions, options, columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -138,3 +140,14 @@ def test_values_of_a_recipe_are_given_to_load(program):
         program.fit(epochs=2)
     assert f"tc.load('{program.path}', epochs=…)" in said(caught.value)
     assert len(tc.load(program.path, epochs=2).fit().epochs) == 2
+
+
+@pytest.mark.parametrize("given", [3, "first", True])
+def test_a_recipe_is_one_of_the_file(program, given):
+    with pytest.raises(TypeError, match="recipe is one of the fits of") as caught:
+        program.fit(given)
+    assert "program.fits[0]" in said(caught.value)
+    (fit,) = program.fits
+    with pytest.raises(TypeError, match="recipe is one of the fits of"):
+        program.fit(replace(fit, epochs=7))
+    assert len(program.fit(fit).epochs) == 3

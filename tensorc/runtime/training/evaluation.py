@@ -70,9 +70,11 @@ def evaluate(
         )
     if not found:
         detail = "fit: there is no function to validate or test with"
+        place = recipe.location
         if recipe.validate or recipe.test:
             detail = f"'{dataset.name}' has no validation or test data"
-        raise DataError(Diagnostic("TC0602", detail, recipe.place("data")))
+            place = recipe.place("data")
+        raise DataError(Diagnostic("TC0602", detail, place))
     return tuple(found)
 
 
