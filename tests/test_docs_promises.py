@@ -219,6 +219,7 @@ def test_the_options_of_python_are_told():
 
 # The first line of each table, and the test that goes through its rows.
 ROWS = {
+    "| op | is |": "test_docs_ops.py::test_the_page_is_what_the_code_says",
     "| level | ops |": "test_docs_promises.py::test_the_passes_of_a_level",
     "| declaration |": "test_docs_promises.py::test_a_form_of_the_language_compiles",
     "| statement |": "test_docs_promises.py::test_a_form_of_the_language_compiles",

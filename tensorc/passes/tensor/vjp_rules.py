@@ -55,10 +55,12 @@ def _div(b: TensorBuilder, op: ew.Div, ct: Value) -> Cotangents:
 
 
 def _maximum(b: TensorBuilder, op: ew.Maximum, ct: Value) -> Cotangents:
+    """Give it to the larger; half to each at a tie, whole to both with a NaN."""
     return _extremum(b, op.lhs, op.rhs, ct)
 
 
 def _minimum(b: TensorBuilder, op: ew.Minimum, ct: Value) -> Cotangents:
+    """Give it to the smaller; half to each at a tie, whole to both with a NaN."""
     return _extremum(b, op.rhs, op.lhs, ct)
 
 
@@ -174,10 +176,12 @@ def _cast(b: TensorBuilder, op: ew.Cast, ct: Value) -> Cotangents:
 
 
 def _sum(b: TensorBuilder, op: reductions.Sum, ct: Value) -> Cotangents:
+    """Repeat the cotangent along the axis."""
     return (b.insert_axis(ct, tensor_type(op.operand).shape, op.axis),)
 
 
 def _mean(b: TensorBuilder, op: reductions.Mean, ct: Value) -> Cotangents:
+    """Repeat the cotangent by the count along the axes."""
     type_ = tensor_type(op.operand)
     count = b.cast(op.count, type_.element)
     share = b(ew.Div, ct, b.everywhere(count, tensor_type(ct).shape))
@@ -279,25 +283,30 @@ def _broadcast(b: TensorBuilder, op: shapes.Broadcast, ct: Value) -> Cotangents:
 
 
 def _reshape(b: TensorBuilder, op: shapes.Reshape, ct: Value) -> Cotangents:
+    """Reshape back."""
     return (b.reshape(ct, tensor_type(op.operand).shape),)
 
 
 def _transpose(b: TensorBuilder, op: shapes.Transpose, ct: Value) -> Cotangents:
+    """Permute back."""
     axes = range(len(op.permutation))
     return (b.transpose(ct, sorted(axes, key=lambda i: op.permutation[i])),)
 
 
 def _slice(b: TensorBuilder, op: shapes.Slice, ct: Value) -> Cotangents:
+    """Put the cotangent where the part was, 0 elsewhere."""
     shape = tensor_type(op.operand).shape
     return (b.unslice(ct, op.starts.dims, shape, op.steps),)
 
 
 def _unslice(b: TensorBuilder, op: shapes.Unslice, ct: Value) -> Cotangents:
+    """Take the part."""
     sizes = tensor_type(op.operand).shape
     return (b.slice(ct, op.starts.dims, sizes, op.steps),)
 
 
 def _concatenate(b: TensorBuilder, op: shapes.Concatenate, ct: Value) -> Cotangents:
+    """Take from the cotangent each operand's part."""
     cotangents = []
     start: Dim = 0
     for part in op.parts:
@@ -310,6 +319,7 @@ def _concatenate(b: TensorBuilder, op: shapes.Concatenate, ct: Value) -> Cotange
 
 
 def _matmul(b: TensorBuilder, op: products.MatMul, ct: Value) -> Cotangents:
+    """Give ct @ rhs^T and lhs^T @ ct."""
     return (
         b.matmul(ct, _swap_last(b, op.rhs)),
         b.matmul(_swap_last(b, op.lhs), ct),
@@ -338,6 +348,7 @@ def _take_along_axis(
 
 
 def _gather(b: TensorBuilder, op: indexing.Gather, ct: Value) -> Cotangents:
+    """Add the cotangents where the elements came from."""
     zeros = b.zeros_like(op.operand)
     given = b.scatter(zeros, ct, op.indices, op.axes, indexing.ADD)
     return given, *[None] * len(op.indices)
@@ -378,6 +389,7 @@ def _last_of_each(b: TensorBuilder, op: indexing.Scatter) -> Value | None:
 
 
 def _log_softmax(b: TensorBuilder, op: nn.LogSoftmax, ct: Value) -> Cotangents:
+    """Give ct - softmax sum(ct)."""
     shape = tensor_type(op.operand).shape
     total = b.insert_axis(b.sum(ct, op.axis), shape, op.axis)
     return (b(ew.Sub, ct, b(ew.Mul, b(ew.Exp, op.result), total)),)
