@@ -392,6 +392,7 @@ class Jitted(Costed):
                 call.names(),
                 call.given(),
                 self.name,
+                self.function,
                 self.location,
                 self.is_step,
             )
@@ -401,11 +402,8 @@ class Jitted(Costed):
         hint = "a trace knows no values to stop at: write a loop over a known range"
         label = Label(self.location, "this function")
         place = user_location()
-        raise rendered(
-            CompileError(
-                Diagnostic("TC0311", message, place, labels=(label,), hints=(hint,))
-            )
-        )
+        found = Diagnostic("TC0311", message, place, labels=(label,), hints=(hint,))
+        raise rendered(CompileError(found))
 
     def _run(self, key: Key, tensors: list[object]) -> object:
         """Call the function with variables in the place of the leaves."""

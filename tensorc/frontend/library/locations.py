@@ -34,7 +34,12 @@ def location_of(frame: FrameType) -> Location:
 
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame is of this package."""
-    return frame.f_code.co_filename.startswith(_PACKAGE)
+    return is_ours_file(frame.f_code.co_filename)
+
+
+def is_ours_file(name: str) -> bool:
+    """Whether a file of source is of this package."""
+    return name.startswith(_PACKAGE)
 
 
 def is_users(frame: FrameType) -> bool:

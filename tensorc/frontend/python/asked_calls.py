@@ -10,7 +10,7 @@ import dis
 import linecache
 import math
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, ModuleType
 
 import numpy as np
@@ -164,17 +164,18 @@ def _source(place: Location) -> str:
 
 
 def _found(frame: FrameType | None, node: ast.expr) -> object:
-    """Return what a name is, or an attribute of a module; None for all else."""
     if frame is None:
         return None
+    return found_in((frame.f_locals, frame.f_globals, vars(builtins)), node)
+
+
+def found_in(spaces: Sequence[Mapping[str, object]], node: ast.expr) -> object:
+    """Return what a name is, or an attribute of a module; None for all else."""
     match node:
         case ast.Name(id=name):
-            for names in (frame.f_locals, frame.f_globals, vars(builtins)):
-                if name in names:
-                    found: object = names[name]
-                    return found
+            return next((names[name] for names in spaces if name in names), None)
         case ast.Attribute(value=owner, attr=name):
-            module = _found(frame, owner)
+            module = found_in(spaces, owner)
             if isinstance(module, ModuleType):
                 return getattr(module, name, None)
     return None
@@ -205,7 +206,7 @@ def _of_call(frame: FrameType | None, node: ast.expr) -> str:
     listed = _of_table(_CALLS, function)
     if listed:
         return listed
-    name, module = getattr(function, "__name__", ""), _module(function)
+    name, module = getattr(function, "__name__", ""), module_of(function)
     if module == math.__name__:
         return _of_math(name)
     if module.startswith("numpy.random"):
@@ -219,7 +220,7 @@ def _of_table(table: Mapping[object, str], function: object) -> str:
     return next((hint for own, hint in table.items() if own is function), "")
 
 
-def _module(function: object) -> str:
+def module_of(function: object) -> str:
     """Return where a function is from; of a method, where its object is."""
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, ModuleType):

@@ -8,14 +8,12 @@ A trace that runs is found through `current()`: `update` reports to it, and func
 that are called within it are not compiled but become part of it.
 """
 
-import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from inspect import BoundArguments
 from traceback import walk_tb
-from typing import NamedTuple
 
 import numpy as np
 
@@ -33,7 +31,6 @@ from tensorc.frontend.library.mistakes import (
     door,
     rendered,
     usage_error,
-    warn_user,
 )
 from tensorc.frontend.library.operands import (
     Array,
@@ -43,6 +40,7 @@ from tensorc.frontend.library.operands import (
     weak,
 )
 from tensorc.frontend.library.operands import Tensor as Node
+from tensorc.frontend.python.draws import warned_of_draws
 from tensorc.frontend.python.facts import Answered, Facts, Given, facts_of
 from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import Plan, identifier, unique_names
@@ -177,11 +175,13 @@ def trace(
     names: Sequence[str],
     given: Given,
     name: str,
+    function: Callable[..., object],
     location: Location,
     is_step: bool = False,
 ) -> Traced:
     """Run `call` on a variable per leaf, and return what it computed.
 
+    It calls `function`, which is called `name` and stands at `location`.
     `names` spell the leaves in the user's words; `given` are the sizes and numbers of
     the call that the trace is made for. Raises whatever the function raises, and
     `TensorcError` if it returns or uses what it cannot.
@@ -194,7 +194,11 @@ def trace(
     ]
     inputs = {n: (v, _is_number(leaf)) for n, leaf, v in found if v}
     facts = facts_of(inputs, given)
-    with _running(running, facts), _refusals(facts), _draws(name, location):
+    with (
+        _running(running, facts),
+        _refusals(facts),
+        warned_of_draws(function, name, location),
+    ):
         results, tree = flatten(call(members))
         outputs = _outputs(results, name)
     plan = _plan(running, [v for v, _ in inputs.values()], outputs, location)
@@ -222,54 +226,6 @@ def _refusals(facts: Facts) -> Iterator[None]:
         if (place.file, place.line) not in lines:
             raise
         raise rendered(refused) from None
-
-
-@contextmanager
-def _draws(name: str, location: Location) -> Iterator[None]:
-    """Warn of random numbers that are drawn in a trace: all calls have the same."""
-    before = _generators()
-    yield
-    drawn = [
-        source
-        for source, now in _generators().items()
-        if now != before.get(source, now._replace(place=_FRESH[source]))
-    ]
-    if drawn:
-        message = f"{name} draws numbers of {' and '.join(drawn)} while it is traced: "
-        message += "they are constants, the same in each call"
-        hint = "draw them outside, and pass them in: tc.random is not in this version"
-        warn_user(
-            Diagnostic("TC0319", message, location, hints=(hint,), severity="warning")
-        )
-
-
-class _Generator(NamedTuple):
-    """Where a generator stands: in which words, at which, and what is left over."""
-
-    first: object
-    place: object
-    rest: object
-
-
-# The places of those that have drawn nothing.
-_FRESH = {"random": 624, "np.random": 623}
-
-
-def _generators() -> dict[str, _Generator]:
-    """Return where the generators stand that Python and NumPy have in common.
-
-    Those that are loaded: loading them takes longer than most traces.
-    """
-    found: dict[str, _Generator] = {}
-    if "random" in sys.modules:
-        _, words, rest = sys.modules["random"].getstate()
-        found["random"] = _Generator(words[0], words[-1], rest)
-    if "numpy.random" in sys.modules:
-        state = sys.modules["numpy.random"].get_state(legacy=False)
-        inner, rest = state["state"], state.get("gauss")
-        first = [int(word) for word in inner.get("key", ())[:1]]
-        found["np.random"] = _Generator(first, inner.get("pos", inner), rest)
-    return found
 
 
 @door
