@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+_FAR = 1000  # how far divisors are looked for
 LONGEST_NAME = 100  # characters of a misspelt name that are compared
 # Whether a person at the command line reads what is said, not a caller in Python.
 COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
@@ -18,6 +19,23 @@ COMMAND_LINE: ContextVar[bool] = ContextVar("command_line", default=False)
 def way(argument: str, flag: str) -> str:
     """Return a way out as the reader takes it: an argument of Python, or a flag."""
     return flag if COMMAND_LINE.get() else argument
+
+
+def divisor_hint(count: int, divisor: int) -> str:
+    """Return the way out where `count` has to be a multiple of `divisor`, and is not.
+
+    The nearest divisors on both sides are named, and the nearest multiples.
+    """
+    below = range(divisor - 1, max(divisor - _FAR, 1), -1)
+    above = range(divisor + 1, min(divisor + _FAR, count))
+    near = [next((d for d in side if count % d == 0), 0) for side in (below, above)]
+    listed = " or ".join(str(d) for d in near if d)
+    low = count // divisor * divisor
+    multiples = f"{low} or {low + divisor}" if low else str(divisor)
+    instead = f"make {count} a multiple of {divisor}: {multiples}"
+    if not listed:
+        return instead
+    return f"take a divisor of {count} for {divisor}: {listed}; or {instead}"
 
 
 def nearest(

@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.artifact import Argument, DimExpr, FunctionInfo, Guard, Origin, Result
+from tensorc.artifact import (
+    Argument,
+    DimExpr,
+    FunctionInfo,
+    Guard,
+    Origin,
+    Result,
+    evaluate_dim,
+)
 from tensorc.errors import (
     CallError,
     Diagnostic,
     IndexOutOfRange,
     InternalError,
     ShapeError,
+    divisor_hint,
 )
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
@@ -245,10 +254,20 @@ class Signature:
             return IndexOutOfRange(
                 Diagnostic("TC0505", message, place, notes=tuple(notes))
             )
+        hints: tuple[str, ...] = ()
+        divided = None if guard.message else _divided(guard)
+        if divided is not None:
+            values = dict(zip(self.info.symbols, plan.symbols, strict=True))
+            whole, divisor = (evaluate_dim(d, values) for d in divided)
+            own = _spell_side(divided[0], whole)
+            detail = f"{own}, no multiple of {_spelled_value(divided[1], divisor)}"
+            hints = (divisor_hint(whole, divisor),) if divisor > 0 else ()
         message = f"{name}: {guard.message or f'sizes do not fit: {detail}'}"
         notes = [detail, *notes] if guard.message else notes
         return ShapeError(
-            Diagnostic("TC0504", message, guard.location, notes=tuple(notes))
+            Diagnostic(
+                "TC0504", message, guard.location, notes=tuple(notes), hints=hints
+            )
         )
 
     def _given(
@@ -414,6 +433,26 @@ def spell_dim(expr: DimExpr) -> str:
 
 def _spell_side(expr: DimExpr, value: int) -> str:
     return str(value) if isinstance(expr, int) else f"{spell_dim(expr)} is {value}"
+
+
+def _spelled_value(expr: DimExpr, value: int) -> str:
+    return str(value) if isinstance(expr, int) else f"{spell_dim(expr)}, {value}"
+
+
+def _divided(guard: Guard) -> tuple[DimExpr, DimExpr] | None:
+    """Return n and k of an equation n = k * (n // k), as a reshape to -1 has it."""
+    for whole, product in (
+        (guard.left, guard.right),
+        (guard.right, guard.left),
+    ):
+        match product:
+            case ("*", divisor, ("//", inner, again)) | (
+                "*",
+                ("//", inner, again),
+                divisor,
+            ) if inner == whole and again == divisor:
+                return whole, divisor
+    return None
 
 
 def _symbols_of(expr: DimExpr) -> set[str]:

@@ -16,9 +16,9 @@ def test_an_equation_is_told_in_the_users_names():
         return x.reshape(2, -1)
 
     halves(ones(4))
-    with pytest.raises(ValueError, match="sizes do not fit: B is 5, but") as caught:
+    with pytest.raises(ValueError, match="sizes do not fit: B is 5, no") as caught:
         halves(ones(5))
-    assert "B is 5, but 2 * (B // 2) is 4" in str(caught.value)
+    assert "B is 5, no multiple of 2" in str(caught.value)
     assert "'x' is f32[B], given f32[5]" in str(caught.value)
 
 

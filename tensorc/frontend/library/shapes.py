@@ -5,6 +5,7 @@ Options besides sizes are known while compiling; sizes need not be.
 
 from collections.abc import Sequence
 
+from tensorc.errors import divisor_hint
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
@@ -65,7 +66,9 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     if open_:
         known = isinstance(total, int) and isinstance(rest, int)
         if rest == 0 or (known and total % rest):  # type: ignore[operator]
-            raise size_error(b, f"{message}needs a multiple of {rest}")
+            hint = divisor_hint(total, rest) if rest and known else ""  # type: ignore[arg-type]
+            wrong = f"{message}needs a multiple of {rest}"
+            raise size_error(b, wrong, *filter(None, [hint]))
         dims[open_[0]] = floordiv(total, rest)
     elif not b.match(total, rest, f"{message}has {rest}: they fit"):
         raise size_error(b, f"{message}has {rest}")
