@@ -52,7 +52,8 @@ _ELSEWHERE = 1_000_000  # from a theme to that of another attempt
 _COUNTS = (1, 2, 2, 3, 3, 4, 5, 6, 8)  # ops that are asked for
 _SLOPE_COUNTS = (1, 1, 1, 2, 2, 3, 5)
 _WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.35, 0.6, 0.5, 0.12
-_EXCHANGED = 0.4  # of the arguments of one type that are updated
+_EXCHANGED = 0.8  # of the arguments of one type that are updated
+_RETURNED = 0.1  # of the arguments that are updated, the old value
 _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SLOPES = 10  # entries below a cost: there are twice as many for its derivatives
 _MIXES_ROWS = (Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota)
@@ -174,6 +175,7 @@ def _with_updates(program: Program, m: Maker) -> Program:
     if m.rng.random() >= _WITH_UPDATES:
         return program
     entries, updates = list(program.entries), dict[int, int]()
+    results = program.results
     for place, entry in enumerate(program.entries):
         if not isinstance(entry, Given) or entry.below is not None:
             continue
@@ -186,8 +188,10 @@ def _with_updates(program: Program, m: Maker) -> Program:
             own = [i for i in new if place in needed_by(program, [i])]
             entries[place] = replace(entry, shared=True)
             updates[place] = m.rng.choice(own if own and m.chance(0.7) else new)
+            results += (place,) if m.chance(_RETURNED) else ()
     _exchange(m, updates)
-    return replace(program, entries=tuple(entries), updates=tuple(updates.items()))
+    renewed = tuple(updates.items())
+    return replace(program, entries=tuple(entries), results=results, updates=renewed)
 
 
 def _exchange(m: Maker, updates: dict[int, int]) -> None:

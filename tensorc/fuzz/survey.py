@@ -41,8 +41,9 @@ from tensorc.ir.ops.tensor import (
     transcendental,
 )
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
+from tensorc.ir.ops.tensor.nn import LogSoftmax
 from tensorc.ir.ops.tensor.products import MatMul
-from tensorc.ir.types import ELEMENTS, F64, I1, Element, TensorType
+from tensorc.ir.types import ELEMENTS, F32, F64, I1, Element, TensorType
 from tensorc.passes.common.rewriter import Rule
 from tensorc.passes.tensor import simplify
 from tensorc.passes.tensor.vjp_rules import VJP_RULES
@@ -122,7 +123,7 @@ def heavy_items() -> Iterator[Item]:
     slow = [c for c in RECIPES if EXACT not in c.traits and ELEMENTWISE in c.traits]
     for element, start in itertools.product(_FLOATS, range(0, len(slow), 3)):
         functions = partial(_functions, tuple(slow[start : start + 3]), element)
-        yield Item(functions, (N,), _TABLES[:3], group=element)
+        yield Item(functions, (N,), ({"N": 17}, {"N": 200}, {"N": 1}), group=element)
     yield from _products()
     for kind in updates.KINDS:
         square = ({"N": 9}, {"N": 17}, {"N": 40}, {"N": 1})
@@ -140,7 +141,9 @@ def _sums(element: Element) -> Iterator[Item]:
     for axis in (0, 1):
         real = element.is_float and axis + 1
         some = partial(_reduced, element, axis, False)
-        yield Item(some, (N, M), _TABLES, group=("not of nothing", real))
+        kinds = ("tame", "nasty", "zeros", "few", "few")
+        sizes = (*_TABLES, *_LONG)
+        yield Item(some, (N, M), sizes, kinds, group=("not of nothing", real))
         sums = partial(_reduced, element, axis, True)
         sizes = (*_TABLES[:2], *_EMPTY, *_LONG)
         yield Item(sums, (N, M), sizes, group=("any", real))
@@ -152,11 +155,11 @@ def _products() -> Iterator[Item]:
         {"N": n, "K": k, "M": m}
         for n, k, m in (
             *((17, 9, 7), (33, 0, 40), (1, 129, 3), (7, 16, 17), (0, 3, 1)),
-            *((40, 3, 24), (47, 2, 8), (3, 1025, 2)),
+            *((40, 3, 24), (47, 2, 8), (3, 1025, 2), (9, 3, 300)),
         )
     ]
     names = ("f32", "f64")
-    widths: tuple[Dim, ...] = (1, 5, 9, M)
+    widths: tuple[Dim, ...] = (1, 5, 9, 260, M)
     for name, columns, left in itertools.product(names, widths, (False, True)):
         element = ELEMENTS[name]
         make = partial(_product, element, columns, left, False)
@@ -347,6 +350,12 @@ def _reduced(element: Element, axis: int, empty: bool, m: Maker) -> Extras:
     x = m.given(TensorType(tuple(m.palette), element))
     for cls in _reductions(element, empty):
         m.shown.add(_reduce(m, cls, x, axis))
+    if empty and element in (F32, F64):
+        count = m.apply(shape.Size, (x,), axis=axis)
+        order = {"order": LANES_ORDER}
+        m.shown.add(m.apply(reductions.Mean, (x, count), axes=(axis,), **order))
+    if not empty and element.is_float:
+        m.shown.add(m.apply(LogSoftmax, (x,), axis=axis))
     return {}
 
 

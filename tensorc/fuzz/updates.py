@@ -17,7 +17,13 @@ from tensorc.ir.ops.tensor.elementwise import Add, Cast, Mul
 from tensorc.ir.ops.tensor.indexing import ADD, Gather, Scatter
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.reductions import Sum
-from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate, Slice, Transpose
+from tensorc.ir.ops.tensor.shape import (
+    Broadcast,
+    Concatenate,
+    Reshape,
+    Slice,
+    Transpose,
+)
 from tensorc.ir.types import ELEMENTS, I64, TensorType
 
 N = symbol("N")
@@ -52,6 +58,23 @@ def _rolled(m: Maker, w: int) -> int:
         _part(m, w, (0, 0), (N + -1, N)),
     )
     return m.apply(Concatenate, (last, before), axis=0)
+
+
+def _viewed(m: Maker, w: int) -> int:
+    """Read the memory by another name, and backwards."""
+    flat = m.apply(Reshape, (w,), shape=Dims((N * N,)))
+    back = m.apply(
+        Slice,
+        (flat,),
+        starts=Dims((N * N + -1,)),
+        sizes=Dims((N * N,)),
+        steps=(-1,),
+    )
+    return m.apply(Reshape, (back,), shape=Dims(_SQUARE))
+
+
+def _flat(m: Maker, w: int) -> int:
+    return m.apply(Reshape, (w,), shape=Dims((N * N,)))
 
 
 def _turned(m: Maker, w: int) -> int:
@@ -99,6 +122,7 @@ READERS: Mapping[str, Callable[[Maker, int], int]] = MappingProxyType(
         "same": _same,
         "turned": _turned,
         "reversed": _reversed,
+        "viewed": _viewed,
         "shifted": _shifted,
         "rolled": _rolled,
         "summed": _summed,
@@ -110,19 +134,24 @@ READERS: Mapping[str, Callable[[Maker, int], int]] = MappingProxyType(
     }
 )
 
+# What stands beside the update as a result may also be a name of the value itself.
+BESIDE: Mapping[str, Callable[[Maker, int], int]] = MappingProxyType(
+    {**READERS, "flat": _flat}
+)
+# A call with a bad index changes nothing.
 FALLIBLE = (
     "gathered",
     "picked",
     "scattered",
-)  # a call with a bad index changes nothing
+)
 
 # What reads the old value in the same group; what is a result beside it, read of the
 # old value or of the new one; or two arguments exchange their values.
 KINDS = (
     *((inside, "", "") for inside in READERS),
-    *(("same", "old", beside) for beside in READERS if beside != "same"),
-    *(("same", "new", beside) for beside in READERS if beside != "same"),
-    *((inside, "exchanged", "") for inside in ("same", "turned", "shifted")),
+    *(("same", "old", beside) for beside in BESIDE),
+    *(("same", "new", beside) for beside in BESIDE),
+    *((inside, "exchanged", "") for inside in ("same", "turned", "shifted", "viewed")),
     *(("turned", "new", beside) for beside in READERS if beside != "same"),
 )
 
@@ -149,5 +178,5 @@ def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:
         return {"updates": ((w, x), (x, other))}
     new = m.apply(Add, (m.apply(Mul, (w, x)), other))
     if whose:
-        m.shown.add(READERS[beside](m, w if whose == "old" else new))
+        m.shown.add(BESIDE[beside](m, w if whose == "old" else new))
     return {"updates": ((w, new),)}

@@ -81,7 +81,7 @@ def hurting(
         uniform = rng.integers(least, most, shape, dtype, endpoint=True)
         powers = _powers_of_two(element, shape, rng)
     else:
-        uniform = rng.uniform(-4, 4, shape).astype(dtype)
+        uniform = _of_any_size(element, shape, rng)
         exponents = rng.integers(-6, 7, shape)
         powers = np.ldexp(np.ones(shape, dtype), exponents)
         beside = np.nextafter(powers, rng.choice([-100, 100], shape).astype(dtype))
@@ -92,6 +92,29 @@ def hurting(
     kind = rng.integers(0, 4, shape)
     picked = np.where(kind == 0, special, np.where(kind == 1, powers, uniform))
     return picked.astype(dtype)
+
+
+def _of_any_size(
+    element: Element, shape: tuple[int, ...], rng: np.random.Generator
+) -> Array:
+    """Return floats up to 4, floats of some 60 exponents, and floats of any."""
+    dtype = element.dtype
+    near = rng.uniform(-4, 4, shape)
+    most = int(np.finfo(dtype.name).maxexp)
+    some = rng.integers(-min(30, most), min(30, most), shape)
+    exponents = np.where(
+        rng.random(shape) < 0.1, rng.integers(-most, most, shape), some
+    )
+    far = np.ldexp(near / 4, exponents)
+    return np.asarray(np.where(rng.random(shape) < 0.5, near, far)).astype(dtype)
+
+
+def few(element: Element, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Return few numbers that hurt, each many times: ties of extremes, several NaN."""
+    numbers = rng.choice(nasty(element), 3)
+    if element.is_float and rng.random() < 0.7:
+        numbers[0] = np.nan
+    return rng.choice(numbers, shape)
 
 
 def _powers_of_two(
@@ -168,6 +191,7 @@ DRAWS: Mapping[str, Draw] = {
     "positive": positive,
     "level": level,
     "zeros": zeros,
+    "few": few,
 }
 TAME = ("tame", "positive", "level")  # of moderate size
 
