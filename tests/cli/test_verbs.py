@@ -147,8 +147,8 @@ def test_hypers_keep_their_meaning_in_double_precision(said):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("k=true", "TC0302]: the hyper `k` is a number, got true"),
-        ("on=1", "TC0302]: the hyper `on` is a truth value, got 1"),
+        ("k=true", "TC0302]: the hyper `k` must be a number, got true"),
+        ("on=1", "TC0302]: the hyper `on` must be a truth value, got 1"),
         ("k=fast", "`k` is a number, in the file 2.0"),
         ("k=1,2", "`,` is not expected here"),
     ],
@@ -168,7 +168,7 @@ def test_a_truth_value_is_not_a_number(said):
         x = "x=[[1, 2]]" if function == "predict" else "x=[1]"
         words = ("run", f"m.tc::{function}", "--arg", x, "--arg", given)
         assert "error[TC0502]: argument" in said(*words, code=1).err
-    with pytest.raises(tensorc.TensorcError, match="is a number, got true"):
+    with pytest.raises(tensorc.TensorcError, match="must be a number, got true"):
         tensorc.load("m.tc", k=True)
     for value in (True, np.True_):
         with pytest.raises(TypeError, match="f64 expected, true given"):

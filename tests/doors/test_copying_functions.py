@@ -104,7 +104,7 @@ def test_a_copy_trains():
         (lambda W, b: {W: W.sum()}, TypeError, "swap takes shared variables"),
         (lambda W, b: {tc.shared(1.0, "V"): b}, ValueError, "(?s)no shared.*W, b"),
         (lambda W, b: [(b, tc.shared(np.float32(1)))] * 2, ValueError, "twice"),
-        (lambda W, b: 3, TypeError, "swap is a list of pairs or a dictionary"),
+        (lambda W, b: 3, TypeError, "swap must be a list of pairs or a dictionary"),
     ],
 )
 def test_what_cannot_be_swapped(swap, error, words):

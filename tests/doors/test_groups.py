@@ -319,7 +319,7 @@ def test_lists_in_updates_are_told_to_be_groups():
     W, b = two()
     with pytest.raises(TypeError, match=r"params = tc.group\(W, b\)"):
         tc.function([], [], updates=[([W, b], [W, b])])
-    with pytest.raises(TypeError, match="a member of a group is a variable"):
+    with pytest.raises(TypeError, match="a member of a group must be a variable"):
         tc.group("W")
 
 

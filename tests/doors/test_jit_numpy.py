@@ -116,7 +116,7 @@ def test_defaults_of_numpy_are_taken(call):
         (lambda x: np.sum(x, where=False), "takes no `where=`"),
         (lambda x: np.linspace(x[0, 0], 1, 3, endpoint=False), "no `endpoint=`"),
         (lambda x: np.clip(x, 0, 1, min=0.5), "`min` is given twice"),
-        (lambda x: np.mean(x, dtype="int32"), "`dtype` of mean is a float type"),
+        (lambda x: np.mean(x, dtype="int32"), "`dtype` of mean must be a float type"),
         (lambda x: np.float_power(x, 2), "np.float_power of a variable is not"),
         (lambda x: np.ravel(x, order="F"), "takes no `order=`"),
     ],

@@ -305,7 +305,10 @@ WRONG = {
     "repeat": (lambda x: tc.repeat(x, (1, 2), 0), "for each element is not compiled"),
     "roll": (lambda x: tc.roll(x, (1, 2), 0), "2 shifts for 1 axes"),
     "pad": (lambda x: tc.pad(x, -1), "a width in"),
-    "pad mode": (lambda x: np.pad(x, 1, mode="edge"), "mode is 'constant', got 'edge'"),
+    "pad mode": (
+        lambda x: np.pad(x, 1, mode="edge"),
+        "mode must be 'constant', got 'edge'",
+    ),
     "tril": (lambda x: tc.tril(x[0]), "tril takes a matrix"),
     "tensordot": (lambda x: tc.tensordot(tc.constant(X), X, 1), "differ, 4 and 3"),
     "tensordot axes": (lambda x: tc.tensordot(x, x, ((0,), (0, 1))), "as many axes"),
@@ -322,7 +325,7 @@ WRONG = {
     "einsum result": (lambda x: tc.einsum("ij->k", x), "'k' of the result"),
     "einsum spec": (lambda x: tc.einsum(x, "ij"), "einsum takes a text first"),
     "full_like": (lambda x: tc.full_like(x, x[None]), "does not fill"),
-    "clip": (lambda x: tc.clip(x, "a"), "is a variable, number or array"),
+    "clip": (lambda x: tc.clip(x, "a"), "must be a variable, number or array"),
     "crossentropy": (
         lambda x: tc.categorical_crossentropy(x, x[0]),
         "integers, one for each row",

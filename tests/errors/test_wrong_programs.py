@@ -44,7 +44,7 @@ def test_messages_and_places(path):
     [
         ("lrr", "1", "no setting `lrr`"),
         ("epoch", "1", "no setting `epoch`"),
-        ("lr", "[1, 2]", "a hyper is a number"),
+        ("lr", "[1, 2]", "a hyper must be a number"),
         ("lr", "1 / 0", "division by zero"),
         ("epochs", "0", "`epochs` is a positive integer"),
         ("step", "f", "`step` names a step, `f` is not one"),

@@ -38,7 +38,7 @@ MISTAKES = [
     (lambda: W.reshape((-1, 7)) + W.reshape((-1, 11)), ValueError, ["multiple of 11"]),
     (lambda: W.sum(axis=2), ValueError, ["axis 2", "rank 2"]),
     (lambda: W.sum(axis=(0, 0)), ValueError, ["twice", "(0, 0)"]),
-    (lambda: W.sum(axis=1.0), TypeError, ["axis is", "got 1.0"]),
+    (lambda: W.sum(axis=1.0), TypeError, ["axis must be", "got 1.0"]),
     (lambda: W.dimshuffle(0), ValueError, ["axis 1", "size 10"]),
     (lambda: W.dimshuffle(0, 0, "x"), ValueError, ["(0, 0, 'x')"]),
     (lambda: (W > 0) - (W < 0), TypeError, ["booleans", "a != b"]),

@@ -281,7 +281,7 @@ CALLS = [
     (lambda: tc.jit(typed)(np.ones((2, 3), int), 1j), TypeError, "complex"),
     (call_typed_within_a_trace, ValueError, "is 8, but 3 * x0 is 6"),
     (call_typed_with_another_type, TypeError, "x.astype('float32')"),
-    (lambda: tc.f32["B", 1.5], TypeError, "a size in a type is"),
+    (lambda: tc.f32["B", 1.5], TypeError, "a size in a type must be"),
     (lambda: tc.f32[..., ...], ValueError, "`...` stands twice"),
     (lambda: tc.update(tc.shared(X, "W"), X), TypeError, "W.set_value(…)"),
     (lambda: tc.grad(identity, "x"), TypeError, "(f, argnums=…), got 'x'"),

@@ -326,7 +326,7 @@ def test_options_that_are_fixed_say_so():
     x, n = tc.dmatrix("x"), tc.lscalar("n")
     with pytest.raises(TypeError, match="`sum`: axis must be known while compiling"):
         x.sum(axis=n)
-    with pytest.raises(IndexError, match="the step of a slice is an integer"):
+    with pytest.raises(IndexError, match="the step of a slice must be an integer"):
         x[::n]
 
 

@@ -109,7 +109,7 @@ def _has_arrays(b: Emitter, indices: Sequence[Index]) -> bool:
         if array.type.element == I1:
             raise unsupported(b, "indexing with a mask", "write `where(c, x, 0)`")
         if not array.type.element.is_integer:
-            message = f"an index is an integer, got {spell_type(array.type)}"
+            message = f"an index must be an integer, got {spell_type(array.type)}"
             raise type_error(b, message, "cast it: `int(i)`")
     return bool(arrays)
 

@@ -105,7 +105,7 @@ def _size(size: object) -> Size:
         return size
     if isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 0:
         return int(size)
-    message = f"a size in a type is an integer, a name or `...`, got {size!r}"
+    message = f"a size in a type must be an integer, a name or `...`, got {size!r}"
     raise usage_error(message, 'tc.f32["B", 784] is a matrix with 784 columns')
 
 

@@ -124,7 +124,7 @@ def error_rate(b: Emitter, logits: Operand, labels: Operand) -> Operand:
 def _checked_labels(b: Emitter, scores: Tensor, labels: Tensor, what: str) -> Value:
     """Return labels that are numbers of classes: from 0, never counted from the end."""
     if not labels.type.element.is_integer:
-        message = f"{what}: labels are integers, got {spell_type(labels.type)}"
+        message = f"{what}: labels must be integers, got {spell_type(labels.type)}"
         raise type_error(b, message, f"{what}(logits, labels) takes class numbers")
     wanted, given = b.shape(scores)[:-1], b.shape(labels)
     fits = scores.type.rank > 0 and len(wanted) == len(given)
@@ -145,7 +145,7 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
     """
     labels = strong(b, x)
     if not labels.type.element.is_integer:
-        message = f"one_hot: labels are integers, got {spell_type(labels.type)}"
+        message = f"one_hot: labels must be integers, got {spell_type(labels.type)}"
         raise type_error(b, message)
     if isinstance(n, int) and n < 0:
         raise size_error(b, f"one_hot: the number of classes is negative: {n}")

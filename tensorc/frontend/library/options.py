@@ -239,7 +239,9 @@ def _complaint(
         unfit.is_value = True
         return _WRONG_KIND, f"is too large: {shown}", ()
     if isinstance(part, Odd) and part.is_computed and option.kind.sizes:
-        message = f"is {_SIZES}: {part.reason}" if part.reason else f"is {_SIZES}"
+        message = (
+            f"must be {_SIZES}: {part.reason}" if part.reason else f"must be {_SIZES}"
+        )
         ways = (part.hint,) if part.hint else ()
         return _NOT_KNOWN, message if part.reason else f"{message}, got {shown}", ways
     if isinstance(part, Poly) or (isinstance(part, Odd) and part.is_computed):
@@ -248,7 +250,7 @@ def _complaint(
     hints: tuple[str, ...] = ()
     if isinstance(part, float) and not option.kind.computed:
         hints = ("write an integer: `n // 2` where you wrote `n / 2`",)
-    return _WRONG_KIND, f"is {words(option, b.spell(None))}, got {shown}", hints
+    return _WRONG_KIND, f"must be {words(option, b.spell(None))}, got {shown}", hints
 
 
 def spell(b: Emitter, plain: Plain) -> str:

@@ -143,7 +143,7 @@ def einsum(b: Emitter, operands: Sequence[Operand], spec: str) -> Operand:
     shown = f"einsum '{spec}'"
     if not all(n.isascii() and n.isalpha() for n in (*every, *result)):
         hint = "labels are letters; `...` is not compiled"
-        raise size_error(b, f"{shown}: something is no label", hint)
+        raise size_error(b, f"{shown}: a label must be one letter", hint)
     if len(operands) not in (1, 2) or len(labels) != len(operands):
         message = f"{shown} names {len(labels)} operands, {len(operands)} are given"
         if len(labels) == len(operands):

@@ -25,7 +25,7 @@ def computed_in(function: Function, element: Element) -> Function:
     name = function.name
     if function.dtype == FRACTION and not element.is_float:
         spelled = spell_element(element)
-        message = f"`dtype` of {name} is a float type, got {spelled}: a {name} is"
+        message = f"`dtype` of {name} must be a float type, got {spelled}: a {name} is"
         hint = f"cast the result: x.{name}().astype('{element.dtype}')"
         raise usage_error(f"{message} a fraction", hint)
     computed = _converted if function.dtype == RESULT else _computed

@@ -359,7 +359,7 @@ def _pad_widths(b: Emitter, width: Widths, rank: int) -> list[tuple[int, int]]:
         for item in items:
             pair = (item, item) if isinstance(item, int) else item
             if not isinstance(pair, Sequence) or len(pair) not in (1, 2):
-                raise size_error(b, f"pad: {item} is no pair (before, after)")
+                raise size_error(b, f"pad: {item} is not a pair (before, after)")
             pairs.append((int(pair[0]), int(pair[-1])))
     if len(pairs) != rank:
         message = f"pad: {len(pairs)} pairs of widths for a tensor of rank {rank}"

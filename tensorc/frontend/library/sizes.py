@@ -43,7 +43,7 @@ def why(error: NoDimError, memory: str = "") -> tuple[str, str]:
     if isinstance(type_, TensorType) and not _is_integer(error.value):
         if type_.element == I1:
             return "it is computed from bool", "give it as an integer"
-        hint = "for whole numbers write `//`; a float is no size, nor cast to one"
+        hint = "for whole numbers write `//`; neither a float nor its cast is a size"
         return f"it is computed from {spell_type(type_)}", hint
     if memory:
         hint = f"give it as an input, called with the value of `{memory}`"

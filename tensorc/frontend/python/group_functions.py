@@ -39,7 +39,7 @@ def group(*members: object, **named: object) -> Group:
         found += _named(name, leaves, tree, own=False)
     for _, leaf in found:
         if not is_symbolic(leaf) and not hasattr(leaf, "__array__"):
-            message = f"a member of a group is a variable, got {describe(leaf)}"
+            message = f"a member of a group must be a variable, got {describe(leaf)}"
             raise usage_error(message, "tc.group(W, b), of shared variables W and b")
     return Group(_different(found))
 

@@ -69,7 +69,7 @@ def rounded(a: Array, decimals: int = 0) -> Array:
 
 def _diff(a: Array, n: int = 1, axis: int = -1) -> Array:
     if n < 0:
-        raise argument_error(f"np.diff: n is 0 or more, got {n}")
+        raise argument_error(f"np.diff: n must be 0 or more, got {n}")
     place = ordered_axes(emitter(), axis, a.ndim)[0]
     before = [slice(None)] * place
     for _ in range(n):

@@ -13,7 +13,9 @@ def pairs_of(given: object, what: str, example: str) -> list[tuple[object, objec
         return []
     items = given.items() if isinstance(given, Mapping) else given
     if not isinstance(items, Iterable) or is_symbolic(items):
-        message = f"{what} is a list of pairs or a dictionary, got {describe(given)}"
+        message = (
+            f"{what} must be a list of pairs or a dictionary, got {describe(given)}"
+        )
         raise usage_error(message, f"write {example}")
     pairs: list[tuple[object, object]] = []
     for item in items:

@@ -80,11 +80,11 @@ def grad(
     """
     choices = ("raise", "ignore", "warn", "zeros")
     if disconnected_inputs not in choices:
-        message = f"disconnected_inputs is one of {', '.join(choices)}, "
+        message = f"disconnected_inputs must be one of {', '.join(choices)}, "
         raise argument_error(f"{message}got {disconnected_inputs!r}")
     members, tree = ([wrt], LEAF) if wrt is None else flatten_tree(wrt)
     if isinstance(cost, list | tuple | np.ndarray) or not is_symbolic(cost):
-        message = f"the cost is a variable, got {describe(cost)}"
+        message = f"the cost must be a variable, got {describe(cost)}"
         raise usage_error(message, "grad(cost, wrt): the cost comes first")
     value = _cost(cost)
     values = [_member(m) for m in members]
@@ -116,7 +116,7 @@ def _cost(cost: Tensor) -> Value:
 
 def _member(member: object) -> Value:
     if not is_symbolic(member):
-        message = f"wrt is a variable or a list of them, got {describe(member)}"
+        message = f"wrt must be a variable or a list of them, got {describe(member)}"
         raise usage_error(message)
     # Not `operand_of`: after its update memory is not read, but differentiated by.
     operand = member.operand  # type: ignore[attr-defined]

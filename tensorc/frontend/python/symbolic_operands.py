@@ -152,7 +152,7 @@ def _no_operand(value: object, what: str) -> Exception:
         )
     elif callable(value):
         hints = ("call it first: what it returns can be used",)
-    message = f"{what} is a variable, number or array, got {describe(value)}"
+    message = f"{what} must be a variable, number or array, got {describe(value)}"
     return usage_error(message, *hints)
 
 
@@ -315,7 +315,7 @@ def size_of(value: object, what: str) -> Dim:
             return known
         if isinstance(known, int) and not isinstance(known, bool):
             return known
-    made_of = f"{what} is made of integers, sizes and integer inputs"
+    made_of = f"{what} must be made of integers, sizes and integer inputs"
     if not isinstance(operand, Tensor) or operand.type.shape:
         hint = "write `n // 2` where you wrote `n / 2`"
         is_float = kind_of(operand) == "float" and not isinstance(operand, Tensor)
@@ -350,7 +350,7 @@ def index_of(item: object) -> indexing.Index:
     if item is Ellipsis:
         return indexing.Rest()
     if isinstance(item, bool | np.bool_):
-        message = f"an index is an integer, got {item} (bool)"
+        message = f"an index must be an integer, got {item} (bool)"
         raise _index_error(message, "choose elementwise: where(c, x, y)")
     if isinstance(item, int | np.integer):
         return indexing.At(int(item))
@@ -358,10 +358,8 @@ def index_of(item: object) -> indexing.Index:
         item = np.arange(item.start, item.stop, item.step)
     if is_symbolic(item) or isinstance(item, list | np.ndarray):
         return _computed(operand_of(item, "an index"), item)
-    message = (
-        f"an index is an integer, a slice or an integer array, got {describe(item)}"
-    )
-    raise _index_error(message)
+    message = "an index must be an integer, a slice or an integer array, got "
+    raise _index_error(message + describe(item))
 
 
 def _computed(operand: Operand, item: object) -> indexing.Index:
@@ -371,7 +369,7 @@ def _computed(operand: Operand, item: object) -> indexing.Index:
         return Tensor(constant(emitter(), operand.values, I64))  # [] has no type
     tensor = strong(emitter(), operand)
     if kind_of_element(tensor.type.element) == "float":
-        message = f"an index is an integer, got {describe(item)}"
+        message = f"an index must be an integer, got {describe(item)}"
         raise _index_error(message, "cast it: i.astype('int64')")
     return tensor
 
@@ -380,7 +378,9 @@ def _part(item: slice) -> indexing.Part:
     given = concrete(item.step)
     step = 1 if given is None else whole_number(given)
     if step is None:
-        raise _index_error(f"the step of a slice is an integer, got {describe(given)}")
+        raise _index_error(
+            f"the step of a slice must be an integer, got {describe(given)}"
+        )
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]
     return indexing.Part(bounds[0], bounds[1], step)
 
@@ -391,7 +391,9 @@ def _bound(bound: object) -> Dim:
         return whole
     if is_symbolic(bound):
         return size_of(bound, "the bound of a slice")
-    raise _index_error(f"the bound of a slice is an integer, got {describe(bound)}")
+    raise _index_error(
+        f"the bound of a slice must be an integer, got {describe(bound)}"
+    )
 
 
 def _index_error(message: str, *hints: str) -> IndexingError:

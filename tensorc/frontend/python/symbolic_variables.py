@@ -177,7 +177,7 @@ def tensor(
 ) -> Tensor:
     """Return a variable with a size, or None for "any", per axis."""
     if name is not None and not isinstance(name, str):
-        message = f"the name of a variable is text, got {describe(name)}"
+        message = f"the name of a variable must be a text, got {describe(name)}"
         raise usage_error(message, "matrix('x'), or matrix(dtype='int32')")
     sizes = [None if size is None else _size(size) for size in shape]
     element = float_x() if dtype is None else element_named(dtype)
@@ -188,7 +188,7 @@ def tensor(
 def _size(given: object) -> int:
     size = whole_number(given)
     if size is None or size < 0:
-        message = f"a size is an integer from 0 on, or None, got {describe(given)}"
+        message = f"a size must be an integer from 0 on, or None, got {describe(given)}"
         raise argument_error(message)
     return size
 

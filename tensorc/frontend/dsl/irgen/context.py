@@ -312,7 +312,7 @@ class Frame:
                 raise error(NOT_KNOWN, message, node.location)
         if isinstance(value, Scalar) and isinstance(value.source, str):
             raise self._fractional_hyper(value, value.source, node, what)
-        message = f"{what} is an integer, this is {describe(value)}"
+        message = f"{what} must be an integer, this is {describe(value)}"
         hint = ("for sizes write `//`",) if isinstance(value, Scalar) else ()
         raise error(NO_VALUE, message, node.location, *hint)
 
@@ -338,7 +338,7 @@ class Frame:
             shared = self.entry.shared.items()
             names = [name for name, v in shared if v is failure.value]
             text, hint = why(failure, names[0] if names else "")
-            message = f"{what} is made of integers, sizes and integer arguments: "
+            message = f"{what} must be made of integers, sizes and integer arguments: "
             raise error(NOT_KNOWN, message + text, node.location, hint) from None
 
     def use(self, value: Known, location: Location) -> Known:

@@ -177,7 +177,7 @@ def _distribution(frame: Frame, node: ast.Expression) -> _Distribution:
     if callee.name in _LATER:
         raise not_compiled(f"`~ {callee.name}`", node.location)
     if callee.name not in DISTRIBUTIONS:
-        message = f"`{callee.name}` is no distribution"
+        message = f"`{callee.name}` is not a distribution"
         hints = suggestion(callee.name, names)
         hints = hints or (f"there are {', '.join(DISTRIBUTIONS)}",)
         raise error(UNKNOWN_NAME, message, callee.location, *hints)
@@ -228,7 +228,7 @@ def _number(frame: Frame, node: ast.Expression, key: str) -> float:
     value = frame.evaluate(node)
     number = value.number if isinstance(value, Scalar) else None
     if not isinstance(number, int | float) or isinstance(number, bool):
-        message = f"`{key}` is a number that is known while compiling, this is "
+        message = f"`{key}` must be a number that is known while compiling, this is "
         raise error(NO_VALUE, message + describe(value), node.location)
     try:
         if math.isfinite(number):
@@ -243,5 +243,5 @@ def _seed(frame: Frame, node: ast.Expression) -> int:
     number = value.number if isinstance(value, Scalar) else None
     if isinstance(number, int) and not isinstance(number, bool):
         return number
-    message = f"`seed` is an integer, this is {describe(value)}"
+    message = f"`seed` must be an integer, this is {describe(value)}"
     raise error(NO_VALUE, message, node.location)

@@ -268,7 +268,7 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
             _bind(frame, node.name, value, node)
             return FunctionRef(value.name)
         case _:
-            message = "a hyper is a number, a text or a function, this is "
+            message = "a hyper must be a number, a text or a function, this is "
             message += describe(value)
             raise error(NO_VALUE, message, place.location)
 
@@ -313,7 +313,7 @@ def _like_default(
         declared = "a truth value" if wants_bool else "a number"
     if declared and ((wants_int and not is_int) or wants_bool != is_bool):
         text = str(value).lower() if is_bool else value
-        message = f"the hyper `{node.name}` is {declared}, got {text}"
+        message = f"the hyper `{node.name}` must be {declared}, got {text}"
         raise error(TYPES, message, place.location)
     return value
 
@@ -373,7 +373,7 @@ def _initial(
         message += f"got {spell_type(value.memory.type)}"
         raise error(TYPES, message, place.location, labels=[label])
     if not isinstance(value, Scalar | Literal):
-        message = f"a first value is a number or a list, this is {describe(value)}"
+        message = f"a first value must be a number or a list, this is {describe(value)}"
         raise error(NO_VALUE, message, place.location)
     _require_kind(node.name, value, type_, place, label)
     plain = value.values if isinstance(value, Literal) else value.number
