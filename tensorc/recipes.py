@@ -1,8 +1,8 @@
 """What a `fit` and a `run` say, as plain data: each option is stated and checked here.
 
-`FIT` and `RUN` are the tables of options. Files (`frontend.dsl`), `tc.fit`, checkpoints
-and the training loop all read a `Fit`, so the same value is refused with the same words
-at each door, and what identifies a run is the same whoever started it.
+`FIT`, `RUN` and `KEEP` are the tables of options. Files (`frontend.dsl`), `tc.fit`,
+checkpoints and the training loop all read a `Fit`, so the same value is refused with
+the same words at each door, and what identifies a run is the same whoever started it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from tensorc.errors import UNKNOWN, CompileError, Diagnostic, Location
 
 CODE = "TC0313"
 REQUIRED = object()  # stands for the default of an option that must be given
+SECONDS = 60.0  # between two checkpoints at least, if nothing is validated
 
 _MOST_STEPS = 1 << 62  # in an integer; without an end is infinity
 
@@ -83,16 +84,23 @@ RULE = Kind(
     lambda value: isinstance(value, Patience),
     lambda value: isinstance(value, Patience) and value.steps >= 1,
 )
-CALL = Kind("a call", lambda value: True)  # only the file's own functions know
+TIME = Kind(
+    "a number of seconds, 0 or more",
+    lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    lambda value: isinstance(value, int | float) and value >= 0,
+)
+# These need what is not known here: the functions of a file, and what a path may be.
+CALL = Kind("a call", lambda value: True)
+PATH = Kind("a path", lambda value: True)
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of a recipe: what it is, and what holds without it.
+    """An option: what it is, and what holds without it.
 
-    `doc` and `without` are the cells of the table in docs/language.md. None stands for
-    an option that is not given, where that is the default. What `decides` a run must be
-    the same when it goes on from a checkpoint.
+    `doc` and `without` are the cells of a table in docs/language.md or python.md. None
+    stands for an option that is not given, where that is the default. What `decides` a
+    run must be the same when it goes on from a checkpoint.
     """
 
     name: str
@@ -150,9 +158,36 @@ RUN = (
     Option("call", CALL, REQUIRED, "`f(…)`, with numbers and lists", "required"),
     Option("times", COUNT, 1, "how often", "1"),
 )
+# How a run is kept: what the doors of Python take besides. It decides no result.
+KEEP = (
+    Option(
+        *("save", PATH, None),
+        "a directory for `last.safetensors` and `best.safetensors`",
+        "nothing is kept",
+    ),
+    Option(
+        "save_every", TIME, SECONDS, "seconds until `last` is written at least", "60"
+    ),
+    Option(
+        *("resume", PATH, None),
+        "such a directory, or a file of it: go on, to the same bits",
+        "a new run",
+    ),
+    Option(
+        *("overwrite", TRUTH, False),
+        "`True`: `save` may write over checkpoints of another or a longer run",
+        "refused (TC0807)",
+    ),
+    Option(
+        *("allow_nan", TRUTH, False),
+        "`True`: go on when a cost or a variable is NaN or infinite",
+        "an error (TC0604)",
+    ),
+)
 OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "fit": {option.name: option for option in FIT},
     "run": {option.name: option for option in RUN},
+    "keep": {option.name: option for option in KEEP},
 }
 
 

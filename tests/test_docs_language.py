@@ -62,6 +62,16 @@ def test_the_table_of_a_recipe(kind):
     assert needed == required(kind)
 
 
+def test_the_table_of_how_a_run_is_kept():
+    rows = [
+        {"option of `fit`": f"`{o.name}`", "is": o.doc, "without it": o.without}
+        for o in OPTIONS["keep"].values()
+    ]
+    page = PAGE.with_name("python.md")
+    found = [row for row in tables(page, "Training") if "option of `fit`" in row]
+    assert found == rows
+
+
 NOT_YET_COMPILED = {
     "~ orthogonal": "param W: float[3, 3] ~ orthogonal()",
     "use": "use nn: Dense",

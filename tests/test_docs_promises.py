@@ -232,6 +232,7 @@ ROWS = {
     "| option | of ": "test_docs_functions.py::test_a_table_follows_from_the_rows",
     "| draw |": "test_docs_language.py::test_every_draw_is_told_with_its_defaults",
     "| field of `fit` |": "test_docs_language.py::test_the_table_of_a_recipe",
+    "| option of `fit` |": "test_docs_language.py::test_the_table_of_how_a_run_is_kept",
     "| field of `run` |": "test_docs_language.py::test_the_table_of_a_recipe",
     "| code |": "test_docs_language.py::test_the_codes_are_those_of_the_messages",
     "| reader | gives |": "test_docs_promises.py::test_the_readers_of_files_are_told",

@@ -222,5 +222,8 @@ def test_the_table_is_the_dataclass_and_the_doors():
         if option.default is not REQUIRED:
             assert parameters[name].default == option.default, name
         assert f"{name}: " in tc.fit.__doc__
+    for door in (parameters, inspect.signature(tc.Program.fit).parameters):
+        for name, option in OPTIONS["keep"].items():
+            assert door[name].default == option.default, name
     by_name = [n for n, p in parameters.items() if p.kind == p.KEYWORD_ONLY]
     assert sorted(OF_FIT) == sorted(by_name)

@@ -84,7 +84,7 @@ def _is_step(function: CompiledFunction) -> bool:
 # The options of `fit` by name, besides the numbers of a step.
 OF_FIT = (
     *[name for name in OPTIONS["fit"] if name not in ("data", "step")],
-    *("callbacks", "save", "save_every", "resume", "overwrite", "allow_nan"),
+    *("callbacks", *OPTIONS["keep"]),
 )
 # What other frameworks call the options of `fit`, and what they do that it does not.
 _ELSEWHERE: Mapping[str, str] = {

@@ -13,24 +13,24 @@ from tensorc.api.data import split
 from tensorc.api.kept_runs import (
     Kept,
     OnEpoch,
+    checked,
     epoch_callback,
     read_kept,
     warn_differences,
     warn_left_out,
+    wrong_value,
 )
-from tensorc.errors import Diagnostic, TensorcError
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import (
-    ArgumentError,
     UsageError,
     door,
     outside,
     usage_error,
 )
-from tensorc.frontend.python.describing import describe, plain_number, whole_number
+from tensorc.frontend.python.describing import describe, plain_number
 from tensorc.recipes import (
-    CODE,
     OPTIONS,
+    SECONDS,
     DataCall,
     Fit,
     Patience,
@@ -46,7 +46,7 @@ from tensorc.runtime.training.checkpoint import (
 )
 from tensorc.runtime.training.data import Dataset
 from tensorc.runtime.training.history import EpochRecord, History
-from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last
+from tensorc.runtime.training.keeping import Keeper, find_last
 from tensorc.runtime.training.preparing import Roles
 
 
@@ -62,7 +62,7 @@ def patience(steps: int, increase: float = 2, threshold: float = 0.995) -> Patie
     if wrong := wrong_patience(numbers):
         name, words = wrong
         words = f"`{name}` of `patience` {words}"
-        raise _wrong(words, given[name], lambda value: type(value) is int)
+        raise wrong_value(words, given[name], lambda value: type(value) is int)
     return Patience(**numbers)  # type: ignore[arg-type]  # they are numbers
 
 
@@ -117,10 +117,9 @@ def fit(
     if batch is None:
         raise _no_batch(hypers)
     dataset, called = _dataset(data), epoch_callback(callbacks)
-    options = _options(
-        *(("batch", batch), ("epochs", epochs), ("every", every), ("stop", stop)),
-        *(("shuffle", shuffle), ("seed", seed)),
-    )
+    given = {"batch": batch, "epochs": epochs, "every": every, "stop": stop}
+    given |= {"shuffle": shuffle, "seed": seed}
+    options = {n: checked(OPTIONS["fit"][n], value) for n, value in given.items()}
     rows = options["batch"]
     assert isinstance(rows, int)
     functions, numbers = ready(dataset, rows, hypers, step, validate, test)
@@ -148,7 +147,7 @@ def _fit(
         validate=functions.validate.name if functions.validate else None,
         test=functions.test.name if functions.test else None,
         location=user_location(),
-        **options,  # type: ignore[arg-type]  # `_options` checks them
+        **options,  # type: ignore[arg-type]  # they are checked
     )
     about = _about(recipe, functions, numbers)
     shared = functions.step.shared
@@ -187,30 +186,6 @@ def _keeper(kept: Kept, about: About, shared: Mapping[str, Shared]) -> Keeper | 
     if kept.save is None:
         return None
     return Keeper(kept.save, about, shared, kept.seconds, allow_nan=kept.allow_nan)
-
-
-def _options(*given: tuple[str, object]) -> dict[str, object]:
-    """Return options as plain values. TypeError or ValueError for what none can be."""
-    found = {}
-    for name, value in given:
-        whole = whole_number(value)
-        plain = plain_number(value) if whole is None else whole
-        option = OPTIONS["fit"][name]
-        if words := option.wrong(plain):
-            hints = ["stop=tc.patience(5000)"] if name == "stop" else []
-            raise _wrong(words, value, option.kind.has_type, *hints)
-        found[name] = plain
-    return found
-
-
-def _wrong(
-    words: str, given: object, has_type: Callable[[object], bool], *hints: str
-) -> TensorcError:
-    """Return the error of a value, by whether another one of its type is right."""
-    message = f"{words}, got {describe(given)}"
-    diagnostic = Diagnostic(CODE, message, user_location(), hints=hints)
-    is_value = has_type(plain_number(given))
-    return ArgumentError(diagnostic) if is_value else UsageError(diagnostic)
 
 
 def _dataset(given: object) -> Dataset:

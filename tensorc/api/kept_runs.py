@@ -11,12 +11,18 @@ from typing import TypeAlias
 import numpy as np
 
 from tensorc.api.paths import path_of
-from tensorc.errors import Diagnostic
+from tensorc.errors import Diagnostic, TensorcError
 from tensorc.frontend.library.locations import user_location
-from tensorc.frontend.library.mistakes import argument_error, usage_error, warn_user
-from tensorc.frontend.python.describing import describe, plain_number
+from tensorc.frontend.library.mistakes import (
+    ArgumentError,
+    UsageError,
+    usage_error,
+    warn_user,
+)
+from tensorc.frontend.python.describing import describe, plain_number, whole_number
+from tensorc.recipes import CODE, OPTIONS, SECONDS, Option
 from tensorc.runtime.training.history import EpochRecord, Footprint
-from tensorc.runtime.training.keeping import SECONDS, Keeper, protect
+from tensorc.runtime.training.keeping import Keeper, protect
 
 OnEpoch: TypeAlias = Callable[[EpochRecord], object]
 
@@ -50,20 +56,40 @@ def read_kept(
 
     Raises `TypeError` or `ValueError` for what cannot be.
     """
+    given = {"save_every": save_every, "overwrite": overwrite, "allow_nan": nan}
+    plain = {n: checked(OPTIONS["keep"][n], value) for n, value in given.items()}
+    seconds = plain["save_every"]
+    assert isinstance(seconds, int | float)  # as `checked` says
     return Kept(
         _path(save, "save"),
-        _seconds(save_every),
+        float(min(seconds, _LONGEST)),
         _path(resume, "resume"),
-        truth(overwrite, "overwrite"),
-        truth(nan, "allow_nan"),
+        bool(plain["overwrite"]),
+        bool(plain["allow_nan"]),
     )
 
 
-def truth(given: object, name: str) -> bool:
-    """Return a truth value; TypeError for what is none."""
-    if not isinstance(given, bool | np.bool_):
-        raise usage_error(f"{name} must be True or False, got {describe(given)}")
-    return bool(given)
+def checked(option: Option, given: object) -> object:
+    """Return an option as a plain value, which numbers of NumPy are made.
+
+    Raises TypeError for a value of another type, and ValueError for the rest.
+    """
+    whole = whole_number(given)
+    plain = plain_number(given) if whole is None else whole
+    if words := option.wrong(plain):
+        hints = ["stop=tc.patience(5000)"] if option.name == "stop" else []
+        raise wrong_value(words, given, option.kind.has_type, *hints)
+    return plain
+
+
+def wrong_value(
+    words: str, given: object, has_type: Callable[[object], bool], *hints: str
+) -> TensorcError:
+    """Return the error of a value, by whether another one of its type is right."""
+    message = f"{words}, got {describe(given)}"
+    diagnostic = Diagnostic(CODE, message, user_location(), hints=hints)
+    is_value = has_type(plain_number(given))
+    return ArgumentError(diagnostic) if is_value else UsageError(diagnostic)
 
 
 def warn_left_out(footprint: Footprint) -> None:
@@ -107,12 +133,3 @@ def refuse_settings(path: str, unknown: Iterable[str]) -> None:
 
 def _path(given: object, name: str) -> Path | None:
     return None if given is None else path_of(given, name)
-
-
-def _seconds(given: object) -> float:
-    seconds = plain_number(given)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise usage_error(f"save_every is a number of seconds, got {describe(given)}")
-    if not seconds >= 0:
-        raise argument_error(f"save_every is 0 seconds or more, got {seconds}")
-    return float(min(seconds, _LONGEST))

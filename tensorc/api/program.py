@@ -35,7 +35,7 @@ from tensorc.frontend.library.mistakes import (
     warn_user,
 )
 from tensorc.frontend.python.describing import describe, plain_number
-from tensorc.recipes import Fit, Run
+from tensorc.recipes import SECONDS, Fit, Run
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.files.weights import save_weights
 from tensorc.runtime.function import CompiledFunction
@@ -50,7 +50,7 @@ from tensorc.runtime.training.checkpoint import (
 from tensorc.runtime.training.data import open_data
 from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import History
-from tensorc.runtime.training.keeping import SECONDS, Keeper, find_last
+from tensorc.runtime.training.keeping import Keeper, find_last
 from tensorc.runtime.training.preparing import roles_of
 from tensorc.tables import Table, html_of, text_of
 from tensorc.target import CHOSEN, Options

@@ -29,13 +29,12 @@ from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.frontend.dsl.programs.program import plain_hypers
-from tensorc.recipes import Fit
+from tensorc.recipes import SECONDS, Fit
 from tensorc.runtime.shared import Shared
 from tensorc.runtime.training.checkpoint import Checkpoint, compare
 from tensorc.runtime.training.data import open_data
 from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import EpochRecord, Footprint, History
-from tensorc.runtime.training.keeping import SECONDS
 from tensorc.runtime.training.loop import OnEpoch
 from tensorc.runtime.training.preparing import roles_of
 from tensorc.tables import spell_bytes

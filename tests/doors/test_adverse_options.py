@@ -65,7 +65,9 @@ def test_shuffle_is_a_truth_value(value):
 
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_seconds_are_not_negative(value, tmp_path):
-    with pytest.raises(ValueError, match="save_every is 0 seconds or more") as caught:
+    with pytest.raises(
+        ValueError, match="`save_every` is a number of seconds, 0"
+    ) as caught:
         fit(save=tmp_path, save_every=value)
     assert "test_adverse_options.py" in str(caught.value)
 

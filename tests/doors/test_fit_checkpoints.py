@@ -166,10 +166,12 @@ def test_what_is_no_path_or_time_says_so(tmp_path):
         fit(traced, save=3)
     with pytest.raises(TypeError, match="resume is a path, got"):
         fit(traced, resume=True)
-    with pytest.raises(TypeError, match="save_every is a number of seconds, got"):
+    with pytest.raises(TypeError, match="`save_every` is a number of seconds, 0"):
         fit(traced, save=tmp_path, save_every="1")
     for seconds in (-1, float("nan")):
-        with pytest.raises(ValueError, match="save_every is 0 seconds or more") as told:
+        with pytest.raises(
+            ValueError, match="`save_every` is a number of seconds, 0"
+        ) as told:
             fit(traced, save=tmp_path / "new", save_every=seconds)
         assert told.value.diagnostics[0].location.file == __file__
     assert not (tmp_path / "new").exists()
@@ -285,7 +287,7 @@ def test_save_writes_over_no_other_run(door, path, tmp_path):
     run(save=kept, resume=kept, epochs=3)
     run(save=kept, lr=0.2, overwrite=True)
     assert last.read_bytes() != before
-    with pytest.raises(TypeError, match="overwrite must be True or False"):
+    with pytest.raises(TypeError, match="`overwrite` is true or false, got"):
         run(save=kept, overwrite=1)
 
 

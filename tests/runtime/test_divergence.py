@@ -133,7 +133,7 @@ def test_a_later_epoch_and_shuffled_rows_are_named():
 @pytest.mark.parametrize("given", [None, 1, "yes"])
 def test_allow_nan_is_true_or_false(given):
     train, _ = summing()
-    with pytest.raises(TypeError, match="allow_nan must be True or False"):
+    with pytest.raises(TypeError, match="`allow_nan` is true or false, got"):
         tc.fit(train, column(0, 1), batch=3, allow_nan=given)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from tensorc.errors import Diagnostic, TensorcError, TensorcWarning, way
+from tensorc.recipes import SECONDS
 from tensorc.runtime.arrays import Array, not_finite
 from tensorc.runtime.files.weights import BEST, LAST, newest
 from tensorc.runtime.shared import Shared
@@ -29,7 +30,6 @@ from tensorc.runtime.training.checkpoint import (
 )
 from tensorc.runtime.training.fit_state import Event, FitState, Snapshot
 
-SECONDS = 60.0
 _SHARE = 20
 # Windows has no SIGHUP.
 _HANGUP = signal.Signals.__members__.get("SIGHUP")
