@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -186,7 +186,9 @@ class Signature:
                     given = array.shape[axis]
                     origin = self._origin(spec.argument, axis)
                     if origin is not None:
-                        raise self._solved_error(origin, given, size, spec, plan)
+                        shapes = tuple([array.shape for array in arrays])
+                        actual = replace(plan, inputs=shapes)
+                        raise self._solved_error(origin, given, size, spec, actual)
                     detail = f"axis {axis} has size {given}, {size} expected"
                     raise self._shape_error(spec, array, detail, axis)
 

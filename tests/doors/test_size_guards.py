@@ -85,5 +85,15 @@ def test_both_sizes_are_named_where_they_meet(name, tmp_path):
         )
 
 
+def test_the_notes_show_the_shapes_that_were_given():
+    x, y, z = tc.dvector("x"), tc.dvector("y"), tc.dvector("z")
+    function = tc.function([x, y, z], x + y + z[1:])
+    with pytest.raises(ValueError, match="sizes do not fit") as caught:
+        function(np.ones(5), np.ones(5), np.ones(4))
+    notes = caught.value.diagnostics[0].notes
+    assert "'y' is f64[max(0, z0 - 1)], given f64[5]" in notes
+    assert "'z' is f64[z0], given f64[4]" in notes
+
+
 def _in_language(words):
     return words.replace("x0", "X").replace("y0", "Y")
