@@ -7,6 +7,7 @@ import pytest
 
 from tensorc.backend.llvm import lower
 from tensorc.frontend.library.registry.maps import MAPS
+from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir.core import Op
 from tensorc.ir.dims import evaluate
 from tensorc.ir.opdef import (
@@ -250,8 +251,10 @@ def test_elementwise_op_is_a_function_that_users_call(cls):
 
 @each_tensor_op
 def test_tensor_op_has_a_structured_form(cls):
-    has_rule = cls in to_structured.RULES or ELEMENTWISE in cls.traits
-    assert has_rule, f"{cls.name}: a row in tensorc/passes/structured/to_structured.py"
+    assert to_structured.rule_of(cls) is not None, (
+        f"{cls.name}: a row in tensorc/passes/structured/to_structured.py, "
+        "or `combine` in the class of a reduction"
+    )
 
 
 @pytest.mark.parametrize(
@@ -261,20 +264,29 @@ def test_loop_op_has_machine_code(cls):
     expanded = {expanded for expanded, _ in expand_math.FUNCTIONS}
     has_row = cls in lower.ROWS or cls in expanded
     assert has_row != (cls in WITHOUT_CODE), (
-        f"{cls.name}: a row in tensorc/backend/llvm or in expand_math.FUNCTIONS, "
-        "or a reason in WITHOUT_CODE"
+        f"{cls.name}: a row in ROWS of a module in tensorc/backend/llvm, in EXPANSIONS "
+        "of one in tensorc/passes/math, or a reason in WITHOUT_CODE"
     )
 
 
 @each_op
 def test_op_with_regions_has_a_rule_of_the_verifier(cls):
     has_regions = bool(cls.region_names) or ISOLATED in cls.traits
-    assert has_regions == (cls.name in BODIES)
+    assert has_regions == (cls.name in BODIES), (
+        f"{cls.name}: a row in BODIES of tensorc/ir/verifier.py, if it has regions"
+    )
 
 
 @each_op
 def test_op_has_a_meaning_or_is_expanded(cls):
-    assert hasattr(cls, "evaluate") != (cls in WITHOUT_MEANING)
+    assert hasattr(cls, "evaluate") != (cls in WITHOUT_MEANING), (
+        f"{cls.name}: `evaluate` in its class, or a row in WITHOUT_MEANING"
+    )
+
+
+@each_tensor_op
+def test_op_has_a_recipe_of_the_fuzzer(cls):
+    assert cls in RECIPES, f"{cls.name}: a row in RECIPES of tensorc/fuzz/recipes.py"
 
 
 def test_names_are_unique():

@@ -357,13 +357,7 @@ _RULES = typing.cast(
         shapes.Unslice: moves.unslice,
         shapes.Concatenate: moves.concatenate,
         shapes.Size: moves.dim,
-        reductions.Sum: _reduction,
         reductions.Mean: _mean_op,
-        reductions.Max: _reduction,
-        reductions.Min: _reduction,
-        reductions.Prod: _reduction,
-        reductions.Any: _reduction,
-        reductions.All: _reduction,
         reductions.ArgMax: _argmax,
         reductions.ArgMin: _argmin,
         products.MatMul: _matmul,
@@ -375,6 +369,17 @@ _RULES = typing.cast(
     },
 )
 RULES: Mapping[type[Op], Rule] = MappingProxyType(_RULES)
+
+
+def rule_of(cls: type[Op]) -> Rule | None:
+    """Return how ops of a class are lowered: by its row, or by what it declares."""
+    if cls in RULES:
+        return RULES[cls]
+    if ELEMENTWISE in cls.traits:
+        return _elementwise
+    if issubclass(cls, reductions.Along) and hasattr(cls, "combine"):
+        return typing.cast(Rule, _reduction)
+    return None
 
 
 def lower_function(function: Function) -> None:
@@ -402,9 +407,7 @@ def lower_function(function: Function) -> None:
 
 
 def _lower(low: Lowering, op: Op) -> View:
-    rule = RULES.get(type(op))
-    if rule is None and ELEMENTWISE in op.traits:
-        rule = _elementwise
+    rule = rule_of(type(op))
     if isinstance(op, Grad):
         message = f"{op.name} is expanded before the op can be lowered"
         hint = "run the pass autodiff first: --autodiff --to-structured"
