@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from tensorc.api.debugging import debugprint
     from tensorc.api.fit import fit, patience
     from tensorc.api.function import Function, In, Out, function, shared
-    from tensorc.api.grad import grad, value_and_grad
+    from tensorc.api.function_grad import value_and_grad
+    from tensorc.api.grad import grad
     from tensorc.api.jit import jit, step, update
     from tensorc.api.options import options
     from tensorc.api.program import Program, load
@@ -111,7 +112,7 @@ _MODULES = {
     "step": "api.jit",
     "tensor": "frontend.python.symbolic_variables",
     "update": "api.jit",
-    "value_and_grad": "api.grad",
+    "value_and_grad": "api.function_grad",
 }
 # Element types, by NumPy's names and the language's: `tc.f32["B", 784]` is a type.
 _DTYPES = """bool_ i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 int8 int16 int32 int64

@@ -183,6 +183,8 @@ LAZY = {
     ("tensorc", "tensorc.api.debugging"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.fit"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.grad"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.function_grad"): "symbolic names cost numpy",
+    ("tensorc.api.grad", "tensorc.api.function_grad"): "variables need no tracer",
     ("tensorc", "tensorc.api.saving"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.options"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.jit"): "symbolic names cost numpy",

@@ -7,7 +7,7 @@ from pathlib import Path
 import lark
 import pytest
 
-from tensorc.errors import CompileError
+from tensorc.errors import CompileError, Location
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.dsl.syntax.ast_printer import print_ast
 from tensorc.frontend.dsl.syntax.parser import parse, parse_expression, parse_file
@@ -205,7 +205,7 @@ def test_every_node_covers_its_parts():
             node = todo.pop()
             at = node.location
             assert at.line >= 1
-            for name in node.__dataclass_fields__:
+            for name in (*node.__match_args__, *type(node).keywords):
                 value = getattr(node, name)
                 parts = value if isinstance(value, tuple) else (value,)
                 for part in parts:
@@ -318,3 +318,22 @@ def test_tables_of_another_lark_are_not_used(monkeypatch):
 @functools.cache
 def _built():
     return build_parser(GRAMMAR.read_text())
+
+
+def test_nodes_are_frozen_values():
+    here, there = Location("a.tc", 1, 1), Location("a.tc", 2, 1)
+    x, y = (ast.Name(name, location=here) for name in "xy")
+    total = ast.Binary("+", x, y, location=here, op_location=there)
+    same = ast.Binary("+", x, y, location=here, op_location=there)
+    assert total == same
+    assert {total: 1}[same] == 1
+    assert total != ast.Binary("+", y, x, location=here, op_location=there)
+    assert total != ast.Binary("+", x, y, location=there, op_location=there)
+    assert x != ast.String("x", location=here)
+    assert repr(total) == "Binary(op='+', lhs=Name(name='x'), rhs=Name(name='y'))"
+    with pytest.raises(AttributeError, match=r"Name\.name cannot be changed"):
+        x.name = "z"
+    assert not hasattr(x, "__dict__")
+    for given, named in (((), {"location": here}), (("x",), {}), (("x", 1), {})):
+        with pytest.raises(TypeError, match="Name takes name, location"):
+            ast.Name(*given, **named)

@@ -1,35 +1,87 @@
-"""The syntax tree of a `.tc` file: one frozen dataclass for each construct.
+"""The syntax tree of a `.tc` file: one class of frozen nodes for each construct.
 
-Every node knows its place (`location`, keyword-only, so that `match` patterns see the
-other fields alone). Nothing is resolved here: names are strings, `params` and
+Every node knows where it is (`location`, keyword-only, so that `match` patterns see
+the other fields alone). Nothing is resolved here: names are strings, `params` and
 `training` are ordinary names, types are as written. Brackets leave no node. The parser
 warrants that no tree is nested deeper than its limit, so recursion over it is safe.
 """
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import field
+from typing import NoReturn, TypeAlias, dataclass_transform
 
 from tensorc.errors import Location
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Anything with a place in the source."""
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class _NodeClass(type):
+    """Makes a class of nodes of its annotations, as a frozen dataclass with slots is.
+
+    It compiles no text for that: fifty dataclasses are a tenth of what `check` loads.
+    """
+
+    __match_args__: tuple[str, ...] = ()  # the fields that are given in order
+    keywords: tuple[str, ...] = ()  # and those by name
+
+    def __new__(
+        cls, name: str, bases: tuple["_NodeClass", ...], names: dict[str, object]
+    ) -> "_NodeClass":
+        own = names.get("__annotations__", {})
+        assert isinstance(own, dict)
+        keywords = [n for n in own if names.pop(n, None) is not None]
+        ordered = [n for n in own if n not in keywords]
+        for base in bases:
+            keywords = [*base.keywords, *keywords]
+            ordered = [*base.__match_args__, *ordered]
+        names |= {"__slots__": tuple(own), "__match_args__": tuple(ordered)}
+        names["keywords"] = tuple(keywords)
+        return super().__new__(cls, name, bases, names)
+
+
+class Node(metaclass=_NodeClass):
+    """Anything with a location in the source; equal to one with equal fields."""
 
     location: Location = field(kw_only=True, repr=False)
+
+    def __init__(self, *values: object, **named: object) -> None:
+        cls = type(self)
+        if len(values) != len(cls.__match_args__) or {*named} != {*cls.keywords}:
+            fields = ", ".join((*cls.__match_args__, *cls.keywords))
+            raise TypeError(f"{cls.__name__} takes {fields}")
+        for name, value in zip(cls.__match_args__, values, strict=True):
+            object.__setattr__(self, name, value)
+        for name, value in named.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__}.{name} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and _content(self) == _content(other)
+
+    def __hash__(self) -> int:
+        return hash(_content(self))
+
+    def __repr__(self) -> str:
+        names = type(self).__match_args__
+        shown = ", ".join(f"{n}={getattr(self, n)!r}" for n in names)
+        return f"{type(self).__name__}({shown})"
+
+
+def _content(node: object) -> tuple[object, ...]:
+    assert isinstance(node, Node)
+    cls = type(node)
+    return tuple([getattr(node, n) for n in (*cls.__match_args__, *cls.keywords)])
 
 
 # Expressions
 
 
-@dataclass(frozen=True, slots=True)
 class Name(Node):
     """A name: `x`, `params`, `training`, `_`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
 class Number(Node):
     """A number without sign or type; `text` is its spelling: `1e-3`, `5_000`.
 
@@ -40,42 +92,36 @@ class Number(Node):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class String(Node):
     """A text; `value` is what stands between the quotes."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
 class Constant(Node):
     """`true`, `false` or `none`."""
 
     value: bool | None
 
 
-@dataclass(frozen=True, slots=True)
 class Cast(Node):
     """A dtype as an expression, the callee of `f32(x)`."""
 
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
 class Negative(Node):
     """`-x`."""
 
     operand: "Expression"
 
 
-@dataclass(frozen=True, slots=True)
 class Not(Node):
     """`not x`."""
 
     operand: "Expression"
 
 
-@dataclass(frozen=True, slots=True)
 class Binary(Node):
     """`lhs op rhs` with op one of `+ - * / // % @ **`; `op_location` is the sign's."""
 
@@ -85,7 +131,6 @@ class Binary(Node):
     op_location: Location = field(kw_only=True, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
 class Compare(Node):
     """A chain `0 <= i < n`: one more operand than ops, of `== != < <= > >=`."""
 
@@ -93,7 +138,6 @@ class Compare(Node):
     ops: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Logical(Node):
     """`a and b and c`: op is `and` or `or`, operands are two or more."""
 
@@ -101,7 +145,6 @@ class Logical(Node):
     operands: tuple["Expression", ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Field(Node):
     """`operand.name`."""
 
@@ -109,7 +152,6 @@ class Field(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
 class Argument(Node):
     """One argument of a call, `value` or `name=value`; positional ones come first."""
 
@@ -117,7 +159,6 @@ class Argument(Node):
     value: "Expression"
 
 
-@dataclass(frozen=True, slots=True)
 class Call(Node):
     """`callee(arguments)`."""
 
@@ -125,7 +166,6 @@ class Call(Node):
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Slice(Node):
     """`start:stop:step` as an index; a part left out is None."""
 
@@ -134,12 +174,10 @@ class Slice(Node):
     step: "Expression | None"
 
 
-@dataclass(frozen=True, slots=True)
 class AnyDims(Node):
     """`...` as an index or as a dimension of a type."""
 
 
-@dataclass(frozen=True, slots=True)
 class Item(Node):
     """`operand[indices]`."""
 
@@ -147,21 +185,18 @@ class Item(Node):
     indices: tuple["Index", ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Tuple(Node):
     """`(a, b)` or `(a,)`: never empty."""
 
     elements: tuple["Expression", ...]
 
 
-@dataclass(frozen=True, slots=True)
 class List(Node):
     """`[a, b]`, possibly empty."""
 
     elements: tuple["Expression", ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Each(Node):
     """`[element for names in values]`."""
 
@@ -195,7 +230,6 @@ Dim: TypeAlias = Expression | AnyDims
 # Types
 
 
-@dataclass(frozen=True, slots=True)
 class TensorType(Node):
     """`float[B, 2 * n, ...]`; without brackets `dims` is empty: a scalar."""
 
@@ -203,7 +237,6 @@ class TensorType(Node):
     dims: tuple[Dim, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class LikeType(Node):
     """`like a.b`: the type, or the group's structure, of what the path names."""
 
@@ -213,7 +246,6 @@ class LikeType(Node):
 Type: TypeAlias = TensorType | LikeType
 
 
-@dataclass(frozen=True, slots=True)
 class Formal(Node):
     """A parameter of a function, step or module."""
 
@@ -222,7 +254,6 @@ class Formal(Node):
     default: Expression | None
 
 
-@dataclass(frozen=True, slots=True)
 class ResultField(Node):
     """One result of a function, with a name if `-> (cost: float)` gives it one."""
 
@@ -230,7 +261,6 @@ class ResultField(Node):
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
 class Result(Node):
     """What stands behind `->`: `fields` has one field or, in brackets, several."""
 
@@ -240,14 +270,12 @@ class Result(Node):
 # Statements
 
 
-@dataclass(frozen=True, slots=True)
 class Value(Node):
     """A first value: `= expression`."""
 
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
 class Draw(Node):
     """A drawn first value: `~ distribution`."""
 
@@ -258,7 +286,6 @@ Initial: TypeAlias = Value | Draw
 Target: TypeAlias = Name | Field | Item
 
 
-@dataclass(frozen=True, slots=True)
 class Bind(Node):
     """`targets = values`: as many values as targets, or one with several results."""
 
@@ -266,7 +293,6 @@ class Bind(Node):
     values: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Collect(Node):
     """`targets = for … { … yield … }`."""
 
@@ -274,7 +300,6 @@ class Collect(Node):
     loop: "For | While"
 
 
-@dataclass(frozen=True, slots=True)
 class Declare(Node):
     """`name: type = value` or `name: type ~ distribution`."""
 
@@ -283,7 +308,6 @@ class Declare(Node):
     initial: Initial
 
 
-@dataclass(frozen=True, slots=True)
 class Sample(Node):
     """`name ~ distribution`."""
 
@@ -291,7 +315,6 @@ class Sample(Node):
     distribution: Expression
 
 
-@dataclass(frozen=True, slots=True)
 class Update(Node):
     """`targets <- values`."""
 
@@ -299,28 +322,24 @@ class Update(Node):
     values: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Perform(Node):
     """A call for its updates alone: `counter.reset()`."""
 
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
 class Return(Node):
     """`return values`."""
 
     values: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Yield(Node):
     """`yield values`."""
 
     values: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class For(Node):
     """`for names in values [until expression] { body }`."""
 
@@ -330,7 +349,6 @@ class For(Node):
     body: tuple["Statement", ...]
 
 
-@dataclass(frozen=True, slots=True)
 class While(Node):
     """`while condition { body }`."""
 
@@ -338,7 +356,6 @@ class While(Node):
     body: tuple["Statement", ...]
 
 
-@dataclass(frozen=True, slots=True)
 class If(Node):
     """`if condition { then } else { otherwise }`; `else if` is one If in it."""
 
@@ -347,7 +364,6 @@ class If(Node):
     otherwise: tuple["Statement", ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Assertion(Node):
     """`assert condition, "message"`; in a body, a module or a file."""
 
@@ -355,7 +371,6 @@ class Assertion(Node):
     message: str | None
 
 
-@dataclass(frozen=True, slots=True)
 class Function(Node):
     """`fn name(formals) -> result { body }`; a module's call has no name.
 
@@ -389,7 +404,6 @@ Statement: TypeAlias = (
 # Declarations
 
 
-@dataclass(frozen=True, slots=True)
 class Use(Node):
     """`use nn: Dense, dropout`; without names the module itself is named."""
 
@@ -397,7 +411,6 @@ class Use(Node):
     names: tuple[Name, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Hyper(Node):
     """One setting of `hyper lr = 0.1, n = 500`."""
 
@@ -407,7 +420,6 @@ class Hyper(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
 class Const(Node):
     """`name = value` at file or module level: known at compile time."""
 
@@ -416,7 +428,6 @@ class Const(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
 class Memory(Node):
     """`param W: type = value` or `state t: type = value`; kind is that keyword."""
 
@@ -427,7 +438,6 @@ class Memory(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
 class Module(Node):
     """`module Dense(n_in, n_out) { … }`."""
 
@@ -437,7 +447,6 @@ class Module(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
 class Step(Node):
     """`step train(formals) -> result { body }`: the only place where memory changes."""
 
@@ -448,7 +457,6 @@ class Step(Node):
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
 class Option(Node):
     """`batch = 600` in a recipe."""
 
@@ -456,7 +464,6 @@ class Option(Node):
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
 class Recipe(Node):
     """`fit { … }` or `run name { … }`; kind is that keyword."""
 
@@ -472,7 +479,6 @@ FileItem: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class File(Node):
     """A whole file: its declarations in source order; `doc` is its first comment."""
 

@@ -1,7 +1,6 @@
 """The syntax tree as an indented text, for `--emit=ast` and tests."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 from tensorc.errors import Location
 from tensorc.frontend.dsl.syntax import ast
@@ -17,16 +16,16 @@ def print_ast(file: ast.File, locations: bool = True) -> str:
 
 def _lines(node: ast.Node, role: str, depth: int, locations: bool) -> Iterator[str]:
     words, inner = list[str](), list[tuple[str, ast.Node]]()
-    for entry in fields(node):
-        value = getattr(node, entry.name)
+    for name in type(node).__match_args__:
+        value = getattr(node, name)
         if isinstance(value, Location) or value is None or value in ((), ""):
             continue
         if isinstance(value, ast.Node):
-            inner.append((entry.name, value))
+            inner.append((name, value))
         elif isinstance(value, tuple) and isinstance(value[0], ast.Node):
-            inner.extend((entry.name, member) for member in value)
+            inner.extend((name, member) for member in value)
         else:
-            words.append(f"{entry.name}={_plain(value)}")
+            words.append(f"{name}={_plain(value)}")
     place = f" {node.location.line}:{node.location.column}" if locations else ""
     prefix = f"{role}: " if role else ""
     head = f"{'  ' * depth}{prefix}{type(node).__name__}{place}"
