@@ -11,6 +11,7 @@ from tensorc.errors import (
 )
 from tensorc.ir.core import Op
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.types import MemRefType
 from tensorc.ir.verifier import LEGAL, is_legal, verify
 from tensorc.passes.common.base import Around, Level, Pass, run_pass
 from tensorc.passes.common.cse import CSE
@@ -29,6 +30,9 @@ TENSOR: tuple[Pass, ...] = (
     CSE,  # merges the forward part of each derivative with the program's own
     DCE,
 )
+
+
+_BUFFER = list(Level).index(Level.BUFFER)
 
 
 def run_passes(
@@ -64,11 +68,15 @@ def run_passes(
 def level_of(module: Module) -> Level:
     """Return the highest level whose ops a module consists of.
 
+    Functions that take memory are of BUFFER or below, whatever ops they have.
+
     Raises `CompileError` (TC0250) at the first op that is not of TENSOR, if there is
     no such level.
     """
     strange: Op | None = None
-    for level in Level:
+    arguments = [a for f in module.functions for a in f.body.block.arguments]
+    takes_memory = any(isinstance(a.type, MemRefType) for a in arguments)
+    for level in list(Level)[_BUFFER:] if takes_memory else Level:
         legal = LEGAL[level.value]
         wrong = next((op for op in module.walk() if not is_legal(op, legal)), None)
         if wrong is None:

@@ -202,6 +202,19 @@ def test_code_obeys_the_level_of_optimisation(said, stage):
         assert len(some) < len(none)
 
 
+@pytest.mark.parametrize("stage", compiler.STAGES)
+def test_what_is_written_over_memory_compiles_on(said, stage):
+    """All ops of its BUFFER stage stand at STRUCTURED, too: it is told by its types."""
+    text = "state W: f64[3] = 0\nstep go(x: f64[3]) {\n    W <- x * x\n}\n"
+    Path("w.tc").write_text(text)
+    said("compile", "w.tc::go", f"--emit={stage}", "-o", "a.mlir")
+    assert (
+        said("compile", "a.mlir", f"--emit={stage}").out == Path("a.mlir").read_text()
+    )
+    wanted = said("compile", "w.tc::go", "--emit=llvm").out
+    assert said("compile", "a.mlir", "--emit=llvm").out == wanted
+
+
 def test_a_lower_stage_does_not_rise(said):
     said("compile", "m.tc::loss", "--emit=loop", "-o", "a.mlir")
     error = said("compile", "a.mlir", "--emit=tensor", code=1).err
