@@ -69,6 +69,15 @@ def test_names_are_those_that_a_call_can_give(name):
     program(function(["tensor<f32>"], named("_x1"), "_F2"))
 
 
+def test_memory_may_be_a_part_of_a_whole():
+    for name in ("hidden..W", ".W", "hidden.", "hidden.1"):
+        shared = [f'{{tc.kind = "shared", tc.name = "{name}"}}']
+        with pytest.raises(CompileError, match="is no name that a call can give"):
+            program(function(["tensor<f32>"], shared))
+    shared = ['{tc.kind = "shared", tc.name = "hidden.W"}']
+    program(function(["tensor<f32>"], shared))
+
+
 def test_a_memory_that_no_machine_holds_is_refused():
     """As in the language, whose message it is."""
     shared = ['{tc.kind = "shared", tc.name = "W"}']

@@ -119,7 +119,10 @@ def _check_signature(function: Function) -> None:
     infos = [function.argument_info(i) for i in range(len(arguments))]
     names = [str(info.get("tc.name")) for info in infos]
     for i, name in enumerate(names):
-        _check_name(name, function.location)
+        # Memory may be a part of a whole: `hidden.W`.
+        is_shared = infos[i].get("tc.kind") == "shared"
+        for part in name.split(".") if is_shared else [name]:
+            _check_name(part, function.location)
         if name in names[:i]:
             message = f"two arguments of '{function.sym_name}' are named '{name}'"
             raise _wrong(message, function.location, "give each a tc.name of its own")
