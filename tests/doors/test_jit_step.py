@@ -209,14 +209,14 @@ WRONG_FITS = [
     (
         lambda f: tc.fit(f, {"x": X, "y": Y}, batch="all"),
         TypeError,
-        "batch must be an int",
+        "`batch` is a positive integer",
     ),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, **FIT, stop=3), TypeError, "tc.patience("),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, **FIT, lrr=3), TypeError, "'lrr'"),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, **FIT, callbacks=3), TypeError, "callbacks"),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, batch=999), ValueError, "a batch 999"),
     (lambda f: tc.fit(f, {"x": X, "y": Y}, **FIT, validate=f), ValueError, "valid"),
-    (lambda f: tc.patience("long"), TypeError, "steps is a number"),
+    (lambda f: tc.patience("long"), TypeError, "`steps` of `patience` is a number"),
     (lambda f: tc.data.mnist("nowhere"), ValueError, "no such directory"),
 ]
 

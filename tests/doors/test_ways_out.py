@@ -39,7 +39,7 @@ CASES = {
     "value": (lambda: W.value, "write W.get_value()"),
     "method": (lambda: Model().fit(np.ones(3)), "tc.step(obj.method)"),
     "added": (lambda: tc.jit(stored)(np.ones(3)), "table = table.at[i, 1].add(v)"),
-    "mask": (lambda: tc.jit(masked)(np.ones(3)), "x = np.where(x == 0, v, x)"),
+    "mask": (lambda: tc.jit(masked)(np.ones(3)), "x = np.where(x == 0, 1, x)"),
     "fixed mask": (lambda: tc.jit(masked_by_a_constant)(np.ones(3)), "np.where("),
     "round": (
         lambda: tc.jit(lambda x: round(x, 2))(np.ones(3)),
