@@ -82,9 +82,9 @@ class Way:
 
 
 _PLAIN_PAIRS = (
-    (Way(3, True), Way(0, False, 512)),
+    (Way(3, True), Way(0, False, 256)),
     (Way(3, True, 512), Way(0, False, 128)),
-    (Way(3, True, 512), Way(0, False)),
+    (Way(3, True, 256), Way(0, False)),
 )
 # What is not fused has most kernels, and takes longest at -O3.
 PAIRS = (*_PLAIN_PAIRS, *_PLAIN_PAIRS, (Way(0, True, 128), Way(3, False, 512)))

@@ -138,7 +138,7 @@ def check_batch(seed: int, first: int, count: int) -> Coverage:
     numbers = {program.name: n for n, program in enumerate(programs, first)}
     for light in (True, False):
         part = [p for p in programs if p.light == light]
-        report = _checked(part, calls, first // BATCH) if part else Report()
+        report = _checked(part, calls, _turn(first)) if part else Report()
         coverage.counts += report.counts
         coverage.findings += [
             Finding(numbers[m.function], m.relation, m.detail, m.call)
@@ -147,6 +147,13 @@ def check_batch(seed: int, first: int, count: int) -> Coverage:
     coverage.findings.sort(key=lambda finding: finding.number)
     coverage.seconds = time.process_time() - start
     return coverage
+
+
+def _turn(number: int) -> int:
+    """Return which pair of ways a program is compiled in: alone as in its batch."""
+    if number >= 0:
+        return number // BATCH
+    return (-number - 1 - len(items(True))) // SMALL_BATCH
 
 
 def _checked(

@@ -11,7 +11,7 @@ no more is needed for a rule or a derivative, and it takes a tenth of the time.
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -29,6 +29,7 @@ from tensorc.fuzz.program import (
     without_dead,
 )
 from tensorc.fuzz.recipes import RECIPES
+from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
@@ -132,6 +133,10 @@ def heavy_items() -> Iterator[Item]:
         yield Item(make, (N,), square, called, group=updates.group(kind))
     for first, last in itertools.product(_MOVEMENTS, repeat=2):
         yield Item(partial(_moved, first, last), (7, 3))
+    for one, other in itertools.product(_INDEXED, repeat=2):
+        sizes = ({"N": 5, "M": 2}, {"N": 9, "M": 1}, {"N": 3, "M": 7})
+        kinds = ("tame", "nasty", "tame", "bad")
+        yield Item(partial(_indexed_twice, one, other), (N, M), sizes, kinds)
     for number in range(3):
         yield Item(partial(_chain, number), (N,), ({"N": 9}, {"N": 24}, {"N": 1}))
 
@@ -400,6 +405,36 @@ def _moved(first: type[Op], second: type[Op], m: Maker) -> Extras:
         raise Unspellable("the second does not read the first")
     m.shown.add(last)
     return {}
+
+
+def _indexed_twice(first: str, last: str, m: Maker) -> Extras:
+    """Two that read at the same places, and may allow others: from the end, or not."""
+    element = ELEMENTS[m.rng.choice(("f32", "f64", "i32"))]
+    x = m.given(TensorType((N, M), element))
+    index = m.given(TensorType((M,), ELEMENTS[m.rng.choice(("i64", "i32"))]), below=N)
+    for word in (first, last):
+        m.shown.add(_INDEXED[word](m, x, index))
+    return {}
+
+
+def _checked(from_end: bool, m: Maker, x: int, index: int) -> int:
+    size = Dims((N,))
+    return m.apply(indexing.CheckIndex, (index,), axis=0, size=size, from_end=from_end)
+
+
+def _scattered(m: Maker, x: int, index: int) -> int:
+    rows = m.given(TensorType((M, M), m.type_of(x).element))
+    how = indexing.SET
+    return m.apply(indexing.Scatter, (x, rows, index), axes=(0,), combine=how)
+
+
+_INDEXED: Mapping[str, Callable[[Maker, int, int], int]] = {
+    "from the end": partial(_checked, True),
+    "from zero": partial(_checked, False),
+    "gather": lambda m, x, i: m.apply(indexing.Gather, (x, i), axes=(0,)),
+    "take": lambda m, x, i: m.apply(indexing.TakeAlongAxis, (x, i), axis=0),
+    "scatter": _scattered,
+}
 
 
 def _chain(number: int, m: Maker) -> Extras:

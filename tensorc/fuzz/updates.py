@@ -152,6 +152,7 @@ KINDS = (
     *(("same", "old", beside) for beside in BESIDE),
     *(("same", "new", beside) for beside in BESIDE),
     *((inside, "exchanged", "") for inside in ("same", "turned", "shifted", "viewed")),
+    ("flat", "exchanged", ""),
     *(("turned", "new", beside) for beside in READERS if beside != "same"),
 )
 
@@ -166,17 +167,22 @@ def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:
     """Append an update of a kind; return the fields of the program that it gives."""
     inside, whose, beside = kind
     element = ELEMENTS[m.rng.choice(("f32", "f64", "i32"))]
-    w, x = (m.given(TensorType(_SQUARE, element)) for _ in range(2))
-    given = m.entries[w]
-    assert isinstance(given, Given)
-    m.entries[w] = replace(given, shared=True)
-    other = READERS[inside](m, w)
+    w = m.given(TensorType(_SQUARE, element))
+    x = m.given(TensorType((N * N,) if inside == "flat" else _SQUARE, element))
+    _share(m, w)
+    other = BESIDE[inside](m, w)
     if whose == "exchanged":
-        given = m.entries[x]
-        assert isinstance(given, Given)
-        m.entries[x] = replace(given, shared=True)
-        return {"updates": ((w, x), (x, other))}
+        _share(m, x)
+        flat = inside == "flat"
+        back = m.apply(Reshape, (x,), shape=Dims(_SQUARE)) if flat else x
+        return {"updates": ((w, back), (x, other))}
     new = m.apply(Add, (m.apply(Mul, (w, x)), other))
     if whose:
         m.shown.add(BESIDE[beside](m, w if whose == "old" else new))
     return {"updates": ((w, new),)}
+
+
+def _share(m: Maker, place: int) -> None:
+    given = m.entries[place]
+    assert isinstance(given, Given)
+    m.entries[place] = replace(given, shared=True)
