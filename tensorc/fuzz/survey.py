@@ -66,6 +66,7 @@ _NEED_ELEMENTS = (
     *(reductions.Max, reductions.Min, reductions.ArgMax, reductions.ArgMin),
 )
 _TRIES = 30
+_TAME_ABOVE = 512
 _SPELLINGS, _VARIANTS = 3, 4  # of a rule in a program; of the derivative of an op
 
 
@@ -78,6 +79,7 @@ class Item:
     sizes: tuple[Mapping[str, int], ...] = ({},)
     kinds: tuple[str, ...] = ("tame", "nasty", "zeros")
     slopes: bool = False
+    each: bool = False  # element by element
     group: object = None  # items of one function that show other things than others
 
 
@@ -117,20 +119,22 @@ def heavy_items() -> Iterator[Item]:
     """Yield what is compiled."""
     for element in TYPES:
         real, tables = element.is_float, (*_TABLES, *_EMPTY)
-        yield Item(partial(_elementwise, element), (N, M), tables, group=real)
+        make = partial(_elementwise, element)
+        yield Item(make, (N, M), tables, each=True, group=real)
         few = (*_TABLES[:2], *_EMPTY[:1])
-        yield Item(partial(_casts, element), (N,), few, group=real)
+        yield Item(partial(_casts, element), (N,), few, each=True, group=real)
         yield from _sums(element)
     slow = [c for c in RECIPES if EXACT not in c.traits and ELEMENTWISE in c.traits]
     for element, start in itertools.product(_FLOATS, range(0, len(slow), 3)):
         functions = partial(_functions, tuple(slow[start : start + 3]), element)
-        yield Item(functions, (N,), ({"N": 17}, {"N": 200}, {"N": 1}), group=element)
+        lengths = ({"N": 17}, {"N": 200}, {"N": 1})
+        yield Item(functions, (N,), lengths, each=True, group=element)
     yield from _products()
     for kind in updates.KINDS:
         square = ({"N": 9}, {"N": 17}, {"N": 40}, {"N": 1})
         called = ("tame", "nasty", "bad")
-        make = partial(updates.make, kind)
-        yield Item(make, (N,), square, called, group=updates.group(kind))
+        update = partial(updates.make, kind)
+        yield Item(update, (N,), square, called, group=updates.group(kind))
     for first, last in itertools.product(_MOVEMENTS, repeat=2):
         yield Item(partial(_moved, first, last), (7, 3))
     for one, other in itertools.product(_INDEXED, repeat=2):
@@ -239,8 +243,11 @@ def _finished(m: Maker, item: Item, extras: Extras, name: str) -> Program | None
     sizes = [{n: s.get(n, k) for n, k in program.sizes.items()} for s in item.sizes]
     sizes[1:] = [s for s in sizes[1:] if m.holds({**m.sizes, **s})]
     asks = [Ask(kind, sizes[0]) for kind in item.kinds]
-    # Of nasty ones many: the second sizes are the largest.
-    asks += [Ask(item.kinds[n % 2], s) for n, s in enumerate(sizes[1:], 1)]
+    # Long ones are tame: one NaN would hide all that is added to it. Element by element
+    # the second sizes, which are the largest, are for the nasty ones.
+    for number, more in enumerate(sizes[1:], item.each):
+        is_long = max(more.values(), default=0) > _TAME_ABOVE
+        asks.append(Ask(item.kinds[0 if is_long else number % 2], more))
     return replace(program, asks=tuple(asks))
 
 

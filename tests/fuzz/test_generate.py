@@ -241,3 +241,14 @@ def test_the_first_programs_of_the_survey_are_of_all_groups():
     groups = {(i.make.func, i.group) for i in items}
     first = {(items[n].make.func, items[n].group) for n in order[: len(groups)]}
     assert first == groups
+
+
+def test_long_calls_of_the_survey_are_tame(survey_programs):
+    asks = [
+        a
+        for p in survey_programs
+        for a in p.asks
+        if max(a.sizes.values(), default=0) > 600
+    ]
+    assert len(asks) > 50
+    assert {a.kind for a in asks} == {"tame"}
