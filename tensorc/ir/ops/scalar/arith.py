@@ -5,10 +5,9 @@ float out of an integer's range saturates.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Op, Value
@@ -282,7 +281,8 @@ FLOAT_PREDICATES = (
     *("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord"),
     *("ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true"),
 )
-COMPARE: Mapping[str, Callable[[Array, Array], NDArray[np.bool_]]] = {
+Flags: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
+COMPARE: "Mapping[str, Callable[[Array, Array], Flags]]" = {
     "eq": np.equal,
     "ne": np.not_equal,
     "lt": np.less,
