@@ -130,8 +130,8 @@ def _evaluate(expr: DimExpr, symbols: Mapping[str, int]) -> int:
     )
 
 
-def _bound(place: int, size: int) -> int:
-    return max(place + size, 0) if place < 0 else min(place, size)
+def _bound(index: int, size: int) -> int:
+    return max(index + size, 0) if index < 0 else min(index, size)
 
 
 OPERATORS: Mapping[str, Callable[[int, int], int]] = {

@@ -43,7 +43,7 @@ LARGEST_STORE = 1 << 29  # bytes of all entries; then the longest unused ones go
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """One stored file: its key, its size in bytes, when it was last used (epoch)."""
 
     key: str
@@ -101,10 +101,10 @@ def load(key: str, touch: bool = True) -> bytes | None:
 
     `touch` notes that the entry was used.
     """
-    place = _usable()
-    if place is None:
+    folder = _usable()
+    if folder is None:
         return None
-    path = place / f"{key}{_SUFFIX}"
+    path = folder / f"{key}{_SUFFIX}"
     try:
         content = _read(path)
     except FileNotFoundError:
@@ -136,24 +136,24 @@ def reject(key: str, reason: str) -> None:
 
 def save(key: str, payload: bytes) -> None:
     """Store a payload; a warning if that is not possible."""
-    place = _usable(make=True)
-    if place is None or len(payload) > LARGEST_ENTRY:
+    folder = _usable(make=True)
+    if folder is None or len(payload) > LARGEST_ENTRY:
         return
     try:
-        with replacing(place / f"{key}{_SUFFIX}", mode=0o600) as file:
+        with replacing(folder / f"{key}{_SUFFIX}", mode=0o600) as file:
             file.write(_MAGIC + _digest(key, payload) + payload)
-        _prune(place)
+        _prune(folder)
     except OSError as error:
-        _warn(f"nothing is kept in {place}: {error.strerror or error}")
+        _warn(f"nothing is kept in {folder}: {error.strerror or error}")
 
 
-def entries() -> list[Entry]:
+def entries() -> list[CacheEntry]:
     """Return what is stored, the most recently used first."""
-    place = directory()
-    if place is None:
+    folder = directory()
+    if folder is None:
         return []
     with suppress(OSError):
-        return [e for e in _named_as_entries(place) if _is_written(e.path)]
+        return [e for e in _named_as_entries(folder) if _is_written(e.path)]
     return []
 
 
@@ -163,9 +163,9 @@ def clear() -> tuple[int, int]:
     for entry in entries():
         if _remove(entry):
             count, size = count + 1, size + entry.size
-    place = directory()
-    if place is not None:
-        remove_leftovers(place, _is_name, _has_magic)
+    folder = directory()
+    if folder is not None:
+        remove_leftovers(folder, _is_name, _has_magic)
     return count, size
 
 
@@ -195,69 +195,69 @@ def _is_ours(status: os.stat_result) -> bool:
 
 def _usable(make: bool = False) -> Path | None:
     """Return the directory if it can be trusted; a warning if it cannot."""
-    place, is_own = _located()
-    if place is None:
+    folder, is_own = _located()
+    if folder is None:
         return None
     try:
         if make:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = place.stat()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
-        _warn(f"the cache directory {place} is not used: {error.strerror or error}")
+        _warn(f"the cache directory {folder} is not used: {error.strerror or error}")
         return None
     if not stat.S_ISDIR(status.st_mode):
-        _warn(f"the cache directory {place} is not used: it is no directory")
+        _warn(f"the cache directory {folder} is not used: it is no directory")
         return None
     if not _is_ours(status):
         _warn(
-            f"the cache directory {place} is not used: others can write it; "
+            f"the cache directory {folder} is not used: others can write it; "
             f"`chmod go-w` it, or name one of your own in TENSORC_CACHE_DIR"
         )
         return None
-    return place if _is_prepared(place, is_own, make) else None
+    return folder if _is_prepared(folder, is_own, make) else None
 
 
-def _is_prepared(place: Path, is_own: bool, make: bool) -> bool:
+def _is_prepared(folder: Path, is_own: bool, make: bool) -> bool:
     """Tell whether a directory is our own; with `make`, mark it. Warns if it is not."""
-    if not is_own and not _is_own(place):
+    if not is_own and not _is_own(folder):
         _warn(
-            f"the cache directory {place} is not used: it holds files of others; "
+            f"the cache directory {folder} is not used: it holds files of others; "
             f"name an empty or a new one in TENSORC_CACHE_DIR"
         )
         return False
     if make:
         try:
-            with (place / MARKER).open("xb") as file:
+            with (folder / MARKER).open("xb") as file:
                 file.write(_MARK)
         except FileExistsError:
             pass
         except OSError as error:
-            _warn(f"nothing is kept in {place}: {error.strerror or error}")
+            _warn(f"nothing is kept in {folder}: {error.strerror or error}")
             return False
     return True
 
 
-def _is_own(place: Path) -> bool:
+def _is_own(folder: Path) -> bool:
     """Tell whether a directory is marked as ours, or holds nothing but entries.
 
     One that is missing is nobody's: whoever uses it makes it.
     """
     # Another process may mark it, the first that it does there, while we look around.
-    return _is_marked(place) or _holds_entries_alone(place) or _is_marked(place)
+    return _is_marked(folder) or _holds_entries_alone(folder) or _is_marked(folder)
 
 
-def _is_marked(place: Path) -> bool:
-    with suppress(OSError), open_plain(place / MARKER) as file:
+def _is_marked(folder: Path) -> bool:
+    with suppress(OSError), open_plain(folder / MARKER) as file:
         # Nothing: another process is just writing it.
         return file.read(len(_MARK)) in (b"", _MARK)
     return False
 
 
-def _holds_entries_alone(place: Path) -> bool:
+def _holds_entries_alone(folder: Path) -> bool:
     try:
-        with os.scandir(place) as items:
+        with os.scandir(folder) as items:
             return all(_is_written(Path(item.path)) for item in items)
     except OSError:
         return True  # it is missing, or whoever uses it finds out
@@ -280,21 +280,21 @@ def _is_written(path: Path) -> bool:
     return False
 
 
-def _named_as_entries(place: Path) -> list[Entry]:
+def _named_as_entries(folder: Path) -> list[CacheEntry]:
     """Return what has the name of an entry, the most recently used first."""
     found = []
-    with os.scandir(place) as items:
+    with os.scandir(folder) as items:
         for item in items:
             if _is_name(item.name) and item.is_file(follow_symlinks=False):
                 with suppress(OSError):
                     status = item.stat(follow_symlinks=False)
                     key = item.name.removesuffix(_SUFFIX)
                     path = Path(item.path)
-                    found.append(Entry(key, path, status.st_size, status.st_mtime))
+                    found.append(CacheEntry(key, path, status.st_size, status.st_mtime))
     return sorted(found, key=lambda e: e.used, reverse=True)
 
 
-def _remove(entry: Entry) -> bool:
+def _remove(entry: CacheEntry) -> bool:
     """Remove a file if we wrote it; tell whether it is gone by that."""
     if _is_written(entry.path):
         with suppress(OSError):
@@ -303,14 +303,14 @@ def _remove(entry: Entry) -> bool:
     return False
 
 
-def _prune(place: Path) -> None:
+def _prune(folder: Path) -> None:
     """Remove the longest unused entries beyond the limit, and what writers left."""
     total = 0
-    for entry in _named_as_entries(place):
+    for entry in _named_as_entries(folder):
         total += entry.size
         if total > LARGEST_STORE:
             _remove(entry)
-    remove_leftovers(place, _is_name, _has_magic)
+    remove_leftovers(folder, _is_name, _has_magic)
 
 
 def _warn(message: str) -> None:

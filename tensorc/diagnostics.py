@@ -103,11 +103,15 @@ def render(
 
 def _marks(diagnostic: Diagnostic) -> dict[tuple[str, int], list[Mark]]:
     """Group what is to be underlined by file and line, the primary file first."""
-    place = diagnostic.location
-    found = [(place, diagnostic.label, "^", diagnostic.severity)] if place.line else []
+    location = diagnostic.location
+    found = (
+        [(location, diagnostic.label, "^", diagnostic.severity)]
+        if location.line
+        else []
+    )
     found += [(x.location, x.text, "-", "label") for x in diagnostic.labels]
     found = [entry for entry in found if entry[0].line]
-    found.sort(key=lambda e: (e[0].file != place.file, e[0].file, e[0].line))
+    found.sort(key=lambda e: (e[0].file != location.file, e[0].file, e[0].line))
     groups: dict[tuple[str, int], list[Mark]] = {}
     for where, text, sign, style in found:
         start = max(where.column - 1, 0)
@@ -137,13 +141,13 @@ def _arrow(
     column = primary.column if not nth and primary.line else group[0].start + 1
     number = primary.line if not nth and primary.line else line
     arrow = "-->" if not nth else ":::"
-    place = f"{escape(name)}:{number}:{column}"
-    return [(f"{' ' * width}{arrow} ", "frame"), (place, "")]
+    index = f"{escape(name)}:{number}:{column}"
+    return [(f"{' ' * width}{arrow} ", "frame"), (index, "")]
 
 
 def _unquoted(mark: Mark, name: str, line: int, width: int) -> Row:
-    place = f"{escape(name)}:{line}:{mark.start + 1}: " if mark.sign != "^" else ""
-    return [(f"{' ' * (width + 1)}= ", "frame"), (f"{place}{mark.text}", "")]
+    index = f"{escape(name)}:{line}:{mark.start + 1}: " if mark.sign != "^" else ""
+    return [(f"{' ' * (width + 1)}= ", "frame"), (f"{index}{mark.text}", "")]
 
 
 def _quoted(text: str, line: int, marks: Sequence[Mark], width: int) -> list[Row]:

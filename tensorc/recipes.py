@@ -54,7 +54,7 @@ class DataCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RecipeKind:
     """What the value of an option is: in words, its type, and which of these it takes.
 
     The doors of Python raise TypeError for another type, and ValueError for the rest.
@@ -73,29 +73,29 @@ def _from(least: int) -> Callable[[object], bool]:
     return lambda value: isinstance(value, int) and value >= least
 
 
-COUNT = Kind("a positive integer", _is_integer, _from(1))
-SEED = Kind("an integer from 0", _is_integer, _from(0))
-TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
-DATA = Kind("a reader of data", lambda value: isinstance(value, DataCall))
-STEP = Kind("a step", lambda value: isinstance(value, str))
-FUNCTION = Kind("a function", lambda value: isinstance(value, str))
-RULE = Kind(
+COUNT = RecipeKind("a positive integer", _is_integer, _from(1))
+SEED = RecipeKind("an integer from 0", _is_integer, _from(0))
+TRUTH = RecipeKind("true or false", lambda value: isinstance(value, bool))
+DATA = RecipeKind("a reader of data", lambda value: isinstance(value, DataCall))
+STEP = RecipeKind("a step", lambda value: isinstance(value, str))
+FUNCTION = RecipeKind("a function", lambda value: isinstance(value, str))
+RULE = RecipeKind(
     "`patience(…)` of 1 batch or more",
     lambda value: isinstance(value, Patience),
     lambda value: isinstance(value, Patience) and value.steps >= 1,
 )
-TIME = Kind(
+TIME = RecipeKind(
     "a number of seconds, 0 or more",
     lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     lambda value: isinstance(value, int | float) and value >= 0,
 )
 # These need what is not known here: the functions of a file, and what a path may be.
-CALL = Kind("a call", lambda value: True)
-PATH = Kind("a path", lambda value: True)
+CALL = RecipeKind("a call", lambda value: True)
+PATH = RecipeKind("a path", lambda value: True)
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class RecipeOption:
     """An option: what it is, and what holds without it.
 
     `doc` and `without` are the cells of a table in docs/language.md or python.md. None
@@ -104,7 +104,7 @@ class Option:
     """
 
     name: str
-    kind: Kind
+    kind: RecipeKind
     default: object
     doc: str
     without: str
@@ -119,72 +119,74 @@ class Option:
 
 
 FIT = (
-    Option("data", DATA, REQUIRED, 'a reader: `mnist("data/mnist")`', "required"),
-    Option(
+    RecipeOption("data", DATA, REQUIRED, 'a reader: `mnist("data/mnist")`', "required"),
+    RecipeOption(
         *("batch", COUNT, REQUIRED),
         *("the examples in a batch; an incomplete last one is left out", "required"),
     ),
-    Option(
+    RecipeOption(
         *("step", STEP, REQUIRED),
         *("the step to run; columns bind to its arguments by name", "required"),
     ),
-    Option(
+    RecipeOption(
         *("validate", FUNCTION, None),
         "a function that is averaged over the validation data; lower is better",
         "no validation",
     ),
-    Option(
+    RecipeOption(
         *("test", FUNCTION, None),
         "likewise over the test data, whenever validation is the best so far",
         "`validate`",
     ),
-    Option("epochs", COUNT, 1, "the most passes over the data", "1", decides=False),
-    Option(
+    RecipeOption(
+        "epochs", COUNT, 1, "the most passes over the data", "1", decides=False
+    ),
+    RecipeOption(
         *("every", COUNT, None),
         *("batches between validations", "once per epoch, or as `stop` says"),
     ),
-    Option(
+    RecipeOption(
         *("stop", RULE, None),
         *("`patience(steps, increase=2, threshold=0.995)`", "all epochs"),
     ),
-    Option(
+    RecipeOption(
         *("shuffle", TRUTH, False),
         "`true`: the examples in a new order each epoch",
         "the order of the data",
     ),
-    Option("seed", SEED, 0, "of the order", "0"),
+    RecipeOption("seed", SEED, 0, "of the order", "0"),
 )
 RUN = (
-    Option("call", CALL, REQUIRED, "`f(…)`, with numbers and lists", "required"),
-    Option("times", COUNT, 1, "how often", "1"),
+    RecipeOption("call", CALL, REQUIRED, "`f(…)`, with numbers and lists", "required"),
+    RecipeOption("times", COUNT, 1, "how often", "1"),
 )
 # How a run is kept: what the doors of Python take besides. It decides no result.
 KEEP = (
-    Option(
+    RecipeOption(
         *("save", PATH, None),
         "a directory for `last.safetensors` and `best.safetensors`",
         "nothing is kept",
     ),
-    Option(
+    RecipeOption(
         "save_every", TIME, SECONDS, "seconds until `last` is written at least", "60"
     ),
-    Option(
+    RecipeOption(
         *("resume", PATH, None),
         "such a directory, or a file of it: go on, to the same bits",
         "a new run",
     ),
-    Option(
+    RecipeOption(
         *("overwrite", TRUTH, False),
         "`True`: `save` may write over checkpoints of another or a longer run",
         "refused (TC0807)",
     ),
-    Option(
+    RecipeOption(
         *("allow_nan", TRUTH, False),
         "`True`: go on when a cost or a variable is NaN or infinite",
         "an error (TC0604)",
     ),
 )
-OPTIONS: Mapping[str, Mapping[str, Option]] = {
+OPTIONS: Mapping[str, Mapping[str, RecipeOption]] = {
     "fit": {option.name: option for option in FIT},
     "run": {option.name: option for option in RUN},
     "keep": {option.name: option for option in KEEP},
@@ -270,9 +272,9 @@ class Run:
 
 
 def _check(
-    kind: str, given: Mapping[str, object], place: Callable[[str], Location]
+    kind: str, given: Mapping[str, object], location: Callable[[str], Location]
 ) -> None:
     for name, value in given.items():
         if wrong := OPTIONS[kind][name].wrong(value):
             message = f"{wrong}, got {value!r:.60}"
-            raise CompileError(Diagnostic(CODE, message, place(name)))
+            raise CompileError(Diagnostic(CODE, message, location(name)))

@@ -25,7 +25,7 @@ from tensorc.ir.verifier import verify
 from tensorc.passes.common.base import Pass, run_pass
 from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.target import Target
 
 TARGET = compiler.host_target()
@@ -42,13 +42,13 @@ def inputs(*types: TensorType) -> list[Parameter]:
 
 def name_arguments(function: Function) -> None:
     """Make every argument an input, as tests build functions without doors."""
-    from tensorc.ir.attributes import Array as Items
+    from tensorc.ir.attributes import ArrayAttr
 
     count = len(function.body.block.arguments)
     entries = [
         make_dict(**{"tc.name": f"a{i}", "tc.kind": "input"}) for i in range(count)
     ]
-    function.attributes["arg_attrs"] = Items(tuple(entries))
+    function.attributes["arg_attrs"] = ArrayAttr(tuple(entries))
 
 
 def tensor_results(module: Module, cases: Sequence[Case]) -> list[list[Array]]:
@@ -116,7 +116,7 @@ def compiled_results(
     for name, arguments in cases:
         info = infos[name]
         shared = {
-            a.name: Shared(a.name, value)
+            a.name: SharedCell(a.name, value)
             for a, value in zip(info.arguments, arguments, strict=True)
             if a.kind == "shared"
         }

@@ -14,7 +14,7 @@ import pytest
 import tensorc as tc
 from tensorc.frontend.library.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.options import REQUIRED, words
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.library.registry.rows import FUNCTIONS, GROUPS, LANGUAGE, PYTHON
 from tensorc.frontend.python import symbolic_functions
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
@@ -37,7 +37,7 @@ def coded(text: str) -> str:
     return f"`{text}`".replace("|", r"\|") if text else ""
 
 
-def call_of(row: Function) -> str:
+def call_of(row: LibraryFunction) -> str:
     given = [f"{n}=None" if n in row.optional else n for n in row.tensors]
     given += [
         n if option.default is REQUIRED else f"{n}={option.default!r}"
@@ -46,7 +46,7 @@ def call_of(row: Function) -> str:
     return f"{row.name}({', '.join(given)})"
 
 
-def sign_of(row: Function) -> str:
+def sign_of(row: LibraryFunction) -> str:
     """Return how a file writes an operator; it has none for bits."""
     return row.written if row.map and row.map.op else ""
 

@@ -18,8 +18,8 @@ from tensorc.frontend.dsl import reading
 from tensorc.frontend.dsl.programs import program_file
 from tensorc.frontend.dsl.programs.program import (
     CallValue,
+    FileProgram,
     FunctionRef,
-    Program,
 )
 from tensorc.frontend.dsl.syntax.source_file import SourceFile
 from tensorc.recipes import DataCall, Fit, Patience, Run
@@ -202,7 +202,9 @@ def a_program():
     )
     hypers = {"lr": 1e-300, "n": 2**70, "t": "\ud800", "f": FunctionRef("g")}
     entries, steps = ("f", "train"), ("train",)
-    return Program("m.tc", memories, hypers, entries, (fit, run), None, None, (), steps)
+    return FileProgram(
+        "m.tc", memories, hypers, entries, (fit, run), None, None, (), steps
+    )
 
 
 def test_programs_come_back_as_they_were():

@@ -7,9 +7,9 @@ from tensorc.api.function import Function
 from tensorc.api.inspection import Inspected, Text
 from tensorc.api.jit import Jitted
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
-from tensorc.frontend.library.operands import Tensor as Node
+from tensorc.frontend.library.operands import TensorOperand
 from tensorc.frontend.python.describing import describe, is_symbolic, whole_number
-from tensorc.frontend.python.graph.emit import Plan
+from tensorc.frontend.python.graph.emit import EmissionPlan
 from tensorc.frontend.python.graph.text import DEEPEST, graph_text, type_of
 from tensorc.frontend.python.groups import Group
 from tensorc.frontend.python.symbolic_operands import value_of
@@ -52,14 +52,14 @@ def debugprint(obj: object, depth: int = -1, file: object = None) -> str | None:
     return None
 
 
-def _head(plan: Plan) -> str:
+def _head(plan: EmissionPlan) -> str:
     """Return the name of a function and what it takes."""
     names = plan.names[len(plan.shared) :]
     pairs = zip(names, plan.inputs, strict=True)
     return f"{plan.name}({', '.join(f'{n} {type_of(v)}' for n, v in pairs)})"
 
 
-def _parts(plan: Plan) -> list[tuple[str, Value]]:
+def _parts(plan: EmissionPlan) -> list[tuple[str, Value]]:
     parts = [
         (f"{old.hint or 'a formula'} is given as:", new) for old, new in plan.givens
     ]
@@ -86,4 +86,8 @@ def _value(variable: object) -> Value:
     if not is_symbolic(variable):
         raise usage_error(f"debugprint takes variables, got {describe(variable)}")
     operand = variable.operand  # type: ignore[attr-defined]
-    return operand.value if isinstance(operand, Node) else value_of(variable, "it")
+    return (
+        operand.value
+        if isinstance(operand, TensorOperand)
+        else value_of(variable, "it")
+    )

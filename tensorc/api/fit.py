@@ -36,7 +36,7 @@ from tensorc.recipes import (
     Patience,
     wrong_patience,
 )
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training import fit as training
 from tensorc.runtime.training.checkpoint import (
     About,
@@ -174,14 +174,18 @@ def _about(recipe: Fit, functions: Roles, numbers: Numbers) -> About:
     return About(recipe.identity(" ".join(f.info.digest for f in used)), hypers)
 
 
-def _read_last(resume: Path, about: About, shared: Mapping[str, Shared]) -> Checkpoint:
+def _read_last(
+    resume: Path, about: About, shared: Mapping[str, SharedCell]
+) -> Checkpoint:
     """Return the checkpoint to go on from, which is of the same run."""
     checkpoint = read_checkpoint(find_last(resume), shared)
     warn_differences(compare(checkpoint, about, shared))
     return checkpoint
 
 
-def _keeper(kept: Kept, about: About, shared: Mapping[str, Shared]) -> Keeper | None:
+def _keeper(
+    kept: Kept, about: About, shared: Mapping[str, SharedCell]
+) -> Keeper | None:
     """Return what writes the checkpoints that are asked for."""
     if kept.save is None:
         return None

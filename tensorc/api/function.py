@@ -34,11 +34,15 @@ from tensorc.frontend.library.mistakes import (
     usage_error,
     warn_user,
 )
-from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.library.operands import is_strong, materialize, spell_type
+from tensorc.frontend.library.operands import (
+    TensorOperand,
+    is_strong,
+    materialize,
+    spell_type,
+)
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import Plan, identifier, unique_names
-from tensorc.frontend.python.graph.nodes import Input, SharedLeaf
+from tensorc.frontend.python.graph.emit import EmissionPlan, identifier, unique_names
+from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
 from tensorc.frontend.python.pairs import members_of, pairs_of
 from tensorc.frontend.python.swapping import swapped
 from tensorc.frontend.python.symbolic import Tensor
@@ -54,7 +58,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.types import TensorType
 from tensorc.runtime.arrays import Array, kinds_of
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.shared import Shared as Cell
+from tensorc.runtime.shared import SharedCell as Cell
 from tensorc.target import CHOSEN, Options
 
 _NOTHING = object()
@@ -117,7 +121,7 @@ def shared(value: object, name: str | None = None, borrow: bool = False) -> Shar
 class _Argument:
     """An input: the leaf, the name it has in calls, the default if there is one."""
 
-    leaf: Input
+    leaf: InputNode
     name: str | None
     default: object
 
@@ -184,7 +188,7 @@ def _made(made: dict[str, object]) -> "Function":
     names = unique_names(
         [*(a.name or "" for a in arguments), *(m.hint for m in memory)]
     )
-    plan = Plan(
+    plan = EmissionPlan(
         identifier(name if isinstance(name, str) else "", "function"),
         memory,
         tuple([a.leaf for a in arguments]),
@@ -242,7 +246,7 @@ def _arguments(inputs: object) -> list[_Argument]:
     return found
 
 
-def _leaf(variable: object) -> Input:
+def _leaf(variable: object) -> InputNode:
     if isinstance(variable, Shared):
         message = f"{variable!r} is a shared variable, which cannot be an input"
         hint = "it keeps its value: replace it by givens={W: …}, change it by updates="
@@ -251,7 +255,9 @@ def _leaf(variable: object) -> Input:
         message = f"an input is a variable, got {describe(variable)}"
         raise usage_error(message, "make one: x = tc.matrix('x')")
     operand = operand_of(variable)
-    if not isinstance(operand, Node) or not isinstance(operand.value, Input):
+    if not isinstance(operand, TensorOperand) or not isinstance(
+        operand.value, InputNode
+    ):
         message = f"an input is a variable of its own, {variable!r} is computed"
         raise usage_error(message, "replace it: givens={formula: variable}")
     return operand.value
@@ -290,7 +296,7 @@ def _givens(given: object) -> list[tuple[Value, Value]]:
             hint = "the key is the variable itself, not its name"
             raise usage_error(message, hint)
         operand = operand_of(old)
-        if not isinstance(operand, Node):
+        if not isinstance(operand, TensorOperand):
             raise usage_error("givens replaces variables, got a size")
         if operand.value in found:
             raise argument_error(f"{old!r} is replaced twice")
@@ -330,10 +336,10 @@ def _check_leaves(
 ) -> None:
     inputs = {a.leaf for a in arguments}
     for leaf in leaves:
-        if isinstance(leaf, Input) and leaf not in inputs:
+        if isinstance(leaf, InputNode) and leaf not in inputs:
             name = leaf.hint or "a variable without a name"
-            place = f", made at {leaf.place}," if leaf.place.line else ""
-            message = f"{name}{place} is needed, but it is not among the inputs"
+            location = f", made at {leaf.place}," if leaf.place.line else ""
+            message = f"{name}{location} is needed, but it is not among the inputs"
             hint = f"add it: function([…, {leaf.hint or 'x'}], …), or replace it by "
             raise argument_error(message, f"{hint}givens={{…}}")
     replaced = {old for old, _ in givens}
@@ -359,7 +365,7 @@ class Function(Costed):
 
     def __init__(
         self,
-        plan: Plan,
+        plan: EmissionPlan,
         arguments: Sequence[_Argument],
         made: Mapping[str, object],
         several: bool,
@@ -412,7 +418,7 @@ class Function(Costed):
             return []
         return list(results) if isinstance(results, tuple) else [results]
 
-    def plan(self) -> Plan:
+    def plan(self) -> EmissionPlan:
         """Return what is compiled: formulas, and the memory that they read."""
         return self._plan
 
@@ -498,13 +504,13 @@ class Function(Costed):
             count = f"{len(arguments)} input{'' if len(arguments) == 1 else 's'}"
             raise usage_error(f"{self!r} takes {count}, {len(given)} given")
         values = list(given) + [a.default for a in arguments[len(given) :]]
-        places = {a.name: i for i, a in reversed(list(enumerate(arguments)))}
+        indices = {a.name: i for i, a in reversed(list(enumerate(arguments)))}
         for name, value in named.items():
-            if name not in places:
+            if name not in indices:
                 raise usage_error(f"{self!r} has no input '{name}'")
-            if places[name] < len(given):
+            if indices[name] < len(given):
                 raise usage_error(f"the input '{name}' of {self!r} is given twice")
-            values[places[name]] = value
+            values[indices[name]] = value
         for argument, value in zip(arguments, values, strict=True):
             if value is _NOTHING:
                 name = argument.name or "without a name"
@@ -555,7 +561,7 @@ def _made_again(
 
 
 def compile_plan(
-    plan: Plan, hypers: Mapping[str, int | float] | None = None
+    plan: EmissionPlan, hypers: Mapping[str, int | float] | None = None
 ) -> CompiledFunction:
     """Compile a function, bound to its memory; `hypers` are the plan's defaults."""
     # The compiler and its wheels are loaded when the first function is made.
@@ -566,7 +572,7 @@ def compile_plan(
     return CompiledFunction(info, library, _cells_of(plan), hypers or {})
 
 
-def _cells_of(plan: Plan) -> dict[str, Cell]:
+def _cells_of(plan: EmissionPlan) -> dict[str, Cell]:
     cells = {n: m.cell for n, m in zip(plan.names, plan.memory, strict=False)}
     return {n: c for n, c in cells.items() if isinstance(c, Cell)}
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.api.jit import Jitted
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
-from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.library.operands import strong
+from tensorc.frontend.library.operands import TensorOperand, strong
 from tensorc.frontend.python import symbolic_functions, tracer
 from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.pytree import LEAF, Tree, flatten, paths, unflatten
@@ -154,7 +153,9 @@ def _gradients(value: object, wrt: Sequence[Tensor], name: str) -> list[Tensor]:
         message = f"{name} must return one number to differentiate, got {tree}"
         raise usage_error(message, "return (cost, other) with has_aux=True")
     operand = operand_of(value, f"the result of {name}")
-    cost = Tensor(operand if isinstance(operand, Node) else strong(emitter(), operand))
+    cost = Tensor(
+        operand if isinstance(operand, TensorOperand) else strong(emitter(), operand)
+    )
     found = symbolic_functions.grad(cost, list(wrt), disconnected_inputs="zeros")
     assert isinstance(found, list)
     return found

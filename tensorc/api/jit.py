@@ -40,7 +40,7 @@ from tensorc.frontend.python import tracer
 from tensorc.frontend.python.facts import Fact
 from tensorc.frontend.python.forms import Forms, Found
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import Plan as Graph
+from tensorc.frontend.python.graph.emit import EmissionPlan
 from tensorc.frontend.python.graph.store import found_by_name
 from tensorc.frontend.python.groups import Group, partners
 from tensorc.frontend.python.pytree import LEAF, NONE, Tree, flatten, unflatten
@@ -48,8 +48,8 @@ from tensorc.frontend.python.signatures import computed, parameters_of
 from tensorc.frontend.python.symbolic_operands import concrete, describe, is_symbolic
 from tensorc.frontend.python.symbolic_variables import Shared
 from tensorc.frontend.python.trace_arguments import (
-    Call,
     Key,
+    TracedCall,
     differences,
     fit_tensor,
     read_call,
@@ -61,7 +61,7 @@ from tensorc.ir.dims import Dim
 from tensorc.runtime.arrays import Kinds, kinds_of
 from tensorc.runtime.function import MAX_PLANS, CompiledFunction, Results
 from tensorc.runtime.locks import reentrant_lock
-from tensorc.runtime.signature import Plan
+from tensorc.runtime.signature import CallPlan
 from tensorc.target import CHOSEN, Options
 
 J = TypeVar("J", bound="Jitted")
@@ -93,7 +93,7 @@ class _Made:
     options: Options
 
 
-_Known = tuple[CompiledFunction, Plan | None, Tree]
+_Known = tuple[CompiledFunction, CallPlan | None, Tree]
 
 
 def _in_structure(tree: Tree, results: Results) -> object:
@@ -209,7 +209,7 @@ class Jitted(Costed):
                 self._batched.add((key, tuple(numbers)), traced.answered, found)
             return found
 
-    def plan(self) -> Graph:
+    def plan(self) -> EmissionPlan:
         """Return what was traced for the last new form, or what annotations tell.
 
         Raises:
@@ -240,7 +240,7 @@ class Jitted(Costed):
         forms = list(self._made)
         return forms[-1] if forms else None
 
-    def _declared(self) -> Graph:
+    def _declared(self) -> EmissionPlan:
         """Return the form that the annotations tell, before there was any call."""
         given: dict[str, object] = {}
         for name, parameter in self.signature.parameters.items():
@@ -262,7 +262,7 @@ class Jitted(Costed):
     ) -> _Made:
         return self._find(self._array_call(self._bind(args, named)))
 
-    def _array_call(self, bound: inspect.BoundArguments) -> Call:
+    def _array_call(self, bound: inspect.BoundArguments) -> TracedCall:
         call = self._call(bound)
         if call is None:
             message = f"{self.name} is compiled for arrays, not for variables"
@@ -345,12 +345,12 @@ class Jitted(Costed):
             bound.arguments[name] = fitting
 
     @door
-    def _call(self, bound: inspect.BoundArguments) -> Call | None:
+    def _call(self, bound: inspect.BoundArguments) -> TracedCall | None:
         given, takes = bound.arguments, self._takes
         unchanged = [n for n, default in takes.words.items() if given[n] is default]
         return read_call(self.name, given, takes.types, self.static.union(unchanged))
 
-    def _find(self, call: Call) -> _Made:
+    def _find(self, call: TracedCall) -> _Made:
         key = call.key()
         made = self._made.find(key, call.given).form
         if made is not None:
@@ -359,13 +359,13 @@ class Jitted(Costed):
             found = self._made.find(key, call.given)
             return found.form or self._add(key, call, found)
 
-    def _add(self, key: Key, call: Call, found: Found[_Made]) -> _Made:
+    def _add(self, key: Key, call: TracedCall, found: Found[_Made]) -> _Made:
         start = time.perf_counter()
         reason = found.reason or self._reason(call)
         self._bound(reason, _way_out_of(found.fact) if found.fact else _way_out(reason))
         if self._made and "recompiles" in os.environ.get("TENSORC_LOGS", "").split(","):
-            place = f"{self.location.file}:{self.location.line}"
-            sys.stderr.write(f"recompiling {self.name} at {place}: {reason}\n")
+            location = f"{self.location.file}:{self.location.line}"
+            sys.stderr.write(f"recompiling {self.name} at {location}: {reason}\n")
         traced = self._trace(key, call)
         try:
             compiled = compile_plan(traced.plan)
@@ -384,7 +384,7 @@ class Jitted(Costed):
         self._made.add(key, traced.answered, made)
         return made
 
-    def _trace(self, key: Key, call: Call) -> Traced:
+    def _trace(self, key: Key, call: TracedCall) -> Traced:
         try:
             return tracer.trace(
                 functools.partial(self._run, key),
@@ -401,8 +401,8 @@ class Jitted(Costed):
         message = f"`{self.name}` calls itself, or what it calls does, without an end"
         hint = "a trace knows no values to stop at: write a loop over a known range"
         label = Label(self.location, "this function")
-        place = user_location()
-        found = Diagnostic("TC0311", message, place, labels=(label,), hints=(hint,))
+        location = user_location()
+        found = Diagnostic("TC0311", message, location, labels=(label,), hints=(hint,))
         raise rendered(CompileError(found))
 
     def _run(self, key: Key, tensors: list[object]) -> object:
@@ -415,7 +415,7 @@ class Jitted(Costed):
         bound = inspect.BoundArguments(self.signature, arguments)
         return computed(self.function, bound)
 
-    def _reason(self, call: Call) -> str:
+    def _reason(self, call: TracedCall) -> str:
         """Say in what a call differs from the nearest one that was compiled."""
         if not self._made:
             return "the first call"
@@ -433,12 +433,12 @@ class Jitted(Costed):
         """Warn of a function that is compiled again and again; forget old forms."""
         if len(self._made) >= FEW and not self._is_told:
             self._is_told = True
-            place = user_location()
+            location = user_location()
             message = (
                 f"{self.name} has {FEW} compiled forms already, and is compiled again: "
                 f"{reason}; {way_out}. TENSORC_LOGS=recompiles prints each one"
             )
-            at = place if place.file else self.location
+            at = location if location.file else self.location
             warn_user(Diagnostic("TC0320", message, at, severity="warning"))
         while len(self._made) >= MANY:
             self._made.forget_oldest()

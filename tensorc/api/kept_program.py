@@ -13,7 +13,7 @@ import numpy as np
 
 from tensorc import cache, driver
 from tensorc.artifact import Artifact
-from tensorc.frontend.dsl.programs.program import Program
+from tensorc.frontend.dsl.programs.program import FileProgram
 from tensorc.frontend.dsl.programs.program_file import Known, decode, encode
 from tensorc.frontend.dsl.syntax.source_file import SourceFile
 from tensorc.target import Options
@@ -23,7 +23,7 @@ from tensorc.target import Options
 class KeptProgram:
     """A program and what was found out about it; `key` is "" if nothing is kept."""
 
-    program: Program
+    program: FileProgram
     key: str = ""
     known: Known = field(default_factory=Known)
 
@@ -58,7 +58,7 @@ def load(file: SourceFile, options: Options) -> KeptProgram:
     """
 
     @once
-    def parsed() -> Program:
+    def parsed() -> FileProgram:
         from tensorc.frontend.dsl import reading
 
         return reading.parsed(file)

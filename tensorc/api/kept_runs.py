@@ -20,7 +20,7 @@ from tensorc.frontend.library.mistakes import (
     warn_user,
 )
 from tensorc.frontend.python.describing import describe, plain_number, whole_number
-from tensorc.recipes import CODE, OPTIONS, SECONDS, Option
+from tensorc.recipes import CODE, OPTIONS, SECONDS, RecipeOption
 from tensorc.runtime.training.history import EpochRecord, Footprint
 from tensorc.runtime.training.keeping import Keeper, protect
 
@@ -69,7 +69,7 @@ def read_kept(
     )
 
 
-def checked(option: Option, given: object) -> object:
+def checked(option: RecipeOption, given: object) -> object:
     """Return an option as a plain value, which numbers of NumPy are made.
 
     Raises TypeError for a value of another type, and ValueError for the rest.

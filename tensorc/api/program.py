@@ -39,7 +39,7 @@ from tensorc.recipes import SECONDS, Fit, Run
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.files.weights import save_weights
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training import checkpoint as checkpoints
 from tensorc.runtime.training.checkpoint import (
     About,
@@ -68,7 +68,7 @@ class _Loaded:
 
     path: str
     functions: "Functions"
-    shared: Mapping[str, Shared]
+    shared: Mapping[str, SharedCell]
     hypers: Mapping[str, source.HyperValue]
     fits: tuple[Fit, ...]
     runs: tuple[Run, ...]
@@ -183,14 +183,14 @@ class Program(inspection.Inspected, _Loaded):
         message = f"{self.path}: there is no 'fit' to train"
         raise TensorcError(Diagnostic("TC0903", message))
 
-    def last(self, place: Path, recipe: Fit | None = None) -> Checkpoint:
+    def last(self, path: Path, recipe: Fit | None = None) -> Checkpoint:
         """Return the checkpoint of a directory, or a file, to go on from.
 
         Raises:
             DataError: the file is missing or damaged (TC0401, TC0801).
             TensorcError: it is of another `fit` than `recipe`, or of none (TC0804).
         """
-        checkpoint = read_checkpoint(find_last(place), self.shared)
+        checkpoint = read_checkpoint(find_last(path), self.shared)
         number, count = checkpoint.about.fit, len(self.fits)
         wanted = None if recipe is None else self._number(recipe)
         if number < count and wanted in (None, number):
@@ -234,7 +234,7 @@ class Program(inspection.Inspected, _Loaded):
         return checkpoints.restore(path_of(path, "path"), self.shared, hypers)
 
     @hiding
-    def __getattr__(self, name: str) -> "Member":
+    def __getattr__(self, name: str) -> "ProgramMember":
         """Return a function, a variable, a hyper, or a part that holds some."""
         return _member(self, name)
 
@@ -260,13 +260,13 @@ class Program(inspection.Inspected, _Loaded):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ProgramPart:
     """An instance of a module in a program: `model.hidden.W`."""
 
     program: Program
     name: str
 
-    def __getattr__(self, name: str) -> "Member":
+    def __getattr__(self, name: str) -> "ProgramMember":
         """Return a function, a shared variable or a part of the instance."""
         return _member(self.program, f"{self.name}.{name}")
 
@@ -281,8 +281,8 @@ class Part:
         return sorted({n.split(".")[0] for n in inside})
 
 
-Member: TypeAlias = (
-    "CompiledFunction | SharedVariable | Part | bool | int | float | str"
+ProgramMember: TypeAlias = (
+    "CompiledFunction | SharedVariable | ProgramPart | bool | int | float | str"
 )
 
 
@@ -303,7 +303,7 @@ def _tables(program: Program, start: str = "") -> list[Table]:
     return tables if start else [*tables, recipes]
 
 
-def _member(program: Program, name: str) -> Member:
+def _member(program: Program, name: str) -> ProgramMember:
     if name in program.shared:
         if name not in program.variables:
             from tensorc.frontend.python.symbolic_variables import shared_of
@@ -317,7 +317,7 @@ def _member(program: Program, name: str) -> Member:
         return value.name if isinstance(value, source.FunctionRef) else value
     known = [*program.functions, *program.shared, *program.hypers]
     if any(n.startswith(f"{name}.") for n in known):
-        return Part(program, name)
+        return ProgramPart(program, name)
     message = f"{program.path} has no function or param '{name}'"
     raise AttributeError("; ".join(filter(None, [message, did_you_mean(name, known)])))
 
@@ -342,7 +342,7 @@ class Functions(Mapping[str, CompiledFunction]):
 
     file: SourceFile = field(repr=False)
     kept: kept_program.KeptProgram = field(repr=False)
-    shared: Mapping[str, Shared]
+    shared: Mapping[str, SharedCell]
     together: tuple[str, ...]
     options: Options
     compile_seconds: float = 0.0
@@ -382,7 +382,7 @@ class Functions(Mapping[str, CompiledFunction]):
         return len(self.source.entries)
 
     @property
-    def source(self) -> source.Program:
+    def source(self) -> source.FileProgram:
         """What the file says."""
         return self.kept.program
 
@@ -487,7 +487,7 @@ def load(
 
 def _functions(
     file: SourceFile,
-    shared: Mapping[str, Shared],
+    shared: Mapping[str, SharedCell],
     together: tuple[str, ...],
     options: Options,
 ) -> Functions:

@@ -13,7 +13,7 @@ from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.cost import computes, cost_of, flops_of
@@ -137,7 +137,7 @@ def _cost(function: Function, arena: Attribute | None, sizes: _Sizes) -> Cost:
     kernels, flops = cost_of(function)
     moved: Dim = 0
     for op in function.body.block.ops:
-        if isinstance(op, Group):
+        if isinstance(op, KernelGroup):
             for value in (*dict.fromkeys(op.operands), *op.results):
                 moved = moved + _size(value)
     size = arena.dims[0] if isinstance(arena, Dims) else 0
@@ -146,7 +146,7 @@ def _cost(function: Function, arena: Attribute | None, sizes: _Sizes) -> Cost:
 
 def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str:
     block = function.body.block
-    kernels = [op for op in block.ops if isinstance(op, Group)]
+    kernels = [op for op in block.ops if isinstance(op, KernelGroup)]
     lines = [f"{function.sym_name}: {_cost(function, arena, sizes)}"]
     for number, kernel in enumerate(kernels):
         returned = set(block.terminator.operands)
@@ -156,7 +156,7 @@ def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str
 
 
 def _kernel(
-    kernel: Group, number: int, returned: set[Value], sizes: _Sizes
+    kernel: KernelGroup, number: int, returned: set[Value], sizes: _Sizes
 ) -> list[str]:
     members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
     flops: Dim = 0
@@ -175,7 +175,7 @@ def _kernel(
     ]
 
 
-def _rows(kernel: Group, members: Sequence[Generic], sizes: _Sizes) -> str:
+def _rows(kernel: KernelGroup, members: Sequence[Generic], sizes: _Sizes) -> str:
     first = members[0]
     extents = tensor_space(first)
     rows = [sizes.spell(extents[d]) for d in output_dims(first)[: kernel.outer]]
@@ -239,23 +239,23 @@ def _plain(formula: object) -> str:
     return str(formula).replace(VALUE, "")
 
 
-def _end(kernel: Group, kernels: Sequence[Group], ops: Sequence[Op]) -> str:
+def _end(kernel: KernelGroup, kernels: Sequence[KernelGroup], ops: Sequence[Op]) -> str:
     """Return why a kernel ends where it does: what reads it, and did not join it."""
     made = set(kernel.results)
     for op in ops:
         if made.isdisjoint(op.operands):
             continue
-        if not isinstance(op, Group):
+        if not isinstance(op, KernelGroup):
             if op is ops[-1]:
                 return "its result is returned"
             return f"a {op.name} reads it at {op.location}"
         why = op.attributes.get(WHY, "") if _opens(op, made) else _LATER
-        place = f" ({op.location})" if op.location.line else ""
-        return f"at kernel {kernels.index(op)}{place}: {why}"
+        location = f" ({op.location})" if op.location.line else ""
+        return f"at kernel {kernels.index(op)}{location}: {why}"
     return "nothing reads it"
 
 
-def _opens(reader: Group, made: set[Value]) -> bool:
+def _opens(reader: KernelGroup, made: set[Value]) -> bool:
     """Tell whether the generic that opened a kernel reads one of the values."""
     pairs = zip(reader.operands, reader.body.block.arguments, strict=True)
     inside = {argument for operand, argument in pairs if operand in made}

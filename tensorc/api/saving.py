@@ -18,7 +18,7 @@ from tensorc.frontend.python.symbolic_operands import describe
 from tensorc.frontend.python.symbolic_variables import Shared
 from tensorc.runtime.arrays import DTYPES, Array
 from tensorc.runtime.files.weights import load_weights, save_arrays
-from tensorc.runtime.shared import Shared as Cell
+from tensorc.runtime.shared import SharedCell as Cell
 
 _EXAMPLE = 'tc.save("model.safetensors", {"W": W, "b": b})'
 

@@ -7,7 +7,7 @@ from tensorc.errors import TensorcError
 from tensorc.frontend.dsl.programs.program import FunctionRef, HyperValue
 from tensorc.recipes import Fit, Run
 from tensorc.runtime.arrays import describe
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.tables import Table, spell_bytes
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tensorc.ir.types import Type
 
 
-def memory_table(shared: Mapping[str, Shared], most: int | None = None) -> Table:
+def memory_table(shared: Mapping[str, SharedCell], most: int | None = None) -> Table:
     """Return params and states with type, count and bytes, and what they are in all.
 
     Of more than `most` the others are counted.
@@ -33,7 +33,7 @@ def memory_table(shared: Mapping[str, Shared], most: int | None = None) -> Table
     return Table("params and states", rows, columns, frozenset({2, 3}))
 
 
-def spell_type(cell: Shared) -> str:
+def spell_type(cell: SharedCell) -> str:
     """Return the type of a variable as the language writes it: f32[784, 10]."""
     return describe(cell.get_value(borrow=True))
 
@@ -98,8 +98,8 @@ def updates_of(function: "Function") -> list[str]:
     """Return the names of the memory that a function changes."""
     names = [name for _, name, _ in arguments_of(function)]
     count = len(function.body.block.terminator.operands)
-    places = [function.result_info(i).get("tc.updates") for i in range(count)]
-    return [names[place] for place in places if isinstance(place, int)]
+    indices = [function.result_info(i).get("tc.updates") for i in range(count)]
+    return [names[index] for index in indices if isinstance(index, int)]
 
 
 def _spelled(type_: "Type") -> str:

@@ -6,7 +6,7 @@ There it would run once, while the function is traced, and not in each call.
 from tensorc.frontend.library.mistakes import calling, door, refuse_in_trace
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import CompiledFunction, Results
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 
 
 class Called(CompiledFunction):
@@ -18,7 +18,7 @@ class Called(CompiledFunction):
         return super().__call__(*inputs, **named)
 
 
-class Cell(Shared):
+class Cell(SharedCell):
     """A param or state as `program.shared` gives it."""
 
     __slots__ = ()

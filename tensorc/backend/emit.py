@@ -167,7 +167,7 @@ def _float_bits(type_: LType, value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class LlvmParameter:
     """A parameter of a function to be: pointers may promise not to overlap."""
 
     name: str
@@ -196,7 +196,7 @@ class ModuleEmitter:
         self,
         name: str,
         result: LType,
-        parameters: Sequence[Parameter],
+        parameters: Sequence[LlvmParameter],
         *,
         internal: bool = False,
     ) -> "FunctionEmitter":
@@ -234,7 +234,7 @@ class ModuleEmitter:
 
 
 @dataclass
-class Loop:
+class LoopBlocks:
     """An open loop: its counter, what it carries, and what is needed to close it."""
 
     index: LValue
@@ -257,7 +257,7 @@ class FunctionEmitter:
     module: ModuleEmitter
     name: str
     result: LType
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[LlvmParameter, ...]
     internal: bool
     lines: list[str] = field(default_factory=list)
     allocas: list[str] = field(default_factory=list)
@@ -325,7 +325,7 @@ class FunctionEmitter:
         initial: Sequence[LValue] = (),
         *,
         keep_rolled: bool = False,
-    ) -> Loop:
+    ) -> LoopBlocks:
         """Open a loop that counts from lower up to below upper, tested at its end."""
         body, exit_ = self.label("loop"), self.label("done")
         before = self.current
@@ -334,7 +334,7 @@ class FunctionEmitter:
         # The values from the end of the body are not known yet: see end_loop.
         phis = len(self.lines)
         values = [self._emit(v.type, "") for v in (lower, *initial)]
-        return Loop(
+        return LoopBlocks(
             values[0],
             values[1:],
             upper,
@@ -348,7 +348,7 @@ class FunctionEmitter:
             keep_rolled,
         )
 
-    def end_loop(self, loop: Loop, following: Sequence[LValue]) -> list[LValue]:
+    def end_loop(self, loop: LoopBlocks, following: Sequence[LValue]) -> list[LValue]:
         """Close a loop with the next values of what it carries; return the results."""
         latch = self.current
         index = self.binary("add", loop.index, loop.step)

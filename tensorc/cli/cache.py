@@ -21,8 +21,8 @@ def command() -> None:
 @command.command("path")
 def path() -> None:
     """Print the directory of the cache; TENSORC_CACHE_DIR names another one."""
-    place = cache.directory()
-    print("off" if place is None else place)
+    folder = cache.directory()
+    print("off" if folder is None else folder)
 
 
 @command.command("ls")

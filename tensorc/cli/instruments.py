@@ -23,7 +23,7 @@ from tensorc.passes.common.base import Pass, run_pass
 from tensorc.passes.common.pipelines import spell_pipeline
 from tensorc.target import Target
 
-Function = TypeVar("Function", bound=Callable[..., object])
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., object])
 
 ALL = "*"
 
@@ -139,7 +139,7 @@ def _names(_: click.Context, __: click.Parameter, values: Sequence[str]) -> list
     return names
 
 
-def instrument_options(function: Function) -> Function:
+def instrument_options(function: AnyCommand) -> AnyCommand:
     """Add MLIR's flags for dumps and times; `instruments_of` reads their values."""
     for name in ("after", "before"):
         function = click.option(
@@ -179,8 +179,8 @@ def instruments_of(values: Mapping[str, object]) -> Instruments:
     if values["mlir_print_ir_after_all"] or (changed and not after):
         after = [ALL]
     timing = bool(values["mlir_timing"])
-    places = bool(values["mlir_print_debuginfo"])
-    return Instruments(frozenset(before), frozenset(after), changed, timing, places)
+    locations = bool(values["mlir_print_debuginfo"])
+    return Instruments(frozenset(before), frozenset(after), changed, timing, locations)
 
 
 def write_reproducer(error: InternalError, last: tuple[Pass, str], path: str) -> None:

@@ -169,8 +169,8 @@ def _failed(error: Exception) -> int:
         return USER_ERROR
     if isinstance(error, OSError):
         _drop_output()
-        place = error.filename or "the output"
-        show([Diagnostic("TC0902", f"{place}: {error.strerror or error}")])
+        named = error.filename or "the output"
+        show([Diagnostic("TC0902", f"{named}: {error.strerror or error}")])
         return USER_ERROR
     _show_bug(error)
     return BUG

@@ -10,7 +10,7 @@ import rich_click as click
 from tensorc import compiler
 from tensorc.cli.completion import paths
 from tensorc.cli.instruments import (
-    Function,
+    AnyCommand,
     Instruments,
     MlirCommand,
     instrument_options,
@@ -129,7 +129,7 @@ _OPTIONS = (
 )
 
 
-def _options(function: Function) -> Function:
+def _options(function: AnyCommand) -> AnyCommand:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function

@@ -15,7 +15,7 @@ from tensorc.runtime import threads
 _HELP_FILE = "tensorc.file"
 
 Named = tuple[str, str]
-Function = TypeVar("Function", bound=Callable[..., object])
+AnyCommand = TypeVar("AnyCommand", bound=Callable[..., object])
 
 
 def _parse_settings(
@@ -64,14 +64,16 @@ class FileCommand(click.RichCommand):
             formatter.write(panel)
 
 
-def path_option(*names: str, metavar: str, help: str) -> Callable[[Function], Function]:
+def path_option(
+    *names: str, metavar: str, help: str
+) -> Callable[[AnyCommand], AnyCommand]:
     """Return a decorator that adds an option whose value shells complete as a path."""
     return click.option(
         *names, metavar=metavar, shell_complete=paths, callback=a_path, help=help
     )
 
 
-def settings_option(function: Function) -> Function:
+def settings_option(function: AnyCommand) -> AnyCommand:
     """Add `--set NAME=VALUE`, which may be repeated: `settings: dict[str, str]`."""
     return click.option(
         "--set",
@@ -83,7 +85,7 @@ def settings_option(function: Function) -> Function:
     )(function)
 
 
-def init_option(function: Function) -> Function:
+def init_option(function: AnyCommand) -> AnyCommand:
     """Add `--init FILE`: `init: str | None`."""
     return click.option(
         "--init",
@@ -95,7 +97,7 @@ def init_option(function: Function) -> Function:
     )(function)
 
 
-def optimize_option(function: Function) -> Function:
+def optimize_option(function: AnyCommand) -> AnyCommand:
     """Add `-O0` to `-O3`: `optimize: int`."""
     return click.option(
         "-O",
@@ -107,7 +109,7 @@ def optimize_option(function: Function) -> Function:
     )(function)
 
 
-def float_option(function: Function) -> Function:
+def float_option(function: AnyCommand) -> AnyCommand:
     """Add `--float f64`: `default_float: str`."""
     return click.option(
         "--float",
@@ -118,7 +120,7 @@ def float_option(function: Function) -> Function:
     )(function)
 
 
-def threads_option(function: Function) -> Function:
+def threads_option(function: AnyCommand) -> AnyCommand:
     """Add `--threads N`, which takes effect at once; nothing reaches the function."""
     return click.option(
         "--threads",

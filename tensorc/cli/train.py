@@ -30,7 +30,7 @@ from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.frontend.dsl.programs.program import plain_hypers
 from tensorc.recipes import SECONDS, Fit
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.checkpoint import Checkpoint, compare
 from tensorc.runtime.training.data import open_data
 from tensorc.runtime.training.fit import fit
@@ -138,7 +138,7 @@ def _print_summary(
 
 
 def _write_json(
-    path: str, histories: Sequence[History], shared: Mapping[str, Shared]
+    path: str, histories: Sequence[History], shared: Mapping[str, SharedCell]
 ) -> None:
     memory = [
         {
@@ -239,7 +239,7 @@ def _note_missing(path: str, missing: list[str], quiet: bool) -> None:
         print(f"{path} lacks {names}: these keep their values", file=sys.stderr)
 
 
-def summarize_memory(shared: Mapping[str, Shared]) -> str:
+def summarize_memory(shared: Mapping[str, SharedCell]) -> str:
     """Return params and states with type, count and bytes, a line each."""
     return memory_table(shared, _SHOWN).text()
 

@@ -68,8 +68,8 @@ def expectations(text: str, path: str) -> list[Expected]:
             continue
         kind, is_regex, where, wanted = match.groups()
         column, end = match.start() + 1, match.end() + 1
-        place = Location(path, number, column, 0, end)
-        expected = Expected(kind, wanted, number, place, bool(is_regex))
+        location = Location(path, number, column, 0, end)
+        expected = Expected(kind, wanted, number, location, bool(is_regex))
         if where == "@above":
             expected.line = plain
         elif where == "@below":
@@ -87,12 +87,12 @@ def mismatches(text: str, path: str, given: Sequence[Diagnostic]) -> list[Diagno
     """Return an error (TC0922) per diagnostic or comment that has no partner."""
     expected = expectations(text, path)
     wrong: list[Diagnostic] = []
-    for kind, place, message in _flat(given):
-        line = place.line if place.file == path else 0
+    for kind, location, message in _flat(given):
+        line = location.line if location.file == path else 0
         partner = next((e for e in expected if e.meets(kind, line, message)), None)
         if partner is None:
             said = f"unexpected {kind}: {message}"
-            wrong.append(Diagnostic("TC0922", said, place))
+            wrong.append(Diagnostic("TC0922", said, location))
         else:
             partner.is_met = True
     for comment in expected:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tensorc.fuzz.check import LAWS, SLOPES, Call, Mismatch, Subject
+from tensorc.fuzz.check import LAWS, SLOPES, Mismatch, Subject, SubjectCall
 from tensorc.fuzz.laws import Laws, Rows, laws_of
-from tensorc.fuzz.program import Program, module_of
+from tensorc.fuzz.program import RandomProgram, module_of
 from tensorc.fuzz.slopes import Slopes, slopes_of
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
@@ -28,7 +28,7 @@ from tensorc.ir.types import ELEMENTS, element_of
 _CASE = re.compile(r"^// case: (\{.*\})$", re.MULTILINE)
 
 
-def case_text(program: Program, call: Call, found: Mismatch) -> str:
+def case_text(program: RandomProgram, call: SubjectCall, found: Mismatch) -> str:
     """Return the text of a case."""
     slopes = slopes_of(program) if found.relation == SLOPES else None
     laws = laws_of(program) if found.relation == LAWS else Laws()
@@ -64,7 +64,7 @@ def read_case(path: Path) -> tuple[Module, Subject]:
     slopes = None
     if case["cost"] is not None:
         slopes = Slopes(case["cost"], tuple((n, r) for n, r in case["slopes"]))
-    call = Call(arguments, bool(case["tame"]))
+    call = SubjectCall(arguments, bool(case["tame"]))
     rows = case.get("rows")
     laws = Laws(
         tuple((a, b) for a, b in case.get("twins", ())),

@@ -96,7 +96,7 @@ _AT_ONCE = 0  # work above which kernels run in several threads: all of them do
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SubjectCall:
     """Arguments; only of moderate ones (`is_tame`) slopes are compared."""
 
     arguments: tuple[Array, ...]
@@ -108,7 +108,7 @@ class Subject:
     """A function of a module, and its calls."""
 
     name: str
-    calls: tuple[Call, ...]
+    calls: tuple[SubjectCall, ...]
     slopes: Slopes | None = None
     laws: Laws = field(default_factory=Laws)
 

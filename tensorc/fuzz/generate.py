@@ -16,9 +16,9 @@ from tensorc.fuzz.idioms import Unspellable, spell
 from tensorc.fuzz.laws import add_twin
 from tensorc.fuzz.maker import Maker, theme_of
 from tensorc.fuzz.program import (
-    Apply,
-    Given,
-    Program,
+    ArgumentNode,
+    OpNode,
+    RandomProgram,
     module_of,
     needed_by,
     unbound,
@@ -70,7 +70,7 @@ def _weights(rows: bool, slopes: bool) -> list[float]:
     return weights
 
 
-def generate(seed: int, number: int) -> Program:
+def generate(seed: int, number: int) -> RandomProgram:
     """Return a program; numbers count from 0."""
     for attempt in itertools.count():
         program = _attempt(seed, number, attempt)
@@ -84,7 +84,7 @@ def generate(seed: int, number: int) -> Program:
     raise AssertionError
 
 
-def fits_a_module(program: Program) -> bool:
+def fits_a_module(program: RandomProgram) -> bool:
     """Tell whether a program's function is valid."""
     try:
         verify(module_of([program]), "tensor")
@@ -93,7 +93,7 @@ def fits_a_module(program: Program) -> bool:
     return True
 
 
-def _attempt(seed: int, number: int, attempt: int) -> Program | None:
+def _attempt(seed: int, number: int, attempt: int) -> RandomProgram | None:
     rng = random.Random(f"{seed} {number} {attempt}")
     slopes = rng.random() < _WITH_COST
     rows = not slopes and rng.random() < _BY_ROWS
@@ -103,7 +103,7 @@ def _attempt(seed: int, number: int, attempt: int) -> Program | None:
     wanted = rng.choice(_SLOPE_COUNTS if slopes else _COUNTS)
     weights = _weights(rows, slopes)
     for _ in range(8 * wanted):
-        if sum(isinstance(e, Apply) for e in m.entries) >= wanted:
+        if sum(isinstance(e, OpNode) for e in m.entries) >= wanted:
             break
         try:
             _step(m, weights)
@@ -113,7 +113,7 @@ def _attempt(seed: int, number: int, attempt: int) -> Program | None:
     if not m.holds(m.sizes):
         return None  # an op has made a size that is no 1 one, say
     entries = range(len(m.entries))
-    made = [i for i in entries if isinstance(m.entries[i], Apply)]
+    made = [i for i in entries if isinstance(m.entries[i], OpNode)]
     results = [
         i
         for i in made
@@ -121,7 +121,7 @@ def _attempt(seed: int, number: int, attempt: int) -> Program | None:
     ]
     if not results and cost is None:
         results = made[-1:] or [0]
-    program = Program(
+    program = RandomProgram(
         f"p{number}",
         tuple(m.entries),
         tuple(results),
@@ -137,7 +137,7 @@ def _step(m: Maker, weights: list[float]) -> None:
     if m.chance(_SPELLED):
         spell(m)
         return
-    made = [i for i, e in enumerate(m.entries) if isinstance(e, Apply)]
+    made = [i for i, e in enumerate(m.entries) if isinstance(e, OpNode)]
     if made and m.chance(_TWINS):
         add_twin(m, m.rng.choice(made))
         return
@@ -145,18 +145,18 @@ def _step(m: Maker, weights: list[float]) -> None:
         _vary(m, m.rng.choice(made))
         return
     (cls,) = m.rng.choices(_OPS, weights)
-    place = RECIPES[cls](m, cls)
-    if place is not None and cls is MatMul and m.chance(4 * _TWINS):
-        add_twin(m, place)
+    index = RECIPES[cls](m, cls)
+    if index is not None and cls is MatMul and m.chance(4 * _TWINS):
+        add_twin(m, index)
 
 
-def _vary(m: Maker, place: int) -> None:
+def _vary(m: Maker, index: int) -> None:
     """Append an op once more, with its operands swapped or another attribute.
 
     What looks equal and is not: no pass may take one for the other.
     """
-    entry = m.entries[place]
-    assert isinstance(entry, Apply)
+    entry = m.entries[index]
+    assert isinstance(entry, OpNode)
     attributes = dict(entry.attributes)
     operands = entry.operands
     if entry.cls is Compare:
@@ -167,28 +167,28 @@ def _vary(m: Maker, place: int) -> None:
         attributes["axis"] = m.below(m.type_of(operands[0]).rank)
     elif len(operands) == 2:
         operands = operands[::-1]
-    m.shown |= {place, m.apply(entry.cls, operands, **attributes)}
+    m.shown |= {index, m.apply(entry.cls, operands, **attributes)}
 
 
-def _with_updates(program: Program, m: Maker) -> Program:
+def _with_updates(program: RandomProgram, m: Maker) -> RandomProgram:
     """Let some values be the new ones of shared arguments."""
     if m.rng.random() >= _WITH_UPDATES:
         return program
     entries, updates = list(program.entries), dict[int, int]()
     results = program.results
-    for place, entry in enumerate(program.entries):
-        if not isinstance(entry, Given) or entry.below is not None:
+    for index, entry in enumerate(program.entries):
+        if not isinstance(entry, ArgumentNode) or entry.below is not None:
             continue
-        if f"${entry.name}" in program.sizes or place in program.wrt:
+        if f"${entry.name}" in program.sizes or index in program.wrt:
             continue
-        type_ = m.type_of(place)
-        new = [i for i in range(len(entries)) if i != place and m.type_of(i) == type_]
+        type_ = m.type_of(index)
+        new = [i for i in range(len(entries)) if i != index and m.type_of(i) == type_]
         if new:
             # More often one that is made of the old value: it may be written over it.
-            own = [i for i in new if place in needed_by(program, [i])]
-            entries[place] = replace(entry, shared=True)
-            updates[place] = m.rng.choice(own if own and m.chance(0.7) else new)
-            results += (place,) if m.chance(_RETURNED) else ()
+            own = [i for i in new if index in needed_by(program, [i])]
+            entries[index] = replace(entry, shared=True)
+            updates[index] = m.rng.choice(own if own and m.chance(0.7) else new)
+            results += (index,) if m.chance(_RETURNED) else ()
     _exchange(m, updates)
     renewed = tuple(updates.items())
     return replace(program, entries=tuple(entries), results=results, updates=renewed)
@@ -199,9 +199,9 @@ def _exchange(m: Maker, updates: dict[int, int]) -> None:
 
     What is written over is needed once more: by the next one.
     """
-    for place in list(updates):
-        ring = [p for p in updates if m.type_of(p) == m.type_of(place)]
-        if place == ring[0] and len(ring) > 1 and m.chance(_EXCHANGED):
+    for index in list(updates):
+        ring = [p for p in updates if m.type_of(p) == m.type_of(index)]
+        if index == ring[0] and len(ring) > 1 and m.chance(_EXCHANGED):
             m.rng.shuffle(ring)
             begin = 0 if m.chance(0.6) else 1  # the first one gets what was made
             for at in range(begin, len(ring)):
@@ -214,9 +214,9 @@ def _cost(m: Maker) -> tuple[int | None, list[int]]:
     if not paths:
         return None, []
     # The later of two: more ops lead to it.
-    place = max(m.rng.choice(list(paths)) for _ in range(2))
-    wrt = m.rng.sample(sorted(paths[place]), min(len(paths[place]), 2))
-    cost = place
+    index = max(m.rng.choice(list(paths)) for _ in range(2))
+    wrt = m.rng.sample(sorted(paths[index]), min(len(paths[index]), 2))
+    cost = index
     if m.rng.random() < 0.5:
         weight = m.partner(m.type_of(cost))
         if weight not in _of_places(m):
@@ -224,17 +224,17 @@ def _cost(m: Maker) -> tuple[int | None, list[int]]:
     return _summed(m, cost), wrt
 
 
-def weighted_cost(m: Maker, place: int) -> tuple[int, list[int]]:
+def weighted_cost(m: Maker, index: int) -> tuple[int, list[int]]:
     """Append a cost that follows each element of a value by a number of its own.
 
     Raises:
         Unspellable: no argument leads to the value by ops with derivatives.
     """
-    wrt = sorted(_differentiable(m).get(place, ()))
+    wrt = sorted(_differentiable(m).get(index, ()))
     if not wrt:
         raise Unspellable("no argument leads to the cost")
-    weight = m.given(m.type_of(place))
-    return _summed(m, m.apply(Mul, (place, weight))), wrt
+    weight = m.given(m.type_of(index))
+    return _summed(m, m.apply(Mul, (index, weight))), wrt
 
 
 def _summed(m: Maker, cost: int) -> int:
@@ -247,35 +247,35 @@ def _summed(m: Maker, cost: int) -> int:
 def _differentiable(m: Maker) -> dict[int, set[int]]:
     """Return values that follow from arguments by ops with derivatives alone."""
     paths: dict[int, set[int]] = {}
-    for place, entry in enumerate(m.entries):
-        if not m.type_of(place).element.is_float:
+    for index, entry in enumerate(m.entries):
+        if not m.type_of(index).element.is_float:
             continue
-        if isinstance(entry, Given):
-            paths[place] = {place}
+        if isinstance(entry, ArgumentNode):
+            paths[index] = {index}
         elif entry.cls in VJP_RULES:
             found = [paths[o] for o in entry.operands if o in paths]
             if found:
-                paths[place] = set[int]().union(*found)
-    scratch = Program("", tuple(m.entries), (), {})
+                paths[index] = set[int]().union(*found)
+    scratch = RandomProgram("", tuple(m.entries), (), {})
     refused = _of_places(m)
     return {
-        place: found
-        for place, found in paths.items()
-        if isinstance(m.entries[place], Apply)
-        and place not in refused
-        and len(needed_by(scratch, [place])) <= _MOST_SLOPES
+        index: found
+        for index, found in paths.items()
+        if isinstance(m.entries[index], OpNode)
+        and index not in refused
+        and len(needed_by(scratch, [index])) <= _MOST_SLOPES
     }
 
 
 def _of_places(m: Maker) -> set[int]:
     """Return what is computed from places of extremes: `grad` refuses such a cost."""
     found: set[int] = set()
-    for place, entry in enumerate(m.entries):
-        if isinstance(entry, Given) or entry.cls in STEPS:
+    for index, entry in enumerate(m.entries):
+        if isinstance(entry, ArgumentNode) or entry.cls in STEPS:
             continue
         operands = entry.operands
         if entry.cls in COMPUTED_PLACES:  # where to read is no path of a derivative
             operands = operands[: 2 if entry.cls is Scatter else 1]
         if entry.cls in NOT_DIFFERENTIABLE or found & set(operands):
-            found.add(place)
+            found.add(index)
     return found

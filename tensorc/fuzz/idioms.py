@@ -103,10 +103,10 @@ def _spread(s: _Spelling, inner: Pattern, name: str, type_: TensorType) -> int:
     kept = tuple(a for a in range(len(type_.shape)) if a != axis)
     s.reduced.setdefault(name, (type_, axis))
     small = TensorType(tuple(type_.shape[a] for a in kept), type_.element)
-    place = _make(s, inner, small)
-    if s.m.type_of(place).rank != len(kept):
+    index = _make(s, inner, small)
+    if s.m.type_of(index).rank != len(kept):
         raise Unspellable
-    return s.m.apply(Broadcast, (place,), axes=kept, shape=Dims(type_.shape))
+    return s.m.apply(Broadcast, (index,), axes=kept, shape=Dims(type_.shape))
 
 
 def _term(s: _Spelling, pattern: Term, type_: TensorType) -> int:

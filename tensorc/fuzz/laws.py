@@ -14,7 +14,7 @@ import numpy as np
 
 from tensorc.fuzz.maker import Maker
 from tensorc.fuzz.outcomes import Outcome, difference
-from tensorc.fuzz.program import Apply, Given, Program
+from tensorc.fuzz.program import ArgumentNode, OpNode, RandomProgram
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.dims import Dim, as_symbol, symbols_of
 from tensorc.ir.numerics import FMA_ORDER, Array
@@ -61,14 +61,14 @@ class Laws:
     rows: Rows | None = None
 
 
-def add_twin(m: Maker, place: int) -> None:
+def add_twin(m: Maker, index: int) -> None:
     """Append what must equal an entry by a law, and show both."""
-    m.shown |= {place, _twin(m, place)}
+    m.shown |= {index, _twin(m, index)}
 
 
-def _twin(m: Maker, place: int) -> int:
-    entry, type_ = m.entries[place], m.type_of(place)
-    if isinstance(entry, Apply) and entry.cls is MatMul:
+def _twin(m: Maker, index: int) -> int:
+    entry, type_ = m.entries[index], m.type_of(index)
+    if isinstance(entry, OpNode) and entry.cls is MatMul:
         order = _last_swapped(type_.rank)
         left, right = (
             m.apply(Transpose, (o,), permutation=order) for o in entry.operands[::-1]
@@ -80,19 +80,19 @@ def _twin(m: Maker, place: int) -> int:
     if type_.shape:
         condition = m.apply(Broadcast, (condition,), axes=(), shape=Dims(type_.shape))
     other = m.partner(type_)
-    pair = (place, other) if chosen else (other, place)
+    pair = (index, other) if chosen else (other, index)
     return m.apply(Select, (condition, *pair))
 
 
-def laws_of(program: Program) -> Laws:
+def laws_of(program: RandomProgram) -> Laws:
     """Return the laws that hold for a program's results."""
     return Laws(_twins(program), _rows(program))
 
 
-def _twins(program: Program) -> tuple[tuple[int, int], ...]:
+def _twins(program: RandomProgram) -> tuple[tuple[int, int], ...]:
     found = []
-    for number, place in enumerate(program.results):
-        twin = _twin_of(program, place)
+    for number, index in enumerate(program.results):
+        twin = _twin_of(program, index)
         for other, given in enumerate(program.results):
             if other != number and twin is not None and _same(program, given, twin):
                 found.append((other, number))
@@ -100,34 +100,34 @@ def _twins(program: Program) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _same(program: Program, place: int, twin: int | tuple[int, int]) -> bool:
+def _same(program: RandomProgram, index: int, twin: int | tuple[int, int]) -> bool:
     if isinstance(twin, int):
-        return place == twin
-    entry = program.entries[place]
-    is_product = isinstance(entry, Apply) and entry.cls is MatMul
+        return index == twin
+    entry = program.entries[index]
+    is_product = isinstance(entry, OpNode) and entry.cls is MatMul
     return is_product and entry.operands == twin  # type: ignore[union-attr]
 
 
-def _twin_of(program: Program, place: int) -> int | tuple[int, int] | None:
+def _twin_of(program: RandomProgram, index: int) -> int | tuple[int, int] | None:
     """Return the entry that one must equal; of a product, its operands."""
-    entry = program.entries[place]
-    if not isinstance(entry, Apply):
+    entry = program.entries[index]
+    if not isinstance(entry, OpNode):
         return None
     if entry.cls is Select:
         chosen = _constant(program, entry.operands[0])
         return None if chosen is None else entry.operands[1 if chosen else 2]
-    inner = _swapped(program, place)
+    inner = _swapped(program, index)
     product = None if inner is None else program.entries[inner]
-    if not isinstance(product, Apply) or product.cls is not MatMul:
+    if not isinstance(product, OpNode) or product.cls is not MatMul:
         return None
     right, left = (_swapped(program, o) for o in product.operands)
     return None if left is None or right is None else (left, right)
 
 
-def _swapped(program: Program, place: int) -> int | None:
+def _swapped(program: RandomProgram, index: int) -> int | None:
     """Return the operand of a transpose that swaps the last two axes."""
-    entry = program.entries[place]
-    if not isinstance(entry, Apply) or entry.cls is not Transpose:
+    entry = program.entries[index]
+    if not isinstance(entry, OpNode) or entry.cls is not Transpose:
         return None
     order = entry.attributes["permutation"]
     assert isinstance(order, tuple)
@@ -140,12 +140,12 @@ def _last_swapped(rank: int) -> tuple[int, ...]:
     return (*range(rank - 2), rank - 1, rank - 2)
 
 
-def _constant(program: Program, place: int) -> bool | None:
+def _constant(program: RandomProgram, index: int) -> bool | None:
     """Return the one truth that a constant holds everywhere."""
-    entry = program.entries[place]
-    while isinstance(entry, Apply) and entry.cls is Broadcast:
+    entry = program.entries[index]
+    while isinstance(entry, OpNode) and entry.cls is Broadcast:
         entry = program.entries[entry.operands[0]]
-    if not isinstance(entry, Apply) or entry.cls is not Constant:
+    if not isinstance(entry, OpNode) or entry.cls is not Constant:
         return None
     value = entry.attributes["value"]
     assert isinstance(value, Dense)
@@ -155,7 +155,7 @@ def _constant(program: Program, place: int) -> bool | None:
 # Rows
 
 
-def _rows(program: Program) -> Rows | None:
+def _rows(program: RandomProgram) -> Rows | None:
     if program.updates or program.cost is not None:
         return None
     for given in program.givens:
@@ -165,11 +165,11 @@ def _rows(program: Program) -> Rows | None:
     return None
 
 
-def _by_rows(program: Program, name: str) -> Rows | None:
+def _by_rows(program: RandomProgram, name: str) -> Rows | None:
     """Return what has rows along a symbol, or None if something mixes them."""
     state: list[bool] = []
     for entry in program.entries:
-        if isinstance(entry, Given):
+        if isinstance(entry, ArgumentNode):
             has = _leads(entry.type.shape, name)
             below = () if entry.below is None else (entry.below,)
             if has is None or _mentions(below, name):
@@ -180,7 +180,9 @@ def _by_rows(program: Program, name: str) -> Rows | None:
                 return None
         state.append(has)
     arguments = [
-        s for s, e in zip(state, program.entries, strict=True) if isinstance(e, Given)
+        s
+        for s, e in zip(state, program.entries, strict=True)
+        if isinstance(e, ArgumentNode)
     ]
     return Rows(tuple(arguments), tuple(state[r] for r in program.results))
 
@@ -195,7 +197,7 @@ def _leads(dims: Sequence[Dim], name: str) -> bool | None:
     return None if _mentions(dims[1:] if first else dims, name) else first
 
 
-def _keeps_rows(op: Apply, operands: list[bool], name: str) -> bool | None:
+def _keeps_rows(op: OpNode, operands: list[bool], name: str) -> bool | None:
     """Tell whether an op's result has rows, given who of its operands has them.
 
     None if it may mix rows.
@@ -218,7 +220,7 @@ def _keeps_rows(op: Apply, operands: list[bool], name: str) -> bool | None:
     return True if _goes_by_rows(op, operands) else None
 
 
-def _goes_by_rows(op: Apply, operands: list[bool]) -> bool:
+def _goes_by_rows(op: OpNode, operands: list[bool]) -> bool:
     if ELEMENTWISE in op.cls.traits:
         return True
     if op.cls in _ALONG:

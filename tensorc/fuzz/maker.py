@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.fuzz.program import Apply, Entry, Given
+from tensorc.fuzz.program import ArgumentNode, Node, OpNode
 from tensorc.fuzz.values import LONG, SIZES, hurting, tame
 from tensorc.ir.attributes import Attribute, Dense, Dims
 from tensorc.ir.core import Op, Value
@@ -78,13 +78,13 @@ def theme_of(seed: int, number: int) -> Theme:
     Sizes are dealt, not drawn: a few dozen themes have all of them.
     """
     rng = random.Random(f"theme {seed} {number}")
-    group, place = divmod(number, _GROUP)
-    long = rng.choice(_NAMES) if place < _LONG_THEMES else ""
+    group, index = divmod(number, _GROUP)
+    long = rng.choice(_NAMES) if index < _LONG_THEMES else ""
     dims: list[Dim] = [1] if rng.random() < 0.3 else []
     sizes: dict[str, int] = {}
     for turn, name in enumerate(_NAMES, number * len(_NAMES)):
         if name == long:
-            size = _dealt(LONG, seed, group * _LONG_THEMES + place)
+            size = _dealt(LONG, seed, group * _LONG_THEMES + index)
         else:
             size = _dealt(SIZES, seed, turn)
         if rng.random() < (0.6 if size == 0 else 0.25):  # nothing, but only at the call
@@ -97,9 +97,9 @@ def theme_of(seed: int, number: int) -> Theme:
 
 def _dealt(sizes: Sequence[int], seed: int, turn: int) -> int:
     """Return the size of a turn: each round has all of them, in another order."""
-    round_, place = divmod(turn, len(sizes))
+    round_, index = divmod(turn, len(sizes))
     rng = random.Random(f"{seed} {round_} {len(sizes)}")
-    return rng.sample(sizes, len(sizes))[place]
+    return rng.sample(sizes, len(sizes))[index]
 
 
 class Maker:
@@ -120,7 +120,7 @@ class Maker:
         self.palette = list(theme.dims)
         self.rows = rows
         self.numbers = np.random.default_rng(rng.getrandbits(64))
-        self.entries: list[Entry] = []
+        self.entries: list[Node] = []
         self.values: list[Value] = []
         self.uses: list[int] = []
         self.shown: set[int] = set()  # what is a result, whoever uses it
@@ -171,9 +171,9 @@ class Maker:
 
     # What is known of entries
 
-    def type_of(self, place: int) -> TensorType:
+    def type_of(self, index: int) -> TensorType:
         """Return the type of an entry, as far as it is known by now."""
-        type_ = tensor_type(self.values[place])
+        type_ = tensor_type(self.values[index])
         resolve = self.b.builder.constraints.resolve
         return TensorType(tuple(resolve(d) for d in type_.shape), type_.element)
 
@@ -209,7 +209,7 @@ class Maker:
         """Append an op and return its place; ShapeError if it does not fit."""
         values = [self.values[o] for o in operands]
         self.values.append(self.b(cls, *values, **attributes))
-        self.entries.append(Apply(cls, tuple(operands), attributes))
+        self.entries.append(OpNode(cls, tuple(operands), attributes))
         for operand in operands:
             self.uses[operand] += 1
         self.uses.append(0)
@@ -219,17 +219,17 @@ class Maker:
         """Append an argument and return its place."""
         name = self.next_name()
         self.values.append(self.block.add_argument(type_, name))
-        self.entries.append(Given(name, type_, below=below))
+        self.entries.append(ArgumentNode(name, type_, below=below))
         self.uses.append(0)
         return len(self.entries) - 1
 
     def next_name(self) -> str:
         """Return the name of the next argument."""
-        return f"a{sum(isinstance(e, Given) for e in self.entries)}"
+        return f"a{sum(isinstance(e, ArgumentNode) for e in self.entries)}"
 
     def may_give(self) -> bool:
         """Tell whether the program may have one more argument."""
-        count = sum(isinstance(e, Given) for e in self.entries)
+        count = sum(isinstance(e, ArgumentNode) for e in self.entries)
         return count < _MOST_GIVENS
 
     def constant(self, type_: TensorType) -> int:
@@ -251,12 +251,12 @@ class Maker:
 
     # Operands
 
-    def pick(self, places: Sequence[int]) -> int:
+    def pick(self, indices: Sequence[int]) -> int:
         """Return one of these places; what nobody reads yet comes more often."""
-        fresh = [p for p in places if not self.uses[p]]
+        fresh = [p for p in indices if not self.uses[p]]
         if fresh and self.chance(0.7):
             return self.rng.choice(fresh)
-        return self.rng.choice(list(places))
+        return self.rng.choice(list(indices))
 
     def primary(
         self, domain: str = "any", least_rank: int = 0, test: Test = _anything
@@ -288,9 +288,9 @@ class Maker:
         if self.may_give():
             others += [self.given] * 3
         for make in self.rng.sample(others, len(others)):
-            place = make(type_)
-            if place is not None:
-                return place
+            index = make(type_)
+            if index is not None:
+                return index
         return self.constant(type_)
 
     def _by_cast(self, type_: TensorType) -> int | None:
@@ -303,12 +303,12 @@ class Maker:
 
     def _by_broadcast(self, type_: TensorType) -> int | None:
         rank = type_.rank
-        places = self.places(lambda t: t.element == type_.element and t.rank <= rank)
-        for place in self.rng.sample(places, min(len(places), 4)):
-            axes = self._axes_in(self.type_of(place).shape, type_.shape)
-            if axes is not None and self.type_of(place) != type_:
+        indices = self.places(lambda t: t.element == type_.element and t.rank <= rank)
+        for index in self.rng.sample(indices, min(len(indices), 4)):
+            axes = self._axes_in(self.type_of(index).shape, type_.shape)
+            if axes is not None and self.type_of(index) != type_:
                 shape = Dims(type_.shape)
-                return self.apply(Broadcast, (place,), axes=axes, shape=shape)
+                return self.apply(Broadcast, (index,), axes=axes, shape=shape)
         return None
 
     @staticmethod

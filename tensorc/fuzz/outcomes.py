@@ -17,8 +17,8 @@ from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.function import CompiledFunction, Results
-from tensorc.runtime.shared import Shared
-from tensorc.runtime.signature import Plan
+from tensorc.runtime.shared import SharedCell
+from tensorc.runtime.signature import CallPlan
 
 _GUARD = 128  # bytes: 16 of the largest elements
 _FAR = 0.02  # of a value, or of 1
@@ -62,7 +62,7 @@ class _Guarded(CompiledFunction):
     """A function whose results and arena are NaN before a call, and between guards."""
 
     def run(
-        self, plan: Plan, inputs: Sequence[Array], hypers: Mapping[str, Array] = {}
+        self, plan: CallPlan, inputs: Sequence[Array], hypers: Mapping[str, Array] = {}
     ) -> Results:
         """Run a call with memory of its own.
 
@@ -71,14 +71,14 @@ class _Guarded(CompiledFunction):
         """
         frame = self.take_frame(plan, hypers)
         copies = self.place(frame, inputs)
-        places = [_guarded(size) for _, _, size in plan.fresh] + [_guarded(plan.arena)]
-        frame.arena = places[-1][1]
-        for number, (_, part) in enumerate(places):
+        indices = [_guarded(size) for _, _, size in plan.fresh] + [_guarded(plan.arena)]
+        frame.arena = indices[-1][1]
+        for number, (_, part) in enumerate(indices):
             frame.slots[self._first_result + number] = part.ctypes.data
         arguments = (frame.address, 0, 1)
         status = self.locked(self._entry, arguments)
         del copies
-        for number, (memory, part) in enumerate(places):
+        for number, (memory, part) in enumerate(indices):
             if not _is_intact(memory, part):
                 what = "its arena" if number == len(plan.fresh) else f"result {number}"
                 raise WritesOutside(f"bytes beside {what} have changed")
@@ -87,12 +87,12 @@ class _Guarded(CompiledFunction):
         self._frames.append(frame)
         results = tuple(
             part.view(dtype).reshape(shape)
-            for (_, part), (shape, dtype, _) in zip(places, plan.fresh, strict=False)
+            for (_, part), (shape, dtype, _) in zip(indices, plan.fresh, strict=False)
         )
         return results or None
 
 
-class _GuardedCell(Shared):
+class _GuardedCell(SharedCell):
     """A shared variable whose memory lies between guards."""
 
     __slots__ = ("_memory", "_part")
@@ -260,7 +260,7 @@ def _first_difference(left: Array, right: Array) -> str:
     if left.dtype != right.dtype or left.shape != right.shape:
         types = [f"{a.dtype}{list(a.shape)}" for a in (left, right)]
         return " and ".join(types)
-    for place in np.ndindex(left.shape):
-        if not same_bits(left[place].reshape(1), right[place].reshape(1)):
-            return f"{left[place]!r} and {right[place]!r} at {list(place)}"
+    for index in np.ndindex(left.shape):
+        if not same_bits(left[index].reshape(1), right[index].reshape(1)):
+            return f"{left[index]!r} and {right[index]!r} at {list(index)}"
     return "no difference"

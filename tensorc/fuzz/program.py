@@ -19,7 +19,7 @@ from tensorc.ir.types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ArgumentNode:
     """An argument; `below` is the size of the axis that its values are indices of."""
 
     name: str
@@ -29,7 +29,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
+class OpNode:
     """An op on earlier entries."""
 
     cls: type[Op]
@@ -37,7 +37,7 @@ class Apply:
     attributes: Mapping[str, Attribute]
 
 
-Entry = Given | Apply
+Node = ArgumentNode | OpNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class RandomProgram:
     """A function: `sizes` are those that its arguments are to have.
 
     `updates` are pairs of a shared argument and its new value. With a `cost`, a scalar
@@ -59,7 +59,7 @@ class Program:
     """
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[Node, ...]
     results: tuple[int, ...]
     sizes: Mapping[str, int]
     updates: tuple[tuple[int, int], ...] = ()
@@ -70,14 +70,14 @@ class Program:
     about: str = field(default="", compare=False)  # where it comes from
 
     @property
-    def givens(self) -> list[Given]:
+    def givens(self) -> list[ArgumentNode]:
         """The arguments in order."""
-        return [e for e in self.entries if isinstance(e, Given)]
+        return [e for e in self.entries if isinstance(e, ArgumentNode)]
 
     @property
-    def ops(self) -> list[Apply]:
+    def ops(self) -> list[OpNode]:
         """The ops in order."""
-        return [e for e in self.entries if isinstance(e, Apply)]
+        return [e for e in self.entries if isinstance(e, OpNode)]
 
     @property
     def roots(self) -> list[int]:
@@ -86,54 +86,54 @@ class Program:
         return [*self.results, *(new for _, new in self.updates), *cost]
 
 
-def shape_of(given: Given, sizes: Mapping[str, int]) -> tuple[int, ...]:
+def shape_of(given: ArgumentNode, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """Return the shape that an argument is to have."""
     return tuple(evaluate(d, sizes) for d in given.type.shape)
 
 
-def needed_by(program: Program, roots: Sequence[int]) -> set[int]:
+def needed_by(program: RandomProgram, roots: Sequence[int]) -> set[int]:
     """Return the entries that others follow from, and those others."""
     needed, pending = set[int](), list(roots)
     while pending:
-        place = pending.pop()
-        entry = program.entries[place]
-        if place not in needed and isinstance(entry, Apply):
+        index = pending.pop()
+        entry = program.entries[index]
+        if index not in needed and isinstance(entry, OpNode):
             pending.extend(entry.operands)
-        needed.add(place)
+        needed.add(index)
     return needed
 
 
-def without_dead(program: Program) -> Program:
+def without_dead(program: RandomProgram) -> RandomProgram:
     """Return a program without entries that no result needs; `wrt` shrinks, too."""
     kept = sorted(needed_by(program, program.roots) | {a for a, _ in program.updates})
-    place = {old: new for new, old in enumerate(kept)}
-    entries: list[Entry] = []
+    index = {old: new for new, old in enumerate(kept)}
+    entries: list[Node] = []
     for old in kept:
         entry = program.entries[old]
-        if isinstance(entry, Apply):
-            operands = tuple(place[o] for o in entry.operands)
+        if isinstance(entry, OpNode):
+            operands = tuple(index[o] for o in entry.operands)
             entry = replace(entry, operands=operands)
         entries.append(entry)
     return replace(
         program,
         entries=tuple(entries),
-        results=tuple(place[r] for r in program.results),
-        updates=tuple((place[a], place[n]) for a, n in program.updates),
-        cost=None if program.cost is None else place[program.cost],
-        wrt=tuple(place[w] for w in program.wrt if w in place),
+        results=tuple(index[r] for r in program.results),
+        updates=tuple((index[a], index[n]) for a, n in program.updates),
+        cost=None if program.cost is None else index[program.cost],
+        wrt=tuple(index[w] for w in program.wrt if w in index),
     )
 
 
-def with_known(program: Program, names: Collection[str]) -> Program:
+def with_known(program: RandomProgram, names: Collection[str]) -> RandomProgram:
     """Return a program in which these symbols of sizes are their numbers."""
     known: dict[str, Dim] = {n: program.sizes[n] for n in names}
 
     def replaced(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return tuple(substitute(d, known) for d in dims)
 
-    entries: list[Entry] = []
+    entries: list[Node] = []
     for entry in program.entries:
-        if isinstance(entry, Given):
+        if isinstance(entry, ArgumentNode):
             type_ = TensorType(replaced(entry.type.shape), entry.type.element)
             below = None if entry.below is None else replaced((entry.below,))[0]
             entries.append(replace(entry, type=type_, below=below))
@@ -147,7 +147,7 @@ def with_known(program: Program, names: Collection[str]) -> Program:
     return replace(program, entries=tuple(entries), sizes=sizes)
 
 
-def unbound(program: Program) -> set[str]:
+def unbound(program: RandomProgram) -> set[str]:
     """Return the symbols of sizes that no argument gives: a call could not know them.
 
     A size is given by an axis that is the bare symbol, a value by its argument.
@@ -157,7 +157,7 @@ def unbound(program: Program) -> set[str]:
     return set(program.sizes) - given
 
 
-def module_of(programs: Sequence[Program]) -> Module:
+def module_of(programs: Sequence[RandomProgram]) -> Module:
     """Return a module with the functions of programs."""
     module = new_module()
     for program in programs:
@@ -165,7 +165,7 @@ def module_of(programs: Sequence[Program]) -> Module:
     return module
 
 
-def function_of(program: Program) -> Function:
+def function_of(program: RandomProgram) -> Function:
     """Return a program's function.
 
     Its results are those of the program, then the cost and its derivatives, then what
@@ -188,12 +188,12 @@ def function_of(program: Program) -> Function:
         for given in program.givens
     ]
     function, builder = open_function(program.name, parameters)
-    places = [i for i, e in enumerate(program.entries) if isinstance(e, Given)]
-    values = dict(zip(places, function.body.block.arguments, strict=True))
-    number = {place: i for i, place in enumerate(places)}
+    indices = [i for i, e in enumerate(program.entries) if isinstance(e, ArgumentNode)]
+    values = dict(zip(indices, function.body.block.arguments, strict=True))
+    number = {index: i for i, index in enumerate(indices)}
     b = TensorBuilder(builder)
-    for place in range(len(program.entries)):
-        _emit(b, program, place, values)
+    for index in range(len(program.entries)):
+        _emit(b, program, index, values)
     results = [values[r] for r in program.results]
     if program.cost is not None:
         results += [values[program.cost], *_slopes(builder, program, values)]
@@ -205,16 +205,16 @@ def function_of(program: Program) -> Function:
 
 
 def _emit(
-    b: TensorBuilder, program: Program, place: int, values: dict[int, Value]
+    b: TensorBuilder, program: RandomProgram, index: int, values: dict[int, Value]
 ) -> None:
-    entry = program.entries[place]
-    if isinstance(entry, Apply):
+    entry = program.entries[index]
+    if isinstance(entry, OpNode):
         operands = [values[o] for o in entry.operands]
-        values[place] = b(entry.cls, *operands, **entry.attributes)
+        values[index] = b(entry.cls, *operands, **entry.attributes)
 
 
 def _slopes(
-    builder: Builder, program: Program, values: Mapping[int, Value]
+    builder: Builder, program: RandomProgram, values: Mapping[int, Value]
 ) -> list[Value]:
     """Append the derivative of the cost, which is computed anew in its region."""
     assert program.cost is not None
@@ -223,10 +223,10 @@ def _slopes(
         inner = dict(values)
         inner.update(zip(program.wrt, arguments, strict=True))
         changed = set(program.wrt)
-        for place in sorted(needed_by(program, [program.cost])):
-            entry = program.entries[place]
-            if isinstance(entry, Apply) and changed & set(entry.operands):
-                _emit(TensorBuilder(builder), program, place, inner)
-                changed.add(place)
+        for index in sorted(needed_by(program, [program.cost])):
+            entry = program.entries[index]
+            if isinstance(entry, OpNode) and changed & set(entry.operands):
+                _emit(TensorBuilder(builder), program, index, inner)
+                changed.add(index)
         builder.create(Yield, inner[program.cost])
     return builder.create(Grad, *wrt, regions=[region]).results

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from tensorc.fuzz.maker import MOST_ELEMENTS, Maker
-from tensorc.fuzz.program import Given
+from tensorc.fuzz.program import ArgumentNode
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, bound, symbol
@@ -104,11 +104,11 @@ def _log_softmax(m: Maker, cls: type[Op]) -> int:
     return m.apply(cls, (operand,), axis=_axis(m, m.type_of(operand), empty=False))
 
 
-def _swap(m: Maker, place: int) -> int:
+def _swap(m: Maker, index: int) -> int:
     """Return a matrix transposed, or each of a batch of matrices."""
-    rank = m.type_of(place).rank
+    rank = m.type_of(index).rank
     order = (*range(rank - 2), rank - 1, rank - 2)
-    return m.apply(shape.Transpose, (place,), permutation=order)
+    return m.apply(shape.Transpose, (index,), permutation=order)
 
 
 def _matmul(m: Maker, cls: type[Op]) -> int | None:
@@ -279,9 +279,9 @@ def _index(m: Maker, dims: tuple[Dim, ...], size: Dim) -> int | None:
     if m.number(size) == 0 and m.count(dims) and m.chance(0.95):
         return None
 
-    def fits_axis(place: int) -> bool:
-        entry = m.entries[place]
-        return isinstance(entry, Given) and entry.below == size
+    def fits_axis(index: int) -> bool:
+        entry = m.entries[index]
+        return isinstance(entry, ArgumentNode) and entry.below == size
 
     def is_shaped(type_: TensorType) -> bool:
         return type_.element.is_integer and type_.shape == dims
@@ -301,13 +301,13 @@ def _index(m: Maker, dims: tuple[Dim, ...], size: Dim) -> int | None:
     return m.given(TensorType(dims, m.element("integer")), below=size)
 
 
-def _wrapped(m: Maker, place: int, p: int, axis: int) -> int:
+def _wrapped(m: Maker, index: int, p: int, axis: int) -> int:
     """Return integers modulo the size of an axis, which is all that they need."""
-    dims = m.type_of(place).shape
+    dims = m.type_of(index).shape
     number = m.apply(shape.Size, (p,), axis=axis)
     if dims:
         number = m.apply(shape.Broadcast, (number,), axes=(), shape=Dims(dims))
-    return m.apply(rounding.Mod, (place, number))
+    return m.apply(rounding.Mod, (index, number))
 
 
 def _take_along_axis(m: Maker, cls: type[Op]) -> int | None:
@@ -336,16 +336,16 @@ def _places(m: Maker, dims: Sequence[Dim]) -> tuple[tuple[int, ...], list[int]] 
     if m.count(part) > MOST_ELEMENTS or len(part) > 5:
         return None
     found = [_index(m, points, dims[axis]) for axis in axes]
-    known = [place for place in found if place is not None]
+    known = [index for index in found if index is not None]
     return (axes, known) if len(known) == len(found) else None
 
 
 def _gather(m: Maker, cls: type[Op]) -> int | None:
     operand = m.primary("any", 1)
-    places = _places(m, m.type_of(operand).shape)
-    if places is None:
+    indices = _places(m, m.type_of(operand).shape)
+    if indices is None:
         return None
-    axes, found = places
+    axes, found = indices
     return m.apply(cls, (operand, *found), axes=axes)
 
 
@@ -353,10 +353,10 @@ def _scatter(m: Maker, cls: type[Op]) -> int | None:
     combine = m.rng.choice(indexing.COMBINES)
     base = m.primary("number" if combine == indexing.ADD else "any", 1)
     type_ = m.type_of(base)
-    places = _places(m, type_.shape)
-    if places is None:
+    indices = _places(m, type_.shape)
+    if indices is None:
         return None
-    axes, found = places
+    axes, found = indices
     points = m.type_of(found[0]).shape
     part = indexing.gathered_shape(type_.shape, points, axes)
     values = m.partner(TensorType(part, type_.element))

@@ -20,19 +20,19 @@ from tensorc.fuzz.check import (
     PASSES,
     ROUND_TRIP,
     SLOPES,
-    Call,
     FailedModule,
     Mismatch,
     Subject,
+    SubjectCall,
     Way,
     check_module,
 )
 from tensorc.fuzz.laws import laws_of
 from tensorc.fuzz.program import (
-    Apply,
-    Entry,
-    Given,
-    Program,
+    ArgumentNode,
+    Node,
+    OpNode,
+    RandomProgram,
     function_of,
     module_of,
     unbound,
@@ -55,13 +55,13 @@ _MOST_PLAIN = 200  # elements of an argument that are tried one by one
 class Failure:
     """A program, a call, and the relation that does not hold for it."""
 
-    program: Program
-    call: Call
+    program: RandomProgram
+    call: SubjectCall
     found: Mismatch
 
 
 def check_program(
-    program: Program, calls: Sequence[Call], ways: Sequence[Way] = ALL_WAYS
+    program: RandomProgram, calls: Sequence[SubjectCall], ways: Sequence[Way] = ALL_WAYS
 ) -> list[Mismatch]:
     """Return what does not hold for one program, compiled in all these ways."""
     try:
@@ -114,7 +114,7 @@ class _Search:
         plain = sum(int(np.count_nonzero(a != 1)) for a in arguments)
         return len(program.entries), len(program.roots), numbers, plain
 
-    def accepts(self, program: Program, arguments: Mapping[str, Array]) -> bool:
+    def accepts(self, program: RandomProgram, arguments: Mapping[str, Array]) -> bool:
         """Keep a program if it still fails; arguments are found by their names."""
         if self.is_late():
             return False
@@ -161,12 +161,12 @@ def _earlier_roots(state: _Search) -> None:
     while number < len(state.best.program.results) and not state.is_late():
         program = state.best.program
         last = program.entries[program.results[number]]
-        read = last.operands if isinstance(last, Apply) else ()
+        read = last.operands if isinstance(last, OpNode) else ()
         for operand in dict.fromkeys(read):
             results = list(program.results)
             results[number] = operand
             earlier = replace(program, results=tuple(results))
-            if isinstance(program.entries[operand], Apply) and state.accepts(
+            if isinstance(program.entries[operand], OpNode) and state.accepts(
                 earlier, state.named()
             ):
                 break
@@ -186,31 +186,31 @@ def _known_sizes(state: _Search) -> None:
 
 def _fewer_ops(state: _Search) -> None:
     """Make values arguments, the last ones first: most of the program goes at once."""
-    for place in reversed(range(len(state.best.program.entries))):
+    for index in reversed(range(len(state.best.program.entries))):
         program = state.best.program
-        if place < len(program.entries) and isinstance(program.entries[place], Apply):
-            _cut(state, place)
+        if index < len(program.entries) and isinstance(program.entries[index], OpNode):
+            _cut(state, index)
 
 
-def _cut(state: _Search, place: int) -> None:
+def _cut(state: _Search, index: int) -> None:
     program, arguments = state.best.program, state.named()
     values = _values(program, arguments)
-    if place not in values:
+    if index not in values:
         return
     entries = list(program.entries)
-    name = f"v{place}"
+    name = f"v{index}"
     while name in arguments:
         name += "x"
-    shape: tuple[Dim, ...] = values[place].shape
-    whole = _types(program)[place]
+    shape: tuple[Dim, ...] = values[index].shape
+    whole = _types(program)[index]
     for type_ in (whole, TensorType(shape, whole.element)):
-        entries[place] = Given(name, type_)
+        entries[index] = ArgumentNode(name, type_)
         changed = replace(program, entries=tuple(entries))
-        if state.accepts(changed, {**arguments, name: values[place]}):
+        if state.accepts(changed, {**arguments, name: values[index]}):
             return
 
 
-def _types(program: Program) -> dict[int, TensorType]:
+def _types(program: RandomProgram) -> dict[int, TensorType]:
     """Return the types of all entries."""
     everything = tuple(range(len(program.entries)))
     plain = replace(program, results=everything, updates=(), cost=None, wrt=())
@@ -219,7 +219,7 @@ def _types(program: Program) -> dict[int, TensorType]:
     return {i: t for i, t in enumerate(types) if isinstance(t, TensorType)}
 
 
-def _values(program: Program, arguments: Mapping[str, Array]) -> dict[int, Array]:
+def _values(program: RandomProgram, arguments: Mapping[str, Array]) -> dict[int, Array]:
     """Return the interpreted values of all entries; none if it stops."""
     everything = tuple(range(len(program.entries)))
     plain = replace(program, results=everything, updates=(), cost=None, wrt=())
@@ -248,13 +248,13 @@ def _less(size: int) -> Iterator[int]:
     yield from (n for n in tried if 0 < n < size)
 
 
-def _known(program: Program) -> set[int]:
+def _known(program: RandomProgram) -> set[int]:
     dims = [d for g in program.givens for d in g.type.shape]
     dims += [d for op in program.ops for d in _dims_of(op)]
     return {d for d in dims if isinstance(d, int) and d > 1}
 
 
-def _dims_of(op: Apply) -> list[Dim]:
+def _dims_of(op: OpNode) -> list[Dim]:
     return [d for v in op.attributes.values() if isinstance(v, Dims) for d in v.dims]
 
 
@@ -282,9 +282,9 @@ def _with_size(state: _Search, size: int, less: int) -> bool:
             return Dense(part, TensorType(part.shape, value.type.element))
         return value
 
-    entries: list[Entry] = []
+    entries: list[Node] = []
     for entry in program.entries:
-        if isinstance(entry, Given):
+        if isinstance(entry, ArgumentNode):
             type_ = TensorType(smaller(entry.type.shape), entry.type.element)
             entries.append(replace(entry, type=type_))
         else:

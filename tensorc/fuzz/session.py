@@ -20,17 +20,17 @@ import numpy as np
 from tensorc.errors import TensorcError
 from tensorc.fuzz.check import (
     BUILDS,
-    Call,
     FailedModule,
     Mismatch,
     Report,
     Subject,
+    SubjectCall,
     check_meaning,
     check_module,
 )
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.laws import laws_of
-from tensorc.fuzz.program import Ask, Program, module_of
+from tensorc.fuzz.program import Ask, RandomProgram, module_of
 from tensorc.fuzz.slopes import slopes_of
 from tensorc.fuzz.survey import count as count_of_survey
 from tensorc.fuzz.survey import items, surveyed
@@ -76,7 +76,7 @@ class Coverage:
         self.counts += other.counts
         self.findings += other.findings
 
-    def note(self, program: Program) -> None:
+    def note(self, program: RandomProgram) -> None:
         """Count a program and its ops; light ones are not among `programs`."""
         names = [op.cls.name for op in program.ops]
         if program.light:
@@ -96,12 +96,12 @@ class Coverage:
         return lengths[len(lengths) // 2] if lengths else 0
 
 
-def calls_of(program: Program, seed: int, number: int) -> tuple[Call, ...]:
+def calls_of(program: RandomProgram, seed: int, number: int) -> tuple[SubjectCall, ...]:
     """Return the calls that a program is checked with."""
     rng = np.random.default_rng([seed, abs(number), number < 0])
     asks = program.asks or [Ask(kind, program.sizes) for kind in KINDS]
     return tuple(
-        Call(
+        SubjectCall(
             tuple(draw_arguments(replace(program, sizes=ask.sizes), ask.kind, rng)),
             ask.kind in TAME,
         )
@@ -109,12 +109,12 @@ def calls_of(program: Program, seed: int, number: int) -> tuple[Call, ...]:
     )
 
 
-def program_of(seed: int, number: int) -> Program:
+def program_of(seed: int, number: int) -> RandomProgram:
     """Return a program: of the survey, whose numbers are -1, -2, …, or a random one."""
     return surveyed(seed, -number - 1) if number < 0 else generate(seed, number)
 
 
-def failing(seed: int, finding: Finding) -> tuple[Program, Call]:
+def failing(seed: int, finding: Finding) -> tuple[RandomProgram, SubjectCall]:
     """Return the program of a finding, with the sizes of the call, and the call."""
     program = program_of(seed, finding.number)
     call = calls_of(program, seed, finding.number)[finding.call]
@@ -157,7 +157,9 @@ def _turn(number: int) -> int:
 
 
 def _checked(
-    programs: Sequence[Program], calls: dict[str, tuple[Call, ...]], turn: int
+    programs: Sequence[RandomProgram],
+    calls: dict[str, tuple[SubjectCall, ...]],
+    turn: int,
 ) -> Report:
     """Check programs in one module; where it fails as a whole, in two.
 

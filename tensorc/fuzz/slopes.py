@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.fuzz.outcomes import Outcome
-from tensorc.fuzz.program import Apply, Given, Program, needed_by
+from tensorc.fuzz.program import ArgumentNode, OpNode, RandomProgram, needed_by
 from tensorc.ir.numerics import Array
 from tensorc.ir.types import F64
 
@@ -35,20 +35,20 @@ class Slopes:
     pairs: tuple[tuple[int, int], ...]
 
 
-def slopes_of(program: Program) -> Slopes | None:
+def slopes_of(program: RandomProgram) -> Slopes | None:
     """Return the slopes that differences can check: of f64 all the way."""
     if program.cost is None:
         return None
-    for place in needed_by(program, [program.cost]):
-        entry = program.entries[place]
-        if isinstance(entry, Apply) and entry.attributes.get("element", F64) != F64:
+    for index in needed_by(program, [program.cost]):
+        entry = program.entries[index]
+        if isinstance(entry, OpNode) and entry.attributes.get("element", F64) != F64:
             return None
     wrt = [program.entries[w] for w in program.wrt]
     names = [g.name for g in program.givens]
-    if any(isinstance(g, Given) and g.type.element != F64 for g in wrt):
+    if any(isinstance(g, ArgumentNode) and g.type.element != F64 for g in wrt):
         return None
     cost = len(program.results)
-    numbers = [names.index(g.name) for g in wrt if isinstance(g, Given)]
+    numbers = [names.index(g.name) for g in wrt if isinstance(g, ArgumentNode)]
     pairs = zip(numbers, range(cost + 1, cost + 1 + len(numbers)), strict=True)
     return Slopes(cost, tuple(pairs))
 

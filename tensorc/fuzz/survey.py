@@ -21,9 +21,9 @@ from tensorc.fuzz.generate import fits_a_module, weighted_cost
 from tensorc.fuzz.idioms import RULES, Unspellable, spell
 from tensorc.fuzz.maker import Maker, Theme, fits
 from tensorc.fuzz.program import (
+    ArgumentNode,
     Ask,
-    Given,
-    Program,
+    RandomProgram,
     unbound,
     with_known,
     without_dead,
@@ -204,14 +204,14 @@ def _order(seed: int, light: bool) -> tuple[int, ...]:
     return tuple(n for row in rows for n in row if n is not None)
 
 
-def surveyed(seed: int, number: int) -> Program:
+def surveyed(seed: int, number: int) -> RandomProgram:
     """Return a program; the first numbers are those of light ones.
 
     Which one it is depends on the seed, so that short runs do not all see the same.
     """
     light = number < len(items(True))
-    place = number if light else number - len(items(True))
-    item = items(light)[_order(seed, light)[place]]
+    index = number if light else number - len(items(True))
+    item = items(light)[_order(seed, light)[index]]
     for attempt in range(_TRIES):
         rng = random.Random(f"survey {seed} {number} {attempt}")
         m = Maker(rng, Theme(item.dims, dict(item.sizes[0])), slopes=item.slopes)
@@ -223,16 +223,16 @@ def surveyed(seed: int, number: int) -> Program:
         if program is not None:
             about = f"seed {seed}, program {-number - 1}"
             return replace(program, light=light, about=about)
-    given = Given("a0", TensorType((2,), F64))  # what cannot be made: nothing
-    return Program(f"s{number}", (given,), (0,), {}, light=light)
+    given = ArgumentNode("a0", TensorType((2,), F64))  # what cannot be made: nothing
+    return RandomProgram(f"s{number}", (given,), (0,), {}, light=light)
 
 
-def _finished(m: Maker, item: Item, extras: Extras, name: str) -> Program | None:
+def _finished(m: Maker, item: Item, extras: Extras, name: str) -> RandomProgram | None:
     """Return a program of what was made, or None if it is not one."""
     results = tuple(sorted(m.shown))
     if not results and not extras:
         return None
-    program = Program(name, tuple(m.entries), results, dict(m.sizes), **extras)  # type: ignore[arg-type]
+    program = RandomProgram(name, tuple(m.entries), results, dict(m.sizes), **extras)  # type: ignore[arg-type]
     program = without_dead(program)
     program = with_known(program, unbound(program))
     if not program.givens or not fits_a_module(program):
@@ -258,17 +258,17 @@ def _rule(rule: Rule, element: Element | None, m: Maker) -> Extras:
     if element is None:
         element = m.rng.choice([e for e in TYPES if e.is_integer])
     for _ in range(_SPELLINGS):
-        place = spell(m, rule, element)
-        m.shown |= set() if place is None else {place}
+        index = spell(m, rule, element)
+        m.shown |= set() if index is None else {index}
     return {}
 
 
 def _slope(cls: type[Op], m: Maker) -> Extras:
     m.weights = {"f64": 20, "i64": 1, "i1": 1}
-    place = RECIPES[cls](m, cls)
-    if place is None:
+    index = RECIPES[cls](m, cls)
+    if index is None:
         raise Unspellable("no way to make it")
-    cost, wrt = weighted_cost(m, place)
+    cost, wrt = weighted_cost(m, index)
     return {"cost": cost, "wrt": tuple(wrt)}
 
 
@@ -371,10 +371,10 @@ def _reduced(element: Element, axis: int, empty: bool, m: Maker) -> Extras:
     return {}
 
 
-def _reduce(m: Maker, cls: type[Op], place: int, axis: int) -> int:
+def _reduce(m: Maker, cls: type[Op], index: int, axis: int) -> int:
     ordered = cls in (reductions.Sum, reductions.Prod)
     more = {"order": LANES_ORDER} if ordered else {}
-    return m.apply(cls, (place,), axis=axis, **more)
+    return m.apply(cls, (index,), axis=axis, **more)
 
 
 def _functions(part: tuple[type[Op], ...], element: Element, m: Maker) -> Extras:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tensorc.fuzz.maker import Maker
-from tensorc.fuzz.program import Given
+from tensorc.fuzz.program import ArgumentNode
 from tensorc.ir.attributes import Dims
 from tensorc.ir.dims import Dim, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
@@ -182,7 +182,7 @@ def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:
     return {"updates": ((w, new),)}
 
 
-def _share(m: Maker, place: int) -> None:
-    given = m.entries[place]
-    assert isinstance(given, Given)
-    m.entries[place] = replace(given, shared=True)
+def _share(m: Maker, index: int) -> None:
+    given = m.entries[index]
+    assert isinstance(given, ArgumentNode)
+    m.entries[index] = replace(given, shared=True)

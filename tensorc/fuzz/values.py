@@ -5,7 +5,7 @@ from types import EllipsisType
 
 import numpy as np
 
-from tensorc.fuzz.program import Given, Program, shape_of
+from tensorc.fuzz.program import ArgumentNode, RandomProgram, shape_of
 from tensorc.ir.dims import evaluate
 from tensorc.ir.numerics import Array, integer_limits
 from tensorc.ir.types import F64, Element
@@ -197,7 +197,7 @@ TAME = ("tame", "positive", "level")  # of moderate size
 
 
 def draw_arguments(
-    program: Program, kind: str, rng: np.random.Generator
+    program: RandomProgram, kind: str, rng: np.random.Generator
 ) -> list[Array]:
     """Return arguments of a kind, tame or nasty, for a program."""
     drawn: list[Array] = []
@@ -238,7 +238,9 @@ def related(array: Array, others: Array, rng: np.random.Generator) -> Array:
     return np.choose(kind, [others, *found]).astype(dtype)
 
 
-def _draw(given: Given, program: Program, kind: str, rng: np.random.Generator) -> Array:
+def _draw(
+    given: ArgumentNode, program: RandomProgram, kind: str, rng: np.random.Generator
+) -> Array:
     element, shape = given.type.element, shape_of(given, program.sizes)
     if f"${given.name}" in program.sizes:
         return np.array(program.sizes[f"${given.name}"], element.dtype)

@@ -107,7 +107,7 @@ REDUCTION = Enum("linalg.iterator_type", "reduction")
 
 
 @dataclass(frozen=True, slots=True)
-class Array:
+class ArrayAttr:
     """A list of attributes: [a, b]."""
 
     items: tuple["Attribute", ...]
@@ -142,6 +142,6 @@ Attribute = (
     | AffineMap
     | SymbolRef
     | Enum
-    | Array
+    | ArrayAttr
     | Dict
 )

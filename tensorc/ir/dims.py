@@ -157,19 +157,19 @@ def maximum(left: Dim, right: Dim) -> Dim:
     return _atom(Compound("max", *_ordered(left, right)))
 
 
-def bound(place: Dim, size: Dim) -> Dim:
+def bound(index: Dim, size: Dim) -> Dim:
     """Return where a slice's bound lies in an axis, clamped into [0, size] as by numpy.
 
     Negative places count from the end: `slice(place, None).indices(size)[0]`.
     """
-    if known_at_most(0, place):
-        return minimum(place, size)
-    if known_at_most(place, -1):
-        return maximum(place + size, 0)
-    if size - place in (1, 2):
+    if known_at_most(0, index):
+        return minimum(index, size)
+    if known_at_most(index, -1):
+        return maximum(index + size, 0)
+    if size - index in (1, 2):
         # size - 1 or size - 2: below 0 only where both readings give 0.
-        return maximum(place, 0)
-    return _atom(Compound("bound", place, size))
+        return maximum(index, 0)
+    return _atom(Compound("bound", index, size))
 
 
 def _without_floor(dim: Dim) -> Dim:
@@ -285,8 +285,8 @@ def evaluate(dim: Dim, values: Mapping[str, int]) -> int:
     return total
 
 
-def _bound_number(place: int, size: int) -> int:
-    return max(place + size, 0) if place < 0 else min(place, size)
+def _bound_number(index: int, size: int) -> int:
+    return max(index + size, 0) if index < 0 else min(index, size)
 
 
 _NUMBERS: Mapping[str, Callable[[int, int], int]] = {
@@ -341,7 +341,7 @@ def _ordered(left: Dim, right: Dim) -> tuple[Dim, Dim]:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class DimGuard:
     """Two dimensions that must turn out equal when the function is called.
 
     `message` is what to say if they do not; "" names the dimensions. `is_index` tells
@@ -365,7 +365,7 @@ class Constraints:
     """
 
     bindings: dict[str, Dim] = field(default_factory=dict)
-    guards: list[Guard] = field(default_factory=list)
+    guards: list[DimGuard] = field(default_factory=list)
     solved: dict[str, Location] = field(default_factory=dict)
     frozen: bool = False
 
@@ -401,7 +401,7 @@ class Constraints:
                     self.solved.setdefault(name, location)
             return True
         if not any({a, b} == {g.left, g.right} for g in self.guards):
-            self.guards.append(Guard(a, b, location, message, is_index))
+            self.guards.append(DimGuard(a, b, location, message, is_index))
         return True
 
     def _bind(self, free: Dim, value: Dim) -> bool:

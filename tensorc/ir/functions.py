@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
-from tensorc.ir.attributes import Array, Attribute, Dict, Dims, make_dict
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, Dims, make_dict
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value, single_block
 from tensorc.ir.dims import (
     VALUE,
     Constraints,
     Dim,
-    Guard,
+    DimGuard,
     Poly,
     as_symbol,
     is_value,
@@ -52,7 +52,7 @@ def open_function(
         block.add_argument(parameter.type, parameter.hint)
     attributes: dict[str, Attribute] = {"sym_name": name}
     if parameters:
-        attributes["arg_attrs"] = Array(tuple(p.attributes for p in parameters))
+        attributes["arg_attrs"] = ArrayAttr(tuple(p.attributes for p in parameters))
     function = Function([], [], attributes, [region], location)
     return function, Builder(block, constraints or Constraints(), location)
 
@@ -66,7 +66,7 @@ def close_function(
     """End a function: return the results, resolve all dimensions, store the guards."""
     builder.create(Return, *results)
     if attributes:
-        function.attributes["res_attrs"] = Array(tuple(attributes))
+        function.attributes["res_attrs"] = ArrayAttr(tuple(attributes))
     resolve_function(function, builder.constraints)
     _mark_values(function)
     return function
@@ -76,7 +76,7 @@ def _mark_values(function: Function) -> None:
     """Note at each argument whose value stands in a size which symbol that is."""
     used = {name for dim in dims_in(function) for name in symbols_of(dim)}
     entries = function.attributes.get("arg_attrs")
-    if not isinstance(entries, Array) or not any(map(is_value, used)):
+    if not isinstance(entries, ArrayAttr) or not any(map(is_value, used)):
         return
     marked: list[Attribute] = []
     for entry in entries.items:
@@ -86,7 +86,7 @@ def _mark_values(function: Function) -> None:
         if symbol in used:
             given["tc.value"] = symbol
         marked.append(make_dict(**given))
-    function.attributes["arg_attrs"] = Array(tuple(marked))
+    function.attributes["arg_attrs"] = ArrayAttr(tuple(marked))
 
 
 def dims_in(function: Function) -> set[Dim]:
@@ -144,7 +144,7 @@ def _guard_signs(function: Function, constraints: Constraints) -> None:
                     continue
                 known.add(dim)
                 if any(map(is_value, symbols_of(dim))) and not known_at_most(0, dim):
-                    guard = Guard(
+                    guard = DimGuard(
                         maximum(0, dim), dim, op.location, "a size is negative"
                     )
                     constraints.guards.append(guard)
@@ -158,7 +158,7 @@ def _resolve_type(type_: Type, constraints: Constraints) -> Type:
 
 
 def _store_guards(function: Function, constraints: Constraints) -> None:
-    places: dict[Attribute, Guard] = {}
+    locations: dict[Attribute, DimGuard] = {}
     for guard in constraints.guards:
         left, right = (constraints.resolve(d) for d in (guard.left, guard.right))
         if isinstance(left, int) and isinstance(right, int) and left != right:
@@ -166,12 +166,12 @@ def _store_guards(function: Function, constraints: Constraints) -> None:
             message = f"sizes that must be equal are {left} and {right}"
             raise ShapeError(Diagnostic("TC0300", message, guard.location))
         if left != right:
-            places.setdefault(Dims((left, right)), guard)
-    if places:
-        function.attributes["tc.guards"] = Array(tuple(places))
-    if any(guard.location.line for guard in places.values()):
-        stored = tuple(_stored_place(guard) for guard in places.values())
-        function.attributes["tc.guard_places"] = Array(stored)
+            locations.setdefault(Dims((left, right)), guard)
+    if locations:
+        function.attributes["tc.guards"] = ArrayAttr(tuple(locations))
+    if any(guard.location.line for guard in locations.values()):
+        stored = tuple(_stored_place(guard) for guard in locations.values())
+        function.attributes["tc.guard_places"] = ArrayAttr(stored)
 
 
 def _store_solved(function: Function, constraints: Constraints) -> None:
@@ -182,14 +182,14 @@ def _store_solved(function: Function, constraints: Constraints) -> None:
         shape = argument.type.shape if isinstance(argument.type, TensorType) else ()
         for axis, dim in enumerate(shape):
             name = as_symbol(dim) or ""
-            place = constraints.solved.get(name, UNKNOWN)
+            location = constraints.solved.get(name, UNKNOWN)
             own = constraints.bindings.get(name, 0)
-            if place.line and name not in known and isinstance(own, Poly):
+            if location.line and name not in known and isinstance(own, Poly):
                 known.add(name)
-                at = _stored_location(place)
+                at = _stored_location(location)
                 found.append(make_dict(argument=number, axis=axis, size=name, **at))
     if found:
-        function.attributes["tc.solved"] = Array(tuple(found))
+        function.attributes["tc.solved"] = ArrayAttr(tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def solved_of(function: Op) -> list[Solved]:
     """Return which sizes of arguments equations of a finished function decide."""
     stored = function.attributes.get("tc.solved")
     found = []
-    for each in stored.items if isinstance(stored, Array) else ():
+    for each in stored.items if isinstance(stored, ArrayAttr) else ():
         if not isinstance(each, Dict):
             continue
         match each.get("argument"), each.get("axis"), each.get("size"):
@@ -215,18 +215,18 @@ def solved_of(function: Op) -> list[Solved]:
     return found
 
 
-def _stored_place(guard: Guard) -> Attribute:
+def _stored_place(guard: DimGuard) -> Attribute:
     at = _stored_location(guard.location)
     return make_dict(message=guard.message, index=guard.is_index, **at)
 
 
-def _stored_location(place: Location) -> dict[str, Attribute]:
+def _stored_location(location: Location) -> dict[str, Attribute]:
     return {
-        "file": place.file,
-        "line": place.line,
-        "column": place.column,
-        "end_line": place.end_line,
-        "end_column": place.end_column,
+        "file": location.file,
+        "line": location.line,
+        "column": location.column,
+        "end_line": location.end_line,
+        "end_column": location.end_column,
     }
 
 
@@ -240,16 +240,16 @@ def _place(stored: Attribute) -> Location:
     return Location(file, *numbers) if len(numbers) == len(found) else UNKNOWN
 
 
-def guards_of(function: Op) -> list[Guard]:
+def guards_of(function: Op) -> list[DimGuard]:
     """Return what dimensions are equal in a finished function, and where that is so."""
     stored = function.attributes.get("tc.guards")
-    items = stored.items if isinstance(stored, Array) else ()
+    items = stored.items if isinstance(stored, ArrayAttr) else ()
     kept = function.attributes.get("tc.guard_places")
-    places = list(kept.items) if isinstance(kept, Array) else []
-    places += [NO_ATTRIBUTES] * (len(items) - len(places))
+    indices = list(kept.items) if isinstance(kept, ArrayAttr) else []
+    indices += [NO_ATTRIBUTES] * (len(items) - len(indices))
     return [
-        Guard(d.dims[0], d.dims[1], _place(place), _message(place), _is_index(place))
-        for d, place in zip(items, places, strict=False)
+        DimGuard(d.dims[0], d.dims[1], _place(index), _message(index), _is_index(index))
+        for d, index in zip(items, indices, strict=False)
         if isinstance(d, Dims)
     ]
 

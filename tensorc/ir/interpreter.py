@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
-from tensorc.ir.attributes import Array as Items
+from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim, as_symbol, evaluate
 from tensorc.ir.numerics import Array
@@ -64,7 +64,7 @@ class _Frame:
             if given:
                 self.sizes[given] = int(argument)
         names = self.function.attributes.get("tc.symbols")
-        if isinstance(names, Items) and names.items:
+        if isinstance(names, ArrayAttr) and names.items:
             # Below TENSOR the last arguments are the sizes (design section 4).
             words = arguments[-len(names.items) :]
             sizes = zip(names.items, words, strict=True)

@@ -174,8 +174,8 @@ def _fma_doubles(a: Doubles, b: Doubles, c: Doubles) -> Doubles:
         other = np.where(kept, c, product + c)
         result = np.where(usual, result, other)
         for at in np.argwhere(~usual & ~plain & ~kept):
-            place = tuple(at)
-            result[place] = _fma_f64(*(float(v[place]) for v in (a, b, c)))
+            index = tuple(at)
+            result[index] = _fma_f64(*(float(v[index]) for v in (a, b, c)))
     return np.asarray(result)
 
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 from tensorc.errors import Diagnostic, VerifyError, nearest
 from tensorc.ir.attributes import (
     AffineMap,
-    Array,
+    ArrayAttr,
     Attribute,
     Dense,
     Dict,
@@ -355,7 +355,7 @@ def attribute_fault(value: Attribute) -> str:
             used = [r for r in results if r is not None]
             fits = len(set(used)) == len(used) and all(0 <= r < dims for r in used)
             return "" if fits else f"{value} is no projected permutation"
-        case Array(items=items):
+        case ArrayAttr(items=items):
             faults = [attribute_fault(v) for v in items]
         case Dict(items=entries):
             faults = [attribute_fault(v) for _, v in entries]
@@ -466,8 +466,8 @@ def _functions(module: Op) -> dict[str, Op]:
 
 def _constraints(function: Op) -> Constraints:
     """Return what a function knows of its symbols, to be read only."""
-    stored = function.attributes.get("tc.guards", Array(()))
-    pairs = stored.items if isinstance(stored, Array) else (stored,)
+    stored = function.attributes.get("tc.guards", ArrayAttr(()))
+    pairs = stored.items if isinstance(stored, ArrayAttr) else (stored,)
     if not all(isinstance(p, Dims) and len(p.dims) == 2 for p in pairs):
         fail(function, "attribute 'tc.guards' must hold pairs of dimensions")
     return constraints_of(function)
@@ -480,7 +480,7 @@ def _check_function(op: Op, functions: Mapping[str, Op]) -> None:
         entries = op.attributes.get(name)
         if entries is None:
             continue
-        items = entries.items if isinstance(entries, Array) else ()
+        items = entries.items if isinstance(entries, ArrayAttr) else ()
         found = sum(isinstance(item, Dict) for item in items)
         if not found == len(items) == len(types):
             fail(op, f"attribute '{name}' must hold {len(types)} dictionaries")
@@ -508,11 +508,11 @@ def _check_updates(function: Op, type_: FunctionType) -> None:
 def _check_symbols(function: Op) -> None:
     """Check that on memory, sizes are made of the symbols that the function takes."""
     names = function.attributes.get("tc.symbols")
-    if not isinstance(names, Array):
+    if not isinstance(names, ArrayAttr):
         return
     for op in function.walk():
         for name, value in op.attributes.items():
-            found = value.items if isinstance(value, Array) else (value,)
+            found = value.items if isinstance(value, ArrayAttr) else (value,)
             dims = [d for dims in found if isinstance(dims, Dims) for d in dims.dims]
             for symbol in (s for d in dims for s in symbols_of(d)):
                 if symbol not in names.items:
@@ -538,7 +538,7 @@ def _check_group(op: Op, _: Mapping[str, Op]) -> None:
     assert isinstance(outer, int)
     for member in op.regions[0].block.ops:
         iterators = member.attributes.get("iterator_types")
-        if not isinstance(iterators, Array):
+        if not isinstance(iterators, ArrayAttr):
             continue
         parallel = sum(str(i).endswith("<parallel>") for i in iterators.items)
         if outer > parallel:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tensorc.artifact import OPERATORS, SIZE_LIMIT, DimExpr
 
-Step = tuple[Callable[[int, int], int], int, int]
+FormulaStep = tuple[Callable[[int, int], int], int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Formulas:
     """Steps that compute formulas: symbols, then numbers, then a value per step."""
 
     numbers: tuple[int, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[FormulaStep, ...]
     results: tuple[int, ...]
 
     def evaluate(self, symbols: Sequence[int]) -> Iterator[int]:
@@ -49,17 +49,17 @@ def make_formulas(formulas: Sequence[DimExpr], symbols: Sequence[str]) -> Formul
     for formula in formulas:
         _collect(formula, parts)
     numbers = [p for p in parts if isinstance(p, int)]
-    places: dict[DimExpr, int] = {}
+    slots: dict[DimExpr, int] = {}
     given: list[DimExpr] = [*symbols, *numbers]
     for part in given:
-        places[part] = len(places)
-    steps: list[Step] = []
+        slots[part] = len(slots)
+    steps: list[FormulaStep] = []
     for part in parts:
         if isinstance(part, tuple):
             operator, left, right = part
-            places[part] = len(places)
-            steps.append((OPERATORS[operator], places[left], places[right]))
-    return Formulas(tuple(numbers), tuple(steps), tuple([places[f] for f in formulas]))
+            slots[part] = len(slots)
+            steps.append((OPERATORS[operator], slots[left], slots[right]))
+    return Formulas(tuple(numbers), tuple(steps), tuple([slots[f] for f in formulas]))
 
 
 def _collect(formula: DimExpr, parts: dict[DimExpr, None]) -> None:

@@ -27,9 +27,9 @@ from tensorc.runtime.arrays import (
     kinds_of,
     numpy_dtype,
 )
-from tensorc.runtime.shared import Shared
-from tensorc.runtime.signature import Plan, make_signature
-from tensorc.runtime.threads import Library, block_address
+from tensorc.runtime.shared import SharedCell
+from tensorc.runtime.signature import CallPlan, make_signature
+from tensorc.runtime.threads import ThreadedLibrary, block_address
 
 Number = int | float | bool
 Results = Array | tuple[Array, ...] | None
@@ -53,7 +53,7 @@ _NO_HYPERS: Mapping[str, Array] = MappingProxyType({})
 MAX_PLANS = 4096
 
 
-class Frame:
+class CallFrame:
     """The machine words of one running call, and the memory that they point to."""
 
     __slots__ = ("address", "arena", "cells", "hypers", "plan", "record", "slots")
@@ -66,7 +66,7 @@ class Frame:
         self.cells = [aligned_empty((), dtype) for dtype in hypers]
         self.arena = aligned_bytes(0)
         # Whose sizes the slots hold, and whose numbers the cells.
-        self.plan: Plan | None = None
+        self.plan: CallPlan | None = None
         self.hypers: Mapping[str, Array] | None = None
 
 
@@ -83,8 +83,8 @@ class CompiledFunction:
     def __init__(
         self,
         info: FunctionInfo,
-        library: Library,
-        shared: Mapping[str, Shared],
+        library: ThreadedLibrary,
+        shared: Mapping[str, SharedCell],
         hypers: Mapping[str, Number],
         varies: Callable[[str], bool] | None = None,
     ) -> None:
@@ -117,11 +117,11 @@ class CompiledFunction:
             for kind in ("shared", "input", "hyper")
         }
         self._pool = Pool()
-        self._frames: deque[Frame] = deque()
-        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._frames: deque[CallFrame] = deque()
+        self._plans: dict[tuple[int, ...], CallPlan] = {}
         # Of calls that need no conversion and no check. Where sizes follow from the
         # value of an input, there are none.
-        self._seen: dict[Kinds | None, Plan] = {}
+        self._seen: dict[Kinds | None, CallPlan] = {}
         self.known = self._seen.get
         self._has_values = any(s.value is not None for s in self.signature.inputs)
         self._input_slots = self._positions["input"]
@@ -177,7 +177,7 @@ class CompiledFunction:
 
     def run(
         self,
-        plan: Plan,
+        plan: CallPlan,
         inputs: Sequence[Array],
         hypers: Mapping[str, Array] = _NO_HYPERS,
     ) -> Results:
@@ -216,7 +216,7 @@ class CompiledFunction:
             return results[0]
         return tuple(results) if results else None
 
-    def bind(self, arrays: Sequence[Array]) -> Plan:
+    def bind(self, arrays: Sequence[Array]) -> CallPlan:
         """Return the sizes of a call with these inputs, all of them checked.
 
         Raises:
@@ -242,7 +242,7 @@ class CompiledFunction:
             self._seen[kinds] = plan
         return plan
 
-    def take_frame(self, plan: Plan, hypers: Mapping[str, Array]) -> Frame:
+    def take_frame(self, plan: CallPlan, hypers: Mapping[str, Array]) -> CallFrame:
         """Return a frame of its own for a call of these sizes, without the arrays."""
         try:
             frame = self._frames.pop()
@@ -252,7 +252,7 @@ class CompiledFunction:
             self._fit(frame, plan, hypers)
         return frame
 
-    def place(self, frame: Frame, inputs: Sequence[Array]) -> list[Array]:
+    def place(self, frame: CallFrame, inputs: Sequence[Array]) -> list[Array]:
         """Write the addresses of the inputs into a frame.
 
         An input that is not laid out as compiled code reads it, or that overlaps a
@@ -296,13 +296,13 @@ class CompiledFunction:
                 return self.locked(call, arguments, number + 1)
         return call(*arguments)
 
-    def failure(self, status: int, frame: Frame) -> IndexOutOfRange | InternalError:
+    def failure(self, status: int, frame: CallFrame) -> IndexOutOfRange | InternalError:
         """Return the error that compiled code reported in its record."""
         site, axis, index, size = frame.record[:POOL_RECORD_WORD]
         if status != STATUS_INDEX or not 0 <= site < len(self.info.sites):
             return InternalError(f"'{self.name}' returned status {status}", "runtime")
-        place = self.info.sites[site]
-        if place.is_unsigned:
+        location = self.info.sites[site]
+        if location.is_unsigned:
             index %= 1 << 64
         bounds = f"out of range for axis {axis} with size {size}"
         message = f"index {index} is {bounds}"
@@ -310,7 +310,7 @@ class CompiledFunction:
         if -size <= index < 0:  # where indices may count from the end, it is inside
             notes.append("labels are numbers of classes: they count from 0")
         return IndexOutOfRange(
-            Diagnostic("TC0505", message, place.location, notes=tuple(notes))
+            Diagnostic("TC0505", message, location.location, notes=tuple(notes))
         )
 
     def __reduce__(self) -> str | tuple[object, ...]:
@@ -322,10 +322,10 @@ class CompiledFunction:
         names = ", ".join(s.argument.name for s in self.signature.inputs)
         return f"<compiled function {self.name}({names})>"
 
-    def _new_frame(self) -> Frame:
+    def _new_frame(self) -> CallFrame:
         info = self.info
         words = len(info.arguments) + len(info.results) + 2 + len(info.symbols)
-        frame = Frame(words, [cell.dtype for cell in self._defaults.values()])
+        frame = CallFrame(words, [cell.dtype for cell in self._defaults.values()])
         for position, cell in zip(
             self._positions["shared"], self.shared.values(), strict=True
         ):
@@ -337,7 +337,9 @@ class CompiledFunction:
         frame.slots[after + 1] = ctypes.addressof(frame.record)
         return frame
 
-    def _fit(self, frame: Frame, plan: Plan, hypers: Mapping[str, Array]) -> None:
+    def _fit(
+        self, frame: CallFrame, plan: CallPlan, hypers: Mapping[str, Array]
+    ) -> None:
         """Write the sizes of a call, its arena and its hypers into a frame."""
         after = self._first_result + len(plan.fresh)
         if frame.arena.size < plan.arena:
@@ -364,8 +366,8 @@ class CompiledFunction:
 
 
 def _shared_for(
-    function: str, name: str, dtype: str, shared: Mapping[str, Shared]
-) -> Shared:
+    function: str, name: str, dtype: str, shared: Mapping[str, SharedCell]
+) -> SharedCell:
     if name not in shared:
         raise InternalError(f"'{function}' lacks shared variable '{name}'", "runtime")
     cell = shared[name]

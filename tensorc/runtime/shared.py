@@ -10,7 +10,7 @@ from tensorc.runtime.convert import convert
 from tensorc.runtime.locks import keep
 
 
-class Shared:
+class SharedCell:
     """A named array that lives where the compiled code lives.
 
     It owns a 64-byte aligned, C-contiguous copy of its first value. Element type and

@@ -47,7 +47,7 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CallPlan:
     """The sizes of a call: they follow from the value of each symbol.
 
     `fresh` holds shape, element type and bytes of each result, `sides` those of each
@@ -139,7 +139,7 @@ class Signature:
                 values[spec.value] = int(array.item())
         return tuple(values)
 
-    def plan(self, symbols: Shape) -> Plan:
+    def plan(self, symbols: Shape) -> CallPlan:
         """Return the sizes that follow from the values of the symbols.
 
         Raises:
@@ -149,7 +149,7 @@ class Signature:
         info = self.info
         try:
             values = self.formulas.evaluate(symbols)
-            made = Plan(
+            made = CallPlan(
                 symbols,
                 tuple([_take(values, s.argument.shape) for s in self.inputs]),
                 tuple([_take(values, a.shape) for a in _shared_of(info)]),
@@ -163,7 +163,7 @@ class Signature:
             what = f"a size cannot be computed: {error}"
             raise self._size_error(symbols, what) from None
 
-    def no_memory(self, plan: Plan) -> ShapeError:
+    def no_memory(self, plan: CallPlan) -> ShapeError:
         """Return the error that a call asks for more memory than there is."""
         needed = sum(_bytes_of(plan)) + plan.arena
         return self._size_error(plan.symbols, f"{needed} bytes cannot be allocated")
@@ -174,7 +174,7 @@ class Signature:
         message = f"{self.info.name}: {what}"
         return ShapeError(Diagnostic("TC0508", message, notes=(given,)))
 
-    def check_inputs(self, plan: Plan, arrays: Sequence[Array]) -> None:
+    def check_inputs(self, plan: CallPlan, arrays: Sequence[Array]) -> None:
         """Check every size of every input.
 
         Raises:
@@ -200,7 +200,7 @@ class Signature:
         return None
 
     def _solved_error(
-        self, origin: Origin, given: int, wanted: int, spec: Input, plan: Plan
+        self, origin: Origin, given: int, wanted: int, spec: Input, plan: CallPlan
     ) -> ShapeError:
         """Return the error that two sizes differ, of which one is an argument's own."""
         formula = spec.argument.shape[origin.axis]
@@ -220,7 +220,7 @@ class Signature:
         )
         return ShapeError(diagnostic)
 
-    def check_guards(self, plan: Plan) -> None:
+    def check_guards(self, plan: CallPlan) -> None:
         """Check the sizes of shared variables and the equations at entry.
 
         Raises:
@@ -241,7 +241,7 @@ class Signature:
                 raise self._guard_error(guard, left, right, plan)
 
     def _guard_error(
-        self, guard: Guard, left: int, right: int, plan: Plan
+        self, guard: Guard, left: int, right: int, plan: CallPlan
     ) -> ShapeError | IndexOutOfRange:
         """Return the error that an equation does not hold, and for what arguments."""
         detail = f"{_spell_side(guard.left, left)}, "
@@ -252,9 +252,9 @@ class Signature:
         name = self.info.name
         if guard.is_index:
             message = f"{name}: {guard.message}"
-            place = guard.location
+            location = guard.location
             return IndexOutOfRange(
-                Diagnostic("TC0505", message, place, notes=tuple(notes))
+                Diagnostic("TC0505", message, location, notes=tuple(notes))
             )
         hints: tuple[str, ...] = ()
         divided = None if guard.message else _divided(guard)
@@ -273,7 +273,7 @@ class Signature:
         )
 
     def _given(
-        self, symbols: set[str], plan: Plan, without: Container[str] = ()
+        self, symbols: set[str], plan: CallPlan, without: Container[str] = ()
     ) -> list[str]:
         """Say of each argument whose sizes some symbols are what it was."""
         found: list[str] = []
@@ -396,14 +396,14 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
     return Signature(info, inputs, hypers, shared, tuple(bound), formulas, defaults)
 
 
-def _check_memory(plan: Plan) -> None:
+def _check_memory(plan: CallPlan) -> None:
     """Refuse results and arenas beyond what any machine addresses."""
     largest = max([plan.arena, *_bytes_of(plan)])
     if largest > MEMORY_LIMIT:
         raise OverflowError(f"{largest} bytes are more than a machine addresses")
 
 
-def _bytes_of(plan: Plan) -> list[int]:
+def _bytes_of(plan: CallPlan) -> list[int]:
     """Return the size of each result; NumPy, too, counts an axis of size 0 as 1."""
     return [math.prod([d or 1 for d in s]) * t.itemsize for s, t, _ in plan.fresh]
 

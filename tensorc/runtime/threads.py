@@ -31,7 +31,7 @@ _BLOCK = -(-ctypes.addressof(_MEMORY) // 64) * 64
 _WORDS = (ctypes.c_int64 * POOL_WORDS).from_address(_BLOCK)
 
 
-class Library(Protocol):
+class ThreadedLibrary(Protocol):
     """Linked code, as far as a function must know it."""
 
     def address(self, symbol: str) -> int:
@@ -44,8 +44,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self.lock = keep(threading.Lock())
-        self.load: Callable[[], Library] | None = None
-        self.library: Library | None = None
+        self.load: Callable[[], ThreadedLibrary] | None = None
+        self.library: ThreadedLibrary | None = None
         self.wanted: int | None = None  # None: what the environment says
         self.workers = 0
 
@@ -104,7 +104,7 @@ def jobs() -> int:
     return int(_WORDS[PoolWord.GENERATION])
 
 
-def start(load: Callable[[], Library]) -> None:
+def start(load: Callable[[], ThreadedLibrary]) -> None:
     """Make the pool ready for `count()` threads; `load` gives its code, if needed."""
     _POOL.load = load
     _adjust()
@@ -122,7 +122,7 @@ def _adjust() -> None:
         _grow(_POOL.library, wanted)
 
 
-def _grow(library: Library, wanted: int) -> None:
+def _grow(library: ThreadedLibrary, wanted: int) -> None:
     """Let `wanted` threads take part, starting those that are missing."""
     take = _RUN_TAKE(library.address(PoolSymbol.TAKE))
     work = _RUN_WORK(library.address(PoolSymbol.WORK))
@@ -149,7 +149,7 @@ def _grow(library: Library, wanted: int) -> None:
         _WORDS[PoolWord.BUSY] = 0
 
 
-def _prepare(library: Library) -> None:
+def _prepare(library: ThreadedLibrary) -> None:
     process = ctypes.CDLL(None)
     process.pthread_mutex_init(
         ctypes.c_void_p(_BLOCK + 8 * PoolWord.MUTEX), ctypes.c_void_p(None)

@@ -11,9 +11,9 @@ from llvmlite import binding as llvm
 from tensorc.backend.emit import (
     LONG,
     POINTER,
+    LlvmParameter,
     LType,
     ModuleEmitter,
-    Parameter,
     mangle,
     number,
 )
@@ -133,7 +133,7 @@ def test_names_are_mangled():
     assert mangle("memcpy") == "tc.memcpy"
     assert mangle("llvm.fma.f32") == "tc.llvm.fma.f32"
     emitter = ModuleEmitter()
-    emitter.function("f", LONG, [Parameter("p", POINTER)])
+    emitter.function("f", LONG, [LlvmParameter("p", POINTER)])
     with pytest.raises(InternalError, match="defined twice"):
         emitter.function("f", LONG, [])
 

@@ -18,7 +18,7 @@ import tensorc.api
 from tensorc.cli import main, progress
 from tensorc.errors import Diagnostic, InternalError, Location, TensorcError
 from tensorc.recipes import DataCall, Fit, Patience, Run
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.history import EpochRecord, History, Progress
 from tests.runtime import native
 from tests.runtime.test_data import encode
@@ -28,8 +28,8 @@ class Program:
     """What `tensorc.api.program.load` returns."""
 
     def __init__(self, path):
-        self.shared = {"w": Shared("w", 0.0)}
-        table = Shared("table", np.repeat(np.float32([2, 1, 2, 3]) / 3, 2))
+        self.shared = {"w": SharedCell("w", 0.0)}
+        table = SharedCell("table", np.repeat(np.float32([2, 1, 2, 3]) / 3, 2))
         self.functions = {
             "add": native.function("add", self.shared, {"lr": 1 / 3}),
             "curve": native.function("curve", {**self.shared, "table": table}),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import TensorcError
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.python import numpy_functions
 
 INTEGERS = tuple(f"{k}{n}" for k in ("int", "uint") for n in (8, 16, 32, 64))
@@ -168,12 +168,12 @@ _OF_NUMBERS = (np.where, np.clip, np.full_like, np.linspace)
 WITH_ARRAY: dict[Callable, tuple[object, ...]] = {np.take: (INDICES,)}
 
 
-def rows() -> list[tuple[Callable, Function]]:
+def rows() -> list[tuple[Callable, LibraryFunction]]:
     """Return NumPy's functions that have rows in the registry."""
     return [(f, r) for f, r in numpy_functions.rows().items() if r.parameters]
 
 
-def calls_of_row(function: Callable, row: Function) -> list[Call]:
+def calls_of_row(function: Callable, row: LibraryFunction) -> list[Call]:
     """Return the calls of a function: with each option, of all types."""
     if function in OF_TWO:
         return calls_of_two(function)

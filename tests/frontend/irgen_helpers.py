@@ -6,7 +6,7 @@ import numpy as np
 
 from tensorc.errors import TensorcError
 from tensorc.frontend.dsl.irgen.generator import generate
-from tensorc.frontend.dsl.programs.program import Program
+from tensorc.frontend.dsl.programs.program import FileProgram
 from tensorc.frontend.dsl.syntax.parser import parse, parse_expression
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.ops.builtin import Module
@@ -18,7 +18,7 @@ from tensorc.passes.tensor.autodiff import AUTODIFF
 from tensorc.target import Target
 
 
-def program(text, **settings) -> Program:
+def program(text, **settings) -> FileProgram:
     given = {name: parse_expression(value) for name, value in settings.items()}
     return generate(parse(text, "test.tc"), given)
 
@@ -36,14 +36,14 @@ def diagnostics(text, **settings):
 class Prepared:
     """A function of a program, checked and ready to be interpreted."""
 
-    program: Program
+    program: FileProgram
     module: Module
     name: str
 
 
 def prepare(source, name) -> Prepared:
     """Emit one function of a program or of its text; its text form must parse back."""
-    p = source if isinstance(source, Program) else program(source)
+    p = source if isinstance(source, FileProgram) else program(source)
     emitted = p.emit([name])
     verify(emitted)
     text = print_module(emitted)

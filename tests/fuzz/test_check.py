@@ -25,9 +25,9 @@ from tensorc.fuzz.generate import _SLOW, generate
 from tensorc.fuzz.laws import broken_law, laws_of
 from tensorc.fuzz.outcomes import Compiled, _between_guards, difference, interpreted
 from tensorc.fuzz.program import (
-    Apply,
-    Given,
-    Program,
+    ArgumentNode,
+    OpNode,
+    RandomProgram,
     function_of,
     module_of,
     shape_of,
@@ -177,7 +177,7 @@ def test_a_stable_form_that_is_another_function_is_found(monkeypatch):
 # Laws
 
 
-def laws_fail(program: Program, spoil, seed: int = SEED) -> str:
+def laws_fail(program: RandomProgram, spoil, seed: int = SEED) -> str:
     """Return what a law says of a program whose results something spoils."""
     (call, _) = session.calls_of(program, seed, 3)
     module = module_of([program])
@@ -191,7 +191,7 @@ def laws_fail(program: Program, spoil, seed: int = SEED) -> str:
     return broken_law(given, call.arguments, laws_of(program), rng)
 
 
-def first_with(wanted) -> Program:
+def first_with(wanted) -> RandomProgram:
     return next(p for p in (generate(SEED, n) for n in range(900)) if wanted(p))
 
 
@@ -229,7 +229,7 @@ def test_rows_are_found_and_compared():
     assert "rows: result" in laws_fail(program, first_is_other)
 
 
-def _gives_floats(program: Program) -> bool:
+def _gives_floats(program: RandomProgram) -> bool:
     rows, function = laws_of(program).rows, function_of(program)
     values = function.body.block.terminator.operands
     pairs = zip(rows.results, values, strict=True)
@@ -238,15 +238,15 @@ def _gives_floats(program: Program) -> bool:
 
 def test_what_mixes_rows_has_no_law():
     lead = TensorType((symbol("R"), 3), F64)
-    given, sizes = Given("a0", lead), {"R": 4}
+    given, sizes = ArgumentNode("a0", lead), {"R": 4}
     for cls, attributes, kept in (
         (Sum, {"axis": 1, "order": "lanes"}, True),
         (Sum, {"axis": 0, "order": "lanes"}, False),
         (Transpose, {"permutation": (1, 0)}, False),
         (Neg, {}, True),
     ):
-        entries = (given, Apply(cls, (0,), attributes))
-        program = Program("f", entries, (1,), sizes)
+        entries = (given, OpNode(cls, (0,), attributes))
+        program = RandomProgram("f", entries, (1,), sizes)
         assert (laws_of(program).rows is not None) is kept
 
 
@@ -365,7 +365,7 @@ def test_values_that_json_has_no_word_for(tmp_path):
             assert (kept | np.isnan(a)).all()
 
 
-def _takes_floats(program: Program) -> bool:
+def _takes_floats(program: RandomProgram) -> bool:
     return any(g.type.element.is_float for g in program.givens)
 
 
@@ -411,8 +411,8 @@ class Entry:
 
 @pytest.mark.parametrize("count", [3, 4, 5])
 def test_what_is_written_beside_a_result_shows_and_what_is_not_written_is_nan(count):
-    given = Given("a0", TensorType((4,), F64))
-    program = Program("f", (given, Apply(Neg, (0,), {})), (1,), {})
+    given = ArgumentNode("a0", TensorType((4,), F64))
+    program = RandomProgram("f", (given, OpNode(Neg, (0,), {})), (1,), {})
     code = compiled(program, [])
     x = np.arange(4.0)
     assert difference([-x], code.call("f", [x])) == ""
@@ -427,9 +427,9 @@ def test_what_is_written_beside_a_result_shows_and_what_is_not_written_is_nan(co
 
 @pytest.mark.parametrize("count", [4, 5])
 def test_what_is_written_beside_a_shared_variable_shows(count):
-    given = Given("a0", TensorType((4,), F64), shared=True)
-    entries = (given, Apply(Neg, (0,), {}))
-    code = compiled(Program("f", entries, (), {}, updates=((0, 1),)), [0])
+    given = ArgumentNode("a0", TensorType((4,), F64), shared=True)
+    entries = (given, OpNode(Neg, (0,), {}))
+    code = compiled(RandomProgram("f", entries, (), {}, updates=((0, 1),)), [0])
     x = np.arange(4.0)
     assert difference([-x], code.call("f", [x])) == ""
     ((function, _),) = code._functions.values()
@@ -441,7 +441,7 @@ def test_what_is_written_beside_a_shared_variable_shows(count):
         assert difference([np.ones(4)], outcome) == ""
 
 
-def compiled(program: Program, updated: list[int]) -> Compiled:
+def compiled(program: RandomProgram, updated: list[int]) -> Compiled:
     options = Options(0, True, epochs=False)
     host = compiler.host_target()
     made = compiler.compile(module_of([program]), host, options)

@@ -11,7 +11,7 @@ from tensorc.fuzz.generate import generate
 from tensorc.fuzz.idioms import RULES, spell
 from tensorc.fuzz.laws import laws_of
 from tensorc.fuzz.maker import Maker, Theme, fits, theme_of
-from tensorc.fuzz.program import Given, module_of, shape_of, unbound
+from tensorc.fuzz.program import ArgumentNode, module_of, shape_of, unbound
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.session import Coverage, calls_of
 from tensorc.fuzz.slopes import slopes_of
@@ -125,7 +125,7 @@ def test_the_survey_has_each_op_with_each_type_that_it_takes(survey_programs):
         (op.cls, program.entries[op.operands[0]].type.element)
         for program in survey_programs
         for op in program.ops
-        if op.operands and isinstance(program.entries[op.operands[0]], Given)
+        if op.operands and isinstance(program.entries[op.operands[0]], ArgumentNode)
         if not program.light
     }
     for cls in RECIPES:

@@ -24,7 +24,7 @@ import tensorc as tc
 from tensorc import compiler, driver
 from tensorc.api import function as functions
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import Plan
+from tensorc.frontend.python.graph.emit import EmissionPlan
 from tensorc.ir.interpreter import interpret
 from tests.graphs.random_graphs import Graph, Wanted, form, make, reachable
 
@@ -36,7 +36,7 @@ Bits = list[tuple[str, tuple[int, ...], bytes]]
 class Interpreted:
     """What a function of the doors calls: a plan, interpreted instead of compiled."""
 
-    def __init__(self, plan: Plan, hypers: object = None) -> None:
+    def __init__(self, plan: EmissionPlan, hypers: object = None) -> None:
         self.plan = plan
         self.module = compiler.compile(
             graph_emit.emit(plan), driver.host_target(), upto="tensor"

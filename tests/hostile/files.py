@@ -30,7 +30,7 @@ from tensorc.errors import CacheWarning, TensorcError
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.files.tensor_file import read_tensors, write_tensors
 from tensorc.runtime.files.weights import load_weights, save_weights
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.checkpoint import About, read_checkpoint, write_checkpoint
 from tensorc.runtime.training.data import Dataset, csv, idx, mnist, npz, read_columns
 from tensorc.runtime.training.fit_state import FitState
@@ -223,10 +223,10 @@ def _weights_inside(source: random.Random) -> bytes:
     return _npz_inside(source, {"W": np.ones((6, 4), np.float32)})
 
 
-def _shared() -> dict[str, Shared]:
+def _shared() -> dict[str, SharedCell]:
     return {
-        "W": Shared("W", np.zeros((6, 4), np.float32)),
-        "n": Shared("n", np.int64(3)),
+        "W": SharedCell("W", np.zeros((6, 4), np.float32)),
+        "n": SharedCell("n", np.int64(3)),
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tensorc.abi import dim_expr
 from tensorc.artifact import evaluate_dim
-from tensorc.frontend.library.indexing import Part, clamp
+from tensorc.frontend.library.indexing import SlicePart, clamp
 from tensorc.ir.dims import (
     Constraints,
     Dim,
@@ -70,7 +70,7 @@ def test_a_bound_lies_inside_its_axis() -> None:
 def test_slices_are_clamped_as_python_clamps_them(step: int) -> None:
     bounds: list[Dim | None] = [None, K, 2 * K + 1, N - 1, K + N, -2, 2]
     for first, last in itertools.product(bounds, bounds):
-        start, length = clamp(Part(first, last, step), N)
+        start, length = clamp(SlicePart(first, last, step), N)
         for size, value in itertools.product(range(5), range(-11, 12)):
             given = {"N": size, "$i": value}
             numbers = [None if b is None else evaluate(b, given) for b in (first, last)]

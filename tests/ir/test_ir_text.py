@@ -9,7 +9,7 @@ import pytest
 from tensorc.errors import CompileError, Location
 from tensorc.ir.attributes import (
     AffineMap,
-    Array,
+    ArrayAttr,
     Dense,
     Dims,
     Enum,
@@ -129,7 +129,7 @@ ATTRIBUTES = {
     "@f": SymbolRef("f"),
     '@"a b\\22"': SymbolRef('a b"'),
     "#linalg.iterator_type<parallel>": Enum("linalg.iterator_type", "parallel"),
-    "[1 : i64, [], true]": Array((1, Array(()), True)),
+    "[1 : i64, [], true]": ArrayAttr((1, ArrayAttr(()), True)),
     '{"a b" = 1 : i64, c = {}}': make_dict(c=make_dict(), **{"a b": 1}),
 }
 
@@ -189,8 +189,8 @@ def test_every_float_round_trips(name):
     values = np.frombuffer(data, element.dtype)
     # A signalling NaN goes quiet in arithmetic, but a constant is only copied.
     items = tuple(Dense(v.reshape(1), TensorType((1,), element)) for v in values)
-    module = parse_module(print_module(with_attribute(Array(items))))
-    assert module.functions[0].attributes["tc.x"] == Array(items)
+    module = parse_module(print_module(with_attribute(ArrayAttr(items))))
+    assert module.functions[0].attributes["tc.x"] == ArrayAttr(items)
 
 
 def test_names():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tensorc.errors import VerifyError
-from tensorc.ir.attributes import AffineMap, Array, Dense, Dims, Typed
+from tensorc.ir.attributes import AffineMap, ArrayAttr, Dense, Dims, Typed
 from tensorc.ir.core import Block, Op, Region
 from tensorc.ir.dims import symbol
 from tensorc.ir.ops import BY_NAME, OPS
@@ -196,9 +196,9 @@ def test_guards_allow_equalities():
     function_ = module.functions[0]
     with pytest.raises(VerifyError, match="C2"):
         verify(module)
-    function_.attributes["tc.guards"] = Array((Dims((symbol("n"), 4)),))
+    function_.attributes["tc.guards"] = ArrayAttr((Dims((symbol("n"), 4)),))
     verify(module)
-    function_.attributes["tc.guards"] = Array((Dims((symbol("n"),)),))
+    function_.attributes["tc.guards"] = ArrayAttr((Dims((symbol("n"),)),))
     with pytest.raises(VerifyError, match=r"'tc.guards' must hold pairs"):
         verify(module)
 
@@ -296,7 +296,7 @@ LINKS = [
     (negative_size, "tc.broadcast: result 0 has a negative size"),
     (attribute("tc.sum", "axis", 1 << 70), "'axis': 1180591620717411303424 is no"),
     (attribute("tc.add", "tc.x", (1, "a")), "'tc.x': 'a' is no integer"),
-    (attribute("tc.add", "tc.x", Array((Typed(300, I8),))), "300 is no integer in"),
+    (attribute("tc.add", "tc.x", ArrayAttr((Typed(300, I8),))), "300 is no integer in"),
     (attribute("tc.add", "tc.x", AffineMap(1, (0, 0))), "no projected permutation"),
     (
         attribute("tc.constant", "value", Dense(np.zeros(3), TensorType((10,), F32))),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tensorc.errors import IndexOutOfRange
-from tensorc.ir.attributes import Array, SymbolRef, make_dict
+from tensorc.ir.attributes import ArrayAttr, SymbolRef, make_dict
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Call
 from tensorc.ir.ops.tensor.elementwise import Add, Div, Exp, Maximum, Mul, Neg, Sub
@@ -80,7 +80,7 @@ def test_cse_merges_constants_by_bits():
         (1, 1.0),
         (1, True),
         (0.0, -0.0),
-        (Array((0.0,)), Array((-0.0,))),
+        (ArrayAttr((0.0,)), ArrayAttr((-0.0,))),
         (make_dict(a=1), make_dict(a=True)),
         (F32, F64),
         (I32, "i32"),

@@ -7,7 +7,7 @@ import pytest
 
 from tensorc import compiler
 from tensorc.api import program as api
-from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.control import KernelGroup
 from tensorc.passes.structured import fuse
 from tests.samples import same_bits
 from tests.stages import TARGET, all_results
@@ -55,7 +55,7 @@ def module_of(tmp_path, step):
 
 def kernels(module):
     lowered = compiler.compile(module, TARGET, upto="structured").module
-    return [op for op in lowered.walk() if isinstance(op, Group)]
+    return [op for op in lowered.walk() if isinstance(op, KernelGroup)]
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -29,7 +29,7 @@ from tensorc.runtime.files import columns as files
 from tensorc.runtime.files import csv_file, idx, npy, pickled, tensor_file
 from tensorc.runtime.formulas import make_formulas
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.signature import make_signature
 from tensorc.runtime.threads import MOST, checked
 from tensorc.runtime.training.data import Split
@@ -84,7 +84,7 @@ def test_integers_have_both_bounds(dtype, end):
 def test_integers_of_every_door_have_both_bounds(name, end):
     bound = (-128, 127)[end]
     beyond = bound + (1 if end else -1)
-    cell = Shared("w", np.int8(0))
+    cell = SharedCell("w", np.int8(0))
     info = native.info(
         "f",
         [("x", "input", "i8", ()), ("n", "hyper", "i8", ())],
@@ -237,10 +237,10 @@ def test_the_shapes_of_shared_variables_are_checked(shape):
 
 
 def test_the_element_type_of_a_shared_variable_is_checked():
-    native.function("add", {"w": Shared("w", 1.0)}, {"lr": 1})
+    native.function("add", {"w": SharedCell("w", 1.0)}, {"lr": 1})
     for value in (np.float32(1), np.int64(1)):
         with pytest.raises(InternalError, match="shared variable 'w'"):
-            native.function("add", {"w": Shared("w", value)}, {"lr": 1})
+            native.function("add", {"w": SharedCell("w", value)}, {"lr": 1})
     with pytest.raises(InternalError, match="lacks"):
         native.function("add", {}, {"lr": 1})
 
@@ -349,7 +349,7 @@ def test_an_unsigned_index_is_shown_as_it_is(unsigned, shown):
     ("rows", "batch", "batches"), [(4, 4, 1), (7, 4, 1), (8, 4, 2)]
 )
 def test_batches_are_whole(rows, batch, batches):
-    f = native.function("add", {"w": Shared("w", 1.0)}, {"lr": 1})
+    f = native.function("add", {"w": SharedCell("w", 1.0)}, {"lr": 1})
     x = np.ones(rows, np.float32)
     recipe = recipe_of(batch=batch)
     assert prepare(recipe, "step", f, Split({"x": x})).batches == batches

@@ -16,7 +16,7 @@ from tensorc import compiler
 from tensorc.ir.ops.memory.kernels import CheckIndexInto
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Gather, Scatter, TakeAlongAxis
 from tensorc.runtime.arrays import DTYPES
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tests.samples import SAMPLES, one_op
 from tests.stages import name_arguments
 
@@ -151,7 +151,7 @@ def test_indices_of_an_argument_are_read_once_by_their_check(cls, sample):
 @pytest.mark.parametrize("dtype", sorted(DTYPES))
 @pytest.mark.parametrize("shape", [(), (3,), (0, 2), (2, 3)])
 def test_a_borrowed_value_can_never_be_written(dtype, shape):
-    cell = Shared("w", np.ones(shape, DTYPES[dtype]))
+    cell = SharedCell("w", np.ones(shape, DTYPES[dtype]))
     view = cell.get_value(borrow=True)
     assert (view.dtype, view.shape) == (cell.dtype, shape)
     with pytest.raises(ValueError, match="WRITEABLE"):

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from tensorc.errors import DataError, TensorcError, TensorcWarning
-from tensorc.runtime.files import columns as files
-from tensorc.runtime.files import npy, tensor_file
+from tensorc.runtime.files import columns, npy, tensor_file
 from tensorc.runtime.files.tensor_file import read_tensors, write_tensors
 from tensorc.runtime.files.weights import load_weights, save_weights
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training import keeping
 from tensorc.runtime.training.checkpoint import (
     About,
@@ -277,7 +276,7 @@ def test_hostile_documents(path):
 
 def test_nothing_changes_unless_all_fits(path):
     shared = {
-        name: Shared(name, np.zeros_like(value)) for name, value in MEMORY.items()
+        name: SharedCell(name, np.zeros_like(value)) for name, value in MEMORY.items()
     }
     write_checkpoint(path, ABOUT, state(), MEMORY)
     checkpoint = read_checkpoint(path, {})
@@ -303,7 +302,7 @@ def test_a_full_disk_leaves_the_old_file(path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(columns.os, "fsync", full)
     with pytest.raises(TensorcError, match="No space left") as failure:
         write_checkpoint(path, ABOUT, state(epoch=9), MEMORY)
     assert failure.value.diagnostics[0].code == "TC0902"
@@ -312,7 +311,7 @@ def test_a_full_disk_leaves_the_old_file(path, monkeypatch):
 
 
 def test_a_keeper_goes_on_without_a_disk_once_it_has_written(tmp_path, monkeypatch):
-    shared = {"w": Shared("w", 1.0)}
+    shared = {"w": SharedCell("w", 1.0)}
     keeper = keeping.Keeper(tmp_path / "a" / "b", ABOUT, shared)
     with keeping.keeping(keeper):
         keeper.hear("validation", state)
@@ -339,8 +338,8 @@ def test_a_keeper_goes_on_without_a_disk_once_it_has_written(tmp_path, monkeypat
 @pytest.fixture
 def shared():
     return {
-        "W": Shared("W", np.ones((2, 3), np.float32)),
-        "n": Shared("n", np.int32(7)),
+        "W": SharedCell("W", np.ones((2, 3), np.float32)),
+        "n": SharedCell("n", np.int32(7)),
     }
 
 
@@ -361,7 +360,8 @@ def test_weights_survive_a_round_trip(tmp_path, shared):
     path = tmp_path / "w.safetensors"
     save_weights(path, shared)
     other = {
-        name: Shared(name, np.zeros_like(c.get_value())) for name, c in shared.items()
+        name: SharedCell(name, np.zeros_like(c.get_value()))
+        for name, c in shared.items()
     }
     assert load_weights(path, other) == []
     same_arrays(*({n: c.get_value() for n, c in m.items()} for m in (shared, other)))
@@ -517,7 +517,7 @@ def test_bombs_take_no_memory(tmp_path, monkeypatch):
     put(path, zipped([("a.npy", b"\0" * (1 << 26))]))
     small = path.read_bytes()
     assert len(small) < 100_000
-    monkeypatch.setattr(files, "SMALL", 1 << 20)
+    monkeypatch.setattr(columns, "SMALL", 1 << 20)
     with pytest.raises(DataError) as failure:
         npy.read_npz(path)
     assert failure.value.diagnostics[0].code == "TC0405"
@@ -587,7 +587,7 @@ def mutated(content, rng):
 def test_files_larger_than_the_program_can_fill_are_not_read(path):
     with path.open("wb") as file:
         file.truncate(1 << 40)  # takes no place on the disk
-    shared = {"w": Shared("w", np.zeros(1000))}
+    shared = {"w": SharedCell("w", np.zeros(1000))}
     for call in (read_checkpoint, load_weights):
         with pytest.raises(DataError) as failure:
             call(path, shared)

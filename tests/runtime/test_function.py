@@ -9,13 +9,13 @@ import pytest
 from tensorc.artifact import Artifact
 from tensorc.errors import CallError, IndexOutOfRange, InternalError, ShapeError
 from tensorc.runtime.cpu import link
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tests.runtime import native
 
 
 @pytest.fixture
 def w():
-    return Shared("w", np.float64(1))
+    return SharedCell("w", np.float64(1))
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_an_index_error_has_its_place_and_changes_nothing(add, w):
 
 
 def test_inputs_that_overlap_shared_memory_are_copied():
-    table = Shared("w", np.float64(2))
+    table = SharedCell("w", np.float64(2))
     add = native.function("add", {"w": table}, {"lr": 1})
     memory = table.get_value(borrow=True)
     alias = memory.reshape(1).view(np.float32)
@@ -260,7 +260,7 @@ def test_threads_neither_mix_nor_lose_updates(w):
 
 def test_shared_variables(w):
     value = np.arange(6.0).reshape(2, 3).T
-    cell = Shared("v", value)
+    cell = SharedCell("v", value)
     assert cell.get_value(borrow=True).flags.c_contiguous
     assert cell.get_value(borrow=True).ctypes.data % 64 == 0
     copy = cell.get_value()
@@ -269,7 +269,7 @@ def test_shared_variables(w):
     assert cell.get_value()[2, 1] == 5
     with pytest.raises(ShapeError, match=r"'v' is f64\[3, 2\], the new value is f64"):
         cell.set_value(np.zeros((2, 3)))
-    counter = Shared("n", 3)
+    counter = SharedCell("n", 3)
     assert counter.dtype == np.int64
     with pytest.raises(CallError, match="'n': i64 expected, f64 given"):
         counter.set_value(1.5)

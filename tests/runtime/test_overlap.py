@@ -8,7 +8,7 @@ import pytest
 import tensorc as tc
 from tensorc.runtime.arrays import address_of, aligned_bytes
 from tensorc.runtime.function import CompiledFunction
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.epoch import prepare_epoch, run_batches
 from tests.runtime import native
 
@@ -73,7 +73,7 @@ BEGIN, SIZE = 256, 64
 
 def placed(name, begin, size):
     """Return a shared variable whose memory is a part of ROOM."""
-    cell = Shared(name, np.zeros(size // 8))
+    cell = SharedCell(name, np.zeros(size // 8))
     cell._array = ROOM[begin : begin + size].view(np.float64)
     cell.address = address_of(cell._array)
     return cell

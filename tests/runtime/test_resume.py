@@ -7,7 +7,7 @@ import pytest
 
 from tensorc.errors import TensorcError
 from tensorc.recipes import Patience
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training import epoch as epoch_module
 from tensorc.runtime.training.checkpoint import About, read_checkpoint, write_checkpoint
 from tensorc.runtime.training.data import Dataset, Split
@@ -21,9 +21,9 @@ BATCH = 3
 
 def functions(curve):
     """Return memory, a step that adds lr times its rows, and curve[calls - 1]."""
-    w, calls = Shared("w", 0.0), Shared("w", 0.0)
+    w, calls = SharedCell("w", 0.0), SharedCell("w", 0.0)
     step = native.function("add", {"w": w}, {"lr": 1 / BATCH})
-    table = Shared("table", curve)
+    table = SharedCell("table", curve)
     return w, calls, step, native.function("curve", {"w": w, "table": table})
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tensorc.errors import IndexOutOfRange
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training import shuffling
 from tensorc.runtime.training.data import Dataset, Split
 from tensorc.runtime.training.epoch import prepare_epoch, run_batches
@@ -16,7 +16,7 @@ ROWS, BATCH, SEED = 23, 4, 6
 
 def costs_of(x, **options):
     """Return w before each batch of two epochs: it sums the rows seen so far."""
-    w = Shared("w", 0.0)
+    w = SharedCell("w", 0.0)
     step = native.function("add", {"w": w}, {"lr": 1})
     seen = []
     fit(
@@ -58,7 +58,7 @@ def test_the_size_of_windows_changes_nothing(rows, window, monkeypatch):
 
 
 def test_the_data_is_read_where_it_lies(rows):
-    step = native.function("add", {"w": Shared("w", 0.0)}, {"lr": 1})
+    step = native.function("add", {"w": SharedCell("w", 0.0)}, {"lr": 1})
     rows.flags.writeable = False
     epoch = prepare_epoch(step, {"x": rows}, BATCH)
     shuffled = epoch.shuffle(SEED)
@@ -79,7 +79,7 @@ def test_a_window_is_no_longer_than_it_must_be():
 
 def test_an_error_names_the_rows_in_their_order(rows):
     rows[7] = -1.0
-    w = Shared("w", 0.0)
+    w = SharedCell("w", 0.0)
     step = native.function("add", {"w": w}, {"lr": 1})
     with pytest.raises(IndexOutOfRange) as failure:
         fit(

@@ -10,7 +10,7 @@ import pytest
 
 from tensorc.errors import DataError, IndexOutOfRange, Location, TensorcError
 from tensorc.recipes import DataCall, Fit, Patience
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.data import Dataset, Split, open_data
 from tensorc.runtime.training.epoch import prepare_epoch, run_batches
 from tensorc.runtime.training.preparing import Roles, are_shares, roles_of
@@ -65,9 +65,9 @@ def split(rows):
 
 def counting(curve):
     """Return a step that counts its calls in w, and curve[calls - 1] as validation."""
-    w = Shared("w", 0.0)
+    w = SharedCell("w", 0.0)
     step = native.function("add", {"w": w}, {"lr": 1 / BATCH})
-    table = Shared("table", curve)
+    table = SharedCell("table", curve)
     return w, step, native.function("curve", {"w": w, "table": table})
 
 
@@ -200,7 +200,7 @@ def test_shuffling_is_repeatable_and_leaves_the_data_alone():
     x = np.arange(24, dtype=np.float32)
     results = []
     for seed in (1, 1, 2):
-        w = Shared("w", 0.0)
+        w = SharedCell("w", 0.0)
         step = native.function("add", {"w": w}, {"lr": 1})
         epoch = fit(
             step,

@@ -18,7 +18,7 @@ from tensorc.errors import TensorcError
 from tensorc.runtime.files import columns as files
 from tensorc.runtime.files import npy
 from tensorc.runtime.files.weights import load_weights
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training import data
 from tests.runtime.test_data import encode
 
@@ -271,7 +271,7 @@ def test_no_message_shows_what_a_file_holds(tmp_path, name, capsys):
     assert "TC0" in shown.err
     assert MARKER not in shown.out + shown.err
     assert MARKER[:6] not in shown.out + shown.err
-    shared = {"w": Shared("w", 1.0)}
+    shared = {"w": SharedCell("w", 1.0)}
     for suffix in (".safetensors", ".npz"):
         path = tmp_path / f"weights{suffix}"
         path.write_bytes(CONTENTS[name])

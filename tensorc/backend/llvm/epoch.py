@@ -6,23 +6,23 @@ from tensorc.backend.emit import (
     POINTER,
     WORD,
     FunctionEmitter,
+    LlvmParameter,
     LType,
     LValue,
     ModuleEmitter,
-    Parameter,
     epoch_symbol,
     mangle,
     number,
 )
 
 _PARAMETERS = (
-    Parameter("slots", POINTER),
-    Parameter("strides", POINTER),
-    Parameter("first", LONG),
-    Parameter("last", LONG),
-    Parameter("stop", POINTER),
-    Parameter("status", POINTER),
-    Parameter("watch", POINTER),
+    LlvmParameter("slots", POINTER),
+    LlvmParameter("strides", POINTER),
+    LlvmParameter("first", LONG),
+    LlvmParameter("last", LONG),
+    LlvmParameter("stop", POINTER),
+    LlvmParameter("status", POINTER),
+    LlvmParameter("watch", POINTER),
 )
 _BYTE, _HALF = LType("i8"), LType("i16")
 

@@ -16,10 +16,10 @@ from tensorc.backend.emit import (
     VOID,
     WORD,
     FunctionEmitter,
+    LlvmParameter,
     LType,
     LValue,
     ModuleEmitter,
-    Parameter,
     mangle,
     number,
 )
@@ -43,9 +43,9 @@ from tensorc.target import Options, Target
 KERNEL = "tc.kernel"  # the attribute of kernels; functions without it are entries
 
 _PARAMETERS = (
-    Parameter("slots", POINTER),
-    Parameter("begin", LONG),
-    Parameter("end", LONG),
+    LlvmParameter("slots", POINTER),
+    LlvmParameter("begin", LONG),
+    LlvmParameter("end", LONG),
 )
 _SLOT_BYTES = 8
 
@@ -230,9 +230,11 @@ def _gemm_tile(state: State, op: Op) -> None:
     )
     name = micro_kernel(state.module, state.target, tile)
     cell = memory_type(element)
-    places = [emit.offset(cell, p, at) for p, at in ((a, a_at), (b, b_at), (c, c_at))]
+    addresses = [
+        emit.offset(cell, p, at) for p, at in ((a, a_at), (b, b_at), (c, c_at))
+    ]
     assert accumulate.type == BOOL
-    emit.call(name, VOID, [*places, count, columns, accumulate, *strides])
+    emit.call(name, VOID, [*addresses, count, columns, accumulate, *strides])
 
 
 ROWS: Mapping[type[Op], Lower] = MappingProxyType(

@@ -18,10 +18,10 @@ from tensorc.backend.emit import (
     VOID,
     WORD,
     FunctionEmitter,
+    LlvmParameter,
     LType,
     LValue,
     ModuleEmitter,
-    Parameter,
     lane_numbers,
     number,
 )
@@ -78,11 +78,11 @@ def micro_kernel(module: ModuleEmitter, target: Target, tile: Tile) -> str:
         return tile.symbol
     unknown = [i for i, s in enumerate(tile.strides) if s == DYNAMIC]
     parameters = [
-        *(Parameter(name, POINTER, noalias=True) for name in ("a", "b", "c")),
-        Parameter("count", LONG),
-        Parameter("columns", LONG),
-        Parameter("accumulate", BOOL),
-        *(Parameter(f"stride{i}", LONG) for i in unknown),
+        *(LlvmParameter(name, POINTER, noalias=True) for name in ("a", "b", "c")),
+        LlvmParameter("count", LONG),
+        LlvmParameter("columns", LONG),
+        LlvmParameter("accumulate", BOOL),
+        *(LlvmParameter(f"stride{i}", LONG) for i in unknown),
     ]
     emit = module.function(tile.symbol, VOID, parameters, internal=True)
     a, b, c, count, columns, accumulate, *given = emit.arguments
@@ -168,8 +168,8 @@ def _product(frame: _Frame, masks: Sequence[LValue | None]) -> None:
     ]
     following: list[LValue] = []
     for i, offset in enumerate(frame.a_rows):
-        place = emit.offset(tile.scalar, a, offset)
-        left = emit.load(tile.scalar, place, tile.align)
+        address = emit.offset(tile.scalar, a, offset)
+        left = emit.load(tile.scalar, address, tile.align)
         row = sums[i * len(types) : (i + 1) * len(types)]
         following += [
             _fma(emit, emit.splat(left, t.lanes), r, s)
@@ -217,19 +217,19 @@ def _load(
     frame: _Frame, row: LValue, start: int, type_: LType, mask: LValue | None
 ) -> LValue:
     emit, tile = frame.emit, frame.tile
-    place = emit.offset(tile.scalar, row, number(LONG, start))
+    address = emit.offset(tile.scalar, row, number(LONG, start))
     if mask is None:
-        return emit.load(type_, place, tile.align)
+        return emit.load(type_, address, tile.align)
     other = number(type_, 0.0)
-    return emit.masked_load(place, _chosen(emit, mask), other, tile.align)
+    return emit.masked_load(address, _chosen(emit, mask), other, tile.align)
 
 
 def _store(
     frame: _Frame, row: LValue, start: int, value: LValue, mask: LValue | None
 ) -> None:
     emit, tile = frame.emit, frame.tile
-    place = emit.offset(tile.scalar, row, number(LONG, start))
+    address = emit.offset(tile.scalar, row, number(LONG, start))
     if mask is None:
-        emit.store(value, place, tile.align)
+        emit.store(value, address, tile.align)
     else:
-        emit.masked_store(value, place, _chosen(emit, mask), tile.align)
+        emit.masked_store(value, address, _chosen(emit, mask), tile.align)

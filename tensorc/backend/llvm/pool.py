@@ -31,9 +31,9 @@ from tensorc.backend.emit import (
     VOID,
     WORD,
     FunctionEmitter,
+    LlvmParameter,
     LValue,
     ModuleEmitter,
-    Parameter,
     number,
 )
 from tensorc.target import Target
@@ -53,8 +53,8 @@ def launcher(module: ModuleEmitter, parallel_work: int) -> str:
     if symbol in module.functions:
         return symbol
     parameters = [
-        *(Parameter(name, POINTER) for name in ("record", "kernel", "slots")),
-        *(Parameter(name, LONG) for name in ("chunks", "work")),
+        *(LlvmParameter(name, POINTER) for name in ("record", "kernel", "slots")),
+        *(LlvmParameter(name, LONG) for name in ("chunks", "work")),
     ]
     emit = module.function(symbol, WORD, parameters, internal=True)
     record, kernel, slots, chunks, work = emit.arguments
@@ -83,7 +83,7 @@ def pool_text(target: Target) -> str:
     pauses = target.triple.startswith(("x86_64", "i686"))
     _emit_run(module, pauses)
     _emit_work(module, pauses)
-    take = module.function(PoolSymbol.TAKE, LONG, [Parameter("block", POINTER)])
+    take = module.function(PoolSymbol.TAKE, LONG, [LlvmParameter("block", POINTER)])
     (block,) = take.arguments
     take.ret(take.exchange_atomic(_word(take, block, PoolWord.BUSY), number(LONG, 1)))
     return module.text()
@@ -135,8 +135,8 @@ def _take_ranges(emit: FunctionEmitter, block: LValue) -> None:
 
 def _emit_run(module: ModuleEmitter, pauses: bool) -> None:
     parameters = [
-        *(Parameter(name, POINTER) for name in ("block", "kernel", "slots")),
-        Parameter("chunks", LONG),
+        *(LlvmParameter(name, POINTER) for name in ("block", "kernel", "slots")),
+        LlvmParameter("chunks", LONG),
     ]
     emit = module.function(PoolSymbol.RUN, WORD, parameters)
     block, kernel, slots, chunks = emit.arguments
@@ -213,8 +213,8 @@ def _wait_for_workers(emit: FunctionEmitter, joined: LValue, pauses: bool) -> No
 
 def _emit_work(module: ModuleEmitter, pauses: bool) -> None:
     """Emit a worker; `generation` is the one it has seen, `worker` counts from 1."""
-    parameters = [Parameter("block", POINTER)]
-    parameters += [Parameter(name, LONG) for name in ("worker", "generation")]
+    parameters = [LlvmParameter("block", POINTER)]
+    parameters += [LlvmParameter(name, LONG) for name in ("worker", "generation")]
     emit = module.function(PoolSymbol.WORK, VOID, parameters)
     block, worker, generation = emit.arguments
     seen = emit.alloca(LONG, 1, 8)

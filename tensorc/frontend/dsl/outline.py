@@ -21,7 +21,9 @@ def hypers(path: str) -> list[tuple[str, str, str]]:
 
 def _spelled(node: ast.Expression, lines: list[str]) -> str:
     """Return an expression as it stands in the file; its first line only."""
-    place = node.location
-    line = lines[place.line - 1]
-    whole = place.end_line in (0, place.line)
-    return line[place.column - 1 : place.end_column - 1 if whole else None].strip()
+    location = node.location
+    line = lines[location.line - 1]
+    whole = location.end_line in (0, location.line)
+    return line[
+        location.column - 1 : location.end_column - 1 if whole else None
+    ].strip()

@@ -3,14 +3,14 @@
 from tensorc.errors import CompileError, Diagnostic, way
 from tensorc.frontend.dsl.irgen.generator import generate, plain_value
 from tensorc.frontend.dsl.programs.mlir_file import mlir_program
-from tensorc.frontend.dsl.programs.program import PlainValue, Program
+from tensorc.frontend.dsl.programs.program import FileProgram, PlainValue
 from tensorc.frontend.dsl.syntax import ast, parser
 from tensorc.frontend.dsl.syntax.ast_printer import print_ast
 from tensorc.frontend.dsl.syntax.source_file import SourceFile
 from tensorc.ir.types import ELEMENTS
 
 
-def parsed(file: SourceFile) -> Program:
+def parsed(file: SourceFile) -> FileProgram:
     """Return the program of a file. Raises `CompileError` if it is wrong."""
     settings = file.settings
     if file.is_mlir:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.frontend.library import indexing
-from tensorc.frontend.library.indexing import At, Index, NewAxis, Part, index_error
+from tensorc.frontend.library.indexing import At, Index, NewAxis, SlicePart, index_error
 from tensorc.frontend.library.operands import (
     KINDS,
     Emitter,
     Operand,
     Shape,
-    Tensor,
+    TensorOperand,
     broadcast,
     common_shape,
     is_strong,
@@ -56,10 +56,10 @@ class Layout:
     axes: tuple[int, ...]
     indices: tuple[Value, ...]
     order: tuple[int, ...] | None
-    items: tuple[Part | NewAxis, ...]
+    items: tuple[SlicePart | NewAxis, ...]
 
 
-def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
+def take(b: Emitter, x: TensorOperand, indices: Sequence[Index]) -> TensorOperand:
     """Return x[indices]."""
     if not _has_arrays(b, indices):
         return indexing.take(b, x, indices)
@@ -67,15 +67,15 @@ def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
     if pairs is not None:
         return pairs
     items = list(indexing.per_axis(b, x, indices))
-    if x.type.rank == 2 and len(items) == 2 and items[0] == Part():
+    if x.type.rank == 2 and len(items) == 2 and items[0] == SlicePart():
         warn_of_columns(b, x, items[1])
     layout = _layout(b, x, indices)
     return indexing.take(b, _gathered(b, x, layout), layout.items)
 
 
 def put(
-    b: Emitter, x: Tensor, indices: Sequence[Index], new: Operand, combine: str
-) -> Tensor:
+    b: Emitter, x: TensorOperand, indices: Sequence[Index], new: Operand, combine: str
+) -> TensorOperand:
     """Return x with new values set at, or added to, x[indices]; all else is as it was.
 
     `new` is broadcast to the part and converted as numpy's "same kind" allows. Places
@@ -94,17 +94,19 @@ def put(
     if combine == ADD:
         # What adding it changes nothing at all: not even the sign of a zero.
         nothing = -0.0 if element.is_float else 0
-        part = Tensor(t.full_like(part.value, nothing))
+        part = TensorOperand(t.full_like(part.value, nothing))
     values = _put_part(b, part, layout.items, value, SET).value
     if layout.order is not None:
         back = sorted(range(len(layout.order)), key=layout.order.__getitem__)
         values = t.transpose(values, back)
-    return Tensor(t.scatter(x.value, values, layout.indices, layout.axes, combine))
+    return TensorOperand(
+        t.scatter(x.value, values, layout.indices, layout.axes, combine)
+    )
 
 
 def _has_arrays(b: Emitter, indices: Sequence[Index]) -> bool:
     """Tell whether there is an index array; all of them must be of integers."""
-    arrays = [i for i in indices if isinstance(i, Tensor)]
+    arrays = [i for i in indices if isinstance(i, TensorOperand)]
     for array in arrays:
         if array.type.element == I1:
             raise unsupported(b, "indexing with a mask", "write `where(c, x, 0)`")
@@ -114,30 +116,32 @@ def _has_arrays(b: Emitter, indices: Sequence[Index]) -> bool:
     return bool(arrays)
 
 
-def _gathered(b: Emitter, x: Tensor, layout: Layout) -> Tensor:
+def _gathered(b: Emitter, x: TensorOperand, layout: Layout) -> TensorOperand:
     t = TensorBuilder(b.builder)
     value = t.gather(x.value, layout.indices, layout.axes)
-    return Tensor(value if layout.order is None else t.transpose(value, layout.order))
+    return TensorOperand(
+        value if layout.order is None else t.transpose(value, layout.order)
+    )
 
 
-def _layout(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Layout:
+def _layout(b: Emitter, x: TensorOperand, indices: Sequence[Index]) -> Layout:
     """Read an index expression that has arrays."""
     axes, arrays = list[int](), list[Value]()
-    rest: list[Part | NewAxis] = []
-    place = 0  # of the arrays' axes among the others
+    rest: list[SlicePart | NewAxis] = []
+    index = 0  # of the arrays' axes among the others
     axis = 0
     for item in indexing.per_axis(b, x, indices):
-        if isinstance(item, Part | NewAxis):
+        if isinstance(item, SlicePart | NewAxis):
             rest.append(item)
         else:
-            place = place if axes else len(rest)
+            index = index if axes else len(rest)
             axes.append(axis)
             arrays.append(_index_value(b, x, item, axis))
         axis += not isinstance(item, NewAxis)
     what = "the index arrays do not fit each other"
     shapes = [b.resolve(tensor_type(a).shape) for a in arrays]
     shape = common_shape(b, shapes, what)
-    own = [Part()] * len(shape)
+    own = [SlicePart()] * len(shape)
     order: tuple[int, ...] | None = None
     if _are_apart(indices):
         first, rank = axes[0], len(shape)
@@ -145,20 +149,22 @@ def _layout(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Layout:
         if first and rank:
             middle = range(first, first + rank)
             order = (*middle, *range(first), *range(first + rank, total))
-        place = 0
-    items = (*rest[:place], *own, *rest[place:])
+        index = 0
+    items = (*rest[:index], *own, *rest[index:])
     spread = tuple([broadcast(b, array, shape) for array in arrays])
     return Layout(tuple(axes), spread, order, items)
 
 
 def _are_apart(indices: Sequence[Index]) -> bool:
     """Tell whether something stands between the arrays and single indices."""
-    named = [i for i, item in enumerate(indices) if isinstance(item, At | Tensor)]
+    named = [
+        i for i, item in enumerate(indices) if isinstance(item, At | TensorOperand)
+    ]
     return named[-1] - named[0] >= len(named)
 
 
-def _index_value(b: Emitter, x: Tensor, item: Index, axis: int) -> Value:
-    if isinstance(item, Tensor):
+def _index_value(b: Emitter, x: TensorOperand, item: Index, axis: int) -> Value:
+    if isinstance(item, TensorOperand):
         return item.value
     assert isinstance(item, At)
     size = b.shape(x)[axis]
@@ -169,9 +175,11 @@ def _index_value(b: Emitter, x: Tensor, item: Index, axis: int) -> Value:
     return size_value(b, item.index)
 
 
-def _take_pairs(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor | None:
+def _take_pairs(
+    b: Emitter, x: TensorOperand, indices: Sequence[Index]
+) -> TensorOperand | None:
     """Return x[range(n), y] as one pick per row; None if it is something else."""
-    tensors = [i for i in indices if isinstance(i, Tensor)]
+    tensors = [i for i in indices if isinstance(i, TensorOperand)]
     counted = [i for i, t in enumerate(tensors) if _counts(t)]
     shape = b.shape(x)
     is_pair = len(tensors) == len(indices) == len(shape) == 2
@@ -185,10 +193,10 @@ def _take_pairs(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor | Non
     if not (b.unify(shape[along], lengths[0]) and b.unify(lengths[0], lengths[1])):
         return None
     t = TensorBuilder(b.builder)
-    return Tensor(t(TakeAlongAxis, x.value, tensors[axis].value, axis=axis))
+    return TensorOperand(t(TakeAlongAxis, x.value, tensors[axis].value, axis=axis))
 
 
-def _counts(tensor: Tensor) -> bool:
+def _counts(tensor: TensorOperand) -> bool:
     return isinstance(tensor.value.op, Iota) and tensor.type.rank == 1
 
 
@@ -196,8 +204,8 @@ def _counts(tensor: Tensor) -> bool:
 
 
 def _put_part(
-    b: Emitter, x: Tensor, indices: Sequence[Index], value: Value, combine: str
-) -> Tensor:
+    b: Emitter, x: TensorOperand, indices: Sequence[Index], value: Value, combine: str
+) -> TensorOperand:
     """Return x with values set at, or added to, a part without index arrays."""
     part = indexing.region(b, x, indices)
     t = TensorBuilder(b.builder)
@@ -210,10 +218,10 @@ def _put_part(
     if combine == ADD:
         placed = t(Add, x.value, placed)
     if part.is_whole:
-        return Tensor(placed)
+        return TensorOperand(placed)
     inside = t.full(sizes, True, I1)
     inside = t.unslice(inside, part.starts, b.shape(x), part.steps)
-    return Tensor(t(Select, inside, placed, x.value))
+    return TensorOperand(t(Select, inside, placed, x.value))
 
 
 def _converted(b: Emitter, new: Operand, like: TensorType) -> Value:
@@ -244,4 +252,4 @@ def _spread(b: Emitter, value: Value, shape: Shape) -> Value:
     if not fits:
         message = f"values of shape {spell_shape(given)} do not go into a part of "
         raise size_error(b, f"{message}shape {spell_shape(b.resolve(shape))}")
-    return broadcast(b, pinned(b, Tensor(value), given).value, shape)
+    return broadcast(b, pinned(b, TensorOperand(value), given).value, shape)

@@ -12,7 +12,7 @@ from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
     Scalar,
-    Tensor,
+    TensorOperand,
     broadcast,
     broadcast_together,
     cast,
@@ -34,7 +34,7 @@ U64 = Element("ui64")
 
 def compare(
     b: Emitter, predicate: str, operands: Sequence[Operand], what: str
-) -> Tensor:
+) -> TensorOperand:
     """Compare two operands, of which one at least is no plain number."""
     element = common_element(b, operands)
     past = [beyond(o, element) for o in operands]
@@ -44,7 +44,7 @@ def compare(
         answer = bool(PREDICATES[predicate](*sides))
         (other,) = [o for o, s in zip(operands, past, strict=True) if not s]
         shape = b.shape(strong(b, other))
-        return Tensor(broadcast(b, constant(b, answer, I1), shape))
+        return TensorOperand(broadcast(b, constant(b, answer, I1), shape))
     given = [
         number(float("inf") * s) if s else o
         for o, s in zip(operands, past, strict=True)
@@ -63,8 +63,8 @@ def compare(
     return _compared(b, predicate, broadcast_together(b, values, what))
 
 
-def _compared(b: Emitter, predicate: str, values: Sequence[Value]) -> Tensor:
-    return Tensor(b.builder.value(Compare, *values, predicate=predicate))
+def _compared(b: Emitter, predicate: str, values: Sequence[Value]) -> TensorOperand:
+    return TensorOperand(b.builder.value(Compare, *values, predicate=predicate))
 
 
 def beyond(operand: Operand, element: Element) -> int:
@@ -107,12 +107,12 @@ def _is_computed(operand: Operand) -> bool:
 
 def _of_signs(
     b: Emitter, predicate: str, values: Sequence[Value], signed: Sequence[bool]
-) -> Tensor:
+) -> TensorOperand:
     """Compare 64 bits without a sign with 64 that have one."""
     which = signed.index(True)
-    zero = broadcast(b, constant(b, 0, I64), b.shape(Tensor(values[which])))
+    zero = broadcast(b, constant(b, 0, I64), b.shape(TensorOperand(values[which])))
     negative = b.builder.value(Compare, values[which], zero, predicate="lt")
     same = _compared(b, predicate, [cast(b, v, U64) for v in values])
     if_negative = bool(PREDICATES[predicate](*[np.asarray(-int(s)) for s in signed]))
     answer = broadcast(b, constant(b, if_negative, I1), b.shape(same))
-    return Tensor(b.builder.value(Select, negative, answer, same.value))
+    return TensorOperand(b.builder.value(Select, negative, answer, same.value))

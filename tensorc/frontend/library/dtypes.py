@@ -33,9 +33,9 @@ class ArrayType:
     def per_axis(self, rank: int) -> tuple[int | str, ...] | None:
         """Return the size of each axis, "_" for any; None if the rank does not fit."""
         if ... in self.sizes:
-            place = self.sizes.index(...)
+            index = self.sizes.index(...)
             count = rank - len(self.sizes) + 1
-            before, after = self.sizes[:place], self.sizes[place + 1 :]
+            before, after = self.sizes[:index], self.sizes[index + 1 :]
             sizes = (*before, *["_"] * count, *after)
         else:
             count, sizes = 0, self.sizes

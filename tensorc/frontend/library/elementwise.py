@@ -12,14 +12,14 @@ import numpy as np
 
 from tensorc.frontend.library.comparing import compare
 from tensorc.frontend.library.operands import (
-    Apply,
     Array,
     Emitter,
+    Formula,
     Known,
     Literal,
     Operand,
     Scalar,
-    Tensor,
+    TensorOperand,
     broadcast,
     broadcast_together,
     common_element,
@@ -90,7 +90,7 @@ def _bits(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
 
 
 def _spelled(operand: Operand) -> str:
-    if isinstance(operand, Tensor):
+    if isinstance(operand, TensorOperand):
         return spell_type(operand.type)
     known = operand.number if isinstance(operand, Scalar) else "a list"
     return f"{known} ({operand.kind})"
@@ -110,7 +110,7 @@ def _fold(b: Emitter, name: str, operands: Sequence[Scalar]) -> Scalar:
     if result is not None:
         kind = number(result).kind
     at_run_time = result is None or any(o.source is not None for o in operands)
-    source = Apply(name, tuple(operands)) if at_run_time else None
+    source = Formula(name, tuple(operands)) if at_run_time else None
     return Scalar(result, kind, source)
 
 
@@ -213,7 +213,7 @@ def _fold_arrays(
 # Emitting
 
 
-def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
+def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> TensorOperand:
     spec = MAPS[name]
     element = _operand_element(b, name, operands)
     cls = _op_class(b, name, element)
@@ -222,8 +222,8 @@ def _emit(b: Emitter, name: str, operands: Sequence[Operand]) -> Tensor:
     what = f"`{spec.sign}`" if spec.sign else name
     spread = broadcast_together(b, values, what)
     if len(values) == 2:
-        warn_of_outer(b, values, b.shape(Tensor(spread[0])), what)
-    return Tensor(b.builder.value(cls, *spread), weak=all_weak)
+        warn_of_outer(b, values, b.shape(TensorOperand(spread[0])), what)
+    return TensorOperand(b.builder.value(cls, *spread), weak=all_weak)
 
 
 def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Element:
@@ -275,9 +275,9 @@ def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
             raise unsupported(b, "`**` of integers with this exponent", hint)
         return _emit(b, "pow", [base, exponent])
     assert isinstance(known, int | float)
-    x = base if isinstance(base, Tensor) else strong(b, base)
+    x = base if isinstance(base, TensorOperand) else strong(b, base)
     element = _operand_element(b, "pow", [x, exponent])
-    x = Tensor(materialize(b, x, element), x.weak)
+    x = TensorOperand(materialize(b, x, element), x.weak)
     if known == 0.5:
         return elementwise(b, "sqrt", [x])
     if known < 0 and not element.is_float:
@@ -285,7 +285,7 @@ def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
         raise type_error(b, "integers have no negative powers", hint)
     if known == 0:
         one = materialize(b, number(1), element)
-        return Tensor(broadcast(b, one, b.shape(x)), x.weak)
+        return TensorOperand(broadcast(b, one, b.shape(x)), x.weak)
     if known > MAX_POWER:
         exact_array(b, known, element)  # raises what does not fit
         return _squared(b, x, int(known))
@@ -312,15 +312,15 @@ def _is_zeroth_or_first(base: Operand, exponent: Operand) -> bool:
     """Tell powers that are 1 or the base: to a boolean, or of one but to negatives."""
     if kind_of(exponent) == "bool":
         return True
-    unsigned = isinstance(exponent, Tensor) and exponent.type.element.is_unsigned
+    unsigned = isinstance(exponent, TensorOperand) and exponent.type.element.is_unsigned
     return kind_of(base) == "bool" and unsigned
 
 
 def _zeroth_or_first(
     b: Emitter, base: Operand, exponent: Operand, element: Element
 ) -> Operand:
-    one = Tensor(materialize(b, number(1), element))
-    return select(b, exponent, Tensor(materialize(b, base, element)), one)
+    one = TensorOperand(materialize(b, number(1), element))
+    return select(b, exponent, TensorOperand(materialize(b, base, element)), one)
 
 
 def _is_written_out(known: Known, element: Element) -> bool:
@@ -336,27 +336,27 @@ def _is_written_out(known: Known, element: Element) -> bool:
 def select(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:
     """Choose elementwise."""
     element = common_element(b, [yes, no])
-    if not any(isinstance(o, Tensor) and not o.weak for o in (yes, no)):
+    if not any(isinstance(o, TensorOperand) and not o.weak for o in (yes, no)):
         kind = max((kind_of(yes), kind_of(no)), key=("bool", "int", "float").index)
         element = default_element(b, kind)
     values = [materialize(b, condition, I1)]
     values += [materialize(b, o, element) for o in (yes, no)]
     values = broadcast_together(b, values, "where")
-    return Tensor(b.builder.value(ops.Select, *values))
+    return TensorOperand(b.builder.value(ops.Select, *values))
 
 
-def to_element(b: Emitter, operand: Operand, element: Element) -> Tensor:
+def to_element(b: Emitter, operand: Operand, element: Element) -> TensorOperand:
     """Convert to an element type, as `f32(x)` does."""
-    if not isinstance(operand, Tensor) and operand.kind == "float":
+    if not isinstance(operand, TensorOperand) and operand.kind == "float":
         # A number is converted by the language's cast, not refused for its fraction.
         wide = materialize(b, operand, F64 if not element.is_float else element)
-        return Tensor(materialize(b, Tensor(wide), element))
-    return Tensor(materialize(b, operand, element))
+        return TensorOperand(materialize(b, TensorOperand(wide), element))
+    return TensorOperand(materialize(b, operand, element))
 
 
-def as_float(b: Emitter, operand: Operand) -> Tensor:
+def as_float(b: Emitter, operand: Operand) -> TensorOperand:
     """Return a float tensor: integers and booleans take the default float."""
     x = strong(b, operand)
     if x.type.element.is_float:
         return x
-    return Tensor(materialize(b, x, b.default_float))
+    return TensorOperand(materialize(b, x, b.default_float))

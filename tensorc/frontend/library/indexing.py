@@ -11,7 +11,7 @@ from tensorc.errors import CompileError, Diagnostic
 from tensorc.frontend.library.operands import (
     Emitter,
     Shape,
-    Tensor,
+    TensorOperand,
     spell_type,
 )
 from tensorc.ir.dims import Dim, Poly, ceildiv, known_at_most, maximum, minimum
@@ -21,7 +21,7 @@ from tensorc.ir.text.dims_parser import LONGEST
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SlicePart:
     """start:stop:step; None where a part is left out."""
 
     start: Dim | None = None
@@ -46,7 +46,7 @@ class Rest:
     """`...`: all axes that no other index names."""
 
 
-Index = Part | At | NewAxis | Rest | Tensor
+Index = SlicePart | At | NewAxis | Rest | TensorOperand
 
 
 def index_error(b: Emitter, message: str, *hints: str) -> CompileError:
@@ -55,7 +55,7 @@ def index_error(b: Emitter, message: str, *hints: str) -> CompileError:
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class SliceRegion:
     """What indices without integer arrays select: a slice per axis, and its shape."""
 
     starts: tuple[Dim, ...]
@@ -65,7 +65,7 @@ class Region:
     is_whole: bool
 
 
-def region(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Region:
+def region(b: Emitter, x: TensorOperand, indices: Sequence[Index]) -> SliceRegion:
     """Return what indices select of a tensor; there is no integer array among them."""
     shape = b.shape(x)
     starts, sizes, steps = list[Dim](), list[Dim](), list[int]()
@@ -75,20 +75,20 @@ def region(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Region:
         if isinstance(item, NewAxis):
             kept.append(1)
             continue
-        assert isinstance(item, Part | At)
+        assert isinstance(item, SlicePart | At)
         start, size, step = _extent(b, item, shape[axis], axis)
         starts.append(start)
         sizes.append(size)
         steps.append(step)
-        if isinstance(item, Part):
+        if isinstance(item, SlicePart):
             kept.append(size)
         axis += 1
     plain = all(s == 0 for s in starts) and all(s == 1 for s in steps)
     is_whole = plain and tuple(sizes) == shape
-    return Region(tuple(starts), tuple(sizes), tuple(steps), tuple(kept), is_whole)
+    return SliceRegion(tuple(starts), tuple(sizes), tuple(steps), tuple(kept), is_whole)
 
 
-def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
+def take(b: Emitter, x: TensorOperand, indices: Sequence[Index]) -> TensorOperand:
     """Return x[indices]; `advanced_indexing.take` takes integer arrays too."""
     part = region(b, x, indices)
     t, value = TensorBuilder(b.builder), x.value
@@ -96,15 +96,15 @@ def take(b: Emitter, x: Tensor, indices: Sequence[Index]) -> Tensor:
         value = t.slice(value, part.starts, part.sizes, part.steps)
     if part.kept != part.sizes:
         value = t.reshape(value, part.kept)
-    return Tensor(value)
+    return TensorOperand(value)
 
 
 def per_axis(
-    b: Emitter, x: Tensor, indices: Sequence[Index]
-) -> list[Part | At | NewAxis | Tensor]:
+    b: Emitter, x: TensorOperand, indices: Sequence[Index]
+) -> list[SlicePart | At | NewAxis | TensorOperand]:
     """Write `...` out, and the axes that are not mentioned at the end."""
     rank = x.type.rank
-    named = sum(isinstance(i, Part | At | Tensor) for i in indices)
+    named = sum(isinstance(i, SlicePart | At | TensorOperand) for i in indices)
     if named > rank:
         plural = "index" if named == 1 else "indices"
         message = f"{named} {plural} for {spell_type(x.type)}, which has rank {rank}"
@@ -112,13 +112,15 @@ def per_axis(
     dots = [i for i, item in enumerate(indices) if isinstance(item, Rest)]
     if len(dots) > 1:
         raise index_error(b, "`...` stands twice in an index")
-    place = dots[0] if dots else len(indices)
-    rest = [Part()] * (rank - named)
-    given = [*indices[:place], *rest, *indices[place + 1 :]]
+    index = dots[0] if dots else len(indices)
+    rest = [SlicePart()] * (rank - named)
+    given = [*indices[:index], *rest, *indices[index + 1 :]]
     return [i for i in given if not isinstance(i, Rest)]
 
 
-def _extent(b: Emitter, item: Part | At, size: Dim, axis: int) -> tuple[Dim, Dim, int]:
+def _extent(
+    b: Emitter, item: SlicePart | At, size: Dim, axis: int
+) -> tuple[Dim, Dim, int]:
     """Return start, length and step along one axis."""
     if isinstance(item, At):
         return _place(b, item.index, size, axis), 1, 1
@@ -151,7 +153,7 @@ def _place(b: Emitter, index: Dim, size: Dim, axis: int) -> Dim:
     return start
 
 
-def clamp(part: Part, size: Dim) -> tuple[Dim, Dim]:
+def clamp(part: SlicePart, size: Dim) -> tuple[Dim, Dim]:
     """Return the start and the length of a slice of an axis, as numpy clamps them."""
     if part.step > 0:
         start = 0 if part.start is None else _bound(part.start, size)

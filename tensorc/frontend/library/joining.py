@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from tensorc.frontend.library import advanced_indexing
-from tensorc.frontend.library.indexing import At, Index, Part
+from tensorc.frontend.library.indexing import At, Index, SlicePart
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
     Scalar,
-    Tensor,
+    TensorOperand,
     cast,
     common_element,
     pinned,
@@ -30,11 +30,11 @@ def take(b: Emitter, x: Operand, indices: Operand, axis: int | None = None) -> O
     tensor = strong(b, x)
     if axis is None:
         tensor = flatten_all(b, tensor)
-    place = normal_axes(b, 0 if axis is None else axis, tensor.type.rank)[0]
+    at = normal_axes(b, 0 if axis is None else axis, tensor.type.rank)[0]
     known = indices.number if isinstance(indices, Scalar) else None
     plain = isinstance(known, int | Poly) and not isinstance(known, bool)
     index: Index = At(known) if plain else strong(b, indices)  # type: ignore[arg-type]
-    return advanced_indexing.take(b, tensor, [*[Part()] * place, index])
+    return advanced_indexing.take(b, tensor, [*[SlicePart()] * at, index])
 
 
 def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int | None = 0) -> Operand:
@@ -45,21 +45,21 @@ def concatenate(b: Emitter, arrays: Sequence[Operand], axis: int | None = 0) -> 
     if axis is None:
         tensors, axis = [flatten_all(b, t) for t in tensors], 0
     first = b.shape(tensors[0])
-    place = normal_axes(b, axis, len(first))[0]
+    at = normal_axes(b, axis, len(first))[0]
     for other in tensors[1:]:
         shape = b.shape(other)
         claim = f"concatenate: {spell_shape(first)} and {spell_shape(shape)} fit"
         fits = len(shape) == len(first) and all(
-            i == place or b.match(*pair, claim)
+            i == at or b.match(*pair, claim)
             for i, pair in enumerate(zip(first, shape, strict=True))
         )
         if not fits:
             shapes = f"{spell_type(tensors[0].type)} and {spell_type(other.type)}"
-            message = f"{shapes} do not fit one after the other along axis {place}"
+            message = f"{shapes} do not fit one after the other along axis {at}"
             raise size_error(b, message)
     element = common_element(b, tensors)
     values = [cast(b, t.value, element) for t in tensors]
-    return Tensor(TensorBuilder(b.builder)(Concatenate, *values, axis=place))
+    return TensorOperand(TensorBuilder(b.builder)(Concatenate, *values, axis=at))
 
 
 def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
@@ -73,9 +73,9 @@ def stack(b: Emitter, arrays: Sequence[Operand], axis: int = 0) -> Operand:
         if len(first) != len(shape) or not all(b.match(*pair, claim) for pair in pairs):
             shapes = f"{spell_shape(first)} and {spell_shape(shape)}"
             raise size_error(b, f"stack: shapes differ: {shapes}")
-        place = normal_axes(b, axis, len(shape) + 1)[0]
-        wide = (*shape[:place], 1, *shape[place:])
-        rows.append(Tensor(TensorBuilder(b.builder).reshape(tensor.value, wide)))
+        at = normal_axes(b, axis, len(shape) + 1)[0]
+        wide = (*shape[:at], 1, *shape[at:])
+        rows.append(TensorOperand(TensorBuilder(b.builder).reshape(tensor.value, wide)))
     return concatenate(b, rows, axis)
 
 
@@ -85,20 +85,20 @@ def split(
     """Return a number of equal parts, or the parts between indices of an axis."""
     tensor = strong(b, x)
     shape = b.shape(tensor)
-    place = normal_axes(b, axis, len(shape))[0]
-    ends = [*_part_ends(b, shape[place], parts), shape[place]]
+    at = normal_axes(b, axis, len(shape))[0]
+    ends = [*_part_ends(b, shape[at], parts), shape[at]]
     if not isinstance(parts, Sequence):
-        whole = (*shape[:place], ends[0] * parts, *shape[place + 1 :])
+        whole = (*shape[:at], ends[0] * parts, *shape[at + 1 :])
         tensor = pinned(b, tensor, whole)
     results: list[Operand] = []
     start: Dim = 0
     for end in ends:
-        starts = [start if i == place else 0 for i in range(len(shape))]
+        starts = [start if i == at else 0 for i in range(len(shape))]
         size = maximum(0, end - start)
-        sizes = [size if i == place else d for i, d in enumerate(shape)]
+        sizes = [size if i == at else d for i, d in enumerate(shape)]
         steps = [1] * len(shape)
         t = TensorBuilder(b.builder)
-        results.append(Tensor(t.slice(tensor.value, starts, sizes, steps)))
+        results.append(TensorOperand(t.slice(tensor.value, starts, sizes, steps)))
         start = end
     return tuple(results)
 
@@ -106,7 +106,7 @@ def split(
 def _part_ends(b: Emitter, size: Dim, parts: int | Sequence[Dim]) -> list[Dim]:
     """Return where the parts of an axis end, without the last; numpy's rules."""
     if isinstance(parts, Sequence):
-        return [bound(place, size) for place in parts]
+        return [bound(at, size) for at in parts]
     if parts < 1:
         raise size_error(b, f"split needs a positive number of parts, got {parts}")
     if parts > MOST_PARTS:

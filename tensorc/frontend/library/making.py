@@ -9,7 +9,7 @@ from tensorc.frontend.library.operands import (
     Operand,
     Scalar,
     Shape,
-    Tensor,
+    TensorOperand,
     broadcast,
     cast,
     common_element,
@@ -44,11 +44,11 @@ def range_(
     start, stop = b.resolve((start, stop))
     span = stop - start if step > 0 else start - stop
     length = maximum(0, ceildiv(span, abs(step)))
-    result: Operand = Tensor(TensorBuilder(b.builder).iota((length,), 0, I64))
+    result: Operand = TensorOperand(TensorBuilder(b.builder).iota((length,), 0, I64))
     if step != 1:
         result = elementwise(b, "mul", [result, number(step)])
     if start != 0:
-        first = Tensor(size_value(b, start))
+        first = TensorOperand(size_value(b, start))
         result = elementwise(b, "add", [result, first])
     return result
 
@@ -56,30 +56,30 @@ def range_(
 def tri(b: Emitter, n: Dim, m: Dim | None = None, k: int = 0) -> Operand:
     """Return ones on and below the k-th diagonal of an n x m matrix, zeros above."""
     below = compare_places(b, (n, n if m is None else m), k, "ge")
-    return Tensor(cast(b, below, b.default_float))
+    return TensorOperand(cast(b, below, b.default_float))
 
 
 def eye(b: Emitter, n: Dim, m: Dim | None = None, k: int = 0) -> Operand:
     """Return ones on the k-th diagonal of an n x m matrix, zeros elsewhere."""
     equal = compare_places(b, (n, n if m is None else m), k, "eq")
-    return Tensor(cast(b, equal, b.default_float))
+    return TensorOperand(cast(b, equal, b.default_float))
 
 
 def tril(b: Emitter, x: Operand, k: int = 0) -> Operand:
     """Return x on and below the k-th diagonal, 0 above."""
     tensor = _matrix(b, x, "tril")
     below = compare_places(b, b.shape(tensor), k, "ge")
-    return select(b, Tensor(below), tensor, number(False))
+    return select(b, TensorOperand(below), tensor, number(False))
 
 
 def triu(b: Emitter, x: Operand, k: int = 0) -> Operand:
     """Return x on and above the k-th diagonal, 0 below."""
     tensor = _matrix(b, x, "triu")
     below = compare_places(b, b.shape(tensor), k - 1, "ge")
-    return select(b, Tensor(below), number(False), tensor)
+    return select(b, TensorOperand(below), number(False), tensor)
 
 
-def _matrix(b: Emitter, x: Operand, what: str) -> Tensor:
+def _matrix(b: Emitter, x: Operand, what: str) -> TensorOperand:
     tensor = strong(b, x)
     if tensor.type.rank < 2:
         message = f"{what} takes a matrix, got {spell_type(tensor.type)}"
@@ -103,7 +103,7 @@ def linspace(b: Emitter, start: Operand, stop: Operand, num: Dim = 50) -> Operan
     if isinstance(num, int) and num < 0:
         raise size_error(b, f"linspace: the number of elements is negative: {num}")
     element = common_element(b, [start, stop])
-    typed = any(isinstance(o, Tensor) and not o.weak for o in (start, stop))
+    typed = any(isinstance(o, TensorOperand) and not o.weak for o in (start, stop))
     if not element.is_float or not typed:
         element = b.default_float
     ends = (start, stop)
@@ -111,15 +111,17 @@ def linspace(b: Emitter, start: Operand, stop: Operand, num: Dim = 50) -> Operan
     known = [float(k) for k in plain if isinstance(k, int | float)]
     if len(known) == 2 and isinstance(num, int):
         line = np.linspace(known[0], known[1], num)
-        return Tensor(materialize(b, Literal(line), element))
-    first, last = (Tensor(materialize(b, o, element)) for o in ends)
+        return TensorOperand(materialize(b, Literal(line), element))
+    first, last = (TensorOperand(materialize(b, o, element)) for o in ends)
     t = TensorBuilder(b.builder)
-    counts = Tensor(t.iota((num,), 0, I64))
-    places = Tensor(cast(b, counts.value, element))
+    counts = TensorOperand(t.iota((num,), 0, I64))
+    step_numbers = TensorOperand(cast(b, counts.value, element))
     width = elementwise(b, "sub", [last, first])
     step = elementwise(b, "div", [width, number(maximum(num - 1, 1))])
-    inside = elementwise(b, "add", [elementwise(b, "mul", [places, step]), first])
-    at_end = elementwise(b, "eq", [counts, Tensor(size_value(b, maximum(num - 1, 1)))])
+    inside = elementwise(b, "add", [elementwise(b, "mul", [step_numbers, step]), first])
+    at_end = elementwise(
+        b, "eq", [counts, TensorOperand(size_value(b, maximum(num - 1, 1)))]
+    )
     return select(b, at_end, last, inside)
 
 
@@ -137,7 +139,7 @@ def full_like(b: Emitter, x: Operand, value: Operand) -> Operand:
     """Return one number, or a tensor that is repeated, with x's shape and type."""
     tensor = strong(b, x)
     single = materialize(b, value, tensor.type.element)
-    shape, own = b.shape(tensor), b.shape(Tensor(single))
+    shape, own = b.shape(tensor), b.shape(TensorOperand(single))
     pairs = zip(own[::-1], shape[::-1], strict=False)
     if len(own) > len(shape) or not all(
         spreads(b, o, d) or b.unify(o, d) for o, d in pairs
@@ -146,4 +148,6 @@ def full_like(b: Emitter, x: Operand, value: Operand) -> Operand:
         raise size_error(b, message)
     last = shape[len(shape) - len(own) :]
     wanted = [1 if spreads(b, o, w) else w for o, w in zip(own, last, strict=True)]
-    return Tensor(broadcast(b, pinned(b, Tensor(single), tuple(wanted)).value, shape))
+    return TensorOperand(
+        broadcast(b, pinned(b, TensorOperand(single), tuple(wanted)).value, shape)
+    )

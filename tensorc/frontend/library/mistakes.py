@@ -70,12 +70,12 @@ _CLASSES: dict[str, type[CompileError]] = {
 
 def warn_user(diagnostic: Diagnostic) -> None:
     """Warn at the diagnostic's location, once for each location."""
-    place = diagnostic.location
+    location = diagnostic.location
     text = _NUMBER.sub("", "; ".join([diagnostic.message, *diagnostic.hints]))
-    registry = _WARNED.setdefault(place.file, {})
+    registry = _WARNED.setdefault(location.file, {})
     text = f"{diagnostic.code}: {text}"
     warnings.warn_explicit(
-        text, TensorcWarning, place.file, place.line, registry=registry
+        text, TensorcWarning, location.file, location.line, registry=registry
     )
 
 

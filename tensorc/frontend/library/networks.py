@@ -4,7 +4,7 @@ from tensorc.frontend.library.elementwise import as_float, elementwise
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
-    Tensor,
+    TensorOperand,
     broadcast_together,
     cast,
     materialize,
@@ -42,7 +42,7 @@ def log_softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
     axes = _softmax_axes(b, tensor, axis, "log_softmax")
     t = TensorBuilder(b.builder)
     if len(axes) == 1:
-        return Tensor(t(LogSoftmax, tensor.value, axis=axes[0]))
+        return TensorOperand(t(LogSoftmax, tensor.value, axis=axes[0]))
     kept = [i for i in range(tensor.type.rank) if i not in axes]
     order = [*kept, *axes]
     moved = strong(b, transpose(b, tensor, order))
@@ -50,7 +50,7 @@ def log_softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
     joined = (*shape[: len(kept)], product_of(shape[len(kept) :]))
     flat = t(LogSoftmax, t.reshape(moved.value, joined), axis=len(kept))
     back = [order.index(i) for i in range(len(order))]
-    return transpose(b, Tensor(t.reshape(flat, shape)), back)
+    return transpose(b, TensorOperand(t.reshape(flat, shape)), back)
 
 
 def softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
@@ -63,12 +63,12 @@ def softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
     return elementwise(b, "div", [powers, total])
 
 
-def _softmax_axes(b: Emitter, x: Tensor, axis: Axes, what: str) -> list[int]:
+def _softmax_axes(b: Emitter, x: TensorOperand, axis: Axes, what: str) -> list[int]:
     if not x.type.rank:
         raise size_error(b, f"{what} needs an axis, got a scalar")
     axes = normal_axes(b, axis, x.type.rank)
-    for place in axes:
-        require_elements(b, b.shape(x), place)
+    for each in axes:
+        require_elements(b, b.shape(x), each)
     if not axes:
         raise size_error(b, f"{what} needs an axis, got ()")
     return axes
@@ -83,7 +83,7 @@ def cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
     t = TensorBuilder(b.builder)
     likelihood = t(LogSoftmax, scores.value, axis=axis)
     picked = t(TakeAlongAxis, likelihood, classes, axis=axis)
-    return elementwise(b, "neg", [Tensor(picked)])
+    return elementwise(b, "neg", [TensorOperand(picked)])
 
 
 def binary_cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operand:
@@ -94,7 +94,7 @@ def binary_cross_entropy(b: Emitter, logits: Operand, labels: Operand) -> Operan
     """
     z, t = as_float(b, logits), strong(b, labels)
     if t.type.element == I1:
-        t = Tensor(materialize(b, t, z.type.element))
+        t = TensorOperand(materialize(b, t, z.type.element))
     whole = elementwise(b, "softplus", [z])
     return elementwise(b, "sub", [whole, elementwise(b, "mul", [t, z])])
 
@@ -106,7 +106,7 @@ def binary_crossentropy(b: Emitter, output: Operand, target: Operand) -> Operand
     """
     p, t = as_float(b, output), strong(b, target)
     if t.type.element == I1:
-        t = Tensor(materialize(b, t, p.type.element))
+        t = TensorOperand(materialize(b, t, p.type.element))
     yes = elementwise(b, "mul", [t, elementwise(b, "log", [p])])
     rest = elementwise(b, "log", [elementwise(b, "sub", [number(1), p])])
     no = elementwise(b, "mul", [elementwise(b, "sub", [number(1), t]), rest])
@@ -118,10 +118,12 @@ def error_rate(b: Emitter, logits: Operand, labels: Operand) -> Operand:
     scores, y = strong(b, logits), strong(b, labels)
     classes = _checked_labels(b, scores, y, "error_rate")
     found = argmax(b, scores, scores.type.rank - 1)
-    return mean(b, elementwise(b, "ne", [found, Tensor(classes)]))
+    return mean(b, elementwise(b, "ne", [found, TensorOperand(classes)]))
 
 
-def _checked_labels(b: Emitter, scores: Tensor, labels: Tensor, what: str) -> Value:
+def _checked_labels(
+    b: Emitter, scores: TensorOperand, labels: TensorOperand, what: str
+) -> Value:
     """Return labels that are numbers of classes: from 0, never counted from the end."""
     if not labels.type.element.is_integer:
         message = f"{what}: labels must be integers, got {spell_type(labels.type)}"
@@ -155,4 +157,4 @@ def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
     known = t.check_index(labels.value, len(shape) - 1, n, from_end=False)
     column = t.reshape(cast(b, known, I64), (*shape[:-1], 1))
     pair = broadcast_together(b, [classes, column], "one_hot")
-    return Tensor(cast(b, t(Compare, *pair, predicate="eq"), b.default_float))
+    return TensorOperand(cast(b, t(Compare, *pair, predicate="eq"), b.default_float))

@@ -50,7 +50,7 @@ _COMPOUND_OPS = {"min": Minimum, "max": Maximum, "floordiv": FloorDiv}
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorOperand:
     """A value of the IR; a weak one is a number that is computed at run time."""
 
     value: Value
@@ -64,7 +64,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
+class Formula:
     """An elementwise function of numbers, to be computed at run time."""
 
     function: str
@@ -77,7 +77,7 @@ class Scalar:
 
     number: Known
     kind: str
-    source: str | Apply | None = None
+    source: str | Formula | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +92,7 @@ class Literal:
         return kind_of_element(element_of(self.values.dtype))
 
 
-Operand = Tensor | Scalar | Literal
+Operand = TensorOperand | Scalar | Literal
 
 
 def _say_nothing(diagnostic: Diagnostic) -> None:
@@ -144,7 +144,7 @@ class Emitter:
     spell: Callable[[bool | None], str] = str
     written: Callable[[str], int] = _never
     # Formulas of numbers that were computed already, by identity: they may share parts.
-    formulas: dict[int, tuple[Apply, Tensor]] = field(default_factory=dict)
+    formulas: dict[int, tuple[Formula, TensorOperand]] = field(default_factory=dict)
 
     @property
     def location(self) -> Location:
@@ -155,7 +155,7 @@ class Emitter:
         """Return a shape with all that is known put in."""
         return tuple(self.builder.constraints.resolve(d) for d in shape)
 
-    def shape(self, tensor: Tensor) -> Shape:
+    def shape(self, tensor: TensorOperand) -> Shape:
         """Return the shape of a tensor with all that is known put in."""
         return self.resolve(tensor.type.shape)
 
@@ -255,14 +255,14 @@ def kind_of_element(element: Element) -> str:
 
 def kind_of(operand: Operand) -> str:
     """Return bool, int or float."""
-    if isinstance(operand, Tensor):
+    if isinstance(operand, TensorOperand):
         return kind_of_element(operand.type.element)
     return operand.kind
 
 
 def is_strong(operand: Operand) -> bool:
     """Tell what has a type of its own from what takes that of its partner."""
-    return isinstance(operand, Tensor) and not operand.weak
+    return isinstance(operand, TensorOperand) and not operand.weak
 
 
 def number(value: bool | int | float | Poly) -> Scalar:
@@ -283,7 +283,9 @@ def promote(elements: Sequence[Element], default_float: Element) -> Element:
 
 def common_element(b: Emitter, operands: Sequence[Operand]) -> Element:
     """Return the type in which operands meet; without a typed one, the widest."""
-    strong = [o.type.element for o in operands if isinstance(o, Tensor) and not o.weak]
+    strong = [
+        o.type.element for o in operands if isinstance(o, TensorOperand) and not o.weak
+    ]
     kinds = [kind_of(o) for o in operands if not is_strong(o)]
     kind = max(kinds, key=KINDS.index, default="bool")
     if not strong:
@@ -319,7 +321,7 @@ def _cast_number(b: Emitter, value: Value, element: Element) -> Value:
 
 def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
     """Return an operand as a value of an element type."""
-    if isinstance(operand, Tensor):
+    if isinstance(operand, TensorOperand):
         return (_cast_number if operand.weak else cast)(b, operand.value, element)
     if isinstance(operand, Literal):
         return constant(b, operand.values, element)
@@ -336,28 +338,28 @@ def materialize(b: Emitter, operand: Operand, element: Element) -> Value:
     return cast(b, _compute(b, operand.source).value, element)
 
 
-def strong(b: Emitter, operand: Operand) -> Tensor:
+def strong(b: Emitter, operand: Operand) -> TensorOperand:
     """Return an operand as a tensor with a type; a number gets the default one."""
-    if isinstance(operand, Tensor) and not operand.weak:
+    if isinstance(operand, TensorOperand) and not operand.weak:
         return operand
     element = default_element(b, kind_of(operand))
-    return Tensor(materialize(b, operand, element))
+    return TensorOperand(materialize(b, operand, element))
 
 
-def weak(b: Emitter, operand: Operand) -> Tensor:
+def weak(b: Emitter, operand: Operand) -> TensorOperand:
     """Return a number as a tensor that still takes the type of its partner."""
-    if isinstance(operand, Tensor):
+    if isinstance(operand, TensorOperand):
         return operand
-    return Tensor(materialize(b, operand, _WIDEST[operand.kind]), weak=True)
+    return TensorOperand(materialize(b, operand, _WIDEST[operand.kind]), weak=True)
 
 
-def _compute(b: Emitter, formula: Apply) -> Tensor:
+def _compute(b: Emitter, formula: Formula) -> TensorOperand:
     if id(formula) in b.formulas:
         return b.formulas[id(formula)][1]
     # Plain numbers stay what they are: an exponent must be known.
     operands = [o if _is_plain(o) else weak(b, o) for o in formula.operands]
     result = b.compute(b, formula.function, operands)
-    assert isinstance(result, Tensor)
+    assert isinstance(result, TensorOperand)
     b.formulas[id(formula)] = formula, result
     return result
 
@@ -465,7 +467,7 @@ def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
     # A size of 1 that only this call gives is one that the value's type does not say.
     ones = tuple([1 if spreads(b, *pair) else pair[0] for pair in pairs])
     if ones != own:
-        value = pinned(b, Tensor(value), ones).value
+        value = pinned(b, TensorOperand(value), ones).value
     if not first and all(d != 1 or t == 1 for d, t in zip(ones, shape, strict=True)):
         return value
     axes = tuple(range(first, len(shape)))
@@ -474,12 +476,12 @@ def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
 
 def broadcast_together(b: Emitter, values: Sequence[Value], what: str) -> list[Value]:
     """Give values one shape."""
-    shapes = [b.shape(Tensor(v)) for v in values]
+    shapes = [b.shape(TensorOperand(v)) for v in values]
     shape = common_shape(b, shapes, what)
     return [broadcast(b, v, shape) for v in values]
 
 
-def pinned(b: Emitter, tensor: Tensor, shape: Shape) -> Tensor:
+def pinned(b: Emitter, tensor: TensorOperand, shape: Shape) -> TensorOperand:
     """Return a tensor as one of a shape that it was unified with.
 
     The op tells so wherever it goes. What a graph's builder knows is thrown away: sizes
@@ -491,4 +493,4 @@ def pinned(b: Emitter, tensor: Tensor, shape: Shape) -> Tensor:
         return tensor
     axes = tuple(range(len(shape)))
     value = b.builder.value(Broadcast, tensor.value, axes=axes, shape=Dims(shape))
-    return Tensor(value, tensor.weak)
+    return TensorOperand(value, tensor.weak)

@@ -42,7 +42,7 @@ Plain: TypeAlias = Union[bool, int, float, str, Poly, "Odd", tuple["Plain", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class OptionValue:
     """A value of an option as its door read it, and where it stands in the source."""
 
     plain: Plain
@@ -194,7 +194,10 @@ PATTERN = Kind("axes and 'x'", _pattern)
 
 
 def checked_all(
-    b: Emitter, function: str, options: Mapping[str, Option], given: Mapping[str, Given]
+    b: Emitter,
+    function: str,
+    options: Mapping[str, Option],
+    given: Mapping[str, OptionValue],
 ) -> dict[str, object]:
     """Return the values of all options of a function, defaults for those not given."""
     values: dict[str, object] = {}
@@ -212,7 +215,7 @@ def checked_all(
 
 
 def checked(
-    b: Emitter, function: str, name: str, option: Option, given: Given
+    b: Emitter, function: str, name: str, option: Option, given: OptionValue
 ) -> object:
     """Return an option's value; an error at its source location if it is none."""
     if given.plain is None and option.none:

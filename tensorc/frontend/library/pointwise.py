@@ -13,7 +13,7 @@ from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
     Scalar,
-    Tensor,
+    TensorOperand,
     broadcast_together,
     common_element,
     is_strong,
@@ -45,7 +45,7 @@ def relu(b: Emitter, x: Operand) -> Operand:
 def square(b: Emitter, x: Operand) -> Operand:
     """Return x * x; booleans become i8, as in numpy."""
     if kind_of(x) == "bool":
-        x = Tensor(materialize(b, x, I8))
+        x = TensorOperand(materialize(b, x, I8))
     return elementwise(b, "mul", [x, x])
 
 
@@ -54,7 +54,7 @@ def reciprocal(b: Emitter, x: Operand) -> Operand:
     if kind_of(x) == "float":
         return elementwise(b, "div", [number(1), x])
     if kind_of(x) == "bool":
-        return Tensor(materialize(b, x, I8))
+        return TensorOperand(materialize(b, x, I8))
     is_unit = elementwise(b, "eq", [elementwise(b, "abs", [x]), number(1)])
     return elementwise(b, "mul", [x, is_unit])
 
@@ -68,11 +68,13 @@ def clip(
     outside and 1/2 at a bound.
     """
     given = [o for o in (x, low, high) if o is not None]
-    if any(isinstance(o, Tensor) for o in given):
+    if any(isinstance(o, TensorOperand) for o in given):
         # All meet in one type, as in numpy, and not the first two alone; what none of
         # its integers can pass is no bound.
         element = common_element(b, given)
-        x = Tensor(materialize(b, x, element), weak=not any(map(is_strong, given)))
+        x = TensorOperand(
+            materialize(b, x, element), weak=not any(map(is_strong, given))
+        )
         if low is not None and element.is_integer and beyond(low, element) < 0:
             low = None
         if high is not None and element.is_integer and beyond(high, element) > 0:
@@ -96,7 +98,7 @@ def rint(b: Emitter, x: Operand) -> Operand:
     """Round to the nearest whole number, halves to even; integers become floats."""
     tensor = strong(b, x)
     element = float_element(b, tensor.type.element)
-    return elementwise(b, "round", [Tensor(materialize(b, tensor, element))])
+    return elementwise(b, "round", [TensorOperand(materialize(b, tensor, element))])
 
 
 def isinf(b: Emitter, x: Operand) -> Operand:
@@ -109,7 +111,7 @@ def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
     """Tell where exactly one of two operands is not 0."""
     pair = [materialize(b, o, I1) for o in (x, y)]
     left, right = broadcast_together(b, pair, "logical_xor")
-    return Tensor(TensorBuilder(b.builder)(Compare, left, right, predicate="ne"))
+    return TensorOperand(TensorBuilder(b.builder)(Compare, left, right, predicate="ne"))
 
 
 def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
@@ -119,7 +121,7 @@ def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
     wide = [materialize(b, o, F32 if element == F16 else element) for o in pair]
     left, right = broadcast_together(b, wide, "logaddexp")
     result = stable.logaddexp(TensorBuilder(b.builder), left, right)
-    return Tensor(materialize(b, Tensor(result), element))
+    return TensorOperand(materialize(b, TensorOperand(result), element))
 
 
 def xlogy(b: Emitter, x: Operand, y: Operand) -> Operand:
@@ -137,12 +139,16 @@ def xlogy(b: Emitter, x: Operand, y: Operand) -> Operand:
     return elementwise(b, "mul", [x, elementwise(b, "log", [safe])])
 
 
-def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[Tensor, Tensor]:
+def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[TensorOperand, TensorOperand]:
     """Return two operands as tensors of their common float type."""
-    typed = [o.type.element for o in (x, y) if isinstance(o, Tensor) and not o.weak]
+    typed = [
+        o.type.element for o in (x, y) if isinstance(o, TensorOperand) and not o.weak
+    ]
     element = b.default_float
     if len(typed) == 2:
         element = promote([float_element(b, e) for e in typed], b.default_float)
     elif typed:
         element = float_element(b, common_element(b, [x, y]))
-    return Tensor(materialize(b, x, element)), Tensor(materialize(b, y, element))
+    return TensorOperand(materialize(b, x, element)), TensorOperand(
+        materialize(b, y, element)
+    )

@@ -11,7 +11,7 @@ from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
     Shape,
-    Tensor,
+    TensorOperand,
     broadcast,
     cast,
     common_element,
@@ -46,7 +46,7 @@ def matmul(b: Emitter, x: Operand, y: Operand) -> Operand:
         raise type_error(b, "`@` is not defined on booleans", "cast: `float(a)`")
     t = TensorBuilder(b.builder)
     lhs, rhs = (materialize(b, o, element) for o in pair)
-    left, right = b.shape(Tensor(lhs)), b.shape(Tensor(rhs))
+    left, right = b.shape(TensorOperand(lhs)), b.shape(TensorOperand(rhs))
     vector_left, vector_right = len(left) == 1, len(right) == 1
     if vector_left:
         left = (1, *left)
@@ -62,10 +62,10 @@ def matmul(b: Emitter, x: Operand, y: Operand) -> Operand:
     columns: Shape = () if vector_right else (right[-1],)
     if vector_left or vector_right:
         result = t.reshape(result, b.resolve((*batch, *rows, *columns)))
-    return Tensor(result)
+    return TensorOperand(result)
 
 
-def _check_matmul(b: Emitter, x: Tensor, y: Tensor) -> None:
+def _check_matmul(b: Emitter, x: TensorOperand, y: TensorOperand) -> None:
     left, right = b.shape(x), b.shape(y)
     if not left or not right:
         raise size_error(b, "`@` needs vectors or matrices, got a scalar", "write `*`")
@@ -79,7 +79,7 @@ def outer(b: Emitter, x: Operand, y: Operand) -> Operand:
     """Multiply each element of x with each of y: a matrix, of the flat tensors."""
     left, right = (flatten_all(b, strong(b, o)) for o in (x, y))
     column = TensorBuilder(b.builder).reshape(left.value, (*b.shape(left), 1))
-    return elementwise(b, "mul", [Tensor(column), right])
+    return elementwise(b, "mul", [TensorOperand(column), right])
 
 
 def tensordot(
@@ -168,7 +168,7 @@ def einsum(b: Emitter, operands: Sequence[Operand], spec: str) -> Operand:
 def _contract(
     b: Emitter,
     what: str,
-    tensors: Sequence[Tensor],
+    tensors: Sequence[TensorOperand],
     labels: list[list[str]],
     result: Labels,
 ) -> Operand:
@@ -183,7 +183,7 @@ def _contract(
     values = [
         pinned(
             b,
-            Tensor(materialize(b, t, element)),
+            TensorOperand(materialize(b, t, element)),
             tuple([sizes[n] for n in side]),
         )
         for t, side in zip(tensors, labels, strict=True)
@@ -195,7 +195,7 @@ def _contract(
     ]
     if len(parts) == 1:
         value, order = parts[0]
-        return Tensor(_ordered(b, value, order, result))
+        return TensorOperand(_ordered(b, value, order, result))
     (left, mine), (right, yours) = parts
     shared = [n for n in mine if n in yours]
     batch = [n for n in shared if n in result]
@@ -213,11 +213,11 @@ def _contract(
     rhs = t.reshape(rhs, b.resolve((*wide, inner, width)))
     order = [*batch, *rows, *columns]
     made = t.reshape(t.matmul(lhs, rhs), b.resolve(tuple([sizes[n] for n in order])))
-    return Tensor(_ordered(b, Tensor(made), order, result))
+    return TensorOperand(_ordered(b, TensorOperand(made), order, result))
 
 
 def _sizes(
-    b: Emitter, what: str, tensors: Sequence[Tensor], labels: Sequence[Labels]
+    b: Emitter, what: str, tensors: Sequence[TensorOperand], labels: Sequence[Labels]
 ) -> dict[str, Dim]:
     sizes: dict[str, Dim] = {}
     for tensor, side in zip(tensors, labels, strict=True):
@@ -231,8 +231,8 @@ def _sizes(
 
 
 def _summed(
-    b: Emitter, x: Tensor, labels: Labels, kept: Sequence[str]
-) -> tuple[Tensor, Labels]:
+    b: Emitter, x: TensorOperand, labels: Labels, kept: Sequence[str]
+) -> tuple[TensorOperand, Labels]:
     """Sum over the axes that nothing else needs."""
     axes = [i for i, n in enumerate(labels) if n not in kept]
     if not axes:
@@ -240,10 +240,10 @@ def _summed(
     element = x.type.element
     total = strong(b, sum_(b, x, axes))
     rest = [n for n in labels if n in kept]
-    return Tensor(cast(b, total.value, element)), rest
+    return TensorOperand(cast(b, total.value, element)), rest
 
 
-def _ordered(b: Emitter, x: Tensor, labels: Labels, wanted: Labels) -> Value:
+def _ordered(b: Emitter, x: TensorOperand, labels: Labels, wanted: Labels) -> Value:
     order = [list(labels).index(n) for n in wanted]
     if order == list(range(len(order))):
         return x.value

@@ -7,7 +7,7 @@ from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
     Shape,
-    Tensor,
+    TensorOperand,
     cast,
     materialize,
     number,
@@ -104,39 +104,46 @@ def logsumexp(
     return _narrowed(b, total, wide, element, axes, keepdims)
 
 
-def _wide(b: Emitter, x: Operand, axis: Axes) -> tuple[Tensor, Element, list[int]]:
+def _wide(
+    b: Emitter, x: Operand, axis: Axes
+) -> tuple[TensorOperand, Element, list[int]]:
     """Return a float tensor, of f32 for f16, its own type and the axes as numbers."""
     tensor = as_float(b, x)
     element = tensor.type.element
     shape = b.shape(tensor)
     axes = normal_axes(b, axis, len(shape))
     return (
-        Tensor(cast(b, tensor.value, F32 if element == F16 else element)),
+        TensorOperand(cast(b, tensor.value, F32 if element == F16 else element)),
         element,
         axes,
     )
 
 
 def _narrowed(
-    b: Emitter, value: Value, x: Tensor, element: Element, axes: list[int], keep: bool
-) -> Tensor:
+    b: Emitter,
+    value: Value,
+    x: TensorOperand,
+    element: Element,
+    axes: list[int],
+    keep: bool,
+) -> TensorOperand:
     if keep:
         kept = stable.put_back(b.shape(x), axes)
         value = TensorBuilder(b.builder).reshape(value, kept)
-    return Tensor(cast(b, value, element))
+    return TensorOperand(cast(b, value, element))
 
 
-def _mean(b: Emitter, x: Tensor, axes: list[int], ddof: int = 0) -> Value:
+def _mean(b: Emitter, x: TensorOperand, axes: list[int], ddof: int = 0) -> Value:
     """Return the sum over axes by the count less `ddof`."""
     count = materialize(b, number(_count(b, x, axes, ddof)), I64)
     return TensorBuilder(b.builder).mean(x.value, count, axes)
 
 
-def _from_mean(b: Emitter, x: Tensor, axes: list[int]) -> Operand:
+def _from_mean(b: Emitter, x: TensorOperand, axes: list[int]) -> Operand:
     return elementwise(b, "sub", [x, mean(b, x, axes, keepdims=True)])
 
 
-def _count(b: Emitter, x: Tensor, axes: list[int], ddof: int) -> Dim:
+def _count(b: Emitter, x: TensorOperand, axes: list[int], ddof: int) -> Dim:
     shape = b.shape(x)
     return maximum(product_of([shape[i] for i in axes]) - ddof, 0)
 
@@ -203,15 +210,15 @@ def _place(
     b: Emitter, reducer: type[Op], x: Operand, axis: int | None, keepdims: bool
 ) -> Operand:
     value = strong(b, x).value
-    if Tensor(value).type.element == I1:
+    if TensorOperand(value).type.element == I1:
         value = cast(b, value, I8)
     if axis is not None:
         return _reduce(b, reducer, value, axis, keepdims)
-    rank = Tensor(value).type.rank
-    found = _reduce(b, reducer, flatten_all(b, Tensor(value)).value, 0, False)
+    rank = TensorOperand(value).type.rank
+    found = _reduce(b, reducer, flatten_all(b, TensorOperand(value)).value, 0, False)
     if not keepdims:
         return found
-    return Tensor(TensorBuilder(b.builder).reshape(found.value, (1,) * rank))
+    return TensorOperand(TensorBuilder(b.builder).reshape(found.value, (1,) * rank))
 
 
 def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
@@ -238,9 +245,9 @@ _OF_NOTHING = (Sum, Prod, Any, All)
 
 def _reduce(
     b: Emitter, reducer: type[Op], value: Value, axis: Axes, keepdims: bool
-) -> Tensor:
+) -> TensorOperand:
     """Reduce along axes, the last first, so that the others keep their numbers."""
-    shape = b.shape(Tensor(value))
+    shape = b.shape(TensorOperand(value))
     axes = normal_axes(b, axis, len(shape))
     t = TensorBuilder(b.builder)
     for i in reversed(axes):
@@ -249,7 +256,7 @@ def _reduce(
         value = t.reduce(reducer, value, i)
     if keepdims:
         value = t.reshape(value, stable.put_back(shape, axes))
-    return Tensor(value)
+    return TensorOperand(value)
 
 
 def require_elements(b: Emitter, shape: Shape, axis: int) -> None:
@@ -266,7 +273,7 @@ def product_of(dims: Sequence[Dim]) -> Dim:
     return result
 
 
-def flatten_all(b: Emitter, x: Tensor) -> Tensor:
+def flatten_all(b: Emitter, x: TensorOperand) -> TensorOperand:
     """Join all axes to one."""
     shape = (product_of(b.shape(x)),)
-    return Tensor(TensorBuilder(b.builder).reshape(x.value, shape))
+    return TensorOperand(TensorBuilder(b.builder).reshape(x.value, shape))

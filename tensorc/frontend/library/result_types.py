@@ -8,16 +8,16 @@ from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
+    TensorOperand,
     cast,
     spell_element,
     strong,
 )
-from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.library.registry.function import FRACTION, RESULT, Function
+from tensorc.frontend.library.registry.function import FRACTION, RESULT, LibraryFunction
 from tensorc.ir.types import I1, Element
 
 
-def computed_in(function: Function, element: Element) -> Function:
+def computed_in(function: LibraryFunction, element: Element) -> LibraryFunction:
     """Return a function of the registry that computes in a type, and gives it.
 
     Integers stay as narrow as they are: the sum of i8 in i8 wraps.
@@ -37,7 +37,7 @@ def _computed(
 ) -> Callable[..., Operand]:
     def computed(b: Emitter, *operands: object, **options: object) -> Operand:
         result = function(b, *[_as(b, o, element) for o in operands], **options)
-        return Node(cast(b, strong(b, result).value, element))
+        return TensorOperand(cast(b, strong(b, result).value, element))
 
     return computed
 
@@ -50,7 +50,7 @@ def _converted(
         # A bool is whether a number is not 0, as in NumPy.
         if result.type.element.is_float and element.is_integer and element != I1:
             result = strong(b, elementwise(b, "floor", [result]))
-        return Node(cast(b, result.value, element))
+        return TensorOperand(cast(b, result.value, element))
 
     return converted
 

@@ -9,7 +9,7 @@ from tensorc.errors import divisor_hint
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
-    Tensor,
+    TensorOperand,
     broadcast,
     common_shape,
     materialize,
@@ -39,11 +39,11 @@ Widths = int | Sequence[int] | Sequence[Sequence[int]]
 ZERO = number(0.0)
 
 
-def _reshaped(b: Emitter, x: Tensor, shape: Sequence[Dim]) -> Tensor:
+def _reshaped(b: Emitter, x: TensorOperand, shape: Sequence[Dim]) -> TensorOperand:
     dims = b.resolve(tuple(shape))
     if dims == b.shape(x):
         return x
-    return Tensor(TensorBuilder(b.builder).reshape(x.value, dims))
+    return TensorOperand(TensorBuilder(b.builder).reshape(x.value, dims))
 
 
 # Axes
@@ -75,7 +75,7 @@ def reshape(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
     else:
         warn_of_count(b, total, rest, message)
     # The sizes as they are given: what `unify` found out is not all of the condition.
-    return Tensor(TensorBuilder(b.builder).reshape(tensor.value, tuple(dims)))
+    return TensorOperand(TensorBuilder(b.builder).reshape(tensor.value, tuple(dims)))
 
 
 def transpose(b: Emitter, x: Operand, axes: Axes = None) -> Operand:
@@ -92,7 +92,7 @@ def transpose(b: Emitter, x: Operand, axes: Axes = None) -> Operand:
             raise size_error(b, message)
     if order == list(range(rank)):
         return tensor
-    return Tensor(TensorBuilder(b.builder).transpose(tensor.value, order))
+    return TensorOperand(TensorBuilder(b.builder).transpose(tensor.value, order))
 
 
 def flatten(b: Emitter, x: Operand, start: int = 1) -> Operand:
@@ -119,7 +119,7 @@ def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
         return own
     axes = tuple(range(len(dims) - own.type.rank, len(dims)))
     value = b.builder.value(Broadcast, own.value, axes=axes, shape=Dims(dims))
-    return Tensor(value)
+    return TensorOperand(value)
 
 
 def expand_dims(b: Emitter, x: Operand, axis: int | Sequence[int]) -> Operand:
@@ -127,9 +127,9 @@ def expand_dims(b: Emitter, x: Operand, axis: int | Sequence[int]) -> Operand:
     tensor = strong(b, x)
     own = list(b.shape(tensor))
     count = 1 if isinstance(axis, int) else len(axis)
-    places = ordered_axes(b, axis, len(own) + count)
+    indices = ordered_axes(b, axis, len(own) + count)
     sizes = iter(own)
-    shape = [1 if i in places else next(sizes) for i in range(len(own) + count)]
+    shape = [1 if i in indices else next(sizes) for i in range(len(own) + count)]
     return _reshaped(b, tensor, shape)
 
 
@@ -140,8 +140,8 @@ def squeeze(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
     if axis is None:
         ones = tuple([1 if b.is_one(d) else d for d in shape])
         return _reshaped(b, pinned(b, tensor, ones), [d for d in ones if d != 1])
-    places = normal_axes(b, axis, len(shape))
-    for i in places:
+    indices = normal_axes(b, axis, len(shape))
+    for i in indices:
         if not b.unify(
             shape[i], 1, f"squeeze leaves out axis {i}, which has not size 1"
         ):
@@ -150,7 +150,7 @@ def squeeze(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
             )
             raise size_error(b, f"{message}has size {shape[i]}, not 1")
     tensor = pinned(b, tensor, tuple(shape))
-    return _reshaped(b, tensor, [d for i, d in enumerate(shape) if i not in places])
+    return _reshaped(b, tensor, [d for i, d in enumerate(shape) if i not in indices])
 
 
 def ravel(b: Emitter, x: Operand) -> Operand:
@@ -173,13 +173,13 @@ def moveaxis(b: Emitter, x: Operand, source: Axes, destination: Axes) -> Operand
     tensor = strong(b, x)
     rank = tensor.type.rank
     moved = ordered_axes(b, source, rank)
-    places = ordered_axes(b, destination, rank)
-    if len(moved) != len(places):
-        message = f"moveaxis: {len(moved)} axes cannot go to {len(places)} places"
+    indices = ordered_axes(b, destination, rank)
+    if len(moved) != len(indices):
+        message = f"moveaxis: {len(moved)} axes cannot go to {len(indices)} places"
         raise size_error(b, message)
     order = [i for i in range(rank) if i not in moved]
-    for place, axis in sorted(zip(places, moved, strict=True)):
-        order.insert(place, axis)
+    for index, axis in sorted(zip(indices, moved, strict=True)):
+        order.insert(index, axis)
     return _transposed(b, tensor, order)
 
 
@@ -216,10 +216,10 @@ def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
     return _reshaped(b, moved, sizes)
 
 
-def _transposed(b: Emitter, x: Tensor, order: Sequence[int]) -> Tensor:
+def _transposed(b: Emitter, x: TensorOperand, order: Sequence[int]) -> TensorOperand:
     if list(order) == list(range(len(order))):
         return x
-    return Tensor(TensorBuilder(b.builder).transpose(x.value, order))
+    return TensorOperand(TensorBuilder(b.builder).transpose(x.value, order))
 
 
 # Repeating and moving elements
@@ -237,7 +237,7 @@ def tile(b: Emitter, x: Operand, reps: Dim | Sequence[Dim]) -> Operand:
     wide = [d for pair in zip(counts, shape, strict=True) for d in pair]
     spread = broadcast(b, _reshaped(b, tensor, single).value, tuple(wide))
     return _reshaped(
-        b, Tensor(spread), [n * d for n, d in zip(counts, shape, strict=True)]
+        b, TensorOperand(spread), [n * d for n, d in zip(counts, shape, strict=True)]
     )
 
 
@@ -248,12 +248,12 @@ def repeat(b: Emitter, x: Operand, repeats: Dim, axis: int | None = None) -> Ope
     if axis is None:
         tensor, axis = flatten_all(b, tensor), 0
     shape = b.shape(tensor)
-    place = normal_axes(b, axis, len(shape))[0]
-    before, after = shape[: place + 1], shape[place + 1 :]
+    index = normal_axes(b, axis, len(shape))[0]
+    before, after = shape[: index + 1], shape[index + 1 :]
     column = _reshaped(b, tensor, (*before, 1, *after))
     spread = broadcast(b, column.value, (*before, repeats, *after))
-    size = shape[place] * repeats
-    return _reshaped(b, Tensor(spread), (*shape[:place], size, *after))
+    size = shape[index] * repeats
+    return _reshaped(b, TensorOperand(spread), (*shape[:index], size, *after))
 
 
 def _require_counts(b: Emitter, counts: Sequence[Dim], what: str) -> None:
@@ -272,7 +272,7 @@ def flip(b: Emitter, x: Operand, axis: Axes = None) -> Operand:
     starts = [d - 1 if i in axes else 0 for i, d in enumerate(shape)]
     steps = [-1 if i in axes else 1 for i in range(len(shape))]
     t = TensorBuilder(b.builder)
-    return Tensor(t.slice(tensor.value, starts, shape, steps))
+    return TensorOperand(t.slice(tensor.value, starts, shape, steps))
 
 
 def roll(
@@ -287,17 +287,17 @@ def roll(
         flat = _rolled(b, flatten_all(b, tensor), shift, 0)
         return _reshaped(b, flat, shape)
     axes = [axis] if isinstance(axis, int) else list(axis)
-    places = [normal_axes(b, a, len(shape))[0] for a in axes]
-    shifts = [shift] * len(places) if isinstance(shift, int) else list(shift)
-    if len(shifts) != len(places):
-        message = f"roll: {len(shifts)} shifts for {len(places)} axes"
+    indices = [normal_axes(b, a, len(shape))[0] for a in axes]
+    shifts = [shift] * len(indices) if isinstance(shift, int) else list(shift)
+    if len(shifts) != len(indices):
+        message = f"roll: {len(shifts)} shifts for {len(indices)} axes"
         raise size_error(b, message)
-    for amount, place in zip(shifts, places, strict=True):
-        tensor = _rolled(b, tensor, amount, place)
+    for amount, index in zip(shifts, indices, strict=True):
+        tensor = _rolled(b, tensor, amount, index)
     return tensor
 
 
-def _rolled(b: Emitter, x: Tensor, shift: int, axis: int) -> Tensor:
+def _rolled(b: Emitter, x: TensorOperand, shift: int, axis: int) -> TensorOperand:
     shape = b.shape(x)
     size = shape[axis]
     # An empty axis, which a call may bring, is not to be divided by.
@@ -308,10 +308,10 @@ def _rolled(b: Emitter, x: Tensor, shift: int, axis: int) -> Tensor:
     tail = _along(b, x, axis, size - moved, moved)
     head = _along(b, x, axis, 0, size - moved)
     t = TensorBuilder(b.builder)
-    return Tensor(t(Concatenate, tail, head, axis=axis))
+    return TensorOperand(t(Concatenate, tail, head, axis=axis))
 
 
-def _along(b: Emitter, x: Tensor, axis: int, start: Dim, length: Dim) -> Value:
+def _along(b: Emitter, x: TensorOperand, axis: int, start: Dim, length: Dim) -> Value:
     shape = b.shape(x)
     starts = [start if i == axis else 0 for i in range(len(shape))]
     sizes = [length if i == axis else d for i, d in enumerate(shape)]
@@ -342,7 +342,9 @@ def pad(
         )
         parts = [*left, tensor.value, *right]
         if len(parts) > 1:
-            tensor = Tensor(TensorBuilder(b.builder)(Concatenate, *parts, axis=axis))
+            tensor = TensorOperand(
+                TensorBuilder(b.builder)(Concatenate, *parts, axis=axis)
+            )
     return tensor
 
 

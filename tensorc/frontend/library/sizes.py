@@ -157,10 +157,10 @@ def _selected(op: Op, condition: Dim, yes: Dim, no: Dim) -> Dim:
     match no:
         case Poly(terms=(((Compound("min", left, right),), 1),)):
             # What `operands.size_value` makes of a bound.
-            for place, size in ((left, right), (right, left)):
-                is_negative = minimum(1, maximum(0, -place))
-                if condition == is_negative and yes == maximum(place + size, 0):
-                    return bound(place, size)
+            for index, size in ((left, right), (right, left)):
+                is_negative = minimum(1, maximum(0, -index))
+                if condition == is_negative and yes == maximum(index + size, 0):
+                    return bound(index, size)
     return no + condition * (yes - no)
 
 

@@ -7,7 +7,7 @@ from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
     Shape,
-    Tensor,
+    TensorOperand,
     spell_shape,
     spell_type,
 )
@@ -20,15 +20,15 @@ from tensorc.ir.ops.tensor.shape import Broadcast, Reshape
 
 def warn_of_flat_place(b: Emitter, operands: Sequence[Operand]) -> None:
     """Warn of argmax(p) == y: one place in all of p, compared with one per row."""
-    for place, other in (operands, operands[::-1]):
-        if not isinstance(place, Tensor) or not isinstance(other, Tensor):
+    for index, other in (operands, operands[::-1]):
+        if not isinstance(index, TensorOperand) or not isinstance(other, TensorOperand):
             continue
-        op = place.value.op
+        op = index.value.op
         if not isinstance(op, ArgMax | ArgMin) or not other.type.rank:
             continue
         flat = op.operand.op
-        if isinstance(flat, Reshape) and not place.type.rank:
-            given = Tensor(flat.operand).type
+        if isinstance(flat, Reshape) and not index.type.rank:
+            given = TensorOperand(flat.operand).type
             name = "argmax" if isinstance(op, ArgMax) else "argmin"
             if given.rank < 2:
                 continue
@@ -60,14 +60,14 @@ def _is_softmax(value: Value) -> bool:
     return isinstance(powers, Exp) and powers.operand is op.lhs.op.operand
 
 
-def warn_of_columns(b: Emitter, x: Tensor, places: object) -> None:
+def warn_of_columns(b: Emitter, x: TensorOperand, indices: object) -> None:
     """Warn of p[:, y] with a place for each row: it takes all of them from each."""
-    if not isinstance(places, Tensor) or places.type.rank != 1:
+    if not isinstance(indices, TensorOperand) or indices.type.rank != 1:
         return
-    (count,), (rows, columns) = b.shape(places), b.shape(x)
+    (count,), (rows, columns) = b.shape(indices), b.shape(x)
     if count != rows or rows == columns:
         return
-    message = f"all of {spell_type(places.type)} are taken from each row of "
+    message = f"all of {spell_type(indices.type)} are taken from each row of "
     message += f"{spell_type(x.type)}: the result has {rows} x {count} elements"
     hint = "one of each row: `p[range(B), y]` in a file, `p[np.arange(n), y]` in Python"
     b.suspect(message, hint)
@@ -98,7 +98,7 @@ def warn_of_outer(
 
     Not where an axis was put there on purpose: `x[:, none] - y`.
     """
-    types = [Tensor(value) for value in operands]
+    types = [TensorOperand(value) for value in operands]
     if len({t.type.rank for t in types}) == 1:
         return
     shapes = [b.shape(t) for t in types]

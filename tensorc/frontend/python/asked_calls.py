@@ -133,8 +133,8 @@ def _statement(frame: FrameType | None) -> ast.stmt | None:
     """Return the assignment that begins on the line of a frame, if it can be read."""
     if frame is None:
         return None
-    place = location_of(frame)
-    lines = linecache.getlines(place.file)[place.line - 1 :][:_MOST_LINES]
+    location = location_of(frame)
+    lines = linecache.getlines(location.file)[location.line - 1 :][:_MOST_LINES]
     for count in range(1, len(lines) + 1):
         try:
             found = ast.parse(textwrap.dedent("".join(lines[:count])))
@@ -152,14 +152,14 @@ def _index(node: ast.expr) -> str:
     return text[1:-1] if isinstance(node, ast.Tuple) and node.elts else text
 
 
-def _source(place: Location) -> str:
-    lines = linecache.getlines(place.file)
-    lines = lines[place.line - 1 : (place.end_line or place.line)]
+def _source(location: Location) -> str:
+    lines = linecache.getlines(location.file)
+    lines = lines[location.line - 1 : (location.end_line or location.line)]
     # Columns count bytes.
     coded = [line.encode() for line in lines]
-    if coded and place.end_column:
-        coded[-1] = coded[-1][: place.end_column - 1]
-        coded[0] = coded[0][place.column - 1 :]
+    if coded and location.end_column:
+        coded[-1] = coded[-1][: location.end_column - 1]
+        coded[0] = coded[0][location.column - 1 :]
     return b"".join(coded).decode()
 
 

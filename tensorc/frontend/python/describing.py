@@ -12,9 +12,9 @@ def describe(value: object) -> str:
     """Say what a user gave, for messages: f32[3, 4], list of 2, 'text'."""
     operand = getattr(value, "operand", None)
     if operand is not None:  # then the graph's modules are loaded already
-        from tensorc.frontend.library.operands import Scalar, Tensor, spell_type
+        from tensorc.frontend.library.operands import Scalar, TensorOperand, spell_type
 
-        if isinstance(operand, Tensor):
+        if isinstance(operand, TensorOperand):
             return spell_type(operand.type)
         if isinstance(operand, Scalar):
             return "a size"

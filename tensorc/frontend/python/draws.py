@@ -92,9 +92,9 @@ def _place_of_draw(
         searched = _plain(pending[number])
         if searched is None or is_ours_file(searched.__code__.co_filename):
             continue
-        for place, called in _calls(searched):
+        for index, called in _calls(searched):
             if module_of(called) in modules:
-                return place
+                return index
             if not any(called is other for other in pending):
                 pending.append(called)
     return None

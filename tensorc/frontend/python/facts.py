@@ -17,7 +17,7 @@ import numpy as np
 from tensorc.errors import TensorcError
 from tensorc.frontend.library.operands import Array
 from tensorc.frontend.library.sizes import NoDimError, formula_of
-from tensorc.frontend.python.graph.nodes import Input, ordered, sources_of
+from tensorc.frontend.python.graph.nodes import InputNode, ordered, sources_of
 from tensorc.frontend.python.pytree import Static
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import (
@@ -42,7 +42,7 @@ Plain = bool | int | float
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class KnownSizes:
     """The sizes and numbers of a call, as Python spells them: x.shape[0], $n, lr.
 
     `floats` are truth values of NumPy, too.
@@ -63,7 +63,7 @@ class Integer:
         """The number arguments that it is made of."""
         return _numbers(self.dim)
 
-    def answer(self, given: Given) -> int | None:
+    def answer(self, given: KnownSizes) -> int | None:
         """Return it; None if it divides by zero."""
         try:
             return evaluate(self.dim, given.integers)
@@ -90,7 +90,7 @@ _SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SizeComparison:
     """Whether two such integers compare as a condition asks."""
 
     predicate: str
@@ -102,7 +102,7 @@ class Comparison:
         """The number arguments that it is made of."""
         return _numbers(self.left) + _numbers(self.right)
 
-    def answer(self, given: Given) -> bool | None:
+    def answer(self, given: KnownSizes) -> bool | None:
         """Return it; None if one divides by zero."""
         try:
             sides = [evaluate(d, given.integers) for d in (self.left, self.right)]
@@ -129,7 +129,7 @@ class Float:
         """The number argument that it is."""
         return [self.path]
 
-    def answer(self, given: Given) -> Static:
+    def answer(self, given: KnownSizes) -> Static:
         """Return its value."""
         return Static(given.floats[self.path])
 
@@ -141,7 +141,7 @@ class Float:
         return self.path
 
 
-Fact = Integer | Comparison | Float
+Fact = Integer | SizeComparison | Float
 Answered = tuple[Fact, object]
 
 
@@ -160,7 +160,7 @@ def _spelled(dim: Dim) -> str:
 class Facts:
     """What a trace has asked: answers in order, of the call that it is made for."""
 
-    given: Given
+    given: KnownSizes
     # What Python calls the sizes and values of the arguments.
     names: Mapping[str, Dim]
     floats: Mapping[Value, str]
@@ -226,7 +226,7 @@ class Facts:
             return None
         if isinstance(a, int) and isinstance(b, int):
             return COMPARISONS[predicate](a, b)
-        answer = self._ask(Comparison(predicate, a, b))
+        answer = self._ask(SizeComparison(predicate, a, b))
         if answer is None:
             raise ZeroDivisionError(f"{_spelled(a)}, {_spelled(b)}: division by zero")
         return bool(answer)
@@ -248,7 +248,7 @@ class Facts:
         a, b = self._own(left), self._own(right)
         if left == right or a is None or b is None:
             return left == right
-        return Comparison("eq", a, b).answer(self.given) is True
+        return SizeComparison("eq", a, b).answer(self.given) is True
 
     def misfit(self, value: Value, element: Element) -> int | None:
         """Return what an integer is at the call, if an element type cannot hold it."""
@@ -327,7 +327,7 @@ def _parents(op: Op) -> list[Value]:
 
 
 def _given(value: Value) -> Dim | None:
-    return value.given if isinstance(value, Input) else None
+    return value.given if isinstance(value, InputNode) else None
 
 
 def _may_be_one(dim: Dim | None) -> bool:
@@ -341,7 +341,7 @@ def _may_be_one(dim: Dim | None) -> bool:
 # Reading a call
 
 
-def read_given(paths: Sequence[str], values: Sequence[object]) -> Given:
+def read_given(paths: Sequence[str], values: Sequence[object]) -> KnownSizes:
     """Return the sizes and numbers of the arguments with these paths."""
     integers: dict[str, int] = {}
     floats: dict[str, float] = {}
@@ -353,10 +353,10 @@ def read_given(paths: Sequence[str], values: Sequence[object]) -> Given:
             integers[f"{VALUE}{path}"] = int(array)
         elif not array.ndim and array.dtype.kind in "bf":
             floats[path] = array.item()
-    return Given(integers, floats)
+    return KnownSizes(integers, floats)
 
 
-def facts_of(inputs: Mapping[str, tuple[Input, bool]], given: Given) -> Facts:
+def facts_of(inputs: Mapping[str, tuple[InputNode, bool]], given: KnownSizes) -> Facts:
     """Return the facts that a trace of these inputs may ask for, by their paths.
 
     Each comes with whether it is a number, of Python or of NumPy: arrays stay arrays,

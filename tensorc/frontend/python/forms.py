@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tensorc.frontend.python.facts import Answered, Fact, Given
+from tensorc.frontend.python.facts import Answered, Fact, KnownSizes
 
 F = TypeVar("F")
 
@@ -46,10 +46,10 @@ class Forms(Generic[F]):
         """Iterate over the forms in the order in which they were made."""
         return iter(list(self._paths.values()))
 
-    def find(self, key: Hashable, read: Callable[[], Given]) -> Found[F]:
+    def find(self, key: Hashable, read: Callable[[], KnownSizes]) -> Found[F]:
         """Return the form of a call; `read` reads its sizes and numbers if need be."""
         node = self._roots.get(key)
-        given: Given | None = None
+        given: KnownSizes | None = None
         while node is not None and node.fact is not None:
             given = given or read()
             answer = node.fact.answer(given)

@@ -8,12 +8,12 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend.library.mistakes import door, usage_error
-from tensorc.frontend.library.registry.function import Function as Row
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.python.groups import Group, mapped, partners
 from tensorc.frontend.python.pytree import LEAF, Tree, flatten
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic
 
-Function = Callable[..., object]
+GroupFunction = Callable[..., object]
 
 
 @door
@@ -142,8 +142,8 @@ def has_groups(values: Sequence[object]) -> bool:
 
 def apply_to_groups(
     name: str,
-    row: Row,
-    function: Function,
+    row: LibraryFunction,
+    function: GroupFunction,
     tensors: Sequence[object],
     options: Mapping[str, object],
     join: Callable[[str, object, object], object],
@@ -172,8 +172,8 @@ def apply_to_groups(
 
 def _partial(
     name: str,
-    row: Row,
-    function: Function,
+    row: LibraryFunction,
+    function: GroupFunction,
     first: Group,
     tensors: Sequence[object],
 ) -> Sequence[object]:

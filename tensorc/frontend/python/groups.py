@@ -22,7 +22,7 @@ from tensorc.frontend.library.mistakes import (
     usage_error,
 )
 
-Binary = Callable[..., object]
+BinaryFunction = Callable[..., object]
 
 
 @hiding_methods
@@ -238,7 +238,7 @@ def mapped(
 
 
 @door
-def combined(sign: str, function: Binary, left: object, right: object) -> Group:
+def combined(sign: str, function: BinaryFunction, left: object, right: object) -> Group:
     """Combine a group with a group, a variable or a number."""
     given = [_as_group(left), _as_group(right)]
     return mapped(f"`{sign}`", function, given)

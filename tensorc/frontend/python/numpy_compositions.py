@@ -70,8 +70,8 @@ def rounded(a: Array, decimals: int = 0) -> Array:
 def _diff(a: Array, n: int = 1, axis: int = -1) -> Array:
     if n < 0:
         raise argument_error(f"np.diff: n must be 0 or more, got {n}")
-    place = ordered_axes(emitter(), axis, a.ndim)[0]
-    before = [slice(None)] * place
+    index = ordered_axes(emitter(), axis, a.ndim)[0]
+    before = [slice(None)] * index
     for _ in range(n):
         high, low = a[(*before, slice(1, None))], a[(*before, slice(None, -1))]
         a = high != low if a.dtype == "bool" else high - low
@@ -81,14 +81,14 @@ def _diff(a: Array, n: int = 1, axis: int = -1) -> Array:
 def _trapezoid(
     y: Array, x: Array | None = None, dx: float = 1.0, axis: int = -1
 ) -> Array:
-    place = ordered_axes(emitter(), axis, np.ndim(y))[0]
-    before = [slice(None)] * place
+    index = ordered_axes(emitter(), axis, np.ndim(y))[0]
+    before = [slice(None)] * index
     high, low = (*before, slice(1, None)), (*before, slice(None, -1))
     widths: Array | float = dx
     if x is not None:
         widths = np.diff(x) if np.ndim(x) == 1 else np.diff(x, axis=axis)
         if np.ndim(x) == 1:
-            widths = widths[(slice(None), *[None] * (np.ndim(y) - place - 1))]
+            widths = widths[(slice(None), *[None] * (np.ndim(y) - index - 1))]
     # The product may have more axes than y, and NumPy counts those.
     area: Array = np.sum(widths * (y[high] + y[low]) / 2.0, axis=axis)
     return area

@@ -16,7 +16,7 @@ from tensorc.errors import CompileError
 from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.numpy_names import reason_of
 from tensorc.frontend.library.registry.calls import named_in
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.library.registry.maps import ROWS
 from tensorc.frontend.library.registry.rows import FUNCTIONS
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
@@ -28,7 +28,7 @@ NumpyFunction = Callable[..., object]
 class Bound:
     """A call that was read: what to compute, of what, with which plain options."""
 
-    function: Function
+    function: LibraryFunction
     tensors: tuple[object, ...]
     options: Mapping[str, object]
     dtype: object = None
@@ -39,7 +39,7 @@ ATTRIBUTES: Mapping[NumpyFunction, str] = {np.shape: "shape", np.ndim: "ndim"}
 
 
 @functools.cache
-def rows() -> Mapping[NumpyFunction, Function]:
+def rows() -> Mapping[NumpyFunction, LibraryFunction]:
     """Return the registry's rows by NumPy's functions and ufuncs."""
     return {_found(name): row for row in FUNCTIONS for name in row.numpys}
 
@@ -59,13 +59,15 @@ def _instead_of(ufunc: str, method: str) -> str:
     return f"np.{ufunc}(x[:, None], y)" if method == "outer" else ""
 
 
-def _joins(row: Function, ufunc: str) -> bool:
+def _joins(row: LibraryFunction, ufunc: str) -> bool:
     """Tell the reduction that joins elements by a ufunc."""
     joins = {m.name for m in ROWS if ufunc in m.numpys}
     return row.joined in joins and len(row.tensors) == 1
 
 
-def of_ufunc(ufunc: np.ufunc, method: str, options: Mapping[str, object]) -> Function:
+def of_ufunc(
+    ufunc: np.ufunc, method: str, options: Mapping[str, object]
+) -> LibraryFunction:
     """Return the row of a ufunc; TypeError if it is none of the registry's."""
     given = ufunc.__name__
     if method != "__call__":
@@ -156,11 +158,13 @@ def _rearranged(
     return args, options
 
 
-def _bound(function: NumpyFunction, row: Function, given: dict[str, object]) -> Bound:
+def _bound(
+    function: NumpyFunction, row: LibraryFunction, given: dict[str, object]
+) -> Bound:
     name = _name_of(function)
     leading = row.parameters[: len(row.tensors)]
-    places = zip(leading, row.tensors, strict=True)
-    given = {p: None for p, n in places if n in row.optional} | given
+    indices = zip(leading, row.tensors, strict=True)
+    given = {p: None for p, n in indices if n in row.optional} | given
     missing = [p for p in leading if p not in given]
     if missing:
         message = f"np.{name} of a variable needs `{missing[0]}`"
@@ -181,7 +185,7 @@ def _bound(function: NumpyFunction, row: Function, given: dict[str, object]) -> 
     return Bound(row, tensors, options, dtype)
 
 
-def taken(row: Function) -> list[str]:
+def taken(row: LibraryFunction) -> list[str]:
     """Return the parameters of NumPy's function that variables have, too."""
     pairs = [p.partition("=") for p in row.parameters]
     first = [theirs for theirs, _, _ in pairs[: len(row.tensors)]]

@@ -11,12 +11,14 @@ from numpy.typing import DTypeLike
 
 from tensorc.frontend.library.mistakes import door, renamed, usage_error
 from tensorc.frontend.library.options import REQUIRED
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.library.registry.rows import GROUPS, PYTHON
 from tensorc.frontend.library.result_types import computed_in
 from tensorc.frontend.python.symbolic_operands import element_named
 
-Compose = Callable[[Function, Sequence[object], Mapping[str, object], str], object]
+Compose = Callable[
+    [LibraryFunction, Sequence[object], Mapping[str, object], str], object
+]
 _EMPTY = inspect.Parameter.empty
 _HOME = "tensorc"  # where pickle finds what is made here, by its name
 
@@ -47,7 +49,7 @@ def of_row(name: str, compose: Compose) -> Callable[..., object]:
     return door(function)
 
 
-def _signature(row: Function) -> inspect.Signature:
+def _signature(row: LibraryFunction) -> inspect.Signature:
     """Return the parameters of a function: tensors, options, and a type of elements.
 
     The type follows the sizes of what is made, as in NumPy; elsewhere it stands before
@@ -69,6 +71,6 @@ def _signature(row: Function) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def composed_in(function: Function, dtype: DTypeLike) -> Function:
+def composed_in(function: LibraryFunction, dtype: DTypeLike) -> LibraryFunction:
     """Return a function of the registry as one that computes in a type."""
     return computed_in(function, element_named(dtype))

@@ -7,14 +7,14 @@ from tensorc.errors import Diagnostic, DTypeError, ShapeError
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import argument_error, usage_error
 from tensorc.frontend.library.operands import spell_type
-from tensorc.frontend.python.graph.emit import Plan
+from tensorc.frontend.python.graph.emit import EmissionPlan
 from tensorc.frontend.python.symbolic_operands import describe
 from tensorc.frontend.python.symbolic_variables import Shared
 
 _EXAMPLE = "f.copy(swap={W: other_W})"
 
 
-def swapped(plan: Plan, pairs: Iterable[tuple[object, object]]) -> Plan:
+def swapped(plan: EmissionPlan, pairs: Iterable[tuple[object, object]]) -> EmissionPlan:
     """Return a plan in which shared variables stand for others, all at once.
 
     Raises:
@@ -23,7 +23,7 @@ def swapped(plan: Plan, pairs: Iterable[tuple[object, object]]) -> Plan:
             shapes differ.
     """
     memory = list(plan.memory)
-    places = {leaf.cell: i for i, leaf in enumerate(memory)}
+    indices = {leaf.cell: i for i, leaf in enumerate(memory)}
     found: set[int] = set()
     for old, new in pairs:
         for variable in (old, new):
@@ -32,16 +32,16 @@ def swapped(plan: Plan, pairs: Iterable[tuple[object, object]]) -> Plan:
                 raise usage_error(message + describe(variable), f"write {_EXAMPLE}")
         assert isinstance(old, Shared)
         assert isinstance(new, Shared)
-        place = places.get(old.cell)
-        if place is None:
+        index = indices.get(old.cell)
+        if index is None:
             known = ", ".join(leaf.hint or "one without a name" for leaf in memory)
             hint = f"it has {known}" if known else "it has none"
             raise argument_error(f"{plan.name} has no shared variable {old!r}", hint)
-        if place in found:
+        if index in found:
             raise argument_error(f"{old!r} is swapped twice")
-        found.add(place)
+        found.add(index)
         _check_fit(old, new)
-        memory[place] = new.leaf
+        memory[index] = new.leaf
     cells = [leaf.cell for leaf in memory]
     for leaf in memory:
         if cells.count(leaf.cell) > 1:
@@ -55,8 +55,8 @@ def _check_fit(old: Shared, new: Shared) -> None:
     was, given = old.type, new.type
     message = f"{new!r} cannot stand for {old!r}: it is {spell_type(given)}, "
     message += f"not {spell_type(was)}"
-    place = user_location()
+    location = user_location()
     if given.element != was.element:
-        raise DTypeError(Diagnostic("TC0302", message, place))
+        raise DTypeError(Diagnostic("TC0302", message, location))
     if given.shape != was.shape:
-        raise ShapeError(Diagnostic("TC0301", message, place))
+        raise ShapeError(Diagnostic("TC0301", message, location))

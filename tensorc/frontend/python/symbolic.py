@@ -27,12 +27,12 @@ from tensorc.frontend.library.mistakes import TRACING, door, hiding_methods, usa
 from tensorc.frontend.library.operands import (
     Array,
     Operand,
+    TensorOperand,
     number,
     strong,
 )
-from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.library.registry.calls import invoke
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.library.registry.rows import FUNCTIONS, PYTHON
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.graph.store import landings
@@ -53,7 +53,7 @@ from tensorc.frontend.python.symbolic_operands import (
     option_given,
     type_of,
 )
-from tensorc.frontend.python.symbolic_places import Places
+from tensorc.frontend.python.symbolic_parts import Selector
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import TensorType
@@ -73,7 +73,7 @@ def apply(name: str, *operands: object) -> "Tensor":
 
 @door
 def compose(
-    function: Function,
+    function: LibraryFunction,
     tensors: Sequence[object],
     options: Mapping[str, object],
     name: str = "",
@@ -117,7 +117,7 @@ def one(
 
 def _compose_groups(
     name: str,
-    function: Function,
+    function: LibraryFunction,
     tensors: Sequence[object],
     options: Mapping[str, object],
 ) -> object:
@@ -151,7 +151,7 @@ class Tensor(AskedNumber):
     def is_leaf(self) -> bool:
         """Tell variables, shared ones too, from formulas, constants and numbers."""
         operand = self.operand
-        return isinstance(operand, Node) and operand.value.op is None
+        return isinstance(operand, TensorOperand) and operand.value.op is None
 
     @property
     def name(self) -> str | None:
@@ -162,7 +162,7 @@ class Tensor(AskedNumber):
     def name(self, name: str | None) -> None:
         """Change the name."""
         operand, self._name = self.operand, name
-        if isinstance(operand, Node):
+        if isinstance(operand, TensorOperand):
             operand.value.hint = name or ""
 
     @property
@@ -386,9 +386,9 @@ class Tensor(AskedNumber):
         return part
 
     @property
-    def at(self) -> "Places[Tensor]":
+    def at(self) -> "Selector[Tensor]":
         """Parts that get new values: `x.at[i].set(v)`, `x.at[i].add(v)`."""
-        return Places(self, put)
+        return Selector(self, put)
 
     @property
     def part_of(self) -> "tuple[Tensor, Sequence[Index]] | None":
@@ -486,7 +486,7 @@ class Tensor(AskedNumber):
 
     def __reduce__(self) -> tuple[Callable[..., "Tensor"], tuple[object, ...]]:
         operand, part = self._operand, self._part_of
-        before = landings(operand.value) if isinstance(operand, Node) else []
+        before = landings(operand.value) if isinstance(operand, TensorOperand) else []
         # What was indexed goes without its own past, which may be long.
         part_of = None if part is None else (part[0].operand, list(part[1]))
         return restored, (type(self), before, operand, self._name, part_of)

@@ -19,10 +19,14 @@ from tensorc.frontend.library.mistakes import (
     usage_error,
 )
 from tensorc.frontend.library.numpy_names import is_planned
-from tensorc.frontend.library.operands import Tensor as Node
-from tensorc.frontend.library.operands import broadcast, constant, materialize
+from tensorc.frontend.library.operands import (
+    TensorOperand,
+    broadcast,
+    constant,
+    materialize,
+)
 from tensorc.frontend.library.options import SHAPE, Option
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.library.registry.rows import PYTHON
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.groups import Group
@@ -120,7 +124,7 @@ def _member(member: object) -> Value:
         raise usage_error(message)
     # Not `operand_of`: after its update memory is not read, but differentiated by.
     operand = member.operand  # type: ignore[attr-defined]
-    if not isinstance(operand, Node) or not operand.type.element.is_float:
+    if not isinstance(operand, TensorOperand) or not operand.type.element.is_float:
         message = f"wrt is {describe(member)}: only floats have derivatives"
         raise usage_error(message, "make it a float variable")
     return operand.value
@@ -128,16 +132,16 @@ def _member(member: object) -> Value:
 
 def _tensor(found: Value | None, like: Value) -> Tensor:
     if found is not None:
-        return Tensor(Node(found))
+        return Tensor(TensorOperand(found))
     b = emitter()
     assert isinstance(like.type, TensorType)
     zero = constant(b, 0, like.type.element)
-    return Tensor(Node(broadcast(b, zero, like.type.shape)))
+    return Tensor(TensorOperand(broadcast(b, zero, like.type.shape)))
 
 
 # Making
 
-_FULL = Function(
+_FULL = LibraryFunction(
     "full", shapes.broadcast_to, ("value",), {"shape": Option(SHAPE)}, python=""
 )
 
@@ -160,7 +164,7 @@ def full(shape: object, value: object, dtype: DTypeLike | None = None) -> Tensor
 
 def _full(name: str, shape: object, value: object, dtype: DTypeLike | None) -> Tensor:
     element = float_x() if dtype is None else element_named(dtype)
-    single = Tensor(Node(materialize(emitter(), operand_of(value), element)))
+    single = Tensor(TensorOperand(materialize(emitter(), operand_of(value), element)))
     return compose(_FULL, [single], {"shape": shape}, name)  # type: ignore[return-value]
 
 
@@ -203,7 +207,7 @@ def categorical_crossentropy(output: object, target: object) -> Tensor:
     classes = tensor_type(likelihood).shape[axis]
     labels = build.check_index(value_of(t, "target"), axis, classes, from_end=False)
     picked = build(TakeAlongAxis, likelihood, labels, axis=axis)
-    return apply("neg", Tensor(Node(picked)))
+    return apply("neg", Tensor(TensorOperand(picked)))
 
 
 @door

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.frontend.library.mistakes import TRACING, UsageError, door, usage_error
-from tensorc.frontend.library.operands import Array, Operand, Scalar, Tensor, kind_of
+from tensorc.frontend.library.operands import (
+    Array,
+    Operand,
+    Scalar,
+    TensorOperand,
+    kind_of,
+)
 from tensorc.frontend.python.asked_calls import asked_hint, compared_hint, stored_hint
 from tensorc.frontend.python.facts import Plain
 from tensorc.frontend.python.symbolic_operands import DOOR, number_of, truth_of, type_of
@@ -133,7 +139,7 @@ def _is_number(variable: AskedNumber) -> bool:
     """Tell a number of Python that is traced, or a size, from all arrays."""
     operand = variable.operand
     facts = DOOR.get().facts
-    if facts is None or not isinstance(operand, Tensor):
+    if facts is None or not isinstance(operand, TensorOperand):
         return facts is not None and isinstance(operand, Scalar)
     return operand.weak or operand.value in facts.numbers
 

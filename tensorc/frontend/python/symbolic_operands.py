@@ -31,7 +31,7 @@ from tensorc.frontend.library.operands import (
     Literal,
     Operand,
     Scalar,
-    Tensor,
+    TensorOperand,
     constant,
     kind_of,
     kind_of_element,
@@ -39,14 +39,14 @@ from tensorc.frontend.library.operands import (
     strong,
     weak,
 )
-from tensorc.frontend.library.options import PARTS, Given, Kind, Odd, Plain
+from tensorc.frontend.library.options import PARTS, Kind, Odd, OptionValue, Plain
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.frontend.python.describing import describe as describe
 from tensorc.frontend.python.describing import is_symbolic as is_symbolic
 from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.facts import Facts
 from tensorc.frontend.python.facts import Plain as Number
-from tensorc.frontend.python.graph.nodes import GraphBuilder, Input, SharedLeaf
+from tensorc.frontend.python.graph.nodes import GraphBuilder, InputNode, SharedLeaf
 from tensorc.ir.core import Block, Value
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import F32, I64, Element, TensorType, element_of
@@ -115,7 +115,7 @@ def operand_of(value: object, what: str = "an operand") -> Operand:
     if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         return number(value)
     if isinstance(value, np.ndarray | np.generic):
-        return Tensor(constant_node(np.asarray(value), what))
+        return TensorOperand(constant_node(np.asarray(value), what))
     if isinstance(value, list | tuple):
         return _literal(value, what)
     raise _no_operand(value, what)
@@ -124,16 +124,20 @@ def operand_of(value: object, what: str = "an operand") -> Operand:
 def _require_unchanged(operand: Operand) -> None:
     """Raise TC0306 for memory that is read after its update: old or new, who knows."""
     updated = DOOR.get().updated
-    if not updated or not isinstance(operand, Tensor) or operand.value not in updated:
+    if (
+        not updated
+        or not isinstance(operand, TensorOperand)
+        or operand.value not in updated
+    ):
         return
     name = operand.value.hint or "the shared variable"
     hint = f"name the new value first, and read that: new = …; tc.update({name}, new)"
-    place = updated[operand.value]
+    location = updated[operand.value]
     diagnostic = Diagnostic(
         "TC0306",
         f"{name} is read after its update, when it still has its old value",
         user_location(),
-        labels=(Label(place, "updated here"),),
+        labels=(Label(location, "updated here"),),
         hints=(
             hint,
             "what needs the old value stands above the update",
@@ -201,7 +205,7 @@ def type_of(value: object) -> TensorType:
     """Return the type that a user's variable has as a value."""
     # A type may be asked for at any time: it is no reading of the value.
     operand = value.operand if is_symbolic(value) else operand_of(value)  # type: ignore[attr-defined]
-    if isinstance(operand, Tensor):
+    if isinstance(operand, TensorOperand):
         return operand.type
     return strong(emitter(), operand).type
 
@@ -236,7 +240,7 @@ def truth_of(value: object) -> bool | None:
 def _asked(value: object, ask: Callable[[Facts, Value], T | None]) -> T | None:
     facts = DOOR.get().facts
     operand = operand_of(value)
-    if facts is None or (isinstance(operand, Tensor) and operand.type.shape):
+    if facts is None or (isinstance(operand, TensorOperand) and operand.type.shape):
         return None
     return ask(facts, weak(emitter(), operand).value)
 
@@ -252,13 +256,13 @@ def concrete(value: object) -> object:
 # Options
 
 
-def option_given(value: object, kind: Kind) -> Given:
+def option_given(value: object, kind: Kind) -> OptionValue:
     """Return what a user gave for an option of a kind.
 
     A trace answers with the number of its call where compiling needs one.
     """
     is_count = kind is PARTS and is_symbolic(value)
-    return Given(_plain(value, is_count or not kind.sizes))
+    return OptionValue(_plain(value, is_count or not kind.sizes))
 
 
 def _plain(value: object, is_fixed: bool, depth: int = 0) -> Plain:
@@ -316,9 +320,11 @@ def size_of(value: object, what: str) -> Dim:
         if isinstance(known, int) and not isinstance(known, bool):
             return known
     made_of = f"{what} must be made of integers, sizes and integer inputs"
-    if not isinstance(operand, Tensor) or operand.type.shape:
+    if not isinstance(operand, TensorOperand) or operand.type.shape:
         hint = "write `n // 2` where you wrote `n / 2`"
-        is_float = kind_of(operand) == "float" and not isinstance(operand, Tensor)
+        is_float = kind_of(operand) == "float" and not isinstance(
+            operand, TensorOperand
+        )
         hints = (hint,) if is_float else ()
         raise usage_error(f"{made_of}, got {describe(value)}", *hints)
     try:
@@ -329,7 +335,7 @@ def size_of(value: object, what: str) -> Dim:
 
 
 def _given(value: Value) -> Dim | None:
-    return value.given if isinstance(value, Input) else None
+    return value.given if isinstance(value, InputNode) else None
 
 
 # Indices
@@ -366,7 +372,7 @@ def _computed(operand: Operand, item: object) -> indexing.Index:
     if isinstance(operand, Scalar) and isinstance(operand.number, int | Poly):
         return indexing.At(operand.number)
     if isinstance(operand, Literal) and not operand.values.size:
-        return Tensor(constant(emitter(), operand.values, I64))  # [] has no type
+        return TensorOperand(constant(emitter(), operand.values, I64))  # [] has no type
     tensor = strong(emitter(), operand)
     if kind_of_element(tensor.type.element) == "float":
         message = f"an index must be an integer, got {describe(item)}"
@@ -374,7 +380,7 @@ def _computed(operand: Operand, item: object) -> indexing.Index:
     return tensor
 
 
-def _part(item: slice) -> indexing.Part:
+def _part(item: slice) -> indexing.SlicePart:
     given = concrete(item.step)
     step = 1 if given is None else whole_number(given)
     if step is None:
@@ -382,7 +388,7 @@ def _part(item: slice) -> indexing.Part:
             f"the step of a slice must be an integer, got {describe(given)}"
         )
     bounds = [None if b is None else _bound(b) for b in (item.start, item.stop)]
-    return indexing.Part(bounds[0], bounds[1], step)
+    return indexing.SlicePart(bounds[0], bounds[1], step)
 
 
 def _bound(bound: object) -> Dim:

@@ -19,10 +19,9 @@ from tensorc.frontend.library.mistakes import (
     refuse_in_trace,
     usage_error,
 )
-from tensorc.frontend.library.operands import Array, exact_array
-from tensorc.frontend.library.operands import Tensor as Node
+from tensorc.frontend.library.operands import Array, TensorOperand, exact_array
 from tensorc.frontend.python.describing import whole_number
-from tensorc.frontend.python.graph.nodes import Input, SharedLeaf
+from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (
     constant_node,
@@ -67,7 +66,7 @@ class Shared(Tensor):
     @property
     def leaf(self) -> SharedLeaf:
         """The variable's place in the graph."""
-        assert isinstance(self._operand, Node)
+        assert isinstance(self._operand, TensorOperand)
         leaf = self._operand.value
         assert isinstance(leaf, SharedLeaf)
         return leaf
@@ -166,7 +165,7 @@ class Shared(Tensor):
 def shared_of(cell: Cell, name: str | None) -> Shared:
     """Return the variable of a memory."""
     type_ = TensorType(cell.shape, element_of(cell.dtype))
-    return Shared(Node(SharedLeaf(type_, cell, name or "")), name)
+    return Shared(TensorOperand(SharedLeaf(type_, cell, name or "")), name)
 
 
 @door
@@ -181,8 +180,8 @@ def tensor(
         raise usage_error(message, "matrix('x'), or matrix(dtype='int32')")
     sizes = [None if size is None else _size(size) for size in shape]
     element = float_x() if dtype is None else element_named(dtype)
-    leaf = Input(element, sizes, name or "", user_location())
-    return Tensor(Node(leaf), name)
+    leaf = InputNode(element, sizes, name or "", user_location())
+    return Tensor(TensorOperand(leaf), name)
 
 
 def _size(given: object) -> int:
@@ -207,7 +206,7 @@ def constant(
         array = exact_array(emitter(), value, element)
     else:
         array = np.asarray(value, dtype if dtype is None else np.dtype(dtype))
-    return Tensor(Node(constant_node(array)), name)
+    return Tensor(TensorOperand(constant_node(array)), name)
 
 
 _SHAPES: Mapping[str, tuple[int | None, ...]] = {

@@ -19,13 +19,13 @@ from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.operands import (
     Array,
+    TensorOperand,
     is_strong,
     materialize,
     spell_element,
 )
-from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.python import tracer
-from tensorc.frontend.python.facts import Answered, Given, read_given
+from tensorc.frontend.python.facts import Answered, KnownSizes, read_given
 from tensorc.frontend.python.pytree import LEAF, Static, Tree, flatten, paths
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (
@@ -57,7 +57,7 @@ class Key:
 
 
 @dataclass(slots=True)
-class Call:
+class TracedCall:
     """A call taken apart: its structures by parameter, its leaves, what to pass on."""
 
     trees: dict[str, Tree] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Call:
         """Return how Python spells each leaf."""
         return [path for name, tree in self.trees.items() for path in paths(tree, name)]
 
-    def given(self) -> Given:
+    def given(self) -> KnownSizes:
         """Return the sizes and numbers of the call."""
         pairs = zip(self.names(), self.leaves, strict=True)
         own = [
@@ -118,14 +118,14 @@ def read_call(
     arguments: Mapping[str, object],
     types: Mapping[str, ArrayType],
     static: Container[str],
-) -> Call | None:
+) -> TracedCall | None:
     """Take the arguments of a call apart; None if there is a symbolic variable.
 
     Raises:
         TypeError: a leaf is no array, or a static argument cannot be told from others.
         ValueError: a size is not what the type of its parameter says.
     """
-    call = Call()
+    call = TracedCall()
     sizes: _Sizes = {}
     for name, value in arguments.items():
         if name in static:
@@ -245,8 +245,8 @@ def _typed_leaf(array: Array, type_: ArrayType, what: _Where, sizes: _Sizes) -> 
                     f"{what} is {type_}, got {_spell_array(array)}: {wanted} is {size}"
                 )
                 note = f"{wanted} is {before} in {origin}"
-                place = user_location()
-                raise ShapeError(Diagnostic("TC0503", message, place, notes=(note,)))
+                location = user_location()
+                raise ShapeError(Diagnostic("TC0503", message, location, notes=(note,)))
         known = isinstance(wanted, int) or size == 1
         fixed.append(size if known else None if wanted == "_" else wanted)
     return ArrayLeaf(type_.element, tuple(fixed))
@@ -273,7 +273,7 @@ def fit_tensor(
     message = f"{what} is {type_}, got {describe(value)}"
     if is_strong(operand) and type_of(value).element != type_.element:
         raise usage_error(message, f"cast it: x.astype('{type_.element.dtype}')")
-    fitting = Node(materialize(b, operand, type_.element))
+    fitting = TensorOperand(materialize(b, operand, type_.element))
     given = fitting.type.shape
     per_axis = type_.per_axis(len(given))
     if per_axis is None:
@@ -295,7 +295,7 @@ def fit_tensor(
         )
     known = b.builder.value(Reshape, fitting.value, shape=Dims(tuple(shape)))
     known.hint = fitting.value.hint
-    return Tensor(Node(known))
+    return Tensor(TensorOperand(known))
 
 
 def sample(type_: ArrayType | None) -> Array | None:
@@ -318,7 +318,7 @@ def spell(key: Key, names: Sequence[str], answered: Sequence[Answered] = ()) -> 
     return ", ".join([*words, *(fact.spell(answer) for fact, answer in answered)])
 
 
-def differences(call: Call, before: Key) -> list[str]:
+def differences(call: TracedCall, before: Key) -> list[str]:
     """Say in what a call differs from a specialisation, in the user's words."""
     found = []
     for (name, new), old_tree in zip(call.trees.items(), before.trees, strict=True):

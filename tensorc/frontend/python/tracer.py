@@ -34,17 +34,17 @@ from tensorc.frontend.library.mistakes import (
 )
 from tensorc.frontend.library.operands import (
     Array,
+    TensorOperand,
     is_strong,
     materialize,
     spell_type,
     weak,
 )
-from tensorc.frontend.library.operands import Tensor as Node
 from tensorc.frontend.python.draws import warned_of_draws
-from tensorc.frontend.python.facts import Answered, Facts, Given, facts_of
+from tensorc.frontend.python.facts import Answered, Facts, KnownSizes, facts_of
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import Plan, identifier, unique_names
-from tensorc.frontend.python.graph.nodes import Input, SharedLeaf
+from tensorc.frontend.python.graph.emit import EmissionPlan, identifier, unique_names
+from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
 from tensorc.frontend.python.pytree import Static, Tree, flatten
 from tensorc.frontend.python.signatures import computed
 from tensorc.frontend.python.symbolic import Tensor
@@ -133,7 +133,7 @@ Leaf = ArrayLeaf | NumberLeaf | MemoryLeaf | StaticLeaf
 class Traced:
     """A function to be compiled, the structure of what it returns, what it asked."""
 
-    plan: Plan
+    plan: EmissionPlan
     tree: Tree
     answered: tuple[Answered, ...]
 
@@ -173,7 +173,7 @@ def trace(
     call: Callable[[list[object]], object],
     leaves: Sequence[Leaf],
     names: Sequence[str],
-    given: Given,
+    given: KnownSizes,
     name: str,
     function: Callable[..., object],
     location: Location,
@@ -221,9 +221,9 @@ def _refusals(facts: Facts) -> Iterator[None]:
         refused = facts.refused
         if refused is None:
             raise
-        place = refused.diagnostics[0].location
+        location = refused.diagnostics[0].location
         lines = [(f.f_code.co_filename, n) for f, n in walk_tb(error.__traceback__)]
-        if (place.file, place.line) not in lines:
+        if (location.file, location.line) not in lines:
             raise
         raise rendered(refused) from None
 
@@ -231,15 +231,15 @@ def _refusals(facts: Facts) -> Iterator[None]:
 @door
 def _plan(
     running: Trace,
-    inputs: Sequence[Input],
+    inputs: Sequence[InputNode],
     outputs: Sequence[Value],
     location: Location,
-) -> Plan:
+) -> EmissionPlan:
     updates = running.updates or {}
     memory = _memory(outputs, updates, inputs, running.name)
     # Columns of data and messages name the inputs, so these have the first choice.
     names = unique_names([*(v.hint for v in inputs), *(m.hint for m in memory)])
-    return Plan(
+    return EmissionPlan(
         identifier(running.name, "traced"),
         memory,
         tuple(inputs),
@@ -273,23 +273,26 @@ def _variable(
     hint = identifier(name, "argument")
     match leaf:
         case MemoryLeaf(memory):
-            return Shared(Node(memory), memory.hint or None)
+            return Shared(TensorOperand(memory), memory.hint or None)
         case NumberLeaf(kind):
-            return Tensor(Node(Input(_WEAK[kind], (), hint, location), weak=True), name)
+            return Tensor(
+                TensorOperand(InputNode(_WEAK[kind], (), hint, location), weak=True),
+                name,
+            )
         case ArrayLeaf(element, wanted):
-            value = Input(element, wanted, hint, location)
+            value = InputNode(element, wanted, hint, location)
             assert isinstance(value.type, TensorType)
             shape = [
                 sizes.setdefault(s, own) if isinstance(s, str) else own
                 for s, own in zip(wanted, value.type.shape, strict=True)
             ]
             value.type = TensorType(tuple(shape), element)
-            return Tensor(Node(value), name)
+            return Tensor(TensorOperand(value), name)
 
 
-def _input_of(member: object) -> Input | None:
+def _input_of(member: object) -> InputNode | None:
     match member:
-        case Tensor(operand=Node(value=Input() as value)):
+        case Tensor(operand=TensorOperand(value=InputNode() as value)):
             return value
         case _:
             return None
@@ -312,16 +315,16 @@ def _output(value: object, name: str) -> Value:
 def _memory(
     outputs: Sequence[Value],
     updates: dict[SharedLeaf, Value],
-    inputs: Sequence[Input],
+    inputs: Sequence[InputNode],
     name: str,
 ) -> tuple[SharedLeaf, ...]:
     """Return the memory that is used; other leaves must be inputs."""
     leaves, _ = graph_emit.needs([*outputs, *updates.values()], ())
     for leaf in leaves:
-        if isinstance(leaf, Input) and leaf not in inputs:
+        if isinstance(leaf, InputNode) and leaf not in inputs:
             spelled = f"`{leaf.hint}`" if leaf.hint else "a variable without a name"
-            place = f", made at {leaf.place}," if leaf.place.line else ""
-            message = f"{name} uses {spelled}{place} which is none of its arguments"
+            location = f", made at {leaf.place}," if leaf.place.line else ""
+            message = f"{name} uses {spelled}{location} which is none of its arguments"
             hint = "pass it as an argument; a value of one traced call cannot be kept "
             raise argument_error(message, f"{hint}for another: return it instead")
     found = [v for v in leaves if isinstance(v, SharedLeaf)]
@@ -370,7 +373,7 @@ def _fitting(memory: Shared, new: object) -> Value:
     operand = operand_of(new, f"the new value of {memory!r}")
     if not is_strong(operand):
         return materialize(b, operand, wanted.element)
-    assert isinstance(operand, Node)
+    assert isinstance(operand, TensorOperand)
     given = operand.type
     message = f"the new value of {memory!r} is {describe(new)}"
     if given.element != wanted.element:
@@ -401,7 +404,7 @@ def separate(value: object, what: str) -> Tensor:
         raise usage_error(message, hint)
     same = b.builder.value(Reshape, node.value, shape=Dims(node.type.shape))
     same.hint = node.value.hint
-    return Tensor(Node(same, node.weak), getattr(value, "name", None))
+    return Tensor(TensorOperand(same, node.weak), getattr(value, "name", None))
 
 
 def as_array(value: object) -> Array | None:

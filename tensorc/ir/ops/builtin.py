@@ -1,6 +1,6 @@
 """Modules and functions, with MLIR's names."""
 
-from tensorc.ir.attributes import Array, Attribute, Dict, SymbolRef
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, SymbolRef
 from tensorc.ir.core import Op, Region
 from tensorc.ir.opdef import ISOLATED, TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.types import FunctionType, Type
@@ -47,8 +47,8 @@ class Function(Op):
 
     sym_name: str
     function_type: FunctionType
-    arg_attrs: Array | None
-    res_attrs: Array | None
+    arg_attrs: ArrayAttr | None
+    res_attrs: ArrayAttr | None
     body: Region
 
     @staticmethod
@@ -71,7 +71,7 @@ class Function(Op):
 
 
 def _entry(array: Attribute | None, index: int) -> Dict:
-    if not isinstance(array, Array):
+    if not isinstance(array, ArrayAttr):
         return Dict(())
     entry = array.items[index]
     assert isinstance(entry, Dict)

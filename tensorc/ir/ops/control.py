@@ -1,8 +1,8 @@
 """Ops with regions at the TENSOR level: derivatives and groups."""
 
-from tensorc.ir.attributes import Array
+from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.core import Op, Region
-from tensorc.ir.numerics import Array as NumpyArray
+from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
     ISOLATED,
     PURE,
@@ -12,7 +12,7 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
-from tensorc.ir.ops.loop.scf import Running
+from tensorc.ir.ops.loop.scf import RegionRunner
 from tensorc.ir.types import TensorType, Type
 
 
@@ -66,7 +66,7 @@ class Grad(Op):
 
 
 @op("tc.group", traits=(ISOLATED,))
-class Group(Op):
+class KernelGroup(Op):
     """The unit of fusion: one kernel.
 
     Its region holds at most one contraction and the generics before and after it, and
@@ -88,7 +88,7 @@ class Group(Op):
 
     inputs: Values
     outer: int
-    shapes: Array
+    shapes: ArrayAttr
     body: Region
 
     @staticmethod
@@ -98,7 +98,7 @@ class Group(Op):
         results: tuple[Type, ...],
         *,
         outer: int,
-        shapes: Array,
+        shapes: ArrayAttr,
     ) -> None:
         """Require C1 and C2."""
         require(outer >= 0, "C1", str(outer))
@@ -107,7 +107,7 @@ class Group(Op):
 
     @staticmethod
     def evaluate(
-        ctx: Running, *inputs: NumpyArray, outer: int, shapes: Array
-    ) -> tuple[NumpyArray, ...]:
+        ctx: RegionRunner, *inputs: Array, outer: int, shapes: ArrayAttr
+    ) -> tuple[Array, ...]:
         """Evaluate by running the region."""
         return tuple(ctx.run(ctx.block(0), inputs))

@@ -13,7 +13,7 @@ import numpy as np
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import (
     AffineMap,
-    Array,
+    ArrayAttr,
     Attribute,
     Dense,
     Dict,
@@ -130,15 +130,15 @@ class AttributeParser:
         lexer.advance()
         if lexer.kind != "<":
             lexer.expected("'<'")
-        place = lexer.location(lexer.skip(lexer.end))
+        location = lexer.location(lexer.skip(lexer.end))
         sizes: list[int | None] = []
         for text in lexer.raw(_SIZES).split("x")[:-1]:
             known = text != "?"
             if known and (len(text) > LONGEST_NUMBER or int(text) > LARGEST_SIZE):
-                lexer.fail("TC0206", f"size {quote(text)} is too large", place)
+                lexer.fail("TC0206", f"size {quote(text)} is too large", location)
             sizes.append(int(text) if known else None)
         if len(sizes) > HIGHEST_RANK:
-            lexer.fail("TC0206", f"rank {len(sizes)} is above {HIGHEST_RANK}", place)
+            lexer.fail("TC0206", f"rank {len(sizes)} is above {HIGHEST_RANK}", location)
         lexer.advance()
         return sizes, self.element()
 
@@ -201,14 +201,14 @@ class AttributeParser:
         return plain if element in (I64, F64) else Typed(plain, element)
 
     def _token(self) -> Token:
-        kind, place = self.lexer.kind, self.lexer.here()
-        return kind, self.lexer.advance(), place
+        kind, location = self.lexer.kind, self.lexer.here()
+        return kind, self.lexer.advance(), location
 
     def scalar(self, token: Token, element: Element) -> np.generic:
         """Return the value of a literal as a scalar of that type, exactly."""
-        kind, text, place = token
+        kind, text, location = token
         if len(text) > LONGEST_NUMBER:
-            self.lexer.fail("TC0206", f"{quote(text)} is too long", place)
+            self.lexer.fail("TC0206", f"{quote(text)} is too long", location)
         if kind == "hex":
             return self._bits(token, element)
         if kind == "word" and element == I1:
@@ -216,7 +216,7 @@ class AttributeParser:
         if kind != ("float" if element.is_float else "int"):
             hint = [f"write {text}.0"] if kind == "int" else []
             message = f"{quote(text)} is no literal of {element}"
-            self.lexer.fail("TC0206", message, place, hints=hint)
+            self.lexer.fail("TC0206", message, location, hints=hint)
         if element.is_float:
             with np.errstate(over="ignore"):
                 value = element.dtype.type(float(text))
@@ -227,15 +227,15 @@ class AttributeParser:
             value = element.dtype.type(int(text) if fits else 0)
         if not fits:
             message = f"{quote(text)} does not fit into {element}"
-            self.lexer.fail("TC0206", message, place)
+            self.lexer.fail("TC0206", message, location)
         return value
 
     def _bits(self, token: Token, element: Element) -> np.generic:
-        _, text, place = token
+        _, text, location = token
         bits = int(text, 16)
         if bits >> element.bits:
             message = f"{quote(text)} has more than {element.bits} bits"
-            self.lexer.fail("TC0206", message, place)
+            self.lexer.fail("TC0206", message, location)
         data = bits.to_bytes(element.bytes, "little")
         little = element.dtype.newbyteorder("<")
         value = np.frombuffer(data, little).astype(element.dtype)[0]
@@ -251,7 +251,7 @@ class AttributeParser:
             self.lexer.fail("TC0210", "nested references are not supported")
         return SymbolRef(name)
 
-    def array(self) -> Array:
+    def array(self) -> ArrayAttr:
         """Read `[a, b]`."""
         self.lexer.expect("[")
         items: list[Attribute] = []
@@ -260,7 +260,7 @@ class AttributeParser:
             if not self.lexer.accept(","):
                 break
         self.lexer.expect("]")
-        return Array(tuple(items))
+        return ArrayAttr(tuple(items))
 
     def dictionary(self) -> Dict:
         """Read `{a = 1 : i64}`."""
@@ -274,10 +274,12 @@ class AttributeParser:
         while lexer.kind != "}":
             if lexer.kind not in ("word", "string"):
                 lexer.expected("the name of an attribute")
-            place = lexer.here()
+            location = lexer.here()
             name = lexer.string() if lexer.kind == "string" else lexer.advance()
             if name in found:
-                lexer.fail("TC0204", f"attribute '{quote(name)}' stands twice", place)
+                lexer.fail(
+                    "TC0204", f"attribute '{quote(name)}' stands twice", location
+                )
             if lexer.kind in (",", "}"):
                 hint = f"write {quote(name)} = true"
                 lexer.fail("TC0210", "unit attributes are not supported", hints=[hint])
@@ -310,16 +312,18 @@ class AttributeParser:
         lexer.advance()
         lexer.expect("<")
         names: dict[str, int] = {}
-        for name, place in self._names():
+        for name, location in self._names():
             if name in names or not _DIM_NAME.fullmatch(name):
-                lexer.fail("TC0201", f"'{quote(name)}' cannot name a dimension", place)
+                lexer.fail(
+                    "TC0201", f"'{quote(name)}' cannot name a dimension", location
+                )
             names[name] = len(names)
         lexer.expect("->")
         results: list[int | None] = []
-        for name, place in self._names():
+        for name, location in self._names():
             if name != "0" and name not in names:
                 message = f"'{quote(name)}' is neither a dimension nor 0"
-                lexer.fail("TC0210", message, place)
+                lexer.fail("TC0210", message, location)
             results.append(names.get(name))
         lexer.expect(">")
         return AffineMap(len(names), tuple(results))
@@ -328,8 +332,8 @@ class AttributeParser:
         self.lexer.expect("(")
         found: list[tuple[str, Location]] = []
         while self.lexer.kind in ("word", "int"):
-            place = self.lexer.here()
-            found.append((self.lexer.advance(), place))
+            location = self.lexer.here()
+            found.append((self.lexer.advance(), location))
             if not self.lexer.accept(","):
                 break
         self.lexer.expect(")")
@@ -441,10 +445,10 @@ class AttributeParser:
         lexer.advance()
         count, inner = 0, None
         while lexer.kind != "]":
-            place = lexer.here()
+            location = lexer.here()
             shape = self._elements(tokens, depth + 1)
             if inner not in (None, shape):
-                lexer.fail("TC0207", "the lists of dense differ in length", place)
+                lexer.fail("TC0207", "the lists of dense differ in length", location)
             count, inner = count + 1, shape
             if not lexer.accept(","):
                 break
@@ -473,9 +477,9 @@ class AttributeParser:
     def location(self) -> Location | str:
         """Read `(…)` behind `loc`; return the place, or the alias that names it."""
         self.lexer.expect("(")
-        place = self._place()
+        index = self._place()
         self.lexer.expect(")")
-        return place
+        return index
 
     def _place(self) -> Location | str:
         lexer = self.lexer

@@ -134,10 +134,10 @@ class Lexer:
 
     def _refuse(self) -> NoReturn:
         sign = self.source[self.start]
-        place = self.location(self.start, 1)
+        location = self.location(self.start, 1)
         if sign == '"':
-            self.fail("TC0200", "a string has no end on its line", place)
-        self.fail("TC0200", f"unexpected character '{quote(sign)}'", place)
+            self.fail("TC0200", "a string has no end on its line", location)
+        self.fail("TC0200", f"unexpected character '{quote(sign)}'", location)
 
     def string(self) -> str:
         """Read a string literal and return what it means."""

@@ -121,10 +121,10 @@ class _Parser:
         """Read an op up to its regions, and to its end if it has none."""
         lexer = self.lexer
         results = self.results()
-        place = lexer.here()
+        location = lexer.here()
         if lexer.kind != "string":
             lexer.expected("an op")
-        cls = self.find_class(lexer.string(), place)
+        cls = self.find_class(lexer.string(), location)
         operands = self.operands()
         if lexer.kind == "[":
             lexer.fail("TC0210", "successors are not supported: use scf")
@@ -132,7 +132,9 @@ class _Parser:
         if lexer.accept("<"):
             attributes = self.attributes.entries()
             lexer.expect(">")
-        here = _Open(cls, place, results, operands, attributes, self.block, self.names)
+        here = _Open(
+            cls, location, results, operands, attributes, self.block, self.names
+        )
         if not lexer.accept("("):
             self.finish(here)
             return
@@ -141,14 +143,14 @@ class _Parser:
         self.open.append(here)
         self.open_region()
 
-    def find_class(self, name: str, place: Location) -> type[Op]:
+    def find_class(self, name: str, location: Location) -> type[Op]:
         """Return the class of an op."""
         cls = self.ops.get(name)
         if cls is None:
             meant = did_you_mean(name, self.ops, "'{}'")
             hints = [meant] if meant else []
             message = f"there is no op '{quote(name)}'"
-            self.lexer.fail("TC0202", message, place, hints=hints)
+            self.lexer.fail("TC0202", message, location, hints=hints)
         return cls
 
     def results(self) -> list[_Results]:
@@ -156,14 +158,14 @@ class _Parser:
         lexer = self.lexer
         found: list[_Results] = []
         while lexer.kind == "value":
-            place = lexer.here()
+            location = lexer.here()
             name = lexer.advance()
             if "#" in name:
-                lexer.fail("TC0201", f"'{quote(name)}' names no result", place)
+                lexer.fail("TC0201", f"'{quote(name)}' names no result", location)
             count = 1
             if lexer.accept(":"):
                 count = lexer.integer(1, MOST_RESULTS, "a number of results")
-            found.append(_Results(name, count, place))
+            found.append(_Results(name, count, location))
             if not lexer.accept(","):
                 break
         if found:
@@ -176,8 +178,8 @@ class _Parser:
         lexer.expect("(")
         found: list[tuple[Value, Location]] = []
         while lexer.kind == "value":
-            place = lexer.here()
-            found.append((self.use(lexer.advance(), place), place))
+            location = lexer.here()
+            found.append((self.use(lexer.advance(), location), location))
             if not lexer.accept(","):
                 break
         lexer.expect(")")
@@ -212,23 +214,23 @@ class _Parser:
         self.name_results(op, made, place)
 
     def check_operands(
-        self, op: _Open, types: tuple[Type, ...], place: Location
+        self, op: _Open, types: tuple[Type, ...], location: Location
     ) -> None:
         """Compare the operands with their types in the text."""
         if len(types) != len(op.operands):
             message = f"{len(op.operands)} operands have {len(types)} types"
-            self.lexer.fail("TC0205", message, place)
+            self.lexer.fail("TC0205", message, location)
         for (value, used), type_ in zip(op.operands, types, strict=True):
             if value.type != type_:
                 message = f"the operand is {value.type}, the op's type says {type_}"
                 self.lexer.fail("TC0205", message, used)
 
-    def name_results(self, op: _Open, made: Op, place: Location) -> None:
+    def name_results(self, op: _Open, made: Op, location: Location) -> None:
         """Give the results their names."""
         named = sum(r.count for r in op.results)
         if op.results and named != len(made.results):
             message = f"{named} results are named, {len(made.results)} have types"
-            self.lexer.fail("TC0205", message, place)
+            self.lexer.fail("TC0205", message, location)
         start = 0
         for result in op.results:
             values = made.results[start : start + result.count]
@@ -288,41 +290,41 @@ class _Parser:
 
     def argument(self) -> None:
         """Read `%x: f32`."""
-        place = self.lexer.here()
+        location = self.lexer.here()
         name = self.lexer.advance()
         if "#" in name:
-            self.lexer.fail("TC0201", f"'{quote(name)}' names no argument", place)
+            self.lexer.fail("TC0201", f"'{quote(name)}' names no argument", location)
         self.lexer.expect(":")
         value = self.block.add_argument(self.attributes.type())
         self.place(UNKNOWN)
-        self.define(name, [value], place)
+        self.define(name, [value], location)
 
     # Names
 
-    def define(self, name: str, values: list[Value], place: Location) -> None:
+    def define(self, name: str, values: list[Value], location: Location) -> None:
         """Give values a name; the name is kept as a hint unless it is a number."""
         known = self.names.get(name)
         if known is not None:
             message = f"'{quote(name)}' is defined twice"
             label = Label(known.place, "first defined here")
-            self.lexer.fail("TC0204", message, place, labels=[label])
-        self.names[name] = _Defined(values, place)
+            self.lexer.fail("TC0204", message, location, labels=[label])
+        self.names[name] = _Defined(values, location)
         if self.open:
             self.open[-1].local.append(name)
         values[0].hint = name[1:] if value_name(name[1:]) else ""
 
-    def use(self, text: str, place: Location) -> Value:
+    def use(self, text: str, location: Location) -> Value:
         """Return the value that `%a` or `%a#1` means."""
         name, hash_, number = text.partition("#")
         known = self.names.get(name)
         if known is None:
-            self.lexer.fail("TC0203", f"'{quote(name)}' is not defined here", place)
+            self.lexer.fail("TC0203", f"'{quote(name)}' is not defined here", location)
         index = int(number[:9]) if hash_ else 0
         count = len(known.values)
         if index >= count or (count > 1 and not hash_):
             message = f"'{quote(text)}' is not one of {count} results"
             label = Label(known.place, "defined here")
-            self.lexer.fail("TC0203", message, place, labels=[label])
+            self.lexer.fail("TC0203", message, location, labels=[label])
         return known.values[index]
 
     # Aliases and places
@@ -330,11 +332,11 @@ class _Parser:
     def alias(self) -> None:
         """Read `#map = affine_map<…>` or `#loc1 = loc(…)`."""
         lexer = self.lexer
-        place = lexer.here()
+        location = lexer.here()
         name = lexer.advance()
         if "." in name or name in self.places or name in self.attributes.aliases:
             message = f"'{quote(name)}' cannot be defined here"
-            lexer.fail("TC0204", message, place)
+            lexer.fail("TC0204", message, location)
         lexer.expect("=")
         if lexer.text == "loc":
             lexer.advance()
@@ -353,14 +355,14 @@ class _Parser:
         """Put in the places whose names may be defined behind their uses."""
         for op, name in self.deferred:
             seen: list[str] = []
-            place: Location | str = name
-            while isinstance(place, str):
-                if place in seen or place not in self.places:
-                    message = f"'{quote(place)}' is not defined"
+            location: Location | str = name
+            while isinstance(location, str):
+                if location in seen or location not in self.places:
+                    message = f"'{quote(location)}' is not defined"
                     self.lexer.fail("TC0203", message)
-                seen.append(place)
-                place = self.places[place]
-            op.location = place
+                seen.append(location)
+                location = self.places[location]
+            op.location = location
 
 
 def _typed(cls: type[Op], attributes: dict[str, Attribute]) -> dict[str, Attribute]:

@@ -16,7 +16,7 @@ import numpy as np
 from tensorc.errors import Location
 from tensorc.ir.attributes import (
     AffineMap,
-    Array,
+    ArrayAttr,
     Attribute,
     Dense,
     Dict,
@@ -151,7 +151,7 @@ class _Printer:
         if not isinstance(type_, FunctionType) or not type_.results:
             return ""
         texts = [str(t) for t in type_.results]
-        for i, item in enumerate(about.items if isinstance(about, Array) else ()):
+        for i, item in enumerate(about.items if isinstance(about, ArrayAttr) else ()):
             if isinstance(item, Dict):
                 told = _short_text([(n, a) for n, a in sorted(item.items) if a != ""])
                 texts[i] += f" {{{told}}}" if told else ""
@@ -432,6 +432,6 @@ _ATTRIBUTES: Mapping[type, Callable[..., str]] = {
     AffineMap: str,
     SymbolRef: lambda value: symbol_text(value.name),
     Enum: str,
-    Array: lambda value: f"[{', '.join([attribute_text(a) for a in value.items])}]",
+    ArrayAttr: lambda value: f"[{', '.join([attribute_text(a) for a in value.items])}]",
     Dict: lambda value: f"{{{entries_text(sorted(value.items))}}}",
 }

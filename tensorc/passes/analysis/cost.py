@@ -8,7 +8,7 @@ of the symbols of the call.
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.builtin import Function
-from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, TensorType, VectorType
 from tensorc.passes.analysis.generics import tensor_space
@@ -22,7 +22,7 @@ _FREE = frozenset(
 
 def cost_of(function: Function) -> tuple[int, Dim]:
     """Return the number of kernels of a function, and the flops of a call."""
-    kernels = [op for op in function.body.block.ops if isinstance(op, Group)]
+    kernels = [op for op in function.body.block.ops if isinstance(op, KernelGroup)]
     total: Dim = 0
     for kernel in kernels:
         for op in kernel.body.block.ops:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops.builtin import Function
-from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Empty, Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex
 from tensorc.passes.analysis.generics import extracts, reads
@@ -44,7 +44,7 @@ def sink_updates(block: Block, updates: Sequence[Pair]) -> None:
     late = [
         op
         for op in block.ops[:-1]
-        if isinstance(op, Group)
+        if isinstance(op, KernelGroup)
         and new_values.intersection(op.results)
         and not used.intersection(op.results)
     ]
@@ -60,7 +60,7 @@ def in_place(block: Block, updates: Sequence[Pair]) -> dict[Value, Value]:
     returned = block.terminator.operands
     for value, argument in updates:
         group = value.op
-        if not isinstance(group, Group) or value in found or argument in returned:
+        if not isinstance(group, KernelGroup) or value in found or argument in returned:
             continue
         if value.type != argument.type:
             continue
@@ -80,12 +80,12 @@ def _may_meet(op: Op, argument: Value) -> bool:
 def _is_viewed(block: Block, argument: Value) -> bool:
     """Tell whether another name of the memory exists (a reshape)."""
     return any(
-        argument in op.operands and not isinstance(op, Group | CheckIndex)
+        argument in op.operands and not isinstance(op, KernelGroup | CheckIndex)
         for op in block.ops[:-1]
     )
 
 
-def _writes_last(group: Group, value: Value, argument: Value) -> bool:
+def _writes_last(group: KernelGroup, value: Value, argument: Value) -> bool:
     """Tell whether the old value is read before the new one is written (3)."""
     inner = group.body.block
     inside = [

@@ -22,7 +22,7 @@ import struct
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
-from tensorc.ir.attributes import Array, Attribute, Dict
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dict
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.opdef import COMMUTATIVE, ISOLATED, PURE
 from tensorc.ir.ops.builtin import Function, Module
@@ -110,7 +110,7 @@ def attribute_key(attribute: Attribute) -> Hashable:
     match attribute:
         case float():
             return "float", struct.pack("<d", attribute)
-        case Array(items):
+        case ArrayAttr(items):
             return "array", tuple(attribute_key(a) for a in items)
         case Dict(items):
             return "dict", tuple((name, attribute_key(a)) for name, a in items)

@@ -33,21 +33,23 @@ def parse_pipeline(text: str, passes: Mapping[str, Pass]) -> tuple[Pass, ...]:
     for match in _TOKEN.finditer(text.rstrip()):
         token = match[1] or match[2]
         start = match.start(1 if match[1] else 2)
-        place = _place(start, len(token))
+        location = _place(start, len(token))
         if match[1] and before in ("(", ","):
             opens = text[match.end() :].lstrip().startswith("(")
             if opens and token in ANCHORS:
                 token = "anchor"
             else:
-                found.append((_find(token, passes, place), place))
+                found.append((_find(token, passes, location), location))
         elif token == "(" and before == "anchor":
             depth += 1
         elif token == ")" and depth and before != ",":
             depth -= 1
         elif token == "{":
-            _fail(f"pass '{found[-1][0].name if found else ''}' has no options", place)
+            _fail(
+                f"pass '{found[-1][0].name if found else ''}' has no options", location
+            )
         elif token != "," or before in ("(", ","):
-            _fail(f"a pass is expected, got '{token}'", place)
+            _fail(f"a pass is expected, got '{token}'", location)
         before = token
     if depth or before in (",", "anchor"):
         _fail("unexpected end of the pipeline", _place(len(text), 1))
@@ -64,25 +66,25 @@ def _place(start: int, length: int) -> Location:
     return Location(SOURCE, 1, start + 1, 0, start + 1 + length)
 
 
-def _fail(message: str, place: Location, *hints: str) -> NoReturn:
-    raise CompileError(Diagnostic("TC0920", message, place, hints=hints))
+def _fail(message: str, location: Location, *hints: str) -> NoReturn:
+    raise CompileError(Diagnostic("TC0920", message, location, hints=hints))
 
 
-def _find(name: str, passes: Mapping[str, Pass], place: Location) -> Pass:
+def _find(name: str, passes: Mapping[str, Pass], location: Location) -> Pass:
     if name in passes:
         return passes[name]
     hint = did_you_mean(name, passes, "'{}'") or f"there are {', '.join(passes)}"
-    _fail(f"there is no pass '{name}'", place, hint)
+    _fail(f"there is no pass '{name}'", location, hint)
 
 
 def _check_levels(found: list[tuple[Pass, Location]]) -> None:
     """Reject a pass that reads another level than the one before it writes."""
     level: Level | None = None
-    for number, (pass_, place) in enumerate(found):
+    for number, (pass_, location) in enumerate(found):
         try:
             level = check_pipeline([pass_], level or pass_.reads)
         except ValueError as error:
             before, where = found[number - 1]
             label = Label(where, f"'{before.name}' writes {before.writes.value}")
-            diagnostic = Diagnostic("TC0921", str(error), place, labels=(label,))
+            diagnostic = Diagnostic("TC0921", str(error), location, labels=(label,))
             raise CompileError(diagnostic) from error

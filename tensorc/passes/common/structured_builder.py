@@ -8,7 +8,7 @@ from tensorc.ir.attributes import (
     PARALLEL,
     REDUCTION,
     AffineMap,
-    Array,
+    ArrayAttr,
     Attribute,
     Dims,
     Typed,
@@ -67,8 +67,8 @@ def generic(
     with b.region(elements) as (region, arguments):
         b.create(Yield, *body(arguments))
     attributes: dict[str, Attribute] = {
-        "indexing_maps": Array(tuple(m for _, m in operands)),
-        "iterator_types": Array(tuple(kinds)),
+        "indexing_maps": ArrayAttr(tuple(m for _, m in operands)),
+        "iterator_types": ArrayAttr(tuple(kinds)),
         "operandSegmentSizes": (len(inputs), len(outputs)),
         "order": order,
     }
@@ -228,9 +228,9 @@ def _divmod(b: Builder, lhs: Value, rhs: Value) -> tuple[Value, Value]:
     return b.value(arith.Select, compare(b, "eq", rhs, zero), exact, floor), rest
 
 
-Kernel = Callable[[Builder, Sequence[Value], Mapping[str, Attribute]], Value]
+ScalarBody = Callable[[Builder, Sequence[Value], Mapping[str, Attribute]], Value]
 # Elementwise ops that depend on the type; all others declare what they are.
-KERNELS: Mapping[type[Op], Kernel] = MappingProxyType(
+KERNELS: Mapping[type[Op], ScalarBody] = MappingProxyType(
     {
         ew.Neg: _negated,
         ew.Not: _inverted,

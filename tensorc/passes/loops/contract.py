@@ -42,7 +42,7 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class TileSize:
     """A micro-kernel's schedule (see `tc.gemm_tile`)."""
 
     rows: int
@@ -91,7 +91,7 @@ def emit_contraction(
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
-    size = Size(rows_at_once, width, padded)
+    size = TileSize(rows_at_once, width, padded)
     product = _Product((a, b, c), (first, last), (left, right), depth, size)
     copied = rows.panel is None and _copies_pay(k, extents, first, last)
     if copied is False:
@@ -116,7 +116,7 @@ class _Product:
     rows: tuple[Value, Value]
     columns: tuple[Value, Value]
     depth: Value
-    size: Size
+    size: TileSize
 
 
 # A copy of a strip of the right side pays from so many rows, columns and terms on.
@@ -168,7 +168,7 @@ def _strips(k: LoopBuilder, product: _Product, strip: Matrix | None) -> None:
                     ]
                     strides = (a.row, a.column, origin.row, c.row)
                     padded = tile.padded or strip is not None
-                    size = Size(height, tile.width, padded, height == tile.rows)
+                    size = TileSize(height, tile.width, padded, height == tile.rows)
                     _call(k, operands, strides, (count, lanes), block.index, size)
 
 
@@ -245,7 +245,7 @@ def _transposed(
                         *(memref, _place(k, buffer, row.index, zero)),
                     ]
                     tall = rows_at_once == height
-                    size = Size(rows_at_once, width, tallest=tall)
+                    size = TileSize(rows_at_once, width, tallest=tall)
                     strides = (left.row, left.column, right.row, buffer.row)
                     _call(k, operands, strides, (terms, count), block.index, size)
                 start = stop
@@ -297,7 +297,7 @@ def _call(
     strides: tuple[Value, Value, Value, Value],
     counts: tuple[Value, Value],
     term: Value,
-    size: Size,
+    size: TileSize,
 ) -> None:
     """Append the micro-kernel; what is not the first block of terms is added."""
     # Only the tallest tiles are worth code for their strides alone.

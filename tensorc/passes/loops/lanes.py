@@ -111,8 +111,8 @@ def _emit(
     if isinstance(op, SizeOf):
         return Uniform(k.dim(op.dim.dims[0]))
     if isinstance(op, memory.Load):
-        places = [reps[v] for v in op.operands[1:]]
-        return read(k, storages[op.operands[0]], places, point)
+        indices = [reps[v] for v in op.operands[1:]]
+        return read(k, storages[op.operands[0]], indices, point)
     return _apply(k, op, [reps[v] for v in op.operands])
 
 
@@ -139,9 +139,9 @@ def _apply(k: LoopBuilder, op: Op, operands: list[Rep]) -> Rep:
     return Lanes(made.result) if lanes else Uniform(made.result)
 
 
-def read(k: LoopBuilder, storage: Storage, places: Sequence[Rep], point: Point) -> Rep:
+def read(k: LoopBuilder, storage: Storage, indices: Sequence[Rep], point: Point) -> Rep:
     """Load the element, or the 16 elements, at computed places."""
-    offset, contiguous, scattered = _address(k, storage, places)
+    offset, contiguous, scattered = _address(k, storage, indices)
     if scattered is None and not contiguous:
         return Uniform(k.op(memory.Load, storage.memref, offset))
     element = element_type(storage.memref.type)
@@ -155,10 +155,10 @@ def read(k: LoopBuilder, storage: Storage, places: Sequence[Rep], point: Point) 
 
 
 def write(
-    k: LoopBuilder, storage: Storage, places: Sequence[Rep], rep: Rep, point: Point
+    k: LoopBuilder, storage: Storage, indices: Sequence[Rep], rep: Rep, point: Point
 ) -> None:
     """Store the element, or the 16 neighbouring elements, at the places."""
-    offset, contiguous, scattered = _address(k, storage, places)
+    offset, contiguous, scattered = _address(k, storage, indices)
     assert scattered is None, "destinations are written along their last axis"
     if contiguous:
         mask = k.mask(LANES) if point.mask is None else point.mask
@@ -169,13 +169,13 @@ def write(
 
 
 def _address(
-    k: LoopBuilder, storage: Storage, places: Sequence[Rep]
+    k: LoopBuilder, storage: Storage, indices: Sequence[Rep]
 ) -> tuple[Value, bool, Value | None]:
     """Return the place of lane 0, whether lanes are neighbours, and their offsets."""
     offset = k.index(0)
     contiguous = False
     scattered: Value | None = None
-    for rep, stride in zip(places, storage.strides, strict=True):
+    for rep, stride in zip(indices, storage.strides, strict=True):
         if isinstance(rep, Uniform | Counter):
             offset = k.add(offset, k.mul(rep.value, stride))
         if isinstance(rep, Uniform) or k.known(stride) == 0:

@@ -78,8 +78,8 @@ def arguments_at(
                 given.append(known)
                 continue
         zero = Uniform(rows.k.index(0))
-        places = [zero if d is None else point.indices[d] for d in map_.results]
-        given.append(read(rows.k, _storage(rows, member, value), places, point))
+        indices = [zero if d is None else point.indices[d] for d in map_.results]
+        given.append(read(rows.k, _storage(rows, member, value), indices, point))
     return given
 
 
@@ -98,11 +98,11 @@ def _along_lanes(point: Point, made: Member) -> bool:
 
 
 def put(
-    rows: Rows, value: Value, places: Sequence[Rep], rep: Rep, point: Point
+    rows: Rows, value: Value, indices: Sequence[Rep], rep: Rep, point: Point
 ) -> None:
     """Store a result if it has memory."""
     if value in rows.storages:
-        write(rows.k, rows.storages[value], places, rep, point)
+        write(rows.k, rows.storages[value], indices, rep, point)
 
 
 def _scalar(rows: Rows, member: Member) -> None:

@@ -44,23 +44,23 @@ def emit_scatter(
     whole, positions = shapes[0], shapes[2]
     extents = gathered_shape(whole, positions, op.axes)
     first, rank = op.axes[0], len(positions)
-    places: dict[int, Rep] = {}  # by axis of the target
+    indices: dict[int, Rep] = {}  # by axis of the target
 
     def nest(point: list[Rep]) -> None:
         dim = len(point)
         if dim == first + rank:
             for axis, storage in zip(op.axes, storages[2:], strict=True):
                 index = read(k, storage, point[first:], Point(()))
-                places[axis] = _wrapped(k, index, whole[axis])
+                indices[axis] = _wrapped(k, index, whole[axis])
         vectors = dim == len(extents) - 1 and dim >= first + rank
         if dim == len(extents):
-            _combine(k, op, storages, places, point, Point(()))
+            _combine(k, op, storages, indices, point, Point(()))
         elif vectors and op.axes[-1] != len(whole) - 1:
             extent = k.dim(extents[dim])
             with k.loop(k.index(0), extent, LANES) as loop:
                 mask = tail_mask(k, k.sub(extent, loop.index))
                 inner = [*point, Counter(loop.index)]
-                _combine(k, op, storages, places, inner, Point((), mask))
+                _combine(k, op, storages, indices, inner, Point((), mask))
         else:
             with k.loop(k.index(0), k.dim(extents[dim]), 1) as loop:
                 nest([*point, Uniform(loop.index)])
@@ -89,7 +89,7 @@ def _combine(
     k: LoopBuilder,
     op: ScatterInto,
     storages: Sequence[Storage],
-    places: dict[int, Rep],
+    indices: dict[int, Rep],
     point: Sequence[Rep],
     lanes: Point,
 ) -> None:
@@ -99,7 +99,7 @@ def _combine(
     rank = len(storages[2].strides)
     others = iter([*point[:first], *point[first + rank :]])
     at = [
-        places[a] if a in op.axes else next(others) for a in range(len(target.strides))
+        indices[a] if a in op.axes else next(others) for a in range(len(target.strides))
     ]
     rep = read(k, values, point, lanes)
     if op.combine == ADD:

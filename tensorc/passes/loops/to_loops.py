@@ -46,13 +46,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tensorc.errors import CompileError, Diagnostic, InternalError
-from tensorc.ir.attributes import Array, Attribute, Dims, SymbolRef
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, SymbolRef
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, ceildiv, floordiv, symbols_of
 from tensorc.ir.functions import set_function_type
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.builtin import Function, Module, Return
-from tensorc.ir.ops.control import Group
+from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.kernels import (
     READ_ONCE,
@@ -91,7 +91,7 @@ Shape = tuple[Dim, ...]
 
 
 @dataclass
-class Entry:
+class FunctionState:
     """The state of lowering one function."""
 
     function: Function
@@ -134,11 +134,13 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
     new = Block(parent=function.body)
     names = function.attributes.get("tc.symbols")
     shapes = function.attributes.get("tc.shapes")
-    if not isinstance(names, Array) or not isinstance(shapes, Array):
+    if not isinstance(names, ArrayAttr) or not isinstance(shapes, ArrayAttr):
         message = "a function on memory has 'tc.symbols' and 'tc.shapes'"
         raise CompileError(Diagnostic("TC0250", message, function.location))
     symbols: dict[str, Value] = {}
-    entry = Entry(function, LoopBuilder(new, symbols), module, target, symbols=symbols)
+    entry = FunctionState(
+        function, LoopBuilder(new, symbols), module, target, symbols=symbols
+    )
     known = iter(shapes.items)
     for argument in old.arguments:
         if isinstance(argument.type, MemRefType):
@@ -160,7 +162,7 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
     module.append(function)
 
 
-def _lower(entry: Entry, op: Op) -> None:
+def _lower(entry: FunctionState, op: Op) -> None:
     k = entry.k
     match op:
         case memory.View():
@@ -182,7 +184,7 @@ def _lower(entry: Entry, op: Op) -> None:
             _check_kernel(entry, op)
         case ScatterInto():
             _scatter_kernel(entry, op)
-        case Group():
+        case KernelGroup():
             _group_kernel(entry, op)
         case SizeOf() | arith.Constant():
             pass  # put where it is used
@@ -199,7 +201,7 @@ def _constant(k: LoopBuilder, value: Value) -> Value:
     return k.constant(value.op.value.value, value.op.value.type)
 
 
-def _view(entry: Entry, op: memory.View) -> None:
+def _view(entry: FunctionState, op: memory.View) -> None:
     k = entry.k
     shape = sized_shape(op.result.type, op.operands[_FIRST_SIZE[type(op)] :])
     source = op.offset.op
@@ -217,7 +219,7 @@ def _view(entry: Entry, op: memory.View) -> None:
 
 
 def _open_kernel(
-    entry: Entry, values: Sequence[Value], dims: Sequence[Dim]
+    entry: FunctionState, values: Sequence[Value], dims: Sequence[Dim]
 ) -> tuple[Function, LoopBuilder, list[Value], list[str]]:
     """Return a new kernel, its builder, its memory arguments and its symbols."""
     region, block = single_block()
@@ -239,7 +241,7 @@ def _open_kernel(
 
 
 def _close_kernel(
-    entry: Entry,
+    entry: FunctionState,
     function: Function,
     k: LoopBuilder,
     values: Sequence[Value],
@@ -258,7 +260,7 @@ def _close_kernel(
     outer.b.create(Launch, *operands, types=[], callee=callee)
 
 
-def _copy_kernel(entry: Entry, op: memory.Copy) -> None:
+def _copy_kernel(entry: FunctionState, op: memory.Copy) -> None:
     source, target = op.operands
     count = elements(entry.shapes[source])
     values = [source, target]
@@ -274,7 +276,7 @@ def _copy_kernel(entry: Entry, op: memory.Copy) -> None:
     _close_kernel(entry, function, k, values, names, 1)
 
 
-def _check_kernel(entry: Entry, op: CheckIndexInto) -> None:
+def _check_kernel(entry: FunctionState, op: CheckIndexInto) -> None:
     values = op.operands
     count, size = elements(entry.shapes[values[0]]), op.size.dims[0]
     function, k, arguments, names = _open_kernel(entry, values, [count, size])
@@ -301,7 +303,7 @@ def _check_kernel(entry: Entry, op: CheckIndexInto) -> None:
     _close_kernel(entry, function, k, values, names, 1)
 
 
-def _scatter_kernel(entry: Entry, op: ScatterInto) -> None:
+def _scatter_kernel(entry: FunctionState, op: ScatterInto) -> None:
     values = op.operands
     shapes = [entry.shapes[v] for v in values]
     sizes = [dim for shape in shapes for dim in shape]
@@ -312,7 +314,7 @@ def _scatter_kernel(entry: Entry, op: ScatterInto) -> None:
     _close_kernel(entry, function, k, values, names, 1)
 
 
-def _group_kernel(entry: Entry, op: Group) -> None:
+def _group_kernel(entry: FunctionState, op: KernelGroup) -> None:
     if isinstance(op.attributes.get("tc.panel"), int):
         group = _open_group(entry, op)
         assert group.contraction is not None
@@ -343,7 +345,7 @@ class _GroupKernel:
     spaces: list[tuple[list[Dim], bool]]
 
 
-def _open_group(entry: Entry, op: Group) -> _GroupKernel:
+def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
     values = op.operands
     shapes = [d.dims for d in op.shapes.items if isinstance(d, Dims)]
     block = op.body.block
@@ -361,8 +363,8 @@ def _open_group(entry: Entry, op: Group) -> _GroupKernel:
             known[inner.result] = shape_of(inner)
             private.add(inner.result)
     generics = [o for o in block.ops if isinstance(o, Generic)]
-    place = op.attributes.get("tc.panel")
-    panel = arguments[place] if isinstance(place, int) else None
+    index = op.attributes.get("tc.panel")
+    panel = arguments[index] if isinstance(index, int) else None
     first, contraction, last = cut(generics)
     parts = []
     for part in (first, last):

@@ -150,9 +150,9 @@ DOUBLE = Format(
     ),
 )
 
-Function = Callable[..., Value]
+MathFunction = Callable[..., Value]
 # One for f32 and f64, or those of f16, f32 and f64, of which all are computed in f64.
-Expansion = Function | tuple[Function, Function, Function]
+Expansion = MathFunction | tuple[MathFunction, MathFunction, MathFunction]
 Pair = tuple[Value, Value]  # a number as the unrounded sum of a large and a small one
 
 

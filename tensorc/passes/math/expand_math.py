@@ -48,7 +48,7 @@ from tensorc.ir.types import F16, F32, F64, Element, VectorType, element_type
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.math import erf, functions, powers, trigonometry
 from tensorc.passes.math.builder import DOUBLE, SINGLE, Expansion, Format, MathBuilder
-from tensorc.passes.math.builder import Function as MathFunction
+from tensorc.passes.math.builder import MathFunction as MathFunction
 from tensorc.target import Target
 
 Row = tuple[Format, MathFunction]

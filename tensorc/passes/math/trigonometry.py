@@ -12,7 +12,7 @@ from types import MappingProxyType
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import math
 from tensorc.passes.math.angles import far_angle
-from tensorc.passes.math.builder import Expansion, Function, MathBuilder, Pair
+from tensorc.passes.math.builder import Expansion, MathBuilder, MathFunction, Pair
 
 # pi/2 as an unrounded sum of three numbers.
 HALF_PI = (
@@ -62,7 +62,7 @@ class _Wave:
     exponent: int
 
 
-def _wave(wave: _Wave) -> Function:
+def _wave(wave: _Wave) -> MathFunction:
     """Return the function x -> sin(x + quarters pi/2) of f64."""
 
     def function(m: MathBuilder, x: Value) -> Value:

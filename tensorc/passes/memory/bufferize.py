@@ -54,7 +54,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.ir.attributes import Array, Attribute, Dims, Typed
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, symbols_of
@@ -173,11 +173,11 @@ def bufferize_function(function: Function, target: Target) -> None:
     outputs: list[tuple[Value, Value]] = []
     for number, value in enumerate(returned):
         if function.result_info(number).get("tc.updates") is None:
-            place = new.add_argument(memref_of(tensor_of(value)), "result")
-            outputs.append((value, place))
+            destination = new.add_argument(memref_of(tensor_of(value)), "result")
+            outputs.append((value, destination))
             origin = _written_first(value)
-            if isinstance(origin.op, control.Group | indexing.Scatter):
-                state.given.setdefault(origin, place)
+            if isinstance(origin.op, control.KernelGroup | indexing.Scatter):
+                state.given.setdefault(origin, destination)
     for name in names:
         new.add_argument(INDEX, name)
     for op in old.ops[:-1]:
@@ -187,8 +187,8 @@ def bufferize_function(function: Function, target: Target) -> None:
     state.b.create(Return)
     arguments = [*old.arguments, *[v for v, _ in outputs]]
     shapes = tuple(Dims(tensor_of(v).shape) for v in arguments)
-    function.attributes["tc.shapes"] = Array(shapes)
-    function.attributes["tc.symbols"] = Array(tuple(names))
+    function.attributes["tc.shapes"] = ArrayAttr(shapes)
+    function.attributes["tc.symbols"] = ArrayAttr(tuple(names))
     function.body.blocks[:] = [new]
     for key in ("arg_attrs", "res_attrs"):
         function.attributes.pop(key, None)
@@ -201,9 +201,9 @@ def _commit(
     targets: list[tuple[Value, Value]],
 ) -> None:
     b = state.b
-    for value, place in outputs:
-        if state.memory[value] is not place:
-            b.create(memory.Copy, state.memory[value], place)
+    for value, destination in outputs:
+        if state.memory[value] is not destination:
+            b.create(memory.Copy, state.memory[value], destination)
     saved = []
     for value, argument in targets:
         source, target = state.memory[value], state.memory[argument]
@@ -244,7 +244,7 @@ class _Passed:
 
 
 def _group(state: Buffers, op: Op) -> None:
-    assert isinstance(op, control.Group)
+    assert isinstance(op, control.KernelGroup)
     block = op.body.block
     b = state.b
     region, inner = single_block()
@@ -263,19 +263,19 @@ def _group(state: Buffers, op: Op) -> None:
     if panel is not None:
         passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
     group = b.create(
-        control.Group,
+        control.KernelGroup,
         *passed.operands,
         types=[],
         regions=[region],
         outer=op.outer,
-        shapes=Array(tuple(passed.shapes)),
+        shapes=ArrayAttr(tuple(passed.shapes)),
     )
     if panel is not None:
         group.attributes["tc.panel"] = len(passed.operands) - 1
 
 
 def _place_results(
-    state: Buffers, op: control.Group, body: Buffers, passed: _Passed
+    state: Buffers, op: control.KernelGroup, body: Buffers, passed: _Passed
 ) -> None:
     """Pass in memory for a group's results, and for its members' with long rows."""
     block, b = op.body.block, state.b
@@ -284,9 +284,9 @@ def _place_results(
             state.memory[result] = passed.outside(body.memory[value])
             continue
         type_ = tensor_of(value)
-        place = state.given.get(result) or allocate(b, type_, result.hint)
-        state.memory[result] = place
-        body.memory[value] = passed.pass_in(place, type_, result.hint)
+        destination = state.given.get(result) or allocate(b, type_, result.hint)
+        state.memory[result] = destination
+        body.memory[value] = passed.pass_in(destination, type_, result.hint)
     generics = [member for member in block.ops if isinstance(member, Generic)]
     before, contraction, after = cut(generics)
     later = [*after, contraction] if contraction is not None else []
@@ -303,11 +303,13 @@ def _place_results(
             left -= taken
         else:
             type_ = tensor_of(value)
-            place = allocate(b, type_, value.hint)
-            body.memory[value] = passed.pass_in(place, type_, value.hint)
+            destination = allocate(b, type_, value.hint)
+            body.memory[value] = passed.pass_in(destination, type_, value.hint)
 
 
-def _passed_on(op: control.Group, parts: Sequence[Sequence[Generic]]) -> set[Value]:
+def _passed_on(
+    op: control.KernelGroup, parts: Sequence[Sequence[Generic]]
+) -> set[Value]:
     """Return the values that the rows of each part of a group keep in registers."""
     found: set[Value] = set()
     for generics in parts:
@@ -319,7 +321,7 @@ def _passed_on(op: control.Group, parts: Sequence[Sequence[Generic]]) -> set[Val
     return found
 
 
-def _panel(op: control.Group, target: Target) -> TensorType | None:
+def _panel(op: control.KernelGroup, target: Target) -> TensorType | None:
     """Return the type of the scratch that the group's contraction wants, if any."""
     for member in op.body.block.ops:
         if isinstance(member, Generic) and is_contraction(member):
@@ -347,17 +349,17 @@ def _member(body: Buffers, member: Op) -> None:
     if not isinstance(member, Generic):
         return  # destinations and sizes are made where the generic is
     b = body.b
-    places = []
+    destinations = []
     for value, result in zip(member.outputs, member.results, strict=True):
         if result not in body.memory:
             body.memory[result] = allocate(b, tensor_of(result), result.hint)
-        place = body.memory[result]
+        destination = body.memory[result]
         if isinstance(value.op, Fill):
             constant = value.op.operands[0].op
             assert isinstance(constant, arith.Constant)
             start = b.value(arith.Constant, value=constant.value)
-            b.create(Fill, start, place)
-        places.append(place)
+            b.create(Fill, start, destination)
+        destinations.append(destination)
     region, block = single_block()
     inner: dict[Value, Value] = dict(body.memory)
     for argument in member.body.block.arguments:
@@ -371,7 +373,7 @@ def _member(body: Buffers, member: Op) -> None:
         block.append(copy)
         inner.update(zip(op.results, copy.results, strict=True))
     inputs = [body.memory[v] for v in member.inputs]
-    operands = [*inputs, *places]
+    operands = [*inputs, *destinations]
     b.block.append(Generic(operands, [], member.attributes, [region], b.location))
 
 
@@ -398,7 +400,7 @@ def _is_used_up(op: indexing.Scatter) -> bool:
     block = op.parent
     assert block is not None
     uses = sum(v is op.base for other in block.ops for v in other.operands)
-    return uses == 1 and isinstance(op.base.op, control.Group | indexing.Scatter)
+    return uses == 1 and isinstance(op.base.op, control.KernelGroup | indexing.Scatter)
 
 
 def _scatter(state: Buffers, op: Op) -> None:
@@ -427,13 +429,13 @@ def _constant(state: Buffers, op: Op) -> None:
     assert isinstance(op, making.Constant)
     b = state.b
     type_ = op.value.type
-    place = allocate(b, type_, op.result.hint)
+    destination = allocate(b, type_, op.result.hint)
     for indices in _indices([d for d in type_.shape if isinstance(d, int)]):
         item = op.value.value[tuple(indices)].item()
         value = b.value(arith.Constant, value=Typed(item, type_.element))
         at = [b.value(arith.Constant, value=Typed(i, INDEX)) for i in indices]
-        b.create(memory.Store, value, place, *at)
-    state.memory[op.result] = place
+        b.create(memory.Store, value, destination, *at)
+    state.memory[op.result] = destination
 
 
 def _indices(shape_: list[int]) -> list[list[int]]:
@@ -444,7 +446,7 @@ def _indices(shape_: list[int]) -> list[list[int]]:
 
 
 _RULES = {
-    control.Group: _group,
+    control.KernelGroup: _group,
     indexing.CheckIndex: _check,
     indexing.Scatter: _scatter,
     shape.Reshape: _reshape,

@@ -66,13 +66,13 @@ is a contraction; members before it are its prologue, those after it its epilogu
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tensorc.ir.attributes import Array
+from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, clone_op, single_block
 from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import Group, Yield
+from tensorc.ir.ops.control import KernelGroup, Yield
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex
 from tensorc.ir.types import TensorType
@@ -96,7 +96,7 @@ MOST_MEMBERS = 64
 
 
 @dataclass
-class Kernel:
+class OpenGroup:
     """A group in the making: its outer space and its generics."""
 
     outer: tuple[Dim, ...]
@@ -117,7 +117,7 @@ class Kernel:
             self.reduces |= op.reduction is not None
 
 
-Unit = Kernel | Op  # a group, or an op that is no kernel
+Unit = OpenGroup | Op  # a group, or an op that is no kernel
 
 
 @dataclass
@@ -279,7 +279,7 @@ def _place(state: Partition, ops: list[Generic]) -> None:
     root = ops[-1]
     extents = tensor_space(root)
     outer = tuple(extents[d] for d in output_dims(root)[: outer_rank(root)])
-    kernel = Kernel(outer, why)
+    kernel = OpenGroup(outer, why)
     apart = _misfits(ops, kernel, made)
     if apart:
         rest: dict[Op, int] = {op: number for number, op in enumerate(apart)}
@@ -304,13 +304,13 @@ def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int
     for value in _rowwise(ops):
         number = state.readers.get(value, -1)
         unit = state.units[number] if number > last else None
-        if isinstance(unit, Kernel) and _may_share(state, ops, unit):
+        if isinstance(unit, OpenGroup) and _may_share(state, ops, unit):
             found.append(number)
             break
     return found
 
 
-def _may_share(state: Partition, ops: Sequence[Generic], kernel: Kernel) -> bool:
+def _may_share(state: Partition, ops: Sequence[Generic], kernel: OpenGroup) -> bool:
     """Tell whether generics that need nothing of a kernel may share its rows.
 
     Not those of a product, whose columns may be shared out; sums only with sums; and
@@ -337,7 +337,7 @@ def _rowwise(ops: Sequence[Generic]) -> list[Value]:
 
 def _join(state: Partition, ops: Sequence[Generic], number: int) -> None:
     kernel = state.units[number]
-    assert isinstance(kernel, Kernel)
+    assert isinstance(kernel, OpenGroup)
     kernel.add(ops)
     state.where.update((r, number) for op in ops for r in op.results)
     if kernel.outer:
@@ -346,7 +346,9 @@ def _join(state: Partition, ops: Sequence[Generic], number: int) -> None:
         state.scalars = number
 
 
-def _misfits(ops: Sequence[Generic], kernel: Kernel, made: set[Value]) -> list[Generic]:
+def _misfits(
+    ops: Sequence[Generic], kernel: OpenGroup, made: set[Value]
+) -> list[Generic]:
     """Return the generics that cannot stand in a new kernel of the last of them.
 
     These are misfits, what others read across rows, and what such generics need.
@@ -372,7 +374,7 @@ def _read_across(op: Generic, depth: int, made: Container[Value]) -> list[Value]
     ]
 
 
-def _misfit(op: Generic, kernel: Kernel, made: set[Value]) -> str:
+def _misfit(op: Generic, kernel: OpenGroup, made: set[Value]) -> str:
     """Return why a generic cannot join a kernel, or ""; the user reads it.
 
     `made` is what joins together with it.
@@ -413,7 +415,7 @@ def fuse_function(function: Function, join: bool = True) -> None:
     values: dict[Value, Value] = {}
     users = _users(units)
     for number, unit in enumerate(units):
-        if isinstance(unit, Kernel):
+        if isinstance(unit, OpenGroup):
             yielded = [v for v in unit.made if users.get(v, set()) - {number}]
             _emit(unit, builder, values, yielded)
         else:
@@ -427,7 +429,9 @@ def _users(units: list[Unit]) -> dict[Value, set[int]]:
     """Return for each value the numbers of the units that read it."""
     users: dict[Value, set[int]] = {}
     for number, unit in enumerate(units):
-        members: list[Op] = list(unit.members) if isinstance(unit, Kernel) else [unit]
+        members: list[Op] = (
+            list(unit.members) if isinstance(unit, OpenGroup) else [unit]
+        )
         for member in members:
             for op in member.walk():
                 for value in op.operands:
@@ -436,7 +440,7 @@ def _users(units: list[Unit]) -> dict[Value, set[int]]:
 
 
 def _emit(
-    kernel: Kernel,
+    kernel: OpenGroup,
     builder: Builder,
     values: dict[Value, Value],
     yielded: Sequence[Value],
@@ -456,12 +460,12 @@ def _emit(
         builder.create(Yield, *[inner[v] for v in yielded])
     with builder.at(kernel.members[0].location):
         group = builder.create(
-            Group,
+            KernelGroup,
             *[values.get(v, v) for v in inputs],
             types=[v.type for v in yielded],
             regions=[region],
             outer=len(kernel.outer),
-            shapes=Array(()),
+            shapes=ArrayAttr(()),
         )
     group.attributes[WHY] = kernel.why
     for old, new in zip(yielded, group.results, strict=True):

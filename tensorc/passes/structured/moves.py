@@ -9,20 +9,20 @@ from tensorc.ir.ops.tensor import making
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.types import I1, I64, INDEX
 from tensorc.passes.common.structured_builder import cast, compare, scalar, size
-from tensorc.passes.structured.views import Axes, Lowering, View, tensor, whole
+from tensorc.passes.structured.views import Axes, Lowering, MappedRead, tensor, whole
 
 
-def constant(low: Lowering, op: making.Constant) -> View:
+def constant(low: Lowering, op: making.Constant) -> MappedRead:
     """View a constant of one number as that number."""
     array = op.value.value
     type_ = op.value.type
     flat = array.reshape(-1)
     if flat.size and flat.tobytes() == flat[:1].tobytes() * flat.size:
-        return View(type_, None, (), Typed(flat[0].item(), type_.element))
+        return MappedRead(type_, None, (), Typed(flat[0].item(), type_.element))
     return whole(low.b.value(making.Constant, value=op.value))
 
 
-def broadcast(low: Lowering, op: shapes.Broadcast) -> View:
+def broadcast(low: Lowering, op: shapes.Broadcast) -> MappedRead:
     """Read the operand through a map that repeats it."""
     source = low.views[op.operand]
     type_ = tensor(op.result)
@@ -31,49 +31,49 @@ def broadcast(low: Lowering, op: shapes.Broadcast) -> View:
         for old, axis in zip(source.type.shape, op.axes, strict=True)
     )
     axes = tuple(None if a is None else kept[a] for a in source.axes)
-    return View(type_, source.base, axes, source.constant)
+    return MappedRead(type_, source.base, axes, source.constant)
 
 
-def transpose(low: Lowering, op: shapes.Transpose) -> View:
+def transpose(low: Lowering, op: shapes.Transpose) -> MappedRead:
     """Read the operand through a map that reorders its axes."""
     source = low.views[op.operand]
     where = {old: new for new, old in enumerate(op.permutation)}
     axes = tuple(None if a is None else where[a] for a in source.axes)
-    return View(tensor(op.result), source.base, axes, source.constant)
+    return MappedRead(tensor(op.result), source.base, axes, source.constant)
 
 
-def reshape(low: Lowering, op: shapes.Reshape) -> View:
+def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
     """Read the operand through a map if only axes of size 1 change."""
     source = low.views[op.operand]
     type_ = tensor(op.result)
     if source.constant is not None:
-        return View(type_, None, (), source.constant)
+        return MappedRead(type_, None, (), source.constant)
     old = [i for i, d in enumerate(source.type.shape) if d != 1]
     new = [i for i, d in enumerate(type_.shape) if d != 1]
     same = [source.type.shape[i] for i in old] == [type_.shape[i] for i in new]
     if same:
         where = dict(zip(old, new, strict=True))
         axes = tuple(None if a is None else where.get(a) for a in source.axes)
-        return View(type_, source.base, axes)
+        return MappedRead(type_, source.base, axes)
     base = low.materialize(source)
     return whole(low.b.value(shapes.Reshape, base, shape=op.shape))
 
 
-def slice(low: Lowering, op: shapes.Slice) -> View:
+def slice(low: Lowering, op: shapes.Slice) -> MappedRead:
     """Read at start + index * step."""
     b = low.b
     operand = low.views[op.operand]
     if operand.base is None:
-        return View(tensor(op.result), None, (), operand.constant)
+        return MappedRead(tensor(op.result), None, (), operand.constant)
     base = operand.base
 
     def body(_: list[Value]) -> list[Value]:
-        places = {}
+        indices = {}
         for axis, (start, step) in enumerate(
             zip(op.starts.dims, op.steps, strict=True)
         ):
-            places[axis] = _shifted(b, low.index(axis), start, step)
-        return [low.read_at(base, operand.axes, places)]
+            indices[axis] = _shifted(b, low.index(axis), start, step)
+        return [low.read_at(base, operand.axes, indices)]
 
     return whole(low.pointwise([], tensor(op.result), body))
 
@@ -86,7 +86,7 @@ def _shifted(b: Builder, index: Value, start: Dim, step: int) -> Value:
     return index
 
 
-def unslice(low: Lowering, op: shapes.Unslice) -> View:
+def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
     """Read where an index falls into the part, 0 elsewhere."""
     b = low.b
     source, type_ = low.views[op.operand], tensor(op.result)
@@ -99,7 +99,7 @@ def unslice(low: Lowering, op: shapes.Unslice) -> View:
 
     def body(_: list[Value]) -> list[Value]:
         inside = scalar(b, 1, I1)
-        places = {}
+        indices = {}
         zero = scalar(b, 0, INDEX)
         for axis, (start, step, extent, _m) in enumerate(slices):
             if axis in full:
@@ -114,32 +114,33 @@ def unslice(low: Lowering, op: shapes.Unslice) -> View:
                 compare(b, "lt", at, size(b, extent)),
             ):
                 inside = b.value(arith.AndI, inside, holds)
-            places[axis] = at
+            indices[axis] = at
         # Outside of the part, which may be empty, its first element is read in vain.
         if not has_elements:
-            places.update((axis, low.index(axis)) for axis in full)
-        places = {
-            axis: b.value(arith.Select, inside, at, zero) for axis, at in places.items()
+            indices.update((axis, low.index(axis)) for axis in full)
+        indices = {
+            axis: b.value(arith.Select, inside, at, zero)
+            for axis, at in indices.items()
         }
         if source.constant is not None:
             value = b.value(arith.Constant, value=source.constant)
         else:
             assert source.base is not None
-            value = low.read_at(source.base, source.axes, places)
+            value = low.read_at(source.base, source.axes, indices)
         return [b.value(arith.Select, inside, value, scalar(b, 0, part.element))]
 
     if 0 in part.shape:
-        return View(type_, None, (), Typed(0, part.element))
+        return MappedRead(type_, None, (), Typed(0, part.element))
     return whole(low.pointwise([], type_, body))
 
 
-def concatenate(low: Lowering, op: shapes.Concatenate) -> View:
+def concatenate(low: Lowering, op: shapes.Concatenate) -> MappedRead:
     """Choose the part by the index along the axis; the last one is not asked for."""
     b = low.b
     type_ = tensor(op.result)
     parts = [low.views[v] for v in op.parts if tensor(v).shape[op.axis] != 0]
 
-    def element(part: View, start: Dim, index: Value, inside: Value) -> Value:
+    def element(part: MappedRead, start: Dim, index: Value, inside: Value) -> Value:
         if part.constant is not None:
             return b.value(arith.Constant, value=part.constant)
         assert part.base is not None
@@ -173,7 +174,7 @@ def concatenate(low: Lowering, op: shapes.Concatenate) -> View:
     return whole(low.pointwise([], type_, body))
 
 
-def iota(low: Lowering, op: making.Iota) -> View:
+def iota(low: Lowering, op: making.Iota) -> MappedRead:
     """Give the index along an axis."""
 
     def body(_: list[Value]) -> list[Value]:
@@ -183,12 +184,12 @@ def iota(low: Lowering, op: making.Iota) -> View:
     return whole(low.pointwise([], tensor(op.result), body))
 
 
-def dim(low: Lowering, op: shapes.Size) -> View:
+def dim(low: Lowering, op: shapes.Size) -> MappedRead:
     """Give a size, as a constant if it is known."""
     extent = tensor(op.operand).shape[op.axis]
     type_ = tensor(op.result)
     if isinstance(extent, int):
-        return View(type_, None, (), Typed(extent, I64))
+        return MappedRead(type_, None, (), Typed(extent, I64))
     return whole(
         low.pointwise([], type_, lambda _: [cast(low.b, size(low.b, extent), I64)])
     )

@@ -54,11 +54,18 @@ from tensorc.passes.common.structured_builder import (
     size,
 )
 from tensorc.passes.structured import moves
-from tensorc.passes.structured.views import Lowering, Read, View, tensor, whole, without
+from tensorc.passes.structured.views import (
+    Lowering,
+    MappedRead,
+    Read,
+    tensor,
+    whole,
+    without,
+)
 from tensorc.target import Target
 
 
-def _elementwise(low: Lowering, op: Op) -> View:
+def _elementwise(low: Lowering, op: Op) -> MappedRead:
     views = [low.views[v] for v in op.operands]
     type_ = tensor(op.result)
 
@@ -68,12 +75,12 @@ def _elementwise(low: Lowering, op: Op) -> View:
     return whole(low.pointwise(views, type_, body))
 
 
-def _reduction(low: Lowering, op: reductions.Along) -> View:
+def _reduction(low: Lowering, op: reductions.Along) -> MappedRead:
     return whole(_reduce(low, type(op), low.views[op.operand], op.axis))
 
 
 def _reduce(
-    low: Lowering, cls: type[reductions.Along], source: View, axis: int
+    low: Lowering, cls: type[reductions.Along], source: MappedRead, axis: int
 ) -> Value:
     """Append a reduction of a class: in the contract's order if it has one."""
     type_ = source.type
@@ -89,7 +96,7 @@ def _reduce(
     )[0]
 
 
-def _mean_op(low: Lowering, op: reductions.Mean) -> View:
+def _mean_op(low: Lowering, op: reductions.Mean) -> MappedRead:
     """Sum the elements and, in the same loop, scaled ones: for where that overflows."""
     b, source, type_ = low.b, low.views[op.operand], tensor(op.result)
     element = type_.element
@@ -110,7 +117,7 @@ def _mean_op(low: Lowering, op: reductions.Mean) -> View:
     return whole(low.pointwise([sums[0], sums[-1], counts], type_, divide))
 
 
-def _two_sums(low: Lowering, sources: list[View], axis: int) -> list[Value]:
+def _two_sums(low: Lowering, sources: list[MappedRead], axis: int) -> list[Value]:
     """Sum two tensors along an axis; of one, its elements and scaled ones."""
     b, type_ = low.b, sources[0].type
     kept = without(type_.rank, axis)
@@ -129,17 +136,19 @@ def _two_sums(low: Lowering, sources: list[View], axis: int) -> list[Value]:
     return low.loop(reads, writes, add, axis, LANES_ORDER)
 
 
-def _argmax(low: Lowering, op: reductions.ArgMax) -> View:
+def _argmax(low: Lowering, op: reductions.ArgMax) -> MappedRead:
     lowest = max_identity(low.views[op.operand].type.element.dtype)
     return _place(low, op, "gt", lowest)
 
 
-def _argmin(low: Lowering, op: reductions.ArgMin) -> View:
+def _argmin(low: Lowering, op: reductions.ArgMin) -> MappedRead:
     highest = min_identity(low.views[op.operand].type.element.dtype)
     return _place(low, op, "lt", highest)
 
 
-def _place(low: Lowering, op: reductions.Place, predicate: str, initial: float) -> View:
+def _place(
+    low: Lowering, op: reductions.ExtremeIndex, predicate: str, initial: float
+) -> MappedRead:
     """Find the first element that no other is better than by the predicate."""
     b = low.b
     source = low.views[op.operand]
@@ -168,13 +177,13 @@ def _place(low: Lowering, op: reductions.Place, predicate: str, initial: float) 
     return whole(low.loop(reads, writes, body, op.axis, SEQUENTIAL)[1])
 
 
-def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> View:
+def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> MappedRead:
     b = low.b
     source, type_ = low.views[op.operand], tensor(op.result)
     kept = without(type_.rank, op.axis)
 
-    def spread(value: Value) -> View:
-        return View(type_, value, kept)
+    def spread(value: Value) -> MappedRead:
+        return MappedRead(type_, value, kept)
 
     def subtract(values: list[Value]) -> list[Value]:
         return [b.value(arith.SubF, *values)]
@@ -188,7 +197,7 @@ def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> View:
     return whole(low.pointwise([whole(shifted), spread(log)], type_, subtract))
 
 
-def _matmul(low: Lowering, op: products.MatMul) -> View:
+def _matmul(low: Lowering, op: products.MatMul) -> MappedRead:
     type_ = tensor(op.result)
     lhs, rhs = low.views[op.lhs], low.views[op.rhs]
     if lhs.base is None:
@@ -197,7 +206,7 @@ def _matmul(low: Lowering, op: products.MatMul) -> View:
         # One row by a transposed matrix is that matrix by a column: nothing is copied.
         column = TensorType((type_.shape[1], 1), type_.element)
         (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
-        return View(type_, result, (1, 0))
+        return MappedRead(type_, result, (1, 0))
     # The kernel reads rhs along its columns: let them be neighbours in memory.
     if not rhs.axes or rhs.axes[-1] != rhs.type.rank - 1:
         rhs = whole(low.materialize(rhs))
@@ -228,7 +237,7 @@ def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Va
     )
 
 
-def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> View:
+def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> MappedRead:
     b = low.b
     operand = low.views[op.operand]
     extent = operand.type.shape[op.axis]
@@ -248,7 +257,7 @@ def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> View:
     return whole(low.pointwise([indices], type_, body))
 
 
-def _gather(low: Lowering, op: indexing.Gather) -> View:
+def _gather(low: Lowering, op: indexing.Gather) -> MappedRead:
     b = low.b
     operand = low.views[op.operand]
     whole_shape, first = operand.type.shape, op.axes[0]
@@ -259,7 +268,7 @@ def _gather(low: Lowering, op: indexing.Gather) -> View:
     ]
     type_ = tensor(op.result)
     if operand.base is None:
-        return View(type_, None, (), operand.constant)
+        return MappedRead(type_, None, (), operand.constant)
     # Which dimension of the result the operand's other axes are; -1, -2, … computed.
     rank = indices[0].type.rank
     places: list[int] = []
@@ -290,7 +299,7 @@ def _wrapped(b: Builder, value: Value, extent: Dim) -> Value:
     return b.value(arith.Select, negative, from_end, index)
 
 
-def _scatter(low: Lowering, op: indexing.Scatter) -> View:
+def _scatter(low: Lowering, op: indexing.Scatter) -> MappedRead:
     base, values = (low.materialize(low.views[v]) for v in op.operands[:2])
     shape = tensor(base).shape
     indices = []
@@ -304,14 +313,14 @@ def _scatter(low: Lowering, op: indexing.Scatter) -> View:
     return whole(low.b.block.append(made).result)
 
 
-def _check_index(low: Lowering, op: indexing.CheckIndex) -> View:
+def _check_index(low: Lowering, op: indexing.CheckIndex) -> MappedRead:
     indices, extent = low.views[op.indices], op.size.dims[0]
     return _checked(low, indices, op.axis, extent, op.from_end)
 
 
 def _checked(
-    low: Lowering, indices: View, axis: int, extent: Dim, from_end: bool = True
-) -> View:
+    low: Lowering, indices: MappedRead, axis: int, extent: Dim, from_end: bool = True
+) -> MappedRead:
     """Return indices to read at, once they are known to be inside of an axis.
 
     What is read is what was checked, whatever the caller's memory holds by then.
@@ -343,7 +352,7 @@ def _checked(
     return indices if known is not None else replace(indices, base=result)
 
 
-Rule = Callable[[Lowering, Op], View]
+Rule = Callable[[Lowering, Op], MappedRead]
 # The types cannot say that each rule takes ops of the class it stands for.
 _RULES = typing.cast(
     dict[type[Op], Rule],
@@ -406,7 +415,7 @@ def lower_function(function: Function) -> None:
     set_function_type(function)
 
 
-def _lower(low: Lowering, op: Op) -> View:
+def _lower(low: Lowering, op: Op) -> MappedRead:
     rule = rule_of(type(op))
     if isinstance(op, Grad):
         message = f"{op.name} is expanded before the op can be lowered"

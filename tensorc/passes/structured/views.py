@@ -18,7 +18,7 @@ Axes = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class MappedRead:
     """A tensor that is read through a map: axis i of `base` is axis `axes[i]` of it.
 
     `axes[i]` None reads index 0 of an axis. Without `base` it is `constant` everywhere.
@@ -35,13 +35,15 @@ class View:
         return self.base is not None and self == whole(self.base)
 
 
-def whole(base: Value) -> View:
+def whole(base: Value) -> MappedRead:
     """Return the view of a lowered tensor as it is."""
     assert isinstance(base.type, TensorType)
-    return View(base.type, base, tuple(range(base.type.rank)))
+    return MappedRead(base.type, base, tuple(range(base.type.rank)))
 
 
-Read = tuple[View, Axes]  # a view, and the iteration dimension of each of its axes
+Read = tuple[
+    MappedRead, Axes
+]  # a view, and the iteration dimension of each of its axes
 
 
 @dataclass
@@ -79,11 +81,11 @@ class Lowering:
     """The state of lowering one function."""
 
     b: Builder
-    views: dict[Value, View] = field(default_factory=dict)
+    views: dict[Value, MappedRead] = field(default_factory=dict)
     checks: Checks = field(default_factory=Checks)
     entry: list[Op] = field(default_factory=list)
 
-    def materialize(self, view: View) -> Value:
+    def materialize(self, view: MappedRead) -> Value:
         """Return a lowered tensor with the view's elements, copying if need be."""
         if view.is_whole and view.base is not None:
             return view.base
@@ -91,7 +93,7 @@ class Lowering:
 
     def pointwise(
         self,
-        views: Sequence[View],
+        views: Sequence[MappedRead],
         type_: TensorType,
         body: Callable[[list[Value]], Sequence[Value]],
     ) -> Value:

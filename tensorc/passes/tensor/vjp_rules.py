@@ -260,8 +260,8 @@ def _others_by_square(b: TensorBuilder, x: Value) -> Value:
         return b.full_like(x, 1)
     wide = (*shape, shape[last])
     rows = b.insert_axis(x, wide, last)
-    places = [b.iota(wide, axis, I64) for axis in (last, last + 1)]
-    own = b(ew.Compare, *places, predicate="eq")
+    indices = [b.iota(wide, axis, I64) for axis in (last, last + 1)]
+    own = b(ew.Compare, *indices, predicate="eq")
     return b.prod(b(ew.Select, own, b.full_like(rows, 1), rows), last + 1)
 
 
@@ -376,12 +376,12 @@ def _last_of_each(b: TensorBuilder, op: indexing.Scatter) -> Value | None:
     index looks whether the position is its own.
     """
     whole, positions = tensor_type(op.base).shape, tensor_type(op.indices[0]).shape
-    places = [whole[axis] for axis in op.axes]
-    on_all = range(len(places))
+    indices = [whole[axis] for axis in op.axes]
+    on_all = range(len(indices))
     result: Value | None = None
     for axis in range(len(positions)):
         own = b.iota(positions, axis, I64)
-        none = b.full(places, 0, I64)
+        none = b.full(indices, 0, I64)
         last = b.scatter(none, own, op.indices, on_all, indexing.SET)
         here = b(ew.Compare, b.gather(last, op.indices, on_all), own, predicate="eq")
         result = here if result is None else b(ew.And, result, here)

@@ -27,7 +27,7 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """The numbers of a file, f64[rows, columns]; `names` is empty without a header."""
 
     names: tuple[str, ...]
@@ -68,7 +68,7 @@ class _Text:
         yield from io.StringIO(plain, newline="\n")
 
 
-def read_csv(path: Path) -> Table:
+def read_csv(path: Path) -> CsvTable:
     """Return the numbers in a CSV file, plain or compressed by gzip.
 
     The first line names the columns if one of its cells is no number. Empty lines are
@@ -95,7 +95,7 @@ def read_csv(path: Path) -> Table:
         values = np.empty((0, len(first)))
     if values is None or values.shape[1] != len(first):
         raise _wrong_cell(path, len(first), bool(names))
-    return Table(names, values)
+    return CsvTable(names, values)
 
 
 def _numbers(path: Path, text: _Text, lines: Iterator[str]) -> Array | None:

@@ -12,7 +12,7 @@ from tensorc.runtime.convert import convert
 from tensorc.runtime.files.columns import data_error, replace_file
 from tensorc.runtime.files.npy import npz_of, read_npz
 from tensorc.runtime.files.tensor_file import limit_for, read_tensors, write_tensors
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 
 # What the driver of `fit` adds to a checkpoint; no name of a program has a colon.
 DRIVERS = "fit:"
@@ -20,7 +20,7 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 
 
-def load_weights(path: Path, shared: Mapping[str, Shared]) -> list[str]:
+def load_weights(path: Path, shared: Mapping[str, SharedCell]) -> list[str]:
     """Set params and states to the arrays of their names in an .npz or .safetensors.
 
     For a directory of checkpoints its best is taken, or its last, with a warning, if
@@ -51,13 +51,13 @@ def newest(directory: Path, name: str) -> Path:
     return max(whole, key=lambda p: p.stat().st_mtime_ns, default=directory / name)
 
 
-def set_exactly(arrays: Mapping[str, Array], shared: Mapping[str, Shared]) -> None:
+def set_exactly(arrays: Mapping[str, Array], shared: Mapping[str, SharedCell]) -> None:
     """Set variables to arrays that have their types and shapes."""
     for name, array in arrays.items():
         shared[name].set_value(array)
 
 
-def save_weights(path: Path, shared: Mapping[str, Shared]) -> None:
+def save_weights(path: Path, shared: Mapping[str, SharedCell]) -> None:
     """Write params and states to a .safetensors or .npz file, by their names.
 
     Raises:
@@ -84,7 +84,7 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
         raise TensorcError(Diagnostic("TC0806", detail, hints=(hint,)))
 
 
-def _read(path: Path, shared: Mapping[str, Shared]) -> dict[str, Array]:
+def _read(path: Path, shared: Mapping[str, SharedCell]) -> dict[str, Array]:
     directory, path = path, checkpoint_of(path)
     if path != directory and path.name.endswith(LAST):
         message = f"{directory} has no {BEST} (nothing was validated): "
@@ -113,7 +113,7 @@ def _unknown(
     path: Path,
     unknown: list[str],
     arrays: Mapping[str, Array],
-    shared: Mapping[str, Shared],
+    shared: Mapping[str, SharedCell],
 ) -> DataError:
     if not arrays:
         detail = f"{path}: there is no array in it"
@@ -139,7 +139,7 @@ def _listed(names: Mapping[str, object]) -> str:
     return f"{shown}{more}" or "none"
 
 
-def _fitting(path: Path, cell: Shared, array: Array) -> Array:
+def _fitting(path: Path, cell: SharedCell, array: Array) -> Array:
     """Return an array as the variable takes it."""
     held = describe(np.broadcast_to(np.empty((), cell.dtype), cell.shape))
     if array.shape != cell.shape:

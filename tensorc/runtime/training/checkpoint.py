@@ -30,7 +30,7 @@ from tensorc.runtime.files.weights import (
     load_weights,
     set_exactly,
 )
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.fit_state import FitState, GeneratorState, Start
 from tensorc.runtime.training.history import EpochRecord
 from tensorc.runtime.training.shuffling import is_generator_state
@@ -66,7 +66,7 @@ class Checkpoint:
     state: FitState
     memory: Mapping[str, Array]
 
-    def start(self, shared: Mapping[str, Shared]) -> Start:
+    def start(self, shared: Mapping[str, SharedCell]) -> Start:
         """Return where a run of these variables goes on, if `compare` finds them so."""
         return Start(self.state, partial(set_exactly, self.memory, shared))
 
@@ -95,7 +95,7 @@ def write_checkpoint(
     write_tensors(path, arrays, {_KEY: text})
 
 
-def read_checkpoint(path: Path, shared: Mapping[str, Shared]) -> Checkpoint:
+def read_checkpoint(path: Path, shared: Mapping[str, SharedCell]) -> Checkpoint:
     """Return the checkpoint in a file, which may be one of `shared`.
 
     Raises:
@@ -130,7 +130,7 @@ def _start(path: Path) -> str:
 
 
 def compare(
-    checkpoint: Checkpoint, about: About, shared: Mapping[str, Shared]
+    checkpoint: Checkpoint, about: About, shared: Mapping[str, SharedCell]
 ) -> list[str]:
     """Compare a checkpoint with a run that is to go on from it.
 
@@ -164,7 +164,7 @@ def compare(
 
 
 def restore(
-    path: Path, shared: Mapping[str, Shared], hypers: Mapping[str, Plain]
+    path: Path, shared: Mapping[str, SharedCell], hypers: Mapping[str, Plain]
 ) -> list[str]:
     """Set variables as `load_weights`; an error names a checkpoint's other settings."""
     try:
@@ -190,7 +190,7 @@ def _other_settings(hypers: Mapping[str, Plain], there: Mapping[str, Plain]) -> 
 
 
 def tell_source(
-    path: Path, shared: Mapping[str, Shared], fits: Sequence[str | None]
+    path: Path, shared: Mapping[str, SharedCell], fits: Sequence[str | None]
 ) -> str:
     """Return what `restore` reads: the file, and where a run stood that wrote it.
 
@@ -211,13 +211,13 @@ def tell_source(
     return f"{path}: {kind}{fit}, {epoch}"
 
 
-def _settings_of(path: Path, shared: Mapping[str, Shared]) -> Mapping[str, Plain]:
+def _settings_of(path: Path, shared: Mapping[str, SharedCell]) -> Mapping[str, Plain]:
     """Return the hypers of a checkpoint, or of one in a directory; {} if it is none."""
     found = _checkpoint(checkpoint_of(path), shared)
     return found.about.hypers if found else {}
 
 
-def _checkpoint(path: Path, shared: Mapping[str, Shared]) -> Checkpoint | None:
+def _checkpoint(path: Path, shared: Mapping[str, SharedCell]) -> Checkpoint | None:
     try:
         return read_checkpoint(path, shared)
     except TensorcError:

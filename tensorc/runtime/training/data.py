@@ -11,7 +11,7 @@ from tensorc.errors import UNKNOWN, DataError, Diagnostic, Location
 from tensorc.recipes import DataCall, Fit
 from tensorc.runtime.arrays import Array, aligned_empty, describe
 from tensorc.runtime.files.columns import data_error
-from tensorc.runtime.files.csv_file import Table, read_csv
+from tensorc.runtime.files.csv_file import CsvTable, read_csv
 from tensorc.runtime.files.idx import read_idx
 from tensorc.runtime.files.npy import read_npy, read_npz
 from tensorc.runtime.files.pickled import read_pickled, refused
@@ -60,7 +60,7 @@ class Dataset:
         return tables.html_of(repr(self), shown)
 
 
-def mnist(place: str | Path) -> Dataset:
+def mnist(source: str | Path) -> Dataset:
     """Return MNIST, or a set of its form, from a directory or from mnist.pkl.gz.
 
     The directory holds the four IDX files, plain or ending in .gz, in both spellings
@@ -73,7 +73,7 @@ def mnist(place: str | Path) -> Dataset:
     Raises:
         DataError: a file is missing or damaged, or images and labels do not fit.
     """
-    folder = Path(place)
+    folder = Path(source)
     if folder.name.endswith((".pkl", ".pkl.gz", ".pickle")):
         return _mnist_pickled(folder)
     images, labels = _mnist_pair(folder, "train")
@@ -177,7 +177,7 @@ def csv(*paths: str | Path, label: str | int | None = None) -> Dataset:
     return Dataset("csv", *[_table(path, table, label) for path, table in tables])
 
 
-def _table(path: Path, table: Table, label: str | int | None) -> Split:
+def _table(path: Path, table: CsvTable, label: str | int | None) -> Split:
     names, values = table.names, table.values
     if label is None:
         if not names:
@@ -187,17 +187,17 @@ def _table(path: Path, table: Table, label: str | int | None) -> Split:
         return Split(dict(zip(names, values.T.copy(), strict=True)))
     count = values.shape[1]
     if isinstance(label, str) and label in names:
-        place = names.index(label)
+        column = names.index(label)
     elif not isinstance(label, str) and -count <= label < count:
-        place = label % count
+        column = label % count
     else:
         detail = f"there is no column {label!r}"
         known = f"it has {count:,} columns, by number from 0 to {count - 1:,}"
         known += ", and names in its first line" if names else ""
         raise data_error(path, "TC0407", detail, known)
-    y = values[:, place]
+    y = values[:, column]
     is_whole = bool((np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2**53)).all())
-    x = np.ascontiguousarray(np.delete(values, place, axis=1))
+    x = np.ascontiguousarray(np.delete(values, column, axis=1))
     return Split({"x": x, "y": y.astype(np.int64) if is_whole else y.copy()})
 
 

@@ -30,7 +30,7 @@ from tensorc.runtime.arrays import (
     spelling_of,
 )
 from tensorc.runtime.convert import convert
-from tensorc.runtime.function import CompiledFunction, Frame
+from tensorc.runtime.function import CallFrame, CompiledFunction
 from tensorc.runtime.training.shuffling import Shuffled, shuffled
 
 SLICE_SECONDS = 0.05
@@ -64,7 +64,7 @@ class Epoch:
     batch: int
     batches: int
     results: tuple[Array, ...]
-    frame: Frame
+    frame: CallFrame
     strides: "ctypes.Array[ctypes.c_int64]"
     stop: ctypes.c_int32
     columns: tuple[Array, ...]
@@ -127,17 +127,17 @@ def prepare_epoch(
     for number, array in enumerate(results):
         frame.slots[len(function.info.arguments) + number] = address_of(array)
     strides = (ctypes.c_int64 * len(frame.slots))()
-    places = []
+    slots = []
     for spec, array, own in zip(inputs, first, is_column, strict=True):
         if own:  # what is no column is the same for all batches
-            places.append(function.info.arguments.index(spec.argument))
-            strides[places[-1]] = array.nbytes
+            slots.append(function.info.arguments.index(spec.argument))
+            strides[slots[-1]] = array.nbytes
     for number, (shape, *_) in enumerate(plan.fresh):
         itemsize = results[number].itemsize
         strides[len(function.info.arguments) + number] = 0 if shape else itemsize
     stop = ctypes.c_int32(0)
     return Epoch(
-        function, batch, batches, results, frame, strides, stop, bound, tuple(places)
+        function, batch, batches, results, frame, strides, stop, bound, tuple(slots)
     )
 
 
@@ -282,9 +282,9 @@ def diverged_hints() -> tuple[str, str]:
 def _gather(epoch: Epoch, shuffled: Shuffled, first: int, last: int) -> None:
     """Gather the rows of the batches [first, last), and let the slots point to them."""
     shuffled.gather(first * epoch.batch, last * epoch.batch)
-    for place, window in zip(epoch.places, shuffled.windows, strict=True):
+    for slot, window in zip(epoch.places, shuffled.windows, strict=True):
         # The driver adds the number of the batch times the stride.
-        epoch.frame.slots[place] = address_of(window) - first * epoch.strides[place]
+        epoch.frame.slots[slot] = address_of(window) - first * epoch.strides[slot]
 
 
 def _timed(

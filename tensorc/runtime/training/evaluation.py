@@ -70,11 +70,11 @@ def evaluate(
         )
     if not found:
         detail = "fit: there is no function to validate or test with"
-        place = recipe.location
+        location = recipe.location
         if recipe.validate or recipe.test:
             detail = f"'{dataset.name}' has no validation or test data"
-            place = recipe.place("data")
-        raise DataError(Diagnostic("TC0602", detail, place))
+            location = recipe.place("data")
+        raise DataError(Diagnostic("TC0602", detail, location))
     return tuple(found)
 
 

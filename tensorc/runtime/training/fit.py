@@ -22,7 +22,7 @@ from tensorc.runtime.training.keeping import Keeper, keeping
 from tensorc.runtime.training.loop import (
     OnEpoch,
     OnProgress,
-    Running,
+    TrainingState,
     costs_of,
     examples_of,
     run_epochs,
@@ -101,7 +101,7 @@ def _make_run(
     hypers: Mapping[str, object] | None,
     hear: OnState,
     allow_nan: bool,
-) -> Running:
+) -> TrainingState:
     training = prepare(recipe, "step", functions.step, dataset.train, hypers)
     validation = tested = None
     if validate := functions.validate:
@@ -114,7 +114,7 @@ def _make_run(
     batches = training.batches
     patience = recipe.stop.steps if recipe.stop else math.inf
     frequency = batches if math.isinf(patience) else min(batches, int(patience) // 2)
-    return Running(
+    return TrainingState(
         recipe,
         allow_nan,
         training,
@@ -127,7 +127,9 @@ def _make_run(
     )
 
 
-def _history(run: Running, footprint: Footprint, compile_seconds: float) -> History:
+def _history(
+    run: TrainingState, footprint: Footprint, compile_seconds: float
+) -> History:
     seconds = run.seconds + run.training.spent
     best = run.best if math.isfinite(run.best) else None
     return History(
@@ -144,7 +146,7 @@ def _history(run: Running, footprint: Footprint, compile_seconds: float) -> Hist
     )
 
 
-def _footprint(run: Running, dataset: Dataset) -> Footprint:
+def _footprint(run: TrainingState, dataset: Dataset) -> Footprint:
     """Return what the step costs at the batch size, and the bytes of all data."""
     training = run.training
     info, plan = training.function.info, training.frame.plan
@@ -155,19 +157,19 @@ def _footprint(run: Running, dataset: Dataset) -> Footprint:
         held += split.columns.values() if split else ()
     if run.shuffled:
         held += run.shuffled.windows
-    places = {address_of(a): a.nbytes for a in held}
+    sizes = {address_of(a): a.nbytes for a in held}
     return Footprint(
         info.name,
         training.batch,
         info.kernels,
         evaluate_dim(info.flops, symbols),
         plan.arena,
-        sum(places.values()),
+        sum(sizes.values()),
         tuple(_left_out(run, dataset)),
     )
 
 
-def _left_out(run: Running, dataset: Dataset) -> Iterator[tuple[str, int, int]]:
+def _left_out(run: TrainingState, dataset: Dataset) -> Iterator[tuple[str, int, int]]:
     """Yield the parts that are validated without their last rows."""
     pairs = ((run.validation, dataset.valid), (run.test, dataset.test))
     for name, (epoch, split) in zip(("validation", "test"), pairs, strict=True):
@@ -175,10 +177,10 @@ def _left_out(run: Running, dataset: Dataset) -> Iterator[tuple[str, int, int]]:
             yield name, len(split) - examples_of(epoch), len(split)
 
 
-def _go_on(run: Running, start: FitState) -> None:
+def _go_on(run: TrainingState, start: FitState) -> None:
     """Set a run to a state of an earlier one, or say why that cannot be."""
     batches = run.training.batches
-    wrong, place = "", run.recipe.location
+    wrong, location = "", run.recipe.location
     if start.sizes != run.sizes():
         here, there = (", ".join(map(str, s)) for s in (run.sizes(), start.sizes))
         wrong = (
@@ -194,12 +196,12 @@ def _go_on(run: Running, start: FitState) -> None:
     ):
         wrong = "the costs of the batches are missing there"
     elif start.epoch - (not start.position) > run.recipe.epochs:
-        place = run.recipe.place("epochs")
+        location = run.recipe.place("epochs")
         wrong = f"epochs is {run.recipe.epochs:,}, and it has reached epoch "
         wrong += f"{start.epoch - (not start.position):,}"
     if wrong:
         detail = f"training cannot go on from the checkpoint: {wrong}"
-        raise TensorcError(Diagnostic("TC0804", detail, place))
+        raise TensorcError(Diagnostic("TC0804", detail, location))
     for name in _KEPT:
         setattr(run, name, getattr(start, name))
     run.records = list(start.records)

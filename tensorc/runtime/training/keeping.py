@@ -21,7 +21,7 @@ from tensorc.errors import Diagnostic, TensorcError, TensorcWarning, way
 from tensorc.recipes import SECONDS
 from tensorc.runtime.arrays import Array, not_finite
 from tensorc.runtime.files.weights import BEST, LAST, newest
-from tensorc.runtime.shared import Shared
+from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.checkpoint import (
     About,
     compare,
@@ -52,7 +52,7 @@ class Keeper:
 
     directory: Path
     about: About
-    shared: Mapping[str, Shared]
+    shared: Mapping[str, SharedCell]
     seconds: float = SECONDS
     stem: str = ""
     allow_nan: bool = False
@@ -118,12 +118,12 @@ class Keeper:
         self.cost = self.written - start
 
 
-def find_last(place: Path) -> Path:
+def find_last(path: Path) -> Path:
     """Return the checkpoint to go on from: a file, or the newest `last` of a directory.
 
     There are several where runs of several recipes are kept.
     """
-    return newest(place, LAST) if os.path.isdir(place) else place  # noqa: PTH112
+    return newest(path, LAST) if os.path.isdir(path) else path  # noqa: PTH112
 
 
 def protect(keeper: Keeper, epochs: int, resume: Path | None) -> None:
@@ -139,10 +139,10 @@ def protect(keeper: Keeper, epochs: int, resume: Path | None) -> None:
         if goes_on.exists() and goes_on.samefile(keeper.last):
             return
     if why := _what_is_lost(keeper, epochs):
-        place, given = str(keeper.directory), way("overwrite=True", "--overwrite")
+        path, given = str(keeper.directory), way("overwrite=True", "--overwrite")
         message = f"{keeper.last} would be written over: {why}"
         hints = (
-            f"continue that run: {way(f'resume={place!r}', f'--resume {place}')}",
+            f"continue that run: {way(f'resume={path!r}', f'--resume {path}')}",
             f"keep this run in another directory, or give {given}",
         )
         raise TensorcError(Diagnostic("TC0807", message, hints=hints))

@@ -39,7 +39,7 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(slots=True)
-class Running:
+class TrainingState:
     """The state of a training run: what the tutorial keeps in local variables.
 
     `position` batches of epoch `epoch` are done; `pending` tells that what follows the
@@ -111,7 +111,7 @@ class Running:
 
 
 def run_epochs(
-    run: Running,
+    run: TrainingState,
     keeper: Keeper | None,
     on_epoch: OnEpoch | None,
     on_progress: OnProgress | None,
@@ -132,7 +132,7 @@ def run_epochs(
     run.hear("end", run.snapshot)
 
 
-def _run_epoch(run: Running, on_progress: OnProgress | None) -> None:
+def _run_epoch(run: TrainingState, on_progress: OnProgress | None) -> None:
     """Run an epoch, or the rest of one that has begun; keep its record."""
     batches = run.training.batches
     before = (run.epoch - 1) * batches
@@ -169,7 +169,7 @@ def _run_epoch(run: Running, on_progress: OnProgress | None) -> None:
     run.epoch, run.position, run.error, run.elapsed = run.epoch + 1, 0, None, 0.0
 
 
-def _ends(run: Running, on_epoch: OnEpoch) -> bool:
+def _ends(run: TrainingState, on_epoch: OnEpoch) -> bool:
     """Report an epoch; what it gave is kept if that fails."""
     try:
         return bool(on_epoch(run.records[-1]))
@@ -178,12 +178,12 @@ def _ends(run: Running, on_epoch: OnEpoch) -> bool:
         raise
 
 
-def _not_finite(run: Running) -> list[str]:
+def _not_finite(run: TrainingState) -> list[str]:
     shared = run.training.function.shared
     return not_finite({n: cell.get_value(borrow=True) for n, cell in shared.items()})
 
 
-def _check_memory(run: Running, infinite: Container[str]) -> None:
+def _check_memory(run: TrainingState, infinite: Container[str]) -> None:
     """Raise TC0604 for a variable that has become NaN or infinite.
 
     A cost need not show it: it may read no place that is lost.
@@ -194,11 +194,11 @@ def _check_memory(run: Running, infinite: Container[str]) -> None:
         if name not in infinite:
             message = f"'{name}' holds what is no finite number after epoch "
             message += f"{run.records[-1].epoch:,}, though each cost is finite"
-            place, hints = run.recipe.place("step"), diverged_hints()
-            raise DivergedError(Diagnostic("TC0604", message, place, hints=hints))
+            location, hints = run.recipe.place("step"), diverged_hints()
+            raise DivergedError(Diagnostic("TC0604", message, location, hints=hints))
 
 
-def _after_batch(run: Running, iteration: int) -> None:
+def _after_batch(run: TrainingState, iteration: int) -> None:
     """Do what follows a batch: steps 2 and 3 of the loop."""
     event: Event = "slice"
     if run.validation and (iteration + 1) % run.frequency == 0:
@@ -209,7 +209,7 @@ def _after_batch(run: Running, iteration: int) -> None:
         run.hear(event, run.snapshot)
 
 
-def _next_event(run: Running, iteration: int) -> int:
+def _next_event(run: TrainingState, iteration: int) -> int:
     """Return the first batch after `iteration` before which there is work to do."""
     validation = (iteration // run.frequency + 1) * run.frequency
     if math.isinf(run.patience):
@@ -218,7 +218,7 @@ def _next_event(run: Running, iteration: int) -> int:
     return min(validation, max(iteration, math.ceil(run.patience)) + 1)
 
 
-def _validate(run: Running, validation: Epoch, iteration: int) -> Event:
+def _validate(run: TrainingState, validation: Epoch, iteration: int) -> Event:
     """Validate, and update best, patience and test error: step 2 of the loop.
 
     The run changes at the end, all at once: a state that is taken before validates
@@ -251,7 +251,7 @@ def _validate(run: Running, validation: Epoch, iteration: int) -> Event:
     return "best"
 
 
-def _mean_result(run: Running, epoch: Epoch) -> tuple[float, bool]:
+def _mean_result(run: TrainingState, epoch: Epoch) -> tuple[float, bool]:
     """Run all batches; return the mean in float64, and whether all are shares."""
     run_batches(epoch, 0, epoch.batches, lambda _: run.hear("slice", run.snapshot))
     values = epoch.results[0]

@@ -56,14 +56,14 @@ def prepare(
         raise DataError(
             Diagnostic("TC0602", detail, recipe.place("batch"), hints=hints)
         )
-    place = recipe.place(role, "validate")
+    location = recipe.place(role, "validate")
     if role != "step" and [r.shape for r in function.info.results] != [()]:
         detail = f"'{function.name}' must return one number for {purpose}"
-        raise TensorcError(Diagnostic("TC0601", detail, place))
+        raise TensorcError(Diagnostic("TC0601", detail, location))
     try:
         return prepare_epoch(function, split.columns, batch, hypers)
     except TensorcError as error:
-        raise located(error, place) from error
+        raise located(error, location) from error
 
 
 def roles_of(functions: Mapping[str, CompiledFunction], recipe: Fit) -> Roles:
@@ -84,8 +84,8 @@ def function_for(
     if name not in functions:
         known = ", ".join(f"'{known}'" for known in functions)
         detail = f"fit: {role} = {name}, but there is no such function"
-        place, notes = recipe.place(role), (f"there are {known}",)
-        raise TensorcError(Diagnostic("TC0601", detail, place, notes=notes))
+        location, notes = recipe.place(role), (f"there are {known}",)
+        raise TensorcError(Diagnostic("TC0601", detail, location, notes=notes))
     return functions[name]
 
 

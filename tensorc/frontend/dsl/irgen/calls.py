@@ -33,7 +33,7 @@ from tensorc.frontend.library.mistakes import RENAMED
 from tensorc.frontend.library.operands import Operand, Scalar
 from tensorc.frontend.library.options import REQUIRED
 from tensorc.frontend.library.registry.calls import invoke
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 
 _MAKERS: Mapping[str, str] = {"zeros": "0", "ones": "1", "empty": "0", "full": "0"}
 
@@ -154,8 +154,8 @@ def inline(frame: Frame, callee: FunctionValue, node: ast.Call) -> Known:
     try:
         result = run_body(inner, function)
     except CompileError as failure:
-        place = Label(node.location, f"in this call of `{callee.name}`")
-        raise with_labels(failure, [place]) from None
+        location = Label(node.location, f"in this call of `{callee.name}`")
+        raise with_labels(failure, [location]) from None
     return NothingValue(callee.name) if result is None else result
 
 
@@ -216,9 +216,9 @@ def run_body(frame: Frame, function: ast.Function | ast.Step) -> Known | None:
         raise error(NO_VALUE, message, node.location, labels=[label])
     nodes = node.values if len(node.values) == len(fields) else (node,) * len(fields)
     checked: list[Known] = []
-    for field, value, place in zip(fields, values, nodes, strict=True):
+    for field, value, location in zip(fields, values, nodes, strict=True):
         what = f"the result `{field.name}`" if field.name else "the result"
-        checked.append(fit(frame, value, Wanted(field.type, what), place))
+        checked.append(fit(frame, value, Wanted(field.type, what), location))
     return checked[0] if len(fields) == 1 else TupleValue(tuple(checked))
 
 
@@ -237,7 +237,7 @@ def returned_by(function: ast.Function | ast.Step) -> ast.Return:
 # The prelude
 
 
-def _prelude(frame: Frame, name: str, row: Function, node: ast.Call) -> Known:
+def _prelude(frame: Frame, name: str, row: LibraryFunction, node: ast.Call) -> Known:
     names = [*row.tensors, *row.options]
     required = [n for n in row.tensors if n not in row.optional]
     required += [k for k, v in row.options.items() if v.default is REQUIRED]
@@ -271,7 +271,7 @@ def _prelude(frame: Frame, name: str, row: Function, node: ast.Call) -> Known:
         result = invoke(frame.emitter, row, ordered, options)
     except CompileError as failure:
         pairs = [pair for n in operands for pair in operands[n]]
-        labels = [operand_label(frame, place, value) for place, value in pairs]
+        labels = [operand_label(frame, location, value) for location, value in pairs]
         raise with_labels(failure, labels) from None
     return TupleValue(result) if isinstance(result, tuple) else result
 

@@ -34,7 +34,7 @@ from tensorc.frontend.dsl.irgen.values import (
     Scope,
     describe,
 )
-from tensorc.frontend.dsl.programs.program import Memory
+from tensorc.frontend.dsl.programs.program import MemoryDecl
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.operands import (
@@ -43,7 +43,7 @@ from tensorc.frontend.library.operands import (
     Operand,
     Scalar,
     Shape,
-    Tensor,
+    TensorOperand,
     cast,
 )
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
@@ -72,7 +72,7 @@ class Unit:
     scope: Scope
     expressions: Mapping[type, "Callable[[Frame, ast.Node], Known]"]
     statements: Mapping[type, "Callable[[Frame, ast.Node], Known | None]"]
-    memories: dict[str, Memory] = field(default_factory=dict)
+    memories: dict[str, MemoryDecl] = field(default_factory=dict)
     hypers: dict[str, Scalar] = field(default_factory=dict)
     entries: dict[str, FunctionValue] = field(default_factory=dict)
     warnings: list[Diagnostic] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Updated:
 
 
 @dataclass(eq=False)
-class Entry:
+class FunctionDraft:
     """A function of the IR being built; its arguments grow with what it uses."""
 
     unit: Unit
@@ -124,7 +124,7 @@ class Entry:
             written=self.sizes.__getitem__,
         )
 
-    def read(self, memory: Memory, location: Location) -> Value:
+    def read(self, memory: MemoryDecl, location: Location) -> Value:
         """Return the old value of a memory; after its update that is an error."""
         if self.constant:
             message = f"`{memory.name}` is memory: a formula over it is not a constant"
@@ -139,7 +139,7 @@ class Entry:
             raise error(UPDATE_ORDER, message, location, hint, labels=[label])
         return self.argument_of(memory)
 
-    def argument_of(self, memory: Memory) -> Value:
+    def argument_of(self, memory: MemoryDecl) -> Value:
         """Return the argument that holds a memory."""
         if memory.name not in self.shared:
             self.shared[memory.name] = self._add(memory.type, memory.name)
@@ -210,7 +210,7 @@ class Entry:
 class Frame:
     """One call of a source function: its names, and whether it trains."""
 
-    entry: Entry
+    entry: FunctionDraft
     scope: Scope
     training: bool
     function: ast.Function | ast.Step | None = None
@@ -274,10 +274,10 @@ class Frame:
 
     def as_operand(self, value: Known, node: ast.Node) -> Operand:
         """Return a value as a number or tensor: memory is read."""
-        if isinstance(value, Tensor | Scalar | Literal):
+        if isinstance(value, TensorOperand | Scalar | Literal):
             return value
         if isinstance(value, MemoryRef):
-            return Tensor(self.entry.read(value.memory, node.location))
+            return TensorOperand(self.entry.read(value.memory, node.location))
         if isinstance(value, NothingValue):
             message = f"`{value.name}` returns nothing, a value is needed here"
             raise error(NO_VALUE, message, node.location)
@@ -292,10 +292,10 @@ class Frame:
     def as_size(self, value: Known, node: ast.Node, what: str) -> Dim:
         """Return a value as a size; errors say `what` it is for."""
         if isinstance(value, MemoryRef) and not value.memory.type.shape:
-            value = Tensor(self.entry.read(value.memory, node.location))
-        if isinstance(value, Tensor) and not value.type.shape:
+            value = TensorOperand(self.entry.read(value.memory, node.location))
+        if isinstance(value, TensorOperand) and not value.type.shape:
             return self._computed_size(value, node, what)
-        if isinstance(value, Tensor | MemoryRef | Literal):
+        if isinstance(value, TensorOperand | MemoryRef | Literal):
             message = f"{what} must be known while compiling, this is {describe(value)}"
             raise error(NOT_KNOWN, message, node.location)
         if isinstance(value, Scalar):
@@ -321,15 +321,15 @@ class Frame:
     ) -> CompileError:
         """Return the error that a hyper is no integer: at the hyper, for all uses."""
         found = self.scope.find(name)
-        place = node.location if found is None else found.location
+        location = node.location if found is None else found.location
         message = f"{what} is an integer, the hyper `{name}` is {value.number}"
         known = value.number
         whole = isinstance(known, float) and known.is_integer()
         hint = f"write `hyper {name} = {int(known)}`" if whole else "give it an integer"  # type: ignore[arg-type]
         label = Label(node.location, f"{what} here")
-        return error(NO_VALUE, message, place, hint, labels=[label])
+        return error(NO_VALUE, message, location, hint, labels=[label])
 
-    def _computed_size(self, value: Tensor, node: ast.Node, what: str) -> Dim:
+    def _computed_size(self, value: TensorOperand, node: ast.Node, what: str) -> Dim:
         """Return the size that an integer scalar is, computed from arguments."""
         resolve = self.entry.builder.constraints.resolve
         try:
@@ -411,7 +411,7 @@ def operand_label(frame: Frame, node: ast.Node, value: Known) -> Label:
 
 def _resolved(frame: Frame, value: Known) -> Known:
     """Return a tensor whose type has all that is known put in, for messages."""
-    if isinstance(value, Tensor):
+    if isinstance(value, TensorOperand):
         shape = frame.emitter.shape(value)
         value.value.type = type(value.type)(shape, value.type.element)
     return value

@@ -128,6 +128,6 @@ class Reports:
     def check(self) -> None:
         """Raise what was reported, in source order."""
         if self.diagnostics:
-            place = [(d.location.line, d.location.column) for d in self.diagnostics]
-            order = sorted(range(len(place)), key=place.__getitem__)
+            location = [(d.location.line, d.location.column) for d in self.diagnostics]
+            order = sorted(range(len(location)), key=location.__getitem__)
             raise CompileError(*[self.diagnostics[i] for i in order])

@@ -30,21 +30,21 @@ from tensorc.frontend.dsl.irgen.values import (
     Known,
     MemoryRef,
     NoneValue,
-    Text,
+    TextValue,
     TupleValue,
     describe,
 )
 from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.advanced_indexing import take
 from tensorc.frontend.library.elementwise import elementwise
-from tensorc.frontend.library.indexing import At, Index, NewAxis, Part, Rest
+from tensorc.frontend.library.indexing import At, Index, NewAxis, Rest, SlicePart
 from tensorc.frontend.library.numpy_names import is_planned
 from tensorc.frontend.library.operands import (
     Array,
     Literal,
     Operand,
     Scalar,
-    Tensor,
+    TensorOperand,
     number,
     strong,
 )
@@ -100,7 +100,7 @@ def number_(frame: Frame, node: ast.Number) -> Known:
 
 def string(frame: Frame, node: ast.String) -> Known:
     """Return a text."""
-    return Text(node.value)
+    return TextValue(node.value)
 
 
 def constant(frame: Frame, node: ast.Constant) -> Known:
@@ -150,7 +150,7 @@ def _matmul_hint(
     frame: Frame, node: ast.Binary, lhs: Operand, rhs: Operand
 ) -> tuple[str, ...]:
     """Propose to transpose the right operand if that would fit."""
-    if not isinstance(lhs, Tensor) or not isinstance(rhs, Tensor):
+    if not isinstance(lhs, TensorOperand) or not isinstance(rhs, TensorOperand):
         return ()
     left, right = frame.emitter.shape(lhs), frame.emitter.shape(rhs)
     if len(right) != 2 or not left or left[-1] != right[-1]:
@@ -216,7 +216,7 @@ def logical(frame: Frame, node: ast.Logical) -> Known:
 def field(frame: Frame, node: ast.Field) -> Known:
     """Return x.T or x.shape; everything else is a function."""
     value = frame.evaluate(node.operand)
-    if isinstance(value, MemoryRef | Tensor | Literal | Scalar):
+    if isinstance(value, MemoryRef | TensorOperand | Literal | Scalar):
         operand = frame.as_operand(value, node.operand)
         if node.name == "T":
             return transpose(frame.emitter, operand)
@@ -258,9 +258,9 @@ def item(frame: Frame, node: ast.Item) -> Known:
     except CompileError as failure:
         labels = [operand_label(frame, node.operand, x)]
         labels += [
-            operand_label(frame, place, Tensor(index.value))
-            for place, index in zip(node.indices, indices, strict=True)
-            if isinstance(index, Tensor)
+            operand_label(frame, location, TensorOperand(index.value))
+            for location, index in zip(node.indices, indices, strict=True)
+            if isinstance(index, TensorOperand)
         ]
         raise with_labels(failure, labels) from None
 
@@ -292,7 +292,7 @@ def _index(frame: Frame, node: ast.Index) -> Index:
     return strong(frame.emitter, frame.as_operand(value, node))
 
 
-def _slice(frame: Frame, node: ast.Slice) -> Part:
+def _slice(frame: Frame, node: ast.Slice) -> SlicePart:
     start, stop = (
         None if n is None else frame.size(n, "a bound of a slice")
         for n in (node.start, node.stop)
@@ -301,7 +301,7 @@ def _slice(frame: Frame, node: ast.Slice) -> Part:
     if not isinstance(step, int):
         message = "the step of a slice must be known while compiling"
         raise error(NOT_KNOWN, message, node.location)
-    return Part(start, stop, step)
+    return SlicePart(start, stop, step)
 
 
 # Tuples and lists
@@ -335,7 +335,7 @@ def _list_element(frame: Frame, node: ast.Expression) -> Array:
             raise error("TC0315", f"{plain} does not fit int", node.location)
         if isinstance(plain, bool | int | float):
             return np.asarray(plain)
-    if isinstance(value, Tensor | MemoryRef | Scalar):
+    if isinstance(value, TensorOperand | MemoryRef | Scalar):
         raise not_compiled("a list of values that are not plain numbers", node.location)
     message = f"a list holds numbers, this is {describe(value)}"
     raise error(NO_VALUE, message, node.location)

@@ -17,7 +17,7 @@ import numpy as np
 
 from tensorc.errors import UNKNOWN, CompileError, Label
 from tensorc.frontend.dsl.irgen.calls import returned_by, run_body
-from tensorc.frontend.dsl.irgen.context import Entry, Frame, Unit
+from tensorc.frontend.dsl.irgen.context import Frame, FunctionDraft, Unit
 from tensorc.frontend.dsl.irgen.draws import drawn
 from tensorc.frontend.dsl.irgen.errors import (
     ASSERTION,
@@ -47,17 +47,17 @@ from tensorc.frontend.dsl.irgen.values import (
     MemoryRef,
     NotYet,
     Scope,
-    Text,
+    TextValue,
     TupleValue,
     describe,
 )
 from tensorc.frontend.dsl.programs.program import (
     Array,
+    FileProgram,
     FunctionRef,
     HyperValue,
-    Memory,
+    MemoryDecl,
     PlainValue,
-    Program,
     check_memory,
 )
 from tensorc.frontend.dsl.syntax import ast
@@ -65,15 +65,14 @@ from tensorc.frontend.library.operands import (
     KINDS,
     Literal,
     Scalar,
-    Tensor,
+    TensorOperand,
     exact_array,
     kind_of_element,
     spell_element,
     spell_type,
     strong,
 )
-from tensorc.ir.attributes import Array as ArrayAttribute
-from tensorc.ir.attributes import Dense, make_dict
+from tensorc.ir.attributes import ArrayAttr, Dense, make_dict
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Poly
 from tensorc.ir.functions import close_function, new_module, open_function
@@ -92,7 +91,7 @@ Settings = Mapping[str, ast.Expression]
 
 def generate(
     file: ast.File, settings: Settings | None = None, default_float: Element = F32
-) -> Program:
+) -> FileProgram:
     """Return the program of a file, with hypers and recipe options set anew.
 
     `default_float` is what `float` means. Raises `CompileError` with a diagnostic for
@@ -120,7 +119,7 @@ def generate(
         with _deep_recursion():
             return _varies(file, settings or {}, unit, entry, hyper)
 
-    return Program(
+    return FileProgram(
         file.path,
         tuple(unit.memories.values()),
         hypers,
@@ -173,7 +172,7 @@ def _declare(
     """Fill an empty unit with what a file declares; return its hypers and recipes."""
     scope = unit.scope
     function, builder = open_function("", [])
-    frame = Frame(Entry(unit, function, builder, constant=True), scope, False)
+    frame = Frame(FunctionDraft(unit, function, builder, constant=True), scope, False)
     hypers: dict[str, HyperValue] = {}
     _functions_first(frame, file, reports)
     for item in file.items:
@@ -204,7 +203,7 @@ def plain_value(expression: ast.Expression) -> PlainValue:
     unit = Unit(expression.location.file, Scope(), EXPRESSIONS, STATEMENTS)
     function, builder = open_function("", [])
     return plain(
-        Frame(Entry(unit, function, builder, constant=True), unit.scope, False),
+        Frame(FunctionDraft(unit, function, builder, constant=True), unit.scope, False),
         expression,
     )
 
@@ -248,12 +247,12 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
         raise error(TYPES, "a hyper is a number", node.type.location)
     default = frame.evaluate(node.default)
     given = settings.get(node.name)
-    place = node.default if given is None else given
+    location = node.default if given is None else given
     value = default if given is None else _set_to(frame, node.name, given, default)
     match value:
         case Scalar(number=number) if number is not None:
             assert not isinstance(number, Poly)
-            number = _like_default(node, number, default, place)
+            number = _like_default(node, number, default, location)
             kind = "float" if isinstance(number, float) else "int"
             source = None if isinstance(number, bool) else node.name
             kind = "bool" if isinstance(number, bool) else kind
@@ -261,7 +260,7 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
             _bind(frame, node.name, scalar, node)
             frame.unit.hypers[node.name] = scalar
             return number
-        case Text(text):
+        case TextValue(text):
             _bind(frame, node.name, value, node)
             return text
         case FunctionValue() | BuiltinValue():
@@ -270,7 +269,7 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
         case _:
             message = "a hyper must be a number, a text or a function, this is "
             message += describe(value)
-            raise error(NO_VALUE, message, place.location)
+            raise error(NO_VALUE, message, location.location)
 
 
 def _set_to(frame: Frame, name: str, given: ast.Expression, default: Known) -> Known:
@@ -295,7 +294,7 @@ def _like_default(
     node: ast.Hyper,
     value: bool | int | float,
     default: Known,
-    place: ast.Expression,
+    location: ast.Expression,
 ) -> bool | int | float:
     """Keep a float a float when it is set to an integer: the IR stays the same."""
     declared = node.type.dtype if isinstance(node.type, ast.TensorType) else ""
@@ -314,13 +313,13 @@ def _like_default(
     if declared and ((wants_int and not is_int) or wants_bool != is_bool):
         text = str(value).lower() if is_bool else value
         message = f"the hyper `{node.name}` must be {declared}, got {text}"
-        raise error(TYPES, message, place.location)
+        raise error(TYPES, message, location.location)
     return value
 
 
 def _const(frame: Frame, node: ast.Const) -> None:
     value = frame.evaluate(node.value)
-    if isinstance(value, Tensor):
+    if isinstance(value, TensorOperand):
         what = "a constant with a type"
         raise not_compiled(what, node.value.location, "make it a function")
     if isinstance(value, MemoryRef):
@@ -343,7 +342,7 @@ def _memory(frame: Frame, node: ast.Memory) -> None:
             first = partial(_given, first())
     else:
         first = _initial(frame, node, type_, node.initial.value)
-    memory = Memory(
+    memory = MemoryDecl(
         node.name,
         "param" if node.kind == "param" else "state",
         type_,
@@ -360,10 +359,10 @@ def _given(array: Array) -> Array:
 
 
 def _initial(
-    frame: Frame, node: ast.Memory, type_: TensorType, place: ast.Expression
+    frame: Frame, node: ast.Memory, type_: TensorType, location: ast.Expression
 ) -> Callable[[], Array]:
     """Return the first value of a memory: a scalar fills, a list has the shape."""
-    value = frame.evaluate(place)
+    value = frame.evaluate(location)
     label = Label(node.type.location, f"`{node.name}` is declared here")
     shape = tuple([d for d in type_.shape if isinstance(d, int)])
     if isinstance(value, MemoryRef):
@@ -371,21 +370,21 @@ def _initial(
             return value.memory.first
         message = f"`{node.name}` is {spell_type(type_)}, "
         message += f"got {spell_type(value.memory.type)}"
-        raise error(TYPES, message, place.location, labels=[label])
+        raise error(TYPES, message, location.location, labels=[label])
     if not isinstance(value, Scalar | Literal):
         message = f"a first value must be a number or a list, this is {describe(value)}"
-        raise error(NO_VALUE, message, place.location)
-    _require_kind(node.name, value, type_, place, label)
+        raise error(NO_VALUE, message, location.location)
+    _require_kind(node.name, value, type_, location, label)
     plain = value.values if isinstance(value, Literal) else value.number
     if plain is None:
         message = f"the first value of `{node.name}` must be known while compiling"
-        raise error(NOT_KNOWN, message, place.location)
+        raise error(NOT_KNOWN, message, location.location)
     assert not isinstance(plain, Poly)
-    frame.entry.builder.location = place.location
+    frame.entry.builder.location = location.location
     array = exact_array(frame.emitter, plain, type_.element)
     if array.shape not in ((), shape):
         message = f"`{node.name}` has shape {list(shape)}, got {list(array.shape)}"
-        raise error(SIZES, message, place.location, labels=[label])
+        raise error(SIZES, message, location.location, labels=[label])
     # A view: a large memory takes its place when it is made, not while it is read.
     return partial(_given, np.broadcast_to(array, shape))
 
@@ -394,7 +393,7 @@ def _require_kind(
     name: str,
     value: Scalar | Literal,
     type_: TensorType,
-    place: ast.Expression,
+    location: ast.Expression,
     label: Label,
 ) -> None:
     """Raise `CompileError` for a float where integers are, or a truth value."""
@@ -402,7 +401,7 @@ def _require_kind(
     mixed = (value.kind == "bool") != (kind == "bool")
     if mixed or KINDS.index(value.kind) > KINDS.index(kind):
         message = f"`{name}` is {spell_element(type_.element)}, got {describe(value)}"
-        raise error(TYPES, message, place.location, labels=[label])
+        raise error(TYPES, message, location.location, labels=[label])
 
 
 def _assertion(frame: Frame, node: ast.Assertion) -> None:
@@ -489,7 +488,7 @@ def _argument(frame: Frame, formal: ast.Formal) -> None:
     block = entry.function.regions[0].block
     argument = block.add_argument(type_, formal.name)
     entry.inputs[formal.name] = argument
-    frame.scope.bind(formal.name, Tensor(argument), formal.location)
+    frame.scope.bind(formal.name, TensorOperand(argument), formal.location)
     if formal.default is not None:
         _note_default(frame, formal, type_)
 
@@ -520,7 +519,7 @@ def _note_default(frame: Frame, formal: ast.Formal, type_: TensorType) -> None:
 def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
     node = value.node
     function, builder = open_function(value.name, [], location=node.location)
-    entry = Entry(unit, function, builder, isinstance(node, ast.Step))
+    entry = FunctionDraft(unit, function, builder, isinstance(node, ast.Step))
     frame = Frame(entry, Scope(value.scope), entry.is_step, node)
     for formal in node.formals:
         if isinstance(formal.type, ast.TensorType):
@@ -555,22 +554,22 @@ def _results(
         return [], []
     names = [f.name or "" for f in node.result.fields] if node.result else []
     elements = result.elements if isinstance(result, TupleValue) else (result,)
-    place = returned_by(node)
-    operands = [frame.as_operand(e, place) for e in elements]
+    index = returned_by(node)
+    operands = [frame.as_operand(e, index) for e in elements]
     values = [strong(frame.emitter, o).value for o in operands]
     names += [""] * (len(values) - len(names))
     return values, [{"tc.name": n} for n in names]
 
 
 def _close(
-    entry: Entry, results: list[Value], attributes: list[dict[str, str]]
+    entry: FunctionDraft, results: list[Value], attributes: list[dict[str, str]]
 ) -> Function:
     """Order the arguments, name what the results are, and finish the function."""
     function = entry.function
     parameters = entry.arrange()
-    places = {p.hint: i for i, p in enumerate(parameters) if p.hint in entry.shared}
+    indices = {p.hint: i for i, p in enumerate(parameters) if p.hint in entry.shared}
     if parameters:
-        function.attributes["arg_attrs"] = ArrayAttribute(
+        function.attributes["arg_attrs"] = ArrayAttr(
             tuple([p.attributes for p in parameters])
         )
     order = list(entry.unit.memories)
@@ -579,7 +578,7 @@ def _close(
     updates.sort(key=lambda i: order.index(attributes[i]["tc.updates"]))
     dicts = [make_dict(**attributes[i]) for i in outputs]
     dicts += [
-        make_dict(**{"tc.updates": places[attributes[i]["tc.updates"]]})
+        make_dict(**{"tc.updates": indices[attributes[i]["tc.updates"]]})
         for i in updates
     ]
     values = [results[i] for i in (*outputs, *updates)]

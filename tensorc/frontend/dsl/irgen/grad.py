@@ -23,12 +23,12 @@ from tensorc.frontend.dsl.irgen.errors import (
 from tensorc.frontend.dsl.irgen.values import (
     Known,
     MemoryRef,
-    Text,
+    TextValue,
     TupleValue,
     describe,
 )
 from tensorc.frontend.dsl.syntax import ast, habits
-from tensorc.frontend.library.operands import Scalar, Tensor, broadcast, constant
+from tensorc.frontend.library.operands import Scalar, TensorOperand, broadcast, constant
 from tensorc.ir.core import Op, Value, clone_op
 from tensorc.ir.ops.control import Grad, Yield
 from tensorc.ir.ops.tensor.shape import Size
@@ -36,7 +36,7 @@ from tensorc.ir.types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """One value of wrt, and how the source names it."""
 
     value: Value
@@ -55,14 +55,14 @@ def grad(frame: Frame, node: ast.Call) -> Known:
     wrt = frame.evaluate(wrt_node)
     if isinstance(wrt, TupleValue):
         nodes = list(wrt_node.elements) if isinstance(wrt_node, ast.Tuple) else []
-        places = nodes or [wrt_node] * len(wrt.elements)
-        pairs = zip(wrt.elements, places, strict=True)
+        indices = nodes or [wrt_node] * len(wrt.elements)
+        pairs = zip(wrt.elements, indices, strict=True)
         members = [_member(frame, v, n) for v, n in pairs]
     else:
         members = [_member(frame, wrt, wrt_node)]
     frame.entry.builder.location = node.location
     results = derivatives(frame, cost, members, zero, cost_node)
-    tensors = [Tensor(r) for r in results]
+    tensors = [TensorOperand(r) for r in results]
     return TupleValue(tuple(tensors)) if isinstance(wrt, TupleValue) else tensors[0]
 
 
@@ -84,8 +84,8 @@ def _arguments(
     zero = False
     if "disconnected" in given:
         value = frame.evaluate(given["disconnected"])
-        zero = value in (Text("zero"), Text("zeros"))
-        if not zero and value != Text("error"):
+        zero = value in (TextValue("zero"), TextValue("zeros"))
+        if not zero and value != TextValue("error"):
             message = '`disconnected` is "zero" or "error"'
             raise error(CALL, message, given["disconnected"].location)
     return given["cost"], given["wrt"], zero
@@ -93,7 +93,7 @@ def _arguments(
 
 def _cost(frame: Frame, node: ast.Expression) -> Value:
     operand = frame.operand(node)
-    if not isinstance(operand, Tensor) or operand.weak:
+    if not isinstance(operand, TensorOperand) or operand.weak:
         message = f"the cost is {describe(operand)}, nothing to differentiate"
         raise error(GRADIENT, message, node.location)
     shape = frame.emitter.shape(operand)
@@ -107,24 +107,24 @@ def _cost(frame: Frame, node: ast.Expression) -> Value:
     return operand.value
 
 
-def _member(frame: Frame, value: Known, node: ast.Expression) -> Member:
+def _member(frame: Frame, value: Known, node: ast.Expression) -> GroupMember:
     name = f"`{spelled(node)}`" if spelled(node) else "this value"
     if isinstance(value, MemoryRef):
         read = frame.entry.read(value.memory, node.location)
-        value = Tensor(read)
+        value = TensorOperand(read)
     if isinstance(value, TupleValue):
         raise not_compiled("a tuple within a tuple of wrt", node.location)
     if isinstance(value, Scalar):
         message = f"{name} is a number without a type: it has no derivative"
         hint = "make it an argument or a param"
         raise error(GRADIENT, message, node.location, hint)
-    if not isinstance(value, Tensor):
+    if not isinstance(value, TensorOperand):
         message = f"cannot differentiate by {describe(value)}"
         raise error(GRADIENT, message, node.location)
     if not value.type.element.is_float:
         message = f"{name} is {describe(value)}: only floats have derivatives"
         raise error(GRADIENT, message, node.location)
-    return Member(value.value, name, node.location)
+    return GroupMember(value.value, name, node.location)
 
 
 # Slices
@@ -133,7 +133,7 @@ def _member(frame: Frame, value: Known, node: ast.Expression) -> Member:
 def derivatives(
     frame: Frame,
     cost: Value,
-    members: Sequence[Member],
+    members: Sequence[GroupMember],
     zero: bool,
     cost_node: ast.Node,
 ) -> list[Value]:

@@ -5,30 +5,30 @@ from tensorc.frontend.dsl.irgen.values import (
     Known,
     MemoryRef,
     NoneValue,
-    Text,
+    TextValue,
     TupleValue,
     describe,
 )
 from tensorc.frontend.dsl.syntax import ast
-from tensorc.frontend.library.operands import Literal, Operand, Scalar, Tensor
-from tensorc.frontend.library.options import Given, Kind, Odd, Plain
+from tensorc.frontend.library.operands import Literal, Operand, Scalar, TensorOperand
+from tensorc.frontend.library.options import Kind, Odd, OptionValue, Plain
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.ir.dims import Poly
 
 
-def option_given(frame: Frame, node: ast.Expression, kind: Kind) -> Given:
+def option_given(frame: Frame, node: ast.Expression, kind: Kind) -> OptionValue:
     """Return what stands for an option of a kind, and where."""
     value = frame.evaluate(node)
-    if kind.computed and isinstance(value, Tensor | Scalar | MemoryRef):
+    if kind.computed and isinstance(value, TensorOperand | Scalar | MemoryRef):
         operand = frame.as_operand(value, node)
         if _is_number(operand):
-            return Given(Odd(describe(value), True, operand), node.location)
-    return Given(_plain(frame, value, node), node.location)
+            return OptionValue(Odd(describe(value), True, operand), node.location)
+    return OptionValue(_plain(frame, value, node), node.location)
 
 
 def _is_number(operand: Operand) -> bool:
     """Tell a number; a call may give a hyper another value, so it stays one."""
-    if isinstance(operand, Tensor):
+    if isinstance(operand, TensorOperand):
         return not operand.type.shape
     return isinstance(operand, Scalar) and operand.kind != "bool"
 
@@ -37,7 +37,7 @@ def _plain(frame: Frame, value: Known, node: ast.Expression) -> Plain:
     match value:
         case NoneValue():
             return None
-        case Text():
+        case TextValue():
             return value.value
         case TupleValue():
             return tuple([_plain(frame, v, node) for v in value.elements])
@@ -49,7 +49,7 @@ def _plain(frame: Frame, value: Known, node: ast.Expression) -> Plain:
             return frame.entry.builder.constraints.resolve(size)
         case Scalar():
             return value.number
-        case Tensor() | MemoryRef():
+        case TensorOperand() | MemoryRef():
             return _computed(frame, value, node)
         case _:
             return Odd(describe(value))
@@ -61,10 +61,12 @@ def _listed(value: object) -> Plain:
     return value  # type: ignore[return-value]  # a number or truth value
 
 
-def _computed(frame: Frame, given: Tensor | MemoryRef, node: ast.Expression) -> Plain:
+def _computed(
+    frame: Frame, given: TensorOperand | MemoryRef, node: ast.Expression
+) -> Plain:
     """Return the size that a scalar is, computed from arguments."""
     value = frame.as_operand(given, node)
-    if not isinstance(value, Tensor) or value.type.shape:
+    if not isinstance(value, TensorOperand) or value.type.shape:
         return Odd(describe(value), is_computed=True)
     try:
         size = dim_of(value.value, frame.entry.given)

@@ -17,7 +17,7 @@ from tensorc.frontend.dsl.irgen.signatures import check_call, check_data
 from tensorc.frontend.dsl.irgen.values import (
     Broken,
     FunctionValue,
-    Text,
+    TextValue,
     describe,
 )
 from tensorc.frontend.dsl.programs.program import (
@@ -37,8 +37,8 @@ from tensorc.recipes import (
     STEP,
     DataCall,
     Fit,
-    Option,
     Patience,
+    RecipeOption,
     Run,
     conflicts,
     required,
@@ -63,7 +63,7 @@ def recipe(
     known = OPTIONS[node.kind]
     wrong: list[CompileError] = []
     given = _given(node, settings, wrong)
-    places = {name: place for name, (_, place) in given.items()}
+    indices = {name: index for name, (_, index) in given.items()}
     values: dict[str, object] = {}
     for name, (expression, _) in given.items():
         try:
@@ -75,11 +75,11 @@ def recipe(
         wrong.append(error(RECIPE, f"`{node.kind}` lacks {words}", node.location))
     if node.kind == "fit":
         if not wrong:
-            wrong += [error(RECIPE, why, places[n]) for n, why in conflicts(values)]
-        wrong += check_data(frame, values, places)
+            wrong += [error(RECIPE, why, indices[n]) for n, why in conflicts(values)]
+        wrong += check_data(frame, values, indices)
     for mistake in wrong:
         reports.add(mistake)
-    return None if wrong else _recipe(node, values, places)
+    return None if wrong else _recipe(node, values, indices)
 
 
 def _given(
@@ -92,26 +92,26 @@ def _given(
     known = OPTIONS[node.kind]
     found: dict[str, tuple[ast.Expression, Location]] = {}
     for option in node.options:
-        name, place = option.name, option.location
+        name, location = option.name, option.location
         if name not in known:
             message = f"`{node.kind}` has no option `{name}`"
-            wrong.append(error(RECIPE, message, place, *suggestion(name, known)))
+            wrong.append(error(RECIPE, message, location, *suggestion(name, known)))
         elif name in found:
             label = Label(found[name][1], "given here first")
             message = f"the option `{name}` is given twice"
-            wrong.append(error(RECIPE, message, place, labels=[label]))
+            wrong.append(error(RECIPE, message, location, labels=[label]))
         else:
-            found[name] = option.value, place
+            found[name] = option.value, location
     given = {n: (v, v.location) for n, v in settings.items() if n in known}
     return {**found, **given}
 
 
 def _recipe(
-    node: ast.Recipe, values: dict[str, object], places: Mapping[str, Location]
+    node: ast.Recipe, values: dict[str, object], locations: Mapping[str, Location]
 ) -> Fit | Run:
     name, at = node.name or "", node.location
     if node.kind == "fit":
-        return Fit(**values, name=name, location=at, places=places)  # type: ignore[arg-type]
+        return Fit(**values, name=name, location=at, places=locations)  # type: ignore[arg-type]
     call = values.pop("call")
     assert isinstance(call, CallValue)
     given = call.callee, call.arguments
@@ -128,7 +128,7 @@ def _data(frame: Frame, node: ast.Expression) -> PlainValue:
         raise with_labels(failure, [], f"`data` is one of {readers}") from None
 
 
-def _option(frame: Frame, option: Option, node: ast.Expression) -> object:
+def _option(frame: Frame, option: RecipeOption, node: ast.Expression) -> object:
     """Return what an option is, of the kind that it has."""
     kind = option.kind
     value = _data(frame, node) if kind is DATA else plain(frame, node)
@@ -183,7 +183,7 @@ def _patience(call: CallValue, node: ast.Expression) -> Patience:
 
 
 def _check_function(
-    frame: Frame, option: Option, value: PlainValue, node: ast.Expression
+    frame: Frame, option: RecipeOption, value: PlainValue, node: ast.Expression
 ) -> str | None:
     """Return the name of the function or step that an option gives, if it gives one."""
     if value is None and option.default is None:
@@ -275,7 +275,7 @@ def _is_call(frame: Frame, callee: str) -> bool:
 def _value(frame: Frame, node: ast.Expression) -> PlainValue:
     value = frame.evaluate(node)
     match value:
-        case Text(text):
+        case TextValue(text):
             return text
         case FunctionValue():
             return FunctionRef(value.name)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tensorc.errors import CompileError, Label, Location
 from tensorc.frontend.dsl.irgen.calls import bind_arguments
-from tensorc.frontend.dsl.irgen.context import Entry, Frame
+from tensorc.frontend.dsl.irgen.context import Frame, FunctionDraft
 from tensorc.frontend.dsl.irgen.errors import RECIPE, error, suggestion
 from tensorc.frontend.dsl.irgen.types import bind_sizes, tensor_type
 from tensorc.frontend.dsl.irgen.values import FunctionValue, Scope
@@ -33,18 +33,18 @@ def check_call(frame: Frame, function: ast.Function | ast.Step, node: ast.Call) 
     given.update((a.name, a.value) for a in node.arguments if a.name is not None)
     values = {name: (frame.evaluate(value), value) for name, value in given.items()}
     types = {f.name: f.type for f in function.formals}
-    for name, (value, place) in values.items():
+    for name, (value, index) in values.items():
         if isinstance(value, Literal) and not value.values.size:
             # An empty list has elements of any type: integers fit all but bool.
             type_ = types.get(name)
             is_bool = isinstance(type_, ast.TensorType) and type_.dtype == "bool"
             empty = value.values.astype(bool if is_bool else int)
-            values[name] = replace(value, values=empty), place
+            values[name] = replace(value, values=empty), index
     bind_arguments(inside(frame, function), function.formals, values)
 
 
 def check_data(
-    frame: Frame, options: Mapping[str, object], places: Mapping[str, Location]
+    frame: Frame, options: Mapping[str, object], locations: Mapping[str, Location]
 ) -> list[CompileError]:
     """Compare the functions of a `fit` with its columns and batches: what is wrong."""
     data, batch = options.get("data"), options.get("batch")
@@ -57,9 +57,9 @@ def check_data(
             continue
         try:
             node = found.value.node
-            _check_columns(frame, node, columns, batch, places[role])
+            _check_columns(frame, node, columns, batch, locations[role])
             if role != "step":
-                _check_result(node, role, places[role])
+                _check_result(node, role, locations[role])
         except CompileError as failure:
             wrong.append(failure)
     return wrong
@@ -68,7 +68,7 @@ def check_data(
 def inside(frame: Frame, function: ast.Function | ast.Step | None) -> Frame:
     """Return a frame for what a signature says, of which nothing is kept."""
     made, builder = open_function("", [])
-    entry = Entry(frame.unit, made, builder, constant=True)
+    entry = FunctionDraft(frame.unit, made, builder, constant=True)
     return Frame(entry, Scope(frame.scope), False, function, frame)
 
 
@@ -77,13 +77,13 @@ def _check_columns(
     function: ast.Function | ast.Step,
     columns: tuple[str, ...] | None,
     batch: object,
-    place: Location,
+    location: Location,
 ) -> None:
     name = function.name
     declared = Label(function.location, f"`{name}` is declared here")
     if not function.formals:
         message = f"`{name}` takes no data: it has no arguments"
-        raise error(RECIPE, message, place, labels=[declared])
+        raise error(RECIPE, message, location, labels=[declared])
     inner = inside(frame, function)
     for formal in function.formals:
         if formal.type is not None:
@@ -96,24 +96,24 @@ def _check_columns(
             words = " and ".join(f"`{c}`" for c in columns)
             message = f"`{name}` takes `{formal.name}`, the data has {words}"
             hints = suggestion(formal.name, columns)
-            raise error(RECIPE, message, place, *hints, labels=[label])
+            raise error(RECIPE, message, location, *hints, labels=[label])
         if formal.type is None:
             continue
         shape = tensor_type(inner, formal.type).shape
         if not shape:
             message = f"`{name}` takes one number as `{formal.name}`, "
             message += "a batch of a column has an axis of rows"
-            raise error(RECIPE, message, place, labels=[label])
+            raise error(RECIPE, message, location, labels=[label])
         rows = shape[0]
         if isinstance(rows, int) and isinstance(batch, int) and rows != batch:
             message = f"`{name}` takes {rows} rows of `{formal.name}`, "
             message += f"a batch has {batch}"
             hint = "a size that each call may choose is capitalised: `B`"
-            raise error(RECIPE, message, place, hint, labels=[label])
+            raise error(RECIPE, message, location, hint, labels=[label])
 
 
 def _check_result(
-    function: ast.Function | ast.Step, role: str, place: Location
+    function: ast.Function | ast.Step, role: str, location: Location
 ) -> None:
     """Refuse what does not return one number, as far as its result is declared."""
     if function.result is None:
@@ -125,4 +125,4 @@ def _check_result(
     message = f"`{role}` must return one number, `{function.name}` does not"
     label = Label(function.result.location, "declared here")
     hint = "return its mean"
-    raise error(RECIPE, message, place, hint, labels=[label])
+    raise error(RECIPE, message, location, hint, labels=[label])

@@ -28,21 +28,21 @@ from tensorc.frontend.dsl.irgen.values import (
     NothingValue,
     TupleValue,
 )
-from tensorc.frontend.dsl.programs.program import Memory
+from tensorc.frontend.dsl.programs.program import MemoryDecl
 from tensorc.frontend.dsl.syntax import ast, habits
-from tensorc.frontend.library.operands import Scalar, Tensor
+from tensorc.frontend.library.operands import Scalar, TensorOperand
 from tensorc.ir.dims import Dim, Poly
 
 
 def bind(frame: Frame, node: ast.Bind) -> None:
     """Name values: x = e, h, c = f(x)."""
     values = spread(frame, node.targets, node.values)
-    for target, (value, place) in zip(node.targets, values, strict=True):
+    for target, (value, location) in zip(node.targets, values, strict=True):
         if not isinstance(target, ast.Name):
             raise _no_part(frame, target)
         if isinstance(value, NothingValue):
             message = f"`{value.name}` returns nothing, a value is needed here"
-            raise error(NO_VALUE, message, place.location)
+            raise error(NO_VALUE, message, location.location)
         bind_local(frame, target.name, value, target)
 
 
@@ -54,7 +54,7 @@ def bind_local(frame: Frame, name: str, value: Known, node: ast.Node) -> None:
         raise CompileError(habits.diagnose(habit, node.location, name=name))
     if isinstance(value, MemoryRef):
         # The name keeps the old value, whatever the step does to the memory later.
-        value = Tensor(frame.entry.read(value.memory, node.location))
+        value = TensorOperand(frame.entry.read(value.memory, node.location))
     frame.scope.bind(name, value, node.location)
 
 
@@ -89,17 +89,17 @@ def declare(frame: Frame, node: ast.Declare) -> None:
     """Name a value of a declared type: a scalar fills it, new sizes are bound."""
     if isinstance(node.initial, ast.Draw):
         raise not_compiled("a draw (`~`)", node.initial.location)
-    place = node.initial.value
-    value = frame.evaluate(place)
+    location = node.initial.value
+    value = frame.evaluate(location)
     wanted = Wanted(node.type, f"`{node.name}`", scalar_fills=True)
-    bind_local(frame, node.name, fit(frame, value, wanted, place), node)
+    bind_local(frame, node.name, fit(frame, value, wanted, location), node)
 
 
 def update(frame: Frame, node: ast.Update) -> None:
     """Give memory its new value, within a step."""
     values = spread(frame, node.targets, node.values)
-    new: list[tuple[Memory, Updated]] = []
-    for target, (value, place) in zip(node.targets, values, strict=True):
+    new: list[tuple[MemoryDecl, Updated]] = []
+    for target, (value, location) in zip(node.targets, values, strict=True):
         memory, declared_at = updatable(frame, target)
         if not frame.entry.is_step:
             message = f"`{memory.name}` is updated outside a step"
@@ -113,14 +113,14 @@ def update(frame: Frame, node: ast.Update) -> None:
             hint = f"update it once: name the new value first, `{memory.name}1 = ...`"
             label = Label(first, "updated here first")
             raise error(UPDATE_ORDER, message, target.location, hint, labels=[label])
-        fitted = fit(frame, value, declared_at, place)
+        fitted = fit(frame, value, declared_at, location)
         new.append((memory, Updated(fitted.value, target.location)))
     for memory, updated in new:
         frame.entry.argument_of(memory)
         frame.entry.updates[memory.name] = updated
 
 
-def updatable(frame: Frame, target: ast.Target) -> tuple[Memory, Wanted]:
+def updatable(frame: Frame, target: ast.Target) -> tuple[MemoryDecl, Wanted]:
     """Return the memory that a target names, and the type that it takes."""
     if isinstance(target, ast.Item):
         raise not_compiled("an update of a part of a memory", target.location)
@@ -160,7 +160,7 @@ def return_(frame: Frame, node: ast.Return) -> Known:
 def _returned(frame: Frame, node: ast.Expression) -> Known:
     value = frame.evaluate(node)
     if isinstance(value, MemoryRef):
-        return Tensor(frame.entry.read(value.memory, node.location))
+        return TensorOperand(frame.entry.read(value.memory, node.location))
     if isinstance(value, NothingValue):
         message = f"`{value.name}` returns nothing, a value is needed here"
         raise error(NO_VALUE, message, node.location)

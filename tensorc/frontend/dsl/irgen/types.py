@@ -24,7 +24,7 @@ from tensorc.frontend.library.operands import (
     Literal,
     Operand,
     Shape,
-    Tensor,
+    TensorOperand,
     broadcast,
     kind_of,
     kind_of_element,
@@ -170,7 +170,7 @@ def declared(frame: Frame, type_: ast.Type) -> DeclaredType:
     value = _named(frame, type_)
     if isinstance(value, MemoryRef):
         return DeclaredType(value.memory.type.element, value.memory.type.shape)
-    if isinstance(value, Tensor):
+    if isinstance(value, TensorOperand):
         return DeclaredType(value.type.element, frame.emitter.shape(value))
     raise error(NO_VALUE, "`like` needs a tensor or a memory", type_.location)
 
@@ -198,7 +198,7 @@ def tensor_type(frame: Frame, type_: ast.Type) -> TensorType:
     return TensorType(tuple(dims), found.element)
 
 
-def fit(frame: Frame, value: Known, wanted: Wanted, node: ast.Node) -> Tensor:
+def fit(frame: Frame, value: Known, wanted: Wanted, node: ast.Node) -> TensorOperand:
     """Return a value as a tensor of a type; numbers are converted, tensors checked."""
     operand = frame.as_operand(value, node)
     shape = _shape_of_operand(frame, operand)
@@ -215,15 +215,15 @@ def fit(frame: Frame, value: Known, wanted: Wanted, node: ast.Node) -> Tensor:
 
 
 def _shape_of_operand(frame: Frame, operand: Operand) -> Shape:
-    if isinstance(operand, Tensor):
+    if isinstance(operand, TensorOperand):
         return frame.emitter.shape(operand)
     return tuple(operand.values.shape) if isinstance(operand, Literal) else ()
 
 
 def _fit_element(
     frame: Frame, operand: Operand, element: Element, wanted: Wanted
-) -> Tensor:
-    if isinstance(operand, Tensor) and not operand.weak:
+) -> TensorOperand:
+    if isinstance(operand, TensorOperand) and not operand.weak:
         own = operand.type.element
         if own == element:
             return operand
@@ -231,14 +231,14 @@ def _fit_element(
         message += f"got {spell_type(operand.type)}"
         fix = f"cast it: `{_spell_cast(frame, element)}(...)`"
         raise error_types(message, frame, fix)
-    kind, place = kind_of(operand), KINDS.index(kind_of_element(element))
-    fits = KINDS.index(kind) <= place and (kind != "bool" or element == I1)
+    kind, rank = kind_of(operand), KINDS.index(kind_of_element(element))
+    fits = KINDS.index(kind) <= rank and (kind != "bool" or element == I1)
     if not fits:
         text = {"bool": "a boolean", "int": "an integer", "float": "a number with a "}
         given = "a float" if kind == "float" else text[kind]
         message = f"{wanted.what} is {spell_element(element)}, got {given}"
         raise error_types(message, frame)
-    return Tensor(materialize(frame.emitter, operand, element))
+    return TensorOperand(materialize(frame.emitter, operand, element))
 
 
 def error_types(message: str, frame: Frame, *hints: str) -> DTypeError:
@@ -254,8 +254,8 @@ def _spell_cast(frame: Frame, element: Element) -> str:
 
 
 def _fit_shape(
-    frame: Frame, tensor: Tensor, dims: Sequence[Dim | None], wanted: Wanted
-) -> Tensor:
+    frame: Frame, tensor: TensorOperand, dims: Sequence[Dim | None], wanted: Wanted
+) -> TensorOperand:
     shape = frame.emitter.shape(tensor)
     if None in dims:
         if len(shape) < len(dims) - 1:
@@ -263,7 +263,7 @@ def _fit_shape(
         return tensor
     sizes = tuple(d for d in dims if d is not None)
     if wanted.scalar_fills and not shape and sizes:
-        return Tensor(broadcast(frame.emitter, tensor.value, sizes))
+        return TensorOperand(broadcast(frame.emitter, tensor.value, sizes))
     if len(shape) != len(sizes):
         raise _shape_error(frame, tensor, dims, wanted)
     for own, size in zip(shape, sizes, strict=True):
@@ -273,7 +273,7 @@ def _fit_shape(
 
 
 def _shape_error(
-    frame: Frame, tensor: Tensor, dims: Sequence[Dim | None], wanted: Wanted
+    frame: Frame, tensor: TensorOperand, dims: Sequence[Dim | None], wanted: Wanted
 ) -> ShapeError:
     resolve = frame.entry.builder.constraints.resolve
     words = ["..." if d is None else str(resolve(d)) for d in dims]

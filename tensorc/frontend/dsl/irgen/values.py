@@ -4,17 +4,17 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tensorc.errors import Location
-from tensorc.frontend.dsl.programs.program import Memory
+from tensorc.frontend.dsl.programs.program import MemoryDecl
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
     Literal,
     Operand,
     Scalar,
-    Tensor,
+    TensorOperand,
     spell_element,
     spell_type,
 )
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.ir.dims import Dim
 from tensorc.ir.types import Element
 
@@ -23,7 +23,7 @@ from tensorc.ir.types import Element
 class MemoryRef:
     """A param or state: reading it gives a tensor, a step may update it."""
 
-    memory: Memory
+    memory: MemoryDecl
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class BuiltinValue:
     """A function of the prelude."""
 
     name: str
-    row: Function
+    row: LibraryFunction
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class TupleValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextValue:
     """A string."""
 
     value: str
@@ -113,7 +113,7 @@ Known: TypeAlias = (
     | GradValue
     | CastValue
     | TupleValue
-    | Text
+    | TextValue
     | NoneValue
     | NothingValue
     | NotYet
@@ -126,7 +126,7 @@ _WORDS: dict[type, str] = {
     GradValue: "a function",
     CastValue: "a type",
     TupleValue: "a tuple",
-    Text: "a text",
+    TextValue: "a text",
     NoneValue: "none",
     NothingValue: "nothing",
 }
@@ -135,7 +135,7 @@ _WORDS: dict[type, str] = {
 def describe(value: Known) -> str:
     """Return what a value is, for messages: f32[B, 10], the number 3, a function."""
     match value:
-        case Tensor():
+        case TensorOperand():
             return spell_type(value.type)
         case MemoryRef():
             return spell_type(value.memory.type)
@@ -152,7 +152,7 @@ def describe(value: Known) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallSite:
     """Where a function was called, for errors inside it."""
 
     name: str

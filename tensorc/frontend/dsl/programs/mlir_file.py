@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tensorc.errors import CompileError, Diagnostic, Location
-from tensorc.frontend.dsl.programs.program import Memory, Program, check_memory
-from tensorc.ir.attributes import Array, make_dict
+from tensorc.frontend.dsl.programs.program import FileProgram, MemoryDecl, check_memory
+from tensorc.ir.attributes import ArrayAttr, make_dict
 from tensorc.ir.dims import as_symbol, symbols_of
 from tensorc.ir.functions import dims_in
 from tensorc.ir.ops.builtin import Function, Module
@@ -24,14 +24,14 @@ _BREAKS_A_RULE = "TC0250"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def mlir_program(text: str, path: str) -> Program:
+def mlir_program(text: str, path: str) -> FileProgram:
     """Return the program of a file of IR; `path` is its name in messages.
 
     Raises:
         TensorcError: the text is no valid module.
     """
     module = _parsed(text, path)
-    memories: dict[str, Memory] = {}
+    memories: dict[str, MemoryDecl] = {}
     for function in module.functions:
         for memory in _memories(function):
             known = memories.setdefault(memory.name, memory)
@@ -48,7 +48,7 @@ def mlir_program(text: str, path: str) -> Program:
 
     entries = [f for f in module.functions if not _is_kernel(f)]
     steps = [f.sym_name for f in entries if _updates(f)]
-    return Program(
+    return FileProgram(
         path,
         tuple(memories.values()),
         {},
@@ -110,7 +110,7 @@ def _name_arguments(function: Function) -> None:
             known["tc.kind"] = "input"
         made.append(make_dict(**known))
     if made:
-        function.attributes["arg_attrs"] = Array(tuple(made))
+        function.attributes["arg_attrs"] = ArrayAttr(tuple(made))
 
 
 def _check_signature(function: Function) -> None:
@@ -147,7 +147,7 @@ def _check_name(name: str, location: Location) -> None:
         raise _wrong(message, location, hint)
 
 
-def _memories(function: Function) -> list[Memory]:
+def _memories(function: Function) -> list[MemoryDecl]:
     found = []
     for i, argument in enumerate(function.body.block.arguments):
         info = function.argument_info(i)
@@ -167,5 +167,5 @@ def _memories(function: Function) -> list[Memory]:
         ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
             return np.broadcast_to(np.zeros((), dtype), shape)
 
-        found.append(Memory(name, "param", type_, zeros, function.location))
+        found.append(MemoryDecl(name, "param", type_, zeros, function.location))
     return found

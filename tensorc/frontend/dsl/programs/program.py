@@ -82,7 +82,7 @@ class Stored(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Memory:
+class MemoryDecl:
     """A param or state: its type has an integer shape, `first` makes its first value.
 
     That is done when the memory is made: it may be large.
@@ -105,7 +105,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class FileProgram:
     """A checked file: memory, hypers after settings, entries and recipes.
 
     `entries` are the steps and the functions whose arguments all have types, in source

@@ -17,11 +17,11 @@ from tensorc.errors import CompileError, Diagnostic
 from tensorc.frontend.dsl.programs.program import (
     Array,
     CallValue,
+    FileProgram,
     FunctionRef,
     HyperValue,
     Kind,
     PlainValue,
-    Program,
     Stored,
 )
 from tensorc.json_data import (
@@ -79,7 +79,7 @@ class _Memory:
     initial: Array
 
 
-def encode(program: Program, known: Known) -> bytes | None:
+def encode(program: FileProgram, known: Known) -> bytes | None:
     """Return a program as bytes; None if it has warnings to report, or is too large."""
     if program.warnings:
         return None
@@ -110,7 +110,9 @@ def encode(program: Program, known: Known) -> bytes | None:
     return write_record(_VERSION, data, b"".join(values))
 
 
-def decode(content: bytes, parsed: Callable[[], Program]) -> tuple[Program, Known]:
+def decode(
+    content: bytes, parsed: Callable[[], FileProgram]
+) -> tuple[FileProgram, Known]:
     """Return the program that bytes stand for, and what is known of it.
 
     `parsed` gives the program as its file says it, for those who want IR. Raises
@@ -125,7 +127,7 @@ def decode(content: bytes, parsed: Callable[[], Program]) -> tuple[Program, Know
         return module
 
     try:
-        program = Program(
+        program = FileProgram(
             text(header["path"]),
             _memories(header["memories"], values),
             {n: _hyper(v) for n, v in _named(header["hypers"]).items()},
@@ -224,8 +226,8 @@ def _recipe_data(recipe: Fit | Run) -> list[object]:
     call = _call_data(data.reader, data.arguments, data.named)
     rule = stop and [_value_data(getattr(stop, f.name)) for f in fields(Patience)]
     plain = {name: getattr(recipe, name) for name in _PLAIN}
-    places = [[name, place_data(where)] for name, where in recipe.places.items()]
-    return ["fit", recipe.name, call, rule, _named_data(plain), at, places]
+    indices = [[name, place_data(where)] for name, where in recipe.places.items()]
+    return ["fit", recipe.name, call, rule, _named_data(plain), at, indices]
 
 
 def _call_data(
@@ -254,7 +256,7 @@ def _recipe(data: object) -> Fit | Run:
 
 
 def _fit(
-    name: str, call: object, rule: object, plain: object, at: object, places: object
+    name: str, call: object, rule: object, plain: object, at: object, locations: object
 ) -> Fit:
     values = _named(plain)
     if sorted(values) != sorted(_PLAIN):
@@ -264,7 +266,7 @@ def _fit(
         given = dict(zip([f.name for f in fields(Patience)], numbers, strict=True))
         if wrong_patience(given):
             raise ValueError(f"patience of {numbers!r:.40}")
-    pairs = items(places, lambda d: row(d, 2))
+    pairs = items(locations, lambda d: row(d, 2))
     return Fit(
         data=DataCall(*_call(call)),
         stop=None if numbers is None else Patience(*numbers),  # type: ignore[arg-type]

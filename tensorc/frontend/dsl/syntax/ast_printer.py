@@ -26,9 +26,9 @@ def _lines(node: ast.Node, role: str, depth: int, locations: bool) -> Iterator[s
             inner.extend((name, member) for member in value)
         else:
             words.append(f"{name}={_plain(value)}")
-    place = f" {node.location.line}:{node.location.column}" if locations else ""
+    location = f" {node.location.line}:{node.location.column}" if locations else ""
     prefix = f"{role}: " if role else ""
-    head = f"{'  ' * depth}{prefix}{type(node).__name__}{place}"
+    head = f"{'  ' * depth}{prefix}{type(node).__name__}{location}"
     yield " ".join((head, *words))
     for name, member in inner:
         yield from _lines(member, name, depth + 1, locations)

@@ -18,7 +18,7 @@ Tree: TypeAlias = lark.Tree[lark.Token]
 Children: TypeAlias = list[object]
 
 
-class Builder:
+class AstBuilder:
     """The state of one conversion: where we are, and what was found wrong."""
 
     def __init__(self, source: Source, scanner: Scanner) -> None:
@@ -39,14 +39,14 @@ class Builder:
             Diagnostic("TC0109", message, location, labels=labels),
         )
 
-    def doc(self, place: Location) -> str:
+    def doc(self, location: Location) -> str:
         """Return the comments above a declaration and behind it on its line."""
         comments = self.scanner.comments
-        first = place.line
+        first = location.line
         while first - 1 > self.scanner.head and _is_alone(comments.get(first - 1)):
             first -= 1
-        lines = [comments[line].text for line in range(first, place.line)]
-        for line in sorted({place.line, place.end_line}):
+        lines = [comments[line].text for line in range(first, location.line)]
+        for line in sorted({location.line, location.end_line}):
             comment = comments.get(line)
             if comment is not None and not comment.alone:
                 lines.append(comment.text)
@@ -59,7 +59,7 @@ def _is_alone(comment: object) -> bool:
 
 def build(tree: Tree, source: Source, scanner: Scanner) -> object:
     """Return the node of a parse tree, or refuse what is nested too deeply."""
-    builder = Builder(source, scanner)
+    builder = AstBuilder(source, scanner)
     order, todo = list[Tree](), [tree]
     while todo:
         subtree = todo.pop()
@@ -100,13 +100,13 @@ def _too_deep(location: Location) -> Diagnostic:
     )
 
 
-def _node(builder: Builder, tree: Tree, children: Children) -> object:
+def _node(builder: AstBuilder, tree: Tree, children: Children) -> object:
     rule = str(tree.data)
     if rule in NODES:
         return NODES[rule](*children, location=builder.location(tree))
     if rule in DOCUMENTED:
-        place = builder.location(tree)
-        return DOCUMENTED[rule](*children, builder.doc(place), location=place)
+        location = builder.location(tree)
+        return DOCUMENTED[rule](*children, builder.doc(location), location=location)
     if rule in TUPLES:
         return tuple(children)
     return SPECIAL[rule](builder, tree, children)
@@ -119,7 +119,7 @@ def _expressions(children: Sequence[object]) -> tuple[ast.Expression, ...]:
 # Rules whose node is not just its children
 
 
-def _file(builder: Builder, tree: Tree, children: Children) -> ast.File:
+def _file(builder: AstBuilder, tree: Tree, children: Children) -> ast.File:
     items = list[ast.FileItem]()
     for child in children:
         if isinstance(child, tuple):
@@ -135,27 +135,27 @@ def _file(builder: Builder, tree: Tree, children: Children) -> ast.File:
     return ast.File(path, tuple(items), doc, location=builder.location(tree))
 
 
-def _block(builder: Builder, tree: Tree, children: Children) -> object:
+def _block(builder: AstBuilder, tree: Tree, children: Children) -> object:
     _named(builder, children)
     return tuple(children)
 
 
-def _named(builder: Builder, items: Sequence[object]) -> None:
+def _named(builder: AstBuilder, items: Sequence[object]) -> None:
     for item in items:
         if isinstance(item, ast.Function) and item.name is None:
-            place = item.location
-            start = Location(place.file, place.line, place.column)
+            location = item.location
+            start = Location(location.file, location.line, location.column)
             builder.report("only a module's function may have no name", start)
 
 
-def _number(builder: Builder, tree: Tree, children: Children) -> ast.Number:
+def _number(builder: AstBuilder, tree: Tree, children: Children) -> ast.Number:
     text = str(children[0])
     digits = text.replace("_", "")
     value = int(digits) if digits.isdigit() else float(digits)
     return ast.Number(value, text, location=builder.location(tree))
 
 
-def _fold(builder: Builder, tree: Tree, children: Children) -> ast.Expression:
+def _fold(builder: AstBuilder, tree: Tree, children: Children) -> ast.Expression:
     """Return `a - b - c` as `(a - b) - c`; `**`, with two operands, is no exception."""
     result = cast("ast.Expression", children[0])
     whole = builder.location(tree)
@@ -181,35 +181,37 @@ def _until(whole: Location, operand: Tree) -> Location:
     return Location(whole.file, whole.line, whole.column, line, column)
 
 
-def _token_location(builder: Builder, token: lark.Token) -> Location:
+def _token_location(builder: AstBuilder, token: lark.Token) -> Location:
     start = token.start_pos or 0
     return builder.source.location(start, start + len(token))
 
 
-def _compare(builder: Builder, tree: Tree, children: Children) -> ast.Compare:
+def _compare(builder: AstBuilder, tree: Tree, children: Children) -> ast.Compare:
     ops = tuple(str(op) for op in children[1::2])
     operands = _expressions(children[::2])
     return ast.Compare(operands, ops, location=builder.location(tree))
 
 
-def _logical(builder: Builder, tree: Tree, children: Children) -> ast.Logical:
-    place = builder.location(tree)
-    return ast.Logical(str(tree.data), _expressions(children), location=place)
+def _logical(builder: AstBuilder, tree: Tree, children: Children) -> ast.Logical:
+    location = builder.location(tree)
+    return ast.Logical(str(tree.data), _expressions(children), location=location)
 
 
-def _constant(builder: Builder, tree: Tree, children: Children) -> ast.Constant:
+def _constant(builder: AstBuilder, tree: Tree, children: Children) -> ast.Constant:
     value = {"true": True, "false": False, "none": None}[str(children[0])]
     return ast.Constant(value, location=builder.location(tree))
 
 
-def _perform(builder: Builder, tree: Tree, children: Children) -> ast.Perform:
-    place = builder.location(tree)
+def _perform(builder: AstBuilder, tree: Tree, children: Children) -> ast.Perform:
+    location = builder.location(tree)
     callee = cast("ast.Target", children[0])
     arguments = cast("tuple[ast.Argument, ...]", children[1])
-    return ast.Perform(ast.Call(callee, arguments, location=place), location=place)
+    return ast.Perform(
+        ast.Call(callee, arguments, location=location), location=location
+    )
 
 
-def _conditional(builder: Builder, tree: Tree, children: Children) -> ast.If:
+def _conditional(builder: AstBuilder, tree: Tree, children: Children) -> ast.If:
     condition = cast("ast.Expression", children[0])
     then = cast("tuple[ast.Statement, ...]", children[1])
     other = children[2] or ()
@@ -218,31 +220,31 @@ def _conditional(builder: Builder, tree: Tree, children: Children) -> ast.If:
 
 
 def _short_body(
-    builder: Builder, tree: Tree, children: Children
+    builder: AstBuilder, tree: Tree, children: Children
 ) -> tuple[ast.Return, ...]:
     value = cast("ast.Expression", children[0])
     return (ast.Return((value,), location=value.location),)
 
 
-def _single_result(builder: Builder, tree: Tree, children: Children) -> ast.Result:
-    place = builder.location(tree)
-    field = ast.ResultField(None, cast("ast.Type", children[0]), location=place)
-    return ast.Result((field,), location=place)
+def _single_result(builder: AstBuilder, tree: Tree, children: Children) -> ast.Result:
+    location = builder.location(tree)
+    field = ast.ResultField(None, cast("ast.Type", children[0]), location=location)
+    return ast.Result((field,), location=location)
 
 
-def _assignment(builder: Builder, tree: Tree, children: Children) -> object:
+def _assignment(builder: AstBuilder, tree: Tree, children: Children) -> object:
     targets = cast("tuple[ast.Target, ...]", children[0])
     values = _expressions(cast("tuple[object, ...]", children[1]))
-    place = builder.location(tree)
+    location = builder.location(tree)
     if len(values) not in (1, len(targets)):
         message = f"{len(targets)} names for {len(values)} values"
-        builder.report(message.replace("1 names", "1 name"), place)
+        builder.report(message.replace("1 names", "1 name"), location)
     if tree.data == "bind":
-        return ast.Bind(targets, values, location=place)
-    return ast.Update(targets, values, location=place)
+        return ast.Bind(targets, values, location=location)
+    return ast.Update(targets, values, location=location)
 
 
-def _arguments(builder: Builder, tree: Tree, children: Children) -> object:
+def _arguments(builder: AstBuilder, tree: Tree, children: Children) -> object:
     arguments = tuple(cast("ast.Argument", child) for child in children)
     named: dict[str, ast.Argument] = {}
     for argument in arguments:
@@ -255,7 +257,7 @@ def _arguments(builder: Builder, tree: Tree, children: Children) -> object:
     return arguments
 
 
-def _formals(builder: Builder, tree: Tree, children: Children) -> object:
+def _formals(builder: AstBuilder, tree: Tree, children: Children) -> object:
     formals = tuple(cast("ast.Formal", child) for child in children)
     named: dict[str, ast.Formal] = {}
     optional = False
@@ -269,7 +271,7 @@ def _formals(builder: Builder, tree: Tree, children: Children) -> object:
     return formals
 
 
-def _options(builder: Builder, tree: Tree, children: Children) -> object:
+def _options(builder: AstBuilder, tree: Tree, children: Children) -> object:
     options = tuple(cast("ast.Option", child) for child in children)
     named: dict[str, ast.Option] = {}
     for option in options:
@@ -279,7 +281,7 @@ def _options(builder: Builder, tree: Tree, children: Children) -> object:
 
 
 def _only_once(
-    builder: Builder, what: str, name: str, node: ast.Node, first: ast.Node
+    builder: AstBuilder, what: str, name: str, node: ast.Node, first: ast.Node
 ) -> None:
     if first is not node:
         label = Label(first.location, "first here")
@@ -337,7 +339,7 @@ DOCUMENTED: dict[str, Callable[..., object]] = {
 TUPLES = frozenset(
     ("hyper", "module_items", "dims", "path", "names", "targets", "values", "indices")
 )
-SPECIAL: dict[str, Callable[[Builder, Tree, Children], object]] = {
+SPECIAL: dict[str, Callable[[AstBuilder, Tree, Children], object]] = {
     "start": _file,
     "block": _block,
     "option_name": lambda builder, tree, children: children[0],

@@ -76,16 +76,16 @@ def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnosti
     label = f"expected {expected_words(accepted)}"
     if not found:
         end = _code_end(source.text)
-        place = source.location(end, end)
+        location = source.location(end, end)
         message = "unexpected end of file"
-        return len(source.text), Diagnostic("TC0107", message, place, label=label)
+        return len(source.text), Diagnostic("TC0107", message, location, label=label)
     token_type = error.token.type if isinstance(error, lark.UnexpectedToken) else ""
     form = "the keyword `{}`" if found.isalpha() else "`{}`"
     message = f"{FOUND.get(token_type, form).format(found[:60])} is not expected here"
-    place = source.location(start, start + len(found))
+    location = source.location(start, start + len(found))
     meant = did_you_mean(found, _TYPES) if "LIKE" in accepted else ""
     hints = (meant,) if meant else ()
-    return start, Diagnostic("TC0107", message, place, label=label, hints=hints)
+    return start, Diagnostic("TC0107", message, location, label=label, hints=hints)
 
 
 def _stuck_at(

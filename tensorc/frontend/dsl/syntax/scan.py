@@ -281,13 +281,13 @@ class Scanner:
                 self._brackets[-1].operators = 0
 
     def _mismatch(self, top: Bracket, match: re.Match[str]) -> None:
-        place = self.source.location(match.start(), match.end())
+        location = self.source.location(match.start(), match.end())
         self.diagnostics.append(
             Diagnostic(
                 "TC0104",
                 f"`{top.char}` is never closed",
                 self.source.location(top.start, top.start + 1),
-                labels=(Label(place, f"expected `{CLOSING[top.char]}`"),),
+                labels=(Label(location, f"expected `{CLOSING[top.char]}`"),),
             )
         )
         self._stopped = True
@@ -297,8 +297,8 @@ class Scanner:
         labels: tuple[Label, ...] = ()
         if self._suspect:
             top, offset = self._suspect
-            place = self.source.location(offset, offset + 1)
-            labels = (Label(place, "expected `}` before this"),)
+            location = self.source.location(offset, offset + 1)
+            labels = (Label(location, "expected `}` before this"),)
         self.diagnostics.append(
             Diagnostic(
                 "TC0104",
@@ -314,8 +314,8 @@ class Scanner:
             adjacent = match.start() and self.source.text[match.start() - 1]
             text = "'T" if len(text) == 1 and adjacent and adjacent != " " else "'"
         key = "^T" if text.startswith("^") and text != "^" else text
-        place = self.source.location(match.start(), match.end())
-        self.diagnostics.append(diagnose(TOKENS[key], place))
+        location = self.source.location(match.start(), match.end())
+        self.diagnostics.append(diagnose(TOKENS[key], location))
 
     def _separator(self, match: re.Match[str]) -> None:
         self._brackets[-1].operators = 0

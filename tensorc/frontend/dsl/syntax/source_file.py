@@ -34,24 +34,26 @@ def read_file(path: str, settings: Mapping[str, str], default_float: str) -> Sou
 
 def read_source(path: str | Path) -> str:
     """Return the text of a file on disk, or refuse what is not a text file."""
-    place = Location(str(path))
+    location = Location(str(path))
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
-            raise CompileError(Diagnostic("TC0101", f"`{path}` is a directory", place))
+            raise CompileError(
+                Diagnostic("TC0101", f"`{path}` is a directory", location)
+            )
         if not stat.S_ISREG(mode):
             raise CompileError(
-                Diagnostic("TC0101", f"`{path}` is not a regular file", place)
+                Diagnostic("TC0101", f"`{path}` is not a regular file", location)
             )
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         message = f"cannot read `{path}`: {reason or error}"
-        raise CompileError(Diagnostic("TC0101", message, place)) from error
+        raise CompileError(Diagnostic("TC0101", message, location)) from error
     if len(data) > MAX_BYTES:
         message = f"`{path}` is longer than {MAX_BYTES} bytes"
-        raise CompileError(Diagnostic("TC0103", message, place))
+        raise CompileError(Diagnostic("TC0103", message, location))
     return _decode(data, str(path))
 
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError
 from tensorc.frontend.library.operands import Emitter, Operand
-from tensorc.frontend.library.options import Given, checked_all
-from tensorc.frontend.library.registry.function import Function
+from tensorc.frontend.library.options import OptionValue, checked_all
+from tensorc.frontend.library.registry.function import LibraryFunction
 
 
 def invoke(
     b: Emitter,
-    function: Function,
+    function: LibraryFunction,
     tensors: Sequence[Operand | Sequence[Operand] | None],
-    options: Mapping[str, Given],
+    options: Mapping[str, OptionValue],
     name: str = "",
 ) -> Operand | tuple[Operand, ...]:
     """Call a function of the registry; `name` is what the user called.

@@ -54,7 +54,7 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class LibraryFunction:
     """A function that users call: tensor arguments first, then options.
 
     `function` is called with the emitter, the tensors and the options. With `sequence`

@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from tensorc.frontend.library.operands import Array
-from tensorc.frontend.library.registry.function import Fold, Function, Map, computed
+from tensorc.frontend.library.registry.function import (
+    Fold,
+    LibraryFunction,
+    Map,
+    computed,
+)
 from tensorc.ir import numerics
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, floordiv, maximum, minimum
@@ -97,8 +102,8 @@ def _map(
     python: str | None = None,
     tensors: tuple[str, ...] = _X,
     language: bool = True,
-) -> Function:
-    return Function(
+) -> LibraryFunction:
+    return LibraryFunction(
         name,
         computed(name),
         tensors,
@@ -112,16 +117,16 @@ def _map(
 
 def _operator(
     name: str, map_: Map, numpy: str, python: str, tensors: tuple[str, ...] = _XY
-) -> Function:
+) -> LibraryFunction:
     """Return the row of an operator, which a file has by its sign alone."""
     return _map(name, map_, numpy, python, tensors, language=False)
 
 
-def _float(name: str, fold: Fold, op: type[Op], numpy: str = "") -> Function:
+def _float(name: str, fold: Fold, op: type[Op], numpy: str = "") -> LibraryFunction:
     return _map(name, Map("float", fold, op), numpy)
 
 
-ROWS: Sequence[Function] = (
+ROWS: Sequence[LibraryFunction] = (
     # arithmetic
     _operator(
         "add",

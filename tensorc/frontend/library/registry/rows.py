@@ -36,7 +36,7 @@ from tensorc.frontend.library.registry.function import (
     FRACTION,
     OPERANDS,
     RESULT,
-    Function,
+    LibraryFunction,
 )
 
 _XY = ("x", "y")
@@ -81,8 +81,8 @@ def _each(
     tensors: Sequence[str] = ("x",),
     numpy: str = "",
     python: str | None = None,
-) -> Function:
-    return Function(
+) -> LibraryFunction:
+    return LibraryFunction(
         name, function, tuple(tensors), numpy=numpy, python=python, is_elementwise=True
     )
 
@@ -95,8 +95,8 @@ def _reduction(
     dtype: str = "",
     joined: str = "",
     method: bool = True,
-) -> Function:
-    return Function(
+) -> LibraryFunction:
+    return LibraryFunction(
         name,
         function,
         options=options,
@@ -115,7 +115,7 @@ _ELEMENTWISE = (
         "where(condition, x, y)",
         "where switch",
     ),
-    Function(
+    LibraryFunction(
         "clip",
         pointwise.clip,
         ("x", "low", "high"),
@@ -180,14 +180,14 @@ _REDUCTIONS = (
     _reduction("argmin", reductions.argmin, "argmin(a, axis, out, keepdims)", _INDEX),
 )
 _SHAPES = (
-    Function(
+    LibraryFunction(
         "reshape",
         shapes.reshape,
         options={"shape": Option(SHAPE)},
         numpy="reshape(a, shape, order)",
         method=True,
     ),
-    Function(
+    LibraryFunction(
         "transpose",
         shapes.transpose,
         options={"axes": _AXES},
@@ -195,31 +195,31 @@ _SHAPES = (
         method=True,
     ),
     # A file joins all axes but the batch; in Python it is Theano's function.
-    Function(
+    LibraryFunction(
         "flatten", shapes.flatten, options={"start": Option(INTEGER, 1)}, python=""
     ),
-    Function(
+    LibraryFunction(
         "flatten",
         shapes.flatten_to,
         options={"ndim": _FLATTEN},
         language=False,
         method=True,
     ),
-    Function(
+    LibraryFunction(
         "dimshuffle",
         shapes.dimshuffle,
         options={"pattern": Option(PATTERN)},
         language=False,
         method=True,
     ),
-    Function("ravel", shapes.ravel, numpy="ravel(a, order)", method=True),
-    Function(
+    LibraryFunction("ravel", shapes.ravel, numpy="ravel(a, order)", method=True),
+    LibraryFunction(
         "broadcast_to",
         shapes.broadcast_to,
         options={"shape": Option(SHAPE)},
         numpy="broadcast_to(array, shape, subok)",
     ),
-    Function(
+    LibraryFunction(
         "take",
         joining.take,
         ("x", "indices"),
@@ -227,56 +227,58 @@ _SHAPES = (
         "take(a, indices, axis, out, mode)",
         method=True,
     ),
-    Function(
+    LibraryFunction(
         "expand_dims",
         shapes.expand_dims,
         options={"axis": Option(AXES)},
         numpy="expand_dims(a, axis)",
     ),
-    Function(
+    LibraryFunction(
         "squeeze",
         shapes.squeeze,
         options={"axis": _AXES},
         numpy="squeeze(a, axis)",
         method=True,
     ),
-    Function(
+    LibraryFunction(
         "swapaxes",
         shapes.swapaxes,
         options={"axis1": Option(AXIS), "axis2": Option(AXIS)},
         numpy="swapaxes(a, axis1, axis2)",
         method=True,
     ),
-    Function(
+    LibraryFunction(
         "moveaxis",
         shapes.moveaxis,
         options={"source": Option(AXES), "destination": Option(AXES)},
         numpy="moveaxis(a, source, destination)",
     ),
-    Function(
+    LibraryFunction(
         "tile", shapes.tile, options={"reps": Option(SHAPE)}, numpy="tile(A, reps)"
     ),
-    Function(
+    LibraryFunction(
         "repeat",
         shapes.repeat,
         options=_REPEAT,
         numpy="repeat(a, repeats, axis)",
         method=True,
     ),
-    Function("flip", shapes.flip, options={"axis": _AXES}, numpy="flip(m, axis)"),
-    Function(
+    LibraryFunction(
+        "flip", shapes.flip, options={"axis": _AXES}, numpy="flip(m, axis)"
+    ),
+    LibraryFunction(
         "roll",
         shapes.roll,
         options={"shift": Option(INTEGERS), "axis": _AXES},
         numpy="roll(a, shift, axis)",
     ),
-    Function(
+    LibraryFunction(
         "pad",
         shapes.pad,
         options=_PAD,
         numpy="pad(array, pad_width=width, mode, constant_values)",
     ),
-    Function(
+    LibraryFunction(
         "concatenate",
         joining.concatenate,
         ("arrays",),
@@ -284,7 +286,7 @@ _SHAPES = (
         "concatenate(arrays, axis, out)",
         sequence=True,
     ),
-    Function(
+    LibraryFunction(
         "stack",
         joining.stack,
         ("arrays",),
@@ -292,7 +294,7 @@ _SHAPES = (
         "stack(arrays, axis, out)",
         sequence=True,
     ),
-    Function(
+    LibraryFunction(
         "split",
         typing.cast(Callable[..., Operand], joining.split),  # see `several`
         options={"parts": Option(PARTS), **_JOIN},
@@ -301,8 +303,8 @@ _SHAPES = (
     ),
 )
 _MAKING = (
-    Function("range", making.range_, (), _COUNT, python="arange", dtype=RESULT),
-    Function(
+    LibraryFunction("range", making.range_, (), _COUNT, python="arange", dtype=RESULT),
+    LibraryFunction(
         "linspace",
         making.linspace,
         ("start", "stop"),
@@ -310,25 +312,25 @@ _MAKING = (
         "linspace(start, stop, num, endpoint, retstep)",
         dtype=RESULT,
     ),
-    Function("eye", making.eye, (), _MATRIX, dtype=RESULT),
-    Function("tri", making.tri, (), _MATRIX, dtype=RESULT),
-    Function("tril", making.tril, options={"k": _DIAGONAL}, numpy="tril(m, k)"),
-    Function("triu", making.triu, options={"k": _DIAGONAL}, numpy="triu(m, k)"),
-    Function(
+    LibraryFunction("eye", making.eye, (), _MATRIX, dtype=RESULT),
+    LibraryFunction("tri", making.tri, (), _MATRIX, dtype=RESULT),
+    LibraryFunction("tril", making.tril, options={"k": _DIAGONAL}, numpy="tril(m, k)"),
+    LibraryFunction("triu", making.triu, options={"k": _DIAGONAL}, numpy="triu(m, k)"),
+    LibraryFunction(
         "zeros_like",
         making.zeros_like,
         numpy="zeros_like(a, dtype, order, subok, shape)",
         is_elementwise=True,
         dtype=OPERANDS,
     ),
-    Function(
+    LibraryFunction(
         "ones_like",
         making.ones_like,
         numpy="ones_like(a, dtype, order, subok, shape)",
         is_elementwise=True,
         dtype=OPERANDS,
     ),
-    Function(
+    LibraryFunction(
         "full_like",
         making.full_like,
         ("x", "value"),
@@ -338,19 +340,19 @@ _MAKING = (
     ),
 )
 _PRODUCTS = (
-    Function("matmul", products.matmul, _XY, numpy="matmul"),
-    Function(
+    LibraryFunction("matmul", products.matmul, _XY, numpy="matmul"),
+    LibraryFunction(
         "dot", products.dot, _XY, numpy="dot(a, b, out)", joined="add", method=True
     ),
-    Function("outer", products.outer, _XY, numpy="outer(a, b, out)"),
-    Function(
+    LibraryFunction("outer", products.outer, _XY, numpy="outer(a, b, out)"),
+    LibraryFunction(
         "tensordot",
         products.tensordot,
         _XY,
         {"axes": Option(AXES_OF_TWO, 2)},
         "tensordot(a, b, axes)",
     ),
-    Function(
+    LibraryFunction(
         "einsum",
         products.einsum,
         ("operands",),
@@ -360,23 +362,23 @@ _PRODUCTS = (
     ),
 )
 _NETWORKS = (
-    Function("log_softmax", networks.log_softmax, options=_SOFTMAX),
-    Function("softmax", networks.softmax, options=_SOFTMAX),
-    Function("cross_entropy", networks.cross_entropy, ("logits", "labels")),
-    Function(
+    LibraryFunction("log_softmax", networks.log_softmax, options=_SOFTMAX),
+    LibraryFunction("softmax", networks.softmax, options=_SOFTMAX),
+    LibraryFunction("cross_entropy", networks.cross_entropy, ("logits", "labels")),
+    LibraryFunction(
         "binary_cross_entropy", networks.binary_cross_entropy, ("logits", "labels")
     ),
-    Function(
+    LibraryFunction(
         "binary_crossentropy",
         networks.binary_crossentropy,
         ("output", "target"),
         language=False,
     ),
-    Function("error_rate", networks.error_rate, ("logits", "labels")),
-    Function("one_hot", networks.one_hot, options={"n": Option(SIZE)}),
+    LibraryFunction("error_rate", networks.error_rate, ("logits", "labels")),
+    LibraryFunction("one_hot", networks.one_hot, options={"n": Option(SIZE)}),
 )
 
-GROUPS: Mapping[str, Sequence[Function]] = {
+GROUPS: Mapping[str, Sequence[LibraryFunction]] = {
     "elementwise": (*maps.ROWS, *_ELEMENTWISE),
     "reductions": _REDUCTIONS,
     "shapes": _SHAPES,
@@ -384,11 +386,13 @@ GROUPS: Mapping[str, Sequence[Function]] = {
     "products": _PRODUCTS,
     "networks": _NETWORKS,
 }
-FUNCTIONS: Sequence[Function] = tuple([row for rows in GROUPS.values() for row in rows])
+FUNCTIONS: Sequence[LibraryFunction] = tuple(
+    [row for rows in GROUPS.values() for row in rows]
+)
 # What a file calls by name, and what Python has as `tc.NAME`.
-LANGUAGE: Mapping[str, Function] = MappingProxyType(
+LANGUAGE: Mapping[str, LibraryFunction] = MappingProxyType(
     {row.name: row for row in FUNCTIONS if row.language}
 )
-PYTHON: Mapping[str, Function] = MappingProxyType(
+PYTHON: Mapping[str, LibraryFunction] = MappingProxyType(
     {name: row for row in FUNCTIONS for name in row.names}
 )

@@ -18,7 +18,7 @@ from tensorc.frontend.library.operands import spell_type
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.frontend.python.graph.nodes import (
     Derivative,
-    Input,
+    InputNode,
     SharedLeaf,
     inputs_in,
     ordered,
@@ -39,7 +39,7 @@ Givens = Sequence[tuple[Value, Value]]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EmissionPlan:
     """A function to be: values of the graph, and pairs of memory and its new value.
 
     `names` are those of the arguments: of `shared`, then of `inputs`. They are all the
@@ -50,7 +50,7 @@ class Plan:
 
     name: str
     shared: tuple[SharedLeaf, ...]
-    inputs: tuple[Input, ...]
+    inputs: tuple[InputNode, ...]
     names: tuple[str, ...]
     outputs: tuple[Value, ...]
     updates: tuple[tuple[SharedLeaf, Value], ...]
@@ -122,7 +122,7 @@ def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
     return list(leaves), [(key, replacements[key]) for key in order]
 
 
-def emit(plan: Plan) -> Module:
+def emit(plan: EmissionPlan) -> Module:
     """Return a module with one function; shape errors are at the user's lines."""
     values = (*plan.shared, *plan.inputs)
     sizes = _size_names(plan)
@@ -145,9 +145,9 @@ def emit(plan: Plan) -> Module:
     for memory, new in plan.updates:
         emission.fit(env[new], memory.type, f"the update of `{memory.hint}`")
     results = [env[v] for v in (*plan.outputs, *updated)]
-    places = {v: i for i, v in enumerate(values)}
+    indices = {v: i for i, v in enumerate(values)}
     kinds: list[Dict] = [make_dict(**{"tc.name": ""})] * len(plan.outputs)
-    kinds += [make_dict(**{"tc.updates": places[m]}) for m, _ in plan.updates]
+    kinds += [make_dict(**{"tc.updates": indices[m]}) for m, _ in plan.updates]
     builder.location = plan.location
     close_function(function, builder, results, kinds)
     module = new_module(plan.location)
@@ -155,13 +155,13 @@ def emit(plan: Plan) -> Module:
     return module
 
 
-def _kind(plan: Plan, value: Value, name: str) -> str:
+def _kind(plan: EmissionPlan, value: Value, name: str) -> str:
     if isinstance(value, SharedLeaf):
         return "shared"
     return "hyper" if name in plan.hypers else "input"
 
 
-def _size_names(plan: Plan) -> dict[str, Dim]:
+def _size_names(plan: EmissionPlan) -> dict[str, Dim]:
     """Name the sizes of the inputs: as the user does, or x0, x1 for a matrix x.
 
     The value of an input i is $i.
@@ -191,14 +191,14 @@ def _size_names(plan: Plan) -> dict[str, Dim]:
     return sizes
 
 
-def _no_size(old: Input, error: NoDimError, plan: Plan) -> CompileError:
+def _no_size(old: InputNode, error: NoDimError, plan: EmissionPlan) -> CompileError:
     """Return the error that a bound or size is replaced by what is none."""
     block = error.value.owner
     arguments = block.arguments if isinstance(block, Block) else []
-    place = arguments.index(error.value) if error.value in arguments else None
-    is_memory = place is not None and place < len(plan.shared)
+    index = arguments.index(error.value) if error.value in arguments else None
+    is_memory = index is not None and index < len(plan.shared)
     text, hint = why(
-        error, plan.names[place] if is_memory and place is not None else ""
+        error, plan.names[index] if is_memory and index is not None else ""
     )
     message = f"`{old.hint or 'a variable'}` is a bound or a size, its replacement "
     message += f"in `givens` cannot be one: {text}"
@@ -219,9 +219,9 @@ class Emission:
     leaves: dict[Value, Value]
     sizes: dict[str, Dim]
     # Inputs whose replacement is no dimension, and the error that their use as one is.
-    failures: dict[Input, CompileError] = field(default_factory=dict)
+    failures: dict[InputNode, CompileError] = field(default_factory=dict)
 
-    def replace(self, plan: Plan) -> None:
+    def replace(self, plan: EmissionPlan) -> None:
         """Emit the replacements, and let them stand for their keys."""
         replaced: dict[Value, Value] = {}
         for old, new in plan.givens:
@@ -230,10 +230,10 @@ class Emission:
             replaced[old] = made
         self.leaves = {**self.leaves, **replaced}
 
-    def _replace_sizes(self, plan: Plan, old: Value, new: Value) -> None:
+    def _replace_sizes(self, plan: EmissionPlan, old: Value, new: Value) -> None:
         assert isinstance(old.type, TensorType)
         assert isinstance(new.type, TensorType)
-        if not isinstance(old, Input):
+        if not isinstance(old, InputNode):
             self.fit(new, _with_sizes(old, self.sizes), "a replacement in `givens`")
             return
         sizes = {}
@@ -253,7 +253,11 @@ class Emission:
     def _given(self, value: Value) -> Dim | None:
         """Return what a value of the function is, if it stands for an input."""
         for leaf, argument in self.leaves.items():
-            if argument is value and isinstance(leaf, Input) and leaf.given is not None:
+            if (
+                argument is value
+                and isinstance(leaf, InputNode)
+                and leaf.given is not None
+            ):
                 return substitute(leaf.given, self.sizes)
         return None
 

@@ -38,7 +38,7 @@ class SizeOf(Symbol):
     `spelled` is what the user calls it, if there is a name: `tc.f32["B"]`.
     """
 
-    source: "Input" = field(compare=False, repr=False)
+    source: "InputNode" = field(compare=False, repr=False)
     axis: int | None
     spelled: str = ""
 
@@ -46,7 +46,7 @@ class SizeOf(Symbol):
         return _size_of, (self.source, self.axis)
 
 
-class Input(Value):
+class InputNode(Value):
     """A leaf that a call gives, or `givens` replaces; an unknown size is a symbol.
 
     A text in `shape` is the user's name of an unknown size.
@@ -60,9 +60,9 @@ class Input(Value):
         element: Element,
         shape: Sequence[int | str | None],
         hint: str = "",
-        place: Location = UNKNOWN,
+        location: Location = UNKNOWN,
     ) -> None:
-        self.place = place
+        self.place = location
         dims = [
             size
             if isinstance(size, int)
@@ -87,10 +87,10 @@ class Input(Value):
     def __reduce__(self) -> tuple[object, ...]:
         assert isinstance(self.type, TensorType)
         shape = tuple([_wish(dim) for dim in self.type.shape])
-        return Input, (self.type.element, shape, self.hint, self.place)
+        return InputNode, (self.type.element, shape, self.hint, self.place)
 
 
-_INPUTS: WeakValueDictionary[str, Input] = WeakValueDictionary()
+_INPUTS: WeakValueDictionary[str, InputNode] = WeakValueDictionary()
 
 
 def _wish(dim: Dim) -> int | str | None:
@@ -98,7 +98,7 @@ def _wish(dim: Dim) -> int | str | None:
     return dim if isinstance(dim, int) else next(sources_of(dim)).spelled or None
 
 
-def _size_of(source: Input, axis: int | None) -> SizeOf:
+def _size_of(source: InputNode, axis: int | None) -> SizeOf:
     """Return the symbol of an input that was copied."""
     assert isinstance(source.type, TensorType)
     dim = source.given if axis is None else source.type.shape[axis]
@@ -216,7 +216,7 @@ def sources_of(dim: Dim) -> Iterator[SizeOf]:
                     stack += [atom.left, atom.right]
 
 
-def inputs_in(op: Op) -> Iterator[Input]:
+def inputs_in(op: Op) -> Iterator[InputNode]:
     """Yield the inputs that the dimensions in a node's attributes are computed from."""
     for attribute in op.attributes.values():
         if isinstance(attribute, Dims):

@@ -11,7 +11,7 @@ from tensorc.ir.opdef import TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.types import I1, INDEX, Type
 
 
-class Running(Protocol):
+class RegionRunner(Protocol):
     """What `evaluate` may ask of the interpreter: to run the op's regions."""
 
     def block(self, region: int) -> Block:
@@ -77,7 +77,7 @@ class For(Op):
 
     @staticmethod
     def evaluate(
-        ctx: Running, lower: Array, upper: Array, step: Array, *initial: Array
+        ctx: RegionRunner, lower: Array, upper: Array, step: Array, *initial: Array
     ) -> tuple[Array, ...]:
         """Evaluate by running the region for each value of the counter.
 
@@ -119,7 +119,7 @@ class If(Op):
         return ()
 
     @staticmethod
-    def evaluate(ctx: Running, condition: Array) -> tuple[Array, ...]:
+    def evaluate(ctx: RegionRunner, condition: Array) -> tuple[Array, ...]:
         """Evaluate by running the region or not."""
         if condition:
             ctx.run(ctx.block(0), [])

@@ -5,19 +5,19 @@ from typing import Protocol
 
 import numpy as np
 
-from tensorc.ir.attributes import REDUCTION, AffineMap, Array, Enum
+from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr, Enum
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.numerics import (
     CONTRACTION_BLOCK,
     FMA_ORDER,
     LANES_ORDER,
     SEQUENTIAL,
+    Array,
     ordered_product,
     ordered_sum,
 )
-from tensorc.ir.numerics import Array as NumpyArray
 from tensorc.ir.opdef import PURE, TERMINATOR, InferContext, Values, op, require
-from tensorc.ir.ops.loop.scf import Running
+from tensorc.ir.ops.loop.scf import RegionRunner
 from tensorc.ir.ops.memory.memory import Allocating, read
 from tensorc.ir.ops.scalar.arith import MulF, MulI
 from tensorc.ir.types import INDEX, MemRefType, TensorType, Type, element_type
@@ -51,7 +51,7 @@ class Empty(Op):
         require(fits, "C1", f"{len(operands)} for {type_}")
 
     @staticmethod
-    def evaluate(ctx: Allocating, *sizes: NumpyArray) -> NumpyArray:
+    def evaluate(ctx: Allocating, *sizes: Array) -> Array:
         type_ = ctx.result_type()
         assert isinstance(type_, TensorType)
         rest = iter(sizes)
@@ -83,7 +83,7 @@ class Extract(Op):
         return tensor.element
 
     @staticmethod
-    def evaluate(ctx: object, tensor: NumpyArray, *indices: NumpyArray) -> NumpyArray:
+    def evaluate(ctx: object, tensor: Array, *indices: Array) -> Array:
         return read(tensor, indices)
 
 
@@ -106,7 +106,7 @@ class Yield(Op):
 class Iterating(Protocol):
     """What `evaluate` may ask of the interpreter: where the iteration stands."""
 
-    def iteration(self, dim: int) -> NumpyArray:
+    def iteration(self, dim: int) -> Array:
         """Return the index along a dimension of the innermost structured op."""
         ...
 
@@ -127,7 +127,7 @@ class Index(Op):
         return INDEX
 
     @staticmethod
-    def evaluate(ctx: Iterating, *, dim: int) -> NumpyArray:
+    def evaluate(ctx: Iterating, *, dim: int) -> Array:
         return ctx.iteration(dim)
 
 
@@ -155,8 +155,8 @@ class Fill(Op):
 
     @staticmethod
     def evaluate(
-        ctx: Running, value: NumpyArray, destination: NumpyArray
-    ) -> tuple[NumpyArray, ...]:
+        ctx: RegionRunner, value: Array, destination: Array
+    ) -> tuple[Array, ...]:
         if not ctx.gives_results():
             destination[...] = value
             return ()
@@ -186,8 +186,8 @@ class Generic(Op):
     """  # noqa: E501
 
     inputs_and_outputs: Values
-    indexing_maps: Array
-    iterator_types: Array
+    indexing_maps: ArrayAttr
+    iterator_types: ArrayAttr
     operandSegmentSizes: tuple[int, ...]  # MLIR's spelling
     order: str
     body: Region
@@ -216,8 +216,8 @@ class Generic(Op):
     def infer(
         ctx: InferContext,
         *operands: Type,
-        indexing_maps: Array,
-        iterator_types: Array,
+        indexing_maps: ArrayAttr,
+        iterator_types: ArrayAttr,
         operandSegmentSizes: tuple[int, ...],
         order: str,
     ) -> tuple[Type, ...]:
@@ -240,12 +240,12 @@ class Generic(Op):
     @staticmethod
     def evaluate(
         ctx: "GenericContext",
-        *operands: NumpyArray,
-        indexing_maps: Array,
-        iterator_types: Array,
+        *operands: Array,
+        indexing_maps: ArrayAttr,
+        iterator_types: ArrayAttr,
         operandSegmentSizes: tuple[int, ...],
         order: str,
-    ) -> tuple[NumpyArray, ...]:
+    ) -> tuple[Array, ...]:
         """Evaluate whole iteration spaces at a time."""
         maps = [m for m in indexing_maps.items if isinstance(m, AffineMap)]
         sizes = iteration_sizes(maps, [o.shape for o in operands])
@@ -268,20 +268,20 @@ class Generic(Op):
         return tuple(results) if ctx.gives_results() else ()
 
 
-class GenericContext(Running, Protocol):
+class GenericContext(RegionRunner, Protocol):
     """What a generic may ask of the interpreter."""
 
     def run_at(
         self,
         block: Block,
-        arguments: Sequence[NumpyArray],
-        point: Sequence[NumpyArray],
-    ) -> list[NumpyArray]:
+        arguments: Sequence[Array],
+        point: Sequence[Array],
+    ) -> list[Array]:
         """Run a block where `linalg.index` gives `point`."""
         ...
 
 
-def reduction_dim(iterators: Array) -> int | None:
+def reduction_dim(iterators: ArrayAttr) -> int | None:
     """Return the dimension that is reduced, if there is one."""
     for i, kind in enumerate(iterators.items):
         if isinstance(kind, Enum) and kind == REDUCTION:
@@ -301,7 +301,7 @@ def iteration_sizes(
     return sizes
 
 
-def align(values: NumpyArray, map_: AffineMap) -> NumpyArray:
+def align(values: Array, map_: AffineMap) -> Array:
     """View an operand so that its axes are the dimensions of the iteration."""
     for axis, dim in reversed(list(enumerate(map_.results))):
         if dim is None:
@@ -312,9 +312,9 @@ def align(values: NumpyArray, map_: AffineMap) -> NumpyArray:
     return np.expand_dims(ordered, missing)
 
 
-def iteration_point(sizes: Sequence[int]) -> list[NumpyArray]:
+def iteration_point(sizes: Sequence[int]) -> list[Array]:
     """Return the index along each dimension, shaped to broadcast."""
-    point: list[NumpyArray] = []
+    point: list[Array] = []
     for dim, size in enumerate(sizes):
         shape = [size if i == dim else 1 for i in range(len(sizes))]
         point.append(np.arange(size).reshape(shape))
@@ -322,8 +322,8 @@ def iteration_point(sizes: Sequence[int]) -> list[NumpyArray]:
 
 
 def place_result(
-    value: NumpyArray, map_: AffineMap, sizes: Sequence[int], target: NumpyArray
-) -> NumpyArray:
+    value: Array, map_: AffineMap, sizes: Sequence[int], target: Array
+) -> Array:
     """Return a result in the axes of its destination."""
     dims = [d for d in map_.results if d is not None]
     kept = [sizes[d] if d in dims else 1 for d in range(map_.dims)]
@@ -336,12 +336,12 @@ def place_result(
 
 def _reduce(
     ctx: GenericContext,
-    views: list[NumpyArray],
+    views: list[Array],
     first: int,
     sizes: list[int],
     reduced: int,
     order: str,
-) -> list[NumpyArray]:
+) -> list[Array]:
     block = ctx.block(0)
     point = iteration_point(sizes)
     if order == LANES_ORDER:
@@ -369,5 +369,5 @@ def _reduce(
     return totals
 
 
-def _at(view: NumpyArray, axis: int, k: int) -> NumpyArray:
+def _at(view: Array, axis: int, k: int) -> Array:
     return view if view.shape[axis] == 1 else view.take([k], axis)

@@ -299,16 +299,16 @@ def _axes(first: int, rank: int) -> list[int]:
 def scatter(
     target: Array,
     values: Array,
-    places: tuple[Array, ...],
+    indices: tuple[Array, ...],
     axes: tuple[int, ...],
     combine: str,
 ) -> None:
     """Add or put values at places of `target`, in ascending order of the places."""
-    rank = places[0].ndim
+    rank = indices[0].ndim
     moved = np.moveaxis(target, axes, range(len(axes)))
     given = np.moveaxis(values, _axes(axes[0], rank), range(rank))
     if combine == ADD:
-        np.add.at(moved, places, given)  # type: ignore[arg-type]  # one per axis
+        np.add.at(moved, indices, given)  # type: ignore[arg-type]  # one per axis
         return
-    for position in np.ndindex(places[0].shape):
-        moved[tuple(p[position] for p in places)] = given[position]
+    for position in np.ndindex(indices[0].shape):
+        moved[tuple(p[position] for p in indices)] = given[position]

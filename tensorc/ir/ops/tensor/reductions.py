@@ -226,7 +226,7 @@ class Min(Extremum):
         return minimum_along(operand, axis, min_identity(operand.dtype))
 
 
-class Place(Op):
+class ExtremeIndex(Op):
     """The index of the first of the extreme elements along an axis.
 
     Constraints:
@@ -251,7 +251,7 @@ class Place(Op):
 
 
 @op("tc.argmax", traits=(PURE, EXACT))
-class ArgMax(Place):
+class ArgMax(ExtremeIndex):
     """The index of the first largest element along an axis, i64; a NaN is largest.
 
     Of nothing it is 0.
@@ -263,7 +263,7 @@ class ArgMax(Place):
 
 
 @op("tc.argmin", traits=(PURE, EXACT))
-class ArgMin(Place):
+class ArgMin(ExtremeIndex):
     """The index of the first smallest element along an axis, i64; a NaN is smallest.
 
     Of nothing it is 0.

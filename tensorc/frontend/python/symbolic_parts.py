@@ -15,20 +15,20 @@ Put = Callable[[T, Sequence[Index], object, str], T]
 
 @hiding_methods
 @dataclass(frozen=True, slots=True)
-class Places(Generic[T]):
+class Selector(Generic[T]):
     """`x.at`: index it to name a part of x; `put` makes the new variable."""
 
     tensor: T
     put: Put[T]
 
     @door
-    def __getitem__(self, index: object) -> "Place[T]":
-        return Place(self.tensor, self.put, indices_of(index))
+    def __getitem__(self, index: object) -> "Selection[T]":
+        return Selection(self.tensor, self.put, indices_of(index))
 
 
 @hiding_methods
 @dataclass(frozen=True, slots=True)
-class Place(Generic[T]):
+class Selection(Generic[T]):
     """`x.at[i]`: a part of x that gets new values, in a new variable."""
 
     tensor: T
