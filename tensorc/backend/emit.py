@@ -260,7 +260,8 @@ class FunctionEmitter:
     parameters: tuple[LlvmParameter, ...]
     internal: bool
     lines: list[str] = field(default_factory=list)
-    allocas: list[str] = field(default_factory=list)
+    prologue: list[str] = field(default_factory=list)  # of the entry block
+    unknown: dict[int, LValue] = field(default_factory=dict)  # masks, by their lanes
     current: str = "entry"
     registers: int = 0
     labels: int = 0
@@ -279,7 +280,7 @@ class FunctionEmitter:
 
     def body(self) -> str:
         """Return the instructions; equal texts do the same, whatever their name."""
-        return "\n".join([*self.allocas, *self.lines])
+        return "\n".join([*self.prologue, *self.lines])
 
     def _emit(self, type_: LType, text: str) -> LValue:
         register = f"%v{self.registers}"
@@ -455,9 +456,22 @@ class FunctionEmitter:
 
     def alloca(self, type_: LType, count: int, align: int) -> LValue:
         """Reserve memory of the function, in its entry block."""
-        register = f"%m{len(self.allocas)}"
-        self.allocas.append(f"  {register} = alloca [{count} x {type_}], align {align}")
-        return LValue(register, POINTER)
+        return self._first(POINTER, f"alloca [{count} x {type_}], align {align}")
+
+    def all_lanes(self, lanes: int) -> LValue:
+        """Return a mask that is true in all lanes, which LLVM cannot know."""
+        if lanes not in self.unknown:
+            bits, mask = LType(f"i{lanes}"), LType("i1", lanes)
+            memory = self.alloca(bits, 1, 8)
+            self.prologue.append(f"  store {bits} -1, {memory}, align 8")
+            load = f"load volatile {mask}, {memory}, align 8"
+            self.unknown[lanes] = self._first(mask, load)
+        return self.unknown[lanes]
+
+    def _first(self, type_: LType, text: str) -> LValue:
+        register = f"%m{len(self.prologue)}"
+        self.prologue.append(f"  {register} = {text}")
+        return LValue(register, type_)
 
     def offset(self, type_: LType, pointer: LValue, index: LValue) -> LValue:
         """Return the address of element `index`, or a vector of addresses."""

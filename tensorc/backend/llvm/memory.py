@@ -21,7 +21,6 @@ from tensorc.ir.ops.memory.kernels import READ_ONCE
 from tensorc.ir.types import Element, MemRefType, VectorType, element_type
 
 _CACHE_LINE = 64
-_SLOT_BYTES = 8
 
 
 def _cell(memref: Value) -> tuple[LType, int]:
@@ -103,20 +102,10 @@ def _masked_store(state: State, op: Op) -> None:
     align = _cell(memref)[1]
     is_narrow = not kept.type.is_float and kept.type.bits < 64
     if is_narrow and mask.text != number(mask.type, True).text:
-        mask = _unknown(state.emit, mask)
+        # Of a mask with one lane LLVM makes a scalar store (seen with AVX-512): of a
+        # value that is truncated as it is stored, as wide as it was before.
+        mask = state.emit.binary("and", mask, state.emit.all_lanes(mask.type.lanes))
     state.emit.masked_store(kept, address, mask, align)
-
-
-def _unknown(emit: FunctionEmitter, mask: LValue) -> LValue:
-    """Return a mask of which LLVM cannot know that only its first lane is true.
-
-    It would make a scalar store of the masked one (seen with AVX-512): of a
-    value that is truncated as it is stored, as wide as it was before.
-    """
-    memory_ = emit.alloca(LType(f"i{mask.type.lanes}"), 1, _SLOT_BYTES)
-    emit.store(LValue("-1", LType(f"i{mask.type.lanes}")), memory_, _SLOT_BYTES)
-    all_ = emit.load(mask.type, memory_, _SLOT_BYTES, volatile=True)
-    return emit.binary("and", mask, all_)
 
 
 def _gather(state: State, op: Op) -> None:
