@@ -6,7 +6,7 @@ the same words at each door, and what identifies a run is the same whoever start
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 
 from tensorc.errors import UNKNOWN, CompileError, Diagnostic, Location
 
@@ -14,34 +14,13 @@ CODE = "TC0313"
 REQUIRED = object()  # stands for the default of an option that must be given
 SECONDS = 60.0  # between two checkpoints at least, if nothing is validated
 
-_MOST_STEPS = 1 << 62  # in an integer; without an end is infinity
+INCREASE, THRESHOLD = 2, 0.995  # of `patience`, where they are not given
 
+_LIMIT = 1 << 62  # batches are counted in 64 bits; without an end is infinity
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Early stopping: train at least `steps` batches, longer while it gets better.
-
-    When the validation error falls below `threshold` times the best so far at batch i,
-    training goes on to batch i * `increase` at least.
-    """
-
-    steps: float
-    increase: float = 2
-    threshold: float = 0.995
-
-    def __str__(self) -> str:
-        # As checkpoints hold it.
-        return f"{self.steps}, {self.increase}, {self.threshold}"
-
-
-def wrong_patience(given: Mapping[str, object]) -> tuple[str, str] | None:
-    """Return which field of a `Patience` cannot be, and why: two texts of a message."""
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return name, "is a number"
-        if isinstance(value, int) and abs(value) >= _MOST_STEPS:
-            return name, "is too large a number"
-    return None
+# The readers of data that a `fit` may name, and those that are only parsed.
+READERS = ("mnist", "idx", "npz", "csv")
+PARSED_READERS = ("bytes",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +37,91 @@ class RecipeKind:
     """What the value of an option is: in words, its type, and which of these it takes.
 
     The doors of Python raise TypeError for another type, and ValueError for the rest.
+    What is counted is below a `limit`, too.
     """
 
     words: str
     has_type: Callable[[object], bool]
     takes: Callable[[object], bool] = lambda value: True
+    limit: int | None = None
+
+    def wrong(self, value: object) -> str | None:
+        """Return what such a value is instead of this one; None if that is right."""
+        if not (self.has_type(value) and self.takes(value)):
+            return f"is {self.words}"
+        if self.limit is None or not isinstance(value, int | float):
+            return None
+        power = self.limit.bit_length() - 1
+        return f"is below 2**{power}" if value >= self.limit else None
 
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _from(least: int) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, int) and value >= least
+    return lambda value: isinstance(value, int | float) and value >= least
 
 
-COUNT = RecipeKind("a positive integer", _is_integer, _from(1))
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value <= 1
+
+
+COUNT = RecipeKind("a positive integer", _is_integer, _from(1), _LIMIT)
+BATCHES = RecipeKind("a number of batches, 1 or more", _is_number, _from(1), _LIMIT)
+FACTOR = RecipeKind("a number from 1", _is_number, _from(1), _LIMIT)
+SHARE = RecipeKind("a number above 0, at most 1", _is_number, _is_share)
+# The arguments of `patience`, by name.
+PATIENCE: Mapping[str, RecipeKind] = {
+    **{"steps": BATCHES, "increase": FACTOR, "threshold": SHARE}
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Early stopping: train at least `steps` batches, longer while it gets better.
+
+    When the validation error falls below `threshold` times the best so far at batch i,
+    training goes on to batch i * `increase` at least.
+
+    Raises:
+        CompileError: a number is not as `PATIENCE` says (TC0313).
+    """
+
+    steps: float
+    increase: float = INCREASE
+    threshold: float = THRESHOLD
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in PATIENCE}
+        if wrong := wrong_patience(given):
+            name, words = wrong
+            raise CompileError(Diagnostic(CODE, f"{words}, got {given[name]!r:.60}"))
+
+    def __str__(self) -> str:
+        # As checkpoints hold it.
+        return f"{self.steps}, {self.increase}, {self.threshold}"
+
+
+def wrong_patience(given: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return which argument of `patience` is wrong, and what it is instead."""
+    for name, value in given.items():
+        if words := PATIENCE[name].wrong(value):
+            return name, f"`{name}` of `patience` {words}"
+    return None
+
+
 SEED = RecipeKind("an integer from 0", _is_integer, _from(0))
 TRUTH = RecipeKind("true or false", lambda value: isinstance(value, bool))
 DATA = RecipeKind("a reader of data", lambda value: isinstance(value, DataCall))
 STEP = RecipeKind("a step", lambda value: isinstance(value, str))
 FUNCTION = RecipeKind("a function", lambda value: isinstance(value, str))
-RULE = RecipeKind(
-    "`patience(…)` of 1 batch or more",
-    lambda value: isinstance(value, Patience),
-    lambda value: isinstance(value, Patience) and value.steps >= 1,
-)
-TIME = RecipeKind(
-    "a number of seconds, 0 or more",
-    lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    lambda value: isinstance(value, int | float) and value >= 0,
-)
+RULE = RecipeKind("a rule, `patience(…)`", lambda value: isinstance(value, Patience))
+TIME = RecipeKind("a number of seconds, 0 or more", _is_number, _from(0))
 # These need what is not known here: the functions of a file, and what a path may be.
 CALL = RecipeKind("a call", lambda value: True)
 PATH = RecipeKind("a path", lambda value: True)
@@ -98,35 +131,50 @@ PATH = RecipeKind("a path", lambda value: True)
 class RecipeOption:
     """An option: what it is, and what holds without it.
 
-    `doc` and `without` are the cells of a table in docs/language.md or python.md. None
-    stands for an option that is not given, where that is the default. What `decides` a
-    run must be the same when it goes on from a checkpoint.
+    `doc` and `without` are the cells of a table in docs/language.md or python.md;
+    `unsaid` is what the default does not say of itself. None stands for an option that
+    is not given, where that is the default. What `decides` a run must be the same when
+    it goes on from a checkpoint.
     """
 
     name: str
     kind: RecipeKind
     default: object
     doc: str
-    without: str
+    unsaid: str = ""
     decides: bool = True
+
+    @property
+    def without(self) -> str:
+        """What holds where the option is not given."""
+        if self.default is REQUIRED:
+            return "required"
+        return self.unsaid or f"{self.default:g}"
 
     def wrong(self, value: object) -> str | None:
         """Return what the option is instead of this value; None if that is right."""
         if value is None and self.default is None:
             return None
-        right = self.kind.has_type(value) and self.kind.takes(value)
-        return None if right else f"`{self.name}` is {self.kind.words}"
+        words = self.kind.wrong(value)
+        return None if words is None else f"`{self.name}` {words}"
+
+
+def _spelled_patience() -> str:
+    """Return a call of `patience`, with what holds where it is not given."""
+    given = ((f.name, f.default) for f in fields(Patience))
+    words = (name if d is MISSING else f"{name}={d}" for name, d in given)
+    return f"patience({', '.join(words)})"
 
 
 FIT = (
-    RecipeOption("data", DATA, REQUIRED, 'a reader: `mnist("data/mnist")`', "required"),
+    RecipeOption("data", DATA, REQUIRED, 'a reader: `mnist("data/mnist")`'),
     RecipeOption(
         *("batch", COUNT, REQUIRED),
-        *("the examples in a batch; an incomplete last one is left out", "required"),
+        "the examples in a batch; an incomplete last one is left out",
     ),
     RecipeOption(
         *("step", STEP, REQUIRED),
-        *("the step to run; columns bind to its arguments by name", "required"),
+        "the step to run; columns bind to its arguments by name",
     ),
     RecipeOption(
         *("validate", FUNCTION, None),
@@ -138,27 +186,25 @@ FIT = (
         "likewise over the test data, whenever validation is the best so far",
         "`validate`",
     ),
-    RecipeOption(
-        "epochs", COUNT, 1, "the most passes over the data", "1", decides=False
-    ),
+    RecipeOption("epochs", COUNT, 1, "the most passes over the data", decides=False),
     RecipeOption(
         *("every", COUNT, None),
         *("batches between validations", "once per epoch, or as `stop` says"),
     ),
     RecipeOption(
         *("stop", RULE, None),
-        *("`patience(steps, increase=2, threshold=0.995)`", "all epochs"),
+        *(f"`{_spelled_patience()}`", "all epochs"),
     ),
     RecipeOption(
         *("shuffle", TRUTH, False),
         "`true`: the examples in a new order each epoch",
         "the order of the data",
     ),
-    RecipeOption("seed", SEED, 0, "of the order", "0"),
+    RecipeOption("seed", SEED, 0, "of the order"),
 )
 RUN = (
-    RecipeOption("call", CALL, REQUIRED, "`f(…)`, with numbers and lists", "required"),
-    RecipeOption("times", COUNT, 1, "how often", "1"),
+    RecipeOption("call", CALL, REQUIRED, "`f(…)`, with numbers and lists"),
+    RecipeOption("times", COUNT, 1, "how often"),
 )
 # How a run is kept: what the doors of Python take besides. It decides no result.
 KEEP = (
@@ -168,7 +214,7 @@ KEEP = (
         "nothing is kept",
     ),
     RecipeOption(
-        "save_every", TIME, SECONDS, "seconds until `last` is written at least", "60"
+        "save_every", TIME, SECONDS, "seconds until `last` is written at least"
     ),
     RecipeOption(
         *("resume", PATH, None),

@@ -19,8 +19,8 @@ from tensorc import compiler
 from tensorc.api import checking
 from tensorc.api.options import options
 from tensorc.cli import main
-from tensorc.frontend.dsl.irgen.recipes import READERS
 from tensorc.ir.ops import BY_NAME
+from tensorc.recipes import READERS
 from tests.snippets import PAGES, ROOT, tables
 
 TESTS = ROOT / "tests"
@@ -207,7 +207,7 @@ def test_a_form_of_the_language_compiles(form, tmp_path):
 
 def test_the_readers_of_files_are_told():
     names = {re.findall(r"`(\w+)\(", r["reader"])[0] for r in tables(LANGUAGE, "Data")}
-    assert names == set(READERS) - {"bytes"}  # which is not compiled yet
+    assert names == set(READERS)
 
 
 def test_the_options_of_python_are_told():

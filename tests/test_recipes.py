@@ -1,6 +1,7 @@
 """One statement of what a `fit` is: the same at each door and in checkpoints."""
 
 import inspect
+import math
 from dataclasses import MISSING, fields
 
 import numpy as np
@@ -12,6 +13,9 @@ from tensorc.cli.main import run as command
 from tensorc.recipes import (
     FIT,
     OPTIONS,
+    PARSED_READERS,
+    PATIENCE,
+    READERS,
     REQUIRED,
     RUN,
     DataCall,
@@ -19,6 +23,7 @@ from tensorc.recipes import (
     Patience,
     Run,
 )
+from tensorc.runtime.training import data
 
 MODEL = """\
 param w: float[2] = 0
@@ -68,10 +73,8 @@ def diagnostic_of(call):
         ("seed", "-1", -1, "`seed` is an integer from 0, got -1", ValueError),
         ("seed", "0.5", 0.5, "`seed` is an integer from 0, got 0.5", TypeError),
         ("shuffle", "1", 1, "`shuffle` is true or false, got 1", TypeError),
-        (
-            *("stop", "patience(0)", Patience(0)),
-            *("`stop` is `patience(…)` of 1 batch or more, got ", ValueError),
-        ),
+        ("epochs", "2**62", 2**62, "`epochs` is below 2**62, got 46", ValueError),
+        ("batch", "2**62", 2**62, "`batch` is below 2**62, got 46", ValueError),
     ],
 )
 def test_each_door_refuses_the_same_with_the_same_words(
@@ -100,19 +103,40 @@ def test_each_door_refuses_the_same_with_the_same_words(
     )
 
 
-def test_patience_is_what_it_is_at_each_door(path):
-    for text, value, words in (
-        ('"5"', "5", "`steps` of `patience` is a number, got '5'"),
-        ("5, true", (5, True), "`increase` of `patience` is a number, got "),
-    ):
-        arguments = value if isinstance(value, tuple) else (value,)
-        found, _ = diagnostic_of(lambda given=arguments: tc.patience(*given))
-        given, _ = diagnostic_of(
-            lambda t=text: tc.load(path, {"stop": f"patience({t})"})
-        )
-        for diagnostic in (found, given):
-            assert diagnostic.code == "TC0313"
-            assert diagnostic.message.startswith(words)
+# Values of an argument of `patience` that cannot be, as files write them too.
+NO_PATIENCE = {
+    "steps": [("0", 0), ("-1", -1), ("2**62", 2**62), ('"5"', "5"), ("none", None)],
+    "increase": [("-1", -1), ("0.5", 0.5), ("true", True), ("1e300", 1e300)],
+    "threshold": [("0", 0), ("-1", -1), ("1.5", 1.5), ('"1"', "1"), ("[1]", [1])],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        (name, *case)
+        for name, cases in NO_PATIENCE.items()
+        for case in [*cases, (None, math.nan), (None, math.inf), (None, -math.inf)]
+    ],
+)
+def test_patience_is_what_it_is_at_each_door(path, name, text, value):
+    given = {"steps": 5, name: value}
+    doors = [lambda: tc.patience(**given), lambda: Patience(**given)]
+    if text is not None:  # files have no word for what is not finite
+        words = ", ".join(f"{n}={text if n == name else 5}" for n in given)
+        doors.append(lambda: tc.load(path, {"stop": f"patience({words})"}))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    limit = "is below 2**62" if is_number and value > 1 else None
+    expected = limit if name != "threshold" and limit else f"is {PATIENCE[name].words}"
+    for door in doors:
+        found, error = diagnostic_of(door)
+        assert found.code == "TC0313"
+        assert found.message.startswith(f"`{name}` of `patience` {expected}, got ")
+        if door is doors[0]:
+            assert isinstance(error, ValueError if is_number else TypeError)
+
+
+def test_how_patience_is_called(path):
     for text, words in (
         ("", "`patience` takes steps, increase, threshold: 1 to 3 numbers, 0 given"),
         ("1, 2, 3, 4", "1 to 3 numbers, 4 given"),
@@ -125,6 +149,26 @@ def test_patience_is_what_it_is_at_each_door(path):
         assert words in given.message
     (fit,) = tc.load(path, {"stop": "patience(steps=7, threshold=0.5)"}).fits
     assert fit.stop == Patience(7, 2, 0.5) == tc.patience(7, threshold=0.5)
+
+
+def test_the_arguments_of_patience_are_stated_once():
+    declared = {f.name: f.default for f in fields(Patience)}
+    assert list(declared) == list(PATIENCE)
+    parameters = inspect.signature(tc.patience).parameters
+    given = {n: p.default for n, p in parameters.items() if p.default is not p.empty}
+    assert given == {n: d for n, d in declared.items() if d is not MISSING}
+
+
+def test_readers_are_the_same_to_a_check_and_to_a_run(path, tmp_path):
+    assert set(READERS) == set(data.READERS)
+    assert not set(PARSED_READERS) & set(READERS)
+    for reader in PARSED_READERS:
+        changed = MODEL.replace('npz("d.npz")', f'{reader}("d", 3)')
+        (tmp_path / "n.tc").write_text(changed)
+        (found,) = tc.check("n.tc", {})
+        assert found.code == "TC0190"
+        assert found.message.startswith(f"the reader `{reader}` is parsed")
+        assert found.location.line == 9
 
 
 def test_stop_needs_validate_at_each_door(path):

@@ -29,8 +29,11 @@ from tensorc.frontend.library.mistakes import (
 )
 from tensorc.frontend.python.describing import describe, plain_number
 from tensorc.recipes import (
+    INCREASE,
     OPTIONS,
+    PATIENCE,
     SECONDS,
+    THRESHOLD,
     DataCall,
     Fit,
     Patience,
@@ -51,18 +54,24 @@ from tensorc.runtime.training.preparing import Roles
 
 
 @door
-def patience(steps: int, increase: float = 2, threshold: float = 0.995) -> Patience:
+def patience(
+    steps: int, increase: float = INCREASE, threshold: float = THRESHOLD
+) -> Patience:
     """Stop early: train at least `steps` batches, longer while it gets better.
 
     When the validation error falls below `threshold` times the best so far at batch i,
     training goes on to batch i * `increase` at least.
+
+    Raises:
+        TypeError: an argument is no number.
+        ValueError: `steps` or `increase` is below 1 or not finite, or `threshold` is
+            not above 0 and at most 1.
     """
     given = {"steps": steps, "increase": increase, "threshold": threshold}
     numbers = {name: plain_number(value) for name, value in given.items()}
     if wrong := wrong_patience(numbers):
         name, words = wrong
-        words = f"`{name}` of `patience` {words}"
-        raise wrong_value(words, given[name], lambda value: type(value) is int)
+        raise wrong_value(words, given[name], PATIENCE[name].has_type)
     return Patience(**numbers)  # type: ignore[arg-type]  # they are numbers
 
 

@@ -10,6 +10,7 @@ from tensorc.frontend.dsl.irgen.errors import (
     UNKNOWN_NAME,
     Reports,
     error,
+    not_compiled,
     suggestion,
     with_labels,
 )
@@ -33,6 +34,8 @@ from tensorc.recipes import (
     DATA,
     FUNCTION,
     OPTIONS,
+    PARSED_READERS,
+    READERS,
     RULE,
     STEP,
     DataCall,
@@ -45,7 +48,6 @@ from tensorc.recipes import (
     wrong_patience,
 )
 
-READERS = ("mnist", "idx", "npz", "csv", "bytes")
 RULES = ("patience",)
 _KINDS = {STEP: ast.Step, FUNCTION: ast.Function}
 
@@ -136,7 +138,7 @@ def _option(frame: Frame, option: RecipeOption, node: ast.Expression) -> object:
     if kind in _KINDS:
         found = _check_function(frame, option, value, node)
     elif kind is DATA:
-        call = _check_call(value, node, option.name, READERS)
+        call = _check_reader(value, node, option.name)
         found = DataCall(call.callee, call.arguments, call.named)
     elif kind is RULE and value is not None:
         found = _patience(_check_call(value, node, option.name, RULES), node)
@@ -177,7 +179,7 @@ def _patience(call: CallValue, node: ast.Expression) -> Patience:
     given |= call.named
     if wrong := wrong_patience(given):
         name, words = wrong
-        message = f"`{name}` of `patience` {words}, got {_spelled(given[name])}"
+        message = f"{words}, got {_spelled(given[name])}"
         raise error(RECIPE, message, node.location)
     return Patience(**given)  # type: ignore[arg-type]  # they are numbers
 
@@ -218,6 +220,13 @@ def _check_call(
     hints = suggestion(value.callee, known) if isinstance(value, CallValue) else ()
     words = ", ".join(f"`{k}(...)`" for k in known)
     raise error(RECIPE, f"`{name}` is one of {words}", node.location, *hints)
+
+
+def _check_reader(value: PlainValue, node: ast.Expression, name: str) -> CallValue:
+    """Return the call of a reader; some are only parsed."""
+    if isinstance(value, CallValue) and value.callee in PARSED_READERS:
+        raise not_compiled(f"the reader `{value.callee}`", node.location)
+    return _check_call(value, node, name, READERS)
 
 
 def _check_run(frame: Frame, value: PlainValue, node: ast.Expression) -> None:
@@ -268,7 +277,8 @@ def plain(frame: Frame, node: ast.Expression) -> PlainValue:
 def _is_call(frame: Frame, callee: str) -> bool:
     found = frame.scope.find(callee)
     if found is None:
-        return callee in READERS + RULES or bool(suggestion(callee, READERS + RULES))
+        known = READERS + PARSED_READERS + RULES
+        return callee in known or bool(suggestion(callee, known))
     return isinstance(found.value, FunctionValue)
 
 

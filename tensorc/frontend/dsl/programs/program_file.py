@@ -40,7 +40,6 @@ from tensorc.recipes import (
     Fit,
     Patience,
     Run,
-    wrong_patience,
 )
 
 if TYPE_CHECKING:
@@ -261,15 +260,11 @@ def _fit(
     values = _named(plain)
     if sorted(values) != sorted(_PLAIN):
         raise ValueError("a fit has other options")
-    numbers = None if rule is None else items(rule, _value)
-    if numbers is not None:
-        given = dict(zip([f.name for f in fields(Patience)], numbers, strict=True))
-        if wrong_patience(given):
-            raise ValueError(f"patience of {numbers!r:.40}")
+    stop = None if rule is None else row(rule, len(fields(Patience)))
     pairs = items(locations, lambda d: row(d, 2))
     return Fit(
         data=DataCall(*_call(call)),
-        stop=None if numbers is None else Patience(*numbers),  # type: ignore[arg-type]
+        stop=None if stop is None else Patience(*map(_value, stop)),  # type: ignore[arg-type]
         name=name,
         location=place(at),
         places={text(option): place(where) for option, where in pairs},
