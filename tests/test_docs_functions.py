@@ -15,7 +15,7 @@ import tensorc as tc
 from tensorc.frontend.library.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.options import REQUIRED, words
 from tensorc.frontend.library.registry.function import LibraryFunction
-from tensorc.frontend.library.registry.rows import FUNCTIONS, GROUPS, LANGUAGE, PYTHON
+from tensorc.frontend.library.registry.rows import FUNCTIONS, GROUPS, PYTHON
 from tensorc.frontend.python import symbolic_functions
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 from tensorc.frontend.python.numpy_functions import rows as numpy_rows
@@ -197,10 +197,6 @@ def test_what_joins_a_group_is_a_map_of_two():
         if row.joined:
             (joins,) = [r for r in FUNCTIONS if r.map and r.name == row.joined]
             assert len(joins.tensors) == 2
-
-
-def test_a_file_finds_its_functions_by_name():
-    assert all(LANGUAGE[row.name] is row for row in FUNCTIONS if row.language)
 
 
 def test_no_name_is_here_and_planned_by_the_rows():

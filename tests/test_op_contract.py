@@ -2,12 +2,14 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 from tensorc.backend.llvm import lower
 from tensorc.frontend.library.registry.maps import MAPS
 from tensorc.fuzz.recipes import RECIPES
+from tensorc.ir import ops
 from tensorc.ir.core import Op
 from tensorc.ir.dims import evaluate
 from tensorc.ir.opdef import (
@@ -66,6 +68,17 @@ BY_OTHER_WAYS = {
     elementwise.Select: "where, whose condition is no number",
     elementwise.Cast: "conversions, which name a type",
 }
+
+
+def test_every_module_of_ops_is_listed():
+    """What `_MODULES` of `tensorc/ir/ops/__init__.py` lacks no parser would find."""
+    root = Path(ops.__file__).parent
+    found = {
+        ".".join(("tensorc.ir.ops", *path.relative_to(root).with_suffix("").parts))
+        for path in root.rglob("*.py")
+        if path.stem != "__init__"
+    }
+    assert found == {cls.__module__ for cls in OPS}
 
 
 def is_legal(cls: type[Op], level: str) -> bool:
