@@ -13,18 +13,21 @@
   "func.return"(%2) : (tensor<4xf32>) -> ()
 }) : () -> ()
 
-// a + b is b + a, but max(-0, +0) shows which operand came first.
+// a + b is b + a, and max(-0, +0) is max(+0, -0); a - b is not b - a.
 // CHECK-LABEL: sym_name = "order"
 // CHECK:       %[[S:.*]] = "tc.add"(%x, %y)
 // CHECK-NOT:   "tc.add"(%y, %x)
-// CHECK-DAG:   %[[M:.*]] = "tc.maximum"(%x, %y)
-// CHECK-DAG:   %[[N:.*]] = "tc.maximum"(%y, %x)
-// CHECK:       "func.return"(%[[S]], %[[S]], %[[M]], %[[N]])
-"func.func"() <{function_type = (tensor<f32>, tensor<f32>) -> (tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>), sym_name = "order"}> ({
+// CHECK:       %[[M:.*]] = "tc.maximum"(%x, %y)
+// CHECK-DAG:   %[[D:.*]] = "tc.sub"(%x, %y)
+// CHECK-DAG:   %[[E:.*]] = "tc.sub"(%y, %x)
+// CHECK:       "func.return"(%[[S]], %[[S]], %[[M]], %[[M]], %[[D]], %[[E]])
+"func.func"() <{function_type = (tensor<f32>, tensor<f32>) -> (tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>), sym_name = "order"}> ({
 ^bb0(%x: tensor<f32>, %y: tensor<f32>):
   %0 = "tc.add"(%x, %y) : (tensor<f32>, tensor<f32>) -> tensor<f32>
   %1 = "tc.add"(%y, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>
   %2 = "tc.maximum"(%x, %y) : (tensor<f32>, tensor<f32>) -> tensor<f32>
   %3 = "tc.maximum"(%y, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>
-  "func.return"(%0, %1, %2, %3) : (tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> ()
+  %4 = "tc.sub"(%x, %y) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %5 = "tc.sub"(%y, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  "func.return"(%0, %1, %2, %3, %4, %5) : (tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> ()
 }) : () -> ()

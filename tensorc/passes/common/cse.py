@@ -27,12 +27,8 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.opdef import COMMUTATIVE, ISOLATED, PURE
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
-from tensorc.ir.ops.tensor.elementwise import Maximum, Minimum
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
-
-# Of +0 and -0 these give one or the other, depending on the order of the operands.
-_ORDER_SHOWS = (Maximum, Minimum)
 
 
 @dataclass
@@ -47,7 +43,7 @@ class _Merge:
 
     def key(self, op: Op) -> Hashable:
         operands = [self.number(v) for v in op.operands]
-        if COMMUTATIVE in op.traits and not isinstance(op, _ORDER_SHOWS):
+        if COMMUTATIVE in op.traits:
             operands[:2] = sorted(operands[:2])
         names = sorted(op.attributes)
         attributes = tuple((n, attribute_key(op.attributes[n])) for n in names)
