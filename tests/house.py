@@ -5,7 +5,7 @@ Everything is read with `ast`; nothing of the package is imported.
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -96,21 +96,46 @@ def spelled(node: ast.expr) -> str:
     return ""
 
 
-_DEFINED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+_DEFINED = _FUNCTION | ast.ClassDef
+# Methods of containers that change them, and functions that change what they are given.
+CHANGING = {
+    *("append", "add", "update", "extend", "insert", "remove", "pop", "popitem"),
+    *("setdefault", "clear", "discard", "sort", "reverse", "register"),
+    *("__setitem__", "__delitem__", "__setattr__"),
+}
+SETTERS = {"setattr", "delattr"}
+# Decorators from elsewhere that keep nothing of what they decorate.
+DECORATORS = {
+    *("dataclass", "dataclasses.dataclass", "dataclass_transform", "contextmanager"),
+    *("cache", "functools.cache", "lru_cache", "once", "overload"),
+    *("op", "door", "outside", "hiding", "hiding_methods", "calling"),
+    *("click.command", "click.group", "click.option", "click.argument"),
+    *("path_option", "settings_option", "float_option", "optimize_option"),
+    *("init_option", "threads_option", "instrument_options"),
+}
+CLASS_OPTIONS = {"metaclass", "total"}
 
 
 def effects(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield what a module does to others when it is imported.
 
-    These are calls whose result is dropped, new values for attributes and items, and
-    decorators that are methods, each of what comes from elsewhere; and at any depth
-    imports whose result is dropped.
+    These are, in all code outside of functions: new values for attributes and items,
+    and calls of methods that change things, of what comes from elsewhere; calls and
+    decorators from elsewhere whose result is dropped, options of classes, modules that
+    are imported and not used; and at any depth `import_module` for nothing.
     """
-    own, given = set(_made(tree.body)), set(_given(tree.body))
+    own = _own(tree)
+    given = {name for name, _ in _imported(tree)} | (_bound(tree) - own)
+    used = {
+        spelled(n) for n in ast.walk(tree) if isinstance(n, ast.Name | ast.Attribute)
+    }
     for node in _run_at_import(tree.body):
-        for changed in _changed(node, given):
-            if _root(changed) not in own:
-                yield node.lineno, _first_line(node)
+        changed = [c for c in _changed(node) if _root(c) not in own]
+        changed += [d for d in _dropped(node) if _root(d) in given]
+        changed += [d for d in _decorators(node) if _root(d) in given]
+        if changed or _has_options(node) or _is_unused(node, used):
+            yield node.lineno, _first_line(node)
     for node in ast.walk(tree):
         is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
         if is_call and spelled(node.value.func).endswith("import_module"):
@@ -120,48 +145,134 @@ def effects(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def _run_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
         yield node
-        if not isinstance(node, _DEFINED):
-            for inner in ("body", "orelse", "finalbody"):
-                yield from _run_at_import(getattr(node, inner, []))
+        if isinstance(node, _FUNCTION):
+            continue
+        for inner in ("body", "orelse", "finalbody"):
+            yield from _run_at_import(getattr(node, inner, []))
+        for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            yield from _run_at_import(part.body)
 
 
-def _changed(node: ast.stmt, given: set[str]) -> Iterator[ast.expr]:
+def _changed(node: ast.stmt) -> Iterator[ast.expr]:
     """Yield what a statement may change: targets, owners of methods, functions."""
-    targets: list[ast.expr] = []
-    if isinstance(node, ast.Assign | ast.Delete):
-        targets = node.targets
-    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
-        targets = [node.target]
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+    for target in _targets(node):
+        if isinstance(target, ast.Attribute | ast.Subscript):
+            yield target
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         call = node.value
-        yield call.args[0] if spelled(call.func) == "setattr" else call.func
-    elif isinstance(node, _DEFINED):
-        for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call):
-                decorator = decorator.func
-            if isinstance(decorator, ast.Attribute) and _root(decorator) in given:
-                yield decorator
-    yield from (t for t in targets if isinstance(t, ast.Attribute | ast.Subscript))
+        yield call.args[0] if spelled(call.func) in SETTERS else call.func
+    for call in _calls(_expressions(node)):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in CHANGING:
+            yield call.func
+        elif spelled(call.func) in SETTERS:
+            yield call.args[0]
 
 
-def _made(body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the names of the classes and values that a module makes."""
-    for node in body:
+def _targets(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield what a statement gives a value to, or deletes; out of tuples, too."""
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    if isinstance(node, ast.With | ast.AsyncWith):
+        targets = [item.optional_vars for item in node.items]
+    for target in filter(None, targets):
+        inner = [n for n in ast.walk(target) if isinstance(n, ast.Tuple | ast.List)]
+        leaves = [e for n in inner for e in n.elts] or [target]
+        yield from (e.value if isinstance(e, ast.Starred) else e for e in leaves)
+
+
+def _dropped(node: ast.stmt) -> Iterator[ast.expr]:
+    """Yield the functions that a statement calls without a name for the result."""
+    kept = [t for t in _targets(node) if spelled(t) != "_"]
+    is_header = isinstance(node, ast.If | ast.While | ast.Assert | ast.Match | ast.With)
+    if is_header or (isinstance(node, ast.Expr | ast.Assign | ast.For) and not kept):
+        yield from (call.func for call in _calls(_expressions(node)))
+
+
+def _decorators(node: ast.stmt) -> Iterator[ast.expr]:
+    for decorator in node.decorator_list if isinstance(node, _DEFINED) else ():
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if spelled(called) not in DECORATORS:
+            yield called
+
+
+def _has_options(node: ast.stmt) -> bool:
+    names = node.keywords if isinstance(node, ast.ClassDef) else ()
+    return any(keyword.arg not in CLASS_OPTIONS for keyword in names)
+
+
+def _is_unused(node: ast.stmt, used: set[str]) -> bool:
+    """Return whether a module of the package is imported, and then not named."""
+    if not isinstance(node, ast.Import):
+        return False
+    names = [alias.asname or alias.name for alias in node.names]
+    ours = [
+        n for n, a in zip(names, node.names, strict=True) if a.name.startswith(PREFIX)
+    ]
+    return any(name not in used for name in ours)
+
+
+def _expressions(node: ast.stmt) -> Iterator[ast.AST]:
+    """Yield the expressions that run with a statement, but not those in its blocks."""
+    if isinstance(node, _FUNCTION):
+        yield from (*node.decorator_list, *node.args.defaults)
+        yield from filter(None, node.args.kw_defaults)
+        return
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.match_case):
+            yield from filter(None, [child.guard])
+        elif not isinstance(child, ast.stmt | ast.excepthandler):
+            yield child
+
+
+def _calls(expressions: Iterable[ast.AST]) -> Iterator[ast.Call]:
+    """Yield the calls in expressions, but for those that wait in a lambda."""
+    for node in expressions:
+        if isinstance(node, ast.Call):
+            yield node
+        if not isinstance(node, ast.Lambda):
+            yield from _calls(ast.iter_child_nodes(node))
+
+
+def _own(tree: ast.Module) -> set[str]:
+    """Return the names of the classes and values that a module makes.
+
+    Another name for what comes from elsewhere is none of them.
+    """
+    own: set[str] = set()
+    for node in _run_at_import(tree.body):
         if isinstance(node, ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Assign):
-            yield from (t.id for t in node.targets if isinstance(t, ast.Name))
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id
+            own.add(node.name)
+        value = getattr(node, "value", None)
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or value is None:
+            continue
+        names = {t.id for t in _targets(node) if isinstance(t, ast.Name)}
+        own = own | names if _is_made(value, own) else own - names
+    return own
 
 
-def _given(body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the names of what a module has from others of the package, but modules."""
-    for node in body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+def _is_made(value: ast.expr, own: set[str]) -> bool:
+    if isinstance(value, ast.IfExp):
+        return _is_made(value.body, own) and _is_made(value.orelse, own)
+    if isinstance(value, ast.BoolOp):
+        return all(_is_made(part, own) for part in value.values)
+    if isinstance(value, ast.Tuple):  # of a dict or a list there is no other name
+        return all(_is_made(part, own) for part in value.elts)
+    alias = isinstance(value, ast.Name | ast.Attribute | ast.Subscript)
+    return not alias or _root(value) in own
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Return the names that statements outside of functions give a value."""
+    nodes = [t for node in _run_at_import(tree.body) for t in _targets(node)]
+    return {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield the names that a module imports, and what each stands for."""
+    for node in _run_at_import(tree.body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
-                if f"{node.module}.{alias.name}" not in modules():
-                    yield alias.asname or alias.name
+                name = alias.asname or alias.name.partition(".")[0]
+                yield name, alias.name
 
 
 def _root(node: ast.expr) -> str:
