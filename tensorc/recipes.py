@@ -206,7 +206,8 @@ RUN = (
     RecipeOption("call", CALL, REQUIRED, "`f(…)`, with numbers and lists"),
     RecipeOption("times", COUNT, 1, "how often"),
 )
-# How a run is kept: what the doors of Python take besides. It decides no result.
+# How a run is kept: what `tc.fit`, `Program.fit` and `tensorc train` take besides. It
+# decides no result.
 KEEP = (
     RecipeOption(
         *("save", PATH, None),
@@ -218,17 +219,17 @@ KEEP = (
     ),
     RecipeOption(
         *("resume", PATH, None),
-        "such a directory, or a file of it: go on, to the same bits",
+        "a directory of `save`, or a file of it: go on, to the same bits",
         "a new run",
     ),
     RecipeOption(
         *("overwrite", TRUTH, False),
-        "`True`: `save` may write over checkpoints of another or a longer run",
+        "let `save` write over checkpoints of another or a longer run",
         "refused (TC0807)",
     ),
     RecipeOption(
         *("allow_nan", TRUTH, False),
-        "`True`: go on when a cost or a variable is NaN or infinite",
+        "go on when a cost or a variable is NaN or infinite",
         "an error (TC0604)",
     ),
 )

@@ -9,15 +9,19 @@ import pytest
 
 import tensorc as tc
 from tensorc.api.batched import OF_FIT
+from tensorc.api.kept_runs import Kept
+from tensorc.cli import train
 from tensorc.cli.main import run as command
 from tensorc.recipes import (
     FIT,
+    KEEP,
     OPTIONS,
     PARSED_READERS,
     PATIENCE,
     READERS,
     REQUIRED,
     RUN,
+    TRUTH,
     DataCall,
     Fit,
     Patience,
@@ -269,5 +273,36 @@ def test_the_table_is_the_dataclass_and_the_doors():
     for door in (parameters, inspect.signature(tc.Program.fit).parameters):
         for name, option in OPTIONS["keep"].items():
             assert door[name].default == option.default, name
+            assert f"{name}: " in tc.fit.__doc__
+    assert {f.name: f.default for f in fields(Kept)} == {
+        option.name: option.default for option in KEEP
+    }
     by_name = [n for n, p in parameters.items() if p.kind == p.KEYWORD_ONLY]
     assert sorted(OF_FIT) == sorted(by_name)
+
+
+def test_the_command_line_takes_what_the_table_says(path):
+    values = train.command.make_context("train", [path]).params
+    flags = {p.name: p for p in train.command.params}
+    taken = [name for name in flags if name in OPTIONS["keep"]]
+    assert taken == list(OPTIONS["keep"])
+    for name, option in OPTIONS["keep"].items():
+        flag = flags[name]
+        assert flag.opts == [f"--{name.replace('_', '-')}"]
+        assert values[name] == option.default
+        assert flag.is_flag == (option.kind is TRUTH)
+        shown = flag.help.replace("--save", "save").lower()
+        assert shown.startswith(option.doc.replace("`", "").lower()), name
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, -math.inf])
+def test_a_time_is_refused_with_the_same_words(path, value, capsys):
+    program = tc.load(path)
+    words = f"is a number of seconds, 0 or more, got {value}"
+    for door in (
+        lambda: tc.fit(program.train, DATA, batch=5, save_every=value),
+        lambda: program.fit(save_every=value),
+    ):
+        assert diagnostic_of(door)[0].message == f"`save_every` {words} (float)"
+    assert command(["train", path, f"--save-every={value}"]) == 2
+    assert f"error: `--save-every` {words}\n" in capsys.readouterr().err

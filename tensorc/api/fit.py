@@ -198,7 +198,7 @@ def _keeper(
     """Return what writes the checkpoints that are asked for."""
     if kept.save is None:
         return None
-    return Keeper(kept.save, about, shared, kept.seconds, allow_nan=kept.allow_nan)
+    return Keeper(kept.save, about, shared, kept.save_every, allow_nan=kept.allow_nan)
 
 
 def _dataset(given: object) -> Dataset:

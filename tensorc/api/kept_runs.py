@@ -38,7 +38,7 @@ class Kept:
     """
 
     save: Path | None = None
-    seconds: float = SECONDS
+    save_every: float = SECONDS
     resume: Path | None = None
     overwrite: bool = False
     allow_nan: bool = False

@@ -206,7 +206,7 @@ class Program(inspection.Inspected, _Loaded):
         about = self.about(recipe)
         # Several recipes keep their checkpoints side by side.
         stem = f"{recipe.name or about.fit + 1}." if len(self.fits) > 1 else ""
-        seconds, nan = kept.seconds, kept.allow_nan
+        seconds, nan = kept.save_every, kept.allow_nan
         return Keeper(kept.save, about, self.shared, seconds, stem, nan)
 
     def about(self, recipe: Fit) -> About:

@@ -10,10 +10,10 @@ import rich_click as click
 
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
-    a_time,
     check_output,
     make_directory,
     path_option,
+    time_option,
     write_output,
 )
 from tensorc.fuzz import session
@@ -67,13 +67,7 @@ class _Watch:
 @click.option(
     "--seed", metavar="N", type=click.IntRange(0), default=0, help="Which programs."
 )
-@click.option(
-    "--seconds",
-    metavar="SECONDS",
-    type=click.FloatRange(0, min_open=True),
-    callback=a_time,
-    help="How long to go on; 60 without --programs.",
-)
+@time_option("--seconds", help="How long to go on; 60 without --programs.")
 @click.option(
     "--programs", "count", metavar="N", type=click.IntRange(1), help="How many at most."
 )

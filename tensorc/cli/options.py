@@ -1,6 +1,5 @@
 """Options that several verbs share, and the files that they name."""
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import rich_click as click
 
 from tensorc.cli.completion import paths
 from tensorc.errors import Diagnostic, TensorcError
+from tensorc.recipes import TIME
 from tensorc.runtime import threads
 
 _HELP_FILE = "tensorc.file"
@@ -167,12 +167,35 @@ def a_path(
     return value
 
 
-def a_time(
-    context: click.Context, parameter: click.Parameter, value: float | None
+def time_option(
+    name: str, *, help: str, default: float | None = None
+) -> Callable[[AnyCommand], AnyCommand]:
+    """Return a decorator that adds an option of seconds: `float`, or None if not given.
+
+    What is refused, and its words, are those of the doors of Python.
+    """
+    return click.option(
+        name,
+        metavar="SECONDS",
+        callback=_a_time,
+        default=None if default is None else f"{default:g}",
+        help=help,
+    )
+
+
+def _a_time(
+    context: click.Context, parameter: click.Parameter, text: str | None
 ) -> float | None:
-    """Refuse nan, which every range of `click` lets through."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is not a time")
+    if text is None:
+        return None
+    try:
+        value: object = float(text)
+    except ValueError:
+        value = text
+    if words := TIME.wrong(value):
+        message = f"`{parameter.opts[0]}` {words}, got {value!r:.60}"
+        raise click.UsageError(message, context)
+    assert isinstance(value, float)
     return value
 
 

@@ -1,7 +1,7 @@
 """`tensorc train`: run the `fit`s of a file."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from tensorc.api.summaries import memory_table, spell_type
 from tensorc.cli.completion import paths
 from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
+    AnyCommand,
     FileCommand,
-    a_time,
     check_output,
     existing_file,
     float_option,
@@ -23,13 +23,14 @@ from tensorc.cli.options import (
     path_option,
     settings_option,
     threads_option,
+    time_option,
     write_output,
 )
 from tensorc.cli.progress import Reporter, reporter, spell_cost, spell_error
 from tensorc.cli.terminal import show
 from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.frontend.dsl.programs.program import plain_hypers
-from tensorc.recipes import SECONDS, Fit
+from tensorc.recipes import KEEP, PATH, TIME, Fit, RecipeOption
 from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.checkpoint import Checkpoint, compare
 from tensorc.runtime.training.data import open_data
@@ -42,29 +43,38 @@ from tensorc.tables import spell_bytes
 _SHOWN = 12
 
 
-_allow_nan_option = click.option(
-    "--allow-nan",
-    is_flag=True,
-    help="Go on when a cost is NaN or infinite; without it that is exit code 4.",
-)
+_METAVARS = {"save": "DIR", "resume": "DIR|FILE"}
 
 
-_overwrite_option = click.option(
-    "--overwrite",
-    is_flag=True,
-    help="Let --save write over the checkpoints of another or a longer run.",
-)
+def _kept_option(option: RecipeOption) -> Callable[[AnyCommand], AnyCommand]:
+    """Return a decorator that adds an option of how a run is kept."""
+    flag, help = _flag(option.name), _kept_help(option)
+    if option.kind is PATH:
+        return path_option(flag, metavar=_METAVARS[option.name], help=help)
+    if option.kind is TIME:
+        assert isinstance(option.default, float)
+        return time_option(flag, default=option.default, help=help)
+    return click.option(flag, is_flag=True, default=option.default, help=help)
 
 
-_save_every_option = click.option(
-    "--save-every",
-    "seconds",
-    metavar="SECONDS",
-    type=click.FloatRange(0),
-    callback=a_time,
-    default=SECONDS,
-    help="Write last at least so often, besides after each validation.",
-)
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _kept_help(option: RecipeOption) -> str:
+    """Return what the table says of an option, with flags for the names of others."""
+    text = option.doc
+    for other in KEEP:
+        text = text.replace(f"`{other.name}`", _flag(other.name))
+    shown = "" if option.kind is TIME else f"; without it: {option.without}"
+    return f"{text[:1].upper()}{text[1:]}{shown}.".replace("`", "")
+
+
+def _kept_options(function: AnyCommand) -> AnyCommand:
+    """Add the options of `KEEP`, by their names."""
+    for option in reversed(KEEP):
+        function = _kept_option(option)(function)
+    return function
 
 
 @click.command("train", cls=FileCommand)
@@ -72,15 +82,7 @@ _save_every_option = click.option(
 @settings_option
 @float_option
 @init_option
-@path_option("--save", metavar="DIR", help="Keep best and last .safetensors in DIR.")
-@_save_every_option
-@_overwrite_option
-@path_option(
-    "--resume",
-    metavar="DIR|FILE",
-    help="Continue from the last checkpoint of a --save.",
-)
-@_allow_nan_option
+@_kept_options
 @path_option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
 @path_option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
@@ -92,7 +94,7 @@ def command(
     default_float: str,
     init: str | None,
     save: str | None,
-    seconds: float,
+    save_every: float,
     overwrite: bool,
     resume: str | None,
     allow_nan: bool,
@@ -110,7 +112,7 @@ def command(
     program = _loaded(file, settings, optimize, default_float)
     if init is not None:
         _note_missing(init, program.restore(init), quiet)
-    kept = Kept(_path(save), seconds, _path(resume), overwrite, allow_nan)
+    kept = Kept(_path(save), save_every, _path(resume), overwrite, allow_nan)
     start = None if kept.resume is None else _last(program, kept.resume, quiet)
     first = start.about.fit if start else 0
     for recipe in program.fits[first:]:

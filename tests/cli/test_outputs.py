@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tensorc.cli.main import run
+from tensorc.recipes import TIME
 
 MODEL = """
 param w: float[2] = 0
@@ -40,7 +41,10 @@ def test_inputs_are_not_written_over(words, tmp_path, monkeypatch, capsys):
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("words", ["fuzz --seconds nan", "train m.tc --save-every nan"])
-def test_nan_is_no_time(words, capsys):
-    assert run(words.split()) == 2
-    assert "nan is not a time" in capsys.readouterr().err
+@pytest.mark.parametrize("words", ["fuzz --seconds", "train m.tc --save-every"])
+@pytest.mark.parametrize("value", ["nan", "-1.0", "long"])
+def test_what_is_no_time(words, value, capsys):
+    assert run([*words.split(), value]) == 2
+    shown = f"'{value}'" if value == "long" else value
+    expected = f"`{words.split()[-1]}` is {TIME.words}, got {shown}\n"
+    assert capsys.readouterr().err.startswith(f"error: {expected}")
