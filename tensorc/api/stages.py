@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tensorc import driver
@@ -11,7 +12,7 @@ from tensorc.frontend.dsl.programs import program as source
 from tensorc.frontend.dsl.programs.program import UNKNOWN_NAME
 from tensorc.frontend.dsl.syntax.source_file import read_file
 from tensorc.frontend.library.mistakes import door
-from tensorc.target import CHOSEN, Options
+from tensorc.target import CHOSEN
 
 if TYPE_CHECKING:
     from tensorc.compiler import Around
@@ -24,14 +25,15 @@ def emit(
     stage: str,
     function: str | None,
     settings: Mapping[str, str],
-    optimize: int = 2,
+    optimize: int | None = None,
     around: "Around | None" = None,
     default_float: str = "f32",
     locations: bool = False,
 ) -> str | bytes:
     """Return a stage of a file: ast, tensor, structured, buffer, loop, llvm, asm, obj.
 
-    `function` restricts it to one function or step. `around` runs each pass
+    `function` restricts it to one function or step. Without `optimize` the level is
+    that of `tc.options`. `around` runs each pass
     (`passes.base.run_pass`, say), and then nothing is taken from the cache. `locations`
     adds the place in the file to each op of IR.
     """
@@ -40,7 +42,8 @@ def emit(
         from tensorc.frontend.dsl import reading
 
         return reading.syntax(read_file(path, settings, default_float))
-    options = Options(optimize)
+    chosen = CHOSEN.get()
+    options = chosen if optimize is None else replace(chosen, optimize=optimize)
     module = module_of(path, function, settings, default_float)
     if stage != "obj":
         return inspection.emit(module, stage, options, around, locations)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.api.inspection import STAGES, Text
+from tensorc import compiler
+from tensorc.api.inspection import FILE_STAGES, STAGES, Text
 from tensorc.cli import main
 from tests.snippets import ROOT
 
@@ -150,6 +151,27 @@ def test_code_is_that_of_the_functions_own_level(stage):
         shown[level] = [*(f.emit(stage) for f in texts), declared]
     for few, some, most in zip(*shown.values(), strict=True):
         assert len({few, some, most}) == 3
+
+
+@pytest.mark.parametrize("stage", FILE_STAGES)
+def test_a_stage_of_a_file_is_that_of_the_options_around_it(stage):
+    made = []
+    for level in (0, 3):
+        with tc.options(optimize=level):
+            text = tc.emit(EXAMPLE, stage, "error", {})
+            program = tc.load(EXAMPLE)
+        assert text == tc.emit(EXAMPLE, stage, "error", {}, level)
+        if stage in STAGES:
+            assert text == program.error.emit(stage)
+        made.append(text)
+    assert (made[0] != made[1]) == (stage in compiler.CODE)
+
+
+def test_the_stages_are_those_of_the_compiler():
+    made = (*compiler.STAGES, *compiler.CODE)
+    assert ("graph", *made) == (*STAGES, "obj")
+    assert ("ast", *made) == FILE_STAGES
+    assert MARKS.keys() == {*STAGES}
 
 
 @pytest.mark.parametrize("stage", STAGES)
