@@ -79,7 +79,7 @@ class _Frame:
                 if name is not None:
                     self.sizes.setdefault(name, size)
 
-    # What `evaluate` may ask for (the protocols in tensorc.ir.ops).
+    # What `evaluate` may ask for (the protocols in tensorc.ir.evaluation).
 
     def size(self, dim: Dim) -> int:
         return evaluate(dim, self.sizes)

@@ -48,7 +48,7 @@ from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Op, Region, Value
 from tensorc.ir.dims import Constraints, Dim
 from tensorc.ir.numerics import Array
-from tensorc.ir.types import I1, Element, TensorType, Type
+from tensorc.ir.types import I1, Element, MemRefType, TensorType, Type
 
 Values = list[Value]
 
@@ -75,6 +75,13 @@ def require(condition: bool, label: str, detail: str) -> None:
     """Raise `ConstraintError` unless the condition holds."""
     if not condition:
         raise ConstraintError(label, detail)
+
+
+def memory(type_: Type, label: str = "C1") -> MemRefType:
+    """Require a memory type and return it."""
+    require(isinstance(type_, MemRefType), label, str(type_))
+    assert isinstance(type_, MemRefType)
+    return type_
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.core import Op, Region
+from tensorc.ir.evaluation import RegionRunner
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
     ISOLATED,
@@ -12,7 +13,6 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
-from tensorc.ir.ops.loop.scf import RegionRunner
 from tensorc.ir.types import TensorType, Type
 
 

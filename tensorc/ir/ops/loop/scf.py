@@ -1,30 +1,12 @@
 """Structured control flow, with MLIR's names."""
 
-from collections.abc import Sequence
-from typing import Protocol
-
 import numpy as np
 
-from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.core import Op, Region, Value
+from tensorc.ir.evaluation import RegionRunner
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.types import I1, INDEX, Type
-
-
-class RegionRunner(Protocol):
-    """What `evaluate` may ask of the interpreter: to run the op's regions."""
-
-    def block(self, region: int) -> Block:
-        """Return the only block of a region of the op."""
-        ...
-
-    def gives_results(self) -> bool:
-        """Tell whether the op gives tensors, or writes to memory."""
-        ...
-
-    def run(self, block: Block, arguments: Sequence[Array]) -> list[Array]:
-        """Run a block and return the operands of its terminator."""
-        ...
 
 
 @op("scf.yield", traits=(TERMINATOR,))

@@ -6,9 +6,10 @@ import numpy as np
 
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
+from tensorc.ir.elements import as_number, read
+from tensorc.ir.evaluation import Allocating
 from tensorc.ir.numerics import Array, maximum, minimum
-from tensorc.ir.opdef import PURE, InferContext, op, require
-from tensorc.ir.ops.memory.memory import Allocating, memory, place, read
+from tensorc.ir.opdef import PURE, InferContext, memory, op, require
 from tensorc.ir.ops.scalar.arith import with_element
 from tensorc.ir.types import I1, INDEX, MemRefType, Type, VectorType, element_type
 
@@ -106,7 +107,7 @@ class MaskedLoad(Op):
     """Read neighbouring elements where the mask is true, elsewhere keep `other`.
 
     Constraints:
-      (C1) memref is one-dimensional memory, index its place.
+      (C1) memref is one-dimensional memory, index is of type index.
       (C2) mask and other are vectors of one length, of i1 and of memref's element type.
 
     Example:
@@ -135,7 +136,7 @@ class MaskedLoad(Op):
     ) -> Array:
         result = other.copy()
         for lane in np.flatnonzero(mask):
-            result[lane] = memref[place(np.add(index, lane))]
+            result[lane] = memref[as_number(np.add(index, lane))]
         return result
 
 
@@ -144,7 +145,7 @@ class MaskedStore(Op):
     """Write neighbouring elements where the mask is true.
 
     Constraints:
-      (C1) memref is one-dimensional memory, index its place.
+      (C1) memref is one-dimensional memory, index is of type index.
       (C2) mask and value are vectors of one length, of i1 and of memref's element type.
 
     Example:
@@ -172,7 +173,7 @@ class MaskedStore(Op):
         ctx: object, memref: Array, index: Array, mask: Array, value: Array
     ) -> tuple[Array, ...]:
         for lane in np.flatnonzero(mask):
-            memref[place(np.add(index, lane))] = value[lane]
+            memref[as_number(np.add(index, lane))] = value[lane]
         return ()
 
 
@@ -181,7 +182,7 @@ class Gather(Op):
     """Read scattered elements, memref[index + offsets[lane]], where the mask is true.
 
     Constraints:
-      (C1) memref is one-dimensional memory, index its place.
+      (C1) memref is one-dimensional memory, index is of type index.
       (C2) offsets, mask and other are vectors of one length, of index, i1 and memref's
         element type.
 

@@ -6,18 +6,10 @@ import numpy as np
 
 from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.core import Op, Value
+from tensorc.ir.elements import COMBINES, check_indices, scatter, wrapped_indices
+from tensorc.ir.evaluation import Failing, SizedFailing, Sizes
 from tensorc.ir.numerics import Array, fma
-from tensorc.ir.opdef import PURE, InferContext, Values, op, require
-from tensorc.ir.ops.memory.memory import memory
-from tensorc.ir.ops.tensor.indexing import (
-    COMBINES,
-    Failing,
-    SizedFailing,
-    check_indices,
-    scatter,
-    wrapped_indices,
-)
-from tensorc.ir.ops.tensor.shape import Sizes
+from tensorc.ir.opdef import PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import (
     I1,
     I64,

@@ -4,35 +4,19 @@ At the BUFFER level memory has the shape of the tensor it holds; at the LOOP lev
 is one-dimensional, and index arithmetic is spelled out.
 """
 
-from typing import Protocol
-
 import numpy as np
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.elements import as_number, read
+from tensorc.ir.evaluation import Allocating
 from tensorc.ir.numerics import Array
-from tensorc.ir.opdef import PURE, InferContext, Values, op, require
-from tensorc.ir.ops.scalar.conversions import Typing
+from tensorc.ir.opdef import PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import INDEX, MemRefType, Type
-
-
-def memory(type_: Type, label: str = "C1") -> MemRefType:
-    """Require a memory type and return it."""
-    require(isinstance(type_, MemRefType), label, str(type_))
-    assert isinstance(type_, MemRefType)
-    return type_
 
 
 def _indices(memref: MemRefType, indices: tuple[Type, ...], label: str) -> None:
     fits = len(indices) == memref.rank and all(i == INDEX for i in indices)
     require(fits, label, f"{len(indices)} for {memref}")
-
-
-class Allocating(Typing, Protocol):
-    """What `evaluate` may ask of the interpreter: the type of the result."""
-
-    def result_type(self) -> Type:
-        """Return the type of the only result."""
-        ...
 
 
 @op("memref.alloca")
@@ -213,28 +197,6 @@ class Load(Op):
         return read(memref, indices)
 
 
-def read(values: Array, indices: tuple[Array, ...]) -> Array:
-    """Return elements at indices (arrays or not), refusing what numpy would wrap.
-
-    Element 0 of nothing is 0: it is read in vain, where a part may be empty.
-    """
-    shape = np.broadcast_shapes(*map(np.shape, indices))
-    if 0 in shape:
-        return np.zeros(shape, values.dtype)
-    if any(np.any(np.less(i, 0)) for i in indices):
-        raise IndexError(f"a negative index in {indices}")
-    if values.size == 0 and not any(np.any(i) for i in indices):
-        return np.zeros(shape, values.dtype)
-    return np.asarray(values[tuple(np.asarray(i) for i in indices)])
-
-
-def place(index: Array) -> int:
-    """Return an index as a number, refusing what numpy would wrap."""
-    if int(index) < 0:
-        raise IndexError(f"index {int(index)} is negative")
-    return int(index)
-
-
 @op("memref.store")
 class Store(Op):
     """Write one element.
@@ -264,5 +226,5 @@ class Store(Op):
     def evaluate(
         ctx: object, value: Array, memref: Array, *indices: Array
     ) -> tuple[Array, ...]:
-        memref[tuple(place(i) for i in indices)] = value
+        memref[tuple(as_number(i) for i in indices)] = value
         return ()

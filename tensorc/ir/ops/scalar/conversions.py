@@ -3,11 +3,12 @@
 A float out of an integer's range saturates, NaN becomes 0; integers wrap.
 """
 
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.evaluation import Typing
 from tensorc.ir.numerics import Array, integer_limits
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
 from tensorc.ir.types import I1, Element, Type
@@ -30,14 +31,6 @@ def convert(values: Array, element: Element) -> Array:
     middle = np.where(high | low | np.isnan(wide), 0, wide).astype(target)
     picked = np.where(high, highest, np.where(low, lowest, middle))
     return picked.astype(target)
-
-
-class Typing(Protocol):
-    """What `evaluate` may ask of the interpreter: the element type of the result."""
-
-    def result_element(self) -> Element:
-        """Return the element type of the only result."""
-        ...
 
 
 class Conversion(Op):

@@ -7,6 +7,8 @@ import numpy as np
 
 from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr, Enum
 from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.elements import read
+from tensorc.ir.evaluation import Allocating, RegionRunner
 from tensorc.ir.numerics import (
     CONTRACTION_BLOCK,
     FMA_ORDER,
@@ -17,8 +19,6 @@ from tensorc.ir.numerics import (
     ordered_sum,
 )
 from tensorc.ir.opdef import PURE, TERMINATOR, InferContext, Values, op, require
-from tensorc.ir.ops.loop.scf import RegionRunner
-from tensorc.ir.ops.memory.memory import Allocating, read
 from tensorc.ir.ops.scalar.arith import MulF, MulI
 from tensorc.ir.types import INDEX, MemRefType, TensorType, Type, element_type
 

@@ -2,40 +2,25 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.elements import ADD as ADD
+from tensorc.ir.elements import COMBINES as COMBINES
+from tensorc.ir.elements import SET as SET
+from tensorc.ir.elements import (
+    check_indices,
+    out_of_range,
+    scatter,
+    wrapped_indices,
+)
+from tensorc.ir.evaluation import Failing, SizedFailing
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
-from tensorc.ir.ops.tensor.shape import Sizes
 from tensorc.ir.types import I1, TensorType, Type
-
-ADD, SET = "add", "set"  # what a scatter does with the elements that meet at a place
-COMBINES = (ADD, SET)
-
-
-class Failing(Protocol):
-    """What `evaluate` may ask of the interpreter: to stop with an index error."""
-
-    def fail_index(self, axis: int, index: int, size: int) -> None:
-        """Raise `IndexOutOfRange` at the op's place."""
-        ...
-
-
-class SizedFailing(Sizes, Failing, Protocol):
-    """What a check may ask of the interpreter: sizes, and to stop."""
-
-
-def out_of_range(indices: Array, size: int, from_end: bool = True) -> Array:
-    """Tell which indices are outside an axis; signed ones may count `from_end`."""
-    if np.issubdtype(indices.dtype, np.unsignedinteger):
-        return np.greater_equal(indices, np.uint64(size))
-    lowest = -size if from_end else 0
-    return np.less(indices, lowest) | np.greater_equal(indices, size)
 
 
 @op("tc.check_index", traits=(PURE,))
@@ -80,16 +65,6 @@ class CheckIndex(Op):
         """Raise IndexOutOfRange for the first bad index."""
         check_indices(ctx, indices, axis, size, from_end)
         return indices.copy()
-
-
-def check_indices(
-    ctx: SizedFailing, indices: Array, axis: int, size: Dims, from_end: bool
-) -> None:
-    """Raise IndexOutOfRange for the first index outside of an axis."""
-    extent = ctx.size(size.dims[0])
-    bad = out_of_range(indices, extent, from_end)
-    if bad.any():
-        ctx.fail_index(axis, int(indices[bad].flat[0]), extent)
 
 
 @op("tc.take_along_axis", traits=(PURE,))
@@ -170,21 +145,6 @@ def infer_gathered(
     return TensorType(shape, whole.element)
 
 
-def wrapped_indices(
-    ctx: Failing, shape: Sequence[int], indices: Sequence[Array], axes: Sequence[int]
-) -> tuple[Array, ...]:
-    """Return indices counted from the start; IndexOutOfRange for the first bad one."""
-    wrapped = []
-    for axis, index in zip(axes, indices, strict=True):
-        size = shape[axis]
-        bad = out_of_range(index, size)
-        if bad.any():
-            ctx.fail_index(axis, int(index[bad].flat[0]), size)
-        places = index.astype(np.int64)
-        wrapped.append(np.where(places < 0, places + size, places))
-    return tuple(wrapped)
-
-
 @op("tc.gather", traits=(PURE,))
 class Gather(Op):
     """Read at computed places: `x[idx]`, `x[i, :, j]`.
@@ -227,7 +187,9 @@ class Gather(Op):
         places = wrapped_indices(ctx, operand.shape, indices, axes)
         moved = np.moveaxis(operand, axes, range(len(axes)))[places]
         rank = indices[0].ndim
-        back = np.moveaxis(np.asarray(moved), range(rank), _axes(axes[0], rank))
+        back = np.moveaxis(
+            np.asarray(moved), range(rank), range(axes[0], axes[0] + rank)
+        )
         return np.array(back)
 
 
@@ -290,25 +252,3 @@ class Scatter(Op):
         places = wrapped_indices(ctx, base.shape, indices, axes)
         scatter(result, values, places, axes, combine)
         return result
-
-
-def _axes(first: int, rank: int) -> list[int]:
-    return list(range(first, first + rank))
-
-
-def scatter(
-    target: Array,
-    values: Array,
-    indices: tuple[Array, ...],
-    axes: tuple[int, ...],
-    combine: str,
-) -> None:
-    """Add or put values at places of `target`, in ascending order of the places."""
-    rank = indices[0].ndim
-    moved = np.moveaxis(target, axes, range(len(axes)))
-    given = np.moveaxis(values, _axes(axes[0], rank), range(rank))
-    if combine == ADD:
-        np.add.at(moved, indices, given)  # type: ignore[arg-type]  # one per axis
-        return
-    for position in np.ndindex(indices[0].shape):
-        moved[tuple(p[position] for p in indices)] = given[position]

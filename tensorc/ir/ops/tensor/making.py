@@ -4,9 +4,9 @@ import numpy as np
 
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.core import Op
+from tensorc.ir.evaluation import Sizes
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
-from tensorc.ir.ops.tensor.shape import Sizes
 from tensorc.ir.types import Element, TensorType
 
 

@@ -1,24 +1,16 @@
 """Ops that move elements without changing them, and sizes as values."""
 
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, known_at_most, maximum, minimum
+from tensorc.ir.evaluation import Sizes
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT, PURE, InferContext, Values, op, require
 from tensorc.ir.types import I64, TensorType
-
-
-class Sizes(Protocol):
-    """What `evaluate` may ask of the interpreter: the number that a dimension is."""
-
-    def size(self, dim: Dim) -> int:
-        """Return the value of a dimension in this call."""
-        ...
 
 
 def _product(shape: tuple[Dim, ...]) -> Dim:
