@@ -10,6 +10,7 @@ from tensorc.backend.llvm import lower
 from tensorc.frontend.library.registry.maps import MAPS
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir import ops
+from tensorc.ir.bodies import BODIES
 from tensorc.ir.core import Op
 from tensorc.ir.dims import evaluate
 from tensorc.ir.opdef import (
@@ -32,7 +33,7 @@ from tensorc.ir.ops.tensor import elementwise
 from tensorc.ir.tensor_builder import tensor_type
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
-from tensorc.ir.verifier import BODIES, LEGAL, verify
+from tensorc.ir.verifier import LEGAL, verify
 from tensorc.passes.common.structured_builder import KERNELS
 from tensorc.passes.math import expand_math
 from tensorc.passes.structured import to_structured
@@ -286,7 +287,7 @@ def test_loop_op_has_machine_code(cls):
 def test_op_with_regions_has_a_rule_of_the_verifier(cls):
     has_regions = bool(cls.region_names) or ISOLATED in cls.traits
     assert has_regions == (cls.name in BODIES), (
-        f"{cls.name}: a row in BODIES of tensorc/ir/verifier.py, if it has regions"
+        f"{cls.name}: a row in BODIES of tensorc/ir/bodies.py, if it has regions"
     )
 
 

@@ -25,6 +25,7 @@ from tensorc.ir.attributes import (
     Dims,
     Typed,
 )
+from tensorc.ir.bodies import BODIES, value_types
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.dims import Constraints, is_value, symbols_of
 from tensorc.ir.functions import constraints_of
@@ -40,13 +41,10 @@ from tensorc.ir.ops.builtin import Function
 from tensorc.ir.text.attribute_parser import limits
 from tensorc.ir.text.schema import ABSENT, schema_of
 from tensorc.ir.types import (
-    F32,
-    INDEX,
     Element,
     FunctionType,
     TensorType,
     Type,
-    element_type,
 )
 
 _BOTH = frozenset(("builtin.", "func.", "linalg.", "arith.", "math.", "tc_math.")) | {
@@ -372,59 +370,6 @@ def _integer_fault(value: object, low: int, high: int) -> str:
 # Regions
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """What a region must have: arguments, a terminator, and its operands."""
-
-    terminator: str
-    arguments: tuple[Type, ...] = ()
-    yields: tuple[Type, ...] = ()
-
-
-def _types(values: Sequence[Value]) -> tuple[Type, ...]:
-    return tuple([v.type for v in values])
-
-
-def _function_body(op: Op) -> _Body:
-    type_ = op.attributes["function_type"]
-    assert isinstance(type_, FunctionType)
-    return _Body("func.return", type_.inputs, type_.results)
-
-
-def _grad_body(op: Op) -> _Body:
-    """Take the operands and yield one float without axes, of any width."""
-    ops = op.regions[0].block.ops
-    cost = ops[-1].operands[0].type if ops and ops[-1].operands else F32
-    element = F32 if isinstance(cost, FunctionType) else element_type(cost)
-    scalar = TensorType((), element if element.is_float else F32)
-    return _Body("tc.yield", _types(op.operands), (scalar,))
-
-
-def _generic_body(op: Op) -> _Body:
-    """Take an element of each operand and yield one for each destination."""
-    sizes = op.attributes["operandSegmentSizes"]
-    assert isinstance(sizes, tuple)
-    elements = tuple([element_type(v.type) for v in op.operands])
-    return _Body("linalg.yield", elements, elements[sizes[0] :])
-
-
-def _for_body(op: Op) -> _Body:
-    carried = _types(op.operands[3:])
-    return _Body("scf.yield", (INDEX, *carried), carried)
-
-
-# A row for every op with regions; the verifier refuses one that lacks it.
-BODIES: Mapping[str, Callable[[Op], _Body]] = {
-    "builtin.module": lambda op: _Body(""),
-    "func.func": _function_body,
-    "tc.grad": _grad_body,
-    "tc.group": lambda op: _Body("tc.yield", _types(op.operands), _types(op.results)),
-    "linalg.generic": _generic_body,
-    "scf.for": _for_body,
-    "scf.if": lambda op: _Body("scf.yield"),
-}
-
-
 def _check_region(op: Op, region: Region, same: Same) -> None:
     """Check a region's block, its arguments, its terminator and what that gives."""
     if len(region.blocks) != 1:
@@ -433,7 +378,7 @@ def _check_region(op: Op, region: Region, same: Same) -> None:
         fail(op, "the verifier knows no rule for its regions")
     body = BODIES[op.name](op)
     block = region.block
-    _require_same(op, "argument", _types(block.arguments), body.arguments, same)
+    _require_same(op, "argument", value_types(block.arguments), body.arguments, same)
     for inner in block.ops[:-1] if body.terminator else block.ops:
         if TERMINATOR in inner.traits:
             fail(inner, f"is not the last op of the block in {op.name}")
@@ -442,7 +387,7 @@ def _check_region(op: Op, region: Region, same: Same) -> None:
     if not block.ops or block.ops[-1].name != body.terminator:
         last = block.ops[-1].name if block.ops else "nothing"
         fail(op, f"the block must end with {body.terminator}, not {last}")
-    last_types = _types(block.ops[-1].operands)
+    last_types = value_types(block.ops[-1].operands)
     _require_same(block.ops[-1], "operand", last_types, body.yields, same)
 
 
@@ -574,8 +519,8 @@ def _callee_type(op: Op, functions: Mapping[str, Op]) -> FunctionType:
 
 def _check_call(op: Op, functions: Mapping[str, Op]) -> None:
     type_ = _callee_type(op, functions)
-    _require_same(op, "operand", _types(op.operands), type_.inputs, _fits)
-    _require_same(op, "result", _types(op.results), type_.results, _fits)
+    _require_same(op, "operand", value_types(op.operands), type_.inputs, _fits)
+    _require_same(op, "result", value_types(op.results), type_.results, _fits)
 
 
 def _fits(given: Type, wanted: Type) -> bool:

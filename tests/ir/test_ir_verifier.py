@@ -7,12 +7,13 @@ import pytest
 
 from tensorc.errors import VerifyError
 from tensorc.ir.attributes import AffineMap, ArrayAttr, Dense, Dims, Typed
+from tensorc.ir.bodies import BODIES
 from tensorc.ir.core import Block, Op, Region
 from tensorc.ir.dims import symbol
 from tensorc.ir.ops import BY_NAME, OPS
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import F32, I8, TensorType
-from tensorc.ir.verifier import BODIES, LEGAL, verify
+from tensorc.ir.verifier import LEGAL, verify
 from tests.ir.programs import EVERYTHING, function
 
 T = "tensor<4xf32>"
