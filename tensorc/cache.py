@@ -71,7 +71,7 @@ def directory() -> Path | None:
 
 
 def is_on() -> bool:
-    """Tell whether the cache is in use; without a look at the disk."""
+    """Return whether the cache is in use; without a look at the disk."""
     return os.environ.get("TENSORC_CACHE_DIR") not in ("", "off") and IN_USE.get()
 
 
@@ -129,7 +129,7 @@ def load(key: str, touch: bool = True) -> bytes | None:
 def reject(key: str, reason: str) -> None:
     """Warn that a payload is not what its reader expects, and is to be replaced.
 
-    The reason may quote the entry: no more of it than 200 characters are told.
+    The reason may quote the entry: the warning has 200 characters of it.
     """
     _warn(f"the cache entry {key[:12]}… is not used: {reason:.200}")
 
@@ -187,7 +187,7 @@ def _read(path: Path) -> bytes:
 
 
 def _is_ours(status: os.stat_result) -> bool:
-    """Tell whether nobody but the user can have written a file or directory."""
+    """Return whether nobody but the user can have written a file or directory."""
     if not hasattr(os, "getuid"):  # Windows: the user's directory is the user's
         return True
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
@@ -220,7 +220,7 @@ def _usable(make: bool = False) -> Path | None:
 
 
 def _is_prepared(folder: Path, is_own: bool, make: bool) -> bool:
-    """Tell whether a directory is our own; with `make`, mark it. Warns if it is not."""
+    """Return whether a directory is ours; with `make`, mark it. Warns if it is not."""
     if not is_own and not _is_own(folder):
         _warn(
             f"the cache directory {folder} is not used: it holds files of others; "
@@ -240,7 +240,7 @@ def _is_prepared(folder: Path, is_own: bool, make: bool) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Tell whether a directory is marked as ours, or holds nothing but entries.
+    """Return whether a directory is marked as ours, or holds nothing but entries.
 
     One that is missing is nobody's: whoever uses it makes it.
     """
@@ -272,7 +272,7 @@ def _has_magic(file: BinaryIO) -> bool:
 
 
 def _is_written(path: Path) -> bool:
-    """Tell whether a file has the name and the first bytes of an entry."""
+    """Return whether a file has the name and the first bytes of an entry."""
     if not _is_name(path.name):
         return False
     with suppress(OSError), open_plain(path) as file:
@@ -295,7 +295,7 @@ def _named_as_entries(folder: Path) -> list[CacheEntry]:
 
 
 def _remove(entry: CacheEntry) -> bool:
-    """Remove a file if we wrote it; tell whether it is gone by that."""
+    """Remove a file if we wrote it; return whether it is gone by that."""
     if _is_written(entry.path):
         with suppress(OSError):
             entry.path.unlink()

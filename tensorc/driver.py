@@ -1,6 +1,6 @@
 """From a module to an artifact: out of the cache, or by the compiler.
 
-The key holds all that the code follows from: the module's text with its places, the
+The key holds all that the code follows from: the module's text with its locations, the
 target, the options, the versions of LLVM and of this package. A hit neither runs nor
 imports a pass. What is kept of a file (`kept`) follows from its text instead, so that
 a hit needs no module either.

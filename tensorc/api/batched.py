@@ -73,7 +73,7 @@ def _compiled(
 
 
 def _is_step(function: CompiledFunction) -> bool:
-    """Tell whether a function may change memory: of a file, whether it is a step."""
+    """Return whether a function may change memory: of a file, whether it is a step."""
     home = getattr(function, "home", None)
     if home is None:
         return bool(function.shared)

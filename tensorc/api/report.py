@@ -256,7 +256,7 @@ def _end(kernel: KernelGroup, kernels: Sequence[KernelGroup], ops: Sequence[Op])
 
 
 def _opens(reader: KernelGroup, made: set[Value]) -> bool:
-    """Tell whether the generic that opened a kernel reads one of the values."""
+    """Return whether the generic that opened a kernel reads one of the values."""
     pairs = zip(reader.operands, reader.body.block.arguments, strict=True)
     inside = {argument for operand, argument in pairs if operand in made}
     first = next(op for op in reader.body.block.ops if isinstance(op, Generic))

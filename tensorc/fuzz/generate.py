@@ -85,7 +85,7 @@ def generate(seed: int, number: int) -> RandomProgram:
 
 
 def fits_a_module(program: RandomProgram) -> bool:
-    """Tell whether a program's function is valid."""
+    """Return whether a program's function is valid."""
     try:
         verify(module_of([program]), "tensor")
     except (ShapeError, VerifyError):
@@ -268,7 +268,7 @@ def _differentiable(m: Maker) -> dict[int, set[int]]:
 
 
 def _of_places(m: Maker) -> set[int]:
-    """Return what is computed from places of extremes: `grad` refuses such a cost."""
+    """Return what is computed from indices of extremes: `grad` refuses such a cost."""
     found: set[int] = set()
     for index, entry in enumerate(m.entries):
         if isinstance(entry, ArgumentNode) or entry.cls in STEPS:

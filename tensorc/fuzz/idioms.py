@@ -37,7 +37,7 @@ class Unspellable(Exception):
 @dataclass
 class _Spelling:
     m: Maker
-    values: dict[str, int] = field(default_factory=dict)  # places, by variable
+    values: dict[str, int] = field(default_factory=dict)  # indices, by variable
     # Of a name that a rule gives: the type before an axis was reduced, and the axis.
     reduced: dict[str, tuple[TensorType, int]] = field(default_factory=dict)
 
@@ -45,7 +45,7 @@ class _Spelling:
 def spell(
     m: Maker, rule: Rule | None = None, element: Element | None = None
 ) -> int | None:
-    """Append the left side of a rule; return its place, or None if it does not fit."""
+    """Append the left side of a rule; return its index, or None if it does not fit."""
     rule = rule or m.rng.choice(m.rng.choice(TABLES))
     cls = rule.left.cls
     boolean = getattr(cls, "domain", "") == "boolean" or cls is Compare

@@ -192,13 +192,13 @@ def _mentions(dims: Sequence[Dim], name: str) -> bool:
 
 
 def _leads(dims: Sequence[Dim], name: str) -> bool | None:
-    """Tell whether a shape begins with a symbol; None if it has it elsewhere."""
+    """Return whether a shape begins with a symbol; None if it has it elsewhere."""
     first = bool(dims) and as_symbol(dims[0]) == name
     return None if _mentions(dims[1:] if first else dims, name) else first
 
 
 def _keeps_rows(op: OpNode, operands: list[bool], name: str) -> bool | None:
-    """Tell whether an op's result has rows, given who of its operands has them.
+    """Return whether an op's result has rows, given who of its operands has them.
 
     None if it may mix rows.
     """

@@ -51,7 +51,7 @@ def _anything(_: TensorType) -> bool:
 
 
 def fits(domain: str, element: Element) -> bool:
-    """Tell whether an element type is "any", "integer" or of a domain of the ops."""
+    """Return whether an element type is "any", "integer" or of a domain of the ops."""
     if domain in ("any", "integer"):
         return domain == "any" or element.is_integer
     try:
@@ -134,7 +134,7 @@ class Maker:
     # Chance
 
     def chance(self, share: float) -> bool:
-        """Tell whether something happens that happens with this share."""
+        """Return whether something happens that happens with this share."""
         return self.rng.random() < share
 
     def below(self, count: int) -> int:
@@ -189,7 +189,7 @@ class Maker:
         return total
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
-        """Tell whether all equations that shapes have led to hold for these sizes."""
+        """Return whether all equations that shapes have led to hold for these sizes."""
         facts = self.b.builder.constraints
         pairs: list[tuple[Dim, Dim]] = [
             (symbol(name), dim) for name, dim in facts.bindings.items()
@@ -197,7 +197,7 @@ class Maker:
         pairs += [(guard.left, guard.right) for guard in facts.guards]
         return all(evaluate(a, sizes) == evaluate(b, sizes) for a, b in pairs)
 
-    def places(self, test: Test) -> list[int]:
+    def indices(self, test: Test) -> list[int]:
         """Return the entries whose types pass a test."""
         return [i for i in range(len(self.entries)) if test(self.type_of(i))]
 
@@ -206,7 +206,7 @@ class Maker:
     def apply(
         self, cls: type[Op], operands: Sequence[int], **attributes: Attribute
     ) -> int:
-        """Append an op and return its place; ShapeError if it does not fit."""
+        """Append an op and return its index; ShapeError if it does not fit."""
         values = [self.values[o] for o in operands]
         self.values.append(self.b(cls, *values, **attributes))
         self.entries.append(OpNode(cls, tuple(operands), attributes))
@@ -216,7 +216,7 @@ class Maker:
         return len(self.entries) - 1
 
     def given(self, type_: TensorType, below: Dim | None = None) -> int:
-        """Append an argument and return its place."""
+        """Append an argument and return its index."""
         name = self.next_name()
         self.values.append(self.block.add_argument(type_, name))
         self.entries.append(ArgumentNode(name, type_, below=below))
@@ -228,7 +228,7 @@ class Maker:
         return f"a{sum(isinstance(e, ArgumentNode) for e in self.entries)}"
 
     def may_give(self) -> bool:
-        """Tell whether the program may have one more argument."""
+        """Return whether the program may have one more argument."""
         count = sum(isinstance(e, ArgumentNode) for e in self.entries)
         return count < _MOST_GIVENS
 
@@ -252,7 +252,7 @@ class Maker:
     # Operands
 
     def pick(self, indices: Sequence[int]) -> int:
-        """Return one of these places; what nobody reads yet comes more often."""
+        """Return one of these indices; what nobody reads yet comes more often."""
         fresh = [p for p in indices if not self.uses[p]]
         if fresh and self.chance(0.7):
             return self.rng.choice(fresh)
@@ -266,7 +266,7 @@ class Maker:
         def suits(type_: TensorType) -> bool:
             return type_.rank >= least_rank and test(type_)
 
-        shaped = self.places(suits)
+        shaped = self.indices(suits)
         found = [p for p in shaped if fits(domain, self.type_of(p).element)]
         if found and (self.chance(0.85) or not self.may_give()):
             return self.pick(found)
@@ -280,7 +280,7 @@ class Maker:
 
     def partner(self, type_: TensorType) -> int:
         """Return an operand of exactly this type: often an earlier value."""
-        same = self.places(lambda t: t == type_)
+        same = self.indices(lambda t: t == type_)
         if same and self.chance(0.7):
             return self.pick(same)
         others: list[Callable[[TensorType], int | None]] = [self._by_cast] * 2
@@ -294,7 +294,7 @@ class Maker:
         return self.constant(type_)
 
     def _by_cast(self, type_: TensorType) -> int | None:
-        found = self.places(
+        found = self.indices(
             lambda t: t.shape == type_.shape and t.element != type_.element
         )
         if not found:
@@ -303,7 +303,7 @@ class Maker:
 
     def _by_broadcast(self, type_: TensorType) -> int | None:
         rank = type_.rank
-        indices = self.places(lambda t: t.element == type_.element and t.rank <= rank)
+        indices = self.indices(lambda t: t.element == type_.element and t.rank <= rank)
         for index in self.rng.sample(indices, min(len(indices), 4)):
             axes = self._axes_in(self.type_of(index).shape, type_.shape)
             if axes is not None and self.type_of(index) != type_:
@@ -326,7 +326,7 @@ class Maker:
     def _by_size(self, type_: TensorType) -> int | None:
         """Take what has the same sizes by other names: an equation for the call."""
         wanted = [self.number(d) for d in type_.shape]
-        found = self.places(
+        found = self.indices(
             lambda t: (
                 t.element == type_.element
                 and t.shape != type_.shape

@@ -105,7 +105,7 @@ class _GuardedCell(SharedCell):
         self.address = self._part.ctypes.data
 
     def is_intact(self) -> bool:
-        """Tell whether no byte beside the memory has changed."""
+        """Return whether no byte beside the memory has changed."""
         return _is_intact(self._memory, self._part)
 
 
@@ -222,7 +222,7 @@ def difference(expected: Outcome, given: Outcome) -> str:
         both = isinstance(expected, IndexOutOfRange) and isinstance(
             given, IndexOutOfRange
         )
-        # Where several indices are bad, any of them may be told.
+        # Where several indices are bad, any of them may be reported.
         return "" if both else f"{_spell(expected)} and {_spell(given)}"
     if len(expected) != len(given):
         return f"{len(expected)} results and {len(given)}"

@@ -1,7 +1,7 @@
 """A program as data, so that parts of it can be taken away, and its function.
 
 A program is a list of entries: arguments, and ops on earlier entries, which are named
-by their places in the list.
+by their indices in the list.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,6 +1,6 @@
 """How to use each op of the TENSOR level: operands that fit, made by a `Maker`.
 
-RECIPES is a literal table with a row per op; a recipe returns the place of the op, or
+RECIPES is a literal table with a row per op; a recipe returns the index of the op, or
 None where there is no way now. Domains come from the classes of the ops themselves.
 """
 
@@ -286,10 +286,10 @@ def _index(m: Maker, dims: tuple[Dim, ...], size: Dim) -> int | None:
     def is_shaped(type_: TensorType) -> bool:
         return type_.element.is_integer and type_.shape == dims
 
-    given = [p for p in m.places(is_shaped) if fits_axis(p)]
+    given = [p for p in m.indices(is_shaped) if fits_axis(p)]
     if given and m.chance(0.3):
         return m.rng.choice(given)
-    computed = m.places(lambda t: t == TensorType(dims, I64))
+    computed = m.indices(lambda t: t == TensorType(dims, I64))
     sized = [
         (p, axis)
         for p in range(len(m.entries))

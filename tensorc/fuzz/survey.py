@@ -415,7 +415,7 @@ def _moved(first: type[Op], second: type[Op], m: Maker) -> Extras:
 
 
 def _indexed_twice(first: str, last: str, m: Maker) -> Extras:
-    """Two that read at the same places, and may allow others: from the end, or not."""
+    """Two that read at the same indices, and may allow others: from the end, or not."""
     element = ELEMENTS[m.rng.choice(("f32", "f64", "i32"))]
     x = m.given(TensorType((N, M), element))
     index = m.given(TensorType((M,), ELEMENTS[m.rng.choice(("i64", "i32"))]), below=N)

@@ -1,4 +1,4 @@
-"""Create ops at the end of a block: types from `infer`, places from the context."""
+"""Create ops at the end of a block: types from `infer`, locations from the context."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -93,7 +93,7 @@ class Builder:
 
     @contextmanager
     def at(self, location: Location) -> Iterator[None]:
-        """Give the ops created in the `with` block this place."""
+        """Give the ops created in the `with` block this location."""
         before, self.location = self.location, location
         try:
             yield

@@ -119,7 +119,7 @@ VALUE = "$"  # what the name of a value symbol starts with
 
 
 def is_value(name: str) -> bool:
-    """Tell whether a symbol stands for the value of a scalar, not for a size."""
+    """Return whether a symbol stands for the value of a scalar, not for a size."""
     return name.startswith(VALUE)
 
 
@@ -160,7 +160,7 @@ def maximum(left: Dim, right: Dim) -> Dim:
 def bound(index: Dim, size: Dim) -> Dim:
     """Return where a slice's bound lies in an axis, clamped into [0, size] as by numpy.
 
-    Negative places count from the end: `slice(place, None).indices(size)[0]`.
+    Negative indices count from the end: `slice(place, None).indices(size)[0]`.
     """
     if known_at_most(0, index):
         return minimum(index, size)
@@ -189,7 +189,7 @@ def ceildiv(left: Dim, right: int) -> Dim:
 
 
 def known_at_most(left: Dim, right: Dim) -> bool:
-    """Tell whether left <= right for all sizes; False means "not decided"."""
+    """Return whether left <= right for all sizes; False means "not decided"."""
     difference = _with_bounds_at_most(right - left)
     if isinstance(difference, int):
         return difference >= 0

@@ -170,7 +170,7 @@ def _store_guards(function: Function, constraints: Constraints) -> None:
     if locations:
         function.attributes["tc.guards"] = ArrayAttr(tuple(locations))
     if any(guard.location.line for guard in locations.values()):
-        stored = tuple(_stored_place(guard) for guard in locations.values())
+        stored = tuple(_stored_guard(guard) for guard in locations.values())
         function.attributes["tc.guard_places"] = ArrayAttr(stored)
 
 
@@ -211,11 +211,11 @@ def solved_of(function: Op) -> list[Solved]:
             continue
         match each.get("argument"), each.get("axis"), each.get("size"):
             case int(number), int(axis), str(size):
-                found.append(Solved(number, axis, size, _place(each)))
+                found.append(Solved(number, axis, size, _read_location(each)))
     return found
 
 
-def _stored_place(guard: DimGuard) -> Attribute:
+def _stored_guard(guard: DimGuard) -> Attribute:
     at = _stored_location(guard.location)
     return make_dict(message=guard.message, index=guard.is_index, **at)
 
@@ -230,8 +230,8 @@ def _stored_location(location: Location) -> dict[str, Attribute]:
     }
 
 
-def _place(stored: Attribute) -> Location:
-    """Return the place in an entry of `tc.guard_places`, unknown if it is malformed."""
+def _read_location(stored: Attribute) -> Location:
+    """Return the location in an entry of `tc.guard_places`, if it is well formed."""
     file = stored.get("file") if isinstance(stored, Dict) else None
     if not isinstance(stored, Dict) or not isinstance(file, str):
         return UNKNOWN
@@ -248,7 +248,13 @@ def guards_of(function: Op) -> list[DimGuard]:
     indices = list(kept.items) if isinstance(kept, ArrayAttr) else []
     indices += [NO_ATTRIBUTES] * (len(items) - len(indices))
     return [
-        DimGuard(d.dims[0], d.dims[1], _place(index), _message(index), _is_index(index))
+        DimGuard(
+            d.dims[0],
+            d.dims[1],
+            _read_location(index),
+            _message(index),
+            _is_index(index),
+        )
         for d, index in zip(items, indices, strict=False)
         if isinstance(d, Dims)
     ]

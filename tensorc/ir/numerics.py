@@ -88,7 +88,7 @@ def ordered_matmul(lhs: Array, rhs: Array) -> Array:
 
 
 def same_bits(left: Array, right: Array) -> bool:
-    """Tell whether arrays are equal bit for bit, but for the payload of NaNs."""
+    """Return whether arrays are equal bit for bit, but for the payload of NaNs."""
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
     if not np.issubdtype(left.dtype, np.floating):

@@ -156,7 +156,7 @@ class TensorBuilder:
     def gather(
         self, operand: Value, indices: Sequence[Value], axes: Sequence[int]
     ) -> Value:
-        """Return the elements at computed places on some axes."""
+        """Return the elements at computed indices on some axes."""
         return self(Gather, operand, *indices, axes=tuple(axes))
 
     def scatter(
@@ -167,7 +167,7 @@ class TensorBuilder:
         axes: Sequence[int],
         combine: str,
     ) -> Value:
-        """Return `base` with values added or set at computed places on some axes."""
+        """Return `base` with values added or set at computed indices on some axes."""
         return self(Scatter, base, values, *indices, axes=tuple(axes), combine=combine)
 
     def iota(self, shape: Sequence[Dim], axis: int, element: Element) -> Value:

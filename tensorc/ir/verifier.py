@@ -89,7 +89,7 @@ def verify(module: Op, level: str | None = None) -> None:
 
 
 def is_legal(op: Op, legal: frozenset[str]) -> bool:
-    """Tell whether an op is one of those of a level: a row of `LEGAL`."""
+    """Return whether an op is one of those of a level: a row of `LEGAL`."""
     return op.name in legal or f"{op.name.partition('.')[0]}." in legal
 
 
@@ -225,7 +225,7 @@ class _Verifier:
                 fail(op, f"result {i} has a negative size: {type_}")
 
     def same(self, left: Type, right: Type) -> bool:
-        """Tell whether types are equal under the function's guards."""
+        """Return whether types are equal under the function's guards."""
         if left == right:
             return True
         if not (isinstance(left, TensorType) and isinstance(right, TensorType)):
@@ -524,7 +524,7 @@ def _check_call(op: Op, functions: Mapping[str, Op]) -> None:
 
 
 def _fits(given: Type, wanted: Type) -> bool:
-    """Tell whether types can be equal; symbols of two functions are not compared."""
+    """Return whether types can be equal; symbols of two functions are not compared."""
     if not (isinstance(given, TensorType) and isinstance(wanted, TensorType)):
         return given == wanted
     if given.element != wanted.element or given.rank != wanted.rank:

@@ -81,7 +81,7 @@ def _tail_masks(op: Op) -> list[Op]:
 
 
 def _hides_masks(op: Op) -> bool:
-    """Tell whether a loop computes so much that its masked moves do not count."""
+    """Return whether a loop computes so much that its masked moves do not count."""
     computed = moved = 0
     for inner in op.walk():
         computed += 1

@@ -76,5 +76,5 @@ def memory_type(type_: Type) -> LType:
 
 
 def is_signed(element: Element) -> bool:
-    """Tell whether an integer's order and conversions are signed; booleans' are not."""
+    """Return whether an integer's order is signed, and its casts; booleans' are not."""
     return element.is_integer and not element.is_unsigned

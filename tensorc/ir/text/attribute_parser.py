@@ -1,6 +1,6 @@
-"""Read types, attributes and places from MLIR text: the part of the parser below ops.
+"""Read types, attributes and locations from MLIR text: the parser below ops.
 
-Every error is a `CompileError` at an exact place; numbers are checked for range, and
+Every error is a `CompileError` at an exact location; numbers are checked for range, and
 sizes for sense, before anything is computed or allocated from them.
 """
 
@@ -48,7 +48,7 @@ _WHOLE_TYPE = re.compile(r"\w++<[^<>]*+(?:<[^<>]*+>[^<>]*+)?>", re.ASCII)
 _ENUM_VALUE = re.compile(r"[\w$., =|+-]*+", re.ASCII)
 _DIM_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
-Token = tuple[str, str, Location]  # kind, text and place of a literal
+Token = tuple[str, str, Location]  # kind, text and location of a literal
 
 
 class AttributeParser:
@@ -475,7 +475,7 @@ class AttributeParser:
     # Places
 
     def location(self) -> Location | str:
-        """Read `(…)` behind `loc`; return the place, or the alias that names it."""
+        """Read `(…)` behind `loc`; return the location, or the alias that names it."""
         self.lexer.expect("(")
         index = self._place()
         self.lexer.expect(")")

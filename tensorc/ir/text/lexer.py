@@ -1,4 +1,4 @@
-"""Cut MLIR text into tokens, one at a time, and report errors at exact places.
+"""Cut MLIR text into tokens, one at a time, and report errors at exact locations.
 
 The lexer runs on demand, because `4x10xf32` is one thing inside a type and `0x10` is
 another outside. All patterns are linear: their repetitions are possessive.
@@ -103,13 +103,13 @@ class Lexer:
         return match.group() if match else ""
 
     def location(self, offset: int, length: int = 0) -> Location:
-        """Return the place of an offset."""
+        """Return the source location of an offset."""
         line = bisect_right(self.lines, offset)
         column = offset - self.lines[line - 1] + 1
         return Location(self.path, line, column, 0, column + length if length else 0)
 
     def here(self) -> Location:
-        """Return the place of the current token."""
+        """Return the source location of the current token."""
         return self.location(self.start, self.end - self.start)
 
     def expected(self, what: str) -> NoReturn:
@@ -126,7 +126,7 @@ class Lexer:
         labels: Sequence[Label] = (),
         hints: Sequence[str] = (),
     ) -> NoReturn:
-        """Raise a `CompileError` at a place, by default the current token's."""
+        """Raise a `CompileError` at a location, by default the current token's."""
         where = location or self.here()
         raise CompileError(
             Diagnostic(code, message, where, labels=tuple(labels), hints=tuple(hints))

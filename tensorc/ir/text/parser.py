@@ -3,10 +3,10 @@
     module = parse_module(text, "model.tcir")
     print_module(module)
 
-Accepted beyond the canonical text: comments, places (`loc(…)`), aliases (`#map = …`),
+Accepted beyond the canonical text: comments, `loc(…)`, aliases (`#map = …`),
 attributes in any order and in `{…}` instead of `<{…}>`, names used again in separate
 regions. A file without a module is one. Every error is a `CompileError` with the exact
-place; whether ops make sense is the verifier's question.
+location; whether ops make sense is the verifier's question.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _SCALARS = {bool: I1, int: I64, float: F64}
 def parse_module(
     text: str, path: str = "<mlir>", *, ops: Mapping[str, type[Op]] = BY_NAME
 ) -> Op:
-    """Return the module in a text. `path` is for messages and the places of ops."""
+    """Return the module in a text. `path` is for messages and the locations of ops."""
     parser = _Parser(Lexer(text, path), ops)
     parser.run()
     parser.resolve_places()
@@ -55,7 +55,7 @@ class _Defined:
     """The values behind a name, and where the name was given."""
 
     values: list[Value]
-    place: Location
+    location: Location
 
 
 @dataclass
@@ -64,7 +64,7 @@ class _Results:
 
     name: str
     count: int
-    place: Location
+    location: Location
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Open:
     """An op that is being read; its regions come before its type."""
 
     cls: type[Op]
-    place: Location
+    location: Location
     results: list[_Results]
     operands: list[tuple[Value, Location]]
     attributes: dict[str, Attribute]
@@ -84,7 +84,7 @@ class _Open:
 
 
 class _Parser:
-    """Reads ops with a stack of its own: `open` are the ops around the place."""
+    """Reads ops with a stack of its own: `open` are the ops around the token."""
 
     def __init__(self, lexer: Lexer, ops: Mapping[str, type[Op]]) -> None:
         self.lexer = lexer
@@ -93,7 +93,7 @@ class _Parser:
         self.block = Block()
         self.open: list[_Open] = []
         self.names: dict[str, _Defined] = {}
-        self.places: dict[str, Location | str] = {}
+        self.locations: dict[str, Location | str] = {}
         self.deferred: list[tuple[Op, str]] = []
 
     def run(self) -> None:
@@ -109,7 +109,7 @@ class _Parser:
             else:
                 self.op()
         if self.open:
-            opener = Label(self.open[-1].place, "opened here")
+            opener = Label(self.open[-1].location, "opened here")
             message = "expected '}', got the end"
             lexer.fail("TC0201", message, labels=[opener])
         if not self.block.ops:
@@ -189,17 +189,17 @@ class _Parser:
         """Read what follows the regions, and append the op."""
         lexer = self.lexer
         if lexer.kind == "{":
-            place = lexer.here()
+            start = lexer.here()
             for name, value in self.attributes.entries().items():
                 if name in op.attributes:
                     message = f"attribute '{quote(name)}' stands twice"
-                    lexer.fail("TC0204", message, place)
+                    lexer.fail("TC0204", message, start)
                 op.attributes[name] = value
         lexer.expect(":")
-        place = lexer.here()
+        start = lexer.here()
         type_ = self.attributes.function_type()
-        self.check_operands(op, type_.inputs, place)
-        location = self.place(op.place)
+        self.check_operands(op, type_.inputs, start)
+        location = self.read_location(op.location)
         understand(op.cls.name, op.attributes, op.regions, len(op.operands))
         made = op.cls(
             [value for value, _ in op.operands],
@@ -211,7 +211,7 @@ class _Parser:
         if isinstance(location, str):
             self.deferred.append((made, location))
         self.block.append(made)
-        self.name_results(op, made, place)
+        self.name_results(op, made, start)
 
     def check_operands(
         self, op: _Open, types: tuple[Type, ...], location: Location
@@ -234,7 +234,7 @@ class _Parser:
         start = 0
         for result in op.results:
             values = made.results[start : start + result.count]
-            self.define(result.name, values, result.place)
+            self.define(result.name, values, result.location)
             start += result.count
 
     # Regions
@@ -296,7 +296,7 @@ class _Parser:
             self.lexer.fail("TC0201", f"'{quote(name)}' names no argument", location)
         self.lexer.expect(":")
         value = self.block.add_argument(self.attributes.type())
-        self.place(UNKNOWN)
+        self.read_location(UNKNOWN)
         self.define(name, [value], location)
 
     # Names
@@ -306,7 +306,7 @@ class _Parser:
         known = self.names.get(name)
         if known is not None:
             message = f"'{quote(name)}' is defined twice"
-            label = Label(known.place, "first defined here")
+            label = Label(known.location, "first defined here")
             self.lexer.fail("TC0204", message, location, labels=[label])
         self.names[name] = _Defined(values, location)
         if self.open:
@@ -323,28 +323,28 @@ class _Parser:
         count = len(known.values)
         if index >= count or (count > 1 and not hash_):
             message = f"'{quote(text)}' is not one of {count} results"
-            label = Label(known.place, "defined here")
+            label = Label(known.location, "defined here")
             self.lexer.fail("TC0203", message, location, labels=[label])
         return known.values[index]
 
-    # Aliases and places
+    # Aliases and locations
 
     def alias(self) -> None:
         """Read `#map = affine_map<…>` or `#loc1 = loc(…)`."""
         lexer = self.lexer
         location = lexer.here()
         name = lexer.advance()
-        if "." in name or name in self.places or name in self.attributes.aliases:
+        if "." in name or name in self.locations or name in self.attributes.aliases:
             message = f"'{quote(name)}' cannot be defined here"
             lexer.fail("TC0204", message, location)
         lexer.expect("=")
         if lexer.text == "loc":
             lexer.advance()
-            self.places[name] = self.attributes.location()
+            self.locations[name] = self.attributes.location()
         else:
             self.attributes.aliases[name] = self.attributes.attribute()
 
-    def place(self, default: Location) -> Location | str:
+    def read_location(self, default: Location) -> Location | str:
         """Read `loc(…)` if it stands here."""
         if self.lexer.text != "loc":
             return default
@@ -352,16 +352,16 @@ class _Parser:
         return self.attributes.location()
 
     def resolve_places(self) -> None:
-        """Put in the places whose names may be defined behind their uses."""
+        """Put in the locations whose names may be defined behind their uses."""
         for op, name in self.deferred:
             seen: list[str] = []
             location: Location | str = name
             while isinstance(location, str):
-                if location in seen or location not in self.places:
+                if location in seen or location not in self.locations:
                     message = f"'{quote(location)}' is not defined"
                     self.lexer.fail("TC0203", message)
                 seen.append(location)
-                location = self.places[location]
+                location = self.locations[location]
             op.location = location
 
 

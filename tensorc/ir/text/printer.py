@@ -51,7 +51,7 @@ _PLAIN_TEXT = re.compile(r'[ !#-\[\]-~]*"?')
 def print_module(op: Op, *, locations: bool = False) -> str:
     """Return the canonical text of an op and all that is in it.
 
-    `locations` appends each op's place in the user's source.
+    `locations` appends each op's location in the user's source.
     """
     printer = _Printer(locations=locations)
     printer.op(op, "")
@@ -153,8 +153,8 @@ class _Printer:
         texts = [str(t) for t in type_.results]
         for i, item in enumerate(about.items if isinstance(about, ArrayAttr) else ()):
             if isinstance(item, Dict):
-                told = _short_text([(n, a) for n, a in sorted(item.items) if a != ""])
-                texts[i] += f" {{{told}}}" if told else ""
+                shown = _short_text([(n, a) for n, a in sorted(item.items) if a != ""])
+                texts[i] += f" {{{shown}}}" if shown else ""
         return f" -> ({', '.join(texts)})"
 
     def fill_body(self, op: Op, indent: str) -> None:
@@ -180,7 +180,7 @@ class _Printer:
         return f'"{op.name}"({operands})' + (f" <{{{text}}}>" if text else "")
 
     def tail(self, op: Op) -> str:
-        """Return an op's discardable attributes, type and place."""
+        """Return an op's discardable attributes, type and source location."""
         known = op.attribute_names
         others = [(n, a) for n, a in op.attributes.items() if n not in known]
         if op.name in SPELLED and not self.short:
@@ -271,7 +271,7 @@ def _results_text(results: Sequence[object], texts: Sequence[str]) -> str:
 
 
 def location_text(location: Location) -> str:
-    """Return MLIR's text of a place."""
+    """Return MLIR's text of a source location."""
     if not location.line:
         return "loc(unknown)"
     return f"loc({quoted(location.file)}:{location.line}:{location.column})"
@@ -308,7 +308,7 @@ def entries_text(entries: Iterable[tuple[str, Attribute | None]]) -> str:
 
 
 def _tells(name: str, value: Attribute | None) -> bool:
-    """Tell whether the short form shows an attribute: what is there anyway it hides."""
+    """Return whether the short form shows an attribute, or it is there anyway."""
     return name not in SEGMENT_SIZES and value != ""
 
 

@@ -57,7 +57,7 @@ def understand(
 
 
 def _gives_first(region: Region) -> bool:
-    """Tell whether a region does nothing but yield its first argument."""
+    """Return whether a region does nothing but yield its first argument."""
     if len(region.blocks) != 1 or len(region.block.ops) != 1:
         return False
     arguments, op = region.block.arguments, region.block.ops[0]

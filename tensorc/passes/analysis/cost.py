@@ -41,7 +41,7 @@ def flops_of(op: Generic) -> Dim:
 
 
 def computes(op: Op) -> bool:
-    """Tell whether an op in a body is work; all others only name or move values."""
+    """Return whether an op in a body is work; all others only name or move values."""
     return not op.name.startswith(_SILENT)
 
 

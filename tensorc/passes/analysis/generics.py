@@ -21,17 +21,17 @@ class Read:
 
 
 def is_contraction(op: Op) -> bool:
-    """Tell whether a generic is a contraction (its body is a multiply-add)."""
+    """Return whether a generic is a contraction (its body is a multiply-add)."""
     return isinstance(op, Generic) and op.order == FMA_ORDER
 
 
 def extracts(op: Generic) -> list[Op]:
-    """Return the ops in the body that read at computed places."""
+    """Return the ops in the body that read at computed indices."""
     return [o for o in op.body.block.ops if isinstance(o, Extract | Load)]
 
 
 def reads(op: Generic) -> list[Read]:
-    """Return everything that a generic reads, through maps and at computed places."""
+    """Return everything that a generic reads, through maps and at computed indices."""
     found = [
         Read(value, map_.results)
         for value, map_ in zip(op.inputs, op.maps, strict=False)

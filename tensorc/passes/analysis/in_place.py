@@ -73,12 +73,12 @@ def in_place(block: Block, updates: Sequence[Pair]) -> dict[Value, Value]:
 
 
 def _may_meet(op: Op, argument: Value) -> bool:
-    """Tell whether an op reads the argument, or can fail."""
+    """Return whether an op reads the argument, or can fail."""
     return argument in op.operands or isinstance(op, CheckIndex)
 
 
 def _is_viewed(block: Block, argument: Value) -> bool:
-    """Tell whether another name of the memory exists (a reshape)."""
+    """Return whether another name of the memory exists (a reshape)."""
     return any(
         argument in op.operands and not isinstance(op, KernelGroup | CheckIndex)
         for op in block.ops[:-1]
@@ -86,7 +86,7 @@ def _is_viewed(block: Block, argument: Value) -> bool:
 
 
 def _writes_last(group: KernelGroup, value: Value, argument: Value) -> bool:
-    """Tell whether the old value is read before the new one is written (3)."""
+    """Return whether the old value is read before the new one is written (3)."""
     inner = group.body.block
     inside = [
         a for o, a in zip(group.operands, inner.arguments, strict=True) if o is argument
@@ -113,7 +113,7 @@ def _is_elementwise(writer: Generic, made: Value) -> bool:
 
 
 def _reads_in_step(op: Generic, inside: Sequence[Value]) -> bool:
-    """Tell whether an op reads values at its own place only."""
+    """Return whether an op reads values at its own place only."""
     if any(e.operands[0] in inside for e in extracts(op)):
         return False
     return all(

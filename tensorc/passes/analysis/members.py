@@ -1,4 +1,4 @@
-"""The members of a group, as the row emitter sees them: levels and places.
+"""The members of a group, as the row emitter sees them: levels and slots.
 
 1. Members with one inner dimension run together in a *sweep*. Sweeps have even levels;
    what needs a finished reduction, or is a scalar per row, waits for the next level.
@@ -33,12 +33,12 @@ class Member:
 
     @property
     def is_scalar(self) -> bool:
-        """Tell whether the member gives one scalar per row, without a loop."""
+        """Return whether the member gives one scalar per row, without a loop."""
         return not self.inner
 
     @property
     def is_sweep(self) -> bool:
-        """Tell whether the member is one vector loop along a row."""
+        """Return whether the member is one vector loop along a row."""
         known = self.op.reduction is None or combiners(self.op)
         return len(self.inner) == 1 and bool(known)
 
@@ -73,7 +73,7 @@ def _level_after(made: Member, member: Member, axes: Sequence[int | None]) -> in
 
 
 def _same_lane(made: Member, member: Member, axes: Sequence[int | None]) -> bool:
-    """Tell whether a sweep reads just what another sweep makes in the same lane."""
+    """Return whether a sweep reads just what another sweep makes in the same lane."""
     elementwise = made.op.reduction is None
     same = made.extents[-1] == member.extents[-1]
     return elementwise and same and list(axes) == list(range(len(made.extents)))
@@ -115,7 +115,7 @@ def _in_register(
         for v, m in zip(member.op.inputs, member.op.maps, strict=False)
         if v is value
     ):
-        return False  # an access at computed places
+        return False  # an access at computed indices
     if made.is_scalar or (made.is_sweep and made.op.reduction is not None):
         return list(axes) == list(range(made.outer))
     if not (made.is_sweep and member.is_sweep):
@@ -125,6 +125,6 @@ def _in_register(
 
 
 def _is_inline(member: Member) -> bool:
-    """Tell whether a member's last axis fits in one vector."""
+    """Return whether a member's last axis fits in one vector."""
     extent = member.extents[-1]
     return isinstance(extent, int) and extent <= LANES

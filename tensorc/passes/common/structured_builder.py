@@ -181,7 +181,7 @@ def _mod(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Val
 
 
 def _has_wrong_sign(b: Builder, rest: Value, divisor: Value, zero: Value) -> Value:
-    """Tell whether a remainder is not 0 and has not the sign of the divisor."""
+    """Return whether a remainder is not 0 and has not the sign of the divisor."""
     signs = [compare(b, "lt", v, zero) for v in (rest, divisor)]
     differ = b.value(arith.XOrI, *signs)
     return b.value(arith.AndI, differ, compare(b, "ne", rest, zero))

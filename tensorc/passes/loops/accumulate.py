@@ -181,5 +181,5 @@ def block_tree(k: LoopBuilder, combiner: Combiner, wide: bool) -> BlockTree:
 
 
 def needs_blocks(combiner: Combiner, known: int | None) -> bool:
-    """Tell whether a reduction of that extent has more than one block."""
+    """Return whether a reduction of that extent has more than one block."""
     return combiner.is_sum and (known is None or known > BLOCK)

@@ -66,7 +66,7 @@ class LoopBuilder:
 
     @contextmanager
     def at(self, location: Location) -> Iterator[None]:
-        """Give the ops created in the `with` block this place."""
+        """Give the ops created in the `with` block this location."""
         with self.b.at(location):
             yield
 

@@ -128,7 +128,7 @@ _LEAST = (32, 256, 128)
 def _copies_pay(
     k: LoopBuilder, extents: Sequence[Dim], first: Value, last: Value
 ) -> Value | bool:
-    """Tell whether strips are to be copied: yes, no, or known at the call."""
+    """Return whether strips are to be copied: yes, no, or known at the call."""
     here = (extents[-3], extents[-2], extents[-1])
     pairs = list(zip(here, _LEAST, strict=True))
     if any(isinstance(extent, int) and extent < least for extent, least in pairs):

@@ -140,7 +140,7 @@ def _apply(k: LoopBuilder, op: Op, operands: list[Rep]) -> Rep:
 
 
 def read(k: LoopBuilder, storage: Storage, indices: Sequence[Rep], point: Point) -> Rep:
-    """Load the element, or the 16 elements, at computed places."""
+    """Load the element, or the 16 elements, at computed indices."""
     offset, contiguous, scattered = _address(k, storage, indices)
     if scattered is None and not contiguous:
         return Uniform(k.op(memory.Load, storage.memref, offset))
@@ -157,7 +157,7 @@ def read(k: LoopBuilder, storage: Storage, indices: Sequence[Rep], point: Point)
 def write(
     k: LoopBuilder, storage: Storage, indices: Sequence[Rep], rep: Rep, point: Point
 ) -> None:
-    """Store the element, or the 16 neighbouring elements, at the places."""
+    """Store the element, or the 16 neighbouring elements, at the indices."""
     offset, contiguous, scattered = _address(k, storage, indices)
     assert scattered is None, "destinations are written along their last axis"
     if contiguous:
@@ -171,7 +171,7 @@ def write(
 def _address(
     k: LoopBuilder, storage: Storage, indices: Sequence[Rep]
 ) -> tuple[Value, bool, Value | None]:
-    """Return the place of lane 0, whether lanes are neighbours, and their offsets."""
+    """Return the index of lane 0, whether lanes are neighbours, and their offsets."""
     offset = k.index(0)
     contiguous = False
     scattered: Value | None = None

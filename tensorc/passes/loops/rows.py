@@ -92,7 +92,7 @@ def _storage(rows: Rows, member: Member, value: Value) -> Storage:
 
 
 def _along_lanes(point: Point, made: Member) -> bool:
-    """Tell whether the lanes of a point can be those that a member was made in."""
+    """Return whether the lanes of a point can be those that a member was made in."""
     same = len(point.indices) == len(made.extents)
     return same and isinstance(point.indices[-1], Counter)
 

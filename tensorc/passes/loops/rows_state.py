@@ -55,7 +55,7 @@ class Rows:
     shapes: dict[Value, tuple[Dim, ...]]
     storages: dict[Value, Storage]
     panel: Value | None  # a copy of a contraction's right side, for its tiles
-    private: set[Value]  # memory inside the group, not yet given a place
+    private: set[Value]  # memory inside the group, not yet given a slot
     row: dict[Value, Rep] = field(default_factory=dict)  # what this row holds
     outer: list[Rep] = field(default_factory=list)
     # The columns to run over, where a chunk has only a part of each row.

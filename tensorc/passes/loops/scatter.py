@@ -1,8 +1,8 @@
 """Emit the loops of a scatter: element after element, in the order of the indices.
 
-Several indices may mean one place, so that positions are never vectorised: they come in
-ascending row-major order, which is the contract (docs/numerics.md). The axes before the
-first index are the outer loops, since elements that differ there never meet; of the
+Several indices may mean one element, so that positions are never vectorised: they come
+in ascending row-major order, which is the contract (docs/numerics.md). The axes before
+the first index are the outer loops, since elements that differ there never meet; of the
 axes behind, the innermost becomes vectors if the target is contiguous along it.
 """
 

@@ -396,7 +396,7 @@ def _written_first(value: Value) -> Value:
 
 
 def _is_used_up(op: indexing.Scatter) -> bool:
-    """Tell whether a scatter may change its base in place: nothing else reads it."""
+    """Return whether a scatter may change its base in place: nothing else reads it."""
     block = op.parent
     assert block is not None
     uses = sum(v is op.base for other in block.ops for v in other.operands)

@@ -37,7 +37,7 @@ def tile_heights(tallest: int) -> list[int]:
 
 
 def reads_along_rows(op: Generic, columns: Dim) -> bool:
-    """Tell whether the left side is transposed and the result has few columns.
+    """Return whether the left side is transposed and the result has few columns.
 
     Then vectors run along the rows of the result, where no lane is idle.
     """

@@ -225,7 +225,7 @@ def _waiting(block: Block, replaced: Container[Value]) -> dict[Op, int]:
 
 
 def _in_step(op: Generic, replaced: Container[Value]) -> bool:
-    """Tell whether an op reads arguments that are replaced at its own place only."""
+    """Return whether an op reads arguments that are replaced at its own place only."""
     return all(
         identity_depth(read.axes) == len(read.axes)
         for read in reads(op)
@@ -234,14 +234,14 @@ def _in_step(op: Generic, replaced: Container[Value]) -> bool:
 
 
 def _is_rowwise(op: Generic) -> bool:
-    """Tell whether a generic gives a tensor, of elements or of whole rows."""
+    """Return whether a generic gives a tensor, of elements or of whole rows."""
     if is_contraction(op) or _is_scalar(op.results[0]):
         return False
     return op.reduction in (None, op.maps[0].dims - 1)
 
 
 def _reads_memory(op: Op) -> bool:
-    """Tell whether an op reads whole tensors, not rows that a kernel has just made."""
+    """Return whether an op reads whole tensors, not rows that a kernel just made."""
     return is_contraction(op) or not isinstance(op, Generic)
 
 
@@ -311,7 +311,7 @@ def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int
 
 
 def _may_share(state: Partition, ops: Sequence[Generic], kernel: OpenGroup) -> bool:
-    """Tell whether generics that need nothing of a kernel may share its rows.
+    """Return whether generics that need nothing of a kernel may share its rows.
 
     Not those of a product, whose columns may be shared out; sums only with sums; and
     who replaces an argument not with who reads it otherwise (`in_place`).

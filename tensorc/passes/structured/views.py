@@ -31,7 +31,7 @@ class MappedRead:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether the view is its base, unchanged."""
+        """Return whether the view is its base, unchanged."""
         return self.base is not None and self == whole(self.base)
 
 
@@ -154,7 +154,7 @@ class Lowering:
         return self.b.value(Index, dim=dim)
 
     def read_at(self, base: Value, axes: Axes, places: Mapping[int, Value]) -> Value:
-        """Append the element of a lowered tensor at computed places.
+        """Append the element of a lowered tensor at computed indices.
 
         Axis i of `base` is read at `places[axes[i]]`, or at the iteration's index.
         """

@@ -143,7 +143,7 @@ def active_ops(block: Block, cost: Value) -> list[Op]:
 
 
 def _is_step(op: Op) -> bool:
-    """Tell whether a result is constant almost everywhere, and meant to be."""
+    """Return whether a result is constant almost everywhere, and meant to be."""
     if isinstance(op, Cast):
         source = tensor_type(op.operand).element
         return source.is_float and not op.element.is_float
@@ -151,7 +151,7 @@ def _is_step(op: Op) -> bool:
 
 
 def _carries(op: Op, operand: Value) -> bool:
-    """Tell whether an operand could carry a derivative: not indices and conditions.
+    """Return whether an operand could carry a derivative: not indices and conditions.
 
     Integers that are cast to floats count, so that an argmax in the cost is found.
     """

@@ -83,7 +83,7 @@ def axis_of(match: Match) -> int:
 
 
 def is_put_back(match: Match) -> bool:
-    """Tell whether the reduction is repeated along the axis that it took away."""
+    """Return whether the reduction is repeated along the axis that it took away."""
     axis = axis_of(match)
     rank = len(match.axes["reduce"]) + 1
     return match.axes["reduce"] == tuple(i for i in range(rank) if i != axis)
@@ -114,21 +114,21 @@ def source_of(value: Value, block: Block | None) -> Value:
 
 
 def is_copy(op: Op) -> bool:
-    """Tell whether an op only moves elements, or casts floats."""
+    """Return whether an op only moves elements, or casts floats."""
     if isinstance(op, Cast):
         return op.element.is_float and tensor_type(op.operand).element.is_float
     return isinstance(op, MOVEMENT)
 
 
 def is_probability(value: Value, block: Block | None) -> bool:
-    """Tell whether a value is a copy of a sigmoid or of a softmax."""
+    """Return whether a value is a copy of a sigmoid or of a softmax."""
     source = source_of(value, block)
     here = source.op is not None and source.op.parent is block
     return here and (isinstance(source.op, Sigmoid) or softmax_of(source) is not None)
 
 
 def is_shifted(value: Value) -> bool:
-    """Tell whether a value is less the largest of a row, or of two, already."""
+    """Return whether a value is less the largest of a row, or of two, already."""
     if isinstance(value.op, Minimum):
         value = value.op.lhs
     if not isinstance(value.op, Sub):
@@ -148,7 +148,7 @@ def is_shifted(value: Value) -> bool:
 
 
 def is_positive_number(value: Value) -> bool:
-    """Tell whether a value is one positive constant, or a count."""
+    """Return whether a value is one positive constant, or a count."""
     number = splat_of(value)
     if number is not None:
         return tensor_type(value).element.is_float and 0 < float(number) < math.inf
@@ -164,7 +164,7 @@ def is_positive_number(value: Value) -> bool:
 
 
 def has_log(value: Value, block: Block | None) -> bool:
-    """Tell whether `log_of` knows the logarithm of a value."""
+    """Return whether `log_of` knows the logarithm of a value."""
     return _Search(block).has_log(value)
 
 

@@ -63,7 +63,7 @@ SIGNIFICAND = {"f16": 11, "f32": 24, "f64": 53}  # bits of an integer that is ex
 
 
 def _bits(number: Scalar, value: float) -> bool:
-    """Tell whether a number is a value, and for zeros of the same sign."""
+    """Return whether a number is a value, and for zeros of the same sign."""
     return number.tobytes() == np.array(value).astype(number.dtype).tobytes()
 
 
@@ -72,7 +72,7 @@ def _is_float(number: Scalar) -> bool:
 
 
 def _changes_no_sum(number: Scalar) -> bool:
-    """Tell whether x + number is x: -0.0, because -0.0 + 0.0 is 0.0."""
+    """Return whether x + number is x: -0.0, because -0.0 + 0.0 is 0.0."""
     return _bits(number, -0.0) if _is_float(number) else bool(number == 0)
 
 
@@ -152,7 +152,7 @@ def _reshape_to_result(b: TensorBuilder, match: Match) -> Value:
 
 
 def _is_whole(match: Match) -> bool:
-    """Tell whether a slice starts at 0, takes each element and has the same type."""
+    """Return whether a slice starts at 0, takes each element and has the same type."""
     starts = match.root.attributes["starts"]
     assert isinstance(starts, Dims)
     taken = zip(starts.dims, _tuple(match.root, "steps"), _dims(match), strict=True)
@@ -184,7 +184,7 @@ def _elements(match: Match) -> tuple[Element, Element, Element]:
 
 
 def _keeps_values(source: Element, target: Element) -> bool:
-    """Tell whether each value of a type is one of another type."""
+    """Return whether each value of a type is one of another type."""
     if source in (target, I1):
         return True
     if source.is_float or target == I1:
@@ -198,7 +198,7 @@ def _keeps_values(source: Element, target: Element) -> bool:
 
 
 def _middle_is_exact(match: Match) -> bool:
-    """Tell whether the first of two casts can be left out.
+    """Return whether the first of two casts can be left out.
 
     An integer that goes through a float to another integer type stays: floats saturate
     where integers wrap.

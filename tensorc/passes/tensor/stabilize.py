@@ -222,7 +222,7 @@ def _log_1m_exp(b: TensorBuilder, match: Match) -> Value:
 
 
 def _is_sure_bound(match: Match) -> bool:
-    """Tell whether a bound leaves each probability as it is."""
+    """Return whether a bound leaves each probability as it is."""
     bound = float(match.numbers["bound"])
     keeps = bound <= 0 if isinstance(match.root, Maximum) else bound >= 1
     return keeps and _of_probability(match)
@@ -357,7 +357,7 @@ KINK_RULES = (
 
 
 def _has_log(match: Match) -> bool:
-    """Tell whether a logarithm is known, and not only of a moved exponential."""
+    """Return whether a logarithm is known, and not only of a moved exponential."""
     root = match.root
     value = root.operands[0]
     source = source_of(value, root.parent)
@@ -368,7 +368,7 @@ def _has_log(match: Match) -> bool:
 
 
 def _is_kept(op: Op | None) -> bool:
-    """Tell whether the user has shifted a sum, and at most scaled or guarded it."""
+    """Return whether the user has shifted a sum, and at most scaled or guarded it."""
     if isinstance(op, Div | Mul | Select):
         parts = [v for v in op.operands[-2:] if not is_positive_number(v)]
         return len(parts) == 1 and _is_kept(parts[0].op)
@@ -383,7 +383,7 @@ def _log(b: TensorBuilder, match: Match) -> Value:
 
 
 def _is_weighted(match: Match) -> bool:
-    """Tell whether what the weights multiply has a logarithm, and they have none."""
+    """Return whether what the weights multiply has a logarithm, and they have none."""
     block, values = match.root.parent, match.values
     weights = [values[name] for name in ("c", "y") if name in values]
     shares = [values[name] for name in ("p", "q") if name in values]

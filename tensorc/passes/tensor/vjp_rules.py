@@ -355,7 +355,7 @@ def _gather(b: TensorBuilder, op: indexing.Gather, ct: Value) -> Cotangents:
 
 
 def _scatter(b: TensorBuilder, op: indexing.Scatter, ct: Value) -> Cotangents:
-    """Give the values what their places get, if they are there: the last of each."""
+    """Give the values what their indices get, if they are there: the last of each."""
     to_base, to_values = ct, b.gather(ct, op.indices, op.axes)
     if op.combine == indexing.SET:
         zeros = b.zeros_like(op.values)
@@ -370,10 +370,10 @@ def _scatter(b: TensorBuilder, op: indexing.Scatter, ct: Value) -> Cotangents:
 
 
 def _last_of_each(b: TensorBuilder, op: indexing.Scatter) -> Value | None:
-    """Tell which of the indices are the last ones of their place; None if all are.
+    """Return which indices are the last ones of their element; None if all are.
 
-    Each place gets the position of the last index that means it, axis by axis, and each
-    index looks whether the position is its own.
+    Each element gets the position of the last index that means it, axis by axis, and
+    each index looks whether the position is its own.
     """
     whole, positions = tensor_type(op.base).shape, tensor_type(op.indices[0]).shape
     indices = [whole[axis] for axis in op.axes]
@@ -450,5 +450,5 @@ STEPS: frozenset[type[Op]] = frozenset(
     }
 )
 
-# A place is not a step: a cost made of it is a mistake, and is reported.
+# An index is not a step: a cost made of it is a mistake, and is reported.
 NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {reductions.ArgMax, reductions.ArgMin}

@@ -102,7 +102,7 @@ class CheckIndexInto(Op):
 
 @op("tc.scatter_into")
 class ScatterInto(Op):
-    """Change memory at computed places, which were checked: `tc.scatter` on memory.
+    """Change memory at computed indices, which were checked: `tc.scatter` on memory.
 
     Constraints:
       (C1) target and values are memory of one element type.

@@ -46,7 +46,7 @@ class Alloca(Op):
 
 @op("memref.alloc")
 class Alloc(Op):
-    """Fresh memory; undefined at first. The memory plan gives it a place.
+    """Fresh memory; undefined at first. The memory plan gives it a slot.
 
     Constraints:
       (C1) The result is memory, and there is an index per unknown size of it.

@@ -1,4 +1,4 @@
-"""Reading and writing elements at computed places."""
+"""Reading and writing elements at computed indices."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -147,7 +147,7 @@ def infer_gathered(
 
 @op("tc.gather", traits=(PURE,))
 class Gather(Op):
-    """Read at computed places: `x[idx]`, `x[i, :, j]`.
+    """Read at computed indices: `x[idx]`, `x[i, :, j]`.
 
         result[a…, s…, c…] = operand[a…, c…, with indices[k][s…] put in at axes[k]]
 
@@ -195,10 +195,10 @@ class Gather(Op):
 
 @op("tc.scatter", traits=(PURE,))
 class Scatter(Op):
-    """Write at computed places: a copy of `base` in which the places get `values`.
+    """Write at computed indices: a copy of `base` in which these elements get `values`.
 
-    "add" adds each value to what the place has, "set" puts it there. Values that meet
-    at a place come one after the other, in ascending row-major order of the indices:
+    "add" adds each value to what is there, "set" puts it there. Values that meet
+    at an index come one after the other, in ascending row-major order of the indices:
     sums are sequential, and the last one stays. `values` has the shape that `tc.gather`
     gives for `base` and these indices.
 

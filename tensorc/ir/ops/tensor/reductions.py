@@ -302,7 +302,7 @@ class Quantifier(Along):
 
 @op("tc.any", traits=(PURE, EXACT))
 class Any(Quantifier):
-    """Tell whether any boolean along an axis is true; of none, false."""
+    """Whether any boolean along an axis is true; of none, false."""
 
     combine = ew.Or
     start = staticmethod(lambda dtype: False)
@@ -314,7 +314,7 @@ class Any(Quantifier):
 
 @op("tc.all", traits=(PURE, EXACT))
 class All(Quantifier):
-    """Tell whether all booleans along an axis are true; of none, true."""
+    """Whether all booleans along an axis are true; of none, true."""
 
     combine = ew.And
     start = staticmethod(lambda dtype: True)
