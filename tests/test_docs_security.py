@@ -1,6 +1,7 @@
 """docs/security.md: each promise names tests that are there, and those of its own."""
 
 import ast
+import io
 import os
 import re
 import stat
@@ -13,6 +14,7 @@ import pytest
 from tensorc import cache
 from tensorc.cli.main import run
 from tensorc.runtime.files import columns as files
+from tensorc.runtime.files import pickled
 from tests.runtime.test_data import encode
 from tests.snippets import ROOT
 
@@ -145,3 +147,13 @@ def test_entries_are_for_their_user_alone(tmp_path, monkeypatch):
     (entry,) = (tmp_path / "cache").glob("*.tca")
     assert stat.S_IMODE(entry.stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+def test_the_names_that_a_pickle_may_use():
+    machine = pickled._Machine(pickled._File(io.BytesIO().read))
+    rows = PAGE.read_text("utf-8").splitlines()
+    (row,) = [r for r in rows if r.startswith("| `mnist.pkl.gz`")]
+    told = re.findall(r"`(\w+)`", row.partition("the names that it may use")[2])
+    assert {*told} == {
+        name.rpartition(" ")[2].rpartition(".")[2] for name in machine._globals
+    }

@@ -4,7 +4,8 @@ A pickle is a program for a small stack machine, and most of its instructions ca
 made to run any code. Python's own machine runs it here, with two things taken away.
 Of the instructions those are left that make tuples, lists, numbers, texts and bytes,
 and those that call a function. And there is nothing to call but what stands below for
-three functions and two classes of NumPy, and only says how bytes are read as an array.
+`_reconstruct`, `ndarray` and `dtype` of NumPy and `encode` of `_codecs`, and only says
+how bytes are read as an array.
 
 It is the machine in Python: that in C cannot be cut down, and takes as much memory as
 a number in the file says.

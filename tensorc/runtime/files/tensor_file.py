@@ -28,9 +28,10 @@ MAX_ENTRIES = 10_000
 # What a checkpoint may hold besides the memory: costs and records, 256 MiB.
 MAX_EXTRA = 1 << 28
 
-_DTYPES = frozenset(
-    {"BOOL", *(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64))}
-    | {"F16", "F32", "F64"}
+# In an order, for messages.
+_DTYPES = (
+    *("BOOL", *(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64))),
+    *("F16", "F32", "F64"),
 )
 _MAX_RANK = 32
 _MAX_SIZE = 1 << 48
@@ -113,7 +114,10 @@ def read_tensors(path: Path, limit: int) -> TensorFile:
     """
     with opened(path) as (file, size):
         _check_size(path, size, limit, file.read(8))
-        arrays, metadata = _read(path)
+        # The library takes a path: that of the open file, for another may have taken
+        # the name since. Where the system has no such paths it is the name again.
+        checked = Path(f"/dev/fd/{file.fileno()}")
+        arrays, metadata = _read(path, checked if checked.exists() else path)
     digest = metadata.pop(_DIGEST, None)
     if digest is not None and digest != digest_of(arrays, metadata):
         raise _damaged(path, "the digest is not that of its content")
@@ -145,13 +149,16 @@ def _check_size(path: Path, size: int, limit: int, head: bytes) -> None:
         raise _damaged(path, detail)
 
 
-def _read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return arrays and metadata, as the library reads and checks them."""
+def _read(path: Path, checked: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """Return arrays and metadata, as the library reads and checks them.
+
+    `path` is for messages, and `checked` is what is read.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         # Read, not mapped: who shortens the file meanwhile does not end this process.
-        with safe_open(path, framework="numpy", backend="pread") as file:
+        with safe_open(checked, framework="numpy", backend="pread") as file:
             names = file.offset_keys()
             if len(names) > MAX_ENTRIES:
                 detail = f"{len(names):,} arrays, at most {MAX_ENTRIES:,} are read"
