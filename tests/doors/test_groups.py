@@ -335,3 +335,50 @@ def test_a_gradient_has_the_structure_of_what_it_is_by():
     np.testing.assert_array_equal(layer.W.eval(), 2 * W.get_value())
     with pytest.raises(ValueError, match="does not depend on"):
         tc.grad(cost, tc.group(W, tc.shared(1.0, "other")))
+
+
+def ones(*shapes):
+    made = [tc.shared(np.arange(1.0, 1 + np.prod(s)).reshape(s), "m") for s in shapes]
+    return tc.group(*made)
+
+
+@pytest.mark.parametrize(
+    "shapes", [[()], [(3,)], [(2, 2)], [(3,), (2, 2), (), (1, 2, 3)]]
+)
+@pytest.mark.parametrize("dot", [tc.dot, np.dot], ids=["tc", "np"])
+def test_dot_of_groups_is_one_number_for_members_of_any_rank(shapes, dot):
+    group = ones(*shapes)
+    expected = sum(float(np.sum(p.get_value() ** 2)) for p in group)
+    assert dot(group, group).shape == ()
+    assert dot(group, group).eval() == expected
+
+
+def test_dot_of_groups_takes_members_of_one_shape():
+    message = r"f64\[2, 2\] and f64\[2\] have other shapes"
+    with pytest.raises(tc.TensorcError, match=message):
+        tc.dot(ones((2, 2)), ones((2,)))
+
+
+def test_norm_of_a_group_has_no_slope_where_it_is_zero():
+    group = tc.group(tc.shared(np.zeros(3), "a"), tc.shared(np.zeros((2, 2)), "b"))
+    for norm in (tc.norm, np.linalg.norm):
+        slopes = tc.grad(norm(group), group)
+        assert all(not np.any(slope.eval()) for slope in slopes)
+
+
+REDUCING = ["sum", "prod", "max", "min", "norm", "dot", "all", "any"]
+
+
+@pytest.mark.parametrize("name", REDUCING)
+def test_numpys_function_of_a_group_is_the_function_here(name):
+    group = ones((3,), (2, 2))
+    theirs = np.linalg.norm if name == "norm" else getattr(np, name)
+    operands = [group] * (2 if name == "dot" else 1)
+    assert theirs(*operands).eval() == getattr(tc, name)(*operands).eval()
+
+
+@pytest.mark.parametrize("name", [n for n in REDUCING if n != "dot"])
+def test_reductions_of_a_group_name_themselves_when_they_refuse_an_axis(name):
+    message = f"{name} of a group reduces over all members: it takes no axis"
+    with pytest.raises(TypeError, match=message):
+        getattr(tc, name)(ones((3,), (2, 2)), axis=0)

@@ -108,7 +108,7 @@ def isinf(b: Emitter, x: Operand) -> Operand:
 
 
 def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
-    """Tell where exactly one of two operands is not 0."""
+    """True where exactly one of two operands is not 0."""
     pair = [materialize(b, o, I1) for o in (x, y)]
     left, right = broadcast_together(b, pair, "logical_xor")
     return TensorOperand(TensorBuilder(b.builder)(Compare, left, right, predicate="ne"))

@@ -75,6 +75,17 @@ def _check_matmul(b: Emitter, x: TensorOperand, y: TensorOperand) -> None:
         raise size_error(b, message)
 
 
+def inner(b: Emitter, x: Operand, y: Operand) -> Operand:
+    """Sum the products of all elements of two tensors of one shape: a scalar."""
+    pair = [strong(b, x), strong(b, y)]
+    left, right = (b.shape(t) for t in pair)
+    sizes = zip(left, right, strict=False)
+    if len(left) != len(right) or not all(b.unify(m, n) for m, n in sizes):
+        types = " and ".join([spell_type(t.type) for t in pair])
+        raise size_error(b, f"{types} have other shapes")
+    return tensordot(b, pair[0], pair[1], len(left))
+
+
 def outer(b: Emitter, x: Operand, y: Operand) -> Operand:
     """Multiply each element of x with each of y: a matrix, of the flat tensors."""
     left, right = (flatten_all(b, strong(b, o)) for o in (x, y))

@@ -4,7 +4,6 @@ Elementwise functions work member by member. `sum`, `norm` and the others whose 
 say how members are joined reduce over all members to one number, without an axis.
 """
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend.library.mistakes import door, usage_error
@@ -146,12 +145,12 @@ def apply_to_groups(
     function: GroupFunction,
     tensors: Sequence[object],
     options: Mapping[str, object],
-    join: Callable[[str, object, object], object],
+    join: Callable[[Sequence[object]], object],
 ) -> object:
     """Call a function of the registry with groups among its arguments.
 
-    `row` is the registry's, `function` computes it of members; `join` applies an
-    elementwise function by name to two results.
+    `row` is the registry's, `function` computes it of members; `join` makes one result
+    of those of the members.
     """
     if row.is_elementwise:
         return mapped(name, function, tensors, options)
@@ -166,8 +165,7 @@ def apply_to_groups(
     first = next(t for t in tensors if isinstance(t, Group))
     if not len(first):
         raise usage_error(f"{name} of a group without members")
-    results = list(_partial(name, row, function, first, tensors))
-    return functools.reduce(lambda x, y: join(row.joined, x, y), results)
+    return join(_partial(name, row, function, first, tensors))
 
 
 def _partial(

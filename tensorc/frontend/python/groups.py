@@ -217,6 +217,19 @@ class Group:
             return NotImplemented
         return mapped(f"np.{ufunc.__name__}", ufunc, inputs, options)
 
+    def __array_function__(
+        self,
+        function: Callable[..., object],
+        types: object,
+        args: tuple[object, ...],
+        options: dict[str, object],
+    ) -> object:
+        """Take NumPy's other functions, which variables know: np.linalg.norm(group)."""
+        for member in self:
+            if hasattr(member, "operand"):
+                return member.__array_function__(function, types, args, options)  # type: ignore[attr-defined]
+        return function._implementation(*args, **options)  # type: ignore[attr-defined]
+
 
 def mapped(
     what: str,

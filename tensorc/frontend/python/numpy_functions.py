@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import CompileError
-from tensorc.frontend.library.mistakes import usage_error
+from tensorc.frontend.library.mistakes import renamed, usage_error
 from tensorc.frontend.library.numpy_names import reason_of
 from tensorc.frontend.library.registry.calls import named_in
 from tensorc.frontend.library.registry.function import LibraryFunction
@@ -127,22 +127,50 @@ def bound(
     row = rows().get(function)
     if row is None:
         raise _not_here(name)
+    return read(row, f"np.{name} of a variable", function, args, options)
+
+
+def of_method(
+    row: LibraryFunction, args: Sequence[object], options: Mapping[str, object]
+) -> Bound:
+    """Read a call of the method that a row with NumPy's parameters is.
+
+    Raises TypeError for arguments that it does not take.
+    """
+    if "dtype" in options and not row.dtype:
+        raise usage_error(f"x.{row.name} takes no `dtype=`", "x.astype casts")
+    return read(row, f"x.{row.name}", _found(row.numpys[0]), args, options)
+
+
+def read(
+    row: LibraryFunction,
+    called: str,
+    function: NumpyFunction,
+    args: Sequence[object],
+    options: Mapping[str, object],
+) -> Bound:
+    """Read a call by the parameters of a row; `called` is how the user wrote it."""
     parameters = row.parameters
-    args, options = _rearranged(function, args, options)
+    args, options = _rearranged(function, called, args, options)
     if len(args) > len(parameters):
-        message = f"np.{name} of a variable takes {', '.join(parameters)}"
+        message = f"{called} takes {', '.join(parameters)}"
         raise usage_error(f"{message}; {len(args)} arguments given")
     given = dict(zip(parameters, args, strict=False))
-    spelled = {p.partition("=")[0]: p for p in parameters}
+    # Methods have the names of here, too: x.clip(low=0).
+    spelled = dict(zip(row.tensors, parameters, strict=False))
+    spelled |= {p.partition("=")[0]: p for p in parameters}
     for n, value in options.items():
         if spelled.get(n, n) in given:
-            raise usage_error(f"np.{name}: `{n}` is given twice")
+            raise usage_error(f"{called}: `{n}` is given twice")
         given[spelled.get(n, n)] = value
-    return _bound(function, row, given)
+    return _bound(function, called, row, given)
 
 
 def _rearranged(
-    function: NumpyFunction, args: Sequence[object], options: Mapping[str, object]
+    function: NumpyFunction,
+    called: str,
+    args: Sequence[object],
+    options: Mapping[str, object],
 ) -> tuple[Sequence[object], Mapping[str, object]]:
     """Return the arguments of functions that NumPy calls in two ways, in one."""
     if function is np.einsum and args:
@@ -154,22 +182,24 @@ def _rearranged(
         options = {n: v for n, v in options.items() if n != "optimize"}
     if function is np.clip:
         spelled = {"min": "a_min", "max": "a_max"}
+        for short, long in spelled.items():
+            if short in options and long in options:
+                raise usage_error(f"{called}: `{long}` is given twice, as `{short}`")
         options = {spelled.get(n, n): v for n, v in options.items()}
     return args, options
 
 
 def _bound(
-    function: NumpyFunction, row: LibraryFunction, given: dict[str, object]
+    function: NumpyFunction, called: str, row: LibraryFunction, given: dict[str, object]
 ) -> Bound:
-    name = _name_of(function)
     leading = row.parameters[: len(row.tensors)]
     indices = zip(leading, row.tensors, strict=True)
     given = {p: None for p, n in indices if n in row.optional} | given
     missing = [p for p in leading if p not in given]
     if missing:
-        message = f"np.{name} of a variable needs `{missing[0]}`"
+        message = f"{called} needs `{missing[0]}`"
         hint = "np.nonzero is not compiled: sizes must not depend on values"
-        raise usage_error(message, *([hint] if name == "where" else []))
+        raise usage_error(message, *([hint] if function is np.where else []))
     tensors = tuple([given.pop(p) for p in leading])
     dtype = given.pop("dtype", None)
     options: dict[str, object] = {}
@@ -180,8 +210,9 @@ def _bound(
         if (ours or theirs) in row.options:
             options[ours or theirs] = value
         elif not _is_default(function, theirs, value):
-            hint = f"it takes {', '.join(taken(row))}"
-            raise usage_error(f"np.{name} of a variable takes no `{theirs}=`", hint)
+            known = taken(row) if called.startswith("np.") else taken(row)[1:]
+            hints = [*renamed({theirs: value}), f"it takes {', '.join(known)}"]
+            raise usage_error(f"{called} takes no `{theirs}=`", *hints)
     return Bound(row, tensors, options, dtype)
 
 

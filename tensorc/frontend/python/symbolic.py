@@ -10,10 +10,11 @@ told apart by identity.
 """
 
 import copy
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -33,14 +34,15 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.library.registry.calls import invoke
 from tensorc.frontend.library.registry.function import LibraryFunction
-from tensorc.frontend.library.registry.rows import FUNCTIONS, PYTHON
+from tensorc.frontend.library.registry.maps import MAPS
+from tensorc.frontend.library.registry.rows import BY_NAME, FUNCTIONS, PYTHON
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.graph.store import landings
 from tensorc.frontend.python.group_functions import apply_to_groups, has_groups
 from tensorc.frontend.python.groups import mapped
 from tensorc.frontend.python.habits import attribute_hint
 from tensorc.frontend.python.numpy_compositions import rounded
-from tensorc.frontend.python.row_functions import composed_in, of_row
+from tensorc.frontend.python.row_functions import composed_of, method_of, of_row
 from tensorc.frontend.python.symbolic_numbers import AskedNumber, repeated
 from tensorc.frontend.python.symbolic_operands import (
     DOOR,
@@ -57,8 +59,6 @@ from tensorc.frontend.python.symbolic_parts import Selector
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import TensorType
-
-Axis = int | Sequence[int] | None
 
 
 @door
@@ -112,7 +112,7 @@ def one(
     name: str, tensors: Sequence[object], options: Mapping[str, object] | None = None
 ) -> "Tensor":
     """Call a function of the library that gives one variable."""
-    return compose(PYTHON[name], tensors, options or {})  # type: ignore[return-value]
+    return compose(BY_NAME[name], tensors, options or {})  # type: ignore[return-value]
 
 
 def _compose_groups(
@@ -121,13 +121,18 @@ def _compose_groups(
     tensors: Sequence[object],
     options: Mapping[str, object],
 ) -> object:
-    if name == "norm":
-        return apply("sqrt", one("sum", [one("square", tensors)], options))
+    own = function.of_members or function.function
+    of_member = dataclasses.replace(function, function=own)
 
     def each(*members: object, **plain: object) -> object:
-        return compose(function, members, plain)
+        return compose(of_member, members, plain, name)
 
-    return apply_to_groups(name, function, each, tensors, options, apply)
+    def join(results: Sequence[object]) -> object:
+        if function.joined in MAPS:
+            return functools.reduce(functools.partial(apply, function.joined), results)
+        return one(function.joined, [one("stack", [results])])
+
+    return apply_to_groups(name, function, each, tensors, options, join)
 
 
 @hiding_methods
@@ -352,14 +357,13 @@ class Tensor(AskedNumber):
         call = numpy_functions.composed(function, args, options)
         if call is not None:
             return call()
-        made = numpy_functions.bound(function, args, options)
-        row = made.function
-        if made.dtype is not None:
-            row = composed_in(row, made.dtype)  # type: ignore[arg-type]
-        return compose(row, made.tensors, made.options)
+        return composed_of(numpy_functions.bound(function, args, options), compose)
 
-    def __getattr__(self, name: str) -> NoReturn:
-        """Say what there is instead; only called for what is missing."""
+    def __getattr__(self, name: str) -> "Callable[..., Tensor]":
+        """Say what there is instead; only called for what is missing.
+
+        Its type is that of the methods which type checkers do not see, those of rows.
+        """
         if name in ("get_value", "set_value"):
             hint = "is not a shared variable: compile it, or evaluate it with x.eval()"
             raise AttributeError(f"{self!r} {hint}", name=name, obj=self)
@@ -395,71 +399,7 @@ class Tensor(AskedNumber):
         """For x[…] what was indexed and how, as long as nothing else was done."""
         return self._part_of
 
-    # Methods of NumPy and Theano
-
-    @door
-    def sum(
-        self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
-    ) -> "Tensor":
-        """Return the sum along axes; all of them without `axis`."""
-        return _reduced("sum", self, axis, dtype, keepdims)
-
-    @door
-    def mean(
-        self, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False
-    ) -> "Tensor":
-        """Return the mean along axes; that of integers is a float."""
-        return _reduced("mean", self, axis, dtype, keepdims)
-
-    @door
-    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Return the largest element along axes."""
-        return _reduced("max", self, axis, None, keepdims)
-
-    @door
-    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Return the smallest element along axes."""
-        return _reduced("min", self, axis, None, keepdims)
-
-    @door
-    def any(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Tell whether any element is not 0."""
-        return _reduced("any", self, axis, None, keepdims)
-
-    @door
-    def all(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
-        """Tell whether no element is 0."""
-        return _reduced("all", self, axis, None, keepdims)
-
-    @door
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
-        """Return the index of the first largest element along an axis."""
-        return _reduced("argmax", self, axis, None, keepdims)
-
-    def dot(self, other: object) -> "Tensor":
-        """Multiply with a vector or matrix."""
-        return one("dot", [self, other])
-
-    def transpose(self, *axes: int | Sequence[int]) -> "Tensor":
-        """Reorder the axes; reverse them if none are given."""
-        is_reversed = not axes or (len(axes) == 1 and axes[0] is None)
-        order = None if is_reversed else _spread(axes)
-        return one("transpose", [self], {"axes": order})
-
-    def reshape(self, *shape: object) -> "Tensor":
-        """Give the same elements another shape; one size may be -1."""
-        sizes = _spread(shape)
-        if len(shape) == 2 and isinstance(shape[0], list | tuple):
-            sizes = tuple(shape[0])  # Theano's reshape(shape, ndim)
-        return one("reshape", [self], {"shape": sizes})
-
-    def flatten(self, ndim: int = 1) -> "Tensor":
-        """Join the last axes, so that `ndim` axes are left."""
-        return one("flatten", [self], {"ndim": ndim})
-
-    def ravel(self) -> "Tensor":
-        """Join all axes to one."""
-        return one("ravel", [self])
+    # Methods of NumPy and Theano; those that rows of the registry name are set below.
 
     @door
     def astype(self, dtype: DTypeLike) -> "Tensor":
@@ -470,11 +410,6 @@ class Tensor(AskedNumber):
     def round(self, decimals: int = 0) -> "Tensor":
         """Round to so many decimals, as np.round: halves to even, integers stay."""
         return rounded(self, decimals)  # type: ignore[arg-type,return-value]
-
-    @door
-    def dimshuffle(self, *pattern: object) -> "Tensor":
-        """Reorder the axes; 'x' makes an axis of size 1, one left out must have it."""
-        return one("dimshuffle", [self], {"pattern": _spread(pattern)})
 
     @door
     def eval(self, inputs: "Mapping[Tensor, object] | None" = None) -> Array:
@@ -567,29 +502,16 @@ def _size(dim: Dim) -> "int | Tensor":
     return Tensor(number(dim)) if isinstance(dim, Poly) else dim
 
 
-def _spread(given: tuple[object, ...]) -> tuple[object, ...]:
-    """Let f(1, 2) and f((1, 2)) mean the same."""
-    if len(given) == 1 and isinstance(given[0], np.ndarray):
-        given = (given[0].tolist(),)
-    if len(given) == 1 and isinstance(given[0], list | tuple | range):
-        return tuple(given[0])
-    return given
-
-
-def _reduced(
-    name: str, x: Tensor, axis: Axis, dtype: DTypeLike | None, keepdims: bool
-) -> Tensor:
-    row = PYTHON[name] if dtype is None else composed_in(PYTHON[name], dtype)
-    options = {"axis": axis, "keepdims": keepdims}
-    return compose(row, [x], options)  # type: ignore[return-value]
-
-
 @functools.cache
 def row_function(name: str) -> Callable[..., Tensor]:
     """Return the function of a row of the registry, by its name in Python."""
-    return of_row(name, compose)  # type: ignore[return-value]  # `split` gives several
+    return of_row(name, PYTHON[name], compose)  # type: ignore[return-value]  # `split`
+
+
+def _method(row: LibraryFunction) -> Callable[..., object]:
+    return method_of(row, compose)
 
 
 for _row in FUNCTIONS:
-    if _row.method and _row.name not in vars(Tensor):
-        setattr(Tensor, _row.name, row_function(_row.name))
+    if _row.method:
+        setattr(Tensor, _row.name, _method(_row))

@@ -66,10 +66,14 @@ class LibraryFunction:
     NumPy's and Theano's. `numpy` is NumPy's function that takes variables: the name of
     a ufunc, or the names of a function, and its parameters that have a position in
     brackets, tensors first; one that has another name here is written `theirs=ours`.
-    With `method` it is a method of variables, too.
+    With `method` it is a method of variables, too, with NumPy's parameters; these may
+    be given one by one for the option `spread`: x.reshape(2, 3).
 
-    `is_elementwise` tells that a group is taken member by member, `joined` names the
-    function that joins the results of the members instead. `dtype` is OPERANDS,
+    `is_elementwise` tells that a group is taken member by member. `joined` names what
+    makes one number of the results of the members instead: a map, of pairs of them, or
+    a function of all. `of_members` computes these results, if it is not `function`.
+
+    `dtype` is OPERANDS,
     FRACTION or RESULT if `tc.NAME` takes a `dtype`. `map` says how elements are
     computed if it is one op.
     """
@@ -82,11 +86,13 @@ class LibraryFunction:
     python: str | None = None
     language: bool = True
     method: bool = False
+    spread: str = ""
     sequence: bool = False
     several: bool = False
     optional: tuple[str, ...] = ()
     is_elementwise: bool = False
     joined: str = ""
+    of_members: Callable[..., Operand] | None = None
     dtype: str = ""
     map: Map | None = None
 
@@ -116,7 +122,7 @@ class LibraryFunction:
             return f"Logic of booleans: {self.written}."
         if self.map.rule == "compare":
             of_nan = "true" if self.name == "ne" else "false"
-            return f"Tell where {self.written}; {of_nan} for NaN."
+            return f"True where {self.written}; {of_nan} for NaN."
         summary = (op.__doc__ or "").splitlines()[0]
         for theirs, ours in _SPELLED:
             summary = re.sub(theirs, ours, summary)

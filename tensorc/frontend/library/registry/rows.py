@@ -174,7 +174,12 @@ _REDUCTIONS = (
         dtype=OPERANDS,
         joined="mul",
     ),
-    _reduction("norm", reductions.norm, "linalg.norm(x, ord, axis, keepdims)"),
+    _reduction(
+        "norm",
+        reductions.norm,
+        "linalg.norm(x, ord, axis, keepdims)",
+        joined="norm",
+    ),
     _reduction("logsumexp", reductions.logsumexp, method=False),
     _reduction("argmax", reductions.argmax, "argmax(a, axis, out, keepdims)", _INDEX),
     _reduction("argmin", reductions.argmin, "argmin(a, axis, out, keepdims)", _INDEX),
@@ -186,6 +191,7 @@ _SHAPES = (
         options={"shape": Option(SHAPE)},
         numpy="reshape(a, shape, order)",
         method=True,
+        spread="shape",
     ),
     LibraryFunction(
         "transpose",
@@ -193,6 +199,7 @@ _SHAPES = (
         options={"axes": _AXES},
         numpy="transpose(a, axes)",
         method=True,
+        spread="axes",
     ),
     # A file joins all axes but the batch; in Python it is Theano's function.
     LibraryFunction(
@@ -209,8 +216,10 @@ _SHAPES = (
         "dimshuffle",
         shapes.dimshuffle,
         options={"pattern": Option(PATTERN)},
+        python="",
         language=False,
         method=True,
+        spread="pattern",
     ),
     LibraryFunction("ravel", shapes.ravel, numpy="ravel(a, order)", method=True),
     LibraryFunction(
@@ -342,7 +351,13 @@ _MAKING = (
 _PRODUCTS = (
     LibraryFunction("matmul", products.matmul, _XY, numpy="matmul"),
     LibraryFunction(
-        "dot", products.dot, _XY, numpy="dot(a, b, out)", joined="add", method=True
+        "dot",
+        products.dot,
+        _XY,
+        numpy="dot(a, b, out)",
+        method=True,
+        joined="add",
+        of_members=products.inner,
     ),
     LibraryFunction("outer", products.outer, _XY, numpy="outer(a, b, out)"),
     LibraryFunction(
@@ -358,6 +373,7 @@ _PRODUCTS = (
         ("operands",),
         {"spec": Option(TEXT)},
         "einsum(operands, subscripts=spec, out)",
+        python="",
         sequence=True,
     ),
 )
@@ -395,4 +411,8 @@ LANGUAGE: Mapping[str, LibraryFunction] = MappingProxyType(
 )
 PYTHON: Mapping[str, LibraryFunction] = MappingProxyType(
     {name: row for row in FUNCTIONS for name in row.names}
+)
+# Every function by its own name; of two that share one, Python's.
+BY_NAME: Mapping[str, LibraryFunction] = MappingProxyType(
+    {row.name: row for row in FUNCTIONS}
 )
