@@ -1,6 +1,7 @@
 """Expressions: one function for each kind of node, in a table."""
 
 import math
+import re
 from collections.abc import Callable, Container, Mapping
 from typing import cast
 
@@ -38,7 +39,7 @@ from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.advanced_indexing import take
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.indexing import At, Index, NewAxis, Rest, SlicePart
-from tensorc.frontend.library.numpy_names import is_planned
+from tensorc.frontend.library.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.operands import (
     Array,
     Literal,
@@ -87,10 +88,28 @@ def name(frame: Frame, node: ast.Name) -> Known:
         habit = habits.SEMANTIC["draw"]
         raise CompileError(habits.diagnose(habit, node.location, name=node.name))
     if is_planned(node.name):
-        raise not_compiled(f"the library's `{node.name}`", node.location)
+        hints = _instead(node.name)
+        raise not_compiled(f"the library's `{node.name}`", node.location, *hints)
     known = [*frame.scope.all_names(), "training", "grad", *LANGUAGE, *CONSTANTS]
     hints = habits.instead_of(node.name) or suggestion(node.name, known)
     raise error(UNKNOWN_NAME, f"unknown name `{node.name}`", node.location, *hints)
+
+
+# Ways out that NumPy has other words for.
+_INSTEAD: Mapping[str, str] = dict.fromkeys(
+    ("cumsum", "cumulative_sum"),
+    "where(range(N)[:, none] >= range(N), 1, 0) @ x for a vector of N",
+)
+
+
+def _instead(name: str) -> tuple[str, ...]:
+    """Return what to write for a function of NumPy, if the language can say it."""
+    given = PLANNED.get(name, "").replace("np.", "").replace("None", "none")
+    called = re.findall(r"([A-Za-z_][\w.]*)\(", given)
+    if not LANGUAGE.keys() >= {*called} or re.search(r"[(= ]\[|\bx\.", given):
+        given = ""
+    text = _INSTEAD.get(name, given)
+    return (f"write {text}",) if text else ()
 
 
 def number_(frame: Frame, node: ast.Number) -> Known:
@@ -343,7 +362,8 @@ def _list_element(frame: Frame, node: ast.Expression) -> Array:
 
 def each(frame: Frame, node: ast.Each) -> Known:
     """Refuse a comprehension for now."""
-    raise not_compiled("a list made with `for`", node.location)
+    hint = "write an expression of whole arrays: it goes through all elements"
+    raise not_compiled("a list made with `for`", node.location, hint)
 
 
 EXPRESSIONS: Mapping[type, Callable[[Frame, ast.Node], Known]] = cast(

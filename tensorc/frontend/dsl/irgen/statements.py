@@ -88,7 +88,7 @@ def spread(
 def declare(frame: Frame, node: ast.Declare) -> None:
     """Name a value of a declared type: a scalar fills it, new sizes are bound."""
     if isinstance(node.initial, ast.Draw):
-        raise not_compiled("a draw (`~`)", node.initial.location)
+        raise not_compiled("a draw (`~`)", node.initial.location, _NO_DRAW)
     location = node.initial.value
     value = frame.evaluate(location)
     wanted = Wanted(node.type, f"`{node.name}`", scalar_fills=True)
@@ -222,9 +222,13 @@ def function(frame: Frame, node: ast.Function) -> None:
     bind_local(frame, node.name, value, node)
 
 
-def _refuse(what: str) -> Callable[[Frame, ast.Node], Known | None]:
+_NO_LOOP = "write its turns one by one, or let an axis of an array go through them"
+_NO_DRAW = "draw outside and pass the numbers as an argument; `param` can be drawn"
+
+
+def _refuse(what: str, *hints: str) -> Callable[[Frame, ast.Node], Known | None]:
     def refuse(frame: Frame, node: ast.Node) -> Known | None:
-        raise not_compiled(what, node.location)
+        raise not_compiled(what, node.location, *hints)
 
     return refuse
 
@@ -233,15 +237,15 @@ STATEMENTS: Mapping[type, Callable[[Frame, ast.Node], Known | None]] = cast(
     "Mapping[type, Callable[[Frame, ast.Node], Known | None]]",
     {
         ast.Bind: bind,
-        ast.Collect: _refuse("a loop that collects"),
+        ast.Collect: _refuse("a loop that collects", _NO_LOOP),
         ast.Declare: declare,
-        ast.Sample: _refuse("a draw (`~`)"),
+        ast.Sample: _refuse("a draw (`~`)", _NO_DRAW),
         ast.Update: update,
         ast.Perform: perform,
         ast.Return: return_,
         ast.Yield: _refuse("`yield`"),
-        ast.For: _refuse("a `for` loop"),
-        ast.While: _refuse("a `while` loop"),
+        ast.For: _refuse("a `for` loop", _NO_LOOP),
+        ast.While: _refuse("a `while` loop", _NO_LOOP),
         ast.If: if_,
         ast.Assertion: assertion,
         ast.Function: function,

@@ -5,7 +5,12 @@ import re
 import lark
 
 from tensorc.errors import Diagnostic, did_you_mean
-from tensorc.frontend.dsl.syntax.habits import diagnose, stumble
+from tensorc.frontend.dsl.syntax.habits import (
+    BARE_MEMORY,
+    SEMANTIC,
+    diagnose,
+    stumble,
+)
 from tensorc.frontend.dsl.syntax.scan import Source
 
 # What may stand at a place, told by the terminals the parser takes there: a row is said
@@ -68,6 +73,8 @@ FOUND = {
 def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnostic]:
     """Return where the parser got stuck, and the message about it."""
     start, found, accepted = _stuck_at(error, source)
+    if "TILDE" in accepted and (bare := _bare_memory(source, start)):
+        return bare
     line, column = source.position(start)
     habit, first, last = stumble(source.line(line), column - 1, accepted)
     if habit.message:
@@ -86,6 +93,25 @@ def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnosti
     meant = did_you_mean(found, _TYPES) if "LIKE" in accepted else ""
     hints = (meant,) if meant else ()
     return start, Diagnostic("TC0107", message, location, label=label, hints=hints)
+
+
+def _bare_memory(source: Source, start: int) -> tuple[int, Diagnostic] | None:
+    """Return where memory that ends before `start` lacks a value, and the message."""
+    # At the end of the file `start` is within the last word.
+    end = len(source.text) if start == max(0, _code_end(source.text) - 1) else start
+    lines = source.text[:end].split("\n")
+    before = "\n".join(_without_comment(line) for line in lines)
+    found = BARE_MEMORY.search(before)
+    if found is None:
+        return None
+    last = len(before.rstrip())
+    location = source.location(found.start(), last)
+    habit = diagnose(SEMANTIC["no-value"], location, name=found["name"])
+    return last - 1, habit
+
+
+def _without_comment(line: str) -> str:
+    return COMMENT.sub(r"\1", line).ljust(len(line))
 
 
 def _stuck_at(

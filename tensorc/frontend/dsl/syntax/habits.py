@@ -46,9 +46,9 @@ TOKENS: dict[str, Habit] = {
     ";": Habit("statements need no `;`", "drop it: nothing is needed between them"),
     "^": Habit("`^` is not an operator", "a power is `x ** 2`"),
     "^T": Habit("`^T` does not transpose", "write `W.T`"),
-    "&": Habit("`&` is not an operator", "write `and`; for bits `bit_and(a, b)`"),
+    "&": Habit("`&` is not an operator", "write `a and b`, which is elementwise"),
     "&&": Habit("`&&` is spelled `and`", "write `a and b`"),
-    "|": Habit("`|` is not an operator", "write `or`; for bits `bit_or(a, b)`"),
+    "|": Habit("`|` is not an operator", "write `a or b`, which is elementwise"),
     "||": Habit("`||` is spelled `or`", "write `a or b`"),
     "!": Habit("`!` is spelled `not`", "write `not x`"),
     "'T": Habit("`'` does not transpose", "write `W.T`"),
@@ -94,6 +94,14 @@ STUMBLES: tuple[Stumble, ...] = (
     Stumble(
         re.compile(r"(?<![\w.])(?P<at>if)\b[^{}\n]+\belse\b(?!\s*[{])"),
         Habit("there is no conditional expression", "write `where(c, a, b)`"),
+    ),
+    Stumble(
+        re.compile(
+            r"\b(?:fn|step)\s+\w+\s*\([^\n]*\)\s*(?P<at>:)\s*"
+            r"(?:float|int|bool|like|[fiu](?:8|16|32|64))\b"
+        ),
+        Habit("the result's type stands behind `->`", "write `fn f(x) -> float = ...`"),
+        accepted="ARROW",
     ),
     Stumble(
         re.compile(r":"),
@@ -204,7 +212,13 @@ STUMBLES: tuple[Stumble, ...] = (
     ),
 )
 
+# A declaration of memory up to where its first value would stand.
+BARE_MEMORY = re.compile(r"\b(?:param|state)\s+(?P<name>\w+)\s*:[^=~{}]*$")
+
 SEMANTIC: dict[str, Habit] = {
+    "no-value": Habit(
+        "`{name}` needs a first value", "write `= 0`, or `~ normal()` to draw it"
+    ),
     "method": Habit(
         "`.{name}()` is not a method", "write the function: `{name}({operand}, ...)`"
     ),
