@@ -85,7 +85,7 @@ class PoolSymbol(StrEnum):
     """The functions of the thread pool.
 
     `i32 RUN(block, kernel, slots, i64 chunks)` runs a kernel over its chunks;
-    `void WORK(block, i64 worker, i64 generation)` is what a worker does, for ever;
+    `void WORK(block, i64 worker, i64 generation)` is what a worker does, forever;
     `i64 TAKE(block)` takes the pool, so that no job runs, and returns 0 if it could.
     """
 
@@ -206,7 +206,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place in compiled code that can fail: where it is in the source.
+    """An operation in compiled code that can fail: where it is in the source.
 
     `is_unsigned` tells that an index which fails there counts from 0 up to 2^64.
     """

@@ -60,9 +60,9 @@ def did_you_mean(
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a user's file: 1-based line and columns, `end_column` exclusive.
+    """A location in a user's file: 1-based line and columns, `end_column` exclusive.
 
-    `line` 0 means that the place is unknown. `end_line` is 0 for a place on one line.
+    `line` 0 means that it is unknown. `end_line` is 0 for a location on one line.
     """
 
     file: str = ""
@@ -80,7 +80,7 @@ UNKNOWN = Location()
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A secondary place of a diagnostic, with what is to be said there."""
+    """A secondary location of a diagnostic, with what is to be said there."""
 
     location: Location
     text: str

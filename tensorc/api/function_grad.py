@@ -97,7 +97,7 @@ def derivative(
     return made
 
 
-# A parameter, and of those that take any number the place or name of one.
+# A parameter, and of those that take any number the index or name of one.
 _Path = tuple[str, int | str | None]
 
 

@@ -147,8 +147,8 @@ def emit(
 ) -> str:
     """Return the text of one of `STAGES`; the module is used up.
 
-    `around` runs each pass (`passes.base.run_pass`, say); `locations` adds places to
-    the ops of IR.
+    `around` runs each pass (`passes.base.run_pass`, say); `locations` adds that
+    of each op in the file.
     """
     from tensorc import compiler, driver
     from tensorc.ir.text.printer import print_module

@@ -160,7 +160,7 @@ def maximum(left: Dim, right: Dim) -> Dim:
 def bound(index: Dim, size: Dim) -> Dim:
     """Return where a slice's bound lies in an axis, clamped into [0, size] as by numpy.
 
-    Negative indices count from the end: `slice(place, None).indices(size)[0]`.
+    Negative indices count from the end: `slice(index, None).indices(size)[0]`.
     """
     if known_at_most(0, index):
         return minimum(index, size)

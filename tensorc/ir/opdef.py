@@ -27,7 +27,7 @@ is
         def evaluate(ctx, lhs, rhs, *, order): … # numpy arrays -> result(s)
 
 `evaluate` is a function of numpy arrays, `each(np.exp)` for short; `ctx` is what it may
-ask of the interpreter. `infer` is the only place where types are computed: the builder
+ask of the interpreter. Types are computed by `infer` alone: the builder
 calls it, and the verifier compares. An op whose result types are free (a cast, an
 allocation, a call) has `check(ctx, operands, results, **attributes)` instead, and its
 user gives the builder the types. Nothing registers itself: `tensorc.ir.ops.OPS` is the

@@ -189,7 +189,7 @@ class TensorBuilder:
         return self.everywhere(self.scalar(value, element), shape)
 
     def everywhere(self, scalar: Value, shape: Sequence[Dim]) -> Value:
-        """Return a tensor of a shape that holds a value of rank 0 at each place."""
+        """Return a tensor of a shape that holds a value of rank 0 at each index."""
         return self.broadcast(scalar, shape, ()) if shape else scalar
 
     def full_like(self, like: Value, value: float) -> Value:

@@ -1,6 +1,6 @@
 """Merge pure ops that compute the same value.
 
-1. Walk each function in program order, regions at the place of their op.
+1. Walk each function in program order, regions where their op stands.
 2. The key of a pure op without regions is its class, its operands, its attributes
    (floats by their bits) and its result types.
 3. An op whose key was seen, in its block or around it, is dropped, and the results of

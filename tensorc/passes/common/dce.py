@@ -1,6 +1,6 @@
 """Remove ops whose results nobody uses.
 
-1. Walk each function backwards, regions at the place of their op.
+1. Walk each function backwards, regions where their op stands.
 2. Keep an op that is not pure, or one of whose results is used by what was kept;
    mark its operands as used. Regions of a removed op go with it.
 

@@ -215,7 +215,7 @@ def _transposed(
     """Emit few columns of a product whose left side is transposed: vectors along rows.
 
     The tile computes the transposed result in scratch, where no lane is idle; its
-    elements are then put into their places.
+    elements are then put where they belong.
     """
     k = rows.k
     a, b, c = matrices

@@ -314,10 +314,10 @@ def _strip(
         with k.loop(k.index(0), extent, 1, starts) as loop:
             loop.yields = combined(loop.index, loop.carried)
         totals = loop.results
-    places = [*[indices[d] for d in output_dims(op)[:-1]], Counter(column)]
+    at = [*[indices[d] for d in output_dims(op)[:-1]], Counter(column)]
     for output, combine, total in zip(op.outputs, combines, totals, strict=True):
         value = Lanes(nothing(k, combine, extent, total))
-        put(rows, output, places, value, Point((), mask))
+        put(rows, output, at, value, Point((), mask))
 
 
 def _column_sums(
@@ -378,6 +378,6 @@ def _one_by_one(rows: Rows, member: Member, indices: Mapping[int, Rep]) -> None:
         totals = [Uniform(v) for v in loop.carried]
         given = emit_body(k, op, point, [*arguments, *totals], rows.storages)
         loop.yields = [rep.value for rep in given]
-    places = [indices[d] for d in output_dims(op)]
+    at = [indices[d] for d in output_dims(op)]
     for value, result in zip(op.outputs, loop.results, strict=True):
-        put(rows, value, places, Uniform(result), Point(()))
+        put(rows, value, at, Uniform(result), Point(()))

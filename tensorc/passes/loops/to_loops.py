@@ -175,9 +175,9 @@ def _lower(entry: FunctionState, op: Op) -> None:
         case memory.Store():
             value, target, *indices = op.operands
             storage = row_major(k, entry.flat[target], entry.shapes[target])
-            places = [Uniform(_constant(k, i)) for i in indices]
+            at = [Uniform(_constant(k, i)) for i in indices]
             constant = _constant(k, value)
-            write(k, storage, places, Uniform(constant), Point(()))
+            write(k, storage, at, Uniform(constant), Point(()))
         case memory.Copy():
             _copy_kernel(entry, op)
         case CheckIndexInto():

@@ -95,7 +95,7 @@ FAR_LOST = {
     F32: float.fromhex("-0x1.24b825f6c3f19p-25"),
     F64: float.fromhex("-0x1.a7736128e24dep-55"),
 }
-# From here on erfc is 0; its square is a place where e^-x still has an exponent.
+# From here on erfc is 0; its square is where e^-x still has an exponent.
 _FARTHEST = {F32: 10.19, F64: 27.3}
 
 

@@ -90,7 +90,7 @@ def lifetimes(block: Block) -> list[Buffer]:
     return list(unique.values())
 
 
-def place(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
+def slots_for(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
     """Return the offset of each buffer, and the size of the arena."""
     slots: list[tuple[Dim, Dim]] = []  # offset and bytes of the parts of the arena
     taken: list[tuple[int, int]] = []  # a heap: until when, the number of the slot
@@ -124,7 +124,7 @@ def plan_function(function: Function) -> None:
     """Place all buffers of one function."""
     block = function.body.block
     buffers = lifetimes(block)
-    offsets, total = place(buffers)
+    offsets, total = slots_for(buffers)
     names = function.attributes["tc.symbols"]
     count = len(names.items)  # type: ignore[union-attr]
     arena = Value(ARENA, block, 0, "arena")

@@ -158,9 +158,9 @@ def partition(
         if isinstance(op, Generic):
             _place(state, [op])
             continue
-        place = state.append(op)
-        state.last_check = place if isinstance(op, CheckIndex) else state.last_check
-        state.where.update((r, place) for r in op.results)
+        index = state.append(op)
+        state.last_check = index if isinstance(op, CheckIndex) else state.last_check
+        state.where.update((r, index) for r in op.results)
     _place_waiting(state, block.terminator, waiting)
     state.append(block.terminator)
     return state.units
@@ -225,7 +225,7 @@ def _waiting(block: Block, replaced: Container[Value]) -> dict[Op, int]:
 
 
 def _in_step(op: Generic, replaced: Container[Value]) -> bool:
-    """Return whether an op reads arguments that are replaced at its own place only."""
+    """Return whether an op reads arguments that are replaced at its own index only."""
     return all(
         identity_depth(read.axes) == len(read.axes)
         for read in reads(op)
@@ -275,7 +275,7 @@ def _place(state: Partition, ops: list[Generic]) -> None:
             _join(state, ops, number)
             return
         why = misfit if number == last else why
-    why = "it reads at places that are checked first" if checked else why
+    why = "it reads at indices that are checked first" if checked else why
     root = ops[-1]
     extents = tensor_space(root)
     outer = tuple(extents[d] for d in output_dims(root)[: outer_rank(root)])

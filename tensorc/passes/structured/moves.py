@@ -150,8 +150,8 @@ def concatenate(low: Lowering, op: shapes.Concatenate) -> MappedRead:
         is_known = isinstance(part.type.shape[op.axis], int)
         axes = [op.axis] if is_known else range(part.type.rank)
         indices = {a: at if a == op.axis else low.index(a) for a in axes}
-        places = {a: b.value(arith.Select, inside, i, zero) for a, i in indices.items()}
-        return low.read_at(part.base, part.axes, places)
+        inner = {a: b.value(arith.Select, inside, i, zero) for a, i in indices.items()}
+        return low.read_at(part.base, part.axes, inner)
 
     def body(_: list[Value]) -> list[Value]:
         index = low.index(op.axis)

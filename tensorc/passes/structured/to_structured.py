@@ -271,14 +271,14 @@ def _gather(low: Lowering, op: indexing.Gather) -> MappedRead:
         return MappedRead(type_, None, (), operand.constant)
     # Which dimension of the result the operand's other axes are; -1, -2, … computed.
     rank = indices[0].type.rank
-    places: list[int] = []
+    moved: list[int] = []
     for axis in range(len(whole_shape)):
         if axis in op.axes:
-            places.append(-1 - op.axes.index(axis))
+            moved.append(-1 - op.axes.index(axis))
         else:
             before = sum(a < axis for a in op.axes)
-            places.append(axis - before + (rank if before else 0))
-    axes = tuple(None if a is None else places[a] for a in operand.axes)
+            moved.append(axis - before + (rank if before else 0))
+    axes = tuple(None if a is None else moved[a] for a in operand.axes)
     base = operand.base
 
     def body(values: list[Value]) -> list[Value]:
@@ -304,8 +304,8 @@ def _scatter(low: Lowering, op: indexing.Scatter) -> MappedRead:
     shape = tensor(base).shape
     indices = []
     for axis, index in zip(op.axes, op.indices, strict=True):
-        places = whole(low.materialize(low.views[index]))
-        indices.append(low.materialize(_checked(low, places, axis, shape[axis])))
+        read = whole(low.materialize(low.views[index]))
+        indices.append(low.materialize(_checked(low, read, axis, shape[axis])))
     attributes: dict[str, Attribute] = {"axes": op.axes, "combine": op.combine}
     given = [base, values, *indices]
     types = low.b.infer(indexing.Scatter, given, attributes)

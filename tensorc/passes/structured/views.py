@@ -153,17 +153,17 @@ class Lowering:
         """Append the index along a dimension of the generic that is being built."""
         return self.b.value(Index, dim=dim)
 
-    def read_at(self, base: Value, axes: Axes, places: Mapping[int, Value]) -> Value:
+    def read_at(self, base: Value, axes: Axes, computed: Mapping[int, Value]) -> Value:
         """Append the element of a lowered tensor at computed indices.
 
-        Axis i of `base` is read at `places[axes[i]]`, or at the iteration's index.
+        Axis i of `base` is read at `computed[axes[i]]`, or at the iteration's index.
         """
         indices = []
         for axis in axes:
             if axis is None:
                 indices.append(scalar(self.b, 0, INDEX))
             else:
-                at = places.get(axis)
+                at = computed.get(axis)
                 indices.append(self.index(axis) if at is None else at)
         return self.b.value(Extract, base, *indices)
 

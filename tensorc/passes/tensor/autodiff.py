@@ -7,7 +7,7 @@
 3. Walk the active ops backwards. The cotangent of a value is the sum of what its uses
    give, latest use first; the rules of `vjp_rules` turn it into those of the operands.
    A backward op has the location of its forward op.
-4. Move all ops of the region to the place of the `tc.grad`, with the operands for the
+4. Move all ops of the region to where the `tc.grad` is, with the operands for the
    block arguments. A wrt value with no path to the cost gets zeros.
 
 Before:

@@ -341,8 +341,10 @@ def _take_along_axis(
     from_end = b(ew.Add, index, b.broadcast(size, tensor_type(index).shape, ()))
     is_negative = b(ew.Compare, index, b.zeros_like(index), predicate="lt")
     wrapped = b(ew.Select, is_negative, from_end, index)
-    place = b.iota(shape, op.axis, I64)
-    here = b(ew.Compare, place, b.insert_axis(wrapped, shape, op.axis), predicate="eq")
+    counted = b.iota(shape, op.axis, I64)
+    here = b(
+        ew.Compare, counted, b.insert_axis(wrapped, shape, op.axis), predicate="eq"
+    )
     spread = b.insert_axis(ct, shape, op.axis)
     return b(ew.Select, here, spread, b.zeros_like(spread)), None
 

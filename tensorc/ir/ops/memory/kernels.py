@@ -154,8 +154,8 @@ class ScatterInto(Op):
         axes: tuple[int, ...],
         combine: str,
     ) -> tuple[Array, ...]:
-        places = wrapped_indices(ctx, target.shape, indices, axes)
-        scatter(target, values, places, axes, combine)
+        wrapped = wrapped_indices(ctx, target.shape, indices, axes)
+        scatter(target, values, wrapped, axes, combine)
         return ()
 
 

@@ -104,11 +104,11 @@ class TakeAlongAxis(Op):
     def evaluate(ctx: Failing, operand: Array, indices: Array, *, axis: int) -> Array:
         """Raise IndexOutOfRange for the first bad index."""
         size = operand.shape[axis]
-        places = indices.astype(np.int64)
+        signed = indices.astype(np.int64)
         bad = out_of_range(indices, size)
         if bad.any():
             ctx.fail_index(axis, int(indices[bad].flat[0]), size)
-        wrapped = np.where(places < 0, places + size, places)
+        wrapped = np.where(signed < 0, signed + size, signed)
         picked = np.take_along_axis(operand, np.expand_dims(wrapped, axis), axis)
         return np.squeeze(picked, axis)
 
@@ -184,8 +184,8 @@ class Gather(Op):
         ctx: Failing, operand: Array, *indices: Array, axes: tuple[int, ...]
     ) -> Array:
         """Raise IndexOutOfRange for the first bad index."""
-        places = wrapped_indices(ctx, operand.shape, indices, axes)
-        moved = np.moveaxis(operand, axes, range(len(axes)))[places]
+        wrapped = wrapped_indices(ctx, operand.shape, indices, axes)
+        moved = np.moveaxis(operand, axes, range(len(axes)))[wrapped]
         rank = indices[0].ndim
         back = np.moveaxis(
             np.asarray(moved), range(rank), range(axes[0], axes[0] + rank)
@@ -249,6 +249,6 @@ class Scatter(Op):
     ) -> Array:
         """Raise IndexOutOfRange for the first bad index."""
         result = base.copy()
-        places = wrapped_indices(ctx, base.shape, indices, axes)
-        scatter(result, values, places, axes, combine)
+        wrapped = wrapped_indices(ctx, base.shape, indices, axes)
+        scatter(result, values, wrapped, axes, combine)
         return result
