@@ -125,6 +125,11 @@ def test_a_wrong_crc_is_found(path):
         ),
         (struct.pack(">HBB", 0, 8, 0) + b"a", "TC0403", "rank 0, from 1 to 8"),
         (struct.pack(">HBB", 0, 8, 9), "TC0403", "rank 9, from 1 to 8"),
+        (
+            struct.pack(">HBB5I", 0, 8, 5, 0, *[2**32 - 1] * 4),
+            "TC0404",
+            "more than memory can have",
+        ),
         (struct.pack(">HBBI", 0, 8, 2, 1), "TC0404", "has 8 bytes, 12 are expected"),
         (encode(LABELS) + b"x", "TC0404", "12 elements, 12 bytes, but more follow"),
         (packed(encode(LABELS) + b"x"), "TC0404", "but more follow"),

@@ -6,6 +6,7 @@ import random
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -125,6 +126,9 @@ def test_csv_without_names(tmp_path):
         ("1,2\n3,1_0\n", "line 2, column 2 is not a number: 3 characters"),
         ("1,2\n3,0x10\n", "line 2, column 2 is not a number: 4 characters"),
         ('1,2\n3,"4\n', "a quote is not closed"),
+        ("1,x\n", "line 1, column 2 is not a number: 1 characters"),
+        ("1_000,2\n3,4\n", "line 1, column 1 is not a number: 5 characters"),
+        (",1,2\n0,3,4\n", "line 1, column 1 is empty"),
         ("a,a\n1,2\n", "two columns have the same name"),
         ("\xff\n", "is not UTF-8"),
     ],
@@ -335,6 +339,46 @@ def test_pickles_of_another_form(tmp_path, given):
     assert failure_of(mnist, path).code in ("TC0407", "TC0409")
 
 
+def array_of_zeros(rows):
+    """Return instructions that make an array f32 of another order of bytes."""
+    other = ">" if sys.byteorder == "little" else "<"
+    content = pickle.dumps(np.zeros(rows, f"{other}f4"), 2)
+    return content[2:-1]  # without protocol and end
+
+
+def test_references_to_one_array_take_the_memory_of_one(tmp_path):
+    rows = 1 << 20
+    content = b"\x80\2" + array_of_zeros(rows) + b"q\xc8"
+    for level in range(200, 204):
+        content += b"(" + b"h" + bytes([level])
+        content += (b"h" + bytes([level])) * 15 + b"tq" + bytes([level + 1])
+    path = tmp_path / "mnist.pkl.gz"
+    path.write_bytes(gzip.compress(content + b"."))
+    tracemalloc.start()
+    try:
+        found = failure_of(mnist, path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.message.endswith("its tuples hold more than 256 items")
+    assert peak < 64 * rows
+
+
+def test_arrays_of_the_same_bytes_are_copied_within_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(pickled, "SMALL", 1 << 10)
+    other = b">" if sys.byteorder == "little" else b"<"
+    new = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\1b\x87R"
+    none, rest = b"J\xff\xff\xff\xff", b"K\0tb\x89"
+    new += b"(K\1M\0\4\x85cnumpy\ndtype\nU\2f4K\0K\1\x87R(K\3U\1" + other + b"NNN"
+    new += none + none + rest
+    held = b"T" + (1 << 12).to_bytes(4, "little") + bytes(1 << 12) + b"q\xc8"
+    content = b"\x80\2(" + new + held + b"tb" + (new + b"h\xc8tb") * 6 + b"t."
+    path = tmp_path / "mnist.pkl"
+    path.write_bytes(content)
+    found = failure_of(mnist, path)
+    assert found.message.endswith("it copies its values again and again")
+
+
 def test_a_bomb_of_zeros_is_not_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "mnist.pkl.gz"
     path.write_bytes(gzip.compress(b"T\0\0\0\1" + bytes(1 << 24)))
@@ -450,3 +494,13 @@ def test_a_program_reads_csv(tmp_path):
     )
     history = tc.load(path).fit()
     assert history.epochs[-1].train_cost < 0.4 < history.epochs[0].train_cost
+
+
+@pytest.mark.parametrize("label", [True, False, 1.5, ("y",)])
+def test_labels_are_names_or_numbers_of_columns(tmp_path, label):
+    path = tmp_path / "a.csv"
+    path.write_text("x,y\n1,2\n")
+    found = failure_of(csv, path, label=label)
+    assert found.code == "TC0406"
+    assert "label is the name or number of a column" in found.message
+    assert csv(path, label=np.int64(1)).train.columns["y"].tolist() == [2]

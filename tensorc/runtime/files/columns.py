@@ -9,7 +9,7 @@ import math
 import mmap
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ NUMBERS = frozenset(
     {"b1", "f2", "f4", "f8"}
     | {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)}
 )
+
+_MAX_BYTES = (1 << 63) - 1  # that NumPy can address
 
 # Give the next n bytes of the content, fewer at its end.
 Reader = Callable[[int], bytes]
@@ -69,6 +71,11 @@ class Source:
 def data_error(path: Path, code: str, detail: str, *hints: str) -> DataError:
     """Return the error that `detail` is wrong with the file at `path`."""
     return DataError(Diagnostic(code, f"{path}: {detail}", hints=hints))
+
+
+def is_addressable(shape: Sequence[int], dtype: np.dtype[np.generic]) -> bool:
+    """Tell whether NumPy makes an array of a shape, empty ones with huge axes, too."""
+    return math.prod(size or 1 for size in shape) * dtype.itemsize <= _MAX_BYTES
 
 
 def kind_of(head: bytes) -> str:

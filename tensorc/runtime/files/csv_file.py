@@ -71,7 +71,7 @@ class _Text:
 def read_csv(path: Path) -> CsvTable:
     """Return the numbers in a CSV file, plain or compressed by gzip.
 
-    The first line names the columns if one of its cells is no number. Empty lines are
+    The first line names the columns if none of its cells is a number. Empty lines are
     left out.
 
     Raises:
@@ -87,7 +87,13 @@ def read_csv(path: Path) -> CsvTable:
             empty = not (line or next(lines, ""))
             detail = "the file is empty" if empty else "the first line is empty"
             raise data_error(path, "TC0408", detail)
-        names = () if all(map(_NUMBER.fullmatch, first)) else tuple(first)
+        stray = [n for n, cell in enumerate(first, 1) if not _NUMBER.fullmatch(cell)]
+        names = tuple(first) if stray else ()
+        if stray and len(stray) < len(first):
+            at = f"line 1, column {stray[0]:,}"
+            detail, hint = _why(at, first[stray[0] - 1])
+            hint += "; a first line of names has no number among them"
+            raise data_error(path, "TC0408", detail, hint)
         if not names:
             lines = itertools.chain([line], lines)
         values = _numbers(path, text, lines)

@@ -17,6 +17,7 @@ from tensorc.runtime.files.columns import (
     GZIP_MAGIC,
     Source,
     data_error,
+    is_addressable,
     kind_of,
     read_elements,
     unfolding,
@@ -101,6 +102,10 @@ def _read_elements(source: Source, header: _Header) -> Array:
             f"the header announces {sizes} elements, {expected:,} bytes, but {given}",
             AGAIN,
         )
+    if not is_addressable(header.shape, header.dtype):
+        spelled = " x ".join(map(str, header.shape))
+        detail = f"the header announces {spelled} elements, more than memory can have"
+        raise data_error(source.path, "TC0404", detail, AGAIN)
     if not header.dtype.isnative:
         elements = elements.byteswap(inplace=True).view(header.dtype.newbyteorder())
     return elements.reshape(header.shape)

@@ -22,6 +22,7 @@ from tensorc.runtime.arrays import Array
 from tensorc.runtime.files.columns import (
     NUMBERS,
     data_error,
+    is_addressable,
     kind_of,
     mapped_elements,
     opened,
@@ -42,7 +43,7 @@ _END = b"PK\5\6"  # where the directory of a zip ends
 _MAX_END = 22 + 0xFFFF  # bytes of it, with a comment
 _MAX_RANK = 32
 _MAX_MEMBERS = 10_000
-_MAX_SIZE = 1 << 60
+_MAX_NAME = 1_000  # characters, that are written
 
 
 def read_npy(path: Path) -> Array:
@@ -104,11 +105,20 @@ def npz_of(path: Path, arrays: Mapping[str, Array]) -> bytes:
     """Return an .npz file of arrays, the same bytes for the same arrays.
 
     Raises:
-        TensorcError: there are more of them than are read again (TC0805).
+        TensorcError: more of them, longer names or more axes than are read (TC0805).
     """
     if len(arrays) > _MAX_MEMBERS:
         detail = f"{path}: {len(arrays):,} arrays, at most {_MAX_MEMBERS:,} are read"
         raise TensorcError(Diagnostic("TC0805", detail))
+    for name, array in arrays.items():
+        if len(name) > _MAX_NAME or not _is_shape(array.shape, array.dtype):
+            wrong = (
+                f"a name of {len(name):,} characters" if len(name) > _MAX_NAME else ""
+            )
+            wrong = wrong or f"{array.ndim:,} axes, or huge ones"
+            limits = f"at most {_MAX_NAME:,} characters and {_MAX_RANK} axes are read"
+            detail = f"{path}: {name[:80]!r} has {wrong}: {limits}"
+            raise TensorcError(Diagnostic("TC0805", detail))
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, array in arrays.items():
@@ -214,8 +224,13 @@ def _header(
     except Exception:  # of the parsers of Python and NumPy, whatever they choose
         found = ((), False, np.dtype(object))
     shape, _, dtype = found
-    wrong_shape = len(shape) > _MAX_RANK or not all(0 <= n < _MAX_SIZE for n in shape)
-    if dtype.str[1:] not in NUMBERS or wrong_shape:
+    if dtype.str[1:] not in NUMBERS or not _is_shape(shape, dtype):
         detail = f"{where}the header is not that of an array of numbers"
         raise data_error(path, "TC0408", detail, "save numbers with numpy.save")
     return found
+
+
+def _is_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> bool:
+    # A truth value is an int to Python, and to NumPy's reader of headers.
+    sizes = [n for n in shape if type(n) is int and n >= 0]
+    return len(sizes) == len(shape) <= _MAX_RANK and is_addressable(sizes, dtype)

@@ -28,12 +28,14 @@ from tensorc.runtime.files.columns import (
     SMALL,
     Reader,
     data_error,
+    is_addressable,
     unfolding,
 )
 
 _MAX_READS = 100_000
 _MAX_RANK = 32
 _MAX_COPIES = 4  # of what the file holds, in bytes
+_MAX_ITEMS = 256  # of all tuples and lists; a data set has nine
 _INSTEAD = "save the arrays with numpy.savez, and read them with npz(…)"
 
 # Of the constants of a pickle those of one byte are its instructions.
@@ -91,6 +93,8 @@ class _Array:
             spelled = " x ".join(map(str, sizes))
             detail = f"it holds an array of {spelled} elements in {len(data):,} bytes"
             raise _Refused(detail)
+        if not is_addressable(sizes, dtype):
+            raise _Refused("it holds an array with huge axes")
         flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
         if dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
             raise _Refused("it holds a truth value that is neither 0 nor 1")
@@ -143,12 +147,43 @@ class _Machine(pickle._Unpickler):
 
     def _encoded(self, text: str, encoding: str) -> bytes:
         """Return bytes, which Python 3 writes in protocol 2 as a text of Latin-1."""
-        self._copied += len(text)
-        if self._copied > max(SMALL, _MAX_COPIES * self._file.size):
-            raise _Refused("it copies its values again and again")
+        self._count_copy(len(text))
         if encoding not in ("latin1", "latin-1"):
             raise _Refused("it encodes a text in another way than NumPy")
         return text.encode("latin-1")
+
+    def finished(self, value: object) -> object:
+        """Return a value of tuples, lists and arrays to the depth of a data set."""
+        # A file may refer to one tuple or array, or an array's bytes, many times.
+        copies: dict[_Array, Array] = {}
+        items = 0
+
+        def finish(value: object, depth: int) -> object:
+            nonlocal items
+            items += 1
+            if items > _MAX_ITEMS:
+                raise _Refused(f"its tuples hold more than {_MAX_ITEMS:,} items")
+            if isinstance(value, _Array) and value.array is not None:
+                if value not in copies:  # by identity
+                    copies[value] = self._native(value.array)
+                return copies[value]
+            if isinstance(value, tuple | list) and depth < 4 and len(value) <= 16:
+                return tuple(finish(element, depth + 1) for element in value)
+            raise _Refused("it is no tuple of tuples of arrays")
+
+        return finish(value, 0)
+
+    def _native(self, array: Array) -> Array:
+        """Return an array in the order of axes and bytes of the machine."""
+        if not (array.flags.c_contiguous and array.dtype.isnative):
+            self._count_copy(array.nbytes)
+        native = array.dtype.newbyteorder("=")
+        return np.ascontiguousarray(array, native).reshape(array.shape)
+
+    def _count_copy(self, size: int) -> None:
+        self._copied += size
+        if self._copied > max(SMALL, _MAX_COPIES * self._file.size):
+            raise _Refused("it copies its values again and again")
 
 
 class _Content(io.RawIOBase):
@@ -206,7 +241,7 @@ def read_pickled(path: Path) -> object:
                 value = machine.load()
             if file.read(1):
                 raise _Refused("more follows after its end")
-            return _finished(value)
+            return machine.finished(value)
         except (DataError, OSError):
             raise
         except _Refused as error:
@@ -221,14 +256,3 @@ def read_pickled(path: Path) -> object:
 def refused(path: Path, detail: str) -> DataError:
     """Return the error that a pickle is not read."""
     return data_error(path, "TC0409", f"a pickle, but {detail}", _INSTEAD)
-
-
-def _finished(value: object, depth: int = 0) -> object:
-    """Return a value of tuples, lists and arrays to the depth of a data set."""
-    if isinstance(value, _Array) and value.array is not None:
-        native = value.array.dtype.newbyteorder("=")
-        shape = value.array.shape
-        return np.ascontiguousarray(value.array, native).reshape(shape)
-    if isinstance(value, tuple | list) and depth < 4 and len(value) <= 16:
-        return tuple(_finished(element, depth + 1) for element in value)
-    raise _Refused("it is no tuple of tuples of arrays")

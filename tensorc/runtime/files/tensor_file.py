@@ -8,7 +8,7 @@ are names, types, sizes, truth values, and the digest that files of ours have.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,7 +17,12 @@ import numpy as np
 
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.arrays import Array
-from tensorc.runtime.files.columns import data_error, opened, replace_file
+from tensorc.runtime.files.columns import (
+    data_error,
+    is_addressable,
+    opened,
+    replace_file,
+)
 
 if TYPE_CHECKING:
     from safetensors import safe_open
@@ -35,6 +40,7 @@ _DTYPES = (
 )
 _MAX_RANK = 32
 _MAX_SIZE = 1 << 48
+_MAX_NAME = 1_000  # characters
 # What the library finds wrong, as a part of its text, and as it is said here.
 _REASONS = {
     "invalid JSON in header": "the header is not the JSON of arrays",
@@ -70,11 +76,12 @@ def write_tensors(
     A digest over everything joins the metadata, so that readers see any damage.
 
     Raises:
-        TensorcError: it cannot be written (TC0902), or its header would be larger than
-            readers take (TC0805).
+        TensorcError: it cannot be written (TC0902), or readers would not take its
+            header, or a name or shape (TC0805).
     """
     from safetensors import numpy as safetensors
 
+    check_readable(path, arrays)
     contiguous = {
         name: np.ascontiguousarray(array).reshape(array.shape)
         for name, array in arrays.items()
@@ -87,6 +94,38 @@ def write_tensors(
         detail += f"at most {MAX_ENTRIES:,} and {MAX_HEADER:,} can be read"
         raise TensorcError(Diagnostic("TC0805", detail))
     replace_file(path, content, _is_written_by_us)
+
+
+def check_readable(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Refuse to write what readers refuse: names and shapes that programs lack.
+
+    Raises:
+        TensorcError: there is such an array (TC0805).
+    """
+    for name, array in arrays.items():
+        if not _is_name(name):
+            detail = f"{path}: {name[:80]!r} is no name that is read from such a file"
+            hint = (
+                "a name is words of letters, digits and _, with points between them, "
+            )
+            hint += f"as W or layer.W, of at most {_MAX_NAME:,} characters"
+            raise TensorcError(Diagnostic("TC0805", detail, hints=(hint,)))
+        if not _is_shape(array.shape):
+            detail = (
+                f"{path}: {name[:80]!r} has more axes, or larger ones, than is read"
+            )
+            raise TensorcError(Diagnostic("TC0805", detail))
+
+
+def _is_name(name: str) -> bool:
+    is_word = len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
+    return is_word and name != _METADATA
+
+
+def _is_shape(shape: Sequence[int]) -> bool:
+    """Tell whether a shape is read, whatever the type of its elements."""
+    is_short = len(shape) <= _MAX_RANK and all(size < _MAX_SIZE for size in shape)
+    return is_short and is_addressable(shape, np.dtype(np.float64))
 
 
 def _is_written_by_us(file: BinaryIO) -> bool:
@@ -176,14 +215,14 @@ def _read(path: Path, checked: Path) -> tuple[dict[str, Array], dict[str, str]]:
 
 def _array(path: Path, shown: str, name: str, file: "safe_open") -> Array:
     """Return an array of a name, type and shape that a program may have."""
-    if len(name) > 1000 or not _NAME.fullmatch(name):
+    if not _is_name(name):
         raise _damaged(path, f"{shown} has no name of an array")
     about = file.get_slice(name)
     if about.get_dtype() not in _DTYPES:
         known = ", ".join(_DTYPES)
         raise _damaged(path, f"{shown} has a dtype that is not of {known}")
     shape = about.get_shape()
-    if len(shape) > _MAX_RANK or any(size >= _MAX_SIZE for size in shape):
+    if not _is_shape(shape):
         raise _damaged(path, f"{shown} has more than {_MAX_RANK} axes, or a huge one")
     array: Array = file.get_tensor(name)
     if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:

@@ -74,6 +74,10 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
             (TC0806), or what it would hold cannot be read again (TC0805).
     """
     if path.suffix == ".safetensors":
+        if of_driver := [name for name in arrays if name.startswith(DRIVERS)]:
+            detail = f"{path}: {of_driver[0][:80]!r} is no name of an array: "
+            detail += f"{DRIVERS} begins what training adds to a checkpoint"
+            raise TensorcError(Diagnostic("TC0805", detail))
         write_tensors(path, arrays, {})
     elif path.suffix == ".npz":
         # Nothing in them tells who wrote them: what a killed writer left stays.

@@ -170,9 +170,11 @@ def csv(*paths: str | Path, label: str | int | None = None) -> Dataset:
 
     Raises:
         DataError: a file is missing, or is no table of numbers (TC0408); there is no
-            such label (TC0407).
+            such label (TC0407), or it is neither a name nor a number (TC0406).
     """
     _check_count("csv", paths, 'csv("train.csv", "valid.csv", label="class")')
+    if label is not None:
+        _check_named("csv", "label", label)
     tables = [(Path(path), read_csv(Path(path))) for path in paths]
     return Dataset("csv", *[_table(path, table, label) for path, table in tables])
 
@@ -319,7 +321,7 @@ def _check_named(reader: str, name: str, value: object) -> None:
         hints = (f"it takes {', '.join(known)}",) if known else ()
         detail = f"{reader} has no argument '{name}'"
         raise DataError(Diagnostic("TC0406", detail, hints=hints))
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
         detail = f"{reader}: {name} is the name or number of a column, got {value!r}"
         raise DataError(Diagnostic("TC0406", detail))
 
