@@ -230,7 +230,7 @@ def test_bounds_are_made_of_integers_sizes_and_inputs():
             -i_ + 3,
             min(abs(i_), 7),
             int(np.array(i_).astype("int8")),
-            int(np.array(i_).astype("uint8")) - 100,
+            (int(np.array(i_).astype("uint8")) - 100) % 256,
             i_ if i_ > 1 else 7,
             i_ + len(data[i_:]),
             i_ * j_,

@@ -1,11 +1,11 @@
 """Integer scalars as dimensions: what a slice's bound or a size is computed from.
 
 `dim_of` walks the ops that compute a scalar down to constants, sizes and the values of
-arguments. Its formula is exact: it does not wrap where the arithmetic of small integers
-would. Only a cast to a smaller type does, as it says.
+arguments. Its formula has the number that the value has: it wraps where the arithmetic
+of integers below 64 bits may leave their type. Of u64 only the argument itself is one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -16,11 +16,13 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Compound, Dim, Poly, bound, floordiv, maximum, minimum
 from tensorc.ir.ops.tensor import elementwise, making, rounding, shape
 from tensorc.ir.text.dims_parser import LARGEST, LONGEST
-from tensorc.ir.types import I1, Element, TensorType
+from tensorc.ir.types import I1, Element, TensorType, element_type
 
+_IN_U64 = "it is computed in u64, which wraps below 0"
 MAX_ATOMS = 16  # factors of one product
 
 Leaf: TypeAlias = Callable[[Value], Dim | None]
+Range: TypeAlias = tuple[int, int]  # the least and the largest
 
 
 class NoDimError(Exception):
@@ -38,6 +40,8 @@ class NoDimError(Exception):
 def why(error: NoDimError, memory: str = "") -> tuple[str, str]:
     """Say why a scalar is no dimension, and the way out; `memory` names a memory."""
     type_ = error.value.type
+    if error.reason == _IN_U64:
+        return error.reason, "cast to i64 first, which sizes are"
     if error.reason:
         return error.reason, "compute it before the call, and give it as an input"
     if isinstance(type_, TensorType) and not _is_integer(error.value):
@@ -66,6 +70,7 @@ def dim_of(value: Value, leaf: Leaf) -> Dim:
 def formula_of(value: Value, leaf: Leaf) -> Dim:
     """Return the dimension that an integer scalar is, or of a boolean 0 or 1."""
     found: dict[Value, Dim] = {}
+    ranges: dict[Value, Range] = {}
     stack = [value]
     while stack:
         top = stack[-1]
@@ -73,6 +78,7 @@ def formula_of(value: Value, leaf: Leaf) -> Dim:
             stack.pop()
             continue
         known = leaf(top)
+        ranges[top] = _range(element_type(top.type))
         if known is None:
             op = _op_of(top)
             missing = [v for v in _operands(op) if v not in found]
@@ -80,6 +86,7 @@ def formula_of(value: Value, leaf: Leaf) -> Dim:
                 stack += missing
                 continue
             known = _RULES[type(op)](op, *[found[v] for v in _operands(op)])
+            known, ranges[top] = _fitted(op, known, [ranges[v] for v in _operands(op)])
             _check(top, known)
         found[stack.pop()] = known
     return found[value]
@@ -93,6 +100,29 @@ def _op_of(value: Value) -> Op:
         raise NoDimError(value)
     assert op is not None
     return op
+
+
+def _fitted(op: Op, dim: Dim, operands: Sequence[Range]) -> tuple[Dim, Range]:
+    """Return a formula that wraps as its type does, and the range of its numbers."""
+    element = element_type(op.result.type)
+    own = _range(element)
+    if type(op) not in _RANGES or element == I1:  # the rule keeps to the type
+        return dim, (dim, dim) if isinstance(dim, int) else own
+    if element.is_unsigned and element.bits == 64 and not isinstance(dim, int):
+        raise NoDimError(op.result, _IN_U64)
+    least, most = _RANGES[type(op)](*operands)
+    if own[0] <= least and most <= own[1]:
+        return dim, (least, most)
+    if element.bits == 64:  # the call refuses a size that is too large; a fact wraps
+        return dim, own
+    return wrapped(dim, own), own
+
+
+def wrapped(dim: Dim, own: Range) -> Dim:
+    """Return what a number is in a type that holds those of a range."""
+    low, high = own
+    span = high - low + 1
+    return dim - span * floordiv(dim - low, span)
 
 
 def _is_integer(value: Value) -> bool:
@@ -172,13 +202,12 @@ def _cast(op: Op, value: Dim) -> Dim:
         raise NoDimError(op.result, "it is a boolean")
     low, high = _range(target)
     least, most = _range(source.element)
-    if low <= least and most <= high:
+    if (low <= least and most <= high) or target.bits == 64:
         return value
-    span = high - low + 1
-    return value if span > LARGEST else value - span * floordiv(value - low, span)
+    return wrapped(value, (low, high))
 
 
-def _range(element: Element) -> tuple[int, int]:
+def _range(element: Element) -> Range:
     if element == I1:
         return 0, 1
     if element.is_unsigned:
@@ -186,6 +215,30 @@ def _range(element: Element) -> tuple[int, int]:
     return -(2 ** (element.bits - 1)), 2 ** (element.bits - 1) - 1
 
 
+def _products(left: Range, right: Range) -> Range:
+    ends = [x * y for x in left for y in right]
+    return min(ends), max(ends)
+
+
+def _quotients(left: Range, right: Range) -> Range:
+    """Return a range of quotients: none is larger than the dividend in size."""
+    least, most = min(left[0], 0), max(left[1], 0)
+    return (least, most) if right[0] >= 0 else (min(least, -most), max(most, -least))
+
+
+# Of the rules whose numbers may leave the type: a range of them, of those of operands.
+_RANGES: Mapping[type[Op] | None, Callable[..., Range]] = {
+    elementwise.Add: lambda x, y: (x[0] + y[0], x[1] + y[1]),
+    elementwise.Sub: lambda x, y: (x[0] - y[1], x[1] - y[0]),
+    elementwise.Mul: _products,
+    elementwise.Neg: lambda x: (-x[1], -x[0]),
+    rounding.FloorDiv: _quotients,
+    rounding.Abs: lambda x: (max(x[0], -x[1], 0), max(x[1], -x[0])),
+    # These keep to it.
+    rounding.Mod: lambda x, y: (min(y[0] + 1, 0), max(y[1] - 1, 0)),
+    elementwise.Maximum: lambda x, y: (max(x[0], y[0]), max(x[1], y[1])),
+    elementwise.Minimum: lambda x, y: (min(x[0], y[0]), min(x[1], y[1])),
+}
 _RULES: Mapping[type[Op] | None, Callable[..., Dim]] = {
     making.Constant: _constant,
     shape.Size: _size,

@@ -66,7 +66,7 @@ class Integer:
     def answer(self, given: KnownSizes) -> int | None:
         """Return it; None if it divides by zero."""
         try:
-            return evaluate(self.dim, given.integers)
+            return _evaluated(self.dim, given)
         except ZeroDivisionError:
             return None
 
@@ -105,7 +105,7 @@ class SizeComparison:
     def answer(self, given: KnownSizes) -> bool | None:
         """Return it; None if one divides by zero."""
         try:
-            sides = [evaluate(d, given.integers) for d in (self.left, self.right)]
+            sides = [_evaluated(d, given) for d in (self.left, self.right)]
         except ZeroDivisionError:
             return None
         return COMPARISONS[self.predicate](*sides)
@@ -147,6 +147,16 @@ Answered = tuple[Fact, object]
 
 def _numbers(dim: Dim) -> list[str]:
     return [n.removeprefix(VALUE) for n in symbols_of(dim) if is_value(n)]
+
+
+def _evaluated(dim: Dim, given: KnownSizes) -> int:
+    """Return the number of a formula, which wraps as the value does: formulas are i64.
+
+    An argument alone may be of u64, too.
+    """
+    number = evaluate(dim, given.integers)
+    is_formula = not isinstance(dim, int) and as_symbol(dim) is None
+    return (number + 2**63) % 2**64 - 2**63 if is_formula else number
 
 
 def _spelled(dim: Dim) -> str:
