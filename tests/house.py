@@ -39,7 +39,7 @@ class Import:
     is_top: bool
 
     @property
-    def place(self) -> str:
+    def sentence(self) -> str:
         return f"{self.importer}:{self.line} imports {self.imported}"
 
 
@@ -344,12 +344,12 @@ def llvm_text(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def sizes(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
-    place = path.relative_to(ROOT)
+    name = path.relative_to(ROOT)
     if (count := len(text.splitlines())) > FILE_LINES:
-        yield f"{place} has {count} lines"
+        yield f"{name} has {count} lines"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             count = (node.end_lineno or first) - first + 1
             if count > FUNCTION_LINES:
-                yield f"{place}:{first} {node.name} has {count} lines"
+                yield f"{name}:{first} {node.name} has {count} lines"

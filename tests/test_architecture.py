@@ -62,7 +62,7 @@ def crossings(items: Iterable[Import]) -> list[str]:
         else:
             allowed = first in sys.stdlib_module_names or first in packages
         if not allowed:
-            wrong.append(item.place)
+            wrong.append(item.sentence)
     return wrong
 
 
@@ -164,7 +164,7 @@ def test_nothing_is_imported_for_a_side_effect():
         for name, tree in modules().items()
         for line, what in effects(tree)
     }
-    wrong = [place for pair, place in found.items() if pair not in EFFECTS]
+    wrong = [where for pair, where in found.items() if pair not in EFFECTS]
     assert not wrong, "pass it in, or give the reason in EFFECTS"
     assert not EFFECTS.keys() - found.keys(), "these rows of EFFECTS are not used"
 
@@ -248,8 +248,8 @@ def test_no_folder_is_crowded():
 
 
 def test_imports_stand_at_the_top_but_for_the_lazy_seams():
-    hidden = {(i.importer, i.imported): i.place for i in imports() if not i.is_top}
-    wrong = [place for pair, place in hidden.items() if pair not in LAZY]
+    hidden = {(i.importer, i.imported): i.sentence for i in imports() if not i.is_top}
+    wrong = [where for pair, where in hidden.items() if pair not in LAZY]
     assert not wrong, "import at the top, or give the reason in LAZY"
     assert not LAZY.keys() - hidden.keys(), "these rows of LAZY are not used"
 
@@ -283,7 +283,7 @@ def test_nothing_evaluates_or_unpickles():
         for line, what in banned(tree)
     ]
     wrong += [
-        i.place
+        i.sentence
         for i in imports()
         if i.imported.split(".")[0] in BANNED_MODULES
         and (i.importer, i.imported) != CUT_DOWN

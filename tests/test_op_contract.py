@@ -48,7 +48,7 @@ WITHOUT_CODE = {
     builtin.Function: "a function, or a kernel",
     builtin.Return: "its end",
     scf.Yield: "the end of a region",
-    memory.Alloc: "plan_memory gives a place in the arena",
+    memory.Alloc: "plan_memory gives a slot in the arena",
     memory.Copy: "to_loops writes the loop",
 }
 # The interpreter runs regions and calls itself, or a pass comes first.
