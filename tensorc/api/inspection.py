@@ -147,7 +147,7 @@ def emit(
 ) -> str:
     """Return the text of one of `STAGES`; the module is used up.
 
-    `around` runs each pass (`passes.base.run_pass`, say); `locations` adds that
+    `around` runs each pass (`passes.common.base.run_pass`, say); `locations` adds that
     of each op in the file.
     """
     from tensorc import compiler, driver

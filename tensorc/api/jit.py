@@ -7,8 +7,8 @@
 The function runs once for each specialisation: element types, ranks, which sizes are 1,
 the structure of the arguments and the values of static ones. All other sizes and
 numbers may differ from call to call, but for what the function asks of them as it runs:
-such facts (`frontend/facts.py`) are a part of the specialisation. The compiler is
-loaded when the first function is called.
+such facts (`frontend/python/facts.py`) are a part of the specialisation. The compiler
+is loaded when the first function is called.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """What functions cost, and what their kernels do: `tensorc explain`, `f.explain()`.
 
 A kernel is a `tc.group` of the STRUCTURED level. Bytes are those of its operands and
-results, each counted once, flops those of `passes.cost`. Both are formulas of the
-symbols of the call, or numbers where these are given.
+results, each counted once, flops those of `passes.analysis.cost`. Both are formulas of
+the symbols of the call, or numbers where these are given.
 """
 
 from collections.abc import Mapping, Sequence

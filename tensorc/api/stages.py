@@ -34,8 +34,8 @@ def emit(
 
     `function` restricts it to one function or step. Without `optimize` the level is
     that of `tc.options`. `around` runs each pass
-    (`passes.base.run_pass`, say), and then nothing is taken from the cache. `locations`
-    adds the location in the file to each op of IR.
+    (`passes.common.base.run_pass`, say), and then nothing is taken from the cache.
+    `locations` adds the location in the file to each op of IR.
     """
     inspection.check_stage(stage, inspection.FILE_STAGES)
     if stage == "ast":

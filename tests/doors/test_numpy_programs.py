@@ -57,7 +57,7 @@ STOP = {
     "perceptron": ((POINTS, CLASSES > 1), "`a = a + x` for `a += x`"),
     "softmax_classifier": (
         (POINTS, CLASSES, OTHERS.T),
-        "np.take(np.eye(W.shape[1]), y, axis=0) takes variables",
+        "tc.take(np.eye(W.shape[1]), y, axis=0) takes variables",
     ),
     "newton_until": ((LINE**2 + 1,), "neither true nor false"),
     "two_layers": ((POINTS, POINTS[:, :2], OTHERS.T, OTHERS[:, :2]), "in place"),

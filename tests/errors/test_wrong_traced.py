@@ -157,7 +157,7 @@ TRACED = [
     (on_many_rows, TypeError, "for each of 10001 rows", "x.sum(axis=0)"),
     (on_item, TypeError, "no value yet for item()", "is used as a number is"),
     (on_array_of_variables, TypeError, "no value yet", "np.stack([a, b]) makes an"),
-    (on_index_of_an_array, TypeError, "no value", "np.take(np.eye(3), i, axis=0)"),
+    (on_index_of_an_array, TypeError, "no value", "tc.take(np.eye(3), i, axis=0)"),
     (on_storing_in_an_array, TypeError, "no value yet", "u = u.at[i].set(v)"),
     (on_list_of_variables, TypeError, "a list that holds variables", "np.stack("),
     (on_math_erf, TypeError, "no value yet", "of variables it is tc.erf(x)"),
@@ -180,7 +180,12 @@ TRACED = [
         "np.where(x < 0",
     ),
     (on_reduce, TypeError, "np.add.reduce of a variable", "np.sum(x, axis=…)"),
-    (on_in_place, TypeError, "np.add cannot write its result", "`a = a + x`"),
+    (
+        on_in_place,
+        TypeError,
+        "np.add: a NumPy array cannot take a variable",
+        "`a = a + x`",
+    ),
     (on_initial, TypeError, "np.sum of a variable takes no `initial=`", "axis"),
     (on_nonzero, TypeError, "np.where of a variable needs `x`", "sizes must not"),
     (

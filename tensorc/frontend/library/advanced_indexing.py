@@ -109,7 +109,8 @@ def _has_arrays(b: Emitter, indices: Sequence[Index]) -> bool:
     arrays = [i for i in indices if isinstance(i, TensorOperand)]
     for array in arrays:
         if array.type.element == I1:
-            raise unsupported(b, "indexing with a mask", "write `where(c, x, 0)`")
+            way = "a sum: `sum(where(c, x, 0))`; a mean: that / `sum(c)`"
+            raise unsupported(b, "indexing with a mask", "write `where(c, x, v)`", way)
         if not array.type.element.is_integer:
             message = f"an index must be an integer, got {spell_type(array.type)}"
             raise type_error(b, message, "cast it: `int(i)`")

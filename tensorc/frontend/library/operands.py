@@ -120,7 +120,8 @@ class Emitter:
     """Where ops go, and what a door knows: its default float, hypers and sizes.
 
     `warn` tells the user what is legal, but most likely a mistake. `spell` gives none
-    and truth values as the door writes them, for messages.
+    and truth values as the door writes them, for messages; `way` the ways out, which
+    are stated here as a file has them.
 
     `is_one` tells which sizes are 1, `is_rest` which are -1, `is_same` which are equal;
     a trace knows it of its call. `misfit` gives a number at that call which an integer
@@ -142,6 +143,7 @@ class Emitter:
     is_same: Callable[[Dim, Dim], bool] = operator.eq
     misfit: Callable[[Value, Element], int | None] = _unknown
     spell: Callable[[bool | None], str] = str
+    way: Callable[[str], str] = str
     written: Callable[[str], int] = _never
     # Formulas of numbers that were computed already, by identity: they may share parts.
     formulas: dict[int, tuple[Formula, TensorOperand]] = field(default_factory=dict)
@@ -196,9 +198,13 @@ class Emitter:
         )
 
 
+def _ways(b: Emitter, hints: Sequence[str]) -> tuple[str, ...]:
+    return tuple([b.way(hint) for hint in hints])
+
+
 def size_error(b: Emitter, message: str, *hints: str) -> ShapeError:
     """Return the error that sizes or ranks do not fit."""
-    return ShapeError(Diagnostic("TC0301", message, b.location, hints=hints))
+    return ShapeError(Diagnostic("TC0301", message, b.location, hints=_ways(b, hints)))
 
 
 def require_sizes(b: Emitter, shape: Shape) -> None:
@@ -209,18 +215,22 @@ def require_sizes(b: Emitter, shape: Shape) -> None:
 
 def type_error(b: Emitter, message: str, *hints: str) -> DTypeError:
     """Return the error that element types do not fit."""
-    return DTypeError(Diagnostic("TC0302", message, b.location, hints=hints))
+    return DTypeError(Diagnostic("TC0302", message, b.location, hints=_ways(b, hints)))
 
 
 def number_error(b: Emitter, message: str, *hints: str) -> CompileError:
     """Return the error that a number cannot be what it should be."""
-    return CompileError(Diagnostic("TC0315", message, b.location, hints=hints))
+    return CompileError(
+        Diagnostic("TC0315", message, b.location, hints=_ways(b, hints))
+    )
 
 
 def unsupported(b: Emitter, what: str, *hints: str) -> CompileError:
     """Return the error that something is not compiled yet."""
     message = f"{what} is not in this version"
-    return CompileError(Diagnostic("TC0190", message, b.location, hints=hints))
+    return CompileError(
+        Diagnostic("TC0190", message, b.location, hints=_ways(b, hints))
+    )
 
 
 # Names of types

@@ -29,7 +29,7 @@ _SIZES = "takes sizes and numbers of the call, too; no elements of arrays"
 _DRAWN = "draw outside, pass the numbers in, and compute with them: loc + scale * z"
 _LONGEST = 50  # of an expression that is repeated
 _MOST_LINES = 20  # of a statement
-_WHOLE = "call the function itself: operators and NumPy's functions are of whole arrays"
+_WHOLE = "leave np.vectorize out: operators and NumPy's functions are of whole arrays"
 
 _CALLS: Mapping[object, str] = {
     round: "np.round(x), np.round(x, decimals)",
@@ -93,7 +93,7 @@ def stored_hint(is_mask: bool) -> str:
             written = _stored(name, part, operator, value, is_mask)
             return f"make a new variable: `{name} = {written}`"
     if is_mask:
-        return "make a new variable: `x = np.where(x == 0, v, x)` for `x[x == 0] = v`"
+        return "make a new variable: `x = np.where(mask, v, x)` for `x[mask] = v`"
     return "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
 
 
@@ -195,7 +195,7 @@ def _of_brackets(frame: FrameType | None, array: str, index: str) -> str:
         made = f"make it a variable first, {array} = tc.constant({array})"
         return f"{made}, and write {array} = {array}.at[{index}].add(v) for `+=`"
     if index.isidentifier():
-        return f"np.take({array}, {index}, axis=0) takes variables as indices"
+        return f"tc.take({array}, {index}, axis=0) takes variables as indices"
     return f"tc.constant({array})[{index}] takes variables as indices"
 
 

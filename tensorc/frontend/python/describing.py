@@ -4,6 +4,7 @@ No graph is loaded where there is none.
 """
 
 import operator
+import re
 
 import numpy as np
 
@@ -48,3 +49,20 @@ def whole_number(value: object) -> int | None:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         return None
+
+
+# Types whose names a file casts by, `f32(x)`, and functions that it has without `np.`.
+_CAST = re.compile(r"(?<![\w.])(int|float|f|i|u)(8|16|32|64)?\((\w+)\)")
+_KINDS = {"f": "float", "i": "int", "u": "uint"}
+_FUNCTION = re.compile(r"(?<![\w.])(where|sum)(?=\()")
+
+
+def in_python(way: str) -> str:
+    """Return a way out that is stated as a file has it, for Python: `x.astype(…)`."""
+
+    def cast(found: re.Match[str]) -> str:
+        kind, bits, operand = found.groups()
+        return f"{operand}.astype('{_KINDS.get(kind, kind)}{bits or 64}')"
+
+    way = _CAST.sub(cast, way.replace("`not x`", "`np.logical_not(x)`"))
+    return _FUNCTION.sub(r"np.\1", way)

@@ -38,6 +38,14 @@ class Bound:
 ATTRIBUTES: Mapping[NumpyFunction, str] = {np.shape: "shape", np.ndim: "ndim"}
 
 
+# What to write for options that variables have not.
+_WAYS: Mapping[str, tuple[str, ...]] = {
+    "ord": (
+        "the sum of absolute values: np.abs(x).sum(); the largest: np.abs(x).max()",
+    )
+}
+
+
 @functools.cache
 def rows() -> Mapping[NumpyFunction, LibraryFunction]:
     """Return the registry's rows by NumPy's functions and ufuncs."""
@@ -75,8 +83,11 @@ def of_ufunc(
         message = f"np.{given}.{method} of a variable is not compiled"
         raise usage_error(message, *([f"write {instead}"] if instead else []))
     if options.get("out") is not None:
-        message = f"np.{given} cannot write its result into an array: it is a variable"
-        raise usage_error(message, "make a new one: `a = a + x` for `a += x`")
+        row = rows().get(ufunc)
+        sign = row.map.sign if row and row.map else ""
+        message = f"np.{given}: a NumPy array cannot take a variable in place"
+        way = f"`a = a {sign} x` for `a {sign}= x`" if sign else f"`a = np.{given}(…)`"
+        raise usage_error(message, f"make a new one: {way}")
     for name, value in options.items():
         if not (name in ("where", "dtype", "out") and value in (True, None)):
             message = f"np.{given} of a variable takes no `{name}=`"
@@ -211,7 +222,8 @@ def _bound(
             options[ours or theirs] = value
         elif not _is_default(function, theirs, value):
             known = taken(row) if called.startswith("np.") else taken(row)[1:]
-            hints = [*renamed({theirs: value}), f"it takes {', '.join(known)}"]
+            hints = [*renamed({theirs: value}), *_WAYS.get(theirs, ())]
+            hints = [*hints, f"it takes {', '.join(known)}"]
             raise usage_error(f"{called} takes no `{theirs}=`", *hints)
     return Bound(row, tensors, options, dtype)
 

@@ -47,7 +47,10 @@ class AskedNumber:
         hint = "choose elementwise: tc.where(condition, x, y); `x is y` asks for one "
         hint += "and the same variable"
         if TRACING.get():
-            hint += "; what is static may decide: jit(f, static=('n',))"
+            hint += (
+                "; what is static may decide: jit(f, static=('n',)); a loop that ends "
+            )
+            hint += "by a value stands outside: compile its body"
         raise usage_error(message, hint)
 
     @door

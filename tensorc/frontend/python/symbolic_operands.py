@@ -42,8 +42,8 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.options import PARTS, Kind, Odd, OptionValue, Plain
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.frontend.python.describing import describe as describe
+from tensorc.frontend.python.describing import in_python, whole_number
 from tensorc.frontend.python.describing import is_symbolic as is_symbolic
-from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.facts import Facts
 from tensorc.frontend.python.facts import Plain as Number
 from tensorc.frontend.python.graph.nodes import GraphBuilder, InputNode, SharedLeaf
@@ -95,6 +95,7 @@ def emitter(location: Location | None = None) -> Emitter:
     """Return where the nodes of one expression go, at the user's line."""
     builder = GraphBuilder(Block(), location=location or user_location())
     made = Emitter(builder, _no_hyper, builder.size, elementwise, float_x(), warn_user)
+    made.way = in_python
     facts = DOOR.get().facts
     if facts is not None:
         made.is_one, made.is_same = facts.is_one, facts.is_same
