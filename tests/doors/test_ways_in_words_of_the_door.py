@@ -99,3 +99,23 @@ def test_a_loop_that_a_value_ends_stands_outside():
 
     with pytest.raises(TypeError, match="compile its body"):
         tc.jit(halved)(X)
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("bit_and", "np.logical_and(x, y)"),
+        ("bit_or", "np.logical_or(x, y)"),
+        ("bit_xor", "x != y"),
+        ("log2", "np.log(x) / np.log(2)"),
+    ],
+)
+def test_a_name_that_is_planned_comes_with_what_to_write(name, way):
+    with pytest.raises(AttributeError) as caught:
+        getattr(tc, name)
+    assert f"`{name}` is not in this version; write {way}" in str(caught.value)
+
+
+def test_what_there_is_no_way_around_is_just_planned():
+    with pytest.raises(AttributeError, match=r"^`scan` is not in this version$"):
+        _ = tc.scan

@@ -129,7 +129,7 @@ PLANNED: Mapping[str, str] = {
     "ldexp": "x * 2.0**n",
     "copysign": "np.where(y < 0, -np.abs(x), np.abs(x))",
     "signbit": "x < 0",
-    "heaviside": "np.where(x < 0, 0, np.where(x > 0, 1, h))",
+    "heaviside": "np.where(x < 0, 0, np.where(x > 0, 1, y))",
     "nextafter": "",
     "spacing": "",
     "gcd": "",

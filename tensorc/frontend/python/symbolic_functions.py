@@ -18,7 +18,7 @@ from tensorc.frontend.library.mistakes import (
     misspelt,
     usage_error,
 )
-from tensorc.frontend.library.numpy_names import is_planned
+from tensorc.frontend.library.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.operands import (
     TensorOperand,
     broadcast,
@@ -27,7 +27,7 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.library.options import SHAPE, Option
 from tensorc.frontend.library.registry.function import LibraryFunction
-from tensorc.frontend.library.registry.rows import PYTHON
+from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.groups import Group
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
@@ -289,7 +289,11 @@ def public(name: str) -> SymbolicFunction:
     if found is not None:
         return found
     if is_planned(name):
-        raise AttributeError(f"`{name}` is not in this version")
+        theirs = (BY_NAME[name].numpys or (name,))[0] if name in BY_NAME else name
+        why, hints = reason_of(theirs)
+        message = f"`{name}` is not in this version"
+        written = hints if why in message else ()
+        raise AttributeError("; ".join([message, *written]))
     message = f"module 'tensorc' has no attribute '{name}'"
     if name in _ELSEWHERE:
         raise AttributeError(f"{message}: {_ELSEWHERE[name]}")
