@@ -16,6 +16,8 @@ from tensorc.api.kept_runs import (
     checked,
     epoch_callback,
     read_kept,
+    resumable,
+    warn_anew,
     warn_differences,
     warn_left_out,
     wrong_value,
@@ -162,18 +164,19 @@ def _fit(
     shared = functions.step.shared
     keeper = _keeper(kept, about, shared)
     last = None if kept.resume is None else _read_last(kept.resume, about, shared)
-    kept.protect(keeper, recipe.epochs)
-    return training.fit(
-        recipe,
-        functions,
-        dataset,
-        hypers=numbers,
-        on_start=warn_left_out,
-        on_epoch=on_epoch,
-        keeper=keeper,
-        start=None if last is None else last.start(shared),
-        allow_nan=kept.allow_nan,
-    )
+    warn_anew(kept.protect(keeper, recipe.epochs))
+    with resumable(keeper):
+        return training.fit(
+            recipe,
+            functions,
+            dataset,
+            hypers=numbers,
+            on_start=warn_left_out,
+            on_epoch=on_epoch,
+            keeper=keeper,
+            start=None if last is None else last.start(shared),
+            allow_nan=kept.allow_nan,
+        )
 
 
 def _about(recipe: Fit, functions: Roles, numbers: Numbers) -> About:

@@ -3,7 +3,8 @@
 `tc.fit` and `Program.fit` read `save=`, `save_every=`, `resume=` and `callbacks=` here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +25,8 @@ from tensorc.recipes import CODE, OPTIONS, SECONDS, RecipeOption
 from tensorc.runtime.training.history import EpochRecord, Footprint
 from tensorc.runtime.training.keeping import Keeper, protect
 
+ANEW = "TC0808"
+
 OnEpoch: TypeAlias = Callable[[EpochRecord], object]
 
 _LONGEST = 1e9  # seconds: some 30 years
@@ -43,10 +46,14 @@ class Kept:
     overwrite: bool = False
     allow_nan: bool = False
 
-    def protect(self, keeper: Keeper | None, epochs: int) -> None:
-        """Raise TC0807 if a run of `epochs` would write over what it cannot make."""
-        if keeper is not None and not self.overwrite:
-            protect(keeper, epochs, self.resume)
+    def protect(self, keeper: Keeper | None, epochs: int) -> str:
+        """Return what of this run is started anew, or "".
+
+        Raises TC0807 if a run of `epochs` would write over what it cannot make.
+        """
+        if keeper is None or self.overwrite:
+            return ""
+        return protect(keeper, epochs, self.resume)
 
 
 def read_kept(
@@ -96,6 +103,23 @@ def warn_left_out(footprint: Footprint) -> None:
     """Warn of rows that are neither validated nor tested, at the user's line."""
     if warning := footprint.warning():
         warn_user(replace(warning, location=user_location()))
+
+
+@contextmanager
+def resumable(keeper: Keeper | None) -> Iterator[None]:
+    """Let an interrupt of the block say how the run goes on, if it was kept."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if keeper is not None and keeper.has_written:
+            error.add_note(f"go on with resume={str(keeper.directory)!r}")
+        raise
+
+
+def warn_anew(unfinished: str) -> None:
+    """Warn of a run that is started anew, at the user's line, if there is one."""
+    if unfinished:
+        warn_user(Diagnostic(ANEW, unfinished, user_location()))
 
 
 def warn_differences(differences: Iterable[str]) -> None:

@@ -16,6 +16,8 @@ from tensorc.api.kept_runs import (
     OnEpoch,
     epoch_callback,
     read_kept,
+    resumable,
+    warn_anew,
     warn_differences,
     warn_left_out,
 )
@@ -155,18 +157,19 @@ class Program(inspection.Inspected, _Loaded):
         keeper = self.keeper(recipe, kept)
         if last:
             warn_differences(compare(last, self.about(recipe), self.shared))
-        kept.protect(keeper, recipe.epochs)
-        return fit(
-            recipe,
-            roles_of(self.functions, recipe),
-            open_data(recipe),
-            on_start=warn_left_out,
-            on_epoch=heard,
-            keeper=keeper,
-            start=last.start(self.shared) if last else None,
-            compile_seconds=self.compile_seconds,
-            allow_nan=kept.allow_nan,
-        )
+        warn_anew(kept.protect(keeper, recipe.epochs))
+        with resumable(keeper):
+            return fit(
+                recipe,
+                roles_of(self.functions, recipe),
+                open_data(recipe),
+                on_start=warn_left_out,
+                on_epoch=heard,
+                keeper=keeper,
+                start=last.start(self.shared) if last else None,
+                compile_seconds=self.compile_seconds,
+                allow_nan=kept.allow_nan,
+            )
 
     def _number(self, recipe: Fit) -> int:
         """Return which of `fits` a recipe is. TypeError if it is none of them."""

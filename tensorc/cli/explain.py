@@ -49,7 +49,7 @@ def command(
     what: str, sizes: dict[str, int], settings: dict[str, str], default_float: str
 ) -> None:
     """Explain a diagnostic (TC0301), or what the kernels of a file do and why."""
-    if re.fullmatch(r"\[?(TC)?[0-9]{4}\]?", what, re.IGNORECASE):
+    if re.fullmatch(r"\[?(TC)?[0-9]+\]?", what, re.IGNORECASE):
         digits = re.sub(r"\D", "", what)
         click.echo(code_text(f"TC{digits}"), nl=False)
         return
@@ -76,7 +76,8 @@ def code_text(code: str) -> str:
     known = codes()
     if code not in known:
         near = nearest(code, known, count=3)
-        hints = (f"there are {', '.join(near)}",) if near else ()
+        form = "a code is TC and four digits, as TC0301"
+        hints = (f"there are {', '.join(near)}" if near else form,)
         message = f"there is no diagnostic {code}"
         raise TensorcError(Diagnostic("TC0923", message, hints=hints))
     entry = known[code]

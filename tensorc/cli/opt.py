@@ -26,7 +26,8 @@ from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_short
 from tensorc.ir.verifier import verify
 from tensorc.passes.common import pipelines as pipeline
-from tensorc.passes.common.base import Pass
+from tensorc.passes.common.base import Level, Pass
+from tensorc.pipeline import level_of
 
 SPLIT = re.compile(r"^// -----[^\n]*\n?", re.MULTILINE)
 SEPARATOR = "// -----\n"
@@ -47,6 +48,15 @@ class Job:
 
 class OptCommand(MlirCommand):
     """A command to which each pass is a flag, in the order of the passes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; an option that is not there may be meant as a pass."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            message = f"{error.message} `tensorc opt --list-passes` lists the passes."
+            found = error.possibilities
+            raise click.NoSuchOption(error.option_name, message, found, ctx) from None
 
     def spell(self, argument: str, options: set[str]) -> str:
         """Return an argument as click reads it; `--cse` is a pass."""
@@ -250,11 +260,26 @@ def _run(text: str, job: Job) -> str:
     return job.instruments.print(module)
 
 
+def _way_to(wanted: Pass, level: Level) -> tuple[str, ...]:
+    """Return a hint at the passes that bring a module of this level to another."""
+    passes = compiler.CPU
+    lowering = (p for p in passes if p.reads is level and p.writes is not level)
+    start = next((passes.index(p) for p in lowering), len(passes))
+    same = (p for p in passes if p.reads is wanted.reads)
+    stop = passes.index(wanted if wanted in passes else next(same))
+    flags = [f"--{p.name}" for p in passes[start:stop]]
+    return (f"run {' '.join(flags)} first",) if flags else ()
+
+
 def _verify_level(module: Module, first: Pass) -> None:
     """Reject a module that the first pass cannot read, which is the user's mistake."""
     try:
         verify(module, first.reads.value)
     except TensorcError as error:
         note = f"pass '{first.name}' reads level {first.reads.value}"
-        noted = [replace(d, notes=(*d.notes, note)) for d in error.diagnostics]
+        hints = _way_to(first, level_of(module))
+        noted = [
+            replace(d, notes=(*d.notes, note), hints=(*d.hints, *hints))
+            for d in error.diagnostics
+        ]
         raise CompileError(*noted) from error

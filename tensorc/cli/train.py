@@ -8,7 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from tensorc.api import program as api
-from tensorc.api.kept_runs import Kept
+from tensorc.api.kept_runs import ANEW, Kept
 from tensorc.api.summaries import memory_table, spell_type
 from tensorc.cli.completion import paths
 from tensorc.cli.log import Log, open_log
@@ -116,7 +116,8 @@ def command(
     start = None if kept.resume is None else _last(program, kept.resume, quiet)
     first = start.about.fit if start else 0
     for recipe in program.fits[first:]:
-        kept.protect(program.keeper(recipe, kept), recipe.epochs)
+        if anew := kept.protect(program.keeper(recipe, kept), recipe.epochs):
+            show([Diagnostic(ANEW, anew, severity="warning")])
     if not quiet:
         print(summarize_memory(program.shared), file=sys.stderr)
     with open_log(log) as events:

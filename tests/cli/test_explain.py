@@ -139,3 +139,11 @@ def test_every_word_of_a_kernel_is_in_the_docs(capsys):
     text = (ROOT / "docs" / "python.md").read_text("utf-8")
     told = text[text.index("- A kernel is one pass") :].partition("\n- ")[0]
     assert [w for w in sorted(words) if w not in told] == []
+
+
+@pytest.mark.parametrize("code", ["TC9", "9", "tc99999", "TC0999"])
+def test_what_is_no_code_is_no_file(code, capsys):
+    assert main.run(["explain", code]) == 1
+    shown = capsys.readouterr().err
+    assert f"there is no diagnostic TC{code.lower().removeprefix('tc')}" in shown
+    assert "help: " in shown

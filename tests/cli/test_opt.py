@@ -1,6 +1,7 @@
 """`tensorc opt`: its flags, its errors, and what a crash of a pass leaves behind."""
 
 import io
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -269,3 +270,22 @@ def test_every_pass_has_one_line_of_docs(capsys):
         assert len(pass_.summary) > 20
         assert line.endswith(pass_.summary)
         assert pass_.reads.value in line
+
+
+@pytest.mark.parametrize(
+    "name", ["fuse", "separate", "bufferize", "plan-memory", "to-loops"]
+)
+def test_a_pass_of_a_lower_level_names_those_before_it(name, tmp_path, capsys):
+    (tmp_path / "m.tc").write_text("fn f(x: f32[3]) -> f32[3] = exp(x) + 1\n")
+    path = str(tmp_path / "m.mlir")
+    words = ["compile", str(tmp_path / "m.tc"), "--emit=tensor", "-o", path]
+    assert main.run(words) == 0
+    assert main.run(["opt", path, f"--{name}"]) == 1
+    (before,) = re.findall(r"help: run (.*) first", capsys.readouterr().err)
+    assert main.run(["opt", path, *before.split(), f"--{name}", "--emit=none"]) == 0
+
+
+def test_what_is_no_pass_says_where_they_are_listed(capsys):
+    assert main.run(["opt", "--lower"]) == 2
+    shown = capsys.readouterr().err
+    assert "No such option '--lower'. `tensorc opt --list-passes` lists" in shown

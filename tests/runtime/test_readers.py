@@ -123,6 +123,7 @@ def test_csv_without_names(tmp_path):
         ("a;b\n1;2\n", "line 2, column 1 has 2 numbers with semicolons between"),
         ("1\t2\t3\n4\t5\t6\n", "line 2, column 1 has 3 numbers with tabs between"),
         ("1,2\n0 1,3\n", "line 2, column 1 has 2 numbers with spaces between"),
+        ("1,2\n3,x\n", "line 2, column 2 is not a number: 1 character"),
         ("1,2\n3,1_0\n", "line 2, column 2 is not a number: 3 characters"),
         ("1,2\n3,0x10\n", "line 2, column 2 is not a number: 4 characters"),
         ('1,2\n3,"4\n', "a quote is not closed"),

@@ -124,7 +124,7 @@ def rendered(error: TensorcError) -> TensorcError:
     return result
 
 
-def hide_our_frames(error: Exception) -> None:
+def hide_our_frames(error: BaseException) -> None:
     """Take the frames of this package out of the traceback of an error.
 
     A bare `raise` after it adds none, so that the traceback ends at the user's line.
@@ -155,9 +155,9 @@ def _entries(entry: TracebackType | None) -> list[TracebackType]:
     return found
 
 
-def _is_written(error: Exception, entries: list[TracebackType]) -> bool:
+def _is_written(error: BaseException, entries: list[TracebackType]) -> bool:
     """Tell errors that are for the user from those of a bug."""
-    if isinstance(error, TensorcError):
+    if isinstance(error, TensorcError | KeyboardInterrupt):
         return not isinstance(error, InternalError)
     last = itertools.takewhile(is_ours, (e.tb_frame for e in reversed(entries)))
     asked = any(frame.f_code.co_name == "__getattr__" for frame in last)
@@ -226,7 +226,7 @@ def door(function: Callable[P, T]) -> Callable[P, T]:
                 if not hints or "unexpected keyword argument" not in str(error):
                     raise
                 raise rendered(usage_error(str(error), *hints)) from None
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             hide_our_frames(error)
             raise
 

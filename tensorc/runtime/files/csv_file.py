@@ -162,6 +162,6 @@ def _why(at: str, cell: str) -> tuple[str, str]:
         if len(parts) > 1 and all(_NUMBER.fullmatch(p) for p in parts if p.strip()):
             detail = f"{at} has {len(parts):,} numbers with {name} between them"
             return detail, "write commas between cells, and decimals with a point"
-    characters = f"{len(cell):,} characters"
+    characters = f"{len(cell):,} character{'' if len(cell) == 1 else 's'}"
     hint = "a cell is a number: number classes from 0 on, leave out columns of texts"
     return f"{at} is not a number: {characters}", hint

@@ -126,19 +126,23 @@ def find_last(path: Path) -> Path:
     return newest(path, LAST) if os.path.isdir(path) else path  # noqa: PTH112
 
 
-def protect(keeper: Keeper, epochs: int, resume: Path | None) -> None:
+def protect(keeper: Keeper, epochs: int, resume: Path | None) -> str:
     """Refuse to write over a checkpoint that a run of `epochs` would not make again.
+
+    Returns:
+        "", or that the checkpoint is of this very run, which had not ended.
 
     Raises:
         TensorcError: it is of another or a longer run, or is none (TC0807).
     """
     if not keeper.last.exists():
-        return
+        return ""
     if resume is not None:
         goes_on = find_last(resume)
         if goes_on.exists() and goes_on.samefile(keeper.last):
-            return
-    if why := _what_is_lost(keeper, epochs):
+            return ""
+    why, unfinished = _what_is_lost(keeper, epochs)
+    if why:
         path, given = str(keeper.directory), way("overwrite=True", "--overwrite")
         message = f"{keeper.last} would be written over: {why}"
         hints = (
@@ -146,23 +150,32 @@ def protect(keeper: Keeper, epochs: int, resume: Path | None) -> None:
             f"keep this run in another directory, or give {given}",
         )
         raise TensorcError(Diagnostic("TC0807", message, hints=hints))
+    return unfinished
 
 
-def _what_is_lost(keeper: Keeper, epochs: int) -> str:
-    """Return why a run does not make its last checkpoint again, or ""."""
+def _what_is_lost(keeper: Keeper, epochs: int) -> tuple[str, str]:
+    """Return why a run does not make its last checkpoint again, or "".
+
+    Else the second text says that the checkpoint is of a run that had not ended.
+    """
     try:
         found = read_checkpoint(keeper.last, keeper.shared)
         differing = compare(found, keeper.about, keeper.shared)
     except TensorcError as error:
-        message = error.diagnostics[0].message
-        return message.removeprefix(f"{keeper.last}: ").replace(
-            f"{keeper.last} is", "it is", 1
-        )
+        message = error.diagnostics[0].message.removeprefix(f"{keeper.last}: ")
+        return message.replace(f"{keeper.last} is", "it is", 1), ""
     state = found.state
     reached = state.epoch if state.position else state.epoch - 1
     if reached > epochs:
-        return f"it is of epoch {reached:,}, this run ends with {epochs:,}"
-    return differing[0] if differing else ""
+        return f"it is of epoch {reached:,}, this run ends with {epochs:,}", ""
+    if differing:
+        return differing[0], ""
+    if state.done or (reached == epochs and not state.pending):
+        return "", ""
+    path = str(keeper.directory)
+    goes_on = way(f"resume={path!r}", f"--resume {path}")
+    message = f"{keeper.last} holds epoch {state.epoch:,} of this run, "
+    return "", f"{message}which starts anew: {goes_on} goes on"
 
 
 @contextmanager
