@@ -22,9 +22,14 @@ from tensorc.fuzz.check import BUILDS, Mismatch
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.reduce import Failure, reduced
 from tensorc.fuzz.session import CRASHES, Coverage, Finding
+from tensorc.recipes import TIME, RecipeKind
 from tensorc.runtime.threads import processors
 
 MISMATCH = 4  # exit code: a numerical check failed
+_DURATION = RecipeKind(
+    *("a number of seconds above 0", TIME.has_type),
+    lambda value: isinstance(value, float) and value > 0,
+)
 _MOST_CASES = 5  # failures that are made small and written
 _REDUCE_SECONDS = 60.0
 _LINE_SECONDS = 1.0  # between lines of progress
@@ -67,7 +72,9 @@ class _Watch:
 @click.option(
     "--seed", metavar="N", type=click.IntRange(0), default=0, help="Which programs."
 )
-@time_option("--seconds", help="How long to go on; 60 without --programs.")
+@time_option(
+    "--seconds", kind=_DURATION, help="How long to go on; 60 without --programs."
+)
 @click.option(
     "--programs", "count", metavar="N", type=click.IntRange(1), help="How many at most."
 )

@@ -1,5 +1,6 @@
 """Options that several verbs share, and the files that they name."""
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import rich_click as click
 
 from tensorc.cli.completion import paths
 from tensorc.errors import Diagnostic, TensorcError
-from tensorc.recipes import TIME
+from tensorc.recipes import TIME, RecipeKind
 from tensorc.runtime import threads
 
 _HELP_FILE = "tensorc.file"
@@ -168,7 +169,7 @@ def a_path(
 
 
 def time_option(
-    name: str, *, help: str, default: float | None = None
+    name: str, *, help: str, default: float | None = None, kind: RecipeKind = TIME
 ) -> Callable[[AnyCommand], AnyCommand]:
     """Return a decorator that adds an option of seconds: `float`, or None if not given.
 
@@ -177,14 +178,17 @@ def time_option(
     return click.option(
         name,
         metavar="SECONDS",
-        callback=_a_time,
+        callback=functools.partial(_a_time, kind),
         default=None if default is None else f"{default:g}",
         help=help,
     )
 
 
 def _a_time(
-    context: click.Context, parameter: click.Parameter, text: str | None
+    kind: RecipeKind,
+    context: click.Context,
+    parameter: click.Parameter,
+    text: str | None,
 ) -> float | None:
     if text is None:
         return None
@@ -192,7 +196,7 @@ def _a_time(
         value: object = float(text)
     except ValueError:
         value = text
-    if words := TIME.wrong(value):
+    if words := kind.wrong(value):
         message = f"`{parameter.opts[0]}` {words}, got {value!r:.60}"
         raise click.UsageError(message, context)
     assert isinstance(value, float)

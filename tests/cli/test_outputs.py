@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tensorc.cli import fuzz
 from tensorc.cli.main import run
 from tensorc.recipes import TIME
 
@@ -46,5 +47,6 @@ def test_inputs_are_not_written_over(words, tmp_path, monkeypatch, capsys):
 def test_what_is_no_time(words, value, capsys):
     assert run([*words.split(), value]) == 2
     shown = f"'{value}'" if value == "long" else value
-    expected = f"`{words.split()[-1]}` is {TIME.words}, got {shown}\n"
+    kind = fuzz._DURATION if words.startswith("fuzz") else TIME
+    expected = f"`{words.split()[-1]}` is {kind.words}, got {shown}\n"
     assert capsys.readouterr().err.startswith(f"error: {expected}")
