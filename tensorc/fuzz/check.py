@@ -33,7 +33,7 @@ from tensorc.fuzz.outcomes import (
 from tensorc.fuzz.reference import MEANINGS
 from tensorc.fuzz.slopes import FEW_STEPS, Slopes, judge
 from tensorc.fuzz.values import strided
-from tensorc.ir.core import clone_op
+from tensorc.ir.core import Value, clone_op
 from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
@@ -235,14 +235,14 @@ def _at_tensor_level(
     expanded: Outcomes = {}
 
     def watch(pass_: Pass, module: Module, target: Target) -> Module:
-        ops = _ops_of(module) if pass_ is STABILIZE else {}
+        written = _structure(module) if pass_ is STABILIZE else {}
         module = _verified(pass_, module, target)
         if pass_ is STABILIZE:
-            after = _ops_of(module)
+            after = _structure(module)
             changed.update(
                 f.sym_name
                 for f in module.functions
-                if after[f.sym_name] != ops[f.sym_name] and not _has_derivative(f)
+                if after[f.sym_name] != written[f.sym_name] and not _has_derivative(f)
             )
         if pass_ is AUTODIFF:
             expanded.update(_interpret(module, with_slopes))
@@ -262,8 +262,20 @@ def _verified(pass_: Pass, module: Module, target: Target) -> Module:
     return made
 
 
-def _ops_of(module: Module) -> dict[str, Counter[str]]:
-    return {f.sym_name: Counter(op.name for op in f.walk()) for f in module.functions}
+def _structure(module: Module) -> dict[str, list[tuple[str, list[int]]]]:
+    """Return the ops of each function, and what each one reads: values are numbered.
+
+    Counts of ops are not enough: softplus(-|x|) + (max(x, 0) + 0) and softplus(x) + 0
+    may have the same ones, when the parts are results, too.
+    """
+    found: dict[str, list[tuple[str, list[int]]]] = {}
+    for function in module.functions:
+        numbers: dict[Value, int] = {}
+        found[function.sym_name] = [
+            (op.name, [numbers.setdefault(v, len(numbers)) for v in op.operands])
+            for op in function.walk()
+        ]
+    return found
 
 
 def _interpret(module: Module, subjects: Sequence[Subject]) -> Outcomes:

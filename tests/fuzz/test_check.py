@@ -19,6 +19,7 @@ from tensorc.fuzz.check import (
     SLOPES,
     Mismatch,
     Way,
+    _structure,
     check_module,
 )
 from tensorc.fuzz.generate import _SLOW, generate
@@ -40,6 +41,7 @@ from tensorc.ir.ops.tensor.elementwise import Add, Exp, Mul, Neg, Select, Sub
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.reductions import Sum
 from tensorc.ir.ops.tensor.shape import Transpose
+from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import F64, TensorType
 from tensorc.passes.common import structured_builder
 from tensorc.passes.common.rewriter import var
@@ -446,3 +448,24 @@ def compiled(program: RandomProgram, updated: list[int]) -> Compiled:
     host = compiler.host_target()
     made = compiler.compile(module_of([program]), host, options)
     return Compiled(made.artifact, {program.name: updated})
+
+
+SAME_OPS = """"func.func"() <{function_type = (tensor<3xf64>, tensor<3xf64>) ->
+  (tensor<3xf64>, tensor<3xf64>, tensor<3xf64>), sym_name = "f"}> ({
+^bb0(%x: tensor<3xf64>, %zero: tensor<3xf64>):
+  %0 = "tc.maximum"(%x, %zero) : (tensor<3xf64>, tensor<3xf64>) -> tensor<3xf64>
+  %1 = "tc.abs"(%x) : (tensor<3xf64>) -> tensor<3xf64>
+  %2 = "tc.neg"(%1) : (tensor<3xf64>) -> tensor<3xf64>
+  %3 = "tc.softplus"(%2) : (tensor<3xf64>) -> tensor<3xf64>
+  %4 = "tc.add"(%0, %3) : (tensor<3xf64>, tensor<3xf64>) -> tensor<3xf64>
+  "func.return"(%4, %0, %2) : (tensor<3xf64>, tensor<3xf64>, tensor<3xf64>) -> ()
+}) : () -> ()
+"""
+
+
+def test_the_structure_of_functions_tells_what_a_pass_has_changed():
+    """Other operands are a change, though each op stands there as often."""
+    module = parse_module(SAME_OPS)
+    other = parse_module(SAME_OPS.replace('"tc.softplus"(%2)', '"tc.softplus"(%1)'))
+    again = parse_module(SAME_OPS)
+    assert _structure(module) == _structure(again) != _structure(other)
