@@ -65,7 +65,7 @@ MISTAKES = [
     (lambda: W[..., ...], IndexError, ["twice"]),
     (lambda: W[::0], IndexError, ["step", "0"]),
     (lambda: W["a"], IndexError, ["'a' (str)"]),
-    (lambda: W.__setitem__(0, 1), TypeError, ["in place", "x.at[i].set(v)"]),
+    (lambda: W.__setitem__(0, 1), TypeError, ["in place", "x.at[i].set(new)"]),
     # No value yet
     (lambda: bool(W.sum() > 0), TypeError, ["neither true nor false", "tc.where"]),
     (lambda: 0 < W.sum() < 1, TypeError, ["neither true nor false"]),

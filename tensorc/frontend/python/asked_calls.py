@@ -52,6 +52,7 @@ _COMPARE: Mapping[object, str] = {
     all: "np.all(x)",
     sorted: "np.sort of a variable is not in this version",
 }
+_VIEWS = ("T", "mT")
 # Functions of `math` that have another name.
 _MATH: Mapping[str, str] = {"fabs": "abs", "fsum": "sum"}
 
@@ -76,25 +77,36 @@ def compared_hint() -> str:
     return ""
 
 
-def stored_hint(is_mask: bool) -> str:
-    """Return what to write for a store into a part of a variable, in the user's words.
+def stored_hint(variable: object, is_mask: bool, is_certain: bool) -> str:
+    """Return what to write for a store into a part of a variable.
 
-    Where their line cannot be read, or stores into several things: in words of ours.
+    In the user's words where that `is_certain` to be what NumPy computes, and their
+    line stores into one thing that has one name; else it names the function.
     """
     frame = user_frame()
     target, statement = _expression(frame), _statement(frame)
     match target, statement:
         case (
             ast.Subscript(value=ast.Name() | ast.Attribute() as array, slice=index),
-            ast.Assign(targets=[_], value=value) | ast.AugAssign(value=value),
-        ):
+            ast.Assign(targets=[ast.Subscript()], value=value)
+            | ast.AugAssign(value=value),
+        ) if is_certain and _is_own_name(frame, array, variable):
             name, part = ast.unparse(array), _index(index)
             operator = statement.op if isinstance(statement, ast.AugAssign) else None
             written = _stored(name, part, operator, value, is_mask)
             return f"make a new variable: `{name} = {written}`"
     if is_mask:
-        return "make a new variable: `x = np.where(mask, v, x)` for `x[mask] = v`"
-    return "make a new variable: `x = x.at[i].set(v)`, or .add(v) for `x[i] += v`"
+        return "`np.where(mask, new, x)` chooses by element, and makes a new variable"
+    return "`x.at[i].set(new)` makes a new variable, with new values in a part"
+
+
+def _is_own_name(
+    frame: FrameType | None, array: ast.Name | ast.Attribute, variable: object
+) -> bool:
+    """Tell a name that a statement can give, and that no other variable shares."""
+    if frame is None or (isinstance(array, ast.Attribute) and array.attr in _VIEWS):
+        return False
+    return sum(each is variable for each in frame.f_locals.values()) <= 1
 
 
 def _stored(
@@ -105,14 +117,8 @@ def _stored(
         new, value = "v", ast.Name("v")
     if is_mask:  # and no operator: what reads x[mask] is refused before
         return f"np.where({part}, {new}, {name})"
-    match operator:
-        case ast.Add():
-            return f"{name}.at[{part}].add({new})"
-        case ast.Sub():
-            new = ast.unparse(ast.UnaryOp(ast.USub(), value))
-            return f"{name}.at[{part}].add({new})"
-        case ast.operator():
-            new = ast.unparse(ast.BinOp(ast.Name(f"{name}[{part}]"), operator, value))
+    if operator is not None:  # not add: it adds twice where an index is repeated
+        new = ast.unparse(ast.BinOp(ast.Name(f"{name}[{part}]"), operator, value))
     return f"{name}.at[{part}].set({new})"
 
 

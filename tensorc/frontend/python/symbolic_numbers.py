@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tensorc.errors import TensorcError
 from tensorc.frontend.library.mistakes import TRACING, UsageError, door, usage_error
 from tensorc.frontend.library.operands import (
     Array,
@@ -20,7 +21,13 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.python.asked_calls import asked_hint, compared_hint, stored_hint
 from tensorc.frontend.python.facts import Plain
-from tensorc.frontend.python.symbolic_operands import DOOR, number_of, truth_of, type_of
+from tensorc.frontend.python.symbolic_operands import (
+    DOOR,
+    number_of,
+    operand_of,
+    truth_of,
+    type_of,
+)
 
 MOST_ROWS = 10_000  # of an iteration: the program is written out for each
 
@@ -115,11 +122,17 @@ class AskedNumber:
     @door
     def __setitem__(self, index: object, value: object) -> None:
         message = f"{self!r} cannot be changed in place"
-        is_mask = isinstance(index, np.ndarray | AskedNumber) and index.dtype == "bool"  # type: ignore[union-attr]
-        raise usage_error(message, stored_hint(is_mask))
+        is_mask = _is_mask(index)
+        is_certain = _is_like_numpys(self, index, value)
+        raise usage_error(message, stored_hint(self, is_mask, is_certain))
 
+    @door
     def __format__(self, spec: str) -> str:
         known = number_of(self)
+        if known is None and spec:
+            message = f"{self!r} has no value yet, to be shown as '{spec}'"
+            hint = "f'{x}' shows its type; return it, and show what the call gives"
+            raise _refused(usage_error(message, hint))
         return repr(self) if known is None else format(known, spec)
 
     def __str__(self) -> str:
@@ -129,6 +142,46 @@ class AskedNumber:
         """Return a number for dictionaries: equal numbers of a trace are one key."""
         known = number_of(self) if _is_number(self) else None
         return object.__hash__(self) if known is None else hash(known)
+
+
+def _is_mask(index: object) -> bool:
+    return isinstance(index, np.ndarray | AskedNumber) and index.dtype == "bool"  # type: ignore[union-attr]
+
+
+def _is_like_numpys(variable: AskedNumber, index: object, value: object) -> bool:
+    """Tell whether a new variable surely has what NumPy would store: no conversion."""
+    own = type_of(variable)
+    if getattr(variable, "part_of", None) is not None:  # a view of another
+        return False
+    if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        kinds = {"b": bool, "i": int, "u": int, "f": float}
+        if not isinstance(value, kinds[own.element.dtype.kind]):
+            is_widened = own.element.is_float and not isinstance(value, bool)
+            if not is_widened:
+                return False
+        rank = 0
+    elif isinstance(value, np.ndarray | np.generic | AskedNumber):
+        operand = operand_of(value)
+        is_weak = isinstance(operand, TensorOperand) and operand.weak
+        kind = kind_of(operand)
+        is_kept = kind == ("float" if own.element.is_float else "int")
+        given = type_of(value) if isinstance(value, AskedNumber) else None
+        dtype = value.dtype if given is None else given.element.dtype  # type: ignore[union-attr]
+        if dtype != own.element.dtype and not (is_weak and is_kept):
+            return False
+        rank = value.ndim if given is None else given.rank  # type: ignore[union-attr]
+    else:
+        return False
+    if _is_mask(index):
+        return rank == 0 and index.ndim == own.rank  # type: ignore[attr-defined]
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(_is_mask(p) or isinstance(p, bool | list) for p in parts):
+        return False
+    try:
+        variable.at[index].set(value)  # type: ignore[attr-defined]
+    except (TensorcError, AttributeError):
+        return False
+    return True
 
 
 def repeated(sequence: object, count: AskedNumber) -> object:
