@@ -130,6 +130,11 @@ def test_a_call_without_source_is_told():
         tc.jit(names["f"])(X)
 
 
+def test_a_power_has_no_modulus():
+    with pytest.raises(TypeError, match=r"takes no modulus[\s\S]*x \*\* y % z"):
+        tc.jit(lambda x: pow(x, 2, 3))(X)
+
+
 def test_printing_in_a_trace_shows_types(capsys):
     def show(x, n):
         print(f"{x}", f"{x.sum()}", x, f"{n:03d}")  # noqa: T201

@@ -249,7 +249,11 @@ class Tensor(AskedNumber):
     def __rmod__(self, other: object) -> "Tensor":
         return apply("mod", other, self)
 
-    def __pow__(self, other: object) -> "Tensor":
+    @door
+    def __pow__(self, other: object, modulus: object = None) -> "Tensor":
+        if modulus is not None:
+            message = "pow of a variable takes no modulus: it is `x ** y`"
+            raise usage_error(message, "write `x ** y % z`, whose power wraps first")
         if type(other) is int and other == 2 and self.dtype == "bool":
             return one("square", [self])  # NumPy's: int8, where np.power gives int64
         return apply("pow", self, other)
