@@ -49,7 +49,8 @@ from tensorc.runtime.training.checkpoint import (
     compare,
     read_checkpoint,
 )
-from tensorc.runtime.training.data import open_data
+from tensorc.runtime.training.content import digest_of_data, digest_of_memory
+from tensorc.runtime.training.data import Dataset, open_data
 from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import History
 from tensorc.runtime.training.keeping import Keeper, find_last
@@ -154,15 +155,18 @@ class Program(inspection.Inspected, _Loaded):
         kept = read_kept(save, save_every, resume, overwrite, allow_nan)
         last = None if kept.resume is None else self.last(kept.resume, recipe)
         recipe = self.fits[last.about.fit] if last else recipe or self._first_fit()
-        keeper = self.keeper(recipe, kept)
+        data = open_data(recipe)
+        about = self.about(recipe, data)
         if last:
-            warn_differences(compare(last, self.about(recipe), self.shared))
+            warn_differences(compare(last, about, self.shared))
+        begun = last.about.begun if last else digest_of_memory(self.shared)
+        keeper = self.keeper(recipe, kept, about.beginning(begun))
         warn_anew(kept.protect(keeper, recipe.epochs))
         with resumable(keeper):
             return fit(
                 recipe,
                 roles_of(self.functions, recipe),
-                open_data(recipe),
+                data,
                 on_start=warn_left_out,
                 on_epoch=heard,
                 keeper=keeper,
@@ -202,21 +206,21 @@ class Program(inspection.Inspected, _Loaded):
         message += f"there are {count}" if wanted is None else f"not {wanted + 1}"
         raise TensorcError(Diagnostic("TC0804", message))
 
-    def keeper(self, recipe: Fit, kept: Kept) -> Keeper | None:
+    def keeper(self, recipe: Fit, kept: Kept, about: About) -> Keeper | None:
         """Return what writes the checkpoints of a run, if there is a directory."""
         if kept.save is None:
             return None
-        about = self.about(recipe)
         # Several recipes keep their checkpoints side by side.
         stem = f"{recipe.name or about.fit + 1}." if len(self.fits) > 1 else ""
         seconds, nan = kept.save_every, kept.allow_nan
         return Keeper(kept.save, about, self.shared, seconds, stem, nan)
 
-    def about(self, recipe: Fit) -> About:
-        """Return what a run of one of `fits` is of, for its checkpoints."""
+    def about(self, recipe: Fit, data: Dataset | None = None) -> About:
+        """Return what a run of one of `fits` is of, over `data` if they are known."""
         names = [n for n in (recipe.step, recipe.validate, recipe.test) if n]
         same = recipe.identity(self.functions.digest(list(dict.fromkeys(names))))
-        return About(same, plain_hypers(self.hypers), self._number(recipe))
+        about = About(same, plain_hypers(self.hypers), self._number(recipe))
+        return about if data is None else about.over(digest_of_data(data))
 
     @outside("save would write")
     def save(self, path: str | PathLike[str]) -> None:

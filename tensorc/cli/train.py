@@ -33,9 +33,11 @@ from tensorc.frontend.dsl.programs.program import plain_hypers
 from tensorc.recipes import KEEP, PATH, TIME, Fit, RecipeOption
 from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.checkpoint import Checkpoint, compare
-from tensorc.runtime.training.data import open_data
+from tensorc.runtime.training.content import digest_of_memory
+from tensorc.runtime.training.data import Dataset, open_data
 from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import EpochRecord, Footprint, History
+from tensorc.runtime.training.keeping import Keeper
 from tensorc.runtime.training.loop import OnEpoch
 from tensorc.runtime.training.preparing import roles_of
 from tensorc.tables import spell_bytes
@@ -113,22 +115,42 @@ def command(
     if init is not None:
         _note_missing(init, program.restore(init), quiet)
     kept = Kept(_path(save), save_every, _path(resume), overwrite, allow_nan)
-    start = None if kept.resume is None else _last(program, kept.resume, quiet)
+    start = None if kept.resume is None else program.last(kept.resume)
     first = start.about.fit if start else 0
-    for recipe in program.fits[first:]:
-        if anew := kept.protect(program.keeper(recipe, kept), recipe.epochs):
-            show([Diagnostic(ANEW, anew, severity="warning")])
+    # Later recipes read their data again, when those before have let theirs go.
+    data = [open_data(program.fits[first])]
+    if start:
+        _show_start(program, start, data[0], quiet)
+    begun = start.about.begun if start else digest_of_memory(program.shared)
+    _protect(program, program.fits[first:], data[0], kept, begun)
     if not quiet:
         print(summarize_memory(program.shared), file=sys.stderr)
     with open_log(log) as events:
         histories = []
         for recipe in program.fits[first:]:
-            history = _train(program, recipe, start, kept, events, quiet)
+            read = data.pop() if data else open_data(recipe)
+            about = program.about(recipe, read if kept.save else None).beginning(begun)
+            keeper = program.keeper(recipe, kept, about)
+            history = _train(
+                program, recipe, read, start, keeper, events, quiet, allow_nan
+            )
             start = None
             histories.append(history)
             _print_summary(history, recipe, program, json_path)
     if json_path is not None:
         _write_json(json_path, histories, program.shared)
+
+
+def _protect(
+    program: "api.Program", fits: Sequence[Fit], first: Dataset, kept: Kept, begun: str
+) -> None:
+    """Refuse to write over checkpoints of other runs, before anything is trained."""
+    for number, recipe in enumerate(fits if kept.save else ()):
+        data = open_data(recipe) if number else first
+        about = program.about(recipe, data).beginning(begun)
+        keeper = program.keeper(recipe, kept, about)
+        if anew := kept.protect(keeper, recipe.epochs):
+            show([Diagnostic(ANEW, anew, severity="warning")])
 
 
 def _print_summary(
@@ -170,27 +192,28 @@ def _loaded(
 def _train(
     program: "api.Program",
     recipe: Fit,
+    data: Dataset,
     start: Checkpoint | None,
-    kept: Kept,
+    keeper: Keeper | None,
     log: Log,
     quiet: bool,
+    allow_nan: bool,
 ) -> History:
     """Run one recipe; its history has the time of compiling."""
     log.write("start", fit=recipe.name, hypers=plain_hypers(program.hypers))
-    keeper = program.keeper(recipe, kept)
     try:
         with reporter(recipe.epochs, quiet) as heard:
             history = fit(
                 recipe,
                 roles_of(program.functions, recipe),
-                open_data(recipe),
+                data,
                 on_start=None if quiet else _show_footprint,
                 on_epoch=_heard(heard, log),
                 on_progress=heard.on_progress,
                 on_state=log.on_state,
                 keeper=keeper,
                 start=start.start(program.shared) if start else None,
-                allow_nan=kept.allow_nan,
+                allow_nan=allow_nan,
             )
     except (KeyboardInterrupt, DivergedError) as error:
         log.write("diverged" if isinstance(error, DivergedError) else "interrupted")
@@ -217,10 +240,11 @@ def _path(given: str | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _last(program: "api.Program", resume: Path, quiet: bool) -> Checkpoint:
-    """Return the checkpoint to go on from, and say where that is."""
-    checkpoint = program.last(resume)
-    about = program.about(program.fits[checkpoint.about.fit])
+def _show_start(
+    program: "api.Program", checkpoint: Checkpoint, data: Dataset, quiet: bool
+) -> None:
+    """Say where the checkpoint is from which a run goes on, if it is of that run."""
+    about = program.about(program.fits[checkpoint.about.fit], data)
     for difference in compare(checkpoint, about, program.shared):
         print(f"warning: {difference} (the checkpoint)", file=sys.stderr)
     if not quiet:
@@ -233,7 +257,6 @@ def _last(program: "api.Program", resume: Path, quiet: bool) -> Checkpoint:
         elif reached >= recipe.epochs and not checkpoint.state.pending:
             line = f"already finished: raise --set epochs={recipe.epochs}"
         print(line, file=sys.stderr)
-    return checkpoint
 
 
 def _note_missing(path: str, missing: list[str], quiet: bool) -> None:

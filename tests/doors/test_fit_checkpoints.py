@@ -280,7 +280,8 @@ def test_save_writes_over_no_other_run(door, path, tmp_path):
         with pytest.raises(tc.TensorcError, match=words) as caught:
             run(save=kept, **others)
         text = str(caught.value)
-        assert f"resume={str(kept)!r}" in text
+        # Only what `resume` accepts is said.
+        assert (f"resume={str(kept)!r}" in text) == ("batch" not in others)
         assert "overwrite=True" in text
         assert "--" not in text.replace("-->", "")
         assert last.read_bytes() == before

@@ -40,6 +40,8 @@ _KEY = "tensorc"
 _COSTS, _RECORDS = "fit:costs", "fit:records"
 # What follows from hypers, among what is compared: the digest of code, types of memory.
 _PROGRAM, _MEMORY = "program", "memory "
+# The digest of the data, which older checkpoints lack.
+_CONTENT = "content"
 
 Plain = bool | int | float | str | None
 
@@ -49,12 +51,22 @@ class About:
     """What a run is of.
 
     All of `same` must be the same when it goes on; `hypers` may differ, which the user
-    is told. `fit` is the number of the recipe in its file.
+    is told. `fit` is the number of the recipe in its file. `begun` is a digest of the
+    memory that the run began with, "" if it is not known.
     """
 
     same: Mapping[str, Plain]
     hypers: Mapping[str, Plain]
     fit: int = 0
+    begun: str = ""
+
+    def over(self, content: str) -> "About":
+        """Return what a run over data of this digest is of."""
+        return replace(self, same={**self.same, _CONTENT: content})
+
+    def beginning(self, begun: str) -> "About":
+        """Return what a run is of that began with memory of this digest."""
+        return replace(self, begun=begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,7 @@ def write_checkpoint(
         "same": dict(about.same),
         "hypers": _finite(about.hypers),
         "fit": about.fit,
+        "begun": about.begun,
         "state": {name: _encoded(getattr(state, name)) for name in _FIELDS},
     }
     text = json.dumps(document, allow_nan=False, sort_keys=True)
@@ -145,6 +158,8 @@ def compare(
         f"{_MEMORY}{n}": describe(cell.get_value(borrow=True))
         for n, cell in shared.items()
     }
+    if _CONTENT not in there:
+        here.pop(_CONTENT, None)
     differing = _differences(here, there)
     if differing:
         hints = [f"start from its arrays alone: {_start(checkpoint.path)}"]
@@ -238,6 +253,8 @@ def _difference(
 ) -> str:
     if name == _PROGRAM and name in here and name in there:
         return "the functions have changed"  # what is compared is their digest
+    if name == _CONTENT and name in here and name in there:
+        return "the data have changed"
     return f"{name[:80]} is {_spelled(here, name)} here, {_spelled(there, name)} there"
 
 
@@ -387,4 +404,7 @@ def _about(path: Path, document: Mapping[str, object]) -> About:
     fit = document.get("fit")
     if not isinstance(fit, int) or not _count(fit):
         raise _damaged(path, "'fit' is missing")
-    return About(parts["same"], parts["hypers"], fit)
+    begun = document.get("begun", "")
+    if not isinstance(begun, str):
+        raise _damaged(path, "'begun' is no digest")
+    return About(parts["same"], parts["hypers"], fit, begun)

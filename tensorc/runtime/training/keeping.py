@@ -69,6 +69,11 @@ class Keeper:
         """The checkpoint to go on from."""
         return self.directory / f"{self.stem}{LAST}"
 
+    @property
+    def best_file(self) -> Path:
+        """The checkpoint at the best validation."""
+        return self.directory / f"{self.stem}{BEST}"
+
     def hear(self, event: Event, snapshot: Snapshot) -> None:
         """Write what is due, and deliver a signal that was held back."""
         if event == "best" and not self._lost(memory := self._memory()):
@@ -103,8 +108,7 @@ class Keeper:
         try:
             # A run that goes on from `last` meets the best again only if it is later.
             if self.best is not None:
-                best = self.directory / f"{self.stem}{BEST}"
-                write_checkpoint(best, self.about, *self.best)
+                write_checkpoint(self.best_file, self.about, *self.best)
                 self.best = None
             write_checkpoint(self.last, self.about, state, memory)
             self.has_written = True
@@ -135,47 +139,54 @@ def protect(keeper: Keeper, epochs: int, resume: Path | None) -> str:
     Raises:
         TensorcError: it is of another or a longer run, or is none (TC0807).
     """
-    if not keeper.last.exists():
-        return ""
     if resume is not None:
         goes_on = find_last(resume)
         if goes_on.exists() and goes_on.samefile(keeper.last):
             return ""
-    why, unfinished = _what_is_lost(keeper, epochs)
-    if why:
-        path, given = str(keeper.directory), way("overwrite=True", "--overwrite")
-        message = f"{keeper.last} would be written over: {why}"
-        hints = (
-            f"continue that run: {way(f'resume={path!r}', f'--resume {path}')}",
-            f"keep this run in another directory, or give {given}",
-        )
-        raise TensorcError(Diagnostic("TC0807", message, hints=hints))
+    path, given = str(keeper.directory), way("overwrite=True", "--overwrite")
+    resumed = way(f"resume={path!r}", f"--resume {path}")
+    unfinished = ""
+    for file in filter(Path.exists, (keeper.last, keeper.best_file)):
+        why, state = _what_is_lost(keeper, file, epochs)
+        is_last = state is not None and file == keeper.last
+        if why:
+            message = f"{file} would be written over: {why}"
+            hints = [f"continue that run: {resumed}"] if is_last else []
+            hints += [f"keep this run in another directory, or give {given}"]
+            raise TensorcError(Diagnostic("TC0807", message, hints=tuple(hints)))
+        if is_last and state and not _has_ended(state, epochs):
+            unfinished = f"{file} holds epoch {state.epoch:,} of this run, "
+            unfinished += f"which starts anew: {resumed} goes on"
     return unfinished
 
 
-def _what_is_lost(keeper: Keeper, epochs: int) -> tuple[str, str]:
-    """Return why a run does not make its last checkpoint again, or "".
+def _what_is_lost(
+    keeper: Keeper, file: Path, epochs: int
+) -> tuple[str, FitState | None]:
+    """Return why a run does not make a checkpoint again, or "".
 
-    Else the second text says that the checkpoint is of a run that had not ended.
+    With it comes the state there, if a run may go on from it.
     """
     try:
-        found = read_checkpoint(keeper.last, keeper.shared)
+        found = read_checkpoint(file, keeper.shared)
         differing = compare(found, keeper.about, keeper.shared)
     except TensorcError as error:
-        message = error.diagnostics[0].message.removeprefix(f"{keeper.last}: ")
-        return message.replace(f"{keeper.last} is", "it is", 1), ""
+        message = error.diagnostics[0].message.removeprefix(f"{file}: ")
+        return message.replace(f"{file} is", "it is", 1), None
     state = found.state
     reached = state.epoch if state.position else state.epoch - 1
     if reached > epochs:
-        return f"it is of epoch {reached:,}, this run ends with {epochs:,}", ""
-    if differing:
-        return differing[0], ""
-    if state.done or (reached == epochs and not state.pending):
-        return "", ""
-    path = str(keeper.directory)
-    goes_on = way(f"resume={path!r}", f"--resume {path}")
-    message = f"{keeper.last} holds epoch {state.epoch:,} of this run, "
-    return "", f"{message}which starts anew: {goes_on} goes on"
+        why = f"it is of epoch {reached:,}, this run ends with {epochs:,}"
+        return why, state
+    begun = {keeper.about.begun, found.about.begun} - {""}
+    if len(begun) > 1:
+        differing = [*differing, "it is of a run that began with other values"]
+    return (differing[0] if differing else ""), state
+
+
+def _has_ended(state: FitState, epochs: int) -> bool:
+    reached = state.epoch if state.position else state.epoch - 1
+    return state.done or (reached == epochs and not state.pending)
 
 
 @contextmanager
