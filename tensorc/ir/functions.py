@@ -128,7 +128,7 @@ def resolve_function(function: Function, constraints: Constraints) -> None:
                 dims = tuple(constraints.resolve(d) for d in attribute.dims)
                 op.attributes[name] = Dims(dims)
     _guard_signs(function, constraints)
-    _store_guards(function, constraints)
+    store_guards(function, constraints)
     set_function_type(function)
 
 
@@ -157,7 +157,12 @@ def _resolve_type(type_: Type, constraints: Constraints) -> Type:
     return TensorType(shape, type_.element)
 
 
-def _store_guards(function: Function, constraints: Constraints) -> None:
+def store_guards(function: Function, constraints: Constraints) -> None:
+    """Put the guards of the constraints into the attributes of a function.
+
+    Raises:
+        ShapeError: an equation can never hold (TC0300).
+    """
     locations: dict[Attribute, DimGuard] = {}
     for guard in constraints.guards:
         left, right = (constraints.resolve(d) for d in (guard.left, guard.right))

@@ -1,6 +1,6 @@
 """Ops with regions at the TENSOR level: derivatives and groups."""
 
-from tensorc.ir.attributes import ArrayAttr
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
 from tensorc.ir.core import Op, Region
 from tensorc.ir.evaluation import RegionRunner
 from tensorc.ir.numerics import Array
@@ -13,7 +13,7 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
-from tensorc.ir.types import TensorType, Type
+from tensorc.ir.types import MemRefType, TensorType, Type
 
 
 @op("tc.yield", traits=(TERMINATOR,))
@@ -65,6 +65,16 @@ class Grad(Op):
         return wrt
 
 
+def _describes(shape: Attribute, operand: Type) -> bool:
+    """Tell whether a shape is one of memory: as many axes, and the known sizes."""
+    if not isinstance(shape, Dims) or not isinstance(operand, MemRefType):
+        return False
+    known, sizes = operand.shape, shape.dims
+    return len(known) == len(sizes) and all(
+        a in (None, b) for a, b in zip(known, sizes, strict=True)
+    )
+
+
 @op("tc.group", traits=(ISOLATED,))
 class KernelGroup(Op):
     """The unit of fusion: one kernel.
@@ -77,7 +87,8 @@ class KernelGroup(Op):
 
     Constraints:
       (C1) outer is not negative.
-      (C2) On memory, shapes has an entry per operand.
+      (C2) On memory, shapes has an entry per operand, on tensors none.
+      (C3) Each entry has the axes of its operand, and the sizes that are known.
 
     Example:
       %1 = "tc.group"(%0) <{outer = 0 : i64, shapes = []}> ({
@@ -100,10 +111,15 @@ class KernelGroup(Op):
         outer: int,
         shapes: ArrayAttr,
     ) -> None:
-        """Require C1 and C2."""
+        """Require C1, C2 and C3."""
         require(outer >= 0, "C1", str(outer))
+        takes_memory = any(isinstance(o, MemRefType) for o in operands)
         detail = f"{len(shapes.items)} for {len(operands)}"
-        require(len(shapes.items) in (0, len(operands)), "C2", detail)
+        wanted = len(operands) if takes_memory else 0
+        require(len(shapes.items) == wanted, "C2", detail)
+        for i, (shape, operand) in enumerate(zip(shapes.items, operands, strict=False)):
+            detail = f"entry {i} for {operand}"
+            require(_describes(shape, operand), "C3", detail)
 
     @staticmethod
     def evaluate(

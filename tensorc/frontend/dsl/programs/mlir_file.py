@@ -13,9 +13,10 @@ import numpy as np
 from tensorc.errors import CompileError, Diagnostic, Location
 from tensorc.frontend.dsl.programs.program import FileProgram, MemoryDecl, check_memory
 from tensorc.ir.attributes import ArrayAttr, make_dict
+from tensorc.ir.call_guards import guard_sizes
 from tensorc.ir.dims import as_symbol, symbols_of
 from tensorc.ir.functions import dims_in
-from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.builtin import Call, Function, Module
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
@@ -74,6 +75,8 @@ def _parsed(text: str, path: str) -> Module:
         if _takes_arrays(function):
             _name_arguments(function)
             _check_signature(function)
+            _check_calls(function)
+            guard_sizes(function)
     return module
 
 
@@ -137,6 +140,14 @@ def _check_signature(function: Function) -> None:
             f"it is used in {used[name]}; an axis of an argument must be {name} alone"
         )
         raise _wrong(message, function.location, where)
+
+
+def _check_calls(function: Function) -> None:
+    """Refuse calls: on arrays there is no call, whose equations nobody would check."""
+    for op in function.walk():
+        if isinstance(op, Call):
+            message = f"{op.name}: a function that takes arrays calls no other"
+            raise _wrong(message, op.location)
 
 
 def _check_name(name: str, location: Location) -> None:
