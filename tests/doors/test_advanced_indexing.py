@@ -375,7 +375,7 @@ WRONG = [
     (lambda x, i: tc.set_subtensor(x * 2, 1.0), TypeError, ["a[i]", "f32[2, 4]"]),
     (lambda x, i: x.at[i].multiply(2), AttributeError, ["'multiply'", "set(2 * x[i])"]),
     (lambda x, i: tc.inc_subtensor(3, 1.0), TypeError, ["a[i]", "3 (int)"]),
-    (lambda x, i: x.__setitem__(i, 0), TypeError, ["in place", ".at[i].set(v)"]),
+    (lambda x, i: x.__setitem__(i, 0), TypeError, ["in place", ".at[i].set(new)"]),
 ]
 
 

@@ -24,9 +24,12 @@ fit { data = npz("d.npz")  batch = 10  step = train  epochs = 5 }
 
 
 @pytest.fixture
-def step():
-    w = tc.shared(np.zeros(5, "f"), "w")
+def w():
+    return tc.shared(np.zeros(5, "f"), "w")
 
+
+@pytest.fixture
+def step(w):
     @tc.step
     def train(x):
         cost = tc.mean((x @ w - 1) ** 2)
@@ -55,8 +58,11 @@ def interrupted(fit, **options):
 
 
 @pytest.mark.parametrize("door", ["fit", "Program.fit"])
-def test_an_interrupt_ends_at_the_users_line(door, step, program, tmp_path):
-    def train(**options):
+def test_an_interrupt_ends_at_the_users_line(door, step, w, program, tmp_path):
+    def train(anew=False, **options):
+        if anew:  # from the same values: what begins with others is another run
+            w.set_value(np.zeros(5, "f"))
+            program.shared["w"].set_value(np.zeros(5, "f"))
         if door == "fit":
             return tc.fit(step, DATA, batch=10, epochs=5, **options)
         return program.fit(**options)
@@ -71,11 +77,11 @@ def test_an_interrupt_ends_at_the_users_line(door, step, program, tmp_path):
     with pytest.warns(
         tc.TensorcWarning, match=r"TC0808: .* holds epoch \d of this run"
     ):
-        interrupted(train, save=folder)
+        interrupted(train, anew=True, save=folder)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(resume=folder, save=folder)
-        train(save=folder)  # a run that ended
+        train(anew=True, save=folder)  # a run that ended
         interrupted(train, save=folder, overwrite=True)
         train(save=folder, overwrite=True)
 
@@ -86,6 +92,7 @@ def test_the_command_line_says_that_a_run_starts_anew(program, tmp_path, capsys)
     words = ["train", str(tmp_path / "m.tc"), "--quiet", "--save", str(folder)]
     assert main.run([*words, "--resume", str(folder), "--set", "epochs=5"]) == 0
     assert "TC0808" not in capsys.readouterr().err
+    program.shared["w"].set_value(np.zeros(5, "f"))
     interrupted(program.fit, save=folder, overwrite=True)
     assert main.run(words) == 0
     shown = capsys.readouterr().err

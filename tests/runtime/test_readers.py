@@ -127,7 +127,7 @@ def test_csv_without_names(tmp_path):
         ("1,2\n3,1_0\n", "line 2, column 2 is not a number: 3 characters"),
         ("1,2\n3,0x10\n", "line 2, column 2 is not a number: 4 characters"),
         ('1,2\n3,"4\n', "a quote is not closed"),
-        ("1,x\n", "line 1, column 2 is not a number: 1 characters"),
+        ("1,x\n", "line 1, column 2 is not a number: 1 character"),
         ("1_000,2\n3,4\n", "line 1, column 1 is not a number: 5 characters"),
         (",1,2\n0,3,4\n", "line 1, column 1 is empty"),
         ("a,a\n1,2\n", "two columns have the same name"),
