@@ -264,6 +264,11 @@ def test_a_derivative_is_expanded_before_it_is_lowered(said, tmp_path):
     assert "f.mlir:4:" in error
     assert "--autodiff" in error
     said("opt", "f.mlir", "--autodiff", "--to-structured")
+    stages = ("--autodiff", "--to-structured")
+    error = said("opt", "f.mlir", *stages, "--bufferize", code=1).err
+    assert "error[TC0250]" in error
+    assert "--fuse, or --separate" in error
+    said("opt", "f.mlir", *stages, "--separate", "--bufferize")
 
 
 # What is said of files

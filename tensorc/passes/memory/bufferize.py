@@ -122,6 +122,17 @@ def function_symbols(function: Function) -> list[str]:
     return list(names)
 
 
+def _check_ops(function: Function) -> None:
+    """Refuse ops that are in no kernel yet."""
+    for op in function.body.block.ops[:-1]:
+        if type(op) not in _RULES:
+            message = f"{op.name} is part of a kernel before it gets memory"
+            hint = "run a pass that makes kernels first: --fuse, or --separate"
+            raise CompileError(
+                Diagnostic("TC0250", message, op.location, hints=(hint,))
+            )
+
+
 def _check_guards(function: Function, names: Sequence[str]) -> None:
     """Refuse equations at entry between symbols that no argument gives."""
     for guard in guards_of(function):
@@ -158,6 +169,7 @@ def bufferize_function(function: Function, target: Target) -> None:
     """Bufferize one function in place."""
     old = function.body.block
     names = function_symbols(function)
+    _check_ops(function)
     _check_guards(function, names)
     _check_sizes(function)
     new = Block(parent=function.body)
