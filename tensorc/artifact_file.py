@@ -23,8 +23,8 @@ from tensorc.json_data import (
     fields,
     integer,
     items,
-    place,
-    place_data,
+    location_data,
+    location_of,
     read_record,
     row,
     text,
@@ -74,19 +74,19 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
                 _dim_data(g.left),
                 _dim_data(g.right),
                 g.message,
-                place_data(g.location),
+                location_data(g.location),
                 g.is_index,
             ]
             for g in f.guards
         ],
         "arena": _dim_data(f.arena),
-        "sites": [[place_data(s.location), s.is_unsigned] for s in f.sites],
+        "sites": [[location_data(s.location), s.is_unsigned] for s in f.sites],
         "sizes": _shape_data(f.sizes),
         "kernels": f.kernels,
         "flops": _dim_data(f.flops),
         "digest": f.digest,
         "origins": [
-            [o.argument, o.axis, o.size, place_data(o.location)] for o in f.origins
+            [o.argument, o.axis, o.size, location_data(o.location)] for o in f.origins
         ],
     }
 
@@ -155,17 +155,19 @@ def _result(data: object) -> Result:
 
 def _guard(data: object) -> Guard:
     left, right, message, at, is_index = row(data, 5)
-    return Guard(_dim(left), _dim(right), text(message), place(at), truth(is_index))
+    return Guard(
+        _dim(left), _dim(right), text(message), location_of(at), truth(is_index)
+    )
 
 
 def _origin(data: object) -> Origin:
     argument, axis, size, at = row(data, 4)
-    return Origin(text(argument), integer(axis), text(size), place(at))
+    return Origin(text(argument), integer(axis), text(size), location_of(at))
 
 
 def _site(data: object) -> Site:
     at, is_unsigned = row(data, 2)
-    return Site(place(at), truth(is_unsigned))
+    return Site(location_of(at), truth(is_unsigned))
 
 
 def _shape(data: object) -> tuple[DimExpr, ...]:

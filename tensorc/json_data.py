@@ -67,13 +67,13 @@ def row(data: object, count: int) -> list[object]:
     return data
 
 
-def place_data(at: Location) -> list[object]:
-    """Return a place as JSON."""
+def location_data(at: Location) -> list[object]:
+    """Return a location as JSON."""
     return [at.file, at.line, at.column, at.end_line, at.end_column]
 
 
-def place(data: object) -> Location:
-    """Return the place that `place_data` wrote."""
+def location_of(data: object) -> Location:
+    """Return the location that `location_data` wrote."""
     file, *numbers = row(data, 5)
     return Location(text(file), *[integer(n) for n in numbers])
 

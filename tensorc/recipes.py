@@ -255,7 +255,7 @@ def conflicts(given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 class Fit:
     """A `fit`: which step to run on what, how long, and what to validate with.
 
-    `FIT` says what the options are. `location` is where the whole stands, `places`
+    `FIT` says what the options are. `location` is where the whole stands, `locations`
     where each option does that stands somewhere of its own.
 
     Raises:
@@ -274,17 +274,17 @@ class Fit:
     seed: int = 0
     name: str = ""
     location: Location = UNKNOWN
-    places: Mapping[str, Location] = field(default_factory=dict, repr=False)
+    locations: Mapping[str, Location] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in OPTIONS["fit"]}
-        _check("fit", given, self.place)
+        _check("fit", given, self.location_of)
         for name, why in conflicts(given):
-            raise CompileError(Diagnostic(CODE, why, self.place(name)))
+            raise CompileError(Diagnostic(CODE, why, self.location_of(name)))
 
-    def place(self, *names: str) -> Location:
+    def location_of(self, *names: str) -> Location:
         """Return where an option stands: the first of these that is given."""
-        found = [self.places[name] for name in names if name in self.places]
+        found = [self.locations[name] for name in names if name in self.locations]
         return found[0] if found else self.location
 
     def identity(self, program: str) -> dict[str, bool | int | float | str | None]:

@@ -191,7 +191,7 @@ def a_program():
     at = Location("m.tc", 1, 2, 3, 4)
     call = DataCall("npz", ("a", 1, None), {"label": [1.5, (True, -0.0)]})
     stop, places = Patience(5, 1e18, 1e-300), {"batch": Location("m.tc", 5, 6)}
-    fit = Fit(call, 2, "train", "f", stop=stop, location=at, places=places)
+    fit = Fit(call, 2, "train", "f", stop=stop, location=at, locations=places)
     run = Run("again", "f", ([1, 2.5], "a"), 3, {"k": CallValue("f", (), {}, at)}, at)
     big = np.arange(6, dtype=np.int64).reshape(2, 3)
     memories = (

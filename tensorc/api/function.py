@@ -338,7 +338,7 @@ def _check_leaves(
     for leaf in leaves:
         if isinstance(leaf, InputNode) and leaf not in inputs:
             name = leaf.hint or "a variable without a name"
-            location = f", made at {leaf.place}," if leaf.place.line else ""
+            location = f", made at {leaf.location}," if leaf.location.line else ""
             message = f"{name}{location} is needed, but it is not among the inputs"
             hint = f"add it: function([…, {leaf.hint or 'x'}], …), or replace it by "
             raise argument_error(message, f"{hint}givens={{…}}")

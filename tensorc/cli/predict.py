@@ -124,7 +124,7 @@ def _columns_of(program: "api.Program", part: str) -> Mapping[str, Array]:
     found: Split | None = getattr(dataset, part)
     if found is None:
         message = f"'{dataset.name}' has no {part} data"
-        raise TensorcError(Diagnostic("TC0602", message, recipe.place("data")))
+        raise TensorcError(Diagnostic("TC0602", message, recipe.location_of("data")))
     return found.columns
 
 

@@ -5,10 +5,10 @@
 1. `expected-error`, `-note`, `-remark` or `-warning` ends its line; the text between
    the braces is a part of the message. After `-re`, what stands in `{{…}}` inside the
    text is a regular expression.
-2. The place is this line, `@+N` or `@-N` lines from it, `@above` or `@below` for the
+2. The location is this line, `@+N` or `@-N` lines from it, `@above` or `@below` for the
    nearest line without a designator, or `@unknown`.
-3. Every diagnostic needs a comment of its own, and every comment a diagnostic. Places
-   that a diagnostic also shows are notes of their own; help and notes without a place
+3. Every diagnostic needs a comment of its own, and every comment a diagnostic. Other
+   locations that a diagnostic shows are notes of their own; help and notes without one
    are not compared. A code such as [TC0205] stands behind the message.
 """
 
@@ -32,7 +32,7 @@ class Expected:
     kind: str
     text: str
     line: int
-    place: Location
+    location: Location
     is_regex: bool
     is_met: bool = False
 
@@ -98,7 +98,7 @@ def mismatches(text: str, path: str, given: Sequence[Diagnostic]) -> list[Diagno
     for comment in expected:
         if not comment.is_met:
             said = f'expected {comment.kind} "{comment.text}" was not produced'
-            wrong.append(Diagnostic("TC0922", said, comment.place))
+            wrong.append(Diagnostic("TC0922", said, comment.location))
     return wrong
 
 

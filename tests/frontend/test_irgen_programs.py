@@ -38,7 +38,9 @@ def test_logreg_declarations():
     assert fit.stop == Patience(5000, 2, 0.995)
     assert fit.step == "train"
     assert fit.data == DataCall("mnist", ("data/mnist",))
-    lines = [fit.place(name).line - fit.location.line for name in ("data", "batch")]
+    lines = [
+        fit.location_of(name).line - fit.location.line for name in ("data", "batch")
+    ]
     assert lines == [1, 2]
 
 

@@ -259,12 +259,12 @@ def test_recipes_run_by_name_and_report_their_place(tmp_path):
     recipe = Fit(DataCall("mnist", ("data",)), 3, "add", location=at)
     for places, place in (({}, at), ({"data": data}, data)):
         with pytest.raises(DataError) as caught:
-            open_data(replace(recipe, places=places))
+            open_data(replace(recipe, locations=places))
         (diagnostic,) = caught.value.diagnostics
         assert diagnostic.location == place
         assert diagnostic.message == f"{tmp_path / 'data'}: no such directory"
     with pytest.raises(TensorcError, match="step = add, but there is no such") as told:
-        roles_of({}, replace(recipe, places={"step": data}))
+        roles_of({}, replace(recipe, locations={"step": data}))
     assert told.value.diagnostics[0].location == data
     _, step, _ = counting(np.zeros(1, np.float32))
     assert roles_of({"add": step}, recipe) == Roles(step)

@@ -36,7 +36,7 @@ from tensorc.frontend.library.operands import (
     unsupported,
 )
 from tensorc.frontend.library.registry.maps import MAPS, MAX_BITS
-from tensorc.frontend.library.suspicions import warn_of_flat_place, warn_of_outer
+from tensorc.frontend.library.suspicions import warn_of_flat_index, warn_of_outer
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly, known_at_most
 from tensorc.ir.ops.tensor import elementwise as ops
@@ -63,7 +63,7 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     if name == "pow":
         return _power_of(b, operands[0], operands[1])
     if name in ("eq", "ne"):
-        warn_of_flat_place(b, operands)
+        warn_of_flat_index(b, operands)
     if spec.rule == "compare":
         all_weak = not any(map(is_strong, operands))
         result = compare(b, name, operands, f"`{spec.sign}`")

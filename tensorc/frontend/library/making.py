@@ -55,27 +55,27 @@ def range_(
 
 def tri(b: Emitter, n: Dim, m: Dim | None = None, k: int = 0) -> Operand:
     """Return ones on and below the k-th diagonal of an n x m matrix, zeros above."""
-    below = compare_places(b, (n, n if m is None else m), k, "ge")
+    below = compare_indices(b, (n, n if m is None else m), k, "ge")
     return TensorOperand(cast(b, below, b.default_float))
 
 
 def eye(b: Emitter, n: Dim, m: Dim | None = None, k: int = 0) -> Operand:
     """Return ones on the k-th diagonal of an n x m matrix, zeros elsewhere."""
-    equal = compare_places(b, (n, n if m is None else m), k, "eq")
+    equal = compare_indices(b, (n, n if m is None else m), k, "eq")
     return TensorOperand(cast(b, equal, b.default_float))
 
 
 def tril(b: Emitter, x: Operand, k: int = 0) -> Operand:
     """Return x on and below the k-th diagonal, 0 above."""
     tensor = _matrix(b, x, "tril")
-    below = compare_places(b, b.shape(tensor), k, "ge")
+    below = compare_indices(b, b.shape(tensor), k, "ge")
     return select(b, TensorOperand(below), tensor, number(False))
 
 
 def triu(b: Emitter, x: Operand, k: int = 0) -> Operand:
     """Return x on and above the k-th diagonal, 0 below."""
     tensor = _matrix(b, x, "triu")
-    below = compare_places(b, b.shape(tensor), k - 1, "ge")
+    below = compare_indices(b, b.shape(tensor), k - 1, "ge")
     return select(b, TensorOperand(below), number(False), tensor)
 
 
@@ -87,7 +87,7 @@ def _matrix(b: Emitter, x: Operand, what: str) -> TensorOperand:
     return tensor
 
 
-def compare_places(b: Emitter, shape: Shape, k: int, predicate: str) -> Value:
+def compare_indices(b: Emitter, shape: Shape, k: int, predicate: str) -> Value:
     """Compare row + k with the column, in the last two axes of a shape."""
     require_sizes(b, shape)
     t = TensorBuilder(b.builder)

@@ -18,7 +18,7 @@ from tensorc.ir.ops.tensor.reductions import ArgMax, ArgMin, Sum
 from tensorc.ir.ops.tensor.shape import Broadcast, Reshape
 
 
-def warn_of_flat_place(b: Emitter, operands: Sequence[Operand]) -> None:
+def warn_of_flat_index(b: Emitter, operands: Sequence[Operand]) -> None:
     """Warn of argmax(p) == y: one place in all of p, compared with one per row."""
     for index, other in (operands, operands[::-1]):
         if not isinstance(index, TensorOperand) or not isinstance(other, TensorOperand):

@@ -148,7 +148,7 @@ class Trace:
     name: str
     updates: dict[SharedLeaf, Value] | None
     # Where they stand.
-    places: dict[Value, Location] = field(default_factory=dict)
+    locations: dict[Value, Location] = field(default_factory=dict)
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -159,7 +159,7 @@ current = _CURRENT.get
 @contextmanager
 def _running(trace: Trace, facts: Facts) -> Iterator[None]:
     state = _CURRENT.set(trace)
-    outer = DOOR.set(Door(F64, trace.places, facts))
+    outer = DOOR.set(Door(F64, trace.locations, facts))
     named = TRACING.set(trace.name)
     try:
         yield
@@ -323,7 +323,7 @@ def _memory(
     for leaf in leaves:
         if isinstance(leaf, InputNode) and leaf not in inputs:
             spelled = f"`{leaf.hint}`" if leaf.hint else "a variable without a name"
-            location = f", made at {leaf.place}," if leaf.place.line else ""
+            location = f", made at {leaf.location}," if leaf.location.line else ""
             message = f"{name} uses {spelled}{location} which is none of its arguments"
             hint = "pass it as an argument; a value of one traced call cannot be kept "
             raise argument_error(message, f"{hint}for another: return it instead")
@@ -347,7 +347,7 @@ def record_updates(pairs: Sequence[tuple[Shared, object]]) -> None:
         assert running.updates is not None
         _require_first(running.updates, memory)
         running.updates[memory.leaf] = value
-        running.places[memory.leaf] = user_location()
+        running.locations[memory.leaf] = user_location()
 
 
 def _new_value(running: Trace | None, memory: Shared, new: object) -> Value:

@@ -287,7 +287,7 @@ def open_data(recipe: Fit) -> Dataset:
         DataError: as `open_dataset`, at the recipe's `data`.
     """
     directory = Path(recipe.location.file).parent
-    return open_dataset(recipe.data, directory, recipe.place("data"))
+    return open_dataset(recipe.data, directory, recipe.location_of("data"))
 
 
 def open_dataset(

@@ -68,7 +68,7 @@ class Epoch:
     strides: "ctypes.Array[ctypes.c_int64]"
     stop: ctypes.c_int32
     columns: tuple[Array, ...]
-    places: tuple[int, ...]  # the slots of the columns
+    slots: tuple[int, ...]  # of the columns
     seconds: float = 0.0
     spent: float = 0.0
     shuffled: Shuffled | None = None
@@ -282,7 +282,7 @@ def diverged_hints() -> tuple[str, str]:
 def _gather(epoch: Epoch, shuffled: Shuffled, first: int, last: int) -> None:
     """Gather the rows of the batches [first, last), and let the slots point to them."""
     shuffled.gather(first * epoch.batch, last * epoch.batch)
-    for slot, window in zip(epoch.places, shuffled.windows, strict=True):
+    for slot, window in zip(epoch.slots, shuffled.windows, strict=True):
         # The driver adds the number of the batch times the stride.
         epoch.frame.slots[slot] = address_of(window) - first * epoch.strides[slot]
 

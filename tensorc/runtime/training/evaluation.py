@@ -60,7 +60,7 @@ def evaluate(
             epoch = prepare(recipe, _ROLES[part], function, split)
             run_batches(epoch, 0, epoch.batches)
         except TensorcError as error:
-            raise located(error, recipe.place(role)) from error
+            raise located(error, recipe.location_of(role)) from error
         values = epoch.results[0]
         error_ = float(values.astype(np.float64).mean())
         examples = epoch.batches * epoch.batch
@@ -73,7 +73,7 @@ def evaluate(
         location = recipe.location
         if recipe.validate or recipe.test:
             detail = f"'{dataset.name}' has no validation or test data"
-            location = recipe.place("data")
+            location = recipe.location_of("data")
         raise DataError(Diagnostic("TC0602", detail, location))
     return tuple(found)
 

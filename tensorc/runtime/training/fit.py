@@ -79,7 +79,7 @@ def fit(
         try:
             run_epochs(run, keeper, on_epoch, on_progress)
         except TensorcError as error:
-            raise located(error, recipe.place("step")) from error
+            raise located(error, recipe.location_of("step")) from error
         return _history(run, footprint, compile_seconds)
 
 
@@ -107,7 +107,9 @@ def _make_run(
     if validate := functions.validate:
         if dataset.valid is None:
             detail = f"'{dataset.name}' has no validation data for '{validate.name}'"
-            raise DataError(Diagnostic("TC0602", detail, recipe.place("validate")))
+            raise DataError(
+                Diagnostic("TC0602", detail, recipe.location_of("validate"))
+            )
         validation = prepare(recipe, "validate", validate, dataset.valid)
         if dataset.test is not None:
             tested = prepare(recipe, "test", functions.test or validate, dataset.test)
@@ -196,7 +198,7 @@ def _go_on(run: TrainingState, start: FitState) -> None:
     ):
         wrong = "the costs of the batches are missing there"
     elif start.epoch - (not start.position) > run.recipe.epochs:
-        location = run.recipe.place("epochs")
+        location = run.recipe.location_of("epochs")
         wrong = f"epochs is {run.recipe.epochs:,}, and it has reached epoch "
         wrong += f"{start.epoch - (not start.position):,}"
     if wrong:

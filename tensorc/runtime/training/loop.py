@@ -194,7 +194,7 @@ def _check_memory(run: TrainingState, infinite: Container[str]) -> None:
         if name not in infinite:
             message = f"'{name}' holds what is no finite number after epoch "
             message += f"{run.records[-1].epoch:,}, though each cost is finite"
-            location, hints = run.recipe.place("step"), diverged_hints()
+            location, hints = run.recipe.location_of("step"), diverged_hints()
             raise DivergedError(Diagnostic("TC0604", message, location, hints=hints))
 
 
@@ -231,7 +231,7 @@ def _validate(run: TrainingState, validation: Epoch, iteration: int) -> Event:
             Diagnostic(
                 "TC0603",
                 f"validation by '{name}' gave nan in epoch {run.epoch}",
-                run.recipe.place("validate"),
+                run.recipe.location_of("validate"),
                 notes=(
                     "the training diverged, or the data holds what is not a number",
                 ),

@@ -48,15 +48,15 @@ def prepare(
     purpose, batch = _PURPOSES[role], recipe.batch
     if not len(split):
         detail = f"the {purpose} data has no examples"
-        raise DataError(Diagnostic("TC0602", detail, recipe.place("data")))
+        raise DataError(Diagnostic("TC0602", detail, recipe.location_of("data")))
     if len(split) < batch:
         smaller = f"batch={len(split)}"
         detail = f"the {purpose} data has {len(split):,} examples, a batch {batch:,}"
         hints = (f"use smaller batches: {way(smaller, f'--set {smaller}')}",)
         raise DataError(
-            Diagnostic("TC0602", detail, recipe.place("batch"), hints=hints)
+            Diagnostic("TC0602", detail, recipe.location_of("batch"), hints=hints)
         )
-    location = recipe.place(role, "validate")
+    location = recipe.location_of(role, "validate")
     if role != "step" and [r.shape for r in function.info.results] != [()]:
         detail = f"'{function.name}' must return one number for {purpose}"
         raise TensorcError(Diagnostic("TC0601", detail, location))
@@ -84,7 +84,7 @@ def function_for(
     if name not in functions:
         known = ", ".join(f"'{known}'" for known in functions)
         detail = f"fit: {role} = {name}, but there is no such function"
-        location, notes = recipe.place(role), (f"there are {known}",)
+        location, notes = recipe.location_of(role), (f"there are {known}",)
         raise TensorcError(Diagnostic("TC0601", detail, location, notes=notes))
     return functions[name]
 

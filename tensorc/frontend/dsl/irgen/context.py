@@ -109,7 +109,7 @@ class FunctionDraft:
     sizes: Counter[str] = field(default_factory=Counter)  # names in the signature
     calls: int = 0
     mistakes: int = 0
-    places: int = 0
+    unknowns: int = 0
     emitter: Emitter = field(init=False)
 
     def __post_init__(self) -> None:

@@ -113,7 +113,7 @@ def _recipe(
 ) -> Fit | Run:
     name, at = node.name or "", node.location
     if node.kind == "fit":
-        return Fit(**values, name=name, location=at, places=locations)  # type: ignore[arg-type]
+        return Fit(**values, name=name, location=at, locations=locations)  # type: ignore[arg-type]
     call = values.pop("call")
     assert isinstance(call, CallValue)
     given = call.callee, call.arguments

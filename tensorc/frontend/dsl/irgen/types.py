@@ -120,8 +120,8 @@ def shape_of(frame: Frame, type_: ast.TensorType) -> tuple[Dim | None, ...]:
 def new_size(frame: Frame) -> Dim:
     """Return a size without a name."""
     entry = frame.entry
-    entry.places += 1
-    return entry.builder.constraints.declare(f"_{entry.places}")
+    entry.unknowns += 1
+    return entry.builder.constraints.declare(f"_{entry.unknowns}")
 
 
 def bind_sizes(frame: Frame, type_: ast.Type, shape: Shape, declare: bool) -> None:

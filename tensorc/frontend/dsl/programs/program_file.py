@@ -27,8 +27,8 @@ from tensorc.frontend.dsl.programs.program import (
 from tensorc.json_data import (
     integer,
     items,
-    place,
-    place_data,
+    location_data,
+    location_of,
     read_record,
     row,
     text,
@@ -179,7 +179,7 @@ def _value_data(value: object) -> object:
             return ["function", name]
         case CallValue(callee, arguments, named, at):
             given = [_value_data(a) for a in arguments]
-            return ["call", callee, given, _named_data(named), place_data(at)]
+            return ["call", callee, given, _named_data(named), location_data(at)]
         case list() | tuple():
             return [type(value).__name__, [_value_data(v) for v in value]]
         case _:
@@ -201,7 +201,7 @@ def _value(data: object) -> PlainValue:
             return FunctionRef(name)
         case ["call", str(callee), arguments, named, at]:
             given = items(arguments, _value)
-            return CallValue(callee, given, _named(named), place(at))
+            return CallValue(callee, given, _named(named), location_of(at))
         case ["list", values]:
             return list(items(values, _value))
         case ["tuple", values]:
@@ -217,7 +217,7 @@ def _hyper(value: PlainValue) -> HyperValue:
 
 def _recipe_data(recipe: Fit | Run) -> list[object]:
     """Return a recipe as JSON: its kind, its name, its values and where it stands."""
-    at = place_data(recipe.location)
+    at = location_data(recipe.location)
     if isinstance(recipe, Run):
         call = _call_data(recipe.function, recipe.arguments, recipe.named)
         return ["run", recipe.name, call, recipe.times, at]
@@ -225,7 +225,7 @@ def _recipe_data(recipe: Fit | Run) -> list[object]:
     call = _call_data(data.reader, data.arguments, data.named)
     rule = stop and [_value_data(getattr(stop, f.name)) for f in fields(Patience)]
     plain = {name: getattr(recipe, name) for name in _PLAIN}
-    indices = [[name, place_data(where)] for name, where in recipe.places.items()]
+    indices = [[name, location_data(where)] for name, where in recipe.locations.items()]
     return ["fit", recipe.name, call, rule, _named_data(plain), at, indices]
 
 
@@ -246,7 +246,9 @@ def _recipe(data: object) -> Fit | Run:
             case ["run", name, call, times, at]:
                 function, arguments, named = _call(call)
                 count = integer(times)
-                return Run(text(name), function, arguments, count, named, place(at))
+                return Run(
+                    text(name), function, arguments, count, named, location_of(at)
+                )
             case ["fit", name, call, rule, plain, at, places]:
                 return _fit(text(name), call, rule, plain, at, places)
     except CompileError as error:
@@ -266,8 +268,8 @@ def _fit(
         data=DataCall(*_call(call)),
         stop=None if stop is None else Patience(*map(_value, stop)),  # type: ignore[arg-type]
         name=name,
-        location=place(at),
-        places={text(option): place(where) for option, where in pairs},
+        location=location_of(at),
+        locations={text(option): location_of(where) for option, where in pairs},
         **values,  # type: ignore[arg-type]  # `Fit` checks them
     )
 

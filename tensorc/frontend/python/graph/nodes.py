@@ -53,7 +53,7 @@ class InputNode(Value):
     `given` is the value of an integer scalar as a dimension, None for all else.
     """
 
-    __slots__ = ("__weakref__", "given", "place")
+    __slots__ = ("__weakref__", "_location", "given")
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class InputNode(Value):
         hint: str = "",
         location: Location = UNKNOWN,
     ) -> None:
-        self.place = location
+        self._location = location
         dims = [
             size
             if isinstance(size, int)
@@ -82,12 +82,12 @@ class InputNode(Value):
     @property
     def location(self) -> Location:
         """Where the user made it."""
-        return self.place
+        return self._location
 
     def __reduce__(self) -> tuple[object, ...]:
         assert isinstance(self.type, TensorType)
         shape = tuple([_wish(dim) for dim in self.type.shape])
-        return InputNode, (self.type.element, shape, self.hint, self.place)
+        return InputNode, (self.type.element, shape, self.hint, self._location)
 
 
 _INPUTS: WeakValueDictionary[str, InputNode] = WeakValueDictionary()
