@@ -49,7 +49,7 @@ from tensorc.runtime.training.checkpoint import (
     compare,
     read_checkpoint,
 )
-from tensorc.runtime.training.content import digest_of_data, digest_of_memory
+from tensorc.runtime.training.content import digest_of_data
 from tensorc.runtime.training.data import Dataset
 from tensorc.runtime.training.history import EpochRecord, History
 from tensorc.runtime.training.keeping import Keeper, find_last
@@ -162,12 +162,11 @@ def _fit(
         **options,  # type: ignore[arg-type]  # they are checked
     )
     about = _about(recipe, functions, numbers)
-    if kept.save is not None or kept.resume is not None:
+    if kept.compares:
         about = about.over(digest_of_data(dataset))
     shared = functions.step.shared
     last = None if kept.resume is None else _read_last(kept.resume, about, shared)
-    begun = last.about.begun if last else digest_of_memory(shared)
-    keeper = _keeper(kept, about.beginning(begun), shared)
+    keeper = _keeper(kept, about.beginning(kept.begun(last, shared)), shared)
     warn_anew(kept.protect(keeper, recipe.epochs))
     with resumable(keeper):
         return training.fit(

@@ -3,7 +3,7 @@
 `tc.fit` and `Program.fit` read `save=`, `save_every=`, `resume=` and `callbacks=` here.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,9 @@ from tensorc.frontend.library.mistakes import (
 )
 from tensorc.frontend.python.describing import describe, plain_number, whole_number
 from tensorc.recipes import CODE, OPTIONS, SECONDS, RecipeOption
+from tensorc.runtime.shared import SharedCell
+from tensorc.runtime.training.checkpoint import Checkpoint
+from tensorc.runtime.training.content import digest_of_memory
 from tensorc.runtime.training.history import EpochRecord, Footprint
 from tensorc.runtime.training.keeping import Keeper, protect
 
@@ -45,6 +48,17 @@ class Kept:
     resume: Path | None = None
     overwrite: bool = False
     allow_nan: bool = False
+
+    @property
+    def compares(self) -> bool:
+        """Whether a run is compared with kept ones, so that its data must be known."""
+        return self.save is not None or self.resume is not None
+
+    def begun(self, last: Checkpoint | None, shared: Mapping[str, SharedCell]) -> str:
+        """Return the digest of what a run began with; "" if nothing is kept of it."""
+        if self.save is None:
+            return ""
+        return last.about.begun if last else digest_of_memory(shared)
 
     def protect(self, keeper: Keeper | None, epochs: int) -> str:
         """Return what of this run is started anew, or "".

@@ -49,7 +49,7 @@ from tensorc.runtime.training.checkpoint import (
     compare,
     read_checkpoint,
 )
-from tensorc.runtime.training.content import digest_of_data, digest_of_memory
+from tensorc.runtime.training.content import digest_of_data
 from tensorc.runtime.training.data import Dataset, open_data
 from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import History
@@ -156,11 +156,11 @@ class Program(inspection.Inspected, _Loaded):
         last = None if kept.resume is None else self.last(kept.resume, recipe)
         recipe = self.fits[last.about.fit] if last else recipe or self._first_fit()
         data = open_data(recipe)
-        about = self.about(recipe, data)
+        about = self.about(recipe, data if kept.compares else None)
         if last:
             warn_differences(compare(last, about, self.shared))
-        begun = last.about.begun if last else digest_of_memory(self.shared)
-        keeper = self.keeper(recipe, kept, about.beginning(begun))
+        about = about.beginning(kept.begun(last, self.shared))
+        keeper = self.keeper(recipe, kept, about)
         warn_anew(kept.protect(keeper, recipe.epochs))
         with resumable(keeper):
             return fit(

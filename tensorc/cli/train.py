@@ -32,8 +32,7 @@ from tensorc.errors import Diagnostic, DivergedError, TensorcError
 from tensorc.frontend.dsl.programs.program import plain_hypers
 from tensorc.recipes import KEEP, PATH, TIME, Fit, RecipeOption
 from tensorc.runtime.shared import SharedCell
-from tensorc.runtime.training.checkpoint import Checkpoint, compare
-from tensorc.runtime.training.content import digest_of_memory
+from tensorc.runtime.training.checkpoint import About, Checkpoint, compare
 from tensorc.runtime.training.data import Dataset, open_data
 from tensorc.runtime.training.fit import fit
 from tensorc.runtime.training.history import EpochRecord, Footprint, History
@@ -116,20 +115,20 @@ def command(
         _note_missing(init, program.restore(init), quiet)
     kept = Kept(_path(save), save_every, _path(resume), overwrite, allow_nan)
     start = None if kept.resume is None else program.last(kept.resume)
-    first = start.about.fit if start else 0
+    fits = program.fits[start.about.fit if start else 0 :]
     # Later recipes read their data again, when those before have let theirs go.
-    data = [open_data(program.fits[first])]
+    data = [open_data(fits[0])]
+    about = program.about(fits[0], data[0] if kept.compares else None)
     if start:
-        _show_start(program, start, data[0], quiet)
-    begun = start.about.begun if start else digest_of_memory(program.shared)
-    _protect(program, program.fits[first:], data[0], kept, begun)
+        _show_start(program, start, about, quiet)
+    begun = kept.begun(start, program.shared)
+    abouts = _protected(program, fits, about.beginning(begun), kept)
     if not quiet:
         print(summarize_memory(program.shared), file=sys.stderr)
     with open_log(log) as events:
         histories = []
-        for recipe in program.fits[first:]:
+        for recipe, about in zip(fits, abouts, strict=True):
             read = data.pop() if data else open_data(recipe)
-            about = program.about(recipe, read if kept.save else None).beginning(begun)
             keeper = program.keeper(recipe, kept, about)
             history = _train(
                 program, recipe, read, start, keeper, events, quiet, allow_nan
@@ -141,16 +140,24 @@ def command(
         _write_json(json_path, histories, program.shared)
 
 
-def _protect(
-    program: "api.Program", fits: Sequence[Fit], first: Dataset, kept: Kept, begun: str
-) -> None:
-    """Refuse to write over checkpoints of other runs, before anything is trained."""
-    for number, recipe in enumerate(fits if kept.save else ()):
-        data = open_data(recipe) if number else first
-        about = program.about(recipe, data).beginning(begun)
+def _protected(
+    program: "api.Program", fits: Sequence[Fit], first: About, kept: Kept
+) -> list[About]:
+    """Return what each run is of; the first one is known.
+
+    Refuses to write over checkpoints of other runs, before anything is trained.
+    """
+    abouts: list[About] = []
+    for recipe in fits:
+        about = first
+        if abouts:
+            data = open_data(recipe) if kept.save else None
+            about = program.about(recipe, data).beginning(first.begun)
         keeper = program.keeper(recipe, kept, about)
         if anew := kept.protect(keeper, recipe.epochs):
             show([Diagnostic(ANEW, anew, severity="warning")])
+        abouts.append(about)
+    return abouts
 
 
 def _print_summary(
@@ -241,10 +248,9 @@ def _path(given: str | None) -> Path | None:
 
 
 def _show_start(
-    program: "api.Program", checkpoint: Checkpoint, data: Dataset, quiet: bool
+    program: "api.Program", checkpoint: Checkpoint, about: About, quiet: bool
 ) -> None:
     """Say where the checkpoint is from which a run goes on, if it is of that run."""
-    about = program.about(program.fits[checkpoint.about.fit], data)
     for difference in compare(checkpoint, about, program.shared):
         print(f"warning: {difference} (the checkpoint)", file=sys.stderr)
     if not quiet:

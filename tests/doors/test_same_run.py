@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.cli import main
 from tensorc.runtime.files.tensor_file import read_tensors, write_tensors
+from tensorc.runtime.training.content import digest_of_data
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(50, 3)).astype(np.float32)
@@ -89,3 +91,35 @@ def test_a_checkpoint_of_before_goes_on_with_any_data(tmp_path):
     write_tensors(path, file.arrays, {"tensorc": json.dumps(document)})
     run(OTHERS["values"], start=2.0, resume=tmp_path, epochs=3)
     run(OTHERS["values"], start=2.0, save=tmp_path)
+
+
+MODEL = """\
+param w: float[3] = 0
+step train(x: float[B, 3]) -> float {
+    cost = mean((x @ w - 1)**2)
+    w <- w - 0.1 * grad(cost, w)
+    return cost
+}
+fit { data = npz("d.npz")  batch = 10  step = train  epochs = 2 }
+"""
+
+
+def test_data_are_summed_up_once_and_only_for_runs_that_are_kept(tmp_path, monkeypatch):
+    (tmp_path / "m.tc").write_text(MODEL)
+    np.savez(tmp_path / "d.npz", x_train=X)
+    summed = []
+
+    def counting(data):
+        summed.append(data)
+        return digest_of_data(data)
+
+    monkeypatch.setattr("tensorc.api.program.digest_of_data", counting)
+    command = ["train", str(tmp_path / "m.tc"), "--quiet"]
+    kept = ["--save", str(tmp_path / "kept")]
+    assert main.run(command) == 0
+    tc.load(str(tmp_path / "m.tc")).fit()
+    assert len(summed) == 0
+    assert main.run([*command, *kept]) == 0
+    assert len(summed) == 1
+    assert main.run([*command, *kept, "--resume", kept[1], "--set", "epochs=3"]) == 0
+    assert len(summed) == 2
