@@ -185,10 +185,10 @@ def test_the_parameters_of_numpy_are_its_own():
         own = [
             n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD
         ]
-        told = [p.partition("=")[0] for p in row.parameters]
+        stated = [p.partition("=")[0] for p in row.parameters]
         if function is np.pad:  # one of its keywords
-            told.remove("constant_values")
-        assert own[: len(told)] == told, row.name
+            stated.remove("constant_values")
+        assert own[: len(stated)] == stated, row.name
         count += 1
     assert count > 30
 

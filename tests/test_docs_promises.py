@@ -127,8 +127,8 @@ def test_every_variable_is_shown_and_read():
     }
     assert shown - OF_TESTS == read - INTERNAL
     rows = tables(ROOT / "docs" / "python.md", "Environment")
-    told = {VARIABLE.findall(row["variable"])[0] for row in rows}
-    assert told == read - INTERNAL
+    stated = {VARIABLE.findall(row["variable"])[0] for row in rows}
+    assert stated == read - INTERNAL
     for name in OF_TESTS:
         assert name in "".join(text_of(p) for p in TESTS.rglob("*.py"))
 
@@ -212,9 +212,9 @@ def test_the_readers_of_files_are_told():
 
 def test_the_options_of_python_are_told():
     rows = tables(ROOT / "docs" / "python.md", "Options")
-    told = [CODE.findall(row["option"])[0] for row in rows]
+    stated = [CODE.findall(row["option"])[0] for row in rows]
     taken = [n for n in inspect.signature(options).parameters if n != "unknown"]
-    assert told == taken
+    assert stated == taken
 
 
 # The first line of each table, and the test that goes through its rows.

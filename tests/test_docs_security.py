@@ -153,7 +153,7 @@ def test_the_names_that_a_pickle_may_use():
     machine = pickled._Machine(pickled._File(io.BytesIO().read))
     rows = PAGE.read_text("utf-8").splitlines()
     (row,) = [r for r in rows if r.startswith("| `mnist.pkl.gz`")]
-    told = re.findall(r"`(\w+)`", row.partition("the names that it may use")[2])
-    assert {*told} == {
+    stated = re.findall(r"`(\w+)`", row.partition("the names that it may use")[2])
+    assert {*stated} == {
         name.rpartition(" ")[2].rpartition(".")[2] for name in machine._globals
     }

@@ -40,11 +40,11 @@ def test_the_readmes_text_is_a_line_of_the_real_dump() -> None:
 def test_the_measured_rows_name_their_scripts() -> None:
     rows = tables(README, "How fast")
     assert len(rows) > 5
-    told = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    stated = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
     for row in rows:
         script = row["measured by"].strip("`")
         assert (ROOT / "benchmarks" / script).is_file(), script
-        assert f"python benchmarks/{script}" in told
+        assert f"python benchmarks/{script}" in stated
 
 
 def test_the_links_of_the_pages_lead_somewhere() -> None:

@@ -95,7 +95,7 @@ def use(number: int | None) -> None:
 
 
 def wanted() -> int | None:
-    """Return what `use` was told last; None: the default."""
+    """Return what `use` was given last; None: the default."""
     return _POOL.wanted
 
 

@@ -137,8 +137,8 @@ def test_every_word_of_a_kernel_is_in_the_docs(capsys):
     words = set(re.findall(r"^  (\w+) ", capsys.readouterr().out, re.MULTILINE))
     assert {"computes", "opened", "ends", "arena"} <= words
     text = (ROOT / "docs" / "python.md").read_text("utf-8")
-    told = text[text.index("- A kernel is one pass") :].partition("\n- ")[0]
-    assert [w for w in sorted(words) if w not in told] == []
+    stated = text[text.index("- A kernel is one pass") :].partition("\n- ")[0]
+    assert [w for w in sorted(words) if w not in stated] == []
 
 
 @pytest.mark.parametrize("code", ["TC9", "9", "tc99999", "TC0999"])

@@ -204,7 +204,7 @@ def test_code_obeys_the_level_of_optimisation(said, stage):
 
 @pytest.mark.parametrize("stage", compiler.STAGES)
 def test_what_is_written_over_memory_compiles_on(said, stage):
-    """All ops of its BUFFER stage stand at STRUCTURED, too: it is told by its types."""
+    """All ops of its BUFFER stage stand at STRUCTURED: its types say where it is."""
     text = "state W: f64[3] = 0\nstep go(x: f64[3]) {\n    W <- x * x\n}\n"
     Path("w.tc").write_text(text)
     said("compile", "w.tc::go", f"--emit={stage}", "-o", "a.mlir")

@@ -171,9 +171,9 @@ def test_what_is_no_path_or_time_says_so(tmp_path):
     for seconds in (-1, float("nan")):
         with pytest.raises(
             ValueError, match="`save_every` is a number of seconds, 0"
-        ) as told:
+        ) as caught:
             fit(traced, save=tmp_path / "new", save_every=seconds)
-        assert told.value.diagnostics[0].location.file == __file__
+        assert caught.value.diagnostics[0].location.file == __file__
     assert not (tmp_path / "new").exists()
     for name in ("save", "resume"):
         with pytest.raises(ValueError, match=f"{name} is a path, got an empty text"):

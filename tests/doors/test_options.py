@@ -109,6 +109,6 @@ def test_one_object_serves_many_blocks():
 
 
 def test_a_file_is_compiled_at_levels_that_exist():
-    with pytest.raises(ValueError, match="optimize is from 0 to 3, got 7") as told:
+    with pytest.raises(ValueError, match="optimize is from 0 to 3, got 7") as caught:
         tc.load("examples/trivial.tc", optimize=7)
-    assert told.value.diagnostics[0].location.file == __file__
+    assert caught.value.diagnostics[0].location.file == __file__

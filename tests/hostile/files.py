@@ -1,7 +1,7 @@
 """Damaged files of data, weights and compiled code, and what reads them.
 
 A reader answers with a `TensorcError`, or with what the whole file holds. Where the
-file has a checksum, damage that is not told must have changed nothing.
+file has a checksum, damage that is not reported must have changed nothing.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""Tensors that no memory holds are told at their place, not by a pass that fails."""
+"""Tensors that no memory holds are reported where they stand, by no pass that fails."""
 
 from pathlib import Path
 

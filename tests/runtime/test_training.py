@@ -263,9 +263,11 @@ def test_recipes_run_by_name_and_report_their_place(tmp_path):
         (diagnostic,) = caught.value.diagnostics
         assert diagnostic.location == place
         assert diagnostic.message == f"{tmp_path / 'data'}: no such directory"
-    with pytest.raises(TensorcError, match="step = add, but there is no such") as told:
+    with pytest.raises(
+        TensorcError, match="step = add, but there is no such"
+    ) as caught:
         roles_of({}, replace(recipe, locations={"step": data}))
-    assert told.value.diagnostics[0].location == data
+    assert caught.value.diagnostics[0].location == data
     _, step, _ = counting(np.zeros(1, np.float32))
     assert roles_of({"add": step}, recipe) == Roles(step)
 

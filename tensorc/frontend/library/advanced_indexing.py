@@ -211,7 +211,7 @@ def _put_part(
     part = indexing.region(b, x, indices)
     t = TensorBuilder(b.builder)
     placed = _spread(b, value, part.kept)
-    sizes = b.resolve(part.sizes)  # what the new values have told is in it
+    sizes = b.resolve(part.sizes)  # what is known from the new values is in it
     if part.kept != part.sizes:
         placed = t.reshape(placed, sizes)
     if not part.is_whole:

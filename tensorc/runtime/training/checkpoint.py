@@ -50,8 +50,8 @@ Plain = bool | int | float | str | None
 class About:
     """What a run is of.
 
-    All of `same` must be the same when it goes on; `hypers` may differ, which the user
-    is told. `fit` is the number of the recipe in its file. `begun` is a digest of the
+    All of `same` must be the same when it goes on; `hypers` may differ, which is
+    reported. `fit` is the number of the recipe in its file. `begun` is a digest of the
     memory that the run began with, "" if it is not known.
     """
 
@@ -188,8 +188,8 @@ def restore(
         hint = _other_settings(hypers, _settings_of(path, shared))
         if not hint:
             raise
-        told = [replace(d, hints=(*d.hints, hint)) for d in error.diagnostics]
-        raise DataError(*told) from None
+        advised = [replace(d, hints=(*d.hints, hint)) for d in error.diagnostics]
+        raise DataError(*advised) from None
 
 
 def _other_settings(hypers: Mapping[str, Plain], there: Mapping[str, Plain]) -> str:

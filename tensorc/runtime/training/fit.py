@@ -1,4 +1,4 @@
-"""Minibatch training: a `Fit` is made ready, run, and told of as a `History`."""
+"""Minibatch training: a `Fit` is made ready and run, and a `History` reports it."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -76,7 +76,7 @@ def moved(
 
 
 def joined(failures: Sequence[CompileError]) -> CompileError:
-    """Return several errors as one; each place is told once."""
+    """Return several errors as one; each location is reported once."""
     if len(failures) == 1:
         return failures[0]
     reports = Reports()

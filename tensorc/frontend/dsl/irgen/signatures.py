@@ -1,7 +1,7 @@
 """Recipes against the functions that they name: arguments, columns, batches.
 
 What is compared is what the file says: types as written, and plain values. Files of
-data are not opened, so what only they know is told at the run.
+data are not opened, so what only they know is reported at the run.
 """
 
 from collections.abc import Mapping

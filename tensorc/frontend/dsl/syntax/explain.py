@@ -13,8 +13,8 @@ from tensorc.frontend.dsl.syntax.habits import (
 )
 from tensorc.frontend.dsl.syntax.scan import Source
 
-# What may stand at a place, told by the terminals the parser takes there: a row is said
-# if all its first set is taken, and then speaks for its second set too.
+# What may stand at a location, by the terminals that the parser takes there: a row is
+# said if all its first set is taken, and then speaks for its second set too.
 EXPECTED: tuple[tuple[frozenset[str], frozenset[str], str], ...] = tuple(
     (frozenset(needed.split()), frozenset(covered.split()), words)
     for needed, covered, words in (
