@@ -50,18 +50,10 @@ ROOMS: Rooms = {
     "frontend": (set(), set()),
     # Errors of the Python doors hold the rendered text.
     "frontend.library": (
-        {
-            *ir("text", "ops.tensor"),
-            "frontend.library.registry",
-            "errors",
-            "diagnostics",
-        },
+        {*ir("text", "ops.tensor"), "errors", "diagnostics"},
         {"numpy"},
     ),
-    "frontend.library.registry": (
-        {*ir("ops.tensor"), "frontend.library", "errors"},
-        {"numpy"},
-    ),
+    "frontend.library.registry": ({"frontend.library", "errors"}, set()),
     "frontend.dsl.syntax": ({"errors"}, {"lark"}),
     "frontend.dsl.programs": (
         {*ir("text", "ops"), "recipes", "errors", "json_data"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tensorc.backend.llvm import lower
-from tensorc.frontend.library.registry.maps import MAPS
+from tensorc.frontend.library.maps import MAPS
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir import ops
 from tensorc.ir.bodies import BODIES
@@ -258,7 +258,7 @@ def test_elementwise_op_has_a_scalar_kernel(cls):
 def test_elementwise_op_is_a_function_that_users_call(cls):
     called = {m.op for m in MAPS.values()} | {m.booleans for m in MAPS.values()}
     assert (cls in called) != (cls in BY_OTHER_WAYS), (
-        f"{cls.name}: a row in tensorc/frontend/library/registry/maps.py, "
+        f"{cls.name}: a row in tensorc/frontend/library/maps.py, "
         "or a reason in BY_OTHER_WAYS"
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.errors import TensorcError
-from tensorc.frontend.library.registry.function import LibraryFunction
+from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.python import numpy_functions
 
 INTEGERS = tuple(f"{k}{n}" for k in ("int", "uint") for n in (8, 16, 32, 64))

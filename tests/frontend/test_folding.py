@@ -13,8 +13,8 @@ import pytest
 import tensorc as tc
 from tensorc.errors import CompileError
 from tensorc.frontend.library.elementwise import fold_known
+from tensorc.frontend.library.maps import MAPS
 from tensorc.frontend.library.operands import number
-from tensorc.frontend.library.registry.maps import MAPS
 from tensorc.frontend.python.symbolic_operands import emitter
 from tensorc.ir.numerics import same_bits
 from tensorc.ir.opdef import EXACT

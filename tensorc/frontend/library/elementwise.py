@@ -1,6 +1,6 @@
 """Elementwise functions of operands: folded while compiling where that is possible.
 
-`registry.maps` names them all. Numbers fold in Python, sizes as polynomials, arrays of
+`maps` names them all. Numbers fold in Python, sizes as polynomials, arrays of
 numbers in numpy; the rest becomes ops, with casts and broadcasts written out.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from tensorc.frontend.library.comparing import compare
+from tensorc.frontend.library.maps import MAPS, MAX_BITS
 from tensorc.frontend.library.operands import (
     Array,
     Emitter,
@@ -35,7 +36,6 @@ from tensorc.frontend.library.operands import (
     type_error,
     unsupported,
 )
-from tensorc.frontend.library.registry.maps import MAPS, MAX_BITS
 from tensorc.frontend.library.suspicions import warn_of_flat_index, warn_of_outer
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly, known_at_most

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tensorc.frontend.library.elementwise import elementwise, to_element
+from tensorc.frontend.library.library_function import FRACTION, RESULT, LibraryFunction
 from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.operands import (
     Emitter,
@@ -13,7 +14,6 @@ from tensorc.frontend.library.operands import (
     spell_element,
     strong,
 )
-from tensorc.frontend.library.registry.function import FRACTION, RESULT, LibraryFunction
 from tensorc.ir.types import I1, Element
 
 

@@ -6,8 +6,8 @@ say how members are joined reduce over all members to one number, without an axi
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.mistakes import door, usage_error
-from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.python.groups import Group, mapped, partners
 from tensorc.frontend.python.pytree import LEAF, Tree, flatten
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic

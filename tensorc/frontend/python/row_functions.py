@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.mistakes import door, renamed, usage_error
 from tensorc.frontend.library.options import REQUIRED
-from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.library.registry.rows import GROUPS
 from tensorc.frontend.library.result_types import computed_in
 from tensorc.frontend.python import numpy_functions

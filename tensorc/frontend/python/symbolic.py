@@ -24,6 +24,8 @@ from tensorc.frontend.library import advanced_indexing
 from tensorc.frontend.library.dtypes import DTypeName
 from tensorc.frontend.library.elementwise import elementwise, to_element
 from tensorc.frontend.library.indexing import Index
+from tensorc.frontend.library.library_function import LibraryFunction
+from tensorc.frontend.library.maps import MAPS
 from tensorc.frontend.library.mistakes import TRACING, door, hiding_methods, usage_error
 from tensorc.frontend.library.operands import (
     Array,
@@ -33,8 +35,6 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.registry.calls import invoke
-from tensorc.frontend.library.registry.function import LibraryFunction
-from tensorc.frontend.library.registry.maps import MAPS
 from tensorc.frontend.library.registry.rows import BY_NAME, FUNCTIONS, PYTHON
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.graph.store import landings

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from tensorc.frontend.library import elementwise, shapes
 from tensorc.frontend.library.indexing import Index
+from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.mistakes import (
     argument_error,
     door,
@@ -26,7 +27,6 @@ from tensorc.frontend.library.operands import (
     materialize,
 )
 from tensorc.frontend.library.options import SHAPE, Option
-from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.groups import Group

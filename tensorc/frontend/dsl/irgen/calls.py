@@ -29,11 +29,11 @@ from tensorc.frontend.dsl.irgen.values import (
 )
 from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.elementwise import to_element
+from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.mistakes import RENAMED
 from tensorc.frontend.library.operands import Operand, Scalar
 from tensorc.frontend.library.options import REQUIRED
 from tensorc.frontend.library.registry.calls import invoke
-from tensorc.frontend.library.registry.function import LibraryFunction
 
 _MAKERS: Mapping[str, str] = {"zeros": "0", "ones": "1", "empty": "0", "full": "0"}
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from tensorc.errors import Location
 from tensorc.frontend.dsl.programs.program import MemoryDecl
 from tensorc.frontend.dsl.syntax import ast
+from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.operands import (
     Literal,
     Operand,
@@ -14,7 +15,6 @@ from tensorc.frontend.library.operands import (
     spell_element,
     spell_type,
 )
-from tensorc.frontend.library.registry.function import LibraryFunction
 from tensorc.ir.dims import Dim
 from tensorc.ir.types import Element
 

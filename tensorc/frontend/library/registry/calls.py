@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError
+from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.operands import Emitter, Operand
 from tensorc.frontend.library.options import OptionValue, checked_all
-from tensorc.frontend.library.registry.function import LibraryFunction
 
 
 def invoke(

@@ -7,11 +7,18 @@ from types import MappingProxyType
 from tensorc.frontend.library import (
     joining,
     making,
+    maps,
     networks,
     pointwise,
     products,
     reductions,
     shapes,
+)
+from tensorc.frontend.library.library_function import (
+    FRACTION,
+    OPERANDS,
+    RESULT,
+    LibraryFunction,
 )
 from tensorc.frontend.library.operands import Operand
 from tensorc.frontend.library.options import (
@@ -30,13 +37,6 @@ from tensorc.frontend.library.options import (
     WIDTHS,
     Option,
     one_of,
-)
-from tensorc.frontend.library.registry import maps
-from tensorc.frontend.library.registry.function import (
-    FRACTION,
-    OPERANDS,
-    RESULT,
-    LibraryFunction,
 )
 
 _XY = ("x", "y")

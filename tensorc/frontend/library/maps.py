@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tensorc.frontend.library.operands import Array
-from tensorc.frontend.library.registry.function import (
+from tensorc.frontend.library.library_function import (
     Fold,
     LibraryFunction,
     Map,
     computed,
 )
+from tensorc.frontend.library.operands import Array
 from tensorc.ir import numerics
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, floordiv, maximum, minimum
