@@ -141,13 +141,13 @@ def _arrow(
     column = primary.column if not nth and primary.line else group[0].start + 1
     number = primary.line if not nth and primary.line else line
     arrow = "-->" if not nth else ":::"
-    index = f"{escape(name)}:{number}:{column}"
-    return [(f"{' ' * width}{arrow} ", "frame"), (index, "")]
+    where = f"{escape(name)}:{number}:{column}"
+    return [(f"{' ' * width}{arrow} ", "frame"), (where, "")]
 
 
 def _unquoted(mark: Mark, name: str, line: int, width: int) -> Row:
-    index = f"{escape(name)}:{line}:{mark.start + 1}: " if mark.sign != "^" else ""
-    return [(f"{' ' * (width + 1)}= ", "frame"), (f"{index}{mark.text}", "")]
+    where = f"{escape(name)}:{line}:{mark.start + 1}: " if mark.sign != "^" else ""
+    return [(f"{' ' * (width + 1)}= ", "frame"), (f"{where}{mark.text}", "")]
 
 
 def _quoted(text: str, line: int, marks: Sequence[Mark], width: int) -> list[Row]:

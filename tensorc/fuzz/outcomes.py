@@ -71,14 +71,14 @@ class _Guarded(CompiledFunction):
         """
         frame = self.take_frame(plan, hypers)
         copies = self.place(frame, inputs)
-        indices = [_guarded(size) for _, _, size in plan.fresh] + [_guarded(plan.arena)]
-        frame.arena = indices[-1][1]
-        for number, (_, part) in enumerate(indices):
+        blocks = [_guarded(size) for _, _, size in plan.fresh] + [_guarded(plan.arena)]
+        frame.arena = blocks[-1][1]
+        for number, (_, part) in enumerate(blocks):
             frame.slots[self._first_result + number] = part.ctypes.data
         arguments = (frame.address, 0, 1)
         status = self.locked(self._entry, arguments)
         del copies
-        for number, (memory, part) in enumerate(indices):
+        for number, (memory, part) in enumerate(blocks):
             if not _is_intact(memory, part):
                 what = "its arena" if number == len(plan.fresh) else f"result {number}"
                 raise WritesOutside(f"bytes beside {what} have changed")
@@ -87,7 +87,7 @@ class _Guarded(CompiledFunction):
         self._frames.append(frame)
         results = tuple(
             part.view(dtype).reshape(shape)
-            for (_, part), (shape, dtype, _) in zip(indices, plan.fresh, strict=False)
+            for (_, part), (shape, dtype, _) in zip(blocks, plan.fresh, strict=False)
         )
         return results or None
 

@@ -250,17 +250,17 @@ def guards_of(function: Op) -> list[DimGuard]:
     stored = function.attributes.get("tc.guards")
     items = stored.items if isinstance(stored, ArrayAttr) else ()
     kept = function.attributes.get("tc.guard_places")
-    indices = list(kept.items) if isinstance(kept, ArrayAttr) else []
-    indices += [NO_ATTRIBUTES] * (len(items) - len(indices))
+    locations = list(kept.items) if isinstance(kept, ArrayAttr) else []
+    locations += [NO_ATTRIBUTES] * (len(items) - len(locations))
     return [
         DimGuard(
             d.dims[0],
             d.dims[1],
-            _read_location(index),
-            _message(index),
-            _is_index(index),
+            _read_location(location),
+            _message(location),
+            _is_index(location),
         )
-        for d, index in zip(items, indices, strict=False)
+        for d, location in zip(items, locations, strict=False)
         if isinstance(d, Dims)
     ]
 

@@ -37,15 +37,15 @@ def warned_of_draws(
     drawn = [
         source
         for source, now in _generators().items()
-        if now != before.get(source, now._replace(place=_FRESH[source]))
+        if now != before.get(source, now._replace(position=_FRESH[source]))
     ]
     if drawn:
         message = f"{name} draws numbers of {' and '.join(drawn)} while it is traced: "
         message += "they are constants, the same in each call"
         hint = "draw them outside, and pass them in: tc.random is not in this version"
-        place = _place_of_draw(function, drawn) or location
+        drawn_at = _location_of_draw(function, drawn) or location
         warn_user(
-            Diagnostic("TC0319", message, place, hints=(hint,), severity="warning")
+            Diagnostic("TC0319", message, drawn_at, hints=(hint,), severity="warning")
         )
 
 
@@ -53,11 +53,11 @@ class _Generator(NamedTuple):
     """Where a generator stands: in which words, at which, and what is left over."""
 
     first: object
-    place: object
+    position: object
     rest: object
 
 
-# The places of those that have drawn nothing.
+# The positions of those that have drawn nothing.
 _FRESH = {"random": 624, "np.random": 623}
 
 
@@ -81,7 +81,7 @@ def _generators() -> dict[str, _Generator]:
 # Where
 
 
-def _place_of_draw(
+def _location_of_draw(
     function: Callable[..., object], drawn: Sequence[str]
 ) -> Location | None:
     modules = [_MODULES[source] for source in drawn]
@@ -92,9 +92,9 @@ def _place_of_draw(
         searched = _plain(pending[number])
         if searched is None or is_ours_file(searched.__code__.co_filename):
             continue
-        for index, called in _calls(searched):
+        for location, called in _calls(searched):
             if module_of(called) in modules:
-                return index
+                return location
             if not any(called is other for other in pending):
                 pending.append(called)
     return None

@@ -204,8 +204,8 @@ def _bound(
     function: NumpyFunction, called: str, row: LibraryFunction, given: dict[str, object]
 ) -> Bound:
     leading = row.parameters[: len(row.tensors)]
-    indices = zip(leading, row.tensors, strict=True)
-    given = {p: None for p, n in indices if n in row.optional} | given
+    named = zip(leading, row.tensors, strict=True)
+    given = {p: None for p, n in named if n in row.optional} | given
     missing = [p for p in leading if p not in given]
     if missing:
         message = f"{called} needs `{missing[0]}`"

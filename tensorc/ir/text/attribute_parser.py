@@ -472,16 +472,16 @@ class AttributeParser:
         little = element.dtype.newbyteorder("<")
         return np.frombuffer(data, little).astype(element.dtype)
 
-    # Places
+    # Locations
 
     def location(self) -> Location | str:
         """Read `(…)` behind `loc`; return the location, or the alias that names it."""
         self.lexer.expect("(")
-        index = self._place()
+        location = self._location()
         self.lexer.expect(")")
-        return index
+        return location
 
-    def _place(self) -> Location | str:
+    def _location(self) -> Location | str:
         lexer = self.lexer
         if lexer.kind == "hash":
             return lexer.advance()
@@ -517,17 +517,17 @@ class AttributeParser:
             self.attribute()
             self.lexer.expect(">")
         self.lexer.expect("[")
-        first = self._place()
+        first = self._location()
         while self.lexer.accept(","):
-            self._place()
+            self._location()
         self.lexer.expect("]")
         return first
 
     def _callsite(self) -> Location | str:
         self.lexer.expect("(")
-        callee = self._place()
+        callee = self._location()
         self.lexer.expect("word", "'at'")
-        self._place()
+        self._location()
         self.lexer.expect(")")
         return callee
 

@@ -554,8 +554,8 @@ def _results(
         return [], []
     names = [f.name or "" for f in node.result.fields] if node.result else []
     elements = result.elements if isinstance(result, TupleValue) else (result,)
-    index = returned_by(node)
-    operands = [frame.as_operand(e, index) for e in elements]
+    returned = returned_by(node)
+    operands = [frame.as_operand(e, returned) for e in elements]
     values = [strong(frame.emitter, o).value for o in operands]
     names += [""] * (len(values) - len(names))
     return values, [{"tc.name": n} for n in names]

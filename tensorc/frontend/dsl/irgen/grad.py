@@ -55,8 +55,8 @@ def grad(frame: Frame, node: ast.Call) -> Known:
     wrt = frame.evaluate(wrt_node)
     if isinstance(wrt, TupleValue):
         nodes = list(wrt_node.elements) if isinstance(wrt_node, ast.Tuple) else []
-        indices = nodes or [wrt_node] * len(wrt.elements)
-        pairs = zip(wrt.elements, indices, strict=True)
+        wrt_nodes = nodes or [wrt_node] * len(wrt.elements)
+        pairs = zip(wrt.elements, wrt_nodes, strict=True)
         members = [_member(frame, v, n) for v, n in pairs]
     else:
         members = [_member(frame, wrt, wrt_node)]

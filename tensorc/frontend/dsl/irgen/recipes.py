@@ -65,7 +65,7 @@ def recipe(
     known = OPTIONS[node.kind]
     wrong: list[CompileError] = []
     given = _given(node, settings, wrong)
-    indices = {name: index for name, (_, index) in given.items()}
+    locations = {name: location for name, (_, location) in given.items()}
     values: dict[str, object] = {}
     for name, (expression, _) in given.items():
         try:
@@ -77,11 +77,11 @@ def recipe(
         wrong.append(error(RECIPE, f"`{node.kind}` lacks {words}", node.location))
     if node.kind == "fit":
         if not wrong:
-            wrong += [error(RECIPE, why, indices[n]) for n, why in conflicts(values)]
-        wrong += check_data(frame, values, indices)
+            wrong += [error(RECIPE, why, locations[n]) for n, why in conflicts(values)]
+        wrong += check_data(frame, values, locations)
     for mistake in wrong:
         reports.add(mistake)
-    return None if wrong else _recipe(node, values, indices)
+    return None if wrong else _recipe(node, values, locations)
 
 
 def _given(

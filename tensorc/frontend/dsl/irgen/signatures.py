@@ -33,13 +33,13 @@ def check_call(frame: Frame, function: ast.Function | ast.Step, node: ast.Call) 
     given.update((a.name, a.value) for a in node.arguments if a.name is not None)
     values = {name: (frame.evaluate(value), value) for name, value in given.items()}
     types = {f.name: f.type for f in function.formals}
-    for name, (value, index) in values.items():
+    for name, (value, location) in values.items():
         if isinstance(value, Literal) and not value.values.size:
             # An empty list has elements of any type: integers fit all but bool.
             type_ = types.get(name)
             is_bool = isinstance(type_, ast.TensorType) and type_.dtype == "bool"
             empty = value.values.astype(bool if is_bool else int)
-            values[name] = replace(value, values=empty), index
+            values[name] = replace(value, values=empty), location
     bind_arguments(inside(frame, function), function.formals, values)
 
 

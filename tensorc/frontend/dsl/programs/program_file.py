@@ -225,8 +225,10 @@ def _recipe_data(recipe: Fit | Run) -> list[object]:
     call = _call_data(data.reader, data.arguments, data.named)
     rule = stop and [_value_data(getattr(stop, f.name)) for f in fields(Patience)]
     plain = {name: getattr(recipe, name) for name in _PLAIN}
-    indices = [[name, location_data(where)] for name, where in recipe.locations.items()]
-    return ["fit", recipe.name, call, rule, _named_data(plain), at, indices]
+    locations = [
+        [name, location_data(where)] for name, where in recipe.locations.items()
+    ]
+    return ["fit", recipe.name, call, rule, _named_data(plain), at, locations]
 
 
 def _call_data(
