@@ -51,6 +51,10 @@ def _generic_body(op: Op) -> Body:
     return Body("linalg.yield", elements, elements[sizes[0] :])
 
 
+def _branch_body(op: Op) -> Body:
+    return Body("tc.yield", value_types(op.operands[1:]), value_types(op.results))
+
+
 def _for_body(op: Op) -> Body:
     carried = value_types(op.operands[3:])
     return Body("scf.yield", (INDEX, *carried), carried)
@@ -65,6 +69,7 @@ BODIES: Mapping[str, Callable[[Op], Body]] = {
     "builtin.module": lambda op: Body(""),
     "func.func": _function_body,
     "tc.grad": _grad_body,
+    "tc.if": _branch_body,
     "tc.group": lambda op: Body(
         "tc.yield", value_types(op.operands), value_types(op.results)
     ),

@@ -49,6 +49,7 @@ from tensorc.ir.types import (
 
 _BOTH = frozenset(("builtin.", "func.", "linalg.", "arith.", "math.", "tc_math.")) | {
     "tc.group",
+    "tc.if",
     "tc.yield",
     "tc.size",
 }

@@ -1,7 +1,7 @@
-"""Ops with regions at the TENSOR level: derivatives and groups."""
+"""Ops with regions above LOOP: derivatives, branches and groups."""
 
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
-from tensorc.ir.core import Op, Region
+from tensorc.ir.core import Op, Region, Value
 from tensorc.ir.evaluation import RegionRunner
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
@@ -13,7 +13,7 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
-from tensorc.ir.types import MemRefType, TensorType, Type
+from tensorc.ir.types import I1, MemRefType, TensorType, Type
 
 
 @op("tc.yield", traits=(TERMINATOR,))
@@ -63,6 +63,56 @@ class Grad(Op):
             is_float = isinstance(type_, TensorType) and type_.element.is_float
             require(is_float, "C1", str(type_))
         return wrt
+
+
+@op("tc.if", traits=(PURE, ISOLATED))
+class If(Op):
+    """One of two programs, chosen when it runs: `then` if the condition is true.
+
+    Both regions take the captures, which are all that they see, and yield the results.
+    What the region that is not taken would compute costs nothing, and its errors do not
+    happen. On memory, destinations and the arena are captures too, and there are no
+    results.
+
+    Constraints:
+      (C1) The condition is a tensor or memory of i1, without axes.
+      (C2) On memory there are no results.
+
+    Example:
+      %2 = "tc.if"(%0, %1) ({
+      ^bb0(%x: tensor<4xf32>):
+        %3 = "tc.exp"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+        "tc.yield"(%3) : (tensor<4xf32>) -> ()
+      }, {
+      ^bb0(%x_1: tensor<4xf32>):
+        "tc.yield"(%x_1) : (tensor<4xf32>) -> ()
+      }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>
+    """
+
+    condition: Value
+    captures: Values
+    then: Region
+    otherwise: Region
+
+    @staticmethod
+    def check(
+        ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
+        """Require C1 and C2."""
+        condition = operands[0]
+        is_memory = isinstance(condition, MemRefType)
+        require(condition in _CONDITIONS, "C1", str(condition))
+        require(not (is_memory and results), "C2", f"{len(results)} results")
+
+    @staticmethod
+    def evaluate(
+        ctx: RegionRunner, condition: Array, *captures: Array
+    ) -> tuple[Array, ...]:
+        """Evaluate by running one of the regions."""
+        return tuple(ctx.run(ctx.block(0 if condition else 1), captures))
+
+
+_CONDITIONS = (TensorType((), I1), MemRefType((), I1))
 
 
 def _describes(shape: Attribute, operand: Type) -> bool:

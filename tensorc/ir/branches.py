@@ -1,0 +1,95 @@
+"""Make branches: a `tc.if` of two regions that were written with outer values.
+
+with builder.region([]) as (then, _):
+    builder.create(Yield, b(Exp, x))
+with builder.region([]) as (otherwise, _):
+    builder.create(Yield, x)
+(y,) = isolate(builder, condition, then, otherwise)
+"""
+
+from collections.abc import Sequence
+
+from tensorc.errors import Diagnostic, ShapeError
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Op, Region, Value, clone_op
+from tensorc.ir.opdef import ConstraintError, InferContext, require
+from tensorc.ir.ops.control import If
+from tensorc.ir.ops.tensor.making import Constant
+from tensorc.ir.types import Type, element_type
+
+
+def isolate(
+    b: Builder,
+    condition: Value,
+    then: Region,
+    otherwise: Region,
+    types: Sequence[Type] | None = None,
+) -> list[Value]:
+    """Append a `tc.if` of two regions that use what is around them, as if open.
+
+    Their blocks have no arguments yet, and end with a `tc.yield`. They are given one
+    for each value from outside that any of their ops uses, in the order of first use:
+    the captures. A constant is copied into the region instead. `types` are those of
+    the results; without them they are what `then` yields.
+
+    Raises:
+        ShapeError: the regions can never yield values of the same types (TC0300).
+    """
+    regions = (then, otherwise)
+    yields = [region.block.terminator.operands for region in regions]
+    given = [v.type for v in yields[0]] if types is None else list(types)
+    for values in yields:
+        _require_types(b, [v.type for v in values], given)
+    captures = list(dict.fromkeys(v for r in regions for v in _captured(r)))
+    for region in regions:
+        block = region.block
+        inner = {v: block.add_argument(v.type, v.hint) for v in captures}
+        for op in _ops_in(region):
+            op.operands = [inner.get(v, v) for v in op.operands]
+    op = b.append(If, [condition, *captures], {}, given, regions)
+    return op.results
+
+
+def _require_types(b: Builder, found: list[Type], wanted: list[Type]) -> None:
+    """Unify what a branch yields with the types of the results."""
+    context = InferContext(b.constraints, b.location)
+    try:
+        require(len(found) == len(wanted), "", f"{len(wanted)} and {len(found)} values")
+        for left, right in zip(found, wanted, strict=True):
+            same = element_type(left) == element_type(right)
+            require(same, "", f"{right} and {left}")
+            context.require_same_shape(right, left, "")
+    except ConstraintError as error:
+        message = f"both branches of {If.name} give the same types, got {error.detail}"
+        raise ShapeError(Diagnostic("TC0300", message, b.location)) from None
+
+
+def _captured(region: Region) -> list[Value]:
+    """Return what a region uses from outside; constants are copied into it first."""
+    inside = {v for op in _ops_in(region) for v in (*op.results, *_arguments_in(op))}
+    constants: dict[Value, Value] = {}
+    found: dict[Value, None] = {}
+    for op in _ops_in(region):
+        for value in op.operands:
+            if value in inside:
+                continue
+            if isinstance(value.op, Constant):
+                if value not in constants:
+                    clone_op(value.op, constants)
+            else:
+                found[value] = None
+    for op in _ops_in(region):
+        op.operands = [constants.get(v, v) for v in op.operands]
+    copies = [v.op for v in constants.values() if v.op is not None]
+    for op in copies:
+        op.parent = region.block
+    region.block.ops[:0] = copies
+    return list(found)
+
+
+def _ops_in(region: Region) -> list[Op]:
+    return [op for block in region.blocks for o in block.ops for op in o.walk()]
+
+
+def _arguments_in(op: Op) -> list[Value]:
+    return [a for r in op.regions for block in r.blocks for a in block.arguments]
