@@ -1,0 +1,204 @@
+"""tensorc beside NumPy, JAX and PyTorch, and beside what the machine can do.
+
+    python benchmarks/compare.py [--jax PYTHON] [--torch PYTHON] [--only NAME,...]
+                                 [--threads 1,2] [--rounds N] [--seconds S]
+
+Each peer has a process for each number of threads, which lives for the whole run; for
+each workload they run one short block in turn, so that none has the quieter machine.
+Medians of the rounds, and the least, go to `benchmarks/RESULTS.md`, with a plot. JAX
+and PyTorch need environments of their own: `--jax` and `--torch` name their Pythons.
+Peers run as they are installed: settings that choose kernels for them are taken out of
+the environment.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from peers.inputs import BY_NAME, EXAMPLES, LIMITS, WORKLOADS
+from peers.report import Key, Record, page, plot
+
+HERE = Path(__file__).parent
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
+# These make OpenBLAS choose other kernels or blocks than it would.
+HINDERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+CALM = 0.3  # processors that others may use meanwhile
+AGREE = 1e-3  # by which checks may differ, relatively
+
+
+@dataclass
+class Peer:
+    """A peer's process."""
+
+    name: str
+    threads: int
+    process: subprocess.Popen[str]
+    version: str = ""
+
+    def ask(self, **order: object) -> dict[str, float | str]:
+        """Give an order and return the answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def read(self) -> dict[str, float | str]:
+        """Return the next answer."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            return {"lacks": f"{self.name} ended"}
+        answer: dict[str, float | str] = json.loads(line)
+        return answer
+
+
+def start(name: str, python: str, threads: int) -> Peer | None:
+    """Return a peer that has begun, or None if it does not run here."""
+    count = str(threads)
+    environment = {**os.environ, **dict.fromkeys(THREADS, count)}
+    environment["TENSORC_NUM_THREADS"] = count
+    for variable in HINDERING:
+        environment.pop(variable, None)
+    if threads == 1:
+        environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    command = [python, str(HERE / "peers" / "worker.py"), name]
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    peer = Peer(name, threads, process)
+    answer = peer.read()
+    if "lacks" in answer:
+        print(f"{name} does not run here", file=sys.stderr)
+        return None
+    peer.version = str(answer["version"])
+    return peer
+
+
+def measure(
+    name: str, peers: Sequence[Peer], rounds: int, seconds: float, notes: list[str]
+) -> dict[Key, Record]:
+    """Return what the rounds of a workload gave in each peer."""
+    records: dict[Key, Record] = {}
+    present = []
+    for peer in peers:
+        answer = peer.ask(begin=name)
+        if "check" in answer:
+            present.append(peer)
+            records[peer.name, peer.threads] = Record(float(answer["check"]))
+        elif not str(answer["lacks"]).startswith("no "):
+            notes.append(f"{name}: {peer.name} failed: {answer['lacks']}")
+    for _ in range(rounds):
+        for peer in present:
+            answer = peer.ask(run=seconds)
+            record = records[peer.name, peer.threads]
+            record.seconds.append(float(answer["seconds"]))
+            record.others.append(float(answer["others"]))
+    for peer in peers:
+        peer.ask(end=name)
+    notes += remarks(name, records)
+    return records
+
+
+def remarks(name: str, records: dict[Key, Record]) -> list[str]:
+    """Return what a reader must know: peers that disagree, and a busy machine."""
+    found = []
+    checks = [record.check for record in records.values()]
+    middle = statistics.median(checks) if checks else 0.0
+    if name not in {limit.name for limit in LIMITS}:
+        for (peer, _), record in records.items():
+            if abs(record.check - middle) > AGREE * max(abs(middle), 1e-6):
+                found.append(f"{name}: {peer} gave {record.check}, not {middle}")
+    busy = [o for record in records.values() for o in record.others]
+    if busy and statistics.median(busy) > CALM:
+        found.append(f"{name}: others used {statistics.median(busy):.1f} processors")
+    return found
+
+
+def write_digits(path: Path) -> None:
+    """Write the images and labels of the training workloads."""
+    from tensorc.runtime.training.data import mnist
+
+    columns = mnist(HERE.parent / "examples" / "data" / "mnist").train.columns
+    path.parent.mkdir(exist_ok=True)
+    np.savez(path, x=columns["x"][:EXAMPLES], y=columns["y"][:EXAMPLES])
+
+
+def machine() -> str:
+    """Return the processor's name and number."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} processors"
+
+
+def arguments() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jax", metavar="PYTHON")
+    parser.add_argument("--torch", metavar="PYTHON")
+    parser.add_argument("--only", default=",".join(w.name for w in WORKLOADS))
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.3)
+    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, and write the page and the plot."""
+    given = arguments()
+    digits = HERE.parent / "build" / "peers-mnist.npz"
+    write_digits(digits)
+    os.environ["MNIST"] = str(digits)
+    pythons = {"tensorc": sys.executable, "numpy": sys.executable}
+    pythons.update({n: p for n in ("jax", "torch") if (p := getattr(given, n))})
+    counts = [int(t) for t in given.threads.split(",")]
+    found = [start(n, p, t) for t in counts for n, p in pythons.items()]
+    peers = [peer for peer in found if peer is not None]
+    meters = [p for t in counts if (p := start("limits", sys.executable, t))]
+    notes: list[str] = []
+    rates: dict[int, dict[str, float]] = {t: {} for t in counts}
+    for limit in LIMITS:
+        records = measure(limit.name, meters, given.rounds, given.seconds, notes)
+        for (_, threads), record in records.items():
+            rates[threads][limit.name] = 1 / min(record.seconds)
+    results = {}
+    for name in given.only.split(","):
+        results[name] = measure(
+            BY_NAME[name].name, peers, given.rounds, given.seconds, notes
+        )
+        print(name, {k: f"{r.median:.3g}" for k, r in results[name].items()})
+    versions = ", ".join(sorted({p.version for p in peers}))
+    head = [
+        f"{machine()}; Python {platform.python_version()}; {versions}; "
+        f"{time.strftime('%Y-%m-%d')}.",
+        f"{given.rounds} rounds in turn of {given.seconds} s; medians, the least in "
+        "brackets. Bold: our median over the best peer's; below 1 we are faster.",
+    ]
+    given.out.write_text(page(results, rates, head, notes))
+    given.out.with_name("results.svg").write_text(plot(results))
+    for peer in [*peers, *meters]:
+        peer.process.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The workloads in JAX: all compiled, an epoch as one scan, state donated."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from peers.inputs import (
+    CALLS,
+    LOGREG_RATE,
+    MLP_L2,
+    MLP_RATE,
+    Arrays,
+    Job,
+)
+
+VERSION = f"JAX {jax.__version__}"
+State = list[jax.Array]
+Cost = Callable[[State, jax.Array, jax.Array], jax.Array]
+
+
+def _job(
+    function: Callable[..., object],
+    arrays: Sequence[np.ndarray],
+    check: Callable[..., object],
+) -> Job:
+    """Return the job of a compiled function on arrays of the device."""
+    compiled = jax.jit(function)
+    given = [jnp.asarray(a) for a in arrays]
+    last: list[object] = []
+
+    def run() -> None:
+        last[:] = [jax.block_until_ready(compiled(*given))]
+
+    return Job(run, lambda: float(check(last[0])))
+
+
+def _cross_entropy(z: jax.Array, y: jax.Array) -> jax.Array:
+    return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], 1).mean()
+
+
+def _trained(arrays: Arrays, names: Sequence[str], cost: Cost, rate: float) -> Job:
+    batch = int(arrays["batch"])
+    count = len(arrays["x"]) // batch
+    x, y = jnp.asarray(arrays["x"]), jnp.asarray(arrays["y"])
+
+    def epoch(p: State, x: jax.Array, y: jax.Array) -> tuple[State, jax.Array]:
+        def step(p: State, i: jax.Array) -> tuple[State, jax.Array]:
+            part = lax.dynamic_slice_in_dim(x, i * batch, batch)
+            labels = lax.dynamic_slice_in_dim(y, i * batch, batch)
+            c, g = jax.value_and_grad(cost)(p, part, labels)
+            return jax.tree.map(lambda p, g: p - rate * g, p, g), c
+
+        return lax.scan(step, p, jnp.arange(count))
+
+    compiled = jax.jit(epoch, donate_argnums=0)
+    state = [jnp.array(arrays[n]) for n in names]
+    costs: list[jax.Array] = []
+
+    def run() -> None:
+        state[:], made = compiled(list(state), x, y)
+        costs[:] = [jax.block_until_ready(made)]
+
+    return Job(run, lambda: float(np.mean(np.asarray(costs[0]))), count)
+
+
+def logreg(arrays: Arrays) -> Job:
+    """Softmax regression."""
+
+    def cost(p: State, x: jax.Array, y: jax.Array) -> jax.Array:
+        return _cross_entropy(x @ p[0] + p[1], y)
+
+    return _trained(arrays, "Wb", cost, LOGREG_RATE)
+
+
+def mlp(arrays: Arrays) -> Job:
+    """The perceptron."""
+
+    def cost(p: State, x: jax.Array, y: jax.Array) -> jax.Array:
+        z = jnp.tanh(x @ p[0] + p[1]) @ p[2] + p[3]
+        return _cross_entropy(z, y) + MLP_L2 * ((p[0] ** 2).sum() + (p[2] ** 2).sum())
+
+    return _trained(arrays, ("W1", "b1", "W2", "b2"), cost, MLP_RATE)
+
+
+def _chain(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
+    return (jnp.exp(-((x - y) ** 2)) * jax.nn.sigmoid(z)).sum()
+
+
+def _norm(x: jax.Array, g: jax.Array, b: jax.Array) -> jax.Array:
+    u = x - x.mean(1, keepdims=True)
+    return u * lax.rsqrt((u * u).mean(1, keepdims=True) + 1e-5) * g + b
+
+
+def _attend(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    return jax.nn.softmax(q @ k.swapaxes(1, 2) / 8, axis=2) @ v
+
+
+def _pool(x: jax.Array) -> jax.Array:
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+
+
+def call(arrays: Arrays) -> Job:
+    """Many calls with little to do."""
+    compiled = jax.jit(lambda x: x * 2 + 1)
+    x = jnp.asarray(arrays["x"])
+
+    def run() -> None:
+        for _ in range(CALLS):
+            compiled(x).block_until_ready()
+
+    return Job(run, lambda: float(compiled(x)[-1]), CALLS)
+
+
+def _of(
+    function: Callable[..., object], names: str, check: Callable[..., object]
+) -> Callable[[Arrays], Job]:
+    return lambda arrays: _job(function, [arrays[n] for n in names], check)
+
+
+JOBS: dict[str, Callable[[Arrays], Job]] = {
+    "logreg": logreg,
+    "mlp_b20": mlp,
+    "mlp_b128": mlp,
+    "chain": _of(_chain, "xyz", lambda r: r),
+    "chain_grad": _of(jax.grad(_chain, (0, 1, 2)), "xyz", lambda r: r[2][-1]),
+    "loss": _of(_cross_entropy, "zy", lambda r: r),
+    "loss_grad": _of(jax.value_and_grad(_cross_entropy), "zy", lambda r: r[1][-1, -1]),
+    "rownorm": _of(_norm, "xgb", lambda r: r[-1, -1]),
+    **dict.fromkeys(
+        ("gemm512", "gemm1024", "gemm2048"), _of(jnp.matmul, "ab", lambda r: r[-1, -1])
+    ),
+    "sum_channels": _of(lambda x: x.sum((0, 2, 3)), "x", lambda r: r[-1]),
+    "pool": _of(_pool, "x", lambda r: r[-1, -1, -1, -1]),
+    "join": lambda arrays: _job(
+        lambda *parts: jnp.concatenate(parts, axis=1),
+        list(arrays.values()),
+        lambda r: r[-1, -1],
+    ),
+    "attention": _of(_attend, "qkv", lambda r: r[-1, -1, -1]),
+    "call": call,
+}

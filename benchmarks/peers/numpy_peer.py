@@ -1,0 +1,225 @@
+"""The workloads in NumPy, written as a careful user of it would."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from peers.inputs import (
+    CALLS,
+    LOGREG_RATE,
+    MLP_L2,
+    MLP_RATE,
+    Arrays,
+    Job,
+)
+
+VERSION = f"NumPy {np.__version__}"
+T = TypeVar("T")
+
+
+def kept(function: Callable[[], T], check: Callable[[T], float]) -> Job:
+    """Return the job of a function whose result is checked."""
+    last: list[T] = []
+
+    def run() -> None:
+        last[:] = [function()]
+
+    return Job(run, lambda: float(check(last[0])))
+
+
+def _softmax_slope(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the mean cross-entropy and its gradient; z is used up."""
+    rows = np.arange(len(z))
+    z -= z.max(axis=1, keepdims=True)
+    picked = z[rows, y]
+    np.exp(z, out=z)
+    total = z.sum(axis=1, keepdims=True)
+    cost = (np.log(total[:, 0]) - picked).mean()
+    z /= total
+    z[rows, y] -= 1
+    z *= np.float32(1 / len(z))
+    return float(cost), z
+
+
+def _trained(arrays: Arrays, step: Callable[[np.ndarray, np.ndarray], float]) -> Job:
+    """Return the job of going through all batches once; checked is the mean cost."""
+    x, y, batch = arrays["x"], arrays["y"], int(arrays["batch"])
+    count = len(x) // batch
+    costs: list[float] = []
+
+    def run() -> None:
+        costs.clear()
+        for i in range(count):
+            part = slice(i * batch, (i + 1) * batch)
+            costs.append(step(x[part], y[part]))
+
+    return Job(run, lambda: float(np.mean(costs)), count)
+
+
+def logreg(arrays: Arrays) -> Job:
+    """Softmax regression."""
+    W, b = arrays["W"].copy(), arrays["b"].copy()
+    rate = np.float32(LOGREG_RATE)
+
+    def step(x: np.ndarray, y: np.ndarray) -> float:
+        cost, slope = _softmax_slope(x @ W + b, y)
+        np.subtract(W, rate * (x.T @ slope), out=W)
+        np.subtract(b, rate * slope.sum(axis=0), out=b)
+        return cost
+
+    return _trained(arrays, step)
+
+
+def mlp(arrays: Arrays) -> Job:
+    """The perceptron."""
+    W1, b1, W2, b2 = (arrays[n].copy() for n in ("W1", "b1", "W2", "b2"))
+    rate, decay = np.float32(MLP_RATE), np.float32(2 * MLP_L2)
+
+    def step(x: np.ndarray, y: np.ndarray) -> float:
+        h = x @ W1
+        h += b1
+        np.tanh(h, out=h)
+        cost, slope = _softmax_slope(h @ W2 + b2, y)
+        cost += MLP_L2 * float(np.vdot(W1, W1) + np.vdot(W2, W2))
+        back = slope @ W2.T
+        back *= 1 - h * h
+        np.subtract(W2, rate * (h.T @ slope + decay * W2), out=W2)
+        np.subtract(b2, rate * slope.sum(axis=0), out=b2)
+        first = x.T @ back
+        first += decay * W1
+        first *= rate
+        np.subtract(W1, first, out=W1)
+        np.subtract(b1, rate * back.sum(axis=0), out=b1)
+        return cost
+
+    return _trained(arrays, step)
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def chain(arrays: Arrays) -> Job:
+    """A chain of elementwise ops, summed up."""
+    x, y, z = (arrays[n] for n in "xyz")
+    return kept(lambda: (np.exp(-((x - y) ** 2)) * _sigmoid(z)).sum(), float)
+
+
+def chain_grad(arrays: Arrays) -> Job:
+    """Its gradient, written by hand."""
+    x, y, z = (arrays[n] for n in "xyz")
+
+    def slopes() -> tuple[np.ndarray, ...]:
+        u = x - y
+        bell, share = np.exp(-u * u), _sigmoid(z)
+        to_x = bell * share * u * np.float32(-2)
+        return to_x, -to_x, bell * share * (1 - share)
+
+    return kept(slopes, lambda r: r[2][-1])
+
+
+def loss(arrays: Arrays) -> Job:
+    """Softmax cross-entropy."""
+    z, y = arrays["z"], arrays["y"]
+    rows = np.arange(len(z))
+
+    def value() -> np.ndarray:
+        shifted = z - z.max(axis=1, keepdims=True)
+        picked = shifted[rows, y]
+        np.exp(shifted, out=shifted)
+        return (np.log(shifted.sum(axis=1)) - picked).mean()
+
+    return kept(value, float)
+
+
+def loss_grad(arrays: Arrays) -> Job:
+    """The loss and its gradient."""
+    z, y = arrays["z"], arrays["y"]
+    return kept(lambda: _softmax_slope(z.copy(), y), lambda r: r[1][-1, -1])
+
+
+def rownorm(arrays: Arrays) -> Job:
+    """Rows of mean 0 and variance 1."""
+    x, g, b = (arrays[n] for n in "xgb")
+
+    def norm() -> np.ndarray:
+        u = x - x.mean(axis=1, keepdims=True)
+        spread = np.sqrt((u * u).mean(axis=1, keepdims=True) + np.float32(1e-5))
+        return u / spread * g + b
+
+    return kept(norm, lambda r: r[-1, -1])
+
+
+def gemm(arrays: Arrays) -> Job:
+    """A product."""
+    a, b = arrays["a"], arrays["b"]
+    return kept(lambda: a @ b, lambda r: r[-1, -1])
+
+
+def sum_channels(arrays: Arrays) -> Job:
+    """Sums over three axes."""
+    x = arrays["x"]
+    return kept(lambda: x.sum(axis=(0, 2, 3)), lambda r: r[-1])
+
+
+def pool(arrays: Arrays) -> Job:
+    """Pooling by four views, NumPy's fastest way."""
+    x = arrays["x"]
+
+    def largest() -> np.ndarray:
+        left = np.maximum(x[..., ::2, ::2], x[..., ::2, 1::2])
+        return np.maximum(left, np.maximum(x[..., 1::2, ::2], x[..., 1::2, 1::2]))
+
+    return kept(largest, lambda r: r[-1, -1, -1, -1])
+
+
+def join(arrays: Arrays) -> Job:
+    """A concatenation."""
+    parts = list(arrays.values())
+    return kept(lambda: np.concatenate(parts, axis=1), lambda r: r[-1, -1])
+
+
+def attention(arrays: Arrays) -> Job:
+    """Scores, softmax, values."""
+    q, k, v = (arrays[n] for n in "qkv")
+
+    def attend() -> np.ndarray:
+        scores = q @ k.swapaxes(1, 2) * np.float32(1 / 8)
+        scores -= scores.max(axis=2, keepdims=True)
+        np.exp(scores, out=scores)
+        return (scores / scores.sum(axis=2, keepdims=True)) @ v
+
+    return kept(attend, lambda r: r[-1, -1, -1])
+
+
+def call(arrays: Arrays) -> Job:
+    """Many calls with little to do."""
+    x = arrays["x"]
+    return repeated(lambda: x * 2 + 1, lambda r: r[-1])
+
+
+def repeated(function: Callable[[], T], check: Callable[[T], float]) -> Job:
+    """Return the job of calling a function many times."""
+    return Job(
+        lambda: [function() for _ in range(CALLS)],
+        lambda: float(check(function())),
+        CALLS,
+    )
+
+
+JOBS: dict[str, Callable[[Arrays], Job]] = {
+    "logreg": logreg,
+    "mlp_b20": mlp,
+    "mlp_b128": mlp,
+    "chain": chain,
+    "chain_grad": chain_grad,
+    "loss": loss,
+    "loss_grad": loss_grad,
+    "rownorm": rownorm,
+    **dict.fromkeys(("gemm512", "gemm1024", "gemm2048"), gemm),
+    "sum_channels": sum_channels,
+    "pool": pool,
+    "join": join,
+    "attention": attention,
+    "call": call,
+}

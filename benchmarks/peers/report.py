@@ -1,0 +1,163 @@
+"""What was measured, as a page and a plot."""
+
+import html
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from peers.inputs import LIMITS, WORKLOADS, Workload
+
+OURS = "tensorc"
+_SCALE = {"us": 1e6, "ms": 1e3}
+Key = tuple[str, int]  # a peer, and its threads
+
+
+@dataclass
+class Record:
+    """What the rounds of a workload gave in a peer: seconds, and what others used."""
+
+    check: float
+    seconds: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """The median of the rounds."""
+        return statistics.median(self.seconds)
+
+
+Results = Mapping[str, Mapping[Key, Record]]
+
+
+def bound(workload: Workload, limits: Mapping[str, float]) -> float:
+    """Return the least seconds that arithmetic and memory allow, 0 if unknown.
+
+    `limits` are rates: flops and bytes a second.
+    """
+    if not limits:
+        return 0.0
+    both = workload.read + workload.written
+    memory = limits["triad"] if workload.written else limits["read"]
+    return max(workload.flops / limits["fma"], both / memory)
+
+
+def best_peer(records: Mapping[Key, Record], threads: int) -> tuple[str, Record] | None:
+    """Return the fastest of the others with so many threads."""
+    found = [
+        (peer, record)
+        for (peer, count), record in records.items()
+        if count == threads and peer != OURS
+    ]
+    return min(found, key=lambda pair: pair[1].median, default=None)
+
+
+def ratios(results: Results, threads: int) -> dict[str, float]:
+    """Return our median over the best peer's, for each workload that both ran."""
+    found = {}
+    for name, records in results.items():
+        ours, other = records.get((OURS, threads)), best_peer(records, threads)
+        if ours is not None and other is not None:
+            found[name] = ours.median / other[1].median
+    return found
+
+
+def page(
+    results: Results,
+    limits: Mapping[int, Mapping[str, float]],
+    head: Sequence[str],
+    notes: Sequence[str],
+) -> str:
+    """Return the page of results in Markdown."""
+    lines = ["# Results", "", "Written by `python benchmarks/compare.py`.", ""]
+    lines += [*head, "", "![our time over the best peer's](results.svg)", ""]
+    lines += ["## Limits of the machine, in the same run", ""]
+    lines += ["| | threads | |", "|---|--:|--:|"]
+    for limit in LIMITS:
+        for threads, rates in limits.items():
+            if limit.name in rates:
+                rate = f"{rates[limit.name] / 1e9:.1f} {limit.unit}"
+                lines.append(f"| {limit.what} | {threads} | {rate} |")
+    for threads in sorted({t for r in results.values() for _, t in r}):
+        lines += ["", f"## {threads} thread{'s' if threads > 1 else ''}", ""]
+        lines += _table(results, threads, limits.get(threads, {}))
+    lines += ["", "## Workloads", ""]
+    lines += [f"- `{w.name}`: {w.what}" for w in WORKLOADS if w.name in results]
+    if notes:
+        lines += ["", "## Notes", "", *[f"- {note}" for note in notes]]
+    return "\n".join(lines) + "\n"
+
+
+def _table(results: Results, threads: int, limits: Mapping[str, float]) -> list[str]:
+    peers = sorted({p for r in results.values() for p, t in r if t == threads})
+    peers = [OURS, *[p for p in peers if p != OURS]]
+    lines = [
+        f"| workload | unit | {' | '.join(peers)} | over the best | over the limit |",
+        f"|---|---|{'--:|' * (len(peers) + 2)}",
+    ]
+    over = ratios(results, threads)
+    for workload in WORKLOADS:
+        records = results.get(workload.name)
+        if records is None:
+            continue
+        scale = _SCALE[workload.unit]
+        cells = []
+        for peer in peers:
+            record = records.get((peer, threads))
+            cells.append("" if record is None else _spell(record, scale))
+        ratio = over.get(workload.name)
+        least, ours = bound(workload, limits), records.get((OURS, threads))
+        times = f"{ours.median / least:.1f}" if ours is not None and least else ""
+        row = [workload.name, workload.unit, *cells]
+        row += ["" if ratio is None else f"**{ratio:.2f}**", times]
+        lines.append(f"| {' | '.join(row)} |")
+    return lines
+
+
+def _spell(record: Record, scale: float) -> str:
+    median, least = record.median * scale, min(record.seconds) * scale
+    return f"{median:.3g} ({least:.3g})"
+
+
+def plot(results: Results) -> str:
+    """Return a picture: our time over the best peer's, a bar for each thread count."""
+    by_threads = {t: ratios(results, t) for t in (1, 2)}
+    names = [w.name for w in WORKLOADS if any(w.name in r for r in by_threads.values())]
+    width, left, row = 640, 130, 30
+    zero, unit = left + 240, 100  # where 1 is, and how long a factor of 2 is
+    parts = []
+    for i, name in enumerate(names):
+        y = 40 + i * row
+        parts.append(_text(left - 8, y + 15, name, "end"))
+        for j, colour in ((1, "#4c78a8"), (2, "#f58518")):
+            ratio = by_threads[j].get(name)
+            if ratio is None:
+                continue
+            end = zero + max(-2.3, min(2.3, math.log2(ratio))) * unit
+            x, length = min(zero, end), abs(end - zero)
+            top = y + (j - 1) * 11
+            parts.append(
+                f'<rect x="{x:.1f}" y="{top}" width="{length:.1f}" height="10" '
+                f'fill="{colour}"/>'
+            )
+            parts.append(_text(max(zero, end) + 4, top + 9, f"{ratio:.2f}", "start"))
+    height = 60 + len(names) * row
+    parts.append(
+        f'<line x1="{zero}" x2="{zero}" y1="30" y2="{height - 20}" stroke="#888"/>'
+    )
+    title = "time over the best peer's (1 thread above, 2 below); left is faster"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="11">'
+        f'<rect width="{width}" height="{height}" fill="white"/>'
+        + _text(width / 2, 18, title, "middle")
+        + "".join(parts)
+        + "</svg>\n"
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
+        f"{html.escape(text)}</text>"
+    )

@@ -1,0 +1,96 @@
+"""The workloads in tensorc: traced functions, and steps with the compiled epoch."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from peers.inputs import Arrays, Job
+from peers.numpy_peer import kept, repeated
+
+import tensorc as tc
+from tensorc.api import program as api
+from tensorc.runtime.training.epoch import prepare_epoch, run_batches
+
+VERSION = f"tensorc {version('tensorc')}"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def _trained(arrays: Arrays, file: str) -> Job:
+    """Return the job of an example's step over all batches."""
+    program = api.load(str(EXAMPLES / file), {})
+    for name, cell in program.shared.items():
+        cell.set_value(arrays[name])
+    columns = {"x": arrays["x"], "y": arrays["y"]}
+    count = len(arrays["x"]) // int(arrays["batch"])
+    epoch = prepare_epoch(program.functions["train"], columns, int(arrays["batch"]))
+
+    def run() -> None:
+        run_batches(epoch, 0, count)
+
+    return Job(run, lambda: float(epoch.results[0].mean()), count)
+
+
+def _chain(x: tc.Tensor, y: tc.Tensor, z: tc.Tensor) -> tc.Tensor:
+    return (np.exp(-((x - y) ** 2)) * tc.sigmoid(z)).sum()
+
+
+def _loss(z: tc.Tensor, y: tc.Tensor) -> tc.Tensor:
+    return tc.cross_entropy(z, y).mean()
+
+
+def _norm(x: tc.Tensor, g: tc.Tensor, b: tc.Tensor) -> tc.Tensor:
+    u = x - x.mean(axis=1, keepdims=True)
+    return u / np.sqrt((u * u).mean(axis=1, keepdims=True) + 1e-5) * g + b
+
+
+def _pool(x: tc.Tensor) -> tc.Tensor:
+    n, c, h, w = x.shape
+    return x.reshape((n, c, h // 2, 2, w // 2, 2)).max(axis=(3, 5))
+
+
+def _attend(q: tc.Tensor, k: tc.Tensor, v: tc.Tensor) -> tc.Tensor:
+    return tc.softmax(q @ k.swapaxes(1, 2) / 8, axis=2) @ v
+
+
+def _of(
+    function: Callable[..., object], names: str, check: Callable[..., float]
+) -> Callable[[Arrays], Job]:
+    def job(arrays: Arrays) -> Job:
+        compiled, given = tc.jit(function), [arrays[n] for n in names]
+        return kept(lambda: compiled(*given), check)
+
+    return job
+
+
+def join(arrays: Arrays) -> Job:
+    """A concatenation."""
+    compiled = tc.jit(lambda a, b, c, d: np.concatenate([a, b, c, d], axis=1))
+    return kept(lambda: compiled(*arrays.values()), lambda r: r[-1, -1])
+
+
+def call(arrays: Arrays) -> Job:
+    """Many calls with little to do."""
+    compiled, x = tc.jit(lambda x: x * 2 + 1), arrays["x"]
+    return repeated(lambda: compiled(x), lambda r: r[-1])
+
+
+JOBS: dict[str, Callable[[Arrays], Job]] = {
+    "logreg": lambda arrays: _trained(arrays, "logreg.tc"),
+    "mlp_b20": lambda arrays: _trained(arrays, "mlp.tc"),
+    "mlp_b128": lambda arrays: _trained(arrays, "mlp.tc"),
+    "chain": _of(_chain, "xyz", float),
+    "chain_grad": _of(tc.grad(_chain, wrt=(0, 1, 2)), "xyz", lambda r: r[2][-1]),
+    "loss": _of(_loss, "zy", float),
+    "loss_grad": _of(tc.value_and_grad(_loss), "zy", lambda r: r[1][-1, -1]),
+    "rownorm": _of(_norm, "xgb", lambda r: r[-1, -1]),
+    **dict.fromkeys(
+        ("gemm512", "gemm1024", "gemm2048"),
+        _of(lambda a, b: a @ b, "ab", lambda r: r[-1, -1]),
+    ),
+    "sum_channels": _of(lambda x: x.sum(axis=(0, 2, 3)), "x", lambda r: r[-1]),
+    "pool": _of(_pool, "x", lambda r: r[-1, -1, -1, -1]),
+    "join": join,
+    "attention": _of(_attend, "qkv", lambda r: r[-1, -1, -1]),
+    "call": call,
+}
