@@ -198,6 +198,16 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         one(type_, axis=axis)
         for type_, axis in (("i1[N]", 0), ("i1[3, B]", 1), ("i1[2, 0]", 1))
     ),
+    reductions.Top1: tuple(
+        one(type_, axis=axis)
+        for type_, axis in (
+            ("f64[4]", 0),
+            ("f64[B, 3]", 1),
+            ("f64[3, B]", 0),
+            ("f64[2, N, B]", 1),
+            ("f64[0, 3]", 1),
+        )
+    ),
     reductions.ArgMax: (one("f64[4]", axis=0), one("f64[B, 3]", axis=1)),
     reductions.ArgMin: (one("f64[4]", axis=0), one("f64[B, 3]", axis=0)),
     products.MatMul: tuple(
@@ -376,12 +386,16 @@ def run(module: Module, arguments: Sequence[Array]) -> list[Array]:
 
 
 def apply_op(b: TensorBuilder, cls: type[Op], sample: Sample, of: list[Value]) -> Value:
-    return b(cls, *of, **sample.attributes)
+    """Append an op and return its first result."""
+    return b.results(cls, *of, **sample.attributes)[0]
 
 
 def one_op(cls: type[Op], sample: Sample) -> Module:
-    """Return a module whose function is one op."""
-    return build_module(sample.operands, lambda b, of: [apply_op(b, cls, sample, of)])
+    """Return a module whose function is one op, and gives all of its results."""
+    attributes = sample.attributes
+    return build_module(
+        sample.operands, lambda b, of: b.results(cls, *of, **attributes)
+    )
 
 
 Cost = Callable[[TensorBuilder, list[Value]], Value]

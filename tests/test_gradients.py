@@ -178,7 +178,8 @@ def weighted_first(cls: type[Op], sample: Sample) -> Module:
         values = dict(zip(block.arguments, arguments, strict=True))
         for op in block.ops[:-1]:
             given = [values[v] for v in op.operands]
-            values[op.result] = b(type(op), *given, **op.attributes)
+            made = b.results(type(op), *given, **op.attributes)
+            values.update(zip(op.results, made, strict=True))
         pairs = zip(gradients, weights, strict=True)
         return [total(b, b(Mul, values[g], values[w])) for g, w in pairs]
 

@@ -118,6 +118,7 @@ def as_function(text: str) -> str:
     ):
         result = opening[-1].partition(" = ")[0]
         result_type = last.rpartition(" -> ")[2]
+        result_type = result_type.removeprefix("(").removesuffix(")")
     indented = "\n".join("  " + line for line in text.splitlines())
     return (
         f'"func.func"() <{{function_type = ({types}) -> ({result_type}), '
@@ -207,11 +208,12 @@ def test_infer_agrees_with_evaluate(cls, sample):
     module = one_op(cls, sample)
     verify(module)
     (function,) = module.functions
-    returned = function.body.block.terminator.operands[0]
-    type_ = tensor_type(returned)
-    (value,) = run(module, sample_values(sample, seed_of(cls.name, sample)))
-    assert value.dtype == type_.element.dtype
-    assert value.shape == tuple(evaluate(d, SIZES) for d in type_.shape)
+    returned = function.body.block.terminator.operands
+    values = run(module, sample_values(sample, seed_of(cls.name, sample)))
+    for result, value in zip(returned, values, strict=True):
+        type_ = tensor_type(result)
+        assert value.dtype == type_.element.dtype
+        assert value.shape == tuple(evaluate(d, SIZES) for d in type_.shape)
 
 
 @each_sample

@@ -19,8 +19,10 @@ from tensorc.fuzz.program import (
     ArgumentNode,
     OpNode,
     RandomProgram,
+    ResultNode,
     module_of,
     needed_by,
+    read_by,
     unbound,
     with_known,
     without_dead,
@@ -53,6 +55,7 @@ _COUNTS = (1, 2, 2, 3, 3, 4, 5, 6, 8)  # ops that are asked for
 _SLOPE_COUNTS = (1, 1, 1, 2, 2, 3, 5)
 _WITH_UPDATES, _WITH_COST, _BY_ROWS, _SHOWN = 0.35, 0.6, 0.5, 0.12
 _EXCHANGED = 0.8  # of the arguments of one type that are updated
+_UNREAD = 0.4  # of the results of ops with several that nothing reads
 _RETURNED = 0.1  # of the arguments that are updated, the old value
 _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SLOPES = 10  # entries below a cost: there are twice as many for its derivatives
@@ -113,11 +116,11 @@ def _attempt(seed: int, number: int, attempt: int) -> RandomProgram | None:
     if not m.holds(m.sizes):
         return None  # an op has made a size that is no 1 one, say
     entries = range(len(m.entries))
-    made = [i for i in entries if isinstance(m.entries[i], OpNode)]
+    made = [i for i in entries if not isinstance(m.entries[i], ArgumentNode)]
     results = [
         i
         for i in made
-        if i != cost and (not m.uses[i] or i in m.shown or rng.random() < _SHOWN)
+        if i != cost and (_is_unread(m, i) or i in m.shown or rng.random() < _SHOWN)
     ]
     if not results and cost is None:
         results = made[-1:] or [0]
@@ -130,6 +133,14 @@ def _attempt(seed: int, number: int, attempt: int) -> RandomProgram | None:
         wrt=tuple(wrt),
     )
     return without_dead(_with_updates(program, m))
+
+
+def _is_unread(m: Maker, index: int) -> bool:
+    """Return whether nothing reads a value; one of several results may stay unread."""
+    is_one_of_several = (
+        isinstance(m.entries[index], ResultNode) or len(m.results_of(index)) > 1
+    )
+    return not m.uses[index] and not (is_one_of_several and m.chance(_UNREAD))
 
 
 def _step(m: Maker, weights: list[float]) -> None:
@@ -252,8 +263,8 @@ def _differentiable(m: Maker) -> dict[int, set[int]]:
             continue
         if isinstance(entry, ArgumentNode):
             paths[index] = {index}
-        elif entry.cls in VJP_RULES:
-            found = [paths[o] for o in entry.operands if o in paths]
+        elif isinstance(entry, ResultNode) or entry.cls in VJP_RULES:
+            found = [paths[o] for o in read_by(entry) if o in paths]
             if found:
                 paths[index] = set[int]().union(*found)
     scratch = RandomProgram("", tuple(m.entries), (), {})
@@ -271,7 +282,13 @@ def _of_places(m: Maker) -> set[int]:
     """Return what is computed from indices of extremes: `grad` refuses such a cost."""
     found: set[int] = set()
     for index, entry in enumerate(m.entries):
-        if isinstance(entry, ArgumentNode) or entry.cls in STEPS:
+        if isinstance(entry, ArgumentNode):
+            continue
+        if isinstance(entry, ResultNode):
+            if entry.of in found or not m.type_of(index).element.is_float:
+                found.add(index)
+            continue
+        if entry.cls in STEPS:
             continue
         operands = entry.operands
         if entry.cls in COMPUTED_PLACES:  # where to read is no path of a derivative

@@ -14,7 +14,7 @@ import numpy as np
 
 from tensorc.fuzz.maker import Maker
 from tensorc.fuzz.outcomes import Outcome, difference
-from tensorc.fuzz.program import ArgumentNode, OpNode, RandomProgram
+from tensorc.fuzz.program import ArgumentNode, OpNode, RandomProgram, ResultNode
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.dims import Dim, as_symbol, symbols_of
 from tensorc.ir.numerics import FMA_ORDER, Array
@@ -34,6 +34,7 @@ from tensorc.ir.ops.tensor.reductions import (
     Min,
     Prod,
     Sum,
+    Top1,
 )
 from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate, Transpose
 from tensorc.ir.types import I1
@@ -41,7 +42,7 @@ from tensorc.ir.types import I1
 # By rows along any axis but the first.
 _ALONG = (
     *(Sum, Prod, Max, Min, ArgMax, ArgMin, Any, All),
-    *(LogSoftmax, TakeAlongAxis, Concatenate),
+    *(Top1, LogSoftmax, TakeAlongAxis, Concatenate),
 )
 
 
@@ -174,6 +175,8 @@ def _by_rows(program: RandomProgram, name: str) -> Rows | None:
             below = () if entry.below is None else (entry.below,)
             if has is None or _mentions(below, name):
                 return None
+        elif isinstance(entry, ResultNode):
+            has = state[entry.of]
         else:
             has = _keeps_rows(entry, [state[o] for o in entry.operands], name)
             if has is None:

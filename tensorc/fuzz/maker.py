@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.fuzz.program import ArgumentNode, Node, OpNode
+from tensorc.fuzz.program import (
+    ArgumentNode,
+    Node,
+    OpNode,
+    ResultNode,
+    further_results,
+)
 from tensorc.fuzz.values import LONG, SIZES, hurting, tame
 from tensorc.ir.attributes import Attribute, Dense, Dims
 from tensorc.ir.core import Op, Value
@@ -206,14 +212,23 @@ class Maker:
     def apply(
         self, cls: type[Op], operands: Sequence[int], **attributes: Attribute
     ) -> int:
-        """Append an op and return its index; ShapeError if it does not fit."""
+        """Append an op and return its index; ShapeError if it does not fit.
+
+        Of one with several results it is the index of the first; the others follow.
+        """
         values = [self.values[o] for o in operands]
-        self.values.append(self.b(cls, *values, **attributes))
+        index, results = len(self.entries), self.b.results(cls, *values, **attributes)
         self.entries.append(OpNode(cls, tuple(operands), attributes))
+        self.entries += [ResultNode(index, n) for n in range(1, len(results))]
+        self.values += results
         for operand in operands:
             self.uses[operand] += 1
-        self.uses.append(0)
-        return len(self.entries) - 1
+        self.uses += [0] * len(results)
+        return index
+
+    def results_of(self, index: int) -> list[int]:
+        """Return the entries of all results of an op, whose first one is given."""
+        return [index, *further_results(self.entries, index)]
 
     def given(self, type_: TensorType, below: Dim | None = None) -> int:
         """Append an argument and return its index."""

@@ -1,7 +1,8 @@
 """A program as data, so that parts of it can be taken away, and its function.
 
 A program is a list of entries: arguments, and ops on earlier entries, which are named
-by their indices in the list.
+by their indices in the list. An entry is one value: an op is its first result, and each
+further one is an entry of its own.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -37,7 +38,35 @@ class OpNode:
     attributes: Mapping[str, Attribute]
 
 
-Node = ArgumentNode | OpNode
+@dataclass(frozen=True, slots=True)
+class ResultNode:
+    """A further result of an op; the entry `of` is the op, and its first result."""
+
+    of: int
+    number: int
+
+
+Node = ArgumentNode | OpNode | ResultNode
+
+
+def further_results(entries: Sequence[Node], index: int) -> list[int]:
+    """Return the entries that are the results of an op but its first, its own index."""
+    return [
+        number
+        for number, entry in enumerate(entries)
+        if isinstance(entry, ResultNode) and entry.of == index
+    ]
+
+
+def read_by(entry: Node) -> tuple[int, ...]:
+    """Return the entries that one follows from at once."""
+    match entry:
+        case ArgumentNode():
+            return ()
+        case ResultNode(of):
+            return (of,)
+        case OpNode(operands=operands):
+            return operands
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +126,8 @@ def needed_by(program: RandomProgram, roots: Sequence[int]) -> set[int]:
     while pending:
         index = pending.pop()
         entry = program.entries[index]
-        if index not in needed and isinstance(entry, OpNode):
-            pending.extend(entry.operands)
+        if index not in needed:
+            pending.extend(read_by(entry))
         needed.add(index)
     return needed
 
@@ -113,6 +142,8 @@ def without_dead(program: RandomProgram) -> RandomProgram:
         if isinstance(entry, OpNode):
             operands = tuple(index[o] for o in entry.operands)
             entry = replace(entry, operands=operands)
+        elif isinstance(entry, ResultNode):
+            entry = replace(entry, of=index[entry.of])
         entries.append(entry)
     return replace(
         program,
@@ -137,6 +168,9 @@ def with_known(program: RandomProgram, names: Collection[str]) -> RandomProgram:
             type_ = TensorType(replaced(entry.type.shape), entry.type.element)
             below = None if entry.below is None else replaced((entry.below,))[0]
             entries.append(replace(entry, type=type_, below=below))
+            continue
+        if isinstance(entry, ResultNode):
+            entries.append(entry)
             continue
         attributes = {
             name: Dims(replaced(value.dims)) if isinstance(value, Dims) else value
@@ -210,7 +244,11 @@ def _emit(
     entry = program.entries[index]
     if isinstance(entry, OpNode):
         operands = [values[o] for o in entry.operands]
-        values[index] = b(entry.cls, *operands, **entry.attributes)
+        values[index] = b.results(entry.cls, *operands, **entry.attributes)[0]
+    elif isinstance(entry, ResultNode):
+        op = values[entry.of].op
+        assert op is not None
+        values[index] = op.results[entry.number]
 
 
 def _slopes(
@@ -225,7 +263,7 @@ def _slopes(
         changed = set(program.wrt)
         for index in sorted(needed_by(program, [program.cost])):
             entry = program.entries[index]
-            if isinstance(entry, OpNode) and changed & set(entry.operands):
+            if changed & set(read_by(entry)):
                 _emit(TensorBuilder(builder), program, index, inner)
                 changed.add(index)
         builder.create(Yield, inner[program.cost])

@@ -33,8 +33,11 @@ from tensorc.fuzz.program import (
     Node,
     OpNode,
     RandomProgram,
+    ResultNode,
     function_of,
+    further_results,
     module_of,
+    read_by,
     unbound,
     with_known,
     without_dead,
@@ -161,14 +164,12 @@ def _earlier_roots(state: _Search) -> None:
     while number < len(state.best.program.results) and not state.is_late():
         program = state.best.program
         last = program.entries[program.results[number]]
-        read = last.operands if isinstance(last, OpNode) else ()
-        for operand in dict.fromkeys(read):
+        for operand in dict.fromkeys(read_by(last)):
             results = list(program.results)
             results[number] = operand
             earlier = replace(program, results=tuple(results))
-            if isinstance(program.entries[operand], OpNode) and state.accepts(
-                earlier, state.named()
-            ):
+            is_given = isinstance(program.entries[operand], ArgumentNode)
+            if not is_given and state.accepts(earlier, state.named()):
                 break
         else:
             number += 1
@@ -188,7 +189,10 @@ def _fewer_ops(state: _Search) -> None:
     """Make values arguments, the last ones first: most of the program goes at once."""
     for index in reversed(range(len(state.best.program.entries))):
         program = state.best.program
-        if index < len(program.entries) and isinstance(program.entries[index], OpNode):
+        is_given = index < len(program.entries) and isinstance(
+            program.entries[index], ArgumentNode
+        )
+        if index < len(program.entries) and not is_given:
             _cut(state, index)
 
 
@@ -197,16 +201,18 @@ def _cut(state: _Search, index: int) -> None:
     values = _values(program, arguments)
     if index not in values:
         return
-    entries = list(program.entries)
-    name = f"v{index}"
-    while name in arguments:
-        name += "x"
-    shape: tuple[Dim, ...] = values[index].shape
-    whole = _types(program)[index]
-    for type_ in (whole, TensorType(shape, whole.element)):
-        entries[index] = ArgumentNode(name, type_)
-        changed = replace(program, entries=tuple(entries))
-        if state.accepts(changed, {**arguments, name: values[index]}):
+    entries, types = list(program.entries), _types(program)
+    for is_known in (False, True):
+        given = dict(arguments)
+        for cut in (index, *further_results(program.entries, index)):
+            name = f"v{cut}"
+            while name in given:
+                name += "x"
+            whole = types[cut]
+            shape: tuple[Dim, ...] = values[cut].shape
+            type_ = TensorType(shape, whole.element) if is_known else whole
+            entries[cut], given[name] = ArgumentNode(name, type_), values[cut]
+        if state.accepts(replace(program, entries=tuple(entries)), given):
             return
 
 
@@ -287,6 +293,8 @@ def _with_size(state: _Search, size: int, less: int) -> bool:
         if isinstance(entry, ArgumentNode):
             type_ = TensorType(smaller(entry.type.shape), entry.type.element)
             entries.append(replace(entry, type=type_))
+        elif isinstance(entry, ResultNode):
+            entries.append(entry)
         else:
             attributes = {n: changed(v) for n, v in entry.attributes.items()}
             entries.append(replace(entry, attributes=attributes))

@@ -61,9 +61,11 @@ _MOVEMENTS = (
 _REDUCTIONS = (
     *(reductions.Sum, reductions.Prod, reductions.Max, reductions.Min),
     *(reductions.ArgMax, reductions.ArgMin, reductions.Any, reductions.All),
+    reductions.Top1,
 )
 _NEED_ELEMENTS = (
     *(reductions.Max, reductions.Min, reductions.ArgMax, reductions.ArgMin),
+    reductions.Top1,
 )
 _TRIES = 30
 _TAME_ABOVE = 512
@@ -295,7 +297,7 @@ def _look_equal(element: Element, m: Maker) -> Extras:
             m.shown.add(m.apply(Compare, pair, predicate=predicate))
     for axis in (0, 1):
         for cls in _reductions(element, True) + _reductions(element, False):
-            m.shown.add(_reduce(m, cls, x, axis))
+            m.shown.update(m.results_of(_reduce(m, cls, x, axis)))
     return {}
 
 
@@ -361,7 +363,7 @@ def _reductions(element: Element, empty: bool) -> list[type[Op]]:
 def _reduced(element: Element, axis: int, empty: bool, m: Maker) -> Extras:
     x = m.given(TensorType(tuple(m.palette), element))
     for cls in _reductions(element, empty):
-        m.shown.add(_reduce(m, cls, x, axis))
+        m.shown.update(m.results_of(_reduce(m, cls, x, axis)))
     if empty and element in (F32, F64):
         count = m.apply(shape.Size, (x,), axis=axis)
         order = {"order": LANES_ORDER}

@@ -60,6 +60,15 @@ class TensorBuilder:
         """
         return self.builder.append(cls, operands, attributes).result
 
+    def results(
+        self, cls: type[Op], /, *operands: Value, **attributes: Attribute
+    ) -> list[Value]:
+        """Append an op of any class and return its results, of which it may have many.
+
+        Raises `ShapeError` (code TC0300) if a constraint of the op does not hold.
+        """
+        return self.builder.append(cls, operands, attributes).results
+
     def cast(self, operand: Value, element: Element) -> Value:
         """Return the operand with another element type; itself if it has that type."""
         if tensor_type(operand).element == element:

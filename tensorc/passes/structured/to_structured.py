@@ -64,6 +64,9 @@ from tensorc.passes.structured.views import (
 )
 from tensorc.target import Target
 
+# A view of each result.
+Views = tuple[MappedRead, ...]
+
 
 def _elementwise(low: Lowering, op: Op) -> MappedRead:
     views = [low.views[v] for v in op.operands]
@@ -137,24 +140,34 @@ def _two_sums(low: Lowering, sources: list[MappedRead], axis: int) -> list[Value
 
 
 def _argmax(low: Lowering, op: reductions.ArgMax) -> MappedRead:
-    lowest = max_identity(low.views[op.operand].type.element.dtype)
-    return _place(low, op, "gt", lowest)
+    return _top1(low, op)[1]
 
 
 def _argmin(low: Lowering, op: reductions.ArgMin) -> MappedRead:
     highest = min_identity(low.views[op.operand].type.element.dtype)
-    return _place(low, op, "lt", highest)
+    return _first(low, op, "lt", highest)[1]
 
 
-def _place(
-    low: Lowering, op: reductions.ExtremeIndex, predicate: str, initial: float
-) -> MappedRead:
-    """Find the first element that no other is better than by the predicate."""
+def _top1(low: Lowering, op: reductions.Top1 | reductions.ArgMax) -> Views:
+    lowest = max_identity(low.views[op.operand].type.element.dtype)
+    return _first(low, op, "gt", lowest)
+
+
+def _first(
+    low: Lowering,
+    op: reductions.ExtremeIndex | reductions.Top1,
+    predicate: str,
+    initial: float,
+) -> Views:
+    """Find the first element that no other is better than by the predicate.
+
+    Gives the element and its index.
+    """
     b = low.b
     source = low.views[op.operand]
     rank, element = source.type.rank, source.type.element
     kept = without(rank, op.axis)
-    index_type = tensor(op.result)
+    index_type = tensor(op.results[-1])
     value_type = TensorType(index_type.shape, element)
 
     def body(values: list[Value]) -> list[Value]:
@@ -174,7 +187,8 @@ def _place(
 
     writes = [(value_type, kept, initial), (index_type, kept, 0)]
     reads = [(source, tuple(range(rank)))]
-    return whole(low.loop(reads, writes, body, op.axis, SEQUENTIAL)[1])
+    found = low.loop(reads, writes, body, op.axis, SEQUENTIAL)
+    return tuple([whole(value) for value in found])
 
 
 def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> MappedRead:
@@ -352,7 +366,7 @@ def _checked(
     return indices if known is not None else replace(indices, base=result)
 
 
-Rule = Callable[[Lowering, Op], MappedRead]
+Rule = Callable[[Lowering, Op], MappedRead | Views]
 # The types cannot say that each rule takes ops of the class it stands for.
 _RULES = typing.cast(
     dict[type[Op], Rule],
@@ -369,6 +383,7 @@ _RULES = typing.cast(
         reductions.Mean: _mean_op,
         reductions.ArgMax: _argmax,
         reductions.ArgMin: _argmin,
+        reductions.Top1: _top1,
         products.MatMul: _matmul,
         indexing.TakeAlongAxis: _take_along_axis,
         indexing.Gather: _gather,
@@ -405,7 +420,7 @@ def lower_function(function: Function) -> None:
                     type(op), *[low.materialize(low.views[v]) for v in op.operands]
                 )
             elif op.results:
-                low.views[op.result] = _lower(low, op)
+                low.views.update(zip(op.results, _lower(low, op), strict=True))
     new.ops[:0] = low.entry
     for op in low.entry:
         op.parent = new
@@ -415,7 +430,7 @@ def lower_function(function: Function) -> None:
     set_function_type(function)
 
 
-def _lower(low: Lowering, op: Op) -> MappedRead:
+def _lower(low: Lowering, op: Op) -> Views:
     rule = rule_of(type(op))
     if isinstance(op, Grad):
         message = f"{op.name} is expanded before the op can be lowered"
@@ -426,10 +441,12 @@ def _lower(low: Lowering, op: Op) -> MappedRead:
         raise CompileError(Diagnostic("TC0250", message, op.location))
     if rule is None:
         raise InternalError(f"{op.name} at {op.location} has no row", "to-structured")
-    view = rule(low, op)
-    if view.base is not None and not view.base.hint and view.is_whole:
-        view.base.hint = op.result.hint
-    return view
+    given = rule(low, op)
+    views = given if isinstance(given, tuple) else (given,)
+    for view, result in zip(views, op.results, strict=True):
+        if view.base is not None and not view.base.hint and view.is_whole:
+            view.base.hint = result.hint
+    return views
 
 
 # Places in memory are integers of 64 bits, sums of a few of them too.

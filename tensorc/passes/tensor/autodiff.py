@@ -95,7 +95,7 @@ def _differentiate(
     b = TensorBuilder(Builder(block, constraints, location))
     pending: dict[Value, list[Value]] = {cost: [b.full_like(cost, 1)]}
     for op in reversed(active):
-        given = pending.pop(op.result, None)
+        given = pending.pop(op.results[0], None)
         if given is None:
             continue
         with b.builder.at(op.location):
@@ -157,7 +157,7 @@ def _carries(op: Op, operand: Value) -> bool:
     """
     if isinstance(op, Cast) or tensor_type(operand).element.is_float:
         return True
-    return not tensor_type(op.result).element.is_float
+    return not any(tensor_type(r).element.is_float for r in op.results)
 
 
 def _no_derivative(op: Op) -> Diagnostic:

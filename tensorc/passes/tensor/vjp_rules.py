@@ -335,18 +335,26 @@ def _take_along_axis(
     b: TensorBuilder, op: indexing.TakeAlongAxis, ct: Value
 ) -> Cotangents:
     """Put the cotangent where the element came from, by comparing with a count."""
-    shape = tensor_type(op.operand).shape
     index = b.cast(op.indices, I64)
     size = b.size(op.operand, op.axis)
     from_end = b(ew.Add, index, b.broadcast(size, tensor_type(index).shape, ()))
     is_negative = b(ew.Compare, index, b.zeros_like(index), predicate="lt")
     wrapped = b(ew.Select, is_negative, from_end, index)
-    counted = b.iota(shape, op.axis, I64)
-    here = b(
-        ew.Compare, counted, b.insert_axis(wrapped, shape, op.axis), predicate="eq"
-    )
-    spread = b.insert_axis(ct, shape, op.axis)
-    return b(ew.Select, here, spread, b.zeros_like(spread)), None
+    return _placed(b, op.operand, op.axis, wrapped, ct), None
+
+
+def _top1(b: TensorBuilder, op: reductions.Top1, ct: Value) -> Cotangents:
+    """Put the value's cotangent where the element came from; the index has none."""
+    return (_placed(b, op.operand, op.axis, op.results[1], ct),)
+
+
+def _placed(b: TensorBuilder, like: Value, axis: int, index: Value, ct: Value) -> Value:
+    """Return zeros with a cotangent at one index of an axis, counted from the start."""
+    shape = tensor_type(like).shape
+    counted = b.iota(shape, axis, I64)
+    here = b(ew.Compare, counted, b.insert_axis(index, shape, axis), predicate="eq")
+    spread = b.insert_axis(ct, shape, axis)
+    return b(ew.Select, here, spread, b.zeros_like(spread))
 
 
 def _gather(b: TensorBuilder, op: indexing.Gather, ct: Value) -> Cotangents:
@@ -429,6 +437,7 @@ VJP_RULES: Mapping[type[Op], VjpRule] = _table(
     _rule(reductions.Prod, _prod),
     _rule(reductions.Max, _extreme),
     _rule(reductions.Min, _extreme),
+    _rule(reductions.Top1, _top1),
     _rule(shapes.Broadcast, _broadcast),
     _rule(shapes.Reshape, _reshape),
     _rule(shapes.Transpose, _transpose),

@@ -274,6 +274,45 @@ class ArgMin(ExtremeIndex):
         return _first_place(np.argmin, operand, axis)
 
 
+@op("tc.top1", traits=(PURE, EXACT))
+class Top1(Op):
+    """The first largest element along an axis, and its index, i64; a NaN is largest.
+
+    The value is that element itself: of zeros the first, where `tc.max` gives +0. Of
+    nothing it is -inf, or the smallest integer, and the index 0.
+
+    Constraints:
+      (C1) 0 <= axis < rank(operand).
+      (C2) operand has a number type.
+      (C3) The axis is not known to be empty.
+
+    Example:
+      %1, %2 = "tc.top1"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> (tensor<4xf32>, tensor<4xi64>)
+    """  # noqa: E501
+
+    operand: Value
+    axis: int
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, operand: TensorType, *, axis: int
+    ) -> tuple[TensorType, TensorType]:
+        """Give the operand's type without the axis, and i64 of the same shape."""
+        value = _drop_axis(operand, axis, "C1")
+        require(operand.element.name != "i1", "C2", "i1")
+        require(operand.shape[axis] != 0, "C3", str(operand))
+        return value, TensorType(value.shape, I64)
+
+    @staticmethod
+    def evaluate(ctx: object, operand: Array, *, axis: int) -> tuple[Array, Array]:
+        index = _first_place(np.argmax, operand, axis)
+        if operand.shape[axis] == 0:
+            lowest = max_identity(operand.dtype)
+            return np.full(index.shape, lowest, operand.dtype), index
+        at = np.expand_dims(index, axis).astype(np.intp)
+        return np.take_along_axis(operand, at, axis).squeeze(axis), index
+
+
 def _first_place(function: Callable[..., Array], operand: Array, axis: int) -> Array:
     if operand.shape[axis] == 0:
         shape = operand.shape[:axis] + operand.shape[axis + 1 :]
