@@ -154,7 +154,7 @@ def _with_types(text: str) -> list[str]:
     for i, line in enumerate(lines):
         if line.endswith("({"):
             indent = len(line) - len(line.lstrip())
-            closing = " " * indent + "})"
+            closing = (" " * indent + "})", " " * indent + "}, {})")
             end = next(x for x in lines[i:] if x.startswith(closing))
             line += end
         whole.append(line)

@@ -21,6 +21,7 @@ class Body:
     terminator: str
     arguments: tuple[Type, ...] = ()
     yields: tuple[Type, ...] = ()
+    optional: bool = False  # regions but the first may be without a block
 
 
 def value_types(values: Sequence[Value]) -> tuple[Type, ...]:
@@ -36,7 +37,7 @@ def _function_body(op: Op) -> Body:
 
 def _grad_body(op: Op) -> Body:
     """Take the operands and yield one float without axes, of any width."""
-    ops = op.regions[0].block.ops
+    ops = [o for block in op.regions[0].blocks for o in block.ops]
     cost = ops[-1].operands[0].type if ops and ops[-1].operands else F32
     element = F32 if isinstance(cost, FunctionType) else element_type(cost)
     scalar = TensorType((), element if element.is_float else F32)
@@ -75,5 +76,5 @@ BODIES: Mapping[str, Callable[[Op], Body]] = {
     ),
     "linalg.generic": _generic_body,
     "scf.for": _for_body,
-    "scf.if": lambda op: Body("scf.yield"),
+    "scf.if": lambda op: Body("scf.yield", optional=True),
 }

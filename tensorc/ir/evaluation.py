@@ -49,7 +49,7 @@ class RegionRunner(Protocol):
     """What `evaluate` may ask of the interpreter: to run the op's regions."""
 
     def block(self, region: int) -> Block:
-        """Return the only block of a region of the op."""
+        """Return the only block of a region of the op; an empty one if it has none."""
         ...
 
     def gives_results(self) -> bool:

@@ -94,7 +94,8 @@ class _Frame:
         return bool(self.stack[-1].results)
 
     def block(self, region: int) -> Block:
-        return self.stack[-1].regions[region].block
+        blocks = self.stack[-1].regions[region].blocks
+        return blocks[0] if blocks else Block()
 
     def iteration(self, dim: int) -> Array:
         return self.points[-1][dim]

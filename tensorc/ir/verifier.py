@@ -373,11 +373,13 @@ def _integer_fault(value: object, low: int, high: int) -> str:
 
 def _check_region(op: Op, region: Region, same: Same) -> None:
     """Check a region's block, its arguments, its terminator and what that gives."""
-    if len(region.blocks) != 1:
-        fail(op, f"a region needs 1 block, got {len(region.blocks)}")
     if op.name not in BODIES:
         fail(op, "the verifier knows no rule for its regions")
     body = BODIES[op.name](op)
+    if body.optional and not region.blocks and region is not op.regions[0]:
+        return
+    if len(region.blocks) != 1:
+        fail(op, f"a region needs 1 block, got {len(region.blocks)}")
     block = region.block
     _require_same(op, "argument", value_types(block.arguments), body.arguments, same)
     for inner in block.ops[:-1] if body.terminator else block.ops:

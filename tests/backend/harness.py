@@ -10,6 +10,7 @@ from tensorc.backend.llvm.codegen import emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target
 from tensorc.fuzz.values import nasty as nasty
 from tensorc.ir.attributes import Typed
+from tensorc.ir.core import Region
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.ops.loop import scf, vector
@@ -48,7 +49,18 @@ def if_true(builder, condition):
     with builder.region([]) as (region, _):
         yield
         builder.create(scf.Yield)
-    builder.create(scf.If, condition, regions=[region])
+    builder.create(scf.If, condition, regions=[region, Region()])
+
+
+def if_else(builder, condition, then, otherwise):
+    """Build an scf.if of what two functions append."""
+    regions = []
+    for append in (then, otherwise):
+        with builder.region([]) as (region, _):
+            append()
+            builder.create(scf.Yield)
+        regions.append(region)
+    builder.create(scf.If, condition, regions=regions)
 
 
 def make_function(module, name, types, fill, *, kernel=False):

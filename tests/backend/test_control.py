@@ -27,6 +27,7 @@ from tests.backend.harness import (
     counted,
     entry,
     flat,
+    if_else,
     if_true,
     make_function,
     run_interpreter,
@@ -94,6 +95,30 @@ def test_nested_loops_and_conditions(optimize):
     out = np.zeros(n * n)
     assert Code(entry([F64], 1, fill), optimize)(out, symbols=(n,)) == 0
     np.testing.assert_array_equal(out.reshape(n, n), np.triu(np.ones((n, n)), 1))
+
+
+@LEVELS
+def test_one_of_two_regions_runs(optimize):
+    """out[i] = 10 * (i < 3) + (i < 5), and a loop goes on behind them."""
+
+    def fill(b, out, arena, n):
+        zero, one = constant(b, 0), constant(b, 1)
+
+        def store(value, i):
+            return lambda: b.create(memory.Store, constant(b, value, F64), out, i)
+
+        with counted(b, zero, n, one) as i:
+            below = index_less(b, i, constant(b, 5))
+
+            def inner(low, high):
+                return lambda: if_else(b, below, store(high, i), store(low, i))
+
+            if_else(b, index_less(b, i, constant(b, 3)), inner(10, 11), inner(0, 1))
+
+    n = 7
+    out = np.full(n, -1.0)
+    assert Code(entry([F64], 1, fill), optimize)(out, symbols=(n,)) == 0
+    np.testing.assert_array_equal(out, [11, 11, 11, 1, 1, 0, 0])
 
 
 def test_deep_nesting_does_not_meet_pythons_limit():

@@ -320,7 +320,7 @@ def test_regions_see_what_is_around_them():
     "scf.if"(%0) ({{
       %2 = "math.exp"(%1) : (f32) -> f32
       "scf.yield"() : () -> ()
-    }}) : (i1) -> ()
+    }}, {{}}) : (i1) -> ()
     {RETURN}"""
     verify(parse_module(function(body, "i1, f32")))
 

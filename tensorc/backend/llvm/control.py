@@ -123,15 +123,22 @@ def _is_constant(value: Value, number_: int) -> bool:
 def _if(state: State, op: Op) -> None:
     emit = state.emit
     (condition,) = state.operands(op)
-    then, after = emit.label("then"), emit.label("after")
-    emit.branch_if(condition, then, after)
-    emit.place(then)
+    then, *others = [block.ops for region in op.regions for block in region.blocks]
+    labels = [emit.label(name) for name in ("then", "else")[: 1 + len(others)]]
+    after = emit.label("after")
+    emit.branch_if(condition, labels[0], labels[1] if others else after)
+    emit.place(labels[0])
 
-    def close(_: list[LValue]) -> None:
+    def leave(_: list[LValue]) -> None:
         emit.branch(after)
         emit.place(after)
 
-    state.open(op.regions[0].block.ops, close)
+    def otherwise(_: list[LValue]) -> None:
+        emit.branch(after)
+        emit.place(labels[1])
+        state.open(others[0], leave)
+
+    state.open(then, otherwise if others else leave)
 
 
 CONTROL_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(

@@ -28,7 +28,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim
 from tensorc.ir.opdef import ISOLATED
-from tensorc.ir.text.spelling import EMPTY_REGIONS, FILL, SPELLED, spell
+from tensorc.ir.text.spelling import FILL, SPELLED, spell
 from tensorc.ir.types import (
     I1,
     Element,
@@ -117,12 +117,13 @@ class _Printer:
         head = indent + self.results(op) + self.use(op)
         if op.regions:
             separator = " {" if self.short else " ({"
-            for region in op.regions:
+            for number, region in enumerate(op.regions):
+                if number and not region.blocks:
+                    head += "" if self.short else separator
+                    continue
                 self.lines.append(head + separator)
                 self.region(op, region, indent)
                 head, separator = indent, "}, {"
-            if not self.short:
-                head += "}, {" * EMPTY_REGIONS.get(op.name, 0)
             head += "}" if self.short else "})"
         elif op.name == FILL and not self.short:
             self.lines.append(head + " ({")

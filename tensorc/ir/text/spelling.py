@@ -1,12 +1,12 @@
 """Where our ops and MLIR's of the same name differ, and how the text bridges that.
 
 What MLIR asks for and we can tell from the op is written, and dropped when it is read:
-the sizes of operand segments, the empty `else` of an `scf.if`, the body of a
-`linalg.fill`. What we add to an op of MLIR is written as a discardable attribute:
-`order` of a `linalg.generic` is `tc.order`, left out where there is none.
+the sizes of operand segments, the body of a `linalg.fill`. What we add to an op of MLIR
+is written as a discardable attribute: `order` of a `linalg.generic` is `tc.order`, left
+out where there is none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Op, Region
@@ -23,8 +23,6 @@ IMPLIED: Mapping[str, Callable[[int], tuple[int, ...]]] = {
 # Attributes that MLIR's op lacks, with the value that is not written.
 ADDED: Mapping[str, tuple[str, Attribute]] = {"linalg.generic": ("order", "")}
 SPELLED = frozenset({*IMPLIED, *ADDED})
-# Ops with regions that MLIR has and we do not: they are empty.
-EMPTY_REGIONS = {"scf.if": 1}
 
 
 def spell(
@@ -50,8 +48,6 @@ def understand(
         del attributes[SEGMENTS]
     if added is not None and added[0] not in attributes:
         attributes[added[0]] = attributes.pop(f"tc.{added[0]}", added[1])
-    if name in EMPTY_REGIONS and len(regions) > 1 and not _blocks(regions[1:]):
-        del regions[1:]
     if name == FILL and len(regions) == 1 and _gives_first(regions[0]):
         regions.clear()
 
@@ -62,7 +58,3 @@ def _gives_first(region: Region) -> bool:
         return False
     arguments, op = region.block.arguments, region.block.ops[0]
     return op.name == "linalg.yield" and op.operands == arguments[:1]
-
-
-def _blocks(regions: Sequence[Region]) -> int:
-    return sum(len(region.blocks) for region in regions)

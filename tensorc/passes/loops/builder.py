@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute, Typed
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Value, single_block
+from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Compound, Dim, Poly, Symbol
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import scf, vector
@@ -233,4 +233,4 @@ class LoopBuilder:
         with self.b.inside(block):
             yield
             self.do(scf.Yield)
-        self.b.create(scf.If, condition, regions=[region])
+        self.b.create(scf.If, condition, regions=[region, Region()])

@@ -80,7 +80,9 @@ class For(Op):
 
 @op("scf.if")
 class If(Op):
-    """Run the region if the condition is true.
+    """Run one of two regions: `then` if the condition is true.
+
+    `otherwise` may be without a block: then nothing is run.
 
     Constraints:
       (C1) condition is i1.
@@ -88,11 +90,12 @@ class If(Op):
     Example:
       "scf.if"(%0) ({
         "scf.yield"() : () -> ()
-      }) : (i1) -> ()
+      }, {}) : (i1) -> ()
     """
 
     condition: Value
-    body: Region
+    then: Region
+    otherwise: Region
 
     @staticmethod
     def infer(ctx: InferContext, condition: Type) -> tuple[Type, ...]:
@@ -102,7 +105,6 @@ class If(Op):
 
     @staticmethod
     def evaluate(ctx: RegionRunner, condition: Array) -> tuple[Array, ...]:
-        """Evaluate by running the region or not."""
-        if condition:
-            ctx.run(ctx.block(0), [])
+        """Evaluate by running one of the regions."""
+        ctx.run(ctx.block(0 if condition else 1), [])
         return ()
