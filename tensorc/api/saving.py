@@ -35,13 +35,15 @@ def save(path: str | PathLike[str], params: object) -> None:
             or a program. There may be arrays of numbers among them.
 
     Raises:
-        TensorcError: the file cannot be written, a variable has no name, or an array
-            holds no numbers.
+        TensorcError: the file cannot be written, there is nothing to write, a variable
+            has no name, or an array holds no numbers.
     """
     arrays = {
         name: held.get_value() if isinstance(held, Cell) else held
         for name, held in _named(params, arrays=True).items()
     }
+    if not arrays:
+        raise usage_error("there is nothing to save: params is empty", _EXAMPLE)
     save_arrays(path_of(path, "path"), arrays)
 
 

@@ -69,8 +69,9 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
         outputs.append(Output(stage, path or output or default))
     paths = [o.path for o in outputs if o.path != "-"]
     if len(set(paths)) < len(paths):
-        detail = f"several stages would be written to '{output}'; give each its path"
-        raise click.BadParameter(detail, param_hint="-o")
+        twice = next(p for p in paths if paths.count(p) > 1)
+        detail = f"several stages would be written to '{twice}'; give each its path"
+        raise click.BadParameter(detail, param_hint="-o" if output else "--emit")
     return outputs
 
 

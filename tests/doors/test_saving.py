@@ -73,6 +73,14 @@ def test_mistakes(tmp_path, params, words):
     assert not path.exists()
 
 
+def test_nothing_is_not_saved(tmp_path):
+    path = tmp_path / "w.npz"
+    for params in ({}, []):
+        with pytest.raises(tc.TensorcError, match="there is nothing to save"):
+            tc.save(path, params)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("ending", ["npz", "safetensors"])
 def test_arrays_and_variables_of_every_type_come_back(ending, tmp_path):
     arrays = {

@@ -142,6 +142,26 @@ def test_csv_that_is_none(tmp_path, text, words):
     assert words in found.message
 
 
+@pytest.mark.parametrize("label", [2**53, 2**62, -(2**53) - 2, 2**63 - 2**10])
+def test_large_labels_of_csv_stay_integers(tmp_path, label):
+    path = tmp_path / "a.csv"
+    path.write_text(f"1.5,7\n2.5,{label}\n")
+    labels = csv(path, label=1).train.columns["y"]
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [7, label]
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**63 - 1, 10**30 + 1])
+def test_integers_that_would_be_rounded_are_refused(tmp_path, number):
+    path = tmp_path / "a.csv"
+    path.write_text(f"a,b\n1,7\n\n2, {number}\n")
+    found = failure_of(csv, path, label="b")
+    assert found.code == "TC0408"
+    assert "line 4, column 2 is an integer that a float of 64" in found.message
+    path.write_text("a,b\n1,1e300\n2,12345678901234567.5\n")
+    assert len(csv(path).train.columns["b"]) == 2
+
+
 def test_mutants_of_csv_give_diagnostics_only(tmp_path):
     path = tmp_path / "a.csv"
     content = b'a,b,"c"\n1,2.5,3\n4,"5",-6e3\n7,8,nan\n'

@@ -22,6 +22,8 @@ _WIDENING = 4
 _NUMBER = re.compile(
     r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|nan|inf(inity)?)\s*", re.I
 )
+_INTEGER = re.compile(r"[+-]?\d{16,400}")
+_EXACT = 2.0**53  # up to here f64 holds every integer
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
@@ -76,7 +78,8 @@ def read_csv(path: Path) -> CsvTable:
 
     Raises:
         DataError: the file cannot be read (TC0401, TC0402, TC0405), or a cell is no
-            number, or a line has more or fewer cells than the first (TC0408).
+            number, or an integer that would be rounded, or a line has more or fewer
+            cells than the first (TC0408).
     """
     with unfolding(path, _WIDENING) as source:
         text = _Text(source)
@@ -101,7 +104,23 @@ def read_csv(path: Path) -> CsvTable:
         values = np.empty((0, len(first)))
     if values is None or values.shape[1] != len(first):
         raise _wrong_cell(path, len(first), bool(names))
+    if (np.isfinite(values) & (np.abs(values) >= _EXACT)).any():
+        _check_integers(path, bool(names))
     return CsvTable(names, values)
+
+
+def _check_integers(path: Path, has_names: bool) -> None:
+    """Refuse integers that a float of 64 bits would round: labels, say, or keys."""
+    with unfolding(path, _WIDENING) as source:
+        for number, line in enumerate(_Text(source).lines(), 1):
+            if not line.strip() or (number == 1 and has_names):
+                continue
+            for column, cell in enumerate(_cells(path, line, number), 1):
+                if _INTEGER.fullmatch(cell) and int(float(cell)) != int(cell):
+                    at = f"line {number:,}, column {column:,}"
+                    detail = f"{at} is an integer that a float of 64 bits would round"
+                    hint = "number classes from 0 on; an .npz file keeps int64 exactly"
+                    raise data_error(path, "TC0408", detail, hint)
 
 
 def _numbers(path: Path, text: _Text, lines: Iterator[str]) -> Array | None:

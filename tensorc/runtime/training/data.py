@@ -198,7 +198,7 @@ def _table(path: Path, table: CsvTable, label: str | int | None) -> Split:
         known += ", and names in its first line" if names else ""
         raise data_error(path, "TC0407", detail, known)
     y = values[:, column]
-    is_whole = bool((np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2**53)).all())
+    is_whole = bool((np.isfinite(y) & (y == np.rint(y)) & (np.abs(y) < 2.0**63)).all())
     x = np.ascontiguousarray(np.delete(values, column, axis=1))
     return Split({"x": x, "y": y.astype(np.int64) if is_whole else y.copy()})
 
