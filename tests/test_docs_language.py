@@ -79,7 +79,6 @@ NOT_YET_COMPILED = {
     "module": "module M(n) { param W: float[n] = 0 }  m = M(3)",
     "x[i] = v": "fn f(x: float[3]) -> float[3] { x[0] = 1  return x }",
     "~": "fn f(x: float) -> float { h: float ~ uniform()  return h }",
-    "if": "fn f(x: float) -> float { if x > 0 { y = x } else { y = 0 }  return y }",
     "for": "fn f(x: float[3]) -> float { s = 0.0  for a in x { s = s + a }  return s }",
     "while": "fn f(x: float) -> float { while x < 1 { x = x + 1 }  return x }",
     "stack((x, y))": "fn f(x: float) -> float[2] = [x, -x]",

@@ -24,6 +24,7 @@ from tensorc.frontend.dsl.irgen.errors import (
     joined,
     not_compiled,
 )
+from tensorc.frontend.dsl.irgen.liveness import ReadAfter, read_after
 from tensorc.frontend.dsl.irgen.values import (
     Broken,
     FunctionValue,
@@ -32,6 +33,7 @@ from tensorc.frontend.dsl.irgen.values import (
     NothingValue,
     NotYet,
     Scope,
+    Unusable,
     describe,
 )
 from tensorc.frontend.dsl.programs.program import MemoryDecl
@@ -49,7 +51,7 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.ir.attributes import Attribute, Dense, make_dict
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Value
+from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, Poly, as_symbol, is_value, symbol
 from tensorc.ir.functions import Parameter
 from tensorc.ir.ops.builtin import Function
@@ -77,6 +79,7 @@ class Unit:
     entries: dict[str, FunctionValue] = field(default_factory=dict)
     warnings: list[Diagnostic] = field(default_factory=list)
     default_float: Element = F32
+    reads: dict[int, ReadAfter] = field(default_factory=dict)  # by a function's id
 
     def warn(self, diagnostic: Diagnostic) -> None:
         """Keep a warning; functions are emitted more than once, it is kept once."""
@@ -110,6 +113,8 @@ class FunctionDraft:
     calls: int = 0
     mistakes: int = 0
     unknowns: int = 0
+    branches: int = 0
+    around: list[Block] = field(default_factory=list)  # the blocks that a branch is in
     emitter: Emitter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +128,10 @@ class FunctionDraft:
             spell=lambda value: str(value).lower(),
             written=self.sizes.__getitem__,
         )
+
+    def ops(self) -> list[Op]:
+        """Return the ops so far whose values can be used here, in order."""
+        return [op for b in (*self.around, self.builder.block) for op in b.ops]
 
     def read(self, memory: MemoryDecl, location: Location) -> Value:
         """Return the old value of a memory; after its update that is an error."""
@@ -217,6 +226,9 @@ class Frame:
     caller: "Frame | None" = None
     depth: int = 0
     any_dims: Shape | None = None
+    returned: Location | None = None
+    # The statements that are being run, outermost first, and where each list goes on.
+    rest: "list[tuple[Sequence[ast.Statement], int]]" = field(default_factory=list)
 
     @property
     def unit(self) -> Unit:
@@ -245,9 +257,10 @@ class Frame:
         table, constraints = self.unit.statements, self.entry.builder.constraints
         wrong: list[CompileError] = []
         result: Known | None = None
-        for statement in statements:
+        for i, statement in enumerate(statements, 1):
             self.entry.builder.location = statement.location
             bindings, guards = dict(constraints.bindings), len(constraints.guards)
+            self.rest.append((statements, i))
             try:
                 result = table[type(statement)](self, statement)
             except CompileError as failure:
@@ -262,6 +275,8 @@ class Frame:
                 del constraints.guards[guards:]
                 for name in _named_by(statement, self.scope):
                     self.scope.bind(name, Broken(), statement.location)
+            finally:
+                self.rest.pop()
             if result is not None:
                 break
         if wrong:
@@ -347,6 +362,11 @@ class Frame:
             raise CompileError
         if isinstance(value, NotYet):
             raise not_compiled(value.what, location)
+        if isinstance(value, Unusable):
+            labels = value.labels
+            raise error(
+                value.code, value.message, location, *value.hints, labels=labels
+            )
         return value
 
     def is_running(self, node: ast.Node) -> bool:
@@ -357,6 +377,14 @@ class Frame:
                 return True
             frame = frame.caller
         return False
+
+    def read_after(self, node: ast.If) -> frozenset[str]:
+        """Return the names that the function reads behind an `if` of its own."""
+        assert self.function is not None
+        found = self.unit.reads.get(id(self.function))
+        if found is None:
+            found = self.unit.reads[id(self.function)] = read_after(self.function)
+        return found[id(node)]
 
     def enter(self, function: FunctionValue, training: bool, at: Location) -> "Frame":
         """Return the frame of a call; refuse recursion and runaway programs."""
@@ -402,14 +430,14 @@ def _named_by(statement: ast.Statement, scope: Scope) -> list[str]:
 
 def operand_label(frame: Frame, node: ast.Node, value: Known) -> Label:
     """Return a label that says what an operand is, and where it was declared."""
-    text = describe(_resolved(frame, value))
+    text = describe(resolved(frame, value))
     found = frame.scope.find(node.name) if isinstance(node, ast.Name) else None
     if found is not None and found.location.line:
         text += f", declared at {found.location.file}:{found.location.line}"
     return Label(node.location, text)
 
 
-def _resolved(frame: Frame, value: Known) -> Known:
+def resolved(frame: Frame, value: Known) -> Known:
     """Return a tensor whose type has all that is known put in, for messages."""
     if isinstance(value, TensorOperand):
         shape = frame.emitter.shape(value)

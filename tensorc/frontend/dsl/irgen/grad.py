@@ -30,7 +30,7 @@ from tensorc.frontend.dsl.irgen.values import (
 from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.operands import Scalar, TensorOperand, broadcast, constant
 from tensorc.ir.core import Op, Value, clone_op
-from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.ops.control import Grad, If, Yield
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import TensorType
 
@@ -138,7 +138,7 @@ def derivatives(
     cost_node: ast.Node,
 ) -> list[Value]:
     """Return the derivative of cost by each member."""
-    ops = list(frame.entry.builder.block.ops)
+    ops = frame.entry.ops()
     wrt = list(dict.fromkeys(m.value for m in members))
     reached = {w: smoothly_from(ops, w) for w in wrt}
     lost = [m for m in members if cost not in reached[m.value]]
@@ -176,11 +176,32 @@ def inputs_of(op: Op) -> list[Value]:
 def smoothly_from(ops: Sequence[Op], source: Value) -> set[Value]:
     """Return the floats that depend on a value through floats."""
     found = {source}
+    _spread(ops, found)
+    return found
+
+
+def _spread(ops: Sequence[Op], found: set[Value]) -> None:
+    """Add the floats that depend on those found."""
     for op in ops:
         if isinstance(op, Size) or not any(v in found for v in inputs_of(op)):
             continue
-        found.update(r for r in op.results if _is_float(r))
-    return found
+        if isinstance(op, If):
+            found.update(_through_branches(op, found))
+        else:
+            found.update(r for r in op.results if _is_float(r))
+
+
+def _through_branches(op: If, found: set[Value]) -> list[Value]:
+    """Return the results that depend on captures among those found, by a branch."""
+    reached: set[Value] = set()
+    for region in op.regions:
+        block = region.block
+        captures = zip(block.arguments, op.operands[1:], strict=True)
+        inside = {argument for argument, outer in captures if outer in found}
+        _spread(block.ops, inside)
+        pairs = zip(op.results, block.terminator.operands, strict=True)
+        reached.update(result for result, value in pairs if value in inside)
+    return [r for r in op.results if r in reached]
 
 
 def _is_float(value: Value) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from tensorc.errors import CompileError, Label
+from tensorc.frontend.dsl.irgen.branches import lazy_if
 from tensorc.frontend.dsl.irgen.context import Frame, Updated
 from tensorc.frontend.dsl.irgen.errors import (
     ASSERTION,
@@ -153,6 +154,7 @@ def perform(frame: Frame, node: ast.Perform) -> None:
 
 def return_(frame: Frame, node: ast.Return) -> Known:
     """Return values."""
+    frame.returned = node.location
     values = [_returned(frame, v) for v in node.values]
     return values[0] if len(values) == 1 else TupleValue(tuple(values))
 
@@ -171,13 +173,11 @@ def _returned(frame: Frame, node: ast.Expression) -> Known:
 
 
 def if_(frame: Frame, node: ast.If) -> Known | None:
-    """Keep one branch, if the condition is known while compiling."""
+    """Keep one branch, if the condition is known while compiling; else make both."""
     value = frame.operand(node.condition)
     if isinstance(value, Scalar) and isinstance(value.number, bool | int | float):
         return frame.execute(node.then if value.number else node.otherwise)
-    hint = "to choose elementwise write `where(c, a, b)`"
-    what = "an `if` whose condition is only known at run time"
-    raise not_compiled(what, node.condition.location, hint)
+    return lazy_if(frame, node, value)
 
 
 def assertion(frame: Frame, node: ast.Assertion) -> None:

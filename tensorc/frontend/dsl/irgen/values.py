@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tensorc.errors import Location
+from tensorc.errors import Label, Location
 from tensorc.frontend.dsl.programs.program import MemoryDecl
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.library_function import LibraryFunction
@@ -98,6 +98,16 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """A name that the branches of an `if` do not agree on: any use of it says why."""
+
+    code: str
+    message: str
+    labels: tuple[Label, ...]
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredType:
     """A type with its sizes as numbers; None stands for `...`."""
 
@@ -118,6 +128,7 @@ Known: TypeAlias = (
     | NothingValue
     | NotYet
     | Broken
+    | Unusable
 )
 
 _WORDS: dict[type, str] = {
