@@ -4,7 +4,6 @@
 numbers in numpy; the rest becomes ops, with casts and broadcasts written out.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,11 +20,9 @@ from tensorc.frontend.library.operands import (
     Operand,
     Scalar,
     TensorOperand,
-    broadcast,
     broadcast_together,
     common_element,
     default_element,
-    exact_array,
     is_strong,
     kind_of,
     materialize,
@@ -36,7 +33,7 @@ from tensorc.frontend.library.operands import (
     type_error,
     unsupported,
 )
-from tensorc.frontend.library.suspicions import warn_of_flat_index, warn_of_outer
+from tensorc.frontend.library.suspicions import warn_of_outer
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly, known_at_most
 from tensorc.ir.ops.tensor import elementwise as ops
@@ -44,7 +41,6 @@ from tensorc.ir.types import F64, I1, Element, element_of
 
 PARENTHESES = "put comparisons in parentheses: (x > 0) & (x < 1)"
 MAX_TERMS = 256  # of a size's polynomial
-MAX_POWER = 64  # the largest exponent that is written out as products
 
 # Rules whose operands become floats.
 _TO_FLOAT = ("quotient", "float", "class", "whole")
@@ -60,10 +56,9 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     scalars = [o for o in operands if isinstance(o, Scalar)]
     if len(scalars) == len(operands):
         return _fold(b, name, scalars)
-    if name == "pow":
-        return _power_of(b, operands[0], operands[1])
-    if name in ("eq", "ne"):
-        warn_of_flat_index(b, operands)
+    rewritten = spec.rewrite(b, operands) if spec.rewrite else None
+    if rewritten is not None:
+        return rewritten
     if spec.rule == "compare":
         all_weak = not any(map(is_strong, operands))
         result = compare(b, name, operands, f"`{spec.sign}`")
@@ -148,8 +143,6 @@ def _fold_sizes(b: Emitter, name: str, known: Sequence[Known]) -> Known:
         dims.append(k if isinstance(k, Poly) else int(k))
     if MAPS[name].rule == "compare":
         return compare_sizes(name, dims[0], dims[1])
-    if name == "pow" and isinstance(dims[1], int) and 0 <= dims[1] <= MAX_POWER:
-        return math.prod([dims[0]] * dims[1], start=1)
     fold = MAPS[name].size
     if fold is None:
         return None
@@ -261,76 +254,6 @@ def _op_class(b: Emitter, name: str, element: Element) -> type[Op]:
         return spec.booleans
     fix = spec.fix or "cast them: `int(a)`"
     raise type_error(b, f"`{spec.sign or name}` is not defined on booleans", fix)
-
-
-def _power_of(b: Emitter, base: Operand, exponent: Operand) -> Operand:
-    """Write out the powers that products express; a hyper is its number for that."""
-    known = exponent.number if isinstance(exponent, Scalar) else None
-    element = _operand_element(b, "pow", [base, exponent])
-    if not _is_written_out(known, element):
-        if not element.is_float and _is_zeroth_or_first(base, exponent):
-            return _zeroth_or_first(b, base, exponent, element)
-        if not element.is_float:
-            hint = "cast: `float(a) ** b`"
-            raise unsupported(b, "`**` of integers with this exponent", hint)
-        return _emit(b, "pow", [base, exponent])
-    assert isinstance(known, int | float)
-    x = base if isinstance(base, TensorOperand) else strong(b, base)
-    element = _operand_element(b, "pow", [x, exponent])
-    x = TensorOperand(materialize(b, x, element), x.weak)
-    if known == 0.5:
-        return elementwise(b, "sqrt", [x])
-    if known < 0 and not element.is_float:
-        hint = f"write `1 / x**{-known}`, or cast: `float(x)**{known}`"
-        raise type_error(b, "integers have no negative powers", hint)
-    if known == 0:
-        one = materialize(b, number(1), element)
-        return TensorOperand(broadcast(b, one, b.shape(x)), x.weak)
-    if known > MAX_POWER:
-        exact_array(b, known, element)  # raises what does not fit
-        return _squared(b, x, int(known))
-    result: Operand = x
-    for _ in range(abs(int(known)) - 1):
-        result = elementwise(b, "mul", [result, x])
-    return elementwise(b, "div", [number(1), result]) if known < 0 else result
-
-
-def _squared(b: Emitter, x: Operand, exponent: int) -> Operand:
-    """Return a power of integers, which is the same in every order."""
-    result: Operand | None = None
-    while exponent:
-        if exponent % 2:
-            result = x if result is None else elementwise(b, "mul", [result, x])
-        exponent //= 2
-        if exponent:
-            x = elementwise(b, "mul", [x, x])
-    assert result is not None
-    return result
-
-
-def _is_zeroth_or_first(base: Operand, exponent: Operand) -> bool:
-    """Tell powers that are 1 or the base: to a boolean, or of one but to negatives."""
-    if kind_of(exponent) == "bool":
-        return True
-    unsigned = isinstance(exponent, TensorOperand) and exponent.type.element.is_unsigned
-    return kind_of(base) == "bool" and unsigned
-
-
-def _zeroth_or_first(
-    b: Emitter, base: Operand, exponent: Operand, element: Element
-) -> Operand:
-    one = TensorOperand(materialize(b, number(1), element))
-    return select(b, exponent, TensorOperand(materialize(b, base, element)), one)
-
-
-def _is_written_out(known: Known, element: Element) -> bool:
-    if not isinstance(known, int | float):
-        return False
-    if known < 0 and not element.is_float:
-        return True  # to be refused
-    if not element.is_float and isinstance(known, int):
-        return known.bit_length() <= MAX_POWER  # by squaring
-    return known == 0.5 or (abs(known) <= MAX_POWER and known == int(known))
 
 
 def select(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:

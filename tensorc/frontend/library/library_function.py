@@ -1,7 +1,7 @@
 """What a row of the registry says of a function that users call."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.types import Element
 
 Fold: TypeAlias = Callable[..., "bool | int | float"]
+Rewrite: TypeAlias = Callable[[Emitter, Sequence[Operand]], Operand | None]
 
 # How the summary of an op is spelled for users.
 _SPELLED = (
@@ -37,9 +38,10 @@ class Map:
     "bits" (booleans; of integers bits are meant).
 
     `fold` computes numbers of Python, `array` arrays of numbers, `size` sizes.
-    `booleans` is what takes its place of booleans: an op, the element type that they
+    `booleans` is what computes it of booleans: an op, the element type that they
     are converted to, or another function's name. Operands of a kind in `unchanged` are
-    the result. `fix` is the way out where the function is refused.
+    the result. `fix` is the way out where the function is refused. `rewrite` sees the
+    operands before the op is made, gives what is made instead or None, and may warn.
     """
 
     rule: str
@@ -47,10 +49,11 @@ class Map:
     op: type[Op] | None = None
     array: Callable[..., Array] | None = None
     sign: str = ""
-    size: Callable[..., Dim] | None = None
+    size: Callable[..., Dim | None] | None = None
     booleans: type[Op] | Element | str | None = None
     unchanged: tuple[str, ...] = ()
     fix: str = ""
+    rewrite: Rewrite | None = None
 
 
 @dataclass(frozen=True, slots=True)

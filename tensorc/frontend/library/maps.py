@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from tensorc.frontend.library import powers
 from tensorc.frontend.library.library_function import (
     Fold,
     LibraryFunction,
     Map,
+    Rewrite,
     computed,
 )
 from tensorc.frontend.library.operands import Array
+from tensorc.frontend.library.suspicions import warn_of_flat_index
 from tensorc.ir import numerics
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, floordiv, maximum, minimum
@@ -74,8 +77,8 @@ def _remainder(left: Dim, right: Dim) -> Dim:
     return left - floordiv(left, right) * right
 
 
-def _compare(fold: Fold, sign: str) -> Map:
-    return Map("compare", fold, ops.Compare, sign=sign)
+def _compare(fold: Fold, sign: str, rewrite: Rewrite | None = None) -> Map:
+    return Map("compare", fold, ops.Compare, sign=sign, rewrite=rewrite)
 
 
 def _bits(fold: Fold, sign: str, booleans: str = "", fix: str = "") -> Map:
@@ -206,7 +209,15 @@ ROWS: Sequence[LibraryFunction] = (
     ),
     _operator(
         "pow",
-        Map("number", _power, transcendental.Pow, sign="**", booleans=I8),
+        Map(
+            "number",
+            _power,
+            transcendental.Pow,
+            sign="**",
+            size=powers.of_size,
+            booleans=powers.BOOLEANS,
+            rewrite=powers.written_out,
+        ),
         "power",
         "power",
     ),
@@ -226,8 +237,15 @@ ROWS: Sequence[LibraryFunction] = (
         _X,
     ),
     # comparisons and logic
-    _operator("eq", _compare(operator.eq, "=="), "equal", "eq equal"),
-    _operator("ne", _compare(operator.ne, "!="), "not_equal", "not_equal neq"),
+    _operator(
+        "eq", _compare(operator.eq, "==", warn_of_flat_index), "equal", "eq equal"
+    ),
+    _operator(
+        "ne",
+        _compare(operator.ne, "!=", warn_of_flat_index),
+        "not_equal",
+        "not_equal neq",
+    ),
     _operator("lt", _compare(operator.lt, "<"), "less", "lt less"),
     _operator("le", _compare(operator.le, "<="), "less_equal", "le less_equal"),
     _operator("gt", _compare(operator.gt, ">"), "greater", "gt greater"),

@@ -18,7 +18,7 @@ import numpy as np
 from tensorc.errors import Location
 from tensorc.frontend.library.locations import location_of, user_frame
 from tensorc.frontend.library.numpy_names import is_listed, reason_of
-from tensorc.frontend.python.habits import spelled
+from tensorc.frontend.python.habits import as_operator, spelled
 from tensorc.frontend.python.numpy_functions import is_here
 
 _MADE = "np.stack([a, b]) makes an array of variables"
@@ -53,8 +53,8 @@ _COMPARE: Mapping[object, str] = {
     sorted: "np.sort of a variable is not in this version",
 }
 _VIEWS = ("T", "mT")
-# Functions of `math` that have another name.
-_MATH: Mapping[str, str] = {"fabs": "abs", "fsum": "sum"}
+# Functions of `math` that have another name, or whose name means another function.
+_MATH: Mapping[str, str] = {"fabs": "abs", "fsum": "sum", "remainder": ""}
 
 
 def asked_hint() -> str:
@@ -245,12 +245,12 @@ def _of_method(owner: object, node: ast.Attribute) -> str:
 
 def _of_math(name: str) -> str:
     message = f"math.{name} takes numbers"
-    if name == "pow":
-        return f"{message}; of variables it is x ** y"
-    called = spelled(_MATH.get(name, name))
-    if called:
-        return f"{message}; of variables it is {called}(x)"
-    return f"{message}; of variables it is not in this version"
+    own = _MATH.get(name, name)
+    written = as_operator(own) or spelled(own)
+    if not written:
+        return f"{message}; of variables it is not in this version"
+    call = "" if " " in written else "(x)"
+    return f"{message}; of variables it is {written}{call}"
 
 
 def _of_numpy(function: object, name: str) -> str:

@@ -50,7 +50,7 @@ _OF_MEMORY = frozenset(
 _PRODUCTS = frozenset(("mm", "bmm", "matmul"))
 
 
-def _as_operator(name: str) -> str:
+def as_operator(name: str) -> str:
     """Return how an operator's function is written, by any of its names; or ""."""
     if name in _PRODUCTS:
         return "x @ y"
@@ -80,7 +80,7 @@ def attribute_hint(name: str, cls: type) -> str:
         return f"; write {_ATTRIBUTES[name]}"
     if name in _OF_MEMORY:
         return ", which has no memory: return it, and ask the result"
-    written = _as_operator(name)
+    written = as_operator(name)
     if written:
         return f"; write {written}"
     called = spelled(name)
