@@ -39,6 +39,20 @@ def test_the_general_form_of_gradient_descent_of_seed_004():
     np.testing.assert_allclose(b.get_value(), expected, rtol=1e-14)
 
 
+def test_operators_of_masks_work_member_by_member():
+    W, b = two()
+    params = tc.group(W, b)
+    inside = (params > 0) & ~(params >= 2)
+    arrays = [W.get_value(), b.get_value()]
+    expected = [(a > 0) & ~(a >= 2) for a in arrays]
+    for found, wanted in zip(values(inside), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    numbers = params.get_value() > 0
+    assert [m.tolist() for m in numbers ^ numbers | False] == [
+        np.zeros_like(a, bool).tolist() for a in arrays
+    ]
+
+
 def test_updates_takes_a_dictionary_with_a_group():
     params = tc.group(*two())
     halve = tc.function([], [], updates={params: params / 2})

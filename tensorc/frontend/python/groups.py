@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from tensorc.errors import did_you_mean
+from tensorc.frontend.library.maps import MAPS
 from tensorc.frontend.library.mistakes import (
     argument_error,
     door,
@@ -21,12 +22,36 @@ from tensorc.frontend.library.mistakes import (
     outside,
     usage_error,
 )
+from tensorc.frontend.python.operators import Operators
 
-BinaryFunction = Callable[..., object]
+# Of the maps that have an operator, what Python does with the members.
+_OPERATORS: Mapping[str, Callable[..., object]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "pow": operator.pow,
+    "neg": operator.neg,
+    "abs": operator.abs,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "bit_and": operator.and_,
+    "bit_or": operator.or_,
+    "bit_xor": operator.xor,
+    "bit_not": operator.invert,
+    "left_shift": operator.lshift,
+    "right_shift": operator.rshift,
+}
 
 
 @hiding_methods
-class Group:
+class Group(Operators["Group"]):
     """A named collection of variables or arrays; made by `group`, never changed.
 
     Iteration gives the members. `g["W"]` and `g[0]` are members, `g["*.W"]`, `g[1:]`
@@ -127,87 +152,18 @@ class Group:
     def __reduce__(self) -> tuple[object, ...]:
         return Group, (list(self.items()),)
 
-    __hash__ = object.__hash__
-
     @door
     def __bool__(self) -> bool:
         message = f"{self!r} is neither true nor false: `==` compares the elements"
         raise usage_error(message, "tc.all(a == b), `a is b`, or len(g) > 0")
 
-    # Arithmetic: of the members, so arrays stay arrays.
+    # Operators: of the members, so arrays stay arrays.
 
-    def __add__(self, other: object) -> "Group":
-        return combined("+", operator.add, self, other)
-
-    def __radd__(self, other: object) -> "Group":
-        return combined("+", operator.add, other, self)
-
-    def __sub__(self, other: object) -> "Group":
-        return combined("-", operator.sub, self, other)
-
-    def __rsub__(self, other: object) -> "Group":
-        return combined("-", operator.sub, other, self)
-
-    def __mul__(self, other: object) -> "Group":
-        return combined("*", operator.mul, self, other)
-
-    def __rmul__(self, other: object) -> "Group":
-        return combined("*", operator.mul, other, self)
-
-    def __truediv__(self, other: object) -> "Group":
-        return combined("/", operator.truediv, self, other)
-
-    def __rtruediv__(self, other: object) -> "Group":
-        return combined("/", operator.truediv, other, self)
-
-    def __floordiv__(self, other: object) -> "Group":
-        return combined("//", operator.floordiv, self, other)
-
-    def __rfloordiv__(self, other: object) -> "Group":
-        return combined("//", operator.floordiv, other, self)
-
-    def __mod__(self, other: object) -> "Group":
-        return combined("%", operator.mod, self, other)
-
-    def __rmod__(self, other: object) -> "Group":
-        return combined("%", operator.mod, other, self)
-
-    def __pow__(self, other: object) -> "Group":
-        return combined("**", operator.pow, self, other)
-
-    def __rpow__(self, other: object) -> "Group":
-        return combined("**", operator.pow, other, self)
-
-    def __neg__(self) -> "Group":
-        return self.map(operator.neg)  # type: ignore[arg-type]
+    def _operate(self, name: str, *operands: object) -> "Group":
+        return combined(name, *operands)
 
     def __pos__(self) -> "Group":
         return self
-
-    def __abs__(self) -> "Group":
-        return self.map(abs)  # type: ignore[arg-type]
-
-    def __eq__(self, other: object) -> "Group":  # type: ignore[override]
-        if other is None:
-            return False  # type: ignore[return-value]  # as of a variable
-        return combined("==", operator.eq, self, other)
-
-    def __ne__(self, other: object) -> "Group":  # type: ignore[override]
-        if other is None:
-            return True  # type: ignore[return-value]
-        return combined("!=", operator.ne, self, other)
-
-    def __lt__(self, other: object) -> "Group":
-        return combined("<", operator.lt, self, other)
-
-    def __le__(self, other: object) -> "Group":
-        return combined("<=", operator.le, self, other)
-
-    def __gt__(self, other: object) -> "Group":
-        return combined(">", operator.gt, self, other)
-
-    def __ge__(self, other: object) -> "Group":
-        return combined(">=", operator.ge, self, other)
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: object, **options: object
@@ -251,10 +207,10 @@ def mapped(
 
 
 @door
-def combined(sign: str, function: BinaryFunction, left: object, right: object) -> Group:
-    """Combine a group with a group, a variable or a number."""
-    given = [_as_group(left), _as_group(right)]
-    return mapped(f"`{sign}`", function, given)
+def combined(name: str, *operands: object) -> Group:
+    """Combine groups, variables and numbers by the operator of a map."""
+    given = [_as_group(o) for o in operands]
+    return mapped(f"`{MAPS[name].sign or name}`", _OPERATORS[name], given)
 
 
 def partners_of(group: Group, other: object, what: str) -> tuple[object, ...]:

@@ -42,6 +42,7 @@ from tensorc.frontend.python.group_functions import apply_to_groups, has_groups
 from tensorc.frontend.python.groups import mapped
 from tensorc.frontend.python.habits import attribute_hint
 from tensorc.frontend.python.numpy_compositions import rounded
+from tensorc.frontend.python.operators import Operators
 from tensorc.frontend.python.row_functions import composed_of, method_of, of_row
 from tensorc.frontend.python.symbolic_numbers import AskedNumber, repeated
 from tensorc.frontend.python.symbolic_operands import (
@@ -136,7 +137,7 @@ def _compose_groups(
 
 
 @hiding_methods
-class Tensor(AskedNumber):
+class Tensor(AskedNumber, Operators["Tensor"]):
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 
     __slots__ = ("__weakref__", "_compiled", "_name", "_operand", "_part_of")
@@ -209,19 +210,12 @@ class Tensor(AskedNumber):
         """Return a variable of the same value, which never changes."""
         return Tensor(self.operand, self._name)
 
-    # Arithmetic
+    # Operators: those that are more than a map; the others are `Operators`.
 
-    def __add__(self, other: object) -> "Tensor":
-        return apply("add", self, other)
-
-    def __radd__(self, other: object) -> "Tensor":
-        return apply("add", other, self)
-
-    def __sub__(self, other: object) -> "Tensor":
-        return apply("sub", self, other)
-
-    def __rsub__(self, other: object) -> "Tensor":
-        return apply("sub", other, self)
+    def _operate(self, name: str, *operands: object) -> "Tensor":
+        if name in ("eq", "ne"):
+            return _compared(name, self, operands[1])
+        return apply(name, *operands)
 
     def __mul__(self, other: object) -> "Tensor":
         again = repeated(other, self)
@@ -230,24 +224,6 @@ class Tensor(AskedNumber):
     def __rmul__(self, other: object) -> "Tensor":
         again = repeated(other, self)
         return apply("mul", other, self) if again is None else again  # type: ignore[return-value]
-
-    def __truediv__(self, other: object) -> "Tensor":
-        return apply("div", self, other)
-
-    def __rtruediv__(self, other: object) -> "Tensor":
-        return apply("div", other, self)
-
-    def __floordiv__(self, other: object) -> "Tensor":
-        return apply("floordiv", self, other)
-
-    def __rfloordiv__(self, other: object) -> "Tensor":
-        return apply("floordiv", other, self)
-
-    def __mod__(self, other: object) -> "Tensor":
-        return apply("mod", self, other)
-
-    def __rmod__(self, other: object) -> "Tensor":
-        return apply("mod", other, self)
 
     @door
     def __pow__(self, other: object, modulus: object = None) -> "Tensor":
@@ -258,82 +234,14 @@ class Tensor(AskedNumber):
             return one("square", [self])  # NumPy's: int8, where np.power gives int64
         return apply("pow", self, other)
 
-    def __rpow__(self, other: object) -> "Tensor":
-        return apply("pow", other, self)
-
     def __matmul__(self, other: object) -> "Tensor":
         return one("matmul", [self, other])
 
     def __rmatmul__(self, other: object) -> "Tensor":
         return one("matmul", [other, self])
 
-    def __neg__(self) -> "Tensor":
-        return apply("neg", self)
-
     def __pos__(self) -> "Tensor":
         return self
-
-    def __abs__(self) -> "Tensor":
-        return apply("abs", self)
-
-    def __invert__(self) -> "Tensor":
-        return apply("bit_not", self)
-
-    def __and__(self, other: object) -> "Tensor":
-        return apply("bit_and", self, other)
-
-    def __rand__(self, other: object) -> "Tensor":
-        return apply("bit_and", other, self)
-
-    def __or__(self, other: object) -> "Tensor":
-        return apply("bit_or", self, other)
-
-    def __ror__(self, other: object) -> "Tensor":
-        return apply("bit_or", other, self)
-
-    def __xor__(self, other: object) -> "Tensor":
-        return apply("bit_xor", self, other)
-
-    def __rxor__(self, other: object) -> "Tensor":
-        return apply("bit_xor", other, self)
-
-    def __lshift__(self, other: object) -> "Tensor":
-        return apply("left_shift", self, other)
-
-    def __rlshift__(self, other: object) -> "Tensor":
-        return apply("left_shift", other, self)
-
-    def __rshift__(self, other: object) -> "Tensor":
-        return apply("right_shift", self, other)
-
-    def __rrshift__(self, other: object) -> "Tensor":
-        return apply("right_shift", other, self)
-
-    # Comparisons: elementwise; identity tells variables apart, see `Comparison`.
-
-    __hash__ = AskedNumber.__hash__
-
-    def __eq__(self, other: object) -> "Tensor":  # type: ignore[override]
-        if other is None:
-            return False  # type: ignore[return-value]  # old scripts ask `x == None`
-        return _compared("eq", self, other)
-
-    def __ne__(self, other: object) -> "Tensor":  # type: ignore[override]
-        if other is None:
-            return True  # type: ignore[return-value]
-        return _compared("ne", self, other)
-
-    def __lt__(self, other: object) -> "Tensor":
-        return apply("lt", self, other)
-
-    def __le__(self, other: object) -> "Tensor":
-        return apply("le", self, other)
-
-    def __gt__(self, other: object) -> "Tensor":
-        return apply("gt", self, other)
-
-    def __ge__(self, other: object) -> "Tensor":
-        return apply("ge", self, other)
 
     @door
     def __array_ufunc__(
