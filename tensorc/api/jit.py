@@ -406,7 +406,7 @@ class Jitted(Costed):
         raise rendered(CompileError(found))
 
     def _run(self, key: Key, tensors: list[object]) -> object:
-        """Call the function with variables in the place of the leaves."""
+        """Call the function with variables instead of the leaves."""
         members = iter(tensors)
         arguments = {
             name: unflatten(tree, members)

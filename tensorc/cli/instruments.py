@@ -68,7 +68,7 @@ class Instruments:
     after: frozenset[str] = frozenset()
     only_changed: bool = False
     timing: bool = False
-    locations: bool = False  # print the places of ops
+    locations: bool = False  # print the source locations of ops
     keep: bool = False  # the text before each pass, for a reproducer
     times: list[tuple[str, float]] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
@@ -153,7 +153,7 @@ def instrument_options(function: AnyCommand) -> AnyCommand:
     function = click.option(
         "--mlir-print-debuginfo",
         is_flag=True,
-        help="Print the places of ops, in dumps too.",
+        help="Print the source locations of ops, in dumps too.",
     )(function)
     flags = {
         "--mlir-timing": "Print the time of each pass on stderr.",

@@ -204,7 +204,7 @@ def _a_time(
 
 
 def check_output(path: str | None, *inputs: str | None) -> None:
-    """Check, before the work, that there is a place for the output.
+    """Check, before the work, that the output can be written.
 
     Raises:
         TensorcError: the directory of `path` does not exist, it is one, or it is one of

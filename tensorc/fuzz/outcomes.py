@@ -70,7 +70,7 @@ class _Guarded(CompiledFunction):
             WritesOutside: bytes beside a result or the arena have changed.
         """
         frame = self.take_frame(plan, hypers)
-        copies = self.place(frame, inputs)
+        copies = self.fill(frame, inputs)
         blocks = [_guarded(size) for _, _, size in plan.fresh] + [_guarded(plan.arena)]
         frame.arena = blocks[-1][1]
         for number, (_, part) in enumerate(blocks):

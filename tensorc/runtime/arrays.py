@@ -21,7 +21,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 Kinds = tuple[Hashable, ...]
 
 ALIGNMENT = 64
-# Below this size a result is not worth a place in the pool: the allocator of C serves
+# Below this size a result is not worth a slot in the pool: the allocator of C serves
 # it from warm memory, and a lease costs more.
 SMALL = 64 * 1024
 

@@ -188,7 +188,7 @@ class CompiledFunction:
         """
         try:
             frame = self.take_frame(plan, hypers)
-            copies = self.place(frame, inputs)
+            copies = self.fill(frame, inputs)
             slots, after = frame.slots, self._first_result
             results = []
             for shape, dtype, size in plan.fresh:
@@ -252,7 +252,7 @@ class CompiledFunction:
             self._fit(frame, plan, hypers)
         return frame
 
-    def place(self, frame: CallFrame, inputs: Sequence[Array]) -> list[Array]:
+    def fill(self, frame: CallFrame, inputs: Sequence[Array]) -> list[Array]:
         """Write the addresses of the inputs into a frame.
 
         An input that is not laid out as compiled code reads it, or that overlaps a

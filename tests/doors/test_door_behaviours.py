@@ -236,7 +236,7 @@ def test_S045_argmax_without_an_axis_against_a_vector_is_warned_of():
     with pytest.warns(tc.TensorcWarning, match=r"argmax\(p, axis=1\)") as seen:
         loss = tc.sum(tc.neq(tc.argmax(p), y))
     assert seen[0].filename == __file__
-    assert "one place in all of f32" in str(seen[0].message)
+    assert "one index in all of f32" in str(seen[0].message)
     assert loss.eval({p: np.eye(3, dtype="float32"), y: [0, 1, 2]}) == 2
     with pytest.warns(tc.TensorcWarning, match=r"argmin\(p, axis=1\)"):
         y == tc.argmin(p)  # noqa: B015

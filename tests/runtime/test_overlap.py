@@ -92,7 +92,7 @@ def function_of(*cells):
 def is_copied(f, begin, size):
     given = ROOM[begin : begin + size].view(np.float32)
     frame = f.take_frame(f.bind([given]), {})
-    copies = f.place(frame, [given])
+    copies = f.fill(frame, [given])
     slot = frame.slots[f._input_slots[0]]
     assert slot == address_of(copies[0] if copies else given)
     return bool(copies)
@@ -144,7 +144,7 @@ def test_a_copy_is_of_the_whole_input_and_lives_as_long_as_the_call():
     f = function_of(placed("w", BEGIN, SIZE))
     ROOM[:] = np.arange(1024) % 251
     given = ROOM[BEGIN - 8 : BEGIN + 8].view(np.float32)
-    (copy,) = f.place(f.take_frame(f.bind([given]), {}), [given])
+    (copy,) = f.fill(f.take_frame(f.bind([given]), {}), [given])
     assert copy.tobytes() == given.tobytes()
     assert not np.shares_memory(copy, ROOM)
 

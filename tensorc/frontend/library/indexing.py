@@ -123,7 +123,7 @@ def _extent(
 ) -> tuple[Dim, Dim, int]:
     """Return start, length and step along one axis."""
     if isinstance(item, At):
-        return _place(b, item.index, size, axis), 1, 1
+        return _from_start(b, item.index, size, axis), 1, 1
     if item.step == 0:
         raise index_error(b, "the step of a slice is 0")
     start, length = clamp(item, size)
@@ -134,7 +134,7 @@ def _extent(
     return start, length, item.step
 
 
-def _place(b: Emitter, index: Dim, size: Dim, axis: int) -> Dim:
+def _from_start(b: Emitter, index: Dim, size: Dim, axis: int) -> Dim:
     """Return a single index counted from the start; out of range is an error."""
     from_end = known_at_most(index, -1)
     start = index + size if from_end else index
@@ -173,7 +173,7 @@ def clamp(part: SlicePart, size: Dim) -> tuple[Dim, Dim]:
         stop = -1 if part.stop is None else _bound(part.stop, size, 1)
         span = start - stop
     length = maximum(0, ceildiv(span, abs(part.step)))
-    # An empty part has no place; its start must not lie outside of a known axis.
+    # An empty part has no index; its start must not lie outside of a known axis.
     return (0 if length == 0 else start), length
 
 

@@ -141,7 +141,7 @@ def _checked_labels(
 
 
 def one_hot(b: Emitter, x: Operand, n: Dim) -> Operand:
-    """Return 1 at each label's place on a new last axis of size n, 0 elsewhere.
+    """Return 1 at each label's index on a new last axis of size n, 0 elsewhere.
 
     A label is the number of a class, from 0 to n - 1; any other one is an index error.
     """

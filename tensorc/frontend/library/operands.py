@@ -150,7 +150,7 @@ class Emitter:
 
     @property
     def location(self) -> Location:
-        """The place of what is being built."""
+        """The source location of what is being built."""
         return self.builder.location
 
     def resolve(self, shape: Shape) -> Shape:

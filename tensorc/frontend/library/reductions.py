@@ -196,17 +196,17 @@ def argmax(
     b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
 ) -> Operand:
     """Return the index of the first largest element; of all without an axis."""
-    return _place(b, ArgMax, x, axis, keepdims)
+    return _index_of(b, ArgMax, x, axis, keepdims)
 
 
 def argmin(
     b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
 ) -> Operand:
     """Return the index of the first smallest element; of all without an axis."""
-    return _place(b, ArgMin, x, axis, keepdims)
+    return _index_of(b, ArgMin, x, axis, keepdims)
 
 
-def _place(
+def _index_of(
     b: Emitter, reducer: type[Op], x: Operand, axis: int | None, keepdims: bool
 ) -> Operand:
     value = strong(b, x).value

@@ -123,7 +123,7 @@ def broadcast_to(b: Emitter, x: Operand, shape: Dim | Sequence[Dim]) -> Operand:
 
 
 def expand_dims(b: Emitter, x: Operand, axis: int | Sequence[int]) -> Operand:
-    """Put axes of size 1 at places of the result."""
+    """Put axes of size 1 at indices of the result."""
     tensor = strong(b, x)
     own = list(b.shape(tensor))
     count = 1 if isinstance(axis, int) else len(axis)
@@ -169,13 +169,13 @@ def swapaxes(b: Emitter, x: Operand, axis1: int, axis2: int) -> Operand:
 
 
 def moveaxis(b: Emitter, x: Operand, source: Axes, destination: Axes) -> Operand:
-    """Put axes to other places; the others keep their order."""
+    """Move axes to other indices; the others keep their order."""
     tensor = strong(b, x)
     rank = tensor.type.rank
     moved = ordered_axes(b, source, rank)
     indices = ordered_axes(b, destination, rank)
     if len(moved) != len(indices):
-        message = f"moveaxis: {len(moved)} axes cannot go to {len(indices)} places"
+        message = f"moveaxis: {len(moved)} axes cannot go to {len(indices)} indices"
         raise size_error(b, message)
     order = [i for i in range(rank) if i not in moved]
     for index, axis in sorted(zip(indices, moved, strict=True)):
@@ -209,8 +209,8 @@ def dimshuffle(b: Emitter, x: Operand, pattern: Sequence[object]) -> Operand:
             raise size_error(b, message)
     tensor = pinned(b, tensor, b.shape(tensor))
     moved = _transposed(b, tensor, [*kept, *lost])
-    places = iter(b.shape(moved))
-    sizes = [1 if p == "x" else next(places) for p in pattern]
+    moved_sizes = iter(b.shape(moved))
+    sizes = [1 if p == "x" else next(moved_sizes) for p in pattern]
     if len(sizes) == rank and not lost:
         return moved
     return _reshaped(b, moved, sizes)

@@ -19,7 +19,7 @@ from tensorc.ir.ops.tensor.shape import Broadcast, Reshape
 
 
 def warn_of_flat_index(b: Emitter, operands: Sequence[Operand]) -> None:
-    """Warn of argmax(p) == y: one place in all of p, compared with one per row."""
+    """Warn of argmax(p) == y: one index in all of p, compared with one per row."""
     for index, other in (operands, operands[::-1]):
         if not isinstance(index, TensorOperand) or not isinstance(other, TensorOperand):
             continue
@@ -32,11 +32,11 @@ def warn_of_flat_index(b: Emitter, operands: Sequence[Operand]) -> None:
             name = "argmax" if isinstance(op, ArgMax) else "argmin"
             if given.rank < 2:
                 continue
-            message = f"{name} without an axis is one place in all of "
+            message = f"{name} without an axis is one index in all of "
             message += (
                 f"{spell_type(given)}, here compared with {spell_type(other.type)}"
             )
-            b.suspect(message, f"one place per row: `{name}(p, axis=1)`")
+            b.suspect(message, f"one index per row: `{name}(p, axis=1)`")
 
 
 def warn_of_softmax(b: Emitter, logits: Value) -> None:
@@ -61,7 +61,7 @@ def _is_softmax(value: Value) -> bool:
 
 
 def warn_of_columns(b: Emitter, x: TensorOperand, indices: object) -> None:
-    """Warn of p[:, y] with a place for each row: it takes all of them from each."""
+    """Warn of p[:, y] with an index for each row: it takes all of them from each."""
     if not isinstance(indices, TensorOperand) or indices.type.rank != 1:
         return
     (count,), (rows, columns) = b.shape(indices), b.shape(x)

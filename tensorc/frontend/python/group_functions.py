@@ -21,7 +21,7 @@ def group(*members: object, **named: object) -> Group:
 
     `group(W, b)`, `group([W, b])`, `group({"W": W, "b": b})`, `group(W=W, b=b)`, and
     groups of groups: the parts of a name are joined by dots, as in hidden.W. Members
-    of lists and arguments go by their own names, or by their places if they have none.
+    of lists and arguments go by their own names, or by their indices if they have none.
     What stands twice is a member once, under its first name.
 
     Raises:
@@ -90,7 +90,7 @@ def params(holder: object, *others: object) -> Group:
 
     That is a list, dictionary or dataclass, an object (its `params`, or its attributes,
     in the order in which they were set) or a loaded `.tc` program. Several things are
-    named by their places: 0.W, 1.W.
+    named by their indices: 0.W, 1.W.
     """
     if others:
         found = [params(each) for each in (holder, *others)]

@@ -35,7 +35,7 @@ class Parameters:
     """The parameters of a traced function.
 
     `words` are the defaults that are no arrays, such as "mean": static unless another
-    value is given. `by_place` are the names, if a call can give all of them by place,
+    value is given. `by_index` are the names, if a call can give all of them by place,
     and `count` is how many. `special` are the static and the typed ones.
     """
 
@@ -45,7 +45,7 @@ class Parameters:
     types: Mapping[str, ArrayType]
     words: Mapping[str, object]
     defaults: Mapping[str, object]
-    by_place: tuple[str, ...] | None
+    by_index: tuple[str, ...] | None
     count: int
     special: frozenset[str]
 
@@ -53,8 +53,8 @@ class Parameters:
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspect.BoundArguments:
         """Return the arguments of a call by name, defaults included."""
-        if self.by_place is not None and not named and len(args) == self.count:
-            arguments = dict(zip(self.by_place, args, strict=True))
+        if self.by_index is not None and not named and len(args) == self.count:
+            arguments = dict(zip(self.by_index, args, strict=True))
             return inspect.BoundArguments(self.signature, arguments)
         try:
             bound = self.signature.bind(*args, **named)
@@ -82,8 +82,8 @@ class Parameters:
             args = given
         arrays: list[object] = []
         kinds: list[Hashable] = []
-        assert self.by_place is not None
-        for name, value in zip(self.by_place, args):  # noqa: B905 (they are as many)
+        assert self.by_index is not None
+        for name, value in zip(self.by_index, args):  # noqa: B905 (they are as many)
             kind: type = type(value)
             if kind is _ndarray and name not in valued:
                 arrays.append(value)
@@ -134,9 +134,9 @@ class Parameters:
     def _in_order(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> tuple[object, ...] | None:
-        if self.by_place is None or len(args) >= self.count:
+        if self.by_index is None or len(args) >= self.count:
             return None
-        rest = self.by_place[len(args) :]
+        rest = self.by_index[len(args) :]
         values = {**self.defaults, **named}
         if any(n not in values for n in rest) or not named.keys() <= {*rest}:
             return None

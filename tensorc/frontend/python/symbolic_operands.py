@@ -1,7 +1,7 @@
 """What users give to the Python doors, as operands of the library.
 
 Python numbers are weak: they take the type of their partner. NumPy's numbers and arrays
-have their own type, nested lists none. Everything else has no place in a formula, and
+have their own type, nested lists none. Everything else is refused in a formula, and
 the message says what it is.
 """
 

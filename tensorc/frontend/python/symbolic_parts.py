@@ -36,11 +36,11 @@ class Selection(Generic[T]):
     indices: Sequence[Index]
 
     def set(self, values: object) -> T:
-        """Return x with these values in the part; of several for a place the last."""
+        """Return x with these values in the part; of several for an index the last."""
         return self.put(self.tensor, self.indices, values, SET)
 
     def add(self, values: object) -> T:
-        """Return x with these values added to the part, several for a place too."""
+        """Return x with these values added to the part, several for an index too."""
         return self.put(self.tensor, self.indices, values, ADD)
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -65,7 +65,7 @@ class Shared(Tensor):
 
     @property
     def leaf(self) -> SharedLeaf:
-        """The variable's place in the graph."""
+        """The variable's leaf in the graph."""
         assert isinstance(self._operand, TensorOperand)
         leaf = self._operand.value
         assert isinstance(leaf, SharedLeaf)

@@ -212,7 +212,7 @@ def _is_number(leaf: Leaf) -> bool:
 
 @contextmanager
 def _refusals(facts: Facts) -> Iterator[None]:
-    """Put what was refused in the place of an error that NumPy made of it."""
+    """Raise what was refused instead of an error that NumPy made of it."""
     try:
         yield
     except TensorcError:

@@ -33,7 +33,7 @@ def parse_pipeline(text: str, passes: Mapping[str, Pass]) -> tuple[Pass, ...]:
     for match in _TOKEN.finditer(text.rstrip()):
         token = match[1] or match[2]
         start = match.start(1 if match[1] else 2)
-        location = _place(start, len(token))
+        location = _location(start, len(token))
         if match[1] and before in ("(", ","):
             opens = text[match.end() :].lstrip().startswith("(")
             if opens and token in ANCHORS:
@@ -52,7 +52,7 @@ def parse_pipeline(text: str, passes: Mapping[str, Pass]) -> tuple[Pass, ...]:
             _fail(f"a pass is expected, got '{token}'", location)
         before = token
     if depth or before in (",", "anchor"):
-        _fail("unexpected end of the pipeline", _place(len(text), 1))
+        _fail("unexpected end of the pipeline", _location(len(text), 1))
     _check_levels(found)
     return tuple(pass_ for pass_, _ in found)
 
@@ -62,7 +62,7 @@ def spell_pipeline(passes: tuple[Pass, ...]) -> str:
     return f"builtin.module({','.join(p.name for p in passes)})"
 
 
-def _place(start: int, length: int) -> Location:
+def _location(start: int, length: int) -> Location:
     return Location(SOURCE, 1, start + 1, 0, start + 1 + length)
 
 

@@ -116,7 +116,7 @@ def prepare_epoch(
     )
     numbers = function.hypers(hypers or {})
     frame = function.take_frame(plan, numbers)
-    if function.place(frame, first):
+    if function.fill(frame, first):
         # A column lies in a shared variable: all of it must move, not the first batch.
         copies = {
             name: column.copy()

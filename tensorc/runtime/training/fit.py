@@ -61,7 +61,7 @@ def fit(
         TensorcError: too little data for a batch (TC0602), a column that is missing
             (TC0506), a `start` that does not fit (TC0804), a function that returns not
             just one number (TC0601), or a call that fails; at the options of the
-            recipe where no better place is known.
+            recipe where no better location is known.
         DivergedError: a validation error is no number (TC0603), or the cost of a batch
             or a variable is not finite (TC0604).
         KeyboardInterrupt: within 0.2 s of Ctrl-C, after the last completed batch.

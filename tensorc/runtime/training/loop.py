@@ -186,7 +186,7 @@ def _not_finite(run: TrainingState) -> list[str]:
 def _check_memory(run: TrainingState, infinite: Container[str]) -> None:
     """Raise TC0604 for a variable that has become NaN or infinite.
 
-    A cost need not show it: it may read no place that is lost.
+    A cost need not show it: it may read no element that is lost.
     """
     if run.allow_nan:
         return
