@@ -10,6 +10,7 @@ training. This page is the tour; the code follows its order.
     frontend.dsl.programs  what a file is to the rest: memory, recipes, functions
     frontend.python        variables with operators; traces of functions
     frontend.python.graph  the expressions that both build: nodes, emission, storage
+    frontend.python.grouping  groups with operators, trees of lists and fields
     frontend.library       what the functions of all doors are made of
     frontend.library.registry  a row for each function that users call
     ir                     values, ops, dimensions; verifier, interpreter
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
         TensorcWarning,
     )
     from tensorc.frontend.python.group_functions import group, params
-    from tensorc.frontend.python.groups import Group
+    from tensorc.frontend.python.grouping.groups import Group
     from tensorc.frontend.python.symbolic import Tensor
     from tensorc.frontend.python.symbolic_variables import Shared, constant, tensor
 
@@ -83,7 +84,7 @@ _MODULES = {
     "CompileError": "errors",
     "DTypeError": "errors",
     "Function": "api.function",
-    "Group": "frontend.python.groups",
+    "Group": "frontend.python.grouping.groups",
     "In": "api.function",
     "InternalError": "errors",
     "Out": "api.function",

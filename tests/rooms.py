@@ -16,7 +16,13 @@ def ir(*parts: str) -> set[str]:
 
 
 ROOMS: Rooms = {
-    "__init__": ({"api", "frontend.library", "frontend.python", "errors"}, set()),
+    "__init__": (
+        {
+            *("api", "errors", "frontend.library", "frontend.python"),
+            "frontend.python.grouping",
+        },
+        set(),
+    ),
     "errors": (set(), set()),
     "target": (set(), set()),
     "artifact": ({"errors"}, set()),
@@ -82,10 +88,11 @@ ROOMS: Rooms = {
         {"frontend.library", *ir("ops", "ops.tensor"), "errors", "diagnostics"},
         set(),
     ),
+    "frontend.python.grouping": ({"frontend.library", "errors"}, {"numpy"}),
     "frontend.python": (
         {
             "frontend.library",
-            "frontend.python.graph",
+            *("frontend.python.graph", "frontend.python.grouping"),
             *ir("ops.tensor"),
             "frontend.library.registry",
             "errors",
@@ -199,8 +206,9 @@ ROOMS: Rooms = {
             ),
             *("passes.common", "passes.analysis", "cache", "artifact", "target"),
             *("recipes", "errors", "tables", "frontend.library", "frontend.python"),
-            *("frontend.python.graph", "frontend.dsl", "frontend.dsl.syntax"),
-            *("frontend.dsl.programs", "runtime", "runtime.files", "runtime.training"),
+            *("frontend.python.graph", "frontend.python.grouping"),
+            *("frontend.dsl", "frontend.dsl.syntax", "frontend.dsl.programs"),
+            *("runtime", "runtime.files", "runtime.training"),
         },
         {"numpy"},
     ),
@@ -241,7 +249,7 @@ LAZY = {
     ("tensorc", "tensorc.api.stages"): "for type checkers only",
     ("tensorc", "tensorc.errors"): "for type checkers only",
     ("tensorc", "tensorc.frontend.python.group_functions"): "for type checkers only",
-    ("tensorc", "tensorc.frontend.python.groups"): "for type checkers only",
+    ("tensorc", "tensorc.frontend.python.grouping.groups"): "for type checkers only",
     ("tensorc", "tensorc.frontend.python.symbolic"): "for type checkers only",
     (
         "tensorc",
@@ -272,7 +280,7 @@ LAZY = {
     ): "a kept program is not parsed",
     (
         "tensorc.api.program",
-        "tensorc.frontend.python.groups",
+        "tensorc.frontend.python.grouping.groups",
     ): "only `params` needs them",
     (
         "tensorc.api.program",

@@ -11,7 +11,7 @@ import tensorc as tc
 from tensorc import artifact_file, cache, driver
 from tensorc.backend.llvm import host
 from tensorc.frontend.library.dtypes import ArrayType
-from tensorc.frontend.python.pytree import Static
+from tensorc.frontend.python.grouping.pytree import Static
 from tensorc.frontend.python.trace_arguments import Key, read_call
 from tensorc.frontend.python.tracer import ArrayLeaf, NumberLeaf, StaticLeaf
 from tensorc.ir.text import printer

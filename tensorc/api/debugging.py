@@ -11,7 +11,7 @@ from tensorc.frontend.library.operands import TensorOperand
 from tensorc.frontend.python.describing import describe, is_symbolic, whole_number
 from tensorc.frontend.python.graph.emit import EmissionPlan
 from tensorc.frontend.python.graph.text import DEEPEST, graph_text, type_of
-from tensorc.frontend.python.groups import Group
+from tensorc.frontend.python.grouping.groups import Group
 from tensorc.frontend.python.symbolic_operands import value_of
 from tensorc.ir.core import Value
 

@@ -10,7 +10,13 @@ from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import TensorOperand, strong
 from tensorc.frontend.python import symbolic_functions, tracer
 from tensorc.frontend.python.describing import whole_number
-from tensorc.frontend.python.pytree import LEAF, Tree, flatten, paths, unflatten
+from tensorc.frontend.python.grouping.pytree import (
+    LEAF,
+    Tree,
+    flatten,
+    paths,
+    unflatten,
+)
 from tensorc.frontend.python.signatures import VARIADIC, signature_of
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (

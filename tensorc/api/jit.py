@@ -37,13 +37,18 @@ from tensorc.frontend.library.mistakes import (
     warn_user,
 )
 from tensorc.frontend.python import tracer
-from tensorc.frontend.python.facts import Fact
-from tensorc.frontend.python.forms import Forms, Found
+from tensorc.frontend.python.forms import Forms, Found, way_out
 from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import EmissionPlan
 from tensorc.frontend.python.graph.store import found_by_name
-from tensorc.frontend.python.groups import Group, partners
-from tensorc.frontend.python.pytree import LEAF, NONE, Tree, flatten, unflatten
+from tensorc.frontend.python.grouping.groups import Group, partners
+from tensorc.frontend.python.grouping.pytree import (
+    LEAF,
+    NONE,
+    Tree,
+    flatten,
+    unflatten,
+)
 from tensorc.frontend.python.signatures import computed, parameters_of
 from tensorc.frontend.python.symbolic_operands import concrete, describe, is_symbolic
 from tensorc.frontend.python.symbolic_variables import Shared
@@ -362,7 +367,7 @@ class Jitted(Costed):
     def _add(self, key: Key, call: TracedCall, found: Found[_Made]) -> _Made:
         start = time.perf_counter()
         reason = found.reason or self._reason(call)
-        self._bound(reason, _way_out_of(found.fact) if found.fact else _way_out(reason))
+        self._bound(reason, way_out(reason, found.fact))
         if self._made and "recompiles" in os.environ.get("TENSORC_LOGS", "").split(","):
             location = f"{self.location.file}:{self.location.line}"
             sys.stderr.write(f"recompiling {self.name} at {location}: {reason}\n")
@@ -456,31 +461,6 @@ def changes_nothing(function: object) -> TensorcError:
     message = f"{function!r} changes no variable: there is nothing to train"
     hint = "decorate the function with @tc.step, and call tc.update(W, new) in it"
     return usage_error(message, f"{hint}; of a tc.function, updates=[(W, new)]")
-
-
-def _way_out(reason: str) -> str:
-    """Return how to have fewer specialisations, from the reason for the last one."""
-    if "static argument" in reason:
-        return "each static value is a program of its own: pass it as an argument"
-    if ": structure" in reason:
-        return "each structure is a program of its own: stack its arrays into one"
-    if "the shared variable" in reason:
-        return "each shared variable is compiled in: pass its value, W.get_value()"
-    return "give the argument one type: x.astype(…), or annotate it, x: tc.f32[...]"
-
-
-def _way_out_of(fact: Fact) -> str:
-    """Return how to have fewer specialisations that differ in a fact."""
-    if fact.numbers:
-        names = ", ".join(fact.numbers)
-        return (
-            f"each value of {names} that Python needs is a program of its own: "
-            "formulas and sizes take any (x * n, tc.zeros(n), np.where)"
-        )
-    return (
-        "each size that Python needs is a program of its own: tc.zeros(x.shape), "
-        "tc.arange(x.shape[0]) and their like stay symbolic"
-    )
 
 
 def _location_of(function: Callable[..., object]) -> Location:

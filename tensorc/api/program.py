@@ -59,7 +59,7 @@ from tensorc.tables import Table, html_of, text_of
 from tensorc.target import CHOSEN, Options
 
 if TYPE_CHECKING:
-    from tensorc.frontend.python.groups import Group
+    from tensorc.frontend.python.grouping.groups import Group
     from tensorc.frontend.python.symbolic_variables import Shared as SharedVariable
 
 FLOATS = ("f32", "f64", "f16")  # what `float` may mean
@@ -96,7 +96,7 @@ class Program(inspection.Inspected, _Loaded):
     @property
     def params(self) -> "Group":
         """The group of the params of the file and its modules; states are not in it."""
-        from tensorc.frontend.python.groups import Group
+        from tensorc.frontend.python.grouping.groups import Group
 
         names = [m.name for m in self.functions.source.memories if m.kind == "param"]
         return Group([(name, _member(self, name)) for name in names])

@@ -13,7 +13,7 @@ import numpy as np
 from tensorc.api.paths import path_of
 from tensorc.errors import TensorcError
 from tensorc.frontend.library.mistakes import outside, usage_error
-from tensorc.frontend.python.groups import Group
+from tensorc.frontend.python.grouping.groups import Group
 from tensorc.frontend.python.symbolic_operands import describe
 from tensorc.frontend.python.symbolic_variables import Shared
 from tensorc.runtime.arrays import DTYPES, Array

@@ -18,7 +18,7 @@ from tensorc.errors import TensorcError
 from tensorc.frontend.library.operands import Array
 from tensorc.frontend.library.sizes import NoDimError, formula_of
 from tensorc.frontend.python.graph.nodes import InputNode, ordered, sources_of
-from tensorc.frontend.python.pytree import Static
+from tensorc.frontend.python.grouping.pytree import Static
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import (
     VALUE,

@@ -110,3 +110,25 @@ def _forms_below(node: _Node[F]) -> Iterator[F]:
         if top.form is not None:
             yield top.form
         stack += top.after.values()
+
+
+def way_out(reason: str, fact: Fact | None) -> str:
+    """Return how to have fewer forms, from what made the last one differ."""
+    if fact is not None and fact.numbers:
+        names = ", ".join(fact.numbers)
+        return (
+            f"each value of {names} that Python needs is a program of its own: "
+            "formulas and sizes take any (x * n, tc.zeros(n), np.where)"
+        )
+    if fact is not None:
+        return (
+            "each size that Python needs is a program of its own: tc.zeros(x.shape), "
+            "tc.arange(x.shape[0]) and their like stay symbolic"
+        )
+    if "static argument" in reason:
+        return "each static value is a program of its own: pass it as an argument"
+    if ": structure" in reason:
+        return "each structure is a program of its own: stack its arrays into one"
+    if "the shared variable" in reason:
+        return "each shared variable is compiled in: pass its value, W.get_value()"
+    return "give the argument one type: x.astype(…), or annotate it, x: tc.f32[...]"

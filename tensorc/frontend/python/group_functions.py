@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.mistakes import door, usage_error
-from tensorc.frontend.python.groups import Group, mapped, partners
-from tensorc.frontend.python.pytree import LEAF, Tree, flatten
+from tensorc.frontend.python.grouping.groups import Group, mapped, partners
+from tensorc.frontend.python.grouping.pytree import LEAF, Tree, flatten
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic
 
 GroupFunction = Callable[..., object]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from tensorc.frontend.library.mistakes import usage_error
-from tensorc.frontend.python.groups import Group, partners
+from tensorc.frontend.python.grouping.groups import Group, partners
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tensorc.errors import did_you_mean
 from tensorc.frontend.library.dtypes import ArrayType, DType
 from tensorc.frontend.library.mistakes import usage_error
-from tensorc.frontend.python.pytree import LEAF, exact, flatten
+from tensorc.frontend.python.grouping.pytree import LEAF, exact, flatten
 from tensorc.frontend.python.symbolic_variables import Shared
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -39,10 +39,10 @@ from tensorc.frontend.library.registry.rows import BY_NAME, FUNCTIONS, PYTHON
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.graph.store import landings
 from tensorc.frontend.python.group_functions import apply_to_groups, has_groups
-from tensorc.frontend.python.groups import mapped
+from tensorc.frontend.python.grouping.groups import mapped
+from tensorc.frontend.python.grouping.operators import Operators
 from tensorc.frontend.python.habits import attribute_hint
 from tensorc.frontend.python.numpy_compositions import rounded
-from tensorc.frontend.python.operators import Operators
 from tensorc.frontend.python.row_functions import composed_of, method_of, of_row
 from tensorc.frontend.python.symbolic_numbers import AskedNumber, repeated
 from tensorc.frontend.python.symbolic_operands import (

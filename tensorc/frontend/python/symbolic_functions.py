@@ -29,10 +29,10 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.options import SHAPE, Option
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
 from tensorc.frontend.python.graph.grad import derivatives
-from tensorc.frontend.python.groups import Group
+from tensorc.frontend.python.grouping.groups import Group
+from tensorc.frontend.python.grouping.pytree import LEAF, unflatten
+from tensorc.frontend.python.grouping.pytree import flatten as flatten_tree
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
-from tensorc.frontend.python.pytree import LEAF, unflatten
-from tensorc.frontend.python.pytree import flatten as flatten_tree
 from tensorc.frontend.python.symbolic import (
     Tensor,
     apply,

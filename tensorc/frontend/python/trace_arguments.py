@@ -26,7 +26,7 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.python import tracer
 from tensorc.frontend.python.facts import Answered, KnownSizes, read_given
-from tensorc.frontend.python.pytree import LEAF, Static, Tree, flatten, paths
+from tensorc.frontend.python.grouping.pytree import LEAF, Static, Tree, flatten, paths
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (
     describe,

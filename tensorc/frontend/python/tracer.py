@@ -45,7 +45,7 @@ from tensorc.frontend.python.facts import Answered, Facts, KnownSizes, facts_of
 from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import EmissionPlan, identifier, unique_names
 from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
-from tensorc.frontend.python.pytree import Static, Tree, flatten
+from tensorc.frontend.python.grouping.pytree import Static, Tree, flatten
 from tensorc.frontend.python.signatures import computed
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (

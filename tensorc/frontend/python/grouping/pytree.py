@@ -11,7 +11,7 @@ import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-from tensorc.frontend.python.groups import Group
+from tensorc.frontend.python.grouping.groups import Group
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

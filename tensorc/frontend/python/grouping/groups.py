@@ -22,7 +22,7 @@ from tensorc.frontend.library.mistakes import (
     outside,
     usage_error,
 )
-from tensorc.frontend.python.operators import Operators
+from tensorc.frontend.python.grouping.operators import Operators
 
 # Of the maps that have an operator, what Python does with the members.
 _OPERATORS: Mapping[str, Callable[..., object]] = {

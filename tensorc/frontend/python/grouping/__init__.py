@@ -1,0 +1,1 @@
+"""What holds several variables: groups with operators, trees of lists and fields."""
