@@ -19,7 +19,8 @@ training. This page is the tour; the code follows its order.
     passes.common          what passes are made with: rewriter, pipelines; cse, dce
     passes.analysis        what is known of kernels: maps, members, costs; read only
     passes.schedule        how a target runs them: chunks, tiles, panels; `cpu`
-    passes.tensor          TENSOR, tc.*: stabilize, autodiff, simplify
+    passes.tensor          TENSOR, tc.*: stabilize, simplify
+    passes.tensor.ad       derivatives: tables of both directions, and autodiff
     passes.structured      STRUCTURED, linalg.generic: to_structured, fuse (tc.group)
     passes.memory          BUFFER, memref: bufferize, plan_memory
     passes.loops           LOOP, scf, vector, micro-kernels: to_loops

@@ -16,7 +16,7 @@ from tensorc.ir.verifier import LEGAL, is_legal, verify
 from tensorc.passes.common.base import Around, Level, Pass, run_pass
 from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
-from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tensorc.passes.tensor.simplify import SIMPLIFY, TIDY
 from tensorc.passes.tensor.stabilize import STABILIZE
 from tensorc.target import Target

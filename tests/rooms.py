@@ -118,8 +118,12 @@ ROOMS: Rooms = {
         {"numpy"},
     ),
     "passes.tensor": (
-        LEVEL - {"passes.analysis", "passes.schedule"} | {*ir("ops", "ops.tensor")},
+        {"passes.common", "target", *ir("ops", "ops.tensor")},
         {"numpy"},
+    ),
+    "passes.tensor.ad": (
+        {"passes.common", "target", "errors", *ir("ops", "ops.tensor")},
+        set(),
     ),
     "passes.structured": (
         LEVEL | {*ir("ops", "ops.tensor", "ops.structured", "ops.scalar")},
@@ -171,7 +175,14 @@ ROOMS: Rooms = {
         {"llvmlite"},
     ),
     "pipeline": (
-        {"passes.common", "passes.tensor", *ir("ops"), "target", "errors"},
+        {
+            "passes.common",
+            "passes.tensor",
+            "passes.tensor.ad",
+            *ir("ops"),
+            "target",
+            "errors",
+        },
         set(),
     ),
     # What the runtime must know of a function, read off its IR.
@@ -227,6 +238,7 @@ ROOMS: Rooms = {
                 "passes.common",
                 "passes.math",
                 "passes.tensor",
+                "passes.tensor.ad",
                 "runtime",
                 "runtime.cpu",
             ),

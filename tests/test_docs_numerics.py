@@ -15,7 +15,7 @@ from tensorc.api import program as api
 from tensorc.frontend.library.operands import promote
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.types import ELEMENTS, F32, F64, element_of
-from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tests.frontend.irgen_helpers import program
 from tests.passes.math_cases import CASES
 from tests.passes.ulps import rows

@@ -18,7 +18,7 @@ from tensorc.ir.ops.tensor import reductions
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F32
 from tensorc.ir.verifier import LEGAL
-from tensorc.passes.tensor.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
+from tensorc.passes.tensor.ad.rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
 from tests.samples import SAMPLES, build_module
 from tests.snippets import ROOT, UPDATE
 
@@ -50,7 +50,7 @@ def derivative_of(cls: type[Op]) -> str:
     formulas = _formulas(cls) if ELEMENTWISE in cls.traits else []
     if formulas and max(map(len, formulas)) <= LONGEST:
         return ", ".join(f"`{f}`" for f in formulas)
-    assert said, f"{cls.name}: its rule in vjp_rules.py lacks a docstring"
+    assert said, f"{cls.name}: its rule lacks a docstring"
     return said
 
 
@@ -64,7 +64,7 @@ def _formulas(cls: type[Op]) -> list[str]:
         ct = Block().add_argument(result.type)
         names = {**dict(zip(of, _names(cls), strict=True)), result: "y", ct: "ct"}
         inner = TensorBuilder(Builder(Block(), b.builder.constraints))
-        for value in VJP_RULES[cls](inner, result.op, ct):
+        for value in VJP_RULES[cls](inner, result.op, (ct,)):
             formulas.append("none" if value is None else _spelled(value, names))
         return [result]
 

@@ -21,9 +21,9 @@ from tensorc.ir.ops.tensor.nn import LogSoftmax
 from tensorc.ir.ops.tensor.reductions import Max
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.verifier import verify
-from tensorc.passes.tensor import autodiff
-from tensorc.passes.tensor.autodiff import AUTODIFF
-from tensorc.passes.tensor.vjp_rules import VJP_RULES
+from tensorc.passes.tensor.ad import reverse
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
+from tensorc.passes.tensor.ad.rules import VJP_RULES
 from tests.samples import (
     CPU,
     SAMPLES,
@@ -132,12 +132,17 @@ def test_the_check_finds_a_planted_wrong_rule(cls, monkeypatch):
     """Scale each cotangent by 1.001: the second sample of every op shows it."""
     right = VJP_RULES[cls]
 
-    def wrong(b: TensorBuilder, op: Op, ct: Value):
-        return right(b, op, b(Mul, ct, b.full_like(ct, 1.001)))
+    def wrong(b: TensorBuilder, op: Op, cts):
+        return right(b, op, scaled(b, cts, 1.001))
 
-    monkeypatch.setattr(autodiff, "VJP_RULES", {**VJP_RULES, cls: wrong})
+    monkeypatch.setattr(reverse, "VJP_RULES", {**VJP_RULES, cls: wrong})
     with pytest.raises(AssertionError, match="tolerance"):
         check_gradient(cls, SAMPLES[cls][1])
+
+
+def scaled(b: TensorBuilder, values, factor: float):
+    """Return derivatives by a factor, where there are some."""
+    return tuple(v and b(Mul, v, b.full_like(v, factor)) for v in values)
 
 
 def check_gradient(cls: type[Op], sample: Sample) -> None:

@@ -37,7 +37,10 @@ from tensorc.ir.verifier import LEGAL, verify
 from tensorc.passes.common.structured_builder import KERNELS
 from tensorc.passes.math import expand_math
 from tensorc.passes.structured import to_structured
-from tensorc.passes.tensor.vjp_rules import NOT_DIFFERENTIABLE, VJP_RULES
+from tensorc.passes.tensor.ad.both import COTANGENTS, TANGENTS
+from tensorc.passes.tensor.ad.linear import LINEAR, TRANSPOSES
+from tensorc.passes.tensor.ad.partials import PARTIALS
+from tensorc.passes.tensor.ad.rules import JVP_RULES, NOT_DIFFERENTIABLE, VJP_RULES
 from tests.samples import SAMPLES, SIZES, one_op, run, sample_values, seed_of
 
 TENSOR_OPS = [cls for cls in OPS if cls.__module__.startswith("tensorc.ir.ops.tensor.")]
@@ -224,10 +227,26 @@ def test_module_of_one_op_prints_and_parses_back(cls, sample):
 
 @each_tensor_op
 def test_op_has_a_derivative_or_is_listed_as_having_none(cls):
-    has_rule = cls in VJP_RULES
-    assert has_rule != (cls in NOT_DIFFERENTIABLE), (
-        f"{cls.name}: a row in VJP_RULES or in NOT_DIFFERENTIABLE, not both"
-    )
+    tables = "PARTIALS, in LINEAR and TRANSPOSES, or in COTANGENTS and TANGENTS"
+    for rules, direction in ((VJP_RULES, "backward"), (JVP_RULES, "forward")):
+        assert (cls in rules) != (cls in NOT_DIFFERENTIABLE), (
+            f"{cls.name} lacks its derivative {direction}: a row in {tables}, "
+            "or a row in NOT_DIFFERENTIABLE"
+        )
+
+
+def test_the_tables_of_derivatives_have_each_op_once():
+    assert LINEAR.keys() == TRANSPOSES.keys()
+    assert TANGENTS.keys() == COTANGENTS.keys()
+    count = len(PARTIALS) + len(LINEAR) + len(TANGENTS)
+    assert count == len(JVP_RULES) == len(VJP_RULES)
+
+
+@pytest.mark.parametrize("cls", LINEAR, ids=lambda c: c.name)
+def test_groups_of_a_linear_op_name_its_operands(cls):
+    names = [name for group in LINEAR[cls] for name in group]
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(cls.operand_names)
 
 
 @each_op

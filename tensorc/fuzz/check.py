@@ -41,7 +41,7 @@ from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
 from tensorc.passes.common.base import Pass, run_pass
-from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tensorc.passes.tensor.stabilize import STABILIZE
 from tensorc.runtime import threads
 from tensorc.target import Options, Target

@@ -40,7 +40,7 @@ from tensorc.ir.ops.tensor.reductions import Sum
 from tensorc.ir.ops.tensor.rounding import FloorDiv, Mod
 from tensorc.ir.ops.tensor.shape import Reshape, Slice, Transpose, Unslice
 from tensorc.ir.verifier import verify
-from tensorc.passes.tensor.vjp_rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
+from tensorc.passes.tensor.ad.rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
 
 COMPUTED_PLACES = (TakeAlongAxis, Gather, Scatter)
 

@@ -47,7 +47,7 @@ from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.types import ELEMENTS, F32, F64, I1, Element, TensorType
 from tensorc.passes.common.rewriter import Rule
 from tensorc.passes.tensor import simplify
-from tensorc.passes.tensor.vjp_rules import VJP_RULES
+from tensorc.passes.tensor.ad.rules import VJP_RULES
 
 Extras = dict[str, object]  # fields of a program beside its entries
 

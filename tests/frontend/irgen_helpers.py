@@ -14,7 +14,7 @@ from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import TensorType
 from tensorc.ir.verifier import verify
-from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tensorc.target import Target
 
 

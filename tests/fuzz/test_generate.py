@@ -24,7 +24,7 @@ from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import ELEMENTS, F64, TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.common.rewriter import Match, match_op
-from tensorc.passes.tensor.vjp_rules import VJP_RULES
+from tensorc.passes.tensor.ad.rules import VJP_RULES
 from tests.test_op_contract import TENSOR_OPS
 
 PROGRAMS = 1500

@@ -19,7 +19,7 @@ from tensorc.ir.types import F16, F32, F64, I64
 from tensorc.ir.verifier import verify
 from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
-from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tensorc.passes.tensor.simplify import SIMPLIFY
 from tensorc.passes.tensor.stabilize import STABILIZE
 from tests.samples import CPU, build_module, grad, parse_type, run, total

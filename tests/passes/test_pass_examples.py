@@ -24,7 +24,8 @@ from tensorc.passes.loops import to_loops
 from tensorc.passes.math import expand_math
 from tensorc.passes.memory import bufferize, plan_memory
 from tensorc.passes.structured import fuse, to_structured
-from tensorc.passes.tensor import autodiff, simplify, stabilize
+from tensorc.passes.tensor import simplify, stabilize
+from tensorc.passes.tensor.ad import autodiff
 from tests.samples import CPU, SIZES, run, same_bits, seed_of
 from tests.test_op_contract import as_function, free_values
 

@@ -28,7 +28,7 @@ from tensorc.ir.types import ELEMENTS, F32
 from tensorc.ir.verifier import verify
 from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
-from tensorc.passes.tensor.autodiff import AUTODIFF
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tensorc.passes.tensor.simplify import SIMPLIFY
 from tests.passes.test_rules import nasty
 from tests.samples import CPU, Body, build_module, grad, run, same_bits, total

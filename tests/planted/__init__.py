@@ -6,7 +6,7 @@ the file has exactly once) and those it puts in their place ("+"):
 
     The derivative of x^y by x is x^(y-1), without the factor y.
 
-    === tensorc/passes/tensor/vjp_rules.py
+    === tensorc/passes/tensor/ad/partials.py
     -    to_base = b(ew.Mul, ct, b(ew.Mul, op.rhs, b(fn.Pow, op.lhs, less)))
     +    to_base = b(ew.Mul, ct, b(fn.Pow, op.lhs, less))
 

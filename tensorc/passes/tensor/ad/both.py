@@ -1,0 +1,172 @@
+"""Ops with a rule for each direction: reductions that choose or multiply, log_softmax.
+
+A rule of `COTANGENTS` is given the cotangents of the results and returns those of the
+operands; one of `TANGENTS` is given the tangents of the operands and returns those of
+the results.
+"""
+
+from collections.abc import Mapping
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import ceildiv
+from tensorc.ir.ops.tensor import elementwise as ew
+from tensorc.ir.ops.tensor import indexing, nn, reductions, rounding
+from tensorc.ir.ops.tensor import shape as shapes
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import I64
+from tensorc.passes.tensor.ad.linear import placed
+from tensorc.passes.tensor.ad.rows import Cotangents, Rule, Tangents, only, rule, table
+
+Extreme = reductions.Max | reductions.Min
+
+OPEN_LEVELS = 5  # of a tree whose size only the call says
+
+
+def _extreme(b: TensorBuilder, op: Extreme, cts: Cotangents) -> Cotangents:
+    """Split the cotangent equally among the ties; NaNs, if there are any, are these."""
+    is_largest, count = _ties(b, op)
+    shape = tensor_type(op.operand).shape
+    share = b.insert_axis(b(ew.Div, only(cts), count), shape, op.axis)
+    return (b(ew.Select, is_largest, share, b.zeros_like(share)),)
+
+
+def _extreme_tangent(b: TensorBuilder, op: Extreme, tangents: Tangents) -> Tangents:
+    """Give the mean of the ties' tangents."""
+    is_largest, count = _ties(b, op)
+    tangent = only(tangents)
+    kept = b(ew.Select, is_largest, tangent, b.zeros_like(tangent))
+    return (b(ew.Div, b.sum(kept, op.axis), count),)
+
+
+def _ties(b: TensorBuilder, op: Extreme) -> tuple[Value, Value]:
+    """Return which elements are the extreme one, or NaN, and how many they are."""
+    type_ = tensor_type(op.operand)
+    largest = b.insert_axis(op.result, type_.shape, op.axis)
+    is_largest = b(ew.Compare, op.operand, largest, predicate="eq")
+    is_largest = b(ew.Or, is_largest, b(rounding.IsNan, op.operand))
+    return is_largest, b.sum(b.cast(is_largest, type_.element), op.axis)
+
+
+def _top1(b: TensorBuilder, op: reductions.Top1, cts: Cotangents) -> Cotangents:
+    """Put the value's cotangent where the element came from; the index has none."""
+    return (placed(b, op.operand, op.axis, op.results[1], only(cts)),)
+
+
+def _top1_tangent(
+    b: TensorBuilder, op: reductions.Top1, tangents: Tangents
+) -> Tangents:
+    """Take the tangent of the element; the index has none."""
+    index = op.results[1]
+    return b(indexing.TakeAlongAxis, only(tangents), index, axis=op.axis), None
+
+
+def _prod(b: TensorBuilder, op: reductions.Prod, cts: Cotangents) -> Cotangents:
+    """Give each element the product of the others."""
+    others, back = _others_of(b, op)
+    spread = b.insert_axis(only(cts), tensor_type(op.operand).shape, op.axis)
+    return (b(ew.Mul, spread, b.transpose(others, back)),)
+
+
+def _prod_tangent(
+    b: TensorBuilder, op: reductions.Prod, tangents: Tangents
+) -> Tangents:
+    """Give the sum of the tangents, each by the product of the others."""
+    others, back = _others_of(b, op)
+    return (b.sum(b(ew.Mul, only(tangents), b.transpose(others, back)), op.axis),)
+
+
+def _others_of(b: TensorBuilder, op: reductions.Prod) -> tuple[Value, list[int]]:
+    """Return the products of the others, the axis last, and what puts it back."""
+    rank = tensor_type(op.operand).rank
+    order = [i for i in range(rank) if i != op.axis] + [op.axis]
+    others = _others(b, b.transpose(op.operand, order))
+    return others, sorted(range(rank), key=lambda i: order[i])
+
+
+def _others(b: TensorBuilder, x: Value, rounds: int = 2) -> Value:
+    """Return the products of the others along the last axis, without a division.
+
+    Products of neighbours go up a tree; down again, each element takes what its parent
+    has from outside and its neighbour. Zeros do no harm, to any order. Where only the
+    call says the size, a tree has five levels; above two of them is a square.
+    """
+    *batch, size = tensor_type(x).shape
+    levels = (size - 1).bit_length() if isinstance(size, int) else OPEN_LEVELS
+    roots = ceildiv(size, 2**levels)
+    missing = roots * 2**levels - size
+    element = tensor_type(x).element
+    ones = b.full((*batch, missing), 1, element)
+    tree = [x if missing == 0 else b(shapes.Concatenate, x, ones, axis=len(batch))]
+    for level in range(levels):
+        pairs = b.reshape(tree[-1], (*batch, roots * 2 ** (levels - level - 1), 2))
+        tree[-1] = pairs
+        left, right = (_column(b, pairs, i) for i in (0, 1))
+        tree.append(b(ew.Mul, left, right))
+    roots_of_all = tree.pop()
+    if isinstance(size, int) or rounds == 1:
+        outside = _others_by_square(b, roots_of_all)
+    else:
+        outside = _others(b, roots_of_all, rounds - 1)
+    for pairs in reversed(tree):
+        *outer, count, _ = shape = tensor_type(pairs).shape
+        starts = [0] * (len(shape) - 1) + [1]
+        turned = b.slice(pairs, starts, shape, [1] * (len(shape) - 1) + [-1])
+        parent = b.insert_axis(outside, shape, len(shape) - 1)
+        outside = b.reshape(b(ew.Mul, parent, turned), (*outer, count * 2))
+    whole = (*batch, size)
+    return b.slice(outside, [0] * len(whole), whole, [1] * len(whole))
+
+
+def _column(b: TensorBuilder, pairs: Value, index: int) -> Value:
+    *outer, _ = tensor_type(pairs).shape
+    starts = [0] * len(outer) + [index]
+    column = b.slice(pairs, starts, (*outer, 1), [1] * (len(outer) + 1))
+    return b.reshape(column, outer)
+
+
+def _others_by_square(b: TensorBuilder, x: Value) -> Value:
+    """Return such products, each of a row in which a 1 takes the element's place."""
+    shape = tensor_type(x).shape
+    last = len(shape) - 1
+    if shape[last] == 1:
+        return b.full_like(x, 1)
+    wide = (*shape, shape[last])
+    rows = b.insert_axis(x, wide, last)
+    indices = [b.iota(wide, axis, I64) for axis in (last, last + 1)]
+    own = b(ew.Compare, *indices, predicate="eq")
+    return b.prod(b(ew.Select, own, b.full_like(rows, 1), rows), last + 1)
+
+
+def _log_softmax(b: TensorBuilder, op: nn.LogSoftmax, cts: Cotangents) -> Cotangents:
+    """Give ct - softmax sum(ct)."""
+    ct = only(cts)
+    shape = tensor_type(op.operand).shape
+    total = b.insert_axis(b.sum(ct, op.axis), shape, op.axis)
+    return (b(ew.Sub, ct, b(ew.Mul, b(ew.Exp, op.result), total)),)
+
+
+def _log_softmax_tangent(
+    b: TensorBuilder, op: nn.LogSoftmax, tangents: Tangents
+) -> Tangents:
+    """Give the tangent less its mean in the softmax."""
+    tangent = only(tangents)
+    shape = tensor_type(op.operand).shape
+    mean = b.sum(b(ew.Mul, b(ew.Exp, op.result), tangent), op.axis)
+    return (b(ew.Sub, tangent, b.insert_axis(mean, shape, op.axis)),)
+
+
+COTANGENTS: Mapping[type[Op], Rule] = table(
+    rule(reductions.Prod, _prod),
+    rule(reductions.Max, _extreme),
+    rule(reductions.Min, _extreme),
+    rule(reductions.Top1, _top1),
+    rule(nn.LogSoftmax, _log_softmax),
+)
+
+TANGENTS: Mapping[type[Op], Rule] = table(
+    rule(reductions.Prod, _prod_tangent),
+    rule(reductions.Max, _extreme_tangent),
+    rule(reductions.Min, _extreme_tangent),
+    rule(reductions.Top1, _top1_tangent),
+    rule(nn.LogSoftmax, _log_softmax_tangent),
+)
