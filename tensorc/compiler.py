@@ -21,6 +21,7 @@ from tensorc.backend.llvm.host import host_target as host_target
 from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.text.printer import print_module
+from tensorc.ir.verifier import level_of
 from tensorc.passes.common.base import Around as Around
 from tensorc.passes.common.base import Level as Level
 from tensorc.passes.common.base import Pass, check_pipeline
@@ -31,7 +32,7 @@ from tensorc.passes.memory.bufferize import BUFFERIZE
 from tensorc.passes.memory.plan_memory import PLAN_MEMORY
 from tensorc.passes.structured.fuse import FUSE, SEPARATE
 from tensorc.passes.structured.to_structured import TO_STRUCTURED
-from tensorc.pipeline import TENSOR, level_of
+from tensorc.pipeline import TENSOR
 from tensorc.pipeline import run_passes as run_passes
 from tensorc.target import DEFAULT, Target
 from tensorc.target import Options as Options

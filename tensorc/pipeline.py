@@ -2,18 +2,10 @@
 
 from collections.abc import Sequence
 
-from tensorc.errors import (
-    CompileError,
-    Diagnostic,
-    InternalError,
-    TensorcError,
-    VerifyError,
-)
-from tensorc.ir.core import Op
+from tensorc.errors import InternalError, TensorcError, VerifyError
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.types import MemRefType
-from tensorc.ir.verifier import LEGAL, is_legal, verify
-from tensorc.passes.common.base import Around, Level, Pass, run_pass
+from tensorc.ir.verifier import verify
+from tensorc.passes.common.base import Around, Pass, run_pass
 from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
 from tensorc.passes.tensor.ad.autodiff import AUTODIFF
@@ -30,9 +22,6 @@ TENSOR: tuple[Pass, ...] = (
     CSE,  # merges the forward part of each derivative with the program's own
     DCE,
 )
-
-
-_BUFFER = list(Level).index(Level.BUFFER)
 
 
 def run_passes(
@@ -59,29 +48,7 @@ def run_passes(
         last = number + 1 == len(passes)
         if verify_each or last or passes[number + 1].writes != pass_.writes:
             try:
-                verify(module, pass_.writes.value)
+                verify(module, pass_.writes)
             except VerifyError as error:
                 raise InternalError(f"invalid IR: {error}", pass_.name) from error
     return module
-
-
-def level_of(module: Module) -> Level:
-    """Return the highest level whose ops a module consists of.
-
-    Functions that take memory are of BUFFER or below, whatever ops they have.
-
-    Raises `CompileError` (TC0250) at the first op that is not of TENSOR, if there is
-    no such level.
-    """
-    strange: Op | None = None
-    arguments = [a for f in module.functions for a in f.body.block.arguments]
-    takes_memory = any(isinstance(a.type, MemRefType) for a in arguments)
-    for level in list(Level)[_BUFFER:] if takes_memory else Level:
-        legal = LEGAL[level.value]
-        wrong = next((op for op in module.walk() if not is_legal(op, legal)), None)
-        if wrong is None:
-            return level
-        strange = strange or wrong
-    assert strange is not None
-    message = f"{strange.name}: the module has ops of several levels"
-    raise CompileError(Diagnostic("TC0250", message, strange.location))

@@ -194,7 +194,7 @@ ROOMS: Rooms = {
         {
             *("abi", "pipeline", "passes.common", "passes.structured"),
             *("passes.memory", "passes.loops", "passes.math", "backend.llvm"),
-            *("ir.ops", "ir.text", "target", "artifact", "errors"),
+            *(*ir("ops", "text"), "target", "artifact", "errors"),
         },
         set(),
     ),

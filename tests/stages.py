@@ -198,5 +198,5 @@ def _advance(module: Module, upto: str, after: str = "") -> Module:
 def verified(pass_: Pass, module: Module, target: Target) -> Module:
     """Run a pass, and verify what it makes."""
     made = run_pass(pass_, module, target)
-    verify(made, pass_.writes.value)
+    verify(made, pass_.writes)
     return made

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from tensorc.ir.attributes import Dense
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.levels import Level
 from tensorc.ir.opdef import ELEMENTWISE, constraint_words, example_of, formula_of
 from tensorc.ir.ops import OPS
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import reductions
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F32
-from tensorc.ir.verifier import LEGAL
 from tensorc.passes.tensor.ad.rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
 from tests.samples import SAMPLES, build_module
 from tests.snippets import ROOT, UPDATE
@@ -30,8 +30,7 @@ LONGEST = 48  # of a derivative that is written as a formula
 
 
 def level_names(cls: type[Op]) -> list[str]:
-    dialect = cls.name.partition(".")[0]
-    return [n for n, legal in LEGAL.items() if legal & {cls.name, f"{dialect}."}]
+    return [level.value for level in Level if level in cls.levels]
 
 
 def kernel_of(cls: type[Op]) -> str:

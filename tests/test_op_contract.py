@@ -10,9 +10,9 @@ from tensorc.backend.llvm import lower
 from tensorc.frontend.library.maps import MAPS
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir import ops
-from tensorc.ir.bodies import BODIES
 from tensorc.ir.core import Op
 from tensorc.ir.dims import evaluate
+from tensorc.ir.levels import Level
 from tensorc.ir.opdef import (
     COMMUTATIVE,
     ELEMENTWISE,
@@ -27,13 +27,13 @@ from tensorc.ir.opdef import (
 from tensorc.ir.ops import BY_NAME, OPS, builtin, control
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.loop import scf
-from tensorc.ir.ops.memory import kernels, memory
+from tensorc.ir.ops.memory import kernels
 from tensorc.ir.ops.structured import generics as structured
 from tensorc.ir.ops.tensor import elementwise
 from tensorc.ir.tensor_builder import tensor_type
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
-from tensorc.ir.verifier import LEGAL, verify
+from tensorc.ir.verifier import verify
 from tensorc.passes.common.structured_builder import KERNELS
 from tensorc.passes.math import expand_math
 from tensorc.passes.structured import to_structured
@@ -51,8 +51,6 @@ WITHOUT_CODE = {
     builtin.Function: "a function, or a kernel",
     builtin.Return: "its end",
     scf.Yield: "the end of a region",
-    memory.Alloc: "plan_memory gives a slot in the arena",
-    memory.Copy: "to_loops writes the loop",
 }
 # The interpreter runs regions and calls itself, or a pass comes first.
 WITHOUT_MEANING = {
@@ -83,11 +81,6 @@ def test_every_module_of_ops_is_listed():
         if path.stem != "__init__"
     }
     assert found == {cls.__module__ for cls in OPS}
-
-
-def is_legal(cls: type[Op], level: str) -> bool:
-    """Tell whether ops of a class may stand at a level."""
-    return not LEGAL[level].isdisjoint((cls.name, cls.name.split(".")[0] + "."))
 
 
 each_op = pytest.mark.parametrize("cls", OPS, ids=lambda c: c.name)
@@ -293,7 +286,7 @@ def test_tensor_op_has_a_structured_form(cls):
 
 
 @pytest.mark.parametrize(
-    "cls", [c for c in OPS if is_legal(c, "loop")], ids=lambda c: c.name
+    "cls", [c for c in OPS if Level.LOOP in c.levels], ids=lambda c: c.name
 )
 def test_loop_op_has_machine_code(cls):
     expanded = {expanded for expanded, _ in expand_math.FUNCTIONS}
@@ -305,11 +298,11 @@ def test_loop_op_has_machine_code(cls):
 
 
 @each_op
-def test_op_with_regions_has_a_rule_of_the_verifier(cls):
-    has_regions = bool(cls.region_names) or ISOLATED in cls.traits
-    assert has_regions == (cls.name in BODIES), (
-        f"{cls.name}: a row in BODIES of tensorc/ir/bodies.py, if it has regions"
+def test_op_with_regions_says_what_they_hold(cls):
+    assert bool(cls.region_names) == (cls.blocks is not Op.blocks), (
+        f"{cls.name}: `blocks` in its class, if it has regions"
     )
+    assert ISOLATED not in cls.traits or cls.region_names
 
 
 @each_op

@@ -6,8 +6,9 @@ from tensorc.errors import Diagnostic, TensorcError
 from tensorc.frontend.dsl.reading import parsed
 from tensorc.frontend.dsl.syntax.source_file import read_file
 from tensorc.frontend.library.mistakes import door
-from tensorc.passes.common.base import Level
-from tensorc.pipeline import TENSOR, level_of, run_passes
+from tensorc.ir.levels import Level
+from tensorc.ir.verifier import level_of
+from tensorc.pipeline import TENSOR, run_passes
 from tensorc.target import Target
 
 

@@ -24,10 +24,9 @@ from tensorc.errors import CompileError, Diagnostic, InternalError, TensorcError
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_short
-from tensorc.ir.verifier import verify
+from tensorc.ir.verifier import level_of, verify
 from tensorc.passes.common import pipelines as pipeline
 from tensorc.passes.common.base import Level, Pass
-from tensorc.pipeline import level_of
 
 SPLIT = re.compile(r"^// -----[^\n]*\n?", re.MULTILINE)
 SEPARATOR = "// -----\n"
@@ -274,7 +273,7 @@ def _way_to(wanted: Pass, level: Level) -> tuple[str, ...]:
 def _verify_level(module: Module, first: Pass) -> None:
     """Reject a module that the first pass cannot read, which is the user's mistake."""
     try:
-        verify(module, first.reads.value)
+        verify(module, first.reads)
     except TensorcError as error:
         note = f"pass '{first.name}' reads level {first.reads.value}"
         hints = _way_to(first, level_of(module))

@@ -258,7 +258,7 @@ def _at_tensor_level(
 def _verified(pass_: Pass, module: Module, target: Target) -> Module:
     """Run a pass and verify what it makes."""
     made = run_pass(pass_, module, target)
-    verify(made, pass_.writes.value)
+    verify(made, pass_.writes)
     return made
 
 

@@ -29,6 +29,7 @@ from tensorc.fuzz.program import (
 )
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir.core import Op
+from tensorc.ir.levels import Level
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Mul
@@ -90,7 +91,7 @@ def generate(seed: int, number: int) -> RandomProgram:
 def fits_a_module(program: RandomProgram) -> bool:
     """Return whether a program's function is valid."""
     try:
-        verify(module_of([program]), "tensor")
+        verify(module_of([program]), Level.TENSOR)
     except (ShapeError, VerifyError):
         return False
     return True

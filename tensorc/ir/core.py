@@ -4,12 +4,13 @@ An op class is a declaration (see `opdef`); an `Op` object is one use of it. Nam
 values belong to the printer; `hint` is only a wish.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, SupportsIndex, TypeAlias
 
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute
+from tensorc.ir.levels import Level
 from tensorc.ir.types import Type
 
 # What pickle and copy take of an object: `object.__reduce_ex__` gives it.
@@ -58,6 +59,7 @@ class Op:
     attribute_names: ClassVar[tuple[str, ...]] = ()
     region_names: ClassVar[tuple[str, ...]] = ()
     traits: ClassVar[frozenset[str]] = frozenset()
+    levels: ClassVar[frozenset[Level]] = frozenset()
     # What an elementwise op is at one element: a scalar op, or made of other ops.
     scalars: ClassVar[tuple[type["Op"], ...]] = ()
     made_of: ClassVar[Callable[..., object] | None] = None
@@ -114,6 +116,21 @@ class Op:
     def attribute(self, name: str) -> Attribute:
         """Return an attribute; KeyError if the op has none of that name."""
         return self.attributes[name]
+
+    def blocks(self) -> tuple["Body", ...]:
+        """Return what the block of each region must hold; every op with regions does.
+
+        The verifier asks when operands, results and attributes are right, and the
+        regions as many as declared, but before it looks at their blocks.
+        """
+        return ()
+
+    def verify(self, functions: Mapping[str, "Op"]) -> None:
+        """Check what neither type rule nor `blocks` says; `functions` are by name.
+
+        Raises:
+            VerifyError: the op, or one inside it, is wrong.
+        """
 
     def walk(self) -> Iterator["Op"]:
         """Yield the op and all ops inside it, in program order, without recursion."""
@@ -188,6 +205,25 @@ class Region:
         """The only block."""
         (block,) = self.blocks
         return block
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a block must have: arguments, the op that ends it, and its operands.
+
+    Without a terminator it holds what is no terminator. Where it is optional, a region
+    may have no block at all.
+    """
+
+    terminator: type[Op] | None
+    arguments: tuple[Type, ...] = ()
+    yields: tuple[Type, ...] = ()
+    optional: bool = False
+
+
+def value_types(values: Sequence[Value]) -> tuple[Type, ...]:
+    """Return the types of values."""
+    return tuple([v.type for v in values])
 
 
 def single_block() -> tuple[Region, Block]:

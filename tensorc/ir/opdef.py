@@ -13,7 +13,7 @@ names the scalar op that it is at each element, and means what that means, or is
 `made_of` other elementwise ops; others have an `evaluate`. In full, an op of no family
 is
 
-    @op("tc.matmul", traits=(PURE,))
+    @op("tc.matmul", traits=(PURE,), levels=AT_TENSOR)
     class MatMul(Op):
         '''…formula, constraints C1…, example…'''
         lhs: Value                  # operands, in order; `Values` takes the rest
@@ -32,11 +32,25 @@ calls it, and the verifier compares. An op whose result types are free (a cast, 
 allocation, a call) has `check(ctx, operands, results, **attributes)` instead, and its
 user gives the builder the types. Nothing registers itself: `tensorc.ir.ops.OPS` is the
 list.
+
+Every class declares the levels where it may stand, by `levels=` or as an attribute of
+its family, `levels = AT_TENSOR`; `@op` refuses a class without. One with regions says
+in `blocks` what each must hold; what no rule of types can say, `verify` checks:
+
+    @op("tc.grad", traits=(PURE,), levels=AT_TENSOR)
+    class Grad(Op):
+        wrt: Values
+        body: Region
+
+        def blocks(self):                        # one per region
+            return (Body(Yield, value_types(self.operands), (scalar,)),)
+
+The verifier knows ops by these alone.
 """
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, TypeVar, get_origin
@@ -47,6 +61,7 @@ from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Op, Region, Value
 from tensorc.ir.dims import Constraints, Dim
+from tensorc.ir.levels import Level
 from tensorc.ir.numerics import Array
 from tensorc.ir.types import I1, Element, MemRefType, TensorType, Type
 
@@ -125,16 +140,21 @@ def op(
     name: str,
     *,
     traits: Sequence[str] = (),
+    levels: Set[Level] = frozenset(),
     scalar: type[Op] | tuple[type[Op], ...] = (),
     made_of: Callable[..., object] | None = None,
 ) -> Callable[[T], T]:
     """Return a decorator that completes the declaration of an op class.
 
+    `levels` is where the op may stand; without them, those of its family hold.
     `scalar` is the scalar op that an elementwise op applies, or several: for floats,
     for signed and for unsigned integers, and for i1 if that is allowed. All of them
     have one meaning, which is that of the op. One that is several ops is `made_of`
     them: a function of `b` and the operands, `lambda b, x: b(Mul, x, b(Abs, x))`. A
     number in it is a constant of the other operand's type.
+
+    Raises:
+        TypeError: neither the class nor its family has levels.
     """
     scalars = scalar if isinstance(scalar, tuple) else (scalar,)
 
@@ -142,6 +162,9 @@ def op(
         _declare(cls)
         cls.name = name
         cls.traits = frozenset(traits)
+        cls.levels = frozenset(levels) or cls.levels
+        if not cls.levels:
+            raise TypeError(f"{name}: @op needs levels=, where the op may stand")
         if scalars:
             cls.scalars = scalars
             cls.evaluate = staticmethod(scalars[0].evaluate)

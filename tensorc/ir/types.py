@@ -1,16 +1,26 @@
 """Types of values: tensors with symbolic dimensions, memory, vectors and scalars."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from tensorc.ir.dims import Dim
+from tensorc.ir.levels import (
+    AT_BUFFER,
+    AT_LOOP,
+    AT_STRUCTURED,
+    AT_TENSOR,
+    BELOW_TENSOR,
+    Level,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
     """A scalar type, by its MLIR name: f16 f32 f64, i1 i8…i64, ui8…ui64, index."""
 
+    levels: ClassVar[frozenset[Level]] = BELOW_TENSOR
     name: str
 
     @property
@@ -80,6 +90,7 @@ _BY_DTYPE = {d: Element(n) for n, d in _DTYPES.items() if n != "index"}
 class TensorType:
     """An immutable array value: static rank, symbolic dimensions."""
 
+    levels: ClassVar[frozenset[Level]] = AT_TENSOR | AT_STRUCTURED
     shape: tuple[Dim, ...]
     element: Element
 
@@ -99,6 +110,7 @@ class TensorType:
 class MemRefType:
     """Row-major memory; None is a size that an index argument gives (`?`)."""
 
+    levels: ClassVar[frozenset[Level]] = AT_BUFFER | AT_LOOP
     shape: tuple[int | None, ...]
     element: Element
 
@@ -116,6 +128,7 @@ class MemRefType:
 class VectorType:
     """A register of `lanes` elements."""
 
+    levels: ClassVar[frozenset[Level]] = AT_LOOP
     lanes: int
     element: Element
 
@@ -127,6 +140,7 @@ class VectorType:
 class FunctionType:
     """What a function takes and gives."""
 
+    levels: ClassVar[frozenset[Level]] = frozenset()  # no value has it
     inputs: tuple["Type", ...]
     results: tuple["Type", ...]
 

@@ -6,16 +6,17 @@ One pass in program order, with a stack instead of recursion:
 2. Operands are defined before, and do not come from outside an isolated region.
 3. Operands, regions and attributes are those that the class declares.
 4. `infer` gives the result types, or `check` accepts them, under the function's guards.
-5. Regions have the arguments and the terminator that their op asks for.
-6. Functions agree with their types; names are unique; calls resolve.
-7. If a level is given, every op is legal there.
+5. Regions have the arguments and the terminator that their op's `blocks` gives.
+6. Names of functions are unique; what else an op asks for its own `verify` checks.
+7. If a level is given, every op and every type of a value declares it.
+
+It knows no op but the function, whose guards hold inside: the rest is declared.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
-from tensorc.errors import Diagnostic, VerifyError, nearest
+from tensorc.errors import CompileError, Diagnostic, nearest
 from tensorc.ir.attributes import (
     AffineMap,
     ArrayAttr,
@@ -25,10 +26,11 @@ from tensorc.ir.attributes import (
     Dims,
     Typed,
 )
-from tensorc.ir.bodies import BODIES, value_types
-from tensorc.ir.core import Block, Op, Region, Value
-from tensorc.ir.dims import Constraints, is_value, symbols_of
+from tensorc.ir.core import Block, Body, Op, Region, Value, value_types
+from tensorc.ir.dims import Constraints
 from tensorc.ir.functions import constraints_of
+from tensorc.ir.invariants import Same, fail, require_same
+from tensorc.ir.levels import Level, spell_levels
 from tensorc.ir.opdef import (
     ISOLATED,
     TERMINATOR,
@@ -40,33 +42,7 @@ from tensorc.ir.opdef import (
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.text.attribute_parser import limits
 from tensorc.ir.text.schema import ABSENT, schema_of
-from tensorc.ir.types import (
-    Element,
-    FunctionType,
-    TensorType,
-    Type,
-)
-
-_BOTH = frozenset(("builtin.", "func.", "linalg.", "arith.", "math.", "tc_math.")) | {
-    "tc.group",
-    "tc.if",
-    "tc.yield",
-    "tc.size",
-}
-
-# The ops of a level (design.md, section 5): a name, or a dialect with its point.
-LEGAL: Mapping[str, frozenset[str]] = {
-    "tensor": frozenset(("builtin.", "func.", "tc.")),
-    "structured": _BOTH
-    | {"tensor.", "tc.reshape", "tc.constant", "tc.scatter", "tc.check_index"},
-    "buffer": _BOTH | {"memref.", "tc.view", "tc.scatter_into", "tc.check_index_into"},
-    "loop": frozenset(
-        (
-            *("builtin.", "func.", "scf.", "memref.", "arith.", "math.", "vector."),
-            *("tc_math.", "tc.gemm_tile", "tc.fail", "tc.launch"),
-        )
-    ),
-}
+from tensorc.ir.types import TensorType, Type
 
 # What a type rule may raise when it meets operands or attributes of a form that it
 # never expected: the op is malformed, and the message says how the rule stumbled.
@@ -80,23 +56,45 @@ _STUMBLES = (
 )
 
 
-def verify(module: Op, level: str | None = None) -> None:
+def verify(module: Op, level: Level | None = None) -> None:
     """Raise `VerifyError` for the first op that breaks an invariant.
 
-    `level` ("tensor", "structured", "buffer", "loop") restricts which ops are legal.
+    With a level, ops that do not declare it, or have values of another, do.
     """
-    verifier = _Verifier(None if level is None else LEGAL[level], module)
-    verifier.run(module)
+    _Verifier(level, module).run(module)
 
 
-def is_legal(op: Op, legal: frozenset[str]) -> bool:
-    """Return whether an op is one of those of a level: a row of `LEGAL`."""
-    return op.name in legal or f"{op.name.partition('.')[0]}." in legal
+def level_of(module: Op) -> Level:
+    """Return the highest level that all ops and types of values in a module declare.
+
+    Raises:
+        CompileError: there is none (TC0250). Of the level that the fewest ops lack, it
+            names the first of these.
+    """
+    wrong: dict[Level, list[Op]] = {}
+    for level in Level:
+        wrong[level] = [op for op in module.walk() if level_fault(op, level)]
+        if not wrong[level]:
+            return level
+    level = min(wrong, key=lambda given: len(wrong[given]))
+    op = wrong[level][0]
+    message = f"{op.name}: {level_fault(op, level)}"
+    hint = f"a module is of one level, and the rest of this one is of {level.value}"
+    raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))
 
 
-def fail(op: Op, message: str) -> NoReturn:
-    """Raise a `VerifyError` about an op."""
-    raise VerifyError(Diagnostic("TC0250", f"{op.name}: {message}", op.location))
+def level_fault(op: Op, level: Level) -> str:
+    """Return why an op cannot stand at a level, or ""."""
+    if level not in op.levels:
+        return f"is an op of {spell_levels(op.levels)}, not of {level.value}"
+    arguments = [a for r in op.regions for b in r.blocks for a in b.arguments]
+    for what, values in (("result", op.results), ("argument", arguments)):
+        for value in values:
+            if level not in value.type.levels:
+                levels = spell_levels(value.type.levels)
+                given = f"{what} {value.index} is {value.type}"
+                return f"{given}, a type of {levels}, not of {level.value}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +123,9 @@ class _Define:
 class _Verifier:
     """Walks the ops; knows what is visible and which symbols there are."""
 
-    def __init__(self, legal: frozenset[str] | None, module: Op) -> None:
-        self.legal = legal
+    def __init__(self, level: Level | None, module: Op) -> None:
+        self.level = level
+        self.legal: set[type] = set()
         self.functions = _functions(module)
         self.seen: set[Op | Block | Region] = set()
         self.visible: set[Value] = set()
@@ -153,20 +152,27 @@ class _Verifier:
 
     def op(self, op: Op) -> None:
         """Check an op, and put its regions on the stack."""
-        if self.legal is not None and not is_legal(op, self.legal):
-            fail(op, "is not legal at this level")
+        if self.level is not None:
+            self.declared(op, self.level)
         self.links(op)
         _check_counts(op)
         _check_attributes(op)
         self.operands(op)
         self.types(op)
-        for region in op.regions:
-            _check_region(op, region, self.same)
-        check = _SPECIAL.get(op.name)
-        if check is not None:
-            check(op, self.functions)
+        if op.regions:
+            self.regions(op)
+        op.verify(self.functions)
         self.work.append(_Define(op))
         self.work.extend([_Enter(op, region) for region in reversed(op.regions)])
+
+    def declared(self, op: Op, level: Level) -> None:
+        """Check that an op and its values may stand at the level."""
+        # Few classes make up a module: what was met once costs a look in a set.
+        classes = [type(op), *[type(v.type) for v in op.results]]
+        if op.regions or not self.legal.issuperset(classes):
+            if fault := level_fault(op, level):
+                fail(op, fault)
+            self.legal.update(classes)
 
     def links(self, op: Op) -> None:
         """Check that an op and its parts know each other, and that it is met once."""
@@ -220,7 +226,7 @@ class _Verifier:
         except _STUMBLES as error:
             fail(op, f"its type rule failed: {type(error).__name__}: {error}")
         if given is not None:
-            _require_same(op, "result", results, given, self.same)
+            require_same(op, "result", results, given, self.same)
         for i, type_ in enumerate(results):
             if isinstance(type_, TensorType) and _has_negative(type_):
                 fail(op, f"result {i} has a negative size: {type_}")
@@ -236,6 +242,18 @@ class _Verifier:
         pairs = zip(left.shape, right.shape, strict=True)
         return all(self.context.unify(a, b) for a, b in pairs)
 
+    def regions(self, op: Op) -> None:
+        """Check that the regions hold what the op asks for."""
+        bodies = op.blocks()
+        if len(bodies) != len(op.regions):
+            fail(op, f"declares {len(bodies)} blocks for {len(op.regions)} regions")
+        for region, body in zip(op.regions, bodies, strict=True):
+            if body.optional and not region.blocks:
+                continue
+            if len(region.blocks) != 1:
+                fail(op, f"a region needs 1 block, got {len(region.blocks)}")
+            _check_block(op, region.block, body, self.same)
+
     def enter(self, op: Op, region: Region) -> None:
         """Start a region: what is local to it, and what it may see."""
         isolated = ISOLATED in op.traits
@@ -243,7 +261,7 @@ class _Verifier:
         if isolated:
             self.hidden.append(self.visible)
             self.visible = set()
-        if op.name == "func.func":
+        if isinstance(op, Function):
             self.context = InferContext(_constraints(op))
         self.local.append([])
         for block in reversed(region.blocks):
@@ -273,19 +291,6 @@ def _require_owner(
 
 def _has_negative(type_: TensorType) -> bool:
     return any(isinstance(d, int) and d < 0 for d in type_.shape)
-
-
-Same = Callable[[Type, Type], bool]
-
-
-def _require_same(
-    op: Op, what: str, found: Sequence[Type], wanted: Sequence[Type], same: Same
-) -> None:
-    if len(found) != len(wanted):
-        fail(op, f"{len(found)} {what}s instead of {len(wanted)}")
-    for i, (left, right) in enumerate(zip(found, wanted, strict=True)):
-        if not same(left, right):
-            fail(op, f"{what} {i} is {left} instead of {right}")
 
 
 # Counts and attributes
@@ -371,30 +376,23 @@ def _integer_fault(value: object, low: int, high: int) -> str:
 # Regions
 
 
-def _check_region(op: Op, region: Region, same: Same) -> None:
-    """Check a region's block, its arguments, its terminator and what that gives."""
-    if op.name not in BODIES:
-        fail(op, "the verifier knows no rule for its regions")
-    body = BODIES[op.name](op)
-    if body.optional and not region.blocks and region is not op.regions[0]:
-        return
-    if len(region.blocks) != 1:
-        fail(op, f"a region needs 1 block, got {len(region.blocks)}")
-    block = region.block
-    _require_same(op, "argument", value_types(block.arguments), body.arguments, same)
-    for inner in block.ops[:-1] if body.terminator else block.ops:
+def _check_block(op: Op, block: Block, body: Body, same: Same) -> None:
+    """Check a block's arguments, its terminator and what that gives."""
+    require_same(op, "argument", value_types(block.arguments), body.arguments, same)
+    wanted = body.terminator
+    for inner in block.ops if wanted is None else block.ops[:-1]:
         if TERMINATOR in inner.traits:
             fail(inner, f"is not the last op of the block in {op.name}")
-    if not body.terminator:
+    if wanted is None:
         return
-    if not block.ops or block.ops[-1].name != body.terminator:
+    if not block.ops or not isinstance(block.ops[-1], wanted):
         last = block.ops[-1].name if block.ops else "nothing"
-        fail(op, f"the block must end with {body.terminator}, not {last}")
+        fail(op, f"the block must end with {wanted.name}, not {last}")
     last_types = value_types(block.ops[-1].operands)
-    _require_same(block.ops[-1], "operand", last_types, body.yields, same)
+    require_same(block.ops[-1], "operand", last_types, body.yields, same)
 
 
-# Functions and calls
+# Functions
 
 
 def _functions(module: Op) -> dict[str, Op]:
@@ -419,129 +417,3 @@ def _constraints(function: Op) -> Constraints:
     if not all(isinstance(p, Dims) and len(p.dims) == 2 for p in pairs):
         fail(function, "attribute 'tc.guards' must hold pairs of dimensions")
     return constraints_of(function)
-
-
-def _check_function(op: Op, functions: Mapping[str, Op]) -> None:
-    type_ = op.attributes["function_type"]
-    assert isinstance(type_, FunctionType)
-    for name, types in (("arg_attrs", type_.inputs), ("res_attrs", type_.results)):
-        entries = op.attributes.get(name)
-        if entries is None:
-            continue
-        items = entries.items if isinstance(entries, ArrayAttr) else ()
-        found = sum(isinstance(item, Dict) for item in items)
-        if not found == len(items) == len(types):
-            fail(op, f"attribute '{name}' must hold {len(types)} dictionaries")
-    _check_values(op, type_.inputs)
-    _check_updates(op, type_)
-    _check_symbols(op)
-
-
-def _check_updates(function: Op, type_: FunctionType) -> None:
-    """Check that results replace arguments of their types, each at most once."""
-    assert isinstance(function, Function)
-    seen: set[int] = set()
-    for i, result in enumerate(type_.results):
-        target = function.result_info(i).get("tc.updates")
-        if target is None:
-            continue
-        known = isinstance(target, int) and 0 <= target < len(type_.inputs)
-        if not isinstance(target, int) or not known or target in seen:
-            fail(function, f"'tc.updates' of result {i} names no argument of its own")
-        seen.add(target)
-        if not _fits(result, type_.inputs[target]):
-            fail(function, f"result {i} is {result}, it updates {type_.inputs[target]}")
-
-
-def _check_symbols(function: Op) -> None:
-    """Check that on memory, sizes are made of the symbols that the function takes."""
-    names = function.attributes.get("tc.symbols")
-    if not isinstance(names, ArrayAttr):
-        return
-    for op in function.walk():
-        for name, value in op.attributes.items():
-            found = value.items if isinstance(value, ArrayAttr) else (value,)
-            dims = [d for dims in found if isinstance(dims, Dims) for d in dims.dims]
-            for symbol in (s for d in dims for s in symbols_of(d)):
-                if symbol not in names.items:
-                    fail(op, f"attribute '{name}': the function takes no '{symbol}'")
-
-
-def _check_generic(op: Op, _: Mapping[str, Op]) -> None:
-    """Check that the body takes no scalar from outside: kernels have none to give."""
-    blocks = [b for o in op.walk() for r in o.regions for b in r.blocks]
-    inside = {v for b in blocks for v in b.arguments}
-    inside.update(v for b in blocks for o in b.ops for v in o.results)
-    for inner in (o for b in blocks for o in b.ops):
-        if any(isinstance(v.type, Element) and v not in inside for v in inner.operands):
-            fail(inner, "reads a scalar from outside of the linalg.generic")
-
-
-def _check_group(op: Op, _: Mapping[str, Op]) -> None:
-    """Check that the members of a group have its outer dimensions."""
-    panel = op.attributes.get("tc.panel", 0)
-    if not isinstance(panel, int) or not 0 <= panel < max(1, len(op.operands)):
-        fail(op, "attribute 'tc.panel' names no operand")
-    outer = op.attributes["outer"]
-    assert isinstance(outer, int)
-    for member in op.regions[0].block.ops:
-        iterators = member.attributes.get("iterator_types")
-        if not isinstance(iterators, ArrayAttr):
-            continue
-        parallel = sum(str(i).endswith("<parallel>") for i in iterators.items)
-        if outer > parallel:
-            fail(member, f"has {parallel} parallel dimensions, its group {outer} outer")
-
-
-def _check_values(function: Op, types: Sequence[Type]) -> None:
-    """Check that value symbols stand for inputs that are integer scalars."""
-    assert isinstance(function, Function)
-    seen: set[str] = set()
-    for i, type_ in enumerate(types):
-        info = function.argument_info(i)
-        symbol = info.get("tc.value")
-        if symbol is None:
-            continue
-        if not isinstance(symbol, str) or not is_value(symbol) or symbol in seen:
-            fail(function, f"'tc.value' of argument {i} must be a symbol of its own")
-        seen.add(symbol)
-        is_scalar = isinstance(type_, TensorType) and not type_.shape
-        is_integer = isinstance(type_, TensorType) and type_.element.is_integer
-        if not (is_scalar and is_integer and info.get("tc.kind") == "input"):
-            fail(function, f"'tc.value' of argument {i}: an integer input is needed")
-
-
-def _callee_type(op: Op, functions: Mapping[str, Op]) -> FunctionType:
-    name = getattr(op.attributes["callee"], "name", "")
-    callee = functions.get(name)
-    type_ = callee.attributes.get("function_type") if callee is not None else None
-    if not isinstance(type_, FunctionType):
-        fail(op, f"there is no function '{name:.80}'")
-    return type_
-
-
-def _check_call(op: Op, functions: Mapping[str, Op]) -> None:
-    type_ = _callee_type(op, functions)
-    _require_same(op, "operand", value_types(op.operands), type_.inputs, _fits)
-    _require_same(op, "result", value_types(op.results), type_.results, _fits)
-
-
-def _fits(given: Type, wanted: Type) -> bool:
-    """Return whether types can be equal; symbols of two functions are not compared."""
-    if not (isinstance(given, TensorType) and isinstance(wanted, TensorType)):
-        return given == wanted
-    if given.element != wanted.element or given.rank != wanted.rank:
-        return False
-    pairs = zip(given.shape, wanted.shape, strict=True)
-    known = [(a, b) for a, b in pairs if isinstance(a, int) and isinstance(b, int)]
-    return all(a == b for a, b in known)
-
-
-_SPECIAL: Mapping[str, Callable[[Op, Mapping[str, Op]], None]] = {
-    "func.func": _check_function,
-    "func.call": _check_call,
-    "linalg.generic": _check_generic,
-    "tc.group": _check_group,
-    # Chunks and work stand where the kernel takes the range [begin, end).
-    "tc.launch": _check_call,
-}

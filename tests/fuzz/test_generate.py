@@ -16,6 +16,7 @@ from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.session import Coverage, calls_of
 from tensorc.fuzz.slopes import slopes_of
 from tensorc.ir.dims import symbol
+from tensorc.ir.levels import Level
 from tensorc.ir.numerics import FMA_ORDER
 from tensorc.ir.opdef import ELEMENTWISE
 from tensorc.ir.ops.tensor.elementwise import Cast, Compare, Select
@@ -53,13 +54,13 @@ def test_programs_cover_every_op_and_are_long(programs):
 def test_programs_are_valid_and_have_no_unbound_size(programs):
     for program in programs:
         assert not unbound(program)
-    verify(module_of(programs), "tensor")
+    verify(module_of(programs), Level.TENSOR)
 
 
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_programs_of_other_seeds_are_valid(seed):
     made = [generate(seed, number) for number in range(200)]
-    verify(module_of(made), "tensor")
+    verify(module_of(made), Level.TENSOR)
 
 
 def test_programs_have_all_sizes_and_element_types(programs):
@@ -113,7 +114,7 @@ def survey_programs():
 def test_the_survey_is_valid_and_nearly_all_of_it_can_be_made(survey_programs):
     made = [p for p in survey_programs if p.ops]
     assert len(made) >= 0.92 * len(survey_programs)
-    verify(module_of(made), "tensor")
+    verify(module_of(made), Level.TENSOR)
     again = survey.surveyed(1, 300)
     assert print_module(module_of([again])) == print_module(
         module_of([survey_programs[300]])

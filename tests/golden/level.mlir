@@ -1,6 +1,6 @@
 // RUN: not tensorc opt %s --fuse
 
-// CHECK:      error[TC0250]: tc.exp: is not legal at this level
+// CHECK:      error[TC0250]: tc.exp: is an op of level tensor, not of structured
 // CHECK-NEXT: level.mlir:9:8
 // CHECK:      note: pass 'fuse' reads level structured
 

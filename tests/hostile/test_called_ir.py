@@ -12,6 +12,7 @@ import pytest
 from tensorc.api import stages
 from tensorc.errors import VerifyError
 from tensorc.frontend.dsl.programs.mlir_file import mlir_program
+from tensorc.ir.levels import Level
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.verifier import verify
 from tests.hostile.corpus import EXAMPLES, FEATURES
@@ -182,7 +183,8 @@ def test_what_only_the_call_decides_is_checked(name: str, tmp_path: Path) -> Non
     text, given, code = WRONG[name]
     path = tmp_path / "m.mlir"
     path.write_text(text)
-    verify(parse_module(text), "tensor")  # whatever the call says, it is well formed
+    # Whatever the call says, it is well formed.
+    verify(parse_module(text), Level.TENSOR)
     done = called(path, given)
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     assert done.stderr.startswith(f"error[{code}]"), done.stderr

@@ -10,6 +10,7 @@ import pytest
 from tensorc import compiler
 from tensorc.api import stages
 from tensorc.errors import CompileError, DataError, VerifyError
+from tensorc.ir.levels import Level
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
@@ -132,7 +133,7 @@ def test_a_member_reads_what_others_have_written() -> None:
         try:
             module = parse_module(changed)
             assert isinstance(module, Module)
-            verify(module, "buffer")
+            verify(module, Level.BUFFER)
         except (CompileError, VerifyError):
             continue  # that memory has another type
         if changed != text:

@@ -10,6 +10,7 @@ from tensorc.ir.branches import isolate
 from tensorc.ir.dims import symbol
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
+from tensorc.ir.levels import Level
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import If, Yield
 from tensorc.ir.ops.tensor.elementwise import Add, Exp, Mul, Neg
@@ -43,7 +44,7 @@ def build(types, fill):
     close_function(function, builder, fill(b, *builder.block.arguments))
     module = new_module()
     module.body.block.append(function)
-    verify(module, "tensor")
+    verify(module, Level.TENSOR)
     return round_trip(module)
 
 
@@ -201,9 +202,9 @@ WRONG = [
 @pytest.mark.parametrize("case", range(len(WRONG)))
 def test_wrong_branches_are_refused(case):
     old, new, words = WRONG[case]
-    verify(parse_module(TEXT), "tensor")
+    verify(parse_module(TEXT), Level.TENSOR)
     with pytest.raises(Exception, match=re.escape(words)) as caught:
-        verify(parse_module(TEXT.replace(old, new)), "tensor")
+        verify(parse_module(TEXT.replace(old, new)), Level.TENSOR)
     assert type(caught.value).__name__ in ("VerifyError", "CompileError")
 
 
@@ -213,7 +214,7 @@ def test_a_region_sees_nothing_around_it():
     outer = module.functions[0].body.block.arguments[1]
     only_if(module).then.block.ops[0].operands = [outer]
     with pytest.raises(VerifyError, match="from outside of an isolated region"):
-        verify(module, "tensor")
+        verify(module, Level.TENSOR)
 
 
 def test_fifty_deep():

@@ -7,13 +7,13 @@ import pytest
 
 from tensorc.errors import VerifyError
 from tensorc.ir.attributes import AffineMap, ArrayAttr, Dense, Dims, Typed
-from tensorc.ir.bodies import BODIES
-from tensorc.ir.core import Block, Op, Region
+from tensorc.ir.core import Block, Op, Region, single_block
 from tensorc.ir.dims import symbol
-from tensorc.ir.ops import BY_NAME, OPS
+from tensorc.ir.levels import AT_LOOP, Level
+from tensorc.ir.opdef import op as declared
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import F32, I8, TensorType
-from tensorc.ir.verifier import LEGAL, verify
+from tensorc.ir.verifier import verify
 from tests.ir.programs import EVERYTHING, function
 
 T = "tensor<4xf32>"
@@ -327,21 +327,32 @@ def test_regions_see_what_is_around_them():
 
 def test_levels():
     tensor = parse_module(function(f'"tc.exp"(%0) : ({T}) -> {T}\n{RETURN}', T))
-    verify(tensor, "tensor")
-    with pytest.raises(VerifyError, match=r"tc.exp: is not legal at this level"):
-        verify(tensor, "loop")
+    verify(tensor, Level.TENSOR)
+    words = "tc.exp: is an op of level tensor, not of structured"
+    with pytest.raises(VerifyError, match=words):
+        verify(tensor, Level.STRUCTURED)
+    words = re.escape("argument 0 is f32[4], a type of levels tensor and structured")
+    with pytest.raises(VerifyError, match=words):
+        verify(tensor, Level.LOOP)
     scalar = parse_module(function(f'"math.exp"(%0) : (f32) -> f32\n{RETURN}', "f32"))
-    verify(scalar, "loop")
-    with pytest.raises(VerifyError, match=r"math.exp: is not legal at this level"):
-        verify(scalar, "tensor")
+    verify(scalar, Level.LOOP)
+    words = "func.func: argument 0 is f32, a type of levels structured, buffer and loop"
+    with pytest.raises(VerifyError, match=words):
+        verify(scalar, Level.TENSOR)
 
 
-def test_legal_entries_exist():
-    dialects = {f"{name.partition('.')[0]}." for name in BY_NAME}
-    entries = set().union(*LEGAL.values())
-    # The GPU's dialect is legal before its ops exist.
-    assert entries - dialects - set(BY_NAME) <= {"gpu."}
+def test_an_op_without_levels_is_refused():
+    with pytest.raises(TypeError, match="@op needs levels="):
+        declared("tc.nowhere")(type("Nowhere", (Op,), {}))
+    somewhere = declared("tc.somewhere", levels=AT_LOOP)(type("Some", (Op,), {}))
+    assert somewhere.levels == AT_LOOP
 
 
-def test_every_op_with_regions_has_a_rule():
-    assert {cls.name for cls in OPS if cls.region_names} == set(BODIES)
+def test_an_op_must_say_what_its_regions_hold():
+    class Held(Op):
+        body: Region
+
+    cls = declared("tc.held", levels=AT_LOOP)(Held)
+    region, _ = single_block()
+    with pytest.raises(VerifyError, match="declares 0 blocks for 1 regions"):
+        verify(cls([], [], {}, [region]))

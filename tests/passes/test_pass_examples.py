@@ -124,7 +124,7 @@ def test_source_before_and_after(module):
     before = short(given)
     assert fits(part_of(module, "Before"), before), before
     result = pass_.run(given, CPU)
-    verify(result, pass_.writes.value)
+    verify(result, pass_.writes)
     after = short(result)
     assert fits(part_of(module, "After"), after), after
 

@@ -1,12 +1,17 @@
 """Modules and functions, with MLIR's names."""
 
-from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, SymbolRef
-from tensorc.ir.core import Op, Region
+from collections.abc import Mapping, Sequence
+
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, Dims, SymbolRef
+from tensorc.ir.core import Body, Op, Region
+from tensorc.ir.dims import is_value, symbols_of
+from tensorc.ir.invariants import check_call, fail, fits
+from tensorc.ir.levels import AT_LOOP, EVERYWHERE
 from tensorc.ir.opdef import ISOLATED, TERMINATOR, InferContext, Values, op, require
-from tensorc.ir.types import FunctionType, Type
+from tensorc.ir.types import FunctionType, TensorType, Type
 
 
-@op("builtin.module", traits=(ISOLATED,))
+@op("builtin.module", traits=(ISOLATED,), levels=EVERYWHERE)
 class Module(Op):
     """A compilation unit: functions.
 
@@ -22,13 +27,17 @@ class Module(Op):
         """Give nothing."""
         return ()
 
+    def blocks(self) -> tuple[Body, ...]:
+        """Hold functions, and no terminator."""
+        return (Body(None),)
+
     @property
     def functions(self) -> "list[Function]":
         """The functions in order."""
         return [op for op in self.body.block.ops if isinstance(op, Function)]
 
 
-@op("func.func", traits=(ISOLATED,))
+@op("func.func", traits=(ISOLATED,), levels=EVERYWHERE)
 class Function(Op):
     """A function; a step is one whose results update some of its arguments.
 
@@ -56,6 +65,26 @@ class Function(Op):
         """Give nothing."""
         return ()
 
+    def blocks(self) -> tuple[Body, ...]:
+        """Take the arguments and return the results of the function's type."""
+        type_ = self.function_type
+        return (Body(Return, type_.inputs, type_.results),)
+
+    def verify(self, functions: Mapping[str, Op]) -> None:
+        """Check that what is said of arguments and results agrees with the type."""
+        type_ = self.function_type
+        for name, types in (("arg_attrs", type_.inputs), ("res_attrs", type_.results)):
+            entries = self.attributes.get(name)
+            if entries is None:
+                continue
+            items = entries.items if isinstance(entries, ArrayAttr) else ()
+            found = sum(isinstance(item, Dict) for item in items)
+            if not found == len(items) == len(types):
+                fail(self, f"attribute '{name}' must hold {len(types)} dictionaries")
+        _check_values(self, type_.inputs)
+        _check_updates(self, type_)
+        _check_symbols(self)
+
     def argument_info(self, index: int) -> Dict:
         """Return the dictionary of an argument."""
         return _entry(self.attributes.get("arg_attrs"), index)
@@ -78,7 +107,53 @@ def _entry(array: Attribute | None, index: int) -> Dict:
     return entry
 
 
-@op("func.return", traits=(TERMINATOR,))
+def _check_values(function: Function, types: Sequence[Type]) -> None:
+    """Check that value symbols stand for inputs that are integer scalars."""
+    seen: set[str] = set()
+    for i, type_ in enumerate(types):
+        info = function.argument_info(i)
+        symbol = info.get("tc.value")
+        if symbol is None:
+            continue
+        if not isinstance(symbol, str) or not is_value(symbol) or symbol in seen:
+            fail(function, f"'tc.value' of argument {i} must be a symbol of its own")
+        seen.add(symbol)
+        is_scalar = isinstance(type_, TensorType) and not type_.shape
+        is_integer = isinstance(type_, TensorType) and type_.element.is_integer
+        if not (is_scalar and is_integer and info.get("tc.kind") == "input"):
+            fail(function, f"'tc.value' of argument {i}: an integer input is needed")
+
+
+def _check_updates(function: Function, type_: FunctionType) -> None:
+    """Check that results replace arguments of their types, each at most once."""
+    seen: set[int] = set()
+    for i, result in enumerate(type_.results):
+        target = function.result_info(i).get("tc.updates")
+        if target is None:
+            continue
+        known = isinstance(target, int) and 0 <= target < len(type_.inputs)
+        if not isinstance(target, int) or not known or target in seen:
+            fail(function, f"'tc.updates' of result {i} names no argument of its own")
+        seen.add(target)
+        if not fits(result, type_.inputs[target]):
+            fail(function, f"result {i} is {result}, it updates {type_.inputs[target]}")
+
+
+def _check_symbols(function: Function) -> None:
+    """Check that on memory, sizes are made of the symbols that the function takes."""
+    names = function.attributes.get("tc.symbols")
+    if not isinstance(names, ArrayAttr):
+        return
+    for inner in function.walk():
+        for name, value in inner.attributes.items():
+            found = value.items if isinstance(value, ArrayAttr) else (value,)
+            dims = [d for dims in found if isinstance(dims, Dims) for d in dims.dims]
+            for symbol in (s for d in dims for s in symbols_of(d)):
+                if symbol not in names.items:
+                    fail(inner, f"attribute '{name}': the function takes no '{symbol}'")
+
+
+@op("func.return", traits=(TERMINATOR,), levels=EVERYWHERE)
 class Return(Op):
     """End a function and give its results.
 
@@ -94,7 +169,7 @@ class Return(Op):
         return ()
 
 
-@op("func.call")
+@op("func.call", levels=AT_LOOP)
 class Call(Op):
     """Call a function of the module; it fails if the callee fails.
 
@@ -118,3 +193,7 @@ class Call(Op):
     ) -> None:
         """Nothing to check without the module."""
         require(callee.name != "", "C1", "an empty name")
+
+    def verify(self, functions: Mapping[str, Op]) -> None:
+        """Check the callee, and the types that it takes and gives."""
+        check_call(self, functions)

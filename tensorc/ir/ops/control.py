@@ -1,8 +1,12 @@
 """Ops with regions above LOOP: derivatives, branches and groups."""
 
+from collections.abc import Mapping
+
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
-from tensorc.ir.core import Op, Region, Value
+from tensorc.ir.core import Body, Op, Region, Value, value_types
 from tensorc.ir.evaluation import RegionRunner
+from tensorc.ir.invariants import fail
+from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, AT_TENSOR
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
     ISOLATED,
@@ -13,10 +17,18 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
-from tensorc.ir.types import I1, MemRefType, TensorType, Type
+from tensorc.ir.types import (
+    F32,
+    I1,
+    FunctionType,
+    MemRefType,
+    TensorType,
+    Type,
+    element_type,
+)
 
 
-@op("tc.yield", traits=(TERMINATOR,))
+@op("tc.yield", traits=(TERMINATOR,), levels=AT_TENSOR | AT_STRUCTURED | AT_BUFFER)
 class Yield(Op):
     """End a region and give its results.
 
@@ -32,7 +44,7 @@ class Yield(Op):
         return ()
 
 
-@op("tc.grad", traits=(PURE,))
+@op("tc.grad", traits=(PURE,), levels=AT_TENSOR)
 class Grad(Op):
     """The derivative of a scalar with respect to each operand.
 
@@ -64,8 +76,20 @@ class Grad(Op):
             require(is_float, "C1", str(type_))
         return wrt
 
+    def blocks(self) -> tuple[Body, ...]:
+        """Take the operands and yield one float without axes, of any width."""
+        ops = [op for block in self.body.blocks for op in block.ops]
+        cost = ops[-1].operands[0].type if ops and ops[-1].operands else F32
+        element = F32 if isinstance(cost, FunctionType) else element_type(cost)
+        scalar = TensorType((), element if element.is_float else F32)
+        return (Body(Yield, value_types(self.operands), (scalar,)),)
 
-@op("tc.if", traits=(PURE, ISOLATED))
+
+@op(
+    "tc.if",
+    traits=(PURE, ISOLATED),
+    levels=AT_TENSOR | AT_STRUCTURED | AT_BUFFER,
+)
 class If(Op):
     """One of two programs, chosen when it runs: `then` if the condition is true.
 
@@ -111,6 +135,11 @@ class If(Op):
         """Evaluate by running one of the regions."""
         return tuple(ctx.run(ctx.block(0 if condition else 1), captures))
 
+    def blocks(self) -> tuple[Body, ...]:
+        """Take the captures and yield the results, in either region."""
+        body = Body(Yield, value_types(self.captures), value_types(self.results))
+        return body, body
+
 
 _CONDITIONS = (TensorType((), I1), MemRefType((), I1))
 
@@ -125,7 +154,7 @@ def _describes(shape: Attribute, operand: Type) -> bool:
     )
 
 
-@op("tc.group", traits=(ISOLATED,))
+@op("tc.group", traits=(ISOLATED,), levels=AT_STRUCTURED | AT_BUFFER)
 class KernelGroup(Op):
     """The unit of fusion: one kernel.
 
@@ -170,6 +199,26 @@ class KernelGroup(Op):
         for i, (shape, operand) in enumerate(zip(shapes.items, operands, strict=False)):
             detail = f"entry {i} for {operand}"
             require(_describes(shape, operand), "C3", detail)
+
+    def blocks(self) -> tuple[Body, ...]:
+        """Take the operands and yield the results."""
+        return (Body(Yield, value_types(self.operands), value_types(self.results)),)
+
+    def verify(self, functions: Mapping[str, Op]) -> None:
+        """Check that the members have the outer dimensions."""
+        panel = self.attributes.get("tc.panel", 0)
+        if not isinstance(panel, int) or not 0 <= panel < max(1, len(self.operands)):
+            fail(self, "attribute 'tc.panel' names no operand")
+        for member in self.body.block.ops:
+            iterators = member.attributes.get("iterator_types")
+            if not isinstance(iterators, ArrayAttr):
+                continue
+            count = sum(str(i).endswith("<parallel>") for i in iterators.items)
+            if self.outer > count:
+                fail(
+                    member,
+                    f"has {count} parallel dimensions, its group {self.outer} outer",
+                )
 
     @staticmethod
     def evaluate(

@@ -2,19 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from tensorc.ir.levels import Level as Level
 from tensorc.ir.ops.builtin import Module
 from tensorc.target import Target
-
-
-class Level(Enum):
-    """The levels of the IR, top to bottom (design section 5)."""
-
-    TENSOR = "tensor"
-    STRUCTURED = "structured"
-    BUFFER = "buffer"
-    LOOP = "loop"
 
 
 @dataclass(frozen=True, slots=True)

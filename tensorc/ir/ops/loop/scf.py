@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from tensorc.ir.core import Op, Region, Value
+from tensorc.ir.core import Body, Op, Region, Value, value_types
 from tensorc.ir.evaluation import RegionRunner
+from tensorc.ir.levels import AT_LOOP
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.types import I1, INDEX, Type
 
 
-@op("scf.yield", traits=(TERMINATOR,))
+@op("scf.yield", traits=(TERMINATOR,), levels=AT_LOOP)
 class Yield(Op):
     """End a region and give its results.
 
@@ -25,7 +26,7 @@ class Yield(Op):
         return ()
 
 
-@op("scf.for")
+@op("scf.for", levels=AT_LOOP)
 class For(Op):
     """Count from lower up to below upper, carrying values.
 
@@ -57,6 +58,11 @@ class For(Op):
         require(bounds == (INDEX, INDEX, INDEX), "C1", str(bounds))
         return initial
 
+    def blocks(self) -> tuple[Body, ...]:
+        """Take the counter and what is carried, and yield the latter."""
+        carried = value_types(self.initial)
+        return (Body(Yield, (INDEX, *carried), carried),)
+
     @staticmethod
     def evaluate(
         ctx: RegionRunner, lower: Array, upper: Array, step: Array, *initial: Array
@@ -78,7 +84,7 @@ class For(Op):
         return tuple(carried)
 
 
-@op("scf.if")
+@op("scf.if", levels=AT_LOOP)
 class If(Op):
     """Run one of two regions: `then` if the condition is true.
 
@@ -102,6 +108,10 @@ class If(Op):
         """Give nothing."""
         require(condition == I1, "C1", str(condition))
         return ()
+
+    def blocks(self) -> tuple[Body, ...]:
+        """Take and yield nothing; `otherwise` may be without a block."""
+        return Body(Yield), Body(Yield, optional=True)
 
     @staticmethod
     def evaluate(ctx: RegionRunner, condition: Array) -> tuple[Array, ...]:

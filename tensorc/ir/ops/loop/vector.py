@@ -8,6 +8,7 @@ from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
 from tensorc.ir.elements import as_number, read
 from tensorc.ir.evaluation import Allocating
+from tensorc.ir.levels import AT_LOOP
 from tensorc.ir.numerics import Array, maximum, minimum
 from tensorc.ir.opdef import PURE, InferContext, memory, op, require
 from tensorc.ir.ops.scalar.arith import with_element
@@ -25,7 +26,7 @@ def _flat(type_: Type, label: str) -> MemRefType:
     return memory(type_, label)
 
 
-@op("vector.broadcast", traits=(PURE,))
+@op("vector.broadcast", traits=(PURE,), levels=AT_LOOP)
 class Broadcast(Op):
     """A vector with one scalar in each lane.
 
@@ -52,7 +53,7 @@ class Broadcast(Op):
         return np.full(lanes, operand, ctx.result_element().dtype)
 
 
-@op("vector.step", traits=(PURE,))
+@op("vector.step", traits=(PURE,), levels=AT_LOOP)
 class Step(Op):
     """The numbers of the lanes: 0, 1, 2, ….
 
@@ -75,7 +76,7 @@ class Step(Op):
         return np.arange(_vector(ctx.result_type(), "C1").lanes)
 
 
-@op("vector.create_mask", traits=(PURE,))
+@op("vector.create_mask", traits=(PURE,), levels=AT_LOOP)
 class CreateMask(Op):
     """True in the first `count` lanes (all, if count exceeds them; none below 1).
 
@@ -102,7 +103,7 @@ class CreateMask(Op):
         return np.asarray(np.less(lanes, count))
 
 
-@op("vector.maskedload")
+@op("vector.maskedload", levels=AT_LOOP)
 class MaskedLoad(Op):
     """Read neighbouring elements where the mask is true, elsewhere keep `other`.
 
@@ -140,7 +141,7 @@ class MaskedLoad(Op):
         return result
 
 
-@op("vector.maskedstore")
+@op("vector.maskedstore", levels=AT_LOOP)
 class MaskedStore(Op):
     """Write neighbouring elements where the mask is true.
 
@@ -177,7 +178,7 @@ class MaskedStore(Op):
         return ()
 
 
-@op("vector.gather")
+@op("vector.gather", levels=AT_LOOP)
 class Gather(Op):
     """Read scattered elements, memref[index + offsets[lane]], where the mask is true.
 
@@ -243,7 +244,7 @@ _COMBINE: Mapping[str, Callable[[Array, Array], Array]] = {
 }
 
 
-@op("vector.reduction", traits=(PURE,))
+@op("vector.reduction", traits=(PURE,), levels=AT_LOOP)
 class Reduction(Op):
     """Combine the lanes with the accumulator, from left to right.
 

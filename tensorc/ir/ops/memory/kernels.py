@@ -1,5 +1,6 @@
 """What kernels need beyond MLIR's dialects: micro-kernels, checks, sizes."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,8 @@ from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.core import Op, Value
 from tensorc.ir.elements import COMBINES, check_indices, scatter, wrapped_indices
 from tensorc.ir.evaluation import Failing, SizedFailing, Sizes
+from tensorc.ir.invariants import check_call
+from tensorc.ir.levels import AT_BUFFER, AT_LOOP, AT_STRUCTURED
 from tensorc.ir.numerics import Array, fma
 from tensorc.ir.opdef import PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import (
@@ -20,7 +23,7 @@ from tensorc.ir.types import (
 DYNAMIC = -1  # a stride that only the operand gives
 
 
-@op("tc.size", traits=(PURE,))
+@op("tc.size", traits=(PURE,), levels=AT_STRUCTURED | AT_BUFFER)
 class SizeOf(Op):
     """The value of a dimension of the function, below TENSOR and above LOOP.
 
@@ -48,7 +51,7 @@ class SizeOf(Op):
 READ_ONCE = "tc.read_once"
 
 
-@op("tc.check_index_into")
+@op("tc.check_index_into", levels=AT_BUFFER)
 class CheckIndexInto(Op):
     """Check indices, and copy them: `tc.check_index` on memory.
 
@@ -100,7 +103,7 @@ class CheckIndexInto(Op):
         return ()
 
 
-@op("tc.scatter_into")
+@op("tc.scatter_into", levels=AT_BUFFER)
 class ScatterInto(Op):
     """Change memory at computed indices, which were checked: `tc.scatter` on memory.
 
@@ -163,7 +166,7 @@ class ScatterInto(Op):
 UNSIGNED = "tc.unsigned"
 
 
-@op("tc.fail")
+@op("tc.fail", levels=AT_LOOP)
 class Fail(Op):
     """Stop the whole function with an index error: the record gets these values.
 
@@ -199,7 +202,7 @@ class Fail(Op):
         return ()
 
 
-@op("tc.launch")
+@op("tc.launch", levels=AT_LOOP)
 class Launch(Op):
     """Run a kernel over all its chunks, in any order and perhaps several at a time.
 
@@ -231,8 +234,12 @@ class Launch(Op):
         fits = len(operands) >= 2 and operands[-1] == operands[-2] == INDEX
         require(fits and not results, "C1", str(operands[-2:]))
 
+    def verify(self, functions: Mapping[str, Op]) -> None:
+        """Check the callee: chunks and work stand where it takes [begin, end)."""
+        check_call(self, functions)
 
-@op("tc.gemm_tile")
+
+@op("tc.gemm_tile", levels=AT_LOOP)
 class GemmTile(Op):
     """A tile of a matrix product in registers: the micro-kernel.
 

@@ -9,6 +9,7 @@ import numpy as np
 from tensorc.ir.core import Op, Value
 from tensorc.ir.elements import as_number, read
 from tensorc.ir.evaluation import Allocating
+from tensorc.ir.levels import AT_BUFFER, AT_LOOP
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import INDEX, MemRefType, Type
@@ -19,7 +20,7 @@ def _indices(memref: MemRefType, indices: tuple[Type, ...], label: str) -> None:
     require(fits, label, f"{len(indices)} for {memref}")
 
 
-@op("memref.alloca")
+@op("memref.alloca", levels=AT_LOOP)
 class Alloca(Op):
     """Scratch memory of a kernel, of static size, 64-byte aligned; undefined at first.
 
@@ -44,7 +45,7 @@ class Alloca(Op):
         return np.zeros([d or 0 for d in shape], ctx.result_element().dtype)
 
 
-@op("memref.alloc")
+@op("memref.alloc", levels=AT_BUFFER)
 class Alloc(Op):
     """Fresh memory; undefined at first. The memory plan gives it a slot.
 
@@ -72,7 +73,7 @@ class Alloc(Op):
         return np.zeros(shape, ctx.result_element().dtype)
 
 
-@op("memref.view", traits=(PURE,))
+@op("memref.view", traits=(PURE,), levels=AT_BUFFER | AT_LOOP)
 class View(Op):
     """Part of the arena as memory of a type: at a byte offset, with the unknown sizes.
 
@@ -112,7 +113,7 @@ def fill_shape(type_: MemRefType, sizes: tuple[Array, ...]) -> list[int]:
     return [int(next(rest)) if d is None else d for d in type_.shape]
 
 
-@op("tc.view", traits=(PURE,))
+@op("tc.view", traits=(PURE,), levels=AT_BUFFER)
 class Reshape(Op):
     """The same memory, read in another shape of as many elements.
 
@@ -143,7 +144,7 @@ class Reshape(Op):
         return source.reshape(fill_shape(memory(ctx.result_type()), sizes))
 
 
-@op("memref.copy")
+@op("memref.copy", levels=AT_BUFFER)
 class Copy(Op):
     """Copy all elements of source to target, which do not overlap.
 
@@ -171,7 +172,7 @@ class Copy(Op):
         return ()
 
 
-@op("memref.load")
+@op("memref.load", levels=AT_BUFFER | AT_LOOP)
 class Load(Op):
     """Read one element.
 
@@ -197,7 +198,7 @@ class Load(Op):
         return read(memref, indices)
 
 
-@op("memref.store")
+@op("memref.store", levels=AT_BUFFER | AT_LOOP)
 class Store(Op):
     """Write one element.
 

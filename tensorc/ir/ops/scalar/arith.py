@@ -11,6 +11,7 @@ import numpy as np
 
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Op, Value
+from tensorc.ir.levels import BELOW_TENSOR
 from tensorc.ir.numerics import Array, maximum, minimum
 from tensorc.ir.opdef import (
     COMMUTATIVE,
@@ -49,6 +50,8 @@ class FloatUnary(Op):
       %1 = "$name"(%0) : (f32) -> f32
     """
 
+    levels = BELOW_TENSOR
+
     operand: Value
 
     @staticmethod
@@ -67,6 +70,8 @@ class FloatBinary(Op):
     Example:
       %2 = "$name"(%0, %1) : (f32, f32) -> f32
     """
+
+    levels = BELOW_TENSOR
 
     lhs: Value
     rhs: Value
@@ -89,6 +94,8 @@ class IntegerBinary(Op):
       %2 = "$name"(%0, %1) : ($sample, $sample) -> $sample
     """
 
+    levels = BELOW_TENSOR
+
     lhs: Value
     rhs: Value
     sample: ClassVar[str] = "i64"
@@ -101,7 +108,7 @@ class IntegerBinary(Op):
         return lhs
 
 
-@op("arith.constant", traits=_EXACT)
+@op("arith.constant", traits=_EXACT, levels=BELOW_TENSOR)
 class Constant(Op):
     """A scalar that is known.
 
@@ -292,7 +299,7 @@ COMPARE: "Mapping[str, Callable[[Array, Array], Flags]]" = {
 }
 
 
-@op("arith.cmpi", traits=_EXACT)
+@op("arith.cmpi", traits=_EXACT, levels=BELOW_TENSOR)
 class CmpI(Op):
     """Compare integers; `predicate` is an index into INTEGER_PREDICATES.
 
@@ -323,7 +330,7 @@ class CmpI(Op):
         return COMPARE[INTEGER_PREDICATES[predicate][-2:]](lhs, rhs)
 
 
-@op("arith.cmpf", traits=_EXACT)
+@op("arith.cmpf", traits=_EXACT, levels=BELOW_TENSOR)
 class CmpF(Op):
     """Compare floats; `predicate` is an index into FLOAT_PREDICATES.
 
@@ -361,7 +368,7 @@ class CmpF(Op):
         return (holds | unordered) if name[0] == "u" else (holds & ~unordered)
 
 
-@op("arith.select", traits=_EXACT)
+@op("arith.select", traits=_EXACT, levels=BELOW_TENSOR)
 class Select(Op):
     """Choose by a boolean, or lane by lane by a vector of booleans.
 

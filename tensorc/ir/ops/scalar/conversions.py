@@ -9,6 +9,7 @@ import numpy as np
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.evaluation import Typing
+from tensorc.ir.levels import BELOW_TENSOR
 from tensorc.ir.numerics import Array, integer_limits
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
 from tensorc.ir.types import I1, Element, Type
@@ -42,6 +43,8 @@ class Conversion(Op):
     Example:
       %1 = "$name"(%0) : ($source) -> $target
     """
+
+    levels = BELOW_TENSOR
 
     operand: Value
     source: ClassVar[str]

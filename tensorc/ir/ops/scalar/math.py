@@ -7,6 +7,7 @@ import numpy as np
 
 from tensorc.ir import numerics
 from tensorc.ir.core import Op, Value
+from tensorc.ir.levels import BELOW_TENSOR
 from tensorc.ir.numerics import fma
 from tensorc.ir.opdef import EXACT, PURE, InferContext, each, op, require
 from tensorc.ir.ops.scalar.arith import FloatBinary, FloatUnary
@@ -155,7 +156,7 @@ class RemF(FloatBinary):
     evaluate = each(np.fmod)
 
 
-@op("math.fma", traits=_EXACT)
+@op("math.fma", traits=_EXACT, levels=BELOW_TENSOR)
 class Fma(Op):
     """Fused multiply-add: a * b + c, rounded once.
 

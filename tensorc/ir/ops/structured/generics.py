@@ -1,14 +1,16 @@
 """Structured ops on tensors and memory, with MLIR's names (linalg, tensor)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr, Enum
-from tensorc.ir.core import Block, Op, Region, Value
+from tensorc.ir.core import Block, Body, Op, Region, Value
 from tensorc.ir.elements import read
 from tensorc.ir.evaluation import Allocating, RegionRunner
+from tensorc.ir.invariants import fail
+from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED
 from tensorc.ir.numerics import (
     CONTRACTION_BLOCK,
     FMA_ORDER,
@@ -20,12 +22,12 @@ from tensorc.ir.numerics import (
 )
 from tensorc.ir.opdef import PURE, TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.ops.scalar.arith import MulF, MulI
-from tensorc.ir.types import INDEX, MemRefType, TensorType, Type, element_type
+from tensorc.ir.types import INDEX, Element, MemRefType, TensorType, Type, element_type
 
 ORDERS = ("", LANES_ORDER, FMA_ORDER, SEQUENTIAL)
 
 
-@op("tensor.empty", traits=(PURE,))
+@op("tensor.empty", traits=(PURE,), levels=AT_STRUCTURED)
 class Empty(Op):
     """A tensor of undefined elements, to be a destination.
 
@@ -59,7 +61,7 @@ class Empty(Op):
         return np.zeros(shape, type_.element.dtype)
 
 
-@op("tensor.extract", traits=(PURE,))
+@op("tensor.extract", traits=(PURE,), levels=AT_STRUCTURED)
 class Extract(Op):
     """Read one element of a tensor.
 
@@ -87,7 +89,7 @@ class Extract(Op):
         return read(tensor, indices)
 
 
-@op("linalg.yield", traits=(TERMINATOR,))
+@op("linalg.yield", traits=(TERMINATOR,), levels=AT_STRUCTURED | AT_BUFFER)
 class Yield(Op):
     """End the body of a structured op and give the elements of its results.
 
@@ -111,7 +113,7 @@ class Iterating(Protocol):
         ...
 
 
-@op("linalg.index", traits=(PURE,))
+@op("linalg.index", traits=(PURE,), levels=AT_STRUCTURED | AT_BUFFER)
 class Index(Op):
     """The index of the iteration along a dimension of the enclosing generic.
 
@@ -131,7 +133,7 @@ class Index(Op):
         return ctx.iteration(dim)
 
 
-@op("linalg.fill")
+@op("linalg.fill", levels=AT_STRUCTURED | AT_BUFFER)
 class Fill(Op):
     """Set all elements of the destination to a scalar.
 
@@ -163,7 +165,7 @@ class Fill(Op):
         return (np.full_like(destination, value),)
 
 
-@op("linalg.generic")
+@op("linalg.generic", levels=AT_STRUCTURED | AT_BUFFER)
 class Generic(Op):
     """Apply a scalar body at each point of an iteration space.
 
@@ -236,6 +238,21 @@ class Generic(Op):
         require(walked >= set(range(dims)), "C4", f"{dims} dimensions")
         outputs = operands[operandSegmentSizes[0] :]
         return tuple(t for t in outputs if isinstance(t, TensorType))
+
+    def blocks(self) -> tuple[Body, ...]:
+        """Take an element of each operand and yield one for each destination."""
+        elements = tuple([element_type(v.type) for v in self.operands])
+        return (Body(Yield, elements, elements[self.operandSegmentSizes[0] :]),)
+
+    def verify(self, functions: Mapping[str, Op]) -> None:
+        """Check that the body takes no scalar from outside: kernels have none."""
+        blocks = [b for o in self.walk() for r in o.regions for b in r.blocks]
+        inside = {v for b in blocks for v in b.arguments}
+        inside.update(v for b in blocks for o in b.ops for v in o.results)
+        for inner in (o for b in blocks for o in b.ops):
+            outer = [v for v in inner.operands if v not in inside]
+            if any(isinstance(v.type, Element) for v in outer):
+                fail(inner, f"reads a scalar from outside of the {self.name}")
 
     @staticmethod
     def evaluate(

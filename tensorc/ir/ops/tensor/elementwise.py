@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
     COMMUTATIVE,
@@ -39,6 +40,8 @@ class Unary(Op):
       %1 = "$name"(%0) : (tensor<4x$sample>) -> tensor<4x$sample>
     """
 
+    levels = AT_TENSOR
+
     operand: Value
     domain: ClassVar[str] = "number"
     has: ClassVar[str] = "has a number type"
@@ -67,6 +70,8 @@ class Binary(Op):
     Example:
       %2 = "$name"(%0, %1) : (tensor<4x$sample>, tensor<4x$sample>) -> tensor<4x$sample>
     """
+
+    levels = AT_TENSOR
 
     lhs: Value
     rhs: Value
@@ -185,7 +190,7 @@ class Sqrt(FloatUnary):
     """Square root, correctly rounded; sqrt(-0.0) = -0.0, NaN below."""
 
 
-@op("tc.compare", traits=_EXACT)
+@op("tc.compare", traits=_EXACT, levels=AT_TENSOR)
 class Compare(Op):
     """Compare two elements; every comparison but "ne" is false for NaN.
 
@@ -219,7 +224,7 @@ class Compare(Op):
         return PREDICATES[predicate](lhs, rhs)
 
 
-@op("tc.select", traits=_EXACT, scalar=arith.Select)
+@op("tc.select", traits=_EXACT, scalar=arith.Select, levels=AT_TENSOR)
 class Select(Op):
     """Choose elementwise: result = if_true where condition, if_false elsewhere.
 
@@ -252,7 +257,7 @@ class Select(Op):
         return if_true
 
 
-@op("tc.cast", traits=_EXACT)
+@op("tc.cast", traits=_EXACT, levels=AT_TENSOR)
 class Cast(Op):
     """Convert each element to another type.
 

@@ -18,12 +18,13 @@ from tensorc.ir.elements import (
     wrapped_indices,
 )
 from tensorc.ir.evaluation import Failing, SizedFailing
+from tensorc.ir.levels import AT_STRUCTURED, AT_TENSOR
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
 from tensorc.ir.types import I1, TensorType, Type
 
 
-@op("tc.check_index", traits=(PURE,))
+@op("tc.check_index", traits=(PURE,), levels=AT_TENSOR | AT_STRUCTURED)
 class CheckIndex(Op):
     """Give integers back; an index error unless all of them are indices of an axis.
 
@@ -67,7 +68,7 @@ class CheckIndex(Op):
         return indices.copy()
 
 
-@op("tc.take_along_axis", traits=(PURE,))
+@op("tc.take_along_axis", traits=(PURE,), levels=AT_TENSOR)
 class TakeAlongAxis(Op):
     """Pick one element per position: `lp[arange(n), y]` is axis 1 of lp by y.
 
@@ -145,7 +146,7 @@ def infer_gathered(
     return TensorType(shape, whole.element)
 
 
-@op("tc.gather", traits=(PURE,))
+@op("tc.gather", traits=(PURE,), levels=AT_TENSOR)
 class Gather(Op):
     """Read at computed indices: `x[idx]`, `x[i, :, j]`.
 
@@ -193,7 +194,7 @@ class Gather(Op):
         return np.array(back)
 
 
-@op("tc.scatter", traits=(PURE,))
+@op("tc.scatter", traits=(PURE,), levels=AT_TENSOR | AT_STRUCTURED)
 class Scatter(Op):
     """Write at computed indices: a copy of `base` in which these elements get `values`.
 

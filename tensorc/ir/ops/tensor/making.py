@@ -5,12 +5,13 @@ import numpy as np
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.core import Op
 from tensorc.ir.evaluation import Sizes
+from tensorc.ir.levels import AT_STRUCTURED, AT_TENSOR
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
 from tensorc.ir.types import Element, TensorType
 
 
-@op("tc.constant", traits=(PURE, EXACT))
+@op("tc.constant", traits=(PURE, EXACT), levels=AT_TENSOR | AT_STRUCTURED)
 class Constant(Op):
     """A tensor that is known.
 
@@ -30,7 +31,7 @@ class Constant(Op):
         return value.value
 
 
-@op("tc.iota", traits=(PURE, EXACT))
+@op("tc.iota", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Iota(Op):
     """Count along an axis: each element is its index on that axis.
 

@@ -3,12 +3,13 @@
 import numpy as np
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.numerics import Array, ordered_sum
 from tensorc.ir.opdef import PURE, InferContext, op, require
 from tensorc.ir.types import TensorType
 
 
-@op("tc.log_softmax", traits=(PURE,))
+@op("tc.log_softmax", traits=(PURE,), levels=AT_TENSOR)
 class LogSoftmax(Op):
     """Logarithm of the softmax along an axis, finite wherever the operand is.
 

@@ -1,12 +1,13 @@
 """Contractions: products that sum over a shared dimension."""
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.numerics import FMA_ORDER, Array, ordered_matmul
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require
 from tensorc.ir.types import TensorType
 
 
-@op("tc.matmul", traits=(PURE, EXACT))
+@op("tc.matmul", traits=(PURE, EXACT), levels=AT_TENSOR)
 class MatMul(Op):
     """Matrix product over the last two dimensions, batched over the others.
 

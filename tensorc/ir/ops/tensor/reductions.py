@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.numerics import (
     LANES_ORDER,
     Array,
@@ -38,6 +39,8 @@ class Along(Op):
     `combine` is that op. It changes nothing of what `start` gives for an element's
     dtype: there kernels start.
     """
+
+    levels = AT_TENSOR
 
     operand: Value
     axis: int
@@ -104,7 +107,7 @@ class Prod(Ordered):
         return ordered_product(operand, axis)
 
 
-@op("tc.mean", traits=(PURE, EXACT))
+@op("tc.mean", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Mean(Op):
     """The ordered sum over axes, the last first, divided by a count.
 
@@ -238,6 +241,8 @@ class ExtremeIndex(Op):
       %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
     """
 
+    levels = AT_TENSOR
+
     operand: Value
     axis: int
 
@@ -274,7 +279,7 @@ class ArgMin(ExtremeIndex):
         return _first_place(np.argmin, operand, axis)
 
 
-@op("tc.top1", traits=(PURE, EXACT))
+@op("tc.top1", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Top1(Op):
     """The first largest element along an axis, and its index, i64; a NaN is largest.
 

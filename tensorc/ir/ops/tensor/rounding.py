@@ -3,6 +3,7 @@
 import numpy as np
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.opdef import ELEMENTWISE, EXACT, PURE, InferContext, each, op
 from tensorc.ir.ops.scalar import math
 from tensorc.ir.ops.tensor import elementwise as ew
@@ -20,6 +21,8 @@ class Predicate(Op):
     Example:
       %1 = "$name"(%0) : (tensor<4xf32>) -> tensor<4xi1>
     """
+
+    levels = AT_TENSOR
 
     operand: Value
 

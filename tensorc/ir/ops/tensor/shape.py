@@ -8,6 +8,7 @@ from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, known_at_most, maximum, minimum
 from tensorc.ir.evaluation import Sizes
+from tensorc.ir.levels import AT_STRUCTURED, AT_TENSOR
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT, PURE, InferContext, Values, op, require
 from tensorc.ir.types import I64, TensorType
@@ -20,7 +21,7 @@ def _product(shape: tuple[Dim, ...]) -> Dim:
     return total
 
 
-@op("tc.broadcast", traits=(PURE, EXACT))
+@op("tc.broadcast", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Broadcast(Op):
     """Repeat a tensor along new or size-1 axes.
 
@@ -64,7 +65,7 @@ class Broadcast(Op):
         return np.broadcast_to(operand.reshape(aligned), sizes).copy()
 
 
-@op("tc.reshape", traits=(PURE, EXACT))
+@op("tc.reshape", traits=(PURE, EXACT), levels=AT_TENSOR | AT_STRUCTURED)
 class Reshape(Op):
     """The same elements in row-major order, in another shape.
 
@@ -89,7 +90,7 @@ class Reshape(Op):
         return operand.reshape([ctx.size(d) for d in shape.dims]).copy()
 
 
-@op("tc.transpose", traits=(PURE, EXACT))
+@op("tc.transpose", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Transpose(Op):
     """Reorder the axes: axis i of the result is axis `permutation[i]` of the operand.
 
@@ -118,7 +119,7 @@ class Transpose(Op):
         return np.transpose(operand, permutation).copy()
 
 
-@op("tc.slice", traits=(PURE, EXACT))
+@op("tc.slice", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Slice(Op):
     """A regular part: along each axis, element i is operand[start + i * step].
 
@@ -197,7 +198,7 @@ def part_index(
     return np.ix_(*axes) if axes else ()
 
 
-@op("tc.unslice", traits=(PURE, EXACT))
+@op("tc.unslice", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Unslice(Op):
     """Zeros of a shape, with the operand in a regular part: the transpose of a slice.
 
@@ -238,7 +239,7 @@ class Unslice(Op):
         return result
 
 
-@op("tc.concatenate", traits=(PURE, EXACT))
+@op("tc.concatenate", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Concatenate(Op):
     """Tensors one after the other along an axis.
 
@@ -277,7 +278,7 @@ class Concatenate(Op):
         return np.concatenate(parts, axis)
 
 
-@op("tc.dim", traits=(PURE, EXACT))
+@op("tc.dim", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Size(Op):
     """The size of an axis, as an i64 scalar.
 
