@@ -81,45 +81,30 @@ if TYPE_CHECKING:
     from tensorc.frontend.python.symbolic import Tensor
     from tensorc.frontend.python.symbolic_variables import Shared, constant, tensor
 
-_MODULES = {
-    "CompileError": "errors",
-    "DTypeError": "errors",
-    "Function": "api.function",
-    "Group": "frontend.python.grouping.groups",
-    "In": "api.function",
-    "InternalError": "errors",
-    "Out": "api.function",
-    "Program": "api.program",
-    "Shared": "frontend.python.symbolic_variables",
-    "ShapeError": "errors",
-    "Tensor": "frontend.python.symbolic",
-    "TensorcError": "errors",
-    "TensorcWarning": "errors",
-    "check": "api.checking",
-    "constant": "frontend.python.symbolic_variables",
-    "debugprint": "api.debugging",
-    "emit": "api.stages",
-    "fit": "api.fit",
-    "function": "api.function",
-    "grad": "api.grad",
-    "group": "frontend.python.group_functions",
-    "jit": "api.jit",
-    "load": "api.program",
-    "options": "api.options",
-    "params": "frontend.python.group_functions",
-    "patience": "api.fit",
-    "restore": "api.saving",
-    "save": "api.saving",
-    "shared": "api.function",
-    "step": "api.jit",
-    "tensor": "frontend.python.symbolic_variables",
-    "update": "api.jit",
-    "value_and_grad": "api.function_grad",
+# Where the public names are. Element types have NumPy's names and the language's:
+# `tc.f32["B", 784]` is a type.
+_NAMES = {
+    "api.checking": "check",
+    "api.debugging": "debugprint",
+    "api.fit": "fit patience",
+    "api.function": "Function In Out function shared",
+    "api.function_grad": "value_and_grad",
+    "api.grad": "grad",
+    "api.jit": "jit step update",
+    "api.options": "options",
+    "api.program": "Program load",
+    "api.saving": "restore save",
+    "api.stages": "emit",
+    "errors": """CompileError DTypeError InternalError ShapeError TensorcError
+        TensorcWarning""",
+    "frontend.python.group_functions": "group params",
+    "frontend.python.grouping.groups": "Group",
+    "frontend.python.symbolic": "Tensor",
+    "frontend.python.symbolic_variables": "Shared constant tensor",
+    "frontend.library.dtypes": """bool_ i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 int8
+        int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64""",
 }
-# Element types, by NumPy's names and the language's: `tc.f32["B", 784]` is a type.
-_DTYPES = """bool_ i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 int8 int16 int32 int64
-    uint8 uint16 uint32 uint64 float16 float32 float64"""
-_MODULES.update(dict.fromkeys(_DTYPES.split(), "frontend.library.dtypes"))
+_MODULES = {name: module for module, n in _NAMES.items() for name in n.split()}
 
 __all__ = [
     "CompileError",

@@ -1,7 +1,9 @@
 """`tensorc compile`: any stage of a file, as text or object code."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import rich_click as click
@@ -37,17 +39,6 @@ class Output:
 
     stage: str
     path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is compiled, and how."""
-
-    path: str
-    function: str | None
-    settings: dict[str, str]
-    optimize: int
-    default_float: str
 
 
 def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
@@ -102,10 +93,17 @@ def command(
     outputs = parse_emit(emit, output, Path(path).stem)
     for wanted in outputs:
         check_output(wanted.path, path)
-    program = Source(path, function or None, settings, optimize, default_float)
+    emit_stage = partial(
+        stages.emit,
+        path,
+        function=function or None,
+        settings=settings,
+        optimize=optimize,
+        default_float=default_float,
+    )
     printed = False
     for wanted in outputs:
-        content = _emit(program, wanted.stage, instruments_of(watch))
+        content = _emit(emit_stage, wanted.stage, instruments_of(watch))
         if isinstance(content, str) and not content.endswith("\n"):
             content += "\n"
         if wanted.path == "-" and printed:
@@ -116,26 +114,19 @@ def command(
             print(f"wrote {wanted.path}: {len(content):,} bytes", file=sys.stderr)
 
 
-def _emit(program: Source, stage: str, instruments: Instruments) -> str | bytes:
+def _emit(
+    emit_stage: Callable[..., str | bytes], stage: str, instruments: Instruments
+) -> str | bytes:
     """Return a stage; a pass that fails leaves a reproducer."""
     around = instruments.around if instruments.active else None
     try:
-        content = stages.emit(
-            program.path,
-            stage,
-            program.function,
-            program.settings,
-            program.optimize,
-            around,
-            program.default_float,
-            locations=instruments.locations,
-        )
+        content = emit_stage(stage, around=around, locations=instruments.locations)
     except InternalError as error:
         if not error.pass_name:
             raise
         if not instruments.keep:  # once more, keeping the text before each pass
             again = Instruments(locations=instruments.locations, keep=True)
-            return _emit(program, stage, again)
+            return _emit(emit_stage, stage, again)
         if instruments.last is not None:
             write_reproducer(error, instruments.last, "")
         raise
