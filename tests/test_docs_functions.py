@@ -13,8 +13,8 @@ import pytest
 
 import tensorc as tc
 from tensorc.frontend.library.library_function import LibraryFunction
-from tensorc.frontend.library.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.options import REQUIRED, words
+from tensorc.frontend.library.registry.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.registry.rows import FUNCTIONS, GROUPS, PYTHON
 from tensorc.frontend.python import symbolic_functions
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS

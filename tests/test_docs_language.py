@@ -11,7 +11,7 @@ from tensorc.cli import explain
 from tensorc.frontend.dsl.irgen.draws import DISTRIBUTIONS
 from tensorc.frontend.dsl.irgen.errors import NOT_COMPILED
 from tensorc.frontend.dsl.syntax.parser import parse
-from tensorc.frontend.library.numpy_names import PLANNED
+from tensorc.frontend.library.registry.numpy_names import PLANNED
 from tensorc.ir.types import ELEMENTS
 from tensorc.recipes import OPTIONS, required
 from tests.frontend.irgen_helpers import diagnostics, program

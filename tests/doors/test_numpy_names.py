@@ -13,7 +13,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.errors import TensorcError
-from tensorc.frontend.library.numpy_names import PLANNED, reason_of
+from tensorc.frontend.library.registry.numpy_names import PLANNED, reason_of
 from tests.said import said
 
 # What works on no arrays: settings, files, texts, types, classes of other data.

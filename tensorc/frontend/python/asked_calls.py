@@ -17,7 +17,7 @@ import numpy as np
 
 from tensorc.errors import Location
 from tensorc.frontend.library.locations import location_of, user_frame
-from tensorc.frontend.library.numpy_names import is_listed, reason_of
+from tensorc.frontend.library.registry.numpy_names import is_listed, reason_of
 from tensorc.frontend.python.habits import as_operator, spelled
 from tensorc.frontend.python.numpy_functions import is_here
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorc.frontend.library.maps import ROWS
 from tensorc.frontend.library.mistakes import misspelt
-from tensorc.frontend.library.numpy_names import is_planned, reason_of
+from tensorc.frontend.library.registry.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.registry.rows import PYTHON
 from tensorc.frontend.python.numpy_functions import is_here
 

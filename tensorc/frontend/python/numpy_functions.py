@@ -16,8 +16,8 @@ from tensorc.errors import CompileError
 from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.maps import ROWS
 from tensorc.frontend.library.mistakes import renamed, usage_error
-from tensorc.frontend.library.numpy_names import reason_of
 from tensorc.frontend.library.registry.calls import named_in
+from tensorc.frontend.library.registry.numpy_names import reason_of
 from tensorc.frontend.library.registry.rows import FUNCTIONS
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 

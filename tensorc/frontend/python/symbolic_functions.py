@@ -19,7 +19,6 @@ from tensorc.frontend.library.mistakes import (
     misspelt,
     usage_error,
 )
-from tensorc.frontend.library.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.operands import (
     TensorOperand,
     broadcast,
@@ -27,6 +26,7 @@ from tensorc.frontend.library.operands import (
     materialize,
 )
 from tensorc.frontend.library.options import SHAPE, Option
+from tensorc.frontend.library.registry.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.grouping.groups import Group

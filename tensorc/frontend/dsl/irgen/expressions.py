@@ -40,7 +40,6 @@ from tensorc.frontend.library.advanced_indexing import take
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.indexing import At, Index, NewAxis, Rest, SlicePart
 from tensorc.frontend.library.maps import ROWS
-from tensorc.frontend.library.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.operands import (
     Array,
     Literal,
@@ -51,6 +50,7 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.products import matmul
+from tensorc.frontend.library.registry.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.registry.rows import LANGUAGE
 from tensorc.frontend.library.shapes import transpose
 
