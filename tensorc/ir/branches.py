@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from tensorc.errors import Diagnostic, ShapeError
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Region, Value, clone_op
-from tensorc.ir.opdef import ConstraintError, InferContext, require
+from tensorc.ir.opdef import ISOLATED, ConstraintError, InferContext, require
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.types import Type, element_type
@@ -88,7 +88,16 @@ def _captured(region: Region) -> list[Value]:
 
 
 def _ops_in(region: Region) -> list[Op]:
-    return [op for block in region.blocks for o in block.ops for op in o.walk()]
+    """Return the ops of a region and those in it that may use what is around them."""
+    found: list[Op] = []
+    stack = [region]
+    while stack:
+        for op in [op for block in stack.pop().blocks for op in block.ops]:
+            found.append(op)
+            # Isolated ones see their operands alone: nests stay linear.
+            if ISOLATED not in op.traits:
+                stack.extend(op.regions)
+    return found
 
 
 def _arguments_in(op: Op) -> list[Value]:

@@ -13,7 +13,8 @@ from graphlib import CycleError, TopologicalSorter
 import numpy as np
 
 import tensorc as tc
-from tensorc.frontend.python.graph.nodes import Derivative, ordered, parents
+from tensorc.frontend.python.graph.regions import Derivative
+from tensorc.frontend.python.graph.walks import ordered, parents
 
 # What a shape is called. Sizes of inputs are unknown, those of memory known.
 SHAPES: Mapping[str, tuple[int, ...]] = {"s": (), "v": (4,), "w": (3,), "m": (3, 4)}
@@ -259,7 +260,7 @@ def reachable(tensors: list[tc.Tensor]) -> list[object]:
     """Return the values that variables are made of, in order."""
 
     def made_of(op):
-        return [*parents(op), op.cost] if isinstance(op, Derivative) else parents(op)
+        return [*parents(op), *op.outs] if isinstance(op, Derivative) else parents(op)
 
     return ordered([t.operand.value for t in tensors], before=made_of)
 

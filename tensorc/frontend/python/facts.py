@@ -17,7 +17,8 @@ import numpy as np
 from tensorc.errors import TensorcError
 from tensorc.frontend.library.operands import Array
 from tensorc.frontend.library.sizes import NoDimError, formula_of
-from tensorc.frontend.python.graph.nodes import InputNode, ordered, sources_of
+from tensorc.frontend.python.graph.nodes import InputNode, sources_of
+from tensorc.frontend.python.graph.walks import ordered
 from tensorc.frontend.python.grouping.pytree import Static
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import (

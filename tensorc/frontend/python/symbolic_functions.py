@@ -28,6 +28,7 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.options import SHAPE, Option
 from tensorc.frontend.library.registry.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
+from tensorc.frontend.python.conditions import cond, ifelse
 from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.grouping.groups import Group
 from tensorc.frontend.python.grouping.pytree import LEAF, unflatten
@@ -248,9 +249,11 @@ def _part(x: object, name: str) -> tuple[Tensor, Sequence[Index]]:
 OWN: Mapping[str, SymbolicFunction] = {
     "cast": astype,
     "categorical_crossentropy": categorical_crossentropy,
+    "cond": cond,  # type: ignore[dict-item]  # of structures, too
     "dimshuffle": dimshuffle,
     "einsum": einsum,
     "full": full,
+    "ifelse": ifelse,  # type: ignore[dict-item]
     "inc_subtensor": inc_subtensor,
     "ones": _filled("ones", 1),
     "set_subtensor": set_subtensor,

@@ -10,8 +10,7 @@ that are called within it are not compiled but become part of it.
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import BoundArguments
 from traceback import walk_tb
 
@@ -46,6 +45,8 @@ from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import EmissionPlan, identifier, unique_names
 from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
 from tensorc.frontend.python.grouping.pytree import Static, Tree, flatten
+from tensorc.frontend.python.running import CURRENT, Trace
+from tensorc.frontend.python.running import current as current
 from tensorc.frontend.python.signatures import computed
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (
@@ -141,24 +142,9 @@ class Traced:
 # The trace that runs
 
 
-@dataclass
-class Trace:
-    """What a running trace collects; `updates` is None where nothing may change."""
-
-    name: str
-    updates: dict[SharedLeaf, Value] | None
-    # Where they stand.
-    locations: dict[Value, Location] = field(default_factory=dict)
-
-
-_CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
-
-current = _CURRENT.get
-
-
 @contextmanager
 def _running(trace: Trace, facts: Facts) -> Iterator[None]:
-    state = _CURRENT.set(trace)
+    state = CURRENT.set(trace)
     outer = DOOR.set(Door(F64, trace.locations, facts))
     named = TRACING.set(trace.name)
     try:
@@ -166,7 +152,7 @@ def _running(trace: Trace, facts: Facts) -> Iterator[None]:
     finally:
         TRACING.reset(named)
         DOOR.reset(outer)
-        _CURRENT.reset(state)
+        CURRENT.reset(state)
 
 
 def trace(
@@ -346,8 +332,7 @@ def record_updates(pairs: Sequence[tuple[Shared, object]]) -> None:
         assert running is not None
         assert running.updates is not None
         _require_first(running.updates, memory)
-        running.updates[memory.leaf] = value
-        running.locations[memory.leaf] = user_location()
+        running.record(memory.leaf, value, user_location())
 
 
 def _new_value(running: Trace | None, memory: Shared, new: object) -> Value:

@@ -17,15 +17,29 @@ from tensorc.frontend.library.mistakes import argument_error, usage_error
 from tensorc.frontend.library.operands import spell_type
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.frontend.python.graph.nodes import (
-    Derivative,
     InputNode,
     SharedLeaf,
     inputs_in,
-    ordered,
     renamed,
     sources_of,
 )
+from tensorc.frontend.python.graph.placing import (
+    Close,
+    Frame,
+    Join,
+    Make,
+    Open,
+    Scope,
+    steps_of,
+)
+from tensorc.frontend.python.graph.regions import (
+    Condition,
+    Derivative,
+    type_of_both,
+)
+from tensorc.frontend.python.graph.walks import needed, ops_of
 from tensorc.ir.attributes import Dict, make_dict
+from tensorc.ir.branches import isolate
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbol
@@ -97,7 +111,7 @@ def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
 
     def visit(start: Sequence[Value], keys: Container[Value]) -> list[Value]:
         met = []
-        for value in ordered(start, keys):
+        for value in needed(start, keys):
             if value in keys:
                 met.append(value)
             elif value.op is None:
@@ -276,42 +290,84 @@ class Emission:
 
     def run(self, roots: Sequence[Value], base: Values | None = None) -> Values:
         """Emit what values need; returns what stands for each value."""
-        env: ChainMap[Value, Value] = ChainMap({}, base or self.leaves)
-        for value in ordered(roots, env):
-            if value not in env:
-                assert value.op is not None, f"{value} is no argument"
-                self.op(value.op, env)
-        return env
+        given = base or self.leaves
+        missing = [v for v in needed(roots, given) if v not in given]
+        assert all(v.op is not None for v in missing), f"{missing} are no arguments"
+        frame = Frame(Scope(self.builder.block), ChainMap({}, given), given)
+        for step in steps_of(frame, ops_of(missing), roots):
+            match step:
+                case Make(op, frame, scope):
+                    self._make(op, frame, scope)
+                case Open(op, frame, inner):
+                    self._open(op, frame, inner)
+                case Close(op, frame, inner, scope):
+                    self._close(op, frame, inner, scope)
+                case Join():
+                    self._join(step)
+        return frame.values
 
-    def op(self, op: Op, env: ChainMap[Value, Value]) -> None:
+    def _make(self, op: Op, frame: Frame, scope: Scope) -> None:
         """Emit one node."""
         self.builder.location = op.location
         if self.failures:
             for source in inputs_in(op):
                 if source in self.failures:
                     raise self.failures[source]
-        if isinstance(op, Derivative):
-            results = self._grad(op, env)
-        else:
-            operands = [env[v] for v in op.operands]
-            attributes = renamed(op.attributes, self.sizes)
-            types = self.builder.infer(type(op), operands, attributes)
-            made = type(op)(operands, types, attributes, (), op.location)
-            results = self.builder.block.append(made).results
-        for old, new in zip(op.results, results, strict=True):
-            new.hint = old.hint
-            env[old] = new
+        operands = [frame.value(v) for v in op.operands]
+        attributes = renamed(op.attributes, self.sizes)
+        types = self.builder.infer(type(op), operands, attributes)
+        made = type(op)(operands, types, attributes, (), op.location)
+        _name(frame, op.results, scope.block.append(made).results)
 
-    def _grad(self, op: Derivative, env: ChainMap[Value, Value]) -> list[Value]:
-        wrt = op.operands[: op.count]
-        outer = [env[w] for w in wrt]
-        types, hints = [v.type for v in outer], [w.hint for w in wrt]
-        with self.builder.region(types, hints) as (region, arguments):
-            local = env.new_child(dict(zip(wrt, arguments, strict=True)))
-            for inner in op.inner:
-                before = {r: local[r] for r in inner.results if r in wrt}
-                self.op(inner, local)
-                local.update(before)
-            self.builder.location = op.location
-            self.builder.create(Yield, local[op.cost])
-        return self.builder.create(Grad, *outer, regions=[region]).results
+    def _open(self, op: Derivative, frame: Frame, inner: Frame) -> None:
+        """Begin the region of a derivative, whose arguments are the primals."""
+        for primal in op.primals:
+            type_ = frame.value(primal).type
+            argument = inner.scope.block.add_argument(type_, primal.hint)
+            inner.values[primal] = argument
+
+    def _close(self, op: Derivative, frame: Frame, inner: Frame, scope: Scope) -> None:
+        """End the region of a derivative, and emit the derivative."""
+        outs = [inner.value(v) for v in op.outs]
+        operands = [frame.value(v) for v in op.given]
+        # Of a forward derivative the results go with the outs.
+        like = operands if op.kind is Grad else outs
+        types = [v.type for v in like][: len(op.results)]
+        self.builder.location = op.location
+        with self.builder.inside(inner.scope.block):
+            self.builder.create(Yield, *outs)
+        with self.builder.inside(scope.block):
+            made = self.builder.create(
+                op.kind, *operands, types=types, regions=[inner.scope.region]
+            )
+        _name(frame, op.results, made.results)
+
+    def _join(self, step: Join) -> None:
+        """End the branches of conditions that are one, and emit that one."""
+        b, frame = self.builder, step.frame
+        pairs, types = [], []
+        for result in step.results:
+            assert isinstance(result.op, Condition)
+            b.location = result.op.location
+            then, otherwise = [frame.value(v) for v in result.op.branches(result)]
+            types.append(type_of_both(b, then, otherwise))
+            pairs.append((then, otherwise))
+        for scope, values in zip(
+            (step.then, step.otherwise), zip(*pairs, strict=True), strict=True
+        ):
+            with b.inside(scope.block):
+                b.create(Yield, *values)
+        condition = frame.value(step.condition)
+        b.location = step.results[0].location
+        regions = step.then.region, step.otherwise.region
+        with b.inside(step.scope.block):
+            made = isolate(b, condition, *regions, types)
+        _name(frame, step.results, made)
+
+
+def _name(frame: Frame, old: Sequence[Value], new: Sequence[Value]) -> None:
+    """Let new values stand for the results of a node, but for arguments."""
+    for own, made in zip(old, new, strict=True):
+        made.hint = own.hint
+        if own not in frame.given:
+            frame.values[own] = made

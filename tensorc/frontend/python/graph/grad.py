@@ -1,17 +1,20 @@
-"""`grad` on graphs: the nodes between a cost and what it is differentiated by.
+"""Derivatives on graphs: the nodes between values and what they are differentiated by.
 
-1. Which nodes depend on which member of wrt follows from one walk, a bit per member.
-2. Of these nodes, those that the cost needs become the inner nodes of a `Derivative`;
-   everything else is read from outside. Values held constant depend on nothing.
-3. Where one member of wrt is computed from another, each member gets a node of its own,
-   so that the derivative by the earlier one goes through the later one.
+1. Which nodes depend on which primal follows from one walk, a bit per primal.
+2. Of these nodes, those that the differentiated values need become the inner nodes of a
+   `Derivative`; everything else is read from outside. Values held constant depend on
+   nothing.
+3. Where one primal is computed from another, each gets a node of its own, so that the
+   derivative by the earlier one goes through the later one.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tensorc.errors import Location
-from tensorc.frontend.python.graph.nodes import Derivative, ops_of, ordered
+from tensorc.frontend.python.graph.regions import Condition, Derivative
+from tensorc.frontend.python.graph.walks import operands_of, ops_of, ordered
 from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.control import Grad
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import TensorType
 
@@ -26,18 +29,48 @@ def derivatives(
 
     A value stands only once in `wrt`.
     """
-    ops = ops_of(ordered([cost]))
-    bits = {w: 1 << i for i, w in enumerate(wrt) if w not in held}
-    smooth = _reach(ops, bits, held, smoothly=True)
-    reached = smooth.get(cost, 0)
-    connected = [w for w in wrt if bits.get(w, 0) & reached]
-    chained = any(smooth[w] & reached & ~bits[w] for w in connected)
-    groups = [[w] for w in connected] if chained else [connected] if connected else []
     found: dict[Value, Value] = {}
-    for group in groups:
-        made = _derivative(ops, cost, group, held, location)
-        found.update(zip(group, made.results, strict=True))
+    for made in region_derivatives(Grad, [cost], wrt, [], held, location):
+        found.update(zip(made.primals, made.results, strict=True))
     return [found.get(w) for w in wrt]
+
+
+def region_derivatives(
+    kind: type[Op],
+    outs: Sequence[Value],
+    primals: Sequence[Value],
+    extra: Sequence[Value],
+    held: Collection[Value],
+    location: Location,
+) -> list[Derivative]:
+    """Return the region ops that together are the derivatives of `outs` by `primals`.
+
+    `kind` is their class: Grad, Vjp or Jvp. `extra` are a cotangent for each of `outs`,
+    or a tangent for each primal (Jvp). Their `outs` and `primals` are those between
+    which a derivative goes, none if there is no such; their results go with `primals`,
+    those of Jvp with `outs`. No value stands twice in `outs` or `primals`. There are
+    several where a primal is computed from another: each has some of the primals, and
+    of Jvp, whose results then add up, some of the outs.
+    """
+    is_forward = kind.name == "tc.jvp"
+    beside = dict(zip(primals if is_forward else outs, extra, strict=False))
+    ops = ops_of(ordered(outs))
+    bits = {p: 1 << i for i, p in enumerate(primals) if p not in held}
+    smooth = _reach(ops, bits, held, smoothly=True)
+    reached = _mask(smooth, outs)
+    connected = [p for p in primals if bits.get(p, 0) & reached]
+    chained = any(smooth[p] & reached & ~bits[p] for p in connected)
+    groups = [[p] for p in connected] if chained else [connected] if connected else []
+    made = []
+    for group in groups:
+        mask = sum(bits[p] for p in group)
+        own = [out for out in outs if smooth.get(out, 0) & mask]
+        like = own if is_forward else group
+        given = [beside[v] for v in (group if is_forward else own) if beside]
+        inner, read = _between(ops, own, group, held)
+        types, operands = [v.type for v in like], (group, given, read)
+        made.append(Derivative(kind, types, own, operands, inner, location))
+    return made
 
 
 def _is_float(value: Value) -> bool:
@@ -56,38 +89,42 @@ def _reach(
     """
     found = dict(bits)
     for op in ops:
-        if smoothly and isinstance(op, Size):
-            continue
-        mask = 0
-        for operand in op.operands:
-            mask |= found.get(operand, 0)
-        if not mask:
+        mask = _mask(found, op.operands)
+        if not mask or (smoothly and isinstance(op, Size)):
             continue
         for result in op.results:
-            if result not in held and (not smoothly or _is_float(result)):
+            if isinstance(op, Condition):
+                mask = _mask(found, operands_of(result))
+            if mask and result not in held and (not smoothly or _is_float(result)):
                 found[result] = found.get(result, 0) | mask
     return found
 
 
-def _derivative(
+def _mask(found: Mapping[Value, int], values: Iterable[Value]) -> int:
+    mask = 0
+    for value in values:
+        mask |= found.get(value, 0)
+    return mask
+
+
+def _between(
     ops: Sequence[Op],
-    cost: Value,
-    wrt: Sequence[Value],
+    outs: Sequence[Value],
+    primals: Sequence[Value],
     held: Collection[Value],
-    location: Location,
-) -> Derivative:
-    dependent = _reach(ops, dict.fromkeys(wrt, 1), held, smoothly=False)
-    cut = set(wrt)
-    needed = {cost}
+) -> tuple[list[Op], list[Value]]:
+    """Return the nodes between primals and outs, and what these read."""
+    dependent = _reach(ops, dict.fromkeys(primals, 1), held, smoothly=False)
+    cut = set(primals)
+    wanted = set(outs)
     inner: list[Op] = []
     for op in reversed(ops):
-        wanted = any(
-            r in needed and r in dependent and r not in cut for r in op.results
-        )
-        if wanted:
-            needed.update(op.operands)
+        own = [r for r in op.results if r in wanted and r in dependent and r not in cut]
+        for result in own:
+            wanted.update(operands_of(result))
+        if own:
             inner.append(op)
     inner.reverse()
     inside = {r for op in inner for r in op.results} | cut
-    read = [v for op in inner for v in op.operands if v not in inside]
-    return Derivative(cost, wrt, list(dict.fromkeys(read)), inner, location)
+    operands = [v for op in inner for v in op.operands if v not in inside]
+    return inner, [v for v in dict.fromkeys(operands) if v in wanted]

@@ -13,15 +13,14 @@ can never fit are found at the user's line, all others when a function is compil
 """
 
 import itertools
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import SupportsIndex
 from weakref import WeakValueDictionary
 
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Reduced, Region, Value, with_hints
+from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value, substitute
 from tensorc.ir.ops.tensor.elementwise import Cast
 from tensorc.ir.ops.tensor.shape import Size
@@ -119,52 +118,6 @@ class SharedLeaf(Value):
         return SharedLeaf, (self.type, self.cell, self.hint)
 
 
-class Derivative(Op):
-    """The derivative of a cost; becomes a `tc.grad`.
-
-    The operands are what to differentiate by (`count` of them) and what the cost needs
-    besides; `inner` are the nodes between the two, in order. `sources` are the inputs
-    whose sizes stand in attributes of `inner`.
-    """
-
-    __slots__ = ("cost", "count", "inner", "sources")
-
-    name = "tc.grad"
-
-    def __init__(
-        self,
-        cost: Value,
-        wrt: Sequence[Value],
-        read: Sequence[Value],
-        inner: Sequence[Op],
-        location: Location,
-    ) -> None:
-        types = [w.type for w in wrt]
-        super().__init__([*wrt, *read], types, {}, (), location)
-        self.cost = cost
-        self.count = len(wrt)
-        self.inner = tuple(inner)
-        found = (s for op in inner for s in inputs_in(op))
-        self.sources = tuple(dict.fromkeys(found))
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
-        wrt, read = self.operands[: self.count], self.operands[self.count :]
-        hints = [r.hint for r in self.results]
-        made_of = (self.cost, wrt, read, self.inner, self.location)
-        return _derivative, (*made_of, hints)
-
-
-def _derivative(
-    cost: Value,
-    wrt: Sequence[Value],
-    read: Sequence[Value],
-    inner: Sequence[Op],
-    location: Location,
-    hints: Sequence[str],
-) -> Op:
-    return with_hints(Derivative(cost, wrt, read, inner, location), hints)
-
-
 @dataclass
 class GraphBuilder(Builder):
     """Makes nodes: ops that are appended to nothing."""
@@ -222,47 +175,6 @@ def inputs_in(op: Op) -> Iterator[InputNode]:
         if isinstance(attribute, Dims):
             for dim in attribute.dims:
                 yield from (symbol.source for symbol in sources_of(dim))
-
-
-def parents(op: Op) -> list[Value]:
-    """Return what must exist before a node: operands, inputs that its sizes need."""
-    if isinstance(op, Derivative):
-        return [*op.operands, *op.sources]
-    return [*op.operands, *inputs_in(op)]
-
-
-def ordered(
-    roots: Iterable[Value],
-    known: Container[Value] = (),
-    before: Callable[[Op], list[Value]] = parents,
-) -> list[Value]:
-    """Return the values that roots need, roots included, each after its parents.
-
-    The walk ends at values in `known`. No recursion: a graph may be as deep as it
-    likes.
-    """
-    result: list[Value] = []
-    entered: set[Value] = set()
-    for root in roots:
-        stack = [(root, False)]
-        while stack:
-            value, left = stack.pop()
-            if left:
-                result.append(value)
-                continue
-            if value in entered:
-                continue
-            entered.add(value)
-            stack.append((value, True))
-            op = value.op
-            if op is not None and value not in known:
-                stack.extend((p, False) for p in reversed(before(op)))
-    return result
-
-
-def ops_of(values: Iterable[Value]) -> list[Op]:
-    """Return the nodes that define values, each once, in order."""
-    return list(dict.fromkeys(v.op for v in values if v.op is not None))
 
 
 def renamed(

@@ -1,7 +1,7 @@
 """Copies and pickles of graphs: each node by itself, nested only a few nodes deep.
 
 A node is copied or pickled by what it is made of: its operands, and for a derivative
-its cost and inner nodes. Python's own memo of the copy or the dump says which nodes are
+its outs and inner nodes. Python's own memo of the copy or the dump says which nodes are
 there already: so variables, functions and groups that go together share their nodes and
 memory afterwards, in whatever order they are listed. Symbols of sizes refer to their
 input, which names them anew.
@@ -15,7 +15,8 @@ below it were met before.
 import sys
 from weakref import WeakKeyDictionary
 
-from tensorc.frontend.python.graph.nodes import Derivative, ops_of, ordered, parents
+from tensorc.frontend.python.graph.regions import Derivative
+from tensorc.frontend.python.graph.walks import ops_of, ordered, parents
 from tensorc.ir.core import Op, Value
 
 NESTED = 16
@@ -62,8 +63,8 @@ def _next_below(op: Op) -> list[Value]:
 
 
 def _made_of(op: Op) -> list[Value]:
-    # Inner nodes lie between the cost and what it is differentiated by.
-    return [*parents(op), op.cost] if isinstance(op, Derivative) else parents(op)
+    # Inner nodes lie between what is differentiated and what by.
+    return [*parents(op), *op.outs] if isinstance(op, Derivative) else parents(op)
 
 
 def found_by_name(module: str | None, name: str) -> object:

@@ -17,7 +17,9 @@ from string import ascii_uppercase
 
 from tensorc.diagnostics import escape
 from tensorc.frontend.library.operands import spell_shape, spell_type
-from tensorc.frontend.python.graph.nodes import Derivative, SharedLeaf, ops_of
+from tensorc.frontend.python.graph.nodes import SharedLeaf
+from tensorc.frontend.python.graph.regions import Derivative
+from tensorc.frontend.python.graph.walks import ops_of
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.tensor.making import Constant
@@ -70,7 +72,7 @@ def graph_text(roots: Sequence[tuple[str, Value]], deepest: int = DEEPEST) -> st
 
 def _children(op: Op) -> list[Value]:
     if isinstance(op, Derivative):
-        found: Iterable[Value] = [op.cost, *op.operands[: op.count]]
+        found: Iterable[Value] = [*op.outs, *op.given]
     else:
         found = op.operands
     return [_plain(value) for value in found]
@@ -174,7 +176,8 @@ def _line(text: _Text, value: Value) -> str:
     options = [_option(name, a) for name, a in op.attributes.items()]
     listed = ", ".join(filter(None, options))
     braces = f" {{{listed}}}" if listed else ""
-    return f"{equals}{op.name.partition('.')[2]}{_which(value)} {spelled}{braces}"
+    made = op.kind if isinstance(op, Derivative) else op
+    return f"{equals}{made.name.partition('.')[2]}{_which(value)} {spelled}{braces}"
 
 
 def type_of(value: Value) -> str:

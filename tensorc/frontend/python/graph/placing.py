@@ -1,0 +1,225 @@
+"""Where nodes are emitted: a value that only one branch needs stands in that branch.
+
+The scopes of a function are a tree: its block, the regions of derivatives, the branches
+of conditions. One walk from what is returned to the leaves, in which all users of a
+node come before it, puts each into the innermost scope that has all its users:
+
+- A condition's own values are used in its branches. What both branches need, or what is
+  needed besides, so stands outside of them.
+- The inner nodes of a derivative stand in its region, once more if they are needed
+  outside, too. What the region only reads stands outside of it, but in a branch of it
+  if that alone reads it.
+- Conditions on one value that stand in one scope become one op if neither needs the
+  other, so that what they share stands in its branches: a step that may be skipped is
+  one branch for all of its updates.
+
+What comes of it is a list of steps in the order in which they are emitted.
+"""
+
+from collections.abc import Container, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field
+
+from tensorc.frontend.python.graph.regions import Condition, Derivative
+from tensorc.ir.core import Block, Op, Region, Value, single_block
+
+
+@dataclass(eq=False, slots=True)
+class Scope:
+    """Where ops go: a block within that of another scope."""
+
+    block: Block
+    parent: "Scope | None" = None
+    depth: int = 0
+    # What only reads does not stand in the region of a derivative.
+    is_region: bool = False
+
+    def inside(self, is_region: bool = False) -> "Scope":
+        """Return a scope in this one, with a region of its own."""
+        _, block = single_block()
+        return Scope(block, self, self.depth + 1, is_region)
+
+    @property
+    def region(self) -> Region:
+        """The region of the block, which is to be an op's."""
+        assert self.block.parent is not None
+        return self.block.parent
+
+
+@dataclass(eq=False, slots=True)
+class Frame:
+    """What nodes stand for: in a function, or in the region of a derivative.
+
+    `given` stand for arguments, `own` are those and what the nodes of this frame give;
+    all other values are those of `parent`. `values` grow as steps are emitted.
+    """
+
+    scope: Scope
+    values: MutableMapping[Value, Value]
+    given: Container[Value]
+    own: Container[Value] = ()
+    parent: "Frame | None" = None
+    scopes: dict[Value, Scope] = field(default_factory=dict)
+
+    def value(self, value: Value) -> Value:
+        """Return what a value of the graph stands for here."""
+        return self._owner(value).values[value]
+
+    def _owner(self, value: Value) -> "Frame":
+        frame = self
+        while frame.parent is not None and value not in frame.own:
+            frame = frame.parent
+        return frame
+
+    def use(self, values: Iterable[Value], scope: Scope) -> None:
+        """Let values be needed in a scope."""
+        for value in values:
+            frame = self._owner(value)
+            if value in frame.given:
+                continue
+            found = _common(frame.scopes.get(value, scope), scope)
+            while found.is_region and found is not frame.scope:
+                assert found.parent is not None
+                found = found.parent
+            frame.scopes[value] = found
+
+    def scope_of(self, op: Op) -> Scope | None:
+        """Return the scope of an op of this frame, None if nothing needs it."""
+        found: Scope | None = None
+        for result in op.results:
+            own = self.scopes.get(result)
+            if own is not None:
+                found = own if found is None else _common(found, own)
+        return found
+
+
+def _common(left: Scope, right: Scope) -> Scope:
+    """Return the innermost scope that both are in."""
+    while left is not right:
+        if left.depth >= right.depth:
+            left, right = right, left
+        assert right.parent is not None
+        right = right.parent
+    return left
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Emit a node as it is."""
+
+    op: Op
+    frame: Frame
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Begin the region of a derivative, which is `inner`."""
+
+    op: Derivative
+    frame: Frame
+    inner: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the region of a derivative, and emit that in `scope`."""
+
+    op: Derivative
+    frame: Frame
+    inner: Frame
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """End both branches of a condition, and emit that in `scope`."""
+
+    condition: Value
+    results: Sequence[Value]
+    frame: Frame
+    scope: Scope
+    then: Scope
+    otherwise: Scope
+
+
+Step = Make | Open | Close | Join
+
+
+def steps_of(frame: Frame, ops: Sequence[Op], roots: Sequence[Value]) -> list[Step]:
+    """Return the steps that emit what `roots` need of nodes, which stand in order."""
+    frame.use(roots, frame.scope)
+    steps: list[Step] = []
+    _place(frame, ops, steps)
+    steps.reverse()
+    return steps
+
+
+def _place(frame: Frame, ops: Sequence[Op], steps: list[Step]) -> None:
+    """Add the steps of the nodes of a frame, from the last one to the first."""
+    for conditions, others in reversed(list(_levels(ops))):
+        for op in reversed(others):
+            scope = frame.scope_of(op)
+            if scope is None:
+                continue
+            if isinstance(op, Derivative):
+                _place_derivative(op, frame, scope, steps)
+            else:
+                steps.append(Make(op, frame, scope))
+                frame.use(op.operands, scope)
+        for step in reversed(_joined(frame, conditions)):
+            steps.append(step)
+            frame.use([step.condition], step.scope)
+            for result in step.results:
+                assert isinstance(result.op, Condition)
+                then, otherwise = result.op.branches(result)
+                frame.use([then], step.then)
+                frame.use([otherwise], step.otherwise)
+
+
+def _place_derivative(
+    op: Derivative, frame: Frame, scope: Scope, steps: list[Step]
+) -> None:
+    given = frozenset(op.primals)
+    own = given.union(*[inner.results for inner in op.inner])
+    inner = Frame(scope.inside(is_region=True), {}, given, own, frame)
+    steps.append(Close(op, frame, inner, scope))
+    inner.use(op.outs, inner.scope)
+    _place(inner, op.inner, steps)
+    steps.append(Open(op, frame, inner))
+    frame.use(op.given, scope)
+
+
+def _levels(ops: Sequence[Op]) -> Iterator[tuple[list[Condition], list[Op]]]:
+    """Yield nodes in an order in which those before a condition come before it.
+
+    The level of a node is the most conditions on a way to it. Those of one level do not
+    need each other, and come first: what uses them comes with or after them.
+    """
+    levels: dict[Op, int] = {}
+    found: list[tuple[list[Condition], list[Op]]] = [([], [])]
+    for op in ops:
+        above = (v.op for v in op.operands)
+        level = max([levels.get(a, 0) for a in above if a is not None], default=0)
+        if not isinstance(op, Condition):
+            found[level][1].append(op)
+        else:
+            level += 1
+            if level == len(found):
+                found.append(([], []))
+            found[level][0].append(op)
+        levels[op] = level
+    yield from found
+
+
+def _joined(frame: Frame, conditions: Sequence[Condition]) -> list[Join]:
+    """Return the ops that conditions of one level become, all users being placed."""
+    groups: dict[tuple[Value, Scope], list[Value]] = {}
+    for op in conditions:
+        scope = frame.scope_of(op)
+        if scope is not None:
+            wanted = [r for r in op.results if r in frame.scopes]
+            groups.setdefault((op.operands[0], scope), []).extend(wanted)
+    return [
+        Join(condition, results, frame, scope, scope.inside(), scope.inside())
+        for (condition, scope), results in groups.items()
+    ]

@@ -1,0 +1,51 @@
+"""The trace that runs, through which `update` and conditions find what it collects."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from tensorc.errors import Location
+from tensorc.frontend.python.graph.nodes import SharedLeaf
+from tensorc.ir.core import Value
+
+
+@dataclass
+class Trace:
+    """What a running trace collects; `updates` is None where nothing may change."""
+
+    name: str
+    updates: dict[SharedLeaf, Value] | None
+    # Where they stand.
+    locations: dict[Value, Location] = field(default_factory=dict)
+
+    def record(self, memory: SharedLeaf, new: Value, location: Location) -> None:
+        """Give memory a new value when the step ends."""
+        assert self.updates is not None
+        self.updates[memory] = new
+        self.locations[memory] = location
+
+
+CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+current = CURRENT.get
+
+# New values of memory, and where they are given.
+Updates = dict[SharedLeaf, tuple[Value, Location]]
+
+
+@contextmanager
+def updates_apart() -> Iterator[Updates]:
+    """Collect the updates of a branch, which the trace does not make, in a dictionary.
+
+    It is filled when the branch ends.
+    """
+    running, found = current(), Updates()
+    made = {} if running is None or running.updates is None else running.updates
+    before = frozenset(made)
+    try:
+        yield found
+    finally:
+        for memory in [m for m in made if m not in before]:
+            assert running is not None
+            found[memory] = made.pop(memory), running.locations.pop(memory)
