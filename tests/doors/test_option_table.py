@@ -88,6 +88,7 @@ NUMPY = {
     "einsum": lambda operands, spec: np.einsum(spec, *operands),
     "pad": lambda x, width, **options: np.pad(x, width, **options),
     "split": lambda x, parts, axis=0: np.split(x, parts, axis),
+    "top1": lambda x, **options: [np.max(x, **options), np.argmax(x, **options)],
     "full": lambda value, shape: np.full(shape, value),
     "eye": lambda n, m=None, k=0: np.eye(n, m, k),
     "tri": lambda n, m=None, k=0: np.tri(n, m, k),

@@ -27,6 +27,7 @@ from tensorc.ir.ops.tensor.reductions import (
     Min,
     Prod,
     Sum,
+    Top1,
 )
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F16, F32, I1, I8, I64, Element
@@ -204,6 +205,29 @@ def argmin(
 ) -> Operand:
     """Return the index of the first smallest element; of all without an axis."""
     return _index_of(b, ArgMin, x, axis, keepdims)
+
+
+def top1(
+    b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
+) -> tuple[Operand, Operand]:
+    """Return the first largest element and its index; of all without an axis."""
+    tensor = strong(b, x)
+    element = tensor.type.element
+    if element == I1:
+        tensor = TensorOperand(cast(b, tensor.value, I8))
+    whole = b.shape(tensor)
+    if axis is None:
+        tensor, at = flatten_all(b, tensor), 0
+        kept: Shape = (1,) * len(whole)
+    else:
+        (at,) = normal_axes(b, axis, len(whole))
+        kept = stable.put_back(whole, [at])
+    require_elements(b, b.shape(tensor), at)
+    t = TensorBuilder(b.builder)
+    value, index = t.results(Top1, tensor.value, axis=at)
+    if keepdims:
+        value, index = t.reshape(value, kept), t.reshape(index, kept)
+    return TensorOperand(cast(b, value, element)), TensorOperand(index)
 
 
 def _index_of(

@@ -3,6 +3,9 @@
 1. Walk each function backwards, regions where their op stands.
 2. Keep an op that is not pure, or one of whose results is used by what was kept;
    mark its operands as used. Regions of a removed op go with it.
+3. An op with several results, of which only one is used, gives way to the op that is
+   this result alone, with the same bits: a `tc.top1` whose index alone is used is a
+   `tc.argmax`.
 
 `take_along_axis` may fail, and is still pure: an unused one is removed, and its error
 with it.
@@ -16,11 +19,14 @@ After:
   "func.return"(%0) : (tensor<4xf32>) -> ()
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.opdef import PURE
 from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.tensor.reductions import ArgMax, Max, Top1
+from tensorc.ir.types import element_type
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
 
@@ -47,10 +53,54 @@ def _visit(block: Block) -> Iterator[tuple[Op, list[Op]]]:
     block.ops = kept[::-1]
 
 
+def _part_of_top1(op: Op, index: int) -> type[Op] | None:
+    if index == 1:
+        return ArgMax
+    # The first of equal floats may be -0, where the maximum is +0.
+    return None if element_type(op.results[0].type).is_float else Max
+
+
+# What is one result of an op, with the op's operands and attributes; None: no op is.
+_PARTS: Mapping[type[Op], Callable[[Op, int], type[Op] | None]] = MappingProxyType(
+    {Top1: _part_of_top1}
+)
+
+
+def narrow(function: Function) -> None:
+    """Replace ops of whose results one is used by ops that give no other."""
+    blocks = {o.parent: None for o in function.walk() if type(o) in _PARTS}
+    if not blocks:
+        return
+    used = {v for op in function.walk() for v in op.operands}
+    replaced: dict[Value, Value] = {}
+    for block in blocks:
+        assert block is not None
+        block.ops = [_narrowed(op, used, replaced) for op in block.ops]
+        for op in block.ops:
+            op.parent = block
+    for op in function.walk():
+        op.operands = [replaced.get(v, v) for v in op.operands]
+
+
+def _narrowed(op: Op, used: set[Value], replaced: dict[Value, Value]) -> Op:
+    wanted = [r for r in op.results if r in used]
+    if type(op) not in _PARTS or len(wanted) != 1:
+        return op
+    (old,) = wanted
+    cls = _PARTS[type(op)](op, old.index)
+    if cls is None:
+        return op
+    made = cls(op.operands, [old.type], op.attributes, (), op.location)
+    made.result.hint = old.hint
+    replaced[old] = made.result
+    return made
+
+
 def remove_all_unused(module: Module, target: Target) -> Module:
-    """Remove the unused pure ops of each function."""
+    """Remove the unused pure ops of each function, and unused results of others."""
     for function in module.functions:
         remove_unused(function)
+        narrow(function)
     return module
 
 

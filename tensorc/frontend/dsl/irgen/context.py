@@ -33,6 +33,7 @@ from tensorc.frontend.dsl.irgen.values import (
     NothingValue,
     NotYet,
     Scope,
+    TupleValue,
     Unusable,
     describe,
 )
@@ -297,7 +298,9 @@ class Frame:
             message = f"`{value.name}` returns nothing, a value is needed here"
             raise error(NO_VALUE, message, node.location)
         message = f"a number or tensor is needed here, this is {describe(value)}"
-        raise error(NO_VALUE, message, node.location)
+        hint = "name the parts of a tuple, `a, b = …`, or take one of them: `…[0]`"
+        hints = [hint] if isinstance(value, TupleValue) else []
+        raise error(NO_VALUE, message, node.location, *hints)
 
     def size(self, node: "ast.Expression", what: str) -> Dim:
         """Return the value of an expression that must be a size: known, an integer."""

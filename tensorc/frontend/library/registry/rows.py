@@ -183,6 +183,13 @@ _REDUCTIONS = (
     _reduction("logsumexp", reductions.logsumexp, method=False),
     _reduction("argmax", reductions.argmax, "argmax(a, axis, out, keepdims)", _INDEX),
     _reduction("argmin", reductions.argmin, "argmin(a, axis, out, keepdims)", _INDEX),
+    LibraryFunction(
+        "top1",
+        typing.cast(Callable[..., Operand], reductions.top1),  # see `several`
+        options=_INDEX,
+        python="top1 max_and_argmax",
+        several=True,
+    ),
 )
 _SHAPES = (
     LibraryFunction(
