@@ -259,15 +259,19 @@ def _run(text: str, job: Job) -> str:
     return job.instruments.print(module)
 
 
-def _way_to(wanted: Pass, level: Level) -> tuple[str, ...]:
+def _way_to(wanted: Pass, level: Level) -> str:
     """Return a hint at the passes that bring a module of this level to another."""
     passes = compiler.CPU
     lowering = (p for p in passes if p.reads is level and p.writes is not level)
     start = next((passes.index(p) for p in lowering), len(passes))
     same = (p for p in passes if p.reads is wanted.reads)
     stop = passes.index(wanted if wanted in passes else next(same))
-    flags = [f"--{p.name}" for p in passes[start:stop]]
-    return (f"run {' '.join(flags)} first",) if flags else ()
+    if flags := [f"--{p.name}" for p in passes[start:stop]]:
+        return f"run {' '.join(flags)} first"
+    flags = [f"--{p.name}" for p in compiler.PASSES.values() if p.reads is level]
+    return (
+        f"no pass raises a module: those of level {level.value} are {', '.join(flags)}"
+    )
 
 
 def _verify_level(module: Module, first: Pass) -> None:
@@ -276,9 +280,11 @@ def _verify_level(module: Module, first: Pass) -> None:
         verify(module, first.reads)
     except TensorcError as error:
         note = f"pass '{first.name}' reads level {first.reads.value}"
-        hints = _way_to(first, level_of(module))
-        noted = [
-            replace(d, notes=(*d.notes, note), hints=(*d.hints, *hints))
-            for d in error.diagnostics
-        ]
+        found = error.diagnostics
+        try:
+            way = _way_to(first, level_of(module))
+            found = tuple([replace(d, hints=(*d.hints, way)) for d in found])
+        except CompileError as mixed:  # no pass reads it, whatever runs before
+            found = mixed.diagnostics
+        noted = [replace(d, notes=(*d.notes, note)) for d in found]
         raise CompileError(*noted) from error

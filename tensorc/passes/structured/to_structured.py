@@ -38,7 +38,7 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, SEQUENTIAL
 from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR, scalar_of
-from tensorc.ir.ops.builtin import Call, Function, Module
+from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import Grad
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
@@ -436,9 +436,6 @@ def _lower(low: Lowering, op: Op) -> Views:
         message = f"{op.name} is expanded before the op can be lowered"
         hint = "run the pass autodiff first: --autodiff --to-structured"
         raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))
-    if isinstance(op, Call):
-        message = f"{op.name}: a function that takes arrays calls no other"
-        raise CompileError(Diagnostic("TC0250", message, op.location))
     if rule is None:
         raise InternalError(f"{op.name} at {op.location} has no row", "to-structured")
     given = rule(low, op)
