@@ -21,6 +21,7 @@ from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
 from tensorc.ir.numerics import same_bits as same_bits
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.ops.derivatives import Jvp, Vjp
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
@@ -407,6 +408,38 @@ def grad(b: TensorBuilder, wrt: Sequence[Value], cost: Cost) -> list[Value]:
     with base.region([v.type for v in wrt]) as (region, arguments):
         base.create(Yield, cost(b, arguments))
     return base.create(Grad, *wrt, regions=[region]).results
+
+
+Outs = Callable[[TensorBuilder, list[Value]], Sequence[Value]]
+
+
+def jvp(
+    b: TensorBuilder, by: Sequence[Value], tangents: Sequence[Value], outs: Outs
+) -> list[Value]:
+    """Append a `tc.jvp` of what is made from the block arguments."""
+    return _derivative(b, Jvp, by, tangents, outs)
+
+
+def vjp(
+    b: TensorBuilder, by: Sequence[Value], cotangents: Sequence[Value], outs: Outs
+) -> list[Value]:
+    """Append a `tc.vjp` of what is made from the block arguments."""
+    return _derivative(b, Vjp, by, cotangents, outs)
+
+
+def _derivative(
+    b: TensorBuilder,
+    cls: type[Op],
+    by: Sequence[Value],
+    vector: Sequence[Value],
+    outs: Outs,
+) -> list[Value]:
+    base: Builder = b.builder
+    with base.region([v.type for v in by]) as (region, arguments):
+        made = outs(b, arguments)
+        base.create(Yield, *made)
+    types = [v.type for v in (made if cls is Jvp else by)]
+    return base.create(cls, *by, *vector, types=types, regions=[region]).results
 
 
 def total(b: TensorBuilder, value: Value) -> Value:

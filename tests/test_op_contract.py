@@ -24,7 +24,7 @@ from tensorc.ir.opdef import (
     example_of,
     formula_of,
 )
-from tensorc.ir.ops import BY_NAME, OPS, builtin, control
+from tensorc.ir.ops import BY_NAME, OPS, builtin, control, derivatives
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.loop import scf
 from tensorc.ir.ops.memory import kernels
@@ -59,7 +59,7 @@ WITHOUT_MEANING = {
     builtin.Return,
     builtin.Call,
     kernels.Launch,
-    control.Grad,
+    *derivatives.DERIVATIVES,
     control.Yield,
     scf.Yield,
     structured.Yield,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
 from tensorc.ir.attributes import Attribute
-from tensorc.ir.core import Block, Op, Region, Value, single_block
+from tensorc.ir.core import Block, Op, Region, Value, clone_op, single_block
 from tensorc.ir.dims import Constraints
 from tensorc.ir.opdef import (
     ConstraintError,
@@ -90,6 +90,16 @@ class Builder:
         words = constraint_words(cls).get(error.label, error.label)
         message = f"{cls.name} needs {words}, got {error.detail} [{error.label}]"
         return Diagnostic("TC0300", message, self.location, notes=notes)
+
+    def inline(self, block: Block, operands: Sequence[Value]) -> list[Value]:
+        """Append copies of the ops of a block, with operands for its arguments.
+
+        Returns what the block yields.
+        """
+        values = dict(zip(block.arguments, operands, strict=True))
+        for op in block.ops[:-1]:
+            self.block.append(clone_op(op, values))
+        return [values.get(v, v) for v in block.terminator.operands]
 
     @contextmanager
     def at(self, location: Location) -> Iterator[None]:

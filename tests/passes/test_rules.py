@@ -13,6 +13,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import symbol
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
     And,
@@ -211,6 +212,7 @@ CASES: dict[str, list[tuple]] = {
         *matrix(lambda b, x: b.mean(x, b.scalar(1, I64), (1,)), "f32[N, 1]"),
         *matrix(lambda b, x: b.mean(x, b.scalar(3, I64), (0, 1)), "f64[1, 1]"),
     ],
+    "stop-gradient": each(FLOATS, 1, lambda b, x: b(StopGradient, x)),
 }
 
 

@@ -7,7 +7,7 @@
    the first op take the place of its results.
 
 A region sees what stands around it, but not the other way round. The region of a
-`tc.grad` is on its own: no rewrite crosses its boundary.
+derivative is on its own: no rewrite crosses its boundary.
 
 Before:
   %0 = "tc.exp"(%x) : (tensor<4xf32>) -> tensor<4xf32>
@@ -26,7 +26,7 @@ from tensorc.ir.attributes import ArrayAttr, Attribute, Dict
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.opdef import COMMUTATIVE, ISOLATED, PURE
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import Grad
+from tensorc.ir.ops.derivatives import DERIVATIVES
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
 
@@ -89,7 +89,7 @@ def merge_equal(function: Function) -> None:
                 continue
             scope.first[key] = op
         scope.kept.append(op)
-        closed = isinstance(op, Grad) or ISOLATED in op.traits
+        closed = type(op) in DERIVATIVES or ISOLATED in op.traits
         outer = None if closed else scope
         blocks = [b for r in op.regions for b in r.blocks]
         stack.extend(_open(b, outer) for b in reversed(blocks))

@@ -39,7 +39,7 @@ from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, SEQUENTIAL
 from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR, scalar_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import Grad
+from tensorc.ir.ops.derivatives import DERIVATIVES, CustomGradient, StopGradient
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
@@ -385,6 +385,7 @@ _RULES = typing.cast(
         reductions.ArgMin: _argmin,
         reductions.Top1: _top1,
         products.MatMul: _matmul,
+        StopGradient: lambda low, op: low.views[op.operand],
         indexing.TakeAlongAxis: _take_along_axis,
         indexing.Gather: _gather,
         indexing.Scatter: _scatter,
@@ -432,7 +433,7 @@ def lower_function(function: Function) -> None:
 
 def _lower(low: Lowering, op: Op) -> Views:
     rule = rule_of(type(op))
-    if isinstance(op, Grad):
+    if isinstance(op, (*DERIVATIVES, CustomGradient)):
         message = f"{op.name} is expanded before the op can be lowered"
         hint = "run the pass autodiff first: --autodiff --to-structured"
         raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))

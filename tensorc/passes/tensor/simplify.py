@@ -18,6 +18,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, evaluate
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import ELEMENTWISE, EXACT
+from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
     And,
@@ -316,6 +317,8 @@ RULES = (
     *SPELLINGS,
     Rule("sum-of-one", term(Sum, x), _reshape_to_result, _reduces_one_element),
     Rule("mean-of-one", term(Mean, x, y), _quotient_by_count, _averages_one_element),
+    # Not before: derivatives stop at it.
+    Rule("stop-gradient", term(StopGradient, x), x),
 )
 
 

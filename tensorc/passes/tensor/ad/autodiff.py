@@ -1,14 +1,18 @@
-"""Replace each `tc.grad` by the ops that compute the derivative, in reverse mode.
+"""Replace each derivative by the ops that compute it.
 
-1. Blocks with a `tc.grad` are expanded innermost first, so that an outer derivative
-   finds plain ops where an inner one stood: derivatives of any order.
+1. Blocks with a `tc.grad`, `tc.vjp` or `tc.jvp` are expanded innermost first, so that
+   an outer derivative finds plain ops where an inner one stood: derivatives of any
+   order.
 2. Inside the region, still in terms of its block arguments: mark the active ops, those
-   on a path from a wrt value to the cost.
-3. Walk the active ops backwards. The cotangent of a value is the sum of what its uses
-   give, latest use first; the rules of `ad.rules` turn it into those of the operands.
-   A backward op has the location of its forward op.
-4. Move all ops of the region to where the `tc.grad` is, with the operands for the
-   block arguments. A wrt value with no path to the cost gets zeros.
+   on a path from an argument to what the derivative is of.
+3. Backward, for `tc.grad` and `tc.vjp`: walk the active ops from last to first. The
+   cotangent of a value is the sum of what its uses give, latest use first; the rules of
+   `ad.rules` turn it into those of the operands. Forward, for `tc.jvp`: the tangents of
+   a value stand behind it. What is made for an op has its location.
+4. Move all ops of the region to where the derivative is, with the operands for the
+   block arguments. What has no path is zeros.
+5. In branches, derivatives that step 3 has put there are expanded in their turn.
+6. At the end each `tc.custom_gradient` becomes its own program.
 
 Before:
   %0 = "tc.grad"(%x) ({
@@ -31,51 +35,71 @@ from tensorc.ir.dims import Constraints
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Grad
+from tensorc.ir.ops.derivatives import CustomGradient, Jvp, Vjp
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.passes.common.base import Level, Pass
-from tensorc.passes.tensor.ad.reverse import gradient
+from tensorc.passes.tensor.ad import custom
+from tensorc.passes.tensor.ad.forward import tangents_of
+from tensorc.passes.tensor.ad.reverse import gradient, pullback
+from tensorc.passes.tensor.ad.rules import conform
 from tensorc.target import Target
 
 
 def expand_derivatives(module: Module, target: Target) -> Module:
     """Expand every derivative of a module; see the steps above."""
     for function in module.functions:
-        _expand_inside(function, constraints_of(function))
+        constraints = constraints_of(function)
+        _expand_inside(function, constraints, DERIVATIVES)
+        _expand_inside(function, constraints, PROGRAMS)
     return module
 
 
-def _expand_inside(outer: Op, constraints: Constraints) -> None:
-    """Expand the derivatives inside an op, innermost first."""
+# Appends what is wanted to the first block of an op, whose yield it takes away, and
+# returns the values of the op's results.
+Expansion = Callable[[TensorBuilder, Op], list[Value]]
+Expansions = Mapping[type[Op], Expansion]
+
+DERIVATIVES: Expansions = MappingProxyType(
+    {Grad: gradient, Vjp: pullback, Jvp: tangents_of}
+)
+# What is no derivative, but was needed for those around it.
+PROGRAMS: Expansions = MappingProxyType({CustomGradient: custom.program})
+
+
+def _expand_inside(outer: Op, constraints: Constraints, table: Expansions) -> None:
+    """Expand the ops of a table inside an op, innermost first."""
     blocks = [
         block
         for op in outer.walk()
         for region in op.regions
         for block in region.blocks
-        if any(type(o) in EXPANSIONS for o in block.ops)
+        if any(type(o) in table for o in block.ops)
     ]
     # `walk` gives a block before those inside it.
     for block in reversed(blocks):
-        _expand_block(block, constraints)
+        _expand_block(block, constraints, table)
 
 
-def _expand_block(block: Block, constraints: Constraints) -> None:
-    """Expand the derivatives that stand directly in a block."""
+def _expand_block(block: Block, constraints: Constraints, table: Expansions) -> None:
+    """Expand the ops of a table that stand directly in a block."""
     ops, block.ops = block.ops, []
     values: dict[Value, Value] = {}
     for op in ops:
         _replace_operands(op, values)
-        if type(op) not in EXPANSIONS:
+        if type(op) not in table:
             block.append(op)
             continue
         inner = op.regions[0].block
         b = TensorBuilder(Builder(inner, constraints, op.location))
-        derivatives = EXPANSIONS[type(op)](b, op)
+        found = table[type(op)](b, op)
+        found = [conform(b, v, r) for v, r in zip(found, op.results, strict=True)]
         values.update(zip(inner.arguments, op.operands, strict=False))
         for moved in inner.ops:
             _replace_operands(moved, values)
+            _expand_inside(moved, constraints, table)  # those of branches are new
             block.append(moved)
-        for result, derivative in zip(op.results, derivatives, strict=True):
-            values[result] = values.get(derivative, derivative)
+        for result, value in zip(op.results, found, strict=True):
+            values[result] = values.get(value, value)
 
 
 def _replace_operands(op: Op, values: Mapping[Value, Value]) -> None:
@@ -84,10 +108,5 @@ def _replace_operands(op: Op, values: Mapping[Value, Value]) -> None:
     for inner in op.walk():
         inner.operands = [values.get(v, v) for v in inner.operands]
 
-
-# What appends the derivative to the block of an op and returns the op's results.
-EXPANSIONS: Mapping[type[Op], Callable[[TensorBuilder, Op], list[Value]]] = (
-    MappingProxyType({Grad: gradient})
-)
 
 AUTODIFF = Pass("autodiff", Level.TENSOR, Level.TENSOR, expand_derivatives, __doc__)

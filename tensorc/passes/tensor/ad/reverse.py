@@ -4,14 +4,25 @@ The cotangent of a value is the sum of what its uses give, latest use first. A b
 op has the location of its forward op.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic, Location
 from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.ops.control import If
+from tensorc.ir.ops.derivatives import CustomGradient
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import TensorType
-from tensorc.passes.tensor.ad.activity import activity_of
+from tensorc.passes.tensor.ad import branch, custom
+from tensorc.passes.tensor.ad.activity import Activity, activity_of
+from tensorc.passes.tensor.ad.rows import Cotangents
 from tensorc.passes.tensor.ad.rules import VJP_RULES, conform, total
+
+RegionRule = Callable[[TensorBuilder, Op, Cotangents, Activity], Cotangents]
+
+REGION_RULES: Mapping[type[Op], RegionRule] = MappingProxyType(
+    {If: branch.backward, CustomGradient: custom.backward}
+)
 
 
 def gradient(b: TensorBuilder, op: Op) -> list[Value]:
@@ -24,6 +35,16 @@ def gradient(b: TensorBuilder, op: Op) -> list[Value]:
     return cotangents_of(b, block, [cost], [b.full_like(cost, 1)])
 
 
+def pullback(b: TensorBuilder, op: Op) -> list[Value]:
+    """Append the backward ops to the block of a `tc.vjp`, and take its yield away.
+
+    Returns the cotangents of the block arguments.
+    """
+    block = op.regions[0].block
+    outs = block.ops.pop().operands
+    return cotangents_of(b, block, outs, op.operands[len(block.arguments) :])
+
+
 def cotangents_of(
     b: TensorBuilder, block: Block, outs: Sequence[Value], cts: Sequence[Value]
 ) -> list[Value]:
@@ -33,14 +54,15 @@ def cotangents_of(
     """
     pending: dict[Value, list[Value]] = {}
     for out, ct in zip(outs, cts, strict=True):
-        pending.setdefault(out, []).append(ct)
-    for op in reversed(activity_of(block, outs).ops):
+        pending.setdefault(out, []).append(conform(b, ct, out))
+    activity = activity_of(block, outs)
+    for op in reversed(activity.ops):
         found = [pending.pop(r, None) for r in op.results]
         if not any(found):
             continue
         with b.builder.at(op.location):
             given = tuple([None if f is None else total(b, f) for f in found])
-            cotangents = VJP_RULES[type(op)](b, op, given)
+            cotangents = _cotangents_of_op(b, op, given, activity)
             for operand, cotangent in zip(op.operands, cotangents, strict=True):
                 if cotangent is not None:
                     parts = pending.setdefault(operand, [])
@@ -49,6 +71,15 @@ def cotangents_of(
         total(b, pending[a]) if a in pending else b.zeros_like(a)
         for a in block.arguments
     ]
+
+
+def _cotangents_of_op(
+    b: TensorBuilder, op: Op, given: Cotangents, activity: Activity
+) -> Cotangents:
+    region_rule = REGION_RULES.get(type(op))
+    if region_rule is not None:
+        return region_rule(b, op, given, activity)
+    return VJP_RULES[type(op)](b, op, given)
 
 
 def _cost_of(values: Sequence[Value], location: Location) -> Value:

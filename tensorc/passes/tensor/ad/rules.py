@@ -10,6 +10,7 @@ from functools import partial, wraps
 from types import MappingProxyType
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import indexing, making, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
@@ -103,6 +104,7 @@ STEPS: frozenset[type[Op]] = frozenset(
         *(ew.Compare, ew.And, ew.Or, ew.Not, rounding.IsNan, rounding.IsFinite),
         *(rounding.Floor, rounding.Ceil, rounding.Round, rounding.FloorDiv),
         *(rounding.Sign, reductions.Any, reductions.All),
+        StopGradient,
         *(shapes.Size, making.Iota, making.Constant, indexing.CheckIndex),
     }
 )
