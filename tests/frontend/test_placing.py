@@ -104,6 +104,14 @@ def test_conditions_on_one_value_are_one_and_share_in_their_branches():
     np.testing.assert_allclose(run(module, False, V, V), [V, V])
 
 
+def test_conditions_that_are_written_alike_are_one():
+    first = tc.ifelse(tc.sum(x) > 1, tc.exp(x), x)
+    second = tc.ifelse(tc.sum(x) > 1, tc.exp(x) + 1, x)
+    other = tc.ifelse(tc.sum(x) > 2, tc.exp(x), x)
+    assert len(places(module_of([x], first, second), "if")) == 1
+    assert len(places(module_of([x], first, other), "if")) == 2
+
+
 def test_conditions_of_which_one_needs_the_other_are_two():
     first = tc.ifelse(c, tc.exp(x), x)
     module = module_of([c, x], tc.ifelse(c, first * 2, first))

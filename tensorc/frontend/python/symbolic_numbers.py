@@ -51,8 +51,10 @@ class AskedNumber:
         compared = compared_hint()
         if compared:
             raise usage_error(message, compared)
-        hint = "choose elementwise: tc.where(condition, x, y); `x is y` asks for one "
-        hint += "and the same variable"
+        hint = "choose elementwise: tc.where(condition, x, y); "
+        if not type_of(self).shape:
+            hint += "compute one of two: tc.cond(condition, f, g, x); "
+        hint += "`x is y` asks for one and the same variable"
         if TRACING.get():
             hint += (
                 "; what is static may decide: jit(f, static=('n',)); a loop that ends "

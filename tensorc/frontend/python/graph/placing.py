@@ -9,18 +9,29 @@ node come before it, puts each into the innermost scope that has all its users:
 - The inner nodes of a derivative stand in its region, once more if they are needed
   outside, too. What the region only reads stands outside of it, but in a branch of it
   if that alone reads it.
-- Conditions on one value that stand in one scope become one op if neither needs the
-  other, so that what they share stands in its branches: a step that may be skipped is
-  one branch for all of its updates.
+- Conditions on one value, or on formulas that are written alike, become one op if they
+  stand in one scope and neither needs the other. What they share so stands in its
+  branches: a step that may be skipped is one branch for all of its updates.
 
 What comes of it is a list of steps in the order in which they are emitted.
 """
 
-from collections.abc import Container, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import (
+    Container,
+    Hashable,
+    Iterable,
+    Iterator,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from tensorc.frontend.python.graph.regions import Condition, Derivative
 from tensorc.ir.core import Block, Op, Region, Value, single_block
+
+# How deep formulas of conditions are compared, where they are not the same node.
+_WRITTEN = 4
 
 
 @dataclass(eq=False, slots=True)
@@ -134,12 +145,18 @@ class Close:
 class Join:
     """End both branches of a condition, and emit that in `scope`."""
 
-    condition: Value
     results: Sequence[Value]
     frame: Frame
     scope: Scope
     then: Scope
     otherwise: Scope
+
+    @property
+    def condition(self) -> Value:
+        """The condition; those of the other results are written as it is."""
+        op = self.results[0].op
+        assert op is not None
+        return op.operands[0]
 
 
 Step = Make | Open | Close | Join
@@ -213,13 +230,23 @@ def _levels(ops: Sequence[Op]) -> Iterator[tuple[list[Condition], list[Op]]]:
 
 def _joined(frame: Frame, conditions: Sequence[Condition]) -> list[Join]:
     """Return the ops that conditions of one level become, all users being placed."""
-    groups: dict[tuple[Value, Scope], list[Value]] = {}
+    groups: dict[tuple[Hashable, Scope], list[Value]] = {}
     for op in conditions:
         scope = frame.scope_of(op)
         if scope is not None:
             wanted = [r for r in op.results if r in frame.scopes]
-            groups.setdefault((op.operands[0], scope), []).extend(wanted)
+            groups.setdefault((_formula(op.operands[0]), scope), []).extend(wanted)
     return [
-        Join(condition, results, frame, scope, scope.inside(), scope.inside())
-        for (condition, scope), results in groups.items()
+        Join(results, frame, scope, scope.inside(), scope.inside())
+        for (_, scope), results in groups.items()
     ]
+
+
+def _formula(condition: Value, depth: int = _WRITTEN) -> Hashable:
+    """Return what conditions that are written alike have in common."""
+    op = condition.op
+    if op is None or not depth or isinstance(op, Condition | Derivative):
+        return condition
+    operands = tuple([_formula(v, depth - 1) for v in op.operands])
+    attributes = tuple(sorted(op.attributes.items(), key=itemgetter(0)))
+    return type(op), condition.index, operands, attributes
