@@ -6,50 +6,24 @@ import numpy as np
 import pytest
 
 from tensorc.errors import IndexOutOfRange, ShapeError, VerifyError
-from tensorc.ir.branches import isolate
 from tensorc.ir.dims import symbol
-from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.levels import Level
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.control import If, Yield
 from tensorc.ir.ops.tensor.elementwise import Add, Exp, Mul, Neg
 from tensorc.ir.ops.tensor.making import Constant
-from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
-from tensorc.ir.types import F32, I1, I64, TensorType
+from tensorc.ir.types import F32, I64, TensorType
 from tensorc.ir.verifier import verify
-from tests.stages import inputs, round_trip
+from tests.branching import CONDITION, branches, branches_of, build
 
-CONDITION = TensorType((), I1)
 VECTOR = TensorType((4,), F32)
 X = np.array([0.0, 1.0, -2.0, 3.0], np.float32)
 
 
-def branches(b, condition, then, otherwise, types=None):
-    """Append a `tc.if` of two functions without arguments that give values."""
-    regions = []
-    for make in (then, otherwise):
-        with b.builder.region([]) as (region, _):
-            b.builder.create(Yield, *make())
-        regions.append(region)
-    return isolate(b.builder, condition, *regions, types)
-
-
-def build(types, fill):
-    """Return a module of one function `f` of these types."""
-    function, builder = open_function("f", inputs(*types))
-    b = TensorBuilder(builder)
-    close_function(function, builder, fill(b, *builder.block.arguments))
-    module = new_module()
-    module.body.block.append(function)
-    verify(module, Level.TENSOR)
-    return round_trip(module)
-
-
 def only_if(module):
-    (op,) = [op for op in module.walk() if isinstance(op, If)]
+    (op,) = branches_of(module)
     return op
 
 
@@ -108,7 +82,7 @@ def test_what_an_inner_branch_uses_its_outer_one_captures():
         return branches(b, c, inner, lambda: [y])
 
     module = build([CONDITION, CONDITION, VECTOR, VECTOR], fill)
-    outer, inner = (op for op in module.walk() if isinstance(op, If))
+    outer, inner = branches_of(module)
     _, d, x, y = module.functions[0].body.block.arguments
     assert outer.captures == [d, x, y]
     assert all(v.owner is outer.then.block for v in inner.operands)

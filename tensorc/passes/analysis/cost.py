@@ -2,13 +2,13 @@
 
 A kernel is a `tc.group`. A flop is a float op in the body of a generic at one point of
 its space; a multiply-add is two, choosing and converting are none. Flops are a formula
-of the symbols of the call.
+of the symbols of the call. Of a branch they are those of the region that costs more.
 """
 
-from tensorc.ir.core import Op
-from tensorc.ir.dims import Dim
+from tensorc.ir.core import Block, Op
+from tensorc.ir.dims import Dim, maximum
 from tensorc.ir.ops.builtin import Function
-from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, TensorType, VectorType
 from tensorc.passes.analysis.generics import tensor_space
@@ -22,13 +22,21 @@ _FREE = frozenset(
 
 def cost_of(function: Function) -> tuple[int, Dim]:
     """Return the number of kernels of a function, and the flops of a call."""
-    kernels = [op for op in function.body.block.ops if isinstance(op, KernelGroup)]
+    kernels = sum(isinstance(op, KernelGroup) for op in function.walk())
+    return kernels, _flops_in(function.body.block)
+
+
+def _flops_in(block: Block) -> Dim:
     total: Dim = 0
-    for kernel in kernels:
-        for op in kernel.body.block.ops:
-            if isinstance(op, Generic):
-                total = total + flops_of(op)
-    return len(kernels), total
+    for op in block.ops:
+        if isinstance(op, Generic):
+            total = total + flops_of(op)
+        elif isinstance(op, KernelGroup):
+            total = total + _flops_in(op.body.block)
+        elif isinstance(op, If):
+            then, otherwise = [_flops_in(region.block) for region in op.regions]
+            total = total + maximum(then, otherwise)
+    return total
 
 
 def flops_of(op: Generic) -> Dim:

@@ -11,16 +11,23 @@ A group may write over an argument if nothing can tell the difference:
 3. In the group, whoever reads the old value reads, for an element, that element alone,
    and is the writer or computes something that the writer needs: at each place the old
    value is read before the new one is written, in whatever loops the group becomes.
+
+So may a `tc.if` that gives the new value, by the first two, if
+
+4. each of its regions gives the old value back, and does nothing; or has a group that
+   may write over it; or makes another value, to be copied at its end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from tensorc.ir.attributes import identity_map
-from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.ops.builtin import Function
-from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.structured.generics import Empty, Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex
+from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import extracts, reads
 
 Pair = tuple[Value, Value]  # a new value, and the argument that it replaces
@@ -37,14 +44,38 @@ def updates_of(function: Function) -> list[Pair]:
     return found
 
 
+def branches_in(block: Block) -> list[tuple[If, Region]]:
+    """Return each region of the branches of a block, with its op."""
+    return [(op, r) for op in block.ops if isinstance(op, If) for r in op.regions]
+
+
+def updates_in(op: If, region: Region, updates: Iterable[Pair]) -> list[Pair]:
+    """Return what a region yields as new values, and which of its arguments they are.
+
+    A value that the branch captures twice has two names in it: no such pairs are given.
+    """
+    yielded = region.block.terminator.operands
+    inside = dict(zip(op.captures, region.block.arguments, strict=True))
+    return [
+        (yielded[value.index], inside[argument])
+        for value, argument in updates
+        if value.op is op and op.captures.count(argument) == 1
+    ]
+
+
 def sink_updates(block: Block, updates: Sequence[Pair]) -> None:
-    """Move groups that only make new values of arguments behind all others."""
+    """Move what only makes new values of arguments, and cannot fail, to the end.
+
+    In the regions of branches, too.
+    """
+    for op, region in branches_in(block):
+        sink_updates(region.block, updates_in(op, region, updates))
     new_values = {value for value, _ in updates}
     used = {v for op in block.ops[:-1] for v in op.operands}
     late = [
         op
         for op in block.ops[:-1]
-        if isinstance(op, KernelGroup)
+        if (isinstance(op, KernelGroup) or (isinstance(op, If) and not _can_fail(op)))
         and new_values.intersection(op.results)
         and not used.intersection(op.results)
     ]
@@ -59,34 +90,80 @@ def in_place(block: Block, updates: Sequence[Pair]) -> dict[Value, Value]:
     found: dict[Value, Value] = {}
     returned = block.terminator.operands
     for value, argument in updates:
-        group = value.op
-        if not isinstance(group, KernelGroup) or value in found or argument in returned:
+        maker = value.op
+        if maker is None or value in found or argument in returned:
             continue
         if value.type != argument.type:
             continue
-        after = block.ops[block.ops.index(group) + 1 : -1]
+        after = block.ops[block.ops.index(maker) + 1 : -1]
         if any(_may_meet(op, argument) for op in after) or _is_viewed(block, argument):
             continue
-        if _writes_last(group, value, argument):
+        is_last = _MAKERS.get(type(maker))
+        if is_last is not None and is_last(maker, value, argument):
             found[value] = argument
     return found
 
 
 def _may_meet(op: Op, argument: Value) -> bool:
     """Return whether an op reads the argument, or can fail."""
-    return argument in op.operands or isinstance(op, CheckIndex)
+    return argument in op.operands or _can_fail(op)
+
+
+def _can_fail(op: Op) -> bool:
+    if isinstance(op, If):
+        return any(_can_fail(o) for r in op.regions for o in r.block.ops)
+    return isinstance(op, CheckIndex)
 
 
 def _is_viewed(block: Block, argument: Value) -> bool:
     """Return whether another name of the memory exists (a reshape)."""
-    return any(
-        argument in op.operands and not isinstance(op, KernelGroup | CheckIndex)
-        for op in block.ops[:-1]
-    )
+    for op in block.ops[:-1]:
+        if argument not in op.operands or isinstance(op, KernelGroup | CheckIndex):
+            continue
+        if not isinstance(op, If):
+            return True
+        pairs = [
+            (region.block, inside)
+            for region in op.regions
+            for outside, inside in zip(op.captures, region.block.arguments, strict=True)
+            if outside is argument
+        ]
+        if any(_is_viewed(inner, inside) for inner, inside in pairs):
+            return True
+    return False
 
 
-def _writes_last(group: KernelGroup, value: Value, argument: Value) -> bool:
+def _stays_or_changes(op: Op, value: Value, argument: Value) -> bool:
+    """Return whether each region leaves an argument as it is, or may write over it (4).
+
+    What a region makes otherwise is copied at its end, unless it is an argument itself
+    or the region gives the old value too.
+    """
+    assert isinstance(op, If)
+    if op.captures.count(argument) > 1:
+        return False
+    for region in op.regions:
+        block = region.block
+        new = block.terminator.operands[value.index]
+        pairs = updates_in(op, region, [(value, argument)])
+        old = pairs[0][1] if pairs else None
+        if new is old or in_place(block, pairs):
+            continue
+        if old in block.terminator.operands or _is_argument(new):
+            return False
+    return True
+
+
+def _is_argument(value: Value) -> bool:
+    """Return whether a value is an argument of its block, or one reshaped."""
+    while isinstance(value.op, Reshape):
+        value = value.op.operand
+    return value.op is None
+
+
+def _writes_last(group: Op, value: Value, argument: Value) -> bool:
     """Return whether the old value is read before the new one is written (3)."""
+    assert isinstance(group, KernelGroup)
     inner = group.body.block
     inside = [
         a for o, a in zip(group.operands, inner.arguments, strict=True) if o is argument
@@ -102,6 +179,11 @@ def _writes_last(group: KernelGroup, value: Value, argument: Value) -> bool:
     ]
     needed = _needed_by(writer)
     return all(op in needed and _reads_in_step(op, inside) for op in readers)
+
+
+_MAKERS: Mapping[type[Op], Callable[[Op, Value, Value], bool]] = MappingProxyType(
+    {KernelGroup: _writes_last, If: _stays_or_changes}
+)
 
 
 def _is_elementwise(writer: Generic, made: Value) -> bool:

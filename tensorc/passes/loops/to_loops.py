@@ -39,7 +39,8 @@ After:
    chunk if it has none); so do index checks and copies. A product whose neighbours are
    elementwise is cut along its columns, too. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
-3. The entry computes sizes and offsets and calls the kernels in order.
+3. The entry computes sizes and offsets and calls the kernels in order, those of a
+   `tc.if` in an `scf.if`: inside a kernel nothing branches but for errors.
 """  # noqa: E501
 
 from collections.abc import Sequence
@@ -52,7 +53,8 @@ from tensorc.ir.dims import Dim, ceildiv, floordiv, symbols_of
 from tensorc.ir.functions import set_function_type
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.builtin import Function, Module, Return
-from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.control import If, KernelGroup
+from tensorc.ir.ops.loop import scf
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.kernels import (
     READ_ONCE,
@@ -186,10 +188,34 @@ def _lower(entry: FunctionState, op: Op) -> None:
             _scatter_kernel(entry, op)
         case KernelGroup():
             _group_kernel(entry, op)
+        case If():
+            _branch(entry, op)
         case SizeOf() | arith.Constant():
             pass  # put where it is used
         case _:
             raise InternalError(f"{op.name} at {op.location} has no row", "to-loops")
+
+
+def _branch(entry: FunctionState, op: If) -> None:
+    """Write an `scf.if`, whose regions run the kernels of those of a `tc.if`."""
+    k = entry.k
+    condition = k.op(memory.Load, entry.flat[op.condition], k.index(0))
+    regions = []
+    for region in op.regions:
+        for outside, inside in zip(op.captures, region.block.arguments, strict=True):
+            entry.flat[inside] = entry.flat[outside]
+            if outside in entry.shapes:  # the arena has none
+                entry.shapes[inside] = entry.shapes[outside]
+        with k.b.region([]) as (made, _):
+            for inner in region.block.ops[:-1]:
+                with k.at(inner.location):
+                    _lower(entry, inner)
+            k.do(scf.Yield)
+        regions.append(made)
+    then, otherwise = regions
+    if len(otherwise.block.ops) == 1:
+        otherwise.blocks.clear()
+    k.b.create(scf.If, condition, regions=[then, otherwise])
 
 
 # The operand from which on views give the unknown sizes.

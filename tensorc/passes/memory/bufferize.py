@@ -42,7 +42,8 @@ After:
    an argument, and by an index per symbol (`tc.symbols`).
 2. A group's results become destinations: the result's memory if it is returned, else a
    fresh buffer. What only the group's own rows need stays inside (`memref.alloc` in the
-   region); the rest is allocated by the function.
+   region); the rest is allocated by the function. So it is for the results of a
+   `tc.if`: its regions write to them, or copy what they have no better way to give.
 3. A new value is written into the argument that it replaces where that is safe
    (`in_place`). All other commits stand at the end: first returned arguments are copied
    out, then new values that live in other arguments are saved, then arguments are
@@ -50,13 +51,13 @@ After:
 """  # noqa: E501
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, Typed
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Value, single_block
+from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim, symbols_of
 from tensorc.ir.functions import constraints_of, guards_of, set_function_type
 from tensorc.ir.ops import control
@@ -71,7 +72,13 @@ from tensorc.ir.ops.structured.generics import (
 from tensorc.ir.ops.tensor import indexing, making, shape
 from tensorc.ir.types import INDEX, MemRefType, TensorType
 from tensorc.passes.analysis.generics import is_contraction, tensor_space
-from tensorc.passes.analysis.in_place import in_place, sink_updates, updates_of
+from tensorc.passes.analysis.in_place import (
+    branches_in,
+    in_place,
+    sink_updates,
+    updates_in,
+    updates_of,
+)
 from tensorc.passes.analysis.members import (
     assign_levels,
     cut,
@@ -96,6 +103,7 @@ class Buffers:
     target: Target
     memory: dict[Value, Value] = field(default_factory=dict)
     given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
+    over: dict[Value, Value] = field(default_factory=dict)  # in place: what is replaced
 
 
 def memref_of(type_: TensorType) -> MemRefType:
@@ -122,9 +130,11 @@ def function_symbols(function: Function) -> list[str]:
     return list(names)
 
 
-def _check_ops(function: Function) -> None:
+def _check_ops(block: Block) -> None:
     """Refuse ops that are in no kernel yet."""
-    for op in function.body.block.ops[:-1]:
+    for _, region in branches_in(block):
+        _check_ops(region.block)
+    for op in block.ops[:-1]:
         if type(op) not in _RULES:
             message = f"{op.name} is part of a kernel before it gets memory"
             hint = "run a pass that makes kernels first: --fuse, or --separate"
@@ -169,7 +179,7 @@ def bufferize_function(function: Function, target: Target) -> None:
     """Bufferize one function in place."""
     old = function.body.block
     names = function_symbols(function)
-    _check_ops(function)
+    _check_ops(old)
     _check_guards(function, names)
     _check_sizes(function)
     new = Block(parent=function.body)
@@ -180,21 +190,16 @@ def bufferize_function(function: Function, target: Target) -> None:
     returned = old.terminator.operands
     targets = updates_of(function)
     sink_updates(old, targets)
-    over = in_place(old, targets)
-    state.given.update((value, state.memory[a]) for value, a in over.items())
+    _write_over(state, in_place(old, targets))
     outputs: list[tuple[Value, Value]] = []
     for number, value in enumerate(returned):
         if function.result_info(number).get("tc.updates") is None:
             destination = new.add_argument(memref_of(tensor_of(value)), "result")
             outputs.append((value, destination))
-            origin = _written_first(value)
-            if isinstance(origin.op, control.KernelGroup | indexing.Scatter):
-                state.given.setdefault(origin, destination)
+            _write_straight(state, value, destination)
     for name in names:
         new.add_argument(INDEX, name)
-    for op in old.ops[:-1]:
-        with state.b.at(op.location):
-            _RULES[type(op)](state, op)
+    _lower_ops(state, old)
     _commit(state, outputs, targets)
     state.b.create(Return)
     arguments = [*old.arguments, *[v for v, _ in outputs]]
@@ -205,6 +210,25 @@ def bufferize_function(function: Function, target: Target) -> None:
     for key in ("arg_attrs", "res_attrs"):
         function.attributes.pop(key, None)
     set_function_type(function)
+
+
+def _write_over(state: Buffers, over: Mapping[Value, Value]) -> None:
+    """Give new values the memory of the arguments that they replace."""
+    state.over.update(over)
+    state.given.update((value, state.memory[a]) for value, a in over.items())
+
+
+def _write_straight(state: Buffers, value: Value, destination: Value) -> None:
+    """Give a value this memory, if it is no other's and its op can write there."""
+    origin = _written_first(value)
+    if isinstance(origin.op, _WRITERS):
+        state.given.setdefault(origin, destination)
+
+
+def _lower_ops(state: Buffers, block: Block) -> None:
+    for op in block.ops[:-1]:
+        with state.b.at(op.location):
+            _RULES[type(op)](state, op)
 
 
 def _commit(
@@ -412,7 +436,7 @@ def _is_used_up(op: indexing.Scatter) -> bool:
     block = op.parent
     assert block is not None
     uses = sum(v is op.base for other in block.ops for v in other.operands)
-    return uses == 1 and isinstance(op.base.op, control.KernelGroup | indexing.Scatter)
+    return uses == 1 and isinstance(op.base.op, _WRITERS)
 
 
 def _scatter(state: Buffers, op: Op) -> None:
@@ -426,6 +450,43 @@ def _scatter(state: Buffers, op: Op) -> None:
     state.memory[op.result] = target
     values = [state.memory[v] for v in op.operands[1:]]
     b.append(kernels.ScatterInto, [target, *values], op.attributes)
+
+
+def _branch(state: Buffers, op: Op) -> None:
+    """Give both regions what they capture and where their results go."""
+    assert isinstance(op, control.If)
+    b = state.b
+    for result in op.results:
+        given = state.given.get(result)
+        made = given or allocate(b, tensor_of(result), result.hint)
+        state.memory[result] = made
+    condition, *passed = [state.memory[v] for v in (*op.operands, *op.results)]
+    passed = list(dict.fromkeys(passed))
+    regions = [_branch_region(state, op, region, passed) for region in op.regions]
+    b.create(control.If, condition, *passed, types=[], regions=regions)
+
+
+def _branch_region(
+    state: Buffers, op: control.If, region: Region, passed: Sequence[Value]
+) -> Region:
+    """Return a region on memory: what it does not write where it goes is copied."""
+    made, block = single_block()
+    inside = {v: block.add_argument(v.type, v.hint) for v in passed}
+    body = Buffers(Builder(block, state.b.constraints, op.location), state.target)
+    old = region.block
+    for value, argument in zip(op.captures, old.arguments, strict=True):
+        body.memory[argument] = inside[state.memory[value]]
+    _write_over(body, in_place(old, updates_in(op, region, state.over.items())))
+    outputs = []
+    for value, result in zip(old.terminator.operands, op.results, strict=True):
+        destination = inside[state.memory[result]]
+        outputs.append((value, destination))
+        if result not in state.over:
+            _write_straight(body, value, destination)
+    _lower_ops(body, old)
+    _commit(body, outputs, [])
+    body.b.create(control.Yield)
+    return made
 
 
 def _reshape(state: Buffers, op: Op) -> None:
@@ -457,8 +518,12 @@ def _indices(shape_: list[int]) -> list[list[int]]:
     return found
 
 
+# What writes its results where it is told to.
+_WRITERS = (control.KernelGroup, control.If, indexing.Scatter)
+
 _RULES = {
     control.KernelGroup: _group,
+    control.If: _branch,
     indexing.CheckIndex: _check,
     indexing.Scatter: _scatter,
     shape.Reshape: _reshape,

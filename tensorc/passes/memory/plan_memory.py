@@ -43,6 +43,7 @@ After:
    of a sufficient known size), else at the end. Offsets are multiples of 64 bytes.
 """  # noqa: E501
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -52,6 +53,7 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import If
 from tensorc.ir.ops.memory import memory
 from tensorc.passes.analysis.memory import ARENA, shape_of
 from tensorc.passes.common.base import Level, Pass
@@ -74,20 +76,33 @@ class Buffer:
 def lifetimes(block: Block) -> list[Buffer]:
     """Return the buffers that a block allocates, in order of birth."""
     buffers: dict[Value, Buffer] = {}
-    for number, op in enumerate(block.ops):
+    _follow(block, 0, buffers)
+    unique = {id(b): b for b in buffers.values()}
+    return list(unique.values())
+
+
+def _follow(block: Block, number: int, buffers: dict[Value, Buffer]) -> int:
+    """Note when the buffers of a block live; return the number behind its last op.
+
+    The regions of a branch stand one after the other, so that they share memory; what
+    the branch captures lives until both have ended.
+    """
+    for op in block.ops:
+        birth, number = number, number + 1
+        for region in op.regions if isinstance(op, If) else ():
+            number = _follow(region.block, number, buffers)
         for operand in op.operands:
             if operand in buffers:
-                buffers[operand].death = number
+                buffers[operand].death = number - 1
         if isinstance(op, memory.Alloc):
             total: Dim = op.result.type.element.bytes  # type: ignore[union-attr]
             for dim in shape_of(op):
                 total = total * dim
             padded = ceildiv(total, ALIGNMENT) * ALIGNMENT
-            buffers[op.result] = Buffer(op, padded, number, number)
+            buffers[op.result] = Buffer(op, padded, birth, birth)
         elif isinstance(op, memory.Reshape) and op.operands[0] in buffers:
             buffers[op.result] = buffers[op.operands[0]]
-    unique = {id(b): b for b in buffers.values()}
-    return list(unique.values())
+    return number
 
 
 def slots_for(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
@@ -131,24 +146,32 @@ def plan_function(function: Function) -> None:
     block.arguments.insert(len(block.arguments) - count, arena)
     for index, argument in enumerate(block.arguments):
         argument.index = index
-    at = {id(b.op): o for b, o in zip(buffers, offsets, strict=True)}
-    ops, block.ops = block.ops, []
-    builder = Builder(block, constraints_of(function))
+    at = {b.op: o for b, o in zip(buffers, offsets, strict=True)}
+    _place(Builder(block, constraints_of(function)), arena, at)
+    function.attributes["tc.arena"] = Dims((total,))
+    set_function_type(function)
+
+
+def _place(b: Builder, arena: Value, at: Mapping[Op, Dim]) -> None:
+    """Put the buffers of the builder's block at their offsets in the arena."""
+    ops, b.block.ops = b.block.ops, []
     values: dict[Value, Value] = {}
     for op in ops:
         op.operands = [values.get(v, v) for v in op.operands]
-        if id(op) not in at:
-            block.append(op)
+        if op in at:
+            with b.at(op.location):
+                offset, type_ = size(b, at[op]), op.result.type
+                view = b.value(memory.View, arena, offset, *op.operands, types=[type_])
+            view.hint = op.result.hint
+            values[op.result] = view
             continue
-        with builder.at(op.location):
-            offset = size(builder, at[id(op)])
-            view = builder.value(
-                memory.View, arena, offset, *op.operands, types=[op.result.type]
-            )
-        view.hint = op.result.hint
-        values[op.result] = view
-    function.attributes["tc.arena"] = Dims((total,))
-    set_function_type(function)
+        if isinstance(op, If) and any(inner in at for inner in op.walk()):
+            op.operands.append(arena)
+            for region in op.regions:
+                inside = region.block.add_argument(ARENA, arena.hint)
+                with b.inside(region.block):
+                    _place(b, inside, at)
+        b.block.append(op)
 
 
 def run(module: Module, target: Target) -> Module:

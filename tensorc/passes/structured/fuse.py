@@ -59,7 +59,8 @@ is a contraction; members before it are its prologue, those after it its epilogu
    to a later one of scalars. They fit (`_misfit`) if the kernel's outer space is at
    least as deep as theirs and a prefix of their dimensions, and if they read what it
    makes row by row. Otherwise they open one, whose `tc.why` says what failed.
-3. Everything else (checks, constants, reshapes, scatters) stays between the groups.
+3. Everything else (checks, constants, reshapes, scatters, branches) stays between the
+   groups; the regions of a branch are grouped by themselves.
 4. Write each group as an op with an isolated region; it yields what is used outside.
 """  # noqa: E501
 
@@ -68,8 +69,8 @@ from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Value, clone_op, single_block
-from tensorc.ir.dims import Dim
+from tensorc.ir.core import Block, Op, Region, Value, clone_op, single_block
+from tensorc.ir.dims import Constraints, Dim
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import KernelGroup, Yield
@@ -86,7 +87,7 @@ from tensorc.passes.analysis.generics import (
     reads,
     tensor_space,
 )
-from tensorc.passes.analysis.in_place import updates_of
+from tensorc.passes.analysis.in_place import Pair, branches_in, updates_in, updates_of
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.schedule.cpu import CHUNK_COLUMNS
 from tensorc.target import Target
@@ -180,7 +181,14 @@ def _needs(op: Generic) -> list[Value]:
 
 def _makes_unit(op: Op) -> bool:
     # What is a group already stays one.
-    kept = ("tc.constant", "tc.reshape", "tc.scatter", "tc.group", "tc.check_index")
+    kept = (
+        "tc.constant",
+        "tc.reshape",
+        "tc.scatter",
+        "tc.group",
+        "tc.check_index",
+        "tc.if",
+    )
     return not op.results or op.name in kept
 
 
@@ -408,10 +416,20 @@ def _spell(outer: tuple[Dim, ...]) -> str:
 
 def fuse_function(function: Function, join: bool = True) -> None:
     """Group the generics of one function in place; without `join` each by itself."""
-    old = function.body.block
-    units = partition(old, dict(updates_of(function)), join)
-    new = Block(arguments=old.arguments, parent=function.body)
-    builder = Builder(new, constraints_of(function))
+    constraints = constraints_of(function)
+    _fuse_region(function.body, updates_of(function), constraints, join)
+
+
+def _fuse_region(
+    region: Region, updates: Sequence[Pair], constraints: Constraints, join: bool
+) -> None:
+    """Group the generics of a region, and of those inside it by themselves."""
+    old = region.block
+    for op, inner in branches_in(old):
+        _fuse_region(inner, updates_in(op, inner, updates), constraints, join)
+    units = partition(old, dict(updates), join)
+    new = Block(arguments=old.arguments, parent=region)
+    builder = Builder(new, constraints)
     values: dict[Value, Value] = {}
     users = _users(units)
     for number, unit in enumerate(units):
@@ -422,7 +440,7 @@ def fuse_function(function: Function, join: bool = True) -> None:
             new.append(clone_op(unit, values))
     for argument in new.arguments:
         argument.owner = new
-    function.body.blocks[:] = [new]
+    region.blocks[:] = [new]
 
 
 def _users(units: list[Unit]) -> dict[Value, set[int]]:

@@ -26,7 +26,7 @@ checks on arguments move to the start, so that they stand before everything else
 """  # noqa: E501
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -39,6 +39,7 @@ from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, SEQUENTIAL
 from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR, scalar_of
 from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import DERIVATIVES, CustomGradient, StopGradient
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
@@ -366,6 +367,31 @@ def _checked(
     return indices if known is not None else replace(indices, base=result)
 
 
+def _branch(low: Lowering, op: If) -> Views:
+    """Lower both regions; a capture is a whole tensor, and inside the same view of it.
+
+    Constants are no captures any more. Checks of arguments stay in their region.
+    """
+    b = low.b
+    condition = low.materialize(low.views[op.condition])
+    views = [low.views[v] for v in op.captures]
+    bases = list(dict.fromkeys(v.base for v in views if v.base is not None))
+    regions = []
+    for region in op.regions:
+        types, hints = [v.type for v in bases], [v.hint for v in bases]
+        with b.region(types, hints) as (lowered, arguments):
+            inside = dict(zip(bases, arguments, strict=True))
+            inner = Lowering(b)
+            for argument, view in zip(region.block.arguments, views, strict=True):
+                base = None if view.base is None else inside[view.base]
+                inner.views[argument] = replace(view, base=base)
+            _lower_ops(inner, region.block.ops)
+        regions.append(lowered)
+    types = [r.type for r in op.results]
+    made = b.create(If, condition, *bases, types=types, regions=regions)
+    return tuple([whole(result) for result in made.results])
+
+
 Rule = Callable[[Lowering, Op], MappedRead | Views]
 # The types cannot say that each rule takes ops of the class it stands for.
 _RULES = typing.cast(
@@ -391,6 +417,7 @@ _RULES = typing.cast(
         indexing.Scatter: _scatter,
         indexing.CheckIndex: _check_index,
         nn.LogSoftmax: _log_softmax,
+        If: _branch,
     },
 )
 RULES: Mapping[type[Op], Rule] = MappingProxyType(_RULES)
@@ -414,7 +441,16 @@ def lower_function(function: Function) -> None:
     low = Lowering(Builder(new, constraints_of(function)))
     for argument in old.arguments:
         low.views[argument] = whole(argument)
-    for op in old.ops:
+    _lower_ops(low, old.ops)
+    for argument in new.arguments:
+        argument.owner = new
+    function.body.blocks[:] = [new]
+    set_function_type(function)
+
+
+def _lower_ops(low: Lowering, ops: Sequence[Op]) -> None:
+    """Lower the ops of a block to the end of the builder's block."""
+    for op in ops:
         with low.b.at(op.location):
             if TERMINATOR in op.traits:
                 low.b.create(
@@ -422,13 +458,10 @@ def lower_function(function: Function) -> None:
                 )
             elif op.results:
                 low.views.update(zip(op.results, _lower(low, op), strict=True))
-    new.ops[:0] = low.entry
+    block = low.b.block
+    block.ops[:0] = low.entry
     for op in low.entry:
-        op.parent = new
-    for argument in new.arguments:
-        argument.owner = new
-    function.body.blocks[:] = [new]
-    set_function_type(function)
+        op.parent = block
 
 
 def _lower(low: Lowering, op: Op) -> Views:
@@ -453,9 +486,9 @@ _MOST_BYTES = 1 << 61
 
 def _check_sizes(function: Function) -> None:
     """Refuse tensors that no memory holds, which numbers of 64 bits cannot count."""
-    block = function.body.block
-    made = [(v, op.location) for op in block.ops for v in op.results]
-    for value, location in [(a, function.location) for a in block.arguments] + made:
+    arguments = function.body.block.arguments
+    made = [(v, op.location) for op in function.walk() for v in op.results]
+    for value, location in [(a, function.location) for a in arguments] + made:
         type_ = value.type
         if isinstance(type_, TensorType) and _most_bytes(type_) > _MOST_BYTES:
             message = f"{type_} is larger than any memory"
