@@ -157,6 +157,18 @@ def test_rewrites_around_it_reach_both_results() -> None:
     assert run(module, [np.float32([1, 3, 2, 3])]) == [3, 2]
 
 
+def test_one_of_a_constant_is_folded_to_two_constants() -> None:
+    def body(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
+        array = np.array([[1.0, np.nan, 2.0], [-0.0, 0.0, -1.0]], np.float32)
+        return b.results(Top1, b.constant(array), axis=1)
+
+    module = SIMPLIFY.run(build_module([], body), CPU)
+    assert names_of(module) == ["tc.constant", "tc.constant", "func.return"]
+    value, index = run(module, [])
+    assert same_bits(value, np.array([np.nan, -0.0], np.float32))
+    assert index.tolist() == [1, 0]
+
+
 def test_ties_send_the_derivative_to_the_first_where_max_shares_it() -> None:
     def slopes(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
         first = grad(b, of, lambda b, w: total(b, b.results(Top1, w[0], axis=0)[0]))

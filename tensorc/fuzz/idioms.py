@@ -18,7 +18,7 @@ from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import ELEMENTWISE
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
 from tensorc.ir.ops.tensor.nn import LogSoftmax
-from tensorc.ir.ops.tensor.reductions import Max, Mean, Sum
+from tensorc.ir.ops.tensor.reductions import Max, Mean, Sum, Top1
 from tensorc.ir.ops.tensor.rounding import IsFinite, IsNan
 from tensorc.ir.ops.tensor.shape import Broadcast, Reshape, Transpose
 from tensorc.ir.types import F32, F64, I1, I64, Element, TensorType
@@ -113,7 +113,7 @@ def _term(s: _Spelling, pattern: Term, type_: TensorType) -> int:
     m, cls = s.m, pattern.cls
     if pattern.is_open or not pattern.operands:
         raise Unspellable
-    if cls in (Sum, Max, Mean):
+    if cls in (Sum, Max, Top1, Mean):
         return _reduction(s, pattern, type_)
     if cls is LogSoftmax and type_.shape and type_.element.is_float:
         operand = _make(s, pattern.operands[0], type_)
@@ -161,11 +161,12 @@ def _reduction(s: _Spelling, pattern: Term, type_: TensorType) -> int:
         known = TensorType(shape, type_.element), axis
         s.reduced[pattern.name] = known
     whole, axis = known
-    if pattern.cls is Max and m.number(whole.shape[axis]) == 0:
+    is_extreme = pattern.cls in (Max, Top1)
+    if is_extreme and m.number(whole.shape[axis]) == 0:
         raise Unspellable
     operand = _make(s, pattern.operands[0], whole)
-    if pattern.cls is Max:
-        return m.apply(Max, (operand,), axis=axis)
+    if is_extreme:
+        return m.apply(pattern.cls, (operand,), axis=axis)
     if is_mean:
         count = _make(s, pattern.operands[1], TensorType((), I64))
         return m.apply(Mean, (operand, count), axes=(axis,), order=LANES_ORDER)

@@ -6,7 +6,8 @@
 A pattern matches ops of one block only, so no rule crosses the boundary of a region;
 constants alone are seen from everywhere. Commutative ops match in both orders. What a
 rule makes has the location of the matched root, and the root's type, or the rule does
-not apply.
+not apply; of a root with several results it makes as many values. Inside a pattern
+only ops with one result match.
 """
 
 from collections import deque
@@ -114,7 +115,8 @@ class Match:
     numbers: dict[str, Scalar] = field(default_factory=dict)
 
 
-Recipe = Callable[[TensorBuilder, Match], Value]
+Made = Value | Sequence[Value]  # what takes the place of an op: a value of each result
+Recipe = Callable[[TensorBuilder, Match], Made]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ def matches(pattern: Pattern, value: Value, match: Match) -> Iterator[Match]:
             yield from matches(inner, source, found)
         case Term():
             op = value.op
-            if op is not None and op.parent is match.root.parent:
+            is_near = op is not None and op.parent is match.root.parent
+            if op is not None and is_near and len(op.results) == 1:
                 yield from match_op(pattern, op, match)
 
 
@@ -248,23 +251,30 @@ def _inserted_ones(
     return tuple(axes) if len(axes) == len(shape) else None
 
 
-def build(b: TensorBuilder, right: Pattern | Recipe, match: Match) -> Value:
-    """Make the right side of a rule; recursive over the pattern."""
-    if isinstance(right, Var | Splat):
-        return match.values[right.name]
-    if isinstance(right, Term):
-        operands = [build(b, p, match) for p in right.operands]
-        return b(right.cls, *operands, **dict(right.attributes))
-    if isinstance(right, Spread):
-        raise TypeError("a rule cannot make what it sees through")
+def build(b: TensorBuilder, right: Pattern | Recipe, match: Match) -> Made:
+    """Make the right side of a rule."""
+    if isinstance(right, Var | Splat | Spread | Term):
+        return _build_pattern(b, right, match)
     return right(b, match)
 
 
-class Fold(Protocol):
-    """Makes the value of an op that is known, or gives None."""
+def _build_pattern(b: TensorBuilder, right: Pattern, match: Match) -> Value:
+    """Make what a pattern spells; recursive over the pattern."""
+    match right:
+        case Var(name) | Splat(name):
+            return match.values[name]
+        case Term(cls, parts):
+            operands = [_build_pattern(b, p, match) for p in parts]
+            return b(cls, *operands, **dict(right.attributes))
+        case Spread():
+            raise TypeError("a rule cannot make what it sees through")
 
-    def __call__(self, b: TensorBuilder, op: Op) -> Value | None:
-        """Return the value, made with `b`."""
+
+class Fold(Protocol):
+    """Makes the values of an op that is known, or gives None."""
+
+    def __call__(self, b: TensorBuilder, op: Op) -> Made | None:
+        """Return the values, made with `b`."""
         ...
 
 
@@ -291,7 +301,7 @@ class _Driver:
         while self.queue:
             op = self.queue.popleft()
             self.waiting.discard(op)
-            if op not in self.gone and len(op.results) == 1:
+            if op not in self.gone:
                 self.visit(op)
         blocks = {op.parent: None for op in self.before}
         for block in blocks:
@@ -315,19 +325,24 @@ class _Driver:
             scratch = Block()
             b = TensorBuilder(Builder(scratch, self.constraints, op.location))
             try:
-                value = make(b)
+                made = make(b)
             except ShapeError:
                 # Equal only by a chain of guards: leave the op as it is.
                 continue
-            if value is None or value is op.result or value.type != op.result.type:
+            if made is None:
+                continue
+            values = [made] if isinstance(made, Value) else list(made)
+            if any(v in op.results for v in values):
+                continue
+            if [v.type for v in values] != [r.type for r in op.results]:
                 continue
             self.fired[name] = self.fired.get(name, 0) + 1
-            self.replace(op, value, scratch.ops)
+            self.replace(op, values, scratch.ops)
             return
 
     def candidates(
         self, op: Op
-    ) -> Iterator[tuple[str, Callable[[TensorBuilder], Value | None]]]:
+    ) -> Iterator[tuple[str, Callable[[TensorBuilder], Made | None]]]:
         for rule in self.rules.get(type(op), ()):
             for match in match_op(rule.left, op, Match(op)):
                 if rule.guard(match):
@@ -335,19 +350,20 @@ class _Driver:
         if self.fold is not None:
             yield "fold", partial(self.fold, op=op)
 
-    def replace(self, op: Op, value: Value, made: list[Op]) -> None:
-        """Put a value in the place of an op, and look again at what this touches."""
+    def replace(self, op: Op, values: Sequence[Value], made: list[Op]) -> None:
+        """Put values in the place of an op's, and look again at what this touches."""
         for new in made:
             new.parent = op.parent
             self.enter(new)
         self.before[op] = made
         self.gone.add(op)
-        if made and value.op is made[-1]:
-            value.hint = op.result.hint
-        for user in self.uses.pop(op.result, {}):
-            user.operands = [value if v is op.result else v for v in user.operands]
-            self.uses.setdefault(value, {})[user] = None
-            self.push(user)
+        for old, value in zip(op.results, values, strict=True):
+            if made and value.op is made[-1]:
+                value.hint = old.hint
+            for user in self.uses.pop(old, {}):
+                user.operands = [value if v is old else v for v in user.operands]
+                self.uses.setdefault(value, {})[user] = None
+                self.push(user)
 
     def in_order(self, block: Block) -> list[Op]:
         """Return the ops of a block, each behind the ops that were made for it."""

@@ -36,7 +36,7 @@ from tensorc.ir.ops.tensor.elementwise import (
 )
 from tensorc.ir.ops.tensor.indexing import Gather
 from tensorc.ir.ops.tensor.making import Constant, Iota
-from tensorc.ir.ops.tensor.reductions import Max, Mean, Sum
+from tensorc.ir.ops.tensor.reductions import Max, Mean, Sum, Top1
 from tensorc.ir.ops.tensor.shape import (
     Broadcast,
     Reshape,
@@ -49,6 +49,7 @@ from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I1, I64, Element
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.rewriter import (
+    Made,
     Match,
     Rule,
     Scalar,
@@ -165,6 +166,11 @@ def _reduces_one_element(match: Match) -> bool:
     axis = match.root.attributes["axis"]
     assert isinstance(axis, int)
     return tensor_type(match.values["x"]).shape[axis] == 1
+
+
+def _element_at_zero(b: TensorBuilder, match: Match) -> list[Value]:
+    value = b.reshape(match.values["x"], tensor_type(match.root.results[0]).shape)
+    return [value, b.zeros_like(match.root.results[1])]
 
 
 def _averages_one_element(match: Match) -> bool:
@@ -309,6 +315,7 @@ SPELLINGS = (
     Rule("slice-whole", term(Slice, x), x, _is_whole),
     Rule("unslice-whole", term(Unslice, x), x, _is_whole),
     Rule("max-of-one", term(Max, x), _reshape_to_result, _reduces_one_element),
+    Rule("top1-of-one", term(Top1, x), _element_at_zero, _reduces_one_element),
     Rule("known-size", term(Size, x), _size_constant, _has_known_size),
     # Rows of a unit matrix are compared with a count, and no matrix is made.
     Rule("gather-of-eye", term(Gather, eye, y), _one_hot, _takes_rows_of_eye),
@@ -329,7 +336,7 @@ class _Static:
         return evaluate(dim, {})
 
 
-def fold(b: TensorBuilder, op: Op) -> Value | None:
+def fold(b: TensorBuilder, op: Op) -> Made | None:
     """Compute an exact op whose operands are constants, by its `evaluate`.
 
     Elementwise ops are computed on the one number that fills their operands.
@@ -342,7 +349,7 @@ def fold(b: TensorBuilder, op: Op) -> Value | None:
         numbers = [splat_of(v) for v in op.operands]
         arrays = [np.asarray(n) for n in numbers if n is not None]
         if len(arrays) == len(numbers):
-            number = _evaluate(op, arrays)
+            (number,) = _evaluate(op, arrays)
             type_ = tensor_type(op.result)
             return b.broadcast(b.constant(number), type_.shape, ())
     constants = [v.op.value.value for v in op.operands if isinstance(v.op, Constant)]
@@ -360,22 +367,26 @@ def _as_splat(b: TensorBuilder, op: Constant) -> Value | None:
     return b.broadcast(b.constant(np.asarray(number)), type_.shape, ())
 
 
-def _fold_constants(b: TensorBuilder, op: Op, constants: list[Array]) -> Value | None:
-    size = 1
-    for dim in tensor_type(op.result).shape:
-        if not isinstance(dim, int):
+def _fold_constants(b: TensorBuilder, op: Op, constants: list[Array]) -> Made | None:
+    for result in op.results:
+        size = 1
+        for dim in tensor_type(result).shape:
+            if not isinstance(dim, int):
+                return None
+            size *= dim
+        if size > LARGEST_FOLD:
             return None
-        size *= dim
     try:
-        return b.constant(_evaluate(op, constants)) if size <= LARGEST_FOLD else None
+        return [b.constant(value) for value in _evaluate(op, constants)]
     except KeyError:
         # A symbol in an attribute: the start of a slice that is not known yet.
         return None
 
 
-def _evaluate(op: Op, operands: list[Array]) -> Array:
+def _evaluate(op: Op, operands: list[Array]) -> list[Array]:
     with np.errstate(all="ignore"):
-        return np.asarray(op.evaluate(_Static(), *operands, **op.attributes))
+        given = op.evaluate(_Static(), *operands, **op.attributes)
+    return [np.asarray(v) for v in (given if isinstance(given, tuple) else (given,))]
 
 
 TIDY = Pass(
