@@ -1,8 +1,9 @@
 """Random graphs of the Python doors: the same seed and number give the same graph.
 
-A graph has inputs, shared variables and formulas of them, among these derivatives and
-their derivatives. Of some formulas functions are made, with updates and givens, listed
-in an order that the caller draws: what they compute must not depend on it.
+A graph has inputs, shared variables and formulas of them, among these conditions,
+derivatives and their derivatives. Of some formulas functions are made, with updates and
+givens, listed in an order that the caller draws: what they compute must not depend on
+it.
 """
 
 import random
@@ -116,8 +117,14 @@ SHAPED: tuple[tuple[str, str, str, Callable[..., tc.Tensor]], ...] = (
 )
 
 
-def make(seed: int, number: int) -> Graph:
-    """Return a graph with everything but its functions; numbers count from 0."""
+Choose = Callable[[tc.Tensor, list[tc.Tensor], list[tc.Tensor]], list[tc.Tensor]]
+
+
+def make(seed: int, number: int, choose: Choose = tc.ifelse) -> Graph:
+    """Return a graph with everything but its functions; numbers count from 0.
+
+    `choose` makes its conditions.
+    """
     rng = random.Random(f"{seed} {number}")
     graph = Graph()
     for i in range(rng.randint(1, 3)):
@@ -131,7 +138,7 @@ def make(seed: int, number: int) -> Graph:
         graph.shared.append(Term(memory, kind, dtype))
     graph.terms += [*graph.inputs, *graph.shared]
     for _ in range(rng.choice((3, 5, 8, 8, 12, 16, 24))):
-        _grow(graph, rng)
+        _grow(graph, rng, choose)
     if rng.random() < 0.1:
         _chain(graph, rng, rng.randint(20, 60))
     graph.roots = rng.sample(graph.terms, min(len(graph.terms), rng.randint(2, 5)))
@@ -147,14 +154,16 @@ def _array(rng: random.Random, kind: str, dtype: str) -> np.ndarray:
     return np.array(numbers, dtype).reshape(shape)
 
 
-def _grow(graph: Graph, rng: random.Random) -> None:
+def _grow(graph: Graph, rng: random.Random, choose: Choose) -> None:
     way = rng.random()
     if way < 0.3:
         _unary(graph, rng, rng.choice(graph.terms))
-    elif way < 0.55:
+    elif way < 0.5:
         _binary(graph, rng)
-    elif way < 0.82:
+    elif way < 0.7:
         _shaped(graph, rng)
+    elif way < 0.85:
+        _condition(graph, rng, choose)
     else:
         _slope(graph, rng)
 
@@ -189,6 +198,17 @@ def _shaped(graph: Graph, rng: random.Random) -> None:
     if all(fits):
         given = [rng.choice(f).tensor for f in fits]
         _add(graph, name, function(*given), kind, dtype)
+
+
+def _condition(graph: Graph, rng: random.Random, choose: Choose) -> None:
+    """Add one or several values, which a condition on elements chooses."""
+    tested = rng.choice(graph.terms[-8:]).tensor
+    drawn = rng.sample(graph.terms, min(len(graph.terms), rng.randint(1, 3)))
+    found = [(t, rng.choice(_like(graph, t))) for t in drawn if _like(graph, t)]
+    ones, others = [[pair[i].tensor for pair in found] for i in (0, 1)]
+    made = choose(tc.sum(tested) > rng.choice((0.0, 0.5, 2.0)), ones, others)
+    for (term, _), chosen in zip(found, made, strict=True):
+        _add(graph, "condition", chosen, term.kind, term.dtype)
 
 
 def _slope(graph: Graph, rng: random.Random) -> None:

@@ -10,12 +10,14 @@ and the seed come from the environment:
 import itertools
 import os
 import pickle
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import tensorc as tc
-from tests.graphs.drive import main
+from tensorc.api import function as functions
+from tests.graphs.drive import Interpreted, main
 from tests.graphs.random_graphs import form, make
 
 COUNT = int(os.environ.get("TENSORC_GRAPHS", "0")) or 40
@@ -27,8 +29,27 @@ def test_random_graphs_in_random_orders():
     assert not report["failures"], report["failures"][:5]
     counts = report["counts"]
     assert counts["nodes"] > 5 * COUNT
-    for often in ("grad", "updates", "givens"):
+    for often in ("grad", "condition", "updates", "givens"):
         assert counts[often] > COUNT // 2, often
+
+
+def by_element(condition, ones, others):
+    return [tc.where(condition, x, y) for x, y in zip(ones, others, strict=True)]
+
+
+@pytest.mark.parametrize("number", range(COUNT))
+def test_branches_give_what_choosing_by_element_gives(number):
+    """Wherever nodes are emitted, derivatives of conditions and in them, too."""
+    found = []
+    for choose in (tc.ifelse, by_element):
+        graph = make(SEED, number, choose)
+        roots = [t.tensor for t in graph.terms]
+        inputs = [x.tensor for x in graph.inputs]
+        with mock.patch.object(functions, "compile_plan", Interpreted):
+            f = tc.function(inputs, roots, on_unused_input="ignore")
+        found.append(f(*graph.data))
+    for lazy, eager in zip(*found, strict=True):
+        np.testing.assert_allclose(lazy, eager, rtol=1e-5, atol=1e-8)
 
 
 def test_a_seed_and_a_number_give_a_graph():

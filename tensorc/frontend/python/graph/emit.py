@@ -45,7 +45,8 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.ops.control import Yield
+from tensorc.ir.ops.derivatives import Jvp
 from tensorc.ir.types import TensorType
 
 Values = MutableMapping[Value, Value]
@@ -275,18 +276,21 @@ class Emission:
                 return substitute(leaf.given, self.sizes)
         return None
 
-    def fit(self, value: Value, wanted: object, what: str) -> None:
+    def fit(
+        self, value: Value, wanted: object, what: str, location: Location | None = None
+    ) -> None:
         """Raise `ShapeError` unless a value has the sizes of a type."""
+        location = location or value.location
         type_, resolve = value.type, self.builder.constraints.resolve
         assert isinstance(type_, TensorType)
         assert isinstance(wanted, TensorType)
         unify = self.builder.constraints.unify
         pairs = zip(type_.shape, wanted.shape, strict=True)
-        if not all(unify(a, b, value.location) for a, b in pairs):
+        if not all(unify(a, b, location) for a, b in pairs):
             shape = tuple(resolve(d) for d in type_.shape)
             given = spell_type(TensorType(shape, type_.element))
             message = f"{what} needs {spell_type(wanted)}, got {given}"
-            raise ShapeError(Diagnostic("TC0301", message, value.location))
+            raise ShapeError(Diagnostic("TC0301", message, location))
 
     def run(self, roots: Sequence[Value], base: Values | None = None) -> Values:
         """Emit what values need; returns what stands for each value."""
@@ -330,9 +334,13 @@ class Emission:
         """End the region of a derivative, and emit the derivative."""
         outs = [inner.value(v) for v in op.outs]
         operands = [frame.value(v) for v in op.given]
-        # Of a forward derivative the results go with the outs.
-        like = operands if op.kind is Grad else outs
-        types = [v.type for v in like][: len(op.results)]
+        # Tangents go with primals and give those of outs, cotangents the other way.
+        taken, given = operands, outs
+        if op.kind is not Jvp:
+            taken, given = outs, operands
+        for value, own in zip(operands[len(op.primals) :], taken, strict=False):
+            self.fit(value, own.type, "a tangent or cotangent", op.location)
+        types = [v.type for v in given][: len(op.results)]
         self.builder.location = op.location
         with self.builder.inside(inner.scope.block):
             self.builder.create(Yield, *outs)

@@ -15,6 +15,7 @@ from tensorc.frontend.python.graph.regions import Condition, Derivative
 from tensorc.frontend.python.graph.walks import operands_of, ops_of, ordered
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.control import Grad
+from tensorc.ir.ops.derivatives import Jvp
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import TensorType
 
@@ -52,7 +53,7 @@ def region_derivatives(
     several where a primal is computed from another: each has some of the primals, and
     of Jvp, whose results then add up, some of the outs.
     """
-    is_forward = kind.name == "tc.jvp"
+    is_forward = kind is Jvp
     beside = dict(zip(primals if is_forward else outs, extra, strict=False))
     ops = ops_of(ordered(outs))
     bits = {p: 1 << i for i, p in enumerate(primals) if p not in held}
