@@ -93,7 +93,10 @@ _IN_BLOCK = "memory and values change inside a `step` or `fn`, not between decla
 STUMBLES: tuple[Stumble, ...] = (
     Stumble(
         re.compile(r"(?<![\w.])(?P<at>if)\b[^{}\n]+\belse\b(?!\s*[{])"),
-        Habit("there is no conditional expression", "write `where(c, a, b)`"),
+        Habit(
+            "there is no conditional expression",
+            "write `where(c, a, b)`, or `if c { x = a } else { x = b }`",
+        ),
     ),
     Stumble(
         re.compile(
