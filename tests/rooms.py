@@ -56,7 +56,7 @@ ROOMS: Rooms = {
     "frontend": (set(), set()),
     # Errors of the Python doors hold the rendered text.
     "frontend.library": (
-        {*ir("text", "ops.tensor"), "errors", "diagnostics"},
+        {*ir("text", "ops", "ops.tensor"), "errors", "diagnostics"},
         {"numpy"},
     ),
     "frontend.library.registry": ({"frontend.library", "errors"}, set()),

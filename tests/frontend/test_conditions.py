@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tensorc as tc
 from tensorc.ir.ops.control import If
 from tests.frontend.irgen_helpers import diagnostics, prepare, program, run
 
@@ -77,6 +78,34 @@ def test_one_branch_decides(name, x):
     body, meant = CHOICES[name]
     (got,), _ = run(f"fn f(x: f64) -> f64 {{ {body} }}", "f", x)
     assert got == meant(x)
+
+
+def test_compiled_code_decides_as_the_interpreter(tmp_path):
+    functions = [
+        f"fn {name}(x: f64) -> f64 {{ {body} }}\n"
+        for name, (body, _) in CHOICES.items()
+    ]
+    path = tmp_path / "choices.tc"
+    path.write_text("".join(functions))
+    program = tc.load(path)
+    for name, (_, meant) in CHOICES.items():
+        for x in (-1.5, -0.5, 0.5, 1.5):
+            assert getattr(program, name)(x) == meant(x), (name, x)
+
+
+def test_a_compiled_step_changes_memory_in_one_branch(tmp_path):
+    path = tmp_path / "step.tc"
+    path.write_text(STEP)
+    program = tc.load(path)
+    assert program.train([1.0, 2, 3], True) == 6
+    assert program.W.get_value().tolist() == [-5, -5, -5]
+    assert program.train([1.0, np.nan, 3], True) == 0
+    assert program.train([1.0, 0, 0], False) == -5
+    assert program.W.get_value().tolist() == [-10, -10, -10]
+    assert program.skipped.get_value() == 2
+    with pytest.raises(IndexError):
+        program.pick([1.0, 2, 3], 3, True)
+    assert program.pick([1.0, 2, 3], 3, False) == 0
 
 
 def test_what_is_known_keeps_one_branch_and_makes_no_op():
@@ -198,6 +227,10 @@ step train(x: float[3], c: bool) -> float {
         W <- 2 * W
     }
     return cost
+}
+fn pick(x: float[3], i: int, c: bool) -> float {
+    if c { return x[i] }
+    return 0
 }
 """
 

@@ -24,6 +24,7 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.ir import stable
+from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F16, F32, I1, I8
@@ -32,6 +33,13 @@ from tensorc.ir.types import F16, F32, I1, I8
 def where(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:
     """Choose elementwise: yes where the condition holds, no elsewhere."""
     return select(b, condition, yes, no)
+
+
+def stop_gradient(b: Emitter, x: Operand) -> Operand:
+    """Return x, as a constant for derivatives."""
+    if not isinstance(x, TensorOperand):
+        return x
+    return TensorOperand(b.builder.value(StopGradient, x.value), x.weak)
 
 
 def relu(b: Emitter, x: Operand) -> Operand:

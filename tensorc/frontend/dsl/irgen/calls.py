@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError, Label
 from tensorc.frontend.dsl.irgen.context import Frame, operand_label
+from tensorc.frontend.dsl.irgen.derivatives import derivative
 from tensorc.frontend.dsl.irgen.errors import (
     CALL,
     NO_VALUE,
@@ -13,14 +14,13 @@ from tensorc.frontend.dsl.irgen.errors import (
     suggestion,
     with_labels,
 )
-from tensorc.frontend.dsl.irgen.grad import grad
 from tensorc.frontend.dsl.irgen.options import option_given
 from tensorc.frontend.dsl.irgen.types import Wanted, fit
 from tensorc.frontend.dsl.irgen.values import (
     BuiltinValue,
     CastValue,
+    DerivativeValue,
     FunctionValue,
-    GradValue,
     Known,
     MemoryRef,
     NothingValue,
@@ -49,8 +49,8 @@ def call(frame: Frame, node: ast.Call) -> Known:
             return inline(frame, callee, node)
         case BuiltinValue(name, row):
             return _prelude(frame, name, row, node)
-        case GradValue():
-            return grad(frame, node)
+        case DerivativeValue(name):
+            return derivative(frame, name, node)
         case CastValue(element):
             operand = frame.operand(_single(node))
             frame.entry.builder.location = node.location

@@ -11,6 +11,7 @@ from tensorc.errors import CompileError, ShapeError
 from tensorc.frontend.dsl.irgen import draws
 from tensorc.frontend.dsl.irgen.calls import call
 from tensorc.frontend.dsl.irgen.context import Frame, operand_label
+from tensorc.frontend.dsl.irgen.derivatives import DERIVATIVES
 from tensorc.frontend.dsl.irgen.errors import (
     INDEX,
     NO_VALUE,
@@ -27,7 +28,7 @@ from tensorc.frontend.dsl.irgen.types import element_of_name
 from tensorc.frontend.dsl.irgen.values import (
     BuiltinValue,
     CastValue,
-    GradValue,
+    DerivativeValue,
     Known,
     MemoryRef,
     NoneValue,
@@ -76,8 +77,8 @@ def name(frame: Frame, node: ast.Name) -> Known:
         return frame.use(found.value, node.location)
     if node.name == "training":
         return number(frame.training)
-    if node.name == "grad":
-        return GradValue()
+    if node.name in DERIVATIVES:
+        return DerivativeValue(node.name)
     if node.name in LANGUAGE:
         return BuiltinValue(node.name, LANGUAGE[node.name])
     if node.name == "params":
@@ -90,7 +91,7 @@ def name(frame: Frame, node: ast.Name) -> Known:
     if is_planned(node.name):
         hints = _instead(node.name)
         raise not_compiled(f"the library's `{node.name}`", node.location, *hints)
-    known = [*frame.scope.all_names(), "training", "grad", *LANGUAGE, *CONSTANTS]
+    known = [*frame.scope.all_names(), "training", *DERIVATIVES, *LANGUAGE, *CONSTANTS]
     hints = habits.instead_of(node.name) or suggestion(node.name, known)
     raise error(UNKNOWN_NAME, f"unknown name `{node.name}`", node.location, *hints)
 

@@ -205,6 +205,35 @@ def fit(frame: Frame, value: Known, wanted: Wanted, node: ast.Node) -> TensorOpe
     bind_sizes(frame, wanted.type, shape, declare=False)
     target = declared(frame, wanted.type)
     label = Label(wanted.type.location, f"{wanted.what} is declared here")
+    return _fitted(frame, operand, target, wanted, node, label)
+
+
+def fit_like(
+    frame: Frame,
+    value: Known,
+    like: TensorOperand,
+    what: str,
+    node: ast.Node,
+    location: Location,
+) -> TensorOperand:
+    """Return a value as a tensor of another one's type; a scalar fills its shape.
+
+    Errors say `what` the value is, and show the location of the other one.
+    """
+    target = DeclaredType(like.type.element, frame.emitter.shape(like))
+    wanted = Wanted(ast.LikeType((), location=location), what, scalar_fills=True)
+    label = Label(location, f"{what} has the type of this")
+    return _fitted(frame, frame.as_operand(value, node), target, wanted, node, label)
+
+
+def _fitted(
+    frame: Frame,
+    operand: Operand,
+    target: DeclaredType,
+    wanted: Wanted,
+    node: ast.Node,
+    label: Label,
+) -> TensorOperand:
     frame.entry.builder.location = node.location
     try:
         converted = _fit_element(frame, operand, target.element, wanted)

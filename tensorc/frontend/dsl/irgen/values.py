@@ -48,8 +48,10 @@ class BuiltinValue:
 
 
 @dataclass(frozen=True, slots=True)
-class GradValue:
-    """`grad`, which is no function of values: it looks at how they were computed."""
+class DerivativeValue:
+    """`grad` and its like, no functions of values: they see how these were computed."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ Known: TypeAlias = (
     | MemoryRef
     | FunctionValue
     | BuiltinValue
-    | GradValue
+    | DerivativeValue
     | CastValue
     | TupleValue
     | TextValue
@@ -134,7 +136,7 @@ Known: TypeAlias = (
 _WORDS: dict[type, str] = {
     FunctionValue: "a function",
     BuiltinValue: "a function",
-    GradValue: "a function",
+    DerivativeValue: "a function",
     CastValue: "a type",
     TupleValue: "a tuple",
     TextValue: "a text",
