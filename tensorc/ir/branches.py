@@ -1,10 +1,12 @@
-"""Make branches: a `tc.if` of two regions that were written with outer values.
+"""Make branches, and change what they capture and give.
 
-with builder.region([]) as (then, _):
-    builder.create(Yield, b(Exp, x))
-with builder.region([]) as (otherwise, _):
-    builder.create(Yield, x)
-(y,) = isolate(builder, condition, then, otherwise)
+Regions are written with the values around them, and isolated then:
+
+    with builder.region([]) as (then, _):
+        builder.create(Yield, b(Exp, x))
+    with builder.region([]) as (otherwise, _):
+        builder.create(Yield, x)
+    (y,) = isolate(builder, condition, then, otherwise)
 """
 
 from collections.abc import Sequence
@@ -16,6 +18,8 @@ from tensorc.ir.opdef import ISOLATED, ConstraintError, InferContext, require
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.types import Type, element_type
+
+MOST_COPIED = 16  # elements of a constant: a larger one is captured
 
 
 def isolate(
@@ -29,8 +33,8 @@ def isolate(
 
     Their blocks have no arguments yet, and end with a `tc.yield`. They are given one
     for each value from outside that any of their ops uses, in the order of first use:
-    the captures. A constant is copied into the region instead. `types` are those of
-    the results; without them they are what `then` yields.
+    the captures. A small constant is copied into the region instead. `types` are those
+    of the results; without them they are what `then` yields.
 
     Raises:
         ShapeError: the regions can never yield values of the same types (TC0300).
@@ -48,6 +52,34 @@ def isolate(
             op.operands = [inner.get(v, v) for v in op.operands]
     op = b.append(If, [condition, *captures], {}, given, regions)
     return op.results
+
+
+def is_copied(op: Op) -> bool:
+    """Return whether an op is a constant that a region has for itself."""
+    return isinstance(op, Constant) and op.value.value.size <= MOST_COPIED
+
+
+def keep_captures(op: If, kept: Sequence[int]) -> None:
+    """Drop all captures of a branch but these, and their arguments."""
+    captures = op.captures
+    op.operands = [op.condition, *[captures[i] for i in kept]]
+    for region in op.regions:
+        region.block.arguments = _renumbered(region.block.arguments, kept)
+
+
+def keep_results(op: If, kept: Sequence[int]) -> None:
+    """Drop all results of a branch but these, and what its regions yield for them."""
+    op.results = _renumbered(op.results, kept)
+    for region in op.regions:
+        last = region.block.terminator
+        last.operands = [last.operands[i] for i in kept]
+
+
+def _renumbered(values: Sequence[Value], kept: Sequence[int]) -> list[Value]:
+    left = [values[i] for i in kept]
+    for index, value in enumerate(left):
+        value.index = index
+    return left
 
 
 def _require_types(b: Builder, found: list[Type], wanted: list[Type]) -> None:
@@ -73,7 +105,7 @@ def _captured(region: Region) -> list[Value]:
         for value in op.operands:
             if value in inside:
                 continue
-            if isinstance(value.op, Constant):
+            if value.op is not None and is_copied(value.op):
                 if value not in constants:
                     clone_op(value.op, constants)
             else:

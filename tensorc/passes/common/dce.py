@@ -3,7 +3,8 @@
 1. Walk each function backwards, regions where their op stands.
 2. Keep an op that is not pure, or one of whose results is used by what was kept;
    mark its operands as used. Regions of a removed op go with it.
-3. An op with several results, of which only one is used, gives way to the op that is
+3. Of a `tc.if`, results that nobody uses go, and then what no region uses any more.
+4. An op with several results, of which only one is used, gives way to the op that is
    this result alone, with the same bits: a `tc.top1` whose index alone is used is a
    `tc.argmax`.
 
@@ -22,9 +23,11 @@ After:
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
+from tensorc.ir.branches import keep_captures, keep_results
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.opdef import PURE
 from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.control import If
 from tensorc.ir.ops.tensor.reductions import ArgMax, Max, Top1
 from tensorc.ir.types import element_type
 from tensorc.passes.common.base import Level, Pass
@@ -41,8 +44,21 @@ def remove_unused(function: Function) -> None:
             stack.pop()
         elif PURE not in op.traits or any(r in used for r in op.results):
             kept.append(op)
-            used.update(op.operands)
+            if isinstance(op, If):
+                numbers = [i for i, r in enumerate(op.results) if r in used]
+                keep_results(op, numbers)
+                stack.append(_captured(op, used))
+            else:
+                used.update(op.operands)
             stack.extend(_visit(b) for r in op.regions for b in r.blocks)
+
+
+def _captured(op: If, used: set[Value]) -> Iterator[tuple[Op, list[Op]]]:
+    """Once its regions are done, keep what a branch captures for use; yield nothing."""
+    pairs = zip(*(region.block.arguments for region in op.regions), strict=True)
+    keep_captures(op, [i for i, pair in enumerate(pairs) if used.intersection(pair)])
+    used.update(op.operands)
+    yield from ()
 
 
 def _visit(block: Block) -> Iterator[tuple[Op, list[Op]]]:

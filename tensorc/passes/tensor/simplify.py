@@ -2,7 +2,8 @@
 
 NaN, infinities, -0 and subnormals included: x + 0 is not x (-0 + 0 is +0), x - x is not
 0, x * 0 is not 0. Rules do not ask how often a value is used, know no costs, and make
-nothing longer. A constant of one number is a rank-0 constant, broadcast.
+nothing longer. A constant of one number is a rank-0 constant, broadcast. Branches are
+simplified by `branches`.
 
 Before:
   %0 = "tc.neg"(%x) : (tensor<4xf32>) -> tensor<4xf32>
@@ -11,6 +12,8 @@ After:
   %0 = "tc.sub"(%y, %x) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from tensorc.ir.attributes import Dims
@@ -18,6 +21,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, evaluate
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import ELEMENTWISE, EXACT
+from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
@@ -59,6 +63,8 @@ from tensorc.passes.common.rewriter import (
     term,
     var,
 )
+from tensorc.passes.tensor.branches import simplify_branches
+from tensorc.target import Target
 
 LARGEST_FOLD = 64  # elements of an operand or result that is computed here
 SIGNIFICAND = {"f16": 11, "f32": 24, "f64": 53}  # bits of an integer that is exact
@@ -389,13 +395,23 @@ def _evaluate(op: Op, operands: list[Array]) -> list[Array]:
     return [np.asarray(v) for v in (given if isinstance(given, tuple) else (given,))]
 
 
+def _with_branches(rules: Sequence[Rule]) -> Callable[[Module, Target], Module]:
+    """Return the function of a pass that applies rules, and simplifies branches."""
+    rewrite = apply_to_fixpoint(rules, fold)
+
+    def run(module: Module, target: Target) -> Module:
+        module = rewrite(module, target)
+        changed = [simplify_branches(function) for function in module.functions]
+        return run(module, target) if any(changed) else module
+
+    return run
+
+
 TIDY = Pass(
     "tidy",
     Level.TENSOR,
     Level.TENSOR,
-    apply_to_fixpoint(SPELLINGS, fold),
+    _with_branches(SPELLINGS),
     "Bring ops to their canonical form, as `simplify` does, but drop no sum or mean.",
 )
-SIMPLIFY = Pass(
-    "simplify", Level.TENSOR, Level.TENSOR, apply_to_fixpoint(RULES, fold), __doc__
-)
+SIMPLIFY = Pass("simplify", Level.TENSOR, Level.TENSOR, _with_branches(RULES), __doc__)

@@ -1,0 +1,124 @@
+"""Simplify branches: what is known of a `tc.if` before it runs.
+
+1. A condition that is a constant keeps one region, whose ops take the op's place. One
+   that is a negation exchanges the regions.
+2. Inside a region the condition is a constant, and so is what else is one outside.
+3. A result for which both regions yield the same capture is that capture.
+
+Nothing moves out of a region that runs only sometimes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tensorc.ir.branches import is_copied
+from tensorc.ir.builder import Builder
+from tensorc.ir.core import Block, Op, Region, Value, clone_op
+from tensorc.ir.dims import Constraints
+from tensorc.ir.functions import constraints_of
+from tensorc.ir.ops.builtin import Function
+from tensorc.ir.ops.control import If
+from tensorc.ir.ops.tensor.elementwise import Not
+from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
+from tensorc.ir.types import I1
+from tensorc.passes.common.rewriter import splat_of
+
+
+def simplify_branches(function: Function) -> bool:
+    """Simplify the branches of a function in place; return whether any changed."""
+    if not any(isinstance(op, If) for op in function.walk()):
+        return False
+    state = _Choice(constraints_of(function))
+    state.block(function.body.block)
+    return state.changed
+
+
+@dataclass
+class _Choice:
+    """The values that others took the place of, and whether anything changed."""
+
+    constraints: Constraints
+    values: dict[Value, Value] = field(default_factory=dict)
+    changed: bool = False
+
+    def block(self, block: Block) -> None:
+        ops, block.ops = block.ops, []
+        self.append(block, ops)
+
+    def append(self, block: Block, ops: Sequence[Op]) -> None:
+        """Append ops to a block, or what they are simplified to."""
+        for op in ops:
+            op.operands = [self.values.get(v, v) for v in op.operands]
+            if isinstance(op, If):
+                chosen = splat_of(op.condition)
+                if chosen is not None:
+                    self.inline(block, op, op.then if chosen else op.otherwise)
+                    continue
+                self.exchange(op)
+                self.insert_constants(op)
+            block.append(op)
+            for inner in (b for region in op.regions for b in region.blocks):
+                self.block(inner)
+            if isinstance(op, If):
+                self.take_captures(op)
+
+    def inline(self, block: Block, op: If, region: Region) -> None:
+        """Put the ops of a region in the place of the branch."""
+        inner = region.block
+        self.replace(inner.arguments, op.captures)
+        self.append(block, inner.ops[:-1])
+        yielded = [self.values.get(v, v) for v in inner.terminator.operands]
+        self.replace(op.results, yielded)
+
+    def replace(self, old: Sequence[Value], new: Sequence[Value]) -> None:
+        self.values.update(zip(old, new, strict=True))
+        self.changed = True
+
+    def exchange(self, op: If) -> None:
+        """Branch on what a condition is the negation of."""
+        made = op.condition.op
+        if isinstance(made, Not):
+            op.operands[0] = made.operand
+            op.regions.reverse()
+            self.changed = True
+
+    def insert_constants(self, op: If) -> None:
+        """Let regions have the constants that they capture for themselves."""
+        used = {v for o in op.walk() for v in o.operands}
+        for region, holds in zip(op.regions, (True, False), strict=True):
+            front = Block(parent=region)
+            b = TensorBuilder(Builder(front, self.constraints, op.location))
+            for value, argument in zip(
+                op.captures, region.block.arguments, strict=True
+            ):
+                made = self.constant(b, op, value, holds)
+                if made is not None and argument in used:
+                    self.replace([argument], [made])
+            for added in front.ops:
+                added.parent = region.block
+            region.block.ops[:0] = front.ops
+
+    def constant(
+        self, b: TensorBuilder, op: If, value: Value, holds: bool
+    ) -> Value | None:
+        """Append what is known of a capture; None if it is no constant."""
+        if value is op.condition:
+            return b.scalar(holds, I1)
+        number = splat_of(value)
+        if number is not None:
+            scalar = b.constant(np.asarray(number))
+            return b.everywhere(scalar, tensor_type(value).shape)
+        if value.op is not None and is_copied(value.op):
+            return b.builder.block.append(clone_op(value.op, {})).result
+        return None
+
+    def take_captures(self, op: If) -> None:
+        """Replace results for which both regions yield the same capture."""
+        yields = [region.block.terminator.operands for region in op.regions]
+        blocks = [region.block for region in op.regions]
+        for result, then, otherwise in zip(op.results, *yields, strict=True):
+            same = then.index == otherwise.index
+            if same and [then.owner, otherwise.owner] == blocks:
+                self.replace([result], [op.captures[then.index]])
