@@ -13,8 +13,15 @@ import pytest
 import tensorc as tc
 from tensorc.api import program as api
 from tensorc.frontend.library.operands import promote
+from tensorc.ir.builder import Builder
+from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.interpreter import interpret
+from tensorc.ir.ops.builtin import Return
+from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.ops.derivatives import Jvp
+from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F32, F64, element_of
+from tensorc.ir.verifier import verify
 from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tests.frontend.irgen_helpers import program
 from tests.passes.math_cases import CASES
@@ -90,6 +97,44 @@ def both(pair, name, arguments):
     return [[np.asarray(r) for r in parts] for parts in results]
 
 
+def slopes_forward(source, name, arguments):
+    """Return derivatives of a function that ends in a `tc.grad`, each by a `tc.jvp`."""
+    found = []
+    for place, like in enumerate(arguments):
+        slope = np.zeros(like.shape)
+        for index in np.ndindex(like.shape):
+            unit = np.zeros(like.shape)
+            unit[index] = 1
+            module = AUTODIFF.run(forward_of(source.emit([name]), place, unit), CPU)
+            verify(module)
+            slope[index] = interpret(module, name, arguments)[0]
+        found.append(slope)
+    return found
+
+
+def forward_of(module, place, tangent):
+    """Let a function return the tangent of a cost, if one argument has one."""
+    (function,) = module.functions
+    block = function.body.block
+    (at,) = [i for i, op in enumerate(block.ops) if isinstance(op, Grad)]
+    gradient = block.ops[at]
+    del block.ops[at:]
+    b = TensorBuilder(Builder(block, constraints_of(function)))
+    outer = gradient.operands[place]
+    with b.builder.region([outer.type]) as (region, (argument,)):
+        given = [*gradient.operands]
+        given[place] = argument
+        (cost,) = b.builder.inline(gradient.body.block, given)
+        b.builder.create(Yield, cost)
+    values = [outer, b.constant(tangent)]
+    types = [cost.type]
+    op = b.builder.create(Jvp, *values, types=types, regions=[region])
+    b.builder.create(Return, op.result)
+    function.attributes.pop("res_attrs", None)
+    set_function_type(function)
+    return module
+
+
 def same(left, right):
     """Compare to the sign of zeros; a nan is a nan."""
     equal = np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
@@ -136,7 +181,9 @@ def test_derivatives_at_edges(compiled):
     wrong = []
     for i, (row, given) in enumerate(zip(SLOPES, calls, strict=True)):
         wanted = [np.array(number(row[f"by {n}"]), np.float64) for n in given]
-        for results in both(pair, f"row{i}", list(given.values())):
+        ways = both(pair, f"row{i}", list(given.values()))
+        ways.append(slopes_forward(pair[1], f"row{i}", list(given.values())))
+        for results in ways:
             for result, value in zip(results, wanted, strict=True):
                 close = np.allclose(result, value, rtol=1e-14, atol=0, equal_nan=True)
                 if result.shape != value.shape or not close:
