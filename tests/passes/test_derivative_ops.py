@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 
 from tensorc.errors import CompileError, IndexOutOfRange, Location
-from tensorc.ir.branches import isolate
 from tensorc.ir.ops.control import If, Yield
 from tensorc.ir.ops.derivatives import (
     DERIVATIVES,
     CustomGradient,
-    Jvp,
     StopGradient,
-    Vjp,
 )
 from tensorc.ir.ops.tensor.elementwise import Add, Compare, Exp, Log, Mul
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
@@ -24,7 +21,9 @@ from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
 from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tensorc.passes.tensor.simplify import SIMPLIFY
+from tests.branching import branches
 from tests.samples import CPU, build_module, grad, jvp, run, total, vjp
+from tests.stages import all_results, name_arguments
 
 
 def expanded(types, body):
@@ -49,16 +48,6 @@ def values_of(types, body, *arguments):
 
 def cube(b, w):
     return [b(Mul, w[0], b(Mul, w[0], w[0]))]
-
-
-def choose(b, condition, then, otherwise):
-    """Append a `tc.if` of two functions of nothing."""
-    regions = []
-    for branch in (then, otherwise):
-        with b.builder.region([]) as (region, _):
-            b.builder.create(Yield, *branch())
-        regions.append(region)
-    return isolate(b.builder, condition, *regions)
 
 
 def test_jvp_of_a_product():
@@ -248,7 +237,7 @@ def positive(b, x):
 
 def log_or_cube(b, w):
     """log x of what is positive, x^3 of others: each is wrong for the other."""
-    return choose(b, positive(b, w[0]), lambda: [b(Log, w[0])], lambda: cube(b, w))
+    return branches(b, positive(b, w[0]), lambda: [b(Log, w[0])], lambda: cube(b, w))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +265,7 @@ def test_derivatives_of_a_branch_of_two_orders(x, first, second):
 
 def test_captures_get_cotangents_from_the_branch_that_is_taken():
     def cost(b, w):
-        return choose(
+        return branches(
             b, positive(b, w[0]), lambda: [b(Mul, w[0], w[1])], lambda: [b(Exp, w[1])]
         )[0]
 
@@ -293,7 +282,7 @@ def test_what_no_branch_uses_for_the_cost_is_no_result_of_the_derivative():
     def body(b, of):
         def cost(b, w):
             picked = lambda: b(TakeAlongAxis, w[0], of[1], axis=0)  # noqa: E731
-            return choose(
+            return branches(
                 b,
                 positive(b, of[2]),
                 lambda: [b(Mul, picked(), of[2])],
@@ -314,7 +303,7 @@ def test_an_argmax_of_a_constant_in_a_branch_is_allowed():
     def body(b, of):
         def cost(b, w):
             index = lambda: b.cast(b(ArgMax, of[1], axis=0), F64)  # noqa: E731
-            return choose(
+            return branches(
                 b, positive(b, w[0]), lambda: [b(Mul, w[0], index())], lambda: w
             )[0]
 
@@ -332,7 +321,7 @@ def test_an_argmax_of_the_variable_in_a_branch_is_refused(derive):
             with b.builder.at(at):
                 return [b.cast(b(ArgMax, w[0], axis=0), F64)]
 
-        return choose(b, positive(b, b.sum(w[0], 0)), index, lambda: [b.sum(w[0], 0)])
+        return branches(b, positive(b, b.sum(w[0], 0)), index, lambda: [b.sum(w[0], 0)])
 
     def body(b, of):
         if derive == "jvp":
@@ -350,7 +339,7 @@ def test_errors_of_the_other_branch_do_not_happen_in_the_derivative(derive):
         def picked():
             return [b(TakeAlongAxis, b(Log, w[0]), of[1], axis=0)]
 
-        return choose(b, positive(b, of[2]), picked, lambda: [b.sum(w[0], 0)])
+        return branches(b, positive(b, of[2]), picked, lambda: [b.sum(w[0], 0)])
 
     def body(b, of):
         if derive == "jvp":
@@ -376,10 +365,10 @@ def test_branches_in_branches_and_derivatives_in_them():
         def slope():
             return grad(b, w, lambda b, v: cube(b, v)[0])
 
-        return choose(
+        return branches(
             b,
             positive(b, w[0]),
-            lambda: choose(b, above, slope, lambda: [w[0]]),
+            lambda: branches(b, above, slope, lambda: [w[0]]),
             lambda: [b(Mul, w[0], w[0])],
         )
 
@@ -393,7 +382,7 @@ def test_branches_in_branches_and_derivatives_in_them():
 
 def test_two_results_of_which_one_is_used():
     def cost(b, w):
-        first, _ = choose(
+        first, _ = branches(
             b,
             positive(b, w[0]),
             lambda: [b(Sin, w[0]), b.cast(b.cast(w[0], I64), F64)],
@@ -419,7 +408,7 @@ def test_a_sum_of_branches_adds_their_cotangents():
 
 def test_vjp_within_a_branch_of_a_program():
     def body(b, of):
-        return choose(
+        return branches(
             b,
             positive(b, of[0]),
             lambda: vjp(b, of[:1], of[1:], cube),
@@ -430,5 +419,46 @@ def test_vjp_within_a_branch_of_a_program():
     assert values_of(["f64", "f64"], body, -1.0, 10.0) == [30.0]
 
 
-def test_classes_of_derivatives():
-    assert {Jvp, Vjp} <= set(DERIVATIVES)
+def test_compiled_code_gives_what_every_stage_gives():
+    """A branch with a product and a checked index, of two orders, both directions."""
+
+    def cost(b, w, of):
+        (x,) = w
+
+        def then():
+            row = b(TakeAlongAxis, b(Log, x), of[1], axis=0)
+            return [b(Mul, b.matmul(of[2], x), b.broadcast(row, (2, 2), (1,)))]
+
+        def otherwise():
+            return [b(Mul, b(Sin, x), x)]
+
+        above = positive(b, total(b, x))
+        return [total(b, branches(b, above, then, otherwise)[0])]
+
+    def body(b, of):
+        def slope(b, w):
+            return grad(b, w, lambda b, v: cost(b, v, of)[0])
+
+        def squares(b, w):
+            (g,) = slope(b, w)
+            return total(b, b(Mul, g, g))
+
+        return [
+            *(*slope(b, of[:1]), *grad(b, of[:1], squares)),
+            *jvp(b, of[:1], of[3:], slope),
+            *jvp(b, of[:1], of[3:], lambda b, w: cost(b, w, of)),
+        ]
+
+    matrix = np.array([[1.0, 2.0], [3.0, 4.0]])
+    tangent = np.array([[0.5, -1.0], [2.0, 1.0]])
+    good, bad = np.array([0, 1]), np.array([9, 9])
+    module = build_module(["f64[2, 2]", "i64[2]", "f64[2, 2]", "f64[2, 2]"], body)
+    (function,) = module.functions
+    name_arguments(function)
+    points = [[matrix, good], [-matrix, good], [-matrix, bad]]
+    cases = [("f", [*point, matrix, tangent]) for point in points]
+    wanted = expanded(["f64[2, 2]", "i64[2]", "f64[2, 2]", "f64[2, 2]"], body)
+    for stage, found in all_results(module, cases).items():
+        for (_, arguments), results in zip(cases, found, strict=True):
+            for a, e in zip(results, run(wanted, arguments), strict=True):
+                np.testing.assert_allclose(a, e, rtol=1e-13, err_msg=stage)
