@@ -14,6 +14,7 @@ from tensorc.frontend.library.operands import spell_type
 from tensorc.ir.attributes import Dense
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Compound, Dim, Poly, bound, floordiv, maximum, minimum
+from tensorc.ir.ops.control import If
 from tensorc.ir.ops.tensor import elementwise, making, rounding, shape
 from tensorc.ir.text.dims_parser import LARGEST, LONGEST
 from tensorc.ir.types import I1, Element, TensorType, element_type
@@ -94,6 +95,8 @@ def formula_of(value: Value, leaf: Leaf) -> Dim:
 
 def _op_of(value: Value) -> Op:
     type_, op = value.type, value.op
+    if isinstance(op, If):
+        raise NoDimError(value, "a branch of an `if` decides it, while it runs")
     is_scalar = isinstance(type_, TensorType) and not type_.shape
     is_float = isinstance(type_, TensorType) and type_.element.is_float
     if not is_scalar or is_float or type(op) not in _RULES:

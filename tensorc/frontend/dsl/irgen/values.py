@@ -12,6 +12,7 @@ from tensorc.frontend.library.operands import (
     Operand,
     Scalar,
     TensorOperand,
+    kind_of,
     spell_element,
     spell_type,
 )
@@ -148,6 +149,8 @@ _WORDS: dict[type, str] = {
 def describe(value: Known) -> str:
     """Return what a value is, for messages: f32[B, 10], the number 3, a function."""
     match value:
+        case TensorOperand(weak=True) if not value.type.rank:
+            return f"a number ({kind_of(value)})"
         case TensorOperand():
             return spell_type(value.type)
         case MemoryRef():
