@@ -10,13 +10,18 @@ from dataclasses import dataclass, fields, replace
 
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.ir.attributes import Attribute, Dims
-from tensorc.ir.core import Op, Value
+from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
-from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.builtin import Function, Module, Return
+from tensorc.ir.ops.control import If, KernelGroup, Yield
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.cost import computes, cost_of, flops_of
+from tensorc.passes.analysis.cost import (
+    computes,
+    cost_of,
+    flops_of_kernel,
+    sum_of_kernels,
+)
 from tensorc.passes.analysis.generics import (
     WHY,
     is_contraction,
@@ -135,36 +140,62 @@ def _known(module: Module, sizes: Mapping[str, int]) -> _Sizes:
 
 def _cost(function: Function, arena: Attribute | None, sizes: _Sizes) -> Cost:
     kernels, flops = cost_of(function)
-    moved: Dim = 0
-    for op in function.body.block.ops:
-        if isinstance(op, KernelGroup):
-            for value in (*dict.fromkeys(op.operands), *op.results):
-                moved = moved + _size(value)
+    moved = sum_of_kernels(function.body.block, _moved_by)
     size = arena.dims[0] if isinstance(arena, Dims) else 0
     return Cost(kernels, *map(sizes.count, (flops, moved, size)))
 
 
+def _moved_by(kernel: KernelGroup) -> Dim:
+    """Return the bytes that a kernel reads and writes."""
+    moved: Dim = 0
+    for value in (*dict.fromkeys(kernel.operands), *kernel.results):
+        moved = moved + _size(value)
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class _Kernel:
+    """A kernel, the block that it stands in, and when that runs."""
+
+    op: KernelGroup
+    block: Block
+    conditions: tuple[str, ...]
+
+
+def _kernels_in(block: Block, conditions: tuple[str, ...] = ()) -> list[_Kernel]:
+    """Return the kernels of a block and of the branches in it, in order."""
+    found = []
+    for op in block.ops:
+        if isinstance(op, KernelGroup):
+            found.append(_Kernel(op, block, conditions))
+        elif isinstance(op, If):
+            at = (
+                f"the condition at {op.location}" if op.location.line else "a condition"
+            )
+            for region, holds in zip(op.regions, ("true", "false"), strict=True):
+                found += _kernels_in(region.block, (*conditions, f"{at} is {holds}"))
+    return found
+
+
 def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str:
-    block = function.body.block
-    kernels = [op for op in block.ops if isinstance(op, KernelGroup)]
+    found = _kernels_in(function.body.block)
+    kernels = [each.op for each in found]
     lines = [f"{function.sym_name}: {_cost(function, arena, sizes)}"]
-    for number, kernel in enumerate(kernels):
-        returned = set(block.terminator.operands)
-        lines += ["", *_kernel(kernel, number, returned, sizes)]
-        lines.append(f"  ends     {_end(kernel, kernels, block.ops)}")
+    for number, kernel in enumerate(found):
+        lines += ["", *_kernel(kernel, number, sizes)]
+        lines.append(f"  ends     {_end(kernel.op, kernels, kernel.block.ops)}")
     return "\n".join([*lines, ""])
 
 
-def _kernel(
-    kernel: KernelGroup, number: int, returned: set[Value], sizes: _Sizes
-) -> list[str]:
+def _kernel(found: _Kernel, number: int, sizes: _Sizes) -> list[str]:
+    kernel, returned = found.op, set(found.block.terminator.operands)
     members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
-    flops: Dim = 0
-    for member in members:
-        flops = flops + flops_of(member)
+    flops = flops_of_kernel(kernel)
     kept = [r for r in kernel.results if r not in returned]
+    when = ", and ".join(found.conditions)
     return [
         f"kernel {number}: {_rows(kernel, members, sizes)}",
+        *([f"  runs     if {when}"] if when else []),
         f"  source   {_lines(members)}",
         f"  computes {', then '.join(dict.fromkeys(map(_words, members)))}",
         f"  reads    {_bytes(dict.fromkeys(kernel.operands), sizes)}",
@@ -247,12 +278,15 @@ def _end(kernel: KernelGroup, kernels: Sequence[KernelGroup], ops: Sequence[Op])
             continue
         if not isinstance(op, KernelGroup):
             if op is ops[-1]:
-                return "its result is returned"
+                return _GIVEN[type(op)]
             return f"a {op.name} reads it at {op.location}"
         why = op.attributes.get(WHY, "") if _opens(op, made) else _LATER
         location = f" ({op.location})" if op.location.line else ""
         return f"at kernel {kernels.index(op)}{location}: {why}"
     return "nothing reads it"
+
+
+_GIVEN = {Return: "its result is returned", Yield: "its result is the branch's"}
 
 
 def _opens(reader: KernelGroup, made: set[Value]) -> bool:

@@ -88,6 +88,31 @@ def test_kernels_are_explained(tmp_path, capsys):
     ]
 
 
+def test_kernels_of_a_branch_say_when_they_run(tmp_path, capsys):
+    path = tmp_path / "a.tc"
+    path.write_text(
+        "fn f(x: float[B, 3], n: int) -> float[B, 3] {\n"
+        "    if n > 2 {\n"
+        "        if n > 9 { y = tanh(x) } else { y = x * sum(x) }\n"
+        "    } else { y = x + 1 }\n"
+        "    return y\n"
+        "}\n"
+    )
+    assert main.run(["explain", f"{path}::f"]) == 0
+    head, *kernels = capsys.readouterr().out.split("\n\n")
+    # Of two branches the dearer one counts: 3*B + B for the sums, 3*B for the product.
+    assert head.startswith("f: 7 kernels, 7*B flops, ")
+    outer, inner = (f"the condition at {path}:{at} is" for at in ("2:5", "3:9"))
+    assert [re.findall(r"  runs     if (.*)", kernel) for kernel in kernels] == [
+        [],
+        [f"{outer} true"],
+        [f"{outer} true, and {inner} true"],
+        *[[f"{outer} true, and {inner} false"]] * 3,
+        [f"{outer} false"],
+    ]
+    assert "  ends     its result is the branch's" in kernels[-1]
+
+
 def test_every_kernel_of_an_example_says_why(capsys):
     assert main.run(["explain", EXAMPLE]) == 0
     lines = [x.strip() for x in capsys.readouterr().out.splitlines()]

@@ -5,6 +5,8 @@ its space; a multiply-add is two, choosing and converting are none. Flops are a 
 of the symbols of the call. Of a branch they are those of the region that costs more.
 """
 
+from collections.abc import Callable
+
 from tensorc.ir.core import Block, Op
 from tensorc.ir.dims import Dim, maximum
 from tensorc.ir.ops.builtin import Function
@@ -23,19 +25,27 @@ _FREE = frozenset(
 def cost_of(function: Function) -> tuple[int, Dim]:
     """Return the number of kernels of a function, and the flops of a call."""
     kernels = sum(isinstance(op, KernelGroup) for op in function.walk())
-    return kernels, _flops_in(function.body.block)
+    return kernels, sum_of_kernels(function.body.block, flops_of_kernel)
 
 
-def _flops_in(block: Block) -> Dim:
+def sum_of_kernels(block: Block, cost: Callable[[KernelGroup], Dim]) -> Dim:
+    """Return what all kernels of a block cost; of a branch, the dearer region's."""
     total: Dim = 0
     for op in block.ops:
+        if isinstance(op, KernelGroup):
+            total = total + cost(op)
+        elif isinstance(op, If):
+            then, otherwise = (sum_of_kernels(r.block, cost) for r in op.regions)
+            total = total + maximum(then, otherwise)
+    return total
+
+
+def flops_of_kernel(kernel: KernelGroup) -> Dim:
+    """Return the flops of all members of a kernel."""
+    total: Dim = 0
+    for op in kernel.body.block.ops:
         if isinstance(op, Generic):
             total = total + flops_of(op)
-        elif isinstance(op, KernelGroup):
-            total = total + _flops_in(op.body.block)
-        elif isinstance(op, If):
-            then, otherwise = [_flops_in(region.block) for region in op.regions]
-            total = total + maximum(then, otherwise)
     return total
 
 
