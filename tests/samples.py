@@ -20,8 +20,8 @@ from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
 from tensorc.ir.numerics import same_bits as same_bits
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.control import Grad, Yield
-from tensorc.ir.ops.derivatives import Jvp, Vjp
+from tensorc.ir.ops.control import Yield
+from tensorc.ir.ops.derivatives import Grad, Jvp, Vjp
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes

@@ -17,8 +17,8 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.ops.builtin import Return
-from tensorc.ir.ops.control import Grad, Yield
-from tensorc.ir.ops.derivatives import Jvp
+from tensorc.ir.ops.control import Yield
+from tensorc.ir.ops.derivatives import Grad, Jvp
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F32, F64, element_of
 from tensorc.ir.verifier import verify

@@ -36,7 +36,7 @@ from tensorc.fuzz.values import strided
 from tensorc.ir.core import Value, clone_op
 from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import Grad
+from tensorc.ir.ops.derivatives import Grad
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify

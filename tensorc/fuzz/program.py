@@ -14,7 +14,8 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, as_symbol, evaluate, substitute
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import Grad, Yield
+from tensorc.ir.ops.control import Yield
+from tensorc.ir.ops.derivatives import Grad
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import TensorType
 

@@ -8,7 +8,7 @@ import pytest
 from tensorc.errors import CompileError, Location
 from tensorc.ir.dims import symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
-from tensorc.ir.ops.control import Grad
+from tensorc.ir.ops.derivatives import Grad
 from tensorc.ir.ops.tensor.elementwise import Add, Compare, Div, Exp, Log, Mul, Neg, Sub
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
 from tensorc.ir.ops.tensor.nn import LogSoftmax

@@ -14,8 +14,8 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
-from tensorc.ir.ops.control import Grad, Yield
-from tensorc.ir.types import TensorType, Type
+from tensorc.ir.ops.control import Yield
+from tensorc.ir.types import F32, FunctionType, TensorType, Type, element_type
 
 
 def _is_float(type_: Type) -> bool:
@@ -37,6 +37,46 @@ def _require_pairs(
         assert isinstance(b, TensorType)
         require(a.element == b.element, label, f"{a} and {b}")
         ctx.require_same_shape(a, b, label)
+
+
+@op("tc.grad", traits=(PURE,), levels=AT_TENSOR)
+class Grad(Op):
+    """The derivative of a scalar with respect to each operand.
+
+    The operands are the block arguments of the region, which computes the cost from
+    them and yields it. No rewrite crosses the region's boundary. The pass `autodiff`
+    expands the op, innermost first; a module with pending derivatives is interpreted
+    after that pass.
+
+    Constraints:
+      (C1) The operands are float tensors.
+      (C2) Each result has the type of its operand.
+
+    Example:
+      %1 = "tc.grad"(%0) ({
+      ^bb0(%w: tensor<f32>):
+        %2 = "tc.mul"(%w, %w) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+        "tc.yield"(%2) : (tensor<f32>) -> ()
+      }) : (tensor<f32>) -> tensor<f32>
+    """
+
+    wrt: Values
+    body: Region
+
+    @staticmethod
+    def infer(ctx: InferContext, *wrt: Type) -> tuple[Type, ...]:
+        """Give the types of the operands."""
+        for type_ in wrt:
+            require(_is_float(type_), "C1", str(type_))
+        return wrt
+
+    def blocks(self) -> tuple[Body, ...]:
+        """Take the operands and yield one float without axes, of any width."""
+        ops = [op for block in self.body.blocks for op in block.ops]
+        cost = ops[-1].operands[0].type if ops and ops[-1].operands else F32
+        element = F32 if isinstance(cost, FunctionType) else element_type(cost)
+        scalar = TensorType((), element if element.is_float else F32)
+        return (Body(Yield, value_types(self.operands), (scalar,)),)
 
 
 @op("tc.jvp", traits=(PURE,), levels=AT_TENSOR)

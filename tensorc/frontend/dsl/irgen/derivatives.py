@@ -23,8 +23,7 @@ from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.jacobians import jacobian
 from tensorc.frontend.library.operands import TensorOperand, broadcast, constant
 from tensorc.ir.core import Op, Value
-from tensorc.ir.ops.control import Grad
-from tensorc.ir.ops.derivatives import Jvp, Vjp
+from tensorc.ir.ops.derivatives import Grad, Jvp, Vjp
 from tensorc.ir.ops.tensor.elementwise import Add
 from tensorc.ir.types import TensorType
 

@@ -14,8 +14,7 @@ from tensorc.errors import Location
 from tensorc.frontend.python.graph.regions import Condition, Derivative
 from tensorc.frontend.python.graph.walks import operands_of, ops_of, ordered
 from tensorc.ir.core import Op, Value
-from tensorc.ir.ops.control import Grad
-from tensorc.ir.ops.derivatives import Jvp
+from tensorc.ir.ops.derivatives import Grad, Jvp
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import TensorType
 

@@ -34,8 +34,7 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Constraints
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Module
-from tensorc.ir.ops.control import Grad
-from tensorc.ir.ops.derivatives import CustomGradient, Jvp, Vjp
+from tensorc.ir.ops.derivatives import CustomGradient, Grad, Jvp, Vjp
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.tensor.ad import custom
