@@ -190,6 +190,7 @@ class ModuleEmitter:
     attributes: Mapping[str, str] = field(default_factory=dict)
     functions: "dict[str, FunctionEmitter]" = field(default_factory=dict)
     declarations: dict[str, str] = field(default_factory=dict)
+    constants: dict[bytes, str] = field(default_factory=dict)
     unrolled: int = 0
 
     def function(
@@ -210,6 +211,15 @@ class ModuleEmitter:
         function = FunctionEmitter(self, name, result, tuple(parameters), internal)
         self.functions[name] = function
         return function
+
+    def data(self, content: bytes, align: int) -> LValue:
+        """Return the address of bytes that no code may change; equal ones lie once."""
+        name = self.constants.setdefault(content, f"@data.{len(self.constants)}")
+        if name not in self.declarations:
+            kind = f"private unnamed_addr constant [{len(content)} x i8]"
+            text = content.hex("\\")
+            self.declarations[name] = f'{name} = {kind} c"\\{text}", align {align}'
+        return LValue(name, POINTER)
 
     def drop(self, function: "FunctionEmitter") -> None:
         """Take a function out again: another one stands for it."""

@@ -59,6 +59,12 @@ class Dense:
     def __hash__(self) -> int:
         return hash((self.type, self.value.tobytes()))
 
+    @property
+    def content(self) -> bytes:
+        """The elements in memory order, each with its low byte first."""
+        order = self.type.element.dtype.newbyteorder("<")
+        return np.ascontiguousarray(self.value, order).tobytes()
+
 
 @dataclass(frozen=True, slots=True)
 class AffineMap:

@@ -53,6 +53,11 @@ def _alloca(state: State, op: Op) -> None:
     state.values[op.result] = state.emit.alloca(cell, count, _CACHE_LINE)
 
 
+def _data(state: State, op: Op) -> None:
+    assert isinstance(op, memory.Data)
+    state.values[op.result] = state.module.data(op.value.content, _CACHE_LINE)
+
+
 def _view(state: State, op: Op) -> None:
     source, offset = state.operands(op)[:2]
     state.values[op.result] = state.emit.offset(LType("i8"), source, offset)
@@ -180,6 +185,7 @@ def _reduction(state: State, op: Op) -> None:
 MEMORY_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
     {
         memory.Alloca: _alloca,
+        memory.Data: _data,
         memory.View: _view,
         memory.Reshape: _reshape,
         memory.Load: _load,

@@ -389,12 +389,10 @@ def scalar_text(value: np.generic) -> str:
 
 
 def _dense_text(dense: Dense) -> str:
-    little = dense.type.element.dtype.newbyteorder("<")
-    values = np.ascontiguousarray(dense.value, little)
-    data = values.tobytes()
+    values, data = dense.value, dense.content
     if not values.size:
         body = ""
-    elif data == data[: little.itemsize] * values.size:
+    elif data == data[: dense.type.element.bytes] * values.size:
         body = scalar_text(values.flat[0])
     elif values.size > LONGEST_LIST and dense.type.element != I1:
         body = f'"0x{data.hex().upper()}"'

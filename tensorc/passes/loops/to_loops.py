@@ -43,8 +43,9 @@ After:
    `tc.if` in an `scf.if`: inside a kernel nothing branches but for errors.
 """  # noqa: E501
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic, InternalError
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, SymbolRef
@@ -165,39 +166,31 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
 
 
 def _lower(entry: FunctionState, op: Op) -> None:
+    if isinstance(op, SizeOf | arith.Constant):
+        return  # put where it is used
+    row = _ROWS.get(type(op))
+    if row is None:
+        raise InternalError(f"{op.name} at {op.location} has no row", "to-loops")
+    row(entry, op)
+
+
+def _reshape(entry: FunctionState, op: Op) -> None:
+    entry.flat[op.result] = entry.flat[op.operands[0]]
+    sizes = op.operands[_FIRST_SIZE[type(op)] :]
+    entry.shapes[op.result] = sized_shape(op.result.type, sizes)
+
+
+def _store(entry: FunctionState, op: Op) -> None:
     k = entry.k
-    match op:
-        case memory.View():
-            _view(entry, op)
-        case memory.Reshape():
-            entry.flat[op.result] = entry.flat[op.operands[0]]
-            entry.shapes[op.result] = sized_shape(
-                op.result.type, op.operands[_FIRST_SIZE[type(op)] :]
-            )
-        case memory.Store():
-            value, target, *indices = op.operands
-            storage = row_major(k, entry.flat[target], entry.shapes[target])
-            at = [Uniform(_constant(k, i)) for i in indices]
-            constant = _constant(k, value)
-            write(k, storage, at, Uniform(constant), Point(()))
-        case memory.Copy():
-            _copy_kernel(entry, op)
-        case CheckIndexInto():
-            _check_kernel(entry, op)
-        case ScatterInto():
-            _scatter_kernel(entry, op)
-        case KernelGroup():
-            _group_kernel(entry, op)
-        case If():
-            _branch(entry, op)
-        case SizeOf() | arith.Constant():
-            pass  # put where it is used
-        case _:
-            raise InternalError(f"{op.name} at {op.location} has no row", "to-loops")
+    value, target, *indices = op.operands
+    storage = row_major(k, entry.flat[target], entry.shapes[target])
+    at = [Uniform(_constant(k, i)) for i in indices]
+    write(k, storage, at, Uniform(_constant(k, value)), Point(()))
 
 
-def _branch(entry: FunctionState, op: If) -> None:
+def _branch(entry: FunctionState, op: Op) -> None:
     """Write an `scf.if`, whose regions run the kernels of those of a `tc.if`."""
+    assert isinstance(op, If)
     k = entry.k
     condition = k.op(memory.Load, entry.flat[op.condition], k.index(0))
     regions = []
@@ -227,7 +220,8 @@ def _constant(k: LoopBuilder, value: Value) -> Value:
     return k.constant(value.op.value.value, value.op.value.type)
 
 
-def _view(entry: FunctionState, op: memory.View) -> None:
+def _view(entry: FunctionState, op: Op) -> None:
+    assert isinstance(op, memory.View)
     k = entry.k
     shape = sized_shape(op.result.type, op.operands[_FIRST_SIZE[type(op)] :])
     source = op.offset.op
@@ -239,6 +233,15 @@ def _view(entry: FunctionState, op: memory.View) -> None:
     value.hint = op.result.hint
     entry.flat[op.result] = value
     entry.shapes[op.result] = shape
+
+
+def _data(entry: FunctionState, op: Op) -> None:
+    assert isinstance(op, memory.Data)
+    type_ = flat_type(op.value.type.element)
+    value = entry.k.b.value(memory.Data, value=op.value, types=[type_])
+    value.hint = op.result.hint
+    entry.flat[op.result] = value
+    entry.shapes[op.result] = op.value.type.shape
 
 
 # Kernels.
@@ -286,7 +289,8 @@ def _close_kernel(
     outer.b.create(Launch, *operands, types=[], callee=callee)
 
 
-def _copy_kernel(entry: FunctionState, op: memory.Copy) -> None:
+def _copy_kernel(entry: FunctionState, op: Op) -> None:
+    assert isinstance(op, memory.Copy)
     source, target = op.operands
     count = elements(entry.shapes[source])
     values = [source, target]
@@ -302,7 +306,8 @@ def _copy_kernel(entry: FunctionState, op: memory.Copy) -> None:
     _close_kernel(entry, function, k, values, names, 1)
 
 
-def _check_kernel(entry: FunctionState, op: CheckIndexInto) -> None:
+def _check_kernel(entry: FunctionState, op: Op) -> None:
+    assert isinstance(op, CheckIndexInto)
     values = op.operands
     count, size = elements(entry.shapes[values[0]]), op.size.dims[0]
     function, k, arguments, names = _open_kernel(entry, values, [count, size])
@@ -329,7 +334,8 @@ def _check_kernel(entry: FunctionState, op: CheckIndexInto) -> None:
     _close_kernel(entry, function, k, values, names, 1)
 
 
-def _scatter_kernel(entry: FunctionState, op: ScatterInto) -> None:
+def _scatter_kernel(entry: FunctionState, op: Op) -> None:
+    assert isinstance(op, ScatterInto)
     values = op.operands
     shapes = [entry.shapes[v] for v in values]
     sizes = [dim for shape in shapes for dim in shape]
@@ -340,7 +346,8 @@ def _scatter_kernel(entry: FunctionState, op: ScatterInto) -> None:
     _close_kernel(entry, function, k, values, names, 1)
 
 
-def _group_kernel(entry: FunctionState, op: KernelGroup) -> None:
+def _group_kernel(entry: FunctionState, op: Op) -> None:
+    assert isinstance(op, KernelGroup)
     if isinstance(op.attributes.get("tc.panel"), int):
         group = _open_group(entry, op)
         assert group.contraction is not None
@@ -509,6 +516,21 @@ def _rows(
         else:
             last = k.dim(outer[len(inner)])
             _rows(k, rows, outer, inner, k.index(0), last)
+
+
+_ROWS: Mapping[type[Op], Callable[[FunctionState, Op], None]] = MappingProxyType(
+    {
+        memory.View: _view,
+        memory.Reshape: _reshape,
+        memory.Data: _data,
+        memory.Store: _store,
+        memory.Copy: _copy_kernel,
+        CheckIndexInto: _check_kernel,
+        ScatterInto: _scatter_kernel,
+        KernelGroup: _group_kernel,
+        If: _branch,
+    }
+)
 
 
 def run(module: Module, target: Target) -> Module:

@@ -90,6 +90,7 @@ from tensorc.passes.common.structured_builder import size
 from tensorc.passes.schedule.cpu import panel_columns
 from tensorc.target import Target
 
+MOST_STORED = 16  # elements of a constant that are written by code, one after the other
 MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together
@@ -502,6 +503,11 @@ def _constant(state: Buffers, op: Op) -> None:
     assert isinstance(op, making.Constant)
     b = state.b
     type_ = op.value.type
+    if op.value.value.size > MOST_STORED:
+        data = b.value(memory.Data, value=op.value, types=[memref_of(type_)])
+        data.hint = op.result.hint
+        state.memory[op.result] = data
+        return
     destination = allocate(b, type_, op.result.hint)
     for indices in _indices([d for d in type_.shape if isinstance(d, int)]):
         item = op.value.value[tuple(indices)].item()

@@ -6,6 +6,7 @@ is one-dimensional, and index arithmetic is spelled out.
 
 import numpy as np
 
+from tensorc.ir.attributes import Dense
 from tensorc.ir.core import Op, Value
 from tensorc.ir.elements import as_number, read
 from tensorc.ir.evaluation import Allocating
@@ -71,6 +72,41 @@ class Alloc(Op):
     def evaluate(ctx: Allocating, *sizes: Array) -> Array:
         shape = fill_shape(memory(ctx.result_type()), sizes)
         return np.zeros(shape, ctx.result_element().dtype)
+
+
+@op("tc.data", traits=(PURE,), levels=AT_BUFFER | AT_LOOP)
+class Data(Op):
+    """The elements of a large constant, in memory that is part of the code: read only.
+
+    Constraints:
+      (C1) The result is memory of the elements' type and shape, or one-dimensional
+           memory of unknown size.
+
+    Example:
+      %0 = "tc.data"() <{value = dense<[1.0, 2.0]> : tensor<2xf32>}> : () -> memref<2xf32>
+    """  # noqa: E501
+
+    value: Dense
+
+    @staticmethod
+    def check(
+        ctx: InferContext,
+        operands: tuple[Type, ...],
+        results: tuple[Type, ...],
+        *,
+        value: Dense,
+    ) -> None:
+        """Require C1."""
+        given, made = value.type, memory(results[0])
+        fits = made.shape in (given.shape, (None,)) and made.element == given.element
+        require(fits, "C1", f"{made} of {given}")
+
+    @staticmethod
+    def evaluate(ctx: Allocating, *, value: Dense) -> Array:
+        is_flat = memory(ctx.result_type()).shape == (None,)
+        found = value.value.reshape(-1) if is_flat else value.value.view()
+        found.flags.writeable = False
+        return found
 
 
 @op("memref.view", traits=(PURE,), levels=AT_BUFFER | AT_LOOP)
