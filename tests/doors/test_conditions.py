@@ -370,6 +370,8 @@ WRONG = [
     (lambda: tc.ifelse(c, {"a": x}, {"b": x}), TypeError, "{a: *} and {b: *}"),
     (lambda: tc.ifelse(c, [x], [x, x]), TypeError, "[*] and [*, *]"),
     (lambda: tc.ifelse(c, "a", "b"), TypeError, "gives 'a' (str), which is not"),
+    (lambda: tc.ifelse(c, abs, abs), TypeError, "of functions: tc.cond("),
+    (lambda: tc.zeros(tc.ifelse(c, 3, 4)), TypeError, "a condition decides it"),
     (lambda: tc.ifelse(c, [x, y], [x, x]), ValueError, "it[1] is f64[y0, y1] if"),
     (lambda: tc.ifelse(c, x, 0.0), ValueError, "np.full_like(x, 0.0)"),
     (

@@ -23,6 +23,7 @@ ATTRIBUTES = [
     (lambda x: x.matmul(x), "write x @ y"),
     (lambda x: x.nbytes, "no memory"),
     (lambda x: x.cumsum(), "cumsum is not in this version"),
+    (lambda x: x.cond(x, x), "write tc.cond(x, f, g)"),
     (lambda x: x.sort(), "sort is not in this version"),
     (lambda x: x.trace(), "trace is not in this version"),
     (lambda x: x.nonzero(), "the size of its result depends on values"),

@@ -95,8 +95,8 @@ def formula_of(value: Value, leaf: Leaf) -> Dim:
 
 def _op_of(value: Value) -> Op:
     type_, op = value.type, value.op
-    if isinstance(op, If):
-        raise NoDimError(value, "a branch of an `if` decides it, while it runs")
+    if op is not None and op.name == If.name:  # or a graph's node that becomes one
+        raise NoDimError(value, "a condition decides it, while it runs")
     is_scalar = isinstance(type_, TensorType) and not type_.shape
     is_float = isinstance(type_, TensorType) and type_.element.is_float
     if not is_scalar or is_float or type(op) not in _RULES:

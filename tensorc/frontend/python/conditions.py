@@ -161,6 +161,8 @@ def _operand(name: str, value: object) -> Operand:
         return operand_of(value, f"a result of {name}")
     message = f"a branch of {name} gives {describe(value)}, which is not an array"
     hint = "give variables, numbers and arrays, in tuples, lists, dicts, dataclasses"
+    if callable(value):
+        hint = "of functions: tc.cond(condition, f, g)"
     raise usage_error(message, hint)
 
 

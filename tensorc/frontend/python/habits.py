@@ -28,6 +28,7 @@ _ATTRIBUTES: Mapping[str, str] = {
     **_each("int long short", "x.astype('int64') and its like"),
     **_each("detach requires_grad requires_grad_ stop_gradient", _HELD),
     **_each("backward grad", "tc.grad(cost, wrt)"),
+    **_each("cond ifelse", "tc.cond(x, f, g), tc.ifelse(x, y, z)"),
     "view": "x.reshape(shape), x.astype(t)",
     "resize": "x.reshape(shape)",
     "permute": "x.transpose(axes)",

@@ -97,10 +97,13 @@ def name(frame: Frame, node: ast.Name) -> Known:
 
 
 # Ways out that NumPy has other words for.
-_INSTEAD: Mapping[str, str] = dict.fromkeys(
-    ("cumsum", "cumulative_sum"),
-    "where(range(N)[:, none] >= range(N), 1, 0) @ x for a vector of N",
-)
+_INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("cumsum", "cumulative_sum"),
+        "where(range(N)[:, none] >= range(N), 1, 0) @ x for a vector of N",
+    ),
+    "cond": "`if c { y = a } else { y = b }`",
+}
 
 
 def _instead(name: str) -> tuple[str, ...]:
