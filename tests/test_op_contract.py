@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tensorc import compiler
 from tensorc.backend.llvm import lower
+from tensorc.errors import TensorcError
 from tensorc.frontend.library.maps import MAPS
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir import ops
@@ -36,7 +38,9 @@ from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
 from tensorc.passes.common.structured_builder import KERNELS
 from tensorc.passes.math import expand_math
+from tensorc.passes.memory import bufferize
 from tensorc.passes.structured import to_structured
+from tensorc.passes.tensor.ad import forward, reverse
 from tensorc.passes.tensor.ad.both import COTANGENTS, TANGENTS
 from tensorc.passes.tensor.ad.linear import LINEAR, TRANSPOSES
 from tensorc.passes.tensor.ad.partials import PARTIALS
@@ -82,6 +86,14 @@ def test_every_module_of_ops_is_listed():
     }
     assert found == {cls.__module__ for cls in OPS}
 
+
+# Region ops that autodiff expands, before anything is lowered.
+EXPANDED = {*derivatives.DERIVATIVES, derivatives.CustomGradient}
+REGION_OPS = [
+    cls
+    for cls in OPS
+    if cls.region_names and cls not in (builtin.Module, builtin.Function)
+]
 
 each_op = pytest.mark.parametrize("cls", OPS, ids=lambda c: c.name)
 each_tensor_op = pytest.mark.parametrize("cls", TENSOR_OPS, ids=lambda c: c.name)
@@ -305,11 +317,52 @@ def test_op_with_regions_says_what_they_hold(cls):
     assert ISOLATED not in cls.traits or cls.region_names
 
 
+@pytest.mark.parametrize("cls", REGION_OPS, ids=lambda c: c.name)
+def test_op_with_regions_is_lowered_from_each_of_its_levels(cls):
+    """At LOOP all ops are code, see above; a structured op stands in a kernel."""
+    if Level.TENSOR in cls.levels:
+        has_row = to_structured.rule_of(cls) is not None
+        assert has_row != (cls in EXPANDED), (
+            f"{cls.name}: a row in RULES of passes/structured/to_structured.py, "
+            "or one in EXPANDED"
+        )
+    if Level.STRUCTURED in cls.levels and cls is not structured.Generic:
+        assert cls in bufferize.RULES, (
+            f"{cls.name}: a row in RULES of tensorc/passes/memory/bufferize.py"
+        )
+
+
+@pytest.mark.parametrize(
+    "cls", [c for c in REGION_OPS if Level.TENSOR in c.levels], ids=lambda c: c.name
+)
+def test_op_with_regions_has_a_derivative_or_is_one(cls):
+    for module in (forward, reverse):
+        assert (cls in module.REGION_RULES) != (cls in derivatives.DERIVATIVES), (
+            f"{cls.name}: a row in REGION_RULES of {module.__name__}"
+        )
+
+
 @each_op
 def test_op_has_a_meaning_or_is_expanded(cls):
     assert hasattr(cls, "evaluate") != (cls in WITHOUT_MEANING), (
         f"{cls.name}: `evaluate` in its class, or a row in WITHOUT_MEANING"
     )
+
+
+@each_op
+def test_each_pass_lowers_an_op_or_says_why_not(cls):
+    """Whatever a hand writes, a pass that cannot read it is no bug of ours."""
+    text = as_function(example_of(cls))
+    if TERMINATOR in cls.traits and cls is not builtin.Return:
+        return  # it ends a region that its example does not show
+    for pass_ in compiler.PASSES.values():
+        module, found = parse_module(text), ()
+        try:
+            verify(module, pass_.reads)
+            compiler.run_passes(module, compiler.host_target(), (pass_,))
+        except TensorcError as error:
+            found = error.diagnostics
+        assert all(d.location.line for d in found), pass_.name
 
 
 @each_tensor_op

@@ -15,7 +15,6 @@ from tests.test_op_contract import WITHOUT_MEANING, as_function
 
 # Examples that one line cannot make complete: other tests run these ops.
 ELSEWHERE = {
-    "linalg.index": "it stands in a generic",
     "tc.size": "a function of memory is called with the values of its symbols",
     "tc.view": "its operands are the sizes of one and the same memory",
 }

@@ -125,8 +125,12 @@ class Op:
         """
         return ()
 
-    def verify(self, functions: Mapping[str, "Op"]) -> None:
-        """Check what neither type rule nor `blocks` says; `functions` are by name.
+    def verify(self, functions: Mapping[str, "Op"], level: Level | None) -> None:
+        """Check what neither type rule nor `blocks` says; what is inside is right.
+
+        Args:
+            functions: those of the module, by name.
+            level: the one that the module is at, None if it is not known.
 
         Raises:
             VerifyError: the op, or one inside it, is wrong.
@@ -212,13 +216,15 @@ class Body:
     """What a block must have: arguments, the op that ends it, and its operands.
 
     Without a terminator it holds what is no terminator. Where it is optional, a region
-    may have no block at all.
+    may have no block at all. Between TENSOR and LOOP, only a block with `scalars` holds
+    ops that make scalars of other values.
     """
 
     terminator: type[Op] | None
     arguments: tuple[Type, ...] = ()
     yields: tuple[Type, ...] = ()
     optional: bool = False
+    scalars: bool = False
 
 
 def value_types(values: Sequence[Value]) -> tuple[Type, ...]:

@@ -29,8 +29,8 @@ from tensorc.ir.attributes import (
 from tensorc.ir.core import Block, Body, Op, Region, Value, value_types
 from tensorc.ir.dims import Constraints
 from tensorc.ir.functions import constraints_of
-from tensorc.ir.invariants import Same, fail, require_same
-from tensorc.ir.levels import Level, spell_levels
+from tensorc.ir.invariants import fail, require_same
+from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, Level, spell_levels
 from tensorc.ir.opdef import (
     ISOLATED,
     TERMINATOR,
@@ -42,7 +42,7 @@ from tensorc.ir.opdef import (
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.text.attribute_parser import limits
 from tensorc.ir.text.schema import ABSENT, schema_of
-from tensorc.ir.types import TensorType, Type
+from tensorc.ir.types import Element, TensorType, Type
 
 # What a type rule may raise when it meets operands or attributes of a form that it
 # never expected: the op is malformed, and the message says how the rule stumbled.
@@ -115,7 +115,7 @@ class _Leave:
 
 @dataclass(frozen=True, slots=True)
 class _Define:
-    """Work to do: the results of an op, whose regions are done, can now be used."""
+    """Work to do: an op, whose regions are done, checks itself and can be used."""
 
     op: Op
 
@@ -148,6 +148,7 @@ class _Verifier:
                 case _Leave() as leave:
                     self.leave(leave)
                 case _Define(op):
+                    op.verify(self.functions, self.level)
                     self.define(op.results)
 
     def op(self, op: Op) -> None:
@@ -161,7 +162,6 @@ class _Verifier:
         self.types(op)
         if op.regions:
             self.regions(op)
-        op.verify(self.functions)
         self.work.append(_Define(op))
         self.work.extend([_Enter(op, region) for region in reversed(op.regions)])
 
@@ -252,7 +252,27 @@ class _Verifier:
                 continue
             if len(region.blocks) != 1:
                 fail(op, f"a region needs 1 block, got {len(region.blocks)}")
-            _check_block(op, region.block, body, self.same)
+            self.block(op, region.block, body)
+
+    def block(self, op: Op, block: Block, body: Body) -> None:
+        """Check a block's arguments, what it holds, its terminator and its values."""
+        found = value_types(block.arguments)
+        require_same(op, "argument", found, body.arguments, self.same)
+        wanted = body.terminator
+        has_scalars = body.scalars or self.level not in AT_STRUCTURED | AT_BUFFER
+        for inner in block.ops if wanted is None else block.ops[:-1]:
+            if TERMINATOR in inner.traits:
+                fail(inner, f"is not the last op of the block in {op.name}")
+            if not has_scalars and inner.operands and _is_scalar(inner):
+                fail(inner, f"computes a scalar, which no block in {op.name} does")
+        if wanted is None:
+            return
+        last = block.ops[-1] if block.ops else None
+        if not isinstance(last, wanted):
+            name = last.name if last else "nothing"
+            fail(op, f"the block must end with {wanted.name}, not {name}")
+        given = value_types(last.operands)
+        require_same(last, "operand", given, body.yields, self.same)
 
     def enter(self, op: Op, region: Region) -> None:
         """Start a region: what is local to it, and what it may see."""
@@ -287,6 +307,10 @@ def _require_owner(
     for i, value in enumerate(values):
         if value.owner is not owner or value.index != i:
             fail(op, f"{what} {i} belongs to another op or block")
+
+
+def _is_scalar(op: Op) -> bool:
+    return any(isinstance(result.type, Element) for result in op.results)
 
 
 def _has_negative(type_: TensorType) -> bool:
@@ -371,25 +395,6 @@ def attribute_fault(value: Attribute) -> str:
 def _integer_fault(value: object, low: int, high: int) -> str:
     fits = isinstance(value, int) and low <= value <= high
     return "" if fits else f"{value!r:.80} is no integer in {low}..{high}"
-
-
-# Regions
-
-
-def _check_block(op: Op, block: Block, body: Body, same: Same) -> None:
-    """Check a block's arguments, its terminator and what that gives."""
-    require_same(op, "argument", value_types(block.arguments), body.arguments, same)
-    wanted = body.terminator
-    for inner in block.ops if wanted is None else block.ops[:-1]:
-        if TERMINATOR in inner.traits:
-            fail(inner, f"is not the last op of the block in {op.name}")
-    if wanted is None:
-        return
-    if not block.ops or not isinstance(block.ops[-1], wanted):
-        last = block.ops[-1].name if block.ops else "nothing"
-        fail(op, f"the block must end with {wanted.name}, not {last}")
-    last_types = value_types(block.ops[-1].operands)
-    require_same(block.ops[-1], "operand", last_types, body.yields, same)
 
 
 # Functions

@@ -7,10 +7,11 @@ import pytest
 import tensorc as tc
 from tensorc import compiler
 from tensorc.cli import main
-from tensorc.errors import CompileError, TensorcError
+from tensorc.errors import CompileError, TensorcError, VerifyError
 from tensorc.ir.levels import Level
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.verifier import level_of, verify
+from tests.ir.programs import function
 
 # A module of each level, with a line for an op in the function and one in a region.
 MODULES = {
@@ -109,7 +110,6 @@ ALLOCA = '%e = "memref.alloca"() : () -> memref<4xf32>'
 STEP = '%e = "vector.step"() : () -> vector<16xindex>'
 SIZE = '%e = "tc.size"() <{dim = #tc.dims<[4]>}> : () -> index'
 NUMBER = '%e = "arith.constant"() <{value = 1.0 : f32}> : () -> f32'
-INDEX = '%e = "linalg.index"() <{dim = 0 : i64}> : () -> index'
 CONSTANT = (
     '%e = "tc.constant"() <{value = dense<1.0> : tensor<f32>}> : () -> tensor<f32>'
 )
@@ -137,9 +137,9 @@ PLANTED = [
     (Level.BUFFER, "in a region", ALLOCA, "level loop"),
     (Level.BUFFER, "in a region", IOTA, "level tensor"),
     (Level.BUFFER, "in a body", STEP, "level loop"),
-    (Level.LOOP, "in the function", SIZE, "levels structured and buffer"),
+    (Level.LOOP, "in the function", CONSTANT, "levels tensor and structured"),
     (Level.LOOP, "in the function", IOTA, "level tensor"),
-    (Level.LOOP, "in a region", INDEX, "levels structured and buffer"),
+    (Level.LOOP, "in a region", SIZE, "levels structured and buffer"),
     (Level.LOOP, "in a region", ALLOC, "level buffer"),
     (Level.LOOP, "in a region", EMPTY, "level structured"),
 ]
@@ -221,3 +221,125 @@ def test_a_pass_reads_modules_of_its_level(level, name, tmp_path, capfd):
     assert f"pass '{name}' reads level {wanted.value}" in said
     is_above = list(Level).index(level) < list(Level).index(wanted)
     assert ("= help: run --" if is_above else "= help: no pass raises a module") in said
+
+
+ADD = '%e = "arith.addf"(%k, %k) : (f32, f32) -> f32'
+TWO = NUMBER.replace("%e", "%k") + "\n" + ADD
+GENERIC = '"linalg.generic"(%a, %1)'
+
+# What a level asks of a module beside its ops: what is changed, and the message.
+FORMS = [
+    (
+        Level.STRUCTURED,
+        "// in the function",
+        TWO,
+        "arith.addf: computes a scalar, which",
+    ),
+    (Level.STRUCTURED, "// in a region", TWO, "arith.addf: computes a scalar"),
+    (Level.BUFFER, "// in the function", TWO, "no block in func.func does"),
+    (Level.BUFFER, "// in a region", TWO, "no block in tc.group does"),
+    (
+        Level.STRUCTURED,
+        GENERIC,
+        '"linalg.generic"(%a, %a)',
+        "linalg.generic: its destination must be what tensor.empty or linalg.fill",
+    ),
+    (
+        Level.STRUCTURED,
+        "// in a body",
+        '%e = "linalg.index"() <{dim = 1 : i64}> : () -> index',
+        "linalg.index: dim is 1, the linalg.generic has 1",
+    ),
+    (
+        Level.STRUCTURED,
+        "// in a region",
+        '%e = "linalg.index"() <{dim = 0 : i64}> : () -> index',
+        "linalg.index: stands outside of a linalg.generic",
+    ),
+    (Level.BUFFER, "tc.symbols", "tc.names", "has 'tc.symbols' and 'tc.shapes'"),
+]
+
+
+@pytest.mark.parametrize("case", range(len(FORMS)))
+def test_what_a_level_asks_beside_its_ops(case, tmp_path, capfd):
+    level, old, new, words = FORMS[case]
+    path = tmp_path / "m.mlir"
+    path.write_text(MODULES[level].replace(old, new))
+    first = next(p for p in compiler.PASSES.values() if p.reads is level)
+    for command in (["opt", str(path), f"--{first.name}"], ["check", str(path)]):
+        assert main.run(command) == 1
+        assert words in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("level", "inputs", "results", "words"),
+    [
+        (
+            Level.TENSOR,
+            "f32",
+            "",
+            "argument 0 is f32, a type of levels struct",
+        ),
+        (Level.STRUCTURED, "f32", "", "argument 0 is f32, it must be a tensor"),
+        (Level.STRUCTURED, "", "f32", "result 0 is f32, it must be a tensor"),
+        (Level.BUFFER, "f32", "", "argument 0 is f32, it must be memory"),
+        (Level.BUFFER, "", "f32", "gives values, on memory it must write to"),
+    ],
+)
+def test_a_function_above_loop_takes_arrays(level, inputs, results, words):
+    given = NUMBER if results else ""
+    end = f'"func.return"({"%e" if results else ""}) : ({results}) -> ()'
+    module = parse_module(function(f"{given}\n{end}", inputs, results))
+    verify(module)
+    verify(module, Level.LOOP)
+    with pytest.raises(VerifyError, match=re.escape(words)):
+        verify(module, level)
+
+
+# A branch of each level: what `tc.if` takes and gives, and its blocks.
+BRANCHES = {
+    Level.TENSOR: ("tensor<i1>", "tensor<4xf32>", "tensor<4xf32>", "%a"),
+    Level.STRUCTURED: ("tensor<i1>", "tensor<4xf32>", "tensor<4xf32>", "%a"),
+    Level.BUFFER: ("memref<i1>", "memref<4xf32>", "", ""),
+}
+
+
+def branch(level, first="", second=""):
+    """Return a function of one `tc.if`, with what its branches hold put in."""
+    condition, type_, given, value = BRANCHES[level]
+    head = f'{"%r = " if given else ""}"tc.if"(%c, %x) ({{'
+    end = f'"tc.yield"({value}) : ({given}) -> ()'
+    blocks = f"\n^bb0(%a: {type_}):\n{first}\n{end}\n}}, {{\n^bb0(%a: {type_}):\n"
+    last = f"{second}\n{end}\n}}) : ({condition}, {type_}) -> ({given})"
+    done = f'"func.return"({"%r" if given else ""}) : ({given}) -> ()'
+    body = f"{head}{blocks}{last}\n{done}"
+    text = function(body, f"{condition}, {type_}", given, "%c %x")
+    if level is Level.BUFFER:
+        given = "tc.shapes = [#tc.dims<[]>, #tc.dims<[4]>], tc.symbols = []"
+        text = text.replace("}) : () -> ()", f"}}) {{{given}}} : () -> ()", 1)
+    return text
+
+
+@pytest.mark.parametrize("level", BRANCHES)
+def test_branches_are_verified_at_each_level(level):
+    module = parse_module(branch(level))
+    verify(module, level)
+    assert level_of(module) in (level, Level.TENSOR)
+    for text in (branch(level, STEP), branch(level, "", STEP)):
+        with pytest.raises(VerifyError, match=r"vector.step: .* not of " + level.value):
+            verify(parse_module(text), level)
+    type_ = BRANCHES[level][1]
+    text = branch(level).replace(f"%a: {type_}", f"%a: {type_}, %b: {type_}", 1)
+    with pytest.raises(VerifyError, match=r"tc.if: 2 arguments instead of 1"):
+        verify(parse_module(text))
+    last = f'"tc.yield"(%a) : ({type_}) -> ()'
+    with pytest.raises(VerifyError, match=r"tc.yield: is not the last op"):
+        verify(parse_module(branch(level, "", last)))
+
+
+def test_a_branch_on_memory_gives_nothing():
+    types = "(memref<i1>, memref<4xf32>) -> "
+    text = branch(Level.BUFFER).replace('"tc.if"', '%r = "tc.if"')
+    text = text.replace(f"}}) : {types}()", f"}}) : {types}memref<4xf32>")
+    with pytest.raises(VerifyError, match="On memory there are no results"):
+        verify(parse_module(text), Level.BUFFER)

@@ -308,7 +308,7 @@ def example_in_function(cls):
     example = example_of(cls)
     if cls.name in ("builtin.module", "func.func"):
         return example
-    used = re.search(rf'"{re.escape(cls.name)}"\(([^)]*)\)', example)[1]
+    used = re.search(r'"[\w.]+"\(([^)]*)\)', example)[1]
     inputs = example.strip().rpartition(" : (")[2].rpartition(") -> ")[0]
     types = split_types(inputs)
     pairs = dict(zip(used.split(", ") if used else [], types, strict=True))

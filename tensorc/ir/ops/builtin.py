@@ -6,9 +6,9 @@ from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, Dims, SymbolRef
 from tensorc.ir.core import Body, Op, Region
 from tensorc.ir.dims import is_value, symbols_of
 from tensorc.ir.invariants import check_call, fail, fits
-from tensorc.ir.levels import AT_LOOP, EVERYWHERE
+from tensorc.ir.levels import AT_LOOP, EVERYWHERE, Level
 from tensorc.ir.opdef import ISOLATED, TERMINATOR, InferContext, Values, op, require
-from tensorc.ir.types import FunctionType, TensorType, Type
+from tensorc.ir.types import INDEX, FunctionType, MemRefType, TensorType, Type
 
 
 @op("builtin.module", traits=(ISOLATED,), levels=EVERYWHERE)
@@ -70,7 +70,7 @@ class Function(Op):
         type_ = self.function_type
         return (Body(Return, type_.inputs, type_.results),)
 
-    def verify(self, functions: Mapping[str, Op]) -> None:
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check that what is said of arguments and results agrees with the type."""
         type_ = self.function_type
         for name, types in (("arg_attrs", type_.inputs), ("res_attrs", type_.results)):
@@ -84,6 +84,8 @@ class Function(Op):
         _check_values(self, type_.inputs)
         _check_updates(self, type_)
         _check_symbols(self)
+        if level is not None:
+            _check_signature(self, level)
 
     def argument_info(self, index: int) -> Dict:
         """Return the dictionary of an argument."""
@@ -122,6 +124,26 @@ def _check_values(function: Function, types: Sequence[Type]) -> None:
         is_integer = isinstance(type_, TensorType) and type_.element.is_integer
         if not (is_scalar and is_integer and info.get("tc.kind") == "input"):
             fail(function, f"'tc.value' of argument {i}: an integer input is needed")
+
+
+def _check_signature(function: Function, level: Level) -> None:
+    """Check that a function above LOOP takes arrays, and on memory says their sizes."""
+    type_ = function.function_type
+    if level is Level.BUFFER:
+        for i, given in enumerate(type_.inputs):
+            # The values of sizes come behind the memory.
+            if not (isinstance(given, MemRefType) or given == INDEX):
+                fail(function, f"argument {i} is {given}, it must be memory")
+        if type_.results:
+            fail(function, "gives values, on memory it must write to its arguments")
+        names = ("tc.symbols", "tc.shapes")
+        if not all(isinstance(function.attributes.get(n), ArrayAttr) for n in names):
+            fail(function, "a function on memory has 'tc.symbols' and 'tc.shapes'")
+    elif level is not Level.LOOP:
+        for what, types in (("argument", type_.inputs), ("result", type_.results)):
+            for i, given in enumerate(types):
+                if not isinstance(given, TensorType):
+                    fail(function, f"{what} {i} is {given}, it must be a tensor")
 
 
 def _check_updates(function: Function, type_: FunctionType) -> None:
@@ -194,6 +216,6 @@ class Call(Op):
         """Nothing to check without the module."""
         require(callee.name != "", "C1", "an empty name")
 
-    def verify(self, functions: Mapping[str, Op]) -> None:
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check the callee, and the types that it takes and gives."""
         check_call(self, functions)

@@ -6,7 +6,7 @@ from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
 from tensorc.ir.core import Body, Op, Region, Value, value_types
 from tensorc.ir.evaluation import RegionRunner
 from tensorc.ir.invariants import fail
-from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, AT_TENSOR
+from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, AT_TENSOR, Level
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
     ISOLATED,
@@ -160,7 +160,7 @@ class KernelGroup(Op):
         """Take the operands and yield the results."""
         return (Body(Yield, value_types(self.operands), value_types(self.results)),)
 
-    def verify(self, functions: Mapping[str, Op]) -> None:
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check that the members have the outer dimensions."""
         panel = self.attributes.get("tc.panel", 0)
         if not isinstance(panel, int) or not 0 <= panel < max(1, len(self.operands)):

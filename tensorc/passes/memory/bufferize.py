@@ -136,7 +136,7 @@ def _check_ops(block: Block) -> None:
     for _, region in branches_in(block):
         _check_ops(region.block)
     for op in block.ops[:-1]:
-        if type(op) not in _RULES:
+        if type(op) not in RULES:
             message = f"{op.name} is part of a kernel before it gets memory"
             hint = "run a pass that makes kernels first: --fuse, or --separate"
             raise CompileError(
@@ -229,7 +229,7 @@ def _write_straight(state: Buffers, value: Value, destination: Value) -> None:
 def _lower_ops(state: Buffers, block: Block) -> None:
     for op in block.ops[:-1]:
         with state.b.at(op.location):
-            _RULES[type(op)](state, op)
+            RULES[type(op)](state, op)
 
 
 def _commit(
@@ -527,7 +527,7 @@ def _indices(shape_: list[int]) -> list[list[int]]:
 # What writes its results where it is told to.
 _WRITERS = (control.KernelGroup, control.If, indexing.Scatter)
 
-_RULES = {
+RULES = {
     control.KernelGroup: _group,
     control.If: _branch,
     indexing.CheckIndex: _check,

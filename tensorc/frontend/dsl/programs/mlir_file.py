@@ -67,8 +67,7 @@ def _parsed(text: str, path: str) -> Module:
     if not isinstance(module, Module):
         message = f"the outermost op is {module.name}, it must be a module"
         raise _wrong(message, module.location)
-    verify(module)
-    level_of(module)
+    verify(module, level_of(module))
     for function in module.functions:
         if _is_kernel(function):
             continue

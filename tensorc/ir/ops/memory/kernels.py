@@ -10,7 +10,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.elements import COMBINES, check_indices, scatter, wrapped_indices
 from tensorc.ir.evaluation import Failing, SizedFailing, Sizes
 from tensorc.ir.invariants import check_call
-from tensorc.ir.levels import AT_BUFFER, AT_LOOP, AT_STRUCTURED
+from tensorc.ir.levels import AT_BUFFER, AT_LOOP, AT_STRUCTURED, Level
 from tensorc.ir.numerics import Array, fma
 from tensorc.ir.opdef import PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import (
@@ -234,7 +234,7 @@ class Launch(Op):
         fits = len(operands) >= 2 and operands[-1] == operands[-2] == INDEX
         require(fits and not results, "C1", str(operands[-2:]))
 
-    def verify(self, functions: Mapping[str, Op]) -> None:
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check the callee: chunks and work stand where it takes [begin, end)."""
         check_call(self, functions)
 

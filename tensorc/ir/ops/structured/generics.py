@@ -10,7 +10,7 @@ from tensorc.ir.core import Block, Body, Op, Region, Value
 from tensorc.ir.elements import read
 from tensorc.ir.evaluation import Allocating, RegionRunner
 from tensorc.ir.invariants import fail
-from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED
+from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, Level
 from tensorc.ir.numerics import (
     CONTRACTION_BLOCK,
     FMA_ORDER,
@@ -118,8 +118,12 @@ class Index(Op):
     """The index of the iteration along a dimension of the enclosing generic.
 
     Example:
-      %0 = "linalg.index"() <{dim = 0 : i64}> : () -> index
-    """
+      %1 = "linalg.generic"(%0) <{indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 0, 1>}> ({
+      ^bb0(%a: index):
+        %2 = "linalg.index"() <{dim = 0 : i64}> : () -> index
+        "linalg.yield"(%2) : (index) -> ()
+      }) : (tensor<4xindex>) -> tensor<4xindex>
+    """  # noqa: E501
 
     dim: int
 
@@ -131,6 +135,12 @@ class Index(Op):
     @staticmethod
     def evaluate(ctx: Iterating, *, dim: int) -> Array:
         return ctx.iteration(dim)
+
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
+        """Check that a generic is around it."""
+        region = self.parent.parent if self.parent is not None else None
+        if region is None or not isinstance(region.parent, Generic):
+            fail(self, f"stands outside of a {Generic.name}")
 
 
 @op("linalg.fill", levels=AT_STRUCTURED | AT_BUFFER)
@@ -163,6 +173,10 @@ class Fill(Op):
             destination[...] = value
             return ()
         return (np.full_like(destination, value),)
+
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
+        """Check the destination of a tensor."""
+        _check_destinations(self, [self.destination], level)
 
 
 @op("linalg.generic", levels=AT_STRUCTURED | AT_BUFFER)
@@ -242,10 +256,12 @@ class Generic(Op):
     def blocks(self) -> tuple[Body, ...]:
         """Take an element of each operand and yield one for each destination."""
         elements = tuple([element_type(v.type) for v in self.operands])
-        return (Body(Yield, elements, elements[self.operandSegmentSizes[0] :]),)
+        yields = elements[self.operandSegmentSizes[0] :]
+        return (Body(Yield, elements, yields, scalars=True),)
 
-    def verify(self, functions: Mapping[str, Op]) -> None:
-        """Check that the body takes no scalar from outside: kernels have none."""
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
+        """Check that the body takes no scalar from outside, and indices that exist."""
+        rank = len(self.iterator_types.items)
         blocks = [b for o in self.walk() for r in o.regions for b in r.blocks]
         inside = {v for b in blocks for v in b.arguments}
         inside.update(v for b in blocks for o in b.ops for v in o.results)
@@ -253,6 +269,9 @@ class Generic(Op):
             outer = [v for v in inner.operands if v not in inside]
             if any(isinstance(v.type, Element) for v in outer):
                 fail(inner, f"reads a scalar from outside of the {self.name}")
+            if isinstance(inner, Index) and not 0 <= inner.dim < rank:
+                fail(inner, f"dim is {inner.dim}, the {self.name} has {rank}")
+        _check_destinations(self, self.outputs, level)
 
     @staticmethod
     def evaluate(
@@ -283,6 +302,18 @@ class Generic(Op):
                 target[...] = whole
             results.append(whole)
         return tuple(results) if ctx.gives_results() else ()
+
+
+def _check_destinations(
+    op: Op, destinations: Sequence[Value], level: Level | None
+) -> None:
+    """Check that tensors are made to be destinations: a kernel writes over no other."""
+    made = (Empty, Fill)
+    if level is Level.STRUCTURED and not all(
+        isinstance(d.op, made) for d in destinations
+    ):
+        names = " or ".join(cls.name for cls in made)
+        fail(op, f"its destination must be what {names} makes")
 
 
 class GenericContext(RegionRunner, Protocol):
