@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -334,11 +335,34 @@ def test_conditions_are_copied_and_pickled():
     np.testing.assert_array_equal(again(1, V), wanted)
     np.testing.assert_array_equal(s.eval({u: 1, v: V}), wanted[1])
     np.testing.assert_array_equal(copy.deepcopy(f)(1, V), wanted)
+
+
+@pytest.mark.parametrize("count", [40, 3000])
+def test_long_chains_of_conditions_are_pickled(count):
+    x = tc.dvector("x")
     long = x
-    for i in range(300):
-        long = tc.ifelse(x[i % 3] > 0, tc.tanh(long), long * 2)
+    for i in range(count):
+        long = tc.ifelse(x[i % 3] > 0, tc.tanh(long), long * 0.5)
     v, copied = pickle.loads(pickle.dumps((x, long)))
-    np.testing.assert_array_equal(copied.eval({v: V}), long.eval({x: V}))
+    shown = tc.debugprint(copied, file="str")
+    assert shown == tc.debugprint(long, file="str")
+    if count < 100:
+        np.testing.assert_array_equal(copied.eval({v: V}), long.eval({x: V}))
+
+
+def test_the_branch_that_is_not_taken_costs_nothing():
+    c, x = tc.bscalar("c"), tc.dmatrix("x")
+    f = tc.function([c, x], tc.ifelse(c, tc.sum(x @ x @ x), tc.sum(x[0])))
+    data = np.ones((700, 700))
+    seconds = {}
+    for condition in (1, 0):
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            f(condition, data)
+            times.append(time.perf_counter() - start)
+        seconds[condition] = min(times)
+    assert seconds[0] < seconds[1] / 10
 
 
 def test_a_condition_is_shown_as_an_if():
