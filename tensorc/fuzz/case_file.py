@@ -9,6 +9,7 @@
 The file is MLIR that `tensorc opt` reads; the line `case` is JSON.
 """
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -16,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from tensorc.fuzz.check import LAWS, SLOPES, Mismatch, Subject, SubjectCall
-from tensorc.fuzz.laws import Laws, Rows, laws_of
-from tensorc.fuzz.program import RandomProgram, module_of
+from tensorc.fuzz.emission import module_of
+from tensorc.fuzz.laws import Dual, Laws, Rows, laws_of
+from tensorc.fuzz.program import RandomProgram
 from tensorc.fuzz.slopes import Slopes, slopes_of
 from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
@@ -40,6 +42,7 @@ def case_text(program: RandomProgram, call: SubjectCall, found: Mismatch) -> str
         "slopes": [] if slopes is None else slopes.pairs,
         "twins": laws.twins,
         "rows": laws.rows and [laws.rows.arguments, laws.rows.results],
+        "duals": [dataclasses.astuple(dual) for dual in laws.duals],
     }
     lines = [f"tensorc fuzz: {program.about}", f"{found.relation}: {found.detail}"]
     lines = [" ".join(line.split())[:200] for line in lines]
@@ -69,6 +72,7 @@ def read_case(path: Path) -> tuple[Module, Subject]:
     laws = Laws(
         tuple((a, b) for a, b in case.get("twins", ())),
         None if rows is None else Rows(*map(tuple, rows)),
+        tuple(Dual(*map(tuple, dual)) for dual in case.get("duals", ())),
     )
     return module, Subject(case["function"], (call,), slopes, laws)
 

@@ -36,7 +36,7 @@ from tensorc.fuzz.values import strided
 from tensorc.ir.core import Value, clone_op
 from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.derivatives import Grad
+from tensorc.ir.ops.derivatives import DERIVATIVES
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
@@ -184,6 +184,8 @@ def check_meaning(module: Module, subjects: Sequence[Subject]) -> Report:
                 return interpreted(tensor, functions[name], arguments, MEANINGS)
 
             _compare_slopes(report, subject, call, rng, steps=FEW_STEPS)
+            duals = replace(subject, laws=Laws(duals=subject.laws.duals))
+            _compare_laws(report, duals, call, rng)
     return report
 
 
@@ -219,7 +221,7 @@ def _as_written(module: Module, subjects: Sequence[Subject]) -> Outcomes:
 
 
 def _has_derivative(function: Function) -> bool:
-    return any(isinstance(op, Grad) for op in function.walk())
+    return any(isinstance(op, DERIVATIVES) for op in function.walk())
 
 
 def _at_tensor_level(
@@ -355,7 +357,7 @@ def _compare_code(
                 report.mismatches += found
                 if count == 1 and is_first and not found:
                     _compare_slopes(report, subject, code.call, rng)
-                    _compare_laws(report, subject, code, rng)
+                    _compare_laws(report, subject, code.call, rng)
         report.counts["jobs of two threads"] += threads.jobs() - shared
 
 
@@ -404,19 +406,24 @@ def _compare_slopes(
 
 
 def _compare_laws(
-    report: Report, subject: Subject, code: Compiled, rng: np.random.Generator
+    report: Report,
+    subject: Subject,
+    call: Callable[[str, Sequence[Array]], Outcome],
+    rng: np.random.Generator,
 ) -> None:
     laws = subject.laws
-    if not laws.twins and laws.rows is None:
+    if laws == Laws():
         return
     report.counts["twins"] += len(laws.twins)
     report.counts["by rows"] += laws.rows is not None
+    report.counts["both directions"] += len(laws.duals)
 
-    def call(arguments: list[Array]) -> Outcome:
-        return code.call(subject.name, arguments)
+    def outcome(arguments: list[Array]) -> Outcome:
+        return call(subject.name, arguments)
 
     for number, given in enumerate(subject.calls):
-        if detail := broken_law(call, given.arguments, laws, rng):
+        own = laws if given.is_tame else replace(laws, duals=())
+        if detail := broken_law(outcome, given.arguments, own, rng):
             report.mismatches.append(Mismatch(subject.name, LAWS, detail, number))
             return
 

@@ -12,28 +12,31 @@ import random
 from dataclasses import replace
 
 from tensorc.errors import ShapeError, VerifyError
+from tensorc.fuzz.dependence import differentiable, from_indices
+from tensorc.fuzz.emission import module_of
 from tensorc.fuzz.idioms import Unspellable, spell
 from tensorc.fuzz.laws import add_twin
 from tensorc.fuzz.maker import Maker, theme_of
 from tensorc.fuzz.program import (
+    REGIONS,
     ArgumentNode,
     OpNode,
     RandomProgram,
     ResultNode,
-    module_of,
     needed_by,
-    read_by,
     unbound,
     with_known,
     without_dead,
 )
-from tensorc.fuzz.recipes import RECIPES
+from tensorc.fuzz.region_recipes import ALL_RECIPES, REGION_RECIPES
 from tensorc.ir.core import Op
 from tensorc.ir.levels import Level
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
+from tensorc.ir.ops.control import If
+from tensorc.ir.ops.derivatives import Jvp, StopGradient, Vjp
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Mul
-from tensorc.ir.ops.tensor.indexing import Gather, Scatter, TakeAlongAxis
+from tensorc.ir.ops.tensor.indexing import Gather, Scatter
 from tensorc.ir.ops.tensor.making import Iota
 from tensorc.ir.ops.tensor.nn import LogSoftmax
 from tensorc.ir.ops.tensor.products import MatMul
@@ -41,14 +44,13 @@ from tensorc.ir.ops.tensor.reductions import Sum
 from tensorc.ir.ops.tensor.rounding import FloorDiv, Mod
 from tensorc.ir.ops.tensor.shape import Reshape, Slice, Transpose, Unslice
 from tensorc.ir.verifier import verify
-from tensorc.passes.tensor.ad.rules import NOT_DIFFERENTIABLE, STEPS, VJP_RULES
+from tensorc.passes.tensor.ad.rules import VJP_RULES
 
-COMPUTED_PLACES = (TakeAlongAxis, Gather, Scatter)
-
-_OPS = tuple(RECIPES)
-_SLOW: dict[type[Op], float] = {  # to compile: long expansions
+_OPS = tuple(ALL_RECIPES)
+_SHARES: dict[type[Op], float] = {  # less of what takes long to compile
     **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
-    **{LogSoftmax: 0.35, FloorDiv: 0.8, Mod: 0.8},
+    **{LogSoftmax: 0.35, FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0},
+    **{StopGradient: 0.7, Slice: 4.0},
 }
 THEME = 32  # programs that share their dimensions, and so the kernels of products
 _ELSEWHERE = 1_000_000  # from a theme to that of another attempt
@@ -59,15 +61,16 @@ _EXCHANGED = 0.8  # of the arguments of one type that are updated
 _UNREAD = 0.4  # of the results of ops with several that nothing reads
 _RETURNED = 0.1  # of the arguments that are updated, the old value
 _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
-_MOST_SLOPES = 10  # entries below a cost: there are twice as many for its derivatives
-_MIXES_ROWS = (Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota)
+_MOST_SURVEYED = 24  # entries below a cost of the survey
+_MIXES_ROWS = (Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota, Jvp, Vjp)
 
 
 def _weights(rows: bool, slopes: bool) -> list[float]:
     """Return how often each op is asked for: less if it takes long to compile."""
-    weights = [_SLOW.get(cls, 2.0) for cls in _OPS]
+    weights = [_SHARES.get(cls, 2.0) for cls in _OPS]
     for number, cls in enumerate(_OPS):
-        if (rows and cls in _MIXES_ROWS) or (slopes and cls not in VJP_RULES):
+        is_smooth = cls in VJP_RULES or cls in REGION_RECIPES
+        if (rows and cls in _MIXES_ROWS) or (slopes and not is_smooth):
             weights[number] *= 0.15
         if cls is MatMul:
             weights[number] *= 2
@@ -153,11 +156,12 @@ def _step(m: Maker, weights: list[float]) -> None:
     if made and m.chance(_TWINS):
         add_twin(m, m.rng.choice(made))
         return
-    if made and m.chance(_VARIED):
-        _vary(m, m.rng.choice(made))
+    plain = [i for i in made if m.entries[i].cls not in REGIONS]  # type: ignore[union-attr]
+    if plain and m.chance(_VARIED):
+        _vary(m, m.rng.choice(plain))
         return
     (cls,) = m.rng.choices(_OPS, weights)
-    index = RECIPES[cls](m, cls)
+    index = ALL_RECIPES[cls](m, cls)
     if index is not None and cls is MatMul and m.chance(4 * _TWINS):
         add_twin(m, index)
 
@@ -222,7 +226,7 @@ def _exchange(m: Maker, updates: dict[int, int]) -> None:
 
 def _cost(m: Maker) -> tuple[int | None, list[int]]:
     """Append a cost to some programs; return it and the arguments that it follows."""
-    paths = _differentiable(m)
+    paths = differentiable(m)
     if not paths:
         return None, []
     # The later of two: more ops lead to it.
@@ -231,7 +235,7 @@ def _cost(m: Maker) -> tuple[int | None, list[int]]:
     cost = index
     if m.rng.random() < 0.5:
         weight = m.partner(m.type_of(cost))
-        if weight not in _of_places(m):
+        if weight not in from_indices(m):
             cost = m.apply(Mul, (cost, weight))
     return _summed(m, cost), wrt
 
@@ -242,7 +246,7 @@ def weighted_cost(m: Maker, index: int) -> tuple[int, list[int]]:
     Raises:
         Unspellable: no argument leads to the value by ops with derivatives.
     """
-    wrt = sorted(_differentiable(m).get(index, ()))
+    wrt = sorted(differentiable(m, _MOST_SURVEYED).get(index, ()))
     if not wrt:
         raise Unspellable("no argument leads to the cost")
     weight = m.given(m.type_of(index))
@@ -254,46 +258,3 @@ def _summed(m: Maker, cost: int) -> int:
         axis = m.type_of(cost).rank - 1
         cost = m.apply(Sum, (cost,), axis=axis, order=LANES_ORDER)
     return cost
-
-
-def _differentiable(m: Maker) -> dict[int, set[int]]:
-    """Return values that follow from arguments by ops with derivatives alone."""
-    paths: dict[int, set[int]] = {}
-    for index, entry in enumerate(m.entries):
-        if not m.type_of(index).element.is_float:
-            continue
-        if isinstance(entry, ArgumentNode):
-            paths[index] = {index}
-        elif isinstance(entry, ResultNode) or entry.cls in VJP_RULES:
-            found = [paths[o] for o in read_by(entry) if o in paths]
-            if found:
-                paths[index] = set[int]().union(*found)
-    scratch = RandomProgram("", tuple(m.entries), (), {})
-    refused = _of_places(m)
-    return {
-        index: found
-        for index, found in paths.items()
-        if isinstance(m.entries[index], OpNode)
-        and index not in refused
-        and len(needed_by(scratch, [index])) <= _MOST_SLOPES
-    }
-
-
-def _of_places(m: Maker) -> set[int]:
-    """Return what is computed from indices of extremes: `grad` refuses such a cost."""
-    found: set[int] = set()
-    for index, entry in enumerate(m.entries):
-        if isinstance(entry, ArgumentNode):
-            continue
-        if isinstance(entry, ResultNode):
-            if entry.of in found or not m.type_of(index).element.is_float:
-                found.add(index)
-            continue
-        if entry.cls in STEPS:
-            continue
-        operands = entry.operands
-        if entry.cls in COMPUTED_PLACES:  # where to read is no path of a derivative
-            operands = operands[: 2 if entry.cls is Scatter else 1]
-        if entry.cls in NOT_DIFFERENTIABLE or found & set(operands):
-            found.add(index)
-    return found

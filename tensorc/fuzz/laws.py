@@ -5,6 +5,8 @@ hold for it. Twins are two results that are the same by a law: a product, and th
 transposed product of its transposed operands; a value, and a choice of it by a constant
 condition. A function works by rows if all that it reads and gives along some symbol
 goes row by row: then rows that are permuted, or split in two calls, give the same rows.
+A derivative forward and one backward are each other's transpose: of tangents and of
+cotangents they give the same inner product.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +16,20 @@ import numpy as np
 
 from tensorc.fuzz.maker import Maker
 from tensorc.fuzz.outcomes import Outcome, difference
-from tensorc.fuzz.program import ArgumentNode, OpNode, RandomProgram, ResultNode
+from tensorc.fuzz.program import (
+    ArgumentNode,
+    OpNode,
+    RandomProgram,
+    ResultNode,
+    further_results,
+    is_of_f64,
+)
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.dims import Dim, as_symbol, symbols_of
 from tensorc.ir.numerics import FMA_ORDER, Array
 from tensorc.ir.opdef import ELEMENTWISE
+from tensorc.ir.ops.control import If
+from tensorc.ir.ops.derivatives import Jvp, Vjp
 from tensorc.ir.ops.tensor.elementwise import Select
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
 from tensorc.ir.ops.tensor.making import Constant, Iota
@@ -39,6 +50,7 @@ from tensorc.ir.ops.tensor.reductions import (
 from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate, Transpose
 from tensorc.ir.types import I1
 
+_NEAR = 1e-7  # of inner products: what rounding may take away
 # By rows along any axis but the first.
 _ALONG = (
     *(Sum, Prod, Max, Min, ArgMax, ArgMin, Any, All),
@@ -55,11 +67,25 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Dual:
+    """A derivative in both directions, by the numbers of arguments and of results.
+
+    Each tangent goes with what comes `back`, each cotangent with what comes `forward`.
+    """
+
+    tangents: tuple[int, ...]
+    back: tuple[int, ...]
+    cotangents: tuple[int, ...]
+    forward: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Laws:
-    """Pairs of results that are equal, and what goes by rows."""
+    """Pairs of results that are equal, what goes by rows, and in both directions."""
 
     twins: tuple[tuple[int, int], ...] = ()
     rows: Rows | None = None
+    duals: tuple[Dual, ...] = ()
 
 
 def add_twin(m: Maker, index: int) -> None:
@@ -87,7 +113,7 @@ def _twin(m: Maker, index: int) -> int:
 
 def laws_of(program: RandomProgram) -> Laws:
     """Return the laws that hold for a program's results."""
-    return Laws(_twins(program), _rows(program))
+    return Laws(_twins(program), _rows(program), _duals(program))
 
 
 def _twins(program: RandomProgram) -> tuple[tuple[int, int], ...]:
@@ -151,6 +177,57 @@ def _constant(program: RandomProgram, index: int) -> bool | None:
     value = entry.attributes["value"]
     assert isinstance(value, Dense)
     return bool(value.value) if value.value.ndim == 0 else None
+
+
+# Directions
+
+
+def _duals(program: RandomProgram) -> tuple[Dual, ...]:
+    """Return the derivatives that stand in both directions, of f64 all the way."""
+    nodes = [(i, e) for i, e in enumerate(program.entries) if isinstance(e, OpNode)]
+    backward = {n.parts[:2]: (i, n) for i, n in nodes if n.cls is Vjp}
+    givens = [i for i, e in enumerate(program.entries) if isinstance(e, ArgumentNode)]
+    numbers = {index: number for number, index in enumerate(givens)}
+    found = []
+    for index, node in nodes:
+        if node.cls is not Jvp or node.parts[:2] not in backward:
+            continue
+        other, back = backward[node.parts[:2]]
+        if not is_of_f64(program, [index, other]):
+            continue
+        try:
+            tangents, cotangents = (
+                tuple(numbers[d] for d in n.parts[2]) for n in (node, back)
+            )
+            results = [
+                tuple(
+                    program.results.index(r)
+                    for r in (i, *further_results(program.entries, i))
+                )
+                for i in (other, index)
+            ]
+        except (KeyError, ValueError):
+            continue  # a direction that is no argument, or no result of the function
+        if [len(r) for r in results] == [len(tangents), len(cotangents)]:
+            found.append(Dual(tangents, results[0], cotangents, results[1]))
+    return tuple(found)
+
+
+def _broken_dual(dual: Dual, arguments: Sequence[Array], outcome: list[Array]) -> str:
+    def inner(given: Sequence[int], results: Sequence[int]) -> tuple[float, float]:
+        pairs = zip(given, results, strict=True)
+        parts = [np.ravel(np.multiply(arguments[a], outcome[r])) for a, r in pairs]
+        whole = np.concatenate(parts)
+        return float(whole.sum()), float(np.abs(whole).sum())
+
+    with np.errstate(all="ignore"):
+        forward, size = inner(dual.cotangents, dual.forward)
+        backward, other = inner(dual.tangents, dual.back)
+    if not np.isfinite([size, other]).all():
+        return ""
+    if abs(forward - backward) <= _NEAR * (size + other) + _NEAR**2:
+        return ""
+    return f"forward gives {forward!r}, backward {backward!r}"
 
 
 # Rows
@@ -228,6 +305,8 @@ def _goes_by_rows(op: OpNode, operands: list[bool]) -> bool:
         return True
     if op.cls in _ALONG:
         return op.attributes.get("axis") != 0 and all(operands)
+    if op.cls is If:
+        return not operands[0] and all(operands[1:])
     if op.cls is Mean:
         axes = op.attributes["axes"]
         return isinstance(axes, tuple) and 0 not in axes and operands == [True, False]
@@ -250,6 +329,9 @@ def broken_law(
     for left, right in laws.twins:
         if detail := difference([outcome[left]], [outcome[right]]):
             return f"results {left} and {right} are the same by a law: {detail}"
+    for dual in laws.duals:
+        if detail := _broken_dual(dual, arguments, outcome):
+            return detail
     if laws.rows is None:
         return ""
     return _broken_rows(call, arguments, laws.rows, outcome, rng)

@@ -21,11 +21,14 @@ from tensorc.fuzz.program import (
 )
 from tensorc.fuzz.values import LONG, SIZES, hurting, tame
 from tensorc.ir.attributes import Attribute, Dense, Dims
+from tensorc.ir.branches import isolate
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, evaluate, symbol
 from tensorc.ir.functions import open_function
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import ConstraintError
+from tensorc.ir.ops.control import If, Yield
+from tensorc.ir.ops.derivatives import Jvp
 from tensorc.ir.ops.tensor.elementwise import Cast, require_domain
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.shape import Broadcast
@@ -217,11 +220,42 @@ class Maker:
         Of one with several results it is the index of the first; the others follow.
         """
         values = [self.values[o] for o in operands]
-        index, results = len(self.entries), self.b.results(cls, *values, **attributes)
-        self.entries.append(OpNode(cls, tuple(operands), attributes))
+        results = self.b.results(cls, *values, **attributes)
+        return self._append(OpNode(cls, tuple(operands), attributes), results)
+
+    def choose(
+        self, condition: int, then: Sequence[int], otherwise: Sequence[int]
+    ) -> int:
+        """Append a `tc.if` that yields these entries; ShapeError if types differ."""
+        types = [self.type_of(value) for value in then]
+        with self.b.builder.region([]) as (first, _):
+            self.b.builder.create(Yield, *[self.values[value] for value in then])
+        with self.b.builder.region([]) as (last, _):
+            self.b.builder.create(Yield, *[self.values[value] for value in otherwise])
+        made = isolate(self.b.builder, self.values[condition], first, last, types)
+        node = OpNode(If, (condition, *then, *otherwise), {})
+        return self._append(node, made)
+
+    def derive(
+        self,
+        cls: type[Op],
+        outs: Sequence[int],
+        by: Sequence[int],
+        directions: Sequence[int],
+    ) -> int:
+        """Append a `tc.jvp` or `tc.vjp` of entries by others, in directions."""
+        node = OpNode(cls, (*outs, *by, *directions), {"outs": len(outs)})
+        like = outs if cls is Jvp else by
+        made = [self.block.add_argument(self.type_of(index)) for index in like]
+        return self._append(node, made)
+
+    def _append(self, node: OpNode, results: Sequence[Value]) -> int:
+        """Append an op with results whose types are those of these values."""
+        index = len(self.entries)
+        self.entries.append(node)
         self.entries += [ResultNode(index, n) for n in range(1, len(results))]
         self.values += results
-        for operand in operands:
+        for operand in node.operands:
             self.uses[operand] += 1
         self.uses += [0] * len(results)
         return index

@@ -1,23 +1,21 @@
-"""A program as data, so that parts of it can be taken away, and its function.
+"""A program as data, so that parts of it can be taken away.
 
 A program is a list of entries: arguments, and ops on earlier entries, which are named
 by their indices in the list. An entry is one value: an op is its first result, and each
-further one is an entry of its own.
+further one is an entry of its own. Ops with regions have none here: a `tc.if` reads its
+condition, then what each branch yields; a derivative reads the values that it is of
+(`outs`), what it is by, and the directions. `emission` says what stands in a region.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tensorc.ir.attributes import Attribute, Dims, make_dict
-from tensorc.ir.builder import Builder
-from tensorc.ir.core import Op, Value
+from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, as_symbol, evaluate, substitute
-from tensorc.ir.functions import Parameter, close_function, new_module, open_function
-from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import Yield
-from tensorc.ir.ops.derivatives import Grad
-from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import TensorType
+from tensorc.ir.ops.control import If
+from tensorc.ir.ops.derivatives import Jvp, Vjp
+from tensorc.ir.types import F64, Element, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,30 @@ class ArgumentNode:
 
 @dataclass(frozen=True, slots=True)
 class OpNode:
-    """An op on earlier entries."""
+    """An op on earlier entries; of a derivative the attribute `outs` is a count."""
 
     cls: type[Op]
     operands: tuple[int, ...]
     attributes: Mapping[str, Attribute]
+
+    @property
+    def branches(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What the branches of a `tc.if` yield."""
+        count = len(self.operands) // 2
+        return self.operands[1 : 1 + count], self.operands[1 + count :]
+
+    @property
+    def parts(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Of a derivative, what it is of, what it is by, and the directions."""
+        outs = self.attributes["outs"]
+        assert isinstance(outs, int)
+        ways = (len(self.operands) - outs) // 2 if self.cls is Jvp else outs
+        by = len(self.operands) - ways
+        return self.operands[:outs], self.operands[outs:by], self.operands[by:]
+
+
+# Ops with regions: what one of their results depends on is any of their operands.
+REGIONS: tuple[type[Op], ...] = (If, Jvp, Vjp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +173,25 @@ def without_dead(program: RandomProgram) -> RandomProgram:
     )
 
 
+def with_others(program: RandomProgram, others: Mapping[int, int]) -> RandomProgram:
+    """Return a program in which other entries are read in the place of some."""
+
+    def instead(indices: Sequence[int]) -> tuple[int, ...]:
+        return tuple(others.get(index, index) for index in indices)
+
+    entries: list[Node] = [
+        replace(e, operands=instead(e.operands)) if isinstance(e, OpNode) else e
+        for e in program.entries
+    ]
+    return replace(
+        program,
+        entries=tuple(entries),
+        results=instead(program.results),
+        updates=tuple((a, others.get(n, n)) for a, n in program.updates),
+        cost=None if program.cost is None else others.get(program.cost, program.cost),
+    )
+
+
 def with_known(program: RandomProgram, names: Collection[str]) -> RandomProgram:
     """Return a program in which these symbols of sizes are their numbers."""
     known: dict[str, Dim] = {n: program.sizes[n] for n in names}
@@ -192,80 +228,15 @@ def unbound(program: RandomProgram) -> set[str]:
     return set(program.sizes) - given
 
 
-def module_of(programs: Sequence[RandomProgram]) -> Module:
-    """Return a module with the functions of programs."""
-    module = new_module()
-    for program in programs:
-        module.body.block.append(function_of(program))
-    return module
-
-
-def function_of(program: RandomProgram) -> Function:
-    """Return a program's function.
-
-    Its results are those of the program, then the cost and its derivatives, then what
-    updates the shared arguments.
-
-    Raises:
-        ShapeError: an op does not fit its operands.
-    """
-    parameters = [
-        Parameter(
-            given.type,
-            given.name,
-            make_dict(
-                **{
-                    "tc.name": given.name,
-                    "tc.kind": "shared" if given.shared else "input",
-                }
-            ),
-        )
-        for given in program.givens
-    ]
-    function, builder = open_function(program.name, parameters)
-    indices = [i for i, e in enumerate(program.entries) if isinstance(e, ArgumentNode)]
-    values = dict(zip(indices, function.body.block.arguments, strict=True))
-    number = {index: i for i, index in enumerate(indices)}
-    b = TensorBuilder(builder)
-    for index in range(len(program.entries)):
-        _emit(b, program, index, values)
-    results = [values[r] for r in program.results]
-    if program.cost is not None:
-        results += [values[program.cost], *_slopes(builder, program, values)]
-    attributes = [make_dict(**{"tc.name": f"r{i}"}) for i in range(len(results))]
-    for argument, new in program.updates:
-        results.append(values[new])
-        attributes.append(make_dict(**{"tc.updates": number[argument]}))
-    return close_function(function, builder, results, attributes)
-
-
-def _emit(
-    b: TensorBuilder, program: RandomProgram, index: int, values: dict[int, Value]
-) -> None:
-    entry = program.entries[index]
-    if isinstance(entry, OpNode):
-        operands = [values[o] for o in entry.operands]
-        values[index] = b.results(entry.cls, *operands, **entry.attributes)[0]
-    elif isinstance(entry, ResultNode):
-        op = values[entry.of].op
-        assert op is not None
-        values[index] = op.results[entry.number]
-
-
-def _slopes(
-    builder: Builder, program: RandomProgram, values: Mapping[int, Value]
-) -> list[Value]:
-    """Append the derivative of the cost, which is computed anew in its region."""
-    assert program.cost is not None
-    wrt = [values[w] for w in program.wrt]
-    with builder.region([v.type for v in wrt]) as (region, arguments):
-        inner = dict(values)
-        inner.update(zip(program.wrt, arguments, strict=True))
-        changed = set(program.wrt)
-        for index in sorted(needed_by(program, [program.cost])):
-            entry = program.entries[index]
-            if changed & set(read_by(entry)):
-                _emit(TensorBuilder(builder), program, index, inner)
-                changed.add(index)
-        builder.create(Yield, inner[program.cost])
-    return builder.create(Grad, *wrt, regions=[region]).results
+def is_of_f64(program: RandomProgram, roots: Sequence[int]) -> bool:
+    """Return whether all floats that values follow from are f64."""
+    for index in needed_by(program, roots):
+        entry = program.entries[index]
+        element: object = F64
+        if isinstance(entry, ArgumentNode):
+            element = entry.type.element
+        elif isinstance(entry, OpNode):
+            element = entry.attributes.get("element", F64)
+        if isinstance(element, Element) and element.is_float and element != F64:
+            return False
+    return True

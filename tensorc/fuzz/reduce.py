@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tensorc.compiler import host_target
 from tensorc.errors import TensorcError
 from tensorc.fuzz.check import (
     ALL_WAYS,
@@ -27,6 +28,7 @@ from tensorc.fuzz.check import (
     Way,
     check_module,
 )
+from tensorc.fuzz.emission import function_of, module_of
 from tensorc.fuzz.laws import laws_of
 from tensorc.fuzz.program import (
     ArgumentNode,
@@ -34,12 +36,11 @@ from tensorc.fuzz.program import (
     OpNode,
     RandomProgram,
     ResultNode,
-    function_of,
     further_results,
-    module_of,
     read_by,
     unbound,
     with_known,
+    with_others,
     without_dead,
 )
 from tensorc.fuzz.reference import MEANINGS
@@ -48,7 +49,9 @@ from tensorc.ir.attributes import Attribute, Dense, Dims
 from tensorc.ir.dims import Dim, as_symbol
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import Array
+from tensorc.ir.ops.control import If
 from tensorc.ir.types import TensorType
+from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 
 _CODE = "compiled code"
 _MOST_PLAIN = 200  # elements of an argument that are tried one by one
@@ -185,6 +188,30 @@ def _known_sizes(state: _Search) -> None:
                 state.accepts(one, state.named())
 
 
+def _passed_by(state: _Search) -> None:
+    """Read what an op reads in its place, the last ops first: of a choice, a branch."""
+    for index in reversed(range(len(state.best.program.entries))):
+        count = len(_shortcuts(state.best.program, index))
+        for number in range(count):
+            program = state.best.program
+            found = _shortcuts(program, index)
+            if number < len(found) and not state.is_late():
+                state.accepts(with_others(program, found[number]), state.named())
+
+
+def _shortcuts(program: RandomProgram, index: int) -> list[dict[int, int]]:
+    """Return what can take the place of an op's results: entries of their types."""
+    entry = program.entries[index] if index < len(program.entries) else None
+    if not isinstance(entry, OpNode) or not entry.operands:
+        return []
+    results = [index, *further_results(program.entries, index)]
+    if entry.cls is If:
+        return [dict(zip(results, values, strict=True)) for values in entry.branches]
+    types = _types(program)
+    same = [o for o in entry.operands if types.get(o) == types.get(index)]
+    return [{index: operand} for operand in same] if len(results) == 1 else []
+
+
 def _fewer_ops(state: _Search) -> None:
     """Make values arguments, the last ones first: most of the program goes at once."""
     for index in reversed(range(len(state.best.program.entries))):
@@ -231,7 +258,8 @@ def _values(program: RandomProgram, arguments: Mapping[str, Array]) -> dict[int,
     plain = replace(program, results=everything, updates=(), cost=None, wrt=())
     given = [arguments[g.name] for g in program.givens]
     try:
-        values = interpret(module_of([plain]), program.name, given, MEANINGS)
+        module = AUTODIFF.run(module_of([plain]), host_target())
+        values = interpret(module, program.name, given, MEANINGS)
     except TensorcError:
         return {}
     return dict(enumerate(values))
@@ -337,6 +365,7 @@ _STEPS = (
     _fewer_roots,
     _earlier_roots,
     _known_sizes,
+    _passed_by,
     _fewer_ops,
     _smaller,
     _plainer,

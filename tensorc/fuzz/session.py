@@ -28,9 +28,10 @@ from tensorc.fuzz.check import (
     check_meaning,
     check_module,
 )
+from tensorc.fuzz.emission import module_of
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.laws import laws_of
-from tensorc.fuzz.program import Ask, RandomProgram, module_of
+from tensorc.fuzz.program import Ask, RandomProgram
 from tensorc.fuzz.slopes import slopes_of
 from tensorc.fuzz.survey import count as count_of_survey
 from tensorc.fuzz.survey import items, surveyed

@@ -14,6 +14,7 @@ import numpy as np
 from tensorc.fuzz.outcomes import Outcome
 from tensorc.fuzz.program import ArgumentNode, OpNode, RandomProgram, needed_by
 from tensorc.ir.numerics import Array
+from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.types import F64
 
 FEW_STEPS = (1e-5, 2e-5)
@@ -41,7 +42,9 @@ def slopes_of(program: RandomProgram) -> Slopes | None:
         return None
     for index in needed_by(program, [program.cost]):
         entry = program.entries[index]
-        if isinstance(entry, OpNode) and entry.attributes.get("element", F64) != F64:
+        if isinstance(entry, OpNode) and (
+            entry.cls is StopGradient or entry.attributes.get("element", F64) != F64
+        ):
             return None
     wrt = [program.entries[w] for w in program.wrt]
     names = [g.name for g in program.givens]

@@ -17,6 +17,7 @@ from functools import cache, partial
 
 from tensorc.errors import ShapeError
 from tensorc.fuzz import updates
+from tensorc.fuzz.dependence import differentiable
 from tensorc.fuzz.generate import fits_a_module, weighted_cost
 from tensorc.fuzz.idioms import RULES, Unspellable, spell
 from tensorc.fuzz.maker import Maker, Theme, fits
@@ -29,11 +30,14 @@ from tensorc.fuzz.program import (
     without_dead,
 )
 from tensorc.fuzz.recipes import RECIPES
+from tensorc.fuzz.region_recipes import ALL_RECIPES, both_directions, choice
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
 from tensorc.ir.opdef import ELEMENTWISE, EXACT
+from tensorc.ir.ops.control import If
+from tensorc.ir.ops.derivatives import Jvp, Vjp
 from tensorc.ir.ops.tensor import (
     elementwise,
     indexing,
@@ -108,6 +112,10 @@ def light_items() -> Iterator[Item]:
         if cls in _REDUCTIONS:
             kinds += ("level",) * 3  # of ties only some lines tell
         yield Item(partial(_slope, cls), _SMALL[variant], kinds=kinds, slopes=True)
+        yield Item(partial(_directions, cls), _SMALL[variant], slopes=True)
+    for dims, cls in itertools.product(_SMALL * 3, (If, Jvp, Vjp)):
+        yield Item(partial(_slope, cls), dims, slopes=True)
+        yield Item(partial(_directions, cls), dims, slopes=True)
     for dims in _SMALL:
         yield Item(partial(_used_often), dims, slopes=True)
     for element in TYPES:
@@ -143,6 +151,10 @@ def heavy_items() -> Iterator[Item]:
         sizes = ({"N": 5, "M": 2}, {"N": 9, "M": 1}, {"N": 3, "M": 7})
         kinds = ("tame", "nasty", "tame", "bad")
         yield Item(partial(_indexed_twice, one, other), (N, M), sizes, kinds)
+    for number in range(24):
+        of: tuple[Dim, ...] = (N, M) if number % 3 else (7, 3)
+        asked = ("tame", "nasty", "bad")
+        yield Item(partial(_branched), of, _TABLES, asked, group=number % 3)
     for number in range(3):
         yield Item(partial(_chain, number), (N,), ({"N": 9}, {"N": 24}, {"N": 1}))
 
@@ -267,11 +279,43 @@ def _rule(rule: Rule, element: Element | None, m: Maker) -> Extras:
 
 def _slope(cls: type[Op], m: Maker) -> Extras:
     m.weights = {"f64": 20, "i64": 1, "i1": 1}
-    index = RECIPES[cls](m, cls)
-    if index is None:
-        raise Unspellable("no way to make it")
+    index = _made(cls, m)
     cost, wrt = weighted_cost(m, index)
     return {"cost": cost, "wrt": tuple(wrt)}
+
+
+def _made(cls: type[Op], m: Maker) -> int:
+    """Append an op; a derivative is of a product, by an argument or on the way."""
+    if cls in (Jvp, Vjp):
+        x = m.given(TensorType(tuple(m.palette), F64))
+        y = m.apply(transcendental.Sin, (x,))
+        by = m.rng.choice((x, y))
+        direction = m.partner(m.type_of(x))
+        return m.derive(cls, [m.apply(elementwise.Mul, (y, x))], [by], [direction])
+    index = ALL_RECIPES[cls](m, cls)
+    if index is None:
+        raise Unspellable("no way to make it")
+    return index
+
+
+def _directions(cls: type[Op], m: Maker) -> Extras:
+    """The derivative of an op forward and backward, which a law joins."""
+    m.weights = {"f64": 20, "i64": 1, "i1": 1}
+    index = _made(cls, m)
+    by = differentiable(m, most=24).get(index)
+    if by is None:
+        raise Unspellable("no argument leads to it")
+    both_directions(m, [index], sorted(by))
+    return {}
+
+
+def _branched(m: Maker) -> Extras:
+    """Branches of branches, of whatever types: all that they give is a result."""
+    index = choice(m)
+    m.shown.update(m.results_of(index))
+    condition, other = m.given(TensorType((), I1)), m.partner(m.type_of(index))
+    m.shown.update(m.results_of(m.choose(condition, [index], [other])))
+    return {}
 
 
 def _used_often(m: Maker) -> Extras:
