@@ -1,5 +1,7 @@
 """tc.jvp, tc.vjp, stops, own gradients and branches: what autodiff makes of each."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from tensorc.ir.ops.derivatives import (
 )
 from tensorc.ir.ops.tensor.elementwise import Add, Compare, Exp, Log, Mul
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
+from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.reductions import ArgMax, Top1
 from tensorc.ir.ops.tensor.rounding import Floor
 from tensorc.ir.ops.tensor.transcendental import Sin
@@ -21,6 +24,7 @@ from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
 from tensorc.passes.tensor.ad.autodiff import AUTODIFF
 from tensorc.passes.tensor.simplify import SIMPLIFY
+from tensorc.pipeline import TENSOR
 from tests.branching import branches
 from tests.samples import CPU, build_module, grad, jvp, run, total, vjp
 from tests.stages import all_results, name_arguments
@@ -406,6 +410,44 @@ def test_a_sum_of_branches_adds_their_cotangents():
     assert values_of(["f64"], lambda b, of: grad(b, of, cost), -1.0) == [9.0]
 
 
+@pytest.mark.parametrize(("order", "more"), [(1, 0), (2, 1)])
+def test_a_branch_makes_its_products_once_for_its_value_and_derivatives(order, more):
+    """As many as without a branch: the backward one finds those of the forward one.
+
+    Two branches of order 2 give parts of one cotangent, which meet behind a product.
+    """
+
+    def network(b, x, v, w):
+        return b.matmul(b(Sin, b.matmul(x, v)), w)
+
+    def body(b, of, branching):
+        condition, x, v, w = of
+
+        def cost(b, by):
+            def then():
+                return [network(b, x, *by)]
+
+            made = branches(b, condition, then, lambda: [x]) if branching else then()
+            return total(b, b(Mul, *made, *made))
+
+        def squares(b, by):
+            g = grad(b, by, cost)
+            return b(Add, *[total(b, b(Mul, s, s)) for s in g])
+
+        wanted = cost if order == 1 else squares
+        return [wanted(b, [v, w]), *grad(b, [v, w], wanted)]
+
+    counts = []
+    for branching in (False, True):
+        types = ["i1", *["f64[3, 3]"] * 3]
+        module = build_module(types, partial(body, branching=branching))
+        for pass_ in TENSOR:
+            module = pass_.run(module, CPU)
+            verify(module)
+        counts.append([type(op) for op in module.walk()].count(MatMul))
+    assert counts[1] == counts[0] + more
+
+
 def test_vjp_within_a_branch_of_a_program():
     def body(b, of):
         return branches(
@@ -427,7 +469,8 @@ def test_compiled_code_gives_what_every_stage_gives():
 
         def then():
             row = b(TakeAlongAxis, b(Log, x), of[1], axis=0)
-            return [b(Mul, b.matmul(of[2], x), b.broadcast(row, (2, 2), (1,)))]
+            product = b(Sin, b.matmul(of[2], x))
+            return [b(Mul, product, b.broadcast(row, (2, 2), (1,)))]
 
         def otherwise():
             return [b(Mul, b(Sin, x), x)]
@@ -444,7 +487,7 @@ def test_compiled_code_gives_what_every_stage_gives():
             return total(b, b(Mul, g, g))
 
         return [
-            *(*slope(b, of[:1]), *grad(b, of[:1], squares)),
+            *(*cost(b, of[:1], of), *slope(b, of[:1]), *grad(b, of[:1], squares)),
             *jvp(b, of[:1], of[3:], slope),
             *jvp(b, of[:1], of[3:], lambda b, w: cost(b, w, of)),
         ]

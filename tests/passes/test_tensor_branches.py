@@ -20,6 +20,7 @@ from tensorc.ir.ops.tensor.elementwise import (
 )
 from tensorc.ir.ops.tensor.indexing import CheckIndex
 from tensorc.ir.ops.tensor.making import Constant
+from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.shape import Broadcast, Transpose
 from tensorc.ir.types import F64, I1, I64, TensorType
 from tensorc.ir.verifier import verify
@@ -184,6 +185,74 @@ def test_a_check_outside_serves_inside_and_not_the_other_way_round():
     (op,) = branches_of(DCE.run(inside, TARGET))
     assert CheckIndex in ops_in(inside.functions[0].body.block)
     assert CheckIndex not in ops_in(op.then.block)
+
+
+def test_what_an_earlier_branch_on_the_condition_gives_is_captured():
+    def fill(b, c, x, y):
+        (first,) = branches(b, c, lambda: [b(Exp, x)], lambda: [y])
+        (second,) = branches(b, c, lambda: [b(Neg, b(Exp, x))], lambda: [b(Exp, x)])
+        return [first, second]
+
+    earlier, later = branches_of(transformed(fill, CSE, DCE))
+    assert [ops_in(region.block) for region in later.regions] == [[Neg], [Exp]]
+    assert earlier.results[0] in later.captures
+    assert len(earlier.results) == 1
+
+
+def test_a_product_of_an_earlier_branch_becomes_a_result_of_it():
+    """Zeros from the other region; what costs less than memory is made again."""
+
+    def fill(b, c, x, y):
+        (first,) = branches(b, c, lambda: [b(Exp, b(Neg, b.matmul(x, y)))], lambda: [y])
+        (second,) = branches(
+            b, c, lambda: [b(Neg, b.matmul(x, y))], lambda: [b.matmul(x, y)]
+        )
+        return [first, second]
+
+    module = transformed(fill, CSE, DCE, types=(CONDITION, SQUARE, SQUARE))
+    earlier, later = branches_of(module)
+    assert [ops_in(region.block) for region in later.regions] == [[Neg], [MatMul]]
+    assert [ops_in(region.block) for region in earlier.regions] == [
+        [MatMul, Neg, Exp],
+        [Constant, Broadcast],
+    ]
+    assert earlier.results[1] in later.captures
+
+
+def test_a_product_is_not_taken_from_another_condition_or_from_the_branch_itself():
+    def fill(b, c, d, x):
+        def product():
+            return [b.matmul(x, x)]
+
+        def again():
+            return branches(b, c, product, lambda: [x])
+
+        return [
+            *branches(b, d, product, lambda: [x]),
+            *branches(b, c, lambda: [b(Exp, *product())], again),
+        ]
+
+    module = transformed(fill, CSE, types=(CONDITION, CONDITION, SQUARE))
+    assert all(len(op.results) == 1 for op in branches_of(module))
+    products = [op for op in module.walk() if isinstance(op, MatMul)]
+    assert len(products) == 3
+
+
+def test_a_product_reaches_a_later_branch_through_a_border():
+    def fill(b, c, d, x):
+        def product():
+            return [b(Neg, b.matmul(x, x))]
+
+        def inner():
+            return branches(b, d, product, lambda: [x])
+
+        return [
+            *branches(b, d, lambda: [b(Exp, *product())], lambda: [x]),
+            *branches(b, c, inner, lambda: [x]),
+        ]
+
+    module = transformed(fill, CSE, DCE, types=(CONDITION, CONDITION, SQUARE))
+    assert [type(op) for op in module.walk()].count(MatMul) == 1
 
 
 # dce

@@ -6,6 +6,9 @@
    condition and what the regions yield for it.
 3. An op whose key was seen, in its block or around it, is dropped, and the results of
    the first op take the place of its results; a `tc.if` captures them.
+4. What an earlier `tc.if` on the same condition yields from the same region is captured
+   instead of computed again. A product is a result of it then, zeros from the other
+   region: so the derivative of a branch finds the products that the branch made.
 
 A region sees what stands around it, but not the other way round. The region of a
 derivative is on its own: no rewrite crosses its boundary.
@@ -19,19 +22,23 @@ After:
   %1 = "tc.add"(%0, %0) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 """
 
+import itertools
 import struct
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dict
 from tensorc.ir.branches import is_copied, keep_captures
+from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.opdef import COMMUTATIVE, ISOLATED, PURE
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import DERIVATIVES
 from tensorc.ir.ops.tensor.making import Iota
+from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.shape import Broadcast, Reshape, Size, Transpose
+from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
 
@@ -75,6 +82,22 @@ class _Scope:
     outer: "_Scope | None"
     branch: If | None  # the op whose region this is: what is outside is captured
     first: dict[Hashable, Sequence[Value]] = field(default_factory=dict)
+    done: list["_Scope"] = field(default_factory=list)  # of regions of one branch
+    # What was computed in regions before, by the choice that leads there.
+    chosen: dict["_Choice", dict[Hashable, Sequence[Value]]] = field(
+        default_factory=dict
+    )
+
+    def around(self) -> Iterator["_Scope"]:
+        """Yield the scope and those around it."""
+        at: _Scope | None = self
+        while at is not None:
+            yield at
+            at = at.outer
+
+
+# The number of a condition, and that of a region.
+_Choice = tuple[int, int]
 
 
 def merge_equal(function: Function) -> None:
@@ -87,8 +110,11 @@ def merge_equal(function: Function) -> None:
         if op is None:
             stack.pop()
             branch = scope.branch
-            if branch is not None and scope.block is branch.otherwise.block:
-                _merge_results(merge, branch, stack[-1])
+            if branch is not None and scope.outer is not None:
+                scope.outer.done.append(scope)
+                if scope.block is branch.otherwise.block:
+                    _remember(merge, scope.outer)
+                    _merge_results(merge, branch, scope.outer)
             continue
         op.operands = [merge.replaced.get(v, v) for v in op.operands]
         if PURE in op.traits and not op.regions:
@@ -125,20 +151,84 @@ def _replace(
     What is `near` is not taken out of what stands around a branch.
     """
     merge.share(key, values)
-    inside: list[_Scope] = []
-    at: _Scope | None = scope
-    while at is not None and key not in at.first:
-        inside.append(at)
-        at = at.outer
-    if at is None or (near and inside):
+    at, found = _find(merge, scope, key)
+    if at is None or (near and at is not scope):
         scope.first[key] = values
         return False
-    found = at.first[key]
+    inside = list(itertools.takewhile(lambda s: s is not at, scope.around()))
     for inner in reversed(inside):
         found = [_capture(merge, inner, value) for value in found]
     scope.first[key] = found
     merge.replaced.update(zip(values, found, strict=True))
     return True
+
+
+def _find(
+    merge: _Merge, scope: _Scope, key: Hashable
+) -> tuple[_Scope | None, Sequence[Value]]:
+    """Return the first values of a key, and in which scope these are."""
+    choices: list[_Choice] = []
+    for at in scope.around():
+        if key in at.first:
+            return at, at.first[key]
+        for choice in choices:
+            values = at.chosen.get(choice, {}).get(key, ())
+            results = _handed_over(choice[1], values)
+            if results:
+                return at, [merge.replaced.get(r, r) for r in results]
+        if at.branch is not None:
+            choices.append(_choice_of(merge, at))
+    return None, ()
+
+
+def _choice_of(merge: _Merge, scope: _Scope) -> _Choice:
+    """Return when a region runs."""
+    assert scope.branch is not None
+    is_other = scope.block is scope.branch.otherwise.block
+    return merge.number(scope.branch.condition), int(is_other)
+
+
+def _remember(merge: _Merge, outer: _Scope) -> None:
+    """Keep what was computed in the regions of a branch, which are done."""
+    for scope in outer.done:
+        known = outer.chosen.setdefault(_choice_of(merge, scope), {})
+        for key, values in scope.first.items():
+            if all(v.op is not None and v.op.parent is scope.block for v in values):
+                known.setdefault(key, values)
+    outer.done.clear()
+
+
+def _handed_over(region: int, values: Sequence[Value]) -> list[Value]:
+    """Return the results of a branch that values in a region of it are, or nothing.
+
+    Of a product there is one, which is made if need be.
+    """
+    ops = [v.op for v in values]
+    if not ops or ops[0] is None or ops[0].parent is None:
+        return []
+    owner = ops[0].parent.parent
+    branch = None if owner is None else owner.parent
+    assert isinstance(branch, If)
+    yields = branch.regions[region].block.terminator.operands
+    if isinstance(ops[0], MatMul) and ops[0].result not in yields:
+        _yield_too(branch, region, ops[0].result)
+        yields = branch.regions[region].block.terminator.operands
+    if any(v not in yields for v in values):
+        return []
+    return [branch.results[yields.index(v)] for v in values]
+
+
+def _yield_too(branch: If, region: int, value: Value) -> None:
+    """Make a value in a region a result of its branch: zeros from the other region."""
+    other = branch.regions[1 - region].block
+    front, last = Block(), other.ops.pop()
+    b = TensorBuilder(Builder(front, location=branch.location))
+    zeros = b.zeros_like(value)
+    for op in (*front.ops, last):
+        other.append(op)
+    last.operands.append(zeros)
+    branch.regions[region].block.terminator.operands.append(value)
+    branch.results.append(Value(value.type, branch, len(branch.results), value.hint))
 
 
 def _capture(merge: _Merge, scope: _Scope, value: Value) -> Value:
@@ -147,9 +237,9 @@ def _capture(merge: _Merge, scope: _Scope, value: Value) -> Value:
     assert op is not None
     if value not in op.captures:
         op.operands.append(value)
-        for region in op.regions:
+        for i, region in enumerate(op.regions):
             inside = region.block.add_argument(value.type, value.hint)
-            merge.numbers[inside] = merge.number(value)
+            merge.numbers[inside] = _number_inside(merge, op, i, value)
     return scope.block.arguments[op.captures.index(value)]
 
 
@@ -158,11 +248,25 @@ def _name_captures(merge: _Merge, op: If) -> None:
     kept: dict[Value, int] = {}
     for i, value in enumerate(op.captures):
         first = kept.setdefault(value, i)
-        for arguments in (region.block.arguments for region in op.regions):
-            merge.numbers[arguments[i]] = merge.number(value)
+        for region, block in enumerate(r.block for r in op.regions):
+            inside = block.arguments[i]
+            merge.numbers[inside] = _number_inside(merge, op, region, value)
             if first != i:
-                merge.replaced[arguments[i]] = arguments[first]
+                merge.replaced[inside] = block.arguments[first]
     keep_captures(op, list(kept.values()))
+
+
+def _number_inside(merge: _Merge, op: If, region: int, value: Value) -> int:
+    """Return the number of a capture in a region.
+
+    A result of an earlier branch on the same condition is what that yielded there.
+    """
+    earlier = value.op
+    condition = merge.number(op.condition)
+    if isinstance(earlier, If) and merge.number(earlier.condition) == condition:
+        yields = earlier.regions[region].block.terminator.operands
+        value = yields[value.index]
+    return merge.number(value)
 
 
 def _merge_results(merge: _Merge, op: If, scope: _Scope) -> None:
