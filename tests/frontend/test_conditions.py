@@ -173,6 +173,34 @@ def test_names_that_nobody_reads_need_not_agree():
     assert got == 7
 
 
+def test_names_of_a_function_inside_are_its_own():
+    text = """fn f(x: float[N], y: float[M]) -> float {
+        fn total(part) { k = sum(part)  return k * n }
+        n = 2
+        if sum(x) > 0 {
+            part = x  k = x  n = 3  s = sum(part)
+        } else {
+            part = y[:3]  k = part  s = sum(part)
+        }
+        return s + total(y)
+    }"""
+    (op,) = [op for op in prepare(text, "f").module.walk() if isinstance(op, If)]
+    assert len(op.results) == 2
+    assert run(text, "f", [1.0, 2], [1.0, 2, 3, 4])[0] == [33]
+    assert run(text, "f", [-1.0, -2], [1.0, 2, 3, 4])[0] == [26]
+
+
+def test_memory_in_tuples_is_read():
+    text = """param a: float = 2
+    param b: float = 3
+    fn f(c: bool) -> float {
+        if c { p = (a, a) } else { p = (a, b) }
+        return p[0] * p[1]
+    }"""
+    assert run(text, "f", True)[0] == [4]
+    assert run(text, "f", False)[0] == [6]
+
+
 def test_sizes_of_the_branches_are_made_equal():
     text = """fn f(x: float[N], y: float[M], c: bool) -> float[N] {
         if c { h = x } else { h = y }

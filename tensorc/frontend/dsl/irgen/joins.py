@@ -18,6 +18,7 @@ from tensorc.frontend.dsl.irgen.values import (
     BuiltinValue,
     FunctionValue,
     Known,
+    MemoryRef,
     TupleValue,
     Unusable,
     describe,
@@ -84,7 +85,8 @@ class Join:
                 return lambda results: value
         if _is_same(*pair):
             return lambda results: pair[0]
-        match pair:
+        then, otherwise = self._read(then), self._read(otherwise)
+        match then.value, otherwise.value:
             case (TupleValue(left), TupleValue(right)) if len(left) == len(right):
                 return self._add_tuple(name, then, otherwise)
             case (
@@ -95,6 +97,13 @@ class Join:
         functions = all(isinstance(v, FunctionValue | BuiltinValue) for v in pair)
         hints = [_NO_FUNCTIONS] if functions else []
         return self._apart(NO_VALUE, name, (then, otherwise), *hints)
+
+    def _read(self, binding: Binding) -> Binding:
+        """Return what a name or a part of a tuple is: memory is read."""
+        if not isinstance(binding.value, MemoryRef):
+            return binding
+        value = self.frame.entry.read(binding.value.memory, binding.location)
+        return Binding(TensorOperand(value), binding.location)
 
     def _add_tuple(
         self, name: str, then: Binding, otherwise: Binding

@@ -16,14 +16,21 @@ ReadAfter: TypeAlias = Mapping[int, frozenset[str]]
 
 def read_after(function: ast.Function | ast.Step) -> ReadAfter:
     """Return which names are read behind each `if` of a body."""
-    always = {
-        name
-        for statement in _inside(function.body)
-        if isinstance(statement, ast.Function)
-        for name in _names(statement)
-    }
     found: dict[int, frozenset[str]] = {}
+    always = _of_functions(function.body)
     _walk(function.body, set(always), always, found)
+    return found
+
+
+def _of_functions(statements: Sequence[ast.Statement]) -> set[str]:
+    """Return the names that the functions in a body read from around them."""
+    found: set[str] = set()
+    for statement in _inside(statements):
+        if isinstance(statement, ast.Function):
+            always = _of_functions(statement.body)
+            own = _walk(statement.body, set(always), always, {})
+            found |= own - {f.name for f in statement.formals}
+            found.update(_names((statement.formals, statement.result or ())))
     return found
 
 
