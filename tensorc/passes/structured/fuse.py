@@ -73,7 +73,7 @@ from tensorc.ir.core import Block, Op, Region, Value, clone_op, single_block
 from tensorc.ir.dims import Constraints, Dim
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import KernelGroup, Yield
+from tensorc.ir.ops.control import If, KernelGroup, Yield
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex
 from tensorc.ir.types import TensorType
@@ -436,6 +436,10 @@ def _fuse_region(
         if isinstance(unit, OpenGroup):
             yielded = [v for v in unit.made if users.get(v, set()) - {number}]
             _emit(unit, builder, values, yielded)
+        elif isinstance(unit, If):
+            # With its regions, which a copy would visit once more for each one around.
+            unit.operands = [values.get(v, v) for v in unit.operands]
+            new.append(unit)
         else:
             new.append(clone_op(unit, values))
     for argument in new.arguments:
@@ -451,7 +455,7 @@ def _users(units: list[Unit]) -> dict[Value, set[int]]:
             list(unit.members) if isinstance(unit, OpenGroup) else [unit]
         )
         for member in members:
-            for op in member.walk():
+            for op in [member] if isinstance(member, If) else member.walk():
                 for value in op.operands:
                     users.setdefault(value, set()).add(number)
     return users
