@@ -140,11 +140,13 @@ def heavy_items() -> Iterator[Item]:
         lengths = ({"N": 17}, {"N": 200}, {"N": 1})
         yield Item(functions, (N,), lengths, each=True, group=element)
     yield from _products()
-    for kind in updates.KINDS:
-        square = ({"N": 9}, {"N": 17}, {"N": 40}, {"N": 1})
-        called = ("tame", "nasty", "bad")
-        update = partial(updates.make, kind)
-        yield Item(update, (N,), square, called, group=updates.group(kind))
+    square = ({"N": 9}, {"N": 17}, {"N": 40}, {"N": 1})
+    called = ("tame", "nasty", "bad")
+    for number, kind in enumerate(updates.KINDS):
+        for where in ("", updates.WHERE[1 + number % 3]):
+            update = partial(updates.make, kind, where)
+            together = updates.group(kind, where)
+            yield Item(update, (N,), square, called, group=together)
     for first, last in itertools.product(_MOVEMENTS, repeat=2):
         yield Item(partial(_moved, first, last), (7, 3))
     for one, other in itertools.product(_INDEXED, repeat=2):

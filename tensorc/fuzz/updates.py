@@ -24,7 +24,7 @@ from tensorc.ir.ops.tensor.shape import (
     Slice,
     Transpose,
 )
-from tensorc.ir.types import ELEMENTS, I64, TensorType
+from tensorc.ir.types import ELEMENTS, I1, I64, TensorType
 
 N = symbol("N")
 _SQUARE = (N, N)
@@ -157,13 +157,20 @@ KINDS = (
 )
 
 
-def group(kind: tuple[str, str, str]) -> str:
+Kind = tuple[str, str, str]
+
+# In which branches the new value is made: in no other one, the old one stays there.
+WHERE = ("", "then", "otherwise", "both")
+
+
+def group(kind: Kind, where: str = "") -> str:
     """Return what kinds have in common: one of each group shows most."""
     inside, whose, beside = kind
-    return f"{inside != 'same' and whose == 'new'} {whose} {beside in FALLIBLE}"
+    is_new = inside != "same" and whose == "new"
+    return f"{is_new} {whose} {beside in FALLIBLE} {where}"
 
 
-def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:
+def make(kind: Kind, where: str, m: Maker) -> dict[str, object]:
     """Append an update of a kind; return the fields of the program that it gives."""
     inside, whose, beside = kind
     element = ELEMENTS[m.rng.choice(("f32", "f64", "i32"))]
@@ -175,11 +182,29 @@ def make(kind: tuple[str, str, str], m: Maker) -> dict[str, object]:
         _share(m, x)
         flat = inside == "flat"
         back = m.apply(Reshape, (x,), shape=Dims(_SQUARE)) if flat else x
+        back, other = _chosen(m, where, [back, other], [w, x])
         return {"updates": ((w, back), (x, other))}
     new = m.apply(Add, (m.apply(Mul, (w, x)), other))
+    (new,) = _chosen(m, where, [new], [w])
     if whose:
         m.shown.add(BESIDE[beside](m, w if whose == "old" else new))
     return {"updates": ((w, new),)}
+
+
+def _chosen(m: Maker, where: str, new: list[int], old: list[int]) -> list[int]:
+    """Return new values that are made in branches alone, of a condition that is given.
+
+    If in both, the second one adds the old value to it.
+    """
+    if not where:
+        return new
+    then = old if where == "otherwise" else new
+    otherwise = old if where == "then" else new
+    if where == "both":
+        pairs = zip(new, old, strict=True)
+        otherwise = [m.apply(Add, pair) for pair in pairs]
+    condition = m.given(TensorType((), I1))
+    return m.results_of(m.choose(condition, then, otherwise))
 
 
 def _share(m: Maker, index: int) -> None:
