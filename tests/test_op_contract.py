@@ -9,6 +9,7 @@ import pytest
 from tensorc import compiler
 from tensorc.backend.llvm import lower
 from tensorc.errors import TensorcError
+from tensorc.frontend.dsl.programs.mlir_file import mlir_program
 from tensorc.frontend.library.maps import MAPS
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.ir import ops
@@ -20,6 +21,7 @@ from tensorc.ir.opdef import (
     ELEMENTWISE,
     EXACT,
     ISOLATED,
+    MEMBER,
     PURE,
     TERMINATOR,
     constraint_words,
@@ -262,7 +264,7 @@ def test_docstring_begins_with_a_sentence(cls):
 
 @each_op
 def test_traits_are_known(cls):
-    known = {PURE, COMMUTATIVE, ELEMENTWISE, EXACT, TERMINATOR, ISOLATED}
+    known = {PURE, COMMUTATIVE, ELEMENTWISE, EXACT, TERMINATOR, ISOLATED, MEMBER}
     assert cls.traits <= known
     assert COMMUTATIVE not in cls.traits or len(cls.operand_names) == 2
 
@@ -363,6 +365,18 @@ def test_each_pass_lowers_an_op_or_says_why_not(cls):
         except TensorcError as error:
             found = error.diagnostics
         assert all(d.location.line for d in found), pass_.name
+
+
+@each_op
+def test_whoever_loads_an_op_has_its_code_or_a_reason(cls):
+    text = as_function(example_of(cls))
+    found = ()
+    try:
+        module = mlir_program(text, "m.mlir").emit()
+        compiler.compile(module, compiler.host_target(), upto="llvm")
+    except TensorcError as error:
+        found = error.diagnostics
+    assert all(d.location.line for d in found)
 
 
 @each_tensor_op

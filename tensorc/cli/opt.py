@@ -282,7 +282,10 @@ def _verify_level(module: Module, first: Pass) -> None:
         note = f"pass '{first.name}' reads level {first.reads.value}"
         found = error.diagnostics
         try:
-            way = _way_to(first, level_of(module))
+            level = level_of(module)
+            if level is first.reads:
+                raise  # it is wrong in itself
+            way = _way_to(first, level)
             found = tuple([replace(d, hints=(*d.hints, way)) for d in found])
         except CompileError as mixed:  # no pass reads it, whatever runs before
             found = mixed.diagnostics

@@ -73,6 +73,7 @@ ELEMENTWISE = "elementwise"  # acts on each element alone; `scalar` names its ke
 EXACT = "exact"  # evaluate gives the same bits as compiled code
 TERMINATOR = "terminator"  # ends its block
 ISOLATED = "isolated"  # its regions see nothing from outside
+MEMBER = "member"  # stands in a kernel, which computes what its generics compute
 
 T = TypeVar("T", bound=type[Op])
 

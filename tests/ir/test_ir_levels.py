@@ -225,6 +225,7 @@ def test_a_pass_reads_modules_of_its_level(level, name, tmp_path, capfd):
 
 ADD = '%e = "arith.addf"(%k, %k) : (f32, f32) -> f32'
 TWO = NUMBER.replace("%e", "%k") + "\n" + ADD
+COPY = '"memref.copy"(%a, %1) : (memref<4xf32>, memref<4xf32>) -> ()'
 GENERIC = '"linalg.generic"(%a, %1)'
 
 # What a level asks of a module beside its ops: what is changed, and the message.
@@ -235,9 +236,8 @@ FORMS = [
         TWO,
         "arith.addf: computes a scalar, which",
     ),
-    (Level.STRUCTURED, "// in a region", TWO, "arith.addf: computes a scalar"),
+    (Level.STRUCTURED, "// in a region", TWO, "no block in tc.group does"),
     (Level.BUFFER, "// in the function", TWO, "no block in func.func does"),
-    (Level.BUFFER, "// in a region", TWO, "no block in tc.group does"),
     (
         Level.STRUCTURED,
         GENERIC,
@@ -256,6 +256,11 @@ FORMS = [
         '%e = "linalg.index"() <{dim = 0 : i64}> : () -> index',
         "linalg.index: stands outside of a linalg.generic",
     ),
+    (Level.STRUCTURED, "// in a region", CONSTANT, "tc.constant: is no part of a kern"),
+    (Level.STRUCTURED, "// in a body", CONSTANT, "tc.constant: makes no scalar for"),
+    (Level.STRUCTURED, "// in the function", GROUP, "tc.group: computes nothing"),
+    (Level.BUFFER, "// in a region", COPY, "memref.copy: is no part of a kernel"),
+    (Level.BUFFER, "// in a body", COPY, "memref.copy: makes no scalar for the"),
     (Level.BUFFER, "tc.symbols", "tc.names", "has 'tc.symbols' and 'tc.shapes'"),
 ]
 
@@ -268,7 +273,9 @@ def test_what_a_level_asks_beside_its_ops(case, tmp_path, capfd):
     first = next(p for p in compiler.PASSES.values() if p.reads is level)
     for command in (["opt", str(path), f"--{first.name}"], ["check", str(path)]):
         assert main.run(command) == 1
-        assert words in capfd.readouterr().err
+        said = capfd.readouterr().err
+        assert words in said
+        assert "reads level" not in said
 
 
 @pytest.mark.parametrize(
@@ -343,3 +350,13 @@ def test_a_branch_on_memory_gives_nothing():
     text = text.replace(f"}}) : {types}()", f"}}) : {types}memref<4xf32>")
     with pytest.raises(VerifyError, match="On memory there are no results"):
         verify(parse_module(text), Level.BUFFER)
+
+
+def test_what_no_kernel_holds_gets_no_loops(tmp_path, capfd):
+    fill = '"linalg.fill"(%k, %result) : (f32, memref<4xf32>) -> ()'
+    text = f"{NUMBER.replace('%e', '%k')}\n{fill}"
+    path = tmp_path / "m.mlir"
+    path.write_text(MODULES[Level.BUFFER].replace("// in the function", text))
+    assert main.run(["compile", str(path), "--emit=loop"]) == 1
+    said = capfd.readouterr().err
+    assert "linalg.fill: stands outside of a kernel, or is memory without a" in said

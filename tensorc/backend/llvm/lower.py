@@ -30,7 +30,7 @@ from tensorc.backend.llvm.microkernels import Tile, micro_kernel
 from tensorc.backend.llvm.pool import launcher
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
 from tensorc.backend.llvm.state import Lower, State, memory_type, scalar_of
-from tensorc.errors import InternalError
+from tensorc.errors import CompileError, Diagnostic, InternalError
 from tensorc.ir.attributes import SymbolRef
 from tensorc.ir.core import Op, Value
 from tensorc.ir.opdef import TERMINATOR
@@ -54,7 +54,8 @@ def lower_module(module: Module, target: Target, options: Options) -> str:
     """Return LLVM text for a module of the LOOP level.
 
     Raises:
-        InternalError: an op has no row, or a function does not fit the ABI.
+        CompileError: a function does not fit the ABI (TC0250).
+        InternalError: an op has no row.
     """
     attributes = {"prefer-vector-width": str(target.vector_bits)}
     emitter = ModuleEmitter(target.triple, attributes)
@@ -114,17 +115,21 @@ def _unpack(
         # The record stands between the arena, the last memory, and the symbols.
         record_slot = sum(isinstance(a.type, MemRefType) for a in arguments)
         if any(isinstance(a.type, MemRefType) for a in arguments[record_slot:]):
-            raise InternalError(f"{function.sym_name}: memory after a symbol", "llvm")
+            raise _wrong(function, "takes memory after a size")
     for i, argument in enumerate(arguments):
         is_memory = isinstance(argument.type, MemRefType)
         if not is_memory and argument.type != INDEX:
-            detail = f"{function.sym_name}: an argument of type {argument.type}"
-            raise InternalError(detail, "llvm")
+            raise _wrong(function, f"takes {argument.type}, no memory or index")
         slot = i if is_kernel(function) or i < record_slot else i + 1
         type_ = POINTER if is_memory else LONG
         values[argument] = emit.load(type_, _slot(emit, slots, slot), _SLOT_BYTES)
     record = emit.load(POINTER, _slot(emit, slots, record_slot), _SLOT_BYTES)
     return values, record
+
+
+def _wrong(op: Op, message: str) -> CompileError:
+    """Return the error about an op that fits no calling convention of ours."""
+    return CompileError(Diagnostic("TC0250", f"{op.name}: {message}", op.location))
 
 
 def _slot(emit: FunctionEmitter, slots: LValue, index: int) -> LValue:
@@ -152,8 +157,7 @@ def _callee(state: State, op: Op) -> str:
     assert isinstance(reference, SymbolRef)
     callee = state.functions.get(reference.name)
     if callee is None or not is_kernel(callee):
-        detail = f"{op.name} at {op.location}: {reference} is no kernel"
-        raise InternalError(detail, "llvm")
+        raise _wrong(op, f"{reference} is no kernel")
     return mangle(callee.sym_name)
 
 

@@ -10,6 +10,7 @@ from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, AT_TENSOR, Level
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import (
     ISOLATED,
+    MEMBER,
     PURE,
     TERMINATOR,
     InferContext,
@@ -161,11 +162,17 @@ class KernelGroup(Op):
         return (Body(Yield, value_types(self.operands), value_types(self.results)),)
 
     def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
-        """Check that the members have the outer dimensions."""
+        """Check that there are members, with the outer dimensions."""
         panel = self.attributes.get("tc.panel", 0)
         if not isinstance(panel, int) or not 0 <= panel < max(1, len(self.operands)):
             fail(self, "attribute 'tc.panel' names no operand")
-        for member in self.body.block.ops:
+        members = self.body.block.ops[:-1]
+        for member in members:
+            if level is not None and MEMBER not in member.traits:
+                fail(member, f"is no part of a kernel, which a {self.name} is")
+        if level is not None and not any(member.regions for member in members):
+            fail(self, "computes nothing: it has no linalg.generic")
+        for member in members:
             iterators = member.attributes.get("iterator_types")
             if not isinstance(iterators, ArrayAttr):
                 continue

@@ -47,7 +47,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tensorc.errors import CompileError, Diagnostic, InternalError
+from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, SymbolRef
 from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import Dim, ceildiv, floordiv, symbols_of
@@ -170,7 +170,9 @@ def _lower(entry: FunctionState, op: Op) -> None:
         return  # put where it is used
     row = _ROWS.get(type(op))
     if row is None:
-        raise InternalError(f"{op.name} at {op.location} has no row", "to-loops")
+        message = f"{op.name}: stands outside of a kernel, or is memory without a slot"
+        hint = "make kernels and plan memory first: --fuse --bufferize --plan-memory"
+        raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))
     row(entry, op)
 
 

@@ -12,7 +12,7 @@ from tensorc.ir.evaluation import Failing, SizedFailing, Sizes
 from tensorc.ir.invariants import check_call
 from tensorc.ir.levels import AT_BUFFER, AT_LOOP, AT_STRUCTURED, Level
 from tensorc.ir.numerics import Array, fma
-from tensorc.ir.opdef import PURE, InferContext, Values, memory, op, require
+from tensorc.ir.opdef import MEMBER, PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import (
     I1,
     I64,
@@ -23,7 +23,7 @@ from tensorc.ir.types import (
 DYNAMIC = -1  # a stride that only the operand gives
 
 
-@op("tc.size", traits=(PURE,), levels=AT_STRUCTURED | AT_BUFFER)
+@op("tc.size", traits=(PURE, MEMBER), levels=AT_STRUCTURED | AT_BUFFER)
 class SizeOf(Op):
     """The value of a dimension of the function, below TENSOR and above LOOP.
 

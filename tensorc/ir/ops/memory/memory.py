@@ -12,7 +12,7 @@ from tensorc.ir.elements import as_number, read
 from tensorc.ir.evaluation import Allocating
 from tensorc.ir.levels import AT_BUFFER, AT_LOOP
 from tensorc.ir.numerics import Array
-from tensorc.ir.opdef import PURE, InferContext, Values, memory, op, require
+from tensorc.ir.opdef import MEMBER, PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import INDEX, MemRefType, Type
 
 
@@ -46,7 +46,7 @@ class Alloca(Op):
         return np.zeros([d or 0 for d in shape], ctx.result_element().dtype)
 
 
-@op("memref.alloc", levels=AT_BUFFER)
+@op("memref.alloc", traits=(MEMBER,), levels=AT_BUFFER)
 class Alloc(Op):
     """Fresh memory; undefined at first. The memory plan gives it a slot.
 

@@ -16,6 +16,7 @@ from tensorc.ir.numerics import Array, maximum, minimum
 from tensorc.ir.opdef import (
     COMMUTATIVE,
     EXACT,
+    MEMBER,
     PURE,
     InferContext,
     each,
@@ -108,7 +109,7 @@ class IntegerBinary(Op):
         return lhs
 
 
-@op("arith.constant", traits=_EXACT, levels=BELOW_TENSOR)
+@op("arith.constant", traits=(*_EXACT, MEMBER), levels=BELOW_TENSOR)
 class Constant(Op):
     """A scalar that is known.
 

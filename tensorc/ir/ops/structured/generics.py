@@ -20,14 +20,14 @@ from tensorc.ir.numerics import (
     ordered_product,
     ordered_sum,
 )
-from tensorc.ir.opdef import PURE, TERMINATOR, InferContext, Values, op, require
+from tensorc.ir.opdef import MEMBER, PURE, TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.ops.scalar.arith import MulF, MulI
 from tensorc.ir.types import INDEX, Element, MemRefType, TensorType, Type, element_type
 
 ORDERS = ("", LANES_ORDER, FMA_ORDER, SEQUENTIAL)
 
 
-@op("tensor.empty", traits=(PURE,), levels=AT_STRUCTURED)
+@op("tensor.empty", traits=(PURE, MEMBER), levels=AT_STRUCTURED)
 class Empty(Op):
     """A tensor of undefined elements, to be a destination.
 
@@ -143,7 +143,7 @@ class Index(Op):
             fail(self, f"stands outside of a {Generic.name}")
 
 
-@op("linalg.fill", levels=AT_STRUCTURED | AT_BUFFER)
+@op("linalg.fill", traits=(MEMBER,), levels=AT_STRUCTURED | AT_BUFFER)
 class Fill(Op):
     """Set all elements of the destination to a scalar.
 
@@ -179,7 +179,7 @@ class Fill(Op):
         _check_destinations(self, [self.destination], level)
 
 
-@op("linalg.generic", levels=AT_STRUCTURED | AT_BUFFER)
+@op("linalg.generic", traits=(MEMBER,), levels=AT_STRUCTURED | AT_BUFFER)
 class Generic(Op):
     """Apply a scalar body at each point of an iteration space.
 
@@ -260,7 +260,7 @@ class Generic(Op):
         return (Body(Yield, elements, yields, scalars=True),)
 
     def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
-        """Check that the body takes no scalar from outside, and indices that exist."""
+        """Check that the body makes scalars, of its own and of indices that exist."""
         rank = len(self.iterator_types.items)
         blocks = [b for o in self.walk() for r in o.regions for b in r.blocks]
         inside = {v for b in blocks for v in b.arguments}
@@ -269,6 +269,8 @@ class Generic(Op):
             outer = [v for v in inner.operands if v not in inside]
             if any(isinstance(v.type, Element) for v in outer):
                 fail(inner, f"reads a scalar from outside of the {self.name}")
+            if level is not None and not _makes_scalars(inner):
+                fail(inner, f"makes no scalar for the {self.name} around it")
             if isinstance(inner, Index) and not 0 <= inner.dim < rank:
                 fail(inner, f"dim is {inner.dim}, the {self.name} has {rank}")
         _check_destinations(self, self.outputs, level)
@@ -302,6 +304,12 @@ class Generic(Op):
                 target[...] = whole
             results.append(whole)
         return tuple(results) if ctx.gives_results() else ()
+
+
+def _makes_scalars(op: Op) -> bool:
+    """Tell whether an op may stand in a body: it gives scalars, or ends it."""
+    given = [isinstance(result.type, Element) for result in op.results]
+    return TERMINATOR in op.traits or (bool(given) and all(given))
 
 
 def _check_destinations(
