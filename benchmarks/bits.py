@@ -24,9 +24,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from tensorc import compiler
+from tensorc.fuzz.emission import module_of
 from tensorc.fuzz.generate import generate
 from tensorc.fuzz.outcomes import Compiled, Outcome, updated_by
-from tensorc.fuzz.program import module_of
 from tensorc.fuzz.values import draw_arguments
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.text.parser import parse_module
