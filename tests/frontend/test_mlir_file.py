@@ -64,8 +64,15 @@ def test_names_are_those_that_a_call_can_give(name):
     assert "\x1b" not in refused.value.diagnostics[0].message
     with pytest.raises(CompileError, match=words):
         program(function(["tensor<f32>"], named(name)))
-    with pytest.raises(CompileError, match=words):  # of a lower level
-        program(function(["memref<f32>"], named("x"), name))
+    on_memory = f"""
+  "func.func"() <{{arg_attrs = [{{tc.kind = "input", tc.name = "x"}}],
+    function_type = (memref<f32>) -> (), sym_name = "{name}",
+    tc.shapes = [#tc.dims<[]>], tc.symbols = []}}> ({{
+  ^bb0(%a0: memref<f32>):
+    "func.return"() : () -> ()
+  }}) : () -> ()"""
+    with pytest.raises(CompileError, match=words):
+        program(on_memory)
     program(function(["tensor<f32>"], named("_x1"), "_F2"))
 
 
