@@ -95,7 +95,8 @@ def _expand_block(block: Block, constraints: Constraints, table: Expansions) -> 
         values.update(zip(inner.arguments, op.operands, strict=False))
         for moved in inner.ops:
             _replace_operands(moved, values)
-            _expand_inside(moved, constraints, table)  # those of branches are new
+            if moved.regions:  # those of branches are new
+                _expand_inside(moved, constraints, table)
             block.append(moved)
         for result, value in zip(op.results, found, strict=True):
             values[result] = values.get(value, value)
