@@ -112,6 +112,16 @@ def test_conditions_that_are_written_alike_are_one():
     assert len(places(module_of([x], first, other), "if")) == 2
 
 
+def test_conditions_meet_whatever_else_one_of_them_needs():
+    """One gradient is clipped, and both updates may be skipped."""
+    slope = tc.exp(x)
+    clipped = tc.ifelse(tc.sum(slope) > 3, slope / tc.sum(slope), slope)
+    first, second = tc.ifelse(c, x - clipped, x), tc.ifelse(c, y - slope, y)
+    module = module_of([c, x, y], first, second)
+    assert sorted(places(module, "if")) == ["", "then"]
+    assert places(module, "exp") == ["then"]
+
+
 def test_conditions_of_which_one_needs_the_other_are_two():
     first = tc.ifelse(c, tc.exp(x), x)
     module = module_of([c, x], tc.ifelse(c, first * 2, first))

@@ -16,6 +16,7 @@ node come before it, puts each into the innermost scope that has all its users:
 What comes of it is a list of steps in the order in which they are emitted.
 """
 
+from collections import Counter
 from collections.abc import (
     Container,
     Hashable,
@@ -25,6 +26,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from operator import itemgetter
 
 from tensorc.frontend.python.graph.regions import Condition, Derivative
@@ -173,24 +175,19 @@ def steps_of(frame: Frame, ops: Sequence[Op], roots: Sequence[Value]) -> list[St
 
 def _place(frame: Frame, ops: Sequence[Op], steps: list[Step]) -> None:
     """Add the steps of the nodes of a frame, from the last one to the first."""
-    for conditions, others in reversed(list(_levels(ops))):
-        for op in reversed(others):
-            scope = frame.scope_of(op)
-            if scope is None:
-                continue
-            if isinstance(op, Derivative):
-                _place_derivative(op, frame, scope, steps)
-            else:
-                steps.append(Make(op, frame, scope))
-                frame.use(op.operands, scope)
-        for step in reversed(_joined(frame, conditions)):
-            steps.append(step)
-            frame.use([step.condition], step.scope)
-            for result in step.results:
-                assert isinstance(result.op, Condition)
-                then, otherwise = result.op.branches(result)
-                frame.use([then], step.then)
-                frame.use([otherwise], step.otherwise)
+    has_conditions = any(isinstance(op, Condition) for op in ops)
+    each = _from_the_end(frame, ops) if has_conditions else ([o] for o in reversed(ops))
+    for first, *others in each:
+        scope = frame.scope_of(first)
+        if scope is None:
+            continue
+        if isinstance(first, Condition):
+            steps.append(_joined(frame, [first, *others], scope))
+        elif isinstance(first, Derivative):
+            _place_derivative(first, frame, scope, steps)
+        else:
+            steps.append(Make(first, frame, scope))
+            frame.use(first.operands, scope)
 
 
 def _place_derivative(
@@ -206,40 +203,51 @@ def _place_derivative(
     frame.use(op.given, scope)
 
 
-def _levels(ops: Sequence[Op]) -> Iterator[tuple[list[Condition], list[Op]]]:
-    """Yield nodes in an order in which those before a condition come before it.
+def _joined(frame: Frame, conditions: Sequence[Op], scope: Scope) -> Join:
+    """Return the op that conditions become, of which none needs another."""
+    results = [r for op in conditions for r in op.results if r in frame.scopes]
+    step = Join(results, frame, scope, scope.inside(), scope.inside())
+    frame.use([step.condition], scope)
+    for result in results:
+        assert isinstance(result.op, Condition)
+        then, otherwise = result.op.branches(result)
+        frame.use([then], step.then)
+        frame.use([otherwise], step.otherwise)
+    return step
 
-    The level of a node is the most conditions on a way to it. Those of one level do not
-    need each other, and come first: what uses them comes with or after them.
+
+def _from_the_end(frame: Frame, ops: Sequence[Op]) -> Iterator[list[Op]]:
+    """Yield nodes after all that need them, and as one the conditions that become one.
+
+    Those wait until nothing else is left: then most of them have met.
     """
-    levels: dict[Op, int] = {}
-    found: list[tuple[list[Condition], list[Op]]] = [([], [])]
+    index = {op: i for i, op in enumerate(ops)}
+    below = [{v.op for v in op.operands if v.op in index} for op in ops]
+    users = Counter(op for each in below for op in each)
+    alike: dict[Hashable, list[Op]] = {}
+    left: list[tuple[bool, int, Hashable]] = []
+
+    def add(op: Op) -> None:
+        is_condition, key = isinstance(op, Condition), None
+        if is_condition:
+            key = _formula(op.operands[0]), frame.scope_of(op)
+            alike.setdefault(key, []).append(op)
+        heappush(left, (is_condition, -index[op], key))
+
     for op in ops:
-        above = (v.op for v in op.operands)
-        level = max([levels.get(a, 0) for a in above if a is not None], default=0)
-        if not isinstance(op, Condition):
-            found[level][1].append(op)
-        else:
-            level += 1
-            if level == len(found):
-                found.append(([], []))
-            found[level][0].append(op)
-        levels[op] = level
-    yield from found
-
-
-def _joined(frame: Frame, conditions: Sequence[Condition]) -> list[Join]:
-    """Return the ops that conditions of one level become, all users being placed."""
-    groups: dict[tuple[Hashable, Scope], list[Value]] = {}
-    for op in conditions:
-        scope = frame.scope_of(op)
-        if scope is not None:
-            wanted = [r for r in op.results if r in frame.scopes]
-            groups.setdefault((_formula(op.operands[0]), scope), []).extend(wanted)
-    return [
-        Join(results, frame, scope, scope.inside(), scope.inside())
-        for (_, scope), results in groups.items()
-    ]
+        if not users[op]:
+            add(op)
+    while left:
+        is_condition, number, key = heappop(left)
+        found = alike.pop(key, []) if is_condition else [ops[-number]]
+        if not found:
+            continue  # it was one with another
+        yield sorted(found, key=index.__getitem__)
+        for op in found:
+            for lower in below[index[op]]:
+                users[lower] -= 1
+                if not users[lower]:
+                    add(lower)
 
 
 def _formula(condition: Value, depth: int = _WRITTEN) -> Hashable:
