@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from tensorc.api.fit import fit, patience
     from tensorc.api.function import Function, In, Out, function, shared
     from tensorc.api.function_grad import value_and_grad
-    from tensorc.api.grad import grad
+    from tensorc.api.function_products import jvp, vjp
+    from tensorc.api.grad import grad, hessian, hvp, jacobian
     from tensorc.api.jit import jit, step, update
     from tensorc.api.options import options
     from tensorc.api.program import Program, load
@@ -76,6 +77,12 @@ if TYPE_CHECKING:
         TensorcError,
         TensorcWarning,
     )
+    from tensorc.frontend.python.derivatives.custom import (
+        custom_gradient,
+        grad_clip,
+        grad_scale,
+    )
+    from tensorc.frontend.python.derivatives.products import Lop, Rop
     from tensorc.frontend.python.group_functions import group, params
     from tensorc.frontend.python.grouping.groups import Group
     from tensorc.frontend.python.symbolic import Tensor
@@ -89,7 +96,8 @@ _NAMES = {
     "api.fit": "fit patience",
     "api.function": "Function In Out function shared",
     "api.function_grad": "value_and_grad",
-    "api.grad": "grad",
+    "api.function_products": "jvp vjp",
+    "api.grad": "grad hessian hvp jacobian",
     "api.jit": "jit step update",
     "api.options": "options",
     "api.program": "Program load",
@@ -97,6 +105,8 @@ _NAMES = {
     "api.stages": "emit",
     "errors": """CompileError DTypeError InternalError ShapeError TensorcError
         TensorcWarning""",
+    "frontend.python.derivatives.custom": "custom_gradient grad_clip grad_scale",
+    "frontend.python.derivatives.products": "Lop Rop",
     "frontend.python.group_functions": "group params",
     "frontend.python.grouping.groups": "Group",
     "frontend.python.symbolic": "Tensor",
@@ -113,8 +123,10 @@ __all__ = [
     "Group",
     "In",
     "InternalError",
+    "Lop",
     "Out",
     "Program",
+    "Rop",
     "ShapeError",
     "Shared",
     "Tensor",
@@ -122,14 +134,21 @@ __all__ = [
     "TensorcWarning",
     "check",
     "constant",
+    "custom_gradient",
     "data",
     "debugprint",
     "emit",
     "fit",
     "function",
     "grad",
+    "grad_clip",
+    "grad_scale",
     "group",
+    "hessian",
+    "hvp",
+    "jacobian",
     "jit",
+    "jvp",
     "load",
     "options",
     "params",
@@ -141,6 +160,7 @@ __all__ = [
     "tensor",
     "update",
     "value_and_grad",
+    "vjp",
 ]
 
 

@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from tensorc.api.jit import Jitted
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import TensorOperand, strong
-from tensorc.frontend.python import symbolic_functions, tracer
+from tensorc.frontend.python import tracer
+from tensorc.frontend.python.derivatives.given import members_of, outs_of, zeros_like
+from tensorc.frontend.python.derivatives.gradients import gradient_of, scalar_of
+from tensorc.frontend.python.derivatives.jacobians import jacobians_of
 from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.grouping.pytree import (
     LEAF,
@@ -25,6 +28,7 @@ from tensorc.frontend.python.symbolic_operands import (
     is_symbolic,
     operand_of,
 )
+from tensorc.ir.core import Value
 
 
 @door
@@ -40,7 +44,7 @@ def value_and_grad(
     if is_symbolic(function) or not callable(function):
         message = f"value_and_grad takes a function, got {describe(function)}"
         raise usage_error(message, "of a variable: cost and tc.grad(cost, wrt)")
-    return derivative(function, argnums, has_aux, True)
+    return derivative(function, argnums, has_aux, "value_and_grad")
 
 
 def is_argnums(value: object) -> bool:
@@ -53,9 +57,9 @@ def derivative(
     function: Callable[..., object],
     argnums: int | Sequence[int],
     has_aux: bool,
-    with_value: bool,
+    form: str,
 ) -> Jitted:
-    """Return the function that computes the derivative of one, with its value or not.
+    """Return the function that computes a derivative of one, in one of `_FORMS`.
 
     TypeError if `argnums` is no integer or several, or names no argument.
     """
@@ -87,19 +91,23 @@ def derivative(
             taken.append((own, tree))
         _put_back(bound, given)
         result = target(*bound.args, **bound.kwargs)
-        value, aux = _pair(result, name) if has_aux else (result, None)
+        value, aux = pair_of(result, name) if has_aux else (result, None)
         wrt = [tensor for own, _ in taken for tensor in own]
-        found = iter(_gradients(value, wrt, name))
-        parts = [unflatten(tree, found) for _, tree in taken]
-        gradients = tuple(parts) if several is argnums else parts[0]
-        if not with_value:
-            return (gradients, aux) if has_aux else gradients
-        return ((value, aux) if has_aux else value), gradients
 
-    gradient.__name__ = f"grad_{name}"
+        def arranged(leaves: Sequence[object]) -> object:
+            found = iter(leaves)
+            parts = [unflatten(tree, found) for _, tree in taken]
+            return tuple(parts) if several is argnums else parts[0]
+
+        made = _FORMS[form](value, wrt, name, arranged)
+        if form == "value_and_grad":
+            return ((value, aux) if has_aux else value), made
+        return (made, aux) if has_aux else made
+
+    gradient.__name__ = f"{form}_{name}"
     gradient.__signature__ = signature  # type: ignore[attr-defined]
     made = Jitted(gradient, static)
-    made.made_by = derivative, (function, argnums, has_aux, with_value)
+    made.made_by = derivative, (function, argnums, has_aux, form)
     return made
 
 
@@ -143,25 +151,71 @@ def _chosen(name: str, members: Sequence[_Path], numbers: Sequence[int]) -> list
 
 
 @door
-def _pair(result: object, name: str) -> tuple[object, object]:
+def pair_of(result: object, name: str) -> tuple[object, object]:
+    """Return the two results of a function, with `has_aux`."""
     if isinstance(result, tuple) and len(result) == 2:
         return result[0], result[1]
     message = f"has_aux: {name} returns a pair (cost, anything else), "
     raise usage_error(f"{message}got {describe(result)}")
 
 
+Arrange = Callable[[Sequence[object]], object]
+
+
 @door
-def _gradients(value: object, wrt: Sequence[Tensor], name: str) -> list[Tensor]:
-    if not wrt:
+def _gradient(
+    value: object, wrt: Sequence[Tensor], name: str, arranged: Arrange
+) -> object:
+    return arranged(list(map(Tensor, map(TensorOperand, _slopes(value, wrt, name)))))
+
+
+def _slopes(value: object, wrt: Sequence[Tensor], name: str) -> list[Value]:
+    """Return the derivative of what a function returns by each variable."""
+    primals = members_of(list(wrt))[1]
+    if not primals:
         return []
     _, tree = flatten(value)
     if tree is not LEAF:
         message = f"{name} must return one number to differentiate, got {tree}"
         raise usage_error(message, "return (cost, other) with has_aux=True")
+    found = gradient_of(scalar_of(variable_of(value, name)), primals)
+    return [found[p] if p in found else zeros_like(p) for p in primals]
+
+
+def variable_of(value: object, name: str) -> Tensor:
+    """Return a result of a function as a variable."""
     operand = operand_of(value, f"the result of {name}")
-    cost = Tensor(
-        operand if isinstance(operand, TensorOperand) else strong(emitter(), operand)
+    is_tensor = isinstance(operand, TensorOperand)
+    return Tensor(operand if is_tensor else strong(emitter(), operand))
+
+
+@door
+def _jacobian(
+    value: object, wrt: Sequence[Tensor], name: str, arranged: Arrange
+) -> object:
+    leaves, tree = flatten(value)
+    outs, _ = outs_of(
+        [variable_of(leaf, name) for leaf in leaves], f"the result of {name}"
     )
-    found = symbolic_functions.grad(cost, list(wrt), disconnected_inputs="zeros")
-    assert isinstance(found, list)
-    return found
+    return unflatten(tree, [_of_out(out, wrt, arranged) for out in outs])
+
+
+@door
+def _hessian(
+    value: object, wrt: Sequence[Tensor], name: str, arranged: Arrange
+) -> object:
+    slopes = _slopes(value, wrt, name)
+    return arranged([_of_out(slope, wrt, arranged) for slope in slopes])
+
+
+def _of_out(out: Value, wrt: Sequence[Tensor], arranged: Arrange) -> object:
+    return arranged(jacobians_of(out, members_of(list(wrt))[1]))
+
+
+# What is computed of what the function returns, by the variables, arranged as they are.
+_FORMS: Mapping[str, Callable[[object, Sequence[Tensor], str, Arrange], object]] = {
+    "grad": _gradient,
+    "value_and_grad": _gradient,
+    "jacobian": _jacobian,
+    "hessian": _hessian,
+}

@@ -14,25 +14,19 @@ from tensorc.frontend.library import elementwise, shapes
 from tensorc.frontend.library.indexing import Index
 from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.mistakes import (
-    argument_error,
     door,
     misspelt,
     usage_error,
 )
 from tensorc.frontend.library.operands import (
     TensorOperand,
-    broadcast,
-    constant,
     materialize,
 )
 from tensorc.frontend.library.options import SHAPE, Option
 from tensorc.frontend.library.registry.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
 from tensorc.frontend.python.conditions import cond, ifelse
-from tensorc.frontend.python.graph.grad import derivatives
 from tensorc.frontend.python.grouping.groups import Group
-from tensorc.frontend.python.grouping.pytree import LEAF, unflatten
-from tensorc.frontend.python.grouping.pytree import flatten as flatten_tree
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 from tensorc.frontend.python.symbolic import (
     Tensor,
@@ -47,98 +41,17 @@ from tensorc.frontend.python.symbolic_operands import (
     element_named,
     emitter,
     float_x,
-    is_symbolic,
     operand_of,
     type_of,
     value_of,
 )
 from tensorc.frontend.python.symbolic_variables import CONSTRUCTORS
-from tensorc.ir.core import Value
 from tensorc.ir.ops.tensor.indexing import ADD, SET, TakeAlongAxis
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
-from tensorc.ir.types import TensorType
 
 SymbolicFunction = Callable[..., Tensor]
 _EMPTY = inspect.Parameter.empty
 _HOME = "tensorc"  # where pickle finds what is made here, by its name
-
-# Derivatives
-
-
-@door
-def grad(
-    cost: Tensor,
-    wrt: object,
-    consider_constant: Sequence[Tensor] | None = None,
-    disconnected_inputs: str = "raise",
-) -> object:
-    """Return the derivative of a scalar by a variable, or by each in a structure.
-
-    The result has the structure of `wrt`: a list gives a list, a group a group.
-    `consider_constant` holds variables through which nothing is differentiated.
-    `disconnected_inputs` says what happens where the cost does not depend on a
-    variable: "raise" an error, or "zeros" (also "ignore" and "warn").
-
-    Raises:
-        TypeError: the cost is no scalar, or something has no derivative.
-        ValueError: the cost does not depend on a variable.
-    """
-    choices = ("raise", "ignore", "warn", "zeros")
-    if disconnected_inputs not in choices:
-        message = f"disconnected_inputs must be one of {', '.join(choices)}, "
-        raise argument_error(f"{message}got {disconnected_inputs!r}")
-    members, tree = ([wrt], LEAF) if wrt is None else flatten_tree(wrt)
-    if isinstance(cost, list | tuple | np.ndarray) or not is_symbolic(cost):
-        message = f"the cost must be a variable, got {describe(cost)}"
-        raise usage_error(message, "grad(cost, wrt): the cost comes first")
-    value = _cost(cost)
-    values = [_member(m) for m in members]
-    held = {value_of(v, "a constant") for v in consider_constant or ()}
-    b = emitter()
-    unique = list(dict.fromkeys(values))
-    found = dict(zip(unique, derivatives(value, unique, held, b.location), strict=True))
-    lost = [m for m, v in zip(members, values, strict=True) if found[v] is None]
-    if lost and disconnected_inputs == "raise":
-        names = ", ".join(repr(m) for m in lost)
-        message = f"the cost does not depend on {names}"
-        hint = "leave it out, or give disconnected_inputs='zeros'"
-        raise argument_error(message, hint)
-    results = [_tensor(found[v], v) for v in values]
-    return unflatten(tree, results)
-
-
-def _cost(cost: Tensor) -> Value:
-    value = value_of(cost, "the cost")
-    type_ = type_of(cost)
-    if type_.rank:
-        message = f"the cost must be a scalar, this is {describe(cost)}"
-        raise usage_error(message, "take its mean or sum: cost.mean()")
-    if not type_.element.is_float:
-        message = f"the cost must be a float, this is {describe(cost)}"
-        raise usage_error(message, "cast it: cost.astype('float32')")
-    return value
-
-
-def _member(member: object) -> Value:
-    if not is_symbolic(member):
-        message = f"wrt must be a variable or a list of them, got {describe(member)}"
-        raise usage_error(message)
-    # Not `operand_of`: after its update memory is not read, but differentiated by.
-    operand = member.operand  # type: ignore[attr-defined]
-    if not isinstance(operand, TensorOperand) or not operand.type.element.is_float:
-        message = f"wrt is {describe(member)}: only floats have derivatives"
-        raise usage_error(message, "make it a float variable")
-    return operand.value
-
-
-def _tensor(found: Value | None, like: Value) -> Tensor:
-    if found is not None:
-        return Tensor(TensorOperand(found))
-    b = emitter()
-    assert isinstance(like.type, TensorType)
-    zero = constant(b, 0, like.type.element)
-    return Tensor(TensorOperand(broadcast(b, zero, like.type.shape)))
-
 
 # Making
 

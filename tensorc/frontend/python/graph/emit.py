@@ -35,6 +35,7 @@ from tensorc.frontend.python.graph.placing import (
 from tensorc.frontend.python.graph.regions import (
     Condition,
     Derivative,
+    OwnGradient,
     type_of_both,
 )
 from tensorc.frontend.python.graph.walks import needed, ops_of
@@ -46,8 +47,9 @@ from tensorc.ir.dims import VALUE, Dim, substitute, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Yield
-from tensorc.ir.ops.derivatives import Jvp
-from tensorc.ir.types import TensorType
+from tensorc.ir.ops.derivatives import CustomGradient, Jvp
+from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.ir.types import TensorType, element_type
 
 Values = MutableMapping[Value, Value]
 Givens = Sequence[tuple[Value, Value]]
@@ -318,10 +320,39 @@ class Emission:
                 if source in self.failures:
                     raise self.failures[source]
         operands = [frame.value(v) for v in op.operands]
-        attributes = renamed(op.attributes, self.sizes)
-        types = self.builder.infer(type(op), operands, attributes)
-        made = type(op)(operands, types, attributes, (), op.location)
-        _name(frame, op.results, scope.block.append(made).results)
+        if isinstance(op, OwnGradient):
+            with self.builder.inside(scope.block):
+                results = self._own_gradient(op, operands)
+        else:
+            attributes = renamed(op.attributes, self.sizes)
+            types = self.builder.infer(type(op), operands, attributes)
+            made = type(op)(operands, types, attributes, (), op.location)
+            results = scope.block.append(made).results
+        _name(frame, op.results, results)
+
+    def _own_gradient(self, op: OwnGradient, operands: Sequence[Value]) -> list[Value]:
+        """Emit a program that says its own derivative, with what stands in it."""
+        b = self.builder
+        types, hints = [v.type for v in operands], [v.hint for v in op.operands]
+        captures = op.operands[len(op.arguments) :]
+        given = [*op.arguments, *captures]
+        sources = {source: self.leaves[source] for source in op.sources}
+        with b.region(types, hints) as (forward, inside):
+            env = self.run(op.forward, sources | dict(zip(given, inside, strict=True)))
+            results = [env[v] for v in op.forward]
+            b.create(Yield, *results)
+        b.location = op.location
+        given += op.cotangents
+        both = [v.type for v in results]
+        with b.region([*types, *both], hints + [""] * len(both)) as (backward, inside):
+            env = self.run(op.backward, sources | dict(zip(given, inside, strict=True)))
+            beside = inside[len(op.arguments) : len(operands)]
+            constant = [v for v in beside if element_type(v.type).is_float]
+            zeros = map(TensorBuilder(b).zeros_like, constant)
+            b.create(Yield, *[env[v] for v in op.backward], *zeros)
+        b.location = op.location
+        regions = (forward, backward)
+        return b.create(CustomGradient, *operands, types=both, regions=regions).results
 
     def _open(self, op: Derivative, frame: Frame, inner: Frame) -> None:
         """Begin the region of a derivative, whose arguments are the primals."""

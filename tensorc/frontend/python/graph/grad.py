@@ -11,10 +11,12 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tensorc.errors import Location
+from tensorc.frontend.python.graph.nodes import InputNode, inputs_in
 from tensorc.frontend.python.graph.regions import Condition, Derivative
 from tensorc.frontend.python.graph.walks import operands_of, ops_of, ordered
 from tensorc.ir.core import Op, Value
-from tensorc.ir.ops.derivatives import Grad, Jvp
+from tensorc.ir.ops.derivatives import Grad, Jvp, StopGradient
+from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import TensorType
 
@@ -90,7 +92,7 @@ def _reach(
     found = dict(bits)
     for op in ops:
         mask = _mask(found, op.operands)
-        if not mask or (smoothly and isinstance(op, Size)):
+        if not mask or (smoothly and isinstance(op, Size | StopGradient)):
             continue
         for result in op.results:
             if isinstance(op, Condition):
@@ -128,3 +130,18 @@ def _between(
     inside = {r for op in inner for r in op.results} | cut
     operands = [v for op in inner for v in op.operands if v not in inside]
     return inner, [v for v in dict.fromkeys(operands) if v in wanted]
+
+
+def reads_of(
+    outs: Sequence[Value], arguments: Sequence[Value]
+) -> tuple[list[Value], list[InputNode]]:
+    """Return what outs need besides arguments: values, inputs of whose sizes they are.
+
+    Of constants nothing is needed.
+    """
+    inner, read = _between(ops_of(ordered(outs)), outs, arguments, ())
+    inside = {r for op in inner for r in op.results}.union(arguments)
+    read += [out for out in outs if out not in inside]
+    sources = [source for op in inner for source in inputs_in(op)]
+    values = [v for v in read if not isinstance(v.op, Constant)]
+    return list(dict.fromkeys(values)), list(dict.fromkeys(sources))

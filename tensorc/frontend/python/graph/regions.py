@@ -121,3 +121,44 @@ def type_of_both(
         raise ShapeError(Diagnostic("TC0301", message, b.location, hints=hints))
     shape = tuple([b.constraints.resolve(dim) for dim in left.shape])
     return TensorType(shape, left.element)
+
+
+class OwnGradient(Op):
+    """A program with its own derivative; becomes a `tc.custom_gradient`.
+
+    The operands are the arguments, then what both directions read besides. `forward`
+    goes from `arguments`, which stand for the arguments, to results; `backward` from
+    these and `cotangents`, one for each result, to a cotangent of each float operand.
+    `sources` are the inputs whose sizes stand in attributes on the way.
+    """
+
+    __slots__ = ("arguments", "backward", "cotangents", "forward", "sources")
+
+    name = "tc.custom_gradient"
+
+    def __init__(
+        self,
+        operands: Sequence[Value],
+        arguments: Sequence[Value],
+        forward: Sequence[Value],
+        cotangents: Sequence[Value],
+        backward: Sequence[Value],
+        sources: Sequence[Value],
+        location: Location,
+    ) -> None:
+        super().__init__(operands, [v.type for v in forward], {}, (), location)
+        self.arguments = tuple(arguments)
+        self.forward = tuple(forward)
+        self.cotangents = tuple(cotangents)
+        self.backward = tuple(backward)
+        self.sources = tuple(sources)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
+        made_of = (self.operands, self.arguments, self.forward, self.cotangents)
+        rest = (self.backward, self.sources, self.location)
+        return _own_gradient, (*made_of, *rest, [r.hint for r in self.results])
+
+
+def _own_gradient(*made_of: object) -> Op:
+    *parts, hints = made_of
+    return with_hints(OwnGradient(*parts), hints)  # type: ignore[arg-type]

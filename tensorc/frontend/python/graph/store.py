@@ -1,10 +1,10 @@
 """Copies and pickles of graphs: each node by itself, nested only a few nodes deep.
 
-A node is copied or pickled by what it is made of: its operands, and for a derivative
-its outs and inner nodes. Python's own memo of the copy or the dump says which nodes are
-there already: so variables, functions and groups that go together share their nodes and
-memory afterwards, in whatever order they are listed. Symbols of sizes refer to their
-input, which names them anew.
+A node is copied or pickled by what it is made of: its operands, and for one that holds
+programs what they give and their inner nodes. Python's own memo of the copy or the dump
+says which nodes are there already: so variables, functions and groups that go together
+share their nodes and memory afterwards, in whatever order they are listed. Symbols of
+sizes refer to their input, which names them anew.
 
 That alone would recurse as deep as the graph is. So each variable goes with a list of
 *landings* as well: nodes chosen so that from any node, at most `NESTED` others are
@@ -15,7 +15,7 @@ below it were met before.
 import sys
 from weakref import WeakKeyDictionary
 
-from tensorc.frontend.python.graph.regions import Derivative
+from tensorc.frontend.python.graph.regions import Derivative, OwnGradient
 from tensorc.frontend.python.graph.walks import ops_of, ordered, parents
 from tensorc.ir.core import Op, Value
 
@@ -64,7 +64,12 @@ def _next_below(op: Op) -> list[Value]:
 
 def _made_of(op: Op) -> list[Value]:
     # Inner nodes lie between what is differentiated and what by.
-    return [*parents(op), *op.outs] if isinstance(op, Derivative) else parents(op)
+    if isinstance(op, Derivative):
+        return [*parents(op), *op.outs]
+    if isinstance(op, OwnGradient):
+        inside = (*op.arguments, *op.forward, *op.cotangents, *op.backward)
+        return [*parents(op), *inside]
+    return parents(op)
 
 
 def found_by_name(module: str | None, name: str) -> object:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Sequence
 
 from tensorc.frontend.python.graph.nodes import inputs_in
-from tensorc.frontend.python.graph.regions import Condition, Derivative
+from tensorc.frontend.python.graph.regions import Condition, Derivative, OwnGradient
 from tensorc.ir.core import Op, Value
 
 
@@ -17,7 +17,7 @@ def operands_of(value: Value) -> Sequence[Value]:
 
 def parents(op: Op) -> list[Value]:
     """Return what must exist before a node: operands, inputs that its sizes need."""
-    if isinstance(op, Derivative):
+    if isinstance(op, Derivative | OwnGradient):
         return [*op.operands, *op.sources]
     return [*op.operands, *inputs_in(op)]
 

@@ -149,6 +149,29 @@ def _unflatten(tree: Tree, leaves: Iterator[object]) -> object:
     return made
 
 
+def leaves_like(tree: Tree, value: object) -> list[object] | None:
+    """Return a leaf for each of a structure, as a value has it: None where it has None.
+
+    The value may have lists for tuples, and dictionaries for what has names; if it has
+    another structure, nothing is returned.
+    """
+    if value is None:
+        return [None] * len(tree)
+    parts = _parts(value)
+    if tree.kind is None or parts is None:
+        return [value] if tree.kind is None and parts is None else None
+    members = dict(zip(parts[0], parts[1], strict=True))
+    if members.keys() != set(tree.names):
+        return None
+    found: list[object] = []
+    for name, child in zip(tree.names, tree.children, strict=True):
+        leaves = leaves_like(child, members[name])
+        if leaves is None:
+            return None
+        found += leaves
+    return found
+
+
 def paths(tree: Tree, root: str) -> list[str]:
     """Return how Python spells each leaf: params["W"], layers[0], model.bias."""
     if tree.kind is None:

@@ -1,0 +1,1 @@
+"""Derivatives of variables by variables: gradients, products with jacobians."""
