@@ -19,7 +19,7 @@ ROOMS: Rooms = {
     "__init__": (
         {
             *("api", "errors", "frontend.library", "frontend.python"),
-            "frontend.python.grouping",
+            *("frontend.python.derivatives", "frontend.python.grouping"),
         },
         set(),
     ),
@@ -89,6 +89,13 @@ ROOMS: Rooms = {
         set(),
     ),
     "frontend.python.grouping": ({"frontend.library", "errors"}, {"numpy"}),
+    "frontend.python.derivatives": (
+        {
+            *("frontend.library", "frontend.python", "frontend.python.graph"),
+            *("frontend.python.grouping", *ir("ops", "ops.tensor"), "errors"),
+        },
+        {"numpy"},
+    ),
     "frontend.python": (
         {
             "frontend.library",
@@ -218,6 +225,7 @@ ROOMS: Rooms = {
             *("passes.common", "passes.analysis", "cache", "artifact", "target"),
             *("recipes", "errors", "tables", "frontend.library", "frontend.python"),
             *("frontend.python.graph", "frontend.python.grouping"),
+            *("frontend.python.derivatives",),
             *("frontend.dsl", "frontend.dsl.syntax", "frontend.dsl.programs"),
             *("runtime", "runtime.files", "runtime.training"),
         },
@@ -260,6 +268,16 @@ LAZY = {
     ): "`import tensorc` costs no llvmlite, lark or numpy",
     ("tensorc", "tensorc.api.stages"): "for type checkers only",
     ("tensorc", "tensorc.errors"): "for type checkers only",
+    ("tensorc", "tensorc.api.function_products"): "for type checkers only",
+    (
+        "tensorc",
+        "tensorc.frontend.python.derivatives.custom",
+    ): "for type checkers only",
+    (
+        "tensorc",
+        "tensorc.frontend.python.derivatives.products",
+    ): "for type checkers only",
+    ("tensorc.api.grad", "tensorc.api.function_products"): "variables need no tracer",
     ("tensorc", "tensorc.frontend.python.group_functions"): "for type checkers only",
     ("tensorc", "tensorc.frontend.python.grouping.groups"): "for type checkers only",
     ("tensorc", "tensorc.frontend.python.symbolic"): "for type checkers only",

@@ -14,7 +14,8 @@ ATTRIBUTES = [
     (lambda x: x.to("cpu"), "write x.astype('float32')"),
     (lambda x: x.numpy(), "write `return x`"),
     (lambda x: x.tolist(), "write `return x`"),
-    (lambda x: x.detach(), "consider_constant=[x]"),
+    (lambda x: x.detach(), "write tc.stop_gradient(x)"),
+    (lambda x: x.stop_gradient(), "write tc.stop_gradient(x)"),
     (lambda x: x.backward(), "tc.grad(cost, wrt)"),
     (lambda x: x.unsqueeze(0), "write np.expand_dims(x, axis)"),
     (lambda x: x.view(-1), "write x.reshape(shape)"),
@@ -95,7 +96,10 @@ def test_a_call_that_cannot_be_says_what_can(use, words):
 
 
 PUBLIC = [
-    *((n, "is not in this version") for n in ("cumsum", "hessian", "vmap", "tan")),
+    *((n, "is not in this version") for n in ("cumsum", "remat", "vmap", "tan")),
+    ("jacrev", "tc.jacobian(f) goes along the smaller side"),
+    ("custom_vjp", "tc.custom_gradient(f, backward)"),
+    ("no_grad", "tc.stop_gradient(x)"),
     ("sigmod", "did you mean `sigmoid`?"),
     ("linalg", "no attribute 'linalg'"),
     ("hstack", "np.hstack takes variables"),

@@ -57,6 +57,12 @@ _KINDS = {"f": "float", "i": "int", "u": "uint"}
 _FUNCTION = re.compile(r"(?<![\w.])(where|sum)(?=\()")
 
 
+_WRITTEN = {
+    "`not x`": "`np.logical_not(x)`",
+    "`jvp`, `vjp`": "tc.jvp and tc.vjp of functions, tc.Rop and tc.Lop of variables",
+}
+
+
 def in_python(way: str) -> str:
     """Return a way out that is stated as a file has it, for Python: `x.astype(…)`."""
 
@@ -64,5 +70,7 @@ def in_python(way: str) -> str:
         kind, bits, operand = found.groups()
         return f"{operand}.astype('{_KINDS.get(kind, kind)}{bits or 64}')"
 
-    way = _CAST.sub(cast, way.replace("`not x`", "`np.logical_not(x)`"))
+    for own, other in _WRITTEN.items():
+        way = way.replace(own, other)
+    way = _CAST.sub(cast, way)
     return _FUNCTION.sub(r"np.\1", way)

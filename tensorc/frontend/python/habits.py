@@ -19,14 +19,14 @@ def _each(names: str, instead: str) -> dict[str, str]:
 
 
 _IN_THE_RESULT = "`return x`: a variable has a value only in the result"
-_HELD = "tc.grad(cost, wrt, consider_constant=[x]), which holds x constant"
+_HELD = "tc.stop_gradient(x), which derivatives hold constant"
 # Attributes of other frameworks' arrays, and of NumPy's.
 _ATTRIBUTES: Mapping[str, str] = {
     **_each("numpy cpu cuda tolist get block_until_ready", _IN_THE_RESULT),
     **_each("to type_as", "x.astype('float32')"),
     **_each("float half double", "x.astype('float64') and its like"),
     **_each("int long short", "x.astype('int64') and its like"),
-    **_each("detach requires_grad requires_grad_ stop_gradient", _HELD),
+    **_each("detach requires_grad requires_grad_", _HELD),
     **_each("backward grad", "tc.grad(cost, wrt)"),
     **_each("cond ifelse", "tc.cond(x, f, g), tc.ifelse(x, y, z)"),
     "view": "x.reshape(shape), x.astype(t)",

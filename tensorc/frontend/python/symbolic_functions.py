@@ -183,6 +183,9 @@ def function_named(name: str) -> SymbolicFunction | None:
 
 _STEP = "there are no optimizers in this version; a step says how a variable changes, "
 _STEP += "tc.update(W, W - lr * g)"
+_SMALLER = "tc.jacobian(f) goes along the smaller side, forward or backward"
+_OWN_GRADIENT = "tc.custom_gradient(f, backward), where backward(*arguments, ct) "
+_OWN_GRADIENT += "returns the derivatives by the arguments"
 # Names of other frameworks, and how that is done here.
 _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("adam", "Adam", "sgd", "SGD", "optim", "optimizers"), _STEP),
@@ -190,6 +193,9 @@ _ELSEWHERE: Mapping[str, str] = {
     "nn": "networks are functions: tc.relu, tc.softmax, tc.cross_entropy",
     "array": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
     "asarray": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
+    **dict.fromkeys(("jacfwd", "jacrev"), _SMALLER),
+    **dict.fromkeys(("custom_vjp", "custom_jvp"), _OWN_GRADIENT),
+    "no_grad": "tc.stop_gradient(x) is x, as a constant for derivatives",
     "Variable": "tc.matrix('x') and its like are inputs, tc.shared(v) is memory",
 }
 
@@ -204,15 +210,15 @@ def public(name: str) -> SymbolicFunction:
     found = function_named(name) or CONSTRUCTORS.get(name)
     if found is not None:
         return found
+    message = f"module 'tensorc' has no attribute '{name}'"
+    if name in _ELSEWHERE:
+        raise AttributeError(f"{message}: {_ELSEWHERE[name]}")
     if is_planned(name):
         theirs = (BY_NAME[name].numpys or (name,))[0] if name in BY_NAME else name
         why, hints = reason_of(theirs)
         message = f"`{name}` is not in this version"
         written = hints if why in message else ()
         raise AttributeError("; ".join([message, *written]))
-    message = f"module 'tensorc' has no attribute '{name}'"
-    if name in _ELSEWHERE:
-        raise AttributeError(f"{message}: {_ELSEWHERE[name]}")
     if getattr(np, name, None) in COMPOSITIONS:
         raise AttributeError(f"{message}; np.{name} takes variables")
     raise AttributeError(message + misspelt(name, names()))

@@ -133,7 +133,11 @@ _ELEMENTWISE = (
     _each("logical_xor", pointwise.logical_xor, _XY, "logical_xor"),
     _each("logaddexp", pointwise.logaddexp, _XY, "logaddexp"),
     _each("xlogy", pointwise.xlogy, _XY),
-    _each("stop_gradient", pointwise.stop_gradient),
+    _each(
+        "stop_gradient",
+        pointwise.stop_gradient,
+        python="stop_gradient disconnected_grad zero_grad",
+    ),
 )
 _REDUCTIONS = (
     _reduction(

@@ -19,7 +19,7 @@ from tensorc.frontend.python.derivatives.given import (
 )
 from tensorc.frontend.python.graph.grad import reads_of
 from tensorc.frontend.python.graph.regions import OwnGradient
-from tensorc.frontend.python.grouping.pytree import Tree, flatten, unflatten
+from tensorc.frontend.python.grouping.pytree import LEAF, Tree, flatten, unflatten
 from tensorc.frontend.python.signatures import signature_of
 from tensorc.frontend.python.symbolic import Tensor, one
 from tensorc.frontend.python.symbolic_operands import (
@@ -148,10 +148,13 @@ def _cotangents(
     what: str, result: object, trees: Sequence[tuple[Tree, Sequence[Value | None]]]
 ) -> list[Value]:
     """Return what `backward` gives for the float operands, in order."""
-    if len(trees) == 1 and not (isinstance(result, tuple) and len(result) == 1):
+    count = len(trees)
+    is_one = isinstance(result, tuple) and (len(result) == 1 or trees[0][0] is LEAF)
+    if count == 1 and not is_one:
         result = (result,)
-    if not isinstance(result, list | tuple) or len(result) != len(trees):
-        message = f"{what} returns {describe(result)}: there are {len(trees)} arguments"
+    if not isinstance(result, list | tuple) or len(result) != count:
+        plural = "s" if count > 1 else ""
+        message = f"{what} returns {describe(result)}, for {count} argument{plural}"
         raise usage_error(message, "return a tuple, None for what has no derivative")
     found: list[Value] = []
     for i, (part, (tree, values)) in enumerate(zip(result, trees, strict=True)):

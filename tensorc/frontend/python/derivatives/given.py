@@ -95,7 +95,7 @@ def type_of_value(value: Value) -> TensorType:
 def along(given: object, like: Value, what: str) -> Value:
     """Return a tangent or cotangent of a value: of its type.
 
-    Numbers of Python take the type, and stand for a scalar.
+    Numbers of Python take the type, and fill the shape.
 
     Raises:
         DTypeError: it has another element type (TC0302).
@@ -104,7 +104,10 @@ def along(given: object, like: Value, what: str) -> Value:
     b, wanted = emitter(), type_of_value(like)
     operand = operand_of(given, what)
     if not is_strong(operand):
-        operand = TensorOperand(materialize(b, operand, wanted.element))
+        value = materialize(b, operand, wanted.element)
+        if not TensorOperand(value).type.rank:
+            return broadcast(b, value, wanted.shape)
+        operand = TensorOperand(value)
     assert isinstance(operand, TensorOperand)
     found = operand.type
     message = f"{what} is {spell_type(found)}, that of {spell_type(wanted)}"
