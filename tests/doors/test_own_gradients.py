@@ -162,6 +162,20 @@ def test_structures_integers_and_what_is_captured():
     np.testing.assert_array_equal(by_k, np.ones(3))
 
 
+def test_arguments_by_keyword_go_to_both():
+    def forward(x, y=2.0, *, power=1):
+        return x**power * y
+
+    def backward(x, y, ct, *, power=1):
+        return ct * power, None
+
+    f = tc.custom_gradient(forward, backward)
+    assert tc.jit(lambda x: f(x, power=3))(2.0) == 16
+    assert tc.grad(lambda x: f(x, power=3))(2.0) == 3
+    assert tc.grad(lambda x: f(y=5.0, x=x))(2.0) == 1
+    assert f(2.0, 3.0, power=2) == 12
+
+
 def test_its_derivative_is_differentiated_as_it_is_written():
     f = tc.custom_gradient(np.sin, lambda x, ct: ct * x**3)
     first = tc.grad(lambda x: np.sum(f(x)))

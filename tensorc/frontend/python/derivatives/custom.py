@@ -44,7 +44,8 @@ def custom_gradient(
     `backward(*arguments, ct)` takes the arguments and the cotangent of the result, in
     its structure: the derivative of a cost by it. It returns that by the arguments, a
     tuple with a value for each of them, or the value alone if there is one; None is
-    for zeros, and for arguments that are no floats. Without `function` it returns the
+    for zeros, and for arguments that are no floats. Arguments by keyword alone go to
+    both as they are. Without `function` it returns the
     decorator. The function of arrays alone is called as it is.
 
     What either uses from outside is constant. It goes backward only: `jvp` through it
@@ -64,15 +65,17 @@ def custom_gradient(
         raise usage_error(message, "tc.custom_gradient(f, lambda x, ct: …)")
     signature = signature_of(function)
     own, back = function, backward
+    name = str(getattr(function, "__name__", "the function"))
 
     @functools.wraps(function)
     def called(*args: object, **named: object) -> object:
         bound = signature.bind(*args, **named)
         bound.apply_defaults()
-        given = bound.args
-        if bound.kwargs or not any(map(is_symbolic, flatten(given)[0])):
-            return own(*given, **bound.kwargs)
-        return _called(own, back, given)
+        options = {n: v for n, v in bound.kwargs.items() if n in named}
+        if not any(map(is_symbolic, flatten(bound.args)[0])):
+            return own(*bound.args, **options)
+        forward = functools.partial(own, **options)
+        return _called(name, forward, functools.partial(back, **options), bound.args)
 
     return called
 
@@ -98,7 +101,9 @@ def _same(x: object) -> object:
 
 
 @door
-def _called(function: Function, backward: Function, given: Sequence[object]) -> object:
+def _called(
+    name: str, function: Function, backward: Function, given: Sequence[object]
+) -> object:
     """Return the results of variables, a node of the graph."""
     operands: list[Value] = []
     arguments: list[Value] = []
@@ -116,7 +121,6 @@ def _called(function: Function, backward: Function, given: Sequence[object]) -> 
                 arguments.append(stand_in)
         own.append(unflatten(tree, leaves))
         trees.append((tree, standing))
-    name = getattr(function, "__name__", "the function")
     result = function(*own)
     outs, tree = outs_of(result, f"a result of {name}")
     cotangents = [_standing_for(out) for out in outs]
