@@ -20,6 +20,8 @@ def require_same(
     op: Op, what: str, found: Sequence[Type], wanted: Sequence[Type], same: Same
 ) -> None:
     """Raise `VerifyError` unless there are as many types, each the same as wanted."""
+    if found == wanted:
+        return
     if len(found) != len(wanted):
         fail(op, f"{len(found)} {what}s instead of {len(wanted)}")
     for i, (left, right) in enumerate(zip(found, wanted, strict=True)):

@@ -148,8 +148,7 @@ class _Verifier:
                 case _Leave() as leave:
                     self.leave(leave)
                 case _Define(op):
-                    op.verify(self.functions, self.level)
-                    self.define(op.results)
+                    self.done(op)
 
     def op(self, op: Op) -> None:
         """Check an op, and put its regions on the stack."""
@@ -160,10 +159,17 @@ class _Verifier:
         _check_attributes(op)
         self.operands(op)
         self.types(op)
-        if op.regions:
-            self.regions(op)
+        if not op.regions:
+            self.done(op)
+            return
+        self.regions(op)
         self.work.append(_Define(op))
         self.work.extend([_Enter(op, region) for region in reversed(op.regions)])
+
+    def done(self, op: Op) -> None:
+        """Check what the op asks for itself, and make its results visible."""
+        op.verify(self.functions, self.level)
+        self.define(op.results)
 
     def declared(self, op: Op, level: Level) -> None:
         """Check that an op and its values may stand at the level."""

@@ -261,18 +261,17 @@ class Generic(Op):
 
     def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check that the body makes scalars, of its own and of indices that exist."""
-        rank = len(self.iterator_types.items)
-        blocks = [b for o in self.walk() for r in o.regions for b in r.blocks]
-        inside = {v for b in blocks for v in b.arguments}
-        inside.update(v for b in blocks for o in b.ops for v in o.results)
-        for inner in (o for b in blocks for o in b.ops):
-            outer = [v for v in inner.operands if v not in inside]
-            if any(isinstance(v.type, Element) for v in outer):
-                fail(inner, f"reads a scalar from outside of the {self.name}")
+        rank, block = len(self.iterator_types.items), self.body.block
+        inside = set(block.arguments)
+        for inner in block.ops:
+            for value in inner.operands:
+                if value not in inside and isinstance(value.type, Element):
+                    fail(inner, f"reads a scalar from outside of the {self.name}")
             if level is not None and not _makes_scalars(inner):
                 fail(inner, f"makes no scalar for the {self.name} around it")
             if isinstance(inner, Index) and not 0 <= inner.dim < rank:
                 fail(inner, f"dim is {inner.dim}, the {self.name} has {rank}")
+            inside.update(inner.results)
         _check_destinations(self, self.outputs, level)
 
     @staticmethod
@@ -308,8 +307,9 @@ class Generic(Op):
 
 def _makes_scalars(op: Op) -> bool:
     """Tell whether an op may stand in a body: it gives scalars, or ends it."""
-    given = [isinstance(result.type, Element) for result in op.results]
-    return TERMINATOR in op.traits or (bool(given) and all(given))
+    if not op.results:
+        return TERMINATOR in op.traits
+    return all(isinstance(result.type, Element) for result in op.results)
 
 
 def _check_destinations(
