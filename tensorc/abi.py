@@ -122,7 +122,7 @@ def _arguments(function: Function) -> tuple[Argument, ...]:
         assert isinstance(type_, TensorType)
         info = function.argument_info(i)
         kind = info.get("tc.kind")
-        assert kind in ("shared", "input", "hyper")
+        assert kind in ("shared", "input", "hyper", "captured")
         shape = tuple(dim_expr(d) for d in type_.shape)
         name, given = str(info.get("tc.name")), function.value_symbol(i)
         known = _default(info.get("tc.default"))

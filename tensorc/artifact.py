@@ -157,14 +157,15 @@ class Argument:
     """One argument of a compiled function.
 
     `kind` is "shared" (memory that the function may update), "input" (given at each
-    call) or "hyper" (a number with a default, given by name). `dtype` is the IR's
+    call), "hyper" (a number with a default, given by name) or "captured" (an array that
+    is a part of the program; no call gives it, it is `default`). `dtype` is the IR's
     spelling ("f32", "i64", "i1"); `shape` has one DimExpr per axis. `value` is the
     symbol ("$i") that stands for the value of an integer scalar, "" if none does.
     `default` is what an input is that a call leaves out, if it may.
     """
 
     name: str
-    kind: Literal["shared", "input", "hyper"]
+    kind: Literal["shared", "input", "hyper", "captured"]
     dtype: str
     shape: tuple[DimExpr, ...]
     value: str = ""

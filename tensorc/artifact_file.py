@@ -34,7 +34,7 @@ from tensorc.json_data import (
 
 _VERSION = 5
 _DEEPEST = 100  # nested operators of a dimension
-_KINDS = ("shared", "input", "hyper")
+_KINDS = ("shared", "input", "hyper", "captured")
 
 
 def encode(artifact: Artifact) -> bytes:

@@ -348,7 +348,7 @@ LAZY = {
     ("tensorc.api.program", "tensorc.api.summaries"): "a kept program has no IR",
     ("tensorc.api.inspection", "tensorc.api.summaries"): "a kept program has no IR",
     ("tensorc.api.inspection", "tensorc.api.report"): "only kernels need the passes",
-    ("tensorc.api.function", "tensorc.driver"): "llvmlite, with the first function",
+    ("tensorc.api.plans", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",
     ("tensorc.cli.main", "numpy"): "with the first command that needs it",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.api.inspection import Costed, View, refuse_arguments, sizes_of
+from tensorc.api.plans import cells_of, compile_plan
 from tensorc.errors import (
     Diagnostic,
     DTypeError,
@@ -489,7 +490,7 @@ class Function(Costed):
         made.__dict__.update(self.__dict__, name=name or self.name, _batched={})
         made._plan = plan = swapped(self._plan, pairs)
         made._swaps = (*self._swaps, pairs) if pairs else self._swaps
-        old, cells = self._compiled, _cells_of(plan)
+        old, cells = self._compiled, cells_of(plan)
         made._compiled = CompiledFunction(old.info, old.library, cells, {})
         made._known, made._run = made._compiled.known, made._compiled.run
         made._made = {**self._made, "name": name or self._made["name"]}
@@ -558,23 +559,6 @@ def _made_again(
         return function
     finally:
         CHOSEN.reset(state)
-
-
-def compile_plan(
-    plan: EmissionPlan, hypers: Mapping[str, int | float] | None = None
-) -> CompiledFunction:
-    """Compile a function, bound to its memory; `hypers` are the plan's defaults."""
-    # The compiler and its wheels are loaded when the first function is made.
-    from tensorc import driver
-
-    artifact, library = driver.load(graph_emit.emit(plan), CHOSEN.get())
-    (info,) = artifact.functions
-    return CompiledFunction(info, library, _cells_of(plan), hypers or {})
-
-
-def _cells_of(plan: EmissionPlan) -> dict[str, Cell]:
-    cells = {n: m.cell for n, m in zip(plan.names, plan.memory, strict=False)}
-    return {n: c for n, c in cells.items() if isinstance(c, Cell)}
 
 
 def evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:

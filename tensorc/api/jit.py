@@ -22,8 +22,8 @@ from typing import TypeVar, overload
 
 import numpy as np
 
-from tensorc.api.function import compile_plan
 from tensorc.api.inspection import Costed, View, sizes_of, sizes_of_call
+from tensorc.api.plans import compile_plan
 from tensorc.api.untraced import Called
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
 from tensorc.frontend.library.locations import user_location

@@ -75,12 +75,16 @@ def _signature(function: "Function") -> str:
 
 
 def arguments_of(function: "Function") -> list[tuple[str, str, str]]:
-    """Return what a function reads: kind (shared, input, hyper), name and type."""
+    """Return what a function reads: kind (shared, input, hyper), name and type.
+
+    What it captures stands last, and is left out: nobody gives it.
+    """
     found = []
     for i, value in enumerate(function.body.block.arguments):
         info = function.argument_info(i)
-        name = str(info.get("tc.name"))
-        found.append((str(info.get("tc.kind")), name, _spelled(value.type)))
+        name, kind = str(info.get("tc.name")), str(info.get("tc.kind"))
+        if kind != "captured":
+            found.append((kind, name, _spelled(value.type)))
     return found
 
 

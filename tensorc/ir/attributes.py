@@ -42,6 +42,10 @@ class Typed:
         return self.type.name, np.array(self.value, self.type.dtype).tobytes()
 
 
+# Elements of a constant that code writes one by one; those of larger ones are data.
+MOST_WRITTEN = 16
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dense:
     """A constant array; compared by bits. The array must not be changed."""
@@ -58,6 +62,20 @@ class Dense:
 
     def __hash__(self) -> int:
         return hash((self.type, self.value.tobytes()))
+
+    @property
+    def is_splat(self) -> bool:
+        """Whether one number fills it, by bits; an empty array has none."""
+        flat = np.ascontiguousarray(self.value).reshape(-1)
+        if not flat.size:
+            return False
+        rows = flat.view(np.uint8).reshape(flat.size, -1)
+        return bool((rows == rows[0]).all())
+
+    @property
+    def is_large(self) -> bool:
+        """Whether code does not spell its elements out: they are many, and differ."""
+        return self.value.size > MOST_WRITTEN and not self.is_splat
 
     @property
     def content(self) -> bytes:

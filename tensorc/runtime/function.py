@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tensorc.artifact import POOL_RECORD_WORD, STATUS_INDEX, FunctionInfo
+from tensorc.artifact import POOL_RECORD_WORD, STATUS_INDEX, Argument, FunctionInfo
 from tensorc.errors import CallError, Diagnostic, IndexOutOfRange, InternalError, way
 from tensorc.runtime.arrays import (
     SMALL,
@@ -114,8 +114,12 @@ class CompiledFunction:
         self._entry = _ENTRY(library.address(info.symbol))
         self._positions = {
             kind: [i for i, a in enumerate(info.arguments) if a.kind == kind]
-            for kind in ("shared", "input", "hyper")
+            for kind in ("shared", "input", "hyper", "captured")
         }
+        self._captured = [
+            _captured_of(info.name, info.arguments[i])
+            for i in self._positions["captured"]
+        ]
         self._pool = Pool()
         self._frames: deque[CallFrame] = deque()
         self._plans: dict[tuple[int, ...], CallPlan] = {}
@@ -330,6 +334,10 @@ class CompiledFunction:
             self._positions["shared"], self.shared.values(), strict=True
         ):
             frame.slots[position] = cell.address
+        for position, array in zip(
+            self._positions["captured"], self._captured, strict=True
+        ):
+            frame.slots[position] = address_of(array)
         for position, number in zip(self._positions["hyper"], frame.cells, strict=True):
             frame.slots[position] = address_of(number)
         after = len(info.arguments) + len(info.results)
@@ -363,6 +371,13 @@ class CompiledFunction:
                 with cell.lock:
                     return array.copy()
         return array
+
+
+def _captured_of(function: str, argument: Argument) -> Array:
+    if argument.default is None:
+        detail = f"'{function}' lacks the array '{argument.name}' that it captures"
+        raise InternalError(detail, "runtime")
+    return np.frombuffer(argument.default.content, numpy_dtype(argument.dtype))
 
 
 def _shared_for(

@@ -391,7 +391,7 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
         .reshape(a.default.shape)
         .copy()
         for a in info.arguments
-        if a.default is not None
+        if a.default is not None and a.kind == "input"
     }
     return Signature(info, inputs, hypers, shared, tuple(bound), formulas, defaults)
 

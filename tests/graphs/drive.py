@@ -25,6 +25,7 @@ from tensorc import compiler, driver
 from tensorc.api import function as functions
 from tensorc.frontend.python.graph import emit as graph_emit
 from tensorc.frontend.python.graph.emit import EmissionPlan
+from tensorc.ir.captured import values_of
 from tensorc.ir.interpreter import interpret
 from tests.graphs.random_graphs import Graph, Wanted, form, make, reachable
 
@@ -49,7 +50,8 @@ class Interpreted:
     def __call__(self, *given: np.ndarray) -> tuple[np.ndarray, ...]:
         cells = [memory.cell for memory in self.plan.shared]
         (function,) = self.module.functions
-        arguments = [*(c.get_value() for c in cells), *given]
+        captured = [v.value for v in values_of(function).values()]
+        arguments = [*(c.get_value() for c in cells), *given, *captured]
         found = interpret(self.module, function.sym_name, arguments)
         count = len(self.plan.outputs)
         updates = [memory.cell for memory, _ in self.plan.updates]

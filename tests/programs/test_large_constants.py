@@ -7,13 +7,13 @@ import tensorc as tc
 from tensorc import compiler
 from tensorc.backend.llvm import codegen
 from tensorc.errors import IndexOutOfRange
+from tensorc.ir.attributes import MOST_WRITTEN
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.ops.memory.memory import Data, Store
 from tensorc.ir.ops.tensor.elementwise import Add, Mul
 from tensorc.ir.ops.tensor.indexing import ADD
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import F32, F64, TensorType, element_of
-from tensorc.passes.memory.bufferize import MOST_STORED
 from tests.branching import CONDITION, branches, build
 from tests.samples import same_bits
 from tests.stages import TARGET, all_results, compiled_results, updates_of
@@ -53,7 +53,7 @@ def test_elements_of_every_type(name):
     assert same_bits(given, values.reshape(8, 5))
 
 
-@pytest.mark.parametrize("count", [0, 1, MOST_STORED, MOST_STORED + 1])
+@pytest.mark.parametrize("count", [0, 1, MOST_WRITTEN, MOST_WRITTEN + 1])
 def test_small_ones_are_stored_and_large_ones_are_data(count):
     values = np.arange(count, dtype=np.float64) - 3
     x = TensorType((count,), F64)
@@ -61,10 +61,10 @@ def test_small_ones_are_stored_and_large_ones_are_data(count):
     (given,) = check(module, [values])
     assert same_bits(given, values * values)
     again = build([x], lambda b, x: [b(Mul, x, b.constant(values))])
-    assert len(ops_at(again, "buffer", Data)) == (count > MOST_STORED)
+    assert len(ops_at(again, "buffer", Data)) == (count > MOST_WRITTEN)
     again = build([x], lambda b, x: [b(Mul, x, b.constant(values))])
     stores = ops_at(again, "buffer", Store)
-    assert len(stores) == (count if 1 < count <= MOST_STORED else 0)
+    assert len(stores) == (count if 1 < count <= MOST_WRITTEN else 0)
 
 
 def test_in_branches_and_through_them():

@@ -31,6 +31,7 @@ from tensorc.frontend.python.symbolic_operands import (
     float_x,
     is_symbolic,
 )
+from tensorc.ir.captured import is_captured
 from tensorc.ir.types import TensorType, element_of
 
 Constructor = Callable[..., Tensor]
@@ -206,7 +207,10 @@ def constant(
         array = exact_array(emitter(), value, element)
     else:
         array = np.asarray(value, dtype if dtype is None else np.dtype(dtype))
-    return Tensor(TensorOperand(constant_node(array)), name)
+    node = constant_node(array)
+    if is_captured(node):  # an argument of what is compiled has a name
+        node.hint = name or ""
+    return Tensor(TensorOperand(node), name)
 
 
 _SHAPES: Mapping[str, tuple[int | None, ...]] = {

@@ -42,7 +42,7 @@ class Function(Op):
     """A function; a step is one whose results update some of its arguments.
 
     `arg_attrs` and `res_attrs` hold a dictionary per argument and result:
-    `tc.name` (text), `tc.kind` ("shared", "input", "hyper") of an argument,
+    `tc.name` (text), `tc.kind` ("shared", "input", "hyper", "captured") of an argument,
     `tc.updates` (the index of the argument that takes this new value) of a result.
     `tc.value` ("$i") of an argument, an integer scalar, is the symbol that stands for
     its value in dimensions; all symbols start with `$` that stand for values.

@@ -392,7 +392,7 @@ def _dense_text(dense: Dense) -> str:
     values, data = dense.value, dense.content
     if not values.size:
         body = ""
-    elif data == data[: dense.type.element.bytes] * values.size:
+    elif dense.is_splat:
         body = scalar_text(values.flat[0])
     elif values.size > LONGEST_LIST and dense.type.element != I1:
         body = f'"0x{data.hex().upper()}"'

@@ -24,7 +24,6 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Constraints, Dim
 from tensorc.ir.functions import constraints_of
-from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import COMMUTATIVE
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.scalar.conversions import convert
@@ -198,9 +197,9 @@ def splat_of(value: Value) -> Scalar | None:
                 casts.append(op)
                 value = op.operand
             case Constant() as op:
-                number = _only_number(op.value.value)
-                if number is None:
+                if not op.value.is_splat:
                     return None
+                number = np.ascontiguousarray(op.value.value).reshape(-1)[:1]
                 for cast in reversed(casts):
                     number = convert(number, cast.element)
                 scalar: Scalar = number[0]
@@ -208,15 +207,6 @@ def splat_of(value: Value) -> Scalar | None:
             case _:
                 return None
     return None
-
-
-def _only_number(values: Array) -> Array | None:
-    """Return an array of the one number that fills an array, compared by bits."""
-    flat = np.ascontiguousarray(values).reshape(-1)
-    if flat.size == 0:
-        return None
-    rows = flat.view(np.uint8).reshape(flat.size, -1)
-    return flat[:1] if bool((rows == rows[0]).all()) else None
 
 
 def expansion_of(value: Value) -> tuple[Value, tuple[int, ...]]:

@@ -55,8 +55,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, Typed
+from tensorc.ir.attributes import MOST_WRITTEN, ArrayAttr, Attribute, Dims, Typed
 from tensorc.ir.builder import Builder
+from tensorc.ir.captured import CAPTURED, KIND
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim, symbols_of
 from tensorc.ir.functions import constraints_of, guards_of, set_function_type
@@ -90,7 +91,6 @@ from tensorc.passes.common.structured_builder import size
 from tensorc.passes.schedule.cpu import panel_columns
 from tensorc.target import Target
 
-MOST_STORED = 16  # elements of a constant that are written by code, one after the other
 MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together
@@ -105,6 +105,7 @@ class Buffers:
     memory: dict[Value, Value] = field(default_factory=dict)
     given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
     over: dict[Value, Value] = field(default_factory=dict)  # in place: what is replaced
+    frozen: set[Value] = field(default_factory=set)  # arguments that nobody writes to
 
 
 def memref_of(type_: TensorType) -> MemRefType:
@@ -188,6 +189,8 @@ def bufferize_function(function: Function, target: Target) -> None:
     for argument in old.arguments:
         type_ = memref_of(tensor_of(argument))
         state.memory[argument] = new.add_argument(type_, argument.hint)
+        if function.argument_info(argument.index).get(KIND) == CAPTURED:
+            state.frozen.add(state.memory[argument])
     returned = old.terminator.operands
     targets = updates_of(function)
     sink_updates(old, targets)
@@ -419,7 +422,7 @@ def _check(state: Buffers, op: Op) -> None:
     b = state.b
     given = state.memory[op.operands[0]]
     operands = [given]
-    if _is_argument(given):
+    if _is_argument(given) and given not in state.frozen:
         operands.append(allocate(b, tensor_of(op.result), op.result.hint))
     b.append(kernels.CheckIndexInto, operands, op.attributes)
     state.memory[op.result] = operands[-1]
@@ -503,7 +506,7 @@ def _constant(state: Buffers, op: Op) -> None:
     assert isinstance(op, making.Constant)
     b = state.b
     type_ = op.value.type
-    if op.value.value.size > MOST_STORED:
+    if op.value.value.size > MOST_WRITTEN:
         data = b.value(memory.Data, value=op.value, types=[memref_of(type_)])
         data.hint = op.result.hint
         state.memory[op.result] = data

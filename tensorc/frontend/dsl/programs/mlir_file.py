@@ -2,7 +2,7 @@
 
 What `tensorc compile --emit=tensor` writes can be compiled, called and explained again.
 Arguments that say nothing of themselves are inputs, called as in the text. Memory
-starts as zeros: `--init` gives it other values.
+starts as zeros: `--init` gives it other values. Captured arrays are constants.
 """
 
 import re
@@ -14,6 +14,7 @@ from tensorc.errors import CompileError, Diagnostic, Location
 from tensorc.frontend.dsl.programs.program import FileProgram, MemoryDecl, check_memory
 from tensorc.ir.attributes import ArrayAttr, make_dict
 from tensorc.ir.call_guards import guard_sizes
+from tensorc.ir.captured import spell_out
 from tensorc.ir.dims import as_symbol, symbols_of
 from tensorc.ir.functions import dims_in
 from tensorc.ir.ops.builtin import Function, Module
@@ -73,6 +74,7 @@ def _parsed(text: str, path: str) -> Module:
             continue
         _check_name(function.sym_name, function.location)
         if _takes_arrays(function):
+            spell_out(function)
             _name_arguments(function)
             _check_signature(function)
             guard_sizes(function)

@@ -8,7 +8,7 @@ its own a value means itself, so that `givens={x: x + 1}` means what it says.
 import keyword
 import re
 from collections import ChainMap
-from collections.abc import Container, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
@@ -42,6 +42,7 @@ from tensorc.frontend.python.graph.walks import needed, ops_of
 from tensorc.ir.attributes import Dict, make_dict
 from tensorc.ir.branches import isolate
 from tensorc.ir.builder import Builder
+from tensorc.ir.captured import CAPTURED, Captured
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
@@ -155,7 +156,9 @@ def emit(plan: EmissionPlan) -> Module:
     for dim in sizes.values():
         builder.constraints.declare(str(dim))
     arguments = function.regions[0].block.arguments
-    emission = Emission(builder, dict(zip(values, arguments, strict=True)), sizes)
+    captured = Captured(function, _names_beside(plan.names))
+    leaves = dict(zip(values, arguments, strict=True))
+    emission = Emission(builder, captured, leaves, sizes)
     emission.replace(plan)
     updated = [new for _, new in plan.updates]
     env = emission.run([*plan.outputs, *updated])
@@ -170,6 +173,17 @@ def emit(plan: EmissionPlan) -> Module:
     module = new_module(plan.location)
     module.body.block.append(function)
     return module
+
+
+def _names_beside(names: Sequence[str]) -> Callable[[str], str]:
+    """Return what makes of a wish a name that is none of these and was not given."""
+    given = list(names)
+
+    def name(wish: str) -> str:
+        given.append(unique_names([*given, identifier(wish, CAPTURED)])[-1])
+        return given[-1]
+
+    return name
 
 
 def _kind(plan: EmissionPlan, value: Value, name: str) -> str:
@@ -233,6 +247,7 @@ class Emission:
     """The state of emitting one function: leaves and what stands for them."""
 
     builder: Builder
+    captured: Captured
     leaves: dict[Value, Value]
     sizes: dict[str, Dim]
     # Inputs whose replacement is no dimension, and the error that their use as one is.
@@ -319,6 +334,10 @@ class Emission:
             for source in inputs_in(op):
                 if source in self.failures:
                     raise self.failures[source]
+        captured = self.captured.stands_for(op)
+        if captured is not None:
+            frame.values[op.results[0]] = captured
+            return
         operands = [frame.value(v) for v in op.operands]
         if isinstance(op, OwnGradient):
             with self.builder.inside(scope.block):
