@@ -218,6 +218,42 @@ def test_what_a_condition_does_not_depend_on_has_no_derivative():
         tc.grad(truth, u)
 
 
+@tc.jit
+def bent(x):
+    return tc.cond(np.sum(x) > 0, lambda: np.sum(x**3), lambda: np.sum(np.sin(x)))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_all_derivatives_of_functions_go_through_the_branch(sign):
+    x, direction = sign * V, np.array([1.0, 2.0, -1.0])
+    slope, curve = (3 * x**2, 6 * x) if sign > 0 else (np.cos(x), -np.sin(x))
+    value, tangent = tc.jvp(bent, (x,), (direction,))
+    np.testing.assert_allclose([value, tangent], [bent(x), slope @ direction])
+    np.testing.assert_allclose(tc.vjp(bent, x)[1](2.0)[0], 2 * slope)
+    np.testing.assert_allclose(tc.jacobian(bent)(x), slope)
+    np.testing.assert_allclose(tc.hessian(bent)(x), np.diag(curve))
+    along = tc.hvp(bent, (x,), (direction,))
+    np.testing.assert_allclose(along, curve * direction)
+
+
+def test_conditions_stand_in_own_gradients_and_these_in_branches():
+    @tc.custom_gradient(
+        backward=lambda x, ct: tc.cond(np.sum(ct) > 0, lambda: ct * 10, lambda: ct * 20)
+    )
+    def halved(x):
+        return tc.cond(np.sum(x) > 0, lambda: x / 2, lambda: x)
+
+    @tc.jit
+    def cost(x, weight):
+        chosen = tc.cond(weight < 5, lambda: halved(x), lambda: tc.stop_gradient(x))
+        return np.sum(chosen * weight)
+
+    for weight, slope in ((1.0, 10), (-1.0, -20), (7.0, 0)):
+        np.testing.assert_array_equal(tc.grad(cost)(V, weight), np.full(3, slope))
+        scale = 0.5 if weight < 5 else 1
+        np.testing.assert_allclose(cost(V, weight), np.sum(V * scale * weight))
+
+
 # Steps
 
 

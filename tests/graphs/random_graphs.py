@@ -164,8 +164,10 @@ def _grow(graph: Graph, rng: random.Random, choose: Choose) -> None:
         _shaped(graph, rng)
     elif way < 0.85:
         _condition(graph, rng, choose)
-    else:
+    elif way < 0.94:
         _slope(graph, rng)
+    else:
+        _product(graph, rng)
 
 
 def _add(graph: Graph, name: str, tensor: tc.Tensor, kind: str, dtype: str) -> Term:
@@ -226,6 +228,22 @@ def _slope(graph: Graph, rng: random.Random) -> None:
     assert isinstance(slopes, list)
     for term, slope in zip(several, slopes, strict=True):
         _add(graph, "grad", slope, term.kind, term.dtype)
+
+
+def _product(graph: Graph, rng: random.Random) -> None:
+    """Add a jacobian times a direction, or weights times a jacobian."""
+    x = rng.choice(graph.terms[-6:])
+    several = rng.sample(graph.terms, min(len(graph.terms), rng.randint(1, 3)))
+    wrt = [t.tensor for t in several]
+    if rng.random() < 0.5:
+        along = [rng.choice([*_like(graph, t), t]).tensor for t in several]
+        made = tc.Rop(x.tensor, wrt, along, disconnected_outputs="zeros")
+        _add(graph, "Rop", made, x.kind, x.dtype)
+        return
+    weights = rng.choice([*_like(graph, x), x]).tensor
+    made = tc.Lop(x.tensor, wrt, weights, disconnected_inputs="zeros")
+    for term, slope in zip(several, made, strict=True):
+        _add(graph, "Lop", slope, term.kind, term.dtype)
 
 
 def _chain(graph: Graph, rng: random.Random, depth: int) -> None:

@@ -31,6 +31,8 @@ def test_random_graphs_in_random_orders():
     assert counts["nodes"] > 5 * COUNT
     for often in ("grad", "condition", "updates", "givens"):
         assert counts[often] > COUNT // 2, often
+    assert counts["Rop"] > COUNT // 10
+    assert counts["Lop"] > COUNT // 10
 
 
 def by_element(condition, ones, others):
