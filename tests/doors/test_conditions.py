@@ -463,3 +463,19 @@ def test_if_on_an_element_names_cond():
 
     with pytest.raises(TypeError, match=r"tc\.cond\(condition, f, g, x\)"):
         tc.jit(wrong)(V)
+
+
+def test_sizes_are_checked_for_both_branches_and_values_in_theirs():
+    known = tc.jit(lambda x: tc.cond(x.sum() > 5, lambda: x[5], lambda: -1.0))
+    with pytest.raises(tc.TensorcError, match="index 5 is out of range"):
+        known(np.ones(3))
+    value = tc.jit(lambda x, i: tc.cond(x.sum() > 5, lambda: x[i], lambda: -1.0))
+    assert value(np.ones(3), 5) == -1
+    assert value(np.arange(8.0), 5) == 5
+
+    @tc.jit
+    def chosen(x):
+        return x[5] if len(x) > 5 else -1.0 * x.sum()
+
+    assert chosen(np.ones(3)) == -3
+    assert chosen(np.arange(8.0)) == 5
