@@ -182,6 +182,30 @@ def test_wrong_branches_are_refused(case):
     assert type(caught.value).__name__ in ("VerifyError", "CompileError")
 
 
+def test_no_kernel_branches():
+    """Below TENSOR a branch chooses between kernels."""
+    inner = TEXT[TEXT.index("  %0 =") : TEXT.index('  "func.return"')]
+    inner = inner.replace("%c, %x)", "%d, %y)").replace("%0 =", "%5 =")
+    inner = inner.replace(
+        '"tc.exp"(%x_1)', '"tc.reshape"(%x_1) <{shape = #tc.dims<[4]>}>'
+    )
+    group = (
+        '  %0 = "tc.group"(%c, %x) <{outer = 0 : i64, shapes = []}> ({\n'
+        "  ^bb0(%d: tensor<i1>, %y: tensor<4xf32>):\n"
+        f'{inner}  "tc.yield"(%5) : (tensor<4xf32>) -> ()\n'
+        "  }) : (tensor<i1>, tensor<4xf32>) -> tensor<4xf32>\n"
+    )
+    head, tail = TEXT[: TEXT.index("  %0 =")], TEXT[TEXT.index('  "func.return"') :]
+    with pytest.raises(VerifyError, match=re.escape("tc.if: stands in a tc.group")):
+        verify(parse_module(head + group + tail), Level.STRUCTURED)
+
+
+def test_captures_are_of_the_condition_s_kind():
+    text = TEXT.replace("tensor<4xf32>", "memref<4xf32>")
+    with pytest.raises(VerifyError, match=r"captures are tensors, or memory .* \[C3\]"):
+        verify(parse_module(text))
+
+
 def test_a_region_sees_nothing_around_it():
     module = parse_module(TEXT)
     assert isinstance(module, Module)

@@ -58,6 +58,7 @@ class If(Op):
     Constraints:
       (C1) The condition is a tensor or memory of i1, without axes.
       (C2) On memory there are no results.
+      (C3) The captures are tensors, or memory if the condition is.
 
     Example:
       %2 = "tc.if"(%0, %1) ({
@@ -79,11 +80,13 @@ class If(Op):
     def check(
         ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
     ) -> None:
-        """Require C1 and C2."""
-        condition = operands[0]
+        """Require C1, C2 and C3."""
+        condition, *captures = operands
         is_memory = isinstance(condition, MemRefType)
         require(condition in _CONDITIONS, "C1", str(condition))
         require(not (is_memory and results), "C2", f"{len(results)} results")
+        for type_ in captures:
+            require(isinstance(type_, type(condition)), "C3", str(type_))
 
     @staticmethod
     def evaluate(
@@ -96,6 +99,13 @@ class If(Op):
         """Take the captures and yield the results, in either region."""
         body = Body(Yield, value_types(self.captures), value_types(self.results))
         return body, body
+
+    def verify(self, functions: Mapping[str, Op]) -> None:
+        """Check that no kernel branches: below TENSOR branches stand between them."""
+        region = self.parent.parent if self.parent is not None else None
+        around = region.parent if region is not None else None
+        if around is not None and around.levels == AT_STRUCTURED | AT_BUFFER:
+            fail(self, f"stands in a {around.name}: no kernel branches")
 
 
 _CONDITIONS = (TensorType((), I1), MemRefType((), I1))
