@@ -120,7 +120,13 @@ def reshapes(b, c, x):
 def constants(b, c, x):
     table = b.constant(np.arange(3, dtype=np.float32))
     row = b.broadcast(table, (N, 3), (1,))
-    return branches(b, c, lambda: [b(Add, x, row), table], lambda: [x, b(Neg, table)])
+    large = b.constant(np.arange(60, dtype=np.float32).reshape(20, 3))
+
+    def then():
+        own = b.constant(np.arange(90, dtype=np.float32).reshape(30, 3))
+        return [b(Add, x, row), table, b(Add, b.sum(own, 0), b.sum(large, 0))]
+
+    return branches(b, c, then, lambda: [x, b(Neg, table), b.sum(large, 0)])
 
 
 def scatters(b, c, x):

@@ -100,7 +100,7 @@ class If(Op):
         body = Body(Yield, value_types(self.captures), value_types(self.results))
         return body, body
 
-    def verify(self, functions: Mapping[str, Op]) -> None:
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check that no kernel branches: below TENSOR branches stand between them."""
         region = self.parent.parent if self.parent is not None else None
         around = region.parent if region is not None else None
