@@ -295,6 +295,56 @@ def test_dce_sees_what_only_an_inner_branch_uses():
 # simplify and its kin
 
 
+def test_branches_on_one_condition_become_one():
+    def fill(b, c, x, y):
+        e, kept = branches(b, c, lambda: [b(Exp, x), x], lambda: [b(Neg, x), y])
+        outside = b(Mul, x, y)
+
+        def later():
+            return [b(Sub, b(Exp, x), kept)]
+
+        (second,) = branches(b, c, later, lambda: [b(Add, kept, outside)])
+        return [e, second, kept]
+
+    module = transformed(fill, SIMPLIFY, CSE, DCE)
+    assert ops_in(module.functions[0].body.block) == [Mul, If]
+    assert regions_of(module) == [[Exp, Sub], [Neg, Add]]
+    assert len(branches_of(module)[0].results) == 3
+
+
+def test_branches_stay_apart_where_something_between_needs_the_first():
+    def fill(b, c, x, y):
+        (first,) = branches(b, c, lambda: [b(Exp, x)], lambda: [b(Neg, x)])
+        between = b(Mul, first, y)
+        (second,) = branches(b, c, lambda: [b(Exp, x)], lambda: [between])
+        (third,) = branches(b, c, lambda: [b(Log, y)], lambda: [x])
+        return [first, second, third]
+
+    module = transformed(fill, SIMPLIFY)
+    assert ops_in(module.functions[0].body.block) == [If, Mul, If]
+    first, second = branches_of(module)
+    assert (len(first.results), len(second.results)) == (1, 2)
+
+
+def test_branches_of_other_conditions_and_inner_ones_are_joined_by_themselves():
+    def fill(b, c, d, x):
+        def inner():
+            (e,) = branches(b, d, lambda: [b(Exp, x)], lambda: [x])
+            (n,) = branches(b, d, lambda: [b(Neg, e)], lambda: [e])
+            return [n]
+
+        (first,) = branches(b, c, inner, lambda: [b(Log, b(Mul, x, x))])
+        (other,) = branches(b, d, lambda: [b(Neg, x)], lambda: [x])
+        (last,) = branches(b, c, lambda: [b(Mul, x, x)], lambda: [b(Mul, x, x)])
+        return [first, other, last]
+
+    module = transformed(fill, SIMPLIFY, CSE, DCE, types=(CONDITION, CONDITION, VECTOR))
+    assert [len(op.results) for op in branches_of(module)] == [1, 2, 1]
+    outer = branches_of(module)[1]
+    assert ops_in(outer.then.block) == [If, Mul]
+    assert ops_in(outer.otherwise.block) == [Mul, Log]
+
+
 def constant_condition(value):
     def fill(b, c, x, y):
         known = b.scalar(value, I1)

@@ -4,11 +4,14 @@
    that is a negation exchanges the regions.
 2. Inside a region the condition is a constant, and so is what else is one outside.
 3. A result for which both regions yield the same capture is that capture.
+4. Two branches on one condition become one, where the second stands, unless something
+   between them needs the first. So the forward part of a derivative meets the program's
+   own. What the second captures of the first is what the region of that yields.
 
 Nothing moves out of a region that runs only sometimes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,13 +29,18 @@ from tensorc.ir.types import I1
 from tensorc.passes.common.rewriter import splat_of
 
 
-def simplify_branches(function: Function) -> bool:
-    """Simplify the branches of a function in place; return whether any changed."""
+def simplify_branches(function: Function, join: bool = True) -> bool:
+    """Simplify the branches of a function in place; return whether any changed.
+
+    Without `join` branches on one condition stay apart.
+    """
     if not any(isinstance(op, If) for op in function.walk()):
         return False
     state = _Choice(constraints_of(function))
     state.block(function.body.block)
-    return state.changed
+    blocks = [b for op in function.walk() for r in op.regions for b in r.blocks]
+    joined = [_join_branches(block) for block in blocks] if join else []
+    return state.changed or any(joined)
 
 
 @dataclass
@@ -122,3 +130,53 @@ class _Choice:
             same = then.index == otherwise.index
             if same and [then.owner, otherwise.owner] == blocks:
                 self.replace([result], [op.captures[then.index]])
+
+
+def _join_branches(block: Block) -> bool:
+    """Put branches of a block on one condition together; return whether any were."""
+    waiting: dict[Value, If] = {}  # by condition; nothing needed them so far
+    gone: set[Op] = set()
+    for op in block.ops:
+        first = waiting.get(op.condition) if isinstance(op, If) else None
+        used = {v for inner in op.walk() for v in inner.operands}
+        needed = [c for c, early in waiting.items() if used.intersection(early.results)]
+        for condition in needed:
+            if waiting[condition] is not first:
+                del waiting[condition]
+        if isinstance(op, If):
+            if first is not None:
+                _put_before(first, op)
+                gone.add(first)
+            waiting[op.condition] = op
+    block.ops = [op for op in block.ops if op not in gone]
+    return bool(gone)
+
+
+def _put_before(first: If, second: If) -> None:
+    """Let a branch do what an earlier one on its condition does, before its own."""
+    both = (*first.captures, *second.captures)
+    captures = [v for v in dict.fromkeys(both) if v not in first.results]
+    for early, late in zip(first.regions, second.regions, strict=True):
+        block = Block(parent=late)
+        known = {v: block.add_argument(v.type, v.hint) for v in captures}
+        given: list[Value] = []
+        for op, inner in ((first, early.block), (second, late.block)):
+            inside = [known[v] for v in op.captures]
+            _rename(inner.ops, dict(zip(inner.arguments, inside, strict=True)))
+            given += inner.terminator.operands
+            known.update(zip(first.results, given, strict=False))
+            for moved in inner.ops[:-1]:
+                block.append(moved)
+        late.block.terminator.operands = given
+        block.append(late.block.terminator)
+        late.blocks[:] = [block]
+    second.operands = [second.condition, *captures]
+    second.results = [*first.results, *second.results]
+    for index, result in enumerate(second.results):
+        result.owner, result.index = second, index
+
+
+def _rename(ops: Sequence[Op], values: Mapping[Value, Value]) -> None:
+    for op in ops:
+        for inner in op.walk():
+            inner.operands = [values.get(v, v) for v in inner.operands]

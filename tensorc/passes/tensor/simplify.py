@@ -395,13 +395,18 @@ def _evaluate(op: Op, operands: list[Array]) -> list[Array]:
     return [np.asarray(v) for v in (given if isinstance(given, tuple) else (given,))]
 
 
-def _with_branches(rules: Sequence[Rule]) -> Callable[[Module, Target], Module]:
-    """Return the function of a pass that applies rules, and simplifies branches."""
+def _with_branches(
+    rules: Sequence[Rule], join: bool
+) -> Callable[[Module, Target], Module]:
+    """Return the function of a pass that applies rules, and simplifies branches.
+
+    `join` is that of `simplify_branches`.
+    """
     rewrite = apply_to_fixpoint(rules, fold)
 
     def run(module: Module, target: Target) -> Module:
         module = rewrite(module, target)
-        changed = [simplify_branches(function) for function in module.functions]
+        changed = [simplify_branches(f, join) for f in module.functions]
         return run(module, target) if any(changed) else module
 
     return run
@@ -411,7 +416,9 @@ TIDY = Pass(
     "tidy",
     Level.TENSOR,
     Level.TENSOR,
-    _with_branches(SPELLINGS),
+    _with_branches(SPELLINGS, join=False),
     "Bring ops to their canonical form, as `simplify` does, but drop no sum or mean.",
 )
-SIMPLIFY = Pass("simplify", Level.TENSOR, Level.TENSOR, _with_branches(RULES), __doc__)
+SIMPLIFY = Pass(
+    "simplify", Level.TENSOR, Level.TENSOR, _with_branches(RULES, join=True), __doc__
+)
