@@ -1,6 +1,7 @@
 """Random programs with branches at every stage and compiled: the same bits."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from tensorc.ir.types import F32, I64, TensorType
 from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import SharedCell
+from tensorc.target import DEFAULT
 from tests.branching import CONDITION, branches, build
 from tests.samples import same_bits
-from tests.stages import TARGET, all_results
+from tests.stages import TARGET, all_results, compiled_results, updates_of
 
 ROWS, COLUMNS = 3, 4
 MATRIX = TensorType((ROWS, COLUMNS), F32)
@@ -187,6 +189,21 @@ def test_all_stages_give_the_same_bits(seed):
         for given, wanted in zip(results, expected, strict=True):
             for left, right in zip(given, wanted, strict=True):
                 assert same_bits(left, right), stage
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_kernels_that_are_not_fused_give_the_same_bits(seed):
+    updated = updates_of(module_of(seed))
+    cases = [("f", arguments_of(seed * 10 + i, wrong=False)) for i in range(2)]
+
+    def results(fuse):
+        options = replace(DEFAULT, fuse=fuse)
+        artifact = compiler.compile(module_of(seed), TARGET, options).artifact
+        return compiled_results(artifact, cases, updated)
+
+    fused, separate = results(True), results(False)
+    for left, right in zip(fused, separate, strict=True):
+        assert all(map(same_bits, left, right))
 
 
 @pytest.mark.parametrize("seed", range(60))
