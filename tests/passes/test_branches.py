@@ -11,13 +11,13 @@ from tensorc.ir.ops.loop import scf
 from tensorc.ir.ops.memory.kernels import Launch
 from tensorc.ir.ops.memory.memory import Copy
 from tensorc.ir.ops.tensor.elementwise import Add, Compare, Exp, Log, Mul, Neg, Sub
-from tensorc.ir.ops.tensor.indexing import ADD
+from tensorc.ir.ops.tensor.indexing import ADD, CheckIndex
 from tensorc.ir.ops.tensor.reductions import ArgMax
 from tensorc.ir.types import F32, F64, I1, I64, TensorType
 from tensorc.runtime import cpu, threads
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import SharedCell
-from tests.branching import CONDITION, branches, build
+from tests.branching import CONDITION, branches, branches_of, build
 from tests.samples import same_bits
 from tests.stages import TARGET, all_results, updates_of
 
@@ -180,6 +180,37 @@ def test_all_stages_agree(program):
         x = rng.normal(size=(count, 3)).astype(np.float32)
         cases += [("f", [np.array(c), x]) for c in (True, False)]
     check_stages(module, cases)
+
+
+def checks_in(block):
+    return sum(isinstance(op, CheckIndex) for op in block.ops)
+
+
+def test_what_was_checked_outside_is_not_checked_inside():
+    other = TensorType((7,), F32)
+
+    def fill(b, c, x, y, i):
+        indices = b.check_index(i, 0, 4)
+        picked = b.gather(x, [indices], (0,))
+
+        def then():
+            known = b.gather(x, [i], (0,))
+            return [b(Add, b.gather(known, [indices], (0,)), b.gather(y, [i], (0,)))]
+
+        return [picked, *branches(b, c, then, lambda: [x])]
+
+    types = [CONDITION, VECTOR, other, INDICES]
+    module = compiler.compile(build(types, fill), TARGET, upto="structured").module
+    block = module.functions[0].body.block
+    (op,) = branches_of(module)
+    assert (checks_in(block), checks_in(op.then.block)) == (1, 1)  # the one of 7
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=4), rng.normal(size=7)
+    floats = [x.astype(np.float32), y.astype(np.float32)]
+    cases = [
+        ("f", [np.array(c), *floats, np.array([3, -4, 0, 1])]) for c in (True, False)
+    ]
+    check_stages(build(types, fill), cases)
 
 
 def test_branches_without_captures():

@@ -370,18 +370,22 @@ def _checked(
 def _branch(low: Lowering, op: If) -> Views:
     """Lower both regions; a capture is a whole tensor, and inside the same view of it.
 
-    Constants are no captures any more. Checks of arguments stay in their region.
+    Constants are no captures any more. Checks of captures stay in their region, where
+    those that were made outside are known.
     """
     b = low.b
     condition = low.materialize(low.views[op.condition])
-    views = [low.views[v] for v in op.captures]
+    views = []
+    for view in [low.views[v] for v in op.captures]:
+        base = None if view.base is None else low.checks.latest(view.base)
+        views.append(replace(view, base=base))
     bases = list(dict.fromkeys(v.base for v in views if v.base is not None))
     regions = []
     for region in op.regions:
         types, hints = [v.type for v in bases], [v.hint for v in bases]
         with b.region(types, hints) as (lowered, arguments):
             inside = dict(zip(bases, arguments, strict=True))
-            inner = Lowering(b)
+            inner = Lowering(b, checks=low.checks.inside(inside))
             for argument, view in zip(region.block.arguments, views, strict=True):
                 base = None if view.base is None else inside[view.base]
                 inner.views[argument] = replace(view, base=base)

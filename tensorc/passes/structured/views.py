@@ -68,6 +68,18 @@ class Checks:
         strict = self.made.get((origin, size, False))
         return strict or self.made.get((origin, size, from_end))
 
+    def inside(self, names: Mapping[Value, Value]) -> "Checks":
+        """Return what is known in a region of captures, by their names there.
+
+        The captures of indices that were checked are the results of the last checks.
+        """
+        known = Checks()
+        for origin, size, from_end in self.made:
+            name = names.get(self.latest(origin))
+            if name is not None:
+                known.made[name, size, from_end] = name
+        return known
+
     def add(self, indices: Value, size: Dims, from_end: bool, result: Value) -> None:
         """Remember a check."""
         origin = self.origin(indices)
