@@ -52,27 +52,20 @@ After:
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.ir.attributes import MOST_WRITTEN, ArrayAttr, Attribute, Dims, Typed
+from tensorc.ir.attributes import MOST_WRITTEN, ArrayAttr, Dims, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.captured import CAPTURED, KIND
 from tensorc.ir.core import Block, Op, Region, Value, single_block
-from tensorc.ir.dims import Dim, symbols_of
+from tensorc.ir.dims import symbols_of
 from tensorc.ir.functions import constraints_of, guards_of, set_function_type
 from tensorc.ir.ops import control
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith
-from tensorc.ir.ops.structured.generics import (
-    Extract,
-    Fill,
-    Generic,
-)
 from tensorc.ir.ops.tensor import indexing, making, shape
-from tensorc.ir.types import INDEX, MemRefType, TensorType
-from tensorc.passes.analysis.generics import is_contraction, tensor_space
+from tensorc.ir.types import INDEX, TensorType
 from tensorc.passes.analysis.in_place import (
     branches_in,
     in_place,
@@ -80,44 +73,13 @@ from tensorc.passes.analysis.in_place import (
     updates_in,
     updates_of,
 )
-from tensorc.passes.analysis.members import (
-    assign_levels,
-    cut,
-    in_registers,
-    make_member,
-)
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
-from tensorc.passes.schedule.cpu import panel_columns
+from tensorc.passes.memory.buffers import Buffers, allocate, memref_of, tensor_of
+from tensorc.passes.memory.groups import bufferize_group
 from tensorc.target import Target
 
 MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits
-ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
-ROWS_BYTES = 65536  # and all of them together
-
-
-@dataclass
-class Buffers:
-    """The state of one function: which memory holds a tensor."""
-
-    b: Builder
-    target: Target
-    memory: dict[Value, Value] = field(default_factory=dict)
-    given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
-    over: dict[Value, Value] = field(default_factory=dict)  # in place: what is replaced
-    frozen: set[Value] = field(default_factory=set)  # arguments that nobody writes to
-
-
-def memref_of(type_: TensorType) -> MemRefType:
-    """Return the memory type that holds a tensor."""
-    dims = tuple(d if isinstance(d, int) else None for d in type_.shape)
-    return MemRefType(dims, type_.element)
-
-
-def tensor_of(value: Value) -> TensorType:
-    """Return the tensor type of a value."""
-    assert isinstance(value.type, TensorType)
-    return value.type
 
 
 def function_symbols(function: Function) -> list[str]:
@@ -167,14 +129,6 @@ def _check_sizes(function: Function) -> None:
         if 0 not in known and math.prod(known) * type_.element.bytes > MOST_BYTES:
             message = f"{type_} is larger than any memory"
             raise CompileError(Diagnostic("TC0301", message, location))
-
-
-def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
-    """Append fresh memory for a tensor."""
-    sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]
-    value = b.value(memory.Alloc, *sizes, types=[memref_of(type_)])
-    value.hint = hint
-    return value
 
 
 def bufferize_function(function: Function, target: Target) -> None:
@@ -264,159 +218,6 @@ def _is_argument(value: Value) -> bool:
     return value.op is None
 
 
-@dataclass
-class _Passed:
-    """The memory that a group is given: its operands, and arguments of its block."""
-
-    block: Block
-    operands: list[Value] = field(default_factory=list)
-    shapes: list[Attribute] = field(default_factory=list)
-
-    def pass_in(self, outside: Value, type_: TensorType, hint: str) -> Value:
-        """Add memory for a tensor; return it as the group's region knows it."""
-        self.operands.append(outside)
-        self.shapes.append(Dims(type_.shape))
-        return self.block.add_argument(outside.type, hint)
-
-    def outside(self, inside: Value) -> Value:
-        """Return the operand behind an argument of the block."""
-        return self.operands[self.block.arguments.index(inside)]
-
-
-def _group(state: Buffers, op: Op) -> None:
-    assert isinstance(op, control.KernelGroup)
-    block = op.body.block
-    b = state.b
-    region, inner = single_block()
-    body = Buffers(Builder(inner, b.constraints), state.target)
-    passed = _Passed(inner)
-    for value, argument in zip(op.operands, block.arguments, strict=True):
-        type_ = tensor_of(value)
-        inside = passed.pass_in(state.memory[value], type_, argument.hint)
-        body.memory[argument] = inside
-    _place_results(state, op, body, passed)
-    for member in block.ops[:-1]:
-        with body.b.at(member.location):
-            _member(body, member)
-    body.b.create(control.Yield)
-    panel = _panel(op, state.target)
-    if panel is not None:
-        passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
-    group = b.create(
-        control.KernelGroup,
-        *passed.operands,
-        types=[],
-        regions=[region],
-        outer=op.outer,
-        shapes=ArrayAttr(tuple(passed.shapes)),
-    )
-    if panel is not None:
-        group.attributes["tc.panel"] = len(passed.operands) - 1
-
-
-def _place_results(
-    state: Buffers, op: control.KernelGroup, body: Buffers, passed: _Passed
-) -> None:
-    """Pass in memory for a group's results, and for its members' with long rows."""
-    block, b = op.body.block, state.b
-    for value, result in zip(block.terminator.operands, op.results, strict=True):
-        if value in body.memory:
-            state.memory[result] = passed.outside(body.memory[value])
-            continue
-        type_ = tensor_of(value)
-        destination = state.given.get(result) or allocate(b, type_, result.hint)
-        state.memory[result] = destination
-        body.memory[value] = passed.pass_in(destination, type_, result.hint)
-    generics = [member for member in block.ops if isinstance(member, Generic)]
-    before, contraction, after = cut(generics)
-    later = [*after, contraction] if contraction is not None else []
-    read_later = {v for member in later for v in member.operands}
-    # What one part of the group makes and another reads must last for a chunk of rows.
-    lasting = read_later.intersection(v for member in before for v in member.results)
-    passed_on = _passed_on(op, (before, after)) - lasting
-    left = ROWS_BYTES
-    for value in [result for generic in generics for result in generic.results]:
-        if value in body.memory or value in passed_on:
-            continue
-        taken = None if value in lasting else _row_bytes(value, op.outer)
-        if taken is not None and taken <= min(left, ROW_BYTES):
-            left -= taken
-        else:
-            type_ = tensor_of(value)
-            destination = allocate(b, type_, value.hint)
-            body.memory[value] = passed.pass_in(destination, type_, value.hint)
-
-
-def _passed_on(
-    op: control.KernelGroup, parts: Sequence[Sequence[Generic]]
-) -> set[Value]:
-    """Return the values that the rows of each part of a group keep in registers."""
-    found: set[Value] = set()
-    for generics in parts:
-        shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
-        members = [make_member(g, shapes, op.outer) for g in generics]
-        makers = {result: m for m in members for result in m.op.results}
-        assign_levels(members, makers)
-        found |= in_registers(members, makers)
-    return found
-
-
-def _panel(op: control.KernelGroup, target: Target) -> TensorType | None:
-    """Return the type of the scratch that the group's contraction wants, if any."""
-    for member in op.body.block.ops:
-        if isinstance(member, Generic) and is_contraction(member):
-            extents = tensor_space(member)
-            width = panel_columns(member, extents[-2], target)
-            if width is not None:
-                element = tensor_of(member.results[0]).element
-                return TensorType((extents[-1], width), element)
-    return None
-
-
-def _row_bytes(value: Value, outer: int) -> int | None:
-    """Return the size of one row of a tensor inside a group, if one row is enough."""
-    type_ = tensor_of(value)
-    if value.op is not None and is_contraction(value.op):
-        return None
-    total: Dim = type_.element.bytes
-    for dim in type_.shape[outer:]:
-        total = total * dim
-    return total if isinstance(total, int) else None
-
-
-def _member(body: Buffers, member: Op) -> None:
-    """Copy one op of a group's region, on memory."""
-    if not isinstance(member, Generic):
-        return  # destinations and sizes are made where the generic is
-    b = body.b
-    destinations = []
-    for value, result in zip(member.outputs, member.results, strict=True):
-        if result not in body.memory:
-            body.memory[result] = allocate(b, tensor_of(result), result.hint)
-        destination = body.memory[result]
-        if isinstance(value.op, Fill):
-            constant = value.op.operands[0].op
-            assert isinstance(constant, arith.Constant)
-            start = b.value(arith.Constant, value=constant.value)
-            b.create(Fill, start, destination)
-        destinations.append(destination)
-    region, block = single_block()
-    inner: dict[Value, Value] = dict(body.memory)
-    for argument in member.body.block.arguments:
-        inner[argument] = block.add_argument(argument.type, argument.hint)
-    for op in member.body.block.ops:
-        cls = memory.Load if isinstance(op, Extract) else type(op)
-        operands = [inner[v] for v in op.operands]
-        copy = cls(
-            operands, [r.type for r in op.results], op.attributes, [], op.location
-        )
-        block.append(copy)
-        inner.update(zip(op.results, copy.results, strict=True))
-    inputs = [body.memory[v] for v in member.inputs]
-    operands = [*inputs, *destinations]
-    b.block.append(Generic(operands, [], member.attributes, [region], b.location))
-
-
 def _check(state: Buffers, op: Op) -> None:
     """Check indices; those of an argument are copied, since others may write to it."""
     b = state.b
@@ -480,6 +281,8 @@ def _branch_region(
     old = region.block
     for value, argument in zip(op.captures, old.arguments, strict=True):
         body.memory[argument] = inside[state.memory[value]]
+    lasting = (v for v in passed if v in state.frozen or not _is_argument(v))
+    body.frozen.update(inside[v] for v in lasting)
     _write_over(body, in_place(old, updates_in(op, region, state.over.items())))
     outputs = []
     for value, result in zip(old.terminator.operands, op.results, strict=True):
@@ -531,7 +334,7 @@ def _indices(shape_: list[int]) -> list[list[int]]:
 _WRITERS = (control.KernelGroup, control.If, indexing.Scatter)
 
 RULES = {
-    control.KernelGroup: _group,
+    control.KernelGroup: bufferize_group,
     control.If: _branch,
     indexing.CheckIndex: _check,
     indexing.Scatter: _scatter,
