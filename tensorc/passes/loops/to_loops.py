@@ -43,14 +43,12 @@ After:
    `tc.if` in an `scf.if`: inside a kernel nothing branches but for errors.
 """  # noqa: E501
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, SymbolRef
-from tensorc.ir.core import Block, Op, Value, single_block
-from tensorc.ir.dims import Dim, ceildiv, floordiv, symbols_of
+from tensorc.ir.attributes import ArrayAttr, Dims
+from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.functions import set_function_type
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.builtin import Function, Module, Return
@@ -62,73 +60,34 @@ from tensorc.ir.ops.memory.kernels import (
     UNSIGNED,
     CheckIndexInto,
     Fail,
-    Launch,
     ScatterInto,
     SizeOf,
 )
 from tensorc.ir.ops.scalar import arith, conversions
-from tensorc.ir.ops.structured.generics import Generic
-from tensorc.ir.types import I64, INDEX, Element, MemRefType, element_type
-from tensorc.passes.analysis.generics import reads
-from tensorc.passes.analysis.members import assign_levels, cut, make_member
-from tensorc.passes.analysis.memory import ARENA, shape_of, sized_shape
+from tensorc.ir.types import I64, INDEX, MemRefType, element_type
+from tensorc.passes.analysis.memory import ARENA, sized_shape
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.contract import emit_contraction, emit_panel
+from tensorc.passes.loops.entry import (
+    FunctionState,
+    close_kernel,
+    elements,
+    flat_type,
+    open_kernel,
+    row_major,
+)
+from tensorc.passes.loops.groups import group_kernel
 from tensorc.passes.loops.lanes import (
     Counter,
     Point,
-    Rep,
     Storage,
     Uniform,
     read,
     write,
 )
-from tensorc.passes.loops.rows import emit_row, tail_mask
-from tensorc.passes.loops.rows_state import Rows, place_private
+from tensorc.passes.loops.rows import tail_mask
 from tensorc.passes.loops.scatter import as_i64, emit_scatter
-from tensorc.passes.schedule.cpu import CHUNK_COLUMNS, CHUNK_ROWS, PRODUCTS_PER_WORK
 from tensorc.target import Target
-
-Shape = tuple[Dim, ...]
-
-
-@dataclass
-class FunctionState:
-    """The state of lowering one function."""
-
-    function: Function
-    k: LoopBuilder
-    module: Block
-    target: Target
-    flat: dict[Value, Value] = field(default_factory=dict)
-    shapes: dict[Value, Shape] = field(default_factory=dict)
-    symbols: dict[str, Value] = field(default_factory=dict)
-    kernels: int = 0
-    sites: int = 0
-
-
-def flat_type(element: Element) -> MemRefType:
-    """Return one-dimensional memory of unknown size."""
-    return MemRefType((None,), element)
-
-
-def row_major(k: LoopBuilder, memref: Value, shape: Shape) -> Storage:
-    """Return the storage of a whole tensor in flat memory."""
-    strides: list[Value] = []
-    count: Dim = 1
-    for extent in reversed(shape):
-        strides.insert(0, k.dim(count))
-        count = count * extent
-    return Storage(memref, tuple(strides))
-
-
-def elements(shape: Shape) -> Dim:
-    """Return the number of elements of a shape."""
-    count: Dim = 1
-    for extent in shape:
-        count = count * extent
-    return count
 
 
 def lower_function(function: Function, module: Block, target: Target) -> None:
@@ -246,57 +205,12 @@ def _data(entry: FunctionState, op: Op) -> None:
     entry.shapes[op.result] = op.value.type.shape
 
 
-# Kernels.
-
-
-def _open_kernel(
-    entry: FunctionState, values: Sequence[Value], dims: Sequence[Dim]
-) -> tuple[Function, LoopBuilder, list[Value], list[str]]:
-    """Return a new kernel, its builder, its memory arguments and its symbols."""
-    region, block = single_block()
-    arguments = [block.add_argument(entry.flat[v].type, v.hint) for v in values]
-    names: dict[str, None] = {}
-    for dim in dims:
-        names.update(dict.fromkeys(symbols_of(dim)))
-    symbols = {name: block.add_argument(INDEX, name) for name in names}
-    # No name in a `.tc` has a dot.
-    name = f"{entry.function.sym_name}.k{entry.kernels}"
-    entry.kernels += 1
-    attributes: dict[str, Attribute] = {"sym_name": name, "tc.kernel": True}
-    function = Function([], [], attributes, [region], entry.k.b.location)
-    k = LoopBuilder(block, symbols)
-    k.b.location = entry.k.b.location
-    block.add_argument(INDEX, "begin")
-    block.add_argument(INDEX, "end")
-    return function, k, arguments, list(names)
-
-
-def _close_kernel(
-    entry: FunctionState,
-    function: Function,
-    k: LoopBuilder,
-    values: Sequence[Value],
-    names: Sequence[str],
-    chunks: Dim,
-    work: Dim = 0,
-) -> None:
-    k.do(Return)
-    set_function_type(function)
-    entry.module.append(function)
-    outer = entry.k
-    operands = [entry.flat[v] for v in values]
-    operands += [entry.symbols[name] for name in names]
-    operands += [outer.dim(chunks), outer.dim(work)]
-    callee = SymbolRef(function.sym_name)
-    outer.b.create(Launch, *operands, types=[], callee=callee)
-
-
 def _copy_kernel(entry: FunctionState, op: Op) -> None:
     assert isinstance(op, memory.Copy)
     source, target = op.operands
     count = elements(entry.shapes[source])
     values = [source, target]
-    function, k, (given, taken), names = _open_kernel(entry, values, [count])
+    function, k, (given, taken), names = open_kernel(entry, values, [count])
     one = (k.index(1),)
     extent = k.dim(count)
     with k.loop(k.index(0), extent, LANES) as loop:
@@ -305,14 +219,14 @@ def _copy_kernel(entry: FunctionState, op: Op) -> None:
         at = [Counter(loop.index)]
         rep = read(k, Storage(given, one), at, point)
         write(k, Storage(taken, one), at, rep, point)
-    _close_kernel(entry, function, k, values, names, 1)
+    close_kernel(entry, function, k, values, names, 1)
 
 
 def _check_kernel(entry: FunctionState, op: Op) -> None:
     assert isinstance(op, CheckIndexInto)
     values = op.operands
     count, size = elements(entry.shapes[values[0]]), op.size.dims[0]
-    function, k, arguments, names = _open_kernel(entry, values, [count, size])
+    function, k, arguments, names = open_kernel(entry, values, [count, size])
     given, *targets = arguments
     extent = k.op(conversions.IndexCast, k.dim(size), types=[I64])
     element = element_type(given.type)
@@ -333,7 +247,7 @@ def _check_kernel(entry: FunctionState, op: Op) -> None:
             if element.is_unsigned:
                 k.b.block.ops[-1].attributes[UNSIGNED] = True
     entry.sites += 1
-    _close_kernel(entry, function, k, values, names, 1)
+    close_kernel(entry, function, k, values, names, 1)
 
 
 def _scatter_kernel(entry: FunctionState, op: Op) -> None:
@@ -341,183 +255,11 @@ def _scatter_kernel(entry: FunctionState, op: Op) -> None:
     values = op.operands
     shapes = [entry.shapes[v] for v in values]
     sizes = [dim for shape in shapes for dim in shape]
-    function, k, arguments, names = _open_kernel(entry, values, sizes)
+    function, k, arguments, names = open_kernel(entry, values, sizes)
     pairs = zip(arguments, shapes, strict=True)
     storages = [row_major(k, argument, shape) for argument, shape in pairs]
     emit_scatter(k, op, storages, shapes)
-    _close_kernel(entry, function, k, values, names, 1)
-
-
-def _group_kernel(entry: FunctionState, op: Op) -> None:
-    assert isinstance(op, KernelGroup)
-    if isinstance(op.attributes.get("tc.panel"), int):
-        group = _open_group(entry, op)
-        assert group.contraction is not None
-        emit_panel(group.rows, group.contraction)
-        _close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
-    group = _open_group(entry, op)
-    chunks = _chunks(group)
-    work: Dim = 0
-    for extents, is_product in group.spaces:
-        points = elements(tuple(extents))
-        work = work + (floordiv(points, PRODUCTS_PER_WORK) if is_product else points)
-    _close_kernel(
-        entry, group.function, group.k, op.operands, group.names, chunks, work
-    )
-
-
-@dataclass
-class _GroupKernel:
-    """A group's kernel in the making: its outer space, its product, its other rows."""
-
-    function: Function
-    k: LoopBuilder
-    names: list[str]
-    outer: list[Dim]
-    before: Rows  # what stands before the product
-    contraction: Generic | None
-    rows: Rows  # what comes after it
-    spaces: list[tuple[list[Dim], bool]]
-
-
-def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
-    values = op.operands
-    shapes = [d.dims for d in op.shapes.items if isinstance(d, Dims)]
-    block = op.body.block
-    sizes = [dim for shape in shapes for dim in shape]
-    sizes += [o.dim.dims[0] for o in op.walk() if isinstance(o, SizeOf)]
-    function, k, arguments, names = _open_kernel(entry, values, sizes)
-    storages: dict[Value, Storage] = {}
-    known: dict[Value, Shape] = {}
-    for inside, argument, shape in zip(block.arguments, arguments, shapes, strict=True):
-        known[inside] = shape
-        storages[inside] = row_major(k, argument, shape)
-    private = set()
-    for inner in block.ops:
-        if isinstance(inner, memory.Alloc):
-            known[inner.result] = shape_of(inner)
-            private.add(inner.result)
-    generics = [o for o in block.ops if isinstance(o, Generic)]
-    index = op.attributes.get("tc.panel")
-    panel = arguments[index] if isinstance(index, int) else None
-    first, contraction, last = cut(generics)
-    parts = []
-    for part in (first, last):
-        members = [make_member(g, known, op.outer) for g in part]
-        rows = Rows(k, entry.target, members, known, storages, panel, private)
-        assign_levels(rows.members, rows.makers)
-        place_private(rows)
-        parts.append(rows)
-    before, after = parts
-    everything = [make_member(g, known, op.outer) for g in generics]
-    outer = everything[0].extents[: op.outer]
-    spaces = [(m.extents, m.op is contraction) for m in everything]
-    return _GroupKernel(function, k, names, outer, before, contraction, after, spaces)
-
-
-def _chunks(group: _GroupKernel) -> Dim:
-    """Emit the loop over chunks [begin, end) and return how many there are."""
-    k, rows, outer = group.k, group.rows, group.outer
-    if not outer:
-        emit_row(rows, [])
-        return 1
-    begin, end = group.function.body.block.arguments[-2:]
-    contraction = group.contraction
-    height = CHUNK_ROWS if contraction is None or len(outer) == 1 else 1
-    columns = _split_columns(group)
-    strips = 1 if columns is None else ceildiv(columns, CHUNK_COLUMNS)
-    extent = k.dim(outer[0])
-    with k.loop(begin, end, 1) as chunk:
-        number = chunk.index
-        if columns is not None:
-            number = k.op(arith.FloorDivSI, chunk.index, k.dim(strips))
-            strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
-            left = k.mul(strip, k.index(CHUNK_COLUMNS))
-            right = k.minimum(k.add(left, k.index(CHUNK_COLUMNS)), k.dim(columns))
-            rows.span = (left, right)
-        lower = k.mul(number, k.index(height))
-        upper = k.minimum(k.add(lower, k.index(height)), extent)
-        if group.before.members:
-            _rows(k, group.before, outer, [], lower, upper)
-        if contraction is not None:
-            _contract(k, rows, contraction, outer, lower, upper)
-        if rows.members:
-            _rows(k, rows, outer, [], lower, upper)
-    return ceildiv(outer[0], height) * strips
-
-
-def _split_columns(group: _GroupKernel) -> Dim | None:
-    """Return the columns of a product if chunks may have a part of them each.
-
-    That is so if whatever else the group does goes along the same columns, element by
-    element: few rows of a wide product are then work for several threads.
-    """
-    product = group.contraction
-    if product is None or len(group.outer) != 1 or group.before.members:
-        return None
-    columns = group.spaces[0][0][1]
-    if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
-        return None
-    members = group.rows.members
-    made = {v for m in members for v in m.op.outputs} | {*product.outputs}
-    for member in members:
-        along = member.is_sweep and member.op.reduction is None
-        if not along or member.extents[1:] != [columns]:
-            return None
-        if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):
-            return None  # it may read what another chunk makes
-    return columns
-
-
-def _contract(
-    k: LoopBuilder,
-    rows: Rows,
-    op: Generic,
-    outer: list[Dim],
-    lower: Value,
-    upper: Value,
-) -> None:
-    with k.at(op.location):
-        if len(outer) == 1:
-            emit_contraction(rows, op, [], lower, upper)
-            return
-        _batches(k, rows, op, outer, [], (lower, upper))
-
-
-def _batches(
-    k: LoopBuilder,
-    rows: Rows,
-    op: Generic,
-    outer: list[Dim],
-    batch: list[Value],
-    chunk: tuple[Value, Value],
-) -> None:
-    """Emit loops over the batch of a contraction, the first over the chunk."""
-    depth = len(batch)
-    if depth == len(outer) - 1:
-        emit_contraction(rows, op, batch, k.index(0), k.dim(outer[-1]))
-        return
-    lower, upper = chunk if depth == 0 else (k.index(0), k.dim(outer[depth]))
-    with k.loop(lower, upper, 1) as loop:
-        _batches(k, rows, op, outer, [*batch, loop.index], chunk)
-
-
-def _rows(
-    k: LoopBuilder,
-    rows: Rows,
-    outer: list[Dim],
-    indices: list[Rep],
-    lower: Value,
-    upper: Value,
-) -> None:
-    """Emit loops over the outer space, the first from lower to upper."""
-    with k.loop(lower, upper, 1) as loop:
-        inner: list[Rep] = [*indices, Uniform(loop.index)]
-        if len(inner) == len(outer):
-            emit_row(rows, inner)
-        else:
-            last = k.dim(outer[len(inner)])
-            _rows(k, rows, outer, inner, k.index(0), last)
+    close_kernel(entry, function, k, values, names, 1)
 
 
 _ROWS: Mapping[type[Op], Callable[[FunctionState, Op], None]] = MappingProxyType(
@@ -529,7 +271,7 @@ _ROWS: Mapping[type[Op], Callable[[FunctionState, Op], None]] = MappingProxyType
         memory.Copy: _copy_kernel,
         CheckIndexInto: _check_kernel,
         ScatterInto: _scatter_kernel,
-        KernelGroup: _group_kernel,
+        KernelGroup: group_kernel,
         If: _branch,
     }
 )

@@ -1,0 +1,102 @@
+"""The entry in the making: flat memory, symbols, and the kernels that it launches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorc.ir.attributes import Attribute, SymbolRef
+from tensorc.ir.core import Block, Value, single_block
+from tensorc.ir.dims import Dim, symbols_of
+from tensorc.ir.functions import set_function_type
+from tensorc.ir.ops.builtin import Function, Return
+from tensorc.ir.ops.memory.kernels import (
+    Launch,
+)
+from tensorc.ir.types import INDEX, Element, MemRefType
+from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.lanes import (
+    Storage,
+)
+from tensorc.target import Target
+
+Shape = tuple[Dim, ...]
+
+
+@dataclass
+class FunctionState:
+    """The state of lowering one function."""
+
+    function: Function
+    k: LoopBuilder
+    module: Block
+    target: Target
+    flat: dict[Value, Value] = field(default_factory=dict)
+    shapes: dict[Value, Shape] = field(default_factory=dict)
+    symbols: dict[str, Value] = field(default_factory=dict)
+    kernels: int = 0
+    sites: int = 0
+
+
+def flat_type(element: Element) -> MemRefType:
+    """Return one-dimensional memory of unknown size."""
+    return MemRefType((None,), element)
+
+
+def row_major(k: LoopBuilder, memref: Value, shape: Shape) -> Storage:
+    """Return the storage of a whole tensor in flat memory."""
+    strides: list[Value] = []
+    count: Dim = 1
+    for extent in reversed(shape):
+        strides.insert(0, k.dim(count))
+        count = count * extent
+    return Storage(memref, tuple(strides))
+
+
+def elements(shape: Shape) -> Dim:
+    """Return the number of elements of a shape."""
+    count: Dim = 1
+    for extent in shape:
+        count = count * extent
+    return count
+
+
+def open_kernel(
+    entry: FunctionState, values: Sequence[Value], dims: Sequence[Dim]
+) -> tuple[Function, LoopBuilder, list[Value], list[str]]:
+    """Return a new kernel, its builder, its memory arguments and its symbols."""
+    region, block = single_block()
+    arguments = [block.add_argument(entry.flat[v].type, v.hint) for v in values]
+    names: dict[str, None] = {}
+    for dim in dims:
+        names.update(dict.fromkeys(symbols_of(dim)))
+    symbols = {name: block.add_argument(INDEX, name) for name in names}
+    # No name in a `.tc` has a dot.
+    name = f"{entry.function.sym_name}.k{entry.kernels}"
+    entry.kernels += 1
+    attributes: dict[str, Attribute] = {"sym_name": name, "tc.kernel": True}
+    function = Function([], [], attributes, [region], entry.k.b.location)
+    k = LoopBuilder(block, symbols)
+    k.b.location = entry.k.b.location
+    block.add_argument(INDEX, "begin")
+    block.add_argument(INDEX, "end")
+    return function, k, arguments, list(names)
+
+
+def close_kernel(
+    entry: FunctionState,
+    function: Function,
+    k: LoopBuilder,
+    values: Sequence[Value],
+    names: Sequence[str],
+    chunks: Dim,
+    work: Dim = 0,
+) -> None:
+    """End a kernel, and launch it over so many chunks; `work` as in `tc.launch`."""
+    k.do(Return)
+    set_function_type(function)
+    entry.module.append(function)
+    outer = entry.k
+    operands = [entry.flat[v] for v in values]
+    operands += [entry.symbols[name] for name in names]
+    operands += [outer.dim(chunks), outer.dim(work)]
+    callee = SymbolRef(function.sym_name)
+    outer.b.create(Launch, *operands, types=[], callee=callee)
