@@ -100,13 +100,6 @@ class If(Op):
         body = Body(Yield, value_types(self.captures), value_types(self.results))
         return body, body
 
-    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
-        """Check that no kernel branches: below TENSOR branches stand between them."""
-        region = self.parent.parent if self.parent is not None else None
-        around = region.parent if region is not None else None
-        if around is not None and around.levels == AT_STRUCTURED | AT_BUFFER:
-            fail(self, f"stands in a {around.name}: no kernel branches")
-
 
 _CONDITIONS = (TensorType((), I1), MemRefType((), I1))
 
