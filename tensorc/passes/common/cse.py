@@ -171,7 +171,7 @@ def _find(
     for at in scope.around():
         if key in at.first:
             return at, at.first[key]
-        for choice in choices:
+        for choice in choices if at.chosen else ():
             values = at.chosen.get(choice, {}).get(key, ())
             results = _handed_over(choice[1], values)
             if results:
