@@ -8,7 +8,7 @@ import pytest
 from tensorc import compiler
 from tensorc.ir.dims import symbol
 from tensorc.ir.ops.loop import scf
-from tensorc.ir.ops.memory.kernels import Launch
+from tensorc.ir.ops.memory.kernels import CheckIndexInto, Launch
 from tensorc.ir.ops.memory.memory import Copy
 from tensorc.ir.ops.tensor.elementwise import Add, Compare, Exp, Log, Mul, Neg, Sub
 from tensorc.ir.ops.tensor.indexing import ADD, CheckIndex
@@ -211,6 +211,24 @@ def test_what_was_checked_outside_is_not_checked_inside():
         ("f", [np.array(c), *floats, np.array([3, -4, 0, 1])]) for c in (True, False)
     ]
     check_stages(build(types, fill), cases)
+
+
+def test_checked_indices_of_the_caller_are_copied_and_others_are_not():
+    """The caller's memory may change after the check; what a kernel made may not."""
+
+    def fill(b, c, x, i):
+        made = b(Neg, b(Neg, b(Add, i, i)))
+
+        def then():
+            return [b(Add, b.gather(x, [i], (0,)), b.gather(x, [made], (0,)))]
+
+        return [b.sum(made, 0), *branches(b, c, then, lambda: [x])]
+
+    types = [CONDITION, VECTOR, INDICES]
+    module = compiler.compile(build(types, fill), TARGET, upto="buffer").module
+    (op,) = branches_of(module)
+    checks = [o for o in op.then.block.ops if isinstance(o, CheckIndexInto)]
+    assert sorted(len(check.operands) for check in checks) == [1, 2]
 
 
 def test_branches_without_captures():

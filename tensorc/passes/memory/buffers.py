@@ -19,7 +19,7 @@ class Buffers:
     memory: dict[Value, Value] = field(default_factory=dict)
     given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
     over: dict[Value, Value] = field(default_factory=dict)  # in place: what is replaced
-    frozen: set[Value] = field(default_factory=set)  # arguments that nobody writes to
+    frozen: set[Value] = field(default_factory=set)  # arguments that no other writes to
 
 
 def memref_of(type_: TensorType) -> MemRefType:
