@@ -7,6 +7,8 @@ y, pullback = tc.vjp(f, x)         # f(x), and what makes cotangents of x of tho
 import functools
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from tensorc.api.function_grad import derivative, pair_of, variable_of
 from tensorc.api.jit import Jitted
 from tensorc.frontend.library.mistakes import door, usage_error
@@ -75,7 +77,11 @@ def vjp(function: Function, *primals: object, has_aux: bool = False) -> object:
         return found if has_aux else found[:2]
     compiled = function if isinstance(function, Jitted) else Jitted(function)
     result = compiled(*primals)
-    pullback = functools.partial(_backward(function, has_aux), primals)
+    # What is written to the arrays from now on does not reach the pullback.
+    leaves, tree = flatten(primals)
+    kept = [x.copy() if isinstance(x, np.ndarray) else x for x in leaves]
+    made = _backward(function, has_aux)
+    pullback = functools.partial(made, unflatten(tree, kept))
     if not has_aux:
         return result, pullback
     value, aux = pair_of(result, _name_of(function))

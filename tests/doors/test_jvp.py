@@ -152,6 +152,33 @@ def test_auxiliary_results():
     assert inside(3.0) == 6
 
 
+def test_a_pullback_keeps_the_arguments_as_they_were():
+    x = X.copy()
+    _, pullback = tc.vjp(np.sin, x)
+    x[:] = 0
+    np.testing.assert_allclose(pullback(V)[0], np.cos(X) * V, rtol=1e-14)
+
+
+def test_words_choose_the_program():
+    def f(x, how):
+        return np.sum(x) if how == "sum" else x
+
+    back, none = tc.vjp(f, X, "sum")[1](2.0)
+    assert none is None
+    np.testing.assert_array_equal(back, [2, 2, 2])
+    value, slope = tc.jvp(f, (X, "sum"), (V, None))
+    assert (value, slope) == (pytest.approx(X.sum()), pytest.approx(V.sum()))
+
+
+def test_numbers_fill_a_direction_and_types_stay():
+    value, slope = tc.jvp(np.sin, (X.astype("float32"),), (1.0,))
+    assert (value.dtype, slope.dtype) == ("float32", "float32")
+    np.testing.assert_allclose(slope, np.cos(X), rtol=1e-6)
+    wide = tc.jvp(lambda x: x.astype("float64"), (X.astype("float32"),), (2.0,))[1]
+    assert wide.dtype == "float64"
+    np.testing.assert_array_equal(wide, [2, 2, 2])
+
+
 def test_they_are_parts_of_what_is_traced():
     @tc.jit
     def both(x, v):
@@ -311,6 +338,8 @@ def test_what_fits_nothing_says_so():
         "only floats have derivatives": lambda: tc.Rop(i, x, v),
         "cast it: v.astype": lambda: tc.jvp(np.sin, (X,), (np.arange(3),)),
         "is f64[2], that of f64[3]": lambda: tc.Rop(W * 2, W, np.ones(2)),
+        "besides, with has_aux=True": lambda: tc.jvp(np.argmax, (X,), (V,)),
+        "write 2.0 for 2": lambda: tc.jvp(np.sin, (2,), (1.0,)),
         "give one for each leaf": lambda: tc.jvp(np.sin, (X,), ([V, V],)),
         "must be one of raise": lambda: tc.Rop(y, x, v, disconnected_outputs="warm"),
         "the cost must be a variable": lambda: tc.grad(None, x, known_grads={}),

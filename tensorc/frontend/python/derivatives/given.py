@@ -82,7 +82,8 @@ def float_of(leaf: object, what: str) -> Value:
     value = value_of(leaf, what)
     if not type_of_value(value).element.is_float:
         message = f"{what} is {describe(leaf)}: only floats have derivatives"
-        raise usage_error(message, "cast it: x.astype('float32')")
+        hint = "cast it, x.astype('float64'), or leave it out: a function returns it "
+        raise usage_error(message, f"{hint}besides, with has_aux=True")
     return value
 
 
