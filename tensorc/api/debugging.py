@@ -9,7 +9,7 @@ from tensorc.api.jit import Jitted
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import TensorOperand
 from tensorc.frontend.python.describing import describe, is_symbolic, whole_number
-from tensorc.frontend.python.graph.emit import EmissionPlan
+from tensorc.frontend.python.graph.plan import EmissionPlan
 from tensorc.frontend.python.graph.text import DEEPEST, graph_text, type_of
 from tensorc.frontend.python.grouping.groups import Group
 from tensorc.frontend.python.symbolic_operands import value_of

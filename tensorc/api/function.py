@@ -42,8 +42,13 @@ from tensorc.frontend.library.operands import (
     spell_type,
 )
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import EmissionPlan, identifier, unique_names
 from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
+from tensorc.frontend.python.graph.plan import (
+    EmissionPlan,
+    identifier,
+    needs,
+    unique_names,
+)
 from tensorc.frontend.python.pairs import members_of, pairs_of
 from tensorc.frontend.python.swapping import swapped
 from tensorc.frontend.python.symbolic import Tensor
@@ -180,7 +185,7 @@ def _made(made: dict[str, object]) -> "Function":
     values = [_output(o) for o in _listed(outputs)]
     changes = _updates(made["updates"])
     replaced = _givens(made["givens"])
-    leaves, used = graph_emit.needs([*values, *(v for _, v in changes)], replaced)
+    leaves, used = needs([*values, *(v for _, v in changes)], replaced)
     leaves += [memory for memory, _ in changes if memory not in leaves]
     _check_leaves(arguments, leaves, replaced, str(made["on_unused_input"]))
     memory = tuple([v for v in leaves if isinstance(v, SharedLeaf)])

@@ -39,7 +39,7 @@ from tensorc.frontend.library.mistakes import (
 from tensorc.frontend.python import tracer
 from tensorc.frontend.python.forms import Forms, Found, way_out
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import EmissionPlan
+from tensorc.frontend.python.graph.plan import EmissionPlan
 from tensorc.frontend.python.graph.store import found_by_name
 from tensorc.frontend.python.grouping.groups import Group, partners
 from tensorc.frontend.python.grouping.pytree import (

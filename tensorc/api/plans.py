@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tensorc.artifact import Default, FunctionInfo
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import EmissionPlan
+from tensorc.frontend.python.graph.plan import EmissionPlan
 from tensorc.ir.attributes import Dense
 from tensorc.ir.captured import take_values
 from tensorc.runtime.function import CompiledFunction

@@ -5,7 +5,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import EmissionPlan
+from tensorc.frontend.python.graph.plan import EmissionPlan
 from tensorc.frontend.python.symbolic_operands import value_of
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.verifier import verify

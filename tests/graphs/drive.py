@@ -24,7 +24,7 @@ import tensorc as tc
 from tensorc import compiler, driver
 from tensorc.api import function as functions
 from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import EmissionPlan
+from tensorc.frontend.python.graph.plan import EmissionPlan
 from tensorc.ir.captured import values_of
 from tensorc.ir.interpreter import interpret
 from tests.graphs.random_graphs import Graph, Wanted, form, make, reachable

@@ -7,7 +7,7 @@ from tensorc.errors import Diagnostic, DTypeError, ShapeError
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import argument_error, usage_error
 from tensorc.frontend.library.operands import spell_type
-from tensorc.frontend.python.graph.emit import EmissionPlan
+from tensorc.frontend.python.graph.plan import EmissionPlan
 from tensorc.frontend.python.symbolic_operands import describe
 from tensorc.frontend.python.symbolic_variables import Shared
 

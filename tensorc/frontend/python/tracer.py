@@ -41,9 +41,13 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.python.draws import warned_of_draws
 from tensorc.frontend.python.facts import Answered, Facts, KnownSizes, facts_of
-from tensorc.frontend.python.graph import emit as graph_emit
-from tensorc.frontend.python.graph.emit import EmissionPlan, identifier, unique_names
 from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
+from tensorc.frontend.python.graph.plan import (
+    EmissionPlan,
+    identifier,
+    needs,
+    unique_names,
+)
 from tensorc.frontend.python.grouping.pytree import Static, Tree, flatten
 from tensorc.frontend.python.running import CURRENT, Trace
 from tensorc.frontend.python.running import current as current
@@ -305,7 +309,7 @@ def _memory(
     name: str,
 ) -> tuple[SharedLeaf, ...]:
     """Return the memory that is used; other leaves must be inputs."""
-    leaves, _ = graph_emit.needs([*outputs, *updates.values()], ())
+    leaves, _ = needs([*outputs, *updates.values()], ())
     for leaf in leaves:
         if isinstance(leaf, InputNode) and leaf not in inputs:
             spelled = f"`{leaf.hint}`" if leaf.hint else "a variable without a name"
