@@ -505,3 +505,28 @@ def test_compiled_code_gives_what_every_stage_gives():
         for (_, arguments), results in zip(cases, found, strict=True):
             for a, e in zip(results, run(wanted, arguments), strict=True):
                 np.testing.assert_allclose(a, e, rtol=1e-13, err_msg=stage)
+
+
+def test_derivatives_of_a_nest_of_branches_have_linear_size():
+    """What is unused in branches goes before the next order copies them."""
+
+    def nested(b, w, depth):
+        x = w[0]
+        if depth == 0:
+            return [b(Exp, x)]
+        above = b(Compare, x, b.full_like(x, float(depth)), predicate="gt")
+        return branches(
+            b, above, lambda: [b(Mul, b(Sin, x), x)], lambda: nested(b, w, depth - 1)
+        )
+
+    def body(b, of, depth):
+        def first(b, w):
+            return grad(b, w, lambda b, v: nested(b, v, depth)[0])[0]
+
+        return grad(b, of, first)
+
+    sizes = []
+    for depth in (5, 10, 20):
+        module = expanded(["f64"], partial(body, depth=depth))
+        sizes.append(sum(1 for _ in module.walk()))
+    assert sizes[2] - sizes[1] == 2 * (sizes[1] - sizes[0])

@@ -36,8 +36,18 @@ from tensorc.target import Target
 
 def remove_unused(function: Function) -> None:
     """Remove the unused pure ops of a function, in nested regions too."""
+    _remove([_visit(function.body.block)], set())
+
+
+def remove_unused_inside(op: If) -> None:
+    """Remove the unused pure ops of a branch, all results of which are used."""
     used: set[Value] = set()
-    stack = [_visit(function.body.block)]
+    blocks = [_visit(region.block) for region in op.regions]
+    _remove([_captured(op, used), *blocks], used)
+
+
+def _remove(stack: list[Iterator[tuple[Op, list[Op]]]], used: set[Value]) -> None:
+    """Go through blocks, and those inside them: the last of the stack is the first."""
     while stack:
         op, kept = next(stack[-1], (None, []))
         if op is None:

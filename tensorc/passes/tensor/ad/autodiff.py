@@ -34,9 +34,11 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Constraints
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import CustomGradient, Grad, Jvp, Vjp
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.common.dce import remove_unused_inside
 from tensorc.passes.tensor.ad import custom
 from tensorc.passes.tensor.ad.forward import tangents_of
 from tensorc.passes.tensor.ad.reverse import gradient, pullback
@@ -95,8 +97,9 @@ def _expand_block(block: Block, constraints: Constraints, table: Expansions) -> 
         values.update(zip(inner.arguments, op.operands, strict=False))
         for moved in inner.ops:
             _replace_operands(moved, values)
-            if moved.regions:  # those of branches are new
+            if isinstance(moved, If):  # what is in it may be new
                 _expand_inside(moved, constraints, table)
+                remove_unused_inside(moved)  # or each order copies more of it
             block.append(moved)
         for result, value in zip(op.results, found, strict=True):
             values[result] = values.get(value, value)
