@@ -19,8 +19,8 @@ from tensorc.cli.options import (
 from tensorc.fuzz import session
 from tensorc.fuzz.case_file import case_text
 from tensorc.fuzz.check import BUILDS, Mismatch
-from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.reduce import Failure, reduced
+from tensorc.fuzz.region_recipes import ALL_RECIPES
 from tensorc.fuzz.session import CRASHES, Coverage, Finding
 from tensorc.recipes import TIME, RecipeKind
 from tensorc.runtime.threads import processors
@@ -137,7 +137,7 @@ def _report(watch: _Watch, out: Path, report: str | None) -> int:
 def _table(watch: _Watch) -> str:
     """Return the coverage as a table, and the rest of the report below it."""
     known = watch.known
-    names = sorted(cls.name for cls in RECIPES)
+    names = sorted(cls.name for cls in ALL_RECIPES)
     lines = [f"{'op':<22}{'times':>9}{'programs':>10}"]
     lines += [f"{n:<22}{known.ops[n]:>9,}{known.used_by[n]:>10,}" for n in names]
     minutes = watch.elapsed / 60
@@ -194,7 +194,7 @@ def _as_json(watch: _Watch, files: dict[int, str]) -> str:
                     "times": known.ops[cls.name],
                     "programs": known.used_by[cls.name],
                 }
-                for cls in RECIPES
+                for cls in ALL_RECIPES
             },
             "counts": dict(known.counts),
             "mismatches": [

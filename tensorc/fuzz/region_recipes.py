@@ -15,7 +15,7 @@ from tensorc.ir.ops.tensor import indexing, transcendental
 from tensorc.ir.ops.tensor.reductions import Max, Sum
 from tensorc.ir.types import I1, TensorType
 
-_KNOWN = 0.06  # of the conditions
+_KNOWN, _NEGATED = 0.06, 0.15  # of the conditions
 _NESTED = 0.2  # of what a branch yields
 _WORKED, _READ = 0.7, 0.3  # of what a branch yields: computed there, read at indices
 _RESULTS = (1, 1, 1, 2, 2, 3)
@@ -44,6 +44,8 @@ def choice(m: Maker) -> int:
 
 def _condition(m: Maker) -> int:
     """Return a boolean without axes: computed from values, given, or a constant."""
+    if m.chance(_NEGATED):
+        return m.apply(ew.Not, (_condition(m),))
     type_ = TensorType((), I1)
     if m.chance(_KNOWN):
         return m.constant(type_)

@@ -9,7 +9,7 @@ from tensorc.fuzz import session
 from tensorc.fuzz.case_file import read_case
 from tensorc.fuzz.check import ALL_WAYS, check_module
 from tensorc.fuzz.generate import generate
-from tensorc.fuzz.recipes import RECIPES
+from tensorc.fuzz.region_recipes import ALL_RECIPES
 from tensorc.ir.ops.tensor.elementwise import Sub
 from tests.fuzz.test_check import SEED, failure_with, sub_the_wrong_way, uses
 
@@ -31,7 +31,7 @@ def test_a_run_without_findings(tmp_path, capsys):
     assert main.run([*command, "--json", str(report), "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
-    for cls in RECIPES:
+    for cls in ALL_RECIPES:
         assert f"\n{cls.name} " in printed.out
     assert "seed 3: 6 programs in " in printed.out
     assert printed.out.endswith("mismatches: 0\n")

@@ -24,6 +24,9 @@ step move(x: float[B, 3]) -> int[B] {
     W <- W - 0.5 * grad(sum(v), W)
     return i
 }
+param best: float[2] = 0
+state which: int[2] = 0
+step keep(x: float[2, 3]) { best, which <- top1(x, axis=1) }
 """
 CALLS = [
     ({"axis": 1}, (3,)),
@@ -83,6 +86,24 @@ def test_a_program_names_both_or_takes_one(tmp_path):
     assert program.move(X[:1]).tolist() == [2]
     assert program.W.get_value().tolist() == [0.5, 1, -0.5]
     assert program.move(X[:1]).tolist() == [1]
+    program.keep(X[[0, 2]])
+    assert program.best.get_value().tolist() == [5, 0]
+    assert program.which.get_value().tolist() == [1, 0]
+
+
+def test_both_branches_of_a_program_give_both(tmp_path):
+    path = tmp_path / "branch.tc"
+    path.write_text(
+        """fn f(x: float[B, 3], c: bool) -> (float[B], int[B]) {
+        if c { v, i = top1(x, axis=1) } else { v, i = top1(-x, axis=1) }
+        return v, i
+        }"""
+    )
+    call = tc.load(str(path)).f
+    for chosen, sign in ((True, 1), (False, -1)):
+        value, index = call(X[:1], chosen)
+        assert value == max(sign * X[0])
+        assert index == np.argmax(sign * X[0])
 
 
 def test_a_derivative_of_the_value_in_both_doors():
