@@ -124,6 +124,42 @@ def test_a_derivative_of_the_value_in_both_doors():
     np.testing.assert_array_equal(tc.jit(tc.grad(cost))(given), expected)
 
 
+def test_derivatives_forward_and_of_the_second_order_in_all_doors(tmp_path):
+    """Of the square of the largest: along t it is 2 v t, twice t at its element."""
+    path = tmp_path / "forward.tc"
+    path.write_text(
+        "fn y(x) = top1(x, axis=1)[0]**2\n"
+        "fn along(x: f64[2, 3], t: f64[2, 3]) -> f64[2] = jvp(y(x), x, t)\n"
+        "fn back(x: f64[2, 3], c: f64[2]) -> f64[2, 3] = vjp(y(x), x, c)\n"
+        "fn second(x: f64[1, 3]) -> f64[1, 3, 1, 3] = hessian(sum(y(x)), x)\n"
+    )
+    program = tc.load(str(path))
+    x, t = np.array([[1.0, 5, 5], [7, -2, 3]]), np.array([[9.0, 1, 2], [3, 9, 9]])
+    c = np.array([2.0, -1])
+
+    def square(x):
+        return tc.top1(x, axis=1)[0] ** 2
+
+    symbol = tc.dmatrix("x")
+    wanted = [10.0, 42]
+    forward = tc.Rop(square(symbol), symbol, t)
+    for found in (
+        program.along(x, t),
+        tc.jit(lambda x: tc.jvp(square, (x,), (t,))[1])(x),
+        tc.function([symbol], forward)(x),
+    ):
+        assert found.tolist() == wanted
+    wanted = [[0, 20, 0], [-14, 0, 0]]
+    backward = tc.Lop(square(symbol), symbol, c)
+    for found in (program.back(x, c), tc.function([symbol], backward)(x)):
+        assert found.tolist() == wanted
+    expected = np.zeros((1, 3, 1, 3))
+    expected[0, 1, 0, 1] = 2
+    found = program.second(x[:1]), tc.hessian(lambda x: square(x).sum())(x[:1])
+    for each in found:
+        np.testing.assert_array_equal(each, expected)
+
+
 def test_a_derivative_by_one_result_holds_the_other():
     x = tc.dvector("x")
     value, index = tc.top1(x)
