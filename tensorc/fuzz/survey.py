@@ -112,7 +112,8 @@ def light_items() -> Iterator[Item]:
         if cls in _REDUCTIONS:
             kinds += ("level",) * 3  # of ties only some lines tell
         yield Item(partial(_slope, cls), _SMALL[variant], kinds=kinds, slopes=True)
-        yield Item(partial(_directions, cls), _SMALL[variant], slopes=True)
+        both = partial(_directions, cls)
+        yield Item(both, _SMALL[variant], kinds=kinds, slopes=True)
     for dims, cls in itertools.product(_SMALL * 3, (If, Jvp, Vjp)):
         yield Item(partial(_slope, cls), dims, slopes=True)
         yield Item(partial(_directions, cls), dims, slopes=True)
