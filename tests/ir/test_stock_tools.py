@@ -56,6 +56,32 @@ def test_every_stage_of_every_example_is_read(path: Path, stage: str) -> None:
     assert print_module(parse_module(text)) == text
 
 
+BRANCHES = """
+param W: f32[4, 4] = 1
+step go(x: f32[B, 4], i: int[4], n: int) -> f32 {
+    cost = sum(x @ W)
+    if n > 2 {
+        W <- W - 0.1 * grad(cost, W)
+        if cost > 0 { cost = -cost } else { cost = sum(x[i]) }
+    }
+    return cost
+}
+"""
+
+
+@pytest.mark.parametrize("stage", compiler.STAGES)
+def test_branches_are_read(stage: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.tc"
+    path.write_text(BRANCHES)
+    text = stages.emit(str(path), stage, None, {})
+    assert isinstance(text, str)
+    name = "scf.if" if stage == "loop" else "tc.if"
+    entry = text[text.rindex('sym_name = "go"') :] if stage == "loop" else text
+    assert entry.count(f'"{name}"') == 2
+    assert read_and_write(for_xdsl(text)).count(f'"{name}"') == text.count(f'"{name}"')
+    assert print_module(parse_module(text)) == text
+
+
 @pytest.mark.parametrize("stage", compiler.STAGES)
 def test_the_command_itself_reads_every_stage(stage: str, tmp_path: Path) -> None:
     text = stages.emit(str(EXAMPLES[-1]), stage, None, {})

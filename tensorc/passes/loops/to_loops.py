@@ -40,7 +40,7 @@ After:
    elementwise is cut along its columns, too. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order, those of a
-   `tc.if` in an `scf.if`: inside a kernel nothing branches but for errors.
+   `tc.if` in an `scf.if`: no kernel has a branch of the program inside.
 """  # noqa: E501
 
 from collections.abc import Callable, Mapping
