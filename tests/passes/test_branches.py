@@ -13,6 +13,7 @@ from tensorc.ir.ops.memory.memory import Copy
 from tensorc.ir.ops.tensor.elementwise import Add, Compare, Exp, Log, Mul, Neg, Sub
 from tensorc.ir.ops.tensor.indexing import ADD, CheckIndex
 from tensorc.ir.ops.tensor.reductions import ArgMax
+from tensorc.ir.ops.tensor.shape import Concatenate
 from tensorc.ir.types import F32, F64, I1, I64, TensorType
 from tensorc.runtime import cpu, threads
 from tensorc.runtime.function import CompiledFunction
@@ -180,6 +181,28 @@ def test_all_stages_agree(program):
         x = rng.normal(size=(count, 3)).astype(np.float32)
         cases += [("f", [np.array(c), x]) for c in (True, False)]
     check_stages(module, cases)
+
+
+def test_sizes_that_are_equal_by_a_guard_alone():
+    """What a region makes has another type than the result: 2*N elements, or 6."""
+
+    def fill(b, c, x, y):
+        double = b(Concatenate, x, x, axis=0)
+        (six,) = branches(b, c, lambda: [y], lambda: [b(Exp, double)])
+        (other,) = branches(b, c, lambda: [b(Neg, double)], lambda: [y])
+        return [six, other]
+
+    vector, six = TensorType((N,), F32), TensorType((6,), F32)
+    module = build([CONDITION, vector, six], fill)
+    x, y = np.arange(3, dtype=np.float32), np.arange(6, dtype=np.float32)
+    check_stages(module, [("f", [np.array(c), x, y]) for c in (True, False)])
+
+    def step(b, w, c, x):
+        double = b(Concatenate, x, x, axis=0)
+        return branches(b, c, lambda: [b(Neg, double)], lambda: [w])
+
+    module = build([six, CONDITION, vector], step, {0: 0})
+    check_stages(module, [("f", [y, np.array(c), x]) for c in (True, False)])
 
 
 def checks_in(block):

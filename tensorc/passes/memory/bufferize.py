@@ -177,9 +177,13 @@ def _write_over(state: Buffers, over: Mapping[Value, Value]) -> None:
 
 
 def _write_straight(state: Buffers, value: Value, destination: Value) -> None:
-    """Give a value this memory, if it is no other's and its op can write there."""
+    """Give a value this memory, if it is no other's and its op can write there.
+
+    Not where sizes are equal by a guard alone: one is a number, the other unknown.
+    """
     origin = _written_first(value)
-    if isinstance(origin.op, _WRITERS):
+    same = memref_of(tensor_of(origin)) == destination.type
+    if same and isinstance(origin.op, _WRITERS):
         state.given.setdefault(origin, destination)
 
 

@@ -127,7 +127,7 @@ class _Choice:
         yields = [region.block.terminator.operands for region in op.regions]
         blocks = [region.block for region in op.regions]
         for result, then, otherwise in zip(op.results, *yields, strict=True):
-            same = then.index == otherwise.index
+            same = then.index == otherwise.index and then.type == result.type
             if same and [then.owner, otherwise.owner] == blocks:
                 self.replace([result], [op.captures[then.index]])
 
