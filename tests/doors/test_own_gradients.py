@@ -268,3 +268,51 @@ def test_what_is_wrong_says_so():
         with pytest.raises((TypeError, ValueError, tc.TensorcError)) as caught:
             use()
         assert words in said(caught.value), words
+
+
+# One of several results of a node
+
+
+def results_of(kind, x):
+    """Return two variables that one node makes, and what they are, with slopes."""
+    if kind == "gradients":
+        a, b = x * x, x * 3
+        return tc.grad(np.sum(a * a * b + a * b), [a, b])
+    if kind == "condition":
+        return tc.cond(x[0] > 0, lambda: (x * x, x * 3), lambda: (x, x))
+    if kind == "own":
+        own = tc.custom_gradient(
+            lambda x: (x * x, x * 3), lambda x, ct: 2 * x * ct[0] + 3 * ct[1]
+        )
+        return own(x)
+    values, indices = tc.top1(np.stack([x * x, x]), axis=0)
+    return values, values * 2 + indices
+
+
+KINDS = ("gradients", "condition", "own", "top1")
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "top1"])
+@pytest.mark.parametrize("constant", [0, 1])
+def test_one_of_two_results_is_held(kind, constant):
+    x = tc.dvector("x")
+    pair = results_of(kind, x)
+    product = np.sum(pair[0] * pair[1])
+    stopped = [tc.stop_gradient(p) if i == constant else p for i, p in enumerate(pair)]
+    by_held = tc.grad(product, x, consider_constant=[pair[constant]])
+    by_stop = tc.grad(np.sum(stopped[0] * stopped[1]), x)
+    known = tc.Lop(pair[1 - constant], x, pair[constant])
+    f = tc.function([x], [by_held, by_stop, known])
+    for at in (X, -X):
+        first, second, third = f(at)
+        np.testing.assert_allclose(first, second, rtol=1e-13)
+        np.testing.assert_allclose(second, third, rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_derivative_by_one_of_two_results(kind):
+    x = tc.dvector("x")
+    left, right = results_of(kind, x)
+    found = tc.function([x], [tc.grad(np.sum(left * right), left), right, left])(X)
+    expected = found[1] + 2 * found[2] if kind == "top1" else found[1]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-13)

@@ -127,7 +127,8 @@ def _between(
         if own:
             inner.append(op)
     inner.reverse()
-    inside = {r for op in inner for r in op.results} | cut
+    # A result that is held is read from outside, whatever the op gives besides.
+    inside = {r for op in inner for r in op.results if r not in held} | cut
     operands = [v for op in inner for v in op.operands if v not in inside]
     return inner, [v for v in dict.fromkeys(operands) if v in wanted]
 

@@ -194,7 +194,8 @@ def _place_derivative(
     op: Derivative, frame: Frame, scope: Scope, steps: list[Step]
 ) -> None:
     given = frozenset(op.primals)
-    own = given.union(*[inner.results for inner in op.inner])
+    made = frozenset().union(*[inner.results for inner in op.inner])
+    own = given | made.difference(op.read)
     inner = Frame(scope.inside(is_region=True), {}, given, own, frame)
     steps.append(Close(op, frame, inner, scope))
     inner.use(op.outs, inner.scope)

@@ -56,6 +56,11 @@ class Derivative(Op):
         """What the region op takes: the primals, and tangents or cotangents."""
         return self.operands[: sum(self.counts[:2])]
 
+    @property
+    def read(self) -> list[Value]:
+        """What the region reads from outside, results of inner nodes that are held."""
+        return self.operands[sum(self.counts[:2]) :]
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
         primals, both = self.counts[0], len(self.given)
         parts = self.primals, self.given[primals:], self.operands[both:]
