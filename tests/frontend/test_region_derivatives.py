@@ -76,3 +76,32 @@ def test_nodes_are_copied_and_differentiated_again_and_have_branches():
         np.testing.assert_allclose(found[1], wanted * W * V)
         np.testing.assert_array_equal(again(condition, V, W, V), found)
     assert "jvp f64[x0]" in tc.debugprint(forward, file="str")
+
+
+def test_results_of_a_condition_that_do_not_depend_are_read():
+    p, q = tc.ifelse(c, [x, y], [y, tc.tanh(y)])
+    slope = tc.grad(tc.sum(p * q), x)
+    f = tc.function([c, x, y], slope)
+    np.testing.assert_array_equal(f(1, V, W), W)
+    np.testing.assert_array_equal(f(0, V, W), 0 * W)
+    along = tc.Rop(p * q, x, t)
+    f = tc.function([c, x, y, t], along)
+    np.testing.assert_array_equal(f(1, V, W, V), V * W)
+    p, q, r = tc.ifelse(c, [x * y, y, x], [x**3, tc.tanh(y), y])
+    slope = tc.grad(tc.sum(p * q * r), x)
+    f = tc.function([c, x, y], tc.grad(tc.sum(slope), x))
+    np.testing.assert_allclose(f(1, V, W), 2 * W * W)
+    np.testing.assert_allclose(f(0, V, W), 6 * V * np.tanh(W) * W)
+
+
+def test_an_own_gradient_reads_what_a_condition_gives_besides():
+    k = tc.shared(W, "k")
+
+    def both(a):
+        inside = tc.ifelse(k[0] > 0, [a, k], [a * a, tc.tanh(k)])
+        return tuple(inside)
+
+    own = tc.custom_gradient(both, backward=lambda a, ct: ct[0] * 2 + ct[1])
+    p, q = own(x)
+    f = tc.function([x], tc.grad(tc.sum(p * q), x))
+    np.testing.assert_array_equal(f(V), 2 * W + V)

@@ -69,7 +69,7 @@ def region_derivatives(
         own = [out for out in outs if smooth.get(out, 0) & mask]
         like = own if is_forward else group
         given = [beside[v] for v in (group if is_forward else own) if beside]
-        inner, read = _between(ops, own, group, held)
+        inner, read, _ = _between(ops, own, group, held)
         types, operands = [v.type for v in like], (group, given, read)
         made.append(Derivative(kind, types, own, operands, inner, location))
     return made
@@ -114,8 +114,11 @@ def _between(
     outs: Sequence[Value],
     primals: Sequence[Value],
     held: Collection[Value],
-) -> tuple[list[Op], list[Value]]:
-    """Return the nodes between primals and outs, and what these read."""
+) -> tuple[list[Op], list[Value], set[Value]]:
+    """Return the nodes between primals and outs, what these read, and what they give.
+
+    A result that does not depend on primals is read, also that of a node between them.
+    """
     dependent = _reach(ops, dict.fromkeys(primals, 1), held, smoothly=False)
     cut = set(primals)
     wanted = set(outs)
@@ -127,10 +130,10 @@ def _between(
         if own:
             inner.append(op)
     inner.reverse()
-    # A result that is held is read from outside, whatever the op gives besides.
-    inside = {r for op in inner for r in op.results if r not in held} | cut
+    # What is held, or does not depend, is read, whatever the op gives besides.
+    inside = {r for op in inner for r in op.results if r in dependent} | cut
     operands = [v for op in inner for v in op.operands if v not in inside]
-    return inner, [v for v in dict.fromkeys(operands) if v in wanted]
+    return inner, [v for v in dict.fromkeys(operands) if v in wanted], inside
 
 
 def reads_of(
@@ -140,8 +143,7 @@ def reads_of(
 
     Of constants nothing is needed.
     """
-    inner, read = _between(ops_of(ordered(outs)), outs, arguments, ())
-    inside = {r for op in inner for r in op.results}.union(arguments)
+    inner, read, inside = _between(ops_of(ordered(outs)), outs, arguments, ())
     read += [out for out in outs if out not in inside]
     sources = [source for op in inner for source in inputs_in(op)]
     values = [v for v in read if not isinstance(v.op, Constant)]
