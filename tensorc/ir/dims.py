@@ -13,6 +13,7 @@ that a formula means the same wherever its text is read.
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import lcm
 
 from tensorc.errors import UNKNOWN, Location
 
@@ -40,6 +41,9 @@ class Compound:
     def __post_init__(self) -> None:
         text = f"{self.kind}({self.left}, {self.right})"
         object.__setattr__(self, "text", text)
+
+    def __hash__(self) -> int:
+        return hash(self.text)  # which Python keeps
 
     def __reduce__(self) -> tuple[object, ...]:
         # The text is made again: symbols may have other names where it is read.
@@ -194,6 +198,39 @@ def known_at_most(left: Dim, right: Dim) -> bool:
     if isinstance(difference, int):
         return difference >= 0
     return all(n >= 0 and _not_negative(atoms) for atoms, n in difference.terms)
+
+
+def known_most(dim: Dim) -> int | None:
+    """Return a number that a dimension is at most for all sizes; None if none is known.
+
+    Quotients of numbers are compared by what they divide: n // 64 is at most n / 64
+    and at least (n - 63) / 64, so 2*(n // 64) - 2*n // 64 is known to be at most 0.
+    """
+    if isinstance(dim, int):
+        return dim
+    quotients = [_quotient(atoms) for atoms, _ in dim.terms]
+    scale = lcm(*[right for _, right in filter(None, quotients)])
+    sums: dict[Monomial, int] = {(): 0}  # what `scale` of it are at most
+    for (atoms, factor), quotient in zip(dim.terms, quotients, strict=True):
+        left, right = quotient or (_from_terms([(atoms, 1)]), 1)
+        times = factor * scale // right
+        for part, count in _terms(left):
+            sums[part] = sums.get(part, 0) + count * times
+        if factor < 0:
+            sums[()] -= (right - 1) * times
+    rest = sums.pop(())
+    if any(n > 0 or (n < 0 and not _not_negative(a)) for a, n in sums.items()):
+        return None
+    return rest // scale
+
+
+def _quotient(atoms: Monomial) -> tuple[Dim, int] | None:
+    """Return what is divided by which positive number, if a term is such a quotient."""
+    match atoms:
+        case (Compound("floordiv", left, int(right)),) if right > 0:
+            return left, right
+        case _:
+            return None
 
 
 def _with_bounds_at_most(dim: Dim) -> Dim:

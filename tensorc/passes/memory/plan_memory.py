@@ -39,11 +39,12 @@ After:
   } {tc.arena = ["64*floordiv(4*N + 63, 64)"], tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 
 1. A buffer lives from its allocation to its last use, through views too.
-2. Buffers are placed in order of birth: where a dead buffer of the same formula lay (or
-   of a sufficient known size), else at the end. Offsets are multiples of 64 bytes.
+2. Buffers are placed in order of birth, in blocks of 64 bytes: in the smallest free
+   part of the arena that holds them for all sizes, else at the end, which grows by what
+   is missing there. Formulas are compared as polynomials (`arena`).
 """  # noqa: E501
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -58,6 +59,7 @@ from tensorc.ir.ops.memory import memory
 from tensorc.passes.analysis.memory import ARENA, shape_of
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
+from tensorc.passes.memory.arena import Arena, Part
 from tensorc.target import Target
 
 ALIGNMENT = 64
@@ -65,10 +67,10 @@ ALIGNMENT = 64
 
 @dataclass
 class Buffer:
-    """One allocation: its size in bytes, and when it lives."""
+    """One allocation: how many blocks of `ALIGNMENT` bytes, and when it lives."""
 
     op: Op
-    bytes: Dim
+    blocks: Dim
     birth: int
     death: int
 
@@ -98,41 +100,25 @@ def _follow(block: Block, number: int, buffers: dict[Value, Buffer]) -> int:
             total: Dim = op.result.type.element.bytes  # type: ignore[union-attr]
             for dim in shape_of(op):
                 total = total * dim
-            padded = ceildiv(total, ALIGNMENT) * ALIGNMENT
-            buffers[op.result] = Buffer(op, padded, birth, birth)
+            blocks = ceildiv(total, ALIGNMENT)
+            buffers[op.result] = Buffer(op, blocks, birth, birth)
         elif isinstance(op, memory.Reshape) and op.operands[0] in buffers:
             buffers[op.result] = buffers[op.operands[0]]
     return number
 
 
-def slots_for(buffers: list[Buffer]) -> tuple[list[Dim], Dim]:
+def slots_for(buffers: Sequence[Buffer]) -> tuple[list[Dim], Dim]:
     """Return the offset of each buffer, and the size of the arena."""
-    slots: list[tuple[Dim, Dim]] = []  # offset and bytes of the parts of the arena
-    taken: list[tuple[int, int]] = []  # a heap: until when, the number of the slot
-    free: dict[Dim, list[int]] = {}  # heaps of numbers, by bytes
+    arena = Arena()
+    taken: list[tuple[int, int, Part]] = []  # a heap: until when, a number, the part
     offsets: list[Dim] = []
-    total: Dim = 0
     for buffer in buffers:
         while taken and taken[0][0] < buffer.birth:
-            _, number = heappop(taken)
-            heappush(free.setdefault(slots[number][1], []), number)
-        fitting = [h for bytes_, h in free.items() if h and _holds(bytes_, buffer)]
-        if fitting:
-            number = heappop(min(fitting))
-        else:
-            number = len(slots)
-            slots.append((total, buffer.bytes))
-            total = total + buffer.bytes
-        heappush(taken, (buffer.death, number))
-        offsets.append(slots[number][0])
-    return offsets, total
-
-
-def _holds(bytes_: Dim, buffer: Buffer) -> bool:
-    if bytes_ == buffer.bytes:
-        return True
-    both_known = isinstance(bytes_, int) and isinstance(buffer.bytes, int)
-    return both_known and bytes_ >= buffer.bytes  # type: ignore[operator]
+            arena.give_back(heappop(taken)[2])
+        part = arena.take(buffer.blocks)
+        heappush(taken, (buffer.death, len(offsets), part))
+        offsets.append(part.start * ALIGNMENT)
+    return offsets, arena.blocks * ALIGNMENT
 
 
 def plan_function(function: Function) -> None:
