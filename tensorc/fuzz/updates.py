@@ -160,7 +160,7 @@ KINDS = (
 Kind = tuple[str, str, str]
 
 # In which branches the new value is made: in no other one, the old one stays there.
-WHERE = ("", "then", "otherwise", "both")
+WHERE = ("", "then", "otherwise", "both", "crossed")
 
 
 def group(kind: Kind, where: str = "") -> str:
@@ -194,10 +194,16 @@ def make(kind: Kind, where: str, m: Maker) -> dict[str, object]:
 def _chosen(m: Maker, where: str, new: list[int], old: list[int]) -> list[int]:
     """Return new values that are made in branches alone, of a condition that is given.
 
-    If in both, the second one adds the old value to it.
+    If in both, the second one adds the old value to it. Crossed, one of them gives the
+    new values for memory and the old ones as results, the other one the reverse.
     """
     if not where:
         return new
+    if where == "crossed":
+        condition = m.given(TensorType((), I1))
+        made = m.results_of(m.choose(condition, [*new, *old], [*old, *new]))
+        m.shown.update(made[len(new) :])
+        return made[: len(new)]
     then = old if where == "otherwise" else new
     otherwise = old if where == "then" else new
     if where == "both":
