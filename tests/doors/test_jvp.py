@@ -308,6 +308,27 @@ def test_what_does_not_depend():
     assert tc.function([x, v], constant)(X, V).shape == (3,)
 
 
+def test_theanos_warnings_of_what_does_not_depend(recwarn):
+    x, v, y = variables()
+    z, other = tc.dvector("z"), tc.dvector("other")
+    uses = {
+        "the cost does not depend on <z": lambda: tc.grad(
+            np.sum(y), z, disconnected_inputs="warn"
+        ),
+        "f does not depend on <z": lambda: tc.Lop(y, z, v, disconnected_inputs="warn"),
+        "<other: f64[other0]> does not depend": lambda: tc.Rop(
+            [y, other], x, v, disconnected_outputs="warn"
+        ),
+    }
+    for words, use in uses.items():
+        recwarn.clear()
+        use()
+        (seen,) = recwarn.list
+        assert words in str(seen.message)
+        assert "TC0319" in str(seen.message)
+        assert seen.filename == __file__
+
+
 def test_known_derivatives():
     x, v, y = variables()
     by_x = tc.grad(None, x, known_grads={y: v})

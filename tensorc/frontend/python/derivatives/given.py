@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from tensorc.errors import Diagnostic, DTypeError, ShapeError
-from tensorc.frontend.library.mistakes import argument_error, usage_error
+from tensorc.frontend.library.locations import user_location
+from tensorc.frontend.library.mistakes import argument_error, usage_error, warn_user
 from tensorc.frontend.library.operands import (
     Shape,
     TensorOperand,
@@ -29,8 +30,8 @@ from tensorc.ir.core import Value
 from tensorc.ir.ops.tensor.shape import Broadcast
 from tensorc.ir.types import Element, TensorType
 
-RAISE = "raise"
-_CHOICES = (RAISE, "ignore", "warn", "zeros")
+RAISE, WARN = "raise", "warn"
+_CHOICES = (RAISE, "ignore", WARN, "zeros")
 
 
 def choice(name: str, value: object) -> str:
@@ -141,19 +142,28 @@ def points_of(tree: Tree, given: object, what: str) -> list[object]:
     return leaves
 
 
-def require_connected(
+def settle_disconnected(
+    action: str,
     what: str,
     members: Sequence[object],
     values: Sequence[Value],
     found: Collection[Value],
-    option: str = "disconnected_inputs",
 ) -> None:
-    """Raise ValueError for variables on which nothing depends."""
-    lost = [m for m, v in zip(members, values, strict=True) if v not in found]
+    """Raise ValueError for variables on which nothing depends, or warn of them."""
+    pairs = zip(members, values, strict=True)
+    lost = ", ".join(repr(m) for m, v in pairs if v not in found)
     if lost:
-        names = ", ".join(repr(m) for m in lost)
-        hint = f"leave it out, or give {option}='zeros'"
-        raise argument_error(f"{what} does not depend on {names}", hint)
+        message = f"{what} does not depend on {lost}"
+        settle(action, message, "disconnected_inputs")
+
+
+def settle(action: str, message: str, option: str) -> None:
+    """Raise ValueError or warn (TC0319), as an option says, or do nothing."""
+    hint = f"leave it out, or give {option}='zeros'"
+    if action == RAISE:
+        raise argument_error(message, hint)
+    if action == WARN:
+        warn_user(Diagnostic("TC0319", message, user_location(), hints=(hint,)))
 
 
 def tensor_or_zeros(found: Value | None, like: Value) -> Tensor:

@@ -12,7 +12,7 @@ from tensorc.frontend.python.derivatives.given import (
     float_of,
     held_constant,
     members_of,
-    require_connected,
+    settle_disconnected,
     tensor_or_zeros,
 )
 from tensorc.frontend.python.derivatives.products import pulled, summed
@@ -42,7 +42,7 @@ def grad(
     The result has the structure of `wrt`: a list gives a list, a group a group.
     `consider_constant` holds variables through which nothing is differentiated.
     `disconnected_inputs` says what happens where the cost does not depend on a
-    variable: "raise" an error, or "zeros" (also "ignore" and "warn").
+    variable: "raise" an error, "warn", or "zeros" (also "ignore").
     `known_grads` has for variables the derivative by them, which counts instead of what
     would be computed; the cost may be None then.
 
@@ -57,8 +57,7 @@ def grad(
         found = _with_known(cost, values, known_grads, held)
     else:
         found = gradient_of(scalar_of(cost), values, held)
-    if action == RAISE:
-        require_connected("the cost", members, values, found)
+    settle_disconnected(action, "the cost", members, values, found)
     return unflatten(tree, [tensor_or_zeros(found.get(v), v) for v in values])
 
 

@@ -13,7 +13,7 @@ from tensorc.frontend.python.derivatives.given import (
     members_of,
     outs_of,
     points_of,
-    require_connected,
+    settle_disconnected,
     tensor_or_zeros,
     type_of_value,
     zeros,
@@ -50,9 +50,8 @@ def jacobian(
     members, primals, structure = members_of(wrt)
     held = held_constant(consider_constant)
     found = [jacobian_of(out, primals, held) for out in outs]
-    if action == RAISE:
-        reached = {primal for own in found for primal in own}
-        require_connected("the expression", members, primals, reached)
+    reached = {primal for own in found for primal in own}
+    settle_disconnected(action, "the expression", members, primals, reached)
     return unflatten(
         tree,
         [
@@ -131,8 +130,7 @@ def hessian(
     members, primals, tree = members_of(wrt)
     held = held_constant(consider_constant)
     slopes = gradient_of(scalar_of(cost), primals, held)
-    if action == RAISE:
-        require_connected("the cost", members, primals, slopes)
+    settle_disconnected(action, "the cost", members, primals, slopes)
     found = []
     for primal in primals:
         slope = slopes.get(primal)
@@ -156,7 +154,7 @@ def hvp(cost: Tensor, wrt: object, vectors: object) -> object:
     members, primals, tree = members_of(wrt)
     points = points_of(tree, vectors, "vectors of hvp")
     slopes = gradient_of(scalar_of(cost), primals)
-    require_connected("the cost", members, primals, slopes)
+    settle_disconnected(RAISE, "the cost", members, primals, slopes)
     tangents = [
         (primal, along(point, primal, f"the vector of {member!r}"))
         for member, primal, point in zip(members, primals, points, strict=True)

@@ -6,7 +6,7 @@ the rows of a jacobian, each by a weight, one pass backward, a `tc.vjp`.
 
 from collections.abc import Collection, Iterable, Sequence
 
-from tensorc.frontend.library.mistakes import argument_error, door
+from tensorc.frontend.library.mistakes import door
 from tensorc.frontend.python.derivatives.given import (
     RAISE,
     along,
@@ -15,7 +15,8 @@ from tensorc.frontend.python.derivatives.given import (
     members_of,
     outs_of,
     points_of,
-    require_connected,
+    settle,
+    settle_disconnected,
     tensor_or_zeros,
 )
 from tensorc.frontend.python.graph.grad import region_derivatives
@@ -75,7 +76,7 @@ def Rop(
     That is the derivative of `f` along a direction, in the structure of `f`.
     `eval_points` holds for each variable of `wrt` its part of the direction, of its
     type and shape; None is none. `disconnected_outputs` says what happens where
-    something does not depend on `wrt`: "raise" an error, or "zeros".
+    something does not depend on `wrt`: "raise" an error, "warn", or "zeros".
 
     Raises:
         TypeError: something is no float, or has no derivative.
@@ -91,13 +92,10 @@ def Rop(
         if point is not None
     ]
     found = pushed(outs, tangents)
-    if action == RAISE:
-        leaves, _ = flatten(f)
-        pairs = zip(leaves, outs, strict=True)
-        lost = ", ".join(repr(x) for x, out in pairs if out not in found)
-        if lost:
-            hint = "leave it out, or give disconnected_outputs='zeros'"
-            raise argument_error(f"{lost} does not depend on wrt", hint)
+    pairs = zip(flatten(f)[0], outs, strict=True)
+    lost = ", ".join(repr(x) for x, out in pairs if out not in found)
+    if lost:
+        settle(action, f"{lost} does not depend on wrt", "disconnected_outputs")
     return unflatten(tree, [tensor_or_zeros(found.get(o), o) for o in outs])
 
 
@@ -130,6 +128,5 @@ def Lop(
         if point is not None
     ]
     found = pulled(primals, cotangents, held_constant(consider_constant))
-    if action == RAISE:
-        require_connected("f", members, primals, found)
+    settle_disconnected(action, "f", members, primals, found)
     return unflatten(structure, [tensor_or_zeros(found.get(p), p) for p in primals])
