@@ -345,6 +345,22 @@ def test_branches_of_other_conditions_and_inner_ones_are_joined_by_themselves():
     assert ops_in(outer.otherwise.block) == [Mul, Log]
 
 
+def test_branches_are_joined_within_branches_that_are_joined():
+    def fill(b, c, d, x):
+        def inner():
+            (e,) = branches(b, d, lambda: [b(Exp, x)], lambda: [x])
+            (n,) = branches(b, d, lambda: [b(Neg, x)], lambda: [b(Log, x)])
+            return [b(Mul, e, n)]
+
+        first = branches(b, c, inner, lambda: [x])
+        return first + branches(b, c, lambda: [b(Neg, x)], inner)
+
+    module = transformed(fill, SIMPLIFY, DCE, types=(CONDITION, CONDITION, VECTOR))
+    outer, *inner = branches_of(module)
+    assert [len(op.results) for op in (outer, *inner)] == [2, 2, 2]
+    assert [ops_in(r.block) for r in outer.regions] == [[If, Mul, Neg], [If, Mul]]
+
+
 def constant_condition(value):
     def fill(b, c, x, y):
         known = b.scalar(value, I1)

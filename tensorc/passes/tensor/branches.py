@@ -39,7 +39,8 @@ def simplify_branches(function: Function, join: bool = True) -> bool:
     state = _Choice(constraints_of(function))
     state.block(function.body.block)
     blocks = [b for op in function.walk() for r in op.regions for b in r.blocks]
-    joined = [_join_branches(block) for block in blocks] if join else []
+    # What is inside comes first: to join branches gives their regions other blocks.
+    joined = [_join_branches(block) for block in reversed(blocks)] if join else []
     return state.changed or any(joined)
 
 
