@@ -376,3 +376,44 @@ def test_two_processes_share_the_code_and_not_the_results(tmp_path):
         entries.append(sorted(p.name for p in kept.rglob("*") if p.is_file()))
     assert entries[0] == entries[1] != []
     assert results[0] != results[1]
+
+
+FILE = """
+"builtin.module"() ({
+  "func.func"() <{arg_attrs = [FIRST, SECOND], function_type = (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>), res_attrs = [{tc.name = ""}], sym_name = "f"}> ({
+  ^bb0(%x: tensor<2xf32>, %y: tensor<2xf32>):
+    %0 = "tc.sub"(%x, %y) : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+    "func.return"(%0) : (tensor<2xf32>) -> ()
+  }) : () -> ()
+}) : () -> ()
+"""  # noqa: E501
+INPUT = '{tc.kind = "input", tc.name = "x"}'
+HELD = (
+    '{tc.default = dense<[1.0, 2.0]> : tensor<2xf32>, tc.kind = "captured", '
+    'tc.name = "y"}'
+)
+
+
+def of_file(tmp_path, first, second):
+    path = tmp_path / "f.mlir"
+    path.write_text(FILE.replace("FIRST", first).replace("SECOND", second))
+    return tc.load(path).functions["f"]
+
+
+def test_files_give_the_last_ones(tmp_path):
+    f = of_file(tmp_path, INPUT, HELD)
+    assert f([5, 5]).tolist() == [4, 3]
+    with pytest.raises(TypeError, match="1 input expected, 2 given"):
+        f([5, 5], [1, 1])
+    f = of_file(tmp_path, HELD, HELD.replace('"y"', '"z"'))
+    assert f().tolist() == [0, 0]
+
+
+def test_those_of_files_that_are_not_last_or_not_whole_are_inputs(tmp_path):
+    f = of_file(tmp_path, HELD.replace('"y"', '"x"'), INPUT.replace('"x"', '"y"'))
+    assert f([5, 5], [1, 2]).tolist() == [4, 3]
+    without = '{tc.kind = "captured", tc.name = "y"}'
+    f = of_file(tmp_path, INPUT, without)
+    assert f([5, 5], [1, 2]).tolist() == [4, 3]
+    with pytest.raises(TypeError, match="2 inputs expected, 1 given"):
+        f([5, 5])
