@@ -179,6 +179,20 @@ def test_eval_and_givens_take_conditions():
     np.testing.assert_allclose(again(V), V * 2)
 
 
+def test_what_givens_put_into_one_branch_is_computed_there():
+    """Also what a replacement is made of that stands for another value itself."""
+    data = tc.shared(np.arange(10.0), "data")
+    c, i, x, y = tc.bscalar("c"), tc.lscalar("i"), tc.dvector("x"), tc.dvector("y")
+    k = tc.lscalar("k")
+    z = tc.ifelse(c, tc.sum(x * y), tc.sum(y))
+    f = tc.function([c, i, y], z, givens={x: data[k] * y, k: i + 1})
+    assert f(1, 2, V) == 3 * np.sum(V * V)
+    assert f(0, 77, V) == np.sum(V)  # there is no element 78
+    both = tc.function([c, i, y], [z, tc.sum(x)], givens=[(x, data[k] * y), (k, i + 1)])
+    with pytest.raises(IndexError):
+        both(0, 77, V)
+
+
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("condition", [0, 1])
 def test_derivatives_are_those_of_the_branch(order, condition):

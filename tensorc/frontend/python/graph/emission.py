@@ -20,7 +20,9 @@ from tensorc.frontend.python.graph.placing import (
     Join,
     Make,
     Open,
+    Replace,
     Scope,
+    Step,
     steps_of,
 )
 from tensorc.frontend.python.graph.plan import EmissionPlan
@@ -69,23 +71,47 @@ def with_sizes(value: Value, sizes: Mapping[str, Dim]) -> TensorType:
 class Emission:
     """The state of emitting one function: leaves and what stands for them."""
 
+    plan: EmissionPlan
     builder: Builder
     captured: Captured
     leaves: dict[Value, Value]
     sizes: dict[str, Dim]
+    # What stands for what `givens` replaces, as far as it is emitted.
+    replaced: dict[Value, Value] = field(default_factory=dict)
     # Inputs whose replacement is no dimension, and the error that their use as one is.
     failures: dict[InputNode, CompileError] = field(default_factory=dict)
 
-    def replace(self, plan: EmissionPlan) -> None:
-        """Emit the replacements, and let them stand for their keys."""
-        replaced: dict[Value, Value] = {}
-        for old, new in plan.givens:
-            made = self.run([new], ChainMap(replaced, self.leaves))[new]
-            self._replace_sizes(plan, old, made)
-            replaced[old] = made
-        self.leaves = {**self.leaves, **replaced}
+    def run(self, roots: Sequence[Value]) -> Values:
+        """Emit what values need; returns what stands for each value.
 
-    def _replace_sizes(self, plan: EmissionPlan, old: Value, new: Value) -> None:
+        Replacements are emitted before, but placed behind what needs them: a branch
+        that alone does has them.
+        """
+        top = Scope(self.builder.block)
+        places = Frame(top, self.replaced, ())
+        keys = [old for old, _ in self.plan.givens]
+        main = self._frame(top, keys, places)
+        parts = [_steps(main, roots, top)]
+        for number, (old, new) in reversed(list(enumerate(self.plan.givens))):
+            frame = self._frame(top, keys[:number], places)
+            steps = _steps(frame, [new], places.scopes.get(old, top))
+            parts.append([*steps, Replace(old, new, frame)])
+        for part in reversed(parts):
+            self._emit(part)
+        return main.values
+
+    def _frame(self, scope: Scope, keys: Sequence[Value], places: Frame) -> Frame:
+        """Return a frame in which the replacements of some keys stand for these."""
+        values = ChainMap({}, self.replaced, self.leaves)
+        given = {*self.leaves, *keys}
+        return Frame(scope, values, given, replaced=frozenset(keys), places=places)
+
+    def _replace(self, old: Value, new: Value) -> None:
+        """Let a value stand for another, and its sizes for the other's."""
+        self._replace_sizes(old, new)
+        self.replaced[old] = new
+
+    def _replace_sizes(self, old: Value, new: Value) -> None:
         assert isinstance(old.type, TensorType)
         assert isinstance(new.type, TensorType)
         if not isinstance(old, InputNode):
@@ -100,7 +126,7 @@ class Emission:
             try:
                 sizes[value.name] = dim_of(new, self._given)
             except NoDimError as error:
-                self.failures[old] = _no_size(old, error, plan)
+                self.failures[old] = _no_size(old, error, self.plan)
         self.sizes = {**self.sizes, **sizes}
         what = f"the replacement of `{old.hint or 'a variable'}` in `givens`"
         self.fit(new, with_sizes(old, self.sizes), what)
@@ -132,14 +158,17 @@ class Emission:
             message = f"{what} needs {spell_type(wanted)}, got {given}"
             raise ShapeError(Diagnostic("TC0301", message, location))
 
-    def run(self, roots: Sequence[Value], base: Values | None = None) -> Values:
-        """Emit what values need; returns what stands for each value."""
-        given = base or self.leaves
-        missing = [v for v in needed(roots, given) if v not in given]
-        assert all(v.op is not None for v in missing), f"{missing} are no arguments"
+    def _run(self, roots: Sequence[Value], given: Values) -> Values:
+        """Emit what values need in this block; returns what stands for each value."""
         frame = Frame(Scope(self.builder.block), ChainMap({}, given), given)
-        for step in steps_of(frame, ops_of(missing), roots):
+        self._emit(_steps(frame, roots, frame.scope))
+        return frame.values
+
+    def _emit(self, steps: Sequence[Step]) -> None:
+        for step in steps:
             match step:
+                case Replace(old, new, frame):
+                    self._replace(old, frame.value(new))
                 case Make(op, frame, scope):
                     self._make(op, frame, scope)
                 case Open(op, frame, inner):
@@ -148,7 +177,6 @@ class Emission:
                     self._close(op, frame, inner, scope)
                 case Join():
                     self._join(step)
-        return frame.values
 
     def _make(self, op: Op, frame: Frame, scope: Scope) -> None:
         """Emit one node."""
@@ -178,16 +206,19 @@ class Emission:
         types, hints = [v.type for v in operands], [v.hint for v in op.operands]
         captures = op.operands[len(op.arguments) :]
         given = [*op.arguments, *captures]
-        sources = {source: self.leaves[source] for source in op.sources}
+        standing = ChainMap(self.replaced, self.leaves)
+        sources = {source: standing[source] for source in op.sources}
         with b.region(types, hints) as (forward, inside):
-            env = self.run(op.forward, sources | dict(zip(given, inside, strict=True)))
+            env = self._run(op.forward, sources | dict(zip(given, inside, strict=True)))
             results = [env[v] for v in op.forward]
             b.create(Yield, *results)
         b.location = op.location
         given += op.cotangents
         both = [v.type for v in results]
         with b.region([*types, *both], hints + [""] * len(both)) as (backward, inside):
-            env = self.run(op.backward, sources | dict(zip(given, inside, strict=True)))
+            env = self._run(
+                op.backward, sources | dict(zip(given, inside, strict=True))
+            )
             beside = inside[len(op.arguments) : len(operands)]
             constant = [v for v in beside if element_type(v.type).is_float]
             zeros = map(TensorBuilder(b).zeros_like, constant)
@@ -244,6 +275,13 @@ class Emission:
         with b.inside(step.scope.block):
             made = isolate(b, condition, *regions, types)
         _name(frame, step.results, made)
+
+
+def _steps(frame: Frame, roots: Sequence[Value], scope: Scope) -> list[Step]:
+    """Return the steps that emit what values need which stand in a scope."""
+    missing = [v for v in needed(roots, frame.given) if v not in frame.given]
+    assert all(v.op is not None for v in missing), f"{missing} are no arguments"
+    return steps_of(frame, ops_of(missing), roots, scope)
 
 
 def _name(frame: Frame, old: Sequence[Value], new: Sequence[Value]) -> None:

@@ -35,8 +35,7 @@ def emit(plan: EmissionPlan) -> Module:
     arguments = function.regions[0].block.arguments
     captured = Captured(function, _names_beside(plan.names))
     leaves = dict(zip(values, arguments, strict=True))
-    emission = Emission(builder, captured, leaves, sizes)
-    emission.replace(plan)
+    emission = Emission(plan, builder, captured, leaves, sizes)
     updated = [new for _, new in plan.updates]
     env = emission.run([*plan.outputs, *updated])
     for memory, new in plan.updates:

@@ -63,7 +63,8 @@ class Frame:
     """What nodes stand for: in a function, or in the region of a derivative.
 
     `given` stand for arguments, `own` are those and what the nodes of this frame give;
-    all other values are those of `parent`. `values` grow as steps are emitted.
+    all other values are those of `parent`. `values` grow as steps are emitted. Of those
+    given, `replaced` stand for formulas of other frames; `places` has their scopes.
     """
 
     scope: Scope
@@ -71,6 +72,8 @@ class Frame:
     given: Container[Value]
     own: Container[Value] = ()
     parent: "Frame | None" = None
+    replaced: Container[Value] = ()
+    places: "Frame | None" = None
     scopes: dict[Value, Scope] = field(default_factory=dict)
 
     def value(self, value: Value) -> Value:
@@ -87,6 +90,8 @@ class Frame:
         """Let values be needed in a scope."""
         for value in values:
             frame = self._owner(value)
+            if frame.places is not None and value in frame.replaced:
+                frame = frame.places
             if value in frame.given:
                 continue
             found = _common(frame.scopes.get(value, scope), scope)
@@ -161,12 +166,23 @@ class Join:
         return op.operands[0]
 
 
-Step = Make | Open | Close | Join
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Let a formula of a frame stand for a value that `givens` replaces."""
+
+    old: Value
+    new: Value
+    frame: Frame
 
 
-def steps_of(frame: Frame, ops: Sequence[Op], roots: Sequence[Value]) -> list[Step]:
-    """Return the steps that emit what `roots` need of nodes, which stand in order."""
-    frame.use(roots, frame.scope)
+Step = Make | Open | Close | Join | Replace
+
+
+def steps_of(
+    frame: Frame, ops: Sequence[Op], roots: Sequence[Value], scope: Scope
+) -> list[Step]:
+    """Return the steps that emit what `roots` in a scope need of nodes, in order."""
+    frame.use(roots, scope)
     steps: list[Step] = []
     _place(frame, ops, steps)
     steps.reverse()
