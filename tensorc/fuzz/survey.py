@@ -144,7 +144,7 @@ def heavy_items() -> Iterator[Item]:
     square = ({"N": 9}, {"N": 17}, {"N": 40}, {"N": 1})
     called = ("tame", "nasty", "bad")
     for number, kind in enumerate(updates.KINDS):
-        for where in ("", updates.WHERE[1 + number % 4]):
+        for where in updates.branches_of(kind, number):
             update = partial(updates.make, kind, where)
             together = updates.group(kind, where)
             yield Item(update, (N,), square, called, group=together)

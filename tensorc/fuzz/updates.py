@@ -160,7 +160,14 @@ KINDS = (
 Kind = tuple[str, str, str]
 
 # In which branches the new value is made: in no other one, the old one stays there.
+# "after" is for what stands beside it, in a branch of its own.
 WHERE = ("", "then", "otherwise", "both", "crossed")
+
+
+def branches_of(kind: Kind, number: int) -> tuple[str, ...]:
+    """Return in which branches a kind is made, by its number among all."""
+    after = ("after",) if kind[2] in FALLIBLE else ()
+    return ("", WHERE[1 + number % 4], *after)
 
 
 def group(kind: Kind, where: str = "") -> str:
@@ -185,9 +192,13 @@ def make(kind: Kind, where: str, m: Maker) -> dict[str, object]:
         back, other = _chosen(m, where, [back, other], [w, x])
         return {"updates": ((w, back), (x, other))}
     new = m.apply(Add, (m.apply(Mul, (w, x)), other))
-    (new,) = _chosen(m, where, [new], [w])
+    if where != "after":
+        (new,) = _chosen(m, where, [new], [w])
     if whose:
-        m.shown.add(BESIDE[beside](m, w if whose == "old" else new))
+        other = BESIDE[beside](m, w if whose == "old" else new)
+        if where == "after":
+            (other,) = _chosen(m, "then", [other], [x])
+        m.shown.add(other)
     return {"updates": ((w, new),)}
 
 
