@@ -349,3 +349,19 @@ def test_a_hyper_that_decides_is_part_of_the_program():
     p = program(text)
     assert not p.varies("f", "lr")
     assert p.varies("g", "lr")
+
+
+def test_sizes_are_checked_before_a_branch_is_taken_and_indices_in_it(tmp_path):
+    path = tmp_path / "m.tc"
+    path.write_text("""
+fn known(x: float[N]) -> float { if sum(x) > 0 { return x[2] }  return 1 }
+fn given(x: float[N], i: int[1]) -> float { if sum(x) > 0 { return x[i[0]] }  return 1 }
+""")
+    model = tc.load(str(path))
+    two = np.array([1, 2], "float32")
+    assert model.known(np.zeros(3, "float32")) == 1
+    assert model.given(-two, [2]) == 1
+    with pytest.raises(IndexError, match="index 2 is out of range"):
+        model.given(two, [2])
+    with pytest.raises(IndexError, match="index 2 is out of range"):
+        model.known(-two)
