@@ -464,6 +464,22 @@ def test_mistakes_are_errors_with_a_way_out(wrong, error, words):
     assert f"{__file__}:{wrong.__code__.co_firstlineno}" in str(caught.value)
 
 
+@pytest.mark.parametrize("derive", [lambda y, x: y, tc.grad], ids=["value", "grad"])
+@pytest.mark.parametrize("count", [60, 129, 3000])
+def test_conditions_that_are_nested_too_deep_are_an_error(count, derive):
+    x = tc.dscalar("x")
+    y = x
+    for i in range(count):
+        y = tc.ifelse(x < i, x * i, y)
+    out = derive(y, x)
+    if count == 60:
+        assert tc.function([x], out)(50.5) == (50.5 * 59 if out is y else 59)
+        return
+    with pytest.raises(tc.CompileError, match="more than 128 deep") as caught:
+        tc.function([x], out)
+    assert f"{__file__}:" in str(caught.value)
+
+
 def test_sizes_that_a_call_gives_otherwise_are_an_error_there():
     a, b = tc.dvector("a"), tc.dvector("b")
     f = tc.function([c, a, b], tc.ifelse(c, a, b))

@@ -45,6 +45,9 @@ from tensorc.ir.types import TensorType, element_type
 
 Values = MutableMapping[Value, Value]
 
+# Of conditions and derivatives in each other: passes walk them by recursion.
+MOST_NESTED = 128
+
 
 def _no_size(old: InputNode, error: NoDimError, plan: EmissionPlan) -> CompileError:
     """Return the error that a bound or size is replaced by what is none."""
@@ -257,6 +260,13 @@ class Emission:
     def _join(self, step: Join) -> None:
         """End the branches of conditions that are one, and emit that one."""
         b, frame = self.builder, step.frame
+        if step.then.depth > MOST_NESTED:
+            message = (
+                f"conditions and derivatives are nested more than {MOST_NESTED} deep"
+            )
+            hint = "compute both sides and choose: tc.where(condition, x, y)"
+            where = step.results[0].location
+            raise CompileError(Diagnostic("TC0311", message, where, hints=(hint,)))
         pairs, types = [], []
         for result in step.results:
             assert isinstance(result.op, Condition)
