@@ -75,7 +75,9 @@ from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If, KernelGroup, Yield
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.ir.ops.tensor.indexing import CheckIndex
+from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
+from tensorc.ir.ops.tensor.making import Constant
+from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import (
     WHY,
@@ -180,16 +182,11 @@ def _needs(op: Generic) -> list[Value]:
 
 
 def _makes_unit(op: Op) -> bool:
-    # What is a group already stays one.
-    kept = (
-        "tc.constant",
-        "tc.reshape",
-        "tc.scatter",
-        "tc.group",
-        "tc.check_index",
-        "tc.if",
-    )
-    return not op.results or op.name in kept
+    return not op.results or isinstance(op, _KEPT)
+
+
+# What stays between kernels; what is a group already stays one.
+_KEPT = (Constant, Reshape, Scatter, KernelGroup, CheckIndex, If)
 
 
 def _is_scalar(value: Value) -> bool:
