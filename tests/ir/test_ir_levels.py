@@ -228,8 +228,18 @@ TWO = NUMBER.replace("%e", "%k") + "\n" + ADD
 COPY = '"memref.copy"(%a, %1) : (memref<4xf32>, memref<4xf32>) -> ()'
 GENERIC = '"linalg.generic"(%a, %1)'
 
+INNER_FUNCTION = """"func.func"() <{function_type = () -> (), sym_name = "g"}> ({
+  "func.return"() : () -> ()
+}) : () -> ()"""
+INNER_MODULE = """"builtin.module"() ({
+}) : () -> ()"""
+
 # What a level asks of a module beside its ops: what is changed, and the message.
 FORMS = [
+    (Level.TENSOR, "// in a branch", INNER_FUNCTION, "func.func: stands in tc.if"),
+    (Level.TENSOR, "// in a region", INNER_FUNCTION, "func.func: stands in tc.grad"),
+    (Level.TENSOR, "// in a branch", INNER_MODULE, "builtin.module: stands in tc.if"),
+    (Level.LOOP, "// in the function", INNER_MODULE, "module: stands in func.func"),
     (
         Level.STRUCTURED,
         "// in the function",

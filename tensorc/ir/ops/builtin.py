@@ -31,6 +31,12 @@ class Module(Op):
         """Hold functions, and no terminator."""
         return (Body(None),)
 
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
+        """Check that it stands in no other op."""
+        around = _around(self)
+        if around is not None:
+            fail(self, f"stands in {around.name}: a module stands alone")
+
     @property
     def functions(self) -> "list[Function]":
         """The functions in order."""
@@ -71,7 +77,10 @@ class Function(Op):
         return (Body(Return, type_.inputs, type_.results),)
 
     def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
-        """Check that what is said of arguments and results agrees with the type."""
+        """Check that it stands in a module, and what is said of its type."""
+        around = _around(self)
+        if around is not None and not isinstance(around, Module):
+            fail(self, f"stands in {around.name}: a function stands in a module")
         type_ = self.function_type
         for name, types in (("arg_attrs", type_.inputs), ("res_attrs", type_.results)):
             entries = self.attributes.get(name)
@@ -99,6 +108,12 @@ class Function(Op):
     def result_info(self, index: int) -> Dict:
         """Return the dictionary of a result."""
         return _entry(self.attributes.get("res_attrs"), index)
+
+
+def _around(op: Op) -> Op | None:
+    """Return the op in a region of which another one stands, if there is one."""
+    region = None if op.parent is None else op.parent.parent
+    return None if region is None else region.parent
 
 
 def _entry(array: Attribute | None, index: int) -> Dict:
