@@ -273,6 +273,27 @@ def test_indices_are_checked_and_may_count_from_the_end():
     assert issubclass(IndexOutOfRange, IndexError)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_in_own_gradients_and_these_in_branches(sign):
+    """A branch sees its operands alone, and so does a function with a derivative."""
+    factor, slope = np.arange(30.0) + 1, np.arange(30.0) * 2
+
+    @tc.custom_gradient(backward=lambda x, ct: ct * slope)
+    def own(x):
+        return x * factor
+
+    @tc.jit
+    def chosen(x):
+        return tc.cond(np.sum(x) > 0, lambda: own(x) * factor, lambda: own(x) + slope)
+
+    x = np.full(30, sign, np.float64)
+    scale = factor if sign > 0 else 1
+    wanted = factor * factor if sign > 0 else slope - factor
+    np.testing.assert_array_equal(chosen(x), wanted)
+    found = tc.grad(lambda x: np.sum(chosen(x) ** 2))(x)
+    np.testing.assert_array_equal(found, 2 * wanted * scale * slope)
+
+
 def test_in_branches():
     other = TABLE * 2
 

@@ -14,6 +14,7 @@ from tensorc.errors import Location
 from tensorc.frontend.python.graph.nodes import InputNode, inputs_in
 from tensorc.frontend.python.graph.regions import Condition, Derivative
 from tensorc.frontend.python.graph.walks import operands_of, ops_of, ordered
+from tensorc.ir.captured import is_captured
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.derivatives import Grad, Jvp, StopGradient
 from tensorc.ir.ops.tensor.making import Constant
@@ -141,10 +142,10 @@ def reads_of(
 ) -> tuple[list[Value], list[InputNode]]:
     """Return what outs need besides arguments: values, inputs of whose sizes they are.
 
-    Of constants nothing is needed.
+    Of constants nothing is needed, but for those that become arguments.
     """
     inner, read, inside = _between(ops_of(ordered(outs)), outs, arguments, ())
     read += [out for out in outs if out not in inside]
     sources = [source for op in inner for source in inputs_in(op)]
-    values = [v for v in read if not isinstance(v.op, Constant)]
+    values = [v for v in read if is_captured(v) or not isinstance(v.op, Constant)]
     return list(dict.fromkeys(values)), list(dict.fromkeys(sources))
