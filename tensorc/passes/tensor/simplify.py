@@ -405,9 +405,11 @@ def _with_branches(
     rewrite = apply_to_fixpoint(rules, fold)
 
     def run(module: Module, target: Target) -> Module:
-        module = rewrite(module, target)
-        changed = [simplify_branches(f, join) for f in module.functions]
-        return run(module, target) if any(changed) else module
+        changed = [True]
+        while any(changed):
+            module = rewrite(module, target)
+            changed = [simplify_branches(f, join) for f in module.functions]
+        return module
 
     return run
 

@@ -135,9 +135,9 @@ class Join:
         if shape is None:
             return self._apart(SIZES, name, bindings)
         type_ = TensorType(shape, element)
-        places = zip(self.regions, self.formulas, operands, bindings, strict=True)
-        for yields, place in zip(self.yields, places, strict=True):
-            yields.append(self._converted(type_, *place))
+        branches = zip(self.regions, self.formulas, operands, bindings, strict=True)
+        for yields, branch in zip(self.yields, branches, strict=True):
+            yields.append(self._converted(type_, *branch))
         is_weak = element != I1 and not any(is_strong(o) for o in operands)
         number = len(self.types)
         self.types.append(type_)
