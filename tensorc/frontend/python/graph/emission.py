@@ -91,23 +91,25 @@ class Emission:
         that alone does has them.
         """
         top = Scope(self.builder.block)
-        places = Frame(top, self.replaced, ())
+        replacements = Frame(top, self.replaced, ())
         keys = [old for old, _ in self.plan.givens]
-        main = self._frame(top, keys, places)
+        main = self._frame(top, keys, replacements)
         parts = [_steps(main, roots, top)]
         for number, (old, new) in reversed(list(enumerate(self.plan.givens))):
-            frame = self._frame(top, keys[:number], places)
-            steps = _steps(frame, [new], places.scopes.get(old, top))
+            frame = self._frame(top, keys[:number], replacements)
+            steps = _steps(frame, [new], replacements.scopes.get(old, top))
             parts.append([*steps, Replace(old, new, frame)])
         for part in reversed(parts):
             self._emit(part)
         return main.values
 
-    def _frame(self, scope: Scope, keys: Sequence[Value], places: Frame) -> Frame:
+    def _frame(self, scope: Scope, keys: Sequence[Value], replacements: Frame) -> Frame:
         """Return a frame in which the replacements of some keys stand for these."""
         values = ChainMap({}, self.replaced, self.leaves)
         given = {*self.leaves, *keys}
-        return Frame(scope, values, given, replaced=frozenset(keys), places=places)
+        return Frame(
+            scope, values, given, replaced=frozenset(keys), replacements=replacements
+        )
 
     def _replace(self, old: Value, new: Value) -> None:
         """Let a value stand for another, and its sizes for the other's."""

@@ -64,7 +64,8 @@ class Frame:
 
     `given` stand for arguments, `own` are those and what the nodes of this frame give;
     all other values are those of `parent`. `values` grow as steps are emitted. Of those
-    given, `replaced` stand for formulas of other frames; `places` has their scopes.
+    given, `replaced` stand for formulas of other frames, whose scopes are those of
+    `replacements`.
     """
 
     scope: Scope
@@ -73,7 +74,7 @@ class Frame:
     own: Container[Value] = ()
     parent: "Frame | None" = None
     replaced: Container[Value] = ()
-    places: "Frame | None" = None
+    replacements: "Frame | None" = None
     scopes: dict[Value, Scope] = field(default_factory=dict)
 
     def value(self, value: Value) -> Value:
@@ -90,8 +91,8 @@ class Frame:
         """Let values be needed in a scope."""
         for value in values:
             frame = self._owner(value)
-            if frame.places is not None and value in frame.replaced:
-                frame = frame.places
+            if frame.replacements is not None and value in frame.replaced:
+                frame = frame.replacements
             if value in frame.given:
                 continue
             found = _common(frame.scopes.get(value, scope), scope)
