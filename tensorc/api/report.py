@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.branches import NEGATED
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
 from tensorc.ir.ops.builtin import Function, Module, Return
@@ -172,7 +173,9 @@ def _kernels_in(block: Block, conditions: tuple[str, ...] = ()) -> list[_Kernel]
             at = (
                 f"the condition at {op.location}" if op.location.line else "a condition"
             )
-            for region, holds in zip(op.regions, ("true", "false"), strict=True):
+            words = ("true", "false")
+            words = words[::-1] if NEGATED in op.attributes else words
+            for region, holds in zip(op.regions, words, strict=True):
                 found += _kernels_in(region.block, (*conditions, f"{at} is {holds}"))
     return found
 

@@ -21,6 +21,10 @@ from tensorc.ir.types import Type, element_type
 
 MOST_COPIED = 16  # elements of a constant: a larger one is captured
 
+# On a branch: its condition is the negation of the one at its location, as it was
+# written. So reports say of either region when it runs in the words of the program.
+NEGATED = "tc.negated"
+
 
 def isolate(
     b: Builder,

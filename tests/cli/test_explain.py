@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import tensorc as tc
 from tensorc.api import checking
 from tensorc.cli import main
 from tensorc.cli.explain import codes
@@ -111,6 +112,83 @@ def test_kernels_of_a_branch_say_when_they_run(tmp_path, capsys):
         [f"{outer} false"],
     ]
     assert "  ends     its result is the branch's" in kernels[-1]
+
+
+_NEGATED = """
+fn plain(x: float, c: bool) -> float {
+    if not x > 0 { return exp(x) }
+    return sqrt(x)
+}
+fn of_two(x: float, c: bool) -> float {
+    if not (x > 0 and c) { return exp(x) }
+    return sqrt(x)
+}
+fn of_an_argument(x: float, c: bool) -> float {
+    if not c { return exp(x) }
+    return sqrt(x)
+}
+fn twice(x: float, c: bool) -> float {
+    d = not c
+    if not d { return sqrt(x) } else { return exp(x) }
+}
+fn slope(x: float, c: bool) -> float = grad(plain(x, c), x)
+fn joined(x: float, c: bool) -> float {
+    y = 1
+    if c { y = sqrt(x) }
+    if not c { y = exp(x) * y }
+    return y
+}
+fn joined_the_other_way(x: float, c: bool) -> float {
+    y = 1
+    if not c { y = exp(x) }
+    if c { y = sqrt(x) * y }
+    return y
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "exp_runs_if"),
+    [
+        ("plain", 3, "true"),
+        ("of_two", 7, "true"),
+        ("of_an_argument", 11, "true"),
+        ("twice", 16, "false"),
+        ("slope", 3, "true"),
+        ("joined", 22, "true"),
+        ("joined_the_other_way", 28, "false"),
+    ],
+)
+def test_a_negated_condition_is_the_one_that_was_written(
+    tmp_path, capsys, name, line, exp_runs_if
+):
+    path = tmp_path / "a.tc"
+    path.write_text(_NEGATED)
+    assert main.run(["explain", f"{path}::{name}"]) == 0
+    kernels = capsys.readouterr().out.split("\n\n")[1:]
+    found = {
+        word: re.search(r"runs     if (.*)", kernel)[1]
+        for kernel in kernels
+        for word in ("exp", "sqrt")
+        if re.search(rf"computes .*\b{word}\b", kernel)
+    }
+    at = f"the condition at {path}:{line}:5 is"
+    other = {"true": "false", "false": "true"}[exp_runs_if]
+    assert found == {"exp": f"{at} {exp_runs_if}", "sqrt": f"{at} {other}"}
+
+
+def test_a_negated_condition_of_python_is_the_one_that_was_written():
+    @tc.jit
+    def f(x):
+        return tc.cond(~(x > 0), lambda: tc.exp(x), lambda: tc.sqrt(x))
+
+    text = f.explain(1.0)
+    exp, sqrt = (
+        next(k for k in text.split("\n\n") if f"computes {word}" in k)
+        for word in ("exp", "sqrt")
+    )
+    assert re.search(r"runs     if the condition at \S+ is true\n", exp)
+    assert re.search(r"runs     if the condition at \S+ is false\n", sqrt)
 
 
 def test_every_kernel_of_an_example_says_why(capsys):

@@ -392,7 +392,7 @@ def _branch(low: Lowering, op: If) -> Views:
             _lower_ops(inner, region.block.ops)
         regions.append(lowered)
     types = [r.type for r in op.results]
-    made = b.create(If, condition, *bases, types=types, regions=regions)
+    made = b.append(If, [condition, *bases], op.attributes, types, regions)
     return tuple([whole(result) for result in made.results])
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tensorc.ir.branches import is_copied
+from tensorc.ir.branches import NEGATED, is_copied
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Region, Value, clone_op
 from tensorc.ir.dims import Constraints
@@ -91,6 +91,8 @@ class _Choice:
         if isinstance(made, Not):
             op.operands[0] = made.operand
             op.regions.reverse()
+            if op.attributes.pop(NEGATED, None) is None:
+                op.attributes[NEGATED] = True
             self.changed = True
 
     def insert_constants(self, op: If) -> None:

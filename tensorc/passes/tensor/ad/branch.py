@@ -12,7 +12,7 @@ After:
 
 from collections.abc import Sequence
 
-from tensorc.ir.branches import isolate
+from tensorc.ir.branches import NEGATED, isolate
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.ops.control import If, Yield
@@ -72,7 +72,12 @@ def _branches(
             b.builder.create(Yield, *derivatives)
         regions.append(new)
     then, otherwise = regions
-    return isolate(b.builder, op.condition, then, otherwise, types)
+    made = isolate(b.builder, op.condition, then, otherwise, types)
+    if NEGATED in op.attributes:
+        branch = made[0].op
+        assert branch is not None
+        branch.attributes[NEGATED] = True
+    return made
 
 
 def _derivative(
