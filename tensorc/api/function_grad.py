@@ -11,7 +11,7 @@ from tensorc.frontend.library.operands import TensorOperand, strong
 from tensorc.frontend.python import tracer
 from tensorc.frontend.python.derivatives.given import members_of, outs_of, zeros_like
 from tensorc.frontend.python.derivatives.gradients import gradient_of, scalar_of
-from tensorc.frontend.python.derivatives.jacobians import jacobians_of
+from tensorc.frontend.python.derivatives.jacobians import jacobian_of, jacobians_of
 from tensorc.frontend.python.describing import whole_number
 from tensorc.frontend.python.grouping.pytree import (
     LEAF,
@@ -197,7 +197,7 @@ def _jacobian(
     outs, _ = outs_of(
         [variable_of(leaf, name) for leaf in leaves], f"the result of {name}"
     )
-    return unflatten(tree, [_of_out(out, wrt, arranged) for out in outs])
+    return unflatten(tree, [_of_out(out, wrt, arranged, "jacobian") for out in outs])
 
 
 @door
@@ -205,11 +205,13 @@ def _hessian(
     value: object, wrt: Sequence[Tensor], name: str, arranged: Arrange
 ) -> object:
     slopes = _slopes(value, wrt, name)
-    return arranged([_of_out(slope, wrt, arranged) for slope in slopes])
+    return arranged([_of_out(slope, wrt, arranged, "hessian") for slope in slopes])
 
 
-def _of_out(out: Value, wrt: Sequence[Tensor], arranged: Arrange) -> object:
-    return arranged(jacobians_of(out, members_of(list(wrt))[1]))
+def _of_out(out: Value, wrt: Sequence[Tensor], arranged: Arrange, name: str) -> object:
+    primals = members_of(list(wrt))[1]
+    found = jacobian_of(out, primals, name=name)
+    return arranged(jacobians_of(out, primals, found))
 
 
 # What is computed of what the function returns, by the variables, arranged as they are.

@@ -43,6 +43,10 @@ def grad(
         TypeError: the cost is no scalar, or something has no derivative.
         ValueError: the cost does not depend on a variable.
     """
+    is_function = callable(cost) and not is_symbolic(cost)
+    if known_grads and is_function:
+        message = f"known_grads is of variables, got {describe(cost)} for the cost"
+        raise usage_error(message, "tc.grad(None, wrt, known_grads={y: g})")
     if known_grads or not _is_function("grad", cost, wrt, argnums, has_aux):
         return gradients.grad(
             cost,  # type: ignore[arg-type]  # `grad` says what it is instead
@@ -110,19 +114,32 @@ def hessian(
 
 
 @door
-def hvp(cost: Tensor | Callable[..., object], wrt: object, vectors: object) -> object:
+def hvp(
+    cost: Tensor | Callable[..., object],
+    wrt: object,
+    vectors: object,
+    consider_constant: Sequence[Tensor] | None = None,
+    disconnected_inputs: str = "raise",
+) -> object:
     """Return the product of the second derivatives of a scalar with vectors.
 
     `hvp(cost, wrt, v)` is of a variable, in the structure of `wrt`; `hvp(f, primals,
     tangents)` of a function at these arguments, a tuple of them: by the first one, or
-    by all if there are several. It costs a few gradients, whatever the sizes.
+    by all if there are several. It costs a few gradients, whatever the sizes. Of
+    variables, `consider_constant` and `disconnected_inputs` are as in `grad`.
 
     Raises:
         TypeError: the cost is no scalar, or something has no derivative.
-        ValueError: a shape differs.
+        ValueError: a shape differs, or the cost does not depend on a variable.
     """
     if is_symbolic(cost) or not callable(cost):
-        return jacobians.hvp(cost, wrt, vectors)  # type: ignore[arg-type]
+        return jacobians.hvp(
+            cost,  # type: ignore[arg-type]  # `hvp` says what it is instead
+            wrt,
+            vectors,
+            consider_constant,
+            disconnected_inputs,
+        )
     from tensorc.api.function_products import hvp as of_function
 
     return of_function(cost, wrt, vectors)

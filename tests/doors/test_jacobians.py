@@ -167,6 +167,21 @@ def test_constants_and_what_does_not_depend():
     np.testing.assert_array_equal(tc.function([], zeros)(), np.zeros((3, 3)))
 
 
+def test_constants_of_a_product_and_what_the_cost_does_not_depend_on(recwarn):
+    W, b = tc.shared(X, "W"), tc.shared(X, "b")
+    s = np.sum(W * W)
+    given = s * np.sum(W**3), [W, b], [X, X]
+    with pytest.raises(ValueError, match="the cost does not depend on <b"):
+        tc.hvp(*given)
+    zeros = tc.hvp(*given, consider_constant=[s], disconnected_inputs="zeros")
+    by_w, by_b = tc.function([], zeros)()
+    np.testing.assert_allclose(by_w, np.sum(X * X) * 6 * X * X, rtol=1e-13)
+    np.testing.assert_array_equal(by_b, np.zeros(3))
+    assert not recwarn.list
+    tc.hvp(*given, disconnected_inputs="warn")
+    assert "does not depend on <b" in str(recwarn.list[0].message)
+
+
 def test_what_is_not_possible_says_so():
     x = tc.dvector("x")
     i = tc.lvector("i")
@@ -174,6 +189,10 @@ def test_what_is_not_possible_says_so():
     cases = {
         "the jacobian of f64[x0] by f64[x0]": lambda: tc.jacobian(x * x, x),
         "at most 256 elements": lambda: tc.jacobian(wide * wide, wide),
+        "the hessian by f64[x0] is not": lambda: tc.hessian(np.sum(x * x), x),
+        "the hessian by f64[300] is not": lambda: tc.hessian(cost)(np.ones(300)),
+        'tc.tensor("x", "float64", (3,)) of': lambda: tc.hessian(np.sum(x * x), x),
+        "tc.hessian(f)(x) take the sizes": lambda: tc.jacobian(x * x, x),
         "tc.Rop and tc.Lop of variables": lambda: tc.hessian(np.sum(x * x), x),
         "only floats have derivatives": lambda: tc.jacobian(i, x),
         "jacobian of a variable takes (cost, wrt)": lambda: tc.jacobian(x),

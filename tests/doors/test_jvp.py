@@ -359,11 +359,13 @@ def test_what_fits_nothing_says_so():
         "only floats have derivatives": lambda: tc.Rop(i, x, v),
         "cast it: v.astype": lambda: tc.jvp(np.sin, (X,), (np.arange(3),)),
         "is f64[2], that of f64[3]": lambda: tc.Rop(W * 2, W, np.ones(2)),
-        "besides, with has_aux=True": lambda: tc.jvp(np.argmax, (X,), (V,)),
+        "the rest besides, with has_aux=True": lambda: tc.jvp(np.argmax, (X,), (V,)),
         "write 2.0 for 2": lambda: tc.jvp(np.sin, (2,), (1.0,)),
         "give one for each leaf": lambda: tc.jvp(np.sin, (X,), ([V, V],)),
         "must be one of raise": lambda: tc.Rop(y, x, v, disconnected_outputs="warm"),
         "the cost must be a variable": lambda: tc.grad(None, x, known_grads={}),
+        "known_grads is of variables": lambda: tc.grad(np.sum, known_grads={y: v}),
+        "tc.grad(None, wrt,": lambda: tc.grad(np.sum, x, known_grads={y: v}),
         "a variable of known_grads": lambda: tc.grad(None, x, known_grads={i: v}),
     }
     for words, use in cases.items():

@@ -258,6 +258,9 @@ def test_what_is_wrong_says_so():
         "takes a function backward": lambda: tc.custom_gradient(np.sin),
         "takes a function, got": lambda: tc.custom_gradient(3, np.sin),
         "says how cotangents go back": lambda: tc.jvp(rounded, (X,), (V,)),
+        "np.sum(tc.grad(f)(x) * v)": lambda: tc.hvp(
+            lambda x: np.sum(rounded(x) ** 2), (X,), (V,)
+        ),
         "a tuple of 2, for 1 argument": run(lambda x, ct: (ct, ct)),
         "returns for argument 0 is": run(lambda x, ct: ([ct, ct],)),
         "it has the shape of what": run(lambda x, ct: np.sum(ct)),

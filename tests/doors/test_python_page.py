@@ -14,6 +14,7 @@ def test_the_programs_give_what_they_say(monkeypatch):
     names = run_python(PATH, monkeypatch)
     assert "train" in names
     assert names["slopes"]["W"].shape == (4, 2)  # type: ignore[index]
+    assert names["product"].tolist() == [1.0, 0.0]  # type: ignore[attr-defined]
     train = names["train"]
     assert f"flops  # {train.cost(x0=600).flops:,}\n" in PAGE  # type: ignore[attr-defined]
     assert f"the formula '{train.cost().flops}'" in PAGE  # type: ignore[attr-defined]

@@ -230,6 +230,7 @@ def test_jvp_through_a_custom_gradient_is_refused_at_its_source():
         expanded(["f64"], lambda b, of: jvp(b, of, of, cost))
     (diagnostic,) = caught.value.diagnostics
     assert (diagnostic.code, diagnostic.location) == ("TC0350", at)
+    assert "tc.hvp" in diagnostic.hints[1]
 
 
 # Branches

@@ -35,13 +35,15 @@ def jacobian(
     wrt: Sequence[TensorOperand],
     rows: Rows,
     column: Column,
+    name: str = "jacobian",
 ) -> list[TensorOperand]:
     """Return the derivative of each element of a value by each of each variable.
 
     A result has the axes of the value, then those of the variable, whose type it has.
     `rows` gives the derivatives by all variables of the value's product with a tensor
     of its shape, `column` the derivative of the value along a direction in one
-    variable, by number.
+    variable, by number. `name` is what was asked for: "hessian" where the value is a
+    slope.
 
     Raises:
         CompileError: no side has a size that is known and small enough (TC0190).
@@ -54,7 +56,7 @@ def jacobian(
     others = sum(known) if len(known) == len(counts) else None
     fits = [c for c in (count, others) if isinstance(c, int) and c <= MAX_PRODUCTS]
     if not fits:
-        raise _too_large(b, value, wrt)
+        raise _too_large(b, value, wrt, name)
     if isinstance(count, int) and count == min(fits):
         units = _units(b, shape, value.type.element)
         found = list(zip(*map(rows, units), strict=True))
@@ -103,10 +105,14 @@ def _joined(
 
 
 def _too_large(
-    b: Emitter, value: TensorOperand, wrt: Sequence[TensorOperand]
+    b: Emitter, value: TensorOperand, wrt: Sequence[TensorOperand], name: str
 ) -> Exception:
     types = ", ".join(spell_type(w.type) for w in wrt)
-    what = f"the jacobian of {spell_type(value.type)} by {types}"
+    of = f" of {spell_type(value.type)}" if name == "jacobian" else ""
+    what = f"the {name}{of} by {types}"
     why = "it takes a product for each element of one side: a size that is known while"
     why += f" compiling, of at most {MAX_PRODUCTS} elements"
-    return unsupported(b, what, why, "products with it have any sizes: `jvp`, `vjp`")
+    ways = ["products with it have any sizes: `jvp`, `vjp`"]
+    if not all(isinstance(s, int) for x in (value, *wrt) for s in b.shape(x)):
+        ways.insert(0, "declare the sizes: `x: float[3]`")
+    return unsupported(b, what, why, *ways)

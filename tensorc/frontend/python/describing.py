@@ -59,6 +59,8 @@ _FUNCTION = re.compile(r"(?<![\w.])(where|sum)(?=\()")
 
 _WRITTEN = {
     "`not x`": "`np.logical_not(x)`",
+    "`x: float[3]`": 'tc.tensor("x", "float64", (3,)) of variables; of functions '
+    "tc.jacobian(f)(x) and tc.hessian(f)(x) take the sizes of the call",
     "`jvp`, `vjp`": "tc.jvp and tc.vjp of functions, tc.Rop and tc.Lop of variables",
 }
 

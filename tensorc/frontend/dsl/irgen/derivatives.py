@@ -187,7 +187,7 @@ def _vjp(frame: Frame, given: Given) -> Known:
 
 def _jacobian(frame: Frame, given: Given) -> Known:
     """Return the derivative of each element of values by each of wrt."""
-    rows = [_matrices(frame, v, given.wrt, given.zero) for v in given.values]
+    rows = [_matrices(frame, v, given, given.zero) for v in given.values]
     results = [_structured(row, given.many) for row in rows]
     return TupleValue(tuple(results)) if given.several else results[0]
 
@@ -197,15 +197,16 @@ def _hessian(frame: Frame, given: Given) -> Known:
     (cost,) = given.values
     slopes = _gradients(frame, cost, given.wrt, given.zero)
     values = [Member(s, cost.name, cost.location) for s in slopes]
-    rows = [_matrices(frame, v, given.wrt, zero=True) for v in values]
+    rows = [_matrices(frame, v, given, True, "hessian") for v in values]
     results = [_structured(row, given.many) for row in rows]
     return TupleValue(tuple(results)) if given.many else results[0]
 
 
 def _matrices(
-    frame: Frame, value: Member, wrt: Sequence[Member], zero: bool
+    frame: Frame, value: Member, given: Given, zero: bool, name: str = "jacobian"
 ) -> list[Value]:
-    """Return the jacobians of a value by each member."""
+    """Return the jacobians of a value by each member of wrt."""
+    wrt = given.wrt
     reach = _reach(frame, [value], wrt, zero)
     connected = [w for group in reach.groups for w in group]
 
@@ -221,7 +222,7 @@ def _matrices(
 
     operands = [TensorOperand(w) for w in connected]
     emitter = frame.emitter
-    made = jacobian(emitter, TensorOperand(value.value), operands, rows, column)
+    made = jacobian(emitter, TensorOperand(value.value), operands, rows, column, name)
     found = {w: m.value for w, m in zip(connected, made, strict=True)}
     for member in wrt:
         if member.value not in found:

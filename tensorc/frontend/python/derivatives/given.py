@@ -83,8 +83,9 @@ def float_of(leaf: object, what: str) -> Value:
     value = value_of(leaf, what)
     if not type_of_value(value).element.is_float:
         message = f"{what} is {describe(leaf)}: only floats have derivatives"
-        hint = "cast it, x.astype('float64'), or leave it out: a function returns it "
-        raise usage_error(message, f"{hint}besides, with has_aux=True")
+        # Not a cast: through what makes an index there is no derivative.
+        hint = "give the floats alone; a function returns the rest besides, with "
+        raise usage_error(message, f"{hint}has_aux=True")
     return value
 
 

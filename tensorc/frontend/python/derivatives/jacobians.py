@@ -62,9 +62,15 @@ def jacobian(
 
 
 def jacobian_of(
-    out: Value, primals: Sequence[Value], held: Collection[Value] = ()
+    out: Value,
+    primals: Sequence[Value],
+    held: Collection[Value] = (),
+    name: str = "jacobian",
 ) -> dict[Value, Tensor]:
-    """Return the jacobians of a value by the values on which it depends."""
+    """Return the jacobians of a value by the values on which it depends.
+
+    `name` is what was asked for, "hessian" where the value is a slope.
+    """
     b = emitter()
     unit = along(1.0, out, "") if not TensorOperand(out).type.shape else out
     wrt = list(pulled(primals, [(out, unit)], held))  # which of them, in order
@@ -83,7 +89,7 @@ def jacobian_of(
         return TensorOperand(found[out])
 
     sides = [_known(TensorOperand(w)) for w in wrt]
-    made = library.jacobian(b, known, sides, rows, column)
+    made = library.jacobian(b, known, sides, rows, column, name)
     return dict(zip(wrt, map(Tensor, made), strict=True))
 
 
@@ -98,14 +104,13 @@ def _known(tensor: TensorOperand) -> TensorOperand:
 
 
 def jacobians_of(
-    out: Value, primals: Sequence[Value], found: Mapping[Value, Tensor] | None = None
+    out: Value, primals: Sequence[Value], found: Mapping[Value, Tensor]
 ) -> list[Tensor]:
     """Return the jacobian of a value by each of others, zeros where there is none."""
-    made = jacobian_of(out, primals) if found is None else found
     own = type_of_value(out).shape
     types = [(p, type_of_value(p)) for p in primals]
     return [
-        made[p] if p in made else zeros((*own, *t.shape), t.element) for p, t in types
+        found[p] if p in found else zeros((*own, *t.shape), t.element) for p, t in types
     ]
 
 
@@ -134,31 +139,41 @@ def hessian(
     found = []
     for primal in primals:
         slope = slopes.get(primal)
-        own = {} if slope is None else jacobian_of(slope, [primal], held)
+        own = {} if slope is None else jacobian_of(slope, [primal], held, "hessian")
         found += jacobians_of(primal, [primal], own)
     return unflatten(tree, found)
 
 
 @door
-def hvp(cost: Tensor, wrt: object, vectors: object) -> object:
+def hvp(
+    cost: Tensor,
+    wrt: object,
+    vectors: object,
+    consider_constant: Sequence[Tensor] | None = None,
+    disconnected_inputs: str = RAISE,
+) -> object:
     """Return the product of the second derivatives of a scalar with vectors.
 
     `vectors` holds for each variable of `wrt` a value of its type and shape, and so
     does the result, in the structure of `wrt`. It costs a few gradients, whatever the
-    sizes: no hessian is computed.
+    sizes: no hessian is computed. `consider_constant` and `disconnected_inputs` are as
+    in `grad`.
 
     Raises:
         TypeError: the cost is no scalar, or something has no derivative.
-        ValueError: a shape differs.
+        ValueError: a shape differs, or the cost does not depend on a variable.
     """
+    action = choice("disconnected_inputs", disconnected_inputs)
+    held = held_constant(consider_constant)
     members, primals, tree = members_of(wrt)
     points = points_of(tree, vectors, "vectors of hvp")
-    slopes = gradient_of(scalar_of(cost), primals)
-    settle_disconnected(RAISE, "the cost", members, primals, slopes)
+    slopes = gradient_of(scalar_of(cost), primals, held)
+    settle_disconnected(action, "the cost", members, primals, slopes)
     tangents = [
         (primal, along(point, primal, f"the vector of {member!r}"))
         for member, primal, point in zip(members, primals, points, strict=True)
         if point is not None
     ]
-    found = pushed(slopes.values(), tangents)
-    return unflatten(tree, [tensor_or_zeros(found.get(slopes[p]), p) for p in primals])
+    found = pushed(slopes.values(), tangents, held)
+    made = {p: found[slope] for p, slope in slopes.items() if slope in found}
+    return unflatten(tree, [tensor_or_zeros(made.get(p), p) for p in primals])

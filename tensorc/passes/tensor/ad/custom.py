@@ -24,9 +24,13 @@ def forward(
     """Raise `CompileError` (TC0350): how tangents go through it is not known."""
     message = (
         f"unsupported: {op.name} says how cotangents go back, not how tangents go "
-        "forward; use tc.vjp or tc.grad"
+        "forward"
     )
-    raise CompileError(Diagnostic("TC0350", message, op.location))
+    hints = (
+        "backwards: tc.vjp, tc.Lop, tc.grad",
+        "for tc.hvp(f, (x,), (v,)): tc.grad(lambda x: np.sum(tc.grad(f)(x) * v))(x)",
+    )
+    raise CompileError(Diagnostic("TC0350", message, op.location, hints=hints))
 
 
 def program(b: TensorBuilder, op: Op) -> list[Value]:
