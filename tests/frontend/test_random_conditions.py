@@ -1,9 +1,11 @@
 """Random functions of conditions, against the same statements in Python."""
 
 import random
+import re
 
 import pytest
 
+from tensorc.errors import CompileError
 from tests.frontend.irgen_helpers import call, prepare
 
 NAMES = "abc"
@@ -41,6 +43,23 @@ def statements(rng, depth, may_return):
     return found
 
 
+def reached(body):
+    """Return a body without what is never reached, and whether it always returns."""
+    found = []
+    for statement in body:
+        if isinstance(statement, str):
+            found.append(statement)
+            returns = statement.startswith("return")
+        else:
+            test, *branches = statement
+            pairs = [reached(branch) for branch in branches]
+            found.append((test, *[kept for kept, _ in pairs]))
+            returns = all(ends for _, ends in pairs)
+        if returns:
+            return found, True
+    return found, False
+
+
 def spelled(body, braces, indent=1):
     """Return the lines of a body, with braces or as Python has it."""
     opening, closing, between = BRACES[braces]
@@ -59,16 +78,25 @@ def spelled(body, braces, indent=1):
             yield space + closing
 
 
+def prepared_of(text):
+    return prepare(f"fn f(x: f64) -> f64 {{\n{text}\n}}", "f")
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_the_same_statements_in_python(seed):
     rng = random.Random(seed)
     start = ["a, b, c = x, 1, 2 * x"]
     body = [*start, *statements(rng, 3, seed % 3 > 0), f"return {expression(rng)}"]
+    whole, (body, _) = body, reached(body)
+    if whole != body:
+        with pytest.raises(CompileError, match="TC0321"):
+            # A branch that is known not to be taken is not looked at: nothing is known.
+            prepared_of(re.sub(r"\b\d\b", "x", "\n".join(spelled(whole, braces=True))))
     text = "\n".join(spelled(body, braces=True))
     lines = "\n".join(spelled(body, braces=False))
     names: dict[str, object] = {}
     exec(f"def f(x):\n{lines}", names)
-    prepared = prepare(f"fn f(x: f64) -> f64 {{\n{text}\n}}", "f")
+    prepared = prepared_of(text)
     for x in INPUTS:
         (got,), _ = call(prepared, x)
         assert got == names["f"](x), f"f({x})\n{text}"

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from tensorc.errors import CompileError, Diagnostic, Label, Location
 from tensorc.frontend.dsl.irgen.errors import (
     DEPTH,
+    NEVER_REACHED,
     NO_VALUE,
     NOT_KNOWN,
     NUMBER,
@@ -24,7 +25,7 @@ from tensorc.frontend.dsl.irgen.errors import (
     joined,
     not_compiled,
 )
-from tensorc.frontend.dsl.irgen.liveness import ReadAfter, read_after
+from tensorc.frontend.dsl.irgen.liveness import ReadAfter, read_after, returns_of
 from tensorc.frontend.dsl.irgen.values import (
     Broken,
     FunctionValue,
@@ -279,6 +280,7 @@ class Frame:
             finally:
                 self.rest.pop()
             if result is not None:
+                wrong += _never_reached(statement, statements[i:])
                 break
         if wrong:
             raise joined(wrong)
@@ -429,6 +431,19 @@ def _named_by(statement: ast.Statement, scope: Scope) -> list[str]:
         case ast.For(_, _, _, body) | ast.While(_, body):
             return [n for s in body for n in _named_by(s, scope)]
     return []
+
+
+def _never_reached(
+    statement: "ast.Statement", rest: "Sequence[ast.Statement]"
+) -> list[CompileError]:
+    """Return the mistake that statements stand behind one that always returns."""
+    returns = returns_of(statement) if rest else []
+    if not returns:
+        return []
+    message = "this is never reached: the function has returned before"
+    labels = [Label(at, "returns here") for at in dict.fromkeys(returns)]
+    hint = "drop it, or put it in front of the `return`"
+    return [error(NEVER_REACHED, message, rest[0].location, hint, labels=labels)]
 
 
 def operand_label(frame: Frame, node: ast.Node, value: Known) -> Label:

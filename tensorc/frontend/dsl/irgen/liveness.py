@@ -1,4 +1,6 @@
-"""Which names of a function are read behind an `if`: the others need no value there.
+"""What stands behind an `if`: which names are read there, and whether it is reached.
+
+Names that nobody reads behind an `if` need no value there.
 
 One walk from the end of a body to its start keeps the names that are read before they
 are bound again. What a local function names counts as read wherever it is called, so
@@ -8,6 +10,7 @@ everywhere.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from tensorc.errors import Location
 from tensorc.frontend.dsl.syntax import ast
 
 # The names that are read behind each `if` of a function, by the node's id.
@@ -20,6 +23,19 @@ def read_after(function: ast.Function | ast.Step) -> ReadAfter:
     always = _of_functions(function.body)
     _walk(function.body, set(always), always, found)
     return found
+
+
+def returns_of(statement: ast.Statement) -> list[Location]:
+    """Return where a statement returns, if it does whichever branches are taken."""
+    if isinstance(statement, ast.Return):
+        return [statement.location]
+    if not isinstance(statement, ast.If):
+        return []
+    branches = [
+        next(filter(None, map(returns_of, branch)), [])
+        for branch in (statement.then, statement.otherwise)
+    ]
+    return [at for found in branches for at in found] if all(branches) else []
 
 
 def _of_functions(statements: Sequence[ast.Statement]) -> set[str]:
