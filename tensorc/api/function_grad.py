@@ -17,6 +17,7 @@ from tensorc.frontend.python.grouping.pytree import (
     LEAF,
     Tree,
     flatten,
+    in_words,
     paths,
     unflatten,
 )
@@ -176,7 +177,8 @@ def _slopes(value: object, wrt: Sequence[Tensor], name: str) -> list[Value]:
         return []
     _, tree = flatten(value)
     if tree is not LEAF:
-        message = f"{name} must return one number to differentiate, got {tree}"
+        given, _ = in_words(tree, LEAF)
+        message = f"{name} must return one number to differentiate, got {given}"
         raise usage_error(message, "return (cost, other) with has_aux=True")
     found = gradient_of(scalar_of(variable_of(value, name)), primals)
     return [found[p] if p in found else zeros_like(p) for p in primals]

@@ -428,9 +428,29 @@ def test_a_condition_is_shown_as_an_if():
     ]
 
 
+def test_operands_of_several_results_name_their_branch():
+    c, x = tc.bscalar("c"), tc.dvector("x")
+    made = tc.ifelse(c, [tc.exp(x), x], [x, x * 2])
+    text = tc.debugprint(made, file="str")
+    assert text.splitlines() == [
+        "A = if[0] f64[x0]",
+        "├─ cast bool",
+        "│  └─ c i8",
+        "├─ then[0]: exp f64[x0]",
+        "│  └─ x f64[x0]",
+        "├─ then[1]: x f64[x0]",
+        "├─ else[0]: x f64[x0]",
+        "└─ else[1]: mul f64[x0]",
+        "   ├─ x f64[x0]",
+        "   └─ 2.0 f64",
+        "A[1]",
+    ]
+
+
 # Mistakes
 
 x, y, c = tc.dvector("x"), tc.dmatrix("y"), tc.bscalar("c")
+W = tc.shared(V, "W")
 WRONG = [
     (lambda: tc.cond(x > 0, lambda: x, lambda: x), TypeError, "scalar, got bool[x0]"),
     (lambda: tc.cond(x > 0, lambda: x, lambda: x), TypeError, "tc.where(condition"),
@@ -440,9 +460,21 @@ WRONG = [
     (lambda: tc.cond(None, lambda: x, lambda: x), TypeError, "scalar, got None"),
     (lambda: tc.cond(c, x, lambda: x), TypeError, "tc.ifelse(c, x, y)"),
     (lambda: tc.cond(c, lambda: x, 1.0), TypeError, "a function for `else`, got 1.0"),
-    (lambda: tc.cond(c, lambda: x, lambda: (x,)), TypeError, "* and (*,)"),
-    (lambda: tc.ifelse(c, {"a": x}, {"b": x}), TypeError, "{a: *} and {b: *}"),
-    (lambda: tc.ifelse(c, [x], [x, x]), TypeError, "[*] and [*, *]"),
+    (
+        lambda: tc.cond(c, lambda: x, lambda: (x,)),
+        TypeError,
+        "one array, `else` a tuple of 1",
+    ),
+    (lambda: tc.ifelse(c, {"a": x}, {"b": x}), TypeError, "a dictionary of a, `else`"),
+    (lambda: tc.ifelse(c, [x], [x, x]), TypeError, "a list of 1, `else` a list of 2"),
+    (lambda: tc.ifelse(c, [x], [[x]]), TypeError, "returns [*], `else` [[*]]"),
+    (lambda: tc.ifelse(c, tc.group(W=W), ()), TypeError, "a Group of W, `else` a tup"),
+    (lambda: tc.cond(c, lambda: None, lambda: x), TypeError, "`then` returns nothing,"),
+    (
+        lambda: tc.cond(c, true_fun=lambda: x, false_fun=lambda: x),
+        TypeError,
+        "write `then_function=` for `true_fun=`",
+    ),
     (lambda: tc.ifelse(c, "a", "b"), TypeError, "gives 'a' (str), which is not"),
     (lambda: tc.ifelse(c, abs, abs), TypeError, "of functions: tc.cond("),
     (lambda: tc.zeros(tc.ifelse(c, 3, 4)), TypeError, "a condition decides it"),

@@ -361,6 +361,8 @@ def test_what_fits_nothing_says_so():
         "is f64[2], that of f64[3]": lambda: tc.Rop(W * 2, W, np.ones(2)),
         "the rest besides, with has_aux=True": lambda: tc.jvp(np.argmax, (X,), (V,)),
         "write 2.0 for 2": lambda: tc.jvp(np.sin, (2,), (1.0,)),
+        "is a list of 2, where one array is": lambda: tc.jvp(np.sin, (X,), ([V, V],)),
+        "differentiate, got a tuple of 2": lambda: tc.grad(lambda x: (x, x))(1.0),
         "give one for each leaf": lambda: tc.jvp(np.sin, (X,), ([V, V],)),
         "must be one of raise": lambda: tc.Rop(y, x, v, disconnected_outputs="warm"),
         "the cost must be a variable": lambda: tc.grad(None, x, known_grads={}),

@@ -42,6 +42,11 @@ RENAMED: Mapping[str, str] = {
     "dims": "axis",
     "keepdim": "keepdims",
     "keep_dims": "keepdims",
+    # Of `cond`, in JAX and PyTorch.
+    "true_fun": "then_function",
+    "true_fn": "then_function",
+    "false_fun": "else_function",
+    "false_fn": "else_function",
 }
 _MISUSE = "TC0601"
 

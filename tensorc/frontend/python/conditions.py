@@ -24,7 +24,12 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.python.describing import describe, is_symbolic
 from tensorc.frontend.python.graph.nodes import SharedLeaf
 from tensorc.frontend.python.graph.regions import Condition, type_of_both
-from tensorc.frontend.python.grouping.pytree import flatten, paths, unflatten
+from tensorc.frontend.python.grouping.pytree import (
+    flatten,
+    in_words,
+    paths,
+    unflatten,
+)
 from tensorc.frontend.python.running import Updates, current, updates_apart
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import emitter, operand_of
@@ -134,7 +139,8 @@ def _joined(
     left, tree = flatten(then)
     right, other = flatten(otherwise)
     if tree != other:
-        message = f"the branches of {name} give other structures: {tree} and {other}"
+        one, two = in_words(tree, other)
+        message = f"the branches of {name} differ: `then` returns {one}, `else` {two}"
         raise usage_error(message, "give the same from both, 0.0 or None where needed")
     pairs: list[_Pair] = []
     kept: dict[int, object] = {}

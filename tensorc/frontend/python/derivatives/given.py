@@ -16,7 +16,7 @@ from tensorc.frontend.library.operands import (
     materialize,
     spell_type,
 )
-from tensorc.frontend.python.grouping.pytree import Tree, flatten, leaves_like
+from tensorc.frontend.python.grouping.pytree import Tree, flatten, in_words, leaves_like
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (
     describe,
@@ -137,8 +137,8 @@ def points_of(tree: Tree, given: object, what: str) -> list[object]:
     """
     leaves = leaves_like(tree, given)
     if leaves is None:
-        other = flatten(given)[1]
-        message = f"{what} is {other}, where {tree} is needed"
+        own, other = in_words(tree, flatten(given)[1])
+        message = f"{what} is {other}, where {own} is needed"
         raise usage_error(message, "give one for each leaf, or None, in one structure")
     return leaves
 

@@ -18,7 +18,7 @@ from string import ascii_uppercase
 from tensorc.diagnostics import escape
 from tensorc.frontend.library.operands import spell_shape, spell_type
 from tensorc.frontend.python.graph.nodes import SharedLeaf
-from tensorc.frontend.python.graph.regions import Derivative
+from tensorc.frontend.python.graph.regions import Condition, Derivative
 from tensorc.frontend.python.graph.walks import ops_of
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op, Value
@@ -78,6 +78,14 @@ def _children(op: Op) -> list[Value]:
     return [_plain(value) for value in found]
 
 
+def _labels(op: Op, count: int) -> list[str]:
+    """Return what stands before the children: of several results the branch of each."""
+    if not isinstance(op, Condition) or len(op.results) == 1:
+        return [""] * count
+    results = range(len(op.results))
+    return ["", *[f"{name}[{i}]: " for name in ("then", "else") for i in results]]
+
+
 def _plain(value: Value) -> Value:
     """Return what a broadcast repeats."""
     while isinstance(value.op, Broadcast):
@@ -125,10 +133,11 @@ def _tree(text: _Text, root: Value) -> None:
             continue
         text.shown.add(op)
         children = _children(op)
+        labels = _labels(op, len(children))
         for i, child in reversed(list(enumerate(children))):
             last = i + 1 == len(children)
             mark, rest = ("└─ ", "   ") if last else ("├─ ", "│  ")
-            stack.append((child, below + mark, below + rest, depth + 1))
+            stack.append((child, below + mark + labels[i], below + rest, depth + 1))
 
 
 def _give_name(text: _Text, op: Op) -> None:

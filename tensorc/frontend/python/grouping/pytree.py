@@ -72,6 +72,30 @@ class Tree:
         return f"{self.kind.__name__}({named})"
 
 
+def in_words(one: Tree, other: Tree) -> tuple[str, str]:
+    """Return what two structures are, for messages: "a tuple of 2", "one array".
+
+    Where that is the same of both they are written out: ((*, *), *), * for an array.
+    """
+    words = _in_words(one), _in_words(other)
+    return (str(one), str(other)) if words[0] == words[1] else words
+
+
+def _in_words(tree: Tree) -> str:
+    kind = tree.kind
+    if kind is None:
+        return "one array"
+    if kind is type(None):
+        return "nothing"
+    if kind is tuple or kind is list:
+        return f"a {kind.__name__} of {len(tree.children)}"
+    if not tree.names:
+        return f"a {kind.__name__} of nothing"
+    names = ", ".join(map(str, tree.names))
+    word = "dictionary" if issubclass(kind, dict) else kind.__name__
+    return f"a {word} of {names}"
+
+
 LEAF = Tree()
 NONE = Tree(type(None))
 
