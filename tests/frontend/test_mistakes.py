@@ -29,6 +29,16 @@ HABITS = [
     ("fn f(x) { x **= 2 }", 1, 13, "no `**=`", "x <- x ** ..."),
     ("fn f(a) = a if a else 1", 1, 13, "no conditional expression", "where(c, a, b)"),
     ("fn f(a) = g(a if a else 1)", 1, 15, "no conditional expression", "where"),
+    (
+        "fn f(c) { y = if c {1} else {2} }",
+        1,
+        15,
+        "no conditional exp",
+        "if c { x = a }",
+    ),
+    ("fn f(c) { return if c { 1 } else { 2 } }", 1, 18, "no conditional exp", "where"),
+    ("fn f(c) = if c { 1 } else { 2 }", 1, 11, "no conditional exp", "where"),
+    ("fn f(c) = 2 * (if c { 1 } else { 2 })", 1, 16, "no conditional exp", "where"),
     ("fn f(a) = g(lambda x: x)", 1, 13, "no lambdas", "fn name(x)"),
     ("fn f(W) = W' @ x", 1, 12, "`'` does not transpose", "W.T"),
     ("fn f(W) = W^T @ x", 1, 12, "`^T` does not transpose", "W.T"),
@@ -98,6 +108,16 @@ MISTAKES = [
     ("x = \ud800", "TC0102", 1, 5, "U+D800"),
     ("p\u0430ram = 1", "TC0102", 1, 2, "CYRILLIC SMALL LETTER A"),
 ]
+BRACES = "a branch stands in braces, `if c { ... } else { ... }`"
+WITHOUT_BRACES = [
+    ("step s(c) { if c w <- 1 }", 1, 18, (BRACES,)),
+    ("fn f(c) { if c y = 1  return y }", 1, 16, (BRACES,)),
+    ("fn f(c) {\n  if c == 2 # or so\n  return 1\n}", 3, 3, (BRACES,)),
+    ("fn f(c) { if c { return 1 } else return 2 }", 1, 34, (BRACES,)),
+    ("fn f(c) { if c then { return 1 } }", 1, 16, (f"drop `then`: {BRACES}",)),
+    ("fn f(c) { if c { y = 1 }\n # if\n for x in y x = 3 }", 3, 13, ()),
+    ("fn f(c) c", 1, 9, ()),
+]
 LIMITS = {
     "brackets": ("x = " + "(" * 100_000, 1, 205),
     "braces": ("{" * 1_000_000, 1, 201),
@@ -158,6 +178,13 @@ def test_mistakes(text, code, line, column, message):
         column,
     )
     assert message in first.message
+
+
+@pytest.mark.parametrize(("text", "line", "column", "hints"), WITHOUT_BRACES)
+def test_a_branch_without_braces_is_said_to_need_them(text, line, column, hints):
+    found = diagnostics_of(text)[0]
+    assert (found.code, found.hints) == ("TC0107", hints)
+    assert (found.location.line, found.location.column) == (line, column)
 
 
 @pytest.mark.parametrize("name", LIMITS)

@@ -85,7 +85,7 @@ def arguments(frame: Frame, name: str, node: ast.Call) -> Given:
     for i, argument in enumerate(node.arguments):
         own = argument.name or (names[i] if i < len(names) else "")
         if own not in names or own in given:
-            hints = suggestion(own, names)
+            hints = habits.instead_of(own) or suggestion(own, names)
             raise error(CALL, message, argument.location, *hints)
         given[own] = argument.value
     if any(n not in given for n in required):

@@ -56,6 +56,7 @@ EXPECTED: tuple[tuple[frozenset[str], frozenset[str], str], ...] = tuple(
 )
 # A line's texts, which may hold a `#`, up to its comment.
 COMMENT = re.compile(r'^((?:[^"#]|"[^"]*")*)#.*')
+BRANCH = re.compile(r"\b(?:if|else)\b")
 # How many of these words a message has at most: what can end a thing comes first.
 MAX_EXPECTED = 4
 
@@ -91,8 +92,19 @@ def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnosti
     message = f"{FOUND.get(token_type, form).format(found[:60])} is not expected here"
     location = source.location(start, start + len(found))
     meant = did_you_mean(found, _TYPES) if "LIKE" in accepted else ""
+    meant = meant or _branch(source.text[:start], found, accepted)
     hints = (meant,) if meant else ()
     return start, Diagnostic("TC0107", message, location, label=label, hints=hints)
+
+
+def _branch(before: str, found: str, accepted: frozenset[str]) -> str:
+    """Return what to write where a branch lacks its braces, or nothing."""
+    last = max(before.rfind("{"), before.rfind("}")) + 1
+    lines = map(_without_comment, before[last:].split("\n"))
+    if "LBRACE" not in accepted or not BRANCH.search("\n".join(lines)):
+        return ""
+    drop = "drop `then`: " if found == "then" else ""
+    return f"{drop}a branch stands in braces, `if c {{ ... }} else {{ ... }}`"
 
 
 def _bare_memory(source: Source, start: int) -> tuple[int, Diagnostic] | None:

@@ -28,11 +28,13 @@ class Stumble:
     `pattern` must match text of the line which contains the place of the error; its
     group `at`, or else the whole match, is underlined. With `accepted` set, the
     parser must be in a state that takes this terminal ("HYPER": between declarations).
+    With `stuck_at` the parser must have got stuck where `at` begins.
     """
 
     pattern: re.Pattern[str]
     habit: Habit
     accepted: str = ""
+    stuck_at: bool = False
 
 
 TOKENS: dict[str, Habit] = {
@@ -90,14 +92,16 @@ TOKENS: dict[str, Habit] = {
 
 _IN_BLOCK = "memory and values change inside a `step` or `fn`, not between declarations"
 
+_NO_CHOICE = Habit(
+    "there is no conditional expression",
+    "write `where(c, a, b)`, or `if c { x = a } else { x = b }`",
+)
+
 STUMBLES: tuple[Stumble, ...] = (
     Stumble(
-        re.compile(r"(?<![\w.])(?P<at>if)\b[^{}\n]+\belse\b(?!\s*[{])"),
-        Habit(
-            "there is no conditional expression",
-            "write `where(c, a, b)`, or `if c { x = a } else { x = b }`",
-        ),
+        re.compile(r"(?<![\w.])(?P<at>if)\b[^{}\n]+\belse\b(?!\s*[{])"), _NO_CHOICE
     ),
+    Stumble(re.compile(r"\b(?P<at>if)\b[^{}\n]+[{]"), _NO_CHOICE, accepted="NUMBER"),
     Stumble(
         re.compile(
             r"\b(?:fn|step)\s+\w+\s*\([^\n]*\)\s*(?P<at>:)\s*"
@@ -114,6 +118,7 @@ STUMBLES: tuple[Stumble, ...] = (
     Stumble(
         re.compile(r"\b(?:if|while|until|assert)\b[^={}<>!\n]*(?P<at>=)(?!=)"),
         Habit("`=` does not compare", "write `==`"),
+        stuck_at=True,
     ),
     Stumble(
         re.compile(r"^\s*(?P<at>import|from)\s+\w.*"),
@@ -269,16 +274,30 @@ def stumble(line: str, column: int, accepted: frozenset[str]) -> tuple[Habit, in
         for match in entry.pattern.finditer(line):
             if match.start() <= column < max(match.end(), match.start() + 1):
                 group = "at" if "at" in entry.pattern.groupindex else 0
+                if entry.stuck_at and match.start(group) != column:
+                    continue
                 return entry.habit, match.start(group), match.end(group)
     return Habit("", ""), column, column
 
 
 _MODULES = frozenset("math np numpy jnp jax torch tf scipy nn F".split())  # noqa: SIM905
+_WAYS = {
+    "ifelse": "write `if c { y = a } else { y = b }`",
+    "hvp": "write `jvp(grad(cost, x), x, v)`",
+    "known_grads": "write `vjp(h, x, g)`: g is the derivative by h",
+    "max_and_argmax": "write `top1(x)`",
+    **{
+        name: f"it is in Python alone, as `tc.{name}`"
+        for name in ("custom_gradient", "grad_clip", "grad_scale")
+    },
+}
 _RANDOM = frozenset("rand randn randint random seed uniform normal".split())  # noqa: SIM905
 
 
 def instead_of(name: str) -> tuple[str, ...]:
     """Return a hint about a name that stands for something in Python's libraries."""
+    if name in _WAYS:
+        return (_WAYS[name],)
     if name in _MODULES:
         return ("functions stand without a module: `sin(x)`, `tanh(x)`",)
     if name in _RANDOM:
