@@ -21,7 +21,7 @@ from tensorc.frontend.python.grouping.pytree import (
     paths,
     unflatten,
 )
-from tensorc.frontend.python.signatures import VARIADIC, signature_of
+from tensorc.frontend.python.signatures import VARIADIC, computed, signature_of
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (
     describe,
@@ -91,7 +91,7 @@ def derivative(
             given[path] = unflatten(tree, own)
             taken.append((own, tree))
         _put_back(bound, given)
-        result = target(*bound.args, **bound.kwargs)
+        result = computed(target, bound)
         value, aux = pair_of(result, name) if has_aux else (result, None)
         wrt = [tensor for own, _ in taken for tensor in own]
 

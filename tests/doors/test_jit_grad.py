@@ -27,6 +27,23 @@ def test_the_derivative_has_the_structure_of_the_argument():
     np.testing.assert_allclose(gradient.b, error.sum(axis=0), rtol=1e-12)
 
 
+def test_defaults_that_mean_not_given_are_left_to_the_function():
+    x = np.array([1.0, 2.0, 4.0])
+    np.testing.assert_array_equal(tc.grad(np.sum)(x), np.ones(3))
+    value, slope = tc.value_and_grad(np.prod)(x)
+    assert value == 8
+    np.testing.assert_array_equal(slope, [8, 4, 2])
+    found = tc.jacobian(np.sum)(np.ones((2, 2)), axis=1)
+    np.testing.assert_array_equal(found, [[[1, 1], [0, 0]], [[0, 0], [1, 1]]])
+
+    def scaled(x, s=3.0, *, k=2.0):
+        return np.sum(x) * s * k
+
+    by_x, by_s = tc.grad(scaled, argnums=(0, 1))(x)
+    np.testing.assert_array_equal(by_x, [6, 6, 6])
+    assert by_s == 14
+
+
 def test_value_and_derivative_by_several_arguments():
     value, (dx, dy) = tc.value_and_grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 3.0)
     assert (value, dx, dy) == (6, 3, 2)
