@@ -55,6 +55,7 @@ def grad(
             disconnected_inputs,
             known_grads,
         )
+    _refuse_constants("grad", consider_constant)
     return _of_function("grad", cost, wrt, argnums, has_aux)
 
 
@@ -84,6 +85,7 @@ def jacobian(
         return jacobians.jacobian(
             expression, wrt, consider_constant, disconnected_inputs
         )
+    _refuse_constants("jacobian", consider_constant)
     return _of_function("jacobian", expression, wrt, argnums, has_aux)
 
 
@@ -110,6 +112,7 @@ def hessian(
     """
     if not _is_function("hessian", cost, wrt, argnums, has_aux):
         return jacobians.hessian(cost, wrt, consider_constant, disconnected_inputs)  # type: ignore[arg-type]
+    _refuse_constants("hessian", consider_constant)
     return _of_function("hessian", cost, wrt, argnums, has_aux)
 
 
@@ -140,6 +143,7 @@ def hvp(
             consider_constant,
             disconnected_inputs,
         )
+    _refuse_constants("hvp", consider_constant)
     from tensorc.api.function_products import hvp as of_function
 
     return of_function(cost, wrt, vectors)
@@ -154,6 +158,13 @@ def _is_function(
         message = f"{name} of a variable takes (cost, wrt)"
         raise usage_error(message, f"argnums and has_aux belong to {name}(f)")
     return is_function
+
+
+def _refuse_constants(name: str, consider_constant: object) -> None:
+    """Raise TypeError for constants of a function: it has its variables inside."""
+    if consider_constant is not None:
+        message = f"consider_constant is of variables, {name} takes a function here"
+        raise usage_error(message, "hold it constant in f: tc.stop_gradient(x)")
 
 
 def _of_function(

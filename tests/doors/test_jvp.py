@@ -366,6 +366,8 @@ def test_what_fits_nothing_says_so():
         "give one for each leaf": lambda: tc.jvp(np.sin, (X,), ([V, V],)),
         "must be one of raise": lambda: tc.Rop(y, x, v, disconnected_outputs="warm"),
         "the cost must be a variable": lambda: tc.grad(None, x, known_grads={}),
+        "is of variables, hvp takes a": lambda: tc.hvp(np.sum, (X,), (V,), [W]),
+        "f: tc.stop_gradient(x)": lambda: tc.grad(np.sum, consider_constant=[W]),
         "known_grads is of variables": lambda: tc.grad(np.sum, known_grads={y: v}),
         "tc.grad(None, wrt,": lambda: tc.grad(np.sum, x, known_grads={y: v}),
         "a variable of known_grads": lambda: tc.grad(None, x, known_grads={i: v}),
