@@ -1,9 +1,12 @@
 """`if` on a value: what the names, the memory and the results are behind it."""
 
+import re
+
 import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.api import checking
 from tensorc.ir.ops.control import If
 from tests.frontend.irgen_helpers import diagnostics, prepare, program, run
 
@@ -365,3 +368,56 @@ fn given(x: float[N], i: int[1]) -> float { if sum(x) > 0 { return x[i[0]] }  re
         model.given(two, [2])
     with pytest.raises(IndexError, match="index 2 is out of range"):
         model.known(-two)
+
+
+_OTHER_SIZE = """
+fn returned(x: float[N]) -> float[N] {
+    if sum(x) > 0 { return x }
+    return x[1:]
+}
+fn named(x: float[N]) -> float {
+    if sum(x) > 0 { y = x[1:] } else { y = x }
+    return sum(y)
+}
+fn of_two(x: float[N], z: float[M]) -> float {
+    if sum(x) > 0 { y = x[1:] } else { y = z[1:] }
+    return sum(y)
+}
+"""
+
+
+@pytest.mark.filterwarnings("ignore:TC0319")
+def test_branches_of_other_sizes_are_warned_of_and_the_call_says_which(tmp_path):
+    path = tmp_path / "m.tc"
+    path.write_text(_OTHER_SIZE)
+    shorter = "max(0, N - 1)"
+    warnings = checking.check(str(path), {})
+    returned = "the result of both branches: [N] and [{}] fit only if N is {}"
+    named = "`y` of both branches: [{}] and [N] fit only if {} is N"
+    assert [(d.code, d.location.line, d.message) for d in warnings] == [
+        ("TC0319", 4, returned.format(shorter, shorter)),
+        ("TC0319", 7, named.format(shorter, shorter)),
+    ]
+    model = tc.load(str(path))
+    x = np.ones(2, "float32")
+    rule = r"both branches must give {} one size: \[{}\] and \[{}\]"
+    small = re.escape(shorter)
+    with pytest.raises(ValueError, match=rule.format("the result", "N", small)) as seen:
+        model.returned(x)
+    assert "N is 2, but max(0, N - 1) is 1" in str(seen.value)
+    with pytest.raises(ValueError, match=rule.format("`y`", small, "N")):
+        model.named(x)
+    assert model.of_two(x, x) == 1
+    other = re.escape("max(0, M - 1)")
+    with pytest.raises(ValueError, match=rule.format("`y`", small, other)):
+        model.of_two(x, np.ones(3, "float32"))
+
+
+def test_branches_of_other_sizes_are_said_to_differ_in_python():
+    def f(x):
+        return tc.cond(tc.sum(x) > 0, lambda: x, lambda: x[1:])
+
+    words = "the branches differ: it is .* if the condition holds, and .* if not"
+    with pytest.raises(ValueError, match=words) as seen:
+        tc.jit(f)(np.ones(2, "float32"))
+    assert re.search(r"is 2, but max\(0, \w+ - 1\) is 1", str(seen.value))

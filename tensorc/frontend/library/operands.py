@@ -171,14 +171,15 @@ class Emitter:
         at = self.location
         return self.builder.constraints.unify(left, right, at, message, is_index)
 
-    def match(self, left: Dim, right: Dim, claim: str) -> bool:
+    def match(self, left: Dim, right: Dim, claim: str, message: str = "") -> bool:
         """Make two sizes equal, as `unify`; warn if that decides a declared symbol.
 
-        `claim` says what fits; a warning adds the size that the symbol is made.
+        `claim` says what fits; a warning adds the size that the symbol is made. The
+        message is for the call, if only it can decide.
         """
         bindings = self.builder.constraints.bindings
         before = len(bindings)
-        fits = self.unify(left, right)
+        fits = self.unify(left, right, message)
         if len(bindings) > before:
             name, size = next(reversed(bindings.items()))
             names = [n for n in (name, as_symbol(size)) if n is not None]

@@ -41,6 +41,7 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.ir.branches import isolate
 from tensorc.ir.core import Region, Value
+from tensorc.ir.dims import symbols_of
 from tensorc.ir.ops.control import Yield
 from tensorc.ir.types import I1, Element, TensorType
 
@@ -217,11 +218,19 @@ def _common_shape(b: Emitter, operands: Sequence[Operand], name: str) -> Shape |
     if len(shapes) < 2:
         return shapes[0] if shapes else ()
     left, right = shapes
-    claim = f"the branches' {name}: {spell_shape(left)} and {spell_shape(right)} fit"
+    both = f"{spell_shape(left)} and {spell_shape(right)}"
+    claim = f"{name} of both branches: {both} fit"
+    rule = f"both branches must give {name} one size: {both}"
     if len(left) != len(right):
         return None
-    if not all(b.match(m, n, claim) for m, n in zip(left, right, strict=True)):
+    guards = b.builder.constraints.guards
+    before = len(guards)
+    if not all(b.match(m, n, claim, rule) for m, n in zip(left, right, strict=True)):
         return None
+    for guard in guards[before:]:
+        # Of one symbol: nearly all of its sizes are wrong.
+        if symbols_of(guard.left) == symbols_of(guard.right):
+            b.suspect(f"{claim} only if {guard.left} is {guard.right}")
     return b.resolve(left)
 
 

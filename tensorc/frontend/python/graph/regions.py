@@ -118,7 +118,7 @@ def type_of_both(
     if left.element != right.element:
         raise DTypeError(Diagnostic("TC0302", message, b.location))
     pairs = zip(left.shape, right.shape, strict=False)
-    fits = [b.constraints.unify(own, new, b.location) for own, new in pairs]
+    fits = [b.constraints.unify(own, new, b.location, message) for own, new in pairs]
     if left.rank != right.rank or not all(fits):
         is_number = left.rank != right.rank and 0 in (left.rank, right.rank)
         hint = "np.full_like(x, 0.0) is a number in the shape of x"
