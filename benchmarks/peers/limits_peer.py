@@ -15,6 +15,7 @@ from peers.inputs import Arrays, Job
 
 from tensorc.backend.llvm.codegen import emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target
+from tensorc.ir.levels import Level
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.verifier import verify
 from tensorc.runtime.cpu import link_object
@@ -126,7 +127,7 @@ def triad_text() -> str:
 
 def _compiled(text: str) -> Callable[[Sequence[np.ndarray], int], None]:
     module = parse_module(text)
-    verify(module, "loop")
+    verify(module, Level.LOOP)
     code = emit_llvm(module, TARGET, Options(epochs=False))
     library = link_object(emit_object(code, TARGET, 3), ["limit"])
     function = ctypes.CFUNCTYPE(
