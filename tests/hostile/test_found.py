@@ -82,6 +82,17 @@ def test_a_generic_takes_no_scalar_from_outside() -> None:
         verify(parse_module(changed))
 
 
+def test_a_generic_that_reduces_nothing_reads_no_destination(tmp_path: Path) -> None:
+    path = tmp_path / "negative.tc"
+    path.write_text("fn f(x: float[3]) -> float[3] = -x")
+    text = stage_of(path, "structured")
+    body = re.search(r"\^bb0\(%\w+: f32, (%\w+): f32\):", text)
+    assert body is not None
+    changed = re.sub(r'"linalg.yield"\(%\w+\)', f'"linalg.yield"({body[1]})', text)
+    with pytest.raises(VerifyError, match="reads a destination"):
+        verify(parse_module(changed))
+
+
 def test_guards_are_between_symbols_of_arguments() -> None:
     source = """"func.func"() <{function_type = (tensor<?xf32, #tc.dims<["n"]>>) -> (),
       sym_name = "f"}> ({

@@ -263,8 +263,16 @@ class Generic(Op):
         """Check that the body makes scalars, of its own and of indices that exist."""
         rank, block = len(self.iterator_types.items), self.body.block
         inside = set(block.arguments)
+        first = self.operandSegmentSizes[0]
+        # Only a reduction goes on from what its destinations hold.
+        unread = set(block.arguments[first:]) if self.reduction is None else set()
         for inner in block.ops:
             for value in inner.operands:
+                if value in unread:
+                    fail(
+                        inner,
+                        f"reads a destination of a {self.name} that reduces nothing",
+                    )
                 if value not in inside and isinstance(value.type, Element):
                     fail(inner, f"reads a scalar from outside of the {self.name}")
             if level is not None and not _makes_scalars(inner):
