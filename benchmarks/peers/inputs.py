@@ -8,6 +8,7 @@ are float32, all peers get the same arrays. `MNIST` names an `.npz` file with `x
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,9 @@ Arrays = dict[str, np.ndarray]
 LOGREG_RATE = 0.13
 MLP_RATE, MLP_L2 = 0.01, 1e-4
 EXAMPLES = 10_000  # that one block of a training workload goes through
+CALLS = 2000  # of `call` in a run
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,25 @@ class Job:
     run: Callable[[], object]
     check: Callable[[], float]
     units: int = 1
+
+
+def kept(function: Callable[[], T], check: Callable[[T], float]) -> Job:
+    """Return the job of a function whose result is checked."""
+    last: list[T] = []
+
+    def run() -> None:
+        last[:] = [function()]
+
+    return Job(run, lambda: float(check(last[0])))
+
+
+def repeated(function: Callable[[], T], check: Callable[[T], float]) -> Job:
+    """Return the job of calling a function many times."""
+    return Job(
+        lambda: [function() for _ in range(CALLS)],
+        lambda: float(check(function())),
+        CALLS,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,4 +219,3 @@ LIMITS = (
     Workload("triad", "GB/s", dict, "o = x + y / 2 on 3 x 128 MB"),
 )
 BY_NAME = {workload.name: workload for workload in (*WORKLOADS, *LIMITS)}
-CALLS = 2000  # of `call` in a run

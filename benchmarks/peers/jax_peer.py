@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from peers.inputs import (
-    CALLS,
     LOGREG_RATE,
     MLP_L2,
     MLP_RATE,
     Arrays,
     Job,
+    kept,
+    repeated,
 )
 
 VERSION = f"JAX {jax.__version__}"
@@ -28,12 +29,7 @@ def _job(
     """Return the job of a compiled function on arrays of the device."""
     compiled = jax.jit(function)
     given = [jnp.asarray(a) for a in arrays]
-    last: list[object] = []
-
-    def run() -> None:
-        last[:] = [jax.block_until_ready(compiled(*given))]
-
-    return Job(run, lambda: float(check(last[0])))
+    return kept(lambda: jax.block_until_ready(compiled(*given)), check)
 
 
 def _cross_entropy(z: jax.Array, y: jax.Array) -> jax.Array:
@@ -105,12 +101,7 @@ def call(arrays: Arrays) -> Job:
     """Many calls with little to do."""
     compiled = jax.jit(lambda x: x * 2 + 1)
     x = jnp.asarray(arrays["x"])
-
-    def run() -> None:
-        for _ in range(CALLS):
-            compiled(x).block_until_ready()
-
-    return Job(run, lambda: float(compiled(x)[-1]), CALLS)
+    return repeated(lambda: compiled(x).block_until_ready(), lambda r: r[-1])
 
 
 def _of(

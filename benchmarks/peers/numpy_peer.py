@@ -1,30 +1,19 @@
 """The workloads in NumPy, written as a careful user of it would."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
 from peers.inputs import (
-    CALLS,
     LOGREG_RATE,
     MLP_L2,
     MLP_RATE,
     Arrays,
     Job,
+    kept,
+    repeated,
 )
 
 VERSION = f"NumPy {np.__version__}"
-T = TypeVar("T")
-
-
-def kept(function: Callable[[], T], check: Callable[[T], float]) -> Job:
-    """Return the job of a function whose result is checked."""
-    last: list[T] = []
-
-    def run() -> None:
-        last[:] = [function()]
-
-    return Job(run, lambda: float(check(last[0])))
 
 
 def _softmax_slope(z: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
@@ -196,15 +185,6 @@ def call(arrays: Arrays) -> Job:
     """Many calls with little to do."""
     x = arrays["x"]
     return repeated(lambda: x * 2 + 1, lambda r: r[-1])
-
-
-def repeated(function: Callable[[], T], check: Callable[[T], float]) -> Job:
-    """Return the job of calling a function many times."""
-    return Job(
-        lambda: [function() for _ in range(CALLS)],
-        lambda: float(check(function())),
-        CALLS,
-    )
 
 
 JOBS: dict[str, Callable[[Arrays], Job]] = {

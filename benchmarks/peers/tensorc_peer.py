@@ -5,8 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from peers.inputs import Arrays, Job
-from peers.numpy_peer import kept, repeated
+from peers.inputs import Arrays, Job, kept, repeated
 
 import tensorc as tc
 from tensorc.api import program as api

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from peers.inputs import (
-    CALLS,
     LOGREG_RATE,
     MLP_L2,
     MLP_RATE,
     Arrays,
     Job,
+    kept,
+    repeated,
 )
 
 VERSION = f"PyTorch {torch.__version__}"
@@ -26,13 +27,7 @@ def _job(
     check: Callable[..., object],
 ) -> Job:
     given = [torch.from_numpy(a) for a in arrays]
-    last: list[object] = []
-
-    def run() -> None:
-        with torch.no_grad():
-            last[:] = [function(*given)]
-
-    return Job(run, lambda: float(check(last[0])))
+    return kept(torch.no_grad()(lambda: function(*given)), check)
 
 
 def _slopes(
@@ -44,13 +39,12 @@ def _slopes(
     """Return the job of a value and its gradient by the first arguments."""
     given = [torch.from_numpy(a) for a in arrays]
     wrt = [g.requires_grad_(True) for g in given[:by]]
-    last: list[object] = []
 
-    def run() -> None:
+    def slopes() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         cost = function(*given)
-        last[:] = [(cost.detach(), torch.autograd.grad(cost, wrt))]
+        return cost.detach(), torch.autograd.grad(cost, wrt)
 
-    return Job(run, lambda: float(check(last[0])))
+    return kept(slopes, check)
 
 
 def _trained(arrays: Arrays, names: Sequence[str], cost: Cost, rate: float) -> Job:
@@ -114,12 +108,7 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 def call(arrays: Arrays) -> Job:
     """Many calls with little to do."""
     x = torch.from_numpy(arrays["x"])
-
-    def run() -> None:
-        for _ in range(CALLS):
-            x * 2 + 1
-
-    return Job(run, lambda: float((x * 2 + 1)[-1]), CALLS)
+    return repeated(lambda: x * 2 + 1, lambda r: r[-1])
 
 
 def _of(
