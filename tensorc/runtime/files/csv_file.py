@@ -111,16 +111,21 @@ def read_csv(path: Path) -> CsvTable:
 
 def _check_integers(path: Path, has_names: bool) -> None:
     """Refuse integers that a float of 64 bits would round: labels, say, or keys."""
+    for number, cells in _rows(path, has_names):
+        for column, cell in enumerate(cells, 1):
+            if _INTEGER.fullmatch(cell) and int(float(cell)) != int(cell):
+                at = f"line {number:,}, column {column:,}"
+                detail = f"{at} is an integer that a float of 64 bits would round"
+                hint = "number classes from 0 on; an .npz file keeps int64 exactly"
+                raise data_error(path, "TC0408", detail, hint)
+
+
+def _rows(path: Path, has_names: bool) -> Iterator[tuple[int, list[str]]]:
+    """Yield the numbers of lines and their cells, without names and empty lines."""
     with unfolding(path, _WIDENING) as source:
         for number, line in enumerate(_Text(source).lines(), 1):
-            if not line.strip() or (number == 1 and has_names):
-                continue
-            for column, cell in enumerate(_cells(path, line, number), 1):
-                if _INTEGER.fullmatch(cell) and int(float(cell)) != int(cell):
-                    at = f"line {number:,}, column {column:,}"
-                    detail = f"{at} is an integer that a float of 64 bits would round"
-                    hint = "number classes from 0 on; an .npz file keeps int64 exactly"
-                    raise data_error(path, "TC0408", detail, hint)
+            if line.strip() and not (number == 1 and has_names):
+                yield number, _cells(path, line, number)
 
 
 def _numbers(path: Path, text: _Text, lines: Iterator[str]) -> Array | None:
@@ -156,19 +161,15 @@ def _cells(path: Path, line: str, number: int) -> list[str]:
 
 def _wrong_cell(path: Path, columns: int, has_names: bool) -> DataError:
     """Return the error at the first cell that is no number, without showing it."""
-    with unfolding(path, _WIDENING) as source:
-        for number, line in enumerate(_Text(source).lines(), 1):
-            if not line.strip() or (number == 1 and has_names):
-                continue
-            cells = _cells(path, line, number)
-            if len(cells) != columns:
-                detail = f"line {number:,} has {len(cells):,} cells, the first "
-                hint = "a cell of each line for each column, with commas between them"
-                return data_error(path, "TC0408", f"{detail}{columns:,}", hint)
-            for column, cell in enumerate(cells, 1):
-                if not _NUMBER.fullmatch(cell):
-                    at = f"line {number:,}, column {column:,}"
-                    return data_error(path, "TC0408", *_why(at, cell))
+    for number, cells in _rows(path, has_names):
+        if len(cells) != columns:
+            detail = f"line {number:,} has {len(cells):,} cells, the first "
+            hint = "a cell of each line for each column, with commas between them"
+            return data_error(path, "TC0408", f"{detail}{columns:,}", hint)
+        for column, cell in enumerate(cells, 1):
+            if not _NUMBER.fullmatch(cell):
+                at = f"line {number:,}, column {column:,}"
+                return data_error(path, "TC0408", *_why(at, cell))
     return data_error(path, "TC0408", "is not a table of numbers")
 
 
