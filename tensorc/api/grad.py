@@ -6,6 +6,7 @@ slope(3.0)                            # 6.0, compiled
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeGuard
 
 from tensorc.frontend.library.mistakes import door, usage_error
 from tensorc.frontend.python.derivatives import gradients, jacobians
@@ -43,8 +44,7 @@ def grad(
         TypeError: the cost is no scalar, or something has no derivative.
         ValueError: the cost does not depend on a variable.
     """
-    is_function = callable(cost) and not is_symbolic(cost)
-    if known_grads and is_function:
+    if known_grads and _is_called(cost):
         message = f"known_grads is of variables, got {describe(cost)} for the cost"
         raise usage_error(message, "tc.grad(None, wrt, known_grads={y: g})")
     if known_grads or not _is_function("grad", cost, wrt, argnums, has_aux):
@@ -135,7 +135,7 @@ def hvp(
         TypeError: the cost is no scalar, or something has no derivative.
         ValueError: a shape differs, or the cost does not depend on a variable.
     """
-    if is_symbolic(cost) or not callable(cost):
+    if not _is_called(cost):
         return jacobians.hvp(
             cost,  # type: ignore[arg-type]  # `hvp` says what it is instead
             wrt,
@@ -149,11 +149,15 @@ def hvp(
     return of_function(cost, wrt, vectors)
 
 
+def _is_called(cost: object) -> TypeGuard[Callable[..., object]]:
+    return callable(cost) and not is_symbolic(cost)
+
+
 def _is_function(
     name: str, cost: object, wrt: object, argnums: object, has_aux: bool
 ) -> bool:
     """Tell a function from a variable; TypeError for options of the other one."""
-    is_function = callable(cost) and not is_symbolic(cost)
+    is_function = _is_called(cost)
     if not is_function and (wrt is None or argnums is not None or has_aux):
         message = f"{name} of a variable takes (cost, wrt)"
         raise usage_error(message, f"argnums and has_aux belong to {name}(f)")

@@ -66,8 +66,7 @@ class Grad(Op):
     @staticmethod
     def infer(ctx: InferContext, *wrt: Type) -> tuple[Type, ...]:
         """Give the types of the operands."""
-        for type_ in wrt:
-            require(_is_float(type_), "C1", str(type_))
+        _require_floats(wrt, "C1")
         return wrt
 
     def blocks(self) -> tuple[Body, ...]:

@@ -334,7 +334,7 @@ def _indices(shape_: list[int]) -> list[list[int]]:
     return found
 
 
-# What writes its results where it is told to.
+# What writes its results into memory that it is given.
 _WRITERS = (control.KernelGroup, control.If, indexing.Scatter)
 
 RULES = {

@@ -143,6 +143,20 @@ def points_of(tree: Tree, given: object, what: str) -> list[object]:
     return leaves
 
 
+def directions(
+    leaves: Sequence[object], values: Sequence[Value], points: Sequence[object], of: str
+) -> list[tuple[Value, Value]]:
+    """Return values with what goes along with them; None in `points` is nothing.
+
+    `of` is what a point is called: "the vector". Raises as `along` does.
+    """
+    return [
+        (value, along(point, value, f"{of} of {leaf!r}"))
+        for leaf, value, point in zip(leaves, values, points, strict=True)
+        if point is not None
+    ]
+
+
 def settle_disconnected(
     action: str,
     what: str,

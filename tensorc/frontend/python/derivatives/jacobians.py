@@ -9,6 +9,7 @@ from tensorc.frontend.python.derivatives.given import (
     RAISE,
     along,
     choice,
+    directions,
     held_constant,
     members_of,
     outs_of,
@@ -169,11 +170,7 @@ def hvp(
     points = points_of(tree, vectors, "vectors of hvp")
     slopes = gradient_of(scalar_of(cost), primals, held)
     settle_disconnected(action, "the cost", members, primals, slopes)
-    tangents = [
-        (primal, along(point, primal, f"the vector of {member!r}"))
-        for member, primal, point in zip(members, primals, points, strict=True)
-        if point is not None
-    ]
+    tangents = directions(members, primals, points, "the vector")
     found = pushed(slopes.values(), tangents, held)
     made = {p: found[slope] for p, slope in slopes.items() if slope in found}
     return unflatten(tree, [tensor_or_zeros(made.get(p), p) for p in primals])

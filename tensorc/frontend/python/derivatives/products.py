@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Sequence
 from tensorc.frontend.library.mistakes import door
 from tensorc.frontend.python.derivatives.given import (
     RAISE,
-    along,
     choice,
+    directions,
     held_constant,
     members_of,
     outs_of,
@@ -86,12 +86,7 @@ def Rop(
     outs, tree = outs_of(f, "f of Rop")
     members, primals, structure = members_of(wrt)
     points = points_of(structure, eval_points, "eval_points of Rop")
-    tangents = [
-        (primal, along(point, primal, f"the eval point of {member!r}"))
-        for member, primal, point in zip(members, primals, points, strict=True)
-        if point is not None
-    ]
-    found = pushed(outs, tangents)
+    found = pushed(outs, directions(members, primals, points, "the eval point"))
     pairs = zip(flatten(f)[0], outs, strict=True)
     lost = ", ".join(repr(x) for x, out in pairs if out not in found)
     if lost:
@@ -122,11 +117,7 @@ def Lop(
     leaves, _ = flatten(f)
     members, primals, structure = members_of(wrt)
     points = points_of(tree, eval_points, "eval_points of Lop")
-    cotangents = [
-        (out, along(point, out, f"the eval point of {leaf!r}"))
-        for leaf, out, point in zip(leaves, outs, points, strict=True)
-        if point is not None
-    ]
+    cotangents = directions(leaves, outs, points, "the eval point")
     found = pulled(primals, cotangents, held_constant(consider_constant))
     settle_disconnected(action, "f", members, primals, found)
     return unflatten(structure, [tensor_or_zeros(found.get(p), p) for p in primals])
