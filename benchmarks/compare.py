@@ -170,7 +170,10 @@ def main() -> None:
     write_digits(digits)
     os.environ["MNIST"] = str(digits)
     pythons = {"tensorc": sys.executable, "numpy": sys.executable}
-    pythons.update({n: p for n in ("jax", "torch") if (p := getattr(given, n))})
+    if given.jax:
+        pythons["jax"] = given.jax
+    if given.torch:
+        pythons.update(dict.fromkeys(("torch", "torch_compile"), given.torch))
     counts = [int(t) for t in given.threads.split(",")]
     found = [start(n, p, t) for t in counts for n, p in pythons.items()]
     peers = [peer for peer in found if peer is not None]

@@ -183,6 +183,45 @@ WORKLOADS = (
         "sums over axes 0, 2 and 3 of [500, 20, 24, 24]",
         read=4.0 * np.prod(_IMAGES),
     ),
+    *(
+        Workload(
+            f"sum_rows{length}",
+            "ms",
+            lambda n=n, length=length: _normal(8, x=(n, 64, length)),
+            f"sums over axes 0 and 2 of [{n}, 64, {length}]",
+            read=4.0 * n * 64 * length,
+        )
+        for n, length in ((1913, 49), (31250, 3))
+    ),
+    Workload(
+        "sum_turned",
+        "ms",
+        lambda: _normal(9, x=(3000, 3000)),
+        "the sum of the transpose of [3000, 3000]",
+        read=36e6,
+    ),
+    Workload(
+        "sum_down",
+        "us",
+        lambda: _normal(10, x=(20, 500)),
+        "sums over the rows of [20, 500], a bias gradient",
+    ),
+    Workload(
+        "tanh",
+        "ms",
+        lambda: _normal(11, x=(8, 1_000_000)),
+        "tanh of [8, 10^6]",
+        read=32e6,
+        written=32e6,
+    ),
+    Workload(
+        "relu",
+        "ms",
+        lambda: _normal(12, x=(32, 64, 56, 56)),
+        "the larger of 0 and [32, 64, 56, 56]",
+        read=4.0 * 32 * 64 * 56 * 56,
+        written=4.0 * 32 * 64 * 56 * 56,
+    ),
     Workload(
         "pool",
         "ms",

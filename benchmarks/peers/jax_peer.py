@@ -123,6 +123,14 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
         ("gemm512", "gemm1024", "gemm2048"), _of(jnp.matmul, "ab", lambda r: r[-1, -1])
     ),
     "sum_channels": _of(lambda x: x.sum((0, 2, 3)), "x", lambda r: r[-1]),
+    **dict.fromkeys(
+        ("sum_rows49", "sum_rows3"),
+        _of(lambda x: x.sum((0, 2)), "x", lambda r: r[-1]),
+    ),
+    "sum_turned": _of(lambda x: x.T.sum(), "x", float),
+    "sum_down": _of(lambda x: x.sum(0), "x", lambda r: r[-1]),
+    "tanh": _of(jnp.tanh, "x", lambda r: r[-1, -1]),
+    "relu": _of(lambda x: jnp.maximum(x, 0), "x", lambda r: abs(r[0, 0, 0]).sum()),
     "pool": _of(_pool, "x", lambda r: r[-1, -1, -1, -1]),
     "join": lambda arrays: _job(
         lambda *parts: jnp.concatenate(parts, axis=1),

@@ -145,10 +145,11 @@ def gemm(arrays: Arrays) -> Job:
     return kept(lambda: a @ b, lambda r: r[-1, -1])
 
 
-def sum_channels(arrays: Arrays) -> Job:
-    """Sums over three axes."""
-    x = arrays["x"]
-    return kept(lambda: x.sum(axis=(0, 2, 3)), lambda r: r[-1])
+def _of(
+    function: Callable[[np.ndarray], np.ndarray], check: Callable[..., float]
+) -> Callable[[Arrays], Job]:
+    """Return a maker of the job of a function of one array."""
+    return lambda arrays: kept(lambda: function(arrays["x"]), check)
 
 
 def pool(arrays: Arrays) -> Job:
@@ -197,7 +198,15 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "loss_grad": loss_grad,
     "rownorm": rownorm,
     **dict.fromkeys(("gemm512", "gemm1024", "gemm2048"), gemm),
-    "sum_channels": sum_channels,
+    "sum_channels": _of(lambda x: x.sum(axis=(0, 2, 3)), lambda r: r[-1]),
+    **dict.fromkeys(
+        ("sum_rows49", "sum_rows3"),
+        _of(lambda x: x.sum(axis=(0, 2)), lambda r: r[-1]),
+    ),
+    "sum_turned": _of(lambda x: x.T.sum(), float),
+    "sum_down": _of(lambda x: x.sum(axis=0), lambda r: r[-1]),
+    "tanh": _of(np.tanh, lambda r: r[-1, -1]),
+    "relu": _of(lambda x: np.maximum(x, 0), lambda r: abs(r[0, 0, 0]).sum()),
     "pool": pool,
     "join": join,
     "attention": attention,

@@ -81,6 +81,7 @@ def page(
     for threads in sorted({t for r in results.values() for _, t in r}):
         lines += ["", f"## {threads} thread{'s' if threads > 1 else ''}", ""]
         lines += _table(results, threads, limits.get(threads, {}))
+    lines += _scaling(results)
     lines += ["", "## Workloads", ""]
     lines += [f"- `{w.name}`: {w.what}" for w in WORKLOADS if w.name in results]
     if notes:
@@ -88,12 +89,27 @@ def page(
     return "\n".join(lines) + "\n"
 
 
+def _scaling(results: Results) -> list[str]:
+    """Return the part of the page on what a second thread brings."""
+    shares = {}
+    for name, records in results.items():
+        alone, both = (records.get((OURS, threads)) for threads in (1, 2))
+        if alone is not None and both is not None:
+            shares[name] = both.median / alone.median
+    if not shares:
+        return []
+    lines = ["", "## Our time with 2 threads over 1", ""]
+    lines.append(", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
+    return [*lines[:-1], f"{lines[-1]}."]
+
+
 def _table(results: Results, threads: int, limits: Mapping[str, float]) -> list[str]:
     peers = sorted({p for r in results.values() for p, t in r if t == threads})
     peers = [OURS, *[p for p in peers if p != OURS]]
     lines = [
-        f"| workload | unit | {' | '.join(peers)} | over the best | over the limit |",
-        f"|---|---|{'--:|' * (len(peers) + 2)}",
+        f"| workload | unit | {' | '.join(peers)} "
+        "| over the best | over NumPy | over the limit |",
+        f"|---|---|{'--:|' * (len(peers) + 3)}",
     ]
     over = ratios(results, threads)
     for workload in WORKLOADS:
@@ -108,8 +124,11 @@ def _table(results: Results, threads: int, limits: Mapping[str, float]) -> list[
         ratio = over.get(workload.name)
         least, ours = bound(workload, limits), records.get((OURS, threads))
         times = f"{ours.median / least:.1f}" if ours is not None and least else ""
+        numpy = records.get(("numpy", threads))
+        both = ours is not None and numpy is not None
+        over_numpy = f"{ours.median / numpy.median:.2f}" if both else ""
         row = [workload.name, workload.unit, *cells]
-        row += ["" if ratio is None else f"**{ratio:.2f}**", times]
+        row += ["" if ratio is None else f"**{ratio:.2f}**", over_numpy, times]
         lines.append(f"| {' | '.join(row)} |")
     return lines
 

@@ -1,9 +1,12 @@
-"""The workloads in PyTorch, eager: its own fused functions where it has them."""
+"""The workloads in PyTorch: its own fused functions where it has them.
+
+`JOBS` runs them as they are; `torch_compile_peer` gives them to the compiler.
+"""
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from peers.inputs import (
@@ -19,35 +22,11 @@ from peers.inputs import (
 VERSION = f"PyTorch {torch.__version__}"
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 Cost = Callable[[Sequence[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]
+Maker = Callable[[Arrays], Job]
+Prepare = Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]
 
 
-def _job(
-    function: Callable[..., object],
-    arrays: Sequence[np.ndarray],
-    check: Callable[..., object],
-) -> Job:
-    given = [torch.from_numpy(a) for a in arrays]
-    return kept(torch.no_grad()(lambda: function(*given)), check)
-
-
-def _slopes(
-    function: Callable[..., torch.Tensor],
-    arrays: Sequence[np.ndarray],
-    by: int,
-    check: Callable[..., object],
-) -> Job:
-    """Return the job of a value and its gradient by the first arguments."""
-    given = [torch.from_numpy(a) for a in arrays]
-    wrt = [g.requires_grad_(True) for g in given[:by]]
-
-    def slopes() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        cost = function(*given)
-        return cost.detach(), torch.autograd.grad(cost, wrt)
-
-    return kept(slopes, check)
-
-
-def _trained(arrays: Arrays, names: Sequence[str], cost: Cost, rate: float) -> Job:
+def _trained(cost: Cost, names: Sequence[str], rate: float, arrays: Arrays) -> Job:
     batch = int(arrays["batch"])
     count = len(arrays["x"]) // batch
     x, y = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"]).long()
@@ -69,28 +48,16 @@ def _trained(arrays: Arrays, names: Sequence[str], cost: Cost, rate: float) -> J
     return Job(run, lambda: total[0], count)
 
 
-def logreg(arrays: Arrays) -> Job:
-    """Softmax regression."""
-
-    def cost(
-        p: Sequence[torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
-        return F.cross_entropy(torch.addmm(p[1], x, p[0]), y)
-
-    return _trained(arrays, "Wb", cost, LOGREG_RATE)
+def _logreg(
+    p: Sequence[torch.Tensor], x: torch.Tensor, y: torch.Tensor
+) -> torch.Tensor:
+    return F.cross_entropy(torch.addmm(p[1], x, p[0]), y)
 
 
-def mlp(arrays: Arrays) -> Job:
-    """The perceptron."""
-
-    def cost(
-        p: Sequence[torch.Tensor], x: torch.Tensor, y: torch.Tensor
-    ) -> torch.Tensor:
-        h = torch.tanh(torch.addmm(p[1], x, p[0]))
-        decay = (p[0] ** 2).sum() + (p[2] ** 2).sum()
-        return F.cross_entropy(torch.addmm(p[3], h, p[2]), y) + MLP_L2 * decay
-
-    return _trained(arrays, ("W1", "b1", "W2", "b2"), cost, MLP_RATE)
+def _mlp(p: Sequence[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    h = torch.tanh(torch.addmm(p[1], x, p[0]))
+    decay = (p[0] ** 2).sum() + (p[2] ** 2).sum()
+    return F.cross_entropy(torch.addmm(p[3], h, p[2]), y) + MLP_L2 * decay
 
 
 def _chain(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
@@ -105,42 +72,80 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return F.scaled_dot_product_attention(q, k, v)
 
 
-def call(arrays: Arrays) -> Job:
-    """Many calls with little to do."""
-    x = torch.from_numpy(arrays["x"])
-    return repeated(lambda: x * 2 + 1, lambda r: r[-1])
-
-
 def _of(
-    function: Callable[..., object], names: str, check: Callable[..., object]
-) -> Callable[[Arrays], Job]:
-    return lambda arrays: _job(function, [arrays[n] for n in names], check)
+    prepare: Prepare,
+    function: Callable[..., torch.Tensor],
+    names: str,
+    check: Callable[..., object],
+) -> Maker:
+    def job(arrays: Arrays) -> Job:
+        given = [torch.from_numpy(arrays[n]) for n in names or arrays]
+        prepared = prepare(function)
+        return kept(torch.no_grad()(lambda: prepared(*given)), check)
+
+    return job
 
 
-JOBS: dict[str, Callable[[Arrays], Job]] = {
-    "logreg": logreg,
-    "mlp_b20": mlp,
-    "mlp_b128": mlp,
-    "chain": _of(_chain, "xyz", lambda r: r),
-    "chain_grad": lambda a: _slopes(
-        _chain, [a[n] for n in "xyz"], 3, lambda r: r[1][2][-1]
-    ),
-    "loss": _of(F.cross_entropy, "zy", lambda r: r),
-    "loss_grad": lambda a: _slopes(
-        F.cross_entropy, [a[n] for n in "zy"], 1, lambda r: r[1][0][-1, -1]
-    ),
-    "rownorm": _of(_norm, "xgb", lambda r: r[-1, -1]),
-    **dict.fromkeys(
-        ("gemm512", "gemm1024", "gemm2048"),
-        _of(torch.matmul, "ab", lambda r: r[-1, -1]),
-    ),
-    "sum_channels": _of(lambda x: x.sum((0, 2, 3)), "x", lambda r: r[-1]),
-    "pool": _of(lambda x: F.max_pool2d(x, 2), "x", lambda r: r[-1, -1, -1, -1]),
-    "join": lambda arrays: _job(
-        lambda *parts: torch.cat(parts, dim=1),
-        list(arrays.values()),
-        lambda r: r[-1, -1],
-    ),
-    "attention": _of(_attend, "qkv", lambda r: r[-1, -1, -1]),
-    "call": call,
-}
+def _slopes(
+    prepare: Prepare,
+    function: Callable[..., torch.Tensor],
+    names: str,
+    by: int,
+    check: Callable[..., object],
+) -> Maker:
+    """Return the maker of a job: a value and its gradient by the first arguments."""
+
+    def job(arrays: Arrays) -> Job:
+        given = [torch.from_numpy(arrays[n]) for n in names]
+        wrt = [g.requires_grad_(True) for g in given[:by]]
+        prepared = prepare(function)
+
+        def both() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+            cost = prepared(*given)
+            return cost.detach(), torch.autograd.grad(cost, wrt)
+
+        return kept(both, check)
+
+    return job
+
+
+def _calls(prepare: Prepare) -> Maker:
+    """Many calls with little to do."""
+
+    def job(arrays: Arrays) -> Job:
+        x, prepared = torch.from_numpy(arrays["x"]), prepare(lambda x: x * 2 + 1)
+        return repeated(lambda: prepared(x), lambda r: r[-1])
+
+    return job
+
+
+def jobs(prepare: Prepare) -> dict[str, Maker]:
+    """Return the jobs of functions that were prepared: compiled, or left alone."""
+    of, slopes = partial(_of, prepare), partial(_slopes, prepare)
+    mlp = partial(_trained, prepare(_mlp), ("W1", "b1", "W2", "b2"), MLP_RATE)
+    gemm = of(torch.matmul, "ab", lambda r: r[-1, -1])
+    rows = of(lambda x: x.sum((0, 2)), "x", lambda r: r[-1])
+    return {
+        "logreg": partial(_trained, prepare(_logreg), ("W", "b"), LOGREG_RATE),
+        "mlp_b20": mlp,
+        "mlp_b128": mlp,
+        "chain": of(_chain, "xyz", lambda r: r),
+        "chain_grad": slopes(_chain, "xyz", 3, lambda r: r[1][2][-1]),
+        "loss": of(F.cross_entropy, "zy", lambda r: r),
+        "loss_grad": slopes(F.cross_entropy, "zy", 1, lambda r: r[1][0][-1, -1]),
+        "rownorm": of(_norm, "xgb", lambda r: r[-1, -1]),
+        **dict.fromkeys(("gemm512", "gemm1024", "gemm2048"), gemm),
+        "sum_channels": of(lambda x: x.sum((0, 2, 3)), "x", lambda r: r[-1]),
+        **dict.fromkeys(("sum_rows49", "sum_rows3"), rows),
+        "sum_turned": of(lambda x: x.T.sum(), "x", lambda r: r),
+        "sum_down": of(lambda x: x.sum(0), "x", lambda r: r[-1]),
+        "tanh": of(torch.tanh, "x", lambda r: r[-1, -1]),
+        "relu": of(F.relu, "x", lambda r: abs(r[0, 0, 0]).sum()),
+        "pool": of(lambda x: F.max_pool2d(x, 2), "x", lambda r: r[-1, -1, -1, -1]),
+        "join": of(lambda *parts: torch.cat(parts, dim=1), "", lambda r: r[-1, -1]),
+        "attention": of(_attend, "qkv", lambda r: r[-1, -1, -1]),
+        "call": _calls(prepare),
+    }
+
+
+JOBS = jobs(lambda function: function)
