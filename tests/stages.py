@@ -165,13 +165,23 @@ def all_results(
 
     Every stage is printed and parsed back before it runs, and verified.
     """
-    outcome: dict[str, list[list[Array]]] = {}
-    updated = updates_of(module)
     module = _advance(module, "tensor")
-    outcome["tensor"] = tensor_results(module, cases)
-    signatures = abi.signatures(module)
-    module = _advance(module, "structured", after="tensor")
-    outcome["structured"] = tensor_results(module, cases)
+    outcome = {"tensor": tensor_results(module, cases)}
+    module_below = _advance(module, "structured", after="tensor")
+    return outcome | results_below(
+        module_below, abi.signatures(module), cases, optimize
+    )
+
+
+def results_below(
+    module: Module,
+    signatures: abi.Infos,
+    cases: Sequence[Case],
+    optimize: Sequence[int] = (2,),
+) -> dict[str, list[list[Array]]]:
+    """Return the results of a STRUCTURED module's cases at its stage and below."""
+    updated = updates_of(module)
+    outcome = {"structured": tensor_results(module, cases)}
     module = _advance(module, "buffer", after="structured")
     arenas = {f.sym_name: f.attributes["tc.arena"] for f in module.functions}
     infos = {

@@ -242,7 +242,7 @@ def _words(op: Generic) -> str:
     what = ", ".join(dict.fromkeys(body)) or "copy"
     if is_contraction(op):
         return "contraction"
-    return what if op.reduction is None else f"reduction by {what}"
+    return f"reduction by {what}" if op.reductions else what
 
 
 def _bytes(values: Sequence[Value] | dict[Value, None], sizes: _Sizes) -> str:

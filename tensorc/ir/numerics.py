@@ -5,7 +5,7 @@ here, so that interpreted and compiled results agree bit for bit.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -20,6 +20,13 @@ FMA_ORDER = "fma"  # fused multiply-add, ascending; blocks of 512, ascending
 SEQUENTIAL = "sequential"  # one element after the other
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+
+def flatten(values: Array, axes: Sequence[int]) -> Array:
+    """Return the elements along axes as one first axis: their flat index, row-major."""
+    first = np.moveaxis(values, axes, range(len(axes)))
+    shape = first.shape[len(axes) :]
+    return first.reshape((math.prod(first.shape[: len(axes)]), *shape))
 
 
 def ordered_sum(values: Array, axis: int) -> Array:

@@ -48,7 +48,7 @@ def _index_dim(value: Value) -> int | None:
 
 def output_dims(op: Generic) -> list[int]:
     """Return the iteration dimensions that are not reduced, in order."""
-    return [d for d in range(op.maps[0].dims) if d != op.reduction]
+    return [d for d in range(op.maps[0].dims) if d not in op.reductions]
 
 
 def space(op: Generic, shapes: Sequence[Sequence[Dim]]) -> list[Dim]:
@@ -70,13 +70,13 @@ def tensor_space(op: Generic) -> list[Dim]:
 def outer_rank(op: Generic) -> int:
     """Return how many leading dimensions a kernel of this generic alone splits.
 
-    All before the reduced one; otherwise all but the innermost, which becomes vectors.
+    All before what is reduced; otherwise all but the innermost, which becomes vectors.
     A contraction splits its rows.
     """
     rank = len(output_dims(op))
-    if is_contraction(op) or op.reduction is None:
+    if is_contraction(op) or not op.reductions:
         return max(rank - 1, 0)
-    return op.reduction
+    return op.reductions[0]
 
 
 def identity_depth(axes: Sequence[int | None]) -> int:

@@ -191,7 +191,7 @@ def _is_elementwise(writer: Generic, made: Value) -> bool:
     target = writer.outputs[number]
     map_ = writer.maps[len(writer.inputs) + number]
     whole = map_.results == identity_map(map_.dims).results
-    return writer.reduction is None and whole and isinstance(target.op, Empty)
+    return not writer.reductions and whole and isinstance(target.op, Empty)
 
 
 def _reads_in_step(op: Generic, inside: Sequence[Value]) -> bool:

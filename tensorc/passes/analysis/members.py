@@ -28,7 +28,7 @@ class Member:
 
     @property
     def inner(self) -> list[int]:
-        """The dimensions inside a row, reduced one included."""
+        """The dimensions inside a row, reduced ones included."""
         return list(range(self.outer, len(self.extents)))
 
     @property
@@ -39,7 +39,7 @@ class Member:
     @property
     def is_sweep(self) -> bool:
         """Return whether the member is one vector loop along a row."""
-        known = self.op.reduction is None or combiners(self.op)
+        known = not self.op.reductions or combiners(self.op)
         return len(self.inner) == 1 and bool(known)
 
 
@@ -74,7 +74,7 @@ def _level_after(made: Member, member: Member, axes: Sequence[int | None]) -> in
 
 def _same_lane(made: Member, member: Member, axes: Sequence[int | None]) -> bool:
     """Return whether a sweep reads just what another sweep makes in the same lane."""
-    elementwise = made.op.reduction is None
+    elementwise = not made.op.reductions
     same = made.extents[-1] == member.extents[-1]
     return elementwise and same and list(axes) == list(range(len(made.extents)))
 
@@ -116,7 +116,7 @@ def _in_register(
         if v is value
     ):
         return False  # an access at computed indices
-    if made.is_scalar or (made.is_sweep and made.op.reduction is not None):
+    if made.is_scalar or (made.is_sweep and made.op.reductions):
         return list(axes) == list(range(made.outer))
     if not (made.is_sweep and member.is_sweep):
         return False

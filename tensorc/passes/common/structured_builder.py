@@ -56,13 +56,13 @@ def generic(
     inputs: Sequence[tuple[Value, AffineMap]],
     outputs: Sequence[tuple[Value, AffineMap]],
     body: Body,
-    reduction: int | None = None,
+    reductions: Sequence[int] = (),
     order: str = "",
 ) -> list[Value]:
     """Append a `linalg.generic`; `body` maps the elements to those of the results."""
     operands = [*inputs, *outputs]
     dims = operands[0][1].dims
-    kinds = [REDUCTION if d == reduction else PARALLEL for d in range(dims)]
+    kinds = [REDUCTION if d in reductions else PARALLEL for d in range(dims)]
     elements = [element_type(v.type) for v, _ in operands]
     with b.region(elements) as (region, arguments):
         b.create(Yield, *body(arguments))

@@ -148,7 +148,7 @@ def _split_columns(group: _GroupKernel) -> Dim | None:
     members = group.rows.members
     made = {v for m in members for v in m.op.outputs} | {*product.outputs}
     for member in members:
-        along = member.is_sweep and member.op.reduction is None
+        along = member.is_sweep and not member.op.reductions
         if not along or member.extents[1:] != [columns]:
             return None
         if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
@@ -69,6 +70,20 @@ def widen(k: LoopBuilder, rep: Rep) -> Value:
     if isinstance(rep, Counter):
         return k.op(arith.AddI, wide, k.lane_numbers())
     return wide
+
+
+def unflatten(k: LoopBuilder, at: Rep, extents: Sequence[Dim]) -> list[Rep]:
+    """Return the index along each extent, given the flat index, row-major."""
+    found: list[Rep] = []
+    for extent in reversed(extents[1:]):
+        size = Uniform(k.dim(extent))
+        wide = not isinstance(at, Uniform)
+        whole, flat = (widen(k, r) if wide else r.value for r in (size, at))
+        quotient = k.op(arith.FloorDivSI, flat, whole)
+        rest = k.op(arith.SubI, flat, k.op(arith.MulI, quotient, whole))
+        at, last = ((Lanes if wide else Uniform)(v) for v in (quotient, rest))
+        found.insert(0, last)
+    return [at, *found]
 
 
 def emit_body(

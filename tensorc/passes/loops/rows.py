@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.types import I1, VectorType, element_type
@@ -28,6 +29,7 @@ from tensorc.passes.loops.accumulate import (
     store_wide,
 )
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.entry import elements
 from tensorc.passes.loops.lanes import (
     Counter,
     Lanes,
@@ -37,6 +39,7 @@ from tensorc.passes.loops.lanes import (
     Uniform,
     emit_body,
     read,
+    unflatten,
     write,
 )
 from tensorc.passes.loops.rows_state import Rows, combiners_of, start_value
@@ -73,7 +76,7 @@ def arguments_at(
             and (isinstance(known, Uniform) or _along_lanes(point, made))
         ):
             whole = identity_map(len(made.extents)).results
-            rank = made.outer if made.op.reduction is not None else len(whole)
+            rank = made.outer if made.op.reductions else len(whole)
             if map_.results == whole[:rank]:
                 given.append(known)
                 continue
@@ -117,7 +120,8 @@ def _scalar(rows: Rows, member: Member) -> None:
 def _sweep(rows: Rows, members: list[Member], before: list[Rep]) -> None:
     """Run members with the same last extent in one vector loop along it."""
     k = rows.k
-    extent = k.dim(members[0].extents[-1])
+    flat = reduced_extents(members[0])
+    extent = k.dim(elements(flat) if len(flat) > 1 else members[0].extents[-1])
     known = k.known(extent)
     sums = [c for m in members for c in combiners_of(m)]
     starts = [c.start(k) for c in sums]
@@ -208,7 +212,7 @@ def _step(
 ) -> list[Value]:
     """Run members on 16 elements; return the new lanes of the reductions."""
     k = rows.k
-    point = Point((*before, Counter(at)), mask)
+    point = Point(_indices(k, members[0], before, at), mask)
     totals = iter(lanes)
     new: list[Value] = []
     for member in members:
@@ -226,16 +230,38 @@ def _step(
     return new
 
 
+def _indices(
+    k: LoopBuilder, member: Member, before: Sequence[Rep], at: Value
+) -> tuple[Rep, ...]:
+    """Return the index of each dimension where the last ones, as one, are at `at`."""
+    if len(member.op.reductions) < 2:
+        return (*before, Counter(at))
+    found = dict(zip(output_dims(member.op), before, strict=True))
+    found |= reduced_at(k, member, Counter(at))
+    return tuple([found[d] for d in range(len(member.extents))])
+
+
+def reduced_extents(member: Member) -> tuple[Dim, ...]:
+    """Return the extents of what a member reduces."""
+    return tuple([member.extents[d] for d in member.op.reductions])
+
+
+def reduced_at(k: LoopBuilder, member: Member, at: Rep) -> dict[int, Rep]:
+    """Return the index of each reduced dimension, given their flat index."""
+    found = unflatten(k, at, reduced_extents(member))
+    return dict(zip(member.op.reductions, found, strict=True))
+
+
 def emit_nest(rows: Rows, member: Member) -> None:
     """Emit a member of another form in loops of its own."""
-    reduction, vectors = member.op.reduction, bool(combiners_of(member))
+    reduced, vectors = member.op.reductions, bool(combiners_of(member))
     indices = dict(enumerate(rows.outer))
-    parallel = [d for d in member.inner if d != reduction]
+    parallel = [d for d in member.inner if d not in reduced]
     row = rows.row
     # What is made inside these loops must not be used after them.
     rows.row = dict(row)
-    if reduction is None or (vectors and reduction == member.inner[-1]):
-        loops = member.inner[:-1]
+    if not reduced or (vectors and member.inner[-1] in reduced):
+        loops = parallel if reduced else parallel[:-1]
         _nest(rows, member, loops, indices, lambda at: _along(rows, member, at))
     elif vectors:
         _nest(
@@ -265,7 +291,12 @@ def _nest(
 
 
 def _along(rows: Rows, member: Member, indices: Mapping[int, Rep]) -> None:
-    before = [indices[d] for d in range(len(member.extents) - 1)]
+    dims = (
+        output_dims(member.op)
+        if member.op.reductions
+        else range(len(member.extents) - 1)
+    )
+    before = [indices[d] for d in dims]
     _sweep(rows, [member], before)
 
 
@@ -292,12 +323,10 @@ def _strip(
     mask: Value | None,
 ) -> None:
     k, op, combines = rows.k, member.op, combiners_of(member)
-    assert op.reduction is not None
     last = len(member.extents) - 1
-    reduced = op.reduction
 
     def combined(at: Value, totals: Sequence[Value]) -> list[Value]:
-        here = {**indices, last: Counter(column), reduced: Uniform(at)}
+        here = {**indices, last: Counter(column), **reduced_at(k, member, Uniform(at))}
         point = Point(tuple(here[d] for d in range(last + 1)), mask)
         arguments = arguments_at(rows, member, point, rows.row)
         reps = emit_body(k, op, point, arguments, rows.storages, combiners(op))
@@ -306,7 +335,7 @@ def _strip(
             for c, total, rep in zip(combines, totals, reps, strict=True)
         ]
 
-    extent = k.dim(member.extents[reduced])
+    extent = k.dim(elements(reduced_extents(member)))
     if combines[0].is_sum:
         totals = _column_sums(k, combines, extent, combined)
     else:
@@ -365,14 +394,13 @@ def _column_sums(
 def _one_by_one(rows: Rows, member: Member, indices: Mapping[int, Rep]) -> None:
     """Reduce one element after the other, with any number of accumulators."""
     k, op = rows.k, member.op
-    assert op.reduction is not None
     starts = [
         k.constant(start_value(op, i), element_type(v.type))
         for i, v in enumerate(op.outputs)
     ]
-    extent = k.dim(member.extents[op.reduction])
+    extent = k.dim(elements(reduced_extents(member)))
     with k.loop(k.index(0), extent, 1, starts) as loop:
-        here = {**indices, op.reduction: Uniform(loop.index)}
+        here = {**indices, **reduced_at(k, member, Uniform(loop.index))}
         point = Point(tuple(here[d] for d in range(len(member.extents))))
         arguments = arguments_at(rows, member, point, rows.row)
         totals = [Uniform(v) for v in loop.carried]

@@ -19,7 +19,7 @@ from tensorc.target import Target
 
 def combiners_of(member: Member) -> tuple[Combiner, ...]:
     """Return how a member reduces to each result, if in a form that vectors know."""
-    if member.op.reduction is None:
+    if not member.op.reductions:
         return ()
     return tuple(
         Combiner(type(op), element_type(op.result.type), start_value(member.op, i))

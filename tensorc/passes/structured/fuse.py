@@ -117,7 +117,7 @@ class OpenGroup:
             self.made.update(dict.fromkeys(op.results))
             self.read.update(_needs(op))
             self.has_contraction |= is_contraction(op)
-            self.reduces |= op.reduction is not None
+            self.reduces |= bool(op.reductions)
 
 
 Unit = OpenGroup | Op  # a group, or an op that is no kernel
@@ -242,7 +242,8 @@ def _is_rowwise(op: Generic) -> bool:
     """Return whether a generic gives a tensor, of elements or of whole rows."""
     if is_contraction(op) or _is_scalar(op.results[0]):
         return False
-    return op.reduction in (None, op.maps[0].dims - 1)
+    dims = op.maps[0].dims
+    return op.reductions == tuple(range(dims - len(op.reductions), dims))
 
 
 def _reads_memory(op: Op) -> bool:
@@ -321,7 +322,7 @@ def _may_share(state: Partition, ops: Sequence[Generic], kernel: OpenGroup) -> b
     Not those of a product, whose columns may be shared out; sums only with sums; and
     who replaces an argument not with who reads it otherwise (`in_place`).
     """
-    sums = ops[-1].reduction is not None
+    sums = bool(ops[-1].reductions)
     if kernel.has_contraction or kernel.reduces != sums:
         return False
     new = {state.over[r] for op in ops for r in op.results if r in state.over}
@@ -394,7 +395,7 @@ def _misfit(op: Generic, kernel: OpenGroup, made: set[Value]) -> str:
         return "it is a contraction"
     if is_contraction(op) and not _is_narrow(extents[1]):
         return "it is a contraction of many columns, which kernels share out"
-    if op.reduction is not None and op.reduction < depth:
+    if any(d < depth for d in op.reductions):
         return "it reduces across rows"
     if outer != kernel.outer or depth < outer_rank(op):
         wanted = tuple(extents[d] for d in dims[: max(depth, outer_rank(op))])

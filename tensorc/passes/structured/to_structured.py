@@ -95,7 +95,7 @@ def _reduce(
         [(source, tuple(range(type_.rank)))],
         [(result, kept, cls.start(type_.element.dtype))],
         lambda values: [low.b.value(combine, values[1], values[0])],
-        axis,
+        [axis],
         LANES_ORDER if "order" in cls.attribute_names else SEQUENTIAL,
     )[0]
 
@@ -137,7 +137,7 @@ def _two_sums(low: Lowering, sources: list[MappedRead], axis: int) -> list[Value
 
     reads = [(source, tuple(range(type_.rank))) for source in sources]
     writes = [(result, kept, -0.0)] * 2
-    return low.loop(reads, writes, add, axis, LANES_ORDER)
+    return low.loop(reads, writes, add, [axis], LANES_ORDER)
 
 
 def _argmax(low: Lowering, op: reductions.ArgMax) -> MappedRead:
@@ -188,7 +188,7 @@ def _first(
 
     writes = [(value_type, kept, initial), (index_type, kept, 0)]
     reads = [(source, tuple(range(rank)))]
-    found = low.loop(reads, writes, body, op.axis, SEQUENTIAL)
+    found = low.loop(reads, writes, body, [op.axis], SEQUENTIAL)
     return tuple([whole(value) for value in found])
 
 
@@ -247,7 +247,7 @@ def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Va
         [lhs, rhs],
         [(type_, tuple(range(type_.rank)), 0.0 if is_float else 0)],
         fused if is_float else separate,
-        type_.rank,
+        [type_.rank],
         FMA_ORDER if is_float else SEQUENTIAL,
     )
 

@@ -118,7 +118,7 @@ class Lowering:
         reads: Sequence[Read],
         writes: Sequence[tuple[TensorType, Axes, float | None]],
         body: Callable[[list[Value]], Sequence[Value]],
-        reduction: int | None = None,
+        reductions: Sequence[int] = (),
         order: str = "",
         dims: int | None = None,
     ) -> list[Value]:
@@ -128,11 +128,10 @@ class Lowering:
         is reduced.
         """
         b = self.b
-        count = len(writes[0][1]) + (reduction is not None) if dims is None else dims
-        if reduction is not None and not any(
-            reduction in compose(v.axes, axes) for v, axes in reads
-        ):
-            # Nothing read has the reduced extent: all repeat along it. Give it one.
+        count = len(writes[0][1]) + len(reductions) if dims is None else dims
+        walked = {d for v, axes in reads for d in compose(v.axes, axes)}
+        if not walked.issuperset(reductions):
+            # Nothing read has a reduced extent: all repeat along it. Give it one.
             (view, axes), *others = reads
             reads = [(whole(self.materialize(view)), axes), *others]
         inputs = [
@@ -156,10 +155,10 @@ class Lowering:
                 else b.value(arith.Constant, value=v.constant)
                 for v, _ in reads
             ]
-            accumulators = list(given) if reduction is not None else []
+            accumulators = list(given) if reductions else []
             return body([*values, *accumulators])
 
-        return generic(b, inputs, outputs, with_constants, reduction, order)
+        return generic(b, inputs, outputs, with_constants, reductions, order)
 
     def index(self, dim: int) -> Value:
         """Append the index along a dimension of the generic that is being built."""

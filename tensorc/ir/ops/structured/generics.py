@@ -1,11 +1,12 @@
 """Structured ops on tensors and memory, with MLIR's names (linalg, tensor)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr, Enum
+from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr
 from tensorc.ir.core import Block, Body, Op, Region, Value
 from tensorc.ir.elements import read
 from tensorc.ir.evaluation import Allocating, RegionRunner
@@ -17,6 +18,7 @@ from tensorc.ir.numerics import (
     LANES_ORDER,
     SEQUENTIAL,
     Array,
+    flatten,
     ordered_product,
     ordered_sum,
 )
@@ -183,15 +185,16 @@ class Fill(Op):
 class Generic(Op):
     """Apply a scalar body at each point of an iteration space.
 
-    Operand i is read at `indexing_maps[i]` of the point. Dimensions are parallel or (at
-    most one) a reduction; the last operands are destinations, which a reduction starts
-    from. `order` says how a reduction combines: "lanes" for sums, "fma" for
-    contractions, "sequential" otherwise (docs/numerics.md); "" without one.
+    Operand i is read at `indexing_maps[i]` of the point. Dimensions are parallel or
+    reduced; the last operands are destinations, which a reduction starts from. `order`
+    says how elements combine: "lanes" for sums, "fma" for contractions, "sequential"
+    otherwise (docs/numerics.md); "" if nothing is reduced. Reduced dimensions are one
+    flat index, row-major in the order of the iterators, and the order is along it.
 
     Constraints:
       (C1) indexing_maps has a map per operand, all of one number of dimensions.
       (C2) A map has a result per axis of its operand.
-      (C3) At most one dimension is a reduction, and then there is an order.
+      (C3) There is an order if a dimension is reduced, and otherwise none.
       (C4) Each dimension is an axis of some operand, which gives its extent.
 
     Example:
@@ -224,9 +227,9 @@ class Generic(Op):
         return [m for m in self.indexing_maps.items if isinstance(m, AffineMap)]
 
     @property
-    def reduction(self) -> int | None:
-        """The dimension that is reduced, if there is one."""
-        return reduction_dim(self.iterator_types)
+    def reductions(self) -> tuple[int, ...]:
+        """The dimensions that are reduced, ascending."""
+        return reduced_dims(self.iterator_types)
 
     @staticmethod
     def infer(
@@ -245,9 +248,9 @@ class Generic(Op):
         for map_, type_ in zip(maps, operands, strict=True):
             rank = type_.rank if isinstance(type_, TensorType | MemRefType) else -1
             require(len(map_.results) == rank, "C2", f"{map_} for {type_}")
-        reductions = iterator_types.items.count(REDUCTION)
-        known = order in ORDERS and (order != "") == (reductions == 1)
-        require(reductions <= 1 and known, "C3", f"{reductions} and '{order}'")
+        reductions = len(reduced_dims(iterator_types))
+        fits = order in ORDERS and (order != "") == (reductions > 0)
+        require(fits, "C3", f"{reductions} reduced dimensions and '{order}'")
         walked = {d for map_ in maps for d in map_.results}
         require(walked >= set(range(dims)), "C4", f"{dims} dimensions")
         outputs = operands[operandSegmentSizes[0] :]
@@ -265,7 +268,7 @@ class Generic(Op):
         inside = set(block.arguments)
         first = self.operandSegmentSizes[0]
         # Only a reduction goes on from what its destinations hold.
-        unread = set(block.arguments[first:]) if self.reduction is None else set()
+        unread = set() if self.reductions else set(block.arguments[first:])
         for inner in block.ops:
             for value in inner.operands:
                 if value in unread:
@@ -296,9 +299,9 @@ class Generic(Op):
         sizes = iteration_sizes(maps, [o.shape for o in operands])
         views = [align(o, m) for o, m in zip(operands, maps, strict=True)]
         first = operandSegmentSizes[0]
-        reduced = reduction_dim(iterator_types)
+        reduced = reduced_dims(iterator_types)
         point = iteration_point(sizes)
-        if reduced is None:
+        if not reduced:
             given = ctx.run_at(ctx.block(0), views, point)
         else:
             given = _reduce(ctx, views, first, sizes, reduced, order)
@@ -345,12 +348,9 @@ class GenericContext(RegionRunner, Protocol):
         ...
 
 
-def reduction_dim(iterators: ArrayAttr) -> int | None:
-    """Return the dimension that is reduced, if there is one."""
-    for i, kind in enumerate(iterators.items):
-        if isinstance(kind, Enum) and kind == REDUCTION:
-            return i
-    return None
+def reduced_dims(iterators: ArrayAttr) -> tuple[int, ...]:
+    """Return the dimensions that are reduced, ascending."""
+    return tuple([i for i, kind in enumerate(iterators.items) if kind == REDUCTION])
 
 
 def iteration_sizes(
@@ -403,9 +403,10 @@ def _reduce(
     views: list[Array],
     first: int,
     sizes: list[int],
-    reduced: int,
+    reduced: tuple[int, ...],
     order: str,
 ) -> list[Array]:
+    """Combine along the flat index over the reduced dimensions, row-major."""
     block = ctx.block(0)
     point = iteration_point(sizes)
     if order == LANES_ORDER:
@@ -413,18 +414,19 @@ def _reduce(
         elements = ctx.run_at(block, views, point)
         last = block.terminator.operands[0].op
         combine = ordered_product if isinstance(last, MulF | MulI) else ordered_sum
-        return [
-            np.expand_dims(combine(np.broadcast_to(e, sizes), reduced), reduced)
-            for e in elements
-        ]
+        whole = [flatten(np.broadcast_to(e, sizes), reduced) for e in elements]
+        return [np.expand_dims(combine(e, 0), reduced) for e in whole]
     initial = views[first:]
-    step = CONTRACTION_BLOCK if order == FMA_ORDER else max(sizes[reduced], 1)
+    extents = [sizes[d] for d in reduced]
+    count = math.prod(extents)
+    step = CONTRACTION_BLOCK if order == FMA_ORDER else max(count, 1)
     totals = initial
-    for start in range(0, sizes[reduced], step):
+    for start in range(0, count, step):
         partial = initial
-        for k in range(start, min(start + step, sizes[reduced])):
-            inputs = [_at(v, reduced, k) for v in views[:first]]
-            here = [p if i != reduced else p.take([k], i) for i, p in enumerate(point)]
+        for k in range(start, min(start + step, count)):
+            at = dict(zip(reduced, np.unravel_index(k, extents), strict=True))
+            inputs = [_at(v, at) for v in views[:first]]
+            here = [_at(p, {i: at[i]}) if i in at else p for i, p in enumerate(point)]
             partial = ctx.run_at(block, [*inputs, *partial], here)
         if start > 0:
             pairs = zip(totals, partial, strict=True)
@@ -433,5 +435,8 @@ def _reduce(
     return totals
 
 
-def _at(view: Array, axis: int, k: int) -> Array:
-    return view if view.shape[axis] == 1 else view.take([k], axis)
+def _at(view: Array, at: Mapping[int, np.intp]) -> Array:
+    """Return a view at indices of some dimensions, which stay with extent 1."""
+    for axis, index in at.items():
+        view = view if view.shape[axis] == 1 else view.take([index], axis)
+    return view
