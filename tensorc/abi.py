@@ -52,7 +52,7 @@ def with_costs(infos: Sequence[FunctionInfo], structured: Module) -> Infos:
 
 
 def with_memory(infos: Sequence[FunctionInfo], loops: Module) -> Infos:
-    """Add the arena and the sites, which only a LOOP module knows."""
+    """Add arena, scratch and sites, which only a LOOP module knows."""
     functions = {f.sym_name: f for f in loops.functions}
     found = []
     for info in infos:
@@ -65,11 +65,16 @@ def with_memory(infos: Sequence[FunctionInfo], loops: Module) -> Infos:
             for op in functions[call.callee.name].walk():
                 if isinstance(op, Fail):
                     sites[op.site] = Site(op.location, UNSIGNED in op.attributes)
-        arena = entry.attributes["tc.arena"]
-        assert isinstance(arena, Dims)
+        arena, scratch = (_bytes_of(entry, n) for n in ("tc.arena", "tc.scratch"))
         ordered = tuple([sites[i] for i in sorted(sites)])
-        found.append(replace(info, arena=dim_expr(arena.dims[0]), sites=ordered))
+        found.append(replace(info, arena=arena, scratch=scratch, sites=ordered))
     return tuple(found)
+
+
+def _bytes_of(entry: Function, name: str) -> DimExpr:
+    size = entry.attributes[name]
+    assert isinstance(size, Dims)
+    return dim_expr(size.dims[0])
 
 
 def dim_expr(dim: Dim) -> DimExpr:

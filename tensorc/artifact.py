@@ -11,9 +11,12 @@ machine word each:
   1. a pointer per argument (0-d arrays for scalars), shared ones are read and written;
   2. a pointer per result (memory of the caller);
   3. the arena (64-byte aligned, `arena` bytes);
-  4. the record: four i64 for an error (site, axis, index, size), owned by the caller,
-     and the address of the thread pool's block, or 0 to compute in one thread;
-  5. one i64 per symbol, in the order of `symbols`.
+  4. the scratch of workers (64-byte aligned), `scratch` bytes for each;
+  5. the record: seven i64, owned by the caller (`RecordWord`);
+  6. one i64 per symbol, in the order of `symbols`.
+
+A kernel is `i32 kernel(i64* slots, i64 begin, i64 end, scratch)`: it runs its chunks
+from begin to end, and has the scratch of the worker that calls it for itself.
 
 The epoch driver of a function is `i64 epoch_symbol(i64* slots, i64* strides, i64 first,
 i64 last, i32* stop, i32* status, i64* watch)`: for each batch i in [first, last) it
@@ -49,16 +52,35 @@ class EpochWatch(IntEnum):
     EXPONENT = 2
 
 
-POOL_RECORD_WORD = 4  # of a call's record: the address of the thread pool's block
+class RecordWord(IntEnum):
+    """The 64-bit words of a call's record.
+
+    The first four say what failed. POOL is the address of the thread pool's block, or 0
+    to compute in one thread. BYTES is a worker's scratch: worker w has that at the
+    address in the slot + w * BYTES, and WORKERS is for how many there is some. The
+    caller is worker 0.
+    """
+
+    SITE = 0
+    AXIS = 1
+    INDEX = 2
+    SIZE = 3
+    POOL = 4
+    BYTES = 5
+    WORKERS = 6
+
+
+RECORD_WORDS = len(RecordWord)
 
 
 class PoolWord(IntEnum):
     """The 64-bit words of the thread pool's block, by cache lines of eight.
 
     RUN is the address of `PoolSymbol.RUN`, 0 while there is no pool. ACTIVE is how many
-    threads may take part in a job, the caller included. JOINED counts the workers in a
-    job, plus POOL_CLOSED while there is none. The last two have 128 bytes each, for
-    POSIX's mutex and condition.
+    threads may take part in a job, the caller included. SCRATCH, BYTES and WORKERS say
+    where the workers of a job have scratch. JOINED counts the workers in a job, plus
+    POOL_CLOSED while there is none. The last two have 128 bytes each, for POSIX's mutex
+    and condition.
     """
 
     RUN = 0
@@ -68,6 +90,9 @@ class PoolWord(IntEnum):
     SLOTS = 17
     CHUNKS = 18
     RANGES = 19
+    SCRATCH = 20
+    BYTES = 21
+    WORKERS = 22
     NEXT = 24
     JOINED = 56
     STATUS = 32
@@ -84,7 +109,8 @@ POOL_CLOSED = 1 << 32
 class PoolSymbol(StrEnum):
     """The functions of the thread pool.
 
-    `i32 RUN(block, kernel, slots, i64 chunks)` runs a kernel over its chunks;
+    `i32 RUN(block, record, kernel, slots, scratch, i64 chunks)` runs a kernel over its
+    chunks;
     `void WORK(block, i64 worker, i64 generation)` is what a worker does, forever;
     `i64 TAKE(block)` takes the pool, so that no job runs, and returns 0 if it could.
     """
@@ -221,6 +247,7 @@ class FunctionInfo:
     """Everything the runtime knows of one compiled function.
 
     `sizes` are the dimensions inside it that are computed; native code relies on them.
+    `arena` are bytes for a call, `scratch` for each worker that takes part in it.
     A call runs `kernels` kernels, and `flops` operations on floats. `digest` is that of
     its program: of what a front end made, before the passes.
     `epoch_symbol` is "" where there is no epoch driver.
@@ -240,6 +267,7 @@ class FunctionInfo:
     flops: DimExpr = 0
     digest: str = ""
     origins: tuple[Origin, ...] = ()
+    scratch: DimExpr = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from tensorc.json_data import (
     write_record,
 )
 
-_VERSION = 5
+_VERSION = 6
 _DEEPEST = 100  # nested operators of a dimension
 _KINDS = ("shared", "input", "hyper", "captured")
 
@@ -54,7 +54,7 @@ def decode(content: bytes) -> Artifact:
 _FUNCTION = (
     *("name", "symbol", "epoch_symbol", "arguments", "results", "symbols"),
     *("guards", "arena", "sites", "sizes", "kernels", "flops", "digest"),
-    "origins",
+    *("origins", "scratch"),
 )
 
 
@@ -80,6 +80,7 @@ def _function_data(f: FunctionInfo) -> dict[str, object]:
             for g in f.guards
         ],
         "arena": _dim_data(f.arena),
+        "scratch": _dim_data(f.scratch),
         "sites": [[location_data(s.location), s.is_unsigned] for s in f.sites],
         "sizes": _shape_data(f.sizes),
         "kernels": f.kernels,
@@ -130,6 +131,7 @@ def _function(data: object) -> FunctionInfo:
         _dim(given["flops"]),
         text(given["digest"]),
         items(given["origins"], _origin),
+        _dim(given["scratch"]),
     )
 
 

@@ -84,6 +84,8 @@ def memory_results(
             size = evaluate_dim(info.arena, symbols)
             # Poison: what is read before it is written must show.
             given.append(np.full(size, -1, np.int8))
+        if flat:
+            given.append(np.full(evaluate_dim(info.scratch, symbols), -1, np.int8))
         sizes = [np.array(symbols[s], np.int64) for s in info.symbols]
         interpret(module, name, [*given, *sizes])
         outcome.append(results + [memory[i] for i in updated[name]])
@@ -190,8 +192,9 @@ def results_below(
     }
     outcome["buffer"] = memory_results(module, cases, infos, updated, flat=False)
     module = _advance(module, "loop", after="buffer")
-    outcome["loop"] = memory_results(module, cases, infos, updated, flat=True)
     functions = abi.with_memory(signatures, module)
+    infos = {f.name: f for f in functions}
+    outcome["loop"] = memory_results(module, cases, infos, updated, flat=True)
     text = codegen.emit_llvm(module, TARGET)
     for level in optimize:
         code = codegen.emit_object(text, TARGET, level)

@@ -59,7 +59,7 @@ class WritesOutside(Exception):
 
 
 class _Guarded(CompiledFunction):
-    """A function whose results and arena are NaN before a call, and between guards."""
+    """A function whose memory is NaN before a call, and between guards."""
 
     def run(
         self, plan: CallPlan, inputs: Sequence[Array], hypers: Mapping[str, Array] = {}
@@ -67,21 +67,26 @@ class _Guarded(CompiledFunction):
         """Run a call with memory of its own.
 
         Raises:
-            WritesOutside: bytes beside a result or the arena have changed.
+            WritesOutside: bytes beside a result, the arena or the scratch have changed.
         """
         frame = self.take_frame(plan, hypers)
         copies = self.fill(frame, inputs)
-        blocks = [_guarded(size) for _, _, size in plan.fresh] + [_guarded(plan.arena)]
-        frame.arena = blocks[-1][1]
+        sizes = [size for _, _, size in plan.fresh]
+        blocks = [_guarded(n) for n in (*sizes, plan.arena, frame.scratch.size)]
+        frame.arena, frame.scratch = (part for _, part in blocks[-2:])
         for number, (_, part) in enumerate(blocks):
             frame.slots[self._first_result + number] = part.ctypes.data
         arguments = (frame.address, 0, 1)
         status = self.locked(self._entry, arguments)
         del copies
-        for number, (memory, part) in enumerate(blocks):
+        names = [
+            *(f"result {i}" for i in range(len(sizes))),
+            "its arena",
+            "its scratch",
+        ]
+        for name, (memory, part) in zip(names, blocks, strict=True):
             if not _is_intact(memory, part):
-                what = "its arena" if number == len(plan.fresh) else f"result {number}"
-                raise WritesOutside(f"bytes beside {what} have changed")
+                raise WritesOutside(f"bytes beside {name} have changed")
         if status:
             raise self.failure(status, frame)
         self._frames.append(frame)

@@ -127,7 +127,8 @@ class _Frame:
     def _evaluate(self, op: Op, operands: list[Array]) -> Sequence[Array]:
         if isinstance(op, Launch):
             # All chunks in one call; the work is for schedulers.
-            operands = [*operands[:-2], np.array(0, np.int64), operands[-2]]
+            *given, chunks, _, scratch = operands
+            operands = [*given, np.array(0, np.int64), chunks, scratch]
         if isinstance(op, Call | Launch):
             callee = self.functions[op.callee.name]
             return _Frame(self.functions, callee, self.meanings).call(operands)

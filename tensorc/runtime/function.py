@@ -13,7 +13,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from tensorc.artifact import POOL_RECORD_WORD, STATUS_INDEX, Argument, FunctionInfo
+from tensorc.artifact import (
+    RECORD_WORDS,
+    STATUS_INDEX,
+    Argument,
+    FunctionInfo,
+    RecordWord,
+)
 from tensorc.errors import CallError, Diagnostic, IndexOutOfRange, InternalError, way
 from tensorc.runtime.arrays import (
     SMALL,
@@ -29,7 +35,12 @@ from tensorc.runtime.arrays import (
 )
 from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.signature import CallPlan, make_signature
-from tensorc.runtime.threads import ThreadedLibrary, block_address
+from tensorc.runtime.threads import (
+    MOST,
+    ThreadedLibrary,
+    block_address,
+    most_workers,
+)
 
 Number = int | float | bool
 Results = Array | tuple[Array, ...] | None
@@ -56,15 +67,19 @@ MAX_PLANS = 4096
 class CallFrame:
     """The machine words of one running call, and the memory that they point to."""
 
-    __slots__ = ("address", "arena", "cells", "hypers", "plan", "record", "slots")
+    __slots__ = (
+        *("address", "arena", "cells", "hypers", "plan", "record", "scratch"),
+        "slots",
+    )
 
     def __init__(self, words: int, hypers: Sequence[np.dtype[np.generic]]) -> None:
         self.slots = (ctypes.c_int64 * words)()
         self.address = ctypes.addressof(self.slots)
-        self.record = (ctypes.c_int64 * 5)()
-        self.record[POOL_RECORD_WORD] = block_address()
+        self.record = (ctypes.c_int64 * RECORD_WORDS)()
+        self.record[RecordWord.POOL] = block_address()
+        self.record[RecordWord.WORKERS] = MOST
         self.cells = [aligned_empty((), dtype) for dtype in hypers]
-        self.arena = aligned_bytes(0)
+        self.arena = self.scratch = aligned_bytes(0)
         # Whose sizes the slots hold, and whose numbers the cells.
         self.plan: CallPlan | None = None
         self.hypers: Mapping[str, Array] | None = None
@@ -302,7 +317,7 @@ class CompiledFunction:
 
     def failure(self, status: int, frame: CallFrame) -> IndexOutOfRange | InternalError:
         """Return the error that compiled code reported in its record."""
-        site, axis, index, size = frame.record[:POOL_RECORD_WORD]
+        site, axis, index, size = frame.record[: RecordWord.POOL]
         if status != STATUS_INDEX or not 0 <= site < len(self.info.sites):
             return InternalError(f"'{self.name}' returned status {status}", "runtime")
         location = self.info.sites[site]
@@ -328,7 +343,7 @@ class CompiledFunction:
 
     def _new_frame(self) -> CallFrame:
         info = self.info
-        words = len(info.arguments) + len(info.results) + 2 + len(info.symbols)
+        words = len(info.arguments) + len(info.results) + 3 + len(info.symbols)
         frame = CallFrame(words, [cell.dtype for cell in self._defaults.values()])
         for position, cell in zip(
             self._positions["shared"], self.shared.values(), strict=True
@@ -342,19 +357,27 @@ class CompiledFunction:
             frame.slots[position] = address_of(number)
         after = len(info.arguments) + len(info.results)
         frame.slots[after] = address_of(frame.arena)
-        frame.slots[after + 1] = ctypes.addressof(frame.record)
+        frame.slots[after + 1] = address_of(frame.scratch)
+        frame.slots[after + 2] = ctypes.addressof(frame.record)
         return frame
 
     def _fit(
         self, frame: CallFrame, plan: CallPlan, hypers: Mapping[str, Array]
     ) -> None:
-        """Write the sizes of a call, its arena and its hypers into a frame."""
+        """Write the sizes of a call, its memory and its hypers into a frame."""
         after = self._first_result + len(plan.fresh)
         if frame.arena.size < plan.arena:
             frame.arena = aligned_bytes(plan.arena)
             frame.slots[after] = address_of(frame.arena)
+        if plan.scratch:
+            workers = most_workers()
+            if frame.scratch.size < plan.scratch * workers:
+                frame.scratch = aligned_bytes(plan.scratch * workers)
+                frame.slots[after + 1] = address_of(frame.scratch)
+            frame.record[RecordWord.BYTES] = plan.scratch
+            frame.record[RecordWord.WORKERS] = frame.scratch.size // plan.scratch
         if plan.symbols:
-            frame.slots[after + 2 :] = list(plan.symbols)
+            frame.slots[after + 3 :] = list(plan.symbols)
         frame.plan = plan
         if hypers is not frame.hypers:
             defaults = self._defaults.items()

@@ -26,6 +26,7 @@ from tensorc.errors import (
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
 from tensorc.runtime.formulas import Formulas, make_formulas
+from tensorc.runtime.threads import MOST, most_workers
 
 Shape = tuple[int, ...]
 
@@ -50,8 +51,8 @@ class Input:
 class CallPlan:
     """The sizes of a call: they follow from the value of each symbol.
 
-    `fresh` holds shape, element type and bytes of each result, `sides` those of each
-    equation.
+    `fresh` holds shape, element type and bytes of each result, `scratch` the bytes for
+    each worker, `sides` the sides of each equation.
     """
 
     symbols: Shape
@@ -59,6 +60,7 @@ class CallPlan:
     shared: tuple[Shape, ...]
     fresh: tuple[tuple[Shape, np.dtype[np.generic], int], ...]
     arena: int
+    scratch: int
     sides: tuple[tuple[int, int], ...]
 
 
@@ -155,6 +157,7 @@ class Signature:
                 tuple([_take(values, a.shape) for a in _shared_of(info)]),
                 tuple([_fresh(values, r) for r in info.results]),
                 next(values),
+                next(values),
                 tuple([(next(values), next(values)) for _ in info.guards]),
             )
             _check_memory(made)
@@ -165,7 +168,7 @@ class Signature:
 
     def no_memory(self, plan: CallPlan) -> ShapeError:
         """Return the error that a call asks for more memory than there is."""
-        needed = sum(_bytes_of(plan)) + plan.arena
+        needed = sum(_bytes_of(plan)) + plan.arena + plan.scratch * most_workers()
         return self._size_error(plan.symbols, f"{needed} bytes cannot be allocated")
 
     def _size_error(self, symbols: Shape, what: str) -> ShapeError:
@@ -397,8 +400,8 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
 
 
 def _check_memory(plan: CallPlan) -> None:
-    """Refuse results and arenas beyond what any machine addresses."""
-    largest = max([plan.arena, *_bytes_of(plan)])
+    """Refuse results, arenas and scratch beyond what any machine addresses."""
+    largest = max([plan.arena, plan.scratch * MOST, *_bytes_of(plan)])
     if largest > MEMORY_LIMIT:
         raise OverflowError(f"{largest} bytes are more than a machine addresses")
 
@@ -483,7 +486,8 @@ def _formulas(info: FunctionInfo, inputs: Sequence[Input]) -> Formulas:
     shapes = [s.argument.shape for s in inputs]
     shapes += [a.shape for a in _shared_of(info)]
     shapes += [r.shape for r in info.results]
-    needed = [dim for shape in shapes for dim in shape] + [info.arena]
+    needed = [dim for shape in shapes for dim in shape]
+    needed += [info.arena, info.scratch]
     needed += [side for guard in info.guards for side in (guard.left, guard.right)]
     return make_formulas([*needed, *info.sizes], info.symbols)
 

@@ -84,6 +84,15 @@ def checked(number: object, what: str) -> int:
     raise TensorcError(Diagnostic("TC0509", message))
 
 
+def most_workers() -> int:
+    """Return how many threads a call should have memory for.
+
+    The processors count even where fewer threads are wanted now: that may change, and
+    memory that no thread touches costs nothing.
+    """
+    return max(count(), min(processors(), MOST))
+
+
 def use(number: int | None) -> None:
     """Set how many threads compiled functions use from now on; None: the default.
 

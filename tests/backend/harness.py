@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tensorc.artifact import Artifact, FunctionInfo
+from tensorc.artifact import RECORD_WORDS, Artifact, FunctionInfo
 from tensorc.backend.llvm.codegen import emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target
 from tensorc.fuzz.values import nasty as nasty
@@ -100,7 +100,7 @@ class Code:
     def __init__(self, module, optimize=2, name="f", target=None):
         self.library = load_code(module, optimize, (name,), target)
         self.entry = ENTRY(self.library.address(name))
-        self.record = np.zeros(5, np.int64)
+        self.record = np.zeros(RECORD_WORDS, np.int64)
         self.arena = np.zeros(1 << 16, np.int8)
 
     def slots(self, arrays, symbols):

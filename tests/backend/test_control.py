@@ -20,6 +20,7 @@ from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.types import F32, F64, I1, I64, INDEX, VectorType
 from tests.backend.harness import (
+    ARENA,
     LANES,
     Code,
     assert_same_bits,
@@ -154,7 +155,7 @@ def checked_copy(bad_index):
     """A kernel copies x to out in [begin, end); an index past `size` fails."""
     module = new_module()
 
-    def kernel(b, x, out, size, begin, end):
+    def kernel(b, x, out, size, begin, end, scratch):
         with counted(b, begin, end, constant(b, 1)) as i:
             value = b.value(memory.Load, x, i)
             past = b.value(arith.CmpI, as_i64(b, size), value, predicate=2)
@@ -162,14 +163,14 @@ def checked_copy(bad_index):
                 b.create(kernels.Fail, value, as_i64(b, size), site=3, axis=1)
             b.create(memory.Store, value, out, i)
 
-    types = [flat(I64), flat(I64), INDEX, INDEX, INDEX]
+    types = [flat(I64), flat(I64), INDEX, INDEX, INDEX, ARENA]
     make_function(module, "copy.checked", types, kernel, kernel=True)
 
     def fill(b, x, out, arena, n, size):
         zero = constant(b, 0)
         half = b.value(arith.FloorDivSI, n, constant(b, 2))
         for lower, upper in ((zero, half), (half, n)):
-            operands = (x, out, size, lower, upper)
+            operands = (x, out, size, lower, upper, arena)
             callee = SymbolRef("copy.checked")
             b.create(builtin.Call, *operands, types=[], callee=callee)
 

@@ -17,7 +17,7 @@
 }) : () -> ()
 
 // CHECK-LABEL: sym_name = "f.k0"
-// CHECK-NEXT:    ^bb0(%x: memref<?xf32>, %result: memref<?xf32>, %B: index, %begin: index, %end: index):
+// CHECK-NEXT:    ^bb0(%x: memref<?xf32>, %result: memref<?xf32>, %B: index, %begin: index, %end: index, %scratch: memref<?xi8>):
 // CHECK-NEXT:      %0 = "arith.constant"() <{value = 1 : index}> : () -> index
 // CHECK-NEXT:      %1 = "arith.constant"() <{value = 4 : index}> : () -> index
 // CHECK-NEXT:      %2 = "arith.constant"() <{value = 0 : index}> : () -> index
@@ -43,7 +43,7 @@
 // CHECK-NEXT:      }) : (index, index, index) -> ()
 // CHECK-NEXT:      "func.return"() : () -> ()
 // CHECK-LABEL: sym_name = "f"
-// CHECK-NEXT:    ^bb0(%x: memref<?xf32>, %result: memref<?xf32>, %arena: memref<?xi8>, %B: index):
+// CHECK-NEXT:    ^bb0(%x: memref<?xf32>, %result: memref<?xf32>, %arena: memref<?xi8>, %scratch: memref<?xi8>, %B: index):
 // CHECK-NEXT:      %0 = "arith.constant"() <{value = 0 : index}> : () -> index
 // CHECK-NEXT:      %1 = "arith.constant"() <{value = 1 : index}> : () -> index
 // CHECK-NEXT:      %2 = "arith.constant"() <{value = 47 : index}> : () -> index
@@ -52,5 +52,5 @@
 // CHECK-NEXT:      %5 = "arith.floordivsi"(%3, %4) : (index, index) -> index
 // CHECK-NEXT:      %6 = "arith.constant"() <{value = 4 : index}> : () -> index
 // CHECK-NEXT:      %7 = "arith.muli"(%6, %B) : (index, index) -> index
-// CHECK-NEXT:      "tc.launch"(%x, %result, %B, %5, %7) <{callee = @f.k0}> : (memref<?xf32>, memref<?xf32>, index, index, index) -> ()
+// CHECK-NEXT:      "tc.launch"(%x, %result, %B, %5, %7, %scratch) <{callee = @f.k0}> : (memref<?xf32>, memref<?xf32>, index, index, index, memref<?xi8>) -> ()
 // CHECK-NEXT:      "func.return"() : () -> ()

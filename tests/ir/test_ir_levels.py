@@ -77,8 +77,8 @@ MODULES = {
 }) {tc.arena = #tc.dims<[0]>, tc.shapes = [#tc.dims<[4]>, #tc.dims<[4]>], tc.symbols = []} : () -> ()
 """,  # noqa: E501
     Level.LOOP: """\
-"func.func"() <{function_type = (memref<?xf32>, index, index) -> (), sym_name = "f.k0"}> ({
-^bb0(%m: memref<?xf32>, %begin: index, %end: index):
+"func.func"() <{function_type = (memref<?xf32>, index, index, memref<?xi8>) -> (), sym_name = "f.k0"}> ({
+^bb0(%m: memref<?xf32>, %begin: index, %end: index, %scratch: memref<?xi8>):
   // in the function
   %0 = "arith.constant"() <{value = 1 : index}> : () -> index
   "scf.for"(%begin, %end, %0) ({

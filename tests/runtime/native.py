@@ -65,8 +65,8 @@ start:
   %p1 = getelementptr ptr, ptr %slots, i64 1
   %p2 = getelementptr ptr, ptr %slots, i64 2
   %p3 = getelementptr ptr, ptr %slots, i64 3
-  %p5 = getelementptr ptr, ptr %slots, i64 5
-  %p6 = getelementptr i64, ptr %slots, i64 6
+  %p5 = getelementptr ptr, ptr %slots, i64 6
+  %p6 = getelementptr i64, ptr %slots, i64 7
   %w = load ptr, ptr %slots
   %x = load ptr, ptr %p1
   %lrp = load ptr, ptr %p2
@@ -135,7 +135,7 @@ define i32 @first(ptr %slots, i64 %begin, i64 %end) {
   %p1 = getelementptr ptr, ptr %slots, i64 1
   %p3 = getelementptr ptr, ptr %slots, i64 3
   %p4 = getelementptr ptr, ptr %slots, i64 4
-  %p8 = getelementptr i64, ptr %slots, i64 8
+  %p8 = getelementptr i64, ptr %slots, i64 9
   %x = load ptr, ptr %slots
   %y = load ptr, ptr %p1
   %row = load ptr, ptr %p3
@@ -155,7 +155,7 @@ define i32 @first(ptr %slots, i64 %begin, i64 %end) {
 TOUCH = """
 define i32 @touch(ptr %slots, i64 %begin, i64 %end) {
   %p1 = getelementptr ptr, ptr %slots, i64 1
-  %p3 = getelementptr i64, ptr %slots, i64 3
+  %p3 = getelementptr i64, ptr %slots, i64 4
   %arena = load ptr, ptr %p1
   %n = load i64, ptr %p3
   %bytes = mul i64 %n, 8
@@ -205,7 +205,7 @@ INFOS = (
 
 
 def words(function):
-    return len(function.arguments) + len(function.results) + 2 + len(function.symbols)
+    return len(function.arguments) + len(function.results) + 3 + len(function.symbols)
 
 
 def emit(text):

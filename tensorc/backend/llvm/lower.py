@@ -1,14 +1,15 @@
 """LOOP IR to LLVM text: functions, control flow, calls, and the table of all rows.
 
 Every function becomes `i32 @name(ptr slots, i64 begin, i64 end)`; what the slots hold
-is said in `tensorc.artifact` for an entry. A kernel's slots hold its arguments but the
-last two, which are begin and end, and then the pointer to the error record.
+is said in `tensorc.artifact` for an entry. A kernel has a fourth parameter, the scratch
+of who calls it; its slots hold its arguments but the last three, which are begin, end
+and scratch, and then the pointer to the error record.
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from tensorc.artifact import STATUS_INDEX, STATUS_OK
+from tensorc.artifact import STATUS_INDEX, STATUS_OK, RecordWord
 from tensorc.backend.emit import (
     BOOL,
     LONG,
@@ -37,7 +38,7 @@ from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops import builtin
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.memory import kernels
-from tensorc.ir.types import INDEX, MemRefType, element_type
+from tensorc.ir.types import I8, INDEX, MemRefType, element_type
 from tensorc.target import Options, Target
 
 KERNEL = "tc.kernel"  # the attribute of kernels; functions without it are entries
@@ -47,7 +48,9 @@ _PARAMETERS = (
     LlvmParameter("begin", LONG),
     LlvmParameter("end", LONG),
 )
+_OF_KERNELS = (*_PARAMETERS, LlvmParameter("scratch", POINTER))
 _SLOT_BYTES = 8
+_SCRATCH = MemRefType((None,), I8)
 
 
 def lower_module(module: Module, target: Target, options: Options) -> str:
@@ -87,9 +90,10 @@ def _lower_function(
     function: Function,
     options: Options,
 ) -> FunctionEmitter:
-    emit = module.function(
-        mangle(function.sym_name), WORD, _PARAMETERS, internal=is_kernel(function)
-    )
+    inside = is_kernel(function)
+    parameters = _OF_KERNELS if inside else _PARAMETERS
+    symbol = mangle(function.sym_name)
+    emit = module.function(symbol, WORD, parameters, internal=inside)
     values, record = _unpack(emit, function)
     state = State(
         module, emit, target, functions, record, values, options.parallel_work
@@ -104,15 +108,18 @@ def _unpack(
     emit: FunctionEmitter, function: Function
 ) -> tuple[dict[Value, LValue], LValue]:
     """Load the slots; return the values of the arguments and the error record."""
-    slots, begin, end = emit.arguments
+    slots, *own = emit.arguments
     arguments = function.body.block.arguments
     values: dict[Value, LValue] = {}
     if is_kernel(function):
-        arguments, chunk = arguments[:-2], arguments[-2:]
-        values.update(zip(chunk, (begin, end), strict=True))
+        types = [a.type for a in arguments[-len(own) :]]
+        if types != [INDEX, INDEX, _SCRATCH]:
+            raise _wrong(function, "a kernel takes begin, end and scratch last")
+        arguments, last = arguments[: -len(own)], arguments[-len(own) :]
+        values.update(zip(last, own, strict=True))
         record_slot = len(arguments)
     else:
-        # The record stands between the arena, the last memory, and the symbols.
+        # The record stands between the scratch, the last memory, and the symbols.
         record_slot = sum(isinstance(a.type, MemRefType) for a in arguments)
         if any(isinstance(a.type, MemRefType) for a in arguments[record_slot:]):
             raise _wrong(function, "takes memory after a size")
@@ -182,21 +189,21 @@ def _return_failure(emit: FunctionEmitter, status: LValue) -> None:
 
 def _call(state: State, op: Op) -> None:
     kernel = _callee(state, op)
-    *given, begin, end = state.operands(op)
-    arguments = [_pass_words(state, given), begin, end]
+    *given, begin, end, scratch = state.operands(op)
+    arguments = [_pass_words(state, given), begin, end, scratch]
     _return_failure(state.emit, state.emit.call(kernel, WORD, arguments))
 
 
 def _launch(state: State, op: Op) -> None:
     """Call a kernel over all its chunks, in several threads where that pays."""
     emit, kernel = state.emit, _callee(state, op)
-    *given, chunks, work = state.operands(op)
+    *given, chunks, work, scratch = state.operands(op)
     slots = _pass_words(state, given)
     if chunks.text == "1":
-        status = emit.call(kernel, WORD, [slots, number(LONG, 0), chunks])
+        status = emit.call(kernel, WORD, [slots, number(LONG, 0), chunks, scratch])
     else:
         address = LValue(f"@{kernel}", POINTER)
-        arguments = [state.record, address, slots, chunks, work]
+        arguments = [state.record, address, slots, scratch, chunks, work]
         status = emit.call(launcher(state.module, state.parallel_work), WORD, arguments)
     _return_failure(emit, status)
 
@@ -207,8 +214,13 @@ def _fail(state: State, op: Op) -> None:
     site, axis = op.attribute("site"), op.attribute("axis")
     assert isinstance(site, int)
     assert isinstance(axis, int)
-    words = (number(LONG, site), number(LONG, axis), index, size)
-    for i, word in enumerate(words):
+    words = {
+        RecordWord.SITE: number(LONG, site),
+        RecordWord.AXIS: number(LONG, axis),
+        RecordWord.INDEX: index,
+        RecordWord.SIZE: size,
+    }
+    for i, word in words.items():
         emit.store(word, _slot(emit, state.record, i), _SLOT_BYTES)
     emit.ret(number(WORD, STATUS_INDEX))
     # Nothing comes here: what follows in the region is dead.

@@ -11,6 +11,9 @@ different cache lines. A job is a kernel whose chunks are cut into ranges:
     close the job                       joined -= 1
     spin until joined = 0
 
+Worker w has the scratch at SCRATCH + w * BYTES, the caller is worker 0; a worker for
+whom there is none leaves.
+
 So a worker that sleeps, or that the system runs elsewhere, is not waited for: the
 caller does its part. A caller that finds the pool taken computes alone, so calls from
 many threads neither wait nor meet. Who sleeps says so before it looks at the generation
@@ -20,10 +23,10 @@ sees the other (all atomics are in one order). Workers never end: the process en
 
 from tensorc.artifact import (
     POOL_CLOSED,
-    POOL_RECORD_WORD,
     STATUS_OK,
     PoolSymbol,
     PoolWord,
+    RecordWord,
 )
 from tensorc.backend.emit import (
     LONG,
@@ -32,6 +35,7 @@ from tensorc.backend.emit import (
     WORD,
     FunctionEmitter,
     LlvmParameter,
+    LType,
     LValue,
     ModuleEmitter,
     number,
@@ -46,34 +50,33 @@ _YIELD = (1 << 10) - 1  # a caller that waits longer than so many looks lets oth
 def launcher(module: ModuleEmitter, parallel_work: int) -> str:
     """Return the symbol of what runs a kernel over its chunks; define it if need be.
 
-    It is called with the record, the kernel, its slots, the chunks and the work; less
-    than `parallel_work` is done alone.
+    It is called with the record, the kernel, its slots, the scratch, the chunks and the
+    work; less than `parallel_work` is done alone.
     """
     symbol = "tc.launch"
     if symbol in module.functions:
         return symbol
     parameters = [
-        *(LlvmParameter(name, POINTER) for name in ("record", "kernel", "slots")),
-        *(LlvmParameter(name, LONG) for name in ("chunks", "work")),
+        *(LlvmParameter(n, POINTER) for n in ("record", "kernel", "slots", "scratch")),
+        *(LlvmParameter(n, LONG) for n in ("chunks", "work")),
     ]
     emit = module.function(symbol, WORD, parameters, internal=True)
-    record, kernel, slots, chunks, work = emit.arguments
+    record, kernel, slots, scratch, chunks, work = emit.arguments
     look, ask, share, alone = (emit.label(n) for n in ("look", "ask", "share", "alone"))
     several = emit.compare("sgt", chunks, number(LONG, 1))
     enough = emit.compare("sge", work, number(LONG, parallel_work))
     emit.branch_if(emit.binary("and", several, enough), look, alone)
     emit.place(look)
-    block = emit.load(
-        POINTER, emit.offset(LONG, record, number(LONG, POOL_RECORD_WORD)), 8
-    )
+    block = emit.load(POINTER, _word(emit, record, RecordWord.POOL), 8)
     emit.branch_if(_is_null(emit, block), alone, ask)
     emit.place(ask)
     run = emit.load(POINTER, _word(emit, block, PoolWord.RUN), 8)
     emit.branch_if(_is_null(emit, run), alone, share)
     emit.place(share)
-    emit.ret(emit.call_address(run, WORD, [block, kernel, slots, chunks]))
+    given = [block, record, kernel, slots, scratch, chunks]
+    emit.ret(emit.call_address(run, WORD, given))
     emit.place(alone)
-    emit.ret(emit.call_address(kernel, WORD, [slots, number(LONG, 0), chunks]))
+    emit.ret(emit.call_address(kernel, WORD, [slots, number(LONG, 0), chunks, scratch]))
     return symbol
 
 
@@ -89,7 +92,7 @@ def pool_text(target: Target) -> str:
     return module.text()
 
 
-def _word(emit: FunctionEmitter, block: LValue, index: PoolWord) -> LValue:
+def _word(emit: FunctionEmitter, block: LValue, index: PoolWord | RecordWord) -> LValue:
     return emit.offset(LONG, block, number(LONG, index))
 
 
@@ -102,7 +105,7 @@ def _pause(emit: FunctionEmitter, pauses: bool) -> None:
         emit.intrinsic("x86.sse2.pause", VOID)
 
 
-def _take_ranges(emit: FunctionEmitter, block: LValue) -> None:
+def _take_ranges(emit: FunctionEmitter, block: LValue, scratch: LValue) -> None:
     """Run ranges of the job until all are taken; keep a status that is not 0."""
     one = number(LONG, 1)
     kernel, slots = (
@@ -124,7 +127,7 @@ def _take_ranges(emit: FunctionEmitter, block: LValue) -> None:
     emit.branch_if(emit.compare("slt", taken, ranges), run, after)
     emit.place(run)
     limits = [bound(taken), bound(emit.binary("add", taken, one))]
-    status = emit.call_address(kernel, WORD, [slots, *limits])
+    status = emit.call_address(kernel, WORD, [slots, *limits, scratch])
     emit.branch_if(emit.compare("ne", status, number(WORD, STATUS_OK)), note, take)
     emit.place(note)
     kept = emit.cast("sext", status, "i64")
@@ -134,12 +137,13 @@ def _take_ranges(emit: FunctionEmitter, block: LValue) -> None:
 
 
 def _emit_run(module: ModuleEmitter, pauses: bool) -> None:
+    pointers = ("block", "record", "kernel", "slots", "scratch")
     parameters = [
-        *(LlvmParameter(name, POINTER) for name in ("block", "kernel", "slots")),
+        *(LlvmParameter(name, POINTER) for name in pointers),
         LlvmParameter("chunks", LONG),
     ]
     emit = module.function(PoolSymbol.RUN, WORD, parameters)
-    block, kernel, slots, chunks = emit.arguments
+    block, record, kernel, slots, scratch, chunks = emit.arguments
     zero, one = number(LONG, 0), number(LONG, 1)
     alone, ask, share = (emit.label(n) for n in ("alone", "ask", "share"))
     active = emit.load_atomic(_word(emit, block, PoolWord.ACTIVE))
@@ -148,7 +152,7 @@ def _emit_run(module: ModuleEmitter, pauses: bool) -> None:
     before = emit.exchange_atomic(_word(emit, block, PoolWord.BUSY), one)
     emit.branch_if(emit.compare("eq", before, zero), share, alone)
     emit.place(alone)
-    emit.ret(emit.call_address(kernel, WORD, [slots, zero, chunks]))
+    emit.ret(emit.call_address(kernel, WORD, [slots, zero, chunks, scratch]))
     emit.place(share)
     finest = emit.binary("mul", active, number(LONG, _RANGES))
     job = {
@@ -156,6 +160,9 @@ def _emit_run(module: ModuleEmitter, pauses: bool) -> None:
         PoolWord.SLOTS: slots,
         PoolWord.CHUNKS: chunks,
         PoolWord.RANGES: emit.intrinsic("smin", LONG, finest, chunks),
+        PoolWord.SCRATCH: scratch,
+        PoolWord.BYTES: emit.load(LONG, _word(emit, record, RecordWord.BYTES), 8),
+        PoolWord.WORKERS: emit.load(LONG, _word(emit, record, RecordWord.WORKERS), 8),
         PoolWord.NEXT: zero,
         PoolWord.STATUS: zero,
     }
@@ -165,7 +172,7 @@ def _emit_run(module: ModuleEmitter, pauses: bool) -> None:
     emit.add_atomic(joined, number(LONG, -POOL_CLOSED))
     emit.add_atomic(_word(emit, block, PoolWord.GENERATION), one)
     _wake(emit, block)
-    _take_ranges(emit, block)
+    _take_ranges(emit, block, scratch)
     emit.add_atomic(joined, number(LONG, POOL_CLOSED))
     _wait_for_workers(emit, joined, pauses)
     status = emit.load_atomic(_word(emit, block, PoolWord.STATUS))
@@ -220,7 +227,7 @@ def _emit_work(module: ModuleEmitter, pauses: bool) -> None:
     seen = emit.alloca(LONG, 1, 8)
     emit.store(generation, seen, 8)
     head, ready, join = emit.label("head"), emit.label("ready"), emit.label("join")
-    work, leave = emit.label("work"), emit.label("leave")
+    look, work, leave = emit.label("look"), emit.label("work"), emit.label("leave")
     emit.branch(head)
     emit.place(head)
     _wait_for_job(emit, block, emit.load(LONG, seen, 8), ready, pauses)
@@ -233,9 +240,15 @@ def _emit_work(module: ModuleEmitter, pauses: bool) -> None:
     joined = _word(emit, block, PoolWord.JOINED)
     before = emit.add_atomic(joined, number(LONG, 1))
     is_open = emit.compare("slt", before, number(LONG, POOL_CLOSED))
-    emit.branch_if(is_open, work, leave)
+    emit.branch_if(is_open, look, leave)
+    emit.place(look)
+    workers = emit.load(LONG, _word(emit, block, PoolWord.WORKERS), 8)
+    emit.branch_if(emit.compare("slt", worker, workers), work, leave)
     emit.place(work)
-    _take_ranges(emit, block)
+    bytes_ = emit.load(LONG, _word(emit, block, PoolWord.BYTES), 8)
+    base = emit.load(POINTER, _word(emit, block, PoolWord.SCRATCH), 8)
+    scratch = emit.offset(LType("i8"), base, emit.binary("mul", worker, bytes_))
+    _take_ranges(emit, block, scratch)
     emit.branch(leave)
     emit.place(leave)
     emit.add_atomic(joined, number(LONG, -1))

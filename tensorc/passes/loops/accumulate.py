@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
@@ -24,6 +25,7 @@ from tensorc.ir.types import (
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Rep, widen
 
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 LEVELS = 48  # slots of the counter: more than a 64-bit extent can fill, in blocks
 _KINDS: dict[type[Op], str] = {
     arith.AddF: "add",
@@ -172,6 +174,20 @@ def scratch(k: LoopBuilder, element: Element, count: int) -> Value:
     """Return memory of the kernel, allocated at its start."""
     type_: Type = MemRefType((count,), element)
     return k.at_start(memory.Alloca, types=[type_])
+
+
+def worker_scratch(k: LoopBuilder, element: Element, count: Dim) -> Value:
+    """Return memory for `count` elements in the scratch of who runs the kernel.
+
+    It is 64-byte aligned, and lasts for the call of the kernel: what one chunk leaves
+    there another may find, or not.
+    """
+    assert k.scratch is not None
+    offset = k.scratch_bytes
+    blocks = ceildiv(count * element.bytes, ALIGNMENT)
+    k.scratch_bytes = offset + blocks * ALIGNMENT
+    operands = k.scratch, k.dim(offset), k.dim(count)
+    return k.at_start(memory.View, *operands, types=[MemRefType((None,), element)])
 
 
 def block_tree(k: LoopBuilder, combiner: Combiner, wide: bool) -> BlockTree:

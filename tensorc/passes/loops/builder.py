@@ -48,6 +48,8 @@ class LoopBuilder:
         self._dims: dict[Dim, Value] = {}
         self._compounds: dict[Compound, Value] = {}
         self._lanes: Value | None = None
+        self.scratch: Value | None = None  # of a kernel: bytes of who runs it
+        self.scratch_bytes: Dim = 0  # of these, how many are taken
         self._masks: dict[int, Value] = {}
 
     def op(

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import Attribute, SymbolRef
 from tensorc.ir.core import Block, Value, single_block
-from tensorc.ir.dims import Dim, symbols_of
+from tensorc.ir.dims import Dim, maximum, symbols_of
 from tensorc.ir.functions import set_function_type
 from tensorc.ir.ops.builtin import Function, Return
 from tensorc.ir.ops.memory.kernels import (
     Launch,
 )
 from tensorc.ir.types import INDEX, Element, MemRefType
+from tensorc.passes.analysis.memory import ARENA
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import (
     Storage,
@@ -34,6 +35,8 @@ class FunctionState:
     symbols: dict[str, Value] = field(default_factory=dict)
     kernels: int = 0
     sites: int = 0
+    scratch: Value | None = None
+    scratch_bytes: Dim = 0  # enough for each of the kernels so far
 
 
 def flat_type(element: Element) -> MemRefType:
@@ -78,6 +81,7 @@ def open_kernel(
     k.b.location = entry.k.b.location
     block.add_argument(INDEX, "begin")
     block.add_argument(INDEX, "end")
+    k.scratch = block.add_argument(ARENA, "scratch")
     return function, k, arguments, list(names)
 
 
@@ -92,11 +96,13 @@ def close_kernel(
 ) -> None:
     """End a kernel, and launch it over so many chunks; `work` as in `tc.launch`."""
     k.do(Return)
+    entry.scratch_bytes = maximum(entry.scratch_bytes, k.scratch_bytes)
     set_function_type(function)
     entry.module.append(function)
     outer = entry.k
     operands = [entry.flat[v] for v in values]
     operands += [entry.symbols[name] for name in names]
-    operands += [outer.dim(chunks), outer.dim(work)]
+    assert entry.scratch is not None
+    operands += [outer.dim(chunks), outer.dim(work), entry.scratch]
     callee = SymbolRef(function.sym_name)
     outer.b.create(Launch, *operands, types=[], callee=callee)

@@ -108,7 +108,7 @@ def _chunks(group: _GroupKernel) -> Dim:
     if not outer:
         emit_row(rows, [])
         return 1
-    begin, end = group.function.body.block.arguments[-2:]
+    begin, end = group.function.body.block.arguments[-3:-1]
     contraction = group.contraction
     height = CHUNK_ROWS if contraction is None or len(outer) == 1 else 1
     columns = _split_columns(group)

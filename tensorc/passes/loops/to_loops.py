@@ -16,7 +16,7 @@ Before:
     func.return
   } {tc.arena = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 After:
-  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index, %scratch: memref<?xi8>) {
     %0 = arith.constant {value = 1 : index} : index
     %1 = arith.constant {value = 3 : index} : index
     %2 = vector.create_mask %1 : vector<16xi1>
@@ -28,12 +28,12 @@ After:
     vector.maskedstore %result, %3, %2, %7
     func.return
   } {tc.kernel = true}
-  func.func @f(%x: memref<?xf32>, %result: memref<?xf32>, %arena: memref<?xi8>) {
+  func.func @f(%x: memref<?xf32>, %result: memref<?xf32>, %arena: memref<?xi8>, %scratch: memref<?xi8>) {
     %0 = arith.constant {value = 1 : index} : index
     %1 = arith.constant {value = 3 : index} : index
-    tc.launch %x, %result, %0, %1 {callee = @f.k0}
+    tc.launch %x, %result, %0, %1, %scratch {callee = @f.k0}
     func.return
-  } {tc.arena = [0], tc.shapes = [[3], [3]], tc.symbols = []}
+  } {tc.arena = [0], tc.scratch = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 
 1. Each group becomes a kernel over chunks of 48 rows of its first outer dimension (one
    chunk if it has none); so do index checks and copies. A product whose neighbours are
@@ -41,6 +41,8 @@ After:
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order, those of a
    `tc.if` in an `scf.if`: no kernel has a branch of the program inside.
+4. What a kernel needs while it runs a chunk, and whose size is a formula, lies in the
+   scratch of who runs it: `tc.scratch` is the size that is enough for all kernels.
 """  # noqa: E501
 
 from collections.abc import Callable, Mapping
@@ -100,9 +102,8 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
         message = "a function on memory has 'tc.symbols' and 'tc.shapes'"
         raise CompileError(Diagnostic("TC0250", message, function.location))
     symbols: dict[str, Value] = {}
-    entry = FunctionState(
-        function, LoopBuilder(new, symbols), module, target, symbols=symbols
-    )
+    k = LoopBuilder(new, symbols)
+    entry = FunctionState(function, k, module, target, symbols=symbols)
     known = iter(shapes.items)
     for argument in old.arguments:
         if isinstance(argument.type, MemRefType):
@@ -113,6 +114,7 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
                 dims = next(known)
                 assert isinstance(dims, Dims)
                 entry.shapes[argument] = dims.dims
+    entry.scratch = new.add_argument(ARENA, "scratch")
     for name in names.items:
         symbols[str(name)] = new.add_argument(INDEX, str(name))
     for op in old.ops[:-1]:
@@ -120,6 +122,7 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
             _lower(entry, op)
     entry.k.do(Return)
     function.body.blocks[:] = [new]
+    function.attributes["tc.scratch"] = Dims((entry.scratch_bytes,))
     set_function_type(function)
     module.append(function)
 

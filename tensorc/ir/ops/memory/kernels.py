@@ -15,8 +15,10 @@ from tensorc.ir.numerics import Array, fma
 from tensorc.ir.opdef import MEMBER, PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import (
     I1,
+    I8,
     I64,
     INDEX,
+    MemRefType,
     Type,
 )
 
@@ -206,18 +208,19 @@ class Fail(Op):
 class Launch(Op):
     """Run a kernel over all its chunks, in any order and perhaps several at a time.
 
-    The last two operands are the number of chunks and an estimate of the work, in
-    element operations: what is small is not worth a second thread. The kernel is called
-    as `callee(arguments…, begin, end)` for ranges that cover [0, chunks) once. Chunks
-    write to different memory, so the result depends neither on the ranges nor on their
-    order. It fails if the kernel fails.
+    The last operands are the number of chunks, an estimate of the work, in element
+    operations (what is small is not worth a second thread), and scratch. The kernel is
+    called as `callee(arguments…, begin, end, scratch)` for ranges that cover
+    [0, chunks) once; who calls it at the same time has other scratch. Chunks write to
+    different memory, so the result depends neither on the ranges nor on their order. It
+    fails if the kernel fails.
 
     Constraints:
-      (C1) The last two operands are of type index.
+      (C1) The last operands are two of type index, and memory of bytes.
 
     Example:
-      "tc.launch"(%m, %i, %j) <{callee = @f}> : (memref<?xf32>, index, index) -> ()
-    """
+      "tc.launch"(%m, %i, %j, %s) <{callee = @f}> : (memref<?xf32>, index, index, memref<?xi8>) -> ()
+    """  # noqa: E501
 
     callee: SymbolRef
     arguments: Values
@@ -231,8 +234,8 @@ class Launch(Op):
         callee: SymbolRef,
     ) -> None:
         """Require C1."""
-        fits = len(operands) >= 2 and operands[-1] == operands[-2] == INDEX
-        require(fits and not results, "C1", str(operands[-2:]))
+        fits = operands[-3:] == (INDEX, INDEX, MemRefType((None,), I8))
+        require(fits and not results, "C1", str(operands[-3:]))
 
     def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check the callee: chunks and work stand where it takes [begin, end)."""
