@@ -312,6 +312,15 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             (("f64[0, 3]", "f64[0, 3]", "i64[0]"), ("index 1",), (0,)),
         )
     ),
+    nn.Softmax: (
+        one("f64[4]", axis=0),
+        one("f64[B, 3]", axis=1),
+        one("f64[3, B]", axis=0),
+        one("f64[B, 1]", axis=1),
+        one("f64[0, 3]", axis=1),
+        one("f64[B, 7]", "i1[B, 7]", axis=1),
+        one("f64[7, B]", "i1[7, B]", axis=0),
+    ),
     nn.LogSoftmax: (
         one("f64[4]", axis=0),
         one("f64[B, 3]", axis=1),

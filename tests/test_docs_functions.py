@@ -38,10 +38,11 @@ def coded(text: str) -> str:
 
 
 def call_of(row: LibraryFunction) -> str:
-    given = [f"{n}=None" if n in row.optional else n for n in row.tensors]
-    given += [
-        n if option.default is REQUIRED else f"{n}={option.default!r}"
-        for n, option in row.options.items()
+    defaults = {n: o.default for n, o in row.options.items()}
+    defaults |= dict.fromkeys(row.optional)
+    given = [
+        n if defaults.get(n, REQUIRED) is REQUIRED else f"{n}={defaults[n]!r}"
+        for n in row.arguments
     ]
     return f"{row.name}({', '.join(given)})"
 

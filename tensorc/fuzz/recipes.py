@@ -104,6 +104,13 @@ def _log_softmax(m: Maker, cls: type[Op]) -> int:
     return m.apply(cls, (operand,), axis=_axis(m, m.type_of(operand), empty=False))
 
 
+def _softmax(m: Maker, cls: type[Op]) -> int:
+    operand = m.primary("float", 1, _has_elements)
+    type_ = m.type_of(operand)
+    mask = (m.partner(TensorType(type_.shape, I1)),) if m.chance(0.4) else ()
+    return m.apply(cls, (operand, *mask), axis=_axis(m, type_, empty=False))
+
+
 def _swap(m: Maker, index: int) -> int:
     """Return a matrix transposed, or each of a batch of matrices."""
     rank = m.type_of(index).rank
@@ -400,6 +407,7 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         indexing.CheckIndex: _check_index,
         indexing.Gather: _gather,
         indexing.Scatter: _scatter,
+        nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,
     }
 )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tensorc.ir.core import Op
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
-from tensorc.ir.numerics import Array, maximum_along, ordered_matmul, ordered_sum
+from tensorc.ir.numerics import Array, ordered_matmul
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops import BY_NAME
 from tensorc.ir.ops.builtin import Module
@@ -102,13 +102,13 @@ def _matmul(lhs: Array, rhs: Array, *, order: str) -> Array:
     return _product(lhs, rhs)
 
 
+def _softmax(operand: Array, *mask: Array, axis: int) -> Array:
+    return nn.shares(operand, mask, axis, _exp)
+
+
 def _log_softmax(operand: Array, *, axis: int) -> Array:
-    if operand.size == 0:
-        return operand.copy()
-    largest = maximum_along(operand, axis, -np.inf)
-    shifted = np.asarray(np.subtract(operand, np.expand_dims(largest, axis)))
-    log = _log(ordered_sum(_exp(shifted), axis))
-    return np.asarray(np.subtract(shifted, np.expand_dims(log, axis)))
+    shifted, _, total = nn.shifted_powers(operand, axis, _exp)
+    return np.asarray(np.subtract(shifted, _log(total)))
 
 
 MEANINGS: Mapping[type[Op], Callable[..., Array]] = {
@@ -121,6 +121,7 @@ MEANINGS: Mapping[type[Op], Callable[..., Array]] = {
         and cls.name
         and EXACT not in cls.traits
     },
+    nn.Softmax: _softmax,
     nn.LogSoftmax: _log_softmax,
     products.MatMul: _matmul,
 }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
     And,
@@ -23,7 +24,7 @@ from tensorc.ir.ops.tensor.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.reductions import ArgMax, Max
 from tensorc.ir.ops.tensor.rounding import Abs, IsFinite
 from tensorc.ir.ops.tensor.transcendental import Expm1, Log1p, Softplus
@@ -87,7 +88,8 @@ def logaddexp(b: TensorBuilder, x: Value, y: Value) -> Value:
 
 def logsumexp(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
     """Return log(sum(exp(x))) along axes; -inf with slope 0 where all are -inf."""
-    largest = max_along(b, x, axes)
+    # What is taken off is added again, so that it has no part in the slope.
+    largest = b(StopGradient, max_along(b, x, axes))
     # Infinities less infinities would be NaN.
     largest = b(Select, b(IsFinite, largest), largest, b.zeros_like(largest))
     total = sum_along(b, b(Exp, b(Sub, x, spread(b, largest, x, axes))), axes)
@@ -134,6 +136,17 @@ def put_back(shape: Sequence[Dim], axes: Sequence[int]) -> tuple[Dim, ...]:
     return tuple(1 if i in axes else d for i, d in enumerate(shape))
 
 
+def log_softmax(b: TensorBuilder, x: Value, mask: Sequence[Value], axis: int) -> Value:
+    """Return the logarithm of a softmax: -inf, with slope 0, where a mask is false."""
+    lowest = b.full_like(x, -math.inf) if mask else x
+    for counts in mask:
+        x = b(Select, counts, x, lowest)
+    log = b(LogSoftmax, x, axis=axis)
+    for counts in mask:
+        log = b(Select, counts, log, lowest)
+    return log
+
+
 def log1mexp(b: TensorBuilder, x: Value) -> Value:
     """Return log(1 - exp(x)) for x up to 0, accurate at both ends."""
     near = b(Compare, x, b.full_like(x, -math.log(2)), predicate="gt")
@@ -156,7 +169,7 @@ def log_of_others(b: TensorBuilder, x: Value, axis: int) -> Value:
     own = b(Compare, b.iota(tensor_type(x).shape, axis, I64), index, predicate="eq")
     others = b(Select, own, b.full_like(x, -math.inf), log)
     rest = spread(b, logsumexp(b, others, [axis]), x, [axis])
-    share = b(Exp, log)
+    share = b(Softmax, x, axis=axis)
     large = b(Compare, share, b.full_like(x, 0.5), predicate="gt")
     small = b(Log1p, b(Neg, b(Select, large, b.zeros_like(share), share)))
     return b(Select, large, rest, small)

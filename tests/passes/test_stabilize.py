@@ -22,7 +22,7 @@ from tensorc.ir.ops.tensor.elementwise import (
     Sub,
 )
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.reductions import Max, Sum
 from tensorc.ir.ops.tensor.rounding import Abs, Floor
 from tensorc.ir.ops.tensor.shape import Concatenate
@@ -86,6 +86,7 @@ STABLE_CASES: dict[str, list[tuple]] = {
         ((X,), lambda b, x: b(Log, softmax(b, x, 1, spread_keepdims))),
         ((X,), lambda b, x: b(Log, softmax(b, shifted(b, x, 1), 1))),
     ],
+    "log-of-share": [((X,), lambda b, x: b(Log, b(Softmax, x, axis=1)))],
     "log-of-scaled-exp": [((X,), lambda b, x: scaled(b, x, True))],
     "log-of-exp-by-sum": [((X,), lambda b, x: scaled(b, x, False))],
     "minus-log-sum-exp": [
@@ -218,6 +219,10 @@ SHAPED: dict[str, Make] = {
     ),
     "log-of-prod": lambda b, x: b(Log, b.prod(b(Sigmoid, x), 1)),
     "log-of-add": lambda b, x: b(Log, b(Add, b(Exp, x), b(Sigmoid, x))),
+    "log-of-share": lambda b, x: b(
+        Log,
+        b(Softmax, x, b(Compare, x, like(b, x, -0.5), predicate="gt"), axis=1),
+    ),
     "log-of-sub": lambda b, x: b(Log, b(Sub, like(b, x, 1), softmax(b, x, 1))),
     "log-of-mul": lambda b, x: b(Log, b(Mul, b(Sigmoid, x), like(b, x, 3))),
     "log-of-div": lambda b, x: b(Log, b(Div, b(Exp, x), b(Sigmoid, x))),
@@ -234,6 +239,7 @@ OWN_ATTRIBUTES = {
     Sum: {"axis": 1, "order": LANES_ORDER},
     Max: {"axis": 1},
     LogSoftmax: {"axis": 1},
+    Softmax: {"axis": 1},
 }
 
 

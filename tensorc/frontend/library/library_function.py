@@ -58,7 +58,7 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class LibraryFunction:
-    """A function that users call: tensor arguments first, then options.
+    """A function that users call: tensors first, then options, then optional tensors.
 
     `function` is called with the emitter, the tensors and the options. With `sequence`
     the first tensor argument is a sequence of tensors, with `several` the result is
@@ -114,6 +114,12 @@ class LibraryFunction:
         """The parameters of NumPy's function; a ufunc has none."""
         text = self.numpy.partition("(")[2].rstrip(")")
         return tuple(text.replace(",", " ").split())
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What it is called with, in order."""
+        required = [name for name in self.tensors if name not in self.optional]
+        return (*required, *self.options, *self.optional)
 
     @property
     def doc(self) -> str:

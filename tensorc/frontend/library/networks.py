@@ -1,5 +1,7 @@
 """Functions of networks: classes, their probabilities and costs, for all doors."""
 
+from collections.abc import Callable
+
 from tensorc.frontend.library.elementwise import as_float, elementwise
 from tensorc.frontend.library.operands import (
     Emitter,
@@ -18,49 +20,80 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.reductions import (
     Axes,
     argmax,
-    max_,
     mean,
     normal_axes,
     product_of,
     require_elements,
-    sum_,
 )
 from tensorc.frontend.library.shapes import transpose
 from tensorc.frontend.library.suspicions import warn_of_softmax
+from tensorc.ir import stable
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I64
 
 
-def log_softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
-    """Return the logarithm of the softmax."""
+def log_softmax(
+    b: Emitter, x: Operand, where: Operand | None = None, axis: Axes = -1
+) -> Operand:
+    """Return the logarithm of the softmax; -inf where `where` is false."""
+
+    def make(t: TensorBuilder, value: Value, mask: list[Value], axis: int) -> Value:
+        return stable.log_softmax(t, value, mask, axis)
+
+    return _softmax(b, x, where, axis, "log_softmax", make)
+
+
+def softmax(
+    b: Emitter, x: Operand, where: Operand | None = None, axis: Axes = -1
+) -> Operand:
+    """Return exp(x) / sum(exp(x)), without overflow; 0 where `where` is false."""
+
+    def make(t: TensorBuilder, value: Value, mask: list[Value], axis: int) -> Value:
+        return t(Softmax, value, *mask, axis=axis)
+
+    return _softmax(b, x, where, axis, "softmax", make)
+
+
+def _softmax(
+    b: Emitter,
+    x: Operand,
+    where: Operand | None,
+    axis: Axes,
+    what: str,
+    make: Callable[[TensorBuilder, Value, list[Value], int], Value],
+) -> Operand:
+    """Make an op along one axis, which several are joined to, of what is not masked."""
     tensor = as_float(b, x)
-    axes = _softmax_axes(b, tensor, axis, "log_softmax")
+    given = [tensor.value]
+    if where is not None:
+        given = broadcast_together(b, [*given, _mask(b, where, what).value], what)
+        tensor = TensorOperand(given[0])
+    axes = _softmax_axes(b, tensor, axis, what)
     t = TensorBuilder(b.builder)
     if len(axes) == 1:
-        return TensorOperand(t(LogSoftmax, tensor.value, axis=axes[0]))
+        return TensorOperand(make(t, given[0], given[1:], axes[0]))
     kept = [i for i in range(tensor.type.rank) if i not in axes]
     order = [*kept, *axes]
-    moved = strong(b, transpose(b, tensor, order))
-    shape = b.shape(moved)
+    moved = [strong(b, transpose(b, TensorOperand(v), order)) for v in given]
+    shape = b.shape(moved[0])
     joined = (*shape[: len(kept)], product_of(shape[len(kept) :]))
-    flat = t(LogSoftmax, t.reshape(moved.value, joined), axis=len(kept))
+    flat, *mask = [t.reshape(m.value, joined) for m in moved]
+    made = t.reshape(make(t, flat, mask, len(kept)), shape)
     back = [order.index(i) for i in range(len(order))]
-    return transpose(b, TensorOperand(t.reshape(flat, shape)), back)
+    return transpose(b, TensorOperand(made), back)
 
 
-def softmax(b: Emitter, x: Operand, axis: Axes = -1) -> Operand:
-    """Return exp(x) / sum(exp(x)), with the largest element taken off first."""
-    tensor = as_float(b, x)
-    axes = _softmax_axes(b, tensor, axis, "softmax")
-    largest = max_(b, tensor, axes, keepdims=True)
-    powers = elementwise(b, "exp", [elementwise(b, "sub", [tensor, largest])])
-    total = sum_(b, powers, axes, keepdims=True)
-    return elementwise(b, "div", [powers, total])
+def _mask(b: Emitter, where: Operand, what: str) -> TensorOperand:
+    mask = strong(b, where)
+    if mask.type.element != I1:
+        message = f"{what}: where must be booleans, got {spell_type(mask.type)}"
+        raise type_error(b, message, "compare it: `where=mask != 0`")
+    return mask
 
 
 def _softmax_axes(b: Emitter, x: TensorOperand, axis: Axes, what: str) -> list[int]:

@@ -14,6 +14,7 @@ from tensorc.frontend.library.operands import (
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, Poly, Symbol
 from tensorc.ir.ops.tensor.elementwise import Div, Exp
+from tensorc.ir.ops.tensor.nn import Softmax
 from tensorc.ir.ops.tensor.reductions import ArgMax, ArgMin, Sum
 from tensorc.ir.ops.tensor.shape import Broadcast, Reshape
 
@@ -51,6 +52,8 @@ def warn_of_softmax(b: Emitter, logits: Value) -> None:
 def _is_softmax(value: Value) -> bool:
     """Tell whether a value is made as `softmax` makes it, or as textbooks spell it."""
     op = value.op
+    if isinstance(op, Softmax):
+        return True
     if not isinstance(op, Div) or not isinstance(op.lhs.op, Exp):
         return False
     total = op.rhs.op

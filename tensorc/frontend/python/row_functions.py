@@ -63,8 +63,10 @@ def _signature(row: LibraryFunction) -> inspect.Signature:
         inspect.Parameter.KEYWORD_ONLY,
     )
     parameters = [
-        inspect.Parameter(n, either, default=_EMPTY if d is REQUIRED else d)
-        for n, d in defaults.items()
+        inspect.Parameter(
+            n, either, default=_EMPTY if defaults[n] is REQUIRED else defaults[n]
+        )
+        for n in row.arguments
     ]
     if row.dtype:
         kind = either if row in GROUPS["making"] else by_name
@@ -127,7 +129,7 @@ def _method_signature(row: LibraryFunction) -> inspect.Signature:
     """Return the parameters for `help`: in NumPy's order where it has the function."""
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
     names = [p.partition("=")[0] for p in row.parameters]
-    names = names or [*row.tensors, *row.options]
+    names = names or list(row.arguments)
     parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
     if row.spread:
         kind = inspect.Parameter.VAR_POSITIONAL

@@ -28,6 +28,7 @@ checks on arguments move to the start, so that they stand before everything else
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic, InternalError
@@ -58,6 +59,7 @@ from tensorc.passes.structured import moves
 from tensorc.passes.structured.views import (
     Lowering,
     MappedRead,
+    Powers,
     Read,
     tensor,
     whole,
@@ -193,23 +195,61 @@ def _first(
 
 
 def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> MappedRead:
-    b = low.b
-    source, type_ = low.views[op.operand], tensor(op.result)
-    kept = without(type_.rank, op.axis)
-
-    def spread(value: Value) -> MappedRead:
-        return MappedRead(type_, value, kept)
-
-    def subtract(values: list[Value]) -> list[Value]:
-        return [b.value(arith.SubF, *values)]
-
-    largest = _reduce(low, reductions.Max, source, op.axis)
-    shifted = low.pointwise([source, spread(largest)], type_, subtract)
-    powers = low.pointwise([whole(shifted)], type_, lambda v: [b.value(math.Exp, *v)])
-    total = _reduce(low, reductions.Sum, whole(powers), op.axis)
+    b, type_ = low.b, tensor(op.result)
+    shifted, _, total = _shifted_powers(low, low.views[op.operand], None, op.axis)
     log_type = tensor(total)
     log = low.pointwise([whole(total)], log_type, lambda v: [b.value(math.Log, *v)])
-    return whole(low.pointwise([whole(shifted), spread(log)], type_, subtract))
+    pair = [whole(shifted), _spread(type_, log, op.axis)]
+    return whole(low.pointwise(pair, type_, lambda v: [b.value(arith.SubF, *v)]))
+
+
+def _softmax(low: Lowering, op: nn.Softmax) -> MappedRead:
+    b, type_ = low.b, tensor(op.result)
+    masks = [low.views[v] for v in op.mask]
+    mask = masks[0] if masks else None
+    _, powers, total = _shifted_powers(low, low.views[op.operand], mask, op.axis)
+
+    def divide(values: list[Value]) -> list[Value]:
+        share = b.value(arith.DivF, *values[:2])
+        for counts in values[2:]:
+            share = b.value(arith.Select, counts, share, scalar(b, 0, type_.element))
+        return [share]
+
+    reads = [whole(powers), _spread(type_, total, op.axis), *masks]
+    return whole(low.pointwise(reads, type_, divide))
+
+
+def _shifted_powers(
+    low: Lowering, source: MappedRead, mask: MappedRead | None, axis: int
+) -> Powers:
+    """Return what a softmax is made of, which is computed once: see `Powers`."""
+    key = source, mask, axis
+    if key not in low.powers:
+        low.powers[key] = _powers(low, source, mask, axis)
+    return low.powers[key]
+
+
+def _powers(
+    low: Lowering, source: MappedRead, mask: MappedRead | None, axis: int
+) -> Powers:
+    b, type_ = low.b, source.type
+
+    def counted(values: list[Value]) -> list[Value]:
+        lowest = scalar(b, -inf, type_.element)
+        return [b.value(arith.Select, values[0], values[1], lowest)]
+
+    if mask is not None:
+        source = whole(low.pointwise([mask, source], type_, counted))
+    largest = _reduce(low, reductions.Max, source, axis)
+    pair = [source, _spread(type_, largest, axis)]
+    shifted = low.pointwise(pair, type_, lambda v: [b.value(arith.SubF, *v)])
+    powers = low.pointwise([whole(shifted)], type_, lambda v: [b.value(math.Exp, *v)])
+    return shifted, powers, _reduce(low, reductions.Sum, whole(powers), axis)
+
+
+def _spread(type_: TensorType, value: Value, axis: int) -> MappedRead:
+    """Return what was reduced along an axis, repeated along it."""
+    return MappedRead(type_, value, without(type_.rank, axis))
 
 
 def _matmul(low: Lowering, op: products.MatMul) -> MappedRead:
@@ -420,6 +460,7 @@ _RULES = typing.cast(
         indexing.Gather: _gather,
         indexing.Scatter: _scatter,
         indexing.CheckIndex: _check_index,
+        nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,
         If: _branch,
     },

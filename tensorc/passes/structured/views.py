@@ -88,14 +88,24 @@ class Checks:
         self.newest[origin] = result
 
 
+# What a softmax is of, its mask if it has one, and the axis; and what it is made of:
+# the elements less the largest, powers of e, and their sums.
+PowersKey = tuple[MappedRead, MappedRead | None, int]
+Powers = tuple[Value, Value, Value]
+
+
 @dataclass
 class Lowering:
-    """The state of lowering one function."""
+    """The state of lowering one function, or one region.
+
+    `powers` are those that softmaxes and their logarithms have in common.
+    """
 
     b: Builder
     views: dict[Value, MappedRead] = field(default_factory=dict)
     checks: Checks = field(default_factory=Checks)
     entry: list[Op] = field(default_factory=list)
+    powers: dict[PowersKey, Powers] = field(default_factory=dict)
 
     def materialize(self, view: MappedRead) -> Value:
         """Return a lowered tensor with the view's elements, copying if need be."""

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from tensorc.ir import stable
 from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
     And,
@@ -32,7 +33,7 @@ from tensorc.ir.ops.tensor.elementwise import (
     Sub,
 )
 from tensorc.ir.ops.tensor.indexing import Gather, TakeAlongAxis
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.reductions import Max, Mean, Prod, Sum
 from tensorc.ir.ops.tensor.rounding import IsFinite
 from tensorc.ir.ops.tensor.shape import (
@@ -92,6 +93,8 @@ def is_put_back(match: Match) -> bool:
 def softmax_of(value: Value) -> tuple[Value, int] | None:
     """Return what a value is the softmax of, and along which axis."""
     op = value.op
+    if isinstance(op, Softmax) and not op.mask:
+        return op.operand, op.axis
     if isinstance(op, Exp) and isinstance(op.operand.op, LogSoftmax):
         inner = op.operand.op
         return inner.operand, inner.axis
@@ -124,7 +127,9 @@ def is_probability(value: Value, block: Block | None) -> bool:
     """Return whether a value is a copy of a sigmoid or of a softmax."""
     source = source_of(value, block)
     here = source.op is not None and source.op.parent is block
-    return here and (isinstance(source.op, Sigmoid) or softmax_of(source) is not None)
+    if not here:
+        return False
+    return isinstance(source.op, Sigmoid | Softmax) or softmax_of(source) is not None
 
 
 def is_shifted(value: Value) -> bool:
@@ -140,8 +145,8 @@ def is_shifted(value: Value) -> bool:
                 return True
             case Select() as op:
                 value = op.operands[1]
-            case Broadcast() | Reshape() as op:
-                value = op.operand
+            case Broadcast() | Reshape() | StopGradient() as op:
+                value = op.operands[0]
             case _:
                 return False
     return False
@@ -187,7 +192,7 @@ class _Search:
         if op is None or op.parent is not self.block:
             return False
         match op:
-            case Exp() | Sigmoid():
+            case Exp() | Sigmoid() | Softmax():
                 return True
             case Sub():
                 number = splat_of(op.lhs)
@@ -233,7 +238,7 @@ def _log_of(b: TensorBuilder, value: Value, memo: Memo) -> Value:
         return b.full_like(value, math.log(float(number)))
     if found is not None:
         logits, axis = found
-        return b(LogSoftmax, logits, axis=axis)
+        return stable.log_softmax(b, logits, (), axis)
     if op is None or is_positive_number(value):
         return b(Log, value)
     return _LOGS.get(type(op), _log_of_copy)(b, op, memo)
@@ -274,6 +279,12 @@ def _log_of_power(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     none = b(Not, b(IsFinite, log))
     at_zero = b(And, none, b(Compare, exponent, zero, predicate="eq"))
     return b(Mul, exponent, b(Select, at_zero, zero, log))
+
+
+def log_softmax(b: TensorBuilder, op: Op) -> Value:
+    """Return the logarithm of a softmax op."""
+    assert isinstance(op, Softmax)
+    return stable.log_softmax(b, op.operand, op.mask, op.axis)
 
 
 def _log_of_join(b: TensorBuilder, op: Op, memo: Memo) -> Value:
@@ -323,7 +334,7 @@ def widened(
 
 _WIDENED = (
     *(Exp, Sigmoid, Sub, Mul, Div, Add, Select, Concatenate),
-    *(Pow, Sum, Mean, Prod, Sqrt, LogSoftmax, Max),
+    *(Pow, Sum, Mean, Prod, Sqrt, Softmax, LogSoftmax, Max),
 )
 
 
@@ -341,6 +352,7 @@ def _log_of_rest(b: TensorBuilder, share: Value) -> Value:
 _LOGS: Mapping[type[Op], LogRule] = MappingProxyType(
     {
         Exp: lambda b, op, memo: op.operands[0],
+        Softmax: lambda b, op, memo: log_softmax(b, op),
         Sigmoid: lambda b, op, memo: b(Neg, b(Softplus, b(Neg, op.operands[0]))),
         Sub: lambda b, op, memo: _log_of_rest(b, op.operands[1]),
         Sum: _log_of_sum,

@@ -37,7 +37,7 @@ from tensorc.ir.ops.tensor.elementwise import (
     Sqrt,
     Sub,
 )
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.reductions import Max, Mean, Prod, Sum
 from tensorc.ir.ops.tensor.rounding import Abs
 from tensorc.ir.ops.tensor.shape import Concatenate
@@ -78,6 +78,7 @@ from tensorc.passes.tensor.log_space import (
     less_log_of_count,
     log_of,
     log_of_weighted,
+    log_softmax,
     one,
     p,
     softmax_of,
@@ -127,26 +128,41 @@ def _is_put_back_twice(match: Match) -> bool:
     return is_put_back(replace(match, axes={"reduce": axes}))
 
 
-def _is_plain(match: Match) -> bool:
-    return is_put_back(match) and not is_shifted(match.values["x"])
+def _softmax(b: TensorBuilder, match: Match) -> Value:
+    return b(Softmax, match.values["x"], axis=axis_of(match))
 
 
-def _shifted_softmax(b: TensorBuilder, match: Match) -> Value:
-    """Take the largest element off first, as the library's softmax does."""
-    given, axis = match.values["x"], axis_of(match)
-    top = stable.spread(b, b(Max, given, axis=axis), given, [axis])
-    powers = b(Exp, b(Sub, given, top))
-    return b(Div, powers, stable.spread(b, b.sum(powers, axis), given, [axis]))
+def _softmax_of_log(b: TensorBuilder, match: Match) -> Value:
+    axis = match.ops["log"].attributes["axis"]
+    return b(Softmax, match.values["x"], axis=axis)
+
+
+def _softmax_of_rows(b: TensorBuilder, match: Match) -> Value:
+    """Give the op the rows as they are; its mask, if it has one, holds for them."""
+    op = match.root
+    return b(Softmax, match.values["x"], *op.operands[1:], **op.attributes)
+
+
+def _log_of_share(b: TensorBuilder, match: Match) -> Value:
+    op = match.root.operands[0].op
+    assert op is not None
+    return log_softmax(b, op)
 
 
 def _weighted_softmax(b: TensorBuilder, match: Match) -> Value:
-    return b(Mul, match.values["c"], _shifted_softmax(b, match))
+    return b(Mul, match.values["c"], _softmax(b, match))
 
 
 SOFTMAX_RULES = (
     *(
         _rule(name, term(Log, left), _log_softmax, is_put_back)
         for name, left in SOFTMAXES.items()
+    ),
+    _rule("log-of-share", term(Log, head(Softmax)), _log_of_share),
+    _rule(
+        "exp-of-log-softmax",
+        term(Exp, term(LogSoftmax, x, name="log")),
+        _softmax_of_log,
     ),
     _rule(
         "log-of-exp-of-log-softmax",
@@ -170,6 +186,12 @@ SOFTMAX_RULES = (
         "log-softmax-of-shifted",
         term(LogSoftmax, term(Sub, x, largest)),
         _log_softmax,
+        _is_shift,
+    ),
+    _rule(
+        "softmax-of-shifted",
+        term(Softmax, term(Sub, x, largest)),
+        _softmax_of_rows,
         _is_shift,
     ),
 )
@@ -405,7 +427,7 @@ def _log_of_weighted_share(b: TensorBuilder, match: Match) -> Value:
     axis, whole = axis_of(match), total.op
     of_all = isinstance(whole, Sum) and whole.operand is part and whole.axis == axis
     if isinstance(part.op, Exp) and of_all:
-        share = b(Exp, b(LogSoftmax, part.op.operand, axis=axis))
+        share = b(Softmax, part.op.operand, axis=axis)
         return log_of_weighted(b, [(weight, share)], [axis])
     log = log_of(b, total, {})
     return b(Sub, log_of_weighted(b, [(weight, part)], [axis]), log)
@@ -467,10 +489,10 @@ LAST_RULES = (
         "weighted-exp-by-sum",
         term(Div, term(Mul, c, term(Exp, x)), Spread(sum_exp, "reduce")),
         _weighted_softmax,
-        _is_plain,
+        is_put_back,
     ),
     *(
-        _rule(name.replace("log-of", "shifted"), left, _shifted_softmax, _is_plain)
+        _rule(name.removeprefix("log-of-"), left, _softmax, is_put_back)
         for name, left in SOFTMAXES.items()
     ),
 )

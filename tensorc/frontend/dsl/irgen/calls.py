@@ -238,7 +238,7 @@ def returned_by(function: ast.Function | ast.Step) -> ast.Return:
 
 
 def _prelude(frame: Frame, name: str, row: LibraryFunction, node: ast.Call) -> Known:
-    names = [*row.tensors, *row.options]
+    names = row.arguments
     required = [n for n in row.tensors if n not in row.optional]
     required += [k for k, v in row.options.items() if v.default is REQUIRED]
     given = match_arguments(name, node, names, required)

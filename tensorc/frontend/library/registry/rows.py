@@ -107,6 +107,11 @@ def _reduction(
     )
 
 
+def _softmax(name: str, function: Callable[..., Operand]) -> LibraryFunction:
+    tensors = ("x", "where")
+    return LibraryFunction(name, function, tensors, _SOFTMAX, optional=("where",))
+
+
 _ELEMENTWISE = (
     _each(
         "where",
@@ -390,8 +395,8 @@ _PRODUCTS = (
     ),
 )
 _NETWORKS = (
-    LibraryFunction("log_softmax", networks.log_softmax, options=_SOFTMAX),
-    LibraryFunction("softmax", networks.softmax, options=_SOFTMAX),
+    _softmax("log_softmax", networks.log_softmax),
+    _softmax("softmax", networks.softmax),
     LibraryFunction("cross_entropy", networks.cross_entropy, ("logits", "labels")),
     LibraryFunction(
         "binary_cross_entropy", networks.binary_cross_entropy, ("logits", "labels")

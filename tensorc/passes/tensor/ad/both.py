@@ -1,4 +1,4 @@
-"""Ops with a rule for each direction: reductions that choose or multiply, log_softmax.
+"""Ops with a rule for each direction: reductions that choose or multiply, softmaxes.
 
 A rule of `COTANGENTS` is given the cotangents of the results and returns those of the
 operands; one of `TANGENTS` is given the tangents of the operands and returns those of
@@ -137,12 +137,37 @@ def _others_by_square(b: TensorBuilder, x: Value) -> Value:
     return b.prod(b(ew.Select, own, b.full_like(rows, 1), rows), last + 1)
 
 
+def _softmax(b: TensorBuilder, op: nn.Softmax, given: Cotangents) -> Cotangents:
+    """Give the softmax times ct less its mean in the softmax: in both directions.
+
+    A masked element has no slope, and what it is given does not count.
+    """
+    ct = only(given)
+    for counts in op.mask:
+        ct = b(ew.Select, counts, ct, b.zeros_like(ct))
+    shares = op.result
+    slope = b(ew.Mul, shares, b(ew.Sub, ct, _mean_in(b, shares, ct, op.axis)))
+    return (slope,) + (None,) * len(op.mask)
+
+
+def _softmax_tangent(b: TensorBuilder, op: nn.Softmax, tangents: Tangents) -> Tangents:
+    """Give the same of a tangent: the derivative is its own transpose."""
+    return _softmax(b, op, tangents)[:1]
+
+
+def _mean_in(b: TensorBuilder, shares: Value, x: Value, axis: int) -> Value:
+    """Return the sum of x by the shares of a softmax, repeated along its axis."""
+    mean = b.sum(b(ew.Mul, shares, x), axis)
+    return b.insert_axis(mean, tensor_type(x).shape, axis)
+
+
 def _log_softmax(b: TensorBuilder, op: nn.LogSoftmax, cts: Cotangents) -> Cotangents:
-    """Give ct - softmax sum(ct)."""
+    """Give ct - softmax sum(ct), of the powers and the sum that the value has."""
     ct = only(cts)
     shape = tensor_type(op.operand).shape
     total = b.insert_axis(b.sum(ct, op.axis), shape, op.axis)
-    return (b(ew.Sub, ct, b(ew.Mul, b(ew.Exp, op.result), total)),)
+    shares = b(nn.Softmax, op.operand, axis=op.axis)
+    return (b(ew.Sub, ct, b(ew.Mul, shares, total)),)
 
 
 def _log_softmax_tangent(
@@ -150,9 +175,8 @@ def _log_softmax_tangent(
 ) -> Tangents:
     """Give the tangent less its mean in the softmax."""
     tangent = only(tangents)
-    shape = tensor_type(op.operand).shape
-    mean = b.sum(b(ew.Mul, b(ew.Exp, op.result), tangent), op.axis)
-    return (b(ew.Sub, tangent, b.insert_axis(mean, shape, op.axis)),)
+    shares = b(nn.Softmax, op.operand, axis=op.axis)
+    return (b(ew.Sub, tangent, _mean_in(b, shares, tangent, op.axis)),)
 
 
 COTANGENTS: Mapping[type[Op], Rule] = table(
@@ -160,6 +184,7 @@ COTANGENTS: Mapping[type[Op], Rule] = table(
     rule(reductions.Max, _extreme),
     rule(reductions.Min, _extreme),
     rule(reductions.Top1, _top1),
+    rule(nn.Softmax, _softmax),
     rule(nn.LogSoftmax, _log_softmax),
 )
 
@@ -168,5 +193,6 @@ TANGENTS: Mapping[type[Op], Rule] = table(
     rule(reductions.Max, _extreme_tangent),
     rule(reductions.Min, _extreme_tangent),
     rule(reductions.Top1, _top1_tangent),
+    rule(nn.Softmax, _softmax_tangent),
     rule(nn.LogSoftmax, _log_softmax_tangent),
 )
