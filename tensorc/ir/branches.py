@@ -48,14 +48,23 @@ def isolate(
     given = [v.type for v in yields[0]] if types is None else list(types)
     for values in yields:
         _require_types(b, [v.type for v in values], given)
+    captures = capture(regions)
+    op = b.append(If, [condition, *captures], {}, given, regions)
+    return op.results
+
+
+def capture(regions: Sequence[Region]) -> list[Value]:
+    """Give regions an argument for each value from outside that any of them uses.
+
+    Returns these values, in the order of first use. Small constants are copied.
+    """
     captures = list(dict.fromkeys(v for r in regions for v in _captured(r)))
     for region in regions:
         block = region.block
         inner = {v: block.add_argument(v.type, v.hint) for v in captures}
         for op in _ops_in(region):
             op.operands = [inner.get(v, v) for v in op.operands]
-    op = b.append(If, [condition, *captures], {}, given, regions)
-    return op.results
+    return captures
 
 
 def is_copied(op: Op) -> bool:
@@ -103,6 +112,7 @@ def _require_types(b: Builder, found: list[Type], wanted: list[Type]) -> None:
 def _captured(region: Region) -> list[Value]:
     """Return what a region uses from outside; constants are copied into it first."""
     inside = {v for op in _ops_in(region) for v in (*op.results, *_arguments_in(op))}
+    inside.update(region.block.arguments)
     constants: dict[Value, Value] = {}
     found: dict[Value, None] = {}
     for op in _ops_in(region):

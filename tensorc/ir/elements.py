@@ -83,3 +83,9 @@ def scatter(
         return
     for position in np.ndindex(indices[0].shape):
         moved[tuple(p[position] for p in indices)] = given[position]
+
+
+def step_numbers(count: int, reverse: bool) -> list[Array]:
+    """Return the numbers of the steps of a loop, in order, as tensors of i64."""
+    numbers = np.arange(count, dtype=np.int64)
+    return [np.asarray(n) for n in (numbers[::-1] if reverse else numbers)]

@@ -59,3 +59,11 @@ class RegionRunner(Protocol):
     def run(self, block: Block, arguments: Sequence[Array]) -> list[Array]:
         """Run a block and return the operands of its terminator."""
         ...
+
+
+class StepRunner(Sizes, RegionRunner, Protocol):
+    """What `evaluate` may ask of the interpreter: to run a region again and again."""
+
+    def fresh_results(self) -> list[Array]:
+        """Return arrays of zeros of the types of the op's results, tensors."""
+        ...

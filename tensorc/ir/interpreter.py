@@ -93,6 +93,14 @@ class _Frame:
     def gives_results(self) -> bool:
         return bool(self.stack[-1].results)
 
+    def fresh_results(self) -> list[Array]:
+        types = [r.type for r in self.stack[-1].results]
+        return [
+            np.zeros([self.size(d) for d in t.shape], t.element.dtype)
+            for t in types
+            if isinstance(t, TensorType)
+        ]
+
     def block(self, region: int) -> Block:
         blocks = self.stack[-1].regions[region].blocks
         return blocks[0] if blocks else Block()

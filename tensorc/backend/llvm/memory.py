@@ -63,6 +63,10 @@ def _view(state: State, op: Op) -> None:
     state.values[op.result] = state.emit.offset(LType("i8"), source, offset)
 
 
+def _part(state: State, op: Op) -> None:
+    state.values[op.result] = _address(state, op.operands[0], state.operands(op)[1])
+
+
 def _reshape(state: State, op: Op) -> None:
     state.values[op.result] = state.operands(op)[0]
 
@@ -188,6 +192,7 @@ MEMORY_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
         memory.Data: _data,
         memory.View: _view,
         memory.Reshape: _reshape,
+        memory.Part: _part,
         memory.Load: _load,
         memory.Store: _store,
         vector.Broadcast: _broadcast,

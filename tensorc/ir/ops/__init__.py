@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tensorc.ir.core import Op
-from tensorc.ir.ops import builtin, control, derivatives
+from tensorc.ir.ops import builtin, control, derivatives, scan
 from tensorc.ir.ops.loop import scf, vector
 from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith, conversions, math
@@ -33,6 +33,7 @@ _MODULES = (
     indexing,
     nn,
     control,
+    scan,
     derivatives,
     structured,
     arith,

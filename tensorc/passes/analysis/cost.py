@@ -2,7 +2,8 @@
 
 A kernel is a `tc.group`. A flop is a float op in the body of a generic at one point of
 its space; a multiply-add is two, choosing and converting are none. Flops are a formula
-of the symbols of the call. Of a branch they are those of the region that costs more.
+of the symbols of the call. Of a branch they are those of the region that costs more,
+of a loop those of all steps.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from tensorc.ir.core import Block, Op
 from tensorc.ir.dims import Dim, maximum
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import If, KernelGroup
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, TensorType, VectorType
 from tensorc.passes.analysis.generics import tensor_space
@@ -29,7 +31,10 @@ def cost_of(function: Function) -> tuple[int, Dim]:
 
 
 def sum_of_kernels(block: Block, cost: Callable[[KernelGroup], Dim]) -> Dim:
-    """Return what all kernels of a block cost; of a branch, the dearer region's."""
+    """Return what all kernels of a block cost, each as often as it runs.
+
+    Of a branch it is what the dearer region costs.
+    """
     total: Dim = 0
     for op in block.ops:
         if isinstance(op, KernelGroup):
@@ -37,6 +42,8 @@ def sum_of_kernels(block: Block, cost: Callable[[KernelGroup], Dim]) -> Dim:
         elif isinstance(op, If):
             then, otherwise = (sum_of_kernels(r.block, cost) for r in op.regions)
             total = total + maximum(then, otherwise)
+        elif isinstance(op, Scan):
+            total = total + op.steps * sum_of_kernels(op.body.block, cost)
     return total
 
 

@@ -25,10 +25,14 @@ from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import If, KernelGroup
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Empty, Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import extracts, reads
+
+NESTS = (If, Scan)  # what has regions of kernels
+_READERS = (KernelGroup, CheckIndex, Scan)
 
 Pair = tuple[Value, Value]  # a new value, and the argument that it replaces
 
@@ -44,16 +48,19 @@ def updates_of(function: Function) -> list[Pair]:
     return found
 
 
-def branches_in(block: Block) -> list[tuple[If, Region]]:
-    """Return each region of the branches of a block, with its op."""
-    return [(op, r) for op in block.ops if isinstance(op, If) for r in op.regions]
+def regions_in(block: Block) -> list[tuple[Op, Region]]:
+    """Return each region of the branches and loops of a block, with its op."""
+    return [(op, r) for op in block.ops if isinstance(op, NESTS) for r in op.regions]
 
 
-def updates_in(op: If, region: Region, updates: Iterable[Pair]) -> list[Pair]:
+def updates_in(op: Op, region: Region, updates: Iterable[Pair]) -> list[Pair]:
     """Return what a region yields as new values, and which of its arguments they are.
 
     A value that the branch captures twice has two names in it: no such pairs are given.
+    There are none in a loop, the next step of which may read what it captures.
     """
+    if not isinstance(op, If):
+        return []
     yielded = region.block.terminator.operands
     inside = dict(zip(op.captures, region.block.arguments, strict=True))
     return [
@@ -68,14 +75,16 @@ def sink_updates(block: Block, updates: Sequence[Pair]) -> None:
 
     In the regions of branches, too.
     """
-    for op, region in branches_in(block):
+    for op, region in regions_in(block):
         sink_updates(region.block, updates_in(op, region, updates))
     new_values = {value for value, _ in updates}
     used = {v for op in block.ops[:-1] for v in op.operands}
     late = [
         op
         for op in block.ops[:-1]
-        if (isinstance(op, KernelGroup) or (isinstance(op, If) and not _can_fail(op)))
+        if (
+            isinstance(op, KernelGroup) or (isinstance(op, NESTS) and not _can_fail(op))
+        )
         and new_values.intersection(op.results)
         and not used.intersection(op.results)
     ]
@@ -110,15 +119,18 @@ def _may_meet(op: Op, argument: Value) -> bool:
 
 
 def _can_fail(op: Op) -> bool:
-    if isinstance(op, If):
+    if isinstance(op, NESTS):
         return any(_can_fail(o) for r in op.regions for o in r.block.ops)
     return isinstance(op, CheckIndex)
 
 
 def _is_viewed(block: Block, argument: Value) -> bool:
-    """Return whether another name of the memory exists (a reshape)."""
+    """Return whether another name of the memory exists (a reshape).
+
+    Those that a loop has of what it reads end with it.
+    """
     for op in block.ops[:-1]:
-        if argument not in op.operands or isinstance(op, KernelGroup | CheckIndex):
+        if argument not in op.operands or isinstance(op, _READERS):
             continue
         if not isinstance(op, If):
             return True

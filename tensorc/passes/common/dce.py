@@ -4,6 +4,7 @@
 2. Keep an op that is not pure, or one of whose results is used by what was kept;
    mark its operands as used. Regions of a removed op go with it.
 3. Of a `tc.if`, results that nobody uses go, and then what no region uses any more.
+   So it is with a `tc.scan`, where what is carried is used if a later step needs it.
 4. An op with several results, of which only one is used, gives way to the op that is
    this result alone, with the same bits: a `tc.top1` whose index alone is used is a
    `tc.argmax`.
@@ -28,7 +29,9 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.opdef import PURE
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.tensor.reductions import ArgMax, Max, Top1
+from tensorc.ir.scans import keep_parts, states_of
 from tensorc.ir.types import element_type
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
@@ -58,6 +61,9 @@ def _remove(stack: list[Iterator[tuple[Op, list[Op]]]], used: set[Value]) -> Non
                 numbers = [i for i, r in enumerate(op.results) if r in used]
                 keep_results(op, numbers)
                 stack.append(_captured(op, used))
+            elif isinstance(op, Scan):
+                _keep_needed(op, used)
+                stack.append(_taken(op, used))
             else:
                 used.update(op.operands)
             stack.extend(_visit(b) for r in op.regions for b in r.blocks)
@@ -67,6 +73,36 @@ def _captured(op: If, used: set[Value]) -> Iterator[tuple[Op, list[Op]]]:
     """Once its regions are done, keep what a branch captures for use; yield nothing."""
     pairs = zip(*(region.block.arguments for region in op.regions), strict=True)
     keep_captures(op, [i for i, pair in enumerate(pairs) if used.intersection(pair)])
+    used.update(op.operands)
+    yield from ()
+
+
+def _keep_needed(op: Scan, used: set[Value]) -> None:
+    """Drop what a loop carries and stacks that neither a result nor a step needs."""
+    block, yields = op.body.block, op.body.block.terminator.operands
+    states = {value: i for i, value in enumerate(states_of(op))}
+    pending = [v for v, r in zip(yields, op.results, strict=True) if r in used]
+    pending += [v for o in block.ops[:-1] if PURE not in o.traits for v in o.operands]
+    found = set(pending)
+    while pending:
+        value = pending.pop()
+        needed = [yields[states[value]]] if value in states else []
+        if value.op is not None:
+            needed = [v for inner in value.op.walk() for v in inner.operands]
+        pending += [v for v in needed if v not in found]
+        found.update(needed)
+    carried = [i for v, i in states.items() if v in found or op.results[i] in used]
+    tops = range(op.stacked)
+    stacked = [i for i in tops if op.results[op.carried + i] in used]
+    others = len(op.operands) - op.carried
+    keep_parts(op, carried, stacked, range(others))
+
+
+def _taken(op: Scan, used: set[Value]) -> Iterator[tuple[Op, list[Op]]]:
+    """Once its region is done, keep what a loop is given for use; yield nothing."""
+    given = op.body.block.arguments[1 + op.carried :]
+    taken = [i for i, value in enumerate(given) if value in used]
+    keep_parts(op, range(op.carried), range(op.stacked), taken)
     used.update(op.operands)
     yield from ()
 

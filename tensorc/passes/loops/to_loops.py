@@ -40,12 +40,13 @@ After:
    elementwise is cut along its columns, too. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order, those of a
-   `tc.if` in an `scf.if`: no kernel has a branch of the program inside.
+   `tc.if` in an `scf.if`, those of a `tc.scan` in an `scf.for`: no kernel has a branch
+   or a loop of the program inside.
 4. What a kernel needs while it runs a chunk, and whose size is a formula, lies in the
    scratch of who runs it: `tc.scratch` is the size that is enough for all kernels.
 """  # noqa: E501
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic
@@ -66,12 +67,14 @@ from tensorc.ir.ops.memory.kernels import (
     SizeOf,
 )
 from tensorc.ir.ops.scalar import arith, conversions
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.types import I64, INDEX, MemRefType, element_type
 from tensorc.passes.analysis.memory import ARENA, sized_shape
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.entry import (
     FunctionState,
+    Shape,
     close_kernel,
     elements,
     flat_type,
@@ -175,6 +178,72 @@ def _branch(entry: FunctionState, op: Op) -> None:
     k.b.create(scf.If, condition, regions=[then, otherwise])
 
 
+def _scan(entry: FunctionState, op: Op) -> None:
+    """Write a loop around the kernels of a region.
+
+    What is carried goes round as memory: what a step reads, what it writes, and what
+    the step after it writes. Where steps are counted, the first one so writes that the
+    last one does where the result belongs; else that is copied there.
+    """
+    assert isinstance(op, Scan)
+    k, count, block = entry.k, op.steps, op.body.block
+    carried = op.carried
+    finals, spares = op.destinations, op.spares
+    is_even = isinstance(count, int) and count % 2 == 0
+    first, second = (spares, finals) if is_even else (finals, spares)
+    initial = [entry.flat[v] for v in (*op.inits, *first, *second)]
+    with k.loop(k.index(0), k.dim(count), 1, initial) as loop:
+        at = k.sub(k.dim(count - 1), loop.index) if op.reverse else loop.index
+        number = k.op(conversions.IndexCast, at, types=[I64])
+        k.do(memory.Store, number, entry.flat[op.number], k.index(0))
+        now, following, spare = _thirds(loop.carried)
+        parts = [_part(entry, v, at) for v in (*op.sequences, *op.stacks)]
+        inside = [
+            *(entry.flat[op.number], *now, *parts[: op.sliced]),
+            *(*following, *parts[op.sliced :]),
+            *[entry.flat[v] for v in op.captures],
+        ]
+        entry.flat.update(zip(block.arguments, inside, strict=True))
+        entry.shapes.update(_shapes_inside(entry, op))
+        for inner in block.ops[:-1]:
+            with k.at(inner.location):
+                _lower(entry, inner)
+        loop.yields = [*following, *spare, *following]
+    if isinstance(count, int) and count:
+        return
+    for value, target in zip(loop.results[:carried], finals, strict=True):
+        entry.flat[value] = value
+        _copy(entry, value, target)
+
+
+def _thirds(values: Sequence[Value]) -> tuple[Sequence[Value], ...]:
+    size = len(values) // 3
+    return values[:size], values[size : 2 * size], values[2 * size :]
+
+
+def _part(entry: FunctionState, whole: Value, at: Value) -> Value:
+    """Return the part of memory at an index of its leading axis."""
+    k = entry.k
+    count = k.dim(elements(entry.shapes[whole][1:]))
+    flat = entry.flat[whole]
+    made = k.op(memory.Part, flat, k.mul(at, count), count, types=[flat.type])
+    made.hint = whole.hint
+    return made
+
+
+def _shapes_inside(entry: FunctionState, op: Scan) -> dict[Value, Shape]:
+    """Return the shapes of what the region of a loop is given; the arena has none."""
+    shapes = entry.shapes
+    states = [shapes[v] for v in op.inits]
+    tops = [shapes[v][1:] for v in op.stacks]
+    given = [(), *states, *[shapes[v][1:] for v in op.sequences], *states, *tops]
+    arguments = op.body.block.arguments
+    found = dict(zip(arguments, given, strict=False))
+    captured = zip(op.captures, arguments[len(given) :], strict=True)
+    found.update((inside, shapes[v]) for v, inside in captured if v in shapes)
+    return found
+
+
 # The operand from which on views give the unknown sizes.
 _FIRST_SIZE: dict[type[Op], int] = {memory.View: 2, memory.Reshape: 1}
 
@@ -210,8 +279,11 @@ def _data(entry: FunctionState, op: Op) -> None:
 
 def _copy_kernel(entry: FunctionState, op: Op) -> None:
     assert isinstance(op, memory.Copy)
-    source, target = op.operands
-    count = elements(entry.shapes[source])
+    _copy(entry, *op.operands)
+
+
+def _copy(entry: FunctionState, source: Value, target: Value) -> None:
+    count = elements(entry.shapes[target])
     values = [source, target]
     function, k, (given, taken), names = open_kernel(entry, values, [count])
     one = (k.index(1),)
@@ -276,6 +348,7 @@ _ROWS: Mapping[type[Op], Callable[[FunctionState, Op], None]] = MappingProxyType
         ScatterInto: _scatter_kernel,
         KernelGroup: group_kernel,
         If: _branch,
+        Scan: _scan,
     }
 )
 

@@ -44,6 +44,8 @@ After:
    fresh buffer. What only the group's own rows need stays inside (`memref.alloc` in the
    region); the rest is allocated by the function. So it is for the results of a
    `tc.if`: its regions write to them, or copy what they have no better way to give.
+   What a `tc.scan` carries has two memories, of which a step reads one and writes the
+   other; what it stacks is written where it belongs.
 3. A new value is written into the argument that it replaces where that is safe
    (`in_place`). All other commits stand at the end: first returned arguments are copied
    out, then new values that live in other arguments are saved, then arguments are
@@ -64,11 +66,12 @@ from tensorc.ir.ops import control
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.scan import Scan, part_of
 from tensorc.ir.ops.tensor import indexing, making, shape
-from tensorc.ir.types import INDEX, TensorType
+from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes.analysis.in_place import (
-    branches_in,
     in_place,
+    regions_in,
     sink_updates,
     updates_in,
     updates_of,
@@ -96,7 +99,7 @@ def function_symbols(function: Function) -> list[str]:
 
 def _check_ops(block: Block) -> None:
     """Refuse ops that are in no kernel yet."""
-    for _, region in branches_in(block):
+    for _, region in regions_in(block):
         _check_ops(region.block)
     for op in block.ops[:-1]:
         if type(op) not in RULES:
@@ -300,6 +303,73 @@ def _branch_region(
     return made
 
 
+def _scan(state: Buffers, op: Op) -> None:
+    """Give a loop where its results go, and a spare for what it carries.
+
+    A step reads what is carried in one of the two and writes the other.
+    """
+    assert isinstance(op, Scan)
+    b = state.b
+    given = [state.memory[v] for v in (*op.inits, *op.sequences)]
+    written = []
+    for result in op.results:
+        init = op.operands[result.index] if result.index < op.carried else result
+        type_ = tensor_of(init)
+        destination = state.given.get(result)
+        if destination is None or destination.type != memref_of(type_):
+            destination = allocate(b, type_, result.hint)
+        written.append(destination)
+    finals, stacks = written[: op.carried], written[op.carried :]
+    spares = [allocate(b, tensor_of(v), "spare") for v in op.inits]
+    number = allocate(b, TensorType((), I64), "step")
+    captures = [state.memory[v] for v in op.captures]
+    region = _scan_region(state, op, (given, finals, stacks, captures))
+    operands = [*given, *finals, *spares, *stacks, number, *captures]
+    b.append(Scan, operands, op.attributes, (), [region])
+    for result, memory_ in zip(op.results, written, strict=True):
+        state.memory[result] = _typed(state, result, memory_)
+
+
+def _typed(state: Buffers, value: Value, given: Value) -> Value:
+    """Return memory of a value's type: a copy where a guard alone makes sizes equal."""
+    if given.type == memref_of(tensor_of(value)):
+        return given
+    copy = allocate(state.b, tensor_of(value), value.hint)
+    state.b.create(memory.Copy, given, copy)
+    return copy
+
+
+def _scan_region(state: Buffers, op: Scan, parts: Sequence[Sequence[Value]]) -> Region:
+    """Return the region of a loop on memory, which writes what it yields."""
+    given, finals, stacks, captures = parts
+    made, block = single_block()
+    old = op.body.block
+    body = Buffers(Builder(block, state.b.constraints, op.location), state.target)
+    own = old.arguments[: 1 + len(given)]
+    for argument in own:
+        type_ = memref_of(tensor_of(argument))
+        body.memory[argument] = block.add_argument(type_, argument.hint)
+    yields = old.terminator.operands
+    written = [value.type for value in finals]
+    written += [part_of(value.type) for value in stacks]
+    outputs = [
+        (v, block.add_argument(t, v.hint)) for v, t in zip(yields, written, strict=True)
+    ]
+    for argument, outside in zip(old.arguments[len(own) :], captures, strict=True):
+        body.memory[argument] = block.add_argument(outside.type, argument.hint)
+    body.frozen.add(body.memory[own[0]])
+    sources = zip((*given, *captures), old.arguments[1:], strict=True)
+    for outside, argument in sources:
+        if outside in state.frozen or not _is_argument(outside):
+            body.frozen.add(body.memory[argument])
+    for value, destination in outputs:
+        _write_straight(body, value, destination)
+    _lower_ops(body, old)
+    _commit(body, outputs, [])
+    body.b.create(control.Yield)
+    return made
+
+
 def _reshape(state: Buffers, op: Op) -> None:
     type_ = tensor_of(op.result)
     b = state.b
@@ -335,11 +405,12 @@ def _indices(shape_: list[int]) -> list[list[int]]:
 
 
 # What writes its results into memory that it is given.
-_WRITERS = (control.KernelGroup, control.If, indexing.Scatter)
+_WRITERS = (control.KernelGroup, control.If, Scan, indexing.Scatter)
 
 RULES = {
     control.KernelGroup: bufferize_group,
     control.If: _branch,
+    Scan: _scan,
     indexing.CheckIndex: _check,
     indexing.Scatter: _scatter,
     shape.Reshape: _reshape,

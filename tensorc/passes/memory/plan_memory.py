@@ -54,8 +54,8 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import If
 from tensorc.ir.ops.memory import memory
+from tensorc.passes.analysis.in_place import NESTS
 from tensorc.passes.analysis.memory import ARENA, shape_of
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
@@ -87,11 +87,12 @@ def _follow(block: Block, number: int, buffers: dict[Value, Buffer]) -> int:
     """Note when the buffers of a block live; return the number behind its last op.
 
     The regions of a branch stand one after the other, so that they share memory; what
-    the branch captures lives until both have ended.
+    the branch captures lives until both have ended. The region of a loop needs nothing
+    that it made in the step before, and what the loop is given lives until its end.
     """
     for op in block.ops:
         birth, number = number, number + 1
-        for region in op.regions if isinstance(op, If) else ():
+        for region in op.regions if isinstance(op, NESTS) else ():
             number = _follow(region.block, number, buffers)
         for operand in op.operands:
             if operand in buffers:
@@ -151,7 +152,7 @@ def _place(b: Builder, arena: Value, at: Mapping[Op, Dim]) -> None:
             view.hint = op.result.hint
             values[op.result] = view
             continue
-        if isinstance(op, If) and any(inner in at for inner in op.walk()):
+        if isinstance(op, NESTS) and any(inner in at for inner in op.walk()):
             op.operands.append(arena)
             for region in op.regions:
                 inside = region.block.add_argument(ARENA, arena.hint)

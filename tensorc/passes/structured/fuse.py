@@ -59,8 +59,8 @@ is a contraction; members before it are its prologue, those after it its epilogu
    to a later one of scalars. They fit (`_misfit`) if the kernel's outer space is at
    least as deep as theirs and a prefix of their dimensions, and if they read what it
    makes row by row. Otherwise they open one, whose `tc.why` says what failed.
-3. Everything else (checks, constants, reshapes, scatters, branches) stays between the
-   groups; the regions of a branch are grouped by themselves.
+3. Everything else (checks, constants, reshapes, scatters, branches, loops) stays between
+   the groups; the regions of branches and loops are grouped by themselves.
 4. Write each group as an op with an isolated region; it yields what is used outside.
 """  # noqa: E501
 
@@ -73,7 +73,7 @@ from tensorc.ir.core import Block, Op, Region, Value, clone_op, single_block
 from tensorc.ir.dims import Constraints, Dim
 from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Function, Module
-from tensorc.ir.ops.control import If, KernelGroup, Yield
+from tensorc.ir.ops.control import KernelGroup, Yield
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.ir.ops.tensor.making import Constant
@@ -89,7 +89,13 @@ from tensorc.passes.analysis.generics import (
     reads,
     tensor_space,
 )
-from tensorc.passes.analysis.in_place import Pair, branches_in, updates_in, updates_of
+from tensorc.passes.analysis.in_place import (
+    NESTS,
+    Pair,
+    regions_in,
+    updates_in,
+    updates_of,
+)
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.schedule.cpu import CHUNK_COLUMNS
 from tensorc.target import Target
@@ -186,7 +192,7 @@ def _makes_unit(op: Op) -> bool:
 
 
 # What stays between kernels; what is a group already stays one.
-_KEPT = (Constant, Reshape, Scatter, KernelGroup, CheckIndex, If)
+_KEPT = (Constant, Reshape, Scatter, KernelGroup, CheckIndex, *NESTS)
 
 
 def _is_scalar(value: Value) -> bool:
@@ -423,7 +429,7 @@ def _fuse_region(
 ) -> None:
     """Group the generics of a region, and of those inside it by themselves."""
     old = region.block
-    for op, inner in branches_in(old):
+    for op, inner in regions_in(old):
         _fuse_region(inner, updates_in(op, inner, updates), constraints, join)
     units = partition(old, dict(updates), join)
     new = Block(arguments=old.arguments, parent=region)
@@ -434,7 +440,7 @@ def _fuse_region(
         if isinstance(unit, OpenGroup):
             yielded = [v for v in unit.made if users.get(v, set()) - {number}]
             _emit(unit, builder, values, yielded)
-        elif isinstance(unit, If):
+        elif isinstance(unit, NESTS):
             # With its regions, which a copy would visit once more for each one around.
             unit.operands = [values.get(v, v) for v in unit.operands]
             new.append(unit)
@@ -453,7 +459,7 @@ def _users(units: list[Unit]) -> dict[Value, set[int]]:
             list(unit.members) if isinstance(unit, OpenGroup) else [unit]
         )
         for member in members:
-            for op in [member] if isinstance(member, If) else member.walk():
+            for op in [member] if isinstance(member, NESTS) else member.walk():
                 for value in op.operands:
                     users.setdefault(value, set()).add(number)
     return users

@@ -43,6 +43,7 @@ from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import DERIVATIVES, CustomGradient, StopGradient
 from tensorc.ir.ops.scalar import arith, conversions, math
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor.reductions import MEAN_SCALE, max_identity, min_identity
@@ -415,24 +416,60 @@ def _branch(low: Lowering, op: If) -> Views:
     """
     b = low.b
     condition = low.materialize(low.views[op.condition])
-    views = []
-    for view in [low.views[v] for v in op.captures]:
-        base = None if view.base is None else low.checks.latest(view.base)
-        views.append(replace(view, base=base))
-    bases = list(dict.fromkeys(v.base for v in views if v.base is not None))
+    views, bases = _captured(low, op.captures)
     regions = []
     for region in op.regions:
         types, hints = [v.type for v in bases], [v.hint for v in bases]
         with b.region(types, hints) as (lowered, arguments):
             inside = dict(zip(bases, arguments, strict=True))
-            inner = Lowering(b, checks=low.checks.inside(inside))
-            for argument, view in zip(region.block.arguments, views, strict=True):
-                base = None if view.base is None else inside[view.base]
-                inner.views[argument] = replace(view, base=base)
+            inner = _inside(low, region.block.arguments, views, inside)
             _lower_ops(inner, region.block.ops)
         regions.append(lowered)
     types = [r.type for r in op.results]
     made = b.append(If, [condition, *bases], op.attributes, types, regions)
+    return tuple([whole(result) for result in made.results])
+
+
+def _captured(
+    low: Lowering, captures: Sequence[Value]
+) -> tuple[list[MappedRead], list[Value]]:
+    """Return how captures are read, and the whole tensors that are captured for it."""
+    views = []
+    for view in [low.views[v] for v in captures]:
+        base = None if view.base is None else low.checks.latest(view.base)
+        views.append(replace(view, base=base))
+    return views, list(dict.fromkeys(v.base for v in views if v.base is not None))
+
+
+def _inside(
+    low: Lowering,
+    arguments: Sequence[Value],
+    views: Sequence[MappedRead],
+    inside: Mapping[Value, Value],
+) -> Lowering:
+    """Return the state of lowering a region, in which captures are read as outside."""
+    inner = Lowering(low.b, checks=low.checks.inside(inside))
+    for argument, view in zip(arguments, views, strict=True):
+        base = None if view.base is None else inside[view.base]
+        inner.views[argument] = replace(view, base=base)
+    return inner
+
+
+def _scan(low: Lowering, op: Scan) -> Views:
+    """Lower the region; what is carried and sequences are whole tensors."""
+    b, block = low.b, op.body.block
+    given = [low.materialize(low.views[v]) for v in (*op.inits, *op.sequences)]
+    views, bases = _captured(low, op.captures)
+    own = block.arguments[: 1 + len(given)]
+    types, hints = zip(*[(v.type, v.hint) for v in (*own, *bases)], strict=True)
+    with b.region(types, hints) as (lowered, arguments):
+        inside = dict(zip(bases, arguments[len(own) :], strict=True))
+        inner = _inside(low, block.arguments[len(own) :], views, inside)
+        for argument, value in zip(own, arguments, strict=False):
+            inner.views[argument] = whole(value)
+        _lower_ops(inner, block.ops)
+    results = [r.type for r in op.results]
+    made = b.append(Scan, [*given, *bases], op.attributes, results, [lowered])
     return tuple([whole(result) for result in made.results])
 
 
@@ -463,6 +500,7 @@ _RULES = typing.cast(
         nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,
         If: _branch,
+        Scan: _scan,
     },
 )
 RULES: Mapping[type[Op], Rule] = MappingProxyType(_RULES)

@@ -180,6 +180,34 @@ class Reshape(Op):
         return source.reshape(fill_shape(memory(ctx.result_type()), sizes))
 
 
+@op("tc.part", traits=(PURE,), levels=AT_LOOP)
+class Part(Op):
+    """Memory from an element on: the part that one step of a loop reads or writes.
+
+    Constraints:
+      (C1) source and result are one-dimensional memory of one element type and of
+           unknown size; start and count are of type index.
+
+    Example:
+      %3 = "tc.part"(%0, %1, %2) : (memref<?xf32>, index, index) -> memref<?xf32>
+    """
+
+    source: Value
+    start: Value
+    count: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, source: Type, start: Type, count: Type) -> Type:
+        """Give the type of the source."""
+        flat = memory(source).shape == (None,) and start == count == INDEX
+        require(flat, "C1", f"{source}, {start} and {count}")
+        return source
+
+    @staticmethod
+    def evaluate(ctx: object, source: Array, start: Array, count: Array) -> Array:
+        return source[int(start) : int(start) + int(count)]
+
+
 @op("memref.copy", levels=AT_BUFFER)
 class Copy(Op):
     """Copy all elements of source to target, which do not overlap.

@@ -7,6 +7,7 @@ from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import CustomGradient
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.tensor.elementwise import Cast
 from tensorc.ir.tensor_builder import tensor_type
 from tensorc.passes.tensor.ad.rules import STEPS, VJP_RULES
@@ -70,7 +71,7 @@ def _use(block: Block, useful: set[Value], varied: set[Value]) -> list[Op]:
                 pairs = zip(inner.arguments, op.captures, strict=True)
                 useful.update(capture for a, capture in pairs if a in useful)
             continue
-        has_rule = type(op) in VJP_RULES or isinstance(op, CustomGradient)
+        has_rule = type(op) in VJP_RULES or isinstance(op, CustomGradient | Scan)
         if not has_rule or _is_index(op, used, varied):
             raise CompileError(_no_derivative(op))
         useful.update(v for v in op.operands if _carries(op, v))

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import CustomGradient
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.passes.tensor.ad import branch, custom
+from tensorc.passes.tensor.ad import branch, custom, loop
 from tensorc.passes.tensor.ad.activity import Activity, activity_of
 from tensorc.passes.tensor.ad.rows import Tangents
 from tensorc.passes.tensor.ad.rules import JVP_RULES, conform
@@ -18,7 +19,7 @@ from tensorc.passes.tensor.ad.rules import JVP_RULES, conform
 RegionRule = Callable[[TensorBuilder, Op, Tangents, Activity], Tangents]
 
 REGION_RULES: Mapping[type[Op], RegionRule] = MappingProxyType(
-    {If: branch.forward, CustomGradient: custom.forward}
+    {If: branch.forward, Scan: loop.forward, CustomGradient: custom.forward}
 )
 
 

@@ -11,9 +11,10 @@ from tensorc.errors import CompileError, Diagnostic, Location
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import CustomGradient
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import TensorType
-from tensorc.passes.tensor.ad import branch, custom
+from tensorc.passes.tensor.ad import branch, custom, loop
 from tensorc.passes.tensor.ad.activity import Activity, activity_of
 from tensorc.passes.tensor.ad.rows import Cotangents
 from tensorc.passes.tensor.ad.rules import VJP_RULES, conform, total
@@ -21,7 +22,7 @@ from tensorc.passes.tensor.ad.rules import VJP_RULES, conform, total
 RegionRule = Callable[[TensorBuilder, Op, Cotangents, Activity], Cotangents]
 
 REGION_RULES: Mapping[type[Op], RegionRule] = MappingProxyType(
-    {If: branch.backward, CustomGradient: custom.backward}
+    {If: branch.backward, Scan: loop.backward, CustomGradient: custom.backward}
 )
 
 
