@@ -4,6 +4,7 @@ See design section 7 and docs/numerics.md. Every `evaluate` that sums goes throu
 here, so that interpreted and compiled results agree bit for bit.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -13,10 +14,11 @@ import numpy as np
 LANES = 16  # element i of a reduction belongs to lane i mod 16
 BLOCK = 1024  # a reduction starts afresh after so many elements
 CONTRACTION_BLOCK = 512  # a contraction likewise
+SUPERBLOCK = 16 * CONTRACTION_BLOCK  # its blocks are added ascending up to here
 
 # The values of the `order` attribute.
 LANES_ORDER = "lanes"  # 16 lanes, left to right; blocks of 1024; a balanced tree
-FMA_ORDER = "fma"  # fused multiply-add, ascending; blocks of 512, ascending
+FMA_ORDER = "fma"  # fused multiply-add, ascending; blocks of 512; see added_blocks
 SEQUENTIAL = "sequential"  # one element after the other
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
@@ -56,11 +58,16 @@ def _ordered(values: Array, combine: np.ufunc, identity: float) -> Array:
         _in_lanes(values[i : i + BLOCK], combine, identity)
         for i in range(0, count, BLOCK)
     ]
-    while len(blocks) > 1:
-        pairs = zip(blocks[::2], blocks[1::2], strict=False)
+    return _in_tree(blocks, combine)
+
+
+def _in_tree(parts: list[Array], combine: np.ufunc) -> Array:
+    """Combine neighbours first; an odd one moves up."""
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=False)
         combined = [np.asarray(combine(a, b)) for a, b in pairs]
-        blocks = combined + (blocks[-1:] if len(blocks) % 2 else [])
-    return blocks[0]
+        parts = combined + (parts[-1:] if len(parts) % 2 else [])
+    return parts[0]
 
 
 def _in_lanes(values: Array, combine: np.ufunc, identity: float) -> Array:
@@ -81,17 +88,36 @@ def _add(left: Array, right: Array) -> Array:
 
 def ordered_matmul(lhs: Array, rhs: Array) -> Array:
     """Multiply [..., m, k] by [..., k, n] in the contract's order."""
-    inner = lhs.shape[-1]
-    shape = (*lhs.shape[:-1], rhs.shape[-1])
+    depth = lhs.shape[-1]
     if not np.issubdtype(lhs.dtype, np.floating):
         return np.asarray(np.matmul(lhs, rhs)).astype(lhs.dtype)
-    total = np.zeros(shape, lhs.dtype)
-    for start in range(0, inner, CONTRACTION_BLOCK):
-        partial = np.zeros(shape, lhs.dtype)
-        for k in range(start, min(start + CONTRACTION_BLOCK, inner)):
-            partial = fma(lhs[..., :, k : k + 1], rhs[..., k : k + 1, :], partial)
-        total = partial if start == 0 else _add(total, partial)
-    return total
+    if depth == 0:
+        return np.zeros((*lhs.shape[:-1], rhs.shape[-1]), lhs.dtype)
+    whole = depth - depth % CONTRACTION_BLOCK
+    blocks = _chains(lhs[..., :whole], rhs[..., :whole, :], CONTRACTION_BLOCK)
+    if whole < depth:
+        rest = depth - whole
+        blocks += _chains(lhs[..., whole:], rhs[..., whole:, :], rest)
+    return added_blocks(blocks)
+
+
+def _chains(lhs: Array, rhs: Array, length: int) -> list[Array]:
+    """Multiply in blocks of so many terms, each a chain of its own from +0."""
+    count = lhs.shape[-1] // length
+    left = lhs.reshape(*lhs.shape[:-1], count, length)
+    right = rhs.reshape(*rhs.shape[:-2], count, length, rhs.shape[-1])
+    left, right = np.moveaxis(left, -2, 0), np.moveaxis(right, -3, 0)
+    sums = np.zeros((*left.shape[:-1], right.shape[-1]), lhs.dtype)
+    for k in range(length if count else 0):
+        sums = fma(left[..., k : k + 1], right[..., k : k + 1, :], sums)
+    return list(sums)
+
+
+def added_blocks(blocks: Sequence[Array]) -> Array:
+    """Add the blocks of a contraction, ascending in superblocks, these in the tree."""
+    step = SUPERBLOCK // CONTRACTION_BLOCK
+    parts = [blocks[i : i + step] for i in range(0, len(blocks), step)]
+    return _in_tree([functools.reduce(_add, part) for part in parts], np.add)
 
 
 def same_bits(left: Array, right: Array) -> bool:

@@ -1,54 +1,35 @@
-"""Emit a contraction: tiles of the result in registers, over blocks of the sum.
+"""Emit a contraction: what is copied, and which way the vectors of its tiles run.
 
-For rows [first, last) of result[…, m, n] = sum over k of a[…, m, k] * b[…, k, n]:
-
-    for j in columns, in steps of the tile's width:
-      for p in k, in steps of 512:
-        for i in rows, in steps of the tile's height:  gemm_tile (adds if p > 0)
-
-So a strip of b is fetched once for all rows of a chunk. Rows that are left over take
-lower tiles. Order of additions: tensorc.ir.numerics.
+The tiles and the order of additions are in `tensorc.passes.loops.tiles`.
 """
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
-from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES
+from tensorc.ir.numerics import CONTRACTION_BLOCK
 from tensorc.ir.ops.memory import memory
-from tensorc.ir.ops.memory.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
 from tensorc.passes.loops.accumulate import scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.lanes import Counter, Point, Storage, Uniform, read, write
-from tensorc.passes.loops.rows import tail_mask
+from tensorc.passes.loops.lanes import Storage
 from tensorc.passes.loops.rows_state import Rows
-from tensorc.passes.schedule.cpu import reads_along_rows, tile_heights, tile_size
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """An operand: memory, where its batch starts, and the strides of two dimensions."""
-
-    memref: Value
-    at: Value
-    row: Value
-    column: Value
-
-
-@dataclass(frozen=True, slots=True)
-class TileSize:
-    """A micro-kernel's schedule (see `tc.gemm_tile`)."""
-
-    rows: int
-    width: int
-    padded: bool = False
-    tallest: bool = True
+from tensorc.passes.loops.tiles import (
+    Matrix,
+    Product,
+    TileSize,
+    copy_rows,
+    cut_rows,
+    each_strip,
+    place,
+    strip_sums,
+)
+from tensorc.passes.schedule.cpu import reads_along_rows, tile_size
 
 
 def emit_panel(rows: Rows, op: Generic) -> None:
@@ -64,7 +45,7 @@ def emit_panel(rows: Rows, op: Generic) -> None:
     assert isinstance(columns, int)
     _, width = tile_size(columns, element_type(b.memref.type), rows.target)
     panel = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
-    _copy_rows(k, b, panel, k.dim(extents[inner]), k.index(columns))
+    copy_rows(k, b, panel, k.dim(extents[inner]), k.index(columns))
 
 
 def emit_contraction(
@@ -92,7 +73,7 @@ def emit_contraction(
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
     size = TileSize(rows_at_once, width, padded)
-    product = _Product((a, b, c), (first, last), (left, right), depth, size)
+    product = Product((a, b, c), (first, last), (left, right), depth, size)
     copied = rows.panel is None and _copies_pay(k, extents, first, last)
     if copied is False:
         _strips(k, product, None)
@@ -106,17 +87,6 @@ def emit_contraction(
         _strips(k, product, strip)
     with k.when(k.op(arith.XOrI, copied, k.constant(1, I1))):
         _strips(k, product, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Product:
-    """A part of a product: rows and columns of c = a b, and the terms of all sums."""
-
-    matrices: tuple[Matrix, Matrix, Matrix]
-    rows: tuple[Value, Value]
-    columns: tuple[Value, Value]
-    depth: Value
-    size: TileSize
 
 
 # A copy of a strip of the right side pays from so many rows, columns and terms on.
@@ -144,65 +114,11 @@ def _copies_pay(
     return functools.reduce(lambda x, y: k.op(arith.AndI, x, y), tests)
 
 
-def _strips(k: LoopBuilder, product: _Product, strip: Matrix | None) -> None:
+def _strips(k: LoopBuilder, product: Product, copy: Matrix | None) -> None:
     """Emit the tiles of a product, strip by strip of its columns."""
-    (a, b, c), depth, tile = product.matrices, product.depth, product.size
-    left, right = product.columns
-    heights = _heights(k, *product.rows, tile.rows)
-    with k.loop(left, right, tile.width) as at:
-        lanes = k.minimum(k.sub(right, at.index), k.index(tile.width))
-        with k.loop(k.index(0), depth, CONTRACTION_BLOCK) as block:
-            count = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
-            origin = Matrix(
-                b.memref, _place(k, b, block.index, at.index), b.row, b.column
-            )
-            if strip is not None:
-                _copy_rows(k, origin, strip, count, lanes)
-                origin = strip
-            for start, stop, height in heights:
-                with k.loop(start, stop, height) as row:
-                    operands = [
-                        *(a.memref, _place(k, a, row.index, block.index)),
-                        *(origin.memref, origin.at),
-                        *(c.memref, _place(k, c, row.index, at.index)),
-                    ]
-                    strides = (a.row, a.column, origin.row, c.row)
-                    padded = tile.padded or strip is not None
-                    size = TileSize(height, tile.width, padded, height == tile.rows)
-                    _call(k, operands, strides, (count, lanes), block.index, size)
-
-
-def _copy_rows(
-    k: LoopBuilder, source: Matrix, target: Matrix, count: Value, columns: Value
-) -> None:
-    """Copy `count` rows to rows as wide as a tile; beyond the columns they are 0."""
-    width = k.known(target.row)
-    assert width is not None
-    there = Storage(source.memref, (k.index(1), source.row, source.column))
-    here = Storage(target.memref, (target.row, target.column))
-    starts = range(0, width, LANES)
-    masks = [tail_mask(k, k.sub(columns, k.index(start))) for start in starts]
-    with k.loop(k.index(0), count, 1) as loop:
-        for start, mask in zip(starts, masks, strict=True):
-            at = Counter(k.index(start))
-            given = Point((), mask)
-            row = read(k, there, [Uniform(source.at), Uniform(loop.index), at], given)
-            taken = Point((), k.mask(min(LANES, width - start)))
-            write(k, here, [Uniform(loop.index), at], row, taken)
-
-
-def _heights(
-    k: LoopBuilder, first: Value, last: Value, tallest: int
-) -> list[tuple[Value, Value, int]]:
-    """Cut rows for tiles: start, stop and height of each kind."""
-    found = []
-    start = first
-    for height in tile_heights(tallest):
-        stop = _last_multiple(k, start, last, height)
-        if k.known(start) is None or k.known(start) != k.known(stop):
-            found.append((start, stop, height))
-        start = stop
-    return found
+    heights = cut_rows(k, *product.rows, product.size.rows)
+    with each_strip(k, product) as strip:
+        strip_sums(k, product, replace(strip, copy=copy), heights)
 
 
 def _transposed(
@@ -229,42 +145,16 @@ def _transposed(
     right = Matrix(a.memref, a.at, a.column, a.row)
     first, last = limits
     whole = (zero, k.index(columns))
+    size = TileSize(height, width)
     _zero_if_empty(k, depth, buffer, whole, (zero, k.index(width)))
-    with k.loop(first, last, width) as strip:
-        count = k.minimum(k.sub(last, strip.index), k.index(width))
-        with k.loop(zero, depth, CONTRACTION_BLOCK) as block:
-            terms = k.minimum(k.sub(depth, block.index), k.index(CONTRACTION_BLOCK))
-            start = 0
-            for rows_at_once in tile_heights(height):
-                stop = columns - (columns - start) % rows_at_once
-                with k.loop(k.index(start), k.index(stop), rows_at_once) as row:
-                    at = _place(k, right, block.index, strip.index)
-                    operands = [
-                        *(left.memref, _place(k, left, row.index, block.index)),
-                        *(right.memref, at),
-                        *(memref, _place(k, buffer, row.index, zero)),
-                    ]
-                    tall = rows_at_once == height
-                    size = TileSize(rows_at_once, width, tallest=tall)
-                    strides = (left.row, left.column, right.row, buffer.row)
-                    _call(k, operands, strides, (terms, count), block.index, size)
-                start = stop
-        with k.loop(zero, count, 1) as i, k.loop(zero, k.index(columns), 1) as j:
-            value = k.op(memory.Load, memref, _place(k, buffer, j.index, i.index))
-            row_index = k.add(strip.index, i.index)
-            k.do(memory.Store, value, c.memref, _place(k, c, row_index, j.index))
-
-
-def _last_multiple(k: LoopBuilder, start: Value, last: Value, height: int) -> Value:
-    """Return where the full tiles of that height end."""
-    if height == 1:
-        return last
-    distance = k.sub(last, start)
-    known = k.known(distance)
-    if known is not None:
-        return k.add(start, k.index(known // height * height))
-    tiles = k.op(arith.FloorDivSI, distance, k.index(height))
-    return k.add(start, k.mul(tiles, k.index(height)))
+    product = Product((left, right, buffer), whole, (first, last), depth, size)
+    heights = cut_rows(k, *whole, height)
+    with each_strip(k, product) as strip:
+        strip_sums(k, product, replace(strip, target=zero), heights)
+        with k.loop(zero, strip.lanes, 1) as i, k.loop(zero, whole[1], 1) as j:
+            value = k.op(memory.Load, memref, place(k, buffer, j.index, i.index))
+            row_index = k.add(strip.at, i.index)
+            k.do(memory.Store, value, c.memref, place(k, c, row_index, j.index))
 
 
 def _matrix(
@@ -286,39 +176,6 @@ def _matrix(
     return Matrix(storage.memref, at, strides[row], strides[column])
 
 
-def _place(k: LoopBuilder, matrix: Matrix, row: Value, column: Value) -> Value:
-    offset = k.add(k.mul(row, matrix.row), k.mul(column, matrix.column))
-    return k.add(matrix.at, offset)
-
-
-def _call(
-    k: LoopBuilder,
-    operands: Sequence[Value],
-    strides: tuple[Value, Value, Value, Value],
-    counts: tuple[Value, Value],
-    term: Value,
-    size: TileSize,
-) -> None:
-    """Append the micro-kernel; what is not the first block of terms is added."""
-    # Only the tallest tiles are worth code for their strides alone.
-    known = [k.known(s) if size.tallest else None for s in strides]
-    given = [s for s, n in zip(strides, known, strict=True) if n is None]
-    row, inner, b_row, c_row = (DYNAMIC if n is None else n for n in known)
-    k.do(
-        GemmTile,
-        *operands,
-        *counts,
-        k.compare("ne", term, k.index(0)),
-        *given,
-        rows=size.rows,
-        width=size.width,
-        a_strides=(row, inner),
-        b_stride=b_row,
-        c_stride=c_row,
-        padded=size.padded,
-    )
-
-
 def _zero_if_empty(
     k: LoopBuilder,
     depth: Value,
@@ -332,4 +189,4 @@ def _zero_if_empty(
     zero = k.constant(0.0, element_type(c.memref.type))
     nothing = k.compare("eq", depth, k.index(0))
     with k.when(nothing), k.loop(*rows, 1) as i, k.loop(*columns, 1) as j:
-        k.do(memory.Store, zero, c.memref, _place(k, c, i.index, j.index))
+        k.do(memory.Store, zero, c.memref, place(k, c, i.index, j.index))

@@ -14,6 +14,8 @@ NARROW = 16  # columns up to which a transposed left side is read along its rows
 CHUNK_ROWS = 48  # of a kernel's first outer dimension: a multiple of the tallest tile
 CHUNK_COLUMNS = 128  # of a wide product: a multiple of the widest tile, of the lanes
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
+LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
+SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 
 
@@ -33,7 +35,8 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
 
 def tile_heights(tallest: int) -> list[int]:
     """Return the tile heights to use, the tallest first; 1 takes what is left."""
-    return list(dict.fromkeys((tallest, min(tallest, 4), min(tallest, 2), 1)))
+    lower = min(tallest, LOWER_TILE)
+    return list(dict.fromkeys((tallest, lower, min(tallest, 2), 1)))
 
 
 def reads_along_rows(op: Generic, columns: Dim) -> bool:

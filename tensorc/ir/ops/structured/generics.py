@@ -18,6 +18,7 @@ from tensorc.ir.numerics import (
     LANES_ORDER,
     SEQUENTIAL,
     Array,
+    added_blocks,
     flatten,
     ordered_product,
     ordered_sum,
@@ -420,7 +421,7 @@ def _reduce(
     extents = [sizes[d] for d in reduced]
     count = math.prod(extents)
     step = CONTRACTION_BLOCK if order == FMA_ORDER else max(count, 1)
-    totals = initial
+    blocks = []
     for start in range(0, count, step):
         partial = initial
         for k in range(start, min(start + step, count)):
@@ -428,11 +429,8 @@ def _reduce(
             inputs = [_at(v, at) for v in views[:first]]
             here = [_at(p, {i: at[i]}) if i in at else p for i, p in enumerate(point)]
             partial = ctx.run_at(block, [*inputs, *partial], here)
-        if start > 0:
-            pairs = zip(totals, partial, strict=True)
-            partial = [np.asarray(np.add(t, p)) for t, p in pairs]
-        totals = partial
-    return totals
+        blocks.append(partial)
+    return [added_blocks(b) for b in zip(*blocks, strict=True)] or initial
 
 
 def _at(view: Array, at: Mapping[int, np.intp]) -> Array:

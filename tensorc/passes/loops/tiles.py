@@ -1,0 +1,317 @@
+"""Tiles of a product in the contract's order (docs/numerics.md, tensorc.ir.numerics).
+
+For rows and columns of c[m, n] = sum over k of a[m, k] * b[k, n]:
+
+    for j in columns, in steps of the tile's width:
+      for p in k, in steps of 512:
+        for i in rows, in steps of the tile's height:  gemm_tile (adds if p > 0)
+
+So a strip of b is fetched once for all rows of a chunk. Rows that are left over take
+lower tiles. Of more than a superblock of terms, each superblock is made so in scratch;
+neighbours of a level of the tree are added as soon as both are there, so that a stack
+holds what waits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from tensorc.ir.core import Value
+from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
+from tensorc.ir.ops.memory.kernels import DYNAMIC, GemmTile
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.types import I1, element_type
+from tensorc.passes.loops.accumulate import LEVELS, bit_of, scratch
+from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.lanes import (
+    Counter,
+    Lanes,
+    Point,
+    Storage,
+    Uniform,
+    read,
+    widen,
+    write,
+)
+from tensorc.passes.loops.rows import tail_mask
+from tensorc.passes.schedule.cpu import LOWER_TILE, SUPERBLOCK_ROWS, tile_heights
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """An operand: memory, where its batch starts, and the strides of two dimensions."""
+
+    memref: Value
+    at: Value
+    row: Value
+    column: Value
+
+
+@dataclass(frozen=True, slots=True)
+class TileSize:
+    """A micro-kernel's schedule (see `tc.gemm_tile`)."""
+
+    rows: int
+    width: int
+    padded: bool = False
+    tallest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A part of a product: rows and columns of c = a b, and the terms of all sums."""
+
+    matrices: tuple[Matrix, Matrix, Matrix]
+    rows: tuple[Value, Value]
+    columns: tuple[Value, Value]
+    depth: Value
+    size: TileSize
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Columns of a product, as wide as a tile: where they begin, in b and in c."""
+
+    at: Value
+    target: Value
+    lanes: Value
+    copy: Matrix | None = None
+
+
+@contextmanager
+def each_strip(k: LoopBuilder, product: Product) -> Iterator[Strip]:
+    """Append a loop over strips of the columns."""
+    left, right = product.columns
+    width = product.size.width
+    with k.loop(left, right, width) as at:
+        lanes = k.minimum(k.sub(right, at.index), k.index(width))
+        yield Strip(at.index, at.index, lanes)
+
+
+def strip_sums(
+    k: LoopBuilder,
+    product: Product,
+    strip: Strip,
+    heights: Sequence[tuple[Value, Value, int]],
+) -> None:
+    """Emit a strip's sums; the call chooses where the number of terms is unknown."""
+    depth = product.depth
+    known = k.known(depth)
+    if known is None:
+        few, many = (
+            k.compare(predicate, depth, k.index(SUPERBLOCK))
+            for predicate in ("sle", "sgt")
+        )
+        with k.when(few):
+            _terms(k, product, strip, (k.index(0), depth), heights)
+        with k.when(many):
+            _superblocks(k, product, strip)
+    elif known <= SUPERBLOCK:
+        _terms(k, product, strip, (k.index(0), depth), heights)
+    else:
+        _superblocks(k, product, strip)
+
+
+def _terms(
+    k: LoopBuilder,
+    product: Product,
+    strip: Strip,
+    terms: tuple[Value, Value],
+    heights: Sequence[tuple[Value, Value, int]],
+) -> None:
+    """Emit the tiles of a strip: blocks of terms, added in ascending order."""
+    (a, b, c), tile = product.matrices, product.size
+    lower, upper = terms
+    with k.loop(lower, upper, CONTRACTION_BLOCK) as block:
+        count = k.minimum(k.sub(upper, block.index), k.index(CONTRACTION_BLOCK))
+        origin = Matrix(b.memref, place(k, b, block.index, strip.at), b.row, b.column)
+        if strip.copy is not None:
+            copy_rows(k, origin, strip.copy, count, strip.lanes)
+            origin = strip.copy
+        added = k.compare("ne", block.index, lower)
+        for start, stop, height in heights:
+            with k.loop(start, stop, height) as row:
+                operands = [
+                    *(a.memref, place(k, a, row.index, block.index)),
+                    *(origin.memref, origin.at),
+                    *(c.memref, place(k, c, row.index, strip.target)),
+                ]
+                strides = (a.row, a.column, origin.row, c.row)
+                padded = tile.padded or strip.copy is not None
+                tall = tile.tallest and height == tile.rows
+                size = TileSize(height, tile.width, padded, tall)
+                _call(k, operands, strides, (count, strip.lanes), added, size)
+
+
+def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
+    """Emit a strip's sums of more than a superblock of terms.
+
+    A stack holds the superblocks that wait for a neighbour, of a group of rows.
+    """
+    known = k.known(product.depth)
+    size = product.size
+    if known is None:  # rarely met: it shares the code of the lower tiles
+        size = replace(size, rows=min(size.rows, LOWER_TILE), tallest=False)
+    parts = LEVELS if known is None else (known // SUPERBLOCK).bit_length() + 1
+    a, b, c = product.matrices
+    first, last = product.rows
+    group = min(SUPERBLOCK_ROWS, k.known(k.sub(last, first)) or SUPERBLOCK_ROWS)
+    stack = scratch(k, element_type(c.memref.type), parts * group * size.width)
+    with k.loop(first, last, group) as start:
+        count = k.minimum(k.sub(last, start.index), k.index(group))
+        heights = cut_rows(k, k.index(0), count, size.rows)
+        left = replace(a, at=place(k, a, start.index, k.index(0)))
+
+        def part(number: Value) -> Matrix:
+            at = k.mul(number, k.index(group * size.width))
+            return Matrix(stack, at, k.index(size.width), k.index(1))
+
+        def superblock(lower: Value, upper: Value, number: Value) -> None:
+            here = replace(product, matrices=(left, b, part(number)), size=size)
+            there = replace(strip, target=k.index(0))
+            _terms(k, here, there, (lower, upper), heights)
+
+        def add(number: Value) -> None:
+            earlier, later = part(k.sub(number, k.index(1))), part(number)
+            _move_rows(k, later, earlier, count, strip.lanes, add=True)
+
+        _stacked(k, product.depth, superblock, add)
+        target = replace(c, at=place(k, c, start.index, strip.target))
+        _move_rows(k, part(k.index(0)), target, count, strip.lanes, add=False)
+
+
+def _stacked(
+    k: LoopBuilder,
+    depth: Value,
+    superblock: Callable[[Value, Value, Value], None],
+    add: Callable[[Value], None],
+) -> None:
+    """Emit the tree of superblocks, as a stack of those that wait.
+
+    `superblock(lower, upper, p)` puts the sum of terms [lower, upper) on top of the
+    stack, as part p; `add(p)` adds part p to the one below.
+    """
+    zero, one = k.index(0), k.index(1)
+    true = k.constant(1, I1)
+    with k.loop(zero, depth, SUPERBLOCK, [zero, zero]) as loop:
+        number, filled = loop.carried
+        upper = k.minimum(k.add(loop.index, k.index(SUPERBLOCK)), depth)
+        superblock(loop.index, upper, filled)
+        with k.loop(zero, filled, 1, [filled, true]) as level:
+            top, carry = level.carried
+            carry = k.op(arith.AndI, carry, bit_of(k, number, level.index))
+            with k.when(carry):
+                add(top)
+            level.yields = [k.select(carry, k.sub(top, one), top), carry]
+        top, _ = level.results
+        loop.yields = [k.add(number, one), k.add(top, one)]
+    _, filled = loop.results
+    with k.loop(one, filled, 1) as rest:
+        add(k.sub(filled, rest.index))
+
+
+def _move_rows(
+    k: LoopBuilder,
+    source: Matrix,
+    target: Matrix,
+    count: Value,
+    columns: Value,
+    add: bool,
+) -> None:
+    """Copy or add `count` rows of a tile's width to those of another matrix."""
+    width = k.known(source.row)
+    assert width is not None
+    starts = range(0, width, LANES)
+    points = [
+        Point((), tail_mask(k, k.sub(columns, k.index(start)))) for start in starts
+    ]
+    one = k.index(1)
+    here = Storage(source.memref, (one, source.row, one))
+    there = Storage(target.memref, (one, target.row, one))
+    with k.loop(k.index(0), count, 1) as row:
+        for start, point in zip(starts, points, strict=True):
+            at = Uniform(row.index), Counter(k.index(start))
+            value = read(k, here, [Uniform(source.at), *at], point)
+            if add:
+                before = read(k, there, [Uniform(target.at), *at], point)
+                value = Lanes(k.op(arith.AddF, widen(k, before), widen(k, value)))
+            write(k, there, [Uniform(target.at), *at], value, point)
+
+
+def copy_rows(
+    k: LoopBuilder, source: Matrix, target: Matrix, count: Value, columns: Value
+) -> None:
+    """Copy `count` rows to rows as wide as a tile; beyond the columns they are 0."""
+    width = k.known(target.row)
+    assert width is not None
+    there = Storage(source.memref, (k.index(1), source.row, source.column))
+    here = Storage(target.memref, (target.row, target.column))
+    starts = range(0, width, LANES)
+    masks = [tail_mask(k, k.sub(columns, k.index(start))) for start in starts]
+    with k.loop(k.index(0), count, 1) as loop:
+        for start, mask in zip(starts, masks, strict=True):
+            at = Counter(k.index(start))
+            given = Point((), mask)
+            row = read(k, there, [Uniform(source.at), Uniform(loop.index), at], given)
+            taken = Point((), k.mask(min(LANES, width - start)))
+            write(k, here, [Uniform(loop.index), at], row, taken)
+
+
+def cut_rows(
+    k: LoopBuilder, first: Value, last: Value, tallest: int
+) -> list[tuple[Value, Value, int]]:
+    """Cut rows for tiles: start, stop and height of each kind."""
+    found = []
+    start = first
+    for height in tile_heights(tallest):
+        stop = _last_multiple(k, start, last, height)
+        if k.known(start) is None or k.known(start) != k.known(stop):
+            found.append((start, stop, height))
+        start = stop
+    return found
+
+
+def _last_multiple(k: LoopBuilder, start: Value, last: Value, height: int) -> Value:
+    """Return where the full tiles of that height end."""
+    if height == 1:
+        return last
+    distance = k.sub(last, start)
+    known = k.known(distance)
+    if known is not None:
+        return k.add(start, k.index(known // height * height))
+    tiles = k.op(arith.FloorDivSI, distance, k.index(height))
+    return k.add(start, k.mul(tiles, k.index(height)))
+
+
+def place(k: LoopBuilder, matrix: Matrix, row: Value, column: Value) -> Value:
+    """Return the index of an element of a matrix, in its memory."""
+    offset = k.add(k.mul(row, matrix.row), k.mul(column, matrix.column))
+    return k.add(matrix.at, offset)
+
+
+def _call(
+    k: LoopBuilder,
+    operands: Sequence[Value],
+    strides: tuple[Value, Value, Value, Value],
+    counts: tuple[Value, Value],
+    added: Value,
+    size: TileSize,
+) -> None:
+    """Append the micro-kernel."""
+    # Only the tallest tiles are worth code for their strides alone.
+    known = [k.known(s) if size.tallest else None for s in strides]
+    given = [s for s, n in zip(strides, known, strict=True) if n is None]
+    row, inner, b_row, c_row = (DYNAMIC if n is None else n for n in known)
+    k.do(
+        GemmTile,
+        *operands,
+        *counts,
+        added,
+        *given,
+        rows=size.rows,
+        width=size.width,
+        a_strides=(row, inner),
+        b_stride=b_row,
+        c_stride=c_row,
+        padded=size.padded,
+    )

@@ -1,0 +1,116 @@
+"""Products of more than 8192 terms: blocks ascending, superblocks in a tree."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.ir.functions import new_module
+from tensorc.ir.numerics import Array, fma, ordered_matmul
+from tests import stages
+from tests.samples import parse_type, same_bits
+from tests.stages import Case, all_results
+from tests.test_pipeline import add_function
+
+FIVE = 3 * 8192 + 5
+DEPTHS = (8191, 8192, 8193, FIVE, 7 * 8192 + 1024)
+
+
+def one_by_one(left: Array, right: Array) -> Array:
+    """Return the dot product of vectors, term by term, as docs/numerics.md has it."""
+    zero, blocks = np.zeros((), left.dtype), []
+    for i in range(0, len(left), 512):
+        total = zero
+        for a, b in zip(left[i : i + 512], right[i : i + 512], strict=True):
+            total = fma(a, b, total)
+        blocks.append(total)
+    sums = []
+    for i in range(0, len(blocks), 16):
+        total = blocks[i]
+        for block in blocks[i + 1 : i + 16]:
+            total = total + block
+        sums.append(total)
+    while len(sums) > 1:
+        pairs = [sums[i] + sums[i + 1] for i in range(0, len(sums) - 1, 2)]
+        sums = pairs + (sums[-1:] if len(sums) % 2 else [])
+    return np.asarray(sums[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_order_is_that_of_the_contract(dtype: str) -> None:
+    rng = np.random.default_rng(1)
+    for depth in DEPTHS if dtype == "float32" else DEPTHS[2:4]:
+        left, right = (rng.standard_normal(depth).astype(dtype) for _ in range(2))
+        given = ordered_matmul(left[None], right[:, None])
+        assert same_bits(given[0, 0], one_by_one(left, right)), depth
+
+
+@pytest.mark.parametrize(
+    ("element", "bits", "depths"),
+    [("f32", 128, (8193, FIVE)), ("f32", 512, (8193, FIVE)), ("f64", 256, (8193,))],
+)
+def test_deep_products_agree_at_every_stage(
+    element: str, bits: int, depths: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "TARGET", replace(stages.TARGET, vector_bits=bits))
+    rng = np.random.default_rng(bits)
+    module, cases = new_module(), list[Case]()
+    for depth in depths:
+        for known in ("K", depth):
+            name = f"f{known}"
+            types = [
+                parse_type(f"{element}[{shape}]")
+                for shape in (f"2, {known}", f"{known}, 3")
+            ]
+            if name != "fK" or depth == 8193:
+                add_function(module, name, types, lambda b, of: [b.matmul(*of)])
+            dtype = types[0].element.dtype
+            shapes = ((2, depth), (depth, 3))
+            cases.append((name, [rng.standard_normal(s).astype(dtype) for s in shapes]))
+    outcome = all_results(module, cases, (0,))
+    for stage, results in outcome.items():
+        for (name, _), (left,), (right,) in zip(
+            cases, outcome["tensor"], results, strict=True
+        ):
+            assert same_bits(left, right), f"{name} at {stage}"
+
+
+SHAPES = ((1, 1), (2, 17), (50, 3), (33, 300), (53, 20))
+
+
+@pytest.mark.parametrize("transposed", [False, True], ids=["plain", "transposed"])
+def test_deep_products_of_all_forms(transposed: bool, tmp_path: Path) -> None:
+    """Rows in groups, copied strips, transposed left sides; sizes known and unknown."""
+    rng = np.random.default_rng(3)
+    written, cases = [], []
+    left_side = "x.T" if transposed else "x"
+    for rows, columns in SHAPES:
+        for depth in DEPTHS[2:4]:
+            left = rng.standard_normal((rows, depth)).astype("float32")
+            right = rng.standard_normal((depth, columns)).astype("float32")
+            given = np.ascontiguousarray(left.T) if transposed else left
+            name = f"f_{rows}_{columns}_{depth}"
+            types = [f"float[{', '.join(map(str, a.shape))}]" for a in (given, right)]
+            header = f"fn {name}(x: {types[0]}, y: {types[1]})"
+            written.append(f"{header} -> float[{rows}, {columns}] = {left_side} @ y")
+            cases.append((name, given, right, ordered_matmul(left, right)))
+    path = tmp_path / "known.tc"
+    path.write_text("\n".join(written) + "\n")
+    program = tc.load(path)
+    traced = tc.jit(lambda x, y: (x.T if transposed else x) @ y)
+    for name, x, y, wanted in cases:
+        assert same_bits(np.asarray(traced(x, y)), wanted), f"{name}, unknown"
+        assert same_bits(np.asarray(getattr(program, name)(x, y)), wanted), name
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_dot_product_of_a_million(threads: int) -> None:
+    x = np.full(10**6, 0.1, "float32")
+    y = np.random.default_rng(4).standard_normal(10**6).astype("float32")
+    dot = tc.jit(lambda a, b: a @ b)
+    with tc.options(threads=threads):
+        wanted = ordered_matmul(x[None], y[:, None])[0, 0]
+        assert same_bits(np.asarray(dot(x, y)), wanted)
+        assert abs(float(dot(x, np.ones_like(x))) / 10**5 - 1) < 5e-6
