@@ -19,7 +19,7 @@ training. This page is the tour; the code follows its order.
     ir.ops                 a room per level, a module per family; OPS is the only list
     passes.common          what passes are made with: rewriter, pipelines; cse, dce
     passes.analysis        what is known of kernels: maps, members, costs; read only
-    passes.schedule        how a target runs them: chunks, tiles, panels; `cpu`
+    passes.schedule        how a target runs them: chunks, tiles, places; `cpu`
     passes.tensor          TENSOR, tc.*: stabilize, simplify
     passes.tensor.ad       derivatives: tables of both directions, and autodiff
     passes.structured      STRUCTURED, linalg.generic: to_structured, fuse (tc.group)

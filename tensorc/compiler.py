@@ -30,6 +30,7 @@ from tensorc.passes.loops.to_loops import TO_LOOPS
 from tensorc.passes.math.expand_math import EXPAND_MATH
 from tensorc.passes.memory.bufferize import BUFFERIZE
 from tensorc.passes.memory.plan_memory import PLAN_MEMORY
+from tensorc.passes.schedule.schedule import SCHEDULE_CPU
 from tensorc.passes.structured.fuse import FUSE, SEPARATE
 from tensorc.passes.structured.to_structured import TO_STRUCTURED
 from tensorc.pipeline import TENSOR
@@ -41,6 +42,7 @@ CPU: tuple[Pass, ...] = (
     *TENSOR,
     TO_STRUCTURED,
     FUSE,
+    SCHEDULE_CPU,
     BUFFERIZE,
     PLAN_MEMORY,
     TO_LOOPS,

@@ -119,7 +119,10 @@ ROOMS: Rooms = {
         {*ir("ops", "ops.tensor", "ops.structured", "ops.memory", "ops.scalar")},
         set(),
     ),
-    "passes.schedule": ({"passes.analysis", *ir("ops.structured"), "target"}, set()),
+    "passes.schedule": (
+        {"passes.common", "passes.analysis", *ir("ops", "ops.structured"), "target"},
+        set(),
+    ),
     "passes.math": (
         {"passes.common", *ir("ops", "ops.loop", "ops.scalar"), "target"},
         {"numpy"},
@@ -137,7 +140,7 @@ ROOMS: Rooms = {
         set(),
     ),
     "passes.memory": (
-        LEVEL
+        LEVEL - {"passes.schedule"}
         | {*ir("ops", "ops.tensor", "ops.structured", "ops.memory", "ops.scalar")},
         set(),
     ),
@@ -200,6 +203,7 @@ ROOMS: Rooms = {
     "compiler": (
         {
             *("abi", "pipeline", "passes.common", "passes.structured"),
+            "passes.schedule",
             *("passes.memory", "passes.loops", "passes.math", "backend.llvm"),
             *(*ir("ops", "text"), "target", "artifact", "errors"),
         },

@@ -67,7 +67,7 @@ SEEN = {
     "target": (
         Options(),
         replace(host_target(), vector_bits=128),
-        {"buffer", "loop", "llvm", "asm", "obj"},
+        {"structured", "buffer", "loop", "llvm", "asm", "obj"},
     ),
 }
 

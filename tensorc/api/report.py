@@ -16,6 +16,7 @@ from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import If, KernelGroup, Yield
 from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.schedules import Schedule, schedule_of
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.cost import (
     computes,
@@ -205,8 +206,20 @@ def _kernel(found: _Kernel, number: int, sizes: _Sizes) -> list[str]:
         f"  writes   {_bytes(kernel.results, sizes)}",
         f"  flops    {sizes.spell(flops)}",
         f"  arena    {_bytes(kept, sizes) if kept else 'nothing of it'}",
+        f"  schedule {_schedule(kernel, sizes)}",
         f"  opened   {kernel.attributes.get(WHY, '')}",
     ]
+
+
+def _schedule(kernel: KernelGroup, sizes: _Sizes) -> str:
+    """Return how a kernel is shared out to threads."""
+    chosen = schedule_of(kernel) or Schedule()
+    cut = [
+        f"{sizes.spell(extent)} {what}"
+        for what, extent in (("rows", chosen.rows), ("columns", chosen.columns))
+        if extent is not None
+    ]
+    return f"chunks of {' x '.join(cut)}" if cut else "one chunk"
 
 
 def _rows(kernel: KernelGroup, members: Sequence[Generic], sizes: _Sizes) -> str:

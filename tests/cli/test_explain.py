@@ -81,11 +81,13 @@ def test_kernels_are_explained(tmp_path, capsys):
         "  writes   16*B bytes: f32[B, 4]",
         "  flops    28*B",  # 3 multiply-adds of 2 and a tanh, at each of 4 columns
         "  arena    16*B bytes: f32[B, 4]",
+        "  schedule chunks of 48 rows",
         "  opened   it reads no kernel's result",
         f"  ends     at kernel 1 ({path}:4:12): it reduces across rows",
     ]
-    assert second.splitlines()[-3:] == [
+    assert second.splitlines()[-4:] == [
         "  arena    nothing of it",
+        "  schedule one chunk",
         "  opened   it reduces across rows",
         "  ends     its result is returned",
     ]

@@ -200,11 +200,11 @@ def test_compile_prints_and_leaves_a_reproducer(tmp_path, monkeypatch, capfdbina
     path = tmp_path / "a.tc"
     path.write_text("fn f(x: float[4]) -> float[4] = exp(x)\n")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    flags = ["--emit=structured", "--mlir-print-ir-after=fuse", "--mlir-timing"]
+    flags = ["--emit=structured", "--mlir-print-ir-after=schedule", "--mlir-timing"]
     assert main.run(["compile", str(path), *flags]) == 0
     out, err = capfdbinary.readouterr()
-    assert out in err  # fuse is the last pass of the stage
-    assert b"  fuse\n" in err
+    assert out in err  # schedule is the last pass of the stage
+    assert b"  schedule\n" in err
 
     def crash(module, target):
         raise ZeroDivisionError
@@ -273,7 +273,7 @@ def test_every_pass_has_one_line_of_docs(capsys):
 
 
 @pytest.mark.parametrize(
-    "name", ["fuse", "separate", "bufferize", "plan-memory", "to-loops"]
+    "name", ["fuse", "separate", "schedule", "bufferize", "plan-memory", "to-loops"]
 )
 def test_a_pass_of_a_lower_level_names_those_before_it(name, tmp_path, capsys):
     (tmp_path / "m.tc").write_text("fn f(x: f32[3]) -> f32[3] = exp(x) + 1\n")

@@ -268,7 +268,9 @@ def test_a_derivative_is_expanded_before_it_is_lowered(said, tmp_path):
     error = said("opt", "f.mlir", *stages, "--bufferize", code=1).err
     assert "error[TC0250]" in error
     assert "--fuse, or --separate" in error
-    said("opt", "f.mlir", *stages, "--separate", "--bufferize")
+    error = said("opt", "f.mlir", *stages, "--separate", "--bufferize", code=1).err
+    assert "--schedule" in error
+    said("opt", "f.mlir", *stages, "--separate", "--schedule", "--bufferize")
 
 
 # What is said of files

@@ -1,7 +1,7 @@
 // RUN: tensorc opt %s --cse --simplify --dce
 // RUN: tensorc opt %s --to-structured --fuse
-// RUN: tensorc opt %s --to-structured --fuse --bufferize --plan-memory
-// RUN: tensorc opt %s --to-structured --fuse --bufferize --plan-memory --to-loops
+// RUN: tensorc opt %s --to-structured --fuse --schedule --bufferize --plan-memory
+// RUN: tensorc opt %s --to-structured --fuse --schedule --bufferize --plan-memory --to-loops
 
 // A step, or none: the weight is renewed in place, the branch that gives the old one does
 // nothing. Both branches are what they were at TENSOR: nothing moves out of them.

@@ -1,4 +1,4 @@
-// RUN: tensorc opt %s --bufferize
+// RUN: tensorc opt %s --schedule --bufferize
 
 // The result is an argument; what two kernels share is allocated by the function.
 // CHECK-LABEL: sym_name = "f"

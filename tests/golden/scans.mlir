@@ -1,7 +1,7 @@
 // RUN: tensorc opt %s --cse --simplify --dce
 // RUN: tensorc opt %s --dce --to-structured --fuse
-// RUN: tensorc opt %s --dce --to-structured --fuse --bufferize --plan-memory
-// RUN: tensorc opt %s --dce --to-structured --fuse --bufferize --plan-memory --to-loops
+// RUN: tensorc opt %s --dce --to-structured --fuse --schedule --bufferize --plan-memory
+// RUN: tensorc opt %s --dce --to-structured --fuse --schedule --bufferize --plan-memory --to-loops
 
 // A weighted sum of rows, and all that it was. The second value that is carried is used
 // by nothing but itself.

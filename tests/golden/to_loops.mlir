@@ -11,7 +11,7 @@
         "linalg.yield"(%0) : (f32) -> ()
       }) : (memref<?x4xf32>, memref<?x4xf32>) -> ()
       "tc.yield"() : () -> ()
-    }) : (memref<?x4xf32>, memref<?x4xf32>) -> ()
+    }) {tc.schedule = {rows = #tc.dims<[48]>}} : (memref<?x4xf32>, memref<?x4xf32>) -> ()
     "func.return"() : () -> ()
   }) {tc.arena = #tc.dims<[0]>, tc.shapes = [#tc.dims<["B", 4]>, #tc.dims<["B", 4]>], tc.symbols = ["B"]} : () -> ()
 }) : () -> ()

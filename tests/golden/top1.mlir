@@ -1,7 +1,7 @@
 // RUN: tensorc opt %s --cse --dce
 // RUN: tensorc opt %s --cse --dce --to-structured
-// RUN: tensorc opt %s --cse --dce --to-structured --fuse --bufferize --plan-memory
-// RUN: tensorc opt %s --cse --dce --to-structured --fuse --bufferize --plan-memory --to-loops
+// RUN: tensorc opt %s --cse --dce --to-structured --fuse --schedule --bufferize --plan-memory
+// RUN: tensorc opt %s --cse --dce --to-structured --fuse --schedule --bufferize --plan-memory --to-loops
 
 // An op with two results, through all levels. Equal ones are one op; of which only one
 // result is read, they are the op that gives it alone, if there is one.

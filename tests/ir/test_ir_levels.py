@@ -54,7 +54,7 @@ MODULES = {
       "linalg.yield"(%3) : (f32) -> ()
     }) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
     "tc.yield"(%2) : (tensor<4xf32>) -> ()
-  }) : (tensor<4xf32>) -> tensor<4xf32>
+  }) {tc.schedule = {}} : (tensor<4xf32>) -> tensor<4xf32>
   "func.return"(%0) : (tensor<4xf32>) -> ()
 }) : () -> ()
 """,  # noqa: E501
@@ -72,7 +72,7 @@ MODULES = {
       "linalg.yield"(%3) : (f32) -> ()
     }) : (memref<4xf32>, memref<4xf32>) -> ()
     "tc.yield"() : () -> ()
-  }) : (memref<4xf32>, memref<4xf32>) -> ()
+  }) {tc.schedule = {}} : (memref<4xf32>, memref<4xf32>) -> ()
   "func.return"() : () -> ()
 }) {tc.arena = #tc.dims<[0]>, tc.shapes = [#tc.dims<[4]>, #tc.dims<[4]>], tc.symbols = []} : () -> ()
 """,  # noqa: E501

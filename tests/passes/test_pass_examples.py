@@ -23,6 +23,7 @@ from tensorc.passes.common import cse, dce
 from tensorc.passes.loops import to_loops
 from tensorc.passes.math import expand_math
 from tensorc.passes.memory import bufferize, plan_memory
+from tensorc.passes.schedule import schedule
 from tensorc.passes.structured import fuse, to_structured
 from tensorc.passes.tensor import simplify, stabilize
 from tensorc.passes.tensor.ad import autodiff
@@ -39,6 +40,7 @@ PASSES = {
 LOWER = {
     to_structured: to_structured.TO_STRUCTURED,
     fuse: fuse.FUSE,
+    schedule: schedule.SCHEDULE_CPU,
     bufferize: bufferize.BUFFERIZE,
     plan_memory: plan_memory.PLAN_MEMORY,
     to_loops: to_loops.TO_LOOPS,

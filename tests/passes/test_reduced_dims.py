@@ -21,6 +21,7 @@ from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.types import F32, I64, Element, TensorType
 from tensorc.passes.common.structured_builder import compare
+from tensorc.passes.schedule.schedule import SCHEDULE_CPU
 from tensorc.passes.structured.fuse import FUSE
 from tensorc.passes.structured.views import Lowering, tensor, whole
 from tests.samples import parse_type, same_bits
@@ -140,6 +141,7 @@ def test_several_dimensions_are_one_flat_index(name: str, known: bool) -> None:
             wanted = expected(name, x, axes)
             signatures = abi.signatures(module)
             fused = verified(FUSE, module, TARGET)
+            fused = verified(SCHEDULE_CPU, fused, TARGET)
             outcome = results_below(fused, signatures, cases)
             for stage, results in outcome.items():
                 for left, right in zip(wanted, results[0], strict=True):

@@ -184,6 +184,8 @@ def _check_symbols(function: Function) -> None:
     for inner in function.walk():
         for name, value in inner.attributes.items():
             found = value.items if isinstance(value, ArrayAttr) else (value,)
+            if isinstance(value, Dict):
+                found = tuple([entry for _, entry in value.items])
             dims = [d for dims in found if isinstance(dims, Dims) for d in dims.dims]
             for symbol in (s for d in dims for s in symbols_of(d)):
                 if symbol not in names.items:

@@ -18,6 +18,7 @@ from tensorc.ir.opdef import (
     op,
     require,
 )
+from tensorc.ir.schedules import places_of, schedule_of, stage_of
 from tensorc.ir.types import (
     I1,
     MemRefType,
@@ -170,6 +171,13 @@ class KernelGroup(Op):
         if not isinstance(panel, int) or not 0 <= panel < max(1, len(self.operands)):
             fail(self, "attribute 'tc.panel' names no operand")
         members = self.body.block.ops[:-1]
+        for member in (self, *members):
+            schedule_of(member)
+            stage_of(member)
+            places = places_of(member)
+            sizes = member.attributes.get("operandSegmentSizes")
+            if places and isinstance(sizes, tuple) and len(places) != sizes[-1]:
+                fail(member, f"{len(places)} places for {sizes[-1]} results")
         for member in members:
             if level is not None and MEMBER not in member.traits:
                 fail(member, f"is no part of a kernel, which a {self.name} is")

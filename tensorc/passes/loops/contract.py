@@ -9,15 +9,17 @@ from dataclasses import replace
 
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.invariants import fail
 from tensorc.ir.numerics import CONTRACTION_BLOCK
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.schedules import SCHEDULE, schedule_of
 from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
 from tensorc.passes.loops.accumulate import scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.lanes import Storage
+from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.rows_state import Rows
 from tensorc.passes.loops.tiles import (
     Matrix,
@@ -29,7 +31,7 @@ from tensorc.passes.loops.tiles import (
     place,
     strip_sums,
 )
-from tensorc.passes.schedule.cpu import reads_along_rows, tile_size
+from tensorc.passes.schedule.cpu import NARROW
 
 
 def emit_panel(rows: Rows, op: Generic) -> None:
@@ -40,12 +42,20 @@ def emit_panel(rows: Rows, op: Generic) -> None:
     extents = space(op, [rows.shapes[v] for v in op.operands])
     n, inner = len(extents) - 2, len(extents) - 1
     value, map_ = op.operands[1], op.maps[1]
-    b = _matrix(k, rows.storages[value], map_.results, [], inner, n)
+    b = _matrix(k, storage_of(rows.storages, op, value), map_.results, [], inner, n)
     columns = extents[n]
     assert isinstance(columns, int)
-    _, width = tile_size(columns, element_type(b.memref.type), rows.target)
+    _, width = _tile(op)
     panel = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     copy_rows(k, b, panel, k.dim(extents[inner]), k.index(columns))
+
+
+def _tile(op: Generic) -> tuple[int, int]:
+    """Return rows and columns of the tile that a contraction's schedule says."""
+    chosen = schedule_of(op)
+    if chosen is None or chosen.tile is None:
+        fail(op, f"a contraction has a tile in its '{SCHEDULE}'")
+    return chosen.tile
 
 
 def emit_contraction(
@@ -57,15 +67,17 @@ def emit_contraction(
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
     axes = [(m, inner), (inner, n), (m, n)]
     a, b, c = (
-        _matrix(k, rows.storages[v], map_.results, batch, *pair)
+        _matrix(k, storage_of(rows.storages, op, v), map_.results, batch, *pair)
         for v, map_, pair in zip(op.operands, op.maps, axes, strict=True)
     )
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     element = element_type(c.memref.type)
-    rows_at_once, width = tile_size(extents[n], element, rows.target)
-    static = extents[n]
-    if isinstance(static, int) and reads_along_rows(op, static):
-        _transposed(rows, (a, b, c), (first, last), static, depth)
+    rows_at_once, width = _tile(op)
+    chosen, static = schedule_of(op), extents[n]
+    if chosen is not None and chosen.along == "rows":
+        if not isinstance(static, int) or static > NARROW:
+            fail(op, f"vectors run along rows of results of up to {NARROW} columns")
+        _transposed(rows, (a, b, c), (first, last), static, depth, _tile(op))
         return
     left, right = (k.index(0), columns) if rows.span is None else rows.span
     _zero_if_empty(k, depth, c, (first, last), (left, right))
@@ -127,6 +139,7 @@ def _transposed(
     limits: tuple[Value, Value],
     columns: int,
     depth: Value,
+    tile: tuple[int, int],
 ) -> None:
     """Emit few columns of a product whose left side is transposed: vectors along rows.
 
@@ -136,8 +149,7 @@ def _transposed(
     k = rows.k
     a, b, c = matrices
     element = element_type(c.memref.type)
-    tallest, width = tile_size(None, element, rows.target)
-    height = next((h for h in (tallest, tallest - 1) if columns % h == 0), tallest)
+    height, width = tile
     memref = scratch(k, element, columns * width)
     zero = k.index(0)
     buffer = Matrix(memref, zero, k.index(width), k.index(1))

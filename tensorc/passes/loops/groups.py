@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, ceildiv, floordiv
+from tensorc.ir.dims import Dim, floordiv
+from tensorc.ir.invariants import fail
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.memory import memory
@@ -13,7 +14,7 @@ from tensorc.ir.ops.memory.kernels import (
 )
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.passes.analysis.generics import reads
+from tensorc.ir.schedules import SCHEDULE, Schedule, schedule_of
 from tensorc.passes.analysis.members import assign_levels, cut, make_member
 from tensorc.passes.analysis.memory import shape_of
 from tensorc.passes.loops.builder import LoopBuilder
@@ -33,7 +34,7 @@ from tensorc.passes.loops.lanes import (
 )
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
-from tensorc.passes.schedule.cpu import CHUNK_COLUMNS, CHUNK_ROWS, PRODUCTS_PER_WORK
+from tensorc.passes.schedule.cpu import PRODUCTS_PER_WORK
 
 
 def group_kernel(entry: FunctionState, op: Op) -> None:
@@ -59,6 +60,7 @@ class _GroupKernel:
 
     function: Function
     k: LoopBuilder
+    schedule: Schedule
     names: list[str]
     outer: list[Dim]
     before: Rows  # what stands before the product
@@ -73,6 +75,7 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
     block = op.body.block
     sizes = [dim for shape in shapes for dim in shape]
     sizes += [o.dim.dims[0] for o in op.walk() if isinstance(o, SizeOf)]
+    sizes += [dim for o in op.walk() for dim in (schedule_of(o) or Schedule()).sizes()]
     function, k, arguments, names = open_kernel(entry, values, sizes)
     storages: dict[Value, Storage] = {}
     known: dict[Value, Shape] = {}
@@ -99,7 +102,10 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
     everything = [make_member(g, known, op.outer) for g in generics]
     outer = everything[0].extents[: op.outer]
     spaces = [(m.extents, m.op is contraction) for m in everything]
-    return _GroupKernel(function, k, names, outer, before, contraction, after, spaces)
+    chosen = schedule_of(op) or Schedule()
+    return _GroupKernel(
+        function, k, chosen, names, outer, before, contraction, after, spaces
+    )
 
 
 def _chunks(group: _GroupKernel) -> Dim:
@@ -109,51 +115,34 @@ def _chunks(group: _GroupKernel) -> Dim:
         emit_row(rows, [])
         return 1
     begin, end = group.function.body.block.arguments[-3:-1]
-    contraction = group.contraction
-    height = CHUNK_ROWS if contraction is None or len(outer) == 1 else 1
-    columns = _split_columns(group)
-    strips = 1 if columns is None else ceildiv(columns, CHUNK_COLUMNS)
+    contraction, chosen = group.contraction, group.schedule
+    height, width = chosen.rows, chosen.columns
+    if height is None:
+        fail(group.function, f"a group with rows has '{SCHEDULE}' for them")
+    columns = 1 if width is None else group.spaces[0][0][1]
+    strips = 1 if width is None else _ceildiv(columns, width)
     extent = k.dim(outer[0])
     with k.loop(begin, end, 1) as chunk:
         number = chunk.index
-        if columns is not None:
+        if width is not None:
             number = k.op(arith.FloorDivSI, chunk.index, k.dim(strips))
             strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
-            left = k.mul(strip, k.index(CHUNK_COLUMNS))
-            right = k.minimum(k.add(left, k.index(CHUNK_COLUMNS)), k.dim(columns))
+            left = k.mul(strip, k.dim(width))
+            right = k.minimum(k.add(left, k.dim(width)), k.dim(columns))
             rows.span = (left, right)
-        lower = k.mul(number, k.index(height))
-        upper = k.minimum(k.add(lower, k.index(height)), extent)
+        lower = k.mul(number, k.dim(height))
+        upper = k.minimum(k.add(lower, k.dim(height)), extent)
         if group.before.members:
             _rows(k, group.before, outer, [], lower, upper)
         if contraction is not None:
             _contract(k, rows, contraction, outer, lower, upper)
         if rows.members:
             _rows(k, rows, outer, [], lower, upper)
-    return ceildiv(outer[0], height) * strips
+    return _ceildiv(outer[0], height) * strips
 
 
-def _split_columns(group: _GroupKernel) -> Dim | None:
-    """Return the columns of a product if chunks may have a part of them each.
-
-    That is so if whatever else the group does goes along the same columns, element by
-    element: few rows of a wide product are then work for several threads.
-    """
-    product = group.contraction
-    if product is None or len(group.outer) != 1 or group.before.members:
-        return None
-    columns = group.spaces[0][0][1]
-    if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
-        return None
-    members = group.rows.members
-    made = {v for m in members for v in m.op.outputs} | {*product.outputs}
-    for member in members:
-        along = member.is_sweep and not member.op.reductions
-        if not along or member.extents[1:] != [columns]:
-            return None
-        if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):
-            return None  # it may read what another chunk makes
-    return columns
+def _ceildiv(left: Dim, right: Dim) -> Dim:
+    return floordiv(left + (right - 1), right)
 
 
 def _contract(

@@ -5,9 +5,10 @@ by one (`Counter`, an index), or differs (`Lanes`). Only what differs becomes a 
 and an access that counts up becomes one load.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
@@ -50,6 +51,14 @@ class Storage:
 
     memref: Value
     strides: tuple[Value, ...]
+
+
+def storage_of(storages: Mapping[Value, Storage], op: Op, value: Value) -> Storage:
+    """Return where an op of a kernel finds a value, which a user's text may not say."""
+    if value not in storages:
+        message = "a member of a tc.group reads memory that no other member writes"
+        raise CompileError(Diagnostic("TC0250", message, op.location))
+    return storages[value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,7 @@ def _emit(
         return Uniform(k.dim(op.dim.dims[0]))
     if isinstance(op, memory.Load):
         indices = [reps[v] for v in op.operands[1:]]
-        return read(k, storages[op.operands[0]], indices, point)
+        return read(k, storage_of(storages, op, op.operands[0]), indices, point)
     return _apply(k, op, [reps[v] for v in op.operands])
 
 

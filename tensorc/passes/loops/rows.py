@@ -9,7 +9,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
@@ -35,10 +34,10 @@ from tensorc.passes.loops.lanes import (
     Lanes,
     Point,
     Rep,
-    Storage,
     Uniform,
     emit_body,
     read,
+    storage_of,
     unflatten,
     write,
 )
@@ -82,16 +81,10 @@ def arguments_at(
                 continue
         zero = Uniform(rows.k.index(0))
         indices = [zero if d is None else point.indices[d] for d in map_.results]
-        given.append(read(rows.k, _storage(rows, member, value), indices, point))
+        given.append(
+            read(rows.k, storage_of(rows.storages, member.op, value), indices, point)
+        )
     return given
-
-
-def _storage(rows: Rows, member: Member, value: Value) -> Storage:
-    """Return where a member finds a value, which the text of a user may not say."""
-    if value not in rows.storages:
-        message = "a member of a tc.group reads memory that no other member writes"
-        raise CompileError(Diagnostic("TC0250", message, member.op.location))
-    return rows.storages[value]
 
 
 def _along_lanes(point: Point, made: Member) -> bool:

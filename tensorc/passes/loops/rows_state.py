@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from tensorc.errors import InternalError
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.invariants import fail
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Fill, Generic
+from tensorc.ir.schedules import PLACE, ROW, places_of
 from tensorc.ir.types import element_type
 from tensorc.passes.analysis.generics import combiners
-from tensorc.passes.analysis.members import Member, in_registers
+from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import Combiner, scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Rep, Storage
@@ -74,20 +76,19 @@ class Rows:
 
 
 def place_private(rows: Rows) -> None:
-    """Give scratch to the values inside the group that registers cannot pass on."""
-    passed = in_registers(rows.members, rows.makers)
+    """Give scratch to the values inside the group that lie in memory for a row."""
     for made in rows.members:
-        for output in made.op.outputs:
-            if output in rows.private and output not in passed:
-                rows.storages[output] = _row_scratch(rows, output, made.outer)
+        for output, place in zip(made.op.outputs, places_of(made.op), strict=False):
+            if output in rows.private and place == ROW:
+                rows.storages[output] = _row_scratch(rows, made, output)
 
 
-def _row_scratch(rows: Rows, value: Value, outer: int) -> Storage:
+def _row_scratch(rows: Rows, made: Member, value: Value) -> Storage:
     k = rows.k
+    outer = made.outer
     inner = [d for d in rows.shapes[value][outer:] if isinstance(d, int)]
     if len(inner) < len(rows.shapes[value]) - outer:
-        # `bufferize` gives memory to what registers cannot pass on.
-        raise InternalError("a row of unknown size has no memory", "to-loops")
+        fail(made.op, f"'{PLACE}': a row of unknown size has no place but memory")
     count = 1
     strides: list[Value] = []
     for extent in reversed(inner):

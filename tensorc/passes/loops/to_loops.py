@@ -10,9 +10,9 @@ Before:
       ^bb0(%arg1: f32, %arg2: f32):
         %0 = arith.negf %arg1 : f32
         linalg.yield %0
-      }
+      } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
-    }
+    } {tc.schedule = {}}
     func.return
   } {tc.arena = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 After:
@@ -35,9 +35,8 @@ After:
     func.return
   } {tc.arena = [0], tc.scratch = [0], tc.shapes = [[3], [3]], tc.symbols = []}
 
-1. Each group becomes a kernel over chunks of 48 rows of its first outer dimension (one
-   chunk if it has none); so do index checks and copies. A product whose neighbours are
-   elementwise is cut along its columns, too. The chunk grid follows from shapes alone.
+1. Each group becomes a kernel over the chunks that its schedule says; so do index
+   checks and copies, of one chunk. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order, those of a
    `tc.if` in an `scf.if`, those of a `tc.scan` in an `scf.for`: no kernel has a branch
@@ -136,8 +135,9 @@ def _lower(entry: FunctionState, op: Op) -> None:
     row = _ROWS.get(type(op))
     if row is None:
         message = f"{op.name}: stands outside of a kernel, or is memory without a slot"
-        hint = "make kernels and plan memory first: --fuse --bufferize --plan-memory"
-        raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))
+        passes = "--fuse --schedule --bufferize --plan-memory"
+        hints = (f"make kernels and plan memory first: {passes}",)
+        raise CompileError(Diagnostic("TC0250", message, op.location, hints=hints))
     row(entry, op)
 
 

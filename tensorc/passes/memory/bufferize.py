@@ -12,7 +12,7 @@ Before:
       %6 = tensor.empty %5 : f32[B]
       …
       tc.yield %9
-    } {tc.why = "it reads no kernel's result"} : f32[B]
+    } {tc.schedule = {rows = [48]}, tc.why = "it reads no kernel's result"} : f32[B]
     func.return %0
   }
 After:
@@ -25,16 +25,16 @@ After:
       ^bb0(%arg1: f32, %arg2: f32):
         %2 = math.exp %arg1 : f32
         linalg.yield %2
-      }
+      } {tc.place = ["register"], tc.stage = 0}
       %3 = arith.constant {value = 0xFF800000 : f32} : f32
       linalg.fill %3, %arg0
       linalg.generic %1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
       ^bb0(%arg3: f32, %arg4: f32):
         %4 = arith.maximumf %arg4, %arg3 : f32
         linalg.yield %4
-      }
+      } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
-    }
+    } {tc.schedule = {rows = [48]}}
     func.return
   } {tc.shapes = [["B", 3], ["B"]], tc.symbols = ["B"]}
 
@@ -68,6 +68,7 @@ from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.scan import Scan, part_of
 from tensorc.ir.ops.tensor import indexing, making, shape
+from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes.analysis.in_place import (
     in_place,
@@ -105,9 +106,12 @@ def _check_ops(block: Block) -> None:
         if type(op) not in RULES:
             message = f"{op.name} is part of a kernel before it gets memory"
             hint = "run a pass that makes kernels first: --fuse, or --separate"
-            raise CompileError(
-                Diagnostic("TC0250", message, op.location, hints=(hint,))
-            )
+        elif isinstance(op, control.KernelGroup) and schedule_of(op) is None:
+            message = "a kernel has a schedule before it gets memory"
+            hint = "run the pass that makes schedules first: --schedule"
+        else:
+            continue
+        raise CompileError(Diagnostic("TC0250", message, op.location, hints=(hint,)))
 
 
 def _check_guards(function: Function, names: Sequence[str]) -> None:

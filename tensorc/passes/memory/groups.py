@@ -1,35 +1,24 @@
 """Groups on memory: what is passed in, and what stays inside.
 
-A group's results become destinations. What only one row of it needs stays inside, as
-`memref.alloc` in its region; what lasts longer, or is too long for the stack, is memory
-that the function allocates and passes in.
+A group's results become destinations. Its schedule says what stays inside, as
+`memref.alloc` in its region, and what is memory that the function allocates and passes
+in (`tc.place`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
-from tensorc.ir.dims import Dim
+from tensorc.ir.invariants import fail
 from tensorc.ir.ops import control
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Extract, Fill, Generic
+from tensorc.ir.schedules import MEMORY, SCHEDULE, places_of, schedule_of
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.generics import is_contraction, tensor_space
-from tensorc.passes.analysis.members import (
-    assign_levels,
-    cut,
-    in_registers,
-    make_member,
-)
+from tensorc.passes.analysis.generics import tensor_space
 from tensorc.passes.memory.buffers import Buffers, allocate, tensor_of
-from tensorc.passes.schedule.cpu import panel_columns
-from tensorc.target import Target
-
-ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
-ROWS_BYTES = 65536  # and all of them together
 
 
 @dataclass
@@ -68,7 +57,7 @@ def bufferize_group(state: Buffers, op: Op) -> None:
         with body.b.at(member.location):
             _member(body, member)
     body.b.create(control.Yield)
-    panel = _panel(op, state.target)
+    panel = _panel(op)
     if panel is not None:
         passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
     group = b.create(
@@ -79,6 +68,7 @@ def bufferize_group(state: Buffers, op: Op) -> None:
         outer=op.outer,
         shapes=ArrayAttr(tuple(passed.shapes)),
     )
+    group.attributes[SCHEDULE] = op.attributes[SCHEDULE]
     if panel is not None:
         group.attributes["tc.panel"] = len(passed.operands) - 1
 
@@ -96,61 +86,27 @@ def _place_results(
         destination = state.given.get(result) or allocate(b, type_, result.hint)
         state.memory[result] = destination
         body.memory[value] = passed.pass_in(destination, type_, result.hint)
-    generics = [member for member in block.ops if isinstance(member, Generic)]
-    before, contraction, after = cut(generics)
-    later = [*after, contraction] if contraction is not None else []
-    read_later = {v for member in later for v in member.operands}
-    # What one part of the group makes and another reads must last for a chunk of rows.
-    lasting = read_later.intersection(v for member in before for v in member.results)
-    passed_on = _passed_on(op, (before, after)) - lasting
-    left = ROWS_BYTES
-    for value in [result for generic in generics for result in generic.results]:
-        if value in body.memory or value in passed_on:
-            continue
-        taken = None if value in lasting else _row_bytes(value, op.outer)
-        if taken is not None and taken <= min(left, ROW_BYTES):
-            left -= taken
-        else:
-            type_ = tensor_of(value)
-            destination = allocate(b, type_, value.hint)
-            body.memory[value] = passed.pass_in(destination, type_, value.hint)
+    for member in block.ops[:-1]:
+        for value, place in zip(member.results, places_of(member), strict=False):
+            if place == MEMORY and value not in body.memory:
+                type_ = tensor_of(value)
+                destination = allocate(b, type_, value.hint)
+                body.memory[value] = passed.pass_in(destination, type_, value.hint)
 
 
-def _passed_on(
-    op: control.KernelGroup, parts: Sequence[Sequence[Generic]]
-) -> set[Value]:
-    """Return the values that the rows of each part of a group keep in registers."""
-    found: set[Value] = set()
-    for generics in parts:
-        shapes = {v: tensor_of(v).shape for g in generics for v in g.operands}
-        members = [make_member(g, shapes, op.outer) for g in generics]
-        makers = {result: m for m in members for result in m.op.results}
-        assign_levels(members, makers)
-        found |= in_registers(members, makers)
-    return found
-
-
-def _panel(op: control.KernelGroup, target: Target) -> TensorType | None:
-    """Return the type of the scratch that the group's contraction wants, if any."""
+def _panel(op: control.KernelGroup) -> TensorType | None:
+    """Return the type of the copy that the group's contraction wants, if any."""
     for member in op.body.block.ops:
-        if isinstance(member, Generic) and is_contraction(member):
-            extents = tensor_space(member)
-            width = panel_columns(member, extents[-2], target)
-            if width is not None:
-                element = tensor_of(member.results[0]).element
-                return TensorType((extents[-1], width), element)
+        chosen = schedule_of(member)
+        if not isinstance(member, Generic) or chosen is None or chosen.panel is None:
+            continue
+        extents = tensor_space(member)
+        columns = extents[-2]
+        if not isinstance(columns, int) or columns > chosen.panel:
+            fail(member, f"{columns} columns do not fit in a panel of {chosen.panel}")
+        element = tensor_of(member.results[0]).element
+        return TensorType((extents[-1], chosen.panel), element)
     return None
-
-
-def _row_bytes(value: Value, outer: int) -> int | None:
-    """Return the size of one row of a tensor inside a group, if one row is enough."""
-    type_ = tensor_of(value)
-    if value.op is not None and is_contraction(value.op):
-        return None
-    total: Dim = type_.element.bytes
-    for dim in type_.shape[outer:]:
-        total = total * dim
-    return total if isinstance(total, int) else None
 
 
 def _member(body: Buffers, member: Op) -> None:

@@ -10,13 +10,13 @@ Before:
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
       …
       tc.yield
-    }
+    } {tc.schedule = {rows = [48]}}
     tc.group %1, %result {outer = 0, shapes = [["N"], []]} {
     …
       %5 = memref.alloc %4 : memref<?xf32>
       …
       tc.yield
-    }
+    } {tc.schedule = {}}
     func.return
   } {tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 After:
@@ -28,13 +28,13 @@ After:
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
       …
       tc.yield
-    }
+    } {tc.schedule = {rows = [48]}}
     tc.group %2, %result {outer = 0, shapes = [["N"], []]} {
     …
       %6 = memref.alloc %5 : memref<?xf32>
       …
       tc.yield
-    }
+    } {tc.schedule = {}}
     func.return
   } {tc.arena = ["64*floordiv(4*N + 63, 64)"], tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 

@@ -1,13 +1,15 @@
-"""How a CPU runs kernels: chunks for threads, tiles of contractions, panels.
+"""How a CPU runs kernels: chunks for threads, tiles of contractions, panels, places.
 
-No choice here changes a result: chunks write memory of their own, and tiles keep the
-order of additions.
+A function for each key of a schedule (`tensorc.ir.schedules`). No choice here changes a
+result: chunks write memory of their own, and tiles keep the order of additions.
 """
 
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.ir.types import Element, element_type
-from tensorc.passes.analysis.generics import is_contraction
+from tensorc.ir.schedules import MEMORY, REGISTER, ROW
+from tensorc.ir.types import Element, TensorType, element_type
+from tensorc.passes.analysis.generics import is_contraction, reads, tensor_space
+from tensorc.passes.analysis.stages import Kernel
 from tensorc.target import Target
 
 NARROW = 16  # columns up to which a transposed left side is read along its rows
@@ -17,6 +19,51 @@ TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
 LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
+ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
+ROWS_BYTES = 65536  # and all of them together
+
+
+def rows_per_chunk(kernel: Kernel) -> Dim | None:
+    """Return how many rows of the first outer dimension a chunk has."""
+    if not kernel.outer:
+        return None
+    return CHUNK_ROWS if not kernel.products or len(kernel.outer) == 1 else 1
+
+
+def columns_per_chunk(kernel: Kernel) -> Dim | None:
+    """Return the columns of a chunk if chunks may have a part of a product's each.
+
+    That is so if whatever else the group does goes along the same columns, element by
+    element: few rows of a wide product are then work for several threads.
+    """
+    if len(kernel.products) != 1 or len(kernel.outer) != 1:
+        return None
+    product, *others = kernel.members
+    if product.op is not kernel.products[0]:
+        return None
+    columns = product.extents[1]
+    if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
+        return None
+    made = {result for m in kernel.members for result in m.op.results}
+    for member in others:
+        along = member.is_sweep and not member.op.reductions
+        if not along or member.extents[1:] != [columns]:
+            return None
+        if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):
+            return None  # it may read what another chunk makes
+    return CHUNK_COLUMNS
+
+
+def tile(op: Generic, target: Target) -> tuple[int, int]:
+    """Return rows and columns of a contraction's tile."""
+    columns = tensor_space(op)[-2]
+    element = _element(op)
+    if not reads_along_rows(op):
+        return tile_size(columns, element, target)
+    # The tile computes the transposed result: the columns are its rows.
+    tallest, width = tile_size(None, element, target)
+    even = (h for h in (tallest, tallest - 1) if columns % h == 0)  # type: ignore[operator]
+    return next(even, tallest), width
 
 
 def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[int, int]:
@@ -39,25 +86,62 @@ def tile_heights(tallest: int) -> list[int]:
     return list(dict.fromkeys((tallest, lower, min(tallest, 2), 1)))
 
 
-def reads_along_rows(op: Generic, columns: Dim) -> bool:
+def reads_along_rows(op: Generic) -> bool:
     """Return whether the left side is transposed and the result has few columns.
 
     Then vectors run along the rows of the result, where no lane is idle.
     """
-    m = op.maps[0].dims - 3
+    columns = tensor_space(op)[-2]
     axes = op.maps[0].results
     few = isinstance(columns, int) and columns <= NARROW
-    return few and bool(axes) and axes[-1] == m
+    return few and bool(axes) and axes[-1] == op.maps[0].dims - 3
 
 
-def panel_columns(op: Generic, columns: Dim, target: Target) -> int | None:
+def panel_columns(op: Generic, target: Target) -> int | None:
     """Return the width to copy the right side to, row by row; None to read it in place.
 
     Rows that are narrower than the tile would need masks in the innermost loop.
     """
-    if not is_contraction(op) or op.maps[0].dims != 3 or not isinstance(columns, int):
+    columns = tensor_space(op)[-2]
+    if op.maps[0].dims != 3 or not isinstance(columns, int):
         return None
-    _, width = tile_size(columns, element_type(op.operands[0].type), target)
-    if columns >= width or reads_along_rows(op, columns):
-        return None
-    return width
+    _, width = tile_size(columns, _element(op), target)
+    return None if columns >= width or reads_along_rows(op) else width
+
+
+def _element(op: Generic) -> Element:
+    return element_type(op.results[0].type)
+
+
+def places(kernel: Kernel) -> dict[Generic, list[str]]:
+    """Return where each result of each member lies.
+
+    In memory of its own is what the group gives, what one stage makes and another
+    reads, since it must last for a chunk of rows, and rows that are long or unknown.
+    """
+    left = ROWS_BYTES
+    found: dict[Generic, list[str]] = {}
+    for member in kernel.members:
+        found[member.op] = []
+        for value in member.op.results:
+            place = MEMORY
+            if value in kernel.given:
+                pass
+            elif value not in kernel.lasting and value in kernel.registers:
+                place = REGISTER
+            elif value not in kernel.lasting and not is_contraction(member.op):
+                taken = _row_bytes(value.type, len(kernel.outer))
+                if taken is not None and taken <= min(left, ROW_BYTES):
+                    left -= taken
+                    place = ROW
+            found[member.op].append(place)
+    return found
+
+
+def _row_bytes(type_: object, outer: int) -> int | None:
+    """Return the size of one row of a tensor inside a group, if it is known."""
+    assert isinstance(type_, TensorType)
+    total: Dim = type_.element.bytes
+    for dim in type_.shape[outer:]:
+        total = total * dim
+    return total if isinstance(total, int) else None

@@ -1,0 +1,87 @@
+"""Choose how kernels run: chunks, tiles, places; the passes below only read it.
+
+Source:
+  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
+Before:
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.group %x {outer = 1, shapes = []} {
+    ^bb0(%x_1: f32[B, 3]):
+      %1 = tc.size {dim = ["B"]} : index
+      %2 = tensor.empty %1 : f32[B, 3]
+      %3 = linalg.generic %x_1, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      …
+      } : f32[B, 3]
+      …
+      %9 = linalg.generic %3, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      …
+      } : f32[B]
+      tc.yield %9
+    } {tc.why = "it reads no kernel's result"} : f32[B]
+    func.return %0
+  }
+After:
+  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+    %0 = tc.group %x {outer = 1, shapes = []} {
+    ^bb0(%x_1: f32[B, 3]):
+      …
+      %3 = linalg.generic %x_1, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      …
+      } {tc.place = ["register"], tc.stage = 0} : f32[B, 3]
+      …
+      %9 = linalg.generic %3, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      …
+      } {tc.place = ["memory"], tc.stage = 0} : f32[B]
+      tc.yield %9
+    } {tc.schedule = {rows = [48]}, tc.why = "it reads no kernel's result"} : f32[B]
+    func.return %0
+  }
+
+1. Each group gets a dictionary (`tc.schedule`, see `tensorc.ir.schedules`), each
+   contraction in it another.
+2. Each member gets the number of its stage (`tc.stage`) and says for each of its
+   results where it lies (`tc.place`).
+
+What is chosen for a key is a function of `passes.schedule.cpu`. It follows from shapes,
+types and the target alone.
+"""  # noqa: E501
+
+from tensorc.ir.attributes import ArrayAttr
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.schedules import PLACE, SCHEDULE, STAGE, Schedule
+from tensorc.passes.analysis.stages import kernel_of
+from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.schedule import cpu
+from tensorc.target import Target
+
+
+def schedule_group(op: KernelGroup, target: Target) -> None:
+    """Write the schedule of one group on it and on its members."""
+    kernel = kernel_of(op)
+    chosen = Schedule(
+        rows=cpu.rows_per_chunk(kernel), columns=cpu.columns_per_chunk(kernel)
+    )
+    op.attributes[SCHEDULE] = chosen.attribute()
+    places = cpu.places(kernel)
+    for number, part in enumerate(kernel.stages):
+        for member in part:
+            member.op.attributes[STAGE] = number
+            member.op.attributes[PLACE] = ArrayAttr(tuple(places[member.op]))
+    for product in kernel.products:
+        along = "rows" if cpu.reads_along_rows(product) else None
+        size = cpu.tile(product, target)
+        panel = cpu.panel_columns(product, target)
+        given = Schedule(tile=size, panel=panel, along=along)
+        product.attributes[SCHEDULE] = given.attribute()
+
+
+def run(module: Module, target: Target) -> Module:
+    """Schedule the groups of all functions, those in branches too."""
+    for function in module.functions:
+        for op in function.walk():
+            if isinstance(op, KernelGroup):
+                schedule_group(op, target)
+    return module
+
+
+SCHEDULE_CPU = Pass("schedule", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)

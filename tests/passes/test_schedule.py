@@ -1,0 +1,136 @@
+"""Schedules: each kernel has one, its text says it, and what lies is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tensorc import compiler
+from tensorc.api import stages
+from tensorc.cli import main
+from tensorc.errors import CompileError, VerifyError
+from tensorc.frontend.dsl.irgen.generator import generate
+from tensorc.frontend.dsl.syntax import parser
+from tensorc.ir.dims import maximum, symbol
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.schedules import (
+    STAGE,
+    Schedule,
+    places_of,
+    schedule_of,
+    stage_of,
+)
+from tensorc.ir.text.parser import parse_module
+from tensorc.ir.text.printer import print_module
+from tensorc.ir.verifier import verify
+from tensorc.passes.analysis.generics import is_contraction
+from tests.stages import TARGET
+
+ROOT = Path(__file__).parents[2]
+FILES = [
+    *sorted((ROOT / "examples").glob("*.tc")),
+    *sorted((ROOT / "benchmarks" / "programs").glob("*.tc")),
+]
+
+
+def structured(path: Path) -> str:
+    text = stages.emit(str(path), "structured", None, {})
+    assert isinstance(text, str)
+    return text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_every_group_says_its_schedule_and_parses_back(path: Path) -> None:
+    text = structured(path)
+    module = parse_module(text)
+    assert isinstance(module, Module)
+    verify(module)
+    assert print_module(module) == text
+    groups = [op for op in module.walk() if isinstance(op, KernelGroup)]
+    assert text.count('"tc.group"') == len(groups) > 0
+    for group in groups:
+        chosen = schedule_of(group)
+        assert chosen is not None
+        assert (chosen.rows is not None) == (group.outer > 0)
+        members = [o for o in group.body.block.ops if isinstance(o, Generic)]
+        numbers = [stage_of(member) for member in members]
+        assert numbers == sorted(numbers)
+        assert set(numbers) == set(range(numbers[-1] + 1))
+        for member in members:
+            assert STAGE in member.attributes
+            assert len(places_of(member)) == len(member.results)
+            product = schedule_of(member)
+            assert is_contraction(member) == (product is not None)
+            assert product is None or product.tile is not None
+
+
+def test_explain_says_the_schedule_of_each_kernel(capsys) -> None:
+    path = ROOT / "examples" / "mlp.tc"
+    assert main.run(["explain", f"{path}::train"]) == 0
+    for kernel in capsys.readouterr().out.split("\n\n")[1:]:
+        (line,) = re.findall(r"^  schedule (.*)$", kernel, re.MULTILINE)
+        assert re.fullmatch(r"one chunk|chunks of [^ ]+ rows( x [^ ]+ columns)?", line)
+
+
+def test_a_schedule_comes_back_from_its_attribute() -> None:
+    (group,) = [o for o in _smallest().walk() if isinstance(o, KernelGroup)]
+    n = symbol("N")
+    for chosen in (
+        Schedule(),
+        Schedule(rows=48, columns=128),
+        Schedule(rows=maximum(1, n), block=3 + n, scratch=maximum(1, n) * 64),
+        Schedule(tile=(6, 16), panel=16, along="rows", split=1024, kept=7),
+    ):
+        group.attributes["tc.schedule"] = chosen.attribute()
+        assert schedule_of(group) == chosen
+
+
+def _smallest() -> Module:
+    source = "fn f(x: float[3]) -> float[3] = -x"
+    module = generate(parser.parse(source, "a.tc"), {}).emit()
+    return compiler.compile(module, TARGET, upto="structured").module
+
+
+WRONG = [
+    ("tc.schedule = {rows = #tc.dims<[48]>}", "tc.schedule = 3 : i64", "dictionary"),
+    ("rows = #tc.dims<[48]>", "rows = #tc.dims<[0]>", "'rows' in no known form"),
+    ("rows = #tc.dims<[48]>", 'rows = #tc.dims<["B"]>', "'rows' in no known form"),
+    ("rows = #tc.dims<[48]>", "rows = #tc.dims<[4, 8]>", "'rows' in no known form"),
+    ("rows = #tc.dims<[48]>", "row = #tc.dims<[48]>", "'row' in no known form"),
+    ("panel = 16 : i64", "panel = 8 : i64", "as wide as the tile"),
+    ("panel = 16 : i64", "panel = true", "'panel' in no known form"),
+    ("tile = array<i64: 12, 16>", "tile = array<i64: 12>", "'tile' in no known"),
+    ("tile = array<i64: 12, 16>", "tile = array<i64: 99, 16>", "'tile' in no known"),
+    ('tc.place = ["memory"]', 'tc.place = ["disk"]', "a list of register, row"),
+    ('tc.place = ["memory"]', 'tc.place = ["memory", "row"]', "2 places for 1"),
+    ("tc.stage = 1 : i64", "tc.stage = -1 : i64", "a number from 0"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), WRONG)
+def test_what_no_schedule_says_is_refused(old: str, new: str, words: str) -> None:
+    module = stages.module_of(str(ROOT / "examples" / "logreg.tc"), "train", {})
+    wide = compiler.Target("cpu", vector_bits=512)
+    text = compiler.compile(module, wide, upto="structured").text()
+    assert old in text
+    with pytest.raises(VerifyError, match=words):
+        verify(parse_module(text.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("level", "attribute", "words"),
+    [
+        ("structured", "tc.schedule", "has a schedule before it gets memory"),
+        ("buffer", "tc.schedule", "'tc.schedule'"),
+        ("buffer", "tc.place", "memory that no other member writes"),
+    ],
+)
+def test_a_kernel_without_a_schedule_is_refused(level, attribute, words) -> None:
+    module = stages.module_of(str(ROOT / "examples" / "logreg.tc"), "train", {})
+    module = compiler.compile(module, TARGET, upto=level).module
+    for op in module.walk():
+        op.attributes.pop(attribute, None)
+    with pytest.raises((CompileError, VerifyError), match=words):
+        compiler.compile(module, TARGET, upto="loop")
