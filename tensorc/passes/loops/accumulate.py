@@ -5,7 +5,7 @@ right and the block's sum joins a balanced tree. The tree is kept as a binary co
 slot l holds the sum of 2^l blocks, and a new block carries like an increment.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
@@ -92,24 +92,36 @@ def nothing(k: LoopBuilder, combiner: Combiner, extent: Value, total: Value) -> 
 
 @dataclass(frozen=True, slots=True)
 class BlockTree:
-    """The tree of block sums: memory for the slots, of scalars or vectors."""
+    """The tree of block sums: memory for the slots, of scalars or of vectors.
+
+    A slot has `width` elements, for as many sums; `first` says which 16 of them are
+    meant. With width 1 it is a scalar.
+    """
 
     combiner: Combiner
     slots: Value
-    wide: bool
+    width: int = 1
+    first: Value | None = None
+
+    def at(self, first: Value) -> "BlockTree":
+        """Return the tree of the 16 sums from `first` on."""
+        return replace(self, first=first)
 
     def load(self, k: LoopBuilder, level: Value) -> Value:
         """Return the slot of a level."""
-        if not self.wide:
+        if self.first is None:
             return k.op(memory.Load, self.slots, level)
-        return load_wide(k, self.slots, level)
+        return load_wide(k, self.slots, self._address(k, level, self.first))
 
     def store(self, k: LoopBuilder, level: Value, value: Value) -> None:
         """Set the slot of a level."""
-        if not self.wide:
+        if self.first is None:
             k.do(memory.Store, value, self.slots, level)
             return
-        store_wide(k, self.slots, level, value)
+        store_wide(k, self.slots, self._address(k, level, self.first), value)
+
+    def _address(self, k: LoopBuilder, level: Value, first: Value) -> Value:
+        return k.add(k.mul(level, k.index(self.width)), first)
 
     def push(self, k: LoopBuilder, total: Value, number: Value, levels: Value) -> Value:
         """Add the sum of block `number`; return how many levels are in use now."""
@@ -131,7 +143,7 @@ class BlockTree:
 
     def total(self, k: LoopBuilder, number: Value, levels: Value) -> Value:
         """Combine the slots that `number` blocks fill, the smallest first."""
-        lanes = LANES if self.wide else 0
+        lanes = 0 if self.first is None else LANES
         start = self.combiner.start(k, lanes)
         none = k.constant(0, I1)
         with k.loop(k.index(0), levels, 1, [start, none]) as loop:
@@ -146,16 +158,14 @@ class BlockTree:
         return loop.results[0]
 
 
-def load_wide(k: LoopBuilder, memref: Value, number: Value) -> Value:
-    """Load vector `number` of a memory of vectors."""
-    at = k.mul(number, k.index(LANES))
+def load_wide(k: LoopBuilder, memref: Value, at: Value) -> Value:
+    """Load 16 elements from an index on."""
     other = k.constant(0, element_type(memref.type), LANES)
     return k.op(vector.MaskedLoad, memref, at, k.mask(LANES), other)
 
 
-def store_wide(k: LoopBuilder, memref: Value, number: Value, value: Value) -> None:
-    """Store vector `number` of a memory of vectors."""
-    at = k.mul(number, k.index(LANES))
+def store_wide(k: LoopBuilder, memref: Value, at: Value, value: Value) -> None:
+    """Store 16 elements from an index on."""
     k.do(vector.MaskedStore, memref, at, k.mask(LANES), value)
 
 
@@ -190,10 +200,10 @@ def worker_scratch(k: LoopBuilder, element: Element, count: Dim) -> Value:
     return k.at_start(memory.View, *operands, types=[MemRefType((None,), element)])
 
 
-def block_tree(k: LoopBuilder, combiner: Combiner, wide: bool) -> BlockTree:
-    """Return a tree of block sums."""
-    count = (LEVELS + 1) * (LANES if wide else 1)
-    return BlockTree(combiner, scratch(k, combiner.element, count), wide)
+def block_tree(k: LoopBuilder, combiner: Combiner, width: int = 1) -> BlockTree:
+    """Return a tree of block sums, or trees for so many sums side by side."""
+    slots = scratch(k, combiner.element, (LEVELS + 1) * width)
+    return BlockTree(combiner, slots, width)
 
 
 def needs_blocks(combiner: Combiner, known: int | None) -> bool:

@@ -201,6 +201,20 @@ class LoopBuilder:
             return self.index(min(x, y))
         return self.op(arith.MinSI, a, b)
 
+    def maximum(self, a: Value, b: Value) -> Value:
+        """Return the larger index."""
+        x, y = self.known(a), self.known(b)
+        if x is not None and y is not None:
+            return self.index(max(x, y))
+        return self.op(arith.MaxSI, a, b)
+
+    def floordiv(self, a: Value, b: Value) -> Value:
+        """Return a // b; the divisor is not 0."""
+        x, y = self.known(a), self.known(b)
+        if x is not None and y:
+            return self.index(x // y)
+        return a if y == 1 else self.op(arith.FloorDivSI, a, b)
+
     def compare(self, predicate: str, a: Value, b: Value) -> Value:
         """Compare integers by a name of arith.INTEGER_PREDICATES."""
         code = arith.INTEGER_PREDICATES.index(predicate)

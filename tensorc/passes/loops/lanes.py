@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.kernels import SizeOf
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic, Index
-from tensorc.ir.types import VectorType, element_type
+from tensorc.ir.types import I1, VectorType, element_type
 from tensorc.passes.loops.builder import LoopBuilder
 
 
@@ -79,20 +78,6 @@ def widen(k: LoopBuilder, rep: Rep) -> Value:
     if isinstance(rep, Counter):
         return k.op(arith.AddI, wide, k.lane_numbers())
     return wide
-
-
-def unflatten(k: LoopBuilder, at: Rep, extents: Sequence[Dim]) -> list[Rep]:
-    """Return the index along each extent, given the flat index, row-major."""
-    found: list[Rep] = []
-    for extent in reversed(extents[1:]):
-        size = Uniform(k.dim(extent))
-        wide = not isinstance(at, Uniform)
-        whole, flat = (widen(k, r) if wide else r.value for r in (size, at))
-        quotient = k.op(arith.FloorDivSI, flat, whole)
-        rest = k.op(arith.SubI, flat, k.op(arith.MulI, quotient, whole))
-        at, last = ((Lanes if wide else Uniform)(v) for v in (quotient, rest))
-        found.insert(0, last)
-    return [at, *found]
 
 
 def emit_body(
@@ -190,6 +175,11 @@ def write(
     else:
         assert isinstance(rep, Uniform)
         k.do(memory.Store, rep.value, storage.memref, offset)
+
+
+def tail_mask(k: LoopBuilder, left: Value) -> Value:
+    """Return the mask of the lanes that are left."""
+    return k.op(vector.CreateMask, left, types=[VectorType(LANES, I1)])
 
 
 def _address(

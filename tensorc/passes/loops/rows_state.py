@@ -1,8 +1,10 @@
 """The state of emitting the rows of a group, and memory for what they pass on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tensorc.errors import InternalError
+from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.invariants import fail
@@ -15,7 +17,16 @@ from tensorc.passes.analysis.generics import combiners
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import Combiner, scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.lanes import Rep, Storage
+from tensorc.passes.loops.lanes import (
+    Counter,
+    Point,
+    Rep,
+    Storage,
+    Uniform,
+    read,
+    storage_of,
+    write,
+)
 from tensorc.target import Target
 
 
@@ -97,3 +108,42 @@ def _row_scratch(rows: Rows, made: Member, value: Value) -> Storage:
     padded = max(-(-count // LANES) * LANES, LANES)
     memref = scratch(k, element_type(value.type), padded)
     return Storage(memref, tuple([k.index(0)] * outer + strides))
+
+
+def arguments_at(
+    rows: Rows, member: Member, point: Point, registers: dict[Value, Rep]
+) -> list[Rep]:
+    """Return the elements that a member's body reads, from registers or memory."""
+    given: list[Rep] = []
+    for value, map_ in zip(member.op.inputs, member.op.maps, strict=False):
+        known = registers.get(value)
+        made = rows.producer(value)
+        if (
+            known is not None
+            and made is not None
+            and (isinstance(known, Uniform) or _along_lanes(point, made))
+        ):
+            whole = identity_map(len(made.extents)).results
+            rank = made.outer if made.op.reductions else len(whole)
+            if map_.results == whole[:rank]:
+                given.append(known)
+                continue
+        zero = Uniform(rows.k.index(0))
+        indices = [zero if d is None else point.indices[d] for d in map_.results]
+        storage = storage_of(rows.storages, member.op, value)
+        given.append(read(rows.k, storage, indices, point))
+    return given
+
+
+def _along_lanes(point: Point, made: Member) -> bool:
+    """Return whether the lanes of a point can be those that a member was made in."""
+    same = len(point.indices) == len(made.extents)
+    return same and isinstance(point.indices[-1], Counter)
+
+
+def put(
+    rows: Rows, value: Value, indices: Sequence[Rep], rep: Rep, point: Point
+) -> None:
+    """Store a result if it has memory."""
+    if value in rows.storages:
+        write(rows.k, rows.storages[value], indices, rep, point)

@@ -26,10 +26,10 @@ from tensorc.passes.loops.lanes import (
     Storage,
     Uniform,
     read,
+    tail_mask,
     widen,
     write,
 )
-from tensorc.passes.loops.rows import tail_mask
 
 Shape = Sequence[Dim]
 

@@ -30,10 +30,10 @@ from tensorc.passes.loops.lanes import (
     Storage,
     Uniform,
     read,
+    tail_mask,
     widen,
     write,
 )
-from tensorc.passes.loops.rows import tail_mask
 from tensorc.passes.schedule.cpu import LOWER_TILE, SUPERBLOCK_ROWS, tile_heights
 
 

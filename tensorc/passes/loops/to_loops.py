@@ -87,9 +87,9 @@ from tensorc.passes.loops.lanes import (
     Storage,
     Uniform,
     read,
+    tail_mask,
     write,
 )
-from tensorc.passes.loops.rows import tail_mask
 from tensorc.passes.loops.scatter import as_i64, emit_scatter
 from tensorc.target import Target
 

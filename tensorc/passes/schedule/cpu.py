@@ -5,6 +5,7 @@ result: chunks write memory of their own, and tiles keep the order of additions.
 """
 
 from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import MEMORY, REGISTER, ROW
 from tensorc.ir.types import Element, TensorType, element_type
@@ -18,6 +19,7 @@ CHUNK_COLUMNS = 128  # of a wide product: a multiple of the widest tile, of the 
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
 LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
+ACCUMULATORS = 16384  # bytes of a reduction's accumulators: half of a first-level cache
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together
@@ -145,3 +147,14 @@ def _row_bytes(type_: object, outer: int) -> int | None:
     for dim in type_.shape[outer:]:
         total = total * dim
     return total if isinstance(total, int) else None
+
+
+def kept_width(kept: Dim, size: int) -> int:
+    """Return for how many results at a time a reduction has accumulators.
+
+    `size` is how many bytes one result takes. The width is a multiple of the lanes.
+    """
+    most = max(ACCUMULATORS // size // LANES, 1) * LANES
+    if isinstance(kept, int):
+        return min(most, max(-(-kept // LANES), 1) * LANES)
+    return most

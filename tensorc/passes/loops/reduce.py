@@ -1,0 +1,516 @@
+"""Emit reductions over several dimensions, or down the rows, in the order of memory.
+
+What a member keeps and what it reduces are flat indices each. Its axes are walked as
+they lie in memory (`passes/analysis/walks.py`), with accumulators for a piece of what
+it keeps in scratch. The elements of a sum are walked in blocks of 1024 of the flat
+index: the loop over each axis is clipped to the block.
+
+1. The last axis is reduced: vectors along it. The element with flat index f is in lane
+   f mod 16 of its accumulator, so a run that starts elsewhere is read from the element
+   that would be in lane 0, under a mask.
+2. The last axis is kept: vectors across what is kept. The element with flat index f
+   goes to accumulator f mod 16.
+3. Few elements per result: vectors across the last axis that is kept, all elements one
+   after the other in registers.
+4. Bodies that are not a combination with the accumulator run one by one, in vectors
+   across what is kept if the last axis is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import BLOCK, LANES
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.types import I1, Element, VectorType, element_type
+from tensorc.passes.analysis.generics import combiners
+from tensorc.passes.analysis.members import Member
+from tensorc.passes.analysis.walks import Axis, walk
+from tensorc.passes.loops.accumulate import (
+    BlockTree,
+    Combiner,
+    bit_mask,
+    block_tree,
+    load_wide,
+    nothing,
+    scratch,
+    store_wide,
+)
+from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.entry import elements
+from tensorc.passes.loops.lanes import (
+    Counter,
+    Lanes,
+    Point,
+    Rep,
+    Uniform,
+    emit_body,
+    tail_mask,
+    widen,
+)
+from tensorc.passes.loops.rows_state import (
+    Rows,
+    arguments_at,
+    combiners_of,
+    put,
+    start_value,
+)
+from tensorc.passes.schedule.cpu import kept_width
+
+SHORT = 128  # elements of a run below which the loop over what is kept is the inner one
+
+Span = tuple[Value, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduction:
+    """A member to reduce; `sums` and `accumulators` are memory, one per result."""
+
+    rows: Rows
+    member: Member
+    combines: tuple[Combiner, ...]  # () if its body has another form
+    axes: tuple[Axis, ...]
+    total: Dim  # how much is reduced to each result
+    kept: Dim
+    width: int  # how much of it at a time
+    in_lanes: bool  # the last axis is reduced
+    is_sum: bool
+    sums: tuple[Value, ...] = ()
+    accumulators: tuple[Value, ...] = ()
+
+    @property
+    def starts(self) -> list[tuple[float, Element]]:
+        """What each result starts from."""
+        op = self.member.op
+        outputs = enumerate(op.outputs)
+        return [(start_value(op, i), element_type(v.type)) for i, v in outputs]
+
+    @property
+    def kept_axes(self) -> tuple[Axis, ...]:
+        """The axes that are not reduced."""
+        return tuple([axis for axis in self.axes if not axis.reduced])
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """Where a walk stands: the indices so far, and the flat index of each kind.
+
+    `spans` are the parts of the flat indices to walk, from here on; None for all.
+    """
+
+    indices: dict[int, Rep]
+    reduced: Value
+    kept: Value
+    spans: dict[bool, Span | None]
+
+    def bounds(self, k: LoopBuilder, axis: Axis) -> Span:
+        """Return the range of an axis that has something of the span."""
+        span = self.spans[axis.reduced]
+        if span is None:
+            return k.index(0), k.dim(axis.extent)
+        if axis.below == 1:
+            return span
+        below = k.dim(axis.below)
+        lower, upper = span
+        rounded = k.add(upper, k.sub(below, k.index(1)))
+        return k.floordiv(lower, below), k.floordiv(rounded, below)
+
+    def into(self, k: LoopBuilder, axis: Axis, index: Value) -> "_At":
+        """Return where the walk stands at an index of its next axis."""
+        below = k.dim(axis.below)
+        base = k.mul(index, below)
+        span = self.spans[axis.reduced]
+        if span is not None:
+            lower, upper = (k.sub(end, base) for end in span)
+            span = k.maximum(lower, k.index(0)), k.minimum(upper, below)
+        inside = replace(
+            self,
+            indices=self.indices | at_index(k, axis, Uniform(index)),
+            spans={**self.spans, axis.reduced: span},
+        )
+        if axis.reduced:
+            return replace(inside, reduced=k.add(self.reduced, base))
+        return replace(inside, kept=k.add(self.kept, base))
+
+
+def at_index(k: LoopBuilder, axis: Axis, index: Rep) -> dict[int, Rep]:
+    """Return the index of each dimension of an axis: the last counts for all."""
+    *others, last = axis.dims
+    return {**dict.fromkeys(others, Uniform(k.index(0))), last: index}
+
+
+def emit_reduction(rows: Rows, member: Member) -> None:
+    """Emit a member that is no sweep and reduces, at one index of the outer space."""
+    r = _reduction(rows, member)
+    k, zero = rows.k, rows.k.index(0)
+    at = _At(dict(enumerate(rows.outer)), zero, zero, {True: None, False: rows.span})
+    few = isinstance(r.total, int) and r.total <= LANES
+    if few and r.kept_axes:
+        _walk(k, r.kept_axes[:-1], at, lambda inner: _few(r, inner))
+        return
+    if r.in_lanes and not r.combines:
+        _walk(k, r.kept_axes, at, lambda inner: _one_by_one(r, inner))
+        return
+    r = _with_scratch(r)
+    if rows.span is None and isinstance(r.kept, int) and r.kept <= r.width:
+        _piece(r, at, k.index(r.kept))
+        return
+    lower, upper = rows.span or (zero, k.dim(r.kept))
+    with k.loop(lower, upper, r.width) as loop:
+        end = k.minimum(k.add(loop.index, k.index(r.width)), upper)
+        piece = replace(
+            at,
+            kept=k.sub(zero, loop.index),
+            spans={True: None, False: (loop.index, end)},
+        )
+        _piece(r, piece, k.sub(end, loop.index))
+
+
+def _reduction(rows: Rows, member: Member) -> _Reduction:
+    axes, combines = walk(member), combiners_of(member)
+    total = elements(tuple(a.extent for a in axes if a.reduced))
+    kept = elements(tuple(a.extent for a in axes if not a.reduced))
+    in_lanes, is_sum = axes[-1].reduced, bool(combines) and combines[0].is_sum
+    found = _Reduction(rows, member, combines, axes, total, kept, 0, in_lanes, is_sum)
+    size = sum(element.bytes for _, element in found.starts)
+    lanes = LANES if in_lanes or is_sum else 1
+    return replace(found, width=kept_width(kept, size * lanes))
+
+
+def _with_scratch(r: _Reduction) -> _Reduction:
+    """Give a reduction memory for its results, and for accumulators of 16 lanes."""
+    k = r.rows.k
+    sums = tuple([scratch(k, e, r.width + LANES) for _, e in r.starts])
+    accumulators = sums
+    if r.in_lanes or r.is_sum:
+        count = (r.width + 1) * LANES
+        accumulators = tuple([scratch(k, e, count) for _, e in r.starts])
+    return replace(r, sums=sums, accumulators=accumulators)
+
+
+def _walk(
+    k: LoopBuilder, axes: Sequence[Axis], at: _At, body: Callable[[_At], None]
+) -> None:
+    """Emit loops over the axes, each within its span, around a body."""
+    if not axes:
+        body(at)
+        return
+    first, *others = axes
+    with k.loop(*at.bounds(k, first), 1) as loop:
+        _walk(k, others, at.into(k, first, loop.index), body)
+
+
+def _piece(r: _Reduction, at: _At, count: Value) -> None:
+    """Reduce for so many results; sums of more than a block go through trees."""
+    k = r.rows.k
+    if not r.is_sum or (isinstance(r.total, int) and r.total <= BLOCK):
+        _block(r, at, count, k.minimum(k.dim(r.total), k.index(LANES)))
+        _store(r, at)
+        return
+    trees = [block_tree(k, c, r.width) for c in r.combines]
+    zero, extent = k.index(0), k.dim(r.total)
+    with k.loop(zero, extent, BLOCK, [zero, zero]) as loop:
+        number, levels = loop.carried
+        lower = loop.index
+        upper = k.minimum(k.add(lower, k.index(BLOCK)), extent)
+        inside = replace(at, spans={**at.spans, True: (lower, upper)})
+        _block(r, inside, count, k.minimum(k.sub(upper, lower), k.index(LANES)))
+        _push(r, trees, count, number, levels)
+        # All trees have as many levels: one more at each power of two.
+        full = k.op(arith.ShLI, k.index(1), levels)
+        opens = k.compare("sge", k.add(number, k.index(1)), full)
+        grown = k.select(opens, k.add(levels, k.index(1)), levels)
+        loop.yields = [k.add(number, k.index(1)), grown]
+    with k.loop(zero, count, LANES) as strips:
+        for tree, memref in zip(trees, r.sums, strict=True):
+            total = tree.at(strips.index).total(k, *loop.results)
+            store_wide(k, memref, strips.index, total)
+    _store(r, at)
+
+
+def _push(
+    r: _Reduction,
+    trees: Sequence[BlockTree],
+    count: Value,
+    number: Value,
+    levels: Value,
+) -> None:
+    """Add the sums of block `number` to the trees."""
+    k = r.rows.k
+    with k.loop(k.index(0), count, LANES) as strips:
+        for tree, memref in zip(trees, r.sums, strict=True):
+            total = load_wide(k, memref, strips.index)
+            tree.at(strips.index).push(k, total, number, levels)
+
+
+def _block(r: _Reduction, at: _At, count: Value, lanes: Value) -> None:
+    """Reduce what lies in the span to `sums`; the first `lanes` lanes have elements."""
+    k = r.rows.k
+    if r.in_lanes:
+        sizes = k.mul(count, k.index(LANES))
+    elif r.is_sum:
+        sizes = k.mul(lanes, k.index(r.width))
+    else:
+        sizes = count
+    _fill(r, r.accumulators, sizes)
+    if r.in_lanes:
+        _fill(r, r.sums, count)  # what is in no lane is looked at, too
+    # The loops around the last one that is reduced; what is kept inside of that.
+    depth = max(i for i, a in enumerate(r.axes) if a.reduced) + 1
+    depth = min(depth, len(r.axes) - 1)
+    while r.in_lanes and depth and not r.axes[depth - 1].reduced:
+        depth -= 1
+    body = _along_lanes if r.in_lanes else _across
+    _walk(k, r.axes[:depth], at, lambda inner: body(r, inner, r.axes[depth:-1]))
+    if r.in_lanes:
+        with k.loop(k.index(0), count, 1) as loop:
+            first = k.mul(loop.index, k.index(LANES))
+            for c, sums, lane in zip(r.combines, r.sums, r.accumulators, strict=True):
+                total = c.across(k, load_wide(k, lane, first))
+                k.do(memory.Store, total, sums, loop.index)
+    elif r.is_sum:
+        _add_lanes(r, count, lanes)
+
+
+def _fill(r: _Reduction, memories: Sequence[Value], count: Value) -> None:
+    """Set so many elements of memory, rounded up to 16, to what results start from."""
+    k = r.rows.k
+    with k.loop(k.index(0), count, LANES) as loop:
+        for (start, element), memref in zip(r.starts, memories, strict=True):
+            store_wide(k, memref, loop.index, k.constant(start, element, LANES))
+
+
+def _add_lanes(r: _Reduction, count: Value, lanes: Value) -> None:
+    """Add the accumulators of 16 results at a time, from lane 0 on."""
+    k = r.rows.k
+    with k.loop(k.index(0), count, LANES) as strips:
+        first = [load_wide(k, m, strips.index) for m in r.accumulators]
+        with k.loop(k.index(1), lanes, 1, first) as loop:
+            row = k.add(k.mul(loop.index, k.index(r.width)), strips.index)
+            loop.yields = [
+                c.combine(k, total, load_wide(k, m, row))
+                for c, total, m in zip(
+                    r.combines, loop.carried, r.accumulators, strict=True
+                )
+            ]
+        for memref, total in zip(r.sums, loop.results, strict=True):
+            store_wide(k, memref, strips.index, total)
+
+
+def _along_lanes(r: _Reduction, at: _At, inner: Sequence[Axis]) -> None:
+    """Reduce runs of the last axis, one for each index of what is kept inside."""
+    k, last = r.rows.k, r.axes[-1]
+    lower, upper = at.bounds(k, last)
+    # Blocks and runs that are multiples of 16 start in lane 0.
+    even = isinstance(last.extent, int) and last.extent % LANES == 0
+    alone = sum(axis.reduced for axis in r.axes) == 1
+    if even or alone or not r.is_sum:
+        start, head = lower, None
+    else:
+        lane = bit_mask(k, k.add(at.reduced, lower), LANES - 1)
+        start = k.sub(lower, lane)
+        head = mask_between(k, lane, k.sub(upper, start))
+    short = isinstance(last.extent, int) and last.extent < SHORT and bool(inner)
+    if not short:
+        _walk(k, inner, at, lambda here: _run(r, here, start, upper, head))
+        return
+
+    def step(index: Value, mask: Value | None) -> None:
+        def one(here: _At) -> None:
+            first = k.mul(here.kept, k.index(LANES))
+            held = [load_wide(k, m, first) for m in r.accumulators]
+            new = _step(r, here, last, index, mask, held)
+            for memref, value in zip(r.accumulators, new, strict=True):
+                store_wide(k, memref, first, value)
+
+        _walk(k, inner, at, one)
+
+    if head is not None:
+        step(start, head)
+        start = k.add(start, k.index(LANES))
+    with k.loop(start, upper, LANES) as loop:
+        step(loop.index, None if even else tail_mask(k, k.sub(upper, loop.index)))
+
+
+def _run(
+    r: _Reduction, at: _At, start: Value, upper: Value, head: Value | None
+) -> None:
+    """Reduce one run of the last axis, the accumulators in registers."""
+    k, last = r.rows.k, r.axes[-1]
+    even = isinstance(last.extent, int) and last.extent % LANES == 0
+    first = k.mul(at.kept, k.index(LANES))
+    held = [load_wide(k, m, first) for m in r.accumulators]
+    if head is not None:
+        held = _step(r, at, last, start, head, held)
+        start = k.add(start, k.index(LANES))
+    with k.loop(start, upper, LANES, held) as loop:
+        mask = None if even else tail_mask(k, k.sub(upper, loop.index))
+        loop.yields = _step(r, at, last, loop.index, mask, loop.carried)
+    for memref, value in zip(r.accumulators, loop.results, strict=True):
+        store_wide(k, memref, first, value)
+
+
+def mask_between(k: LoopBuilder, lower: Value, upper: Value) -> Value:
+    """Return the mask of the lanes from lower to upper, where lower <= upper."""
+    before, until = (
+        k.op(vector.CreateMask, end, types=[VectorType(LANES, I1)])
+        for end in (lower, upper)
+    )
+    return k.op(arith.XOrI, before, until)
+
+
+def _across(r: _Reduction, at: _At, inner: Sequence[Axis]) -> None:
+    """Reduce one element for each result of a piece, 16 results at a time."""
+    k, last = r.rows.k, r.axes[-1]
+    row = k.index(0)
+    if r.is_sum:
+        row = k.mul(bit_mask(k, at.reduced, LANES - 1), k.index(r.width))
+
+    def strips(here: _At) -> None:
+        first = k.add(row, here.kept)
+
+        def strip(index: Value, mask: Value | None) -> None:
+            at_ = k.add(first, index)
+            held = [load_wide(k, m, at_) for m in r.accumulators]
+            new = _step(r, here, last, index, mask, held)
+            for memref, value in zip(r.accumulators, new, strict=True):
+                store_wide(k, memref, at_, value)
+
+        _by_sixteen(k, last, here, strip)
+
+    _walk(k, inner, at, strips)
+
+
+def _by_sixteen(
+    k: LoopBuilder,
+    axis: Axis,
+    at: _At,
+    body: Callable[[Value, Value | None], None],
+) -> None:
+    """Emit a loop over 16 indices of an axis at a time; one vector without a loop."""
+    lower, upper = at.bounds(k, axis)
+    whole = at.spans[axis.reduced] is None
+    known = axis.extent if whole and isinstance(axis.extent, int) else None
+    if known is not None and known <= LANES:
+        body(lower, None if known == LANES else k.mask(known))
+        return
+    with k.loop(lower, upper, LANES) as loop:
+        even = known is not None and known % LANES == 0
+        mask = None if even else tail_mask(k, k.sub(upper, loop.index))
+        body(loop.index, mask)
+
+
+def _step(
+    r: _Reduction,
+    at: _At,
+    axis: Axis,
+    index: Value,
+    mask: Value | None,
+    held: Sequence[Value],
+) -> list[Value]:
+    """Reduce 16 neighbours along an axis into the lanes held, where the mask is."""
+    k, op = r.rows.k, r.member.op
+    indices = at.indices | at_index(k, axis, Counter(index))
+    point = Point(tuple(indices[d] for d in range(len(r.member.extents))), mask)
+    arguments = arguments_at(r.rows, r.member, point, r.rows.row)
+    if r.combines:
+        given = emit_body(k, op, point, arguments, r.rows.storages, combiners(op))
+        return [
+            c.step(k, lanes, rep, mask)
+            for c, lanes, rep in zip(r.combines, held, given, strict=True)
+        ]
+    arguments = [*arguments, *map(Lanes, held)]
+    given = emit_body(k, op, point, arguments, r.rows.storages)
+    new = [widen(k, rep) for rep in given]
+    if mask is None:
+        return new
+    return [k.select(mask, n, h) for n, h in zip(new, held, strict=True)]
+
+
+def _few(r: _Reduction, at: _At) -> None:
+    """Reduce few elements per result in registers, 16 results at a time."""
+    k, last = r.rows.k, r.kept_axes[-1]
+    reduced = [axis for axis in r.axes if axis.reduced]
+    ranges = [range(a.extent) for a in reduced if isinstance(a.extent, int)]
+
+    def strip(index: Value, mask: Value | None) -> None:
+        totals = [k.constant(start, e, LANES) for start, e in r.starts]
+        for found in product(*ranges):
+            here = at
+            for axis, number in zip(reduced, found, strict=True):
+                here = here.into(k, axis, k.index(number))
+            totals = _step(r, here, last, index, mask, totals)
+        _put(r, at, last, index, mask, totals)
+
+    _by_sixteen(k, last, at, strip)
+
+
+def _one_by_one(r: _Reduction, at: _At) -> None:
+    """Reduce one element after the other to one result, with any accumulators."""
+    k, op = r.rows.k, r.member.op
+    reduced = [axis for axis in r.axes if axis.reduced]
+
+    def nest(axes: Sequence[Axis], here: _At, held: list[Value]) -> list[Value]:
+        if axes:
+            with k.loop(*here.bounds(k, axes[0]), 1, held) as loop:
+                inner = here.into(k, axes[0], loop.index)
+                loop.yields = nest(axes[1:], inner, loop.carried)
+            return loop.results
+        point = Point(tuple(here.indices[d] for d in range(len(r.member.extents))))
+        arguments = arguments_at(r.rows, r.member, point, r.rows.row)
+        arguments += [Uniform(v) for v in held]
+        given = emit_body(k, op, point, arguments, r.rows.storages)
+        return [rep.value for rep in given]
+
+    totals = nest(reduced, at, [k.constant(start, e) for start, e in r.starts])
+    _put(r, at, None, k.index(0), None, totals)
+
+
+def _store(r: _Reduction, at: _At) -> None:
+    """Store the results of a piece."""
+    k, axes = r.rows.k, r.kept_axes
+    first = r.member.op.maps[len(r.member.op.inputs)].results
+
+    def scalar(here: _At) -> None:
+        totals = [k.op(memory.Load, m, here.kept) for m in r.sums]
+        _put(r, here, None, here.kept, None, totals)
+
+    def strips(here: _At) -> None:
+        def strip(index: Value, mask: Value | None) -> None:
+            totals = [load_wide(k, m, k.add(here.kept, index)) for m in r.sums]
+            _put(r, here, axes[-1], index, mask, totals)
+
+        _by_sixteen(k, axes[-1], here, strip)
+
+    if axes and first[-1] == axes[-1].dims[-1]:
+        _walk(k, axes[:-1], at, strips)
+    else:
+        _walk(k, axes, at, scalar)
+
+
+def _put(
+    r: _Reduction,
+    at: _At,
+    axis: Axis | None,
+    index: Value,
+    mask: Value | None,
+    totals: Sequence[Value],
+) -> None:
+    """Store one element of each result, or 16 neighbours along an axis."""
+    k, op = r.rows.k, r.member.op
+    indices = at.indices
+    if axis is not None:
+        indices = indices | at_index(k, axis, Counter(index))
+    outputs = zip(op.outputs, op.maps[len(op.inputs) :], totals, strict=True)
+    for number, (output, map_, total) in enumerate(outputs):
+        zero = Uniform(k.index(0))
+        found = [zero if d is None else indices[d] for d in map_.results]
+        value = total
+        if r.combines:
+            value = nothing(k, r.combines[number], k.dim(r.total), total)
+        rep = Uniform(value) if axis is None else Lanes(value)
+        put(r.rows, output, found, rep, Point((), mask))
