@@ -39,7 +39,7 @@ from tensorc.runtime.threads import (
     MOST,
     ThreadedLibrary,
     block_address,
-    most_workers,
+    workers_for,
 )
 
 Number = int | float | bool
@@ -370,7 +370,7 @@ class CompiledFunction:
             frame.arena = aligned_bytes(plan.arena)
             frame.slots[after] = address_of(frame.arena)
         if plan.scratch:
-            workers = most_workers()
+            workers = workers_for(plan.scratch)
             if frame.scratch.size < plan.scratch * workers:
                 frame.scratch = aligned_bytes(plan.scratch * workers)
                 frame.slots[after + 1] = address_of(frame.scratch)

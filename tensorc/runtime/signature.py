@@ -26,7 +26,7 @@ from tensorc.errors import (
 from tensorc.runtime.arrays import Array, describe, numpy_dtype
 from tensorc.runtime.convert import convert
 from tensorc.runtime.formulas import Formulas, make_formulas
-from tensorc.runtime.threads import MOST, most_workers
+from tensorc.runtime.threads import workers_for
 
 Shape = tuple[int, ...]
 
@@ -168,7 +168,8 @@ class Signature:
 
     def no_memory(self, plan: CallPlan) -> ShapeError:
         """Return the error that a call asks for more memory than there is."""
-        needed = sum(_bytes_of(plan)) + plan.arena + plan.scratch * most_workers()
+        scratch = plan.scratch * workers_for(plan.scratch)
+        needed = sum(_bytes_of(plan)) + plan.arena + scratch
         return self._size_error(plan.symbols, f"{needed} bytes cannot be allocated")
 
     def _size_error(self, symbols: Shape, what: str) -> ShapeError:
@@ -401,7 +402,7 @@ def make_signature(info: FunctionInfo, shared: Mapping[str, Shape]) -> Signature
 
 def _check_memory(plan: CallPlan) -> None:
     """Refuse results, arenas and scratch beyond what any machine addresses."""
-    largest = max([plan.arena, plan.scratch * MOST, *_bytes_of(plan)])
+    largest = max([plan.arena, plan.scratch, *_bytes_of(plan)])
     if largest > MEMORY_LIMIT:
         raise OverflowError(f"{largest} bytes are more than a machine addresses")
 

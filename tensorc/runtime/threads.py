@@ -19,6 +19,7 @@ from tensorc.errors import Diagnostic, TensorcError
 from tensorc.runtime.locks import keep
 
 MOST = 256  # threads that may be asked for
+SCRATCH_LIMIT = 1 << 30  # bytes that a call takes for the scratch of several threads
 
 _RUN_TAKE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 _RUN_WORK = ctypes.CFUNCTYPE(
@@ -84,13 +85,15 @@ def checked(number: object, what: str) -> int:
     raise TensorcError(Diagnostic("TC0509", message))
 
 
-def most_workers() -> int:
-    """Return how many threads a call should have memory for.
+def workers_for(size: int) -> int:
+    """Return how many threads of a call have scratch of so many bytes each.
 
     The processors count even where fewer threads are wanted now: that may change, and
-    memory that no thread touches costs nothing.
+    memory that no thread touches costs nothing. A few threads with much scratch use
+    all that memory can do.
     """
-    return max(count(), min(processors(), MOST))
+    wanted = max(count(), min(processors(), MOST))
+    return min(wanted, max(SCRATCH_LIMIT // max(size, 1), 1))
 
 
 def use(number: int | None) -> None:

@@ -20,7 +20,7 @@ from tensorc.errors import (
     ShapeError,
     TensorcError,
 )
-from tensorc.runtime import function
+from tensorc.runtime import function, threads
 from tensorc.runtime import signature as signatures
 from tensorc.runtime.arrays import Pool
 from tensorc.runtime.convert import convert
@@ -529,3 +529,31 @@ def test_the_store_has_a_limit(tmp_path, monkeypatch):
         cache.save(cache.key_of("a"), bytes(100))
         cache.save(cache.key_of("b"), bytes(100))
         assert len(cache.entries()) == kept
+
+
+@pytest.mark.parametrize("name", ["arena", "scratch"])
+def test_memory_that_there_is_not_is_an_error_of_its_own(name):
+    """What workers need is said as what a call needs is."""
+    whole = next(f for f in native.INFOS if f.name == "touch")
+
+    def asked(size):
+        info = dataclasses.replace(whole, **{"arena": 0, name: ("*", size, "B")})
+        return CompiledFunction(info, native.library(), {}, {})
+
+    with pytest.raises(MemoryError):
+        asked(1 << 44)(np.ones(2, np.float32))
+    with pytest.raises(ShapeError, match="bytes are more than a machine addresses"):
+        asked(1 << 58)(np.ones(2, np.float32))
+    with pytest.raises(ShapeError, match="does not fit 64 bits"):
+        asked(1 << 61)(np.ones(2, np.float32))
+
+
+def test_scratch_is_for_each_worker_and_not_without_end():
+    threads.use(4)
+    try:
+        count = max(4, threads.processors())
+        assert threads.workers_for(0) == threads.workers_for(64) == count
+        assert threads.workers_for(threads.SCRATCH_LIMIT // 3) == min(3, count)
+        assert threads.workers_for(threads.SCRATCH_LIMIT * 9) == 1
+    finally:
+        threads.use(None)

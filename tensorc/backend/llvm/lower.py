@@ -48,7 +48,7 @@ _PARAMETERS = (
     LlvmParameter("begin", LONG),
     LlvmParameter("end", LONG),
 )
-_OF_KERNELS = (*_PARAMETERS, LlvmParameter("scratch", POINTER))
+_OF_KERNELS = (*_PARAMETERS, LlvmParameter("scratch", POINTER, noalias=True))
 _SLOT_BYTES = 8
 _SCRATCH = MemRefType((None,), I8)
 

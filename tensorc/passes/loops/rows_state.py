@@ -7,15 +7,14 @@ from tensorc.errors import InternalError
 from tensorc.ir.attributes import identity_map
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
-from tensorc.ir.invariants import fail
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Fill, Generic
-from tensorc.ir.schedules import PLACE, ROW, places_of
+from tensorc.ir.schedules import ROW, places_of
 from tensorc.ir.types import element_type
 from tensorc.passes.analysis.generics import combiners
 from tensorc.passes.analysis.members import Member
-from tensorc.passes.loops.accumulate import Combiner, scratch
+from tensorc.passes.loops.accumulate import Combiner, scratch, worker_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import (
     Counter,
@@ -27,6 +26,7 @@ from tensorc.passes.loops.lanes import (
     storage_of,
     write,
 )
+from tensorc.passes.schedule.cpu import ROW_BYTES, ROWS_BYTES, row_bytes
 from tensorc.target import Target
 
 
@@ -87,26 +87,34 @@ class Rows:
 
 
 def place_private(rows: Rows) -> None:
-    """Give scratch to the values inside the group that lie in memory for a row."""
+    """Give memory to the values inside the group that lie there for a row.
+
+    Short rows of known length lie on the stack, others in the scratch of the worker.
+    """
+    left = ROWS_BYTES
     for made in rows.members:
         for output, place in zip(made.op.outputs, places_of(made.op), strict=False):
             if output in rows.private and place == ROW:
-                rows.storages[output] = _row_scratch(rows, made, output)
+                shape, element = rows.shapes[output], element_type(output.type)
+                size = row_bytes(shape, element, made.outer)
+                short = isinstance(size, int) and size <= min(left, ROW_BYTES)
+                if isinstance(size, int) and short:
+                    left -= size
+                rows.storages[output] = _row_scratch(rows, output, made.outer, short)
 
 
-def _row_scratch(rows: Rows, made: Member, value: Value) -> Storage:
-    k = rows.k
-    outer = made.outer
-    inner = [d for d in rows.shapes[value][outer:] if isinstance(d, int)]
-    if len(inner) < len(rows.shapes[value]) - outer:
-        fail(made.op, f"'{PLACE}': a row of unknown size has no place but memory")
-    count = 1
+def _row_scratch(rows: Rows, value: Value, outer: int, short: bool) -> Storage:
+    k, element = rows.k, element_type(value.type)
+    count: Dim = 1
     strides: list[Value] = []
-    for extent in reversed(inner):
-        strides.insert(0, k.index(count))
-        count *= extent
-    padded = max(-(-count // LANES) * LANES, LANES)
-    memref = scratch(k, element_type(value.type), padded)
+    for extent in reversed(rows.shapes[value][outer:]):
+        strides.insert(0, k.dim(count))
+        count = count * extent
+    if short and isinstance(count, int):
+        padded = max(-(-count // LANES) * LANES, LANES)
+        memref = scratch(k, element, padded)
+    else:
+        memref = worker_scratch(k, element, count)
     return Storage(memref, tuple([k.index(0)] * outer + strides))
 
 

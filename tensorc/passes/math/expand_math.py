@@ -7,7 +7,7 @@ module; so the interpreter, the CPU and the GPU agree bit for bit.
 Source:
   fn f(x: float) -> float = exp(x)
 Before:
-  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index, %scratch: memref<?xi8>) {
     …
     %1 = memref.load %x, %0 : f32
     %2 = math.exp %1 : f32
@@ -16,7 +16,7 @@ Before:
   } {tc.kernel = true}
   …
 After:
-  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index) {
+  func.func @f.k0(%x: memref<?xf32>, %result: memref<?xf32>, %begin: index, %end: index, %scratch: memref<?xi8>) {
     %0 = arith.constant {value = 0 : index} : index
     %1 = memref.load %x, %0 : f32
     %2 = arith.constant {value = -104.0 : f32} : f32

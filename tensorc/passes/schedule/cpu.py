@@ -4,6 +4,8 @@ A function for each key of a schedule (`tensorc.ir.schedules`). No choice here c
 result: chunks write memory of their own, and tiles keep the order of additions.
 """
 
+from collections.abc import Sequence
+
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
@@ -22,7 +24,7 @@ SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole talles
 ACCUMULATORS = 16384  # bytes of a reduction's accumulators: half of a first-level cache
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
-ROWS_BYTES = 65536  # and all of them together
+ROWS_BYTES = 65536  # and all of them together; the rest is scratch of the worker
 
 
 def rows_per_chunk(kernel: Kernel) -> Dim | None:
@@ -118,10 +120,9 @@ def _element(op: Generic) -> Element:
 def places(kernel: Kernel) -> dict[Generic, list[str]]:
     """Return where each result of each member lies.
 
-    In memory of its own is what the group gives, what one stage makes and another
-    reads, since it must last for a chunk of rows, and rows that are long or unknown.
+    In memory of its own is what the group gives, and what one stage makes and another
+    reads, since it must last for a chunk of rows.
     """
-    left = ROWS_BYTES
     found: dict[Generic, list[str]] = {}
     for member in kernel.members:
         found[member.op] = []
@@ -132,21 +133,29 @@ def places(kernel: Kernel) -> dict[Generic, list[str]]:
             elif value not in kernel.lasting and value in kernel.registers:
                 place = REGISTER
             elif value not in kernel.lasting and not is_contraction(member.op):
-                taken = _row_bytes(value.type, len(kernel.outer))
-                if taken is not None and taken <= min(left, ROW_BYTES):
-                    left -= taken
+                assert isinstance(value.type, TensorType)
+                if _fits_in_row(value.type, len(kernel.outer)):
                     place = ROW
             found[member.op].append(place)
     return found
 
 
-def _row_bytes(type_: object, outer: int) -> int | None:
-    """Return the size of one row of a tensor inside a group, if it is known."""
-    assert isinstance(type_, TensorType)
-    total: Dim = type_.element.bytes
-    for dim in type_.shape[outer:]:
-        total = total * dim
-    return total if isinstance(total, int) else None
+def _fits_in_row(type_: TensorType, outer: int) -> bool:
+    """Return whether a kernel keeps one row at a time of a value.
+
+    A kernel without rows has the whole value at once: if it is large, or of unknown
+    size, memory for it that others may use before and after is the cheaper one.
+    """
+    size = row_bytes(type_.shape, type_.element, outer)
+    return outer > 0 or (isinstance(size, int) and size <= ROW_BYTES)
+
+
+def row_bytes(shape: Sequence[Dim], element: Element, outer: int) -> Dim:
+    """Return the size of one row of a value inside a kernel with `outer` dimensions."""
+    total: Dim = element.bytes
+    for extent in shape[outer:]:
+        total = total * extent
+    return total
 
 
 def kept_width(kept: Dim, size: int) -> int:
