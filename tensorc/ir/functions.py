@@ -20,6 +20,7 @@ from tensorc.ir.dims import (
     symbols_of,
 )
 from tensorc.ir.ops.builtin import Function, Module, Return
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.types import FunctionType, TensorType, Type
 
 NO_ATTRIBUTES = Dict(())
@@ -136,18 +137,21 @@ def _guard_signs(function: Function, constraints: Constraints) -> None:
     """Let the call check sizes that values of arguments may make negative."""
     known: set[Dim] = set()
     for op in function.walk():
-        for result in op.results:
-            if not isinstance(result.type, TensorType):
+        for dim, what in _sizes_of(op):
+            if isinstance(dim, int) or dim in known:
                 continue
-            for dim in result.type.shape:
-                if isinstance(dim, int) or dim in known:
-                    continue
-                known.add(dim)
-                if any(map(is_value, symbols_of(dim))) and not known_at_most(0, dim):
-                    guard = DimGuard(
-                        maximum(0, dim), dim, op.location, "a size is negative"
-                    )
-                    constraints.guards.append(guard)
+            known.add(dim)
+            if any(map(is_value, symbols_of(dim))) and not known_at_most(0, dim):
+                words = f"{what} is negative"
+                guard = DimGuard(maximum(0, dim), dim, op.location, words)
+                constraints.guards.append(guard)
+
+
+def _sizes_of(op: Op) -> list[tuple[Dim, str]]:
+    """Return the sizes of what an op gives, and how many steps a loop has."""
+    found = [(op.steps, "the number of steps")] if isinstance(op, Scan) else []
+    types = [r.type for r in op.results if isinstance(r.type, TensorType)]
+    return found + [(dim, "a size") for type_ in types for dim in type_.shape]
 
 
 def _resolve_type(type_: Type, constraints: Constraints) -> Type:

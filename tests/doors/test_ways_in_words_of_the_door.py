@@ -117,5 +117,5 @@ def test_a_name_that_is_planned_comes_with_what_to_write(name, way):
 
 
 def test_what_there_is_no_way_around_is_just_planned():
-    with pytest.raises(AttributeError, match=r"^`scan` is not in this version$"):
-        _ = tc.scan
+    with pytest.raises(AttributeError, match=r"^`while_loop` is not in this version$"):
+        _ = tc.while_loop

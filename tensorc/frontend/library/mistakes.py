@@ -47,6 +47,12 @@ RENAMED: Mapping[str, str] = {
     "true_fn": "then_function",
     "false_fun": "else_function",
     "false_fn": "else_function",
+    # Of `scan`, in Theano, whose function takes what is carried last.
+    "fn": "f",
+    "outputs_info": "init",
+    "sequences": "xs",
+    "n_steps": "length",
+    "go_backwards": "reverse",
 }
 _MISUSE = "TC0601"
 

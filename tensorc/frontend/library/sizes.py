@@ -15,6 +15,7 @@ from tensorc.ir.attributes import Dense
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Compound, Dim, Poly, bound, floordiv, maximum, minimum
 from tensorc.ir.ops.control import If
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.tensor import elementwise, making, rounding, shape
 from tensorc.ir.text.dims_parser import LARGEST, LONGEST
 from tensorc.ir.types import I1, Element, TensorType, element_type
@@ -97,6 +98,8 @@ def _op_of(value: Value) -> Op:
     type_, op = value.type, value.op
     if op is not None and op.name == If.name:  # or a graph's node that becomes one
         raise NoDimError(value, "a condition decides it, while it runs")
+    if op is not None and op.name == Scan.name:
+        raise NoDimError(value, "a loop computes it, while it runs")
     is_scalar = isinstance(type_, TensorType) and not type_.shape
     is_float = isinstance(type_, TensorType) and type_.element.is_float
     if not is_scalar or is_float or type(op) not in _RULES:

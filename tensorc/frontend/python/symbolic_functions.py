@@ -27,6 +27,7 @@ from tensorc.frontend.library.registry.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
 from tensorc.frontend.python.conditions import cond, ifelse
 from tensorc.frontend.python.grouping.groups import Group
+from tensorc.frontend.python.loops import scan
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 from tensorc.frontend.python.symbolic import (
     Tensor,
@@ -169,6 +170,7 @@ OWN: Mapping[str, SymbolicFunction] = {
     "ifelse": ifelse,  # type: ignore[dict-item]
     "inc_subtensor": inc_subtensor,
     "ones": _filled("ones", 1),
+    "scan": scan,  # type: ignore[dict-item]
     "set_subtensor": set_subtensor,
     "zeros": _filled("zeros", 0),
 }

@@ -29,6 +29,7 @@ from tensorc.frontend.python.graph.plan import EmissionPlan
 from tensorc.frontend.python.graph.regions import (
     Condition,
     Derivative,
+    Loop,
     OwnGradient,
     type_of_both,
 )
@@ -40,6 +41,7 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim, substitute
 from tensorc.ir.ops.control import Yield
 from tensorc.ir.ops.derivatives import CustomGradient, Jvp
+from tensorc.ir.scans import append_scan, step_types
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import TensorType, element_type
 
@@ -195,9 +197,10 @@ class Emission:
             frame.values[op.results[0]] = captured
             return
         operands = [frame.value(v) for v in op.operands]
-        if isinstance(op, OwnGradient):
+        if isinstance(op, OwnGradient | Loop):
+            emit = self._loop if isinstance(op, Loop) else self._own_gradient
             with self.builder.inside(scope.block):
-                results = self._own_gradient(op, operands)
+                results = emit(op, operands)  # type: ignore[arg-type]
         else:
             attributes = renamed(op.attributes, self.sizes)
             types = self.builder.infer(type(op), operands, attributes)
@@ -231,6 +234,24 @@ class Emission:
         b.location = op.location
         regions = (forward, backward)
         return b.create(CustomGradient, *operands, types=both, regions=regions).results
+
+    def _loop(self, op: Loop, operands: Sequence[Value]) -> list[Value]:
+        """Emit a loop: what a step reads from outside stands outside."""
+        b = self.builder
+        count = len(op.arguments) - 1
+        inits, sequences = operands[: op.carried], operands[op.carried : count]
+        standing = ChainMap(self.replaced, self.leaves)
+        known = {source: standing[source] for source in op.sources}
+        known |= dict(zip(op.operands[count:], operands[count:], strict=True))
+        hints = [v.hint for v in op.arguments]
+        with b.region(step_types(inits, sequences), hints) as (body, inside):
+            env = self._run(
+                op.outs, known | dict(zip(op.arguments, inside, strict=True))
+            )
+            b.create(Yield, *[env[v] for v in op.outs])
+        b.location = op.location
+        length = substitute(op.length, self.sizes)
+        return append_scan(b, body, inits, sequences, length, op.reverse)
 
     def _open(self, op: Derivative, frame: Frame, inner: Frame) -> None:
         """Begin the region of a derivative, whose arguments are the primals."""

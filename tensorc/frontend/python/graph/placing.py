@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import itemgetter
 
-from tensorc.frontend.python.graph.regions import Condition, Derivative
+from tensorc.frontend.python.graph.regions import PROGRAMS, Condition, Derivative
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 
 # How deep formulas of conditions are compared, where they are not the same node.
@@ -271,7 +271,7 @@ def _from_the_end(frame: Frame, ops: Sequence[Op]) -> Iterator[list[Op]]:
 def _formula(condition: Value, depth: int = _WRITTEN) -> Hashable:
     """Return what conditions that are written alike have in common."""
     op = condition.op
-    if op is None or not depth or isinstance(op, Condition | Derivative):
+    if op is None or not depth or isinstance(op, PROGRAMS):
         return condition
     operands = tuple([_formula(v, depth - 1) for v in op.operands])
     attributes = tuple(sorted(op.attributes.items(), key=itemgetter(0)))

@@ -1,4 +1,4 @@
-"""Nodes that hold programs: derivatives and conditions.
+"""Nodes that hold programs: derivatives, conditions and loops.
 
 Neither has a region yet. What stands in it is decided when a function is emitted.
 """
@@ -8,9 +8,11 @@ from typing import SupportsIndex
 
 from tensorc.errors import Diagnostic, DTypeError, Location, ShapeError
 from tensorc.frontend.library.operands import spell_type
-from tensorc.frontend.python.graph.nodes import inputs_in
+from tensorc.frontend.python.graph.nodes import inputs_in, sources_of
+from tensorc.ir.attributes import Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Reduced, Value, with_hints
+from tensorc.ir.dims import Dim
 from tensorc.ir.types import TensorType, Type
 
 
@@ -167,3 +169,63 @@ class OwnGradient(Op):
 def _own_gradient(*made_of: object) -> Op:
     *parts, hints = made_of
     return with_hints(OwnGradient(*parts), hints)  # type: ignore[arg-type]
+
+
+class Loop(Op):
+    """A program that runs again and again; becomes a `tc.scan`.
+
+    The operands are first values of what is carried, sequences, and what steps read
+    besides. `arguments` stand for what a step is given: its number, what is carried,
+    parts of the sequences. `outs` are what it carries on, and what it stacks. `sources`
+    are the inputs whose sizes stand in attributes on the way.
+    """
+
+    __slots__ = ("arguments", "carried", "length", "outs", "reverse", "sources")
+
+    name = "tc.scan"
+
+    def __init__(
+        self,
+        operands: Sequence[Value],
+        carried: int,
+        arguments: Sequence[Value],
+        outs: Sequence[Value],
+        length: Dim,
+        reverse: bool,
+        sources: Sequence[Value],
+        location: Location,
+    ) -> None:
+        types = [v.type for v in operands[:carried]]
+        for out in outs[carried:]:
+            assert isinstance(out.type, TensorType)
+            types.append(TensorType((length, *out.type.shape), out.type.element))
+        super().__init__(operands, types, {}, (), location)
+        self.carried = carried
+        self.arguments = tuple(arguments)
+        self.outs = tuple(outs)
+        self.length = length
+        self.reverse = reverse
+        own = (s.source for s in sources_of(length))
+        self.sources = tuple(dict.fromkeys((*sources, *own)))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Reduced:
+        made_of = (self.operands, self.carried, self.arguments, self.outs)
+        rest = (Dims((self.length,)), self.reverse, self.sources, self.location)
+        return _loop, (*made_of, *rest, [r.hint for r in self.results])
+
+
+def _loop(
+    operands: Sequence[Value],
+    carried: int,
+    arguments: Sequence[Value],
+    outs: Sequence[Value],
+    length: Dims,
+    *rest: object,
+) -> Op:
+    *parts, hints = rest
+    made_of = (operands, carried, arguments, outs, length.dims[0])
+    return with_hints(Loop(*made_of, *parts), hints)  # type: ignore[arg-type]
+
+
+# A node of these is what its program does: operands and attributes do not tell.
+PROGRAMS = (Condition, Derivative, OwnGradient, Loop)

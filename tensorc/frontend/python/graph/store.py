@@ -15,7 +15,7 @@ below it were met before.
 import sys
 from weakref import WeakKeyDictionary
 
-from tensorc.frontend.python.graph.regions import Derivative, OwnGradient
+from tensorc.frontend.python.graph.regions import Derivative, Loop, OwnGradient
 from tensorc.frontend.python.graph.walks import ops_of, ordered, parents
 from tensorc.ir.core import Op, Value
 
@@ -69,6 +69,8 @@ def _made_of(op: Op) -> list[Value]:
     if isinstance(op, OwnGradient):
         inside = (*op.arguments, *op.forward, *op.cotangents, *op.backward)
         return [*parents(op), *inside]
+    if isinstance(op, Loop):
+        return [*parents(op), *op.arguments, *op.outs]
     return parents(op)
 
 

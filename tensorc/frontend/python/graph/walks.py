@@ -3,7 +3,12 @@
 from collections.abc import Callable, Container, Iterable, Sequence
 
 from tensorc.frontend.python.graph.nodes import inputs_in
-from tensorc.frontend.python.graph.regions import Condition, Derivative, OwnGradient
+from tensorc.frontend.python.graph.regions import (
+    Condition,
+    Derivative,
+    Loop,
+    OwnGradient,
+)
 from tensorc.ir.core import Op, Value
 
 
@@ -17,7 +22,7 @@ def operands_of(value: Value) -> Sequence[Value]:
 
 def parents(op: Op) -> list[Value]:
     """Return what must exist before a node: operands, inputs that its sizes need."""
-    if isinstance(op, Derivative | OwnGradient):
+    if isinstance(op, Derivative | OwnGradient | Loop):
         return [*op.operands, *op.sources]
     return [*op.operands, *inputs_in(op)]
 

@@ -1,0 +1,266 @@
+"""Loops: `scan`, a function that is run for each element of an axis.
+
+h, hs = tc.scan(lambda h, x: 2 * (np.tanh(h @ U + x),), np.zeros(n), xs)
+
+The function is traced once, on variables that stand for what a step is given; what it
+makes of them stands in the loop, everything else in front of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tensorc.errors import Diagnostic, DTypeError, ShapeError
+from tensorc.frontend.library.mistakes import argument_error, door, usage_error
+from tensorc.frontend.library.operands import (
+    Operand,
+    TensorOperand,
+    is_strong,
+    materialize,
+    spell_type,
+    strong,
+    weak,
+)
+from tensorc.frontend.python.describing import describe, is_symbolic, whole_number
+from tensorc.frontend.python.graph.grad import reads_of
+from tensorc.frontend.python.graph.regions import Loop
+from tensorc.frontend.python.grouping.pytree import (
+    Tree,
+    flatten,
+    in_words,
+    paths,
+    unflatten,
+)
+from tensorc.frontend.python.running import updates_apart
+from tensorc.frontend.python.symbolic import Tensor
+from tensorc.frontend.python.symbolic_operands import emitter, operand_of, size_of
+from tensorc.ir.core import Block, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.types import I64, TensorType
+
+Function = Callable[..., object]
+_MOST_TYPES = 4  # a number takes the type that a step gives it, and that step's, …
+
+
+@door
+def scan(
+    f: Function,
+    init: object,
+    xs: object = None,
+    length: object = None,
+    reverse: bool = False,
+) -> tuple[object, object]:
+    """Return what a function carries from step to step, and what its steps give.
+
+    `f(carry, x)` returns the next carry and a result of the step. The first carry is
+    `init`, arrays and numbers in any structure, and x what `xs` have at one index of
+    their first axis, in their structure; None without `xs`. The results of all steps
+    are stacked, along a new first axis. `length` is the number of steps, needed where
+    there are no `xs`; in `reverse` the last index is the first step's. Arrays keep
+    shape and type while they are carried; numbers take the type that a step gives them.
+
+    Derivatives do not go through a loop in this version.
+
+    Raises:
+        TypeError: `f` returns something else, or what is carried changes its structure
+            or element type.
+        ValueError: what is carried changes its shape, or lengths differ.
+    """
+    if is_symbolic(f) or not callable(f):
+        message = f"scan takes a function f(carry, x), got {describe(f)}"
+        raise usage_error(
+            message, "tc.scan(lambda carry, x: (carry + x, carry), 0, xs)"
+        )
+    given = _Given(f, *_operands(init, "init"), *_operands(xs, "xs"))
+    sequences = _sequences(given, xs)
+    count = _length(sequences, length)
+    states: Sequence[Operand] = list(map(operand_of, given.init))
+    for _ in range(_MOST_TYPES):
+        traced = _trace(given, states, sequences)
+        settled = _settled(given, states, traced)
+        if settled is states:
+            break
+        states = settled
+    return _loop(given, states, sequences, count, bool(reverse), traced)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A function, and what it is called with: leaves and structures."""
+
+    function: Function
+    init: list[object]
+    carry: Tree
+    xs: list[object]
+    elements: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """One step: what stands for what it is given, and what it makes of that."""
+
+    arguments: list[Value]
+    carried: list[Operand]
+    results: list[Operand]
+    tree: Tree
+
+
+def _operands(value: object, name: str) -> tuple[list[object], Tree]:
+    leaves, tree = flatten(value)
+    for leaf in leaves:
+        operand_of(leaf, f"{name} of scan")  # refuses what is none
+    return leaves, tree
+
+
+def _sequences(given: _Given, xs: object) -> list[Value]:
+    """Return what steps are given parts of."""
+    found = []
+    for leaf, path in zip(given.xs, paths(given.elements, "xs"), strict=True):
+        value = strong(emitter(), operand_of(leaf)).value
+        assert isinstance(value.type, TensorType)
+        if not value.type.rank:
+            message = f"scan walks along the first axis, and {path} is {describe(leaf)}"
+            raise usage_error(message, "give the number of steps as `length`")
+        found.append(value)
+    return found
+
+
+def _length(sequences: Sequence[Value], length: object) -> Dim:
+    """Return the number of steps, which all sequences have."""
+    sizes: list[Dim] = []
+    for value in sequences:
+        assert isinstance(value.type, TensorType)
+        sizes.append(value.type.shape[0])
+    if length is not None:
+        whole = whole_number(length)
+        if whole is not None and whole < 0:
+            raise argument_error(f"the length of scan is {whole}")
+        known = size_of(length, "the length of scan") if whole is None else whole
+        sizes.insert(0, known)
+    if not sizes:
+        message = "scan needs `xs`, or the number of steps as `length`"
+        raise usage_error(message, "tc.scan(f, init, length=10)")
+    b = emitter()
+    for size in sizes:
+        if not b.unify(sizes[0], size):
+            message = f"scan walks along axes of one length, got {sizes[0]} and {size}"
+            raise ShapeError(Diagnostic("TC0301", message, b.location))
+    return b.resolve((sizes[0],))[0]
+
+
+def _standing(type_: TensorType, hint: str) -> Value:
+    """Return a value that stands for what a step is given."""
+    return Value(type_, Block(), 0, hint)
+
+
+def _trace(
+    given: _Given, states: Sequence[Operand], sequences: Sequence[Value]
+) -> _Traced:
+    """Call the function once."""
+    arguments = [_standing(TensorType((), I64), "t")]
+    carry: list[object] = []
+    for state in states:
+        operand = weak(emitter(), state)
+        stand_in = _standing(operand.type, operand.value.hint)
+        arguments.append(stand_in)
+        carry.append(Tensor(TensorOperand(stand_in, operand.weak)))
+    parts: list[object] = []
+    for value in sequences:
+        type_ = value.type
+        assert isinstance(type_, TensorType)
+        part = _standing(TensorType(type_.shape[1:], type_.element), value.hint)
+        arguments.append(part)
+        parts.append(Tensor(TensorOperand(part)))
+    with updates_apart() as changed:
+        made = given.function(
+            unflatten(given.carry, carry), unflatten(given.elements, parts)
+        )
+    for leaf in changed:
+        name = leaf.hint or "a shared variable"
+        message = f"{name} is updated in a loop, which may only return values"
+        hint = "carry its value, and update it behind the loop with what comes out"
+        raise usage_error(message, hint)
+    return _made(given, arguments, made)
+
+
+def _made(given: _Given, arguments: list[Value], made: object) -> _Traced:
+    """Take apart what a step returned."""
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        message = f"the function of scan returns a pair, got {describe(made)}"
+        hint = "return what is carried on, and what is stacked: carry, y"
+        raise usage_error(message, hint, "`return carry, None` if nothing is stacked")
+    carried, tree = flatten(made[0])
+    if tree != given.carry:
+        one, two = in_words(given.carry, tree)
+        message = f"what scan carries keeps its structure: init is {one}, "
+        raise usage_error(f"{message}the function returns {two}")
+    results, outer = flatten(made[1])
+    own = [operand_of(v, "what scan carries") for v in carried]
+    tops = [operand_of(v, "a result of scan") for v in results]
+    return _Traced(arguments, own, tops, outer)
+
+
+def _settled(
+    given: _Given, states: Sequence[Operand], traced: _Traced
+) -> Sequence[Operand]:
+    """Return first values of the types that steps carry on: these, if all agree.
+
+    Raises:
+        DTypeError: an array changes its element type (TC0302).
+        ShapeError: something changes its shape (TC0301).
+    """
+    b = emitter()
+    found = list(states)
+    changed = False
+    names = paths(given.carry, "carry")
+    for i, (state, new) in enumerate(zip(states, traced.carried, strict=True)):
+        before = weak(b, state)
+        after = weak(b, new)
+        words = f"scan carries {names[i]} of one type: it is {spell_type(before.type)} "
+        words += f"before a step and {spell_type(after.type)} after it"
+        left, right = before.type.shape, after.type.shape
+        pairs = zip(left, right, strict=False)
+        if len(left) != len(right) or not all(b.unify(m, n) for m, n in pairs):
+            hint = "init has the shape of what is carried: np.zeros(shape)"
+            raise ShapeError(Diagnostic("TC0301", words, b.location, hints=(hint,)))
+        element = after.type.element
+        if before.type.element == element and before.weak <= after.weak:
+            continue
+        if not before.weak and (after.weak or not is_strong(new)):
+            continue  # a number takes the type
+        if not before.weak:
+            hint = f"cast one of them: v.astype('{element.dtype}')"
+            raise DTypeError(Diagnostic("TC0302", words, b.location, hints=(hint,)))
+        changed = True
+        value = materialize(b, state, element)
+        found[i] = TensorOperand(value, after.weak)
+    return found if changed else states
+
+
+def _loop(
+    given: _Given,
+    states: Sequence[Operand],
+    sequences: Sequence[Value],
+    length: Dim,
+    reverse: bool,
+    traced: _Traced,
+) -> tuple[object, object]:
+    """Return the results of the node that all of this is."""
+    b = emitter()
+    inits = [weak(b, state) for state in states]
+    outs = [
+        materialize(b, new, init.type.element)
+        for init, new in zip(inits, traced.carried, strict=True)
+    ]
+    outs += [strong(b, top).value for top in traced.results]
+    read, sources = reads_of(outs, traced.arguments)
+    operands = [*[v.value for v in inits], *sequences, *read]
+    count = len(inits)
+    node = Loop(
+        operands, count, traced.arguments, outs, length, reverse, sources, b.location
+    )
+    last = [
+        Tensor(TensorOperand(r, init.weak))
+        for r, init in zip(node.results, inits, strict=False)
+    ]
+    tops = [Tensor(TensorOperand(r)) for r in node.results[count:]]
+    return unflatten(given.carry, last), unflatten(traced.tree, tops)
