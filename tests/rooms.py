@@ -89,6 +89,13 @@ ROOMS: Rooms = {
         set(),
     ),
     "frontend.python.grouping": ({"frontend.library", "errors"}, {"numpy"}),
+    "frontend.python.control": (
+        {
+            *("frontend.library", "frontend.python", "frontend.python.graph"),
+            *("frontend.python.grouping", "ir", "errors"),
+        },
+        {"numpy"},
+    ),
     "frontend.python.derivatives": (
         {
             *("frontend.library", "frontend.python", "frontend.python.graph"),
@@ -100,6 +107,7 @@ ROOMS: Rooms = {
         {
             "frontend.library",
             *("frontend.python.graph", "frontend.python.grouping"),
+            "frontend.python.control",
             *ir("ops.tensor"),
             "frontend.library.registry",
             "errors",

@@ -25,9 +25,9 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.options import SHAPE, Option
 from tensorc.frontend.library.registry.numpy_names import is_planned, reason_of
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
-from tensorc.frontend.python.conditions import cond, ifelse
+from tensorc.frontend.python.control.conditions import cond, ifelse
+from tensorc.frontend.python.control.loops import scan
 from tensorc.frontend.python.grouping.groups import Group
-from tensorc.frontend.python.loops import scan
 from tensorc.frontend.python.numpy_compositions import COMPOSITIONS
 from tensorc.frontend.python.symbolic import (
     Tensor,

@@ -1,0 +1,1 @@
+"""Functions that decide what is computed, and how often: conditions and loops."""
