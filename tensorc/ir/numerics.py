@@ -31,6 +31,17 @@ def flatten(values: Array, axes: Sequence[int]) -> Array:
     return first.reshape((math.prod(first.shape[: len(axes)]), *shape))
 
 
+def widened(values: Array) -> Array:
+    """Return values in the type that they are added up in: f16 in f32."""
+    return values.astype(np.float32) if values.dtype == np.float16 else values
+
+
+def rounded(values: Array, dtype: "np.dtype[np.generic]") -> Array:
+    """Return what was added up in the type that it is given in."""
+    with np.errstate(over="ignore"):
+        return values.astype(dtype)
+
+
 def ordered_sum(values: Array, axis: int) -> Array:
     """Sum along an axis in the contract's order; an empty sum is +0.
 
@@ -53,6 +64,8 @@ def ordered_product(values: Array, axis: int) -> Array:
 def _ordered(values: Array, combine: np.ufunc, identity: float) -> Array:
     if not np.issubdtype(values.dtype, np.floating):
         return np.asarray(combine.reduce(values, axis=0, dtype=values.dtype))
+    if values.dtype == np.float16:
+        return rounded(_ordered(widened(values), combine, identity), values.dtype)
     count = values.shape[0]
     blocks = [
         _in_lanes(values[i : i + BLOCK], combine, identity)
@@ -91,6 +104,8 @@ def ordered_matmul(lhs: Array, rhs: Array) -> Array:
     depth = lhs.shape[-1]
     if not np.issubdtype(lhs.dtype, np.floating):
         return np.asarray(np.matmul(lhs, rhs)).astype(lhs.dtype)
+    if lhs.dtype == np.float16:
+        return rounded(ordered_matmul(widened(lhs), widened(rhs)), lhs.dtype)
     if depth == 0:
         return np.zeros((*lhs.shape[:-1], rhs.shape[-1]), lhs.dtype)
     whole = depth - depth % CONTRACTION_BLOCK

@@ -44,6 +44,11 @@ class Element:
         return self.name.startswith("ui")
 
     @property
+    def accumulator(self) -> "Element":
+        """The type that sums and products of this one are added up in."""
+        return F32 if self == F16 else self
+
+    @property
     def bits(self) -> int:
         """The width in bits; 1 for i1, which takes a byte in memory."""
         return 64 if self.name == "index" else int(self.name.lstrip("uifb"))

@@ -26,8 +26,23 @@ def sum_with(properties):
     return f'"tc.sum"(%0) <{{{properties}}}> : ({T}) -> tensor<f32>\n{RETURN}'
 
 
+HALF_SUM = """%1 = "tensor.empty"() : () -> tensor<f16>
+%2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>,
+  affine_map<(d0) -> ()>], iterator_types = [#linalg.iterator_type<reduction>],
+  operandSegmentSizes = array<i32: 1, 1>}> ({
+^bb0(%a: f16, %b: f16):
+  %c = "arith.addf"(%b, %a) : (f16, f16) -> f16
+  "linalg.yield"(%c) : (f16) -> ()
+}) {tc.order = "lanes"} : (tensor<4xf16>, tensor<f16>) -> tensor<f16>
+"""
+
 # the body of a function, the types of its arguments, words of the message
 INVALID = {
+    "a sum in f16": (
+        HALF_SUM + RETURN,
+        "tensor<4xf16>",
+        'linalg.generic: needs No destination of "lanes" or "fma" is f16',
+    ),
     "no terminator": (
         "",
         "",

@@ -172,7 +172,7 @@ def _product(frame: _Frame, masks: Sequence[LValue | None]) -> None:
         left = emit.load(tile.scalar, address, tile.align)
         row = sums[i * len(types) : (i + 1) * len(types)]
         following += [
-            _fma(emit, emit.splat(left, t.lanes), r, s)
+            emit.intrinsic("fma", t, emit.splat(left, t.lanes), r, s)
             for t, r, s in zip(types, right, row, strict=True)
         ]
     next_a = emit.offset(tile.scalar, a, frame.a_step)
@@ -199,14 +199,6 @@ def _write(
                     value = emit.binary("fadd", before, value)
                 _store(frame, row, start, value, mask)
         emit.ret()
-
-
-def _fma(emit: FunctionEmitter, a: LValue, b: LValue, c: LValue) -> LValue:
-    if a.type.scalar != "half":
-        return emit.intrinsic("fma", a.type, a, b, c)
-    wide = [emit.cast("fpext", v, "float") for v in (a, b, c)]
-    value = emit.intrinsic("fma", wide[0].type, *wide)
-    return emit.cast("fptrunc", value, "half")
 
 
 def _chosen(emit: FunctionEmitter, mask: LValue) -> LValue:

@@ -37,7 +37,7 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of, set_function_type
-from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, SEQUENTIAL
+from tensorc.ir.numerics import LANES_ORDER, SEQUENTIAL
 from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR, scalar_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If
@@ -57,11 +57,11 @@ from tensorc.passes.common.structured_builder import (
     size,
 )
 from tensorc.passes.structured import moves
+from tensorc.passes.structured.products import matmul
 from tensorc.passes.structured.views import (
     Lowering,
     MappedRead,
     Powers,
-    Read,
     tensor,
     whole,
     without,
@@ -90,17 +90,20 @@ def _reduce(
     low: Lowering, cls: type[reductions.Along], source: MappedRead, axis: int
 ) -> Value:
     """Append a reduction of a class: in the contract's order if it has one."""
-    type_ = source.type
+    b, type_, narrow = low.b, source.type, source.type.element
     kept = without(type_.rank, axis)
-    result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
-    combine = scalar_of(cls.combine, type_.element)
-    return low.loop(
+    ordered = "order" in cls.attribute_names
+    wide = narrow.accumulator if ordered else narrow
+    result = TensorType(tuple(type_.shape[d] for d in kept), wide)
+    combine = scalar_of(cls.combine, wide)
+    (total,) = low.loop(
         [(source, tuple(range(type_.rank)))],
-        [(result, kept, cls.start(type_.element.dtype))],
-        lambda values: [low.b.value(combine, values[1], values[0])],
+        [(result, kept, cls.start(wide.dtype))],
+        lambda values: [b.value(combine, values[1], cast(b, values[0], wide))],
         [axis],
-        LANES_ORDER if "order" in cls.attribute_names else SEQUENTIAL,
-    )[0]
+        LANES_ORDER if ordered else SEQUENTIAL,
+    )
+    return low.materialize(low.converted(whole(total), narrow))
 
 
 def _mean_op(low: Lowering, op: reductions.Mean) -> MappedRead:
@@ -251,46 +254,6 @@ def _powers(
 def _spread(type_: TensorType, value: Value, axis: int) -> MappedRead:
     """Return what was reduced along an axis, repeated along it."""
     return MappedRead(type_, value, without(type_.rank, axis))
-
-
-def _matmul(low: Lowering, op: products.MatMul) -> MappedRead:
-    type_ = tensor(op.result)
-    lhs, rhs = low.views[op.lhs], low.views[op.rhs]
-    if lhs.base is None:
-        lhs = whole(low.materialize(lhs))
-    if type_.shape[:-1] == (1,) and rhs.axes == (1, 0):
-        # One row by a transposed matrix is that matrix by a column: nothing is copied.
-        column = TensorType((type_.shape[1], 1), type_.element)
-        (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
-        return MappedRead(type_, result, (1, 0))
-    # The kernel reads rhs along its columns: let them be neighbours in memory.
-    if not rhs.axes or rhs.axes[-1] != rhs.type.rank - 1:
-        rhs = whole(low.materialize(rhs))
-    batch = tuple(range(type_.rank - 2))
-    m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
-    reads = (lhs, (*batch, m, k)), (rhs, (*batch, k, n))
-    return whole(_contract(low, *reads, type_)[0])
-
-
-def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Value]:
-    """Append a contraction over the dimension after those of the result."""
-    b = low.b
-
-    def fused(values: list[Value]) -> list[Value]:
-        return [b.value(math.Fma, *values)]
-
-    def separate(values: list[Value]) -> list[Value]:
-        product = b.value(arith.MulI, values[0], values[1])
-        return [b.value(arith.AddI, values[2], product)]
-
-    is_float = type_.element.is_float
-    return low.loop(
-        [lhs, rhs],
-        [(type_, tuple(range(type_.rank)), 0.0 if is_float else 0)],
-        fused if is_float else separate,
-        [type_.rank],
-        FMA_ORDER if is_float else SEQUENTIAL,
-    )
 
 
 def _take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> MappedRead:
@@ -491,7 +454,7 @@ _RULES = typing.cast(
         reductions.ArgMax: _argmax,
         reductions.ArgMin: _argmin,
         reductions.Top1: _top1,
-        products.MatMul: _matmul,
+        products.MatMul: matmul,
         StopGradient: lambda low, op: low.views[op.operand],
         indexing.TakeAlongAxis: _take_along_axis,
         indexing.Gather: _gather,

@@ -4,15 +4,21 @@ A `View` is a tensor read through a map. `Lowering` appends generics that read v
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tensorc.ir.attributes import AffineMap, Dims, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Extract, Index
-from tensorc.ir.types import INDEX, TensorType
-from tensorc.passes.common.structured_builder import empty, filled, generic, scalar
+from tensorc.ir.types import INDEX, Element, TensorType
+from tensorc.passes.common.structured_builder import (
+    cast,
+    empty,
+    filled,
+    generic,
+    scalar,
+)
 
 Axes = tuple[int | None, ...]
 
@@ -122,6 +128,14 @@ class Lowering:
         """Append a generic without reduction that reads views of `type_`'s shape."""
         axes = tuple(range(type_.rank))
         return self.loop([(v, axes) for v in views], [(type_, axes, None)], body)[0]
+
+    def converted(self, view: MappedRead, element: Element) -> MappedRead:
+        """Return a view in another element type, computed if that is not its own."""
+        if view.type.element == element:
+            return view
+        type_ = replace(view.type, element=element)
+        made = self.pointwise([view], type_, lambda v: [cast(self.b, v[0], element)])
+        return whole(made)
 
     def loop(
         self,

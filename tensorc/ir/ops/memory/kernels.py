@@ -14,6 +14,8 @@ from tensorc.ir.levels import AT_BUFFER, AT_LOOP, AT_STRUCTURED, Level
 from tensorc.ir.numerics import Array, fma
 from tensorc.ir.opdef import MEMBER, PURE, InferContext, Values, memory, op, require
 from tensorc.ir.types import (
+    F32,
+    F64,
     I1,
     I8,
     I64,
@@ -256,7 +258,7 @@ class GemmTile(Op):
     of b have `width` elements that may be read.
 
     Constraints:
-      (C1) a, b and c are one-dimensional memory of one float type.
+      (C1) a, b and c are one-dimensional memory of one type, f32 or f64.
       (C2) accumulate is i1, all others are of type index.
       (C3) strides holds one operand per stride of -1.
       (C4) rows and width are positive.
@@ -296,7 +298,7 @@ class GemmTile(Op):
         """Give nothing."""
         matrices = [memory(t) for t in operands[0:6:2]]
         flat = all(m.rank == 1 and m.element == matrices[0].element for m in matrices)
-        require(flat and matrices[0].element.is_float, "C1", str(matrices))
+        require(flat and matrices[0].element in (F32, F64), "C1", str(matrices))
         numbers = (*operands[1:6:2], *operands[6:8], *operands[9:])
         fits = all(t == INDEX for t in numbers) and operands[8] == I1
         require(fits, "C2", str(operands))

@@ -25,7 +25,15 @@ from tensorc.ir.numerics import (
 )
 from tensorc.ir.opdef import MEMBER, PURE, TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.ops.scalar.arith import MulF, MulI
-from tensorc.ir.types import INDEX, Element, MemRefType, TensorType, Type, element_type
+from tensorc.ir.types import (
+    F16,
+    INDEX,
+    Element,
+    MemRefType,
+    TensorType,
+    Type,
+    element_type,
+)
 
 ORDERS = ("", LANES_ORDER, FMA_ORDER, SEQUENTIAL)
 
@@ -197,6 +205,7 @@ class Generic(Op):
       (C2) A map has a result per axis of its operand.
       (C3) There is an order if a dimension is reduced, and otherwise none.
       (C4) Each dimension is an axis of some operand, which gives its extent.
+      (C5) No destination of "lanes" or "fma" is f16: they add up in f32.
 
     Example:
       %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
@@ -255,6 +264,9 @@ class Generic(Op):
         walked = {d for map_ in maps for d in map_.results}
         require(walked >= set(range(dims)), "C4", f"{dims} dimensions")
         outputs = operands[operandSegmentSizes[0] :]
+        ordered = order in (LANES_ORDER, FMA_ORDER)
+        narrow = [str(t) for t in outputs if ordered and element_type(t) == F16]
+        require(not narrow, "C5", ", ".join(narrow))
         return tuple(t for t in outputs if isinstance(t, TensorType))
 
     def blocks(self) -> tuple[Body, ...]:

@@ -1,0 +1,59 @@
+"""Lower products: a contraction, and what its operands are copied for."""
+
+from dataclasses import replace
+
+from tensorc.ir.core import Value
+from tensorc.ir.numerics import FMA_ORDER, SEQUENTIAL
+from tensorc.ir.ops.scalar import arith, math
+from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.types import TensorType
+from tensorc.passes.structured.views import Lowering, MappedRead, Read, tensor, whole
+
+
+def matmul(low: Lowering, op: MatMul) -> MappedRead:
+    """Append a product; f16 is added up in f32 and rounded at the end."""
+    type_ = tensor(op.result)
+    narrow, wide = type_.element, type_.element.accumulator
+    lhs, rhs = (low.converted(low.views[v], wide) for v in (op.lhs, op.rhs))
+    result = _product(low, lhs, rhs, replace(type_, element=wide))
+    return low.converted(result, narrow)
+
+
+def _product(
+    low: Lowering, lhs: MappedRead, rhs: MappedRead, type_: TensorType
+) -> MappedRead:
+    if lhs.base is None:
+        lhs = whole(low.materialize(lhs))
+    if type_.shape[:-1] == (1,) and rhs.axes == (1, 0):
+        # One row by a transposed matrix is that matrix by a column: nothing is copied.
+        column = TensorType((type_.shape[1], 1), type_.element)
+        (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
+        return MappedRead(type_, result, (1, 0))
+    # The kernel reads rhs along its columns: let them be neighbours in memory.
+    if not rhs.axes or rhs.axes[-1] != rhs.type.rank - 1:
+        rhs = whole(low.materialize(rhs))
+    batch = tuple(range(type_.rank - 2))
+    m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
+    reads = (lhs, (*batch, m, k)), (rhs, (*batch, k, n))
+    return whole(_contract(low, *reads, type_)[0])
+
+
+def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Value]:
+    """Append a contraction over the dimension after those of the result."""
+    b = low.b
+
+    def fused(values: list[Value]) -> list[Value]:
+        return [b.value(math.Fma, *values)]
+
+    def separate(values: list[Value]) -> list[Value]:
+        product = b.value(arith.MulI, values[0], values[1])
+        return [b.value(arith.AddI, values[2], product)]
+
+    is_float = type_.element.is_float
+    return low.loop(
+        [lhs, rhs],
+        [(type_, tuple(range(type_.rank)), 0.0 if is_float else 0)],
+        fused if is_float else separate,
+        [type_.rank],
+        FMA_ORDER if is_float else SEQUENTIAL,
+    )

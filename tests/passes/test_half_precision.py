@@ -1,0 +1,98 @@
+"""f16 is added up in f32 and rounded once, at every stage and in derivatives."""
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.ir.functions import new_module
+from tensorc.ir.numerics import Array, ordered_matmul, ordered_product, ordered_sum
+from tensorc.ir.ops.tensor.reductions import Prod
+from tests.samples import parse_type, same_bits
+from tests.stages import Case
+from tests.test_pipeline import add_function, check
+
+AXES = (0, 1)
+
+
+def halves(rng: np.random.Generator, *shape: int) -> Array:
+    return rng.standard_normal(shape).astype(np.float16)
+
+
+def test_reductions_agree_at_every_stage() -> None:
+    rng = np.random.default_rng(1)
+    module, cases = new_module(), list[Case]()
+    matrix = parse_type("f16[B, N]")
+    add_function(
+        module, "sums", [matrix], lambda b, of: [b.sum(of[0], i) for i in AXES]
+    )
+    add_function(
+        module,
+        "products",
+        [matrix],
+        lambda b, of: [b(Prod, of[0], axis=i, order="lanes") for i in AXES],
+    )
+    for shape in ((3, 5), (0, 2), (2, 0), (17, 33), (1030, 2), (2, 1030)):
+        values = halves(rng, *shape)
+        cases += [("sums", [values]), ("products", [values])]
+    check(module, cases, exact=True, levels=(0, 2))
+
+
+def test_products_agree_at_every_stage() -> None:
+    rng = np.random.default_rng(2)
+    module, cases = new_module(), list[Case]()
+    types = [parse_type("f16[M, K]"), parse_type("f16[K, N]")]
+    add_function(module, "plain", types, lambda b, of: [b.matmul(*of)])
+    add_function(
+        module,
+        "transposed",
+        [parse_type("f16[K, M]"), parse_type("f16[N, K]")],
+        lambda b, of: [b.matmul(*[b.transpose(v, (1, 0)) for v in of])],
+    )
+    for m, k, n in ((1, 1, 1), (3, 0, 2), (5, 40, 17), (13, 600, 3), (1, 30, 9)):
+        left, right = halves(rng, m, k), halves(rng, k, n)
+        cases += [("plain", [left, right])]
+        cases += [("transposed", [np.ascontiguousarray(v.T) for v in (left, right)])]
+    check(module, cases, exact=True, levels=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("function", "truth"),
+    [
+        (lambda x: tc.sum(x, axis=0), lambda x: ordered_sum(x, 0)),
+        (lambda x: tc.prod(x, axis=0), lambda x: ordered_product(x, 0)),
+        (lambda x: x.T @ x, lambda x: ordered_matmul(x.T, x)),
+    ],
+    ids=["sum", "prod", "matmul"],
+)
+def test_what_is_added_up_in_f32_is_rounded_once(function, truth) -> None:
+    values = halves(np.random.default_rng(3), 1100, 7)
+    wide = truth(values.astype(np.float32))
+    assert wide.dtype == np.float32
+    given = np.asarray(tc.jit(function)(values))
+    assert same_bits(given, wide.astype(np.float16))
+    assert same_bits(given, truth(values))
+
+
+def test_many_tenths_are_what_numpy_gives() -> None:
+    x = np.full(4096, 0.1, np.float16)
+    wanted = np.float16(x.astype(np.float32).sum())
+    assert wanted == np.float16(409.5)
+    assert tc.jit(tc.sum)(x) == wanted == x.sum()
+    assert tc.jit(lambda v: v @ np.ones(4096, np.float16))(x) == wanted
+    assert tc.jit(tc.mean)(x) == np.float16(0.1)
+
+
+def test_a_sum_that_overflows_between_but_not_at_the_end_is_finite() -> None:
+    x = np.array([60000, 60000, -60000, -49984], np.float16)
+    assert tc.jit(tc.sum)(x) == 10016 == tc.jit(lambda v: v @ (0 * v + 1))(x)
+
+
+def test_derivatives_are_added_up_in_f32() -> None:
+    # The slope by a number that is repeated is a sum, that by a factor a product.
+    rows = np.full((4096, 2), 0.1, np.float16)
+    slope = tc.grad(lambda b, x: tc.sum((x + b) * x), argnums=0)
+    given = np.asarray(slope(np.zeros(2, np.float16), rows))
+    assert given.dtype == np.float16
+    assert (given == np.float16(409.5)).all()
+    by_weights = tc.grad(lambda w, x: tc.sum(x @ w))
+    assert (by_weights(np.ones((2, 3), np.float16), rows) == np.float16(409.5)).all()
