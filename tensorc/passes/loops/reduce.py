@@ -9,7 +9,8 @@ index: the loop over each axis is clipped to the block.
    f mod 16 of its accumulator, so a run that starts elsewhere is read from the element
    that would be in lane 0, under a mask.
 2. The last axis is kept: vectors across what is kept. The element with flat index f
-   goes to accumulator f mod 16.
+   goes to accumulator f mod 16. Rows are long, and accumulators few: the rows of a few
+   lanes are added before those of the next ones.
 3. Few elements per result: vectors across the last axis that is kept, all elements one
    after the other in registers.
 4. Bodies that are not a combination with the accumulator run one by one, in vectors
@@ -59,9 +60,11 @@ from tensorc.passes.loops.rows_state import (
     put,
     start_value,
 )
-from tensorc.passes.schedule.cpu import kept_width
+from tensorc.passes.schedule.cpu import kept_width, lanes_in_turn
 
-SHORT = 128  # elements of a run below which the loop over what is kept is the inner one
+SHORT = 32  # elements of a run below which the loop over what is kept is the inner one
+
+LONG = 24  # ops of a body from which on it is not written twice
 
 Span = tuple[Value, Value]
 
@@ -77,6 +80,7 @@ class _Reduction:
     total: Dim  # how much is reduced to each result
     kept: Dim
     width: int  # how much of it at a time
+    lanes: int  # and in how many lanes at a time
     in_lanes: bool  # the last axis is reduced
     is_sum: bool
     sums: tuple[Value, ...] = ()
@@ -175,10 +179,15 @@ def _reduction(rows: Rows, member: Member) -> _Reduction:
     total = elements(tuple(a.extent for a in axes if a.reduced))
     kept = elements(tuple(a.extent for a in axes if not a.reduced))
     in_lanes, is_sum = axes[-1].reduced, bool(combines) and combines[0].is_sum
-    found = _Reduction(rows, member, combines, axes, total, kept, 0, in_lanes, is_sum)
-    size = sum(element.bytes for _, element in found.starts)
+    size = sum(element_type(v.type).bytes for v in member.op.outputs)
+    in_turn = not in_lanes and sum(axis.reduced for axis in axes) == 1
     lanes = LANES if in_lanes or is_sum else 1
-    return replace(found, width=kept_width(kept, size * lanes))
+    width = kept_width(kept, size * (1 if in_turn else lanes))
+    if in_turn:
+        lanes = lanes_in_turn(width * size)
+    return _Reduction(
+        rows, member, combines, axes, total, kept, width, lanes, in_lanes, is_sum
+    )
 
 
 def _with_scratch(r: _Reduction) -> _Reduction:
@@ -187,7 +196,7 @@ def _with_scratch(r: _Reduction) -> _Reduction:
     sums = tuple([scratch(k, e, r.width + LANES) for _, e in r.starts])
     accumulators = sums
     if r.in_lanes or r.is_sum:
-        count = (r.width + 1) * LANES
+        count = r.width * r.lanes + LANES
         accumulators = tuple([scratch(k, e, count) for _, e in r.starts])
     return replace(r, sums=sums, accumulators=accumulators)
 
@@ -249,47 +258,72 @@ def _push(
 
 def _block(r: _Reduction, at: _At, count: Value, lanes: Value) -> None:
     """Reduce what lies in the span to `sums`; the first `lanes` lanes have elements."""
-    k = r.rows.k
+    k, axes = r.rows.k, r.axes
+    _fill(r, r.sums, count)
+    last = max(i for i, axis in enumerate(axes) if axis.reduced)
     if r.in_lanes:
-        sizes = k.mul(count, k.index(LANES))
-    elif r.is_sum:
-        sizes = k.mul(lanes, k.index(r.width))
+        # The loops around the last run: what is kept just outside of it is inside.
+        depth = max((i for i in range(last) if axes[i].reduced), default=-1) + 1
+        _fill(r, r.accumulators, k.mul(count, k.index(LANES)))
+        _walk(k, axes[:depth], at, lambda here: _along_lanes(r, here, axes[depth:-1]))
+        _combine_lanes(r, count)
+    elif not r.is_sum:
+        row = k.index(0)
+        _walk(k, axes[: last + 1], at, lambda here: _across(r, here, row))
+    elif r.lanes < LANES or sum(axis.reduced for axis in axes) == 1:
+        _lanes_in_turn(r, at, count, lanes)
     else:
-        sizes = count
-    _fill(r, r.accumulators, sizes)
-    if r.in_lanes:
-        _fill(r, r.sums, count)  # what is in no lane is looked at, too
-    # The loops around the last one that is reduced; what is kept inside of that.
-    depth = max(i for i, a in enumerate(r.axes) if a.reduced) + 1
-    depth = min(depth, len(r.axes) - 1)
-    while r.in_lanes and depth and not r.axes[depth - 1].reduced:
-        depth -= 1
-    body = _along_lanes if r.in_lanes else _across
-    _walk(k, r.axes[:depth], at, lambda inner: body(r, inner, r.axes[depth:-1]))
-    if r.in_lanes:
-        with k.loop(k.index(0), count, 1) as loop:
-            first = k.mul(loop.index, k.index(LANES))
-            for c, sums, lane in zip(r.combines, r.sums, r.accumulators, strict=True):
-                total = c.across(k, load_wide(k, lane, first))
-                k.do(memory.Store, total, sums, loop.index)
-    elif r.is_sum:
+        _fill(r, r.accumulators, k.mul(lanes, k.index(r.width)))
+
+        def one(here: _At) -> None:
+            lane = bit_mask(k, here.reduced, LANES - 1)
+            _across(r, here, k.mul(lane, k.index(r.width)))
+
+        _walk(k, axes[: last + 1], at, one)
         _add_lanes(r, count, lanes)
 
 
-def _fill(r: _Reduction, memories: Sequence[Value], count: Value) -> None:
-    """Set so many elements of memory, rounded up to 16, to what results start from."""
+def _lanes_in_turn(r: _Reduction, at: _At, count: Value, lanes: Value) -> None:
+    """Reduce one axis outside of all that is kept, for a few lanes at a time.
+
+    So long rows of memory are read as one, and accumulators stay in the cache.
+    """
     k = r.rows.k
-    with k.loop(k.index(0), count, LANES) as loop:
-        for (start, element), memref in zip(r.starts, memories, strict=True):
-            store_wide(k, memref, loop.index, k.constant(start, element, LANES))
+    (number,) = (i for i, axis in enumerate(r.axes) if axis.reduced)
+    axis = r.axes[number]
+    with k.loop(k.index(0), lanes, r.lanes) as turn:
+        held = k.minimum(k.sub(lanes, turn.index), k.index(r.lanes))
+        _fill(r, r.accumulators, k.mul(held, k.index(r.width)))
+
+        def rows(here: _At) -> None:
+            lower, upper = here.bounds(k, axis)
+            with k.loop(k.add(lower, turn.index), upper, LANES) as first:
+                end = k.minimum(k.add(first.index, k.index(r.lanes)), upper)
+                with k.loop(first.index, end, 1) as loop:
+                    lane = k.sub(loop.index, first.index)
+                    inside = here.into(k, axis, loop.index)
+                    _across(r, inside, k.mul(lane, k.index(r.width)))
+
+        _walk(k, r.axes[:number], at, rows)
+        _add_lanes(r, count, held)
+
+
+def _combine_lanes(r: _Reduction, count: Value) -> None:
+    """Combine the 16 lanes of each result."""
+    k = r.rows.k
+    with k.loop(k.index(0), count, 1) as loop:
+        first = k.mul(loop.index, k.index(LANES))
+        for c, sums, lanes in zip(r.combines, r.sums, r.accumulators, strict=True):
+            total = c.across(k, load_wide(k, lanes, first))
+            k.do(memory.Store, total, sums, loop.index)
 
 
 def _add_lanes(r: _Reduction, count: Value, lanes: Value) -> None:
-    """Add the accumulators of 16 results at a time, from lane 0 on."""
+    """Add so many accumulators to the sums, 16 results at a time."""
     k = r.rows.k
     with k.loop(k.index(0), count, LANES) as strips:
-        first = [load_wide(k, m, strips.index) for m in r.accumulators]
-        with k.loop(k.index(1), lanes, 1, first) as loop:
+        first = [load_wide(k, m, strips.index) for m in r.sums]
+        with k.loop(k.index(0), lanes, 1, first) as loop:
             row = k.add(k.mul(loop.index, k.index(r.width)), strips.index)
             loop.yields = [
                 c.combine(k, total, load_wide(k, m, row))
@@ -299,6 +333,14 @@ def _add_lanes(r: _Reduction, count: Value, lanes: Value) -> None:
             ]
         for memref, total in zip(r.sums, loop.results, strict=True):
             store_wide(k, memref, strips.index, total)
+
+
+def _fill(r: _Reduction, memories: Sequence[Value], count: Value) -> None:
+    """Set so many elements of memory, rounded up to 16, to what results start from."""
+    k = r.rows.k
+    with k.loop(k.index(0), count, LANES) as loop:
+        for (start, element), memref in zip(r.starts, memories, strict=True):
+            store_wide(k, memref, loop.index, k.constant(start, element, LANES))
 
 
 def _along_lanes(r: _Reduction, at: _At, inner: Sequence[Axis]) -> None:
@@ -331,9 +373,8 @@ def _along_lanes(r: _Reduction, at: _At, inner: Sequence[Axis]) -> None:
 
     if head is not None:
         step(start, head)
-        start = k.add(start, k.index(LANES))
-    with k.loop(start, upper, LANES) as loop:
-        step(loop.index, None if even else tail_mask(k, k.sub(upper, loop.index)))
+        start = k.minimum(k.add(start, k.index(LANES)), upper)
+    _sixteens(r, start, upper, even, step)
 
 
 def _run(
@@ -346,12 +387,20 @@ def _run(
     held = [load_wide(k, m, first) for m in r.accumulators]
     if head is not None:
         held = _step(r, at, last, start, head, held)
-        start = k.add(start, k.index(LANES))
-    with k.loop(start, upper, LANES, held) as loop:
-        mask = None if even else tail_mask(k, k.sub(upper, loop.index))
-        loop.yields = _step(r, at, last, loop.index, mask, loop.carried)
+        start = k.minimum(k.add(start, k.index(LANES)), upper)
+    left = bit_mask(k, k.sub(upper, start), LANES - 1)
+    middle = upper if even else k.sub(upper, left)
+    with k.loop(start, middle, LANES, held) as loop:
+        loop.yields = _step(r, at, last, loop.index, None, loop.carried)
     for memref, value in zip(r.accumulators, loop.results, strict=True):
         store_wide(k, memref, first, value)
+    if even:
+        return
+    with k.when(k.compare("slt", middle, upper)):
+        held = [load_wide(k, m, first) for m in r.accumulators]
+        held = _step(r, at, last, middle, tail_mask(k, left), held)
+        for memref, value in zip(r.accumulators, held, strict=True):
+            store_wide(k, memref, first, value)
 
 
 def mask_between(k: LoopBuilder, lower: Value, upper: Value) -> Value:
@@ -363,12 +412,10 @@ def mask_between(k: LoopBuilder, lower: Value, upper: Value) -> Value:
     return k.op(arith.XOrI, before, until)
 
 
-def _across(r: _Reduction, at: _At, inner: Sequence[Axis]) -> None:
-    """Reduce one element for each result of a piece, 16 results at a time."""
+def _across(r: _Reduction, at: _At, row: Value) -> None:
+    """Reduce one element for each result of a piece, to the accumulators at `row`."""
     k, last = r.rows.k, r.axes[-1]
-    row = k.index(0)
-    if r.is_sum:
-        row = k.mul(bit_mask(k, at.reduced, LANES - 1), k.index(r.width))
+    after = max(i for i, axis in enumerate(r.axes) if axis.reduced) + 1
 
     def strips(here: _At) -> None:
         first = k.add(row, here.kept)
@@ -380,28 +427,52 @@ def _across(r: _Reduction, at: _At, inner: Sequence[Axis]) -> None:
             for memref, value in zip(r.accumulators, new, strict=True):
                 store_wide(k, memref, at_, value)
 
-        _by_sixteen(k, last, here, strip)
+        _by_sixteen(r, last, here, strip)
 
-    _walk(k, inner, at, strips)
+    _walk(k, r.axes[after:-1], at, strips)
 
 
 def _by_sixteen(
-    k: LoopBuilder,
+    r: _Reduction,
     axis: Axis,
     at: _At,
     body: Callable[[Value, Value | None], None],
 ) -> None:
-    """Emit a loop over 16 indices of an axis at a time; one vector without a loop."""
+    """Emit a body for 16 indices of an axis at a time; one vector without a loop."""
+    k = r.rows.k
     lower, upper = at.bounds(k, axis)
     whole = at.spans[axis.reduced] is None
     known = axis.extent if whole and isinstance(axis.extent, int) else None
     if known is not None and known <= LANES:
         body(lower, None if known == LANES else k.mask(known))
         return
-    with k.loop(lower, upper, LANES) as loop:
-        even = known is not None and known % LANES == 0
-        mask = None if even else tail_mask(k, k.sub(upper, loop.index))
-        body(loop.index, mask)
+    _sixteens(r, lower, upper, known is not None and known % LANES == 0, body)
+
+
+def _sixteens(
+    r: _Reduction,
+    lower: Value,
+    upper: Value,
+    even: bool,
+    body: Callable[[Value, Value | None], None],
+) -> None:
+    """Emit a loop over 16 indices at a time; what is left is masked.
+
+    A long body is written once, and masked always.
+    """
+    k = r.rows.k
+    if even or len(r.member.op.body.block.ops) > LONG:
+        with k.loop(lower, upper, LANES) as loop:
+            left = None if even else tail_mask(k, k.sub(upper, loop.index))
+            body(loop.index, left)
+        return
+    count = k.sub(upper, lower)
+    left = bit_mask(k, count, LANES - 1)
+    middle = k.sub(upper, left)
+    with k.loop(lower, middle, LANES) as loop:
+        body(loop.index, None)
+    with k.when(k.compare("sgt", left, k.index(0))):
+        body(middle, tail_mask(k, left))
 
 
 def _step(
@@ -446,7 +517,7 @@ def _few(r: _Reduction, at: _At) -> None:
             totals = _step(r, here, last, index, mask, totals)
         _put(r, at, last, index, mask, totals)
 
-    _by_sixteen(k, last, at, strip)
+    _by_sixteen(r, last, at, strip)
 
 
 def _one_by_one(r: _Reduction, at: _At) -> None:
@@ -484,7 +555,7 @@ def _store(r: _Reduction, at: _At) -> None:
             totals = [load_wide(k, m, k.add(here.kept, index)) for m in r.sums]
             _put(r, here, axes[-1], index, mask, totals)
 
-        _by_sixteen(k, axes[-1], here, strip)
+        _by_sixteen(r, axes[-1], here, strip)
 
     if axes and first[-1] == axes[-1].dims[-1]:
         _walk(k, axes[:-1], at, strips)

@@ -22,6 +22,7 @@ TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
 LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 ACCUMULATORS = 16384  # bytes of a reduction's accumulators: half of a first-level cache
+KEPT = 1024  # results of a reduction at a time
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together; the rest is scratch of the worker
@@ -163,7 +164,15 @@ def kept_width(kept: Dim, size: int) -> int:
 
     `size` is how many bytes one result takes. The width is a multiple of the lanes.
     """
-    most = max(ACCUMULATORS // size // LANES, 1) * LANES
+    most = max(min(ACCUMULATORS // size, KEPT) // LANES, 1) * LANES
     if isinstance(kept, int):
         return min(most, max(-(-kept // LANES), 1) * LANES)
     return most
+
+
+def lanes_in_turn(size: int) -> int:
+    """Return for how many lanes a sum has accumulators of so many bytes each."""
+    lanes = LANES
+    while lanes > 1 and lanes * size > ACCUMULATORS:
+        lanes //= 2
+    return lanes
