@@ -22,8 +22,16 @@ from tensorc.ir.numerics import same_bits as same_bits
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Yield
 from tensorc.ir.ops.derivatives import Grad, Jvp, Vjp
+from tensorc.ir.ops.tensor import (
+    cumulative,
+    indexing,
+    making,
+    nn,
+    products,
+    reductions,
+    rounding,
+)
 from tensorc.ir.ops.tensor import elementwise as ew
-from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor import transcendental as fn
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
@@ -312,6 +320,22 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             (("f64[0, 3]", "f64[0, 3]", "i64[0]"), ("index 1",), (0,)),
         )
     ),
+    **{
+        cls: tuple(
+            one(*["f64[B, 3]"] * count, axis=axis, **extra)
+            for axis in (0, 1)
+            for extra in extras
+        )
+        + tuple(one(*["f64[N]"] * count, axis=0, **extra) for extra in extras)
+        + tuple(one(*["f64[0, 3]"] * count, axis=0, **extra) for extra in extras)
+        for cls, count, extras in (
+            (cumulative.CumSum, 1, ({"reverse": False}, {"reverse": True})),
+            (cumulative.CumProd, 1, ({},)),
+            (cumulative.CumMax, 1, ({},)),
+            (cumulative.CumMin, 1, ({},)),
+            (cumulative.Recurrence, 2, ({"reverse": False}, {"reverse": True})),
+        )
+    },
     nn.Softmax: (
         one("f64[4]", axis=0),
         one("f64[B, 3]", axis=1),

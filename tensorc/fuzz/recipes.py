@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from tensorc.fuzz.maker import MOST_ELEMENTS, Maker
 from tensorc.fuzz.program import ArgumentNode
-from tensorc.ir.attributes import Dims
+from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, bound, symbol
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER
@@ -25,6 +25,7 @@ from tensorc.ir.ops.tensor import (
     rounding,
     shape,
 )
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, Recurrence
 from tensorc.ir.types import F16, I1, I64, TensorType
 
 Recipe = Callable[[Maker, type[Op]], int | None]
@@ -102,6 +103,19 @@ def _extreme(m: Maker, cls: type[Op]) -> int:
 def _log_softmax(m: Maker, cls: type[Op]) -> int:
     operand = m.primary("float", 1, _has_elements)
     return m.apply(cls, (operand,), axis=_axis(m, m.type_of(operand), empty=False))
+
+
+def _cumulative(m: Maker, cls: type[Op]) -> int:
+    kind = "float" if cls is Recurrence else "number"
+    operand = m.primary(kind, 1)
+    type_ = m.type_of(operand)
+    operands = [operand]
+    if cls is Recurrence:
+        operands.insert(0, m.partner(type_))
+    attributes: dict[str, Attribute] = {"axis": _axis(m, type_)}
+    if "reverse" in cls.attribute_names:
+        attributes["reverse"] = m.chance(0.4)
+    return m.apply(cls, operands, **attributes)
 
 
 def _softmax(m: Maker, cls: type[Op]) -> int:
@@ -407,6 +421,7 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         indexing.CheckIndex: _check_index,
         indexing.Gather: _gather,
         indexing.Scatter: _scatter,
+        **dict.fromkeys(CUMULATIVE, _cumulative),
         nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,
     }

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.derivatives import StopGradient
+from tensorc.ir.ops.tensor.cumulative import CumMax, Recurrence
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
     And,
@@ -20,6 +21,7 @@ from tensorc.ir.ops.tensor.elementwise import (
     Log,
     Mul,
     Neg,
+    Not,
     Select,
     Sqrt,
     Sub,
@@ -27,6 +29,7 @@ from tensorc.ir.ops.tensor.elementwise import (
 from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.reductions import ArgMax, Max
 from tensorc.ir.ops.tensor.rounding import Abs, IsFinite
+from tensorc.ir.ops.tensor.shape import Concatenate
 from tensorc.ir.ops.tensor.transcendental import Expm1, Log1p, Softplus
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I64
@@ -96,6 +99,40 @@ def logsumexp(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
     nothing = b(Compare, total, b.zeros_like(total), predicate="eq")
     log = b(Log, b(Select, nothing, b.full_like(total, 1), total))
     return b(Select, nothing, b.full_like(total, -math.inf), b(Add, log, largest))
+
+
+def shifted(
+    b: TensorBuilder, x: Value, axis: int, first: float, reverse: bool = False
+) -> Value:
+    """Return the element before each along an axis, a number before the first one.
+
+    In reverse it is the element behind, and a number behind the last one.
+    """
+    shape = tensor_type(x).shape
+    edge = b.full(put_back(shape, [axis]), first, tensor_type(x).element)
+    parts = (x, edge) if reverse else (edge, x)
+    starts = [int(reverse and i == axis) for i in range(len(shape))]
+    return b.slice(b(Concatenate, *parts, axis=axis), starts, shape, [1] * len(shape))
+
+
+def logcumsumexp(b: TensorBuilder, x: Value, axis: int) -> Value:
+    """Return log(exp(x[0]) + … + exp(x[i])) along an axis; infinities have slope 0.
+
+    The largest so far is taken off; where it grows, what there is shrinks by as much.
+    """
+    largest = b(StopGradient, b(CumMax, x, axis=axis))
+    before = shifted(b, largest, axis, -math.inf)
+    factor = b(Exp, _distance(b, before, largest))
+    power = b(Exp, _distance(b, x, largest))
+    total = b(Recurrence, factor, power, axis=axis, reverse=False)
+    return b(Add, largest, b(Log, total))
+
+
+def _distance(b: TensorBuilder, x: Value, y: Value) -> Value:
+    """Return x - y, and 0 for two equal infinities."""
+    equal = b(Compare, x, y, predicate="eq")
+    same = b(And, equal, b(Not, b(IsFinite, y)))
+    return b(Select, same, b.zeros_like(x), b(Sub, x, y))
 
 
 def in_range(

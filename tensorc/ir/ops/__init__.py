@@ -10,6 +10,7 @@ from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.structured import generics as structured
 from tensorc.ir.ops.tensor import (
+    cumulative,
     elementwise,
     indexing,
     making,
@@ -27,6 +28,7 @@ _MODULES = (
     transcendental,
     rounding,
     reductions,
+    cumulative,
     products,
     shape,
     making,

@@ -61,6 +61,7 @@ from tensorc.ir.ops.memory.kernels import (
     READ_ONCE,
     UNSIGNED,
     CheckIndexInto,
+    CumulateInto,
     Fail,
     ScatterInto,
     SizeOf,
@@ -71,6 +72,7 @@ from tensorc.ir.types import I64, INDEX, MemRefType, element_type
 from tensorc.passes.analysis.memory import ARENA, sized_shape
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.cumulative import cumulate_kernel
 from tensorc.passes.loops.entry import (
     FunctionState,
     Shape,
@@ -346,6 +348,7 @@ _ROWS: Mapping[type[Op], Callable[[FunctionState, Op], None]] = MappingProxyType
         memory.Copy: _copy_kernel,
         CheckIndexInto: _check_kernel,
         ScatterInto: _scatter_kernel,
+        CumulateInto: cumulate_kernel,
         KernelGroup: group_kernel,
         If: _branch,
         Scan: _scan,

@@ -53,10 +53,10 @@ After:
 """  # noqa: E501
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.ir.attributes import MOST_WRITTEN, ArrayAttr, Dims, Typed
+from tensorc.ir.attributes import MOST_WRITTEN, ArrayAttr, Attribute, Dims, Typed
 from tensorc.ir.builder import Builder
 from tensorc.ir.captured import CAPTURED, KIND
 from tensorc.ir.core import Block, Op, Region, Value, single_block
@@ -68,6 +68,7 @@ from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.scan import Scan, part_of
 from tensorc.ir.ops.tensor import indexing, making, shape
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes.analysis.in_place import (
@@ -268,6 +269,20 @@ def _scatter(state: Buffers, op: Op) -> None:
     b.append(kernels.ScatterInto, [target, *values], op.attributes)
 
 
+def _cumulate(state: Buffers, op: Op) -> None:
+    b = state.b
+    given = state.given.get(op.result)
+    target = given or allocate(b, tensor_of(op.result), op.result.hint)
+    values = [state.memory[v] for v in op.operands]
+    attributes: dict[str, Attribute] = {
+        "axis": op.attributes["axis"],
+        "combine": CUMULATIVE[type(op)],
+        "reverse": op.attributes.get("reverse", False),
+    }
+    b.append(kernels.CumulateInto, [target, *values], attributes)
+    state.memory[op.result] = target
+
+
 def _branch(state: Buffers, op: Op) -> None:
     """Give both regions what they capture and where their results go."""
     assert isinstance(op, control.If)
@@ -409,14 +424,21 @@ def _indices(shape_: list[int]) -> list[list[int]]:
 
 
 # What writes its results into memory that it is given.
-_WRITERS = (control.KernelGroup, control.If, Scan, indexing.Scatter)
+_WRITERS: tuple[type[Op], ...] = (
+    control.KernelGroup,
+    control.If,
+    Scan,
+    indexing.Scatter,
+    *CUMULATIVE,
+)
 
-RULES = {
+RULES: Mapping[type[Op], Callable[[Buffers, Op], None]] = {
     control.KernelGroup: bufferize_group,
     control.If: _branch,
     Scan: _scan,
     indexing.CheckIndex: _check,
     indexing.Scatter: _scatter,
+    **dict.fromkeys(CUMULATIVE, _cumulate),
     shape.Reshape: _reshape,
     making.Constant: _constant,
 }

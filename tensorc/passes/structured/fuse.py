@@ -75,6 +75,7 @@ from tensorc.ir.functions import constraints_of
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import KernelGroup, Yield
 from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.shape import Reshape
@@ -192,7 +193,15 @@ def _makes_unit(op: Op) -> bool:
 
 
 # What stays between kernels; what is a group already stays one.
-_KEPT = (Constant, Reshape, Scatter, KernelGroup, CheckIndex, *NESTS)
+_KEPT: tuple[type[Op], ...] = (
+    Constant,
+    Reshape,
+    Scatter,
+    *CUMULATIVE,
+    KernelGroup,
+    CheckIndex,
+    *NESTS,
+)
 
 
 def _is_scalar(value: Value) -> bool:

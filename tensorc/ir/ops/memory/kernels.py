@@ -7,6 +7,7 @@ import numpy as np
 
 from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.core import Op, Value
+from tensorc.ir.cumulation import LINEAR, WAYS, cumulate
 from tensorc.ir.elements import COMBINES, check_indices, scatter, wrapped_indices
 from tensorc.ir.evaluation import Failing, SizedFailing, Sizes
 from tensorc.ir.invariants import check_call
@@ -163,6 +164,56 @@ class ScatterInto(Op):
     ) -> tuple[Array, ...]:
         wrapped = wrapped_indices(ctx, target.shape, indices, axes)
         scatter(target, values, wrapped, axes, combine)
+        return ()
+
+
+@op("tc.cumulate_into", levels=AT_BUFFER)
+class CumulateInto(Op):
+    """Fill memory with what an axis adds up to so far: `tc.cumsum` and its kin on memory.
+
+    Constraints:
+      (C1) target and the operands are memory of one element type and one rank.
+      (C2) 0 <= axis < rank(target).
+      (C3) combine is "add", "mul", "max" or "min" of one operand, or "linear" of two.
+
+    Example:
+      "tc.cumulate_into"(%0, %1) <{axis = 1 : i64, combine = "add", reverse = false}> : (memref<4x3xf32>, memref<4x3xf32>) -> ()
+    """  # noqa: E501
+
+    target: Value
+    values: Values
+    axis: int
+    combine: str
+    reverse: bool
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        target: Type,
+        *values: Type,
+        axis: int,
+        combine: str,
+        reverse: bool,
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        whole, given = memory(target), [memory(v) for v in values]
+        alike = all((v.element, v.rank) == (whole.element, whole.rank) for v in given)
+        require(alike, "C1", f"{target} and {values}")
+        require(0 <= axis < whole.rank, "C2", f"axis {axis} of {target}")
+        fits = combine in WAYS and len(values) == 1 + (combine == LINEAR)
+        require(fits, "C3", f"{combine} of {len(values)} operands")
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: object,
+        target: Array,
+        *values: Array,
+        axis: int,
+        combine: str,
+        reverse: bool,
+    ) -> tuple[Array, ...]:
+        target[...] = cumulate(combine, values, axis, reverse)
         return ()
 
 

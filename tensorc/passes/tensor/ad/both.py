@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import ceildiv
+from tensorc.ir.ops.tensor import cumulative, indexing, nn, reductions, rounding
 from tensorc.ir.ops.tensor import elementwise as ew
-from tensorc.ir.ops.tensor import indexing, nn, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I64
+from tensorc.passes.tensor.ad import walks
 from tensorc.passes.tensor.ad.linear import placed
 from tensorc.passes.tensor.ad.rows import Cotangents, Rule, Tangents, only, rule, table
 
@@ -184,6 +185,10 @@ COTANGENTS: Mapping[type[Op], Rule] = table(
     rule(reductions.Max, _extreme),
     rule(reductions.Min, _extreme),
     rule(reductions.Top1, _top1),
+    rule(cumulative.CumProd, walks.cumprod),
+    rule(cumulative.CumMax, walks.extreme),
+    rule(cumulative.CumMin, walks.extreme),
+    rule(cumulative.Recurrence, walks.recurrence),
     rule(nn.Softmax, _softmax),
     rule(nn.LogSoftmax, _log_softmax),
 )
@@ -193,6 +198,10 @@ TANGENTS: Mapping[type[Op], Rule] = table(
     rule(reductions.Max, _extreme_tangent),
     rule(reductions.Min, _extreme_tangent),
     rule(reductions.Top1, _top1_tangent),
+    rule(cumulative.CumProd, walks.cumprod_tangent),
+    rule(cumulative.CumMax, walks.extreme_tangent),
+    rule(cumulative.CumMin, walks.extreme_tangent),
+    rule(cumulative.Recurrence, walks.recurrence_tangent),
     rule(nn.Softmax, _softmax_tangent),
     rule(nn.LogSoftmax, _log_softmax_tangent),
 )

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from tensorc.ir import stable
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.ops.tensor import cumulative, indexing, products, reductions
 from tensorc.ir.ops.tensor import elementwise as ew
-from tensorc.ir.ops.tensor import indexing, products, reductions
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I64
@@ -34,6 +34,7 @@ LINEAR: Mapping[type[Op], Groups] = MappingProxyType(
         shapes.Slice: (("operand",),),
         shapes.Unslice: (("operand",),),
         shapes.Concatenate: (("parts",),),
+        cumulative.CumSum: (("operand",),),
         products.MatMul: (("lhs",), ("rhs",)),
         indexing.TakeAlongAxis: (("operand",),),
         indexing.Gather: (("operand",),),
@@ -119,6 +120,11 @@ def _concatenate(b: TensorBuilder, op: shapes.Concatenate, ct: Value) -> Cotange
         cotangents.append(b.slice(ct, starts, shape, [1] * len(shape)))
         start = start + shape[op.axis]
     return tuple(cotangents)
+
+
+def _cumsum(b: TensorBuilder, op: cumulative.CumSum, ct: Value) -> Cotangents:
+    """Add up from the other end."""
+    return (b(cumulative.CumSum, ct, axis=op.axis, reverse=not op.reverse),)
 
 
 def _matmul(b: TensorBuilder, op: products.MatMul, ct: Value) -> Cotangents:
@@ -210,5 +216,6 @@ TRANSPOSES: Mapping[type[Op], Row] = table(
     rule(products.MatMul, _matmul),
     rule(indexing.TakeAlongAxis, _take_along_axis),
     rule(indexing.Gather, _gather),
+    rule(cumulative.CumSum, _cumsum),
     rule(indexing.Scatter, _scatter),
 )
