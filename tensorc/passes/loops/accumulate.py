@@ -5,6 +5,7 @@ right and the block's sum joins a balanced tree. The tree is kept as a binary co
 slot l holds the sum of 2^l blocks, and a new block carries like an increment.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tensorc.ir.attributes import Enum
@@ -90,6 +91,40 @@ def nothing(k: LoopBuilder, combiner: Combiner, extent: Value, total: Value) -> 
     return k.select(empty, zero, total)
 
 
+IN_FLIGHT = 4  # vectors that a reduction in any order combines side by side
+Step = Callable[[Value, Value | None, Sequence[Value]], list[Value]]
+
+
+def in_flight(
+    k: LoopBuilder,
+    combiners: Sequence[Combiner],
+    bounds: tuple[Value, Value],
+    lanes: Sequence[Value],
+    step: Step,
+) -> tuple[Value, list[Value]]:
+    """Reduce in any order, some vectors at a time; return where that ends, and lanes.
+
+    `step(index, mask, lanes)` combines 16 elements, from an index on, into lanes. What
+    is left is less than one round of the loop.
+    """
+    lower, upper = bounds
+    width = IN_FLIGHT * LANES
+    middle = k.sub(upper, bit_mask(k, k.sub(upper, lower), width - 1))
+    count = len(combiners)
+    rest = [c.start(k) for c in combiners] * (IN_FLIGHT - 1)
+    with k.loop(lower, middle, width, [*lanes, *rest]) as loop:
+        for number in range(IN_FLIGHT):
+            at = k.add(loop.index, k.index(number * LANES))
+            held = loop.carried[number * count : (number + 1) * count]
+            loop.yields += step(at, None, held)
+    total = loop.results[:count]
+    for number in range(1, IN_FLIGHT):
+        others = loop.results[number * count : (number + 1) * count]
+        pairs = zip(combiners, total, others, strict=True)
+        total = [c.combine(k, left, right) for c, left, right in pairs]
+    return middle, total
+
+
 @dataclass(frozen=True, slots=True)
 class BlockTree:
     """The tree of block sums: memory for the slots, of scalars or of vectors.
@@ -171,6 +206,9 @@ def store_wide(k: LoopBuilder, memref: Value, at: Value, value: Value) -> None:
 
 def bit_mask(k: LoopBuilder, number: Value, mask: int) -> Value:
     """Return the low bits of a number."""
+    known = k.known(number)
+    if known is not None:
+        return k.index(known & mask)
     return k.op(arith.AndI, number, k.index(mask))
 
 

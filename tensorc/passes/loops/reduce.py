@@ -36,6 +36,7 @@ from tensorc.passes.loops.accumulate import (
     Combiner,
     bit_mask,
     block_tree,
+    in_flight,
     load_wide,
     nothing,
     scratch,
@@ -388,10 +389,16 @@ def _run(
     if head is not None:
         held = _step(r, at, last, start, head, held)
         start = k.minimum(k.add(start, k.index(LANES)), upper)
+
+    def step(index: Value, mask: Value | None, lanes: Sequence[Value]) -> list[Value]:
+        return _step(r, at, last, index, mask, lanes)
+
+    if not r.is_sum and len(r.member.op.body.block.ops) <= LONG:
+        start, held = in_flight(k, r.combines, (start, upper), held, step)
     left = bit_mask(k, k.sub(upper, start), LANES - 1)
     middle = upper if even else k.sub(upper, left)
     with k.loop(start, middle, LANES, held) as loop:
-        loop.yields = _step(r, at, last, loop.index, None, loop.carried)
+        loop.yields = step(loop.index, None, loop.carried)
     for memref, value in zip(r.accumulators, loop.results, strict=True):
         store_wide(k, memref, first, value)
     if even:

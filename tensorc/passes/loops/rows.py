@@ -16,6 +16,7 @@ from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import (
     Combiner,
     block_tree,
+    in_flight,
     needs_blocks,
     nothing,
 )
@@ -29,6 +30,9 @@ from tensorc.passes.loops.lanes import (
 )
 from tensorc.passes.loops.reduce import emit_reduction
 from tensorc.passes.loops.rows_state import Rows, arguments_at, combiners_of, put
+
+FEW = 12  # ops of bodies that are written once for each vector in flight
+SHORT = 256  # elements of a row that fills no such loop
 
 
 def emit_row(rows: Rows, outer: list[Rep]) -> None:
@@ -95,15 +99,27 @@ def _plain(
 ) -> list[Value]:
     """Loop over 16 elements at a time; return the lanes of the reductions."""
     k = rows.k
+
+    def step(index: Value, mask: Value | None, lanes: Sequence[Value]) -> list[Value]:
+        return _step(rows, members, before, index, mask, lanes, dict(rows.row))
+
+    known = k.known(k.sub(upper, lower))
+    if _in_any_order(members) and not (known and known < SHORT):
+        sums = [c for m in members for c in combiners_of(m)]
+        lower, starts = in_flight(k, sums, (lower, upper), starts, step)
+    even = known is not None and known % LANES == 0
     with k.loop(lower, upper, LANES, starts) as loop:
-        left = k.sub(upper, loop.index)
-        known = k.known(k.sub(upper, lower)) or 1
-        mask = None if known % LANES == 0 else tail_mask(k, left)
-        registers = dict(rows.row)
-        loop.yields = _step(
-            rows, members, before, loop.index, mask, loop.carried, registers
-        )
+        mask = None if even else tail_mask(k, k.sub(upper, loop.index))
+        loop.yields = step(loop.index, mask, loop.carried)
     return loop.results
+
+
+def _in_any_order(members: list[Member]) -> bool:
+    """Return whether members do nothing but reduce, in any order, with short bodies."""
+    ops = sum(len(m.op.body.block.ops) for m in members)
+    return ops <= FEW and all(
+        combiners_of(m) and not any(c.is_sum for c in combiners_of(m)) for m in members
+    )
 
 
 def _blocked(
