@@ -334,7 +334,8 @@ def test_masked_loops_may_be_peeled(bits, optimize):
         assert_same_bits(got, want, f"{n}")
 
 
-def test_only_the_innermost_masked_loop_is_peeled():
+@pytest.mark.parametrize("bits", [256, 512])
+def test_only_the_innermost_masked_loop_is_peeled(bits):
     def masked_loop(b, x, n, body):
         with counted(b, constant(b, 0), n, constant(b, LANES)) as i:
             kind = [VectorType(LANES, I1)]
@@ -347,7 +348,7 @@ def test_only_the_innermost_masked_loop_is_peeled():
     def fill(b, x, arena, n, m):
         masked_loop(b, x, n, lambda: masked_loop(b, x, m, lambda: None))
 
-    target = replace(host_target(), vector_bits=256)
+    target = replace(host_target(), vector_bits=bits)
     text = emit_llvm(entry([F64], 2, fill), target).split(".epoch")[0]
     assert text.count("call void @llvm.masked.store") == 3
 

@@ -11,16 +11,13 @@ from tensorc.ir.ops.loop import scf, vector
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import MemRefType, VectorType
 
-_CHEAP_MASKS = 512  # vector_bits from which masked stores cost as much as loads
-
-# Ops of a loop's body beside which one masked move is nothing (some 3 % of the time).
-_OPS_PER_LOAD, _OPS_PER_STORE, _OPS_PER_CHEAP = 64, 1024, 16
+_OPS_PER_MOVE = 1024  # ops of a loop's body beside which one masked move is nothing
 _NARROW = 4  # bytes of an element below which a masked move is a branch per lane
 
 
 def _for(state: State, op: Op) -> None:
     lower, upper, step, *initial = state.operands(op)
-    masks = _tail_masks(op, state.target.vector_bits >= _CHEAP_MASKS)
+    masks = _tail_masks(op)
     if not masks:
         _loop(state, op, lower, upper, step, initial)
         return
@@ -67,7 +64,7 @@ def _enter(
     state.open(block.ops, close)
 
 
-def _tail_masks(op: Op, cheap: bool) -> list[Op]:
+def _tail_masks(op: Op) -> list[Op]:
     """Return the masks that only the last iteration of a loop needs.
 
     None if a loop inside has such masks of its own: code is doubled once, where it
@@ -75,12 +72,12 @@ def _tail_masks(op: Op, cheap: bool) -> list[Op]:
     """
     masks = [inner for inner in op.walk() if isinstance(inner, vector.CreateMask)]
     loops = [_loop_of(mask) for mask in masks]
-    if any(loop not in (None, op) for loop in loops) or _hides_masks(op, cheap):
+    if any(loop not in (None, op) for loop in loops) or _hides_masks(op):
         return []
     return [m for m, loop in zip(masks, loops, strict=True) if loop is op]
 
 
-def _hides_masks(op: Op, cheap: bool) -> bool:
+def _hides_masks(op: Op) -> bool:
     """Return whether a loop computes so much that its masked moves do not count."""
     computed = moved = 0
     for inner in op.walk():
@@ -88,13 +85,9 @@ def _hides_masks(op: Op, cheap: bool) -> bool:
         if isinstance(inner, vector.MaskedLoad | vector.MaskedStore):
             type_ = inner.operands[0].type
             assert isinstance(type_, MemRefType)
-            if cheap:
-                moved += _OPS_PER_CHEAP
-                continue
             if type_.element.bytes < _NARROW:
                 return False
-            is_load = isinstance(inner, vector.MaskedLoad)
-            moved += _OPS_PER_LOAD if is_load else _OPS_PER_STORE
+            moved += _OPS_PER_MOVE
     return 0 < moved < computed
 
 
@@ -149,10 +142,10 @@ CONTROL_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
 )
 
 # Note [Peeling]: a loop over vectors masks its loads and stores, though only its last
-# iteration needs that. AVX2 and older pay for a mask: a masked store takes some twenty
-# cycles on AMD, and masks of 8- and 16-bit elements become a branch per lane. There,
-# such a loop is emitted twice: while all lanes are inside, where the masks are constant
-# and LLVM drops them, and once more for the rest. AVX-512 has masks at little cost, but
-# reads long rows at half the speed under one (seen on Zen 5: sums of 8192 rows of 1000
-# take 2.1 and 0.9 ms). A body of very many ops for each move is emitted once: twice the
-# code, and nothing to gain.
+# iteration needs that. On AVX2 and older a masked store takes some twenty cycles (AMD),
+# and masks of 8- and 16-bit elements become a branch per lane. With AVX-512 a masked
+# move costs nothing in the nearest cache, but nothing is prefetched for it (Zen 5):
+# from memory and from the far caches it takes four times as long as a plain one.
+# So such a loop is emitted twice: while all lanes are inside, where the masks are
+# constant and LLVM drops them, and once more for the rest. A body of very many ops for
+# each move is emitted once: twice the code, and nothing to gain.
