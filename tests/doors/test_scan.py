@@ -305,6 +305,11 @@ def pair(c, v):
 
 
 WRONG = [
+    (
+        lambda: tc.scan(lambda c, v: (c + 0.5, v), np.int64(0), x),
+        TypeError,
+        "cast one of them: `x.astype('int64')`",
+    ),
     (lambda: tc.scan(x, x, x), TypeError, "a function f(carry, x), got f64[x0]"),
     (lambda: tc.scan(pair, 0.0), TypeError, "scan needs `xs`, or the number of steps"),
     (lambda: tc.scan(pair, 0.0, n), TypeError, "walks along the first axis, and xs is"),
@@ -323,12 +328,12 @@ WRONG = [
     (
         lambda: tc.scan(lambda c, v: (c + v, v), np.float32(0), x),
         TypeError,
-        "it is f32 before a step and f64 after it",
+        "carry keeps its type in a loop: it is f32 before a turn, and f64 after it",
     ),
     (
         lambda: tc.scan(lambda c, v: (c + v, v), 0.0, y),
         ValueError,
-        "init has the shape of what is carried",
+        "give it this shape in init: np.zeros(shape)",
     ),
     (
         lambda: tc.scan(pair, 0.0, (np.ones(3), np.ones(4))),

@@ -326,7 +326,7 @@ def test_as_many_early_returns_as_branches_may_be_nested():
     assert run(text(60), "f", 17.5)[0] == [18]
     (found,) = diagnostics(text(70))
     assert found.code == "TC0311"
-    assert "branches of this function are nested too deep" in found.message
+    assert "branches and loops of this function are nested too deep" in found.message
 
 
 def test_what_follows_many_partial_returns_is_given_up_soon():

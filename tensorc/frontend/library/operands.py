@@ -364,6 +364,44 @@ def weak(b: Emitter, operand: Operand) -> TensorOperand:
     return TensorOperand(materialize(b, operand, _WIDEST[operand.kind]), weak=True)
 
 
+def settled(b: Emitter, name: str, first: Operand, new: Operand) -> Operand:
+    """Return the first value of what a loop carries, of the type that a step gives it.
+
+    That is `first` if a step keeps its type; a number takes the step's. `name` is what
+    is carried, for messages.
+
+    Raises:
+        DTypeError: the element type changes from step to step (TC0302).
+        ShapeError: the shape changes (TC0301).
+    """
+    before, after = weak(b, first), weak(b, new)
+    element = before.type.element
+    words = f"{name} keeps its type in a loop: it is {spell_type(before.type)} before "
+    words += f"a turn, and {spell_type(after.type)} after it"
+    fills = after.weak and not after.type.rank
+    pairs = zip(b.shape(before), b.shape(after), strict=False)
+    fits = before.type.rank == after.type.rank and all(b.unify(*p) for p in pairs)
+    if not fits and not fills:
+        raise size_error(b, words, "give it this shape before the loop: `x: float[3]`")
+    if before.weak:
+        if (element, True) == (after.type.element, after.weak):
+            return first
+        return TensorOperand(materialize(b, first, after.type.element), after.weak)
+    kind, own = kind_of(new), kind_of_element(element)
+    is_bool = "bool" in (kind, own)
+    takes = own == kind if is_bool else KINDS.index(kind) <= KINDS.index(own)
+    if element != after.type.element and not (after.weak and takes):
+        raise type_error(b, words, f"cast one of them: `{spell_element(element)}(x)`")
+    return first
+
+
+def carried_on(b: Emitter, first: TensorOperand, new: Operand) -> Value:
+    """Return what a step carries on, of the type of the first value; see `settled`."""
+    value = materialize(b, new, first.type.element)
+    is_number = not is_strong(new) and not TensorOperand(value).type.rank
+    return broadcast(b, value, b.shape(first)) if is_number else value
+
+
 def _compute(b: Emitter, formula: Formula) -> TensorOperand:
     if id(formula) in b.formulas:
         return b.formulas[id(formula)][1]

@@ -58,6 +58,7 @@ _FUNCTION = re.compile(r"(?<![\w.])(where|sum)(?=\()")
 
 
 _WRITTEN = {
+    "before the loop: `x: float[3]`": "in init: np.zeros(shape)",
     "`not x`": "`np.logical_not(x)`",
     "`x: float[3]`": 'tc.tensor("x", "float64", (3,)) of variables; of functions '
     "tc.jacobian(f)(x) and tc.hessian(f)(x) take the sizes of the call",

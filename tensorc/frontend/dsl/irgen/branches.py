@@ -38,7 +38,7 @@ MAX_BRANCHES = 1000  # of one function: what follows early returns is in several
 
 
 @dataclass(eq=False)
-class _Branch:
+class Branch:
     """One way through an `if`: its region, and what the function knows at its end."""
 
     statements: Sequence[ast.Statement]
@@ -54,20 +54,20 @@ class _Branch:
 def lazy_if(frame: Frame, node: ast.If, given: Operand) -> Known | None:
     """Make a `tc.if`; return what the function returns if that is decided in it."""
     condition = _condition(frame, node, given)
-    _limit(frame, node)
-    before = _snapshot(frame, ())
-    branches = [_snapshot(frame, s) for s in (node.then, node.otherwise)]
+    limit(frame, node.condition.location)
+    before = snapshot(frame, ())
+    branches = [snapshot(frame, s) for s in (node.then, node.otherwise)]
     wrong: list[CompileError] = []
     for branch in branches:
         try:
-            _run(frame, branch, frame.execute, branch.statements)
+            run_branch(frame, branch, frame.execute, branch.statements)
         except CompileError as failure:
             wrong.append(failure)
     if wrong:
-        _restore(frame, before)
+        restore(frame, before)
         raise joined(wrong)
     _return_from_both(frame, node, branches)
-    _restore(frame, before)
+    restore(frame, before)
     return _join(frame, node, condition, branches)
 
 
@@ -87,21 +87,22 @@ def _condition(frame: Frame, node: ast.If, given: Operand) -> Value:
     raise error(NO_VALUE, message, node.condition.location, *hints)
 
 
-def _limit(frame: Frame, node: ast.If) -> None:
+def limit(frame: Frame, location: Location) -> None:
+    """Refuse what is nested too deep, or too much of it."""
     entry = frame.entry
     entry.branches += 1
     if len(entry.around) >= MAX_DEPTH or entry.branches > MAX_BRANCHES:
-        message = "the branches of this function are nested too deep or too many"
-        raise error(DEPTH, message, node.condition.location)
+        message = "the branches and loops of this function are nested too deep or "
+        raise error(DEPTH, f"{message}too many", location)
 
 
 # What a branch knows
 
 
-def _snapshot(frame: Frame, statements: Sequence[ast.Statement]) -> _Branch:
+def snapshot(frame: Frame, statements: Sequence[ast.Statement]) -> Branch:
     """Return a branch that knows what is known here."""
     region, _ = single_block()
-    return _Branch(
+    return Branch(
         statements,
         region,
         frame.scope.names,
@@ -111,7 +112,7 @@ def _snapshot(frame: Frame, statements: Sequence[ast.Statement]) -> _Branch:
     )
 
 
-def _restore(frame: Frame, branch: _Branch) -> None:
+def restore(frame: Frame, branch: Branch) -> None:
     """Let the function know what a branch does, and no more."""
     frame.scope.names = dict(branch.names)
     frame.entry.updates = dict(branch.updates)
@@ -119,15 +120,15 @@ def _restore(frame: Frame, branch: _Branch) -> None:
     frame.any_dims = branch.any_dims
 
 
-def _run(
+def run_branch(
     frame: Frame,
-    branch: _Branch,
+    branch: Branch,
     run: Callable[..., Known | None],
     *arguments: object,
 ) -> None:
     """Run statements at the end of a branch; keep what they bind, update and return."""
     entry = frame.entry
-    _restore(frame, branch)
+    restore(frame, branch)
     entry.around.append(entry.builder.block)
     try:
         with entry.builder.inside(branch.region.block):
@@ -139,13 +140,13 @@ def _run(
     branch.formulas, branch.any_dims = frame.emitter.formulas, frame.any_dims
 
 
-def _return_from_both(frame: Frame, node: ast.If, branches: Sequence[_Branch]) -> None:
+def _return_from_both(frame: Frame, node: ast.If, branches: Sequence[Branch]) -> None:
     """Where one branch returns, let the other go on to the function's end."""
     returning = [b for b in branches if b.result is not None]
     if len(returning) != 1:
         return
     (other,) = (b for b in branches if b.result is None)
-    _run(frame, other, _go_on, frame)
+    run_branch(frame, other, _go_on, frame)
     if other.result is None:
         assert frame.function is not None
         message = f"`{frame.function.name}` returns a value here, "
@@ -175,7 +176,7 @@ def _go_on(frame: Frame) -> Known | None:
 
 
 def _join(
-    frame: Frame, node: ast.If, condition: Value, branches: Sequence[_Branch]
+    frame: Frame, node: ast.If, condition: Value, branches: Sequence[Branch]
 ) -> Known | None:
     """Give names and memory the values of both branches; return what both return."""
     then, otherwise = branches
@@ -193,7 +194,7 @@ def _join(
     return finish(results) if finish else None
 
 
-def _returned(join: Join, node: ast.If, branches: Sequence[_Branch]) -> Finish:
+def _returned(join: Join, node: ast.If, branches: Sequence[Branch]) -> Finish:
     bindings = []
     for branch in branches:
         assert branch.result is not None
@@ -207,7 +208,7 @@ def _returned(join: Join, node: ast.If, branches: Sequence[_Branch]) -> Finish:
 
 
 def _names(
-    frame: Frame, node: ast.If, join: Join, branches: Sequence[_Branch]
+    frame: Frame, node: ast.If, join: Join, branches: Sequence[Branch]
 ) -> dict[str, tuple[Finish | Unusable, Location]]:
     """Return what names that a branch binds are behind the `if`, if they are read."""
     found: dict[str, tuple[Finish | Unusable, Location]] = {}
@@ -244,7 +245,7 @@ def _lacking(node: ast.If, name: str, bound: Binding, by_then: bool) -> Unusable
 
 
 def _memories(
-    frame: Frame, join: Join, branches: Sequence[_Branch]
+    frame: Frame, join: Join, branches: Sequence[Branch]
 ) -> dict[str, tuple[int, Location]]:
     """Return the results that are new values of memory; one branch may keep the old."""
     found: dict[str, tuple[int, Location]] = {}

@@ -383,8 +383,11 @@ class Frame:
             frame = frame.caller
         return False
 
-    def read_after(self, node: ast.If) -> frozenset[str]:
-        """Return the names that the function reads behind an `if` of its own."""
+    def read_after(self, node: ast.If | ast.For) -> frozenset[str]:
+        """Return the names that the function reads behind an `if` or a loop of its own.
+
+        Of a loop, those that its next turn reads are among them.
+        """
         assert self.function is not None
         found = self.unit.reads.get(id(self.function))
         if found is None:

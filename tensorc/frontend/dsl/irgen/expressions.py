@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from tensorc.errors import CompileError, ShapeError
-from tensorc.frontend.dsl.irgen import draws
+from tensorc.frontend.dsl.irgen import draws, loops
 from tensorc.frontend.dsl.irgen.calls import call
 from tensorc.frontend.dsl.irgen.context import Frame, operand_label
 from tensorc.frontend.dsl.irgen.derivatives import DERIVATIVES
@@ -103,6 +103,7 @@ _INSTEAD: Mapping[str, str] = {
         "where(range(N)[:, none] >= range(N), 1, 0) @ x for a vector of N",
     ),
     "cond": "`if c { y = a } else { y = b }`",
+    "scan": "`ys = for x in xs { … yield y }`",
 }
 
 
@@ -365,9 +366,10 @@ def _list_element(frame: Frame, node: ast.Expression) -> Array:
 
 
 def each(frame: Frame, node: ast.Each) -> Known:
-    """Refuse a comprehension for now."""
-    hint = "write an expression of whole arrays: it goes through all elements"
-    raise not_compiled("a list made with `for`", node.location, hint)
+    """Stack an expression for each element of axes: [f(x) for x in xs]."""
+    if frame.entry.constant:
+        raise not_compiled("a list made with `for` outside of functions", node.location)
+    return loops.each(frame, node)
 
 
 EXPRESSIONS: Mapping[type, Callable[[Frame, ast.Node], Known]] = cast(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from tensorc.errors import CompileError, Label
+from tensorc.frontend.dsl.irgen import loops
 from tensorc.frontend.dsl.irgen.branches import lazy_if
 from tensorc.frontend.dsl.irgen.context import Frame, Updated
 from tensorc.frontend.dsl.irgen.errors import (
@@ -222,7 +223,22 @@ def function(frame: Frame, node: ast.Function) -> None:
     bind_local(frame, node.name, value, node)
 
 
-_NO_LOOP = "write its turns one by one, or let an axis of an array go through them"
+def collect(frame: Frame, node: ast.Collect) -> None:
+    """Name what the turns of a loop yield, stacked: ys = for x in xs { … yield y }."""
+    values = loops.collect(frame, node)
+    for target, value in zip(node.targets, values, strict=True):
+        if not isinstance(target, ast.Name):
+            raise _no_part(frame, target)
+        bind_local(frame, target.name, value, target)
+
+
+def yield_(frame: Frame, node: ast.Yield) -> None:
+    """Refuse a `yield` that ends no loop whose values are named."""
+    message = "`yield` stands last in the body of a loop, whose values are named"
+    raise error(NO_VALUE, message, node.location, "`ys = for x in xs { … yield y }`")
+
+
+_NO_LOOP = "count turns: `for i in range(n) { … }`"
 _NO_DRAW = "draw outside and pass the numbers as an argument; `param` can be drawn"
 
 
@@ -237,14 +253,14 @@ STATEMENTS: Mapping[type, Callable[[Frame, ast.Node], Known | None]] = cast(
     "Mapping[type, Callable[[Frame, ast.Node], Known | None]]",
     {
         ast.Bind: bind,
-        ast.Collect: _refuse("a loop that collects", _NO_LOOP),
+        ast.Collect: collect,
         ast.Declare: declare,
         ast.Sample: _refuse("a draw (`~`)", _NO_DRAW),
         ast.Update: update,
         ast.Perform: perform,
         ast.Return: return_,
-        ast.Yield: _refuse("`yield`"),
-        ast.For: _refuse("a `for` loop", _NO_LOOP),
+        ast.Yield: yield_,
+        ast.For: loops.for_,
         ast.While: _refuse("a `while` loop", _NO_LOOP),
         ast.If: if_,
         ast.Assertion: assertion,

@@ -6,17 +6,17 @@ The function is traced once, on variables that stand for what a step is given; w
 makes of them stands in the loop, everything else in front of it.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tensorc.errors import Diagnostic, DTypeError, ShapeError
+from tensorc.errors import Diagnostic, ShapeError
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import (
     Operand,
     TensorOperand,
-    is_strong,
-    materialize,
-    spell_type,
+    carried_on,
+    settled,
     strong,
     weak,
 )
@@ -76,10 +76,9 @@ def scan(
     states: Sequence[Operand] = list(map(operand_of, given.init))
     for _ in range(_MOST_TYPES):
         traced = _trace(given, states, sequences)
-        settled = _settled(given, states, traced)
-        if settled is states:
+        before, states = states, _settled(given, states, traced)
+        if all(map(operator.is_, before, states)):
             break
-        states = settled
     return _loop(given, states, sequences, count, bool(reverse), traced)
 
 
@@ -201,39 +200,12 @@ def _made(given: _Given, arguments: list[Value], made: object) -> _Traced:
 
 def _settled(
     given: _Given, states: Sequence[Operand], traced: _Traced
-) -> Sequence[Operand]:
-    """Return first values of the types that steps carry on: these, if all agree.
-
-    Raises:
-        DTypeError: an array changes its element type (TC0302).
-        ShapeError: something changes its shape (TC0301).
-    """
+) -> list[Operand]:
+    """Return first values of the types that steps carry on: these, if all agree."""
     b = emitter()
-    found = list(states)
-    changed = False
     names = paths(given.carry, "carry")
-    for i, (state, new) in enumerate(zip(states, traced.carried, strict=True)):
-        before = weak(b, state)
-        after = weak(b, new)
-        words = f"scan carries {names[i]} of one type: it is {spell_type(before.type)} "
-        words += f"before a step and {spell_type(after.type)} after it"
-        left, right = before.type.shape, after.type.shape
-        pairs = zip(left, right, strict=False)
-        if len(left) != len(right) or not all(b.unify(m, n) for m, n in pairs):
-            hint = "init has the shape of what is carried: np.zeros(shape)"
-            raise ShapeError(Diagnostic("TC0301", words, b.location, hints=(hint,)))
-        element = after.type.element
-        if before.type.element == element and before.weak <= after.weak:
-            continue
-        if not before.weak and (after.weak or not is_strong(new)):
-            continue  # a number takes the type
-        if not before.weak:
-            hint = f"cast one of them: v.astype('{element.dtype}')"
-            raise DTypeError(Diagnostic("TC0302", words, b.location, hints=(hint,)))
-        changed = True
-        value = materialize(b, state, element)
-        found[i] = TensorOperand(value, after.weak)
-    return found if changed else states
+    steps = zip(names, states, traced.carried, strict=True)
+    return [settled(b, name, first, new) for name, first, new in steps]
 
 
 def _loop(
@@ -247,10 +219,8 @@ def _loop(
     """Return the results of the node that all of this is."""
     b = emitter()
     inits = [weak(b, state) for state in states]
-    outs = [
-        materialize(b, new, init.type.element)
-        for init, new in zip(inits, traced.carried, strict=True)
-    ]
+    pairs = zip(inits, traced.carried, strict=True)
+    outs = [carried_on(b, init, new) for init, new in pairs]
     outs += [strong(b, top).value for top in traced.results]
     read, sources = reads_of(outs, traced.arguments)
     operands = [*[v.value for v in inits], *sequences, *read]
