@@ -27,6 +27,7 @@ from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Rep, widen
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+ON_STACK = 4096  # bytes of the slots of a tree that lie there
 LEVELS = 48  # slots of the counter: more than a 64-bit extent can fill, in blocks
 _KINDS: dict[type[Op], str] = {
     arith.AddF: "add",
@@ -193,15 +194,19 @@ class BlockTree:
         return loop.results[0]
 
 
-def load_wide(k: LoopBuilder, memref: Value, at: Value) -> Value:
-    """Load 16 elements from an index on."""
+def load_wide(
+    k: LoopBuilder, memref: Value, at: Value, mask: Value | None = None
+) -> Value:
+    """Load 16 elements from an index on, or those of the mask."""
     other = k.constant(0, element_type(memref.type), LANES)
-    return k.op(vector.MaskedLoad, memref, at, k.mask(LANES), other)
+    return k.op(vector.MaskedLoad, memref, at, mask or k.mask(LANES), other)
 
 
-def store_wide(k: LoopBuilder, memref: Value, at: Value, value: Value) -> None:
-    """Store 16 elements from an index on."""
-    k.do(vector.MaskedStore, memref, at, k.mask(LANES), value)
+def store_wide(
+    k: LoopBuilder, memref: Value, at: Value, value: Value, mask: Value | None = None
+) -> None:
+    """Store 16 elements from an index on, or those of the mask."""
+    k.do(vector.MaskedStore, memref, at, mask or k.mask(LANES), value)
 
 
 def bit_mask(k: LoopBuilder, number: Value, mask: int) -> Value:
@@ -240,7 +245,9 @@ def worker_scratch(k: LoopBuilder, element: Element, count: Dim) -> Value:
 
 def block_tree(k: LoopBuilder, combiner: Combiner, width: int = 1) -> BlockTree:
     """Return a tree of block sums, or trees for so many sums side by side."""
-    slots = scratch(k, combiner.element, (LEVELS + 1) * width)
+    count = (LEVELS + 1) * width
+    own = count * combiner.element.bytes <= ON_STACK
+    slots = (scratch if own else worker_scratch)(k, combiner.element, count)
     return BlockTree(combiner, slots, width)
 
 
