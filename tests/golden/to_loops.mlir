@@ -20,15 +20,15 @@
 // CHECK-NEXT:    ^bb0(%x: memref<?xf32>, %result: memref<?xf32>, %B: index, %begin: index, %end: index, %scratch: memref<?xi8>):
 // CHECK-NEXT:      %0 = "arith.constant"() <{value = 1 : index}> : () -> index
 // CHECK-NEXT:      %1 = "arith.constant"() <{value = 4 : index}> : () -> index
-// CHECK-NEXT:      %2 = "arith.constant"() <{value = 0 : index}> : () -> index
-// CHECK-NEXT:      %3 = "arith.constant"() <{value = 48 : index}> : () -> index
+// CHECK-NEXT:      %2 = "arith.constant"() <{value = 48 : index}> : () -> index
+// CHECK-NEXT:      %3 = "arith.constant"() <{value = 0 : index}> : () -> index
 // CHECK-NEXT:      %4 = "vector.create_mask"(%1) : (index) -> vector<16xi1>
 // CHECK-NEXT:      %5 = "arith.constant"() <{value = 0.0 : f32}> : () -> f32
 // CHECK-NEXT:      %6 = "vector.broadcast"(%5) : (f32) -> vector<16xf32>
 // CHECK-NEXT:      "scf.for"(%begin, %end, %0) ({
 // CHECK-NEXT:      ^bb0(%arg0: index):
-// CHECK-NEXT:        %7 = "arith.muli"(%arg0, %3) : (index, index) -> index
-// CHECK-NEXT:        %8 = "arith.addi"(%7, %3) : (index, index) -> index
+// CHECK-NEXT:        %7 = "arith.muli"(%arg0, %2) : (index, index) -> index
+// CHECK-NEXT:        %8 = "arith.addi"(%7, %2) : (index, index) -> index
 // CHECK-NEXT:        %9 = "arith.minsi"(%8, %B) : (index, index) -> index
 // CHECK-NEXT:        "scf.for"(%7, %9, %0) ({
 // CHECK-NEXT:        ^bb0(%arg1: index):

@@ -13,6 +13,7 @@ from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import is_contraction
+from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import (
     Member,
     assign_levels,
@@ -44,6 +45,7 @@ class Kernel:
     given: set[Value]  # what the group yields
     lasting: set[Value]  # what a stage makes and another one reads
     registers: set[Value]  # what the rows of each stage pass on in registers alone
+    runs: Runs  # which dimensions are walked as one
 
 
 def kernel_of(op: KernelGroup) -> Kernel:
@@ -74,6 +76,7 @@ def kernel_of(op: KernelGroup) -> Kernel:
         given=set(block.terminator.operands),
         lasting=lasting,
         registers=registers,
+        runs=runs_of(members, op.outer),
     )
 
 

@@ -1,5 +1,11 @@
-"""The kernel of a group: loops over chunks of rows, and the product among them."""
+"""The kernel of a group: loops over chunks of rows, and the product among them.
 
+A chunk is a range of rows of the flat outer space, or a part of the columns of one or
+some rows, or both. Dimensions that memory has in a row are walked as one (`joins`): the
+index of the last of them counts for all, those before stay 0.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.attributes import Dims
@@ -15,6 +21,7 @@ from tensorc.ir.ops.memory.kernels import (
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, Schedule, schedule_of
+from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import assign_levels, cut, make_member
 from tensorc.passes.analysis.memory import shape_of
 from tensorc.passes.loops.builder import LoopBuilder
@@ -28,10 +35,10 @@ from tensorc.passes.loops.entry import (
     row_major,
 )
 from tensorc.passes.loops.lanes import (
-    Rep,
     Storage,
     Uniform,
 )
+from tensorc.passes.loops.nest import flat_nest, flat_runs
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
 from tensorc.passes.schedule.cpu import PRODUCTS_PER_WORK
@@ -63,10 +70,27 @@ class _GroupKernel:
     schedule: Schedule
     names: list[str]
     outer: list[Dim]
+    runs: Runs  # which dimensions are walked as one
     before: Rows  # what stands before the product
     contraction: Generic | None
     rows: Rows  # what comes after it
     spaces: list[tuple[list[Dim], bool]]
+
+    @property
+    def space(self) -> Shape:
+        """The extents of the loops over rows."""
+        return tuple([self._extent(run) for run in self.runs.rows])
+
+    @property
+    def columns(self) -> Dim | None:
+        """The extent of which a chunk may have a part, if it may."""
+        if self.runs.swept:
+            return self._extent(self.runs.swept)
+        extents, is_product = self.spaces[0]
+        return extents[len(self.outer)] if is_product else None
+
+    def _extent(self, run: Sequence[int]) -> Dim:
+        return elements(tuple([self.spaces[0][0][dim] for dim in run]))
 
 
 def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
@@ -101,96 +125,92 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
     before, after = parts
     everything = [make_member(g, known, op.outer) for g in generics]
     outer = everything[0].extents[: op.outer]
-    spaces = [(m.extents, m.op is contraction) for m in everything]
     chosen = schedule_of(op) or Schedule()
+    runs = runs_of(everything, op.outer)
+    if chosen.rows is not None and not runs.rows and outer:
+        runs = Runs((runs.swept[:-1],), runs.swept[-1:])  # one, but cut by rows
+    spaces = [(m.extents, m.op is contraction) for m in everything]
     return _GroupKernel(
-        function, k, chosen, names, outer, before, contraction, after, spaces
+        function, k, chosen, names, outer, runs, before, contraction, after, spaces
     )
 
 
 def _chunks(group: _GroupKernel) -> Dim:
-    """Emit the loop over chunks [begin, end) and return how many there are."""
-    k, rows, outer = group.k, group.rows, group.outer
-    if not outer:
-        emit_row(rows, [])
-        return 1
-    begin, end = group.function.body.block.arguments[-3:-1]
-    contraction, chosen = group.contraction, group.schedule
-    height, width = chosen.rows, chosen.columns
-    if height is None:
+    """Emit the loop over chunks [begin, end) and return how many there are.
+
+    A chunk has the number of its rows times the strips of columns, plus its strip.
+    """
+    k, chosen, space = group.k, group.schedule, group.space
+    width, columns = chosen.columns, group.columns
+    height: Dim = 1 if chosen.rows is None else chosen.rows
+    if space and chosen.rows is None:
         fail(group.function, f"a group with rows has '{SCHEDULE}' for them")
-    columns = 1 if width is None else group.spaces[0][0][1]
-    strips = 1 if width is None else _ceildiv(columns, width)
-    extent = k.dim(outer[0])
+    if width is not None and columns is None:
+        fail(group.function, f"'{SCHEDULE}': rows of this group have no parts")
+    if columns is not None and len(group.runs.swept) > 1:
+        group.rows.span = k.index(0), k.dim(columns)
+    if not space and width is None:
+        _emit_row(group, group.rows, [])
+        return 1
+    strips: Dim = 1
+    if width is not None and columns is not None:
+        strips = _ceildiv(columns, width)
+    begin, end = group.function.body.block.arguments[-3:-1]
     with k.loop(begin, end, 1) as chunk:
-        number = chunk.index
-        if width is not None:
-            number = k.op(arith.FloorDivSI, chunk.index, k.dim(strips))
-            strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
+        number = chunk.index if space else k.index(0)
+        if width is not None and columns is not None:
+            strip = chunk.index
+            if space:
+                number = k.op(arith.FloorDivSI, chunk.index, k.dim(strips))
+                strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
             left = k.mul(strip, k.dim(width))
             right = k.minimum(k.add(left, k.dim(width)), k.dim(columns))
-            rows.span = (left, right)
+            group.rows.span = (left, right)
         lower = k.mul(number, k.dim(height))
-        upper = k.minimum(k.add(lower, k.dim(height)), extent)
-        if group.before.members:
-            _rows(k, group.before, outer, [], lower, upper)
-        if contraction is not None:
-            _contract(k, rows, contraction, outer, lower, upper)
-        if rows.members:
-            _rows(k, rows, outer, [], lower, upper)
-    return _ceildiv(outer[0], height) * strips
+        upper = k.minimum(k.add(lower, k.dim(height)), k.dim(elements(space)))
+        _emit_parts(group, lower, upper)
+    return _ceildiv(elements(space), height) * strips
 
 
 def _ceildiv(left: Dim, right: Dim) -> Dim:
     return floordiv(left + (right - 1), right)
 
 
-def _contract(
-    k: LoopBuilder,
-    rows: Rows,
-    op: Generic,
-    outer: list[Dim],
-    lower: Value,
-    upper: Value,
-) -> None:
-    with k.at(op.location):
-        if len(outer) == 1:
-            emit_contraction(rows, op, [], lower, upper)
-            return
-        _batches(k, rows, op, outer, [], (lower, upper))
+def _emit_parts(group: _GroupKernel, lower: Value, upper: Value) -> None:
+    """Emit what a group does for the rows [lower, upper) of its flat outer space."""
+    k, space, op = group.k, group.space, group.contraction
+
+    def each(rows: Rows) -> None:
+        def row(indices: list[Value], _: list[Value]) -> list[Value]:
+            _emit_row(group, rows, indices)
+            return []
+
+        if rows.members and space:
+            flat_nest(k, space, lower, upper, row)
+        elif rows.members:
+            row([], [])
+
+    def run(
+        before: list[Value], first: Value, last: Value, _: list[Value]
+    ) -> list[Value]:
+        assert op is not None
+        batch = _indices(group, before)[: len(group.outer) - 1]
+        emit_contraction(group.rows, op, batch, first, last)
+        return []
+
+    each(group.before)
+    if op is not None:
+        with k.at(op.location):
+            flat_runs(k, space, lower, upper, run)
+    each(group.rows)
 
 
-def _batches(
-    k: LoopBuilder,
-    rows: Rows,
-    op: Generic,
-    outer: list[Dim],
-    batch: list[Value],
-    chunk: tuple[Value, Value],
-) -> None:
-    """Emit loops over the batch of a contraction, the first over the chunk."""
-    depth = len(batch)
-    if depth == len(outer) - 1:
-        emit_contraction(rows, op, batch, k.index(0), k.dim(outer[-1]))
-        return
-    lower, upper = chunk if depth == 0 else (k.index(0), k.dim(outer[depth]))
-    with k.loop(lower, upper, 1) as loop:
-        _batches(k, rows, op, outer, [*batch, loop.index], chunk)
+def _emit_row(group: _GroupKernel, rows: Rows, indices: Sequence[Value]) -> None:
+    emit_row(rows, [Uniform(i) for i in _indices(group, indices)])
 
 
-def _rows(
-    k: LoopBuilder,
-    rows: Rows,
-    outer: list[Dim],
-    indices: list[Rep],
-    lower: Value,
-    upper: Value,
-) -> None:
-    """Emit loops over the outer space, the first from lower to upper."""
-    with k.loop(lower, upper, 1) as loop:
-        inner: list[Rep] = [*indices, Uniform(loop.index)]
-        if len(inner) == len(outer):
-            emit_row(rows, inner)
-        else:
-            last = k.dim(outer[len(inner)])
-            _rows(k, rows, outer, inner, k.index(0), last)
+def _indices(group: _GroupKernel, indices: Sequence[Value]) -> list[Value]:
+    """Return the index of each outer dimension, where those of some runs are given."""
+    pairs = zip(group.runs.rows, indices, strict=False)
+    given = {run[-1]: index for run, index in pairs}
+    return [given.get(dim) or group.k.index(0) for dim in range(len(group.outer))]

@@ -12,7 +12,7 @@ Before:
       %6 = tensor.empty %5 : f32[B]
       …
       tc.yield %9
-    } {tc.schedule = {rows = [48]}, tc.why = "it reads no kernel's result"} : f32[B]
+    } {tc.schedule = {rows = [363]}, tc.why = "it reads no kernel's result"} : f32[B]
     func.return %0
   }
 After:
@@ -34,7 +34,7 @@ After:
         linalg.yield %4
       } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
-    } {tc.schedule = {rows = [48]}}
+    } {tc.schedule = {rows = [363]}}
     func.return
   } {tc.shapes = [["B", 3], ["B"]], tc.symbols = ["B"]}
 

@@ -10,7 +10,7 @@ Before:
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
       …
       tc.yield
-    } {tc.schedule = {rows = [48]}}
+    } {tc.schedule = {rows = [3449]}}
     tc.group %1, %result {outer = 0, shapes = [["N"], []]} {
     …
       %5 = memref.alloc %4 : memref<?xf32>
@@ -28,7 +28,7 @@ After:
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
       …
       tc.yield
-    } {tc.schedule = {rows = [48]}}
+    } {tc.schedule = {rows = [3449]}}
     tc.group %2, %result {outer = 0, shapes = [["N"], []]} {
     …
       %6 = memref.alloc %5 : memref<?xf32>

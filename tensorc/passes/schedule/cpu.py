@@ -6,17 +6,22 @@ result: chunks write memory of their own, and tiles keep the order of additions.
 
 from collections.abc import Sequence
 
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, floordiv, maximum, minimum
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import MEMORY, REGISTER, ROW
 from tensorc.ir.types import Element, TensorType, element_type
+from tensorc.passes.analysis.cost import computes
 from tensorc.passes.analysis.generics import is_contraction, reads, tensor_space
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.target import Target
 
 NARROW = 16  # columns up to which a transposed left side is read along its rows
-CHUNK_ROWS = 48  # of a kernel's first outer dimension: a multiple of the tallest tile
+CHUNK_ROWS = 48  # of a product: a multiple of the tallest tile
+CHUNK_WORK = 1 << 17  # simple operations of a chunk without products: some 20 us
+PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
+MATRIX_ROWS = 384  # of a chunk of large ones
+FUNCTION_WEIGHT = 16  # simple operations that a function takes as long as
 CHUNK_COLUMNS = 128  # of a wide product: a multiple of the widest tile, of the lanes
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
 LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
@@ -29,32 +34,77 @@ ROWS_BYTES = 65536  # and all of them together; the rest is scratch of the worke
 
 
 def rows_per_chunk(kernel: Kernel) -> Dim | None:
-    """Return how many rows of the first outer dimension a chunk has."""
-    if not kernel.outer:
+    """Return how many rows of the flat outer space a chunk has, None if there are none.
+
+    Products have whole tallest tiles, of one matrix after the other.
+    """
+    rows = [_extent(kernel, run) for run in kernel.runs.rows]
+    if not rows:
         return None
-    return CHUNK_ROWS if not kernel.products or len(kernel.outer) == 1 else 1
+    work: Dim = 0
+    for member in kernel.members:
+        inside = kernel.runs.swept or range(len(kernel.outer), len(member.extents))
+        points: Dim = 1
+        for dim in inside:
+            points = points * member.extents[dim]
+        work = work + (points + LANES) * _weight(member.op)  # the last vector is whole
+    if not kernel.products:
+        return maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
+    if len(rows) == 1:
+        return CHUNK_ROWS
+    matrix = maximum(rows[-1], 1)
+    fitting = maximum(floordiv(PRODUCT_WORK, maximum(work * matrix, 1)), 1)
+    return maximum(minimum(matrix * fitting, MATRIX_ROWS), 1)
+
+
+def _extent(kernel: Kernel, run: Sequence[int]) -> Dim:
+    """Return the extent of dimensions that are walked as one."""
+    size: Dim = 1
+    for dim in run:
+        size = size * kernel.members[0].extents[dim]
+    return size
+
+
+def _weight(op: Generic) -> int:
+    """Return how long a point of a generic takes, in simple operations on 16 lanes."""
+    if is_contraction(op):
+        return 1
+    names = [inner.name for inner in op.body.block.ops if computes(inner)]
+    functions = sum(n.startswith("math.") and n != "math.fma" for n in names)
+    return 1 + len(names) + functions * (FUNCTION_WEIGHT - 1)
+
+
+def _sweep_weight(kernel: Kernel) -> int:
+    return sum(_weight(member.op) for member in kernel.members)
 
 
 def columns_per_chunk(kernel: Kernel) -> Dim | None:
-    """Return the columns of a chunk if chunks may have a part of a product's each.
+    """Return the columns of a chunk if chunks may have a part of each row.
 
-    That is so if whatever else the group does goes along the same columns, element by
-    element: few rows of a wide product are then work for several threads.
+    That is so if all that the group does goes along the same columns, element by
+    element, after a product perhaps: few rows are then work for several threads.
     """
-    if len(kernel.products) != 1 or len(kernel.outer) != 1:
+    if kernel.runs.swept:
+        vectors = max(CHUNK_WORK // (LANES * _sweep_weight(kernel)), 1)
+        columns = _extent(kernel, kernel.runs.swept)
+        few = isinstance(columns, int) and columns <= vectors * LANES
+        return None if few else vectors * LANES
+    outer = len(kernel.outer)
+    if len(kernel.products) != 1 or len(kernel.runs.rows) != 1:
         return None
     product, *others = kernel.members
     if product.op is not kernel.products[0]:
         return None
-    columns = product.extents[1]
+    columns = product.extents[outer]
     if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
         return None
     made = {result for m in kernel.members for result in m.op.results}
     for member in others:
         along = member.is_sweep and not member.op.reductions
-        if not along or member.extents[1:] != [columns]:
+        if not along or member.extents[outer:] != [columns]:
             return None
-        if any(r.value in made and r.axes != (0, 1) for r in reads(member.op)):
+        whole = tuple(range(outer + 1))
+        if any(r.value in made and r.axes != whole for r in reads(member.op)):
             return None  # it may read what another chunk makes
     return CHUNK_COLUMNS
 

@@ -32,7 +32,7 @@ After:
       …
       } {tc.place = ["memory"], tc.stage = 0} : f32[B]
       tc.yield %9
-    } {tc.schedule = {rows = [48]}, tc.why = "it reads no kernel's result"} : f32[B]
+    } {tc.schedule = {rows = [363]}, tc.why = "it reads no kernel's result"} : f32[B]
     func.return %0
   }
 
