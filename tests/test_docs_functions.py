@@ -25,6 +25,7 @@ PAGE = ROOT / "docs" / "functions.md"
 HEADINGS = {
     "elementwise": "Of elements",
     "reductions": "Reductions",
+    "cumulative": "So far",
     "shapes": "Shapes",
     "making": "Making",
     "products": "Products",

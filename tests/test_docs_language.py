@@ -87,7 +87,7 @@ NOT_YET_COMPILED = {
 
 # What stands for a function of NumPy, as its help says it: a program with that.
 INSTEAD = {
-    "cumsum": ("x: f32[N]", "where(range(N)[:, none] >= range(N), 1, 0) @ x"),
+    "cumulative_sum": ("x: f32[N]", "cumsum(x, axis=0)"),
     "log2": ("x: f32[N]", "log(x) / log(2)"),
     "nansum": ("x: f32[N]", "sum(where(isnan(x), 0, x))"),
     "isin": ("x: f32[N], y: f32[M]", "any(x[..., none] == y, axis=-1)"),

@@ -75,8 +75,8 @@ def mandelbrot_of_reals(x, y, iterations=20):
 
 
 def moving_average(a, n=3):
-    total = np.cumsum(a)  # stops
-    total[n:] = total[n:] - total[:-n]
+    total = np.cumsum(a)
+    total[n:] = total[n:] - total[:-n]  # stops
     return total[n - 1 :] / n
 
 

@@ -223,7 +223,17 @@ def name_of(function: Callable) -> str:
 
 # Where sums are made, so that their order may matter, or floats become integers, which
 # NumPy leaves open beyond their range.
-_SUMS = (np.sum, np.mean, np.prod, np.var, np.std, np.linalg.norm, np.linspace)
+_SUMS = (
+    np.sum,
+    np.cumsum,
+    np.cumprod,
+    np.mean,
+    np.prod,
+    np.var,
+    np.std,
+    np.linalg.norm,
+    np.linspace,
+)
 _MEANS = (np.mean, np.var, np.std, np.linalg.norm, np.linspace)
 _SUMS = (*_SUMS, np.full_like, np.dot, np.matmul, np.outer, np.tensordot, np.einsum)
 

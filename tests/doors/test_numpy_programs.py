@@ -52,7 +52,7 @@ STOP = {
     "k_means": ((POINTS, OTHERS), "indexing with a mask is not in this version"),
     "heat_equation": ((LINE, 0.1, 4), "`u = u.at[1:-1].set(u[1:-1] + alpha * (u[2:]"),
     "mandelbrot": (AXES, "there are no complex numbers"),
-    "moving_average": ((LINE,), "np.cumsum of a variable is not in this version"),
+    "moving_average": ((LINE,), "`total = total.at[n:].set(total[n:] - total[:-n])`"),
     "gram_schmidt": ((OTHERS[:3],), "np.stack([a, b]) makes an array of variables"),
     "perceptron": ((POINTS, CLASSES > 1), "`a = a + x` for `a += x`"),
     "softmax_classifier": (

@@ -53,6 +53,16 @@ def logsumexp(x, axis=None, keepdims=False):
     return np.log(np.sum(np.exp(x), axis, keepdims=keepdims))
 
 
+def accumulated(ufunc):
+    """Return what a ufunc accumulates, of all elements without an axis."""
+
+    def so_far(x, axis=None):
+        x = np.asarray(x)
+        return ufunc.accumulate(x.ravel() if axis is None else x, axis or 0)
+
+    return so_far
+
+
 def one_hot(x, n):
     if np.max(x) >= n:
         raise IndexError
@@ -80,6 +90,9 @@ NUMPY = {
     "softmax": softmax,
     "log_softmax": lambda x, axis: np.log(softmax(x, axis)),
     "logsumexp": logsumexp,
+    "cummax": accumulated(np.maximum),
+    "cummin": accumulated(np.minimum),
+    "logcumsumexp": accumulated(np.logaddexp),
     "one_hot": one_hot,
     "flatten": flatten,
     "dimshuffle": dimshuffle,

@@ -46,8 +46,21 @@ CASES = {
         "np.round(x, decimals)",
     ),
     "tens": (lambda: tc.jit(lambda x: np.round(x, -1))(np.ones(3, int)), "// 10 * 10"),
-    "cumsum": (lambda: tc.jit(lambda x: np.cumsum(x))(np.ones(3)), "np.tril("),
-    "x.cumsum": (lambda: tc.jit(lambda x: x.cumsum())(np.ones(3)), "np.tril("),
+    "cumulative_sum": (
+        lambda: tc.jit(lambda x: np.cumulative_sum(x))(np.ones(3)),
+        "np.cumsum(x, axis=0)",
+    ),
+    **{
+        f"{ufunc.__name__}.accumulate": (
+            lambda ufunc=ufunc: tc.jit(lambda x: ufunc.accumulate(x))(np.ones(3)),
+            f"write {words}(x, axis=0)",
+        )
+        for ufunc, words in (
+            (np.add, "np.cumsum"),
+            (np.maximum, "tc.cummax"),
+            (np.logaddexp, "tc.logcumsumexp"),
+        )
+    },
     "fft": (lambda: tc.jit(lambda x: np.fft.fft(x))(np.ones(3)), "no complex numbers"),
     "adam": (lambda: tc.adam, "tc.update(W, W - lr * g)"),
     "random": (lambda: tc.random, "draw outside"),
@@ -75,9 +88,7 @@ def test_adding_to_a_constant_works_as_it_is_said():
 
 def test_spellings_of_functions_that_are_not_here():
     x, edges = RNG.normal(size=5), np.sort(RNG.normal(size=4))
-    n = 5
     pairs = [
-        (lambda x: np.tril(np.ones((n, n))) @ x, np.cumsum(x)),
         (lambda x: np.sum(x[:, None] > edges, axis=1), np.searchsorted(edges, x)),
         (lambda x: np.sum(x[:, None] >= edges, axis=1), np.digitize(x, edges)),
         (lambda x: np.log(x + np.sqrt(x * x + 1)), np.arcsinh(x)),

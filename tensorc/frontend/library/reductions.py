@@ -1,4 +1,4 @@
-"""The prelude's reductions, for all doors: NumPy's axes, keepdims and result types."""
+"""Reductions, and what an axis adds up to so far: NumPy's options and result types."""
 
 from collections.abc import Sequence
 
@@ -18,6 +18,7 @@ from tensorc.frontend.library.operands import (
 from tensorc.ir import stable
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, maximum
+from tensorc.ir.ops.tensor.cumulative import CumMax, CumMin, CumProd, CumSum
 from tensorc.ir.ops.tensor.reductions import (
     All,
     Any,
@@ -44,12 +45,15 @@ def _accumulate(
     b: Emitter, reducer: type[Op], x: Operand, axis: Axes, keepdims: bool
 ) -> Operand:
     tensor = strong(b, x)
-    element = tensor.type.element
-    if not element.is_float:
-        # numpy's rule: at least the platform's int, unsigned stays unsigned.
-        unsigned = element.is_unsigned
-        element = Element("ui64") if unsigned else I64
-    return _reduce(b, reducer, cast(b, tensor.value, element), axis, keepdims)
+    value = cast(b, tensor.value, accumulator(tensor.type.element))
+    return _reduce(b, reducer, value, axis, keepdims)
+
+
+def accumulator(element: Element) -> Element:
+    """Return the type that a sum has: of integers at least the platform's, as numpy."""
+    if element.is_float:
+        return element
+    return Element("ui64") if element.is_unsigned else I64
 
 
 def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
@@ -301,3 +305,68 @@ def flatten_all(b: Emitter, x: TensorOperand) -> TensorOperand:
     """Join all axes to one."""
     shape = (product_of(b.shape(x)),)
     return TensorOperand(TensorBuilder(b.builder).reshape(x.value, shape))
+
+
+# What an axis adds up to so far.
+
+
+def cumsum(b: Emitter, x: Operand, axis: int | None = None) -> Operand:
+    """Return sums of the elements so far; without an axis of all, one after the other.
+
+    Booleans and small integers are summed as 64-bit ones, as in numpy.
+    """
+    return _of_numbers(b, CumSum, x, axis, reverse=False)
+
+
+def cumprod(b: Emitter, x: Operand, axis: int | None = None) -> Operand:
+    """Return products of the elements so far; without an axis of all.
+
+    Booleans and small integers are multiplied as 64-bit ones, as in numpy.
+    """
+    return _of_numbers(b, CumProd, x, axis)
+
+
+def _of_numbers(
+    b: Emitter, cls: type[Op], x: Operand, axis: int | None, **attributes: bool
+) -> Operand:
+    tensor, at = _one_axis(b, strong(b, x), axis)
+    value = cast(b, tensor.value, accumulator(tensor.type.element))
+    made = TensorBuilder(b.builder)(cls, value, axis=at, **attributes)
+    return TensorOperand(made)
+
+
+def cummax(b: Emitter, x: Operand, axis: int | None = None) -> Operand:
+    """Return the largest of the elements so far; without an axis of all."""
+    return _extreme_so_far(b, CumMax, x, axis)
+
+
+def cummin(b: Emitter, x: Operand, axis: int | None = None) -> Operand:
+    """Return the smallest of the elements so far; without an axis of all."""
+    return _extreme_so_far(b, CumMin, x, axis)
+
+
+def _extreme_so_far(b: Emitter, cls: type[Op], x: Operand, axis: int | None) -> Operand:
+    tensor, at = _one_axis(b, strong(b, x), axis)
+    element = tensor.type.element
+    value = cast(b, tensor.value, I8 if element == I1 else element)
+    made = TensorBuilder(b.builder)(cls, value, axis=at)
+    return TensorOperand(cast(b, made, element))
+
+
+def logcumsumexp(b: Emitter, x: Operand, axis: int | None = None) -> Operand:
+    """Return log(cumsum(exp(x))), which overflows nowhere; without an axis of all."""
+    tensor, at = _one_axis(b, as_float(b, x), axis)
+    element = tensor.type.element
+    value = cast(b, tensor.value, F32 if element == F16 else element)
+    made = stable.logcumsumexp(TensorBuilder(b.builder), value, at)
+    return TensorOperand(cast(b, made, element))
+
+
+def _one_axis(
+    b: Emitter, x: TensorOperand, axis: int | None
+) -> tuple[TensorOperand, int]:
+    """Return a tensor and its axis; without one all elements are one row."""
+    if axis is None:
+        return flatten_all(b, x), 0
+    (at,) = normal_axes(b, axis, x.type.rank)
+    return x, at

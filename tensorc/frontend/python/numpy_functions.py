@@ -45,6 +45,15 @@ _WAYS: Mapping[str, tuple[str, ...]] = {
     )
 }
 
+# What ufuncs accumulate.
+_SO_FAR: Mapping[str, str] = {
+    "add": "np.cumsum",
+    "multiply": "np.cumprod",
+    "maximum": "tc.cummax",
+    "minimum": "tc.cummin",
+    "logaddexp": "tc.logcumsumexp",
+}
+
 
 @functools.cache
 def rows() -> Mapping[NumpyFunction, LibraryFunction]:
@@ -62,6 +71,8 @@ def _instead_of(ufunc: str, method: str) -> str:
     if method == "reduce":
         joined = [row.name for row in FUNCTIONS if _joins(row, ufunc)]
         return f"np.{joined[0]}(x, axis=…)" if joined else ""
+    if method == "accumulate" and ufunc in _SO_FAR:
+        return f"{_SO_FAR[ufunc]}(x, axis=0)"
     if method == "at":
         return "x.at[i].add(v)"
     return f"np.{ufunc}(x[:, None], y)" if method == "outer" else ""

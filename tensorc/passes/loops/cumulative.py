@@ -45,7 +45,9 @@ from tensorc.passes.loops.lanes import (
     write,
 )
 
-SIDE_BY_SIDE = 8  # rows that are walked at once
+# Rows that are walked at once: eight and their results, 4096 bytes apart, would not fit
+# into the ways of a cache.
+SIDE_BY_SIDE = 4
 STRIP = 4  # vectors of columns that are walked at once
 CHUNK = 32768  # elements that a chunk has at least, if there are so many
 

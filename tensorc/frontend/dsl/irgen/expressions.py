@@ -98,10 +98,6 @@ def name(frame: Frame, node: ast.Name) -> Known:
 
 # Ways out that NumPy has other words for.
 _INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("cumsum", "cumulative_sum"),
-        "where(range(N)[:, none] >= range(N), 1, 0) @ x for a vector of N",
-    ),
     "cond": "`if c { y = a } else { y = b }`",
     "scan": "`ys = for x in xs { … yield y }`",
 }

@@ -107,6 +107,19 @@ def _reduction(
     )
 
 
+def _so_far(
+    name: str, function: Callable[..., Operand], numpy: str = ""
+) -> LibraryFunction:
+    return LibraryFunction(
+        name,
+        function,
+        options={"axis": _ONE_AXIS},
+        numpy=numpy,
+        dtype=OPERANDS if numpy else "",
+        method=bool(numpy),
+    )
+
+
 def _softmax(name: str, function: Callable[..., Operand]) -> LibraryFunction:
     tensors = ("x", "where")
     return LibraryFunction(name, function, tensors, _SOFTMAX, optional=("where",))
@@ -200,6 +213,13 @@ _REDUCTIONS = (
         python="top1 max_and_argmax",
         several=True,
     ),
+)
+_CUMULATIVE = (
+    _so_far("cumsum", reductions.cumsum, "cumsum(a, axis, dtype, out)"),
+    _so_far("cumprod", reductions.cumprod, "cumprod(a, axis, dtype, out)"),
+    _so_far("cummax", reductions.cummax),
+    _so_far("cummin", reductions.cummin),
+    _so_far("logcumsumexp", reductions.logcumsumexp),
 )
 _SHAPES = (
     LibraryFunction(
@@ -414,6 +434,7 @@ _NETWORKS = (
 GROUPS: Mapping[str, Sequence[LibraryFunction]] = {
     "elementwise": (*maps.ROWS, *_ELEMENTWISE),
     "reductions": _REDUCTIONS,
+    "cumulative": _CUMULATIVE,
     "shapes": _SHAPES,
     "making": _MAKING,
     "products": _PRODUCTS,
