@@ -5,11 +5,13 @@ Plain Python values stand for the usual ones: `bool` (true), `int` (2 : i64), `f
 The classes below are the rest.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import Element, TensorType, Type
 
 
@@ -85,19 +87,115 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True)
-class AffineMap:
-    """A projected permutation: result i is dimension `results[i]`, or 0 for None.
+class Affine:
+    """An index that is `constant` plus coefficient times dimension, for each term.
 
-    affine_map<(d0, d1) -> (d1, 0)> is AffineMap(2, (1, None)).
+    d0 * 2 + d3 + 1 is Affine(1, ((0, 2), (3, 1))): terms are sorted, coefficients not
+    0, dimensions different. A constant may be a formula. It reads (or writes) inside of
+    an axis and says nothing of the axis's size: Affine(0, ((0, 1),)), written d0 + 0,
+    is the beginning of an axis, where a plain d0 is the whole of it.
+    """
+
+    constant: Dim
+    terms: tuple[tuple[int, int], ...] = ()
+
+    def __str__(self) -> str:
+        parts = [(f"d{dim}", factor) for dim, factor in self.terms]
+        if isinstance(self.constant, Poly):
+            parts += [
+                (" * ".join([symbol_name(str(atom)) for atom in atoms]), factor)
+                for atoms, factor in self.constant.terms
+            ]
+        elif self.constant or not parts:
+            parts.append(("", self.constant))
+        elif self.terms == ((self.terms[0][0], 1),):
+            parts.append(("", 0))
+        text = ""
+        for number, (names, factor) in enumerate(parts):
+            size = str(abs(factor))
+            if names:
+                size = names if abs(factor) == 1 else f"{names} * {size}"
+            if number:
+                text += f" {'-' if factor < 0 else '+'} {size}"
+            elif factor < 0 and abs(factor) != 1 and names:
+                text = f"{names} * {factor}"  # as MLIR writes the first one
+            else:
+                text = f"-{size}" if factor < 0 else size
+        return text
+
+
+MapResult = int | Affine | None
+_PLAIN_SYMBOL = re.compile(r"(?!d\d+$)[A-Za-z_]\w*", re.ASCII)
+
+
+def symbol_name(atom: str) -> str:
+    """Return what an atom of a formula is called in a map; quoted if it is no name."""
+    return atom if _PLAIN_SYMBOL.fullmatch(atom) else f'"{atom}"'
+
+
+def affine(constant: Dim, terms: Sequence[tuple[int, int]]) -> Affine | None:
+    """Return an index in its normal form; None for index 0."""
+    sums: dict[int, int] = {}
+    for dim, factor in terms:
+        sums[dim] = sums.get(dim, 0) + factor
+    kept = tuple(sorted((dim, factor) for dim, factor in sums.items() if factor))
+    return Affine(constant, kept) if kept or constant != 0 else None
+
+
+def through(result: MapResult, axes: Sequence[MapResult]) -> MapResult:
+    """Return an index in terms of an iteration, whose dimensions `axes` index its own.
+
+    A plain index of a plain one is plain: it runs over the whole of the axis.
+    """
+    if not isinstance(result, Affine):
+        return None if result is None else axes[result]
+    constant, terms = result.constant, []
+    for axis, factor in result.terms:
+        inner = axes[axis]
+        if isinstance(inner, Affine):
+            constant = constant + inner.constant * factor
+            terms += [(dim, by * factor) for dim, by in inner.terms]
+        elif inner is not None:
+            terms.append((inner, factor))
+    return affine(constant, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class AffineMap:
+    """Where a point of an iteration space lies in an operand: an index for each axis.
+
+    A plain result is a dimension, which runs over the whole of that axis; None is index
+    0, an `Affine` any other. affine_map<(d0, d1) -> (d1, 0, d0 * 2 + 1)> is
+    AffineMap(2, (1, None, Affine(1, ((0, 2),)))).
     """
 
     dims: int
-    results: tuple[int | None, ...]
+    results: tuple[MapResult, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether it is a projected permutation: plain results and zeros."""
+        return not any(isinstance(r, Affine) for r in self.results)
+
+    @property
+    def constants(self) -> list[Dim]:
+        """The formulas in it that are no numbers."""
+        found = [r.constant for r in self.results if isinstance(r, Affine)]
+        return [constant for constant in found if isinstance(constant, Poly)]
 
     def __str__(self) -> str:
         names = ", ".join(f"d{i}" for i in range(self.dims))
-        given = ", ".join("0" if r is None else f"d{r}" for r in self.results)
-        return f"affine_map<({names}) -> ({given})>"
+        atoms: dict[str, None] = {}
+        for constant in self.constants:
+            assert isinstance(constant, Poly)
+            given = [symbol_name(str(a)) for part, _ in constant.terms for a in part]
+            atoms.update(dict.fromkeys(given))
+        symbols = f"[{', '.join(atoms)}]" if atoms else ""
+        texts = [
+            str(r) if isinstance(r, Affine) else "0" if r is None else f"d{r}"
+            for r in self.results
+        ]
+        return f"affine_map<({names}){symbols} -> ({', '.join(texts)})>"
 
 
 def identity_map(dims: int) -> AffineMap:

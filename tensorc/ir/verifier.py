@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from tensorc.errors import CompileError, Diagnostic, nearest
 from tensorc.ir.attributes import (
+    Affine,
     AffineMap,
     ArrayAttr,
     Attribute,
@@ -25,6 +26,7 @@ from tensorc.ir.attributes import (
     Dict,
     Dims,
     Typed,
+    affine,
 )
 from tensorc.ir.core import Block, Body, Op, Region, Value, value_types
 from tensorc.ir.dims import Constraints
@@ -386,9 +388,11 @@ def attribute_fault(value: Attribute) -> str:
             fits = array.shape == type_.shape and array.dtype == type_.element.dtype
             return "" if fits else f"{array.dtype}{array.shape} for {type_}"
         case AffineMap(dims=dims, results=results):
-            used = [r for r in results if r is not None]
-            fits = len(set(used)) == len(used) and all(0 <= r < dims for r in used)
-            return "" if fits else f"{value} is no projected permutation"
+            plain = [r for r in results if isinstance(r, int)]
+            fits = len(set(plain)) == len(plain) and all(0 <= r < dims for r in plain)
+            others = [r for r in results if isinstance(r, Affine)]
+            fits = fits and all(_is_normal(r, dims) for r in others)
+            return "" if fits else f"{value} is no map of points to elements"
         case ArrayAttr(items=items):
             faults = [attribute_fault(v) for v in items]
         case Dict(items=entries):
@@ -396,6 +400,17 @@ def attribute_fault(value: Attribute) -> str:
         case _:
             return ""
     return next((fault for fault in faults if fault), "")
+
+
+def _is_normal(result: Affine, dims: int) -> bool:
+    """Return whether an index of a map has its normal form, and dimensions exist."""
+    constant = result.constant
+    numbers = [factor for _, factor in result.terms]
+    if isinstance(constant, int):
+        numbers.append(constant)
+    bits = [n for n in numbers if _integer_fault(n, -(1 << 63), (1 << 63) - 1)]
+    inside = all(0 <= dim < dims for dim, _ in result.terms)
+    return inside and not bits and affine(constant, result.terms) == result
 
 
 def _integer_fault(value: object, low: int, high: int) -> str:

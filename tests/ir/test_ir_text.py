@@ -8,6 +8,7 @@ import pytest
 
 from tensorc.errors import CompileError, Location
 from tensorc.ir.attributes import (
+    Affine,
     AffineMap,
     ArrayAttr,
     Dense,
@@ -126,6 +127,21 @@ ATTRIBUTES = {
     '#tc.dims<["floordiv(min(B, n), B)"]>': Dims((floordiv(minimum(B, N), B),)),
     "affine_map<(d0, d1) -> (d1, 0)>": AffineMap(2, (1, None)),
     "affine_map<() -> ()>": AffineMap(0, ()),
+    "affine_map<(d0, d1) -> (d0 * 2 + d1 + 1, d1 + 0)>": AffineMap(
+        2, (Affine(1, ((0, 2), (1, 1))), Affine(0, ((1, 1),)))
+    ),
+    "affine_map<(d0, d1) -> (-d0 + 9, d1 * -2 + 3, 5)>": AffineMap(
+        2, (Affine(9, ((0, -1),)), Affine(3, ((1, -2),)), Affine(5))
+    ),
+    "affine_map<(d0)[B, n] -> (-d0 + B * n + n - 1)>": AffineMap(
+        1, (Affine(B * N + N - 1, ((0, -1),)),)
+    ),
+    'affine_map<(d0)["min(B, n)", "$i"] -> (d0 + "min(B, n)" * 2, "$i")>': AffineMap(
+        1, (Affine(2 * minimum(B, N), ((0, 1),)), Affine(symbol("$i")))
+    ),
+    'affine_map<(d0)["d0"] -> (d0 + "d0")>': AffineMap(
+        1, (Affine(symbol("d0"), ((0, 1),)),)
+    ),
     "@f": SymbolRef("f"),
     '@"a b\\22"': SymbolRef('a b"'),
     "#linalg.iterator_type<parallel>": Enum("linalg.iterator_type", "parallel"),

@@ -313,7 +313,7 @@ LINKS = [
     (attribute("tc.sum", "axis", 1 << 70), "'axis': 1180591620717411303424 is no"),
     (attribute("tc.add", "tc.x", (1, "a")), "'tc.x': 'a' is no integer"),
     (attribute("tc.add", "tc.x", ArrayAttr((Typed(300, I8),))), "300 is no integer in"),
-    (attribute("tc.add", "tc.x", AffineMap(1, (0, 0))), "no projected permutation"),
+    (attribute("tc.add", "tc.x", AffineMap(1, (0, 0))), "no map of points"),
     (
         attribute("tc.constant", "value", Dense(np.zeros(3), TensorType((10,), F32))),
         "'value': float64(3,) for f32[10]",

@@ -34,7 +34,7 @@ STEPS = {
     "sums over rows of the old value": ("W <- W / sum(abs(W) + 1, axis=0)", "W"),
     "another row of the old value": ("W <- W + W[::-1]", ""),
     "another element of the old value": ("W <- W + W[:, ::-1]", ""),
-    "one row of the old value, copied first": ("W <- W + W[0]", "W"),
+    "one row of the old value": ("W <- W + W[0]", ""),
     "a product with the old value": ("W <- W + (W @ W.T) @ W", ""),
     "a product": ("W <- x @ (W.T @ W)", ""),
     "a product that is added": ("W <- W + 0.1 * (x @ x.T) @ x", "W"),

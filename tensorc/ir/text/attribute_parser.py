@@ -25,6 +25,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.dims import Dim
 from tensorc.ir.text.dims_parser import DimsError, parse_dim
 from tensorc.ir.text.lexer import LONGEST_NUMBER, Lexer, quote
+from tensorc.ir.text.maps_parser import read_affine_map
 from tensorc.ir.types import (
     ELEMENTS,
     F64,
@@ -46,7 +47,6 @@ LARGEST_SIZE = (1 << 63) - 1
 _SIZES = re.compile(r"(?:(?:[0-9]++|\?)x)*+")
 _WHOLE_TYPE = re.compile(r"\w++<[^<>]*+(?:<[^<>]*+>[^<>]*+)?>", re.ASCII)
 _ENUM_VALUE = re.compile(r"[\w$., =|+-]*+", re.ASCII)
-_DIM_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 Token = tuple[str, str, Location]  # kind, text and location of a literal
 
@@ -308,36 +308,8 @@ class AttributeParser:
 
     def affine_map(self) -> AffineMap:
         """Read `affine_map<(d0, d1) -> (d1, 0)>`."""
-        lexer = self.lexer
-        lexer.advance()
-        lexer.expect("<")
-        names: dict[str, int] = {}
-        for name, location in self._names():
-            if name in names or not _DIM_NAME.fullmatch(name):
-                lexer.fail(
-                    "TC0201", f"'{quote(name)}' cannot name a dimension", location
-                )
-            names[name] = len(names)
-        lexer.expect("->")
-        results: list[int | None] = []
-        for name, location in self._names():
-            if name != "0" and name not in names:
-                message = f"'{quote(name)}' is neither a dimension nor 0"
-                lexer.fail("TC0210", message, location)
-            results.append(names.get(name))
-        lexer.expect(">")
-        return AffineMap(len(names), tuple(results))
-
-    def _names(self) -> list[tuple[str, Location]]:
-        self.lexer.expect("(")
-        found: list[tuple[str, Location]] = []
-        while self.lexer.kind in ("word", "int"):
-            location = self.lexer.here()
-            found.append((self.lexer.advance(), location))
-            if not self.lexer.accept(","):
-                break
-        self.lexer.expect(")")
-        return found
+        self.lexer.advance()
+        return read_affine_map(self.lexer)
 
     def hash(self) -> Attribute:
         """Read `#tc.dims<…>`, an enumeration's value, or an alias."""

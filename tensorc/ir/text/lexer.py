@@ -28,7 +28,7 @@ _TOKEN = re.compile(
     | (?P<symbol>@(?:[A-Za-z_][\w$.]*+|"(?:[^"\\\n]|\\[^\n])*+"))
     | (?P<hash>\#[A-Za-z_][\w$.-]*+)
     | (?P<word>[A-Za-z_][\w$.]*+)
-    | (?P<mark>->|::|[()\[\]{}<>:,=])
+    | (?P<mark>->|::|[()\[\]{}<>:,=+*-])
     )
     """,
     re.VERBOSE | re.ASCII,

@@ -323,7 +323,7 @@ def _short_text(entries: Iterable[tuple[str, Attribute | None]]) -> str:
 
 # How the generic form writes a map, a kind of loop, sizes and an integer.
 _WRAPPED = (
-    (re.compile(r"affine_map<(\([^()]*\) -> \([^<>\[\]]*\))>"), r"\1"),
+    (re.compile(r"affine_map<(\([^()]*\)(?:\[[^<>]*?\])? -> \([^<>\[\]]*\))>"), r"\1"),
     (re.compile(r"#[\w.]+<(\w+|\[[^<>]*\])>"), r"\1"),
     (re.compile(r"array<i64(?:: )?([^<>]*)>"), r"[\1]"),
     (re.compile(r"(?<=\d) : i64\b"), ""),

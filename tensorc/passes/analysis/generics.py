@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tensorc.ir.attributes import MapResult
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import FMA_ORDER
-from tensorc.ir.ops.memory.memory import Load
+from tensorc.ir.ops.memory.memory import Alloc, Load
 from tensorc.ir.ops.scalar import arith
-from tensorc.ir.ops.structured.generics import Extract, Generic, Index
+from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic, Index
 from tensorc.ir.types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One operand as a generic reads it: dimension per axis; None where computed."""
+    """One operand as a generic reads it: its map's results; None where computed."""
 
     value: Value
-    axes: tuple[int | None, ...]
+    axes: tuple[MapResult, ...]
 
 
 def is_contraction(op: Op) -> bool:
@@ -34,12 +35,39 @@ def reads(op: Generic) -> list[Read]:
     """Return everything that a generic reads, through maps and at computed indices."""
     found = [
         Read(value, map_.results)
-        for value, map_ in zip(op.inputs, op.maps, strict=False)
+        for number, (value, map_) in enumerate(zip(op.inputs, op.maps, strict=False))
+        if not is_shape_only(op, number)
     ]
     for extract in extracts(op):
         axes = tuple(_index_dim(v) for v in extract.operands[1:])
         found.append(Read(extract.operands[0], axes))
     return found
+
+
+def is_shape_only(op: Generic, number: int) -> bool:
+    """Return whether an input is there for its extents alone: no element is read."""
+    if not isinstance(op.operands[number].op, Empty | Alloc):
+        return False
+    element = op.body.block.arguments[number]
+    return not any(element in inner.operands for inner in op.body.block.ops)
+
+
+def continued(op: Generic) -> list[Value]:
+    """Return the destinations that other generics wrote parts of."""
+    return [v for v in op.outputs if not isinstance(v.op, Empty | Fill)]
+
+
+def origin(value: Value) -> Value:
+    """Return what generics wrote first of a value, part by part: its memory is one.
+
+    That is the result of the first, or what it continues: an argument of the block.
+    """
+    while isinstance(value.op, Generic):
+        target = value.op.outputs[value.index]
+        if isinstance(target.op, Empty | Fill):
+            return value
+        value = target
+    return value
 
 
 def _index_dim(value: Value) -> int | None:
@@ -56,7 +84,7 @@ def space(op: Generic, shapes: Sequence[Sequence[Dim]]) -> list[Dim]:
     extents: list[Dim] = [0] * op.maps[0].dims
     for map_, shape in zip(op.maps, shapes, strict=True):
         for dim, extent in zip(map_.results, shape, strict=True):
-            if dim is not None:
+            if isinstance(dim, int):
                 extents[dim] = extent
     return extents
 
@@ -79,7 +107,7 @@ def outer_rank(op: Generic) -> int:
     return op.reductions[0]
 
 
-def identity_depth(axes: Sequence[int | None]) -> int:
+def identity_depth(axes: Sequence[MapResult]) -> int:
     """Return how many leading axes are read at the iteration's own leading indices."""
     depth = 0
     while depth < len(axes) and axes[depth] == depth:

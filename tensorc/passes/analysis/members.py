@@ -10,6 +10,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tensorc.ir.attributes import MapResult
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
@@ -53,18 +54,24 @@ def make_member(
 def assign_levels(members: Sequence[Member], makers: Mapping[Value, Member]) -> None:
     """Give each member its level: sweeps are even, all others odd.
 
-    `makers` are the members that make what others read: memory, or tensors.
+    `makers` are the members that make what others read: memory, or tensors. Who writes
+    a part is not before those that wrote others: what reads the whole is behind all.
     """
+    written: dict[Value, int] = {}
     for member in members:
         lowest = 0 if member.is_sweep else 1
+        for value in member.op.outputs:
+            before = written.get(value, 0)
+            lowest = max(lowest, before + (before - lowest) % 2)
         for item in reads(member.op):
             made = makers.get(item.value)
             if made is not None and made is not member:
                 lowest = max(lowest, _level_after(made, member, item.axes))
         member.level = lowest
+        written.update(dict.fromkeys((*member.op.outputs, *member.op.results), lowest))
 
 
-def _level_after(made: Member, member: Member, axes: Sequence[int | None]) -> int:
+def _level_after(made: Member, member: Member, axes: Sequence[MapResult]) -> int:
     if not made.is_sweep:
         return made.level + 1 if member.is_sweep else made.level
     if not member.is_sweep:
@@ -72,7 +79,7 @@ def _level_after(made: Member, member: Member, axes: Sequence[int | None]) -> in
     return made.level if _same_lane(made, member, axes) else made.level + 2
 
 
-def _same_lane(made: Member, member: Member, axes: Sequence[int | None]) -> bool:
+def _same_lane(made: Member, member: Member, axes: Sequence[MapResult]) -> bool:
     """Return whether a sweep reads just what another sweep makes in the same lane."""
     elementwise = not made.op.reductions
     same = made.extents[-1] == member.extents[-1]
@@ -96,8 +103,9 @@ def in_registers(
     members: Sequence[Member], makers: Mapping[Value, Member]
 ) -> set[Value]:
     """Return what all its readers get in registers, so that it needs no memory."""
-    found = set(makers)
+    found = {v for v, made in makers.items() if not _writes_part(made.op, v)}
     for member in members:
+        found.difference_update(member.op.outputs if member.op.results else ())
         for item in reads(member.op):
             made = makers.get(item.value)
             if made is not None and not _in_register(
@@ -107,8 +115,19 @@ def in_registers(
     return found
 
 
+def _writes_part(op: Generic, value: Value) -> bool:
+    """Return whether a generic writes a part of what becomes a value."""
+    given = op.results or op.outputs
+    first = len(op.inputs)
+    return any(
+        not map_.is_plain
+        for v, map_ in zip(given, op.maps[first:], strict=True)
+        if v is value
+    )
+
+
 def _in_register(
-    made: Member, member: Member, axes: Sequence[int | None], value: Value
+    made: Member, member: Member, axes: Sequence[MapResult], value: Value
 ) -> bool:
     if value not in member.op.inputs or not all(
         m.results == tuple(axes)

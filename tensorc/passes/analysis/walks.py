@@ -6,10 +6,10 @@ and are either kept or reduced, are walked as one.
 
 from dataclasses import dataclass
 
-from tensorc.ir.attributes import AffineMap
+from tensorc.ir.attributes import Affine, AffineMap
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.structured.generics import Generic, Index
-from tensorc.passes.analysis.generics import combiners
+from tensorc.passes.analysis.generics import combiners, is_shape_only
 from tensorc.passes.analysis.members import Member
 
 
@@ -62,8 +62,9 @@ def _rounds(op: Generic) -> bool:
 
 def _order(member: Member) -> list[int]:
     """Return the dimensions inside a row as they lie in memory."""
-    maps = member.op.maps[: len(member.op.inputs)]
-    along = [[d for d in m.results if d in member.inner] for m in maps]
+    op = member.op
+    maps = [m for i, m in enumerate(op.maps[: len(op.inputs)]) if _is_read(op, i)]
+    along = [[d for d in _dims(m) if d in member.inner] for m in maps]
     longest = max(along, key=len, default=[])
     order = [d for d in member.inner if d not in longest] + longest
     if not is_ordered(member.op):
@@ -77,11 +78,28 @@ def _joins(member: Member, axis: Axis, dim: int) -> bool:
     for op in member.op.body.block.ops:
         if isinstance(op, Index) and op.dim in (*axis.dims, dim):
             return False
-    return all(_follows(map_, axis.dims[-1], dim) for map_ in member.op.maps)
+    maps = [m for i, m in enumerate(member.op.maps) if _is_read(member.op, i)]
+    return all(_follows(map_, axis.dims[-1], dim) for map_ in maps)
+
+
+def _is_read(op: Generic, number: int) -> bool:
+    """Return whether an operand is read or written, and not there for its extents."""
+    return number >= len(op.inputs) or not is_shape_only(op, number)
+
+
+def _dims(map_: AffineMap) -> list[int]:
+    """Return the dimensions of a map as the operand has them, each once."""
+    found: dict[int, None] = {}
+    for result in map_.results:
+        if isinstance(result, Affine):
+            found.update((dim, None) for dim, _ in result.terms)
+        elif result is not None:
+            found[result] = None
+    return list(found)
 
 
 def _follows(map_: AffineMap, first: int, second: int) -> bool:
     """Return whether two dimensions are neighbours in an operand, or both not in it."""
     if first not in map_.results or second not in map_.results:
-        return first not in map_.results and second not in map_.results
+        return first not in _dims(map_) and second not in _dims(map_)
     return map_.results.index(second) == map_.results.index(first) + 1

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tensorc.ir.attributes import Affine, MapResult
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.invariants import fail
@@ -66,9 +67,11 @@ def emit_contraction(
     extents = space(op, [rows.shapes[v] for v in op.operands])
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
     axes = [(m, inner), (inner, n), (m, n)]
+    given = list(zip(op.operands, op.maps, strict=True))
+    sides = [given[0], given[1], given[-1]]  # others state extents
     a, b, c = (
         _matrix(k, storage_of(rows.storages, op, v), map_.results, batch, *pair)
-        for v, map_, pair in zip(op.operands, op.maps, axes, strict=True)
+        for (v, map_), pair in zip(sides, axes, strict=True)
     )
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     element = element_type(c.memref.type)
@@ -172,19 +175,23 @@ def _transposed(
 def _matrix(
     k: LoopBuilder,
     storage: Storage,
-    results: tuple[int | None, ...],
+    results: Sequence[MapResult],
     batch: Sequence[Value],
     row: int,
     column: int,
 ) -> Matrix:
     at, strides = k.index(0), {row: k.index(0), column: k.index(0)}
-    for dim, stride in zip(results, storage.strides, strict=True):
-        if dim is None:
+    for result, stride in zip(results, storage.strides, strict=True):
+        index = Affine(0, ((result, 1),)) if isinstance(result, int) else result
+        if index is None:
             continue
-        if dim < len(batch):
-            at = k.add(at, k.mul(batch[dim], stride))
-        else:
-            strides[dim] = stride
+        at = k.add(at, k.mul(k.dim(index.constant), stride))
+        for dim, factor in index.terms:
+            along = k.mul(stride, k.index(factor))
+            if dim < len(batch):
+                at = k.add(at, k.mul(batch[dim], along))
+            else:
+                strides[dim] = k.add(strides[dim], along)
     return Matrix(storage.memref, at, strides[row], strides[column])
 
 

@@ -100,6 +100,8 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
     sizes = [dim for shape in shapes for dim in shape]
     sizes += [o.dim.dims[0] for o in op.walk() if isinstance(o, SizeOf)]
     sizes += [dim for o in op.walk() for dim in (schedule_of(o) or Schedule()).sizes()]
+    generics = [o for o in block.ops if isinstance(o, Generic)]
+    sizes += [c for g in generics for m in g.maps for c in m.constants]
     function, k, arguments, names = open_kernel(entry, values, sizes)
     storages: dict[Value, Storage] = {}
     known: dict[Value, Shape] = {}
@@ -111,7 +113,6 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
         if isinstance(inner, memory.Alloc):
             known[inner.result] = shape_of(inner)
             private.add(inner.result)
-    generics = [o for o in block.ops if isinstance(o, Generic)]
     index = op.attributes.get("tc.panel")
     panel = arguments[index] if isinstance(index, int) else None
     first, contraction, last = cut(generics)

@@ -1,14 +1,15 @@
 """Emit the body of a generic at one point of its space, or at 16 neighbours at once.
 
-Along the vectorised dimension a value is the same in all lanes (`Uniform`), counts up
-by one (`Counter`, an index), or differs (`Lanes`). Only what differs becomes a vector,
-and an access that counts up becomes one load.
+Along the vectorised dimension a value is the same in all lanes (`Uniform`), counts in
+steps (`Counter`, an index), or differs (`Lanes`). Only what differs becomes a vector,
+and an access to neighbours becomes one load.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import CompileError, Diagnostic
+from tensorc.ir.attributes import Affine, AffineMap
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
@@ -29,9 +30,10 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """An index that grows by one per lane from `value`."""
+    """An index that grows by `step` per lane from `value`."""
 
     value: Value
+    step: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,42 @@ def widen(k: LoopBuilder, rep: Rep) -> Value:
     types = [VectorType(LANES, element)]
     wide = k.op(vector.Broadcast, rep.value, types=types)
     if isinstance(rep, Counter):
-        return k.op(arith.AddI, wide, k.lane_numbers())
+        return k.op(arith.AddI, wide, _lane_multiples(k, k.index(rep.step)))
     return wide
+
+
+def _lane_multiples(k: LoopBuilder, stride: Value) -> Value:
+    """Return the vector of a stride times the number of each lane."""
+    if k.known(stride) == 1:
+        return k.lane_numbers()
+    return k.op(arith.MulI, k.lane_numbers(), widen(k, Uniform(stride)))
+
+
+def map_point(k: LoopBuilder, map_: AffineMap, indices: Sequence[Rep]) -> list[Rep]:
+    """Return the index of each axis of an operand where an iteration stands."""
+    zero = Uniform(k.index(0))
+    return [
+        _affine_index(k, r, indices)
+        if isinstance(r, Affine)
+        else (zero if r is None else indices[r])
+        for r in map_.results
+    ]
+
+
+def _affine_index(k: LoopBuilder, result: Affine, indices: Sequence[Rep]) -> Rep:
+    at, step = k.dim(result.constant), 0
+    wide: Value | None = None
+    for dim, factor in result.terms:
+        rep, by = indices[dim], k.index(factor)
+        if isinstance(rep, Lanes):
+            part = k.op(arith.MulI, rep.value, widen(k, Uniform(by)))
+            wide = part if wide is None else k.op(arith.AddI, wide, part)
+            continue
+        at = k.add(at, k.mul(rep.value, by))
+        if isinstance(rep, Counter):
+            step += rep.step * factor
+    rest = Counter(at, step) if step else Uniform(at)
+    return rest if wide is None else Lanes(k.op(arith.AddI, wide, widen(k, rest)))
 
 
 def emit_body(
@@ -128,11 +164,11 @@ def _emit(
 def _apply(k: LoopBuilder, op: Op, operands: list[Rep]) -> Rep:
     if isinstance(op, arith.AddI | arith.SubI):
         match operands:
-            case [Counter(a), Uniform(b)]:
+            case [Counter(a, step), Uniform(b)]:
                 shifted = k.add(a, b) if isinstance(op, arith.AddI) else k.sub(a, b)
-                return Counter(shifted)
-            case [Uniform(a), Counter(b)] if isinstance(op, arith.AddI):
-                return Counter(k.add(a, b))
+                return Counter(shifted, step)
+            case [Uniform(a), Counter(b, step)] if isinstance(op, arith.AddI):
+                return Counter(k.add(a, b), step)
             case _:
                 pass
     if all(isinstance(o, Uniform) for o in operands):
@@ -150,15 +186,17 @@ def _apply(k: LoopBuilder, op: Op, operands: list[Rep]) -> Rep:
 
 def read(k: LoopBuilder, storage: Storage, indices: Sequence[Rep], point: Point) -> Rep:
     """Load the element, or the 16 elements, at computed indices."""
-    offset, contiguous, scattered = _address(k, storage, indices)
-    if scattered is None and not contiguous:
+    offset, stride, scattered = _address(k, storage, indices)
+    if scattered is None and stride == 0:
         return Uniform(k.op(memory.Load, storage.memref, offset))
     element = element_type(storage.memref.type)
     mask = k.mask(LANES) if point.mask is None else point.mask
     other = k.constant(0, element, LANES)
-    if scattered is None:
+    if scattered is None and stride == 1:
         loaded = k.op(vector.MaskedLoad, storage.memref, offset, mask, other)
     else:
+        if scattered is None:
+            scattered = _lane_multiples(k, k.index(stride))
         loaded = k.op(vector.Gather, storage.memref, offset, scattered, mask, other)
     return Lanes(loaded)
 
@@ -167,9 +205,10 @@ def write(
     k: LoopBuilder, storage: Storage, indices: Sequence[Rep], rep: Rep, point: Point
 ) -> None:
     """Store the element, or the 16 neighbouring elements, at the indices."""
-    offset, contiguous, scattered = _address(k, storage, indices)
-    assert scattered is None, "destinations are written along their last axis"
-    if contiguous:
+    offset, stride, scattered = _address(k, storage, indices)
+    along = scattered is None and stride in (0, 1)
+    assert along, "destinations are written along their last axis"
+    if stride:
         mask = k.mask(LANES) if point.mask is None else point.mask
         k.do(vector.MaskedStore, storage.memref, offset, mask, widen(k, rep))
     else:
@@ -184,24 +223,33 @@ def tail_mask(k: LoopBuilder, left: Value) -> Value:
 
 def _address(
     k: LoopBuilder, storage: Storage, indices: Sequence[Rep]
-) -> tuple[Value, bool, Value | None]:
-    """Return the index of lane 0, whether lanes are neighbours, and their offsets."""
+) -> tuple[Value, int, Value | None]:
+    """Return the index of lane 0, and how the others lie: a stride, and offsets.
+
+    The offsets hold all where there are any.
+    """
     offset = k.index(0)
-    contiguous = False
-    scattered: Value | None = None
+    along = 0
+    scattered: list[Value] = []
     for rep, stride in zip(indices, storage.strides, strict=True):
         if isinstance(rep, Uniform | Counter):
             offset = k.add(offset, k.mul(rep.value, stride))
-        if isinstance(rep, Uniform) or k.known(stride) == 0:
+        known = k.known(stride)
+        if isinstance(rep, Uniform) or known == 0:
             continue
-        if isinstance(rep, Counter) and k.known(stride) == 1:
-            contiguous = True
-            continue
-        numbers = rep.value if isinstance(rep, Lanes) else k.lane_numbers()
-        wide = widen(k, Uniform(stride))
-        step = k.op(arith.MulI, numbers, wide)
-        scattered = step if scattered is None else k.op(arith.AddI, scattered, step)
-    if contiguous and scattered is not None:
-        scattered = k.op(arith.AddI, scattered, k.lane_numbers())
-        contiguous = False
-    return offset, contiguous, scattered
+        if isinstance(rep, Lanes):
+            step = k.op(arith.MulI, rep.value, widen(k, Uniform(stride)))
+            scattered.append(step)
+        elif known is not None:
+            along += rep.step * known
+        else:
+            by = k.mul(stride, k.index(rep.step))
+            scattered.append(_lane_multiples(k, by))
+    if not scattered:
+        return offset, along, None
+    if along:
+        scattered.append(_lane_multiples(k, k.index(along)))
+    total = scattered[0]
+    for step in scattered[1:]:
+        total = k.op(arith.AddI, total, step)
+    return offset, 0, total

@@ -28,6 +28,7 @@ from tensorc.passes.loops.lanes import (
     Rep,
     Uniform,
     emit_body,
+    map_point,
     tail_mask,
     widen,
 )
@@ -267,7 +268,8 @@ def put_results(
     outputs = zip(op.outputs, op.maps[len(op.inputs) :], totals, strict=True)
     for number, (output, map_, total) in enumerate(outputs):
         zero = Uniform(k.index(0))
-        found = [zero if d is None else indices[d] for d in map_.results]
+        whole = [indices.get(d, zero) for d in range(map_.dims)]
+        found = map_point(k, map_, whole)
         value = total
         if r.combines:
             value = nothing(k, r.combines[number], k.dim(r.total), total)

@@ -29,7 +29,13 @@ from tensorc.passes.loops.lanes import (
     tail_mask,
 )
 from tensorc.passes.loops.reduce import emit_reduction
-from tensorc.passes.loops.rows_state import Rows, arguments_at, combiners_of, put
+from tensorc.passes.loops.rows_state import (
+    Rows,
+    arguments_at,
+    combiners_of,
+    keep,
+    put,
+)
 
 FEW = 12  # ops of bodies that are written once for each vector in flight
 SHORT = 256  # elements of a row that fills no such loop
@@ -58,9 +64,7 @@ def _scalar(rows: Rows, member: Member) -> None:
     point = Point(tuple(rows.outer))
     arguments = arguments_at(rows, member, point, rows.row)
     results = emit_body(rows.k, member.op, point, arguments, rows.storages)
-    for value, rep in zip(member.op.outputs, results, strict=True):
-        rows.row[value] = rep
-        put(rows, value, rows.outer, rep, point)
+    keep(rows, member, point, results, rows.row)
 
 
 def _sweep(rows: Rows, members: list[Member], before: list[Rep]) -> None:
@@ -176,9 +180,7 @@ def _step(
                 pairs = zip(combiners_of(member), given, strict=True)
                 new += [c.step(k, next(totals), rep, mask) for c, rep in pairs]
                 continue
-            for value, rep in zip(member.op.outputs, given, strict=True):
-                registers[value] = rep
-                put(rows, value, point.indices, rep, point)
+            keep(rows, member, point, given, registers)
     return new
 
 

@@ -12,7 +12,7 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Fill, Generic
 from tensorc.ir.schedules import ROW, places_of
 from tensorc.ir.types import element_type
-from tensorc.passes.analysis.generics import combiners
+from tensorc.passes.analysis.generics import combiners, is_shape_only
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import Combiner, scratch, worker_scratch
 from tensorc.passes.loops.builder import LoopBuilder
@@ -22,6 +22,7 @@ from tensorc.passes.loops.lanes import (
     Rep,
     Storage,
     Uniform,
+    map_point,
     read,
     storage_of,
     write,
@@ -73,13 +74,13 @@ class Rows:
     outer: list[Rep] = field(default_factory=list)
     # The columns to run over, where a chunk has only a part of each row.
     span: tuple[Value, Value] | None = None
-    makers: dict[Value, Member] = field(init=False)  # who writes a memory value first
+    makers: dict[Value, Member] = field(init=False)  # who writes a memory value last
 
     def __post_init__(self) -> None:
         self.makers = {}
         for member in self.members:
             for output in member.op.outputs:
-                self.makers.setdefault(output, member)
+                self.makers[output] = member
 
     def producer(self, value: Value) -> Member | None:
         """Return the member that writes a memory value, if one does."""
@@ -94,7 +95,8 @@ def place_private(rows: Rows) -> None:
     left = ROWS_BYTES
     for made in rows.members:
         for output, place in zip(made.op.outputs, places_of(made.op), strict=False):
-            if output in rows.private and place == ROW:
+            is_new = output in rows.private and output not in rows.storages
+            if is_new and place == ROW:
                 shape, element = rows.shapes[output], element_type(output.type)
                 size = row_bytes(shape, element, made.outer)
                 short = isinstance(size, int) and size <= min(left, ROW_BYTES)
@@ -123,7 +125,11 @@ def arguments_at(
 ) -> list[Rep]:
     """Return the elements that a member's body reads, from registers or memory."""
     given: list[Rep] = []
-    for value, map_ in zip(member.op.inputs, member.op.maps, strict=False):
+    pairs = zip(member.op.inputs, member.op.maps, strict=False)
+    for number, (value, map_) in enumerate(pairs):
+        if is_shape_only(member.op, number):
+            given.append(Uniform(rows.k.index(0)))  # which nothing reads
+            continue
         known = registers.get(value)
         made = rows.producer(value)
         if (
@@ -136,8 +142,7 @@ def arguments_at(
             if map_.results == whole[:rank]:
                 given.append(known)
                 continue
-        zero = Uniform(rows.k.index(0))
-        indices = [zero if d is None else point.indices[d] for d in map_.results]
+        indices = map_point(rows.k, map_, point.indices)
         storage = storage_of(rows.storages, member.op, value)
         given.append(read(rows.k, storage, indices, point))
     return given
@@ -147,6 +152,22 @@ def _along_lanes(point: Point, made: Member) -> bool:
     """Return whether the lanes of a point can be those that a member was made in."""
     same = len(point.indices) == len(made.extents)
     return same and isinstance(point.indices[-1], Counter)
+
+
+def keep(
+    rows: Rows,
+    member: Member,
+    point: Point,
+    results: Sequence[Rep],
+    registers: dict[Value, Rep],
+) -> None:
+    """Put what an elementwise member gives into memory; a whole, into registers too."""
+    op = member.op
+    maps = op.maps[len(op.inputs) :]
+    for value, map_, rep in zip(op.outputs, maps, results, strict=True):
+        if map_.is_plain:
+            registers[value] = rep
+        put(rows, value, map_point(rows.k, map_, point.indices), rep, point)
 
 
 def put(

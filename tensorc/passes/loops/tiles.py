@@ -299,7 +299,8 @@ def _call(
 ) -> None:
     """Append the micro-kernel."""
     # Only the tallest tiles are worth code for their strides alone.
-    known = [k.known(s) if size.tallest else None for s in strides]
+    numbers = [k.known(s) if size.tallest else None for s in strides]
+    known = [None if n == DYNAMIC else n for n in numbers]
     given = [s for s, n in zip(strides, known, strict=True) if n is None]
     row, inner, b_row, c_row = (DYNAMIC if n is None else n for n in known)
     k.do(

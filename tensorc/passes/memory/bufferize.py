@@ -80,8 +80,15 @@ from tensorc.passes.analysis.in_place import (
 )
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
-from tensorc.passes.memory.buffers import Buffers, allocate, memref_of, tensor_of
-from tensorc.passes.memory.groups import bufferize_group
+from tensorc.passes.memory.buffers import (
+    WRITERS,
+    Buffers,
+    allocate,
+    is_used_up,
+    memref_of,
+    tensor_of,
+)
+from tensorc.passes.memory.groups import bufferize_group, continued_operand
 from tensorc.target import Target
 
 MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits
@@ -191,7 +198,7 @@ def _write_straight(state: Buffers, value: Value, destination: Value) -> None:
     """
     origin = _written_first(value)
     same = memref_of(tensor_of(origin)) == destination.type
-    if same and isinstance(origin.op, _WRITERS):
+    if same and isinstance(origin.op, WRITERS):
         state.given.setdefault(origin, destination)
 
 
@@ -242,25 +249,21 @@ def _check(state: Buffers, op: Op) -> None:
 
 
 def _written_first(value: Value) -> Value:
-    """Return what a value's memory holds first, before scatters change it in place."""
-    while isinstance(value.op, indexing.Scatter) and _is_used_up(value.op):
-        value = value.op.base
-    return value
-
-
-def _is_used_up(op: indexing.Scatter) -> bool:
-    """Return whether a scatter may change its base in place: nothing else reads it."""
-    block = op.parent
-    assert block is not None
-    uses = sum(v is op.base for other in block.ops for v in other.operands)
-    return uses == 1 and isinstance(op.base.op, _WRITERS)
+    """Return what a value's memory holds first, before others change it in place."""
+    while True:
+        op = value.op
+        base = continued_operand(value)
+        base = op.base if isinstance(op, indexing.Scatter) else base
+        if op is None or base is None or not is_used_up(op, base):
+            return value
+        value = base
 
 
 def _scatter(state: Buffers, op: Op) -> None:
     assert isinstance(op, indexing.Scatter)
     b = state.b
     target = state.memory[op.base]
-    if not _is_used_up(op):
+    if not is_used_up(op, op.base):
         given = state.given.get(op.result)
         target = given or allocate(b, tensor_of(op.result), op.result.hint)
         b.create(memory.Copy, state.memory[op.base], target)
@@ -422,15 +425,6 @@ def _indices(shape_: list[int]) -> list[list[int]]:
         found = [[*head, i] for head in found for i in range(extent)]
     return found
 
-
-# What writes its results into memory that it is given.
-_WRITERS: tuple[type[Op], ...] = (
-    control.KernelGroup,
-    control.If,
-    Scan,
-    indexing.Scatter,
-    *CUMULATIVE,
-)
 
 RULES: Mapping[type[Op], Callable[[Buffers, Op], None]] = {
     control.KernelGroup: bufferize_group,

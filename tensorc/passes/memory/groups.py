@@ -14,11 +14,11 @@ from tensorc.ir.invariants import fail
 from tensorc.ir.ops import control
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
-from tensorc.ir.ops.structured.generics import Extract, Fill, Generic
+from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic
 from tensorc.ir.schedules import MEMORY, SCHEDULE, places_of, schedule_of
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.generics import tensor_space
-from tensorc.passes.memory.buffers import Buffers, allocate, tensor_of
+from tensorc.passes.analysis.generics import origin, tensor_space
+from tensorc.passes.memory.buffers import Buffers, allocate, is_used_up, tensor_of
 
 
 @dataclass
@@ -82,16 +82,40 @@ def _place_results(
         if value in body.memory:
             state.memory[result] = passed.outside(body.memory[value])
             continue
+        first, operand = origin(value), continued_operand(result)
+        if operand is not None and is_used_up(op, operand):
+            body.memory[value] = body.memory[first]
+            state.memory[result] = state.memory[operand]
+            continue
         type_ = tensor_of(value)
         destination = state.given.get(result) or allocate(b, type_, result.hint)
         state.memory[result] = destination
-        body.memory[value] = passed.pass_in(destination, type_, result.hint)
+        if operand is not None:
+            b.create(memory.Copy, state.memory[operand], destination)
+        home = passed.pass_in(destination, type_, result.hint)
+        body.memory[value] = body.memory[first] = home
     for member in block.ops[:-1]:
         for value, place in zip(member.results, places_of(member), strict=False):
-            if place == MEMORY and value not in body.memory:
+            first = origin(value)
+            if first in body.memory:
+                body.memory.setdefault(value, body.memory[first])
+            elif place == MEMORY and value not in body.memory:
                 type_ = tensor_of(value)
                 destination = allocate(b, type_, value.hint)
                 body.memory[value] = passed.pass_in(destination, type_, value.hint)
+
+
+def continued_operand(value: Value) -> Value | None:
+    """Return the operand of a group that a result of it continues, part by part."""
+    op = value.op
+    if not isinstance(op, control.KernelGroup):
+        return None
+    block = op.body.block
+    yielded = block.terminator.operands[value.index]
+    first = origin(yielded)
+    if first is yielded or first not in block.arguments:
+        return None
+    return op.operands[block.arguments.index(first)]
 
 
 def _panel(op: control.KernelGroup) -> TensorType | None:
@@ -117,7 +141,9 @@ def _member(body: Buffers, member: Op) -> None:
     destinations = []
     for value, result in zip(member.outputs, member.results, strict=True):
         if result not in body.memory:
-            body.memory[result] = allocate(b, tensor_of(result), result.hint)
+            made = body.memory.get(origin(result))
+            made = made or allocate(b, tensor_of(result), result.hint)
+            body.memory[result] = made
         destination = body.memory[result]
         if isinstance(value.op, Fill):
             constant = value.op.operands[0].op
@@ -137,6 +163,9 @@ def _member(body: Buffers, member: Op) -> None:
         )
         block.append(copy)
         inner.update(zip(op.results, copy.results, strict=True))
-    inputs = [body.memory[v] for v in member.inputs]
+    inputs = [
+        allocate(b, tensor_of(v)) if isinstance(v.op, Empty) else body.memory[v]
+        for v in member.inputs  # the first have no element that is read
+    ]
     operands = [*inputs, *destinations]
     b.block.append(Generic(operands, [], member.attributes, [region], b.location))

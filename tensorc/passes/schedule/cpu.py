@@ -12,7 +12,12 @@ from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import MEMORY, REGISTER, ROW
 from tensorc.ir.types import Element, TensorType, element_type
 from tensorc.passes.analysis.cost import computes
-from tensorc.passes.analysis.generics import is_contraction, reads, tensor_space
+from tensorc.passes.analysis.generics import (
+    is_contraction,
+    origin,
+    reads,
+    tensor_space,
+)
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.target import Target
 
@@ -172,18 +177,20 @@ def places(kernel: Kernel) -> dict[Generic, list[str]]:
     """Return where each result of each member lies.
 
     In memory of its own is what the group gives, and what one stage makes and another
-    reads, since it must last for a chunk of rows.
+    reads, since it must last for a chunk of rows. What is written part by part is there
+    from its first part on.
     """
     found: dict[Generic, list[str]] = {}
+    lasting = {origin(v) for v in kernel.given | kernel.lasting}
     for member in kernel.members:
         found[member.op] = []
         for value in member.op.results:
             place = MEMORY
-            if value in kernel.given:
+            if origin(value) in lasting:
                 pass
-            elif value not in kernel.lasting and value in kernel.registers:
+            elif value in kernel.registers:
                 place = REGISTER
-            elif value not in kernel.lasting and not is_contraction(member.op):
+            elif not is_contraction(member.op):
                 assert isinstance(value.type, TensorType)
                 if _fits_in_row(value.type, len(kernel.outer)):
                     place = ROW

@@ -82,6 +82,7 @@ from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import (
     WHY,
+    continued,
     extracts,
     identity_depth,
     is_contraction,
@@ -185,7 +186,7 @@ def _place_waiting(state: Partition, reader: Op, waiting: dict[Op, int]) -> None
 
 
 def _needs(op: Generic) -> list[Value]:
-    return [read.value for read in reads(op)]
+    return [*[read.value for read in reads(op)], *continued(op)]
 
 
 def _makes_unit(op: Op) -> bool:
@@ -391,8 +392,20 @@ def _read_across(op: Generic, depth: int, made: Container[Value]) -> list[Value]
     return [
         read.value
         for read in reads(op)
-        if identity_depth(read.axes) < depth and read.value in made
+        if read.value in made
+        and (identity_depth(read.axes) < depth or _written_across(read.value, depth))
     ]
+
+
+def _written_across(value: Value, depth: int) -> bool:
+    """Return whether a row of a value is written where other rows are computed."""
+    while isinstance(value.op, Generic):
+        op, number = value.op, value.index
+        map_ = op.maps[len(op.inputs) + number]
+        if not map_.is_plain and identity_depth(map_.results) < depth:
+            return True
+        value = op.outputs[number]
+    return False
 
 
 def _misfit(op: Generic, kernel: OpenGroup, made: set[Value]) -> str:
@@ -482,9 +495,9 @@ def _emit(
 ) -> None:
     inputs: dict[Value, None] = {}
     for member in kernel.members:
-        for read in reads(member):
-            if read.value not in kernel.made:
-                inputs[read.value] = None
+        for value in _needs(member):
+            if value not in kernel.made:
+                inputs[value] = None
     region, block = single_block()
     inner: dict[Value, Value] = {}
     for value in inputs:

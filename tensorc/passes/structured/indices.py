@@ -13,6 +13,7 @@ from tensorc.passes.common.structured_builder import cast, compare, scalar, size
 from tensorc.passes.structured.views import (
     Lowering,
     MappedRead,
+    compose,
     tensor,
     whole,
     without,
@@ -30,9 +31,9 @@ def take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> MappedRead:
     type_ = tensor(op.result)
     kept = without(view.type.rank, op.axis)
     # The axes of the operand, in terms of the result's dimensions.
-    axes = tuple(
-        -1 if a == op.axis else None if a is None else kept.index(a) for a in view.axes
-    )
+    ranks = range(view.type.rank)
+    moved = tuple([-1 if a == op.axis else kept.index(a) for a in ranks])
+    axes = compose(view.axes, moved)
 
     def body(values: list[Value]) -> list[Value]:
         return [low.read_at(base, axes, {-1: _wrapped(b, values[0], extent)})]
@@ -62,7 +63,7 @@ def gather(low: Lowering, op: indexing.Gather) -> MappedRead:
         else:
             before = sum(a < axis for a in op.axes)
             moved.append(axis - before + (rank if before else 0))
-    axes = tuple(None if a is None else moved[a] for a in operand.axes)
+    axes = compose(operand.axes, tuple(moved))
     base = operand.base
 
     def body(values: list[Value]) -> list[Value]:

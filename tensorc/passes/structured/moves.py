@@ -1,15 +1,29 @@
 """Rows of to-structured for ops that make and move elements, mostly without a loop."""
 
-from tensorc.ir.attributes import Typed
-from tensorc.ir.builder import Builder
+from collections.abc import Sequence
+
+from tensorc.ir.attributes import Affine, MapResult, Typed, affine
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.tensor import making
 from tensorc.ir.ops.tensor import shape as shapes
-from tensorc.ir.types import I1, I64, INDEX
-from tensorc.passes.common.structured_builder import cast, compare, scalar, size
-from tensorc.passes.structured.views import Axes, Lowering, MappedRead, tensor, whole
+from tensorc.ir.types import I1, I64, INDEX, TensorType
+from tensorc.passes.common.structured_builder import (
+    cast,
+    compare,
+    empty,
+    scalar,
+    size,
+)
+from tensorc.passes.structured.views import (
+    Axes,
+    Lowering,
+    MappedRead,
+    compose,
+    tensor,
+    whole,
+)
 
 
 def constant(low: Lowering, op: making.Constant) -> MappedRead:
@@ -30,15 +44,14 @@ def broadcast(low: Lowering, op: shapes.Broadcast) -> MappedRead:
         axis if old == type_.shape[axis] or old != 1 else None
         for old, axis in zip(source.type.shape, op.axes, strict=True)
     )
-    axes = tuple(None if a is None else kept[a] for a in source.axes)
-    return MappedRead(type_, source.base, axes, source.constant)
+    return MappedRead(type_, source.base, compose(source.axes, kept), source.constant)
 
 
 def transpose(low: Lowering, op: shapes.Transpose) -> MappedRead:
     """Read the operand through a map that reorders its axes."""
     source = low.views[op.operand]
-    where = {old: new for new, old in enumerate(op.permutation)}
-    axes = tuple(None if a is None else where[a] for a in source.axes)
+    where = tuple([op.permutation.index(old) for old in range(source.type.rank)])
+    axes = compose(source.axes, where)
     return MappedRead(tensor(op.result), source.base, axes, source.constant)
 
 
@@ -52,41 +65,60 @@ def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
     new = [i for i, d in enumerate(type_.shape) if d != 1]
     same = [source.type.shape[i] for i in old] == [type_.shape[i] for i in new]
     if same:
-        where = dict(zip(old, new, strict=True))
-        axes = tuple(None if a is None else where.get(a) for a in source.axes)
-        return MappedRead(type_, source.base, axes)
+        moved = dict(zip(old, new, strict=True))
+        where = tuple([moved.get(axis) for axis in range(source.type.rank)])
+        return MappedRead(type_, source.base, compose(source.axes, where))
     base = low.materialize(source)
     return whole(low.b.value(shapes.Reshape, base, shape=op.shape))
 
 
 def slice(low: Lowering, op: shapes.Slice) -> MappedRead:
     """Read at start + index * step."""
-    b = low.b
-    operand = low.views[op.operand]
-    if operand.base is None:
-        return MappedRead(tensor(op.result), None, (), operand.constant)
-    base = operand.base
-
-    def body(_: list[Value]) -> list[Value]:
-        indices = {}
-        for axis, (start, step) in enumerate(
-            zip(op.starts.dims, op.steps, strict=True)
-        ):
-            indices[axis] = _shifted(b, low.index(axis), start, step)
-        return [low.read_at(base, operand.axes, indices)]
-
-    return whole(low.pointwise([], tensor(op.result), body))
+    source, type_ = low.views[op.operand], tensor(op.result)
+    parts = zip(op.starts.dims, op.steps, source.type.shape, type_.shape, strict=True)
+    where = tuple([part_axis(axis, *part) for axis, part in enumerate(parts)])
+    axes = compose(source.axes, where)
+    return MappedRead(type_, source.base, axes, source.constant)
 
 
-def _shifted(b: Builder, index: Value, start: Dim, step: int) -> Value:
-    if step != 1:
-        index = b.value(arith.MulI, index, scalar(b, step, INDEX))
-    if start != 0:
-        index = b.value(arith.AddI, index, size(b, start))
-    return index
+def part_axis(axis: int, start: Dim, step: int, whole: Dim, part: Dim) -> MapResult:
+    """Return the index into an axis of a tensor, along that axis of a part of it."""
+    if part == 1:
+        return affine(start, ())
+    is_whole = (start, step, part) == (0, 1, whole)
+    return axis if is_whole else Affine(start, ((axis, step),))
 
 
 def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
+    """Write the part, and zeros around it."""
+    source, type_ = low.views[op.operand], tensor(op.result)
+    zero = Typed(0, type_.element)
+    if 0 in source.type.shape:
+        return MappedRead(type_, None, (), zero)
+    if any(step != 1 for step in op.steps):
+        return _spread(low, op)
+    target = empty(low.b, type_)
+    starts: tuple[Dim, ...] = (0,) * type_.rank
+    sizes = type_.shape
+    # Before and behind the part along each axis: within it along the axes before.
+    for axis, (start, part) in enumerate(
+        zip(op.starts.dims, source.type.shape, strict=True)
+    ):
+        end = start + part
+        for at, size_ in ((0, start), (end, type_.shape[axis] - end)):
+            if size_ != 0:
+                rest = TensorType(_put(sizes, axis, size_), type_.element)
+                zeros = MappedRead(rest, None, (), zero)
+                target = write_part(low, target, zeros, _put(starts, axis, at))
+        starts, sizes = _put(starts, axis, start), _put(sizes, axis, part)
+    return whole(write_part(low, target, source, starts))
+
+
+def _put(dims: tuple[Dim, ...], axis: int, dim: Dim) -> tuple[Dim, ...]:
+    return (*dims[:axis], dim, *dims[axis + 1 :])
+
+
+def _spread(low: Lowering, op: shapes.Unslice) -> MappedRead:
     """Read where an index falls into the part, 0 elsewhere."""
     b = low.b
     source, type_ = low.views[op.operand], tensor(op.result)
@@ -96,6 +128,8 @@ def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
     full = [a for a, (at, by, n, m) in enumerate(slices) if (at, by, n) == (0, 1, m)]
     others = [n for a, n in enumerate(part.shape) if a not in full]
     has_elements = all(isinstance(n, int) and n > 0 for n in others)
+    if not has_elements:
+        source = whole(low.materialize(source))
 
     def body(_: list[Value]) -> list[Value]:
         inside = scalar(b, 1, I1)
@@ -129,49 +163,38 @@ def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
             value = low.read_at(source.base, source.axes, indices)
         return [b.value(arith.Select, inside, value, scalar(b, 0, part.element))]
 
-    if 0 in part.shape:
-        return MappedRead(type_, None, (), Typed(0, part.element))
     return whole(low.pointwise([], type_, body))
 
 
 def concatenate(low: Lowering, op: shapes.Concatenate) -> MappedRead:
-    """Choose the part by the index along the axis; the last one is not asked for."""
-    b = low.b
+    """Write each part where it belongs; what is empty is left out."""
     type_ = tensor(op.result)
     parts = [low.views[v] for v in op.parts if tensor(v).shape[op.axis] != 0]
-
-    def element(part: MappedRead, start: Dim, index: Value, inside: Value) -> Value:
-        if part.constant is not None:
-            return b.value(arith.Constant, value=part.constant)
-        assert part.base is not None
-        zero = scalar(b, 0, INDEX)
-        at = b.value(arith.SubI, index, size(b, start))
-        # Elsewhere a part gives its first element in vain, which may be empty.
-        is_known = isinstance(part.type.shape[op.axis], int)
-        axes = [op.axis] if is_known else range(part.type.rank)
-        indices = {a: at if a == op.axis else low.index(a) for a in axes}
-        inner = {a: b.value(arith.Select, inside, i, zero) for a, i in indices.items()}
-        return low.read_at(part.base, part.axes, inner)
-
-    def body(_: list[Value]) -> list[Value]:
-        index = low.index(op.axis)
-        end = type_.shape[op.axis]
-        result: Value | None = None
-        for part in reversed(parts):
-            start = end + part.type.shape[op.axis] * -1
-            below = compare(b, "lt", index, size(b, end))
-            above = compare(b, "ge", index, size(b, start))
-            inside = b.value(arith.AndI, below, above)
-            value = element(part, start, index, inside)
-            if result is not None:
-                value = b.value(arith.Select, below, value, result)
-            result, end = value, start
-        assert result is not None
-        return [result]
-
     if len(parts) < 2:
         return parts[0] if parts else low.views[op.parts[0]]
-    return whole(low.pointwise([], type_, body))
+    target = empty(low.b, type_)
+    start: Dim = 0
+    for part in parts:
+        starts = tuple([start if a == op.axis else 0 for a in range(type_.rank)])
+        target = write_part(low, target, part, starts)
+        start = start + part.type.shape[op.axis]
+    return whole(target)
+
+
+def write_part(
+    low: Lowering, target: Value, part: MappedRead, starts: Sequence[Dim]
+) -> Value:
+    """Append a generic that writes a part of a destination; return the new value."""
+    type_ = tensor(target)
+    sizes = zip(starts, type_.shape, part.type.shape, strict=True)
+    axes = tuple(
+        [
+            axis if (start, n) == (0, m) else Affine(start, ((axis, 1),))
+            for axis, (start, n, m) in enumerate(sizes)
+        ]
+    )
+    reads = [(part, tuple(range(part.type.rank)))]
+    return low.loop(reads, [(type_, axes, target)], lambda values: values)[0]
 
 
 def iota(low: Lowering, op: making.Iota) -> MappedRead:

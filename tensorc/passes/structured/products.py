@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tensorc.ir.attributes import Affine
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import FMA_ORDER, SEQUENTIAL
 from tensorc.ir.ops.scalar import arith, math
@@ -30,12 +31,18 @@ def _product(
         (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
         return MappedRead(type_, result, (1, 0))
     # The kernel reads rhs along its columns: let them be neighbours in memory.
-    if not rhs.axes or rhs.axes[-1] != rhs.type.rank - 1:
+    if not _runs_along(rhs, rhs.type.rank - 1):
         rhs = whole(low.materialize(rhs))
     batch = tuple(range(type_.rank - 2))
     m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
     reads = (lhs, (*batch, m, k)), (rhs, (*batch, k, n))
     return whole(_contract(low, *reads, type_)[0])
+
+
+def _runs_along(view: MappedRead, axis: int) -> bool:
+    """Return whether elements along an axis of a view are neighbours in memory."""
+    last = view.axes[-1] if view.axes else None
+    return last == axis or (isinstance(last, Affine) and last.terms == ((axis, 1),))
 
 
 def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Value]:

@@ -6,7 +6,7 @@ A `View` is a tensor read through a map. `Lowering` appends generics that read v
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tensorc.ir.attributes import AffineMap, Dims, Typed
+from tensorc.ir.attributes import AffineMap, Dims, MapResult, Typed, through
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import arith
@@ -18,16 +18,18 @@ from tensorc.passes.common.structured_builder import (
     filled,
     generic,
     scalar,
+    size,
 )
 
-Axes = tuple[int | None, ...]
+Axes = tuple[MapResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MappedRead:
-    """A tensor that is read through a map: axis i of `base` is axis `axes[i]` of it.
+    """A tensor that is read through a map: axis i of `base` is read at `axes[i]`.
 
-    `axes[i]` None reads index 0 of an axis. Without `base` it is `constant` everywhere.
+    These are the results of a map whose dimensions are the tensor's axes: a plain one
+    runs over the whole of an axis. Without `base` it is `constant` everywhere.
     """
 
     type: TensorType
@@ -50,6 +52,17 @@ def whole(base: Value) -> MappedRead:
 Read = tuple[
     MappedRead, Axes
 ]  # a view, and the iteration dimension of each of its axes
+
+
+# The type of a destination, where the iteration writes, and what was there before: a
+# number that a reduction starts from, other parts, or nothing.
+Write = tuple[TensorType, Axes, float | Value | None]
+
+
+def _destination(b: Builder, type_: TensorType, start: float | Value | None) -> Value:
+    if isinstance(start, Value):
+        return start
+    return empty(b, type_) if start is None else filled(b, type_, start)
 
 
 @dataclass
@@ -80,10 +93,10 @@ class Checks:
         The captures of indices that were checked are the results of the last checks.
         """
         known = Checks()
-        for origin, size, from_end in self.made:
+        for origin, extent, from_end in self.made:
             name = names.get(self.latest(origin))
             if name is not None:
-                known.made[name, size, from_end] = name
+                known.made[name, extent, from_end] = name
         return known
 
     def add(self, indices: Value, size: Dims, from_end: bool, result: Value) -> None:
@@ -140,36 +153,29 @@ class Lowering:
     def loop(
         self,
         reads: Sequence[Read],
-        writes: Sequence[tuple[TensorType, Axes, float | None]],
+        writes: Sequence[Write],
         body: Callable[[list[Value]], Sequence[Value]],
         reductions: Sequence[int] = (),
         order: str = "",
         dims: int | None = None,
     ) -> list[Value]:
-        """Append a generic; a write has a type, its dimensions and what it starts from.
+        """Append a generic: what it reads, and the destinations that it writes.
 
         The body gets the elements of the reads, then those of the writes if something
         is reduced.
         """
         b = self.b
         count = len(writes[0][1]) + len(reductions) if dims is None else dims
-        walked = {d for v, axes in reads for d in compose(v.axes, axes)}
-        if not walked.issuperset(reductions):
-            # Nothing read has a reduced extent: all repeat along it. Give it one.
-            (view, axes), *others = reads
-            reads = [(whole(self.materialize(view)), axes), *others]
         inputs = [
             (v.base, AffineMap(count, compose(v.axes, axes)))
             for v, axes in reads
             if v.base is not None
         ]
         outputs = [
-            (
-                empty(b, type_) if initial is None else filled(b, type_, initial),
-                AffineMap(count, axes),
-            )
-            for type_, axes, initial in writes
+            (_destination(b, type_, start), AffineMap(count, axes))
+            for type_, axes, start in writes
         ]
+        shapes = self._extents(reads, [*inputs, *outputs], count)
 
         def with_constants(arguments: list[Value]) -> Sequence[Value]:
             given = iter(arguments)
@@ -179,10 +185,28 @@ class Lowering:
                 else b.value(arith.Constant, value=v.constant)
                 for v, _ in reads
             ]
-            accumulators = list(given) if reductions else []
+            accumulators = list(given)[len(shapes) :] if reductions else []
             return body([*values, *accumulators])
 
+        inputs = [*inputs, *shapes]
         return generic(b, inputs, outputs, with_constants, reductions, order)
+
+    def _extents(
+        self,
+        reads: Sequence[Read],
+        operands: Sequence[tuple[Value, AffineMap]],
+        count: int,
+    ) -> list[tuple[Value, AffineMap]]:
+        """Return operands that give the extents that no other operand's axis is."""
+        stated = {r for _, map_ in operands for r in map_.results if isinstance(r, int)}
+        found = []
+        for view, axes in reads:
+            for dim, extent in zip(axes, view.type.shape, strict=True):
+                if isinstance(dim, int) and dim not in stated:
+                    stated.add(dim)
+                    shape = empty(self.b, TensorType((extent,), view.type.element))
+                    found.append((shape, AffineMap(count, (dim,))))
+        return found
 
     def index(self, dim: int) -> Value:
         """Append the index along a dimension of the generic that is being built."""
@@ -191,21 +215,35 @@ class Lowering:
     def read_at(self, base: Value, axes: Axes, computed: Mapping[int, Value]) -> Value:
         """Append the element of a lowered tensor at computed indices.
 
-        Axis i of `base` is read at `computed[axes[i]]`, or at the iteration's index.
+        Axis i of `base` is read at `axes[i]`, where `computed` gives some dimensions,
+        the iteration all others.
         """
-        indices = []
-        for axis in axes:
-            if axis is None:
-                indices.append(scalar(self.b, 0, INDEX))
-            else:
-                at = computed.get(axis)
-                indices.append(self.index(axis) if at is None else at)
-        return self.b.value(Extract, base, *indices)
+
+        def at(dim: int) -> Value:
+            given = computed.get(dim)
+            return self.index(dim) if given is None else given
+
+        return self.b.value(Extract, base, *[self._place(a, at) for a in axes])
+
+    def _place(self, result: MapResult, at: Callable[[int], Value]) -> Value:
+        b = self.b
+        if isinstance(result, int):
+            return at(result)
+        total: Value | None = None
+        for dim, factor in result.terms if result else ():
+            value = at(dim)
+            if factor != 1:
+                value = b.value(arith.MulI, value, scalar(b, factor, INDEX))
+            total = value if total is None else b.value(arith.AddI, total, value)
+        constant = result.constant if result else 0
+        if total is None:
+            return size(b, constant)
+        return total if constant == 0 else b.value(arith.AddI, total, size(b, constant))
 
 
 def compose(view: Axes, axes: Axes) -> Axes:
     """Return the axes of a base in terms of an iteration, given those of its view."""
-    return tuple(None if a is None else axes[a] for a in view)
+    return tuple([through(a, axes) for a in view])
 
 
 def tensor(value: Value) -> TensorType:

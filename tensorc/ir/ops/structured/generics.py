@@ -9,9 +9,21 @@ import numpy as np
 from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr
 from tensorc.ir.core import Block, Body, Op, Region, Value
 from tensorc.ir.elements import read
-from tensorc.ir.evaluation import Allocating, RegionRunner
+from tensorc.ir.evaluation import (
+    Allocating,
+    RegionRunner,
+    SizedFailing,
+)
 from tensorc.ir.invariants import fail
 from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, Level
+from tensorc.ir.maps import (
+    Indices,
+    check_inside,
+    element_index,
+    iteration_point,
+    way_out,
+    writes_once,
+)
 from tensorc.ir.numerics import (
     CONTRACTION_BLOCK,
     FMA_ORDER,
@@ -204,8 +216,13 @@ class Generic(Op):
       (C1) indexing_maps has a map per operand, all of one number of dimensions.
       (C2) A map has a result per axis of its operand.
       (C3) There is an order if a dimension is reduced, and otherwise none.
-      (C4) Each dimension is an axis of some operand, which gives its extent.
+      (C4) Each dimension is an axis of some operand, which gives its extent: a plain
+           result of its map. An operand may be there for that alone.
       (C5) No destination of "lanes" or "fma" is f16: they add up in f32.
+      (C6) A destination is written at each index once: its map has each dimension that
+           is not reduced in one result, alone. Only what adds nothing up, and
+           contractions, write parts.
+      (C7) No map leaves its operand.
 
     Example:
       %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
@@ -261,12 +278,19 @@ class Generic(Op):
         reductions = len(reduced_dims(iterator_types))
         fits = order in ORDERS and (order != "") == (reductions > 0)
         require(fits, "C3", f"{reductions} reduced dimensions and '{order}'")
-        walked = {d for map_ in maps for d in map_.results}
+        walked = {d for map_ in maps for d in map_.results if isinstance(d, int)}
         require(walked >= set(range(dims)), "C4", f"{dims} dimensions")
         outputs = operands[operandSegmentSizes[0] :]
         ordered = order in (LANES_ORDER, FMA_ORDER)
         narrow = [str(t) for t in outputs if ordered and element_type(t) == F16]
         require(not narrow, "C5", ", ".join(narrow))
+        kept = [d for d, kind in enumerate(iterator_types.items) if kind != REDUCTION]
+        for map_ in maps[operandSegmentSizes[0] :]:
+            is_part = order in ("", FMA_ORDER) and writes_once(map_, kept)
+            require(map_.is_plain or is_part, "C6", str(map_))
+        types = [t for t in operands if isinstance(t, TensorType | MemRefType)]
+        outside = way_out(maps, [t.shape for t in types])
+        require(not outside, "C7", outside)
         return tuple(t for t in outputs if isinstance(t, TensorType))
 
     def blocks(self) -> tuple[Body, ...]:
@@ -310,7 +334,10 @@ class Generic(Op):
         """Evaluate whole iteration spaces at a time."""
         maps = [m for m in indexing_maps.items if isinstance(m, AffineMap)]
         sizes = iteration_sizes(maps, [o.shape for o in operands])
-        views = [align(o, m) for o, m in zip(operands, maps, strict=True)]
+        at = [element_index(ctx, m, sizes) for m in maps]
+        for operand, index in zip(operands, at, strict=True):
+            check_inside(ctx, index, operand.shape)
+        views = [align(o, m, i) for o, m, i in zip(operands, maps, at, strict=True)]
         first = operandSegmentSizes[0]
         reduced = reduced_dims(iterator_types)
         point = iteration_point(sizes)
@@ -319,10 +346,14 @@ class Generic(Op):
         else:
             given = _reduce(ctx, views, first, sizes, reduced, order)
         results = []
-        for value, map_, target in zip(
-            given, maps[first:], operands[first:], strict=True
+        for value, map_, index, target in zip(
+            given, maps[first:], at[first:], operands[first:], strict=True
         ):
-            whole = place_result(value, map_, sizes, target)
+            if index is None:
+                whole = place_result(value, map_, sizes, target)
+            else:
+                whole = target.copy()
+                whole[index] = value
             if not ctx.gives_results():
                 target[...] = whole
             results.append(whole)
@@ -339,16 +370,36 @@ def _makes_scalars(op: Op) -> bool:
 def _check_destinations(
     op: Op, destinations: Sequence[Value], level: Level | None
 ) -> None:
-    """Check that tensors are made to be destinations: a kernel writes over no other."""
+    """Check that tensors are made to be destinations: a kernel writes over no other.
+
+    A part may be written of what other generics wrote parts of, in this kernel or one
+    before it. Who reads what is only partly written would read what is written later:
+    nobody may.
+    """
     made = (Empty, Fill)
-    if level is Level.STRUCTURED and not all(
-        isinstance(d.op, made) for d in destinations
-    ):
-        names = " or ".join(cls.name for cls in made)
-        fail(op, f"its destination must be what {names} makes")
+    if level is not Level.STRUCTURED:
+        return
+    for number, value in enumerate(destinations, len(op.operands) - len(destinations)):
+        if isinstance(value.op, made):
+            continue
+        is_part = isinstance(op, Generic) and not op.maps[number].is_plain
+        if not is_part or not _may_continue(value):
+            names = " or ".join(cls.name for cls in made)
+            fail(op, f"its destination must be what {names} makes")
+        if op.parent is not None and _uses(op.parent, value) != 1:
+            fail(op, "writes into a tensor that another op reads")
 
 
-class GenericContext(RegionRunner, Protocol):
+def _may_continue(value: Value) -> bool:
+    """Return whether a generic may write into a part of a value: kernels made it."""
+    return value.op is None or isinstance(value.op, Generic)
+
+
+def _uses(block: Block, value: Value) -> int:
+    return sum(v is value for op in block.ops for v in op.operands)
+
+
+class GenericContext(RegionRunner, SizedFailing, Protocol):
     """What a generic may ask of the interpreter."""
 
     def run_at(
@@ -373,36 +424,29 @@ def iteration_sizes(
     sizes = [0] * maps[0].dims
     for map_, shape in zip(maps, shapes, strict=True):
         for dim, size in zip(map_.results, shape, strict=True):
-            if dim is not None:
+            if isinstance(dim, int):
                 sizes[dim] = size
     return sizes
 
 
-def align(values: Array, map_: AffineMap) -> Array:
+def align(values: Array, map_: AffineMap, index: Indices | None) -> Array:
     """View an operand so that its axes are the dimensions of the iteration."""
+    if index is not None:
+        return np.asarray(values[index])
     for axis, dim in reversed(list(enumerate(map_.results))):
         if dim is None:
             values = np.asarray(values.take(0, axis))
-    dims = [d for d in map_.results if d is not None]
+    dims = [d for d in map_.results if isinstance(d, int)]
     ordered = np.transpose(values, np.argsort(dims))
     missing = tuple(d for d in range(map_.dims) if d not in dims)
     return np.expand_dims(ordered, missing)
-
-
-def iteration_point(sizes: Sequence[int]) -> list[Array]:
-    """Return the index along each dimension, shaped to broadcast."""
-    point: list[Array] = []
-    for dim, size in enumerate(sizes):
-        shape = [size if i == dim else 1 for i in range(len(sizes))]
-        point.append(np.arange(size).reshape(shape))
-    return point
 
 
 def place_result(
     value: Array, map_: AffineMap, sizes: Sequence[int], target: Array
 ) -> Array:
     """Return a result in the axes of its destination."""
-    dims = [d for d in map_.results if d is not None]
+    dims = [d for d in map_.results if isinstance(d, int)]
     kept = [sizes[d] if d in dims else 1 for d in range(map_.dims)]
     whole = np.broadcast_to(value, kept).astype(target.dtype)
     dropped = tuple(d for d in range(map_.dims) if d not in dims)
