@@ -14,7 +14,8 @@ from tensorc.ir.branches import NEGATED
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
 from tensorc.ir.ops.builtin import Function, Module, Return
-from tensorc.ir.ops.control import If, KernelGroup, Yield
+from tensorc.ir.ops.control import If, KernelGroup
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import Schedule, schedule_of
 from tensorc.ir.types import TensorType
@@ -157,32 +158,48 @@ def _moved_by(kernel: KernelGroup) -> Dim:
 
 @dataclass(frozen=True, slots=True)
 class _Kernel:
-    """A kernel, the block that it stands in, and when that runs."""
+    """A kernel, the block that it stands in, and when and how often that runs."""
 
     op: KernelGroup
     block: Block
     conditions: tuple[str, ...]
+    loops: tuple[str, ...]
+
+    def runs(self) -> str:
+        """Return when it runs, in words; "" if that is once in each call."""
+        when = ", and ".join(self.conditions)
+        return ", ".join([*self.loops, *([f"if {when}"] if when else [])])
 
 
-def _kernels_in(block: Block, conditions: tuple[str, ...] = ()) -> list[_Kernel]:
-    """Return the kernels of a block and of the branches in it, in order."""
+def _kernels_in(
+    block: Block,
+    sizes: _Sizes,
+    conditions: tuple[str, ...] = (),
+    loops: tuple[str, ...] = (),
+) -> list[_Kernel]:
+    """Return the kernels of a block and of branches and loops in it, in order."""
     found = []
     for op in block.ops:
+        place = f" at {op.location}" if op.location.line else ""
         if isinstance(op, KernelGroup):
-            found.append(_Kernel(op, block, conditions))
+            found.append(_Kernel(op, block, conditions, loops))
         elif isinstance(op, If):
-            at = (
-                f"the condition at {op.location}" if op.location.line else "a condition"
-            )
+            at = f"the condition{place}" if place else "a condition"
             words = ("true", "false")
             words = words[::-1] if NEGATED in op.attributes else words
             for region, holds in zip(op.regions, words, strict=True):
-                found += _kernels_in(region.block, (*conditions, f"{at} is {holds}"))
+                inside = (*conditions, f"{at} is {holds}")
+                found += _kernels_in(region.block, sizes, inside, loops)
+        elif isinstance(op, Scan):
+            steps = f"in each of {sizes.spell(op.steps)} steps of "
+            steps += f"the loop{place}" if place else "a loop"
+            inside = (*loops, steps)
+            found += _kernels_in(op.body.block, sizes, conditions, inside)
     return found
 
 
 def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str:
-    found = _kernels_in(function.body.block)
+    found = _kernels_in(function.body.block, sizes)
     kernels = [each.op for each in found]
     lines = [f"{function.sym_name}: {_cost(function, arena, sizes)}"]
     for number, kernel in enumerate(found):
@@ -196,10 +213,10 @@ def _kernel(found: _Kernel, number: int, sizes: _Sizes) -> list[str]:
     members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
     flops = flops_of_kernel(kernel)
     kept = [r for r in kernel.results if r not in returned]
-    when = ", and ".join(found.conditions)
+    runs = found.runs()
     return [
         f"kernel {number}: {_rows(kernel, members, sizes)}",
-        *([f"  runs     if {when}"] if when else []),
+        *([f"  runs     {runs}"] if runs else []),
         f"  source   {_lines(members)}",
         f"  computes {', then '.join(dict.fromkeys(map(_words, members)))}",
         f"  reads    {_bytes(dict.fromkeys(kernel.operands), sizes)}",
@@ -294,7 +311,7 @@ def _end(kernel: KernelGroup, kernels: Sequence[KernelGroup], ops: Sequence[Op])
             continue
         if not isinstance(op, KernelGroup):
             if op is ops[-1]:
-                return _GIVEN[type(op)]
+                return _given_to(op)
             return f"a {op.name} reads it at {op.location}"
         why = op.attributes.get(WHY, "") if _opens(op, made) else _LATER
         location = f" ({op.location})" if op.location.line else ""
@@ -302,7 +319,13 @@ def _end(kernel: KernelGroup, kernels: Sequence[KernelGroup], ops: Sequence[Op])
     return "nothing reads it"
 
 
-_GIVEN = {Return: "its result is returned", Yield: "its result is the branch's"}
+def _given_to(last: Op) -> str:
+    """Return what becomes of a result that ends a block."""
+    if isinstance(last, Return):
+        return "its result is returned"
+    region = last.parent.parent if last.parent is not None else None
+    is_loop = region is not None and isinstance(region.parent, Scan)
+    return "its result is the step's" if is_loop else "its result is the branch's"
 
 
 def _opens(reader: KernelGroup, made: set[Value]) -> bool:

@@ -195,6 +195,30 @@ def test_a_negated_condition_of_python_is_the_one_that_was_written():
     assert re.search(r"runs     if the condition at \S+ is false\n", sqrt)
 
 
+def test_kernels_of_a_loop_say_how_often_they_run(tmp_path, capsys):
+    path = tmp_path / "a.tc"
+    path.write_text(
+        """fn f(x: float[N, M]) {
+    s = 0
+    for row in x {
+        for v in row { if v > 0 { s = s + exp(v) } }
+    }
+    return s
+}
+"""
+    )
+    assert main.run(["explain", f"{path}::f"]) == 0
+    head, *kernels = capsys.readouterr().out.split("\n\n")
+    assert re.match(r"f: \d kernels, \d\*M\*N flops", head)
+    (exp,) = (k for k in kernels if "computes exp" in k)
+    loops = f"in each of N steps of the loop at {path}:3:5, "
+    loops += f"in each of M steps of the loop at {path}:4:9, "
+    assert f"runs     {loops}if the condition at {path}:4:24 is true\n" in exp
+    at_each = [k for k in kernels if f"{loops}if" not in k and "runs" in k]
+    assert at_each
+    assert all(f"runs     {loops.removesuffix(', ')}\n" in k for k in at_each)
+
+
 def test_every_kernel_of_an_example_says_why(capsys):
     assert main.run(["explain", EXAMPLE]) == 0
     lines = [x.strip() for x in capsys.readouterr().out.splitlines()]
