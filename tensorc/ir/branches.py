@@ -62,7 +62,7 @@ def capture(regions: Sequence[Region]) -> list[Value]:
     for region in regions:
         block = region.block
         inner = {v: block.add_argument(v.type, v.hint) for v in captures}
-        for op in _ops_in(region):
+        for op in ops_in(region):
             op.operands = [inner.get(v, v) for v in op.operands]
     return captures
 
@@ -111,11 +111,11 @@ def _require_types(b: Builder, found: list[Type], wanted: list[Type]) -> None:
 
 def _captured(region: Region) -> list[Value]:
     """Return what a region uses from outside; constants are copied into it first."""
-    inside = {v for op in _ops_in(region) for v in (*op.results, *_arguments_in(op))}
+    inside = {v for op in ops_in(region) for v in (*op.results, *_arguments_in(op))}
     inside.update(region.block.arguments)
     constants: dict[Value, Value] = {}
     found: dict[Value, None] = {}
-    for op in _ops_in(region):
+    for op in ops_in(region):
         for value in op.operands:
             if value in inside:
                 continue
@@ -124,7 +124,7 @@ def _captured(region: Region) -> list[Value]:
                     clone_op(value.op, constants)
             else:
                 found[value] = None
-    for op in _ops_in(region):
+    for op in ops_in(region):
         op.operands = [constants.get(v, v) for v in op.operands]
     copies = [v.op for v in constants.values() if v.op is not None]
     for op in copies:
@@ -133,7 +133,7 @@ def _captured(region: Region) -> list[Value]:
     return list(found)
 
 
-def _ops_in(region: Region) -> list[Op]:
+def ops_in(region: Region) -> list[Op]:
     """Return the ops of a region and those in it that may use what is around them."""
     found: list[Op] = []
     stack = [region]

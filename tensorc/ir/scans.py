@@ -12,12 +12,15 @@ from collections.abc import Sequence
 
 from tensorc.errors import Diagnostic, ShapeError
 from tensorc.ir.attributes import Attribute, Dims
-from tensorc.ir.branches import capture
+from tensorc.ir.branches import capture, is_copied, ops_in
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Region, Value
+from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.dims import Dim
-from tensorc.ir.opdef import ConstraintError, InferContext, require
+from tensorc.ir.opdef import PURE, ConstraintError, InferContext, require
 from tensorc.ir.ops.scan import Scan
+from tensorc.ir.ops.tensor import indexing
+from tensorc.ir.ops.tensor.elementwise import Cast
+from tensorc.ir.ops.tensor.making import Iota
 from tensorc.ir.types import I64, TensorType, Type, element_type
 
 
@@ -45,15 +48,19 @@ def append_scan(
 
     Its block takes what `step_types` says, and ends with a `tc.yield` of what is
     carried next and then of what is stacked. It is given arguments for its captures.
+    What no step changes and what cannot fail is moved in front of the loop, and a
+    sequence that counts is the number of the step.
 
     Raises:
         ShapeError: what is carried can never keep its type, or a sequence never has
             this length (TC0300).
     """
+    _require_length(b, sequences, length)
+    sequences = _counted(b, body, len(inits), sequences)
+    _hoist(b, body)
     yields = body.block.terminator.operands
     carried, tops = yields[: len(inits)], yields[len(inits) :]
     _require_types(b, inits, carried)
-    _require_length(b, sequences, length)
     types: list[Type] = [v.type for v in inits]
     for top in tops:
         assert isinstance(top.type, TensorType)
@@ -68,6 +75,52 @@ def append_scan(
     captures = capture([body])
     operands = [*inits, *sequences, *captures]
     return b.append(Scan, operands, attributes, types, [body]).results
+
+
+def _counted(
+    b: Builder, body: Region, carried: int, sequences: Sequence[Value]
+) -> list[Value]:
+    """Let parts of 0, 1, 2, … be the number of the step; return the other sequences."""
+    block = body.block
+    number, parts = block.arguments[0], block.arguments[1 + carried :]
+    made, known, kept = Block(parent=body), dict[Value, Value](), list[Value]()
+    for part, value in zip(parts, sequences, strict=True):
+        assert isinstance(value.type, TensorType)
+        if not isinstance(value.op, Iota) or value.type.rank > 1:
+            kept.append(value)
+            continue
+        element = value.type.element
+        with b.inside(made):
+            is_same = element == I64
+            known[part] = number if is_same else b.value(Cast, number, element=element)
+    for op in ops_in(body):
+        op.operands = [known.get(v, v) for v in op.operands]
+    for op in made.ops:
+        op.parent = block
+    block.ops[:0] = made.ops
+    block.arguments = [a for a in block.arguments if a not in known]
+    for index, argument in enumerate(block.arguments):
+        argument.index = index
+    return kept
+
+
+def _hoist(b: Builder, body: Region) -> None:
+    """Move what no step changes in front of the loop.
+
+    Not what may fail, since there may be no step, and what is copied into regions.
+    """
+    block = body.block
+    inside = set(block.arguments)
+    kept: list[Op] = []
+    for op in block.ops:
+        is_free = PURE in op.traits and not op.regions and not is_copied(op)
+        fails = type(op).__module__ == indexing.__name__
+        if is_free and not fails and inside.isdisjoint(op.operands):
+            b.block.append(op)
+        else:
+            kept.append(op)
+            inside.update(op.results)
+    block.ops = kept
 
 
 def _require_types(b: Builder, inits: Sequence[Value], new: Sequence[Value]) -> None:

@@ -61,8 +61,9 @@ def test_captures_are_what_is_used_each_once_in_order():
         two = b.scalar(2.0, F32)
 
         def step(t, s, x):
-            both = b(Mul, b(Add, w, twice), b.broadcast(two, (4,), ()))
-            return [b(Add, s, both)], [b(Neg, x)]
+            both = b(Add, b(Mul, x, w), twice)
+            scaled = b.broadcast(b(Mul, b.sum(x, 0), two), (4,), ())
+            return [b(Add, s, both)], [scaled]
 
         return loop(b, [h], [xs], T, step)
 
@@ -73,8 +74,63 @@ def test_captures_are_what_is_used_each_once_in_order():
     assert (op.inits, op.captures) == ([h], [w, twice])
     assert isinstance(op.body.block.ops[0], Constant)
     last, tops = run(module, XS, X, X)
-    assert last.tolist() == (X + 3 * (X + 2 * X) * 2).tolist()
-    assert tops.tolist() == (-XS).tolist()
+    assert last.tolist() == (X + (XS * X).sum(0) + 3 * 2 * X).tolist()
+    assert tops[:, 0].tolist() == (XS.sum(1) * 2).tolist()
+
+
+def test_what_no_step_changes_is_moved_in_front():
+    def fill(b, xs, h, w, i):
+        def step(t, s, x):
+            fixed = b.broadcast(b.sum(b(Mul, w, w), 0), (4,), ())
+            read = b.gather(w, [b.check_index(i, 0, 4)], (0,))
+            part = b.broadcast(b.sum(read, 0), (4,), ())
+            return [b(Add, b(Mul, s, fixed), b(Add, x, part))], []
+
+        return loop(b, [h], [xs], T, step)
+
+    index = TensorType((2,), I64)
+    module = build([ROWS, VECTOR, VECTOR, index], fill)
+    (op,) = loops_of(module)
+    inside = [o.name for o in op.body.block.ops]
+    assert "tc.check_index" in inside  # what may fail stays
+    assert inside.count("tc.sum") == 1
+    assert inside.count("tc.mul") == 1
+    h, at = X, np.array([1, 3])
+    for x in XS:
+        h = h * (X * X).sum() + (x + X[at].sum())
+    assert run(module, XS, X, X, at)[0].tolist() == h.tolist()
+    outside = np.array([1, 9])
+    assert run(module, XS[:0], X, X, outside)[0].tolist() == X.tolist()
+    with pytest.raises(IndexOutOfRange):
+        run(module, XS, X, X, outside)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_sequence_that_counts_is_the_number_of_the_step(reverse):
+    def fill(b, xs):
+        counted = [b.iota((T,), 0, I64), b.iota((T,), 0, F32), b.iota((T, 4), 0, F32)]
+
+        def step(t, x, i, v, rows):
+            return [], [i, v, b(Add, x, rows)]
+
+        return loop(b, [], [xs, *counted], T, step, reverse)
+
+    module = build([ROWS], fill)
+    (op,) = loops_of(module)
+    assert op.sliced == 2
+    whole, floats, rows = run(module, XS)
+    assert whole.tolist() == floats.tolist() == [0, 1, 2]
+    assert whole.dtype == np.int64
+    assert rows.tolist() == (XS + np.arange(3)[:, None]).tolist()
+
+
+def test_a_sequence_that_counts_has_the_length():
+    def fill(b, xs):
+        counted = b.iota((5,), 0, I64)
+        return loop(b, [], [xs, counted], 4, lambda t, x, i: ([], [i]))
+
+    with pytest.raises(ShapeError, match="of 4 steps walks along"):
+        build([ROWS], fill)
 
 
 def test_an_inner_loop_takes_the_parts_of_the_outer_one():
