@@ -25,7 +25,7 @@ from dataclasses import dataclass, fields
 
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, Dims, make_dict
 from tensorc.ir.core import Op
-from tensorc.ir.dims import Compound, Dim, Poly, known_at_most
+from tensorc.ir.dims import Atom, Compound, Dim, Poly, known_at_most
 from tensorc.ir.invariants import fail
 
 SCHEDULE = "tc.schedule"
@@ -116,12 +116,14 @@ def _at_least_one(dim: Dim) -> bool:
 
 def _is_positive(term: Poly) -> bool:
     ((atoms, factor),) = term.terms
-    return factor > 0 and all(
-        isinstance(a, Compound)
-        and a.kind == "max"
-        and (_at_least_one(a.left) or _at_least_one(a.right))
-        for a in atoms
-    )
+    return factor > 0 and all(map(_is_positive_atom, atoms))
+
+
+def _is_positive_atom(atom: Atom) -> bool:
+    if not isinstance(atom, Compound):
+        return False
+    sides = (_at_least_one(atom.left), _at_least_one(atom.right))
+    return any(sides) if atom.kind == "max" else atom.kind == "min" and all(sides)
 
 
 def places_of(op: Op) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ param W: float[6, 4] = 0
 param V: float[6, 4] = 0
 param b: float[4] = 0
 param Q: float[4, 4] = 0
+param P: float[4, 300] = 0
+param R: float[300, 4] = 0
 """
 
 # A step, and how many kernels it is.
@@ -35,7 +37,13 @@ STEPS = {
         "h = exp(x) / 2\nz = h @ (W.T @ W) + h\nreturn z / sum(z, axis=1)[:, none]",
         2,
     ),
-    "two products": ("return (x @ Q) @ Q", 2),
+    "two products": ("return (x @ Q) @ Q", 1),
+    "a product that others read, too": ("h = x @ Q\nreturn h @ Q, sum(h, axis=0)", 3),
+    "a product of wide columns": ("h = x @ P\nreturn h @ R", 2),
+    "rows of wide columns": (
+        "h = x @ P\nreturn (h / max(h, axis=1)[:, none]) @ R",
+        1,
+    ),
     "momentum": ("v = 0.5 * V - W\nV <- v\nW <- W + v\nb <- b * 2", 2),
     "adam": (
         "g = W * W\nm = 0.9 * V + 0.1 * g\nV <- m\nW <- W - m / (sqrt(g) + 1)",

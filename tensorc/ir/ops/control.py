@@ -119,7 +119,7 @@ def _describes(shape: Attribute, operand: Type) -> bool:
 class KernelGroup(Op):
     """The unit of fusion: one kernel.
 
-    Its region holds at most one contraction and the generics before and after it, and
+    Its region holds stages: contractions, and the generics between them. It
     sees nothing from outside but its arguments, which are the operands. On tensors it
     gives what it yields; on memory its last operands are its destinations, and `shapes`
     holds the dimensions of each operand. The kernel loops over the `outer` leading

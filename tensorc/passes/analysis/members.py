@@ -15,7 +15,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.passes.analysis.generics import combiners, is_contraction, reads, space
+from tensorc.passes.analysis.generics import combiners, reads, space
 
 
 @dataclass(eq=False)
@@ -84,19 +84,6 @@ def _same_lane(made: Member, member: Member, axes: Sequence[MapResult]) -> bool:
     elementwise = not made.op.reductions
     same = made.extents[-1] == member.extents[-1]
     return elementwise and same and list(axes) == list(range(len(made.extents)))
-
-
-def cut(
-    generics: Sequence[Generic],
-) -> tuple[list[Generic], Generic | None, list[Generic]]:
-    """Return what stands before a group's contraction, that, and what comes after.
-
-    Without a contraction, all come after.
-    """
-    for number, op in enumerate(generics):
-        if is_contraction(op):
-            return list(generics[:number]), op, list(generics[number + 1 :])
-    return [], None, list(generics)
 
 
 def in_registers(

@@ -51,6 +51,12 @@ def emit_panel(rows: Rows, op: Generic) -> None:
     copy_rows(k, b, panel, k.dim(extents[inner]), k.index(columns))
 
 
+def panel_of(op: Generic | None) -> int | None:
+    """Return the width of the panel that a contraction reads, if it does."""
+    chosen = None if op is None else schedule_of(op)
+    return None if chosen is None else chosen.panel
+
+
 def _tile(op: Generic) -> tuple[int, int]:
     """Return rows and columns of the tile that a contraction's schedule says."""
     chosen = schedule_of(op)
@@ -180,7 +186,8 @@ def _matrix(
     row: int,
     column: int,
 ) -> Matrix:
-    at, strides = k.index(0), {row: k.index(0), column: k.index(0)}
+    at = k.index(0) if storage.at is None else storage.at
+    strides = {row: k.index(0), column: k.index(0)}
     for result, stride in zip(results, storage.strides, strict=True):
         index = Affine(0, ((result, 1),)) if isinstance(result, int) else result
         if index is None:

@@ -1,4 +1,4 @@
-"""The kernel of a group: loops over chunks of rows, and the product among them.
+"""The kernel of a group: loops over chunks of rows, its stages one after the other.
 
 A chunk is a range of rows of the flat outer space, or a part of the columns of one or
 some rows, or both. Dimensions that memory has in a row are walked as one (`joins`): the
@@ -6,7 +6,8 @@ index of the last of them counts for all, those before stay 0.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
@@ -20,12 +21,24 @@ from tensorc.ir.ops.memory.kernels import (
 )
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.ir.schedules import SCHEDULE, Schedule, schedule_of
+from tensorc.ir.schedules import (
+    BLOCK,
+    PLACE,
+    SCHEDULE,
+    STAGE,
+    Schedule,
+    places_of,
+    schedule_of,
+    stage_of,
+)
+from tensorc.ir.types import element_type
+from tensorc.passes.analysis.generics import extracts, identity_depth, is_contraction
 from tensorc.passes.analysis.joins import Runs, runs_of
-from tensorc.passes.analysis.members import assign_levels, cut, make_member
+from tensorc.passes.analysis.members import assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
+from tensorc.passes.loops.accumulate import worker_scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.contract import emit_contraction, emit_panel
+from tensorc.passes.loops.contract import emit_contraction, emit_panel, panel_of
 from tensorc.passes.loops.entry import (
     FunctionState,
     Shape,
@@ -49,8 +62,9 @@ def group_kernel(entry: FunctionState, op: Op) -> None:
     assert isinstance(op, KernelGroup)
     if isinstance(op.attributes.get("tc.panel"), int):
         group = _open_group(entry, op)
-        assert group.contraction is not None
-        emit_panel(group.rows, group.contraction)
+        for part in group.parts:
+            if part.product is not None:
+                emit_panel(part.rows, part.product)
         close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
     group = _open_group(entry, op)
     chunks = _chunks(group)
@@ -59,6 +73,14 @@ def group_kernel(entry: FunctionState, op: Op) -> None:
         points = elements(tuple(extents))
         work = work + (floordiv(points, PRODUCTS_PER_WORK) if is_product else points)
     close_kernel(entry, group.function, group.k, op.operands, group.names, chunks, work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stage: rows that share loops, or a contraction."""
+
+    rows: Rows
+    product: Generic | None
 
 
 @dataclass
@@ -71,10 +93,9 @@ class _GroupKernel:
     names: list[str]
     outer: list[Dim]
     runs: Runs  # which dimensions are walked as one
-    before: Rows  # what stands before the product
-    contraction: Generic | None
-    rows: Rows  # what comes after it
+    parts: list[_Part]
     spaces: list[tuple[list[Dim], bool]]
+    blocks: dict[Value, Storage]  # what lies in scratch for the rows of a chunk
 
     @property
     def space(self) -> Shape:
@@ -114,26 +135,59 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
             known[inner.result] = shape_of(inner)
             private.add(inner.result)
     index = op.attributes.get("tc.panel")
-    panel = arguments[index] if isinstance(index, int) else None
-    first, contraction, last = cut(generics)
+    panels = iter(arguments[index:] if isinstance(index, int) else [])
     parts = []
-    for part in (first, last):
-        members = [make_member(g, known, op.outer) for g in part]
-        rows = Rows(k, entry.target, members, known, storages, panel, private)
+    for _, part in groupby(generics, stage_of):
+        first, *others = part
+        product = first if is_contraction(first) else None
+        if others and any(map(is_contraction, (first, *others))):
+            fail(first, f"'{STAGE}': a contraction is a stage of its own")
+        members = [make_member(g, known, op.outer) for g in (first, *others)]
+        given = [] if product else members
+        panel = next(panels, None) if panel_of(product) is not None else None
+        rows = Rows(k, entry.target, given, known, storages, panel, private)
         assign_levels(rows.members, rows.makers)
         place_private(rows)
-        parts.append(rows)
-    before, after = parts
+        parts.append(_Part(rows, product))
     everything = [make_member(g, known, op.outer) for g in generics]
     outer = everything[0].extents[: op.outer]
     chosen = schedule_of(op) or Schedule()
     runs = runs_of(everything, op.outer)
     if chosen.rows is not None and not runs.rows and outer:
         runs = Runs((runs.swept[:-1],), runs.swept[-1:])  # one, but cut by rows
-    spaces = [(m.extents, m.op is contraction) for m in everything]
-    return _GroupKernel(
-        function, k, chosen, names, outer, runs, before, contraction, after, spaces
-    )
+    spaces = [(m.extents, is_contraction(m.op)) for m in everything]
+    blocks = _blocks(k, generics, known, op.outer, chosen)
+    return _GroupKernel(function, k, chosen, names, outer, runs, parts, spaces, blocks)
+
+
+def _blocks(
+    k: LoopBuilder,
+    generics: Sequence[Generic],
+    known: dict[Value, Shape],
+    outer: int,
+    chosen: Schedule,
+) -> dict[Value, Storage]:
+    """Return scratch of the worker for what stages pass on, a block of rows of each."""
+    found: dict[Value, Storage] = {}
+    for op in generics:
+        for value, place in zip(op.outputs, places_of(op), strict=False):
+            if place != BLOCK or value in found:
+                continue
+            if chosen.block is None or chosen.block != chosen.rows:
+                fail(op, f"'{PLACE}': there is no block of rows, which is a chunk")
+            shape = known[value]
+            if chosen.columns is not None:
+                shape = (*shape[:-1], chosen.columns)
+            count = chosen.block * elements(shape[outer:])
+            memref = worker_scratch(k, element_type(value.type), count)
+            found[value] = row_major(k, memref, shape)
+    for op in generics:
+        for value, map_ in zip(op.operands, op.maps, strict=True):
+            if value in found and identity_depth(map_.results) < outer:
+                fail(op, f"'{PLACE}': other rows of a block are read")
+        if any(e.operands[0] in found for e in extracts(op)):
+            fail(op, f"'{PLACE}': a block is read at computed indices")
+    return found
 
 
 def _chunks(group: _GroupKernel) -> Dim:
@@ -149,9 +203,9 @@ def _chunks(group: _GroupKernel) -> Dim:
     if width is not None and columns is None:
         fail(group.function, f"'{SCHEDULE}': rows of this group have no parts")
     if columns is not None and len(group.runs.swept) > 1:
-        group.rows.span = k.index(0), k.dim(columns)
+        _set_span(group, k.index(0), k.dim(columns))
     if not space and width is None:
-        _emit_row(group, group.rows, [])
+        _emit_parts(group, k.index(0), k.index(1))
         return 1
     strips: Dim = 1
     if width is not None and columns is not None:
@@ -166,9 +220,10 @@ def _chunks(group: _GroupKernel) -> Dim:
                 strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
             left = k.mul(strip, k.dim(width))
             right = k.minimum(k.add(left, k.dim(width)), k.dim(columns))
-            group.rows.span = (left, right)
+            _set_span(group, left, right)
         lower = k.mul(number, k.dim(height))
         upper = k.minimum(k.add(lower, k.dim(height)), k.dim(elements(space)))
+        _move_blocks(group, lower)
         _emit_parts(group, lower, upper)
     return _ceildiv(elements(space), height) * strips
 
@@ -177,33 +232,55 @@ def _ceildiv(left: Dim, right: Dim) -> Dim:
     return floordiv(left + (right - 1), right)
 
 
+def _set_span(group: _GroupKernel, left: Value, right: Value) -> None:
+    """Let the stages run over a part of each row."""
+    for part in group.parts:
+        part.rows.span = (left, right)
+
+
+def _move_blocks(group: _GroupKernel, lower: Value) -> None:
+    """Let what lies in blocks of rows begin at a chunk's first row and column."""
+    k = group.k
+    for value, whole in group.blocks.items():
+        begun = k.mul(lower, whole.strides[len(group.outer) - 1])
+        rows = group.parts[0].rows
+        if rows.span is not None:
+            begun = k.add(begun, rows.span[0])
+        moved = replace(whole, at=k.sub(k.index(0), begun))
+        rows.storages[value] = moved  # which all parts share
+
+
 def _emit_parts(group: _GroupKernel, lower: Value, upper: Value) -> None:
     """Emit what a group does for the rows [lower, upper) of its flat outer space."""
-    k, space, op = group.k, group.space, group.contraction
+    for part in group.parts:
+        if part.product is not None:
+            with group.k.at(part.product.location):
+                _emit_product(group, part.rows, part.product, (lower, upper))
+        elif group.space:
+            _emit_rows(group, part.rows, (lower, upper))
+        else:
+            _emit_row(group, part.rows, [])
 
-    def each(rows: Rows) -> None:
-        def row(indices: list[Value], _: list[Value]) -> list[Value]:
-            _emit_row(group, rows, indices)
-            return []
 
-        if rows.members and space:
-            flat_nest(k, space, lower, upper, row)
-        elif rows.members:
-            row([], [])
-
+def _emit_product(
+    group: _GroupKernel, rows: Rows, op: Generic, chunk: tuple[Value, Value]
+) -> None:
     def run(
         before: list[Value], first: Value, last: Value, _: list[Value]
     ) -> list[Value]:
-        assert op is not None
         batch = _indices(group, before)[: len(group.outer) - 1]
-        emit_contraction(group.rows, op, batch, first, last)
+        emit_contraction(rows, op, batch, first, last)
         return []
 
-    each(group.before)
-    if op is not None:
-        with k.at(op.location):
-            flat_runs(k, space, lower, upper, run)
-    each(group.rows)
+    flat_runs(group.k, group.space, *chunk, run)
+
+
+def _emit_rows(group: _GroupKernel, rows: Rows, chunk: tuple[Value, Value]) -> None:
+    def row(indices: list[Value], _: list[Value]) -> list[Value]:
+        _emit_row(group, rows, indices)
+        return []
+
+    flat_nest(group.k, group.space, *chunk, row)
 
 
 def _emit_row(group: _GroupKernel, rows: Rows, indices: Sequence[Value]) -> None:

@@ -48,10 +48,14 @@ Rep = Uniform | Counter | Lanes
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where a tensor lies: flat memory, and the stride of each axis in elements."""
+    """Where a tensor lies: flat memory, and the stride of each axis in elements.
+
+    `at` is where element 0 would lie, before the memory where it has later rows alone.
+    """
 
     memref: Value
     strides: tuple[Value, ...]
+    at: Value | None = None
 
 
 def storage_of(storages: Mapping[Value, Storage], op: Op, value: Value) -> Storage:
@@ -228,7 +232,7 @@ def _address(
 
     The offsets hold all where there are any.
     """
-    offset = k.index(0)
+    offset = k.index(0) if storage.at is None else storage.at
     along = 0
     scattered: list[Value] = []
     for rep, stride in zip(indices, storage.strides, strict=True):

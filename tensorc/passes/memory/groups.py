@@ -57,8 +57,8 @@ def bufferize_group(state: Buffers, op: Op) -> None:
         with body.b.at(member.location):
             _member(body, member)
     body.b.create(control.Yield)
-    panel = _panel(op)
-    if panel is not None:
+    panels = _panels(op)
+    for panel in panels:
         passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
     group = b.create(
         control.KernelGroup,
@@ -69,8 +69,8 @@ def bufferize_group(state: Buffers, op: Op) -> None:
         shapes=ArrayAttr(tuple(passed.shapes)),
     )
     group.attributes[SCHEDULE] = op.attributes[SCHEDULE]
-    if panel is not None:
-        group.attributes["tc.panel"] = len(passed.operands) - 1
+    if panels:
+        group.attributes["tc.panel"] = len(passed.operands) - len(panels)
 
 
 def _place_results(
@@ -118,8 +118,9 @@ def continued_operand(value: Value) -> Value | None:
     return op.operands[block.arguments.index(first)]
 
 
-def _panel(op: control.KernelGroup) -> TensorType | None:
-    """Return the type of the copy that the group's contraction wants, if any."""
+def _panels(op: control.KernelGroup) -> list[TensorType]:
+    """Return the types of the copies that the group's contractions want, in order."""
+    found = []
     for member in op.body.block.ops:
         chosen = schedule_of(member)
         if not isinstance(member, Generic) or chosen is None or chosen.panel is None:
@@ -129,8 +130,8 @@ def _panel(op: control.KernelGroup) -> TensorType | None:
         if not isinstance(columns, int) or columns > chosen.panel:
             fail(member, f"{columns} columns do not fit in a panel of {chosen.panel}")
         element = tensor_of(member.results[0]).element
-        return TensorType((extents[-1], chosen.panel), element)
-    return None
+        found.append(TensorType((extents[-1], chosen.panel), element))
+    return found
 
 
 def _member(body: Buffers, member: Op) -> None:

@@ -5,11 +5,13 @@ result: chunks write memory of their own, and tiles keep the order of additions.
 """
 
 from collections.abc import Sequence
+from math import lcm
 
+from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, floordiv, maximum, minimum
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.ir.schedules import MEMORY, REGISTER, ROW
+from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW
 from tensorc.ir.types import Element, TensorType, element_type
 from tensorc.passes.analysis.cost import computes
 from tensorc.passes.analysis.generics import (
@@ -36,6 +38,9 @@ KEPT = 1024  # results of a reduction at a time
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together; the rest is scratch of the worker
+BLOCK_BYTES = 1 << 18  # what stages pass on: half of a small second-level cache
+
+Places = dict[Generic, list[str]]  # where each result of each member lies
 
 
 def rows_per_chunk(kernel: Kernel) -> Dim | None:
@@ -60,6 +65,34 @@ def rows_per_chunk(kernel: Kernel) -> Dim | None:
     matrix = maximum(rows[-1], 1)
     fitting = maximum(floordiv(PRODUCT_WORK, maximum(work * matrix, 1)), 1)
     return maximum(minimum(matrix * fitting, MATRIX_ROWS), 1)
+
+
+def block_rows(
+    kernel: Kernel,
+    places: Places,
+    rows: Dim | None,
+    columns: Dim | None,
+    target: Target,
+) -> Dim | None:
+    """Return how many rows stages work on before the next ones, if they pass on any.
+
+    They are at most the rows of a chunk. What is passed on stays below a budget where
+    that leaves rows for whole tiles; of columns that are shared out it has those of a
+    chunk.
+    """
+    taken: Dim = 0
+    for op, found in places.items():
+        for value, place in zip(op.results, found, strict=True):
+            type_ = _tensor(value)
+            shape = type_.shape if columns is None else (*type_.shape[:-1], columns)
+            if place == BLOCK:
+                taken = taken + row_bytes(shape, type_.element, len(kernel.outer))
+    if taken == 0 or rows is None:
+        return None
+    heights = [tile(op, target)[reads_along_rows(op)] for op in kernel.products]
+    even = lcm(*heights)
+    fitting = floordiv(BLOCK_BYTES, maximum(taken * even, 1)) * even
+    return minimum(rows, maximum(fitting, max(heights)))
 
 
 def _extent(kernel: Kernel, run: Sequence[int]) -> Dim:
@@ -173,29 +206,38 @@ def _element(op: Generic) -> Element:
     return element_type(op.results[0].type)
 
 
-def places(kernel: Kernel) -> dict[Generic, list[str]]:
+def places(kernel: Kernel) -> Places:
     """Return where each result of each member lies.
 
-    In memory of its own is what the group gives, and what one stage makes and another
-    reads, since it must last for a chunk of rows. What is written part by part is there
-    from its first part on.
+    In memory of its own is what the group gives, and what is written part by part. What
+    one stage makes and another reads lasts for a chunk of rows.
     """
-    found: dict[Generic, list[str]] = {}
-    lasting = {origin(v) for v in kernel.given | kernel.lasting}
+    results = [value for member in kernel.members for value in member.op.results]
+    in_memory = {origin(v) for v in kernel.given}
+    lasting = {origin(v) for v in kernel.lasting}
+    in_memory |= lasting & {origin(v) for v in results if origin(v) is not v}
+    found: Places = {}
     for member in kernel.members:
         found[member.op] = []
         for value in member.op.results:
             place = MEMORY
-            if origin(value) in lasting:
+            if origin(value) in in_memory:
                 pass
+            elif origin(value) in lasting:
+                place = BLOCK if kernel.outer else MEMORY
             elif value in kernel.registers:
                 place = REGISTER
-            elif not is_contraction(member.op):
-                assert isinstance(value.type, TensorType)
-                if _fits_in_row(value.type, len(kernel.outer)):
-                    place = ROW
+            elif is_contraction(member.op):
+                pass
+            elif _fits_in_row(_tensor(value), len(kernel.outer)):
+                place = ROW
             found[member.op].append(place)
     return found
+
+
+def _tensor(value: Value) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
 
 
 def _fits_in_row(type_: TensorType, outer: int) -> bool:

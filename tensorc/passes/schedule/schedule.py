@@ -58,11 +58,12 @@ from tensorc.target import Target
 def schedule_group(op: KernelGroup, target: Target) -> None:
     """Write the schedule of one group on it and on its members."""
     kernel = kernel_of(op)
-    chosen = Schedule(
-        rows=cpu.rows_per_chunk(kernel), columns=cpu.columns_per_chunk(kernel)
-    )
-    op.attributes[SCHEDULE] = chosen.attribute()
     places = cpu.places(kernel)
+    columns = cpu.columns_per_chunk(kernel)
+    rows = cpu.rows_per_chunk(kernel)
+    block = cpu.block_rows(kernel, places, rows, columns, target)
+    chosen = Schedule(rows=block or rows, columns=columns, block=block)
+    op.attributes[SCHEDULE] = chosen.attribute()
     for number, part in enumerate(kernel.stages):
         for member in part:
             member.op.attributes[STAGE] = number

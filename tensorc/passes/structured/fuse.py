@@ -48,8 +48,9 @@ After:
   }
 
 A group is a loop over its outer space (rows, say) in which its members run one after
-the other; what one member needs of another must lie in the same row. At most one member
-is a contraction; members before it are its prologue, those after it its epilogue.
+the other; what one member needs of another must lie in the same row. A contraction is a
+stage of its own, which runs on a block of rows; it joins a kernel if nobody else reads
+what the kernel makes for it.
 
 1. What works row by row on arguments and scalars alone waits until something reads it
    (`_waiting`): it joins its reader and needs no memory. Scalars that need nothing else
@@ -118,6 +119,13 @@ class OpenGroup:
     has_contraction: bool = False
     reduces: bool = False
 
+    @property
+    def shares_columns(self) -> bool:
+        """Whether the columns of a product may be shared out to threads."""
+        first = self.members[0]
+        wide = is_contraction(first) and not _is_narrow(tensor_space(first)[-2])
+        return wide and len(self.outer) == 1 and not self.reduces
+
     def add(self, ops: Sequence[Generic]) -> None:
         """Append generics."""
         for op in ops:
@@ -125,10 +133,11 @@ class OpenGroup:
             self.made.update(dict.fromkeys(op.results))
             self.read.update(_needs(op))
             self.has_contraction |= is_contraction(op)
-            self.reduces |= bool(op.reductions)
+            self.reduces |= bool(op.reductions) and not is_contraction(op)
 
 
 Unit = OpenGroup | Op  # a group, or an op that is no kernel
+Uses = Mapping[Value, set[Op]]  # the ops of a block that read a value
 
 
 @dataclass
@@ -142,6 +151,7 @@ class Partition:
     last_check: int = -1
     over: Mapping[Value, Value] = field(default_factory=dict)  # replaced, by new value
     join: bool = True  # without it each generic is a kernel of its own
+    uses: Uses = field(default_factory=dict)
 
     def append(self, unit: Unit) -> int:
         """Append a unit and return its number."""
@@ -157,7 +167,7 @@ def partition(
     `over` gives the arguments that are replaced, by their new values. Without `join`
     each generic is a kernel of its own.
     """
-    state = Partition(over=over, join=join)
+    state = Partition(over=over, join=join, uses=_uses(block))
     waiting = _waiting(block, set(over.values())) if join else {}
     for op in _scalars_first(block.ops[:-1]):
         if op in waiting or not (isinstance(op, Generic) or _makes_unit(op)):
@@ -175,6 +185,14 @@ def partition(
     _place_waiting(state, block.terminator, waiting)
     state.append(block.terminator)
     return state.units
+
+
+def _uses(block: Block) -> dict[Value, set[Op]]:
+    found: dict[Value, set[Op]] = {}
+    for op in block.ops:
+        for value in _needs(op) if isinstance(op, Generic) else op.operands:
+            found.setdefault(value, set()).add(op)
+    return found
 
 
 def _place_waiting(state: Partition, reader: Op, waiting: dict[Op, int]) -> None:
@@ -292,7 +310,9 @@ def _place(state: Partition, ops: list[Generic]) -> None:
         if isinstance(unit, Op):
             why = f"it reads what a {unit.name} gives"
             continue
-        misfit = next(filter(None, (_misfit(op, unit, made) for op in ops)), "")
+        misfit = next(
+            filter(None, (_misfit(op, unit, made, state.uses) for op in ops)), ""
+        )
         if not misfit:
             _join(state, ops, number)
             return
@@ -378,7 +398,7 @@ def _misfits(
     root, depth = ops[-1], len(kernel.outer)
     found: set[Op] = set()
     for op in reversed(ops):
-        if op in found or (op is not root and _misfit(op, kernel, set())):
+        if op in found or (op is not root and _misfit(op, kernel, set(), {})):
             found.add(op)
             found.update(v.op for v in _needs(op) if v.op is not None)
         else:
@@ -408,10 +428,10 @@ def _written_across(value: Value, depth: int) -> bool:
     return False
 
 
-def _misfit(op: Generic, kernel: OpenGroup, made: set[Value]) -> str:
+def _misfit(op: Generic, kernel: OpenGroup, made: set[Value], uses: Uses) -> str:
     """Return why a generic cannot join a kernel, or ""; the user reads it.
 
-    `made` is what joins together with it.
+    `made` is what joins together with it, `uses` who reads what.
     """
     depth = len(kernel.outer)
     if len(kernel.members) >= MOST_MEMBERS:
@@ -419,10 +439,16 @@ def _misfit(op: Generic, kernel: OpenGroup, made: set[Value]) -> str:
     extents = tensor_space(op)
     dims = output_dims(op)
     outer = tuple(extents[d] for d in dims[:depth])
-    if is_contraction(op) and (kernel.has_contraction or depth != 1):
-        return "it is a contraction"
-    if is_contraction(op) and not _is_narrow(extents[1]):
-        return "it is a contraction of many columns, which kernels share out"
+    if is_contraction(op) and depth == 1:
+        if not _is_narrow(extents[1]):
+            return "it is a contraction of many columns, which kernels share out"
+        if kernel.shares_columns:
+            return "that is a contraction of many columns, which kernels share out"
+    if is_contraction(op) and kernel.has_contraction:
+        inside = {*kernel.members, op}
+        read = [v for v in _needs(op) if v in kernel.made]
+        if any(user not in inside for v in read for user in uses.get(v, ())):
+            return "it is a contraction, and others read what it reads, too"
     if any(d < depth for d in op.reductions):
         return "it reduces across rows"
     if outer != kernel.outer or depth < outer_rank(op):
