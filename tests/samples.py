@@ -145,14 +145,17 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         Sample(("f64[0]",), {"element": F32}),
     ),
     reductions.Sum: tuple(
-        one(type_, axis=axis, order=LANES_ORDER)
-        for type_, axis in (
-            ("f64[4]", 0),
-            ("f64[B, 3]", 0),
-            ("f64[B, N, 2]", 1),
-            ("f64[1, 3]", 0),
-            ("f64[0, 3]", 0),
-            ("f64[3, 0]", 0),
+        one(type_, axes=axes, order=LANES_ORDER)
+        for type_, axes in (
+            ("f64[4]", (0,)),
+            ("f64[B, 3]", (0,)),
+            ("f64[B, N, 2]", (1,)),
+            ("f64[B, N, 2]", (0, 2)),
+            ("f64[B, 3, 2]", (1, 2)),
+            ("f64[2, B, 1, 3]", (0, 1, 2)),
+            ("f64[1, 3]", (0,)),
+            ("f64[0, 3]", (0,)),
+            ("f64[3, 0]", (0,)),
         )
     ),
     reductions.Mean: tuple(
@@ -169,56 +172,85 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         )
     ),
     reductions.Max: tuple(
-        one(type_, axis=axis)
-        for type_, axis in (
-            ("f64[4]", 0),
-            ("f64[B, 3]", 1),
-            ("f64[B, N, 2]", 1),
-            ("f64[1, 3]", 0),
-            ("f64[3, 0]", 0),
+        one(type_, axes=axes)
+        for type_, axes in (
+            ("f64[4]", (0,)),
+            ("f64[B, 3]", (1,)),
+            ("f64[B, N, 2]", (1,)),
+            ("f64[B, N, 2]", (0, 2)),
+            ("f64[B, 3, 2]", (1, 2)),
+            ("f64[2, B, 1, 3]", (0, 1, 2)),
+            ("f64[1, 3]", (0,)),
+            ("f64[3, 0]", (0,)),
         )
     ),
     reductions.Min: tuple(
-        one(type_, axis=axis)
-        for type_, axis in (
-            ("f64[4]", 0),
-            ("f64[B, 3]", 1),
-            ("f64[B, N, 2]", 1),
-            ("f64[1, 3]", 0),
-            ("f64[3, 0]", 0),
+        one(type_, axes=axes)
+        for type_, axes in (
+            ("f64[4]", (0,)),
+            ("f64[B, 3]", (1,)),
+            ("f64[B, N, 2]", (1,)),
+            ("f64[B, N, 2]", (0, 2)),
+            ("f64[B, 3, 2]", (1, 2)),
+            ("f64[2, B, 1, 3]", (0, 1, 2)),
+            ("f64[1, 3]", (0,)),
+            ("f64[3, 0]", (0,)),
         )
     ),
     reductions.Prod: tuple(
-        one(type_, axis=axis, order=LANES_ORDER)
-        for type_, axis in (
-            ("f64[4]", 0),
-            ("f64[B, 3]", 0),
-            ("f64[B, N, 2]", 1),
-            ("f64[1, 3]", 0),
-            ("f64[0, 3]", 0),
-            ("f64[3, 0]", 0),
+        one(type_, axes=axes, order=LANES_ORDER)
+        for type_, axes in (
+            ("f64[4]", (0,)),
+            ("f64[B, 3]", (0,)),
+            ("f64[B, N, 2]", (1,)),
+            ("f64[B, N, 2]", (0, 2)),
+            ("f64[B, 3, 2]", (1, 2)),
+            ("f64[2, B, 1, 3]", (0, 1, 2)),
+            ("f64[1, 3]", (0,)),
+            ("f64[0, 3]", (0,)),
+            ("f64[3, 0]", (0,)),
         )
     ),
     reductions.Any: tuple(
-        one(type_, axis=axis)
-        for type_, axis in (("i1[4]", 0), ("i1[B, 3]", 0), ("i1[2, 0]", 1))
-    ),
-    reductions.All: tuple(
-        one(type_, axis=axis)
-        for type_, axis in (("i1[N]", 0), ("i1[3, B]", 1), ("i1[2, 0]", 1))
-    ),
-    reductions.Top1: tuple(
-        one(type_, axis=axis)
-        for type_, axis in (
-            ("f64[4]", 0),
-            ("f64[B, 3]", 1),
-            ("f64[3, B]", 0),
-            ("f64[2, N, B]", 1),
-            ("f64[0, 3]", 1),
+        one(type_, axes=axes)
+        for type_, axes in (
+            ("i1[4]", (0,)),
+            ("i1[B, 3]", (0,)),
+            ("i1[2, 0]", (1,)),
+            ("i1[B, 3, 2]", (0, 2)),
         )
     ),
-    reductions.ArgMax: (one("f64[4]", axis=0), one("f64[B, 3]", axis=1)),
-    reductions.ArgMin: (one("f64[4]", axis=0), one("f64[B, 3]", axis=0)),
+    reductions.All: tuple(
+        one(type_, axes=axes)
+        for type_, axes in (
+            ("i1[N]", (0,)),
+            ("i1[3, B]", (1,)),
+            ("i1[2, 0]", (1,)),
+            ("i1[B, 3]", (0, 1)),
+        )
+    ),
+    reductions.Top1: tuple(
+        one(type_, axes=axes)
+        for type_, axes in (
+            ("f64[4]", (0,)),
+            ("f64[B, 3]", (1,)),
+            ("f64[3, B]", (0,)),
+            ("f64[2, N, B]", (1,)),
+            ("f64[2, N, B]", (0, 2)),
+            ("f64[2, N, 3]", (1, 2)),
+            ("f64[0, 3]", (1,)),
+        )
+    ),
+    reductions.ArgMax: (
+        one("f64[4]", axes=(0,)),
+        one("f64[B, 3]", axes=(1,)),
+        one("f64[2, 3, B]", axes=(0, 2)),
+    ),
+    reductions.ArgMin: (
+        one("f64[4]", axes=(0,)),
+        one("f64[B, 3]", axes=(0,)),
+        one("f64[2, 1, B]", axes=(0, 1, 2)),
+    ),
     products.MatMul: tuple(
         one(lhs, rhs, order=FMA_ORDER)
         for lhs, rhs in (
@@ -477,6 +509,4 @@ def _derivative(
 
 def total(b: TensorBuilder, value: Value) -> Value:
     """Return the sum of all elements."""
-    for axis in reversed(range(tensor_type(value).rank)):
-        value = b.sum(value, axis)
-    return value
+    return b.sum(value, range(tensor_type(value).rank))

@@ -151,9 +151,7 @@ def test_quantifiers_agree_at_every_stage(share):
                 module,
                 f"{name}{axis}",
                 [parse_type("i1[B, N]")],
-                lambda b, of, name=name, axis=axis: [
-                    b(BY_NAME[f"tc.{name}"], of[0], axis=axis)
-                ],  # type: ignore[misc]
+                lambda b, of, cls=cls, axis=axis: [b.reduce(cls, of[0], axis)],  # type: ignore[misc]
             )
             for shape in SHAPES:
                 flags = rng.uniform(size=shape) < share
@@ -165,14 +163,14 @@ def test_quantifiers_agree_at_every_stage(share):
 
 
 def only_axis(cls: type[Op], axis: int) -> Module:
-    return build_module(["i1[B, N]"], lambda b, of: [b(cls, of[0], axis=axis)])
+    return build_module(["i1[B, N]"], lambda b, of: [b.reduce(cls, of[0], axis)])
 
 
 def test_min_and_argmin_take_the_first_and_nan_wins():
     x = np.array([[2.0, 1, 1], [np.nan, -1, np.nan], [np.inf, np.inf, np.inf]])
-    module = build_module(["f64[3, 3]"], lambda b, of: [b(Min, of[0], axis=1)])
+    module = build_module(["f64[3, 3]"], lambda b, of: [b(Min, of[0], axes=(1,))])
     np.testing.assert_array_equal(run(module, [x])[0], [1, np.nan, np.inf])
-    module = build_module(["f64[3, 3]"], lambda b, of: [b(ArgMin, of[0], axis=1)])
+    module = build_module(["f64[3, 3]"], lambda b, of: [b(ArgMin, of[0], axes=(1,))])
     assert run(module, [x])[0].tolist() == [1, 0, 0]
 
 
@@ -308,7 +306,7 @@ def test_second_slopes_of_a_product_with_zeros_are_exact():
 
 def test_ties_of_a_min_reduction_share_equally():
     (slope,) = gradient_at(
-        ["f64[4]"], [[3, 2, 2, 2]], lambda b, of: b(Min, of[0], axis=0)
+        ["f64[4]"], [[3, 2, 2, 2]], lambda b, of: b(Min, of[0], axes=(0,))
     )
     np.testing.assert_array_equal(slope, [0, 1 / 3, 1 / 3, 1 / 3])
 

@@ -225,7 +225,7 @@ def test_nan_in_maximum_is_seen_by_both():
 
 def test_ties_of_a_max_reduction_share_equally():
     (gradient,) = gradient_at(
-        ["f64[4]"], [[1, 2, 2, 2]], lambda b, of: b(Max, of[0], axis=0)
+        ["f64[4]"], [[1, 2, 2, 2]], lambda b, of: b(Max, of[0], axes=(0,))
     )
     np.testing.assert_array_equal(gradient, [0, 1 / 3, 1 / 3, 1 / 3])
 

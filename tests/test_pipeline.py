@@ -98,7 +98,7 @@ def test_sums_keep_their_order(element: str) -> None:
         module,
         "largest",
         [matrix],
-        lambda b, of: [b(Max, of[0], axis=0), b(Max, of[0], axis=1)],
+        lambda b, of: [b(Max, of[0], axes=(0,)), b(Max, of[0], axes=(1,))],
     )
     dtype = vector.element.dtype
     for extent in EXTENTS:
@@ -220,7 +220,7 @@ def test_products_of_static_columns(columns: int) -> None:
         x, w, bias = of
         z = b.matmul(x, w)
         shifted = b(Add, z, b.broadcast(bias, z.type.shape, (1,)))  # type: ignore[union-attr]
-        return [shifted, b(Max, shifted, axis=1), b.sum(b(Mul, shifted, z), 0)]
+        return [shifted, b(Max, shifted, axes=(1,)), b.sum(b(Mul, shifted, z), 0)]
 
     add_function(module, "layer", types, layer)
     cases: list[Case] = [
@@ -243,7 +243,7 @@ def test_a_reduction_of_what_repeats_along_its_axis() -> None:
     batch = symbol("B")
 
     def reductions(b: TensorBuilder, value: Value) -> list[Value]:
-        return [b.sum(value, 1), b(Max, value, axis=1), b(ArgMax, value, axis=1)]
+        return [b.sum(value, 1), b(Max, value, axes=(1,)), b(ArgMax, value, axes=(1,))]
 
     def row(b: TensorBuilder, of: list[Value]) -> list[Value]:
         twice = b(Add, of[0], of[0])
@@ -279,7 +279,7 @@ def test_extremes_of_zeros_have_the_contract_s_sign(element: str) -> None:
         module,
         "largest",
         [matrix],
-        lambda b, of: [b(Max, of[0], axis=0), b(Max, of[0], axis=1)],
+        lambda b, of: [b(Max, of[0], axes=(0,)), b(Max, of[0], axes=(1,))],
     )
     zeros = np.array([0.0, -0.0, 0.0, -0.0] * 9, vector.element.dtype)
     others = np.array([-0.0, 0.0, 0.0, -0.0] * 9, vector.element.dtype)

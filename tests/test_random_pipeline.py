@@ -31,7 +31,7 @@ def wide_step(b: TensorBuilder, pool: list[Value], rng: np.random.Generator) -> 
         square = b.matmul(b.transpose(x, (1, 0)), y)
         return b.matmul(x, square)
     if kind == 1:
-        columns = b.sum(x, 0) if rng.integers(2) == 0 else b(Max, x, axis=0)
+        columns = b.sum(x, 0) if rng.integers(2) == 0 else b(Max, x, axes=(0,))
         return b.broadcast(columns, (N, 3), (1,))
     if kind == 2:
         return b.slice(x, (N - 1, 2), (N, 3), (-1, -1))

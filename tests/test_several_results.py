@@ -66,7 +66,7 @@ def test_it_is_numpys_in_all_types_on_all_axes_at_every_stage(name: str) -> None
             def both(
                 b: TensorBuilder, of: list[Value], axis: int = axis
             ) -> list[Value]:
-                return b.results(Top1, of[0], axis=axis)
+                return b.results(Top1, of[0], axes=(axis,))
 
             add_function(module, f"f{number}_{axis}", [type_], both)
             for array in hurting(name, shape):
@@ -84,7 +84,7 @@ def test_rows_may_turn_out_empty() -> None:
     for axis in (0, 1):
 
         def both(b: TensorBuilder, of: list[Value], axis: int = axis) -> list[Value]:
-            return b.results(Top1, of[0], axis=axis)
+            return b.results(Top1, of[0], axes=(axis,))
 
         add_function(module, f"f{axis}", [matrix], both)
     cases: list[Case] = [
@@ -105,7 +105,7 @@ def names_of(module: Module) -> list[str]:
 
 def test_equal_ones_are_merged_result_by_result() -> None:
     def body(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
-        (value, _), (_, index) = (b.results(Top1, of[0], axis=0) for _ in range(2))
+        (value, _), (_, index) = (b.results(Top1, of[0], axes=(0,)) for _ in range(2))
         return [b(Add, value, value), index]
 
     module = CSE.run(build_module(["f64[4]"], body), CPU)
@@ -126,7 +126,7 @@ def test_equal_ones_are_merged_result_by_result() -> None:
 )
 def test_a_result_that_nobody_reads_goes_where_that_changes_no_bit(type_, kept, name):
     def body(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
-        results = b.results(Top1, of[0], axis=0)
+        results = b.results(Top1, of[0], axes=(0,))
         return [results[k] for k in kept]
 
     array = np.array([0.0, 0.0, 1.0, 0.0], parse_type(type_).element.dtype)
@@ -140,7 +140,7 @@ def test_a_result_that_nobody_reads_goes_where_that_changes_no_bit(type_, kept, 
 
 def test_it_goes_where_nobody_reads_any() -> None:
     def body(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
-        b.results(Top1, of[0], axis=0)
+        b.results(Top1, of[0], axes=(0,))
         return of
 
     assert names_of(DCE.run(build_module(["f32[4]"], body), CPU)) == ["func.return"]
@@ -149,7 +149,7 @@ def test_it_goes_where_nobody_reads_any() -> None:
 def test_rewrites_around_it_reach_both_results() -> None:
     def body(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
         once = b(Mul, of[0], b.full_like(of[0], 1))
-        value, index = b.results(Top1, once, axis=0)
+        value, index = b.results(Top1, once, axes=(0,))
         return [b(Mul, value, b.full_like(value, 1)), b(Add, index, index)]
 
     module = SIMPLIFY.run(build_module(["f32[4]"], body), CPU)
@@ -160,7 +160,7 @@ def test_rewrites_around_it_reach_both_results() -> None:
 def test_one_of_a_constant_is_folded_to_two_constants() -> None:
     def body(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
         array = np.array([[1.0, np.nan, 2.0], [-0.0, 0.0, -1.0]], np.float32)
-        return b.results(Top1, b.constant(array), axis=1)
+        return b.results(Top1, b.constant(array), axes=(1,))
 
     module = SIMPLIFY.run(build_module([], body), CPU)
     assert names_of(module) == ["tc.constant", "tc.constant", "func.return"]
@@ -171,8 +171,8 @@ def test_one_of_a_constant_is_folded_to_two_constants() -> None:
 
 def test_ties_send_the_derivative_to_the_first_where_max_shares_it() -> None:
     def slopes(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
-        first = grad(b, of, lambda b, w: total(b, b.results(Top1, w[0], axis=0)[0]))
-        return [*first, *grad(b, of, lambda b, w: total(b, b(Max, w[0], axis=0)))]
+        first = grad(b, of, lambda b, w: total(b, b.results(Top1, w[0], axes=(0,))[0]))
+        return [*first, *grad(b, of, lambda b, w: total(b, b(Max, w[0], axes=(0,))))]
 
     module = AUTODIFF.run(build_module(["f64[4]"], slopes), CPU)
     first, shared = run(module, [np.array([1.0, 3.0, 2.0, 3.0])])
@@ -182,7 +182,7 @@ def test_ties_send_the_derivative_to_the_first_where_max_shares_it() -> None:
 
 def test_a_derivative_of_the_second_order_goes_through_it() -> None:
     def cost(b: TensorBuilder, w: list[Value]) -> Value:
-        value, _ = b.results(Top1, b(Mul, w[0], w[0]), axis=1)
+        value, _ = b.results(Top1, b(Mul, w[0], w[0]), axes=(1,))
         return total(b, b(Mul, value, value))
 
     def slope(b: TensorBuilder, w: list[Value]) -> Value:
@@ -196,7 +196,7 @@ def test_a_derivative_of_the_second_order_goes_through_it() -> None:
 
 def test_an_index_in_the_cost_is_refused_where_it_is_made() -> None:
     def cost(b: TensorBuilder, w: list[Value]) -> Value:
-        value, index = b.results(Top1, w[0], axis=0)
+        value, index = b.results(Top1, w[0], axes=(0,))
         return b(Mul, value, b.cast(b(Add, index, index), F64))
 
     module = build_module(["f64[4]"], lambda b, of: grad(b, of, cost))
@@ -207,7 +207,7 @@ def test_an_index_in_the_cost_is_refused_where_it_is_made() -> None:
 
 def test_an_index_that_reads_elements_is_no_path() -> None:
     def cost(b: TensorBuilder, w: list[Value]) -> Value:
-        value, index = b.results(Top1, w[0], axis=0)
+        value, index = b.results(Top1, w[0], axes=(0,))
         return b(Mul, value, b.gather(w[0], [index], (0,)))
 
     module = build_module(["f64[3]"], lambda b, of: grad(b, of, cost))
@@ -217,8 +217,8 @@ def test_an_index_that_reads_elements_is_no_path() -> None:
 
 def test_it_is_max_and_argmax_together_but_for_the_sign_of_a_zero() -> None:
     def body(b: TensorBuilder, of: list[Value]) -> Sequence[Value]:
-        both = b.results(Top1, of[0], axis=0)
-        return [*both, b(Max, of[0], axis=0), b(ArgMax, of[0], axis=0)]
+        both = b.results(Top1, of[0], axes=(0,))
+        return [*both, b(Max, of[0], axes=(0,)), b(ArgMax, of[0], axes=(0,))]
 
     module = build_module(["f32[3]"], body)
     for row in ([1, 2, 2], [np.nan, 1, np.nan], [0.0, -0.0, -1], [-0.0, 0.0, -1]):

@@ -40,7 +40,7 @@ from tensorc.ir.ops.tensor.indexing import Gather, Scatter
 from tensorc.ir.ops.tensor.making import Iota
 from tensorc.ir.ops.tensor.nn import LogSoftmax
 from tensorc.ir.ops.tensor.products import MatMul
-from tensorc.ir.ops.tensor.reductions import Sum
+from tensorc.ir.ops.tensor.reductions import Along, ExtremeIndex, Sum, Top1
 from tensorc.ir.ops.tensor.rounding import FloorDiv, Mod
 from tensorc.ir.ops.tensor.shape import Reshape, Slice, Transpose, Unslice
 from tensorc.ir.verifier import verify
@@ -181,6 +181,10 @@ def _vary(m: Maker, index: int) -> None:
         attributes["element"] = m.element()
     elif "axis" in attributes and len(operands) == 1 and m.type_of(operands[0]).rank:
         attributes["axis"] = m.below(m.type_of(operands[0]).rank)
+    elif issubclass(entry.cls, Along | ExtremeIndex | Top1):
+        axes = range(m.type_of(operands[0]).rank)
+        count = m.rng.randint(1, len(axes))
+        attributes["axes"] = tuple(sorted(m.rng.sample(axes, count)))
     elif len(operands) == 2:
         operands = operands[::-1]
     m.shown |= {index, m.apply(entry.cls, operands, **attributes)}
@@ -256,5 +260,5 @@ def weighted_cost(m: Maker, index: int) -> tuple[int, list[int]]:
 def _summed(m: Maker, cost: int) -> int:
     while m.type_of(cost).rank:
         axis = m.type_of(cost).rank - 1
-        cost = m.apply(Sum, (cost,), axis=axis, order=LANES_ORDER)
+        cost = m.apply(Sum, (cost,), axes=(axis,), order=LANES_ORDER)
     return cost

@@ -38,8 +38,8 @@ class Unspellable(Exception):
 class _Spelling:
     m: Maker
     values: dict[str, int] = field(default_factory=dict)  # indices, by variable
-    # Of a name that a rule gives: the type before an axis was reduced, and the axis.
-    reduced: dict[str, tuple[TensorType, int]] = field(default_factory=dict)
+    # Of a name that a rule gives: the type before axes were reduced, and the axes.
+    reduced: dict[str, tuple[TensorType, tuple[int, ...]]] = field(default_factory=dict)
 
 
 def spell(
@@ -95,18 +95,24 @@ def _number(m: Maker, pattern: Splat, type_: TensorType) -> int:
 
 
 def _spread(s: _Spelling, inner: Pattern, name: str, type_: TensorType) -> int:
-    """Append what lacks an axis, and repeat it along that."""
-    if not type_.shape:
+    """Append what lacks some axes, and repeat it along them."""
+    rank = len(type_.shape)
+    if not rank:
         raise Unspellable
     known = s.reduced.get(name)
-    axis = s.m.below(len(type_.shape)) if known is None else known[1]
-    kept = tuple(a for a in range(len(type_.shape)) if a != axis)
-    s.reduced.setdefault(name, (type_, axis))
+    count = min(1 + s.m.chance(0.2), rank)
+    axes = _some_axes(s.m, rank, count) if known is None else known[1]
+    kept = tuple(a for a in range(rank) if a not in axes)
+    s.reduced.setdefault(name, (type_, axes))
     small = TensorType(tuple(type_.shape[a] for a in kept), type_.element)
     index = _make(s, inner, small)
     if s.m.type_of(index).rank != len(kept):
         raise Unspellable
     return s.m.apply(Broadcast, (index,), axes=kept, shape=Dims(type_.shape))
+
+
+def _some_axes(m: Maker, rank: int, count: int) -> tuple[int, ...]:
+    return tuple(sorted(m.rng.sample(range(rank), count)))
 
 
 def _term(s: _Spelling, pattern: Term, type_: TensorType) -> int:
@@ -156,21 +162,24 @@ def _reduction(s: _Spelling, pattern: Term, type_: TensorType) -> int:
         raise Unspellable
     known = s.reduced.get(pattern.name)
     if known is None:
-        axis = m.below(len(type_.shape) + 1)
-        shape = (*type_.shape[:axis], m.dim(), *type_.shape[axis:])
-        known = TensorType(shape, type_.element), axis
+        count = 1 + m.chance(0.2)
+        shape = list(type_.shape)
+        axes = _some_axes(m, len(shape) + count, count)
+        for axis in axes:
+            shape.insert(axis, m.dim())
+        known = TensorType(tuple(shape), type_.element), axes
         s.reduced[pattern.name] = known
-    whole, axis = known
+    whole, axes = known
     is_extreme = pattern.cls in (Max, Top1)
-    if is_extreme and m.number(whole.shape[axis]) == 0:
+    if is_extreme and any(m.number(whole.shape[axis]) == 0 for axis in axes):
         raise Unspellable
     operand = _make(s, pattern.operands[0], whole)
     if is_extreme:
-        return m.apply(pattern.cls, (operand,), axis=axis)
+        return m.apply(pattern.cls, (operand,), axes=axes)
     if is_mean:
         count = _make(s, pattern.operands[1], TensorType((), I64))
-        return m.apply(Mean, (operand, count), axes=(axis,), order=LANES_ORDER)
-    return m.apply(Sum, (operand,), axis=axis, order=LANES_ORDER)
+        return m.apply(Mean, (operand, count), axes=axes, order=LANES_ORDER)
+    return m.apply(Sum, (operand,), axes=axes, order=LANES_ORDER)
 
 
 def _movement(s: _Spelling, pattern: Term, type_: TensorType) -> int:

@@ -304,7 +304,8 @@ def _goes_by_rows(op: OpNode, operands: list[bool]) -> bool:
     if ELEMENTWISE in op.cls.traits:
         return True
     if op.cls in _ALONG:
-        return op.attributes.get("axis") != 0 and all(operands)
+        axes = op.attributes.get("axes", (op.attributes.get("axis"),))
+        return isinstance(axes, tuple) and 0 not in axes and all(operands)
     if op.cls is If:
         return not operands[0] and all(operands[1:])
     if op.cls is Mean:

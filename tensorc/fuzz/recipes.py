@@ -72,14 +72,21 @@ def _axis(m: Maker, type_: TensorType, empty: bool = True) -> int:
     return m.rng.choice(axes)
 
 
+def _axes(m: Maker, type_: TensorType, empty: bool = True) -> tuple[int, ...]:
+    """Return at least one axis; without `empty` none that is known to be empty."""
+    first = _axis(m, type_, empty)
+    others = [a for a, d in enumerate(type_.shape) if empty or d != 0]
+    return tuple([a for a in others if a == first or m.chance(0.3)])
+
+
 def _has_elements(type_: TensorType) -> bool:
     return any(d != 0 for d in type_.shape)
 
 
 def _sum(m: Maker, cls: type[Op]) -> int:
     operand = m.primary("number", 1)
-    axis = _axis(m, m.type_of(operand))
-    return m.apply(cls, (operand,), axis=axis, order=LANES_ORDER)
+    axes = _axes(m, m.type_of(operand))
+    return m.apply(cls, (operand,), axes=axes, order=LANES_ORDER)
 
 
 def _mean(m: Maker, cls: type[Op]) -> int:
@@ -92,12 +99,12 @@ def _mean(m: Maker, cls: type[Op]) -> int:
 
 def _quantifier(m: Maker, cls: type[Op]) -> int:
     operand = m.primary("boolean", 1)
-    return m.apply(cls, (operand,), axis=_axis(m, m.type_of(operand)))
+    return m.apply(cls, (operand,), axes=_axes(m, m.type_of(operand)))
 
 
 def _extreme(m: Maker, cls: type[Op]) -> int:
     operand = m.primary("number", 1, _has_elements)
-    return m.apply(cls, (operand,), axis=_axis(m, m.type_of(operand), empty=False))
+    return m.apply(cls, (operand,), axes=_axes(m, m.type_of(operand), empty=False))
 
 
 def _log_softmax(m: Maker, cls: type[Op]) -> int:

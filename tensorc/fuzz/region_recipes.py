@@ -67,8 +67,8 @@ def _less_by_an_axis(m: Maker, value: int) -> int:
     shape = m.type_of(value).shape
     axis = len(shape) - 1
     if m.number(shape[axis]) and m.chance(0.5):
-        return m.apply(Max, (value,), axis=axis)
-    return m.apply(Sum, (value,), axis=axis, order=LANES_ORDER)
+        return m.apply(Max, (value,), axes=(axis,))
+    return m.apply(Sum, (value,), axes=(axis,), order=LANES_ORDER)
 
 
 def _worked(m: Maker, value: int) -> int:

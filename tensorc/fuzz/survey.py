@@ -93,7 +93,8 @@ class Item:
 _TABLES = ({"N": 17, "M": 9}, {"N": 33, "M": 40}, {"N": 1, "M": 1}, {"N": 9, "M": 16})
 _EMPTY = ({"N": 0, "M": 3}, {"N": 4, "M": 0})
 # Of known sizes: sums of more than a block of terms, and of fewer than a vector.
-_KNOWN: tuple[tuple[Dim, ...], ...] = ((1030, 3), (3, 1030))
+_KNOWN: tuple[tuple[Dim, ...], ...] = ((1030, 3), (3, 1030), (37, 31))
+_AXES = ((0,), (1,), (0, 1))
 _LONG = ({"N": 2, "M": 1030}, {"N": 1030, "M": 2})
 _SMALL: tuple[tuple[Dim, ...], ...] = ((3,), (4, 3), (2, 3, 4), (3, 1))
 
@@ -164,16 +165,16 @@ def heavy_items() -> Iterator[Item]:
 
 def _sums(element: Element) -> Iterator[Item]:
     """Yield reductions: the order of a sum of floats shows, on each axis another."""
-    for axis in (0, 1):
-        real = element.is_float and axis + 1
-        some = partial(_reduced, element, axis, False)
+    for number, axes in enumerate(_AXES):
+        real = element.is_float and number + 1
+        some = partial(_reduced, element, axes, False)
         kinds = ("tame", "nasty", "zeros", "few", "few")
         sizes = (*_TABLES, *_LONG)
         yield Item(some, (N, M), sizes, kinds, group=("not of nothing", real))
-        sums = partial(_reduced, element, axis, True)
+        sums = partial(_reduced, element, axes, True)
         sizes = (*_TABLES[:2], *_EMPTY, *_LONG)
         yield Item(sums, (N, M), sizes, group=("any", real))
-        yield Item(sums, _KNOWN[axis], group=("known", real))
+        yield Item(sums, _KNOWN[number], group=("known", real))
 
 
 def _products() -> Iterator[Item]:
@@ -342,9 +343,9 @@ def _look_equal(element: Element, m: Maker) -> Extras:
             m.shown.add(m.apply(cls, pair))
         for predicate in PREDICATES:
             m.shown.add(m.apply(Compare, pair, predicate=predicate))
-    for axis in (0, 1):
+    for axes in _AXES:
         for cls in _reductions(element, True) + _reductions(element, False):
-            m.shown.update(m.results_of(_reduce(m, cls, x, axis)))
+            m.shown.update(m.results_of(_reduce(m, cls, x, axes)))
     return {}
 
 
@@ -407,23 +408,23 @@ def _reductions(element: Element, empty: bool) -> list[type[Op]]:
     return found
 
 
-def _reduced(element: Element, axis: int, empty: bool, m: Maker) -> Extras:
+def _reduced(element: Element, axes: tuple[int, ...], empty: bool, m: Maker) -> Extras:
     x = m.given(TensorType(tuple(m.palette), element))
     for cls in _reductions(element, empty):
-        m.shown.update(m.results_of(_reduce(m, cls, x, axis)))
+        m.shown.update(m.results_of(_reduce(m, cls, x, axes)))
     if empty and element in (F32, F64):
-        count = m.apply(shape.Size, (x,), axis=axis)
+        count = m.apply(shape.Size, (x,), axis=axes[0])
         order = {"order": LANES_ORDER}
-        m.shown.add(m.apply(reductions.Mean, (x, count), axes=(axis,), **order))
-    if not empty and element.is_float:
-        m.shown.add(m.apply(LogSoftmax, (x,), axis=axis))
+        m.shown.add(m.apply(reductions.Mean, (x, count), axes=axes, **order))
+    if not empty and element.is_float and len(axes) == 1:
+        m.shown.add(m.apply(LogSoftmax, (x,), axis=axes[0]))
     return {}
 
 
-def _reduce(m: Maker, cls: type[Op], index: int, axis: int) -> int:
+def _reduce(m: Maker, cls: type[Op], index: int, axes: tuple[int, ...]) -> int:
     ordered = cls in (reductions.Sum, reductions.Prod)
     more = {"order": LANES_ORDER} if ordered else {}
-    return m.apply(cls, (index,), axis=axis, **more)
+    return m.apply(cls, (index,), axes=axes, **more)
 
 
 def _functions(part: tuple[type[Op], ...], element: Element, m: Maker) -> Extras:

@@ -82,7 +82,7 @@ def _turned(m: Maker, w: int) -> int:
 
 
 def _summed(m: Maker, w: int) -> int:
-    total = m.apply(Sum, (w,), axis=0, order=LANES_ORDER)
+    total = m.apply(Sum, (w,), axes=(0,), order=LANES_ORDER)
     return m.apply(Broadcast, (total,), axes=(1,), shape=Dims(_SQUARE))
 
 
@@ -101,7 +101,7 @@ def _gathered(m: Maker, w: int) -> int:
 
 def _picked(m: Maker, w: int) -> int:
     """Take rows whose numbers are computed, most of them out of range."""
-    total = m.apply(Sum, (w,), axis=0, order=LANES_ORDER)
+    total = m.apply(Sum, (w,), axes=(0,), order=LANES_ORDER)
     return m.apply(Gather, (w, m.apply(Cast, (total,), element=I64)), axes=(0,))
 
 

@@ -11,7 +11,7 @@ that a formula means the same wherever its text is read.
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import lcm
 
@@ -185,6 +185,14 @@ def _without_floor(dim: Dim) -> Dim:
             return inner + rest
         case _:
             return dim
+
+
+def product_of(dims: Iterable[Dim]) -> Dim:
+    """Return the product of dimensions; of none 1."""
+    result: Dim = 1
+    for dim in dims:
+        result = result * dim
+    return result
 
 
 def ceildiv(left: Dim, right: int) -> Dim:

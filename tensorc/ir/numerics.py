@@ -266,21 +266,21 @@ def minimum(lhs: Array, rhs: Array) -> Array:
     return np.asarray(np.negative(maximum(np.negative(lhs), np.negative(rhs))))
 
 
-def maximum_along(values: Array, axis: int, initial: float) -> Array:
-    """Return the `maximum` of all elements along an axis, and of `initial`."""
-    largest = np.asarray(np.max(values, axis=axis, initial=initial))
+def maximum_along(values: Array, axes: tuple[int, ...], initial: float) -> Array:
+    """Return the `maximum` of all elements along axes, and of `initial`."""
+    largest = np.asarray(np.max(values, axis=axes, initial=initial))
     if not np.issubdtype(values.dtype, np.floating):
         return largest
-    plus = ((values == 0) & ~np.signbit(values)).any(axis=axis)
+    plus = ((values == 0) & ~np.signbit(values)).any(axis=axes)
     zero = np.where(plus, values.dtype.type(0.0), values.dtype.type(-0.0))
     return np.where(largest == 0, zero, largest)
 
 
-def minimum_along(values: Array, axis: int, initial: float) -> Array:
-    """Return the `minimum` of all elements along an axis, and of `initial`."""
+def minimum_along(values: Array, axes: tuple[int, ...], initial: float) -> Array:
+    """Return the `minimum` of all elements along axes, and of `initial`."""
     if not np.issubdtype(values.dtype, np.floating):
-        return np.asarray(np.min(values, axis=axis, initial=initial))
-    return np.asarray(np.negative(maximum_along(np.negative(values), axis, -initial)))
+        return np.asarray(np.min(values, axis=axes, initial=initial))
+    return np.asarray(np.negative(maximum_along(np.negative(values), axes, -initial)))
 
 
 def sigmoid(values: Array) -> Array:

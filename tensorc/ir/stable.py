@@ -54,20 +54,6 @@ def spread(b: TensorBuilder, value: Value, like: Value, axes: Sequence[int]) -> 
     return b.broadcast(value, shape, kept_axes(len(shape), axes))
 
 
-def sum_along(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
-    """Return the sum along axes, the last first."""
-    for axis in sorted(axes, reverse=True):
-        x = b.sum(x, axis)
-    return x
-
-
-def max_along(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
-    """Return the largest elements along axes."""
-    for axis in sorted(axes, reverse=True):
-        x = b(Max, x, axis=axis)
-    return x
-
-
 def logaddexp(b: TensorBuilder, x: Value, y: Value) -> Value:
     """Return log(exp(x) + exp(y)); equal infinities are themselves, with slope 0.
 
@@ -92,10 +78,10 @@ def logaddexp(b: TensorBuilder, x: Value, y: Value) -> Value:
 def logsumexp(b: TensorBuilder, x: Value, axes: Sequence[int]) -> Value:
     """Return log(sum(exp(x))) along axes; -inf with slope 0 where all are -inf."""
     # What is taken off is added again, so that it has no part in the slope.
-    largest = b(StopGradient, max_along(b, x, axes))
+    largest = b(StopGradient, b.reduce(Max, x, axes))
     # Infinities less infinities would be NaN.
     largest = b(Select, b(IsFinite, largest), largest, b.zeros_like(largest))
-    total = sum_along(b, b(Exp, b(Sub, x, spread(b, largest, x, axes))), axes)
+    total = b.sum(b(Exp, b(Sub, x, spread(b, largest, x, axes))), axes)
     nothing = b(Compare, total, b.zeros_like(total), predicate="eq")
     log = b(Log, b(Select, nothing, b.full_like(total, 1), total))
     return b(Select, nothing, b.full_like(total, -math.inf), b(Add, log, largest))
@@ -142,7 +128,7 @@ def in_range(
 
     Where plain squares do no harm the power is 1: not a bit changes.
     """
-    largest = max_along(b, b(Abs, x), axes)
+    largest = b.reduce(Max, b(Abs, x), axes)
     scale = inverse = b.full_like(largest, 1)
     for predicate, bound, power in BANDS[tensor_type(x).element.name]:
         limit = b.full_like(largest, 2.0**bound)
@@ -159,7 +145,7 @@ def root_of_squares(
     shape = tensor_type(x).shape
     empty = any(shape[axis] == 0 for axis in axes)
     scaled, inverse = (x, None) if empty else in_range(b, x, axes)
-    total = sum_along(b, b(Mul, scaled, scaled), axes)
+    total = b.sum(b(Mul, scaled, scaled), axes)
     if count is not None:
         total = b(Div, total, b.everywhere(count, tensor_type(total).shape))
     zero = b.zeros_like(total)
@@ -202,7 +188,7 @@ def log_of_others(b: TensorBuilder, x: Value, axis: int) -> Value:
     and what the others have is summed without it.
     """
     log = b(LogSoftmax, x, axis=axis)
-    index = spread(b, b(ArgMax, x, axis=axis), x, [axis])
+    index = spread(b, b.reduce(ArgMax, x, axis), x, [axis])
     own = b(Compare, b.iota(tensor_type(x).shape, axis, I64), index, predicate="eq")
     others = b(Select, own, b.full_like(x, -math.inf), log)
     rest = spread(b, logsumexp(b, others, [axis]), x, [axis])

@@ -75,23 +75,29 @@ class TensorBuilder:
             return operand
         return self(Cast, operand, element=element)
 
-    def reduce(self, cls: type[Op], operand: Value, axis: int) -> Value:
-        """Return a reduction along an axis, in the contract's order if it has one."""
-        if "order" in cls.attribute_names:
-            return self(cls, operand, axis=axis, order=LANES_ORDER)
-        return self(cls, operand, axis=axis)
+    def reduce(self, cls: type[Op], operand: Value, axes: int | Sequence[int]) -> Value:
+        """Return a reduction along axes in any order, of none the operand.
 
-    def sum(self, operand: Value, axis: int) -> Value:
-        """Return the sum along an axis, in the contract's order."""
-        return self.reduce(Sum, operand, axis)
+        It is in the contract's order if it has one.
+        """
+        several = (axes,) if isinstance(axes, int) else tuple(sorted(axes))
+        if not several:
+            return operand
+        if "order" in cls.attribute_names:
+            return self(cls, operand, axes=several, order=LANES_ORDER)
+        return self(cls, operand, axes=several)
+
+    def sum(self, operand: Value, axes: int | Sequence[int]) -> Value:
+        """Return the sum along axes, in the contract's order."""
+        return self.reduce(Sum, operand, axes)
 
     def mean(self, operand: Value, count: Value, axes: Sequence[int]) -> Value:
         """Return the sum over ascending axes, divided by a count, an i64 scalar."""
         return self(Mean, operand, count, axes=tuple(axes), order=LANES_ORDER)
 
-    def prod(self, operand: Value, axis: int) -> Value:
-        """Return the product along an axis, in the contract's order."""
-        return self.reduce(Prod, operand, axis)
+    def prod(self, operand: Value, axes: int | Sequence[int]) -> Value:
+        """Return the product along axes, in the contract's order."""
+        return self.reduce(Prod, operand, axes)
 
     def matmul(self, lhs: Value, rhs: Value) -> Value:
         """Return the matrix product over the last two axes."""

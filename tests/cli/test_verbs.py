@@ -241,7 +241,7 @@ IR = """
   %0 = "tc.grad"(%x) ({
   ^bb0(%y: tensor<3xf32>):
     %1 = "tc.mul"(%y, %y) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
-    %2 = "tc.sum"(%1) <{axis = 0 : i64, order = "lanes"}> : (tensor<3xf32>)
+    %2 = "tc.sum"(%1) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<3xf32>)
       -> tensor<f32>
     "tc.yield"(%2) : (tensor<f32>) -> ()
   }) : (tensor<3xf32>) -> tensor<3xf32>

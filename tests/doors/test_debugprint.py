@@ -23,7 +23,7 @@ def variables():
 def test_a_graph_with_types_and_what_is_shared_once(variables):
     _, _, h = variables
     assert text((h * h + 0.1).sum(axis=0)) == (
-        "sum f32[2] {axis=0}\n"
+        "sum f32[2] {axes=[0]}\n"
         "└─ add f32[x0, 2]\n"
         "   ├─ mul f32[x0, 2]\n"
         "   │  ├─ h = tanh f32[x0, 2]\n"

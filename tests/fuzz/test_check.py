@@ -248,8 +248,8 @@ def test_what_mixes_rows_has_no_law():
     lead = TensorType((symbol("R"), 3), F64)
     given, sizes = ArgumentNode("a0", lead), {"R": 4}
     for cls, attributes, kept in (
-        (Sum, {"axis": 1, "order": "lanes"}, True),
-        (Sum, {"axis": 0, "order": "lanes"}, False),
+        (Sum, {"axes": (1,), "order": "lanes"}, True),
+        (Sum, {"axes": (0,), "order": "lanes"}, False),
         (Transpose, {"permutation": (1, 0)}, False),
         (Neg, {}, True),
     ):
@@ -324,9 +324,9 @@ def test_relations_hold_for_a_part_of_the_survey():
 
 
 def test_a_finding_of_the_survey_has_the_sizes_of_its_call():
-    number = -len(survey.items(True)) - 1
+    heavy = range(-len(survey.items(True)) - 1, -survey.count(), -1)
+    number = next(n for n in heavy if len(session.program_of(SEED, n).asks) > 3)
     asks = session.program_of(SEED, number).asks
-    assert len(asks) > 3
     for call, ask in enumerate(asks):
         finding = session.Finding(number, PASSES, "", call)
         program, given = session.failing(SEED, finding)

@@ -104,7 +104,7 @@ def test_an_index_error_of_the_other_branch_does_not_happen():
 
 
 def test_a_derivative_computes_branches_anew():
-    entries = (*CHOICE, op(Sum, 6, axis=0, order="lanes"))
+    entries = (*CHOICE, op(Sum, 6, axes=(0,), order="lanes"))
     made = program(entries, [], cost=7, wrt=(0,))
     module = module_of([made])
     verify(module, Level.TENSOR)
@@ -194,7 +194,7 @@ def test_results_of_an_op_go_together(monkeypatch):
 
     monkeypatch.setattr(to_structured, "apply_scalar", wrong)
     entries = (
-        *(X, op(Top1, 0, axis=0), ResultNode(1, 1), op(Exp, 1), op(Sub, 3, 1)),
+        *(X, op(Top1, 0, axes=(0,)), ResultNode(1, 1), op(Exp, 1), op(Sub, 3, 1)),
         op(Mul, 4, 4),
     )
     made = program(entries, [2, 4])

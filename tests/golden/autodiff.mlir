@@ -10,7 +10,7 @@
   %0 = "tc.grad"(%w) ({
   ^bb0(%v: tensor<3xf32>):
     %1 = "tc.mul"(%v, %v) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
-    %2 = "tc.sum"(%1) <{axis = 0 : i64, order = "lanes"}> : (tensor<3xf32>) -> tensor<f32>
+    %2 = "tc.sum"(%1) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<3xf32>) -> tensor<f32>
     "tc.yield"(%2) : (tensor<f32>) -> ()
   }) : (tensor<3xf32>) -> tensor<3xf32>
   "func.return"(%0) : (tensor<3xf32>) -> ()
@@ -42,7 +42,7 @@
   %0 = "tc.jvp"(%w, %x, %dw, %dx) ({
   ^bb0(%v: tensor<3xf32>, %u: tensor<3xf32>):
     %1 = "tc.mul"(%v, %u) : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
-    %2 = "tc.sum"(%1) <{axis = 0 : i64, order = "lanes"}> : (tensor<3xf32>) -> tensor<f32>
+    %2 = "tc.sum"(%1) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<3xf32>) -> tensor<f32>
     "tc.yield"(%2) : (tensor<f32>) -> ()
   }) : (tensor<3xf32>, tensor<3xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<f32>
   "func.return"(%0) : (tensor<f32>) -> ()

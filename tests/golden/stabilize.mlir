@@ -7,7 +7,7 @@
 "func.func"() <{function_type = (tensor<4x3xf32>) -> tensor<4x3xf32>, sym_name = "softmax"}> ({
 ^bb0(%x: tensor<4x3xf32>):
   %0 = "tc.exp"(%x) : (tensor<4x3xf32>) -> tensor<4x3xf32>
-  %1 = "tc.sum"(%0) <{axis = 1 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<4xf32>
+  %1 = "tc.sum"(%0) <{axes = array<i64: 1>, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<4xf32>
   %2 = "tc.broadcast"(%1) <{axes = array<i64: 0>, shape = #tc.dims<[4, 3]>}> : (tensor<4xf32>) -> tensor<4x3xf32>
   %3 = "tc.div"(%0, %2) : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x3xf32>
   %4 = "tc.log"(%3) : (tensor<4x3xf32>) -> tensor<4x3xf32>

@@ -18,7 +18,7 @@
   %0 = "tc.neg"(%x) : (tensor<4x1xf32>) -> tensor<4x1xf32>
   %1 = "tc.neg"(%0) : (tensor<4x1xf32>) -> tensor<4x1xf32>
   %2 = "tc.exp"(%1) : (tensor<4x1xf32>) -> tensor<4x1xf32>
-  %3 = "tc.sum"(%2) <{axis = 1 : i64, order = "lanes"}> : (tensor<4x1xf32>) -> tensor<4xf32>
+  %3 = "tc.sum"(%2) <{axes = array<i64: 1>, order = "lanes"}> : (tensor<4x1xf32>) -> tensor<4xf32>
   %4 = "tc.broadcast"(%3) <{axes = array<i64: 0>, shape = #tc.dims<[4, 1]>}> : (tensor<4xf32>) -> tensor<4x1xf32>
   %5 = "tc.div"(%2, %4) : (tensor<4x1xf32>, tensor<4x1xf32>) -> tensor<4x1xf32>
   %6 = "tc.log"(%5) : (tensor<4x1xf32>) -> tensor<4x1xf32>

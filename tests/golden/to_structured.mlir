@@ -18,7 +18,7 @@
 "func.func"() <{arg_attrs = [{tc.kind = "input", tc.name = "x"}], function_type = (tensor<?x4xf32, #tc.dims<["B", 4]>>) -> tensor<?x4xf32, #tc.dims<["B", 4]>>, res_attrs = [{tc.name = ""}], sym_name = "f"}> ({
 ^bb0(%x: tensor<?x4xf32, #tc.dims<["B", 4]>>):
   %0 = "tc.exp"(%x) : (tensor<?x4xf32, #tc.dims<["B", 4]>>) -> tensor<?x4xf32, #tc.dims<["B", 4]>>
-  %1 = "tc.sum"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<?x4xf32, #tc.dims<["B", 4]>>) -> tensor<4xf32>
+  %1 = "tc.sum"(%0) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<?x4xf32, #tc.dims<["B", 4]>>) -> tensor<4xf32>
   %2 = "tc.broadcast"(%1) <{axes = array<i64: 1>, shape = #tc.dims<["B", 4]>}> : (tensor<4xf32>) -> tensor<?x4xf32, #tc.dims<["B", 4]>>
   %3 = "tc.div"(%0, %2) : (tensor<?x4xf32, #tc.dims<["B", 4]>>, tensor<?x4xf32, #tc.dims<["B", 4]>>) -> tensor<?x4xf32, #tc.dims<["B", 4]>>
   "func.return"(%3) : (tensor<?x4xf32, #tc.dims<["B", 4]>>) -> ()

@@ -6,13 +6,13 @@
 // An op with two results, through all levels. Equal ones are one op; of which only one
 // result is read, they are the op that gives it alone, if there is one.
 // CHECK-LABEL: sym_name = "f"
-// CHECK:       %[[T:[0-9]+]]:2 = "tc.top1"(%x) <{axis = 1 : i64}>
+// CHECK:       %[[T:[0-9]+]]:2 = "tc.top1"(%x) <{axes = array<i64: 1>}>
 // CHECK-NOT:   "tc.top1"
 // CHECK:       "func.return"(%[[T]]#0, %[[T]]#1, %[[T]]#1)
 // CHECK-LABEL: sym_name = "one"
 // CHECK:       %[[V:.*]]:2 = "tc.top1"(%x)
-// CHECK:       %[[I:.*]] = "tc.argmax"(%x) <{axis = 0 : i64}>
-// CHECK:       %[[M:.*]] = "tc.max"(%n) <{axis = 0 : i64}>
+// CHECK:       %[[I:.*]] = "tc.argmax"(%x) <{axes = array<i64: 0>}>
+// CHECK:       %[[M:.*]] = "tc.max"(%n) <{axes = array<i64: 0>}>
 // CHECK:       "func.return"(%[[V]]#0, %[[I]], %[[M]])
 
 // One loop gives both.
@@ -42,14 +42,14 @@
 // CHECK-LABEL: sym_name = "one.k0"
 "func.func"() <{function_type = (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>), sym_name = "f"}> ({
 ^bb0(%x: tensor<?x3xf32, #tc.dims<["B", 3]>>):
-  %0:2 = "tc.top1"(%x) <{axis = 1 : i64}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>)
-  %1:2 = "tc.top1"(%x) <{axis = 1 : i64}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>)
+  %0:2 = "tc.top1"(%x) <{axes = array<i64: 1>}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>)
+  %1:2 = "tc.top1"(%x) <{axes = array<i64: 1>}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>)
   "func.return"(%0#0, %1#1, %0#1) : (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>) -> ()
 }) : () -> ()
 "func.func"() <{function_type = (tensor<?x3xf32, #tc.dims<["B", 3]>>, tensor<7xi32>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<3xi64>, tensor<i32>), sym_name = "one"}> ({
 ^bb0(%x: tensor<?x3xf32, #tc.dims<["B", 3]>>, %n: tensor<7xi32>):
-  %0:2 = "tc.top1"(%x) <{axis = 1 : i64}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>)
-  %1:2 = "tc.top1"(%x) <{axis = 0 : i64}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<3xf32>, tensor<3xi64>)
-  %2:2 = "tc.top1"(%n) <{axis = 0 : i64}> : (tensor<7xi32>) -> (tensor<i32>, tensor<i64>)
+  %0:2 = "tc.top1"(%x) <{axes = array<i64: 1>}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<?xf32, #tc.dims<["B"]>>, tensor<?xi64, #tc.dims<["B"]>>)
+  %1:2 = "tc.top1"(%x) <{axes = array<i64: 0>}> : (tensor<?x3xf32, #tc.dims<["B", 3]>>) -> (tensor<3xf32>, tensor<3xi64>)
+  %2:2 = "tc.top1"(%n) <{axes = array<i64: 0>}> : (tensor<7xi32>) -> (tensor<i32>, tensor<i64>)
   "func.return"(%0#0, %1#1, %2#0) : (tensor<?xf32, #tc.dims<["B"]>>, tensor<3xi64>, tensor<i32>) -> ()
 }) : () -> ()

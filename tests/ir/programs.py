@@ -9,8 +9,8 @@ EVERYTHING = """\
     %1 = "tc.constant"() <{value = dense<[0.1, 0x7FC00000, -0.0, 1.0e-10, 3.4028235e+38, 0x7F800000, 0xFF800000, 2.0, 3.0, 4.0]> : tensor<10xf32>}> : () -> tensor<10xf32>
     %bias = "tc.broadcast"(%1) <{axes = array<i64: 1>, shape = #tc.dims<["B", 10]>}> : (tensor<10xf32>) -> tensor<?x10xf32, #tc.dims<["B", 10]>>
     %z = "tc.add"(%0, %bias) {tc.note = "\\22caf\\C3\\A9\\22"} : (tensor<?x10xf32, #tc.dims<["B", 10]>>, tensor<?x10xf32, #tc.dims<["B", 10]>>) -> tensor<?x10xf32, #tc.dims<["B", 10]>>
-    %2 = "tc.sum"(%z) <{axis = 0 : i64, order = "lanes"}> : (tensor<?x10xf32, #tc.dims<["B", 10]>>) -> tensor<10xf32>
-    %3 = "tc.sum"(%2) <{axis = 0 : i64, order = "lanes"}> : (tensor<10xf32>) -> tensor<f32>
+    %2 = "tc.sum"(%z) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<?x10xf32, #tc.dims<["B", 10]>>) -> tensor<10xf32>
+    %3 = "tc.sum"(%2) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<10xf32>) -> tensor<f32>
     %4 = "tc.grad"(%3) ({
     ^bb0(%x: tensor<f32>):
       %5 = "tc.mul"(%x, %x) : (tensor<f32>, tensor<f32>) -> tensor<f32>

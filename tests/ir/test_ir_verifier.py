@@ -115,29 +115,41 @@ INVALID = {
         "arith.extf: its type rule failed: IndexError",
     ),
     "missing attribute": (
-        sum_with("axis = 0"),
+        sum_with("axes = array<i64: 0>"),
         T,
         "tc.sum: attribute 'order' is missing",
     ),
     "attribute type": (
-        sum_with('axis = "0", order = "lanes"'),
+        sum_with('axes = "0", order = "lanes"'),
         T,
-        "attribute 'axis' must be int, got '0'",
+        "attribute 'axes' must be tuple, got '0'",
     ),
     "boolean for a number": (
-        sum_with('axis = false, order = "lanes"'),
+        f'"tc.log_softmax"(%0) <{{axis = false}}> : ({T}) -> {T}\n{RETURN}',
         T,
         "attribute 'axis' must be int, got False",
     ),
     "undeclared attribute": (
-        sum_with('axis = 0, axes = 1, order = "lanes"'),
+        sum_with('axes = array<i64: 0>, axis = 1, order = "lanes"'),
         T,
-        "attribute 'axes' is not declared",
+        "attribute 'axis' is not declared",
     ),
     "attribute value": (
-        sum_with('axis = 1, order = "lanes"'),
+        sum_with('axes = array<i64: 1>, order = "lanes"'),
         T,
-        "tc.sum: needs 0 <= axis < rank(operand), got axis 1 of rank 1 [C1]",
+        "tc.sum: needs axes are ascending axes of operand, at least one, "
+        "got axes (1,) of rank 1 [C1]",
+    ),
+    "no axis": (
+        sum_with('axes = array<i64>, order = "lanes"'),
+        T,
+        "tc.sum: needs axes are ascending axes of operand, at least one, "
+        "got no axis [C1]",
+    ),
+    "an axis twice": (
+        sum_with('axes = array<i64: 0, 0>, order = "lanes"'),
+        T,
+        "got axes (0, 0) of rank 1 [C1]",
     ),
     "no such function": (
         f'"func.call"() <{{callee = @g}}> : () -> ()\n{RETURN}',
@@ -310,7 +322,7 @@ LINKS = [
     (foreign_argument, "tc.grad: argument 0 belongs to another"),
     (foreign_result, "tc.mul: result 0 belongs to another"),
     (negative_size, "tc.broadcast: result 0 has a negative size"),
-    (attribute("tc.sum", "axis", 1 << 70), "'axis': 1180591620717411303424 is no"),
+    (attribute("tc.group", "outer", 1 << 70), "'outer': 1180591620717411303424 is no"),
     (attribute("tc.add", "tc.x", (1, "a")), "'tc.x': 'a' is no integer"),
     (attribute("tc.add", "tc.x", ArrayAttr((Typed(300, I8),))), "300 is no integer in"),
     (attribute("tc.add", "tc.x", AffineMap(1, (0, 0))), "no map of points"),

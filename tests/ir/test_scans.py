@@ -208,7 +208,7 @@ TEXT = """
   %0:2 = "tc.scan"(%h0, %xs, %h0) <{carried = 1 : i64, length = #tc.dims<[3]>, reverse = false, sliced = 1 : i64, stacked = 1 : i64}> ({
   ^bb0(%t: tensor<i64>, %h: tensor<4xf32>, %x: tensor<4xf32>, %w: tensor<4xf32>):
     %1 = "tc.add"(%h, %w) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-    %2 = "tc.sum"(%x) <{axis = 0 : i64, order = "lanes"}> : (tensor<4xf32>) -> tensor<f32>
+    %2 = "tc.sum"(%x) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<4xf32>) -> tensor<f32>
     "tc.yield"(%1, %2) : (tensor<4xf32>, tensor<f32>) -> ()
   }) : (tensor<4xf32>, tensor<3x4xf32>, tensor<4xf32>) -> (tensor<4xf32>, tensor<3xf32>)
   "func.return"(%0#0, %0#1) : (tensor<4xf32>, tensor<3xf32>) -> ()

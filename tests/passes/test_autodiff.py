@@ -108,7 +108,7 @@ def test_argmax_in_the_cost_is_refused_at_its_place():
 
     def cost(b, w):
         with b.builder.at(place):
-            index = b(ArgMax, w[0], axis=0)
+            index = b(ArgMax, w[0], axes=(0,))
         return b.cast(index, F32)
 
     with pytest.raises(CompileError) as caught:
@@ -120,7 +120,7 @@ def test_argmax_in_the_cost_is_refused_at_its_place():
 
 def test_argmax_as_an_index_is_no_path():
     def cost(b, w):
-        return b(TakeAlongAxis, w[0], b(ArgMax, w[0], axis=0), axis=0)
+        return b(TakeAlongAxis, w[0], b(ArgMax, w[0], axes=(0,)), axis=0)
 
     module = expanded(["f64[3]"], lambda b, of: grad(b, of, cost))
     assert run(module, [np.array([1.0, 3, 2])])[0].tolist() == [0, 1, 0]

@@ -49,7 +49,7 @@ def of_views(b, c, x):
 
 def of_several_types(b, c, x):
     def then():
-        return [b.sum(b.sum(x, 0), 0), b.scalar(7, I64), b(ArgMax, x, axis=1)]
+        return [b.sum(b.sum(x, 0), 0), b.scalar(7, I64), b(ArgMax, x, axes=(1,))]
 
     def otherwise():
         zeros = b.cast(b.sum(x, 1), I64)

@@ -84,7 +84,7 @@ def test_the_order_of_operands_shows_in_no_op_that_is_commutative():
 
 def test_cse_keeps_ops_with_different_attributes():
     def body(b, of):
-        return [b.sum(of[0], 0), b.sum(of[0], 1), b(Max, of[0], axis=0)]
+        return [b.sum(of[0], 0), b.sum(of[0], 1), b(Max, of[0], axes=(0,))]
 
     assert len(names_of(merged(["f64[3, 3]"], body))) == 3
 

@@ -136,7 +136,7 @@ def test_stop_gradient_is_a_constant_in_both_directions():
 
 def test_argmax_behind_a_stop_is_allowed_and_without_refused():
     def cost(b, w):
-        index = b.cast(b(ArgMax, w[0], axis=0), F64)
+        index = b.cast(b(ArgMax, w[0], axes=(0,)), F64)
         return b(Mul, b(StopGradient, index), b.sum(w[0], 0))
 
     assert values_of(["f64[3]"], lambda b, of: grad(b, of, cost), [1, 3, 2.0]) == [
@@ -151,7 +151,7 @@ def test_an_index_used_as_a_number_is_refused_at_its_source(derive, cls):
 
     def cost(b, w):
         with b.builder.at(at):
-            index = b.results(cls, w[0], axis=0)[-1]
+            index = b.results(cls, w[0], axes=(0,))[-1]
         return [b(Mul, w[0], b.full_like(w[0], 1)), b.cast(index, F64)][1:]
 
     def body(b, of):
@@ -307,7 +307,7 @@ def test_what_no_branch_uses_for_the_cost_is_no_result_of_the_derivative():
 def test_an_argmax_of_a_constant_in_a_branch_is_allowed():
     def body(b, of):
         def cost(b, w):
-            index = lambda: b.cast(b(ArgMax, of[1], axis=0), F64)  # noqa: E731
+            index = lambda: b.cast(b(ArgMax, of[1], axes=(0,)), F64)  # noqa: E731
             return branches(
                 b, positive(b, w[0]), lambda: [b(Mul, w[0], index())], lambda: w
             )[0]
@@ -324,7 +324,7 @@ def test_an_argmax_of_the_variable_in_a_branch_is_refused(derive):
     def cost(b, w):
         def index():
             with b.builder.at(at):
-                return [b.cast(b(ArgMax, w[0], axis=0), F64)]
+                return [b.cast(b(ArgMax, w[0], axes=(0,)), F64)]
 
         return branches(b, positive(b, b.sum(w[0], 0)), index, lambda: [b.sum(w[0], 0)])
 

@@ -49,7 +49,7 @@ STEPS = {
         "g = W * W\nm = 0.9 * V + 0.1 * g\nV <- m\nW <- W - m / (sqrt(g) + 1)",
         1,
     ),
-    "scalars": ("return sum(x), sum(abs(x)), max(x) + 1", 2),
+    "scalars": ("return sum(x), sum(abs(x)), max(x) + 1", 3),
     "one reads what the other replaces": ("y = W * 2 + x2\nW <- W + x2\nreturn y", 2),
 }
 

@@ -62,7 +62,7 @@ def random_step(b: TensorBuilder, pool: list[Value], rng: np.random.Generator) -
     if kind == 5:
         return b.reshape(b.reshape(x, (N * 3,)), (N, 3))
     if kind == 6:
-        row = b.sum(x, 1) if rng.integers(2) == 0 else b(Max, x, axis=1)
+        row = b.sum(x, 1) if rng.integers(2) == 0 else b(Max, x, axes=(1,))
         return b.broadcast(b.broadcast(row, (N, 1), (0,)), (N, 3), (0, 1))
     return b(BINARY[rng.choice(len(BINARY))], x, y)
 

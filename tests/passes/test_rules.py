@@ -195,12 +195,12 @@ CASES: dict[str, list[tuple]] = {
         lambda b, x: b.unslice(x, (0, 0), (N, 3), (1, 1)), "f32[N, 3]"
     ),
     "max-of-one": [
-        *matrix(lambda b, x: b(Max, x, axis=1), "f64[N, 1]"),
-        *matrix(lambda b, x: b(Max, x, axis=1), "ui8[N, 1]"),
+        *matrix(lambda b, x: b(Max, x, axes=(1,)), "f64[N, 1]"),
+        *matrix(lambda b, x: b(Max, x, axes=(1,)), "ui8[N, 1]"),
     ],
     "top1-of-one": [
-        *matrix(lambda b, x: b.results(Top1, x, axis=1), "f32[N, 1]"),
-        *matrix(lambda b, x: b.results(Top1, x, axis=0), "i16[1, N]"),
+        *matrix(lambda b, x: b.results(Top1, x, axes=(1,)), "f32[N, 1]"),
+        *matrix(lambda b, x: b.results(Top1, x, axes=(0,)), "i16[1, N]"),
     ],
     "known-size": matrix(lambda b, x: b(Size, x, axis=1), "f32[N, 3]"),
     "gather-of-eye": [

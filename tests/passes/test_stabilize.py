@@ -62,7 +62,7 @@ def softmax(b, x, axis, put=spread):
 
 
 def shifted(b, x, axis, put=spread):
-    return b(Sub, x, put(b, b(Max, x, axis=axis), x, axis))
+    return b(Sub, x, put(b, b(Max, x, axes=(axis,)), x, axis))
 
 
 def log_softmax_truth(x: Array, axis: int) -> Array:
@@ -236,8 +236,8 @@ SHAPED: dict[str, Make] = {
 }
 
 OWN_ATTRIBUTES = {
-    Sum: {"axis": 1, "order": LANES_ORDER},
-    Max: {"axis": 1},
+    Sum: {"axes": (1,), "order": LANES_ORDER},
+    Max: {"axes": (1,)},
     LogSoftmax: {"axis": 1},
     Softmax: {"axis": 1},
 }
@@ -393,7 +393,7 @@ def test_shifted_softmax_becomes_one_op():
                 b(
                     Div,
                     b(Exp, x),
-                    b.insert_axis(b(Max, b(Exp, x), axis=1), x.type.shape, 1),
+                    b.insert_axis(b(Max, b(Exp, x), axes=(1,)), x.type.shape, 1),
                 ),
             ),
             id="largest, not sum",

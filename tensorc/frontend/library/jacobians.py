@@ -18,7 +18,7 @@ from tensorc.frontend.library.operands import (
     strong,
     unsupported,
 )
-from tensorc.frontend.library.reductions import product_of
+from tensorc.ir.dims import product_of
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I64, Element

@@ -22,14 +22,13 @@ from tensorc.frontend.library.reductions import (
     argmax,
     mean,
     normal_axes,
-    product_of,
     require_elements,
 )
 from tensorc.frontend.library.shapes import transpose
 from tensorc.frontend.library.suspicions import warn_of_softmax
 from tensorc.ir import stable
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, product_of
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
 from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax

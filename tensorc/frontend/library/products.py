@@ -26,11 +26,10 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.reductions import (
     flatten_all,
     ordered_axes,
-    product_of,
     sum_,
 )
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, product_of
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1
 

@@ -17,7 +17,7 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.ir import stable
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, maximum
+from tensorc.ir.dims import Dim, maximum, product_of
 from tensorc.ir.ops.tensor.cumulative import CumMax, CumMin, CumProd, CumSum
 from tensorc.ir.ops.tensor.reductions import (
     All,
@@ -215,38 +215,35 @@ def top1(
     b: Emitter, x: Operand, axis: int | None = None, keepdims: bool = False
 ) -> tuple[Operand, Operand]:
     """Return the first largest element and its index; of all without an axis."""
-    tensor = strong(b, x)
-    element = tensor.type.element
-    if element == I1:
-        tensor = TensorOperand(cast(b, tensor.value, I8))
-    whole = b.shape(tensor)
-    if axis is None:
-        tensor, at = flatten_all(b, tensor), 0
-        kept: Shape = (1,) * len(whole)
-    else:
-        (at,) = normal_axes(b, axis, len(whole))
-        kept = stable.put_back(whole, [at])
-    require_elements(b, b.shape(tensor), at)
-    t = TensorBuilder(b.builder)
-    value, index = t.results(Top1, tensor.value, axis=at)
-    if keepdims:
-        value, index = t.reshape(value, kept), t.reshape(index, kept)
+    element = strong(b, x).type.element
+    value, index = _first(b, Top1, x, axis, keepdims)
     return TensorOperand(cast(b, value, element)), TensorOperand(index)
 
 
 def _index_of(
     b: Emitter, reducer: type[Op], x: Operand, axis: int | None, keepdims: bool
 ) -> Operand:
-    value = strong(b, x).value
-    if TensorOperand(value).type.element == I1:
-        value = cast(b, value, I8)
-    if axis is not None:
-        return _reduce(b, reducer, value, axis, keepdims)
-    rank = TensorOperand(value).type.rank
-    found = _reduce(b, reducer, flatten_all(b, TensorOperand(value)).value, 0, False)
-    if not keepdims:
-        return found
-    return TensorOperand(TensorBuilder(b.builder).reshape(found.value, (1,) * rank))
+    (index,) = _first(b, reducer, x, axis, keepdims)
+    return TensorOperand(index)
+
+
+def _first(
+    b: Emitter, cls: type[Op], x: Operand, axis: int | None, keepdims: bool
+) -> list[Value]:
+    """Return the results of an op that finds the first of some elements."""
+    tensor = strong(b, x)
+    if tensor.type.element == I1:
+        tensor = TensorOperand(cast(b, tensor.value, I8))
+    whole = b.shape(tensor)
+    axes = normal_axes(b, axis, len(whole))
+    kept = stable.put_back(whole, axes)
+    if not whole:
+        tensor, axes = flatten_all(b, tensor), [0]
+    for i in axes:
+        require_elements(b, b.shape(tensor), i)
+    t = TensorBuilder(b.builder)
+    found = t.results(cls, tensor.value, axes=tuple(axes))
+    return [t.reshape(v, kept) for v in found] if keepdims else found
 
 
 def normal_axes(b: Emitter, axis: Axes, rank: int) -> list[int]:
@@ -274,14 +271,14 @@ _OF_NOTHING = (Sum, Prod, Any, All)
 def _reduce(
     b: Emitter, reducer: type[Op], value: Value, axis: Axes, keepdims: bool
 ) -> TensorOperand:
-    """Reduce along axes, the last first, so that the others keep their numbers."""
+    """Reduce along axes, by one op."""
     shape = b.shape(TensorOperand(value))
     axes = normal_axes(b, axis, len(shape))
-    t = TensorBuilder(b.builder)
-    for i in reversed(axes):
-        if reducer not in _OF_NOTHING:
+    if reducer not in _OF_NOTHING:
+        for i in axes:
             require_elements(b, shape, i)
-        value = t.reduce(reducer, value, i)
+    t = TensorBuilder(b.builder)
+    value = t.reduce(reducer, value, axes)
     if keepdims:
         value = t.reshape(value, stable.put_back(shape, axes))
     return TensorOperand(value)
@@ -291,14 +288,6 @@ def require_elements(b: Emitter, shape: Shape, axis: int) -> None:
     """Raise TC0301 for an axis that is known to be empty."""
     if shape[axis] == 0:
         raise size_error(b, f"axis {axis} of {spell_shape(shape)} has no elements")
-
-
-def product_of(dims: Sequence[Dim]) -> Dim:
-    """Return the product of sizes."""
-    result: Dim = 1
-    for dim in dims:
-        result = result * dim
-    return result
 
 
 def flatten_all(b: Emitter, x: TensorOperand) -> TensorOperand:

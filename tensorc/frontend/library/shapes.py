@@ -26,12 +26,11 @@ from tensorc.frontend.library.reductions import (
     flatten_all,
     normal_axes,
     ordered_axes,
-    product_of,
 )
 from tensorc.frontend.library.suspicions import warn_of_count
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, floordiv, maximum
+from tensorc.ir.dims import Dim, floordiv, maximum, product_of
 from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate
 from tensorc.ir.tensor_builder import TensorBuilder
 

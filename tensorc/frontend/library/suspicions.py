@@ -27,12 +27,9 @@ def warn_of_flat_index(b: Emitter, operands: Sequence[Operand]) -> None:
         op = index.value.op
         if not isinstance(op, ArgMax | ArgMin) or not other.type.rank:
             continue
-        flat = op.operand.op
-        if isinstance(flat, Reshape) and not index.type.rank:
-            given = TensorOperand(flat.operand).type
+        given = TensorOperand(op.operand).type
+        if given.rank > 1 and not index.type.rank:
             name = "argmax" if isinstance(op, ArgMax) else "argmin"
-            if given.rank < 2:
-                continue
             message = f"{name} without an axis is one index in all of "
             message += (
                 f"{spell_type(given)}, here compared with {spell_type(other.type)}"

@@ -1,6 +1,6 @@
 """Write IR as text: MLIR's generic form with properties, which stock tools read.
 
-    %2 = "tc.max"(%x) <{axis = 0 : i64}> : (tensor<4xf32>) -> tensor<f32>
+    %2 = "tc.max"(%x) <{axes = array<i64: 0>}> : (tensor<4xf32>) -> tensor<f32>
 
 The text is canonical: equal modules give equal text, and it parses back to itself.
 Names of values are given here; `hint` is followed where it is a good name.

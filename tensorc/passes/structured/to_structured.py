@@ -36,26 +36,22 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of, set_function_type
-from tensorc.ir.numerics import LANES_ORDER, SEQUENTIAL
-from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR, scalar_of
+from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import DERIVATIVES, CustomGradient, StopGradient
-from tensorc.ir.ops.scalar import arith, conversions, math
+from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.ops.scan import Scan
-from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions, rounding
+from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
-from tensorc.ir.ops.tensor.reductions import MEAN_SCALE, max_identity, min_identity
-from tensorc.ir.types import I64, TensorType
+from tensorc.ir.types import TensorType
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import (
     apply_scalar,
-    cast,
-    compare,
     scalar,
 )
-from tensorc.passes.structured import indices, moves
+from tensorc.passes.structured import indices, moves, reduce
 from tensorc.passes.structured.products import matmul
 from tensorc.passes.structured.views import (
     Lowering,
@@ -79,122 +75,6 @@ def _elementwise(low: Lowering, op: Op) -> MappedRead:
         return [apply_scalar(low.b, type(op), values, op.attributes)]
 
     return whole(low.pointwise(views, type_, body))
-
-
-def _reduction(low: Lowering, op: reductions.Along) -> MappedRead:
-    return whole(_reduce(low, type(op), low.views[op.operand], op.axis))
-
-
-def _reduce(
-    low: Lowering, cls: type[reductions.Along], source: MappedRead, axis: int
-) -> Value:
-    """Append a reduction of a class: in the contract's order if it has one."""
-    b, type_, narrow = low.b, source.type, source.type.element
-    kept = without(type_.rank, axis)
-    ordered = "order" in cls.attribute_names
-    wide = narrow.accumulator if ordered else narrow
-    result = TensorType(tuple(type_.shape[d] for d in kept), wide)
-    combine = scalar_of(cls.combine, wide)
-    (total,) = low.loop(
-        [(source, tuple(range(type_.rank)))],
-        [(result, kept, cls.start(wide.dtype))],
-        lambda values: [b.value(combine, values[1], cast(b, values[0], wide))],
-        [axis],
-        LANES_ORDER if ordered else SEQUENTIAL,
-    )
-    return low.materialize(low.converted(whole(total), narrow))
-
-
-def _mean_op(low: Lowering, op: reductions.Mean) -> MappedRead:
-    """Sum the elements and, in the same loop, scaled ones: for where that overflows."""
-    b, source, type_ = low.b, low.views[op.operand], tensor(op.result)
-    element = type_.element
-
-    def divide(values: list[Value]) -> list[Value]:
-        total, scaled, count = values
-        finite = apply_scalar(b, rounding.IsFinite, [total], {})
-        total = b.value(arith.Select, finite, total, scaled)
-        one, back = (scalar(b, v, element) for v in (1.0, 1 / MEAN_SCALE))
-        mean = b.value(arith.DivF, total, cast(b, count, element))
-        return [b.value(arith.MulF, mean, b.value(arith.Select, finite, one, back))]
-
-    sums = [source]
-    for axis in reversed(op.axes):
-        sums = [whole(v) for v in _two_sums(low, sums, axis)]
-    count = low.views[op.count]
-    counts = replace(count, type=TensorType(type_.shape, count.type.element))
-    return whole(low.pointwise([sums[0], sums[-1], counts], type_, divide))
-
-
-def _two_sums(low: Lowering, sources: list[MappedRead], axis: int) -> list[Value]:
-    """Sum two tensors along an axis; of one, its elements and scaled ones."""
-    b, type_ = low.b, sources[0].type
-    kept = without(type_.rank, axis)
-    result = TensorType(tuple(type_.shape[d] for d in kept), type_.element)
-
-    def add(values: list[Value]) -> list[Value]:
-        *elements, plain, scaled = values
-        if len(elements) == 1:
-            scale = scalar(b, MEAN_SCALE, type_.element)
-            elements.append(b.value(arith.MulF, elements[0], scale))
-        totals = zip((plain, scaled), elements, strict=True)
-        return [b.value(arith.AddF, total, value) for total, value in totals]
-
-    reads = [(source, tuple(range(type_.rank))) for source in sources]
-    writes = [(result, kept, -0.0)] * 2
-    return low.loop(reads, writes, add, [axis], LANES_ORDER)
-
-
-def _argmax(low: Lowering, op: reductions.ArgMax) -> MappedRead:
-    return _top1(low, op)[1]
-
-
-def _argmin(low: Lowering, op: reductions.ArgMin) -> MappedRead:
-    highest = min_identity(low.views[op.operand].type.element.dtype)
-    return _first(low, op, "lt", highest)[1]
-
-
-def _top1(low: Lowering, op: reductions.Top1 | reductions.ArgMax) -> Views:
-    lowest = max_identity(low.views[op.operand].type.element.dtype)
-    return _first(low, op, "gt", lowest)
-
-
-def _first(
-    low: Lowering,
-    op: reductions.ExtremeIndex | reductions.Top1,
-    predicate: str,
-    initial: float,
-) -> Views:
-    """Find the first element that no other is better than by the predicate.
-
-    Gives the element and its index.
-    """
-    b = low.b
-    source = low.views[op.operand]
-    rank, element = source.type.rank, source.type.element
-    kept = without(rank, op.axis)
-    index_type = tensor(op.results[-1])
-    value_type = TensorType(index_type.shape, element)
-
-    def body(values: list[Value]) -> list[Value]:
-        value, best, at = values
-        better = compare(b, predicate, value, best)
-        if element.is_float:
-            # A NaN beats everything but an earlier NaN.
-            here = compare(b, "ne", value, value)
-            before = compare(b, "eq", best, best)
-            new_nan = b.value(arith.AndI, here, before)
-            better = b.value(arith.OrI, better, new_nan)
-        index = b.value(conversions.IndexCast, low.index(op.axis), types=[I64])
-        return [
-            b.value(arith.Select, better, value, best),
-            b.value(arith.Select, better, index, at),
-        ]
-
-    writes = [(value_type, kept, initial), (index_type, kept, 0)]
-    reads = [(source, tuple(range(rank)))]
-    found = low.loop(reads, writes, body, [op.axis], SEQUENTIAL)
-    return tuple([whole(value) for value in found])
 
 
 def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> MappedRead:
@@ -243,11 +123,12 @@ def _powers(
 
     if mask is not None:
         source = whole(low.pointwise([mask, source], type_, counted))
-    largest = _reduce(low, reductions.Max, source, axis)
+    largest = reduce.reduced(low, reductions.Max, source, (axis,))
     pair = [source, _spread(type_, largest, axis)]
     shifted = low.pointwise(pair, type_, lambda v: [b.value(arith.SubF, *v)])
     powers = low.pointwise([whole(shifted)], type_, lambda v: [b.value(math.Exp, *v)])
-    return shifted, powers, _reduce(low, reductions.Sum, whole(powers), axis)
+    total = reduce.reduced(low, reductions.Sum, whole(powers), (axis,))
+    return shifted, powers, total
 
 
 def _spread(type_: TensorType, value: Value, axis: int) -> MappedRead:
@@ -341,10 +222,10 @@ _RULES = typing.cast(
         shapes.Unslice: moves.unslice,
         shapes.Concatenate: moves.concatenate,
         shapes.Size: moves.dim,
-        reductions.Mean: _mean_op,
-        reductions.ArgMax: _argmax,
-        reductions.ArgMin: _argmin,
-        reductions.Top1: _top1,
+        reductions.Mean: reduce.mean,
+        reductions.ArgMax: reduce.argmax,
+        reductions.ArgMin: reduce.argmin,
+        reductions.Top1: reduce.top1,
         products.MatMul: matmul,
         StopGradient: lambda low, op: low.views[op.operand],
         indexing.TakeAlongAxis: indices.take_along_axis,
@@ -368,7 +249,7 @@ def rule_of(cls: type[Op]) -> Rule | None:
     if ELEMENTWISE in cls.traits:
         return _elementwise
     if issubclass(cls, reductions.Along) and hasattr(cls, "combine"):
-        return typing.cast(Rule, _reduction)
+        return typing.cast(Rule, reduce.reduction)
     return None
 
 

@@ -76,18 +76,23 @@ SOFTMAXES = {
 }
 
 
-def axis_of(match: Match) -> int:
-    """Return the axis of the reduction in a match."""
-    axis = match.ops["reduce"].attributes["axis"]
-    assert isinstance(axis, int)
-    return axis
+def axes_of(match: Match) -> tuple[int, ...]:
+    """Return the axes of the reduction in a match."""
+    axes = match.ops["reduce"].attributes["axes"]
+    assert isinstance(axes, tuple)
+    return axes
 
 
 def is_put_back(match: Match) -> bool:
-    """Return whether the reduction is repeated along the axis that it took away."""
-    axis = axis_of(match)
-    rank = len(match.axes["reduce"]) + 1
-    return match.axes["reduce"] == tuple(i for i in range(rank) if i != axis)
+    """Return whether the reduction is repeated along the axes that it took away."""
+    axes = axes_of(match)
+    kept = match.axes["reduce"]
+    return kept == tuple(stable.kept_axes(len(kept) + len(axes), axes))
+
+
+def is_row_put_back(match: Match) -> bool:
+    """Return whether so along one axis, as `tc.log_softmax` has."""
+    return len(axes_of(match)) == 1 and is_put_back(match)
 
 
 def softmax_of(value: Value) -> tuple[Value, int] | None:
@@ -101,8 +106,8 @@ def softmax_of(value: Value) -> tuple[Value, int] | None:
     if isinstance(op, Div | Mul):
         for pattern in SOFTMAXES.values():
             for match in match_op(pattern, op, Match(op)):
-                if is_put_back(match):
-                    return match.values["x"], axis_of(match)
+                if is_row_put_back(match):
+                    return match.values["x"], axes_of(match)[0]
     return None
 
 
@@ -253,7 +258,7 @@ def _log_of_sum(b: TensorBuilder, op: Op, memo: Memo) -> Value:
     assert isinstance(op, Sum)
     if isinstance(op.operand.op, Exp) and is_shifted(op.operand.op.operand):
         return b(Log, op.result)
-    return stable.logsumexp(b, log_of(b, op.operand, memo), [op.axis])
+    return stable.logsumexp(b, log_of(b, op.operand, memo), op.axes)
 
 
 def _log_of_mean(b: TensorBuilder, op: Op, memo: Memo) -> Value:
@@ -358,7 +363,8 @@ _LOGS: Mapping[type[Op], LogRule] = MappingProxyType(
         Sum: _log_of_sum,
         Mean: _log_of_mean,
         Prod: lambda b, op, memo: b.sum(
-            log_of(b, op.operands[0], memo), typing.cast(int, op.attributes["axis"])
+            log_of(b, op.operands[0], memo),
+            typing.cast(tuple[int, ...], op.attributes["axes"]),
         ),
         Add: _pairwise(stable.logaddexp),
         Mul: _pairwise(lambda b, x, y: b(Add, x, y)),
@@ -389,7 +395,7 @@ def log_of_weighted(
     for weight, log in logs:
         nothing = b(Compare, weight, b.zeros_like(weight), predicate="eq")
         counted = b(Select, nothing, b.full_like(log, -math.inf), log)
-        counted = stable.max_along(b, counted, axes)
+        counted = b.reduce(Max, counted, axes)
         largest = counted if largest is None else b(Maximum, largest, counted)
     assert largest is not None
     largest = b(Select, b(IsFinite, largest), largest, b.zeros_like(largest))
@@ -400,7 +406,7 @@ def log_of_weighted(
         # What does not count may be larger: no more than keeps 0 from meeting infinity.
         most = b.full_like(log, 80.0)
         term_ = b(Mul, weight, b(Exp, b(Minimum, distance, most)))
-        term_ = stable.sum_along(b, term_, axes)
+        term_ = b.sum(term_, axes)
         total = term_ if total is None else b(Add, total, term_)
     assert total is not None
     return b(Add, b(Log, total), largest)

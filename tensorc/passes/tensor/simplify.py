@@ -169,19 +169,13 @@ def _is_whole(match: Match) -> bool:
 
 
 def _reduces_one_element(match: Match) -> bool:
-    axis = match.root.attributes["axis"]
-    assert isinstance(axis, int)
-    return tensor_type(match.values["x"]).shape[axis] == 1
+    shape = tensor_type(match.values["x"]).shape
+    return all(shape[axis] == 1 for axis in _tuple(match.root, "axes"))
 
 
 def _element_at_zero(b: TensorBuilder, match: Match) -> list[Value]:
     value = b.reshape(match.values["x"], tensor_type(match.root.results[0]).shape)
     return [value, b.zeros_like(match.root.results[1])]
-
-
-def _averages_one_element(match: Match) -> bool:
-    shape = tensor_type(match.values["x"]).shape
-    return all(shape[axis] == 1 for axis in _tuple(match.root, "axes"))
 
 
 def _quotient_by_count(b: TensorBuilder, match: Match) -> Value:
@@ -329,7 +323,7 @@ SPELLINGS = (
 RULES = (
     *SPELLINGS,
     Rule("sum-of-one", term(Sum, x), _reshape_to_result, _reduces_one_element),
-    Rule("mean-of-one", term(Mean, x, y), _quotient_by_count, _averages_one_element),
+    Rule("mean-of-one", term(Mean, x, y), _quotient_by_count, _reduces_one_element),
     # Not before: derivatives stop at it.
     Rule("stop-gradient", term(StopGradient, x), x),
 )

@@ -8,7 +8,7 @@ last, since what the first rules find has better names.
 
 Before:
   %0 = "tc.exp"(%x) : (tensor<4x3xf32>) -> tensor<4x3xf32>
-  %1 = "tc.sum"(%0) <{axis = 1 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<4xf32>
+  %1 = "tc.sum"(%0) <{axes = array<i64: 1>, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<4xf32>
   %2 = "tc.broadcast"(%1) <{axes = array<i64: 0>, shape = #tc.dims<[4, 3]>}> : (tensor<4xf32>) -> tensor<4x3xf32>
   %3 = "tc.div"(%0, %2) : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x3xf32>
   %4 = "tc.log"(%3) : (tensor<4x3xf32>) -> tensor<4x3xf32>
@@ -68,12 +68,13 @@ from tensorc.passes.common.rewriter import (
 from tensorc.passes.tensor.log_space import (
     MOVEMENT,
     SOFTMAXES,
-    axis_of,
+    axes_of,
     has_log,
     is_copy,
     is_positive_number,
     is_probability,
     is_put_back,
+    is_row_put_back,
     is_shifted,
     less_log_of_count,
     log_of,
@@ -114,22 +115,28 @@ def _rule(
 
 
 def _log_softmax(b: TensorBuilder, match: Match) -> Value:
-    return b(LogSoftmax, match.values["x"], axis=axis_of(match))
+    return b(LogSoftmax, match.values["x"], axis=axes_of(match)[0])
 
 
 def _is_shift(match: Match) -> bool:
-    return is_put_back(match) and axis_of(match) == match.root.attributes["axis"]
+    return is_put_back(match) and axes_of(match) == (match.root.attributes["axis"],)
 
 
 def _is_put_back_twice(match: Match) -> bool:
     """Tell so of a sum that keeps its axis, as size 1, until it is repeated."""
     outer = match.axes["outer"]
     axes = tuple(outer[a] for a in match.axes["reduce"])
-    return is_put_back(replace(match, axes={"reduce": axes}))
+    return is_row_put_back(replace(match, axes={"reduce": axes}))
 
 
 def _softmax(b: TensorBuilder, match: Match) -> Value:
-    return b(Softmax, match.values["x"], axis=axis_of(match))
+    """Give the op along one axis; along several, what it is made of."""
+    given, axes = match.values["x"], axes_of(match)
+    if len(axes) == 1:
+        return b(Softmax, given, axis=axes[0])
+    top = stable.spread(b, b.reduce(Max, given, axes), given, axes)
+    powers = b(Exp, b(Sub, given, top))
+    return b(Div, powers, stable.spread(b, b.sum(powers, axes), given, axes))
 
 
 def _softmax_of_log(b: TensorBuilder, match: Match) -> Value:
@@ -155,7 +162,7 @@ def _weighted_softmax(b: TensorBuilder, match: Match) -> Value:
 
 SOFTMAX_RULES = (
     *(
-        _rule(name, term(Log, left), _log_softmax, is_put_back)
+        _rule(name, term(Log, left), _log_softmax, is_row_put_back)
         for name, left in SOFTMAXES.items()
     ),
     _rule("log-of-share", term(Log, head(Softmax)), _log_of_share),
@@ -174,7 +181,7 @@ SOFTMAX_RULES = (
         "minus-log-sum-exp",
         term(Sub, x, Spread(term(Log, sum_exp), "reduce")),
         _log_softmax,
-        is_put_back,
+        is_row_put_back,
     ),
     _rule(
         "minus-log-of-kept-sum",
@@ -418,19 +425,19 @@ def _is_weighted(match: Match) -> bool:
 
 def _log_of_weighted_sum(b: TensorBuilder, match: Match) -> Value:
     pairs = [(match.values["c"], match.values["p"])]
-    return log_of_weighted(b, pairs, [axis_of(match)])
+    return log_of_weighted(b, pairs, axes_of(match))
 
 
 def _log_of_weighted_share(b: TensorBuilder, match: Match) -> Value:
     """Weigh the shares of a softmax; of another total, take its logarithm off."""
     weight, part, total = (match.values[name] for name in ("c", "p", "q"))
-    axis, whole = axis_of(match), total.op
-    of_all = isinstance(whole, Sum) and whole.operand is part and whole.axis == axis
-    if isinstance(part.op, Exp) and of_all:
-        share = b(Softmax, part.op.operand, axis=axis)
-        return log_of_weighted(b, [(weight, share)], [axis])
+    axes, whole = axes_of(match), total.op
+    of_all = isinstance(whole, Sum) and whole.operand is part and whole.axes == axes
+    if isinstance(part.op, Exp) and of_all and len(axes) == 1:
+        share = b(Softmax, part.op.operand, axis=axes[0])
+        return log_of_weighted(b, [(weight, share)], axes)
     log = log_of(b, total, {})
-    return b(Sub, log_of_weighted(b, [(weight, part)], [axis]), log)
+    return b(Sub, log_of_weighted(b, [(weight, part)], axes), log)
 
 
 def _log_of_weighted_mean(b: TensorBuilder, match: Match) -> Value:

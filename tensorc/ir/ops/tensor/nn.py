@@ -112,7 +112,7 @@ def shifted_powers(
 
     The sums keep the axis.
     """
-    largest = np.expand_dims(maximum_along(operand, axis, -np.inf), axis)
+    largest = np.expand_dims(maximum_along(operand, (axis,), -np.inf), axis)
     shifted = np.asarray(np.subtract(operand, largest))
     powers = exp(shifted)
     return shifted, powers, np.expand_dims(ordered_sum(powers, axis), axis)

@@ -1,4 +1,4 @@
-"""Reductions along one axis, which disappears; several axes are several ops."""
+"""Reductions along axes, which disappear; of several axes the index is flat."""
 
 import itertools
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.numerics import (
     LANES_ORDER,
     Array,
+    flatten,
     integer_limits,
     maximum_along,
     minimum_along,
@@ -26,15 +27,30 @@ from tensorc.ir.types import F32, F64, I1, I64, TensorType
 MEAN_SCALE = 2.0**-64
 
 
-def _drop_axis(operand: TensorType, axis: int, label: str) -> TensorType:
-    fits = 0 <= axis < operand.rank
-    require(fits, label, f"axis {axis} of rank {operand.rank}")
-    shape = operand.shape[:axis] + operand.shape[axis + 1 :]
+def _without(operand: TensorType, axes: tuple[int, ...], label: str) -> TensorType:
+    """Return the type without some axes, which must be ascending axes of it."""
+    ascends = all(a < b for a, b in itertools.pairwise(axes))
+    inside = all(0 <= axis < operand.rank for axis in axes)
+    require(ascends and inside, label, f"axes {axes} of rank {operand.rank}")
+    shape = tuple(d for i, d in enumerate(operand.shape) if i not in axes)
     return TensorType(shape, operand.element)
 
 
+def _reduced(operand: TensorType, axes: tuple[int, ...], empty: str = "") -> TensorType:
+    """Return the type without at least one axis (C1), of a number type (C2).
+
+    With `empty`, the label of that constraint, no axis may be known to be empty.
+    """
+    require(bool(axes), "C1", "no axis")
+    result = _without(operand, axes, "C1")
+    require(operand.element.name != "i1", "C2", "i1")
+    if empty:
+        require(all(operand.shape[a] != 0 for a in axes), empty, str(operand))
+    return result
+
+
 class Along(Op):
-    """Elements of one axis, combined by an elementwise op.
+    """Elements along axes, combined by an elementwise op.
 
     `combine` is that op. It changes nothing of what `start` gives for an element's
     dtype: there kernels start.
@@ -43,41 +59,40 @@ class Along(Op):
     levels = AT_TENSOR
 
     operand: Value
-    axis: int
+    axes: tuple[int, ...]
     combine: ClassVar[type[Op]]
     start: ClassVar[Callable[..., float | int]]
 
 
 class Ordered(Along):
-    """Elements combined along an axis, floats in an order that is part of the program.
+    """Elements combined along axes, floats in an order that is part of the program.
 
-    `order` is "lanes" (docs/numerics.md).
+    `order` is "lanes", along the flat index over the axes (docs/numerics.md).
 
     Constraints:
-      (C1) 0 <= axis < rank(operand).
+      (C1) axes are ascending axes of operand, at least one.
       (C2) operand has a number type.
       (C3) order is "lanes".
 
     Example:
-      %1 = "$name"(%0) <{axis = 0 : i64, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
+      %1 = "$name"(%0) <{axes = array<i64: 0>, order = "lanes"}> : (tensor<4x3xf32>) -> tensor<3xf32>
     """  # noqa: E501
 
     order: str
 
     @staticmethod
     def infer(
-        ctx: InferContext, operand: TensorType, *, axis: int, order: str
+        ctx: InferContext, operand: TensorType, *, axes: tuple[int, ...], order: str
     ) -> TensorType:
-        """Give the operand's type without the axis."""
-        result = _drop_axis(operand, axis, "C1")
-        require(operand.element.name != "i1", "C2", "i1")
+        """Give the operand's type without the axes."""
+        result = _reduced(operand, axes)
         require(order == LANES_ORDER, "C3", order)
         return result
 
 
 @op("tc.sum", traits=(PURE, EXACT))
 class Sum(Ordered):
-    """Sum along an axis; an empty sum is 0, integers wrap.
+    """Sum along axes; an empty sum is 0, integers wrap.
 
     `order` says in which order floats are added: "lanes" (docs/numerics.md).
     """
@@ -86,30 +101,34 @@ class Sum(Ordered):
     start = staticmethod(lambda dtype: -0.0 if dtype.kind == "f" else 0)
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
-        return ordered_sum(operand, axis)
+    def evaluate(
+        ctx: object, operand: Array, *, axes: tuple[int, ...], order: str
+    ) -> Array:
+        return ordered_sum(flatten(operand, axes), 0)
 
 
 @op("tc.prod", traits=(PURE, EXACT))
 class Prod(Ordered):
-    """Product along an axis; an empty product is 1, integers wrap.
+    """Product along axes; an empty product is 1, integers wrap.
 
     `order` says in which order floats are multiplied: as those of a sum are added. The
     derivative multiplies the other elements in a tree of pairs: nothing is divided, so
-    it is exact at zeros, and takes time that grows with the axis.
+    it is exact at zeros, and takes time that grows with their number.
     """
 
     combine = ew.Mul
     start = staticmethod(lambda dtype: 1.0 if dtype.kind == "f" else 1)
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int, order: str) -> Array:
-        return ordered_product(operand, axis)
+    def evaluate(
+        ctx: object, operand: Array, *, axes: tuple[int, ...], order: str
+    ) -> Array:
+        return ordered_product(flatten(operand, axes), 0)
 
 
 @op("tc.mean", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Mean(Op):
-    """The ordered sum over axes, the last first, divided by a count.
+    """The ordered sum over axes, of none the elements, divided by a count.
 
     Where that sum is no finite number, it is one of elements scaled by 2^-64, and the
     quotient is scaled back: a mean overflows only where its value does. The count is
@@ -140,22 +159,21 @@ class Mean(Op):
         order: str,
     ) -> TensorType:
         """Give the operand's type without the axes."""
-        ascends = all(a < b for a, b in itertools.pairwise(axes))
-        inside = all(0 <= axis < operand.rank for axis in axes)
-        require(ascends and inside, "C1", f"axes {axes} of rank {operand.rank}")
+        result = _without(operand, axes, "C1")
         require(operand.element in (F32, F64), "C2", operand.element.name)
         require(order == LANES_ORDER, "C3", order)
         require(count == TensorType((), I64), "C4", str(count))
-        kept = tuple(d for i, d in enumerate(operand.shape) if i not in axes)
-        return TensorType(kept, operand.element)
+        return result
 
     @staticmethod
     def evaluate(
         ctx: object, operand: Array, count: Array, *, axes: tuple[int, ...], order: str
     ) -> Array:
         scaled = np.multiply(operand, np.array(MEAN_SCALE, operand.dtype))
-        for axis in reversed(axes):
-            operand, scaled = ordered_sum(operand, axis), ordered_sum(scaled, axis)
+        if axes:
+            operand, scaled = (
+                ordered_sum(flatten(v, axes), 0) for v in (operand, scaled)
+            )
         finite = np.isfinite(operand)
         total = np.where(finite, operand, scaled)
         back = np.where(finite, 1, 1 / MEAN_SCALE).astype(operand.dtype)
@@ -181,26 +199,25 @@ class Extremum(Along):
     """The largest or the smallest element along an axis.
 
     Constraints:
-      (C1) 0 <= axis < rank(operand).
+      (C1) axes are ascending axes of operand, at least one.
       (C2) operand has a number type.
-      (C3) The axis is not known to be empty.
+      (C3) No axis is known to be empty.
 
     Example:
-      %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xf32>
+      %1 = "$name"(%0) <{axes = array<i64: 1>}> : (tensor<4x3xf32>) -> tensor<4xf32>
     """
 
     @staticmethod
-    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
-        """Give the operand's type without the axis."""
-        result = _drop_axis(operand, axis, "C1")
-        require(operand.element.name != "i1", "C2", "i1")
-        require(operand.shape[axis] != 0, "C3", str(operand))
-        return result
+    def infer(
+        ctx: InferContext, operand: TensorType, *, axes: tuple[int, ...]
+    ) -> TensorType:
+        """Give the operand's type without the axes."""
+        return _reduced(operand, axes, empty="C3")
 
 
 @op("tc.max", traits=(PURE, EXACT))
 class Max(Extremum):
-    """The largest element along an axis; NaN if any is NaN.
+    """The largest element along axes; NaN if any is NaN.
 
     The maximum of nothing is -inf, or the smallest integer.
     """
@@ -209,14 +226,14 @@ class Max(Extremum):
     start = staticmethod(max_identity)
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
+    def evaluate(ctx: object, operand: Array, *, axes: tuple[int, ...]) -> Array:
         lowest = max_identity(operand.dtype)
-        return maximum_along(operand, axis, lowest)
+        return maximum_along(operand, axes, lowest)
 
 
 @op("tc.min", traits=(PURE, EXACT))
 class Min(Extremum):
-    """The smallest element along an axis; NaN if any is NaN.
+    """The smallest element along axes; NaN if any is NaN.
 
     The minimum of nothing is inf, or the largest integer.
     """
@@ -225,144 +242,150 @@ class Min(Extremum):
     start = staticmethod(min_identity)
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        return minimum_along(operand, axis, min_identity(operand.dtype))
+    def evaluate(ctx: object, operand: Array, *, axes: tuple[int, ...]) -> Array:
+        return minimum_along(operand, axes, min_identity(operand.dtype))
 
 
 class ExtremeIndex(Op):
-    """The index of the first of the extreme elements along an axis.
+    """The index of the first of the extreme elements along axes.
+
+    Of several axes it is flat, row-major.
 
     Constraints:
-      (C1) 0 <= axis < rank(operand).
+      (C1) axes are ascending axes of operand, at least one.
       (C2) operand has a number type.
-      (C3) The axis is not known to be empty.
+      (C3) No axis is known to be empty.
 
     Example:
-      %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> tensor<4xi64>
+      %1 = "$name"(%0) <{axes = array<i64: 1>}> : (tensor<4x3xf32>) -> tensor<4xi64>
     """
 
     levels = AT_TENSOR
 
     operand: Value
-    axis: int
+    axes: tuple[int, ...]
 
     @staticmethod
-    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
-        """Give i64 of the operand's shape without the axis."""
-        result = _drop_axis(operand, axis, "C1")
-        require(operand.element.name != "i1", "C2", "i1")
-        require(operand.shape[axis] != 0, "C3", str(operand))
-        return TensorType(result.shape, I64)
+    def infer(
+        ctx: InferContext, operand: TensorType, *, axes: tuple[int, ...]
+    ) -> TensorType:
+        """Give i64 of the operand's shape without the axes."""
+        return TensorType(_reduced(operand, axes, empty="C3").shape, I64)
 
 
 @op("tc.argmax", traits=(PURE, EXACT))
 class ArgMax(ExtremeIndex):
-    """The index of the first largest element along an axis, i64; a NaN is largest.
+    """The index of the first largest element along axes, i64; a NaN is largest.
 
-    Of nothing it is 0.
+    Of several axes it is flat, row-major; of nothing it is 0.
     """
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        return _first_place(np.argmax, operand, axis)
+    def evaluate(ctx: object, operand: Array, *, axes: tuple[int, ...]) -> Array:
+        return _first_place(np.argmax, flatten(operand, axes))
 
 
 @op("tc.argmin", traits=(PURE, EXACT))
 class ArgMin(ExtremeIndex):
-    """The index of the first smallest element along an axis, i64; a NaN is smallest.
+    """The index of the first smallest element along axes, i64; a NaN is smallest.
 
-    Of nothing it is 0.
+    Of several axes it is flat, row-major; of nothing it is 0.
     """
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        return _first_place(np.argmin, operand, axis)
+    def evaluate(ctx: object, operand: Array, *, axes: tuple[int, ...]) -> Array:
+        return _first_place(np.argmin, flatten(operand, axes))
 
 
 @op("tc.top1", traits=(PURE, EXACT), levels=AT_TENSOR)
 class Top1(Op):
-    """The first largest element along an axis, and its index, i64; a NaN is largest.
+    """The first largest element along axes, and its index, i64; a NaN is largest.
 
-    The value is that element itself: of zeros the first, where `tc.max` gives +0. Of
-    nothing it is -inf, or the smallest integer, and the index 0.
+    The value is that element itself: of zeros the first, where `tc.max` gives +0. The
+    index in several axes is flat, row-major. Of nothing the value is -inf, or the
+    smallest integer, and the index 0.
 
     Constraints:
-      (C1) 0 <= axis < rank(operand).
+      (C1) axes are ascending axes of operand, at least one.
       (C2) operand has a number type.
-      (C3) The axis is not known to be empty.
+      (C3) No axis is known to be empty.
 
     Example:
-      %1, %2 = "tc.top1"(%0) <{axis = 1 : i64}> : (tensor<4x3xf32>) -> (tensor<4xf32>, tensor<4xi64>)
+      %1, %2 = "tc.top1"(%0) <{axes = array<i64: 1>}> : (tensor<4x3xf32>) -> (tensor<4xf32>, tensor<4xi64>)
     """  # noqa: E501
 
     operand: Value
-    axis: int
+    axes: tuple[int, ...]
 
     @staticmethod
     def infer(
-        ctx: InferContext, operand: TensorType, *, axis: int
+        ctx: InferContext, operand: TensorType, *, axes: tuple[int, ...]
     ) -> tuple[TensorType, TensorType]:
-        """Give the operand's type without the axis, and i64 of the same shape."""
-        value = _drop_axis(operand, axis, "C1")
-        require(operand.element.name != "i1", "C2", "i1")
-        require(operand.shape[axis] != 0, "C3", str(operand))
+        """Give the operand's type without the axes, and i64 of the same shape."""
+        value = _reduced(operand, axes, empty="C3")
         return value, TensorType(value.shape, I64)
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int) -> tuple[Array, Array]:
-        index = _first_place(np.argmax, operand, axis)
-        if operand.shape[axis] == 0:
+    def evaluate(
+        ctx: object, operand: Array, *, axes: tuple[int, ...]
+    ) -> tuple[Array, Array]:
+        flat = flatten(operand, axes)
+        index = _first_place(np.argmax, flat)
+        if len(flat) == 0:
             lowest = max_identity(operand.dtype)
             return np.full(index.shape, lowest, operand.dtype), index
-        at = np.expand_dims(index, axis).astype(np.intp)
-        return np.take_along_axis(operand, at, axis).squeeze(axis), index
+        at = index[np.newaxis].astype(np.intp)
+        return np.take_along_axis(flat, at, 0)[0], index
 
 
-def _first_place(function: Callable[..., Array], operand: Array, axis: int) -> Array:
-    if operand.shape[axis] == 0:
-        shape = operand.shape[:axis] + operand.shape[axis + 1 :]
-        return np.zeros(shape, np.int64)
-    return np.asarray(function(operand, axis=axis), np.int64)
+def _first_place(function: Callable[..., Array], flat: Array) -> Array:
+    """Return what numpy's function gives along the first axis; of nothing 0."""
+    if len(flat) == 0:
+        return np.zeros(flat.shape[1:], np.int64)
+    return np.asarray(function(flat, axis=0), np.int64)
 
 
 class Quantifier(Along):
-    """A question about all booleans along an axis.
+    """A question about all booleans along axes.
 
     Constraints:
-      (C1) 0 <= axis < rank(operand).
+      (C1) axes are ascending axes of operand, at least one.
       (C2) operand is i1.
 
     Example:
-      %1 = "$name"(%0) <{axis = 1 : i64}> : (tensor<4x3xi1>) -> tensor<4xi1>
+      %1 = "$name"(%0) <{axes = array<i64: 1>}> : (tensor<4x3xi1>) -> tensor<4xi1>
     """
 
     @staticmethod
-    def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
-        """Give the operand's type without the axis."""
-        result = _drop_axis(operand, axis, "C1")
+    def infer(
+        ctx: InferContext, operand: TensorType, *, axes: tuple[int, ...]
+    ) -> TensorType:
+        """Give the operand's type without the axes."""
+        require(bool(axes), "C1", "no axis")
+        result = _without(operand, axes, "C1")
         require(operand.element == I1, "C2", str(operand.element))
         return result
 
 
 @op("tc.any", traits=(PURE, EXACT))
 class Any(Quantifier):
-    """Whether any boolean along an axis is true; of none, false."""
+    """Whether any boolean along axes is true; of none, false."""
 
     combine = ew.Or
     start = staticmethod(lambda dtype: False)
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        return np.asarray(np.any(operand, axis=axis))
+    def evaluate(ctx: object, operand: Array, *, axes: tuple[int, ...]) -> Array:
+        return np.asarray(np.any(operand, axis=axes))
 
 
 @op("tc.all", traits=(PURE, EXACT))
 class All(Quantifier):
-    """Whether all booleans along an axis are true; of none, true."""
+    """Whether all booleans along axes are true; of none, true."""
 
     combine = ew.And
     start = staticmethod(lambda dtype: True)
 
     @staticmethod
-    def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        return np.asarray(np.all(operand, axis=axis))
+    def evaluate(ctx: object, operand: Array, *, axes: tuple[int, ...]) -> Array:
+        return np.asarray(np.all(operand, axis=axes))

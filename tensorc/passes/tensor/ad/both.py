@@ -5,10 +5,11 @@ operands; one of `TANGENTS` is given the tangents of the operands and returns th
 the results.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from tensorc.ir import stable
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import ceildiv
+from tensorc.ir.dims import ceildiv, product_of
 from tensorc.ir.ops.tensor import cumulative, indexing, nn, reductions, rounding
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
@@ -26,8 +27,7 @@ OPEN_LEVELS = 5  # of a tree whose size only the call says
 def _extreme(b: TensorBuilder, op: Extreme, cts: Cotangents) -> Cotangents:
     """Split the cotangent equally among the ties; NaNs, if there are any, are these."""
     is_largest, count = _ties(b, op)
-    shape = tensor_type(op.operand).shape
-    share = b.insert_axis(b(ew.Div, only(cts), count), shape, op.axis)
+    share = stable.spread(b, b(ew.Div, only(cts), count), op.operand, op.axes)
     return (b(ew.Select, is_largest, share, b.zeros_like(share)),)
 
 
@@ -36,52 +36,71 @@ def _extreme_tangent(b: TensorBuilder, op: Extreme, tangents: Tangents) -> Tange
     is_largest, count = _ties(b, op)
     tangent = only(tangents)
     kept = b(ew.Select, is_largest, tangent, b.zeros_like(tangent))
-    return (b(ew.Div, b.sum(kept, op.axis), count),)
+    return (b(ew.Div, b.sum(kept, op.axes), count),)
 
 
 def _ties(b: TensorBuilder, op: Extreme) -> tuple[Value, Value]:
     """Return which elements are the extreme one, or NaN, and how many they are."""
-    type_ = tensor_type(op.operand)
-    largest = b.insert_axis(op.result, type_.shape, op.axis)
+    largest = stable.spread(b, op.result, op.operand, op.axes)
     is_largest = b(ew.Compare, op.operand, largest, predicate="eq")
     is_largest = b(ew.Or, is_largest, b(rounding.IsNan, op.operand))
-    return is_largest, b.sum(b.cast(is_largest, type_.element), op.axis)
+    element = tensor_type(op.operand).element
+    return is_largest, b.sum(b.cast(is_largest, element), op.axes)
 
 
 def _top1(b: TensorBuilder, op: reductions.Top1, cts: Cotangents) -> Cotangents:
     """Put the value's cotangent where the element came from; the index has none."""
-    return (placed(b, op.operand, op.axis, op.results[1], only(cts)),)
+    return (placed(b, op.operand, op.axes, op.results[1], only(cts)),)
 
 
 def _top1_tangent(
     b: TensorBuilder, op: reductions.Top1, tangents: Tangents
 ) -> Tangents:
     """Take the tangent of the element; the index has none."""
-    index = op.results[1]
-    return b(indexing.TakeAlongAxis, only(tangents), index, axis=op.axis), None
+    tangent, index, axis = only(tangents), op.results[1], op.axes[0]
+    if len(op.axes) > 1:
+        tangent, axis = _axes_last(b, tangent, op.axes)[0], tensor_type(index).rank
+    return b(indexing.TakeAlongAxis, tangent, index, axis=axis), None
+
+
+def _axes_last(
+    b: TensorBuilder, x: Value, axes: Sequence[int]
+) -> tuple[Value, Callable[[Value], Value]]:
+    """Return a tensor with some axes as one, the last, and what puts them back."""
+    rank = tensor_type(x).rank
+    order = [*stable.kept_axes(rank, axes), *axes]
+    turned = b.transpose(x, order)
+    shape = tensor_type(turned).shape
+    kept = rank - len(axes)
+    flat = turned
+    if len(axes) > 1:
+        flat = b.reshape(turned, (*shape[:kept], product_of(shape[kept:])))
+
+    def put_back(value: Value) -> Value:
+        if len(axes) > 1:
+            value = b.reshape(value, shape)
+        return b.transpose(value, sorted(range(rank), key=lambda i: order[i]))
+
+    return flat, put_back
 
 
 def _prod(b: TensorBuilder, op: reductions.Prod, cts: Cotangents) -> Cotangents:
     """Give each element the product of the others."""
-    others, back = _others_of(b, op)
-    spread = b.insert_axis(only(cts), tensor_type(op.operand).shape, op.axis)
-    return (b(ew.Mul, spread, b.transpose(others, back)),)
+    spread = stable.spread(b, only(cts), op.operand, op.axes)
+    return (b(ew.Mul, spread, _others_of(b, op)),)
 
 
 def _prod_tangent(
     b: TensorBuilder, op: reductions.Prod, tangents: Tangents
 ) -> Tangents:
     """Give the sum of the tangents, each by the product of the others."""
-    others, back = _others_of(b, op)
-    return (b.sum(b(ew.Mul, only(tangents), b.transpose(others, back)), op.axis),)
+    return (b.sum(b(ew.Mul, only(tangents), _others_of(b, op)), op.axes),)
 
 
-def _others_of(b: TensorBuilder, op: reductions.Prod) -> tuple[Value, list[int]]:
-    """Return the products of the others, the axis last, and what puts it back."""
-    rank = tensor_type(op.operand).rank
-    order = [i for i in range(rank) if i != op.axis] + [op.axis]
-    others = _others(b, b.transpose(op.operand, order))
-    return others, sorted(range(rank), key=lambda i: order[i])
+def _others_of(b: TensorBuilder, op: reductions.Prod) -> Value:
+    """Return for each element the product of the others."""
+    flat, put_back = _axes_last(b, op.operand, op.axes)
+    return put_back(_others(b, flat))
 
 
 def _others(b: TensorBuilder, x: Value, rounds: int = 2) -> Value:

@@ -6,7 +6,7 @@ group, summed over the groups. `TRANSPOSES` has the other direction: given the c
 of the result, the cotangent of each operand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from tensorc.ir import stable
@@ -57,8 +57,8 @@ def _cast(b: TensorBuilder, op: ew.Cast, ct: Value) -> Cotangents:
 
 
 def _sum(b: TensorBuilder, op: reductions.Sum, ct: Value) -> Cotangents:
-    """Repeat the cotangent along the axis."""
-    return (b.insert_axis(ct, tensor_type(op.operand).shape, op.axis),)
+    """Repeat the cotangent along the axes."""
+    return (stable.spread(b, ct, op.operand, op.axes),)
 
 
 def _mean(b: TensorBuilder, op: reductions.Mean, ct: Value) -> Cotangents:
@@ -70,7 +70,7 @@ def _mean(b: TensorBuilder, op: reductions.Mean, ct: Value) -> Cotangents:
 
 
 def _broadcast(b: TensorBuilder, op: shapes.Broadcast, ct: Value) -> Cotangents:
-    """Sum over the axes that are new or were 1, from the last to the first."""
+    """Sum over the axes that are new or were 1."""
     shape = tensor_type(op.operand).shape
     repeated = {a for d, a in zip(shape, op.axes, strict=True) if d == 1}
     summed = [
@@ -78,8 +78,7 @@ def _broadcast(b: TensorBuilder, op: shapes.Broadcast, ct: Value) -> Cotangents:
         for axis, dim in enumerate(op.shape.dims)
         if axis not in op.axes or (axis in repeated and dim != 1)
     ]
-    for axis in reversed(summed):
-        ct = b.sum(ct, axis)
+    ct = b.sum(ct, summed)
     kept = [i for i, axis in enumerate(op.axes) if axis not in summed]
     if len(kept) == len(shape):
         return (ct,)
@@ -149,16 +148,28 @@ def _take_along_axis(
     from_end = b(ew.Add, index, b.broadcast(size, tensor_type(index).shape, ()))
     is_negative = b(ew.Compare, index, b.zeros_like(index), predicate="lt")
     wrapped = b(ew.Select, is_negative, from_end, index)
-    return placed(b, op.operand, op.axis, wrapped, ct), None
+    return placed(b, op.operand, [op.axis], wrapped, ct), None
 
 
-def placed(b: TensorBuilder, like: Value, axis: int, index: Value, ct: Value) -> Value:
-    """Return zeros with a cotangent at one index of an axis, counted from the start."""
-    shape = tensor_type(like).shape
-    counted = b.iota(shape, axis, I64)
-    here = b(ew.Compare, counted, b.insert_axis(index, shape, axis), predicate="eq")
-    spread = b.insert_axis(ct, shape, axis)
+def placed(
+    b: TensorBuilder, like: Value, axes: Sequence[int], index: Value, ct: Value
+) -> Value:
+    """Return zeros with a cotangent at one flat index of some axes, from the start."""
+    counted = _flat_index(b, like, axes)
+    index = stable.spread(b, index, like, axes)
+    here = b(ew.Compare, counted, index, predicate="eq")
+    spread = stable.spread(b, ct, like, axes)
     return b(ew.Select, here, spread, b.zeros_like(spread))
+
+
+def _flat_index(b: TensorBuilder, like: Value, axes: Sequence[int]) -> Value:
+    """Return the index of each element along some axes as one, row-major."""
+    shape = tensor_type(like).shape
+    found = b.iota(shape, axes[0], I64)
+    for axis in axes[1:]:
+        size = b.everywhere(b.size(like, axis), shape)
+        found = b(ew.Add, b(ew.Mul, found, size), b.iota(shape, axis, I64))
+    return found
 
 
 def _gather(b: TensorBuilder, op: indexing.Gather, ct: Value) -> Cotangents:
