@@ -146,6 +146,18 @@ def atanh_rest(z):
     return D(2) / 5 + sum(2 * z ** (k - 2) / (2 * k + 1) for k in range(3, 20))
 
 
+def tanh_tail(z):
+    """(tanh(x) - x) / x^3 with z = x^2, by its series near 0."""
+    if z > D("1e-4"):
+        x = z.sqrt()
+        square = (2 * x).exp()
+        return ((square - 1) / (square + 1) / x - 1) / z
+    odd = (1, 2, 17, 62, 1382, 21844, 929569)
+    below = (3, 15, 315, 2835, 155925, 6081075, 638512875)
+    series = [D(a) / b for a, b in zip(odd, below, strict=True)]
+    return -evaluate(series, -z)
+
+
 def sin_tail(z):
     """(sin r - r) / r^3 with z = r^2, by its series."""
     return _alternating(z, 3)
@@ -209,6 +221,9 @@ def fits():
         yield name, *remez(exp_tail, _exp_weight, -half, half, terms)
     for name, terms in (("expm1 f32", 5), ("expm1 f64", 10)):
         yield name, *remez(exp_rest, lambda x: x**2 + TINY, -half, half, terms)
+    most = (LN2 / 4 * D("1.0001")) ** 2
+    for name, terms in (("tanh f32", 3), ("tanh f64", 6)):
+        yield name, *remez(tanh_tail, lambda z: z + TINY, D(0), most, terms)
     low, high = D("0.5").sqrt() - 1, D(2).sqrt() - 1
     yield "log f32", *remez(log_tail, _log_weight, low, high, 8)
     most = (high / (2 + high)) ** 2 * D("1.0001")

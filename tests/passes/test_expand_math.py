@@ -337,6 +337,8 @@ def test_polynomials_are_those_of_the_fit():
         "exp f64": formats[F64].exp_tail,
         "expm1 f32": formats[F32].exp_rest,
         "expm1 f64": formats[F64].exp_rest,
+        "tanh f32": formats[F32].tanh_tail,
+        "tanh f64": formats[F64].tanh_tail,
         "log f32": formats[F32].log_tail,
         "log f64": formats[F64].log_tail,
         "pow f64": POW_TAIL,

@@ -51,6 +51,7 @@ class Format:
     highest: float
     exp_tail: tuple[float, ...]
     exp_rest: tuple[float, ...]
+    tanh_tail: tuple[float, ...]
     log_tail: tuple[float, ...]
 
     @property
@@ -70,6 +71,7 @@ class Format:
 
 # exp_tail is (e^r - 1 - r) / r^2 for |r| <= ln(2)/2, to 2^-28 and 2^-57 of e^r.
 # exp_rest is (e^r - 1 - r - r^2/2) / r^3, to 2^-31 and 2^-61 of r.
+# tanh_tail is (tanh h - h) / h^3 in h^2 for |h| <= ln(2)/4, to 2^-32 and 2^-57 of h.
 # log_tail is (ln(1+f) - f + f^2/2) / f^3 for f32 (to 2^-27), and for f64 the series of
 # 2 atanh(s)/s - 2 in s^2 with s = f / (2 + f) (to 2^-58).
 SINGLE = Format(
@@ -94,6 +96,11 @@ SINGLE = Format(
         float.fromhex("0x1.1110a3270ed50p-7"),
         float.fromhex("0x1.6d40e744bcf77p-10"),
         float.fromhex("0x1.a18957b029d20p-13"),
+    ),
+    (
+        float.fromhex("-0x1.55554e3a83afcp-2"),
+        float.fromhex("0x1.1105cfd31928dp-3"),
+        float.fromhex("-0x1.aff21d2807ec4p-5"),
     ),
     (
         float.fromhex("0x1.5555543e537a3p-2"),
@@ -138,6 +145,14 @@ DOUBLE = Format(
         float.fromhex("0x1.27e4c7c7c5c7bp-22"),
         float.fromhex("0x1.af5e88e9866eep-26"),
         float.fromhex("0x1.1f92b90dc795fp-29"),
+    ),
+    (
+        float.fromhex("-0x1.55555555554bdp-2"),
+        float.fromhex("0x1.11111110e0da1p-3"),
+        float.fromhex("-0x1.ba1ba117604dfp-5"),
+        float.fromhex("0x1.664eca28db4dcp-6"),
+        float.fromhex("-0x1.223c8761f6d81p-7"),
+        float.fromhex("0x1.c387468e52ae3p-9"),
     ),
     (
         float.fromhex("0x1.5555555555592p-1"),

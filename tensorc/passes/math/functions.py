@@ -114,12 +114,12 @@ def fine_exp_pair(
     return exp_pair(m, x, low, _reduce_finely)
 
 
-def _half_expm1(m: MathBuilder, x: Value, reduce: Reduce = _reduce) -> Pair:
+def _half_expm1(m: MathBuilder, x: Value) -> Pair:
     """Return (e^x - 1) / 2 as a pair, for x between -bias/2 and the upper clamp.
 
     With s = 2^(n-1) it is (s - 1/2) + s r + s tail.
     """
-    part = reduce(m, x, None)
+    part = _reduce_finely(m, x)
     half = m.number(0.5)
     s = m.power_of_two(m.plus(part.both, -m.format.bias - 1))
     less = m.sub(s, half)
@@ -135,49 +135,94 @@ def expm1(m: MathBuilder, x: Value) -> Value:
     low, high = m.number(-float(f.mantissa + 2)), m.number(f.highest)
     inside = m.select_if("ogt", x, high, high, x)
     inside = m.select_if("olt", x, low, low, inside)
-    half, lost = _half_expm1(m, inside, _reduce_finely)
+    half, lost = _half_expm1(m, inside)
     result = m.add(half, lost)
     result = m.add(result, result)
     tiny = m.number(f.negligible)
     return m.select_if("olt", m.abs(x), tiny, x, result)
 
 
-def tanh(m: MathBuilder, x: Value) -> Value:
-    """Return e / (e + 1) with e = (e^(2|x|) - 1) / 2, and the sign of x.
+def _halves(m: MathBuilder, x: Value, offset: int) -> tuple[Value, Pair]:
+    """Return n and w with e^(2x) = 2^n (1 + w) / (1 - w); w as a pair.
 
-    The quotient q is corrected by its remainder.
+    w is the tanh of what n ln 2 / 2 leaves of x. n is given as the last bits of an
+    integer, above an offset, with which it is an exponent of the normal range.
+    """
+    f = m.format
+    magic = m.number(f.integers + offset)
+    shifted = m.fma(x, m.number(2 / libm.log(2)), magic)
+    n = m.sub(shifted, magic)
+    first = m.fma(n, m.number(-f.ln2_high / 2), x)
+    h = m.fma(n, m.number(-f.ln2_low / 2), first)
+    lost = m.fma(n, m.number(-f.ln2_low / 2), m.sub(first, h))
+    z = m.mul(h, h)
+    tail = m.fma(m.mul(h, z), m.polynomial(z, f.tanh_tail), lost)
+    return m.bits(shifted), m.fast_sum(h, tail)
+
+
+def _quotient(m: MathBuilder, above: Pair, below: Pair) -> Value:
+    """Return a quotient of pairs, which is rounded once but for a trifle.
+
+    It is corrected by its remainder.
+    """
+    inverse = m.div(m.number(1.0), below[0])
+    q = m.mul(above[0], inverse)
+    minus = m.neg(q)
+    rest = m.add(m.fma(minus, below[0], above[0]), m.fma(minus, below[1], above[1]))
+    return m.fma(rest, inverse, q)
+
+
+def tanh(m: MathBuilder, x: Value) -> Value:
+    """Return (a + b w) / (b + a w) with a = 2^n - 1 and b = 2^n + 1, and x's sign.
+
+    What the rounding of a and b loses is as good as lost by a alone: the quotient is
+    next to 1 then.
     """
     f = m.format
     size = m.abs(x)
     # 1 - tanh x, 2 e^(-2x), is lost in the rounding of 1 from here on.
     most = m.number(10.0 if f.mantissa < 30 else 20.0)
     inside = m.select_if("ogt", size, most, most, size)
-    e, e_low = _half_expm1(m, m.add(inside, inside))
-    one = m.number(1.0)
-    below, below_low = m.exact_sum(e, one)
-    below_low = m.add(below_low, e_low)
-    inverse = m.div(one, below)
-    q = m.mul(e, inverse)
-    minus = m.neg(q)
-    rest = m.add(m.fma(minus, below, e), m.fma(minus, below_low, e_low))
-    result = m.fma(rest, inverse, q)
-    result = m.select_if("olt", size, m.number(f.negligible), size, result)
+    bits, (w, w_low) = _halves(m, inside, f.bias)
+    s, one = m.power_of_two(bits), m.number(1.0)
+    a, b = m.sub(s, one), m.add(s, one)
+    lost = m.sub(m.sub(b, a), m.number(2.0))
+    # Where n is 1, b w may be next to -1/2: a less their sum is no number then.
+    product, product_low = m.exact_product(b, w)
+    above, above_low = m.fast_sum(a, product)
+    above_low = m.add(m.add(above_low, lost), m.fma(b, w_low, product_low))
+    below, below_low = _fused_sum(m, b, a, w)
+    below_low = m.fma(a, w_low, below_low)
+    result = _quotient(m, (above, above_low), (below, below_low))
     return m.with_sign_of(result, x)
 
 
+def _fused_sum(m: MathBuilder, a: Value, b: Value, w: Value) -> Pair:
+    """Return a + b w as a pair, for a >= 4 |b w|."""
+    total = m.fma(b, w, a)
+    return total, m.fma(b, w, m.sub(a, total))
+
+
 def sigmoid(m: MathBuilder, x: Value) -> Value:
-    """Return y = 1 / (1 + e) with e = e^-|x| where x >= 0, e y where x < 0."""
-    one, zero = m.number(1.0), m.number(0.0)
-    both, (high, low) = exp_pair(m, _below_zero(m, x))
-    below, lost = m.fast_sum(one, scale(m, high, both))
-    lost = m.add(lost, scale(m, low, both))
-    y = m.div(one, below)
-    minus = m.neg(y)
-    y_low = m.mul(y, m.fma(minus, lost, m.fma(minus, below, one)))
-    product, product_low = m.exact_product(high, y)
-    product_low = m.add(product_low, m.fma(high, y_low, m.mul(low, y)))
-    negative = scale(m, m.add(product, product_low), both)
-    return m.select_if("olt", x, zero, negative, m.add(y, y_low))
+    """Return 2^n (1 + w) / ((2^n + 1) + (2^n - 1) w), with e^x in terms of n and w.
+
+    What w loses is half of a rounding, and is left out.
+    """
+    f = m.format
+    low, high = m.number(f.lowest), m.number(20.0 if f.mantissa < 30 else 40.0)
+    x = m.select_if("ogt", x, high, high, x)
+    x = m.select_if("olt", x, low, low, x)
+    shift = f.bias // 2  # 2^n may be subnormal
+    bits, (w, _) = _halves(m, m.mul(x, m.number(0.5)), f.bias + shift)
+    s = m.mul(m.power_of_two(bits), m.number(2.0**-shift))
+    one = m.number(1.0)
+    larger = m.select_if("ogt", s, one, s, one)
+    smaller = m.select_if("ogt", s, one, one, s)
+    b, lost = m.fast_sum(larger, smaller)
+    below, below_low = _fused_sum(m, b, m.sub(s, one), w)
+    below_low = m.add(below_low, lost)
+    q = _quotient(m, m.fast_sum(one, w), (below, below_low))
+    return m.mul(q, s)
 
 
 def _below_zero(m: MathBuilder, x: Value) -> Value:
