@@ -29,7 +29,7 @@ def test_reductions_agree_at_every_stage() -> None:
         module,
         "products",
         [matrix],
-        lambda b, of: [b(Prod, of[0], axis=i, order="lanes") for i in AXES],
+        lambda b, of: [b(Prod, of[0], axes=(i,), order="lanes") for i in AXES],
     )
     for shape in ((3, 5), (0, 2), (2, 0), (17, 33), (1030, 2), (2, 1030)):
         values = halves(rng, *shape)
