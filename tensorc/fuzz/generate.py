@@ -35,10 +35,11 @@ from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import Jvp, StopGradient, Vjp
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Mul
 from tensorc.ir.ops.tensor.indexing import Gather, Scatter
 from tensorc.ir.ops.tensor.making import Iota
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.reductions import Along, ExtremeIndex, Sum, Top1
 from tensorc.ir.ops.tensor.rounding import FloorDiv, Mod
@@ -49,7 +50,8 @@ from tensorc.passes.tensor.ad.rules import VJP_RULES
 _OPS = tuple(ALL_RECIPES)
 _SHARES: dict[type[Op], float] = {  # less of what takes long to compile
     **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
-    **{LogSoftmax: 0.35, FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0},
+    **{**dict.fromkeys(CUMULATIVE, 0.6), Softmax: 0.35, LogSoftmax: 0.35},
+    **{FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0},
     **{StopGradient: 0.7, Slice: 4.0},
 }
 THEME = 32  # programs that share their dimensions, and so the kernels of products

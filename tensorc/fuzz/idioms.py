@@ -17,7 +17,7 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import ELEMENTWISE
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.reductions import Max, Mean, Sum, Top1
 from tensorc.ir.ops.tensor.rounding import IsFinite, IsNan
 from tensorc.ir.ops.tensor.shape import Broadcast, Reshape, Transpose
@@ -121,7 +121,7 @@ def _term(s: _Spelling, pattern: Term, type_: TensorType) -> int:
         raise Unspellable
     if cls in (Sum, Max, Top1, Mean):
         return _reduction(s, pattern, type_)
-    if cls is LogSoftmax and type_.shape and type_.element.is_float:
+    if cls in (Softmax, LogSoftmax) and type_.shape and type_.element.is_float:
         operand = _make(s, pattern.operands[0], type_)
         return m.apply(cls, (operand,), axis=m.below(len(type_.shape)))
     if cls in (Broadcast, Reshape, Transpose):

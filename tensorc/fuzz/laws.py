@@ -30,10 +30,11 @@ from tensorc.ir.numerics import FMA_ORDER, Array
 from tensorc.ir.opdef import ELEMENTWISE
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import Jvp, Vjp
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.elementwise import Select
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
 from tensorc.ir.ops.tensor.making import Constant, Iota
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.reductions import (
     All,
@@ -54,7 +55,7 @@ _NEAR = 1e-7  # of inner products: what rounding may take away
 # By rows along any axis but the first.
 _ALONG = (
     *(Sum, Prod, Max, Min, ArgMax, ArgMin, Any, All),
-    *(Top1, LogSoftmax, TakeAlongAxis, Concatenate),
+    *(Top1, Softmax, LogSoftmax, TakeAlongAxis, Concatenate, *CUMULATIVE),
 )
 
 

@@ -45,8 +45,9 @@ from tensorc.ir.ops.tensor import (
     shape,
     transcendental,
 )
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, Recurrence
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
-from tensorc.ir.ops.tensor.nn import LogSoftmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.types import ELEMENTS, F32, F64, I1, Element, TensorType
 from tensorc.passes.common.rewriter import Rule
@@ -416,9 +417,22 @@ def _reduced(element: Element, axes: tuple[int, ...], empty: bool, m: Maker) -> 
         count = m.apply(shape.Size, (x,), axis=axes[0])
         order = {"order": LANES_ORDER}
         m.shown.add(m.apply(reductions.Mean, (x, count), axes=axes, **order))
-    if not empty and element.is_float and len(axes) == 1:
-        m.shown.add(m.apply(LogSoftmax, (x,), axis=axes[0]))
+    if len(axes) == 1:
+        m.shown.update(_along(m, x, axes[0], element, empty))
     return {}
+
+
+def _along(m: Maker, x: int, axis: int, element: Element, empty: bool) -> Iterator[int]:
+    """Append softmaxes and cumulative ops of a value along an axis."""
+    if not empty and element.is_float:
+        yield m.apply(LogSoftmax, (x,), axis=axis)
+        yield m.apply(Softmax, (x,), axis=axis)
+    for cls in CUMULATIVE if element != I1 else ():
+        if cls is Recurrence and not element.is_float:
+            continue
+        reverse = {"reverse": m.chance(0.5)} if "reverse" in cls.attribute_names else {}
+        operands = (x,) * len(cls.operand_names)
+        yield m.apply(cls, operands, axis=axis, **reverse)
 
 
 def _reduce(m: Maker, cls: type[Op], index: int, axes: tuple[int, ...]) -> int:

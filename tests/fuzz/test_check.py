@@ -178,7 +178,7 @@ def test_a_stable_form_that_is_another_function_is_found(monkeypatch):
     def spells(program):
         return program.cost is None and uses(Exp)(program) and uses(Sub)(program)
 
-    small = reduced(failure_with(spells, NEAR, numbers=3000), 20)
+    small = reduced(failure_with(spells, NEAR, seed=7, numbers=3000), 20)
     assert {op.cls for op in small.program.ops} >= {Exp, Sub}
 
 
