@@ -6,7 +6,7 @@
 // CHECK-DAG:   %[[E:.*]] = "memref.alloc"(%{{.*}}) <{operandSegmentSizes = array<i32: 1, 0>}> : (index) -> memref<?x4xf32>
 // CHECK:       "tc.group"(%x, %[[E]])
 // CHECK:       %[[S:.*]] = "memref.alloc"() <{operandSegmentSizes = array<i32: 0, 0>}> : () -> memref<4xf32>
-// CHECK:       "tc.group"(%[[E]], %[[S]])
+// CHECK:       "tc.group"(%[[E]], %[[S]], %partials)
 // CHECK:       "tc.group"(%[[E]], %[[S]], %result)
 // CHECK:       "func.return"() : () -> ()
 // CHECK-NEXT:  tc.symbols = ["B"]

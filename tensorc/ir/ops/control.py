@@ -105,6 +105,13 @@ class If(Op):
 _CONDITIONS = (TensorType((), I1), MemRefType((), I1))
 
 
+def _check_number(op: Op, name: str) -> None:
+    """Check an attribute that is the number of an operand, if it is there."""
+    number = op.attributes.get(name, 0)
+    if not isinstance(number, int) or not 0 <= number < max(1, len(op.operands)):
+        fail(op, f"attribute '{name}' names no operand")
+
+
 def _describes(shape: Attribute, operand: Type) -> bool:
     """Tell whether a shape is one of memory: as many axes, and the known sizes."""
     if not isinstance(shape, Dims) or not isinstance(operand, MemRefType):
@@ -167,9 +174,8 @@ class KernelGroup(Op):
 
     def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
         """Check that there are members, with the outer dimensions."""
-        panel = self.attributes.get("tc.panel", 0)
-        if not isinstance(panel, int) or not 0 <= panel < max(1, len(self.operands)):
-            fail(self, "attribute 'tc.panel' names no operand")
+        for name in ("tc.panel", "tc.partials"):
+            _check_number(self, name)
         members = self.body.block.ops[:-1]
         for member in (self, *members):
             schedule_of(member)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.ops.structured.generics import Generic, Index
-from tensorc.passes.analysis.generics import reads
+from tensorc.passes.analysis.generics import is_shape_only, reads
 from tensorc.passes.analysis.members import Member
 
 
@@ -32,7 +32,7 @@ def runs_of(members: Sequence[Member], outer: int) -> Runs:
     swept = _all_sweep_alike(members)
     found: list[list[int]] = []
     for dim in range(outer + swept):
-        if found and all(_joins(m.op, dim - 1, dim) for m in members):
+        if found and all(joins(m.op, dim - 1, dim) for m in members):
             found[-1].append(dim)
         else:
             found.append([dim])
@@ -57,11 +57,17 @@ def _all_sweep_alike(members: Sequence[Member]) -> bool:
     return True
 
 
-def _joins(op: Generic, first: int, second: int) -> bool:
+def joins(op: Generic, first: int, second: int) -> bool:
+    """Return whether memory has two dimensions in a row in every operand."""
     for inner in op.body.block.ops:
         if isinstance(inner, Index) and inner.dim in (first, second):
             return False
-    return all(_follows(map_.results, first, second) for map_ in op.maps)
+    read = [m for i, m in enumerate(op.maps) if not _states_sizes(op, i)]
+    return all(_follows(map_.results, first, second) for map_ in read)
+
+
+def _states_sizes(op: Generic, number: int) -> bool:
+    return number < len(op.inputs) and is_shape_only(op, number)
 
 
 def _follows(axes: Sequence[object], first: int, second: int) -> bool:
@@ -69,7 +75,7 @@ def _follows(axes: Sequence[object], first: int, second: int) -> bool:
 
     The second one is the whole of its axis; the first may start anywhere in its own.
     """
-    terms = [_terms(axis) for axis in axes]
+    terms = [terms_of(axis) for axis in axes]
     found = [{first, second} & {dim for dim, _ in given} for given in terms]
     at = [number for number, dims in enumerate(found) if dims]
     if not at:
@@ -79,7 +85,7 @@ def _follows(axes: Sequence[object], first: int, second: int) -> bool:
     return (first, 1) in terms[at[0]]
 
 
-def _terms(axis: object) -> Sequence[tuple[int, int]]:
+def terms_of(axis: object) -> Sequence[tuple[int, int]]:
     """Return the dimensions in an index, and how much each counts."""
     if isinstance(axis, int):
         return [(axis, 1)]

@@ -4,12 +4,19 @@ Memory of the largest operand decides; dimensions that lie there one behind the 
 and are either kept or reduced, are walked as one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tensorc.ir.attributes import Affine, AffineMap
+from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
-from tensorc.ir.ops.structured.generics import Generic, Index
-from tensorc.passes.analysis.generics import combiners, is_shape_only
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.passes.analysis.generics import (
+    combiners,
+    is_contraction,
+    is_shape_only,
+    reads,
+)
+from tensorc.passes.analysis.joins import joins, terms_of
 from tensorc.passes.analysis.members import Member
 
 
@@ -38,7 +45,7 @@ def walk(member: Member) -> tuple[Axis, ...]:
         if (
             found
             and found[-1].reduced == axis.reduced
-            and _joins(member, found[-1], dim)
+            and joins(member.op, found[-1].dims[-1], dim)
         ):
             before = found.pop()
             dims, extent = (*before.dims, dim), before.extent * axis.extent
@@ -49,6 +56,56 @@ def walk(member: Member) -> tuple[Axis, ...]:
         found[number] = Axis(axis.dims, axis.extent, axis.reduced, below[axis.reduced])
         below[axis.reduced] = below[axis.reduced] * axis.extent
     return tuple(found)
+
+
+def extent_of(member: Member, reduced: bool) -> Dim:
+    """Return how many elements a member reduces to each result, or keeps."""
+    size: Dim = 1
+    for dim in member.inner:
+        if (dim in member.op.reductions) == reduced:
+            size = size * member.extents[dim]
+    return size
+
+
+def kept_of(members: Sequence[Member], outer: int) -> Dim | None:
+    """Return what all members of a kernel keep, if a chunk may have a part of it.
+
+    That is so of one reduction alone, and of several and others that go along the same
+    dimension: what one makes the others read there.
+    """
+    if outer or not any(m.op.reductions and not m.is_sweep for m in members):
+        return None
+    if any(is_contraction(m.op) for m in members):
+        return None
+    kept = [[d for d in m.inner if d not in m.op.reductions] for m in members]
+    if len(members) == 1:
+        return extent_of(members[0], reduced=False) if kept[0] else None
+    made = _made(members)
+    extents = {
+        m.extents[dims[0]] for m, dims in zip(members, kept, strict=True) if dims
+    }
+    for member, dims in zip(members, kept, strict=True):
+        if len(dims) != 1 or len(extents) != 1:
+            return None
+        if any(r.axes != tuple(dims) for r in reads(member.op) if r.value in made):
+            return None  # it may read what another chunk makes
+    return extents.pop()
+
+
+def apart(members: Sequence[Member], outer: int) -> list[Member]:
+    """Return the reductions of a kernel if each may run in parts before all else.
+
+    They are combinations, and read nothing that the kernel makes.
+    """
+    made = _made(members)
+    found = [m for m in members if m.op.reductions]
+    if outer or not all(combiners(m.op) for m in found):
+        return []
+    return [] if any(r.value in made for m in found for r in reads(m.op)) else found
+
+
+def _made(members: Sequence[Member]) -> set[Value]:
+    return {v for m in members for v in (*m.op.outputs, *m.op.results)}
 
 
 def is_ordered(op: Generic) -> bool:
@@ -63,8 +120,10 @@ def _rounds(op: Generic) -> bool:
 def _order(member: Member) -> list[int]:
     """Return the dimensions inside a row as they lie in memory."""
     op = member.op
-    maps = [m for i, m in enumerate(op.maps[: len(op.inputs)]) if _is_read(op, i)]
-    along = [[d for d in _dims(m) if d in member.inner] for m in maps]
+    maps = [
+        m for i, m in enumerate(op.maps[: len(op.inputs)]) if not is_shape_only(op, i)
+    ]
+    along = [_along(m.results, member.inner) for m in maps]
     longest = max(along, key=len, default=[])
     order = [d for d in member.inner if d not in longest] + longest
     if not is_ordered(member.op):
@@ -73,33 +132,10 @@ def _order(member: Member) -> list[int]:
     return [next(ascending) if d in member.op.reductions else d for d in order]
 
 
-def _joins(member: Member, axis: Axis, dim: int) -> bool:
-    """Return whether an axis and the dimension after it are one run in all operands."""
-    for op in member.op.body.block.ops:
-        if isinstance(op, Index) and op.dim in (*axis.dims, dim):
-            return False
-    maps = [m for i, m in enumerate(member.op.maps) if _is_read(member.op, i)]
-    return all(_follows(map_, axis.dims[-1], dim) for map_ in maps)
-
-
-def _is_read(op: Generic, number: int) -> bool:
-    """Return whether an operand is read or written, and not there for its extents."""
-    return number >= len(op.inputs) or not is_shape_only(op, number)
-
-
-def _dims(map_: AffineMap) -> list[int]:
-    """Return the dimensions of a map as the operand has them, each once."""
+def _along(axes: Sequence[object], inner: Sequence[int]) -> list[int]:
+    """Return the dimensions in the indices of an operand, the largest steps first."""
     found: dict[int, None] = {}
-    for result in map_.results:
-        if isinstance(result, Affine):
-            found.update((dim, None) for dim, _ in result.terms)
-        elif result is not None:
-            found[result] = None
+    for axis in axes:
+        terms = sorted(terms_of(axis), key=lambda term: -abs(term[1]))
+        found.update((dim, None) for dim, _ in terms if dim in inner)
     return list(found)
-
-
-def _follows(map_: AffineMap, first: int, second: int) -> bool:
-    """Return whether two dimensions are neighbours in an operand, or both not in it."""
-    if first not in map_.results or second not in map_.results:
-        return first not in _dims(map_) and second not in _dims(map_)
-    return map_.results.index(second) == map_.results.index(first) + 1

@@ -36,6 +36,7 @@ from tensorc.passes.analysis.generics import extracts, identity_depth, is_contra
 from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
+from tensorc.passes.analysis.walks import kept_of
 from tensorc.passes.loops.accumulate import worker_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.contract import emit_contraction, emit_panel, panel_of
@@ -52,6 +53,7 @@ from tensorc.passes.loops.lanes import (
     Uniform,
 )
 from tensorc.passes.loops.nest import flat_nest, flat_runs
+from tensorc.passes.loops.partials import emit_partials, open_partials, strip_of
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
 from tensorc.passes.schedule.cpu import PRODUCTS_PER_WORK
@@ -67,12 +69,28 @@ def group_kernel(entry: FunctionState, op: Op) -> None:
                 emit_panel(part.rows, part.product)
         close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
     group = _open_group(entry, op)
+    for rows in [part.rows for part in group.parts if part.rows.partials]:
+        ends = group.function.body.block.arguments[-3:-1]
+        chunks = emit_partials(rows, group.schedule, group.kept, ends)
+        close_kernel(
+            *(entry, group.function, group.k, op.operands, group.names, chunks),
+            _work(group),
+        )
+        group = _open_group(entry, op)
     chunks = _chunks(group)
+    close_kernel(
+        *(entry, group.function, group.k, op.operands, group.names, chunks),
+        _work(group),
+    )
+
+
+def _work(group: "_GroupKernel") -> Dim:
+    """Return about how many operations a group does."""
     work: Dim = 0
     for extents, is_product in group.spaces:
         points = elements(tuple(extents))
         work = work + (floordiv(points, PRODUCTS_PER_WORK) if is_product else points)
-    close_kernel(entry, group.function, group.k, op.operands, group.names, chunks, work)
+    return work
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,13 @@ class _GroupKernel:
     blocks: dict[Value, Storage]  # what lies in scratch for the rows of a chunk
 
     @property
+    def kept(self) -> Dim | None:
+        """What all members keep, if a chunk may have a part of it."""
+        members = [m for part in self.parts for m in part.rows.members]
+        whole = not any(part.product for part in self.parts)
+        return kept_of(members, len(self.outer)) if whole else None
+
+    @property
     def space(self) -> Shape:
         """The extents of the loops over rows."""
         return tuple([self._extent(run) for run in self.runs.rows])
@@ -107,6 +132,8 @@ class _GroupKernel:
         """The extent of which a chunk may have a part, if it may."""
         if self.runs.swept:
             return self._extent(self.runs.swept)
+        if self.kept is not None:
+            return self.kept
         extents, is_product = self.spaces[0]
         return extents[len(self.outer)] if is_product else None
 
@@ -148,6 +175,7 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
         rows = Rows(k, entry.target, given, known, storages, panel, private)
         assign_levels(rows.members, rows.makers)
         place_private(rows)
+        open_partials(op, rows, arguments)
         parts.append(_Part(rows, product))
     everything = [make_member(g, known, op.outer) for g in generics]
     outer = everything[0].extents[: op.outer]
@@ -196,7 +224,7 @@ def _chunks(group: _GroupKernel) -> Dim:
     A chunk has the number of its rows times the strips of columns, plus its strip.
     """
     k, chosen, space = group.k, group.schedule, group.space
-    width, columns = chosen.columns, group.columns
+    width, columns = chosen.kept or chosen.columns, group.columns
     height: Dim = 1 if chosen.rows is None else chosen.rows
     if space and chosen.rows is None:
         fail(group.function, f"a group with rows has '{SCHEDULE}' for them")
@@ -218,9 +246,7 @@ def _chunks(group: _GroupKernel) -> Dim:
             if space:
                 number = k.op(arith.FloorDivSI, chunk.index, k.dim(strips))
                 strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
-            left = k.mul(strip, k.dim(width))
-            right = k.minimum(k.add(left, k.dim(width)), k.dim(columns))
-            _set_span(group, left, right)
+            _set_span(group, *strip_of(k, strip, width, columns))
         lower = k.mul(number, k.dim(height))
         upper = k.minimum(k.add(lower, k.dim(height)), k.dim(elements(space)))
         _move_blocks(group, lower)

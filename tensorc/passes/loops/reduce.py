@@ -75,7 +75,7 @@ def emit_reduction(rows: Rows, member: Member) -> None:
         _pieces(r, at, piece)
 
 
-def emit_part(
+def emit_partial(
     rows: Rows, member: Member, part: Span, number: Value, partials: Sequence[Value]
 ) -> None:
     """Emit a reduction of the elements of a part, which is part `number`.
@@ -84,7 +84,7 @@ def emit_part(
     """
     r = with_scratch(make_reduction(rows, member))
     k, zero = rows.k, rows.k.index(0)
-    at = At({}, zero, zero, {True: part, False: None})
+    at = At({}, zero, zero, {True: part, False: rows.span})
     first = k.mul(number, k.dim(r.kept))
 
     def piece(here: At, count: Value) -> None:
@@ -101,10 +101,10 @@ def emit_part(
     _pieces(r, at, piece)
 
 
-def emit_parts(
+def combine_partials(
     rows: Rows, member: Member, parts: Value, partials: Sequence[Value]
 ) -> None:
-    """Combine what `emit_part` left of so many parts, as if there were one."""
+    """Combine what `emit_partial` left of so many parts, as if there were one."""
     r = with_scratch(make_reduction(rows, member))
     k, zero = rows.k, rows.k.index(0)
     at = At({}, zero, zero, {True: None, False: rows.span})

@@ -28,7 +28,7 @@ from tensorc.passes.loops.lanes import (
     emit_body,
     tail_mask,
 )
-from tensorc.passes.loops.reduce import emit_reduction
+from tensorc.passes.loops.reduce import combine_partials, emit_reduction
 from tensorc.passes.loops.rows_state import (
     Rows,
     arguments_at,
@@ -46,6 +46,11 @@ def emit_row(rows: Rows, outer: list[Rep]) -> None:
     rows.outer, rows.row = outer, {}
     for level in sorted({m.level for m in rows.members}):
         ready = [m for m in rows.members if m.level == level]
+        for member in [m for m in ready if m in rows.partials]:
+            assert rows.count is not None
+            with rows.k.at(member.op.location):
+                combine_partials(rows, member, rows.count, rows.partials[member])
+        ready = [m for m in ready if m not in rows.partials]
         if level % 2 == 0:
             for extent in dict.fromkeys(m.extents[-1] for m in ready):
                 _sweep(rows, [m for m in ready if m.extents[-1] == extent], outer)

@@ -74,6 +74,9 @@ class Rows:
     outer: list[Rep] = field(default_factory=list)
     # The columns to run over, where a chunk has only a part of each row.
     span: tuple[Value, Value] | None = None
+    # What was reduced in parts before: their memory, by member, and how many there are.
+    partials: dict[Member, list[Value]] = field(default_factory=dict)
+    count: Value | None = None
     makers: dict[Value, Member] = field(init=False)  # who writes a memory value last
 
     def __post_init__(self) -> None:

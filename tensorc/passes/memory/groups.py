@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
+from tensorc.ir.dims import ceildiv
 from tensorc.ir.invariants import fail
 from tensorc.ir.ops import control
 from tensorc.ir.ops.memory import memory
@@ -18,6 +19,8 @@ from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic
 from tensorc.ir.schedules import MEMORY, SCHEDULE, places_of, schedule_of
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import origin, tensor_space
+from tensorc.passes.analysis.stages import kernel_of
+from tensorc.passes.analysis.walks import apart, extent_of
 from tensorc.passes.memory.buffers import Buffers, allocate, is_used_up, tensor_of
 
 
@@ -60,6 +63,9 @@ def bufferize_group(state: Buffers, op: Op) -> None:
     panels = _panels(op)
     for panel in panels:
         passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
+    partials = _partials(op)
+    for type_ in partials:
+        passed.pass_in(allocate(b, type_, "partials"), type_, "partials")
     group = b.create(
         control.KernelGroup,
         *passed.operands,
@@ -71,6 +77,8 @@ def bufferize_group(state: Buffers, op: Op) -> None:
     group.attributes[SCHEDULE] = op.attributes[SCHEDULE]
     if panels:
         group.attributes["tc.panel"] = len(passed.operands) - len(panels)
+    if partials:
+        group.attributes["tc.partials"] = len(passed.operands) - len(partials)
 
 
 def _place_results(
@@ -131,6 +139,23 @@ def _panels(op: control.KernelGroup) -> list[TensorType]:
             fail(member, f"{columns} columns do not fit in a panel of {chosen.panel}")
         element = tensor_of(member.results[0]).element
         found.append(TensorType((extents[-1], chosen.panel), element))
+    return found
+
+
+def _partials(op: control.KernelGroup) -> list[TensorType]:
+    """Return the types of what each result of the group's reductions is in parts."""
+    chosen = schedule_of(op)
+    if chosen is None or chosen.split is None:
+        return []
+    kernel = kernel_of(op)
+    found = []
+    for member in apart(kernel.members, op.outer):
+        parts = ceildiv(extent_of(member, reduced=True), chosen.split)
+        kept = extent_of(member, reduced=False)
+        for result in member.op.results:
+            found.append(TensorType((parts, kept), tensor_of(result).element))
+    if not found:
+        fail(op, f"attribute '{SCHEDULE}': no reduction of this group has parts")
     return found
 
 

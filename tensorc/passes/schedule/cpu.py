@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from math import lcm
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, floordiv, maximum, minimum
+from tensorc.ir.dims import Dim, floordiv, known_at_most, maximum, minimum
+from tensorc.ir.numerics import BLOCK as ORDER_BLOCK
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW
@@ -21,6 +22,7 @@ from tensorc.passes.analysis.generics import (
     tensor_space,
 )
 from tensorc.passes.analysis.stages import Kernel
+from tensorc.passes.analysis.walks import apart, extent_of, kept_of, walk
 from tensorc.target import Target
 
 NARROW = 16  # columns up to which a transposed left side is read along its rows
@@ -35,6 +37,9 @@ LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 ACCUMULATORS = 16384  # bytes of a reduction's accumulators: half of a first-level cache
 KEPT = 1024  # results of a reduction at a time
+KEPT_LEAST = 512  # elements that memory has in a row, for a chunk of what is kept
+KEPT_OF_PARTS = 4096  # the same, where what is reduced is cut
+SPLIT_WORK = 1 << 18  # simple operations of a part of a reduction
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together; the rest is scratch of the worker
@@ -145,6 +150,49 @@ def columns_per_chunk(kernel: Kernel) -> Dim | None:
         if any(r.value in made and r.axes != whole for r in reads(member.op)):
             return None  # it may read what another chunk makes
     return CHUNK_COLUMNS
+
+
+def kept_per_chunk(kernel: Kernel) -> Dim | None:
+    """Return how much of what reductions keep a chunk has, if it may have a part."""
+    kept = kept_of(kernel.members, len(kernel.outer))
+    if kept is None:
+        return None
+    split = split_per_chunk(kernel)
+    work: Dim = 0
+    for member in kernel.members:
+        total = extent_of(member, reduced=True)
+        points = total if split is None else minimum(total, split)
+        work = work + points * _weight(member.op)
+    (first, *_) = (walk(m) for m in kernel.members if m.op.reductions)
+    last, step = first[-1].extent, 1 if first[-1].reduced else LANES
+    least = KEPT_LEAST if split is None else KEPT_OF_PARTS
+    if first[-1].reduced:
+        least = -(-least // last) if isinstance(last, int) and last else 1
+    steps = -(-least // step)
+    width = maximum(floordiv(CHUNK_WORK // step, maximum(work, 1)), steps) * step
+    few = known_at_most(kept, width) or known_at_most(kept, steps * step)
+    return None if few else width
+
+
+def split_per_chunk(kernel: Kernel) -> int | None:
+    """Return how many elements of reductions a chunk has, if these may run apart.
+
+    Each part leaves an element for each result, so that results are few.
+    """
+    members = apart(kernel.members, len(kernel.outer))
+    work = 0
+    for member in members:
+        kept = extent_of(member, reduced=False)
+        work += _weight(member.op) * (kept if isinstance(kept, int) else KEPT_LEAST)
+    if not work:
+        return None
+    size = ORDER_BLOCK
+    while 2 * size * work <= SPLIT_WORK:
+        size *= 2
+    totals = [extent_of(m, reduced=True) for m in members]
+    few = all(isinstance(t, int) and t < 2 * size for t in totals)
+    alike = len(set(totals)) == 1
+    return None if few or not alike else size
 
 
 def tile(op: Generic, target: Target) -> tuple[int, int]:

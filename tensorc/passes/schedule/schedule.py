@@ -62,7 +62,13 @@ def schedule_group(op: KernelGroup, target: Target) -> None:
     columns = cpu.columns_per_chunk(kernel)
     rows = cpu.rows_per_chunk(kernel)
     block = cpu.block_rows(kernel, places, rows, columns, target)
-    chosen = Schedule(rows=block or rows, columns=columns, block=block)
+    chosen = Schedule(
+        rows=block or rows,
+        columns=columns,
+        kept=cpu.kept_per_chunk(kernel),
+        split=cpu.split_per_chunk(kernel),
+        block=block,
+    )
     op.attributes[SCHEDULE] = chosen.attribute()
     for number, part in enumerate(kernel.stages):
         for member in part:
