@@ -233,7 +233,7 @@ def _chunks(group: _GroupKernel) -> Dim:
     if columns is not None and len(group.runs.swept) > 1:
         _set_span(group, k.index(0), k.dim(columns))
     if not space and width is None:
-        _emit_parts(group, k.index(0), k.index(1))
+        _emit_parts(group, None)
         return 1
     strips: Dim = 1
     if width is not None and columns is not None:
@@ -250,7 +250,7 @@ def _chunks(group: _GroupKernel) -> Dim:
         lower = k.mul(number, k.dim(height))
         upper = k.minimum(k.add(lower, k.dim(height)), k.dim(elements(space)))
         _move_blocks(group, lower)
-        _emit_parts(group, lower, upper)
+        _emit_parts(group, (lower, upper))
     return _ceildiv(elements(space), height) * strips
 
 
@@ -276,16 +276,16 @@ def _move_blocks(group: _GroupKernel, lower: Value) -> None:
         rows.storages[value] = moved  # which all parts share
 
 
-def _emit_parts(group: _GroupKernel, lower: Value, upper: Value) -> None:
-    """Emit what a group does for the rows [lower, upper) of its flat outer space."""
+def _emit_parts(group: _GroupKernel, chunk: tuple[Value, Value] | None) -> None:
+    """Emit what a group does for the rows of a chunk; None if there are no rows."""
     for part in group.parts:
-        if part.product is not None:
-            with group.k.at(part.product.location):
-                _emit_product(group, part.rows, part.product, (lower, upper))
-        elif group.space:
-            _emit_rows(group, part.rows, (lower, upper))
-        else:
+        if chunk is None or not group.space:
             _emit_row(group, part.rows, [])
+        elif part.product is None:
+            _emit_rows(group, part.rows, chunk)
+        else:
+            with group.k.at(part.product.location):
+                _emit_product(group, part.rows, part.product, chunk)
 
 
 def _emit_product(
