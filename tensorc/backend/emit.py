@@ -420,6 +420,14 @@ class FunctionEmitter:
             f"shufflevector {one}, {type_} poison, <{lanes} x i32> zeroinitializer",
         )
 
+    def shuffle(self, left: LValue, right: LValue, mask: Sequence[int]) -> LValue:
+        """Return lanes of two vectors in another order, as many as the mask has."""
+        lanes = ", ".join([f"i32 {at}" for at in mask])
+        return self._emit(
+            LType(left.type.scalar, len(mask)),
+            f"shufflevector {left}, {right}, <{len(mask)} x i32> <{lanes}>",
+        )
+
     # Calls.
 
     def call(self, name: str, result: LType, arguments: Sequence[LValue]) -> LValue:

@@ -140,6 +140,28 @@ def test_gather(element, optimize):
         assert_same_bits(got, want, f"{count}")
 
 
+@pytest.mark.parametrize("optimize", [0, 3])
+@pytest.mark.parametrize("element", list(ELEMENTS.values()), ids=str)
+def test_lanes_change_their_order(element, optimize):
+    order = tuple(np.random.default_rng(5).permutation(2 * LANES)[:LANES].tolist())
+
+    def fill(b, x, out, arena, n):
+        all_ = b.value(vector.CreateMask, constant(b, LANES), types=[MASK])
+        zero = splat(b, constant(b, 0, element))
+        first = b.value(vector.MaskedLoad, x, constant(b, 0), all_, zero)
+        second = b.value(vector.MaskedLoad, x, constant(b, LANES), all_, zero)
+        mixed = b.value(vector.Shuffle, first, second, mask=order)
+        b.create(vector.MaskedStore, out, constant(b, 0), all_, mixed)
+
+    module = entry([element] * 2, 1, fill)
+    x = np.resize(nasty(element), 2 * LANES)
+    got, want = np.zeros(LANES, element.dtype), np.zeros(LANES, element.dtype)
+    run_interpreter(module, [x, want], (0,))
+    assert Code(module, optimize)(x, got, symbols=(0,)) == 0
+    assert_same_bits(want, x[list(order)], "interpreted")
+    assert_same_bits(got, want, "compiled")
+
+
 KINDS = [(e, "add") for e in ELEMENTS.values() if e != I1]
 KINDS += [(e, "maximumf") for e in ELEMENTS.values() if e.is_float]
 KINDS += [(e, "maxsi") for e in ELEMENTS.values() if e.is_integer and not e.is_unsigned]

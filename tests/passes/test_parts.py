@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tensorc import compiler
-from tensorc.errors import CompileError
+from tensorc.errors import VerifyError
 from tensorc.ir.dims import symbol
 from tensorc.ir.functions import new_module
+from tensorc.ir.levels import Level
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.structured.generics import Generic
@@ -100,6 +101,47 @@ def test_parts_agree_at_every_stage(body, fused, monkeypatch):
         check(module, cases, exact=True, levels=(0, 3))
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_right_sides_are_packed_from_any_strides(known):
+    rng = np.random.default_rng(6)
+    columns = 50  # of three widths of tiles
+    for n, m in [(1, 1), (20, 70), (530, 33), (49, 530)] if known else [("N", "M")]:
+        types = [f"f32[{n}, {columns}]", f"f32[{m}, {columns}]", f"f64[{n}, 40]"]
+        module = new_module()
+        dims = [d if isinstance(d, int) else symbol(d) for d in (n, m)]
+        wanted = [parse_type(t) for t in types]
+
+        def body(b, of, dims=dims):
+            x, y, z = of
+            n, m = dims
+            back = b.slice(x, (n + -1, 49), (n, 25), (-1, -2))
+            return [
+                b.matmul(x, b.transpose(y, (1, 0))),
+                b.matmul(
+                    b.slice(x, (0, 1), (n, 34), (1, 1)),
+                    b.transpose(b.slice(y, (0, 2), (m, 34), (1, 1)), (1, 0)),
+                ),
+                b.matmul(b.transpose(x, (1, 0)), back),
+                b.matmul(z, b.transpose(z, (1, 0))),
+                b.matmul(z, b.transpose(b.slice(z, (0, 39), (n, 40), (1, -1)), (1, 0))),
+            ]
+
+        add_function(module, "f", wanted, body)
+        sizes = [(n, m)] if known else [(1, 1), (20, 70), (530, 33), (49, 530), (3, 0)]
+        cases = [
+            (
+                "f",
+                [
+                    rng.normal(size=(a, columns)).astype(np.float32),
+                    rng.normal(size=(c, columns)).astype(np.float32),
+                    rng.normal(size=(a, 40)),
+                ],
+            )
+            for a, c in sizes
+        ]
+        check(module, cases, exact=True, levels=(0, 3))
+
+
 def test_parts_are_written_straight_into_the_result():
     module = module_of(
         lambda b, of, n, m: [b(Concatenate, b(Neg, of[0]), of[1], axis=0)], 6, 4
@@ -156,8 +198,8 @@ def test_wrong_parts_are_refused(where, returned, words):
     ]
     module = parse_module(function("\n".join(body), "tensor<4xf32>", results))
     if not words:
-        verify(module)
+        verify(module, Level.STRUCTURED)
         return
-    with pytest.raises(CompileError) as caught:
-        verify(module)
+    with pytest.raises(VerifyError) as caught:
+        verify(module, Level.STRUCTURED)
     assert words in caught.value.diagnostics[0].message

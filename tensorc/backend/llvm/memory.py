@@ -161,6 +161,12 @@ def first_lanes(emit: FunctionEmitter, count: LValue, lanes: int) -> LValue:
     return emit.compare("slt", lane_numbers(narrow.type), narrow)
 
 
+def _shuffle(state: State, op: Op) -> None:
+    assert isinstance(op, vector.Shuffle)
+    left, right = state.operands(op)
+    state.values[op.result] = state.emit.shuffle(left, right, op.mask)
+
+
 def _reduction(state: State, op: Op) -> None:
     values, acc = state.operands(op)
     kind = op.attribute("kind")
@@ -202,5 +208,6 @@ MEMORY_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
         vector.MaskedStore: _masked_store,
         vector.Gather: _gather,
         vector.Reduction: _reduction,
+        vector.Shuffle: _shuffle,
     }
 )

@@ -96,6 +96,8 @@ def emit_contraction(
     size = TileSize(rows_at_once, width, padded)
     product = Product((a, b, c), (first, last), (left, right), depth, size)
     copied = rows.panel is None and _copies_pay(k, extents, first, last)
+    if k.known(b.column) != 1:
+        copied = True  # a tile reads neighbours along the columns
     if copied is False:
         _strips(k, product, None)
         return

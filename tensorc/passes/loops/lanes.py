@@ -19,6 +19,7 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic, Index
 from tensorc.ir.types import I1, VectorType, element_type
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.shuffles import MOST_APART, load_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,13 @@ def read(k: LoopBuilder, storage: Storage, indices: Sequence[Rep], point: Point)
     other = k.constant(0, element, LANES)
     if scattered is None and stride == 1:
         loaded = k.op(vector.MaskedLoad, storage.memref, offset, mask, other)
+    elif (
+        scattered is None
+        and abs(stride) <= MOST_APART
+        and isinstance(mask.op, vector.CreateMask)
+    ):
+        count = None if point.mask is None else mask.op.operands[0]
+        loaded = load_apart(k, storage.memref, offset, stride, count)
     else:
         if scattered is None:
             scattered = _lane_multiples(k, k.index(stride))

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
+from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import I1, element_type
@@ -34,6 +35,7 @@ from tensorc.passes.loops.lanes import (
     widen,
     write,
 )
+from tensorc.passes.loops.shuffles import load_transposed
 from tensorc.passes.schedule.cpu import LOWER_TILE, SUPERBLOCK_ROWS, tile_heights
 
 
@@ -241,20 +243,69 @@ def _move_rows(
 def copy_rows(
     k: LoopBuilder, source: Matrix, target: Matrix, count: Value, columns: Value
 ) -> None:
-    """Copy `count` rows to rows as wide as a tile; beyond the columns they are 0."""
+    """Copy `count` rows to rows as wide as a tile; beyond the columns they are 0.
+
+    Where the rows of the source are its columns in memory, 16 of them at a time are
+    transposed in registers.
+    """
     width = k.known(target.row)
     assert width is not None
+    first = k.index(0)
+    if k.known(source.row) == 1 and k.known(source.column) not in (0, 1):
+        first = k.mul(k.floordiv(count, k.index(LANES)), k.index(LANES))
+        _transpose_rows(k, source, target, first, columns)
     there = Storage(source.memref, (k.index(1), source.row, source.column))
     here = Storage(target.memref, (target.row, target.column))
     starts = range(0, width, LANES)
     masks = [tail_mask(k, k.sub(columns, k.index(start))) for start in starts]
-    with k.loop(k.index(0), count, 1) as loop:
+    with k.loop(first, count, 1) as loop:
         for start, mask in zip(starts, masks, strict=True):
             at = Counter(k.index(start))
             given = Point((), mask)
             row = read(k, there, [Uniform(source.at), Uniform(loop.index), at], given)
             taken = Point((), k.mask(min(LANES, width - start)))
             write(k, here, [Uniform(loop.index), at], row, taken)
+
+
+def _transpose_rows(
+    k: LoopBuilder, source: Matrix, target: Matrix, count: Value, columns: Value
+) -> None:
+    """Copy rows, as many as a multiple of 16, that are columns in memory."""
+    width = k.known(target.row)
+    assert width is not None
+    known = k.known(columns)
+    if known is not None:
+        _transpose_columns(k, source, target, count, [j < known for j in range(width)])
+        return
+    full = k.compare("sge", columns, k.index(width))
+    with k.when(full):
+        _transpose_columns(k, source, target, count, [True] * width)
+    with k.when(k.op(arith.XOrI, full, k.constant(1, I1))):
+        inside = [k.compare("slt", k.index(j), columns) for j in range(width)]
+        _transpose_columns(k, source, target, count, inside)
+
+
+def _transpose_columns(
+    k: LoopBuilder,
+    source: Matrix,
+    target: Matrix,
+    count: Value,
+    inside: Sequence[Value | bool],
+) -> None:
+    """Copy columns, of which those that are not inside are 0, 16 rows at a time."""
+    with k.loop(k.index(0), count, LANES) as loop:
+        for start in range(0, len(inside), LANES):
+            columns = inside[start : start + LANES]
+            at = place(k, source, loop.index, k.index(0))
+            found = load_transposed(
+                k, source.memref, at, source.column, columns, first=start
+            )
+            for number, row in enumerate(found):
+                index = k.add(loop.index, k.index(number))
+                there = place(k, target, index, k.index(start))
+                k.do(
+                    vector.MaskedStore, target.memref, there, k.mask(len(columns)), row
+                )
 
 
 def cut_rows(

@@ -30,8 +30,8 @@ def _product(
         column = TensorType((type_.shape[1], 1), type_.element)
         (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
         return MappedRead(type_, result, (1, 0))
-    # The kernel reads rhs along its columns: let them be neighbours in memory.
-    if not _runs_along(rhs, rhs.type.rank - 1):
+    # Kernels of floats pack columns of the right side from wherever they lie.
+    if rhs.base is None or not (_runs_along(rhs) or type_.element.is_float):
         rhs = whole(low.materialize(rhs))
     batch = tuple(range(type_.rank - 2))
     m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
@@ -39,9 +39,9 @@ def _product(
     return whole(_contract(low, *reads, type_)[0])
 
 
-def _runs_along(view: MappedRead, axis: int) -> bool:
-    """Return whether elements along an axis of a view are neighbours in memory."""
-    last = view.axes[-1] if view.axes else None
+def _runs_along(view: MappedRead) -> bool:
+    """Return whether elements along the last axis of a view are neighbours."""
+    last, axis = view.axes[-1] if view.axes else None, view.type.rank - 1
     return last == axis or (isinstance(last, Affine) and last.terms == ((axis, 1),))
 
 

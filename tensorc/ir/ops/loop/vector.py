@@ -231,6 +231,40 @@ class Gather(Op):
         return result
 
 
+@op("vector.shuffle", traits=(PURE,), levels=AT_LOOP)
+class Shuffle(Op):
+    """Lanes of two vectors in another order: lane i is lane mask[i] of both in a row.
+
+    Constraints:
+      (C1) left and right are vectors of one type, which the result has.
+      (C2) mask has an entry per lane, each a lane of left or right.
+
+    Example:
+      %2 = "vector.shuffle"(%0, %1) <{mask = array<i64: 0, 3>}> : (vector<2xf32>, vector<2xf32>) -> vector<2xf32>
+    """  # noqa: E501
+
+    left: Value
+    right: Value
+    mask: tuple[int, ...]
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, left: Type, right: Type, *, mask: tuple[int, ...]
+    ) -> Type:
+        """Give the type of both."""
+        require(left == right, "C1", f"{left} and {right}")
+        lanes = _vector(left, "C1").lanes
+        fits = len(mask) == lanes and all(0 <= at < 2 * lanes for at in mask)
+        require(fits, "C2", f"{mask} for {left}")
+        return left
+
+    @staticmethod
+    def evaluate(
+        ctx: object, left: Array, right: Array, *, mask: tuple[int, ...]
+    ) -> Array:
+        return np.concatenate([left, right])[list(mask)]
+
+
 # vector.reduction's kinds, on the accumulator and one lane.
 _COMBINE: Mapping[str, Callable[[Array, Array], Array]] = {
     "add": np.add,

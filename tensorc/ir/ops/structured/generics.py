@@ -222,7 +222,7 @@ class Generic(Op):
       (C6) A destination is written at each index once: its map has each dimension that
            is not reduced in one result, alone. Only what adds nothing up, and
            contractions, write parts.
-      (C7) No map leaves its operand.
+      (C7) Each map stays inside of its operand.
 
     Example:
       %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({

@@ -1,0 +1,117 @@
+"""Reads that are no neighbours, as loads of neighbours whose lanes change their order.
+
+A gather takes an access for each lane. Elements a few places apart lie in a few
+vectors, and 16 columns of a matrix are 16 of its rows, transposed in registers.
+"""
+
+from collections.abc import Sequence
+
+from tensorc.ir.core import Value
+from tensorc.ir.numerics import LANES
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.types import I1, VectorType, element_type
+from tensorc.passes.loops.builder import LoopBuilder
+
+MOST_APART = 4  # places between two lanes, up to which all between is loaded, too
+
+
+def load_apart(
+    k: LoopBuilder, memref: Value, at: Value, stride: int, count: Value | None
+) -> Value:
+    """Return `memref[at + stride * lane]` for the first `count` lanes, 0 elsewhere.
+
+    The stride is at most `MOST_APART`, and may be negative. Nothing is read outside of
+    these elements but what lies between two of them; without a count there are all.
+    """
+    by = abs(stride)
+    last = k.index((LANES - 1) * by)
+    lowest = at if stride > 0 else k.sub(at, last)
+    parts = []
+    for number in range(by):
+        start = number * LANES
+        inside = k.mask(min(LANES, (LANES - 1) * by + 1 - start))
+        mask = inside
+        if count is not None and stride > 0:
+            end = k.sub(k.mul(count, k.index(by)), k.index(by - 1 + start))
+            mask = _first(k, end)
+        elif count is not None:
+            end = k.sub(k.index(LANES * by - start), k.mul(count, k.index(by)))
+            outside = k.op(arith.XOrI, _first(k, end), k.mask(LANES))
+            mask = k.op(arith.AndI, inside, outside)
+        other = k.constant(0, element_type(memref.type), LANES)
+        here = k.add(lowest, k.index(start))
+        parts.append(k.op(vector.MaskedLoad, memref, here, mask, other))
+    found = parts[0] if by == 1 else _every(k, parts, by)
+    if stride > 0:
+        return found
+    backwards = tuple(range(LANES))[::-1]
+    return k.op(vector.Shuffle, found, found, mask=backwards)
+
+
+def _first(k: LoopBuilder, count: Value) -> Value:
+    known = k.known(count)
+    if known is not None:
+        return k.mask(min(max(known, 0), LANES))
+    return k.op(vector.CreateMask, count, types=[VectorType(LANES, I1)])
+
+
+def _every(k: LoopBuilder, parts: Sequence[Value], by: int) -> Value:
+    """Return every `by`-th lane of vectors in a row."""
+    found = parts[0]
+    for number, part in enumerate(parts):
+        mask = []
+        for lane in range(LANES):
+            where, inside = divmod(lane * by, LANES)
+            here = inside + (LANES if number else 0)
+            mask.append(here if where == number else lane)
+        found = k.op(vector.Shuffle, found, part, mask=tuple(mask))
+    return found
+
+
+def load_transposed(
+    k: LoopBuilder,
+    memref: Value,
+    at: Value,
+    stride: Value,
+    inside: Sequence[Value | bool],
+    lanes: Value | None = None,
+    first: int = 0,
+) -> list[Value]:
+    """Return 16 vectors, lane j of vector i being memref[at + i + stride*(first + j)].
+
+    `inside` tells for each j, 16 at most, whether it is read; if not, 0 stands there.
+    So it does for an i that is not among the first `lanes`. There is something at `at`.
+    """
+    other = k.constant(0, element_type(memref.type), LANES)
+    every = k.mask(LANES) if lanes is None else _first(k, lanes)
+    vectors = []
+    for number, is_read in enumerate(inside):
+        here, mask = k.add(at, k.mul(stride, k.index(first + number))), every
+        if is_read is False:
+            vectors.append(other)
+            continue
+        if not isinstance(is_read, bool):
+            # A load from a page that does not exist is slow, whatever its mask.
+            here = k.select(is_read, here, at)
+            count = k.index(LANES) if lanes is None else lanes
+            mask = _first(k, k.select(is_read, count, k.index(0)))
+        vectors.append(k.op(vector.MaskedLoad, memref, here, mask, other))
+    vectors += [other] * (LANES - len(vectors))
+    return transpose(k, vectors)
+
+
+def transpose(k: LoopBuilder, vectors: Sequence[Value]) -> list[Value]:
+    """Return 16 vectors of 16 lanes transposed: in four rounds, each swaps halves."""
+    found = list(vectors)
+    by = LANES // 2
+    while by:
+        low = tuple([n if not n & by else LANES + n - by for n in range(LANES)])
+        high = tuple([n + by if not n & by else LANES + n for n in range(LANES)])
+        for number in range(LANES):
+            if not number & by:
+                pair = found[number], found[number + by]
+                found[number] = k.op(vector.Shuffle, *pair, mask=low)
+                found[number + by] = k.op(vector.Shuffle, *pair, mask=high)
+        by //= 2
+    return found
