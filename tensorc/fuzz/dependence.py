@@ -4,6 +4,7 @@ from tensorc.fuzz.maker import Maker
 from tensorc.fuzz.program import (
     REGIONS,
     ArgumentNode,
+    LoopNode,
     Node,
     OpNode,
     RandomProgram,
@@ -57,20 +58,21 @@ def _smooth_operands(m: Maker, entry: Node) -> tuple[int, ...]:
 
 
 def from_indices(m: Maker) -> set[int]:
-    """Return what is computed from indices of extremes: `grad` refuses such a cost."""
+    """Return what is computed from indices of extremes, or by loops.
+
+    A derivative of it is refused.
+    """
     found: set[int] = set()
     for index, entry in enumerate(m.entries):
         if isinstance(entry, ArgumentNode):
             continue
         operands = read_by(entry)
         if isinstance(entry, ResultNode):
-            maker = m.entries[entry.of]
-            is_index = isinstance(maker, OpNode) and maker.cls not in REGIONS
-            if is_index and not m.type_of(index).element.is_float:
+            if _is_refused(m, index, entry):
                 found.add(index)
         elif entry.cls in STEPS:
             continue
-        elif entry.cls in NOT_DIFFERENTIABLE:
+        elif entry.cls in NOT_DIFFERENTIABLE or isinstance(entry, LoopNode):
             found.add(index)
         elif entry.cls is If:
             operands = operands[1:]
@@ -79,3 +81,12 @@ def from_indices(m: Maker) -> set[int]:
         if found & set(operands):
             found.add(index)
     return found
+
+
+def _is_refused(m: Maker, index: int, entry: ResultNode) -> bool:
+    """Return whether a further result of an op has no derivative."""
+    maker = m.entries[entry.of]
+    if isinstance(maker, LoopNode):
+        return True
+    is_plain = isinstance(maker, OpNode) and maker.cls not in REGIONS
+    return is_plain and not m.type_of(index).element.is_float

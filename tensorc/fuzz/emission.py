@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tensorc.fuzz.program import (
     ArgumentNode,
+    LoopNode,
     Node,
     OpNode,
     RandomProgram,
@@ -17,13 +18,14 @@ from tensorc.fuzz.program import (
     needed_by,
     read_by,
 )
-from tensorc.ir.attributes import make_dict
+from tensorc.ir.attributes import Dims, make_dict
 from tensorc.ir.branches import isolate
 from tensorc.ir.core import Region, Value
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If, Yield
 from tensorc.ir.ops.derivatives import Grad, Jvp, Vjp
+from tensorc.ir.scans import append_scan, step_types
 from tensorc.ir.tensor_builder import TensorBuilder
 
 # The branches around an entry, the outermost first: an op, and which of its regions.
@@ -77,6 +79,24 @@ def function_of(program: RandomProgram) -> Function:
         results.append(values[new])
         attributes.append(make_dict(**{"tc.updates": number[argument]}))
     return close_function(function, builder, results, attributes)
+
+
+def append_loop(
+    b: TensorBuilder, node: LoopNode, operands: Sequence[Value]
+) -> list[Value]:
+    """Append a loop on values; returns its results."""
+    carried, sliced = node.given
+    inits, sequences = operands[:carried], operands[carried : carried + sliced]
+    length, step = node.attributes["length"], node.step
+    assert isinstance(length, Dims)
+    indices = [i for i, e in enumerate(step.entries) if isinstance(e, ArgumentNode)]
+    with b.builder.region(step_types(inits, sequences)) as (region, arguments):
+        given = [*arguments, *operands[carried + sliced :]]
+        values = dict(zip(indices, given, strict=True))
+        _Emission(step, b, paths_of(step)).all_at((), values)
+        b.builder.create(Yield, *[values[r] for r in step.results])
+    reverse = node.attributes["reverse"] is True
+    return append_scan(b.builder, region, inits, sequences, length.dims[0], reverse)
 
 
 def paths_of(program: RandomProgram) -> list[Path]:
@@ -142,6 +162,8 @@ class _Emission:
         self, index: int, entry: OpNode, values: Mapping[int, Value]
     ) -> list[Value]:
         """Append an op and return its results."""
+        if isinstance(entry, LoopNode):
+            return append_loop(self.b, entry, [values[o] for o in entry.operands])
         if entry.cls is If:
             return self.choice(index, entry, values)
         if entry.cls in (Jvp, Vjp):

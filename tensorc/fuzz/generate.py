@@ -35,6 +35,7 @@ from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.opdef import EXACT
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import Jvp, StopGradient, Vjp
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Mul
 from tensorc.ir.ops.tensor.indexing import Gather, Scatter
@@ -51,9 +52,10 @@ _OPS = tuple(ALL_RECIPES)
 _SHARES: dict[type[Op], float] = {  # less of what takes long to compile
     **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
     **{**dict.fromkeys(CUMULATIVE, 0.6), Softmax: 0.35, LogSoftmax: 0.35},
-    **{FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0},
+    **{FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0, Scan: 5.0},
     **{StopGradient: 0.7, Slice: 4.0},
 }
+_REGION_OPS = (*REGIONS, Scan)
 THEME = 32  # programs that share their dimensions, and so the kernels of products
 _ELSEWHERE = 1_000_000  # from a theme to that of another attempt
 _COUNTS = (1, 2, 2, 3, 3, 4, 5, 6, 8)  # ops that are asked for
@@ -64,14 +66,17 @@ _UNREAD = 0.4  # of the results of ops with several that nothing reads
 _RETURNED = 0.1  # of the arguments that are updated, the old value
 _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SURVEYED = 24  # entries below a cost of the survey
-_MIXES_ROWS = (Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota, Jvp, Vjp)
+_MIXES_ROWS = (
+    *(Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota),
+    *(Jvp, Vjp, Scan),
+)
 
 
 def _weights(rows: bool, slopes: bool) -> list[float]:
     """Return how often each op is asked for: less if it takes long to compile."""
     weights = [_SHARES.get(cls, 2.0) for cls in _OPS]
     for number, cls in enumerate(_OPS):
-        is_smooth = cls in VJP_RULES or cls in REGION_RECIPES
+        is_smooth = cls in VJP_RULES or (cls in REGION_RECIPES and cls is not Scan)
         if (rows and cls in _MIXES_ROWS) or (slopes and not is_smooth):
             weights[number] *= 0.15
         if cls is MatMul:
@@ -158,7 +163,7 @@ def _step(m: Maker, weights: list[float]) -> None:
     if made and m.chance(_TWINS):
         add_twin(m, m.rng.choice(made))
         return
-    plain = [i for i in made if m.entries[i].cls not in REGIONS]  # type: ignore[union-attr]
+    plain = [i for i in made if m.entries[i].cls not in _REGION_OPS]  # type: ignore[union-attr]
     if plain and m.chance(_VARIED):
         _vary(m, m.rng.choice(plain))
         return

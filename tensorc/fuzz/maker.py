@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tensorc.fuzz.emission import append_loop
 from tensorc.fuzz.program import (
     ArgumentNode,
+    LoopNode,
     Node,
     OpNode,
     ResultNode,
@@ -134,6 +136,8 @@ class Maker:
         self.uses: list[int] = []
         self.shown: set[int] = set()  # what is a result, whoever uses it
         self.sizes: dict[str, int] = dict(theme.sizes)
+        self.depth = 0  # of loops around it
+        self.is_closed = False  # it takes no more arguments
         if rows:
             self.sizes[ROWS] = rng.choice([n for n in SIZES if n > 1])
         function, builder = open_function("scratch", [])
@@ -249,6 +253,20 @@ class Maker:
         made = [self.block.add_argument(self.type_of(index)) for index in like]
         return self._append(node, made)
 
+    def repeat(self, node: LoopNode) -> int:
+        """Append a loop; ShapeError if what it carries changes its type."""
+        values = [self.values[o] for o in node.operands]
+        return self._append(node, append_loop(self.b, node, values))
+
+    def step(self, types: Sequence[TensorType]) -> "Maker":
+        """Return a maker for the step of a loop, with arguments of these types."""
+        inner = Maker(self.rng, Theme(tuple(self.palette), self.sizes))
+        inner.rows, inner.weights, inner.depth = self.rows, self.weights, self.depth + 1
+        for type_ in types:
+            inner.given(type_)
+        inner.is_closed = True
+        return inner
+
     def _append(self, node: OpNode, results: Sequence[Value]) -> int:
         """Append an op with results whose types are those of these values."""
         index = len(self.entries)
@@ -265,7 +283,12 @@ class Maker:
         return [index, *further_results(self.entries, index)]
 
     def given(self, type_: TensorType, below: Dim | None = None) -> int:
-        """Append an argument and return its index."""
+        """Append an argument and return its index; where there is none, a constant."""
+        if self.is_closed and below is not None:
+            zero = self.literal(np.zeros((), type_.element.dtype), type_.element)
+            return self.apply(Broadcast, (zero,), axes=(), shape=Dims(type_.shape))
+        if self.is_closed:
+            return self.constant(type_)
         name = self.next_name()
         self.values.append(self.block.add_argument(type_, name))
         self.entries.append(ArgumentNode(name, type_, below=below))
@@ -279,7 +302,7 @@ class Maker:
     def may_give(self) -> bool:
         """Return whether the program may have one more argument."""
         count = sum(isinstance(e, ArgumentNode) for e in self.entries)
-        return count < _MOST_GIVENS
+        return count < _MOST_GIVENS and not self.is_closed
 
     def constant(self, type_: TensorType) -> int:
         """Append a constant of a type, whose shape may be broadcast from rank 0."""

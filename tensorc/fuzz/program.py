@@ -52,6 +52,25 @@ class OpNode:
         return self.operands[:outs], self.operands[outs:by], self.operands[by:]
 
 
+@dataclass(frozen=True, slots=True)
+class LoopNode(OpNode):
+    """A `tc.scan` on earlier entries: first values, sequences, captures.
+
+    The attributes are those of the op. A step is a program of its own, whose arguments
+    are what the region takes, and whose results are what it yields.
+    """
+
+    step: "RandomProgram"
+
+    @property
+    def given(self) -> tuple[int, int]:
+        """How many first values there are, and how many sequences."""
+        carried, sliced = self.attributes["carried"], self.attributes["sliced"]
+        assert isinstance(carried, int)
+        assert isinstance(sliced, int)
+        return carried, sliced
+
+
 # Ops with regions: what one of their results depends on is any of their operands.
 REGIONS: tuple[type[Op], ...] = (If, Jvp, Vjp)
 
@@ -195,7 +214,11 @@ def with_others(program: RandomProgram, others: Mapping[int, int]) -> RandomProg
 def with_known(program: RandomProgram, names: Collection[str]) -> RandomProgram:
     """Return a program in which these symbols of sizes are their numbers."""
     known: dict[str, Dim] = {n: program.sizes[n] for n in names}
+    sizes = {n: size for n, size in program.sizes.items() if n not in known}
+    return replace(_with_sizes(program, known), sizes=sizes)
 
+
+def _with_sizes(program: RandomProgram, known: Mapping[str, Dim]) -> RandomProgram:
     def replaced(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
         return tuple(substitute(d, known) for d in dims)
 
@@ -213,9 +236,11 @@ def with_known(program: RandomProgram, names: Collection[str]) -> RandomProgram:
             name: Dims(replaced(value.dims)) if isinstance(value, Dims) else value
             for name, value in entry.attributes.items()
         }
-        entries.append(replace(entry, attributes=attributes))
-    sizes = {n: size for n, size in program.sizes.items() if n not in known}
-    return replace(program, entries=tuple(entries), sizes=sizes)
+        entry = replace(entry, attributes=attributes)
+        if isinstance(entry, LoopNode):
+            entry = replace(entry, step=_with_sizes(entry.step, known))
+        entries.append(entry)
+    return replace(program, entries=tuple(entries))
 
 
 def unbound(program: RandomProgram) -> set[str]:

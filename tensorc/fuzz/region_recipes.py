@@ -1,24 +1,29 @@
-"""How to use ops with regions: branches, and derivatives in both directions."""
+"""How to use ops with regions: branches, loops, derivatives in both directions."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from tensorc.fuzz.dependence import differentiable
-from tensorc.fuzz.maker import Maker, fits
+from tensorc.fuzz.maker import MOST_ELEMENTS, Maker, fits
+from tensorc.fuzz.program import LoopNode, RandomProgram
 from tensorc.fuzz.recipes import RECIPES, Recipe
+from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op
+from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES_ORDER
 from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import Jvp, StopGradient, Vjp
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import indexing, transcendental
 from tensorc.ir.ops.tensor.reductions import Max, Sum
-from tensorc.ir.types import I1, TensorType
+from tensorc.ir.types import I1, I64, TensorType
 
 _KNOWN, _NEGATED = 0.06, 0.15  # of the conditions
 _NESTED = 0.2  # of what a branch yields
 _WORKED, _READ = 0.7, 0.3  # of what a branch yields: computed there, read at indices
 _RESULTS = (1, 1, 1, 2, 2, 3)
+_MOST_STEPS, _DEEPEST = 24, 2  # of a loop, and loops in each other
 _IN_BRANCHES: tuple[type[Op], ...] = (
     *(ew.Neg, ew.Add, ew.Sub, ew.Mul, ew.Maximum, ew.Exp, ew.Log, ew.And, ew.Or),
     transcendental.Sin,
@@ -94,6 +99,49 @@ def _worked(m: Maker, value: int) -> int:
     return value
 
 
+def loop(m: Maker) -> int | None:
+    """Append a `tc.scan`, whose steps are programs of a few ops."""
+    if m.depth >= _DEEPEST:
+        return None
+    lengths = [d for d in m.palette if m.number(d) <= _MOST_STEPS]
+    length = m.rng.choice(lengths) if lengths and m.chance(0.7) else m.below(5)
+    inits = [m.primary() for _ in range(m.rng.choice((0, 1, 1, 1, 2, 2)))]
+    sequences = [_sequence(m, length) for _ in range(m.rng.choice((0, 1, 1, 2)))]
+    captures = [m.primary() for _ in range(m.rng.choice((0, 0, 1, 1, 2)))]
+    operands = (*inits, *sequences, *captures)
+    types = [TensorType((), I64), *[m.type_of(i) for i in inits]]
+    for index in sequences:
+        whole = m.type_of(index)
+        types.append(TensorType(whole.shape[1:], whole.element))
+    types += [m.type_of(i) for i in captures]
+    step = m.step(types)
+    for _ in range(m.below(4)):
+        cls = m.rng.choice((*RECIPES, *(If, Scan) * 4))
+        (REGION_RECIPES if cls in REGION_RECIPES else RECIPES)[cls](step, cls)
+    results = [_worked(step, 1 + i) for i in range(len(inits))]
+    results += [step.primary() for _ in range(m.below(3) if inits else 1)]
+    made = RandomProgram("step", tuple(step.entries), tuple(results), {})
+    attributes: dict[str, Attribute] = {
+        "carried": len(inits),
+        "sliced": len(sequences),
+        "length": Dims((length,)),
+        "reverse": m.chance(0.3),
+    }
+    return m.repeat(LoopNode(Scan, operands, attributes, made))
+
+
+def _sequence(m: Maker, length: Dim) -> int:
+    """Return a value whose leading axis is a loop's."""
+    found = m.indices(lambda t: t.rank > 0 and t.shape[0] == length)
+    if found and m.chance(0.7):
+        return m.pick(found)
+    shape = m.shape()
+    if m.number(length) * m.count(shape) > MOST_ELEMENTS:
+        shape = ()
+    type_ = TensorType((length, *shape), m.element())
+    return m.given(type_) if m.may_give() else m.partner(type_)
+
+
 def _derivative(m: Maker, cls: type[Op]) -> int | None:
     """Append a derivative in one direction of values by arguments, or by values."""
     found = _outs_and_by(m)
@@ -134,6 +182,7 @@ def _dual(m: Maker, cls: type[Op]) -> int | None:
 REGION_RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
     {
         If: lambda m, cls: choice(m),
+        Scan: lambda m, cls: loop(m),
         Jvp: _dual,
         Vjp: _dual,
         StopGradient: lambda m, cls: m.apply(cls, (m.primary("float"),)),
