@@ -30,7 +30,7 @@ from tensorc.fuzz.program import (
     without_dead,
 )
 from tensorc.fuzz.recipes import RECIPES
-from tensorc.fuzz.region_recipes import ALL_RECIPES, both_directions, choice
+from tensorc.fuzz.region_recipes import ALL_RECIPES, both_directions, choice, loop
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, symbol
@@ -160,6 +160,10 @@ def heavy_items() -> Iterator[Item]:
         of: tuple[Dim, ...] = (N, M) if number % 3 else (7, 3)
         asked = ("tame", "nasty", "bad")
         yield Item(partial(_branched), of, _TABLES, asked, group=number % 3)
+    for number in range(16):
+        of = (N, M) if number % 2 else (4, 3)
+        asked = ("tame", "nasty", "bad")
+        yield Item(partial(_repeated), of, _TABLES, asked, group=("loops", number % 2))
     for number in range(3):
         yield Item(partial(_chain, number), (N,), ({"N": 9}, {"N": 24}, {"N": 1}))
 
@@ -320,6 +324,15 @@ def _branched(m: Maker) -> Extras:
     m.shown.update(m.results_of(index))
     condition, other = m.given(TensorType((), I1)), m.partner(m.type_of(index))
     m.shown.update(m.results_of(m.choose(condition, [index], [other])))
+    return {}
+
+
+def _repeated(m: Maker) -> Extras:
+    """Loops, one of which reads what another gives: all that they give is a result."""
+    for _ in range(2):
+        index = loop(m)
+        if index is not None:
+            m.shown.update(m.results_of(index))
     return {}
 
 
