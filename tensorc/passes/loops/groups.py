@@ -53,7 +53,12 @@ from tensorc.passes.loops.lanes import (
     Uniform,
 )
 from tensorc.passes.loops.nest import flat_nest, flat_runs
-from tensorc.passes.loops.partials import emit_partials, open_partials, strip_of
+from tensorc.passes.loops.partials import (
+    emit_partials,
+    open_partials,
+    strip_of,
+    work_done,
+)
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
 from tensorc.passes.schedule.cpu import PRODUCTS_PER_WORK
@@ -69,19 +74,16 @@ def group_kernel(entry: FunctionState, op: Op) -> None:
                 emit_panel(part.rows, part.product)
         close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
     group = _open_group(entry, op)
+    work = _work(group)
     for rows in [part.rows for part in group.parts if part.rows.partials]:
         ends = group.function.body.block.arguments[-3:-1]
         chunks = emit_partials(rows, group.schedule, group.kept, ends)
-        close_kernel(
-            *(entry, group.function, group.k, op.operands, group.names, chunks),
-            _work(group),
-        )
+        values, names = op.operands, group.names
+        close_kernel(entry, group.function, group.k, values, names, chunks, work)
+        work = work - work_done(rows, group.schedule)
         group = _open_group(entry, op)
     chunks = _chunks(group)
-    close_kernel(
-        *(entry, group.function, group.k, op.operands, group.names, chunks),
-        _work(group),
-    )
+    close_kernel(entry, group.function, group.k, op.operands, group.names, chunks, work)
 
 
 def _work(group: "_GroupKernel") -> Dim:

@@ -56,6 +56,18 @@ def emit_partials(
     return ceildiv(total, split) * strips
 
 
+def work_done(rows: Rows, chosen: Schedule) -> Dim:
+    """Return how many points of the members remain no more, as parts are reduced.
+
+    Of each part there is one element left for each result.
+    """
+    done: Dim = 0
+    for member in rows.partials:
+        total, kept = (extent_of(member, reduced=r) for r in (True, False))
+        done = done + kept * (total - ceildiv(total, chosen.split or 1))
+    return done
+
+
 def strip_of(
     k: LoopBuilder, number: Value, width: Dim, columns: Dim
 ) -> tuple[Value, Value]:
