@@ -10,15 +10,18 @@ import pytest
 from tensorc import abi, compiler, driver
 from tensorc.artifact import Artifact
 from tensorc.backend.llvm import codegen
-from tensorc.ir.functions import new_module
-from tensorc.ir.numerics import LANES_ORDER, SEQUENTIAL, Array
+from tensorc.ir.builder import Builder
+from tensorc.ir.functions import close_function, new_module, open_function
+from tensorc.ir.numerics import LANES_ORDER, SEQUENTIAL, Array, ordered_sum
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.schedules import schedule_of
+from tensorc.ir.types import TensorType
 from tensorc.passes.schedule import cpu
 from tensorc.passes.schedule.schedule import SCHEDULE_CPU
 from tensorc.passes.structured.fuse import FUSE, SEPARATE
+from tensorc.passes.structured.views import Lowering, MappedRead
 from tensorc.runtime import threads
 from tensorc.target import DEFAULT
 from tests.passes.test_reduced_dims import (
@@ -30,7 +33,14 @@ from tests.passes.test_reduced_dims import (
     flat,
 )
 from tests.samples import parse_type, same_bits
-from tests.stages import TARGET, Case, compiled_results, results_below, verified
+from tests.stages import (
+    TARGET,
+    Case,
+    compiled_results,
+    inputs,
+    results_below,
+    verified,
+)
 
 SHAPES: dict[int, list[tuple[int, ...]]] = {
     1: [(n,) for n in (0, 1, 15, 16, 17, 1023, 1024, 1025, 2049, 5000)],
@@ -168,6 +178,56 @@ def test_parts_mean_the_same_at_every_stage(kind: str, known: bool) -> None:
         for stage, (given,) in outcome.items():
             for left, right in zip(wanted, given, strict=True):
                 assert same_bits(left, right), (stage, shape)
+
+
+def transposed(dims: str, name: str) -> Module:
+    """Return a function that sums a transposed matrix."""
+    type_ = parse_type(f"f32[{dims}]")
+    given = TensorType(type_.shape[::-1], type_.element)
+    module = new_module()
+    function, builder = open_function(name, inputs(type_))
+    low = Lowering(Builder(function.body.block))
+    source = MappedRead(given, function.body.block.arguments[0], (1, 0))
+    results = low.loop(
+        [(source, (0, 1))],
+        [(TensorType((), type_.element), (), -0.0)],
+        lambda v: [low.b.value(arith.AddF, v[1], v[0])],
+        (0, 1),
+        LANES_ORDER,
+    )
+    close_function(function, builder, results)
+    module.body.block.append(function)
+    return module
+
+
+TURNED = [(17, 16), (16, 17), (33, 70), (1030, 100), (129, 127), (5, 40), (40, 5)]
+TURNED += [(1, 20), (1500, 33), (1024, 20), (1031, 18), (2048, 3), (3001, 40)]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("parts", [True, False])
+def test_sums_of_transposed_matrices(
+    known: bool, parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parts:
+        for name, value in SMALL.items():
+            monkeypatch.setattr(cpu, name, value)
+    module, cases, wanted = new_module(), [], []
+    for number, shape in enumerate(TURNED):
+        name = f"f{number}" if known else "f"
+        if known or not number:
+            dims = ", ".join(map(str, shape) if known else "AB")
+            module.body.block.append(transposed(dims, name).functions[0])
+        values = values_of("f32", shape)
+        cases.append((name, [values]))
+        wanted.append(ordered_sum(np.ascontiguousarray(values.T).reshape(-1), 0))
+    artifact = compiled(module, 3)
+    threads.start(driver._load_pool)
+    for number in (1, 2):
+        threads.use(number)
+        outcome = compiled_results(artifact, cases, {name: [] for name, _ in cases})
+        for (_, (values,)), left, (right,) in zip(cases, wanted, outcome, strict=True):
+            assert same_bits(left, right), (values.shape, number)
 
 
 def schedules(shape: str, axes: Sequence[int]) -> object:

@@ -51,6 +51,7 @@ from tensorc.passes.loops.reduce_state import (
     with_scratch,
 )
 from tensorc.passes.loops.rows_state import Rows, arguments_at
+from tensorc.passes.loops.transposed import open_panels
 
 SHORT = 32  # elements of a run below which the loop over what is kept is the inner one
 
@@ -66,7 +67,7 @@ def emit_reduction(rows: Rows, member: Member) -> None:
     elif r.in_lanes and not r.combines:
         walk_axes(k, r.kept_axes, at, lambda inner: _one_by_one(r, inner))
     else:
-        r = with_scratch(r)
+        r = open_panels(with_scratch(r))
 
         def piece(here: At, count: Value) -> None:
             _reduce(r, here, count)
@@ -82,7 +83,7 @@ def emit_partial(
 
     The parts are multiples of 1024 x 2^j. What each result comes to goes to memory.
     """
-    r = with_scratch(make_reduction(rows, member))
+    r = open_panels(with_scratch(make_reduction(rows, member)))
     k, zero = rows.k, rows.k.index(0)
     at = At({}, zero, zero, {True: part, False: rows.span})
     first = k.mul(number, k.dim(r.kept))
@@ -145,6 +146,9 @@ def _reduce(r: Reduction, at: At, count: Value) -> None:
     """Reduce the span to so many sums; those of more than a block go through trees."""
     k = r.rows.k
     lower, upper = at.spans[True] or (k.index(0), k.dim(r.total))
+    if r.panels:
+        row = k.floordiv(lower, k.dim(r.axes[-1].extent))
+        r = replace(r, begin=(lower, row))
     if not r.is_sum or (isinstance(r.total, int) and r.total <= BLOCK):
         _block(r, at, count, k.minimum(k.sub(upper, lower), k.index(LANES)))
         return

@@ -63,6 +63,9 @@ class Reduction:
     is_sum: bool
     sums: tuple[Value, ...] = ()
     accumulators: tuple[Value, ...] = ()
+    # Memory for 16 columns of operands, and where the sum begins: element, row.
+    panels: tuple[tuple[int, Value], ...] = ()
+    begin: tuple[Value, Value] | None = None
 
     @property
     def starts(self) -> list[tuple[float, Element]]:
