@@ -440,6 +440,8 @@ def _along(m: Maker, x: int, axis: int, element: Element, empty: bool) -> Iterat
     if not empty and element.is_float:
         yield m.apply(LogSoftmax, (x,), axis=axis)
         yield m.apply(Softmax, (x,), axis=axis)
+        mask = m.given(TensorType(m.type_of(x).shape, I1))
+        yield m.apply(Softmax, (x, mask), axis=axis)
     for cls in CUMULATIVE if element != I1 else ():
         if cls is Recurrence and not element.is_float:
             continue
