@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import BLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.passes.analysis.generics import (
     combiners,
@@ -90,6 +91,24 @@ def kept_of(members: Sequence[Member], outer: int) -> Dim | None:
         if any(r.axes != tuple(dims) for r in reads(member.op) if r.value in made):
             return None  # it may read what another chunk makes
     return extents.pop()
+
+
+def is_turned(member: Member) -> bool:
+    """Return whether a sum goes down the columns of matrices, each of some blocks.
+
+    Memory has rows, the last of two dimensions that are reduced; it is read in that
+    order.
+    """
+    axes = walk(member)
+    if len(axes) != 2 or not all(a.reduced and len(a.dims) == 1 for a in axes):
+        return False
+    (column,), (row,) = (axis.dims for axis in axes)
+    long = isinstance(axes[1].extent, int) and axes[1].extent >= BLOCK
+    if not long or not combiners(member.op) or not is_ordered(member.op):
+        return False
+    read = [m.results for m in member.op.maps[: len(member.op.inputs)]]
+    along = [results for results in read if results and results[-1] == column]
+    return any(row in results for results in along)
 
 
 def apart(members: Sequence[Member], outer: int) -> list[Member]:

@@ -52,7 +52,7 @@ def emit_partials(
         part = lower, k.minimum(k.add(lower, k.index(split)), k.dim(total))
         for member, memories in rows.partials.items():
             with k.at(member.op.location):
-                emit_partial(rows, member, part, number, memories)
+                emit_partial(rows, member, part, split, number, memories)
     return ceildiv(total, split) * strips
 
 

@@ -22,11 +22,12 @@ from dataclasses import replace
 from itertools import product
 
 from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim, floordiv, minimum
 from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.passes.analysis.members import Member
-from tensorc.passes.analysis.walks import Axis
+from tensorc.passes.analysis.walks import Axis, is_turned
 from tensorc.passes.loops.accumulate import (
     bit_mask,
     block_tree,
@@ -52,6 +53,7 @@ from tensorc.passes.loops.reduce_state import (
 )
 from tensorc.passes.loops.rows_state import Rows, arguments_at
 from tensorc.passes.loops.transposed import open_panels
+from tensorc.passes.loops.turned import turned_blocks
 
 SHORT = 32  # elements of a run below which the loop over what is kept is the inner one
 
@@ -67,7 +69,7 @@ def emit_reduction(rows: Rows, member: Member) -> None:
     elif r.in_lanes and not r.combines:
         walk_axes(k, r.kept_axes, at, lambda inner: _one_by_one(r, inner))
     else:
-        r = open_panels(with_scratch(r))
+        r = _turned(with_scratch(r), r.total)
 
         def piece(here: At, count: Value) -> None:
             _reduce(r, here, count)
@@ -77,13 +79,19 @@ def emit_reduction(rows: Rows, member: Member) -> None:
 
 
 def emit_partial(
-    rows: Rows, member: Member, part: Span, number: Value, partials: Sequence[Value]
+    rows: Rows,
+    member: Member,
+    part: Span,
+    size: int,
+    number: Value,
+    partials: Sequence[Value],
 ) -> None:
     """Emit a reduction of the elements of a part, which is part `number`.
 
-    The parts are multiples of 1024 x 2^j. What each result comes to goes to memory.
+    The parts are of `size` elements, 1024 x 2^j; the last may be shorter. What each
+    result comes to goes to memory.
     """
-    r = open_panels(with_scratch(make_reduction(rows, member)))
+    r = _turned(with_scratch(make_reduction(rows, member)), size)
     k, zero = rows.k, rows.k.index(0)
     at = At({}, zero, zero, {True: part, False: rows.span})
     first = k.mul(number, k.dim(r.kept))
@@ -127,6 +135,14 @@ def combine_partials(
     _pieces(r, at, piece)
 
 
+def _turned(r: Reduction, size: Dim) -> Reduction:
+    """Decide how a sum of so many elements reads memory that runs across its order."""
+    if not is_turned(r.member):
+        return open_panels(r)
+    columns, extent = (axis.extent for axis in r.axes)
+    return replace(r, columns=minimum(columns, floordiv(size, extent) + 2))
+
+
 def _pieces(r: Reduction, at: At, body: Callable[[At, Value], None]) -> None:
     """Emit a loop over what is kept, as much at a time as there is scratch for."""
     k, zero = r.rows.k, r.rows.k.index(0)
@@ -146,6 +162,12 @@ def _reduce(r: Reduction, at: At, count: Value) -> None:
     """Reduce the span to so many sums; those of more than a block go through trees."""
     k = r.rows.k
     lower, upper = at.spans[True] or (k.index(0), k.dim(r.total))
+    if r.columns is not None:
+        fill(r, r.sums, count)
+        load = turned_blocks(r, at, (lower, upper), r.columns)
+        blocks = k.add(k.sub(upper, lower), k.index(BLOCK - 1))
+        _trees(r, count, k.index(0), k.floordiv(blocks, k.index(BLOCK)), 1, load)
+        return
     if r.panels:
         row = k.floordiv(lower, k.dim(r.axes[-1].extent))
         r = replace(r, begin=(lower, row))

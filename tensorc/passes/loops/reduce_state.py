@@ -63,6 +63,8 @@ class Reduction:
     is_sum: bool
     sums: tuple[Value, ...] = ()
     accumulators: tuple[Value, ...] = ()
+    # Columns of memory that are summed one after the other, at most, if they are.
+    columns: Dim | None = None
     # Memory for 16 columns of operands, and where the sum begins: element, row.
     panels: tuple[tuple[int, Value], ...] = ()
     begin: tuple[Value, Value] | None = None

@@ -22,7 +22,7 @@ from tensorc.passes.analysis.generics import (
     tensor_space,
 )
 from tensorc.passes.analysis.stages import Kernel
-from tensorc.passes.analysis.walks import apart, extent_of, kept_of, walk
+from tensorc.passes.analysis.walks import apart, extent_of, is_turned, kept_of, walk
 from tensorc.target import Target
 
 NARROW = 16  # columns up to which a transposed left side is read along its rows
@@ -39,6 +39,7 @@ ACCUMULATORS = 16384  # bytes of a reduction's accumulators: half of a first-lev
 KEPT = 1024  # results of a reduction at a time
 KEPT_LEAST = 512  # elements that memory has in a row, for a chunk of what is kept
 KEPT_OF_PARTS = 4096  # the same, where what is reduced is cut
+TURNED_COLUMNS = 512  # of the part of a sum that reads memory across its order
 SPLIT_WORK = 1 << 18  # simple operations of a part of a reduction
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
@@ -188,6 +189,10 @@ def split_per_chunk(kernel: Kernel) -> int | None:
         return None
     size = ORDER_BLOCK
     while 2 * size * work <= SPLIT_WORK:
+        size *= 2
+    turned = [walk(m)[-1].extent for m in members if is_turned(m)]
+    rows = max((n for n in turned if isinstance(n, int)), default=0)
+    while size < TURNED_COLUMNS * rows:  # memory is read along its rows
         size *= 2
     totals = [extent_of(m, reduced=True) for m in members]
     few = all(isinstance(t, int) and t < 2 * size for t in totals)
