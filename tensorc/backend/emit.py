@@ -93,6 +93,7 @@ INTRINSICS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "masked.load": (-1, 0),
         "masked.store": (0, 1),
         "masked.gather": (-1, 0),
+        "prefetch": (0,),
         "vector.reduce.fadd": (1,),
         "vector.reduce.fmul": (1,),
         "vector.reduce.fmaximum": (0,),

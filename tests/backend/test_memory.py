@@ -262,3 +262,18 @@ def test_step_numbers_the_lanes():
 def test_rows_are_those_of_memory_and_vectors():
     names = {c.name for c in MEMORY_ROWS}
     assert {n.split(".")[0] for n in names} == {"memref", "vector", "tc"}
+
+
+@pytest.mark.parametrize("optimize", [0, 3])
+def test_asking_for_memory_changes_nothing_inside_or_outside(optimize):
+    def fill(b, x, arena, n):
+        for index in (constant(b, 0), n, constant(b, -(1 << 40)), constant(b, 1 << 60)):
+            hints = {"isWrite": False, "localityHint": 3, "isDataCache": True}
+            b.create(memory.Prefetch, x, index, types=[], **hints)
+
+    module = entry([F32], 1, fill)
+    x = np.arange(5, dtype=np.float32)
+    before = x.copy()
+    assert Code(module, optimize)(x, symbols=(5,)) == 0
+    run_interpreter(module, [x], (5,))
+    np.testing.assert_array_equal(x, before)

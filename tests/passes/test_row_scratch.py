@@ -13,6 +13,7 @@ import tensorc as tc
 from tensorc import compiler
 from tensorc.fuzz.outcomes import Compiled
 from tensorc.ir.numerics import same_bits
+from tensorc.ir.ops.memory.memory import Prefetch
 from tensorc.ir.text.parser import parse_module
 from tensorc.runtime import threads
 from tensorc.target import DEFAULT
@@ -137,3 +138,18 @@ def test_more_threads_than_a_frame_has_scratch_for():
     threads.use(16)
     for _ in range(5):
         assert all(map(same_bits, function(values), expected))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        ((None, None), 1),
+        ((50, 300), 1),
+        ((50, 1 << 16), 0),  # the row would not stay in the cache
+        ((50, 9), 0),  # it is one vector
+    ],
+)
+def test_the_next_row_is_fetched_in_the_second_sweep(shape, count):
+    text = text_of(normalised, *shape)
+    loops = compiler.compile(parse_module(text), TARGET, upto="loop").module
+    assert sum(isinstance(op, Prefetch) for op in loops.walk()) == count

@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 from tensorc.backend.emit import (
     BOOL,
+    VOID,
+    WORD,
     FunctionEmitter,
     LType,
     LValue,
@@ -92,6 +94,14 @@ def _store(state: State, op: Op) -> None:
     address = _address(state, op.operands[1], state.values[op.operands[2]])
     value = _to_memory(state.emit, state.values[op.operands[0]])
     state.emit.store(value, address, align)
+
+
+def _prefetch(state: State, op: Op) -> None:
+    assert isinstance(op, memory.Prefetch)
+    address = _address(state, op.operands[0], state.values[op.operands[1]])
+    hints = (op.isWrite, op.localityHint, op.isDataCache)
+    words = [number(WORD, int(hint)) for hint in hints]
+    state.emit.intrinsic("prefetch", VOID, address, *words)
 
 
 def _masked_load(state: State, op: Op) -> None:
@@ -201,6 +211,7 @@ MEMORY_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
         memory.Part: _part,
         memory.Load: _load,
         memory.Store: _store,
+        memory.Prefetch: _prefetch,
         vector.Broadcast: _broadcast,
         vector.Step: _step,
         vector.CreateMask: _create_mask,

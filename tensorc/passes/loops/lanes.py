@@ -191,7 +191,7 @@ def _apply(k: LoopBuilder, op: Op, operands: list[Rep]) -> Rep:
 
 def read(k: LoopBuilder, storage: Storage, indices: Sequence[Rep], point: Point) -> Rep:
     """Load the element, or the 16 elements, at computed indices."""
-    offset, stride, scattered = _address(k, storage, indices)
+    offset, stride, scattered = address(k, storage, indices)
     if scattered is None and stride == 0:
         return Uniform(k.op(memory.Load, storage.memref, offset))
     element = element_type(storage.memref.type)
@@ -217,7 +217,7 @@ def write(
     k: LoopBuilder, storage: Storage, indices: Sequence[Rep], rep: Rep, point: Point
 ) -> None:
     """Store the element, or the 16 neighbouring elements, at the indices."""
-    offset, stride, scattered = _address(k, storage, indices)
+    offset, stride, scattered = address(k, storage, indices)
     along = scattered is None and stride in (0, 1)
     assert along, "destinations are written along their last axis"
     if stride:
@@ -233,7 +233,7 @@ def tail_mask(k: LoopBuilder, left: Value) -> Value:
     return k.op(vector.CreateMask, left, types=[VectorType(LANES, I1)])
 
 
-def _address(
+def address(
     k: LoopBuilder, storage: Storage, indices: Sequence[Rep]
 ) -> tuple[Value, int, Value | None]:
     """Return the index of lane 0, and how the others lie: a stride, and offsets.

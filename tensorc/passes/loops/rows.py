@@ -20,6 +20,7 @@ from tensorc.passes.loops.accumulate import (
     needs_blocks,
     nothing,
 )
+from tensorc.passes.loops.ahead import fetch, read_first, second_sweep
 from tensorc.passes.loops.lanes import (
     Counter,
     Point,
@@ -44,6 +45,7 @@ SHORT = 256  # elements of a row that fills no such loop
 def emit_row(rows: Rows, outer: list[Rep]) -> None:
     """Emit all members at one index of the outer space."""
     rows.outer, rows.row = outer, {}
+    second = second_sweep(rows)
     for level in sorted({m.level for m in rows.members}):
         ready = [m for m in rows.members if m.level == level]
         for member in [m for m in ready if m in rows.partials]:
@@ -53,7 +55,10 @@ def emit_row(rows: Rows, outer: list[Rep]) -> None:
         ready = [m for m in ready if m not in rows.partials]
         if level % 2 == 0:
             for extent in dict.fromkeys(m.extents[-1] for m in ready):
-                _sweep(rows, [m for m in ready if m.extents[-1] == extent], outer)
+                swept = [m for m in ready if m.extents[-1] == extent]
+                rows.ahead = read_first(rows, swept) if level == second else ()
+                _sweep(rows, swept, outer)
+            rows.ahead = ()
             continue
         for member in ready:
             with rows.k.at(member.op.location):
@@ -110,6 +115,7 @@ def _plain(
     k = rows.k
 
     def step(index: Value, mask: Value | None, lanes: Sequence[Value]) -> list[Value]:
+        fetch(rows, rows.ahead, before, index)
         return _step(rows, members, before, index, mask, lanes, dict(rows.row))
 
     known = k.known(k.sub(upper, lower))

@@ -77,6 +77,7 @@ class Rows:
     # What was reduced in parts before: their memory, by member, and how many there are.
     partials: dict[Member, list[Value]] = field(default_factory=dict)
     count: Value | None = None
+    ahead: Sequence[Value] = ()  # whose next row the sweep at hand asks for
     makers: dict[Value, Member] = field(init=False)  # who writes a memory value last
 
     def __post_init__(self) -> None:

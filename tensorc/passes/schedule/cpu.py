@@ -42,6 +42,7 @@ KEPT_OF_PARTS = 4096  # the same, where what is reduced is cut
 TURNED_COLUMNS = 512  # of the part of a sum that reads memory across its order
 SPLIT_WORK = 1 << 18  # simple operations of a part of a reduction
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
+AHEAD_BYTES = 1 << 16  # of the next row, for which a first or second cache has room
 ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
 ROWS_BYTES = 65536  # and all of them together; the rest is scratch of the worker
 BLOCK_BYTES = 1 << 18  # what stages pass on: half of a small second-level cache

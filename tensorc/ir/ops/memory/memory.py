@@ -262,6 +262,49 @@ class Load(Op):
         return read(memref, indices)
 
 
+@op("memref.prefetch", levels=AT_LOOP)
+class Prefetch(Op):
+    """Ask for the memory around an element before it is read; it may lie outside.
+
+    Constraints:
+      (C1) memref is one-dimensional memory, and index of type index.
+      (C2) It is for reading, into the data cache; localityHint is from 0 to 3.
+
+    Example:
+      "memref.prefetch"(%0, %1) <{isDataCache = true, isWrite = false, localityHint = 3 : i64}> : (memref<?xf32>, index) -> ()
+    """  # noqa: E501
+
+    memref: Value
+    index: Value
+    isWrite: bool  # MLIR's spelling
+    localityHint: int
+    isDataCache: bool
+
+    @staticmethod
+    def infer(
+        ctx: InferContext,
+        memref: Type,
+        index: Type,
+        *,
+        isWrite: bool,
+        localityHint: int,
+        isDataCache: bool,
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        fits = memory(memref).rank == 1 and index == INDEX
+        require(fits, "C1", f"{memref} at {index}")
+        fits = isDataCache and not isWrite and 0 <= localityHint <= 3
+        require(fits, "C2", f"{isDataCache}, {isWrite}, {localityHint}")
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: object, memref: Array, index: Array, **hints: object
+    ) -> tuple[Array, ...]:
+        """Do nothing: memory is the same."""
+        return ()
+
+
 @op("memref.store", levels=AT_BUFFER | AT_LOOP)
 class Store(Op):
     """Write one element.
