@@ -1,8 +1,9 @@
 """What functions cost, and what their kernels do: `tensorc explain`, `f.explain()`.
 
-A kernel is a `tc.group` of the STRUCTURED level. Bytes are those of its operands and
-results, each counted once, flops those of `passes.analysis.cost`. Both are formulas of
-the symbols of the call, or numbers where these are given.
+A kernel is a `tc.group` of the STRUCTURED level. Bytes are those that it reads of its
+operands and writes of its results, each counted once (`passes.analysis.traffic`), flops
+those of `passes.analysis.cost`. Both are formulas of the symbols of the call, or
+numbers where these are given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +28,13 @@ from tensorc.passes.analysis.cost import (
 )
 from tensorc.passes.analysis.generics import (
     WHY,
+    continued,
     is_contraction,
     output_dims,
     reads,
     tensor_space,
 )
+from tensorc.passes.analysis.traffic import Moved, continues, read_by, written_by
 
 _LATER = "what reads it also reads what that kernel makes"
 
@@ -151,8 +154,8 @@ def _cost(function: Function, arena: Attribute | None, sizes: _Sizes) -> Cost:
 def _moved_by(kernel: KernelGroup) -> Dim:
     """Return the bytes that a kernel reads and writes."""
     moved: Dim = 0
-    for value in (*dict.fromkeys(kernel.operands), *kernel.results):
-        moved = moved + _size(value)
+    for _, size in (*read_by(kernel), *written_by(kernel)):
+        moved = moved + size
     return moved
 
 
@@ -212,15 +215,20 @@ def _kernel(found: _Kernel, number: int, sizes: _Sizes) -> list[str]:
     kernel, returned = found.op, set(found.block.terminator.operands)
     members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
     flops = flops_of_kernel(kernel)
-    kept = [r for r in kernel.results if r not in returned]
+    last = {r: _written_last(r, found.block) for r in kernel.results}
+    kept = [
+        (r, _size(r))
+        for r in kernel.results
+        if last[r] not in returned and continues(r) is None
+    ]
     runs = found.runs()
     return [
         f"kernel {number}: {_rows(kernel, members, sizes)}",
         *([f"  runs     {runs}"] if runs else []),
         f"  source   {_lines(members)}",
         f"  computes {', then '.join(dict.fromkeys(map(_words, members)))}",
-        f"  reads    {_bytes(dict.fromkeys(kernel.operands), sizes)}",
-        f"  writes   {_bytes(kernel.results, sizes)}",
+        f"  reads    {_bytes(read_by(kernel), sizes)}",
+        f"  writes   {_bytes(written_by(kernel), sizes)}",
         f"  flops    {sizes.spell(flops)}",
         f"  arena    {_bytes(kept, sizes) if kept else 'nothing of it'}",
         f"  schedule {_schedule(kernel, sizes)}",
@@ -275,16 +283,26 @@ def _words(op: Generic) -> str:
     return f"reduction by {what}" if op.reductions else what
 
 
-def _bytes(values: Sequence[Value] | dict[Value, None], sizes: _Sizes) -> str:
+def _written_last(value: Value, block: Block) -> Value:
+    """Return what becomes of a value when later kernels have written all its parts."""
+    for op in block.ops:
+        for result in op.results if value in op.operands else ():
+            if continues(result) is value:
+                value = result
+    return value
+
+
+def _bytes(moved: Sequence[Moved], sizes: _Sizes) -> str:
     """Return the bytes of tensors, all of them and each: `48*B bytes: x f32[B, 4]`."""
     total: Dim = 0
     parts = []
-    for value in values:
+    for value, size in moved:
         type_ = value.type
         assert isinstance(type_, TensorType)
-        total = total + _size(value)
+        total = total + size
         name = f"{value.hint} " if value.hint else ""
-        parts.append(_plain(f"{name}{sizes.type(type_)}"))
+        part = "" if size == _size(value) else f"{sizes.spell(size)} of "
+        parts.append(_plain(f"{part}{name}{sizes.type(type_)}"))
     return f"{sizes.spell(total)} bytes: {', '.join(parts)}" if parts else "nothing"
 
 
@@ -333,4 +351,5 @@ def _opens(reader: KernelGroup, made: set[Value]) -> bool:
     pairs = zip(reader.operands, reader.body.block.arguments, strict=True)
     inside = {argument for operand, argument in pairs if operand in made}
     first = next(op for op in reader.body.block.ops if isinstance(op, Generic))
-    return any(read.value in inside for read in reads(first))
+    needed = [*[read.value for read in reads(first)], *continued(first)]
+    return any(value in inside for value in needed)

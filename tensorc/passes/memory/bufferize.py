@@ -78,6 +78,7 @@ from tensorc.passes.analysis.in_place import (
     updates_in,
     updates_of,
 )
+from tensorc.passes.analysis.traffic import continues
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
 from tensorc.passes.memory.buffers import (
@@ -88,7 +89,7 @@ from tensorc.passes.memory.buffers import (
     memref_of,
     tensor_of,
 )
-from tensorc.passes.memory.groups import bufferize_group, continued_operand
+from tensorc.passes.memory.groups import bufferize_group
 from tensorc.target import Target
 
 MOST_BYTES = 1 << 60  # of a tensor: several of them still add up in 64 bits
@@ -252,7 +253,7 @@ def _written_first(value: Value) -> Value:
     """Return what a value's memory holds first, before others change it in place."""
     while True:
         op = value.op
-        base = continued_operand(value)
+        base = continues(value)
         base = op.base if isinstance(op, indexing.Scatter) else base
         if op is None or base is None or not is_used_up(op, base):
             return value

@@ -20,6 +20,7 @@ from tensorc.ir.schedules import MEMORY, SCHEDULE, places_of, schedule_of
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import origin, tensor_space
 from tensorc.passes.analysis.stages import kernel_of
+from tensorc.passes.analysis.traffic import continues
 from tensorc.passes.analysis.walks import apart, extent_of
 from tensorc.passes.memory.buffers import Buffers, allocate, is_used_up, tensor_of
 
@@ -90,7 +91,7 @@ def _place_results(
         if value in body.memory:
             state.memory[result] = passed.outside(body.memory[value])
             continue
-        first, operand = origin(value), continued_operand(result)
+        first, operand = origin(value), continues(result)
         if operand is not None and is_used_up(op, operand):
             body.memory[value] = body.memory[first]
             state.memory[result] = state.memory[operand]
@@ -111,19 +112,6 @@ def _place_results(
                 type_ = tensor_of(value)
                 destination = allocate(b, type_, value.hint)
                 body.memory[value] = passed.pass_in(destination, type_, value.hint)
-
-
-def continued_operand(value: Value) -> Value | None:
-    """Return the operand of a group that a result of it continues, part by part."""
-    op = value.op
-    if not isinstance(op, control.KernelGroup):
-        return None
-    block = op.body.block
-    yielded = block.terminator.operands[value.index]
-    first = origin(yielded)
-    if first is yielded or first not in block.arguments:
-        return None
-    return op.operands[block.arguments.index(first)]
 
 
 def _panels(op: control.KernelGroup) -> list[TensorType]:

@@ -1,0 +1,116 @@
+"""What a kernel moves: the tensors that it reads and writes, and which part of each.
+
+Of an operand that is read through maps, the part that they reach counts; of a result
+that several kernels write, the parts that this one writes.
+"""
+
+from collections.abc import Sequence
+
+from tensorc.ir.attributes import Affine, AffineMap
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim, minimum
+from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.types import TensorType
+from tensorc.passes.analysis.generics import (
+    continued,
+    extracts,
+    is_shape_only,
+    origin,
+    tensor_space,
+)
+
+Moved = tuple[Value, Dim]  # a tensor, and how many bytes of it
+
+
+def read_by(kernel: KernelGroup) -> list[Moved]:
+    """Return the operands that a kernel reads, each once, and the bytes of each."""
+    found: dict[Value, Dim] = {}
+    members = _members(kernel)
+    written = {v for m in members for v in continued(m)}
+    pairs = zip(kernel.operands, kernel.body.block.arguments, strict=True)
+    for operand, inside in pairs:
+        if inside not in written:
+            found[operand] = _read(inside, members)
+    return list(found.items())
+
+
+def written_by(kernel: KernelGroup) -> list[Moved]:
+    """Return the results of a kernel, and the bytes that it writes of each."""
+    found = []
+    for inside, result in zip(
+        kernel.body.block.terminator.operands, kernel.results, strict=True
+    ):
+        first = origin(inside)
+        total: Dim = 0
+        for member in _members(kernel):
+            maps = member.maps[len(member.inputs) :]
+            for made, map_ in zip(member.results, maps, strict=True):
+                if origin(made) is first:
+                    total = total + _reached(member, map_, _tensor(made))
+        found.append((result, total))
+    return found
+
+
+def continues(value: Value) -> Value | None:
+    """Return the operand of a kernel that a result of it continues, part by part."""
+    op = value.op
+    if not isinstance(op, KernelGroup):
+        return None
+    block = op.body.block
+    yielded = block.terminator.operands[value.index]
+    first = origin(yielded)
+    if first is yielded or first not in block.arguments:
+        return None
+    return op.operands[block.arguments.index(first)]
+
+
+def _members(kernel: KernelGroup) -> list[Generic]:
+    return [op for op in kernel.body.block.ops if isinstance(op, Generic)]
+
+
+def _read(inside: Value, members: Sequence[Generic]) -> Dim:
+    """Return the bytes of an argument that its reader reaches; all for several."""
+    type_ = _tensor(inside)
+    readers: list[tuple[Generic, AffineMap]] = []
+    for member in members:
+        if any(op.operands[0] is inside for op in extracts(member)):
+            return _bytes(type_)
+        pairs = enumerate(zip(member.inputs, member.maps, strict=False))
+        readers += [
+            (member, map_)
+            for number, (value, map_) in pairs
+            if value is inside and not is_shape_only(member, number)
+        ]
+    parts = {_reached(member, map_, type_) for member, map_ in readers}
+    return parts.pop() if len(parts) == 1 else _bytes(type_)
+
+
+def _reached(member: Generic, map_: AffineMap, type_: TensorType) -> Dim:
+    """Return the bytes of a tensor that a map reaches."""
+    if map_.is_plain:
+        return _bytes(type_)
+    extents = tensor_space(member)
+    total: Dim = type_.element.bytes
+    for result, size in zip(map_.results, type_.shape, strict=True):
+        along: Dim = 1
+        for dim, _ in result.terms if isinstance(result, Affine) else ():
+            along = along * extents[dim]
+        if isinstance(result, int):
+            along = size
+        elif isinstance(result, Affine) and len(result.terms) > 1:
+            along = minimum(along, size)
+        total = total * along
+    return total
+
+
+def _bytes(type_: TensorType) -> Dim:
+    total: Dim = type_.element.bytes
+    for extent in type_.shape:
+        total = total * extent
+    return total
+
+
+def _tensor(value: Value) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
