@@ -16,6 +16,7 @@ from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW
 from tensorc.ir.types import Element, TensorType, element_type
 from tensorc.passes.analysis.cost import computes
 from tensorc.passes.analysis.generics import (
+    extracts,
     is_contraction,
     origin,
     reads,
@@ -263,11 +264,14 @@ def _element(op: Generic) -> Element:
 def places(kernel: Kernel) -> Places:
     """Return where each result of each member lies.
 
-    In memory of its own is what the group gives, and what is written part by part. What
-    one stage makes and another reads lasts for a chunk of rows.
+    In memory of its own is what the group gives, what is written part by part, and what
+    is read at computed indices. What one stage makes and another reads lasts for a
+    chunk of rows.
     """
     results = [value for member in kernel.members for value in member.op.results]
+    searched = {e.operands[0] for member in kernel.members for e in extracts(member.op)}
     in_memory = {origin(v) for v in kernel.given}
+    in_memory |= {origin(v) for v in searched & kernel.lasting}
     lasting = {origin(v) for v in kernel.lasting}
     in_memory |= lasting & {origin(v) for v in results if origin(v) is not v}
     found: Places = {}
