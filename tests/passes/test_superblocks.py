@@ -114,3 +114,44 @@ def test_a_dot_product_of_a_million(threads: int) -> None:
         wanted = ordered_matmul(x[None], y[:, None])[0, 0]
         assert same_bits(np.asarray(dot(x, y)), wanted)
         assert abs(float(dot(x, np.ones_like(x))) / 10**5 - 1) < 5e-6
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_dot_products_of_all_depths(element: str) -> None:
+    """Whole superblocks run 16 blocks side by side, what is left four and one."""
+    rng = np.random.default_rng(5)
+    module, cases = new_module(), list[Case]()
+    for known in ("K", 600):
+        types = [parse_type(f"{element}[{s}]") for s in (f"1, {known}", f"{known}, 1")]
+        add_function(module, f"f{known}", types, lambda b, of: [b.matmul(*of)])
+        for depth in (0, 1, 511, 512, 513, 2049) if known == "K" else (known,):
+            pair = [rng.standard_normal(s) for s in ((1, depth), (depth, 1))]
+            dtype = types[0].element.dtype
+            cases.append((f"f{known}", [v.astype(dtype) for v in pair]))
+    outcome = all_results(module, cases, (0, 2))
+    for stage, results in outcome.items():
+        for number, ((left,), (right,)) in enumerate(
+            zip(outcome["tensor"], results, strict=True)
+        ):
+            assert same_bits(left, right), f"{number} at {stage}"
+    assert outcome["O2"][0][0].tobytes() == bytes(4 if element == "f32" else 8)
+
+
+@pytest.mark.parametrize("depth", [2047, 4100, 8191, 8192, 16384, 5 * 8192 + 2500])
+def test_dot_products_of_batches_and_columns(depth: int) -> None:
+    rng = np.random.default_rng(depth)
+    left = rng.standard_normal((3, 1, depth)).astype("float32")
+    right = rng.standard_normal((3, depth, 1)).astype("float32")
+    product = tc.jit(lambda x, y: x @ y)
+    assert same_bits(np.asarray(product(left, right)), ordered_matmul(left, right))
+    rows = rng.standard_normal((depth, 2)).astype("float32")
+    column = tc.jit(lambda x, y: x[:, 1] @ y)(rows, right[0, :, 0])
+    wanted = ordered_matmul(rows[:, 1][None], right[0])
+    assert same_bits(np.asarray(column), wanted[0, 0])
+
+
+def test_a_dot_product_keeps_the_sign_of_what_vanishes() -> None:
+    tiny = np.full(3, 1e-30, "float32")
+    product = np.asarray(tc.jit(lambda x, y: x @ y)(tiny, -tiny))
+    assert np.signbit(product)
+    assert product == 0

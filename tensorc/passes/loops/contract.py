@@ -20,6 +20,7 @@ from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
 from tensorc.passes.loops.accumulate import scratch
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.dots import emit_dot
 from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.rows_state import Rows
 from tensorc.passes.loops.tiles import (
@@ -79,6 +80,8 @@ def emit_contraction(
         _matrix(k, storage_of(rows.storages, op, v), map_.results, batch, *pair)
         for (v, map_), pair in zip(sides, axes, strict=True)
     )
+    if extents[n] == 1:
+        b = replace(b, column=k.index(1))  # it has no other columns
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     element = element_type(c.memref.type)
     rows_at_once, width = _tile(op)
@@ -87,6 +90,9 @@ def emit_contraction(
         if not isinstance(static, int) or static > NARROW:
             fail(op, f"vectors run along rows of results of up to {NARROW} columns")
         _transposed(rows, (a, b, c), (first, last), static, depth, _tile(op))
+        return
+    if extents[m] == extents[n] == 1:
+        emit_dot(k, (a, b, c), (first, last), depth)
         return
     left, right = (k.index(0), columns) if rows.span is None else rows.span
     _zero_if_empty(k, depth, c, (first, last), (left, right))

@@ -177,12 +177,12 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
             earlier, later = part(k.sub(number, k.index(1))), part(number)
             _move_rows(k, later, earlier, count, strip.lanes, add=True)
 
-        _stacked(k, product.depth, superblock, add)
+        stacked(k, product.depth, superblock, add)
         target = replace(c, at=place(k, c, start.index, strip.target))
         _move_rows(k, part(k.index(0)), target, count, strip.lanes, add=False)
 
 
-def _stacked(
+def stacked(
     k: LoopBuilder,
     depth: Value,
     superblock: Callable[[Value, Value, Value], None],

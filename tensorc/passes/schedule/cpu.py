@@ -218,9 +218,12 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
     """Return rows and columns of the tile for so many columns of the result.
 
     The tile fills the vector registers: of 16 (32 with 512-bit vectors) one holds an
-    element of a and as many as the tile is wide hold a row of b.
+    element of a and as many as the tile is wide hold a row of b. One column is no
+    vector: its rows are scalars.
     """
     registers = 32 if target.vector_bits >= 512 else 16
+    if columns == 1:
+        return max(h for h in TILE_ROWS if h < registers - 1), 1
     lanes = target.vector_bits // element.bits
     narrow = isinstance(columns, int) and columns <= lanes
     vectors = 1 if narrow else registers // 16 + 1
