@@ -220,6 +220,7 @@ WRONG = [
     ("sliced = 1", "sliced = 3", "[C2]"),
     ("length = #tc.dims<[3]>", "length = #tc.dims<[3, 4]>", "[C1]"),
     ("length = #tc.dims<[3]>", "length = #tc.dims<[2]>", "[C3]"),
+    ("length = #tc.dims<[3]>", "length = #tc.dims<[-3]>", "[C1]"),
     ("(%t: tensor<i64>", "(%t: tensor<i32>", "argument 0"),
     (", %w: tensor<4xf32>", "", "'%w'"),
     ('"tc.yield"(%1, %2)', '"tc.yield"(%2, %1)', "the operand is f32"),

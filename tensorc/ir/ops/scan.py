@@ -37,7 +37,7 @@ class Scan(Op):
 
     Constraints:
       (C1) carried, sliced and stacked are not negative, something is carried or
-           stacked, and length is one dimension.
+           stacked, and length is one dimension that is not negative.
       (C2) The operands are as many as these counts need, all tensors or all memory.
       (C3) The leading axis of sequences and of what is stacked is the length.
       (C4) The results are what is carried, then what is stacked; of memory nothing.
@@ -128,6 +128,8 @@ class Scan(Op):
         counts = carried, sliced, stacked
         fits = min(counts) >= 0 < carried + stacked and len(length.dims) == 1
         require(fits, "C1", f"{counts} and {length}")
+        count = length.dims[0]
+        require(not isinstance(count, int) or count >= 0, "C1", str(count))
         is_memory = any(isinstance(t, MemRefType) for t in operands)
         needed = carried + sliced + is_memory * (2 * carried + stacked + 1)
         wanted = MemRefType if is_memory else TensorType
@@ -149,7 +151,7 @@ class Scan(Op):
                 ctx.require_same_shape(init, result, "C4")
             stacks = results[carried:]
         for type_ in (*operands[carried : carried + sliced], *stacks):
-            _require_leading(ctx, type_, length.dims[0])
+            _require_leading(ctx, type_, count)
 
     def blocks(self) -> tuple[Body, ...]:
         """Take number, carried, parts and captures; yield carried and stacked parts."""
