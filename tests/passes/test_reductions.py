@@ -66,6 +66,8 @@ SMALL = {
     "KEPT_OF_PARTS": 16,
     "ACCUMULATORS": 512,
     "KEPT": 32,
+    "TURNED_COLUMNS": 2,
+    "TURNED_ROWS": 1024,
 }
 
 

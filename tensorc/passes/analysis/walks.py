@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, known_at_most
 from tensorc.ir.numerics import BLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.passes.analysis.generics import (
@@ -94,17 +94,18 @@ def kept_of(members: Sequence[Member], outer: int) -> Dim | None:
 
 
 def is_turned(member: Member) -> bool:
-    """Return whether a sum goes down the columns of matrices, each of some blocks.
+    """Return whether a sum goes down the columns of a matrix, each of some blocks.
 
-    Memory has rows, the last of two dimensions that are reduced; it is read in that
-    order.
+    Memory has them as rows of the other dimension. Columns may be shorter where their
+    extent is unknown.
     """
     axes = walk(member)
     if len(axes) != 2 or not all(a.reduced and len(a.dims) == 1 for a in axes):
         return False
     (column,), (row,) = (axis.dims for axis in axes)
-    long = isinstance(axes[1].extent, int) and axes[1].extent >= BLOCK
-    if not long or not combiners(member.op) or not is_ordered(member.op):
+    if known_at_most(axes[1].extent, BLOCK - 1) or not combiners(member.op):
+        return False
+    if not is_ordered(member.op):
         return False
     read = [m.results for m in member.op.maps[: len(member.op.inputs)]]
     along = [results for results in read if results and results[-1] == column]

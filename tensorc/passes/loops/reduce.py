@@ -22,7 +22,7 @@ from dataclasses import replace
 from itertools import product
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, floordiv, minimum
+from tensorc.ir.dims import Dim, floordiv, maximum, minimum
 from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
@@ -140,7 +140,8 @@ def _turned(r: Reduction, size: Dim) -> Reduction:
     if not is_turned(r.member):
         return open_panels(r)
     columns, extent = (axis.extent for axis in r.axes)
-    return replace(r, columns=minimum(columns, floordiv(size, extent) + 2))
+    most = floordiv(size, maximum(extent, BLOCK)) + 2
+    return replace(r, columns=minimum(columns, most))
 
 
 def _pieces(r: Reduction, at: At, body: Callable[[At, Value], None]) -> None:
@@ -163,10 +164,7 @@ def _reduce(r: Reduction, at: At, count: Value) -> None:
     k = r.rows.k
     lower, upper = at.spans[True] or (k.index(0), k.dim(r.total))
     if r.columns is not None:
-        fill(r, r.sums, count)
-        load = turned_blocks(r, at, (lower, upper), r.columns)
-        blocks = k.add(k.sub(upper, lower), k.index(BLOCK - 1))
-        _trees(r, count, k.index(0), k.floordiv(blocks, k.index(BLOCK)), 1, load)
+        _reduce_turned(r, at, count, (lower, upper))
         return
     if r.panels:
         row = k.floordiv(lower, k.dim(r.axes[-1].extent))
@@ -181,6 +179,28 @@ def _reduce(r: Reduction, at: At, count: Value) -> None:
         _block(r, inside, count, k.minimum(k.sub(last, first), k.index(LANES)))
 
     _trees(r, count, lower, upper, BLOCK, block)
+
+
+def _reduce_turned(r: Reduction, at: At, count: Value, span: Span) -> None:
+    """Reduce the span in the order of memory if its columns are long enough."""
+    k, extent = r.rows.k, r.axes[-1].extent
+    rows = k.dim(extent)
+    unknown = not isinstance(extent, int)
+    assert r.columns is not None
+
+    def columns() -> None:
+        fill(r, r.sums, count)
+        load = turned_blocks(r, at, span, r.columns or 0)
+        blocks = k.add(k.sub(span[1], span[0]), k.index(BLOCK - 1))
+        _trees(r, count, k.index(0), k.floordiv(blocks, k.index(BLOCK)), 1, load)
+
+    if not unknown:
+        columns()
+        return
+    with k.when(k.compare("sge", rows, k.index(BLOCK))):
+        columns()
+    with k.when(k.compare("slt", rows, k.index(BLOCK))):
+        _reduce(replace(r, columns=None), at, count)
 
 
 def _trees(

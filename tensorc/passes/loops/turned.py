@@ -29,6 +29,7 @@ from tensorc.passes.loops.accumulate import (
     store_wide,
     worker_scratch,
 )
+from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Uniform
 from tensorc.passes.loops.reduce_state import At, Reduction, Span, sixteens, step_lanes
 
@@ -45,12 +46,12 @@ def turned_blocks(r: Reduction, at: At, span: Span, columns: Dim) -> LoadBlock:
     _, upper = span
     state = _open(r, span, columns)
     _add_rows(r, at, state, state.lanes, state.extent)
-    ends = k.compare("eq", upper, k.mul(state.last, k.index(state.extent)))
+    ends = k.compare("eq", upper, k.mul(state.last, state.extent))
     with k.when(ends):  # with a column, whose last block ends there
         column = k.sub(state.last, k.index(1))
         _flush(r, state, state.lanes, column, k.sub(state.count, k.index(1)))
     _shift(r, state)
-    _add_rows(r, at, state, state.shifted, BLOCK)
+    _add_rows(r, at, state, state.shifted, k.index(BLOCK))
 
     def load(number: Value) -> None:
         for sums, memref in zip(r.sums, state.blocks, strict=True):
@@ -60,10 +61,50 @@ def turned_blocks(r: Reduction, at: At, span: Span, columns: Dim) -> LoadBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class _Steps:
+    """Where blocks end: at rows that are multiples of `shared`, every `apart` columns.
+
+    Column * extent + row is a multiple of a block where the column is, apart from
+    multiples of `apart`, -(row / shared) * inverse. So shared is the common divisor of
+    extent and block, apart the rest of the block, and inverse that of the rest of the
+    extent.
+    """
+
+    shared: Value
+    apart: Value
+    inverse: Value
+
+
+def _steps(k: LoopBuilder, extent: Value) -> _Steps:
+    known = k.known(extent)
+    if known is not None:
+        shared = gcd(known, BLOCK)
+        apart = BLOCK // shared
+        inverse = pow(known // shared, -1, apart) if apart > 1 else 0
+        return _Steps(k.index(shared), k.index(apart), k.index(inverse))
+    zero, block = k.index(0), k.index(BLOCK)
+    lowest = k.op(arith.AndI, extent, k.sub(zero, extent))
+    divisor = k.minimum(lowest, block)
+    odd = bit_mask(k, k.floordiv(extent, divisor), BLOCK - 1)
+    # Of an odd number the square is 1, but for multiples of 8; each round doubles that.
+    found = odd
+    for _ in range(2):
+        rest = k.sub(k.index(2), k.mul(odd, found))
+        found = bit_mask(k, k.mul(found, rest), BLOCK - 1)
+    return _Steps(divisor, k.floordiv(block, divisor), found)
+
+
+def _low_bits(k: LoopBuilder, number: Value, power: Value) -> Value:
+    """Return a number modulo a power of two."""
+    return k.op(arith.AndI, number, k.sub(power, k.index(1)))
+
+
+@dataclass(frozen=True, slots=True)
 class _Turned:
     """Columns [first, last) of `extent` rows, and memory for them, one per result."""
 
-    extent: int
+    extent: Value
+    steps: _Steps
     first: Value
     last: Value
     begin: Value  # the number of the first block of the span
@@ -79,8 +120,7 @@ def _open(r: Reduction, span: Span, columns: Dim) -> _Turned:
     k = r.rows.k
     lower, upper = span
     extent = r.axes[-1].extent
-    assert isinstance(extent, int)
-    one, rows = k.index(1), k.index(extent)
+    one, rows = k.index(1), k.dim(extent)
     width = ceildiv(columns, LANES) * LANES
     most = ceildiv(columns * extent, BLOCK) + 1
     count = k.add(k.sub(upper, lower), k.index(BLOCK - 1))
@@ -88,7 +128,8 @@ def _open(r: Reduction, span: Span, columns: Dim) -> _Turned:
     rooms = [(width * LANES + LANES), (width * LANES + LANES), most + 1]
     found = [[worker_scratch(k, e, room) for e in elements] for room in rooms]
     state = _Turned(
-        extent,
+        rows,
+        _steps(k, rows),
         k.floordiv(lower, rows),
         k.add(k.floordiv(k.sub(upper, one), rows), one),
         k.floordiv(lower, k.index(BLOCK)),
@@ -104,12 +145,12 @@ def _open(r: Reduction, span: Span, columns: Dim) -> _Turned:
 
 
 def _add_rows(
-    r: Reduction, at: At, state: _Turned, lanes: Sequence[Value], rows: int
+    r: Reduction, at: At, state: _Turned, lanes: Sequence[Value], rows: Value
 ) -> None:
     """Add rows of memory to the accumulators; what ends at a row is flushed before."""
     k = r.rows.k
     first, last = r.axes
-    with k.loop(k.index(0), k.index(rows), 1) as loop:
+    with k.loop(k.index(0), rows, 1) as loop:
         _flush_at(r, state, lanes, loop.index)
         row = k.mul(bit_mask(k, loop.index, LANES - 1), state.width)
         here = k.sub(row, state.first)
@@ -128,20 +169,21 @@ def _add_rows(
 def _flush_at(r: Reduction, state: _Turned, lanes: Sequence[Value], row: Value) -> None:
     """Flush the blocks that end before a row: of each so-manieth column."""
     k = r.rows.k
-    shared = gcd(state.extent, BLOCK)
-    apart = BLOCK // shared
-    inverse = pow(state.extent // shared, -1, apart) if apart > 1 else 0
-    number = k.floordiv(row, k.index(shared))
-    # column * extent + row is a multiple of a block: column = -number * inverse.
-    column = k.sub(k.index(0), k.mul(number, k.index(inverse)))
-    offset = bit_mask(k, k.sub(column, state.first), apart - 1)
+    steps = state.steps
+    number = k.floordiv(row, steps.shared)
+    column = k.sub(k.index(0), k.mul(number, steps.inverse))
+    offset = _low_bits(k, k.sub(column, state.first), steps.apart)
+    first = k.add(state.first, offset)
+    rest = k.add(k.sub(state.last, first), k.sub(steps.apart, k.index(1)))
+    here = _low_bits(k, row, steps.shared)
     with (
-        k.when(k.compare("eq", bit_mask(k, row, shared - 1), k.index(0))),
-        k.loop(k.add(state.first, offset), state.last, apart) as loop,
+        k.when(k.compare("eq", here, k.index(0))),
+        k.loop(k.index(0), k.floordiv(rest, steps.apart), 1) as loop,
     ):
-        at = k.add(k.mul(loop.index, k.index(state.extent)), row)
+        found = k.add(first, k.mul(loop.index, steps.apart))
+        at = k.add(k.mul(found, state.extent), row)
         block = k.sub(k.floordiv(at, k.index(BLOCK)), k.add(state.begin, k.index(1)))
-        _flush(r, state, lanes, loop.index, block)
+        _flush(r, state, lanes, found, block)
 
 
 def _flush(
@@ -151,7 +193,7 @@ def _flush(
     k = r.rows.k
     starts = [k.constant(start, element) for start, element in r.starts]
     origin = k.sub(column, state.first)
-    first = k.mul(column, k.index(state.extent))
+    first = k.mul(column, state.extent)
     with k.loop(k.index(0), k.index(LANES), 1, starts) as loop:
         lane = bit_mask(k, k.sub(loop.index, first), LANES - 1)
         place = k.add(k.mul(lane, state.width), origin)
@@ -176,7 +218,7 @@ def _shift(r: Reduction, state: _Turned) -> None:
     k = r.rows.k
     count = k.sub(state.last, state.first)
     with k.loop(k.index(0), k.index(LANES), 1) as loop:
-        lane = bit_mask(k, k.add(loop.index, k.index(state.extent)), LANES - 1)
+        lane = bit_mask(k, k.add(loop.index, state.extent), LANES - 1)
         source, target = (k.mul(n, state.width) for n in (lane, loop.index))
         with k.loop(k.index(0), count, LANES) as strips:
             for old, new in zip(state.lanes, state.shifted, strict=True):

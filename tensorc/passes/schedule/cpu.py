@@ -41,6 +41,7 @@ KEPT = 1024  # results of a reduction at a time
 KEPT_LEAST = 512  # elements that memory has in a row, for a chunk of what is kept
 KEPT_OF_PARTS = 4096  # the same, where what is reduced is cut
 TURNED_COLUMNS = 512  # of the part of a sum that reads memory across its order
+TURNED_ROWS = 4096  # and of its rows, where they are unknown
 SPLIT_WORK = 1 << 18  # simple operations of a part of a reduction
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 AHEAD_BYTES = 1 << 16  # of the next row, for which a first or second cache has room
@@ -193,7 +194,7 @@ def split_per_chunk(kernel: Kernel) -> int | None:
     while 2 * size * work <= SPLIT_WORK:
         size *= 2
     turned = [walk(m)[-1].extent for m in members if is_turned(m)]
-    rows = max((n for n in turned if isinstance(n, int)), default=0)
+    rows = max((n if isinstance(n, int) else TURNED_ROWS for n in turned), default=0)
     while size < TURNED_COLUMNS * rows:  # memory is read along its rows
         size *= 2
     totals = [extent_of(m, reduced=True) for m in members]
