@@ -278,8 +278,6 @@ def places(kernel: Kernel) -> Places:
     in_memory |= {origin(v) for v in searched & kernel.lasting}
     lasting = {origin(v) for v in kernel.lasting}
     in_memory |= lasting & {origin(v) for v in results if origin(v) is not v}
-    gathered = [e.operands[0] for m in kernel.members for e in extracts(m.op)]
-    in_memory |= {origin(v) for v in gathered}
     found: Places = {}
     for member in kernel.members:
         found[member.op] = []
