@@ -107,8 +107,7 @@ def _softmax(operand: Array, *mask: Array, axis: int) -> Array:
 
 
 def _log_softmax(operand: Array, *, axis: int) -> Array:
-    shifted, _, total = nn.shifted_powers(operand, axis, _exp)
-    return np.asarray(np.subtract(shifted, _log(total)))
+    return nn.log_shares(operand, axis, _exp, _log)
 
 
 MEANINGS: Mapping[type[Op], Callable[..., Array]] = {

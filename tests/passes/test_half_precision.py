@@ -6,6 +6,7 @@ import pytest
 import tensorc as tc
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import Array, ordered_matmul, ordered_product, ordered_sum
+from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.reductions import Prod
 from tests.samples import parse_type, same_bits
 from tests.stages import Case
@@ -96,3 +97,45 @@ def test_derivatives_are_added_up_in_f32() -> None:
     assert (given == np.float16(409.5)).all()
     by_weights = tc.grad(lambda w, x: tc.sum(x @ w))
     assert (by_weights(np.ones((2, 3), np.float16), rows) == np.float16(409.5)).all()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_softmax_is_computed_in_f32(masked: bool) -> None:
+    values = halves(np.random.default_rng(4), 5, 300) * np.float16(4)
+    counts = values < 3
+    where = {"where": counts} if masked else {}
+    shares = tc.jit(lambda x: tc.softmax(x, axis=1, **where))
+    given = np.asarray(shares(values))
+    assert given.dtype == np.float16
+    powers = np.exp(values.astype(float)) * (counts if masked else 1)
+    wanted = powers / powers.sum(axis=1, keepdims=True)
+    unit = np.spacing(np.maximum(given, np.float16(1e-7))).astype(float)
+    assert (abs(given - wanted) <= 0.51 * unit).all()
+
+
+def test_a_softmax_of_more_than_f16_can_count() -> None:
+    x = np.zeros(70000, np.float16)
+    assert (tc.jit(lambda v: tc.softmax(v, axis=0))(x) == np.float16(1 / 70000)).all()
+    logarithm = tc.jit(lambda v: tc.log_softmax(v, axis=0))(x)
+    assert (logarithm == np.float16(-np.log(70000))).all()
+
+
+def test_softmax_agrees_at_every_stage() -> None:
+    module = new_module()
+    types = [parse_type("f16[B, N]"), parse_type("i1[B, N]")]
+    add_function(
+        module,
+        "both",
+        types,
+        lambda b, of: [
+            b(Softmax, of[0], axis=1),
+            b(Softmax, *of, axis=0),
+            b(LogSoftmax, of[0], axis=1),
+        ],
+    )
+    rng = np.random.default_rng(5)
+    cases = [
+        ("both", [halves(rng, *shape), rng.random(shape) < 0.7])
+        for shape in ((3, 5), (2, 40), (17, 3))
+    ]
+    check(module, cases, exact=False, levels=(0, 2))

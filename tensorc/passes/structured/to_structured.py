@@ -78,19 +78,21 @@ def _elementwise(low: Lowering, op: Op) -> MappedRead:
 
 
 def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> MappedRead:
-    b, type_ = low.b, tensor(op.result)
+    b = low.b
     shifted, _, total = _shifted_powers(low, low.views[op.operand], None, op.axis)
-    log_type = tensor(total)
+    type_, log_type = tensor(shifted), tensor(total)
     log = low.pointwise([whole(total)], log_type, lambda v: [b.value(math.Log, *v)])
     pair = [whole(shifted), _spread(type_, log, op.axis)]
-    return whole(low.pointwise(pair, type_, lambda v: [b.value(arith.SubF, *v)]))
+    made = low.pointwise(pair, type_, lambda v: [b.value(arith.SubF, *v)])
+    return low.converted(whole(made), tensor(op.result).element)
 
 
 def _softmax(low: Lowering, op: nn.Softmax) -> MappedRead:
-    b, type_ = low.b, tensor(op.result)
+    b = low.b
     masks = [low.views[v] for v in op.mask]
     mask = masks[0] if masks else None
     _, powers, total = _shifted_powers(low, low.views[op.operand], mask, op.axis)
+    type_ = tensor(powers)
 
     def divide(values: list[Value]) -> list[Value]:
         share = b.value(arith.DivF, *values[:2])
@@ -99,7 +101,8 @@ def _softmax(low: Lowering, op: nn.Softmax) -> MappedRead:
         return [share]
 
     reads = [whole(powers), _spread(type_, total, op.axis), *masks]
-    return whole(low.pointwise(reads, type_, divide))
+    made = low.pointwise(reads, type_, divide)
+    return low.converted(whole(made), tensor(op.result).element)
 
 
 def _shifted_powers(
@@ -115,6 +118,7 @@ def _shifted_powers(
 def _powers(
     low: Lowering, source: MappedRead, mask: MappedRead | None, axis: int
 ) -> Powers:
+    source = low.converted(source, source.type.element.accumulator)
     b, type_ = low.b, source.type
 
     def counted(values: list[Value]) -> list[Value]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.levels import AT_TENSOR
-from tensorc.ir.numerics import Array, maximum_along, ordered_sum
+from tensorc.ir.numerics import Array, maximum_along, ordered_sum, rounded, widened
 from tensorc.ir.opdef import PURE, InferContext, Values, op, require
 from tensorc.ir.types import I1, TensorType
 
@@ -85,33 +85,42 @@ class LogSoftmax(Op):
 
     @staticmethod
     def evaluate(ctx: object, operand: Array, *, axis: int) -> Array:
-        shifted, _, total = shifted_powers(operand, axis)
-        return np.asarray(np.subtract(shifted, np.log(total)))
+        return log_shares(operand, axis)
 
 
-Exponential = Callable[[Array], Array]
+Function = Callable[[Array], Array]
 
 
 def shares(
-    operand: Array, mask: Sequence[Array], axis: int, exp: Exponential = np.exp
+    operand: Array, mask: Sequence[Array], axis: int, exp: Function = np.exp
 ) -> Array:
     """Return the softmax along an axis; `exp` is what computes the powers."""
+    dtype = operand.dtype
     for counts in mask:
         operand = np.where(counts, operand, operand.dtype.type(-np.inf))
-    _, powers, total = shifted_powers(operand, axis, exp)
+    _, powers, total = _shifted_powers(operand, axis, exp)
     found = np.asarray(np.divide(powers, total))
     for counts in mask:
         found = np.where(counts, found, found.dtype.type(0))
-    return found
+    return rounded(found, dtype)
 
 
-def shifted_powers(
-    operand: Array, axis: int, exp: Exponential = np.exp
+def log_shares(
+    operand: Array, axis: int, exp: Function = np.exp, log: Function = np.log
+) -> Array:
+    """Return the logarithm of the softmax along an axis."""
+    shifted, _, total = _shifted_powers(operand, axis, exp)
+    return rounded(np.asarray(np.subtract(shifted, log(total))), operand.dtype)
+
+
+def _shifted_powers(
+    operand: Array, axis: int, exp: Function
 ) -> tuple[Array, Array, Array]:
     """Return elements less the largest along an axis, powers of e, and their sums.
 
-    The sums keep the axis.
+    The sums keep the axis; f16 is computed in f32.
     """
+    operand = widened(operand)
     largest = np.expand_dims(maximum_along(operand, (axis,), -np.inf), axis)
     shifted = np.asarray(np.subtract(operand, largest))
     powers = exp(shifted)
