@@ -139,7 +139,7 @@ def emit_body(
         if inner in skip:
             continue
         with k.at(inner.location):
-            reps[inner.result] = _emit(k, inner, point, reps, storages)
+            reps[inner.result] = emit_op(k, inner, point, reps, storages)
     if not skip:
         return [reps[v] for v in block.terminator.operands]
     accumulators = block.arguments[-len(skip) :]
@@ -147,13 +147,14 @@ def emit_body(
     return [reps[v] for last, total in pairs for v in last.operands if v is not total]
 
 
-def _emit(
+def emit_op(
     k: LoopBuilder,
     op: Op,
     point: Point,
     reps: dict[Value, Rep],
     storages: dict[Value, Storage],
 ) -> Rep:
+    """Emit one op of a body, whose operands are known; return its result."""
     if isinstance(op, arith.Constant):
         return Uniform(k.constant(op.value.value, op.value.type))
     if isinstance(op, Index):

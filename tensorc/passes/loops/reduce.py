@@ -35,6 +35,7 @@ from tensorc.passes.loops.accumulate import (
     load_wide,
     store_wide,
 )
+from tensorc.passes.loops.firsts import emit_first, finds_first
 from tensorc.passes.loops.lanes import Point, Uniform, emit_body, tail_mask
 from tensorc.passes.loops.reduce_state import (
     LONG,
@@ -67,7 +68,10 @@ def emit_reduction(rows: Rows, member: Member) -> None:
     if few and r.kept_axes:
         walk_axes(k, r.kept_axes[:-1], at, lambda inner: _few(r, inner))
     elif r.in_lanes and not r.combines:
-        walk_axes(k, r.kept_axes, at, lambda inner: _one_by_one(r, inner))
+        short = isinstance(r.total, int) and r.total <= 2 * LANES
+        find = not short and finds_first(member)
+        one = emit_first if find else _one_by_one
+        walk_axes(k, r.kept_axes, at, lambda inner: one(r, inner))
     else:
         r = _turned(with_scratch(r), r.total)
 
