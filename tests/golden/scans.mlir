@@ -17,14 +17,23 @@
     }) : (tensor<4xf32>, tensor<4xf32>, tensor<?x4xf32, #tc.dims<["T", 4]>>, tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<?x4xf32, #tc.dims<["T", 4]>>)
     "func.return"(%0#0, %0#2) : (tensor<4xf32>, tensor<?x4xf32, #tc.dims<["T", 4]>>) -> ()
   }) : () -> ()
+  "func.func"() <{arg_attrs = [{tc.kind = "input", tc.name = "w"}], function_type = (tensor<4xf32>) -> tensor<4xf32>, sym_name = "g"}> ({
+  ^bb0(%w: tensor<4xf32>):
+    %0 = "tc.scan"(%w, %w) <{carried = 1 : i64, length = #tc.dims<[3]>, reverse = false, sliced = 0 : i64, stacked = 0 : i64}> ({
+    ^bb0(%t: tensor<i64>, %h: tensor<4xf32>, %v: tensor<4xf32>):
+      %1 = "tc.mul"(%h, %v) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+      "tc.yield"(%1) : (tensor<4xf32>) -> ()
+    }) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+    "func.return"(%0) : (tensor<4xf32>) -> ()
+  }) : () -> ()
 }) : () -> ()
 
 // What nobody needs is neither carried nor computed.
 // CHECK-LABEL: sym_name = "f"
 // CHECK:       %[[R:[0-9]+]]:2 = "tc.scan"(%w, %xs, %w) <{carried = 1 : i64, length = #tc.dims<["T"]>, reverse = true, sliced = 1 : i64, stacked = 1 : i64}> ({
-// CHECK-NEXT:  ^bb0(%{{.*}}: tensor<i64>, %[[H:.*]]: tensor<4xf32>, %[[X:.*]]: tensor<4xf32>, %[[V:.*]]: tensor<4xf32>):
-// CHECK-NEXT:  %[[M:.*]] = "tc.mul"(%[[H]], %[[V]])
-// CHECK-NEXT:  %[[A:.*]] = "tc.add"(%[[M]], %[[X]])
+// CHECK-NEXT:  ^bb0(%{{.*}}: tensor<i64>, %[[H:[a-z0-9_]*]]: tensor<4xf32>, %[[X:[a-z0-9_]*]]: tensor<4xf32>, %[[V:[a-z0-9_]*]]: tensor<4xf32>):
+// CHECK-NEXT:  %[[M:[a-z0-9_]*]] = "tc.mul"(%[[H]], %[[V]])
+// CHECK-NEXT:  %[[A:[a-z0-9_]*]] = "tc.add"(%[[M]], %[[X]])
 // CHECK-NEXT:  "tc.yield"(%[[A]], %[[A]])
 // CHECK:       "func.return"(%[[R]]#0, %[[R]]#1)
 
@@ -35,22 +44,37 @@
 // CHECK:       "tc.yield"(%[[G]], %[[G]])
 // CHECK:       "func.return"
 
-// A step reads one memory of what is carried, and writes the other.
+// A step reads what the step before stacked, and stacks the next one: nothing is copied.
 // CHECK-LABEL: sym_name = "f"
-// CHECK:       %spare = "memref.view"(%arena, %{{.*}}) : (memref<?xi8>, index) -> memref<4xf32>
 // CHECK:       %step = "memref.view"{{.*}} memref<i64>
-// CHECK:       "tc.scan"(%w, %xs, %result, %spare, %result_1, %step, %w)
-// CHECK-NEXT:  ^bb0(%t: memref<i64>, %h: memref<4xf32>, %x: memref<4xf32>, %[[N:.*]]: memref<4xf32>, %[[T:.*]]: memref<4xf32>, %[[W:.*]]: memref<4xf32>):
-// CHECK:       "tc.group"(%h, %[[W]], %x, %[[N]])
-// CHECK:       "memref.copy"(%[[N]], %[[T]])
+// CHECK:       "tc.scan"(%w, %xs, %result, %result, %result_1, %step, %w) <{carried = 1 : i64, kept = array<i64: 0>,
+// CHECK-NEXT:  ^bb0(%t: memref<i64>, %h: memref<4xf32>, %x: memref<4xf32>, %{{.*}}: memref<4xf32>, %[[T:[a-z0-9_]*]]: memref<4xf32>, %[[W:[a-z0-9_]*]]: memref<4xf32>):
+// CHECK:       "tc.group"(%h, %[[W]], %x, %[[T]])
+// CHECK-NOT:   "memref.copy"
+// CHECK-LABEL: sym_name = "g"
+// CHECK:       %spare = "memref.view"{{.*}} memref<4xf32>
+// CHECK:       "tc.scan"(%w, %result, %spare, %step, %w) <{carried = 1 : i64, kept = array<i64: -1>,
+// CHECK-NEXT:  ^bb0(%t: memref<i64>, %h: memref<4xf32>, %[[N:[a-z0-9_]*]]: memref<4xf32>, %[[W:[a-z0-9_]*]]: memref<4xf32>):
+// CHECK:       "tc.group"(%h, %[[W]], %[[N]])
 
-// The two memories change places from step to step.
+// Parts of memory go round.
 // CHECK-LABEL: sym_name = "f"}>
-// CHECK:       %[[L:[0-9]+]]:3 = "scf.for"(%{{.*}}, %T, %{{.*}}, %w, %result, %spare) ({
-// CHECK-NEXT:  ^bb0(%[[I:.*]]: index, %[[H:.*]]: memref<?xf32>, %[[N:.*]]: memref<?xf32>, %[[S:.*]]: memref<?xf32>):
-// CHECK-NEXT:  %[[B:.*]] = "arith.subi"(%{{.*}}, %[[I]])
+// CHECK:       %[[L:[0-9]+]]:3 = "scf.for"(%{{.*}}, %T, %{{.*}}, %w, %result, %result) ({
+// CHECK-NEXT:  ^bb0(%[[I:[a-z0-9_]*]]: index, %[[H:[a-z0-9_]*]]: memref<?xf32>,
+// CHECK-NEXT:  %[[B:[a-z0-9_]*]] = "arith.subi"(%{{.*}}, %[[I]])
 // CHECK:       "memref.store"(%{{.*}}, %step, %{{.*}})
-// CHECK:       %[[X:.*]] = "tc.part"(%xs, %{{.*}}, %{{.*}})
-// CHECK:       "tc.launch"(%[[H]], %w, %[[X]], %[[N]],
-// CHECK:       "scf.yield"(%[[N]], %[[S]], %[[N]])
+// CHECK:       %[[X:[a-z0-9_]*]] = "tc.part"(%xs, %{{.*}}, %{{.*}})
+// CHECK:       %[[P:[a-z0-9_]*]] = "tc.part"(%result_1, %{{.*}}, %{{.*}})
+// CHECK:       "tc.launch"(%[[H]], %w, %[[X]], %[[P]],
+// CHECK:       "scf.yield"(%[[P]],
 // CHECK:       "tc.launch"(%[[L]]#0, %result
+
+// The two memories of what is not stacked change places: after three steps the result
+// is where it belongs.
+// CHECK-LABEL: sym_name = "g"}>
+// CHECK:       "scf.for"(%{{.*}}, %{{.*}}, %{{.*}}, %w, %result, %spare) ({
+// CHECK-NEXT:  ^bb0(%{{.*}}: index, %[[H:[a-z0-9_]*]]: memref<?xf32>, %[[N:[a-z0-9_]*]]: memref<?xf32>, %[[S:[a-z0-9_]*]]: memref<?xf32>):
+// CHECK:       "tc.launch"(%[[H]], %w, %[[N]],
+// CHECK:       "scf.yield"(%[[N]], %[[S]], %[[N]])
+// CHECK-NOT:   "tc.launch"
+// CHECK:       "func.return"

@@ -142,6 +142,18 @@ def kept_and_counted(b, xs, h, w):
     return loop(b, [h, zero, w], [xs], T, step)
 
 
+def stacked_as_carried(b, xs, h, w):
+    """What a step stacks is read by the next one: one value, two names, other types."""
+
+    def step(t, left, right, n, x):
+        new = b(Add, b(Mul, left, w), x)
+        old = b(Sub, right, new)
+        count = b(Add, n, t)
+        return [new, new, count], [old, new, new, count, right]
+
+    return loop(b, [h, w, b.scalar(5, I64)], [xs], T, step, reverse=True)
+
+
 def reads_the_caller(b, xs, h, w):
     """What a step reads at is carried: at first memory of the caller."""
 
@@ -167,6 +179,7 @@ EACH = [
     in_a_condition,
     of_results,
     kept_and_counted,
+    stacked_as_carried,
     reads_the_caller,
 ]
 
@@ -302,6 +315,14 @@ def linked(module):
     artifact = compiler.compile(module, TARGET).artifact
     (info,) = artifact.functions
     return CompiledFunction(info, cpu.link(artifact), {}, {})
+
+
+def test_nothing_is_copied_to_be_stacked():
+    module = build([ROWS, VECTOR, VECTOR], recurrence)
+    made = compiler.compile(module, TARGET, upto="buffer").module
+    (op,) = loops_of(made)
+    assert op.kept == (0,)
+    assert not any(isinstance(inner, Copy) for inner in op.walk())
 
 
 def test_threads_do_not_change_a_bit():

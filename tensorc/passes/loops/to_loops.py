@@ -184,8 +184,9 @@ def _scan(entry: FunctionState, op: Op) -> None:
     """Write a loop around the kernels of a region.
 
     What is carried goes round as memory: what a step reads, what it writes, and what
-    the step after it writes. Where steps are counted, the first one so writes that the
-    last one does where the result belongs; else that is copied there.
+    the step after it writes; or it is the part of what is stacked that a step wrote.
+    Where steps are counted, the first one so writes that the last one does where the
+    result belongs; else that is copied there.
     """
     assert isinstance(op, Scan)
     k, count, block = entry.k, op.steps, op.body.block
@@ -200,6 +201,10 @@ def _scan(entry: FunctionState, op: Op) -> None:
         k.do(memory.Store, number, entry.flat[op.number], k.index(0))
         now, following, spare = _thirds(loop.carried)
         parts = [_part(entry, v, at) for v in (*op.sequences, *op.stacks)]
+        following = [
+            target if source < 0 else parts[op.sliced + source]
+            for target, source in zip(following, op.sources, strict=True)
+        ]
         inside = [
             *(entry.flat[op.number], *now, *parts[: op.sliced]),
             *(*following, *parts[op.sliced :]),
@@ -211,11 +216,12 @@ def _scan(entry: FunctionState, op: Op) -> None:
             with k.at(inner.location):
                 _lower(entry, inner)
         loop.yields = [*following, *spare, *following]
-    if isinstance(count, int) and count:
-        return
-    for value, target in zip(loop.results[:carried], finals, strict=True):
-        entry.flat[value] = value
-        _copy(entry, value, target)
+    is_there = isinstance(count, int) and count > 0
+    last = zip(loop.results[:carried], finals, op.sources, strict=True)
+    for value, target, source in last:
+        if source >= 0 or not is_there:
+            entry.flat[value] = value
+            _copy(entry, value, target)
 
 
 def _thirds(values: Sequence[Value]) -> tuple[Sequence[Value], ...]:

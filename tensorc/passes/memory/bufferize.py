@@ -329,10 +329,11 @@ def _branch_region(
 def _scan(state: Buffers, op: Op) -> None:
     """Give a loop where its results go, and a spare for what it carries.
 
-    A step reads what is carried in one of the two and writes the other.
+    A step reads what is carried in one of the two and writes the other. What is stacked
+    as it is carried is read from there.
     """
     assert isinstance(op, Scan)
-    b = state.b
+    b, kept = state.b, _kept(op)
     given = [state.memory[v] for v in (*op.inits, *op.sequences)]
     written = []
     for result in op.results:
@@ -343,14 +344,30 @@ def _scan(state: Buffers, op: Op) -> None:
             destination = allocate(b, type_, result.hint)
         written.append(destination)
     finals, stacks = written[: op.carried], written[op.carried :]
-    spares = [allocate(b, tensor_of(v), "spare") for v in op.inits]
+    spares = [
+        allocate(b, tensor_of(v), "spare") if source < 0 else final
+        for v, final, source in zip(op.inits, finals, kept, strict=True)
+    ]
     number = allocate(b, TensorType((), I64), "step")
     captures = [state.memory[v] for v in op.captures]
-    region = _scan_region(state, op, (given, finals, stacks, captures))
+    region = _scan_region(state, op, (given, finals, stacks, captures), kept)
     operands = [*given, *finals, *spares, *stacks, number, *captures]
-    b.append(Scan, operands, op.attributes, (), [region])
+    b.append(Scan, operands, {**op.attributes, "kept": kept}, (), [region])
     for result, memory_ in zip(op.results, written, strict=True):
         state.memory[result] = _typed(state, result, memory_)
+
+
+def _kept(op: Scan) -> tuple[int, ...]:
+    """Return which stacked value each carried one is, with its type; -1 for none."""
+    yields = op.body.block.terminator.operands
+    tops = yields[op.carried :]
+    types = [tensor_of(r).shape[1:] for r in op.results[op.carried :]]
+    return tuple(
+        tops.index(value)
+        if value in tops and types[tops.index(value)] == tensor_of(init).shape
+        else -1
+        for value, init in zip(yields, op.inits, strict=False)
+    )
 
 
 def _typed(state: Buffers, value: Value, given: Value) -> Value:
@@ -362,7 +379,12 @@ def _typed(state: Buffers, value: Value, given: Value) -> Value:
     return copy
 
 
-def _scan_region(state: Buffers, op: Scan, parts: Sequence[Sequence[Value]]) -> Region:
+def _scan_region(
+    state: Buffers,
+    op: Scan,
+    parts: Sequence[Sequence[Value]],
+    kept: Sequence[int],
+) -> Region:
     """Return the region of a loop on memory, which writes what it yields."""
     given, finals, stacks, captures = parts
     made, block = single_block()
@@ -378,6 +400,8 @@ def _scan_region(state: Buffers, op: Scan, parts: Sequence[Sequence[Value]]) -> 
     outputs = [
         (v, block.add_argument(t, v.hint)) for v, t in zip(yields, written, strict=True)
     ]
+    stays = [number >= 0 for number in kept] + [False] * len(stacks)
+    outputs = [o for o, is_kept in zip(outputs, stays, strict=True) if not is_kept]
     for argument, outside in zip(old.arguments[len(own) :], captures, strict=True):
         body.memory[argument] = block.add_argument(outside.type, argument.hint)
     body.frozen.add(body.memory[own[0]])
