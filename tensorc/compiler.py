@@ -33,6 +33,7 @@ from tensorc.passes.memory.plan_memory import PLAN_MEMORY
 from tensorc.passes.schedule.schedule import SCHEDULE_CPU
 from tensorc.passes.structured.fuse import FUSE, SEPARATE
 from tensorc.passes.structured.gathers import READ_THROUGH
+from tensorc.passes.structured.merge import MERGE
 from tensorc.passes.structured.to_structured import TO_STRUCTURED
 from tensorc.pipeline import TENSOR
 from tensorc.pipeline import run_passes as run_passes
@@ -43,6 +44,7 @@ CPU: tuple[Pass, ...] = (
     *TENSOR,
     TO_STRUCTURED,
     READ_THROUGH,
+    MERGE,
     FUSE,
     SCHEDULE_CPU,
     BUFFERIZE,

@@ -144,7 +144,8 @@ ROOMS: Rooms = {
         set(),
     ),
     "passes.structured": (
-        LEVEL | {*ir("ops", "ops.tensor", "ops.structured", "ops.scalar")},
+        LEVEL
+        | {*ir("ops", "ops.tensor", "ops.structured", "ops.memory", "ops.scalar")},
         set(),
     ),
     "passes.memory": (

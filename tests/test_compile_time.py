@@ -15,7 +15,7 @@ from tensorc.ir.interpreter import interpret
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
-from tensorc.passes.structured import fuse
+from tensorc.passes.structured import fuse, open_groups
 from tensorc.target import Options
 
 OPS = 20_000
@@ -118,14 +118,19 @@ def test_a_long_row_is_cut_into_kernels():
     """The reason stands at the kernel, and cutting changes no bit."""
     x = tc.vector("x")
     y = steps(x, 200)
-    f = tc.function([x], y)
-    text = f.emit("structured")
-    assert text.count('"tc.group"') == 4  # of 200 members
-    assert text.count("that has 64 members, as many as a kernel may") == 3
-    given = np.linspace(-1, 1, 100, dtype=np.float32)
-    with mock.patch.object(fuse, "MOST_MEMBERS", 1000):
-        whole = tc.function([x], y)
-    assert whole(given).tobytes() == f(given).tobytes()
+    whole = tc.function([x], y)
+    assert whole.emit("structured").count('"tc.group"') == 1
+    with (
+        mock.patch.object(open_groups, "MOST_OPS", 100),
+        mock.patch.object(fuse, "MOST_OPS", 100),
+    ):
+        f = tc.function([x], y)
+        text = f.emit("structured")
+        given = np.linspace(-1, 1, 100, dtype=np.float32)
+        made = f(given)
+    assert text.count('"tc.group"') > 3
+    assert "operations, a kernel at most 100" in text
+    assert whole(given).tobytes() == made.tobytes()
 
 
 def test_equal_kernels_are_compiled_once():

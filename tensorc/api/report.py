@@ -241,7 +241,12 @@ def _schedule(kernel: KernelGroup, sizes: _Sizes) -> str:
     chosen = schedule_of(kernel) or Schedule()
     cut = [
         f"{sizes.spell(extent)} {what}"
-        for what, extent in (("rows", chosen.rows), ("columns", chosen.columns))
+        for what, extent in (
+            ("rows", chosen.rows),
+            ("columns", chosen.columns),
+            ("results", chosen.kept),
+            ("terms", chosen.split),
+        )
         if extent is not None
     ]
     return f"chunks of {' x '.join(cut)}" if cut else "one chunk"
@@ -258,8 +263,9 @@ def _lines(members: Sequence[Generic]) -> str:
     """Return the lines of a kernel's members: `a.tc:3, 5-7`."""
     found: dict[str, set[int]] = {}
     for member in members:
-        if member.location.line:
-            found.setdefault(member.location.file, set()).add(member.location.line)
+        for op in member.walk():  # a body may be made of several ops of the source
+            if op.location.line:
+                found.setdefault(op.location.file, set()).add(op.location.line)
     spelled = [f"{file}:{_ranges(sorted(lines))}" for file, lines in found.items()]
     return "; ".join(spelled) or "none (the compiler made it)"
 

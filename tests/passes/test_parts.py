@@ -89,7 +89,7 @@ def module_of(body, n, m):
 @pytest.mark.parametrize("body", [joined, moved, surrounded])
 def test_parts_agree_at_every_stage(body, fused, monkeypatch):
     if not fused:
-        monkeypatch.setattr(fuse, "_misfit", lambda *_: "apart")
+        monkeypatch.setattr(fuse, "misfit", lambda *_: "apart")
     rng = np.random.default_rng(5)
     for sizes, known in (((), False), ((1, 1), True), ((70, 33), True)):
         module = module_of(body, *(sizes if known else ("N", "M")))

@@ -32,7 +32,7 @@ from tensorc.ir.schedules import (
     stage_of,
 )
 from tensorc.ir.types import element_type
-from tensorc.passes.analysis.generics import extracts, identity_depth, is_contraction
+from tensorc.passes.analysis.generics import identity_depth, is_contraction, reads
 from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
@@ -212,11 +212,12 @@ def _blocks(
             memref = worker_scratch(k, element_type(value.type), count)
             found[value] = row_major(k, memref, shape)
     for op in generics:
-        for value, map_ in zip(op.operands, op.maps, strict=True):
-            if value in found and identity_depth(map_.results) < outer:
+        pairs = zip(op.outputs, op.maps[len(op.inputs) :], strict=True)
+        touched = [(r.value, r.axes) for r in reads(op)]
+        for value, axes in [*touched, *((v, m.results) for v, m in pairs)]:
+            needed = outer if chosen.columns is None else outer + 1
+            if value in found and identity_depth(axes) < needed:
                 fail(op, f"'{PLACE}': other rows of a block are read")
-        if any(e.operands[0] in found for e in extracts(op)):
-            fail(op, f"'{PLACE}': a block is read at computed indices")
     return found
 
 

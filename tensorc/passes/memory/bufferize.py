@@ -1,42 +1,53 @@
 """Give every tensor memory: destination passing, commits at the end.
 
 Source:
-  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
+  fn f(x: float[B, 3]) -> float[B, 3] = x - max(x, axis=1)[:, none]
 Before:
-  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+  func.func @f(%x: f32[B, 3]) -> (f32[B, 3]) {
     %0 = tc.group %x {outer = 1, shapes = []} {
     ^bb0(%x_1: f32[B, 3]):
-      …
-      %2 = tensor.empty %1 : f32[B, 3]
-      …
-      %6 = tensor.empty %5 : f32[B]
-      …
+      %1 = tc.size {dim = ["B"]} : index
+      %2 = tensor.empty %1 : f32[B]
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      %4 = linalg.fill %3, %2 : f32[B]
+      %5 = linalg.generic %x_1, %4 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg0: f32, %arg1: f32):
+        %6 = arith.maximumf %arg1, %arg0 : f32
+        linalg.yield %6
+      } {tc.place = ["register"], tc.stage = 0} : f32[B]
+      %7 = tc.size {dim = ["B"]} : index
+      %8 = tensor.empty %7 : f32[B, 3]
+      %9 = linalg.generic %x_1, %5, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg2: f32, %arg3: f32, %arg4: f32):
+        %10 = arith.subf %arg2, %arg3 : f32
+        linalg.yield %10
+      } {tc.place = ["memory"], tc.stage = 0} : f32[B, 3]
       tc.yield %9
-    } {tc.schedule = {rows = [363]}, tc.why = "it reads no kernel's result"} : f32[B]
+    } {tc.schedule = {rows = [1724]}, tc.why = "it reads no kernel's result"} : f32[B, 3]
     func.return %0
   }
 After:
-  func.func @f(%x: memref<?x3xf32>, %result: memref<?xf32>, %B: index) {
-    tc.group %x, %result {outer = 1, shapes = [["B", 3], ["B"]]} {
-    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
+  func.func @f(%x: memref<?x3xf32>, %result: memref<?x3xf32>, %B: index) {
+    tc.group %x, %result {outer = 1, shapes = [["B", 3], ["B", 3]]} {
+    ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?x3xf32>):
       %0 = tc.size {dim = ["B"]} : index
-      %1 = memref.alloc %0 : memref<?x3xf32>
-      linalg.generic %x_1, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      %1 = memref.alloc %0 : memref<?xf32>
+      %2 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %2, %1
+      linalg.generic %x_1, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
       ^bb0(%arg1: f32, %arg2: f32):
-        %2 = math.exp %arg1 : f32
-        linalg.yield %2
+        %3 = arith.maximumf %arg2, %arg1 : f32
+        linalg.yield %3
       } {tc.place = ["register"], tc.stage = 0}
-      %3 = arith.constant {value = 0xFF800000 : f32} : f32
-      linalg.fill %3, %arg0
-      linalg.generic %1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
-      ^bb0(%arg3: f32, %arg4: f32):
-        %4 = arith.maximumf %arg4, %arg3 : f32
+      linalg.generic %x_1, %1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg3: f32, %arg4: f32, %arg5: f32):
+        %4 = arith.subf %arg3, %arg4 : f32
         linalg.yield %4
       } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
-    } {tc.schedule = {rows = [363]}}
+    } {tc.schedule = {rows = [1724]}}
     func.return
-  } {tc.shapes = [["B", 3], ["B"]], tc.symbols = ["B"]}
+  } {tc.shapes = [["B", 3], ["B", 3]], tc.symbols = ["B"]}
 
 1. Arguments become memory, followed by memory for each result that is no new value of
    an argument, and by an index per symbol (`tc.symbols`).

@@ -8,15 +8,29 @@ Before:
     %1 = memref.alloc %0 : memref<?xf32>
     tc.group %x, %1 {outer = 1, shapes = [["N", 3], ["N"]]} {
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
-      …
+      %2 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %2, %arg0
+      linalg.generic %x_1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg1: f32, %arg2: f32):
+        %3 = arith.maximumf %arg2, %arg1 : f32
+        linalg.yield %3
+      } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
     } {tc.schedule = {rows = [3449]}}
-    tc.group %1, %result {outer = 0, shapes = [["N"], []]} {
-    …
-      %5 = memref.alloc %4 : memref<?xf32>
-      …
+    %4 = tc.size {dim = ["floordiv(N + 8191, 8192)"]} : index
+    %partials = memref.alloc %4 : memref<?x1xf32>
+    tc.group %1, %result, %partials {outer = 0, shapes = [["N"], [], ["floordiv(N + 8191, 8192)", 1]]} {
+    ^bb0(%arg3: memref<?xf32>, %arg4: memref<f32>, %partials_1: memref<?x1xf32>):
+      %5 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %5, %arg4
+      linalg.generic %arg3, %arg4 {indexing_maps = [(d0) -> (d0), (d0) -> ()], iterator_types = [reduction], order = "sequential"} {
+      ^bb0(%arg5: f32, %arg6: f32):
+        %6 = math.exp %arg5 : f32
+        %7 = arith.maximumf %arg6, %6 : f32
+        linalg.yield %7
+      } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
-    } {tc.schedule = {}}
+    } {tc.partials = 2, tc.schedule = {split = 8192}}
     func.return
   } {tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 After:
@@ -26,17 +40,32 @@ After:
     %2 = memref.view %arena, %1, %0 : memref<?xf32>
     tc.group %x, %2 {outer = 1, shapes = [["N", 3], ["N"]]} {
     ^bb0(%x_1: memref<?x3xf32>, %arg0: memref<?xf32>):
-      …
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %3, %arg0
+      linalg.generic %x_1, %arg0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg1: f32, %arg2: f32):
+        %4 = arith.maximumf %arg2, %arg1 : f32
+        linalg.yield %4
+      } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
     } {tc.schedule = {rows = [3449]}}
-    tc.group %2, %result {outer = 0, shapes = [["N"], []]} {
-    …
-      %6 = memref.alloc %5 : memref<?xf32>
-      …
+    %5 = tc.size {dim = ["floordiv(N + 8191, 8192)"]} : index
+    %6 = tc.size {dim = ["64*floordiv(4*N + 63, 64)"]} : index
+    %partials = memref.view %arena, %6, %5 : memref<?x1xf32>
+    tc.group %2, %result, %partials {outer = 0, shapes = [["N"], [], ["floordiv(N + 8191, 8192)", 1]]} {
+    ^bb0(%arg3: memref<?xf32>, %arg4: memref<f32>, %partials_1: memref<?x1xf32>):
+      %7 = arith.constant {value = 0xFF800000 : f32} : f32
+      linalg.fill %7, %arg4
+      linalg.generic %arg3, %arg4 {indexing_maps = [(d0) -> (d0), (d0) -> ()], iterator_types = [reduction], order = "sequential"} {
+      ^bb0(%arg5: f32, %arg6: f32):
+        %8 = math.exp %arg5 : f32
+        %9 = arith.maximumf %arg6, %8 : f32
+        linalg.yield %9
+      } {tc.place = ["memory"], tc.stage = 0}
       tc.yield
-    } {tc.schedule = {}}
+    } {tc.partials = 2, tc.schedule = {split = 8192}}
     func.return
-  } {tc.arena = ["64*floordiv(4*N + 63, 64)"], tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
+  } {tc.arena = ["64*floordiv(4*N + 63, 64) + 64*floordiv(4*floordiv(N + 8191, 8192) + 63, 64)"], tc.shapes = [["N", 3], []], tc.symbols = ["N"]}
 
 1. A buffer lives from its allocation to its last use, through views too.
 2. Buffers are placed in order of birth, in blocks of 64 bytes: in the smallest free

@@ -1,38 +1,53 @@
 """Choose how kernels run: chunks, tiles, places; the passes below only read it.
 
 Source:
-  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
+  fn f(x: float[B, 3]) -> float[B, 3] = x - max(x, axis=1)[:, none]
 Before:
-  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+  func.func @f(%x: f32[B, 3]) -> (f32[B, 3]) {
     %0 = tc.group %x {outer = 1, shapes = []} {
     ^bb0(%x_1: f32[B, 3]):
       %1 = tc.size {dim = ["B"]} : index
-      %2 = tensor.empty %1 : f32[B, 3]
-      %3 = linalg.generic %x_1, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
-      …
-      } : f32[B, 3]
-      …
-      %9 = linalg.generic %3, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
-      …
+      %2 = tensor.empty %1 : f32[B]
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      %4 = linalg.fill %3, %2 : f32[B]
+      %5 = linalg.generic %x_1, %4 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg0: f32, %arg1: f32):
+        %6 = arith.maximumf %arg1, %arg0 : f32
+        linalg.yield %6
       } : f32[B]
+      %7 = tc.size {dim = ["B"]} : index
+      %8 = tensor.empty %7 : f32[B, 3]
+      %9 = linalg.generic %x_1, %5, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg2: f32, %arg3: f32, %arg4: f32):
+        %10 = arith.subf %arg2, %arg3 : f32
+        linalg.yield %10
+      } : f32[B, 3]
       tc.yield %9
-    } {tc.why = "it reads no kernel's result"} : f32[B]
+    } {tc.why = "it reads no kernel's result"} : f32[B, 3]
     func.return %0
   }
 After:
-  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+  func.func @f(%x: f32[B, 3]) -> (f32[B, 3]) {
     %0 = tc.group %x {outer = 1, shapes = []} {
     ^bb0(%x_1: f32[B, 3]):
-      …
-      %3 = linalg.generic %x_1, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
-      …
-      } {tc.place = ["register"], tc.stage = 0} : f32[B, 3]
-      …
-      %9 = linalg.generic %3, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
-      …
-      } {tc.place = ["memory"], tc.stage = 0} : f32[B]
+      %1 = tc.size {dim = ["B"]} : index
+      %2 = tensor.empty %1 : f32[B]
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      %4 = linalg.fill %3, %2 : f32[B]
+      %5 = linalg.generic %x_1, %4 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
+      ^bb0(%arg0: f32, %arg1: f32):
+        %6 = arith.maximumf %arg1, %arg0 : f32
+        linalg.yield %6
+      } {tc.place = ["register"], tc.stage = 0} : f32[B]
+      %7 = tc.size {dim = ["B"]} : index
+      %8 = tensor.empty %7 : f32[B, 3]
+      %9 = linalg.generic %x_1, %5, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg2: f32, %arg3: f32, %arg4: f32):
+        %10 = arith.subf %arg2, %arg3 : f32
+        linalg.yield %10
+      } {tc.place = ["memory"], tc.stage = 0} : f32[B, 3]
       tc.yield %9
-    } {tc.schedule = {rows = [363]}, tc.why = "it reads no kernel's result"} : f32[B]
+    } {tc.schedule = {rows = [1724]}, tc.why = "it reads no kernel's result"} : f32[B, 3]
     func.return %0
   }
 

@@ -1,49 +1,49 @@
 """Group structured ops into kernels: `tc.group`, the unit of fusion.
 
 Source:
-  fn f(x: float[B, 3]) -> float[B] = max(exp(x), axis=1)
+  fn f(x: float[B, 3]) -> float[B, 3] = x - max(x, axis=1)[:, none]
 Before:
-  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
-    %0 = tc.size {dim = ["B"]} : index
-    %1 = tensor.empty %0 : f32[B, 3]
-    %2 = linalg.generic %x, %1 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+  func.func @f(%x: f32[B, 3]) -> (f32[B, 3]) {
+    %0 = arith.constant {value = 0xFF800000 : f32} : f32
+    %1 = tc.size {dim = ["B"]} : index
+    %2 = tensor.empty %1 : f32[B]
+    %3 = linalg.fill %0, %2 : f32[B]
+    %4 = linalg.generic %x, %3 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
     ^bb0(%arg0: f32, %arg1: f32):
-      %3 = math.exp %arg0 : f32
-      linalg.yield %3
-    } : f32[B, 3]
-    %4 = arith.constant {value = 0xFF800000 : f32} : f32
-    %5 = tc.size {dim = ["B"]} : index
-    %6 = tensor.empty %5 : f32[B]
-    %7 = linalg.fill %4, %6 : f32[B]
-    %8 = linalg.generic %2, %7 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
-    ^bb0(%arg2: f32, %arg3: f32):
-      %9 = arith.maximumf %arg3, %arg2 : f32
-      linalg.yield %9
+      %5 = arith.maximumf %arg1, %arg0 : f32
+      linalg.yield %5
     } : f32[B]
+    %6 = tc.size {dim = ["B"]} : index
+    %7 = tensor.empty %6 : f32[B, 3]
+    %8 = linalg.generic %x, %4, %7 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg2: f32, %arg3: f32, %arg4: f32):
+      %9 = arith.subf %arg2, %arg3 : f32
+      linalg.yield %9
+    } : f32[B, 3]
     func.return %8
   }
 After:
-  func.func @f(%x: f32[B, 3]) -> (f32[B]) {
+  func.func @f(%x: f32[B, 3]) -> (f32[B, 3]) {
     %0 = tc.group %x {outer = 1, shapes = []} {
     ^bb0(%x_1: f32[B, 3]):
       %1 = tc.size {dim = ["B"]} : index
-      %2 = tensor.empty %1 : f32[B, 3]
-      %3 = linalg.generic %x_1, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      %2 = tensor.empty %1 : f32[B]
+      %3 = arith.constant {value = 0xFF800000 : f32} : f32
+      %4 = linalg.fill %3, %2 : f32[B]
+      %5 = linalg.generic %x_1, %4 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
       ^bb0(%arg0: f32, %arg1: f32):
-        %4 = math.exp %arg0 : f32
-        linalg.yield %4
-      } : f32[B, 3]
-      %5 = tc.size {dim = ["B"]} : index
-      %6 = tensor.empty %5 : f32[B]
-      %7 = arith.constant {value = 0xFF800000 : f32} : f32
-      %8 = linalg.fill %7, %6 : f32[B]
-      %9 = linalg.generic %3, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0)], iterator_types = [parallel, reduction], order = "sequential"} {
-      ^bb0(%arg2: f32, %arg3: f32):
-        %10 = arith.maximumf %arg3, %arg2 : f32
-        linalg.yield %10
+        %6 = arith.maximumf %arg1, %arg0 : f32
+        linalg.yield %6
       } : f32[B]
+      %7 = tc.size {dim = ["B"]} : index
+      %8 = tensor.empty %7 : f32[B, 3]
+      %9 = linalg.generic %x_1, %5, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+      ^bb0(%arg2: f32, %arg3: f32, %arg4: f32):
+        %10 = arith.subf %arg2, %arg3 : f32
+        linalg.yield %10
+      } : f32[B, 3]
       tc.yield %9
-    } {tc.why = "it reads no kernel's result"} : f32[B]
+    } {tc.why = "it reads no kernel's result"} : f32[B, 3]
     func.return %0
   }
 
@@ -57,7 +57,7 @@ what the kernel makes for it.
    come first.
 2. A generic and what waited for it (`_gather`) go to one kernel (`_place`): the last
    that they depend on; or a later one over the same rows of the same matrix; a scalar
-   to a later one of scalars. They fit (`_misfit`) if the kernel's outer space is at
+   to a later one of scalars. They fit (`misfit`) if the kernel's outer space is at
    least as deep as theirs and a prefix of their dimensions, and if they read what it
    makes row by row. Otherwise they open one, whose `tc.why` says what failed.
 3. Everything else (checks, constants, reshapes, scatters, branches, loops) stays between
@@ -83,7 +83,6 @@ from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import (
     WHY,
-    continued,
     extracts,
     identity_depth,
     is_contraction,
@@ -100,44 +99,19 @@ from tensorc.passes.analysis.in_place import (
     updates_of,
 )
 from tensorc.passes.common.base import Level, Pass
-from tensorc.passes.schedule.cpu import CHUNK_COLUMNS
+from tensorc.passes.structured.open_groups import (
+    MOST_OPS,
+    OpenGroup,
+    Uses,
+    body_size,
+    long_total,
+    misfit,
+    needs,
+    read_across,
+)
 from tensorc.target import Target
 
-# LLVM takes more than linear time for a long function, so kernels have an end.
-MOST_MEMBERS = 64
-
-
-@dataclass
-class OpenGroup:
-    """A group in the making: its outer space and its generics."""
-
-    outer: tuple[Dim, ...]
-    why: str  # it was opened
-    members: list[Generic] = field(default_factory=list)
-    made: dict[Value, None] = field(default_factory=dict)  # what they give, in order
-    read: set[Value] = field(default_factory=set)  # what they read
-    has_contraction: bool = False
-    reduces: bool = False
-
-    @property
-    def shares_columns(self) -> bool:
-        """Whether the columns of a product may be shared out to threads."""
-        first = self.members[0]
-        wide = is_contraction(first) and not _is_narrow(tensor_space(first)[-2])
-        return wide and len(self.outer) == 1 and not self.reduces
-
-    def add(self, ops: Sequence[Generic]) -> None:
-        """Append generics."""
-        for op in ops:
-            self.members.append(op)
-            self.made.update(dict.fromkeys(op.results))
-            self.read.update(_needs(op))
-            self.has_contraction |= is_contraction(op)
-            self.reduces |= bool(op.reductions) and not is_contraction(op)
-
-
 Unit = OpenGroup | Op  # a group, or an op that is no kernel
-Uses = Mapping[Value, set[Op]]  # the ops of a block that read a value
 
 
 @dataclass
@@ -147,7 +121,7 @@ class Partition:
     units: list[Unit] = field(default_factory=list)
     where: dict[Value, int] = field(default_factory=dict)  # the unit that makes a value
     readers: dict[Value, int] = field(default_factory=dict)  # the last kernel over rows
-    scalars: int = -1  # the last kernel of scalars
+    scalars: dict[Dim | None, int] = field(default_factory=dict)  # by their elements
     last_check: int = -1
     over: Mapping[Value, Value] = field(default_factory=dict)  # replaced, by new value
     join: bool = True  # without it each generic is a kernel of its own
@@ -173,7 +147,7 @@ def partition(
         if op in waiting or not (isinstance(op, Generic) or _makes_unit(op)):
             continue  # sizes and destinations are copied into the groups
         if isinstance(op, Generic) and not is_contraction(op):
-            _place(state, [*_gather(_needs(op), waiting), op])
+            _place(state, [*_gather(needs(op), waiting), op])
             continue
         _place_waiting(state, op, waiting)
         if isinstance(op, Generic):
@@ -190,7 +164,7 @@ def partition(
 def _uses(block: Block) -> dict[Value, set[Op]]:
     found: dict[Value, set[Op]] = {}
     for op in block.ops:
-        for value in _needs(op) if isinstance(op, Generic) else op.operands:
+        for value in needs(op) if isinstance(op, Generic) else op.operands:
             found.setdefault(value, set()).add(op)
     return found
 
@@ -201,10 +175,6 @@ def _place_waiting(state: Partition, reader: Op, waiting: dict[Op, int]) -> None
         ops = _gather([operand], waiting)
         if ops:
             _place(state, ops)
-
-
-def _needs(op: Generic) -> list[Value]:
-    return [*[read.value for read in reads(op)], *continued(op)]
 
 
 def _makes_unit(op: Op) -> bool:
@@ -233,7 +203,7 @@ def _scalars_first(ops: Sequence[Op]) -> list[Op]:
     for op in ops:
         if not isinstance(op, Generic) or not _is_scalar(op.results[0]):
             continue
-        known = (_is_scalar(v) and (not v.op or v.op in early) for v in _needs(op))
+        known = (_is_scalar(v) and (not v.op or v.op in early) for v in needs(op))
         if all(known) and not extracts(op):
             early.add(op)
     return [o for o in ops if o in early] + [o for o in ops if o not in early]
@@ -248,17 +218,17 @@ def _waiting(block: Block, replaced: Container[Value]) -> dict[Op, int]:
     """
     stays = {v for op in block.ops if _reads_memory(op) for v in op.operands}
     found: dict[Op, int] = {}
-    weights: dict[Op, int] = {}  # how many wait for an op, itself among them
+    weights: dict[Op, int] = {}  # of what waits for an op, itself among it
     for op in block.ops:
         if not isinstance(op, Generic) or not _is_rowwise(op):
             continue
-        ready = [v.op for v in _needs(op) if v.op in found]
-        weights[op] = 1 + sum(weights[o] for o in ready)
+        ready = [v.op for v in needs(op) if v.op in found]
+        weights[op] = body_size(op) + sum(weights[o] for o in ready)
         at_hand = all(
             v.op in found or v in stays or _is_scalar(v) or v.op not in weights
-            for v in _needs(op)
+            for v in needs(op)
         )
-        if at_hand and weights[op] <= MOST_MEMBERS and _in_step(op, replaced):
+        if at_hand and weights[op] <= MOST_OPS and _in_step(op, replaced):
             found[op] = len(found)
     return found
 
@@ -293,14 +263,14 @@ def _gather(wanted: Iterable[Value], waiting: dict[Op, int]) -> list[Generic]:
         op = pending.pop().op
         if isinstance(op, Generic) and op in waiting:
             found.append((waiting.pop(op), op))
-            pending.extend(_needs(op))
+            pending.extend(needs(op))
     return [op for _, op in sorted(found, key=lambda pair: pair[0])]
 
 
 def _place(state: Partition, ops: list[Generic]) -> None:
     """Put generics, the last of which needs all others, into a kernel."""
     made = {r for op in ops for r in op.results}
-    needed = {v for op in ops for v in _needs(op)} - made
+    needed = {v for op in ops for v in needs(op)} - made
     last = max((state.where.get(v, -1) for v in needed), default=-1)
     checked = any(map(extracts, ops)) and state.last_check > last
     last = state.last_check if checked else last
@@ -310,13 +280,13 @@ def _place(state: Partition, ops: list[Generic]) -> None:
         if isinstance(unit, Op):
             why = f"it reads what a {unit.name} gives"
             continue
-        misfit = next(
-            filter(None, (_misfit(op, unit, made, state.uses) for op in ops)), ""
+        wrong = next(
+            filter(None, (misfit(op, unit, made, state.uses) for op in ops)), ""
         )
-        if not misfit:
+        if not wrong:
             _join(state, ops, number)
             return
-        why = misfit if number == last else why
+        why = wrong if number == last else why
     why = "it reads at indices that are checked first" if checked else why
     root = ops[-1]
     extents = tensor_space(root)
@@ -328,7 +298,7 @@ def _place(state: Partition, ops: list[Generic]) -> None:
         while rest:
             first, _ = rest.popitem()
             assert isinstance(first, Generic)
-            _place(state, [*_gather(_needs(first), rest), first])
+            _place(state, [*_gather(needs(first), rest), first])
         placed = set(apart)
         _place(state, [op for op in ops if op not in placed])
         return
@@ -342,7 +312,8 @@ def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int
     if is_contraction(root) or not state.join:
         return found
     if _is_scalar(root.results[0]):
-        found += [state.scalars] if state.scalars > last else []
+        totals = {long_total(op) for op in ops} - {None} or {None}
+        found += [n for t in totals if (n := state.scalars.get(t, -1)) > last]
     for value in _rowwise(ops):
         number = state.readers.get(value, -1)
         unit = state.units[number] if number > last else None
@@ -363,7 +334,7 @@ def _may_share(state: Partition, ops: Sequence[Generic], kernel: OpenGroup) -> b
         return False
     new = {state.over[r] for op in ops for r in op.results if r in state.over}
     old = {state.over[r] for r in kernel.made if r in state.over}
-    read = {v for op in ops for v in _needs(op)}
+    read = {v for op in ops for v in needs(op)}
     return new.isdisjoint(kernel.read) and old.isdisjoint(read)
 
 
@@ -385,7 +356,7 @@ def _join(state: Partition, ops: Sequence[Generic], number: int) -> None:
     if kernel.outer:
         state.readers.update((v, number) for v in _rowwise(ops))
     elif _is_scalar(ops[-1].results[0]):
-        state.scalars = number
+        state.scalars[kernel.total] = state.scalars[None] = number
 
 
 def _misfits(
@@ -398,72 +369,13 @@ def _misfits(
     root, depth = ops[-1], len(kernel.outer)
     found: set[Op] = set()
     for op in reversed(ops):
-        if op in found or (op is not root and _misfit(op, kernel, set(), {})):
+        if op in found or (op is not root and misfit(op, kernel, set(), {})):
             found.add(op)
-            found.update(v.op for v in _needs(op) if v.op is not None)
+            found.update(v.op for v in needs(op) if v.op is not None)
         else:
-            across = _read_across(op, depth, made)
+            across = read_across(op, depth, made)
             found.update(v.op for v in across if v.op is not None)
     return [op for op in ops if op in found]
-
-
-def _read_across(op: Generic, depth: int, made: Container[Value]) -> list[Value]:
-    """Return what an op reads of some values at other rows than its own."""
-    return [
-        read.value
-        for read in reads(op)
-        if read.value in made
-        and (identity_depth(read.axes) < depth or _written_across(read.value, depth))
-    ]
-
-
-def _written_across(value: Value, depth: int) -> bool:
-    """Return whether a row of a value is written where other rows are computed."""
-    while isinstance(value.op, Generic):
-        op, number = value.op, value.index
-        map_ = op.maps[len(op.inputs) + number]
-        if not map_.is_plain and identity_depth(map_.results) < depth:
-            return True
-        value = op.outputs[number]
-    return False
-
-
-def _misfit(op: Generic, kernel: OpenGroup, made: set[Value], uses: Uses) -> str:
-    """Return why a generic cannot join a kernel, or ""; the user reads it.
-
-    `made` is what joins together with it, `uses` who reads what.
-    """
-    depth = len(kernel.outer)
-    if len(kernel.members) >= MOST_MEMBERS:
-        return f"that has {MOST_MEMBERS} members, as many as a kernel may"
-    extents = tensor_space(op)
-    dims = output_dims(op)
-    outer = tuple(extents[d] for d in dims[:depth])
-    if is_contraction(op) and depth == 1:
-        if not _is_narrow(extents[1]):
-            return "it is a contraction of many columns, which kernels share out"
-        if kernel.shares_columns:
-            return "that is a contraction of many columns, which kernels share out"
-    if is_contraction(op) and kernel.has_contraction:
-        inside = {*kernel.members, op}
-        read = [v for v in _needs(op) if v in kernel.made]
-        if any(user not in inside for v in read for user in uses.get(v, ())):
-            return "it is a contraction, and others read what it reads, too"
-    if any(d < depth for d in op.reductions):
-        return "it reduces across rows"
-    if outer != kernel.outer or depth < outer_rank(op):
-        wanted = tuple(extents[d] for d in dims[: max(depth, outer_rank(op))])
-        return f"its rows are {_spell(wanted)}, not {_spell(kernel.outer)}"
-    across = _read_across(op, depth, kernel.made) or _read_across(op, depth, made)
-    return "it reads across rows" if across else ""
-
-
-def _is_narrow(columns: Dim) -> bool:
-    return isinstance(columns, int) and columns <= CHUNK_COLUMNS
-
-
-def _spell(outer: tuple[Dim, ...]) -> str:
-    return " x ".join(map(str, outer)) or "the whole"
 
 
 def fuse_function(function: Function, join: bool = True) -> None:
@@ -521,7 +433,7 @@ def _emit(
 ) -> None:
     inputs: dict[Value, None] = {}
     for member in kernel.members:
-        for value in _needs(member):
+        for value in needs(member):
             if value not in kernel.made:
                 inputs[value] = None
     region, block = single_block()

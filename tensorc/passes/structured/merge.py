@@ -1,0 +1,342 @@
+"""Write what is computed element by element where it is read.
+
+Source:
+  fn f(x: float[3, 4], y: float[3, 4]) -> float[4] = sum(exp(x) * y, axis=0)
+Before:
+  func.func @f(%x: f32[3, 4], %y: f32[3, 4]) -> (f32[4]) {
+    %0 = tensor.empty : f32[3, 4]
+    %1 = linalg.generic %x, %0 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg0: f32, %arg1: f32):
+      %2 = math.exp %arg0 : f32
+      linalg.yield %2
+    } : f32[3, 4]
+    …
+    %4 = linalg.generic %1, %y, %3 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1)], iterator_types = [parallel, parallel]} {
+    ^bb0(%arg2: f32, %arg3: f32, %arg4: f32):
+      %5 = arith.mulf %arg2, %arg3 : f32
+      linalg.yield %5
+    } : f32[3, 4]
+    …
+    %9 = linalg.generic %4, %8 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d1)], iterator_types = [reduction, parallel], order = "lanes"} {
+    ^bb0(%arg5: f32, %arg6: f32):
+      %10 = arith.addf %arg6, %arg5 : f32
+      linalg.yield %10
+    } : f32[4]
+    func.return %9
+  }
+After:
+  func.func @f(%x: f32[3, 4], %y: f32[3, 4]) -> (f32[4]) {
+    %0 = arith.constant {value = -0.0 : f32} : f32
+    %1 = tensor.empty : f32[4]
+    %2 = linalg.fill %0, %1 : f32[4]
+    %3 = linalg.generic %x, %y, %2 {indexing_maps = [(d0, d1) -> (d0, d1), (d0, d1) -> (d0, d1), (d0, d1) -> (d1)], iterator_types = [reduction, parallel], order = "lanes"} {
+    ^bb0(%arg0: f32, %arg1: f32, %arg2: f32):
+      %4 = math.exp %arg0 : f32
+      %5 = arith.mulf %4, %arg1 : f32
+      %6 = arith.addf %arg2, %5 : f32
+      linalg.yield %6
+    } : f32[4]
+    func.return %3
+  }
+
+A generic that reduces nothing becomes part of the body of the one that reads it, with
+its maps composed:
+
+1. if one generic alone reads it, in one way, and each element once; or
+2. if it is cheap, so that it may be computed for each of its readers: at most two ops,
+   no function, of one operand that is no larger.
+
+A contraction reads memory, so nothing becomes part of it. Where the reader will stand in
+a later kernel (it reduces the rows, reads a transpose, or a product of them), an op moves
+only if that takes no more memory. Ops keep their source locations. No bit changes: each
+op is applied to the same elements.
+"""  # noqa: E501
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tensorc.ir.attributes import AffineMap, ArrayAttr, MapResult, Typed, through
+from tensorc.ir.core import Block, Op, Value, clone_op, single_block
+from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.memory.kernels import SizeOf
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import Empty, Generic, Index
+from tensorc.ir.types import INDEX, TensorType, element_type
+from tensorc.passes.analysis.cost import computes
+from tensorc.passes.analysis.generics import extracts, is_contraction, reads
+from tensorc.passes.analysis.in_place import regions_in
+from tensorc.passes.common.base import Level, Pass
+from tensorc.target import Target
+
+MOST_OPS = 64  # of a body
+CHEAP = 2  # ops of what may be computed more than once
+
+Users = dict[Value, dict[Op, None]]
+
+
+@dataclass
+class _Known:
+    """What is known of a block: who reads a value, and behind how many barriers.
+
+    A barrier ends a kernel: a contraction, a reduction down the rows, what reads other
+    rows than its own, an op that is no generic.
+    """
+
+    users: Users
+    depths: dict[Op, int]
+
+    def depth(self, op: Op) -> int:
+        """Return how many barriers stand before an op on the longest way to it."""
+        return self.depths.get(op, 0)
+
+    def is_stored(self, value: Value) -> bool:
+        """Return whether a value lies in memory, as others than its kernel read it."""
+        if not isinstance(value.op, Generic):
+            return True
+        return any(
+            not isinstance(user, Generic)
+            or _is_barrier(user)
+            or self.depth(user) > self.depth(value.op)
+            or not _reads_along(user, value)
+            for user in self.users.get(value, ())
+        )
+
+
+def _known_of(block: Block) -> _Known:
+    users: Users = {}
+    depths: dict[Op, int] = {}
+    for op in block.ops:
+        ends = not isinstance(op, Generic) or _is_barrier(op)
+        found = 0
+        for value in _needs(op):
+            users.setdefault(value, {})[op] = None
+            if value.op in depths:
+                across = ends or not _reads_along(op, value)
+                found = max(found, depths[value.op] + across)
+        depths[op] = found
+    return _Known(users, depths)
+
+
+def _is_barrier(op: Op) -> bool:
+    """Return whether a generic needs finished rows of what it reads."""
+    if not isinstance(op, Generic) or is_contraction(op):
+        return True
+    dims = op.maps[0].dims
+    return op.reductions != tuple(range(dims - len(op.reductions), dims))
+
+
+def _reads_along(op: Op, value: Value) -> bool:
+    """Return whether an op reads a value at its own rows alone."""
+    if not isinstance(op, Generic):
+        return False
+    return all(
+        read.axes == tuple(range(len(read.axes)))
+        for read in reads(op)
+        if read.value is value
+    )
+
+
+def merge_block(block: Block) -> None:
+    """Merge the generics of a block and of the regions in it, in place."""
+    for _, region in regions_in(block):
+        merge_block(region.block)
+    known = _known_of(block)
+    users = known.users
+    gone: set[Op] = set()
+    for op in block.ops:
+        readers = [*users.get(op.results[0], ())] if op.results else []
+        if not isinstance(op, Generic) or not _may_move(op) or not readers:
+            continue
+        if _all_take(op, readers, known):
+            for reader in readers:
+                assert isinstance(reader, Generic)
+                _merge(op, reader)
+                for value in _reads(op):
+                    users[value][reader] = None
+            _remove(op, users, gone)
+    for op in reversed(block.ops):
+        if isinstance(op, Empty | SizeOf) and not users.get(op.results[0]):
+            _remove(op, users, gone)
+    block.ops[:] = [op for op in block.ops if op not in gone]
+
+
+def _remove(op: Op, users: Users, gone: set[Op]) -> None:
+    for value in _needs(op):
+        del users[value][op]
+    gone.add(op)
+
+
+def _needs(op: Op) -> Iterable[Value]:
+    """Return what an op of a block reads, in its body too."""
+    outputs = op.outputs if isinstance(op, Generic) else op.operands
+    return dict.fromkeys([*_reads(op), *outputs])
+
+
+def _reads(op: Op) -> list[Value]:
+    """Return what the elements of a generic are made of; nothing for another op."""
+    if not isinstance(op, Generic):
+        return []
+    return [*op.inputs, *(e.operands[0] for e in extracts(op))]
+
+
+def _may_move(op: Generic) -> bool:
+    """Return whether a generic gives one whole tensor, element by element."""
+    if op.reductions or len(op.results) != 1 or not isinstance(op.outputs[0].op, Empty):
+        return False
+    results = op.maps[-1].results
+    return op.maps[-1].is_plain and results == tuple(range(op.maps[-1].dims))
+
+
+def _all_take(op: Generic, readers: list[Op], known: _Known) -> bool:
+    """Return whether an op may become part of all who read it."""
+    if len(readers) > 1 and not _is_cheap(op):
+        return False
+    return all(
+        isinstance(reader, Generic) and _takes(op, reader, known) for reader in readers
+    )
+
+
+def _is_cheap(op: Generic) -> bool:
+    """Return whether an op may be computed for each of its readers."""
+    body = [inner for inner in op.body.block.ops if computes(inner)]
+    arrays = [v for v in op.inputs if _rank(v)]
+    if _calls_functions(op) or len(body) > CHEAP or len(arrays) != 1 or extracts(op):
+        return False
+    return _bytes(arrays[0]) <= _bytes(op.results[0])
+
+
+def _rank(value: Value) -> int:
+    return value.type.rank if isinstance(value.type, TensorType) else 0
+
+
+def _bytes(value: Value) -> int:
+    return element_type(value.type).bytes
+
+
+def _takes(op: Generic, reader: Generic, known: _Known) -> bool:
+    """Return whether an op may become part of one who reads it."""
+    (value,) = op.results
+    maps = {m for v, m in zip(reader.inputs, reader.maps, strict=False) if v is value}
+    if is_contraction(reader) or len(maps) != 1 or value in reader.outputs:
+        return False
+    if any(e.operands[0] is value for e in extracts(reader)):
+        return False
+    (map_,) = maps
+    along = tuple(range(map_.dims))
+    dims = [r for r in map_.results if r is not None]
+    if not map_.is_plain or sorted(dims) != [*along]:  # type: ignore[type-var]
+        return False  # elements are read more than once, or not all
+    if reader.reductions and (extracts(op) or _indexes(op)):
+        return False
+    if not _costs_nothing(op, reader, known):
+        return False
+    size = sum(computes(o) for g in (op, reader) for o in g.body.block.ops)
+    return size <= MOST_OPS and _keeps_extents(op, reader, map_)
+
+
+def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
+    """Return whether an op may stand with a reader that may be in a later kernel.
+
+    Where it is in the same one, values are in registers. Else what the op reads lies in
+    memory in any case, or takes no more of it than the result does. A reduction down
+    the rows has few threads: functions stay in front of it.
+    """
+    made = [v for v in op.inputs if _rank(v) and isinstance(v.op, Generic)]
+    same_rows = not _is_barrier(reader) and known.depth(reader) == known.depth(op)
+    if same_rows and _reads_along(reader, op.results[0]):
+        return True
+    if extracts(op) or (made and _is_barrier(reader) and _calls_functions(op)):
+        return False
+    new = sum(_bytes(v) for v in made if not known.is_stored(v))
+    return new <= _bytes(op.results[0])
+
+
+def _calls_functions(op: Generic) -> bool:
+    return any(inner.name.startswith("math.") for inner in op.body.block.ops)
+
+
+def _indexes(op: Generic) -> bool:
+    return any(isinstance(inner, Index) for inner in op.body.block.ops)
+
+
+def _keeps_extents(op: Generic, reader: Generic, map_: AffineMap) -> bool:
+    """Return whether each dimension of the reader is still an axis of some operand."""
+    pairs = zip(reader.operands, reader.maps, strict=True)
+    results = [r for v, m in pairs if v is not op.results[0] for r in m.results]
+    for inner in op.maps[: len(op.inputs)]:
+        results += [through(r, map_.results) for r in inner.results]
+    return {r for r in results if isinstance(r, int)} >= set(range(map_.dims))
+
+
+def _merge(op: Generic, reader: Generic) -> None:
+    """Make an op part of the body of one who reads it."""
+    (value,) = op.results
+    first = len(reader.inputs)
+    arguments = reader.body.block.arguments
+    axes = next(
+        m for v, m in zip(reader.inputs, reader.maps, strict=False) if v is value
+    )
+    region, block = single_block()
+    inputs: dict[tuple[Value, AffineMap], Value] = {}
+    names: dict[Value, Value] = {}
+
+    def take(source: Value, map_: AffineMap, old: Value) -> None:
+        key = (source, map_)
+        if key not in inputs:
+            inputs[key] = block.add_argument(old.type, old.hint)
+        names[old] = inputs[key]
+
+    for v, m, old in zip(reader.inputs, reader.maps, arguments, strict=False):
+        if v is not value:
+            take(v, m, old)
+            continue
+        parts = zip(op.inputs, op.maps, op.body.block.arguments, strict=False)
+        for source, own_map, own in parts:
+            composed = tuple(through(r, axes.results) for r in own_map.results)
+            take(source, AffineMap(axes.dims, composed), own)
+    for old in arguments[first:]:
+        names[old] = block.add_argument(old.type, old.hint)
+    for inner in op.body.block.ops[:-1]:
+        block.append(_moved(inner, names, axes.results))
+    made = names[op.body.block.terminator.operands[0]]
+    names.update(
+        (a, made) for a, v in zip(arguments, reader.inputs, strict=False) if v is value
+    )
+    for inner in reader.body.block.ops:
+        block.append(clone_op(inner, names))
+    outputs = [*zip(reader.outputs, reader.maps[first:], strict=True)]
+    operands = [*inputs, *outputs]
+    reader.operands = [v for v, _ in operands]
+    reader.attributes["indexing_maps"] = ArrayAttr(tuple(m for _, m in operands))
+    reader.attributes["operandSegmentSizes"] = (len(inputs), len(outputs))
+    reader.regions[:] = [region]
+    region.parent = reader
+
+
+def _moved(inner: Op, names: dict[Value, Value], axes: tuple[MapResult, ...]) -> Op:
+    """Return a copy of an op of a body, where its dimensions are those of `axes`."""
+    if not isinstance(inner, Index):
+        return clone_op(inner, names)
+    axis = axes[inner.dim]
+    if isinstance(axis, int):
+        copy = clone_op(inner, names)
+        copy.attributes["dim"] = axis
+        return copy
+    zero = arith.Constant([], [INDEX], {"value": Typed(0, INDEX)}, [], inner.location)
+    names[inner.result] = zero.result
+    return zero
+
+
+def run(module: Module, target: Target) -> Module:
+    """Merge the generics of all functions."""
+    for function in module.functions:
+        merge_function(function)
+    return module
+
+
+def merge_function(function: Function) -> None:
+    """Merge the generics of one function in place."""
+    merge_block(function.body.block)
+
+
+MERGE = Pass("merge", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)

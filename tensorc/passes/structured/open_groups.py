@@ -1,0 +1,170 @@
+"""Groups in the making, and what may join them: a model of what it costs.
+
+A generic joins a kernel if it has the same rows and reads what the kernel makes row by
+row: then memory is saved, and no work is repeated. It does not where that would cost:
+
+1. threads: a product of many columns shares them out, which rows of whole columns end;
+   a whole sum is cut into parts only together with sums of as many elements;
+2. memory: a contraction that others' readers take part from is stored in any case, so
+   that a stage of its own saves nothing;
+3. time to compile: bodies of a kernel have an end, as LLVM takes more than linear time
+   for a long function.
+
+The reasons are words that the user reads (`tc.why`).
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.passes.analysis.cost import computes
+from tensorc.passes.analysis.generics import (
+    continued,
+    identity_depth,
+    is_contraction,
+    outer_rank,
+    output_dims,
+    reads,
+    tensor_space,
+)
+from tensorc.passes.schedule.cpu import CHUNK_COLUMNS, FUNCTION_WEIGHT
+
+MOST_OPS = 1024  # in the bodies of a kernel, as `body_size` counts
+FEW = 2048  # elements of a sum that are one part in any case
+
+Uses = Mapping[Value, set[Op]]  # the ops of a block that read a value
+
+
+@dataclass
+class OpenGroup:
+    """A group in the making: its outer space and its generics."""
+
+    outer: tuple[Dim, ...]
+    why: str  # it was opened
+    members: list[Generic] = field(default_factory=list)
+    made: dict[Value, None] = field(default_factory=dict)  # what they give, in order
+    read: set[Value] = field(default_factory=set)  # what they read
+    size: int = 0  # of their bodies
+    has_contraction: bool = False
+    reduces: bool = False
+    total: Dim | None = None  # elements of each result of its whole sums
+
+    @property
+    def shares_columns(self) -> bool:
+        """Whether the columns of a product may be shared out to threads."""
+        first = self.members[0]
+        wide = is_contraction(first) and not _is_narrow(tensor_space(first)[-2])
+        return wide and len(self.outer) == 1 and not self.reduces
+
+    def add(self, ops: Sequence[Generic]) -> None:
+        """Append generics."""
+        for op in ops:
+            self.members.append(op)
+            self.made.update(dict.fromkeys(op.results))
+            self.read.update(needs(op))
+            self.size += body_size(op)
+            self.has_contraction |= is_contraction(op)
+            self.reduces |= bool(op.reductions) and not is_contraction(op)
+            if not self.outer and (total := long_total(op)) is not None:
+                self.total = total
+
+
+def needs(op: Generic) -> list[Value]:
+    """Return what a generic reads or continues."""
+    return [*[read.value for read in reads(op)], *continued(op)]
+
+
+def body_size(op: Generic) -> int:
+    """Return how long the code of a body is; a function counts as many ops."""
+    names = [inner.name for inner in op.body.block.ops if computes(inner)]
+    functions = sum(n.startswith("math.") and n != "math.fma" for n in names)
+    return 1 + len(names) + functions * (FUNCTION_WEIGHT - 1)
+
+
+def misfit(op: Generic, kernel: OpenGroup, made: set[Value], uses: Uses) -> str:
+    """Return why a generic cannot join a kernel, or ""; the user reads it.
+
+    `made` is what joins together with it, `uses` who reads what.
+    """
+    depth = len(kernel.outer)
+    if kernel.size + body_size(op) > MOST_OPS:
+        return f"that has {kernel.size} operations, a kernel at most {MOST_OPS}"
+    extents = tensor_space(op)
+    dims = output_dims(op)
+    outer = tuple(extents[d] for d in dims[:depth])
+    if any(d < depth for d in op.reductions) or _adds_up_rows(op, kernel):
+        return "it reduces across rows"
+    if outer != kernel.outer or depth < outer_rank(op):
+        wanted = tuple(extents[d] for d in dims[: max(depth, outer_rank(op))])
+        return f"its rows are {_spell(wanted)}, not {_spell(kernel.outer)}"
+    if read_across(op, depth, kernel.made) or read_across(op, depth, made):
+        return "it reads across rows"
+    total = None if kernel.outer else long_total(op)
+    if None not in (total, kernel.total) and total != kernel.total:
+        return f"it adds up {total} elements, that kernel {kernel.total}"
+    return _misfit_stage(op, kernel, uses) if is_contraction(op) else ""
+
+
+def long_total(op: Generic) -> Dim | None:
+    """Return how many elements a result of a reduction is made of, if not a few."""
+    if not op.reductions or is_contraction(op):
+        return None
+    extents = tensor_space(op)
+    total: Dim = 1
+    for dim in op.reductions:
+        total = total * extents[dim]
+    return None if isinstance(total, int) and total < FEW else total
+
+
+def _adds_up_rows(op: Generic, kernel: OpenGroup) -> bool:
+    """Return whether a contraction adds up the rows of what a kernel makes."""
+    return is_contraction(op) and any(
+        read.value in kernel.made and read.axes[:1] == op.reductions
+        for read in reads(op)
+    )
+
+
+def _misfit_stage(op: Generic, kernel: OpenGroup, uses: Uses) -> str:
+    """Return why a contraction cannot be a stage of a kernel with its rows, or ""."""
+    if len(kernel.outer) == 1:
+        if not _is_narrow(tensor_space(op)[-2]):
+            return "it is a contraction of many columns, which kernels share out"
+        if kernel.shares_columns:
+            return "that is a contraction of many columns, which kernels share out"
+    if kernel.has_contraction:
+        inside = {*kernel.members, op}
+        read = [v for v in needs(op) if v in kernel.made]
+        if any(user not in inside for v in read for user in uses.get(v, ())):
+            return "it is a contraction, and others read what it reads, too"
+    return ""
+
+
+def _is_narrow(columns: Dim) -> bool:
+    return isinstance(columns, int) and columns <= CHUNK_COLUMNS
+
+
+def _spell(outer: tuple[Dim, ...]) -> str:
+    return " x ".join(map(str, outer)) or "the whole"
+
+
+def read_across(op: Generic, depth: int, made: Container[Value]) -> list[Value]:
+    """Return what an op reads of some values at other rows than its own."""
+    return [
+        read.value
+        for read in reads(op)
+        if read.value in made
+        and (identity_depth(read.axes) < depth or _written_across(read.value, depth))
+    ]
+
+
+def _written_across(value: Value, depth: int) -> bool:
+    """Return whether a row of a value is written where other rows are computed."""
+    while isinstance(value.op, Generic):
+        op, number = value.op, value.index
+        map_ = op.maps[len(op.inputs) + number]
+        if not map_.is_plain and identity_depth(map_.results) < depth:
+            return True
+        value = op.outputs[number]
+    return False
