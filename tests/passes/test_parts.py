@@ -142,6 +142,55 @@ def test_right_sides_are_packed_from_any_strides(known):
         check(module, cases, exact=True, levels=(0, 3))
 
 
+def across(b, of, n, m):
+    """Read transposed matrices, parts of them, and batches."""
+    x, y, z = of
+    back = b.slice(y, (m + -1, 0), (m, n), (-1, 1))
+    part = b.slice(b.transpose(y, (1, 0)), (0, 1), (n, m + -1), (1, 1))
+    return [
+        b(Add, x, b.transpose(y, (1, 0))),
+        b(Mul, b.transpose(x, (1, 0)), back),
+        b(Add, b(Neg, part), b.slice(x, (0, 1), (n, m + -1), (1, 1))),
+        b(Concatenate, x, b.transpose(back, (1, 0)), axis=0),
+        b(Concatenate, x, b.transpose(y, (1, 0)), axis=1),
+        b(Neg, b.transpose(z, (0, 2, 1))),
+        b(Neg, b.transpose(z, (2, 0, 1))),
+        b(Neg, b.transpose(z, (2, 1, 0))),
+    ]
+
+
+@pytest.mark.parametrize("element", ["f32", "f64", "i8", "i1"])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_lies_across_is_transposed_piece_by_piece(known, element):
+    rng = np.random.default_rng(8)
+    sizes = [(1, 1), (17, 40), (40, 281)]
+    if element in ("i1", "i8"):
+        sizes = sizes[1:2]
+    for n, m in sizes if known else [("N", "M")]:
+        shapes = f"[{n}, {m}]", f"[{m}, {n}]", f"[3, {n}, {m}]"
+        types = [parse_type(element + shape) for shape in shapes]
+        dims = [d if isinstance(d, int) else symbol(d) for d in (n, m)]
+        module = new_module()
+
+        def body(b, of, dims=dims):
+            if element != "i1":
+                return across(b, of, *dims)
+            return [b(Concatenate, of[0], b.transpose(of[1], (1, 0)), axis=1)]
+
+        add_function(module, "f", types, body)
+        cases = [
+            (
+                "f",
+                [
+                    (rng.normal(size=shape) * 9).astype(types[0].element.dtype)
+                    for shape in ((a, c), (c, a), (3, a, c))
+                ],
+            )
+            for a, c in ([(n, m)] if known else sizes)
+        ]
+        check(module, cases, exact=True, levels=(0, 3))
+
+
 def test_parts_are_written_straight_into_the_result():
     module = module_of(
         lambda b, of, n, m: [b(Concatenate, b(Neg, of[0]), of[1], axis=0)], 6, 4

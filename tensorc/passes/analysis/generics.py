@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tensorc.ir.attributes import MapResult
+from tensorc.ir.attributes import Affine, MapResult
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import FMA_ORDER
@@ -50,6 +50,27 @@ def is_shape_only(op: Generic, number: int) -> bool:
         return False
     element = op.body.block.arguments[number]
     return not any(element in inner.operands for inner in op.body.block.ops)
+
+
+def lies_across(op: Generic, number: int, dim: int) -> bool:
+    """Return whether an operand lies in memory along a dimension before the last one.
+
+    Vectors along the last dimension would gather its elements, one from each row.
+    """
+    last, results = op.maps[0].dims - 1, op.maps[number].results
+    if not results or dim == last:
+        return False
+    neighbour = results[-1]
+    if isinstance(neighbour, Affine):
+        along = neighbour.terms == ((dim, 1),)
+    else:
+        along = neighbour == dim
+    dims = [
+        d
+        for r in results[:-1]
+        for d, _ in (r.terms if isinstance(r, Affine) else ((r, 1),))
+    ]
+    return along and last in dims and dim not in dims
 
 
 def continued(op: Generic) -> list[Value]:

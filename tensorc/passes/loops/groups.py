@@ -38,6 +38,7 @@ from tensorc.passes.analysis.members import assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
 from tensorc.passes.analysis.walks import kept_of
 from tensorc.passes.loops.accumulate import worker_scratch
+from tensorc.passes.loops.across import Across, emit_across, open_across
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.contract import emit_contraction, emit_panel, panel_of
 from tensorc.passes.loops.entry import (
@@ -49,6 +50,7 @@ from tensorc.passes.loops.entry import (
     row_major,
 )
 from tensorc.passes.loops.lanes import (
+    Rep,
     Storage,
     Uniform,
 )
@@ -305,11 +307,47 @@ def _emit_product(
 
 
 def _emit_rows(group: _GroupKernel, rows: Rows, chunk: tuple[Value, Value]) -> None:
+    across = _across(group, rows)
+    if across:
+        _emit_pieces(group, rows, across, chunk)
+        return
+
     def row(indices: list[Value], _: list[Value]) -> list[Value]:
         _emit_row(group, rows, indices)
         return []
 
     flat_nest(group.k, group.space, *chunk, row)
+
+
+def _across(group: _GroupKernel, rows: Rows) -> list[Across]:
+    """Return what rows read across their memory, if they do nothing but read so."""
+    runs = group.runs
+    plain = len(group.parts) == 1 and len(runs.swept) < 2 and not rows.partials
+    innermost = len(group.outer) - 1
+    if not plain or not runs.rows or runs.rows[-1] != (innermost,):
+        return []
+    return open_across(rows, innermost)
+
+
+def _emit_pieces(
+    group: _GroupKernel,
+    rows: Rows,
+    across: Sequence[Across],
+    chunk: tuple[Value, Value],
+) -> None:
+    def run(
+        before: list[Value], first: Value, last: Value, _: list[Value]
+    ) -> list[Value]:
+        def outer(row: Value) -> list[Rep]:
+            return [Uniform(i) for i in _indices(group, [*before, row])]
+
+        def emit(row: Value) -> None:
+            _emit_row(group, rows, [*before, row])
+
+        emit_across(rows, across, (first, last), outer, emit)
+        return []
+
+    flat_runs(group.k, group.space, *chunk, run)
 
 
 def _emit_row(group: _GroupKernel, rows: Rows, indices: Sequence[Value]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import identity_map
-from tensorc.ir.core import Value
+from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.scalar import arith
@@ -59,6 +59,14 @@ def start_value(op: Generic, output: int) -> float:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Scratch that an operand is read from, by the indices of two dimensions."""
+
+    dims: tuple[int, int]
+    storage: Storage
+
+
 @dataclass
 class Rows:
     """The state of emitting one group's rows."""
@@ -78,6 +86,8 @@ class Rows:
     partials: dict[Member, list[Value]] = field(default_factory=dict)
     count: Value | None = None
     ahead: Sequence[Value] = ()  # whose next row the sweep at hand asks for
+    # Operands that are read across their memory, by generic and number.
+    panels: dict[tuple[Op, int], Panel] = field(default_factory=dict)
     makers: dict[Value, Member] = field(init=False)  # who writes a memory value last
 
     def __post_init__(self) -> None:
@@ -146,8 +156,13 @@ def arguments_at(
             if map_.results == whole[:rank]:
                 given.append(known)
                 continue
-        indices = map_point(rows.k, map_, point.indices)
-        storage = storage_of(rows.storages, member.op, value)
+        panel = rows.panels.get((member.op, number))
+        if panel is None:
+            indices = map_point(rows.k, map_, point.indices)
+            storage = storage_of(rows.storages, member.op, value)
+        else:
+            indices = [point.indices[dim] for dim in panel.dims]
+            storage = panel.storage
         given.append(read(rows.k, storage, indices, point))
     return given
 

@@ -18,6 +18,7 @@ from tensorc.passes.analysis.cost import computes
 from tensorc.passes.analysis.generics import (
     extracts,
     is_contraction,
+    lies_across,
     origin,
     reads,
     tensor_space,
@@ -68,7 +69,15 @@ def rows_per_chunk(kernel: Kernel) -> Dim | None:
             points = points * member.extents[dim]
         work = work + (points + LANES) * _weight(member.op)  # the last vector is whole
     if not kernel.products:
-        return maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
+        fitting = maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
+        if not any(
+            lies_across(m.op, number, len(kernel.outer) - 1)
+            for m in kernel.members
+            for number in range(len(m.op.inputs))
+        ):
+            return fitting
+        panels = floordiv(fitting + (LANES - 1), LANES) * LANES
+        return maximum(panels, LANES)
     if len(rows) == 1:
         return CHUNK_ROWS
     matrix = maximum(rows[-1], 1)
