@@ -6,7 +6,7 @@ that derivatives of any order are those of the function.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
@@ -157,6 +157,38 @@ def root_of_squares(
 def put_back(shape: Sequence[Dim], axes: Sequence[int]) -> tuple[Dim, ...]:
     """Return a shape with size 1 in place of the axes: NumPy's keepdims."""
     return tuple(1 if i in axes else d for i, d in enumerate(shape))
+
+
+def along_one_axis(
+    b: TensorBuilder,
+    values: Sequence[Value],
+    axes: Sequence[int],
+    make: Callable[[Sequence[Value], int], Value],
+) -> Value:
+    """Return what is made along the axis that ascending axes of values are joined to.
+
+    The values have one shape, and what is made of them has it.
+    """
+    if len(axes) == 1:
+        return make(values, axes[0])
+    kept = kept_axes(tensor_type(values[0]).rank, axes)
+    order = [*kept, *axes]
+    ascending = sorted(order)
+    if order != ascending:
+        values = [b.transpose(v, order) for v in values]
+    shape = tensor_type(values[0]).shape
+    last: Dim = 1
+    for size in shape[len(kept) :]:
+        last = last * size
+    joined = [b.reshape(v, (*shape[: len(kept)], last)) for v in values]
+    made = b.reshape(make(joined, len(kept)), shape)
+    back = [order.index(axis) for axis in ascending]
+    return made if order == ascending else b.transpose(made, back)
+
+
+def softmax(b: TensorBuilder, given: Sequence[Value], axes: Sequence[int]) -> Value:
+    """Return the softmax of a value along axes; behind it may stand a mask."""
+    return along_one_axis(b, given, axes, lambda v, axis: b(Softmax, *v, axis=axis))
 
 
 def log_softmax(b: TensorBuilder, x: Value, mask: Sequence[Value], axis: int) -> Value:

@@ -147,6 +147,24 @@ def test_value_and_slope_take_one_power_per_element(name):
     assert abs(slope.sum(1)).max() < 1e-15
 
 
+ALONG_ALL = {
+    "of all": lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
+    "of two axes": lambda x: np.exp(x) / np.exp(x).sum((0, 2), keepdims=True),
+    "weighted": lambda x: 2 * np.exp(x) / np.exp(x).sum(),
+}
+
+
+@pytest.mark.parametrize("name", ALONG_ALL)
+def test_spellings_along_several_axes_are_stable(name):
+    x = np.random.default_rng(5).standard_normal((2, 3, 4))
+    naive = ALONG_ALL[name]
+    np.testing.assert_allclose(tc.jit(naive)(x), naive(x), rtol=1e-14)
+    assert np.isfinite(tc.jit(naive)(x * 1e4)).all()
+    log = tc.jit(lambda x: np.log(naive(x)))
+    np.testing.assert_allclose(log(x), np.log(naive(x)), rtol=1e-13)
+    assert np.isfinite(log(x * 1e4)).all()
+
+
 NAIVE = {
     "plain": lambda x: np.exp(x) / np.exp(x).sum(1, keepdims=True),
     "shifted": lambda x: (

@@ -1,6 +1,6 @@
 """Functions of networks: classes, their probabilities and costs, for all doors."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from tensorc.frontend.library.elementwise import as_float, elementwise
 from tensorc.frontend.library.operands import (
@@ -24,14 +24,13 @@ from tensorc.frontend.library.reductions import (
     normal_axes,
     require_elements,
 )
-from tensorc.frontend.library.shapes import transpose
 from tensorc.frontend.library.suspicions import warn_of_softmax
 from tensorc.ir import stable
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, product_of
+from tensorc.ir.dims import Dim
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
-from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
+from tensorc.ir.ops.tensor.nn import LogSoftmax
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I64
 
@@ -40,51 +39,31 @@ def log_softmax(
     b: Emitter, x: Operand, where: Operand | None = None, axis: Axes = -1
 ) -> Operand:
     """Return the logarithm of the softmax; -inf where `where` is false."""
+    given, axes = _softmax_operands(b, x, where, axis, "log_softmax")
+    t = TensorBuilder(b.builder)
 
-    def make(t: TensorBuilder, value: Value, mask: list[Value], axis: int) -> Value:
-        return stable.log_softmax(t, value, mask, axis)
+    def make(values: Sequence[Value], axis: int) -> Value:
+        return stable.log_softmax(t, values[0], values[1:], axis)
 
-    return _softmax(b, x, where, axis, "log_softmax", make)
+    return TensorOperand(stable.along_one_axis(t, given, axes, make))
 
 
 def softmax(
     b: Emitter, x: Operand, where: Operand | None = None, axis: Axes = -1
 ) -> Operand:
     """Return exp(x) / sum(exp(x)), without overflow; 0 where `where` is false."""
-
-    def make(t: TensorBuilder, value: Value, mask: list[Value], axis: int) -> Value:
-        return t(Softmax, value, *mask, axis=axis)
-
-    return _softmax(b, x, where, axis, "softmax", make)
+    given, axes = _softmax_operands(b, x, where, axis, "softmax")
+    return TensorOperand(stable.softmax(TensorBuilder(b.builder), given, axes))
 
 
-def _softmax(
-    b: Emitter,
-    x: Operand,
-    where: Operand | None,
-    axis: Axes,
-    what: str,
-    make: Callable[[TensorBuilder, Value, list[Value], int], Value],
-) -> Operand:
-    """Make an op along one axis, which several are joined to, of what is not masked."""
-    tensor = as_float(b, x)
-    given = [tensor.value]
+def _softmax_operands(
+    b: Emitter, x: Operand, where: Operand | None, axis: Axes, what: str
+) -> tuple[list[Value], list[int]]:
+    """Return floats, a mask of their shape if there is one, and the axes."""
+    given = [as_float(b, x).value]
     if where is not None:
         given = broadcast_together(b, [*given, _mask(b, where, what).value], what)
-        tensor = TensorOperand(given[0])
-    axes = _softmax_axes(b, tensor, axis, what)
-    t = TensorBuilder(b.builder)
-    if len(axes) == 1:
-        return TensorOperand(make(t, given[0], given[1:], axes[0]))
-    kept = [i for i in range(tensor.type.rank) if i not in axes]
-    order = [*kept, *axes]
-    moved = [strong(b, transpose(b, TensorOperand(v), order)) for v in given]
-    shape = b.shape(moved[0])
-    joined = (*shape[: len(kept)], product_of(shape[len(kept) :]))
-    flat, *mask = [t.reshape(m.value, joined) for m in moved]
-    made = t.reshape(make(t, flat, mask, len(kept)), shape)
-    back = [order.index(i) for i in range(len(order))]
-    return transpose(b, TensorOperand(made), back)
+    return given, _softmax_axes(b, TensorOperand(given[0]), axis, what)
 
 
 def _mask(b: Emitter, where: Operand, what: str) -> TensorOperand:

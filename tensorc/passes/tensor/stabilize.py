@@ -130,13 +130,7 @@ def _is_put_back_twice(match: Match) -> bool:
 
 
 def _softmax(b: TensorBuilder, match: Match) -> Value:
-    """Give the op along one axis; along several, what it is made of."""
-    given, axes = match.values["x"], axes_of(match)
-    if len(axes) == 1:
-        return b(Softmax, given, axis=axes[0])
-    top = stable.spread(b, b.reduce(Max, given, axes), given, axes)
-    powers = b(Exp, b(Sub, given, top))
-    return b(Div, powers, stable.spread(b, b.sum(powers, axes), given, axes))
+    return stable.softmax(b, [match.values["x"]], axes_of(match))
 
 
 def _softmax_of_log(b: TensorBuilder, match: Match) -> Value:
