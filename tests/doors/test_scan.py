@@ -285,6 +285,36 @@ def test_a_derivative_through_a_loop_says_what_to_do():
         assert f"{__file__}:" in str(caught.value)
 
 
+def test_a_loop_may_have_a_derivative_of_its_own():
+    def last(a, xs):
+        return tc.scan(lambda h, x: (a * h + x, None), np.zeros(3), xs)[0]
+
+    def backward(a, xs, ct):
+        _, states = tc.scan(lambda h, x: (a * h + x, h), np.zeros(3), xs)
+
+        def step(carry, h):
+            slope, by_a = carry
+            return (a * slope, by_a + np.sum(slope * h)), slope
+
+        (_, by_a), by_xs = tc.scan(step, (ct, 0.0), states, reverse=True)
+        return by_a, by_xs
+
+    own = tc.custom_gradient(last, backward)
+    by_a, by_xs = tc.grad(lambda a, xs: np.sum(own(a, xs) ** 2), argnums=(0, 1))(
+        0.7, XS
+    )
+
+    def written_out(a, xs):
+        h = np.zeros(3)
+        for t in range(5):
+            h = a * h + xs[t]
+        return np.sum(h**2)
+
+    wanted = tc.grad(written_out, argnums=(0, 1))(0.7, XS)
+    np.testing.assert_allclose(by_a, wanted[0], 1e-12)
+    np.testing.assert_allclose(by_xs, wanted[1], 1e-12)
+
+
 def test_dead_results_cost_nothing():
     @tc.jit
     def run(xs):

@@ -27,6 +27,7 @@ def _refuse(op: Op) -> NoReturn:
     message = "unsupported: a loop has no derivative yet"
     hints = (
         "write the steps out: a Python loop in a traced function, one line each in .tc",
+        "in Python give it one: tc.custom_gradient, with a loop in reverse backward",
         "if it is to count as a constant, wrap its result in stop_gradient",
     )
     raise CompileError(Diagnostic("TC0350", message, op.location, hints=hints))
