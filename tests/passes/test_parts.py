@@ -64,6 +64,28 @@ def moved(b, of, n, m):
     ]
 
 
+def split(b, of, n, m):
+    """Split axes of parts and transposes; some are merged, and copied for it."""
+    x = of[0]
+    wide = b.reshape(b.matmul(x, b.transpose(x, (1, 0))), (n, n))
+    flat = b.reshape(b.slice(x, (0, 1), (n, 4), (1, 1)), (n, 2, 1, 2))
+    turned = b.reshape(
+        b.transpose(b.slice(x, (0, 0), (n, 4), (1, 1)), (1, 0)), (2, 2, n)
+    )
+    joined = b(Concatenate, x, x, x, axis=1)
+    inner = b.reshape(b.slice(joined, (0, 1), (n, 12), (1, 1)), (n, 3, 4))
+    return [
+        b(Neg, flat),
+        b.sum(flat, 1),
+        b(Add, turned, turned),
+        b.sum(turned, 2),
+        b.sum(inner, 0),
+        b.matmul(b.transpose(inner, (0, 2, 1)), inner),
+        b(Neg, b.reshape(b.slice(x, (0, 1), (n, 4), (1, 1)), (4 * n,))),
+        b(Neg, wide),
+    ]
+
+
 def surrounded(b, of, n, m):
     """Put parts into zeros, without holes and with them."""
     x, _, z = of
@@ -86,7 +108,7 @@ def module_of(body, n, m):
 
 
 @pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("body", [joined, moved, surrounded])
+@pytest.mark.parametrize("body", [joined, moved, split, surrounded])
 def test_parts_agree_at_every_stage(body, fused, monkeypatch):
     if not fused:
         monkeypatch.setattr(fuse, "misfit", lambda *_: "apart")

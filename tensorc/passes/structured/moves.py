@@ -56,7 +56,10 @@ def transpose(low: Lowering, op: shapes.Transpose) -> MappedRead:
 
 
 def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
-    """Read the operand through a map if only axes of size 1 change."""
+    """Read the operand through a map if only axes of size 1 change.
+
+    So it is where axes of a part or a transpose are split; a whole is free to reshape.
+    """
     source = low.views[op.operand]
     type_ = tensor(op.result)
     if source.constant is not None:
@@ -68,8 +71,41 @@ def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
         moved = dict(zip(old, new, strict=True))
         where = tuple([moved.get(axis) for axis in range(source.type.rank)])
         return MappedRead(type_, source.base, compose(source.axes, where))
+    split = None if source.is_whole else _split(source.type.shape, type_.shape)
+    if split is not None:
+        return MappedRead(type_, source.base, compose(source.axes, split))
     base = low.materialize(source)
     return whole(low.b.value(shapes.Reshape, base, shape=op.shape))
+
+
+def _split(old: Sequence[Dim], new: Sequence[Dim]) -> Axes | None:
+    """Return the index of each old axis in terms of new ones that it is split into.
+
+    None if axes are merged, or what they are split into has unknown sizes inside.
+    """
+    if 0 in new:
+        return None
+    rest = [(axis, size_) for axis, size_ in enumerate(new) if size_ != 1]
+    found: list[MapResult] = []
+    for whole_size in old:
+        group: list[tuple[int, Dim]] = []
+        total: Dim = 1
+        while total != whole_size and rest:
+            group.append(rest.pop(0))
+            total = total * group[-1][1]
+        if total != whole_size:
+            return None
+        terms: list[tuple[int, int]] = []
+        below = 1
+        for axis, size_ in reversed(group):
+            terms.append((axis, below))
+            if axis != group[0][0]:
+                if not isinstance(size_, int):
+                    return None
+                below *= size_
+        alone = len(group) == 1
+        found.append(group[0][0] if alone else affine(0, terms))
+    return None if rest else tuple(found)
 
 
 def slice(low: Lowering, op: shapes.Slice) -> MappedRead:

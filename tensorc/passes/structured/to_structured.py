@@ -20,8 +20,8 @@ After:
     func.return %2
   }
 
-Broadcasts, transposes and reshapes that only add or drop axes of size 1 become the
-indexing maps of their readers (`View`); scalar constants go into the bodies. Index
+Broadcasts, transposes, slices and reshapes that add or drop axes of size 1, or split
+axes of one of these, become the indexing maps of their readers (`View`); scalar constants go into the bodies. Index
 checks on arguments move to the start, so that they stand before everything else.
 """  # noqa: E501
 
