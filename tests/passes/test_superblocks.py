@@ -12,7 +12,7 @@ from tensorc.ir.numerics import Array, fma, ordered_matmul
 from tests import stages
 from tests.samples import parse_type, same_bits
 from tests.stages import Case, all_results
-from tests.test_pipeline import add_function
+from tests.test_pipeline import add_function, check
 
 FIVE = 3 * 8192 + 5
 DEPTHS = (8191, 8192, 8193, FIVE, 7 * 8192 + 1024)
@@ -155,3 +155,37 @@ def test_a_dot_product_keeps_the_sign_of_what_vanishes() -> None:
     product = np.asarray(tc.jit(lambda x, y: x @ y)(tiny, -tiny))
     assert np.signbit(product)
     assert product == 0
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_a_matrix_times_a_vector_of_all_sizes(element: str) -> None:
+    """Groups of 16 rows, of which 16 terms are transposed at a time, and the rest."""
+    rng = np.random.default_rng(6)
+    traced = tc.jit(lambda x, y: x @ y)
+    dtype = parse_type(element).element.dtype
+    for rows in (1, 15, 16, 17, 100):
+        for depth in (0, 1, 15, 16, 17, 511, 513, 1030, 8192, 8193):
+            left = rng.standard_normal((rows, depth)).astype(dtype)
+            right = rng.standard_normal(depth).astype(dtype)
+            wanted = ordered_matmul(left, right[:, None])[:, 0]
+            given = np.asarray(traced(left, right))
+            assert same_bits(given, wanted), (rows, depth)
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+@pytest.mark.parametrize("bits", [256, 512])
+def test_a_matrix_times_a_vector_agrees_at_every_stage(
+    element: str, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "TARGET", replace(stages.TARGET, vector_bits=bits))
+    rng = np.random.default_rng(7)
+    module, cases = new_module(), list[Case]()
+    for name, m, k in (("unknown", "M", "K"), ("known", 35, 530)):
+        types = [parse_type(f"{element}[{s}]") for s in (f"{m}, {k}", f"{k}, 1")]
+        add_function(module, name, types, lambda b, of: [b.matmul(*of)])
+    dtype = types[0].element.dtype
+    for rows, depth in ((35, 530), (16, 0), (16, 20), (20, 16)):
+        pair = [rng.standard_normal(s) for s in ((rows, depth), (depth, 1))]
+        given = [v.astype(dtype) for v in pair]
+        cases += [("unknown", given)] + [("known", given)] * (depth == 530)
+    check(module, cases, exact=True, levels=(0, 2))

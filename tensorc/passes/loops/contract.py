@@ -11,7 +11,7 @@ from tensorc.ir.attributes import Affine, MapResult
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.invariants import fail
-from tensorc.ir.numerics import CONTRACTION_BLOCK
+from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
@@ -20,7 +20,7 @@ from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
 from tensorc.passes.loops.accumulate import scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.dots import emit_dot
+from tensorc.passes.loops.dots import emit_column, emit_dot
 from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.rows_state import Rows
 from tensorc.passes.loops.tiles import (
@@ -96,6 +96,8 @@ def emit_contraction(
         return
     left, right = (k.index(0), columns) if rows.span is None else rows.span
     _zero_if_empty(k, depth, c, (first, last), (left, right))
+    if extents[n] == 1 and _rows_are_runs(k, a, c, depth):
+        first = emit_column(k, (a, b, c), (first, last), depth)
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
@@ -116,6 +118,13 @@ def emit_contraction(
         _strips(k, product, strip)
     with k.when(k.op(arith.XOrI, copied, k.constant(1, I1))):
         _strips(k, product, None)
+
+
+def _rows_are_runs(k: LoopBuilder, a: Matrix, c: Matrix, depth: Value) -> bool:
+    """Return whether 16 rows may be read at a time, and written as one vector."""
+    terms = k.known(depth)
+    few = terms is None or LANES <= terms <= SUPERBLOCK
+    return few and k.known(a.column) == k.known(c.row) == 1
 
 
 # A copy of a strip of the right side pays from so many rows, columns and terms on.
