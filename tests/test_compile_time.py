@@ -128,7 +128,7 @@ def test_a_long_row_is_cut_into_kernels():
         text = f.emit("structured")
         given = np.linspace(-1, 1, 100, dtype=np.float32)
         made = f(given)
-    assert text.count('"tc.group"') > 3
+    assert text.count('"tc.group"') > 1
     assert "operations, a kernel at most 100" in text
     assert whole(given).tobytes() == made.tobytes()
 

@@ -15,7 +15,12 @@ from tensorc.api import program as api
 from tensorc.api import stages
 from tensorc.frontend.dsl.syntax import parser
 from tensorc.frontend.dsl.syntax.ast_printer import print_ast
-from tensorc.ir.text.printer import print_short
+from tensorc.ir.core import Op
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.schedules import places_of, schedule_of, stage_of
+from tensorc.ir.text.printer import attribute_text, print_short
 from tensorc.target import Options, Target
 from tests.snippets import ROOT, Block, blocks, same_text
 
@@ -39,6 +44,8 @@ def stage(name: str) -> str:
         return (ROOT / PROGRAM).read_text("utf-8")
     if name == "syntax":
         return print_ast(parser.parse_file(PROGRAM))
+    if name in MIDDLE:
+        return MIDDLE[name]()
     module = stages.module_of(PROGRAM, "train", {})
     if name == "made":
         return print_short(module)
@@ -50,6 +57,55 @@ def stage(name: str) -> str:
         program = api.load(PROGRAM)
         return "".join(f"{program.train([1, 1, 1, 1], 100)}\n" for _ in range(10))
     return print_short(compiler.compile(module, TARGET, upto=name).module)
+
+
+def step(upto: str, *names: str) -> Module:
+    """Return logreg's step at the end of a level, or after some of its passes."""
+    module = stages.module_of("examples/logreg.tc", "train", {})
+    if names:
+        passes = compiler.passes_of(compiler.Level.STRUCTURED)
+        module = compiler.compile(module, TARGET, upto="tensor").module
+        chosen = [pass_ for pass_ in passes if pass_.name in names]
+        return compiler.run_passes(module, TARGET, chosen)
+    return compiler.compile(module, TARGET, upto=upto).module
+
+
+def outline(module: Module) -> str:
+    """Return a line for each group and generic: what is in it, and its schedule."""
+    lines = []
+    for op in module.walk():
+        if isinstance(op, KernelGroup):
+            lines.append(f"group {schedule_text(op)}")
+        elif isinstance(op, Generic):
+            names = [o.name.partition(".")[2] for o in op.body.block.ops]
+            words = " ".join(
+                n for n in names if n not in ("constant", "yield", "index")
+            )
+            kind = "reduces: " if op.reductions else ""
+            about = f"stage {stage_of(op)}, {' '.join(places_of(op))}: "
+            head = "  " + about if places_of(op) else ""
+            tail = f" {schedule_text(op)}" if schedule_of(op) else ""
+            lines.append(f"{head}{kind}{words or 'copy'}{tail}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def schedule_text(op: Op) -> str:
+    return attribute_text(op.attributes["tc.schedule"]).replace("#tc.dims", "")
+
+
+def launches() -> str:
+    """Return the launches of the step, in order."""
+    text = print_short(step("loop"))
+    entry = text[text.index("func.func @train(") :]
+    return "".join(re.findall(r"^ *(tc\.launch .*\n)", entry, re.MULTILINE))
+
+
+MIDDLE = {
+    "generics": lambda: outline(step("", "to-structured", "read-through")),
+    "merged": lambda: outline(step("", "to-structured", "read-through", "merge")),
+    "scheduled": lambda: outline(step("structured")),
+    "launches": launches,
+}
 
 
 def artifact_text() -> str:
@@ -104,7 +160,16 @@ STEPS = steps()
 
 def test_the_walk_has_every_stage():
     names = {name for name, *_ in STEPS}
-    others = {"rooms", "source", "syntax", "made", "llvm", "artifact", "printed"}
+    others = {
+        "rooms",
+        "source",
+        "syntax",
+        "made",
+        "llvm",
+        "artifact",
+        "printed",
+        *MIDDLE,
+    }
     assert names == {*compiler.STAGES} | others
 
 

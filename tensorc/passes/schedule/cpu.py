@@ -16,7 +16,7 @@ from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW
 from tensorc.ir.types import Element, TensorType, element_type
 from tensorc.passes.analysis.cost import computes
 from tensorc.passes.analysis.generics import (
-    extracts,
+    identity_depth,
     is_contraction,
     lies_across,
     origin,
@@ -278,13 +278,14 @@ def places(kernel: Kernel) -> Places:
     """Return where each result of each member lies.
 
     In memory of its own is what the group gives, what is written part by part, and what
-    is read at computed indices. What one stage makes and another reads lasts for a
-    chunk of rows.
+    is read at other rows. What one stage makes and another reads lasts for a chunk of
+    rows.
     """
     results = [value for member in kernel.members for value in member.op.results]
-    searched = {e.operands[0] for member in kernel.members for e in extracts(member.op)}
-    in_memory = {origin(v) for v in kernel.given}
-    in_memory |= {origin(v) for v in searched & kernel.lasting}
+    depth = len(kernel.outer)
+    touched = [read for member in kernel.members for read in reads(member.op)]
+    across = {r.value for r in touched if identity_depth(r.axes) < depth}
+    in_memory = {origin(v) for v in kernel.given | (across & kernel.lasting)}
     lasting = {origin(v) for v in kernel.lasting}
     in_memory |= lasting & {origin(v) for v in results if origin(v) is not v}
     found: Places = {}
