@@ -129,6 +129,12 @@ def _is_put_back_twice(match: Match) -> bool:
     return is_row_put_back(replace(match, axes={"reduce": axes}))
 
 
+def _is_softmax(match: Match) -> bool:
+    """Return whether `_softmax` makes something else: it has to end."""
+    again = len(axes_of(match)) > 1 and is_shifted(match.values["x"])
+    return is_put_back(match) and not again
+
+
 def _softmax(b: TensorBuilder, match: Match) -> Value:
     return stable.softmax(b, [match.values["x"]], axes_of(match))
 
@@ -490,10 +496,10 @@ LAST_RULES = (
         "weighted-exp-by-sum",
         term(Div, term(Mul, c, term(Exp, x)), Spread(sum_exp, "reduce")),
         _weighted_softmax,
-        is_put_back,
+        _is_softmax,
     ),
     *(
-        _rule(name.removeprefix("log-of-"), left, _softmax, is_put_back)
+        _rule(name.removeprefix("log-of-"), left, _softmax, _is_softmax)
         for name, left in SOFTMAXES.items()
     ),
 )
