@@ -36,12 +36,13 @@ from tensorc.passes.loops.accumulate import (
     store_wide,
 )
 from tensorc.passes.loops.firsts import emit_first, finds_first
-from tensorc.passes.loops.lanes import Point, Uniform, emit_body, tail_mask
+from tensorc.passes.loops.lanes import Point, Rep, Uniform, emit_body, tail_mask
 from tensorc.passes.loops.reduce_state import (
     LONG,
     At,
     Reduction,
     Span,
+    at_index,
     by_sixteen,
     fill,
     make_reduction,
@@ -56,6 +57,7 @@ from tensorc.passes.loops.rows_state import Rows, arguments_at
 from tensorc.passes.loops.transposed import open_panels
 from tensorc.passes.loops.turned import turned_blocks
 
+AT_ONCE = 4  # rows of a lane that are added while its accumulators are in registers
 SHORT = 32  # elements of a run below which the loop over what is kept is the inner one
 
 
@@ -282,12 +284,23 @@ def _lanes_in_turn(r: Reduction, at: At, count: Value, lanes: Value) -> None:
 
         def rows(here: At) -> None:
             lower, upper = here.bounds(k, axis)
-            with k.loop(k.add(lower, turn.index), upper, LANES) as first:
-                end = k.minimum(k.add(first.index, k.index(r.lanes)), upper)
-                with k.loop(first.index, end, 1) as loop:
-                    lane = k.sub(loop.index, first.index)
-                    inside = here.into(k, axis, loop.index)
-                    _across(r, inside, k.mul(lane, k.index(r.width)))
+            short = len(r.member.op.body.block.ops) <= LONG
+            for together in (AT_ONCE, 1) if short else (1,):
+                step = LANES * together
+                left = bit_mask(k, k.sub(upper, lower), step - 1)
+                middle = k.sub(upper, left) if together > 1 else upper
+                with k.loop(k.add(lower, turn.index), middle, step) as first:
+                    end = k.minimum(k.add(first.index, k.index(r.lanes)), middle)
+                    with k.loop(first.index, end, 1) as loop:
+                        lane = k.sub(loop.index, first.index)
+                        row = k.mul(lane, k.index(r.width))
+                        others = [
+                            at_index(k, axis, Uniform(k.add(loop.index, k.index(by))))
+                            for by in range(LANES, step, LANES)
+                        ]
+                        inside = here.into(k, axis, loop.index)
+                        _across(r, inside, row, others)
+                lower = middle
 
         walk_axes(k, r.axes[:number], at, rows)
         _add_lanes(r, count, held)
@@ -384,8 +397,13 @@ def _run(r: Reduction, at: At, start: Value, upper: Value, head: Value | None) -
             store_wide(k, memref, first, value)
 
 
-def _across(r: Reduction, at: At, row: Value) -> None:
-    """Reduce one element for each result of a piece, to the accumulators at `row`."""
+def _across(
+    r: Reduction, at: At, row: Value, others: Sequence[dict[int, Rep]] = ()
+) -> None:
+    """Reduce one element for each result of a piece, to the accumulators at `row`.
+
+    After it come those at other indices of what is reduced.
+    """
     k, last = r.rows.k, r.axes[-1]
     after = max(i for i, axis in enumerate(r.axes) if axis.reduced) + 1
 
@@ -396,6 +414,9 @@ def _across(r: Reduction, at: At, row: Value) -> None:
             at_ = k.add(first, index)
             held = [load_wide(k, m, at_) for m in r.accumulators]
             new = step_lanes(r, here, last, index, mask, held)
+            for other in others:
+                there = replace(here, indices=here.indices | other)
+                new = step_lanes(r, there, last, index, mask, new)
             for memref, value in zip(r.accumulators, new, strict=True):
                 store_wide(k, memref, at_, value)
 
