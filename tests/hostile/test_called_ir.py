@@ -79,6 +79,13 @@ def whole(start: int | str, size: int | str, step: int = 1) -> str:
     return one("tc.unslice", X, attributes, typed(size))
 
 
+def rows(start: int | str, size: int | str) -> str:
+    """Return a module that puts the rows of its argument into zeros."""
+    steps = "steps = array<i64: 1, 1>"
+    attributes = f"shape = {dims(size, 'M')}, starts = {dims(start, 0)}, {steps}"
+    return one("tc.unslice", TABLE, attributes, typed(size, "M"))
+
+
 def repeated(*shape: int | str) -> str:
     attributes = f"axes = array<i64: 1>, shape = {dims(*shape)}"
     return one("tc.broadcast", X, attributes, typed(*shape))
@@ -90,14 +97,20 @@ def counted(size: str) -> str:
     return module(X, f'%r = "tc.iota"() <{{{attributes}}}> : () -> {type_}', type_)
 
 
-def joined(size: str) -> str:
-    """Return a module that puts counts of a size behind its argument."""
-    more, all_ = typed(size), typed(f"N + {size}")
-    attributes = f"axis = 0 : i64, element = f32, shape = {dims(size)}"
-    made = f'%a = "tc.iota"() <{{{attributes}}}> : () -> {more}\n'
-    types = f"({X['x'][0]}, {more}) -> {all_}"
-    made += f'    %r = "tc.concatenate"(%x, %a) <{{axis = 0 : i64}}> : {types}'
-    return module(X, made, all_)
+def joined(whole_size: int | str, *sizes: str) -> str:
+    """Return a module that puts counts of sizes behind its argument, one by one."""
+    made, parts = "", ["%x"]
+    types = [X["x"][0]]
+    for number, size in enumerate(sizes):
+        attributes = f"axis = 0 : i64, element = f32, shape = {dims(size)}"
+        parts.append(f"%a{number}")
+        types.append(typed(size))
+        made += (
+            f'{parts[-1]} = "tc.iota"() <{{{attributes}}}> : () -> {types[-1]}\n    '
+        )
+    all_ = typed(whole_size)
+    op = f'"tc.concatenate"({", ".join(parts)}) <{{axis = 0 : i64}}>'
+    return module(X, f"{made}%r = {op} : ({', '.join(types)}) -> {all_}", all_)
 
 
 def gathered(given: Given) -> str:
@@ -150,10 +163,22 @@ WRONG: dict[str, tuple[str, Given, str]] = {
     "whole is negative": (whole(0, "N - 5"), X, SIZE),
     "outside the whole": (whole(100000000000, "N"), X, INDEX),
     "before the whole": (whole("-N", "N"), X, INDEX),
+    "around the whole": (whole("-1", "N - 2"), X, INDEX),
+    "from before the whole on": (whole("-N", "2*N"), X, INDEX),
+    "behind the whole": (whole("2*N", "N"), X, INDEX),
+    "in steps past the whole": (whole(0, "N", 2), X, INDEX),
+    "backwards before the whole": (whole(0, "N", -1), X, INDEX),
+    "in steps before the whole": (whole("-N", "N", 2), X, INDEX),
+    "rows before the whole": (rows("-N", "N"), TABLE, INDEX),
+    "rows of a smaller whole": (rows(0, "N - 1"), TABLE, INDEX),
+    "rows of a negative whole": (rows(0, "N - 5"), TABLE, SIZE),
     "repeated a negative number of times": (repeated("N - 5", "N"), X, SIZE),
     "repeated beyond memory": (repeated("N*N*N*1000000000000000", "N"), X, NONE),
     "count of a negative size": (counted("N - 5"), X, SIZE),
-    "joined with a negative size": (joined("N - 5"), X, SIZE),
+    "joined with a negative size": (joined("2*N - 5", "N - 5"), X, SIZE),
+    "joined to nothing": (joined(0, "-N"), X, SIZE),
+    "joined behind what may only be empty": (joined("N", "-N", "N"), X, SIZE),
+    "joined behind less than nothing": (joined("N", "-2*N", "2*N"), X, SIZE),
     "reshaped to negative sizes": (
         one("tc.reshape", TABLE, f"shape = {dims('-N', '-M')}", typed("-N", "-M")),
         TABLE,

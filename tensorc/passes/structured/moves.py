@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from tensorc.ir.attributes import Affine, MapResult, Typed, affine
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, known_at_most
 from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import Empty
 from tensorc.ir.ops.tensor import making
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.types import I1, I64, INDEX, TensorType
@@ -126,7 +127,11 @@ def part_axis(axis: int, start: Dim, step: int, whole: Dim, part: Dim) -> MapRes
 
 
 def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
-    """Write the part, and zeros around it."""
+    """Write the part, and zeros around it.
+
+    Calls may refuse the part (ir/call_guards.py): of one that leaves less than nothing
+    on a side whatever the call, no element is ever written.
+    """
     source, type_ = low.views[op.operand], tensor(op.result)
     zero = Typed(0, type_.element)
     if 0 in source.type.shape:
@@ -142,6 +147,8 @@ def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
     ):
         end = start + part
         for at, size_ in ((0, start), (end, type_.shape[axis] - end)):
+            if known_at_most(size_, -1):
+                return MappedRead(type_, None, (), zero)
             if size_ != 0:
                 rest = TensorType(_put(sizes, axis, size_), type_.element)
                 zeros = MappedRead(rest, None, (), zero)
@@ -220,12 +227,20 @@ def concatenate(low: Lowering, op: shapes.Concatenate) -> MappedRead:
 def write_part(
     low: Lowering, target: Value, part: MappedRead, starts: Sequence[Dim]
 ) -> Value:
-    """Append a generic that writes a part of a destination; return the new value."""
+    """Append a generic that writes a part of a destination; return the new value.
+
+    What others wrote parts of stays in part even where this one has the size of all:
+    they are empty, or the call is refused.
+    """
     type_ = tensor(target)
-    sizes = zip(starts, type_.shape, part.type.shape, strict=True)
+    sizes = list(zip(starts, type_.shape, part.type.shape, strict=True))
+    is_all = all((start, n) == (0, m) for start, n, m in sizes)
+    in_part = is_all and not isinstance(target.op, Empty)
     axes = tuple(
         [
-            axis if (start, n) == (0, m) else Affine(start, ((axis, 1),))
+            axis
+            if (start, n) == (0, m) and not in_part
+            else Affine(start, ((axis, 1),))
             for axis, (start, n, m) in enumerate(sizes)
         ]
     )
