@@ -44,6 +44,11 @@ PROGRAMS = {
         lambda t: [(t, 4), (4, 4), (4, 30)],
         3,
     ),
+    "no columns": (
+        "fn f(x: float[T, 4], w: float[4, 0]) -> float[T] = sum(exp(x @ w), axis=1)",
+        lambda t: [(t, 4), (4, 0)],
+        2,
+    ),
     "columns in strips": (
         "fn f(x: float[T, 4], w: float[4, 300]) -> float[T, 300] = exp(x @ w) * 2",
         lambda t: [(t, 4), (4, 300)],

@@ -98,15 +98,18 @@ def block_rows(
     that leaves rows for whole tiles; of columns that are shared out it has those of a
     chunk.
     """
-    taken: Dim = 0
-    for op, found in places.items():
-        for value, place in zip(op.results, found, strict=True):
-            type_ = _tensor(value)
-            shape = type_.shape if columns is None else (*type_.shape[:-1], columns)
-            if place == BLOCK:
-                taken = taken + row_bytes(shape, type_.element, len(kernel.outer))
-    if taken == 0 or rows is None:
+    passed = [
+        _tensor(value)
+        for op, found in places.items()
+        for value, place in zip(op.results, found, strict=True)
+        if place == BLOCK
+    ]
+    if not passed or rows is None:
         return None
+    taken: Dim = 0
+    for type_ in passed:
+        shape = type_.shape if columns is None else (*type_.shape[:-1], columns)
+        taken = taken + row_bytes(shape, type_.element, len(kernel.outer))
     heights = [tile(op, target)[reads_along_rows(op)] for op in kernel.products]
     even = lcm(*heights)
     fitting = floordiv(BLOCK_BYTES, maximum(taken * even, 1)) * even
