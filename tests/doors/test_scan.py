@@ -413,3 +413,72 @@ def test_memory_is_not_updated_in_a_loop():
 def test_the_loop_is_one_op():
     module = tc.function([y], tc.scan(lambda c, v: (c + v, v), H, y)[0])
     assert module.emit("tensor").count(Scan.name) == 1
+
+
+# What escapes from a body
+
+
+def kept_in_a_list(use, leaked):
+    """Return what a loop carries, and use what its body put into a list."""
+    kept = []
+
+    def step(carry, v):
+        kept.append(leaked(carry, v))
+        return carry + v, None
+
+    total, _ = tc.scan(step, 0.0, x)
+    return use(total, kept[-1])
+
+
+@pytest.mark.parametrize("leaked", [lambda c, v: c, lambda c, v: v * 2])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda total, c: tc.function([x], [total, c]),
+        lambda total, c: (total + c).eval({x: H}),
+        lambda total, c: tc.grad(total * 0 + c * np.sum(x), x).eval({x: H}),
+        lambda total, c: tc.jit(lambda a: a + c)(1.0),
+        lambda total, c: tc.scan(lambda d, v: (d + c, v), 0.0, x)[0].eval({x: H}),
+    ],
+    ids=["function", "eval", "grad", "jit", "another loop"],
+)
+def test_a_value_of_a_body_has_none_outside(use, leaked):
+    with pytest.raises(TypeError) as caught:
+        kept_in_a_list(use, leaked)
+    text = said(caught.value)
+    assert "TC0601" in str(caught.value)
+    assert "a value of the loop's body is used outside of it" in text
+    assert "`return carry, c`" in text
+    assert f"{__file__}:" in str(caught.value)
+
+
+def test_the_use_of_an_escaped_value_is_shown():
+    @tc.jit
+    def run(xs):
+        kept = []
+
+        def step(carry, v):
+            kept.append(v * 2)
+            return carry + v, None
+
+        total, _ = tc.scan(step, 0.0, xs)
+        return total + np.exp(kept[0])
+
+    with pytest.raises(TypeError) as caught:
+        run(H)
+    (found,) = caught.value.diagnostics
+    first = run.__wrapped__.__code__.co_firstlineno
+    assert found.location.line == first + 9
+    assert [label.location.line for label in found.labels] == [first + 8]
+
+
+def test_a_cotangent_has_no_value_outside_of_backward():
+    kept = []
+
+    def backward(x, ct):
+        kept.append(ct)
+        return 2 * ct
+
+    own = tc.custom_gradient(np.exp, backward)
+    with pytest.raises(TypeError, match="a cotangent is used outside of the backward"):
+        tc.jit(lambda a: own(a) + kept[-1])(H)

@@ -20,6 +20,8 @@ from tensorc.errors import (
     CompileError,
     Diagnostic,
     InternalError,
+    Label,
+    Location,
     ShapeError,
     TensorcError,
     TensorcWarning,
@@ -93,6 +95,13 @@ def warn_user(diagnostic: Diagnostic) -> None:
 def usage_error(message: str, *hints: str) -> UsageError:
     """Return a TypeError at the user's line."""
     return UsageError(Diagnostic(_MISUSE, message, user_location(), hints=hints))
+
+
+def misuse(
+    message: str, location: Location, labels: tuple[Label, ...], *hints: str
+) -> UsageError:
+    """Return a TypeError at a line that is known, and where it comes from."""
+    return UsageError(Diagnostic(_MISUSE, message, location, "", labels, (), hints))
 
 
 def argument_error(message: str, *hints: str) -> ArgumentError:

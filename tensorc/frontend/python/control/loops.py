@@ -9,6 +9,7 @@ makes of them stands in the loop, everything else in front of it.
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tensorc.errors import Diagnostic, ShapeError
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
@@ -22,6 +23,7 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.python.describing import describe, is_symbolic, whole_number
 from tensorc.frontend.python.graph.grad import reads_of
+from tensorc.frontend.python.graph.nodes import StandIn, in_body
 from tensorc.frontend.python.graph.regions import Loop
 from tensorc.frontend.python.grouping.pytree import (
     Tree,
@@ -33,7 +35,7 @@ from tensorc.frontend.python.grouping.pytree import (
 from tensorc.frontend.python.running import updates_apart
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import emitter, operand_of, size_of
-from tensorc.ir.core import Block, Value
+from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.types import I64, TensorType
 
@@ -146,30 +148,33 @@ def _length(sequences: Sequence[Value], length: object) -> Dim:
     return b.resolve((sizes[0],))[0]
 
 
-def _standing(type_: TensorType, hint: str) -> Value:
-    """Return a value that stands for what a step is given."""
-    return Value(type_, Block(), 0, hint)
+_ESCAPED = "a value of the loop's body is used outside of it"
+_WAY = "return it from the step, and all of them are stacked: `return carry, c`"
 
 
 def _trace(
     given: _Given, states: Sequence[Operand], sequences: Sequence[Value]
 ) -> _Traced:
     """Call the function once."""
-    arguments = [_standing(TensorType((), I64), "t")]
-    carry: list[object] = []
-    for state in states:
-        operand = weak(emitter(), state)
-        stand_in = _standing(operand.type, operand.value.hint)
-        arguments.append(stand_in)
-        carry.append(Tensor(TensorOperand(stand_in, operand.weak)))
-    parts: list[object] = []
-    for value in sequences:
-        type_ = value.type
-        assert isinstance(type_, TensorType)
-        part = _standing(TensorType(type_.shape[1:], type_.element), value.hint)
-        arguments.append(part)
-        parts.append(Tensor(TensorOperand(part)))
-    with updates_apart() as changed:
+    b = emitter()
+    with in_body() as inside, updates_apart() as changed:
+        standing = partial(
+            StandIn, what=_ESCAPED, way=_WAY, location=b.location, inside=inside
+        )
+        arguments: list[Value] = [standing(TensorType((), I64), "t")]
+        carry: list[object] = []
+        for state in states:
+            operand = weak(b, state)
+            stand_in = standing(operand.type, operand.value.hint)
+            arguments.append(stand_in)
+            carry.append(Tensor(TensorOperand(stand_in, operand.weak)))
+        parts: list[object] = []
+        for value in sequences:
+            type_ = value.type
+            assert isinstance(type_, TensorType)
+            part = standing(TensorType(type_.shape[1:], type_.element), value.hint)
+            arguments.append(part)
+            parts.append(Tensor(TensorOperand(part)))
         made = given.function(
             unflatten(given.carry, carry), unflatten(given.elements, parts)
         )

@@ -18,6 +18,7 @@ from tensorc.frontend.python.derivatives.given import (
     zeros_like,
 )
 from tensorc.frontend.python.graph.grad import reads_of
+from tensorc.frontend.python.graph.nodes import StandIn, in_body
 from tensorc.frontend.python.graph.regions import OwnGradient
 from tensorc.frontend.python.grouping.pytree import LEAF, Tree, flatten, unflatten
 from tensorc.frontend.python.signatures import signature_of
@@ -33,6 +34,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.ops.tensor.shape import Reshape
 
 Function = Callable[..., object]
+_WAY = "it has a value only in there, where a derivative is computed"
 
 
 @door
@@ -123,9 +125,14 @@ def _called(
         trees.append((tree, standing))
     result = function(*own)
     outs, tree = outs_of(result, f"a result of {name}")
-    cotangents = [_standing_for(out) for out in outs]
-    ct = unflatten(tree, [Tensor(TensorOperand(c)) for c in cotangents])
-    back = _cotangents(f"backward of {name}", backward(*own, ct), trees)
+    words, here = f"a cotangent is used outside of the backward of {name}", emitter()
+    with in_body() as inside:
+        cotangents = [
+            StandIn(type_of_value(out), out.hint, words, _WAY, here.location, inside)
+            for out in outs
+        ]
+        ct = unflatten(tree, [Tensor(TensorOperand(c)) for c in cotangents])
+        back = _cotangents(f"backward of {name}", backward(*own, ct), trees)
     read, sources = reads_of([*outs, *back], [*arguments, *cotangents])
     node = OwnGradient(
         [*operands, *read],

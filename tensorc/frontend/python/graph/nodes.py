@@ -13,9 +13,11 @@ can never fit are found at the user's line, all others when a function is compil
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableSet, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute, Dims
@@ -118,22 +120,76 @@ class SharedLeaf(Value):
         return SharedLeaf, (self.type, self.cell, self.hint)
 
 
+# The nodes of the body that a function is called for now: a loop's, say.
+_BODY: ContextVar[MutableSet[Op] | None] = ContextVar("body", default=None)
+
+
+class StandIn(Value):
+    """A leaf that stands for what a body is given: it has a value only in there.
+
+    `inside` are the nodes that the body's function made. `what` is it in messages, and
+    `way` what to write for one who needs it outside.
+    """
+
+    __slots__ = ("_location", "inside", "way", "what")
+
+    def __init__(
+        self,
+        type_: Type,
+        hint: str,
+        what: str,
+        way: str,
+        location: Location,
+        inside: MutableSet[Op] | None = None,
+    ) -> None:
+        super().__init__(type_, Block(), 0, hint)
+        self.what = what
+        self.way = way
+        self._location = location
+        self.inside: MutableSet[Op] = WeakSet() if inside is None else inside
+
+    @property
+    def location(self) -> Location:
+        """Where the user asked for what has the body."""
+        return self._location
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return StandIn, (self.type, self.hint, self.what, self.way, self._location)
+
+
+@contextmanager
+def in_body() -> Iterator[MutableSet[Op]]:
+    """Collect the nodes that are made until the end, for the stand-ins of a body."""
+    outer, own = _BODY.get(), WeakSet[Op]()
+    token = _BODY.set(own)
+    try:
+        yield own
+    finally:
+        _BODY.reset(token)
+        if outer is not None:
+            outer |= own
+
+
 @dataclass
 class GraphBuilder(Builder):
     """Makes nodes: ops that are appended to nothing."""
 
-    def create(
+    def append(
         self,
         cls: type[Op],
-        *operands: Value,
+        operands: Sequence[Value],
+        attributes: dict[str, Attribute],
         types: Sequence[Type] | None = None,
         regions: Sequence[Region] = (),
-        **attributes: Attribute,
     ) -> Op:
         """Return a node. Raises `ShapeError` if a constraint cannot hold."""
         if types is None:
             types = self.infer(cls, operands, attributes)
-        return cls(operands, types, attributes, regions, self.location)
+        made = cls(operands, types, attributes, regions, self.location)
+        body = _BODY.get()
+        if body is not None:
+            body.add(made)
+        return made
 
     def size(self, name: str) -> Value:
         """Return the size that a symbol stands for, as a node."""

@@ -11,13 +11,14 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
-from tensorc.errors import UNKNOWN, Location
-from tensorc.frontend.library.mistakes import argument_error
+from tensorc.errors import UNKNOWN, Label, Location
+from tensorc.frontend.library.mistakes import UsageError, argument_error, misuse
 from tensorc.frontend.python.graph.nodes import (
     InputNode,
     SharedLeaf,
+    StandIn,
 )
-from tensorc.frontend.python.graph.walks import needed
+from tensorc.frontend.python.graph.walks import needed, parents
 from tensorc.ir.core import Value
 
 Givens = Sequence[tuple[Value, Value]]
@@ -75,6 +76,7 @@ def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
     """Return the leaves that values need, and the givens that matter, in order.
 
     Raises:
+        TypeError: a value of a loop's body is needed, which has one only in there.
         ValueError: replacements need each other.
     """
     replacements = dict(givens)
@@ -82,7 +84,10 @@ def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
 
     def visit(start: Sequence[Value], keys: Container[Value]) -> list[Value]:
         met = []
-        for value in needed(start, keys):
+        found = needed(start, keys)
+        for value in found:
+            if isinstance(value, StandIn) and value not in keys:
+                raise _escaped(value, found)
             if value in keys:
                 met.append(value)
             elif value.op is None:
@@ -105,3 +110,19 @@ def needs(roots: Sequence[Value], givens: Givens) -> tuple[list[Value], Givens]:
         hint = "take new variables for what one of them is made of"
         raise argument_error(message, hint) from None
     return list(leaves), [(key, replacements[key]) for key in order]
+
+
+def _escaped(stand_in: StandIn, found: Sequence[Value]) -> UsageError:
+    """Return the error that a value of a body is used outside: where, if it is."""
+    own = where = stand_in.location
+    reached: set[Value] = {stand_in}
+    for value in found:
+        op = value.op
+        if op is None or not any(v in reached for v in parents(op)):
+            continue
+        if op not in stand_in.inside:
+            where = op.location
+            break
+        reached.add(value)
+    labels = () if where == own else (Label(own, "made for this"),)
+    return misuse(stand_in.what, where, labels, stand_in.way)
