@@ -229,7 +229,7 @@ ROOMS: Rooms = {
     "api": (
         {
             *(
-                *ir("text", "ops", "ops.structured"),
+                *ir("text", "ops", "ops.structured", "ops.scalar", "ops.tensor"),
                 "driver",
                 "compiler",
                 "pipeline",

@@ -1,14 +1,15 @@
 """What functions cost, and what their kernels do: `tensorc explain`, `f.explain()`.
 
-A kernel is a `tc.group` of the STRUCTURED level. Bytes are those that it reads of its
-operands and writes of its results, each counted once (`passes.analysis.traffic`), flops
-those of `passes.analysis.cost`. Both are formulas of the symbols of the call, or
+Kernels are those of the STRUCTURED level (`passes.analysis.cost`). Bytes are those that
+one reads of its operands and writes of its results, each counted once
+(`passes.analysis.traffic`). They and flops are formulas of the symbols of the call, or
 numbers where these are given.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
+from tensorc.api.kernel_words import generics_of, lines_of, members_of, plain, words
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.branches import NEGATED
@@ -17,26 +18,33 @@ from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.scan import Scan
-from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.schedules import Schedule, schedule_of
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.cost import (
-    computes,
+    KERNELS,
+    copied,
     cost_of,
     flops_of_kernel,
     sum_of_kernels,
 )
 from tensorc.passes.analysis.generics import (
+    UNREAD,
     WHY,
     continued,
-    is_contraction,
     output_dims,
     reads,
     tensor_space,
 )
-from tensorc.passes.analysis.traffic import Moved, continues, read_by, written_by
+from tensorc.passes.analysis.traffic import (
+    Moved,
+    continues,
+    read_by,
+    size_of,
+    written_by,
+)
 
-_LATER = "what reads it also reads what that kernel makes"
+_LATER = "who reads it there needs another result of that kernel first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class _Sizes:
     """What is known of symbols, and how formulas of them are written."""
 
     known: Mapping[str, Dim]
+    names: Mapping[str, str]  # symbols by the names that people give them
 
     def put(self, dim: Dim) -> Dim:
         """Return a size in which known symbols are numbers.
@@ -84,13 +93,13 @@ class _Sizes:
         try:
             return substitute(dim, self.known)
         except ZeroDivisionError:
-            message = f"{_plain(dim)} divides by 0 for these sizes"
+            message = f"{plain(dim)} divides by 0 for these sizes"
             raise TensorcError(Diagnostic("TC0904", message)) from None
 
     def count(self, dim: Dim) -> int | str:
         """Return what is counted by a size: 9414000, or the formula 15690*B."""
         made = self.put(dim)
-        return made if isinstance(made, int) else _plain(made)
+        return made if isinstance(made, int) else plain(made)
 
     def spell(self, dim: Dim) -> str:
         """Return a count for people: 9,414,000, or 15690*B."""
@@ -113,7 +122,7 @@ def report(module: Module, buffers: Module, sizes: Mapping[str, int]) -> str:
     known = _known(module, sizes)
     pairs = zip(module.functions, buffers.functions, strict=True)
     texts = [_function(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
-    return "\n".join(texts)
+    return "\n".join([*texts, *_hint(known)])
 
 
 def costs(module: Module, buffers: Module, sizes: Mapping[str, int]) -> list[Cost]:
@@ -141,17 +150,19 @@ def _known(module: Module, sizes: Mapping[str, int]) -> _Sizes:
         known = ", ".join(found) or "all sizes are numbers"
         message = f"no argument has a size '{wrong[0]}'"
         raise TensorcError(Diagnostic("TC0904", message, hints=(f"sizes: {known}",)))
-    return _Sizes({found[name]: size for name, size in sizes.items()})
+    return _Sizes({found[name]: size for name, size in sizes.items()}, found)
 
 
 def _cost(function: Function, arena: Attribute | None, sizes: _Sizes) -> Cost:
     kernels, flops = cost_of(function)
     moved = sum_of_kernels(function.body.block, _moved_by)
+    for value in copied(function):
+        moved = moved + 2 * size_of(value)
     size = arena.dims[0] if isinstance(arena, Dims) else 0
     return Cost(kernels, *map(sizes.count, (flops, moved, size)))
 
 
-def _moved_by(kernel: KernelGroup) -> Dim:
+def _moved_by(kernel: Op) -> Dim:
     """Return the bytes that a kernel reads and writes."""
     moved: Dim = 0
     for _, size in (*read_by(kernel), *written_by(kernel)):
@@ -163,7 +174,7 @@ def _moved_by(kernel: KernelGroup) -> Dim:
 class _Kernel:
     """A kernel, the block that it stands in, and when and how often that runs."""
 
-    op: KernelGroup
+    op: Op
     block: Block
     conditions: tuple[str, ...]
     loops: tuple[str, ...]
@@ -184,7 +195,7 @@ def _kernels_in(
     found = []
     for op in block.ops:
         place = f" at {op.location}" if op.location.line else ""
-        if isinstance(op, KernelGroup):
+        if isinstance(op, KERNELS):
             found.append(_Kernel(op, block, conditions, loops))
         elif isinstance(op, If):
             at = f"the condition{place}" if place else "a condition"
@@ -206,44 +217,89 @@ def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str
     kernels = [each.op for each in found]
     lines = [f"{function.sym_name}: {_cost(function, arena, sizes)}"]
     for number, kernel in enumerate(found):
-        lines += ["", *_kernel(kernel, number, sizes)]
+        lines += ["", *_kernel(kernel, number, kernels, sizes)]
         lines.append(f"  ends     {_end(kernel.op, kernels, kernel.block.ops)}")
+    for number, value in enumerate(copied(function), len(found)):
+        lines += ["", *_copy(value, number, sizes)]
     return "\n".join([*lines, ""])
 
 
-def _kernel(found: _Kernel, number: int, sizes: _Sizes) -> list[str]:
+def _hint(sizes: _Sizes) -> list[str]:
+    """Return how to give the sizes that are not known, if there are any."""
+    unknown = [
+        name for name, symbol in sizes.names.items() if symbol not in sizes.known
+    ]
+    given = ", ".join(f"{name}=1024" for name in unknown)
+    options = " ".join(f"--dim {name}=1024" for name in unknown)
+    return [f"give sizes for numbers: {options}, or explain({given})\n"] * bool(unknown)
+
+
+def _kernel(
+    found: _Kernel, number: int, kernels: Sequence[Op], sizes: _Sizes
+) -> list[str]:
     kernel, returned = found.op, set(found.block.terminator.operands)
-    members = [op for op in kernel.body.block.ops if isinstance(op, Generic)]
-    flops = flops_of_kernel(kernel)
-    last = {r: _written_last(r, found.block) for r in kernel.results}
+    written = written_by(kernel)
+    last = {r: _written_last(r, found.block) for r, _ in written}
     kept = [
-        (r, _size(r))
-        for r in kernel.results
+        (r, size_of(r))
+        for r, _ in written
         if last[r] not in returned and continues(r) is None
     ]
     runs = found.runs()
     return [
-        f"kernel {number}: {_rows(kernel, members, sizes)}",
+        f"kernel {number}: {_rows(kernel, sizes)}",
         *([f"  runs     {runs}"] if runs else []),
-        f"  source   {_lines(members)}",
-        f"  computes {', then '.join(dict.fromkeys(map(_words, members)))}",
+        f"  source   {lines_of(members_of(kernel))}",
+        f"  computes {', then '.join(dict.fromkeys(map(words, members_of(kernel))))}",
         f"  reads    {_bytes(read_by(kernel), sizes)}",
-        f"  writes   {_bytes(written_by(kernel), sizes)}",
-        f"  flops    {sizes.spell(flops)}",
+        f"  writes   {_bytes(written, sizes)}",
+        f"  flops    {sizes.spell(flops_of_kernel(kernel))}",
         f"  arena    {_bytes(kept, sizes) if kept else 'nothing of it'}",
         f"  schedule {_schedule(kernel, sizes)}",
-        f"  opened   {kernel.attributes.get(WHY, '')}",
+        f"  opened   {_opened(kernel, kernels)}",
     ]
 
 
-def _schedule(kernel: KernelGroup, sizes: _Sizes) -> str:
+def _copy(value: Value, number: int, sizes: _Sizes) -> list[str]:
+    """Return what is said of the copy of a result."""
+    moved = _bytes([(value, size_of(value))], sizes)
+    source = [value.op] if value.op is not None else []
+    return [
+        f"kernel {number}: one pass",
+        f"  source   {lines_of(source)}",
+        "  computes copy",
+        f"  reads    {moved}",
+        f"  writes   {moved}",
+        "  flops    0",
+        "  arena    nothing of it",
+        "  schedule one chunk",
+        "  opened   a result is memory of its own, and no kernel wrote this one there",
+        "  ends     its result is returned",
+    ]
+
+
+def _is_sweep(kernel: KernelGroup) -> bool:
+    """Return whether a kernel goes over elements, whichever row they are in."""
+    chosen = schedule_of(kernel) or Schedule()
+    is_joined = chosen.columns is not None and chosen.rows is None
+    return is_joined and not any(m.reductions for m in generics_of(kernel))
+
+
+def _schedule(kernel: Op, sizes: _Sizes) -> str:
     """Return how a kernel is shared out to threads."""
+    if type(kernel) in CUMULATIVE:
+        type_ = kernel.results[0].type
+        assert isinstance(type_, TensorType)
+        many = "chunks of the other axes"
+        return many if type_.rank > 1 else "one chunk"
+    if not isinstance(kernel, KernelGroup):
+        return "one chunk"
     chosen = schedule_of(kernel) or Schedule()
     cut = [
         f"{sizes.spell(extent)} {what}"
         for what, extent in (
             ("rows", chosen.rows),
-            ("columns", chosen.columns),
+            ("elements" if _is_sweep(kernel) else "columns", chosen.columns),
             ("results", chosen.kept),
             ("terms", chosen.split),
         )
@@ -252,41 +308,29 @@ def _schedule(kernel: KernelGroup, sizes: _Sizes) -> str:
     return f"chunks of {' x '.join(cut)}" if cut else "one chunk"
 
 
-def _rows(kernel: KernelGroup, members: Sequence[Generic], sizes: _Sizes) -> str:
-    first = members[0]
+def _rows(kernel: Op, sizes: _Sizes) -> str:
+    if not isinstance(kernel, KernelGroup):
+        return "one pass"
+    first = generics_of(kernel)[0]
     extents = tensor_space(first)
-    rows = [sizes.spell(extents[d]) for d in output_dims(first)[: kernel.outer]]
-    return f"one pass for each of {' x '.join(rows)} rows" if rows else "one pass"
+    spelled = [sizes.spell(extents[d]) for d in output_dims(first)]
+    if _is_sweep(kernel):
+        return f"one pass over {' x '.join(spelled)} elements"
+    rows = " x ".join(spelled[: kernel.outer])
+    return f"one pass for each of {rows} rows" if rows else "one pass"
 
 
-def _lines(members: Sequence[Generic]) -> str:
-    """Return the lines of a kernel's members: `a.tc:3, 5-7`."""
-    found: dict[str, set[int]] = {}
-    for member in members:
-        for op in member.walk():  # a body may be made of several ops of the source
-            if op.location.line:
-                found.setdefault(op.location.file, set()).add(op.location.line)
-    spelled = [f"{file}:{_ranges(sorted(lines))}" for file, lines in found.items()]
-    return "; ".join(spelled) or "none (the compiler made it)"
-
-
-def _ranges(lines: Sequence[int]) -> str:
-    runs: list[list[int]] = []
-    for line in lines:
-        if runs and line == runs[-1][1] + 1:
-            runs[-1][1] = line
-        else:
-            runs.append([line, line])
-    return ", ".join(f"{a}-{b}" if a < b else f"{a}" for a, b in runs)
-
-
-def _words(op: Generic) -> str:
-    """Return what one generic does, in a few words."""
-    body = [o.name.partition(".")[2] for o in op.body.block.ops if computes(o)]
-    what = ", ".join(dict.fromkeys(body)) or "copy"
-    if is_contraction(op):
-        return "contraction"
-    return f"reduction by {what}" if op.reductions else what
+def _opened(kernel: Op, kernels: Sequence[Op]) -> str:
+    """Return why a kernel began, in words of the source."""
+    if not isinstance(kernel, KernelGroup):
+        return f"{words(kernel)} is a kernel by itself"
+    why = str(kernel.attributes.get(WHY, ""))
+    earlier = {r for other in kernels for r in other.results}
+    if why == UNREAD and not earlier.isdisjoint(kernel.operands):
+        first = generics_of(kernel)[0]
+        at = f" at {first.location}" if first.location.line else ""
+        return f"the {words(first)}{at} reads no kernel's result"
+    return plain(why)
 
 
 def _written_last(value: Value, block: Block) -> Value:
@@ -307,37 +351,25 @@ def _bytes(moved: Sequence[Moved], sizes: _Sizes) -> str:
         assert isinstance(type_, TensorType)
         total = total + size
         name = f"{value.hint} " if value.hint else ""
-        part = "" if size == _size(value) else f"{sizes.spell(size)} of "
-        parts.append(_plain(f"{part}{name}{sizes.type(type_)}"))
+        part = "" if size == size_of(value) else f"{sizes.spell(size)} of "
+        parts.append(plain(f"{part}{name}{sizes.type(type_)}"))
     return f"{sizes.spell(total)} bytes: {', '.join(parts)}" if parts else "nothing"
 
 
-def _size(value: Value) -> Dim:
-    """Return the bytes of a tensor."""
-    type_ = value.type
-    assert isinstance(type_, TensorType)
-    size: Dim = type_.element.bytes
-    for extent in type_.shape:
-        size = size * extent
-    return size
-
-
-def _plain(formula: object) -> str:
-    """Return a formula without the mark of values, which is nothing for people."""
-    return str(formula).replace(VALUE, "")
-
-
-def _end(kernel: KernelGroup, kernels: Sequence[KernelGroup], ops: Sequence[Op]) -> str:
+def _end(kernel: Op, kernels: Sequence[Op], ops: Sequence[Op]) -> str:
     """Return why a kernel ends where it does: what reads it, and did not join it."""
     made = set(kernel.results)
     for op in ops:
         if made.isdisjoint(op.operands):
             continue
-        if not isinstance(op, KernelGroup):
+        if not isinstance(op, KERNELS):
             if op is ops[-1]:
                 return _given_to(op)
             return f"a {op.name} reads it at {op.location}"
-        why = op.attributes.get(WHY, "") if _opens(op, made) else _LATER
+        if not isinstance(op, KernelGroup) or _opens(op, made):
+            why = _opened(op, kernels)
+        else:
+            why = _LATER
         location = f" ({op.location})" if op.location.line else ""
         return f"at kernel {kernels.index(op)}{location}: {why}"
     return "nothing reads it"
@@ -356,6 +388,6 @@ def _opens(reader: KernelGroup, made: set[Value]) -> bool:
     """Return whether the generic that opened a kernel reads one of the values."""
     pairs = zip(reader.operands, reader.body.block.arguments, strict=True)
     inside = {argument for operand, argument in pairs if operand in made}
-    first = next(op for op in reader.body.block.ops if isinstance(op, Generic))
+    first = generics_of(reader)[0]
     needed = [*[read.value for read in reads(first)], *continued(first)]
     return any(value in inside for value in needed)

@@ -7,6 +7,7 @@ import pytest
 
 import tensorc as tc
 from tensorc.api import checking
+from tensorc.api.kernel_words import plain
 from tensorc.cli import main
 from tensorc.cli.explain import codes
 from tensorc.ir.dims import evaluate, symbol
@@ -72,7 +73,8 @@ def test_kernels_are_explained(tmp_path, capsys):
         "}\n"
     )
     assert main.run(["explain", f"{path}::f"]) == 0
-    first, second = capsys.readouterr().out.split("\n\n")[1:]
+    first, second, last = capsys.readouterr().out.split("\n\n")[1:]
+    assert last == "give sizes for numbers: --dim B=1024, or explain(B=1024)\n"
     assert first.splitlines() == [
         "kernel 0: one pass for each of B rows",
         f"  source   {path}:3",
@@ -104,7 +106,7 @@ def test_kernels_of_a_branch_say_when_they_run(tmp_path, capsys):
         "}\n"
     )
     assert main.run(["explain", f"{path}::f"]) == 0
-    head, *kernels = capsys.readouterr().out.split("\n\n")
+    head, *kernels, _ = capsys.readouterr().out.split("\n\n")
     # Of two branches the dearer one counts: 3*B for the sum, 3*B for the product.
     assert head.startswith("f: 6 kernels, 6*B flops, ")
     outer, inner = (f"the condition at {path}:{at} is" for at in ("2:5", "3:9"))
@@ -116,6 +118,90 @@ def test_kernels_of_a_branch_say_when_they_run(tmp_path, capsys):
         [f"{outer} false"],
     ]
     assert "  ends     its result is the branch's" in kernels[-1]
+
+
+_ALONE = """
+fn sums(x: float[N, M]) -> float[N, M] = cumsum(x, axis=1)
+fn whole(x: int[N]) -> int[N] = cumprod(x)
+fn slope(x: float[N, M], i: int[K]) -> float[N, M] = grad(sum(x[i] ** 2), x)
+fn flat(x: float[N, M]) -> float[N * M] = reshape(x, (N * M,))
+fn given(x: float[N, M]) -> float[N, M] = x
+fn twice(x: float[N, M]) {
+    y = tanh(x)
+    return y, y
+}
+fn best(x: float[N, M]) = top1(x, axis=1)
+fn first(x: float[N, M]) = argmax(x, axis=1)
+fn least(x: int[N, M]) = argmin(x, axis=1)
+fn late(x: float[N, M], W: float[M, 8], U: float[8, 300]) = tanh(x @ W) @ U
+"""
+
+
+@pytest.fixture
+def alone(tmp_path):
+    path = tmp_path / "a.tc"
+    path.write_text(_ALONE)
+    return tc.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "kernels", "flops", "moved"),
+    [
+        ("sums", 1, "M*N", "8*M*N"),
+        ("whole", 1, 0, "16*N"),  # integers
+        ("flat", 1, 0, "8*M*N"),
+        ("given", 1, 0, "8*M*N"),
+        ("twice", 2, "M*N", "16*M*N"),
+    ],
+)
+def test_what_joins_no_group_is_counted(alone, name, kernels, flops, moved):
+    """As often as the lowered function launches kernels."""
+    function = getattr(alone, name)
+    cost = function.cost()
+    assert (cost.kernels, cost.flops, cost.bytes) == (kernels, flops, moved)
+    assert function.explain().count("\nkernel ") == kernels
+    assert function.emit("loop").count('"tc.launch"') == kernels
+
+
+def test_a_scatter_is_counted(alone):
+    """The gradient of a gather: indices are checked, zeros made, slopes, and added."""
+    cost = alone.slope.cost(N=100, M=2, K=5)
+    indices, part, all_ = 8 * 5, 4 * 5 * 2, 4 * 100 * 2
+    check, fill, slopes = 2 * indices, all_, indices + all_ + part
+    assert cost.bytes == check + fill + slopes + (2 * part + indices + part)
+    assert (cost.kernels, cost.flops) == (4, 2 * 5 * 2)
+    text = alone.slope.explain()
+    assert "computes scatter (add)\n" in text
+    assert "computes fill\n  reads    nothing" in text
+    assert alone.slope.emit("loop").count('"tc.launch"') == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("best", "top1"), ("first", "argmax"), ("least", "argmin"), ("sums", "cumsum")],
+)
+def test_what_is_computed_has_its_name(alone, name, words):
+    assert re.findall("computes (.*)", getattr(alone, name).explain()) == [words]
+
+
+def test_a_sweep_over_joined_dimensions_is_of_elements(alone):
+    text = alone.twice.explain(N=3000, M=400)
+    assert text.split("\n")[2] == "kernel 0: one pass over 3,000 x 400 elements"
+    assert re.search(r"schedule chunks of [0-9,]+ elements\n", text)
+    assert "give sizes" not in text
+
+
+@pytest.mark.parametrize(
+    ("formula", "spelled"),
+    [
+        ("64*floordiv(4*B + 63, 64) + 8", "64*((4*B + 63) // 64) + 8"),
+        ("floordiv(B, 2) - floordiv(floordiv(B, 3), M)", "B // 2 - (B // 3) // M"),
+        ("-floordiv(min(B, 4), max(1, M))", "-(min(B, 4) // max(1, M))"),
+        ("max(1, floordiv($n, 2*M))", "max(1, n // (2*M))"),
+    ],
+)
+def test_quotients_are_spelled_as_they_are_written(formula, spelled):
+    assert plain(formula) == spelled
 
 
 _NEGATED = """

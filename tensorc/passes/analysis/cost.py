@@ -1,21 +1,32 @@
 """What a STRUCTURED function costs: its kernels, and the flops of one call.
 
-A kernel is a `tc.group`. A flop is a float op in the body of a generic at one point of
-its space; a multiply-add is two, choosing and converting are none. Flops are a formula
-of the symbols of the call. Of a branch they are those of the region that costs more,
-of a loop those of all steps.
+A kernel is a `tc.group`, or an op that is a kernel by itself (`ALONE`), or the copy of
+a result that no op writes where it goes (`copied`): an argument, a reshape.
+
+A flop is a float op in the body of a generic at one point of its space; a multiply-add
+is two, choosing and converting are none. A cumulative op has one for each element, and
+a scatter for each that it adds. Flops are a formula of the symbols of the call. Of a
+branch they are those of the region that costs more, of a loop those of all steps.
 """
 
 from collections.abc import Callable
 
-from tensorc.ir.core import Block, Op
+from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.cumulation import LINEAR
 from tensorc.ir.dims import Dim, maximum
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
+from tensorc.ir.ops.tensor.indexing import ADD, CheckIndex, Scatter
 from tensorc.ir.types import Element, TensorType, VectorType
 from tensorc.passes.analysis.generics import tensor_space
+from tensorc.passes.analysis.in_place import WRITERS
+
+# What is a kernel by itself: it joins no group.
+ALONE: tuple[type[Op], ...] = (CheckIndex, Scatter, *CUMULATIVE)
+KERNELS: tuple[type[Op], ...] = (KernelGroup, *ALONE)
 
 _SILENT = ("linalg.", "arith.constant", "tc.size", "tensor.")
 _FREE = frozenset(
@@ -26,18 +37,36 @@ _FREE = frozenset(
 
 def cost_of(function: Function) -> tuple[int, Dim]:
     """Return the number of kernels of a function, and the flops of a call."""
-    kernels = sum(isinstance(op, KernelGroup) for op in function.walk())
-    return kernels, sum_of_kernels(function.body.block, flops_of_kernel)
+    kernels = sum(isinstance(op, KERNELS) for op in function.walk())
+    flops = sum_of_kernels(function.body.block, flops_of_kernel)
+    return kernels + len(copied(function)), flops
 
 
-def sum_of_kernels(block: Block, cost: Callable[[KernelGroup], Dim]) -> Dim:
+def copied(function: Function) -> list[Value]:
+    """Return the results that are copied at the end, as often as they are.
+
+    That is what no op writes, and what is given twice. New values of arguments, and
+    what branches and loops give, are not among them.
+    """
+    written: set[Value] = set()
+    found = []
+    for number, value in enumerate(function.body.block.terminator.operands):
+        is_update = function.result_info(number).get("tc.updates") is not None
+        is_made = isinstance(value.op, WRITERS) and value not in written
+        if not is_made and not is_update:
+            found.append(value)
+        written.add(value)
+    return found
+
+
+def sum_of_kernels(block: Block, cost: Callable[[Op], Dim]) -> Dim:
     """Return what all kernels of a block cost, each as often as it runs.
 
     Of a branch it is what the dearer region costs.
     """
     total: Dim = 0
     for op in block.ops:
-        if isinstance(op, KernelGroup):
+        if isinstance(op, KERNELS):
             total = total + cost(op)
         elif isinstance(op, If):
             then, otherwise = (sum_of_kernels(r.block, cost) for r in op.regions)
@@ -47,12 +76,28 @@ def sum_of_kernels(block: Block, cost: Callable[[KernelGroup], Dim]) -> Dim:
     return total
 
 
-def flops_of_kernel(kernel: KernelGroup) -> Dim:
-    """Return the flops of all members of a kernel."""
+def flops_of_kernel(kernel: Op) -> Dim:
+    """Return the flops of a kernel: of all members of a group, or of one op."""
     total: Dim = 0
+    if not isinstance(kernel, KernelGroup):
+        return _flops_alone(kernel)
     for op in kernel.body.block.ops:
         if isinstance(op, Generic):
             total = total + flops_of(op)
+    return total
+
+
+def _flops_alone(op: Op) -> Dim:
+    """Return the flops of an op that is a kernel by itself."""
+    if isinstance(op, Scatter):
+        type_, each = op.values.type, int(op.combine == ADD)
+    else:
+        combine = CUMULATIVE.get(type(op))
+        type_, each = op.results[0].type, (1 if combine else 0) + (combine == LINEAR)
+    assert isinstance(type_, TensorType)
+    total: Dim = each if type_.element.is_float else 0
+    for extent in type_.shape:
+        total = total * extent
     return total
 
 

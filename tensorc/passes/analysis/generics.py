@@ -136,6 +136,7 @@ def identity_depth(axes: Sequence[MapResult]) -> int:
     return depth
 
 
+UNREAD = "it reads no kernel's result"  # why a kernel opened
 WHY = "tc.why"  # on a group: why its first generic joined no group before it
 
 ADDITIONS = (arith.AddF, arith.AddI, arith.OrI)

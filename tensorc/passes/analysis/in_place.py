@@ -27,12 +27,16 @@ from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Empty, Generic
-from tensorc.ir.ops.tensor.indexing import CheckIndex
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
+from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import extracts, reads
 
 NESTS = (If, Scan)  # what has regions of kernels
 _READERS = (KernelGroup, CheckIndex, Scan)
+
+# What writes its results into memory that it is given.
+WRITERS: tuple[type[Op], ...] = (KernelGroup, If, Scan, Scatter, *CUMULATIVE)
 
 Pair = tuple[Value, Value]  # a new value, and the argument that it replaces
 
@@ -46,6 +50,14 @@ def updates_of(function: Function) -> list[Pair]:
         if isinstance(target, int):
             found.append((value, block.arguments[target]))
     return found
+
+
+def is_used_up(op: Op, base: Value) -> bool:
+    """Return whether an op may change an operand in place: nothing else reads it."""
+    block = op.parent
+    assert block is not None
+    uses = sum(v is base for other in block.ops for v in other.operands)
+    return uses == 1 and isinstance(base.op, WRITERS)
 
 
 def regions_in(block: Block) -> list[tuple[Op, Region]]:

@@ -83,7 +83,9 @@ from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes.analysis.in_place import (
+    WRITERS,
     in_place,
+    is_used_up,
     regions_in,
     sink_updates,
     updates_in,
@@ -93,10 +95,8 @@ from tensorc.passes.analysis.traffic import continues
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
 from tensorc.passes.memory.buffers import (
-    WRITERS,
     Buffers,
     allocate,
-    is_used_up,
     memref_of,
     tensor_of,
 )

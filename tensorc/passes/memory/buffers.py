@@ -3,12 +3,8 @@
 from dataclasses import dataclass, field
 
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Op, Value
-from tensorc.ir.ops import control
+from tensorc.ir.core import Value
 from tensorc.ir.ops.memory import memory
-from tensorc.ir.ops.scan import Scan
-from tensorc.ir.ops.tensor import indexing
-from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.types import MemRefType, TensorType
 from tensorc.passes.common.structured_builder import size
 from tensorc.target import Target
@@ -36,24 +32,6 @@ def tensor_of(value: Value) -> TensorType:
     """Return the tensor type of a value."""
     assert isinstance(value.type, TensorType)
     return value.type
-
-
-# What writes its results into memory that it is given.
-WRITERS: tuple[type[Op], ...] = (
-    control.KernelGroup,
-    control.If,
-    Scan,
-    indexing.Scatter,
-    *CUMULATIVE,
-)
-
-
-def is_used_up(op: Op, base: Value) -> bool:
-    """Return whether an op may change an operand in place: nothing else reads it."""
-    block = op.parent
-    assert block is not None
-    uses = sum(v is base for other in block.ops for v in other.operands)
-    return uses == 1 and isinstance(base.op, WRITERS)
 
 
 def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:

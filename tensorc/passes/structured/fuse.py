@@ -82,6 +82,7 @@ from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import (
+    UNREAD,
     WHY,
     extracts,
     identity_depth,
@@ -274,7 +275,7 @@ def _place(state: Partition, ops: list[Generic]) -> None:
     last = max((state.where.get(v, -1) for v in needed), default=-1)
     checked = any(map(extracts, ops)) and state.last_check > last
     last = state.last_check if checked else last
-    why = "it reads no kernel's result" if state.join else "nothing is fused"
+    why = UNREAD if state.join else "nothing is fused"
     for number in _candidates(state, ops, last):
         unit = state.units[number]
         if isinstance(unit, Op):
