@@ -232,6 +232,18 @@ def test_sums_of_transposed_matrices(
             assert same_bits(left, right), (values.shape, number)
 
 
+@pytest.mark.parametrize("dims", ["17, 16", "1000, 300", "16, 1025", "70, 3000"])
+def test_short_columns_are_read_as_panels(dims: str) -> None:
+    """Columns of 16 to 1,024 elements are copied as rows: no lane reads on its own."""
+    module = transposed(dims, "f")
+    for pass_ in (FUSE, SCHEDULE_CPU):
+        module = verified(pass_, module, TARGET)
+    made = compiler.compile(module, TARGET, upto="loop", after="structured").module
+    names = {op.name for op in made.walk()}
+    assert "vector.gather" not in names
+    assert "vector.shuffle" in names
+
+
 def schedules(shape: str, axes: Sequence[int]) -> object:
     module = build(REDUCTIONS["sum"], parse_type(f"f32[{shape}]"), axes, "f")
     for pass_ in (FUSE, SCHEDULE_CPU):

@@ -54,7 +54,7 @@ from tensorc.passes.loops.reduce_state import (
     with_scratch,
 )
 from tensorc.passes.loops.rows_state import Rows, arguments_at
-from tensorc.passes.loops.transposed import open_panels
+from tensorc.passes.loops.transposed import open_panels, with_panels
 from tensorc.passes.loops.turned import turned_blocks
 
 AT_ONCE = 4  # rows of a lane that are added while its accumulators are in registers
@@ -335,6 +335,7 @@ def _add_lanes(r: Reduction, count: Value, lanes: Value) -> None:
 
 def _along_lanes(r: Reduction, at: At, inner: Sequence[Axis]) -> None:
     """Reduce runs of the last axis, one for each index of what is kept inside."""
+    r = with_panels(r, at) if r.panels else r
     k, last = r.rows.k, r.axes[-1]
     lower, upper = at.bounds(k, last)
     # Blocks and runs that are multiples of 16 start in lane 0.
