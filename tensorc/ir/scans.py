@@ -131,10 +131,19 @@ def _require_types(b: Builder, inits: Sequence[Value], new: Sequence[Value]) -> 
         for before, after in zip(inits, new, strict=True):
             same = element_type(before.type) == element_type(after.type)
             require(same, "", f"{before.type} and {after.type}")
+            words = f"what a loop carries keeps its type: it is {before.type} before "
+            words += f"a turn, and {after.type} after it"
+            for one, other in zip(_shape(before), _shape(after), strict=False):
+                b.constraints.unify(one, other, b.location, words)
             context.require_same_shape(before.type, after.type, "")
     except ConstraintError as error:
         message = f"what {Scan.name} carries keeps its type, got {error.detail}"
         raise ShapeError(Diagnostic("TC0300", message, b.location)) from None
+
+
+def _shape(value: Value) -> tuple[Dim, ...]:
+    assert isinstance(value.type, TensorType)
+    return value.type.shape
 
 
 def _require_length(b: Builder, sequences: Sequence[Value], length: Dim) -> None:

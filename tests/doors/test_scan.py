@@ -338,7 +338,17 @@ WRONG = [
     (
         lambda: tc.scan(lambda c, v: (c + 0.5, v), np.int64(0), x),
         TypeError,
-        "cast one of them: `x.astype('int64')`",
+        "give it this type in init, or begin with a number of Python",
+    ),
+    (
+        lambda: tc.scan(lambda c, v: ({"n": c["n"] + v}, v), {"n": np.int64(0)}, x),
+        TypeError,
+        "carry['n'] keeps its type in a loop: it is i64 before a turn",
+    ),
+    (
+        lambda: tc.scan(lambda c, v: (np.concatenate((c, v)), v), H, XS + x[0]),
+        ValueError,
+        "a loop cannot grow a tensor; what it returns beside the carry is stacked",
     ),
     (lambda: tc.scan(x, x, x), TypeError, "a function f(carry, x), got f64[x0]"),
     (lambda: tc.scan(pair, 0.0), TypeError, "scan needs `xs`, or the number of steps"),

@@ -8,6 +8,7 @@ from tensorc.errors import CompileError
 from tensorc.ir.ops.scan import Scan
 from tensorc.passes.common.dce import remove_unused
 from tests.frontend.irgen_helpers import diagnostics, prepare, run
+from tests.said import said
 
 X = np.array([1.5, -0.5, 2.0, 0.25])
 
@@ -240,3 +241,21 @@ def test_a_step_may_loop(tmp_path):
             np.testing.assert_allclose(cost, ((own - x) ** 2).sum(), 1e-5)
             own = own - 0.2 * (own - x)
     np.testing.assert_allclose(program.W.get_value(), own, 1e-5)
+
+
+def test_a_tensor_that_grows_by_a_size_is_suspected_and_refused_by_the_call(tmp_path):
+    path = tmp_path / "grown.tc"
+    path.write_text(
+        "fn f(x: float[N, M]) -> float[M] {\n"
+        "    h: float[M] = 0\n"
+        "    for v in x { h = concatenate((h, v)) }\n"
+        "    return h\n}\n"
+    )
+    program = tc.load(path)
+    with pytest.warns(tc.TensorcWarning, match="`h` keeps its type in a loop"):
+        made = program.f(np.ones((2, 0), np.float32))
+    assert made.shape == (0,)
+    with pytest.raises(tc.ShapeError) as caught:
+        program.f(np.ones((2, 2), np.float32))
+    words = "it is f32[M] before a turn, and f32[2*M] after it"
+    assert f"`h` keeps its type in a loop: {words}" in said(caught.value)

@@ -23,7 +23,7 @@ from tensorc.errors import (
 from tensorc.ir.attributes import Dense, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Value
-from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, as_symbol
+from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, as_symbol, known_at_most
 from tensorc.ir.ops.tensor.elementwise import (
     Add,
     Cast,
@@ -364,6 +364,9 @@ def weak(b: Emitter, operand: Operand) -> TensorOperand:
     return TensorOperand(materialize(b, operand, _WIDEST[operand.kind]), weak=True)
 
 
+_GROWN = "a loop cannot grow a tensor; `yield` stacks what its turns give"
+
+
 def settled(b: Emitter, name: str, first: Operand, new: Operand) -> Operand:
     """Return the first value of what a loop carries, of the type that a step gives it.
 
@@ -379,10 +382,14 @@ def settled(b: Emitter, name: str, first: Operand, new: Operand) -> Operand:
     words = f"{name} keeps its type in a loop: it is {spell_type(before.type)} before "
     words += f"a turn, and {spell_type(after.type)} after it"
     fills = after.weak and not after.type.rank
-    pairs = zip(b.shape(before), b.shape(after), strict=False)
-    fits = before.type.rank == after.type.rank and all(b.unify(*p) for p in pairs)
+    same = before.type.rank == after.type.rank
+    sizes = list(zip(b.shape(before), b.shape(after), strict=False))
+    grown = same and any(known_at_most(x + 1, y) for x, y in sizes)
+    if same and not grown and any(x != y and known_at_most(x, y) for x, y in sizes):
+        b.suspect(words, b.way(_GROWN))  # legal: such a size may be 0
+    fits = same and not grown and all(b.unify(x, y, words) for x, y in sizes)
     if not fits and not fills:
-        raise size_error(b, words, "give it this shape before the loop: `x: float[3]`")
+        raise size_error(b, words, _GROWN if grown else _first(b, "shape", name, after))
     if before.weak:
         if (element, True) == (after.type.element, after.weak):
             return first
@@ -391,8 +398,18 @@ def settled(b: Emitter, name: str, first: Operand, new: Operand) -> Operand:
     is_bool = "bool" in (kind, own)
     takes = own == kind if is_bool else KINDS.index(kind) <= KINDS.index(own)
     if element != after.type.element and not (after.weak and takes):
-        raise type_error(b, words, f"cast one of them: `{spell_element(element)}(x)`")
+        raise type_error(b, words, _first(b, "type", name, after))
     return first
+
+
+def _first(b: Emitter, what: str, name: str, after: TensorOperand) -> str:
+    """Return how to begin with what a step gives to a name: its shape, or its type."""
+    element, kind = after.type.element, kind_of(after)
+    word = kind if element == default_element(b, kind) else spell_element(element)
+    shape = spell_shape(after.type.shape) if after.type.shape else ""
+    return (
+        f"give it this {what} before the loop: `{name.strip('`')}: {word}{shape} = …`"
+    )
 
 
 def carried_on(b: Emitter, first: TensorOperand, new: Operand) -> Value:

@@ -54,11 +54,18 @@ def whole_number(value: object) -> int | None:
 # Types whose names a file casts by, `f32(x)`, and functions that it has without `np.`.
 _CAST = re.compile(r"(?<![\w.])(int|float|f|i|u)(8|16|32|64)?\((\w+)\)")
 _KINDS = {"f": "float", "i": "int", "u": "uint"}
+# What a loop begins with.
+_FIRST = re.compile(r"this (shape|type) before the loop: `[^`]*`")
+_FIRSTS = {
+    "shape": "this shape in init: np.zeros(shape)",
+    "type": "this type in init, or begin with a number of Python, which takes it",
+}
 _FUNCTION = re.compile(r"(?<![\w.])(where|sum)(?=\()")
 
 
 _WRITTEN = {
-    "before the loop: `x: float[3]`": "in init: np.zeros(shape)",
+    "`yield` stacks what its turns give": "what it returns beside the carry is "
+    "stacked: `return carry, y`",
     "`not x`": "`np.logical_not(x)`",
     "`x: float[3]`": 'tc.tensor("x", "float64", (3,)) of variables; of functions '
     "tc.jacobian(f)(x) and tc.hessian(f)(x) take the sizes of the call",
@@ -75,5 +82,6 @@ def in_python(way: str) -> str:
 
     for own, other in _WRITTEN.items():
         way = way.replace(own, other)
+    way = _FIRST.sub(lambda found: _FIRSTS[found[1]], way)
     way = _CAST.sub(cast, way)
     return _FUNCTION.sub(r"np.\1", way)

@@ -57,6 +57,9 @@ _MOST_TYPES = 4  # a number takes the type that a turn gives it, and that turn's
 
 _OTHERS = Broken | Unusable | MemoryRef
 
+YIELD_LAST = "`yield` stands last in the body of a loop, whose values are named"
+YIELD_WAY = "`ys = for x in xs { … yield y }`"
+
 # What each turn does: it returns what is stacked.
 Turn = Callable[[], Sequence[Operand]]
 
@@ -96,6 +99,9 @@ def collect(frame: Frame, node: ast.Collect) -> list[Known]:
         raise not_compiled("a `while` loop", loop.location)
     *body, last = loop.body or (None,)
     if not isinstance(last, ast.Yield):
+        early = [node for node in body if isinstance(node, ast.Yield)]
+        if early:
+            raise error(NO_VALUE, YIELD_LAST, early[0].location, YIELD_WAY)
         message = "this loop yields nothing to name"
         hint = "end its body with `yield y`, which is stacked"
         raise error(NO_VALUE, message, loop.location, hint)
@@ -159,7 +165,7 @@ def _walked(
     """Return a loop along the first axes of values, which have one length."""
     if len(names) != len(values):
         message = f"{len(names)} names walk along {len(values)} values"
-        raise error(COUNT, message, names[0].location, "give each name a value: `x, y`")
+        raise error(COUNT, message, names[0].location, _each_way(names, values))
     sequences = [_sequence(frame, value) for value in values]
     b = frame.emitter
     length, *others = [b.shape(TensorOperand(s))[0] for s in sequences]
@@ -170,6 +176,19 @@ def _walked(
             raise error(SIZES, message, node.location)
     (length,) = b.resolve((length,))
     return _Loop(names, sequences, length)
+
+
+def _each_way(names: Sequence[ast.Name], values: Sequence[ast.Expression]) -> str:
+    """Return how names walk along values side by side, instead of what Python has."""
+    call = values[0]
+    if not isinstance(call, ast.Call) or not isinstance(call.callee, ast.Name):
+        return "give each name a value: `x, y`"
+    name, written = call.callee.name, ", ".join(n.name for n in names)
+    if name == "enumerate":
+        return f"count beside it: `{written} in range(n), x`, where x is `float[n]`"
+    if name == "zip":
+        return f"values stand side by side, without `zip`: `{written} in x, y`"
+    return "give each name a value: `x, y`"
 
 
 def _sequence(frame: Frame, node: ast.Expression) -> Value:

@@ -234,8 +234,7 @@ def collect(frame: Frame, node: ast.Collect) -> None:
 
 def yield_(frame: Frame, node: ast.Yield) -> None:
     """Refuse a `yield` that ends no loop whose values are named."""
-    message = "`yield` stands last in the body of a loop, whose values are named"
-    raise error(NO_VALUE, message, node.location, "`ys = for x in xs { … yield y }`")
+    raise error(NO_VALUE, loops.YIELD_LAST, node.location, loops.YIELD_WAY)
 
 
 _NO_LOOP = "count turns: `for i in range(n) { … }`"
