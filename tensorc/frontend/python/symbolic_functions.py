@@ -188,6 +188,9 @@ _STEP += "tc.update(W, W - lr * g)"
 _SMALLER = "tc.jacobian(f) goes along the smaller side, forward or backward"
 _OWN_GRADIENT = "tc.custom_gradient(f, backward), where backward(*arguments, ct) "
 _OWN_GRADIENT += "returns the derivatives by the arguments"
+_LOOP = "tc.scan(f, init, xs), or length=n, runs f(carry, x) again and again and "
+_LOOP += "returns (carry, stacked results)"
+_MAP = "tc.scan(lambda _, x: (None, f(x)), None, xs) stacks f(x) in its second result"
 # Names of other frameworks, and how that is done here.
 _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("adam", "Adam", "sgd", "SGD", "optim", "optimizers"), _STEP),
@@ -196,6 +199,9 @@ _ELSEWHERE: Mapping[str, str] = {
     "array": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
     "asarray": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
     **dict.fromkeys(("jacfwd", "jacrev"), _SMALLER),
+    **dict.fromkeys(("fori_loop", "foldl", "foldr", "reduce"), _LOOP),
+    "map": _MAP,
+    "lax": "what is in jax.lax stands without it: tc.scan, tc.cond",
     **dict.fromkeys(("custom_vjp", "custom_jvp"), _OWN_GRADIENT),
     "no_grad": "tc.stop_gradient(x) is x, as a constant for derivatives",
     "Variable": "tc.matrix('x') and its like are inputs, tc.shared(v) is memory",

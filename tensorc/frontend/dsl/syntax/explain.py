@@ -7,7 +7,9 @@ import lark
 from tensorc.errors import Diagnostic, did_you_mean
 from tensorc.frontend.dsl.syntax.habits import (
     BARE_MEMORY,
+    NO_STOP,
     SEMANTIC,
+    STOP,
     diagnose,
     stumble,
 )
@@ -76,6 +78,9 @@ def explain(error: lark.UnexpectedInput, source: Source) -> tuple[int, Diagnosti
     start, found, accepted = _stuck_at(error, source)
     if "TILDE" in accepted and (bare := _bare_memory(source, start)):
         return bare
+    if "EQUAL" in accepted and (stop := STOP.search(_code(source.text[:start]))):
+        location = source.location(stop.start(), stop.end("name"))
+        return start, diagnose(NO_STOP, location, name=stop["name"])
     line, column = source.position(start)
     habit, first, last = stumble(source.line(line), column - 1, accepted)
     if habit.message:
@@ -111,8 +116,7 @@ def _bare_memory(source: Source, start: int) -> tuple[int, Diagnostic] | None:
     """Return where memory that ends before `start` lacks a value, and the message."""
     # At the end of the file `start` is within the last word.
     end = len(source.text) if start == max(0, _code_end(source.text) - 1) else start
-    lines = source.text[:end].split("\n")
-    before = "\n".join(_without_comment(line) for line in lines)
+    before = _code(source.text[:end])
     found = BARE_MEMORY.search(before)
     if found is None:
         return None
@@ -120,6 +124,11 @@ def _bare_memory(source: Source, start: int) -> tuple[int, Diagnostic] | None:
     location = source.location(found.start(), last)
     habit = diagnose(SEMANTIC["no-value"], location, name=found["name"])
     return last - 1, habit
+
+
+def _code(text: str) -> str:
+    """Return a text with spaces for its comments."""
+    return "\n".join(map(_without_comment, text.split("\n")))
 
 
 def _without_comment(line: str) -> str:

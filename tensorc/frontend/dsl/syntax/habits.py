@@ -280,8 +280,17 @@ def stumble(line: str, column: int, accepted: frozenset[str]) -> tuple[Habit, in
     return Habit("", ""), column, column
 
 
+# What ends a turn elsewhere, in front of where the parser stands.
+STOP = re.compile(r"(?<![\w.])(?P<name>break|continue)\s*$")
+NO_STOP = Habit(
+    "there is no `{name}`: all turns of a loop are run, to their ends",
+    "say when a turn changes something: `if c {{ s = s + v }}`",
+)
+
 _MODULES = frozenset("math np numpy jnp jax torch tf scipy nn F".split())  # noqa: SIM905
 _WAYS = {
+    "enumerate": "count beside it: `for i, v in range(n), x`, where x is `float[n]`",
+    "zip": "values stand side by side: `for a, b in x, y`",
     "ifelse": "write `if c { y = a } else { y = b }`",
     "hvp": "write `jvp(grad(cost, x), x, v)`",
     "known_grads": "write `vjp(h, x, g)`: g is the derivative by h",
