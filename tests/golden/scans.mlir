@@ -47,13 +47,13 @@
 // A step reads what the step before stacked, and stacks the next one: nothing is copied.
 // CHECK-LABEL: sym_name = "f"
 // CHECK:       %step = "memref.view"{{.*}} memref<i64>
-// CHECK:       "tc.scan"(%w, %xs, %result, %result, %result_1, %step, %w) <{carried = 1 : i64, kept = array<i64: 0>,
+// CHECK:       "tc.scan"(%w, %xs, %result, %result, %result_1, %step, %w) <{carried = 1 : i64, {{.*}} stacked_as = array<i64: 0>}>
 // CHECK-NEXT:  ^bb0(%t: memref<i64>, %h: memref<4xf32>, %x: memref<4xf32>, %{{.*}}: memref<4xf32>, %[[T:[a-z0-9_]*]]: memref<4xf32>, %[[W:[a-z0-9_]*]]: memref<4xf32>):
 // CHECK:       "tc.group"(%h, %[[W]], %x, %[[T]])
 // CHECK-NOT:   "memref.copy"
 // CHECK-LABEL: sym_name = "g"
 // CHECK:       %spare = "memref.view"{{.*}} memref<4xf32>
-// CHECK:       "tc.scan"(%w, %result, %spare, %step, %w) <{carried = 1 : i64, kept = array<i64: -1>,
+// CHECK:       "tc.scan"(%w, %result, %spare, %step, %w) <{carried = 1 : i64, {{.*}} stacked_as = array<i64: -1>}>
 // CHECK-NEXT:  ^bb0(%t: memref<i64>, %h: memref<4xf32>, %[[N:[a-z0-9_]*]]: memref<4xf32>, %[[W:[a-z0-9_]*]]: memref<4xf32>):
 // CHECK:       "tc.group"(%h, %[[W]], %[[N]])
 

@@ -321,7 +321,7 @@ def test_nothing_is_copied_to_be_stacked():
     module = build([ROWS, VECTOR, VECTOR], recurrence)
     made = compiler.compile(module, TARGET, upto="buffer").module
     (op,) = loops_of(made)
-    assert op.kept == (0,)
+    assert op.stacked_as == (0,)
     assert not any(isinstance(inner, Copy) for inner in op.walk())
 
 

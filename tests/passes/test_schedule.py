@@ -1,6 +1,7 @@
 """Schedules: each kernel has one, its text says it, and what lies is refused."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import (
+    PLACES,
     STAGE,
     Schedule,
     places_of,
@@ -69,9 +71,9 @@ def test_every_group_says_its_schedule_and_parses_back(path: Path) -> None:
 def test_explain_says_the_schedule_of_each_kernel(capsys) -> None:
     path = ROOT / "examples" / "mlp.tc"
     assert main.run(["explain", f"{path}::train"]) == 0
-    for kernel in capsys.readouterr().out.split("\n\n")[1:]:
+    for kernel in capsys.readouterr().out.split("\n\n")[1:-1]:
         (line,) = re.findall(r"^  schedule (.*)$", kernel, re.MULTILINE)
-        part = r"[^ ]+( [+*/-] [^ ]+)* (rows|columns|results|terms)"
+        part = r"[^ ]+( [+*/-] [^ ]+)* (rows|columns|elements|results|terms)"
         assert re.fullmatch(rf"one chunk|chunks of {part}( x {part})*", line), line
 
 
@@ -135,3 +137,10 @@ def test_a_kernel_without_a_schedule_is_refused(level, attribute, words) -> None
         op.attributes.pop(attribute, None)
     with pytest.raises((CompileError, VerifyError), match=words):
         compiler.compile(module, TARGET, upto="loop")
+
+
+def test_the_page_has_every_word_of_a_schedule():
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    section = text[text.index("**The words of a schedule.**") :]
+    words = re.findall(r"^\| `(\w+)` \|", section.partition("\n**")[0], re.MULTILINE)
+    assert words == [*(f.name for f in fields(Schedule)), *PLACES]

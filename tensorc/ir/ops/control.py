@@ -132,6 +132,9 @@ class KernelGroup(Op):
     holds the dimensions of each operand. The kernel loops over the `outer` leading
     dimensions; its members run row by row inside that loop.
 
+    `tc.schedule` says how threads share it out and how its members run, `tc.place`
+    where results lie: architecture.md, "The words of a schedule", has all keys.
+
     Constraints:
       (C1) outer is not negative.
       (C2) On memory, shapes has an entry per operand, on tensors none.

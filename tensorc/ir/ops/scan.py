@@ -33,8 +33,8 @@ class Scan(Op):
     is carried goes in the end and a spare for each of these, where is stacked, memory
     for the number of the step, and captures. The region takes the number, what is
     carried, the parts of sequences, where to write what is carried next and this step's
-    part of what is stacked, and the captures. `kept` says of what is carried which part
-    of what is stacked is the same, or -1: the next step reads that.
+    part of what is stacked, and the captures. `stacked_as` says of what is carried
+    which part of what is stacked is the same, or -1: the next step reads that.
 
     Constraints:
       (C1) carried, sliced and stacked are not negative, something is carried or
@@ -44,8 +44,8 @@ class Scan(Op):
       (C4) The results are what is carried, then what is stacked; of memory nothing.
       (C5) On memory, what is carried is of one type in all its memory, and the number
            of the step is memref<i64>.
-      (C6) On memory, kept has an entry for each that is carried: -1, or the number of
-           what is stacked, whose parts are of its type.
+      (C6) On memory, stacked_as has an entry for each that is carried: -1, or the
+           number of what is stacked, whose parts are of its type.
 
     Example:
       %0 = "tc.scan"(%h0, %xs, %w) <{carried = 1 : i64, length = #tc.dims<[3]>, reverse = false, sliced = 1 : i64, stacked = 0 : i64}> ({
@@ -62,7 +62,7 @@ class Scan(Op):
     stacked: int
     length: Dims
     reverse: bool
-    kept: tuple[int, ...] | None
+    stacked_as: tuple[int, ...] | None
     body: Region
 
     @property
@@ -114,7 +114,7 @@ class Scan(Op):
     @property
     def sources(self) -> list[int]:
         """On memory, where in what is stacked each carried value is then, or -1."""
-        return list(self.kept or ())
+        return list(self.stacked_as or ())
 
     @property
     def steps(self) -> Dim:
@@ -132,7 +132,7 @@ class Scan(Op):
         stacked: int,
         length: Dims,
         reverse: bool,
-        kept: tuple[int, ...] | None = None,
+        stacked_as: tuple[int, ...] | None = None,
     ) -> None:
         """Require C1 to C6."""
         counts = carried, sliced, stacked
@@ -153,9 +153,9 @@ class Scan(Op):
             same = given == [*inits, *inits, _NUMBERS[1]]
             require(same, "C5", f"{given} for {list(inits)}")
             stacks = written[2 * carried : -1]
-            _require_kept(inits, stacks, kept)
+            _require_stacked_as(inits, stacks, stacked_as)
         else:
-            require(kept is None, "C6", "tensors")
+            require(stacked_as is None, "C6", "tensors")
             require(len(results) == carried + stacked, "C4", f"{len(results)} results")
             for init, result in zip(inits, results, strict=False):
                 alike = element_type(init) == element_type(result)
@@ -186,7 +186,7 @@ class Scan(Op):
         stacked: int,
         length: Dims,
         reverse: bool,
-        kept: tuple[int, ...] | None = None,
+        stacked_as: tuple[int, ...] | None = None,
     ) -> tuple[Array, ...]:
         """Evaluate by running the region once for each number."""
         numbers = step_numbers(ctx.size(length.dims[0]), reverse)
@@ -195,7 +195,7 @@ class Scan(Op):
         block = ctx.block(0)
         if not ctx.gives_results():
             given = inits, sequences, rest
-            return _on_memory(ctx, numbers, given, stacked, kept or ())
+            return _on_memory(ctx, numbers, given, stacked, stacked_as or ())
         made = list(inits)
         stacks = ctx.fresh_results()[carried:]
         for number in numbers:
@@ -212,7 +212,7 @@ def _on_memory(
     numbers: Sequence[Array],
     operands: Sequence[Sequence[Array]],
     stacked: int,
-    kept: Sequence[int],
+    stacked_as: Sequence[int],
 ) -> tuple[Array, ...]:
     """Run the region on memory: every other step writes the destinations."""
     inits, sequences, rest = operands
@@ -229,7 +229,7 @@ def _on_memory(
         following = spare if left % 2 else final
         at[...] = number
         parts, tops = _parts(sequences, number), _parts(stacks, number)
-        pairs = zip(following, kept, strict=True)
+        pairs = zip(following, stacked_as, strict=True)
         following = [tops[i] if i >= 0 else target for target, i in pairs]
         ctx.run(block, [at, *now, *parts, *following, *tops, *captures])
         now = following
@@ -247,12 +247,12 @@ def _parts(arrays: Sequence[Array], number: Array) -> list[Array]:
 _NUMBERS = (TensorType((), I64), MemRefType((), I64))
 
 
-def _require_kept(
-    inits: Sequence[Type], stacks: Sequence[Type], kept: tuple[int, ...] | None
+def _require_stacked_as(
+    inits: Sequence[Type], stacks: Sequence[Type], stacked_as: tuple[int, ...] | None
 ) -> None:
-    fits = kept is not None and len(kept) == len(inits)
-    require(fits, "C6", f"{kept} for {len(inits)}")
-    for init, number in zip(inits, kept or (), strict=True):
+    fits = stacked_as is not None and len(stacked_as) == len(inits)
+    require(fits, "C6", f"{stacked_as} for {len(inits)}")
+    for init, number in zip(inits, stacked_as or (), strict=True):
         known = -1 <= number < len(stacks)
         same = known and (number < 0 or part_of(stacks[number]) == init)
         require(same, "C6", f"{number} for {init}")

@@ -344,7 +344,7 @@ def _scan(state: Buffers, op: Op) -> None:
     as it is carried is read from there.
     """
     assert isinstance(op, Scan)
-    b, kept = state.b, _kept(op)
+    b, stacked_as = state.b, _stacked_as(op)
     given = [state.memory[v] for v in (*op.inits, *op.sequences)]
     written = []
     for result in op.results:
@@ -357,18 +357,19 @@ def _scan(state: Buffers, op: Op) -> None:
     finals, stacks = written[: op.carried], written[op.carried :]
     spares = [
         allocate(b, tensor_of(v), "spare") if source < 0 else final
-        for v, final, source in zip(op.inits, finals, kept, strict=True)
+        for v, final, source in zip(op.inits, finals, stacked_as, strict=True)
     ]
     number = allocate(b, TensorType((), I64), "step")
     captures = [state.memory[v] for v in op.captures]
-    region = _scan_region(state, op, (given, finals, stacks, captures), kept)
+    region = _scan_region(state, op, (given, finals, stacks, captures), stacked_as)
     operands = [*given, *finals, *spares, *stacks, number, *captures]
-    b.append(Scan, operands, {**op.attributes, "kept": kept}, (), [region])
+    attributes = {**op.attributes, "stacked_as": stacked_as}
+    b.append(Scan, operands, attributes, (), [region])
     for result, memory_ in zip(op.results, written, strict=True):
         state.memory[result] = _typed(state, result, memory_)
 
 
-def _kept(op: Scan) -> tuple[int, ...]:
+def _stacked_as(op: Scan) -> tuple[int, ...]:
     """Return which stacked value each carried one is, with its type; -1 for none."""
     yields = op.body.block.terminator.operands
     tops = yields[op.carried :]
@@ -394,7 +395,7 @@ def _scan_region(
     state: Buffers,
     op: Scan,
     parts: Sequence[Sequence[Value]],
-    kept: Sequence[int],
+    stacked_as: Sequence[int],
 ) -> Region:
     """Return the region of a loop on memory, which writes what it yields."""
     given, finals, stacks, captures = parts
@@ -411,7 +412,7 @@ def _scan_region(
     outputs = [
         (v, block.add_argument(t, v.hint)) for v, t in zip(yields, written, strict=True)
     ]
-    stays = [number >= 0 for number in kept] + [False] * len(stacks)
+    stays = [number >= 0 for number in stacked_as] + [False] * len(stacks)
     outputs = [o for o, is_kept in zip(outputs, stays, strict=True) if not is_kept]
     for argument, outside in zip(old.arguments[len(own) :], captures, strict=True):
         body.memory[argument] = block.add_argument(outside.type, argument.hint)
