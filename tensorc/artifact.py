@@ -223,7 +223,10 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an axis of an argument got a formula for its size, and its own name."""
+    """Where an axis of an argument got a formula for its size, and its own name.
+
+    The name is "" where a loop needs a number of turns, whatever that is.
+    """
 
     argument: str
     axis: int

@@ -405,13 +405,15 @@ class Constraints:
     """What a function knows of its symbols: bindings found by unification, and guards.
 
     `solved` says where a symbol was bound to a formula: a call that gives it another
-    size is wrong there. `frozen` refuses new facts: the verifier re-runs `infer` with
+    size is wrong there. `walked` says where a loop bound one to its number of turns.
+    `frozen` refuses new facts: the verifier re-runs `infer` with
     it.
     """
 
     bindings: dict[str, Dim] = field(default_factory=dict)
     guards: list[DimGuard] = field(default_factory=list)
     solved: dict[str, Location] = field(default_factory=dict)
+    walked: dict[str, Location] = field(default_factory=dict)
     frozen: bool = False
 
     def resolve(self, dim: Dim) -> Dim:
@@ -448,6 +450,14 @@ class Constraints:
         if not any({a, b} == {g.left, g.right} for g in self.guards):
             self.guards.append(DimGuard(a, b, location, message, is_index))
         return True
+
+    def walk(self, length: Dim, size: Dim, location: Location, message: str) -> bool:
+        """Make the size that a loop walks along its number of turns, as `unify`."""
+        before = len(self.bindings)
+        fits = self.unify(length, size, location, message)
+        if len(self.bindings) > before:
+            self.walked.setdefault(next(reversed(self.bindings)), location)
+        return fits
 
     def _bind(self, free: Dim, value: Dim) -> bool:
         name = as_symbol(free)

@@ -191,19 +191,24 @@ def _store_solved(function: Function, constraints: Constraints) -> None:
         shape = argument.type.shape if isinstance(argument.type, TensorType) else ()
         for axis, dim in enumerate(shape):
             name = as_symbol(dim) or ""
-            location = constraints.solved.get(name, UNKNOWN)
-            own = constraints.bindings.get(name, 0)
-            if location.line and name not in known and isinstance(own, Poly):
+            walked = constraints.walked.get(name)
+            location = walked or constraints.solved.get(name, UNKNOWN)
+            is_made = walked or isinstance(constraints.bindings.get(name, 0), Poly)
+            if location.line and name not in known and is_made:
                 known.add(name)
                 at = _stored_location(location)
-                found.append(make_dict(argument=number, axis=axis, size=name, **at))
+                own = "" if walked else name
+                found.append(make_dict(argument=number, axis=axis, size=own, **at))
     if found:
         function.attributes["tc.solved"] = ArrayAttr(tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """A size of an argument that an equation makes a formula; `size` was its name."""
+    """A size of an argument that an equation makes a formula; `size` was its name.
+
+    It is "" where a loop needs a number of turns, whatever that is.
+    """
 
     argument: int
     axis: int

@@ -151,8 +151,9 @@ def _require_length(b: Builder, sequences: Sequence[Value], length: Dim) -> None
     for value in sequences:
         assert isinstance(value.type, TensorType)
         shape = value.type.shape
-        if not shape or not b.constraints.unify(shape[0], length, b.location):
-            message = f"{Scan.name} of {length} steps walks along {value.type}"
+        message = f"{Scan.name} of {length} steps walks along {value.type}"
+        words = f"a loop of {length} steps walks along {value.type}"
+        if not shape or not b.constraints.walk(length, shape[0], b.location, words):
             raise ShapeError(Diagnostic("TC0300", message, b.location))
 
 

@@ -189,12 +189,12 @@ class Signature:
                 if array.shape[axis] != size:
                     given = array.shape[axis]
                     origin = self._origin(spec.argument, axis)
-                    if origin is not None:
+                    if origin is not None and origin.size:
                         shapes = tuple([array.shape for array in arrays])
                         actual = replace(plan, inputs=shapes)
                         raise self._solved_error(origin, given, size, spec, actual)
                     detail = f"axis {axis} has size {given}, {size} expected"
-                    raise self._shape_error(spec, array, detail, axis)
+                    raise self._shape_error(spec, array, detail, axis, origin)
 
     def _origin(self, argument: Argument, axis: int) -> Origin | None:
         """Return where the size of an axis is required to be what a formula says."""
@@ -335,11 +335,18 @@ class Signature:
         return CallError(Diagnostic("TC0501", message, hints=(hint,)))
 
     def _shape_error(
-        self, spec: Input, array: Array, detail: str, axis: int | None = None
+        self,
+        spec: Input,
+        array: Array,
+        detail: str,
+        axis: int | None = None,
+        origin: Origin | None = None,
     ) -> ShapeError:
         argument = spec.argument
         note = f"'{argument.name}' is {spell_type(argument)}, given {describe(array)}"
         notes = [note, *self._origins(argument.shape, axis)]
+        if origin is not None:
+            notes.append(f"the loop at {origin.location} walks along this axis")
         message = f"{self._what(argument)}: {detail}"
         return ShapeError(Diagnostic("TC0503", message, notes=tuple(notes)))
 

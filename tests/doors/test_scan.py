@@ -285,6 +285,36 @@ def test_a_derivative_through_a_loop_says_what_to_do():
         assert f"{__file__}:" in str(caught.value)
 
 
+def test_the_line_that_asks_for_a_derivative_is_shown():
+    xs = tc.dvector("xs")
+    total, _ = tc.scan(lambda c, v: (c * v, None), 1.0, xs)
+    slope = tc.grad(total, xs)
+    with pytest.raises(tc.CompileError) as caught:
+        slope.eval({xs: H})
+    (found,) = caught.value.diagnostics
+    (label,) = found.labels
+    assert label.text == "its derivative is asked for here"
+    assert label.location.line == found.location.line + 1
+
+
+def test_a_call_with_other_lengths_names_the_loop():
+    @tc.jit
+    def counted(a):
+        return tc.scan(lambda c, v: (c + v, None), 0.0, a, length=4)[0]
+
+    @tc.jit
+    def both(a, b):
+        return tc.scan(lambda c, v: (c + v[0] * v[1], None), 0.0, (a, b))[0]
+
+    calls = ((counted, (H,)), (both, (H, XS[:, 0])))
+    for run, arguments in calls:
+        with pytest.raises(tc.ShapeError) as caught:
+            run(*arguments)
+        assert "TC0503" in str(caught.value)
+        line = run.__wrapped__.__code__.co_firstlineno + 2
+        assert f"the loop at {__file__}:{line}:" in said(caught.value)
+
+
 def test_a_loop_may_have_a_derivative_of_its_own():
     def last(a, xs):
         return tc.scan(lambda h, x: (a * h + x, None), np.zeros(3), xs)[0]

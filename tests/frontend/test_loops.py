@@ -220,6 +220,17 @@ def test_an_index_error_in_a_turn(tmp_path):
         program.f(x, np.array([0, 3]))
 
 
+def test_a_call_with_other_lengths_names_the_loop(tmp_path):
+    path = tmp_path / "pairs.tc"
+    path.write_text(
+        "fn f(x: float[N], y: float[M]) {\n"
+        "    s = 0\n    for a, b in x, y { s = s + a * b }\n    return s\n}\n"
+    )
+    with pytest.raises(tc.ShapeError) as caught:
+        tc.load(path).f(np.ones(2, np.float32), np.ones(3, np.float32))
+    assert f"the loop at {path}:3:20 walks along this axis" in said(caught.value)
+
+
 def test_a_step_may_loop(tmp_path):
     path = tmp_path / "step.tc"
     path.write_text(

@@ -172,7 +172,7 @@ def _walked(
     for other, node in zip(others, values[1:], strict=True):
         b.builder.location = node.location
         message = f"a loop walks along axes of one length: {length} and {other}"
-        if not b.unify(length, other, message):
+        if not b.builder.constraints.walk(length, other, node.location, message):
             raise error(SIZES, message, node.location)
     (length,) = b.resolve((length,))
     return _Loop(names, sequences, length)
