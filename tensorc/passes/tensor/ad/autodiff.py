@@ -27,8 +27,10 @@ After:
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
+from tensorc.errors import UNKNOWN, CompileError, Label
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Constraints
@@ -92,7 +94,7 @@ def _expand_block(block: Block, constraints: Constraints, table: Expansions) -> 
             continue
         inner = op.regions[0].block
         b = TensorBuilder(Builder(inner, constraints, op.location))
-        found = table[type(op)](b, op)
+        found = _expanded(table[type(op)], b, op)
         found = [conform(b, v, r) for v, r in zip(found, op.results, strict=True)]
         values.update(zip(inner.arguments, op.operands, strict=False))
         for moved in inner.ops:
@@ -103,6 +105,19 @@ def _expand_block(block: Block, constraints: Constraints, table: Expansions) -> 
             block.append(moved)
         for result, value in zip(op.results, found, strict=True):
             values[result] = values.get(value, value)
+
+
+def _expanded(expansion: Expansion, b: TensorBuilder, op: Op) -> list[Value]:
+    """Return what a derivative gives; of what has none say where one was asked for."""
+    try:
+        return expansion(b, op)
+    except CompileError as error:
+        found, *others = error.diagnostics
+        if found.code != "TC0350" or op.location in (found.location, UNKNOWN):
+            raise
+        asked = Label(op.location, "its derivative is asked for here")
+        found = replace(found, labels=(*found.labels, asked))
+        raise CompileError(found, *others) from None
 
 
 def _replace_operands(op: Op, values: Mapping[Value, Value]) -> None:
