@@ -1,5 +1,7 @@
 """`for`: what the names and the values that it yields are behind it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -270,3 +272,15 @@ def test_a_tensor_that_grows_by_a_size_is_suspected_and_refused_by_the_call(tmp_
         program.f(np.ones((2, 2), np.float32))
     words = "it is f32[M] before a turn, and f32[2*M] after it"
     assert f"`h` keeps its type in a loop: {words}" in said(caught.value)
+
+
+def test_the_example_is_what_numpy_computes():
+    program = tc.load(Path(__file__).parents[2] / "examples" / "rnn.tc")
+    xs = np.random.default_rng(1).standard_normal((5, 3)).astype(np.float32)
+    u, w, v = (getattr(program, name).get_value() for name in "UWV")
+    h, wanted = np.zeros(4, np.float32), []
+    for x in xs:
+        h = np.tanh(x @ u + h @ w)
+        wanted.append(h)
+    np.testing.assert_allclose(program.states(xs), wanted, 1e-5, 1e-6)
+    np.testing.assert_allclose(program.output(xs), h @ v, 1e-5, 1e-6)
