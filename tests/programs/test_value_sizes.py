@@ -548,3 +548,25 @@ def test_wrong_values_in_the_text_are_found(old, new):
     assert text != GOOD
     with pytest.raises(VerifyError, match=r"tc\.value"):
         verify(parse_module(text))
+
+
+@pytest.mark.parametrize(
+    ("condition", "fitting", "others"),
+    [
+        ("N % 2 == 0 and M % 3 == 0", (4, 6), [(3, 6), (4, 5)]),
+        ("N % 2 == 0 and (M % 3 == 0 and 1 < 2)", (4, 6), [(3, 6), (4, 5)]),
+        ("N == M == 4", (4, 4), [(4, 5), (5, 5)]),
+    ],
+)
+def test_each_part_of_an_assertion_is_checked(tmp_path, condition, fitting, others):
+    path = tmp_path / "parts.tc"
+    path.write_text(
+        "fn f(x: float[N], y: float[M]) -> float {\n"
+        f'    assert {condition}, "these do not fit"\n'
+        "    return sum(x) + sum(y)\n}\n"
+    )
+    run = tc.load(path).f
+    assert run(*(np.ones(n, np.float32) for n in fitting)) == sum(fitting)
+    for sizes in others:
+        with pytest.raises(tc.ShapeError):
+            run(*(np.ones(n, np.float32) for n in sizes))

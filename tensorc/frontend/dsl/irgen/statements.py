@@ -4,6 +4,7 @@ Each returns what a `return` in it gives, or None if the body goes on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import cast
 
 from tensorc.errors import CompileError, Label
@@ -183,27 +184,53 @@ def if_(frame: Frame, node: ast.If) -> Known | None:
 
 def assertion(frame: Frame, node: ast.Assertion) -> None:
     """Check an assertion; an equation of sizes becomes a check of each call."""
-    value = frame.operand(node.condition)
+    for condition in _conditions(node.condition):
+        _assert(frame, node, condition)
+
+
+def _conditions(node: ast.Expression) -> list[ast.Expression]:
+    """Return what must hold: the parts of an `and`, the pairs of a chain."""
+    if isinstance(node, ast.Logical) and node.op == "and":
+        return [part for operand in node.operands for part in _conditions(operand)]
+    if isinstance(node, ast.Compare):
+        pairs = zip(pairwise(node.operands), node.ops, strict=True)
+        at = node.location
+        return [ast.Compare(both, (op,), location=at) for both, op in pairs]
+    return [node]
+
+
+def _assert(frame: Frame, node: ast.Assertion, condition: ast.Expression) -> None:
+    value = frame.operand(condition)
     known = value.number if isinstance(value, Scalar) else None
     if isinstance(known, bool | int | float):
         if known:
             return
         message = node.message or "the assertion does not hold"
-        raise error(ASSERTION, message, node.condition.location, label="is false")
-    sides = _equation(frame, node.condition)
-    if sides is None:
+        raise error(ASSERTION, message, condition.location, label="is false")
+    sides = _sizes(frame, condition)
+    is_equation = isinstance(condition, ast.Compare) and condition.ops == ("==",)
+    if sides is None or not is_equation:
         message = "the assertion cannot be decided while compiling"
-        hint = "assertions are about sizes and hypers, not about elements"
-        raise error(NOT_KNOWN, message, node.condition.location, hint)
+        hint = _OF_ELEMENTS if sides is None else _NO_EQUATION
+        raise error(NOT_KNOWN, message, condition.location, hint)
     frame.entry.builder.location = node.location
     if not frame.emitter.unify(*sides, node.message or ""):
         message = node.message or f"{sides[0]} is never {sides[1]}"
-        raise error(ASSERTION, message, node.condition.location)
+        raise error(ASSERTION, message, condition.location)
 
 
-def _equation(frame: Frame, node: ast.Expression) -> tuple[Dim, Dim] | None:
-    """Return the sides of `a == b` if both are sizes."""
-    if not isinstance(node, ast.Compare) or node.ops != ("==",):
+_OF_ELEMENTS = "assertions are about sizes and hypers, not about elements"
+_NO_EQUATION = "a call checks equations of sizes: `a == b`, and `a % b == 0`"
+
+
+def _sizes(frame: Frame, node: ast.Expression) -> tuple[Dim, Dim] | None:
+    """Return the sides of a comparison if both are sizes."""
+    if isinstance(node, ast.Not):
+        return _sizes(frame, node.operand)
+    if isinstance(node, ast.Logical):
+        found = [_sizes(frame, operand) for operand in node.operands]
+        return None if None in found else found[0]
+    if not isinstance(node, ast.Compare) or len(node.ops) > 1:
         return None
     sides: list[Dim] = []
     for operand in node.operands:
