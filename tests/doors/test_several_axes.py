@@ -1,5 +1,7 @@
 """Reductions along several axes: one op in all doors, along their flat index."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -146,3 +148,21 @@ def test_threads_and_levels_change_no_bit(threads, optimize):
                 sums, largest = (np.asarray(v) for v in f(x))
             assert same_bits(sums, np.asarray(total(x, axes))), (shape, axes)
             np.testing.assert_array_equal(largest, x.max(axis=axes))
+
+
+@pytest.mark.parametrize("few", [3, 16, 17])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("turned", list(itertools.permutations(range(3))))
+def test_few_elements_reduce_to_results_in_another_order(few, known, turned):
+    """What is kept lies in memory in another order than the results."""
+    x = np.random.default_rng(3).standard_normal((5, few, 6))
+
+    def reductions(x):
+        y = x.transpose(turned)
+        kinds = (np.sum, np.max, np.argmax)
+        return tuple(f(y, axis=axis) for f in kinds for axis in range(3))
+
+    sizes = x.shape if known else ("N", few, "M")
+    reductions.__annotations__["x"] = tc.f64[sizes]
+    for got, want in zip(tc.jit(reductions)(x), reductions(x), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)

@@ -67,7 +67,7 @@ def emit_reduction(rows: Rows, member: Member) -> None:
     k, zero = rows.k, rows.k.index(0)
     at = At(dict(enumerate(rows.outer)), zero, zero, {True: None, False: rows.span})
     few = isinstance(r.total, int) and r.total <= LANES
-    if few and r.kept_axes:
+    if few and r.stores_along:
         walk_axes(k, r.kept_axes[:-1], at, lambda inner: _few(r, inner))
     elif r.in_lanes and not r.combines:
         short = isinstance(r.total, int) and r.total <= 2 * LANES
@@ -468,7 +468,6 @@ def _one_by_one(r: Reduction, at: At) -> None:
 def _store(r: Reduction, at: At) -> None:
     """Store the results of a piece."""
     k, axes = r.rows.k, r.kept_axes
-    first = r.member.op.maps[len(r.member.op.inputs)].results
 
     def scalar(here: At) -> None:
         totals = [k.op(memory.Load, m, here.kept) for m in r.sums]
@@ -481,7 +480,7 @@ def _store(r: Reduction, at: At) -> None:
 
         by_sixteen(r, axes[-1], here, strip)
 
-    if axes and first[-1] == axes[-1].dims[-1]:
+    if r.stores_along:
         walk_axes(k, axes[:-1], at, strips)
     else:
         walk_axes(k, axes, at, scalar)

@@ -81,6 +81,13 @@ class Reduction:
         """The axes that are not reduced."""
         return tuple([axis for axis in self.axes if not axis.reduced])
 
+    @property
+    def stores_along(self) -> bool:
+        """Whether results that are neighbours in the walk are so in memory, too."""
+        op, axes = self.member.op, self.kept_axes
+        last = op.maps[len(op.inputs)].results[-1:]
+        return bool(axes) and last == axes[-1].dims[-1:]
+
 
 @dataclass(frozen=True, slots=True)
 class At:
