@@ -25,6 +25,7 @@ from tensorc.ir.types import (
 )
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Rep, widen
+from tensorc.passes.schedule.cpu import STACK_AT_ONCE, STACK_BYTES
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 ON_STACK = 4096  # bytes of the slots of a tree that lie there
@@ -224,9 +225,26 @@ def bit_of(k: LoopBuilder, number: Value, level: Value) -> Value:
 
 
 def scratch(k: LoopBuilder, element: Element, count: int) -> Value:
-    """Return memory of the kernel, allocated at its start."""
+    """Return memory of the kernel: on the stack while that has room for it.
+
+    What is large, or comes after the stack's share is taken, is `worker_scratch`: a
+    kernel also runs in threads whose stack is small.
+    """
+    size = -(-count * element.bytes // ALIGNMENT) * ALIGNMENT
+    taken = k.stack_bytes + size
+    if size > STACK_AT_ONCE or taken > STACK_BYTES:
+        return worker_scratch(k, element, count)
+    k.stack_bytes = taken
     type_: Type = MemRefType((count,), element)
     return k.at_start(memory.Alloca, types=[type_])
+
+
+def shared_scratch(k: LoopBuilder, use: str, element: Element, count: int) -> Value:
+    """Return `scratch` that all who have the same use for it take in turn."""
+    key = use, element, count
+    if key not in k.shared:
+        k.shared[key] = scratch(k, element, count)
+    return k.shared[key]
 
 
 def worker_scratch(k: LoopBuilder, element: Element, count: Dim) -> Value:

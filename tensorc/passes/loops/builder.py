@@ -50,6 +50,8 @@ class LoopBuilder:
         self._lanes: Value | None = None
         self.scratch: Value | None = None  # of a kernel: bytes of who runs it
         self.scratch_bytes: Dim = 0  # of these, how many are taken
+        self.stack_bytes = 0  # what the memory takes that is allocated on the stack
+        self.shared: dict[tuple[str, Element, int], Value] = {}  # memory by its use
         self._masks: dict[int, Value] = {}
 
     def op(

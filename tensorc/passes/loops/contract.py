@@ -18,7 +18,7 @@ from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, schedule_of
 from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
-from tensorc.passes.loops.accumulate import scratch
+from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.dots import emit_column, emit_dot
 from tensorc.passes.loops.lanes import Storage, storage_of
@@ -109,7 +109,7 @@ def emit_contraction(
     if copied is False:
         _strips(k, product, None)
         return
-    memref = scratch(k, element, CONTRACTION_BLOCK * width)
+    memref = shared_scratch(k, "strip", element, CONTRACTION_BLOCK * width)
     strip = Matrix(memref, k.index(0), k.index(width), k.index(1))
     if copied is True:
         _strips(k, product, strip)
@@ -176,7 +176,7 @@ def _transposed(
     a, b, c = matrices
     element = element_type(c.memref.type)
     height, width = tile
-    memref = scratch(k, element, columns * width)
+    memref = shared_scratch(k, "columns", element, columns * width)
     zero = k.index(0)
     buffer = Matrix(memref, zero, k.index(width), k.index(1))
     left = Matrix(b.memref, b.at, b.column, b.row)

@@ -27,7 +27,7 @@ from tensorc.passes.loops.lanes import (
     storage_of,
     write,
 )
-from tensorc.passes.schedule.cpu import ROW_BYTES, ROWS_BYTES, row_bytes
+from tensorc.passes.schedule.cpu import STACK_AT_ONCE, row_bytes
 from tensorc.target import Target
 
 
@@ -106,16 +106,13 @@ def place_private(rows: Rows) -> None:
 
     Short rows of known length lie on the stack, others in the scratch of the worker.
     """
-    left = ROWS_BYTES
     for made in rows.members:
         for output, place in zip(made.op.outputs, places_of(made.op), strict=False):
             is_new = output in rows.private and output not in rows.storages
             if is_new and place == ROW:
                 shape, element = rows.shapes[output], element_type(output.type)
                 size = row_bytes(shape, element, made.outer)
-                short = isinstance(size, int) and size <= min(left, ROW_BYTES)
-                if isinstance(size, int) and short:
-                    left -= size
+                short = isinstance(size, int) and size <= STACK_AT_ONCE
                 rows.storages[output] = _row_scratch(rows, output, made.outer, short)
 
 

@@ -22,7 +22,7 @@ from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import I1, element_type
-from tensorc.passes.loops.accumulate import LEVELS, bit_of, scratch
+from tensorc.passes.loops.accumulate import LEVELS, bit_of, shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import (
     Counter,
@@ -158,7 +158,8 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
     a, b, c = product.matrices
     first, last = product.rows
     group = min(SUPERBLOCK_ROWS, k.known(k.sub(last, first)) or SUPERBLOCK_ROWS)
-    stack = scratch(k, element_type(c.memref.type), parts * group * size.width)
+    element = element_type(c.memref.type)
+    stack = shared_scratch(k, "superblocks", element, parts * group * size.width)
     with k.loop(first, last, group) as start:
         count = k.minimum(k.sub(last, start.index), k.index(group))
         heights = cut_rows(k, k.index(0), count, size.rows)

@@ -46,8 +46,8 @@ TURNED_ROWS = 4096  # and of its rows, where they are unknown
 SPLIT_WORK = 1 << 18  # simple operations of a part of a reduction
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 AHEAD_BYTES = 1 << 16  # of the next row, for which a first or second cache has room
-ROW_BYTES = 8192  # what one value of a kernel's row may take of the stack
-ROWS_BYTES = 65536  # and all of them together; the rest is scratch of the worker
+STACK_AT_ONCE = 8192  # bytes of one value that may lie on the stack of a kernel
+STACK_BYTES = 32768  # and of all of them together; the rest is scratch of the worker
 BLOCK_BYTES = 1 << 18  # what stages pass on: half of a small second-level cache
 
 Places = dict[Generic, list[str]]  # where each result of each member lies
@@ -322,7 +322,7 @@ def _fits_in_row(type_: TensorType, outer: int) -> bool:
     size, memory for it that others may use before and after is the cheaper one.
     """
     size = row_bytes(type_.shape, type_.element, outer)
-    return outer > 0 or (isinstance(size, int) and size <= ROW_BYTES)
+    return outer > 0 or (isinstance(size, int) and size <= STACK_AT_ONCE)
 
 
 def row_bytes(shape: Sequence[Dim], element: Element, outer: int) -> Dim:
