@@ -11,7 +11,6 @@ group's outer space:
 | kept | kept elements of a chunk, of a reduction down the rows |
 | split | elements of a chunk, of a full reduction: 1024 x 2^j |
 | block | rows that all stages work on before the next ones |
-| scratch | bytes that each worker needs |
 | tile | rows and columns of a contraction's tile in registers |
 | panel | the width that its right side is copied to |
 | along | "rows" where its vectors run along the rows of the result |
@@ -27,13 +26,14 @@ from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, Dims, make_dict
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Atom, Compound, Dim, Poly, known_at_most
 from tensorc.ir.invariants import fail
+from tensorc.ir.numerics import BLOCK as SUMMED
 
 SCHEDULE = "tc.schedule"
 STAGE = "tc.stage"
 PLACE = "tc.place"
 REGISTER, ROW, BLOCK, MEMORY = PLACES = ("register", "row", "block", "memory")
 
-_FORMULAS = ("rows", "columns", "kept", "block", "scratch")
+_FORMULAS = ("rows", "columns", "kept", "block")
 _MOST = 1 << 30  # elements of a chunk
 _MOST_TILE = (64, 1024)  # its code has lines for each row and vector
 
@@ -47,7 +47,6 @@ class Schedule:
     kept: Dim | None = None
     split: int | None = None
     block: Dim | None = None
-    scratch: Dim | None = None
     tile: tuple[int, int] | None = None
     panel: int | None = None
     along: str | None = None
@@ -85,6 +84,8 @@ def schedule_of(op: Op) -> Schedule | None:
         if not _fits(key, value):
             fail(op, f"attribute '{SCHEDULE}' says '{key:.40}' in no known form")
         found[key] = value
+    if not _is_part(found.get("split", SUMMED)):
+        fail(op, f"attribute '{SCHEDULE}': a split is of 1024 x 2^j elements")
     if "panel" in found and found["panel"] != found.get("tile", (0, 0))[1]:  # type: ignore[index]
         fail(op, f"attribute '{SCHEDULE}': a panel is as wide as the tile")
     return Schedule(**found)  # type: ignore[arg-type]
@@ -102,6 +103,11 @@ def _fits(key: str, value: object) -> bool:
         return pair and all(0 < n <= most for n, most in limits)
     known = key in ("split", "panel")
     return known and type(value) is int and 0 < value <= _MOST
+
+
+def _is_part(size: object) -> bool:
+    """Return whether parts of so many elements are subtrees of a sum: 1024 x 2^j."""
+    return isinstance(size, int) and size % SUMMED == 0 and size.bit_count() == 1
 
 
 def _at_least_one(dim: Dim) -> bool:

@@ -83,7 +83,7 @@ def test_a_schedule_comes_back_from_its_attribute() -> None:
     for chosen in (
         Schedule(),
         Schedule(rows=48, columns=128),
-        Schedule(rows=maximum(1, n), block=3 + n, scratch=maximum(1, n) * 64),
+        Schedule(rows=maximum(1, n), block=3 + n, columns=maximum(1, n) * 64),
         Schedule(tile=(6, 16), panel=16, along="rows", split=1024, kept=7),
     ):
         group.attributes["tc.schedule"] = chosen.attribute()
@@ -102,6 +102,12 @@ WRONG = [
     ("rows = #tc.dims<[48]>", 'rows = #tc.dims<["B"]>', "'rows' in no known form"),
     ("rows = #tc.dims<[48]>", "rows = #tc.dims<[4, 8]>", "'rows' in no known form"),
     ("rows = #tc.dims<[48]>", "row = #tc.dims<[48]>", "'row' in no known form"),
+    *[
+        ("rows = #tc.dims<[48]>", f"split = {n} : i64", "a split is of 1024 x 2")
+        for n in (1, 1000, 1536, 3072)
+    ],
+    ("rows = #tc.dims<[48]>", "split = 0 : i64", "'split' in no known form"),
+    ("rows = #tc.dims<[48]>", "scratch = #tc.dims<[48]>", "'scratch' in no known"),
     ("panel = 16 : i64", "panel = 8 : i64", "as wide as the tile"),
     ("panel = 16 : i64", "panel = true", "'panel' in no known form"),
     ("tile = array<i64: 12, 16>", "tile = array<i64: 12>", "'tile' in no known"),
