@@ -11,6 +11,7 @@ import pytest
 
 import tensorc as tc
 from tensorc import compiler
+from tensorc.errors import VerifyError
 from tensorc.fuzz.outcomes import Compiled
 from tensorc.ir.numerics import same_bits
 from tensorc.ir.ops.memory.memory import Prefetch
@@ -153,3 +154,15 @@ def test_the_next_row_is_fetched_in_the_second_sweep(shape, count):
     text = text_of(normalised, *shape)
     loops = compiler.compile(parse_module(text), TARGET, upto="loop").module
     assert sum(isinstance(op, Prefetch) for op in loops.walk()) == count
+
+
+def test_other_rows_of_what_lies_there_are_refused():
+    module = parse_module(text_of(normalised, ROWS, ROWS))
+    text = compiler.compile(module, TARGET, upto="buffer").text()
+    own, other = (f"[affine_map<(d0, d1) -> ({axes})>" for axes in ("d0, d1", "d1, d0"))
+    row = text.index('tc.place = ["row"]')
+    reader = text.index("linalg.generic", row)
+    assert text.index(own, reader) - reader < 80
+    wrong = text[:reader] + text[reader:].replace(own, other, 1)
+    with pytest.raises(VerifyError, match="rows are read that the worker's row lacks"):
+        compiler.compile(parse_module(wrong), TARGET, upto="loop", after="buffer")

@@ -24,6 +24,7 @@ from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import (
     BLOCK,
     PLACE,
+    ROW,
     SCHEDULE,
     STAGE,
     Schedule,
@@ -213,14 +214,26 @@ def _blocks(
             count = chosen.block * elements(shape[outer:])
             memref = worker_scratch(k, element_type(value.type), count)
             found[value] = row_major(k, memref, shape)
+    _check_rows(generics, outer, chosen)
+    return found
+
+
+def _check_rows(generics: Sequence[Generic], outer: int, chosen: Schedule) -> None:
+    """Refuse reads and writes of rows that a worker's scratch does not hold."""
+    depths = {ROW: outer, BLOCK: outer if chosen.columns is None else outer + 1}
+    needed = {
+        value: (place, depths[place])
+        for op in generics
+        for value, place in zip(op.outputs, places_of(op), strict=False)
+        if place in depths and isinstance(value.op, memory.Alloc)
+    }
     for op in generics:
         pairs = zip(op.outputs, op.maps[len(op.inputs) :], strict=True)
         touched = [(r.value, r.axes) for r in reads(op)]
         for value, axes in [*touched, *((v, m.results) for v, m in pairs)]:
-            needed = outer if chosen.columns is None else outer + 1
-            if value in found and identity_depth(axes) < needed:
-                fail(op, f"'{PLACE}': other rows of a block are read")
-    return found
+            place, depth = needed.get(value, ("", 0))
+            if identity_depth(axes) < depth:
+                fail(op, f"'{PLACE}': rows are read that the worker's {place} lacks")
 
 
 def _chunks(group: _GroupKernel) -> Dim:
