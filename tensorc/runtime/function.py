@@ -374,8 +374,11 @@ class CompiledFunction:
             if frame.scratch.size < plan.scratch * workers:
                 frame.scratch = aligned_bytes(plan.scratch * workers)
                 frame.slots[after + 1] = address_of(frame.scratch)
-            frame.record[RecordWord.BYTES] = plan.scratch
-            frame.record[RecordWord.WORKERS] = frame.scratch.size // plan.scratch
+            count = frame.scratch.size // plan.scratch
+        else:
+            count = MOST
+        frame.record[RecordWord.BYTES] = plan.scratch
+        frame.record[RecordWord.WORKERS] = count
         if plan.symbols:
             frame.slots[after + 3 :] = list(plan.symbols)
         frame.plan = plan

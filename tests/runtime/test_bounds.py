@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from tensorc import cache
-from tensorc.artifact import SIZE_LIMIT, STATUS_INDEX, Guard, Site, evaluate_dim
+from tensorc.artifact import (
+    SIZE_LIMIT,
+    STATUS_INDEX,
+    Guard,
+    RecordWord,
+    Site,
+    evaluate_dim,
+)
 from tensorc.errors import (
     CallError,
     DataError,
@@ -546,6 +553,21 @@ def test_memory_that_there_is_not_is_an_error_of_its_own(name):
         asked(1 << 58)(np.ones(2, np.float32))
     with pytest.raises(ShapeError, match="does not fit 64 bits"):
         asked(1 << 61)(np.ones(2, np.float32))
+
+
+def test_sizes_without_scratch_are_for_all_workers_again(monkeypatch):
+    """A frame that served a call with scratch for one worker serves one with none."""
+    monkeypatch.setattr(threads, "SCRATCH_LIMIT", 64)
+    whole = next(f for f in native.INFOS if f.name == "touch")
+    info = dataclasses.replace(
+        whole, scratch=("*", 64, ("max", 0, ("+", 4, ("*", -1, "B"))))
+    )
+    called = CompiledFunction(info, native.library(), {}, {})
+    for size, wanted in ((2, (128, 1)), (4, (0, threads.MOST)), (2, (128, 1))):
+        called(np.ones(size, np.float32))
+        (frame,) = called._frames
+        words = frame.record[RecordWord.BYTES], frame.record[RecordWord.WORKERS]
+        assert words == wanted
 
 
 def test_scratch_is_for_each_worker_and_not_without_end():
