@@ -1,8 +1,11 @@
 """New values written over old ones: where that is safe, and only there."""
 
+import re
+
 import numpy as np
 import pytest
 
+import tensorc as tc
 from tensorc import compiler
 from tensorc.api import program as api
 from tensorc.ir.ops.memory.memory import Copy
@@ -42,6 +45,9 @@ STEPS = {
         "picked = W[range(3), int(x[:, 0])]\nW <- W + picked[:, none]",
         "W",
     ),
+    "running sums of the old value": ("W <- W + cumsum(W, axis=0)", "W"),
+    "running products are given": ("y = cumprod(W, axis=1)\nW <- W + x\nreturn y", "W"),
+    "running sums are the new value": ("W <- cumsum(W, axis=1)", ""),
     "a vector": ("b <- b + sum(x, axis=0)", "b"),
     "a vector and its matrix": ("b, W <- b + sum(W, axis=0), W + b", "W"),
     "the same value twice": ("new = W + x\nW, V <- new, new", "W"),
@@ -90,6 +96,19 @@ def test_only_what_is_safe_is_written_in_place(tmp_path, name):
         target for target in "WVb" if f"{target} <-" in step or f"{target}," in step
     }
     assert updated - copied == set(wanted.split())
+
+
+def test_a_scatter_that_reads_the_old_value_is_no_other_name_of_it():
+    """It changes a copy of its base: so its reader may be written over."""
+    w, v = (tc.shared(np.ones((3, 4), np.float32), name=name) for name in "WV")
+    x = tc.tensor("x", "float32", (3, 4))
+    added = tc.inc_subtensor(w[np.array([0, 0, 2])], x)
+    step = tc.function([x], [], updates=[(w, w + x), (v, added)])
+    targets = re.findall(r'memref.copy"\(%\w+, %(\w+)\)', step.emit("buffer"))
+    assert "W" not in targets
+    step(np.ones((3, 4), np.float32))
+    assert np.array_equal(w.get_value(), np.full((3, 4), 2))
+    assert np.array_equal(v.get_value()[:, 0], [3, 1, 2])
 
 
 def test_an_index_error_leaves_all_memory_as_it_was(tmp_path):

@@ -33,7 +33,11 @@ from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import extracts, reads
 
 NESTS = (If, Scan)  # what has regions of kernels
-_READERS = (KernelGroup, CheckIndex, Scan)
+# What reads its operands, and gives no other name to their memory.
+_READERS: tuple[type[Op], ...] = (
+    *(KernelGroup, CheckIndex, Scan, Scatter),
+    *CUMULATIVE,
+)
 
 # What writes its results into memory that it is given.
 WRITERS: tuple[type[Op], ...] = (KernelGroup, If, Scan, Scatter, *CUMULATIVE)
