@@ -195,7 +195,7 @@ def product_of(dims: Iterable[Dim]) -> Dim:
     return result
 
 
-def ceildiv(left: Dim, right: int) -> Dim:
+def ceildiv(left: Dim, right: Dim) -> Dim:
     """Return left / right rounded up."""
     return floordiv(left + (right - 1), right)
 

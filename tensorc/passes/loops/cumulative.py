@@ -121,7 +121,7 @@ def _rows(scan: _Scan, rows: Dim, begin: Value, end: Value) -> Dim:
         _walk(scan, [_Stream(row, zero) for row in at])
     with k.loop(middle, last, 1) as loop:
         _walk(scan, [_Stream(loop.index, zero)])
-    return floordiv(rows + (height - 1), height)
+    return ceildiv(rows, height)
 
 
 def _columns(scan: _Scan, outer: Dim, columns: Dim, begin: Value, end: Value) -> Dim:
@@ -144,7 +144,7 @@ def _columns(scan: _Scan, outer: Dim, columns: Dim, begin: Value, end: Value) ->
             mask = tail_mask(k, rest)
             streams.append(_Stream(row, Counter(at), mask))
         _walk(scan, streams)
-    return floordiv(outer * strips + (height - 1), height)
+    return ceildiv(outer * strips, height)
 
 
 def _walk(scan: _Scan, streams: Sequence[_Stream]) -> None:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, floordiv
+from tensorc.ir.dims import Dim, ceildiv, floordiv
 from tensorc.ir.invariants import fail
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import KernelGroup
@@ -255,7 +255,7 @@ def _chunks(group: _GroupKernel) -> Dim:
         return 1
     strips: Dim = 1
     if width is not None and columns is not None:
-        strips = _ceildiv(columns, width)
+        strips = ceildiv(columns, width)
     begin, end = group.function.body.block.arguments[-3:-1]
     with k.loop(begin, end, 1) as chunk:
         number = chunk.index if space else k.index(0)
@@ -269,11 +269,7 @@ def _chunks(group: _GroupKernel) -> Dim:
         upper = k.minimum(k.add(lower, k.dim(height)), k.dim(elements(space)))
         _move_blocks(group, lower)
         _emit_parts(group, (lower, upper))
-    return _ceildiv(elements(space), height) * strips
-
-
-def _ceildiv(left: Dim, right: Dim) -> Dim:
-    return floordiv(left + (right - 1), right)
+    return ceildiv(elements(space), height) * strips
 
 
 def _set_span(group: _GroupKernel, left: Value, right: Value) -> None:
