@@ -63,7 +63,7 @@ def open_across(rows: Rows, dim: int) -> list[Across]:
 
 
 def _is_near(rows: Rows, member: Member, number: int) -> bool:
-    """Return whether neighbours along a row lie a few known places apart."""
+    """Return whether neighbours along a row lie a few elements apart, as is known."""
     known = rows.k.known(_stride(rows, member, number))
     return known is not None and abs(known) <= MOST_APART
 

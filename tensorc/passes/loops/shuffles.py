@@ -1,6 +1,6 @@
 """Reads that are no neighbours, as loads of neighbours whose lanes change their order.
 
-A gather takes an access for each lane. Elements a few places apart lie in a few
+A gather takes an access for each lane. Lanes a few elements apart lie in a few
 vectors, and 16 columns of a matrix are 16 of its rows, transposed in registers.
 """
 
@@ -13,7 +13,7 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import I1, VectorType, element_type
 from tensorc.passes.loops.builder import LoopBuilder
 
-MOST_APART = 4  # places between two lanes, up to which all between is loaded, too
+MOST_APART = 4  # elements from lane to lane, up to which all between is loaded, too
 
 
 def load_apart(

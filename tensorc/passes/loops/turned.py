@@ -167,7 +167,7 @@ def _add_rows(
 
 
 def _flush_at(r: Reduction, state: _Turned, lanes: Sequence[Value], row: Value) -> None:
-    """Flush the blocks that end before a row: of each so-manieth column."""
+    """Flush the blocks that end before a row: of every `apart`-th column."""
     k = r.rows.k
     steps = state.steps
     number = k.floordiv(row, steps.shared)

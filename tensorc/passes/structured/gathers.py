@@ -94,7 +94,7 @@ def _remove_unused(block: Block) -> None:
 
 
 def _step(op: Generic, given: set[Value]) -> bool:
-    """Read one value of a generic through what makes it; tell whether there was one."""
+    """Read one value of a generic through its maker; return whether there was one."""
     if len(op.body.block.ops) > MOST_BODY:
         return False
     for extract in extracts(op):

@@ -227,5 +227,5 @@ def _loop(
     return with_hints(Loop(*made_of, *parts), hints)  # type: ignore[arg-type]
 
 
-# A node of these is what its program does: operands and attributes do not tell.
+# A node of these is what its program does: operands and attributes do not say it.
 PROGRAMS = (Condition, Derivative, OwnGradient, Loop)
