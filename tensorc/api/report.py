@@ -194,19 +194,19 @@ def _kernels_in(
     """Return the kernels of a block and of branches and loops in it, in order."""
     found = []
     for op in block.ops:
-        place = f" at {op.location}" if op.location.line else ""
+        at = f" at {op.location}" if op.location.line else ""
         if isinstance(op, KERNELS):
             found.append(_Kernel(op, block, conditions, loops))
         elif isinstance(op, If):
-            at = f"the condition{place}" if place else "a condition"
+            condition = f"the condition{at}" if at else "a condition"
             words = ("true", "false")
             words = words[::-1] if NEGATED in op.attributes else words
             for region, holds in zip(op.regions, words, strict=True):
-                inside = (*conditions, f"{at} is {holds}")
+                inside = (*conditions, f"{condition} is {holds}")
                 found += _kernels_in(region.block, sizes, inside, loops)
         elif isinstance(op, Scan):
             steps = f"in each of {sizes.spell(op.steps)} steps of "
-            steps += f"the loop{place}" if place else "a loop"
+            steps += f"the loop{at}" if at else "a loop"
             inside = (*loops, steps)
             found += _kernels_in(op.body.block, sizes, conditions, inside)
     return found
