@@ -246,3 +246,17 @@ print("safetensors" in sys.modules)
     command = [sys.executable, "-c", program, str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout == "False\nTrue\n"
+
+
+def test_nodes_stand_in_no_block():
+    """Else each would hold those made with it, and copies would go through them."""
+    x = tc.dvector("x")
+    made = tc.scan(lambda c, v: (c + v, None), 0.0, x + 1)[0] * tc.softmax(x)
+    met, stack = set(), [made.operand.value]
+    while stack:
+        op = stack.pop().op
+        if op is not None and op not in met:
+            met.add(op)
+            stack += op.operands
+    assert len(met) > 5
+    assert [op for op in met if not op.is_node] == []
