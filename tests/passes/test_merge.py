@@ -95,7 +95,7 @@ def test_lines_of_the_source_stay(tmp_path, capsys):
         "}\n"
     )
     assert main.run(["explain", f"{path}::f"]) == 0
-    (kernel,) = capsys.readouterr().out.split("\n\n")[1:]
+    _head, kernel, _hint = capsys.readouterr().out.split("\n\n")
     assert f"source   {path}:2-4\n" in kernel
     assert "computes reduction by exp, mulf, addf\n" in kernel
 
