@@ -41,6 +41,9 @@ class Output:
     path: str
 
 
+_SHORT = "pipe IR into the command that writes it: … | tensorc opt - --emit=short"
+
+
 def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
     """Return the outputs that `--emit=stage[=PATH],…` and `-o` ask for.
 
@@ -55,6 +58,7 @@ def parse_emit(emit: str, output: str | None, stem: str) -> list[Output]:
         if stage not in FILE_STAGES:
             known = f"one of {', '.join(FILE_STAGES)}"
             hint = did_you_mean(stage, FILE_STAGES, "'{}'") or known
+            hint = _SHORT if stage == "short" else hint
             raise click.BadParameter(f"no stage '{stage}': {hint}", param_hint="--emit")
         default = f"{stem}.o" if stage == "obj" else "-"
         outputs.append(Output(stage, path or output or default))

@@ -364,3 +364,32 @@ def test_what_is_no_code_is_no_file(code, capsys):
     shown = capsys.readouterr().err
     assert f"there is no diagnostic TC{code.lower().removeprefix('tc')}" in shown
     assert "help: " in shown
+
+
+_ATTENTION = """
+fn unknown(q: float[T, D], k: float[T, D], v: float[T, D]) =
+    softmax(q @ transpose(k), axis=1) @ v
+fn known(q: float[T, 64], k: float[T, 64], v: float[T, 64]) =
+    softmax(q @ transpose(k), axis=1) @ v
+"""
+
+
+def test_why_attention_is_two_kernels(tmp_path):
+    path = tmp_path / "a.tc"
+    path.write_text(_ATTENTION)
+    program = tc.load(str(path))
+    assert program.known.cost().kernels == 1
+    assert program.unknown.cost().kernels == 2
+    assert "D is not known to be at most 128\n" in program.unknown.explain()
+
+
+def test_short_text_is_what_opt_writes(capsys):
+    assert main.run(["compile", EXAMPLE, "--emit=short"]) == 2
+    assert "tensorc opt - --emit=short" in capsys.readouterr().err
+
+
+def test_several_axes_of_an_index_are_joined_first(tmp_path, capsys):
+    path = tmp_path / "a.tc"
+    path.write_text("fn f(x: float[B, H, W]) = argmax(x, axis=(1, 2))\n")
+    assert main.run(["explain", str(path)]) == 1
+    assert "reshape(x, (B, H * W)), then axis=1" in capsys.readouterr().err

@@ -129,8 +129,12 @@ def _adds_up_rows(op: Generic, kernel: OpenGroup) -> bool:
 def _misfit_stage(op: Generic, kernel: OpenGroup, uses: Uses) -> str:
     """Return why a contraction cannot be a stage of a kernel with its rows, or ""."""
     if len(kernel.outer) == 1:
-        if not _is_narrow(tensor_space(op)[-2]):
-            return "it is a contraction of many columns, which kernels share out"
+        columns = tensor_space(op)[-2]
+        if not _is_narrow(columns):
+            known = isinstance(columns, int)
+            limit = f", and {columns} is not known to be at most {CHUNK_COLUMNS}"
+            why = "it is a contraction of many columns, which kernels share out"
+            return why + ("" if known else limit)
         if kernel.shares_columns:
             return "that is a contraction of many columns, which kernels share out"
     if kernel.has_contraction:

@@ -41,9 +41,8 @@ from tensorc.frontend.library.options import (
 
 _XY = ("x", "y")
 _AXES = Option(AXES, None, none=True)
-_ONE_AXIS = Option(
-    AXIS, None, none=True, hint="for several axes join them first: reshape"
-)
+_JOINED = "for several axes join them first: reshape(x, (B, H * W)), then axis=1"
+_ONE_AXIS = Option(AXIS, None, none=True, hint=_JOINED)
 _KEEPDIMS = Option(FLAG, False)
 _DIAGONAL = Option(INTEGER, 0)
 _REDUCTION: Mapping[str, Option] = {"axis": _AXES, "keepdims": _KEEPDIMS}
