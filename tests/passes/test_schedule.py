@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import tensorc as tc
 from tensorc import compiler
 from tensorc.api import stages
 from tensorc.cli import main
@@ -28,6 +29,7 @@ from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
 from tensorc.passes.analysis.generics import is_contraction
+from tensorc.passes.schedule import cpu
 from tests.stages import TARGET
 
 ROOT = Path(__file__).parents[2]
@@ -73,8 +75,29 @@ def test_explain_says_the_schedule_of_each_kernel(capsys) -> None:
     assert main.run(["explain", f"{path}::train"]) == 0
     for kernel in capsys.readouterr().out.split("\n\n")[1:-1]:
         (line,) = re.findall(r"^  schedule (.*)$", kernel, re.MULTILINE)
-        part = r"[^ ]+( [+*/-] [^ ]+)* (rows|columns|elements|results|terms)"
+        number = r"[^ ]+(((?<=,)| //| [+*/-]) [^ ]+)*"
+        part = rf"{number} (rows|columns|elements|results|terms)"
         assert re.fullmatch(rf"one chunk|chunks of {part}( x {part})*", line), line
+
+
+@pytest.mark.parametrize(
+    ("m", "k", "n", "rows"),
+    [
+        (1024, 1024, 1024, 384),
+        (512, 512, 512, 96),
+        (600, 784, 500, 144),
+        (20, 784, 500, 48),
+        (9999, 127, 500, 48),
+        (9999, 784, 255, 48),
+    ],
+)
+def test_chunks_of_large_products_are_taller(m: int, k: int, n: int, rows: int) -> None:
+    """They copy the right side less often, and are still some for each thread."""
+    x, y = tc.tensor("x", "float32", (m, k)), tc.tensor("y", "float32", (k, n))
+    text = tc.function([x, y], x @ y).emit("structured")
+    (found,) = re.findall(r"rows = #tc.dims<\[(\d+)\]>", text)
+    assert int(found) == rows
+    assert rows == cpu.CHUNK_ROWS or -(-m // rows) * -(-n // 128) >= cpu.FEW_CHUNKS
 
 
 def test_a_schedule_comes_back_from_its_attribute() -> None:

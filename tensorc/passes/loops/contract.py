@@ -33,7 +33,7 @@ from tensorc.passes.loops.tiles import (
     place,
     strip_sums,
 )
-from tensorc.passes.schedule.cpu import NARROW
+from tensorc.passes.schedule.cpu import COPY_LEAST, NARROW
 
 
 def emit_panel(rows: Rows, op: Generic) -> None:
@@ -127,18 +127,12 @@ def _rows_are_runs(k: LoopBuilder, a: Matrix, c: Matrix, depth: Value) -> bool:
     return few and k.known(a.column) == k.known(c.row) == 1
 
 
-# A copy of a strip of the right side pays from so many rows, columns and terms on.
-# Far rows of a large matrix share sets of the cache and pages; in the copy they lie
-# together.
-_LEAST = (32, 256, 128)
-
-
 def _copies_pay(
     k: LoopBuilder, extents: Sequence[Dim], first: Value, last: Value
 ) -> Value | bool:
     """Return whether strips are to be copied: yes, no, or known at the call."""
     here = (extents[-3], extents[-2], extents[-1])
-    pairs = list(zip(here, _LEAST, strict=True))
+    pairs = list(zip(here, COPY_LEAST, strict=True))
     if any(isinstance(extent, int) and extent < least for extent, least in pairs):
         return False
     if all(isinstance(extent, int) for extent in here):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import lcm
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, floordiv, known_at_most, maximum, minimum
+from tensorc.ir.dims import Dim, ceildiv, floordiv, known_at_most, maximum, minimum
 from tensorc.ir.numerics import BLOCK as ORDER_BLOCK
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
@@ -28,10 +28,15 @@ from tensorc.passes.analysis.walks import apart, extent_of, is_turned, kept_of, 
 from tensorc.target import Target
 
 NARROW = 16  # columns up to which a transposed left side is read along its rows
-CHUNK_ROWS = 48  # of a product: a multiple of the tallest tile
+CHUNK_ROWS = 48  # of a product, at least: a multiple of the tallest tile
+FEW_CHUNKS = 16  # of a product whose chunks are taller: some for each thread
+# A copy of a strip of the right side pays from so many rows, columns and terms on.
+# Far rows of a large matrix share sets of the cache and pages; in the copy they lie
+# together.
+COPY_LEAST = (32, 256, 128)
 CHUNK_WORK = 1 << 17  # simple operations of a chunk without products: some 20 us
 PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
-MATRIX_ROWS = 384  # of a chunk of large ones
+MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
 FUNCTION_WEIGHT = 16  # simple operations that a function takes as long as
 CHUNK_COLUMNS = 128  # of a wide product: a multiple of the widest tile, of the lanes
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
@@ -79,10 +84,32 @@ def rows_per_chunk(kernel: Kernel) -> Dim | None:
         panels = floordiv(fitting + (LANES - 1), LANES) * LANES
         return maximum(panels, LANES)
     if len(rows) == 1:
-        return CHUNK_ROWS
+        return _product_rows(kernel, rows[0])
     matrix = maximum(rows[-1], 1)
     fitting = maximum(floordiv(PRODUCT_WORK, maximum(work * matrix, 1)), 1)
     return maximum(minimum(matrix * fitting, MATRIX_ROWS), 1)
+
+
+def _product_rows(kernel: Kernel, rows: Dim) -> Dim:
+    """Return the rows of a chunk of a product of one matrix.
+
+    Each chunk copies the right side where that pays: of many rows it has more of them,
+    so that fewer copies are made.
+    """
+    known = [tensor_space(op)[-2:] for op in kernel.products]
+    for extents in known:
+        pairs = zip(extents, COPY_LEAST[1:], strict=True)
+        if any(isinstance(extent, int) and extent < least for extent, least in pairs):
+            return CHUNK_ROWS
+    strips: Dim = 1
+    if columns_per_chunk(kernel) is not None:
+        strips = ceildiv(known[0][0], CHUNK_COLUMNS)
+    whole = FEW_CHUNKS * CHUNK_ROWS
+    if isinstance(strips, int):
+        steps = floordiv(rows, -(-whole // strips))
+    else:
+        steps = floordiv(rows * strips, whole)
+    return maximum(minimum(steps * CHUNK_ROWS, MATRIX_ROWS), CHUNK_ROWS)
 
 
 def block_rows(
@@ -113,7 +140,8 @@ def block_rows(
     heights = [tile(op, target)[reads_along_rows(op)] for op in kernel.products]
     even = lcm(*heights)
     fitting = floordiv(BLOCK_BYTES, maximum(taken * even, 1)) * even
-    return minimum(rows, maximum(fitting, max(heights)))
+    fitting = maximum(fitting, max(heights))
+    return rows if known_at_most(MATRIX_ROWS, fitting) else minimum(rows, fitting)
 
 
 def _extent(kernel: Kernel, run: Sequence[int]) -> Dim:
