@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tensorc.api import checking
 from tensorc.api.options import options
 from tensorc.cli import main
 from tensorc.ir.ops import BY_NAME
+from tensorc.ir.schedules import PLACES, Schedule
 from tensorc.recipes import READERS
 from tests.snippets import PAGES, ROOT, tables
 
@@ -154,6 +156,20 @@ def test_the_passes_of_a_level(row):
     assert CODE.findall(row["passes that end there"]) == list(dict.fromkeys(ended))
 
 
+def test_the_words_of_a_schedule():
+    text = text_of(ROOT / "docs" / "architecture.md")
+    _, _, table = text.partition("| key | what it says |")
+    keys = re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE)
+    assert keys == [field.name for field in fields(Schedule)]
+
+
+def test_the_places_of_results():
+    text = text_of(ROOT / "docs" / "architecture.md")
+    _, _, table = text.partition("| place | what it is |")
+    places = re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE)
+    assert places == list(PLACES)
+
+
 @pytest.mark.parametrize("row", tables(ROOT / "docs" / "numerics.md", "Orders"))
 def test_the_ops_of_an_order(row):
     named = [code for code in CODE.findall(row["op"]) if code.startswith("tc.")]
@@ -240,6 +256,8 @@ ROWS = {
     "| | bool |": "test_docs_numerics.py::test_promotions",
     "| operation |": "test_docs_numerics.py::test_types_of_operations",
     "| expression | of |": "test_docs_numerics.py::test_values_at_the_edges",
+    "| key | what ": "test_docs_promises.py::test_the_words_of_a_schedule",
+    "| place | what ": "test_docs_promises.py::test_the_places_of_results",
     "| order |": "test_docs_promises.py::test_the_ops_of_an_order",
     "| function | largest ": "test_docs_numerics.py::"
     "test_every_function_of_the_library_has_a_bound_of_at_most_one_ulp",
