@@ -380,7 +380,7 @@ def test_why_attention_is_two_kernels(tmp_path):
     program = tc.load(str(path))
     assert program.known.cost().kernels == 1
     assert program.unknown.cost().kernels == 2
-    assert "D is not known to be at most 128\n" in program.unknown.explain()
+    assert "D is not known to be at most 144\n" in program.unknown.explain()
 
 
 def test_short_text_is_what_opt_writes(capsys):
