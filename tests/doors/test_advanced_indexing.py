@@ -311,6 +311,18 @@ def test_the_language_indexes_alike(tmp_path):
         same(got, right)
 
 
+@pytest.mark.parametrize(
+    "part", [np.s_[0], np.s_[::2], np.s_[2:3], np.s_[1::-1], np.s_[:1]]
+)
+def test_parts_of_indices_are_checked_alone(part):
+    """What a part leaves out may be out of range."""
+    i = np.array([1, 0, 1, 9])
+    compiled = tc.jit(lambda x, i: x[i[part]])
+    same(compiled(X, i), X[i[part]])
+    with pytest.raises(IndexError, match="index 9 is out of range for axis 0"):
+        compiled(X, np.array([9, 9, 9, 0]))
+
+
 # Errors
 
 

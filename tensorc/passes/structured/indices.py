@@ -120,6 +120,9 @@ def _checked(
         and lowest * extent <= known.value < extent
     ):
         return indices
+    if not all(isinstance(axis, int) for axis in indices.axes):
+        # A part of an array: what it leaves out may be out of range.
+        indices = whole(low.materialize(indices))
     base = low.materialize(indices) if indices.base is None else indices.base
     size = Dims((extent,))
     result = low.checks.find(base, size, from_end)
