@@ -142,6 +142,13 @@ def affine(constant: Dim, terms: Sequence[tuple[int, int]]) -> Affine | None:
     return Affine(constant, kept) if kept or constant != 0 else None
 
 
+def terms_of(result: MapResult) -> Sequence[tuple[int, int]]:
+    """Return the dimensions in an index, and how much each counts."""
+    if isinstance(result, Affine):
+        return result.terms
+    return () if result is None else ((result, 1),)
+
+
 def through(result: MapResult, axes: Sequence[MapResult]) -> MapResult:
     """Return an index in terms of an iteration, whose dimensions `axes` index its own.
 

@@ -200,6 +200,14 @@ def ceildiv(left: Dim, right: Dim) -> Dim:
     return floordiv(left + (right - 1), right)
 
 
+def elements(shape: Iterable[Dim]) -> Dim:
+    """Return the number of elements of a shape, 1 of none."""
+    count: Dim = 1
+    for extent in shape:
+        count = count * extent
+    return count
+
+
 def known_at_most(left: Dim, right: Dim) -> bool:
     """Return whether left <= right for all sizes; False means "not decided"."""
     difference = _with_bounds_at_most(right - left)

@@ -20,10 +20,11 @@ from tensorc.ir.numerics import (
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.types import F32, I64, Element, TensorType
+from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.structured_builder import compare
 from tensorc.passes.schedule.schedule import SCHEDULE_CPU
 from tensorc.passes.structured.fuse import FUSE
-from tensorc.passes.structured.views import Lowering, tensor, whole
+from tensorc.passes.structured.views import Lowering, whole
 from tests.samples import parse_type, same_bits
 from tests.stages import TARGET, Case, inputs, results_below, verified
 
@@ -51,7 +52,7 @@ def combined(cls: type[Op], start: float, order: str) -> Reduce:
     """Return a reduction by a scalar op."""
 
     def build(low: Lowering, source: Value, axes: Sequence[int]) -> list[Value]:
-        type_ = tensor(source)
+        type_ = tensor_of(source)
         kept = tuple(d for d in range(type_.rank) if d not in axes)
         return low.loop(
             [(whole(source), tuple(range(type_.rank)))],
@@ -66,7 +67,7 @@ def combined(cls: type[Op], start: float, order: str) -> Reduce:
 
 def last_above(low: Lowering, source: Value, axes: Sequence[int]) -> list[Value]:
     """Give the last element above those before it, and its index along each axis."""
-    type_ = tensor(source)
+    type_ = tensor_of(source)
     kept = tuple(d for d in range(type_.rank) if d not in axes)
     places = [(kept_type(type_, axes, I64), kept, -1) for _ in axes]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.cumulation import LINEAR
-from tensorc.ir.dims import Dim, maximum
+from tensorc.ir.dims import Dim, elements, maximum
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.scan import Scan
@@ -27,6 +27,8 @@ from tensorc.passes.analysis.in_place import WRITERS
 # What is a kernel by itself: it joins no group.
 ALONE: tuple[type[Op], ...] = (CheckIndex, Scatter, *CUMULATIVE)
 KERNELS: tuple[type[Op], ...] = (KernelGroup, *ALONE)
+
+FUNCTION_WEIGHT = 16  # simple ops that a function takes as long as
 
 _SILENT = ("linalg.", "arith.constant", "tc.size", "tensor.")
 _FREE = frozenset(
@@ -95,17 +97,12 @@ def _flops_alone(op: Op) -> Dim:
         combine = CUMULATIVE.get(type(op))
         type_, each = op.results[0].type, (1 if combine else 0) + (combine == LINEAR)
     assert isinstance(type_, TensorType)
-    total: Dim = each if type_.element.is_float else 0
-    for extent in type_.shape:
-        total = total * extent
-    return total
+    return elements(type_.shape) * (each if type_.element.is_float else 0)
 
 
 def flops_of(op: Generic) -> Dim:
     """Return the flops of one generic."""
-    points: Dim = 1
-    for extent in tensor_space(op):
-        points = points * extent
+    points = elements(tensor_space(op))
     each = sum(1 + (o.name == "math.fma") for o in op.body.block.ops if _is_float(o))
     return points * each
 
@@ -113,6 +110,18 @@ def flops_of(op: Generic) -> Dim:
 def computes(op: Op) -> bool:
     """Return whether an op in a body is work; all others only name or move values."""
     return not op.name.startswith(_SILENT)
+
+
+def calls_functions(op: Generic) -> bool:
+    """Return whether a body computes functions, a multiply-add among them."""
+    return any(inner.name.startswith("math.") for inner in op.body.block.ops)
+
+
+def body_size(op: Generic) -> int:
+    """Return how long a body is, in simple ops on vectors; a function is many."""
+    names = [inner.name for inner in op.body.block.ops if computes(inner)]
+    functions = sum(n.startswith("math.") and n != "math.fma" for n in names)
+    return 1 + len(names) + functions * (FUNCTION_WEIGHT - 1)
 
 
 def _is_float(op: Op) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tensorc.ir.attributes import Affine, MapResult
+from tensorc.ir.attributes import MapResult, terms_of
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import FMA_ORDER
@@ -60,16 +60,8 @@ def lies_across(op: Generic, number: int, dim: int) -> bool:
     last, results = op.maps[0].dims - 1, op.maps[number].results
     if not results or dim == last:
         return False
-    neighbour = results[-1]
-    if isinstance(neighbour, Affine):
-        along = neighbour.terms == ((dim, 1),)
-    else:
-        along = neighbour == dim
-    dims = [
-        d
-        for r in results[:-1]
-        for d, _ in (r.terms if isinstance(r, Affine) else ((r, 1),))
-    ]
+    along = terms_of(results[-1]) == ((dim, 1),)
+    dims = [d for r in results[:-1] for d, _ in terms_of(r)]
     return along and last in dims and dim not in dims
 
 
@@ -108,6 +100,12 @@ def space(op: Generic, shapes: Sequence[Sequence[Dim]]) -> list[Dim]:
             if isinstance(dim, int):
                 extents[dim] = extent
     return extents
+
+
+def tensor_of(value: Value) -> TensorType:
+    """Return the tensor type of a value."""
+    assert isinstance(value.type, TensorType)
+    return value.type
 
 
 def tensor_space(op: Generic) -> list[Dim]:

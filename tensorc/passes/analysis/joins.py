@@ -9,6 +9,7 @@ are the same.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tensorc.ir.attributes import MapResult, terms_of
 from tensorc.ir.ops.structured.generics import Generic, Index
 from tensorc.passes.analysis.generics import is_shape_only, reads
 from tensorc.passes.analysis.members import Member
@@ -70,7 +71,7 @@ def _states_sizes(op: Generic, number: int) -> bool:
     return number < len(op.inputs) and is_shape_only(op, number)
 
 
-def _follows(axes: Sequence[object], first: int, second: int) -> bool:
+def _follows(axes: Sequence[MapResult], first: int, second: int) -> bool:
     """Return whether two dimensions are neighbours in an operand, or both not in it.
 
     The second one is the whole of its axis; the first may start anywhere in its own.
@@ -83,10 +84,3 @@ def _follows(axes: Sequence[object], first: int, second: int) -> bool:
     if len(at) != 2 or at[1] != at[0] + 1 or axes[at[1]] != second:
         return False
     return (first, 1) in terms[at[0]]
-
-
-def terms_of(axis: object) -> Sequence[tuple[int, int]]:
-    """Return the dimensions in an index, and how much each counts."""
-    if isinstance(axis, int):
-        return [(axis, 1)]
-    return getattr(axis, "terms", ())

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tensorc.ir.attributes import Affine, AffineMap
 from tensorc.ir.captured import CAPTURED, KIND
 from tensorc.ir.core import Block, Op, Value
-from tensorc.ir.dims import Dim, minimum
+from tensorc.ir.dims import Dim, elements, minimum
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.scan import Scan
@@ -22,6 +22,7 @@ from tensorc.passes.analysis.generics import (
     extracts,
     is_shape_only,
     origin,
+    tensor_of,
     tensor_space,
 )
 from tensorc.passes.analysis.in_place import is_used_up
@@ -63,14 +64,14 @@ def written_by(kernel: Op) -> list[Moved]:
             maps = member.maps[len(member.inputs) :]
             for made, map_ in zip(member.results, maps, strict=True):
                 if origin(made) is first:
-                    total = total + _reached(member, map_, _tensor(made))
+                    total = total + _reached(member, map_, tensor_of(made))
         found.append((result, total))
     return found
 
 
 def size_of(value: Value) -> Dim:
     """Return the bytes of a tensor."""
-    return _bytes(_tensor(value))
+    return _bytes(tensor_of(value))
 
 
 def continues(value: Value) -> Value | None:
@@ -129,7 +130,7 @@ def _members(kernel: KernelGroup) -> list[Generic]:
 
 def _read(inside: Value, members: Sequence[Generic]) -> Dim:
     """Return the bytes of an argument that its reader reaches; all for several."""
-    type_ = _tensor(inside)
+    type_ = tensor_of(inside)
     readers: list[tuple[Generic, AffineMap]] = []
     for member in members:
         if any(op.operands[0] is inside for op in extracts(member)):
@@ -163,12 +164,4 @@ def _reached(member: Generic, map_: AffineMap, type_: TensorType) -> Dim:
 
 
 def _bytes(type_: TensorType) -> Dim:
-    total: Dim = type_.element.bytes
-    for extent in type_.shape:
-        total = total * extent
-    return total
-
-
-def _tensor(value: Value) -> TensorType:
-    assert isinstance(value.type, TensorType)
-    return value.type
+    return elements(type_.shape) * type_.element.bytes

@@ -7,8 +7,9 @@ and are either kept or reduced, are walked as one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tensorc.ir.attributes import MapResult, terms_of
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, known_at_most
+from tensorc.ir.dims import Dim, elements, known_at_most
 from tensorc.ir.numerics import BLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.passes.analysis.generics import (
@@ -17,7 +18,7 @@ from tensorc.passes.analysis.generics import (
     is_shape_only,
     reads,
 )
-from tensorc.passes.analysis.joins import joins, terms_of
+from tensorc.passes.analysis.joins import joins
 from tensorc.passes.analysis.members import Member
 
 
@@ -61,11 +62,8 @@ def walk(member: Member) -> tuple[Axis, ...]:
 
 def extent_of(member: Member, reduced: bool) -> Dim:
     """Return how many elements a member reduces to each result, or keeps."""
-    size: Dim = 1
-    for dim in member.inner:
-        if (dim in member.op.reductions) == reduced:
-            size = size * member.extents[dim]
-    return size
+    wanted = [d for d in member.inner if (d in member.op.reductions) == reduced]
+    return elements(member.extents[dim] for dim in wanted)
 
 
 def kept_of(members: Sequence[Member], outer: int) -> Dim | None:
@@ -152,7 +150,7 @@ def _order(member: Member) -> list[int]:
     return [next(ascending) if d in member.op.reductions else d for d in order]
 
 
-def _along(axes: Sequence[object], inner: Sequence[int]) -> list[int]:
+def _along(axes: Sequence[MapResult], inner: Sequence[int]) -> list[int]:
     """Return the dimensions in the indices of an operand, the largest steps first."""
     found: dict[int, None] = {}
     for axis in axes:

@@ -8,7 +8,7 @@ across is copied to scratch, transposed in registers, and read there along the r
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tensorc.ir.attributes import Affine
+from tensorc.ir.attributes import terms_of
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import LANES
 from tensorc.ir.types import element_type
@@ -76,8 +76,7 @@ def _stride(rows: Rows, member: Member, number: int) -> Value:
     storage = rows.storages[op.inputs[number]]
     results = op.maps[number].results
     for result, stride in zip(results, storage.strides, strict=True):
-        index = Affine(0, ((result, 1),)) if isinstance(result, int) else result
-        for dim, factor in index.terms if index is not None else ():
+        for dim, factor in terms_of(result):
             if dim == last:
                 total = k.add(total, k.mul(stride, k.index(factor)))
     return total

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.cumulation import ADD, LARGER, LINEAR, MULTIPLY, SMALLER
-from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum
+from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum
 from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.opdef import scalar_of
 from tensorc.ir.ops.memory.kernels import CumulateInto
@@ -28,7 +28,6 @@ from tensorc.passes.loops.entry import (
     FunctionState,
     Shape,
     close_kernel,
-    elements,
     open_kernel,
     row_major,
 )

@@ -54,14 +54,6 @@ def row_major(k: LoopBuilder, memref: Value, shape: Shape) -> Storage:
     return Storage(memref, tuple(strides))
 
 
-def elements(shape: Shape) -> Dim:
-    """Return the number of elements of a shape."""
-    count: Dim = 1
-    for extent in shape:
-        count = count * extent
-    return count
-
-
 def open_kernel(
     entry: FunctionState, values: Sequence[Value], dims: Sequence[Dim]
 ) -> tuple[Function, LoopBuilder, list[Value], list[str]]:

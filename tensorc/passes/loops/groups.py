@@ -11,7 +11,7 @@ from itertools import groupby
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, ceildiv, floordiv
+from tensorc.ir.dims import Dim, ceildiv, elements, floordiv
 from tensorc.ir.invariants import fail
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import KernelGroup
@@ -46,7 +46,6 @@ from tensorc.passes.loops.entry import (
     FunctionState,
     Shape,
     close_kernel,
-    elements,
     open_kernel,
     row_major,
 )

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, maximum
+from tensorc.ir.dims import Dim, elements, maximum
 from tensorc.ir.ops.scalar import arith
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.entry import elements
 
 # They are given the indices of a point (or of all dimensions but the last, and the
 # bounds of that), and what is carried; they return what is carried on.

@@ -7,7 +7,7 @@ tree of all (`tensorc.ir.numerics`). The group's own kernel combines them.
 from collections.abc import Sequence
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, ceildiv, floordiv
+from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.schedules import Schedule, schedule_of
 from tensorc.passes.analysis.walks import apart, extent_of
@@ -41,7 +41,7 @@ def emit_partials(
     assert split is not None
     strips: Dim = 1
     if width is not None and kept is not None:
-        strips = floordiv(kept + (width - 1), width)
+        strips = ceildiv(kept, width)
     begin, end = ends
     with k.loop(begin, end, 1) as chunk:
         number = k.floordiv(chunk.index, k.dim(strips))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, elements
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.scalar import arith
@@ -20,7 +20,6 @@ from tensorc.passes.loops.accumulate import (
     store_wide,
 )
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.entry import elements
 from tensorc.passes.loops.lanes import (
     Counter,
     Lanes,

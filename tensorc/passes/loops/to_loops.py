@@ -51,6 +51,7 @@ from types import MappingProxyType
 from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import ArrayAttr, Dims
 from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.dims import elements
 from tensorc.ir.functions import set_function_type
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.builtin import Function, Module, Return
@@ -77,7 +78,6 @@ from tensorc.passes.loops.entry import (
     FunctionState,
     Shape,
     close_kernel,
-    elements,
     flat_type,
     open_kernel,
     row_major,

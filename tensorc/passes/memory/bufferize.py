@@ -82,6 +82,7 @@ from tensorc.ir.ops.tensor import indexing, making, shape
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, TensorType
+from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.analysis.in_place import (
     WRITERS,
     in_place,
@@ -94,12 +95,7 @@ from tensorc.passes.analysis.in_place import (
 from tensorc.passes.analysis.traffic import continues
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import size
-from tensorc.passes.memory.buffers import (
-    Buffers,
-    allocate,
-    memref_of,
-    tensor_of,
-)
+from tensorc.passes.memory.buffers import Buffers, allocate, memref_of
 from tensorc.passes.memory.groups import bufferize_group
 from tensorc.target import Target
 

@@ -28,12 +28,6 @@ def memref_of(type_: TensorType) -> MemRefType:
     return MemRefType(dims, type_.element)
 
 
-def tensor_of(value: Value) -> TensorType:
-    """Return the tensor type of a value."""
-    assert isinstance(value.type, TensorType)
-    return value.type
-
-
 def allocate(b: Builder, type_: TensorType, hint: str = "") -> Value:
     """Append fresh memory for a tensor."""
     sizes = [size(b, d) for d in type_.shape if not isinstance(d, int)]

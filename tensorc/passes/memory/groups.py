@@ -18,12 +18,12 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic
 from tensorc.ir.schedules import MEMORY, SCHEDULE, places_of, schedule_of
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.generics import origin, tensor_space
+from tensorc.passes.analysis.generics import origin, tensor_of, tensor_space
 from tensorc.passes.analysis.in_place import is_used_up
 from tensorc.passes.analysis.stages import kernel_of
 from tensorc.passes.analysis.traffic import continues
 from tensorc.passes.analysis.walks import apart, extent_of
-from tensorc.passes.memory.buffers import Buffers, allocate, tensor_of
+from tensorc.passes.memory.buffers import Buffers, allocate
 
 
 @dataclass

@@ -7,20 +7,28 @@ result: chunks write memory of their own, and tiles keep the order of additions.
 from collections.abc import Sequence
 from math import lcm
 
-from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, ceildiv, floordiv, known_at_most, maximum, minimum
+from tensorc.ir.dims import (
+    Dim,
+    ceildiv,
+    elements,
+    floordiv,
+    known_at_most,
+    maximum,
+    minimum,
+)
 from tensorc.ir.numerics import BLOCK as ORDER_BLOCK
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW
 from tensorc.ir.types import Element, TensorType, element_type
-from tensorc.passes.analysis.cost import computes
+from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
     identity_depth,
     is_contraction,
     lies_across,
     origin,
     reads,
+    tensor_of,
     tensor_space,
 )
 from tensorc.passes.analysis.stages import Kernel
@@ -37,7 +45,6 @@ COPY_LEAST = (32, 256, 128)
 CHUNK_WORK = 1 << 17  # simple operations of a chunk without products: some 20 us
 PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
 MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
-FUNCTION_WEIGHT = 16  # simple operations that a function takes as long as
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
 LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
@@ -126,7 +133,7 @@ def block_rows(
     chunk.
     """
     passed = [
-        _tensor(value)
+        tensor_of(value)
         for op, found in places.items()
         for value, place in zip(op.results, found, strict=True)
         if place == BLOCK
@@ -146,19 +153,12 @@ def block_rows(
 
 def _extent(kernel: Kernel, run: Sequence[int]) -> Dim:
     """Return the extent of dimensions that are walked as one."""
-    size: Dim = 1
-    for dim in run:
-        size = size * kernel.members[0].extents[dim]
-    return size
+    return elements(kernel.members[0].extents[dim] for dim in run)
 
 
 def _weight(op: Generic) -> int:
     """Return how long a point of a generic takes, in simple operations on 16 lanes."""
-    if is_contraction(op):
-        return 1
-    names = [inner.name for inner in op.body.block.ops if computes(inner)]
-    functions = sum(n.startswith("math.") and n != "math.fma" for n in names)
-    return 1 + len(names) + functions * (FUNCTION_WEIGHT - 1)
+    return 1 if is_contraction(op) else body_size(op)
 
 
 def _sweep_weight(kernel: Kernel) -> int:
@@ -332,15 +332,10 @@ def places(kernel: Kernel) -> Places:
                 place = REGISTER
             elif is_contraction(member.op):
                 pass
-            elif _fits_in_row(_tensor(value), len(kernel.outer)):
+            elif _fits_in_row(tensor_of(value), len(kernel.outer)):
                 place = ROW
             found[member.op].append(place)
     return found
-
-
-def _tensor(value: Value) -> TensorType:
-    assert isinstance(value.type, TensorType)
-    return value.type
 
 
 def _fits_in_row(type_: TensorType, outer: int) -> bool:
@@ -355,10 +350,7 @@ def _fits_in_row(type_: TensorType, outer: int) -> bool:
 
 def row_bytes(shape: Sequence[Dim], element: Element, outer: int) -> Dim:
     """Return the size of one row of a value inside a kernel with `outer` dimensions."""
-    total: Dim = element.bytes
-    for extent in shape[outer:]:
-        total = total * extent
-    return total
+    return elements(shape[outer:]) * element.bytes
 
 
 def kept_width(kept: Dim, size: int) -> int:

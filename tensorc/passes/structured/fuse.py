@@ -81,6 +81,7 @@ from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.ir.types import TensorType
+from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
     UNREAD,
     WHY,
@@ -104,7 +105,6 @@ from tensorc.passes.structured.open_groups import (
     MOST_OPS,
     OpenGroup,
     Uses,
-    body_size,
     long_total,
     misfit,
     needs,

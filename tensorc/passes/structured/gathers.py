@@ -35,7 +35,7 @@ After:
   }
 
 1. What a body reads with `tensor.extract` may be made by a generic that is elementwise,
-   computes at most `MOST_OPS`, no function, and reads with plain maps: then its body
+   computes at most `MOST_AGAIN`, no function, and reads with plain maps: then its body
    stands there instead, and reads its own operands there.
 2. An operand that is read at the dimensions of the reader alone becomes an operand of
    it; others are extracted in turn, until nothing cheap is left.
@@ -53,12 +53,12 @@ from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Extract, Generic, Index
 from tensorc.ir.types import INDEX, TensorType, element_type
-from tensorc.passes.analysis.cost import computes
+from tensorc.passes.analysis.cost import calls_functions, computes
 from tensorc.passes.analysis.generics import extracts, tensor_space
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
 
-MOST_OPS = 2  # that are computed again for each element that is read
+MOST_AGAIN = 2  # that are computed again for each element that is read
 MOST_BODY = 64  # ops of a body that reads through others
 
 
@@ -109,8 +109,7 @@ def _step(op: Generic, given: set[Value]) -> bool:
 def _is_cheap(op: Generic) -> bool:
     """Return whether an elementwise generic is cheap enough to be computed again."""
     inside = [inner for inner in op.body.block.ops if computes(inner)]
-    functions = any(inner.name.startswith("math.") for inner in inside)
-    if op.reductions or functions or len(inside) > MOST_OPS or extracts(op):
+    if op.reductions or calls_functions(op) or len(inside) > MOST_AGAIN or extracts(op):
         return False
     whole = tuple(range(op.maps[0].dims))
     inputs = op.maps[: len(op.inputs)]

@@ -9,12 +9,12 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.tensor import indexing
 from tensorc.ir.types import I64, INDEX
+from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.structured_builder import cast, compare, scalar, size
 from tensorc.passes.structured.views import (
     Lowering,
     MappedRead,
     compose,
-    tensor,
     whole,
     without,
 )
@@ -28,7 +28,7 @@ def take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> MappedRead:
     indices = _checked(low, low.views[op.indices], op.axis, extent)
     base = low.materialize(operand) if operand.base is None else operand.base
     view = whole(base) if operand.base is None else operand
-    type_ = tensor(op.result)
+    type_ = tensor_of(op.result)
     kept = without(view.type.rank, op.axis)
     # The axes of the operand, in terms of the result's dimensions.
     ranks = range(view.type.rank)
@@ -51,7 +51,7 @@ def gather(low: Lowering, op: indexing.Gather) -> MappedRead:
         _checked(low, low.views[index], axis, extent)
         for axis, index, extent in zip(op.axes, op.indices, extents, strict=True)
     ]
-    type_ = tensor(op.result)
+    type_ = tensor_of(op.result)
     if operand.base is None:
         return MappedRead(type_, None, (), operand.constant)
     # Which dimension of the result the operand's other axes are; -1, -2, … computed.
@@ -87,7 +87,7 @@ def _wrapped(b: Builder, value: Value, extent: Dim) -> Value:
 def scatter(low: Lowering, op: indexing.Scatter) -> MappedRead:
     """Keep the op, which is a kernel of its own, on whole tensors."""
     base, values = (low.materialize(low.views[v]) for v in op.operands[:2])
-    shape = tensor(base).shape
+    shape = tensor_of(base).shape
     indices = []
     for axis, index in zip(op.axes, op.indices, strict=True):
         read = whole(low.materialize(low.views[index]))

@@ -62,13 +62,13 @@ from tensorc.ir.ops.memory.kernels import SizeOf
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Generic, Index
 from tensorc.ir.types import INDEX, TensorType, element_type
-from tensorc.passes.analysis.cost import computes
+from tensorc.passes.analysis.cost import calls_functions, computes
 from tensorc.passes.analysis.generics import extracts, is_contraction, reads
 from tensorc.passes.analysis.in_place import regions_in
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
 
-MOST_OPS = 64  # of a body
+MOST_BODY = 64  # of a body
 CHEAP = 2  # ops of what may be computed more than once
 
 Users = dict[Value, dict[Op, None]]
@@ -200,7 +200,7 @@ def _is_cheap(op: Generic) -> bool:
     """Return whether an op may be computed for each of its readers."""
     body = [inner for inner in op.body.block.ops if computes(inner)]
     arrays = [v for v in op.inputs if _rank(v)]
-    if _calls_functions(op) or len(body) > CHEAP or len(arrays) != 1 or extracts(op):
+    if calls_functions(op) or len(body) > CHEAP or len(arrays) != 1 or extracts(op):
         return False
     return _bytes(arrays[0]) <= _bytes(op.results[0])
 
@@ -231,7 +231,7 @@ def _takes(op: Generic, reader: Generic, known: _Known) -> bool:
     if not _costs_nothing(op, reader, known):
         return False
     size = sum(computes(o) for g in (op, reader) for o in g.body.block.ops)
-    return size <= MOST_OPS and _keeps_extents(op, reader, map_)
+    return size <= MOST_BODY and _keeps_extents(op, reader, map_)
 
 
 def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
@@ -245,14 +245,10 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     same_rows = not _is_barrier(reader) and known.depth(reader) == known.depth(op)
     if same_rows and _reads_along(reader, op.results[0]):
         return True
-    if extracts(op) or (made and _is_barrier(reader) and _calls_functions(op)):
+    if extracts(op) or (made and _is_barrier(reader) and calls_functions(op)):
         return False
     new = sum(_bytes(v) for v in made if not known.is_stored(v))
     return new <= _bytes(op.results[0])
-
-
-def _calls_functions(op: Generic) -> bool:
-    return any(inner.name.startswith("math.") for inner in op.body.block.ops)
 
 
 def _indexes(op: Generic) -> bool:

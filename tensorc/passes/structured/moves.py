@@ -10,6 +10,7 @@ from tensorc.ir.ops.structured.generics import Empty
 from tensorc.ir.ops.tensor import making
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.types import I1, I64, INDEX, TensorType
+from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.structured_builder import (
     cast,
     compare,
@@ -22,7 +23,6 @@ from tensorc.passes.structured.views import (
     Lowering,
     MappedRead,
     compose,
-    tensor,
     whole,
 )
 
@@ -40,7 +40,7 @@ def constant(low: Lowering, op: making.Constant) -> MappedRead:
 def broadcast(low: Lowering, op: shapes.Broadcast) -> MappedRead:
     """Read the operand through a map that repeats it."""
     source = low.views[op.operand]
-    type_ = tensor(op.result)
+    type_ = tensor_of(op.result)
     kept: Axes = tuple(
         axis if old == type_.shape[axis] or old != 1 else None
         for old, axis in zip(source.type.shape, op.axes, strict=True)
@@ -53,7 +53,7 @@ def transpose(low: Lowering, op: shapes.Transpose) -> MappedRead:
     source = low.views[op.operand]
     where = tuple([op.permutation.index(old) for old in range(source.type.rank)])
     axes = compose(source.axes, where)
-    return MappedRead(tensor(op.result), source.base, axes, source.constant)
+    return MappedRead(tensor_of(op.result), source.base, axes, source.constant)
 
 
 def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
@@ -62,7 +62,7 @@ def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
     So it is where axes of a part or a transpose are split; a whole is free to reshape.
     """
     source = low.views[op.operand]
-    type_ = tensor(op.result)
+    type_ = tensor_of(op.result)
     if source.constant is not None:
         return MappedRead(type_, None, (), source.constant)
     old = [i for i, d in enumerate(source.type.shape) if d != 1]
@@ -111,7 +111,7 @@ def _split(old: Sequence[Dim], new: Sequence[Dim]) -> Axes | None:
 
 def slice(low: Lowering, op: shapes.Slice) -> MappedRead:
     """Read at start + index * step."""
-    source, type_ = low.views[op.operand], tensor(op.result)
+    source, type_ = low.views[op.operand], tensor_of(op.result)
     parts = zip(op.starts.dims, op.steps, source.type.shape, type_.shape, strict=True)
     where = tuple([part_axis(axis, *part) for axis, part in enumerate(parts)])
     axes = compose(source.axes, where)
@@ -132,7 +132,7 @@ def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
     Calls may refuse the part (ir/call_guards.py): of one that leaves less than nothing
     on a side whatever the call, no element is ever written.
     """
-    source, type_ = low.views[op.operand], tensor(op.result)
+    source, type_ = low.views[op.operand], tensor_of(op.result)
     zero = Typed(0, type_.element)
     if 0 in source.type.shape:
         return MappedRead(type_, None, (), zero)
@@ -164,7 +164,7 @@ def _put(dims: tuple[Dim, ...], axis: int, dim: Dim) -> tuple[Dim, ...]:
 def _spread(low: Lowering, op: shapes.Unslice) -> MappedRead:
     """Read where an index falls into the part, 0 elsewhere."""
     b = low.b
-    source, type_ = low.views[op.operand], tensor(op.result)
+    source, type_ = low.views[op.operand], tensor_of(op.result)
     part = source.type
     slices = list(zip(op.starts.dims, op.steps, part.shape, type_.shape, strict=True))
     # Along these axes the part is all there is, and each index falls into it.
@@ -211,8 +211,8 @@ def _spread(low: Lowering, op: shapes.Unslice) -> MappedRead:
 
 def concatenate(low: Lowering, op: shapes.Concatenate) -> MappedRead:
     """Write each part where it belongs; what is empty is left out."""
-    type_ = tensor(op.result)
-    parts = [low.views[v] for v in op.parts if tensor(v).shape[op.axis] != 0]
+    type_ = tensor_of(op.result)
+    parts = [low.views[v] for v in op.parts if tensor_of(v).shape[op.axis] != 0]
     if len(parts) < 2:
         return parts[0] if parts else low.views[op.parts[0]]
     target = empty(low.b, type_)
@@ -232,7 +232,7 @@ def write_part(
     What others wrote parts of stays in part even where this one has the size of all:
     they are empty, or the call is refused.
     """
-    type_ = tensor(target)
+    type_ = tensor_of(target)
     sizes = list(zip(starts, type_.shape, part.type.shape, strict=True))
     is_all = all((start, n) == (0, m) for start, n, m in sizes)
     in_part = is_all and not isinstance(target.op, Empty)
@@ -255,13 +255,13 @@ def iota(low: Lowering, op: making.Iota) -> MappedRead:
         index = cast(low.b, low.index(op.axis), I64)
         return [cast(low.b, index, op.element)]
 
-    return whole(low.pointwise([], tensor(op.result), body))
+    return whole(low.pointwise([], tensor_of(op.result), body))
 
 
 def dim(low: Lowering, op: shapes.Size) -> MappedRead:
     """Give a size, as a constant if it is known."""
-    extent = tensor(op.operand).shape[op.axis]
-    type_ = tensor(op.result)
+    extent = tensor_of(op.operand).shape[op.axis]
+    type_ = tensor_of(op.result)
     if isinstance(extent, int):
         return MappedRead(type_, None, (), Typed(extent, I64))
     return whole(

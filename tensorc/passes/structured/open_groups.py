@@ -17,9 +17,9 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, elements
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.passes.analysis.cost import computes
+from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
     continued,
     identity_depth,
@@ -29,7 +29,7 @@ from tensorc.passes.analysis.generics import (
     reads,
     tensor_space,
 )
-from tensorc.passes.schedule.cpu import CHUNK_COLUMNS, FUNCTION_WEIGHT
+from tensorc.passes.schedule.cpu import CHUNK_COLUMNS
 
 MOST_OPS = 1024  # in the bodies of a kernel, as `body_size` counts
 FEW = 2048  # elements of a sum that are one part in any case
@@ -76,13 +76,6 @@ def needs(op: Generic) -> list[Value]:
     return [*[read.value for read in reads(op)], *continued(op)]
 
 
-def body_size(op: Generic) -> int:
-    """Return how long the code of a body is; a function counts as many ops."""
-    names = [inner.name for inner in op.body.block.ops if computes(inner)]
-    functions = sum(n.startswith("math.") and n != "math.fma" for n in names)
-    return 1 + len(names) + functions * (FUNCTION_WEIGHT - 1)
-
-
 def misfit(op: Generic, kernel: OpenGroup, made: set[Value], uses: Uses) -> str:
     """Return why a generic cannot join a kernel, or ""; the user reads it.
 
@@ -112,9 +105,7 @@ def long_total(op: Generic) -> Dim | None:
     if not op.reductions or is_contraction(op):
         return None
     extents = tensor_space(op)
-    total: Dim = 1
-    for dim in op.reductions:
-        total = total * extents[dim]
+    total = elements(extents[dim] for dim in op.reductions)
     return None if isinstance(total, int) and total < FEW else total
 
 

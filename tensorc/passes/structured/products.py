@@ -8,12 +8,13 @@ from tensorc.ir.numerics import FMA_ORDER, SEQUENTIAL
 from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.types import TensorType
-from tensorc.passes.structured.views import Lowering, MappedRead, Read, tensor, whole
+from tensorc.passes.analysis.generics import tensor_of
+from tensorc.passes.structured.views import Lowering, MappedRead, Read, whole
 
 
 def matmul(low: Lowering, op: MatMul) -> MappedRead:
     """Append a product; f16 is added up in f32 and rounded at the end."""
-    type_ = tensor(op.result)
+    type_ = tensor_of(op.result)
     narrow, wide = type_.element, type_.element.accumulator
     lhs, rhs = (low.converted(low.views[v], wide) for v in (op.lhs, op.rhs))
     result = _product(low, lhs, rhs, replace(type_, element=wide))

@@ -10,6 +10,7 @@ from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.ops.tensor import reductions, rounding
 from tensorc.ir.ops.tensor.reductions import MEAN_SCALE, max_identity, min_identity
 from tensorc.ir.types import I64, Element, TensorType
+from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.structured_builder import (
     apply_scalar,
     cast,
@@ -17,7 +18,7 @@ from tensorc.passes.common.structured_builder import (
     scalar,
     size,
 )
-from tensorc.passes.structured.views import Lowering, MappedRead, tensor, whole
+from tensorc.passes.structured.views import Lowering, MappedRead, whole
 
 
 def reduction(low: Lowering, op: reductions.Along) -> MappedRead:
@@ -79,7 +80,7 @@ def _along(
 
 def mean(low: Lowering, op: reductions.Mean) -> MappedRead:
     """Sum the elements and, in the same loop, scaled ones: for where that overflows."""
-    b, source, type_ = low.b, low.views[op.operand], tensor(op.result)
+    b, source, type_ = low.b, low.views[op.operand], tensor_of(op.result)
     element = type_.element
 
     def divide(values: list[Value]) -> list[Value]:

@@ -46,6 +46,7 @@ from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.types import TensorType
+from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.structured_builder import (
     apply_scalar,
@@ -57,7 +58,6 @@ from tensorc.passes.structured.views import (
     Lowering,
     MappedRead,
     Powers,
-    tensor,
     whole,
     without,
 )
@@ -69,7 +69,7 @@ Views = tuple[MappedRead, ...]
 
 def _elementwise(low: Lowering, op: Op) -> MappedRead:
     views = [low.views[v] for v in op.operands]
-    type_ = tensor(op.result)
+    type_ = tensor_of(op.result)
 
     def body(values: list[Value]) -> list[Value]:
         return [apply_scalar(low.b, type(op), values, op.attributes)]
@@ -80,11 +80,11 @@ def _elementwise(low: Lowering, op: Op) -> MappedRead:
 def _log_softmax(low: Lowering, op: nn.LogSoftmax) -> MappedRead:
     b = low.b
     shifted, _, total = _shifted_powers(low, low.views[op.operand], None, op.axis)
-    type_, log_type = tensor(shifted), tensor(total)
+    type_, log_type = tensor_of(shifted), tensor_of(total)
     log = low.pointwise([whole(total)], log_type, lambda v: [b.value(math.Log, *v)])
     pair = [whole(shifted), _spread(type_, log, op.axis)]
     made = low.pointwise(pair, type_, lambda v: [b.value(arith.SubF, *v)])
-    return low.converted(whole(made), tensor(op.result).element)
+    return low.converted(whole(made), tensor_of(op.result).element)
 
 
 def _softmax(low: Lowering, op: nn.Softmax) -> MappedRead:
@@ -92,7 +92,7 @@ def _softmax(low: Lowering, op: nn.Softmax) -> MappedRead:
     masks = [low.views[v] for v in op.mask]
     mask = masks[0] if masks else None
     _, powers, total = _shifted_powers(low, low.views[op.operand], mask, op.axis)
-    type_ = tensor(powers)
+    type_ = tensor_of(powers)
 
     def divide(values: list[Value]) -> list[Value]:
         share = b.value(arith.DivF, *values[:2])
@@ -102,7 +102,7 @@ def _softmax(low: Lowering, op: nn.Softmax) -> MappedRead:
 
     reads = [whole(powers), _spread(type_, total, op.axis), *masks]
     made = low.pointwise(reads, type_, divide)
-    return low.converted(whole(made), tensor(op.result).element)
+    return low.converted(whole(made), tensor_of(op.result).element)
 
 
 def _shifted_powers(

@@ -246,12 +246,6 @@ def compose(view: Axes, axes: Axes) -> Axes:
     return tuple([through(a, axes) for a in view])
 
 
-def tensor(value: Value) -> TensorType:
-    """Return the type of a value that is a tensor."""
-    assert isinstance(value.type, TensorType)
-    return value.type
-
-
 def without(rank: int, axis: int) -> tuple[int, ...]:
     """Return the axes of a rank but one."""
     return tuple(d for d in range(rank) if d != axis)

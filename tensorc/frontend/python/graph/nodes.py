@@ -120,7 +120,7 @@ class SharedLeaf(Value):
         return SharedLeaf, (self.type, self.cell, self.hint)
 
 
-# The nodes of the body that a function is called for now: a loop's, say.
+# The nodes of the body whose function is being called: a loop's, say.
 _BODY: ContextVar[MutableSet[Op] | None] = ContextVar("body", default=None)
 
 
