@@ -100,6 +100,29 @@ def _part(starts: Sequence[int], sizes: Sequence[int | str], *steps: int) -> Sam
 
 MATRIX = np.array([[1.0, -2.0], [0.5, 8.0]])
 
+# What is reduced along which axes, by sums and products, and by comparisons.
+SUMMED = (
+    ("f64[4]", (0,)),
+    ("f64[B, 3]", (0,)),
+    ("f64[B, N, 2]", (1,)),
+    ("f64[B, N, 2]", (0, 2)),
+    ("f64[B, 3, 2]", (1, 2)),
+    ("f64[2, B, 1, 3]", (0, 1, 2)),
+    ("f64[1, 3]", (0,)),
+    ("f64[0, 3]", (0,)),
+    ("f64[3, 0]", (0,)),
+)
+COMPARED = (
+    ("f64[4]", (0,)),
+    ("f64[B, 3]", (1,)),
+    ("f64[B, N, 2]", (1,)),
+    ("f64[B, N, 2]", (0, 2)),
+    ("f64[B, 3, 2]", (1, 2)),
+    ("f64[2, B, 1, 3]", (0, 1, 2)),
+    ("f64[1, 3]", (0,)),
+    ("f64[3, 0]", (0,)),
+)
+
 SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     ew.Add: each_shape("f64", "f64"),
     ew.Sub: each_shape("f64", "f64"),
@@ -145,18 +168,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
         Sample(("f64[0]",), {"element": F32}),
     ),
     reductions.Sum: tuple(
-        one(type_, axes=axes, order=LANES_ORDER)
-        for type_, axes in (
-            ("f64[4]", (0,)),
-            ("f64[B, 3]", (0,)),
-            ("f64[B, N, 2]", (1,)),
-            ("f64[B, N, 2]", (0, 2)),
-            ("f64[B, 3, 2]", (1, 2)),
-            ("f64[2, B, 1, 3]", (0, 1, 2)),
-            ("f64[1, 3]", (0,)),
-            ("f64[0, 3]", (0,)),
-            ("f64[3, 0]", (0,)),
-        )
+        one(type_, axes=axes, order=LANES_ORDER) for type_, axes in SUMMED
     ),
     reductions.Mean: tuple(
         one(type_, "i64", values=("", "count"), axes=axes, order=LANES_ORDER)
@@ -171,45 +183,10 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64", ()),
         )
     ),
-    reductions.Max: tuple(
-        one(type_, axes=axes)
-        for type_, axes in (
-            ("f64[4]", (0,)),
-            ("f64[B, 3]", (1,)),
-            ("f64[B, N, 2]", (1,)),
-            ("f64[B, N, 2]", (0, 2)),
-            ("f64[B, 3, 2]", (1, 2)),
-            ("f64[2, B, 1, 3]", (0, 1, 2)),
-            ("f64[1, 3]", (0,)),
-            ("f64[3, 0]", (0,)),
-        )
-    ),
-    reductions.Min: tuple(
-        one(type_, axes=axes)
-        for type_, axes in (
-            ("f64[4]", (0,)),
-            ("f64[B, 3]", (1,)),
-            ("f64[B, N, 2]", (1,)),
-            ("f64[B, N, 2]", (0, 2)),
-            ("f64[B, 3, 2]", (1, 2)),
-            ("f64[2, B, 1, 3]", (0, 1, 2)),
-            ("f64[1, 3]", (0,)),
-            ("f64[3, 0]", (0,)),
-        )
-    ),
+    reductions.Max: tuple(one(type_, axes=axes) for type_, axes in COMPARED),
+    reductions.Min: tuple(one(type_, axes=axes) for type_, axes in COMPARED),
     reductions.Prod: tuple(
-        one(type_, axes=axes, order=LANES_ORDER)
-        for type_, axes in (
-            ("f64[4]", (0,)),
-            ("f64[B, 3]", (0,)),
-            ("f64[B, N, 2]", (1,)),
-            ("f64[B, N, 2]", (0, 2)),
-            ("f64[B, 3, 2]", (1, 2)),
-            ("f64[2, B, 1, 3]", (0, 1, 2)),
-            ("f64[1, 3]", (0,)),
-            ("f64[0, 3]", (0,)),
-            ("f64[3, 0]", (0,)),
-        )
+        one(type_, axes=axes, order=LANES_ORDER) for type_, axes in SUMMED
     ),
     reductions.Any: tuple(
         one(type_, axes=axes)
