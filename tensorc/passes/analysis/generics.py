@@ -143,6 +143,7 @@ EXTREMA = (
     *(arith.MaximumF, arith.MaxSI, arith.MaxUI),
     *(arith.MinimumF, arith.MinSI, arith.MinUI),
 )
+ROUNDING = (arith.AddF, arith.MulF)  # whose order matters
 COMBINERS = (*ADDITIONS, *PRODUCTS, *EXTREMA)
 
 

@@ -13,6 +13,7 @@ from tensorc.ir.dims import Dim, elements, known_at_most
 from tensorc.ir.numerics import BLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.passes.analysis.generics import (
+    ROUNDING,
     combiners,
     is_contraction,
     is_shape_only,
@@ -128,11 +129,8 @@ def _made(members: Sequence[Member]) -> set[Value]:
 
 def is_ordered(op: Generic) -> bool:
     """Return whether it matters in which order a reduction meets its elements."""
-    return bool(op.order) and not (combiners(op) and not _rounds(op))
-
-
-def _rounds(op: Generic) -> bool:
-    return combiners(op)[0].name in ("arith.addf", "arith.mulf")
+    combining = combiners(op)
+    return bool(op.order) and (not combining or isinstance(combining[0], ROUNDING))
 
 
 def _order(member: Member) -> list[int]:

@@ -23,6 +23,7 @@ from tensorc.ir.types import (
     VectorType,
     element_type,
 )
+from tensorc.passes.analysis.generics import ROUNDING
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Rep, widen
 from tensorc.passes.schedule.cpu import STACK_AT_ONCE, STACK_BYTES
@@ -57,7 +58,7 @@ class Combiner:
     @property
     def is_sum(self) -> bool:
         """Tell float sums and products, whose order matters, from the rest."""
-        return self.cls in (arith.AddF, arith.MulF)
+        return self.cls in ROUNDING
 
     def start(self, k: LoopBuilder, lanes: int = LANES) -> Value:
         """Return the identity, as a vector or a scalar (lanes 0)."""

@@ -16,12 +16,12 @@ from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.ops.structured.generics import Index
 from tensorc.ir.types import I1
 from tensorc.passes.analysis.members import Member
-from tensorc.passes.analysis.walks import Axis
 from tensorc.passes.loops.accumulate import scratch, store_wide
 from tensorc.passes.loops.lanes import Lanes, Point, Rep, emit_op, tail_mask
 from tensorc.passes.loops.reduce_state import (
     At,
     Reduction,
+    fold_axes,
     put_results,
     step_lanes,
 )
@@ -106,19 +106,15 @@ def emit_first(r: Reduction, at: At) -> None:
     k = r.rows.k
     *before, last = [axis for axis in r.axes if axis.reduced]
 
-    def nest(axes: Sequence[Axis], here: At, held: list[Value]) -> list[Value]:
-        if axes:
-            with k.loop(*here.bounds(k, axes[0]), 1, held) as loop:
-                inner = here.into(k, axes[0], loop.index)
-                loop.yields = nest(axes[1:], inner, loop.carried)
-            return loop.results
+    def along(here: At, held: list[Value]) -> list[Value]:
         lower, upper = here.bounds(k, last)
         with k.loop(lower, upper, LANES, held) as loop:
             mask = tail_mask(k, k.sub(upper, loop.index))
             loop.yields = step_lanes(r, here, last, loop.index, mask, loop.carried)
         return loop.results
 
-    lanes = nest(before, at, [k.constant(v, e, LANES) for v, e in r.starts])
+    starts = [k.constant(v, e, LANES) for v, e in r.starts]
+    lanes = fold_axes(k, before, at, starts, along)
     by = LANES // 2
     while by:
         turned = tuple([(n + by) % LANES for n in range(LANES)])

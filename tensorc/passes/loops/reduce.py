@@ -45,6 +45,7 @@ from tensorc.passes.loops.reduce_state import (
     at_index,
     by_sixteen,
     fill,
+    fold_axes,
     make_reduction,
     mask_between,
     put_results,
@@ -449,19 +450,15 @@ def _one_by_one(r: Reduction, at: At) -> None:
     k, op = r.rows.k, r.member.op
     reduced = [axis for axis in r.axes if axis.reduced]
 
-    def nest(axes: Sequence[Axis], here: At, held: list[Value]) -> list[Value]:
-        if axes:
-            with k.loop(*here.bounds(k, axes[0]), 1, held) as loop:
-                inner = here.into(k, axes[0], loop.index)
-                loop.yields = nest(axes[1:], inner, loop.carried)
-            return loop.results
+    def one(here: At, held: list[Value]) -> list[Value]:
         point = Point(tuple(here.indices[d] for d in range(len(r.member.extents))))
         arguments = arguments_at(r.rows, r.member, point, r.rows.row)
         arguments += [Uniform(v) for v in held]
         given = emit_body(k, op, point, arguments, r.rows.storages)
         return [rep.value for rep in given]
 
-    totals = nest(reduced, at, [k.constant(start, e) for start, e in r.starts])
+    starts = [k.constant(start, e) for start, e in r.starts]
+    totals = fold_axes(k, reduced, at, starts, one)
     put_results(r, at, None, k.index(0), None, totals)
 
 

@@ -168,12 +168,29 @@ def walk_axes(
     k: LoopBuilder, axes: Sequence[Axis], at: At, body: Callable[[At], None]
 ) -> None:
     """Emit loops over the axes, each within its span, around a body."""
+
+    def alone(here: At, _: list[Value]) -> list[Value]:
+        body(here)
+        return []
+
+    fold_axes(k, axes, at, [], alone)
+
+
+def fold_axes(
+    k: LoopBuilder,
+    axes: Sequence[Axis],
+    at: At,
+    held: list[Value],
+    body: Callable[[At, list[Value]], list[Value]],
+) -> list[Value]:
+    """Emit loops over the axes that carry what the body makes of what is held."""
     if not axes:
-        body(at)
-        return
+        return body(at, held)
     first, *others = axes
-    with k.loop(*at.bounds(k, first), 1) as loop:
-        walk_axes(k, others, at.into(k, first, loop.index), body)
+    with k.loop(*at.bounds(k, first), 1, held) as loop:
+        inner = at.into(k, first, loop.index)
+        loop.yields = fold_axes(k, others, inner, loop.carried, body)
+    return loop.results
 
 
 def by_sixteen(
