@@ -9,7 +9,7 @@ from tensorc import compiler
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.ops.tensor.elementwise import Add
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.passes.schedule import cpu
+from tensorc.passes.schedule import products
 from tensorc.target import Options
 from tests.samples import parse_type, same_bits
 from tests.stages import (
@@ -107,7 +107,7 @@ def test_a_row_by_a_transposed_matrix(element, columns):
 @pytest.mark.parametrize("given", [("M", "K", "N"), ("M", 130, 700), (150, 130, 700)])
 def test_products_whose_chunks_are_taller(given, monkeypatch):
     """Whole tiles and rows that are left over share the copies of a chunk."""
-    monkeypatch.setattr(cpu, "FEW_CHUNKS", 2)
+    monkeypatch.setattr(products, "FEW_CHUNKS", 2)
     extents = [(150, 130, 700), *([(1, 130, 700)] if given[0] == "M" else [])]
     for bits in (256, 512):
         check("f32", given, extents, bits)

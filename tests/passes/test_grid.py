@@ -17,7 +17,7 @@ from tensorc.ir.ops.loop import scf
 from tensorc.ir.schedules import schedule_of
 from tensorc.ir.text.parser import parse_module
 from tensorc.passes.analysis.stages import kernel_of
-from tensorc.passes.schedule import cpu
+from tensorc.passes.schedule import cpu, products
 from tensorc.runtime import threads
 from tensorc.target import DEFAULT
 from tests.stages import TARGET, all_results, updates_of
@@ -32,7 +32,7 @@ def _default_threads():
 @pytest.fixture(params=[96, 2000])
 def _work(request, monkeypatch):
     monkeypatch.setattr(cpu, "CHUNK_WORK", request.param)
-    monkeypatch.setattr(cpu, "PRODUCT_WORK", request.param * 8)
+    monkeypatch.setattr(products, "PRODUCT_WORK", request.param * 8)
 
 
 def channels(x, y):

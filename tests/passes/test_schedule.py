@@ -29,7 +29,7 @@ from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
 from tensorc.passes.analysis.generics import is_contraction
-from tensorc.passes.schedule import cpu
+from tensorc.passes.schedule import products
 from tests.stages import TARGET
 
 ROOT = Path(__file__).parents[2]
@@ -98,8 +98,8 @@ def test_chunks_of_large_products_are_taller(m: int, k: int, n: int, rows: int) 
     (found,) = re.findall(r"rows = #tc.dims<\[(\d+)\]>", text)
     assert int(found) == rows
     assert (
-        rows == cpu.CHUNK_ROWS
-        or -(-m // rows) * -(-n // cpu.CHUNK_COLUMNS) >= cpu.FEW_CHUNKS
+        rows == products.CHUNK_ROWS
+        or -(-m // rows) * -(-n // products.CHUNK_COLUMNS) >= products.FEW_CHUNKS
     )
 
 

@@ -33,7 +33,7 @@ from tensorc.passes.loops.tiles import (
     place,
     strip_sums,
 )
-from tensorc.passes.schedule.cpu import COPY_LEAST, NARROW
+from tensorc.passes.schedule.products import COPY_LEAST, NARROW
 
 
 def emit_panel(rows: Rows, op: Generic) -> None:

@@ -63,7 +63,7 @@ from tensorc.passes.loops.partials import (
 )
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
-from tensorc.passes.schedule.cpu import PRODUCTS_PER_WORK
+from tensorc.passes.schedule.products import PRODUCTS_PER_WORK
 
 
 def group_kernel(entry: FunctionState, op: Op) -> None:

@@ -36,7 +36,7 @@ from tensorc.passes.loops.lanes import (
     write,
 )
 from tensorc.passes.loops.shuffles import load_transposed
-from tensorc.passes.schedule.cpu import LOWER_TILE, SUPERBLOCK_ROWS, tile_heights
+from tensorc.passes.schedule.products import LOWER_TILE, SUPERBLOCK_ROWS, tile_heights
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""How a CPU runs kernels: chunks for threads, tiles of contractions, panels, places.
+"""How a CPU runs kernels: chunks for threads, blocks of rows, parts of sums, places.
 
 A function for each key of a schedule (`tensorc.ir.schedules`). No choice here changes a
-result: chunks write memory of their own, and tiles keep the order of additions.
+result: chunks write memory of their own. Those of products are in
+`tensorc.passes.schedule.products`.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,6 @@ from math import lcm
 
 from tensorc.ir.dims import (
     Dim,
-    ceildiv,
     elements,
     floordiv,
     known_at_most,
@@ -20,7 +20,7 @@ from tensorc.ir.numerics import BLOCK as ORDER_BLOCK
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW
-from tensorc.ir.types import Element, TensorType, element_type
+from tensorc.ir.types import Element, TensorType
 from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
     identity_depth,
@@ -29,26 +29,19 @@ from tensorc.passes.analysis.generics import (
     origin,
     reads,
     tensor_of,
-    tensor_space,
 )
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.passes.analysis.walks import apart, extent_of, is_turned, kept_of, walk
+from tensorc.passes.schedule.products import (
+    MATRIX_ROWS,
+    product_columns,
+    product_rows,
+    reads_along_rows,
+    tile,
+)
 from tensorc.target import Target
 
-NARROW = 16  # columns up to which a transposed left side is read along its rows
-CHUNK_ROWS = 48  # of a product, at least: a multiple of the tallest tile
-FEW_CHUNKS = 16  # of a product whose chunks are taller: some for each thread
-# A copy of a strip of the right side pays from so many rows, columns and terms on.
-# Far rows of a large matrix share sets of the cache and pages; in the copy they lie
-# together.
-COPY_LEAST = (32, 256, 128)
 CHUNK_WORK = 1 << 17  # simple operations of a chunk without products: some 20 us
-PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
-MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
-CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
-TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
-LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
-SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 ACCUMULATORS = 32768  # bytes of a reduction's accumulators: of a first-level cache
 KEPT = 1024  # results of a reduction at a time
 KEPT_LEAST = 512  # elements that memory has in a row, for a chunk of what is kept
@@ -56,7 +49,6 @@ KEPT_OF_PARTS = 4096  # the same, where what is reduced is cut
 TURNED_COLUMNS = 512  # of the part of a sum that reads memory across its order
 TURNED_ROWS = 4096  # and of its rows, where they are unknown
 SPLIT_WORK = 1 << 18  # simple operations of a part of a reduction
-PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 AHEAD_BYTES = 1 << 16  # of the next row, for which a first or second cache has room
 STACK_AT_ONCE = 8192  # bytes of one value that may lie on the stack of a kernel
 STACK_BYTES = 32768  # and of all of them together; the rest is scratch of the worker
@@ -80,43 +72,17 @@ def rows_per_chunk(kernel: Kernel) -> Dim | None:
         for dim in inside:
             points = points * member.extents[dim]
         work = work + (points + LANES) * _weight(member.op)  # the last vector is whole
-    if not kernel.products:
-        fitting = maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
-        if not any(
-            lies_across(m.op, number, len(kernel.outer) - 1)
-            for m in kernel.members
-            for number in range(len(m.op.inputs))
-        ):
-            return fitting
-        panels = floordiv(fitting + (LANES - 1), LANES) * LANES
-        return maximum(panels, LANES)
-    if len(rows) == 1:
-        return _product_rows(kernel, rows[0])
-    matrix = maximum(rows[-1], 1)
-    fitting = maximum(floordiv(PRODUCT_WORK, maximum(work * matrix, 1)), 1)
-    return maximum(minimum(matrix * fitting, MATRIX_ROWS), 1)
-
-
-def _product_rows(kernel: Kernel, rows: Dim) -> Dim:
-    """Return the rows of a chunk of a product of one matrix.
-
-    Each chunk copies the right side where that pays: of many rows it has more of them,
-    so that fewer copies are made.
-    """
-    known = [tensor_space(op)[-2:] for op in kernel.products]
-    for extents in known:
-        pairs = zip(extents, COPY_LEAST[1:], strict=True)
-        if any(isinstance(extent, int) and extent < least for extent, least in pairs):
-            return CHUNK_ROWS
-    strips: Dim = 1
-    if columns_per_chunk(kernel) is not None:
-        strips = ceildiv(known[0][0], CHUNK_COLUMNS)
-    whole = FEW_CHUNKS * CHUNK_ROWS
-    if isinstance(strips, int):
-        steps = floordiv(rows, -(-whole // strips))
-    else:
-        steps = floordiv(rows * strips, whole)
-    return maximum(minimum(steps * CHUNK_ROWS, MATRIX_ROWS), CHUNK_ROWS)
+    if kernel.products:
+        return product_rows(kernel, rows, work)
+    fitting = maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
+    if not any(
+        lies_across(m.op, number, len(kernel.outer) - 1)
+        for m in kernel.members
+        for number in range(len(m.op.inputs))
+    ):
+        return fitting
+    panels = floordiv(fitting + (LANES - 1), LANES) * LANES
+    return maximum(panels, LANES)
 
 
 def block_rows(
@@ -176,24 +142,7 @@ def columns_per_chunk(kernel: Kernel) -> Dim | None:
         columns = _extent(kernel, kernel.runs.swept)
         few = isinstance(columns, int) and columns <= vectors * LANES
         return None if few else vectors * LANES
-    outer = len(kernel.outer)
-    if len(kernel.products) != 1 or len(kernel.runs.rows) != 1:
-        return None
-    product, *others = kernel.members
-    if product.op is not kernel.products[0]:
-        return None
-    columns = product.extents[outer]
-    if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
-        return None
-    made = {result for m in kernel.members for result in m.op.results}
-    for member in others:
-        along = member.is_sweep and not member.op.reductions
-        if not along or member.extents[outer:] != [columns]:
-            return None
-        whole = tuple(range(outer + 1))
-        if any(r.value in made and r.axes != whole for r in reads(member.op)):
-            return None  # it may read what another chunk makes
-    return CHUNK_COLUMNS
+    return product_columns(kernel)
 
 
 def kept_per_chunk(kernel: Kernel) -> Dim | None:
@@ -241,68 +190,6 @@ def split_per_chunk(kernel: Kernel) -> int | None:
     few = all(isinstance(t, int) and t < 2 * size for t in totals)
     alike = len(set(totals)) == 1
     return None if few or not alike else size
-
-
-def tile(op: Generic, target: Target) -> tuple[int, int]:
-    """Return rows and columns of a contraction's tile."""
-    columns = tensor_space(op)[-2]
-    element = _element(op)
-    if not reads_along_rows(op):
-        return tile_size(columns, element, target)
-    # The tile computes the transposed result: the columns are its rows.
-    tallest, width = tile_size(None, element, target)
-    even = (h for h in (tallest, tallest - 1) if columns % h == 0)  # type: ignore[operator]
-    return next(even, tallest), width
-
-
-def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[int, int]:
-    """Return rows and columns of the tile for so many columns of the result.
-
-    The tile fills the vector registers: of 16 (32 with 512-bit vectors) one holds an
-    element of a and as many as the tile is wide hold a row of b. One column is no
-    vector: its rows are scalars.
-    """
-    registers = 32 if target.vector_bits >= 512 else 16
-    if columns == 1:
-        return max(h for h in TILE_ROWS if h < registers - 1), 1
-    lanes = target.vector_bits // element.bits
-    narrow = isinstance(columns, int) and columns <= lanes
-    vectors = 1 if narrow else registers // 16 + 1
-    limit = (registers - vectors - 1) // vectors
-    return max(h for h in TILE_ROWS if h <= limit), vectors * lanes
-
-
-def tile_heights(tallest: int) -> list[int]:
-    """Return the tile heights to use, the tallest first; 1 takes what is left."""
-    lower = min(tallest, LOWER_TILE)
-    return list(dict.fromkeys((tallest, lower, min(tallest, 2), 1)))
-
-
-def reads_along_rows(op: Generic) -> bool:
-    """Return whether the left side is transposed and the result has few columns.
-
-    Then vectors run along the rows of the result, where no lane is idle.
-    """
-    columns = tensor_space(op)[-2]
-    axes = op.maps[0].results
-    few = isinstance(columns, int) and columns <= NARROW
-    return few and bool(axes) and axes[-1] == op.maps[0].dims - 3
-
-
-def panel_columns(op: Generic, target: Target) -> int | None:
-    """Return the width to copy the right side to, row by row; None to read it in place.
-
-    Rows that are narrower than the tile would need masks in the innermost loop.
-    """
-    columns = tensor_space(op)[-2]
-    if op.maps[0].dims != 3 or not isinstance(columns, int):
-        return None
-    _, width = tile_size(columns, _element(op), target)
-    return None if columns >= width or reads_along_rows(op) else width
-
-
-def _element(op: Generic) -> Element:
-    return element_type(op.results[0].type)
 
 
 def places(kernel: Kernel) -> Places:

@@ -56,8 +56,8 @@ After:
 2. Each member gets the number of its stage (`tc.stage`) and says for each of its
    results where it lies (`tc.place`).
 
-What is chosen for a key is a function of `passes.schedule.cpu`. It follows from shapes,
-types and the target alone.
+What is chosen for a key is a function of `passes.schedule.cpu`, or of `products`. It
+follows from shapes, types and the target alone.
 """  # noqa: E501
 
 from tensorc.ir.attributes import ArrayAttr
@@ -66,7 +66,7 @@ from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.schedules import PLACE, SCHEDULE, STAGE, Schedule
 from tensorc.passes.analysis.stages import kernel_of
 from tensorc.passes.common.base import Level, Pass
-from tensorc.passes.schedule import cpu
+from tensorc.passes.schedule import cpu, products
 from tensorc.target import Target
 
 
@@ -90,9 +90,9 @@ def schedule_group(op: KernelGroup, target: Target) -> None:
             member.op.attributes[STAGE] = number
             member.op.attributes[PLACE] = ArrayAttr(tuple(places[member.op]))
     for product in kernel.products:
-        along = "rows" if cpu.reads_along_rows(product) else None
-        size = cpu.tile(product, target)
-        panel = cpu.panel_columns(product, target)
+        along = "rows" if products.reads_along_rows(product) else None
+        size = products.tile(product, target)
+        panel = products.panel_columns(product, target)
         given = Schedule(tile=size, panel=panel, along=along)
         product.attributes[SCHEDULE] = given.attribute()
 

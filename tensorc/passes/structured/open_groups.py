@@ -29,7 +29,7 @@ from tensorc.passes.analysis.generics import (
     reads,
     tensor_space,
 )
-from tensorc.passes.schedule.cpu import CHUNK_COLUMNS
+from tensorc.passes.schedule.products import CHUNK_COLUMNS
 
 MOST_OPS = 1024  # in the bodies of a kernel, as `body_size` counts
 FEW = 2048  # elements of a sum that are one part in any case
