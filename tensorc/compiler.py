@@ -52,11 +52,25 @@ CPU: tuple[Pass, ...] = (
     TO_LOOPS,
     EXPAND_MATH,  # behind TO_LOOPS, which chooses where functions are of vectors
 )
-PASSES = {pass_.name: pass_ for pass_ in (*CPU, SEPARATE)}
+# For comparisons: each generic is a kernel of its own.
+CPU_UNFUSED: tuple[Pass, ...] = (
+    *TENSOR,
+    TO_STRUCTURED,
+    READ_THROUGH,
+    MERGE,
+    SEPARATE,
+    SCHEDULE_CPU,
+    BUFFERIZE,
+    PLAN_MEMORY,
+    TO_LOOPS,
+    EXPAND_MATH,
+)
+PASSES = {pass_.name: pass_ for pass_ in (*CPU, *CPU_UNFUSED)}
 STAGES = tuple(level.value for level in Level)
 CODE = ("llvm", "asm", "obj")
 
 check_pipeline(CPU)
+check_pipeline(CPU_UNFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +146,8 @@ def compile(
 
 def passes_of(level: Level, options: Options = DEFAULT) -> tuple[Pass, ...]:
     """Return the passes that end at a level."""
-    passes = tuple(pass_ for pass_ in CPU if pass_.writes is level)
-    if not options.fuse:
-        passes = tuple(SEPARATE if pass_ is FUSE else pass_ for pass_ in passes)
-    return passes
+    pipeline = CPU if options.fuse else CPU_UNFUSED
+    return tuple(pass_ for pass_ in pipeline if pass_.writes is level)
 
 
 def _check_begin(module: Module, begun: Level, last: Level) -> None:

@@ -382,6 +382,7 @@ UPWARD = {("tensorc.frontend.python.symbolic", "tensorc.api.function")}
 EFFECTS = {
     ("tensorc.__main__", "main()"): "the command line",
     ("tensorc.compiler", "check_pipeline(CPU)"): "passes that do not fit never run",
+    ("tensorc.compiler", "check_pipeline(CPU_UNFUSED)"): "the same",
     ("tensorc.backend.llvm", "require(160 * MIB, 'LLVM')"): "LLVM just exits without",
     (
         "tensorc.cli.main",

@@ -37,7 +37,7 @@ from tensorc.passes.analysis.generics import identity_depth, is_contraction, rea
 from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
-from tensorc.passes.analysis.walks import kept_of
+from tensorc.passes.analysis.walks import extent_of
 from tensorc.passes.loops.accumulate import worker_scratch
 from tensorc.passes.loops.across import Across, emit_across, open_across
 from tensorc.passes.loops.builder import LoopBuilder
@@ -121,10 +121,10 @@ class _GroupKernel:
 
     @property
     def kept(self) -> Dim | None:
-        """What all members keep, if a chunk may have a part of it."""
+        """What each member keeps, if a chunk has a part of it."""
         members = [m for part in self.parts for m in part.rows.members]
-        whole = not any(part.product for part in self.parts)
-        return kept_of(members, len(self.outer)) if whole else None
+        is_cut = self.schedule.kept is not None and bool(members)
+        return extent_of(members[0], reduced=False) if is_cut else None
 
     @property
     def space(self) -> Shape:

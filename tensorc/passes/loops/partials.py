@@ -10,7 +10,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.schedules import Schedule, schedule_of
-from tensorc.passes.analysis.walks import apart, extent_of
+from tensorc.passes.analysis.walks import extent_of
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.reduce import emit_partial
 from tensorc.passes.loops.rows_state import Rows
@@ -22,7 +22,7 @@ def open_partials(op: KernelGroup, rows: Rows, arguments: Sequence[Value]) -> No
     if not isinstance(first, int) or chosen is None or chosen.split is None:
         return
     rest = iter(arguments[first:])
-    for member in apart(rows.members, op.outer):
+    for member in [m for m in rows.members if m.op.reductions]:
         rows.partials[member] = [next(rest) for _ in member.op.outputs]
         total = extent_of(member, reduced=True)
         rows.count = rows.k.dim(ceildiv(total, chosen.split))

@@ -22,7 +22,7 @@ from tensorc.passes.analysis.generics import origin, tensor_of, tensor_space
 from tensorc.passes.analysis.in_place import is_used_up
 from tensorc.passes.analysis.stages import kernel_of
 from tensorc.passes.analysis.traffic import continues
-from tensorc.passes.analysis.walks import apart, extent_of
+from tensorc.passes.analysis.walks import extent_of
 from tensorc.passes.memory.buffers import Buffers, allocate
 
 
@@ -138,7 +138,7 @@ def _partials(op: control.KernelGroup) -> list[TensorType]:
         return []
     kernel = kernel_of(op)
     found = []
-    for member in apart(kernel.members, op.outer):
+    for member in [m for m in kernel.members if m.op.reductions]:
         parts = ceildiv(extent_of(member, reduced=True), chosen.split)
         kept = extent_of(member, reduced=False)
         for result in member.op.results:
