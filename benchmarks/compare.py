@@ -1,7 +1,11 @@
 """tensorc beside NumPy, JAX and PyTorch, and beside what the machine can do.
 
-    python benchmarks/compare.py [--jax PYTHON] [--torch PYTHON] [--only NAME,...]
-                                 [--threads 1,2] [--rounds N] [--seconds S]
+    python benchmarks/compare.py [--jax PYTHON] [--torch PYTHON [--torch-compile]]
+                                 [--only NAME,...] [--threads 1,2] [--rounds N]
+                                 [--seconds S] [--out PAGE]
+
+`--only` takes names (`gemm1024`), patterns (`gemm*_tn`) and parts of the page (`steps`,
+`products`, `training`); what it measures is printed, and written only with `--out`.
 
 Each peer has a process for each number of threads, which lives for the whole run; for
 each workload they run one short block in turn, so that none has the quieter machine.
@@ -21,14 +25,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from peers.inputs import BY_NAME, EXAMPLES, LIMITS, WORKLOADS
-from peers.report import Key, Record, page, plot
+from peers.inputs import BY_NAME, EXAMPLES, LARGE, LIMITS, STEPS, WORKLOADS
+from peers.report import Key, Record, kept_sections, page, plot
 
 HERE = Path(__file__).parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
@@ -104,12 +109,17 @@ def measure(
             records[peer.name, peer.threads] = Record(float(answer["check"]))
         elif not str(answer["lacks"]).startswith("no "):
             notes.append(f"{name}: {peer.name} failed: {answer['lacks']}")
+    block = seconds * BY_NAME[name].share
     for _ in range(rounds):
         for peer in present:
-            answer = peer.ask(run=seconds)
+            answer = peer.ask(run=block)
             record = records[peer.name, peer.threads]
             record.seconds.append(float(answer["seconds"]))
             record.others.append(float(answer["others"]))
+    for peer in present:
+        if BY_NAME[name].part in (STEPS, LARGE) and peer.threads == 1:
+            record = records[peer.name, peer.threads]
+            record.memory = float(peer.ask(memory=name)["bytes"])
     for peer in peers:
         peer.ask(end=name)
     notes += remarks(name, records)
@@ -150,22 +160,42 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} processors"
 
 
+def chosen(only: str) -> list[str]:
+    """Return the names of workloads that `--only` means, in the order of the page.
+
+    Raises:
+        SystemExit: an item of it means none.
+    """
+    items, found = only.split(","), set()
+    for item in items:
+        some = {w.name for w in WORKLOADS if item == w.part or fnmatch(w.name, item)}
+        if not some:
+            sys.exit(f"compare.py: no workload is called {item}")
+        found |= some
+    return [w.name for w in WORKLOADS if w.name in found]
+
+
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jax", metavar="PYTHON")
     parser.add_argument("--torch", metavar="PYTHON")
-    parser.add_argument("--only", default=",".join(w.name for w in WORKLOADS))
+    parser.add_argument("--torch-compile", action="store_true")
+    parser.add_argument("--only", metavar="NAME,...")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3)
-    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, metavar="PAGE")
+    given = parser.parse_args()
+    if given.only is None and given.out is None:
+        given.out = HERE / "RESULTS.md"
+    return given
 
 
 def main() -> None:
     """Measure, and write the page and the plot."""
     given = arguments()
+    names = chosen(given.only or "*")
     digits = HERE.parent / "build" / "peers-mnist.npz"
     write_digits(digits)
     os.environ["MNIST"] = str(digits)
@@ -173,7 +203,9 @@ def main() -> None:
     if given.jax:
         pythons["jax"] = given.jax
     if given.torch:
-        pythons.update(dict.fromkeys(("torch", "torch_compile"), given.torch))
+        pythons["torch"] = given.torch
+        if given.torch_compile:
+            pythons["torch_compile"] = given.torch
     counts = [int(t) for t in given.threads.split(",")]
     found = [start(n, p, t) for t in counts for n, p in pythons.items()]
     peers = [peer for peer in found if peer is not None]
@@ -185,11 +217,10 @@ def main() -> None:
         for (_, threads), record in records.items():
             rates[threads][limit.name] = 1 / min(record.seconds)
     results = {}
-    for name in given.only.split(","):
-        results[name] = measure(
-            BY_NAME[name].name, peers, given.rounds, given.seconds, notes
-        )
-        print(name, {k: f"{r.median:.3g}" for k, r in results[name].items()})
+    for name in names:
+        results[name] = measure(name, peers, given.rounds, given.seconds, notes)
+        medians = {k: f"{r.median:.3g}" for k, r in results[name].items()}
+        print(name, medians, file=sys.stderr)
     versions = ", ".join(sorted({p.version for p in peers}))
     head = [
         f"{machine()}; Python {platform.python_version()}; {versions}; "
@@ -197,8 +228,12 @@ def main() -> None:
         f"{given.rounds} rounds in turn of {given.seconds} s; medians, the least in "
         "brackets. Bold: our median over the best peer's; below 1 we are faster.",
     ]
-    given.out.write_text(page(results, rates, head, notes))
-    given.out.with_name("results.svg").write_text(plot(results))
+    text = page(results, rates, head, notes)
+    if given.out is None:
+        print(text)
+    else:
+        given.out.write_text(text + kept_sections(given.out))
+        given.out.with_name("results.svg").write_text(plot(results))
     for peer in [*peers, *meters]:
         peer.process.kill()
 

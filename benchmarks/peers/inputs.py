@@ -1,8 +1,8 @@
 """The workloads: their arrays, and the least that a machine must do for them.
 
-Needs NumPy alone, so that environments of other frameworks can import it. All floats
-are float32, all peers get the same arrays. `MNIST` names an `.npz` file with `x` and
-`y`, which `compare.py` writes.
+Needs NumPy alone, so that environments of other frameworks can import it. Floats are
+float32 unless a product says otherwise, all peers get the same arrays. `MNIST` names
+an `.npz` file with `x` and `y`, which `compare.py` writes.
 """
 
 import os
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from peers.products import PRODUCTS, Product
 
 Arrays = dict[str, np.ndarray]
 
@@ -18,6 +19,9 @@ LOGREG_RATE = 0.13
 MLP_RATE, MLP_L2 = 0.01, 1e-4
 EXAMPLES = 10_000  # that one block of a training workload goes through
 CALLS = 2000  # of `call` in a run
+# Tables of the page, and what `--only` takes for all their workloads.
+STEPS, LARGE, TRAINING = "steps", "products", "training"
+LSTM_SIZES = {"x": 64, "h": 128, "steps": 16, "batch": 32}
 
 T = TypeVar("T")
 
@@ -53,12 +57,18 @@ def repeated(function: Callable[[], T], check: Callable[[T], float]) -> Job:
     )
 
 
+def last(array: object) -> float:
+    """Return the last element of a peer's array, or its only one."""
+    return float(np.asarray(array).reshape(-1)[-1])
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What is measured.
 
     `flops` are multiplications and additions, `read` and `written` bytes of memory that
-    a step cannot avoid beyond its caches; 0 where that says nothing.
+    a step cannot avoid beyond its caches; 0 where that says nothing. `bits` are those
+    of a number that is multiplied. A block takes `share` of the seconds of others.
     """
 
     name: str
@@ -68,6 +78,9 @@ class Workload:
     flops: float = 0
     read: float = 0
     written: float = 0
+    part: str = STEPS
+    bits: int = 32
+    share: float = 1
 
 
 def _normal(seed: int, **shapes: tuple[int, ...]) -> Arrays:
@@ -102,8 +115,35 @@ def _mlp(batch: int) -> Arrays:
     return {**_digits(batch), "W1": first.astype(np.float32), **zeros}
 
 
-def _square(n: int) -> Callable[[], Arrays]:
-    return lambda: _normal(n, a=(n, n), b=(n, n))
+def _product(product: Product) -> Workload:
+    """Return the workload of a product; for whole numbers no limit is measured."""
+    dtype = np.dtype(product.dtype)
+    return Workload(
+        product.name,
+        product.unit,
+        product.arrays,
+        product.what,
+        product.flops if dtype.kind == "f" else 0.0,
+        product.read,
+        part=TRAINING if product.training else LARGE,
+        bits=8 * dtype.itemsize,
+        share=0.25 if product.training else 0.5,
+    )
+
+
+def _attention(*names: str) -> Arrays:
+    return _normal(7, **dict.fromkeys(names, (8, 1024, 64)))
+
+
+def _lstm() -> Arrays:
+    inputs, hidden, steps, batch = LSTM_SIZES.values()
+    rng = np.random.default_rng(14)
+    shapes = {"W": (inputs, 4 * hidden), "U": (hidden, 4 * hidden), "b": (4 * hidden,)}
+    weights = {
+        name: rng.uniform(-0.08, 0.08, shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    return {**_normal(15, x=(steps, batch, inputs)), **weights}
 
 
 def _mlp_flops(batch: int) -> float:
@@ -112,6 +152,7 @@ def _mlp_flops(batch: int) -> float:
 
 _IMAGES = (500, 20, 24, 24)
 _MIB = float(1 << 20)
+_SCORES = 2.0 * 8 * 1024 * 1024 * 64  # a product of attention
 
 WORKLOADS = (
     Workload(
@@ -169,12 +210,6 @@ WORKLOADS = (
         "(x - mean) / sqrt(var + 1e-5) * g + b along rows of [4096, 1024]",
         read=4096 * 4096.0,
         written=4096 * 4096.0,
-    ),
-    *(
-        Workload(
-            f"gemm{n}", "ms", _square(n), f"a product of two [{n}, {n}]", 2.0 * n**3
-        )
-        for n in (512, 1024, 2048)
     ),
     Workload(
         "sum_channels",
@@ -241,9 +276,31 @@ WORKLOADS = (
     Workload(
         "attention",
         "ms",
-        lambda: _normal(7, q=(8, 1024, 64), k=(8, 1024, 64), v=(8, 1024, 64)),
+        lambda: _attention(*"qkv"),
         "softmax(q k^T / 8) v, 8 heads of [1024, 64]",
-        4.0 * 8 * 1024 * 1024 * 64,
+        _SCORES * 2,
+    ),
+    Workload(
+        "attention_causal",
+        "ms",
+        lambda: _attention(*"qkv"),
+        "the same, where keys that come later are hidden",
+        _SCORES,
+    ),
+    Workload(
+        "attention_grad",
+        "ms",
+        lambda: _attention(*"qkvw"),
+        "attention and its gradient by q, k and v (the scores are computed once more)",
+        _SCORES * 7,
+    ),
+    Workload(
+        "lstm",
+        "ms",
+        _lstm,
+        "sum of squares of the states of an LSTM, 64 to 128 units, 16 steps, batch 32, "
+        "and its gradient by three weights; written out step by step",
+        3 * 2.0 * 16 * 32 * (64 + 128) * 512,
     ),
     Workload(
         "call",
@@ -251,6 +308,7 @@ WORKLOADS = (
         lambda: {"x": np.arange(10, dtype=np.float32)},
         "x * 2 + 1 of ten numbers: what a call costs",
     ),
+    *(_product(product) for product in PRODUCTS),
 )
 LIMITS = (
     Workload("fma", "GFLOP/s", dict, "fused multiply-adds in registers"),

@@ -13,8 +13,10 @@ from peers.inputs import (
     Arrays,
     Job,
     kept,
+    last,
     repeated,
 )
+from peers.products import FORMS, PRODUCTS, Product
 
 VERSION = f"JAX {jax.__version__}"
 State = list[jax.Array]
@@ -93,6 +95,41 @@ def _attend(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
     return jax.nn.softmax(q @ k.swapaxes(1, 2) / 8, axis=2) @ v
 
 
+def _attend_causal(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    times = jnp.arange(q.shape[1])
+    seen = times[:, None] >= times
+    return jax.nn.softmax(q @ k.swapaxes(1, 2) / 8, axis=2, where=seen) @ v
+
+
+def _weighted(q: jax.Array, k: jax.Array, v: jax.Array, w: jax.Array) -> jax.Array:
+    return (_attend(q, k, v) * w).sum()
+
+
+def _lstm(W: jax.Array, U: jax.Array, b: jax.Array, x: jax.Array) -> jax.Array:
+    def cell(s: State, a: jax.Array) -> tuple[State, jax.Array]:
+        i, f, g, o = jnp.split(a + s[0] @ U, 4, axis=1)
+        c = jax.nn.sigmoid(f) * s[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return [h, c], (h * h).sum()
+
+    zero = jnp.zeros((x.shape[1], U.shape[0]))
+    return lax.scan(cell, [zero, zero], x @ W + b)[1].sum()
+
+
+def _product(product: Product) -> Callable[[Arrays], Job]:
+    """Return the maker of a product's job; JAX has 64 bits where they are enabled."""
+    compiled = jax.jit(FORMS[product.form])
+    wide = np.dtype(product.dtype).itemsize == 8
+
+    def job(arrays: Arrays) -> Job:
+        with jax.enable_x64(wide):
+            a, b = (jnp.asarray(arrays[n]) for n in "ab")
+            ready = compiled.lower(a, b).compile()
+        return kept(lambda: jax.block_until_ready(ready(a, b)), last)
+
+    return job
+
+
 def _pool(x: jax.Array) -> jax.Array:
     return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
 
@@ -119,9 +156,7 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "loss": _of(_cross_entropy, "zy", lambda r: r),
     "loss_grad": _of(jax.value_and_grad(_cross_entropy), "zy", lambda r: r[1][-1, -1]),
     "rownorm": _of(_norm, "xgb", lambda r: r[-1, -1]),
-    **dict.fromkeys(
-        ("gemm512", "gemm1024", "gemm2048"), _of(jnp.matmul, "ab", lambda r: r[-1, -1])
-    ),
+    **{p.name: _product(p) for p in PRODUCTS if not p.training},
     "sum_channels": _of(lambda x: x.sum((0, 2, 3)), "x", lambda r: r[-1]),
     **dict.fromkeys(
         ("sum_rows49", "sum_rows3"),
@@ -137,6 +172,11 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
         list(arrays.values()),
         lambda r: r[-1, -1],
     ),
-    "attention": _of(_attend, "qkv", lambda r: r[-1, -1, -1]),
+    "attention": _of(_attend, "qkv", lambda r: r[0, 5, 7]),
+    "attention_causal": _of(_attend_causal, "qkv", lambda r: r[0, 5, 7]),
+    "attention_grad": _of(
+        jax.value_and_grad(_weighted, (0, 1, 2)), "qkvw", lambda r: last(r[1][1])
+    ),
+    "lstm": _of(jax.value_and_grad(_lstm, (0, 1, 2)), "WUbx", lambda r: last(r[1][1])),
     "call": call,
 }

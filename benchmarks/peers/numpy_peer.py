@@ -10,8 +10,10 @@ from peers.inputs import (
     Arrays,
     Job,
     kept,
+    last,
     repeated,
 )
+from peers.products import FORMS, PRODUCTS, Product
 
 VERSION = f"NumPy {np.__version__}"
 
@@ -139,10 +141,15 @@ def rownorm(arrays: Arrays) -> Job:
     return kept(norm, lambda r: r[-1, -1])
 
 
-def gemm(arrays: Arrays) -> Job:
-    """A product."""
-    a, b = arrays["a"], arrays["b"]
-    return kept(lambda: a @ b, lambda r: r[-1, -1])
+def _product(product: Product) -> Callable[[Arrays], Job]:
+    """Return the maker of a product's job."""
+    form = FORMS[product.form]
+
+    def job(arrays: Arrays) -> Job:
+        a, b = arrays["a"], arrays["b"]
+        return kept(lambda: form(a, b), last)
+
+    return job
 
 
 def _of(
@@ -169,17 +176,42 @@ def join(arrays: Arrays) -> Job:
     return kept(lambda: np.concatenate(parts, axis=1), lambda r: r[-1, -1])
 
 
-def attention(arrays: Arrays) -> Job:
+def _shares(q: np.ndarray, k: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+    """Return the softmax of the scores, where they are seen."""
+    scores = q @ k.swapaxes(1, 2)
+    scores *= np.float32(1 / 8)
+    if seen is not None:
+        scores = np.where(seen, scores, np.float32(-np.inf))
+    scores -= scores.max(axis=2, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=2, keepdims=True)
+    return scores
+
+
+def attention(arrays: Arrays, causal: bool = False) -> Job:
     """Scores, softmax, values."""
     q, k, v = (arrays[n] for n in "qkv")
+    times = np.arange(q.shape[1])
+    seen = times[:, None] >= times if causal else None
+    return kept(lambda: _shares(q, k, seen) @ v, lambda r: r[0, 5, 7])
 
-    def attend() -> np.ndarray:
-        scores = q @ k.swapaxes(1, 2) * np.float32(1 / 8)
-        scores -= scores.max(axis=2, keepdims=True)
-        np.exp(scores, out=scores)
-        return (scores / scores.sum(axis=2, keepdims=True)) @ v
 
-    return kept(attend, lambda r: r[-1, -1, -1])
+def attention_grad(arrays: Arrays) -> Job:
+    """Its gradient, written by hand."""
+    q, k, v, w = (arrays[n] for n in "qkvw")
+
+    def slopes() -> tuple[float, tuple[np.ndarray, ...]]:
+        shares = _shares(q, k, None)
+        made = shares @ v
+        to_v = shares.swapaxes(1, 2) @ w
+        back = w @ v.swapaxes(1, 2)
+        back -= (w * made).sum(axis=2, keepdims=True)
+        back *= shares
+        back *= np.float32(1 / 8)
+        to_k = back.swapaxes(1, 2) @ q
+        return float(np.vdot(made, w)), (back @ k, to_k, to_v)
+
+    return kept(slopes, lambda r: last(r[1][1]))
 
 
 def call(arrays: Arrays) -> Job:
@@ -197,7 +229,7 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "loss": loss,
     "loss_grad": loss_grad,
     "rownorm": rownorm,
-    **dict.fromkeys(("gemm512", "gemm1024", "gemm2048"), gemm),
+    **{product.name: _product(product) for product in PRODUCTS},
     "sum_channels": _of(lambda x: x.sum(axis=(0, 2, 3)), lambda r: r[-1]),
     **dict.fromkeys(
         ("sum_rows49", "sum_rows3"),
@@ -210,5 +242,7 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "pool": pool,
     "join": join,
     "attention": attention,
+    "attention_causal": lambda arrays: attention(arrays, causal=True),
+    "attention_grad": attention_grad,
     "call": call,
 }

@@ -5,10 +5,20 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from peers.inputs import LIMITS, WORKLOADS, Workload
+from peers.inputs import (
+    BY_NAME,
+    LARGE,
+    LIMITS,
+    STEPS,
+    TRAINING,
+    WORKLOADS,
+    Workload,
+)
 
 OURS = "tensorc"
+COMPILING = "## Compiling"  # the section that compile.py writes
 _SCALE = {"us": 1e6, "ms": 1e3}
 Key = tuple[str, int]  # a peer, and its threads
 
@@ -20,6 +30,7 @@ class Record:
     check: float
     seconds: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
+    memory: float = 0.0  # the most bytes beyond its arrays; 0 where not measured
 
     @property
     def median(self) -> float:
@@ -39,7 +50,12 @@ def bound(workload: Workload, limits: Mapping[str, float]) -> float:
         return 0.0
     both = workload.read + workload.written
     memory = limits["triad"] if workload.written else limits["read"]
-    return max(workload.flops / limits["fma"], both / memory)
+    return max(_work(workload) / limits["fma"], both / memory)
+
+
+def _work(workload: Workload) -> float:
+    """Return flops as if of 32 bits: a vector has half as many numbers of 64."""
+    return workload.flops * workload.bits / 32
 
 
 def best_peer(records: Mapping[Key, Record], threads: int) -> tuple[str, Record] | None:
@@ -80,13 +96,84 @@ def page(
                 lines.append(f"| {limit.what} | {threads} | {rate} |")
     for threads in sorted({t for r in results.values() for _, t in r}):
         lines += ["", f"## {threads} thread{'s' if threads > 1 else ''}", ""]
-        lines += _table(results, threads, limits.get(threads, {}))
-    lines += _scaling(results)
-    lines += ["", "## Workloads", ""]
-    lines += [f"- `{w.name}`: {w.what}" for w in WORKLOADS if w.name in results]
+        lines += _tables(results, threads, limits.get(threads, {}))
+    lines += [*_scaling(results), *_memory(results)]
+    named = [w for w in WORKLOADS if w.name in results and w.part != TRAINING]
+    lines += ["", "## Workloads", "", *[f"- `{w.name}`: {w.what}" for w in named]]
+    if any(w.part == TRAINING and w.name in results for w in WORKLOADS):
+        lines.append(
+            "- `MxKxN`: the product of a layer, `x [M, K] @ W [K, N]`; `_dW` the "
+            "weight's gradient, `x.T @ d`; `_dx` the input's, `d @ W.T`"
+        )
     if notes:
         lines += ["", "## Notes", "", *[f"- {note}" for note in notes]]
     return "\n".join(lines) + "\n"
+
+
+def _tables(results: Results, threads: int, limits: Mapping[str, float]) -> list[str]:
+    """Return the tables of a number of threads, one for each part that was measured."""
+    lines: list[str] = []
+    for part, title in (
+        (STEPS, ""),
+        (LARGE, "### Products"),
+        (TRAINING, "### Products of training"),
+    ):
+        some = {
+            w.name: results[w.name]
+            for w in WORKLOADS
+            if w.part == part and w.name in results
+        }
+        if some:
+            lines += ["", title, ""] if title else []
+            lines += _table(some, threads, limits, products=part != STEPS)
+        if some and part == TRAINING:
+            lines += _summary(some, threads)
+    return lines
+
+
+def _summary(results: Results, threads: int) -> list[str]:
+    """Return a line on many workloads: the geometric mean of ratios, and the worst."""
+    over = ratios(results, threads)
+    if not over:
+        return []
+    mean = math.exp(statistics.fmean(math.log(ratio) for ratio in over.values()))
+    worst = max(over, key=lambda name: over[name])
+    above = sum(ratio > 1.05 for ratio in over.values())
+    return [
+        "",
+        f"Geometric mean of the ratios **{mean:.2f}**, the worst **{over[worst]:.2f}** "
+        f"({worst}); {above} of {len(over)} are above 1.05.",
+    ]
+
+
+def _memory(results: Results) -> list[str]:
+    """Return the part of the page on the most memory that a run takes."""
+    found = {
+        name: {peer: r.memory for (peer, _), r in records.items() if r.memory > 0}
+        for name, records in results.items()
+    }
+    peers = sorted({p for r in found.values() for p in r} - {OURS})
+    if not peers:
+        return []
+    lines = ["", "## Peak memory", ""]
+    lines += ["The most megabytes that a run takes beyond the arrays it is given: "]
+    lines[-1] += "weights, results and what lies between; one thread."
+    lines += ["", f"| workload | {OURS} | {' | '.join(peers)} | over the least |"]
+    lines += [f"|---|{'--:|' * (len(peers) + 2)}"]
+    for name, most in found.items():
+        least = min((most[p] for p in peers if p in most), default=0.0)
+        cells = [f"{most[p] / 1e6:.1f}" if p in most else "" for p in (OURS, *peers)]
+        ratio = f"{most[OURS] / least:.2f}" if OURS in most and least else ""
+        if most:
+            lines.append(f"| {name} | {' | '.join(cells)} | {ratio} |")
+    return lines
+
+
+def kept_sections(path: Path) -> str:
+    """Return what another script wrote to the page: all from `COMPILING` on."""
+    text = path.read_text() if path.exists() else ""
+    _, found, rest = text.partition(f"\n{COMPILING}\n")
+    return f"\n{COMPILING}\n{rest}" if found else ""
 
 
 def _scaling(results: Results) -> list[str]:
@@ -103,34 +190,46 @@ def _scaling(results: Results) -> list[str]:
     return [*lines[:-1], f"{lines[-1]}."]
 
 
-def _table(results: Results, threads: int, limits: Mapping[str, float]) -> list[str]:
+def _table(
+    results: Results, threads: int, limits: Mapping[str, float], products: bool
+) -> list[str]:
     peers = sorted({p for r in results.values() for p, t in r if t == threads})
     peers = [OURS, *[p for p in peers if p != OURS]]
-    lines = [
-        f"| workload | unit | {' | '.join(peers)} "
-        "| over the best | over NumPy | over the limit |",
-        f"|---|---|{'--:|' * (len(peers) + 3)}",
-    ]
+    last = ["over the limit", *(["GFLOP/s", "of peak"] if products else [])]
+    columns = [*peers, "over the best", "over NumPy", *last]
+    lines = [f"| workload | unit | {' | '.join(columns)} |"]
+    lines += [f"|---|---|{'--:|' * len(columns)}"]
     over = ratios(results, threads)
-    for workload in WORKLOADS:
-        records = results.get(workload.name)
-        if records is None:
-            continue
+    for name, records in results.items():
+        workload = BY_NAME[name]
         scale = _SCALE[workload.unit]
         cells = []
         for peer in peers:
             record = records.get((peer, threads))
             cells.append("" if record is None else _spell(record, scale))
-        ratio = over.get(workload.name)
+        ratio = over.get(name)
         least, ours = bound(workload, limits), records.get((OURS, threads))
         times = f"{ours.median / least:.1f}" if ours is not None and least else ""
         numpy = records.get(("numpy", threads))
         both = ours is not None and numpy is not None
         over_numpy = f"{ours.median / numpy.median:.2f}" if both else ""
-        row = [workload.name, workload.unit, *cells]
+        row = [name, workload.unit, *cells]
         row += ["" if ratio is None else f"**{ratio:.2f}**", over_numpy, times]
+        row += _speed(workload, ours, limits) if products else []
         lines.append(f"| {' | '.join(row)} |")
     return lines
+
+
+def _speed(
+    workload: Workload, ours: Record | None, limits: Mapping[str, float]
+) -> list[str]:
+    """Return the cells on arithmetic: its rate, and the share of what can be."""
+    if ours is None or not workload.flops:
+        return ["", ""]
+    rate = f"{workload.flops / ours.median / 1e9:.0f}"
+    if not limits:
+        return [rate, ""]
+    return [rate, f"{_work(workload) / ours.median / limits['fma']:.0%}"]
 
 
 def _spell(record: Record, scale: float) -> str:
@@ -141,7 +240,8 @@ def _spell(record: Record, scale: float) -> str:
 def plot(results: Results) -> str:
     """Return a picture: our time over the best peer's, a bar for each thread count."""
     by_threads = {t: ratios(results, t) for t in (1, 2)}
-    names = [w.name for w in WORKLOADS if any(w.name in r for r in by_threads.values())]
+    shown = [w.name for w in WORKLOADS if w.part != TRAINING]
+    names = [name for name in shown if any(name in r for r in by_threads.values())]
     width, left, row = 640, 130, 30
     zero, unit = left + 240, 100  # where 1 is, and how long a factor of 2 is
     parts = []

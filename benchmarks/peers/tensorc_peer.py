@@ -5,7 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from peers.inputs import Arrays, Job, kept, repeated
+from peers.inputs import LSTM_SIZES, Arrays, Job, kept, last, repeated
+from peers.products import FORMS, PRODUCTS, Product
 
 import tensorc as tc
 from tensorc.api import program as api
@@ -52,6 +53,44 @@ def _attend(q: tc.Tensor, k: tc.Tensor, v: tc.Tensor) -> tc.Tensor:
     return tc.softmax(q @ k.swapaxes(1, 2) / 8, axis=2) @ v
 
 
+def _attend_causal(q: tc.Tensor, k: tc.Tensor, v: tc.Tensor) -> tc.Tensor:
+    times = np.arange(q.shape[1])
+    seen = times[:, None] >= times
+    return tc.softmax(q @ k.swapaxes(1, 2) / 8, axis=2, where=seen) @ v
+
+
+def _weighted(q: tc.Tensor, k: tc.Tensor, v: tc.Tensor, w: tc.Tensor) -> tc.Tensor:
+    return (_attend(q, k, v) * w).sum()
+
+
+def _lstm(W: tc.Tensor, U: tc.Tensor, b: tc.Tensor, x: tc.Tensor) -> tc.Tensor:
+    n, batch = LSTM_SIZES["h"], LSTM_SIZES["batch"]
+    h = c = np.zeros((batch, n), np.float32)
+    gates, total = x @ W + b, 0.0
+    for t in range(LSTM_SIZES["steps"]):
+        i, f, g, o = np.split(gates[t] + h @ U, 4, axis=1)
+        c = tc.sigmoid(f) * c + tc.sigmoid(i) * np.tanh(g)
+        h = tc.sigmoid(o) * np.tanh(c)
+        total = total + (h * h).sum()
+    return total
+
+
+def _product(product: Product) -> Callable[[Arrays], Job]:
+    """Return the maker of a product's job."""
+    form = FORMS[product.form]
+
+    def job(arrays: Arrays) -> Job:
+        a, b = arrays["a"], arrays["b"]
+        if product.known:
+            x, y = (tc.tensor(n, v.dtype, v.shape) for n, v in arrays.items())
+            function = tc.function([x, y], form(x, y))
+        else:
+            function = tc.jit(form)
+        return kept(lambda: function(a, b), last)
+
+    return job
+
+
 def _of(
     function: Callable[..., object], names: str, check: Callable[..., float]
 ) -> Callable[[Arrays], Job]:
@@ -83,10 +122,7 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "loss": _of(_loss, "zy", float),
     "loss_grad": _of(tc.value_and_grad(_loss), "zy", lambda r: r[1][-1, -1]),
     "rownorm": _of(_norm, "xgb", lambda r: r[-1, -1]),
-    **dict.fromkeys(
-        ("gemm512", "gemm1024", "gemm2048"),
-        _of(lambda a, b: a @ b, "ab", lambda r: r[-1, -1]),
-    ),
+    **{product.name: _product(product) for product in PRODUCTS},
     "sum_channels": _of(lambda x: x.sum(axis=(0, 2, 3)), "x", lambda r: r[-1]),
     **dict.fromkeys(
         ("sum_rows49", "sum_rows3"),
@@ -98,6 +134,13 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "relu": _of(lambda x: np.maximum(x, 0), "x", lambda r: abs(r[0, 0, 0]).sum()),
     "pool": _of(_pool, "x", lambda r: r[-1, -1, -1, -1]),
     "join": join,
-    "attention": _of(_attend, "qkv", lambda r: r[-1, -1, -1]),
+    "attention": _of(_attend, "qkv", lambda r: r[0, 5, 7]),
+    "attention_causal": _of(_attend_causal, "qkv", lambda r: r[0, 5, 7]),
+    "attention_grad": _of(
+        tc.value_and_grad(_weighted, argnums=(0, 1, 2)), "qkvw", lambda r: last(r[1][1])
+    ),
+    "lstm": _of(
+        tc.value_and_grad(_lstm, argnums=(0, 1, 2)), "WUbx", lambda r: last(r[1][1])
+    ),
     "call": call,
 }

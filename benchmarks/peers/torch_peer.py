@@ -16,8 +16,10 @@ from peers.inputs import (
     Arrays,
     Job,
     kept,
+    last,
     repeated,
 )
+from peers.products import FORMS, PRODUCTS
 
 VERSION = f"PyTorch {torch.__version__}"
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -69,7 +71,29 @@ def _norm(x: torch.Tensor, g: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    return F.scaled_dot_product_attention(q, k, v)
+    # Only arrays of four dimensions get its fused kernels.
+    return F.scaled_dot_product_attention(q[None], k[None], v[None])[0]
+
+
+def _attend_causal(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    four = (q[None], k[None], v[None])
+    return F.scaled_dot_product_attention(*four, is_causal=True)[0]
+
+
+def _weighted(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, w: torch.Tensor
+) -> torch.Tensor:
+    return (_attend(q, k, v) * w).sum()
+
+
+def _lstm(
+    W: torch.Tensor, U: torch.Tensor, b: torch.Tensor, x: torch.Tensor
+) -> torch.Tensor:
+    """Its own LSTM, given the weights as it has them; gates in the same order."""
+    h = x.new_zeros(1, x.shape[1], U.shape[0])
+    weights = [W.T.contiguous(), U.T.contiguous(), b, torch.zeros_like(b)]
+    states = torch.lstm(x, (h, h), weights, True, 1, 0.0, True, False, False)[0]
+    return (states**2).sum()
 
 
 def _of(
@@ -123,7 +147,9 @@ def jobs(prepare: Prepare) -> dict[str, Maker]:
     """Return the jobs of functions that were prepared: compiled, or left alone."""
     of, slopes = partial(_of, prepare), partial(_slopes, prepare)
     mlp = partial(_trained, prepare(_mlp), ("W1", "b1", "W2", "b2"), MLP_RATE)
-    gemm = of(torch.matmul, "ab", lambda r: r[-1, -1])
+    products = {
+        p.name: of(FORMS[p.form], "ab", last) for p in PRODUCTS if not p.training
+    }
     rows = of(lambda x: x.sum((0, 2)), "x", lambda r: r[-1])
     return {
         "logreg": partial(_trained, prepare(_logreg), ("W", "b"), LOGREG_RATE),
@@ -134,7 +160,7 @@ def jobs(prepare: Prepare) -> dict[str, Maker]:
         "loss": of(F.cross_entropy, "zy", lambda r: r),
         "loss_grad": slopes(F.cross_entropy, "zy", 1, lambda r: r[1][0][-1, -1]),
         "rownorm": of(_norm, "xgb", lambda r: r[-1, -1]),
-        **dict.fromkeys(("gemm512", "gemm1024", "gemm2048"), gemm),
+        **products,
         "sum_channels": of(lambda x: x.sum((0, 2, 3)), "x", lambda r: r[-1]),
         **dict.fromkeys(("sum_rows49", "sum_rows3"), rows),
         "sum_turned": of(lambda x: x.T.sum(), "x", lambda r: r),
@@ -143,7 +169,10 @@ def jobs(prepare: Prepare) -> dict[str, Maker]:
         "relu": of(F.relu, "x", lambda r: abs(r[0, 0, 0]).sum()),
         "pool": of(lambda x: F.max_pool2d(x, 2), "x", lambda r: r[-1, -1, -1, -1]),
         "join": of(lambda *parts: torch.cat(parts, dim=1), "", lambda r: r[-1, -1]),
-        "attention": of(_attend, "qkv", lambda r: r[-1, -1, -1]),
+        "attention": of(_attend, "qkv", lambda r: r[0, 5, 7]),
+        "attention_causal": of(_attend_causal, "qkv", lambda r: r[0, 5, 7]),
+        "attention_grad": slopes(_weighted, "qkvw", 3, lambda r: last(r[1][1])),
+        "lstm": slopes(_lstm, "WUbx", 3, lambda r: last(r[1][1])),
         "call": _calls(prepare),
     }
 

@@ -2,22 +2,25 @@
 
     {"begin": NAME}     make the workload and run it once; answers its check
     {"run": SECONDS}    run it again and again; answers seconds of a unit (the median)
+    {"memory": NAME}    make it anew; answers the most bytes beyond its arrays
     {"end": NAME}       forget it
 
 `limits` stands for the machine: its workloads are what it can do at most.
 """
 
+import ctypes
 import gc
 import importlib
 import json
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[1]
 MOST = 2000  # repetitions of one block
+NAP = 0.005
 
 
 def busy() -> float:
@@ -42,6 +45,44 @@ def measured(run: object, units: int, seconds: float) -> dict[str, float]:
     return {"seconds": statistics.median(times) / units, "others": others}
 
 
+def settle() -> None:
+    """Wait until this process's threads sleep: OpenBLAS's spin on for 0.1 seconds."""
+    for _ in range(100):
+        used = time.process_time()
+        time.sleep(NAP)
+        if time.process_time() - used < NAP / 4:
+            return
+
+
+def resident(field: str) -> int:
+    """Return bytes of memory: `VmRSS` is what is there, `VmHWM` the most so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (found,) = [line.split()[1] for line in lines if line.startswith(f"{field}:")]
+    return int(found) * 1024
+
+
+def trim() -> None:
+    """Give freed memory back, so that what is resident is in use."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def memory(make: Callable[..., object], arrays: object) -> int:
+    """Return the most bytes that a workload has beyond its arrays while it runs.
+
+    Weights, results (of the last run, too) and all between count.
+    """
+    make(arrays).run()  # type: ignore[attr-defined]  # what loads once is no step's
+    trim()
+    base = resident("VmRSS")
+    job = make(arrays)
+    job.run()  # type: ignore[attr-defined]
+    trim()
+    Path("/proc/self/clear_refs").write_text("5")  # begin a new peak
+    job.run()  # type: ignore[attr-defined]
+    return resident("VmHWM") - base
+
+
 def answers(peer: str) -> Iterator[object]:
     """Yield an answer to each order, first the version."""
     module = importlib.import_module(f"peers.{peer}_peer")
@@ -64,7 +105,13 @@ def answers(peer: str) -> Iterator[object]:
                 yield {"lacks": f"{type(error).__name__}: {error}"[:200]}
         elif "run" in order:
             assert job is not None
-            yield measured(job.run, job.units, order["run"])
+            answer = measured(job.run, job.units, order["run"])
+            settle()
+            yield answer
+        elif "memory" in order:
+            job = None
+            name = order["memory"]
+            yield {"bytes": memory(module.JOBS[name], inputs.BY_NAME[name].arrays())}
         else:
             job = None
             gc.collect()
