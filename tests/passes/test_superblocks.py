@@ -145,6 +145,32 @@ def test_dot_products_of_batches_and_columns(depth: int) -> None:
     assert same_bits(np.asarray(column), wanted[0, 0])
 
 
+@pytest.mark.parametrize("element", ["f32", "f64"])
+@pytest.mark.parametrize("bits", [256, 512])
+def test_deep_rows_share_a_column(
+    element: str, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rows at a time, then one; the terms of the last case are no neighbours."""
+    monkeypatch.setattr(stages, "TARGET", replace(stages.TARGET, vector_bits=bits))
+    rng = np.random.default_rng(9)
+    module, cases = new_module(), list[Case]()
+    dtype = parse_type(element).element.dtype
+    for name, rows, known in (("unknown", 2, "K"), ("known", 3, 8193)):
+        sides = (f"{rows}, {known}", f"{known}, 1")
+        types = [parse_type(f"{element}[{s}]") for s in sides]
+        add_function(module, name, types, lambda b, of: [b.matmul(*of)])
+        shapes = ((rows, 8193), (8193, 1))
+        cases.append((name, [rng.standard_normal(s).astype(dtype) for s in shapes]))
+    outcome = all_results(module, cases, (0, 2))
+    for stage, results in outcome.items():
+        pairs = zip(cases, outcome["tensor"], results, strict=True)
+        for (name, _), (left,), (right,) in pairs:
+            assert same_bits(left, right), f"{name} at {stage}"
+    wide = rng.standard_normal((3, 3 * 8200)).astype(dtype)
+    given = np.asarray(tc.jit(lambda x, y: x[:, ::3] @ y)(wide, wide[0, :8200]))
+    assert same_bits(given, ordered_matmul(wide[:, ::3], wide[:1, :8200].T)[:, 0])
+
+
 def test_a_dot_product_keeps_the_sign_of_what_vanishes() -> None:
     tiny = np.full(3, 1e-30, "float32")
     product = np.asarray(tc.jit(lambda x, y: x @ y)(tiny, -tiny))

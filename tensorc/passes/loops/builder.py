@@ -52,7 +52,7 @@ class LoopBuilder:
         self.scratch_bytes: Dim = 0  # of these, how many are taken
         self.stack_bytes = 0  # what the memory takes that is allocated on the stack
         self.shared: dict[tuple[str, Element, int], Value] = {}  # memory by its use
-        self._masks: dict[int, Value] = {}
+        self._masks: dict[tuple[int, int], Value] = {}
 
     def op(
         self,
@@ -153,13 +153,14 @@ class LoopBuilder:
             return self.select(negative, low, self.op(arith.MinSI, left, right))
         return self.op(COMPOUNDS[atom.kind], left, right)
 
-    def mask(self, count: int) -> Value:
-        """Return the mask of the first `count` lanes."""
-        if count not in self._masks:
+    def mask(self, count: int, lanes: int = LANES) -> Value:
+        """Return the mask of the first `count` of so many lanes."""
+        key = count, lanes
+        if key not in self._masks:
             number = self.index(count)
-            types = [VectorType(LANES, I1)]
-            self._masks[count] = self.at_start(vector.CreateMask, number, types=types)
-        return self._masks[count]
+            types = [VectorType(lanes, I1)]
+            self._masks[key] = self.at_start(vector.CreateMask, number, types=types)
+        return self._masks[key]
 
     def lane_numbers(self) -> Value:
         """Return the vector 0, 1, 2, …."""

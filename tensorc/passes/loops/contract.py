@@ -11,7 +11,7 @@ from tensorc.ir.attributes import Affine, MapResult
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.invariants import fail
-from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
+from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
@@ -20,7 +20,7 @@ from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.dots import emit_column, emit_dot
+from tensorc.passes.loops.dots import Dots, emit_column
 from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.rows_state import Rows
 from tensorc.passes.loops.tiles import (
@@ -91,13 +91,14 @@ def emit_contraction(
             fail(op, f"vectors run along rows of results of up to {NARROW} columns")
         _transposed(rows, (a, b, c), (first, last), static, depth, _tile(op))
         return
-    if extents[m] == extents[n] == 1:
-        emit_dot(k, (a, b, c), (first, last), depth)
-        return
     left, right = (k.index(0), columns) if rows.span is None else rows.span
     _zero_if_empty(k, depth, c, (first, last), (left, right))
-    if extents[n] == 1 and _rows_are_runs(k, a, c, depth):
-        first = emit_column(k, (a, b, c), (first, last), depth)
+    if extents[n] == 1:
+        lanes = min(rows.target.vector_bits // element.bits, LANES)
+        dots = Dots((a, b, c), (first, last), depth, lanes)
+        first = emit_column(k, dots, is_dot=extents[m] == 1)
+        if first is last:
+            return
     if rows.panel is not None:
         b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
     padded = rows.panel is not None or extents[n] == width
@@ -118,13 +119,6 @@ def emit_contraction(
         _strips(k, product, strip)
     with k.when(k.op(arith.XOrI, copied, k.constant(1, I1))):
         _strips(k, product, None)
-
-
-def _rows_are_runs(k: LoopBuilder, a: Matrix, c: Matrix, depth: Value) -> bool:
-    """Return whether 16 rows may be read at a time, and written as one vector."""
-    terms = k.known(depth)
-    few = terms is None or LANES <= terms <= SUPERBLOCK
-    return few and k.known(a.column) == k.known(c.row) == 1
 
 
 def _copies_pay(

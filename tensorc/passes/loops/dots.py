@@ -1,111 +1,182 @@
 """Products with one column, in the order of all products (`passes.loops.tiles`).
 
-Of a dot product, one result, the blocks of terms are chains that wait for nothing. A
-chain of fused multiply-adds is as slow as each of them is late, so the 16 blocks of a
-superblock run side by side, four of what is left after them, and then one by one.
+Of one result the blocks of terms are chains that wait for nothing. A chain of fused
+multiply-adds is as slow as each of them is late, so the 16 blocks of a superblock run
+side by side, each in a lane: as many terms as a vector has lanes are transposed in
+registers, those of the column once for some rows. What is left after whole superblocks,
+and terms that are no neighbours in memory, are chains of scalars: 16, four or one.
 
-Of a matrix and a vector, 16 rows of the matrix are transposed in registers, 16 terms at
-a time: a vector holds one term of each row.
+Of a matrix whose rows fill a vector, and whose terms are few, each row has a lane.
 """
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Value
-from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
+from tensorc.ir.numerics import CONTRACTION_BLOCK, SUPERBLOCK
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.types import element_type
 from tensorc.passes.loops.accumulate import LEVELS, scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.lanes import Uniform, widen
 from tensorc.passes.loops.shuffles import load_transposed
 from tensorc.passes.loops.tiles import Matrix, place, stacked
 
 _FEW = 4  # blocks of the last superblock that run side by side
+_ROWS = 2  # rows that share what is transposed of the column
+_SIDE_BY_SIDE = 2  # vectors of rows: their chains hide how late each step is
+_COUNT = SUPERBLOCK // CONTRACTION_BLOCK
 
 
-def emit_dot(
-    k: LoopBuilder,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    rows: tuple[Value, Value],
-    depth: Value,
-) -> None:
-    """Emit the only row of a product with one column, if it is among the rows."""
-    c = matrices[2]
-    zero = k.index(0)
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """A product with one column: its operands, rows, terms, and a vector's lanes."""
+
+    matrices: tuple[Matrix, Matrix, Matrix]
+    rows: tuple[Value, Value]
+    depth: Value
+    lanes: int
+
+    def has_runs(self, k: LoopBuilder) -> bool:
+        """Return whether terms of both sides are neighbours in memory."""
+        a, b, _ = self.matrices
+        return k.known(a.column) == k.known(b.row) == 1
+
+
+def _emit_dots(k: LoopBuilder, dots: Dots) -> None:
+    """Emit rows whose chains are blocks of terms."""
+    first, last = dots.rows
+    at_once = _ROWS if dots.has_runs(k) and k.known(k.sub(last, first)) != 1 else 1
+    zero, c = k.index(0), dots.matrices[2]
     element = element_type(c.memref.type)
-    parts = scratch(k, element, LEVELS)
-    with k.loop(*rows, 1) as row:
-        k.do(memory.Store, k.constant(0.0, element), parts, zero)  # of no terms
+    parts = scratch(k, element, LEVELS * at_once)
+    start = first
+    for count in dict.fromkeys((at_once, 1)):
+        steps = k.floordiv(k.sub(last, start), k.index(count))
+        stop = last if count == 1 else k.add(start, k.mul(steps, k.index(count)))
+        with k.loop(start, stop, count) as row:
+            rows = [k.add(row.index, k.index(i)) for i in range(count)]
+            for i in range(count):  # of no terms
+                k.do(memory.Store, k.constant(0.0, element), parts, k.index(i))
+            _superblocks(k, dots, rows, parts)
+            for i, index in enumerate(rows):
+                total = k.op(memory.Load, parts, k.index(i))
+                k.do(memory.Store, total, c.memref, place(k, c, index, zero))
+        start = stop
 
-        def superblock(lower: Value, upper: Value, part: Value) -> None:
-            count = k.sub(upper, lower)
-            for predicate, emit in (("eq", _full), ("ne", _partial)):
-                with k.when(k.compare(predicate, count, k.index(SUPERBLOCK))):
-                    total = emit(k, matrices, row.index, (lower, upper))
-                    k.do(memory.Store, total, parts, part)
 
-        def add(part: Value) -> None:
-            below = k.sub(part, k.index(1))
-            pair = [k.op(memory.Load, parts, at) for at in (below, part)]
+def _superblocks(
+    k: LoopBuilder, dots: Dots, rows: Sequence[Value], parts: Value
+) -> None:
+    """Leave the sums of some rows in the first elements of a stack."""
+    count = k.index(len(rows))
+    full = _in_lanes if dots.has_runs(k) else _side_by_side
+
+    def superblock(lower: Value, upper: Value, part: Value) -> None:
+        terms = k.sub(upper, lower)
+        at = k.mul(part, count)
+        for predicate, emit in (("eq", full), ("ne", _partial)):
+            with k.when(k.compare(predicate, terms, k.index(SUPERBLOCK))):
+                for i, total in enumerate(emit(k, dots, rows, (lower, upper))):
+                    k.do(memory.Store, total, parts, k.add(at, k.index(i)))
+
+    def add(part: Value) -> None:
+        at = k.mul(part, count)
+        for i in range(len(rows)):
+            later = k.add(at, k.index(i))
+            below = k.sub(later, count)
+            pair = [k.op(memory.Load, parts, index) for index in (below, later)]
             k.do(memory.Store, k.op(arith.AddF, *pair), parts, below)
 
-        stacked(k, depth, superblock, add)
-        total = k.op(memory.Load, parts, zero)
-        k.do(memory.Store, total, c.memref, place(k, c, row.index, zero))
+    stacked(k, dots.depth, superblock, add)
 
 
-def _full(
-    k: LoopBuilder,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    row: Value,
-    terms: tuple[Value, Value],
-) -> Value:
-    """Return the sum of a whole superblock."""
-    count, length = SUPERBLOCK // CONTRACTION_BLOCK, k.index(CONTRACTION_BLOCK)
-    total, *others = _chains(k, matrices, row, terms[0], count, length)
-    for part in others:
-        total = k.op(arith.AddF, total, part)
-    return total
+def _in_lanes(
+    k: LoopBuilder, dots: Dots, rows: Sequence[Value], terms: tuple[Value, Value]
+) -> list[Value]:
+    """Return the sums of a whole superblock of neighbours, a block in each lane."""
+    a, b, c = dots.matrices
+    zero, lanes = k.index(0), dots.lanes
+    element = element_type(c.memref.type)
+    groups = range(0, _COUNT, lanes)
+    starts = [k.constant(0.0, element, lanes) for _ in rows for _ in groups]
+    stride = k.index(CONTRACTION_BLOCK)
+    with k.loop(zero, stride, lanes, starts) as loop:
+        totals = list(loop.carried)
+        for number, group in enumerate(groups):
+            term = k.add(
+                terms[0], k.add(loop.index, k.index(group * CONTRACTION_BLOCK))
+            )
+            inside = [True] * lanes
+            right = load_transposed(
+                k, b.memref, place(k, b, term, zero), stride, inside, wide=lanes
+            )
+            for i, row in enumerate(rows):
+                at = place(k, a, row, term)
+                left = load_transposed(k, a.memref, at, stride, inside, wide=lanes)
+                here = i * len(groups) + number
+                for x, y in zip(left, right, strict=True):
+                    totals[here] = k.op(math.Fma, x, y, totals[here])
+        loop.yields = totals
+    sums = []
+    kind = Enum("vector.kind", "add")
+    for i in range(len(rows)):
+        total = k.constant(-0.0, element)  # changes nothing
+        for part in loop.results[i * len(groups) : (i + 1) * len(groups)]:
+            total = k.op(vector.Reduction, part, total, kind=kind)
+        sums.append(total)
+    return sums
+
+
+def _side_by_side(
+    k: LoopBuilder, dots: Dots, rows: Sequence[Value], terms: tuple[Value, Value]
+) -> list[Value]:
+    """Return the sums of a whole superblock, each block a chain of scalars."""
+    length = k.index(CONTRACTION_BLOCK)
+    return [
+        functools.reduce(
+            lambda x, y: k.op(arith.AddF, x, y),
+            _chains(k, dots, row, terms[0], _COUNT, length),
+        )
+        for row in rows
+    ]
 
 
 def _partial(
-    k: LoopBuilder,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    row: Value,
-    terms: tuple[Value, Value],
-) -> Value:
-    """Return the sum of what is left for the last superblock."""
+    k: LoopBuilder, dots: Dots, rows: Sequence[Value], terms: tuple[Value, Value]
+) -> list[Value]:
+    """Return the sums of what is left for the last superblock."""
     lower, upper = terms
     several = _FEW * CONTRACTION_BLOCK
     groups = k.op(arith.FloorDivSI, k.sub(upper, lower), k.index(several))
     middle = k.add(lower, k.mul(groups, k.index(several)))
-    start = k.constant(-0.0, element_type(matrices[2].memref.type))  # changes nothing
-    with k.loop(lower, middle, several, [start]) as loop:
-        length = k.index(CONTRACTION_BLOCK)
-        (total,) = loop.carried
-        for part in _chains(k, matrices, row, loop.index, _FEW, length):
-            total = k.op(arith.AddF, total, part)
-        loop.yields = [total]
-    with k.loop(middle, upper, CONTRACTION_BLOCK, loop.results) as rest:
-        left = k.sub(upper, rest.index)
-        length = k.minimum(left, k.index(CONTRACTION_BLOCK))
-        (part,) = _chains(k, matrices, row, rest.index, 1, length)
-        rest.yields = [k.op(arith.AddF, rest.carried[0], part)]
-    return rest.results[0]
+    element = element_type(dots.matrices[2].memref.type)
+    start = k.constant(-0.0, element)  # changes nothing
+    found = []
+    for row in rows:
+        with k.loop(lower, middle, several, [start]) as loop:
+            length = k.index(CONTRACTION_BLOCK)
+            (total,) = loop.carried
+            for part in _chains(k, dots, row, loop.index, _FEW, length):
+                total = k.op(arith.AddF, total, part)
+            loop.yields = [total]
+        with k.loop(middle, upper, CONTRACTION_BLOCK, loop.results) as rest:
+            left = k.sub(upper, rest.index)
+            length = k.minimum(left, k.index(CONTRACTION_BLOCK))
+            (part,) = _chains(k, dots, row, rest.index, 1, length)
+            rest.yields = [k.op(arith.AddF, rest.carried[0], part)]
+        found += rest.results
+    return found
 
 
 def _chains(
-    k: LoopBuilder,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    row: Value,
-    lower: Value,
-    count: int,
-    length: Value,
+    k: LoopBuilder, dots: Dots, row: Value, lower: Value, count: int, length: Value
 ) -> Sequence[Value]:
     """Return the sums of so many neighbouring blocks of a length, from a term on."""
-    a, b, c = matrices
+    a, b, c = dots.matrices
     zero = k.index(0)
     first, second = place(k, a, row, lower), place(k, b, lower, zero)
     starts = [k.constant(0.0, element_type(c.memref.type))] * count
@@ -118,66 +189,114 @@ def _chains(
     return loop.results
 
 
-def emit_column(
-    k: LoopBuilder,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    rows: tuple[Value, Value],
-    depth: Value,
-) -> Value:
-    """Emit whole groups of 16 rows of a matrix times a vector; return the next row.
+def emit_column(k: LoopBuilder, dots: Dots, is_dot: bool) -> Value:
+    """Emit rows of a product with one column; return the first one that is left.
 
-    They are none if there are no terms, or more than a superblock of them. Terms of a
-    row are neighbours in memory, and so are the results.
+    A dot product has one row. None are left where blocks go side by side; where each
+    row has a lane, none but those of a chunk with fewer rows than lanes.
     """
-    _, _, c = matrices
-    first, last = rows
-    groups = k.floordiv(k.sub(last, first), k.index(LANES))
-    middle = k.add(first, k.mul(groups, k.index(LANES)))
-    if k.known(depth) is None:
-        some = k.compare("sgt", depth, k.index(0))
-        few = k.compare("sle", depth, k.index(SUPERBLOCK))
-        middle = k.select(k.op(arith.AndI, some, few), middle, first)
-    start = k.constant(-0.0, element_type(c.memref.type), LANES)  # changes nothing
-    with k.loop(first, middle, LANES) as row:
-        with k.loop(k.index(0), depth, CONTRACTION_BLOCK, [start]) as block:
-            left = k.sub(depth, block.index)
-            upper = k.add(block.index, k.minimum(left, k.index(CONTRACTION_BLOCK)))
-            part = _rows_of_block(k, matrices, row.index, (block.index, upper))
-            block.yields = [k.op(arith.AddF, block.carried[0], part)]
-        at = place(k, c, row.index, k.index(0))
-        k.do(vector.MaskedStore, c.memref, at, k.mask(LANES), block.results[0])
-    return middle
+    first, last = dots.rows
+    known = k.known(dots.depth)
+    if is_dot or (known or 0) > SUPERBLOCK:
+        _emit_dots(k, dots)
+        return last
+    first = _emit_columns(k, dots)
+    if known is None and dots.has_runs(k):
+        many = k.compare("sgt", dots.depth, k.index(SUPERBLOCK))
+        with k.when(many):
+            _emit_dots(k, dots)
+        first = k.select(many, last, first)
+    return first
+
+
+def _emit_columns(k: LoopBuilder, dots: Dots) -> Value:
+    """Emit rows that have a lane each, and return the first one that is left.
+
+    All are left if there are fewer than lanes, no terms, or more than a superblock, or
+    if terms of a row or results are no neighbours. The last rows, where they are no
+    whole vector, are computed with some of those before.
+    """
+    first, last = dots.rows
+    a, _, c = dots.matrices
+    if not k.known(a.column) == k.known(c.row) == 1:
+        return first
+    lanes = k.index(dots.lanes)
+    count = k.sub(last, first)
+    pays = k.compare("sge", count, lanes)
+    if k.known(dots.depth) is None:
+        some = k.compare("sgt", dots.depth, k.index(0))
+        few = k.compare("sle", dots.depth, k.index(SUPERBLOCK))
+        pays = k.op(arith.AndI, pays, k.op(arith.AndI, some, few))
+    end = k.select(pays, last, first)
+    width = dots.lanes * _SIDE_BY_SIDE
+    groups = k.floordiv(k.sub(end, first), k.index(width))
+    middle = k.add(first, k.mul(groups, k.index(width)))
+    with k.loop(first, middle, width) as row:
+        _rows(k, dots, row.index, _SIDE_BY_SIDE)
+    with k.loop(middle, end, dots.lanes) as row:
+        _rows(k, dots, k.minimum(row.index, k.sub(end, lanes)), 1)
+    return end
+
+
+def _rows(k: LoopBuilder, dots: Dots, row: Value, vectors: int) -> None:
+    """Emit the rows of so many vectors, from one on."""
+    c, depth, lanes = dots.matrices[2], dots.depth, dots.lanes
+    start = k.constant(-0.0, element_type(c.memref.type), lanes)  # changes nothing
+    rows = [k.add(row, k.index(i * lanes)) for i in range(vectors)]
+    with k.loop(k.index(0), depth, CONTRACTION_BLOCK, [start] * vectors) as block:
+        left = k.sub(depth, block.index)
+        upper = k.add(block.index, k.minimum(left, k.index(CONTRACTION_BLOCK)))
+        parts = _rows_of_block(k, dots, rows, (block.index, upper))
+        pairs = zip(block.carried, parts, strict=True)
+        block.yields = [k.op(arith.AddF, total, part) for total, part in pairs]
+    for index, total in zip(rows, block.results, strict=True):
+        at = place(k, c, index, k.index(0))
+        k.do(vector.MaskedStore, c.memref, at, k.mask(lanes, lanes), total)
 
 
 def _rows_of_block(
-    k: LoopBuilder,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    row: Value,
-    terms: tuple[Value, Value],
-) -> Value:
-    """Return the sums of a block of terms for 16 rows."""
-    a, b, c = matrices
-    element = element_type(c.memref.type)
+    k: LoopBuilder, dots: Dots, rows: Sequence[Value], terms: tuple[Value, Value]
+) -> list[Value]:
+    """Return the sums of a block of terms for some vectors of rows."""
+    c, lanes = dots.matrices[2], dots.lanes
     lower, upper = terms
-    wide = k.floordiv(k.sub(upper, lower), k.index(LANES))
-    middle = k.add(lower, k.mul(wide, k.index(LANES)))
+    whole = k.floordiv(k.sub(upper, lower), k.index(lanes))
+    middle = k.add(lower, k.mul(whole, k.index(lanes)))
+    starts = [k.constant(0.0, element_type(c.memref.type), lanes)] * len(rows)
+    with k.loop(lower, middle, lanes, starts) as loop:
+        loop.yields = _fused(k, dots, rows, loop.index, None, loop.carried)
+    with k.loop(middle, upper, lanes, loop.results) as rest:  # once, if at all
+        left = k.sub(upper, middle)
+        rest.yields = _fused(k, dots, rows, middle, left, rest.carried)
+    return rest.results
 
-    def fused(term: Value, left: Value, total: Value) -> Value:
-        right = k.op(memory.Load, b.memref, place(k, b, term, k.index(0)))
-        return k.op(math.Fma, left, widen(k, Uniform(right)), total)
 
-    start = k.constant(0.0, element, LANES)
-    with k.loop(lower, middle, LANES, [start]) as loop:
-        at = place(k, a, row, loop.index)
-        (total,) = loop.carried
-        every = load_transposed(k, a.memref, at, a.row, [True] * LANES)
-        for number, left in enumerate(every):
-            total = fused(k.add(loop.index, k.index(number)), left, total)
-        loop.yields = [total]
-    step = k.op(arith.MulI, k.lane_numbers(), widen(k, Uniform(a.row)))
-    with k.loop(middle, upper, 1, loop.results) as rest:
-        other, mask = k.constant(0, element, LANES), k.mask(LANES)
-        at = place(k, a, row, rest.index)
-        left = k.op(vector.Gather, a.memref, at, step, mask, other)
-        rest.yields = [fused(rest.index, left, rest.carried[0])]
-    return rest.results[0]
+def _fused(
+    k: LoopBuilder,
+    dots: Dots,
+    rows: Sequence[Value],
+    term: Value,
+    left: Value | None,
+    totals: Sequence[Value],
+) -> list[Value]:
+    """Add as many terms as a vector has lanes, or only so many as are `left`."""
+    a, b, _ = dots.matrices
+    lanes = dots.lanes
+    known = lanes if left is None else k.known(left)
+    found = []
+    for row, total in zip(rows, totals, strict=True):
+        at, every = place(k, a, row, term), [True] * lanes
+        columns = load_transposed(k, a.memref, at, a.row, every, left, wide=lanes)
+        for number, x in enumerate(columns[:known]):
+            here = index = k.add(term, k.index(number))
+            if known is None and left is not None:
+                last = k.sub(k.add(term, left), k.index(1))
+                here = k.minimum(index, last)
+            y = k.op(memory.Load, b.memref, place(k, b, here, k.index(0)))
+            y = k.op(vector.Broadcast, y, types=[x.type])
+            new = k.op(math.Fma, x, y, total)
+            if known is None and left is not None:
+                new = k.select(k.compare("eq", here, index), new, total)
+            total = new
+        found.append(total)
+    return found

@@ -49,11 +49,11 @@ def load_apart(
     return k.op(vector.Shuffle, found, found, mask=backwards)
 
 
-def _first(k: LoopBuilder, count: Value) -> Value:
+def _first(k: LoopBuilder, count: Value, lanes: int = LANES) -> Value:
     known = k.known(count)
     if known is not None:
-        return k.mask(min(max(known, 0), LANES))
-    return k.op(vector.CreateMask, count, types=[VectorType(LANES, I1)])
+        return k.mask(min(max(known, 0), lanes), lanes)
+    return k.op(vector.CreateMask, count, types=[VectorType(lanes, I1)])
 
 
 def _every(k: LoopBuilder, parts: Sequence[Value], by: int) -> Value:
@@ -77,14 +77,16 @@ def load_transposed(
     inside: Sequence[Value | bool],
     lanes: Value | None = None,
     first: int = 0,
+    wide: int = LANES,
 ) -> list[Value]:
-    """Return 16 vectors, lane j of vector i being memref[at + i + stride*(first + j)].
+    """Return vectors, lane j of vector i being memref[at + i + stride*(first + j)].
 
-    `inside` tells for each j, 16 at most, whether it is read; if not, 0 stands there.
-    So it does for an i that is not among the first `lanes`. There is something at `at`.
+    They are as many as each has lanes, `wide`. `inside` tells for each j, `wide` at
+    most, whether it is read; if not, 0 stands there. So it does for an i that is not
+    among the first `lanes`. There is something at `at`.
     """
-    other = k.constant(0, element_type(memref.type), LANES)
-    every = k.mask(LANES) if lanes is None else _first(k, lanes)
+    other = k.constant(0, element_type(memref.type), wide)
+    every = k.mask(wide, wide) if lanes is None else _first(k, lanes, wide)
     vectors = []
     for number, is_read in enumerate(inside):
         here, mask = k.add(at, k.mul(stride, k.index(first + number))), every
@@ -94,21 +96,22 @@ def load_transposed(
         if not isinstance(is_read, bool):
             # A load from a page that does not exist is slow, whatever its mask.
             here = k.select(is_read, here, at)
-            count = k.index(LANES) if lanes is None else lanes
-            mask = _first(k, k.select(is_read, count, k.index(0)))
+            count = k.index(wide) if lanes is None else lanes
+            mask = _first(k, k.select(is_read, count, k.index(0)), wide)
         vectors.append(k.op(vector.MaskedLoad, memref, here, mask, other))
-    vectors += [other] * (LANES - len(vectors))
+    vectors += [other] * (wide - len(vectors))
     return transpose(k, vectors)
 
 
 def transpose(k: LoopBuilder, vectors: Sequence[Value]) -> list[Value]:
-    """Return 16 vectors of 16 lanes transposed: in four rounds, each swaps halves."""
+    """Return as many vectors as each has lanes, transposed: each round swaps halves."""
     found = list(vectors)
-    by = LANES // 2
+    lanes = len(found)
+    by = lanes // 2
     while by:
-        low = tuple([n if not n & by else LANES + n - by for n in range(LANES)])
-        high = tuple([n + by if not n & by else LANES + n for n in range(LANES)])
-        for number in range(LANES):
+        low = tuple([n if not n & by else lanes + n - by for n in range(lanes)])
+        high = tuple([n + by if not n & by else lanes + n for n in range(lanes)])
+        for number in range(lanes):
             if not number & by:
                 pair = found[number], found[number + by]
                 found[number] = k.op(vector.Shuffle, *pair, mask=low)
