@@ -1,85 +1,69 @@
 """What programs of many ops cost to compile, stage by stage, and how it grows.
 
     python benchmarks/compile.py [--sizes N,...] [--programs NAME,...] [--stages]
+    python benchmarks/compile.py --jax PYTHON [--sizes N,...] [--programs NAME,...]
+                                 [--rounds N] [--page]
 
 Seconds are the process's (all threads), without the cache. The exponent is the slope of
 seconds over ops, both as logarithms, between the first and the last size from 5000 on:
 1 is linear.
+
+With `--jax` the same programs are compiled by JAX, too, in turn, a process each, and
+the step of a perceptron of twelve layers beside that of softmax regression; least of
+the rounds. `--page` writes this to a section of `benchmarks/RESULTS.md`.
 """
 
 import argparse
 import gc
 import math
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from unittest import mock
 
 os.environ["TENSORC_CACHE_DIR"] = "off"
 
 import numpy as np
+from counts import counts
+from peers.long import LONG
+from peers.report import COMPILING
 
 import tensorc as tc
 from tensorc import compiler
 from tensorc.backend.llvm import codegen
+from tensorc.backend.llvm.host import host_target
 from tensorc.ir.ops.builtin import Module
 from tensorc.passes.common.base import Pass
 from tensorc.target import Target
 
+HERE = Path(__file__).parent
 Graph = tuple[list[tc.Tensor], list[tc.Tensor]]
 
-# Constants differ, so that no two kernels are alike.
-_STEPS: tuple[Callable[[tc.Tensor, int], tc.Tensor], ...] = (
-    lambda v, i: v * (1 + 1 / (i + 1)),
-    lambda v, i: tc.tanh(v),
-    lambda v, i: v + 1 / (i + 1),
-    lambda v, i: -v,
-    lambda v, i: tc.maximum(v, -0.75),
-)
 
+def _long(name: str) -> Callable[[int], Graph]:
+    """Return the maker of a graph of so many ops."""
+    program, ranks = LONG[name]
+    kinds = (tc.scalar, tc.vector, tc.matrix)
 
-def chain(n: int) -> Graph:
-    """Return n ops, each of which reads the one before: vectors."""
-    x = tc.vector("x")
-    y = x
-    for i in range(n):
-        y = _STEPS[i % len(_STEPS)](y, i)
-    return [x], [y]
+    def graph(n: int) -> Graph:
+        given = [kinds[rank]("xw"[i]) for i, rank in enumerate(ranks)]
+        return given, program(tc, n, *given)
 
-
-def numbers(n: int) -> Graph:
-    """Return the same chain of scalars."""
-    x = tc.scalar("x")
-    y = x
-    for i in range(n):
-        y = _STEPS[i % len(_STEPS)](y, i)
-    return [x], [y]
-
-
-def straight(n: int) -> Graph:
-    """Return n ops, dependent and independent: maps, reductions, products."""
-    x, w = tc.matrix("x"), tc.matrix("w")
-    row, outputs = x, []
-    for i in range(0, n, 10):
-        near = tc.tanh(row * (1 + 1 / (i + 1)))  # 2: on the chain
-        apart = tc.exp(-(x + i))  # 3: of the argument alone
-        total = (near * apart).sum(axis=1)  # 2
-        row = row + near @ w if i % 100 == 0 else row + near * 0.5  # 2
-        outputs.append((total - total.max()).sum())  # 3, less one that counts above
-    return [x, w], [row, *outputs]
+    return graph
 
 
 def gradient(n: int) -> Graph:
     """Return the derivative of a chain of n / 3 ops."""
-    (x,), (y,) = chain(n // 3)
+    (x,), (y,) = _long("chain")(n // 3)
     return [x], [tc.grad(y.sum(), x)]
 
 
 PROGRAMS: dict[str, Callable[[int], Graph]] = {
-    "chain": chain,
-    "numbers": numbers,
-    "straight": straight,
+    **{name: _long(name) for name in LONG},
     "gradient": gradient,
 }
 
@@ -143,16 +127,93 @@ def exponent(sizes: list[int], seconds: list[float]) -> float:
     return rise / math.log(sizes[-1] / sizes[first])
 
 
+def beside_jax(python: str, tasks: list[str], rounds: int) -> dict[str, list[float]]:
+    """Return the least seconds of rounds for each task: ours, and JAX's."""
+    script = str(HERE / "peers" / "compiling.py")
+    processes = [
+        subprocess.Popen(
+            [which, script, peer],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for peer, which in (("tensorc", sys.executable), ("jax", python))
+    ]
+    found = {task: [math.inf] * len(processes) for task in tasks}
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is ready
+    for _ in range(rounds):
+        for task in tasks:
+            for i, process in enumerate(processes):
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(task + "\n")
+                process.stdin.flush()
+                seconds = float(process.stdout.readline())
+                found[task][i] = min(found[task][i], seconds)
+    for process in processes:
+        process.kill()
+    return found
+
+
+def table(found: dict[str, list[float]]) -> list[str]:
+    """Return the lines of what `beside_jax` measured."""
+    lines = ["| program | tensorc | JAX | tensorc over JAX | ms an op |"]
+    lines += ["|---|--:|--:|--:|--:|"]
+    for task, (ours, theirs) in found.items():
+        _, _, size = task.partition(" ")
+        each = f"{ours / int(size) * 1000:.2f}" if size else ""
+        row = [task, f"{ours:.2f}", f"{theirs:.2f}", f"**{ours / theirs:.2f}**", each]
+        lines.append(f"| {' | '.join(row)} |")
+    if "layers" in found:
+        ours, theirs = (found["layers"][i] / found["logreg"][i] for i in range(2))
+        kernels = counts("layers", host_target().vector_bits).split()[2:4]
+        lines += [
+            "",
+            f"`layers` over `logreg`: {ours:.2f}; in JAX {theirs:.2f}. It has "
+            f"{kernels[0]} launches of {kernels[1]} distinct kernels.",
+        ]
+    return lines
+
+
+def write_page(lines: list[str]) -> None:
+    """Replace the section of `benchmarks/RESULTS.md` on compiling."""
+    page = HERE / "RESULTS.md"
+    rest, _, _ = page.read_text().partition(f"\n{COMPILING}\n")
+    head = [
+        "Written by `python benchmarks/compile.py --jax PYTHON --page`: seconds of "
+        "processors, nothing cached.",
+        f"{time.strftime('%Y-%m-%d')}; programs are in `benchmarks/peers/long.py`; "
+        "`layers` is the step of a perceptron of twelve layers.",
+    ]
+    page.write_text("\n".join([rest, COMPILING, "", *head, "", *lines, ""]))
+
+
 def main() -> None:
     """Print a table for each program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="1250,2500,5000,10000,20000")
-    parser.add_argument("--programs", default=",".join(PROGRAMS))
+    parser.add_argument("--sizes")
+    parser.add_argument("--programs")
     parser.add_argument("--stages", action="store_true")
+    parser.add_argument("--jax", metavar="PYTHON")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--page", action="store_true")
     given = parser.parse_args()
-    sizes = [int(n) for n in given.sizes.split(",")]
+    if given.jax:
+        names = (given.programs or ",".join(LONG)).split(",")
+        counted = (given.sizes or "1000,4000").split(",")
+        tasks = [f"{name} {n}" for name in names for n in counted]
+        tasks += [] if given.programs else ["logreg", "layers"]
+        lines = table(beside_jax(given.jax, tasks, given.rounds))
+        print("\n".join(lines))
+        if given.page:
+            write_page(lines)
+        return
+    sizes = [int(n) for n in (given.sizes or "1250,2500,5000,10000,20000").split(",")]
     tc.function([], tc.constant(1.0))  # what is loaded once is no program's
-    for name in given.programs.split(","):
+    for name in (given.programs or ",".join(PROGRAMS)).split(","):
         columns = []
         for n in sizes:
             gc.collect()
