@@ -1,4 +1,4 @@
-"""What six programs become: kernels, code and memory, counted, not timed.
+"""What some programs become: kernels, code and memory, counted, not timed.
 
     python benchmarks/counts.py > benchmarks/counts.txt
 
@@ -37,6 +37,11 @@ CASES: dict[str, tuple[Path, str, dict[str, int]]] = {
     "losses": (PROGRAMS / "losses.tc", "slope", {"B": 8192, "K": 1000}),
     "pooling": (PROGRAMS / "pooling.tc", "pool", {}),
     "attention": (PROGRAMS / "attention.tc", "attend", {"T": 1024}),
+    "causal": (PROGRAMS / "attention.tc", "causal", {"T": 1024}),
+    "slopes": (PROGRAMS / "attention.tc", "slopes", {"T": 1024}),
+    "turned": (PROGRAMS / "reads.tc", "turned", {"B": 128}),
+    "part": (PROGRAMS / "reads.tc", "part", {"N": 10000, "i": 7}),
+    "gathered": (PROGRAMS / "reads.tc", "gathered", {"B": 128, "V": 5000}),
 }
 
 

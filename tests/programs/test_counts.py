@@ -1,4 +1,4 @@
-"""`benchmarks/counts.txt` says what six programs become."""
+"""`benchmarks/counts.txt` says what some programs become."""
 
 import re
 import subprocess
