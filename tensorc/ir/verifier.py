@@ -13,8 +13,7 @@ One pass in program order, with a stack instead of recursion:
 It knows no op but the function, whose guards hold inside: the rest is declared.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tensorc.errors import CompileError, Diagnostic, nearest
 from tensorc.ir.attributes import (
@@ -99,29 +98,6 @@ def level_fault(op: Op, level: Level) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Enter:
-    """Work to do: start a region."""
-
-    op: Op
-    region: Region
-
-
-@dataclass(frozen=True, slots=True)
-class _Leave:
-    """Work to do: end a region, whose values are forgotten."""
-
-    visible: set[Value] | None
-    context: InferContext
-
-
-@dataclass(frozen=True, slots=True)
-class _Define:
-    """Work to do: an op, whose regions are done, checks itself and can be used."""
-
-    op: Op
-
-
 class _Verifier:
     """Walks the ops; knows what is visible and which symbols there are."""
 
@@ -134,44 +110,48 @@ class _Verifier:
         self.hidden: list[set[Value]] = []
         self.local: list[list[Value]] = [[]]
         self.context = InferContext(Constraints(frozen=True))
-        self.work: list[Op | Block | _Enter | _Leave | _Define] = []
+        # The class and the types of ops that are right, with neither attributes nor
+        # regions: their rules say the same of all others, under the same guards.
+        self.right: set[tuple[type[Op], tuple[Type, ...], tuple[Type, ...]]] = set()
 
     def run(self, top: Op) -> None:
         """Check an op and all that is in it."""
-        self.work.append(top)
-        while self.work:
-            match self.work.pop():
-                case Op() as op:
-                    self.op(op)
-                case Block() as block:
-                    self.define(block.arguments)
-                case _Enter(op, region):
-                    self.enter(op, region)
-                case _Leave() as leave:
-                    self.leave(leave)
-                case _Define(op):
-                    self.done(op)
+        work = [self.ops([top])]
+        while work:
+            op = next(work[-1], None)
+            if op is None:
+                work.pop()
+            else:
+                work.extend([self.region(op, r) for r in reversed(op.regions)])
+
+    def ops(self, ops: Iterable[Op]) -> Iterator[Op]:
+        """Check ops in turn; yield those with regions, which are to be checked then."""
+        for op in ops:
+            self.op(op)
+            if op.regions:
+                self.regions(op)
+                yield op
+            op.verify(self.functions, self.level)
+            self.define(op.results)
 
     def op(self, op: Op) -> None:
-        """Check an op, and put its regions on the stack."""
+        """Check an op, but neither its regions nor what it asks for itself."""
+        results = tuple([v.type for v in op.results])
+        alike = (type(op), tuple([v.type for v in op.operands]), results)
+        is_plain = not op.attributes and not op.regions
+        if is_plain and alike in self.right:
+            self.links(op)
+            self.operands(op)
+            return
         if self.level is not None:
             self.declared(op, self.level)
         self.links(op)
         _check_counts(op)
         _check_attributes(op)
         self.operands(op)
-        self.types(op)
-        if not op.regions:
-            self.done(op)
-            return
-        self.regions(op)
-        self.work.append(_Define(op))
-        self.work.extend([_Enter(op, region) for region in reversed(op.regions)])
-
-    def done(self, op: Op) -> None:
-        """Check what the op asks for itself, and make its results visible."""
-        op.verify(self.functions, self.level)
-        self.define(op.results)
+        self.types(op, *alike[1:])
+        if is_plain:
+            self.right.add(alike)
 
     def declared(self, op: Op, level: Level) -> None:
         """Check that an op and its values may stand at the level."""
@@ -214,11 +194,11 @@ class _Verifier:
                 fail(op, f"operand {i} comes from outside of an isolated region")
             fail(op, f"operand {i} is not defined before the op")
 
-    def types(self, op: Op) -> None:
+    def types(
+        self, op: Op, operands: tuple[Type, ...], results: tuple[Type, ...]
+    ) -> None:
         """Check the result types by the rule of the class."""
         cls = type(op)
-        operands = tuple([v.type for v in op.operands])
-        results = tuple([r.type for r in op.results])
         _check_operand_types(op, operands)
         # `infer` knows the declared attributes only.
         declared = [n for n in cls.attribute_names if n in op.attributes]
@@ -282,26 +262,23 @@ class _Verifier:
         given = value_types(last.operands)
         require_same(last, "operand", given, body.yields, self.same)
 
-    def enter(self, op: Op, region: Region) -> None:
-        """Start a region: what is local to it, and what it may see."""
+    def region(self, op: Op, region: Region) -> Iterator[Op]:
+        """Check the ops of a region as `ops` does; its values are forgotten then."""
+        outer, known = self.context, self.right
         isolated = ISOLATED in op.traits
-        self.work.append(_Leave(self.visible if isolated else None, self.context))
         if isolated:
             self.hidden.append(self.visible)
             self.visible = set()
         if isinstance(op, Function):
-            self.context = InferContext(_constraints(op))
+            self.context, self.right = InferContext(_constraints(op)), set()
         self.local.append([])
-        for block in reversed(region.blocks):
-            self.work.extend(reversed(block.ops))
-            self.work.append(block)
-
-    def leave(self, leave: _Leave) -> None:
-        """End a region."""
+        for block in region.blocks:
+            self.define(block.arguments)
+            yield from self.ops(block.ops)
         self.visible.difference_update(self.local.pop())
-        if leave.visible is not None:
+        if isolated:
             self.visible = self.hidden.pop()
-        self.context = leave.context
+        self.context, self.right = outer, known
 
     def define(self, values: Sequence[Value]) -> None:
         """Make values visible to the end of the region."""
