@@ -185,6 +185,11 @@ class Block:
         self.arguments.append(value)
         return value
 
+    def adopt_argument(self, value: Value) -> None:
+        """Append an argument of a block that is given up."""
+        value.owner, value.index = self, len(self.arguments)
+        self.arguments.append(value)
+
     def append(self, op: Op) -> Op:
         """Append an op and return it."""
         op.parent = self

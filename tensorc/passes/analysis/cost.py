@@ -114,7 +114,12 @@ def computes(op: Op) -> bool:
 
 def calls_functions(op: Generic) -> bool:
     """Return whether a body computes functions, a multiply-add among them."""
-    return any(inner.name.startswith("math.") for inner in op.body.block.ops)
+    return any(map(is_function, op.body.block.ops))
+
+
+def is_function(op: Op) -> bool:
+    """Return whether a scalar op is a function, or a multiply-add."""
+    return op.name.startswith("math.")
 
 
 def body_size(op: Generic) -> int:

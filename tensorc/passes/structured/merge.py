@@ -53,16 +53,16 @@ op is applied to the same elements.
 """  # noqa: E501
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import AffineMap, ArrayAttr, MapResult, Typed, through
-from tensorc.ir.core import Block, Op, Value, clone_op, single_block
+from tensorc.ir.core import Block, Op, Value, clone_region, single_block
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.memory.kernels import SizeOf
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Generic, Index
 from tensorc.ir.types import INDEX, TensorType, element_type
-from tensorc.passes.analysis.cost import calls_functions, computes
+from tensorc.passes.analysis.cost import computes, is_function
 from tensorc.passes.analysis.generics import extracts, is_contraction, reads
 from tensorc.passes.analysis.in_place import regions_in
 from tensorc.passes.common.base import Level, Pass
@@ -74,16 +74,54 @@ CHEAP = 2  # ops of what may be computed more than once
 Users = dict[Value, dict[Op, None]]
 
 
+@dataclass(slots=True)
+class _Body:
+    """What is asked of a body for each of its readers: merging adds two of them up."""
+
+    size: int  # ops that compute
+    functions: int
+    indexes: int
+    extracts: list[Op]
+
+    def add(self, before: "_Body", zeros: int) -> None:
+        """Count what a body has that is put in front; so many of its indexes are 0."""
+        self.size += before.size
+        self.functions += before.functions
+        self.indexes += before.indexes - zeros
+        self.extracts = [*before.extracts, *self.extracts]
+
+
+def _body_of(op: Generic) -> _Body:
+    size = functions = indexes = 0
+    for inner in op.body.block.ops:
+        size += computes(inner)
+        functions += is_function(inner)
+        indexes += isinstance(inner, Index)
+    return _Body(size, functions, indexes, extracts(op))
+
+
 @dataclass
 class _Known:
-    """What is known of a block: who reads a value, and behind how many barriers.
+    """What is known of a block: bodies, who reads a value, behind how many barriers.
 
     A barrier ends a kernel: a contraction, a reduction down the rows, what reads other
     rows than its own, an op that is no generic.
     """
 
-    users: Users
-    depths: dict[Op, int]
+    bodies: dict[Op, _Body] = field(default_factory=dict)
+    users: Users = field(default_factory=dict)
+    depths: dict[Op, int] = field(default_factory=dict)
+
+    def reads(self, op: Op) -> list[Value]:
+        """Return what the elements of a generic are made of; [] for another op."""
+        if not isinstance(op, Generic):
+            return []
+        return [*op.inputs, *[e.operands[0] for e in self.bodies[op].extracts]]
+
+    def needs(self, op: Op) -> Iterable[Value]:
+        """Return what an op of a block reads, in its body too."""
+        outputs = op.outputs if isinstance(op, Generic) else op.operands
+        return dict.fromkeys([*self.reads(op), *outputs])
 
     def depth(self, op: Op) -> int:
         """Return how many barriers stand before an op on the longest way to it."""
@@ -103,18 +141,19 @@ class _Known:
 
 
 def _known_of(block: Block) -> _Known:
-    users: Users = {}
-    depths: dict[Op, int] = {}
+    known = _Known()
     for op in block.ops:
+        if isinstance(op, Generic):
+            known.bodies[op] = _body_of(op)
         ends = not isinstance(op, Generic) or _is_barrier(op)
         found = 0
-        for value in _needs(op):
-            users.setdefault(value, {})[op] = None
-            if value.op in depths:
+        for value in known.needs(op):
+            known.users.setdefault(value, {})[op] = None
+            if value.op in known.depths:
                 across = ends or not _reads_along(op, value)
-                found = max(found, depths[value.op] + across)
-        depths[op] = found
-    return _Known(users, depths)
+                found = max(found, known.depths[value.op] + across)
+        known.depths[op] = found
+    return known
 
 
 def _is_barrier(op: Op) -> bool:
@@ -141,42 +180,26 @@ def merge_block(block: Block) -> None:
     for _, region in regions_in(block):
         merge_block(region.block)
     known = _known_of(block)
-    users = known.users
     gone: set[Op] = set()
     for op in block.ops:
-        readers = [*users.get(op.results[0], ())] if op.results else []
+        readers = [*known.users.get(op.results[0], ())] if op.results else []
         if not isinstance(op, Generic) or not _may_move(op) or not readers:
             continue
         if _all_take(op, readers, known):
             for reader in readers:
                 assert isinstance(reader, Generic)
-                _merge(op, reader)
-                for value in _reads(op):
-                    users[value][reader] = None
-            _remove(op, users, gone)
+                _merge(op, reader, known, moves=reader is readers[-1])
+            _remove(op, known, gone)
     for op in reversed(block.ops):
-        if isinstance(op, Empty | SizeOf) and not users.get(op.results[0]):
-            _remove(op, users, gone)
+        if isinstance(op, Empty | SizeOf) and not known.users.get(op.results[0]):
+            _remove(op, known, gone)
     block.ops[:] = [op for op in block.ops if op not in gone]
 
 
-def _remove(op: Op, users: Users, gone: set[Op]) -> None:
-    for value in _needs(op):
-        del users[value][op]
+def _remove(op: Op, known: _Known, gone: set[Op]) -> None:
+    for value in known.needs(op):
+        del known.users[value][op]
     gone.add(op)
-
-
-def _needs(op: Op) -> Iterable[Value]:
-    """Return what an op of a block reads, in its body too."""
-    outputs = op.outputs if isinstance(op, Generic) else op.operands
-    return dict.fromkeys([*_reads(op), *outputs])
-
-
-def _reads(op: Op) -> list[Value]:
-    """Return what the elements of a generic are made of; nothing for another op."""
-    if not isinstance(op, Generic):
-        return []
-    return [*op.inputs, *(e.operands[0] for e in extracts(op))]
 
 
 def _may_move(op: Generic) -> bool:
@@ -189,18 +212,17 @@ def _may_move(op: Generic) -> bool:
 
 def _all_take(op: Generic, readers: list[Op], known: _Known) -> bool:
     """Return whether an op may become part of all who read it."""
-    if len(readers) > 1 and not _is_cheap(op):
+    if len(readers) > 1 and not _is_cheap(op, known.bodies[op]):
         return False
     return all(
         isinstance(reader, Generic) and _takes(op, reader, known) for reader in readers
     )
 
 
-def _is_cheap(op: Generic) -> bool:
+def _is_cheap(op: Generic, body: _Body) -> bool:
     """Return whether an op may be computed for each of its readers."""
-    body = [inner for inner in op.body.block.ops if computes(inner)]
     arrays = [v for v in op.inputs if _rank(v)]
-    if calls_functions(op) or len(body) > CHEAP or len(arrays) != 1 or extracts(op):
+    if body.functions or body.size > CHEAP or len(arrays) != 1 or body.extracts:
         return False
     return _bytes(arrays[0]) <= _bytes(op.results[0])
 
@@ -216,22 +238,22 @@ def _bytes(value: Value) -> int:
 def _takes(op: Generic, reader: Generic, known: _Known) -> bool:
     """Return whether an op may become part of one who reads it."""
     (value,) = op.results
+    body, readers = known.bodies[op], known.bodies[reader]
     maps = {m for v, m in zip(reader.inputs, reader.maps, strict=False) if v is value}
     if is_contraction(reader) or len(maps) != 1 or value in reader.outputs:
         return False
-    if any(e.operands[0] is value for e in extracts(reader)):
+    if any(e.operands[0] is value for e in readers.extracts):
         return False
     (map_,) = maps
     along = tuple(range(map_.dims))
     dims = [r for r in map_.results if r is not None]
     if not map_.is_plain or sorted(dims) != [*along]:  # type: ignore[type-var]
         return False  # elements are read more than once, or not all
-    if reader.reductions and (extracts(op) or _indexes(op)):
+    if reader.reductions and (body.extracts or body.indexes):
         return False
-    if not _costs_nothing(op, reader, known):
+    if body.size + readers.size > MOST_BODY or not _costs_nothing(op, reader, known):
         return False
-    size = sum(computes(o) for g in (op, reader) for o in g.body.block.ops)
-    return size <= MOST_BODY and _keeps_extents(op, reader, map_)
+    return _keeps_extents(op, reader, map_)
 
 
 def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
@@ -245,14 +267,11 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     same_rows = not _is_barrier(reader) and known.depth(reader) == known.depth(op)
     if same_rows and _reads_along(reader, op.results[0]):
         return True
-    if extracts(op) or (made and _is_barrier(reader) and calls_functions(op)):
+    body = known.bodies[op]
+    if body.extracts or (made and _is_barrier(reader) and body.functions):
         return False
     new = sum(_bytes(v) for v in made if not known.is_stored(v))
     return new <= _bytes(op.results[0])
-
-
-def _indexes(op: Generic) -> bool:
-    return any(isinstance(inner, Index) for inner in op.body.block.ops)
 
 
 def _keeps_extents(op: Generic, reader: Generic, map_: AffineMap) -> bool:
@@ -264,60 +283,67 @@ def _keeps_extents(op: Generic, reader: Generic, map_: AffineMap) -> bool:
     return {r for r in results if isinstance(r, int)} >= set(range(map_.dims))
 
 
-def _merge(op: Generic, reader: Generic) -> None:
-    """Make an op part of the body of one who reads it."""
+def _merge(op: Generic, reader: Generic, known: _Known, moves: bool) -> None:
+    """Make an op part of the body of one who reads it: its own ops, or copies."""
     (value,) = op.results
-    first = len(reader.inputs)
-    arguments = reader.body.block.arguments
-    axes = next(
-        m for v, m in zip(reader.inputs, reader.maps, strict=False) if v is value
-    )
-    region, block = single_block()
+    old = reader.body.block
+    reads = [*zip(reader.inputs, reader.maps, old.arguments, strict=False)]
+    axes = next(map_ for source, map_, _ in reads if source is value).results
+    body = (op.body if moves else clone_region(op.body, {})).block
+    composed = [_composed(map_, reader.maps[0].dims, axes) for map_ in op.maps]
+    taken = [*zip(op.inputs, composed, body.arguments, strict=False)]
     inputs: dict[tuple[Value, AffineMap], Value] = {}
     names: dict[Value, Value] = {}
-
-    def take(source: Value, map_: AffineMap, old: Value) -> None:
-        key = (source, map_)
-        if key not in inputs:
-            inputs[key] = block.add_argument(old.type, old.hint)
-        names[old] = inputs[key]
-
-    for v, m, old in zip(reader.inputs, reader.maps, arguments, strict=False):
-        if v is not value:
-            take(v, m, old)
-            continue
-        parts = zip(op.inputs, op.maps, op.body.block.arguments, strict=False)
-        for source, own_map, own in parts:
-            composed = tuple(through(r, axes.results) for r in own_map.results)
-            take(source, AffineMap(axes.dims, composed), own)
-    for old in arguments[first:]:
-        names[old] = block.add_argument(old.type, old.hint)
-    for inner in op.body.block.ops[:-1]:
-        block.append(_moved(inner, names, axes.results))
-    made = names[op.body.block.terminator.operands[0]]
-    names.update(
-        (a, made) for a, v in zip(arguments, reader.inputs, strict=False) if v is value
-    )
-    for inner in reader.body.block.ops:
-        block.append(clone_op(inner, names))
-    outputs = [*zip(reader.outputs, reader.maps[first:], strict=True)]
+    for read in reads:
+        for source, map_, argument in taken if read[0] is value else [read]:
+            first = inputs.setdefault((source, map_), argument)
+            if first is not argument:
+                names[argument] = first
+    outputs = [*zip(reader.outputs, reader.maps[len(reads) :], strict=True)]
+    region, block = single_block()
+    for argument in (*inputs.values(), *old.arguments[len(reads) :]):
+        block.adopt_argument(argument)
+    made = body.ops.pop().operands[0]
+    zeros = 0
+    for inner in body.ops:
+        kept = _along(inner, axes, names)
+        zeros += kept is not inner
+        block.append(_renamed(kept, names))
+    made = names.get(made, made)
+    names.update((argument, made) for source, _, argument in reads if source is value)
+    for inner in old.ops:
+        block.append(_renamed(inner, names))
     operands = [*inputs, *outputs]
     reader.operands = [v for v, _ in operands]
-    reader.attributes["indexing_maps"] = ArrayAttr(tuple(m for _, m in operands))
+    reader.attributes["indexing_maps"] = ArrayAttr(tuple([m for _, m in operands]))
     reader.attributes["operandSegmentSizes"] = (len(inputs), len(outputs))
     reader.regions[:] = [region]
     region.parent = reader
+    known.bodies[reader].add(known.bodies[op], zeros)
+    for source in known.reads(op):
+        known.users[source][reader] = None
 
 
-def _moved(inner: Op, names: dict[Value, Value], axes: tuple[MapResult, ...]) -> Op:
-    """Return a copy of an op of a body, where its dimensions are those of `axes`."""
+def _composed(map_: AffineMap, dims: int, axes: tuple[MapResult, ...]) -> AffineMap:
+    """Return a map of an iteration whose dimensions `axes` index."""
+    return AffineMap(dims, tuple([through(r, axes) for r in map_.results]))
+
+
+def _renamed(inner: Op, names: dict[Value, Value]) -> Op:
+    """Return an op of a body that reads what its operands are called now."""
+    if names:
+        inner.operands = [names.get(v, v) for v in inner.operands]
+    return inner
+
+
+def _along(inner: Op, axes: tuple[MapResult, ...], names: dict[Value, Value]) -> Op:
+    """Return an op of a body, where its dimensions are those of `axes`."""
     if not isinstance(inner, Index):
-        return clone_op(inner, names)
+        return inner
     axis = axes[inner.dim]
     if isinstance(axis, int):
-        copy = clone_op(inner, names)
-        copy.attributes["dim"] = axis
-        return copy
+        inner.attributes["dim"] = axis
+        return inner
     zero = arith.Constant([], [INDEX], {"value": Typed(0, INDEX)}, [], inner.location)
     names[inner.result] = zero.result
     return zero
