@@ -24,6 +24,13 @@ STEPS = {
     "what is cheap, read twice": ("e = -x\nreturn exp(e), e * y", 3, 2),
     "two of its operands": ("return exp(x) * exp(x + 1)", 4, 1),
     "a row, read for each": ("return x + exp(b)", 2, 2),
+    "a mask of positions": (
+        "seen = range(3)[:, none] >= range(5)\nreturn where(seen, x, y), seen",
+        4,
+        2,
+    ),
+    "positions as floats": ("return x * range(5)", 3, 2),
+    "a reduction at its positions": ("return sum(where(range(5) > 1, x, 0))", 4, 2),
     "a transpose": ("return exp(x).T * 2", 2, 1),
     "both ways": ("e = exp(x)\nreturn e[:, :3] + e[:, :3].T", 2, 2),
     "before a product": ("return exp(x) @ y.T", 2, 2),

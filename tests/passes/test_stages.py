@@ -26,6 +26,13 @@ PROGRAMS = {
         lambda t: [(2, t, 5), (2, 5, t), (2, t, 7)],
         3,
     ),
+    "what came before": (
+        "fn f(q: float[2, T, 5], k: float[2, 5, T], v: float[2, T, 7]) -> "
+        "float[2, T, 7] = softmax(where(range(T)[:, none] >= range(T), q @ k, -inf), "
+        "axis=2) @ v",
+        lambda t: [(2, t, 5), (2, 5, t), (2, t, 7)],
+        3,
+    ),
     "scores of rank four": (
         "fn f(q: float[2, 2, T, 5], k: float[2, 2, 5, 20]) -> float[2, 2, T] = "
         "sum(exp(q @ k), axis=3)",
@@ -80,6 +87,14 @@ def test_stages_of_the_kernel(tmp_path, name):
     assert chosen is not None
     assert chosen.block == chosen.rows is not None
     assert any("block" in places_of(m) for m in members)
+
+
+@pytest.mark.parametrize("name", ["attention", "what came before"])
+def test_attention_is_one_kernel(tmp_path, name):
+    """A mask of positions is computed where scores are masked: no kernel makes it."""
+    module = module_of(tmp_path, name)
+    lowered = compiler.compile(module, TARGET, upto="structured").module
+    assert sum(isinstance(op, KernelGroup) for op in lowered.walk()) == 1
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

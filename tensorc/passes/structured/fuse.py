@@ -49,8 +49,8 @@ After:
 
 A group is a loop over its outer space (rows, say) in which its members run one after
 the other; what one member needs of another must lie in the same row. A contraction is a
-stage of its own, which runs on a block of rows; it joins a kernel if nobody else reads
-what the kernel makes for it.
+stage of its own, which runs on a block of rows; it joins a kernel if that saves memory
+(`open_groups`).
 
 1. What works row by row on arguments and scalars alone waits until something reads it
    (`_waiting`): it joins its reader and needs no memory. Scalars that need nothing else

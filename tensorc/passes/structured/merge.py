@@ -44,7 +44,9 @@ its maps composed:
 
 1. if one generic alone reads it, in one way, and each element once; or
 2. if it is cheap, so that it may be computed for each of its readers: at most two ops,
-   no function, of one operand that is no larger.
+   no function, of one operand that is no larger;
+3. or if it follows from indices alone (a range, a mask of positions): then it may be
+   computed wherever an element is read.
 
 A contraction reads memory, so nothing becomes part of it. Where the reader will stand in
 a later kernel (it reduces the rows, reads a transpose, or a product of them), an op moves
@@ -70,6 +72,7 @@ from tensorc.target import Target
 
 MOST_BODY = 64  # of a body
 CHEAP = 2  # ops of what may be computed more than once
+CHEAP_OF_INDICES = 4  # the same, of what reads no array
 
 Users = dict[Value, dict[Op, None]]
 
@@ -185,10 +188,15 @@ def merge_block(block: Block) -> None:
         readers = [*known.users.get(op.results[0], ())] if op.results else []
         if not isinstance(op, Generic) or not _may_move(op) or not readers:
             continue
-        if _all_take(op, readers, known):
-            for reader in readers:
-                assert isinstance(reader, Generic)
-                _merge(op, reader, known, moves=reader is readers[-1])
+        takers = _takers(op, readers, known)
+        stays = len(takers) < len(readers)
+        for reader in takers:
+            maps = _maps_of(op.results[0], reader)
+            for map_ in maps:
+                last = reader is takers[-1] and map_ is maps[-1]
+                _merge(op, reader, map_, known, moves=last and not stays)
+            del known.users[op.results[0]][reader]
+        if not stays:
             _remove(op, known, gone)
     for op in reversed(block.ops):
         if isinstance(op, Empty | SizeOf) and not known.users.get(op.results[0]):
@@ -210,13 +218,32 @@ def _may_move(op: Generic) -> bool:
     return op.maps[-1].is_plain and results == tuple(range(op.maps[-1].dims))
 
 
-def _all_take(op: Generic, readers: list[Op], known: _Known) -> bool:
-    """Return whether an op may become part of all who read it."""
-    if len(readers) > 1 and not _is_cheap(op, known.bodies[op]):
+def _takers(op: Generic, readers: list[Op], known: _Known) -> list[Generic]:
+    """Return the readers whose part an op becomes: all or none.
+
+    What follows from indices alone becomes part of some, and stays for the others.
+    """
+    anywhere = _of_indices(op, known.bodies[op])
+    if len(readers) > 1 and not anywhere and not _is_cheap(op, known.bodies[op]):
+        return []
+    found = [
+        reader
+        for reader in readers
+        if isinstance(reader, Generic) and _takes(op, reader, known, anywhere)
+    ]
+    return found if anywhere or len(found) == len(readers) else []
+
+
+def _of_indices(op: Generic, body: _Body) -> bool:
+    """Return whether an op is a few integer ops on indices and numbers.
+
+    Those on floats are left out: vectors of integers become floats slowly.
+    """
+    few = body.indexes and body.size <= CHEAP_OF_INDICES and not body.extracts
+    if not few or any(map(_rank, op.inputs)):
         return False
-    return all(
-        isinstance(reader, Generic) and _takes(op, reader, known) for reader in readers
-    )
+    made = [r for inner in op.body.block.ops for r in inner.results]
+    return not any(element_type(value.type).is_float for value in made)
 
 
 def _is_cheap(op: Generic, body: _Body) -> bool:
@@ -235,25 +262,38 @@ def _bytes(value: Value) -> int:
     return element_type(value.type).bytes
 
 
-def _takes(op: Generic, reader: Generic, known: _Known) -> bool:
-    """Return whether an op may become part of one who reads it."""
+def _takes(op: Generic, reader: Generic, known: _Known, anywhere: bool) -> bool:
+    """Return whether an op may become part of one who reads it.
+
+    Unless that is so `anywhere`, it reads each element once, in one way.
+    """
     (value,) = op.results
     body, readers = known.bodies[op], known.bodies[reader]
-    maps = {m for v, m in zip(reader.inputs, reader.maps, strict=False) if v is value}
-    if is_contraction(reader) or len(maps) != 1 or value in reader.outputs:
+    maps = _maps_of(value, reader)
+    if is_contraction(reader) or value in reader.outputs:
         return False
     if any(e.operands[0] is value for e in readers.extracts):
         return False
-    (map_,) = maps
-    along = tuple(range(map_.dims))
-    dims = [r for r in map_.results if r is not None]
-    if not map_.is_plain or sorted(dims) != [*along]:  # type: ignore[type-var]
-        return False  # elements are read more than once, or not all
+    if not all(map_.is_plain for map_ in maps):
+        return False
+    if not anywhere and not (len(maps) == 1 and _reads_each_once(maps[0])):
+        return False
     if reader.reductions and (body.extracts or body.indexes):
         return False
     if body.size + readers.size > MOST_BODY or not _costs_nothing(op, reader, known):
         return False
-    return _keeps_extents(op, reader, map_)
+    return _keeps_extents(op, reader, maps)
+
+
+def _maps_of(value: Value, reader: Generic) -> list[AffineMap]:
+    """Return the maps through which a generic reads a value, each once."""
+    pairs = zip(reader.inputs, reader.maps, strict=False)
+    return list(dict.fromkeys([m for v, m in pairs if v is value]))
+
+
+def _reads_each_once(map_: AffineMap) -> bool:
+    dims = [r for r in map_.results if r is not None]
+    return sorted(dims) == [*range(map_.dims)]  # type: ignore[type-var]
 
 
 def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
@@ -274,28 +314,35 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     return new <= _bytes(op.results[0])
 
 
-def _keeps_extents(op: Generic, reader: Generic, map_: AffineMap) -> bool:
+def _keeps_extents(op: Generic, reader: Generic, maps: list[AffineMap]) -> bool:
     """Return whether each dimension of the reader is still an axis of some operand."""
     pairs = zip(reader.operands, reader.maps, strict=True)
     results = [r for v, m in pairs if v is not op.results[0] for r in m.results]
-    for inner in op.maps[: len(op.inputs)]:
-        results += [through(r, map_.results) for r in inner.results]
-    return {r for r in results if isinstance(r, int)} >= set(range(map_.dims))
+    for map_ in maps:
+        for inner in op.maps[: len(op.inputs)]:
+            results += [through(r, map_.results) for r in inner.results]
+    return {r for r in results if isinstance(r, int)} >= set(range(maps[0].dims))
 
 
-def _merge(op: Generic, reader: Generic, known: _Known, moves: bool) -> None:
-    """Make an op part of the body of one who reads it: its own ops, or copies."""
+def _merge(
+    op: Generic, reader: Generic, along: AffineMap, known: _Known, moves: bool
+) -> None:
+    """Make an op part of the body of one who reads it through a map.
+
+    It gives its own ops, or copies.
+    """
     (value,) = op.results
     old = reader.body.block
     reads = [*zip(reader.inputs, reader.maps, old.arguments, strict=False)]
-    axes = next(map_ for source, map_, _ in reads if source is value).results
+    axes = along.results
     body = (op.body if moves else clone_region(op.body, {})).block
     composed = [_composed(map_, reader.maps[0].dims, axes) for map_ in op.maps]
     taken = [*zip(op.inputs, composed, body.arguments, strict=False)]
     inputs: dict[tuple[Value, AffineMap], Value] = {}
     names: dict[Value, Value] = {}
     for read in reads:
-        for source, map_, argument in taken if read[0] is value else [read]:
+        here = read[:2] == (value, along)
+        for source, map_, argument in taken if here else [read]:
             first = inputs.setdefault((source, map_), argument)
             if first is not argument:
                 names[argument] = first
@@ -310,7 +357,7 @@ def _merge(op: Generic, reader: Generic, known: _Known, moves: bool) -> None:
         zeros += kept is not inner
         block.append(_renamed(kept, names))
     made = names.get(made, made)
-    names.update((argument, made) for source, _, argument in reads if source is value)
+    names.update((read[2], made) for read in reads if read[:2] == (value, along))
     for inner in old.ops:
         block.append(_renamed(inner, names))
     operands = [*inputs, *outputs]

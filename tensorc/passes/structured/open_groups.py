@@ -5,8 +5,9 @@ row: then memory is saved, and no work is repeated. It does not where that would
 
 1. threads: a product of many columns shares them out, which rows of whole columns end;
    a whole sum is cut into parts only together with sums of as many elements;
-2. memory: a contraction that others' readers take part from is stored in any case, so
-   that a stage of its own saves nothing;
+2. memory: what a contraction reads and others read at other rows, too, is stored in any
+   case, so that a stage of its own saves nothing; but it does where the result meets
+   something else of the kernel;
 3. time to compile: bodies of a kernel have an end, as LLVM takes more than linear time
    for a long function.
 
@@ -129,11 +130,35 @@ def _misfit_stage(op: Generic, kernel: OpenGroup, uses: Uses) -> str:
         if kernel.shares_columns:
             return "that is a contraction of many columns, which kernels share out"
     if kernel.has_contraction:
-        inside = {*kernel.members, op}
         read = [v for v in needs(op) if v in kernel.made]
-        if any(user not in inside for v in read for user in uses.get(v, ())):
+        stored = any(_is_stored(v, op, kernel, uses) for v in read)
+        if stored and not _meets(op, kernel, uses):
             return "it is a contraction, and others read what it reads, too"
     return ""
+
+
+def _is_stored(value: Value, op: Generic, kernel: OpenGroup, uses: Uses) -> bool:
+    """Return whether others than a kernel and one more op read a value for certain."""
+    inside = {*kernel.members, op}
+    depth = len(kernel.outer)
+    return any(
+        not isinstance(user, Generic)
+        or any(dim < depth for dim in user.reductions)
+        or bool(read_across(user, depth, {value}))
+        for user in uses.get(value, ())
+        if user not in inside
+    )
+
+
+def _meets(op: Generic, kernel: OpenGroup, uses: Uses) -> bool:
+    """Return whether who reads a result reads what a kernel makes in the same rows."""
+    depth = len(kernel.outer)
+    return any(
+        isinstance(user, Generic)
+        and any(read.value in kernel.made for read in reads(user))
+        and not read_across(user, depth, kernel.made)
+        for user in uses.get(op.results[0], ())
+    )
 
 
 def _is_narrow(columns: Dim) -> bool:
