@@ -41,6 +41,8 @@ STEPS = {
     ),
     "two products": ("return (x @ Q) @ Q", 1),
     "a product that others read, too": ("h = x @ Q\nreturn h @ Q, sum(h, axis=0)", 3),
+    "a product that is transposed": ("return (x2.T @ W).T", 1),
+    "a product that is read both ways": ("h = x2.T @ W\nreturn h.T, h", 2),
     "a product of wide columns": ("h = x @ P\nreturn h @ R", 2),
     "rows of wide columns": (
         "h = x @ P\nreturn (h / max(h, axis=1)[:, none]) @ R",
@@ -91,6 +93,28 @@ def test_fused_as_apart(tmp_path, name, monkeypatch):
     (apart,) = all_results(module_of(tmp_path, step), [case], (3,))["O3"]
     for stage in ("loop", "O0", "O3"):
         for left, right in zip(fused[stage][0], apart, strict=True):
+            assert same_bits(left, right), stage
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "return (x2.T @ W).T",
+        "return (x @ P).T * 3, ((Q @ x.T).T @ Q).T",
+        "h = reshape(x2, [2, 3, 4])\nreturn swapaxes(h @ swapaxes(h * 2, 1, 2), 1, 2)",
+        "return grad(sum((x @ Q) * x * x), Q)",
+    ],
+)
+def test_transposes_of_products_are_products(tmp_path, step):
+    """What is made transposed has the bits of what was written, at every stage."""
+    rng = np.random.default_rng(6)
+    module = module_of(tmp_path, step)
+    (function,) = module.functions
+    shapes = [a.type.shape for a in function.body.block.arguments]
+    case = ("go", [rng.standard_normal(s).astype(np.float32) for s in shapes])
+    found = all_results(module, [case], (0, 3))
+    for stage in ("structured", "buffer", "loop", "O0", "O3"):
+        for left, right in zip(found[stage][0], found["tensor"][0], strict=True):
             assert same_bits(left, right), stage
 
 

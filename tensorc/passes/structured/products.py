@@ -1,24 +1,57 @@
 """Lower products: a contraction, and what its operands are copied for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tensorc.ir.attributes import Affine
-from tensorc.ir.core import Value
+from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import FMA_ORDER, SEQUENTIAL
 from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.shape import Transpose
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import tensor_of
-from tensorc.passes.structured.views import Lowering, MappedRead, Read, whole
+from tensorc.passes.structured.views import (
+    Lowering,
+    MappedRead,
+    Read,
+    turned,
+    whole,
+)
 
 
 def matmul(low: Lowering, op: MatMul) -> MappedRead:
-    """Append a product; f16 is added up in f32 and rounded at the end."""
+    """Append a product; f16 is added up in f32 and rounded at the end.
+
+    Of a product that is read as (a b)^T alone that is made, as b^T a^T, from the same
+    sums: nothing is copied.
+    """
     type_ = tensor_of(op.result)
     narrow, wide = type_.element, type_.element.accumulator
     lhs, rhs = (low.converted(low.views[v], wide) for v in (op.lhs, op.rhs))
-    result = _product(low, lhs, rhs, replace(type_, element=wide))
-    return low.converted(result, narrow)
+    type_ = replace(type_, element=wide)
+    if op.result in low.turned:
+        shape = (*type_.shape[:-2], *reversed(type_.shape[-2:]))
+        made = _product(low, turned(rhs), turned(lhs), replace(type_, shape=shape))
+        return low.converted(turned(made), narrow)
+    return low.converted(_product(low, lhs, rhs, type_), narrow)
+
+
+def read_turned(ops: Sequence[Op]) -> set[Value]:
+    """Return the products of which all readers transpose the last two axes."""
+    found: dict[Value, bool] = {}
+    for op in ops:
+        for value in op.operands:
+            if isinstance(value.op, MatMul):
+                found[value] = found.get(value, True) and _turns(op)
+    return {value for value, all_turn in found.items() if all_turn}
+
+
+def _turns(op: Op) -> bool:
+    if not isinstance(op, Transpose):
+        return False
+    *batch, first, second = op.permutation
+    return (*batch, second, first) == tuple(range(len(op.permutation)))
 
 
 def _product(

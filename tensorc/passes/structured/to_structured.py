@@ -53,7 +53,7 @@ from tensorc.passes.common.structured_builder import (
     scalar,
 )
 from tensorc.passes.structured import indices, moves, reduce
-from tensorc.passes.structured.products import matmul
+from tensorc.passes.structured.products import matmul, read_turned
 from tensorc.passes.structured.views import (
     Lowering,
     MappedRead,
@@ -273,6 +273,7 @@ def lower_function(function: Function) -> None:
 
 def _lower_ops(low: Lowering, ops: Sequence[Op]) -> None:
     """Lower the ops of a block to the end of the builder's block."""
+    low.turned |= read_turned(ops)
     for op in ops:
         with low.b.at(op.location):
             if TERMINATOR in op.traits:

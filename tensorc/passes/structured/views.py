@@ -49,6 +49,14 @@ def whole(base: Value) -> MappedRead:
     return MappedRead(base.type, base, tuple(range(base.type.rank)))
 
 
+def turned(view: MappedRead) -> MappedRead:
+    """Return the view whose last two axes are those of another one, swapped."""
+    *batch, rows, columns = view.type.shape
+    where = (*range(len(batch)), len(batch) + 1, len(batch))
+    type_ = replace(view.type, shape=(*batch, columns, rows))
+    return MappedRead(type_, view.base, compose(view.axes, where), view.constant)
+
+
 Read = tuple[
     MappedRead, Axes
 ]  # a view, and the iteration dimension of each of its axes
@@ -117,7 +125,8 @@ Powers = tuple[Value, Value, Value]
 class Lowering:
     """The state of lowering one function, or one region.
 
-    `powers` are those that softmaxes and their logarithms have in common.
+    `powers` are those that softmaxes and their logarithms have in common. `turned` are
+    the products of which nothing but their transpose is read.
     """
 
     b: Builder
@@ -125,6 +134,7 @@ class Lowering:
     checks: Checks = field(default_factory=Checks)
     entry: list[Op] = field(default_factory=list)
     powers: dict[PowersKey, Powers] = field(default_factory=dict)
+    turned: set[Value] = field(default_factory=set)
 
     def materialize(self, view: MappedRead) -> Value:
         """Return a lowered tensor with the view's elements, copying if need be."""
