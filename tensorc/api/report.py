@@ -207,6 +207,8 @@ def _kernels_in(
         elif isinstance(op, Scan):
             steps = f"in each of {sizes.spell(op.steps)} steps of "
             steps += f"the loop{at}" if at else "a loop"
+            # Chunks do not wait for each other between steps.
+            steps += ", each chunk by itself" if schedule_of(op) else ""
             inside = (*loops, steps)
             found += _kernels_in(op.body.block, sizes, conditions, inside)
     return found

@@ -305,6 +305,25 @@ def test_kernels_of_a_loop_say_how_often_they_run(tmp_path, capsys):
     assert all(f"runs     {loops.removesuffix(', ')}\n" in k for k in at_each)
 
 
+def test_a_loop_that_is_one_kernel_says_that_chunks_run_alone(tmp_path, capsys):
+    path = tmp_path / "a.tc"
+    path.write_text(
+        """fn f(x: float[9, 5000]) {
+    s = x[0]
+    for row in x { s = s * 0.5 + row }
+    return s
+}
+"""
+    )
+    assert main.run(["explain", f"{path}::f"]) == 0
+    text = capsys.readouterr().out
+    runs = (
+        f"runs     in each of 9 steps of the loop at {path}:3:5, each chunk by itself"
+    )
+    assert f"{runs}\n" in text
+    assert "schedule chunks of 4,848 elements\n" in text
+
+
 def test_every_kernel_of_an_example_says_why(capsys):
     assert main.run(["explain", EXAMPLE]) == 0
     lines = [x.strip() for x in capsys.readouterr().out.splitlines()]

@@ -1,16 +1,17 @@
 """A loop above LOOP: one program, once for each element of an axis or a count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Body, Op, Region, Value, value_types
 from tensorc.ir.dims import Dim
 from tensorc.ir.elements import step_numbers
 from tensorc.ir.evaluation import StepRunner
-from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, AT_TENSOR
+from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, AT_TENSOR, Level
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import ISOLATED, PURE, InferContext, Values, op, require
 from tensorc.ir.ops.control import Yield
+from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, MemRefType, TensorType, Type, element_type
 
 
@@ -33,7 +34,8 @@ class Scan(Op):
     is carried goes in the end and a spare for each of these, where is stacked, memory
     for the number of the step, and captures. The region takes the number, what is
     carried, the parts of sequences, where to write what is carried next and this step's
-    part of what is stacked, and the captures. `stacked_as` says of what is carried
+    part of what is stacked, and the captures. With `tc.schedule` all steps are one
+    kernel, whose chunks run them for their rows. `stacked_as` says of what is carried
     which part of what is stacked is the same, or -1: the next step reads that.
 
     Constraints:
@@ -176,6 +178,10 @@ class Scan(Op):
         stacks = [part_of(t) for t in value_types(self.results[self.carried :])]
         taken = (_NUMBERS[0], *inits, *parts, *captures)
         return (Body(Yield, taken, (*inits, *stacks)),)
+
+    def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
+        """Check that a schedule, with which all steps are one kernel, says what is."""
+        schedule_of(self)
 
     @staticmethod
     def evaluate(

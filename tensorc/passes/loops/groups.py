@@ -64,17 +64,15 @@ from tensorc.passes.loops.partials import (
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
 from tensorc.passes.schedule.products import PRODUCTS_PER_WORK
+from tensorc.target import Target
+
+Bounds = tuple[Value, Value]  # the first, and the one behind the last
 
 
 def group_kernel(entry: FunctionState, op: Op) -> None:
     """Write the kernel of a group, and before it the one that fills its panel."""
     assert isinstance(op, KernelGroup)
-    if isinstance(op.attributes.get("tc.panel"), int):
-        group = _open_group(entry, op)
-        for part in group.parts:
-            if part.product is not None:
-                emit_panel(part.rows, part.product)
-        close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
+    panel_kernel(entry, op)
     group = _open_group(entry, op)
     work = _work(group)
     for rows in [part.rows for part in group.parts if part.rows.partials]:
@@ -86,6 +84,37 @@ def group_kernel(entry: FunctionState, op: Op) -> None:
         group = _open_group(entry, op)
     chunks = _chunks(group)
     close_kernel(entry, group.function, group.k, op.operands, group.names, chunks, work)
+
+
+def panel_kernel(entry: FunctionState, op: KernelGroup) -> None:
+    """Write the kernel that fills the panel of a group, if it has one."""
+    if isinstance(op.attributes.get("tc.panel"), int):
+        group = _open_group(entry, op)
+        for part in group.parts:
+            if part.product is not None:
+                emit_panel(part.rows, part.product)
+        close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
+
+
+def emit_inside(
+    state: FunctionState, op: KernelGroup, rows: Bounds | None, span: Bounds | None
+) -> Dim:
+    """Emit a group where a kernel stands, for its rows or for a part of its elements.
+
+    Without either it is all of them. Return about how many operations the group does.
+    """
+    k, arguments = state.k, [state.flat[v] for v in op.operands]
+    group = _open_inside(state.function, k, state.target, op, arguments, [])
+    if rows is not None:
+        each_row = tuple((dim,) for dim in range(op.outer))
+        group.runs = Runs(each_row, ())
+        _move_blocks(group, rows[0])
+    elif span is not None:
+        _set_span(group, *span)
+    elif len(group.runs.swept) > 1:
+        _set_span(group, k.index(0), k.dim(group.columns or 1))
+    _emit_parts(group, rows)
+    return _work(group)
 
 
 def _work(group: "_GroupKernel") -> Dim:
@@ -146,15 +175,32 @@ class _GroupKernel:
 
 
 def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
-    values = op.operands
-    shapes = [d.dims for d in op.shapes.items if isinstance(d, Dims)]
-    block = op.body.block
-    sizes = [dim for shape in shapes for dim in shape]
+    made = open_kernel(entry, op.operands, sizes_in(op))
+    function, k, arguments, names = made
+    return _open_inside(function, k, entry.target, op, arguments, names)
+
+
+def sizes_in(op: KernelGroup) -> list[Dim]:
+    """Return the formulas that the code of a group computes."""
+    sizes = [dim for d in op.shapes.items if isinstance(d, Dims) for dim in d.dims]
     sizes += [o.dim.dims[0] for o in op.walk() if isinstance(o, SizeOf)]
     sizes += [dim for o in op.walk() for dim in (schedule_of(o) or Schedule()).sizes()]
+    generics = [o for o in op.body.block.ops if isinstance(o, Generic)]
+    return sizes + [c for g in generics for m in g.maps for c in m.constants]
+
+
+def _open_inside(
+    function: Function,
+    k: LoopBuilder,
+    target: Target,
+    op: KernelGroup,
+    arguments: Sequence[Value],
+    names: list[str],
+) -> _GroupKernel:
+    """Return a group that is to be emitted where a kernel's builder stands."""
+    block = op.body.block
+    shapes = [d.dims for d in op.shapes.items if isinstance(d, Dims)]
     generics = [o for o in block.ops if isinstance(o, Generic)]
-    sizes += [c for g in generics for m in g.maps for c in m.constants]
-    function, k, arguments, names = open_kernel(entry, values, sizes)
     storages: dict[Value, Storage] = {}
     known: dict[Value, Shape] = {}
     for inside, argument, shape in zip(block.arguments, arguments, shapes, strict=True):
@@ -176,7 +222,7 @@ def _open_group(entry: FunctionState, op: KernelGroup) -> _GroupKernel:
         members = [make_member(g, known, op.outer) for g in (first, *others)]
         given = [] if product else members
         panel = next(panels, None) if panel_of(product) is not None else None
-        rows = Rows(k, entry.target, given, known, storages, panel, private)
+        rows = Rows(k, target, given, known, storages, panel, private)
         assign_levels(rows.members, rows.makers)
         place_private(rows)
         open_partials(op, rows, arguments)

@@ -39,13 +39,15 @@ After:
    checks and copies, of one chunk. The chunk grid follows from shapes alone.
 2. All memory becomes one-dimensional; index arithmetic is spelled out.
 3. The entry computes sizes and offsets and calls the kernels in order, those of a
-   `tc.if` in an `scf.if`, those of a `tc.scan` in an `scf.for`: no kernel has a branch
-   or a loop of the program inside.
+   `tc.if` in an `scf.if`, those of a `tc.scan` in an `scf.for`; or the scan has a
+   schedule, and is one kernel, whose chunks run all steps. No kernel has a branch
+   of the program inside.
 4. What a kernel needs while it runs a chunk, and whose size is a formula, lies in the
    scratch of who runs it: `tc.scratch` is the size that is enough for all kernels.
 """  # noqa: E501
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic
@@ -53,7 +55,6 @@ from tensorc.ir.attributes import ArrayAttr, Dims
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import elements
 from tensorc.ir.functions import set_function_type
-from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.builtin import Function, Module, Return
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.loop import scf
@@ -69,6 +70,7 @@ from tensorc.ir.ops.memory.kernels import (
 )
 from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.ops.scan import Scan
+from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, MemRefType, element_type
 from tensorc.passes.analysis.memory import ARENA, sized_shape
 from tensorc.passes.common.base import Level, Pass
@@ -76,7 +78,6 @@ from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.cumulative import cumulate_kernel
 from tensorc.passes.loops.entry import (
     FunctionState,
-    Shape,
     close_kernel,
     flat_type,
     open_kernel,
@@ -84,14 +85,11 @@ from tensorc.passes.loops.entry import (
 )
 from tensorc.passes.loops.groups import group_kernel
 from tensorc.passes.loops.lanes import (
-    Counter,
     Point,
-    Storage,
     Uniform,
-    read,
-    tail_mask,
     write,
 )
+from tensorc.passes.loops.scans import copy_elements, emit_steps, steps_kernel
 from tensorc.passes.loops.scatter import as_i64, emit_scatter
 from tensorc.target import Target
 
@@ -181,75 +179,14 @@ def _branch(entry: FunctionState, op: Op) -> None:
 
 
 def _scan(entry: FunctionState, op: Op) -> None:
-    """Write a loop around the kernels of a region.
-
-    What is carried goes round as memory: what a step reads, what it writes, and what
-    the step after it writes; or it is the part of what is stacked that a step wrote.
-    Where steps are counted, the first one so writes that the last one does where the
-    result belongs; else that is copied there.
-    """
+    """Write a loop around the kernels of a region, or one kernel with all steps."""
     assert isinstance(op, Scan)
-    k, count, block = entry.k, op.steps, op.body.block
-    carried = op.carried
-    finals, spares = op.destinations, op.spares
-    is_even = isinstance(count, int) and count % 2 == 0
-    first, second = (spares, finals) if is_even else (finals, spares)
-    initial = [entry.flat[v] for v in (*op.inits, *first, *second)]
-    with k.loop(k.index(0), k.dim(count), 1, initial) as loop:
-        at = k.sub(k.dim(count - 1), loop.index) if op.reverse else loop.index
-        number = k.op(conversions.IndexCast, at, types=[I64])
-        k.do(memory.Store, number, entry.flat[op.number], k.index(0))
-        now, following, spare = _thirds(loop.carried)
-        parts = [_part(entry, v, at) for v in (*op.sequences, *op.stacks)]
-        following = [
-            target if source < 0 else parts[op.sliced + source]
-            for target, source in zip(following, op.sources, strict=True)
-        ]
-        inside = [
-            *(entry.flat[op.number], *now, *parts[: op.sliced]),
-            *(*following, *parts[op.sliced :]),
-            *[entry.flat[v] for v in op.captures],
-        ]
-        entry.flat.update(zip(block.arguments, inside, strict=True))
-        entry.shapes.update(_shapes_inside(entry, op))
-        for inner in block.ops[:-1]:
-            with k.at(inner.location):
-                _lower(entry, inner)
-        loop.yields = [*following, *spare, *following]
-    is_there = isinstance(count, int) and count > 0
-    last = zip(loop.results[:carried], finals, op.sources, strict=True)
-    for value, target, source in last:
-        if source >= 0 or not is_there:
-            entry.flat[value] = value
-            _copy(entry, value, target)
-
-
-def _thirds(values: Sequence[Value]) -> tuple[Sequence[Value], ...]:
-    size = len(values) // 3
-    return values[:size], values[size : 2 * size], values[2 * size :]
-
-
-def _part(entry: FunctionState, whole: Value, at: Value) -> Value:
-    """Return the part of memory at an index of its leading axis."""
-    k = entry.k
-    count = k.dim(elements(entry.shapes[whole][1:]))
-    flat = entry.flat[whole]
-    made = k.op(memory.Part, flat, k.mul(at, count), count, types=[flat.type])
-    made.hint = whole.hint
-    return made
-
-
-def _shapes_inside(entry: FunctionState, op: Scan) -> dict[Value, Shape]:
-    """Return the shapes of what the region of a loop is given; the arena has none."""
-    shapes = entry.shapes
-    states = [shapes[v] for v in op.inits]
-    tops = [shapes[v][1:] for v in op.stacks]
-    given = [(), *states, *[shapes[v][1:] for v in op.sequences], *states, *tops]
-    arguments = op.body.block.arguments
-    found = dict(zip(arguments, given, strict=False))
-    captured = zip(op.captures, arguments[len(given) :], strict=True)
-    found.update((inside, shapes[v]) for v, inside in captured if v in shapes)
-    return found
+    chosen = schedule_of(op)
+    if chosen is not None:
+        steps_kernel(entry, op, chosen, _lower)
+        return
+    number = entry.flat[op.number]
+    emit_steps(entry, op, number, _lower, partial(_copy, entry))
 
 
 # The operand from which on views give the unknown sizes.
@@ -294,14 +231,7 @@ def _copy(entry: FunctionState, source: Value, target: Value) -> None:
     count = elements(entry.shapes[target])
     values = [source, target]
     function, k, (given, taken), names = open_kernel(entry, values, [count])
-    one = (k.index(1),)
-    extent = k.dim(count)
-    with k.loop(k.index(0), extent, LANES) as loop:
-        mask = tail_mask(k, k.sub(extent, loop.index))
-        point = Point((), mask)
-        at = [Counter(loop.index)]
-        rep = read(k, Storage(given, one), at, point)
-        write(k, Storage(taken, one), at, rep, point)
+    copy_elements(k, given, taken, (k.index(0), k.dim(count)))
     close_kernel(entry, function, k, values, names, 1)
 
 

@@ -84,6 +84,8 @@ from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scan import Scan
+from tensorc.ir.schedules import SCHEDULE
 from tensorc.passes.analysis.in_place import NESTS
 from tensorc.passes.analysis.memory import ARENA, shape_of
 from tensorc.passes.common.base import Level, Pass
@@ -123,6 +125,8 @@ def _follow(block: Block, number: int, buffers: dict[Value, Buffer]) -> int:
         birth, number = number, number + 1
         for region in op.regions if isinstance(op, NESTS) else ():
             number = _follow(region.block, number, buffers)
+            if isinstance(op, Scan) and SCHEDULE in op.attributes:
+                _keep(region.block, (birth, number - 1), buffers)
         for operand in op.operands:
             if operand in buffers:
                 buffers[operand].death = number - 1
@@ -135,6 +139,16 @@ def _follow(block: Block, number: int, buffers: dict[Value, Buffer]) -> int:
         elif isinstance(op, memory.Reshape) and op.operands[0] in buffers:
             buffers[op.result] = buffers[op.operands[0]]
     return number
+
+
+def _keep(
+    block: Block, steps: tuple[int, int], buffers: Mapping[Value, Buffer]
+) -> None:
+    """Let what a step makes live in all of them: chunks are at steps of their own."""
+    for op in block.ops:
+        if op.results and op.results[0] in buffers:
+            buffer = buffers[op.results[0]]
+            buffer.birth, buffer.death = steps
 
 
 def slots_for(buffers: Sequence[Buffer]) -> tuple[list[Dim], Dim]:

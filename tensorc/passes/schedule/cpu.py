@@ -71,7 +71,7 @@ def rows_per_chunk(kernel: Kernel) -> Dim | None:
         points: Dim = 1
         for dim in inside:
             points = points * member.extents[dim]
-        work = work + (points + LANES) * _weight(member.op)  # the last vector is whole
+        work = work + (points + LANES) * weight(member.op)  # the last vector is whole
     if kernel.products:
         return product_rows(kernel, rows, work)
     fitting = maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
@@ -122,13 +122,13 @@ def _extent(kernel: Kernel, run: Sequence[int]) -> Dim:
     return elements(kernel.members[0].extents[dim] for dim in run)
 
 
-def _weight(op: Generic) -> int:
+def weight(op: Generic) -> int:
     """Return how long a point of a generic takes, in simple operations on 16 lanes."""
     return 1 if is_contraction(op) else body_size(op)
 
 
 def _sweep_weight(kernel: Kernel) -> int:
-    return sum(_weight(member.op) for member in kernel.members)
+    return sum(weight(member.op) for member in kernel.members)
 
 
 def columns_per_chunk(kernel: Kernel) -> Dim | None:
@@ -155,7 +155,7 @@ def kept_per_chunk(kernel: Kernel) -> Dim | None:
     for member in kernel.members:
         total = extent_of(member, reduced=True)
         points = total if split is None else minimum(total, split)
-        work = work + points * _weight(member.op)
+        work = work + points * weight(member.op)
     (first, *_) = (walk(m) for m in kernel.members if m.op.reductions)
     last, step = first[-1].extent, 1 if first[-1].reduced else LANES
     least = KEPT_LEAST if split is None else KEPT_OF_PARTS
@@ -176,7 +176,7 @@ def split_per_chunk(kernel: Kernel) -> int | None:
     work = 0
     for member in members:
         kept = extent_of(member, reduced=False)
-        work += _weight(member.op) * (kept if isinstance(kept, int) else KEPT_LEAST)
+        work += weight(member.op) * (kept if isinstance(kept, int) else KEPT_LEAST)
     if not work:
         return None
     size = ORDER_BLOCK

@@ -55,6 +55,8 @@ After:
    contraction in it another.
 2. Each member gets the number of its stage (`tc.stage`) and says for each of its
    results where it lies (`tc.place`).
+3. A loop whose steps work row by row gets a schedule where it is one kernel with all
+   steps in it (`passes.schedule.steps`); its groups say the same of a chunk.
 
 What is chosen for a key is a function of `passes.schedule.cpu`, or of `products`. It
 follows from shapes, types and the target alone.
@@ -63,10 +65,13 @@ follows from shapes, types and the target alone.
 from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.scan import Scan
 from tensorc.ir.schedules import PLACE, SCHEDULE, STAGE, Schedule
 from tensorc.passes.analysis.stages import kernel_of
+from tensorc.passes.analysis.steps import steps_of
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.schedule import cpu, products
+from tensorc.passes.schedule.steps import steps_schedules
 from tensorc.target import Target
 
 
@@ -97,12 +102,27 @@ def schedule_group(op: KernelGroup, target: Target) -> None:
         product.attributes[SCHEDULE] = given.attribute()
 
 
+def schedule_scan(op: Scan, target: Target) -> None:
+    """Write on a loop and on its groups how all its steps run as one kernel, if so."""
+    found = steps_of(op)
+    chosen = None if found is None else steps_schedules(op, found, target)
+    if found is None or chosen is None:
+        return
+    whole, given = chosen
+    op.attributes[SCHEDULE] = whole.attribute()
+    for group, own in zip(found.groups, given, strict=True):
+        group.attributes[SCHEDULE] = own.attribute()
+
+
 def run(module: Module, target: Target) -> Module:
-    """Schedule the groups of all functions, those in branches too."""
+    """Schedule the groups of all functions, those in branches and loops too."""
     for function in module.functions:
         for op in function.walk():
             if isinstance(op, KernelGroup):
                 schedule_group(op, target)
+        for op in function.walk():
+            if isinstance(op, Scan):
+                schedule_scan(op, target)
     return module
 
 

@@ -1,0 +1,96 @@
+"""How a CPU runs loops whose steps work row by row: in the entry, or as one kernel.
+
+In one kernel each worker runs all steps for its rows: nobody waits between two steps,
+and what is carried stays in a near cache. A product's right side is then read by each
+worker in each step: where it is large, chunks of columns in a loop of the entry are the
+better way, as each worker reads its own columns alone.
+"""
+
+from math import lcm
+
+from tensorc.ir.dims import (
+    Dim,
+    ceildiv,
+    elements,
+    floordiv,
+    known_at_most,
+    maximum,
+    minimum,
+)
+from tensorc.ir.numerics import LANES
+from tensorc.ir.ops.scan import Scan
+from tensorc.ir.schedules import Schedule
+from tensorc.passes.analysis.generics import tensor_of
+from tensorc.passes.analysis.steps import Steps, is_shared
+from tensorc.passes.schedule.cpu import CHUNK_WORK, block_rows, places, weight
+from tensorc.passes.schedule.products import panel_columns, reads_along_rows, tile
+from tensorc.target import Target
+
+LEAST_VECTORS = 4  # of a chunk of elements: whole lines of the cache
+WEIGHTS = 1 << 18  # bytes of right sides that each worker reads in each step
+STEP_ROWS = 24  # of a chunk with products, at most: whole tallest tiles
+STEP_CHUNKS = 4  # of a loop with products: two for each of two threads
+
+
+def steps_schedules(
+    op: Scan, steps: Steps, target: Target
+) -> tuple[Schedule, list[Schedule]] | None:
+    """Return how a loop runs as one kernel, and its groups; None if it is none.
+
+    A chunk has so many rows, or elements, that all steps of them take some 20 us.
+    """
+    if steps.by_elements:
+        chosen = Schedule(columns=_elements_per_chunk(op, steps))
+        return chosen, [chosen] * len(steps.groups)
+    if not _may_share_rows(op, steps, target):
+        return None
+    rows = _rows_per_chunk(op, steps, target)
+    wanted = [
+        block_rows(kernel, places(kernel), rows, None, target)
+        for kernel in steps.kernels
+    ]
+    for block in wanted:
+        rows = rows if block is None else minimum(rows, block)
+    given = [Schedule(rows=rows, block=None if w is None else rows) for w in wanted]
+    return Schedule(rows=rows), given
+
+
+def _elements_per_chunk(op: Scan, steps: Steps) -> Dim | None:
+    """Return the elements of a chunk; None if they are few."""
+    work = sum(weight(m.op) for kernel in steps.kernels for m in kernel.members)
+    fitting = floordiv(CHUNK_WORK // LANES, maximum(op.steps * work, 1))
+    width = maximum(fitting, LEAST_VECTORS) * LANES
+    return None if known_at_most(elements(steps.space), width) else width
+
+
+def _rows_per_chunk(op: Scan, steps: Steps, target: Target) -> Dim:
+    """Return the rows of a chunk: of products whole tiles, for some chunks."""
+    products = [p for kernel in steps.kernels for p in kernel.products]
+    if products:
+        even = lcm(*(tile(p, target)[reads_along_rows(p)] for p in products))
+        most = max(STEP_ROWS // even, 1)
+        tiles = ceildiv(elements(steps.space), STEP_CHUNKS * even)
+        return maximum(minimum(tiles, most), 1) * even
+    work: Dim = 0
+    for kernel in steps.kernels:
+        for member in kernel.members:
+            points = elements(member.extents[len(steps.space) :])
+            work = work + (points + LANES) * weight(member.op)
+    return maximum(floordiv(CHUNK_WORK, maximum(op.steps * work, 1)), 1)
+
+
+def _may_share_rows(op: Scan, steps: Steps, target: Target) -> bool:
+    """Return whether products may run row by row: what they share is small.
+
+    A right side that is copied to a panel is copied once for all steps.
+    """
+    total: Dim = 0
+    for group, kernel in zip(steps.groups, steps.kernels, strict=True):
+        for product in kernel.products:
+            right = product.operands[1]
+            type_ = tensor_of(right)
+            total = total + elements(type_.shape) * type_.element.bytes
+            copied = panel_columns(product, target) is not None
+            if copied and not is_shared(op, group, right):
+                return False
+    return known_at_most(total, WEIGHTS)
