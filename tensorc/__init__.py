@@ -26,6 +26,7 @@ training. This page is the tour; the code follows its order.
     passes.structured      STRUCTURED, linalg.generic: to_structured, fuse (tc.group)
     passes.memory          BUFFER, memref: bufferize, plan_memory
     passes.loops           LOOP, scf, vector, micro-kernels: to_loops
+    passes.loops.reductions  what they keep, in which order, in parts
     passes.math            functions as scalar IR: expand_math
     target                 machines and options, as frozen data
     pipeline               the passes of TENSOR, and how passes run

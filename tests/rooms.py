@@ -156,6 +156,7 @@ ROOMS: Rooms = {
     "passes.loops": (
         LEVEL
         | {
+            "passes.loops.reductions",
             *ir(
                 "ops",
                 "ops.tensor",
@@ -163,7 +164,14 @@ ROOMS: Rooms = {
                 "ops.memory",
                 "ops.loop",
                 "ops.scalar",
-            )
+            ),
+        },
+        set(),
+    ),
+    "passes.loops.reductions": (
+        {
+            *("passes.loops", "passes.analysis", "passes.schedule"),
+            *ir("ops", "ops.structured", "ops.memory", "ops.loop", "ops.scalar"),
         },
         set(),
     ),

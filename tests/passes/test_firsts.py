@@ -8,7 +8,7 @@ import pytest
 import tensorc as tc
 from tensorc import compiler
 from tensorc.ir.text.parser import parse_module
-from tensorc.passes.loops import reduce as reductions
+from tensorc.passes.loops.reductions import reduce as reductions
 from tensorc.target import DEFAULT
 from tests.samples import same_bits
 from tests.stages import TARGET, all_results

@@ -55,7 +55,7 @@ from tensorc.passes.loops.lanes import (
     Uniform,
 )
 from tensorc.passes.loops.nest import flat_nest, flat_runs
-from tensorc.passes.loops.partials import (
+from tensorc.passes.loops.reductions.partials import (
     emit_partials,
     open_partials,
     strip_of,

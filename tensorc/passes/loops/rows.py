@@ -29,7 +29,7 @@ from tensorc.passes.loops.lanes import (
     emit_body,
     tail_mask,
 )
-from tensorc.passes.loops.reduce import combine_partials, emit_reduction
+from tensorc.passes.loops.reductions.reduce import combine_partials, emit_reduction
 from tensorc.passes.loops.rows_state import (
     Rows,
     arguments_at,

@@ -32,7 +32,7 @@ from tensorc.passes.loops.lanes import (
     tail_mask,
     write,
 )
-from tensorc.passes.loops.partials import strip_of
+from tensorc.passes.loops.reductions.partials import strip_of
 
 Lower = Callable[[FunctionState, Op], None]
 Copy = Callable[[Value, Value], None]  # of memory that the state knows, to the same

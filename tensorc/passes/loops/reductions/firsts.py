@@ -18,7 +18,7 @@ from tensorc.ir.types import I1
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import scratch, store_wide
 from tensorc.passes.loops.lanes import Lanes, Point, Rep, emit_op, tail_mask
-from tensorc.passes.loops.reduce_state import (
+from tensorc.passes.loops.reductions.reduce_state import (
     At,
     Reduction,
     fold_axes,

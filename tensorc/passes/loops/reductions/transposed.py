@@ -17,7 +17,7 @@ from tensorc.passes.analysis.members import Member
 from tensorc.passes.analysis.walks import Axis
 from tensorc.passes.loops.accumulate import bit_mask, store_wide, worker_scratch
 from tensorc.passes.loops.lanes import Storage
-from tensorc.passes.loops.reduce_state import At, Reduction
+from tensorc.passes.loops.reductions.reduce_state import At, Reduction
 from tensorc.passes.loops.shuffles import load_transposed
 
 MOST = 1024  # elements of a row of a panel

@@ -12,7 +12,7 @@ from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.schedules import Schedule, schedule_of
 from tensorc.passes.analysis.walks import extent_of
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.reduce import emit_partial
+from tensorc.passes.loops.reductions.reduce import emit_partial
 from tensorc.passes.loops.rows_state import Rows
 
 

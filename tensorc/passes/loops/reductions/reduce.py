@@ -35,9 +35,9 @@ from tensorc.passes.loops.accumulate import (
     load_wide,
     store_wide,
 )
-from tensorc.passes.loops.firsts import emit_first, finds_first
 from tensorc.passes.loops.lanes import Point, Rep, Uniform, emit_body, tail_mask
-from tensorc.passes.loops.reduce_state import (
+from tensorc.passes.loops.reductions.firsts import emit_first, finds_first
+from tensorc.passes.loops.reductions.reduce_state import (
     LONG,
     At,
     Reduction,
@@ -54,9 +54,9 @@ from tensorc.passes.loops.reduce_state import (
     walk_axes,
     with_scratch,
 )
+from tensorc.passes.loops.reductions.transposed import open_panels, with_panels
+from tensorc.passes.loops.reductions.turned import turned_blocks
 from tensorc.passes.loops.rows_state import Rows, arguments_at
-from tensorc.passes.loops.transposed import open_panels, with_panels
-from tensorc.passes.loops.turned import turned_blocks
 
 AT_ONCE = 4  # rows of a lane that are added while its accumulators are in registers
 SHORT = 32  # elements of a run below which the loop over what is kept is the inner one

@@ -31,7 +31,13 @@ from tensorc.passes.loops.accumulate import (
 )
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Uniform
-from tensorc.passes.loops.reduce_state import At, Reduction, Span, sixteens, step_lanes
+from tensorc.passes.loops.reductions.reduce_state import (
+    At,
+    Reduction,
+    Span,
+    sixteens,
+    step_lanes,
+)
 
 # A sum of one block: its number, to the sums of a reduction.
 LoadBlock = Callable[[Value], None]

@@ -1,0 +1,1 @@
+"""Reductions in loops: what they keep, in which order they walk, and parts of them."""
