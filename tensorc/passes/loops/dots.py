@@ -9,11 +9,9 @@ and terms that are no neighbours in memory, are chains of scalars: 16, four or o
 Of a matrix whose rows fill a vector, and whose terms are few, each row has a lane.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import CONTRACTION_BLOCK, SUPERBLOCK
 from tensorc.ir.ops.loop import vector
@@ -22,8 +20,9 @@ from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.types import element_type
 from tensorc.passes.loops.accumulate import LEVELS, scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.shuffles import load_transposed
-from tensorc.passes.loops.tiles import Matrix, place, stacked
+from tensorc.passes.loops.dot_lanes import LaneDots, Side, each_superblock
+from tensorc.passes.loops.shuffles import load_terms, terms_at_once
+from tensorc.passes.loops.tiles import Matrix, place, pushed
 
 _FEW = 4  # blocks of the last superblock that run side by side
 _ROWS = 2  # rows that share what is transposed of the column
@@ -72,77 +71,57 @@ def _superblocks(
     k: LoopBuilder, dots: Dots, rows: Sequence[Value], parts: Value
 ) -> None:
     """Leave the sums of some rows in the first elements of a stack."""
-    count = k.index(len(rows))
-    full = _in_lanes if dots.has_runs(k) else _side_by_side
+    zero, one, count = k.index(0), k.index(1), k.index(len(rows))
 
-    def superblock(lower: Value, upper: Value, part: Value) -> None:
-        terms = k.sub(upper, lower)
-        at = k.mul(part, count)
-        for predicate, emit in (("eq", full), ("ne", _partial)):
-            with k.when(k.compare(predicate, terms, k.index(SUPERBLOCK))):
-                for i, total in enumerate(emit(k, dots, rows, (lower, upper))):
-                    k.do(memory.Store, total, parts, k.add(at, k.index(i)))
+    def put(sums: Sequence[Value], filled: Value) -> None:
+        for i, total in enumerate(sums):
+            at = k.add(k.mul(filled, count), k.index(i))
+            k.do(memory.Store, total, parts, at)
 
     def add(part: Value) -> None:
-        at = k.mul(part, count)
         for i in range(len(rows)):
-            later = k.add(at, k.index(i))
+            later = k.add(k.mul(part, count), k.index(i))
             below = k.sub(later, count)
             pair = [k.op(memory.Load, parts, index) for index in (below, later)]
             k.do(memory.Store, k.op(arith.AddF, *pair), parts, below)
 
-    stacked(k, dots.depth, superblock, add)
+    def take(
+        number: Value, sums: Sequence[Value], carried: Sequence[Value]
+    ) -> list[Value]:
+        (filled,) = carried
+        put(sums, filled)
+        is_there = k.compare("sge", number, zero)
+        return [k.select(is_there, pushed(k, number, filled, add), filled)]
+
+    whole = k.floordiv(dots.depth, k.index(SUPERBLOCK))
+    filled = zero
+    if k.known(whole) != 0 and dots.has_runs(k):
+        a, b, _ = dots.matrices
+        sides = [Side(a.memref, place(k, a, row, zero)) for row in rows]
+        lane_dots = LaneDots(sides, Side(b.memref, place(k, b, zero, zero)), dots.lanes)
+        (filled,) = each_superblock(k, lane_dots, whole, [zero], take)
+    elif k.known(whole) != 0:
+        with k.loop(zero, whole, 1, [zero]) as loop:
+            lower = k.mul(loop.index, k.index(SUPERBLOCK))
+            sums = [_side_by_side(k, dots, row, lower) for row in rows]
+            loop.yields = take(loop.index, sums, loop.carried)
+        (filled,) = loop.results
+    lower = k.mul(whole, k.index(SUPERBLOCK))
+    with k.loop(lower, dots.depth, SUPERBLOCK, [filled]) as rest:  # once, if at all
+        put(_partial(k, dots, rows, (lower, dots.depth)), rest.carried[0])
+        rest.yields = [pushed(k, whole, rest.carried[0], add)]
+    (filled,) = rest.results
+    with k.loop(one, filled, 1) as left:
+        add(k.sub(filled, left.index))
 
 
-def _in_lanes(
-    k: LoopBuilder, dots: Dots, rows: Sequence[Value], terms: tuple[Value, Value]
-) -> list[Value]:
-    """Return the sums of a whole superblock of neighbours, a block in each lane."""
-    a, b, c = dots.matrices
-    zero, lanes = k.index(0), dots.lanes
-    element = element_type(c.memref.type)
-    groups = range(0, _COUNT, lanes)
-    starts = [k.constant(0.0, element, lanes) for _ in rows for _ in groups]
-    stride = k.index(CONTRACTION_BLOCK)
-    with k.loop(zero, stride, lanes, starts) as loop:
-        totals = list(loop.carried)
-        for number, group in enumerate(groups):
-            term = k.add(
-                terms[0], k.add(loop.index, k.index(group * CONTRACTION_BLOCK))
-            )
-            inside = [True] * lanes
-            right = load_transposed(
-                k, b.memref, place(k, b, term, zero), stride, inside, wide=lanes
-            )
-            for i, row in enumerate(rows):
-                at = place(k, a, row, term)
-                left = load_transposed(k, a.memref, at, stride, inside, wide=lanes)
-                here = i * len(groups) + number
-                for x, y in zip(left, right, strict=True):
-                    totals[here] = k.op(math.Fma, x, y, totals[here])
-        loop.yields = totals
-    sums = []
-    kind = Enum("vector.kind", "add")
-    for i in range(len(rows)):
-        total = k.constant(-0.0, element)  # changes nothing
-        for part in loop.results[i * len(groups) : (i + 1) * len(groups)]:
-            total = k.op(vector.Reduction, part, total, kind=kind)
-        sums.append(total)
-    return sums
-
-
-def _side_by_side(
-    k: LoopBuilder, dots: Dots, rows: Sequence[Value], terms: tuple[Value, Value]
-) -> list[Value]:
-    """Return the sums of a whole superblock, each block a chain of scalars."""
+def _side_by_side(k: LoopBuilder, dots: Dots, row: Value, lower: Value) -> Value:
+    """Return the sum of a whole superblock, each block a chain of scalars."""
     length = k.index(CONTRACTION_BLOCK)
-    return [
-        functools.reduce(
-            lambda x, y: k.op(arith.AddF, x, y),
-            _chains(k, dots, row, terms[0], _COUNT, length),
-        )
-        for row in rows
-    ]
+    total, *others = _chains(k, dots, row, lower, _COUNT, length)
+    for part in others:
+        total = k.op(arith.AddF, total, part)
+    return total
 
 
 def _partial(
@@ -258,14 +237,15 @@ def _rows_of_block(
     k: LoopBuilder, dots: Dots, rows: Sequence[Value], terms: tuple[Value, Value]
 ) -> list[Value]:
     """Return the sums of a block of terms for some vectors of rows."""
-    c, lanes = dots.matrices[2], dots.lanes
+    element = element_type(dots.matrices[2].memref.type)
+    step = terms_at_once(dots.lanes, element)
     lower, upper = terms
-    whole = k.floordiv(k.sub(upper, lower), k.index(lanes))
-    middle = k.add(lower, k.mul(whole, k.index(lanes)))
-    starts = [k.constant(0.0, element_type(c.memref.type), lanes)] * len(rows)
-    with k.loop(lower, middle, lanes, starts) as loop:
+    whole = k.floordiv(k.sub(upper, lower), k.index(step))
+    middle = k.add(lower, k.mul(whole, k.index(step)))
+    starts = [k.constant(0.0, element, dots.lanes)] * len(rows)
+    with k.loop(lower, middle, step, starts) as loop:
         loop.yields = _fused(k, dots, rows, loop.index, None, loop.carried)
-    with k.loop(middle, upper, lanes, loop.results) as rest:  # once, if at all
+    with k.loop(middle, upper, step, loop.results) as rest:  # once, if at all
         left = k.sub(upper, middle)
         rest.yields = _fused(k, dots, rows, middle, left, rest.carried)
     return rest.results
@@ -279,15 +259,15 @@ def _fused(
     left: Value | None,
     totals: Sequence[Value],
 ) -> list[Value]:
-    """Add as many terms as a vector has lanes, or only so many as are `left`."""
+    """Add as many terms as are transposed at once, or only so many as are `left`."""
     a, b, _ = dots.matrices
-    lanes = dots.lanes
-    known = lanes if left is None else k.known(left)
+    known = None if left is None else k.known(left)
     found = []
     for row, total in zip(rows, totals, strict=True):
-        at, every = place(k, a, row, term), [True] * lanes
-        columns = load_transposed(k, a.memref, at, a.row, every, left, wide=lanes)
-        for number, x in enumerate(columns[:known]):
+        places = [
+            place(k, a, k.add(row, k.index(lane)), term) for lane in range(dots.lanes)
+        ]
+        for number, x in enumerate(load_terms(k, a.memref, places, left)[:known]):
             here = index = k.add(term, k.index(number))
             if known is None and left is not None:
                 last = k.sub(k.add(term, left), k.index(1))

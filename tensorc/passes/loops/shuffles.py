@@ -10,9 +10,10 @@ from tensorc.ir.core import Value
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.scalar import arith
-from tensorc.ir.types import I1, VectorType, element_type
+from tensorc.ir.types import I1, Element, VectorType, element_type
 from tensorc.passes.loops.builder import LoopBuilder
 
+PART_BITS = 128  # of a vector: what processors shuffle in one step
 MOST_APART = 4  # elements from lane to lane, up to which all between is loaded, too
 
 
@@ -77,16 +78,14 @@ def load_transposed(
     inside: Sequence[Value | bool],
     lanes: Value | None = None,
     first: int = 0,
-    wide: int = LANES,
 ) -> list[Value]:
-    """Return vectors, lane j of vector i being memref[at + i + stride*(first + j)].
+    """Return 16 vectors, lane j of vector i being memref[at + i + stride*(first + j)].
 
-    They are as many as each has lanes, `wide`. `inside` tells for each j, `wide` at
-    most, whether it is read; if not, 0 stands there. So it does for an i that is not
-    among the first `lanes`. There is something at `at`.
+    `inside` tells for each j, 16 at most, whether it is read; if not, 0 stands there.
+    So it does for an i that is not among the first `lanes`. There is something at `at`.
     """
-    other = k.constant(0, element_type(memref.type), wide)
-    every = k.mask(wide, wide) if lanes is None else _first(k, lanes, wide)
+    other = k.constant(0, element_type(memref.type), LANES)
+    every = k.mask(LANES) if lanes is None else _first(k, lanes)
     vectors = []
     for number, is_read in enumerate(inside):
         here, mask = k.add(at, k.mul(stride, k.index(first + number))), every
@@ -96,10 +95,10 @@ def load_transposed(
         if not isinstance(is_read, bool):
             # A load from a page that does not exist is slow, whatever its mask.
             here = k.select(is_read, here, at)
-            count = k.index(wide) if lanes is None else lanes
-            mask = _first(k, k.select(is_read, count, k.index(0)), wide)
+            count = k.index(LANES) if lanes is None else lanes
+            mask = _first(k, k.select(is_read, count, k.index(0)))
         vectors.append(k.op(vector.MaskedLoad, memref, here, mask, other))
-    vectors += [other] * (wide - len(vectors))
+    vectors += [other] * (LANES - len(vectors))
     return transpose(k, vectors)
 
 
@@ -118,3 +117,75 @@ def transpose(k: LoopBuilder, vectors: Sequence[Value]) -> list[Value]:
                 found[number + by] = k.op(vector.Shuffle, *pair, mask=high)
         by //= 2
     return found
+
+
+def terms_at_once(lanes: int, element: Element) -> int:
+    """Return how many vectors `load_terms` gives where they have so many lanes."""
+    half = lanes // 2
+    return half if half * element.bits >= PART_BITS else lanes
+
+
+def load_terms(
+    k: LoopBuilder, memref: Value, places: Sequence[Value], count: Value | None = None
+) -> list[Value]:
+    """Return vectors of the first, second, ... elements from some places on.
+
+    A lane belongs to each place. What is not among the first `count` elements is 0.
+    Loads of half a vector fill vectors from two places each; elements then change their
+    order inside of 128-bit parts, which costs less than between them.
+    """
+    element, lanes = element_type(memref.type), len(places)
+    wide = terms_at_once(lanes, element)
+    other = k.constant(0, element, wide)
+    mask = k.mask(wide, wide) if count is None else _first(k, count, wide)
+    loaded = [k.op(vector.MaskedLoad, memref, at, mask, other) for at in places]
+    if wide == lanes:
+        return transpose(k, loaded)
+    part = PART_BITS // element.bits
+    groups = []
+    for first in range(0, lanes, 2 * part):
+        pairs = zip(
+            loaded[first : first + part],
+            loaded[first + part : first + 2 * part],
+            strict=True,
+        )
+        both = [k.op(vector.Shuffle, *pair, mask=tuple(range(lanes))) for pair in pairs]
+        groups.append(_interleaved(k, both, part, 1))
+    if len(groups) == 1:
+        return groups[0]
+    return [
+        k.op(vector.Shuffle, *pair, mask=_every_second(lanes, part, first))
+        for first in (0, 1)
+        for pair in zip(*groups, strict=True)
+    ]
+
+
+def _every_second(lanes: int, part: int, first: int) -> tuple[int, ...]:
+    """Return the mask of every second part of two vectors."""
+    starts = range(first * part, 2 * lanes, 2 * part)
+    return tuple([start + i for start in starts for i in range(part)])
+
+
+def _interleaved(
+    k: LoopBuilder, vectors: list[Value], part: int, size: int
+) -> list[Value]:
+    """Return vectors transposed inside of their parts, which hold runs of a size."""
+    if len(vectors) == 1:
+        return vectors
+    found = []
+    for half in (0, part // 2):
+        mask = []
+        lanes = _lanes(vectors[0])
+        for start in range(half, lanes, part):
+            for run in range(start, start + part // 2, size):
+                mask += [*range(run, run + size)]
+                mask += [*range(lanes + run, lanes + run + size)]
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        joined = [k.op(vector.Shuffle, *pair, mask=tuple(mask)) for pair in pairs]
+        found += _interleaved(k, joined, part, 2 * size)
+    return found
+
+
+def _lanes(value: Value) -> int:
+    assert isinstance(value.type, VectorType)
+    return value.type.lanes

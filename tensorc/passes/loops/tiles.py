@@ -195,22 +195,31 @@ def stacked(
     stack, as part p; `add(p)` adds part p to the one below.
     """
     zero, one = k.index(0), k.index(1)
-    true = k.constant(1, I1)
     with k.loop(zero, depth, SUPERBLOCK, [zero, zero]) as loop:
         number, filled = loop.carried
         upper = k.minimum(k.add(loop.index, k.index(SUPERBLOCK)), depth)
         superblock(loop.index, upper, filled)
-        with k.loop(zero, filled, 1, [filled, true]) as level:
-            top, carry = level.carried
-            carry = k.op(arith.AndI, carry, bit_of(k, number, level.index))
-            with k.when(carry):
-                add(top)
-            level.yields = [k.select(carry, k.sub(top, one), top), carry]
-        top, _ = level.results
-        loop.yields = [k.add(number, one), k.add(top, one)]
+        loop.yields = [k.add(number, one), pushed(k, number, filled, add)]
     _, filled = loop.results
     with k.loop(one, filled, 1) as rest:
         add(k.sub(filled, rest.index))
+
+
+def pushed(
+    k: LoopBuilder, number: Value, filled: Value, add: Callable[[Value], None]
+) -> Value:
+    """Add what need not wait when part `filled`, superblock `number`, is on the stack.
+
+    Returns how many parts are on it then; `add` as in `stacked`.
+    """
+    one = k.index(1)
+    with k.loop(k.index(0), filled, 1, [filled, k.constant(1, I1)]) as level:
+        top, carry = level.carried
+        carry = k.op(arith.AndI, carry, bit_of(k, number, level.index))
+        with k.when(carry):
+            add(top)
+        level.yields = [k.select(carry, k.sub(top, one), top), carry]
+    return k.add(level.results[0], one)
 
 
 def _move_rows(

@@ -236,8 +236,8 @@ class Shuffle(Op):
     """Lanes of two vectors in another order: lane i is lane mask[i] of both in a row.
 
     Constraints:
-      (C1) left and right are vectors of one type, which the result has.
-      (C2) mask has an entry per lane, each a lane of left or right.
+      (C1) left and right are vectors of one type.
+      (C2) mask has an entry for each lane of the result, a lane of left or right.
 
     Example:
       %2 = "vector.shuffle"(%0, %1) <{mask = array<i64: 0, 3>}> : (vector<2xf32>, vector<2xf32>) -> vector<2xf32>
@@ -251,12 +251,12 @@ class Shuffle(Op):
     def infer(
         ctx: InferContext, left: Type, right: Type, *, mask: tuple[int, ...]
     ) -> Type:
-        """Give the type of both."""
+        """Give a vector with a lane for each entry of the mask."""
         require(left == right, "C1", f"{left} and {right}")
         lanes = _vector(left, "C1").lanes
-        fits = len(mask) == lanes and all(0 <= at < 2 * lanes for at in mask)
-        require(fits, "C2", f"{mask} for {left}")
-        return left
+        fits = mask and all(0 <= at < 2 * lanes for at in mask)
+        require(bool(fits), "C2", f"{mask} for {left}")
+        return VectorType(len(mask), element_type(left))
 
     @staticmethod
     def evaluate(
