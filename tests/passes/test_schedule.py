@@ -80,27 +80,41 @@ def test_explain_says_the_schedule_of_each_kernel(capsys) -> None:
         assert re.fullmatch(rf"one chunk|chunks of {part}( x {part})*", line), line
 
 
-@pytest.mark.parametrize(
-    ("m", "k", "n", "rows"),
-    [
-        (1024, 1024, 1024, 384),
-        (512, 512, 512, 96),
-        (600, 784, 500, 144),
-        (20, 784, 500, 48),
-        (9999, 127, 500, 48),
-        (9999, 784, 255, 48),
-    ],
-)
-def test_chunks_of_large_products_are_taller(m: int, k: int, n: int, rows: int) -> None:
-    """They copy the right side less often, and are still some for each thread."""
+def _chunks_of_product(m: int, k: int, n: int) -> tuple[int, int]:
     x, y = tc.tensor("x", "float32", (m, k)), tc.tensor("y", "float32", (k, n))
     text = tc.function([x, y], x @ y).emit("structured")
-    (found,) = re.findall(r"rows = #tc.dims<\[(\d+)\]>", text)
-    assert int(found) == rows
-    assert (
-        rows == products.CHUNK_ROWS
-        or -(-m // rows) * -(-n // products.CHUNK_COLUMNS) >= products.FEW_CHUNKS
+    (found,) = re.findall(
+        r"columns = #tc.dims<\[(\d+)\]>, rows = #tc.dims<\[(\d+)\]>", text
     )
+    columns, rows = map(int, found)
+    return rows, columns
+
+
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(1024, 1024, 1024), (512, 512, 512), (600, 784, 500)]
+)
+def test_chunks_of_large_products_are_tall(m: int, k: int, n: int) -> None:
+    """They copy the right side seldom, are about equal, and some for each thread."""
+    rows, columns = _chunks_of_product(m, k, n)
+    chunks = -(-m // rows)
+    assert chunks == -(-m // products.MATRIX_ROWS)
+    assert rows * chunks - m < chunks * max(products.TILE_ROWS)
+    assert chunks * -(-n // columns) >= products.FEW_CHUNKS
+
+
+@pytest.mark.parametrize("m", [20, 128, 384])
+def test_few_rows_of_a_product_are_one_chunk(m: int) -> None:
+    """Threads share its columns: no strip of the right side is copied twice."""
+    rows, columns = _chunks_of_product(m, 784, 500)
+    assert m <= rows < m + max(products.TILE_ROWS)
+    assert columns <= 48
+
+
+@pytest.mark.parametrize(("k", "n"), [(127, 500), (784, 255)])
+def test_products_that_copy_nothing_have_low_chunks(k: int, n: int) -> None:
+    rows, columns = _chunks_of_product(9999, k, n)
+    assert rows == products.CHUNK_ROWS
+    assert 96 < columns <= products.CHUNK_COLUMNS
 
 
 def test_a_schedule_comes_back_from_its_attribute() -> None:

@@ -57,7 +57,7 @@ BLOCK_BYTES = 1 << 18  # what stages pass on: half of a small second-level cache
 Places = dict[Generic, list[str]]  # where each result of each member lies
 
 
-def rows_per_chunk(kernel: Kernel) -> Dim | None:
+def rows_per_chunk(kernel: Kernel, target: Target) -> Dim | None:
     """Return how many rows of the flat outer space a chunk has, None if there are none.
 
     Products have whole tallest tiles, of one matrix after the other.
@@ -73,7 +73,7 @@ def rows_per_chunk(kernel: Kernel) -> Dim | None:
             points = points * member.extents[dim]
         work = work + (points + LANES) * weight(member.op)  # the last vector is whole
     if kernel.products:
-        return product_rows(kernel, rows, work)
+        return product_rows(kernel, rows, work, target)
     fitting = maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
     if not any(
         lies_across(m.op, number, len(kernel.outer) - 1)
@@ -131,7 +131,7 @@ def _sweep_weight(kernel: Kernel) -> int:
     return sum(weight(member.op) for member in kernel.members)
 
 
-def columns_per_chunk(kernel: Kernel) -> Dim | None:
+def columns_per_chunk(kernel: Kernel, target: Target) -> Dim | None:
     """Return the columns of a chunk if chunks may have a part of each row.
 
     That is so if all that the group does goes along the same columns, element by
@@ -142,7 +142,7 @@ def columns_per_chunk(kernel: Kernel) -> Dim | None:
         columns = _extent(kernel, kernel.runs.swept)
         few = isinstance(columns, int) and columns <= vectors * LANES
         return None if few else vectors * LANES
-    return product_columns(kernel)
+    return product_columns(kernel, target)
 
 
 def kept_per_chunk(kernel: Kernel) -> Dim | None:

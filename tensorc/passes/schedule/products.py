@@ -5,7 +5,7 @@ Tiles keep the order of additions, so that no choice here changes a result.
 
 from collections.abc import Sequence
 
-from tensorc.ir.dims import Dim, ceildiv, floordiv, maximum, minimum
+from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, element_type
 from tensorc.passes.analysis.generics import reads, tensor_space
@@ -22,70 +22,88 @@ COPY_LEAST = (32, 256, 128)
 PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
 MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
+FEW_COLUMNS = 768  # of which a narrower tile may leave fewer lanes idle
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
 LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 
 
-def product_rows(kernel: Kernel, rows: Sequence[Dim], work: Dim) -> Dim:
+def product_rows(kernel: Kernel, rows: Sequence[Dim], work: Dim, target: Target) -> Dim:
     """Return the rows of a chunk of products, of the extents of its outer space.
 
     `work` is that of one row. Of a batch of small matrices a chunk has some.
     """
     if len(rows) == 1:
-        return _matrix_rows(kernel, rows[0])
+        return _matrix_rows(kernel, rows[0], target)
     matrix = maximum(rows[-1], 1)
     fitting = maximum(floordiv(PRODUCT_WORK, maximum(work * matrix, 1)), 1)
     return maximum(minimum(matrix * fitting, MATRIX_ROWS), 1)
 
 
-def _matrix_rows(kernel: Kernel, rows: Dim) -> Dim:
+def _matrix_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:
     """Return the rows of a chunk of a product of one matrix.
 
-    Each chunk copies the right side where that pays: of many rows it has more of them,
-    so that fewer copies are made.
+    Each chunk copies the right side where that pays: then it has as many rows as a
+    second cache holds, and threads share the columns. Chunks are about equally tall.
     """
     known = [tensor_space(op)[-2:] for op in kernel.products]
     for extents in known:
         pairs = zip(extents, COPY_LEAST[1:], strict=True)
         if any(isinstance(extent, int) and extent < least for extent, least in pairs):
             return CHUNK_ROWS
-    strips: Dim = 1
-    if product_columns(kernel) is not None:
-        strips = ceildiv(known[0][0], CHUNK_COLUMNS)
-    whole = FEW_CHUNKS * CHUNK_ROWS
-    if isinstance(strips, int):
-        steps = floordiv(rows, -(-whole // strips))
-    else:
-        steps = floordiv(rows * strips, whole)
+    if _shares_columns(kernel):
+        height, _ = tile(kernel.products[0], target)
+        parts = _row_chunks(rows)
+        return maximum(ceildiv(ceildiv(rows, parts), height) * height, height)
+    steps = floordiv(rows, FEW_CHUNKS * CHUNK_ROWS)
     return maximum(minimum(steps * CHUNK_ROWS, MATRIX_ROWS), CHUNK_ROWS)
 
 
-def product_columns(kernel: Kernel) -> Dim | None:
+def _row_chunks(rows: Dim) -> Dim:
+    return maximum(ceildiv(rows, MATRIX_ROWS), 1)
+
+
+def product_columns(kernel: Kernel, target: Target) -> Dim | None:
     """Return the columns of a chunk if what follows a product goes along the same ones.
 
-    That is so if all other members go element by element along the columns of the one
-    product of the group.
+    They are whole tiles, at most three of the widest, so that a chunk uses its rows
+    several times; and few enough that there are chunks for some threads.
+    """
+    if not _shares_columns(kernel):
+        return None
+    (product,) = kernel.products
+    _, width = tile(product, target)
+    (rows,) = kernel.runs.rows
+    row_chunks = _row_chunks(elements(kernel.members[0].extents[dim] for dim in rows))
+    strips = ceildiv(tensor_space(product)[-2], width)
+    few = floordiv(strips * row_chunks, FEW_CHUNKS)
+    return maximum(minimum(few, CHUNK_COLUMNS // width), 1) * width
+
+
+def _shares_columns(kernel: Kernel) -> bool:
+    """Return whether chunks may have a part of the columns of a product.
+
+    That is so if all other members of the group go element by element along them.
     """
     outer = len(kernel.outer)
     if len(kernel.products) != 1 or len(kernel.runs.rows) != 1:
-        return None
+        return False
     product, *others = kernel.members
     if product.op is not kernel.products[0]:
-        return None
+        return False
     columns = product.extents[outer]
     if isinstance(columns, int) and columns <= CHUNK_COLUMNS:
-        return None
+        return False
     made = {result for m in kernel.members for result in m.op.results}
     for member in others:
         along = member.is_sweep and not member.op.reductions
         if not along or member.extents[outer:] != [columns]:
-            return None
+            return False
         whole = tuple(range(outer + 1))
         if any(r.value in made and r.axes != whole for r in reads(member.op)):
-            return None  # it may read what another chunk makes
-    return CHUNK_COLUMNS
+            return False  # it may read what another chunk makes
+    return True
 
 
 def tile(op: Generic, target: Target) -> tuple[int, int]:
@@ -105,14 +123,19 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
 
     The tile fills the vector registers: of 16 (32 with 512-bit vectors) one holds an
     element of a and as many as the tile is wide hold a row of b. One column is no
-    vector: its rows are scalars.
+    vector: its rows are scalars. Of several widths that one is taken which leaves the
+    fewest lanes idle, or the widest of these.
     """
     registers = 32 if target.vector_bits >= 512 else 16
     if columns == 1:
         return max(h for h in TILE_ROWS if h < registers - 1), 1
     lanes = target.vector_bits // element.bits
-    narrow = isinstance(columns, int) and columns <= lanes
-    vectors = 1 if narrow else registers // 16 + 1
+    vectors = registers // 16 + 1
+    if isinstance(columns, int) and columns <= lanes:
+        vectors = 1
+    elif isinstance(columns, int) and columns <= FEW_COLUMNS:
+        filled = {v: -columns % (v * lanes) for v in range(vectors, 1, -1)}
+        vectors = min(filled, key=lambda v: filled[v])
     limit = (registers - vectors - 1) // vectors
     return max(h for h in TILE_ROWS if h <= limit), vectors * lanes
 

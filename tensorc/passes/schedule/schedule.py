@@ -79,8 +79,8 @@ def schedule_group(op: KernelGroup, target: Target) -> None:
     """Write the schedule of one group on it and on its members."""
     kernel = kernel_of(op)
     places = cpu.places(kernel)
-    columns = cpu.columns_per_chunk(kernel)
-    rows = cpu.rows_per_chunk(kernel)
+    columns = cpu.columns_per_chunk(kernel, target)
+    rows = cpu.rows_per_chunk(kernel, target)
     block = cpu.block_rows(kernel, places, rows, columns, target)
     chosen = Schedule(
         rows=block or rows,
