@@ -44,7 +44,7 @@ from tensorc.ir.ops.tensor.shape import Transpose
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.types import F64, TensorType
 from tensorc.passes.common import structured_builder
-from tensorc.passes.common.rewriter import var
+from tensorc.passes.common.rewriter import apply_to_fixpoint, var
 from tensorc.passes.structured import to_structured
 from tensorc.passes.tensor import stabilize
 from tensorc.passes.tensor.ad import reverse
@@ -173,7 +173,7 @@ def test_a_stable_form_that_is_another_function_is_found(monkeypatch):
         else rule
         for rule in stabilize.FIRST_RULES
     ]
-    monkeypatch.setattr(stabilize, "PHASES", (tuple(wrong),))
+    monkeypatch.setattr(stabilize, "PHASES", (apply_to_fixpoint(wrong),))
 
     def spells(program):
         return program.cost is None and uses(Exp)(program) and uses(Sub)(program)

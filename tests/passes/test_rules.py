@@ -37,7 +37,7 @@ from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import ELEMENTS, F16, F32, F64, I64
 from tensorc.ir.verifier import verify
-from tensorc.passes.common.rewriter import EXACT, Rule, rewrite
+from tensorc.passes.common.rewriter import EXACT, Rule, RuleTable, rewrite
 from tensorc.passes.tensor import simplify, stabilize
 from tests.samples import (
     CPU,
@@ -258,12 +258,10 @@ def _size(dim, rows: int) -> int:
 
 
 def apply_rules(module: Module, rules: Sequence[Rule]) -> dict[str, int]:
-    by_class: dict = {}
-    for rule in rules:
-        by_class.setdefault(rule.left.cls, []).append(rule)
+    table = RuleTable(rules)
     fired: dict[str, int] = {}
     for function in module.functions:
-        for name, count in rewrite(function, by_class).items():
+        for name, count in rewrite(function, table).items():
             fired[name] = fired.get(name, 0) + count
     verify(module)
     return fired

@@ -22,8 +22,9 @@ from tensorc.errors import ShapeError
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value
-from tensorc.ir.dims import Constraints, Dim
+from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of
+from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import COMMUTATIVE
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.scalar.conversions import convert
@@ -39,6 +40,7 @@ STABILISING = "stabilising"  # closer to the truth: a closed list, part of the l
 
 # Movement is seen through for so many ops: without a bound the driver is quadratic.
 FARTHEST = 16
+_MOST_OPERANDS = 4  # that rules are looked up by: more would be as many tables
 
 Scalar = np.generic
 
@@ -113,6 +115,11 @@ class Match:
     axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     numbers: dict[str, Scalar] = field(default_factory=dict)
 
+    def with_value(self, name: str, value: Value) -> "Match":
+        """Return the match in which a part also stands for a value."""
+        values = {**self.values, name: value}
+        return Match(self.root, values, self.ops, self.axes, self.numbers)
+
 
 Made = Value | Sequence[Value]  # what takes the place of an op: a value of each result
 Recipe = Callable[[TensorBuilder, Match], Made]
@@ -137,14 +144,12 @@ def matches(pattern: Pattern, value: Value, match: Match) -> Iterator[Match]:
     match pattern:
         case Var(name):
             if match.values.get(name, value) is value:
-                yield replace(match, values={**match.values, name: value})
+                yield match.with_value(name, value)
         case Splat(name, test):
             number = splat_of(value)
             if number is not None and test(number):
-                numbers = {**match.numbers, name: number}
-                yield replace(
-                    match, values={**match.values, name: value}, numbers=numbers
-                )
+                found = match.with_value(name, value)
+                yield replace(found, numbers={**match.numbers, name: number})
         case Spread(inner, name):
             source, axes = expansion_of(value)
             found = replace(match, axes={**match.axes, name: axes})
@@ -183,6 +188,55 @@ def _match_all(
         yield from _match_all(patterns[1:], values[1:], found)
 
 
+# What `splat_of` and `expansion_of` see through, and where they end.
+_SPLATS = frozenset((Broadcast, Reshape, Transpose, Slice, Cast, Constant))
+_EXPANSIONS = frozenset((Broadcast, Reshape))
+
+
+def _may_match(pattern: Pattern, made_by: type) -> bool:
+    """Return whether a value that an op of a class makes may be what a pattern is."""
+    match pattern:
+        case Var():
+            return True
+        case Splat():
+            return made_by in _SPLATS
+        case Spread(inner):
+            return made_by in _EXPANSIONS or _may_match(inner, made_by)
+        case Term(cls):
+            return made_by is cls
+
+
+class RuleTable:
+    """Rules by the class of the root, and by what makes its operands.
+
+    Most of the rules of an op fail on its operands, and there are dozens of some.
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.by_root: dict[type[Op], list[Rule]] = {}
+        for rule in rules:
+            self.by_root.setdefault(rule.left.cls, []).append(rule)
+        self.known: dict[tuple[type, ...], list[Rule]] = {}
+
+    def rules_of(self, op: Op) -> Sequence[Rule]:
+        """Return the rules that may match an op, in their order."""
+        rules = self.by_root.get(type(op))
+        if rules is None:
+            return ()
+        makers = tuple([type(v.owner) for v in op.operands[:_MOST_OPERANDS]])
+        key = (type(op), *makers)
+        if key not in self.known:
+            orders = {makers, makers[1::-1] + makers[2:]}
+            if COMMUTATIVE not in op.traits:
+                orders = {makers}
+            self.known[key] = [
+                rule
+                for rule in rules
+                if any(all(map(_may_match, rule.left.operands, o)) for o in orders)
+            ]
+        return self.known[key]
+
+
 def splat_of(value: Value) -> Scalar | None:
     """Return the number that a constant holds everywhere, seen through movement.
 
@@ -199,7 +253,7 @@ def splat_of(value: Value) -> Scalar | None:
             case Constant() as op:
                 if not op.value.is_splat:
                     return None
-                number = np.ascontiguousarray(op.value.value).reshape(-1)[:1]
+                number: Array = op.value.value.flat[:1]
                 for cast in reversed(casts):
                     number = convert(number, cast.element)
                 scalar: Scalar = number[0]
@@ -275,9 +329,9 @@ class _Driver:
     New ops wait in `before` for the end: inserting them at once is quadratic.
     """
 
-    rules: dict[type[Op], list[Rule]]
+    rules: RuleTable
     fold: Fold | None
-    constraints: Constraints
+    b: TensorBuilder  # appends to a block of its own, whose ops are taken out
     fired: dict[str, int]
     uses: dict[Value, dict[Op, None]] = field(default_factory=dict)
     before: dict[Op, list[Op]] = field(default_factory=dict)
@@ -310,12 +364,12 @@ class _Driver:
             self.queue.append(op)
 
     def visit(self, op: Op) -> None:
-        candidates = self.candidates(op)
-        for name, make in candidates:
-            scratch = Block()
-            b = TensorBuilder(Builder(scratch, self.constraints, op.location))
+        self.b.builder.location = op.location
+        scratch = self.b.builder.block
+        for name, make in self.candidates(op):
+            scratch.ops = []
             try:
-                made = make(b)
+                made = make(self.b)
             except ShapeError:
                 # Equal only by a chain of guards: leave the op as it is.
                 continue
@@ -333,7 +387,7 @@ class _Driver:
     def candidates(
         self, op: Op
     ) -> Iterator[tuple[str, Callable[[TensorBuilder], Made | None]]]:
-        for rule in self.rules.get(type(op), ()):
+        for rule in self.rules.rules_of(op):
             for match in match_op(rule.left, op, Match(op)):
                 if rule.guard(match):
                     yield rule.name, partial(build, right=rule.right, match=match)
@@ -372,24 +426,21 @@ def apply_to_fixpoint(
     rules: Iterable[Rule], fold: Fold | None = None
 ) -> Callable[[Module, Target], Module]:
     """Return the function of a pass that applies rules until none does."""
-    by_class: dict[type[Op], list[Rule]] = {}
-    for rule in rules:
-        by_class.setdefault(rule.left.cls, []).append(rule)
+    table = RuleTable(rules)
 
     def run(module: Module, target: Target) -> Module:
         for function in module.functions:
-            rewrite(function, by_class, fold)
+            rewrite(function, table, fold)
         return module
 
     return run
 
 
 def rewrite(
-    function: Function,
-    rules: dict[type[Op], list[Rule]],
-    fold: Fold | None = None,
+    function: Function, rules: RuleTable, fold: Fold | None = None
 ) -> dict[str, int]:
     """Apply rules to a function; returns how often each one fired, by name."""
     fired: dict[str, int] = {}
-    _Driver(rules, fold, constraints_of(function), fired).run(function)
+    b = TensorBuilder(Builder(Block(), constraints_of(function)))
+    _Driver(rules, fold, b, fired).run(function)
     return fired

@@ -506,13 +506,14 @@ LAST_RULES = (
 
 FIRST_RULES = (*SOFTMAX_RULES, *SIGMOID_RULES, *KINK_RULES)
 RULES = (*FIRST_RULES, *LAST_RULES)
-PHASES = (FIRST_RULES, RULES)
+# Those of whole logarithms come last.
+PHASES = (apply_to_fixpoint(FIRST_RULES), apply_to_fixpoint(RULES))
 
 
 def stabilize(module: Module, target: Target) -> Module:
-    """Apply the rules, those of whole logarithms last."""
-    for rules in PHASES:
-        module = apply_to_fixpoint(rules)(module, target)
+    """Apply the rules of each phase."""
+    for apply in PHASES:
+        module = apply(module, target)
     return module
 
 
