@@ -68,9 +68,9 @@ class Dense:
     @property
     def is_splat(self) -> bool:
         """Whether one number fills it, by bits; an empty array has none."""
+        if self.value.size <= 1:
+            return self.value.size == 1
         flat = np.ascontiguousarray(self.value).reshape(-1)
-        if not flat.size:
-            return False
         rows = flat.view(np.uint8).reshape(flat.size, -1)
         return bool((rows == rows[0]).all())
 

@@ -142,8 +142,9 @@ class Op:
         while stack:
             op = stack.pop()
             yield op
-            inner = [o for r in op.regions for b in r.blocks for o in b.ops]
-            stack.extend(reversed(inner))
+            for region in reversed(op.regions):
+                for block in reversed(region.blocks):
+                    stack.extend(reversed(block.ops))
 
     def __repr__(self) -> str:
         return f"<{self.name} at {self.location}>"

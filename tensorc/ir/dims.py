@@ -62,6 +62,14 @@ class Poly:
     """A polynomial that is not a constant: ((atoms, coefficient), …), sorted."""
 
     terms: tuple[tuple[Monomial, int], ...]
+    # Kept: types are hashed again and again.
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.terms))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __add__(self, other: "Dim") -> "Dim":
         return _from_terms(_terms(self) + _terms(other))
@@ -426,6 +434,8 @@ class Constraints:
 
     def resolve(self, dim: Dim) -> Dim:
         """Replace bound symbols until none is left."""
+        if isinstance(dim, int) or not self.bindings:
+            return dim
         while any(name in self.bindings for name in symbols_of(dim)):
             dim = substitute(dim, self.bindings)
         return dim
@@ -443,6 +453,8 @@ class Constraints:
         A free symbol is bound; what cannot be decided becomes a guard at entry, with
         the message.
         """
+        if left is right:
+            return True
         a, b = self.resolve(left), self.resolve(right)
         if a == b:
             return True

@@ -87,15 +87,18 @@ class ConstraintError(Exception):
         self.detail = detail
 
 
-def require(condition: bool, label: str, detail: str) -> None:
-    """Raise `ConstraintError` unless the condition holds."""
+def require(condition: bool, label: str, detail: str, *values: object) -> None:
+    """Raise `ConstraintError` unless the condition holds.
+
+    `detail` is a format of the values: nothing is spelled that nobody reads.
+    """
     if not condition:
-        raise ConstraintError(label, detail)
+        raise ConstraintError(label, detail.format(*values) if values else detail)
 
 
 def memory(type_: Type, label: str = "C1") -> MemRefType:
     """Require a memory type and return it."""
-    require(isinstance(type_, MemRefType), label, str(type_))
+    require(isinstance(type_, MemRefType), label, "{}", type_)
     assert isinstance(type_, MemRefType)
     return type_
 
@@ -125,16 +128,16 @@ class InferContext:
     def require_equal(self, left: Dim, right: Dim, label: str, what: str = "") -> None:
         """Raise `ConstraintError` if two dimensions can never be equal."""
         prefix = f"{what}: " if what else ""
-        require(self.unify(left, right), label, f"{prefix}{left} and {right}")
+        require(self.unify(left, right), label, "{}{} and {}", prefix, left, right)
 
     def require_same_shape(self, left: Type, right: Type, label: str) -> None:
         """Raise `ConstraintError` if two tensor types can never have one shape."""
         assert isinstance(left, TensorType)
         assert isinstance(right, TensorType)
-        detail = f"{left} and {right}"
-        require(left.rank == right.rank, label, detail)
-        for a, b in zip(left.shape, right.shape, strict=True):
-            require(self.unify(a, b), label, detail)
+        same = len(left.shape) == len(right.shape) and all(
+            map(self.unify, left.shape, right.shape)
+        )
+        require(same, label, "{} and {}", left, right)
 
 
 def op(

@@ -1,6 +1,8 @@
 """Types of values: tensors with symbolic dimensions, memory, vectors and scalars."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -16,32 +18,25 @@ from tensorc.ir.levels import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Element:
-    """A scalar type, by its MLIR name: f16 f32 f64, i1 i8…i64, ui8…ui64, index."""
+    """A scalar type, by its MLIR name: f16 f32 f64, i1 i8…i64, ui8…ui64, index.
+
+    There is one object of each, in `ELEMENTS`: equal ones are the same, and what is
+    asked of them everywhere is kept.
+    """
 
     levels: ClassVar[frozenset[Level]] = BELOW_TENSOR
     name: str
-
-    @property
-    def dtype(self) -> "np.dtype[np.generic]":
-        """The numpy type with the same values (index is int64)."""
-        return _DTYPES[self.name]
-
-    @property
-    def is_float(self) -> bool:
-        """Tell floats from integers and booleans."""
-        return self.name.startswith(("f", "bf"))
+    # The numpy type with the same values (index is int64).
+    dtype: "np.dtype[np.generic]" = field(repr=False)
+    is_float: bool = field(repr=False)
+    is_unsigned: bool = field(repr=False)
 
     @property
     def is_integer(self) -> bool:
         """Tell integers (not booleans) from the rest."""
         return not self.is_float and self.name != "i1"
-
-    @property
-    def is_unsigned(self) -> bool:
-        """Tell unsigned integers from the rest."""
-        return self.name.startswith("ui")
 
     @property
     def accumulator(self) -> "Element":
@@ -51,36 +46,48 @@ class Element:
     @property
     def bits(self) -> int:
         """The width in bits; 1 for i1, which takes a byte in memory."""
-        return 64 if self.name == "index" else int(self.name.lstrip("uifb"))
+        return 64 if self.name == "index" else int(self.name.lstrip("uif"))
 
     @property
     def bytes(self) -> int:
         """The size of an element in memory."""
         return self.dtype.itemsize
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _element, (self.name,)
+
     def __str__(self) -> str:
         return self.name
 
 
-_DTYPES: dict[str, "np.dtype[np.generic]"] = {
-    "f16": np.dtype(np.float16),
-    "f32": np.dtype(np.float32),
-    "f64": np.dtype(np.float64),
-    "i1": np.dtype(np.bool_),
-    "i8": np.dtype(np.int8),
-    "i16": np.dtype(np.int16),
-    "i32": np.dtype(np.int32),
-    "i64": np.dtype(np.int64),
-    "ui8": np.dtype(np.uint8),
-    "ui16": np.dtype(np.uint16),
-    "ui32": np.dtype(np.uint32),
-    "ui64": np.dtype(np.uint64),
-    "index": np.dtype(np.int64),
+def _element(name: str) -> Element:
+    return ELEMENTS[name]
+
+
+_DTYPES = {
+    "f16": np.float16,
+    "f32": np.float32,
+    "f64": np.float64,
+    "i1": np.bool_,
+    "i8": np.int8,
+    "i16": np.int16,
+    "i32": np.int32,
+    "i64": np.int64,
+    "ui8": np.uint8,
+    "ui16": np.uint16,
+    "ui32": np.uint32,
+    "ui64": np.uint64,
+    "index": np.int64,
 }
-F16, F32, F64 = Element("f16"), Element("f32"), Element("f64")
-I1, I8, I32, I64 = Element("i1"), Element("i8"), Element("i32"), Element("i64")
-INDEX = Element("index")
-ELEMENTS = {name: Element(name) for name in _DTYPES}
+ELEMENTS: Mapping[str, Element] = MappingProxyType(
+    {
+        name: Element(name, np.dtype(scalar), name[0] == "f", name[0] == "u")
+        for name, scalar in _DTYPES.items()
+    }
+)
+F16, F32, F64 = ELEMENTS["f16"], ELEMENTS["f32"], ELEMENTS["f64"]
+I1, I8, I32, I64 = [ELEMENTS[name] for name in ("i1", "i8", "i32", "i64")]
+INDEX = ELEMENTS["index"]
 
 
 def element_of(dtype: "np.dtype[np.generic]") -> Element:
@@ -88,7 +95,7 @@ def element_of(dtype: "np.dtype[np.generic]") -> Element:
     return _BY_DTYPE[dtype]
 
 
-_BY_DTYPE = {d: Element(n) for n, d in _DTYPES.items() if n != "index"}
+_BY_DTYPE = {e.dtype: e for e in ELEMENTS.values() if e != INDEX}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ from tensorc.ir.types import (
     I8,
     I64,
     INDEX,
-    Element,
     FunctionType,
     MemRefType,
     TensorType,
@@ -199,7 +198,7 @@ def test_long_i1_constants_are_lists():
 
 @pytest.mark.parametrize("name", [n for n in ELEMENTS if n.startswith("f")])
 def test_every_float_round_trips(name):
-    element = Element(name)
+    element = ELEMENTS[name]
     random = np.random.default_rng(7)
     data = random.integers(0, 256, 4000 * element.bytes, np.uint8).tobytes()
     values = np.frombuffer(data, element.dtype)

@@ -27,9 +27,9 @@ from tensorc.frontend.library.operands import (
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import integer_limits
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Compare, Select
-from tensorc.ir.types import I1, I64, Element
+from tensorc.ir.types import ELEMENTS, I1, I64, Element
 
-U64 = Element("ui64")
+U64 = ELEMENTS["ui64"]
 
 
 def compare(

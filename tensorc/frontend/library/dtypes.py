@@ -11,7 +11,7 @@ import numpy as np
 
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import spell_element
-from tensorc.ir.types import I1, Element
+from tensorc.ir.types import ELEMENTS, I1, Element
 
 Size = int | str | EllipsisType
 
@@ -110,14 +110,14 @@ def _size(size: object) -> Size:
 
 
 bool_ = DType(I1)
-i8 = int8 = DType(Element("i8"))
-i16 = int16 = DType(Element("i16"))
-i32 = int32 = DType(Element("i32"))
-i64 = int64 = DType(Element("i64"))
-u8 = uint8 = DType(Element("ui8"))
-u16 = uint16 = DType(Element("ui16"))
-u32 = uint32 = DType(Element("ui32"))
-u64 = uint64 = DType(Element("ui64"))
-f16 = float16 = DType(Element("f16"))
-f32 = float32 = DType(Element("f32"))
-f64 = float64 = DType(Element("f64"))
+i8 = int8 = DType(ELEMENTS["i8"])
+i16 = int16 = DType(ELEMENTS["i16"])
+i32 = int32 = DType(ELEMENTS["i32"])
+i64 = int64 = DType(ELEMENTS["i64"])
+u8 = uint8 = DType(ELEMENTS["ui8"])
+u16 = uint16 = DType(ELEMENTS["ui16"])
+u32 = uint32 = DType(ELEMENTS["ui32"])
+u64 = uint64 = DType(ELEMENTS["ui64"])
+f16 = float16 = DType(ELEMENTS["f16"])
+f32 = float32 = DType(ELEMENTS["f32"])
+f64 = float64 = DType(ELEMENTS["f64"])

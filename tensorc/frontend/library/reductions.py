@@ -31,7 +31,7 @@ from tensorc.ir.ops.tensor.reductions import (
     Top1,
 )
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import F16, F32, I1, I8, I64, Element
+from tensorc.ir.types import ELEMENTS, F16, F32, I1, I8, I64, Element
 
 Axes = int | Sequence[int] | None
 
@@ -53,7 +53,7 @@ def accumulator(element: Element) -> Element:
     """Return the type that a sum has: of integers at least the platform's, as numpy."""
     if element.is_float:
         return element
-    return Element("ui64") if element.is_unsigned else I64
+    return ELEMENTS["ui64"] if element.is_unsigned else I64
 
 
 def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:

@@ -84,10 +84,10 @@ class If(Op):
         """Require C1, C2 and C3."""
         condition, *captures = operands
         is_memory = isinstance(condition, MemRefType)
-        require(condition in _CONDITIONS, "C1", str(condition))
-        require(not (is_memory and results), "C2", f"{len(results)} results")
+        require(condition in _CONDITIONS, "C1", "{}", condition)
+        require(not (is_memory and results), "C2", "{} results", len(results))
         for type_ in captures:
-            require(isinstance(type_, type(condition)), "C3", str(type_))
+            require(isinstance(type_, type(condition)), "C3", "{}", type_)
 
     @staticmethod
     def evaluate(
@@ -162,7 +162,7 @@ class KernelGroup(Op):
         shapes: ArrayAttr,
     ) -> None:
         """Require C1, C2 and C3."""
-        require(outer >= 0, "C1", str(outer))
+        require(outer >= 0, "C1", "{}", outer)
         takes_memory = any(isinstance(o, MemRefType) for o in operands)
         detail = f"{len(shapes.items)} for {len(operands)}"
         wanted = len(operands) if takes_memory else 0

@@ -139,29 +139,29 @@ class Scan(Op):
         """Require C1 to C6."""
         counts = carried, sliced, stacked
         fits = min(counts) >= 0 < carried + stacked and len(length.dims) == 1
-        require(fits, "C1", f"{counts} and {length}")
+        require(fits, "C1", "{} and {}", counts, length)
         count = length.dims[0]
-        require(not isinstance(count, int) or count >= 0, "C1", str(count))
+        require(not isinstance(count, int) or count >= 0, "C1", "{}", count)
         is_memory = any(isinstance(t, MemRefType) for t in operands)
         needed = carried + sliced + is_memory * (2 * carried + stacked + 1)
         wanted = MemRefType if is_memory else TensorType
         alike = all(isinstance(t, wanted) for t in operands)
-        require(alike and len(operands) >= needed, "C2", f"{len(operands)} operands")
+        require(alike and len(operands) >= needed, "C2", "{} operands", len(operands))
         inits = operands[:carried]
         if is_memory:
-            require(not results, "C4", f"{len(results)} results")
+            require(not results, "C4", "{} results", len(results))
             written = operands[carried + sliced : needed]
             given = [*written[: 2 * carried], written[-1]]
             same = given == [*inits, *inits, _NUMBERS[1]]
-            require(same, "C5", f"{given} for {list(inits)}")
+            require(same, "C5", "{} for {}", given, list(inits))
             stacks = written[2 * carried : -1]
             _require_stacked_as(inits, stacks, stacked_as)
         else:
             require(stacked_as is None, "C6", "tensors")
-            require(len(results) == carried + stacked, "C4", f"{len(results)} results")
+            require(len(results) == carried + stacked, "C4", "{} results", len(results))
             for init, result in zip(inits, results, strict=False):
                 alike = element_type(init) == element_type(result)
-                require(alike, "C4", f"{result} for {init}")
+                require(alike, "C4", "{} for {}", result, init)
                 ctx.require_same_shape(init, result, "C4")
             stacks = results[carried:]
         for type_ in (*operands[carried : carried + sliced], *stacks):
@@ -257,23 +257,23 @@ def _require_stacked_as(
     inits: Sequence[Type], stacks: Sequence[Type], stacked_as: tuple[int, ...] | None
 ) -> None:
     fits = stacked_as is not None and len(stacked_as) == len(inits)
-    require(fits, "C6", f"{stacked_as} for {len(inits)}")
+    require(fits, "C6", "{} for {}", stacked_as, len(inits))
     for init, number in zip(inits, stacked_as or (), strict=True):
         known = -1 <= number < len(stacks)
         same = known and (number < 0 or part_of(stacks[number]) == init)
-        require(same, "C6", f"{number} for {init}")
+        require(same, "C6", "{} for {}", number, init)
 
 
 def _require_leading(ctx: InferContext, type_: Type, length: Dim) -> None:
     assert isinstance(type_, TensorType | MemRefType)
-    require(bool(type_.shape), "C3", f"{type_} has no axis")
+    require(bool(type_.shape), "C3", "{} has no axis", type_)
     first = type_.shape[0]
     if isinstance(type_, TensorType):
         assert first is not None
-        require(ctx.unify(first, length), "C3", f"{type_} and {length}")
+        require(ctx.unify(first, length), "C3", "{} and {}", type_, length)
     else:
         fits = first is None or not isinstance(length, int) or first == length
-        require(fits, "C3", f"{type_} and {length}")
+        require(fits, "C3", "{} and {}", type_, length)
 
 
 def part_of(type_: Type) -> Type:

@@ -55,7 +55,7 @@ class For(Op):
     ) -> tuple[Type, ...]:
         """Give the types of what is carried."""
         bounds = (lower, upper, step)
-        require(bounds == (INDEX, INDEX, INDEX), "C1", str(bounds))
+        require(bounds == (INDEX, INDEX, INDEX), "C1", "{}", bounds)
         return initial
 
     def blocks(self) -> tuple[Body, ...]:
@@ -106,7 +106,7 @@ class If(Op):
     @staticmethod
     def infer(ctx: InferContext, condition: Type) -> tuple[Type, ...]:
         """Give nothing."""
-        require(condition == I1, "C1", str(condition))
+        require(condition == I1, "C1", "{}", condition)
         return ()
 
     def blocks(self) -> tuple[Body, ...]:

@@ -45,7 +45,7 @@ class Broadcast(Op):
     ) -> None:
         """Require C1."""
         fits = _vector(results[0], "C1").element == operands[0]
-        require(fits, "C1", f"{operands[0]} and {results[0]}")
+        require(fits, "C1", "{} and {}", operands[0], results[0])
 
     @staticmethod
     def evaluate(ctx: Allocating, operand: Array) -> Array:
@@ -69,7 +69,7 @@ class Step(Op):
         ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
     ) -> None:
         """Require C1."""
-        require(_vector(results[0], "C1").element == INDEX, "C1", str(results[0]))
+        require(_vector(results[0], "C1").element == INDEX, "C1", "{}", results[0])
 
     @staticmethod
     def evaluate(ctx: Allocating) -> Array:
@@ -95,7 +95,7 @@ class CreateMask(Op):
     ) -> None:
         """Require C1."""
         mask = _vector(results[0], "C1").element == I1
-        require(operands == (INDEX,) and mask, "C1", f"{operands} and {results[0]}")
+        require(operands == (INDEX,) and mask, "C1", "{} and {}", operands, results[0])
 
     @staticmethod
     def evaluate(ctx: Allocating, count: Array) -> Array:
@@ -126,9 +126,11 @@ class MaskedLoad(Op):
     ) -> Type:
         """Give the type of the vector that is kept."""
         flat = _flat(memref, "C1")
-        require(index == INDEX, "C1", str(index))
+        require(index == INDEX, "C1", "{}", index)
         fits = mask == with_element(_vector(other, "C2"), I1)
-        require(fits and flat.element == element_type(other), "C2", f"{mask}, {other}")
+        require(
+            fits and flat.element == element_type(other), "C2", "{}, {}", mask, other
+        )
         return other
 
     @staticmethod
@@ -164,9 +166,11 @@ class MaskedStore(Op):
     ) -> tuple[Type, ...]:
         """Give nothing."""
         flat = _flat(memref, "C1")
-        require(index == INDEX, "C1", str(index))
+        require(index == INDEX, "C1", "{}", index)
         fits = mask == with_element(_vector(value, "C2"), I1)
-        require(fits and flat.element == element_type(value), "C2", f"{mask}, {value}")
+        require(
+            fits and flat.element == element_type(value), "C2", "{}, {}", mask, value
+        )
         return ()
 
     @staticmethod
@@ -208,12 +212,12 @@ class Gather(Op):
     ) -> Type:
         """Give the type of the vector that is kept."""
         flat = _flat(memref, "C1")
-        require(index == INDEX, "C1", str(index))
+        require(index == INDEX, "C1", "{}", index)
         vector = _vector(other, "C2")
         fits = mask == with_element(vector, I1)
         fits = fits and offsets == with_element(vector, INDEX)
         fits = fits and flat.element == vector.element
-        require(fits, "C2", f"{offsets}, {mask}, {other}")
+        require(fits, "C2", "{}, {}, {}", offsets, mask, other)
         return other
 
     @staticmethod
@@ -252,10 +256,10 @@ class Shuffle(Op):
         ctx: InferContext, left: Type, right: Type, *, mask: tuple[int, ...]
     ) -> Type:
         """Give a vector with a lane for each entry of the mask."""
-        require(left == right, "C1", f"{left} and {right}")
+        require(left == right, "C1", "{} and {}", left, right)
         lanes = _vector(left, "C1").lanes
         fits = mask and all(0 <= at < 2 * lanes for at in mask)
-        require(bool(fits), "C2", f"{mask} for {left}")
+        require(bool(fits), "C2", "{} for {}", mask, left)
         return VectorType(len(mask), element_type(left))
 
     @staticmethod
@@ -299,7 +303,7 @@ class Reduction(Op):
     @staticmethod
     def infer(ctx: InferContext, vector: Type, acc: Type, *, kind: Enum) -> Type:
         """Give the accumulator's type."""
-        require(_vector(vector, "C1").element == acc, "C1", f"{vector} and {acc}")
+        require(_vector(vector, "C1").element == acc, "C1", "{} and {}", vector, acc)
         require(kind.value in _COMBINE, "C2", kind.value)
         return acc
 

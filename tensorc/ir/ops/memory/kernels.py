@@ -44,7 +44,7 @@ class SizeOf(Op):
     @staticmethod
     def infer(ctx: InferContext, *, dim: Dims) -> Type:
         """Give an index."""
-        require(len(dim.dims) == 1, "C1", str(dim))
+        require(len(dim.dims) == 1, "C1", "{}", dim)
         return INDEX
 
     @staticmethod
@@ -88,8 +88,8 @@ class CheckIndexInto(Op):
         """Give nothing."""
         given = memory(indices, "C1")
         fits = given.element.is_integer and target in ((), (indices,))
-        require(fits, "C1", f"{indices} and {target}")
-        require(len(size.dims) == 1, "C2", str(size))
+        require(fits, "C1", "{} and {}", indices, target)
+        require(len(size.dims) == 1, "C2", "{}", size)
         return ()
 
     @staticmethod
@@ -140,16 +140,16 @@ class ScatterInto(Op):
     ) -> tuple[Type, ...]:
         """Give nothing."""
         whole, part = memory(target), memory(values)
-        require(whole.element == part.element, "C1", f"{target} and {values}")
+        require(whole.element == part.element, "C1", "{} and {}", target, values)
         ascending = all(a < b for a, b in pairwise(axes))
         inside = bool(axes) and axes[0] >= 0 and axes[-1] < whole.rank
         fits = ascending and inside and len(axes) == len(indices)
-        require(fits, "C2", f"axes {axes} of {target} and {len(indices)} indices")
+        require(fits, "C2", "axes {} of {} and {} indices", axes, target, len(indices))
         given = [memory(i, "C3") for i in indices]
         rank = given[0].rank
         alike = all(i.element.is_integer and i.rank == rank for i in given)
-        require(alike, "C3", str(indices))
-        require(part.rank == whole.rank - len(axes) + rank, "C4", str(values))
+        require(alike, "C3", "{}", indices)
+        require(part.rank == whole.rank - len(axes) + rank, "C4", "{}", values)
         require(combine in COMBINES, "C5", combine)
         return ()
 
@@ -198,10 +198,10 @@ class CumulateInto(Op):
         """Give nothing."""
         whole, given = memory(target), [memory(v) for v in values]
         alike = all((v.element, v.rank) == (whole.element, whole.rank) for v in given)
-        require(alike, "C1", f"{target} and {values}")
-        require(0 <= axis < whole.rank, "C2", f"axis {axis} of {target}")
+        require(alike, "C1", "{} and {}", target, values)
+        require(0 <= axis < whole.rank, "C2", "axis {} of {}", axis, target)
         fits = combine in WAYS and len(values) == 1 + (combine == LINEAR)
-        require(fits, "C3", f"{combine} of {len(values)} operands")
+        require(fits, "C3", "{} of {} operands", combine, len(values))
         return ()
 
     @staticmethod
@@ -245,7 +245,7 @@ class Fail(Op):
         ctx: InferContext, index: Type, size: Type, *, site: int, axis: int
     ) -> tuple[Type, ...]:
         """Give nothing."""
-        require(index == I64 and size == I64, "C1", f"{index} and {size}")
+        require(index == I64 and size == I64, "C1", "{} and {}", index, size)
         return ()
 
     @staticmethod
@@ -349,13 +349,15 @@ class GemmTile(Op):
         """Give nothing."""
         matrices = [memory(t) for t in operands[0:6:2]]
         flat = all(m.rank == 1 and m.element == matrices[0].element for m in matrices)
-        require(flat and matrices[0].element in (F32, F64), "C1", str(matrices))
+        require(flat and matrices[0].element in (F32, F64), "C1", "{}", matrices)
         numbers = (*operands[1:6:2], *operands[6:8], *operands[9:])
         fits = all(t == INDEX for t in numbers) and operands[8] == I1
-        require(fits, "C2", str(operands))
+        require(fits, "C2", "{}", operands)
         unknown = [*a_strides, b_stride, c_stride].count(DYNAMIC)
-        require(len(operands) == 9 + unknown, "C3", f"{len(operands) - 9}, {unknown}")
-        require(rows > 0 and width > 0, "C4", f"{rows} and {width}")
+        require(
+            len(operands) == 9 + unknown, "C3", "{}, {}", len(operands) - 9, unknown
+        )
+        require(rows > 0 and width > 0, "C4", "{} and {}", rows, width)
         return ()
 
     @staticmethod

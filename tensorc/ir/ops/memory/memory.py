@@ -38,7 +38,7 @@ class Alloca(Op):
     ) -> None:
         """Require C1."""
         static = None not in memory(results[0]).shape
-        require(static and not operands, "C1", str(results[0]))
+        require(static and not operands, "C1", "{}", results[0])
 
     @staticmethod
     def evaluate(ctx: Allocating) -> Array:
@@ -66,7 +66,7 @@ class Alloc(Op):
         """Require C1."""
         unknown = sum(d is None for d in memory(results[0]).shape)
         fits = len(operands) == unknown and all(o == INDEX for o in operands)
-        require(fits, "C1", f"{len(operands)} for {results[0]}")
+        require(fits, "C1", "{} for {}", len(operands), results[0])
 
     @staticmethod
     def evaluate(ctx: Allocating, *sizes: Array) -> Array:
@@ -99,7 +99,7 @@ class Data(Op):
         """Require C1."""
         given, made = value.type, memory(results[0])
         fits = made.shape in (given.shape, (None,)) and made.element == given.element
-        require(fits, "C1", f"{made} of {given}")
+        require(fits, "C1", "{} of {}", made, given)
 
     @staticmethod
     def evaluate(ctx: Allocating, *, value: Dense) -> Array:
@@ -130,10 +130,10 @@ class View(Op):
         ctx: InferContext, operands: tuple[Type, ...], results: tuple[Type, ...]
     ) -> None:
         """Require C1 and C2."""
-        require(str(operands[0]) == "memref<?xi8>", "C1", str(operands[0]))
+        require(str(operands[0]) == "memref<?xi8>", "C1", "{}", operands[0])
         unknown = sum(d is None for d in memory(results[0]).shape)
         fits = len(operands) == unknown + 2 and all(o == INDEX for o in operands[1:])
-        require(fits, "C2", f"{len(operands) - 2} for {results[0]}")
+        require(fits, "C2", "{} for {}", len(operands) - 2, results[0])
 
     @staticmethod
     def evaluate(ctx: Allocating, source: Array, offset: Array, *sizes: Array) -> Array:
@@ -170,10 +170,10 @@ class Reshape(Op):
     ) -> None:
         """Require C1 and C2."""
         source, target = memory(operands[0]), memory(results[0])
-        require(source.element == target.element, "C1", f"{source} and {target}")
+        require(source.element == target.element, "C1", "{} and {}", source, target)
         unknown = sum(d is None for d in target.shape)
         fits = len(operands) == unknown + 1 and all(o == INDEX for o in operands[1:])
-        require(fits, "C2", f"{len(operands) - 1} for {target}")
+        require(fits, "C2", "{} for {}", len(operands) - 1, target)
 
     @staticmethod
     def evaluate(ctx: Allocating, source: Array, *sizes: Array) -> Array:
@@ -200,7 +200,7 @@ class Part(Op):
     def infer(ctx: InferContext, source: Type, start: Type, count: Type) -> Type:
         """Give the type of the source."""
         flat = memory(source).shape == (None,) and start == count == INDEX
-        require(flat, "C1", f"{source}, {start} and {count}")
+        require(flat, "C1", "{}, {} and {}", source, start, count)
         return source
 
     @staticmethod
@@ -227,7 +227,7 @@ class Copy(Op):
         """Give nothing."""
         a, b = memory(source), memory(target)
         fits = a.rank == b.rank and a.element == b.element
-        require(fits, "C1", f"{source} and {target}")
+        require(fits, "C1", "{} and {}", source, target)
         return ()
 
     @staticmethod
@@ -292,9 +292,9 @@ class Prefetch(Op):
     ) -> tuple[Type, ...]:
         """Give nothing."""
         fits = memory(memref).rank == 1 and index == INDEX
-        require(fits, "C1", f"{memref} at {index}")
+        require(fits, "C1", "{} at {}", memref, index)
         fits = isDataCache and not isWrite and 0 <= localityHint <= 3
-        require(fits, "C2", f"{isDataCache}, {isWrite}, {localityHint}")
+        require(fits, "C2", "{}, {}, {}", isDataCache, isWrite, localityHint)
         return ()
 
     @staticmethod
@@ -326,7 +326,7 @@ class Store(Op):
         ctx: InferContext, value: Type, memref: Type, *indices: Type
     ) -> tuple[Type, ...]:
         """Give nothing."""
-        require(memory(memref).element == value, "C1", f"{value} and {memref}")
+        require(memory(memref).element == value, "C1", "{} and {}", value, memref)
         _indices(memory(memref), indices, "C2")
         return ()
 

@@ -58,7 +58,7 @@ class FloatUnary(Op):
     @staticmethod
     def infer(ctx: InferContext, operand: Type) -> Type:
         """Give the operand's type."""
-        require(element_type(operand).is_float, "C1", str(operand))
+        require(element_type(operand).is_float, "C1", "{}", operand)
         return operand
 
 
@@ -80,8 +80,8 @@ class FloatBinary(Op):
     @staticmethod
     def infer(ctx: InferContext, lhs: Type, rhs: Type) -> Type:
         """Give the operands' type."""
-        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
-        require(element_type(lhs).is_float, "C1", str(lhs))
+        require(lhs == rhs, "C1", "{} and {}", lhs, rhs)
+        require(element_type(lhs).is_float, "C1", "{}", lhs)
         return lhs
 
 
@@ -104,8 +104,8 @@ class IntegerBinary(Op):
     @staticmethod
     def infer(ctx: InferContext, lhs: Type, rhs: Type) -> Type:
         """Give the operands' type."""
-        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
-        require(not element_type(lhs).is_float, "C1", str(lhs))
+        require(lhs == rhs, "C1", "{} and {}", lhs, rhs)
+        require(not element_type(lhs).is_float, "C1", "{}", lhs)
         return lhs
 
 
@@ -321,9 +321,9 @@ class CmpI(Op):
     @staticmethod
     def infer(ctx: InferContext, lhs: Type, rhs: Type, *, predicate: int) -> Type:
         """Give i1 or a vector of i1."""
-        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
-        require(not element_type(lhs).is_float, "C1", str(lhs))
-        require(0 <= predicate < len(INTEGER_PREDICATES), "C2", str(predicate))
+        require(lhs == rhs, "C1", "{} and {}", lhs, rhs)
+        require(not element_type(lhs).is_float, "C1", "{}", lhs)
+        require(0 <= predicate < len(INTEGER_PREDICATES), "C2", "{}", predicate)
         return with_element(lhs, I1)
 
     @staticmethod
@@ -352,9 +352,9 @@ class CmpF(Op):
     @staticmethod
     def infer(ctx: InferContext, lhs: Type, rhs: Type, *, predicate: int) -> Type:
         """Give i1 or a vector of i1."""
-        require(lhs == rhs, "C1", f"{lhs} and {rhs}")
-        require(element_type(lhs).is_float, "C1", str(lhs))
-        require(0 <= predicate < len(FLOAT_PREDICATES), "C2", str(predicate))
+        require(lhs == rhs, "C1", "{} and {}", lhs, rhs)
+        require(element_type(lhs).is_float, "C1", "{}", lhs)
+        require(0 <= predicate < len(FLOAT_PREDICATES), "C2", "{}", predicate)
         return with_element(lhs, I1)
 
     @staticmethod
@@ -390,9 +390,9 @@ class Select(Op):
         ctx: InferContext, condition: Type, if_true: Type, if_false: Type
     ) -> Type:
         """Give the type of the choices."""
-        require(if_true == if_false, "C1", f"{if_true} and {if_false}")
+        require(if_true == if_false, "C1", "{} and {}", if_true, if_false)
         fits = condition in (I1, with_element(if_true, I1))
-        require(fits, "C2", f"{condition} and {if_true}")
+        require(fits, "C2", "{} and {}", condition, if_true)
         return if_true
 
     evaluate = each(np.where)

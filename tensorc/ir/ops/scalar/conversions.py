@@ -57,7 +57,7 @@ class Conversion(Op):
         """Require scalars, or vectors of one length."""
         source, target = operands[0], results[0]
         lanes = [getattr(t, "lanes", 0) for t in (source, target)]
-        require(lanes[0] == lanes[1], "C1", f"{source} and {target}")
+        require(lanes[0] == lanes[1], "C1", "{} and {}", source, target)
 
     @staticmethod
     def evaluate(ctx: Typing, operand: Array) -> Array:

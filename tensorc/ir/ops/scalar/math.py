@@ -174,7 +174,9 @@ class Fma(Op):
     @staticmethod
     def infer(ctx: InferContext, a: Type, b: Type, c: Type) -> Type:
         """Give the operands' type."""
-        require(a == b == c and element_type(a).is_float, "C1", f"{a}, {b} and {c}")
+        require(
+            a == b == c and element_type(a).is_float, "C1", "{}, {} and {}", a, b, c
+        )
         return a
 
     evaluate = each(fma)

@@ -69,11 +69,11 @@ class Empty(Op):
     ) -> None:
         """Require C1."""
         type_ = results[0]
-        require(isinstance(type_, TensorType), "C1", str(type_))
+        require(isinstance(type_, TensorType), "C1", "{}", type_)
         assert isinstance(type_, TensorType)
         unknown = sum(not isinstance(d, int) for d in type_.shape)
         fits = len(operands) == unknown and all(o == INDEX for o in operands)
-        require(fits, "C1", f"{len(operands)} for {type_}")
+        require(fits, "C1", "{} for {}", len(operands), type_)
 
     @staticmethod
     def evaluate(ctx: Allocating, *sizes: Array) -> Array:
@@ -101,10 +101,10 @@ class Extract(Op):
     @staticmethod
     def infer(ctx: InferContext, tensor: Type, *indices: Type) -> Type:
         """Give the element type."""
-        require(isinstance(tensor, TensorType), "C1", str(tensor))
+        require(isinstance(tensor, TensorType), "C1", "{}", tensor)
         assert isinstance(tensor, TensorType)
         fits = len(indices) == tensor.rank and all(i == INDEX for i in indices)
-        require(fits, "C1", f"{len(indices)} for {tensor}")
+        require(fits, "C1", "{} for {}", len(indices), tensor)
         return tensor.element
 
     @staticmethod
@@ -185,7 +185,7 @@ class Fill(Op):
         """Give the destination's type, or nothing for memory."""
         is_array = isinstance(destination, TensorType | MemRefType)
         fits = is_array and element_type(destination) == value
-        require(fits, "C1", f"{value} and {destination}")
+        require(fits, "C1", "{} and {}", value, destination)
         return (destination,) if isinstance(destination, TensorType) else ()
 
     @staticmethod
@@ -271,15 +271,15 @@ class Generic(Op):
         maps = [m for m in indexing_maps.items if isinstance(m, AffineMap)]
         dims = len(iterator_types.items)
         fits = len(maps) == len(operands) and all(m.dims == dims for m in maps)
-        require(fits, "C1", f"{len(maps)} maps for {len(operands)} operands")
+        require(fits, "C1", "{} maps for {} operands", len(maps), len(operands))
         for map_, type_ in zip(maps, operands, strict=True):
             rank = type_.rank if isinstance(type_, TensorType | MemRefType) else -1
-            require(len(map_.results) == rank, "C2", f"{map_} for {type_}")
+            require(len(map_.results) == rank, "C2", "{} for {}", map_, type_)
         reductions = len(reduced_dims(iterator_types))
         fits = order in ORDERS and (order != "") == (reductions > 0)
-        require(fits, "C3", f"{reductions} reduced dimensions and '{order}'")
+        require(fits, "C3", "{} reduced dimensions and '{}'", reductions, order)
         walked = {d for map_ in maps for d in map_.results if isinstance(d, int)}
-        require(walked >= set(range(dims)), "C4", f"{dims} dimensions")
+        require(walked >= set(range(dims)), "C4", "{} dimensions", dims)
         outputs = operands[operandSegmentSizes[0] :]
         ordered = order in (LANES_ORDER, FMA_ORDER)
         narrow = [str(t) for t in outputs if ordered and element_type(t) == F16]
@@ -287,7 +287,7 @@ class Generic(Op):
         kept = [d for d, kind in enumerate(iterator_types.items) if kind != REDUCTION]
         for map_ in maps[operandSegmentSizes[0] :]:
             is_part = order in ("", FMA_ORDER) and writes_once(map_, kept)
-            require(map_.is_plain or is_part, "C6", str(map_))
+            require(map_.is_plain or is_part, "C6", "{}", map_)
         types = [t for t in operands if isinstance(t, TensorType | MemRefType)]
         outside = way_out(maps, [t.shape for t in types])
         require(not outside, "C7", outside)

@@ -14,8 +14,8 @@ from tensorc.ir.types import I1, TensorType
 
 def _along(operand: TensorType, axis: int) -> TensorType:
     """Require numbers along an axis: C1 and C2."""
-    require(0 <= axis < operand.rank, "C1", f"axis {axis} of {operand}")
-    require(operand.element != I1, "C2", str(operand))
+    require(0 <= axis < operand.rank, "C1", "axis {} of {}", axis, operand)
+    require(operand.element != I1, "C2", "{}", operand)
     return operand
 
 
@@ -152,9 +152,9 @@ class Recurrence(Op):
         reverse: bool,
     ) -> TensorType:
         """Give the operand's type."""
-        require(0 <= axis < operand.rank, "C1", f"axis {axis} of {operand}")
-        require(operand.element.is_float, "C2", str(operand))
-        require(factor.element == operand.element, "C3", f"{factor} and {operand}")
+        require(0 <= axis < operand.rank, "C1", "axis {} of {}", axis, operand)
+        require(operand.element.is_float, "C2", "{}", operand)
+        require(factor.element == operand.element, "C3", "{} and {}", factor, operand)
         ctx.require_same_shape(factor, operand, "C3")
         return operand
 

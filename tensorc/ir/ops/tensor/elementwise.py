@@ -82,7 +82,7 @@ class Binary(Op):
     @classmethod
     def infer(cls, ctx: InferContext, lhs: TensorType, rhs: TensorType) -> TensorType:
         """Give the operands' type."""
-        require(lhs.element == rhs.element, "C1", f"{lhs.element} and {rhs.element}")
+        require(lhs.element == rhs.element, "C1", "{} and {}", lhs.element, rhs.element)
         require_domain(cls.domain, lhs.element, "C1")
         ctx.require_same_shape(lhs, rhs, "C2")
         return lhs
@@ -214,9 +214,9 @@ class Compare(Op):
         ctx: InferContext, lhs: TensorType, rhs: TensorType, *, predicate: str
     ) -> TensorType:
         """Give i1 of the operands' shape."""
-        require(lhs.element == rhs.element, "C1", f"{lhs.element} and {rhs.element}")
+        require(lhs.element == rhs.element, "C1", "{} and {}", lhs.element, rhs.element)
         ctx.require_same_shape(lhs, rhs, "C2")
-        require(predicate in PREDICATES, "C3", str(predicate))
+        require(predicate in PREDICATES, "C3", "{}", predicate)
         return TensorType(lhs.shape, I1)
 
     @staticmethod
@@ -249,7 +249,7 @@ class Select(Op):
         if_false: TensorType,
     ) -> TensorType:
         """Give the type of the choices."""
-        require(condition.element == I1, "C1", str(condition.element))
+        require(condition.element == I1, "C1", "{}", condition.element)
         detail = f"{if_true.element} and {if_false.element}"
         require(if_true.element == if_false.element, "C2", detail)
         ctx.require_same_shape(if_true, if_false, "C3")

@@ -55,8 +55,8 @@ class CheckIndex(Op):
         from_end: bool,
     ) -> TensorType:
         """Give the type of the indices."""
-        require(indices.element.is_integer, "C1", str(indices))
-        require(len(size.dims) == 1, "C2", str(size))
+        require(indices.element.is_integer, "C1", "{}", indices)
+        require(len(size.dims) == 1, "C2", "{}", size)
         return indices
 
     @staticmethod
@@ -94,8 +94,8 @@ class TakeAlongAxis(Op):
         ctx: InferContext, operand: TensorType, indices: TensorType, *, axis: int
     ) -> TensorType:
         """Give the operand's element type with the shape of the indices."""
-        require(0 <= axis < operand.rank, "C1", f"axis {axis} of {operand}")
-        require(indices.element.is_integer, "C2", str(indices.element))
+        require(0 <= axis < operand.rank, "C1", "axis {} of {}", axis, operand)
+        require(indices.element.is_integer, "C2", "{}", indices.element)
         kept = operand.shape[:axis] + operand.shape[axis + 1 :]
         rest = TensorType(kept, operand.element)
         ctx.require_same_shape(rest, indices, "C3")
@@ -136,10 +136,10 @@ def infer_gathered(
     ascending = all(a < b for a, b in pairwise(axes))
     inside = bool(axes) and axes[0] >= 0 and axes[-1] < whole.rank
     fits = ascending and inside and len(axes) == len(indices)
-    require(fits, "C1", f"axes {axes} of {whole} and {len(indices)} indices")
+    require(fits, "C1", "axes {} of {} and {} indices", axes, whole, len(indices))
     for index in indices:
         is_integer = isinstance(index, TensorType) and index.element.is_integer
-        require(is_integer, "C2", str(index))
+        require(is_integer, "C2", "{}", index)
         ctx.require_same_shape(indices[0], index, "C3")
     assert isinstance(indices[0], TensorType)
     shape = gathered_shape(whole.shape, indices[0].shape, axes)
@@ -233,10 +233,10 @@ class Scatter(Op):
         """Give the type of base."""
         # C1, C2 and C3
         part = infer_gathered(ctx, base, indices, axes)
-        require(values.element == base.element, "C4", f"{base} and {values}")
+        require(values.element == base.element, "C4", "{} and {}", base, values)
         ctx.require_same_shape(part, values, "C4")
         known = combine == SET or (combine == ADD and base.element != I1)
-        require(known, "C5", f"{combine} of {base.element}")
+        require(known, "C5", "{} of {}", combine, base.element)
         return base
 
     @staticmethod

@@ -53,7 +53,7 @@ class Iota(Op):
     ) -> TensorType:
         """Give the shape with the element type."""
         rank = len(shape.dims)
-        require(0 <= axis < rank, "C1", f"axis {axis} of rank {rank}")
+        require(0 <= axis < rank, "C1", "axis {} of rank {}", axis, rank)
         require(element.name != "i1", "C2", "i1")
         return TensorType(shape.dims, element)
 

@@ -13,9 +13,9 @@ from tensorc.ir.types import I1, TensorType
 
 def _along(operand: TensorType, axis: int) -> TensorType:
     """Require a float tensor with elements along an axis: C1, C2 and C3."""
-    require(0 <= axis < operand.rank, "C1", f"axis {axis} of {operand}")
-    require(operand.element.is_float, "C2", str(operand.element))
-    require(operand.shape[axis] != 0, "C3", str(operand))
+    require(0 <= axis < operand.rank, "C1", "axis {} of {}", axis, operand)
+    require(operand.element.is_float, "C2", "{}", operand.element)
+    require(operand.shape[axis] != 0, "C3", "{}", operand)
     return operand
 
 
@@ -49,9 +49,9 @@ class Softmax(Op):
     ) -> TensorType:
         """Give the operand's type."""
         result = _along(operand, axis)  # C1, C2 and C3
-        require(len(mask) <= 1, "C4", f"{len(mask)} masks")
+        require(len(mask) <= 1, "C4", "{} masks", len(mask))
         for given in mask:
-            require(given.element == I1, "C4", str(given))
+            require(given.element == I1, "C4", "{}", given)
             ctx.require_same_shape(operand, given, "C4")
         return result
 

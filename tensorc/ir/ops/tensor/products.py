@@ -36,7 +36,7 @@ class MatMul(Op):
     ) -> TensorType:
         """Give the rows of lhs and the columns of rhs."""
         one_type = lhs.element == rhs.element and lhs.element.name != "i1"
-        require(one_type, "C1", f"{lhs.element} and {rhs.element}")
+        require(one_type, "C1", "{} and {}", lhs.element, rhs.element)
         ranks = f"{lhs} and {rhs}"
         require(lhs.rank == rhs.rank and lhs.rank >= 2, "C2", ranks)
         ctx.require_equal(lhs.shape[-1], rhs.shape[-2], "C3")

@@ -162,7 +162,7 @@ class Mean(Op):
         result = _without(operand, axes, "C1")
         require(operand.element in (F32, F64), "C2", operand.element.name)
         require(order == LANES_ORDER, "C3", order)
-        require(count == TensorType((), I64), "C4", str(count))
+        require(count == TensorType((), I64), "C4", "{}", count)
         return result
 
     @staticmethod
@@ -363,7 +363,7 @@ class Quantifier(Along):
         """Give the operand's type without the axes."""
         require(bool(axes), "C1", "no axis")
         result = _without(operand, axes, "C1")
-        require(operand.element == I1, "C2", str(operand.element))
+        require(operand.element == I1, "C2", "{}", operand.element)
         return result
 
 

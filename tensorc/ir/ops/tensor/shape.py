@@ -48,7 +48,7 @@ class Broadcast(Op):
         ascending = all(a < b for a, b in pairwise(axes))
         inside = all(0 <= a < len(shape.dims) for a in axes)
         fits = len(axes) == operand.rank and ascending and inside
-        require(fits, "C1", f"axes {axes} for {operand}")
+        require(fits, "C1", "axes {} for {}", axes, operand)
         for dim, axis in zip(operand.shape, axes, strict=True):
             if ctx.resolve(dim) != 1:
                 ctx.require_equal(dim, shape.dims[axis], "C2")
@@ -110,7 +110,7 @@ class Transpose(Op):
     ) -> TensorType:
         """Give the operand's type with its axes reordered."""
         fits = sorted(permutation) == list(range(operand.rank))
-        require(fits, "C1", f"{permutation} for {operand}")
+        require(fits, "C1", "{} for {}", permutation, operand)
         shape = tuple(operand.shape[axis] for axis in permutation)
         return TensorType(shape, operand.element)
 
@@ -171,7 +171,9 @@ def require_part(
     (x[:, 3]), C2 becomes an equation for the call.
     """
     lengths = {whole.rank, len(starts.dims), len(sizes.dims), len(steps)}
-    require(len(lengths) == 1 and 0 not in steps, "C1", f"{starts}, {sizes}, {steps}")
+    require(
+        len(lengths) == 1 and 0 not in steps, "C1", "{}, {}, {}", starts, sizes, steps
+    )
     axes = zip(whole.shape, starts.dims, sizes.dims, steps, strict=True)
     for axis, (length, start, size, step) in enumerate(axes):
         if isinstance(size, int) and size > 0:
@@ -258,12 +260,12 @@ class Concatenate(Op):
     @staticmethod
     def infer(ctx: InferContext, *parts: TensorType, axis: int) -> TensorType:
         """Give the sum of the sizes along the axis."""
-        require(bool(parts) and 0 <= axis < parts[0].rank, "C1", f"axis {axis}")
+        require(bool(parts) and 0 <= axis < parts[0].rank, "C1", "axis {}", axis)
         first = parts[0]
         total: Dim = 0
         for part in parts:
             alike = (part.element, part.rank) == (first.element, first.rank)
-            require(alike, "C2", f"{first} and {part}")
+            require(alike, "C2", "{} and {}", first, part)
             for i, (left, right) in enumerate(
                 zip(first.shape, part.shape, strict=True)
             ):
@@ -295,7 +297,7 @@ class Size(Op):
     @staticmethod
     def infer(ctx: InferContext, operand: TensorType, *, axis: int) -> TensorType:
         """Give a scalar."""
-        require(0 <= axis < operand.rank, "C1", f"axis {axis} of {operand}")
+        require(0 <= axis < operand.rank, "C1", "axis {} of {}", axis, operand)
         return TensorType((), I64)
 
     @staticmethod
