@@ -24,7 +24,7 @@ training. This page is the tour; the code follows its order.
     passes.tensor          TENSOR, tc.*: stabilize, simplify
     passes.tensor.ad       derivatives: tables of both directions, and autodiff
     passes.structured      STRUCTURED, linalg.generic: to_structured, fuse (tc.group)
-    passes.memory          BUFFER, memref: bufferize, plan_memory
+    passes.memory          BUFFER, memref: bufferize, plan_memory, outline
     passes.loops           LOOP, scf, vector, micro-kernels: to_loops
     passes.loops.reductions  what they keep, in which order, in parts
     passes.math            functions as scalar IR: expand_math

@@ -29,6 +29,7 @@ from tensorc.passes.common.base import run_pass as run_pass
 from tensorc.passes.loops.to_loops import TO_LOOPS
 from tensorc.passes.math.expand_math import EXPAND_MATH
 from tensorc.passes.memory.bufferize import BUFFERIZE
+from tensorc.passes.memory.outline import OUTLINE
 from tensorc.passes.memory.plan_memory import PLAN_MEMORY
 from tensorc.passes.schedule.schedule import SCHEDULE_CPU
 from tensorc.passes.structured.fuse import FUSE, SEPARATE
@@ -49,6 +50,7 @@ CPU: tuple[Pass, ...] = (
     SCHEDULE_CPU,
     BUFFERIZE,
     PLAN_MEMORY,
+    OUTLINE,
     TO_LOOPS,
     EXPAND_MATH,  # behind TO_LOOPS, which chooses where functions are of vectors
 )

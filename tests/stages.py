@@ -185,7 +185,7 @@ def results_below(
     updated = updates_of(module)
     outcome = {"structured": tensor_results(module, cases)}
     module = _advance(module, "buffer", after="structured")
-    arenas = {f.sym_name: f.attributes["tc.arena"] for f in module.functions}
+    arenas = {f.sym_name: f.attributes["tc.arena"] for f in module.entries}
     infos = {
         s.name: replace(s, arena=abi.dim_expr(arenas[s.name].dims[0]))  # type: ignore[union-attr]
         for s in signatures

@@ -120,7 +120,7 @@ def report(module: Module, buffers: Module, sizes: Mapping[str, int]) -> str:
         TensorcError: a size is of no symbol (TC0904).
     """
     known = _known(module, sizes)
-    pairs = zip(module.functions, buffers.functions, strict=True)
+    pairs = zip(module.functions, buffers.entries, strict=True)
     texts = [_function(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
     return "\n".join([*texts, *_hint(known)])
 
@@ -132,7 +132,7 @@ def costs(module: Module, buffers: Module, sizes: Mapping[str, int]) -> list[Cos
         TensorcError: a size is of no symbol (TC0904).
     """
     known = _known(module, sizes)
-    pairs = zip(module.functions, buffers.functions, strict=True)
+    pairs = zip(module.functions, buffers.entries, strict=True)
     return [_cost(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
 
 

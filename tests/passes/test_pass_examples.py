@@ -22,7 +22,7 @@ from tensorc.ir.verifier import verify
 from tensorc.passes.common import cse, dce
 from tensorc.passes.loops import to_loops
 from tensorc.passes.math import expand_math
-from tensorc.passes.memory import bufferize, plan_memory
+from tensorc.passes.memory import bufferize, outline, plan_memory
 from tensorc.passes.schedule import schedule
 from tensorc.passes.structured import fuse, gathers, merge, to_structured
 from tensorc.passes.tensor import simplify, stabilize
@@ -45,6 +45,7 @@ LOWER = {
     schedule: schedule.SCHEDULE_CPU,
     bufferize: bufferize.BUFFERIZE,
     plan_memory: plan_memory.PLAN_MEMORY,
+    outline: outline.OUTLINE,
     to_loops: to_loops.TO_LOOPS,
     expand_math: expand_math.EXPAND_MATH,
 }

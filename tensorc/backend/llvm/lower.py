@@ -30,18 +30,16 @@ from tensorc.backend.llvm.memory import MEMORY_ROWS
 from tensorc.backend.llvm.microkernels import Tile, micro_kernel
 from tensorc.backend.llvm.pool import launcher
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
-from tensorc.backend.llvm.state import Lower, State, memory_type, scalar_of
+from tensorc.backend.llvm.state import Lower, State, memory_type, scalar_of, type_of
 from tensorc.errors import CompileError, Diagnostic, InternalError
 from tensorc.ir.attributes import SymbolRef
 from tensorc.ir.core import Op, Value
 from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops import builtin
-from tensorc.ir.ops.builtin import Function, Module
+from tensorc.ir.ops.builtin import KERNEL, Function, Module
 from tensorc.ir.ops.memory import kernels
-from tensorc.ir.types import I8, INDEX, MemRefType, element_type
+from tensorc.ir.types import I8, INDEX, Element, MemRefType, element_type
 from tensorc.target import Options, Target
-
-KERNEL = "tc.kernel"  # the attribute of kernels; functions without it are entries
 
 _PARAMETERS = (
     LlvmParameter("slots", POINTER),
@@ -124,14 +122,22 @@ def _unpack(
         if any(isinstance(a.type, MemRefType) for a in arguments[record_slot:]):
             raise _wrong(function, "takes memory after a size")
     for i, argument in enumerate(arguments):
-        is_memory = isinstance(argument.type, MemRefType)
-        if not is_memory and argument.type != INDEX:
-            raise _wrong(function, f"takes {argument.type}, no memory or index")
         slot = i if is_kernel(function) or i < record_slot else i + 1
-        type_ = POINTER if is_memory else LONG
+        type_ = _word_type(function, argument)
         values[argument] = emit.load(type_, _slot(emit, slots, slot), _SLOT_BYTES)
     record = emit.load(POINTER, _slot(emit, slots, record_slot), _SLOT_BYTES)
     return values, record
+
+
+def _word_type(function: Function, argument: Value) -> LType:
+    """Return the type that a slot is read as; a kernel may take floats."""
+    given = argument.type
+    if isinstance(given, MemRefType):
+        return POINTER
+    takes = given == INDEX or (isinstance(given, Element) and given.is_float)
+    if not takes or (given != INDEX and not is_kernel(function)):
+        raise _wrong(function, f"takes {given}, no memory or index")
+    return type_of(given)
 
 
 def _wrong(op: Op, message: str) -> CompileError:

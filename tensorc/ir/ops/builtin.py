@@ -6,9 +6,12 @@ from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, Dims, SymbolRef
 from tensorc.ir.core import Body, Op, Region
 from tensorc.ir.dims import is_value, symbols_of
 from tensorc.ir.invariants import check_call, fail, fits
-from tensorc.ir.levels import AT_LOOP, EVERYWHERE, Level
+from tensorc.ir.levels import AT_BUFFER, AT_LOOP, EVERYWHERE, Level
 from tensorc.ir.opdef import ISOLATED, TERMINATOR, InferContext, Values, op, require
-from tensorc.ir.types import INDEX, FunctionType, MemRefType, TensorType, Type
+from tensorc.ir.types import INDEX, Element, FunctionType, MemRefType, TensorType, Type
+
+# A discardable attribute of functions that only functions of their module run.
+KERNEL = "tc.kernel"
 
 
 @op("builtin.module", traits=(ISOLATED,), levels=EVERYWHERE)
@@ -41,6 +44,11 @@ class Module(Op):
     def functions(self) -> "list[Function]":
         """The functions in order."""
         return [op for op in self.body.block.ops if isinstance(op, Function)]
+
+    @property
+    def entries(self) -> "list[Function]":
+        """The functions that are called from outside, in order."""
+        return [f for f in self.functions if KERNEL not in f.attributes]
 
 
 @op("func.func", traits=(ISOLATED,), levels=EVERYWHERE)
@@ -146,8 +154,9 @@ def _check_signature(function: Function, level: Level) -> None:
     type_ = function.function_type
     if level is Level.BUFFER:
         for i, given in enumerate(type_.inputs):
-            # The values of sizes come behind the memory.
-            if not (isinstance(given, MemRefType) or given == INDEX):
+            # Scalars of a kernel come behind the memory, then the values of sizes.
+            is_scalar = KERNEL in function.attributes and isinstance(given, Element)
+            if not (isinstance(given, MemRefType) or given == INDEX or is_scalar):
                 fail(function, f"argument {i} is {given}, it must be memory")
         if type_.results:
             fail(function, "gives values, on memory it must write to its arguments")
@@ -208,7 +217,7 @@ class Return(Op):
         return ()
 
 
-@op("func.call", levels=AT_LOOP)
+@op("func.call", levels=AT_BUFFER | AT_LOOP)
 class Call(Op):
     """Call a function of the module; it fails if the callee fails.
 

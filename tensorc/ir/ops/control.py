@@ -21,6 +21,7 @@ from tensorc.ir.opdef import (
 from tensorc.ir.schedules import places_of, schedule_of, stage_of
 from tensorc.ir.types import (
     I1,
+    Element,
     MemRefType,
     TensorType,
     Type,
@@ -128,17 +129,19 @@ class KernelGroup(Op):
 
     Its region holds stages: contractions, and the generics between them. It
     sees nothing from outside but its arguments, which are the operands. On tensors it
-    gives what it yields; on memory its last operands are its destinations, and `shapes`
-    holds the dimensions of each operand. The kernel loops over the `outer` leading
-    dimensions; its members run row by row inside that loop.
+    gives what it yields; on memory its operands are memory, of which the last are its
+    destinations, and scalars behind it; `shapes` holds the dimensions of the memory.
+    The kernel loops over the `outer` leading dimensions; its members run row by row
+    inside that loop.
 
     `tc.schedule` says how threads share it out and how its members run, `tc.place`
     where results lie: architecture.md, "The words of a schedule", has all keys.
 
     Constraints:
       (C1) outer is not negative.
-      (C2) On memory, shapes has an entry per operand, on tensors none.
+      (C2) On memory, shapes has an entry per operand but scalars, on tensors none.
       (C3) Each entry has the axes of its operand, and the sizes that are known.
+      (C4) Scalars stand behind memory.
 
     Example:
       %1 = "tc.group"(%0) <{outer = 0 : i64, shapes = []}> ({
@@ -161,15 +164,17 @@ class KernelGroup(Op):
         outer: int,
         shapes: ArrayAttr,
     ) -> None:
-        """Require C1, C2 and C3."""
+        """Require C1, C2, C3 and C4."""
         require(outer >= 0, "C1", "{}", outer)
-        takes_memory = any(isinstance(o, MemRefType) for o in operands)
-        detail = f"{len(shapes.items)} for {len(operands)}"
-        wanted = len(operands) if takes_memory else 0
-        require(len(shapes.items) == wanted, "C2", detail)
+        found = [o for o in operands if not isinstance(o, Element)]
+        on_memory = any(isinstance(o, MemRefType) for o in operands)
+        detail = f"{len(shapes.items)} for {len(found)}"
+        require(len(shapes.items) == len(found) * on_memory, "C2", detail)
         for i, (shape, operand) in enumerate(zip(shapes.items, operands, strict=False)):
             detail = f"entry {i} for {operand}"
             require(_describes(shape, operand), "C3", detail)
+        behind = all(isinstance(o, Element) for o in operands[len(found) :])
+        require(behind or not on_memory, "C4", "{}", operands)
 
     def blocks(self) -> tuple[Body, ...]:
         """Take the operands and yield the results."""

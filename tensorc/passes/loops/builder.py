@@ -52,6 +52,7 @@ class LoopBuilder:
         self.scratch_bytes: Dim = 0  # of these, how many are taken
         self.stack_bytes = 0  # what the memory takes that is allocated on the stack
         self.shared: dict[tuple[str, Element, int], Value] = {}  # memory by its use
+        self.given: dict[Value, Value] = {}  # scalars that a group is given
         self._masks: dict[tuple[int, int], Value] = {}
 
     def op(

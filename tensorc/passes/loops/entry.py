@@ -1,13 +1,13 @@
 """The entry in the making: flat memory, symbols, and the kernels that it launches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import Attribute, SymbolRef
 from tensorc.ir.core import Block, Value, single_block
 from tensorc.ir.dims import Dim, maximum, symbols_of
 from tensorc.ir.functions import set_function_type
-from tensorc.ir.ops.builtin import Function, Return
+from tensorc.ir.ops.builtin import KERNEL, Function, Return
 from tensorc.ir.ops.memory.kernels import (
     Launch,
 )
@@ -22,6 +22,26 @@ from tensorc.target import Target
 Shape = tuple[Dim, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel that is done: what it is given, how many chunks and how much work."""
+
+    function: Function
+    values: Sequence[Value]
+    names: Sequence[str]
+    chunks: Dim
+    work: Dim
+    scratch_bytes: Dim
+
+
+@dataclass
+class Outlined:
+    """A function of one group, and the kernels that it was lowered to, if it was."""
+
+    function: Function
+    kernels: list[Kernel] = field(default_factory=list)
+
+
 @dataclass
 class FunctionState:
     """The state of lowering one function."""
@@ -30,10 +50,11 @@ class FunctionState:
     k: LoopBuilder
     module: Block
     target: Target
+    outlined: Mapping[str, Outlined]
     flat: dict[Value, Value] = field(default_factory=dict)
     shapes: dict[Value, Shape] = field(default_factory=dict)
     symbols: dict[str, Value] = field(default_factory=dict)
-    kernels: int = 0
+    kernels: list[Kernel] = field(default_factory=list)
     sites: int = 0
     scratch: Value | None = None
     scratch_bytes: Dim = 0  # enough for each of the kernels so far
@@ -65,9 +86,8 @@ def open_kernel(
         names.update(dict.fromkeys(symbols_of(dim)))
     symbols = {name: block.add_argument(INDEX, name) for name in names}
     # No name in a `.tc` has a dot.
-    name = f"{entry.function.sym_name}.k{entry.kernels}"
-    entry.kernels += 1
-    attributes: dict[str, Attribute] = {"sym_name": name, "tc.kernel": True}
+    name = f"{entry.function.sym_name}.k{len(entry.kernels)}"
+    attributes: dict[str, Attribute] = {"sym_name": name, KERNEL: True}
     function = Function([], [], attributes, [region], entry.k.b.location)
     k = LoopBuilder(block, symbols)
     k.b.location = entry.k.b.location
@@ -88,13 +108,20 @@ def close_kernel(
 ) -> None:
     """End a kernel, and launch it over so many chunks; `work` as in `tc.launch`."""
     k.do(Return)
-    entry.scratch_bytes = maximum(entry.scratch_bytes, k.scratch_bytes)
     set_function_type(function)
     entry.module.append(function)
+    kernel = Kernel(function, values, names, chunks, work, k.scratch_bytes)
+    entry.kernels.append(kernel)
+    launch(entry, kernel)
+
+
+def launch(entry: FunctionState, kernel: Kernel) -> None:
+    """Launch a kernel with what its values are now."""
+    entry.scratch_bytes = maximum(entry.scratch_bytes, kernel.scratch_bytes)
     outer = entry.k
-    operands = [entry.flat[v] for v in values]
-    operands += [entry.symbols[name] for name in names]
+    operands = [entry.flat[v] for v in kernel.values]
+    operands += [entry.symbols[name] for name in kernel.names]
     assert entry.scratch is not None
-    operands += [outer.dim(chunks), outer.dim(work), entry.scratch]
-    callee = SymbolRef(function.sym_name)
+    operands += [outer.dim(kernel.chunks), outer.dim(kernel.work), entry.scratch]
+    callee = SymbolRef(kernel.function.sym_name)
     outer.b.create(Launch, *operands, types=[], callee=callee)

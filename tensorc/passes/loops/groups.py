@@ -203,7 +203,12 @@ def _open_inside(
     generics = [o for o in block.ops if isinstance(o, Generic)]
     storages: dict[Value, Storage] = {}
     known: dict[Value, Shape] = {}
-    for inside, argument, shape in zip(block.arguments, arguments, shapes, strict=True):
+    memories = len(shapes)  # the scalars stand behind them
+    scalars = zip(block.arguments[memories:], arguments[memories:], strict=True)
+    k.given.update(scalars)
+    for inside, argument, shape in zip(
+        block.arguments[:memories], arguments[:memories], shapes, strict=True
+    ):
         known[inside] = shape
         storages[inside] = row_major(k, argument, shape)
     private = set()

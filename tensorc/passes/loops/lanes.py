@@ -141,10 +141,20 @@ def emit_body(
         with k.at(inner.location):
             reps[inner.result] = emit_op(k, inner, point, reps, storages)
     if not skip:
-        return [reps[v] for v in block.terminator.operands]
+        return [_rep(k, reps, v) for v in block.terminator.operands]
     accumulators = block.arguments[-len(skip) :]
     pairs = zip(skip, accumulators, strict=True)
-    return [reps[v] for last, total in pairs for v in last.operands if v is not total]
+    return [
+        _rep(k, reps, v)
+        for last, total in pairs
+        for v in last.operands
+        if v is not total
+    ]
+
+
+def _rep(k: LoopBuilder, reps: Mapping[Value, Rep], value: Value) -> Rep:
+    """Return what an op of a body reads: of the body, or a scalar of the group."""
+    return reps[value] if value in reps else Uniform(k.given[value])
 
 
 def emit_op(
@@ -164,7 +174,7 @@ def emit_op(
     if isinstance(op, memory.Load):
         indices = [reps[v] for v in op.operands[1:]]
         return read(k, storage_of(storages, op, op.operands[0]), indices, point)
-    return _apply(k, op, [reps[v] for v in op.operands])
+    return _apply(k, op, [_rep(k, reps, v) for v in op.operands])
 
 
 def _apply(k: LoopBuilder, op: Op, operands: list[Rep]) -> Rep:

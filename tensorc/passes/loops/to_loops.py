@@ -55,7 +55,7 @@ from tensorc.ir.attributes import ArrayAttr, Dims
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import elements
 from tensorc.ir.functions import set_function_type
-from tensorc.ir.ops.builtin import Function, Module, Return
+from tensorc.ir.ops.builtin import KERNEL, Call, Function, Module, Return
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.loop import scf
 from tensorc.ir.ops.memory import memory
@@ -78,8 +78,10 @@ from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.cumulative import cumulate_kernel
 from tensorc.passes.loops.entry import (
     FunctionState,
+    Outlined,
     close_kernel,
     flat_type,
+    launch,
     open_kernel,
     row_major,
 )
@@ -94,7 +96,12 @@ from tensorc.passes.loops.scatter import as_i64, emit_scatter
 from tensorc.target import Target
 
 
-def lower_function(function: Function, module: Block, target: Target) -> None:
+def lower_function(
+    function: Function,
+    module: Block,
+    target: Target,
+    outlined: Mapping[str, Outlined],
+) -> None:
     """Lower one function; its kernels are appended to the module, then itself."""
     old = function.body.block
     new = Block(parent=function.body)
@@ -105,7 +112,7 @@ def lower_function(function: Function, module: Block, target: Target) -> None:
         raise CompileError(Diagnostic("TC0250", message, function.location))
     symbols: dict[str, Value] = {}
     k = LoopBuilder(new, symbols)
-    entry = FunctionState(function, k, module, target, symbols=symbols)
+    entry = FunctionState(function, k, module, target, outlined, symbols=symbols)
     known = iter(shapes.items)
     for argument in old.arguments:
         if isinstance(argument.type, MemRefType):
@@ -263,6 +270,40 @@ def _check_kernel(entry: FunctionState, op: Op) -> None:
     close_kernel(entry, function, k, values, names, 1)
 
 
+def _call(entry: FunctionState, op: Op) -> None:
+    """Launch the kernels of an outlined function, which the first call lowers."""
+    assert isinstance(op, Call)
+    k, outlined = entry.k, entry.outlined.get(op.callee.name)
+    if outlined is None:
+        raise _no_kernel(op)
+    block = outlined.function.body.block
+    group, *others = block.ops
+    if not isinstance(group, KernelGroup) or len(others) > 1:
+        raise _no_kernel(op)
+    shapes = outlined.function.attribute("tc.shapes")
+    assert isinstance(shapes, ArrayAttr)
+    known = iter(shapes.items)
+    for inside, outside in zip(block.arguments, op.operands, strict=True):
+        if isinstance(inside.type, MemRefType):
+            dims = next(known)
+            assert isinstance(dims, Dims)
+            entry.flat[inside], entry.shapes[inside] = entry.flat[outside], dims.dims
+        elif isinstance(outside.op, arith.Constant):
+            entry.flat[inside] = _constant(k, outside)
+    if outlined.kernels:
+        for kernel in outlined.kernels:
+            launch(entry, kernel)
+        return
+    first = len(entry.kernels)
+    _lower(entry, group)
+    outlined.kernels = entry.kernels[first:]
+
+
+def _no_kernel(op: Call) -> CompileError:
+    message = f"func.call: @{op.callee.name} is no '{KERNEL}' of one tc.group"
+    return CompileError(Diagnostic("TC0250", message, op.location))
+
+
 def _scatter_kernel(entry: FunctionState, op: Op) -> None:
     assert isinstance(op, ScatterInto)
     values = op.operands
@@ -286,6 +327,7 @@ _ROWS: Mapping[type[Op], Callable[[FunctionState, Op], None]] = MappingProxyType
         ScatterInto: _scatter_kernel,
         CumulateInto: cumulate_kernel,
         KernelGroup: group_kernel,
+        Call: _call,
         If: _branch,
         Scan: _scan,
     }
@@ -297,8 +339,10 @@ def run(module: Module, target: Target) -> Module:
     functions = module.functions
     block = module.body.block
     block.ops = []
+    outlined = {f.sym_name: Outlined(f) for f in functions if KERNEL in f.attributes}
     for function in functions:
-        lower_function(function, block, target)
+        if function.sym_name not in outlined:
+            lower_function(function, block, target, outlined)
     return module
 
 

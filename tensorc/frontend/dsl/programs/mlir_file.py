@@ -43,12 +43,13 @@ def mlir_program(text: str, path: str) -> FileProgram:
 
     def emit(names: Sequence[str]) -> Module:
         made = _parsed(text, path)
-        if set(names) < {f.sym_name for f in made.functions if not _is_kernel(f)}:
-            wanted = made.functions
-            made.body.block.ops[:] = [f for f in wanted if f.sym_name in names]
+        dropped = {f.sym_name for f in made.entries} - set(names)
+        made.body.block.ops[:] = [
+            f for f in made.functions if f.sym_name not in dropped
+        ]
         return made
 
-    entries = [f for f in module.functions if not _is_kernel(f)]
+    entries = module.entries
     steps = [f.sym_name for f in entries if _updates(f)]
     return FileProgram(
         path,
@@ -69,9 +70,7 @@ def _parsed(text: str, path: str) -> Module:
         message = f"the outermost op is {module.name}, it must be a module"
         raise _wrong(message, module.location)
     verify(module, level_of(module))
-    for function in module.functions:
-        if _is_kernel(function):
-            continue
+    for function in module.entries:
         _check_name(function.sym_name, function.location)
         if _takes_arrays(function):
             spell_out(function)
@@ -83,11 +82,6 @@ def _parsed(text: str, path: str) -> Module:
 
 def _wrong(message: str, location: Location, *hints: str) -> CompileError:
     return CompileError(Diagnostic(_BREAKS_A_RULE, message, location, hints=hints))
-
-
-def _is_kernel(function: Function) -> bool:
-    # At the LOOP level, beside the functions that launch them.
-    return "tc.kernel" in function.attributes
 
 
 def _takes_arrays(function: Function) -> bool:

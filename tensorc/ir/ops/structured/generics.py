@@ -300,7 +300,10 @@ class Generic(Op):
         return (Body(Yield, elements, yields, scalars=True),)
 
     def verify(self, functions: Mapping[str, Op], level: Level | None) -> None:
-        """Check that the body makes scalars, of its own and of indices that exist."""
+        """Check that the body makes scalars of its own, and of what its group is given.
+
+        The indices that it reads are of dimensions that exist.
+        """
         rank, block = len(self.iterator_types.items), self.body.block
         inside = set(block.arguments)
         first = self.operandSegmentSizes[0]
@@ -313,7 +316,8 @@ class Generic(Op):
                         inner,
                         f"reads a destination of a {self.name} that reduces nothing",
                     )
-                if value not in inside and isinstance(value.type, Element):
+                known = value in inside or value.owner is self.parent
+                if not known and isinstance(value.type, Element):
                     fail(inner, f"reads a scalar from outside of the {self.name}")
             if level is not None and not _makes_scalars(inner):
                 fail(inner, f"makes no scalar for the {self.name} around it")
