@@ -33,7 +33,12 @@ from tensorc.passes.loops.tiles import (
     place,
     strip_sums,
 )
-from tensorc.passes.schedule.products import COPY_LEAST, NARROW
+from tensorc.passes.schedule.products import (
+    COPY_LEAST,
+    NARROW,
+    narrow_columns,
+    tile_size,
+)
 
 
 def emit_panel(rows: Rows, op: Generic) -> None:
@@ -105,11 +110,28 @@ def emit_contraction(
     size = TileSize(rows_at_once, width, padded)
     product = Product((a, b, c), (first, last), (left, right), depth, size)
     copied = rows.panel is None and _copies_pay(k, extents, first, last)
+    if isinstance(static, int):
+        _copied_or_not(k, product, copied)
+        return
+    lanes = narrow_columns(element, rows.target)
+    few = k.compare("sle", columns, k.index(lanes))
+    with k.when(few):
+        size = TileSize(*tile_size(lanes, element, rows.target))
+        _copied_or_not(k, replace(product, size=size), False)
+    with k.when(k.op(arith.XOrI, few, k.constant(1, I1))):
+        _copied_or_not(k, product, copied)
+
+
+def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> None:
+    """Emit a product whose strips of the right side are copied if that pays."""
+    _, b, c = product.matrices
+    width = product.size.width
     if k.known(b.column) != 1:
         copied = True  # a tile reads neighbours along the columns
     if copied is False:
         _strips(k, product, None)
         return
+    element = element_type(c.memref.type)
     memref = shared_scratch(k, "strip", element, CONTRACTION_BLOCK * width)
     strip = Matrix(memref, k.index(0), k.index(width), k.index(1))
     if copied is True:

@@ -36,7 +36,7 @@ from tensorc.passes.loops.lanes import (
     write,
 )
 from tensorc.passes.loops.shuffles import load_transposed
-from tensorc.passes.schedule.products import LOWER_TILE, SUPERBLOCK_ROWS, tile_heights
+from tensorc.passes.schedule.products import DEEP_TILE, SUPERBLOCK_ROWS, tile_heights
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
     known = k.known(product.depth)
     size = product.size
     if known is None:  # rarely met: it shares the code of the lower tiles
-        size = replace(size, rows=min(size.rows, LOWER_TILE), tallest=False)
+        size = replace(size, rows=min(size.rows, DEEP_TILE), tallest=False)
     parts = LEVELS if known is None else (known // SUPERBLOCK).bit_length() + 1
     a, b, c = product.matrices
     first, last = product.rows

@@ -24,7 +24,8 @@ MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
 FEW_COLUMNS = 768  # of which a narrower tile may leave fewer lanes idle
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
-LOWER_TILE = 4  # rows of the tiles for what is left; their code is shared
+LOWER_TILES = (8, 4, 2, 1)  # rows of the tiles for what is left; their code is shared
+DEEP_TILE = 4  # rows of the tiles of deep sums, where their terms are unknown
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 
@@ -129,7 +130,7 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
     registers = 32 if target.vector_bits >= 512 else 16
     if columns == 1:
         return max(h for h in TILE_ROWS if h < registers - 1), 1
-    lanes = target.vector_bits // element.bits
+    lanes = narrow_columns(element, target)
     vectors = registers // 16 + 1
     if isinstance(columns, int) and columns <= lanes:
         vectors = 1
@@ -140,10 +141,14 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
     return max(h for h in TILE_ROWS if h <= limit), vectors * lanes
 
 
+def narrow_columns(element: Element, target: Target) -> int:
+    """Return up to how many columns of a result are one vector."""
+    return target.vector_bits // element.bits
+
+
 def tile_heights(tallest: int) -> list[int]:
     """Return the tile heights to use, the tallest first; 1 takes what is left."""
-    lower = min(tallest, LOWER_TILE)
-    return list(dict.fromkeys((tallest, lower, min(tallest, 2), 1)))
+    return [tallest, *(h for h in LOWER_TILES if h < tallest)]
 
 
 def reads_along_rows(op: Generic) -> bool:

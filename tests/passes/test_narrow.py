@@ -1,0 +1,59 @@
+"""Products of few columns, whose number is known at the call alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc.ir.functions import new_module
+from tensorc.ir.numerics import ordered_matmul
+from tests import stages
+from tests.samples import parse_type, same_bits
+from tests.stages import Case
+from tests.test_pipeline import add_function, check
+
+FORMS = {
+    "plain": lambda x, y: x @ y,
+    "left": lambda x, y: x.T @ y,
+    "right": lambda x, y: x @ y.T,
+    "both": lambda x, y: x.T @ y.T,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_columns_of_unknown_sizes(form: str, dtype: str) -> None:
+    """One vector of columns or more, all heights of tiles, some blocks of terms."""
+    rng = np.random.default_rng(11)
+    product = tc.jit(FORMS[form])
+    for rows, columns, depth in (
+        *((rows, 10, 20) for rows in (1, 2, 3, 7, 11, 12, 20, 23, 49)),
+        *((13, columns, 9) for columns in (2, 7, 8, 9, 15, 16, 17, 31)),
+        *((21, 10, depth) for depth in (0, 1, 512, 513, 1100)),
+        (5, 3, 8200),
+    ):
+        left = rng.standard_normal((rows, depth)).astype(dtype)
+        right = rng.standard_normal((depth, columns)).astype(dtype)
+        given = [left, right]
+        if form in ("left", "both"):
+            given[0] = np.ascontiguousarray(left.T)
+        if form in ("right", "both"):
+            given[1] = np.ascontiguousarray(right.T)
+        found = np.asarray(product(*given))
+        assert same_bits(found, ordered_matmul(left, right)), (rows, columns, depth)
+
+
+@pytest.mark.parametrize("bits", [256, 512])
+def test_few_columns_agree_at_every_stage(
+    bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "TARGET", replace(stages.TARGET, vector_bits=bits))
+    rng = np.random.default_rng(12)
+    module, cases = new_module(), list[Case]()
+    types = [parse_type(f"f32[{sizes}]") for sizes in ("M, K", "K, N")]
+    add_function(module, "f", types, lambda b, of: [b.matmul(*of)])
+    for rows, columns, depth in ((20, 10, 30), (14, 17, 5), (9, 8, 0), (3, 1, 20)):
+        pair = [rng.standard_normal(s) for s in ((rows, depth), (depth, columns))]
+        cases.append(("f", [v.astype("float32") for v in pair]))
+    check(module, cases, exact=True, levels=(0, 2))
