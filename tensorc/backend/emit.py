@@ -506,9 +506,16 @@ class FunctionEmitter:
         word = "load volatile" if volatile else "load"
         return self._emit(type_, f"{word} {type_}, {pointer}, align {align}")
 
-    def store(self, value: LValue, pointer: LValue, align: int) -> None:
-        """Write a scalar or vector."""
-        self.lines.append(f"  store {value}, {pointer}, align {align}")
+    def store(
+        self, value: LValue, pointer: LValue, align: int, nontemporal: bool = False
+    ) -> None:
+        """Write a scalar or vector; `nontemporal`: past the caches."""
+        note = ", !nontemporal !{i32 1}" if nontemporal else ""
+        self.lines.append(f"  store {value}, {pointer}, align {align}{note}")
+
+    def address(self, pointer: LValue) -> LValue:
+        """Return a pointer as a number of 32 bits, its low ones."""
+        return self._emit(WORD, f"ptrtoint {pointer} to {WORD}")
 
     # Memory that several threads use; all of it in one order (seq_cst).
 

@@ -17,7 +17,8 @@ group's outer space:
 
 A member has the number of its stage (`tc.stage`) and, for each of its results, where
 it lies (`tc.place`): in registers, in memory for one row or for a block of rows of the
-worker, or in memory of its own.
+worker, or in memory of its own. Such memory is "stream" where nothing here reads it
+soon: if it is large, it is written past the caches.
 """
 
 from dataclasses import dataclass, fields
@@ -31,7 +32,13 @@ from tensorc.ir.numerics import BLOCK as SUMMED
 SCHEDULE = "tc.schedule"
 STAGE = "tc.stage"
 PLACE = "tc.place"
-REGISTER, ROW, BLOCK, MEMORY = PLACES = ("register", "row", "block", "memory")
+REGISTER, ROW, BLOCK, MEMORY, STREAM = PLACES = (
+    "register",
+    "row",
+    "block",
+    "memory",
+    "stream",
+)
 
 _FORMULAS = ("rows", "columns", "kept", "block")
 _MOST = 1 << 30  # elements of a chunk

@@ -124,7 +124,28 @@ def _masked_store(state: State, op: Op) -> None:
         # Of a mask with one lane LLVM makes a scalar store (seen with AVX-512): of a
         # value that is truncated as it is stored, as wide as it was before.
         mask = state.emit.binary("and", mask, state.emit.all_lanes(mask.type.lanes))
-    state.emit.masked_store(kept, address, mask, align)
+    if vector.STREAM in op.attributes and mask.text == number(mask.type, True).text:
+        _stream(state.emit, kept, address, align)
+    else:
+        state.emit.masked_store(kept, address, mask, align)
+
+
+def _stream(emit: FunctionEmitter, value: LValue, address: LValue, align: int) -> None:
+    """Write a vector past the caches if it is whole lines of them.
+
+    Other threads see it as soon as what is written after it: they are told by
+    instructions with a lock, before which x86 processors finish such stores.
+    """
+    low = emit.binary("and", emit.address(address), number(WORD, _CACHE_LINE - 1))
+    past, near, after = [emit.label(name) for name in ("past", "near", "after")]
+    emit.branch_if(emit.compare("eq", low, number(WORD, 0)), past, near)
+    emit.place(past)
+    emit.store(value, address, _CACHE_LINE, nontemporal=True)
+    emit.branch(after)
+    emit.place(near)
+    emit.store(value, address, align)
+    emit.branch(after)
+    emit.place(after)
 
 
 def _gather(state: State, op: Op) -> None:

@@ -4,7 +4,7 @@ Constants and sizes depend on nothing but a function's arguments. They are put a
 start of the function, each once, so that any loop can use them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -254,3 +254,19 @@ class LoopBuilder:
             yield
             self.do(scf.Yield)
         self.b.create(scf.If, condition, regions=[region, Region()])
+
+    def choose(
+        self,
+        condition: Value,
+        then: Callable[[], None],
+        otherwise: Callable[[], None],
+    ) -> None:
+        """Append what one of two functions emits, for when it is chosen."""
+        regions = []
+        for emit in (then, otherwise):
+            region, block = single_block()
+            with self.b.inside(block):
+                emit()
+                self.do(scf.Yield)
+            regions.append(region)
+        self.b.create(scf.If, condition, regions=regions)

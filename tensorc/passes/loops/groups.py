@@ -27,6 +27,7 @@ from tensorc.ir.schedules import (
     ROW,
     SCHEDULE,
     STAGE,
+    STREAM,
     Schedule,
     places_of,
     schedule_of,
@@ -63,6 +64,7 @@ from tensorc.passes.loops.reductions.partials import (
 )
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
+from tensorc.passes.schedule.cpu import STREAM_BYTES
 from tensorc.passes.schedule.products import PRODUCTS_PER_WORK
 from tensorc.target import Target
 
@@ -238,9 +240,25 @@ def _open_inside(
     runs = runs_of(everything, op.outer)
     if chosen.rows is not None and not runs.rows and outer:
         runs = Runs((runs.swept[:-1],), runs.swept[-1:])  # one, but cut by rows
+    _open_streams(k, generics, known, storages)
     spaces = [(m.extents, is_contraction(m.op)) for m in everything]
     blocks = _blocks(k, generics, known, op.outer, chosen)
     return _GroupKernel(function, k, chosen, names, outer, runs, parts, spaces, blocks)
+
+
+def _open_streams(
+    k: LoopBuilder,
+    generics: Sequence[Generic],
+    known: dict[Value, Shape],
+    storages: dict[Value, Storage],
+) -> None:
+    """Find out which results are so large that they are written past the caches."""
+    for op in generics:
+        for value, place in zip(op.outputs, places_of(op), strict=False):
+            if place == STREAM and value in storages:
+                size = elements(known[value]) * element_type(value.type).bytes
+                large = k.compare("sge", k.dim(size), k.index(STREAM_BYTES))
+                storages[value] = replace(storages[value], streams=large)
 
 
 def _blocks(

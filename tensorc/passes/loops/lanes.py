@@ -52,11 +52,13 @@ class Storage:
     """Where a tensor lies: flat memory, and the stride of each axis in elements.
 
     `at` is where element 0 would lie, before the memory where it has later rows alone.
+    `streams` is whether it is to be written past the caches; None if never.
     """
 
     memref: Value
     strides: tuple[Value, ...]
     at: Value | None = None
+    streams: Value | None = None
 
 
 def storage_of(storages: Mapping[Value, Storage], op: Op, value: Value) -> Storage:
@@ -233,7 +235,16 @@ def write(
     assert along, "destinations are written along their last axis"
     if stride:
         mask = k.mask(LANES) if point.mask is None else point.mask
-        k.do(vector.MaskedStore, storage.memref, offset, mask, widen(k, rep))
+        given = (storage.memref, offset, mask, widen(k, rep))
+        if storage.streams is None:
+            k.do(vector.MaskedStore, *given)
+            return
+
+        def past() -> None:
+            k.do(vector.MaskedStore, *given)
+            k.b.block.ops[-1].attributes[vector.STREAM] = True
+
+        k.choose(storage.streams, past, lambda: k.do(vector.MaskedStore, *given))
     else:
         assert isinstance(rep, Uniform)
         k.do(memory.Store, rep.value, storage.memref, offset)

@@ -16,7 +16,7 @@ from tensorc.ir.ops import control
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic
-from tensorc.ir.schedules import MEMORY, SCHEDULE, places_of, schedule_of
+from tensorc.ir.schedules import MEMORY, SCHEDULE, STREAM, places_of, schedule_of
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import origin, tensor_of, tensor_space
 from tensorc.passes.analysis.in_place import is_used_up
@@ -109,7 +109,7 @@ def _place_results(
             first = origin(value)
             if first in body.memory:
                 body.memory.setdefault(value, body.memory[first])
-            elif place == MEMORY and value not in body.memory:
+            elif place in (MEMORY, STREAM) and value not in body.memory:
                 type_ = tensor_of(value)
                 destination = allocate(b, type_, value.hint)
                 body.memory[value] = passed.pass_in(destination, type_, value.hint)

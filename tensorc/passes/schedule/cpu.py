@@ -5,9 +5,10 @@ result: chunks write memory of their own. Those of products are in
 `tensorc.passes.schedule.products`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import lcm
 
+from tensorc.ir.core import Value
 from tensorc.ir.dims import (
     Dim,
     elements,
@@ -19,10 +20,11 @@ from tensorc.ir.dims import (
 from tensorc.ir.numerics import BLOCK as ORDER_BLOCK
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.structured.generics import Generic
-from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW
+from tensorc.ir.schedules import BLOCK, MEMORY, REGISTER, ROW, STREAM
 from tensorc.ir.types import Element, TensorType
 from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
+    Read,
     identity_depth,
     is_contraction,
     lies_across,
@@ -30,6 +32,7 @@ from tensorc.passes.analysis.generics import (
     reads,
     tensor_of,
 )
+from tensorc.passes.analysis.members import Member
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.passes.analysis.walks import apart, extent_of, is_turned, kept_of, walk
 from tensorc.passes.schedule.products import (
@@ -52,6 +55,8 @@ SPLIT_WORK = 1 << 18  # simple operations of a part of a reduction
 AHEAD_BYTES = 1 << 16  # of the next row, for which a first or second cache has room
 STACK_AT_ONCE = 8192  # bytes of one value that may lie on the stack of a kernel
 STACK_BYTES = 32768  # and of all of them together; the rest is scratch of the worker
+STREAM_BYTES = 1 << 24  # of a result that leaves no room in a last cache of 32 MB
+STREAM_LEAST = 4  # bytes of its elements, so that vectors are whole lines of a cache
 BLOCK_BYTES = 1 << 18  # what stages pass on: half of a small second-level cache
 
 Places = dict[Generic, list[str]]  # where each result of each member lies
@@ -192,12 +197,12 @@ def split_per_chunk(kernel: Kernel) -> int | None:
     return None if few or not alike else size
 
 
-def places(kernel: Kernel) -> Places:
+def places(kernel: Kernel, leaving: Collection[Value] = ()) -> Places:
     """Return where each result of each member lies.
 
     In memory of its own is what the group gives, what is written part by part, and what
     is read at other rows. What one stage makes and another reads lasts for a chunk of
-    rows.
+    rows. `leaving` are values that the group gives and nothing after it reads.
     """
     results = [value for member in kernel.members for value in member.op.results]
     depth = len(kernel.outer)
@@ -211,7 +216,9 @@ def places(kernel: Kernel) -> Places:
         found[member.op] = []
         for value in member.op.results:
             place = MEMORY
-            if origin(value) in in_memory:
+            if value in leaving and _is_streamed(member, value, touched):
+                place = STREAM
+            elif origin(value) in in_memory:
                 pass
             elif origin(value) in lasting:
                 place = BLOCK if kernel.outer else MEMORY
@@ -223,6 +230,22 @@ def places(kernel: Kernel) -> Places:
                 place = ROW
             found[member.op].append(place)
     return found
+
+
+def _is_streamed(member: Member, value: Value, touched: Sequence[Read]) -> bool:
+    """Return whether a result may be large, and is written once, vector by vector."""
+    type_ = tensor_of(value)
+    size = elements(type_.shape) * type_.element.bytes
+    return (
+        not member.op.reductions
+        and len(member.op.results) == 1
+        and member.op.maps[-1].is_plain
+        and origin(value) is value
+        and type_.element.bytes >= STREAM_LEAST
+        and not known_at_most(size, STREAM_BYTES - 1)
+        and not known_at_most(type_.shape[-1], LANES - 1)
+        and all(read.value is not value for read in touched)
+    )
 
 
 def _fits_in_row(type_: TensorType, outer: int) -> bool:

@@ -62,7 +62,11 @@ What is chosen for a key is a function of `passes.schedule.cpu`, or of `products
 follows from shapes, types and the target alone.
 """  # noqa: E501
 
+from collections import Counter
+from collections.abc import Collection
+
 from tensorc.ir.attributes import ArrayAttr
+from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.scan import Scan
@@ -75,10 +79,16 @@ from tensorc.passes.schedule.steps import steps_schedules
 from tensorc.target import Target
 
 
-def schedule_group(op: KernelGroup, target: Target) -> None:
-    """Write the schedule of one group on it and on its members."""
+def schedule_group(
+    op: KernelGroup, target: Target, leaving: Collection[Value] = ()
+) -> None:
+    """Write the schedule of one group on it and on its members.
+
+    `leaving` are values of the function that are returned, and read by nothing in it.
+    """
     kernel = kernel_of(op)
-    places = cpu.places(kernel)
+    pairs = zip(op.body.block.terminator.operands, op.results, strict=True)
+    places = cpu.places(kernel, [v for v, result in pairs if result in leaving])
     columns = cpu.columns_per_chunk(kernel, target)
     rows = cpu.rows_per_chunk(kernel, target)
     block = cpu.block_rows(kernel, places, rows, columns, target)
@@ -117,13 +127,21 @@ def schedule_scan(op: Scan, target: Target) -> None:
 def run(module: Module, target: Target) -> Module:
     """Schedule the groups of all functions, those in branches and loops too."""
     for function in module.functions:
+        leaving = _leaving(function)
         for op in function.walk():
             if isinstance(op, KernelGroup):
-                schedule_group(op, target)
+                schedule_group(op, target, leaving)
         for op in function.walk():
             if isinstance(op, Scan):
                 schedule_scan(op, target)
     return module
+
+
+def _leaving(function: Op) -> set[Value]:
+    """Return what a function returns once, and reads nowhere."""
+    read = Counter(v for op in function.walk() for v in op.operands)
+    last = function.regions[0].block.terminator.operands
+    return {value for value in last if read[value] == 1}
 
 
 SCHEDULE_CPU = Pass("schedule", Level.STRUCTURED, Level.STRUCTURED, run, __doc__)

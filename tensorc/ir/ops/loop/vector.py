@@ -143,6 +143,10 @@ class MaskedLoad(Op):
         return result
 
 
+# A discardable attribute of `vector.maskedstore`: nothing reads there soon.
+STREAM = "tc.stream"
+
+
 @op("vector.maskedstore", levels=AT_LOOP)
 class MaskedStore(Op):
     """Write neighbouring elements where the mask is true.
