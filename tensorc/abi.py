@@ -20,7 +20,7 @@ from tensorc.artifact import (
     Site,
 )
 from tensorc.backend.emit import epoch_symbol, mangle
-from tensorc.ir.attributes import Attribute, Dense, Dims, SymbolRef
+from tensorc.ir.attributes import Attribute, Dense, Dims
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of, solved_of
 from tensorc.ir.ops.builtin import Function, Module
@@ -58,11 +58,9 @@ def with_memory(infos: Sequence[FunctionInfo], loops: Module) -> Infos:
     for info in infos:
         entry = functions[info.name]
         sites: dict[int, Site] = {}
-        for call in entry.walk():
-            if not isinstance(call, Launch):
-                continue
-            assert isinstance(call.callee, SymbolRef)
-            for op in functions[call.callee.name].walk():
+        launches = [op for op in entry.walk() if isinstance(op, Launch)]
+        for name in dict.fromkeys(launch.callee.name for launch in launches):
+            for op in functions[name].walk():
                 if isinstance(op, Fail):
                     sites[op.site] = Site(op.location, UNSIGNED in op.attributes)
         arena, scratch = (_bytes_of(entry, n) for n in ("tc.arena", "tc.scratch"))

@@ -12,6 +12,7 @@ import tensorc as tc
 from tensorc import compiler, driver
 from tensorc.api import stages
 from tensorc.ir.interpreter import interpret
+from tensorc.ir.ops.memory.kernels import Launch
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
@@ -150,6 +151,30 @@ def test_equal_kernels_are_compiled_once():
     for _ in range(50):
         expected = np.tanh(expected @ given[1])
     np.testing.assert_allclose(f(*given), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("program", [chain, straight], ids=lambda p: p.__name__)
+def test_kernels_grow_no_more_when_a_program_repeats_itself(program):
+    """All constants differ, and so do the launches."""
+    counts = []
+    for count in (2000, 4000):
+        module = module_of(lambda n=count: tc.function(*program(n)))
+        loops = compiler.compile(module, driver.host_target(), RAW, "loop").module
+        (entry,) = loops.entries
+        launched = [op.callee for op in entry.walk() if isinstance(op, Launch)]
+        counts.append((len(loops.functions) - 1, len(launched)))
+    (few, some), (same, more) = counts
+    assert few == same
+    assert more > 1.8 * some
+
+
+def test_scalars_that_need_nothing_of_each_other_are_small_kernels():
+    x = tc.matrix("x")
+    f = tc.function([x], [(x[i] * (i + 2.5)).sum() for i in range(100)])
+    assert 5 <= f.emit("structured").count('"tc.group"') < 50
+    given = np.arange(300, dtype=np.float32).reshape(100, 3)
+    expected = [(row * np.float32(i + 2.5)).sum() for i, row in enumerate(given)]
+    assert [*map(float, f(given))] == [*map(float, expected)]
 
 
 def test_long_bodies_are_emitted_once_and_mask_the_tail():

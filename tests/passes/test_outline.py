@@ -7,11 +7,13 @@ import pytest
 
 from tensorc import compiler
 from tensorc.api.stages import module_of
+from tensorc.errors import TensorcError
 from tensorc.ir.ops.builtin import KERNEL, Call
 from tensorc.ir.ops.memory.kernels import Launch
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import Element
+from tensorc.ir.verifier import verify
 from tests.samples import same_bits
 from tests.snippets import ROOT
 from tests.stages import TARGET, all_results
@@ -157,6 +159,45 @@ def test_results_are_those_without_outlines(tmp_path, name):
     first, *others = all_results(module, [("f", [x])]).values()
     for other in others:
         assert all(same_bits(a, b) for a, b in zip(first[0], other[0], strict=True))
+
+
+CALLED = {
+    "a function that is none": ("@nothing", "there is no function 'nothing'"),
+    "an entry": ("@f", "@f is no 'tc.kernel' of one tc.group"),
+    "a function without a group": ("@empty", "@empty is no 'tc.kernel' of one"),
+}
+EMPTY = """\
+  "func.func"() <{function_type = (memref<5x3xf32>, memref<?xi8>) -> (), sym_name = "empty"}> ({
+  ^bb0(%a: memref<5x3xf32>, %b: memref<?xi8>):
+    "func.return"() : () -> ()
+  }) {tc.kernel = true, tc.shapes = [#tc.dims<[5, 3]>], tc.symbols = []} : () -> ()
+"""  # noqa: E501
+
+
+def lower(module):
+    verify(module)
+    compiler.compile(module, TARGET, upto="loop")
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_is_called_is_a_kernel(tmp_path, name):
+    callee, message = CALLED[name]
+    text = print_module(at("buffer", scaled([0.25]), tmp_path))
+    start = text.index("\n") + 1
+    call = re.sub(r'(?m)^ *"tc.group"(?:.|\n)*?^    }\).*$', "CALL", text)
+    kinds = re.search(r"function_type = \((.*?)\) -> \(\)", text)
+    assert kinds is not None
+    text = call[:start] + EMPTY + call[start:]
+    names = re.search(r'sym_name = "f"}> \({\n  \^bb0\((.*?)\):', text)
+    assert names is not None
+    values = re.findall(r"(%\w+):", names[1])
+    types = re.findall(r": ([^,]+)", names[1])
+    if name != "an entry":
+        values, types = [values[0], values[-1]], [types[0], types[-1]]
+    made = f'"func.call"({", ".join(values)}) <{{callee = {callee}}}>'
+    text = text.replace("CALL", f"    {made} : ({', '.join(types)}) -> ()")
+    with pytest.raises(TensorcError, match=re.escape(message)):
+        lower(parse_module(text))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

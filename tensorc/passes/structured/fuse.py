@@ -102,6 +102,7 @@ from tensorc.passes.analysis.in_place import (
 )
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.structured.open_groups import (
+    MOST_BESIDE,
     MOST_OPS,
     OpenGroup,
     Uses,
@@ -314,7 +315,8 @@ def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int
         return found
     if _is_scalar(root.results[0]):
         totals = {long_total(op) for op in ops} - {None} or {None}
-        found += [n for t in totals if (n := state.scalars.get(t, -1)) > last]
+        later = [n for t in totals if (n := state.scalars.get(t, -1)) > last]
+        found += [n for n in later if _has_room(state.units[n])]
     for value in _rowwise(ops):
         number = state.readers.get(value, -1)
         unit = state.units[number] if number > last else None
@@ -322,6 +324,14 @@ def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int
             found.append(number)
             break
     return found
+
+
+def _has_room(unit: Unit) -> bool:
+    """Return whether scalars may join that need nothing of a kernel.
+
+    It saves them a launch; many small kernels are more often alike than large ones.
+    """
+    return isinstance(unit, OpenGroup) and unit.size < MOST_BESIDE
 
 
 def _may_share(state: Partition, ops: Sequence[Generic], kernel: OpenGroup) -> bool:

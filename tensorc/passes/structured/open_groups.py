@@ -32,7 +32,8 @@ from tensorc.passes.analysis.generics import (
 )
 from tensorc.passes.schedule.products import CHUNK_COLUMNS
 
-MOST_OPS = 1024  # in the bodies of a kernel, as `body_size` counts
+MOST_OPS = 512  # in the bodies of a kernel, as `body_size` counts
+MOST_BESIDE = 64  # of these, where scalars join that have nothing to do with the rest
 FEW = 2048  # elements of a sum that are one part in any case
 
 Uses = Mapping[Value, set[Op]]  # the ops of a block that read a value
