@@ -308,7 +308,7 @@ def test_kernels_of_a_loop_say_how_often_they_run(tmp_path, capsys):
 def test_a_loop_that_is_one_kernel_says_that_chunks_run_alone(tmp_path, capsys):
     path = tmp_path / "a.tc"
     path.write_text(
-        """fn f(x: float[9, 5000]) {
+        """fn f(x: float[9, 20000]) {
     s = x[0]
     for row in x { s = s * 0.5 + row }
     return s

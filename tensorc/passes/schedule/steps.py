@@ -6,6 +6,7 @@ worker in each step: where it is large, chunks of columns in a loop of the entry
 better way, as each worker reads its own columns alone.
 """
 
+import functools
 from math import lcm
 
 from tensorc.ir.dims import (
@@ -26,8 +27,10 @@ from tensorc.passes.schedule.cpu import CHUNK_WORK, block_rows, places, weight
 from tensorc.passes.schedule.products import panel_columns, reads_along_rows, tile
 from tensorc.target import Target
 
-LEAST_VECTORS = 4  # of a chunk of elements: whole lines of the cache
-WEIGHTS = 1 << 18  # bytes of right sides that each worker reads in each step
+# Elements of a step of a chunk, at least: in shorter ones a step waits for the one
+# before it, whose last results are not there yet.
+LEAST_ELEMENTS = 32 * LANES
+WEIGHTS = 1 << 17  # bytes of right sides that each worker reads in each step
 STEP_ROWS = 24  # of a chunk with products, at most: whole tallest tiles
 STEP_CHUNKS = 4  # of a loop with products: two for each of two threads
 
@@ -59,8 +62,8 @@ def _elements_per_chunk(op: Scan, steps: Steps) -> Dim | None:
     """Return the elements of a chunk; None if they are few."""
     work = sum(weight(m.op) for kernel in steps.kernels for m in kernel.members)
     fitting = floordiv(CHUNK_WORK // LANES, maximum(op.steps * work, 1))
-    width = maximum(fitting, LEAST_VECTORS) * LANES
-    return None if known_at_most(elements(steps.space), width) else width
+    width = maximum(fitting * LANES, LEAST_ELEMENTS)
+    return None if known_at_most(elements(steps.space), 2 * width) else width
 
 
 def _rows_per_chunk(op: Scan, steps: Steps, target: Target) -> Dim:
@@ -72,11 +75,15 @@ def _rows_per_chunk(op: Scan, steps: Steps, target: Target) -> Dim:
         tiles = ceildiv(elements(steps.space), STEP_CHUNKS * even)
         return maximum(minimum(tiles, most), 1) * even
     work: Dim = 0
+    points: dict[Dim, None] = {1: None}
     for kernel in steps.kernels:
         for member in kernel.members:
-            points = elements(member.extents[len(steps.space) :])
-            work = work + (points + LANES) * weight(member.op)
-    return maximum(floordiv(CHUNK_WORK, maximum(op.steps * work, 1)), 1)
+            inside = elements(member.extents[len(steps.space) :])
+            work = work + (inside + LANES) * weight(member.op)
+            points[inside] = None
+    fitting = floordiv(CHUNK_WORK, maximum(op.steps * work, 1))
+    widest = functools.reduce(maximum, points)
+    return maximum(maximum(fitting, ceildiv(LEAST_ELEMENTS, widest)), 1)
 
 
 def _may_share_rows(op: Scan, steps: Steps, target: Target) -> bool:
