@@ -1,15 +1,18 @@
 """Loops whose steps work row by row: one kernel, whose chunks run all steps alone."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import tensorc as tc
 from tensorc import compiler
 from tensorc.ir.ops.loop.scf import For
-from tensorc.ir.ops.memory.kernels import Launch
+from tensorc.ir.ops.memory.kernels import Launch, SizeOf
+from tensorc.ir.ops.memory.memory import View
 from tensorc.ir.schedules import schedule_of
 from tensorc.ir.text.parser import parse_module
-from tensorc.passes.schedule import schedule
+from tensorc.passes.schedule import schedule, steps
 from tensorc.runtime import cpu, threads
 from tensorc.runtime.function import CompiledFunction
 from tests.looping import loops_of
@@ -83,6 +86,20 @@ def wide_products(x, y, u):
     return tc.scan(step, x, length=3)[0]
 
 
+def several_wide_products(x, y, u):
+    """What steps make is of several widths: it would not fit in one memory by rows."""
+    wide, wider = np.concatenate([u] * 13, axis=1), np.concatenate([u] * 25, axis=1)
+
+    def step(h, _):
+        g = np.tanh(h @ wide)
+        h = g @ wide.T + g.sum(1, keepdims=True)
+        g = np.tanh(h @ wider)
+        h = g @ wider.T - g.max(1, keepdims=True)
+        return np.tanh(h) * y, None
+
+    return tc.scan(step, x, length=3)[0]
+
+
 def columns_of_products(x, y, u):
     return tc.scan(lambda h, _: (np.tanh(u @ h), None), u, length=4)[0]
 
@@ -97,6 +114,10 @@ def rows_turn(x, y, u):
         return np.concatenate([s[1:], s[:1]]) + y, None
 
     return tc.scan(step, x, length=4)[0]
+
+
+def rows_backwards(x, y, u):
+    return tc.scan(lambda s, _: (s[::-1] * 0.5 + y, None), x, length=3)[0]
 
 
 def columns_turn(x, y, u):
@@ -132,12 +153,14 @@ ALONE = {  # what a chunk has
     places_change: "elements",
     rows_of_products: "rows",
     wide_products: "rows",
+    several_wide_products: "rows",
     columns_turn: "rows",
 }
 TOGETHER = [
     columns_of_products,
     weights_of_steps,
     rows_turn,
+    rows_backwards,
     total_of_rows,
     counted_beside,
     elements_and_rows,
@@ -167,7 +190,10 @@ def called(text, given):
 
 @pytest.mark.parametrize("rows", [1, 24, 37])
 @pytest.mark.parametrize("program", [*ALONE, *TOGETHER], ids=lambda p: p.__name__)
-def test_all_stages_agree(program, rows):
+def test_all_stages_agree(program, rows, monkeypatch):
+    """In chunks of a row or two, or of a vector: of other rows, a step is long ago."""
+    monkeypatch.setattr(steps, "CHUNK_WORK", 1)
+    monkeypatch.setattr(steps, "LEAST_ELEMENTS", 16)
     text, given = text_of(program, rows)
     module = parse_module(text)
     (name,) = [f.sym_name for f in module.functions]
@@ -214,3 +240,25 @@ def test_neither_chunks_nor_threads_nor_launches_change_a_bit(program, monkeypat
         threads.use(before)
     for other in results[1:]:
         assert all(same_bits(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_what_steps_make_shares_no_memory():
+    """Chunks are at steps of their own: memory that is free in one is not in others."""
+    text, _ = text_of(several_wide_products, 130)
+    made = compiler.compile(parse_module(text), TARGET, upto="buffer").module
+    (loop,) = loops_of(made)
+    views = [op for op in loop.walk() if isinstance(op, View)]
+    parts = sorted((_number(op.offset), _bytes(op.result.type)) for op in views)
+    assert len(parts) >= 3
+    for (begin, size), (following, _) in itertools.pairwise(parts):
+        assert begin + size <= following
+
+
+def _number(offset):
+    if isinstance(offset.op, SizeOf):
+        return offset.op.dim.dims[0]
+    return offset.op.value.value
+
+
+def _bytes(type_):
+    return np.prod(type_.shape) * type_.element.bytes
