@@ -1,6 +1,7 @@
 """Products of few columns, whose number is known at the call alone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +43,45 @@ def test_few_columns_of_unknown_sizes(form: str, dtype: str) -> None:
             given[1] = np.ascontiguousarray(right.T)
         found = np.asarray(product(*given))
         assert same_bits(found, ordered_matmul(left, right)), (rows, columns, depth)
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+def test_known_columns_of_a_transposed_left_side(element: str, tmp_path: Path) -> None:
+    """A tile has all columns or half of them; one column is written in place."""
+    rng = np.random.default_rng(13)
+    written, cases = [], []
+    for columns in (1, 2, 5, 10, 14, 15, 16, 17):
+        for rows, depth in ((1, 5), (15, 5), (16, 0), (300, 3), (70, 515)):
+            left = rng.standard_normal((depth, rows))
+            right = rng.standard_normal((depth, columns))
+            dtype = parse_type(element).element.dtype
+            given = [v.astype(dtype) for v in (left, right)]
+            types = [f"{element}[{depth}, {n}]" for n in (rows, columns)]
+            name = f"f_{rows}_{columns}_{depth}"
+            result = f"{element}[{rows}, {columns}]"
+            header = f"fn {name}(x: {types[0]}, y: {types[1]}) -> {result}"
+            written.append(f"{header} = x.T @ y")
+            cases.append((name, *given))
+    path = tmp_path / "known.tc"
+    path.write_text("\n".join(written) + "\n")
+    program = tc.load(path)
+    for name, x, y in cases:
+        found = np.asarray(getattr(program, name)(x, y))
+        assert same_bits(found, ordered_matmul(x.T, y)), name
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_vectors_times_matrices(threads: int) -> None:
+    rng = np.random.default_rng(14)
+    product = tc.jit(lambda x, y: x @ y)
+    turned = tc.jit(lambda x, y: x.T @ y)
+    with tc.options(threads=threads):
+        for depth, columns in ((0, 5), (3, 1), (20, 255), (513, 257), (900, 1000)):
+            row = rng.standard_normal(depth).astype("float32")
+            matrix = rng.standard_normal((depth, columns)).astype("float32")
+            wanted = ordered_matmul(row[None], matrix)[0]
+            assert same_bits(np.asarray(product(row, matrix)), wanted)
+            assert same_bits(np.asarray(turned(matrix, row)), wanted)
 
 
 @pytest.mark.parametrize("bits", [256, 512])

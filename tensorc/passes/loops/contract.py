@@ -12,7 +12,6 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.invariants import fail
 from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES
-from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, schedule_of
@@ -22,6 +21,7 @@ from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.dots import Dots, emit_column
 from tensorc.passes.loops.lanes import Storage, storage_of
+from tensorc.passes.loops.narrow import emit_along_rows
 from tensorc.passes.loops.rows_state import Rows
 from tensorc.passes.loops.tiles import (
     Matrix,
@@ -30,8 +30,8 @@ from tensorc.passes.loops.tiles import (
     copy_rows,
     cut_rows,
     each_strip,
-    place,
     strip_sums,
+    zero_if_empty,
 )
 from tensorc.passes.schedule.products import (
     COPY_LEAST,
@@ -94,10 +94,13 @@ def emit_contraction(
     if chosen is not None and chosen.along == "rows":
         if not isinstance(static, int) or static > NARROW:
             fail(op, f"vectors run along rows of results of up to {NARROW} columns")
-        _transposed(rows, (a, b, c), (first, last), static, depth, _tile(op))
+        size = TileSize(rows_at_once, width)
+        whole = (k.index(0), columns)
+        product = Product((a, b, c), (first, last), whole, depth, size)
+        emit_along_rows(k, product, static)
         return
     left, right = (k.index(0), columns) if rows.span is None else rows.span
-    _zero_if_empty(k, depth, c, (first, last), (left, right))
+    zero_if_empty(k, depth, c, (first, last), (left, right))
     if extents[n] == 1:
         lanes = min(rows.target.vector_bits // element.bits, LANES)
         dots = Dots((a, b, c), (first, last), depth, lanes)
@@ -116,8 +119,12 @@ def emit_contraction(
     lanes = narrow_columns(element, rows.target)
     few = k.compare("sle", columns, k.index(lanes))
     with k.when(few):
-        size = TileSize(*tile_size(lanes, element, rows.target))
-        _copied_or_not(k, replace(product, size=size), False)
+        if k.known(a.row) == 1 and k.known(b.column) == 1:
+            size = TileSize(*tile_size(None, element, rows.target))
+            emit_along_rows(k, replace(product, size=size), lanes)
+        else:
+            size = TileSize(*tile_size(lanes, element, rows.target))
+            _copied_or_not(k, replace(product, size=size), False)
     with k.when(k.op(arith.XOrI, few, k.constant(1, I1))):
         _copied_or_not(k, product, copied)
 
@@ -169,42 +176,6 @@ def _strips(k: LoopBuilder, product: Product, copy: Matrix | None) -> None:
         strip_sums(k, product, replace(strip, copy=copy), heights)
 
 
-def _transposed(
-    rows: Rows,
-    matrices: tuple[Matrix, Matrix, Matrix],
-    limits: tuple[Value, Value],
-    columns: int,
-    depth: Value,
-    tile: tuple[int, int],
-) -> None:
-    """Emit few columns of a product whose left side is transposed: vectors along rows.
-
-    The tile computes the transposed result in scratch, where no lane is idle; its
-    elements are then put where they belong.
-    """
-    k = rows.k
-    a, b, c = matrices
-    element = element_type(c.memref.type)
-    height, width = tile
-    memref = shared_scratch(k, "columns", element, columns * width)
-    zero = k.index(0)
-    buffer = Matrix(memref, zero, k.index(width), k.index(1))
-    left = Matrix(b.memref, b.at, b.column, b.row)
-    right = Matrix(a.memref, a.at, a.column, a.row)
-    first, last = limits
-    whole = (zero, k.index(columns))
-    size = TileSize(height, width)
-    _zero_if_empty(k, depth, buffer, whole, (zero, k.index(width)))
-    product = Product((left, right, buffer), whole, (first, last), depth, size)
-    heights = cut_rows(k, *whole, height)
-    with each_strip(k, product) as strip:
-        strip_sums(k, product, replace(strip, target=zero), heights)
-        with k.loop(zero, strip.lanes, 1) as i, k.loop(zero, whole[1], 1) as j:
-            value = k.op(memory.Load, memref, place(k, buffer, j.index, i.index))
-            row_index = k.add(strip.at, i.index)
-            k.do(memory.Store, value, c.memref, place(k, c, row_index, j.index))
-
-
 def _matrix(
     k: LoopBuilder,
     storage: Storage,
@@ -227,19 +198,3 @@ def _matrix(
             else:
                 strides[dim] = k.add(strides[dim], along)
     return Matrix(storage.memref, at, strides[row], strides[column])
-
-
-def _zero_if_empty(
-    k: LoopBuilder,
-    depth: Value,
-    c: Matrix,
-    rows: tuple[Value, Value],
-    columns: tuple[Value, Value],
-) -> None:
-    """Set a part of the result to 0 if there is nothing to add."""
-    if k.known(depth):
-        return
-    zero = k.constant(0.0, element_type(c.memref.type))
-    nothing = k.compare("eq", depth, k.index(0))
-    with k.when(nothing), k.loop(*rows, 1) as i, k.loop(*columns, 1) as j:
-        k.do(memory.Store, zero, c.memref, place(k, c, i.index, j.index))

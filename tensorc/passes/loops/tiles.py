@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
 from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.kernels import DYNAMIC, GemmTile
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import I1, element_type
@@ -342,6 +343,22 @@ def _last_multiple(k: LoopBuilder, start: Value, last: Value, height: int) -> Va
         return k.add(start, k.index(known // height * height))
     tiles = k.op(arith.FloorDivSI, distance, k.index(height))
     return k.add(start, k.mul(tiles, k.index(height)))
+
+
+def zero_if_empty(
+    k: LoopBuilder,
+    depth: Value,
+    c: Matrix,
+    rows: tuple[Value, Value],
+    columns: tuple[Value, Value],
+) -> None:
+    """Set a part of the result to 0 if there is nothing to add."""
+    if k.known(depth):
+        return
+    zero = k.constant(0.0, element_type(c.memref.type))
+    nothing = k.compare("eq", depth, k.index(0))
+    with k.when(nothing), k.loop(*rows, 1) as i, k.loop(*columns, 1) as j:
+        k.do(memory.Store, zero, c.memref, place(k, c, i.index, j.index))
 
 
 def place(k: LoopBuilder, matrix: Matrix, row: Value, column: Value) -> Value:

@@ -20,6 +20,8 @@ FEW_CHUNKS = 16  # of a product whose chunks are taller: some for each thread
 # together.
 COPY_LEAST = (32, 256, 128)
 PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
+COLUMN_WORK = 1 << 16  # multiply-adds of a chunk of products with one column
+COLUMN_ROWS = 64  # of it, at least
 MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
 FEW_COLUMNS = 768  # of which a narrower tile may leave fewer lanes idle
@@ -49,6 +51,11 @@ def _matrix_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:
     second cache holds, and threads share the columns. Chunks are about equally tall.
     """
     known = [tensor_space(op)[-2:] for op in kernel.products]
+    if all(columns == 1 for columns, _ in known):
+        depth = maximum(known[0][1], 1)
+        least = max(tile(op, target)[1] for op in kernel.products)
+        least = max(least, COLUMN_ROWS)
+        return maximum(floordiv(COLUMN_WORK // least, depth) * least, least)
     for extents in known:
         pairs = zip(extents, COPY_LEAST[1:], strict=True)
         if any(isinstance(extent, int) and extent < least for extent, least in pairs):
@@ -109,14 +116,27 @@ def _shares_columns(kernel: Kernel) -> bool:
 
 def tile(op: Generic, target: Target) -> tuple[int, int]:
     """Return rows and columns of a contraction's tile."""
-    columns = tensor_space(op)[-2]
+    rows, columns = tensor_space(op)[-3:-1]
     element = _element(op)
-    if not reads_along_rows(op):
+    along = reads_along_rows(op)
+    registers = registers_of(target)
+    lanes = narrow_columns(element, target)
+    if (columns if along else rows) == 1 and rows != columns:
+        wide = rows if along else columns
+        vectors = -(-wide // lanes) if isinstance(wide, int) else registers
+        return 1, max(min(vectors, registers // 2), 1) * lanes
+    if not along:
         return tile_size(columns, element, target)
+    assert isinstance(columns, int)
     # The tile computes the transposed result: the columns are its rows.
-    tallest, width = tile_size(None, element, target)
-    even = (h for h in (tallest, tallest - 1) if columns % h == 0)  # type: ignore[operator]
-    return next(even, tallest), width
+    vectors = registers // 16 + 1
+    tiles = -(-columns // ((registers - vectors - 1) // vectors))
+    return -(-columns // tiles), vectors * lanes
+
+
+def registers_of(target: Target) -> int:
+    """Return how many vector registers the target has."""
+    return 32 if target.vector_bits >= 512 else 16
 
 
 def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[int, int]:
@@ -127,7 +147,7 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
     vector: its rows are scalars. Of several widths that one is taken which leaves the
     fewest lanes idle, or the widest of these.
     """
-    registers = 32 if target.vector_bits >= 512 else 16
+    registers = registers_of(target)
     if columns == 1:
         return max(h for h in TILE_ROWS if h < registers - 1), 1
     lanes = narrow_columns(element, target)
@@ -165,10 +185,11 @@ def reads_along_rows(op: Generic) -> bool:
 def panel_columns(op: Generic, target: Target) -> int | None:
     """Return the width to copy the right side to, row by row; None to read it in place.
 
-    Rows that are narrower than the tile would need masks in the innermost loop.
+    Rows that are narrower than the tile would need masks in the innermost loop. For one
+    row of the result no copy pays.
     """
-    columns = tensor_space(op)[-2]
-    if op.maps[0].dims != 3 or not isinstance(columns, int):
+    rows, columns = tensor_space(op)[-3:-1]
+    if op.maps[0].dims != 3 or rows == 1 or not isinstance(columns, int):
         return None
     _, width = tile_size(columns, _element(op), target)
     return None if columns >= width or reads_along_rows(op) else width
