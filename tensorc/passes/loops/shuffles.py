@@ -14,6 +14,7 @@ from tensorc.ir.types import I1, Element, VectorType, element_type
 from tensorc.passes.loops.builder import LoopBuilder
 
 PART_BITS = 128  # of a vector: what processors shuffle in one step
+VECTOR_BITS = 512  # what registers of a machine hold that has the widest
 MOST_APART = 4  # elements from lane to lane, up to which all between is loaded, too
 
 
@@ -35,10 +36,10 @@ def load_apart(
         mask = inside
         if count is not None and stride > 0:
             end = k.sub(k.mul(count, k.index(by)), k.index(by - 1 + start))
-            mask = _first(k, end)
+            mask = first_lanes(k, end)
         elif count is not None:
             end = k.sub(k.index(LANES * by - start), k.mul(count, k.index(by)))
-            outside = k.op(arith.XOrI, _first(k, end), k.mask(LANES))
+            outside = k.op(arith.XOrI, first_lanes(k, end), k.mask(LANES))
             mask = k.op(arith.AndI, inside, outside)
         other = k.constant(0, element_type(memref.type), LANES)
         here = k.add(lowest, k.index(start))
@@ -50,7 +51,8 @@ def load_apart(
     return k.op(vector.Shuffle, found, found, mask=backwards)
 
 
-def _first(k: LoopBuilder, count: Value, lanes: int = LANES) -> Value:
+def first_lanes(k: LoopBuilder, count: Value, lanes: int = LANES) -> Value:
+    """Return the mask of the first `count` of so many lanes."""
     known = k.known(count)
     if known is not None:
         return k.mask(min(max(known, 0), lanes), lanes)
@@ -85,7 +87,7 @@ def load_transposed(
     So it does for an i that is not among the first `lanes`. There is something at `at`.
     """
     other = k.constant(0, element_type(memref.type), LANES)
-    every = k.mask(LANES) if lanes is None else _first(k, lanes)
+    every = k.mask(LANES) if lanes is None else first_lanes(k, lanes)
     vectors = []
     for number, is_read in enumerate(inside):
         here, mask = k.add(at, k.mul(stride, k.index(first + number))), every
@@ -96,7 +98,7 @@ def load_transposed(
             # A load from a page that does not exist is slow, whatever its mask.
             here = k.select(is_read, here, at)
             count = k.index(LANES) if lanes is None else lanes
-            mask = _first(k, k.select(is_read, count, k.index(0)))
+            mask = first_lanes(k, k.select(is_read, count, k.index(0)))
         vectors.append(k.op(vector.MaskedLoad, memref, here, mask, other))
     vectors += [other] * (LANES - len(vectors))
     return transpose(k, vectors)
@@ -137,7 +139,7 @@ def load_terms(
     element, lanes = element_type(memref.type), len(places)
     wide = terms_at_once(lanes, element)
     other = k.constant(0, element, wide)
-    mask = k.mask(wide, wide) if count is None else _first(k, count, wide)
+    mask = k.mask(wide, wide) if count is None else first_lanes(k, count, wide)
     loaded = [k.op(vector.MaskedLoad, memref, at, mask, other) for at in places]
     if wide == lanes:
         return transpose(k, loaded)

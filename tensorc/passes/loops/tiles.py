@@ -36,7 +36,12 @@ from tensorc.passes.loops.lanes import (
     widen,
     write,
 )
-from tensorc.passes.loops.shuffles import load_transposed
+from tensorc.passes.loops.shuffles import (
+    VECTOR_BITS,
+    first_lanes,
+    load_terms,
+    terms_at_once,
+)
 from tensorc.passes.schedule.products import DEEP_TILE, SUPERBLOCK_ROWS, tile_heights
 
 
@@ -254,22 +259,23 @@ def _move_rows(
 def copy_rows(
     k: LoopBuilder, source: Matrix, target: Matrix, count: Value, columns: Value
 ) -> None:
-    """Copy `count` rows to rows as wide as a tile; beyond the columns they are 0.
+    """Copy `count` rows to rows as wide as a tile; what is beyond the columns is any.
 
-    Where the rows of the source are its columns in memory, 16 of them at a time are
+    Where the rows of the source are its columns in memory, some of them at a time are
     transposed in registers.
     """
     width = k.known(target.row)
     assert width is not None
-    first = k.index(0)
     if k.known(source.row) == 1 and k.known(source.column) not in (0, 1):
-        first = k.mul(k.floordiv(count, k.index(LANES)), k.index(LANES))
-        _transpose_rows(k, source, target, first, columns)
+        last = k.sub(columns, k.index(1))  # it stands beyond the columns, too
+        every = [k.minimum(k.index(j), last) for j in range(width)]
+        _transpose_columns(k, source, target, count, every)
+        return
     there = Storage(source.memref, (k.index(1), source.row, source.column))
     here = Storage(target.memref, (target.row, target.column))
     starts = range(0, width, LANES)
     masks = [tail_mask(k, k.sub(columns, k.index(start))) for start in starts]
-    with k.loop(first, count, 1) as loop:
+    with k.loop(k.index(0), count, 1) as loop:
         for start, mask in zip(starts, masks, strict=True):
             at = Counter(k.index(start))
             given = Point((), mask)
@@ -278,45 +284,39 @@ def copy_rows(
             write(k, here, [Uniform(loop.index), at], row, taken)
 
 
-def _transpose_rows(
-    k: LoopBuilder, source: Matrix, target: Matrix, count: Value, columns: Value
-) -> None:
-    """Copy rows, as many as a multiple of 16, that are columns in memory."""
-    width = k.known(target.row)
-    assert width is not None
-    known = k.known(columns)
-    if known is not None:
-        _transpose_columns(k, source, target, count, [j < known for j in range(width)])
-        return
-    full = k.compare("sge", columns, k.index(width))
-    with k.when(full):
-        _transpose_columns(k, source, target, count, [True] * width)
-    with k.when(k.op(arith.XOrI, full, k.constant(1, I1))):
-        inside = [k.compare("slt", k.index(j), columns) for j in range(width)]
-        _transpose_columns(k, source, target, count, inside)
-
-
 def _transpose_columns(
     k: LoopBuilder,
     source: Matrix,
     target: Matrix,
     count: Value,
-    inside: Sequence[Value | bool],
+    columns: Sequence[Value],
 ) -> None:
-    """Copy columns, of which those that are not inside are 0, 16 rows at a time."""
-    with k.loop(k.index(0), count, LANES) as loop:
-        for start in range(0, len(inside), LANES):
-            columns = inside[start : start + LANES]
-            at = place(k, source, loop.index, k.index(0))
-            found = load_transposed(
-                k, source.memref, at, source.column, columns, first=start
-            )
+    """Copy the columns of these numbers, as many rows at a time as fit in registers."""
+    element = element_type(source.memref.type)
+    lanes = min(LANES, VECTOR_BITS // element.bits, len(columns))
+    step = terms_at_once(lanes, element)
+    whole = k.mul(k.floordiv(count, k.index(step)), k.index(step))
+    rest = k.sub(count, whole)
+
+    def rows(first: Value, left: Value | None) -> None:
+        for start in range(0, len(columns), lanes):
+            here = columns[start : start + lanes]
+            places = [place(k, source, first, column) for column in here]
+            found = load_terms(k, source.memref, places, left)
             for number, row in enumerate(found):
-                index = k.add(loop.index, k.index(number))
-                there = place(k, target, index, k.index(start))
-                k.do(
-                    vector.MaskedStore, target.memref, there, k.mask(len(columns)), row
-                )
+                mask = k.mask(lanes, lanes)
+                if left is not None:
+                    is_row = k.compare("slt", k.index(number), left)
+                    kept = k.select(is_row, k.index(lanes), k.index(0))
+                    mask = first_lanes(k, kept, lanes)
+                at = place(k, target, k.add(first, k.index(number)), k.index(start))
+                k.do(vector.MaskedStore, target.memref, at, mask, row)
+
+    with k.loop(k.index(0), whole, step) as loop:
+        rows(loop.index, None)
+    if k.known(rest) != 0:
+        with k.loop(whole, count, step):  # once, if at all
+            rows(whole, rest)
 
 
 def cut_rows(
