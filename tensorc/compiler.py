@@ -35,6 +35,7 @@ from tensorc.passes.schedule.schedule import SCHEDULE_CPU
 from tensorc.passes.structured.fuse import FUSE, SEPARATE
 from tensorc.passes.structured.gathers import READ_THROUGH
 from tensorc.passes.structured.merge import MERGE
+from tensorc.passes.structured.recompute import RECOMPUTE
 from tensorc.passes.structured.to_structured import TO_STRUCTURED
 from tensorc.pipeline import TENSOR
 from tensorc.pipeline import run_passes as run_passes
@@ -46,6 +47,7 @@ CPU: tuple[Pass, ...] = (
     TO_STRUCTURED,
     READ_THROUGH,
     MERGE,
+    RECOMPUTE,
     FUSE,
     SCHEDULE_CPU,
     BUFFERIZE,

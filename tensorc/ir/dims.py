@@ -13,6 +13,7 @@ that a formula means the same wherever its text is read.
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from math import lcm
 
 from tensorc.errors import UNKNOWN, Location
@@ -166,7 +167,23 @@ def maximum(left: Dim, right: Dim) -> Dim:
         return left
     if left == 0:
         right = _without_floor(right)
+    for one, several in ((left, right), (right, left)):
+        parts = _parts_of_max(several)
+        kept = [part for part in parts if not known_at_most(part, one)]
+        if any(known_at_most(one, part) for part in parts):
+            return several
+        if len(kept) < len(parts):
+            return reduce(maximum, kept, one)
     return _atom(Compound("max", *_ordered(left, right)))
+
+
+def _parts_of_max(dim: Dim) -> list[Dim]:
+    """Return the dimensions of which one is the largest."""
+    match dim:
+        case Poly(terms=(((Compound("max", left, right),), 1),)):
+            return [*_parts_of_max(left), *_parts_of_max(right)]
+        case _:
+            return [dim]
 
 
 def bound(index: Dim, size: Dim) -> Dim:

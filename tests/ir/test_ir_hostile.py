@@ -107,7 +107,7 @@ ERRORS = [
             ("9" * 30, "a number is too large"),
             ("9000000000*9000000000*n", "a number is too large"),
             ("min(" * 100, "nested more than 32"),
-            ("n" * 1001, "longer than 1000"),
+            ("n" * 4001, "longer than 4000"),
         ]
     ],
 ]

@@ -24,7 +24,7 @@ from tensorc.passes.loops import to_loops
 from tensorc.passes.math import expand_math
 from tensorc.passes.memory import bufferize, outline, plan_memory
 from tensorc.passes.schedule import schedule
-from tensorc.passes.structured import fuse, gathers, merge, to_structured
+from tensorc.passes.structured import fuse, gathers, merge, recompute, to_structured
 from tensorc.passes.tensor import simplify, stabilize
 from tensorc.passes.tensor.ad import autodiff
 from tests.samples import CPU, SIZES, run, same_bits, seed_of
@@ -41,6 +41,7 @@ LOWER = {
     to_structured: to_structured.TO_STRUCTURED,
     gathers: gathers.READ_THROUGH,
     merge: merge.MERGE,
+    recompute: recompute.RECOMPUTE,
     fuse: fuse.FUSE,
     schedule: schedule.SCHEDULE_CPU,
     bufferize: bufferize.BUFFERIZE,

@@ -9,7 +9,7 @@ import re
 
 from tensorc.ir.dims import COMPOUNDS, Dim, Poly, compound, symbol
 
-LONGEST = 1000  # characters: the arithmetic is quadratic in them
+LONGEST = 4000  # characters: the arithmetic is quadratic in them
 NESTING = 32
 LARGEST = (1 << 63) - 1
 

@@ -135,6 +135,7 @@ def identity_depth(axes: Sequence[MapResult]) -> int:
 
 
 UNREAD = "it reads no kernel's result"  # why a kernel opened
+AGAIN = "tc.again"  # on a generic that is computed again, in the kernel of its reader
 WHY = "tc.why"  # on a group: why its first generic joined no group before it
 
 ADDITIONS = (arith.AddF, arith.AddI, arith.OrI)

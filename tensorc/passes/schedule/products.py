@@ -35,13 +35,13 @@ PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one ope
 def product_rows(kernel: Kernel, rows: Sequence[Dim], work: Dim, target: Target) -> Dim:
     """Return the rows of a chunk of products, of the extents of its outer space.
 
-    `work` is that of one row. Of a batch of small matrices a chunk has some.
+    `work` is that of one row, at least 1. A chunk has some small matrices of a batch.
     """
     if len(rows) == 1:
         return _matrix_rows(kernel, rows[0], target)
     matrix = maximum(rows[-1], 1)
-    fitting = maximum(floordiv(PRODUCT_WORK, maximum(work * matrix, 1)), 1)
-    return maximum(minimum(matrix * fitting, MATRIX_ROWS), 1)
+    fitting = maximum(floordiv(PRODUCT_WORK, work * matrix), 1)
+    return minimum(matrix * fitting, MATRIX_ROWS)
 
 
 def _matrix_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:

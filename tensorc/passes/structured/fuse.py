@@ -53,7 +53,7 @@ stage of its own, which runs on a block of rows; it joins a kernel if that saves
 (`open_groups`).
 
 1. What works row by row on arguments and scalars alone waits until something reads it
-   (`_waiting`): it joins its reader and needs no memory. Scalars that need nothing else
+   (`order`): it joins its reader and needs no memory. Scalars that need nothing else
    come first.
 2. A generic and what waited for it (`_gather`) go to one kernel (`_place`): the last
    that they depend on; or a later one over the same rows of the same matrix; a scalar
@@ -65,7 +65,7 @@ stage of its own, which runs on a block of rows; it joins a kernel if that saves
 4. Write each group as an op with an isolated region; it yields what is used outside.
 """  # noqa: E501
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import ArrayAttr
@@ -80,9 +80,8 @@ from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.shape import Reshape
-from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
+    AGAIN,
     UNREAD,
     WHY,
     extracts,
@@ -103,7 +102,6 @@ from tensorc.passes.analysis.in_place import (
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.structured.open_groups import (
     MOST_BESIDE,
-    MOST_OPS,
     OpenGroup,
     Uses,
     long_total,
@@ -111,6 +109,7 @@ from tensorc.passes.structured.open_groups import (
     needs,
     read_across,
 )
+from tensorc.passes.structured.order import in_order, is_scalar, waiting_in
 from tensorc.target import Target
 
 Unit = OpenGroup | Op  # a group, or an op that is no kernel
@@ -144,11 +143,11 @@ def partition(
     each generic is a kernel of its own.
     """
     state = Partition(over=over, join=join, uses=_uses(block))
-    waiting = _waiting(block, set(over.values())) if join else {}
-    for op in _scalars_first(block.ops[:-1]):
+    waiting = waiting_in(block, set(over.values())) if join else {}
+    for op in in_order(block.ops[:-1]):
         if op in waiting or not (isinstance(op, Generic) or _makes_unit(op)):
             continue  # sizes and destinations are copied into the groups
-        if isinstance(op, Generic) and not is_contraction(op):
+        if isinstance(op, Generic) and not (is_contraction(op) and _is_ready(op)):
             _place(state, [*_gather(needs(op), waiting), op])
             continue
         _place_waiting(state, op, waiting)
@@ -179,6 +178,11 @@ def _place_waiting(state: Partition, reader: Op, waiting: dict[Op, int]) -> None
             _place(state, ops)
 
 
+def _is_ready(op: Op) -> bool:
+    """Return whether nothing that an op reads is made again for it alone."""
+    return not any(v.op is not None and AGAIN in v.op.attributes for v in op.operands)
+
+
 def _makes_unit(op: Op) -> bool:
     return not op.results or isinstance(op, _KEPT)
 
@@ -193,68 +197,6 @@ _KEPT: tuple[type[Op], ...] = (
     CheckIndex,
     *NESTS,
 )
-
-
-def _is_scalar(value: Value) -> bool:
-    return isinstance(value.type, TensorType) and not value.type.shape
-
-
-def _scalars_first(ops: Sequence[Op]) -> list[Op]:
-    """Move what makes scalars of scalar arguments to the front."""
-    early: set[Op] = set()
-    for op in ops:
-        if not isinstance(op, Generic) or not _is_scalar(op.results[0]):
-            continue
-        known = (_is_scalar(v) and (not v.op or v.op in early) for v in needs(op))
-        if all(known) and not extracts(op):
-            early.add(op)
-    return [o for o in ops if o in early] + [o for o in ops if o not in early]
-
-
-def _waiting(block: Block, replaced: Container[Value]) -> dict[Op, int]:
-    """Return the generics that may wait for a reader, in order, numbered.
-
-    They work element by element, or reduce along rows, and need only what lies in
-    memory in any case (arguments, results of what is no kernel, what is returned, what
-    a contraction reads), scalars, and what waits itself.
-    """
-    stays = {v for op in block.ops if _reads_memory(op) for v in op.operands}
-    found: dict[Op, int] = {}
-    weights: dict[Op, int] = {}  # of what waits for an op, itself among it
-    for op in block.ops:
-        if not isinstance(op, Generic) or not _is_rowwise(op):
-            continue
-        ready = [v.op for v in needs(op) if v.op in found]
-        weights[op] = body_size(op) + sum(weights[o] for o in ready)
-        at_hand = all(
-            v.op in found or v in stays or _is_scalar(v) or v.op not in weights
-            for v in needs(op)
-        )
-        if at_hand and weights[op] <= MOST_OPS and _in_step(op, replaced):
-            found[op] = len(found)
-    return found
-
-
-def _in_step(op: Generic, replaced: Container[Value]) -> bool:
-    """Return whether an op reads arguments that are replaced at its own index only."""
-    return all(
-        identity_depth(read.axes) == len(read.axes)
-        for read in reads(op)
-        if read.value in replaced
-    )
-
-
-def _is_rowwise(op: Generic) -> bool:
-    """Return whether a generic gives a tensor, of elements or of whole rows."""
-    if is_contraction(op) or _is_scalar(op.results[0]):
-        return False
-    dims = op.maps[0].dims
-    return op.reductions == tuple(range(dims - len(op.reductions), dims))
-
-
-def _reads_memory(op: Op) -> bool:
-    """Return whether an op reads whole tensors, not rows that a kernel just made."""
-    return is_contraction(op) or not isinstance(op, Generic)
 
 
 def _gather(wanted: Iterable[Value], waiting: dict[Op, int]) -> list[Generic]:
@@ -313,7 +255,7 @@ def _candidates(state: Partition, ops: Sequence[Generic], last: int) -> list[int
     found = [last] if last >= 0 and state.join else []
     if is_contraction(root) or not state.join:
         return found
-    if _is_scalar(root.results[0]):
+    if is_scalar(root.results[0]):
         totals = {long_total(op) for op in ops} - {None} or {None}
         later = [n for t in totals if (n := state.scalars.get(t, -1)) > last]
         found += [n for n in later if _has_room(state.units[n])]
@@ -366,7 +308,7 @@ def _join(state: Partition, ops: Sequence[Generic], number: int) -> None:
     state.where.update((r, number) for op in ops for r in op.results)
     if kernel.outer:
         state.readers.update((v, number) for v in _rowwise(ops))
-    elif _is_scalar(ops[-1].results[0]):
+    elif is_scalar(ops[-1].results[0]):
         state.scalars[kernel.total] = state.scalars[None] = number
 
 

@@ -71,7 +71,7 @@ def read_through(function: Function) -> None:
             while isinstance(op, Generic) and _step(op, given):
                 changed = True
         if changed:
-            _remove_unused(block)
+            remove_unused(block)
 
 
 def _blocks(function: Function) -> Iterable[Block]:
@@ -81,7 +81,7 @@ def _blocks(function: Function) -> Iterable[Block]:
             yield from (block for region in op.regions for block in region.blocks)
 
 
-def _remove_unused(block: Block) -> None:
+def remove_unused(block: Block) -> None:
     """Remove the structured ops of a block whose results nobody uses."""
     used: set[Value] = set()
     kept: list[Op] = []

@@ -34,6 +34,7 @@ from tensorc.passes.schedule.products import CHUNK_COLUMNS
 
 MOST_OPS = 512  # in the bodies of a kernel, as `body_size` counts
 MOST_BESIDE = 64  # of these, where scalars join that have nothing to do with the rest
+LEAST_ROWS = 512  # of a square matrix, for chunks of all its columns
 FEW = 2048  # elements of a sum that are one part in any case
 
 Uses = Mapping[Value, set[Op]]  # the ops of a block that read a value
@@ -56,9 +57,11 @@ class OpenGroup:
     @property
     def shares_columns(self) -> bool:
         """Whether the columns of a product may be shared out to threads."""
+        if len(self.outer) != 1 or self.reduces or not self.members:
+            return False
         first = self.members[0]
         wide = is_contraction(first) and not _is_narrow(tensor_space(first)[-2])
-        return wide and len(self.outer) == 1 and not self.reduces
+        return wide and not _has_rows(first)
 
     def add(self, ops: Sequence[Generic]) -> None:
         """Append generics."""
@@ -123,7 +126,7 @@ def _misfit_stage(op: Generic, kernel: OpenGroup, uses: Uses) -> str:
     """Return why a contraction cannot be a stage of a kernel with its rows, or ""."""
     if len(kernel.outer) == 1:
         columns = tensor_space(op)[-2]
-        if not _is_narrow(columns):
+        if not _is_narrow(columns) and not _has_rows(op):
             known = isinstance(columns, int)
             limit = f", and {columns} is not known to be at most {CHUNK_COLUMNS}"
             why = "it is a contraction of many columns, which kernels share out"
@@ -164,6 +167,16 @@ def _meets(op: Generic, kernel: OpenGroup, uses: Uses) -> bool:
 
 def _is_narrow(columns: Dim) -> bool:
     return isinstance(columns, int) and columns <= CHUNK_COLUMNS
+
+
+def _has_rows(op: Generic) -> bool:
+    """Return whether threads may share a contraction's rows rather than its columns.
+
+    They may if there are as many rows as columns, or as elements in a row that it
+    reads: where the matrix is large, it has many rows.
+    """
+    m, n, k = tensor_space(op)[-3:]
+    return m in (n, k) and not (isinstance(m, int) and m < LEAST_ROWS)
 
 
 def _spell(outer: tuple[Dim, ...]) -> str:
