@@ -429,7 +429,7 @@ def build_step(name, after=lambda b, results, w, v, x: [], before=None):
 def written_in_place(module):
     """Return which of W and V the entry does not copy to, of those that are renewed."""
     renewed = updates_of(module)["f"]
-    (function,) = compiler.compile(module, TARGET, upto="buffer").module.functions
+    (function,) = compiler.compile(module, TARGET, upto="buffer").module.entries
     block = function.body.block
     copied = {
         op.operands[1] for op in block.ops if isinstance(op, Copy) and op.operands

@@ -6,7 +6,7 @@ of who calls it; its slots hold its arguments but the last three, which are begi
 and scratch, and then the pointer to the error record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 
 from tensorc.artifact import STATUS_INDEX, STATUS_OK, RecordWord
@@ -48,6 +48,7 @@ _PARAMETERS = (
 )
 _OF_KERNELS = (*_PARAMETERS, LlvmParameter("scratch", POINTER, noalias=True))
 _SLOT_BYTES = 8
+_FAILING = (kernels.Fail, kernels.Launch, builtin.Call)
 _SCRATCH = MemRefType((None,), I8)
 
 
@@ -61,9 +62,10 @@ def lower_module(module: Module, target: Target, options: Options) -> str:
     attributes = {"prefer-vector-width": str(target.vector_bits)}
     emitter = ModuleEmitter(target.triple, attributes)
     functions = {f.sym_name: f for f in module.functions}
+    failing = {f.sym_name for f in module.functions if _can_fail(f)}
     bodies: dict[str, Function] = {}
     for function in module.functions:
-        emit = _lower_function(emitter, target, functions, function, options)
+        emit = _lower_function(emitter, target, functions, failing, function, options)
         if is_kernel(function):
             # Layers and unrolled steps are alike: LLVM's time is most of compiling.
             first = bodies.setdefault(emit.body(), function)
@@ -81,10 +83,16 @@ def is_kernel(function: Function) -> bool:
     return function.attributes.get(KERNEL) is True
 
 
+def _can_fail(function: Function) -> bool:
+    """Tell functions that may give another status than `STATUS_OK`."""
+    return any(isinstance(op, _FAILING) for op in function.walk())
+
+
 def _lower_function(
     module: ModuleEmitter,
     target: Target,
     functions: Mapping[str, Function],
+    failing: Set[str],
     function: Function,
     options: Options,
 ) -> FunctionEmitter:
@@ -93,9 +101,9 @@ def _lower_function(
     symbol = mangle(function.sym_name)
     emit = module.function(symbol, WORD, parameters, internal=inside)
     values, record = _unpack(emit, function)
-    state = State(
-        module, emit, target, functions, record, values, options.parallel_work
-    )
+    work = options.parallel_work
+    state = State(module, emit, target, functions, failing, record, values, work)
+    state.slots = _slots_of_launches(emit, function)
     state.open(function.body.block.ops, lambda given: None)
     _lower_regions(state)
     emit.ret(number(WORD, STATUS_OK))
@@ -149,10 +157,28 @@ def _slot(emit: FunctionEmitter, slots: LValue, index: int) -> LValue:
     return emit.offset(LONG, slots, number(LONG, index))
 
 
+def _slots_of_launches(emit: FunctionEmitter, function: Function) -> list[LValue]:
+    """Return the addresses of slots for the launch or call that is given most."""
+    # What is not given stands last, but for the record, which each is given.
+    counts = [
+        len(op.operands) - len(_OF_KERNELS) + 2
+        for op in function.walk()
+        if isinstance(op, builtin.Call | kernels.Launch)
+    ]
+    if not counts:
+        return []
+    slots = emit.alloca(LONG, max(counts), _SLOT_BYTES)
+    return [_slot(emit, slots, i) for i in range(max(counts))]
+
+
 def _lower_regions(state: State) -> None:
     # Regions are on a stack of our own, so nesting is not limited by Python's.
+    before = None
     while state.regions:
         region = state.regions[-1]
+        if region is not before:
+            state.words.clear()  # what runs before is not known
+            before = region
         op = next(region.ops)
         if TERMINATOR in op.traits:
             state.regions.pop()
@@ -164,24 +190,26 @@ def _lower_regions(state: State) -> None:
         row(state, op)
 
 
-def _callee(state: State, op: Op) -> str:
-    """Return the symbol of the kernel that an op calls, or of one like it."""
+def _callee(state: State, op: Op) -> tuple[str, bool]:
+    """Return the symbol of the kernel that an op calls, or of one like it.
+
+    And whether it can fail.
+    """
     reference = op.attribute("callee")
     assert isinstance(reference, SymbolRef)
     callee = state.functions.get(reference.name)
     if callee is None or not is_kernel(callee):
         raise _wrong(op, f"{reference} is no kernel")
-    return mangle(callee.sym_name)
+    return mangle(callee.sym_name), callee.sym_name in state.failing
 
 
 def _pass_words(state: State, given: Sequence[LValue]) -> LValue:
     """Return the slots of a kernel that is given so many words, and the record."""
-    emit = state.emit
-    words = [*given, state.record]
-    slots = emit.alloca(LONG, len(words), _SLOT_BYTES)
-    for i, word in enumerate(words):
-        emit.store(word, _slot(emit, slots, i), _SLOT_BYTES)
-    return slots
+    for i, word in enumerate((*given, state.record)):
+        if state.words.get(i) != word:
+            state.emit.store(word, state.slots[i], _SLOT_BYTES)
+            state.words[i] = word
+    return state.slots[0]
 
 
 def _return_failure(emit: FunctionEmitter, status: LValue) -> None:
@@ -194,15 +222,17 @@ def _return_failure(emit: FunctionEmitter, status: LValue) -> None:
 
 
 def _call(state: State, op: Op) -> None:
-    kernel = _callee(state, op)
+    kernel, can_fail = _callee(state, op)
     *given, begin, end, scratch = state.operands(op)
     arguments = [_pass_words(state, given), begin, end, scratch]
-    _return_failure(state.emit, state.emit.call(kernel, WORD, arguments))
+    status = state.emit.call(kernel, WORD, arguments)
+    if can_fail:
+        _return_failure(state.emit, status)
 
 
 def _launch(state: State, op: Op) -> None:
     """Call a kernel over all its chunks, in several threads where that pays."""
-    emit, kernel = state.emit, _callee(state, op)
+    emit, (kernel, can_fail) = state.emit, _callee(state, op)
     *given, chunks, work, scratch = state.operands(op)
     slots = _pass_words(state, given)
     if chunks.text == "1":
@@ -211,7 +241,8 @@ def _launch(state: State, op: Op) -> None:
         address = LValue(f"@{kernel}", POINTER)
         arguments = [state.record, address, slots, scratch, chunks, work]
         status = emit.call(launcher(state.module, state.parallel_work), WORD, arguments)
-    _return_failure(emit, status)
+    if can_fail:
+        _return_failure(emit, status)
 
 
 def _fail(state: State, op: Op) -> None:

@@ -1,6 +1,6 @@
 """What the lowering of one function knows, and how IR types are spelled in LLVM."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from tensorc.backend.emit import (
@@ -31,18 +31,23 @@ class State:
 
     `full` holds the masks (vector.create_mask) that are known to be true in all lanes
     where code is being emitted. Kernels with less than `parallel_work` element
-    operations run in one thread.
+    operations run in one thread. Of `functions` those named in `failing` can fail.
+    `slots` are the addresses of what kernels are given, the same for all launches;
+    `words` is what they are known to hold.
     """
 
     module: ModuleEmitter
     emit: FunctionEmitter
     target: Target
     functions: Mapping[str, Function]
+    failing: Set[str]
     record: LValue
     values: dict[Value, LValue]
     parallel_work: int
     regions: list[Open] = field(default_factory=list)
     full: set[Op] = field(default_factory=set)
+    slots: list[LValue] = field(default_factory=list)
+    words: dict[int, LValue] = field(default_factory=dict)
 
     def operands(self, op: Op) -> list[LValue]:
         """Return what the operands were lowered to."""
