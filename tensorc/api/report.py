@@ -15,7 +15,7 @@ from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.branches import NEGATED
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import VALUE, Dim, substitute, symbols_of
-from tensorc.ir.ops.builtin import Function, Module, Return
+from tensorc.ir.ops.builtin import Call, Function, Module, Return
 from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
@@ -113,15 +113,15 @@ class _Sizes:
 def report(module: Module, buffers: Module, sizes: Mapping[str, int]) -> str:
     """Return what each function of a STRUCTURED module does, kernel by kernel.
 
-    `buffers` is the same module at the BUFFER level, which knows the arenas; `sizes`
-    are numbers for symbols.
+    `buffers` is the same module at the BUFFER level, which knows the arenas and which
+    kernels are alike; `sizes` are numbers for symbols.
 
     Raises:
         TensorcError: a size is of no symbol (TC0904).
     """
     known = _known(module, sizes)
     pairs = zip(module.functions, buffers.entries, strict=True)
-    texts = [_function(f, b.attributes.get("tc.arena"), known) for f, b in pairs]
+    texts = [_function(f, b, known) for f, b in pairs]
     return "\n".join([*texts, *_hint(known)])
 
 
@@ -214,16 +214,33 @@ def _kernels_in(
     return found
 
 
-def _function(function: Function, arena: Attribute | None, sizes: _Sizes) -> str:
+def _function(function: Function, buffers: Function, sizes: _Sizes) -> str:
     found = _kernels_in(function.body.block, sizes)
     kernels = [each.op for each in found]
-    lines = [f"{function.sym_name}: {_cost(function, arena, sizes)}"]
+    cost = _cost(function, buffers.attributes.get("tc.arena"), sizes)
+    lines = [f"{function.sym_name}: {cost}"]
+    first = _first_alike(kernels, buffers)
     for number, kernel in enumerate(found):
-        lines += ["", *_kernel(kernel, number, kernels, sizes)]
+        alike = first.get(kernel.op, number)
+        lines += ["", *_kernel(kernel, number, alike, kernels, sizes)]
         lines.append(f"  ends     {_end(kernel.op, kernels, kernel.block.ops)}")
     for number, value in enumerate(copied(function), len(found)):
         lines += ["", *_copy(value, number, sizes)]
     return "\n".join([*lines, ""])
+
+
+def _first_alike(kernels: Sequence[Op], buffers: Function) -> dict[Op, int]:
+    """Return the number of the first kernel that has the code of each group.
+
+    That is called where others have groups of their own (`outline`).
+    """
+    groups = [(n, op) for n, op in enumerate(kernels) if isinstance(op, KernelGroup)]
+    made = [op for op in buffers.walk() if isinstance(op, KernelGroup | Call)]
+    first: dict[object, int] = {}
+    return {
+        group: first.setdefault(op.callee if isinstance(op, Call) else op, number)
+        for (number, group), op in zip(groups, made, strict=True)
+    }
 
 
 def _hint(sizes: _Sizes) -> list[str]:
@@ -237,7 +254,7 @@ def _hint(sizes: _Sizes) -> list[str]:
 
 
 def _kernel(
-    found: _Kernel, number: int, kernels: Sequence[Op], sizes: _Sizes
+    found: _Kernel, number: int, alike: int, kernels: Sequence[Op], sizes: _Sizes
 ) -> list[str]:
     kernel, returned = found.op, set(found.block.terminator.operands)
     written = written_by(kernel)
@@ -253,6 +270,7 @@ def _kernel(
         *([f"  runs     {runs}"] if runs else []),
         f"  source   {lines_of(members_of(kernel))}",
         f"  computes {', then '.join(dict.fromkeys(map(words, members_of(kernel))))}",
+        *([f"  code     that of kernel {alike}"] if alike != number else []),
         f"  reads    {_bytes(read_by(kernel), sizes)}",
         f"  writes   {_bytes(written, sizes)}",
         f"  flops    {sizes.spell(flops_of_kernel(kernel))}",

@@ -368,10 +368,35 @@ def test_sizes_are_checked(word, code, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_kernels_that_are_alike_name_the_first(capsys):
+    path = ROOT / "benchmarks" / "programs" / "layers.tc"
+    assert main.run(["explain", f"{path}::train"]) == 0
+    blocks = capsys.readouterr().out.split("\n\n")
+    found = [re.match(r"kernel (\d+):", block) for block in blocks]
+    kernels = {int(m[1]): b for m, b in zip(found, blocks, strict=True) if m}
+    alike = 0
+    for number, block in kernels.items():
+        named = re.search(r"^  code     that of kernel (\d+)$", block, re.MULTILINE)
+        if named is None:
+            continue
+        alike += 1
+        first = int(named[1])
+        assert first < number
+        computes = [re.search(r"computes .*", kernels[n]) for n in (first, number)]
+        assert computes[0] is not None
+        assert computes[1] is not None
+        assert computes[0][0] == computes[1][0]
+        assert "  code " not in kernels[first]
+    assert alike > 30
+
+
 def test_every_word_of_a_kernel_is_in_the_docs(capsys):
-    assert main.run(["explain", f"{EXAMPLE}::train"]) == 0
-    words = set(re.findall(r"^  (\w+) ", capsys.readouterr().out, re.MULTILINE))
-    assert {"computes", "opened", "ends", "arena"} <= words
+    words = set()
+    for path in (EXAMPLE, ROOT / "benchmarks" / "programs" / "layers.tc"):
+        assert main.run(["explain", f"{path}::train"]) == 0
+        out = capsys.readouterr().out
+        words |= set(re.findall(r"^  (\w+) ", out, re.MULTILINE))
+    assert {"computes", "opened", "ends", "arena", "code"} <= words
     text = (ROOT / "docs" / "python.md").read_text("utf-8")
     stated = text[text.index("- A kernel is one pass") :].partition("\n- ")[0]
     assert [w for w in sorted(words) if w not in stated] == []
