@@ -57,24 +57,31 @@
 // CHECK-NEXT:  ^bb0(%t: memref<i64>, %h: memref<4xf32>, %[[N:[a-z0-9_]*]]: memref<4xf32>, %[[W:[a-z0-9_]*]]: memref<4xf32>):
 // CHECK:       "tc.group"(%h, %[[W]], %[[N]])
 
-// Parts of memory go round.
-// CHECK-LABEL: sym_name = "f"}>
-// CHECK:       %[[L:[0-9]+]]:3 = "scf.for"(%{{.*}}, %T, %{{.*}}, %w, %result, %result) ({
+// All steps are one kernel. Parts of memory go round in it.
+// CHECK-LABEL: sym_name = "f.k0"
+// CHECK:       "memref.alloca"{{.*}} memref<1xi64>
+// CHECK:       %[[L:[0-9]+]]:3 = "scf.for"(%{{.*}}, %T, %{{.*}}, %w_1, %result_1, %result_1) ({
 // CHECK-NEXT:  ^bb0(%[[I:[a-z0-9_]*]]: index, %[[H:[a-z0-9_]*]]: memref<?xf32>,
 // CHECK-NEXT:  %[[B:[a-z0-9_]*]] = "arith.subi"(%{{.*}}, %[[I]])
-// CHECK:       "memref.store"(%{{.*}}, %step, %{{.*}})
 // CHECK:       %[[X:[a-z0-9_]*]] = "tc.part"(%xs, %{{.*}}, %{{.*}})
-// CHECK:       %[[P:[a-z0-9_]*]] = "tc.part"(%result_1, %{{.*}}, %{{.*}})
-// CHECK:       "tc.launch"(%[[H]], %w, %[[X]], %[[P]],
+// CHECK:       %[[P:[a-z0-9_]*]] = "tc.part"(%result_2, %{{.*}}, %{{.*}})
+// CHECK:       "vector.maskedload"(%[[H]],
+// CHECK:       "vector.maskedload"(%[[X]],
+// CHECK:       "vector.maskedstore"(%[[P]],
 // CHECK:       "scf.yield"(%[[P]],
-// CHECK:       "tc.launch"(%[[L]]#0, %result
+// CHECK:       "vector.maskedload"(%[[L]]#0,
+// CHECK:       "vector.maskedstore"(%result_1,
+// CHECK-LABEL: sym_name = "f"}>
+// CHECK-NOT:   "scf.for"
+// CHECK:       "tc.launch"
 
 // The two memories of what is not stacked change places: after three steps the result
 // is where it belongs.
-// CHECK-LABEL: sym_name = "g"}>
-// CHECK:       "scf.for"(%{{.*}}, %{{.*}}, %{{.*}}, %w, %result, %spare) ({
+// CHECK-LABEL: sym_name = "g.k0"
+// CHECK:       "scf.for"(%{{.*}}, %{{.*}}, %{{.*}}, %w_1, %result, %spare) ({
 // CHECK-NEXT:  ^bb0(%{{.*}}: index, %[[H:[a-z0-9_]*]]: memref<?xf32>, %[[N:[a-z0-9_]*]]: memref<?xf32>, %[[S:[a-z0-9_]*]]: memref<?xf32>):
-// CHECK:       "tc.launch"(%[[H]], %w, %[[N]],
+// CHECK:       "vector.maskedload"(%[[H]],
+// CHECK:       "vector.maskedstore"(%[[N]],
 // CHECK:       "scf.yield"(%[[N]], %[[S]], %[[N]])
-// CHECK-NOT:   "tc.launch"
+// CHECK-NOT:   "vector.maskedstore"
 // CHECK:       "func.return"

@@ -63,7 +63,8 @@ def _elements_per_chunk(op: Scan, steps: Steps) -> Dim | None:
     work = sum(weight(m.op) for kernel in steps.kernels for m in kernel.members)
     fitting = floordiv(CHUNK_WORK // LANES, maximum(op.steps * work, 1))
     width = maximum(fitting * LANES, LEAST_ELEMENTS)
-    return None if known_at_most(elements(steps.space), 2 * width) else width
+    half = ceildiv(elements(steps.space), 2)  # two chunks of one size would do
+    return None if known_at_most(half, width) else width
 
 
 def _rows_per_chunk(op: Scan, steps: Steps, target: Target) -> Dim:

@@ -52,6 +52,7 @@ the other; what one member needs of another must lie in the same row. A contract
 stage of its own, which runs on a block of rows; it joins a kernel if that saves memory
 (`open_groups`).
 
+0. Reductions of rows that lie across memory become reductions down columns (`turns`).
 1. What works row by row on arguments and scalars alone waits until something reads it
    (`order`): it joins its reader and needs no memory. Scalars that need nothing else
    come first.
@@ -110,6 +111,7 @@ from tensorc.passes.structured.open_groups import (
     read_across,
 )
 from tensorc.passes.structured.order import in_order, is_scalar, waiting_in
+from tensorc.passes.structured.turns import turn_reductions
 from tensorc.target import Target
 
 Unit = OpenGroup | Op  # a group, or an op that is no kernel
@@ -344,6 +346,7 @@ def _fuse_region(
     old = region.block
     for op, inner in regions_in(old):
         _fuse_region(inner, updates_in(op, inner, updates), constraints, join)
+    turn_reductions(old)
     units = partition(old, dict(updates), join)
     new = Block(arguments=old.arguments, parent=region)
     builder = Builder(new, constraints)
