@@ -9,6 +9,7 @@ import pytest
 import tensorc as tc
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import Array, fma, ordered_matmul
+from tensorc.passes.schedule.products import DOT_SPLIT
 from tests import stages
 from tests.samples import parse_type, same_bits
 from tests.stages import Case, all_results
@@ -109,6 +110,26 @@ def test_a_dot_product_of_a_million(threads: int) -> None:
         wanted = ordered_matmul(x[None], y[:, None])[0, 0]
         assert same_bits(np.asarray(dot(x, y)), wanted)
         assert abs(float(dot(x, np.ones_like(x))) / 10**5 - 1) < 5e-6
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_parts_of_a_dot_product_run_apart(threads: int, tmp_path: Path) -> None:
+    """Around whole parts, in a kernel with what follows; depths known and unknown."""
+    rng = np.random.default_rng(threads)
+    norm = tc.jit(lambda a, b: 1 / (1 + (a @ b) ** 2))
+    path = tmp_path / "known.tc"
+    path.write_text(f"fn f(x: f32[{3 * DOT_SPLIT}], y: f32[{3 * DOT_SPLIT}]) -> f32")
+    with path.open("a") as file:
+        file.write(" = 1 / (1 + (x @ y) ** 2)\n")
+    known = tc.load(path)
+    with tc.options(threads=threads):
+        for depth in (0, 5, DOT_SPLIT, DOT_SPLIT + 1, 3 * DOT_SPLIT, 5 * DOT_SPLIT - 9):
+            x, y = (rng.standard_normal(depth).astype("float32") for _ in range(2))
+            dot = ordered_matmul(x[None], y[:, None])[0, 0]
+            wanted = np.float32(1) / (1 + dot**2)
+            assert same_bits(np.asarray(norm(x, y)), np.asarray(wanted)), depth
+            if depth == 3 * DOT_SPLIT:
+                assert same_bits(np.asarray(known.f(x, y)), np.asarray(wanted))
 
 
 @pytest.mark.parametrize("element", ["f32", "f64"])

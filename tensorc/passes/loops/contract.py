@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from tensorc.ir.attributes import Affine, MapResult
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.invariants import fail
 from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES
+from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, schedule_of
@@ -19,7 +20,7 @@ from tensorc.ir.types import I1, element_type
 from tensorc.passes.analysis.generics import space
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.dots import Dots, emit_column
+from tensorc.passes.loops.dots import Dots, emit_column, sum_of_parts
 from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.narrow import emit_along_rows
 from tensorc.passes.loops.rows_state import Rows
@@ -30,6 +31,7 @@ from tensorc.passes.loops.tiles import (
     copy_rows,
     cut_rows,
     each_strip,
+    place,
     strip_sums,
     zero_if_empty,
 )
@@ -76,17 +78,8 @@ def emit_contraction(
 ) -> None:
     """Emit rows [first, last) of a contraction at one index of its batch."""
     k = rows.k
-    extents = space(op, [rows.shapes[v] for v in op.operands])
+    extents, (a, b, c) = _matrices(rows, op, batch)
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
-    axes = [(m, inner), (inner, n), (m, n)]
-    given = list(zip(op.operands, op.maps, strict=True))
-    sides = [given[0], given[1], given[-1]]  # others state extents
-    a, b, c = (
-        _matrix(k, storage_of(rows.storages, op, v), map_.results, batch, *pair)
-        for (v, map_), pair in zip(sides, axes, strict=True)
-    )
-    if extents[n] == 1:
-        b = replace(b, column=k.index(1))  # it has no other columns
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     element = element_type(c.memref.type)
     rows_at_once, width = _tile(op)
@@ -102,7 +95,7 @@ def emit_contraction(
     left, right = (k.index(0), columns) if rows.span is None else rows.span
     zero_if_empty(k, depth, c, (first, last), (left, right))
     if extents[n] == 1:
-        lanes = min(rows.target.vector_bits // element.bits, LANES)
+        lanes = _vector_lanes(rows, c.memref)
         dots = Dots((a, b, c), (first, last), depth, lanes)
         first = emit_column(k, dots, is_dot=extents[m] == 1)
         if first is last:
@@ -127,6 +120,66 @@ def emit_contraction(
             _copied_or_not(k, replace(product, size=size), False)
     with k.when(k.op(arith.XOrI, few, k.constant(1, I1))):
         _copied_or_not(k, product, copied)
+
+
+def _matrices(
+    rows: Rows, op: Generic, batch: Sequence[Value]
+) -> tuple[Sequence[Dim], tuple[Matrix, Matrix, Matrix]]:
+    """Return the extents of a contraction, its sides and its result."""
+    k = rows.k
+    extents = space(op, [rows.shapes[v] for v in op.operands])
+    m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
+    axes = [(m, inner), (inner, n), (m, n)]
+    given = list(zip(op.operands, op.maps, strict=True))
+    sides = [given[0], given[1], given[-1]]  # others state extents
+    a, b, c = (
+        _matrix(k, storage_of(rows.storages, op, v), map_.results, batch, *pair)
+        for (v, map_), pair in zip(sides, axes, strict=True)
+    )
+    if extents[n] == 1:
+        b = replace(b, column=k.index(1))  # it has no other columns
+    return extents, (a, b, c)
+
+
+def emit_dot_parts(
+    rows: Rows, op: Generic, split: int, parts: Value, ends: tuple[Value, Value]
+) -> Dim:
+    """Emit parts of a dot product's terms, and return how many chunks that are.
+
+    Each leaves an element of `parts`, a subtree of the sum: a part is superblocks, as
+    many as a power of two. `ends` are the chunks to run, which are parts.
+    """
+    k = rows.k
+    extents, (a, b, _) = _matrices(rows, op, [])
+    lanes = _vector_lanes(rows, parts)
+    zero = k.index(0)
+    with k.loop(*ends, 1) as chunk:
+        lower = k.mul(chunk.index, k.index(split))
+        upper = k.minimum(k.add(lower, k.index(split)), k.dim(extents[-1]))
+        left = replace(a, at=place(k, a, zero, lower))
+        right = replace(b, at=place(k, b, lower, zero))
+        result = Matrix(parts, chunk.index, k.index(1), k.index(1))
+        one = zero, k.index(1)
+        dots = Dots((left, right, result), one, k.sub(upper, lower), lanes)
+        emit_column(k, dots, is_dot=True)
+    return ceildiv(extents[-1], split)
+
+
+def emit_dot_sum(
+    rows: Rows, op: Generic, split: int, parts: Value, limits: tuple[Value, Value]
+) -> None:
+    """Emit the rows of a dot product, of which there is one: the sum of its parts."""
+    k = rows.k
+    extents, (_, _, c) = _matrices(rows, op, [])
+    with k.loop(*limits, 1) as row:
+        total = sum_of_parts(k, parts, k.dim(ceildiv(extents[-1], split)))
+        at = place(k, c, row.index, k.index(0))
+        k.do(memory.Store, total, c.memref, at)
+
+
+def _vector_lanes(rows: Rows, memref: Value) -> int:
+    """Return how many elements of memory a vector of the target has, 16 at most."""
+    return min(narrow_columns(element_type(memref.type), rows.target), LANES)
 
 
 def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> None:

@@ -168,6 +168,28 @@ def _chains(
     return loop.results
 
 
+def sum_of_parts(k: LoopBuilder, given: Value, count: Value) -> Value:
+    """Return the sum of subtrees of equal depth, but for the last one; 0 of none."""
+    element = element_type(given.type)
+    zero = k.index(0)
+    stack = scratch(k, element, LEVELS)
+    k.do(memory.Store, k.constant(0.0, element), stack, zero)
+
+    def add(part: Value) -> None:
+        below = k.sub(part, k.index(1))
+        pair = [k.op(memory.Load, stack, at) for at in (below, part)]
+        k.do(memory.Store, k.op(arith.AddF, *pair), stack, below)
+
+    with k.loop(zero, count, 1, [zero]) as loop:
+        (filled,) = loop.carried
+        k.do(memory.Store, k.op(memory.Load, given, loop.index), stack, filled)
+        loop.yields = [pushed(k, loop.index, filled, add)]
+    (filled,) = loop.results
+    with k.loop(k.index(1), filled, 1) as left:
+        add(k.sub(filled, left.index))
+    return k.op(memory.Load, stack, zero)
+
+
 def emit_column(k: LoopBuilder, dots: Dots, is_dot: bool) -> Value:
     """Emit rows of a product with one column; return the first one that is left.
 

@@ -42,7 +42,13 @@ from tensorc.passes.analysis.walks import extent_of
 from tensorc.passes.loops.accumulate import worker_scratch
 from tensorc.passes.loops.across import Across, emit_across, open_across
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.contract import emit_contraction, emit_panel, panel_of
+from tensorc.passes.loops.contract import (
+    emit_contraction,
+    emit_dot_parts,
+    emit_dot_sum,
+    emit_panel,
+    panel_of,
+)
 from tensorc.passes.loops.entry import (
     FunctionState,
     Shape,
@@ -59,6 +65,7 @@ from tensorc.passes.loops.nest import flat_nest, flat_runs
 from tensorc.passes.loops.reductions.partials import (
     emit_partials,
     open_partials,
+    partials_of,
     strip_of,
     work_done,
 )
@@ -84,8 +91,27 @@ def group_kernel(entry: FunctionState, op: Op) -> None:
         close_kernel(entry, group.function, group.k, values, names, chunks, work)
         work = work - work_done(rows, group.schedule)
         group = _open_group(entry, op)
+    for part in [part for part in group.parts if part.sums is not None]:
+        chunks, done = _emit_dot_parts(group, part)
+        values, names = op.operands, group.names
+        close_kernel(entry, group.function, group.k, values, names, chunks, work)
+        work = work - done
+        group = _open_group(entry, op)
     chunks = _chunks(group)
     close_kernel(entry, group.function, group.k, op.operands, group.names, chunks, work)
+
+
+def _emit_dot_parts(group: "_GroupKernel", part: "_Part") -> tuple[Dim, Dim]:
+    """Emit the parts of a dot product; return their number, and the work done."""
+    split, op, sums = group.schedule.split, part.product, part.sums
+    assert split is not None
+    assert op is not None
+    assert sums is not None
+    begin, end = group.function.body.block.arguments[-3:-1]
+    with group.k.at(op.location):
+        chunks = emit_dot_parts(part.rows, op, split, sums, (begin, end))
+    points = elements(tuple(group.spaces[0][0]))
+    return chunks, floordiv(points, PRODUCTS_PER_WORK)
 
 
 def panel_kernel(entry: FunctionState, op: KernelGroup) -> None:
@@ -134,6 +160,7 @@ class _Part:
 
     rows: Rows
     product: Generic | None
+    sums: Value | None = None  # where parts of a dot product leave what they come to
 
 
 @dataclass
@@ -233,7 +260,8 @@ def _open_inside(
         assign_levels(rows.members, rows.makers)
         place_private(rows)
         open_partials(op, rows, arguments)
-        parts.append(_Part(rows, product))
+        sums = partials_of(op, arguments) if product is not None else None
+        parts.append(_Part(rows, product, sums))
     everything = [make_member(g, known, op.outer) for g in generics]
     outer = everything[0].extents[: op.outer]
     chosen = schedule_of(op) or Schedule()
@@ -367,17 +395,22 @@ def _emit_parts(group: _GroupKernel, chunk: tuple[Value, Value] | None) -> None:
             _emit_rows(group, part.rows, chunk)
         else:
             with group.k.at(part.product.location):
-                _emit_product(group, part.rows, part.product, chunk)
+                _emit_product(group, part, part.product, chunk)
 
 
 def _emit_product(
-    group: _GroupKernel, rows: Rows, op: Generic, chunk: tuple[Value, Value]
+    group: _GroupKernel, part: _Part, op: Generic, chunk: tuple[Value, Value]
 ) -> None:
+    rows, split = part.rows, group.schedule.split
+
     def run(
         before: list[Value], first: Value, last: Value, _: list[Value]
     ) -> list[Value]:
         batch = _indices(group, before)[: len(group.outer) - 1]
-        emit_contraction(rows, op, batch, first, last)
+        if part.sums is not None and split is not None:
+            emit_dot_sum(rows, op, split, part.sums, (first, last))
+        else:
+            emit_contraction(rows, op, batch, first, last)
         return []
 
     flat_runs(group.k, group.space, *chunk, run)

@@ -144,6 +144,10 @@ def _partials(op: control.KernelGroup) -> list[TensorType]:
         for result in member.op.results:
             found.append(TensorType((parts, kept), tensor_of(result).element))
     if not found:
+        for product in kernel.products:
+            parts = ceildiv(tensor_space(product)[-1], chosen.split)
+            found.append(TensorType((parts, 1), tensor_of(product.results[0]).element))
+    if not found:
         fail(op, f"attribute '{SCHEDULE}': no reduction of this group has parts")
     return found
 

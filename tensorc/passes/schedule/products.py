@@ -6,6 +6,7 @@ Tiles keep the order of additions, so that no choice here changes a result.
 from collections.abc import Sequence
 
 from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
+from tensorc.ir.numerics import SUPERBLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, element_type
 from tensorc.passes.analysis.generics import reads, tensor_space
@@ -20,6 +21,7 @@ FEW_CHUNKS = 16  # of a product whose chunks are taller: some for each thread
 # together.
 COPY_LEAST = (32, 256, 128)
 PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
+DOT_SPLIT = 16 * SUPERBLOCK  # terms of a part of a dot product
 COLUMN_WORK = 1 << 16  # multiply-adds of a chunk of products with one column
 COLUMN_ROWS = 64  # of it, at least
 MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
@@ -112,6 +114,15 @@ def _shares_columns(kernel: Kernel) -> bool:
         if any(r.value in made and r.axes != whole for r in reads(member.op)):
             return False  # it may read what another chunk makes
     return True
+
+
+def product_split(kernel: Kernel) -> int | None:
+    """Return the terms of a part of a dot product, if its parts may run apart."""
+    if len(kernel.products) != 1 or len(kernel.outer) != 1:
+        return None
+    rows, columns, depth = tensor_space(kernel.products[0])
+    few = isinstance(depth, int) and depth < 2 * DOT_SPLIT
+    return DOT_SPLIT if rows == columns == 1 and not few else None
 
 
 def tile(op: Generic, target: Target) -> tuple[int, int]:

@@ -96,7 +96,7 @@ def schedule_group(
         rows=block or rows,
         columns=columns,
         kept=cpu.kept_per_chunk(kernel),
-        split=cpu.split_per_chunk(kernel),
+        split=cpu.split_per_chunk(kernel) or products.product_split(kernel),
         block=block,
     )
     op.attributes[SCHEDULE] = chosen.attribute()

@@ -16,6 +16,14 @@ from tensorc.passes.loops.reductions.reduce import emit_partial
 from tensorc.passes.loops.rows_state import Rows
 
 
+def partials_of(op: KernelGroup, arguments: Sequence[Value]) -> Value | None:
+    """Return the first memory for what parts of a group come to, if it has parts."""
+    first, chosen = op.attributes.get("tc.partials"), schedule_of(op)
+    if not isinstance(first, int) or chosen is None or chosen.split is None:
+        return None
+    return arguments[first]
+
+
 def open_partials(op: KernelGroup, rows: Rows, arguments: Sequence[Value]) -> None:
     """Note where reductions leave what their parts come to, if they have parts."""
     first, chosen = op.attributes.get("tc.partials"), schedule_of(op)
