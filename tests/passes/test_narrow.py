@@ -70,6 +70,39 @@ def test_known_columns_of_a_transposed_left_side(element: str, tmp_path: Path) -
         assert same_bits(found, ordered_matmul(x.T, y)), name
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_known_sizes_of_nothing(form: str, tmp_path: Path) -> None:
+    """A sum of no terms is +0; a result may have no elements."""
+    written, cases = [], []
+    for number, (rows, columns, depth) in enumerate(
+        (
+            (1, 1, 0),
+            (2, 1, 0),
+            (40, 1, 0),
+            (40, 3, 0),
+            (1, 40, 0),
+            (16, 0, 5),
+            (0, 1, 5),
+        )
+    ):
+        left, right = np.ones((rows, depth), "f4"), np.ones((depth, columns), "f4")
+        given = [left.T if form in ("left", "both") else left]
+        given += [right.T if form in ("right", "both") else right]
+        types = [f"f32[{v.shape[0]}, {v.shape[1]}]" for v in given]
+        sides = ["x.T" if form in ("left", "both") else "x"]
+        sides += ["y.T" if form in ("right", "both") else "y"]
+        header = f"fn f{number}(x: {types[0]}, y: {types[1]}) -> f32[{rows}, {columns}]"
+        written.append(f"{header} = {sides[0]} @ {sides[1]}")
+        cases.append((f"f{number}", given, np.zeros((rows, columns), "f4")))
+    path = tmp_path / "nothing.tc"
+    path.write_text("\n".join(written) + "\n")
+    program = tc.load(path)
+    for name, given, wanted in cases:
+        found = np.asarray(getattr(program, name)(*given))
+        assert found.shape == wanted.shape
+        assert same_bits(found, wanted), name
+
+
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_vectors_times_matrices(threads: int) -> None:
     rng = np.random.default_rng(14)

@@ -219,7 +219,7 @@ def _emit_columns(k: LoopBuilder, dots: Dots) -> Value:
     """
     first, last = dots.rows
     a, _, c = dots.matrices
-    if not k.known(a.column) == k.known(c.row) == 1:
+    if not k.known(a.column) == k.known(c.row) == 1 or k.known(dots.depth) == 0:
         return first
     lanes = k.index(dots.lanes)
     count = k.sub(last, first)

@@ -140,6 +140,7 @@ def tile(op: Generic, target: Target) -> tuple[int, int]:
         return tile_size(columns, element, target)
     assert isinstance(columns, int)
     # The tile computes the transposed result: the columns are its rows.
+    columns = max(columns, 1)
     vectors = registers // 16 + 1
     tiles = -(-columns // ((registers - vectors - 1) // vectors))
     return -(-columns // tiles), vectors * lanes
