@@ -82,6 +82,7 @@ INTRINSICS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "roundeven": (-1,),
         "floor": (-1,),
         "ceil": (-1,),
+        "ldexp": (-1, 1),
         "maximum": (-1,),
         "minimum": (-1,),
         "smax": (-1,),

@@ -171,6 +171,15 @@ def _fma_f32(a: Array, b: Array, c: Array) -> Array:
         return _odd_sum(np.asarray(x * y), z).astype(np.float32)
 
 
+def scaled(value: Array, exponent: Array) -> Array:
+    """Return value * 2^(exponent - 2 bias) with one rounding."""
+    twice = 2 * 127 if value.dtype == np.float32 else 2 * 1023
+    # Beyond these limits everything is 0 or infinite, and `ldexp` takes 32 bits.
+    power = np.clip(np.asarray(exponent, np.int64), -5000, 5000) - twice
+    with np.errstate(all="ignore"):
+        return np.asarray(np.ldexp(value, power.astype(np.int32)), value.dtype)
+
+
 Doubles = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 

@@ -1,16 +1,18 @@
 """Every arith and math op, compiled and interpreted: the same bits on nasty values."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from tensorc.backend.llvm.host import host_target
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
 from tensorc.ir.attributes import Typed
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith, conversions, math
-from tensorc.ir.types import ELEMENTS, F16, F32, F64, I1, VectorType
+from tensorc.ir.types import ELEMENTS, F16, F32, F64, I1, I32, I64, VectorType
 from tests.backend.harness import (
     LANES,
     Code,
@@ -246,7 +248,58 @@ def test_constants_keep_their_bits(element):
     assert_same_bits(out, values, str(element))
 
 
+WITHOUT_SCALING = replace(
+    host_target(), features=host_target().features.replace("+avx512", "-avx512")
+)
+
+
+@pytest.mark.parametrize("lanes", [0, LANES], ids=["scalar", "vector"])
+@pytest.mark.parametrize("optimize", [0, 3])
+@pytest.mark.parametrize("target", [host_target(), WITHOUT_SCALING], ids=["host", "x"])
+@pytest.mark.parametrize(("element", "bits"), [(F32, I32), (F64, I64)], ids=str)
+def test_powers_of_two_round_once(element, bits, target, optimize, lanes):
+    """With an instruction for it and without: into subnormals, and to infinity."""
+    scale = Case(math.Scale, element, element, 2)
+
+    def fill(b, x, e, out, arena, n):
+        with counted(b, constant(b, 0), n, constant(b, lanes or 1)) as i:
+            if not lanes:
+                made = b.value(
+                    math.Scale, *(b.value(memory.Load, v, i) for v in (x, e))
+                )
+                b.create(memory.Store, made, out, i)
+                return
+            left = b.value(arith.SubI, n, i)
+            mask = b.value(vector.CreateMask, left, types=[VectorType(lanes, I1)])
+            given = [
+                b.value(
+                    vector.MaskedLoad, v, i, mask, splat(b, constant(b, 0, t), lanes)
+                )
+                for v, t in ((x, element), (e, bits))
+            ]
+            b.create(vector.MaskedStore, out, i, mask, scale.build(b, given, lanes))
+
+    rng = np.random.default_rng(3)
+    values = rng.standard_normal(40).astype(element.dtype)
+    values = np.append(values, [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 2.0**-30])
+    twice = 254 if element == F32 else 2046
+    powers = np.arange(-twice // 2 - 60, twice // 2 + 20)
+    x, e = np.meshgrid(values.astype(element.dtype), powers + twice)
+    x, e = x.ravel(), e.ravel().astype(bits.dtype)
+    out = np.zeros_like(x)
+    code = Code(entry([element, bits, element], 1, fill), optimize, target=target)
+    assert code(x, e, out, symbols=(x.size,)) == 0
+    with np.errstate(all="ignore"):
+        wanted = np.ldexp(x, (e - twice).astype(np.int32))
+    assert_same_bits(out, wanted)
+    assert_same_bits(math.Scale.evaluate(None, x, e), wanted)
+
+
 def test_every_scalar_row_is_tested():
     tested = {c.cls for e in ELEMENTS.values() for c in cases_of(e)}
     tested |= {c.cls for e in ELEMENTS.values() for c in conversions_of(e)}
-    assert set(SCALAR_ROWS) - tested == {arith.Constant, arith.Select}
+    assert set(SCALAR_ROWS) - tested == {
+        arith.Constant,
+        arith.Select,
+        math.Scale,
+    }

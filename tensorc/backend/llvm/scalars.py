@@ -242,6 +242,31 @@ def _bitcast(state: State, op: Op) -> None:
     state.values[op.result] = state.emit.cast("bitcast", value, scalar)
 
 
+def _scale(state: State, op: Op) -> None:
+    """Multiply by a power of two: by an instruction, or else by two factors.
+
+    With one of them a result below the normal range might be rounded twice, and one
+    above it overflow where it need not.
+    """
+    value, exponent = state.operands(op)
+    emit, bias, mantissa = state.emit, *_FORMATS[value.type.scalar]
+    if all(f"+{name}" in state.target.features.split(",") for name in _SCALING):
+        twice = number(exponent.type, 2 * bias)
+        power = emit.cast("trunc", emit.binary("sub", exponent, twice), "i32")
+        state.values[op.result] = emit.intrinsic("ldexp", value.type, value, power)
+        return
+    half = emit.binary("ashr", exponent, number(exponent.type, 1))
+    for part in (half, emit.binary("sub", exponent, half)):
+        bits = emit.binary("shl", part, number(part.type, mantissa))
+        factor = emit.cast("bitcast", bits, value.type.scalar)
+        value = emit.binary("fmul", value, factor)
+    state.values[op.result] = value
+
+
+# The bias of an exponent, and the bits below it.
+_FORMATS = MappingProxyType({"float": (127, 23), "double": (1023, 52)})
+_SCALING = ("avx512f", "avx512vl")  # x86 processors have `vscalef` then
+
 SCALAR_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
     {
         arith.Constant: _constant,
@@ -286,5 +311,6 @@ SCALAR_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
         math.Floor: _floats("floor"),
         math.Ceil: _floats("ceil"),
         math.Fma: _floats("fma"),
+        math.Scale: _scale,
     }
 )

@@ -1,8 +1,8 @@
 """What the functions of the math library are written with: formats and short names.
 
-A function takes a `MathBuilder` and values, scalars or vectors, and appends arith and
-math.fma ops. There are no tables, no branches and no conversions of integers: exponents
-are read and written as bits.
+A function takes a `MathBuilder` and values, scalars or vectors, and appends arith,
+math.fma and tc_math.scale ops. There are no tables, no branches and no conversions of
+integers: exponents are read and written as bits.
 """
 
 from collections.abc import Callable, Iterator, Sequence

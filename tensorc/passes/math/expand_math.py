@@ -1,8 +1,8 @@
 """Replace functions of floats by arithmetic: the one math library of all targets.
 
 Each function is written once (`functions`, `erf`, `powers`, `trigonometry`), as a builder
-of arith and math.fma ops for a scalar or a vector, and has a row in the table of its
-module; so the interpreter, the CPU and the GPU agree bit for bit.
+of arith, math.fma and tc_math.scale ops for a scalar or a vector, and has a row in the
+table of its module; so the interpreter, the CPU and the GPU agree bit for bit.
 
 Source:
   fn f(x: float) -> float = exp(x)
@@ -24,10 +24,10 @@ After:
     %4 = arith.cmpf %1, %3 {predicate = 2} : i1
     %5 = arith.select %4, %3, %1 : f32
     …
-    %38 = arith.shli %33, %34 : i32
-    %39 = arith.bitcast %38 : f32
-    %40 = arith.mulf %37, %39 : f32
-    memref.store %40, %result, %0
+    %29 = math.fma %28, %18, %19 : f32
+    %30 = math.fma %29, %18, %19 : f32
+    %31 = tc_math.scale %30, %14 : f32
+    memref.store %31, %result, %0
     func.return
   } {tc.kernel = true}
   …

@@ -43,15 +43,8 @@ def _exponent(m: MathBuilder, x: Value) -> Pair:
 
 
 def scale(m: MathBuilder, value: Value, both: Value) -> Value:
-    """Return value * 2^n, given n plus twice the bias.
-
-    2^n is applied in two factors, so that a result below the normal range is rounded
-    once and one above it overflows only if it must.
-    """
-    half = m.shift_right(both, 1)
-    for exponent in (half, m.minus(both, half)):
-        value = m.mul(value, m.power_of_two(exponent))
-    return value
+    """Return value * 2^n, given n plus twice the bias."""
+    return m.apply(math.Scale, value, both)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.levels import BELOW_TENSOR
 from tensorc.ir.numerics import fma
 from tensorc.ir.opdef import EXACT, PURE, InferContext, each, op, require
-from tensorc.ir.ops.scalar.arith import FloatBinary, FloatUnary
-from tensorc.ir.types import Type, element_type
+from tensorc.ir.ops.scalar.arith import FloatBinary, FloatUnary, with_element
+from tensorc.ir.types import F32, F64, I32, I64, Type, element_type
 
 _EXACT = (PURE, EXACT)
 
@@ -180,3 +180,32 @@ class Fma(Op):
         return a
 
     evaluate = each(fma)
+
+
+@op("tc_math.scale", traits=_EXACT, levels=BELOW_TENSOR)
+class Scale(Op):
+    """A float times a power of two, rounded once: value * 2^(exponent - 2 bias).
+
+    An exponent of twice the bias, 254 for f32 and 2046 for f64, leaves the value alone.
+    Half of the exponent, rounded down, and the rest are biased exponents of normal
+    floats, and the value is far from the ends of their range, or 0, infinite or a NaN.
+
+    Constraints:
+      (C1) value is of f32 or f64, exponent of signed integers of as many bits.
+
+    Example:
+      %2 = "tc_math.scale"(%0, %1) : (f32, i32) -> f32
+    """
+
+    value: Value
+    exponent: Value
+
+    @staticmethod
+    def infer(ctx: InferContext, value: Type, exponent: Type) -> Type:
+        """Give the type of the value."""
+        integers = {F32: I32, F64: I64}.get(element_type(value))
+        fits = integers is not None and exponent == with_element(value, integers)
+        require(fits, "C1", "{} and {}", value, exponent)
+        return value
+
+    evaluate = each(numerics.scaled)
