@@ -142,8 +142,8 @@ def tile(op: Generic, target: Target) -> tuple[int, int]:
     # The tile computes the transposed result: the columns are its rows.
     columns = max(columns, 1)
     vectors = registers // 16 + 1
-    tiles = -(-columns // ((registers - vectors - 1) // vectors))
-    return -(-columns // tiles), vectors * lanes
+    tiles = max(-(-columns // ((registers - vectors - 1) // vectors)), 1)
+    return max(-(-columns // tiles), 1), vectors * lanes
 
 
 def registers_of(target: Target) -> int:
