@@ -7,6 +7,7 @@ import pytest
 
 import tensorc as tc
 from tensorc import compiler
+from tensorc.fuzz.outcomes import Compiled
 from tensorc.ir.ops.loop.scf import For
 from tensorc.ir.ops.memory.kernels import Launch, SizeOf
 from tensorc.ir.ops.memory.memory import View
@@ -17,7 +18,7 @@ from tensorc.runtime import cpu, threads
 from tensorc.runtime.function import CompiledFunction
 from tests.looping import loops_of
 from tests.samples import same_bits
-from tests.stages import TARGET, all_results
+from tests.stages import TARGET, all_results, updates_of
 
 RNG = np.random.default_rng(11)
 
@@ -262,3 +263,17 @@ def _number(offset):
 
 def _bytes(type_):
     return np.prod(type_.shape) * type_.element.bytes
+
+
+@pytest.mark.parametrize("shape", [(9, 0), (0, 3), (0, 1, 1)])
+def test_steps_of_no_elements_write_nothing(shape):
+    """All dimensions are walked as one, which has no elements then."""
+    x = tc.tensor("x", "float32", shape)
+    made = tc.scan(lambda s, _: (s * 2 - 1, None), x, length=3)[0]
+    module = parse_module(tc.function([x], made).emit("graph"))
+    updated = updates_of(module)
+    code = Compiled(compiler.compile(module, TARGET).artifact, updated)
+    # Bytes beside what is given and made are looked after.
+    outcome = code.call("function", [np.zeros(shape, np.float32)])
+    assert not isinstance(outcome, str), outcome
+    assert outcome[0].shape == shape

@@ -139,8 +139,8 @@ def emit_inside(
         _move_blocks(group, rows[0])
     elif span is not None:
         _set_span(group, *span)
-    elif len(group.runs.swept) > 1:
-        _set_span(group, k.index(0), k.dim(group.columns or 1))
+    elif len(group.runs.swept) > 1 and group.columns is not None:
+        _set_span(group, k.index(0), k.dim(group.columns))
     _emit_parts(group, rows)
     return _work(group)
 
