@@ -109,14 +109,15 @@ def emit_contraction(
     if isinstance(static, int):
         _copied_or_not(k, product, copied)
         return
-    lanes = narrow_columns(element, rows.target)
-    few = k.compare("sle", columns, k.index(lanes))
+    turned = k.known(a.row) == 1 and k.known(b.column) == 1
+    most = NARROW if turned else narrow_columns(element, rows.target)
+    few = k.compare("sle", columns, k.index(most))
     with k.when(few):
-        if k.known(a.row) == 1 and k.known(b.column) == 1:
+        if turned:
             size = TileSize(*tile_size(None, element, rows.target))
-            emit_along_rows(k, replace(product, size=size), lanes)
+            emit_along_rows(k, replace(product, size=size), most)
         else:
-            size = TileSize(*tile_size(lanes, element, rows.target))
+            size = TileSize(*tile_size(most, element, rows.target))
             _copied_or_not(k, replace(product, size=size), False)
     with k.when(k.op(arith.XOrI, few, k.constant(1, I1))):
         _copied_or_not(k, product, copied)

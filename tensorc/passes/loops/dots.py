@@ -27,6 +27,7 @@ from tensorc.passes.loops.tiles import Matrix, place, pushed
 _FEW = 4  # blocks of the last superblock that run side by side
 _ROWS = 2  # rows that share what is transposed of the column
 _SIDE_BY_SIDE = 2  # vectors of rows: their chains hide how late each step is
+_SETS_BYTES = 2048  # after which lines lie in the same sets, or in one of two
 _COUNT = SUPERBLOCK // CONTRACTION_BLOCK
 
 
@@ -232,6 +233,10 @@ def _emit_columns(k: LoopBuilder, dots: Dots) -> Value:
     width = dots.lanes * _SIDE_BY_SIDE
     groups = k.floordiv(k.sub(end, first), k.index(width))
     middle = k.add(first, k.mul(groups, k.index(width)))
+    # Lines of rows so far apart share a set of a first cache, which has room for few.
+    far = k.index(_SETS_BYTES // element_type(c.memref.type).bytes)
+    shared = k.compare("eq", a.row, k.mul(k.floordiv(a.row, far), far))
+    middle = k.select(shared, first, middle)
     with k.loop(first, middle, width) as row:
         _rows(k, dots, row.index, _SIDE_BY_SIDE)
     with k.loop(middle, end, dots.lanes) as row:

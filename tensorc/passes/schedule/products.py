@@ -6,7 +6,7 @@ Tiles keep the order of additions, so that no choice here changes a result.
 from collections.abc import Sequence
 
 from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
-from tensorc.ir.numerics import SUPERBLOCK
+from tensorc.ir.numerics import LANES, SUPERBLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, element_type
 from tensorc.passes.analysis.generics import reads, tensor_space
@@ -22,8 +22,7 @@ FEW_CHUNKS = 16  # of a product whose chunks are taller: some for each thread
 COPY_LEAST = (32, 256, 128)
 PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
 DOT_SPLIT = 16 * SUPERBLOCK  # terms of a part of a dot product
-COLUMN_WORK = 1 << 16  # multiply-adds of a chunk of products with one column
-COLUMN_ROWS = 64  # of it, at least
+COLUMN_TERMS = 16 * SUPERBLOCK  # of a chunk of products with one column
 MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
 FEW_COLUMNS = 768  # of which a narrower tile may leave fewer lanes idle
@@ -54,10 +53,7 @@ def _matrix_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:
     """
     known = [tensor_space(op)[-2:] for op in kernel.products]
     if all(columns == 1 for columns, _ in known):
-        depth = maximum(known[0][1], 1)
-        least = max(tile(op, target)[1] for op in kernel.products)
-        least = max(least, COLUMN_ROWS)
-        return maximum(floordiv(COLUMN_WORK // least, depth) * least, least)
+        return _column_rows(kernel, rows, target)
     for extents in known:
         pairs = zip(extents, COPY_LEAST[1:], strict=True)
         if any(isinstance(extent, int) and extent < least for extent, least in pairs):
@@ -68,6 +64,20 @@ def _matrix_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:
         return maximum(ceildiv(ceildiv(rows, parts), height) * height, height)
     steps = floordiv(rows, FEW_CHUNKS * CHUNK_ROWS)
     return maximum(minimum(steps * CHUNK_ROWS, MATRIX_ROWS), CHUNK_ROWS)
+
+
+def _column_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:
+    """Return the rows of a chunk of products with one column.
+
+    Where vectors run along rows they are whole tiles; else as many as have the terms of
+    16 superblocks, but of very long rows, which threads share, two or one.
+    """
+    depth = maximum(tensor_space(kernel.products[0])[-1], 1)
+    if any(map(reads_along_rows, kernel.products)):
+        width = max(tile(op, target)[1] for op in kernel.products)
+        return maximum(floordiv(COLUMN_TERMS // width, depth) * width, width)
+    many = floordiv(COLUMN_TERMS // LANES, depth) * LANES
+    return maximum(maximum(many, minimum(ceildiv(rows, 2), 2)), 1)
 
 
 def _row_chunks(rows: Dim) -> Dim:
