@@ -186,10 +186,11 @@ class Block:
         self.arguments.append(value)
         return value
 
-    def adopt_argument(self, value: Value) -> None:
-        """Append an argument of a block that is given up."""
-        value.owner, value.index = self, len(self.arguments)
-        self.arguments.append(value)
+    def adopt_arguments(self, values: Sequence[Value]) -> None:
+        """Have these arguments, of blocks that are given up, in place of its own."""
+        self.arguments = list(values)
+        for index, value in enumerate(values):
+            value.owner, value.index = self, index
 
     def append(self, op: Op) -> Op:
         """Append an op and return it."""

@@ -57,8 +57,15 @@ op is applied to the same elements.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tensorc.ir.attributes import AffineMap, ArrayAttr, MapResult, Typed, through
-from tensorc.ir.core import Block, Op, Value, clone_region, single_block
+from tensorc.ir.attributes import (
+    AffineMap,
+    ArrayAttr,
+    Attribute,
+    MapResult,
+    Typed,
+    through,
+)
+from tensorc.ir.core import Block, Op, Value, clone_region
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.memory.kernels import SizeOf
 from tensorc.ir.ops.scalar import arith
@@ -335,9 +342,10 @@ def _merge(
     old = reader.body.block
     reads = [*zip(reader.inputs, reader.maps, old.arguments, strict=False)]
     axes = along.results
-    body = (op.body if moves else clone_region(op.body, {})).block
+    region = op.body if moves else clone_region(op.body, {})
+    block = region.block
     composed = [_composed(map_, reader.maps[0].dims, axes) for map_ in op.maps]
-    taken = [*zip(op.inputs, composed, body.arguments, strict=False)]
+    taken = [*zip(op.inputs, composed, block.arguments, strict=False)]
     inputs: dict[tuple[Value, AffineMap], Value] = {}
     names: dict[Value, Value] = {}
     for read in reads:
@@ -347,19 +355,16 @@ def _merge(
             if first is not argument:
                 names[argument] = first
     outputs = [*zip(reader.outputs, reader.maps[len(reads) :], strict=True)]
-    region, block = single_block()
-    for argument in (*inputs.values(), *old.arguments[len(reads) :]):
-        block.adopt_argument(argument)
-    made = body.ops.pop().operands[0]
-    zeros = 0
-    for inner in body.ops:
-        kept = _along(inner, axes, names)
-        zeros += kept is not inner
-        block.append(_renamed(kept, names))
+    block.adopt_arguments([*inputs.values(), *old.arguments[len(reads) :]])
+    made = block.ops.pop().operands[0]
+    zeros = _put_along(block, axes, names) if known.bodies[op].indexes else 0
+    for inner in block.ops if names else ():
+        inner.operands = [names.get(v, v) for v in inner.operands]
     made = names.get(made, made)
     names.update((read[2], made) for read in reads if read[:2] == (value, along))
     for inner in old.ops:
-        block.append(_renamed(inner, names))
+        inner.operands = [names.get(v, v) for v in inner.operands]
+        block.append(inner)
     operands = [*inputs, *outputs]
     reader.operands = [v for v, _ in operands]
     reader.attributes["indexing_maps"] = ArrayAttr(tuple([m for _, m in operands]))
@@ -376,24 +381,24 @@ def _composed(map_: AffineMap, dims: int, axes: tuple[MapResult, ...]) -> Affine
     return AffineMap(dims, tuple([through(r, axes) for r in map_.results]))
 
 
-def _renamed(inner: Op, names: dict[Value, Value]) -> Op:
-    """Return an op of a body that reads what its operands are called now."""
-    if names:
-        inner.operands = [names.get(v, v) for v in inner.operands]
-    return inner
-
-
-def _along(inner: Op, axes: tuple[MapResult, ...], names: dict[Value, Value]) -> Op:
-    """Return an op of a body, where its dimensions are those of `axes`."""
-    if not isinstance(inner, Index):
-        return inner
-    axis = axes[inner.dim]
-    if isinstance(axis, int):
-        inner.attributes["dim"] = axis
-        return inner
-    zero = arith.Constant([], [INDEX], {"value": Typed(0, INDEX)}, [], inner.location)
-    names[inner.result] = zero.result
-    return zero
+def _put_along(
+    block: Block, axes: tuple[MapResult, ...], names: dict[Value, Value]
+) -> int:
+    """Make the indexes in a body those of `axes`; return how many of them are 0."""
+    zeros = 0
+    for at, inner in enumerate(block.ops):
+        if not isinstance(inner, Index):
+            continue
+        axis = axes[inner.dim]
+        if isinstance(axis, int):
+            inner.attributes["dim"] = axis
+            continue
+        given: dict[str, Attribute] = {"value": Typed(0, INDEX)}
+        zero = arith.Constant([], [INDEX], given, [], inner.location)
+        names[inner.result] = zero.result
+        block.ops[at], zero.parent = zero, block
+        zeros += 1
+    return zeros
 
 
 def run(module: Module, target: Target) -> Module:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -250,8 +250,8 @@ class Generic(Op):
 
     @property
     def maps(self) -> list[AffineMap]:
-        """The indexing maps, one per operand."""
-        return [m for m in self.indexing_maps.items if isinstance(m, AffineMap)]
+        """The indexing maps, one per operand: `infer` checks that they are maps."""
+        return cast(list[AffineMap], list(self.indexing_maps.items))
 
     @property
     def reductions(self) -> tuple[int, ...]:
