@@ -31,16 +31,20 @@ def extracts(op: Generic) -> list[Op]:
     return [o for o in op.body.block.ops if isinstance(o, Extract | Load)]
 
 
-def reads(op: Generic) -> list[Read]:
-    """Return everything that a generic reads, through maps and at computed indices."""
-    found = [
-        Read(value, map_.results)
-        for number, (value, map_) in enumerate(zip(op.inputs, op.maps, strict=False))
-        if not is_shape_only(op, number)
-    ]
+def reads(op: Generic, only: Value | None = None) -> list[Read]:
+    """Return everything that a generic reads, through maps and at computed indices.
+
+    If a value is given, what it reads of that one.
+    """
+    found = []
+    for number, (value, map_) in enumerate(zip(op.inputs, op.maps, strict=False)):
+        if only in (None, value) and not is_shape_only(op, number):
+            found.append(Read(value, map_.results))
     for extract in extracts(op):
-        axes = tuple(_index_dim(v) for v in extract.operands[1:])
-        found.append(Read(extract.operands[0], axes))
+        value = extract.operands[0]
+        if only in (None, value):
+            axes = tuple([_index_dim(v) for v in extract.operands[1:]])
+            found.append(Read(value, axes))
     return found
 
 

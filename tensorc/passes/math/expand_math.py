@@ -36,15 +36,16 @@ Errors are stated in docs/numerics.md. The coefficients were fitted by
 `tests/passes/remez.py` (the exchange algorithm of Remez).
 """  # noqa: E501
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.core import Block, Op, Value, clone_op, value_types
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.scalar import conversions
 from tensorc.ir.ops.scalar.arith import with_element
-from tensorc.ir.types import F16, F32, F64, Element, VectorType, element_type
+from tensorc.ir.types import F16, F32, F64, Element, Type, VectorType, element_type
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.math import erf, functions, powers, trigonometry
 from tensorc.passes.math.builder import DOUBLE, SINGLE, Expansion, Format, MathBuilder
@@ -101,32 +102,59 @@ def expand_math(module: Module, target: Target) -> Module:
     return module
 
 
+@dataclass(frozen=True, slots=True)
+class _Expanded:
+    """What one op became, of operands of its own: what is alike is a copy of it."""
+
+    operands: Sequence[Value]
+    ops: Sequence[Op]
+    result: Value
+
+
+# By the class of the op, and the types of its operands and its result.
+_Known = dict[tuple[type[Op], tuple[Type, ...]], _Expanded]
+
+
 def _expand_function(function: Function) -> None:
     replaced: dict[Value, Value] = {}
-    for op in list(function.walk()):
-        for region in op.regions:
+    known: _Known = {}
+    for outer in [op for op in function.walk() if op.regions]:
+        for region in outer.regions:
             for block in region.blocks:
-                _expand_block(block, replaced)
-    if not replaced:
-        return
-    for op in function.walk():
-        op.operands = [replaced.get(v, v) for v in op.operands]
+                _expand_block(block, replaced, known)
 
 
-def _expand_block(block: Block, replaced: dict[Value, Value]) -> None:
-    if not any(type(op) in _EXPANDED for op in block.ops):
-        return
+def _expand_block(block: Block, replaced: dict[Value, Value], known: _Known) -> None:
+    """Expand the ops of a block; what it reads was defined in blocks before it."""
     before, block.ops = block.ops, []
     for op in before:
-        if type(op) not in _EXPANDED:
-            block.append(op)
-            continue
-        type_ = op.result.type
-        format_, function = FUNCTIONS[type(op), element_type(type_)]
-        lanes = type_.lanes if isinstance(type_, VectorType) else 0
-        builder = Builder(block, location=op.location)
-        m = MathBuilder(builder, format_, lanes)
-        replaced[op.result] = function(m, *op.operands)
+        if replaced:
+            op.operands = [replaced.get(v, v) for v in op.operands]
+        if type(op) in _EXPANDED:
+            replaced[op.result] = _expand(block, op, known)
+        else:
+            block.ops.append(op)
+
+
+def _expand(block: Block, op: Op, known: _Known) -> Value:
+    """Append what an op becomes, and return its result."""
+    key = type(op), value_types([*op.operands, op.result])
+    if key in known:
+        model = known[key]
+        values = dict(zip(model.operands, op.operands, strict=True))
+        for inner in model.ops:
+            block.append(clone_op(inner, values, op.location))
+        return values.get(model.result, model.result)
+    first, type_ = len(block.ops), op.result.type
+    format_, function = FUNCTIONS[type(op), element_type(type_)]
+    lanes = type_.lanes if isinstance(type_, VectorType) else 0
+    builder = Builder(block, location=op.location)
+    result = function(MathBuilder(builder, format_, lanes), *op.operands)
+    made = block.ops[first:]
+    # What stands in regions would keep its location.
+    if len({*op.operands}) == len(op.operands) and not any(o.regions for o in made):
+        known[key] = _Expanded(op.operands, made, result)
+    return result
 
 
 EXPAND_MATH = Pass("expand-math", Level.LOOP, Level.LOOP, expand_math, __doc__)

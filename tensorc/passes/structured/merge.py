@@ -63,6 +63,7 @@ from tensorc.ir.attributes import (
     Attribute,
     MapResult,
     Typed,
+    identity_map,
     through,
 )
 from tensorc.ir.core import Block, Op, Value, clone_region
@@ -119,6 +120,7 @@ class _Known:
     """
 
     bodies: dict[Op, _Body] = field(default_factory=dict)
+    barriers: set[Op] = field(default_factory=set)
     users: Users = field(default_factory=dict)
     depths: dict[Op, int] = field(default_factory=dict)
 
@@ -143,7 +145,7 @@ class _Known:
             return True
         return any(
             not isinstance(user, Generic)
-            or _is_barrier(user)
+            or user in self.barriers
             or self.depth(user) > self.depth(value.op)
             or not _reads_along(user, value)
             for user in self.users.get(value, ())
@@ -155,7 +157,9 @@ def _known_of(block: Block) -> _Known:
     for op in block.ops:
         if isinstance(op, Generic):
             known.bodies[op] = _body_of(op)
-        ends = not isinstance(op, Generic) or _is_barrier(op)
+        ends = _is_barrier(op)
+        if ends:
+            known.barriers.add(op)
         found = 0
         for value in known.needs(op):
             known.users.setdefault(value, {})[op] = None
@@ -167,7 +171,7 @@ def _known_of(block: Block) -> _Known:
 
 
 def _is_barrier(op: Op) -> bool:
-    """Return whether a generic needs finished rows of what it reads."""
+    """Return whether an op needs finished rows of what it reads."""
     if not isinstance(op, Generic) or is_contraction(op):
         return True
     dims = op.maps[0].dims
@@ -178,11 +182,8 @@ def _reads_along(op: Op, value: Value) -> bool:
     """Return whether an op reads a value at its own rows alone."""
     if not isinstance(op, Generic):
         return False
-    return all(
-        read.axes == tuple(range(len(read.axes)))
-        for read in reads(op)
-        if read.value is value
-    )
+    axes = [read.axes for read in reads(op, value)]
+    return all(along == tuple(range(len(along))) for along in axes)
 
 
 def merge_block(block: Block) -> None:
@@ -221,8 +222,7 @@ def _may_move(op: Generic) -> bool:
     """Return whether a generic gives one whole tensor, element by element."""
     if op.reductions or len(op.results) != 1 or not isinstance(op.outputs[0].op, Empty):
         return False
-    results = op.maps[-1].results
-    return op.maps[-1].is_plain and results == tuple(range(op.maps[-1].dims))
+    return op.maps[-1] == identity_map(op.maps[-1].dims)
 
 
 def _takers(op: Generic, readers: list[Op], known: _Known) -> list[Generic]:
@@ -310,12 +310,13 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     memory in any case, or takes no more of it than the result does. A reduction down
     the rows has few threads: functions stay in front of it.
     """
-    made = [v for v in op.inputs if _rank(v) and isinstance(v.op, Generic)]
-    same_rows = not _is_barrier(reader) and known.depth(reader) == known.depth(op)
+    ends = reader in known.barriers
+    same_rows = not ends and known.depth(reader) == known.depth(op)
     if same_rows and _reads_along(reader, op.results[0]):
         return True
     body = known.bodies[op]
-    if body.extracts or (made and _is_barrier(reader) and body.functions):
+    made = [v for v in op.inputs if _rank(v) and isinstance(v.op, Generic)]
+    if body.extracts or (made and ends and body.functions):
         return False
     new = sum(_bytes(v) for v in made if not known.is_stored(v))
     return new <= _bytes(op.results[0])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 
@@ -249,9 +249,9 @@ class Generic(Op):
         return self.operands[self.operandSegmentSizes[0] :]
 
     @property
-    def maps(self) -> list[AffineMap]:
+    def maps(self) -> tuple[AffineMap, ...]:
         """The indexing maps, one per operand: `infer` checks that they are maps."""
-        return cast(list[AffineMap], list(self.indexing_maps.items))
+        return self.indexing_maps.items  # type: ignore[return-value]
 
     @property
     def reductions(self) -> tuple[int, ...]:
