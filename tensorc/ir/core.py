@@ -85,8 +85,10 @@ class Op:
         location: Location = UNKNOWN,
     ) -> None:
         self.operands: list[Value] = list(operands)
-        self.results = [Value(t, self, i) for i, t in enumerate(result_types)]
-        self.attributes: dict[str, Attribute] = dict(attributes or {})
+        self.results: list[Value] = []
+        for type_ in result_types:  # no comprehension: a call for each op
+            self.results.append(Value(type_, self, len(self.results)))
+        self.attributes: dict[str, Attribute] = dict(attributes) if attributes else {}
         self.regions = list(regions)
         self.location = location
         self.parent: Block | None = None

@@ -119,7 +119,7 @@ def set_function_type(function: Function) -> None:
 def resolve_function(function: Function, constraints: Constraints) -> None:
     """Put what the constraints know into all types and attributes of a function."""
     _store_solved(function, constraints)
-    for op in function.walk():
+    for op in function.walk() if constraints.bindings else ():
         for argument in _arguments_in(op):
             argument.type = _resolve_type(argument.type, constraints)
         for result in op.results:
@@ -155,7 +155,7 @@ def _sizes_of(op: Op) -> list[tuple[Dim, str]]:
 
 
 def _resolve_type(type_: Type, constraints: Constraints) -> Type:
-    if not isinstance(type_, TensorType) or not constraints.bindings:
+    if not isinstance(type_, TensorType):
         return type_
     shape = tuple(constraints.resolve(d) for d in type_.shape)
     return TensorType(shape, type_.element)

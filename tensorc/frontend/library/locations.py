@@ -44,7 +44,7 @@ def is_ours_file(name: str) -> bool:
 
 def is_users(frame: FrameType) -> bool:
     """Whether a frame is of the user's code: not ours, nor NumPy's, which calls us."""
-    if is_ours(frame):
+    if frame.f_code.co_filename.startswith(_PACKAGE):  # `is_ours`, of many frames
         return False
     return not str(frame.f_globals.get("__name__")).startswith("numpy.")
 

@@ -155,7 +155,10 @@ class Emitter:
 
     def resolve(self, shape: Shape) -> Shape:
         """Return a shape with all that is known put in."""
-        return tuple(self.builder.constraints.resolve(d) for d in shape)
+        constraints = self.builder.constraints
+        if not constraints.bindings:
+            return shape
+        return tuple([constraints.resolve(d) for d in shape])
 
     def shape(self, tensor: TensorOperand) -> Shape:
         """Return the shape of a tensor with all that is known put in."""
@@ -507,13 +510,17 @@ def common_shape(b: Emitter, shapes: Sequence[Shape], what: str) -> Shape:
     """
     rank = max(len(s) for s in shapes)
     result: list[Dim] = [1] * rank
-    claim = f"{what}: {' and '.join(map(spell_shape, shapes))} fit"
+    claim = ""
     for shape in shapes:
         for i, dim in enumerate(b.resolve(shape), rank - len(shape)):
             before = b.builder.constraints.resolve(result[i])
             if spreads(b, before, dim):
                 result[i] = dim
-            elif not spreads(b, dim, before) and not b.match(before, dim, claim):
+                continue
+            if before == dim or spreads(b, dim, before):
+                continue
+            claim = claim or f"{what}: {' and '.join(map(spell_shape, shapes))} fit"
+            if not b.match(before, dim, claim):
                 message = f"{what}: sizes differ: {before} and {dim}"
                 raise size_error(b, f"{message}, on axis {i - rank}")
     return b.resolve(tuple(result))
@@ -528,6 +535,8 @@ def broadcast(b: Emitter, value: Value, shape: Shape) -> Value:
     """Repeat a value along new and size-1 axes, aligned at the right."""
     assert isinstance(value.type, TensorType)
     shape, own = b.resolve(shape), b.resolve(value.type.shape)
+    if shape == own:
+        return value
     first = len(shape) - len(own)
     pairs = list(zip(own, shape[first:], strict=True))
     # A size of 1 that only this call gives is one that the value's type does not say.

@@ -11,7 +11,6 @@ from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.frontend.python.graph.nodes import (
     InputNode,
     inputs_in,
-    renamed,
     sources_of,
 )
 from tensorc.frontend.python.graph.placing import (
@@ -34,6 +33,7 @@ from tensorc.frontend.python.graph.regions import (
     type_of_both,
 )
 from tensorc.frontend.python.graph.walks import needed, ops_of
+from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.branches import isolate
 from tensorc.ir.builder import Builder
 from tensorc.ir.captured import Captured
@@ -81,6 +81,8 @@ class Emission:
     captured: Captured
     leaves: dict[Value, Value]
     sizes: dict[str, Dim]
+    # Dimensions in attributes, of the graph, and what they are in the function.
+    named: dict[Dims, Dims] = field(default_factory=dict)
     # What stands for what `givens` replaces, as far as it is emitted.
     replaced: dict[Value, Value] = field(default_factory=dict)
     # Inputs whose replacement is no dimension, and the error that their use as one is.
@@ -135,6 +137,7 @@ class Emission:
             except NoDimError as error:
                 self.failures[old] = _no_size(old, error, self.plan)
         self.sizes = {**self.sizes, **sizes}
+        self.named.clear()
         what = f"the replacement of `{old.hint or 'a variable'}` in `givens`"
         self.fit(new, with_sizes(old, self.sizes), what)
 
@@ -202,11 +205,22 @@ class Emission:
             with self.builder.inside(scope.block):
                 results = emit(op, operands)  # type: ignore[arg-type]
         else:
-            attributes = renamed(op.attributes, self.sizes)
+            attributes = self._renamed(op.attributes)
             types = self.builder.infer(type(op), operands, attributes)
             made = type(op)(operands, types, attributes, (), op.location)
             results = scope.block.append(made).results
         _name(frame, op.results, results)
+
+    def _renamed(self, attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+        """Return attributes with the function's symbols in their dimensions."""
+        found = dict(attributes)
+        for name, given in attributes.items():
+            if isinstance(given, Dims):
+                if given not in self.named:
+                    dims = [substitute(d, self.sizes) for d in given.dims]
+                    self.named[given] = Dims(tuple(dims))
+                found[name] = self.named[given]
+        return found
 
     def _own_gradient(self, op: OwnGradient, operands: Sequence[Value]) -> list[Value]:
         """Emit a program that says its own derivative, with what stands in it."""

@@ -13,7 +13,7 @@ can never fit are found at the user's line, all others when a function is compil
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, MutableSet, Sequence
+from collections.abc import Iterator, MutableSet, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from tensorc.errors import UNKNOWN, Location
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Region, Value
-from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value, substitute
+from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value
 from tensorc.ir.ops.tensor.elementwise import Cast
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import I64, Element, TensorType, Type
@@ -231,15 +231,3 @@ def inputs_in(op: Op) -> Iterator[InputNode]:
         if isinstance(attribute, Dims):
             for dim in attribute.dims:
                 yield from (symbol.source for symbol in sources_of(dim))
-
-
-def renamed(
-    attributes: Mapping[str, Attribute], sizes: Mapping[str, Dim]
-) -> dict[str, Attribute]:
-    """Return attributes with other names for the symbols in their dimensions."""
-    return {
-        name: Dims(tuple([substitute(d, sizes) for d in attribute.dims]))
-        if isinstance(attribute, Dims)
-        else attribute
-        for name, attribute in attributes.items()
-    }

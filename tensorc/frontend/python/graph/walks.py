@@ -24,7 +24,7 @@ def parents(op: Op) -> list[Value]:
     """Return what must exist before a node: operands, inputs that its sizes need."""
     if isinstance(op, Derivative | OwnGradient | Loop):
         return [*op.operands, *op.sources]
-    return [*op.operands, *inputs_in(op)]
+    return [*op.operands, *inputs_in(op)] if op.attributes else op.operands
 
 
 def ordered(
