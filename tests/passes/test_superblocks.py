@@ -132,6 +132,27 @@ def test_parts_of_a_dot_product_run_apart(threads: int, tmp_path: Path) -> None:
                 assert same_bits(np.asarray(known.f(x, y)), np.asarray(wanted))
 
 
+def test_dot_products_in_kernels_with_others() -> None:
+    """Parts run first: what else a kernel makes is not there yet."""
+    rng = np.random.default_rng(15)
+    halves = tc.jit(lambda x, y: x @ y)
+    beside = tc.jit(lambda x, y: x @ y + (x * 2).sum(1))
+    doubled = tc.jit(lambda x, y: (x * 2, (x * 2) @ y + (x * 2).sum(1)))
+    total = tc.jit(lambda x: (x * 2).sum(1))
+    for depth in (0, 5, 2 * DOT_SPLIT + 9):
+        x, y = (rng.standard_normal((n, depth)).astype("float32") for n in (1, 1))
+        half = [v[0].astype("float16") for v in (x, y)]
+        wide = [v.astype("float32") for v in half]
+        wanted = ordered_matmul(wide[0][None], wide[1][:, None])[0, 0]
+        assert same_bits(np.asarray(halves(*half)), np.asarray(np.float16(wanted)))
+        made, found = doubled(x, y.T)
+        assert same_bits(np.asarray(made), x * 2)
+        added = np.asarray(total(x))
+        assert same_bits(np.asarray(found), ordered_matmul(x * 2, y.T) + added)
+        found = np.asarray(beside(x, y.T))
+        assert same_bits(found, ordered_matmul(x, y.T) + added)
+
+
 @pytest.mark.parametrize("element", ["f32", "f64"])
 def test_dot_products_of_all_depths(element: str) -> None:
     """Whole superblocks run 16 blocks side by side, what is left four and one."""

@@ -78,7 +78,8 @@ def emit_contraction(
 ) -> None:
     """Emit rows [first, last) of a contraction at one index of its batch."""
     k = rows.k
-    extents, (a, b, c) = _matrices(rows, op, batch)
+    extents, a, b = _sides(rows, op, batch)
+    c = _result(rows, op, batch)
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     element = element_type(c.memref.type)
@@ -123,23 +124,34 @@ def emit_contraction(
         _copied_or_not(k, product, copied)
 
 
-def _matrices(
+def _sides(
     rows: Rows, op: Generic, batch: Sequence[Value]
-) -> tuple[Sequence[Dim], tuple[Matrix, Matrix, Matrix]]:
-    """Return the extents of a contraction, its sides and its result."""
-    k = rows.k
+) -> tuple[Sequence[Dim], Matrix, Matrix]:
+    """Return the extents of a contraction, and its two sides."""
     extents = space(op, [rows.shapes[v] for v in op.operands])
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
-    axes = [(m, inner), (inner, n), (m, n)]
-    given = list(zip(op.operands, op.maps, strict=True))
-    sides = [given[0], given[1], given[-1]]  # others state extents
-    a, b, c = (
-        _matrix(k, storage_of(rows.storages, op, v), map_.results, batch, *pair)
-        for (v, map_), pair in zip(sides, axes, strict=True)
-    )
+    a = _operand(rows, op, batch, 0, (m, inner))
+    b = _operand(rows, op, batch, 1, (inner, n))
     if extents[n] == 1:
-        b = replace(b, column=k.index(1))  # it has no other columns
-    return extents, (a, b, c)
+        b = replace(b, column=rows.k.index(1))  # it has no other columns
+    return extents, a, b
+
+
+def _result(rows: Rows, op: Generic, batch: Sequence[Value]) -> Matrix:
+    last = op.maps[0].dims - 1
+    return _operand(rows, op, batch, -1, (last - 2, last - 1))
+
+
+def _operand(
+    rows: Rows,
+    op: Generic,
+    batch: Sequence[Value],
+    number: int,
+    axes: tuple[int, int],
+) -> Matrix:
+    """Return an operand as a matrix along two dimensions."""
+    storage = storage_of(rows.storages, op, op.operands[number])
+    return _matrix(rows.k, storage, op.maps[number].results, batch, *axes)
 
 
 def emit_dot_parts(
@@ -151,7 +163,7 @@ def emit_dot_parts(
     many as a power of two. `ends` are the chunks to run, which are parts.
     """
     k = rows.k
-    extents, (a, b, _) = _matrices(rows, op, [])
+    extents, a, b = _sides(rows, op, [])
     lanes = _vector_lanes(rows, parts)
     zero = k.index(0)
     with k.loop(*ends, 1) as chunk:
@@ -171,7 +183,7 @@ def emit_dot_sum(
 ) -> None:
     """Emit the rows of a dot product, of which there is one: the sum of its parts."""
     k = rows.k
-    extents, (_, _, c) = _matrices(rows, op, [])
+    extents, c = space(op, [rows.shapes[v] for v in op.operands]), _result(rows, op, [])
     with k.loop(*limits, 1) as row:
         total = sum_of_parts(k, parts, k.dim(ceildiv(extents[-1], split)))
         at = place(k, c, row.index, k.index(0))

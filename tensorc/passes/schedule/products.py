@@ -127,10 +127,19 @@ def _shares_columns(kernel: Kernel) -> bool:
 
 
 def product_split(kernel: Kernel) -> int | None:
-    """Return the terms of a part of a dot product, if its parts may run apart."""
+    """Return the terms of a part of a dot product, if its parts may run apart.
+
+    They run before all else that the kernel does, so they read nothing that it makes.
+    Parts of other reductions of the kernel would be its parts, too.
+    """
     if len(kernel.products) != 1 or len(kernel.outer) != 1:
         return None
-    rows, columns, depth = tensor_space(kernel.products[0])
+    (product,) = kernel.products
+    made = {result for m in kernel.members for result in m.op.results}
+    sums = [m for m in kernel.members if m.op.reductions and m.op is not product]
+    if sums or any(value in made for value in product.inputs):
+        return None
+    rows, columns, depth = tensor_space(product)
     few = isinstance(depth, int) and depth < 2 * DOT_SPLIT
     return DOT_SPLIT if rows == columns == 1 and not few else None
 
@@ -152,8 +161,8 @@ def tile(op: Generic, target: Target) -> tuple[int, int]:
     # The tile computes the transposed result: the columns are its rows.
     columns = max(columns, 1)
     vectors = registers // 16 + 1
-    tiles = max(-(-columns // ((registers - vectors - 1) // vectors)), 1)
-    return max(-(-columns // tiles), 1), vectors * lanes
+    tiles = -(-columns // ((registers - vectors - 1) // vectors))
+    return -(-columns // tiles), vectors * lanes
 
 
 def registers_of(target: Target) -> int:
