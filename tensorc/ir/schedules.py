@@ -12,7 +12,8 @@ group's outer space:
 | split | elements of a chunk, of a full reduction or a dot product: 1024 x 2^j |
 | block | rows that all stages work on before the next ones |
 | tile | rows and columns of a contraction's tile in registers |
-| panel | the width that its right side is copied to |
+| panel | the width of the strips that its right side is copied to, before it runs |
+| packed | 1 if that is done, else 0; without it, it always is |
 | along | "rows" where its vectors run along the rows of the result |
 
 A member has the number of its stage (`tc.stage`) and, for each of its results, where
@@ -40,7 +41,7 @@ REGISTER, ROW, BLOCK, MEMORY, STREAM = PLACES = (
     "stream",
 )
 
-_FORMULAS = ("rows", "columns", "kept", "block")
+_FORMULAS = ("rows", "columns", "kept", "block", "packed")
 _MOST = 1 << 30  # elements of a chunk
 _MOST_TILE = (64, 1024)  # its code has lines for each row and vector
 
@@ -56,6 +57,7 @@ class Schedule:
     block: Dim | None = None
     tile: tuple[int, int] | None = None
     panel: int | None = None
+    packed: Dim | None = None
     along: str | None = None
 
     def attribute(self) -> Dict:
@@ -99,7 +101,12 @@ def schedule_of(op: Op) -> Schedule | None:
 
 
 def _fits(key: str, value: object) -> bool:
-    """Return whether a key is known, and its value positive and of its form."""
+    """Return whether a key is known, and its value of its form: formulas are positive.
+
+    What may be left out is a choice between 0 and 1.
+    """
+    if key == "packed":
+        return isinstance(value, Poly) and _is_zero_or_one(value)
     if key in _FORMULAS:
         return isinstance(value, int | Poly) and _at_least_one(value)
     if key == "along":
@@ -125,6 +132,20 @@ def _at_least_one(dim: Dim) -> bool:
     return any(map(_is_positive, (Poly((t,)) for t in dim.terms))) and all(
         known_at_most(0, p) for p in rest
     )
+
+
+def _is_zero_or_one(dim: Dim) -> bool:
+    return known_at_most(0, dim) and _is_at_most_one(dim)
+
+
+def _is_at_most_one(dim: Dim) -> bool:
+    if isinstance(dim, int):
+        return dim <= 1
+    match dim.terms:
+        case (((Compound("min" | "max" as kind, left, right),), 1),):
+            sides = _is_at_most_one(left), _is_at_most_one(right)
+            return any(sides) if kind == "min" else all(sides)
+    return False
 
 
 def _is_positive(term: Poly) -> bool:

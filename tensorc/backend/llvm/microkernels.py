@@ -28,6 +28,8 @@ from tensorc.backend.emit import (
 from tensorc.ir.ops.memory.kernels import DYNAMIC
 from tensorc.target import Target
 
+_LINE = 64  # bytes of a line of the cache
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -153,6 +155,8 @@ def _masks(frame: _Frame, columns: LValue) -> list[LValue | None]:
 def _product(frame: _Frame, masks: Sequence[LValue | None]) -> None:
     """Emit the loop over k, the stores and the return."""
     emit, tile, types = frame.emit, frame.tile, frame.types
+    if tile.padded:
+        _ask_for_result(frame)
     zeros = [number(t, 0.0) for _ in range(tile.rows) for t in types]
     loop = emit.begin_loop(
         number(LONG, 0),
@@ -179,6 +183,17 @@ def _product(frame: _Frame, masks: Sequence[LValue | None]) -> None:
     next_b = emit.offset(tile.scalar, b, frame.b_step)
     _, _, *totals = emit.end_loop(loop, [next_a, next_b, *following])
     _write(frame, totals, masks)
+
+
+def _ask_for_result(frame: _Frame) -> None:
+    """Ask for the lines of the result, which are far apart and written last."""
+    emit, tile = frame.emit, frame.tile
+    hints = [number(WORD, n) for n in (1, 3, 1)]  # to write, to keep, data
+    for row in frame.c_rows:
+        for start in range(0, tile.width, _LINE // tile.align):
+            at = emit.binary("add", row, number(LONG, start))
+            address = emit.offset(tile.scalar, frame.c, at)
+            emit.intrinsic("prefetch", VOID, address, *hints)
 
 
 def _write(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tensorc.ir.attributes import Affine, MapResult
-from tensorc.ir.core import Value
+from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, ceildiv
 from tensorc.ir.invariants import fail
 from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES
@@ -42,24 +42,59 @@ from tensorc.passes.schedule.products import (
     tile_size,
 )
 
+PACKED_TERMS = 16  # of a chunk of a copy
 
-def emit_panel(rows: Rows, op: Generic) -> None:
-    """Copy the right side of a contraction to the panel, its rows padded with 0."""
+
+def emit_panel(rows: Rows, op: Generic, ends: tuple[Value, Value]) -> tuple[Dim, Dim]:
+    """Copy the right side of a contraction to strips.
+
+    A strip has the columns of a tile, for all terms; what is beyond the columns is any.
+    Emit what chunks [begin, end) of the copy do; return how many there are, and the
+    work of all.
+    """
     k = rows.k
-    if rows.panel is None:
-        return
     extents = space(op, [rows.shapes[v] for v in op.operands])
     n, inner = len(extents) - 2, len(extents) - 1
     value, map_ = op.operands[1], op.maps[1]
     b = _matrix(k, storage_of(rows.storages, op, value), map_.results, [], inner, n)
-    columns = extents[n]
-    assert isinstance(columns, int)
+    depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     _, width = _tile(op)
-    panel = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
-    copy_rows(k, b, panel, k.dim(extents[inner]), k.index(columns))
+    strips = ceildiv(extents[n], width)
+    panel = _panel(rows, depth, width)
+
+    def copy(strip: Value, first: Value, last: Value) -> None:
+        left = k.mul(strip, k.index(width))
+        lanes = k.minimum(k.sub(columns, left), k.index(width))
+        source = replace(b, at=place(k, b, first, left))
+        at = place(k, panel, first, left)
+        target = Matrix(panel.memref, at, panel.row, k.index(1))
+        copy_rows(k, source, target, k.sub(last, first), lanes)
+
+    chosen = schedule_of(op)
+    packed = 1 if chosen is None or chosen.packed is None else chosen.packed
+    work = packed * extents[n] * extents[inner]
+    one, zero = k.index(1), k.index(0)
+    if k.known(b.column) != 1 or strips == 1:
+        with k.loop(*ends, 1) as chunk:
+            copy(chunk.index, zero, depth)
+        return packed * strips, work
+    # Memory is read along its rows, and written to all strips in turn.
+    with k.loop(*ends, 1) as chunk:
+        first = k.mul(chunk.index, k.index(PACKED_TERMS))
+        last = k.minimum(k.add(first, k.index(PACKED_TERMS)), depth)
+        with k.loop(first, last, 1) as term, k.loop(zero, k.dim(strips), 1) as strip:
+            copy(strip.index, term.index, k.add(term.index, one))
+    return packed * ceildiv(extents[inner], PACKED_TERMS), work
 
 
-def panel_of(op: Generic | None) -> int | None:
+def _panel(rows: Rows, depth: Value, width: int) -> Matrix:
+    """Return the strips of a right side: the first columns of each are a matrix."""
+    k = rows.k
+    assert rows.panel is not None
+    return Matrix(rows.panel, k.index(0), k.index(width), depth)
+
+
+def panel_of(op: Op | None) -> int | None:
     """Return the width of the panel that a contraction reads, if it does."""
     chosen = None if op is None else schedule_of(op)
     return None if chosen is None else chosen.panel
@@ -82,7 +117,6 @@ def emit_contraction(
     c = _result(rows, op, batch)
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
-    element = element_type(c.memref.type)
     rows_at_once, width = _tile(op)
     chosen, static = schedule_of(op), extents[n]
     if chosen is not None and chosen.along == "rows":
@@ -101,18 +135,35 @@ def emit_contraction(
         first = emit_column(k, dots, is_dot=extents[m] == 1)
         if first is last:
             return
-    if rows.panel is not None:
-        b = Matrix(rows.panel, k.index(0), k.index(width), k.index(1))
-    padded = rows.panel is not None or extents[n] == width
-    size = TileSize(rows_at_once, width, padded)
+    size = TileSize(rows_at_once, width, extents[n] == width)
     product = Product((a, b, c), (first, last), (left, right), depth, size)
-    copied = rows.panel is None and _copies_pay(k, extents, first, last)
-    if isinstance(static, int):
+    if rows.panel is None:
+        _read_or_copied(rows, product, extents)
+        return
+    strips = a, _panel(rows, depth, width), c
+    packed = replace(product, matrices=strips, size=replace(size, padded=True))
+    if chosen is None or chosen.packed is None:
+        _strips(k, packed, None)
+        return
+    is_packed = k.compare("ne", k.dim(chosen.packed), k.index(0))
+    with k.when(is_packed):
+        _strips(k, replace(packed, is_short=k.known(depth) is None), None)
+    with k.when(k.op(arith.XOrI, is_packed, k.constant(1, I1))):
+        _read_or_copied(rows, product, extents)
+
+
+def _read_or_copied(rows: Rows, product: Product, extents: Sequence[Dim]) -> None:
+    """Emit a product that reads its right side, or copies a strip at a time of it."""
+    k = rows.k
+    (a, b, c), columns = product.matrices, extents[-2]
+    element = element_type(c.memref.type)
+    copied = _copies_pay(k, extents, *product.rows)
+    if isinstance(columns, int):
         _copied_or_not(k, product, copied)
         return
     turned = k.known(a.row) == 1 and k.known(b.column) == 1
     most = NARROW if turned else narrow_columns(element, rows.target)
-    few = k.compare("sle", columns, k.index(most))
+    few = k.compare("sle", k.dim(columns), k.index(most))
     with k.when(few):
         if turned:
             size = TileSize(*tile_size(None, element, rows.target))

@@ -115,13 +115,18 @@ def _emit_dot_parts(group: "_GroupKernel", part: "_Part") -> tuple[Dim, Dim]:
 
 
 def panel_kernel(entry: FunctionState, op: KernelGroup) -> None:
-    """Write the kernel that fills the panel of a group, if it has one."""
-    if isinstance(op.attributes.get("tc.panel"), int):
+    """Write the kernels that fill the panels of a group, if it has any."""
+    if not isinstance(op.attributes.get("tc.panel"), int):
+        return
+    count = sum(panel_of(member) is not None for member in op.body.block.ops)
+    for number in range(count):
         group = _open_group(entry, op)
-        for part in group.parts:
-            if part.product is not None:
-                emit_panel(part.rows, part.product)
-        close_kernel(entry, group.function, group.k, op.operands, group.names, 1)
+        part = [part for part in group.parts if part.rows.panel is not None][number]
+        assert part.product is not None
+        begin, end = group.function.body.block.arguments[-3:-1]
+        chunks, work = emit_panel(part.rows, part.product, (begin, end))
+        values, names = op.operands, group.names
+        close_kernel(entry, group.function, group.k, values, names, chunks, work)
 
 
 def emit_inside(
@@ -265,6 +270,7 @@ def _open_inside(
     everything = [make_member(g, known, op.outer) for g in generics]
     outer = everything[0].extents[: op.outer]
     chosen = schedule_of(op) or Schedule()
+    _check_strips(generics, chosen)
     runs = runs_of(everything, op.outer)
     if chosen.rows is not None and not runs.rows and outer:
         runs = Runs((runs.swept[:-1],), runs.swept[-1:])  # one, but cut by rows
@@ -287,6 +293,16 @@ def _open_streams(
                 size = elements(known[value]) * element_type(value.type).bytes
                 large = k.compare("sge", k.dim(size), k.index(STREAM_BYTES))
                 storages[value] = replace(storages[value], streams=large)
+
+
+def _check_strips(generics: Sequence[Generic], chosen: Schedule) -> None:
+    """Refuse chunks that begin within a strip of a panel."""
+    columns = chosen.columns or 0
+    terms = [columns] if isinstance(columns, int) else [n for _, n in columns.terms]
+    for op in generics:
+        width = panel_of(op)
+        if width is not None and any(n % width for n in terms):
+            fail(op, f"'{SCHEDULE}': a chunk's columns are whole strips of a panel")
 
 
 def _blocks(

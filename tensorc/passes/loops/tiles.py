@@ -74,6 +74,7 @@ class Product:
     columns: tuple[Value, Value]
     depth: Value
     size: TileSize
+    is_short: bool = False  # it has at most a superblock of terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,9 @@ def strip_sums(
     """Emit a strip's sums; the call chooses where the number of terms is unknown."""
     depth = product.depth
     known = k.known(depth)
-    if known is None:
+    if product.is_short:
+        _terms(k, product, strip, (k.index(0), depth), heights)
+    elif known is None:
         few, many = (
             k.compare(predicate, depth, k.index(SUPERBLOCK))
             for predicate in ("sle", "sgt")
@@ -272,7 +275,7 @@ def copy_rows(
         _transpose_columns(k, source, target, count, every)
         return
     there = Storage(source.memref, (k.index(1), source.row, source.column))
-    here = Storage(target.memref, (target.row, target.column))
+    here = Storage(target.memref, (target.row, k.index(1)), target.at)
     starts = range(0, width, LANES)
     masks = [tail_mask(k, k.sub(columns, k.index(start))) for start in starts]
     with k.loop(k.index(0), count, 1) as loop:

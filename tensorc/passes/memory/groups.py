@@ -122,12 +122,13 @@ def _panels(op: control.KernelGroup) -> list[TensorType]:
         chosen = schedule_of(member)
         if not isinstance(member, Generic) or chosen is None or chosen.panel is None:
             continue
-        extents = tensor_space(member)
-        columns = extents[-2]
-        if not isinstance(columns, int) or columns > chosen.panel:
-            fail(member, f"{columns} columns do not fit in a panel of {chosen.panel}")
+        columns, depth = tensor_space(member)[-2:]
         element = tensor_of(member.results[0]).element
-        found.append(TensorType((extents[-1], chosen.panel), element))
+        strips = ceildiv(columns, chosen.panel)
+        if chosen.packed is not None:
+            strips = strips * chosen.packed
+        shape = (depth, chosen.panel) if strips == 1 else (strips, depth, chosen.panel)
+        found.append(TensorType(shape, element))
     return found
 
 

@@ -3,6 +3,7 @@
 Tiles keep the order of additions, so that no choice here changes a result.
 """
 
+import functools
 from collections.abc import Sequence
 
 from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
@@ -20,10 +21,14 @@ FEW_CHUNKS = 16  # of a product whose chunks are taller: some for each thread
 # Far rows of a large matrix share sets of the cache and pages; in the copy they lie
 # together.
 COPY_LEAST = (32, 256, 128)
+PACKED_BYTES = 1 << 24  # of a copy of the whole right side: a part of a third cache
+PACKED_SIDE = 1024  # of one for which the code is there twice
 PRODUCT_WORK = 1 << 18  # multiply-adds of a chunk of small matrices
 DOT_SPLIT = 16 * SUPERBLOCK  # terms of a part of a dot product
 COLUMN_TERMS = 16 * SUPERBLOCK  # of a chunk of products with one column
 MATRIX_ROWS = 384  # of a chunk of products, at most: what a second cache holds
+# A copy of the whole right side pays from so many rows, columns and terms on.
+PACK_LEAST = (MATRIX_ROWS + 1, *COPY_LEAST[1:])
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
 FEW_COLUMNS = 768  # of which a narrower tile may leave fewer lanes idle
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
@@ -214,16 +219,44 @@ def reads_along_rows(op: Generic) -> bool:
 
 
 def panel_columns(op: Generic, target: Target) -> int | None:
-    """Return the width to copy the right side to, row by row; None to read it in place.
+    """Return the width of the strips that the right side is copied to before it runs.
 
-    Rows that are narrower than the tile would need masks in the innermost loop. For one
-    row of the result no copy pays.
+    Rows that are narrower than the tile would need masks in the innermost loop. None if
+    it is never copied so.
     """
-    rows, columns = tensor_space(op)[-3:-1]
-    if op.maps[0].dims != 3 or rows == 1 or not isinstance(columns, int):
+    columns = tensor_space(op)[-2]
+    if op.maps[0].dims != 3 or reads_along_rows(op) or is_packed(op, target) == 0:
         return None
     _, width = tile_size(columns, _element(op), target)
-    return None if columns >= width or reads_along_rows(op) else width
+    return None if columns == width else width
+
+
+def is_packed(op: Generic, target: Target) -> Dim:
+    """Return a formula: 1 if the whole right side is copied before a product, else 0.
+
+    That pays if several chunks of rows read it. Fewer rows copy their strips
+    themselves, if at all, and so do sums of an unknown number of terms that are more
+    than a superblock: their code is there once. For one row no copy pays. Where a call
+    decides, a right side that has a short side is not worth the code of both.
+    """
+    rows, columns, depth = tensor_space(op)[-3:]
+    element = _element(op)
+    _, width = tile_size(columns, element, target)
+    if rows == 1:
+        return 0
+    if isinstance(columns, int) and columns < width:
+        return 1
+    known = [d for d in (columns, depth) if isinstance(d, int)]
+    is_known = isinstance(rows, int) and len(known) == 2
+    if not is_known and any(side < PACKED_SIDE for side in known):
+        return 0
+    limits = zip((rows, columns, depth), PACK_LEAST, strict=True)
+    enough = [floordiv(extent, least) for extent, least in limits]
+    size = maximum(columns * depth * element.bytes, 1)
+    reasons: list[Dim] = [1, *enough, floordiv(PACKED_BYTES, size)]
+    if not isinstance(depth, int):
+        reasons.append(floordiv(SUPERBLOCK, maximum(depth, 1)))
+    return 0 if 0 in reasons else maximum(functools.reduce(minimum, reasons), 0)
 
 
 def _element(op: Generic) -> Element:

@@ -108,7 +108,10 @@ def schedule_group(
         along = "rows" if products.reads_along_rows(product) else None
         size = products.tile(product, target)
         panel = products.panel_columns(product, target)
-        given = Schedule(tile=size, panel=panel, along=along)
+        packed = None if panel is None else products.is_packed(product, target)
+        if isinstance(packed, int):
+            packed = None
+        given = Schedule(tile=size, panel=panel, packed=packed, along=along)
         product.attributes[SCHEDULE] = given.attribute()
 
 
