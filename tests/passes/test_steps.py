@@ -228,6 +228,7 @@ def test_which_loops_are_one_kernel(program):
 @pytest.mark.parametrize("program", ALONE, ids=lambda p: p.__name__)
 def test_neither_chunks_nor_threads_nor_launches_change_a_bit(program, monkeypatch):
     """Of many rows, so that there are chunks for each thread."""
+    monkeypatch.setattr(steps, "CHUNK_WORK", 1)
     text, given = text_of(program, 500)
     before = threads.wanted()
     results = []

@@ -28,8 +28,9 @@ from tensorc.passes.schedule.products import panel_columns, reads_along_rows, ti
 from tensorc.target import Target
 
 # Elements of a step of a chunk, at least: in shorter ones a step waits for the one
-# before it, whose last results are not there yet.
-LEAST_ELEMENTS = 32 * LANES
+# before it, whose last results are not there yet, and sequences are read in pieces too
+# short to be fetched ahead.
+LEAST_ELEMENTS = 64 * LANES
 WEIGHTS = 1 << 17  # bytes of right sides that each worker reads in each step
 STEP_ROWS = 24  # of a chunk with products, at most: whole tallest tiles
 STEP_CHUNKS = 4  # of a loop with products: two for each of two threads
