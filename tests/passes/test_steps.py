@@ -194,7 +194,7 @@ def called(text, given):
 def test_all_stages_agree(program, rows, monkeypatch):
     """In chunks of a row or two, or of a vector: of other rows, a step is long ago."""
     monkeypatch.setattr(steps, "CHUNK_WORK", 1)
-    monkeypatch.setattr(steps, "LEAST_ELEMENTS", 16)
+    monkeypatch.setattr(steps, "STEP_WORK", 1)
     text, given = text_of(program, rows)
     module = parse_module(text)
     (name,) = [f.sym_name for f in module.functions]
@@ -229,6 +229,7 @@ def test_which_loops_are_one_kernel(program):
 def test_neither_chunks_nor_threads_nor_launches_change_a_bit(program, monkeypatch):
     """Of many rows, so that there are chunks for each thread."""
     monkeypatch.setattr(steps, "CHUNK_WORK", 1)
+    monkeypatch.setattr(steps, "STEP_WORK", 1 << 10)
     text, given = text_of(program, 500)
     before = threads.wanted()
     results = []

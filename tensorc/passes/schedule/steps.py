@@ -6,7 +6,6 @@ worker in each step: where it is large, chunks of columns in a loop of the entry
 better way, as each worker reads its own columns alone.
 """
 
-import functools
 from math import lcm
 
 from tensorc.ir.dims import (
@@ -27,10 +26,10 @@ from tensorc.passes.schedule.cpu import CHUNK_WORK, block_rows, places, weight
 from tensorc.passes.schedule.products import panel_columns, reads_along_rows, tile
 from tensorc.target import Target
 
-# Elements of a step of a chunk, at least: in shorter ones a step waits for the one
-# before it, whose last results are not there yet, and sequences are read in pieces too
-# short to be fetched ahead.
-LEAST_ELEMENTS = 64 * LANES
+# Simple operations of a step of a chunk, at least: in shorter ones a step waits for the
+# one before it, whose last results are not there yet, and sequences are read in pieces
+# too short to be fetched ahead.
+STEP_WORK = 3 << 12
 WEIGHTS = 1 << 17  # bytes of right sides that each worker reads in each step
 STEP_ROWS = 24  # of a chunk with products, at most: whole tallest tiles
 STEP_CHUNKS = 4  # of a loop with products: two for each of two threads
@@ -41,7 +40,8 @@ def steps_schedules(
 ) -> tuple[Schedule, list[Schedule]] | None:
     """Return how a loop runs as one kernel, and its groups; None if it is none.
 
-    A chunk has so many rows, or elements, that all steps of them take some 20 us.
+    A chunk has so many rows, or elements, that all steps of them take some 20 us, or
+    one of them some 0.5 us.
     """
     if steps.by_elements:
         chosen = Schedule(columns=_elements_per_chunk(op, steps))
@@ -62,8 +62,7 @@ def steps_schedules(
 def _elements_per_chunk(op: Scan, steps: Steps) -> Dim | None:
     """Return the elements of a chunk; None if they are few."""
     work = sum(weight(m.op) for kernel in steps.kernels for m in kernel.members)
-    fitting = floordiv(CHUNK_WORK // LANES, maximum(op.steps * work, 1))
-    width = maximum(fitting * LANES, LEAST_ELEMENTS)
+    width = maximum(floordiv(_step_work(op), work * LANES), 1) * LANES
     half = ceildiv(elements(steps.space), 2)  # two chunks of one size would do
     return None if known_at_most(half, width) else width
 
@@ -77,15 +76,16 @@ def _rows_per_chunk(op: Scan, steps: Steps, target: Target) -> Dim:
         tiles = ceildiv(elements(steps.space), STEP_CHUNKS * even)
         return maximum(minimum(tiles, most), 1) * even
     work: Dim = 0
-    points: dict[Dim, None] = {1: None}
     for kernel in steps.kernels:
         for member in kernel.members:
-            inside = elements(member.extents[len(steps.space) :])
-            work = work + (inside + LANES) * weight(member.op)
-            points[inside] = None
-    fitting = floordiv(CHUNK_WORK, maximum(op.steps * work, 1))
-    widest = functools.reduce(maximum, points)
-    return maximum(maximum(fitting, ceildiv(LEAST_ELEMENTS, widest)), 1)
+            points = elements(member.extents[len(steps.space) :])
+            work = work + (points + LANES) * weight(member.op)
+    return maximum(floordiv(_step_work(op), maximum(work, 1)), 1)
+
+
+def _step_work(op: Scan) -> Dim:
+    """Return how many simple operations a step of a chunk has."""
+    return maximum(floordiv(CHUNK_WORK, maximum(op.steps, 1)), STEP_WORK)
 
 
 def _may_share_rows(op: Scan, steps: Steps, target: Target) -> bool:
