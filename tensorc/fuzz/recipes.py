@@ -159,7 +159,19 @@ def _matmul(m: Maker, cls: type[Op]) -> int | None:
     work = m.count((*batch, rows, inner, columns))
     if work > _MOST_PRODUCTS or m.count((*batch, rows, columns)) > MOST_ELEMENTS:
         return None
-    return m.apply(cls, (lhs, rhs), order=FMA_ORDER)
+    made = m.apply(cls, (lhs, rhs), order=FMA_ORDER)
+    return _over_rows(m, cls, made, lhs) if rows == columns and m.chance(0.5) else made
+
+
+def _over_rows(m: Maker, cls: type[Op], square: int, values: int) -> int:
+    """Return what adds up the rows of a square matrix, or of its softmax.
+
+    Such a matrix is made again for it.
+    """
+    type_ = m.type_of(square)
+    if type_.element.is_float and _has_elements(type_) and m.chance(0.5):
+        square = m.apply(nn.Softmax, (square,), axis=type_.rank - 1)
+    return m.apply(cls, (_swap(m, square), values), order=FMA_ORDER)
 
 
 def _broadcast(m: Maker, cls: type[Op]) -> int | None:
