@@ -7,10 +7,12 @@ must be in `INTRINSICS`: LLVM ends the process for one that it cannot lower.
 """
 
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,8 +64,7 @@ BOOL, BYTE, WORD, LONG = LType("i1"), LType("i8"), LType("i32"), LType("i64")
 POINTER, VOID = LType("ptr"), LType("void")
 
 
-@dataclass(frozen=True, slots=True)
-class LValue:
+class LValue(NamedTuple):
     """A register, argument or constant."""
 
     text: str
@@ -161,9 +162,15 @@ def _integer(type_: LType, value: int) -> str:
 
 def _float_bits(type_: LType, value: float) -> str:
     """Spell a float exactly; f32 is written as the f64 of the same value."""
+    return _spell_float(type_.scalar, struct.pack("<d", value))
+
+
+@lru_cache(1024)  # by the bits: 0.0 and -0.0 are equal
+def _spell_float(scalar: str, double: bytes) -> str:
+    (value,) = struct.unpack("<d", double)
     with np.errstate(all="ignore"):
-        narrow = np.array(value, _FLOATS[type_.scalar])
-        if type_.scalar == "half":
+        narrow = np.array(value, _FLOATS[scalar])
+        if scalar == "half":
             return f"0xH{int(narrow.view(np.uint16)):04X}"
         return f"0x{int(narrow.astype(np.float64).view(np.uint64)):016X}"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tensorc.backend.emit import (
     FunctionEmitter,
@@ -68,6 +69,7 @@ def scalar_of(element: Element) -> str:
     return _SCALARS.get(element.name) or f"i{element.bits}"
 
 
+@lru_cache(1024)  # there are few types of scalars and vectors
 def type_of(type_: Type) -> LType:
     """Return the type of a scalar or vector in registers."""
     lanes = type_.lanes if isinstance(type_, VectorType) else 0
