@@ -182,7 +182,7 @@ class AffineMap:
     @property
     def is_plain(self) -> bool:
         """Return whether it is a projected permutation: plain results and zeros."""
-        return not any(isinstance(r, Affine) for r in self.results)
+        return Affine not in map(type, self.results)
 
     @property
     def constants(self) -> list[Dim]:

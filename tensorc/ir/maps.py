@@ -27,6 +27,8 @@ def writes_once(map_: AffineMap, dims: Sequence[int]) -> bool:
 
 def way_out(maps: Sequence[AffineMap], shapes: Sequence[Sequence[Dim | None]]) -> str:
     """Return where a map leaves its operand as far as sizes are known, or ""."""
+    if all(map_.is_plain for map_ in maps):
+        return ""
     known: dict[int, int] = {}
     for map_, shape in zip(maps, shapes, strict=True):
         for dim, size in zip(map_.results, shape, strict=True):

@@ -26,9 +26,12 @@ def is_contraction(op: Op) -> bool:
     return isinstance(op, Generic) and op.order == FMA_ORDER
 
 
+_EXTRACTS = (Extract, Load)
+
+
 def extracts(op: Generic) -> list[Op]:
     """Return the ops in the body that read at computed indices."""
-    return [o for o in op.body.block.ops if isinstance(o, Extract | Load)]
+    return [o for o in op.body.block.ops if isinstance(o, _EXTRACTS)]
 
 
 def reads(op: Generic, only: Value | None = None) -> list[Read]:

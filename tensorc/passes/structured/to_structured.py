@@ -33,7 +33,7 @@ from types import MappingProxyType
 
 from tensorc.errors import CompileError, Diagnostic, InternalError
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.core import Block, Op, Value, value_types
 from tensorc.ir.dims import Dim
 from tensorc.ir.functions import constraints_of, set_function_type
 from tensorc.ir.opdef import ELEMENTWISE, TERMINATOR
@@ -311,9 +311,11 @@ _MOST_BYTES = 1 << 61
 def _check_sizes(function: Function) -> None:
     """Refuse tensors that no memory holds, which numbers of 64 bits cannot count."""
     arguments = function.body.block.arguments
-    made = [(v, op.location) for op in function.walk() for v in op.results]
-    for value, location in [(a, function.location) for a in arguments] + made:
-        type_ = value.type
+    first = dict.fromkeys(value_types(arguments), function.location)
+    for op in function.walk():
+        for result in op.results:
+            first.setdefault(result.type, op.location)
+    for type_, location in first.items():
         if isinstance(type_, TensorType) and _most_bytes(type_) > _MOST_BYTES:
             message = f"{type_} is larger than any memory"
             raise CompileError(Diagnostic("TC0301", message, location))

@@ -202,6 +202,9 @@ class Fill(Op):
         _check_destinations(self, [self.destination], level)
 
 
+_ARRAYS = (TensorType, MemRefType)
+
+
 @op("linalg.generic", traits=(MEMBER,), levels=AT_STRUCTURED | AT_BUFFER)
 class Generic(Op):
     """Apply a scalar body at each point of an iteration space.
@@ -273,7 +276,7 @@ class Generic(Op):
         fits = len(maps) == len(operands) and all(m.dims == dims for m in maps)
         require(fits, "C1", "{} maps for {} operands", len(maps), len(operands))
         for map_, type_ in zip(maps, operands, strict=True):
-            rank = type_.rank if isinstance(type_, TensorType | MemRefType) else -1
+            rank = type_.rank if isinstance(type_, _ARRAYS) else -1
             require(len(map_.results) == rank, "C2", "{} for {}", map_, type_)
         reductions = len(reduced_dims(iterator_types))
         fits = order in ORDERS and (order != "") == (reductions > 0)
@@ -286,12 +289,13 @@ class Generic(Op):
         require(not narrow, "C5", ", ".join(narrow))
         kept = [d for d, kind in enumerate(iterator_types.items) if kind != REDUCTION]
         for map_ in maps[operandSegmentSizes[0] :]:
-            is_part = order in ("", FMA_ORDER) and writes_once(map_, kept)
-            require(map_.is_plain or is_part, "C6", "{}", map_)
-        types = [t for t in operands if isinstance(t, TensorType | MemRefType)]
+            is_part = order in ("", FMA_ORDER)
+            fits = map_.is_plain or (is_part and writes_once(map_, kept))
+            require(fits, "C6", "{}", map_)
+        types = [t for t in operands if isinstance(t, _ARRAYS)]
         outside = way_out(maps, [t.shape for t in types])
         require(not outside, "C7", outside)
-        return tuple(t for t in outputs if isinstance(t, TensorType))
+        return tuple([t for t in outputs if isinstance(t, TensorType)])
 
     def blocks(self) -> tuple[Body, ...]:
         """Take an element of each operand and yield one for each destination."""
