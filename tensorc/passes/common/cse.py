@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dict
 from tensorc.ir.branches import is_copied, keep_captures
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Op, Value
+from tensorc.ir.core import Block, Op, Value, value_types
 from tensorc.ir.opdef import COMMUTATIVE, ISOLATED, PURE
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.control import If
@@ -48,8 +48,12 @@ _NEAR = (Broadcast, Transpose, Reshape, Iota, Size)
 
 @dataclass
 class _Merge:
-    """The values that were replaced, and numbers: equal ones for equal values."""
+    """The values that were replaced, and numbers: equal ones for equal values.
 
+    Keys of ops have numbers too: they are looked up again and again, and are long.
+    """
+
+    keys: dict[Hashable, int] = field(default_factory=dict)
     replaced: dict[Value, Value] = field(default_factory=dict)
     numbers: dict[Value, int] = field(default_factory=dict)
     known: dict[Hashable, list[int]] = field(default_factory=dict)
@@ -57,14 +61,14 @@ class _Merge:
     def number(self, value: Value) -> int:
         return self.numbers.setdefault(value, len(self.numbers))
 
-    def key(self, op: Op) -> Hashable:
+    def key(self, op: Op) -> int:
         operands = [self.number(v) for v in op.operands]
         if COMMUTATIVE in op.traits:
             operands[:2] = sorted(operands[:2])
         names = sorted(op.attributes)
-        attributes = tuple((n, attribute_key(op.attributes[n])) for n in names)
-        types = tuple(r.type for r in op.results)
-        return type(op), tuple(operands), attributes, types
+        attributes = tuple([(n, attribute_key(op.attributes[n])) for n in names])
+        key = type(op), tuple(operands), attributes, value_types(op.results)
+        return self.keys.setdefault(key, len(self.keys))
 
     def share(self, key: Hashable, values: Sequence[Value]) -> None:
         """Give values the numbers of the first ones that had their key."""
