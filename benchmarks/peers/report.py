@@ -30,7 +30,7 @@ class Record:
     check: float
     seconds: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
-    memory: float = 0.0  # the most bytes beyond its arrays; 0 where not measured
+    memory: float | None = None  # the most bytes beyond its arrays, if measured
 
     @property
     def median(self) -> float:
@@ -149,7 +149,7 @@ def _summary(results: Results, threads: int) -> list[str]:
 def _memory(results: Results) -> list[str]:
     """Return the part of the page on the most memory that a run takes."""
     found = {
-        name: {peer: r.memory for (peer, _), r in records.items() if r.memory > 0}
+        name: {p: r.memory for (p, _), r in records.items() if r.memory is not None}
         for name, records in results.items()
     }
     peers = sorted({p for r in found.values() for p in r} - {OURS})

@@ -80,7 +80,7 @@ def memory(make: Callable[..., object], arrays: object) -> int:
     trim()
     Path("/proc/self/clear_refs").write_text("5")  # begin a new peak
     job.run()  # type: ignore[attr-defined]
-    return resident("VmHWM") - base
+    return max(resident("VmHWM") - base, 0)
 
 
 def answers(peer: str) -> Iterator[object]:
