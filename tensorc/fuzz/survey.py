@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+import numpy as np
+
 from tensorc.errors import ShapeError
 from tensorc.fuzz import updates
 from tensorc.fuzz.dependence import differentiable
@@ -45,7 +47,7 @@ from tensorc.ir.ops.tensor import (
     shape,
     transcendental,
 )
-from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, Recurrence
+from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, CumSum, Recurrence
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
 from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.products import MatMul
@@ -72,6 +74,11 @@ _NEED_ELEMENTS = (
     *(reductions.Max, reductions.Min, reductions.ArgMax, reductions.ArgMin),
     reductions.Top1,
 )
+_BY_NUMBERS = (
+    *(elementwise.Add, elementwise.Sub, elementwise.Mul, elementwise.Div),
+    *(elementwise.Maximum, elementwise.Minimum),
+)
+_NUMBERS = (0.1, -0.7, 2.5, 1.0, 3.0, -0.25)
 _TRIES = 30
 _TAME_ABOVE = 512
 _SPELLINGS, _VARIANTS = 3, 4  # of a rule in a program; of the derivative of an op
@@ -164,8 +171,7 @@ def heavy_items() -> Iterator[Item]:
         of = (N, M) if number % 2 else (4, 3)
         asked = ("tame", "nasty", "bad")
         yield Item(partial(_repeated), of, _TABLES, asked, group=("loops", number % 2))
-    for number in range(3):
-        yield Item(partial(_chain, number), (N,), ({"N": 9}, {"N": 24}, {"N": 1}))
+    yield from _steps()
 
 
 def _sums(element: Element) -> Iterator[Item]:
@@ -199,6 +205,14 @@ def _products() -> Iterator[Item]:
     for name in ("f16", "f32", "i8", "i64", "ui16"):
         make = partial(_product, ELEMENTS[name], M, False, name == "f32")
         yield Item(make, (N, K, M), tuple(sizes))
+
+
+def _steps() -> Iterator[Item]:
+    for number in range(3):
+        yield Item(partial(_chain, number), (N,), ({"N": 9}, {"N": 24}, {"N": 1}))
+    for element, cls in itertools.product(_FLOATS, _BY_NUMBERS):
+        lengths = ({"N": 17}, {"N": 200}, {"N": 1})
+        yield Item(partial(_alike, element, cls), (N,), lengths, group=("alike", cls))
 
 
 @cache
@@ -521,6 +535,19 @@ _INDEXED: Mapping[str, Callable[[Maker, int, int], int]] = {
     "take": lambda m, x, i: m.apply(indexing.TakeAlongAxis, (x, i), axis=0),
     "scatter": _scattered,
 }
+
+
+def _alike(element: Element, cls: type[Op], m: Maker) -> Extras:
+    """Steps that differ in a number alone: they share a kernel, or must not."""
+    value = m.given(TensorType((N,), element))
+    for number in m.rng.sample(_NUMBERS, 4):
+        given = m.literal(np.array(number, element.dtype), element)
+        wide = m.apply(shape.Broadcast, (given,), axes=(), shape=Dims((N,)))
+        pair = (value, wide) if m.chance(0.8) else (wide, value)
+        made = m.apply(cls, pair)
+        value = m.apply(CumSum, (made,), axis=0, reverse=False)
+        m.shown.add(made)
+    return {}
 
 
 def _chain(number: int, m: Maker) -> Extras:

@@ -3,7 +3,9 @@
 Every function becomes `i32 @name(ptr slots, i64 begin, i64 end)`; what the slots hold
 is said in `tensorc.artifact` for an entry. A kernel has a fourth parameter, the scratch
 of who calls it; its slots hold its arguments but the last three, which are begin, end
-and scratch, and then the pointer to the error record.
+and scratch, and then the pointer to the error record. A float lies at the start of its
+slot. All launches of a function have one array of slots: a kernel does not change it,
+and has ended in all threads when its launch returns.
 """
 
 from collections.abc import Mapping, Sequence, Set
