@@ -17,7 +17,7 @@ from tensorc.ir.ops.scalar.arith import (
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.passes.analysis.cost import computes
-from tensorc.passes.analysis.generics import extracts, is_contraction
+from tensorc.passes.analysis.generics import AGAIN, extracts, is_contraction
 
 # What a body computes that chooses an index by comparing with "gt" or "lt".
 _CHOOSES = {"gt": ("top1", "argmax"), "lt": ("argmin", "argmin")}
@@ -46,7 +46,7 @@ def words(op: Op) -> str:
 
 def _words_of_generic(op: Generic) -> str:
     if is_contraction(op):
-        return "contraction"
+        return "contraction again" if AGAIN in op.attributes else "contraction"
     if chosen := _chosen(op):
         return chosen
     body = [o.name.partition(".")[2] for o in op.body.block.ops if computes(o)]
