@@ -20,6 +20,7 @@ from tensorc.ir.dims import (
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.schedules import Schedule
+from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.analysis.steps import Steps, is_shared
 from tensorc.passes.schedule.cpu import CHUNK_WORK, block_rows, places, weight
@@ -30,6 +31,10 @@ from tensorc.target import Target
 # one before it, whose last results are not there yet, and sequences are read in pieces
 # too short to be fetched ahead.
 STEP_WORK = 3 << 12
+# Of sequences that leave the caches, a step of a chunk reads so many elements in a row,
+# at least: the processor fetches ahead along rows, not from step to step.
+PIECE = 1 << 12
+NEAR_BYTES = 1 << 19  # of sequences that stay in half of a second cache
 WEIGHTS = 1 << 17  # bytes of right sides that each worker reads in each step
 STEP_ROWS = 24  # of a chunk with products, at most: whole tallest tiles
 STEP_CHUNKS = 4  # of a loop with products: two for each of two threads
@@ -63,6 +68,7 @@ def _elements_per_chunk(op: Scan, steps: Steps) -> Dim | None:
     """Return the elements of a chunk; None if they are few."""
     work = sum(weight(m.op) for kernel in steps.kernels for m in kernel.members)
     width = maximum(floordiv(_step_work(op), work * LANES), 1) * LANES
+    width = maximum(width, PIECE) if _streams(op) else width
     half = ceildiv(elements(steps.space), 2)  # two chunks of one size would do
     return None if known_at_most(half, width) else width
 
@@ -80,7 +86,20 @@ def _rows_per_chunk(op: Scan, steps: Steps, target: Target) -> Dim:
         for member in kernel.members:
             points = elements(member.extents[len(steps.space) :])
             work = work + (points + LANES) * weight(member.op)
-    return maximum(floordiv(_step_work(op), maximum(work, 1)), 1)
+    rows = maximum(floordiv(_step_work(op), maximum(work, 1)), 1)
+    for shape in dict.fromkeys(type_.shape for type_ in _streams(op)):
+        row = maximum(elements(shape[1 + len(steps.space) :]), 1)
+        rows = maximum(rows, ceildiv(PIECE, row))
+    return rows
+
+
+def _streams(op: Scan) -> list[TensorType]:
+    """Return the sequences and what is stacked, if all that may leave the caches."""
+    types = [tensor_of(v) for v in (*op.sequences, *op.results[op.carried :])]
+    total: Dim = 0
+    for type_ in types:
+        total = total + elements(type_.shape) * type_.element.bytes
+    return [] if known_at_most(total, NEAR_BYTES) else types
 
 
 def _step_work(op: Scan) -> Dim:
