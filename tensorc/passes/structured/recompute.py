@@ -251,6 +251,10 @@ def recompute_block(
 
     `over` gives the arguments that are replaced, by their new values.
     """
+    if not any(
+        is_contraction(op) and is_worth(tensor_of(op.results[0])) for op in block.ops
+    ):
+        return
     known = _matrices(block)
     if known.found:
         _turn(block, known, constraints)
