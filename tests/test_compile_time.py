@@ -16,7 +16,7 @@ from tensorc.ir.ops.memory.kernels import Launch
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
-from tensorc.passes.structured import fuse, open_groups
+from tensorc.passes.structured import open_groups, order
 from tensorc.target import Options
 
 OPS = 20_000
@@ -123,7 +123,7 @@ def test_a_long_row_is_cut_into_kernels():
     assert whole.emit("structured").count('"tc.group"') == 1
     with (
         mock.patch.object(open_groups, "MOST_OPS", 100),
-        mock.patch.object(fuse, "MOST_OPS", 100),
+        mock.patch.object(order, "MOST_OPS", 100),
     ):
         f = tc.function([x], y)
         text = f.emit("structured")
