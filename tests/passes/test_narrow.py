@@ -130,3 +130,28 @@ def test_few_columns_agree_at_every_stage(
         pair = [rng.standard_normal(s) for s in ((rows, depth), (depth, columns))]
         cases.append(("f", [v.astype("float32") for v in pair]))
     check(module, cases, exact=True, levels=(0, 2))
+
+
+@pytest.mark.parametrize("element", ["f32", "f64"])
+@pytest.mark.parametrize("bits", [128, 256, 512])
+def test_chunks_of_columns_write_their_own(
+    bits: int, element: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A narrow machine shares few columns out to chunks, of unknown number too."""
+    monkeypatch.setattr(stages, "TARGET", replace(stages.TARGET, vector_bits=bits))
+    rng = np.random.default_rng(15)
+    dtype = parse_type(element).element.dtype
+    module, cases = new_module(), list[Case]()
+    for rows in ("8", "40", "M"):
+        types = [parse_type(f"{element}[{s}]") for s in (f"1, {rows}", "1, N")]
+        add_function(
+            module,
+            f"f{rows}",
+            types,
+            lambda b, of: [b.matmul(b.transpose(of[0], (1, 0)), of[1])],
+        )
+        count = 21 if rows == "M" else int(rows)
+        for columns in (1, 3, 5, 9, 15, 16, 17, 33):
+            pair = rng.standard_normal((1, count)), rng.standard_normal((1, columns))
+            cases.append((f"f{rows}", [v.astype(dtype) for v in pair]))
+    check(module, cases, exact=True, levels=(0, 2))

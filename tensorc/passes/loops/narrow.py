@@ -9,11 +9,12 @@ from tensorc.ir.core import Value
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import element_type
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import tail_mask
-from tensorc.passes.loops.shuffles import transpose
+from tensorc.passes.loops.shuffles import first_lanes, transpose
 from tensorc.passes.loops.tiles import (
     Matrix,
     Product,
@@ -54,7 +55,7 @@ def emit_along_rows(k: LoopBuilder, product: Product, most: int) -> None:
         strip_sums(k, turned, replace(strip, target=target), heights)
         if not is_line:
             there = replace(c, at=place(k, c, strip.at, zero))
-            _put(k, result, there, strip.lanes, (columns[1], most))
+            _put(k, result, there, strip.lanes, (*columns, most))
 
 
 def _put(
@@ -62,18 +63,22 @@ def _put(
     source: Matrix,
     target: Matrix,
     count: Value,
-    columns: tuple[Value, int],
+    columns: tuple[Value, Value, int],
 ) -> None:
     """Write so many columns of a matrix as rows: 16 at a time, and then one by one.
 
-    `columns` is how many elements a row has, and how many at most.
+    `columns` is which elements of a row are written, from one to before another, and
+    how many a row may have.
     """
-    width, most = columns
+    left, right, most = columns
     element = element_type(source.memref.type)
     first = zero = k.index(0)
     if k.known(target.column) == 1:
         first = k.mul(k.floordiv(count, k.index(LANES)), k.index(LANES))
-        mask, every = tail_mask(k, width), k.mask(LANES)
+        mask, every = tail_mask(k, right), k.mask(LANES)
+        if k.known(left) != 0:  # other columns are another chunk's
+            others = k.op(arith.XOrI, first_lanes(k, left), every)
+            mask = k.op(arith.AndI, mask, others)
         other = k.constant(0, element, LANES)
         with k.loop(zero, first, LANES) as group:
             places = [place(k, source, k.index(j), group.index) for j in range(most)]
@@ -85,7 +90,7 @@ def _put(
             for number, row in enumerate(transpose(k, found)):
                 at = place(k, target, k.add(group.index, k.index(number)), zero)
                 k.do(vector.MaskedStore, target.memref, at, mask, row)
-    with k.loop(first, count, 1) as i, k.loop(zero, width, 1) as j:
+    with k.loop(first, count, 1) as i, k.loop(left, right, 1) as j:
         at = place(k, source, j.index, i.index)
         value = k.op(memory.Load, source.memref, at)
         k.do(memory.Store, value, target.memref, place(k, target, i.index, j.index))
