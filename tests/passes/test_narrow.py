@@ -1,5 +1,6 @@
 """Products of few columns, whose number is known at the call alone."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc import driver
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import ordered_matmul
 from tests import stages
@@ -115,6 +117,23 @@ def test_vectors_times_matrices(threads: int) -> None:
             wanted = ordered_matmul(row[None], matrix)[0]
             assert same_bits(np.asarray(product(row, matrix)), wanted)
             assert same_bits(np.asarray(turned(matrix, row)), wanted)
+
+
+@pytest.mark.parametrize("bits", [128, 256])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_columns_of_which_a_chunk_has_a_part(
+    bits: int, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles of a narrow target have fewer columns than what is called few."""
+    target = replace(driver.host_target(), vector_bits=bits)
+    monkeypatch.setattr(driver, "host_target", lambda: target)
+    rng = np.random.default_rng(15)
+    product = tc.jit(lambda x, y: x.T @ y)
+    for rows, columns in itertools.product((8, 9, 40), (3, 4, 5, 8, 9, 12, 16, 17)):
+        left = rng.standard_normal((5, rows)).astype(dtype)
+        right = rng.standard_normal((5, columns)).astype(dtype)
+        found = np.asarray(product(left, right))
+        assert same_bits(found, ordered_matmul(left.T, right)), (rows, columns)
 
 
 @pytest.mark.parametrize("bits", [256, 512])
