@@ -36,6 +36,7 @@ from tensorc.passes.analysis.generics import (
     reads,
     tensor_space,
 )
+from tensorc.passes.analysis.in_place import as_sunk, updates_of
 from tensorc.passes.analysis.traffic import (
     Moved,
     continues,
@@ -219,7 +220,7 @@ def _function(function: Function, buffers: Function, sizes: _Sizes) -> str:
     kernels = [each.op for each in found]
     cost = _cost(function, buffers.attributes.get("tc.arena"), sizes)
     lines = [f"{function.sym_name}: {cost}"]
-    first = _first_alike(kernels, buffers)
+    first = _first_alike(kernels, function, buffers)
     for number, kernel in enumerate(found):
         alike = first.get(kernel.op, number)
         lines += ["", *_kernel(kernel, number, alike, kernels, sizes)]
@@ -229,17 +230,26 @@ def _function(function: Function, buffers: Function, sizes: _Sizes) -> str:
     return "\n".join([*lines, ""])
 
 
-def _first_alike(kernels: Sequence[Op], buffers: Function) -> dict[Op, int]:
+def _first_alike(
+    kernels: Sequence[Op], function: Function, buffers: Function
+) -> dict[Op, int]:
     """Return the number of the first kernel that has the code of each group.
 
-    That is called where others have groups of their own (`outline`).
+    That is called where others have groups of their own (`outline`); there, kernels
+    that only make new values stand at the end (`sink_updates`).
     """
-    groups = [(n, op) for n, op in enumerate(kernels) if isinstance(op, KernelGroup)]
+    ops = as_sunk(function.body.block, updates_of(function))
+    groups = [op for op in ops if isinstance(op, KernelGroup)]
     made = [op for op in buffers.walk() if isinstance(op, KernelGroup | Call)]
+    code: dict[Op, object] = {
+        group: op.callee if isinstance(op, Call) else op
+        for group, op in zip(groups, made, strict=True)
+    }
     first: dict[object, int] = {}
     return {
-        group: first.setdefault(op.callee if isinstance(op, Call) else op, number)
-        for (number, group), op in zip(groups, made, strict=True)
+        kernel: first.setdefault(code[kernel], number)
+        for number, kernel in enumerate(kernels)
+        if kernel in code
     }
 
 

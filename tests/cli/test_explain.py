@@ -390,6 +390,36 @@ def test_kernels_that_are_alike_name_the_first(capsys):
     assert alike > 30
 
 
+def test_kernels_that_are_alike_are_those_of_the_lower_level(tmp_path, capsys):
+    """New values of memory are computed last there: kernels 1 and 4 of the text."""
+    path = tmp_path / "a.tc"
+    path.write_text(_SUNK)
+    assert main.run(["explain", f"{path}::f"]) == 0
+    blocks = capsys.readouterr().out.split("\n\n")
+    named = {
+        block.partition(":")[0]: re.findall(r"^  code +(.*)$", block, re.MULTILINE)
+        for block in blocks
+        if block.startswith("kernel ")
+    }
+    alike = {f"kernel {n}": ["that of kernel 2"] for n in (5, 7)}
+    assert named == {f"kernel {n}": [] for n in range(8)} | alike
+    module = tc.load(str(path)).f.emit("buffer")
+    assert module.count("func.call") == 3
+
+
+_SUNK = """
+param A: float[5] = 0
+param B: float[5] = 0
+step f(x: float[N, 4], y: float[N, 5]) -> float[N, 4] {
+    a = cumsum(x, axis=1) * 0.3
+    A <- sum(y, axis=0)
+    b = cumsum(a, axis=1) * 0.7
+    B <- sum(exp(y), axis=0)
+    return cumsum(b, axis=1) * 0.9
+}
+"""
+
+
 def test_every_word_of_a_kernel_is_in_the_docs(capsys):
     words = set()
     for path in (EXAMPLE, ROOT / "benchmarks" / "programs" / "layers.tc"):

@@ -18,7 +18,7 @@ So may a `tc.if` that gives the new value, by the first two, if
    may write over it; or makes another value, to be copied at its end.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from tensorc.ir.attributes import identity_map
@@ -93,6 +93,22 @@ def sink_updates(block: Block, updates: Sequence[Pair]) -> None:
     """
     for op, region in regions_in(block):
         sink_updates(region.block, updates_in(op, region, updates))
+    block.ops[:] = _sunk(block, updates)
+
+
+def as_sunk(block: Block, updates: Sequence[Pair]) -> Iterator[Op]:
+    """Yield the ops of a block, and of regions in it, in the order of `sink_updates`.
+
+    Nothing is moved.
+    """
+    for op in _sunk(block, updates):
+        yield op
+        for region in op.regions if isinstance(op, NESTS) else ():
+            yield from as_sunk(region.block, updates_in(op, region, updates))
+
+
+def _sunk(block: Block, updates: Sequence[Pair]) -> list[Op]:
+    """Return the ops of a block with what `sink_updates` moves at the end."""
     new_values = {value for value, _ in updates}
     used = {v for op in block.ops[:-1] for v in op.operands}
     late = [
@@ -105,9 +121,8 @@ def sink_updates(block: Block, updates: Sequence[Pair]) -> None:
         and not used.intersection(op.results)
     ]
     chosen = set(map(id, late))
-    block.ops[-1:-1] = late
-    kept = [op for op in block.ops[: -1 - len(late)] if id(op) not in chosen]
-    block.ops[: -1 - len(late)] = kept
+    kept = [op for op in block.ops[:-1] if id(op) not in chosen]
+    return [*kept, *late, block.ops[-1]]
 
 
 def in_place(block: Block, updates: Sequence[Pair]) -> dict[Value, Value]:
