@@ -1,6 +1,5 @@
 """Products of few columns, whose number is known at the call alone."""
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc import driver
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import ordered_matmul
 from tests import stages
@@ -119,23 +117,6 @@ def test_vectors_times_matrices(threads: int) -> None:
             assert same_bits(np.asarray(turned(matrix, row)), wanted)
 
 
-@pytest.mark.parametrize("bits", [128, 256])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_few_columns_of_which_a_chunk_has_a_part(
-    bits: int, dtype: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Tiles of a narrow target have fewer columns than what is called few."""
-    target = replace(driver.host_target(), vector_bits=bits)
-    monkeypatch.setattr(driver, "host_target", lambda: target)
-    rng = np.random.default_rng(15)
-    product = tc.jit(lambda x, y: x.T @ y)
-    for rows, columns in itertools.product((8, 9, 40), (3, 4, 5, 8, 9, 12, 16, 17)):
-        left = rng.standard_normal((5, rows)).astype(dtype)
-        right = rng.standard_normal((5, columns)).astype(dtype)
-        found = np.asarray(product(left, right))
-        assert same_bits(found, ordered_matmul(left.T, right)), (rows, columns)
-
-
 @pytest.mark.parametrize("bits", [256, 512])
 def test_few_columns_agree_at_every_stage(
     bits: int, monkeypatch: pytest.MonkeyPatch
@@ -156,7 +137,10 @@ def test_few_columns_agree_at_every_stage(
 def test_chunks_of_columns_write_their_own(
     bits: int, element: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A narrow machine shares few columns out to chunks, of unknown number too."""
+    """A narrow machine shares few columns out to chunks, of unknown number too.
+
+    Its tiles have fewer columns than what is called few.
+    """
     monkeypatch.setattr(stages, "TARGET", replace(stages.TARGET, vector_bits=bits))
     rng = np.random.default_rng(15)
     dtype = parse_type(element).element.dtype

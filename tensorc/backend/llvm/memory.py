@@ -133,8 +133,8 @@ def _masked_store(state: State, op: Op) -> None:
 def _stream(emit: FunctionEmitter, value: LValue, address: LValue, align: int) -> None:
     """Write a vector past the caches if it is whole lines of them.
 
-    Other threads see it as soon as what is written after it: they are told by
-    instructions with a lock, before which x86 processors finish such stores.
+    Other threads see it as soon as what is written after it: threads hand work over
+    by instructions with a lock, before which x86 processors finish such stores.
     """
     low = emit.binary("and", emit.address(address), number(WORD, _CACHE_LINE - 1))
     past, near, after = [emit.label(name) for name in ("past", "near", "after")]

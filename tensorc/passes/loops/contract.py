@@ -162,9 +162,8 @@ def _read_or_copied(rows: Rows, product: Product, extents: Sequence[Dim]) -> Non
         _copied_or_not(k, product, copied)
         return
     turned = k.known(a.row) == 1 and k.known(b.column) == 1
-    most = narrow_columns(element, rows.target)
-    if turned:
-        most = min(NARROW, product.size.width)  # a chunk has no fewer of the columns
+    # Chunks may have a part of them, of which each writes its own.
+    most = NARROW if turned else narrow_columns(element, rows.target)
     few = k.compare("sle", k.dim(columns), k.index(most))
     with k.when(few):
         if turned:
