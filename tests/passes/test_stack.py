@@ -112,10 +112,11 @@ def test_products_one_after_the_other_share_their_scratch():
         kernels = [f for f in loops.functions if "tc.kernel" in f.attributes]
         return [sum(isinstance(op, View) for op in f.walk()) for f in kernels]
 
-    # What the product before it passes on is one more, and nothing else.
+    # Few columns and many have superblocks of their own, and one product passes on what
+    # it makes. What a third product passes on is one more, and nothing else.
     (few,), (more,) = views(2), views(3)
-    assert few == 2
-    assert more == 3
+    assert few == 3
+    assert more == 4
 
 
 def run_in_a_small_thread(name):
