@@ -1,6 +1,7 @@
 """Calls: of functions of the file, which are inlined, of the prelude, of types."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from tensorc.errors import CompileError, Label
 from tensorc.frontend.dsl.irgen.context import Frame, operand_label
@@ -98,14 +99,19 @@ def match_arguments(
     names: Sequence[str],
     required: Sequence[str],
     declaration: Sequence[Label] = (),
+    fix: Callable[[], str] | None = None,
 ) -> dict[str, ast.Expression]:
-    """Return the argument expressions by parameter, in the order of the call."""
+    """Return the argument expressions by parameter, in the order of the call.
+
+    `fix` gives the hint where there are too many arguments, or too few.
+    """
     given: dict[str, ast.Expression] = {}
     for i, argument in enumerate(node.arguments):
         if argument.name is None and i >= len(names):
             message = f"`{callee}` takes {count(len(names), 'argument')}, "
             message += f"{len(node.arguments)} given"
-            raise error(CALL, message, argument.location, labels=declaration)
+            fixes = (fix(),) if fix else ()
+            raise error(CALL, message, argument.location, *fixes, labels=declaration)
         name = names[i] if argument.name is None else argument.name
         if name not in names:
             other = RENAMED.get(name)
@@ -122,7 +128,8 @@ def match_arguments(
         plural = "s" if len(missing) > 1 else ""
         words = ", ".join(f"`{n}`" for n in missing)
         message = f"`{callee}` lacks the argument{plural} {words}"
-        raise error(CALL, message, node.location, labels=declaration)
+        fixes = (fix(),) if fix else ()
+        raise error(CALL, message, node.location, *fixes, labels=declaration)
     return given
 
 
@@ -241,14 +248,15 @@ def _prelude(frame: Frame, name: str, row: LibraryFunction, node: ast.Call) -> K
     names = row.arguments
     required = [n for n in row.tensors if n not in row.optional]
     required += [k for k, v in row.options.items() if v.default is REQUIRED]
-    given = match_arguments(name, node, names, required)
+    fix = partial(_as_shown, name, row)
+    given = match_arguments(name, node, names, required, fix=fix)
     tensors = {n: given[n] for n in given if n in row.tensors}
     for n in row.optional:
         plain = tensors.get(n)
         if isinstance(plain, ast.Constant) and plain.value is None:
             del tensors[n]
     operands = {
-        n: _parts(frame, name, argument)
+        n: _parts(frame, name, argument, fix)
         if row.sequence and n == row.tensors[0]
         else [(argument, frame.operand(argument))]
         for n, argument in tensors.items()
@@ -276,8 +284,31 @@ def _prelude(frame: Frame, name: str, row: LibraryFunction, node: ast.Call) -> K
     return TupleValue(result) if isinstance(result, tuple) else result
 
 
+def _as_shown(name: str, row: LibraryFunction) -> str:
+    """Return a hint with all arguments: write `sum(x, axis=none, keepdims=false)`."""
+    shown = []
+    for argument in row.arguments:
+        option = row.options.get(argument)
+        if row.sequence and argument == row.tensors[0]:
+            shown.append("(a, b)")
+        elif argument in row.optional:
+            shown.append(f"{argument}=none")
+        elif option is None or option.default is REQUIRED:
+            shown.append(argument)
+        else:
+            shown.append(f"{argument}={_literal(option.default)}")
+    return f"write `{name}({', '.join(shown)})`"
+
+
+def _literal(default: object) -> str:
+    """Return a default of an option as the language writes it."""
+    if default is None or isinstance(default, bool):
+        return str(default).lower()
+    return f'"{default}"' if isinstance(default, str) else str(default)
+
+
 def _parts(
-    frame: Frame, name: str, node: ast.Expression
+    frame: Frame, name: str, node: ast.Expression, fix: Callable[[], str]
 ) -> list[tuple[ast.Expression, Operand]]:
     # A list of tensors is none of numbers: take its elements as they are written.
     if isinstance(node, ast.Tuple | ast.List):
@@ -285,5 +316,5 @@ def _parts(
     value = frame.evaluate(node)
     if not isinstance(value, TupleValue):
         message = f"`{name}` takes a tuple of tensors, this is {describe(value)}"
-        raise error(NO_VALUE, message, node.location, f"write `{name}((a, b))`")
+        raise error(NO_VALUE, message, node.location, fix())
     return [(node, frame.as_operand(v, node)) for v in value.elements]
