@@ -63,6 +63,8 @@ HABITS = [
     ("x = ()", 1, 5, "no empty tuple", "[]"),
     ("x = f(*y)", 1, 7, "not unpacked", "one by one"),
     ("x = a \u2264 b", 1, 7, "is spelled `<=`", "<="),
+    ("fn f(x) { return for a in x { yield a } }", 1, 18, "no expression", "`ys = for"),
+    ("fn f(x) = sum(for a in x { yield a })", 1, 15, "no expression", "`ys = for"),
     ("return 1", 1, 1, "stand inside a function", "}"),
     ("W <- W - 1", 1, 3, "only within a step", "step"),
     ("W: float[3] = 0", 1, 2, "declared with `param`", "param W"),

@@ -170,6 +170,15 @@ STUMBLES: tuple[Stumble, ...] = (
         accepted="NUMBER",
     ),
     Stumble(
+        re.compile(r"\b(?P<at>for)\b"),
+        Habit(
+            "a loop stands in no expression",
+            "name what it yields: `ys = for ... { ... yield y }`",
+        ),
+        accepted="NUMBER",
+        stuck_at=True,
+    ),
+    Stumble(
         re.compile(r"\b(?P<at>return|yield)\b"),
         Habit(
             "`return` and `yield` stand inside a function", "is a `}` too many above?"
