@@ -41,7 +41,9 @@ PRINTING = ("trivial.py", "jit.py", "gradient_descent.py", "one_hot_and_losses.p
 
 def main() -> None:
     """Do what the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("verb", choices=("write", "hash", "examples"))
     parser.add_argument("folder", type=Path, nargs="?", default=Path("bits"))
     parser.add_argument("--programs", type=int, default=2000)

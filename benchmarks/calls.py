@@ -100,7 +100,9 @@ def grow(name: str, call: Callable[[], object], count: int) -> None:
 
 def main() -> None:
     """Print the table of times and, if asked to, that of memory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--growth", type=int, default=0, metavar="CALLS")
     options = parser.parse_args()

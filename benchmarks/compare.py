@@ -177,7 +177,9 @@ def chosen(only: str) -> list[str]:
 
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--jax", metavar="PYTHON")
     parser.add_argument("--torch", metavar="PYTHON")
     parser.add_argument("--torch-compile", action="store_true")

@@ -193,7 +193,9 @@ def write_page(lines: list[str]) -> None:
 
 def main() -> None:
     """Print a table for each program."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes")
     parser.add_argument("--programs")
     parser.add_argument("--stages", action="store_true")

@@ -8,6 +8,7 @@ and bytes of the arena at the sizes below. The numbers do not depend on the mach
 test compares them with `counts.txt`: a change that moves them says so in the commit.
 """
 
+import argparse
 import re
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,9 @@ def table() -> Iterator[str]:
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     for line in table():
         sys.stdout.write(line + "\n")
 

@@ -47,7 +47,9 @@ FORMS: dict[str, Product] = {
 
 def main() -> None:
     """Print a line per shape, form and dtype."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", default="1")
     parser.add_argument("--largest", type=int, default=1 << 31, help="multiply-adds")

@@ -66,7 +66,9 @@ CASES = {
 
 def main() -> None:
     """Measure all loops, or do what a process of its own does."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jax", metavar="PYTHON", default="")
