@@ -8,6 +8,7 @@ numbers where these are given.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 
 from tensorc.api.kernel_words import generics_of, lines_of, members_of, plain, words
 from tensorc.errors import Diagnostic, TensorcError
@@ -45,7 +46,13 @@ from tensorc.passes.analysis.traffic import (
     written_by,
 )
 
-_LATER = "who reads it there needs another result of that kernel first"
+_LATER = "what reads it there waits for another result of that kernel"
+_NESTED: Mapping[type[Op], str] = MappingProxyType(
+    {
+        Scan: "the loop at {} reads it",
+        If: "the condition at {}, or a branch of it, reads it",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +402,8 @@ def _end(kernel: Op, kernels: Sequence[Op], ops: Sequence[Op]) -> str:
         if not isinstance(op, KERNELS):
             if op is ops[-1]:
                 return _given_to(op)
-            return f"a {op.name} reads it at {op.location}"
+            said = _NESTED.get(type(op), f"a {op.name} at {{}} reads it")
+            return said.format(op.location)
         if not isinstance(op, KernelGroup) or _opens(op, made):
             why = _opened(op, kernels)
         else:

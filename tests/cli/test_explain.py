@@ -420,6 +420,35 @@ step f(x: float[N, 4], y: float[N, 5]) -> float[N, 4] {
 """
 
 
+def test_what_reads_a_kernel_is_named_in_words(tmp_path, capsys):
+    path = tmp_path / "a.tc"
+    path.write_text(_READERS)
+    assert main.run(["explain", str(path)]) == 0
+    out = capsys.readouterr().out
+    ends = re.findall(r"^  ends +(.*)$", out, re.MULTILINE)
+    assert f"the condition at {path}:4:5, or a branch of it, reads it" in ends
+    assert f"the loop at {path}:9:10 reads it" in ends
+    assert f"a tc.reshape at {path}:15:44 reads it" in ends
+
+
+_READERS = """fn branches(x: float[N], i: int) -> float {
+    y = cumsum(x) * 2
+    z = cumsum(y)
+    if i > 0 { s = sum(z * 3) } else { s = max(z) }
+    return s
+}
+fn loops(xs: float[T, N]) -> float[T, N] {
+    m: float[N] = 0
+    ys = for x in xs {
+        m = 0.9 * m + x
+        yield m
+    }
+    return ys
+}
+fn moves(x: float[N, 2]) -> float[2 * N] = reshape(exp(x.T), 2 * N) + 1
+"""
+
+
 def test_every_word_of_a_kernel_is_in_the_docs(capsys):
     words = set()
     for path in (EXAMPLE, ROOT / "benchmarks" / "programs" / "layers.tc"):
