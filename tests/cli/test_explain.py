@@ -478,6 +478,11 @@ fn other(q: float[T, D], k: float[S, D], v: float[S, D]) =
     softmax(q @ transpose(k), axis=1) @ v
 fn slope(q: float[T, 64], k: float[T, 64], v: float[T, 64]) =
     grad(sum(known(q, k, v)), k)
+fn heads(q: float[T, 4, 8], k: float[T, 4, 8], v: float[T, 4, 8]) =
+    softmax(transpose(q, (1, 0, 2)) @ transpose(k, (1, 2, 0)), axis=2)
+        @ transpose(v, (1, 0, 2))
+fn heads_slope(q: float[T, 4, 8], k: float[T, 4, 8], v: float[T, 4, 8]) =
+    grad(sum(heads(q, k, v)), k)
 """
 
 
@@ -494,9 +499,10 @@ def test_when_attention_is_one_kernel(tmp_path):
 def test_what_is_computed_again(tmp_path):
     path = tmp_path / "a.tc"
     path.write_text(_ATTENTION)
-    text = tc.load(str(path)).slope.explain()
-    assert "computes contraction again, then" in text
-    assert "T*T bytes: f32" not in text  # no matrix is written
+    program = tc.load(str(path))
+    for text in (program.slope.explain(), program.heads_slope.explain()):
+        assert "computes contraction again, then" in text
+        assert "T*T bytes: f32" not in text  # no matrix is written
 
 
 def test_short_text_is_what_opt_writes(capsys):

@@ -38,7 +38,7 @@ def matmul(low: Lowering, op: MatMul) -> MappedRead:
 
 
 def read_turned(ops: Sequence[Op]) -> set[Value]:
-    """Return the products of which all readers transpose the last two axes."""
+    """Return the products of which all readers put the columns before the rows."""
     found: dict[Value, bool] = {}
     for op in ops:
         for value in op.operands:
@@ -50,8 +50,8 @@ def read_turned(ops: Sequence[Op]) -> set[Value]:
 def _turns(op: Op) -> bool:
     if not isinstance(op, Transpose):
         return False
-    *batch, first, second = op.permutation
-    return (*batch, second, first) == tuple(range(len(op.permutation)))
+    rows, columns = len(op.permutation) - 2, len(op.permutation) - 1
+    return op.permutation.index(columns) < op.permutation.index(rows)
 
 
 def _product(
