@@ -203,6 +203,9 @@ def test_what_is_called_is_a_kernel(tmp_path, name):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_there_are_calls(tmp_path, name):
     buffers = at("buffer", PROGRAMS[name], tmp_path)
-    assert given(buffers), "nothing is alike, so that nothing is tested"
+    if name in ("a branch", "a loop"):  # its groups stay, and are compared as code
+        assert not given(buffers)
+    else:
+        assert given(buffers), "nothing is alike, so that nothing is tested"
     again = parse_module(print_module(buffers))
     assert print_module(again) == print_module(buffers)

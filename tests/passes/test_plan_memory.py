@@ -215,8 +215,12 @@ def chain(rows):
 def test_a_chain_of_layers_needs_the_two_widest_values():
     known, unknown = arena_of(chain(600)), chain(None)
     # The products lie in the scratch of workers until their tanh. A panel, which is
-    # known, cannot lie where there may be nothing.
-    assert known == 600 * 6000 <= arena_of(unknown, x0=600) <= known + 17_000
+    # known, cannot lie where there may be nothing. Where several chunks of known rows
+    # read a weight, there is a copy of it: 1000 x 512 numbers (strips of 32 columns).
+    copy = 1000 * 512 * 4
+    assert (
+        known - copy == 600 * 6000 <= arena_of(unknown, x0=600) <= 600 * 6000 + 17_000
+    )
     for rows in (200, 600, 10_000):
         assert arena_of(unknown, x0=rows) <= 6100 * rows
 

@@ -7,7 +7,7 @@ import pytest
 
 import tensorc as tc
 from tensorc import compiler
-from tensorc.ir.ops.loop.vector import MaskedStore
+from tensorc.ir.ops.loop.vector import STREAM, MaskedStore
 from tensorc.ir.ops.memory.memory import View
 from tensorc.ir.text.parser import parse_module
 from tests.stages import TARGET, all_results
@@ -30,7 +30,11 @@ def lowered(text, stage):
 def test_a_chain_of_any_row_length_stores_its_end_only():
     module = lowered(chain(10), "loop")
     ops = list(module.walk())
-    assert sum(isinstance(op, MaskedStore) for op in ops) == 1
+    stores = [op for op in ops if isinstance(op, MaskedStore)]
+    assert [STREAM in op.attributes for op in stores] == [
+        True,
+        False,
+    ]  # one or the other
     assert not any(isinstance(op, View) for op in ops)
 
 

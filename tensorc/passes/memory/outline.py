@@ -70,7 +70,8 @@ After:
    LLVM knows the number or not (`_KEEPS_ITS_COST`). Those that differ between groups of
    one key are arguments; the rest stays in the text.
 3. Layers, unrolled steps and the updates of parameters are so lowered, verified and
-   compiled once. A group that is like no other stays where it is.
+   compiled once. A group that is like no other stays where it is, and so do groups in
+   branches and loops.
 """  # noqa: E501
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -85,9 +86,7 @@ from tensorc.ir.functions import set_function_type
 from tensorc.ir.ops.builtin import KERNEL, Call, Function, Module, Return
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.scalar import arith
-from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import INDEX
-from tensorc.passes.analysis.in_place import NESTS
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.common.cse import attribute_key
 from tensorc.passes.common.structured_builder import size
@@ -145,7 +144,7 @@ def outline(module: Module, target: Target) -> Module:
     alike: dict[Hashable, list[_Found]] = {}
     for function in module.functions:
         symbols = function.attributes["tc.symbols"]
-        for group in _groups(function.body.block):
+        for group in _groups(function):
             key, constants = _key(group, numbers)
             found = _Found(group, function, constants)
             alike.setdefault((symbols, key), []).append(found)
@@ -157,23 +156,25 @@ def outline(module: Module, target: Target) -> Module:
             _write_once(several, before, calls)
     functions, module.body.block.ops = module.functions, []
     for function in functions:
-        _replace(function.body.block, calls)
+        block = function.body.block
+        stood, block.ops = block.ops, []
+        for op in stood:
+            for new in calls.get(op, (op,)):
+                block.append(new)
         for op in (*made.get(function, ()), function):
             module.body.block.append(op)
     return module
 
 
-def _groups(block: Block) -> Iterator[KernelGroup]:
-    """Yield the groups of a block, and of the branches and loops in it.
+def _groups(function: Function) -> Iterator[KernelGroup]:
+    """Yield the groups of a function, but for those in its branches and loops.
 
-    Those of a loop that is one kernel are parts of that.
+    MLIR looks for what a call names up to the nearest op that may have symbols of its
+    own, and an op that it does not know, as our branches and loops, may.
     """
-    for op in block.ops:
+    for op in function.body.block.ops:
         if isinstance(op, KernelGroup):
             yield op
-        elif isinstance(op, NESTS) and schedule_of(op) is None:
-            for region in op.regions:
-                yield from _groups(region.block)
 
 
 def _key(
@@ -295,16 +296,6 @@ def _put_arguments(group: KernelGroup, replaced: Mapping[Value, Value]) -> None:
                 for inner in block.ops
                 if not inner.results or inner.results[0] not in replaced
             ]
-
-
-def _replace(block: Block, calls: Mapping[Op, Sequence[Op]]) -> None:
-    """Put calls where the groups stood, in a block and what is in it."""
-    before, block.ops = block.ops, []
-    for op in before:
-        for new in calls.get(op, (op,)):
-            block.append(new)
-        for region in op.regions if isinstance(op, NESTS) else ():
-            _replace(region.block, calls)
 
 
 OUTLINE = Pass("outline", Level.BUFFER, Level.BUFFER, outline, __doc__)
