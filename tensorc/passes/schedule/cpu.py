@@ -222,10 +222,10 @@ def places(kernel: Kernel, leaving: Collection[Value] = ()) -> Places:
                 pass
             elif origin(value) in lasting:
                 place = BLOCK if kernel.outer else MEMORY
-            elif value in kernel.registers:
-                place = REGISTER
             elif is_contraction(member.op):
                 pass
+            elif value in kernel.registers:
+                place = REGISTER
             elif _fits_in_row(tensor_of(value), len(kernel.outer)):
                 place = ROW
             found[member.op].append(place)

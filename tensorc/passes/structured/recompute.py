@@ -151,8 +151,9 @@ def _chain(op: Generic, chains: dict[Value, int]) -> int:
         return 0
     if not all(map_.is_plain for map_ in op.maps):
         return 0
-    if is_contraction(op):
-        return 1 if isinstance(op.outputs[0].op, Fill) else 0
+    if is_contraction(op):  # of matrices that are there: it makes no others before it
+        begins = not any(value in chains for value in op.inputs)
+        return 1 if begins and isinstance(op.outputs[0].op, Fill) else 0
     if op.reductions or not isinstance(op.outputs[0].op, Empty):
         return 0
     length = 1
