@@ -16,7 +16,7 @@ from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, schedule_of
-from tensorc.ir.types import I1, element_type
+from tensorc.ir.types import element_type
 from tensorc.passes.analysis.generics import space
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
@@ -146,10 +146,12 @@ def emit_contraction(
         _strips(k, packed, None)
         return
     is_packed = k.compare("ne", k.dim(chosen.packed), k.index(0))
-    with k.when(is_packed):
-        _strips(k, replace(packed, is_short=k.known(depth) is None), None)
-    with k.when(k.op(arith.XOrI, is_packed, k.constant(1, I1))):
-        _read_or_copied(rows, product, extents)
+    packed = replace(packed, is_short=k.known(depth) is None)
+    k.choose(
+        is_packed,
+        lambda: _strips(k, packed, None),
+        lambda: _read_or_copied(rows, product, extents),
+    )
 
 
 def _read_or_copied(rows: Rows, product: Product, extents: Sequence[Dim]) -> None:
@@ -165,15 +167,15 @@ def _read_or_copied(rows: Rows, product: Product, extents: Sequence[Dim]) -> Non
     # Chunks may have a part of them, of which each writes its own.
     most = NARROW if turned else narrow_columns(element, rows.target)
     few = k.compare("sle", k.dim(columns), k.index(most))
-    with k.when(few):
+
+    def narrow() -> None:
+        size = TileSize(*tile_size(None if turned else most, element, rows.target))
         if turned:
-            size = TileSize(*tile_size(None, element, rows.target))
             emit_along_rows(k, replace(product, size=size), most)
         else:
-            size = TileSize(*tile_size(most, element, rows.target))
             _copied_or_not(k, replace(product, size=size), False)
-    with k.when(k.op(arith.XOrI, few, k.constant(1, I1))):
-        _copied_or_not(k, product, copied)
+
+    k.choose(few, narrow, lambda: _copied_or_not(k, product, copied))
 
 
 def _sides(
@@ -262,10 +264,11 @@ def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> No
     if copied is True:
         _strips(k, product, strip)
         return
-    with k.when(copied):
-        _strips(k, product, strip)
-    with k.when(k.op(arith.XOrI, copied, k.constant(1, I1))):
-        _strips(k, product, None)
+    k.choose(
+        copied,
+        lambda: _strips(k, product, strip),
+        lambda: _strips(k, product, None),
+    )
 
 
 def _copies_pay(

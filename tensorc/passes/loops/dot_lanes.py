@@ -22,9 +22,9 @@ from tensorc.ir.core import Value
 from tensorc.ir.numerics import CONTRACTION_BLOCK, SUPERBLOCK
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.scalar import arith, math
-from tensorc.ir.types import I1, VectorType, element_type
+from tensorc.ir.types import element_type
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.shuffles import load_terms, terms_at_once
+from tensorc.passes.loops.shuffles import first_lanes, load_terms, terms_at_once
 
 _BLOCKS = SUPERBLOCK // CONTRACTION_BLOCK
 _BACK = SUPERBLOCK - CONTRACTION_BLOCK  # from the end of a block to the next of a lane
@@ -137,13 +137,8 @@ def _begun(
 
 def _is_lane(k: LoopBuilder, number: Value, lanes: int) -> Value:
     """Return the mask of the lane of a number, if there is one."""
-    upper = k.op(vector.CreateMask, k.add(number, k.index(1)), types=[_mask(lanes)])
-    lower = k.op(vector.CreateMask, number, types=[_mask(lanes)])
-    return k.op(arith.XOrI, upper, lower)
-
-
-def _mask(lanes: int) -> VectorType:
-    return VectorType(lanes, I1)
+    upper = first_lanes(k, k.add(number, k.index(1)), lanes)
+    return k.op(arith.XOrI, upper, first_lanes(k, number, lanes))
 
 
 def _step(

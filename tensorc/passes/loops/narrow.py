@@ -13,7 +13,6 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import element_type
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.lanes import tail_mask
 from tensorc.passes.loops.shuffles import first_lanes, transpose
 from tensorc.passes.loops.tiles import (
     Matrix,
@@ -75,7 +74,7 @@ def _put(
     first = zero = k.index(0)
     if k.known(target.column) == 1:
         first = k.mul(k.floordiv(count, k.index(LANES)), k.index(LANES))
-        mask, every = tail_mask(k, right), k.mask(LANES)
+        mask, every = first_lanes(k, right), k.mask(LANES)
         if k.known(left) != 0:  # other columns are another chunk's
             others = k.op(arith.XOrI, first_lanes(k, left), every)
             mask = k.op(arith.AndI, mask, others)

@@ -106,21 +106,19 @@ def strip_sums(
     """Emit a strip's sums; the call chooses where the number of terms is unknown."""
     depth = product.depth
     known = k.known(depth)
-    if product.is_short:
+
+    def few() -> None:
         _terms(k, product, strip, (k.index(0), depth), heights)
-    elif known is None:
-        few, many = (
-            k.compare(predicate, depth, k.index(SUPERBLOCK))
-            for predicate in ("sle", "sgt")
-        )
-        with k.when(few):
-            _terms(k, product, strip, (k.index(0), depth), heights)
-        with k.when(many):
-            _superblocks(k, product, strip)
-    elif known <= SUPERBLOCK:
-        _terms(k, product, strip, (k.index(0), depth), heights)
-    else:
+
+    def many() -> None:
         _superblocks(k, product, strip)
+
+    if product.is_short or (known is not None and known <= SUPERBLOCK):
+        few()
+    elif known is not None:
+        many()
+    else:
+        k.choose(k.compare("sle", depth, k.index(SUPERBLOCK)), few, many)
 
 
 def _terms(
