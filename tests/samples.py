@@ -58,6 +58,13 @@ class Sample:
         return " ".join(self.operands) or "nothing"
 
 
+def assert_all_alike(outcomes: Sequence[Sequence[Array] | Exception | str]) -> None:
+    """Assert that calls gave results, and all of them the same bits."""
+    for outcome in outcomes:
+        assert not isinstance(outcome, (str, Exception)), outcome
+        assert all(map(same_bits, outcome, outcomes[0]))
+
+
 def parse_type(text: str) -> TensorType:
     """Return the type that "f64[B, 3]" says."""
     found = re.fullmatch(r"(\w+)(?:\[(.*)\])?", text)

@@ -18,6 +18,7 @@ from tensorc.ir.ops.memory.memory import Prefetch
 from tensorc.ir.text.parser import parse_module
 from tensorc.runtime import threads
 from tensorc.target import DEFAULT
+from tests.samples import assert_all_alike
 from tests.stages import TARGET, all_results, updates_of
 
 ROWS = 20
@@ -96,9 +97,7 @@ def test_threads_fusion_and_known_sizes_change_nothing(program, size):
             for number in (1, 4):
                 threads.use(number)
                 outcomes.append(code.call("function", [values]))
-    for outcome in outcomes:
-        assert not isinstance(outcome, str), outcome
-        assert all(map(same_bits, outcome, outcomes[0]))
+    assert_all_alike(outcomes)
 
 
 def test_long_rows_of_known_length_lie_in_scratch():
