@@ -184,6 +184,7 @@ LANGUAGE = ROOT / "docs" / "language.md"
 FORMS = {
     "`hyper lr = 0.1, n = 500`": "hyper lr = 0.1, n = 500",
     "`param W: float[784, n] = 0`": "hyper n = 2\nparam W: float[784, n] = 0",
+    "`param conv1.W: float[20, 1, 5, 5] = 0`": "param conv1.W: float[20, 1, 5, 5] = 0",
     "`state t: int = 0`": "state t: int = 0",
     "`r = 4 * sqrt(6 / n)`": "hyper n = 2\nr = 4 * sqrt(6 / n)",
     "`fn f(x: T, k = 2) -> T = e`": "fn f(x: float, k = 2) -> float = x * k",

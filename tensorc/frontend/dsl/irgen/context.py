@@ -19,16 +19,20 @@ from tensorc.frontend.dsl.irgen.errors import (
     NOT_KNOWN,
     NUMBER,
     SIZE_NAME,
+    UNKNOWN_NAME,
     UPDATE_ORDER,
     error,
     is_fatal,
     joined,
     not_compiled,
+    suggestion,
 )
 from tensorc.frontend.dsl.irgen.liveness import ReadAfter, read_after, returns_of
 from tensorc.frontend.dsl.irgen.values import (
+    Binding,
     Broken,
     FunctionValue,
+    GroupValue,
     Known,
     MemoryRef,
     NothingValue,
@@ -97,6 +101,11 @@ class Updated:
     location: Location
 
 
+def new_name(memory: MemoryDecl) -> str:
+    """Return how messages name the new value of a memory: a local has no point."""
+    return f"{memory.name.replace('.', '_')}1"
+
+
 @dataclass(eq=False)
 class FunctionDraft:
     """A function of the IR being built; its arguments grow with what it uses."""
@@ -144,8 +153,9 @@ class FunctionDraft:
         updated = self.updates.get(memory.name)
         if updated is not None:
             message = f"`{memory.name}` is read after its update"
-            hint = f"name the new value first: `{memory.name}1 = ...`, then "
-            hint += f"`{memory.name} <- {memory.name}1`"
+            new = new_name(memory)
+            hint = f"name the new value first: `{new} = ...`, then "
+            hint += f"`{memory.name} <- {new}`"
             label = Label(updated.location, "updated here")
             raise error(UPDATE_ORDER, message, location, hint, labels=[label])
         return self.argument_of(memory)
@@ -299,10 +309,32 @@ class Frame:
         if isinstance(value, NothingValue):
             message = f"`{value.name}` returns nothing, a value is needed here"
             raise error(NO_VALUE, message, node.location)
+        if isinstance(value, GroupValue):
+            raise not_compiled("a group as a value", node.location, value.way())
         message = f"a number or tensor is needed here, this is {describe(value)}"
         hint = "name the parts of a tuple, `a, b = …`, or take one of them: `…[0]`"
         hints = [hint] if isinstance(value, TupleValue) else []
         raise error(NO_VALUE, message, node.location, *hints)
+
+    def find(self, node: ast.Node) -> Binding | None:
+        """Return what a name, or the name of a member of a group, stands for."""
+        if isinstance(node, ast.Name):
+            return self.scope.find(node.name)
+        if not isinstance(node, ast.Field):
+            return None
+        found = self.find(node.operand)
+        if found is None or not isinstance(found.value, GroupValue):
+            return None
+        return found.value.members.names.get(node.name)
+
+    def member(self, group: GroupValue, name: str, location: Location) -> Known:
+        """Return a member of a group; errors stand at `location`."""
+        found = group.members.names.get(name)
+        if found is not None:
+            return self.use(found.value, location)
+        message = f"the group `{group.name}` has no `{name}`"
+        hints = suggestion(name, group.members.names) or (group.way(),)
+        raise error(UNKNOWN_NAME, message, location, *hints)
 
     def size(self, node: "ast.Expression", what: str) -> Dim:
         """Return the value of an expression that must be a size: known, an integer."""
@@ -452,7 +484,7 @@ def _never_reached(
 def operand_label(frame: Frame, node: ast.Node, value: Known) -> Label:
     """Return a label that says what an operand is, and where it was declared."""
     text = describe(resolved(frame, value))
-    found = frame.scope.find(node.name) if isinstance(node, ast.Name) else None
+    found = frame.find(node)
     if found is not None and found.location.line:
         text += f", declared at {found.location.file}:{found.location.line}"
     return Label(node.location, text)

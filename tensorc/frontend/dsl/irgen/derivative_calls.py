@@ -15,6 +15,7 @@ from tensorc.frontend.dsl.irgen.errors import (
 )
 from tensorc.frontend.dsl.irgen.types import fit_like
 from tensorc.frontend.dsl.irgen.values import (
+    GroupValue,
     Known,
     MemoryRef,
     TextValue,
@@ -157,6 +158,8 @@ def _member(frame: Frame, value: Known, node: ast.Expression) -> Member:
     if isinstance(value, MemoryRef):
         read = frame.entry.read(value.memory, node.location)
         value = TensorOperand(read)
+    if isinstance(value, GroupValue):
+        raise not_compiled("a derivative by a group", node.location, value.way())
     if isinstance(value, TupleValue):
         raise not_compiled("a tuple within a tuple of wrt", node.location)
     if isinstance(value, Scalar):

@@ -29,6 +29,7 @@ from tensorc.frontend.dsl.irgen.values import (
     BuiltinValue,
     CastValue,
     DerivativeValue,
+    GroupValue,
     Known,
     MemoryRef,
     NoneValue,
@@ -187,7 +188,7 @@ def _matmul_hint(
 
 
 def _is_memory(frame: Frame, node: ast.Expression) -> bool:
-    found = frame.scope.find(node.name) if isinstance(node, ast.Name) else None
+    found = frame.find(node)
     return found is not None and isinstance(found.value, MemoryRef)
 
 
@@ -234,8 +235,10 @@ def logical(frame: Frame, node: ast.Logical) -> Known:
 
 
 def field(frame: Frame, node: ast.Field) -> Known:
-    """Return x.T or x.shape; everything else is a function."""
+    """Return x.T, x.shape or a member of a group; everything else is a function."""
     value = frame.evaluate(node.operand)
+    if isinstance(value, GroupValue):
+        return frame.member(value, node.name, node.location)
     if isinstance(value, MemoryRef | TensorOperand | Literal | Scalar):
         operand = frame.as_operand(value, node.operand)
         if node.name == "T":

@@ -6,19 +6,14 @@ collected: one per declaration at the top, one per statement of a function or st
 it is emitted. What follows from a mistake is not reported.
 """
 
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-
-import numpy as np
 
 from tensorc.errors import UNKNOWN, CompileError, Label
 from tensorc.frontend.dsl.irgen.calls import returned_by, run_body
 from tensorc.frontend.dsl.irgen.context import Frame, FunctionDraft, Unit
-from tensorc.frontend.dsl.irgen.draws import drawn
 from tensorc.frontend.dsl.irgen.errors import (
     ASSERTION,
     NO_VALUE,
@@ -35,6 +30,12 @@ from tensorc.frontend.dsl.irgen.errors import (
     with_labels,
 )
 from tensorc.frontend.dsl.irgen.expressions import EXPRESSIONS
+from tensorc.frontend.dsl.irgen.memory import (
+    bind,
+    declare_memory,
+    home_of,
+    require_kind,
+)
 from tensorc.frontend.dsl.irgen.recipes import plain, recipe
 from tensorc.frontend.dsl.irgen.signatures import inside
 from tensorc.frontend.dsl.irgen.statements import STATEMENTS
@@ -43,6 +44,7 @@ from tensorc.frontend.dsl.irgen.values import (
     Broken,
     BuiltinValue,
     FunctionValue,
+    GroupValue,
     Known,
     MemoryRef,
     NotYet,
@@ -52,23 +54,17 @@ from tensorc.frontend.dsl.irgen.values import (
     describe,
 )
 from tensorc.frontend.dsl.programs.program import (
-    Array,
     FileProgram,
     FunctionRef,
     HyperValue,
-    MemoryDecl,
     PlainValue,
-    check_memory,
 )
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
-    KINDS,
     Literal,
     Scalar,
     TensorOperand,
     exact_array,
-    kind_of_element,
-    spell_element,
     spell_type,
     strong,
 )
@@ -81,7 +77,6 @@ from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import F32, Element, TensorType
 from tensorc.recipes import OPTIONS, Fit, Run
 
-MAX_DRAWN_BYTES = 1 << 24  # more than that is not drawn before it is needed
 # The parser limits the nesting of one function, the generator that of calls; the
 # product is more than Python's default. Python frames take no C stack since 3.11.
 RECURSION_LIMIT = 150_000
@@ -185,14 +180,25 @@ def _declare(
                 _DECLARATIONS[type(item)](frame, item)
         except CompileError as failure:
             reports.add(failure)
-            name = getattr(item, "name", None)
-            if name and name not in scope.names:
-                scope.bind(name, Broken(), item.location)
+            _break(frame, item)
     _check_settings(file, settings, reports)
     rest = {name: v for name, v in settings.items() if name not in hypers}
     nodes = [i for i in file.items if isinstance(i, ast.Recipe) and not unknown]
     recipes = [recipe(frame, node, rest, reports) for node in nodes]
     return hypers, tuple([r for r in recipes if r is not None])
+
+
+def _break(frame: Frame, item: ast.FileItem) -> None:
+    """Let the name of a wrong declaration stand for nothing, if it is not taken."""
+    name = getattr(item, "name", None)
+    if not name:
+        return
+    try:
+        home, own = home_of(frame, name, item)
+    except CompileError:  # a part of the name is taken
+        return
+    if own not in home.names:
+        home.bind(own, Broken(), item.location)
 
 
 def plain_value(expression: ast.Expression) -> PlainValue:
@@ -218,7 +224,7 @@ def _functions_first(frame: Frame, file: ast.File, reports: Reports) -> None:
                 message = "only a module has a function without a name"
                 raise error(NO_VALUE, message, item.location)
             value = FunctionValue(item, frame.scope)
-            _bind(frame, item.name, value, item)
+            bind(frame, item.name, value, item)
             if all(_is_typed(f.type) for f in item.formals):
                 frame.unit.entries[item.name] = value
         except CompileError as failure:
@@ -229,15 +235,6 @@ def _is_typed(type_: ast.Type | None) -> bool:
     if isinstance(type_, ast.TensorType):
         return not any(isinstance(d, ast.AnyDims) for d in type_.dims)
     return type_ is not None
-
-
-def _bind(frame: Frame, name: str, value: Known, node: ast.Node) -> None:
-    before = frame.scope.names.get(name)
-    if before is not None:
-        label = Label(before.location, "declared here first")
-        message = f"`{name}` is declared twice"
-        raise error(TWICE, message, node.location, labels=[label])
-    frame.scope.bind(name, value, node.location)
 
 
 def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
@@ -257,14 +254,14 @@ def _hyper(frame: Frame, node: ast.Hyper, settings: Settings) -> HyperValue:
             source = None if isinstance(number, bool) else node.name
             kind = "bool" if isinstance(number, bool) else kind
             scalar = Scalar(number, kind, source)
-            _bind(frame, node.name, scalar, node)
+            bind(frame, node.name, scalar, node)
             frame.unit.hypers[node.name] = scalar
             return number
         case TextValue(text):
-            _bind(frame, node.name, value, node)
+            bind(frame, node.name, value, node)
             return text
         case FunctionValue() | BuiltinValue():
-            _bind(frame, node.name, value, node)
+            bind(frame, node.name, value, node)
             return FunctionRef(value.name)
         case _:
             message = "a hyper must be a number, a text or a function, this is "
@@ -322,86 +319,12 @@ def _const(frame: Frame, node: ast.Const) -> None:
     if isinstance(value, TensorOperand):
         what = "a constant with a type"
         raise not_compiled(what, node.value.location, "make it a function")
-    if isinstance(value, MemoryRef):
-        message = f"`{node.name}` would only be another name of a memory"
-        hint = "use the memory's own name"
+    if isinstance(value, MemoryRef | GroupValue):
+        what = "group" if isinstance(value, GroupValue) else "memory"
+        message = f"`{node.name}` would only be another name of a {what}"
+        hint = f"use the {what}'s own name"
         raise error(NOT_KNOWN, message, node.value.location, hint)
-    _bind(frame, node.name, value, node)
-
-
-def _memory(frame: Frame, node: ast.Memory) -> None:
-    type_ = tensor_type(frame, node.type)
-    shape = [d for d in type_.shape if isinstance(d, int)]
-    if len(shape) < type_.rank:
-        message = "the sizes of a memory must be known while compiling"
-        raise error(NOT_KNOWN, message, node.type.location)
-    check_memory(node.name, type_, node.type.location)
-    if isinstance(node.initial, ast.Draw):
-        first: Callable[[], Array] = drawn(frame, node, type_, node.initial)
-        if math.prod(shape) * type_.element.bytes <= MAX_DRAWN_BYTES:
-            first = partial(_given, first())
-    else:
-        first = _initial(frame, node, type_, node.initial.value)
-    memory = MemoryDecl(
-        node.name,
-        "param" if node.kind == "param" else "state",
-        type_,
-        first,
-        node.location,
-        node.doc,
-    )
-    _bind(frame, node.name, MemoryRef(memory), node)
-    frame.unit.memories[node.name] = memory
-
-
-def _given(array: Array) -> Array:
-    return array
-
-
-def _initial(
-    frame: Frame, node: ast.Memory, type_: TensorType, location: ast.Expression
-) -> Callable[[], Array]:
-    """Return the first value of a memory: a scalar fills, a list has the shape."""
-    value = frame.evaluate(location)
-    label = Label(node.type.location, f"`{node.name}` is declared here")
-    shape = tuple([d for d in type_.shape if isinstance(d, int)])
-    if isinstance(value, MemoryRef):
-        if value.memory.type == type_:
-            return value.memory.first
-        message = f"`{node.name}` is {spell_type(type_)}, "
-        message += f"got {spell_type(value.memory.type)}"
-        raise error(TYPES, message, location.location, labels=[label])
-    if not isinstance(value, Scalar | Literal):
-        message = f"a first value must be a number or a list, this is {describe(value)}"
-        raise error(NO_VALUE, message, location.location)
-    _require_kind(node.name, value, type_, location, label)
-    plain = value.values if isinstance(value, Literal) else value.number
-    if plain is None:
-        message = f"the first value of `{node.name}` must be known while compiling"
-        raise error(NOT_KNOWN, message, location.location)
-    assert not isinstance(plain, Poly)
-    frame.entry.builder.location = location.location
-    array = exact_array(frame.emitter, plain, type_.element)
-    if array.shape not in ((), shape):
-        message = f"`{node.name}` has shape {list(shape)}, got {list(array.shape)}"
-        raise error(SIZES, message, location.location, labels=[label])
-    # A view: a large memory takes its place when it is made, not while it is read.
-    return partial(_given, np.broadcast_to(array, shape))
-
-
-def _require_kind(
-    name: str,
-    value: Scalar | Literal,
-    type_: TensorType,
-    location: ast.Expression,
-    label: Label,
-) -> None:
-    """Raise `CompileError` for a float where integers are, or a truth value."""
-    kind = kind_of_element(type_.element)
-    mixed = (value.kind == "bool") != (kind == "bool")
-    if mixed or KINDS.index(value.kind) > KINDS.index(kind):
-        message = f"`{name}` is {spell_element(type_.element)}, got {describe(value)}"
-        raise error(TYPES, message, location.location, labels=[label])
+    bind(frame, node.name, value, node)
 
 
 def _assertion(frame: Frame, node: ast.Assertion) -> None:
@@ -416,15 +339,15 @@ def _assertion(frame: Frame, node: ast.Assertion) -> None:
 
 
 def _module(frame: Frame, node: ast.Module) -> None:
-    _bind(frame, node.name, NotYet("a module"), node)
+    bind(frame, node.name, NotYet("a module"), node)
     raise not_compiled("a module", node.location)
 
 
 def _use(frame: Frame, node: ast.Use) -> None:
     for name in node.names:
-        _bind(frame, name.name, Broken(), name)
+        bind(frame, name.name, Broken(), name)
     if not node.names:
-        _bind(frame, node.path[-1], Broken(), node)
+        bind(frame, node.path[-1], Broken(), node)
     raise not_compiled("`use`", node.location)
 
 
@@ -435,7 +358,7 @@ def _nothing(frame: Frame, node: ast.Node) -> None:
 _DECLARATIONS: Mapping[type, Callable[..., None]] = {
     ast.Use: _use,
     ast.Const: _const,
-    ast.Memory: _memory,
+    ast.Memory: declare_memory,
     ast.Module: _module,
     ast.Function: _nothing,
     ast.Step: _nothing,
@@ -503,7 +426,7 @@ def _note_default(frame: Frame, formal: ast.Formal, type_: TensorType) -> None:
     if plain is None or isinstance(plain, Poly):
         return
     label = Label(formal.location, "this argument")
-    _require_kind(formal.name, value, type_, formal.default, label)
+    require_kind(formal.name, value, type_, formal.default, label)
     array = exact_array(frame.emitter, plain, type_.element)
     fitting = len(array.shape) == type_.rank and all(
         not isinstance(wanted, int) or wanted == size

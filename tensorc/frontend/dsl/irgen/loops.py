@@ -31,6 +31,7 @@ from tensorc.frontend.dsl.irgen.liveness import bound_in, returns_in
 from tensorc.frontend.dsl.irgen.values import (
     Binding,
     Broken,
+    GroupValue,
     Known,
     MemoryRef,
     TupleValue,
@@ -55,7 +56,7 @@ from tensorc.ir.scans import append_scan, step_types
 
 _MOST_TYPES = 4  # a number takes the type that a turn gives it, and that turn's, …
 
-_OTHERS = Broken | Unusable | MemoryRef
+_OTHERS = Broken | Unusable | MemoryRef | GroupValue
 
 YIELD_LAST = "`yield` stands last in the body of a loop, whose values are named"
 YIELD_WAY = "`ys = for x in xs { … yield y }`"

@@ -10,7 +10,7 @@ from typing import cast
 from tensorc.errors import CompileError, Label
 from tensorc.frontend.dsl.irgen import loops
 from tensorc.frontend.dsl.irgen.branches import lazy_if
-from tensorc.frontend.dsl.irgen.context import Frame, Updated
+from tensorc.frontend.dsl.irgen.context import Frame, Updated, new_name
 from tensorc.frontend.dsl.irgen.errors import (
     ASSERTION,
     COUNT,
@@ -21,11 +21,13 @@ from tensorc.frontend.dsl.irgen.errors import (
     UPDATE_PLACE,
     error,
     not_compiled,
+    spelled,
     suggestion,
 )
 from tensorc.frontend.dsl.irgen.types import Wanted, fit
 from tensorc.frontend.dsl.irgen.values import (
     FunctionValue,
+    GroupValue,
     Known,
     MemoryRef,
     NothingValue,
@@ -52,7 +54,7 @@ def bind(frame: Frame, node: ast.Bind) -> None:
 def bind_local(frame: Frame, name: str, value: Known, node: ast.Node) -> None:
     """Give a local name a value; memory does not change by `=`."""
     found = frame.scope.find(name)
-    if found is not None and isinstance(found.value, MemoryRef):
+    if found is not None and isinstance(found.value, MemoryRef | GroupValue):
         habit = habits.SEMANTIC["bind-memory"]
         raise CompileError(habits.diagnose(habit, node.location, name=name))
     if isinstance(value, MemoryRef):
@@ -113,7 +115,9 @@ def update(frame: Frame, node: ast.Update) -> None:
         if before is not None or taken:
             first = before.location if before is not None else taken[0].location
             message = f"`{memory.name}` is updated twice"
-            hint = f"update it once: name the new value first, `{memory.name}1 = ...`"
+            hint = (
+                f"update it once: name the new value first, `{new_name(memory)} = ...`"
+            )
             label = Label(first, "updated here first")
             raise error(UPDATE_ORDER, message, target.location, hint, labels=[label])
         fitted = fit(frame, value, declared_at, location)
@@ -128,7 +132,7 @@ def updatable(frame: Frame, target: ast.Target) -> tuple[MemoryDecl, Wanted]:
     if isinstance(target, ast.Item):
         raise not_compiled("an update of a part of a memory", target.location)
     if isinstance(target, ast.Field):
-        raise not_compiled("an update of a module's memory", target.location)
+        return _updatable_member(frame, target)
     found = frame.scope.find(target.name)
     if found is None:
         if target.name == "params":
@@ -137,11 +141,31 @@ def updatable(frame: Frame, target: ast.Target) -> tuple[MemoryDecl, Wanted]:
         message = f"unknown memory `{target.name}`"
         raise error(UNKNOWN_NAME, message, target.location, *hints)
     value = frame.use(found.value, target.location)
+    if isinstance(value, GroupValue):
+        raise not_compiled("an update of a group", target.location, value.way())
     if not isinstance(value, MemoryRef):
         habit = habits.SEMANTIC["update-local"]
         raise CompileError(habits.diagnose(habit, target.location, name=target.name))
+    return _taken(value, (target.name,))
+
+
+def _updatable_member(frame: Frame, target: ast.Field) -> tuple[MemoryDecl, Wanted]:
+    """Return the memory that a member of a group is, and the type that it takes."""
+    value = frame.evaluate(target)
+    if isinstance(value, GroupValue):
+        raise not_compiled("an update of a group", target.location, value.way())
+    if not isinstance(value, MemoryRef):
+        message = (
+            f"`{spelled(target) or 'this'}` is not memory, `<-` does not change it"
+        )
+        raise error(UPDATE_PLACE, message, target.location)
+    return _taken(value, tuple(spelled(target).split(".")))
+
+
+def _taken(value: MemoryRef, path: tuple[str, ...]) -> tuple[MemoryDecl, Wanted]:
+    """Return a memory and the type that it takes; `path` is how it is named here."""
     memory = value.memory
-    type_ = ast.LikeType((memory.name,), location=memory.location)
+    type_ = ast.LikeType(path, location=memory.location)
     return memory, Wanted(type_, f"`{memory.name}`", scalar_fills=True)
 
 

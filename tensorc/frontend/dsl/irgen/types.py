@@ -17,7 +17,13 @@ from tensorc.frontend.dsl.irgen.errors import (
     suggestion,
     with_labels,
 )
-from tensorc.frontend.dsl.irgen.values import DeclaredType, Known, MemoryRef
+from tensorc.frontend.dsl.irgen.values import (
+    DeclaredType,
+    GroupValue,
+    Known,
+    MemoryRef,
+    describe,
+)
 from tensorc.frontend.dsl.syntax import ast
 from tensorc.frontend.library.operands import (
     KINDS,
@@ -184,8 +190,14 @@ def _named(frame: Frame, type_: ast.LikeType) -> Known:
         hints = suggestion(name, frame.scope.all_names())
         raise error(UNKNOWN_NAME, f"unknown name `{name}`", type_.location, *hints)
     value = frame.use(binding.value, type_.location)
-    if len(type_.path) > 1:
-        raise not_compiled("`like` of a module's memory", type_.location)
+    for part in type_.path[1:]:
+        if not isinstance(value, GroupValue):
+            message = f"`{name}` is {describe(value)}, it has no `.{part}`"
+            raise error(NO_VALUE, message, type_.location)
+        value = frame.member(value, part, type_.location)
+        name += f".{part}"
+    if isinstance(value, GroupValue):
+        raise not_compiled("`like` of a group", type_.location, value.way())
     return value
 
 

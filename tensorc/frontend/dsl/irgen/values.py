@@ -28,6 +28,19 @@ class MemoryRef:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupValue:
+    """Memory whose names begin alike: `conv1` of `conv1.W` and `conv1.b`."""
+
+    name: str
+    members: "Scope" = field(repr=False)
+
+    def way(self) -> str:
+        """Return the hint that names its members, for messages."""
+        names = [f"`{self.name}.{n}`" for n in list(self.members.names)[:4]]
+        return f"name its members: {', '.join(names)}"
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionValue:
     """A function or step of the file, with the scope in which it was written."""
 
@@ -121,6 +134,7 @@ class DeclaredType:
 Known: TypeAlias = (
     Operand
     | MemoryRef
+    | GroupValue
     | FunctionValue
     | BuiltinValue
     | DerivativeValue
@@ -135,6 +149,7 @@ Known: TypeAlias = (
 )
 
 _WORDS: dict[type, str] = {
+    GroupValue: "a group",
     FunctionValue: "a function",
     BuiltinValue: "a function",
     DerivativeValue: "a function",

@@ -429,7 +429,10 @@ class Const(Node):
 
 
 class Memory(Node):
-    """`param W: type = value` or `state t: type = value`; kind is that keyword."""
+    """`param W: type = value` or `state t: type = value`; kind is that keyword.
+
+    The name may have parts: `conv1.W` is the member `W` of the group `conv1`.
+    """
 
     kind: str
     name: str

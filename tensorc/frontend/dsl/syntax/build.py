@@ -330,7 +330,9 @@ NODES: dict[str, Callable[..., object]] = {
 DOCUMENTED: dict[str, Callable[..., object]] = {
     "setting": ast.Hyper,
     "const": ast.Const,
-    "memory": ast.Memory,
+    "memory": lambda kind, path, *rest, location: ast.Memory(
+        kind, ".".join(path), *rest, location=location
+    ),
     "module": ast.Module,
     "fn": ast.Function,
     "step": ast.Step,

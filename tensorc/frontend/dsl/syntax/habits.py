@@ -230,7 +230,7 @@ STUMBLES: tuple[Stumble, ...] = (
 )
 
 # A declaration of memory up to where its first value would stand.
-BARE_MEMORY = re.compile(r"\b(?:param|state)\s+(?P<name>\w+)\s*:[^=~{}]*$")
+BARE_MEMORY = re.compile(r"\b(?:param|state)\s+(?P<name>[\w.]+)\s*:[^=~{}]*$")
 
 SEMANTIC: dict[str, Habit] = {
     "no-value": Habit(
