@@ -17,7 +17,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, evaluate, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
-from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array
+from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array, integer_limits
 from tensorc.ir.numerics import same_bits as same_bits
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Yield
@@ -374,6 +374,16 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
 def seed_of(*things: object) -> np.random.Generator:
     """Return a generator that the things in the test's name decide."""
     return np.random.default_rng(zlib.crc32(" ".join(map(str, things)).encode()))
+
+
+def drawn(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: "np.dtype[np.generic]"
+) -> Array:
+    """Return floats of a normal distribution, or integers of all their type holds."""
+    if not np.issubdtype(dtype, np.integer):
+        return rng.standard_normal(shape).astype(dtype)
+    least, largest = integer_limits(dtype)
+    return rng.integers(least, largest, shape, dtype, endpoint=True)
 
 
 def sizes_of(types: Sequence[TensorType]) -> list[list[int]]:

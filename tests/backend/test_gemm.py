@@ -8,7 +8,7 @@ import pytest
 from tensorc.backend.llvm.host import host_target
 from tensorc.ir.ops.memory import kernels
 from tensorc.ir.ops.memory.kernels import DYNAMIC
-from tensorc.ir.types import F32, F64, I1
+from tensorc.ir.types import ELEMENTS, F32, F64, I1
 from tests.backend.harness import (
     Code,
     assert_same_bits,
@@ -16,6 +16,7 @@ from tests.backend.harness import (
     entry,
     run_interpreter,
 )
+from tests.samples import drawn
 
 
 def gemm_module(element, rows, width, a_strides, b_stride, c_stride, dynamic, add):
@@ -50,23 +51,24 @@ def check(element, rows, width, layout, *, dynamic=(False,) * 4, add=False, **op
     )
     code = Code(module, options.get("optimize", 2), target=options.get("target"))
     rng = np.random.default_rng(rows * width)
-    most = max(counts)
+    most, behind = max(counts), np.nan if element.is_float else 99
     a_size = 3 + (rows - 1) * a_strides[0] + max(0, most - 1) * a_strides[1] + 1
     for count in counts:
         for columns in sorted({1, width // 2, width - 1, width} - {0}):
             shape = [a_size, 2 + max(0, most - 1) * b_stride + columns]
             shape.append(1 + (rows - 1) * c_stride + columns)
             # Exactly as large as the tile needs, with NaN behind each matrix.
-            full = [np.full(s + 64, np.nan, element.dtype) for s in shape]
+            full = [np.full(s + 64, behind, element.dtype) for s in shape]
             a, b, c = (f[:s] for f, s in zip(full, shape, strict=True))
             for array in (a, b, c):
-                array[:] = rng.standard_normal(array.size)
+                array[:] = drawn(rng, array.shape, array.dtype)
             before, want = c.copy(), c.copy()
             symbols = (count, columns, *a_strides, b_stride, c_stride)
             run_interpreter(module, [a, b, want], symbols)
             assert code(a, b, c, symbols=symbols) == 0
             assert_same_bits(c, want, f"{rows}x{width}, {columns} columns, {count}")
-            assert np.isnan(full[2][shape[2] :]).all()
+            after = full[2][shape[2] :]
+            assert (np.isnan(after) if element.is_float else after == behind).all()
             if count == 0 and add:
                 assert_same_bits(c, before)
 
@@ -83,6 +85,16 @@ def test_tile_shapes(rows, width, add):
 @pytest.mark.parametrize(("rows", "width"), [(1, 3), (3, 8), (4, 10), (2, 16)])
 def test_tiles_of_doubles(rows, width):
     check(F64, rows, width, ((11, 1), width, width), add=True)
+
+
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize("bits", [128, 256, 512])
+@pytest.mark.parametrize("element", ["i8", "ui8", "i16", "ui32", "i64"])
+def test_tiles_of_integers(element, bits, add):
+    target = replace(host_target(), vector_bits=bits)
+    for rows, width in ((1, 3), (3, 40), (8, 16)):
+        layout = (11, 1), width, width
+        check(ELEMENTS[element], rows, width, layout, add=add, target=target)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import tensorc as tc
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import ordered_matmul
 from tests import stages
-from tests.samples import parse_type, same_bits
+from tests.samples import drawn, parse_type, same_bits
 from tests.stages import Case
 from tests.test_pipeline import add_function, check
 
@@ -23,7 +23,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint32", "int64"])
 def test_few_columns_of_unknown_sizes(form: str, dtype: str) -> None:
     """One vector of columns or more, all heights of tiles, some blocks of terms."""
     rng = np.random.default_rng(11)
@@ -34,8 +34,8 @@ def test_few_columns_of_unknown_sizes(form: str, dtype: str) -> None:
         *((21, 10, depth) for depth in (0, 1, 512, 513, 1100)),
         (5, 3, 8200),
     ):
-        left = rng.standard_normal((rows, depth)).astype(dtype)
-        right = rng.standard_normal((depth, columns)).astype(dtype)
+        left = drawn(rng, (rows, depth), np.dtype(dtype))
+        right = drawn(rng, (depth, columns), np.dtype(dtype))
         given = [left, right]
         if form in ("left", "both"):
             given[0] = np.ascontiguousarray(left.T)
@@ -45,23 +45,23 @@ def test_few_columns_of_unknown_sizes(form: str, dtype: str) -> None:
         assert same_bits(found, ordered_matmul(left, right)), (rows, columns, depth)
 
 
-@pytest.mark.parametrize("element", ["f32", "f64"])
+@pytest.mark.parametrize("element", ["f32", "f64", "i8", "i16", "ui64"])
 def test_known_columns_of_a_transposed_left_side(element: str, tmp_path: Path) -> None:
     """A tile has all columns or half of them; one column is written in place."""
     rng = np.random.default_rng(13)
     written, cases = [], []
     for columns in (1, 2, 5, 10, 14, 15, 16, 17):
         for rows, depth in ((1, 5), (15, 5), (16, 0), (300, 3), (70, 515)):
-            left = rng.standard_normal((depth, rows))
-            right = rng.standard_normal((depth, columns))
             dtype = parse_type(element).element.dtype
-            given = [v.astype(dtype) for v in (left, right)]
-            types = [f"{element}[{depth}, {n}]" for n in (rows, columns)]
+            left = drawn(rng, (depth, rows), dtype)
+            right = drawn(rng, (depth, columns), dtype)
+            word = element.replace("ui", "u")
+            types = [f"{word}[{depth}, {n}]" for n in (rows, columns)]
             name = f"f_{rows}_{columns}_{depth}"
-            result = f"{element}[{rows}, {columns}]"
+            result = f"{word}[{rows}, {columns}]"
             header = f"fn {name}(x: {types[0]}, y: {types[1]}) -> {result}"
             written.append(f"{header} = x.T @ y")
-            cases.append((name, *given))
+            cases.append((name, left, right))
     path = tmp_path / "known.tc"
     path.write_text("\n".join(written) + "\n")
     program = tc.load(path)
@@ -132,7 +132,7 @@ def test_few_columns_agree_at_every_stage(
     check(module, cases, exact=True, levels=(0, 2))
 
 
-@pytest.mark.parametrize("element", ["f32", "f64"])
+@pytest.mark.parametrize("element", ["f32", "f64", "i8", "i64"])
 @pytest.mark.parametrize("bits", [128, 256, 512])
 def test_chunks_of_columns_write_their_own(
     bits: int, element: str, monkeypatch: pytest.MonkeyPatch
@@ -155,6 +155,6 @@ def test_chunks_of_columns_write_their_own(
         )
         count = 21 if rows == "M" else int(rows)
         for columns in (1, 3, 5, 9, 15, 16, 17, 33):
-            pair = rng.standard_normal((1, count)), rng.standard_normal((1, columns))
-            cases.append((f"f{rows}", [v.astype(dtype) for v in pair]))
+            pair = [drawn(rng, (1, n), dtype) for n in (count, columns)]
+            cases.append((f"f{rows}", pair))
     check(module, cases, exact=True, levels=(0, 2))

@@ -22,7 +22,7 @@ from tensorc.passes.schedule import products
 from tensorc.runtime import threads
 from tensorc.target import DEFAULT
 from tests import stages
-from tests.samples import parse_type, same_bits
+from tests.samples import drawn, parse_type, same_bits
 from tests.stages import Case, all_results, updates_of
 from tests.test_pipeline import add_function
 
@@ -30,7 +30,7 @@ COLUMNS = (1, 9, 16, 17, 23, 32, 47, 49)
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
-@pytest.mark.parametrize("element", ["f16", "f32", "f64"])
+@pytest.mark.parametrize("element", ["f16", "f32", "f64", "i8", "ui16", "i32", "i64"])
 def test_products_of_static_columns_for_any_vectors(
     element: str, bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,7 +43,7 @@ def test_products_of_static_columns_for_any_vectors(
         name = f"f{columns}"
         add_function(module, name, types, lambda b, of: [b.matmul(*of)])
         dtype = types[0].element.dtype
-        cases.append((name, [rng.standard_normal(s).astype(dtype) for s in shapes]))
+        cases.append((name, [drawn(rng, s, dtype) for s in shapes]))
     outcome = all_results(module, cases, (0,))
     for stage, results in outcome.items():
         for (name, _), (left,), (right,) in zip(

@@ -6,6 +6,9 @@ is a row of B in registers and, per row of the tile, one number of A spread over
 vector and fused multiply-adds. Where `columns` is less than the width, a second copy of
 the code reads and writes under masks; nothing out of bounds is touched. A padded b has
 whole rows, and only stores are masked.
+
+Integers are multiplied and added, and wrap. Those of 8 bits are computed in 16, which
+processors multiply: the lower half of what comes out is the same.
 """
 
 from collections.abc import Sequence
@@ -48,6 +51,11 @@ class Tile:
         shape = f"{self.scalar.suffix}.{self.rows}x{self.width}"
         form = ["padded"] if self.padded else []
         return ".".join(["tc.gemm", shape, *strides, *form]).replace("-", "m")
+
+    @property
+    def computed(self) -> str:
+        """The scalar type that sums are made in."""
+        return "i16" if self.scalar.bits == 8 else self.scalar.scalar
 
     @property
     def align(self) -> int:
@@ -102,7 +110,7 @@ def micro_kernel(module: ModuleEmitter, target: Target, tile: Tile) -> str:
         strides[1],
         strides[2],
         _multiples(emit, strides[3], tile.strides[3], tile.rows),
-        *_split(tile, target.vector_bits // tile.scalar.bits),
+        *_split(tile, target.vector_bits // LType(tile.computed).bits),
     )
     if tile.padded:
         _product(frame, _masks(frame, columns))
@@ -121,7 +129,7 @@ def _split(tile: Tile, lanes: int) -> tuple[list[int], list[LType]]:
     """Cut the width into native vectors: where each starts, and its type."""
     starts = list(range(0, tile.width, lanes))
     sizes = [min(lanes, tile.width - s) for s in starts]
-    return starts, [LType(tile.scalar.scalar, size) for size in sizes]
+    return starts, [LType(tile.computed, size) for size in sizes]
 
 
 def _multiples(
@@ -174,15 +182,23 @@ def _product(frame: _Frame, masks: Sequence[LValue | None]) -> None:
     for i, offset in enumerate(frame.a_rows):
         address = emit.offset(tile.scalar, a, offset)
         left = emit.load(tile.scalar, address, tile.align)
+        left = emit.cast("sext", left, tile.computed)
         row = sums[i * len(types) : (i + 1) * len(types)]
         following += [
-            emit.intrinsic("fma", t, emit.splat(left, t.lanes), r, s)
+            _added(emit, emit.splat(left, t.lanes), r, s)
             for t, r, s in zip(types, right, row, strict=True)
         ]
     next_a = emit.offset(tile.scalar, a, frame.a_step)
     next_b = emit.offset(tile.scalar, b, frame.b_step)
     _, _, *totals = emit.end_loop(loop, [next_a, next_b, *following])
     _write(frame, totals, masks)
+
+
+def _added(emit: FunctionEmitter, left: LValue, right: LValue, sum_: LValue) -> LValue:
+    """Return a sum with one more term."""
+    if sum_.type.is_float:
+        return emit.intrinsic("fma", sum_.type, left, right, sum_)
+    return emit.binary("add", sum_, emit.binary("mul", left, right))
 
 
 def _ask_for_result(frame: _Frame) -> None:
@@ -211,7 +227,8 @@ def _write(
                 value = totals[i * count + j]
                 if label == add:
                     before = _load(frame, row, start, value.type, mask)
-                    value = emit.binary("fadd", before, value)
+                    add_op = "fadd" if value.type.is_float else "add"
+                    value = emit.binary(add_op, before, value)
                 _store(frame, row, start, value, mask)
         emit.ret()
 
@@ -225,10 +242,13 @@ def _load(
 ) -> LValue:
     emit, tile = frame.emit, frame.tile
     address = emit.offset(tile.scalar, row, number(LONG, start))
+    cell = type_.of(tile.scalar.scalar)
     if mask is None:
-        return emit.load(type_, address, tile.align)
-    other = number(type_, 0.0)
-    return emit.masked_load(address, _chosen(emit, mask), other, tile.align)
+        value = emit.load(cell, address, tile.align)
+    else:
+        other = number(cell, 0.0)
+        value = emit.masked_load(address, _chosen(emit, mask), other, tile.align)
+    return emit.cast("sext", value, tile.computed)
 
 
 def _store(
@@ -236,6 +256,7 @@ def _store(
 ) -> None:
     emit, tile = frame.emit, frame.tile
     address = emit.offset(tile.scalar, row, number(LONG, start))
+    value = emit.cast("trunc", value, tile.scalar.scalar)
     if mask is None:
         emit.store(value, address, tile.align)
     else:

@@ -106,6 +106,8 @@ def strip_sums(
     """Emit a strip's sums; the call chooses where the number of terms is unknown."""
     depth = product.depth
     known = k.known(depth)
+    element = element_type(product.matrices[2].memref.type)
+    is_short = product.is_short or not element.is_float  # of integers the order is free
 
     def few() -> None:
         _terms(k, product, strip, (k.index(0), depth), heights)
@@ -113,7 +115,7 @@ def strip_sums(
     def many() -> None:
         _superblocks(k, product, strip)
 
-    if product.is_short or (known is not None and known <= SUPERBLOCK):
+    if is_short or (known is not None and known <= SUPERBLOCK):
         few()
     elif known is not None:
         many()
@@ -356,7 +358,7 @@ def zero_if_empty(
     """Set a part of the result to 0 if there is nothing to add."""
     if k.known(depth):
         return
-    zero = k.constant(0.0, element_type(c.memref.type))
+    zero = k.constant(0, element_type(c.memref.type))
     nothing = k.compare("eq", depth, k.index(0))
     with k.when(nothing), k.loop(*rows, 1) as i, k.loop(*columns, 1) as j:
         k.do(memory.Store, zero, c.memref, place(k, c, i.index, j.index))

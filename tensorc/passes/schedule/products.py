@@ -198,8 +198,11 @@ def tile_size(columns: Dim | None, element: Element, target: Target) -> tuple[in
 
 
 def narrow_columns(element: Element, target: Target) -> int:
-    """Return up to how many columns of a result are one vector."""
-    return target.vector_bits // element.bits
+    """Return up to how many columns of a result are one vector.
+
+    Integers of 8 bits are computed in 16.
+    """
+    return target.vector_bits // max(element.bits, 16)
 
 
 def tile_heights(tallest: int) -> list[int]:
@@ -254,7 +257,7 @@ def is_packed(op: Generic, target: Target) -> Dim:
     enough = [floordiv(extent, least) for extent, least in limits]
     size = maximum(columns * depth * element.bytes, 1)
     reasons: list[Dim] = [1, *enough, floordiv(PACKED_BYTES, size)]
-    if not isinstance(depth, int):
+    if not isinstance(depth, int) and element.is_float:
         reasons.append(floordiv(SUPERBLOCK, maximum(depth, 1)))
     return 0 if 0 in reasons else maximum(functools.reduce(minimum, reasons), 0)
 

@@ -64,13 +64,22 @@ def _product(
         column = TensorType((type_.shape[1], 1), type_.element)
         (result,) = _contract(low, (rhs, (2, 0)), (lhs, (1, 2)), column)
         return MappedRead(type_, result, (1, 0))
-    # Kernels of floats pack columns of the right side from wherever they lie.
-    if rhs.base is None or not (_runs_along(rhs) or type_.element.is_float):
+    # Kernels pack columns of the right side from wherever they lie; sums of integers
+    # with one column are none, and read it as it is.
+    if rhs.base is None or not (_runs_along(rhs) or _has_tiles(type_)):
         rhs = whole(low.materialize(rhs))
     batch = tuple(range(type_.rank - 2))
     m, n, k = type_.rank - 2, type_.rank - 1, type_.rank
     reads = (lhs, (*batch, m, k)), (rhs, (*batch, k, n))
     return whole(_contract(low, *reads, type_)[0])
+
+
+def _has_tiles(type_: TensorType) -> bool:
+    """Return whether a product is made in tiles: one column of integers is not.
+
+    The order of its sums is free, so they go along memory, in vectors.
+    """
+    return type_.element.is_float or type_.shape[-1] != 1
 
 
 def _runs_along(view: MappedRead) -> bool:
@@ -96,5 +105,5 @@ def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Va
         [(type_, tuple(range(type_.rank)), 0.0 if is_float else 0)],
         fused if is_float else separate,
         [type_.rank],
-        FMA_ORDER if is_float else SEQUENTIAL,
+        FMA_ORDER if _has_tiles(type_) else SEQUENTIAL,
     )

@@ -303,13 +303,13 @@ class GemmTile(Op):
           a[a_at + i * a_strides[0] + k * a_strides[1]] * b[b_at + k * b_stride + j]
         c[c_at + i * c_stride + j] = partial[i, j], or c[…] + partial[i, j] if accumulate
 
-    for i in [0, rows) and j in [0, columns), where columns <= width. Rows and width are
-    the size of the tile; b and c are contiguous along j. A stride of -1 is given by the
+    for i in [0, rows) and j in [0, columns), where columns <= width. Integers are
+    multiplied, added and wrap. Rows and width are the size of the tile; b and c are contiguous along j. A stride of -1 is given by the
     operand `strides` (in the order a row, a k, b, c; one per -1). With `padded` the rows
     of b have `width` elements that may be read.
 
     Constraints:
-      (C1) a, b and c are one-dimensional memory of one type, f32 or f64.
+      (C1) a, b and c are one-dimensional memory of one type: f32, f64 or integers.
       (C2) accumulate is i1, all others are of type index.
       (C3) strides holds one operand per stride of -1.
       (C4) rows and width are positive.
@@ -349,7 +349,9 @@ class GemmTile(Op):
         """Give nothing."""
         matrices = [memory(t) for t in operands[0:6:2]]
         flat = all(m.rank == 1 and m.element == matrices[0].element for m in matrices)
-        require(flat and matrices[0].element in (F32, F64), "C1", "{}", matrices)
+        element = matrices[0].element
+        is_number = element in (F32, F64) or element.is_integer
+        require(flat and is_number, "C1", "{}", matrices)
         numbers = (*operands[1:6:2], *operands[6:8], *operands[9:])
         fits = all(t == INDEX for t in numbers) and operands[8] == I1
         require(fits, "C2", "{}", operands)
@@ -389,7 +391,11 @@ class GemmTile(Op):
         partial: Array = np.zeros((rows, int(columns)), c.dtype)
         for k in range(int(count)):
             left = a[int(a_at) + i * row + k * inner]
-            partial = fma(left, b[int(b_at) + k * b_row + j], partial)
+            right = b[int(b_at) + k * b_row + j]
+            if np.issubdtype(c.dtype, np.floating):
+                partial = fma(left, right, partial)
+            else:
+                partial = np.asarray(np.add(partial, np.multiply(left, right)))
         target = int(c_at) + i * c_row + j
         c[target] = c[target] + partial if accumulate else partial
         return ()
