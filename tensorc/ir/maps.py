@@ -25,6 +25,26 @@ def writes_once(map_: AffineMap, dims: Sequence[int]) -> bool:
     return sorted(found) == list(dims)
 
 
+def overlaps(map_: AffineMap, kept: int) -> bool:
+    """Return whether a destination's map is that of windows that overlap.
+
+    The kept dimensions are its first axes. Each other axis has a window's dimension
+    and a position's, in that order of the dimensions, with steps of at least 1.
+    """
+    count = len(map_.results) - kept
+    if count < 1 or map_.dims != kept + 2 * count:
+        return False
+    if map_.results[:kept] != tuple(range(kept)):
+        return False
+    for number, result in enumerate(map_.results[kept:], kept):
+        terms = result.terms if isinstance(result, Affine) else ()
+        if tuple([dim for dim, _ in terms]) != (number, number + count):
+            return False
+        if any(step < 1 for _, step in terms):
+            return False
+    return True
+
+
 def way_out(maps: Sequence[AffineMap], shapes: Sequence[Sequence[Dim | None]]) -> str:
     """Return where a map leaves its operand as far as sizes are known, or ""."""
     if all(map_.is_plain for map_ in maps):
@@ -87,6 +107,15 @@ def element_index(ctx: Sizes, map_: AffineMap, sizes: Sequence[int]) -> Indices 
                 index = np.add(index, np.multiply(point[dim], factor))
         found.append(index)
     return tuple(found)
+
+
+def inside_of(index: Indices, shape: tuple[int, ...]) -> Array:
+    """Return which points lie inside of an operand; it broadcasts to the space."""
+    found: Array = np.ones([1] * index[0].ndim, np.bool_)
+    for along, size in zip(index, shape, strict=True):
+        found = np.logical_and(found, np.less_equal(0, along))
+        found = np.logical_and(found, np.less(along, size))
+    return found
 
 
 def check_inside(ctx: Failing, index: Indices | None, shape: tuple[int, ...]) -> None:

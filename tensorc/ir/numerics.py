@@ -20,6 +20,7 @@ SUPERBLOCK = 16 * CONTRACTION_BLOCK  # its blocks are added ascending up to here
 LANES_ORDER = "lanes"  # 16 lanes, left to right; blocks of 1024; a balanced tree
 FMA_ORDER = "fma"  # fused multiply-add, ascending; blocks of 512; see added_blocks
 SEQUENTIAL = "sequential"  # one element after the other
+OVERLAP_ORDER = "overlap"  # ascending from +0, each where its window's map says
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 

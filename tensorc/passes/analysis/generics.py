@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tensorc.ir.attributes import MapResult, terms_of
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
-from tensorc.ir.numerics import FMA_ORDER
+from tensorc.ir.numerics import FMA_ORDER, OVERLAP_ORDER
 from tensorc.ir.ops.memory.memory import Alloc, Load
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic, Index
@@ -24,6 +24,11 @@ class Read:
 def is_contraction(op: Op) -> bool:
     """Return whether a generic is a contraction (its body is a multiply-add)."""
     return isinstance(op, Generic) and op.order == FMA_ORDER
+
+
+def is_overlap(op: Op) -> bool:
+    """Return whether a generic adds windows where they overlap."""
+    return isinstance(op, Generic) and op.order == OVERLAP_ORDER
 
 
 _EXTRACTS = (Extract, Load)
@@ -160,6 +165,8 @@ def combiners(op: Generic) -> tuple[Op, ...]:
 
     None at all if the reduction has another form.
     """
+    if is_overlap(op):
+        return ()
     block = op.body.block
     given = block.terminator.operands
     found: list[Op] = []

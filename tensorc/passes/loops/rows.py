@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import BLOCK, LANES
-from tensorc.passes.analysis.generics import combiners
+from tensorc.passes.analysis.generics import combiners, is_overlap
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import (
     Combiner,
@@ -29,6 +29,7 @@ from tensorc.passes.loops.lanes import (
     emit_body,
     tail_mask,
 )
+from tensorc.passes.loops.overlap import emit_overlap
 from tensorc.passes.loops.reductions.reduce import combine_partials, emit_reduction
 from tensorc.passes.loops.rows_state import (
     Rows,
@@ -64,6 +65,8 @@ def emit_row(rows: Rows, outer: list[Rep]) -> None:
             with rows.k.at(member.op.location):
                 if member.is_scalar:
                     _scalar(rows, member)
+                elif is_overlap(member.op):
+                    emit_overlap(rows, member)
                 elif member.op.reductions:
                     emit_reduction(rows, member)
                 else:

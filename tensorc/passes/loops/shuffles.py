@@ -72,6 +72,28 @@ def _every(k: LoopBuilder, parts: Sequence[Value], by: int) -> Value:
     return found
 
 
+def interleave(k: LoopBuilder, vectors: Sequence[Value]) -> list[Value]:
+    """Return the lanes of vectors in turn, in as many vectors: 0, 0, …, 1, 1, …."""
+    by = len(vectors)
+    found = []
+    for number in range(by):
+        where = [divmod(number * LANES + lane, by) for lane in range(LANES)]
+        made = vectors[0]
+        for other in range(1, by):
+            # What earlier ones have put stands in its lane; lane 0 of `other` is 16.
+            mask = tuple(
+                [
+                    LANES + at
+                    if of == other
+                    else (at if of == 0 and other == 1 else lane)
+                    for lane, (at, of) in enumerate(where)
+                ]
+            )
+            made = k.op(vector.Shuffle, made, vectors[other], mask=mask)
+        found.append(made)
+    return found
+
+
 def load_transposed(
     k: LoopBuilder,
     memref: Value,

@@ -20,7 +20,9 @@ from tensorc.ir.maps import (
     Indices,
     check_inside,
     element_index,
+    inside_of,
     iteration_point,
+    overlaps,
     way_out,
     writes_once,
 )
@@ -28,6 +30,7 @@ from tensorc.ir.numerics import (
     CONTRACTION_BLOCK,
     FMA_ORDER,
     LANES_ORDER,
+    OVERLAP_ORDER,
     SEQUENTIAL,
     Array,
     added_blocks,
@@ -47,7 +50,7 @@ from tensorc.ir.types import (
     element_type,
 )
 
-ORDERS = ("", LANES_ORDER, FMA_ORDER, SEQUENTIAL)
+ORDERS = ("", LANES_ORDER, FMA_ORDER, SEQUENTIAL, OVERLAP_ORDER)
 
 
 @op("tensor.empty", traits=(PURE, MEMBER), levels=AT_STRUCTURED)
@@ -211,9 +214,10 @@ class Generic(Op):
 
     Operand i is read at `indexing_maps[i]` of the point. Dimensions are parallel or
     reduced; the last operands are destinations, which a reduction starts from. `order`
-    says how elements combine: "lanes" for sums, "fma" for contractions, "sequential"
-    otherwise (docs/numerics.md); "" if nothing is reduced. Reduced dimensions are one
-    flat index, row-major in the order of the iterators, and the order is along it.
+    says how elements combine: "lanes" for sums, "fma" for contractions, "overlap" for
+    windows that are added where they overlap, "sequential" otherwise (docs/numerics.md);
+    "" if nothing is reduced. Reduced dimensions are one flat index, row-major in the
+    order of the iterators, and the order is along it.
 
     Constraints:
       (C1) indexing_maps has a map per operand, all of one number of dimensions.
@@ -226,6 +230,10 @@ class Generic(Op):
            is not reduced in one result, alone. Only what adds nothing up, and
            contractions, write parts.
       (C7) Each map stays inside of its operand.
+      (C8) With "overlap" the first dimensions are kept, and the first axes of the one
+           destination; then come n window dimensions k and n position dimensions p,
+           and n axes at p * stride + k * dilation + constant, both at least 1. A point
+           outside of the destination is left out.
 
     Example:
       %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
@@ -288,12 +296,16 @@ class Generic(Op):
         narrow = [str(t) for t in outputs if ordered and element_type(t) == F16]
         require(not narrow, "C5", ", ".join(narrow))
         kept = [d for d, kind in enumerate(iterator_types.items) if kind != REDUCTION]
+        if order == OVERLAP_ORDER:
+            fits = len(outputs) == 1 and overlaps(maps[-1], len(kept))
+            require(fits, "C8", "{}", maps[-1])
+            maps = maps[:-1]
         for map_ in maps[operandSegmentSizes[0] :]:
             is_part = order in ("", FMA_ORDER)
             fits = map_.is_plain or (is_part and writes_once(map_, kept))
             require(fits, "C6", "{}", map_)
         types = [t for t in operands if isinstance(t, _ARRAYS)]
-        outside = way_out(maps, [t.shape for t in types])
+        outside = way_out(maps, [t.shape for t in types[: len(maps)]])
         require(not outside, "C7", outside)
         return tuple([t for t in outputs if isinstance(t, TensorType)])
 
@@ -343,6 +355,16 @@ class Generic(Op):
         maps = [m for m in indexing_maps.items if isinstance(m, AffineMap)]
         sizes = iteration_sizes(maps, [o.shape for o in operands])
         at = [element_index(ctx, m, sizes) for m in maps]
+        if order == OVERLAP_ORDER:
+            *inputs, target = operands
+            *read, index = at
+            assert index is not None
+            pairs = zip(inputs, maps[:-1], read, strict=True)
+            views = [align(o, m, i) for o, m, i in pairs]
+            whole = _overlapped(ctx, views, index, sizes, target)
+            if not ctx.gives_results():
+                target[...] = whole
+            return (whole,) if ctx.gives_results() else ()
         for operand, index in zip(operands, at, strict=True):
             check_inside(ctx, index, operand.shape)
         views = [align(o, m, i) for o, m, i in zip(operands, maps, at, strict=True)]
@@ -495,6 +517,23 @@ def _reduce(
             partial = ctx.run_at(block, [*inputs, *partial], here)
         blocks.append(partial)
     return [added_blocks(b) for b in zip(*blocks, strict=True)] or initial
+
+
+def _overlapped(
+    ctx: GenericContext,
+    views: list[Array],
+    index: Indices,
+    sizes: Sequence[int],
+    target: Array,
+) -> Array:
+    """Add elements to a copy of a destination, in the order of the flat index."""
+    start = np.zeros([1] * len(sizes), target.dtype)
+    (added,) = ctx.run_at(ctx.block(0), [*views, start], iteration_point(sizes))
+    inside = np.broadcast_to(inside_of(index, target.shape), sizes)
+    whole = target.copy()
+    places = tuple([np.broadcast_to(i, sizes)[inside] for i in index])
+    np.add.at(whole, places, np.broadcast_to(added, sizes)[inside])
+    return whole
 
 
 def _at(view: Array, at: Mapping[int, np.intp]) -> Array:
