@@ -268,7 +268,9 @@ def _fail(state: State, op: Op) -> None:
 
 def _gemm_tile(state: State, op: Op) -> None:
     emit = state.emit
-    a, a_at, b, b_at, c, c_at, count, columns, accumulate, *strides = state.operands(op)
+    a, a_at, b, b_at, c, c_at, count, height, columns, accumulate, *strides = (
+        state.operands(op)
+    )
     element = element_type(op.operands[0].type)
     a_strides = op.attribute("a_strides")
     numbers = [op.attribute(n) for n in ("rows", "width", "b_stride", "c_stride")]
@@ -282,6 +284,8 @@ def _gemm_tile(state: State, op: Op) -> None:
         width,
         (a_strides[0], a_strides[1], b_stride, c_stride),
         padded,
+        short=height != number(LONG, rows),
+        whole=columns == number(LONG, width),
     )
     name = micro_kernel(state.module, state.target, tile)
     cell = memory_type(element)
@@ -289,7 +293,8 @@ def _gemm_tile(state: State, op: Op) -> None:
         emit.offset(cell, p, at) for p, at in ((a, a_at), (b, b_at), (c, c_at))
     ]
     assert accumulate.type == BOOL
-    emit.call(name, VOID, [*addresses, count, columns, accumulate, *strides])
+    sizes = [height] * tile.short + [columns] * (not tile.whole)
+    emit.call(name, VOID, [*addresses, count, *sizes, accumulate, *strides])
 
 
 ROWS: Mapping[type[Op], Lower] = MappingProxyType(

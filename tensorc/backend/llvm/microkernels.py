@@ -5,7 +5,8 @@ a module holds each once. Accumulators are loop-carried native vectors; each ste
 is a row of B in registers and, per row of the tile, one number of A spread over a
 vector and fused multiply-adds. Where `columns` is less than the width, a second copy of
 the code reads and writes under masks; nothing out of bounds is touched. A padded b has
-whole rows, and only stores are masked.
+whole rows, and only stores are masked. A short tile may have fewer rows than it
+computes: the last stands for all that are too many, and is stored with the same bits.
 
 Integers are multiplied and added, and wrap. Those of 8 bits are computed in 16, which
 processors multiply: the lower half of what comes out is the same.
@@ -43,13 +44,15 @@ class Tile:
     width: int
     strides: tuple[int, int, int, int]
     padded: bool = False
+    short: bool = False  # it may have fewer rows
+    whole: bool = False  # it never has fewer columns
 
     @property
     def symbol(self) -> str:
         """The name of its function."""
         strides = [f"{s}" if s != DYNAMIC else "n" for s in self.strides]
         shape = f"{self.scalar.suffix}.{self.rows}x{self.width}"
-        form = ["padded"] if self.padded else []
+        form = [n for n in ("padded", "short", "whole") if getattr(self, n)]
         return ".".join(["tc.gemm", shape, *strides, *form]).replace("-", "m")
 
     @property
@@ -87,17 +90,21 @@ def micro_kernel(module: ModuleEmitter, target: Target, tile: Tile) -> str:
     if tile.symbol in module.functions:
         return tile.symbol
     unknown = [i for i, s in enumerate(tile.strides) if s == DYNAMIC]
+    sizes = ["height"] * tile.short + ["columns"] * (not tile.whole)
     parameters = [
         *(LlvmParameter(name, POINTER, noalias=True) for name in ("a", "b", "c")),
-        LlvmParameter("count", LONG),
-        LlvmParameter("columns", LONG),
+        *(LlvmParameter(name, LONG) for name in ("count", *sizes)),
         LlvmParameter("accumulate", BOOL),
         *(LlvmParameter(f"stride{i}", LONG) for i in unknown),
     ]
     emit = module.function(tile.symbol, VOID, parameters, internal=True)
-    a, b, c, count, columns, accumulate, *given = emit.arguments
+    a, b, c, count, *given = emit.arguments
     rest = iter(given)
+    height = next(rest) if tile.short else number(LONG, tile.rows)
+    columns = next(rest) if not tile.whole else number(LONG, tile.width)
+    accumulate = next(rest)
     strides = [next(rest) if s == DYNAMIC else number(LONG, s) for s in tile.strides]
+    rows = _rows(emit, tile, height)
     frame = _Frame(
         emit,
         tile,
@@ -106,20 +113,21 @@ def micro_kernel(module: ModuleEmitter, target: Target, tile: Tile) -> str:
         c,
         count,
         accumulate,
-        _multiples(emit, strides[0], tile.strides[0], tile.rows),
+        _multiples(emit, strides[0], rows),
         strides[1],
         strides[2],
-        _multiples(emit, strides[3], tile.strides[3], tile.rows),
+        _multiples(emit, strides[3], rows),
         *_split(tile, target.vector_bits // LType(tile.computed).bits),
     )
-    if tile.padded:
-        _product(frame, _masks(frame, columns))
+    every: list[LValue | None] = [None] * len(frame.types)
+    if tile.padded or tile.whole:
+        _product(frame, every if tile.whole else _masks(frame, columns))
         return tile.symbol
     whole, part = emit.label("whole"), emit.label("part")
     full = emit.compare("sge", columns, number(LONG, tile.width))
     emit.branch_if(full, whole, part)
     emit.place(whole)
-    _product(frame, [None] * len(frame.types))
+    _product(frame, every)
     emit.place(part)
     _product(frame, _masks(frame, columns))
     return tile.symbol
@@ -132,16 +140,34 @@ def _split(tile: Tile, lanes: int) -> tuple[list[int], list[LType]]:
     return starts, [LType(tile.computed, size) for size in sizes]
 
 
+def _rows(emit: FunctionEmitter, tile: Tile, height: LValue) -> list[LValue]:
+    """Return which row of the matrices each row of a tile is."""
+    rows = [number(LONG, i) for i in range(tile.rows)]
+    if not tile.short:
+        return rows
+    last = emit.binary("sub", height, number(LONG, 1))
+    later = [emit.select(emit.compare("slt", i, last), i, last) for i in rows[1:]]
+    return [rows[0], *later]
+
+
 def _multiples(
-    emit: FunctionEmitter, stride: LValue, known: int, rows: int
+    emit: FunctionEmitter, stride: LValue, rows: Sequence[LValue]
 ) -> list[LValue]:
-    """Return the offset of each row: constants if the stride is one."""
-    if known != DYNAMIC:
-        return [number(LONG, known * i) for i in range(rows)]
-    zero = number(LONG, 0)
-    return [
-        emit.binary("mul", stride, number(LONG, i)) if i else zero for i in range(rows)
-    ]
+    """Return the offset of each row: constants if the row and the stride are."""
+    found = []
+    for row in rows:
+        known = _known_product(stride, row)
+        found.append(emit.binary("mul", stride, row) if known is None else known)
+    return found
+
+
+def _known_product(a: LValue, b: LValue) -> LValue | None:
+    """Return the product of two integers if it is known."""
+    if "0" in (a.text, b.text):
+        return number(LONG, 0)
+    if a.text.startswith("%") or b.text.startswith("%"):
+        return None
+    return number(LONG, int(a.text) * int(b.text))
 
 
 def _masks(frame: _Frame, columns: LValue) -> list[LValue | None]:
@@ -221,6 +247,7 @@ def _write(
     emit.branch_if(frame.accumulate, add, put)
     for label in (add, put):
         emit.place(label)
+        pending = []
         for i, offset in enumerate(frame.c_rows):
             row = emit.offset(frame.tile.scalar, frame.c, offset)
             for j, (start, mask) in enumerate(zip(frame.starts, masks, strict=True)):
@@ -229,7 +256,12 @@ def _write(
                     before = _load(frame, row, start, value.type, mask)
                     add_op = "fadd" if value.type.is_float else "add"
                     value = emit.binary(add_op, before, value)
-                _store(frame, row, start, value, mask)
+                if frame.tile.short:  # a row may be there more than once
+                    pending.append((row, start, value, mask))
+                else:
+                    _store(frame, row, start, value, mask)
+        for row, start, value, mask in pending:
+            _store(frame, row, start, value, mask)
         emit.ret()
 
 

@@ -38,7 +38,9 @@ from tensorc.passes.loops.tiles import (
 from tensorc.passes.schedule.products import (
     COPY_LEAST,
     NARROW,
+    is_multiple,
     narrow_columns,
+    short_rows,
     tile_size,
 )
 
@@ -108,21 +110,34 @@ def _tile(op: Generic) -> tuple[int, int]:
     return chosen.tile
 
 
+def _size(rows: Rows, op: Generic, height: int, width: int) -> TileSize:
+    element = element_type(op.operands[-1].type)
+    return TileSize(height, width, short_rows(width, element, rows.target))
+
+
 def emit_contraction(
-    rows: Rows, op: Generic, batch: Sequence[Value], first: Value, last: Value
+    rows: Rows,
+    op: Generic,
+    batch: Sequence[Value],
+    limits: tuple[Value, Value],
+    cut: Dim | None,
 ) -> None:
-    """Emit rows [first, last) of a contraction at one index of its batch."""
+    """Emit some rows of a contraction at one index of its batch, from one to another.
+
+    `cut` is how many columns a chunk has, if it has a part of them.
+    """
     k = rows.k
     extents, a, b = _sides(rows, op, batch)
     c = _result(rows, op, batch)
+    first, last = limits
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     rows_at_once, width = _tile(op)
+    size = _size(rows, op, rows_at_once, width)
     chosen, static = schedule_of(op), extents[n]
     if chosen is not None and chosen.along == "rows":
         if not isinstance(static, int) or static > NARROW:
             fail(op, f"vectors run along rows of results of up to {NARROW} columns")
-        size = TileSize(rows_at_once, width)
         whole = (k.index(0), columns)
         product = Product((a, b, c), (first, last), whole, depth, size)
         emit_along_rows(k, product, static)
@@ -135,10 +150,12 @@ def emit_contraction(
         first = emit_column(k, dots, is_dot=extents[m] == 1)
         if first is last:
             return
-    size = TileSize(rows_at_once, width, extents[n] == width)
-    product = Product((a, b, c), (first, last), (left, right), depth, size)
+    size = replace(size, padded=extents[n] == width)
+    is_whole = all(is_multiple(dim, width) for dim in (static, cut or 0))
+    limits = first, last
+    product = Product((a, b, c), limits, (left, right), depth, size, is_whole=is_whole)
     if rows.panel is None:
-        _read_or_copied(rows, product, extents)
+        _read_or_copied(rows, op, product, extents)
         return
     strips = a, _panel(rows, depth, width), c
     packed = replace(product, matrices=strips, size=replace(size, padded=True))
@@ -150,11 +167,13 @@ def emit_contraction(
     k.choose(
         is_packed,
         lambda: _strips(k, packed, None),
-        lambda: _read_or_copied(rows, product, extents),
+        lambda: _read_or_copied(rows, op, product, extents),
     )
 
 
-def _read_or_copied(rows: Rows, product: Product, extents: Sequence[Dim]) -> None:
+def _read_or_copied(
+    rows: Rows, op: Generic, product: Product, extents: Sequence[Dim]
+) -> None:
     """Emit a product that reads its right side, or copies a strip at a time of it."""
     k = rows.k
     (a, b, c), columns = product.matrices, extents[-2]
@@ -169,7 +188,8 @@ def _read_or_copied(rows: Rows, product: Product, extents: Sequence[Dim]) -> Non
     few = k.compare("sle", k.dim(columns), k.index(most))
 
     def narrow() -> None:
-        size = TileSize(*tile_size(None if turned else most, element, rows.target))
+        tile = tile_size(None if turned else most, element, rows.target)
+        size = _size(rows, op, *tile)
         if turned:
             emit_along_rows(k, replace(product, size=size), most)
         else:
@@ -292,9 +312,9 @@ def _copies_pay(
 
 def _strips(k: LoopBuilder, product: Product, copy: Matrix | None) -> None:
     """Emit the tiles of a product, strip by strip of its columns."""
-    heights = cut_rows(k, *product.rows, product.size.rows)
+    bands = cut_rows(k, *product.rows, product.size)
     with each_strip(k, product) as strip:
-        strip_sums(k, product, replace(strip, copy=copy), heights)
+        strip_sums(k, product, replace(strip, copy=copy), bands)
 
 
 def _matrix(

@@ -72,7 +72,7 @@ from tensorc.passes.loops.reductions.partials import (
 from tensorc.passes.loops.rows import emit_row
 from tensorc.passes.loops.rows_state import Rows, place_private
 from tensorc.passes.schedule.cpu import STREAM_BYTES
-from tensorc.passes.schedule.products import PRODUCTS_PER_WORK
+from tensorc.passes.schedule.products import PRODUCTS_PER_WORK, is_multiple
 from tensorc.target import Target
 
 Bounds = tuple[Value, Value]  # the first, and the one behind the last
@@ -297,11 +297,9 @@ def _open_streams(
 
 def _check_strips(generics: Sequence[Generic], chosen: Schedule) -> None:
     """Refuse chunks that begin within a strip of a panel."""
-    columns = chosen.columns or 0
-    terms = [columns] if isinstance(columns, int) else [n for _, n in columns.terms]
     for op in generics:
         width = panel_of(op)
-        if width is not None and any(n % width for n in terms):
+        if width is not None and not is_multiple(chosen.columns or 0, width):
             fail(op, f"'{SCHEDULE}': a chunk's columns are whole strips of a panel")
 
 
@@ -426,7 +424,8 @@ def _emit_product(
         if part.sums is not None and split is not None:
             emit_dot_sum(rows, op, split, part.sums, (first, last))
         else:
-            emit_contraction(rows, op, batch, first, last)
+            cut = group.schedule.columns
+            emit_contraction(rows, op, batch, (first, last), cut)
         return []
 
     flat_runs(group.k, group.space, *chunk, run)

@@ -45,13 +45,17 @@ def emit_along_rows(k: LoopBuilder, product: Product, most: int) -> None:
     left = Matrix(b.memref, b.at, b.column, b.row)
     right = Matrix(a.memref, a.at, a.column, a.row)
     turned = replace(
-        product, matrices=(left, right, result), rows=columns, columns=rows
+        product,
+        matrices=(left, right, result),
+        rows=columns,
+        columns=rows,
+        is_whole=False,
     )
     zero_if_empty(k, product.depth, result, columns, whole)
-    heights = cut_rows(k, *columns, product.size.rows)
+    bands = cut_rows(k, *columns, product.size)
     with each_strip(k, turned) as strip:
         target = strip.at if is_line else zero
-        strip_sums(k, turned, replace(strip, target=target), heights)
+        strip_sums(k, turned, replace(strip, target=target), bands)
         if not is_line:
             there = replace(c, at=place(k, c, strip.at, zero))
             _put(k, result, there, strip.lanes, (*columns, most))

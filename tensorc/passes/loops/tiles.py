@@ -7,9 +7,10 @@ For rows and columns of c[m, n] = sum over k of a[m, k] * b[k, n]:
         for i in rows, in steps of the tile's height:  gemm_tile (adds if p > 0)
 
 So a strip of b is fetched once for all rows of a chunk. Rows that are left over take
-lower tiles. Of more than a superblock of terms, each superblock is made so in scratch;
-neighbours of a level of the tree are added as soon as both are there, so that a stack
-holds what waits.
+lower tiles, or where the call knows how many they are, short ones, whose code is there
+once for all counts. Of more than a superblock of terms, each superblock is made so in
+scratch; neighbours of a level of the tree are added as soon as both are there, so that
+a stack holds what waits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ from tensorc.passes.loops.shuffles import (
     load_terms,
     terms_at_once,
 )
-from tensorc.passes.schedule.products import DEEP_TILE, SUPERBLOCK_ROWS, tile_heights
+from tensorc.passes.schedule.products import SUPERBLOCK_ROWS, tile_heights
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,19 @@ class TileSize:
 
     rows: int
     width: int
+    short: int  # rows of the tiles for what is left, where that is unknown
     padded: bool = False
     tallest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Rows for tiles of one height; those of a short one may have fewer."""
+
+    start: Value
+    stop: Value
+    height: int
+    is_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,7 @@ class Product:
     depth: Value
     size: TileSize
     is_short: bool = False  # it has at most a superblock of terms
+    is_whole: bool = False  # all tiles have columns for all lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,9 @@ def each_strip(k: LoopBuilder, product: Product) -> Iterator[Strip]:
     left, right = product.columns
     width = product.size.width
     with k.loop(left, right, width) as at:
-        lanes = k.minimum(k.sub(right, at.index), k.index(width))
+        lanes = k.index(width)
+        if not product.is_whole:
+            lanes = k.minimum(k.sub(right, at.index), lanes)
         yield Strip(at.index, at.index, lanes)
 
 
@@ -101,7 +116,7 @@ def strip_sums(
     k: LoopBuilder,
     product: Product,
     strip: Strip,
-    heights: Sequence[tuple[Value, Value, int]],
+    bands: Sequence[Band],
 ) -> None:
     """Emit a strip's sums; the call chooses where the number of terms is unknown."""
     depth = product.depth
@@ -110,7 +125,7 @@ def strip_sums(
     is_short = product.is_short or not element.is_float  # of integers the order is free
 
     def few() -> None:
-        _terms(k, product, strip, (k.index(0), depth), heights)
+        _terms(k, product, strip, (k.index(0), depth), bands)
 
     def many() -> None:
         _superblocks(k, product, strip)
@@ -128,7 +143,7 @@ def _terms(
     product: Product,
     strip: Strip,
     terms: tuple[Value, Value],
-    heights: Sequence[tuple[Value, Value, int]],
+    bands: Sequence[Band],
 ) -> None:
     """Emit the tiles of a strip: blocks of terms, added in ascending order."""
     (a, b, c), tile = product.matrices, product.size
@@ -140,8 +155,11 @@ def _terms(
             copy_rows(k, origin, strip.copy, count, strip.lanes)
             origin = strip.copy
         added = k.compare("ne", block.index, lower)
-        for start, stop, height in heights:
-            with k.loop(start, stop, height) as row:
+        for band in bands:
+            height = k.index(band.height)
+            with k.loop(band.start, band.stop, band.height) as row:
+                if band.is_short:
+                    height = k.minimum(k.sub(band.stop, row.index), height)
                 operands = [
                     *(a.memref, place(k, a, row.index, block.index)),
                     *(origin.memref, origin.at),
@@ -149,9 +167,9 @@ def _terms(
                 ]
                 strides = (a.row, a.column, origin.row, c.row)
                 padded = tile.padded or strip.copy is not None
-                tall = tile.tallest and height == tile.rows
-                size = TileSize(height, tile.width, padded, tall)
-                _call(k, operands, strides, (count, strip.lanes), added, size)
+                tall = tile.tallest and band.height == tile.rows
+                size = replace(tile, rows=band.height, padded=padded, tallest=tall)
+                _call(k, operands, strides, (count, height, strip.lanes), added, size)
 
 
 def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
@@ -161,8 +179,8 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
     """
     known = k.known(product.depth)
     size = product.size
-    if known is None:  # rarely met: it shares the code of the lower tiles
-        size = replace(size, rows=min(size.rows, DEEP_TILE), tallest=False)
+    if known is None:  # rarely met: it shares the code of the short tiles
+        size = replace(size, rows=min(size.rows, size.short), tallest=False)
     parts = LEVELS if known is None else (known // SUPERBLOCK).bit_length() + 1
     a, b, c = product.matrices
     first, last = product.rows
@@ -171,7 +189,7 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
     stack = shared_scratch(k, "superblocks", element, parts * group * size.width)
     with k.loop(first, last, group) as start:
         count = k.minimum(k.sub(last, start.index), k.index(group))
-        heights = cut_rows(k, k.index(0), count, size.rows)
+        bands = cut_rows(k, k.index(0), count, size)
         left = replace(a, at=place(k, a, start.index, k.index(0)))
 
         def part(number: Value) -> Matrix:
@@ -181,7 +199,7 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
         def superblock(lower: Value, upper: Value, number: Value) -> None:
             here = replace(product, matrices=(left, b, part(number)), size=size)
             there = replace(strip, target=k.index(0))
-            _terms(k, here, there, (lower, upper), heights)
+            _terms(k, here, there, (lower, upper), bands)
 
         def add(number: Value) -> None:
             earlier, later = part(k.sub(number, k.index(1))), part(number)
@@ -322,30 +340,27 @@ def _transpose_columns(
             rows(whole, rest)
 
 
-def cut_rows(
-    k: LoopBuilder, first: Value, last: Value, tallest: int
-) -> list[tuple[Value, Value, int]]:
-    """Cut rows for tiles: start, stop and height of each kind."""
-    found = []
-    start = first
-    for height in tile_heights(tallest):
-        stop = _last_multiple(k, start, last, height)
-        if k.known(start) is None or k.known(start) != k.known(stop):
-            found.append((start, stop, height))
-        start = stop
-    return found
-
-
-def _last_multiple(k: LoopBuilder, start: Value, last: Value, height: int) -> Value:
-    """Return where the full tiles of that height end."""
-    if height == 1:
-        return last
-    distance = k.sub(last, start)
+def cut_rows(k: LoopBuilder, first: Value, last: Value, size: TileSize) -> list[Band]:
+    """Cut rows for tiles: the tallest first, then lower ones, or short ones."""
+    if size.rows == 1:
+        return [Band(first, last, 1)]
+    distance = k.sub(last, first)
     known = k.known(distance)
-    if known is not None:
-        return k.add(start, k.index(known // height * height))
-    tiles = k.op(arith.FloorDivSI, distance, k.index(height))
-    return k.add(start, k.mul(tiles, k.index(height)))
+    if known is None:
+        short = min(size.short, size.rows)
+        if short == size.rows:
+            return [Band(first, last, short, True)]
+        tiles = k.mul(k.floordiv(distance, k.index(size.rows)), k.index(size.rows))
+        stop = k.add(first, tiles)
+        return [Band(first, stop, size.rows), Band(stop, last, short, True)]
+    found, start = [], first
+    for height in tile_heights(size.rows):
+        rows = known // height * height
+        if rows:
+            stop = k.add(start, k.index(rows))
+            found.append(Band(start, stop, height))
+            start, known = stop, known - rows
+    return found
 
 
 def zero_if_empty(
@@ -374,7 +389,7 @@ def _call(
     k: LoopBuilder,
     operands: Sequence[Value],
     strides: tuple[Value, Value, Value, Value],
-    counts: tuple[Value, Value],
+    counts: tuple[Value, Value, Value],
     added: Value,
     size: TileSize,
 ) -> None:

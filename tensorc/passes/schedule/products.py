@@ -32,8 +32,9 @@ PACK_LEAST = (MATRIX_ROWS + 1, *COPY_LEAST[1:])
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
 FEW_COLUMNS = 768  # of which a narrower tile may leave fewer lanes idle
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
-LOWER_TILES = (8, 4, 2, 1)  # rows of the tiles for what is left; their code is shared
-DEEP_TILE = 4  # rows of the tiles of deep sums, where their terms are unknown
+LOWER_TILES = (8, 4, 2, 1)  # rows of the tiles for what is left
+# Of tiles for an unknown number of rows that is left: their rows and sums, at least.
+SHORT_TILE, SHORT_SUMS = 4, 8
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 
@@ -208,6 +209,22 @@ def narrow_columns(element: Element, target: Target) -> int:
 def tile_heights(tallest: int) -> list[int]:
     """Return the tile heights to use, the tallest first; 1 takes what is left."""
     return [tallest, *(h for h in LOWER_TILES if h < tallest)]
+
+
+def short_rows(width: int, element: Element, target: Target) -> int:
+    """Return the rows of the tiles for what is left, where that is known at the call.
+
+    One code for all counts. So few rows take about as long as one, since each addition
+    waits for the one before.
+    """
+    vectors = -(-width // narrow_columns(element, target))
+    return max(SHORT_SUMS // vectors, SHORT_TILE)
+
+
+def is_multiple(dim: Dim, width: int) -> bool:
+    """Return whether a number of columns is known to be whole tiles."""
+    terms = [dim] if isinstance(dim, int) else [factor for _, factor in dim.terms]
+    return all(factor % width == 0 for factor in terms)
 
 
 def reads_along_rows(op: Generic) -> bool:

@@ -303,10 +303,11 @@ class GemmTile(Op):
           a[a_at + i * a_strides[0] + k * a_strides[1]] * b[b_at + k * b_stride + j]
         c[c_at + i * c_stride + j] = partial[i, j], or c[…] + partial[i, j] if accumulate
 
-    for i in [0, rows) and j in [0, columns), where columns <= width. Integers are
-    multiplied, added and wrap. Rows and width are the size of the tile; b and c are contiguous along j. A stride of -1 is given by the
-    operand `strides` (in the order a row, a k, b, c; one per -1). With `padded` the rows
-    of b have `width` elements that may be read.
+    for i in [0, height) and j in [0, columns), where 1 <= height <= rows and columns <=
+    width. Integers are multiplied, added and wrap. Rows and width are the size of the
+    tile; b and c are contiguous along j. A stride of -1 is given by the operand
+    `strides` (in the order a row, a k, b, c; one per -1). With `padded` the rows of b
+    have `width` elements that may be read.
 
     Constraints:
       (C1) a, b and c are one-dimensional memory of one type: f32, f64 or integers.
@@ -315,7 +316,7 @@ class GemmTile(Op):
       (C4) rows and width are positive.
 
     Example:
-      "tc.gemm_tile"(%a, %i, %b, %i, %c, %i, %k, %n, %p) <{a_strides = array<i64: 784, 1>, b_stride = 10 : i64, c_stride = 10 : i64, padded = false, rows = 12 : i64, width = 16 : i64}> : (memref<?xf32>, index, memref<?xf32>, index, memref<?xf32>, index, index, index, i1) -> ()
+      "tc.gemm_tile"(%a, %i, %b, %i, %c, %i, %k, %m, %n, %p) <{a_strides = array<i64: 784, 1>, b_stride = 10 : i64, c_stride = 10 : i64, padded = false, rows = 12 : i64, width = 16 : i64}> : (memref<?xf32>, index, memref<?xf32>, index, memref<?xf32>, index, index, index, index, i1) -> ()
     """  # noqa: E501
 
     a: Value
@@ -325,6 +326,7 @@ class GemmTile(Op):
     c: Value
     c_at: Value
     count: Value
+    height: Value
     columns: Value
     accumulate: Value
     strides: Values
@@ -352,12 +354,12 @@ class GemmTile(Op):
         element = matrices[0].element
         is_number = element in (F32, F64) or element.is_integer
         require(flat and is_number, "C1", "{}", matrices)
-        numbers = (*operands[1:6:2], *operands[6:8], *operands[9:])
-        fits = all(t == INDEX for t in numbers) and operands[8] == I1
+        numbers = (*operands[1:6:2], *operands[6:9], *operands[10:])
+        fits = all(t == INDEX for t in numbers) and operands[9] == I1
         require(fits, "C2", "{}", operands)
         unknown = [*a_strides, b_stride, c_stride].count(DYNAMIC)
         require(
-            len(operands) == 9 + unknown, "C3", "{}, {}", len(operands) - 9, unknown
+            len(operands) == 10 + unknown, "C3", "{}, {}", len(operands) - 10, unknown
         )
         require(rows > 0 and width > 0, "C4", "{} and {}", rows, width)
         return ()
@@ -372,6 +374,7 @@ class GemmTile(Op):
         c: Array,
         c_at: Array,
         count: Array,
+        height: Array,
         columns: Array,
         accumulate: Array,
         *given: Array,
@@ -387,8 +390,8 @@ class GemmTile(Op):
         row, inner, b_row, c_row = (
             int(next(rest)) if s == DYNAMIC else s for s in strides
         )
-        i, j = np.arange(rows)[:, None], np.arange(int(columns))[None, :]
-        partial: Array = np.zeros((rows, int(columns)), c.dtype)
+        i, j = np.arange(int(height))[:, None], np.arange(int(columns))[None, :]
+        partial: Array = np.zeros((int(height), int(columns)), c.dtype)
         for k in range(int(count)):
             left = a[int(a_at) + i * row + k * inner]
             right = b[int(b_at) + k * b_row + j]
