@@ -16,6 +16,7 @@ training. This page is the tour; the code follows its order.
     frontend.library       what the functions of all doors are made of
     frontend.library.registry  a row for each function that users call
     ir                     values, ops, dimensions; verifier, interpreter
+    ir.arrays              what ops of several levels mean, in numpy
     ir.text                MLIR's generic form: lexer, parser, printer
     ir.ops                 a room per level, a module per family; OPS is the only list
     passes.common          what passes are made with: rewriter, pipelines; cse, dce

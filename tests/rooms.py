@@ -39,20 +39,21 @@ ROOMS: Rooms = {
         {"errors", "ir.text", "ir.ops", "ir.ops.tensor", "ir.ops.memory"},
         {"numpy"},
     ),
+    "ir.arrays": ({"ir"}, {"numpy"}),
     "ir.text": ({"ir", "ir.ops", "errors"}, {"numpy"}),
     # The list of all; of the levels, each sees scalars only.
     "ir.ops": (
         {
-            *("ir", "ir.ops.tensor", "ir.ops.structured", "ir.ops.memory"),
+            *ir("arrays", "ops.tensor", "ops.structured", "ops.memory"),
             *("ir.ops.loop", "ir.ops.scalar"),
         },
         set(),
     ),
     "ir.ops.scalar": ({"ir"}, {"numpy"}),
-    "ir.ops.tensor": ({"ir", "ir.ops.scalar"}, {"numpy"}),
-    "ir.ops.structured": ({"ir", "ir.ops.scalar"}, {"numpy"}),
-    "ir.ops.memory": ({"ir"}, {"numpy"}),
-    "ir.ops.loop": ({"ir", "ir.ops.scalar"}, {"numpy"}),
+    "ir.ops.tensor": ({*ir("arrays", "ops.scalar")}, {"numpy"}),
+    "ir.ops.structured": ({*ir("arrays", "ops.scalar")}, {"numpy"}),
+    "ir.ops.memory": ({*ir("arrays")}, {"numpy"}),
+    "ir.ops.loop": ({*ir("arrays", "ops.scalar")}, {"numpy"}),
     "frontend": (set(), set()),
     # Errors of the Python doors hold the rendered text.
     "frontend.library": (
@@ -124,7 +125,16 @@ ROOMS: Rooms = {
         {"numpy"},
     ),
     "passes.analysis": (
-        {*ir("ops", "ops.tensor", "ops.structured", "ops.memory", "ops.scalar")},
+        {
+            *ir(
+                "arrays",
+                "ops",
+                "ops.tensor",
+                "ops.structured",
+                "ops.memory",
+                "ops.scalar",
+            )
+        },
         set(),
     ),
     "passes.schedule": (
@@ -145,7 +155,16 @@ ROOMS: Rooms = {
     ),
     "passes.structured": (
         LEVEL
-        | {*ir("ops", "ops.tensor", "ops.structured", "ops.memory", "ops.scalar")},
+        | {
+            *ir(
+                "arrays",
+                "ops",
+                "ops.tensor",
+                "ops.structured",
+                "ops.memory",
+                "ops.scalar",
+            )
+        },
         set(),
     ),
     "passes.memory": (
@@ -158,6 +177,7 @@ ROOMS: Rooms = {
         | {
             "passes.loops.reductions",
             *ir(
+                "arrays",
                 "ops",
                 "ops.tensor",
                 "ops.structured",
@@ -256,7 +276,7 @@ ROOMS: Rooms = {
     "fuzz": (
         {
             *(
-                *ir("text", "ops", "ops.tensor"),
+                *ir("arrays", "text", "ops", "ops.tensor"),
                 "compiler",
                 "driver",
                 "target",

@@ -4,17 +4,15 @@ SAMPLES is a literal table, a row per op. Values keep away from the points where
 has no derivative; those points are tested by name.
 """
 
-import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from tensorc.ir.attributes import Attribute, Dense, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim, evaluate, symbol
+from tensorc.ir.dims import evaluate, symbol
 from tensorc.ir.functions import Parameter, close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import FMA_ORDER, LANES_ORDER, Array, integer_limits
@@ -35,27 +33,19 @@ from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor import transcendental as fn
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
-from tensorc.ir.types import ELEMENTS, F32, F64, I64, TensorType
+from tensorc.ir.types import F32, F64, I64, TensorType
 from tensorc.target import Target
+from tests.sample_types import Sample as Sample
+from tests.sample_types import dims as dims
+from tests.sample_types import one as one
+from tests.sample_types import parse_type as parse_type
+from tests.window_samples import WINDOW_SAMPLES
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 CPU = Target("cpu")
 SIZES = {"B": 3, "N": 4}
 SHAPES = ("", "[4]", "[B, 3]", "[1, 1]", "[0, 3]", "[B, 1, N]")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One use of an op: operand types, attributes, and the kind of values."""
-
-    operands: tuple[str, ...]
-    attributes: dict[str, Attribute] = field(default_factory=dict)
-    values: tuple[str, ...] = ()
-    step: float = 1e-6
-
-    def __str__(self) -> str:
-        return " ".join(self.operands) or "nothing"
 
 
 def assert_all_alike(outcomes: Sequence[Sequence[Array] | Exception | str]) -> None:
@@ -65,24 +55,6 @@ def assert_all_alike(outcomes: Sequence[Sequence[Array] | Exception | str]) -> N
         assert all(map(same_bits, outcome, outcomes[0]))
 
 
-def parse_type(text: str) -> TensorType:
-    """Return the type that "f64[B, 3]" says."""
-    found = re.fullmatch(r"(\w+)(?:\[(.*)\])?", text)
-    assert found is not None
-    inner = found[2] or ""
-    return TensorType(
-        tuple(_dim(d) for d in re.split(r",\s*", inner) if d), ELEMENTS[found[1]]
-    )
-
-
-def _dim(text: str) -> Dim:
-    return int(text) if text.isdigit() else symbol(text)
-
-
-def dims(*given: int | str) -> Dims:
-    return Dims(tuple(symbol(d) if isinstance(d, str) else d for d in given))
-
-
 def each_shape(*operands: str, **attributes: Attribute) -> tuple[Sample, ...]:
     """Return a sample for each shape; an operand is "f64" or "f64:positive"."""
     elements, values = zip(*(o.partition(":")[::2] for o in operands), strict=True)
@@ -90,10 +62,6 @@ def each_shape(*operands: str, **attributes: Attribute) -> tuple[Sample, ...]:
         Sample(tuple(e + shape for e in elements), attributes, values)
         for shape in SHAPES
     )
-
-
-def one(*operands: str, values: Sequence[str] = (), **attributes: Attribute) -> Sample:
-    return Sample(operands, attributes, tuple(values))
 
 
 def _part(starts: Sequence[int], sizes: Sequence[int | str], *steps: int) -> Sample:
@@ -129,6 +97,7 @@ COMPARED = (
     ("f64[1, 3]", (0,)),
     ("f64[3, 0]", (0,)),
 )
+
 
 SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     ew.Add: each_shape("f64", "f64"),
@@ -245,6 +214,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             ("f64[2, B, 3]", "f64[2, 3, N]"),
         )
     ),
+    **WINDOW_SAMPLES,
     shapes.Broadcast: (
         one("f64", axes=(), shape=dims(3, 2)),
         one("f64[N]", axes=(1,), shape=dims(2, "N")),

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tensorc.ir.cumulation import ADD, MULTIPLY, cumulate
+from tensorc.ir.arrays.cumulation import ADD, MULTIPLY, cumulate
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import fma, same_bits
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, CumProd, CumSum, Recurrence

@@ -29,6 +29,7 @@ from tensorc.fuzz.program import (
     without_dead,
 )
 from tensorc.fuzz.region_recipes import ALL_RECIPES, REGION_RECIPES
+from tensorc.fuzz.window_recipes import WINDOW_RECIPES
 from tensorc.ir.core import Op
 from tensorc.ir.levels import Level
 from tensorc.ir.numerics import LANES_ORDER
@@ -53,7 +54,7 @@ _SHARES: dict[type[Op], float] = {  # less of what takes long to compile
     **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
     **{**dict.fromkeys(CUMULATIVE, 0.6), Softmax: 0.35, LogSoftmax: 0.35},
     **{FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0, Scan: 5.0},
-    **{StopGradient: 0.7, Slice: 4.0},
+    **{StopGradient: 0.7, Slice: 4.0, **dict.fromkeys(WINDOW_RECIPES, 0.8)},
 }
 _REGION_OPS = (*REGIONS, Scan)
 THEME = 32  # programs that share their dimensions, and so the kernels of products
@@ -68,7 +69,7 @@ _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SURVEYED = 24  # entries below a cost of the survey
 _MIXES_ROWS = (
     *(Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota),
-    *(Jvp, Vjp, Scan),
+    *(Jvp, Vjp, Scan, *WINDOW_RECIPES),
 )
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from tensorc.fuzz.maker import MOST_ELEMENTS, Maker
 from tensorc.fuzz.program import ArgumentNode
+from tensorc.fuzz.window_recipes import WINDOW_RECIPES
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, bound, symbol
@@ -443,5 +444,6 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         **dict.fromkeys(CUMULATIVE, _cumulative),
         nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,
+        **WINDOW_RECIPES,
     }
 )

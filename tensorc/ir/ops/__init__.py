@@ -10,6 +10,7 @@ from tensorc.ir.ops.memory import kernels, memory
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.structured import generics as structured
 from tensorc.ir.ops.tensor import (
+    convolution,
     cumulative,
     elementwise,
     indexing,
@@ -30,6 +31,7 @@ _MODULES = (
     reductions,
     cumulative,
     products,
+    convolution,
     shape,
     making,
     indexing,

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from tensorc.ir.arrays.elements import step_numbers
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Body, Op, Region, Value, value_types
 from tensorc.ir.dims import Dim
-from tensorc.ir.elements import step_numbers
 from tensorc.ir.evaluation import StepRunner
 from tensorc.ir.levels import AT_BUFFER, AT_STRUCTURED, AT_TENSOR, Level
 from tensorc.ir.numerics import Array

@@ -11,8 +11,8 @@ branch they are those of the region that costs more, of a loop those of all step
 
 from collections.abc import Callable
 
+from tensorc.ir.arrays.cumulation import LINEAR
 from tensorc.ir.core import Block, Op, Value
-from tensorc.ir.cumulation import LINEAR
 from tensorc.ir.dims import Dim, elements, maximum
 from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.control import If, KernelGroup

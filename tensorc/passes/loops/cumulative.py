@@ -13,8 +13,8 @@ smallest.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tensorc.ir.arrays.cumulation import ADD, LARGER, LINEAR, MULTIPLY, SMALLER
 from tensorc.ir.core import Op, Value
-from tensorc.ir.cumulation import ADD, LARGER, LINEAR, MULTIPLY, SMALLER
 from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum
 from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.ir.opdef import scalar_of

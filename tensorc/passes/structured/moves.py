@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tensorc.ir.attributes import Affine, MapResult, Typed, affine
+from tensorc.ir.attributes import Affine, Dims, MapResult, Typed, affine
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, known_at_most
 from tensorc.ir.ops.scalar import arith
@@ -61,8 +61,12 @@ def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
 
     So it is where axes of a part or a transpose are split; a whole is free to reshape.
     """
-    source = low.views[op.operand]
-    type_ = tensor_of(op.result)
+    return reshaped(low, low.views[op.operand], tensor_of(op.result).shape)
+
+
+def reshaped(low: Lowering, source: MappedRead, shape: Sequence[Dim]) -> MappedRead:
+    """Return the elements of a view in another shape of as many."""
+    type_ = TensorType(tuple(shape), source.type.element)
     if source.constant is not None:
         return MappedRead(type_, None, (), source.constant)
     old = [i for i, d in enumerate(source.type.shape) if d != 1]
@@ -76,7 +80,7 @@ def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
     if split is not None:
         return MappedRead(type_, source.base, compose(source.axes, split))
     base = low.materialize(source)
-    return whole(low.b.value(shapes.Reshape, base, shape=op.shape))
+    return whole(low.b.value(shapes.Reshape, base, shape=Dims(type_.shape)))
 
 
 def _split(old: Sequence[Dim], new: Sequence[Dim]) -> Axes | None:
@@ -138,21 +142,31 @@ def unslice(low: Lowering, op: shapes.Unslice) -> MappedRead:
         return MappedRead(type_, None, (), zero)
     if any(step != 1 for step in op.steps):
         return _spread(low, op)
+    return surrounded(low, source, type_.shape, op.starts.dims, zero)
+
+
+def surrounded(
+    low: Lowering,
+    source: MappedRead,
+    shape: Sequence[Dim],
+    begins: Sequence[Dim],
+    fill: Typed,
+) -> MappedRead:
+    """Return a view of a shape with a part of it at `begins`, and `fill` around it."""
+    type_ = TensorType(tuple(shape), source.type.element)
     target = empty(low.b, type_)
     starts: tuple[Dim, ...] = (0,) * type_.rank
     sizes = type_.shape
     # Before and behind the part along each axis: within it along the axes before.
-    for axis, (start, part) in enumerate(
-        zip(op.starts.dims, source.type.shape, strict=True)
-    ):
+    for axis, (start, part) in enumerate(zip(begins, source.type.shape, strict=True)):
         end = start + part
         for at, size_ in ((0, start), (end, type_.shape[axis] - end)):
             if known_at_most(size_, -1):
-                return MappedRead(type_, None, (), zero)
+                return MappedRead(type_, None, (), fill)
             if size_ != 0:
                 rest = TensorType(_put(sizes, axis, size_), type_.element)
-                zeros = MappedRead(rest, None, (), zero)
-                target = write_part(low, target, zeros, _put(starts, axis, at))
+                filled = MappedRead(rest, None, (), fill)
+                target = write_part(low, target, filled, _put(starts, axis, at))
         starts, sizes = _put(starts, axis, start), _put(sizes, axis, part)
     return whole(write_part(low, target, source, starts))
 

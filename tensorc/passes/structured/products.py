@@ -32,9 +32,9 @@ def matmul(low: Lowering, op: MatMul) -> MappedRead:
     type_ = replace(type_, element=wide)
     if op.result in low.turned:
         shape = (*type_.shape[:-2], *reversed(type_.shape[-2:]))
-        made = _product(low, turned(rhs), turned(lhs), replace(type_, shape=shape))
+        made = product(low, turned(rhs), turned(lhs), replace(type_, shape=shape))
         return low.converted(turned(made), narrow)
-    return low.converted(_product(low, lhs, rhs, type_), narrow)
+    return low.converted(product(low, lhs, rhs, type_), narrow)
 
 
 def read_turned(ops: Sequence[Op]) -> set[Value]:
@@ -54,9 +54,10 @@ def _turns(op: Op) -> bool:
     return op.permutation.index(columns) < op.permutation.index(rows)
 
 
-def _product(
+def product(
     low: Lowering, lhs: MappedRead, rhs: MappedRead, type_: TensorType
 ) -> MappedRead:
+    """Append the product of views, batched over the axes before the last two."""
     if lhs.base is None:
         lhs = whole(low.materialize(lhs))
     if type_.shape[:-1] == (1,) and rhs.axes == (1, 0):

@@ -42,7 +42,14 @@ from tensorc.ir.ops.control import If
 from tensorc.ir.ops.derivatives import DERIVATIVES, CustomGradient, StopGradient
 from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.ops.scan import Scan
-from tensorc.ir.ops.tensor import indexing, making, nn, products, reductions
+from tensorc.ir.ops.tensor import (
+    convolution,
+    indexing,
+    making,
+    nn,
+    products,
+    reductions,
+)
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.types import TensorType
@@ -52,6 +59,7 @@ from tensorc.passes.common.structured_builder import (
     apply_scalar,
     scalar,
 )
+from tensorc.passes.structured import convolution as windows
 from tensorc.passes.structured import indices, moves, reduce
 from tensorc.passes.structured.products import matmul, read_turned
 from tensorc.passes.structured.views import (
@@ -231,6 +239,10 @@ _RULES = typing.cast(
         reductions.ArgMin: reduce.argmin,
         reductions.Top1: reduce.top1,
         products.MatMul: matmul,
+        convolution.Conv: windows.conv,
+        convolution.ConvTranspose: windows.conv_transpose,
+        convolution.Windows: windows.windows,
+        convolution.OverlapAdd: windows.overlap_add,
         StopGradient: lambda low, op: low.views[op.operand],
         indexing.TakeAlongAxis: indices.take_along_axis,
         indexing.Gather: indices.gather,

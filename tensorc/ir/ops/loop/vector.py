@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tensorc.ir.arrays.elements import as_number, read
 from tensorc.ir.attributes import Enum
 from tensorc.ir.core import Op, Value
-from tensorc.ir.elements import as_number, read
 from tensorc.ir.evaluation import Allocating
 from tensorc.ir.levels import AT_LOOP
 from tensorc.ir.numerics import Array, maximum, minimum

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from tensorc.ir.arrays.cumulation import LINEAR, WAYS, cumulate
+from tensorc.ir.arrays.elements import COMBINES, check_indices, scatter, wrapped_indices
 from tensorc.ir.attributes import Dims, SymbolRef
 from tensorc.ir.core import Op, Value
-from tensorc.ir.cumulation import LINEAR, WAYS, cumulate
-from tensorc.ir.elements import COMBINES, check_indices, scatter, wrapped_indices
 from tensorc.ir.evaluation import Failing, SizedFailing, Sizes
 from tensorc.ir.invariants import check_call
 from tensorc.ir.levels import AT_BUFFER, AT_LOOP, AT_STRUCTURED, Level

@@ -6,9 +6,9 @@ is one-dimensional, and index arithmetic is spelled out.
 
 import numpy as np
 
+from tensorc.ir.arrays.elements import as_number, read
 from tensorc.ir.attributes import Dense
 from tensorc.ir.core import Op, Value
-from tensorc.ir.elements import as_number, read
 from tensorc.ir.evaluation import Allocating
 from tensorc.ir.levels import AT_BUFFER, AT_LOOP
 from tensorc.ir.numerics import Array

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+from tensorc.ir.arrays.elements import read
 from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr
 from tensorc.ir.core import Block, Body, Op, Region, Value
-from tensorc.ir.elements import read
 from tensorc.ir.evaluation import (
     Allocating,
     RegionRunner,

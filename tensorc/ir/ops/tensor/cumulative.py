@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
+from tensorc.ir.arrays.cumulation import (
+    ADD,
+    LARGER,
+    LINEAR,
+    MULTIPLY,
+    SMALLER,
+    cumulate,
+)
 from tensorc.ir.core import Op, Value
-from tensorc.ir.cumulation import ADD, LARGER, LINEAR, MULTIPLY, SMALLER, cumulate
 from tensorc.ir.levels import AT_STRUCTURED, AT_TENSOR
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import EXACT, PURE, InferContext, op, require

@@ -5,18 +5,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from tensorc.ir.attributes import Dims
-from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
-from tensorc.ir.elements import ADD as ADD
-from tensorc.ir.elements import COMBINES as COMBINES
-from tensorc.ir.elements import SET as SET
-from tensorc.ir.elements import (
+from tensorc.ir.arrays.elements import ADD as ADD
+from tensorc.ir.arrays.elements import COMBINES as COMBINES
+from tensorc.ir.arrays.elements import SET as SET
+from tensorc.ir.arrays.elements import (
     check_indices,
     out_of_range,
     scatter,
     wrapped_indices,
 )
+from tensorc.ir.attributes import Dims
+from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
 from tensorc.ir.evaluation import Failing, SizedFailing
 from tensorc.ir.levels import AT_STRUCTURED, AT_TENSOR
 from tensorc.ir.numerics import Array

@@ -10,12 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from tensorc.ir import stable
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import ceildiv, product_of
-from tensorc.ir.ops.tensor import cumulative, indexing, nn, reductions, rounding
+from tensorc.ir.ops.tensor import (
+    convolution,
+    cumulative,
+    indexing,
+    nn,
+    reductions,
+    rounding,
+)
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I64
-from tensorc.passes.tensor.ad import walks
+from tensorc.passes.tensor.ad import walks, windows
 from tensorc.passes.tensor.ad.linear import placed
 from tensorc.passes.tensor.ad.rows import Cotangents, Rule, Tangents, only, rule, table
 
@@ -208,6 +215,7 @@ COTANGENTS: Mapping[type[Op], Rule] = table(
     rule(cumulative.CumMax, walks.extreme),
     rule(cumulative.CumMin, walks.extreme),
     rule(cumulative.Recurrence, walks.recurrence),
+    rule(convolution.Windows, windows.windows),
     rule(nn.Softmax, _softmax),
     rule(nn.LogSoftmax, _log_softmax),
 )
@@ -221,6 +229,7 @@ TANGENTS: Mapping[type[Op], Rule] = table(
     rule(cumulative.CumMax, walks.extreme_tangent),
     rule(cumulative.CumMin, walks.extreme_tangent),
     rule(cumulative.Recurrence, walks.recurrence_tangent),
+    rule(convolution.Windows, windows.windows_tangent),
     rule(nn.Softmax, _softmax_tangent),
     rule(nn.LogSoftmax, _log_softmax_tangent),
 )

@@ -12,11 +12,18 @@ from types import MappingProxyType
 from tensorc.ir import stable
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
-from tensorc.ir.ops.tensor import cumulative, indexing, products, reductions
+from tensorc.ir.ops.tensor import (
+    convolution,
+    cumulative,
+    indexing,
+    products,
+    reductions,
+)
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I64
+from tensorc.passes.tensor.ad import windows
 from tensorc.passes.tensor.ad.rows import Cotangents, Row, rule, table
 
 # The names of operands; the last name of a variadic op stands for all that it takes.
@@ -36,6 +43,9 @@ LINEAR: Mapping[type[Op], Groups] = MappingProxyType(
         shapes.Concatenate: (("parts",),),
         cumulative.CumSum: (("operand",),),
         products.MatMul: (("lhs",), ("rhs",)),
+        convolution.Conv: (("x",), ("w",)),
+        convolution.ConvTranspose: (("y",), ("w",)),
+        convolution.OverlapAdd: (("operand",),),
         indexing.TakeAlongAxis: (("operand",),),
         indexing.Gather: (("operand",),),
         indexing.Scatter: (("base", "values"),),
@@ -225,6 +235,9 @@ TRANSPOSES: Mapping[type[Op], Row] = table(
     rule(shapes.Unslice, _unslice),
     rule(shapes.Concatenate, _concatenate),
     rule(products.MatMul, _matmul),
+    rule(convolution.Conv, windows.conv),
+    rule(convolution.ConvTranspose, windows.conv_transpose),
+    rule(convolution.OverlapAdd, windows.overlap_add),
     rule(indexing.TakeAlongAxis, _take_along_axis),
     rule(indexing.Gather, _gather),
     rule(cumulative.CumSum, _cumsum),

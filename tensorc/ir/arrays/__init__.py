@@ -1,0 +1,1 @@
+"""What ops of several levels mean alike, as functions of numpy arrays."""

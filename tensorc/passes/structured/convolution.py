@@ -1,0 +1,175 @@
+"""Lower convolutions and windows: maps that go along images, products, and sums.
+
+A window is a map, as long as nothing pads the image. A convolution is a product of
+the filters with a copy of the windows, [N, G, C * K, positions]; its transpose is one
+of the turned filters, whose columns are added up where they lie.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tensorc.ir.arrays.windows import WindowAxis, window_axes
+from tensorc.ir.attributes import ArrayAttr, MapResult, Typed, affine
+from tensorc.ir.core import Op
+from tensorc.ir.dims import Dim, product_of
+from tensorc.ir.numerics import OVERLAP_ORDER
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.tensor import convolution
+from tensorc.ir.types import TensorType
+from tensorc.passes.analysis.generics import tensor_of
+from tensorc.passes.structured.moves import reshaped, surrounded
+from tensorc.passes.structured.products import product
+from tensorc.passes.structured.views import Lowering, MappedRead, compose, whole
+
+_LEADING = convolution.LEADING
+
+
+def windows(low: Lowering, op: convolution.Windows) -> MappedRead:
+    """Read the operand through a map."""
+    return _windows(
+        low, low.views[op.operand], _axes(op), op.output.dims, op.window.dims, op.fill
+    )
+
+
+def _axes(op: Op) -> list[WindowAxis]:
+    strides, padding, dilation = (
+        op.attributes[name] for name in ("strides", "padding", "dilation")
+    )
+    assert isinstance(strides, tuple)
+    assert isinstance(dilation, tuple)
+    assert isinstance(padding, ArrayAttr)
+    return window_axes(strides, padding, dilation)
+
+
+def _windows(
+    low: Lowering,
+    source: MappedRead,
+    axes: Sequence[WindowAxis],
+    output: Sequence[Dim],
+    window: Sequence[Dim],
+    fill: Typed,
+) -> MappedRead:
+    """Return the windows along the last axes of a view: [..., *output, *window]."""
+    type_ = source.type
+    lead = type_.rank - len(axes)
+    shape = (*type_.shape[:lead], *output, *window)
+    padded = [
+        axis.low + size + axis.high
+        for axis, size in zip(axes, type_.shape[lead:], strict=True)
+    ]
+    if padded != list(type_.shape[lead:]):
+        if 0 in type_.shape:
+            return MappedRead(replace(type_, shape=shape), None, (), fill)
+        begins = [*(0,) * lead, *[axis.low for axis in axes]]
+        source = surrounded(low, source, (*type_.shape[:lead], *padded), begins, fill)
+    where: list[MapResult] = list(range(lead))
+    for number, (axis, size, extent) in enumerate(
+        zip(axes, output, window, strict=True), lead
+    ):
+        is_whole = extent == 1 and axis.stride == 1 and size == padded[number - lead]
+        terms = [(number, axis.stride), (number + len(axes), axis.dilation)]
+        terms = [t for t, n in zip(terms, (size, extent), strict=True) if n != 1]
+        where.append(number if is_whole else affine(0, terms))
+    views = compose(source.axes, tuple(where))
+    return MappedRead(replace(type_, shape=shape), source.base, views, source.constant)
+
+
+def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
+    """Append a product of the filters with the windows, positions side by side."""
+    type_ = tensor_of(op.result)
+    wide = type_.element.accumulator
+    x, w = (low.converted(low.views[v], wide) for v in (op.x, op.w))
+    axes, (batch, groups, filters, *positions) = _axes(op), type_.shape
+    channels, *window = w.type.shape[2:]
+    taken = _windows(low, x, axes, positions, window, Typed(0, wide))
+    first = _LEADING + len(axes)
+    order = (
+        *range(_LEADING),
+        *range(first, first + len(axes)),
+        *range(_LEADING, first),
+    )
+    taken = _transposed(taken, order)
+    if all(extent == 1 for extent in window):
+        taken = reshaped(low, taken, (batch, groups, channels, *positions))
+    terms, columns = product_of((channels, *window)), product_of(positions)
+    taken = reshaped(low, taken, (batch, groups, terms, columns))
+    rows = reshaped(low, w, (groups, filters, terms))
+    made = product(
+        low,
+        _repeated(rows, batch),
+        taken,
+        TensorType((batch, groups, filters, columns), wide),
+    )
+    return low.converted(reshaped(low, made, type_.shape), type_.element)
+
+
+def conv_transpose(low: Lowering, op: convolution.ConvTranspose) -> MappedRead:
+    """Append a product of the turned filters with positions, and what adds it up."""
+    type_ = tensor_of(op.result)
+    wide = type_.element.accumulator
+    y, w = (low.converted(low.views[v], wide) for v in (op.y, op.w))
+    batch, groups, filters, *positions = y.type.shape
+    terms, columns = product_of(w.type.shape[2:]), product_of(positions)
+    rows = _transposed(reshaped(low, w, (groups, filters, terms)), (0, 2, 1))
+    flat = reshaped(low, y, (batch, groups, filters, columns))
+    parts = product(
+        low,
+        _repeated(rows, batch),
+        flat,
+        TensorType((batch, groups, terms, columns), wide),
+    )
+    rank = len(positions)
+    shape = (batch, groups, *w.type.shape[2:], *positions)
+    order = (*range(_LEADING + rank, len(shape)), *range(_LEADING, _LEADING + rank))
+    parts = _transposed(reshaped(low, parts, shape), (*range(_LEADING), *order))
+    return _added(low, parts, op)
+
+
+def overlap_add(low: Lowering, op: convolution.OverlapAdd) -> MappedRead:
+    """Append a generic that adds each element of the windows where it lies."""
+    view = low.views[op.operand]
+    return _added(low, low.converted(view, view.type.element.accumulator), op)
+
+
+def _added(
+    low: Lowering,
+    view: MappedRead,
+    op: convolution.OverlapAdd | convolution.ConvTranspose,
+) -> MappedRead:
+    """Add windows up: a view [..., *windows, *window]."""
+    type_, axes = tensor_of(op.result), _axes(op)
+    element, count = view.type.element, len(axes)
+    kept = type_.rank - count
+    add = arith.AddF if element.is_float else arith.AddI
+    where: list[MapResult] = [*range(kept)]
+    for number, axis in enumerate(axes, kept):
+        terms = [(number, axis.dilation), (number + count, axis.stride)]
+        where.append(affine(-1 * axis.low, terms))
+    # The dimensions of a window come before those of the windows.
+    elements = range(kept, kept + count)
+    read = (*range(kept), *[d + count for d in elements], *elements)
+    wide = replace(type_, element=element)
+    (made,) = low.loop(
+        [(view, read)],
+        [(wide, tuple(where), 0.0 if element.is_float else 0)],
+        lambda values: [low.b.value(add, values[1], values[0])],
+        range(kept, kept + 2 * count),
+        OVERLAP_ORDER,
+        kept + 2 * count,
+    )
+    return low.converted(whole(made), type_.element)
+
+
+def _transposed(view: MappedRead, order: Sequence[int]) -> MappedRead:
+    """Return a view whose axis i is axis order[i] of another one."""
+    where = tuple([order.index(axis) for axis in range(len(order))])
+    shape = tuple([view.type.shape[axis] for axis in order])
+    type_ = replace(view.type, shape=shape)
+    return MappedRead(type_, view.base, compose(view.axes, where), view.constant)
+
+
+def _repeated(view: MappedRead, count: Dim) -> MappedRead:
+    """Return a view with a new first axis, along which it is repeated."""
+    type_ = replace(view.type, shape=(count, *view.type.shape))
+    where = tuple(range(1, type_.rank))
+    return MappedRead(type_, view.base, compose(view.axes, where), view.constant)
