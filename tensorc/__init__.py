@@ -35,6 +35,7 @@ training. This page is the tour; the code follows its order.
     abi                    what the runtime must know of a function, read off its IR
     backend                the LLVM text emitter
     backend.llvm           LOOP -> LLVM's text -> object code for the CPU
+    profiling              when launches ran, and what the machine can do at most
     artifact               what compiled code is, as data; `artifact_file`: as bytes
     cache                  code on disk, by content; read with `json_data`
     driver                 from a module to loaded code: from the cache where possible
@@ -42,6 +43,7 @@ training. This page is the tour; the code follows its order.
     runtime.files          formats of files, through `plain_files`
     runtime.training       data, the epoch driver, checkpoints, history
     api                    what users call: function, jit, grad, fit, program, saving
+    api.benching           what kernels take, beside what the machine can do
     cli                    one module per verb
     fuzz                   random programs, compared with the interpreter
     errors                 source locations and messages; `diagnostics` renders them
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tensorc.api import data
+    from tensorc.api.benching.bench import bench
     from tensorc.api.checking import check
     from tensorc.api.debugging import debugprint
     from tensorc.api.fit import fit, patience
@@ -95,6 +98,7 @@ if TYPE_CHECKING:
 # Where the public names are. Element types have NumPy's names and the language's:
 # `tc.f32["B", 784]` is a type.
 _NAMES = {
+    "api.benching.bench": "bench",
     "api.checking": "check",
     "api.debugging": "debugprint",
     "api.fit": "fit patience",
@@ -136,6 +140,7 @@ __all__ = [
     "Tensor",
     "TensorcError",
     "TensorcWarning",
+    "bench",
     "check",
     "constant",
     "custom_gradient",

@@ -58,7 +58,8 @@ class RecordWord(IntEnum):
     The first four say what failed. POOL is the address of the thread pool's block, or 0
     to compute in one thread. BYTES is a worker's scratch: worker w has that at the
     address in the slot + w * BYTES, and WORKERS is for how many there is some. The
-    caller is worker 0.
+    caller is worker 0. TIMES is the address of words for the times of launches
+    (`TimesWord`), or 0; code that is not compiled for it does not look there.
     """
 
     SITE = 0
@@ -68,9 +69,27 @@ class RecordWord(IntEnum):
     POOL = 4
     BYTES = 5
     WORKERS = 6
+    TIMES = 7
 
 
 RECORD_WORDS = len(RecordWord)
+
+
+class TimesWord(IntEnum):
+    """The 64-bit words where a call that is timed writes.
+
+    CLOCK is the address of C's `clock_gettime`, WHICH is the clock. COUNT is how many
+    launches there were, ROOM for how many of them the words behind have room: for each
+    its number in the function, and the nanoseconds when it began and ended.
+    """
+
+    CLOCK = 0
+    WHICH = 1
+    COUNT = 2
+    ROOM = 3
+
+
+TIMES_OF_A_LAUNCH = 3  # words
 
 
 class PoolWord(IntEnum):

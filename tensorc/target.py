@@ -28,13 +28,15 @@ class Options:
 
     `optimize` is LLVM's level, 0 to 3. Without `fuse` each op is a kernel of its own.
     A kernel with less than `parallel_work` element operations runs in one thread.
-    Without `epochs` functions have no driver that runs them over many batches.
+    Without `epochs` functions have no driver that runs them over many batches. With
+    `timed` calls write when each launch began and ended (`artifact.TimesWord`).
     """
 
     optimize: int = 2
     fuse: bool = True
     parallel_work: int = PARALLEL_WORK
     epochs: bool = True
+    timed: bool = False
 
 
 DEFAULT = Options()

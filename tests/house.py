@@ -112,7 +112,8 @@ DECORATORS = {
     *("op", "door", "outside", "hiding", "hiding_methods", "calling"),
     *("click.command", "click.group", "click.option", "click.argument"),
     *("path_option", "settings_option", "float_option", "optimize_option"),
-    *("init_option", "threads_option", "time_option", "instrument_options"),
+    *("dim_option", "init_option", "threads_option", "time_option"),
+    "instrument_options",
 }
 CLASS_OPTIONS = {"metaclass", "total"}
 

@@ -18,7 +18,7 @@ def ir(*parts: str) -> set[str]:
 ROOMS: Rooms = {
     "__init__": (
         {
-            *("api", "errors", "frontend.library", "frontend.python"),
+            *("api", "api.benching", "errors", "frontend.library", "frontend.python"),
             *("frontend.python.derivatives", "frontend.python.grouping"),
         },
         set(),
@@ -207,6 +207,13 @@ ROOMS: Rooms = {
         },
         {"llvmlite"},
     ),
+    "profiling": (
+        {
+            *("ir", "ir.text", "ir.ops", "backend.llvm", "target", "artifact"),
+            *("runtime", "runtime.cpu", "errors"),
+        },
+        {"numpy"},
+    ),
     "runtime": ({"artifact", "errors"}, {"numpy"}),
     "runtime.files": (
         {"runtime", "errors", "plain_files"},
@@ -272,6 +279,15 @@ ROOMS: Rooms = {
         },
         {"numpy"},
     ),
+    "api.benching": (
+        {
+            *(*ir("ops", "ops.structured", "ops.memory"), "abi", "driver", "compiler"),
+            *("passes.common", "passes.analysis", "artifact", "target", "errors"),
+            *("api", "profiling", "runtime", "runtime.cpu", "tables"),
+            *("frontend.library", "frontend.python"),
+        },
+        {"numpy"},
+    ),
     # Programs that look for bugs: whatever the compiler and the runtime are made of.
     "fuzz": (
         {
@@ -302,6 +318,7 @@ ROOMS["__main__"] = ({"cli"}, set())
 LAZY = {
     ("tensorc", "collections.abc"): "for type checkers only",
     ("tensorc", "importlib"): "the version, for those who ask for it",
+    ("tensorc", "tensorc.api.benching.bench"): "for type checkers only",
     ("tensorc", "tensorc.api.checking"): "for type checkers only",
     (
         "tensorc",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tensorc.api.inspection import Costed, View, refuse_arguments, sizes_of
+from tensorc.api.inspection import Call, Costed, View, refuse_arguments, sizes_of
 from tensorc.api.plans import cells_of, compile_plan
 from tensorc.errors import (
     Diagnostic,
@@ -432,6 +432,18 @@ class Function(Costed):
         refuse_arguments(args)
         make = functools.partial(graph_emit.emit, self._plan)
         return View(make, self._options, sizes_of(named))
+
+    @door
+    def call_of(self, args: tuple[object, ...], named: Mapping[str, object]) -> Call:
+        """Return the call of these arguments, to be measured."""
+        names = [a.name for a in self._arguments]
+        given = {n: value for n, value in named.items() if n in names}
+        sizes = {n: value for n, value in named.items() if n not in names}
+        values: tuple[object, ...] | None = None
+        if args or given:
+            values = self._arranged(args, given)
+            values = self._converted(values) if self._casts else values
+        return Call(self._view((), sizes), self._compiled.shared, {}, values)
 
     @door
     def batched(

@@ -15,6 +15,7 @@ from tensorc.errors import TensorcError, did_you_mean
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.python.describing import describe, whole_number
 from tensorc.runtime.function import CompiledFunction
+from tensorc.runtime.shared import SharedCell
 from tensorc.tables import html_of, preformatted
 from tensorc.target import Options
 
@@ -88,10 +89,27 @@ class Inspected:
         return explain(self._view(args, named))
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to be measured: what to look at, what it is bound to, its values.
+
+    Without `inputs` they are drawn, in the sizes of the view.
+    """
+
+    view: View
+    shared: Mapping[str, SharedCell]
+    hypers: Mapping[str, bool | int | float]
+    inputs: Sequence[object] | None
+
+
 class Costed(Inspected):
     """Functions, which have a cost each."""
 
     __slots__ = ()
+
+    # Each kind has its own: the call of these arguments, by order and by name; names
+    # of no arguments are sizes of inputs that are drawn.
+    call_of: Callable[[tuple[object, ...], Mapping[str, object]], Call]
 
     @door
     def cost(self, *args: object, **named: object) -> "Cost":

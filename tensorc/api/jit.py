@@ -22,8 +22,8 @@ from typing import TypeVar, overload
 
 import numpy as np
 
-from tensorc.api.inspection import Costed, View, sizes_of, sizes_of_call
-from tensorc.api.plans import compile_plan
+from tensorc.api.inspection import Call, Costed, View, sizes_of, sizes_of_call
+from tensorc.api.plans import cells_of, compile_plan
 from tensorc.api.untraced import Called
 from tensorc.errors import CompileError, Diagnostic, Label, Location, TensorcError
 from tensorc.frontend.library.locations import user_location
@@ -239,6 +239,19 @@ class Jitted(Costed):
         plan = self._declared() if made is None else made.traced.plan
         options = CHOSEN.get() if made is None else made.options
         return View(functools.partial(graph_emit.emit, plan), options, sizes)
+
+    def call_of(self, args: tuple[object, ...], named: Mapping[str, object]) -> Call:
+        """Return the call of these arguments, to be measured."""
+        view = self._view(args, named)
+        given = {n: v for n, v in named.items() if n in self.signature.parameters}
+        if args or given:
+            values = self._array_call(self._bind(args, given)).values
+            return Call(
+                view, self._specialized(args, given).compiled.shared, {}, values
+            )
+        made = self._newest()
+        plan = self._declared() if made is None else made.traced.plan
+        return Call(view, cells_of(plan), {}, None)
 
     def _newest(self) -> _Made | None:
         """Return the last new form, if there was a call yet."""

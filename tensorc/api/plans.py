@@ -25,7 +25,9 @@ def compile_plan(
     values = take_values(module)
     artifact, library = driver.load(module, CHOSEN.get())
     (info,) = artifact.functions
-    return CompiledFunction(_bound(info, values), library, cells_of(plan), hypers or {})
+    return CompiledFunction(
+        bound_to(info, values), library, cells_of(plan), hypers or {}
+    )
 
 
 def cells_of(plan: EmissionPlan) -> dict[str, Cell]:
@@ -34,7 +36,7 @@ def cells_of(plan: EmissionPlan) -> dict[str, Cell]:
     return {n: c for n, c in cells.items() if isinstance(c, Cell)}
 
 
-def _bound(info: FunctionInfo, values: Mapping[str, Dense]) -> FunctionInfo:
+def bound_to(info: FunctionInfo, values: Mapping[str, Dense]) -> FunctionInfo:
     """Return a function with the arrays that it captures: to a fit, another program."""
     if not values:
         return info

@@ -38,6 +38,7 @@ from tensorc.frontend.library.mistakes import (
 )
 from tensorc.frontend.python.describing import describe, plain_number
 from tensorc.recipes import SECONDS, Fit, Run
+from tensorc.runtime.arrays import Array
 from tensorc.runtime.cpu import Library
 from tensorc.runtime.files.weights import save_weights
 from tensorc.runtime.function import CompiledFunction
@@ -104,7 +105,7 @@ class Program(inspection.Inspected, _Loaded):
     def _view(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspection.View:
-        return _view_of(self.functions, None, args, named)
+        return self.functions.view(None, named, args)
 
     def summary(self) -> str:
         """Return what the program holds: memory, hypers, functions, recipes.
@@ -337,7 +338,20 @@ class UserFunction(inspection.Costed, Called):
     def _view(
         self, args: tuple[object, ...], named: Mapping[str, object]
     ) -> inspection.View:
-        return _view_of(self.home, [self.name], args, named)
+        return self.home.view([self.name], named, args)
+
+    def call_of(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> inspection.Call:
+        """Return the call of these arguments, to be measured."""
+        names = [spec.argument.name for spec in self.signature.inputs]
+        given = {n: value for n, value in named.items() if n in names}
+        sizes = {n: value for n, value in named.items() if n not in names}
+        values: list[Array] | None = None
+        if args or given:
+            values, _ = self.signature.collect(args, given)
+        view = self._view((), sizes)
+        return inspection.Call(view, self.shared, self.home.hypers(), values)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Functions.for_users, (self.home, self.name)
@@ -362,7 +376,7 @@ class Functions(Mapping[str, CompiledFunction]):
         if name not in self.called:
             made = self[name]
             self.called[name] = UserFunction(
-                made.info, made.library, self.shared, self._hypers(), self._varies(name)
+                made.info, made.library, self.shared, self.hypers(), self._varies(name)
             )
             self.called[name].home = self
         return self.called[name]
@@ -422,14 +436,29 @@ class Functions(Mapping[str, CompiledFunction]):
     def _compile(self, names: list[str]) -> None:
         start = time.perf_counter()
         artifact, library = self._load(names)
-        hypers = self._hypers()
+        hypers = self.hypers()
         for info in artifact.functions:
             varies = self._varies(info.name)
             function = CompiledFunction(info, library, self.shared, hypers, varies)
             self.compiled[info.name] = function
         self.compile_seconds += time.perf_counter() - start
 
-    def _hypers(self) -> dict[str, bool | int | float]:
+    def view(
+        self,
+        names: list[str] | None,
+        named: Mapping[str, object],
+        args: tuple[object, ...] = (),
+    ) -> inspection.View:
+        """Return what to look at: these functions, or all; `named` are sizes.
+
+        TypeError for arguments of a call, which tell nothing new.
+        """
+        inspection.refuse_arguments(args)
+        make = functools.partial(self.source.emit, names)
+        return inspection.View(make, self.options, inspection.sizes_of(named))
+
+    def hypers(self) -> dict[str, bool | int | float]:
+        """Return the hypers that are numbers, as the file sets them."""
         return {
             name: value
             for name, value in self.source.hypers.items()
@@ -438,17 +467,6 @@ class Functions(Mapping[str, CompiledFunction]):
 
     def _varies(self, name: str) -> Callable[[str], bool]:
         return functools.partial(self.source.varies, name)
-
-
-def _view_of(
-    functions: Functions,
-    names: list[str] | None,
-    args: tuple[object, ...],
-    named: Mapping[str, object],
-) -> inspection.View:
-    inspection.refuse_arguments(args)
-    make = functools.partial(functions.source.emit, names)
-    return inspection.View(make, functions.options, inspection.sizes_of(named))
 
 
 @door

@@ -10,9 +10,9 @@ import rich_click as click
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
+    dim_option,
     existing_file,
     float_option,
-    named_values,
     settings_option,
 )
 from tensorc.errors import Diagnostic, TensorcError, nearest
@@ -21,28 +21,9 @@ CODES = Path(__file__).with_name("codes.toml")
 WIDTH = 80
 
 
-def _parse_sizes(
-    _: click.Context, __: click.Parameter, values: tuple[str, ...]
-) -> dict[str, int]:
-    sizes = {}
-    for name, number in named_values(values, "NAME=SIZE"):
-        if not re.fullmatch("[0-9]{1,18}", number):
-            message = f"'{name}={number}' is not of the form NAME=SIZE"
-            raise click.BadParameter(message)
-        sizes[name] = int(number)
-    return sizes
-
-
 @click.command("explain", cls=FileCommand)
 @click.argument("what", metavar="CODE|FILE.tc[::NAME]", shell_complete=paths)
-@click.option(
-    "--dim",
-    "sizes",
-    multiple=True,
-    metavar="NAME=SIZE",
-    callback=_parse_sizes,
-    help="Count with a number for a size of the arguments: B=600.",
-)
+@dim_option
 @settings_option
 @float_option
 def command(

@@ -41,6 +41,7 @@ VERBS = {
     "compile": "Compile a file, and write any stage of it.",
     "opt": "Run passes on MLIR text, and print what they make of it.",
     "explain": "Explain a diagnostic, or what the kernels of a file do.",
+    "bench": "Measure a function of a file, kernel by kernel.",
     "check": "Check files: syntax, types and shapes.",
     "fuzz": "Look for bugs of the compiler with random programs.",
     "cache": "Show or clear what is kept of earlier compilations.",

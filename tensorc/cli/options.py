@@ -1,6 +1,7 @@
 """Options that several verbs share, and the files that they name."""
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -83,6 +84,30 @@ def settings_option(function: AnyCommand) -> AnyCommand:
         metavar="NAME=VALUE",
         callback=_parse_settings,
         help="Set a hyper of the file, or a field of its fit: lr=0.1, batch=300.",
+    )(function)
+
+
+def _parse_sizes(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> dict[str, int]:
+    sizes = {}
+    for name, number in named_values(values, "NAME=SIZE"):
+        if not re.fullmatch("[0-9]{1,18}", number):
+            message = f"'{name}={number}' is not of the form NAME=SIZE"
+            raise click.BadParameter(message)
+        sizes[name] = int(number)
+    return sizes
+
+
+def dim_option(function: AnyCommand) -> AnyCommand:
+    """Add `--dim NAME=SIZE`, which may be repeated: `sizes: dict[str, int]`."""
+    return click.option(
+        "--dim",
+        "sizes",
+        multiple=True,
+        metavar="NAME=SIZE",
+        callback=_parse_sizes,
+        help="Take a number for a size of the arguments: B=600.",
     )(function)
 
 

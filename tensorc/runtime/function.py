@@ -136,6 +136,8 @@ class CompiledFunction:
             for i in self._positions["captured"]
         ]
         self._pool = Pool()
+        # Where code that is compiled `timed` writes when launches ran; 0: nowhere.
+        self.times = 0
         self._frames: deque[CallFrame] = deque()
         self._plans: dict[tuple[int, ...], CallPlan] = {}
         # Of calls that need no conversion and no check. Where sizes follow from the
@@ -359,6 +361,7 @@ class CompiledFunction:
         frame.slots[after] = address_of(frame.arena)
         frame.slots[after + 1] = address_of(frame.scratch)
         frame.slots[after + 2] = ctypes.addressof(frame.record)
+        frame.record[RecordWord.TIMES] = self.times
         return frame
 
     def _fit(

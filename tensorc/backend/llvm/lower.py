@@ -33,6 +33,7 @@ from tensorc.backend.llvm.microkernels import Tile, micro_kernel
 from tensorc.backend.llvm.pool import launcher
 from tensorc.backend.llvm.scalars import SCALAR_ROWS
 from tensorc.backend.llvm.state import Lower, State, memory_type, scalar_of, type_of
+from tensorc.backend.llvm.timing import time_now, write_times
 from tensorc.errors import CompileError, Diagnostic, InternalError
 from tensorc.ir.attributes import SymbolRef
 from tensorc.ir.core import Op, Value
@@ -85,6 +86,11 @@ def is_kernel(function: Function) -> bool:
     return function.attributes.get(KERNEL) is True
 
 
+def launches_of(function: Function) -> list[kernels.Launch]:
+    """Return the launches of a function, by their numbers."""
+    return [op for op in function.walk() if isinstance(op, kernels.Launch)]
+
+
 def _can_fail(function: Function) -> bool:
     """Tell functions that may give another status than `STATUS_OK`."""
     return any(isinstance(op, _FAILING) for op in function.walk())
@@ -106,6 +112,8 @@ def _lower_function(
     work = options.parallel_work
     state = State(module, emit, target, functions, failing, record, values, work)
     state.slots = _slots_of_launches(emit, function)
+    if options.timed:
+        state.launches = {op: i for i, op in enumerate(launches_of(function))}
     state.open(function.body.block.ops, lambda given: None)
     _lower_regions(state)
     emit.ret(number(WORD, STATUS_OK))
@@ -237,12 +245,16 @@ def _launch(state: State, op: Op) -> None:
     emit, (kernel, can_fail) = state.emit, _callee(state, op)
     *given, chunks, work, scratch = state.operands(op)
     slots = _pass_words(state, given)
+    number_ = state.launches.get(op)
+    begun = None if number_ is None else time_now(state.module, emit, state.record)
     if chunks.text == "1":
         status = emit.call(kernel, WORD, [slots, number(LONG, 0), chunks, scratch])
     else:
         address = LValue(f"@{kernel}", POINTER)
         arguments = [state.record, address, slots, scratch, chunks, work]
         status = emit.call(launcher(state.module, state.parallel_work), WORD, arguments)
+    if number_ is not None and begun is not None:
+        write_times(state.module, emit, state.record, number_, begun)
     if can_fail:
         _return_failure(emit, status)
 

@@ -34,7 +34,8 @@ class State:
     where code is being emitted. Kernels with less than `parallel_work` element
     operations run in one thread. Of `functions` those named in `failing` can fail.
     `slots` are the addresses of what kernels are given, the same for all launches;
-    `words` is what they are known to hold.
+    `words` is what they are known to hold. `launches` are the numbers of launches whose
+    times are written.
     """
 
     module: ModuleEmitter
@@ -49,6 +50,7 @@ class State:
     full: set[Op] = field(default_factory=set)
     slots: list[LValue] = field(default_factory=list)
     words: dict[int, LValue] = field(default_factory=dict)
+    launches: dict[Op, int] = field(default_factory=dict)
 
     def operands(self, op: Op) -> list[LValue]:
         """Return what the operands were lowered to."""

@@ -8,9 +8,7 @@ from tensorc.ir.core import Block, Value, single_block
 from tensorc.ir.dims import Dim, maximum, symbols_of
 from tensorc.ir.functions import set_function_type
 from tensorc.ir.ops.builtin import KERNEL, Function, Return
-from tensorc.ir.ops.memory.kernels import (
-    Launch,
-)
+from tensorc.ir.ops.memory.kernels import NUMBER, Launch
 from tensorc.ir.types import INDEX, Element, MemRefType
 from tensorc.passes.analysis.memory import ARENA
 from tensorc.passes.loops.builder import LoopBuilder
@@ -58,6 +56,7 @@ class FunctionState:
     sites: int = 0
     scratch: Value | None = None
     scratch_bytes: Dim = 0  # enough for each of the kernels so far
+    number: Attribute | None = None  # of the op that is lowered, if ops have numbers
 
 
 def flat_type(element: Element) -> MemRefType:
@@ -124,4 +123,6 @@ def launch(entry: FunctionState, kernel: Kernel) -> None:
     assert entry.scratch is not None
     operands += [outer.dim(kernel.chunks), outer.dim(kernel.work), entry.scratch]
     callee = SymbolRef(kernel.function.sym_name)
-    outer.b.create(Launch, *operands, types=[], callee=callee)
+    made = outer.b.create(Launch, *operands, types=[], callee=callee)
+    if entry.number is not None:
+        made.attributes[NUMBER] = entry.number

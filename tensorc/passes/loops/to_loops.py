@@ -60,6 +60,7 @@ from tensorc.ir.ops.control import If, KernelGroup
 from tensorc.ir.ops.loop import scf
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.kernels import (
+    NUMBER,
     READ_ONCE,
     UNSIGNED,
     CheckIndexInto,
@@ -145,7 +146,10 @@ def _lower(entry: FunctionState, op: Op) -> None:
         passes = "--fuse --schedule --bufferize --plan-memory"
         hints = (f"make kernels and plan memory first: {passes}",)
         raise CompileError(Diagnostic("TC0250", message, op.location, hints=hints))
+    around = entry.number
+    entry.number = op.attributes.get(NUMBER, around)
     row(entry, op)
+    entry.number = around
 
 
 def _reshape(entry: FunctionState, op: Op) -> None:

@@ -52,6 +52,9 @@ class SizeOf(Op):
         return np.array(ctx.size(dim.dims[0]), np.int64)
 
 
+# A discardable attribute of what becomes launches, and of these: which of the ops of
+# its function that is. It is there while kernels are timed.
+NUMBER = "tc.number"
 # A discardable attribute of `memref.load`: code reads there exactly once.
 READ_ONCE = "tc.read_once"
 

@@ -1,0 +1,1 @@
+"""Measuring: what the kernels of a function take, beside the machine's limits."""

@@ -1,0 +1,64 @@
+"""`tensorc bench`: what a function takes, kernel by kernel."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from tensorc.api import program as programs
+from tensorc.api.benching import bench as api
+from tensorc.api.benching.measuring import SECONDS
+from tensorc.cli.completion import paths
+from tensorc.cli.options import (
+    FileCommand,
+    check_output,
+    dim_option,
+    float_option,
+    init_option,
+    optimize_option,
+    path_option,
+    settings_option,
+    split_name,
+    threads_option,
+    time_option,
+    write_output,
+)
+from tensorc.cli.start import restore
+
+
+@click.command("bench", cls=FileCommand)
+@click.argument("file", metavar="FILE.tc::NAME", shell_complete=paths)
+@dim_option
+@time_option("--seconds", default=SECONDS, help="How long to measure.")
+@path_option(
+    "--json", "json_path", metavar="FILE", help="Write all of it; - is stdout."
+)
+@path_option("--trace", metavar="FILE", help="Write one call as a Chrome trace.")
+@init_option
+@settings_option
+@float_option
+@optimize_option
+@threads_option
+def command(
+    file: str,
+    sizes: dict[str, int],
+    seconds: float,
+    json_path: str | None,
+    trace: str | None,
+    init: str | None,
+    settings: dict[str, str],
+    default_float: str,
+    optimize: int,
+) -> None:
+    """Measure a function or step of FILE.tc, kernel by kernel."""
+    path, name = split_name(file)
+    for output in (json_path, trace):
+        check_output(output, path, init)
+    program = programs.load(path, settings, optimize, default_float)
+    restore(program, init)
+    found = api.bench_of_program(program, name, sizes, seconds)
+    if json_path != "-":
+        print(found, end="", flush=True)
+    if json_path is not None:
+        write_output(json_path, found.to_json() + "\n")
+    if trace is not None:
+        found.save_trace(Path(trace))

@@ -1,0 +1,68 @@
+"""`tensorc bench`: a row for each kernel, files for machines, sizes that lack."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tensorc.cli import main
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LOGREG = str(EXAMPLES / "logreg.tc")
+SHORT = ("--seconds", "0.02")
+
+
+def test_a_step_is_measured_kernel_by_kernel(capsys):
+    assert main.run(["bench", f"{LOGREG}::train", "--dim", "B=60", *SHORT]) == 0
+    printed = capsys.readouterr().out
+    head, limits, kernels, lines = printed.split("\n\n")
+    assert head.startswith("train, B=60: ")
+    assert "GFLOP/s f32" in limits
+    rows = [row.split() for row in kernels.splitlines()[2:]]
+    assert [row[0] for row in rows[:-1]] == [str(i) for i in range(6)]
+    assert kernels.endswith("between kernels")
+    assert f"{LOGREG}:8, 11" in kernels
+    assert f"{LOGREG}:8" in lines
+
+
+def test_files_hold_what_is_printed(tmp_path, capsys):
+    result, trace = tmp_path / "a.json", tmp_path / "trace.json"
+    words = ["bench", f"{LOGREG}::train", "--dim", "B=60", *SHORT]
+    assert main.run([*words, "--json", str(result), "--trace", str(trace)]) == 0
+    capsys.readouterr()
+    found = json.loads(result.read_text())
+    assert found["sizes"] == {"B": 60}
+    kernels = found["kernels"]
+    (product,) = [k for k in kernels if k["number"] == "2"]
+    assert product["flops"] == 15776 * 60  # as `tensorc explain` counts
+    assert product["bytes"] == 3188 * 60 + 31404
+    total = sum(k["seconds"] for k in kernels) + found["between"]
+    assert total == pytest.approx(found["seconds"], rel=0.5)
+    events = json.loads(trace.read_text())["traceEvents"]
+    assert len(events) >= len(kernels)
+    assert {e["args"]["kernel"] for e in events} == {k["number"] for k in kernels}
+    ends = [e["ts"] + e["dur"] for e in events]
+    assert all(e["ts"] >= end - 1e-6 for e, end in zip(events[1:], ends, strict=False))
+
+
+def test_json_alone_on_stdout(capsys):
+    words = ["bench", f"{LOGREG}::loss", "--dim", "B=6", *SHORT, "--json", "-"]
+    assert main.run(words) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "loss"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "'train' is measured with sizes that are known: B is not"),
+        (("--dim", "C=6"), "no argument has a size 'C'"),
+    ],
+)
+def test_sizes_that_do_not_fit(words, said, capsys):
+    assert main.run(["bench", f"{LOGREG}::train", *words]) == main.USER_ERROR
+    assert said in capsys.readouterr().err
+
+
+def test_a_name_is_needed(capsys):
+    assert main.run(["bench", LOGREG]) == main.USER_ERROR
+    assert "there are logits, loss, error, train" in capsys.readouterr().err
