@@ -146,6 +146,8 @@ def identity_depth(axes: Sequence[MapResult]) -> int:
     return depth
 
 
+# Elements from lane to lane, up to which vectors are loaded with all that lies between.
+MOST_APART = 4
 UNREAD = "it reads no kernel's result"  # why a kernel opened
 AGAIN = "tc.again"  # on a generic that is computed again, in the kernel of its reader
 WHY = "tc.why"  # on a group: why its first generic joined no group before it

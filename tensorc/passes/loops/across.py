@@ -12,13 +12,13 @@ from tensorc.ir.attributes import terms_of
 from tensorc.ir.core import Op, Value
 from tensorc.ir.numerics import LANES
 from tensorc.ir.types import element_type
-from tensorc.passes.analysis.generics import lies_across
+from tensorc.passes.analysis.generics import MOST_APART, lies_across
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import scratch, store_wide
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Rep, Storage, Uniform, address, map_point
 from tensorc.passes.loops.rows_state import Panel, Rows
-from tensorc.passes.loops.shuffles import MOST_APART, load_transposed
+from tensorc.passes.loops.shuffles import load_transposed
 
 COLUMNS = 256  # of a piece
 _ROW = COLUMNS + LANES  # rows of a panel begin in different sets of the cache

@@ -18,8 +18,9 @@ from tensorc.ir.ops.memory.kernels import SizeOf
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic, Index
 from tensorc.ir.types import I1, VectorType, element_type
+from tensorc.passes.analysis.generics import MOST_APART
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.shuffles import MOST_APART, load_apart
+from tensorc.passes.loops.shuffles import load_apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, ceildiv, floordiv
 from tensorc.ir.numerics import LANES
 from tensorc.ir.types import Element, element_type
+from tensorc.passes.analysis.generics import MOST_APART
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import Combiner
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import Counter, Lanes, Point, Rep, Uniform, emit_body
 from tensorc.passes.loops.reductions.reduce_state import mask_between
 from tensorc.passes.loops.rows_state import Rows, arguments_at, put
-from tensorc.passes.loops.shuffles import MOST_APART, interleave
+from tensorc.passes.loops.shuffles import interleave
 
 WRITTEN = 8  # elements of a window that are written out, a line of code for each
 

@@ -15,7 +15,6 @@ from tensorc.passes.loops.builder import LoopBuilder
 
 PART_BITS = 128  # of a vector: what processors shuffle in one step
 VECTOR_BITS = 512  # what registers of a machine hold that has the widest
-MOST_APART = 4  # elements from lane to lane, up to which all between is loaded, too
 
 
 def load_apart(

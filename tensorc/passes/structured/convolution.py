@@ -156,6 +156,7 @@ def _added(
         range(kept, kept + 2 * count),
         OVERLAP_ORDER,
         kept + 2 * count,
+        sized=range(kept, kept + 2 * count),
     )
     return low.converted(whole(made), type_.element)
 

@@ -50,8 +50,9 @@ its maps composed:
 
 A contraction reads memory, so nothing becomes part of it. Where the reader will stand in
 a later kernel (it reduces the rows, reads a transpose, or a product of them), an op moves
-only if that takes no more memory. Ops keep their source locations. No bit changes: each
-op is applied to the same elements.
+only if that takes no more memory: the elements of windows that are added up move always,
+as they are several times what is repeated in them. Ops keep their source locations. No
+bit changes: each op is applied to the same elements.
 """  # noqa: E501
 
 from collections.abc import Iterable
@@ -73,7 +74,12 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Generic, Index
 from tensorc.ir.types import INDEX, TensorType, element_type
 from tensorc.passes.analysis.cost import computes, is_function
-from tensorc.passes.analysis.generics import extracts, is_contraction, reads
+from tensorc.passes.analysis.generics import (
+    extracts,
+    is_contraction,
+    is_overlap,
+    reads,
+)
 from tensorc.passes.analysis.in_place import regions_in
 from tensorc.passes.common.base import Level, Pass
 from tensorc.target import Target
@@ -285,7 +291,8 @@ def _takes(op: Generic, reader: Generic, known: _Known, anywhere: bool) -> bool:
         return False
     if not anywhere and not (len(maps) == 1 and _reads_each_once(maps[0])):
         return False
-    if reader.reductions and (body.extracts or body.indexes):
+    walked = reader.reductions and not is_overlap(reader)
+    if (reader.reductions and body.extracts) or (walked and body.indexes):
         return False
     if body.size + readers.size > MOST_BODY or not _costs_nothing(op, reader, known):
         return False
@@ -310,6 +317,8 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     memory in any case, or takes no more of it than the result does. A reduction down
     the rows has few threads: functions stay in front of it.
     """
+    if is_overlap(reader):
+        return _is_smaller(op, known)
     ends = reader in known.barriers
     same_rows = not ends and known.depth(reader) == known.depth(op)
     if same_rows and _reads_along(reader, op.results[0]):
@@ -320,6 +329,17 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
         return False
     new = sum(_bytes(v) for v in made if not known.is_stored(v))
     return new <= _bytes(op.results[0])
+
+
+def _is_smaller(op: Generic, known: _Known) -> bool:
+    """Return whether what an op reads of all its space takes no more than it gives.
+
+    Windows that overlap are several times what is repeated in them.
+    """
+    (value,) = op.results
+    pairs = zip(op.inputs, op.maps, strict=False)
+    whole = [v for v, m in pairs if _reads_each_once(m) and not known.is_stored(v)]
+    return sum(map(_bytes, whole)) <= _bytes(value)
 
 
 def _keeps_extents(op: Generic, reader: Generic, maps: list[AffineMap]) -> bool:

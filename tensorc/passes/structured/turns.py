@@ -4,7 +4,8 @@
     x.max(0):    (d0 reduced, d1 kept), x at (d0, d1)
 
 Both are one computation: what is reduced keeps its order, of what is kept that is free.
-The first is written as the second, whose vectors go along memory.
+The first is written as the second, whose vectors go along memory. So are windows, of
+which neighbours lie side by side: (d0 kept, d1 reduced), x at 2 * d0 + d1.
 """
 
 from collections.abc import Sequence
@@ -12,16 +13,26 @@ from collections.abc import Sequence
 from tensorc.ir.attributes import AffineMap, ArrayAttr, MapResult, terms_of, through
 from tensorc.ir.core import Block
 from tensorc.ir.ops.structured.generics import Generic, Index
-from tensorc.passes.analysis.generics import extracts, is_contraction, is_shape_only
+from tensorc.passes.analysis.generics import (
+    MOST_APART,
+    extracts,
+    is_contraction,
+    is_overlap,
+    is_shape_only,
+)
 
 
 def turn_reductions(block: Block) -> None:
     """Let reductions of rows that lie across memory reduce down its columns."""
     for op in block.ops:
-        if isinstance(op, Generic) and op.reductions and not is_contraction(op):
+        if isinstance(op, Generic) and op.reductions and not _is_fixed(op):
             order = _order(op)
             if order is not None:
                 _turn(op, order)
+
+
+def _is_fixed(op: Generic) -> bool:
+    return is_contraction(op) or is_overlap(op)
 
 
 def _order(op: Generic) -> list[int] | None:
@@ -47,7 +58,10 @@ def _meets(results: Sequence[MapResult], dims: Sequence[int]) -> bool:
 
 
 def _ends_with(results: Sequence[MapResult], dim: int) -> bool:
-    return terms_of(results[-1]) == ((dim, 1),)
+    """Return whether neighbours along a dimension lie next to each other, or nearly."""
+    terms = terms_of(results[-1])
+    most = 1 if len(terms) == 1 else MOST_APART
+    return any(d == dim and 0 < step <= most for d, step in terms)
 
 
 def _in_front(results: Sequence[MapResult], reduced: Sequence[int]) -> int:

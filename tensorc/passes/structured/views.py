@@ -168,11 +168,13 @@ class Lowering:
         reductions: Sequence[int] = (),
         order: str = "",
         dims: int | None = None,
+        sized: Sequence[int] = (),
     ) -> list[Value]:
         """Append a generic: what it reads, and the destinations that it writes.
 
         The body gets the elements of the reads, then those of the writes if something
-        is reduced.
+        is reduced. Operands of their own give the extents of `sized` dimensions, so
+        that what is read may change.
         """
         b = self.b
         count = len(writes[0][1]) + len(reductions) if dims is None else dims
@@ -185,7 +187,7 @@ class Lowering:
             (_destination(b, type_, start), AffineMap(count, axes))
             for type_, axes, start in writes
         ]
-        shapes = self._extents(reads, [*inputs, *outputs], count)
+        shapes = self._extents(reads, [*inputs, *outputs], count, sized)
 
         def with_constants(arguments: list[Value]) -> Sequence[Value]:
             given = iter(arguments)
@@ -206,9 +208,11 @@ class Lowering:
         reads: Sequence[Read],
         operands: Sequence[tuple[Value, AffineMap]],
         count: int,
+        sized: Sequence[int],
     ) -> list[tuple[Value, AffineMap]]:
         """Return operands that give the extents that no other operand's axis is."""
         stated = {r for _, map_ in operands for r in map_.results if isinstance(r, int)}
+        stated.difference_update(sized)
         found = []
         for view, axes in reads:
             for dim, extent in zip(axes, view.type.shape, strict=True):
