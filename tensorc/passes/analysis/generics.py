@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tensorc.ir.attributes import MapResult, terms_of
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, elements
 from tensorc.ir.numerics import FMA_ORDER, OVERLAP_ORDER
 from tensorc.ir.ops.memory.memory import Alloc, Load
 from tensorc.ir.ops.scalar import arith
@@ -126,6 +126,49 @@ def tensor_space(op: Generic) -> list[Dim]:
     return space(op, shapes)
 
 
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The dimensions of a contraction: that of its rows, of its columns, of its terms.
+
+    Several dimensions of columns, or of terms, are walked as one, row-major. What is
+    before the rows is the batch.
+    """
+
+    row: int
+    columns: tuple[int, ...]
+    terms: tuple[int, ...]
+
+
+def roles(op: Generic) -> Roles:
+    """Return what the dimensions of a contraction are.
+
+    One of a single sum of terms has one dimension of columns. Of any other, columns are
+    all that its left side, operand 0, lacks at the end.
+    """
+    kept = output_dims(op)
+    first = len(kept) - 1
+    if len(op.reductions) > 1:
+        left = {d for result in op.maps[0].results for d, _ in terms_of(result)}
+        while first > 1 and kept[first - 1] not in left:
+            first -= 1
+    return Roles(kept[first - 1], tuple(kept[first:]), op.reductions)
+
+
+def has_windows(op: Generic) -> bool:
+    """Return whether columns or terms of a contraction are several dimensions.
+
+    Then a side of it is no matrix, but what windows cover of one.
+    """
+    return len(op.reductions) > 1
+
+
+def product_space(op: Generic) -> tuple[Dim, Dim, Dim]:
+    """Return how many rows, columns and terms a contraction on tensors has."""
+    extents, dims = tensor_space(op), roles(op)
+    columns = elements(extents[d] for d in dims.columns)
+    return extents[dims.row], columns, elements(extents[d] for d in dims.terms)
+
+
 def outer_rank(op: Generic) -> int:
     """Return how many leading dimensions a kernel of this generic alone splits.
 
@@ -133,7 +176,9 @@ def outer_rank(op: Generic) -> int:
     A contraction splits its rows.
     """
     rank = len(output_dims(op))
-    if is_contraction(op) or not op.reductions:
+    if is_contraction(op):
+        return max(rank - len(roles(op).columns), 0)
+    if not op.reductions:
         return max(rank - 1, 0)
     return op.reductions[0]
 

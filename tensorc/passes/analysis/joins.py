@@ -64,14 +64,14 @@ def joins(op: Generic, first: int, second: int) -> bool:
         if isinstance(inner, Index) and inner.dim in (first, second):
             return False
     read = [m for i, m in enumerate(op.maps) if not _states_sizes(op, i)]
-    return all(_follows(map_.results, first, second) for map_ in read)
+    return all(follows(map_.results, first, second) for map_ in read)
 
 
 def _states_sizes(op: Generic, number: int) -> bool:
     return number < len(op.inputs) and is_shape_only(op, number)
 
 
-def _follows(axes: Sequence[MapResult], first: int, second: int) -> bool:
+def follows(axes: Sequence[MapResult], first: int, second: int) -> bool:
     """Return whether two dimensions are neighbours in an operand, or both not in it.
 
     The second one is the whole of its axis; the first may start anywhere in its own.

@@ -76,7 +76,7 @@ class LoopBuilder:
             yield
 
     @contextmanager
-    def _at_start(self) -> Iterator[None]:
+    def at_entry(self) -> Iterator[None]:
         """Put what is appended in the `with` block at the start of the function."""
         scratch = Block()
         with self.b.inside(scratch), self.b.at(UNKNOWN):
@@ -88,7 +88,7 @@ class LoopBuilder:
 
     def at_start(self, cls: type[Op], *operands: Value, types: Sequence[Type]) -> Value:
         """Append an op with one result at the start of the function."""
-        with self._at_start():
+        with self.at_entry():
             return self.op(cls, *operands, types=types)
 
     # Constants and sizes.
@@ -102,7 +102,7 @@ class LoopBuilder:
                 types = [VectorType(lanes, element)]
                 made = self.at_start(vector.Broadcast, scalar, types=types)
             else:
-                with self._at_start():
+                with self.at_entry():
                     made = self.op(arith.Constant, value=key[0])
                 if element == INDEX:
                     self._known[made] = int(value)
@@ -122,7 +122,7 @@ class LoopBuilder:
         if isinstance(dim, int):
             return self.index(dim)
         if dim not in self._dims:
-            with self._at_start():
+            with self.at_entry():
                 total = self._polynomial(dim)
             self._dims[dim] = total
         return self._dims[dim]
@@ -140,7 +140,7 @@ class LoopBuilder:
         if isinstance(atom, Symbol):
             return self._symbols[atom.name]
         if atom not in self._compounds:
-            with self._at_start():
+            with self.at_entry():
                 value = self._compound(atom)
             self._compounds[atom] = value
         return self._compounds[atom]

@@ -17,7 +17,7 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, schedule_of
 from tensorc.ir.types import element_type
-from tensorc.passes.analysis.generics import space
+from tensorc.passes.analysis.generics import has_windows, space
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.dots import Dots, emit_column, sum_of_parts
@@ -35,6 +35,7 @@ from tensorc.passes.loops.tiles import (
     strip_sums,
     zero_if_empty,
 )
+from tensorc.passes.loops.windows import emit_windows
 from tensorc.passes.schedule.products import (
     COPY_LEAST,
     NARROW,
@@ -127,6 +128,9 @@ def emit_contraction(
     `cut` is how many columns a chunk has, if it has a part of them.
     """
     k = rows.k
+    if has_windows(op):
+        emit_windows(rows, op, batch, limits, cut, _size(rows, op, *_tile(op)))
+        return
     extents, a, b = _sides(rows, op, batch)
     c = _result(rows, op, batch)
     first, last = limits

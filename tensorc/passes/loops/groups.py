@@ -34,7 +34,12 @@ from tensorc.ir.schedules import (
     stage_of,
 )
 from tensorc.ir.types import element_type
-from tensorc.passes.analysis.generics import identity_depth, is_contraction, reads
+from tensorc.passes.analysis.generics import (
+    identity_depth,
+    is_contraction,
+    reads,
+    roles,
+)
 from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
@@ -202,7 +207,11 @@ class _GroupKernel:
         if self.kept is not None:
             return self.kept
         extents, is_product = self.spaces[0]
-        return extents[len(self.outer)] if is_product else None
+        if not is_product:
+            return None
+        product = self.parts[0].product
+        assert product is not None
+        return elements(tuple([extents[dim] for dim in roles(product).columns]))
 
     def _extent(self, run: Sequence[int]) -> Dim:
         return elements(tuple([self.spaces[0][0][dim] for dim in run]))

@@ -58,9 +58,9 @@ def flat_runs(
         return [*body([], lower, upper, list(carried))]
     first = last = None
     if k.known(lower) != 0:
-        first = _Corner(_indices(k, extents, lower))
+        first = _Corner(unravel(k, extents, lower))
     if upper is not k.dim(elements(tuple(extents))):
-        last = _Corner(_indices(k, extents, k.sub(upper, k.index(1))))
+        last = _Corner(unravel(k, extents, k.sub(upper, k.index(1))))
     return _level(k, extents, [], (first, last), body, list(carried))
 
 
@@ -85,7 +85,7 @@ class _Corner:
         return _Corner(self.indices, here)
 
 
-def _indices(k: LoopBuilder, extents: Sequence[Dim], point: Value) -> list[Value]:
+def unravel(k: LoopBuilder, extents: Sequence[Dim], point: Value) -> list[Value]:
     """Return the index in each dimension of a point of a flat space.
 
     That of the first dimension may be -1, and then the last point is before the first.

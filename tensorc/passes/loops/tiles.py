@@ -43,7 +43,11 @@ from tensorc.passes.loops.shuffles import (
     load_terms,
     terms_at_once,
 )
-from tensorc.passes.schedule.products import SUPERBLOCK_ROWS, tile_heights
+from tensorc.passes.schedule.products import (
+    COPIED_ROWS,
+    SUPERBLOCK_ROWS,
+    tile_heights,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,19 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """How parts of sides that are no matrices are copied, a block of terms at a time.
+
+    `right(strip, first, count)` fills the strip's copy with terms from `first` on, and
+    `left(side, rows, first, count)` returns a matrix with these rows and terms, whose
+    indices are the same; without it the left side is a matrix.
+    """
+
+    right: Callable[["Strip", Value, Value], None]
+    left: Callable[[Matrix, tuple[Value, Value], Value, Value], Matrix] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """A part of a product: rows and columns of c = a b, and the terms of all sums."""
 
@@ -88,6 +105,7 @@ class Product:
     size: TileSize
     is_short: bool = False  # it has at most a superblock of terms
     is_whole: bool = False  # all tiles have columns for all lanes
+    copies: Copies | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +168,15 @@ def _terms(
     lower, upper = terms
     with k.loop(lower, upper, CONTRACTION_BLOCK) as block:
         count = k.minimum(k.sub(upper, block.index), k.index(CONTRACTION_BLOCK))
-        origin = Matrix(b.memref, place(k, b, block.index, strip.at), b.row, b.column)
-        if strip.copy is not None:
-            copy_rows(k, origin, strip.copy, count, strip.lanes)
-            origin = strip.copy
+        if product.copies is not None and bands:
+            ends = bands[0].start, bands[-1].stop
+            a, origin = _copied(product.copies, a, strip, ends, (block.index, count))
+        else:
+            at = place(k, b, block.index, strip.at)
+            origin = Matrix(b.memref, at, b.row, b.column)
+            if strip.copy is not None:
+                copy_rows(k, origin, strip.copy, count, strip.lanes)
+                origin = strip.copy
         added = k.compare("ne", block.index, lower)
         for band in bands:
             height = k.index(band.height)
@@ -172,6 +195,21 @@ def _terms(
                 _call(k, operands, strides, (count, height, strip.lanes), added, size)
 
 
+def _copied(
+    copies: Copies,
+    left: Matrix,
+    strip: Strip,
+    rows: tuple[Value, Value],
+    terms: tuple[Value, Value],
+) -> tuple[Matrix, Matrix]:
+    """Copy a block of terms of both sides, or of the right one; return both."""
+    assert strip.copy is not None
+    copies.right(strip, *terms)
+    if copies.left is not None:
+        left = copies.left(left, rows, *terms)
+    return left, strip.copy
+
+
 def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
     """Emit a strip's sums of more than a superblock of terms.
 
@@ -179,12 +217,14 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
     """
     known = k.known(product.depth)
     size = product.size
-    if known is None:  # rarely met: it shares the code of the short tiles
+    has_copies = product.copies is not None
+    if known is None and not has_copies:  # rarely met: it shares code of short tiles
         size = replace(size, rows=min(size.rows, size.short), tallest=False)
     parts = LEVELS if known is None else (known // SUPERBLOCK).bit_length() + 1
     a, b, c = product.matrices
     first, last = product.rows
-    group = min(SUPERBLOCK_ROWS, k.known(k.sub(last, first)) or SUPERBLOCK_ROWS)
+    most = COPIED_ROWS if has_copies else SUPERBLOCK_ROWS
+    group = min(most, k.known(k.sub(last, first)) or most)
     element = element_type(c.memref.type)
     stack = shared_scratch(k, "superblocks", element, parts * group * size.width)
     with k.loop(first, last, group) as start:

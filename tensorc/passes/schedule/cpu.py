@@ -25,6 +25,7 @@ from tensorc.ir.types import Element, TensorType
 from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
     Read,
+    has_windows,
     identity_depth,
     is_contraction,
     lies_across,
@@ -40,8 +41,8 @@ from tensorc.passes.schedule.products import (
     product_columns,
     product_rows,
     reads_along_rows,
-    tile,
 )
+from tensorc.passes.schedule.windows import tile, window_columns, window_rows
 from tensorc.target import Target
 
 CHUNK_WORK = 1 << 17  # simple operations of a chunk without products: some 20 us
@@ -77,6 +78,8 @@ def rows_per_chunk(kernel: Kernel, target: Target) -> Dim | None:
         for dim in inside:
             points = points * member.extents[dim]
         work = work + (points + LANES) * weight(member.op)  # the last vector is whole
+    if any(map(has_windows, kernel.products)):
+        return window_rows(kernel)
     if kernel.products:
         return product_rows(kernel, rows, work, target)
     fitting = maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)
@@ -147,6 +150,8 @@ def columns_per_chunk(kernel: Kernel, target: Target) -> Dim | None:
         columns = _extent(kernel, kernel.runs.swept)
         few = isinstance(columns, int) and columns <= vectors * LANES
         return None if few else vectors * LANES
+    if any(map(has_windows, kernel.products)):
+        return window_columns(kernel, target)
     return product_columns(kernel, target)
 
 

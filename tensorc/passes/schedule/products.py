@@ -10,7 +10,7 @@ from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
 from tensorc.ir.numerics import LANES, SUPERBLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, element_type
-from tensorc.passes.analysis.generics import reads, tensor_space
+from tensorc.passes.analysis.generics import has_windows, product_space, reads
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.target import Target
 
@@ -36,6 +36,7 @@ LOWER_TILES = (8, 4, 2, 1)  # rows of the tiles for what is left
 # Of tiles for an unknown number of rows that is left: their rows and sums, at least.
 SHORT_TILE, SHORT_SUMS = 4, 8
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
+COPIED_ROWS = 128  # the same, where each block of terms is copied for all of them
 PRODUCTS_PER_WORK = 8  # multiply-adds of a product that take as long as one operation
 
 
@@ -57,7 +58,7 @@ def _matrix_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:
     Each chunk copies the right side where that pays: then it has as many rows as a
     second cache holds, and threads share the columns. Chunks are about equally tall.
     """
-    known = [tensor_space(op)[-2:] for op in kernel.products]
+    known = [product_space(op)[1:] for op in kernel.products]
     if all(columns == 1 for columns, _ in known):
         return _column_rows(kernel, rows, target)
     for extents in known:
@@ -78,7 +79,7 @@ def _column_rows(kernel: Kernel, rows: Dim, target: Target) -> Dim:
     Where vectors run along rows they are whole tiles; else as many as have the terms of
     16 superblocks, but of very long rows, which threads share, two or one.
     """
-    depth = maximum(tensor_space(kernel.products[0])[-1], 1)
+    depth = maximum(product_space(kernel.products[0])[-1], 1)
     if any(map(reads_along_rows, kernel.products)):
         width = max(tile(op, target)[1] for op in kernel.products)
         return maximum(floordiv(COLUMN_TERMS // width, depth) * width, width)
@@ -102,7 +103,7 @@ def product_columns(kernel: Kernel, target: Target) -> Dim | None:
     _, width = tile(product, target)
     (rows,) = kernel.runs.rows
     row_chunks = _row_chunks(elements(kernel.members[0].extents[dim] for dim in rows))
-    strips = ceildiv(tensor_space(product)[-2], width)
+    strips = ceildiv(product_space(product)[1], width)
     few = floordiv(strips * row_chunks, FEW_CHUNKS)
     return maximum(minimum(few, CHUNK_COLUMNS // width), 1) * width
 
@@ -145,14 +146,14 @@ def product_split(kernel: Kernel) -> int | None:
     sums = [m for m in kernel.members if m.op.reductions and m.op is not product]
     if sums or any(value in made for value in product.inputs):
         return None
-    rows, columns, depth = tensor_space(product)
+    rows, columns, depth = product_space(product)
     few = isinstance(depth, int) and depth < 2 * DOT_SPLIT
     return DOT_SPLIT if rows == columns == 1 and not few else None
 
 
 def tile(op: Generic, target: Target) -> tuple[int, int]:
     """Return rows and columns of a contraction's tile."""
-    rows, columns = tensor_space(op)[-3:-1]
+    rows, columns, _ = product_space(op)
     element = _element(op)
     along = reads_along_rows(op)
     registers = registers_of(target)
@@ -232,9 +233,9 @@ def reads_along_rows(op: Generic) -> bool:
 
     Then vectors run along the rows of the result, where no lane is idle.
     """
-    columns = tensor_space(op)[-2]
+    columns = product_space(op)[1]
     axes = op.maps[0].results
-    few = isinstance(columns, int) and columns <= NARROW
+    few = isinstance(columns, int) and columns <= NARROW and not has_windows(op)
     return few and bool(axes) and axes[-1] == op.maps[0].dims - 3
 
 
@@ -244,7 +245,7 @@ def panel_columns(op: Generic, target: Target) -> int | None:
     Rows that are narrower than the tile would need masks in the innermost loop. None if
     it is never copied so.
     """
-    columns = tensor_space(op)[-2]
+    columns = product_space(op)[1]
     if op.maps[0].dims != 3 or reads_along_rows(op) or is_packed(op, target) == 0:
         return None
     _, width = tile_size(columns, _element(op), target)
@@ -259,7 +260,7 @@ def is_packed(op: Generic, target: Target) -> Dim:
     than a superblock: their code is there once. For one row no copy pays. Where a call
     decides, a right side that has a short side is not worth the code of both.
     """
-    rows, columns, depth = tensor_space(op)[-3:]
+    rows, columns, depth = product_space(op)
     element = _element(op)
     _, width = tile_size(columns, element, target)
     if rows == 1:

@@ -74,7 +74,7 @@ from tensorc.ir.schedules import PLACE, SCHEDULE, STAGE, Schedule
 from tensorc.passes.analysis.stages import kernel_of
 from tensorc.passes.analysis.steps import steps_of
 from tensorc.passes.common.base import Level, Pass
-from tensorc.passes.schedule import cpu, products
+from tensorc.passes.schedule import cpu, products, windows
 from tensorc.passes.schedule.steps import steps_schedules
 from tensorc.target import Target
 
@@ -106,7 +106,7 @@ def schedule_group(
             member.op.attributes[PLACE] = ArrayAttr(tuple(places[member.op]))
     for product in kernel.products:
         along = "rows" if products.reads_along_rows(product) else None
-        size = products.tile(product, target)
+        size = windows.tile(product, target)
         panel = products.panel_columns(product, target)
         packed = None if panel is None else products.is_packed(product, target)
         if isinstance(packed, int):

@@ -10,18 +10,20 @@ from dataclasses import replace
 
 from tensorc.ir.arrays.windows import WindowAxis, window_axes
 from tensorc.ir.attributes import ArrayAttr, MapResult, Typed, affine
-from tensorc.ir.core import Op
+from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, product_of
 from tensorc.ir.numerics import OVERLAP_ORDER
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.tensor import convolution
+from tensorc.ir.ops.tensor.shape import Transpose
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.structured.moves import reshaped, surrounded
-from tensorc.passes.structured.products import product
+from tensorc.passes.structured.products import contract, product
 from tensorc.passes.structured.views import Lowering, MappedRead, compose, whole
 
 _LEADING = convolution.LEADING
+_AS_FILTERS = (1, 2, 0)  # groups and filters before the batch
 
 
 def windows(low: Lowering, op: convolution.Windows) -> MappedRead:
@@ -83,6 +85,10 @@ def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
     channels, *window = w.type.shape[2:]
     taken = _windows(low, x, axes, positions, window, Typed(0, wide))
     first = _LEADING + len(axes)
+    if wide.is_float:
+        order = _AS_FILTERS if op.result in low.turned else tuple(range(_LEADING))
+        made = _contracted(low, w, taken, replace(type_, element=wide), order)
+        return low.converted(made, type_.element)
     order = (
         *range(_LEADING),
         *range(first, first + len(axes)),
@@ -101,6 +107,47 @@ def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
         TensorType((batch, groups, filters, columns), wide),
     )
     return low.converted(reshaped(low, made, type_.shape), type_.element)
+
+
+def read_as_filters(ops: Sequence[Op]) -> set[Value]:
+    """Return the convolutions of which all readers put the batch behind the filters.
+
+    They are gradients of weights. Made so, all that one filter is correlated with
+    stands side by side.
+    """
+    found: dict[Value, bool] = {}
+    for op in ops:
+        turns = isinstance(op, Transpose) and op.permutation[:_LEADING] == _AS_FILTERS
+        for value in op.operands:
+            if isinstance(value.op, convolution.Conv):
+                found[value] = found.get(value, True) and turns
+    return {value for value, all_turn in found.items() if all_turn}
+
+
+def _contracted(
+    low: Lowering,
+    w: MappedRead,
+    taken: MappedRead,
+    type_: TensorType,
+    order: tuple[int, ...],
+) -> MappedRead:
+    """Append a contraction over channels and windows of [N, G, C, *O, *K] with w.
+
+    In memory the result has its leading axes in another order.
+    """
+    w, taken = (
+        v if v.base is not None else whole(low.materialize(v)) for v in (w, taken)
+    )
+    rank, axes = type_.rank, type_.rank - _LEADING
+    positions, inner = range(_LEADING, rank), tuple(range(rank, rank + 1 + axes))
+    batch, group, filter_ = (order.index(axis) for axis in range(_LEADING))
+    reads = (
+        (w, (group, filter_, *inner)),
+        (taken, (batch, group, inner[0], *positions, *inner[1:])),
+    )
+    shape = (*[type_.shape[axis] for axis in order], *type_.shape[_LEADING:])
+    (made,) = contract(low, reads, replace(type_, shape=shape), inner)
+    return MappedRead(type_, made, (*order, *positions))
 
 
 def conv_transpose(low: Lowering, op: convolution.ConvTranspose) -> MappedRead:

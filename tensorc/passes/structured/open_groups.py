@@ -27,6 +27,7 @@ from tensorc.passes.analysis.generics import (
     is_contraction,
     outer_rank,
     output_dims,
+    product_space,
     reads,
     tensor_space,
 )
@@ -60,7 +61,7 @@ class OpenGroup:
         if len(self.outer) != 1 or self.reduces or not self.members:
             return False
         first = self.members[0]
-        wide = is_contraction(first) and not _is_narrow(tensor_space(first)[-2])
+        wide = is_contraction(first) and not _is_narrow(product_space(first)[1])
         return wide and not _has_rows(first)
 
     def add(self, ops: Sequence[Generic]) -> None:
@@ -125,7 +126,7 @@ def _adds_up_rows(op: Generic, kernel: OpenGroup) -> bool:
 def _misfit_stage(op: Generic, kernel: OpenGroup, uses: Uses) -> str:
     """Return why a contraction cannot be a stage of a kernel with its rows, or ""."""
     if len(kernel.outer) == 1:
-        columns = tensor_space(op)[-2]
+        columns = product_space(op)[1]
         if not _is_narrow(columns) and not _has_rows(op):
             known = isinstance(columns, int)
             limit = f", and {columns} is not known to be at most {CHUNK_COLUMNS}"
@@ -175,7 +176,7 @@ def _has_rows(op: Generic) -> bool:
     They may if there are as many rows as columns, or as elements in a row that it
     reads: where the matrix is large, it has many rows.
     """
-    m, n, k = tensor_space(op)[-3:]
+    m, n, k = product_space(op)
     return m in (n, k) and not (isinstance(m, int) and m < LEAST_ROWS)
 
 

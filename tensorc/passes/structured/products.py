@@ -91,6 +91,13 @@ def _runs_along(view: MappedRead) -> bool:
 
 def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Value]:
     """Append a contraction over the dimension after those of the result."""
+    return contract(low, (lhs, rhs), type_, [type_.rank])
+
+
+def contract(
+    low: Lowering, sides: Sequence[Read], type_: TensorType, terms: Sequence[int]
+) -> list[Value]:
+    """Append a contraction of two sides over dimensions after those of the result."""
     b = low.b
 
     def fused(values: list[Value]) -> list[Value]:
@@ -102,9 +109,9 @@ def _contract(low: Lowering, lhs: Read, rhs: Read, type_: TensorType) -> list[Va
 
     is_float = type_.element.is_float
     return low.loop(
-        [lhs, rhs],
+        list(sides),
         [(type_, tuple(range(type_.rank)), 0.0 if is_float else 0)],
         fused if is_float else separate,
-        [type_.rank],
+        list(terms),
         FMA_ORDER if _has_tiles(type_) else SEQUENTIAL,
     )

@@ -285,7 +285,7 @@ def lower_function(function: Function) -> None:
 
 def _lower_ops(low: Lowering, ops: Sequence[Op]) -> None:
     """Lower the ops of a block to the end of the builder's block."""
-    low.turned |= read_turned(ops)
+    low.turned |= read_turned(ops) | windows.read_as_filters(ops)
     for op in ops:
         with low.b.at(op.location):
             if TERMINATOR in op.traits:

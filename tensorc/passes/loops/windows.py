@@ -1,0 +1,414 @@
+"""Contractions whose columns or terms are several dimensions: what windows cover.
+
+A convolution has the positions of a result as columns, and channels and window offsets
+as terms. An element of its right side lies at the sum of what its column says and what
+its term says. A strip of columns is copied a block of terms at a time, through the map;
+then tiles read it as they read a matrix. No array of all windows exists.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+
+from tensorc.ir.attributes import Affine, MapResult
+from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim, Poly, elements
+from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
+from tensorc.ir.ops.loop import vector
+from tensorc.ir.ops.memory import memory
+from tensorc.ir.ops.scalar import arith
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.types import INDEX, element_type
+from tensorc.passes.analysis.generics import roles, space
+from tensorc.passes.analysis.joins import follows
+from tensorc.passes.loops.accumulate import shared_scratch
+from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.lanes import (
+    Counter,
+    Point,
+    Storage,
+    Uniform,
+    read,
+    storage_of,
+    tail_mask,
+    write,
+)
+from tensorc.passes.loops.nest import flat_runs, unravel
+from tensorc.passes.loops.rows_state import Rows
+from tensorc.passes.loops.shuffles import first_lanes
+from tensorc.passes.loops.tiles import (
+    Copies,
+    Matrix,
+    Product,
+    Strip,
+    TileSize,
+    cut_rows,
+    each_strip,
+    strip_sums,
+    zero_if_empty,
+)
+from tensorc.passes.schedule.products import COPIED_ROWS, is_multiple
+
+MOST_PIECES = 8  # of which a vector is made: masks that registers hold
+LEFT_STRIDE = CONTRACTION_BLOCK + LANES  # of copied rows, which then share no set
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """An operand along some dimensions as a flat space: how far apart neighbours are.
+
+    Dimensions that memory has in a row are one.
+    """
+
+    extents: tuple[Dim, ...]
+    strides: tuple[Value, ...]
+
+    def place(self, k: LoopBuilder, indices: Sequence[Value]) -> Value:
+        """Return how far from the first element one with the first indices lies."""
+        at = k.index(0)
+        for index, stride in zip(indices, self.strides, strict=False):
+            at = k.add(at, k.mul(index, stride))
+        return at
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """An operand of a contraction: where it begins at an index of the batch."""
+
+    memref: Value
+    at: Value
+    row: Value
+    columns: Walk
+    terms: Walk
+
+
+def emit_windows(
+    rows: Rows,
+    op: Generic,
+    batch: Sequence[Value],
+    limits: tuple[Value, Value],
+    cut: Dim | None,
+    size: TileSize,
+) -> None:
+    """Emit some rows of a contraction with windows at one index of its batch.
+
+    `cut` is how many columns a chunk has, if it has a part of them; `size` is the tile
+    that the schedule says.
+    """
+    k, dims = rows.k, roles(op)
+    extents = space(op, [rows.shapes[v] for v in op.operands])
+    left, right, result = (_side(rows, op, n, batch, extents) for n in (0, 1, -1))
+    depth = k.dim(elements(extents[d] for d in dims.terms))
+    columns = elements(extents[d] for d in dims.columns)
+    span = (k.index(0), k.dim(columns)) if rows.span is None else rows.span
+    a, c = _left_matrix(k, left), _result_matrix(k, result)
+    zero_if_empty(k, depth, c, limits, span)
+    element = element_type(c.memref.type)
+    memref = shared_scratch(k, "strip", element, CONTRACTION_BLOCK * size.width)
+    strip = Matrix(memref, k.index(0), k.index(size.width), k.index(1))
+    copies = _copies(k, left, right, a is None, _step(cut, size.width))
+    begun = Matrix(left.memref, left.at, left.row, k.index(1)) if a is None else a
+    is_whole = all(is_multiple(dim, size.width) for dim in (columns, cut or 0))
+    product = Product(
+        (begun, begun, c), limits, span, depth, size, is_whole=is_whole, copies=copies
+    )
+    with each_strip(k, product) as at:
+        here = replace(at, copy=strip)
+        if a is not None:
+            strip_sums(k, product, here, cut_rows(k, *limits, size))
+        else:
+            _bands_of_copies(k, product, here)
+
+
+def _bands_of_copies(k: LoopBuilder, product: Product, strip: Strip) -> None:
+    """Emit a strip's sums, for as many rows at a time as are copied at once."""
+    first, last = product.rows
+    with k.loop(first, last, COPIED_ROWS) as start:
+        stop = k.minimum(k.add(start.index, k.index(COPIED_ROWS)), last)
+        part = replace(product, rows=(start.index, stop))
+        bands = cut_rows(k, start.index, stop, product.size)
+        strip_sums(k, part, strip, bands)
+
+
+def _step(cut: Dim | None, width: int) -> int:
+    """Return of what number the first columns of strips are multiples.
+
+    Chunks may begin at other columns than 0, if they have a part of them.
+    """
+    factors = (
+        [factor for _, factor in cut.terms] if isinstance(cut, Poly) else [cut or 0]
+    )
+    return gcd(width, *factors)
+
+
+def _side(
+    rows: Rows, op: Generic, number: int, batch: Sequence[Value], extents: Sequence[Dim]
+) -> Side:
+    """Return an operand as what its rows, columns and terms say of where it lies."""
+    k, dims = rows.k, roles(op)
+    storage = storage_of(rows.storages, op, op.operands[number])
+    results = op.maps[number].results
+    at = k.index(0) if storage.at is None else storage.at
+    strides = [k.index(0)] * op.maps[0].dims
+    for result, stride in zip(results, storage.strides, strict=True):
+        index = Affine(0, ((result, 1),)) if isinstance(result, int) else result
+        if index is None:
+            continue
+        at = k.add(at, k.mul(k.dim(index.constant), stride))
+        for dim, factor in index.terms:
+            strides[dim] = k.add(strides[dim], k.mul(stride, k.index(factor)))
+    for dim, index_ in enumerate(batch):
+        at = k.add(at, k.mul(index_, strides[dim]))
+    columns, terms = (
+        _walk(results, given, extents, strides) for given in (dims.columns, dims.terms)
+    )
+    return Side(storage.memref, at, strides[dims.row], columns, terms)
+
+
+def _walk(
+    results: Sequence[MapResult],
+    dims: Sequence[int],
+    extents: Sequence[Dim],
+    strides: Sequence[Value],
+) -> Walk:
+    """Return how an operand is walked along dimensions, those in a row as one."""
+    found: list[tuple[Dim, Value]] = []
+    for number, dim in enumerate(dims):
+        extent = extents[dim]
+        if number and follows(results, dims[number - 1], dim):
+            before, _ = found.pop()
+            extent = before * extent
+        found.append((extent, strides[dim]))
+    kept = [pair for pair in found if pair[0] != 1] or found[-1:]
+    return Walk(tuple([e for e, _ in kept]), tuple([s for _, s in kept]))
+
+
+def _left_matrix(k: LoopBuilder, left: Side) -> Matrix | None:
+    """Return the left side if its terms are equally far apart, else None."""
+    if len(left.terms.extents) > 1:
+        return None
+    return Matrix(left.memref, left.at, left.row, left.terms.strides[0])
+
+
+def _result_matrix(k: LoopBuilder, result: Side) -> Matrix:
+    """Return the result, whose columns are neighbours in memory."""
+    assert len(result.columns.extents) == 1, "a result has its columns in a row"
+    return Matrix(result.memref, result.at, result.row, k.index(1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where terms lie: of all, from term 0 on, or of those of a block."""
+
+    memref: Value
+    is_whole: bool
+
+    def at(self, k: LoopBuilder, first: Value, term: Value) -> Value:
+        """Return where a term of the block that begins with `first` lies."""
+        number = k.add(first, term) if self.is_whole else term
+        return k.op(memory.Load, self.memref, number)
+
+
+def _copies(
+    k: LoopBuilder, left: Side, right: Side, copies_left: bool, step: int
+) -> Copies:
+    """Return how blocks of terms of both sides are copied.
+
+    Strips begin at multiples of `step`.
+    """
+    table = _table(k, right.terms)
+
+    def copy_right(strip: Strip, first: Value, count: Value) -> None:
+        if not table.is_whole:
+            _fill(k, right.terms, table.memref, first, count)
+        pieces = _most_pieces(k, right.columns, strip, step)
+        if pieces is None:
+            _copy_runs(k, right, strip, table, (first, count))
+        else:
+            _copy_vectors(k, right, strip, table, (first, count), pieces)
+
+    def copy_left(
+        side: Matrix, rows: tuple[Value, Value], first: Value, count: Value
+    ) -> Matrix:
+        return _copy_left(k, left, side, rows, (first, count))
+
+    return Copies(copy_right, copy_left if copies_left else None)
+
+
+def _table(k: LoopBuilder, terms: Walk) -> _Table:
+    """Return a table of where terms lie; of few terms it is filled once, at entry."""
+    count = elements(terms.extents)
+    if not isinstance(count, int) or count > SUPERBLOCK:
+        memref = shared_scratch(k, "terms", INDEX, CONTRACTION_BLOCK)
+        return _Table(memref, False)
+    memref = shared_scratch(k, "terms", INDEX, max(count, 1))
+    with k.at_entry():
+        _fill(k, terms, memref, k.index(0), k.index(count))
+    return _Table(memref, True)
+
+
+def _fill(
+    k: LoopBuilder, terms: Walk, table: Value, first: Value, count: Value
+) -> None:
+    """Write down where terms [first, first + count) lie."""
+
+    def run(
+        before: list[Value], begin: Value, end: Value, carried: list[Value]
+    ) -> list[Value]:
+        at = terms.place(k, before)
+        with k.loop(begin, end, 1, carried) as loop:
+            (number,) = loop.carried
+            here = k.add(at, k.mul(loop.index, terms.strides[-1]))
+            k.do(memory.Store, here, table, number)
+            loop.yields = [k.add(number, k.index(1))]
+        return loop.results
+
+    flat_runs(k, terms.extents, first, k.add(first, count), run, [k.index(0)])
+
+
+def _most_pieces(k: LoopBuilder, columns: Walk, strip: Strip, step: int) -> int | None:
+    """Return of how many runs of memory a vector of a strip is made, at most.
+
+    None if that is unknown or too many, or if columns are no neighbours.
+    """
+    assert strip.copy is not None
+    run, width = columns.extents[-1], k.known(strip.copy.row)
+    assert width is not None
+    if not isinstance(run, int) or run < 1 or k.known(columns.strides[-1]) != 1:
+        return None
+    lanes = min(LANES, width)
+    if len(columns.extents) == 1:
+        return 1
+    pieces = -(-(run - gcd(run, step, lanes) + lanes) // run)
+    return pieces if pieces <= MOST_PIECES else None
+
+
+def _copy_vectors(
+    k: LoopBuilder,
+    right: Side,
+    strip: Strip,
+    table: _Table,
+    terms: tuple[Value, Value],
+    pieces: int,
+) -> None:
+    """Copy a block of terms of a strip, by vectors that several runs of memory fill."""
+    copy, (first, count) = strip.copy, terms
+    assert copy is not None
+    width = k.known(copy.row)
+    assert width is not None
+    element = element_type(right.memref.type)
+    zeros = k.constant(0.0, element, LANES)
+    with k.loop(k.index(0), strip.lanes, LANES) as vector_:
+        column = k.add(strip.at, vector_.index)
+        left = k.sub(strip.lanes, vector_.index)
+        found = [_piece(k, right, column, left, number) for number in range(pieces)]
+        whole = k.mask(LANES)
+        if width % LANES:
+            whole = first_lanes(k, k.sub(k.index(width), vector_.index))
+        with k.loop(k.index(0), count, 1) as term:
+            offset = table.at(k, first, term.index)
+            value = zeros
+            for at, mask in found:
+                here = k.add(at, offset)
+                value = k.op(vector.MaskedLoad, right.memref, here, mask, value)
+            to = k.add(k.mul(term.index, copy.row), vector_.index)
+            k.do(vector.MaskedStore, copy.memref, k.add(copy.at, to), whole, value)
+
+
+def _piece(
+    k: LoopBuilder, right: Side, column: Value, left: Value, number: int
+) -> tuple[Value, Value]:
+    """Return where lane 0 of a vector would lie in a run of memory, and its lanes.
+
+    The vector begins at a column, and so many are left; the run is the first one that
+    it meets, or the next ones by number. What is behind the last run has no lanes.
+    """
+    *outer, run = right.columns.extents
+    if not outer:
+        return k.add(right.at, column), first_lanes(k, left)
+    length, last = k.dim(run), k.sub(k.dim(elements(outer)), k.index(1))
+    here = k.add(k.floordiv(column, length), k.index(number))
+    start = k.sub(k.mul(here, length), column)  # its first lane, perhaps before 0
+    mask = first_lanes(k, k.minimum(k.add(start, length), left))
+    if number:
+        before = k.op(arith.XOrI, first_lanes(k, start), k.mask(LANES))
+        mask = k.op(arith.AndI, mask, before)
+    indices = unravel(k, outer, k.minimum(here, last))
+    return k.sub(k.add(right.at, right.columns.place(k, indices)), start), mask
+
+
+def _copy_runs(
+    k: LoopBuilder,
+    right: Side,
+    strip: Strip,
+    table: _Table,
+    terms: tuple[Value, Value],
+) -> None:
+    """Copy a block of terms of a strip, a run of memory at a time."""
+    (first, count), columns = terms, right.columns
+    copy = strip.copy
+    assert copy is not None
+    there = Storage(right.memref, (k.index(1), k.index(1), columns.strides[-1]))
+    here = Storage(copy.memref, (copy.row, k.index(1), k.index(1)), copy.at)
+
+    def run(
+        before: list[Value], begin: Value, end: Value, carried: list[Value]
+    ) -> list[Value]:
+        base = k.add(right.at, columns.place(k, before))
+        with k.loop(begin, end, LANES, carried) as loop:
+            (target,) = loop.carried
+            start = k.add(base, k.mul(loop.index, columns.strides[-1]))
+            lanes = k.minimum(k.sub(end, loop.index), k.index(LANES))
+            point = Point((), tail_mask(k, lanes))
+            at = Counter(k.index(0))
+            with k.loop(k.index(0), count, 1) as term:
+                offset = table.at(k, first, term.index)
+                where = Uniform(start), Uniform(offset), at
+                found = read(k, there, where, point)
+                to = Uniform(term.index), Uniform(target), at
+                write(k, here, to, found, point)
+            loop.yields = [k.add(target, lanes)]
+        return loop.results
+
+    upper = k.add(strip.at, strip.lanes)
+    flat_runs(k, columns.extents, strip.at, upper, run, [k.index(0)])
+
+
+def _copy_left(
+    k: LoopBuilder,
+    left: Side,
+    side: Matrix,
+    rows: tuple[Value, Value],
+    terms: tuple[Value, Value],
+) -> Matrix:
+    """Copy a block of terms of some rows, and return them as a matrix.
+
+    The rows of `side` are those of the left side, from its own first one on.
+    """
+    first, count = terms
+    lower, upper = rows
+    element = element_type(left.memref.type)
+    memref = shared_scratch(k, "left", element, COPIED_ROWS * LEFT_STRIDE)
+    stride, walk = k.index(LEFT_STRIDE), left.terms
+    there = Storage(side.memref, (k.index(1), walk.strides[-1]))
+    here = Storage(memref, (k.index(1), k.index(1)))
+
+    def run(
+        before: list[Value], begin: Value, end: Value, carried: list[Value]
+    ) -> list[Value]:
+        begun = k.add(side.at, walk.place(k, before))
+        (number,) = carried
+        with k.loop(lower, upper, 1) as row:
+            source = k.add(begun, k.mul(row.index, side.row))
+            to = k.add(number, k.mul(k.sub(row.index, lower), stride))
+            with k.loop(begin, end, LANES) as loop:
+                lanes = k.minimum(k.sub(end, loop.index), k.index(LANES))
+                point = Point((), tail_mask(k, lanes))
+                found = read(k, there, [Uniform(source), Counter(loop.index)], point)
+                done = k.add(to, k.sub(loop.index, begin))
+                write(k, here, [Uniform(done), Counter(k.index(0))], found, point)
+        return [k.add(number, k.sub(end, begin))]
+
+    flat_runs(k, walk.extents, first, k.add(first, count), run, [k.index(0)])
+    begun = k.add(k.mul(lower, stride), first)
+    return Matrix(memref, k.sub(k.index(0), begun), stride, k.index(1))

@@ -1,0 +1,102 @@
+"""How a CPU runs contractions with windows: convolutions, and sums of their kind.
+
+A strip of columns is copied for the rows of a chunk, so chunks have many rows; what
+there is more of than threads need is shared out, images first, then columns, then rows.
+"""
+
+from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
+from tensorc.ir.numerics import CONTRACTION_BLOCK
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.ir.types import element_type
+from tensorc.passes.analysis.generics import has_windows, product_space
+from tensorc.passes.analysis.stages import Kernel
+from tensorc.passes.schedule import products
+from tensorc.passes.schedule.products import (
+    FEW_CHUNKS,
+    MATRIX_ROWS,
+    PRODUCT_WORK,
+    narrow_columns,
+    registers_of,
+    tile_heights,
+)
+from tensorc.target import Target
+
+LEAST_ROWS = 32  # for which a copy of a strip pays
+MOST_VECTORS = 4  # of a tile
+# In processor cycles, of which two hold two loads and two multiply-adds of vectors:
+CHAIN = 4  # of a multiply-add, for which the next one waits
+COPIED = 2.5  # of a vector that is copied
+CALLED = 16  # of a tile, beside its terms
+UNKNOWN = 1024  # rows, columns or terms that are known at the call alone
+
+
+def tile(op: Generic, target: Target) -> tuple[int, int]:
+    """Return rows and columns of a contraction's tile, with windows or without.
+
+    With windows it is the one that takes the fewest cycles, as they are estimated.
+    """
+    if not has_windows(op):
+        return products.tile(op, target)
+    sizes = [d if isinstance(d, int) else UNKNOWN for d in product_space(op)]
+    rows, columns, depth = (max(size, 1) for size in sizes)
+    lanes = narrow_columns(element_type(op.results[0].type), target)
+    registers = registers_of(target)
+
+    def cycles(shape: tuple[int, int]) -> float:
+        height, vectors = shape
+        strips = -(-columns // (vectors * lanes))
+        block, left, total = min(depth, CONTRACTION_BLOCK), rows, COPIED * vectors
+        for tall in tile_heights(height):
+            count, left = divmod(left, tall)
+            total += count * _tile_cycles(tall, vectors, block)
+        return strips * total
+
+    shapes = [
+        (height, vectors)
+        for vectors in range(min(MOST_VECTORS, registers // 4), 0, -1)
+        for height in range((registers - vectors - 1) // vectors, 0, -1)
+    ]
+    height, vectors = min(shapes, key=cycles)
+    return height, vectors * lanes
+
+
+def _tile_cycles(height: int, vectors: int, block: int) -> float:
+    """Return the cycles that a term of a tile takes, of so many in a block."""
+    work = height * vectors
+    each = max(work / 2, (height + vectors) / 2, CHAIN)
+    return each + (CALLED + work) / block
+
+
+def window_rows(kernel: Kernel) -> Dim:
+    """Return the rows of a chunk of a kernel that has a contraction with windows.
+
+    A chunk has some small images, or one, or a part of its rows where images are few.
+    """
+    (op, *_) = [op for op in kernel.products if has_windows(op)]
+    rows, columns, depth = product_space(op)
+    images = elements(kernel.outer[:-1])
+    work = maximum(rows * columns * depth, 1)
+    fitting = maximum(floordiv(PRODUCT_WORK, work), 1)
+    wanted = maximum(ceildiv(FEW_CHUNKS, maximum(images * _strips(kernel), 1)), 1)
+    parts = maximum(minimum(wanted, floordiv(rows, LEAST_ROWS)), 1)
+    parts = maximum(parts, ceildiv(rows, MATRIX_ROWS))
+    return maximum(ceildiv(rows, parts) * fitting, 1)
+
+
+def _strips(kernel: Kernel) -> int:
+    return 1
+
+
+def window_columns(kernel: Kernel, target: Target) -> Dim | None:
+    """Return the columns of a chunk if a contraction with windows is all of a kernel.
+
+    They are whole strips, so few that there are chunks for some threads.
+    """
+    if len(kernel.members) != 1:
+        return None
+    (op,) = kernel.products
+    _, width = tile(op, target)
+    strips = ceildiv(product_space(op)[1], width)
+    images = elements(kernel.outer[:-1])
+    few = floordiv(strips * images, FEW_CHUNKS)
+    return None if strips == 1 else maximum(few, 1) * width

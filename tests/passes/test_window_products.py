@@ -1,0 +1,146 @@
+"""Contractions with windows: a strip of what windows cover is copied for tiles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from tensorc.ir.arrays.windows import pairs_of
+from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.core import Value
+from tensorc.ir.functions import new_module
+from tensorc.ir.numerics import FMA_ORDER
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.tensor.convolution import Conv
+from tensorc.ir.tensor_builder import TensorBuilder
+from tests import stages
+from tests.sample_types import parse_type
+from tests.stages import Case
+from tests.test_pipeline import add_function, check
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """Images [N, G, C, *S], filters [G, F, C, *K], and how windows lie."""
+
+    images: tuple[int, ...]
+    filters: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """How many windows there are along each axis."""
+        each = zip(
+            self.images[3:],
+            self.filters[3:],
+            self.strides,
+            self.padding,
+            self.dilation,
+            strict=True,
+        )
+        return tuple(
+            [
+                (size + sum(pair) - (extent - 1) * by - 1) // stride + 1
+                for size, extent, stride, pair, by in each
+            ]
+        )
+
+    def attributes(self, turned: bool = False) -> dict[str, Attribute]:
+        """Return those of the convolution, or of that of its weight gradient."""
+        ways = (self.strides, self.dilation)
+        strides, dilation = reversed(ways) if turned else ways
+        output = self.filters[3:] if turned else self.positions
+        return {
+            "strides": strides,
+            "dilation": dilation,
+            "padding": pairs_of(self.padding),
+            "output": Dims(output),
+            "order": FMA_ORDER,
+        }
+
+
+PLAIN, NONE = (1, 1), ((0, 0), (0, 0))
+FILTERED = (
+    Filtered((2, 1, 2, 6, 7), (1, 5, 2, 3, 3), PLAIN, NONE, PLAIN),
+    Filtered((2, 2, 2, 9, 11), (2, 3, 2, 3, 2), (2, 1), NONE, (1, 2)),
+    Filtered((1, 1, 3, 8, 30), (1, 13, 3, 1, 3), (1, 3), NONE, PLAIN),
+    Filtered((2, 1, 1, 12, 12), (1, 4, 1, 5, 5), PLAIN, NONE, PLAIN),
+    Filtered((1, 3, 1, 7, 7), (3, 1, 1, 3, 3), PLAIN, ((1, 1), (1, 1)), PLAIN),
+    Filtered((2, 1, 4, 20), (1, 6, 4, 3), (2,), ((1, 0),), (2,)),
+    Filtered((2, 1, 4, 6, 6), (1, 6, 4, 1, 1), (2, 2), NONE, PLAIN),
+    Filtered(
+        (1, 1, 2, 4, 5, 6), (1, 3, 2, 2, 2, 2), (1, 2, 1), ((1, 0),) * 3, (1, 1, 2)
+    ),
+    Filtered((1, 1, 2, 4, 5), (1, 0, 2, 2, 2), PLAIN, NONE, PLAIN),
+    Filtered((0, 1, 2, 4, 5), (1, 2, 2, 2, 2), PLAIN, NONE, PLAIN),
+)
+# More terms than a block, and in the gradient of the weights than a superblock.
+DEEP = (
+    Filtered((2, 1, 25, 7, 7), (1, 3, 25, 5, 5), PLAIN, ((2, 2), (1, 3)), PLAIN),
+    Filtered((3, 1, 1, 60, 58), (1, 2, 1, 3, 3), PLAIN, NONE, PLAIN),
+)
+
+
+def _type(element: str, shape: Sequence[int], unknown: bool) -> str:
+    sizes = [str(size) for size in shape]
+    if unknown:
+        sizes[0] = "B"
+    return f"{element}[{', '.join(sizes)}]"
+
+
+def _add(module: Module, given: Filtered, element: str, unknown: bool) -> list[Case]:
+    """Add a convolution, and the gradient of its weights; return a case of each."""
+    number = len(module.functions)
+    rank = len(given.images)
+    space = range(3, rank)
+    results = (given.images[0], *given.filters[:2], *given.positions)
+    images, outcome = (
+        parse_type(_type(element, shape, unknown)) for shape in (given.images, results)
+    )
+    filters = parse_type(_type(element, given.filters, False))
+
+    def forward(b: TensorBuilder, arguments: Sequence[Value]) -> list[Value]:
+        return [b(Conv, *arguments, **given.attributes())]
+
+    def gradient(b: TensorBuilder, arguments: Sequence[Value]) -> list[Value]:
+        x = b.transpose(arguments[0], [2, 1, 0, *space])
+        y = b.transpose(arguments[1], [1, 2, 0, *space])
+        made = b(Conv, x, y, **given.attributes(turned=True))
+        return [b.transpose(made, [1, 2, 0, *space])]
+
+    add_function(module, f"f{number}", [images, filters], forward)
+    add_function(module, f"g{number}", [images, outcome], gradient)
+    rng = np.random.default_rng(number)
+    dtype = {"f32": "float32", "f64": "float64"}[element]
+    x, w, y = (
+        rng.standard_normal(shape).astype(dtype)
+        for shape in (given.images, given.filters, results)
+    )
+    return [(f"f{number}", [x, w]), (f"g{number}", [x, y])]
+
+
+def _all(
+    module: Module, given: Sequence[Filtered], element: str, unknown: bool
+) -> list[Case]:
+    return [case for each in given for case in _add(module, each, element, unknown)]
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize(
+    ("element", "bits"), [("f32", 512), ("f32", 256), ("f64", 128)]
+)
+def test_convolutions_agree_at_every_stage(
+    element: str, bits: int, unknown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "TARGET", replace(stages.TARGET, vector_bits=bits))
+    module = new_module()
+    check(module, _all(module, FILTERED, element, unknown), True)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_many_terms_agree_at_every_stage(unknown: bool) -> None:
+    module = new_module()
+    check(module, _all(module, DEEP, "f32", unknown), True, (0, 2))
