@@ -42,6 +42,7 @@ training. This page is the tour; the code follows its order.
     runtime                shared variables and the call path; `cpu` links objects
     runtime.files          formats of files, through `plain_files`
     runtime.training       data, the epoch driver, checkpoints, history
+    api.finite             why a call gave a NaN: the op that made the first
     api                    what users call: function, jit, grad, fit, program, saving
     api.benching           what kernels take, beside what the machine can do
     cli                    one module per verb

@@ -165,6 +165,10 @@ class DivergedError(TensorcError, ArithmeticError):
     """A training whose numbers are no longer finite."""
 
 
+class NotFiniteError(DivergedError, FloatingPointError):
+    """A checked call made a NaN or an infinity; names the op that made the first."""
+
+
 class CacheWarning(UserWarning):
     """Compiled code could not be taken from the cache, or not be kept in it."""
 

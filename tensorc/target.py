@@ -1,7 +1,7 @@
 """Frozen descriptions of targets: what passes and backends may know of a machine."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # Element operations, some 10 us: less is not worth a second thread.
 PARALLEL_WORK = 1 << 15
@@ -30,6 +30,7 @@ class Options:
     A kernel with less than `parallel_work` element operations runs in one thread.
     Without `epochs` functions have no driver that runs them over many batches. With
     `timed` calls write when each launch began and ended (`artifact.TimesWord`).
+    `check_nan` is for who calls the code, which is the same: no key knows of it.
     """
 
     optimize: int = 2
@@ -37,6 +38,7 @@ class Options:
     parallel_work: int = PARALLEL_WORK
     epochs: bool = True
     timed: bool = False
+    check_nan: bool = field(default=False, repr=False)
 
 
 DEFAULT = Options()

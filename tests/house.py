@@ -113,7 +113,7 @@ DECORATORS = {
     *("click.command", "click.group", "click.option", "click.argument"),
     *("path_option", "settings_option", "float_option", "optimize_option"),
     *("dim_option", "init_option", "threads_option", "time_option"),
-    "instrument_options",
+    *("instrument_options", "check_nan_option"),
 }
 CLASS_OPTIONS = {"metaclass", "total"}
 

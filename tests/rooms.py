@@ -261,8 +261,16 @@ ROOMS: Rooms = {
         },
         set(),
     ),
+    # Why a call gave what is not finite: loaded when one has.
+    "api.finite": (
+        {
+            *("pipeline", "passes.common", *ir("ops"), "runtime", "target", "errors"),
+        },
+        {"numpy"},
+    ),
     "api": (
         {
+            "api.finite",
             *(
                 *ir("text", "ops", "ops.structured", "ops.scalar", "ops.tensor"),
                 "driver",
@@ -406,6 +414,19 @@ LAZY = {
     ("tensorc.api.program", "tensorc.api.summaries"): "a kept program has no IR",
     ("tensorc.api.inspection", "tensorc.api.summaries"): "a kept program has no IR",
     ("tensorc.api.inspection", "tensorc.api.report"): "only kernels need the passes",
+    (
+        "tensorc.api.finite.explained",
+        "tensorc.api.finite.reasons",
+    ): "only a call that failed needs the passes",
+    (
+        "tensorc.api.finite.explained",
+        "tensorc.ir.ops.builtin",
+    ): "for type checkers only",
+    ("tensorc.runtime.finite", "tensorc.runtime.function"): "for type checkers only",
+    (
+        "tensorc.runtime.training.checked",
+        "tensorc.runtime.training.epoch",
+    ): "for type checkers only",
     ("tensorc.api.plans", "tensorc.driver"): "llvmlite, with the first function",
     ("tensorc.cli.entry", "tensorc.cli.main"): "Ctrl-C while this loads: no traceback",
     ("tensorc.cli.main", "tensorc.cli.*"): "help loads no compiler",

@@ -33,6 +33,8 @@ def other(value):
 def variants(described):
     """Yield a description with one field changed, for each of its fields."""
     for field in dataclasses.fields(described):
+        if not field.repr:  # for those who call the code
+            continue
         value = other(getattr(described, field.name))
         yield field.name, dataclasses.replace(described, **{field.name: value})
 
@@ -71,6 +73,12 @@ def test_the_target_is_in_the_key_of_a_module(ask, field):
 @pytest.mark.parametrize("field", [name for name, _ in variants(OPTIONS)])
 def test_the_options_are_in_the_key_of_a_module(ask, field):
     assert ask(options=dict(variants(OPTIONS))[field]) != ask()
+
+
+def test_how_code_is_called_is_in_no_key(ask):
+    kept = {field.name for field in dataclasses.fields(OPTIONS) if not field.repr}
+    assert kept == {"check_nan"}
+    assert ask(options=dataclasses.replace(OPTIONS, check_nan=True)) == ask()
 
 
 def test_the_text_is_in_the_key_of_a_module(ask):

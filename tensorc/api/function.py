@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tensorc.api.inspection import Call, Costed, View, refuse_arguments, sizes_of
-from tensorc.api.plans import cells_of, compile_plan
+from tensorc.api.plans import cells_of, compile_plan, origin_of_plan
 from tensorc.errors import (
     Diagnostic,
     DTypeError,
@@ -475,7 +475,9 @@ class Function(Costed):
         key = tuple(fixed)
         if key and key not in self._batched:
             plan = dataclasses.replace(self._plan, hypers=key)
-            self._batched[key] = compile_plan(plan, fixed)
+            self._batched[key] = compile_plan(
+                plan, fixed, checks=self._options.check_nan
+            )
         return self._batched.get(key, self._compiled), fixed
 
     @property
@@ -508,7 +510,10 @@ class Function(Costed):
         made._plan = plan = swapped(self._plan, pairs)
         made._swaps = (*self._swaps, pairs) if pairs else self._swaps
         old, cells = self._compiled, cells_of(plan)
-        made._compiled = CompiledFunction(old.info, old.library, cells, {})
+        origin = origin_of_plan(plan, old.name, old.origin.checks)
+        made._compiled = CompiledFunction(
+            old.info, old.library, cells, {}, origin=origin
+        )
         made._known, made._run = made._compiled.known, made._compiled.run
         made._made = {**self._made, "name": name or self._made["name"]}
         return made

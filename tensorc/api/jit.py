@@ -181,7 +181,7 @@ class Jitted(Costed):
         TypeError in a traced function, there or when the result is called.
         """
         made = self._specialized(args, named).compiled
-        return Called(made.info, made.library, made.shared, {})
+        return Called(made.info, made.library, made.shared, {}, origin=made.origin)
 
     @door
     def training(
@@ -207,7 +207,7 @@ class Jitted(Costed):
                 if not traced.plan.updates:
                     raise changes_nothing(self)
                 found = compile_plan(
-                    replace(traced.plan, hypers=tuple(numbers)), numbers
+                    replace(traced.plan, hypers=tuple(numbers)), numbers, checks=False
                 )
                 if len(self._batched) >= MANY:
                     self._batched.forget_oldest()
@@ -386,7 +386,7 @@ class Jitted(Costed):
             sys.stderr.write(f"recompiling {self.name} at {location}: {reason}\n")
         traced = self._trace(key, call)
         try:
-            compiled = compile_plan(traced.plan)
+            compiled = compile_plan(traced.plan, checks=False)
         except TensorcError as error:
             raise rendered(error) from None
         seconds = time.perf_counter() - start

@@ -19,9 +19,12 @@ from tensorc.frontend.python.symbolic_operands import (
 )
 from tensorc.ir.types import Element
 from tensorc.runtime import threads as pool
+from tensorc.runtime.checking import checking
 from tensorc.runtime.locks import keep
 
 T = TypeVar("T")
+
+_KNOWN = "there are optimize, threads, cache, check_nan and floatX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class _Chosen:
     optimize: int | None
     threads: int | None
     cache: bool | None
+    check_nan: bool | None
     float_x: Element | None
 
 
@@ -40,6 +44,7 @@ def options(
     optimize: int | None = None,
     threads: int | None = None,
     cache: bool | None = None,
+    check_nan: bool | None = None,
     floatX: str | None = None,
     **unknown: object,
 ) -> AbstractContextManager[None]:
@@ -52,6 +57,9 @@ def options(
         optimize: LLVM's level, 0 to 3, for functions that are compiled in the block.
         threads: how many threads compute.
         cache: False neither reads nor writes compiled code on disk.
+        check_nan: True lets a call fail that makes a NaN or an infinity, and names the
+            op that made the first. It holds for calls in the block; what `function`
+            and `load` make in it is always checked.
         floatX: "float32" or "float64", the type of `tc.matrix("x")`, of Python floats
             and of what integers become, where Theano has its `floatX`.
         unknown: a mistake.
@@ -62,16 +70,17 @@ def options(
     """
     if unknown:
         message = f"options takes no '{next(iter(unknown))}'"
-        raise usage_error(message, "there are optimize, threads, cache and floatX")
+        raise usage_error(message, _KNOWN)
     optimize = _integer("optimize", optimize, 0, 3)
     threads = _integer("threads", threads, 1, pool.MOST)
-    if cache is not None and not isinstance(cache, bool):
-        raise usage_error(f"cache must be True or False, got {describe(cache)}")
+    for name, flag in (("cache", cache), ("check_nan", check_nan)):
+        if flag is not None and not isinstance(flag, bool):
+            raise usage_error(f"{name} must be True or False, got {describe(flag)}")
     if floatX not in (None, "float32", "float64"):
         message = f"floatX is 'float32' or 'float64', got {floatX!r:.40}"
         raise argument_error(message)
     element = None if floatX is None else element_named(floatX)
-    return _Block(_Chosen(optimize, threads, cache, element))
+    return _Block(_Chosen(optimize, threads, cache, check_nan, element))
 
 
 def _integer(name: str, value: object, least: int, most: int) -> int | None:
@@ -113,6 +122,10 @@ def _holding(chosen: _Chosen) -> Iterator[None]:
         if chosen.optimize is not None:
             changed = replace(target.CHOSEN.get(), optimize=chosen.optimize)
             stack.enter_context(_set(target.CHOSEN, changed))
+        if chosen.check_nan is not None:
+            changed = replace(target.CHOSEN.get(), check_nan=chosen.check_nan)
+            stack.enter_context(_set(target.CHOSEN, changed))
+            stack.enter_context(checking(chosen.check_nan))
         if chosen.cache is not None:
             stack.enter_context(_set(cache_.IN_USE, chosen.cache))
         if chosen.float_x is not None:

@@ -4,13 +4,14 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tensorc import driver
 from tensorc.api import inspection, kept_program, kept_runs
+from tensorc.api.finite.explained import origin_of
 from tensorc.api.kept_runs import (
     Kept,
     OnEpoch,
@@ -376,7 +377,12 @@ class Functions(Mapping[str, CompiledFunction]):
         if name not in self.called:
             made = self[name]
             self.called[name] = UserFunction(
-                made.info, made.library, self.shared, self.hypers(), self._varies(name)
+                made.info,
+                made.library,
+                self.shared,
+                self.hypers(),
+                self._varies(name),
+                made.origin,
             )
             self.called[name].home = self
         return self.called[name]
@@ -439,7 +445,11 @@ class Functions(Mapping[str, CompiledFunction]):
         hypers = self.hypers()
         for info in artifact.functions:
             varies = self._varies(info.name)
-            function = CompiledFunction(info, library, self.shared, hypers, varies)
+            make = functools.partial(self.source.emit, [info.name])
+            origin = origin_of(make, info.name, self.options.check_nan)
+            function = CompiledFunction(
+                info, library, self.shared, hypers, varies, origin
+            )
             self.compiled[info.name] = function
         self.compile_seconds += time.perf_counter() - start
 
@@ -497,7 +507,9 @@ def load(
     path = fspath(path)
     spelled = {name: _spelled(name, value) for name, value in values.items()}
     file = read_file(path, {**(settings or {}), **spelled}, default_float)
-    options = CHOSEN.get() if optimize is None else Options(optimize)
+    options = CHOSEN.get()
+    if optimize is not None:
+        options = replace(options, optimize=optimize)
     kept = kept_program.load(file, options)
     program = kept.program
     fits = tuple(r for r in program.recipes if isinstance(r, Fit))

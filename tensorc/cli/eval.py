@@ -9,6 +9,7 @@ from tensorc.api import program as api
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
+    check_nan_option,
     check_output,
     existing_file,
     float_option,
@@ -35,6 +36,7 @@ from tensorc.runtime.training.history import rows_left_out
 @path_option("--json", "json_path", metavar="FILE", help="Write it; - is stdout.")
 @optimize_option
 @threads_option
+@check_nan_option
 def command(
     file: str,
     settings: dict[str, str],

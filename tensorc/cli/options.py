@@ -13,6 +13,7 @@ from tensorc.cli.completion import paths
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.recipes import TIME, RecipeKind
 from tensorc.runtime import threads
+from tensorc.runtime.checking import checking
 
 _HELP_FILE = "tensorc.file"
 
@@ -156,6 +157,23 @@ def threads_option(function: AnyCommand) -> AnyCommand:
         callback=lambda _, __, value: threads.use(value),
         help="How many threads compute; by default all processors, or what "
         "TENSORC_NUM_THREADS says. The results are the same.",
+    )(function)
+
+
+def check_nan_option(function: AnyCommand) -> AnyCommand:
+    """Add `--check-nan`, which takes effect at once; nothing reaches the function."""
+
+    def callback(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            context.with_resource(checking(True))
+
+    return click.option(
+        "--check-nan",
+        is_flag=True,
+        expose_value=False,
+        callback=callback,
+        help="End where a call makes a NaN or an infinity, and name the operation that "
+        "made the first: its line, its numbers and the way out.",
     )(function)
 
 

@@ -12,6 +12,7 @@ from tensorc.api import program as api
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
+    check_nan_option,
     check_output,
     float_option,
     init_option,
@@ -57,6 +58,7 @@ _PARTS = ("train", "valid", "test")
 @float_option
 @optimize_option
 @threads_option
+@check_nan_option
 def command(
     file: str,
     data: str | None,

@@ -11,6 +11,7 @@ from tensorc.api import stages
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
     FileCommand,
+    check_nan_option,
     check_output,
     float_option,
     init_option,
@@ -66,6 +67,7 @@ def _parse_arguments(
 @float_option
 @optimize_option
 @threads_option
+@check_nan_option
 def command(
     file: str,
     arguments: dict[str, str],

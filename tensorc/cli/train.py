@@ -15,6 +15,7 @@ from tensorc.cli.log import Log, open_log
 from tensorc.cli.options import (
     AnyCommand,
     FileCommand,
+    check_nan_option,
     check_output,
     existing_file,
     float_option,
@@ -89,6 +90,7 @@ def _kept_options(function: AnyCommand) -> AnyCommand:
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
 @optimize_option
 @threads_option
+@check_nan_option
 def command(
     file: str,
     settings: dict[str, str],
@@ -136,8 +138,7 @@ def command(
             start = None
             histories.append(history)
             _print_summary(history, recipe, program, json_path)
-    if json_path is not None:
-        _write_json(json_path, histories, program.shared)
+    _write_json(json_path, histories, program.shared)
 
 
 def _protected(
@@ -170,8 +171,10 @@ def _print_summary(
 
 
 def _write_json(
-    path: str, histories: Sequence[History], shared: Mapping[str, SharedCell]
+    path: str | None, histories: Sequence[History], shared: Mapping[str, SharedCell]
 ) -> None:
+    if path is None:
+        return
     memory = [
         {
             "name": name,

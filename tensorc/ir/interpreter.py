@@ -34,10 +34,10 @@ def interpret(
     Raises `IndexOutOfRange` where compiled code would report an index error.
     """
     functions = {f.sym_name: f for f in module.functions}
-    return _Frame(functions, functions[name], meanings).call(arguments)
+    return Frame(functions, functions[name], meanings).call(arguments)
 
 
-class _Frame:
+class Frame:
     """One call: the values so far, the sizes of symbols, and the op being evaluated."""
 
     def __init__(
@@ -55,6 +55,7 @@ class _Frame:
         self.points: list[Sequence[Array]] = []
 
     def call(self, arguments: Sequence[Array]) -> list[Array]:
+        """Return the results of the function on these arguments."""
         block = self.function.body.block
         for i, (value, argument) in enumerate(
             zip(block.arguments, arguments, strict=True)
@@ -82,18 +83,23 @@ class _Frame:
     # What `evaluate` may ask for (the protocols in tensorc.ir.evaluation).
 
     def size(self, dim: Dim) -> int:
+        """Return the value of a dimension in this call."""
         return evaluate(dim, self.sizes)
 
     def result_type(self) -> Type:
+        """Return the type of the only result."""
         return self.stack[-1].result.type
 
     def result_element(self) -> Element:
+        """Return the element type of the only result."""
         return element_type(self.result_type())
 
     def gives_results(self) -> bool:
+        """Return whether the op gives tensors, or writes to memory."""
         return bool(self.stack[-1].results)
 
     def fresh_results(self) -> list[Array]:
+        """Return arrays of zeros of the types of the op's results."""
         types = [r.type for r in self.stack[-1].results]
         return [
             np.zeros([self.size(d) for d in t.shape], t.element.dtype)
@@ -102,13 +108,16 @@ class _Frame:
         ]
 
     def block(self, region: int) -> Block:
+        """Return the only block of a region of the op; an empty one without it."""
         blocks = self.stack[-1].regions[region].blocks
         return blocks[0] if blocks else Block()
 
     def iteration(self, dim: int) -> Array:
+        """Return the indices of the points along a dimension."""
         return self.points[-1][dim]
 
     def fail_index(self, axis: int, index: int, size: int) -> None:
+        """Raise `IndexOutOfRange` at the op's source location."""
         op = self.stack[-1]
         message = f"index {index} is out of range for axis {axis} with size {size}"
         raise IndexOutOfRange(Diagnostic("TC0505", message, op.location))
@@ -116,6 +125,7 @@ class _Frame:
     def run_at(
         self, block: Block, arguments: Sequence[Array], point: Sequence[Array]
     ) -> list[Array]:
+        """Run a block at a point, whose indices it may ask for."""
         self.points.append(point)
         try:
             return self.run(block, arguments)
@@ -123,23 +133,25 @@ class _Frame:
             self.points.pop()
 
     def run(self, block: Block, arguments: Sequence[Array]) -> list[Array]:
+        """Run a block and return the operands of its terminator."""
         values = self.values
         values.update(zip(block.arguments, arguments, strict=True))
         for op in block.ops:
             operands = [values[v] for v in op.operands]
             if TERMINATOR in op.traits:
                 return operands
-            values.update(zip(op.results, self._evaluate(op, operands), strict=True))
+            values.update(zip(op.results, self.evaluate(op, operands), strict=True))
         return []
 
-    def _evaluate(self, op: Op, operands: list[Array]) -> Sequence[Array]:
+    def evaluate(self, op: Op, operands: Sequence[Array]) -> Sequence[Array]:
+        """Return the results of an op on these operands."""
         if isinstance(op, Launch):
             # All chunks in one call; the work is for schedulers.
             *given, chunks, _, scratch = operands
             operands = [*given, np.array(0, np.int64), chunks, scratch]
         if isinstance(op, Call | Launch):
             callee = self.functions[op.callee.name]
-            return _Frame(self.functions, callee, self.meanings).call(operands)
+            return Frame(self.functions, callee, self.meanings).call(operands)
         attributes = op.attributes
         declared = {n: attributes[n] for n in op.attribute_names if n in attributes}
         meaning = self.meanings.get(type(op))

@@ -33,6 +33,8 @@ from tensorc.runtime.arrays import (
     kinds_of,
     numpy_dtype,
 )
+from tensorc.runtime.checking import IN_USE
+from tensorc.runtime.finite import UNKNOWN_ORIGIN, Origin, run_checked
 from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.signature import CallPlan, make_signature
 from tensorc.runtime.threads import (
@@ -91,8 +93,8 @@ class CompiledFunction:
     `library` is the linked code, `shared` the variables and `hypers` the defaults of
     the hyperparameters, by the names of the arguments. `varies` tells whether the code
     is the same for every value of a hyperparameter, which it is if nobody says so;
-    it is asked once for each. Thread-safe: calls that use a
-    shared variable in common run one after the other.
+    it is asked once for each. `origin` explains calls that are checked. Thread-safe:
+    calls that use a shared variable in common run one after the other.
     """
 
     def __init__(
@@ -102,8 +104,12 @@ class CompiledFunction:
         shared: Mapping[str, SharedCell],
         hypers: Mapping[str, Number],
         varies: Callable[[str], bool] | None = None,
+        origin: Origin = UNKNOWN_ORIGIN,
     ) -> None:
         used = [a for a in info.arguments if a.kind == "shared"]
+        self.origin = origin
+        if origin.checks:
+            IN_USE.append(None)
         self.info = info
         self.name = info.name
         self.library = library
@@ -160,6 +166,8 @@ class CompiledFunction:
             ShapeError: a rank or size does not fit.
             IndexOutOfRange: the program indexed outside an axis. No shared variable has
                 changed.
+            NotFiniteError: the call is checked, and made a NaN or an infinity. No
+                shared variable has changed.
         """
         plan = None if named else self.known(kinds_of(inputs))
         if plan is not None:
@@ -225,7 +233,9 @@ class CompiledFunction:
             if self._has_values:
                 raise self.signature.no_memory(plan) from None
             raise
-        if self._locks:
+        if IN_USE and self.origin.is_checked():
+            status = run_checked(self, frame, inputs, results)
+        elif self._locks:
             status = self.locked(self._entry, (frame.address, 0, 1))
         else:
             status = self._entry(frame.address, 0, 1)
@@ -291,12 +301,17 @@ class CompiledFunction:
                 array = contiguous(given)
                 start = address_of(array)
             if start < high and self._low < start + array.nbytes:
-                array = self._apart(array)
+                array = self.apart(array)
                 start = address_of(array)
             if array is not given:
                 copies.append(array)
             slots[positions[number]] = start
         return copies
+
+    def enter(self, frame: CallFrame) -> int:
+        """Run the call of a frame, whose locks the caller holds; return its status."""
+        status: int = self._entry(frame.address, 0, 1)
+        return status
 
     def locked(
         self, call: Callable[..., T], arguments: tuple[object, ...], number: int = 0
@@ -391,7 +406,7 @@ class CompiledFunction:
                 cell[...] = hypers.get(name, default)
             frame.hypers = hypers
 
-    def _apart(self, array: Array) -> Array:
+    def apart(self, array: Array) -> Array:
         """Return an input, or a copy of it if a shared variable overlaps."""
         start = address_of(array)
         stop = start + array.nbytes

@@ -78,6 +78,10 @@ class SharedCell:
         with self.lock:
             self._array[...] = array
 
+    def put_back(self, value: Array) -> None:
+        """Restore an earlier value; the caller holds the lock."""
+        self._array[...] = value
+
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.name, self.get_value())
 

@@ -5,10 +5,11 @@ called in slices of some 50 ms, so that Ctrl-C and progress work between them.
 """
 
 import ctypes
+import functools
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from tensorc.errors import (
     DivergedError,
     IndexOutOfRange,
     InternalError,
+    NotFiniteError,
     TensorcError,
     way,
 )
@@ -29,8 +31,11 @@ from tensorc.runtime.arrays import (
     numpy_dtype,
     spelling_of,
 )
+from tensorc.runtime.checking import IN_USE
 from tensorc.runtime.convert import convert
+from tensorc.runtime.finite import AS_BEFORE, Explanation, unexplained
 from tensorc.runtime.function import CallFrame, CompiledFunction
+from tensorc.runtime.training.checked import RunBatches, run_slice
 from tensorc.runtime.training.shuffling import Shuffled, shuffled
 
 SLICE_SECONDS = 0.05
@@ -190,6 +195,8 @@ def run_batches(
     Raises:
         DivergedError: a cost that is watched is not finite (TC0604); the shared
             variables are as that batch left them.
+        NotFiniteError: the function is checked, and a batch made a NaN or an infinity
+            (TC0512); the shared variables are as before it.
         IndexOutOfRange: a batch indexed outside an axis; the batches before it are
             done, it has changed nothing.
     """
@@ -197,6 +204,9 @@ def run_batches(
     driver = _DRIVER(function.library.address(function.info.epoch_symbol))
     status = ctypes.c_int32(0)
     watch = _watch(function.info, watched)
+    run = _runner(epoch, driver, status, watch)
+    is_checked = bool(IN_USE) and function.origin.is_checked()
+    failed = functools.partial(_not_finite, watched)
     spent = 0.0
     position = first
     epoch.stop.value = 0
@@ -207,16 +217,13 @@ def run_batches(
             until = min(until, position + epoch.shuffled.span)
             _gather(epoch, epoch.shuffled, position, until)
         gathered = time.perf_counter() - start
-        arguments = (
-            epoch.frame.address,
-            ctypes.addressof(epoch.strides),
-            position,
-            until,
-            ctypes.byref(epoch.stop),
-            ctypes.byref(status),
-            ctypes.addressof(watch),
-        )
-        reached, seconds = function.locked(_timed, (driver, arguments))
+        if is_checked:
+            if any(result.shape for result in function.info.results):
+                until = position + 1  # an array is that of the last batch
+            slice_ = (epoch, run, status, position, until, failed)
+            reached, seconds = function.locked(run_slice, slice_)
+        else:
+            reached, seconds = function.locked(run, (position, until))
         if status.value == STATUS_NOT_FINITE:
             raise _diverged(epoch, reached, watched)
         if status.value:
@@ -287,13 +294,38 @@ def _gather(epoch: Epoch, shuffled: Shuffled, first: int, last: int) -> None:
         epoch.frame.slots[slot] = address_of(window) - first * epoch.strides[slot]
 
 
-def _timed(
-    driver: Callable[..., int], arguments: tuple[object, ...]
-) -> tuple[int, float]:
-    """Return what a call returns, and its seconds: those of waiting do not count."""
-    start = time.perf_counter()
-    reached = driver(*arguments)
-    return reached, time.perf_counter() - start
+def _runner(
+    epoch: Epoch,
+    driver: Callable[..., int],
+    status: ctypes.c_int32,
+    watch: "ctypes.Array[ctypes.c_int64]",
+) -> RunBatches:
+    """Return what runs batches, and returns the next one and the seconds.
+
+    Those of waiting for a lock do not count.
+    """
+    before = (epoch.frame.address, ctypes.addressof(epoch.strides))
+    after = (ctypes.byref(epoch.stop), ctypes.byref(status), ctypes.addressof(watch))
+
+    def run(first: int, last: int) -> tuple[int, float]:
+        start = time.perf_counter()
+        reached = driver(*before, first, last, *after)
+        return reached, time.perf_counter() - start
+
+    return run
+
+
+def _not_finite(
+    number: int, epoch: Epoch, found: Explanation | None, batch: int
+) -> NotFiniteError:
+    """Return the error of a batch that made a NaN or an infinity; epochs are from 1."""
+    made = unexplained(epoch.function) if found is None else found.diagnostic
+    where = _rows_of(epoch, batch)
+    where += f", of epoch {number:,}" if number else ""
+    notes = (*made.notes, where, *AS_BEFORE[bool(epoch.function.shared)])
+    smaller = way("lr=…", "--set lr=…")
+    hints = (*made.hints, *([f"or try smaller steps: {smaller}"] if number else []))
+    return NotFiniteError(replace(made, notes=notes, hints=hints))
 
 
 def _slice_length(epoch: Epoch) -> int:

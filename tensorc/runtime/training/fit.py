@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 
 from tensorc.artifact import evaluate_dim
-from tensorc.errors import DataError, Diagnostic, TensorcError
+from tensorc.errors import DataError, Diagnostic, TensorcError, way
 from tensorc.recipes import Fit
 from tensorc.runtime.arrays import address_of
 from tensorc.runtime.training.data import Dataset
@@ -102,6 +102,11 @@ def _make_run(
     hear: OnState,
     allow_nan: bool,
 ) -> TrainingState:
+    if allow_nan and functions.step.origin.is_checked():
+        both = f"{way('check_nan=True', '--check-nan')} ends where a number is lost, "
+        both += f"{way('allow_nan=True', '--allow-nan')} goes on"
+        hints = ("leave one of them out",)
+        raise TensorcError(Diagnostic("TC0601", both, hints=hints))
     training = prepare(recipe, "step", functions.step, dataset.train, hypers)
     validation = tested = None
     if validate := functions.validate:
