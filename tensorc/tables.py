@@ -82,3 +82,20 @@ def spell_bytes(size: int) -> str:
         return f"{size} bytes"
     power = min((size.bit_length() - 1) // 10, 4)
     return f"{size / 1024**power:.1f} {'KMGT'[power - 1]}iB"
+
+
+def spell_seconds(seconds: float) -> str:
+    """Return a time for people: 12.3 ms."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{_three_digits(seconds / size)} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
+
+
+def spell_rate(rate: float) -> str:
+    """Return a rate for people, in billions: 231, 8.16."""
+    return _three_digits(rate / 1e9)
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 99.5 else f"{number:.3g}"

@@ -276,6 +276,7 @@ ROOMS: Rooms = {
                 "driver",
                 "compiler",
                 "pipeline",
+                "profiling",
                 "runtime.cpu",
             ),
             *("passes.common", "passes.analysis", "cache", "artifact", "target"),
@@ -291,8 +292,8 @@ ROOMS: Rooms = {
         {
             *(*ir("ops", "ops.structured", "ops.memory"), "abi", "driver", "compiler"),
             *("passes.common", "passes.analysis", "artifact", "target", "errors"),
-            *("api", "profiling", "runtime", "runtime.cpu", "tables"),
-            *("frontend.library", "frontend.python"),
+            *("api", "profiling", "runtime", "runtime.cpu", "runtime.training"),
+            *("recipes", "json_data", "tables", "frontend.library", "frontend.python"),
         },
         {"numpy"},
     ),
@@ -437,6 +438,7 @@ LAZY = {
         "tensorc.cli.explain",
         "tensorc.api.stages",
     ): "a code is explained without a compiler",
+    ("tensorc.cli.train", "tensorc.api.benching.profile"): "only `--profile` compiles",
     ("tensorc.cli.progress", "rich.console"): "only a terminal needs a bar",
     ("tensorc.cli.progress", "rich.progress"): "only a terminal needs a bar",
 }

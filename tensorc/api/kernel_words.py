@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from tensorc.ir.core import Op
+from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import VALUE
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.scalar.arith import (
@@ -16,6 +16,7 @@ from tensorc.ir.ops.scalar.arith import (
 )
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
+from tensorc.ir.types import F64, TensorType
 from tensorc.passes.analysis.cost import computes
 from tensorc.passes.analysis.generics import AGAIN, extracts, is_contraction
 
@@ -75,6 +76,17 @@ def _chosen(op: Generic) -> str:
     block = op.parent
     is_read = block is not None and any(op.results[0] in o.operands for o in block.ops)
     return both if is_read else alone
+
+
+def element_of(members: Sequence[Op]) -> str:
+    """Return f64 if a kernel computes something in that, else f32."""
+    inner = (op for member in members for op in member.walk())
+    return "f64" if any(_is_double(v) for op in inner for v in op.results) else "f32"
+
+
+def _is_double(value: Value) -> bool:
+    type_ = value.type
+    return type_ == F64 or (isinstance(type_, TensorType) and type_.element == F64)
 
 
 def lines_of(ops: Sequence[Op]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tensorc import driver
 from tensorc.api import inspection, kept_program, kept_runs
@@ -24,7 +24,7 @@ from tensorc.api.kept_runs import (
 )
 from tensorc.api.paths import path_of
 from tensorc.api.untraced import Called, Cell
-from tensorc.artifact import Artifact
+from tensorc.artifact import Artifact, FunctionInfo
 from tensorc.errors import CompileError, Diagnostic, TensorcError, did_you_mean
 from tensorc.frontend.dsl.programs import program as source
 from tensorc.frontend.dsl.programs.program import plain_hypers
@@ -63,6 +63,8 @@ from tensorc.target import CHOSEN, Options
 if TYPE_CHECKING:
     from tensorc.frontend.python.grouping.groups import Group
     from tensorc.frontend.python.symbolic_variables import Shared as SharedVariable
+
+F = TypeVar("F", bound=CompiledFunction)
 
 FLOATS = ("f32", "f64", "f16")  # what `float` may mean
 
@@ -442,16 +444,18 @@ class Functions(Mapping[str, CompiledFunction]):
     def _compile(self, names: list[str]) -> None:
         start = time.perf_counter()
         artifact, library = self._load(names)
-        hypers = self.hypers()
         for info in artifact.functions:
-            varies = self._varies(info.name)
-            make = functools.partial(self.source.emit, [info.name])
-            origin = origin_of(make, info.name, self.options.check_nan)
-            function = CompiledFunction(
-                info, library, self.shared, hypers, varies, origin
-            )
-            self.compiled[info.name] = function
+            self.keep(info, library, CompiledFunction)
         self.compile_seconds += time.perf_counter() - start
+
+    def keep(self, info: FunctionInfo, library: Library, kind: type[F]) -> F:
+        """Bind code to the memory; it is the function of its name from now on."""
+        hypers, varies = self.hypers(), self._varies(info.name)
+        make = functools.partial(self.source.emit, [info.name])
+        origin = origin_of(make, info.name, self.options.check_nan)
+        function = kind(info, library, self.shared, hypers, varies, origin)
+        self.compiled[info.name] = function
+        return function
 
     def view(
         self,

@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
-from tensorc.api.kernel_words import generics_of, lines_of, members_of, plain, words
+from tensorc.api.kernel_words import (
+    element_of,
+    generics_of,
+    lines_of,
+    members_of,
+    plain,
+    words,
+)
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.branches import NEGATED
@@ -45,6 +52,8 @@ from tensorc.passes.analysis.traffic import (
     size_of,
     written_by,
 )
+from tensorc.profiling.limits import limits_now
+from tensorc.tables import spell_rate, spell_seconds
 
 _LATER = "what reads it there waits for another result of that kernel"
 _NESTED: Mapping[type[Op], str] = MappingProxyType(
@@ -291,10 +300,25 @@ def _kernel(
         f"  reads    {_bytes(read_by(kernel), sizes)}",
         f"  writes   {_bytes(written, sizes)}",
         f"  flops    {sizes.spell(flops_of_kernel(kernel))}",
+        *_possible(kernel, sizes),
         f"  arena    {_bytes(kept, sizes) if kept else 'nothing of it'}",
         f"  schedule {_schedule(kernel, sizes)}",
         f"  opened   {_opened(kernel, kernels)}",
     ]
+
+
+def _possible(kernel: Op, sizes: _Sizes) -> list[str]:
+    """Return how fast a kernel may be, where its sizes are numbers."""
+    flops, moved = (sizes.put(d) for d in (flops_of_kernel(kernel), _moved_by(kernel)))
+    if not (isinstance(flops, int) and isinstance(moved, int) and flops + moved):
+        return []
+    limits, element = limits_now(), element_of(members_of(kernel))
+    seconds = limits.seconds(flops, moved, element)
+    rates = [f"{spell_rate(flops / seconds)} GFLOP/s"] * bool(flops)
+    rates.append(f"{spell_rate(moved / seconds)} GB/s")
+    bound = limits.bound(flops, moved, element)
+    said = f"{', '.join(rates)}: {spell_seconds(seconds)} by the limit of {bound}"
+    return [f"  possible {said}"]
 
 
 def _copy(value: Value, number: int, sizes: _Sizes) -> list[str]:

@@ -1,11 +1,14 @@
 """`tensorc bench`: what a function takes, kernel by kernel."""
 
+import sys
 from pathlib import Path
 
 import rich_click as click
 
 from tensorc.api import program as programs
 from tensorc.api.benching import bench as api
+from tensorc.api.benching import comparing
+from tensorc.api.benching.comparing import read_old
 from tensorc.api.benching.measuring import SECONDS
 from tensorc.cli.completion import paths
 from tensorc.cli.options import (
@@ -32,6 +35,7 @@ from tensorc.cli.start import restore
 @path_option(
     "--json", "json_path", metavar="FILE", help="Write all of it; - is stdout."
 )
+@path_option("--compare", metavar="OLD.json", help="Show what changed since --json.")
 @path_option("--trace", metavar="FILE", help="Write one call as a Chrome trace.")
 @init_option
 @settings_option
@@ -43,6 +47,7 @@ def command(
     sizes: dict[str, int],
     seconds: float,
     json_path: str | None,
+    compare: str | None,
     trace: str | None,
     init: str | None,
     settings: dict[str, str],
@@ -53,11 +58,16 @@ def command(
     path, name = split_name(file)
     for output in (json_path, trace):
         check_output(output, path, init)
+    if compare is not None:
+        read_old(compare)  # before the work
     program = programs.load(path, settings, optimize, default_float)
     restore(program, init)
     found = api.bench_of_program(program, name, sizes, seconds)
-    if json_path != "-":
-        print(found, end="", flush=True)
+    # What is read by a machine must not have a line for people in it.
+    people = sys.stderr if json_path == "-" else sys.stdout
+    print(found, end="", file=people, flush=True)
+    if compare is not None:
+        print(f"\n{comparing.compare(found, compare)}", end="", file=people)
     if json_path is not None:
         write_output(json_path, found.to_json() + "\n")
     if trace is not None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -36,11 +37,19 @@ from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.checkpoint import About, Checkpoint, compare
 from tensorc.runtime.training.data import Dataset, open_data
 from tensorc.runtime.training.fit import fit
-from tensorc.runtime.training.history import EpochRecord, Footprint, History
+from tensorc.runtime.training.history import (
+    EpochRecord,
+    Footprint,
+    History,
+    Progress,
+)
 from tensorc.runtime.training.keeping import Keeper
-from tensorc.runtime.training.loop import OnEpoch
+from tensorc.runtime.training.loop import OnEpoch, OnProgress
 from tensorc.runtime.training.preparing import roles_of
 from tensorc.tables import spell_bytes
+
+if TYPE_CHECKING:
+    from tensorc.api.benching.profile import Profile
 
 _SHOWN = 12
 
@@ -87,6 +96,7 @@ def _kept_options(function: AnyCommand) -> AnyCommand:
 @_kept_options
 @path_option("--log", metavar="FILE", help="Append events to FILE, a JSON line each.")
 @path_option("--json", "json_path", metavar="FILE", help="Write the run; - is stdout.")
+@click.option("--profile", is_flag=True, help="Say what each kernel of a step takes.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only the summary.")
 @optimize_option
 @threads_option
@@ -103,15 +113,12 @@ def command(
     allow_nan: bool,
     log: str | None,
     json_path: str | None,
+    profile: bool,
     quiet: bool,
     optimize: int,
 ) -> None:
     """Train what the `fit`s of FILE.tc describe, in order."""
-    existing_file(file)
-    for path in (json_path, log):
-        check_output(path, file, init, resume)
-    if init is not None and resume is not None:
-        raise click.UsageError("--init starts a run, --resume goes on with one")
+    _check_files(file, init, resume, json_path, log)
     program = _loaded(file, settings, optimize, default_float)
     if init is not None:
         _note_missing(init, program.restore(init), quiet)
@@ -132,13 +139,26 @@ def command(
         for recipe, about in zip(fits, abouts, strict=True):
             read = data.pop() if data else open_data(recipe)
             keeper = program.keeper(recipe, kept, about)
+            watch = _profile(program, recipe) if profile else None
             history = _train(
-                program, recipe, read, start, keeper, events, quiet, allow_nan
+                program, recipe, read, start, keeper, events, quiet, allow_nan, watch
             )
             start = None
             histories.append(history)
             _print_summary(history, recipe, program, json_path)
+            _print_profile(watch, history, json_path)
     _write_json(json_path, histories, program.shared)
+
+
+def _check_files(
+    file: str, init: str | None, resume: str | None, *outputs: str | None
+) -> None:
+    """Refuse files that do not fit each other, before anything is read."""
+    existing_file(file)
+    for path in outputs:
+        check_output(path, file, init, resume)
+    if init is not None and resume is not None:
+        raise click.UsageError("--init starts a run, --resume goes on with one")
 
 
 def _protected(
@@ -208,6 +228,7 @@ def _train(
     log: Log,
     quiet: bool,
     allow_nan: bool,
+    watch: "Profile | None",
 ) -> History:
     """Run one recipe; its history has the time of compiling."""
     log.write("start", fit=recipe.name, hypers=plain_hypers(program.hypers))
@@ -218,8 +239,8 @@ def _train(
                 roles_of(program.functions, recipe),
                 data,
                 on_start=None if quiet else _show_footprint,
-                on_epoch=_heard(heard, log),
-                on_progress=heard.on_progress,
+                on_epoch=_heard(heard, log, watch),
+                on_progress=_progressing(heard, watch),
                 on_state=log.on_state,
                 keeper=keeper,
                 start=start.start(program.shared) if start else None,
@@ -236,14 +257,45 @@ def _train(
     return history
 
 
-def _heard(shown: Reporter, log: Log) -> OnEpoch:
+def _heard(shown: Reporter, log: Log, watch: "Profile | None") -> OnEpoch:
     """Return what tells everybody of epochs."""
 
     def on_epoch(record: EpochRecord) -> None:
+        if watch is not None:
+            watch.on_epoch()
         shown.on_epoch(record)
         log.on_epoch(record)
 
     return on_epoch
+
+
+def _progressing(shown: Reporter, watch: "Profile | None") -> OnProgress | None:
+    """Return what tells everybody of batches."""
+    if watch is None:
+        return shown.on_progress
+
+    def on_progress(progress: Progress) -> None:
+        watch.on_progress(progress)
+        if shown.on_progress:
+            shown.on_progress(progress)
+
+    return on_progress
+
+
+def _profile(program: "api.Program", recipe: Fit) -> "Profile":
+    """Have the step of a recipe timed, for which it is compiled anew."""
+    from tensorc.api.benching.profile import profile
+
+    return profile(program, recipe)
+
+
+def _print_profile(
+    watch: "Profile | None", history: History, json_path: str | None
+) -> None:
+    found = None if watch is None else watch.result(history)
+    if found is not None:
+        file = sys.stderr if json_path == "-" else sys.stdout
+        print(f"\n{found}", end="", file=file, flush=True)
 
 
 def _path(given: str | None) -> Path | None:

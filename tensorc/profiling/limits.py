@@ -66,9 +66,10 @@ class Limits:
         """Return the least seconds of so many flops on so many bytes."""
         return max(flops / self.flops[element], size / self.bytes_rate(size))
 
-    def is_arithmetic(self, flops: int, size: int, element: str = "f32") -> bool:
-        """Return whether arithmetic takes longer than memory."""
-        return flops / self.flops[element] > size / self.bytes_rate(size)
+    def bound(self, flops: int, size: int, element: str = "f32") -> str:
+        """Return what takes longer at the limits: "arithmetic" or "memory"."""
+        is_longer = flops / self.flops[element] > size / self.bytes_rate(size)
+        return "arithmetic" if is_longer else "memory"
 
 
 @lru_cache(8)

@@ -66,3 +66,51 @@ def test_sizes_that_do_not_fit(words, said, capsys):
 def test_a_name_is_needed(capsys):
     assert main.run(["bench", LOGREG]) == main.USER_ERROR
     assert "there are logits, loss, error, train" in capsys.readouterr().err
+
+
+def test_what_changed_since(tmp_path, capsys):
+    old = tmp_path / "old.json"
+    words = ["bench", f"{LOGREG}::loss", "--dim", "B=6", *SHORT]
+    assert main.run([*words, "--json", str(old)]) == 0
+    document = json.loads(old.read_text())
+    document["seconds"] = 1000.0
+    document["kernels"][0]["seconds"] = 100.0
+    document["kernels"].append({**document["kernels"][0], "source": "elsewhere.tc:1"})
+    old.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert main.run([*words, "--compare", str(old)]) == 0
+    *rows, gone, total = capsys.readouterr().out.split("\n\n")[-1].splitlines()[2:]
+    assert "100 s" in rows[0]
+    assert gone.split()[:3] == ["gone", "100", "s"]
+    assert "elsewhere.tc:1" in gone
+    assert total.split()[0] == "call"
+    assert "1,000 s   0.00" in total
+
+
+@pytest.mark.parametrize(
+    "text", ["[1", "[]", '{"format": 1}', '{"format": 1, "seconds": 1, "kernels": [2]}']
+)
+def test_what_is_no_result_is_refused_before_the_work(text, tmp_path, capsys):
+    old = tmp_path / "old.json"
+    old.write_text(text)
+    words = ["bench", f"{LOGREG}::loss", "--dim", "B=6", "--compare", str(old)]
+    assert main.run(words) == main.USER_ERROR
+    said = capsys.readouterr()
+    assert "no result of `tensorc bench --json`" in said.err
+    assert not said.out
+
+
+def test_an_epoch_is_profiled(capsys):
+    words = ["train", LOGREG, "--set", "epochs=2", "--quiet"]
+    assert main.run([*words, "--profile"]) == 0
+    printed = capsys.readouterr().out
+    head, _, kernels, lines = printed.partition("train, B=600: ")[2].split("\n\n")
+    assert "for one epoch" in head
+    assert ", of 2; " in head
+    rows = kernels.splitlines()[2:-1]
+    assert [row.split()[:3] for row in rows] == [[str(i), "x", "83"] for i in range(6)]
+    assert f"{LOGREG}:8" in lines
+    plain = main.run(words)
+    assert plain == 0
+    # The same bits: errors have six digits.
+    assert capsys.readouterr().out.splitlines()[0] == printed.splitlines()[0]

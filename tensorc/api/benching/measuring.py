@@ -2,9 +2,10 @@
 
 import statistics
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from tensorc.api.benching.drawing import Probed, drawn
 from tensorc.api.benching.result import Bench, Event, KernelTime
@@ -56,17 +57,19 @@ def measure(subject: Subject, seconds: float = SECONDS) -> Bench:
     limits = limits_now()
     calls, taken = _called(function, plan, arrays, times, seconds)
     values = dict(zip(timed.info.symbols, plan.symbols, strict=True))
-    found = _kernels(timed, taken, values, limits)
+    spent = [spent_in(timed, launches) for launches in taken]
+    found = kernels_of(timed, spent, values, limits)
     return Bench(
         timed.info.name,
         {name.removeprefix(VALUE): size for name, size in values.items()},
         limits,
+        "call",
         len(calls),
         statistics.median(calls),
         min(calls),
         tuple(found.values()),
-        _lines({timed.works[i]: k.seconds for i, k in found.items()}, values),
-        _events(timed, taken[calls.index(min(calls))], list(found)),
+        lines_of({timed.works[i]: k.seconds for i, k in found.items()}, values),
+        events_of(timed, taken[calls.index(min(calls))], list(found)),
     )
 
 
@@ -98,58 +101,71 @@ def _called(
     return calls, taken
 
 
-def _kernels(
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a call, or an epoch, took: seconds and runs, by the indices of `works`."""
+
+    seconds: tuple[float, ...]
+    runs: tuple[int, ...]
+
+
+def spent_in(timed: TimedFunction, launches: Array) -> Spent:
+    """Return what launches took, i64[launches, 3] as `Times.take` gives them."""
+    owners, works = timed.owners, timed.works
+    number, begun, ended = (launches[:, i].astype(np.int64) for i in range(3))
+    seconds = np.bincount(number, (ended - begun) * 1e-9, len(owners)).tolist()
+    counts = np.bincount(number, minlength=len(owners)).tolist()
+    spent, runs = [0.0] * len(works), [0] * len(works)
+    for owner, lasted, count in zip(owners, seconds, counts, strict=True):
+        spent[owner] += lasted
+        # A kernel may be several launches, as what packs a matrix and what reads it.
+        runs[owner] = max(runs[owner], count)
+    return Spent(tuple(spent), tuple(runs))
+
+
+def kernels_of(
     timed: TimedFunction,
-    taken: Sequence[Array],
+    spent: Sequence[Spent],
     values: Mapping[str, int],
     limits: Limits,
+    middle: Callable[[Sequence[float]], float] = statistics.median,
 ) -> dict[int, KernelTime]:
-    """Return what was done in a call, by the indices of `works`, in their order."""
-    owners = timed.owners
-    spent = [_spent(launches, owners, len(timed.works)) for launches in taken]
-    counts = Counter(taken[-1][:, 0].tolist())
+    """Return what was done, by the indices of `works`, in their order."""
     found = {}
     for i, work in enumerate(timed.works):
-        # A kernel may be several launches, as what packs a matrix and what reads it.
-        runs = max([counts[n] for n, owner in enumerate(owners) if owner == i])
-        if runs:
-            found[i] = _kernel(work, runs, [s[i] for s in spent], values, limits)
-    return found
-
-
-def _spent(launches: Array, owners: Sequence[int], works: int) -> list[float]:
-    """Return the seconds of each work in a call."""
-    found = [0.0] * works
-    for launch, begun, ended in launches.tolist():
-        found[owners[launch]] += (ended - begun) * 1e-9
+        if runs := spent[-1].runs[i]:
+            seconds = [s.seconds[i] for s in spent]
+            times = middle(seconds), min(seconds)
+            found[i] = _kernel(work, runs, times, values, limits)
     return found
 
 
 def _kernel(
     work: Work,
     runs: int,
-    spent: Sequence[float],
+    seconds: tuple[float, float],
     values: Mapping[str, int],
     limits: Limits,
 ) -> KernelTime:
     flops, size = evaluate(work.flops, values), evaluate(work.bytes, values)
     times = runs * evaluate(work.steps, values)
-    is_arithmetic = limits.is_arithmetic(flops, size, work.element)
+    bound = limits.bound(flops, size, work.element) if size else ""
     return KernelTime(
         work.number,
         work.source,
         work.computes,
         runs,
-        statistics.median(spent),
-        min(spent),
+        *seconds,
         times * flops,
         times * size,
         times * limits.seconds(flops, size, work.element),
-        "" if not size else "arithmetic" if is_arithmetic else "memory",
+        bound,
     )
 
 
-def _lines(times: Mapping[Work, float], values: Mapping[str, int]) -> dict[str, float]:
+def lines_of(
+    times: Mapping[Work, float], values: Mapping[str, int]
+) -> dict[str, float]:
     """Return the seconds of each line of the source, the longest first."""
     found: dict[str, float] = {}
     for work, seconds in times.items():
@@ -162,7 +178,7 @@ def _lines(times: Mapping[Work, float], values: Mapping[str, int]) -> dict[str, 
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _events(
+def events_of(
     timed: TimedFunction, launches: Array, works: Sequence[int]
 ) -> tuple[Event, ...]:
     """Return the launches of a call, given the work that each kernel is."""

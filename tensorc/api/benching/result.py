@@ -7,9 +7,15 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from tensorc.profiling.limits import Limits
-from tensorc.tables import Table, html_of, text_of
+from tensorc.tables import (
+    Table,
+    html_of,
+    spell_rate,
+    spell_seconds,
+    text_of,
+)
 
-_FORMAT = 1  # of the JSON
+FORMAT = 1  # of the JSON
 _RATES = ["GFLOP/s", "GB/s", "of limit"]
 _COLUMNS = ["kernel", "time", "share", *_RATES, "source", "computes"]
 
@@ -47,11 +53,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What was measured of a function; printed, it is a table."""
+    """What was measured of a function; printed, it is a table.
+
+    `unit` is what `seconds` and those of kernels are for: a "call", or an "epoch" of a
+    training, of which there were `calls`.
+    """
 
     name: str
     sizes: Mapping[str, int]
     limits: Limits
+    unit: str
     calls: int
     seconds: float
     least: float
@@ -76,8 +87,8 @@ class Bench:
         sizes = "".join([f", {name}={size}" for name, size in self.sizes.items()])
         threads = f"{self.limits.threads} thread{'s'[: self.limits.threads - 1]}"
         return (
-            f"{self.name}{sizes}: {spell_seconds(self.seconds)} a call, least "
-            f"{spell_seconds(self.least)}, of {self.calls:,} calls, {threads}"
+            f"{self.name}{sizes}: {spell_seconds(self.seconds)} for one {self.unit}, "
+            f"the least {spell_seconds(self.least)}, of {self.calls:,}; {threads}"
         )
 
     def _tables(self) -> list[Table]:
@@ -111,8 +122,8 @@ class Bench:
         rates = ["", "", ""]
         if seconds and kernel.bound:
             of_limit = f"{kernel.possible / seconds:.0%}"
-            rates = [_spell_rate(kernel.flops / seconds) if kernel.flops else ""]
-            rates += [_spell_rate(kernel.bytes / seconds), of_limit]
+            rates = [spell_rate(kernel.flops / seconds) if kernel.flops else ""]
+            rates += [spell_rate(kernel.bytes / seconds), of_limit]
         times = f" x {kernel.runs:,}" if kernel.runs != 1 else ""
         return [
             f"{kernel.number}{times}",
@@ -133,7 +144,7 @@ class Bench:
 
     def to_json(self) -> str:
         """Return all of it as JSON."""
-        document = {"format": _FORMAT, **asdict(self), "between": self.between}
+        document = {"format": FORMAT, **asdict(self), "between": self.between}
         return json.dumps(document, indent=1)
 
     def trace(self) -> str:
@@ -160,23 +171,6 @@ class Bench:
     def save_trace(self, path: str | PathLike[str]) -> None:
         """Write the launches of one call as a Chrome trace, which Perfetto shows."""
         Path(fspath(path)).write_text(self.trace(), encoding="utf-8")
-
-
-def spell_seconds(seconds: float) -> str:
-    """Return a time for people: 12.3 ms."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return (
-                f"{seconds / size:.3g} {unit}"
-                if seconds < 1000 * size
-                else (f"{seconds / size:,.0f} {unit}")
-            )
-    return f"{seconds * 1e9:.0f} ns"
-
-
-def _spell_rate(rate: float) -> str:
-    giga = rate / 1e9
-    return f"{giga:.0f}" if giga >= 100 else f"{giga:.3g}"
 
 
 def _spell_size(size: int) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tensorc import compiler, driver
-from tensorc.api.kernel_words import lines_of, members_of, words
+from tensorc.api.kernel_words import element_of, lines_of, members_of, words
 from tensorc.artifact import FunctionInfo
 from tensorc.compiler import Level
 from tensorc.errors import InternalError
-from tensorc.ir.core import Op, Value
+from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, elements
 from tensorc.ir.ops.builtin import Call, Function, Module
 from tensorc.ir.ops.control import If, KernelGroup
@@ -28,7 +28,6 @@ from tensorc.ir.ops.memory.memory import Copy
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import schedule_of
-from tensorc.ir.types import F64, TensorType
 from tensorc.passes.analysis.cost import (
     KERNELS,
     body_size,
@@ -154,7 +153,7 @@ def _work(kernel: Op, number: str) -> Work:
         moved = moved + size
     computes = ", ".join(_heavy(members))
     shares = tuple([_share(member) for member in members])
-    flops, element = flops_of_kernel(kernel), _element(members)
+    flops, element = flops_of_kernel(kernel), element_of(members)
     return Work(number, lines_of(members), computes, flops, moved, element, shares)
 
 
@@ -180,18 +179,6 @@ def _share(member: Op) -> Share:
     if isinstance(member, Generic):
         points = elements(tensor_space(member)) * body_size(member)
     return Share(tuple(places), points)
-
-
-def _element(members: Sequence[Op]) -> str:
-    """Return f64 if something of it is computed in that, else f32."""
-    inner = (op for member in members for op in member.walk())
-    values = [v for op in inner for v in op.results]
-    return "f64" if any(_is_double(v) for v in values) else "f32"
-
-
-def _is_double(value: Value) -> bool:
-    type_ = value.type
-    return type_ == F64 or (isinstance(type_, TensorType) and type_.element == F64)
 
 
 def _copies(function: Function, first: int) -> list[Work]:
