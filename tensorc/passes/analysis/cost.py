@@ -103,7 +103,7 @@ def _flops_alone(op: Op) -> Dim:
 def flops_of(op: Generic) -> Dim:
     """Return the flops of one generic."""
     points = elements(tensor_space(op))
-    each = sum(1 + (o.name == "math.fma") for o in op.body.block.ops if _is_float(o))
+    each = sum(1 + (o.name == "math.fma") for o in op.body.block.ops if is_flop(o))
     return points * each
 
 
@@ -129,7 +129,8 @@ def body_size(op: Generic) -> int:
     return 1 + len(names) + functions * (FUNCTION_WEIGHT - 1)
 
 
-def _is_float(op: Op) -> bool:
+def is_flop(op: Op) -> bool:
+    """Return whether a scalar op computes a float, not only moves or casts one."""
     if not computes(op) or not op.results:
         return False
     type_ = op.results[0].type

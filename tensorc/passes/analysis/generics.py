@@ -31,6 +31,22 @@ def is_overlap(op: Op) -> bool:
     return isinstance(op, Generic) and op.order == OVERLAP_ORDER
 
 
+def right_factor(op: Generic) -> Value:
+    """Return what the body of a contraction multiplies elements of its left side by.
+
+    That is an element of its second operand, or is computed from elements of others.
+    """
+    last = op.body.block.terminator.operands[0].op
+    product = last.operands[1].op if isinstance(last, arith.AddI) else last
+    assert product is not None
+    return product.operands[1]
+
+
+def computes_right(op: Generic) -> bool:
+    """Return whether a contraction computes its right side, which is no operand."""
+    return right_factor(op).op is not None
+
+
 _EXTRACTS = (Extract, Load)
 
 

@@ -5,7 +5,7 @@ The tiles and the order of additions are in `tensorc.passes.loops.tiles`.
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tensorc.ir.attributes import Affine, MapResult
 from tensorc.ir.core import Op, Value
@@ -17,16 +17,19 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, schedule_of
 from tensorc.ir.types import element_type
-from tensorc.passes.analysis.generics import has_windows, space
+from tensorc.passes.analysis.generics import computes_right, has_windows, space
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.computed import ComputedSide
 from tensorc.passes.loops.dots import Dots, emit_column, sum_of_parts
 from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.narrow import emit_along_rows
 from tensorc.passes.loops.rows_state import Rows
 from tensorc.passes.loops.tiles import (
+    Copies,
     Matrix,
     Product,
+    Strip,
     TileSize,
     copy_rows,
     cut_rows,
@@ -58,8 +61,7 @@ def emit_panel(rows: Rows, op: Generic, ends: tuple[Value, Value]) -> tuple[Dim,
     k = rows.k
     extents = space(op, [rows.shapes[v] for v in op.operands])
     n, inner = len(extents) - 2, len(extents) - 1
-    value, map_ = op.operands[1], op.maps[1]
-    b = _matrix(k, storage_of(rows.storages, op, value), map_.results, [], inner, n)
+    side = _copied_side(rows, op)
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     _, width = _tile(op)
     strips = ceildiv(extents[n], width)
@@ -68,16 +70,15 @@ def emit_panel(rows: Rows, op: Generic, ends: tuple[Value, Value]) -> tuple[Dim,
     def copy(strip: Value, first: Value, last: Value) -> None:
         left = k.mul(strip, k.index(width))
         lanes = k.minimum(k.sub(columns, left), k.index(width))
-        source = replace(b, at=place(k, b, first, left))
         at = place(k, panel, first, left)
         target = Matrix(panel.memref, at, panel.row, k.index(1))
-        copy_rows(k, source, target, k.sub(last, first), lanes)
+        side.copy(target, (first, k.sub(last, first)), (left, lanes))
 
     chosen = schedule_of(op)
     packed = 1 if chosen is None or chosen.packed is None else chosen.packed
     work = packed * extents[n] * extents[inner]
     one, zero = k.index(1), k.index(0)
-    if k.known(b.column) != 1 or strips == 1:
+    if side.is_turned or strips == 1:
         with k.loop(*ends, 1) as chunk:
             copy(chunk.index, zero, depth)
         return packed * strips, work
@@ -88,6 +89,45 @@ def emit_panel(rows: Rows, op: Generic, ends: tuple[Value, Value]) -> tuple[Dim,
         with k.loop(first, last, 1) as term, k.loop(zero, k.dim(strips), 1) as strip:
             copy(strip.index, term.index, k.add(term.index, one))
     return packed * ceildiv(extents[inner], PACKED_TERMS), work
+
+
+@dataclass(frozen=True, slots=True)
+class _MatrixSide:
+    """A right side that lies in memory, as those that are computed are copied."""
+
+    k: LoopBuilder
+    matrix: Matrix
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether memory does not run along the columns."""
+        return self.k.known(self.matrix.column) != 1
+
+    def copy(
+        self, target: Matrix, terms: tuple[Value, Value], columns: tuple[Value, Value]
+    ) -> None:
+        """Write rows of a strip, as `ComputedSide.copy` does."""
+        (first, count), (left, lanes) = terms, columns
+        at = place(self.k, self.matrix, first, left)
+        copy_rows(self.k, replace(self.matrix, at=at), target, count, lanes)
+
+
+def _computed(side: ComputedSide) -> Copies:
+    """Return how strips of a right side are copied that is computed."""
+
+    def right(strip: Strip, first: Value, count: Value) -> None:
+        assert strip.copy is not None
+        side.copy(strip.copy, (first, count), (strip.at, strip.lanes))
+
+    return Copies(right)
+
+
+def _copied_side(rows: Rows, op: Generic) -> _MatrixSide | ComputedSide:
+    """Return the right side of a contraction of one matrix, to be copied."""
+    if computes_right(op):
+        return ComputedSide(rows, op, [])
+    last = op.maps[0].dims - 1
+    return _MatrixSide(rows.k, _operand(rows, op, [], 1, (last, last - 1)))
 
 
 def _panel(rows: Rows, depth: Value, width: int) -> Matrix:
@@ -131,7 +171,7 @@ def emit_contraction(
     if has_windows(op):
         emit_windows(rows, op, batch, limits, cut, _size(rows, op, *_tile(op)))
         return
-    extents, a, b = _sides(rows, op, batch)
+    extents, a, b, copies = _sides(rows, op, batch)
     c = _result(rows, op, batch)
     first, last = limits
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
@@ -158,11 +198,13 @@ def emit_contraction(
     is_whole = all(is_multiple(dim, width) for dim in (static, cut or 0))
     limits = first, last
     product = Product((a, b, c), limits, (left, right), depth, size, is_whole=is_whole)
+    product = replace(product, copies=copies)
     if rows.panel is None:
         _read_or_copied(rows, op, product, extents)
         return
     strips = a, _panel(rows, depth, width), c
-    packed = replace(product, matrices=strips, size=replace(size, padded=True))
+    padded = replace(size, padded=True)
+    packed = replace(product, matrices=strips, size=padded, copies=None)
     if chosen is None or chosen.packed is None:
         _strips(k, packed, None)
         return
@@ -186,7 +228,7 @@ def _read_or_copied(
     if isinstance(columns, int):
         _copied_or_not(k, product, copied)
         return
-    turned = k.known(a.row) == 1 and k.known(b.column) == 1
+    turned = k.known(a.row) == 1 and k.known(b.column) == 1 and product.copies is None
     # Chunks may have a part of them, of which each writes its own.
     most = NARROW if turned else narrow_columns(element, rows.target)
     few = k.compare("sle", k.dim(columns), k.index(most))
@@ -204,15 +246,21 @@ def _read_or_copied(
 
 def _sides(
     rows: Rows, op: Generic, batch: Sequence[Value]
-) -> tuple[Sequence[Dim], Matrix, Matrix]:
-    """Return the extents of a contraction, and its two sides."""
+) -> tuple[Sequence[Dim], Matrix, Matrix, Copies | None]:
+    """Return the extents of a contraction, its two sides, what computes the right.
+
+    A right side that is computed is no matrix, and nothing reads the one given for it.
+    """
     extents = space(op, [rows.shapes[v] for v in op.operands])
     m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
     a = _operand(rows, op, batch, 0, (m, inner))
+    if computes_right(op):
+        none = replace(a, row=rows.k.index(0), column=rows.k.index(0))
+        return extents, a, none, _computed(ComputedSide(rows, op, batch))
     b = _operand(rows, op, batch, 1, (inner, n))
     if extents[n] == 1:
         b = replace(b, column=rows.k.index(1))  # it has no other columns
-    return extents, a, b
+    return extents, a, b, None
 
 
 def _result(rows: Rows, op: Generic, batch: Sequence[Value]) -> Matrix:
@@ -241,7 +289,7 @@ def emit_dot_parts(
     many as a power of two. `ends` are the chunks to run, which are parts.
     """
     k = rows.k
-    extents, a, b = _sides(rows, op, [])
+    extents, a, b, _ = _sides(rows, op, [])
     lanes = _vector_lanes(rows, parts)
     zero = k.index(0)
     with k.loop(*ends, 1) as chunk:
@@ -277,7 +325,7 @@ def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> No
     """Emit a product whose strips of the right side are copied if that pays."""
     _, b, c = product.matrices
     width = product.size.width
-    if k.known(b.column) != 1:
+    if k.known(b.column) != 1 or product.copies is not None:
         copied = True  # a tile reads neighbours along the columns
     if copied is False:
         _strips(k, product, None)

@@ -10,7 +10,12 @@ from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
 from tensorc.ir.numerics import LANES, SUPERBLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, element_type
-from tensorc.passes.analysis.generics import has_windows, product_space, reads
+from tensorc.passes.analysis.generics import (
+    computes_right,
+    has_windows,
+    product_space,
+    reads,
+)
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.target import Target
 
@@ -235,7 +240,9 @@ def reads_along_rows(op: Generic) -> bool:
     """
     columns = product_space(op)[1]
     axes = op.maps[0].results
-    few = isinstance(columns, int) and columns <= NARROW and not has_windows(op)
+    if has_windows(op) or computes_right(op):
+        return False
+    few = isinstance(columns, int) and columns <= NARROW
     return few and bool(axes) and axes[-1] == op.maps[0].dims - 3
 
 

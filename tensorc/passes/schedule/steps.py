@@ -21,7 +21,7 @@ from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.schedules import Schedule
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.generics import tensor_of
+from tensorc.passes.analysis.generics import reads, tensor_of
 from tensorc.passes.analysis.steps import Steps, is_shared
 from tensorc.passes.schedule.cpu import CHUNK_WORK, block_rows, places, weight
 from tensorc.passes.schedule.products import panel_columns, reads_along_rows, tile
@@ -115,10 +115,10 @@ def _may_share_rows(op: Scan, steps: Steps, target: Target) -> bool:
     total: Dim = 0
     for group, kernel in zip(steps.groups, steps.kernels, strict=True):
         for product in kernel.products:
-            right = product.operands[1]
-            type_ = tensor_of(right)
-            total = total + elements(type_.shape) * type_.element.bytes
+            right = [read.value for read in reads(product)[1:]]
+            for type_ in map(tensor_of, right):
+                total = total + elements(type_.shape) * type_.element.bytes
             copied = panel_columns(product, target) is not None
-            if copied and not is_shared(op, group, right):
+            if copied and not all(is_shared(op, group, value) for value in right):
                 return False
     return known_at_most(total, WEIGHTS)

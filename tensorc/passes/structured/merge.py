@@ -48,7 +48,8 @@ its maps composed:
 3. or if it follows from indices alone (a range, a mask of positions): then it may be
    computed wherever an element is read.
 
-A contraction reads memory, so nothing becomes part of it. Where the reader will stand in
+A contraction reads memory: only gathers and casts become part of it, which the copy of
+its right side makes (`right_sides`). Where the reader will stand in
 a later kernel (it reduces the rows, reads a transpose, or a product of them), an op moves
 only if that takes no more memory: the elements of windows that are added up move always,
 as they are several times what is repeated in them. Ops keep their source locations. No
@@ -82,6 +83,7 @@ from tensorc.passes.analysis.generics import (
 )
 from tensorc.passes.analysis.in_place import regions_in
 from tensorc.passes.common.base import Level, Pass
+from tensorc.passes.structured.right_sides import is_read_by_copy
 from tensorc.target import Target
 
 MOST_BODY = 64  # of a body
@@ -283,8 +285,10 @@ def _takes(op: Generic, reader: Generic, known: _Known, anywhere: bool) -> bool:
     (value,) = op.results
     body, readers = known.bodies[op], known.bodies[reader]
     maps = _maps_of(value, reader)
-    if is_contraction(reader) or value in reader.outputs:
+    if value in reader.outputs:
         return False
+    if is_contraction(reader):
+        return _is_copied(op, reader, known, maps)
     if any(e.operands[0] is value for e in readers.extracts):
         return False
     if not all(map_.is_plain for map_ in maps):
@@ -297,6 +301,23 @@ def _takes(op: Generic, reader: Generic, known: _Known, anywhere: bool) -> bool:
     if body.size + readers.size > MOST_BODY or not _costs_nothing(op, reader, known):
         return False
     return _keeps_extents(op, reader, maps)
+
+
+def _is_copied(
+    op: Generic, reader: Generic, known: _Known, maps: list[AffineMap]
+) -> bool:
+    """Return whether the copy of a contraction's right side computes it.
+
+    What it is made of must then lie in memory: it takes no more of that.
+    """
+    body = known.bodies[op]
+    new = [v for v in known.reads(op) if _rank(v) and not known.is_stored(v)]
+    return (
+        is_read_by_copy(op, body.size, reader)
+        and maps[0].is_plain
+        and sum(map(_bytes, new)) <= _bytes(op.results[0])
+        and _keeps_extents(op, reader, maps)
+    )
 
 
 def _maps_of(value: Value, reader: Generic) -> list[AffineMap]:

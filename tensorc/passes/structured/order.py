@@ -52,12 +52,13 @@ def _values_first(ops: list[Op]) -> list[Op]:
     """Move the right sides of products of square matrices in front of these."""
     wanted: dict[Op, list[Op]] = {}  # what is to come before a product
     for op in ops:
-        if not is_contraction(op) or not _is_square(op.operands[0]):
+        if not isinstance(op, Generic) or not is_contraction(op):
             continue
-        value = op.operands[1].op
+        if not _is_square(op.operands[0]):
+            continue
+        values = [r.value.op for r in reads(op)[1:] if r.value.op is not None]
         for maker in _makers(op.operands[0]):
-            if value is not None:
-                wanted.setdefault(maker, []).append(value)
+            wanted.setdefault(maker, []).extend(values)
     if not wanted:
         return ops
     place = {op: number for number, op in enumerate(ops)}

@@ -1,0 +1,42 @@
+"""Right sides of products that need no memory: their copy computes them.
+
+A tile reads strips of the right side. Where these are copied, the copy may gather rows
+and cast elements as well (`passes.loops.computed`). It does so for each chunk of rows
+that copies strips for itself, so that only what is about as cheap as a copy stands in a
+contraction's body.
+"""
+
+from tensorc.ir.core import Value
+from tensorc.ir.ops.structured.generics import Generic
+from tensorc.passes.analysis.cost import is_flop, is_function
+from tensorc.passes.analysis.generics import (
+    computes_right,
+    has_windows,
+    is_contraction,
+    product_space,
+)
+from tensorc.passes.schedule.products import NARROW
+
+MOST_OPS = 12  # of what a copy computes: the indices of a gather, a cast
+
+
+def is_read_by_copy(op: Generic, size: int, reader: Generic) -> bool:
+    """Return whether a contraction reads what an op makes as its right side alone.
+
+    `size` is how many ops of its body compute. Of few columns, or one row, nothing is
+    copied, or what is copied lies otherwise.
+    """
+    if not is_contraction(reader) or has_windows(reader) or computes_right(reader):
+        return False
+    if not _is_right_side(op.results[0], reader) or size > MOST_OPS:
+        return False
+    if any(is_flop(inner) or is_function(inner) for inner in op.body.block.ops):
+        return False
+    rows, columns, _ = product_space(reader)
+    few = isinstance(columns, int) and columns <= NARROW
+    return not few and rows != 1
+
+
+def _is_right_side(value: Value, reader: Generic) -> bool:
+    """Return whether a value is the second operand of a contraction, and no other."""
+    return reader.operands[1] is value and reader.operands.count(value) == 1

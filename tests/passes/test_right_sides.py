@@ -1,0 +1,174 @@
+"""Right sides of products that are gathers and casts: their copy computes them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tensorc import compiler
+from tensorc.fuzz.outcomes import Compiled
+from tensorc.ir.core import Op
+from tensorc.ir.numerics import Array, same_bits
+from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.text.parser import parse_module
+from tensorc.passes.schedule import products
+from tensorc.runtime import threads
+from tensorc.target import DEFAULT
+from tests import stages
+from tests.samples import drawn
+from tests.stages import all_results, updates_of
+
+M, K, N, FAR = 19, 21, 83, 31  # rows, terms, columns; rows that are gathered from
+Given = list[tuple[tuple[int, ...], str]]
+
+# What is computed, and the shapes and types of what it is computed of; int64 are
+# indices of FAR rows, from the end, too.
+FORMS: dict[str, tuple[Callable[..., object], Given]] = {
+    "a cast": (
+        lambda x, w: x @ w.astype("float32"),
+        [((M, K), "float32"), ((K, N), "float16")],
+    ),
+    "a cast, turned": (
+        lambda x, w: x @ w.T.astype("float32"),
+        [((M, K), "float32"), ((N, K), "int8")],
+    ),
+    "halves": (lambda x, w: x @ w, [((M, K), "float16"), ((K, N), "float16")]),
+    "integers": (
+        lambda x, w: x @ w.astype("int32"),
+        [((M, K), "int32"), ((K, N), "uint8")],
+    ),
+    "rows": (
+        lambda x, e, i: x @ e[i],
+        [((M, K), "float32"), ((FAR, N), "float32"), ((K,), "int64")],
+    ),
+    "rows, turned": (
+        lambda x, e, i: x @ e[i].T,
+        [((M, K), "float32"), ((FAR, K), "float32"), ((N,), "int64")],
+    ),
+    "columns": (
+        lambda x, e, i: x @ e[:, i],
+        [((M, K), "float32"), ((K, FAR), "float32"), ((N,), "int64")],
+    ),
+    "rows and a cast": (
+        lambda x, e, i: tc.maximum(x @ e[i].astype("float64"), 0),
+        [((M, K), "float64"), ((FAR, N), "int16"), ((K,), "int64")],
+    ),
+    "a batch": (
+        lambda x, w: x @ w.astype("float32"),
+        [((3, M, K), "float32"), ((3, K, N), "float16")],
+    ),
+    "two products": (
+        lambda x, w: (x @ w.astype("float32")) @ w.T.astype("float32"),
+        [((M, K), "float32"), ((K, N), "float16")],
+    ),
+    "a part": (
+        lambda x, w: x @ w[3:, ::2].astype("float32"),
+        [((M, K), "float32"), ((K + 3, N), "float16")],
+    ),
+}
+
+
+def _text(name: str, known: bool) -> str:
+    function, given = FORMS[name]
+    values = [
+        tc.tensor(
+            name=f"v{i}", dtype=dtype, shape=shape if known else [None] * len(shape)
+        )
+        for i, (shape, dtype) in enumerate(given)
+    ]
+    return tc.function(values, function(*values)).emit("graph")
+
+
+def _values(name: str, depth: int | None = None) -> list[Array]:
+    """Return what a form is given; of another number of terms if that is said."""
+    rng = np.random.default_rng(len(name))
+    found = []
+    for shape, dtype in FORMS[name][1]:
+        sizes = tuple([depth if size == K and depth else size for size in shape])
+        if dtype == "int64":
+            found.append(rng.integers(-FAR, FAR, sizes))
+        else:
+            found.append(drawn(rng, sizes, np.dtype(dtype)))
+    return found
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch):
+    """Few rows, columns and terms are many, and chunks are low."""
+    monkeypatch.setattr(products, "PACK_LEAST", (5, 2, 2))
+    monkeypatch.setattr(products, "PACKED_SIDE", 2)
+    monkeypatch.setattr(products, "MATRIX_ROWS", 16)
+    yield
+    threads.use(None)
+
+
+def _check(name: str, bits: int, known: bool) -> None:
+    target = replace(stages.TARGET, vector_bits=bits)
+    text, values = _text(name, known), _values(name)
+    outcome = all_results(parse_module(text), [("function", values)], (0,))
+    (expected,) = outcome["tensor"][0]
+    for stage, (given,) in outcome.items():
+        assert same_bits(given[0], expected), stage
+    options = replace(DEFAULT, parallel_work=1, optimize=1)
+    module = parse_module(text)
+    updated = updates_of(module)
+    made = compiler.compile(module, target, options)
+    code = Compiled(made.artifact, updated)
+    for number in (1, 3):
+        threads.use(number)
+        given = code.call("function", values)
+        assert not isinstance(given, str), given
+        assert same_bits(given[0], expected), number
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("bits", [256, 512])
+@pytest.mark.parametrize("name", FORMS)
+def test_copies_before_a_product_compute_its_right_side(
+    name: str, bits: int, known: bool
+) -> None:
+    _check(name, bits, known)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_copies_of_a_strip_compute_it(name: str) -> None:
+    """Few rows copy strips for themselves."""
+    _check(name, 512, known=True)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 16, 513, 8300])
+@pytest.mark.parametrize("name", ["a cast, turned", "rows", "rows, turned"])
+def test_any_number_of_terms(name: str, depth: int) -> None:
+    text, values = _text(name, known=False), _values(name, depth)
+    outcome = stages.tensor_results(parse_module(text), [("function", values)])
+    module = parse_module(text)
+    updated = updates_of(module)
+    made = compiler.compile(module, stages.TARGET, DEFAULT)
+    given = Compiled(made.artifact, updated).call("function", values)
+    assert not isinstance(given, str), given
+    assert same_bits(given[0], outcome[0][0])
+
+
+def _groups(text: str) -> list[Op]:
+    made = compiler.compile(parse_module(text), stages.TARGET, upto="structured")
+    return [op for op in made.module.walk() if isinstance(op, KernelGroup)]
+
+
+@pytest.mark.parametrize("name", sorted({*FORMS} - {"halves", "two products"}))
+def test_there_is_no_kernel_of_copies(name: str) -> None:
+    assert len(_groups(_text(name, known=True))) == 1
+
+
+def test_what_costs_more_than_a_copy_is_a_kernel() -> None:
+    """A function is not computed for each chunk; nor what others read, too."""
+    x, w = (tc.tensor(name=n, dtype="float32", shape=(600, 600)) for n in "xw")
+    assert len(_groups(tc.function([x, w], x @ tc.exp(w)).emit("graph"))) == 2
+    h = tc.tensor(name="h", dtype="float16", shape=(600, 600))
+    wide = h.astype("float32")
+    assert len(_groups(tc.function([h], wide.T @ wide).emit("graph"))) == 2
+    few = tc.tensor(name="f", dtype="float16", shape=(600, 10))
+    shown = tc.function([x, few], x.T @ few.astype("float32")).emit("graph")
+    assert len(_groups(shown)) == 2
