@@ -173,16 +173,23 @@ class AffineMap:
 
     A plain result is a dimension, which runs over the whole of that axis; None is index
     0, an `Affine` any other. affine_map<(d0, d1) -> (d1, 0, d0 * 2 + 1)> is
-    AffineMap(2, (1, None, Affine(1, ((0, 2),)))).
+    AffineMap(2, (1, None, Affine(1, ((0, 2),)))). Where an index is outside of its axis
+    the constant `outside` is read, if there is one; texts have it beside the maps.
     """
 
     dims: int
     results: tuple[MapResult, ...]
+    outside: Typed | None = None
 
     @property
     def is_plain(self) -> bool:
         """Return whether it is a projected permutation: plain results and zeros."""
-        return Affine not in map(type, self.results)
+        return self.outside is None and Affine not in map(type, self.results)
+
+    def through(self, dims: int, axes: Sequence[MapResult]) -> "AffineMap":
+        """Return the map of an iteration over `dims` whose dimensions `axes` index."""
+        results = tuple([through(result, axes) for result in self.results])
+        return AffineMap(dims, results, self.outside)
 
     @property
     def constants(self) -> list[Dim]:
@@ -203,6 +210,10 @@ class AffineMap:
             for r in self.results
         ]
         return f"affine_map<({names}){symbols} -> ({', '.join(texts)})>"
+
+
+# What the text has beside the maps, of what these read outside of their operands.
+OUTSIDE = "tc.outside"
 
 
 def identity_map(dims: int) -> AffineMap:

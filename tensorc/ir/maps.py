@@ -58,6 +58,8 @@ def way_out(maps: Sequence[AffineMap], shapes: Sequence[Sequence[Dim | None]]) -
         for result, size in zip(map_.results, shape, strict=True):
             if not (isinstance(result, Affine) and isinstance(size, int)):
                 continue
+            if map_.outside is not None:
+                continue
             ends = _ends(result, known)
             if ends is not None and not 0 <= ends[0] <= ends[1] < size:
                 return f"{ends[0]}..{ends[1]} of {size}"
@@ -116,6 +118,16 @@ def inside_of(index: Indices, shape: tuple[int, ...]) -> Array:
         found = np.logical_and(found, np.less_equal(0, along))
         found = np.logical_and(found, np.less(along, size))
     return found
+
+
+def read_around(values: Array, index: Indices, fill: float) -> Array:
+    """Return elements at indices, and a number where these lie outside."""
+    inside = inside_of(index, values.shape)
+    if values.size == 0:
+        return np.full(inside.shape, fill, values.dtype)
+    pairs = zip(index, values.shape, strict=True)
+    near = tuple([np.clip(along, 0, size - 1) for along, size in pairs])
+    return np.where(inside, values[near], values.dtype.type(fill))
 
 
 def check_inside(ctx: Failing, index: Indices | None, shape: tuple[int, ...]) -> None:

@@ -28,7 +28,7 @@ from tensorc.ir.attributes import (
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Dim
 from tensorc.ir.opdef import ISOLATED
-from tensorc.ir.text.spelling import FILL, SPELLED, spell
+from tensorc.ir.text.spelling import FILL, SPELLED, outside_of, spell
 from tensorc.ir.types import (
     I1,
     Element,
@@ -186,6 +186,8 @@ class _Printer:
         others = [(n, a) for n, a in op.attributes.items() if n not in known]
         if op.name in SPELLED and not self.short:
             others += spell(op, list(op.attributes.items()))[1]
+        if op.name in SPELLED and self.short:
+            others += outside_of(op.attributes.items())
         others.sort(key=itemgetter(0))
         text = _short_text(others) if self.short else entries_text(others)
         tail = f" {{{text}}}" if text else ""

@@ -56,6 +56,8 @@ def open_across(rows: Rows, dim: int) -> list[Across]:
         for number, value in enumerate(member.op.inputs):
             if value in rows.makers or not lies_across(member.op, number, dim):
                 continue
+            if member.op.maps[number].outside is not None:
+                continue
             if not _is_near(rows, member, number):
                 memref = scratch(rows.k, element_type(value.type), LANES * _ROW)
                 found.append(Across(member, number, memref))

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import CompileError, Diagnostic
-from tensorc.ir.attributes import Affine, AffineMap
+from tensorc.ir.attributes import Affine, AffineMap, Typed
 from tensorc.ir.core import Op, Value
+from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
@@ -227,6 +228,118 @@ def read(k: LoopBuilder, storage: Storage, indices: Sequence[Rep], point: Point)
     return Lanes(loaded)
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A map that leaves its operand, and the operand's sizes."""
+
+    map: AffineMap
+    shape: tuple[Dim, ...]
+
+    @property
+    def fill(self) -> Typed:
+        """What is read outside."""
+        assert self.map.outside is not None
+        return self.map.outside
+
+
+def read_around(
+    k: LoopBuilder,
+    storage: Storage,
+    indices: Sequence[Rep],
+    point: Point,
+    around: Around,
+) -> Rep:
+    """Load the element, or the 16 elements, at indices; a constant outside.
+
+    Nothing is loaded from there: of neighbours the lanes that are inside are, of one
+    element the first of all in its place.
+    """
+    fill = around.fill
+    inside, masks = _inside(k, indices, point, around)
+    if inside is None and not masks:
+        return read(k, storage, indices, point)
+    offset, stride, scattered = address(k, storage, indices)
+    if inside is not None and not masks and not stride and scattered is None:
+        near = k.select(inside, offset, k.index(0))
+        value = k.op(memory.Load, storage.memref, near)
+        return Uniform(k.select(inside, value, k.constant(fill.value, fill.type)))
+    mask = _joined(k, [_none_unless(k, inside, point.mask), *masks])
+    wide = k.constant(fill.value, fill.type, LANES)
+    if scattered is None and stride == 1:
+        given = storage.memref, offset, mask, wide
+        return Lanes(k.op(vector.MaskedLoad, *given))
+    found = widen(k, read(k, storage, indices, Point(point.indices, mask)))
+    return Lanes(found if _is_zero(fill) else k.select(mask, found, wide))
+
+
+def _inside(
+    k: LoopBuilder, indices: Sequence[Rep], point: Point, around: Around
+) -> tuple[Value | None, list[Value]]:
+    """Return whether what is alike in all lanes is inside, and which lanes are.
+
+    Without a condition it is, without a mask all lanes are.
+    """
+    condition: Value | None = None
+    masks = []
+    results = zip(around.map.results, indices, around.shape, strict=True)
+    for result, rep, size in results:
+        if not isinstance(result, Affine):
+            continue
+        extent = k.dim(size)
+        if isinstance(rep, Uniform):
+            holds = _between(k, rep.value, k.index(0), extent)
+            known = condition
+            condition = holds if known is None else k.op(arith.AndI, known, holds)
+        elif isinstance(rep, Counter) and rep.step > 0:
+            masks.append(_counted(k, rep, extent))
+        else:
+            zero, end = (widen(k, Uniform(v)) for v in (k.index(0), extent))
+            masks.append(_between(k, widen(k, rep), zero, end))
+    return condition, masks
+
+
+def _between(k: LoopBuilder, value: Value, low: Value, end: Value) -> Value:
+    above, below = k.compare("sge", value, low), k.compare("slt", value, end)
+    return k.op(arith.AndI, above, below)
+
+
+def _counted(k: LoopBuilder, rep: Counter, extent: Value) -> Value:
+    """Return the mask of the lanes of a counter from 0 to an extent."""
+    step, lanes = k.index(rep.step), k.index(LANES)
+
+    def first_at(value: Value) -> Value:
+        """Return the first lane whose index is at least a value."""
+        distance = k.add(k.sub(value, rep.value), k.index(rep.step - 1))
+        lane = k.floordiv(distance, step)
+        return k.minimum(k.maximum(lane, k.index(0)), lanes)
+
+    return mask_between(k, first_at(k.index(0)), first_at(extent))
+
+
+def _none_unless(k: LoopBuilder, condition: Value | None, mask: Value | None) -> Value:
+    """Return a mask, or that of no lane unless a condition holds."""
+    if condition is None:
+        return k.mask(LANES) if mask is None else mask
+    if mask is not None and not isinstance(mask.op, vector.CreateMask):
+        return k.op(arith.AndI, mask, _none_unless(k, condition, None))
+    count = k.index(LANES) if mask is None or mask.op is None else mask.op.operands[0]
+    return tail_mask(k, k.select(condition, count, k.index(0)))
+
+
+def _joined(k: LoopBuilder, masks: Sequence[Value]) -> Value:
+    whole = k.mask(LANES)
+    kept = [mask for mask in masks if mask is not whole] or [whole]
+    found = kept[0]
+    for mask in kept[1:]:
+        found = k.op(arith.AndI, found, mask)
+    return found
+
+
+def _is_zero(fill: Typed) -> bool:
+    """Return whether a constant is what lanes are that nothing is loaded to."""
+    return fill == Typed(0, fill.type)
+
+
 def write(
     k: LoopBuilder, storage: Storage, indices: Sequence[Rep], rep: Rep, point: Point
 ) -> None:
@@ -254,6 +367,15 @@ def write(
 def tail_mask(k: LoopBuilder, left: Value) -> Value:
     """Return the mask of the lanes that are left."""
     return k.op(vector.CreateMask, left, types=[VectorType(LANES, I1)])
+
+
+def mask_between(k: LoopBuilder, lower: Value, upper: Value) -> Value:
+    """Return the mask of the lanes from lower to upper, where lower <= upper."""
+    before, until = (
+        k.op(vector.CreateMask, end, types=[VectorType(LANES, I1)])
+        for end in (lower, upper)
+    )
+    return k.op(arith.XOrI, before, until)
 
 
 def address(

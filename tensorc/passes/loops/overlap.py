@@ -24,8 +24,15 @@ from tensorc.passes.analysis.generics import MOST_APART
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import Combiner
 from tensorc.passes.loops.builder import LoopBuilder
-from tensorc.passes.loops.lanes import Counter, Lanes, Point, Rep, Uniform, emit_body
-from tensorc.passes.loops.reductions.reduce_state import mask_between
+from tensorc.passes.loops.lanes import (
+    Counter,
+    Lanes,
+    Point,
+    Rep,
+    Uniform,
+    emit_body,
+    mask_between,
+)
 from tensorc.passes.loops.rows_state import Rows, arguments_at, put
 from tensorc.passes.loops.shuffles import interleave
 

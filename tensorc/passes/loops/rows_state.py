@@ -17,6 +17,7 @@ from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import Combiner, scratch, worker_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import (
+    Around,
     Counter,
     Point,
     Rep,
@@ -24,6 +25,7 @@ from tensorc.passes.loops.lanes import (
     Uniform,
     map_point,
     read,
+    read_around,
     storage_of,
     write,
 )
@@ -160,7 +162,11 @@ def arguments_at(
         else:
             indices = [point.indices[dim] for dim in panel.dims]
             storage = panel.storage
-        given.append(read(rows.k, storage, indices, point))
+        if map_.outside is None:
+            given.append(read(rows.k, storage, indices, point))
+        else:
+            around = Around(map_, rows.shapes[value])
+            given.append(read_around(rows.k, storage, indices, point, around))
     return given
 
 

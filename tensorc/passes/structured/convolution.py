@@ -1,8 +1,8 @@
 """Lower convolutions and windows: maps that go along images, products, and sums.
 
-A window is a map, as long as nothing pads the image. A convolution is a product of
-the filters with a copy of the windows, [N, G, C * K, positions]; its transpose is one
-of the turned filters, whose columns are added up where they lie.
+A window is a map, which may leave the image: then it reads what pads it. A convolution
+is a product of the filters with a copy of the windows, [N, G, C * K, positions]; its
+transpose is one of the turned filters, whose columns are added up where they lie.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.structured.moves import reshaped, surrounded
 from tensorc.passes.structured.products import contract, product
-from tensorc.passes.structured.views import Lowering, MappedRead, compose, whole
+from tensorc.passes.structured.views import Lowering, MappedRead, whole
 
 _LEADING = convolution.LEADING
 _AS_FILTERS = (1, 2, 0)  # groups and filters before the batch
@@ -55,25 +55,36 @@ def _windows(
     type_ = source.type
     lead = type_.rank - len(axes)
     shape = (*type_.shape[:lead], *output, *window)
-    padded = [
-        axis.low + size + axis.high
-        for axis, size in zip(axes, type_.shape[lead:], strict=True)
-    ]
-    if padded != list(type_.shape[lead:]):
-        if 0 in type_.shape:
-            return MappedRead(replace(type_, shape=shape), None, (), fill)
-        begins = [*(0,) * lead, *[axis.low for axis in axes]]
-        source = surrounded(low, source, (*type_.shape[:lead], *padded), begins, fill)
+    if 0 in type_.shape[lead:]:
+        return MappedRead(replace(type_, shape=shape), None, (), fill)
+    padded = [(axis.low, axis.high) != (0, 0) for axis in axes]
+    if any(padded):
+        source = _with_outside(low, source, padded, fill)
     where: list[MapResult] = list(range(lead))
-    for number, (axis, size, extent) in enumerate(
+    for number, (axis, count, extent) in enumerate(
         zip(axes, output, window, strict=True), lead
     ):
-        is_whole = extent == 1 and axis.stride == 1 and size == padded[number - lead]
+        whole_axis = (1, 1, 0, type_.shape[number])
+        is_whole = (extent, axis.stride, axis.low, count) == whole_axis
         terms = [(number, axis.stride), (number + len(axes), axis.dilation)]
-        terms = [t for t, n in zip(terms, (size, extent), strict=True) if n != 1]
-        where.append(number if is_whole else affine(0, terms))
-    views = compose(source.axes, tuple(where))
-    return MappedRead(replace(type_, shape=shape), source.base, views, source.constant)
+        terms = [t for t, n in zip(terms, (count, extent), strict=True) if n != 1]
+        where.append(number if is_whole else affine(-1 * axis.low, terms))
+    return source.through(replace(type_, shape=shape), tuple(where))
+
+
+def _with_outside(
+    low: Lowering, source: MappedRead, padded: Sequence[bool], fill: Typed
+) -> MappedRead:
+    """Return a view outside of which there is `fill` along its last axes.
+
+    What leaves the view there must leave its base.
+    """
+    lead = source.type.rank - len(padded)
+    wide = [axis for axis, pads in enumerate(padded, lead) if pads]
+    known = source.outside is None and all(axis in source.axes for axis in wide)
+    if source.base is None or not known:
+        source = whole(low.materialize(source))
+    return replace(source, outside=fill)
 
 
 def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
@@ -83,6 +94,8 @@ def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
     x, w = (low.converted(low.views[v], wide) for v in (op.x, op.w))
     axes, (batch, groups, filters, *positions) = _axes(op), type_.shape
     channels, *window = w.type.shape[2:]
+    if wide.is_float:
+        x, axes = _padded(low, x, axes)
     taken = _windows(low, x, axes, positions, window, Typed(0, wide))
     first = _LEADING + len(axes)
     if wide.is_float:
@@ -107,6 +120,26 @@ def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
         TensorType((batch, groups, filters, columns), wide),
     )
     return low.converted(reshaped(low, made, type_.shape), type_.element)
+
+
+def _padded(
+    low: Lowering, source: MappedRead, axes: list[WindowAxis]
+) -> tuple[MappedRead, list[WindowAxis]]:
+    """Return an image with zeros around it, which windows do not leave.
+
+    Strips of a contraction are copied from inside of what they read.
+    """
+    type_ = source.type
+    shape = list(type_.shape)
+    begins: list[Dim] = [0] * type_.rank
+    for number, axis in enumerate(axes, type_.rank - len(axes)):
+        begins[number] = axis.low
+        shape[number] = axis.low + shape[number] + axis.high
+    zero = Typed(0, type_.element)
+    if tuple(shape) == type_.shape or 0 in type_.shape:
+        return source, axes
+    inside = [WindowAxis(axis.stride, axis.dilation, 0, 0) for axis in axes]
+    return surrounded(low, source, shape, begins, zero), inside
 
 
 def read_as_filters(ops: Sequence[Op]) -> set[Value]:
@@ -213,11 +246,11 @@ def _transposed(view: MappedRead, order: Sequence[int]) -> MappedRead:
     where = tuple([order.index(axis) for axis in range(len(order))])
     shape = tuple([view.type.shape[axis] for axis in order])
     type_ = replace(view.type, shape=shape)
-    return MappedRead(type_, view.base, compose(view.axes, where), view.constant)
+    return view.through(type_, where)
 
 
 def _repeated(view: MappedRead, count: Dim) -> MappedRead:
     """Return a view with a new first axis, along which it is repeated."""
     type_ = replace(view.type, shape=(count, *view.type.shape))
     where = tuple(range(1, type_.rank))
-    return MappedRead(type_, view.base, compose(view.axes, where), view.constant)
+    return view.through(type_, where)

@@ -23,7 +23,7 @@ from tensorc.passes.structured.views import (
 def take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> MappedRead:
     """Read one element per position of the indices."""
     b = low.b
-    operand = low.views[op.operand]
+    operand = low.inside(low.views[op.operand])
     extent = operand.type.shape[op.axis]
     indices = _checked(low, low.views[op.indices], op.axis, extent)
     base = low.materialize(operand) if operand.base is None else operand.base
@@ -44,7 +44,7 @@ def take_along_axis(low: Lowering, op: indexing.TakeAlongAxis) -> MappedRead:
 def gather(low: Lowering, op: indexing.Gather) -> MappedRead:
     """Read at indices of several axes, which are computed where the reader stands."""
     b = low.b
-    operand = low.views[op.operand]
+    operand = low.inside(low.views[op.operand])
     whole_shape, first = operand.type.shape, op.axes[0]
     extents = [whole_shape[axis] for axis in op.axes]
     indices = [

@@ -420,7 +420,7 @@ def _merge(
 
 def _composed(map_: AffineMap, dims: int, axes: tuple[MapResult, ...]) -> AffineMap:
     """Return a map of an iteration whose dimensions `axes` index."""
-    return AffineMap(dims, tuple([through(r, axes) for r in map_.results]))
+    return map_.through(dims, axes)
 
 
 def _put_along(

@@ -22,7 +22,6 @@ from tensorc.passes.structured.views import (
     Axes,
     Lowering,
     MappedRead,
-    compose,
     whole,
 )
 
@@ -45,15 +44,14 @@ def broadcast(low: Lowering, op: shapes.Broadcast) -> MappedRead:
         axis if old == type_.shape[axis] or old != 1 else None
         for old, axis in zip(source.type.shape, op.axes, strict=True)
     )
-    return MappedRead(type_, source.base, compose(source.axes, kept), source.constant)
+    return source.through(type_, kept)
 
 
 def transpose(low: Lowering, op: shapes.Transpose) -> MappedRead:
     """Read the operand through a map that reorders its axes."""
     source = low.views[op.operand]
     where = tuple([op.permutation.index(old) for old in range(source.type.rank)])
-    axes = compose(source.axes, where)
-    return MappedRead(tensor_of(op.result), source.base, axes, source.constant)
+    return source.through(tensor_of(op.result), where)
 
 
 def reshape(low: Lowering, op: shapes.Reshape) -> MappedRead:
@@ -75,10 +73,10 @@ def reshaped(low: Lowering, source: MappedRead, shape: Sequence[Dim]) -> MappedR
     if same:
         moved = dict(zip(old, new, strict=True))
         where = tuple([moved.get(axis) for axis in range(source.type.rank)])
-        return MappedRead(type_, source.base, compose(source.axes, where))
+        return source.through(type_, where)
     split = None if source.is_whole else _split(source.type.shape, type_.shape)
     if split is not None:
-        return MappedRead(type_, source.base, compose(source.axes, split))
+        return source.through(type_, split)
     base = low.materialize(source)
     return whole(low.b.value(shapes.Reshape, base, shape=Dims(type_.shape)))
 
@@ -118,8 +116,7 @@ def slice(low: Lowering, op: shapes.Slice) -> MappedRead:
     source, type_ = low.views[op.operand], tensor_of(op.result)
     parts = zip(op.starts.dims, op.steps, source.type.shape, type_.shape, strict=True)
     where = tuple([part_axis(axis, *part) for axis, part in enumerate(parts)])
-    axes = compose(source.axes, where)
-    return MappedRead(type_, source.base, axes, source.constant)
+    return source.through(type_, where)
 
 
 def part_axis(axis: int, start: Dim, step: int, whole: Dim, part: Dim) -> MapResult:
@@ -178,7 +175,7 @@ def _put(dims: tuple[Dim, ...], axis: int, dim: Dim) -> tuple[Dim, ...]:
 def _spread(low: Lowering, op: shapes.Unslice) -> MappedRead:
     """Read where an index falls into the part, 0 elsewhere."""
     b = low.b
-    source, type_ = low.views[op.operand], tensor_of(op.result)
+    source, type_ = low.inside(low.views[op.operand]), tensor_of(op.result)
     part = source.type
     slices = list(zip(op.starts.dims, op.steps, part.shape, type_.shape, strict=True))
     # Along these axes the part is all there is, and each index falls into it.

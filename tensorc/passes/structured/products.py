@@ -58,6 +58,7 @@ def product(
     low: Lowering, lhs: MappedRead, rhs: MappedRead, type_: TensorType
 ) -> MappedRead:
     """Append the product of views, batched over the axes before the last two."""
+    lhs, rhs = low.inside(lhs), low.inside(rhs)
     if lhs.base is None:
         lhs = whole(low.materialize(lhs))
     if type_.shape[:-1] == (1,) and rhs.axes == (1, 0):

@@ -50,7 +50,7 @@ What is made again waits for its reader (`tc.again`), in whose kernel it stands.
 """  # noqa: E501
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tensorc.ir.attributes import AffineMap, ArrayAttr, MapResult, identity_map
 from tensorc.ir.builder import Builder
@@ -198,7 +198,8 @@ class _Again:
         return self.made[value]
 
     def _map(self, map_: AffineMap, rank: int) -> AffineMap:
-        return AffineMap(map_.dims, tuple([self._dim(r, rank) for r in map_.results]))
+        results = tuple([self._dim(r, rank) for r in map_.results])
+        return replace(map_, results=results)
 
     def _dim(self, result: MapResult, rank: int) -> MapResult:
         swapped = {rank - 2: rank - 1, rank - 1: rank - 2} if self.turns else {}

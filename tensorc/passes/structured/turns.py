@@ -10,7 +10,7 @@ which neighbours lie side by side: (d0 kept, d1 reduced), x at 2 * d0 + d1.
 
 from collections.abc import Sequence
 
-from tensorc.ir.attributes import AffineMap, ArrayAttr, MapResult, terms_of, through
+from tensorc.ir.attributes import ArrayAttr, MapResult, terms_of
 from tensorc.ir.core import Block
 from tensorc.ir.ops.structured.generics import Generic, Index
 from tensorc.passes.analysis.generics import (
@@ -79,10 +79,7 @@ def _in_front(results: Sequence[MapResult], reduced: Sequence[int]) -> int:
 def _turn(op: Generic, order: Sequence[int]) -> None:
     """Give the dimensions of an iteration another order."""
     axes = [order.index(dim) for dim in range(len(order))]
-    maps = [
-        AffineMap(m.dims, tuple([through(result, axes) for result in m.results]))
-        for m in op.maps
-    ]
+    maps = [map_.through(map_.dims, axes) for map_ in op.maps]
     kinds = tuple([op.iterator_types.items[dim] for dim in order])
     op.attributes["indexing_maps"] = ArrayAttr(tuple(maps))
     op.attributes["iterator_types"] = ArrayAttr(kinds)

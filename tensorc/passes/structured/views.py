@@ -29,18 +29,24 @@ class MappedRead:
     """A tensor that is read through a map: axis i of `base` is read at `axes[i]`.
 
     These are the results of a map whose dimensions are the tensor's axes: a plain one
-    runs over the whole of an axis. Without `base` it is `constant` everywhere.
+    runs over the whole of an axis. Without `base` it is `constant` everywhere. Where
+    the map leaves the base, it is `outside`.
     """
 
     type: TensorType
     base: Value | None
     axes: Axes
     constant: Typed | None = None
+    outside: Typed | None = None
 
     @property
     def is_whole(self) -> bool:
         """Return whether the view is its base, unchanged."""
         return self.base is not None and self == whole(self.base)
+
+    def through(self, type_: TensorType, where: Axes) -> "MappedRead":
+        """Return a view of this one, whose axis i is read at `where[i]`."""
+        return replace(self, type=type_, axes=compose(self.axes, where))
 
 
 def whole(base: Value) -> MappedRead:
@@ -54,7 +60,7 @@ def turned(view: MappedRead) -> MappedRead:
     *batch, rows, columns = view.type.shape
     where = (*range(len(batch)), len(batch) + 1, len(batch))
     type_ = replace(view.type, shape=(*batch, columns, rows))
-    return MappedRead(type_, view.base, compose(view.axes, where), view.constant)
+    return view.through(type_, where)
 
 
 Read = tuple[
@@ -142,6 +148,10 @@ class Lowering:
             return view.base
         return self.pointwise([view], view.type, lambda values: values)
 
+    def inside(self, view: MappedRead) -> MappedRead:
+        """Return a view that never leaves its base, copied if need be."""
+        return view if view.outside is None else whole(self.materialize(view))
+
     def pointwise(
         self,
         views: Sequence[MappedRead],
@@ -179,7 +189,7 @@ class Lowering:
         b = self.b
         count = len(writes[0][1]) + len(reductions) if dims is None else dims
         inputs = [
-            (v.base, AffineMap(count, compose(v.axes, axes)))
+            (v.base, AffineMap(count, compose(v.axes, axes), v.outside))
             for v, axes in reads
             if v.base is not None
         ]

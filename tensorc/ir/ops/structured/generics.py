@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from tensorc.ir.arrays.elements import read
-from tensorc.ir.attributes import REDUCTION, AffineMap, ArrayAttr
+from tensorc.ir.attributes import OUTSIDE, REDUCTION, AffineMap, ArrayAttr
 from tensorc.ir.core import Block, Body, Op, Region, Value
 from tensorc.ir.evaluation import (
     Allocating,
@@ -23,6 +23,7 @@ from tensorc.ir.maps import (
     inside_of,
     iteration_point,
     overlaps,
+    read_around,
     way_out,
     writes_once,
 )
@@ -229,11 +230,12 @@ class Generic(Op):
       (C6) A destination is written at each index once: its map has each dimension that
            is not reduced in one result, alone. Only what adds nothing up, and
            contractions, write parts.
-      (C7) Each map stays inside of its operand.
+      (C7) Each map stays inside of its operand, but those that say what is read outside.
       (C8) With "overlap" the first dimensions are kept, and the first axes of the one
            destination; then come n window dimensions k and n position dimensions p,
            and n axes at p * stride + k * dilation + constant, both at least 1. A point
            outside of the destination is left out.
+      (C9) What is read outside of an input has its type; destinations say no such thing.
 
     Example:
       %2 = "linalg.generic"(%0, %1) <{indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = [#linalg.iterator_type<parallel>], operandSegmentSizes = array<i32: 1, 1>}> ({
@@ -296,6 +298,7 @@ class Generic(Op):
         narrow = [str(t) for t in outputs if ordered and element_type(t) == F16]
         require(not narrow, "C5", ", ".join(narrow))
         kept = [d for d, kind in enumerate(iterator_types.items) if kind != REDUCTION]
+        given = maps
         if order == OVERLAP_ORDER:
             fits = len(outputs) == 1 and overlaps(maps[-1], len(kept))
             require(fits, "C8", "{}", maps[-1])
@@ -307,6 +310,11 @@ class Generic(Op):
         types = [t for t in operands if isinstance(t, _ARRAYS)]
         outside = way_out(maps, [t.shape for t in types[: len(maps)]])
         require(not outside, "C7", outside)
+        for number, (map_, type_) in enumerate(zip(given, operands, strict=True)):
+            fill = map_.outside
+            is_input = number < operandSegmentSizes[0]
+            fits = fill is None or (is_input and fill.type == element_type(type_))
+            require(fits, "C9", "{} of {}", fill, type_)
         return tuple([t for t in outputs if isinstance(t, TensorType)])
 
     def blocks(self) -> tuple[Body, ...]:
@@ -320,6 +328,8 @@ class Generic(Op):
 
         The indices that it reads are of dimensions that exist.
         """
+        if OUTSIDE in self.attributes:  # the text of it fits no maps
+            fail(self, f"{OUTSIDE} has a constant for each map, or 'inside'")
         rank, block = len(self.iterator_types.items), self.body.block
         inside = set(block.arguments)
         first = self.operandSegmentSizes[0]
@@ -365,8 +375,9 @@ class Generic(Op):
             if not ctx.gives_results():
                 target[...] = whole
             return (whole,) if ctx.gives_results() else ()
-        for operand, index in zip(operands, at, strict=True):
-            check_inside(ctx, index, operand.shape)
+        for operand, map_, index in zip(operands, maps, at, strict=True):
+            if map_.outside is None:
+                check_inside(ctx, index, operand.shape)
         views = [align(o, m, i) for o, m, i in zip(operands, maps, at, strict=True)]
         first = operandSegmentSizes[0]
         reduced = reduced_dims(iterator_types)
@@ -461,6 +472,8 @@ def iteration_sizes(
 
 def align(values: Array, map_: AffineMap, index: Indices | None) -> Array:
     """View an operand so that its axes are the dimensions of the iteration."""
+    if index is not None and map_.outside is not None:
+        return read_around(values, index, map_.outside.value)
     if index is not None:
         return np.asarray(values[index])
     for axis, dim in reversed(list(enumerate(map_.results))):

@@ -35,7 +35,14 @@ from tensorc.passes.loops.accumulate import (
     load_wide,
     store_wide,
 )
-from tensorc.passes.loops.lanes import Point, Rep, Uniform, emit_body, tail_mask
+from tensorc.passes.loops.lanes import (
+    Point,
+    Rep,
+    Uniform,
+    emit_body,
+    mask_between,
+    tail_mask,
+)
 from tensorc.passes.loops.reductions.firsts import emit_first, finds_first
 from tensorc.passes.loops.reductions.reduce_state import (
     LONG,
@@ -47,7 +54,6 @@ from tensorc.passes.loops.reductions.reduce_state import (
     fill,
     fold_axes,
     make_reduction,
-    mask_between,
     put_results,
     sixteens,
     step_lanes,

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, elements
 from tensorc.ir.numerics import LANES
-from tensorc.ir.ops.loop import vector
-from tensorc.ir.ops.scalar import arith
-from tensorc.ir.types import I1, Element, VectorType, element_type
+from tensorc.ir.types import Element, element_type
 from tensorc.passes.analysis.generics import combiners
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.analysis.walks import Axis, walk
@@ -269,15 +267,6 @@ def fill(r: Reduction, memories: Sequence[Value], count: Value) -> None:
     with k.loop(k.index(0), count, LANES) as loop:
         for (start, element), memref in zip(r.starts, memories, strict=True):
             store_wide(k, memref, loop.index, k.constant(start, element, LANES))
-
-
-def mask_between(k: LoopBuilder, lower: Value, upper: Value) -> Value:
-    """Return the mask of the lanes from lower to upper, where lower <= upper."""
-    before, until = (
-        k.op(vector.CreateMask, end, types=[VectorType(LANES, I1)])
-        for end in (lower, upper)
-    )
-    return k.op(arith.XOrI, before, until)
 
 
 def put_results(
