@@ -8,8 +8,10 @@ from tensorc.ir.arrays.windows import pairs_of
 from tensorc.ir.attributes import Dims, Typed
 from tensorc.ir.dims import floordiv, symbol
 from tensorc.ir.functions import new_module
-from tensorc.ir.ops.tensor.convolution import Windows
-from tensorc.ir.ops.tensor.elementwise import Mul
+from tensorc.ir.numerics import FMA_ORDER
+from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.tensor.convolution import Conv, ConvTranspose, Windows
+from tensorc.ir.ops.tensor.elementwise import Add, Mul, Sub
 from tensorc.ir.ops.tensor.reductions import Max, Min, Top1
 from tensorc.ir.types import F32, I64, TensorType
 from tensorc.passes.analysis.generics import tensor_of
@@ -94,3 +96,86 @@ def test_the_slope_of_a_window_is_computed_where_it_is_added():
         if isinstance(r.type, TensorType)
     ]
     assert max(ranks) == 4  # there are no windows in memory
+
+
+def convolved(b, x, w, groups=1):
+    """Return images [N, C, H, W] convolved with filters [F, C / groups, 3, 2]."""
+    batch, channels, *sizes = x.type.shape
+    filters = w.type.shape[0]
+    images = b.reshape(x, (batch, groups, floordiv(channels, groups), *sizes))
+    split = b.reshape(w, (groups, floordiv(filters, groups), *w.type.shape[1:]))
+    positions = [n - k + 1 for n, k in zip(sizes, w.type.shape[2:], strict=True)]
+    same = {
+        "strides": (1, 1),
+        "padding": pairs_of([(0, 0)] * 2),
+        "dilation": (1, 1),
+        "order": FMA_ORDER,
+    }
+    made = b(Conv, images, split, output=Dims(tuple(positions)), **same)
+    given = {**same, "output": Dims(tuple(sizes))}
+
+    def back(slope):
+        grouped = b.reshape(slope, made.type.shape)
+        return b.reshape(b(ConvTranspose, grouped, split, **given), x.type.shape)
+
+    return b.reshape(made, (batch, filters, *positions)), back
+
+
+def network(b, of, groups, case):
+    """Convolve, take the largest of windows and square it, twice; and back."""
+    x, first, second, offset = of
+    wide, _ = convolved(b, x, first)
+    taken = windows_of(b, wide, case, -np.inf)
+    best, at = b.results(Top1, taken, axes=(4, 5))
+    spread = b.broadcast(offset, best.type.shape, (1,))
+    h = b(Add, best, spread)
+    h = b(Mul, h, h)
+    made, back = convolved(b, h, second, groups)
+    again = windows_of(b, made, case, -np.inf)
+    top, place = b.results(Top1, again, axes=(4, 5))
+    (slope,) = derivatives.windows(b, again.op, (placed(b, again, (4, 5), place, top),))
+    to_h = b(Mul, back(slope), b(Sub, b.full_like(h, 1.0), b(Mul, h, h)))
+    (given,) = derivatives.windows(b, taken.op, (placed(b, taken, (4, 5), at, to_h),))
+    return [b(Mul, top, top), given, b.sum(to_h, (0, 2, 3))]
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("case", [CASES[0], CASES[1]], ids=str)
+def test_stages_of_images_agree_at_every_stage(known, groups, case):
+    rng = np.random.default_rng(4)
+    channels, shapes = 4, [(3, 2, 13, 12), (1, 1, 17, 30), (0, 1, 12, 12)]
+    for given in shapes if known else [("B", "C", "H", "W")]:
+        dims = given if known else tuple(map(symbol, given))
+        types = [
+            TensorType(dims, F32),
+            TensorType((channels, dims[1], 3, 2), F32),
+            TensorType((6, channels // groups, 3, 2), F32),
+            TensorType((channels,), F32),
+        ]
+        module, cases = new_module(), []
+        add_function(module, "f", types, lambda b, of: network(b, of, groups, case))
+        for shape in [given] if known else shapes:
+            all_shapes = [shape, (channels, shape[1], 3, 2)]
+            all_shapes += [types[2].shape, (channels,)]
+            cases.append(
+                ("f", [rng.normal(size=s).astype(np.float32) for s in all_shapes])
+            )
+        check(module, cases, exact=True, levels=(0, 3))
+
+
+def test_what_stages_of_images_pass_on_is_no_memory():
+    types = [
+        TensorType((symbol("B"), 2, 28, 28), F32),
+        TensorType((20, 2, 5, 5), F32),
+        TensorType((50, 20, 5, 5), F32),
+        TensorType((20,), F32),
+    ]
+    module = new_module()
+    add_function(module, "f", types, lambda b, of: network(b, of, 1, CASES[0]))
+    made = compiler.compile(module, TARGET, upto="structured").module
+    groups = [op for op in made.walk() if isinstance(op, KernelGroup)]
+    given = [tensor_of(r).shape for op in groups for r in op.results]
+    assert (symbol("B"), 20, 24, 24) in given  # what is returned
+    assert given.count((symbol("B"), 20, 24, 24)) == 1
+    assert all(len(shape) < 5 for shape in given)

@@ -158,16 +158,19 @@ class Roles:
 def roles(op: Generic) -> Roles:
     """Return what the dimensions of a contraction are.
 
-    One of a single sum of terms has one dimension of columns. Of any other, columns are
-    all that its left side, operand 0, lacks at the end.
+    Columns are the last dimension, and those before it that its right side, operand 1,
+    has and its left side lacks.
     """
     kept = output_dims(op)
     first = len(kept) - 1
-    if len(op.reductions) > 1:
-        left = {d for result in op.maps[0].results for d, _ in terms_of(result)}
-        while first > 1 and kept[first - 1] not in left:
-            first -= 1
+    left, right = (_dims_of(op.maps[number].results) for number in (0, 1))
+    while first > 1 and kept[first - 1] in right - left:
+        first -= 1
     return Roles(kept[first - 1], tuple(kept[first:]), op.reductions)
+
+
+def _dims_of(results: Sequence[MapResult]) -> set[int]:
+    return {dim for result in results for dim, _ in terms_of(result)}
 
 
 def has_windows(op: Generic) -> bool:
@@ -175,7 +178,7 @@ def has_windows(op: Generic) -> bool:
 
     Then a side of it is no matrix, but what windows cover of one.
     """
-    return len(op.reductions) > 1
+    return len(op.reductions) > 1 or len(roles(op).columns) > 1
 
 
 def product_space(op: Generic) -> tuple[Dim, Dim, Dim]:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, elements
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.generics import is_contraction
+from tensorc.passes.analysis.generics import is_contraction, roles, tensor_space
 from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import (
     Member,
@@ -46,6 +46,15 @@ class Kernel:
     lasting: set[Value]  # what a stage makes and another one reads
     registers: set[Value]  # what the rows of each stage pass on in registers alone
     runs: Runs  # which dimensions are walked as one
+
+    def rows_of(self, op: Generic) -> Dim:
+        """Return how many rows of a product are walked as one.
+
+        They are the last loop over rows, and dimensions of the product inside of these.
+        """
+        extents, last = tensor_space(op), [*self.runs.rows[-1:], ()][0]
+        inside = range(len(self.outer), roles(op).row + 1)
+        return elements(extents[dim] for dim in (*last, *inside))
 
 
 def kernel_of(op: KernelGroup) -> Kernel:

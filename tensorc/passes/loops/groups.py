@@ -39,8 +39,9 @@ from tensorc.passes.analysis.generics import (
     is_contraction,
     reads,
     roles,
+    space,
 )
-from tensorc.passes.analysis.joins import Runs, runs_of
+from tensorc.passes.analysis.joins import Runs, follows, runs_of
 from tensorc.passes.analysis.members import assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
 from tensorc.passes.analysis.walks import extent_of
@@ -430,6 +431,7 @@ def _emit_product(
         before: list[Value], first: Value, last: Value, _: list[Value]
     ) -> list[Value]:
         batch = _indices(group, before)[: len(group.outer) - 1]
+        first, last = _inner_rows(group, part.rows, op, batch, (first, last))
         if part.sums is not None and split is not None:
             emit_dot_sum(rows, op, split, part.sums, (first, last))
         else:
@@ -438,6 +440,27 @@ def _emit_product(
         return []
 
     flat_runs(group.k, group.space, *chunk, run)
+
+
+def _inner_rows(
+    group: _GroupKernel, rows: Rows, op: Generic, batch: list[Value], limits: Bounds
+) -> Bounds:
+    """Return limits in rows of a product, which may have several for each row.
+
+    They are dimensions inside of a row, which memory has in a row with the last of the
+    outer ones; that one is 0, and so is what is added to the batch.
+    """
+    k, inside = group.k, range(len(group.outer), roles(op).row + 1)
+    if not inside:
+        return limits
+    maps = [op.maps[number].results for number in (0, -1)]
+    if not all(follows(m, dim - 1, dim) for m in maps for dim in inside):
+        fail(op, "rows of a product that are inside of a group's lie side by side")
+    extents = space(op, [rows.shapes[v] for v in op.operands])
+    batch += [k.index(0)] * len(inside)
+    each = k.dim(elements(extents[dim] for dim in inside))
+    first, last = (k.mul(end, each) for end in limits)
+    return first, last
 
 
 def _emit_rows(group: _GroupKernel, rows: Rows, chunk: tuple[Value, Value]) -> None:

@@ -11,6 +11,7 @@ from math import lcm
 from tensorc.ir.core import Value
 from tensorc.ir.dims import (
     Dim,
+    ceildiv,
     elements,
     floordiv,
     known_at_most,
@@ -118,7 +119,13 @@ def block_rows(
     for type_ in passed:
         shape = type_.shape if columns is None else (*type_.shape[:-1], columns)
         taken = taken + row_bytes(shape, type_.element, len(kernel.outer))
-    heights = [tile(op, target)[reads_along_rows(op)] for op in kernel.products]
+    if any(map(has_windows, kernel.products)):
+        fitting = maximum(floordiv(BLOCK_BYTES, maximum(taken, 1)), 1)
+        known = isinstance(rows, int) and isinstance(fitting, int)
+        return (
+            ceildiv(rows, ceildiv(rows, fitting)) if known else minimum(rows, fitting)
+        )
+    heights = [tile(kernel, op, target)[reads_along_rows(op)] for op in kernel.products]
     even = lcm(*heights)
     fitting = floordiv(BLOCK_BYTES, maximum(taken * even, 1)) * even
     fitting = maximum(fitting, max(heights))

@@ -106,7 +106,7 @@ def schedule_group(
             member.op.attributes[PLACE] = ArrayAttr(tuple(places[member.op]))
     for product in kernel.products:
         along = "rows" if products.reads_along_rows(product) else None
-        size = windows.tile(product, target)
+        size = windows.tile(kernel, product, target)
         panel = products.panel_columns(product, target)
         packed = None if panel is None else products.is_packed(product, target)
         if isinstance(packed, int):

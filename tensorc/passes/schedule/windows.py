@@ -30,14 +30,15 @@ CALLED = 16  # of a tile, beside its terms
 UNKNOWN = 1024  # rows, columns or terms that are known at the call alone
 
 
-def tile(op: Generic, target: Target) -> tuple[int, int]:
+def tile(kernel: Kernel, op: Generic, target: Target) -> tuple[int, int]:
     """Return rows and columns of a contraction's tile, with windows or without.
 
     With windows it is the one that takes the fewest cycles, as they are estimated.
     """
     if not has_windows(op):
         return products.tile(op, target)
-    sizes = [d if isinstance(d, int) else UNKNOWN for d in product_space(op)]
+    space = kernel.rows_of(op), *product_space(op)[1:]
+    sizes = [d if isinstance(d, int) else UNKNOWN for d in space]
     rows, columns, depth = (max(size, 1) for size in sizes)
     lanes = narrow_columns(element_type(op.results[0].type), target)
     registers = registers_of(target)
@@ -73,14 +74,15 @@ def window_rows(kernel: Kernel) -> Dim:
     A chunk has some small images, or one, or a part of its rows where images are few.
     """
     (op, *_) = [op for op in kernel.products if has_windows(op)]
-    rows, columns, depth = product_space(op)
-    images = elements(kernel.outer[:-1])
+    rows, columns, depth = kernel.rows_of(op), *product_space(op)[1:]
+    *images, last = [elements(kernel.outer[d] for d in run) for run in kernel.runs.rows]
     work = maximum(rows * columns * depth, 1)
     fitting = maximum(floordiv(PRODUCT_WORK, work), 1)
-    wanted = maximum(ceildiv(FEW_CHUNKS, maximum(images * _strips(kernel), 1)), 1)
+    counted = maximum(elements(images) * _strips(kernel), 1)
+    wanted = maximum(ceildiv(FEW_CHUNKS, counted), 1)
     parts = maximum(minimum(wanted, floordiv(rows, LEAST_ROWS)), 1)
     parts = maximum(parts, ceildiv(rows, MATRIX_ROWS))
-    return maximum(ceildiv(rows, parts) * fitting, 1)
+    return maximum(ceildiv(last, parts) * fitting, 1)
 
 
 def _strips(kernel: Kernel) -> int:
@@ -95,7 +97,7 @@ def window_columns(kernel: Kernel, target: Target) -> Dim | None:
     if len(kernel.members) != 1:
         return None
     (op,) = kernel.products
-    _, width = tile(op, target)
+    _, width = tile(kernel, op, target)
     strips = ceildiv(product_space(op)[1], width)
     images = elements(kernel.outer[:-1])
     few = floordiv(strips * images, FEW_CHUNKS)

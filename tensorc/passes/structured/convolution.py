@@ -171,55 +171,72 @@ def _contracted(
     w, taken = (
         v if v.base is not None else whole(low.materialize(v)) for v in (w, taken)
     )
-    rank, axes = type_.rank, type_.rank - _LEADING
-    positions, inner = range(_LEADING, rank), tuple(range(rank, rank + 1 + axes))
-    batch, group, filter_ = (order.index(axis) for axis in range(_LEADING))
+    kept = [axis for axis in order if axis in _kept_axes(type_)]
+    first, axes = len(kept), type_.rank - _LEADING
+    positions = tuple(range(first, first + axes))
+    inner = tuple(range(first + axes, first + 2 * axes + 1))
+    batch, group, filter_ = (
+        kept.index(axis) if axis in kept else None for axis in range(_LEADING)
+    )
     reads = (
         (w, (group, filter_, *inner)),
         (taken, (batch, group, inner[0], *positions, *inner[1:])),
     )
-    shape = (*[type_.shape[axis] for axis in order], *type_.shape[_LEADING:])
+    shape = (*[type_.shape[axis] for axis in kept], *type_.shape[_LEADING:])
     (made,) = contract(low, reads, replace(type_, shape=shape), inner)
-    return MappedRead(type_, made, (*order, *positions))
+    return MappedRead(type_, made, (*kept, *range(_LEADING, type_.rank)))
 
 
 def conv_transpose(low: Lowering, op: convolution.ConvTranspose) -> MappedRead:
-    """Append a product of the turned filters with positions, and what adds it up."""
+    """Append a product of the filters' elements with positions, and what adds it up."""
     type_ = tensor_of(op.result)
     wide = type_.element.accumulator
     y, w = (low.converted(low.views[v], wide) for v in (op.y, op.w))
-    batch, groups, filters, *positions = y.type.shape
-    terms, columns = product_of(w.type.shape[2:]), product_of(positions)
-    rows = _transposed(reshaped(low, w, (groups, filters, terms)), (0, 2, 1))
-    flat = reshaped(low, y, (batch, groups, filters, columns))
-    parts = product(
-        low,
-        _repeated(rows, batch),
-        flat,
-        TensorType((batch, groups, terms, columns), wide),
+    y, w = (v if v.base is not None else whole(low.materialize(v)) for v in (y, w))
+    count = type_.rank - _LEADING
+    kept = _kept_axes(type_)
+    group = 1 if len(kept) == _LEADING else None
+    first, behind = len(kept), len(kept) + count
+    window, positions = range(first, behind), range(behind, behind + count)
+    filters = behind + count
+    reads = (
+        (w, (group, filters, first - 1, *window)),
+        (y, (0, group, filters, *positions)),
     )
-    rank = len(positions)
-    shape = (batch, groups, *w.type.shape[2:], *positions)
-    order = (*range(_LEADING + rank, len(shape)), *range(_LEADING, _LEADING + rank))
-    parts = _transposed(reshaped(low, parts, shape), (*range(_LEADING), *order))
-    return _added(low, parts, op)
+    sizes = (*w.type.shape[_LEADING:], *y.type.shape[_LEADING:])
+    shape = (*[type_.shape[axis] for axis in kept], *sizes)
+    (made,) = contract(low, reads, TensorType(shape, wide), [filters])
+    parts = _transposed(whole(made), (*range(first), *positions, *window))
+    added = _added(low, parts, op)
+    axes = (*kept, *range(_LEADING, type_.rank))
+    grouped = MappedRead(replace(type_, element=wide), added, axes)
+    return low.converted(grouped, type_.element)
+
+
+def _kept_axes(type_: TensorType) -> list[int]:
+    """Return the leading axes of images that are dimensions: not that of one group.
+
+    So a channel of an image is a row as it is where users reshape that axis away.
+    """
+    return [axis for axis in range(_LEADING) if axis != 1 or type_.shape[1] != 1]
 
 
 def overlap_add(low: Lowering, op: convolution.OverlapAdd) -> MappedRead:
     """Append a generic that adds each element of the windows where it lies."""
     view = low.views[op.operand]
-    return _added(low, low.converted(view, view.type.element.accumulator), op)
+    made = _added(low, low.converted(view, view.type.element.accumulator), op)
+    return low.converted(whole(made), tensor_of(op.result).element)
 
 
 def _added(
     low: Lowering,
     view: MappedRead,
     op: convolution.OverlapAdd | convolution.ConvTranspose,
-) -> MappedRead:
+) -> Value:
     """Add windows up: a view [..., *windows, *window]."""
-    type_, axes = tensor_of(op.result), _axes(op)
-    element, count = view.type.element, len(axes)
-    kept = type_.rank - count
+    axes, element = _axes(op), view.type.element
+    count = len(axes)
+    kept = view.type.rank - 2 * count
     add = arith.AddF if element.is_float else arith.AddI
     where: list[MapResult] = [*range(kept)]
     for number, axis in enumerate(axes, kept):
@@ -228,17 +245,17 @@ def _added(
     # The dimensions of a window come before those of the windows.
     elements = range(kept, kept + count)
     read = (*range(kept), *[d + count for d in elements], *elements)
-    wide = replace(type_, element=element)
+    shape = (*view.type.shape[:kept], *op.output.dims)
     (made,) = low.loop(
         [(view, read)],
-        [(wide, tuple(where), 0.0 if element.is_float else 0)],
+        [(TensorType(shape, element), tuple(where), 0.0 if element.is_float else 0)],
         lambda values: [low.b.value(add, values[1], values[0])],
         range(kept, kept + 2 * count),
         OVERLAP_ORDER,
         kept + 2 * count,
         sized=range(kept, kept + 2 * count),
     )
-    return low.converted(whole(made), type_.element)
+    return made
 
 
 def _transposed(view: MappedRead, order: Sequence[int]) -> MappedRead:

@@ -88,7 +88,6 @@ from tensorc.passes.analysis.generics import (
     extracts,
     identity_depth,
     is_contraction,
-    outer_rank,
     output_dims,
     reads,
     tensor_space,
@@ -109,6 +108,7 @@ from tensorc.passes.structured.open_groups import (
     misfit,
     needs,
     read_across,
+    rows_rank,
 )
 from tensorc.passes.structured.order import in_order, is_scalar, waiting_in
 from tensorc.passes.structured.turns import turn_reductions
@@ -236,7 +236,8 @@ def _place(state: Partition, ops: list[Generic]) -> None:
     why = "it reads at indices that are checked first" if checked else why
     root = ops[-1]
     extents = tensor_space(root)
-    outer = tuple(extents[d] for d in output_dims(root)[: outer_rank(root)])
+    depth = rows_rank(root, state.uses)
+    outer = tuple(extents[d] for d in output_dims(root)[:depth])
     kernel = OpenGroup(outer, why)
     apart = _misfits(ops, kernel, made)
     if apart:

@@ -338,7 +338,7 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     memory in any case, or takes no more of it than the result does. A reduction down
     the rows has few threads: functions stay in front of it.
     """
-    if is_overlap(reader):
+    if _is_added_up(reader, known):
         return _is_smaller(op, known)
     ends = reader in known.barriers
     same_rows = not ends and known.depth(reader) == known.depth(op)
@@ -350,6 +350,16 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
         return False
     new = sum(_bytes(v) for v in made if not known.is_stored(v))
     return new <= _bytes(op.results[0])
+
+
+def _is_added_up(reader: Op, known: _Known) -> bool:
+    """Return whether what a reader computes becomes part of windows that are added."""
+    while not is_overlap(reader):
+        users = [*known.users.get(reader.results[0], ())] if reader.results else []
+        if not isinstance(reader, Generic) or not _may_move(reader) or len(users) != 1:
+            return False
+        (reader,) = users
+    return True
 
 
 def _is_smaller(op: Generic, known: _Known) -> bool:

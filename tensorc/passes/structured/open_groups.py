@@ -17,20 +17,25 @@ The reasons are words that the user reads (`tc.why`).
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tensorc.ir.attributes import terms_of
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, elements
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
     continued,
+    has_windows,
     identity_depth,
     is_contraction,
+    is_overlap,
     outer_rank,
     output_dims,
     product_space,
     reads,
+    roles,
     tensor_space,
 )
+from tensorc.passes.analysis.joins import follows
 from tensorc.passes.schedule.products import CHUNK_COLUMNS
 
 MOST_OPS = 512  # in the bodies of a kernel, as `body_size` counts
@@ -53,6 +58,7 @@ class OpenGroup:
     size: int = 0  # of their bodies
     has_contraction: bool = False
     reduces: bool = False
+    has_planes: bool = False  # windows along several axes of a row
     total: Dim | None = None  # elements of each result of its whole sums
 
     @property
@@ -73,6 +79,7 @@ class OpenGroup:
             self.size += body_size(op)
             self.has_contraction |= is_contraction(op)
             self.reduces |= bool(op.reductions) and not is_contraction(op)
+            self.has_planes |= _has_planes(op)
             if not self.outer and (total := long_total(op)) is not None:
                 self.total = total
 
@@ -80,6 +87,34 @@ class OpenGroup:
 def needs(op: Generic) -> list[Value]:
     """Return what a generic reads or continues."""
     return [*[read.value for read in reads(op)], *continued(op)]
+
+
+def rows_rank(op: Generic, uses: Uses) -> int:
+    """Return how many dimensions the rows of a kernel have, at least, for a generic.
+
+    A product that windows alone are made of, which are added up where they overlap, may
+    have several rows in a row of these: whatever lies side by side.
+    """
+    rank, readers = outer_rank(op), uses.get(op.results[0], set())
+    if not is_contraction(op) or len(readers) != 1:
+        return rank
+    (reader,) = readers
+    if not isinstance(reader, Generic) or not is_overlap(reader):
+        return rank
+    depth = outer_rank(reader)
+    maps = [op.maps[number].results for number in (0, -1)]
+    rows = range(depth, roles(op).row + 1)
+    joined = all(follows(m, dim - 1, dim) for m in maps for dim in rows)
+    return depth if depth and joined else rank
+
+
+def _has_planes(op: Generic) -> bool:
+    """Return whether a generic has windows along several axes of a row."""
+    if is_overlap(op) or is_contraction(op):
+        return is_overlap(op) or has_windows(op)
+    read = [terms_of(r) for m in op.maps[: len(op.inputs)] for r in m.results]
+    dims = [{dim for dim, _ in terms} for terms in read]
+    return any(d & {*op.reductions} and d - {*op.reductions} for d in dims)
 
 
 def misfit(op: Generic, kernel: OpenGroup, made: set[Value], uses: Uses) -> str:
@@ -95,8 +130,9 @@ def misfit(op: Generic, kernel: OpenGroup, made: set[Value], uses: Uses) -> str:
     outer = tuple(extents[d] for d in dims[:depth])
     if any(d < depth for d in op.reductions) or _adds_up_rows(op, kernel):
         return "it reduces across rows"
-    if outer != kernel.outer or depth < outer_rank(op):
-        wanted = tuple(extents[d] for d in dims[: max(depth, outer_rank(op))])
+    least = 0 if kernel.has_planes and not op.reductions else rows_rank(op, uses)
+    if outer != kernel.outer or depth < least:
+        wanted = tuple(extents[d] for d in dims[: max(depth, least)])
         return f"its rows are {_spell(wanted)}, not {_spell(kernel.outer)}"
     if read_across(op, depth, kernel.made) or read_across(op, depth, made):
         return "it reads across rows"
