@@ -5,7 +5,8 @@
                                  [--seconds S] [--out PAGE]
 
 `--only` takes names (`gemm1024`), patterns (`gemm*_tn`) and parts of the page (`steps`,
-`products`, `training`); what it measures is printed, and written only with `--out`.
+`convolutions`, `products`, `training`); what it measures is printed, and written only
+with `--out`.
 
 Each peer has a process for each number of threads, which lives for the whole run; for
 each workload they run one short block in turn, so that none has the quieter machine.
@@ -205,9 +206,10 @@ def main() -> None:
     if given.jax:
         pythons["jax"] = given.jax
     if given.torch:
-        pythons["torch"] = given.torch
+        pythons["torch"] = pythons["torch_channels_last"] = given.torch
         if given.torch_compile:
             pythons["torch_compile"] = given.torch
+            pythons["torch_compile_step"] = given.torch
     counts = [int(t) for t in given.threads.split(",")]
     found = [start(n, p, t) for t in counts for n, p in pythons.items()]
     peers = [peer for peer in found if peer is not None]

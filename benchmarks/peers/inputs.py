@@ -11,16 +11,25 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from peers.convolutions import CONVOLUTIONS, Convolution
 from peers.products import PRODUCTS, Product
 
 Arrays = dict[str, np.ndarray]
 
 LOGREG_RATE = 0.13
 MLP_RATE, MLP_L2 = 0.01, 1e-4
+LENET_RATE = 0.1
+# Of examples/lenet.tc, in the order of the layers.
+LENET = tuple(
+    f"{layer}.{name}"
+    for layer in ("conv1", "conv2", "hidden", "output")
+    for name in ("W", "b")
+)
 EXAMPLES = 10_000  # that one block of a training workload goes through
 CALLS = 2000  # of `call` in a run
 # Tables of the page, and what `--only` takes for all their workloads.
 STEPS, LARGE, TRAINING = "steps", "products", "training"
+CONVS = "convolutions"
 LSTM_SIZES = {"x": 64, "h": 128, "steps": 16, "batch": 32}
 
 T = TypeVar("T")
@@ -95,8 +104,8 @@ def _logits() -> Arrays:
     return {**_normal(1, z=(8192, 1000)), "y": labels}
 
 
-def _digits(batch: int) -> Arrays:
-    count = EXAMPLES // batch * batch
+def _digits(batch: int, most: int = EXAMPLES) -> Arrays:
+    count = most // batch * batch
     with np.load(os.environ["MNIST"]) as arrays:
         x, y = arrays["x"][:count], arrays["y"][:count]
     return {"x": x, "y": y, "batch": np.array(batch)}
@@ -113,6 +122,42 @@ def _mlp(batch: int) -> Arrays:
     shapes = {"b1": (500,), "W2": (500, 10), "b2": (10,)}
     zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     return {**_digits(batch), "W1": first.astype(np.float32), **zeros}
+
+
+def _lenet() -> Arrays:
+    """Five batches of 500, and the tutorial's first weights."""
+    rng = np.random.RandomState(23455)
+    bounds = {"conv1.W": 150, "conv2.W": 812, "hidden.W": 1300}
+    shapes: dict[str, tuple[int, ...]] = {
+        "conv1.W": (20, 1, 5, 5),
+        "conv1.b": (20,),
+        "conv2.W": (50, 20, 5, 5),
+        "conv2.b": (50,),
+        "hidden.W": (800, 500),
+        "hidden.b": (500,),
+        "output.W": (500, 10),
+        "output.b": (10,),
+    }
+    weights = {
+        name: rng.uniform(-1, 1, shape) * np.sqrt(6 / bounds[name])
+        if name in bounds
+        else np.zeros(shape)
+        for name, shape in shapes.items()
+    }
+    floats = {name: w.astype(np.float32) for name, w in weights.items()}
+    return {**_digits(500, 2500), **floats}
+
+
+def _convolution(convolution: Convolution) -> Workload:
+    return Workload(
+        convolution.name,
+        convolution.unit,
+        convolution.arrays,
+        convolution.what,
+        convolution.flops,
+        part=CONVS,
+        share=0.25,
+    )
 
 
 def _product(product: Product) -> Workload:
@@ -150,6 +195,12 @@ def _mlp_flops(batch: int) -> float:
     return 2.0 * batch * (2 * 784 * 500 + 3 * 500 * 10)
 
 
+def _lenet_flops(batch: int) -> float:
+    first, second, hidden, output = 24 * 24 * 20 * 25, 64 * 50 * 500, 800 * 500, 5000
+    # Forward and both gradients; the first layer has one.
+    return 2.0 * batch * (2 * first + 3 * (second + hidden + output))
+
+
 _IMAGES = (500, 20, 24, 24)
 _MIB = float(1 << 20)
 _SCORES = 2.0 * 8 * 1024 * 1024 * 64  # a product of attention
@@ -172,6 +223,13 @@ WORKLOADS = (
             _mlp_flops(batch),
         )
         for batch in (20, 128)
+    ),
+    Workload(
+        "lenet",
+        "ms",
+        _lenet,
+        "a step of LeNet on MNIST, 20 and 50 filters of 5 x 5, 500 units, batch 500",
+        _lenet_flops(500),
     ),
     Workload(
         "chain",
@@ -309,6 +367,7 @@ WORKLOADS = (
         "x * 2 + 1 of ten numbers: what a call costs",
     ),
     *(_product(product) for product in PRODUCTS),
+    *(_convolution(convolution) for convolution in CONVOLUTIONS),
 )
 LIMITS = (
     Workload("fma", "GFLOP/s", dict, "fused multiply-adds in registers"),

@@ -6,7 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from peers.convolutions import BY_FILTERS, CONVOLUTIONS, FORWARD, Convolution
 from peers.inputs import (
+    LENET,
+    LENET_RATE,
     LOGREG_RATE,
     MLP_L2,
     MLP_RATE,
@@ -82,6 +85,60 @@ def mlp(arrays: Arrays) -> Job:
     return _trained(arrays, ("W1", "b1", "W2", "b2"), cost, MLP_RATE)
 
 
+def lenet(arrays: Arrays) -> Job:
+    """LeNet, a call for each step: in a scan XLA's convolutions take seconds."""
+    batch = int(arrays["batch"])
+    count = len(arrays["x"]) // batch
+    images = jnp.asarray(arrays["x"]).reshape(-1, 1, 28, 28)
+    y = jnp.asarray(arrays["y"])
+
+    def cost(p: State, x: jax.Array, y: jax.Array) -> jax.Array:
+        h = jnp.tanh(_pool(_conv(x, p[0])) + p[1][:, None, None])
+        h = jnp.tanh(_pool(_conv(h, p[2])) + p[3][:, None, None]).reshape(batch, 800)
+        return _cross_entropy(jnp.tanh(h @ p[4] + p[5]) @ p[6] + p[7], y)
+
+    def step(p: State, at: jax.Array) -> tuple[State, jax.Array]:
+        part = lax.dynamic_slice_in_dim(images, at, batch)
+        labels = lax.dynamic_slice_in_dim(y, at, batch)
+        c, g = jax.value_and_grad(cost)(p, part, labels)
+        return jax.tree.map(lambda p, g: p - LENET_RATE * g, p, g), c
+
+    compiled = jax.jit(step, donate_argnums=0)
+    state = [jnp.array(arrays[n]) for n in LENET]
+    costs: list[jax.Array] = []
+
+    def run() -> None:
+        costs.clear()
+        for i in range(count):
+            state[:], made = compiled(list(state), i * batch)
+            costs.append(made)
+        jax.block_until_ready(state)
+
+    return Job(run, lambda: float(np.mean([float(c) for c in costs])), count)
+
+
+def _conv(x: jax.Array, w: jax.Array, stride: int = 1, padding: int = 0) -> jax.Array:
+    both = [(padding, padding)] * 2
+    return lax.conv_general_dilated(x, w, (stride, stride), both)
+
+
+def _convolution(given: Convolution) -> Callable[[Arrays], Job]:
+    """Return the maker of a convolution's job, or of one of its gradients."""
+
+    def forward(x: jax.Array, w: jax.Array) -> jax.Array:
+        return _conv(x, w, given.stride, given.padding)
+
+    def by_filters(x: jax.Array, w: jax.Array, d: jax.Array) -> jax.Array:
+        return jax.vjp(lambda w: forward(x, w), w)[1](d)[0]
+
+    def by_images(x: jax.Array, w: jax.Array, d: jax.Array) -> jax.Array:
+        return jax.vjp(lambda x: forward(x, w), x)[1](d)[0]
+
+    if given.kind == FORWARD:
+        return _of(forward, "xw", last)
+    return _of(by_filters if given.kind == BY_FILTERS else by_images, "xwd", last)
+
+
 def _chain(x: jax.Array, y: jax.Array, z: jax.Array) -> jax.Array:
     return (jnp.exp(-((x - y) ** 2)) * jax.nn.sigmoid(z)).sum()
 
@@ -151,12 +208,14 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "logreg": logreg,
     "mlp_b20": mlp,
     "mlp_b128": mlp,
+    "lenet": lenet,
     "chain": _of(_chain, "xyz", lambda r: r),
     "chain_grad": _of(jax.grad(_chain, (0, 1, 2)), "xyz", lambda r: r[2][-1]),
     "loss": _of(_cross_entropy, "zy", lambda r: r),
     "loss_grad": _of(jax.value_and_grad(_cross_entropy), "zy", lambda r: r[1][-1, -1]),
     "rownorm": _of(_norm, "xgb", lambda r: r[-1, -1]),
     **{p.name: _product(p) for p in PRODUCTS if not p.training},
+    **{c.name: _convolution(c) for c in CONVOLUTIONS},
     "sum_channels": _of(lambda x: x.sum((0, 2, 3)), "x", lambda r: r[-1]),
     **dict.fromkeys(
         ("sum_rows49", "sum_rows3"),

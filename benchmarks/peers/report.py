@@ -9,6 +9,7 @@ from pathlib import Path
 
 from peers.inputs import (
     BY_NAME,
+    CONVS,
     LARGE,
     LIMITS,
     STEPS,
@@ -58,21 +59,26 @@ def _work(workload: Workload) -> float:
     return workload.flops * workload.bits / 32
 
 
-def best_peer(records: Mapping[Key, Record], threads: int) -> tuple[str, Record] | None:
-    """Return the fastest of the others with so many threads."""
+def best_peer(
+    records: Mapping[Key, Record], threads: int, only: str = ""
+) -> tuple[str, Record] | None:
+    """Return the fastest of the others with so many threads, or one of a name."""
     found = [
         (peer, record)
         for (peer, count), record in records.items()
-        if count == threads and peer != OURS
+        if count == threads and peer != OURS and only in ("", peer)
     ]
     return min(found, key=lambda pair: pair[1].median, default=None)
 
 
-def ratios(results: Results, threads: int) -> dict[str, float]:
-    """Return our median over the best peer's, for each workload that both ran."""
+def ratios(results: Results, threads: int, peer: str = "") -> dict[str, float]:
+    """Return our median over the best peer's, for each workload that both ran.
+
+    Or over that of one peer.
+    """
     found = {}
     for name, records in results.items():
-        ours, other = records.get((OURS, threads)), best_peer(records, threads)
+        ours, other = records.get((OURS, threads)), best_peer(records, threads, peer)
         if ours is not None and other is not None:
             found[name] = ours.median / other[1].median
     return found
@@ -98,12 +104,19 @@ def page(
         lines += ["", f"## {threads} thread{'s' if threads > 1 else ''}", ""]
         lines += _tables(results, threads, limits.get(threads, {}))
     lines += [*_scaling(results), *_memory(results)]
-    named = [w for w in WORKLOADS if w.name in results and w.part != TRAINING]
+    listed = [w for w in WORKLOADS if w.name in results]
+    named = [w for w in listed if w.part not in (TRAINING, CONVS)]
     lines += ["", "## Workloads", "", *[f"- `{w.name}`: {w.what}" for w in named]]
     if any(w.part == TRAINING and w.name in results for w in WORKLOADS):
         lines.append(
             "- `MxKxN`: the product of a layer, `x [M, K] @ W [K, N]`; `_dW` the "
             "weight's gradient, `x.T @ d`; `_dx` the input's, `d @ W.T`"
+        )
+    if any(w.part == CONVS for w in listed):
+        lines.append(
+            "- `lenet_conv1`, `b8_64x56_3x3_128s2`: a layer of LeNet at batch 500, one "
+            "of ResNet-18 (batch 8, 64 channels of 56 x 56, 128 filters of 3 x 3, "
+            "stride 2); `_dw` the gradient by its filters, `_dx` by its images"
         )
     if notes:
         lines += ["", "## Notes", "", *[f"- {note}" for note in notes]]
@@ -115,6 +128,7 @@ def _tables(results: Results, threads: int, limits: Mapping[str, float]) -> list
     lines: list[str] = []
     for part, title in (
         (STEPS, ""),
+        (CONVS, "### Convolutions"),
         (LARGE, "### Products"),
         (TRAINING, "### Products of training"),
     ):
@@ -126,24 +140,32 @@ def _tables(results: Results, threads: int, limits: Mapping[str, float]) -> list
         if some:
             lines += ["", title, ""] if title else []
             lines += _table(some, threads, limits, products=part != STEPS)
-        if some and part == TRAINING:
+        if some and part in (TRAINING, CONVS):
             lines += _summary(some, threads)
+        if some and part == CONVS:
+            some = {n: r for n, r in some.items() if not n.startswith("lenet")}
+            lines += _summary(
+                some, threads, "torch", "ResNet's over PyTorch as it is: "
+            )
     return lines
 
 
-def _summary(results: Results, threads: int) -> list[str]:
-    """Return a line on many workloads: the geometric mean of ratios, and the worst."""
-    over = ratios(results, threads)
+def _summary(
+    results: Results, threads: int, peer: str = "", words: str = ""
+) -> list[str]:
+    """Return a line on many workloads: the geometric mean of ratios, and the worst.
+
+    They are those to one peer, or to the best.
+    """
+    over = ratios(results, threads, peer)
     if not over:
         return []
     mean = math.exp(statistics.fmean(math.log(ratio) for ratio in over.values()))
     worst = max(over, key=lambda name: over[name])
     above = sum(ratio > 1.05 for ratio in over.values())
-    return [
-        "",
-        f"Geometric mean of the ratios **{mean:.2f}**, the worst **{over[worst]:.2f}** "
-        f"({worst}); {above} of {len(over)} are above 1.05.",
-    ]
+    text = f"{words}Geometric mean of the ratios **{mean:.2f}**, the worst "
+    text += f"**{over[worst]:.2f}** ({worst}); {above} of {len(over)} are above 1.05."
+    return ["", text]
 
 
 def _memory(results: Results) -> list[str]:
@@ -240,7 +262,7 @@ def _spell(record: Record, scale: float) -> str:
 def plot(results: Results) -> str:
     """Return a picture: our time over the best peer's, a bar for each thread count."""
     by_threads = {t: ratios(results, t) for t in (1, 2)}
-    shown = [w.name for w in WORKLOADS if w.part != TRAINING]
+    shown = [w.name for w in WORKLOADS if w.part not in (TRAINING, CONVS)]
     names = [name for name in shown if any(name in r for r in by_threads.values())]
     width, left, row = 640, 130, 30
     zero, unit = left + 240, 100  # where 1 is, and how long a factor of 2 is

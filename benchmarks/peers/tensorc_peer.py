@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from peers.convolutions import BY_FILTERS, BY_IMAGES, CONVOLUTIONS, Convolution
 from peers.inputs import LSTM_SIZES, Arrays, Job, kept, last, repeated
 from peers.products import FORMS, PRODUCTS, Product
 
@@ -91,6 +92,23 @@ def _product(product: Product) -> Callable[[Arrays], Job]:
     return job
 
 
+def _convolution(convolution: Convolution) -> Callable[[Arrays], Job]:
+    """Return the maker of a convolution's job, or of one of its gradients."""
+    given = {"stride": convolution.stride, "padding": convolution.padding}
+
+    def forward(x: tc.Tensor, w: tc.Tensor) -> tc.Tensor:
+        return tc.conv2d(x, w, **given)
+
+    def weighted(x: tc.Tensor, w: tc.Tensor, d: tc.Tensor) -> tc.Tensor:
+        return (forward(x, w) * d).sum()
+
+    if convolution.kind == BY_FILTERS:
+        return _of(tc.grad(weighted, wrt=1), "xwd", last)
+    if convolution.kind == BY_IMAGES:
+        return _of(tc.grad(weighted, wrt=0), "xwd", last)
+    return _of(forward, "xw", last)
+
+
 def _of(
     function: Callable[..., object], names: str, check: Callable[..., float]
 ) -> Callable[[Arrays], Job]:
@@ -117,12 +135,14 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "logreg": lambda arrays: _trained(arrays, "logreg.tc"),
     "mlp_b20": lambda arrays: _trained(arrays, "mlp.tc"),
     "mlp_b128": lambda arrays: _trained(arrays, "mlp.tc"),
+    "lenet": lambda arrays: _trained(arrays, "lenet.tc"),
     "chain": _of(_chain, "xyz", float),
     "chain_grad": _of(tc.grad(_chain, wrt=(0, 1, 2)), "xyz", lambda r: r[2][-1]),
     "loss": _of(_loss, "zy", float),
     "loss_grad": _of(tc.value_and_grad(_loss), "zy", lambda r: r[1][-1, -1]),
     "rownorm": _of(_norm, "xgb", lambda r: r[-1, -1]),
     **{product.name: _product(product) for product in PRODUCTS},
+    **{convolution.name: _convolution(convolution) for convolution in CONVOLUTIONS},
     "sum_channels": _of(lambda x: x.sum(axis=(0, 2, 3)), "x", lambda r: r[-1]),
     **dict.fromkeys(
         ("sum_rows49", "sum_rows3"),

@@ -9,7 +9,10 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from peers.convolutions import BY_FILTERS, CONVOLUTIONS, FORWARD, Convolution
 from peers.inputs import (
+    LENET,
+    LENET_RATE,
     LOGREG_RATE,
     MLP_L2,
     MLP_RATE,
@@ -28,11 +31,22 @@ Maker = Callable[[Arrays], Job]
 Prepare = Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]
 
 
-def _trained(cost: Cost, names: Sequence[str], rate: float, arrays: Arrays) -> Job:
+def trained(
+    cost: Cost,
+    names: Sequence[str],
+    rate: float,
+    arrays: Arrays,
+    layout: torch.memory_format = torch.contiguous_format,
+) -> Job:
+    """Return the job of an epoch of steps; `layout` is that of filters."""
     batch = int(arrays["batch"])
     count = len(arrays["x"]) // batch
     x, y = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"]).long()
-    params = [torch.from_numpy(arrays[n].copy()).requires_grad_(True) for n in names]
+    copies = [torch.from_numpy(arrays[n].copy()) for n in names]
+    params = [
+        (p.contiguous(memory_format=layout) if p.dim() == 4 else p).requires_grad_(True)
+        for p in copies
+    ]
     optimizer = torch.optim.SGD(params, lr=rate)
     total = [0.0]
 
@@ -60,6 +74,47 @@ def _mlp(p: Sequence[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.T
     h = torch.tanh(torch.addmm(p[1], x, p[0]))
     decay = (p[0] ** 2).sum() + (p[2] ** 2).sum()
     return F.cross_entropy(torch.addmm(p[3], h, p[2]), y) + MLP_L2 * decay
+
+
+def lenet(
+    p: Sequence[torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    layout: torch.memory_format = torch.contiguous_format,
+) -> torch.Tensor:
+    """Return the cost of LeNet for rows of 784 pixels."""
+    h = x.reshape(-1, 1, 28, 28).contiguous(memory_format=layout)
+    h = torch.tanh(F.max_pool2d(F.conv2d(h, p[0]), 2) + p[1][:, None, None])
+    h = torch.tanh(F.max_pool2d(F.conv2d(h, p[2]), 2) + p[3][:, None, None])
+    h = torch.tanh(torch.addmm(p[5], h.flatten(1), p[4]))
+    return F.cross_entropy(torch.addmm(p[7], h, p[6]), y)
+
+
+def convolution(
+    given: Convolution, layout: torch.memory_format = torch.contiguous_format
+) -> Maker:
+    """Return the maker of a convolution's job, or of one of its gradients."""
+    pairs = [given.stride] * 2, [given.padding] * 2
+    masks = [given.kind != BY_FILTERS, given.kind == BY_FILTERS, False]
+    backward = torch.ops.aten.convolution_backward
+
+    def job(arrays: Arrays) -> Job:
+        x, w, d = (
+            torch.from_numpy(arrays[n]).contiguous(memory_format=layout) for n in "xwd"
+        )
+
+        def forward() -> torch.Tensor:
+            return F.conv2d(x, w, None, given.stride, given.padding)
+
+        def gradient() -> torch.Tensor:
+            rest = (*pairs, [1, 1], False, [0, 0], 1, masks)
+            made = backward(d, x, w, None, *rest)
+            return made[1 if given.kind == BY_FILTERS else 0]
+
+        function = forward if given.kind == FORWARD else gradient
+        return kept(torch.no_grad()(function), last)
+
+    return job
 
 
 def _chain(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
@@ -146,15 +201,16 @@ def _calls(prepare: Prepare) -> Maker:
 def jobs(prepare: Prepare) -> dict[str, Maker]:
     """Return the jobs of functions that were prepared: compiled, or left alone."""
     of, slopes = partial(_of, prepare), partial(_slopes, prepare)
-    mlp = partial(_trained, prepare(_mlp), ("W1", "b1", "W2", "b2"), MLP_RATE)
+    mlp = partial(trained, prepare(_mlp), ("W1", "b1", "W2", "b2"), MLP_RATE)
     products = {
         p.name: of(FORMS[p.form], "ab", last) for p in PRODUCTS if not p.training
     }
     rows = of(lambda x: x.sum((0, 2)), "x", lambda r: r[-1])
     return {
-        "logreg": partial(_trained, prepare(_logreg), ("W", "b"), LOGREG_RATE),
+        "logreg": partial(trained, prepare(_logreg), ("W", "b"), LOGREG_RATE),
         "mlp_b20": mlp,
         "mlp_b128": mlp,
+        "lenet": partial(trained, prepare(lenet), LENET, LENET_RATE),
         "chain": of(_chain, "xyz", lambda r: r),
         "chain_grad": slopes(_chain, "xyz", 3, lambda r: r[1][2][-1]),
         "loss": of(F.cross_entropy, "zy", lambda r: r),
@@ -177,4 +233,7 @@ def jobs(prepare: Prepare) -> dict[str, Maker]:
     }
 
 
-JOBS = jobs(lambda function: function)
+JOBS = {
+    **jobs(lambda function: function),
+    **{c.name: convolution(c) for c in CONVOLUTIONS},
+}

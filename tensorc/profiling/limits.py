@@ -88,7 +88,7 @@ def limits_now() -> Limits:
 
 def _flops(workers: ThreadPoolExecutor, threads: int, element: str) -> float:
     target = host_target()
-    run = _compiled(fma_text(target, element), target)
+    run = compiled(fma_text(target, element), target)
     given = [[np.ones(64, _dtype(element))] for _ in range(threads)]
     seconds = _best(workers, [(run, arrays, _ARITHMETIC, 1) for arrays in given])
     return 2 * _LANES[element] * chains(target) * _ARITHMETIC * threads / seconds
@@ -96,7 +96,7 @@ def _flops(workers: ThreadPoolExecutor, threads: int, element: str) -> float:
 
 def _bytes(workers: ThreadPoolExecutor, threads: int) -> tuple[tuple[int, float], ...]:
     target = host_target()
-    sums, triads = (_compiled(text(), target) for text in (read_text, triad_text))
+    sums, triads = (compiled(text(), target) for text in (read_text, triad_text))
     given = [_memory(SIZES[-1] // 4) for _ in range(threads)]
     found = []
     for size in SIZES:
@@ -138,7 +138,8 @@ def _best(workers: ThreadPoolExecutor, jobs: Sequence[Job]) -> float:
     return best
 
 
-def _compiled(text: str, target: Target) -> Code:
+def compiled(text: str, target: Target) -> Code:
+    """Return one of the texts below as a call: of arrays, a count and turns."""
     module = parse_module(text)
     assert isinstance(module, Module)
     verify(module, Level.LOOP)

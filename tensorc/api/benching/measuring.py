@@ -69,6 +69,7 @@ def measure(subject: Subject, seconds: float = SECONDS) -> Bench:
         min(calls),
         tuple(found.values()),
         lines_of({timed.works[i]: k.seconds for i, k in found.items()}, values),
+        times.lost,
         events_of(timed, taken[calls.index(min(calls))], list(found)),
     )
 

@@ -86,6 +86,7 @@ class Profile:
             min([seconds, *[sum(e.seconds) for e in epochs]]),
             tuple(found.values()),
             lines_of({timed.works[i]: k.seconds for i, k in found.items()}, values),
+            self.times.lost,
             events_of(timed, self.first, list(found)),
         )
 

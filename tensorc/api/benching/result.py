@@ -56,7 +56,7 @@ class Bench:
     """What was measured of a function; printed, it is a table.
 
     `unit` is what `seconds` and those of kernels are for: a "call", or an "epoch" of a
-    training, of which there were `calls`.
+    training, of which there were `calls`. `lost` are launches whose times had no room.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Bench:
     least: float
     kernels: tuple[KernelTime, ...]
     lines: Mapping[str, float]
+    lost: int
     events: tuple[Event, ...]
 
     @property
@@ -89,6 +90,7 @@ class Bench:
         return (
             f"{self.name}{sizes}: {spell_seconds(self.seconds)} for one {self.unit}, "
             f"the least {spell_seconds(self.least)}, of {self.calls:,}; {threads}"
+            + (f"; without {self.lost:,} launches, too many" if self.lost else "")
         )
 
     def _tables(self) -> list[Table]:
