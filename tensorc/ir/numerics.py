@@ -7,6 +7,7 @@ here, so that interpreted and compiled results agree bit for bit.
 import functools
 import math
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from fractions import Fraction
 
 import numpy as np
@@ -100,11 +101,19 @@ def _add(left: Array, right: Array) -> Array:
     return np.asarray(np.add(left, right))
 
 
+# Products of more terms than this are NumPy's, whose last bits are others. It is set by
+# who wants to know where a number was lost, and not its bits.
+EXACT_TERMS: ContextVar[float] = ContextVar("exact_terms", default=math.inf)
+
+
 def ordered_matmul(lhs: Array, rhs: Array) -> Array:
     """Multiply [..., m, k] by [..., k, n] in the contract's order."""
     depth = lhs.shape[-1]
     if not np.issubdtype(lhs.dtype, np.floating):
         return np.asarray(np.matmul(lhs, rhs)).astype(lhs.dtype)
+    if lhs.size * rhs.shape[-1] > EXACT_TERMS.get():
+        wide = np.matmul(lhs.astype(np.float64), rhs.astype(np.float64))
+        return rounded(wide, lhs.dtype)
     if lhs.dtype == np.float16:
         return rounded(ordered_matmul(widened(lhs), widened(rhs)), lhs.dtype)
     if depth == 0:

@@ -203,6 +203,31 @@ def test_an_op_is_blamed_before_an_infinity_that_is_given():
     assert found.labels[0].text == "here `+` makes a NaN of it"
 
 
+def test_what_is_not_taken_is_no_cause():
+    @tc.jit
+    def f(x):
+        hidden = 1 / (x - 1)
+        lost = np.log(x - 1)  # here
+        return tc.where(x > 1.5, hidden, lost)
+
+    found = failing(f, np.array([1.0, 2.0]))
+    assert line_of(found).endswith("# here")
+    assert found.message == "`log` made -inf in 1 of 2 elements"
+
+
+def test_an_op_may_make_more_than_it_is_given():
+    f = tc.jit(lambda x: 1 / np.exp(x))  # an infinity that ends as 0, and 1 / 0
+    found = failing(f, np.array([1000.0, -1000.0]))
+    assert found.message == "`/` made inf in 1 of 2 elements"
+    assert found.label == "at [1]: 1.0 / 0.0 is inf"
+
+
+def test_an_infinity_that_is_given_is_no_cover():
+    f = tc.jit(lambda x, m: np.concatenate([m, np.exp(x)]))
+    found = failing(f, np.array([1000.0]), np.array([np.inf]))
+    assert found.message == "`exp` made inf in 1 of 1 elements"
+
+
 # Memory
 
 
@@ -269,6 +294,12 @@ def test_the_turn_of_a_loop_is_named():
     assert found.notes[0] == "in turn 2 of the loop, counted from 0"
     assert failing(f, np.array([1.0, np.nan]), 1.0).message.startswith("the input 'xs'")
     assert failing(f, np.ones(3), np.nan).message.startswith("the input 'a'")
+
+
+def test_a_loop_may_recover():
+    f = tc.jit(lambda xs: tc.scan(lambda h, x: (np.log(x), h), np.float64(0), xs)[0])
+    found = failing(f, np.array([1.0, 0.0, 1.0, 0.0]))
+    assert found.notes[0] == "in turn 3 of the loop, counted from 0"
 
 
 def test_a_loop_hands_on_from_one_carry_to_another():
