@@ -20,7 +20,7 @@ from tensorc.artifact import (
     Site,
 )
 from tensorc.backend.emit import epoch_symbol, mangle
-from tensorc.ir.attributes import Attribute, Dense, Dims
+from tensorc.ir.attributes import Attribute, Dense, Dims, dims_of
 from tensorc.ir.dims import Dim, Symbol, as_symbol, symbols_of
 from tensorc.ir.functions import guards_of, solved_of
 from tensorc.ir.ops.builtin import Function, Module
@@ -191,7 +191,6 @@ def _computed_sizes(function: Function) -> tuple[DimExpr, ...]:
         types = [v.type for v in op.results if isinstance(v.type, TensorType)]
         found.update(dict.fromkeys(d for t in types for d in t.shape))
         for attribute in op.attributes.values():
-            if isinstance(attribute, Dims):
-                found.update(dict.fromkeys(attribute.dims))
+            found.update(dict.fromkeys(dims_of(attribute)))
     computed = [d for d in found if not isinstance(d, int) and as_symbol(d) is None]
     return tuple(dim_expr(d) for d in computed)

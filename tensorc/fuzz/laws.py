@@ -24,7 +24,7 @@ from tensorc.fuzz.program import (
     further_results,
     is_of_f64,
 )
-from tensorc.ir.attributes import Dense, Dims
+from tensorc.ir.attributes import Dense, Dims, dims_of
 from tensorc.ir.dims import Dim, as_symbol, symbols_of
 from tensorc.ir.numerics import FMA_ORDER, Array
 from tensorc.ir.opdef import ELEMENTWISE
@@ -286,9 +286,7 @@ def _keeps_rows(op: OpNode, operands: list[bool], name: str) -> bool | None:
     shape = op.attributes.get("shape")
     led = _leads(shape.dims if isinstance(shape, Dims) else (), name)
     others = [v for n, v in op.attributes.items() if n != "shape"]
-    if led is None or any(
-        isinstance(v, Dims) and _mentions(v.dims, name) for v in others
-    ):
+    if led is None or any(_mentions(dims_of(v), name) for v in others):
         return None
     if op.cls is Iota:
         return None if led and op.attributes.get("axis") == 0 else led

@@ -10,7 +10,7 @@ condition, then what each branch yields; a derivative reads the values that it i
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.attributes import Attribute, with_dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, as_symbol, evaluate, substitute
 from tensorc.ir.ops.control import If
@@ -233,7 +233,7 @@ def _with_sizes(program: RandomProgram, known: Mapping[str, Dim]) -> RandomProgr
             entries.append(entry)
             continue
         attributes = {
-            name: Dims(replaced(value.dims)) if isinstance(value, Dims) else value
+            name: with_dims(value, lambda d: substitute(d, known))
             for name, value in entry.attributes.items()
         }
         entry = replace(entry, attributes=attributes)

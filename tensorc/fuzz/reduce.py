@@ -45,7 +45,7 @@ from tensorc.fuzz.program import (
 )
 from tensorc.fuzz.reference import MEANINGS
 from tensorc.fuzz.slopes import slopes_of
-from tensorc.ir.attributes import Attribute, Dense, Dims
+from tensorc.ir.attributes import Attribute, Dense, dims_of, with_dims
 from tensorc.ir.dims import Dim, as_symbol
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import Array
@@ -289,7 +289,7 @@ def _known(program: RandomProgram) -> set[int]:
 
 
 def _dims_of(op: OpNode) -> list[Dim]:
-    return [d for v in op.attributes.values() if isinstance(v, Dims) for d in v.dims]
+    return [d for v in op.attributes.values() for d in dims_of(v)]
 
 
 def _with_symbol(state: _Search, name: str, size: int) -> bool:
@@ -309,12 +309,10 @@ def _with_size(state: _Search, size: int, less: int) -> bool:
         return tuple(less if d == size else d for d in dims)
 
     def changed(value: Attribute) -> Attribute:
-        if isinstance(value, Dims):
-            return Dims(smaller(value.dims))
         if isinstance(value, Dense):
             part = _part(value.value, [d == size for d in value.value.shape], less)
             return Dense(part, TensorType(part.shape, value.type.element))
-        return value
+        return with_dims(value, lambda d: less if d == size else d)
 
     entries: list[Node] = []
     for entry in program.entries:

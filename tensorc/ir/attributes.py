@@ -6,7 +6,7 @@ The classes below are the rest.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -285,3 +285,21 @@ Attribute = (
     | ArrayAttr
     | Dict
 )
+
+
+def dims_of(attribute: Attribute) -> tuple[Dim, ...]:
+    """Return the dimensions in an attribute, and in each of a list."""
+    if isinstance(attribute, Dims):
+        return attribute.dims
+    if isinstance(attribute, ArrayAttr):
+        return tuple([dim for item in attribute.items for dim in dims_of(item)])
+    return ()
+
+
+def with_dims(attribute: Attribute, change: Callable[[Dim], Dim]) -> Attribute:
+    """Return an attribute with its dimensions changed, in lists, too."""
+    if isinstance(attribute, Dims):
+        return Dims(tuple([change(dim) for dim in attribute.dims]))
+    if isinstance(attribute, ArrayAttr) and dims_of(attribute):
+        return ArrayAttr(tuple([with_dims(item, change) for item in attribute.items]))
+    return attribute

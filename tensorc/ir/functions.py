@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
-from tensorc.ir.attributes import ArrayAttr, Attribute, Dict, Dims, make_dict
+from tensorc.ir.attributes import (
+    ArrayAttr,
+    Attribute,
+    Dict,
+    Dims,
+    dims_of,
+    make_dict,
+    with_dims,
+)
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value, single_block
 from tensorc.ir.dims import (
@@ -98,8 +106,7 @@ def dims_in(function: Function) -> set[Dim]:
             if isinstance(value.type, TensorType):
                 found.update(value.type.shape)
         for attribute in op.attributes.values():
-            if isinstance(attribute, Dims):
-                found.update(attribute.dims)
+            found.update(dims_of(attribute))
     return found
 
 
@@ -125,9 +132,7 @@ def resolve_function(function: Function, constraints: Constraints) -> None:
         for result in op.results:
             result.type = _resolve_type(result.type, constraints)
         for name, attribute in op.attributes.items():
-            if isinstance(attribute, Dims):
-                dims = tuple(constraints.resolve(d) for d in attribute.dims)
-                op.attributes[name] = Dims(dims)
+            op.attributes[name] = with_dims(attribute, constraints.resolve)
     _guard_signs(function, constraints)
     store_guards(function, constraints)
     set_function_type(function)

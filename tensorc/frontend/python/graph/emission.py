@@ -33,7 +33,7 @@ from tensorc.frontend.python.graph.regions import (
     type_of_both,
 )
 from tensorc.frontend.python.graph.walks import needed, ops_of
-from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.attributes import Attribute, dims_of, with_dims
 from tensorc.ir.branches import isolate
 from tensorc.ir.builder import Builder
 from tensorc.ir.captured import Captured
@@ -82,7 +82,7 @@ class Emission:
     leaves: dict[Value, Value]
     sizes: dict[str, Dim]
     # Dimensions in attributes, of the graph, and what they are in the function.
-    named: dict[Dims, Dims] = field(default_factory=dict)
+    named: dict[Attribute, Attribute] = field(default_factory=dict)
     # What stands for what `givens` replaces, as far as it is emitted.
     replaced: dict[Value, Value] = field(default_factory=dict)
     # Inputs whose replacement is no dimension, and the error that their use as one is.
@@ -215,10 +215,11 @@ class Emission:
         """Return attributes with the function's symbols in their dimensions."""
         found = dict(attributes)
         for name, given in attributes.items():
-            if isinstance(given, Dims):
+            if dims_of(given):
                 if given not in self.named:
-                    dims = [substitute(d, self.sizes) for d in given.dims]
-                    self.named[given] = Dims(tuple(dims))
+                    self.named[given] = with_dims(
+                        given, lambda d: substitute(d, self.sizes)
+                    )
                 found[name] = self.named[given]
         return found
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from weakref import WeakSet, WeakValueDictionary
 
 from tensorc.errors import UNKNOWN, Location
-from tensorc.ir.attributes import Attribute, Dims
+from tensorc.ir.attributes import Attribute, dims_of
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value
@@ -228,6 +228,5 @@ def sources_of(dim: Dim) -> Iterator[SizeOf]:
 def inputs_in(op: Op) -> Iterator[InputNode]:
     """Yield the inputs that the dimensions in a node's attributes are computed from."""
     for attribute in op.attributes.values():
-        if isinstance(attribute, Dims):
-            for dim in attribute.dims:
-                yield from (symbol.source for symbol in sources_of(dim))
+        for dim in dims_of(attribute):
+            yield from (symbol.source for symbol in sources_of(dim))
