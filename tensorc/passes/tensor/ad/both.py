@@ -32,18 +32,37 @@ OPEN_LEVELS = 5  # of a tree whose size only the call says
 
 
 def _extreme(b: TensorBuilder, op: Extreme, cts: Cotangents) -> Cotangents:
-    """Split the cotangent equally among the ties; NaNs, if there are any, are these."""
+    """Split the cotangent equally among the ties; NaNs, if there are any, are these.
+
+    Of a window it goes to the first of them, as frameworks have it: overlapping windows
+    of equal elements, such as a dark border, give each window's to one element.
+    """
+    if _is_of_windows(op):
+        return (placed(b, op.operand, op.axes, _first(b, op), only(cts)),)
     is_largest, count = _ties(b, op)
     share = stable.spread(b, b(ew.Div, only(cts), count), op.operand, op.axes)
     return (b(ew.Select, is_largest, share, b.zeros_like(share)),)
 
 
 def _extreme_tangent(b: TensorBuilder, op: Extreme, tangents: Tangents) -> Tangents:
-    """Give the mean of the ties' tangents."""
+    """Give the mean of the ties' tangents; of a window that of the first."""
+    if _is_of_windows(op):
+        return (_element(b, only(tangents), _first(b, op), op.axes),)
     is_largest, count = _ties(b, op)
     tangent = only(tangents)
     kept = b(ew.Select, is_largest, tangent, b.zeros_like(tangent))
     return (b(ew.Div, b.sum(kept, op.axes), count),)
+
+
+def _is_of_windows(op: Extreme) -> bool:
+    return isinstance(op.operand.owner, convolution.Windows)
+
+
+def _first(b: TensorBuilder, op: Extreme) -> Value:
+    """Return the flat index of the first extreme element."""
+    is_max = isinstance(op, reductions.Max)
+    cls = reductions.ArgMax if is_max else reductions.ArgMin
+    return b(cls, op.operand, axes=op.axes)
 
 
 def _ties(b: TensorBuilder, op: Extreme) -> tuple[Value, Value]:
@@ -64,10 +83,15 @@ def _top1_tangent(
     b: TensorBuilder, op: reductions.Top1, tangents: Tangents
 ) -> Tangents:
     """Take the tangent of the element; the index has none."""
-    tangent, index, axis = only(tangents), op.results[1], op.axes[0]
-    if len(op.axes) > 1:
-        tangent, axis = _axes_last(b, tangent, op.axes)[0], tensor_type(index).rank
-    return b(indexing.TakeAlongAxis, tangent, index, axis=axis), None
+    return _element(b, only(tangents), op.results[1], op.axes), None
+
+
+def _element(b: TensorBuilder, x: Value, index: Value, axes: Sequence[int]) -> Value:
+    """Return the element at a flat index of some axes."""
+    axis = axes[0]
+    if len(axes) > 1:
+        x, axis = _axes_last(b, x, axes)[0], tensor_type(index).rank
+    return b(indexing.TakeAlongAxis, x, index, axis=axis)
 
 
 def _axes_last(
