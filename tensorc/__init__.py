@@ -14,6 +14,7 @@ training. This page is the tour; the code follows its order.
     frontend.python.control  what is computed, and how often: conditions, loops
     frontend.python.derivatives  of variables: gradients, products, jacobians
     frontend.library       what the functions of all doors are made of
+    frontend.library.images    convolution, pooling and patches of images
     frontend.library.registry  a row for each function that users call
     ir                     values, ops, dimensions; verifier, interpreter
     ir.arrays              what ops of several levels mean, in numpy

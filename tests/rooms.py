@@ -60,7 +60,14 @@ ROOMS: Rooms = {
         {*ir("text", "ops", "ops.tensor"), "errors", "diagnostics"},
         {"numpy"},
     ),
-    "frontend.library.registry": ({"frontend.library", "errors"}, set()),
+    "frontend.library.images": (
+        {*ir("arrays", "ops.tensor"), "frontend.library"},
+        {"numpy"},
+    ),
+    "frontend.library.registry": (
+        {"frontend.library", "frontend.library.images", "errors"},
+        set(),
+    ),
     "frontend.dsl.syntax": ({"errors"}, {"lark"}),
     "frontend.dsl.programs": (
         {*ir("text", "ops"), "recipes", "errors", "json_data"},

@@ -29,6 +29,7 @@ HEADINGS = {
     "shapes": "Shapes",
     "making": "Making",
     "products": "Products",
+    "images": "Images",
     "networks": "Networks",
 }
 
@@ -105,12 +106,25 @@ def options() -> list[dict[str, str]]:
     ]
 
 
+def aliases() -> list[dict[str, str]]:
+    """Return which arguments have other words, too; those of one stand together."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row in FUNCTIONS:
+        for word, own in row.aliases.items():
+            rows.setdefault((word, own), []).append(row.name)
+    return [
+        {"word": coded(word), "is": coded(own), "of": coded(" ".join(names))}
+        for (word, own), names in rows.items()
+    ]
+
+
 @pytest.mark.parametrize(
     ("heading", "rows"),
     [
         *((heading, rows_of(group)) for group, heading in HEADINGS.items()),
         ("Read in Python's way", pythons()),
         ("Options", options()),
+        ("Words of Theano and PyTorch", aliases()),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

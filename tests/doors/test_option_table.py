@@ -14,6 +14,7 @@ import tensorc as tc
 from tensorc.errors import TensorcError
 from tensorc.frontend.library.options import REQUIRED
 from tensorc.frontend.library.registry.rows import LANGUAGE
+from tests.doors import image_table
 from tests.frontend.irgen_helpers import Prepared, program
 from tests.frontend.irgen_helpers import call as interpreted
 from tests.said import said
@@ -33,15 +34,27 @@ TENSORS = {
     "one_hot": ("i",),
     "linspace": ("s", 2.0),
     "full": (7.5,),
+    **dict.fromkeys(("conv1d", "conv_transpose1d"), ("p", "q")),
+    **dict.fromkeys(("conv2d", "conv_transpose2d"), ("pp", "qq")),
+    **dict.fromkeys(("max_pool", "avg_pool", "unfold"), ("pp",)),
+    **dict.fromkeys(("global_max_pool", "global_avg_pool"), ("pp",)),
+    "fold": ("p",),
     **dict.fromkeys(("range", "arange", "eye", "tri", "zeros", "ones"), ()),
 }
 # What the required options are while another one is tried.
 VALID = {
     **{"shape": (12,), "axis": 0, "axis1": 0, "axis2": 1, "reps": 2, "repeats": 2},
     **{"source": 0, "destination": 1, "shift": 1, "width": 1, "parts": 3},
+    **{"window": 2, "size": (3, 3)},
     **{"start": 2, "n": 3, "spec": "ij->j", "ndim": 1, "pattern": (1, 0)},
 }
+IMAGES = np.linspace(-1, 2, 64)
 ARRAYS = {"x": X, "r": X[:1], "i": I, "s": np.array(0.5), "m": M}
+ARRAYS |= {"p": IMAGES[:16].reshape(1, 4, 4), "q": IMAGES[:32].reshape(4, 4, 2)}
+ARRAYS |= {
+    "pp": IMAGES[4:34].reshape(1, 2, 5, 3),
+    "qq": IMAGES[:16].reshape(2, 2, 2, 2),
+}
 
 
 def softmax(x, axis):
@@ -105,6 +118,7 @@ NUMPY = {
     "full": lambda value, shape: np.full(shape, value),
     "eye": lambda n, m=None, k=0: np.eye(n, m, k),
     "tri": lambda n, m=None, k=0: np.tri(n, m, k),
+    **image_table.FUNCTIONS,
 }
 # The Python doors: their functions where the language has another one or none.
 PYTHON = {
@@ -128,6 +142,8 @@ OPTIONS = {
     **dict.fromkeys(("zeros", "ones", "full"), ("shape",)),
     "dimshuffle": ("pattern",),
 }
+# In three dimensions they are the same functions, and take long.
+OPTIONS = {n: o for n, o in OPTIONS.items() if n not in ("conv3d", "conv_transpose3d")}
 PYTHONS = {
     **{n: o for n, o in OPTIONS.items() if n not in ("range", "flatten")},
     "arange": ("start", "stop", "step"),
@@ -174,6 +190,7 @@ NASTY = {
     "slice": slice(1),
 }
 V = {
+    **{n: tc.tensor(n, "float64", ARRAYS[n].shape) for n in ("p", "q", "pp", "qq")},
     "x": tc.tensor("x", "float64", (3, 4)),
     "r": tc.tensor("r", "float64", (1, 4)),
     "i": tc.lmatrix("i"),
@@ -385,7 +402,9 @@ hyper whole = 1, broken = 1.5, flag = true
 param memory: f64 = 2.5
 param array: f64[3] = 1
 """
-FORMALS = "x: f64[3, 4], r: f64[1, 4], i: int[2, 2], s: f64, m: f64[N], k: int, c: f64"
+FORMALS = "x: f64[3, 4], r: f64[1, 4], i: int[2, 2], s: f64, m: f64[N], "
+FORMALS += "p: f64[1, 4, 4], q: f64[4, 4, 2], pp: f64[1, 2, 5, 3], "
+FORMALS += "qq: f64[2, 2, 2, 2], k: int, c: f64"
 
 
 INPUT_NAMES = [*ARRAYS, "k", "c"]

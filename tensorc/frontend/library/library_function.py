@@ -72,6 +72,10 @@ class LibraryFunction:
     With `method` it is a method of variables, too, with NumPy's parameters; these may
     be given one by one for the option `spread`: x.reshape(2, 3).
 
+    With `early` optional tensors stand before the options. `aliases` are words of
+    Theano and PyTorch for arguments, which may be given by them: "subsample" is
+    "stride", and "ceil_mode" is "not ignore_border".
+
     `is_elementwise` tells that a group is taken member by member. `joined` names what
     makes one number of the results of the members instead: a map, of pairs of them, or
     a function of all. `of_members` computes these results, if it is not `function`.
@@ -98,6 +102,8 @@ class LibraryFunction:
     of_members: Callable[..., Operand] | None = None
     dtype: str = ""
     map: Map | None = None
+    early: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,6 +125,8 @@ class LibraryFunction:
     def arguments(self) -> tuple[str, ...]:
         """What it is called with, in order."""
         required = [name for name in self.tensors if name not in self.optional]
+        if self.early:
+            return (*required, *self.optional, *self.options)
         return (*required, *self.options, *self.optional)
 
     @property

@@ -156,6 +156,17 @@ def _pattern(given: Plain) -> object:
     return tuple([part if part == "x" else _integer(part) for part in given])
 
 
+def _padding(leaf: Callable[[Plain], object]) -> Callable[[Plain], object]:
+    """Return the reader of padding: a word, or what `leaf` reads, for each axis."""
+
+    def read(given: Plain) -> object:
+        if isinstance(given, str) and given not in _PADDINGS:
+            raise _UnfitError(given, is_value=True)
+        return given if isinstance(given, str) else _several(_several(leaf))(given)
+
+    return read
+
+
 def one_of(*words: str) -> Kind:
     """Return the kind of an option that is one of some words."""
 
@@ -185,6 +196,17 @@ TEXT = Kind("a text", _text)
 WIDTHS = Kind(
     "an integer, a pair (before, after), or such a pair for each axis",
     _several(_several(_integer)),
+)
+_PADDINGS = ("valid", "same", "full", "half")
+_WORDS_OF_PADDING = ", ".join(map(repr, _PADDINGS))
+PADDING = Kind(
+    f"{_WORDS_OF_PADDING}, a size, or for each axis a size or a pair (before, after)",
+    _padding(_size),
+    sizes=True,
+)
+KNOWN_PADDING = Kind(
+    f"{_WORDS_OF_PADDING}, an integer, or for each axis one or a pair (before, after)",
+    _padding(_integer),
 )
 AXES_OF_TWO = Kind("an integer, or a pair (axes of x, axes of y)", _axes_of_two)
 PATTERN = Kind("axes and 'x'", _pattern)

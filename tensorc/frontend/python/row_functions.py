@@ -34,7 +34,7 @@ def of_row(name: str, row: LibraryFunction, compose: Compose) -> Callable[..., o
 
     def function(*args: object, **kwargs: object) -> object:
         try:
-            bound = signature.bind(*args, **kwargs)
+            bound = signature.bind(*args, **_own_words(row, kwargs))
         except TypeError as error:
             hints = renamed(kwargs)
             raise usage_error(f"{name}{signature}: {error}", *hints) from None
@@ -48,6 +48,25 @@ def of_row(name: str, row: LibraryFunction, compose: Compose) -> Callable[..., o
     function.__doc__ = row.doc
     function.__signature__ = signature  # type: ignore[attr-defined]
     return door(function)
+
+
+def _own_words(
+    row: LibraryFunction, given: Mapping[str, object]
+) -> Mapping[str, object]:
+    """Return arguments under the names of the row, of which some have others, too.
+
+    One that is given under two names keeps the other, which the row has not.
+    """
+    found = dict(given)
+    for word in row.aliases.keys() & given.keys():
+        own = row.aliases[word].removeprefix("not ")
+        if own in found:
+            continue
+        value = found.pop(word)
+        if own != row.aliases[word] and value in (False, True):
+            value = not value
+        found[own] = value
+    return found
 
 
 def _signature(row: LibraryFunction) -> inspect.Signature:

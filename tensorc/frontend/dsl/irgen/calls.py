@@ -249,7 +249,7 @@ def _prelude(frame: Frame, name: str, row: LibraryFunction, node: ast.Call) -> K
     required = [n for n in row.tensors if n not in row.optional]
     required += [k for k, v in row.options.items() if v.default is REQUIRED]
     fix = partial(_as_shown, name, row)
-    given = match_arguments(name, node, names, required, fix=fix)
+    given = match_arguments(name, _own_words(row, node), names, required, fix=fix)
     tensors = {n: given[n] for n in given if n in row.tensors}
     for n in row.optional:
         plain = tensors.get(n)
@@ -282,6 +282,19 @@ def _prelude(frame: Frame, name: str, row: LibraryFunction, node: ast.Call) -> K
         labels = [operand_label(frame, location, value) for location, value in pairs]
         raise with_labels(failure, labels) from None
     return TupleValue(result) if isinstance(result, tuple) else result
+
+
+def _own_words(row: LibraryFunction, node: ast.Call) -> ast.Call:
+    """Return a call with the row's names for arguments, of which some have others."""
+    given: list[ast.Argument] = []
+    for argument in node.arguments:
+        own = row.aliases.get(argument.name or "", argument.name)
+        value = argument.value
+        if own and own.startswith("not "):
+            own = own.removeprefix("not ")
+            value = ast.Not(value, location=value.location)
+        given.append(ast.Argument(own, value, location=argument.location))
+    return ast.Call(node.callee, tuple(given), location=node.location)
 
 
 def _as_shown(name: str, row: LibraryFunction) -> str:

@@ -218,8 +218,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 # Functions of other frameworks and of the language that are in no version yet.
 _OTHERS: frozenset[str] = frozenset(
     """scan while_loop fori_loop cond vmap pmap jacfwd jacrev
-    checkpoint remat conv conv1d conv2d conv3d max_pool
-    avg_pool dropout topk unique_consecutive bit_and bit_or bit_xor
+    checkpoint remat conv dropout topk unique_consecutive bit_and bit_or bit_xor
     vectorize uniform normal bernoulli categorical permutation glorot he lecun
     orthogonal params""".split()  # noqa: SIM905
 )

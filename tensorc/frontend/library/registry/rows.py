@@ -38,6 +38,7 @@ from tensorc.frontend.library.options import (
     Option,
     one_of,
 )
+from tensorc.frontend.library.registry import images
 
 _XY = ("x", "y")
 _AXES = Option(AXES, None, none=True)
@@ -437,6 +438,7 @@ GROUPS: Mapping[str, Sequence[LibraryFunction]] = {
     "shapes": _SHAPES,
     "making": _MAKING,
     "products": _PRODUCTS,
+    "images": images.ROWS,
     "networks": _NETWORKS,
 }
 FUNCTIONS: Sequence[LibraryFunction] = tuple(

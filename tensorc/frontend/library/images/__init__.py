@@ -1,0 +1,1 @@
+"""Functions of images: convolution, pooling, patches."""
