@@ -17,8 +17,9 @@ from math import gcd
 
 from tensorc.ir.attributes import Affine
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, ceildiv, floordiv
+from tensorc.ir.dims import Dim, ceildiv, floordiv, known_at_most
 from tensorc.ir.numerics import LANES
+from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import Element, element_type
 from tensorc.passes.analysis.generics import MOST_APART
 from tensorc.passes.analysis.members import Member
@@ -77,6 +78,29 @@ class _Axis:
                 return element
         return None
 
+    def meets_one(self, first: int, ends: Sequence[Dim]) -> bool:
+        """Return whether one element of a window, the first, meets places for certain.
+
+        `ends` are the first and the last of its positions, as far as it meets them.
+        """
+        alone = known_at_most(self.elements, first + self.period)
+        inside = known_at_most(0, ends[0])
+        return alone and inside and known_at_most(ends[1], self.positions - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the walk stands on an axis.
+
+    If the rest mod the stride is known, `quotient` is the place divided by the stride,
+    and `ends` what it is at first and at last, if that is known, too.
+    """
+
+    index: Value
+    rest: int = 0
+    quotient: Value | None = None
+    ends: tuple[Dim, Dim] = (0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class _Overlap:
@@ -86,7 +110,7 @@ class _Overlap:
     element: Element
     combine: Combiner
     indices: dict[int, Rep]  # of the dimensions that are kept, and those walked so far
-    places: tuple[Value, ...] = ()  # where the walk over the destination stands
+    places: tuple[_Place, ...] = ()  # on the axes that are walked so far
 
     def at(self, **changes: object) -> "_Overlap":
         """Return the walk a step further."""
@@ -148,9 +172,31 @@ def _each_place(walk: _Overlap, body: Callable[[_Overlap], None], but: int = 0) 
         body(walk)
         return
     axis = walk.axes[depth]
-    with k.loop(k.index(0), k.dim(axis.size), 1) as loop:
-        here = walk.at(places=(*walk.places, loop.index))
-        _each_place(here, body, but)
+
+    def at(place: _Place) -> None:
+        _each_place(walk.at(places=(*walk.places, place)), body, but)
+
+    if not 1 < axis.stride <= MOST_APART:
+        with k.loop(k.index(0), k.dim(axis.size), 1) as loop:
+            at(_Place(loop.index))
+        return
+    ends = floordiv(axis.low, axis.stride), ceildiv(axis.low + axis.size, axis.stride)
+    with k.loop(k.dim(ends[0]), k.dim(ends[1]), 1) as loop:
+        for rest in range(axis.stride):
+            index = k.mul(loop.index, k.index(axis.stride))
+            index = k.sub(k.add(index, k.index(rest)), k.dim(axis.low))
+            place = _Place(index, rest, loop.index, (ends[0], ends[1] - 1))
+            first, last = (end * axis.stride + rest - axis.low for end in place.ends)
+            if known_at_most(0, first) and known_at_most(last, axis.size - 1):
+                at(place)
+                continue
+            inside = k.op(
+                arith.AndI,
+                k.compare("sge", index, k.index(0)),
+                k.compare("slt", index, k.dim(axis.size)),
+            )
+            with k.when(inside):
+                at(place)
 
 
 def _meeting(
@@ -162,9 +208,21 @@ def _meeting(
     """Emit loops over the elements that meet a place, axis by axis; ascending."""
     if number == len(walk.places):
         return body(walk, held)
-    k, axis = walk.rows.k, walk.axes[number]
-    place = k.add(walk.places[number], k.dim(axis.low))
-    element, position, held_back = _first_meeting(k, axis, place)
+    k, axis, place = walk.rows.k, walk.axes[number], walk.places[number]
+    held_back = None
+    if place.quotient is not None:
+        first = axis.first(place.rest)
+        if first is None:
+            return held
+        shift = (place.rest - axis.dilation * first) // axis.stride
+        element, position = k.index(first), k.add(place.quotient, k.index(shift))
+        if axis.meets_one(first, [end + shift for end in place.ends]):
+            met: dict[int, Rep] = {axis.window: Uniform(element)}
+            met[axis.position] = Uniform(position)
+            return _meeting(walk.at(indices=walk.indices | met), number + 1, held, body)
+    else:
+        counted = k.add(place.index, k.dim(axis.low))
+        element, position, held_back = _first_meeting(k, axis, counted)
     by, down = k.index(axis.period), k.index(axis.descent)
     lower, upper = _turns(k, axis, element, position)
     if held_back is not None:
@@ -232,7 +290,7 @@ def _one(walk: _Overlap) -> None:
 
     zero = k.constant(0, walk.element)
     (total,) = _meeting(walk, 0, [zero], add)
-    _put(walk, [Uniform(p) for p in walk.places], Uniform(total), None)
+    _put(walk, [Uniform(p.index) for p in walk.places], Uniform(total), None)
 
 
 def _strip(walk: _Overlap, first: Value) -> None:
@@ -267,7 +325,7 @@ def _strip(walk: _Overlap, first: Value) -> None:
         vectors = [zero] * last.stride
         for (rest, *_), total in zip(parts, sums, strict=True):
             vectors[rest] = total
-        before = [Uniform(p) for p in here.places]
+        before = [Uniform(p.index) for p in here.places]
         pairs = zip(interleave(k, vectors), masks, strict=True)
         for made, (at, mask) in pairs:
             _put(here, [*before, Counter(at)], Lanes(made), mask)
