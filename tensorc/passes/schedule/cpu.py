@@ -80,7 +80,7 @@ def rows_per_chunk(kernel: Kernel, target: Target) -> Dim | None:
             points = points * member.extents[dim]
         work = work + (points + LANES) * weight(member.op)  # the last vector is whole
     if any(map(has_windows, kernel.products)):
-        return window_rows(kernel)
+        return window_rows(kernel, target)
     if kernel.products:
         return product_rows(kernel, rows, work, target)
     fitting = maximum(floordiv(CHUNK_WORK, maximum(work, 1)), 1)

@@ -21,11 +21,13 @@ from tensorc.passes.schedule.products import (
 )
 from tensorc.target import Target
 
-LEAST_ROWS = 32  # for which a copy of a strip pays
+LEAST_ROWS = 64  # for which a copy of a strip pays
 MOST_VECTORS = 4  # of a tile
 # In processor cycles, of which two hold two loads and two multiply-adds of vectors:
 CHAIN = 4  # of a multiply-add, for which the next one waits
 COPIED = 2.5  # of a vector that is copied
+FETCHED = 0.125, 0.4  # of an element of the left side, from a second or a third cache
+SECOND_CACHE = 1 << 19  # bytes of a left side that stays there
 CALLED = 16  # of a tile, beside its terms
 UNKNOWN = 1024  # rows, columns or terms that are known at the call alone
 
@@ -40,13 +42,15 @@ def tile(kernel: Kernel, op: Generic, target: Target) -> tuple[int, int]:
     space = kernel.rows_of(op), *product_space(op)[1:]
     sizes = [d if isinstance(d, int) else UNKNOWN for d in space]
     rows, columns, depth = (max(size, 1) for size in sizes)
-    lanes = narrow_columns(element_type(op.results[0].type), target)
-    registers = registers_of(target)
+    element, registers = element_type(op.results[0].type), registers_of(target)
+    lanes = narrow_columns(element, target)
+    fetched = FETCHED[rows * depth * element.bytes > SECOND_CACHE]
 
     def cycles(shape: tuple[int, int]) -> float:
         height, vectors = shape
         strips = -(-columns // (vectors * lanes))
-        block, left, total = min(depth, CONTRACTION_BLOCK), rows, COPIED * vectors
+        block, left = min(depth, CONTRACTION_BLOCK), rows
+        total = COPIED * vectors + fetched * rows
         for tall in tile_heights(height):
             count, left = divmod(left, tall)
             total += count * _tile_cycles(tall, vectors, block)
@@ -68,7 +72,7 @@ def _tile_cycles(height: int, vectors: int, block: int) -> float:
     return each + (CALLED + work) / block
 
 
-def window_rows(kernel: Kernel) -> Dim:
+def window_rows(kernel: Kernel, target: Target) -> Dim:
     """Return the rows of a chunk of a kernel that has a contraction with windows.
 
     A chunk has some small images, or one, or a part of its rows where images are few.
@@ -76,17 +80,15 @@ def window_rows(kernel: Kernel) -> Dim:
     (op, *_) = [op for op in kernel.products if has_windows(op)]
     rows, columns, depth = kernel.rows_of(op), *product_space(op)[1:]
     *images, last = [elements(kernel.outer[d] for d in run) for run in kernel.runs.rows]
+    width = window_columns(kernel, target)
+    strips = 1 if width is None else ceildiv(columns, width)
     work = maximum(rows * columns * depth, 1)
     fitting = maximum(floordiv(PRODUCT_WORK, work), 1)
-    counted = maximum(elements(images) * _strips(kernel), 1)
+    counted = maximum(elements(images) * strips, 1)
     wanted = maximum(ceildiv(FEW_CHUNKS, counted), 1)
     parts = maximum(minimum(wanted, floordiv(rows, LEAST_ROWS)), 1)
     parts = maximum(parts, ceildiv(rows, MATRIX_ROWS))
     return maximum(ceildiv(last, parts) * fitting, 1)
-
-
-def _strips(kernel: Kernel) -> int:
-    return 1
 
 
 def window_columns(kernel: Kernel, target: Target) -> Dim | None:
