@@ -60,6 +60,8 @@ PACKED = {
     "rows and a sum": lambda x, w: (x @ w) - (x @ w).sum(axis=1)[:, None],
     "transposed, two products": lambda x, w: (x @ w.T) @ w,
     "a part": lambda x, w: x[:, 3:] @ w[3:, ::2],
+    "transposed, of two": lambda x, w: (x @ w.T) * 2 - tc.exp(-x) @ w.T,
+    "of two": lambda x, w: (x @ w) * 2 - tc.exp(-x) @ w,
 }
 SHAPES = [(37, 35, 157), (4, 33, 150)]
 
@@ -125,6 +127,48 @@ def test_a_right_side_is_copied_by_a_launch_of_its_own(known: bool) -> None:
     made = _packed_module(known, "loop").module
     assert sum(isinstance(op, Launch) for op in made.walk()) == 2
     assert ("packed = " in _packed_module(known, "structured").text()) != known
+
+
+def _steps(turned: bool, count: int, size: int) -> str:
+    """Return steps that all read one weight, and what changes it behind them."""
+    h, u = (
+        tc.tensor(name=name, dtype="float32", shape=(rows, size))
+        for name, rows in (("h", 20), ("u", size))
+    )
+    side, value = (u.T if turned else u), h
+    for _ in range(count):
+        value = tc.maximum(value @ side, 0)
+    changed = u * 2
+    last = value @ (changed.T if turned else changed)
+    return tc.function([h, u], [last, changed]).emit("graph")
+
+
+def _launches(text: str) -> int:
+    made = compiler.compile(parse_module(text), stages.TARGET, upto="loop")
+    return sum(isinstance(op, Launch) for op in made.module.walk())
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_side_that_several_products_read_is_copied_once(turned: bool) -> None:
+    """One that each would transpose is; another is if the rows of all are many."""
+    text = _steps(turned, 3, 256)
+    rng = np.random.default_rng(5)
+    shapes = (20, 256), (256, 256)
+    values = [np.asarray(rng.integers(-2, 3, s) / 8, np.float32) for s in shapes]
+    outcome = stages.tensor_results(parse_module(text), [("function", values)])
+    for number in (1, 3):
+        threads.use(number)
+        module = parse_module(text)
+        updated = updates_of(module)
+        options = replace(DEFAULT, parallel_work=1)
+        made = compiler.compile(module, stages.TARGET, options)
+        given = Compiled(made.artifact, updated).call("function", values)
+        assert not isinstance(given, str), given
+        assert all(map(same, given, outcome[0]))
+    threads.use(None)
+    # Three products, the change, the last product; and the copies.
+    assert _launches(text) == 5 + int(turned)
+    assert _launches(_steps(turned, 20, 256)) == 22 + 1
 
 
 @pytest.mark.usefixtures("_small")

@@ -27,6 +27,9 @@ from tensorc.ir.types import (
     Type,
 )
 
+# On a group on memory: which of its panels a kernel before it has filled.
+FILLED = "tc.filled"
+
 
 @op("tc.yield", traits=(TERMINATOR,), levels=AT_TENSOR | AT_STRUCTURED | AT_BUFFER)
 class Yield(Op):
@@ -113,6 +116,13 @@ def _check_number(op: Op, name: str) -> None:
         fail(op, f"attribute '{name}' names no operand")
 
 
+def _check_filled(op: Op) -> None:
+    """Check the numbers of panels that are filled, if they are there."""
+    filled = op.attributes.get(FILLED, ())
+    if not isinstance(filled, tuple) or not all(isinstance(n, int) for n in filled):
+        fail(op, f"attribute '{FILLED}' has numbers of panels")
+
+
 def _describes(shape: Attribute, operand: Type) -> bool:
     """Tell whether a shape is one of memory: as many axes, and the known sizes."""
     if not isinstance(shape, Dims) or not isinstance(operand, MemRefType):
@@ -184,6 +194,7 @@ class KernelGroup(Op):
         """Check that there are members, with the outer dimensions."""
         for name in ("tc.panel", "tc.partials"):
             _check_number(self, name)
+        _check_filled(self)
         members = self.body.block.ops[:-1]
         for member in (self, *members):
             schedule_of(member)

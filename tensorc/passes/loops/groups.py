@@ -14,7 +14,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, ceildiv, elements, floordiv
 from tensorc.ir.invariants import fail
 from tensorc.ir.ops.builtin import Function
-from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.control import FILLED, KernelGroup
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.kernels import (
     SizeOf,
@@ -125,7 +125,9 @@ def panel_kernel(entry: FunctionState, op: KernelGroup) -> None:
     if not isinstance(op.attributes.get("tc.panel"), int):
         return
     count = sum(panel_of(member) is not None for member in op.body.block.ops)
-    for number in range(count):
+    filled = op.attributes.get(FILLED, ())
+    assert isinstance(filled, tuple)
+    for number in [n for n in range(count) if n not in filled]:
         group = _open_group(entry, op)
         part = [part for part in group.parts if part.rows.panel is not None][number]
         assert part.product is not None

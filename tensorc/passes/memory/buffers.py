@@ -1,5 +1,6 @@
 """The state of bufferize: which memory holds a tensor, and how more is had."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from tensorc.ir.builder import Builder
@@ -20,6 +21,8 @@ class Buffers:
     given: dict[Value, Value] = field(default_factory=dict)  # results' own memory
     over: dict[Value, Value] = field(default_factory=dict)  # in place: what is replaced
     frozen: set[Value] = field(default_factory=set)  # arguments that no other writes to
+    # Copies of right sides that kernels before have filled, by what is copied and how.
+    panels: dict[Hashable, Value] = field(default_factory=dict)
 
 
 def memref_of(type_: TensorType) -> MemRefType:

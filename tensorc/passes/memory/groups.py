@@ -5,6 +5,7 @@ A group's results become destinations. Its schedule says what stays inside, as
 in (`tc.place`).
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
@@ -13,6 +14,7 @@ from tensorc.ir.core import Block, Op, Value, single_block
 from tensorc.ir.dims import ceildiv
 from tensorc.ir.invariants import fail
 from tensorc.ir.ops import control
+from tensorc.ir.ops.control import FILLED
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic
@@ -20,6 +22,7 @@ from tensorc.ir.schedules import MEMORY, SCHEDULE, STREAM, places_of, schedule_o
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import origin, tensor_of, tensor_space
 from tensorc.passes.analysis.in_place import is_used_up
+from tensorc.passes.analysis.shared_sides import right_side
 from tensorc.passes.analysis.stages import kernel_of
 from tensorc.passes.analysis.traffic import continues
 from tensorc.passes.analysis.walks import extent_of
@@ -63,8 +66,16 @@ def bufferize_group(state: Buffers, op: Op) -> None:
             _member(body, member)
     body.b.create(control.Yield)
     panels = _panels(op)
-    for panel in panels:
-        passed.pass_in(allocate(b, panel, "panel"), panel, "panel")
+    filled = []  # by a kernel before
+    for number, (panel, side) in enumerate(panels):
+        key = None if side is None else (side, panel)
+        known = state.panels.get(key)
+        made = known or allocate(b, panel, "panel")
+        passed.pass_in(made, panel, "panel")
+        if known is not None:
+            filled.append(number)
+        elif key is not None:
+            state.panels[key] = made
     partials = _partials(op)
     for type_ in partials:
         passed.pass_in(allocate(b, type_, "partials"), type_, "partials")
@@ -79,6 +90,8 @@ def bufferize_group(state: Buffers, op: Op) -> None:
     group.attributes[SCHEDULE] = op.attributes[SCHEDULE]
     if panels:
         group.attributes["tc.panel"] = len(passed.operands) - len(panels)
+    if filled:
+        group.attributes[FILLED] = tuple(filled)
     if partials:
         group.attributes["tc.partials"] = len(passed.operands) - len(partials)
 
@@ -115,9 +128,12 @@ def _place_results(
                 body.memory[value] = passed.pass_in(destination, type_, value.hint)
 
 
-def _panels(op: control.KernelGroup) -> list[TensorType]:
-    """Return the types of the copies that the group's contractions want, in order."""
-    found = []
+def _panels(op: control.KernelGroup) -> list[tuple[TensorType, Hashable]]:
+    """Return the types of the copies that the group's contractions want, in order.
+
+    And of what they are copies: None if of nothing that others could read.
+    """
+    found: list[tuple[TensorType, Hashable]] = []
     for member in op.body.block.ops:
         chosen = schedule_of(member)
         if not isinstance(member, Generic) or chosen is None or chosen.panel is None:
@@ -128,7 +144,7 @@ def _panels(op: control.KernelGroup) -> list[TensorType]:
         if chosen.packed is not None:
             strips = strips * chosen.packed
         shape = (depth, chosen.panel) if strips == 1 else (strips, depth, chosen.panel)
-        found.append(TensorType(shape, element))
+        found.append((TensorType(shape, element), right_side(op, member)))
     return found
 
 

@@ -6,7 +6,15 @@ Tiles keep the order of additions, so that no choice here changes a result.
 import functools
 from collections.abc import Sequence
 
-from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
+from tensorc.ir.dims import (
+    Dim,
+    ceildiv,
+    elements,
+    floordiv,
+    known_at_most,
+    maximum,
+    minimum,
+)
 from tensorc.ir.numerics import LANES, SUPERBLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import Element, element_type
@@ -16,6 +24,7 @@ from tensorc.passes.analysis.generics import (
     product_space,
     reads,
 )
+from tensorc.passes.analysis.shared_sides import Shared
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.target import Target
 
@@ -246,26 +255,32 @@ def reads_along_rows(op: Generic) -> bool:
     return few and bool(axes) and axes[-1] == op.maps[0].dims - 3
 
 
-def panel_columns(op: Generic, target: Target) -> int | None:
+def panel_columns(
+    op: Generic, target: Target, shared: Shared | None = None
+) -> int | None:
     """Return the width of the strips that the right side is copied to before it runs.
 
     Rows that are narrower than the tile would need masks in the innermost loop. None if
-    it is never copied so.
+    it is never copied so. `shared` as in `is_packed`.
     """
     columns = product_space(op)[1]
-    if op.maps[0].dims != 3 or reads_along_rows(op) or is_packed(op, target) == 0:
+    if op.maps[0].dims != 3 or reads_along_rows(op):
+        return None
+    if is_packed(op, target, shared) == 0:
         return None
     _, width = tile_size(columns, _element(op), target)
     return None if columns == width else width
 
 
-def is_packed(op: Generic, target: Target) -> Dim:
+def is_packed(op: Generic, target: Target, shared: Shared | None = None) -> Dim:
     """Return a formula: 1 if the whole right side is copied before a product, else 0.
 
     That pays if several chunks of rows read it. Fewer rows copy their strips
     themselves, if at all, and so do sums of an unknown number of terms that are more
     than a superblock: their code is there once. For one row no copy pays. Where a call
     decides, a right side that has a short side is not worth the code of both.
+
+    `shared` is who reads the same copy. Each of them would copy a transposed one.
     """
     rows, columns, depth = product_space(op)
     element = _element(op)
@@ -274,6 +289,10 @@ def is_packed(op: Generic, target: Target) -> Dim:
         return 0
     if isinstance(columns, int) and columns < width:
         return 1
+    if shared is not None:
+        rows = shared.rows
+        if _is_small(columns, depth, element) and op.maps[1].results[-1] == _terms(op):
+            return 1
     known = [d for d in (columns, depth) if isinstance(d, int)]
     is_known = isinstance(rows, int) and len(known) == 2
     if not is_known and any(side < PACKED_SIDE for side in known):
@@ -285,6 +304,16 @@ def is_packed(op: Generic, target: Target) -> Dim:
     if not isinstance(depth, int) and element.is_float:
         reasons.append(floordiv(SUPERBLOCK, maximum(depth, 1)))
     return 0 if 0 in reasons else maximum(functools.reduce(minimum, reasons), 0)
+
+
+def _is_small(columns: Dim, depth: Dim, element: Element) -> bool:
+    """Return whether a right side is known to be no larger than what is copied."""
+    return known_at_most(columns * depth * element.bytes, PACKED_BYTES)
+
+
+def _terms(op: Generic) -> int:
+    """Return the dimension of a contraction's terms, of which it has one."""
+    return op.maps[0].dims - 1
 
 
 def _element(op: Generic) -> Element:

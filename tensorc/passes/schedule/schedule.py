@@ -63,7 +63,8 @@ follows from shapes, types and the target alone.
 """  # noqa: E501
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.core import Op, Value
@@ -71,6 +72,7 @@ from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.schedules import PLACE, SCHEDULE, STAGE, Schedule
+from tensorc.passes.analysis.shared_sides import Shared, shared_sides
 from tensorc.passes.analysis.stages import kernel_of
 from tensorc.passes.analysis.steps import steps_of
 from tensorc.passes.common.base import Level, Pass
@@ -80,11 +82,15 @@ from tensorc.target import Target
 
 
 def schedule_group(
-    op: KernelGroup, target: Target, leaving: Collection[Value] = ()
+    op: KernelGroup,
+    target: Target,
+    leaving: Collection[Value] = (),
+    shared: Mapping[Op, Shared] = MappingProxyType({}),
 ) -> None:
     """Write the schedule of one group on it and on its members.
 
-    `leaving` are values of the function that are returned, and read by nothing in it.
+    `leaving` are values of the function that are returned, and read by nothing in it;
+    `shared` are products whose right sides others read, too.
     """
     kernel = kernel_of(op)
     pairs = zip(op.body.block.terminator.operands, op.results, strict=True)
@@ -107,8 +113,9 @@ def schedule_group(
     for product in kernel.products:
         along = "rows" if products.reads_along_rows(product) else None
         size = windows.tile(kernel, product, target)
-        panel = products.panel_columns(product, target)
-        packed = None if panel is None else products.is_packed(product, target)
+        others = shared.get(product)
+        panel = products.panel_columns(product, target, others)
+        packed = None if panel is None else products.is_packed(product, target, others)
         if isinstance(packed, int):
             packed = None
         given = Schedule(tile=size, panel=panel, packed=packed, along=along)
@@ -131,9 +138,10 @@ def run(module: Module, target: Target) -> Module:
     """Schedule the groups of all functions, those in branches and loops too."""
     for function in module.functions:
         leaving = _leaving(function)
+        shared = shared_sides(function.regions[0].block)
         for op in function.walk():
             if isinstance(op, KernelGroup):
-                schedule_group(op, target, leaving)
+                schedule_group(op, target, leaving, shared)
         for op in function.walk():
             if isinstance(op, Scan):
                 schedule_scan(op, target)

@@ -19,12 +19,12 @@ from tensorc.ir.dims import (
 )
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.scan import Scan
-from tensorc.ir.schedules import Schedule
+from tensorc.ir.schedules import Schedule, schedule_of
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import reads, tensor_of
 from tensorc.passes.analysis.steps import Steps, is_shared
 from tensorc.passes.schedule.cpu import CHUNK_WORK, block_rows, places, weight
-from tensorc.passes.schedule.products import panel_columns, reads_along_rows, tile
+from tensorc.passes.schedule.products import reads_along_rows, tile
 from tensorc.target import Target
 
 # Simple operations of a step of a chunk, at least: in shorter ones a step waits for the
@@ -118,7 +118,8 @@ def _may_share_rows(op: Scan, steps: Steps, target: Target) -> bool:
             right = [read.value for read in reads(product)[1:]]
             for type_ in map(tensor_of, right):
                 total = total + elements(type_.shape) * type_.element.bytes
-            copied = panel_columns(product, target) is not None
+            chosen = schedule_of(product)
+            copied = chosen is not None and chosen.panel is not None
             if copied and not all(is_shared(op, group, value) for value in right):
                 return False
     return known_at_most(total, WEIGHTS)
