@@ -1,6 +1,6 @@
 """Right sides of products that are gathers and casts: their copy computes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +9,23 @@ import pytest
 import tensorc as tc
 from tensorc import compiler
 from tensorc.fuzz.outcomes import Compiled
-from tensorc.ir.core import Op
-from tensorc.ir.numerics import Array, same_bits
+from tensorc.ir.arrays.windows import pairs_of
+from tensorc.ir.attributes import Dims, Typed
+from tensorc.ir.core import Op, Value
+from tensorc.ir.functions import new_module
+from tensorc.ir.numerics import Array, ordered_matmul, same_bits
 from tensorc.ir.ops.control import KernelGroup
+from tensorc.ir.ops.tensor.convolution import Windows
+from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.text.parser import parse_module
+from tensorc.ir.types import F32
 from tensorc.passes.schedule import products
 from tensorc.runtime import threads
 from tensorc.target import DEFAULT
 from tests import stages
-from tests.samples import drawn
+from tests.samples import dims, drawn, parse_type
 from tests.stages import all_results, updates_of
+from tests.test_pipeline import add_function
 
 M, K, N, FAR = 19, 21, 83, 31  # rows, terms, columns; rows that are gathered from
 Given = list[tuple[tuple[int, ...], str]]
@@ -172,3 +179,37 @@ def test_what_costs_more_than_a_copy_is_a_kernel() -> None:
     few = tc.tensor(name="f", dtype="float16", shape=(600, 10))
     shown = tc.function([x, few], x.T @ few.astype("float32")).emit("graph")
     assert len(_groups(shown)) == 2
+
+
+@pytest.mark.parametrize("size", [23, "S"])
+def test_the_copy_reads_a_constant_outside(size: int | str) -> None:
+    """Windows of a padded signal are terms and columns of a right side."""
+    padding, count = pairs_of([(3, 5)]), 23 + 3 + 5 - 7 + 1
+    given = {"strides": (1,), "padding": padding, "dilation": (1,)}
+    columns = count if size == 23 else parse_type("f32[S + 2]").shape[0]
+    types = [parse_type("f32[19, 7]"), parse_type(f"f32[{size}]")]
+    module = new_module()
+
+    def body(b: TensorBuilder, of: Sequence[Value]) -> list[Value]:
+        taken = b(
+            Windows,
+            of[1],
+            window=dims(7),
+            output=Dims((columns,)),
+            fill=Typed(2.0, F32),
+            **given,
+        )
+        return [b.matmul(of[0], b.transpose(taken, (1, 0)))]
+
+    add_function(module, "f", types, body)
+    rng = np.random.default_rng(2)
+    values = [drawn(rng, s, np.dtype("f4")) for s in ((19, 7), (23,))]
+    outcome = all_results(module, [("f", values)], (0, 2))
+    ((expected,),) = outcome["tensor"]
+    around = np.pad(values[1], (3, 5), constant_values=2.0)
+    wanted = ordered_matmul(
+        values[0], np.lib.stride_tricks.sliding_window_view(around, 7).T
+    )
+    assert same_bits(expected, wanted)
+    for stage, ((result,),) in outcome.items():
+        assert same_bits(result, expected), stage

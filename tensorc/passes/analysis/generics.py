@@ -43,8 +43,11 @@ def right_factor(op: Generic) -> Value:
 
 
 def computes_right(op: Generic) -> bool:
-    """Return whether a contraction computes its right side, which is no operand."""
-    return right_factor(op).op is not None
+    """Return whether a contraction computes its right side, which is no operand.
+
+    What is read outside of an operand is a constant, so that this is no matrix, either.
+    """
+    return right_factor(op).op is not None or op.maps[1].outside is not None
 
 
 _EXTRACTS = (Extract, Load)

@@ -8,6 +8,7 @@ terms, 16 terms of each of 16 columns, which are then transposed.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tensorc.ir.attributes import terms_of
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
@@ -22,14 +23,11 @@ from tensorc.passes.loops.lanes import (
     Storage,
     Uniform,
     emit_op,
-    map_point,
-    read,
-    storage_of,
     tail_mask,
     widen,
     write,
 )
-from tensorc.passes.loops.rows_state import Rows
+from tensorc.passes.loops.rows_state import Rows, read_operand
 from tensorc.passes.loops.shuffles import first_lanes, transpose
 from tensorc.passes.loops.tiles import Matrix, place
 
@@ -45,8 +43,9 @@ class ComputedSide:
     @property
     def is_turned(self) -> bool:
         """Whether what is read lies along the terms, not along the columns."""
-        last = self.op.maps[0].dims - 1
-        return any(r.axes and r.axes[-1] == last for r in reads(self.op)[1:])
+        along = ((self.op.maps[0].dims - 1, 1),)
+        last = [read.axes[-1] for read in reads(self.op)[1:] if read.axes]
+        return any(axis is not None and terms_of(axis) == along for axis in last)
 
     def copy(
         self, target: Matrix, terms: tuple[Value, Value], columns: tuple[Value, Value]
@@ -129,14 +128,13 @@ class ComputedSide:
         point = Point((*before, zero, column, term), mask)
         block, wanted = op.body.block, right_factor(op)
         reps: dict[Value, Rep] = {}
-        for number, value in enumerate(op.inputs):
-            if number and not is_shape_only(op, number):
-                indices = map_point(k, op.maps[number], point.indices)
-                storage = storage_of(storages, op, value)
-                reps[block.arguments[number]] = read(k, storage, indices, point)
-        for inner in block.ops:  # what is multiplied and added stands behind
+        for number in range(1, len(op.inputs)):
+            if not is_shape_only(op, number):
+                element = read_operand(self.rows, op, number, point)
+                reps[block.arguments[number]] = element
+        for inner in block.ops:
+            if wanted in reps:
+                break  # what is multiplied and added stands behind
             with k.at(inner.location):
                 reps[inner.result] = emit_op(k, inner, point, reps, storages)
-            if inner.result is wanted:
-                break
         return reps[wanted]

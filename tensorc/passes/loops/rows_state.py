@@ -157,17 +157,22 @@ def arguments_at(
                 continue
         panel = rows.panels.get((member.op, number))
         if panel is None:
-            indices = map_point(rows.k, map_, point.indices)
-            storage = storage_of(rows.storages, member.op, value)
+            given.append(read_operand(rows, member.op, number, point))
         else:
             indices = [point.indices[dim] for dim in panel.dims]
-            storage = panel.storage
-        if map_.outside is None:
-            given.append(read(rows.k, storage, indices, point))
-        else:
-            around = Around(map_, rows.shapes[value])
-            given.append(read_around(rows.k, storage, indices, point, around))
+            given.append(read(rows.k, panel.storage, indices, point))
     return given
+
+
+def read_operand(rows: Rows, op: Generic, number: int, point: Point) -> Rep:
+    """Return the element, or the 16 elements, of an operand at a point, from memory."""
+    value, map_ = op.operands[number], op.maps[number]
+    indices = map_point(rows.k, map_, point.indices)
+    storage = storage_of(rows.storages, op, value)
+    if map_.outside is None:
+        return read(rows.k, storage, indices, point)
+    around = Around(map_, rows.shapes[value])
+    return read_around(rows.k, storage, indices, point, around)
 
 
 def _along_lanes(point: Point, made: Member) -> bool:
