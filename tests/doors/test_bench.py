@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.api.benching.timed import compile_timed
 from tensorc.errors import TensorcError
+from tensorc.fuzz.emission import module_of
+from tensorc.fuzz.generate import generate
+from tensorc.target import Options
 
 SHORT = 0.01
 
@@ -88,3 +92,34 @@ def test_an_index_outside_is_the_error_of_the_call():
 
     with pytest.raises(TensorcError, match="index 9 is out of range"):
         tc.bench(f, np.ones(3), np.array([9]), seconds=SHORT)
+
+
+def test_of_a_condition_the_branch_that_runs_counts():
+    @tc.jit
+    def f(x, flag):
+        return tc.cond(flag, lambda: np.cumsum(np.tanh(x)), lambda: np.cumsum(x * 2))
+
+    x = np.ones(1000)
+    taken, other = (tc.bench(f, x, np.array(b), seconds=SHORT) for b in (True, False))
+    names = [{k.computes for k in b.kernels} for b in (taken, other)]
+    assert "tanh" in names[0] - names[1]
+    assert len({k.number for k in taken.kernels + other.kernels}) == len(
+        set(f.explain(x, np.array(True)).split("\nkernel ")[1:])
+    )
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_every_kernel_has_its_number(fuse):
+    options = Options(optimize=0, fuse=fuse)
+    for number in range(40):
+        program = generate(3, number)
+        (found,) = compile_timed(module_of([program]), options).functions
+        ends = [w.number.split("-") for w in found.works if w.number]
+        numbers = [n for first, *rest in ends for n in _range(first, *rest)]
+        # Those of `explain`, whose last ones are copies of results.
+        assert sorted(numbers) == list(range(found.info.kernels))
+        assert set(found.owners) <= set(range(len(found.works)))
+
+
+def _range(first: str, last: str = "") -> range:
+    return range(int(first), int(last or first) + 1)
