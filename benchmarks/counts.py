@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = ROOT / "benchmarks" / "programs"
 EXAMPLES = ROOT / "examples"
 WIDTHS = (256, 512)  # bits of a vector: AVX2 and AVX-512
-KERNEL = re.compile(r"define internal i32 @\S+\(ptr %slots, i64 %begin")
+KERNEL = re.compile(r"define internal i32 @\S+\.k\d+\(ptr %slots, i64 %begin")
 HEADER = "program vectors launches kernels instructions arena"
 # LLVM's own passes, whose results change with its version, do not count.
 OPTIONS = Options(optimize=0, epochs=False)

@@ -51,7 +51,6 @@ _PARAMETERS = (
 )
 _OF_KERNELS = (*_PARAMETERS, LlvmParameter("scratch", POINTER, noalias=True))
 _SLOT_BYTES = 8
-_FAILING = (kernels.Fail, kernels.Launch, builtin.Call)
 _SCRATCH = MemRefType((None,), I8)
 
 
@@ -65,7 +64,7 @@ def lower_module(module: Module, target: Target, options: Options) -> str:
     attributes = {"prefer-vector-width": str(target.vector_bits)}
     emitter = ModuleEmitter(target.triple, attributes)
     functions = {f.sym_name: f for f in module.functions}
-    failing = {f.sym_name for f in module.functions if _can_fail(f)}
+    failing = _failing(module)
     bodies: dict[str, Function] = {}
     for function in module.functions:
         emit = _lower_function(emitter, target, functions, failing, function, options)
@@ -91,9 +90,23 @@ def launches_of(function: Function) -> list[kernels.Launch]:
     return [op for op in function.walk() if isinstance(op, kernels.Launch)]
 
 
-def _can_fail(function: Function) -> bool:
-    """Tell functions that may give another status than `STATUS_OK`."""
-    return any(isinstance(op, _FAILING) for op in function.walk())
+def _failing(module: Module) -> set[str]:
+    """Return the functions that may give another status than `STATUS_OK`."""
+    calls: dict[str, set[str]] = {}
+    found: set[str] = set()
+    for function in module.functions:
+        name = function.sym_name
+        for op in function.walk():
+            if isinstance(op, kernels.Fail):
+                found.add(name)
+            elif isinstance(op, kernels.Launch | builtin.Call):
+                calls.setdefault(op.callee.name, set()).add(name)
+    pending = list(found)
+    while pending:
+        callers = calls.get(pending.pop(), set()) - found
+        found |= callers
+        pending += callers
+    return found
 
 
 def _lower_function(

@@ -4,7 +4,7 @@ Constants and sizes depend on nothing but a function's arguments. They are put a
 start of the function, each once, so that any loop can use them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Region, Value, single_block
 from tensorc.ir.dims import Compound, Dim, Poly, Symbol
 from tensorc.ir.numerics import LANES
+from tensorc.ir.ops.builtin import Function
 from tensorc.ir.ops.loop import scf, vector
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import I1, INDEX, Element, Type, VectorType
@@ -35,6 +36,15 @@ class Loop:
     results: list[Value] = field(default_factory=list)
 
 
+@dataclass
+class Callees:
+    """The functions that kernels of an entry call, by what their code follows from."""
+
+    module: Block
+    prefix: str
+    made: dict[Hashable, tuple[Function, Dim]] = field(default_factory=dict)
+
+
 class LoopBuilder:
     """Appends LOOP ops to a function whose symbols are given."""
 
@@ -52,6 +62,7 @@ class LoopBuilder:
         self.scratch_bytes: Dim = 0  # of these, how many are taken
         self.stack_bytes = 0  # what the memory takes that is allocated on the stack
         self.shared: dict[tuple[str, Element, int], Value] = {}  # memory by its use
+        self.callees: Callees | None = None
         self.given: dict[Value, Value] = {}  # scalars that a group is given
         self._masks: dict[tuple[int, int], Value] = {}
 

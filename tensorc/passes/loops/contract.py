@@ -4,6 +4,7 @@ The tiles and the order of additions are in `tensorc.passes.loops.tiles`.
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,13 @@ from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import SCHEDULE, schedule_of
-from tensorc.ir.types import element_type
+from tensorc.ir.types import Element, element_type
 from tensorc.passes.analysis.generics import computes_right, has_windows, space
 from tensorc.passes.loops.accumulate import shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.computed import ComputedSide
 from tensorc.passes.loops.dots import Dots, emit_column, sum_of_parts
+from tensorc.passes.loops.entry import Limits, call_shared
 from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.narrow import emit_along_rows
 from tensorc.passes.loops.rows_state import Rows
@@ -47,6 +49,7 @@ from tensorc.passes.schedule.products import (
     short_rows,
     tile_size,
 )
+from tensorc.target import Target
 
 PACKED_TERMS = 16  # of a chunk of a copy
 
@@ -65,7 +68,8 @@ def emit_panel(rows: Rows, op: Generic, ends: tuple[Value, Value]) -> tuple[Dim,
     depth, columns = k.dim(extents[inner]), k.dim(extents[n])
     _, width = _tile(op)
     strips = ceildiv(extents[n], width)
-    panel = _panel(rows, depth, width)
+    assert rows.panel is not None
+    panel = _strips_of(k, rows.panel, depth, width)
 
     def copy(strip: Value, first: Value, last: Value) -> None:
         left = k.mul(strip, k.index(width))
@@ -130,11 +134,9 @@ def _copied_side(rows: Rows, op: Generic) -> _MatrixSide | ComputedSide:
     return _MatrixSide(rows.k, _operand(rows, op, [], 1, (last, last - 1)))
 
 
-def _panel(rows: Rows, depth: Value, width: int) -> Matrix:
+def _strips_of(k: LoopBuilder, panel: Value, depth: Value, width: int) -> Matrix:
     """Return the strips of a right side: the first columns of each are a matrix."""
-    k = rows.k
-    assert rows.panel is not None
-    return Matrix(rows.panel, k.index(0), k.index(width), depth)
+    return Matrix(panel, k.index(0), k.index(width), depth)
 
 
 def panel_of(op: Op | None) -> int | None:
@@ -151,91 +153,147 @@ def _tile(op: Generic) -> tuple[int, int]:
     return chosen.tile
 
 
-def _size(rows: Rows, op: Generic, height: int, width: int) -> TileSize:
-    element = element_type(op.operands[-1].type)
-    return TileSize(height, width, short_rows(width, element, rows.target))
+def _size(target: Target, element: Element, height: int, width: int) -> TileSize:
+    return TileSize(height, width, short_rows(width, element, target))
 
 
 def emit_contraction(
     rows: Rows,
     op: Generic,
     batch: Sequence[Value],
-    limits: tuple[Value, Value],
+    limits: Limits,
     cut: Dim | None,
 ) -> None:
     """Emit some rows of a contraction at one index of its batch, from one to another.
 
     `cut` is how many columns a chunk has, if it has a part of them.
     """
-    k = rows.k
+    k, element = rows.k, element_type(op.operands[-1].type)
     if has_windows(op):
-        emit_windows(rows, op, batch, limits, cut, _size(rows, op, *_tile(op)))
+        size = _size(rows.target, element, *_tile(op))
+        emit_windows(rows, op, batch, limits, cut, size)
         return
     extents, a, b, copies = _sides(rows, op, batch)
     c = _result(rows, op, batch)
-    first, last = limits
-    m, n, inner = len(extents) - 3, len(extents) - 2, len(extents) - 1
-    depth, columns = k.dim(extents[inner]), k.dim(extents[n])
-    rows_at_once, width = _tile(op)
-    size = _size(rows, op, rows_at_once, width)
-    chosen, static = schedule_of(op), extents[n]
+    depth, columns = k.dim(extents[-1]), k.dim(extents[-2])
+    tile = rows_at_once, width = _tile(op)
+    chosen, static = schedule_of(op), extents[-2]
+    whole = k.index(0), columns
     if chosen is not None and chosen.along == "rows":
         if not isinstance(static, int) or static > NARROW:
             fail(op, f"vectors run along rows of results of up to {NARROW} columns")
-        whole = (k.index(0), columns)
-        product = Product((a, b, c), (first, last), whole, depth, size)
+        size = _size(rows.target, element, rows_at_once, width)
+        product = Product((a, b, c), limits, whole, depth, size)
         emit_along_rows(k, product, static)
         return
-    left, right = (k.index(0), columns) if rows.span is None else rows.span
-    zero_if_empty(k, depth, c, (first, last), (left, right))
-    if extents[n] == 1:
-        lanes = _vector_lanes(rows, c.memref)
-        dots = Dots((a, b, c), (first, last), depth, lanes)
-        first = emit_column(k, dots, is_dot=extents[m] == 1)
+    known = [extent if isinstance(extent, int) else None for extent in extents[-3:]]
+    is_whole = all(is_multiple(dim, width) for dim in (static, cut or 0))
+    decided = None if chosen is None else chosen.packed
+    packed = None if decided is None else k.dim(decided)
+    span = rows.span or whole
+    form = _Form(rows.target, known, tile, is_whole)
+    part = _Part(form, (a, b, c), rows.panel, packed, span, columns, depth, copies)
+    if known.count(None) < 2 or copies is not None:
+        _emit(k, part, limits)
+        return
+
+    def emit(inner: LoopBuilder, values: Sequence[Value], limits: Limits) -> None:
+        _emit(inner, part.with_values(values), limits)
+
+    kind = (*known, tile, is_whole, rows.panel is None, packed is None)
+    call_shared(k, kind, part.values(), limits, emit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What decides about the code of a contraction before it is called."""
+
+    target: Target
+    known: Sequence[int | None]  # rows, columns and terms of the whole
+    tile: tuple[int, int]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A contraction at one index of its batch, for some columns."""
+
+    form: _Form
+    matrices: tuple[Matrix, Matrix, Matrix]
+    panel: Value | None
+    packed: Value | None
+    span: tuple[Value, Value]
+    columns: Value
+    depth: Value
+    copies: Copies | None = None
+
+    def values(self) -> list[Value]:
+        """Return all values, in an order."""
+        found = [v for m in self.matrices for v in (m.memref, m.at, m.row, m.column)]
+        found += [v for v in (self.panel, self.packed) if v is not None]
+        return [*found, *self.span, self.columns, self.depth]
+
+    def with_values(self, values: Sequence[Value]) -> "_Part":
+        """Return the same of other values, in that order."""
+        rest = iter(values)
+        a, b, c = (Matrix(*itertools.islice(rest, 4)) for _ in range(3))
+        panel, packed = (v and next(rest) for v in (self.panel, self.packed))
+        left, right, columns, depth = rest
+        span = left, right
+        return _Part(self.form, (a, b, c), panel, packed, span, columns, depth)
+
+
+def _emit(k: LoopBuilder, part: _Part, limits: Limits) -> None:
+    """Emit some rows of a contraction whose vectors run along its columns."""
+    (a, b, c), depth, form = part.matrices, part.depth, part.form
+    zero_if_empty(k, depth, c, limits, part.span)
+    rows, columns, _ = form.known
+    if columns == 1:
+        dots = Dots((a, b, c), limits, depth, _vector_lanes(form.target, c.memref))
+        first, last = limits
+        first = emit_column(k, dots, is_dot=rows == 1)
         if first is last:
             return
-    size = replace(size, padded=extents[n] == width)
-    is_whole = all(is_multiple(dim, width) for dim in (static, cut or 0))
-    limits = first, last
-    product = Product((a, b, c), limits, (left, right), depth, size, is_whole=is_whole)
-    product = replace(product, copies=copies)
-    if rows.panel is None:
-        _read_or_copied(rows, op, product, extents)
+        limits = first, last
+    element = element_type(c.memref.type)
+    height, width = form.tile
+    size = replace(_size(form.target, element, height, width), padded=columns == width)
+    product = Product((a, b, c), limits, part.span, depth, size, is_whole=form.is_whole)
+    product = replace(product, copies=part.copies)
+    if part.panel is None:
+        _read_or_copied(k, part, product)
         return
-    strips = a, _panel(rows, depth, width), c
+    strips = a, _strips_of(k, part.panel, depth, width), c
     padded = replace(size, padded=True)
     packed = replace(product, matrices=strips, size=padded, copies=None)
-    if chosen is None or chosen.packed is None:
+    if part.packed is None:
         _strips(k, packed, None)
         return
-    is_packed = k.compare("ne", k.dim(chosen.packed), k.index(0))
+    is_packed = k.compare("ne", part.packed, k.index(0))
     packed = replace(packed, is_short=k.known(depth) is None)
     k.choose(
         is_packed,
         lambda: _strips(k, packed, None),
-        lambda: _read_or_copied(rows, op, product, extents),
+        lambda: _read_or_copied(k, part, product),
     )
 
 
-def _read_or_copied(
-    rows: Rows, op: Generic, product: Product, extents: Sequence[Dim]
-) -> None:
+def _read_or_copied(k: LoopBuilder, part: _Part, product: Product) -> None:
     """Emit a product that reads its right side, or copies a strip at a time of it."""
-    k = rows.k
-    (a, b, c), columns = product.matrices, extents[-2]
+    (a, b, c), target = product.matrices, part.form.target
     element = element_type(c.memref.type)
-    copied = _copies_pay(k, extents, *product.rows)
-    if isinstance(columns, int):
+    copied = _copies_pay(k, part, *product.rows)
+    if part.form.known[1] is not None:
         _copied_or_not(k, product, copied)
         return
     turned = k.known(a.row) == 1 and k.known(b.column) == 1 and product.copies is None
     # Chunks may have a part of them, of which each writes its own.
-    most = NARROW if turned else narrow_columns(element, rows.target)
-    few = k.compare("sle", k.dim(columns), k.index(most))
+    most = NARROW if turned else narrow_columns(element, target)
+    few = k.compare("sle", part.columns, k.index(most))
 
     def narrow() -> None:
-        tile = tile_size(None if turned else most, element, rows.target)
-        size = _size(rows, op, *tile)
+        tile = tile_size(None if turned else most, element, target)
+        size = _size(target, element, *tile)
         if turned:
             emit_along_rows(k, replace(product, size=size), most)
         else:
@@ -290,7 +348,7 @@ def emit_dot_parts(
     """
     k = rows.k
     extents, a, b, _ = _sides(rows, op, [])
-    lanes = _vector_lanes(rows, parts)
+    lanes = _vector_lanes(rows.target, parts)
     zero = k.index(0)
     with k.loop(*ends, 1) as chunk:
         lower = k.mul(chunk.index, k.index(split))
@@ -316,9 +374,9 @@ def emit_dot_sum(
         k.do(memory.Store, total, c.memref, at)
 
 
-def _vector_lanes(rows: Rows, memref: Value) -> int:
+def _vector_lanes(target: Target, memref: Value) -> int:
     """Return how many elements of memory a vector of the target has, 16 at most."""
-    return min(narrow_columns(element_type(memref.type), rows.target), LANES)
+    return min(narrow_columns(element_type(memref.type), target), LANES)
 
 
 def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> None:
@@ -343,17 +401,14 @@ def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> No
     )
 
 
-def _copies_pay(
-    k: LoopBuilder, extents: Sequence[Dim], first: Value, last: Value
-) -> Value | bool:
+def _copies_pay(k: LoopBuilder, part: _Part, first: Value, last: Value) -> Value | bool:
     """Return whether strips are to be copied: yes, no, or known at the call."""
-    here = (extents[-3], extents[-2], extents[-1])
-    pairs = list(zip(here, COPY_LEAST, strict=True))
-    if any(isinstance(extent, int) and extent < least for extent, least in pairs):
+    pairs = list(zip(part.form.known, COPY_LEAST, strict=True))
+    if any(extent is not None and extent < least for extent, least in pairs):
         return False
-    if all(isinstance(extent, int) for extent in here):
+    if None not in part.form.known:
         return True
-    counts = (k.sub(last, first), k.dim(extents[-2]), k.dim(extents[-1]))
+    counts = (k.sub(last, first), part.columns, part.depth)
     tests = [
         k.compare("sge", count, k.index(least))
         for count, (_, least) in zip(counts, pairs, strict=True)

@@ -1,23 +1,34 @@
-"""The entry in the making: flat memory, symbols, and the kernels that it launches."""
+"""The entry in the making: flat memory, symbols, and the kernels that it launches.
 
-from collections.abc import Mapping, Sequence
+Kernels may call functions that share code between their parts. A product of unknown
+sizes is long code, which depends on what is known of its strides and sizes alone: it is
+written once, and called for each product of its form, since LLVM's time is most of
+compiling. A callee has the form of a kernel: its rows are the chunks, and its scratch
+is a part of the caller's. It has nothing on the stack.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tensorc.ir.attributes import Attribute, SymbolRef
 from tensorc.ir.core import Block, Value, single_block
 from tensorc.ir.dims import Dim, maximum, symbols_of
 from tensorc.ir.functions import set_function_type
-from tensorc.ir.ops.builtin import KERNEL, Function, Return
+from tensorc.ir.ops.builtin import KERNEL, Call, Function, Return
 from tensorc.ir.ops.memory.kernels import NUMBER, Launch
-from tensorc.ir.types import INDEX, Element, MemRefType
+from tensorc.ir.types import I8, INDEX, Element, MemRefType
 from tensorc.passes.analysis.memory import ARENA
-from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.accumulate import worker_scratch
+from tensorc.passes.loops.builder import Callees, LoopBuilder
 from tensorc.passes.loops.lanes import (
     Storage,
 )
+from tensorc.passes.schedule.cpu import STACK_BYTES
 from tensorc.target import Target
 
 Shape = tuple[Dim, ...]
+Limits = tuple[Value, Value]
+Emit = Callable[[LoopBuilder, Sequence[Value], Limits], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,7 @@ class FunctionState:
     shapes: dict[Value, Shape] = field(default_factory=dict)
     symbols: dict[str, Value] = field(default_factory=dict)
     kernels: list[Kernel] = field(default_factory=list)
+    callees: Callees | None = None
     sites: int = 0
     scratch: Value | None = None
     scratch_bytes: Dim = 0  # enough for each of the kernels so far
@@ -89,6 +101,7 @@ def open_kernel(
     attributes: dict[str, Attribute] = {"sym_name": name, KERNEL: True}
     function = Function([], [], attributes, [region], entry.k.b.location)
     k = LoopBuilder(block, symbols)
+    k.callees = entry.callees
     k.b.location = entry.k.b.location
     block.add_argument(INDEX, "begin")
     block.add_argument(INDEX, "end")
@@ -126,3 +139,69 @@ def launch(entry: FunctionState, kernel: Kernel) -> None:
     made = outer.b.create(Launch, *operands, types=[], callee=callee)
     if entry.number is not None:
         made.attributes[NUMBER] = entry.number
+
+
+def call_shared(
+    k: LoopBuilder,
+    kind: Hashable,
+    values: Sequence[Value],
+    limits: Limits,
+    emit: Emit,
+    general: bool = False,
+) -> None:
+    """Call the function of a kind, with memory and indices, for some rows.
+
+    `emit` is given its builder, its values, and its rows. Its code follows from `kind`,
+    the types of the values and, if it is not `general`, from those that are numbers.
+    Without an entry around the kernel, the code stands where it is called.
+    """
+    callees = k.callees
+    if callees is None:
+        emit(k, values, limits)
+        return
+    known = [None if general else k.known(value) for value in values]
+    key = (kind, *known, *[value.type for value in values])
+    if key not in callees.made:
+        callees.made[key] = _function(
+            k, callees, list(zip(values, known, strict=True)), emit
+        )
+    function, size = callees.made[key]
+    assert k.scratch is not None
+    assert isinstance(size, int)
+    use = "callees", I8, size
+    if size and use not in k.shared:
+        k.shared[use] = worker_scratch(k, I8, size)
+    scratch = k.shared[use] if size else k.scratch
+    given = [v for v, number in zip(values, known, strict=True) if number is None]
+    callee = SymbolRef(function.sym_name)
+    k.b.create(Call, *given, *limits, scratch, types=[], callee=callee)
+
+
+def _function(
+    k: LoopBuilder,
+    callees: Callees,
+    values: Sequence[tuple[Value, int | None]],
+    emit: Emit,
+) -> tuple[Function, Dim]:
+    """Return a new function of values and what is known of them, and its scratch."""
+    region, block = single_block()
+    inner = LoopBuilder(block, {})
+    inner.callees = callees
+    inner.stack_bytes = STACK_BYTES
+    inner.b.location = k.b.location
+    inside = []
+    for value, number in values:
+        if number is None:
+            inside.append(block.add_argument(value.type, value.hint))
+        else:
+            inside.append(inner.index(number))
+    limits = block.add_argument(INDEX, "begin"), block.add_argument(INDEX, "end")
+    inner.scratch = block.add_argument(ARENA, "scratch")
+    emit(inner, inside, limits)
+    inner.do(Return)
+    name = f"{callees.prefix}.p{len(callees.made)}"
+    attributes: dict[str, Attribute] = {"sym_name": name, KERNEL: True}
+    function = Function([], [], attributes, [region], k.b.location)
+    set_function_type(function)
+    callees.module.append(function)
+    return function, inner.scratch_bytes

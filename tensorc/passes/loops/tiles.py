@@ -16,6 +16,7 @@ a stack holds what waits.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tensorc.ir.core import Value
 from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
@@ -26,6 +27,7 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import I1, element_type
 from tensorc.passes.loops.accumulate import LEVELS, bit_of, shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.entry import Limits, call_shared
 from tensorc.passes.loops.lanes import (
     Counter,
     Lanes,
@@ -328,9 +330,10 @@ def copy_rows(
     width = k.known(target.row)
     assert width is not None
     if k.known(source.row) == 1 and k.known(source.column) not in (0, 1):
-        last = k.sub(columns, k.index(1))  # it stands beyond the columns, too
-        every = [k.minimum(k.index(j), last) for j in range(width)]
-        _transpose_columns(k, source, target, count, every)
+        places = source.memref, source.at, source.column, target.memref, target.at
+        emit = partial(_transposed, width)
+        kind, terms = ("transposed", width), (k.index(0), count)
+        call_shared(k, kind, (*places, columns), terms, emit, general=True)
         return
     there = Storage(source.memref, (k.index(1), source.row, source.column))
     here = Storage(target.memref, (target.row, k.index(1)), target.at)
@@ -345,14 +348,20 @@ def copy_rows(
             write(k, here, [Uniform(loop.index), at], row, taken)
 
 
-def _transpose_columns(
-    k: LoopBuilder,
-    source: Matrix,
-    target: Matrix,
-    count: Value,
-    columns: Sequence[Value],
+def _transposed(
+    width: int, k: LoopBuilder, values: Sequence[Value], terms: Limits
 ) -> None:
-    """Copy the columns of these numbers, as many rows at a time as fit in registers."""
+    """Copy some columns to rows of a width, as many terms at a time as fit.
+
+    The values are memory, its first element and the stride of columns; the target's
+    memory and first element; and how many columns there are.
+    """
+    given, first, stride, taken, to, number = values
+    one, count = k.index(1), terms[1]
+    source = Matrix(given, first, one, stride)
+    target = Matrix(taken, to, k.index(width), one)
+    last = k.sub(number, one)  # it stands beyond the columns, too
+    columns = [k.minimum(k.index(j), last) for j in range(width)]
     element = element_type(source.memref.type)
     lanes = min(LANES, VECTOR_BITS // element.bits, len(columns))
     step = terms_at_once(lanes, element)

@@ -75,7 +75,7 @@ from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, MemRefType, element_type
 from tensorc.passes.analysis.memory import ARENA, sized_shape
 from tensorc.passes.common.base import Level, Pass
-from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.builder import Callees, LoopBuilder
 from tensorc.passes.loops.cumulative import cumulate_kernel
 from tensorc.passes.loops.entry import (
     FunctionState,
@@ -114,6 +114,7 @@ def lower_function(
     symbols: dict[str, Value] = {}
     k = LoopBuilder(new, symbols)
     entry = FunctionState(function, k, module, target, outlined, symbols=symbols)
+    entry.callees = Callees(module, function.sym_name)
     known = iter(shapes.items)
     for argument in old.arguments:
         if isinstance(argument.type, MemRefType):
