@@ -297,7 +297,7 @@ def _copy_vectors(
     width = k.known(copy.row)
     assert width is not None
     element = element_type(right.memref.type)
-    zeros = k.constant(0.0, element, LANES)
+    zeros = k.constant(0.0 if element.is_float else 0, element, LANES)
     with k.loop(k.index(0), strip.lanes, LANES) as vector_:
         column = k.add(strip.at, vector_.index)
         left = k.sub(strip.lanes, vector_.index)

@@ -327,8 +327,9 @@ def _maps_of(value: Value, reader: Generic) -> list[AffineMap]:
 
 
 def _reads_each_once(map_: AffineMap) -> bool:
-    dims = [r for r in map_.results if r is not None]
-    return sorted(dims) == [*range(map_.dims)]  # type: ignore[type-var]
+    dims = [r for r in map_.results if isinstance(r, int)]
+    plain = len(dims) == len(map_.results) - map_.results.count(None)
+    return plain and sorted(dims) == [*range(map_.dims)]
 
 
 def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
