@@ -83,9 +83,11 @@ class _Axis:
 
         `ends` are the first and the last of its positions, as far as it meets them.
         """
+        exists = known_at_most(first + 1, self.elements)
         alone = known_at_most(self.elements, first + self.period)
         inside = known_at_most(0, ends[0])
-        return alone and inside and known_at_most(ends[1], self.positions - 1)
+        inside = inside and known_at_most(ends[1], self.positions - 1)
+        return exists and alone and inside
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@
 from collections.abc import Sequence
 
 from tensorc.ir.core import Value
+from tensorc.ir.dims import Dim, elements
 from tensorc.ir.numerics import BLOCK, LANES
 from tensorc.passes.analysis.generics import combiners, is_overlap
+from tensorc.passes.analysis.joins import joins
 from tensorc.passes.analysis.members import Member
 from tensorc.passes.loops.accumulate import (
     Combiner,
@@ -58,7 +60,7 @@ def emit_row(rows: Rows, outer: list[Rep]) -> None:
             for extent in dict.fromkeys(m.extents[-1] for m in ready):
                 swept = [m for m in ready if m.extents[-1] == extent]
                 rows.ahead = read_first(rows, swept) if level == second else ()
-                _sweep(rows, swept, outer)
+                _sweep(rows, swept, outer, extent)
             rows.ahead = ()
             continue
         for member in ready:
@@ -80,10 +82,10 @@ def _scalar(rows: Rows, member: Member) -> None:
     keep(rows, member, point, results, rows.row)
 
 
-def _sweep(rows: Rows, members: list[Member], before: list[Rep]) -> None:
+def _sweep(rows: Rows, members: list[Member], before: list[Rep], along: Dim) -> None:
     """Run members with the same last extent in one vector loop along it."""
     k = rows.k
-    extent = k.dim(members[0].extents[-1])
+    extent = k.dim(along)
     known = k.known(extent)
     sums = [c for m in members for c in combiners_of(m)]
     starts = [c.start(k) for c in sums]
@@ -203,16 +205,23 @@ def _maps(rows: Rows, member: Member) -> None:
     row = rows.row
     # What is made inside these loops must not be used after them.
     rows.row = dict(row)
-    _nest(rows, member, member.inner[:-1], rows.outer)
+    last = [member.inner[-1]]
+    while last[0] > member.outer and joins(member.op, last[0] - 1, last[0]):
+        last.insert(0, last[0] - 1)
+    _nest(rows, member, last, rows.outer)
     rows.row = row
 
 
-def _nest(rows: Rows, member: Member, dims: Sequence[int], before: list[Rep]) -> None:
-    """Emit a loop per dimension, and in these the last one in vectors."""
-    if not dims:
-        _sweep(rows, [member], before)
+def _nest(rows: Rows, member: Member, last: Sequence[int], before: list[Rep]) -> None:
+    """Emit a loop per dimension, and in these the last ones in vectors.
+
+    Memory has these in a row: the index of the last one counts for all.
+    """
+    k, dim = rows.k, len(before)
+    if dim == last[0]:
+        zeros = [Uniform(k.index(0)) for _ in last[1:]]
+        extent = elements(member.extents[d] for d in last)
+        _sweep(rows, [member], [*before, *zeros], extent)
         return
-    k = rows.k
-    first, *others = dims
-    with k.loop(k.index(0), k.dim(member.extents[first]), 1) as loop:
-        _nest(rows, member, others, [*before, Uniform(loop.index)])
+    with k.loop(k.index(0), k.dim(member.extents[dim]), 1) as loop:
+        _nest(rows, member, last, [*before, Uniform(loop.index)])

@@ -66,6 +66,7 @@ from tensorc.ir.attributes import (
     MapResult,
     Typed,
     identity_map,
+    terms_of,
     through,
 )
 from tensorc.ir.core import Block, Op, Value, clone_region
@@ -80,6 +81,7 @@ from tensorc.passes.analysis.generics import (
     is_contraction,
     is_overlap,
     reads,
+    tensor_space,
 )
 from tensorc.passes.analysis.in_place import regions_in
 from tensorc.passes.common.base import Level, Pass
@@ -89,6 +91,7 @@ from tensorc.target import Target
 MOST_BODY = 64  # of a body
 CHEAP = 2  # ops of what may be computed more than once
 CHEAP_OF_INDICES = 4  # the same, of what reads no array
+MOST_IN_WINDOWS = 10  # the same, where elements of windows are compared with it
 
 Users = dict[Value, dict[Op, None]]
 
@@ -131,6 +134,7 @@ class _Known:
     barriers: set[Op] = field(default_factory=set)
     users: Users = field(default_factory=dict)
     depths: dict[Op, int] = field(default_factory=dict)
+    made: list[Op] = field(default_factory=list)  # ops that state extents
 
     def reads(self, op: Op) -> list[Value]:
         """Return what the elements of a generic are made of; [] for another op."""
@@ -207,6 +211,7 @@ def merge_block(block: Block) -> None:
         takers = _takers(op, readers, known)
         stays = len(takers) < len(readers)
         for reader in takers:
+            _state_extents(op, reader, known)
             maps = _maps_of(op.results[0], reader)
             for map_ in maps:
                 last = reader is takers[-1] and map_ is maps[-1]
@@ -217,7 +222,9 @@ def merge_block(block: Block) -> None:
     for op in reversed(block.ops):
         if isinstance(op, Empty | SizeOf) and not known.users.get(op.results[0]):
             _remove(op, known, gone)
-    block.ops[:] = [op for op in block.ops if op not in gone]
+    for op in known.made:
+        op.parent = block
+    block.ops[:] = [*known.made, *[op for op in block.ops if op not in gone]]
 
 
 def _remove(op: Op, known: _Known, gone: set[Op]) -> None:
@@ -238,7 +245,9 @@ def _takers(op: Generic, readers: list[Op], known: _Known) -> list[Generic]:
 
     What follows from indices alone becomes part of some, and stays for the others.
     """
-    anywhere = _of_indices(op, known.bodies[op])
+    in_windows = all(_walks_windows(reader, known) for reader in readers)
+    most = MOST_IN_WINDOWS if in_windows else CHEAP_OF_INDICES
+    anywhere = _of_indices(op, known.bodies[op], most)
     if len(readers) > 1 and not anywhere and not _is_cheap(op, known.bodies[op]):
         return []
     found = [
@@ -249,12 +258,18 @@ def _takers(op: Generic, readers: list[Op], known: _Known) -> list[Generic]:
     return found if anywhere or len(found) == len(readers) else []
 
 
-def _of_indices(op: Generic, body: _Body) -> bool:
+def _walks_windows(reader: Op, known: _Known) -> bool:
+    """Return whether a generic reads windows, or becomes part of what adds them up."""
+    reads_some = isinstance(reader, Generic) and _reads_windows(reader)
+    return reads_some or _is_added_up(reader, known)
+
+
+def _of_indices(op: Generic, body: _Body, most: int) -> bool:
     """Return whether an op is a few integer ops on indices and numbers.
 
     Those on floats are left out: vectors of integers become floats slowly.
     """
-    few = body.indexes and body.size <= CHEAP_OF_INDICES and not body.extracts
+    few = body.indexes and body.size <= most and not body.extracts
     if not few or any(map(_rank, op.inputs)):
         return False
     made = [r for inner in op.body.block.ops for r in inner.results]
@@ -295,7 +310,7 @@ def _takes(op: Generic, reader: Generic, known: _Known, anywhere: bool) -> bool:
         return False
     if not anywhere and not (len(maps) == 1 and _reads_each_once(maps[0])):
         return False
-    walked = reader.reductions and not is_overlap(reader)
+    walked = reader.reductions and not (is_overlap(reader) or _reads_windows(op))
     if (reader.reductions and body.extracts) or (walked and body.indexes):
         return False
     if body.size + readers.size > MOST_BODY or not _costs_nothing(op, reader, known):
@@ -353,6 +368,12 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     return new <= _bytes(op.results[0])
 
 
+def _reads_windows(op: Generic) -> bool:
+    """Return whether a generic reads windows: along an axis it has some dimensions."""
+    read = [r for m in op.maps[: len(op.inputs)] for r in m.results]
+    return any(len(terms_of(result)) > 1 for result in read)
+
+
 def _is_added_up(reader: Op, known: _Known) -> bool:
     """Return whether what a reader computes becomes part of windows that are added."""
     while not is_overlap(reader):
@@ -375,13 +396,46 @@ def _is_smaller(op: Generic, known: _Known) -> bool:
 
 
 def _keeps_extents(op: Generic, reader: Generic, maps: list[AffineMap]) -> bool:
-    """Return whether each dimension of the reader is still an axis of some operand."""
+    """Return whether the extents of the reader's dimensions are still known.
+
+    They are axes of some operand; those of a window may be numbers.
+    """
+    missing = _missing_extents(op, reader, maps)
+    extents = tensor_space(reader) if missing else []
+    known = all(isinstance(extents[dim], int) for dim in missing)
+    return not missing or (known and bool(reader.reductions) and _reads_windows(op))
+
+
+def _missing_extents(op: Generic, reader: Generic, maps: list[AffineMap]) -> list[int]:
+    """Return the dimensions of a reader that would be no axis of any operand."""
     pairs = zip(reader.operands, reader.maps, strict=True)
     results = [r for v, m in pairs if v is not op.results[0] for r in m.results]
     for map_ in maps:
         for inner in op.maps[: len(op.inputs)]:
             results += [through(r, map_.results) for r in inner.results]
-    return {r for r in results if isinstance(r, int)} >= set(range(maps[0].dims))
+    stated = {r for r in results if isinstance(r, int)}
+    return [dim for dim in range(maps[0].dims) if dim not in stated]
+
+
+def _state_extents(op: Generic, reader: Generic, known: _Known) -> None:
+    """Give a reader operands for the extents that it has from an op alone."""
+    maps = _maps_of(op.results[0], reader)
+    extents, block = tensor_space(reader), reader.body.block
+    for dim in _missing_extents(op, reader, maps):
+        element = element_type(op.results[0].type)
+        type_ = TensorType((extents[dim],), element)
+        made = Empty([], [type_], {}, [], reader.location)
+        known.made.append(made)
+        known.users[made.result] = {reader: None}
+        first, count = reader.operandSegmentSizes
+        maps_ = [*reader.maps]
+        maps_.insert(first, AffineMap(maps_[0].dims, (dim,)))
+        reader.operands = [*reader.inputs, made.result, *reader.outputs]
+        reader.attributes["indexing_maps"] = ArrayAttr(tuple(maps_))
+        reader.attributes["operandSegmentSizes"] = (first + 1, count)
+        argument = block.add_argument(element)
+        *others, _ = block.arguments
+        block.adopt_arguments([*others[:first], argument, *others[first:]])
 
 
 def _merge(

@@ -21,13 +21,14 @@ from tensorc.ir.ops.tensor import (
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
-from tensorc.ir.types import I64
+from tensorc.ir.types import I8, I64
 from tensorc.passes.tensor.ad import walks, windows
-from tensorc.passes.tensor.ad.linear import placed
+from tensorc.passes.tensor.ad.linear import flat_index, placed
 from tensorc.passes.tensor.ad.rows import Cotangents, Rule, Tangents, only, rule, table
 
 Extreme = reductions.Max | reductions.Min
 
+MOST_SMALL = 127  # of an index that is kept for each window
 OPEN_LEVELS = 5  # of a tree whose size only the call says
 
 
@@ -38,7 +39,7 @@ def _extreme(b: TensorBuilder, op: Extreme, cts: Cotangents) -> Cotangents:
     of equal elements, such as a dark border, give each window's to one element.
     """
     if _is_of_windows(op):
-        return (placed(b, op.operand, op.axes, _first(b, op), only(cts)),)
+        return (placed(b, op.operand, op.axes, _first_small(b, op), only(cts)),)
     is_largest, count = _ties(b, op)
     share = stable.spread(b, b(ew.Div, only(cts), count), op.operand, op.axes)
     return (b(ew.Select, is_largest, share, b.zeros_like(share)),)
@@ -65,11 +66,31 @@ def _first(b: TensorBuilder, op: Extreme) -> Value:
     return b(cls, op.operand, axes=op.axes)
 
 
+def _first_small(b: TensorBuilder, op: Extreme) -> Value:
+    """Return the flat index of the first extreme element, as i8 if it fits for sure.
+
+    It is kept for the way back, as many times as there are windows.
+    """
+    count = product_of([tensor_type(op.operand).shape[axis] for axis in op.axes])
+    if not isinstance(count, int) or count > MOST_SMALL:
+        return _first(b, op)
+    is_extreme = _is_extreme(b, op)
+    counted = flat_index(b, op.operand, op.axes, I8)
+    behind = b.full_like(counted, MOST_SMALL)
+    candidates = b(ew.Select, is_extreme, counted, behind)
+    return b.reduce(reductions.Min, candidates, op.axes)
+
+
+def _is_extreme(b: TensorBuilder, op: Extreme) -> Value:
+    """Return which elements are the extreme one, or NaN."""
+    extreme = stable.spread(b, op.result, op.operand, op.axes)
+    is_extreme = b(ew.Compare, op.operand, extreme, predicate="eq")
+    return b(ew.Or, is_extreme, b(rounding.IsNan, op.operand))
+
+
 def _ties(b: TensorBuilder, op: Extreme) -> tuple[Value, Value]:
     """Return which elements are the extreme one, or NaN, and how many they are."""
-    largest = stable.spread(b, op.result, op.operand, op.axes)
-    is_largest = b(ew.Compare, op.operand, largest, predicate="eq")
-    is_largest = b(ew.Or, is_largest, b(rounding.IsNan, op.operand))
+    is_largest = _is_extreme(b, op)
     element = tensor_type(op.operand).element
     return is_largest, b.sum(b.cast(is_largest, element), op.axes)
 

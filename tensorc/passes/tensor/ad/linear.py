@@ -22,7 +22,7 @@ from tensorc.ir.ops.tensor import (
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
-from tensorc.ir.types import I64
+from tensorc.ir.types import I64, Element
 from tensorc.passes.tensor.ad import windows
 from tensorc.passes.tensor.ad.rows import Cotangents, Row, rule, table
 
@@ -165,20 +165,22 @@ def placed(
     b: TensorBuilder, like: Value, axes: Sequence[int], index: Value, ct: Value
 ) -> Value:
     """Return zeros with a cotangent at one flat index of some axes, from the start."""
-    counted = _flat_index(b, like, axes)
+    counted = flat_index(b, like, axes, tensor_type(index).element)
     index = stable.spread(b, index, like, axes)
     here = b(ew.Compare, counted, index, predicate="eq")
     spread = stable.spread(b, ct, like, axes)
     return b(ew.Select, here, spread, b.zeros_like(spread))
 
 
-def _flat_index(b: TensorBuilder, like: Value, axes: Sequence[int]) -> Value:
+def flat_index(
+    b: TensorBuilder, like: Value, axes: Sequence[int], element: Element
+) -> Value:
     """Return the index of each element along some axes as one, row-major."""
     shape = tensor_type(like).shape
-    found = b.iota(shape, axes[0], I64)
+    found = b.iota(shape, axes[0], element)
     for axis in axes[1:]:
-        size = b.everywhere(b.size(like, axis), shape)
-        found = b(ew.Add, b(ew.Mul, found, size), b.iota(shape, axis, I64))
+        size = b.everywhere(b.cast(b.size(like, axis), element), shape)
+        found = b(ew.Add, b(ew.Mul, found, size), b.iota(shape, axis, element))
     return found
 
 
