@@ -387,11 +387,26 @@ def _chunks(group: _GroupKernel) -> Dim:
                 number = k.op(arith.FloorDivSI, chunk.index, k.dim(strips))
                 strip = k.sub(chunk.index, k.mul(number, k.dim(strips)))
             _set_span(group, *strip_of(k, strip, width, columns))
-        lower = k.mul(number, k.dim(height))
-        upper = k.minimum(k.add(lower, k.dim(height)), k.dim(elements(space)))
-        _move_blocks(group, lower)
-        _emit_parts(group, (lower, upper))
+        limits = _rows_of(group, number, height)
+        _move_blocks(group, limits[0])
+        _emit_parts(group, limits)
     return ceildiv(elements(space), height) * strips
+
+
+def _rows_of(group: _GroupKernel, number: Value, height: Dim) -> Bounds:
+    """Return the rows of a chunk, which is so tall or the last one.
+
+    Of products as few as possible are left for low tiles: known numbers are constants.
+    """
+    k, total = group.k, elements(group.space)
+    lower = k.mul(number, k.dim(height))
+    has_products = any(part.product for part in group.parts)
+    if has_products and isinstance(total, int) and isinstance(height, int):
+        if total <= height:
+            return k.index(0), k.dim(total)
+        if total % height == 0:
+            return lower, k.add(lower, k.dim(height))
+    return lower, k.minimum(k.add(lower, k.dim(height)), k.dim(total))
 
 
 def _set_span(group: _GroupKernel, left: Value, right: Value) -> None:

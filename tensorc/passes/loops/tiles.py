@@ -6,11 +6,11 @@ For rows and columns of c[m, n] = sum over k of a[m, k] * b[k, n]:
       for p in k, in steps of 512:
         for i in rows, in steps of the tile's height:  gemm_tile (adds if p > 0)
 
-So a strip of b is fetched once for all rows of a chunk. Rows that are left over take
-lower tiles, or where the call knows how many they are, short ones, whose code is there
-once for all counts. Of more than a superblock of terms, each superblock is made so in
-scratch; neighbours of a level of the tree are added as soon as both are there, so that
-a stack holds what waits.
+So a strip of b is fetched once for all rows of a chunk. Rows that are left over take a
+lower tile, or share their rows with the last tile if they are few; where the call knows
+how many they are, short tiles, whose code is there once for all counts. Of more than a
+superblock of terms, each superblock is made so in scratch; neighbours of a level of the
+tree are added as soon as both are there, so that a stack holds what waits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -393,7 +393,7 @@ def cut_rows(k: LoopBuilder, first: Value, last: Value, size: TileSize) -> list[
     """Cut rows for tiles: the tallest first, then lower ones, or short ones."""
     if size.rows == 1:
         return [Band(first, last, 1)]
-    distance = k.sub(last, first)
+    distance = _distance(k, first, last)
     known = k.known(distance)
     if known is None:
         short = min(size.short, size.rows)
@@ -403,13 +403,19 @@ def cut_rows(k: LoopBuilder, first: Value, last: Value, size: TileSize) -> list[
         stop = k.add(first, tiles)
         return [Band(first, stop, size.rows), Band(stop, last, short, True)]
     found, start = [], first
-    for height in tile_heights(size.rows):
-        rows = known // height * height
-        if rows:
-            stop = k.add(start, k.index(rows))
-            found.append(Band(start, stop, height))
-            start, known = stop, known - rows
+    for height, count in tile_heights(known, size.rows, size.short):
+        stop = k.add(start, k.index(height * count))
+        found.append(Band(start, stop, height))
+        start = stop
     return found
+
+
+def _distance(k: LoopBuilder, first: Value, last: Value) -> Value:
+    """Return how many rows there are, a constant if one was added to the first."""
+    added = last.op
+    if isinstance(added, arith.AddI) and added.operands[0] is first:
+        return added.operands[1]
+    return k.sub(last, first)
 
 
 def zero_if_empty(

@@ -46,7 +46,6 @@ PACK_LEAST = (MATRIX_ROWS + 1, *COPY_LEAST[1:])
 CHUNK_COLUMNS = 144  # of a wide product: whole tiles of 48, 24 or 16 columns
 FEW_COLUMNS = 768  # of which a narrower tile may leave fewer lanes idle
 TILE_ROWS = (12, 8, 6, 4, 2, 1)  # each divides CHUNK_ROWS
-LOWER_TILES = (8, 4, 2, 1)  # rows of the tiles for what is left
 # Of tiles for an unknown number of rows that is left: their rows and sums, at least.
 SHORT_TILE, SHORT_SUMS = 4, 8
 SUPERBLOCK_ROWS = 48  # rows whose superblocks wait for each other: whole tallest tiles
@@ -221,9 +220,22 @@ def narrow_columns(element: Element, target: Target) -> int:
     return target.vector_bits // max(element.bits, 16)
 
 
-def tile_heights(tallest: int) -> list[int]:
-    """Return the tile heights to use, the tallest first; 1 takes what is left."""
-    return [tallest, *(h for h in LOWER_TILES if h < tallest)]
+def tile_heights(rows: int, tallest: int, short: int) -> list[tuple[int, int]]:
+    """Return the heights of tiles for so many rows, and how many tiles each has.
+
+    A tile of less than `short` rows takes as long as one of these (`short_rows`): so
+    few that are left over share their rows with the last tile.
+    """
+    count, left = divmod(rows, tallest)
+    found = [(tallest, count)]
+    if count and 0 < left < short:
+        half = (tallest + left) // 2
+        found = [(tallest, count - 1), (tallest + left - half, 1), (half, 1)]
+    elif left:
+        found.append((left, 1))
+    if len(found) > 1 and found[-1][0] == found[-2][0]:
+        found[-2:] = [(found[-1][0], 2)]
+    return [(height, number) for height, number in found if number]
 
 
 def short_rows(width: int, element: Element, target: Target) -> int:
@@ -232,7 +244,11 @@ def short_rows(width: int, element: Element, target: Target) -> int:
     One code for all counts. So few rows take about as long as one, since each addition
     waits for the one before.
     """
-    vectors = -(-width // narrow_columns(element, target))
+    return short_of(-(-width // narrow_columns(element, target)))
+
+
+def short_of(vectors: int) -> int:
+    """Return the rows of short tiles that are so many vectors wide."""
     return max(SHORT_SUMS // vectors, SHORT_TILE)
 
 

@@ -17,6 +17,7 @@ from tensorc.passes.schedule.products import (
     PRODUCT_WORK,
     narrow_columns,
     registers_of,
+    short_of,
     tile_heights,
 )
 from tensorc.target import Target
@@ -49,10 +50,9 @@ def tile(kernel: Kernel, op: Generic, target: Target) -> tuple[int, int]:
     def cycles(shape: tuple[int, int]) -> float:
         height, vectors = shape
         strips = -(-columns // (vectors * lanes))
-        block, left = min(depth, CONTRACTION_BLOCK), rows
+        block = min(depth, CONTRACTION_BLOCK)
         total = COPIED * vectors + fetched * rows
-        for tall in tile_heights(height):
-            count, left = divmod(left, tall)
+        for tall, count in tile_heights(rows, height, short_of(vectors)):
             total += count * _tile_cycles(tall, vectors, block)
         return strips * total
 
