@@ -85,3 +85,13 @@ def test_one_hot_and_losses_prints_seed_004():
     assert likelihoods == sorted(likelihoods, reverse=True)
     assert likelihoods[0] == pytest.approx(1.1102, abs=1e-3)
     assert likelihoods[-1] == pytest.approx(0.7144, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_the_residual_network_learns():
+    """The costs of its first steps are those of the same program in PyTorch."""
+    last = run("resnet.py", "1").splitlines()
+    found = re.fullmatch(r"epoch 1: cost ([\d.]+), error ([\d.]+)%", last[0])
+    assert found
+    assert float(found[1]) == pytest.approx(1.063, abs=0.01)
+    assert float(found[2]) < 12

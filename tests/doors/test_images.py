@@ -92,6 +92,24 @@ def test_a_transpose_is_the_derivative_by_the_images(x, w, options):
     close(made, slope)
 
 
+def test_two_ways_through_strided_convolutions_meet_in_the_gradient():
+    """As in a residual network; elements that no window reads get 0."""
+    x, w, v = normal(3, 4, 7, 6), normal(5, 4, 3, 3), normal(5, 4, 1, 1)
+    ct = normal(3, 5, 4, 3)
+
+    def cost(x, w, v, ct):
+        both = tc.conv2d(x, w, stride=2, padding=1) + tc.conv2d(x, v, stride=2)
+        return tc.sum(both * ct)
+
+    made = tc.jit(tc.grad(cost))(x, w, v, ct)
+    at = slice(0, 7, 2), slice(0, 6, 2)
+    wide = images.conv_transpose(ct, w, stride=2, padding=1, output_padding=(0, 1))
+    wide[(..., *at)] += np.einsum("nfhw,fc->nchw", ct, v[:, :, 0, 0])
+    close(made, wide)
+    zero = tc.jit(tc.grad(cost))(x, w, v, np.zeros_like(ct))
+    assert not zero.any()
+
+
 POOLS = [
     ((2, 3, 8), 2, {}),
     ((2, 3, 8, 7), 2, {}),
