@@ -22,6 +22,7 @@ from tensorc.ir.dims import (
 )
 from tensorc.ir.functions import constraints_of, guards_of, store_guards
 from tensorc.ir.ops.builtin import Function
+from tensorc.ir.ops.tensor.convolution import OUTSIDE_MESSAGE, Walk, walks_of
 from tensorc.ir.ops.tensor.shape import Slice, Unslice
 from tensorc.ir.types import TensorType
 
@@ -32,7 +33,8 @@ _ATTEMPTS = 64
 def guard_sizes(function: Function) -> None:
     """Let calls of a TENSOR function check what its sizes do not prove.
 
-    No size is negative, and each part with elements lies inside of its tensor. A
+    No size is negative, and each part with elements lies inside of its tensor, each
+    window inside of what is padded. A
     function whose guards say so already stays as it is.
     """
     constraints = constraints_of(function)
@@ -60,6 +62,8 @@ def _guards(op: Op) -> Iterator[DimGuard]:
         shape = op.operand.type
         assert isinstance(shape, TensorType)
         yield from _inside(op, op.result.type, Dims(shape.shape))
+    for walk in walks_of(op):
+        yield from _along(op, walk)
 
 
 def _inside(op: Slice | Unslice, whole: object, sizes: Dims) -> Iterator[DimGuard]:
@@ -78,6 +82,23 @@ def _inside(op: Slice | Unslice, whole: object, sizes: Dims) -> Iterator[DimGuar
                 if not any(_proven_at_most(d, room) for d in (0, size + -1)):
                     wrong = counts * maximum(0, -room)
                     yield DimGuard(wrong, 0, op.location, message, is_index=True)
+
+
+def _along(op: Op, walk: Walk) -> Iterator[DimGuard]:
+    """Yield that no padding is negative, and that windows, if any, are inside of it."""
+    for side in (walk.axis.low, walk.axis.high):
+        if not _proven_at_most(0, side):
+            message = "a padding is negative"
+            yield DimGuard(maximum(0, side), side, op.location, message)
+    if isinstance(walk.count, int) and isinstance(walk.window, int):
+        return  # the verifier asks for a proof, or for an equation of the file
+    counts = minimum(walk.count, 1) * minimum(walk.window, 1)
+    count, window = _if_positive(walk.count), _if_positive(walk.window)
+    room = Walk(walk.axis, walk.size, window, count).room
+    if not _proven_at_most(0, room):
+        message = OUTSIDE_MESSAGE.format(walk.window)
+        wrong = counts * maximum(0, -room)
+        yield DimGuard(wrong, 0, op.location, message)
 
 
 def _if_positive(size: Dim) -> Dim:

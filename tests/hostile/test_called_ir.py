@@ -72,6 +72,31 @@ def part(start: int | str, size: int | str, step: int = 1) -> str:
     return one("tc.slice", X, attributes, typed(size))
 
 
+def windows(
+    count: int | str, window: int | str, low: int | str = 0, stride: int = 1
+) -> str:
+    """Return a module that takes windows of its argument of the size N."""
+    attributes = (
+        f"dilation = array<i64: 1>, fill = 0.0 : f32, output = {dims(count)}, "
+        f"padding = [{dims(low, 0)}], strides = array<i64: {stride}>, "
+        f"window = {dims(window)}"
+    )
+    return one("tc.windows", X, attributes, typed(count, window))
+
+
+def overlapped(size: str, low: int | str = 0) -> str:
+    """Return a module that adds 2 windows of the size N up."""
+    attributes = (
+        f"dilation = array<i64: 1>, output = {dims(size)}, "
+        f"padding = [{dims(low, 0)}], strides = array<i64: 2>"
+    )
+    given = {"x": (typed(2, "N"), "[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]")}
+    return one("tc.overlap_add", given, attributes, typed(size))
+
+
+ROWS = {"x": ("", "[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]")}
+
+
 def whole(start: int | str, size: int | str, step: int = 1) -> str:
     """Return a module that puts its argument of the size N into zeros."""
     steps = f"steps = array<i64: {step}>"
@@ -184,6 +209,12 @@ WRONG: dict[str, tuple[str, Given, str]] = {
         TABLE,
         SIZE,
     ),
+    "windows beyond": (windows("N", 2), X, SIZE),
+    "long windows": (windows(1, "2*N - 2"), X, SIZE),
+    "windows far apart": (windows("N - 1", 2, stride=2), X, SIZE),
+    "windows of negative padding": (windows("N", 2, "1 - N"), X, SIZE),
+    "windows added beyond": (overlapped("N + 1"), ROWS, SIZE),
+    "windows added before": (overlapped("2*N + 6", "-2*N"), ROWS, SIZE),
     "gather beyond": (gathered(FAR), X | FAR, INDEX),
     "gather before": (gathered(BELOW), X | BELOW, INDEX),
     "gather checked for another": (
@@ -223,6 +254,11 @@ def test_what_only_the_call_decides_is_checked(name: str, tmp_path: Path) -> Non
         (part("N - 2", "floordiv(N, 2)", 5), "[2.0]"),
         (whole("N", "3*N"), "[0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 0.0, 0.0, 0.0]"),
         (counted("N - 1"), "[0, 1]"),
+        (windows("N - 1", 2), "[[1.0, 2.0], [2.0, 3.0]]"),
+        (windows("N", 2, 1), "[[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]"),
+        (windows("floordiv(N - 2, 2) + 1", 2, stride=2), "[[1.0, 2.0]]"),
+        (windows(1, "N"), "[[1.0, 2.0, 3.0]]"),
+        (windows("N - 3", 2), "[]"),
     ],
 )
 def test_what_is_inside_passes(text: str, result: str, tmp_path: Path) -> None:

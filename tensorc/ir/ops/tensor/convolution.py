@@ -8,6 +8,7 @@ read.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _require_room(
     room = axis.room(size, count, extent)
     if not known_at_most(0, room):
         detail = f"{count} windows of {extent}, and {size} elements"
-        message = f"a window of {extent} elements ends outside of the padded image"
+        message = OUTSIDE_MESSAGE.format(extent)
         require(ctx.unify(minimum(room, 0), 0, message), "C2", detail)
 
 
@@ -72,6 +73,48 @@ def expect_some(ctx: InferContext, output: Dims) -> None:
             message = f"the result would have {size} elements along an axis of the "
             message += "image, it has one at least: the window is too large for it"
             ctx.unify(minimum(size - 1, 0), 0, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One axis that windows lie along: its size, that of a window, how many there are.
+
+    The size is that of the image without what pads it.
+    """
+
+    axis: WindowAxis
+    size: Dim
+    window: Dim
+    count: Dim
+
+    @property
+    def room(self) -> Dim:
+        """How many elements are left behind the last window; below 0, it is outside."""
+        return self.axis.room(self.size, self.count, self.window)
+
+
+def walks_of(op: Op) -> list[Walk]:
+    """Return the axes that the windows of an op lie along; of another op none."""
+    shapes = [v.type.shape for v in op.operands if isinstance(v.type, TensorType)]
+    match op:
+        case Conv():
+            walked = shapes[0][LEADING:], shapes[1][LEADING:], op.output.dims
+        case ConvTranspose():
+            walked = op.output.dims, shapes[1][LEADING:], shapes[0][LEADING:]
+        case Windows():
+            sizes = shapes[0][len(shapes[0]) - len(op.strides) :]
+            walked = sizes, op.window.dims, op.output.dims
+        case OverlapAdd():
+            last = shapes[0][len(shapes[0]) - 2 * len(op.strides) :]
+            count = len(op.strides)
+            walked = op.output.dims, last[count:], last[:count]
+        case _:
+            return []
+    axes = window_axes(op.strides, op.padding, op.dilation)
+    return [Walk(*entry) for entry in zip(axes, *walked, strict=True)]
+
+
+OUTSIDE_MESSAGE = "a window of {} elements ends outside of the padded image"
 
 
 def require_convolution(
