@@ -155,8 +155,9 @@ def _side(
         if index is None:
             continue
         at = k.add(at, k.mul(k.dim(index.constant), stride))
-        for dim, factor in index.terms:
-            strides[dim] = k.add(strides[dim], k.mul(stride, k.index(factor)))
+        with k.at_entry():  # where tables are filled
+            for dim, factor in index.terms:
+                strides[dim] = k.add(strides[dim], k.mul(stride, k.index(factor)))
     for dim, index_ in enumerate(batch):
         at = k.add(at, k.mul(index_, strides[dim]))
     columns, terms = (

@@ -1,0 +1,88 @@
+"""Random convolutions and poolings: values, derivatives, and the same bits always.
+
+Direct loops say what they are; each is compiled with known sizes and with unknown ones,
+in several ways, for one thread and for two, and gives the bits of the interpreter.
+"""
+
+import numpy as np
+import pytest
+
+from tensorc import compiler
+from tensorc.fuzz.check import Subject, SubjectCall, check_module
+from tensorc.ir.functions import close_function, new_module, open_function
+from tensorc.ir.interpreter import interpret
+from tensorc.ir.ops.builtin import Module
+from tensorc.ir.tensor_builder import TensorBuilder
+from tests.samples import same_bits
+from tests.stages import TARGET, inputs
+from tests.window_cases import (
+    TOLERANCES,
+    WindowCase,
+    body_of,
+    direct,
+    random_case,
+    values_of,
+)
+
+IN_A_MODULE = 12
+FEW, MANY = 4, 168  # modules of cases: 2,016 in all
+
+
+def module_of(cases: dict[int, WindowCase]) -> tuple[Module, list[Subject]]:
+    """Return a module of each case with known and with unknown sizes, and its calls."""
+    module, subjects = new_module(), []
+    for seed, case in cases.items():
+        call = SubjectCall(tuple(values_of(case, seed)))
+        for unknown in (False, True):
+            name = f"f{seed}_{unknown}"
+            function, builder = open_function(name, inputs(*case.types(unknown)))
+            b = TensorBuilder(builder)
+            results = body_of(case)(b, function.body.block.arguments)
+            close_function(function, builder, results)
+            module.body.block.append(function)
+            subjects.append(Subject(name, (call,)))
+    return module, subjects
+
+
+def check(number: int, ways: int) -> None:
+    """Check a module of cases: against loops, of two kinds of sizes, and compiled."""
+    seeds = range(number * IN_A_MODULE, (number + 1) * IN_A_MODULE)
+    cases = {seed: random_case(seed) for seed in seeds}
+    module, subjects = module_of(cases)
+    made = compiler.compile(module, TARGET, upto="tensor").module
+    for seed, case in cases.items():
+        values = values_of(case, seed)
+        known, unknown = (
+            interpret(made, f"f{seed}_{name}", values) for name in (False, True)
+        )
+        assert all(map(same_bits, known, unknown)), case
+        for found, wanted in zip(known, direct(case, values), strict=True):
+            assert found.shape == wanted.shape, case
+            if case.is_float and found.dtype.kind == "f":
+                tolerance = TOLERANCES[case.element]
+                np.testing.assert_allclose(
+                    found.astype(np.float64),
+                    wanted,
+                    rtol=tolerance,
+                    atol=tolerance * 8,
+                    err_msg=str(case),
+                )
+            else:
+                with np.errstate(all="ignore"):
+                    assert (found == wanted.astype(found.dtype)).all(), case
+    module, subjects = module_of(cases)
+    report = check_module(module, subjects, ways)
+    assert not report.mismatches, [
+        (m, cases[int(m.function[1:].split("_")[0])]) for m in report.mismatches
+    ]
+
+
+@pytest.mark.parametrize("number", range(FEW))
+def test_random_windows_are_what_loops_say(number: int) -> None:
+    check(number, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(FEW, MANY))
+def test_many_random_windows_are_what_loops_say(number: int) -> None:
+    check(number, number)
