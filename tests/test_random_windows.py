@@ -25,7 +25,7 @@ from tests.window_cases import (
 )
 
 IN_A_MODULE = 12
-FEW, MANY = 4, 168  # modules of cases: 2,016 in all
+FEW, MANY = 2, 168  # modules of cases: 2,016 in all
 
 
 def module_of(cases: dict[int, WindowCase]) -> tuple[Module, list[Subject]]:

@@ -64,7 +64,13 @@ def joins(op: Generic, first: int, second: int) -> bool:
         if isinstance(inner, Index) and inner.dim in (first, second):
             return False
     read = [m for i, m in enumerate(op.maps) if not _states_sizes(op, i)]
+    if any(m.outside is not None and _uses(m.results, (first, second)) for m in read):
+        return False  # the indices say what is outside
     return all(follows(map_.results, first, second) for map_ in read)
+
+
+def _uses(axes: Sequence[MapResult], dims: Sequence[int]) -> bool:
+    return any(dim in dims for axis in axes for dim, _ in terms_of(axis))
 
 
 def _states_sizes(op: Generic, number: int) -> bool:

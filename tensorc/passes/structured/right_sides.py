@@ -32,8 +32,6 @@ def is_read_by_copy(op: Generic, size: int, reader: Generic) -> bool:
         return False
     if any(is_flop(inner) or is_function(inner) for inner in op.body.block.ops):
         return False
-    if any(map_.outside is not None for map_ in op.maps):
-        return False  # what pads an image
     rows, columns, _ = product_space(reader)
     few = isinstance(columns, int) and columns <= NARROW
     return not few and rows != 1
