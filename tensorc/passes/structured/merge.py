@@ -135,6 +135,7 @@ class _Known:
     users: Users = field(default_factory=dict)
     depths: dict[Op, int] = field(default_factory=dict)
     made: list[Op] = field(default_factory=list)  # ops that state extents
+    added_up: set[Op] = field(default_factory=set)  # see `_windows_added`
 
     def reads(self, op: Op) -> list[Value]:
         """Return what the elements of a generic are made of; [] for another op."""
@@ -179,7 +180,19 @@ def _known_of(block: Block) -> _Known:
                 across = ends or not _reads_along(op, value)
                 found = max(found, known.depths[value.op] + across)
         known.depths[op] = found
+    known.added_up = _windows_added(block, known.users)
     return known
+
+
+def _windows_added(block: Block, users: Users) -> set[Op]:
+    """Return the ops whose result becomes part of windows that are added."""
+    found: set[Op] = set()
+    for op in reversed(block.ops):
+        readers = users.get(op.results[0], ()) if op.results else ()
+        passes_on = isinstance(op, Generic) and len(readers) == 1 and _may_move(op)
+        if is_overlap(op) or (passes_on and not found.isdisjoint(readers)):
+            found.add(op)
+    return found
 
 
 def _is_barrier(op: Op) -> bool:
@@ -261,7 +274,7 @@ def _takers(op: Generic, readers: list[Op], known: _Known) -> list[Generic]:
 def _walks_windows(reader: Op, known: _Known) -> bool:
     """Return whether a generic reads windows, or becomes part of what adds them up."""
     reads_some = isinstance(reader, Generic) and _reads_windows(reader)
-    return reads_some or _is_added_up(reader, known)
+    return reads_some or reader in known.added_up
 
 
 def _of_indices(op: Generic, body: _Body, most: int) -> bool:
@@ -354,7 +367,7 @@ def _costs_nothing(op: Generic, reader: Generic, known: _Known) -> bool:
     memory in any case, or takes no more of it than the result does. A reduction down
     the rows has few threads: functions stay in front of it.
     """
-    if _is_added_up(reader, known):
+    if reader in known.added_up:
         return _is_smaller(op, known)
     ends = reader in known.barriers
     same_rows = not ends and known.depth(reader) == known.depth(op)
@@ -372,16 +385,6 @@ def _reads_windows(op: Generic) -> bool:
     """Return whether a generic reads windows: along an axis it has some dimensions."""
     read = [r for m in op.maps[: len(op.inputs)] for r in m.results]
     return any(len(terms_of(result)) > 1 for result in read)
-
-
-def _is_added_up(reader: Op, known: _Known) -> bool:
-    """Return whether what a reader computes becomes part of windows that are added."""
-    while not is_overlap(reader):
-        users = [*known.users.get(reader.results[0], ())] if reader.results else []
-        if not isinstance(reader, Generic) or not _may_move(reader) or len(users) != 1:
-            return False
-        (reader,) = users
-    return True
 
 
 def _is_smaller(op: Generic, known: _Known) -> bool:
