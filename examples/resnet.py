@@ -11,7 +11,6 @@ import numpy as np
 import tensorc as tc
 
 BATCH, RATE, KEPT = 100, 0.1, 0.9
-epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 2
 rng = np.random.default_rng(1)
 params = []
 
@@ -108,12 +107,16 @@ def report(epoch):
     )
 
 
-history = tc.fit(
-    train,
-    tc.data.mnist(Path(__file__).parent / "data" / "mnist"),
-    batch=BATCH,
-    epochs=epochs,
-    validate=error,
-    callbacks=report,
-)
-print(f"test error {history.test_error:.4%}, {history.steps_per_second:,.0f} steps/s")
+if __name__ == "__main__":
+    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+    history = tc.fit(
+        train,
+        tc.data.mnist(Path(__file__).parent / "data" / "mnist"),
+        batch=BATCH,
+        epochs=epochs,
+        validate=error,
+        callbacks=report,
+    )
+    print(
+        f"test error {history.test_error:.4%}, {history.steps_per_second:,.0f} steps/s"
+    )

@@ -1,11 +1,15 @@
 """The examples of the symbolic door, run as a user runs them."""
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import tensorc as tc
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -87,9 +91,24 @@ def test_one_hot_and_losses_prints_seed_004():
     assert likelihoods[-1] == pytest.approx(0.7144, abs=1e-3)
 
 
+# Of the same program in PyTorch, float32.
+RESIDUAL = (2.3025854, 2.3043597, 2.2972953, 2.3072567, 2.2965302, 2.2997661)
+
+
+@pytest.mark.slow
+def test_the_residual_network_begins_as_the_reference_does():
+    spec = importlib.util.spec_from_file_location("resnet", EXAMPLES / "resnet.py")
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    rows = tc.data.mnist(EXAMPLES / "data" / "mnist").train.columns
+    parts = [slice(100 * i, 100 * i + 100) for i in range(len(RESIDUAL))]
+    costs = [float(model.train(rows["x"][p], rows["y"][p])) for p in parts]
+    np.testing.assert_allclose(costs, RESIDUAL, rtol=1e-6)
+    assert model.error(rows["x"][:100], rows["y"][:100]) <= 1
+
+
 @pytest.mark.slow
 def test_the_residual_network_learns():
-    """The costs of its first steps are those of the same program in PyTorch."""
     last = run("resnet.py", "1").splitlines()
     found = re.fullmatch(r"epoch 1: cost ([\d.]+), error ([\d.]+)%", last[0])
     assert found

@@ -20,7 +20,8 @@ from tensorc.target import CHOSEN, Options
 from tests.programs import test_checkpoints as checkpoints
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SIZES = {"logreg": (600, 2400), "mlp": (20, 160)}  # of a batch, of the data
+# Of a batch, of the data.
+SIZES = {"logreg": (600, 2400), "mlp": (20, 160), "lenet": (10, 20)}
 KILLS = 20
 ATTEMPTS = 4
 model = checkpoints.model
