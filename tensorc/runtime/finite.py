@@ -122,7 +122,10 @@ def explained(
     kept: Mapping[str, Array],
     inputs: Sequence[Array],
 ) -> Explanation | None:
-    """Return the explanation of a call with these variables and inputs."""
+    """Return the explanation of a call with these variables and inputs.
+
+    Variables are put back where that fails: there was no room for it, or Ctrl-C.
+    """
     explain = function.origin.explain
     if explain is None:
         return None
@@ -132,7 +135,11 @@ def explained(
         "hyper": iter(frame.cells),
     }
     used = [a for a in function.info.arguments if a.kind in by_kind]
-    return explain([next(by_kind[a.kind]) for a in used])
+    try:
+        return explain([next(by_kind[a.kind]) for a in used])
+    except BaseException:
+        put_back(function.shared, kept)
+        raise
 
 
 def unexplained(function: "CompiledFunction") -> Diagnostic:

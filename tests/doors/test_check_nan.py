@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tensorc as tc
+from tensorc.api.finite import reasons
 from tensorc.cli.main import run
 from tensorc.errors import DivergedError, NotFiniteError
 
@@ -244,6 +245,19 @@ def test_no_variable_changes():
         step(np.array([2.0, 4.0]))
     assert w.get_value().tolist() == [0.5, 0.5]
     assert n.get_value() == 1
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_no_variable_changes_where_the_search_ends_early(monkeypatch, error):
+    def search(*_):
+        raise error
+
+    monkeypatch.setattr(reasons, "explain", search)
+    w, x = tc.shared(np.array([1.0, 2.0]), "w"), tc.dvector("x")
+    step = tc.function([x], tc.sum(w), updates=[(w, w / x)])
+    with tc.options(check_nan=True), pytest.raises(error):
+        step(np.array([1.0, 0.0]))
+    assert w.get_value().tolist() == [1.0, 2.0]
 
 
 def test_an_input_may_be_the_memory_that_changes():

@@ -38,8 +38,6 @@ from tensorc.ir.ops.tensor.reductions import Max
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import F16, F32, I1, I64, Element
 
-MOST_AXES = 3  # of an image
-
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
