@@ -6,14 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from tensorc import compiler
 from tensorc.ir.arrays.windows import pairs_of
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.core import Value
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import FMA_ORDER
 from tensorc.ir.ops.builtin import Module
+from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.convolution import Conv
 from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.passes.analysis.generics import adds_up_images
+from tensorc.passes.structured.open_groups import OpenGroup, misfit
 from tests import stages
 from tests.sample_types import parse_type
 from tests.stages import Case
@@ -144,3 +148,22 @@ def test_convolutions_agree_at_every_stage(
 def test_many_terms_agree_at_every_stage(unknown: bool) -> None:
     module = new_module()
     check(module, _all(module, DEEP, "f32", unknown), True, (0, 2))
+
+
+def test_what_follows_a_weight_gradient_is_another_kernel() -> None:
+    """Threads share out its columns, or parts of its terms."""
+    module = new_module()
+    _add(module, FILTERED[0], "f32", True)
+    made = compiler.compile(module, stages.TARGET, upto="structured").module
+    function = next(f for f in made.functions if f.sym_name == "g0")
+    (product,) = [op for op in function.walk() if adds_up_images(op)]
+    assert isinstance(product, Generic)
+    assert product.parent is not None
+    assert [op for op in product.parent.ops if isinstance(op, Generic)] == [product]
+    assert misfit(product, _opened_by(product), set(), {}).startswith("that adds up")
+
+
+def _opened_by(op: Generic) -> OpenGroup:
+    kernel = OpenGroup((), "a test")
+    kernel.add([op])
+    return kernel

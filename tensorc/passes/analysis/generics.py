@@ -184,6 +184,17 @@ def has_windows(op: Generic) -> bool:
     return len(op.reductions) > 1 or len(roles(op).columns) > 1
 
 
+def adds_up_images(op: Op) -> bool:
+    """Return whether a contraction with windows adds up images: a weight's gradient.
+
+    Then both sides begin with an axis that is added up.
+    """
+    if not isinstance(op, Generic) or not is_contraction(op) or len(op.reductions) < 2:
+        return False
+    first = [terms_of(map_.results[0]) for map_ in op.maps[:2]]
+    return all(any(dim in op.reductions for dim, _ in terms) for terms in first)
+
+
 def product_space(op: Generic) -> tuple[Dim, Dim, Dim]:
     """Return how many rows, columns and terms a contraction on tensors has."""
     extents, dims = tensor_space(op), roles(op)

@@ -23,6 +23,7 @@ from tensorc.passes.schedule.products import (
 from tensorc.target import Target
 
 LEAST_ROWS = 64  # for which a copy of a strip pays
+FEW_ROWS = 16  # the same, where there is nothing else that threads could share
 MOST_VECTORS = 4  # of a tile
 # In processor cycles, of which two hold two loads and two multiply-adds of vectors:
 CHAIN = 4  # of a multiply-add, for which the next one waits
@@ -86,7 +87,8 @@ def window_rows(kernel: Kernel, target: Target) -> Dim:
     fitting = maximum(floordiv(PRODUCT_WORK, work), 1)
     counted = maximum(elements(images) * strips, 1)
     wanted = maximum(ceildiv(FEW_CHUNKS, counted), 1)
-    parts = maximum(minimum(wanted, floordiv(rows, LEAST_ROWS)), 1)
+    least = LEAST_ROWS if width is not None else FEW_ROWS
+    parts = maximum(minimum(wanted, floordiv(rows, least)), 1)
     parts = maximum(parts, ceildiv(rows, MATRIX_ROWS))
     return maximum(ceildiv(last, parts) * fitting, 1)
 

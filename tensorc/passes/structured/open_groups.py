@@ -23,6 +23,7 @@ from tensorc.ir.dims import Dim, elements
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.passes.analysis.cost import body_size
 from tensorc.passes.analysis.generics import (
+    adds_up_images,
     continued,
     has_windows,
     identity_depth,
@@ -59,6 +60,7 @@ class OpenGroup:
     has_contraction: bool = False
     reduces: bool = False
     has_planes: bool = False  # windows along several axes of a row
+    adds_up_images: bool = False  # in columns that threads share out
     total: Dim | None = None  # elements of each result of its whole sums
 
     @property
@@ -80,6 +82,7 @@ class OpenGroup:
             self.has_contraction |= is_contraction(op)
             self.reduces |= bool(op.reductions) and not is_contraction(op)
             self.has_planes |= _has_planes(op)
+            self.adds_up_images |= adds_up_images(op)
             if not self.outer and (total := long_total(op)) is not None:
                 self.total = total
 
@@ -125,6 +128,9 @@ def misfit(op: Generic, kernel: OpenGroup, made: set[Value], uses: Uses) -> str:
     depth = len(kernel.outer)
     if kernel.size + body_size(op) > MOST_OPS:
         return f"that has {kernel.size} operations, a kernel at most {MOST_OPS}"
+    if kernel.members and (kernel.adds_up_images or adds_up_images(op)):
+        which = "that" if kernel.adds_up_images else "it"
+        return f"{which} adds up many images, in columns which kernels share out"
     extents = tensor_space(op)
     dims = output_dims(op)
     outer = tuple(extents[d] for d in dims[:depth])
