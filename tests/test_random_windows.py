@@ -11,6 +11,7 @@ from tensorc import compiler
 from tensorc.fuzz.check import Subject, SubjectCall, check_module
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
+from tensorc.ir.numerics import Array
 from tensorc.ir.ops.builtin import Module
 from tensorc.ir.tensor_builder import TensorBuilder
 from tests.samples import same_bits
@@ -44,11 +45,15 @@ def module_of(cases: dict[int, WindowCase]) -> tuple[Module, list[Subject]]:
     return module, subjects
 
 
-def check(number: int, ways: int) -> None:
-    """Check a module of cases: against loops, of two kinds of sizes, and compiled."""
+def cases_of(number: int) -> dict[int, WindowCase]:
     seeds = range(number * IN_A_MODULE, (number + 1) * IN_A_MODULE)
-    cases = {seed: random_case(seed) for seed in seeds}
-    module, subjects = module_of(cases)
+    return {seed: random_case(seed) for seed in seeds}
+
+
+def check_values(number: int) -> None:
+    """Check cases against loops, and that both kinds of sizes give the same bits."""
+    cases = cases_of(number)
+    module, _ = module_of(cases)
     made = compiler.compile(module, TARGET, upto="tensor").module
     for seed, case in cases.items():
         values = values_of(case, seed)
@@ -57,21 +62,25 @@ def check(number: int, ways: int) -> None:
         )
         assert all(map(same_bits, known, unknown)), case
         for found, wanted in zip(known, direct(case, values), strict=True):
-            assert found.shape == wanted.shape, case
-            if case.is_float and found.dtype.kind == "f":
-                tolerance = TOLERANCES[case.element]
-                np.testing.assert_allclose(
-                    found.astype(np.float64),
-                    wanted,
-                    rtol=tolerance,
-                    atol=tolerance * 8,
-                    err_msg=str(case),
-                )
-            else:
-                with np.errstate(all="ignore"):
-                    assert (found == wanted.astype(found.dtype)).all(), case
-    module, subjects = module_of(cases)
-    report = check_module(module, subjects, ways)
+            assert_near(case, found, wanted)
+
+
+def assert_near(case: WindowCase, found: Array, wanted: Array) -> None:
+    """Assert that a result is what loops gave; integers wrap."""
+    assert found.shape == wanted.shape, case
+    if found.dtype.kind != "f":
+        assert (found == wanted.astype(found.dtype)).all(), case
+        return
+    near = TOLERANCES[case.element]
+    np.testing.assert_allclose(
+        found.astype(np.float64), wanted, rtol=near, atol=near * 8, err_msg=str(case)
+    )
+
+
+def check_code(number: int) -> None:
+    """Check that cases compiled in several ways give the interpreter's bits."""
+    cases = cases_of(number)
+    report = check_module(*module_of(cases), number)
     assert not report.mismatches, [
         (m, cases[int(m.function[1:].split("_")[0])]) for m in report.mismatches
     ]
@@ -79,10 +88,16 @@ def check(number: int, ways: int) -> None:
 
 @pytest.mark.parametrize("number", range(FEW))
 def test_random_windows_are_what_loops_say(number: int) -> None:
-    check(number, number)
+    check_values(number)
+
+
+@pytest.mark.parametrize("number", range(FEW))
+def test_compiled_windows_have_the_same_bits(number: int) -> None:
+    check_code(number)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(FEW, MANY))
 def test_many_random_windows_are_what_loops_say(number: int) -> None:
-    check(number, number)
+    check_values(number)
+    check_code(number)

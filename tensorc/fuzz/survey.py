@@ -33,6 +33,7 @@ from tensorc.fuzz.program import (
 )
 from tensorc.fuzz.recipes import RECIPES
 from tensorc.fuzz.region_recipes import ALL_RECIPES, both_directions, choice, loop
+from tensorc.fuzz.window_recipes import WINDOW_RECIPES
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, symbol
@@ -47,6 +48,7 @@ from tensorc.ir.ops.tensor import (
     shape,
     transcendental,
 )
+from tensorc.ir.ops.tensor.convolution import Windows
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, CumSum, Recurrence
 from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Select
 from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
@@ -172,6 +174,17 @@ def heavy_items() -> Iterator[Item]:
         asked = ("tame", "nasty", "bad")
         yield Item(partial(_repeated), of, _TABLES, asked, group=("loops", number % 2))
     yield from _steps()
+    yield from _windows()
+
+
+def _windows() -> Iterator[Item]:
+    """Yield convolutions and windows of each type, padded, with strides and without."""
+    for number, (cls, element) in enumerate(itertools.product(WINDOW_RECIPES, TYPES)):
+        if element == I1 and cls is not Windows:
+            continue
+        few = (*_TABLES[:2], *_EMPTY[number % 2 :][:1])
+        for dims in ((N, 5, M), (2, N, 3, 7), (3, 2, 6, 20)):
+            yield Item(partial(_windowed, cls, element), dims, few)
 
 
 def _sums(element: Element) -> Iterator[Item]:
@@ -504,6 +517,17 @@ def _moved(first: type[Op], second: type[Op], m: Maker) -> Extras:
     if last is None or made not in getattr(m.entries[last], "operands", ()):
         raise Unspellable("the second does not read the first")
     m.shown.add(last)
+    return {}
+
+
+def _windowed(cls: type[Op], element: Element, m: Maker) -> Extras:
+    """One op on windows, of images of these sizes."""
+    m.weights = {element.name: 1}
+    m.given(TensorType(tuple(m.palette), element))
+    made = RECIPES[cls](m, cls)
+    if made is None:
+        raise Unspellable("the images are too large")
+    m.shown.add(made)
     return {}
 
 
