@@ -13,11 +13,19 @@ axis is walked as the others are.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import gcd
 
 from tensorc.ir.attributes import Affine
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim, ceildiv, floordiv, known_at_most
+from tensorc.ir.dims import (
+    Dim,
+    ceildiv,
+    floordiv,
+    known_at_most,
+    maximum,
+    minimum,
+)
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.types import Element, element_type
@@ -75,8 +83,22 @@ class _Axis:
         """Return the first element of a window that meets places of a rest."""
         for element in range(self.period):
             if (rest - self.dilation * element) % self.stride == 0:
-                return element
+                exists = not known_at_most(self.elements, element)
+                return element if exists else None
         return None
+
+    def whole_windows(self) -> tuple[Dim, Dim] | None:
+        """Return between which places all elements of a window are met, if few are.
+
+        None if that is so of no place, or may be.
+        """
+        few = isinstance(self.elements, int) and 1 < self.elements <= WRITTEN
+        if self.stride != 1 or not few:
+            return None
+        reach = (self.elements - 1) * self.dilation
+        first = minimum(maximum(reach - self.low, 0), self.size)
+        behind = maximum(minimum(self.positions - self.low, self.size), first)
+        return None if first == behind else (first, behind)
 
     def meets_one(self, first: int, ends: Sequence[Dim]) -> bool:
         """Return whether one element of a window, the first, meets places for certain.
@@ -102,6 +124,7 @@ class _Place:
     rest: int = 0
     quotient: Value | None = None
     ends: tuple[Dim, Dim] = (0, 0)
+    meets_all: bool = False  # elements of a window, which are few
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +202,12 @@ def _each_place(walk: _Overlap, body: Callable[[_Overlap], None], but: int = 0) 
         _each_place(walk.at(places=(*walk.places, place)), body, but)
 
     if not 1 < axis.stride <= MOST_APART:
-        with k.loop(k.index(0), k.dim(axis.size), 1) as loop:
-            at(_Place(loop.index))
+        innermost = depth == len(walk.axes) - but - 1
+        whole = axis.whole_windows() if innermost else None
+        bounds = [k.index(0), *map(k.dim, whole or ()), k.dim(axis.size)]
+        for number, (lower, upper) in enumerate(pairwise(bounds)):
+            with k.loop(lower, upper, 1) as loop:
+                at(_Place(loop.index, meets_all=number == 1))
         return
     ends = floordiv(axis.low, axis.stride), ceildiv(axis.low + axis.size, axis.stride)
     with k.loop(k.dim(ends[0]), k.dim(ends[1]), 1) as loop:
@@ -211,6 +238,16 @@ def _meeting(
     if number == len(walk.places):
         return body(walk, held)
     k, axis, place = walk.rows.k, walk.axes[number], walk.places[number]
+    if place.meets_all:
+        assert isinstance(axis.elements, int)
+        counted = k.add(place.index, k.dim(axis.low))
+        for number_ in range(axis.elements):
+            there = k.sub(counted, k.index(number_ * axis.dilation))
+            each: dict[int, Rep] = {axis.window: Uniform(k.index(number_))}
+            each[axis.position] = Uniform(there)
+            inside = walk.at(indices=walk.indices | each)
+            held = _meeting(inside, number + 1, held, body)
+        return held
     held_back = None
     if place.quotient is not None:
         first = axis.first(place.rest)

@@ -196,17 +196,25 @@ def conv_transpose(low: Lowering, op: convolution.ConvTranspose) -> MappedRead:
     count = type_.rank - _LEADING
     kept = _kept_axes(type_)
     group = 1 if len(kept) == _LEADING else None
-    first, behind = len(kept), len(kept) + count
-    window, positions = range(first, behind), range(behind, behind + count)
+    extents, first = w.type.shape[_LEADING:], len(kept)
+    wide_axes = [axis for axis in range(count) if extents[axis] != 1]
+    behind = first + len(wide_axes)
+    window = [
+        first + wide_axes.index(axis) if axis in wide_axes else None
+        for axis in range(count)
+    ]
+    positions = range(behind, behind + count)
     filters = behind + count
     reads = (
         (w, (group, filters, first - 1, *window)),
         (y, (0, group, filters, *positions)),
     )
-    sizes = (*w.type.shape[_LEADING:], *y.type.shape[_LEADING:])
-    shape = (*[type_.shape[axis] for axis in kept], *sizes)
+    sizes, outputs = [type_.shape[axis] for axis in kept], y.type.shape[_LEADING:]
+    shape = (*sizes, *[extents[axis] for axis in wide_axes], *outputs)
     (made,) = contract(low, reads, TensorType(shape, wide), [filters])
-    parts = _transposed(whole(made), (*range(first), *positions, *window))
+    there = [first + count + axis for axis in wide_axes]
+    where = (*range(first), *there, *range(first, first + count))
+    parts = MappedRead(TensorType((*sizes, *outputs, *extents), wide), made, where)
     added = _added(low, parts, op)
     axes = (*kept, *range(_LEADING, type_.rank))
     grouped = MappedRead(replace(type_, element=wide), added, axes)
