@@ -14,6 +14,7 @@ from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import places_of, schedule_of, stage_of
 from tensorc.ir.text.parser import parse_module
+from tensorc.passes.analysis.stages import in_turn, kernel_of
 from tensorc.passes.schedule import cpu
 from tests.samples import same_bits
 from tests.stages import TARGET, all_results
@@ -51,6 +52,21 @@ PROGRAMS = {
         lambda t: [(t, 4), (4, 4), (4, 30)],
         3,
     ),
+    "over what a stage read": (
+        "fn f(x: float[T, 20], w: float[20, 20]) -> float[T, 20] = "
+        "tanh(tanh(x @ w) @ w) @ w",
+        lambda t: [(t, 20), (20, 20)],
+        5,
+    ),
+    "what is read once more": (
+        "fn f(x: float[T, 20], w: float[20, 20]) -> (float[T, 20], float[T]) {\n"
+        "    s = x @ w\n"
+        "    t = exp(s - max(s, axis=1)[:, none])\n"
+        "    return t @ w, sum(s * t / sum(t, axis=1)[:, none], axis=1)\n"
+        "}",
+        lambda t: [(t, 20), (20, 20)],
+        4,
+    ),
     "no columns": (
         "fn f(x: float[T, 4], w: float[4, 0]) -> float[T] = sum(exp(x @ w), axis=1)",
         lambda t: [(t, 4), (4, 0)],
@@ -87,6 +103,22 @@ def test_stages_of_the_kernel(tmp_path, name):
     assert chosen is not None
     assert chosen.block == chosen.rows is not None
     assert any("block" in places_of(m) for m in members)
+
+
+@pytest.mark.parametrize(
+    ("name", "passed", "taken"),
+    [
+        ("attention", 2, 1),
+        ("three products", 2, 2),
+        ("over what a stage read", 4, 2),
+        ("what is read once more", 2, 2),
+    ],
+)
+def test_what_nobody_reads_any_more_is_written_over(tmp_path, name, passed, taken):
+    kernel = kernel_of(last_group(module_of(tmp_path, name)))
+    found = in_turn(kernel.stages, dict.fromkeys(kernel.lasting, "one kind"))
+    assert len(found) == passed
+    assert len({*found.values()}) == taken
 
 
 @pytest.mark.parametrize("name", ["attention", "what came before"])
@@ -146,7 +178,8 @@ def test_blocks_are_whole_tiles_within_the_budget(tmp_path):
         rows = evaluate(chosen.block, {"T": size})
         assert all(rows % height == 0 for height in heights)
         assert max(heights) < rows
-        assert rows * 2 * 4 * size <= cpu.BLOCK_BYTES
+        # Weights are written over the scores.
+        assert rows * 4 * size <= cpu.BLOCK_BYTES < 2 * rows * 2 * 4 * size
     for size in (0, 1):
         assert evaluate(chosen.block, {"T": size}) >= 1
     assert evaluate(chosen.block, {"T": 1 << 20}) == max(heights)

@@ -4,7 +4,7 @@ A contraction is a stage; so are all members that stand together before, between
 behind contractions, as they share loops.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Op, Value
@@ -12,7 +12,12 @@ from tensorc.ir.dims import Dim, elements
 from tensorc.ir.ops.control import KernelGroup
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.generics import is_contraction, roles, tensor_space
+from tensorc.passes.analysis.generics import (
+    is_contraction,
+    reads,
+    roles,
+    tensor_space,
+)
 from tensorc.passes.analysis.joins import Runs, runs_of
 from tensorc.passes.analysis.members import (
     Member,
@@ -87,6 +92,54 @@ def kernel_of(op: KernelGroup) -> Kernel:
         registers=registers,
         runs=runs_of(members, op.outer),
     )
+
+
+def in_turn(
+    parts: Sequence[Sequence[Member]], kinds: Mapping[Value, Hashable]
+) -> dict[Value, int]:
+    """Return numbers for values that stages pass on; memory for one number holds all.
+
+    `kinds` are equal where memory has one form. One of a kind takes over from another
+    that no later stage reads; in the stage that makes it, where all that is read of the
+    other in a row is read before it, or in the same lane.
+    """
+    makers: dict[Value, tuple[int, Member]] = {}
+    ends: dict[Value, int] = {}
+    for number, part in enumerate(parts):
+        for member in part:
+            for value in (*member.op.outputs, *member.op.results):
+                if value in kinds:
+                    makers.setdefault(value, (number, member))
+            ends.update(dict.fromkeys((*_needs(member.op), *member.op.results), number))
+    found: dict[Value, int] = {}
+    holders: list[Value] = []
+    for value, (number, maker) in makers.items():
+        for slot, before in enumerate(holders):
+            free = kinds[before] == kinds[value] and ends[before] <= number
+            if free and (
+                ends[before] < number or _in_place(parts[number], before, maker)
+            ):
+                found[value], holders[slot] = slot, value
+                break
+        else:
+            found[value] = len(holders)
+            holders.append(value)
+    return found
+
+
+def _in_place(part: Sequence[Member], old: Value, maker: Member) -> bool:
+    """Return whether a sweep may write over what members of its stage read."""
+    is_before = True
+    for member in part:
+        if old in (*member.op.outputs, *member.op.results):
+            return False
+        axes = [read.axes for read in reads(member.op, old)]
+        plain = all(along == tuple(range(len(member.extents))) for along in axes)
+        same = member.level == maker.level and is_before and member.is_sweep and plain
+        if axes and member.level >= maker.level and not same:
+            return False
+        is_before = is_before and member is not maker
+    return maker.is_sweep and not maker.op.reductions
 
 
 def _needs(op: Generic) -> list[Value]:

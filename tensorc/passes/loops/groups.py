@@ -33,7 +33,7 @@ from tensorc.ir.schedules import (
     schedule_of,
     stage_of,
 )
-from tensorc.ir.types import element_type
+from tensorc.ir.types import Element, element_type
 from tensorc.passes.analysis.generics import (
     identity_depth,
     is_contraction,
@@ -42,8 +42,9 @@ from tensorc.passes.analysis.generics import (
     space,
 )
 from tensorc.passes.analysis.joins import Runs, follows, runs_of
-from tensorc.passes.analysis.members import assign_levels, make_member
+from tensorc.passes.analysis.members import Member, assign_levels, make_member
 from tensorc.passes.analysis.memory import shape_of
+from tensorc.passes.analysis.stages import in_turn
 from tensorc.passes.analysis.walks import extent_of
 from tensorc.passes.loops.accumulate import worker_scratch
 from tensorc.passes.loops.across import Across, emit_across, open_across
@@ -288,7 +289,10 @@ def _open_inside(
         runs = Runs((runs.swept[:-1],), runs.swept[-1:])  # one, but cut by rows
     _open_streams(k, generics, known, storages)
     spaces = [(m.extents, is_contraction(m.op)) for m in everything]
-    blocks = _blocks(k, generics, known, op.outer, chosen)
+    levelled = {m.op: m for part in parts for m in part.rows.members}
+    each = [levelled.get(m.op, m) for m in everything]
+    stages = [list(part) for _, part in groupby(each, lambda m: stage_of(m.op))]
+    blocks = _blocks(k, stages, known, op.outer, chosen)
     return _GroupKernel(function, k, chosen, names, outer, runs, parts, spaces, blocks)
 
 
@@ -317,25 +321,32 @@ def _check_strips(generics: Sequence[Generic], chosen: Schedule) -> None:
 
 def _blocks(
     k: LoopBuilder,
-    generics: Sequence[Generic],
+    stages: Sequence[Sequence[Member]],
     known: dict[Value, Shape],
     outer: int,
     chosen: Schedule,
 ) -> dict[Value, Storage]:
     """Return scratch of the worker for what stages pass on, a block of rows of each."""
-    found: dict[Value, Storage] = {}
+    generics = [member.op for part in stages for member in part]
+    kinds: dict[Value, tuple[Element, Shape]] = {}
     for op in generics:
         for value, place in zip(op.outputs, places_of(op), strict=False):
-            if place != BLOCK or value in found:
+            if place != BLOCK or value in kinds:
                 continue
             if chosen.block is None or chosen.block != chosen.rows:
                 fail(op, f"'{PLACE}': there is no block of rows, which is a chunk")
             shape = known[value]
             if chosen.columns is not None:
                 shape = (*shape[:-1], chosen.columns)
-            count = chosen.block * elements(shape[outer:])
-            memref = worker_scratch(k, element_type(value.type), count)
-            found[value] = row_major(k, memref, shape)
+            kinds[value] = element_type(value.type), shape
+    slots: dict[int, Storage] = {}
+    found: dict[Value, Storage] = {}
+    for value, slot in in_turn(stages, kinds).items():
+        if slot not in slots:
+            element, shape = kinds[value]
+            count = (chosen.block or 0) * elements(shape[outer:])
+            slots[slot] = row_major(k, worker_scratch(k, element, count), shape)
+        found[value] = slots[slot]
     _check_rows(generics, outer, chosen)
     return found
 

@@ -35,7 +35,7 @@ from tensorc.passes.analysis.generics import (
     tensor_of,
 )
 from tensorc.passes.analysis.members import Member
-from tensorc.passes.analysis.stages import Kernel
+from tensorc.passes.analysis.stages import Kernel, in_turn
 from tensorc.passes.analysis.walks import apart, extent_of, is_turned, kept_of, walk
 from tensorc.passes.schedule.products import (
     MATRIX_ROWS,
@@ -107,16 +107,17 @@ def block_rows(
     that leaves rows for whole tiles; of columns that are shared out it has those of a
     chunk.
     """
-    passed = [
-        tensor_of(value)
+    passed = {
+        value: tensor_of(value)
         for op, found in places.items()
         for value, place in zip(op.results, found, strict=True)
         if place == BLOCK
-    ]
+    }
     if not passed or rows is None:
         return None
     taken: Dim = 0
-    for type_ in passed:
+    slots = {n: passed[value] for value, n in in_turn(kernel.stages, passed).items()}
+    for type_ in slots.values():
         shape = type_.shape if columns is None else (*type_.shape[:-1], columns)
         taken = taken + row_bytes(shape, type_.element, len(kernel.outer))
     if any(map(has_windows, kernel.products)):
