@@ -9,7 +9,7 @@ group's outer space:
 | rows | rows of a chunk; without it there is one chunk |
 | columns | columns of a chunk, where columns are shared out, too |
 | kept | kept elements of a chunk, of a reduction down the rows |
-| split | elements of a chunk, of a full reduction or a dot product: 1024 x 2^j |
+| split | terms of a chunk: full reductions, dots, weight gradients; 1024 x 2^j |
 | block | rows that all stages work on before the next ones |
 | tile | rows and columns of a contraction's tile in registers |
 | panel | the width of the strips that its right side is copied to, before it runs |

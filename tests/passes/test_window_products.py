@@ -17,9 +17,11 @@ from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.convolution import Conv
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.passes.analysis.generics import adds_up_images
+from tensorc.passes.schedule import windows
 from tensorc.passes.structured.open_groups import OpenGroup, misfit
 from tests import stages
 from tests.sample_types import parse_type
+from tests.samples import same_bits
 from tests.stages import Case
 from tests.test_pipeline import add_function, check
 
@@ -148,6 +150,34 @@ def test_convolutions_agree_at_every_stage(
 def test_many_terms_agree_at_every_stage(unknown: bool) -> None:
     module = new_module()
     check(module, _all(module, DEEP, "f32", unknown), True, (0, 2))
+
+
+def test_parts_of_terms_agree_at_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "SPLIT_WORK", 1)
+    module = new_module()
+    check(module, _all(module, DEEP[1:], "f32", True)[1:], True)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_parts_of_terms_have_the_bits_of_the_whole(
+    unknown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = Filtered(
+        (13, 1, 2, 65, 58), (1, 5, 2, 3, 3), (2, 1), ((1, 0), (0, 0)), PLAIN
+    )
+    found, kernels = [], []
+    for strips in (windows.SPLIT_STRIPS, 0):  # in parts, or not
+        monkeypatch.setattr(windows, "SPLIT_STRIPS", strips)
+        monkeypatch.setattr(windows, "SPLIT_WORK", 1)
+        module = new_module()
+        cases = _add(module, many, "f32", unknown)[1:]
+        updated = stages.updates_of(module)
+        made = compiler.compile(module, stages.TARGET)
+        kernels.append(len(made.module.functions))
+        found.append(stages.compiled_results(made.artifact, cases, updated))
+    assert kernels[0] == kernels[1] + 1
+    ((parts,),), ((whole,),) = found
+    assert same_bits(parts, whole)
 
 
 def test_what_follows_a_weight_gradient_is_another_kernel() -> None:

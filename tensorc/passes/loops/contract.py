@@ -26,6 +26,10 @@ from tensorc.passes.loops.dots import Dots, emit_column, sum_of_parts
 from tensorc.passes.loops.entry import Limits, call_shared
 from tensorc.passes.loops.lanes import Storage, storage_of
 from tensorc.passes.loops.narrow import emit_along_rows
+from tensorc.passes.loops.reductions.window_parts import (
+    emit_window_parts,
+    emit_window_sum,
+)
 from tensorc.passes.loops.rows_state import Rows
 from tensorc.passes.loops.tiles import (
     Copies,
@@ -344,9 +348,13 @@ def emit_dot_parts(
     """Emit parts of a dot product's terms, and return how many chunks that are.
 
     Each leaves an element of `parts`, a subtree of the sum: a part is superblocks, as
-    many as a power of two. `ends` are the chunks to run, which are parts.
+    many as a power of two. `ends` are the chunks to run, which are parts. So it is of a
+    contraction with windows, whose parts have all its elements.
     """
     k = rows.k
+    if has_windows(op):
+        size = _size(rows.target, element_type(parts.type), *_tile(op))
+        return emit_window_parts(rows, op, split, parts, ends, size)
     extents, a, b, _ = _sides(rows, op, [])
     lanes = _vector_lanes(rows.target, parts)
     zero = k.index(0)
@@ -365,8 +373,14 @@ def emit_dot_parts(
 def emit_dot_sum(
     rows: Rows, op: Generic, split: int, parts: Value, limits: tuple[Value, Value]
 ) -> None:
-    """Emit the rows of a dot product, of which there is one: the sum of its parts."""
+    """Emit the rows of a dot product, of which there is one: the sum of its parts.
+
+    Or emit some rows of a contraction with windows that is in parts.
+    """
     k = rows.k
+    if has_windows(op):
+        emit_window_sum(rows, op, split, parts, limits)
+        return
     extents, c = space(op, [rows.shapes[v] for v in op.operands]), _result(rows, op, [])
     with k.loop(*limits, 1) as row:
         total = sum_of_parts(k, parts, k.dim(ceildiv(extents[-1], split)))

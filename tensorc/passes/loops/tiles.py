@@ -245,11 +245,11 @@ def _superblocks(k: LoopBuilder, product: Product, strip: Strip) -> None:
 
         def add(number: Value) -> None:
             earlier, later = part(k.sub(number, k.index(1))), part(number)
-            _move_rows(k, later, earlier, count, strip.lanes, add=True)
+            move_rows(k, later, earlier, count, strip.lanes, add=True)
 
         stacked(k, product.depth, superblock, add)
         target = replace(c, at=place(k, c, start.index, strip.target))
-        _move_rows(k, part(k.index(0)), target, count, strip.lanes, add=False)
+        move_rows(k, part(k.index(0)), target, count, strip.lanes, add=False)
 
 
 def stacked(
@@ -291,7 +291,7 @@ def pushed(
     return k.add(level.results[0], one)
 
 
-def _move_rows(
+def move_rows(
     k: LoopBuilder,
     source: Matrix,
     target: Matrix,

@@ -95,6 +95,24 @@ def emit_windows(
     `cut` is how many columns a chunk has, if it has a part of them; `size` is the tile
     that the schedule says.
     """
+    product, copy = open_windows(rows, op, batch, limits, cut, size)
+    c = product.matrices[-1]
+    zero_if_empty(rows.k, product.depth, c, limits, product.columns)
+    emit_strips(rows.k, product, copy)
+
+
+def open_windows(
+    rows: Rows,
+    op: Generic,
+    batch: Sequence[Value],
+    limits: tuple[Value, Value],
+    cut: Dim | None,
+    size: TileSize,
+) -> tuple[Product, Matrix]:
+    """Return some rows of a contraction with windows, and scratch for its strips.
+
+    The arguments are those of `emit_windows`.
+    """
     k, dims = rows.k, roles(op)
     extents = space(op, [rows.shapes[v] for v in op.operands])
     left, right, result = (_side(rows, op, n, batch, extents) for n in (0, 1, -1))
@@ -102,20 +120,27 @@ def emit_windows(
     columns = elements(extents[d] for d in dims.columns)
     span = (k.index(0), k.dim(columns)) if rows.span is None else rows.span
     a, c = _left_matrix(k, left), _result_matrix(k, result)
-    zero_if_empty(k, depth, c, limits, span)
     element = element_type(c.memref.type)
     memref = shared_scratch(k, "strip", element, CONTRACTION_BLOCK * size.width)
     strip = Matrix(memref, k.index(0), k.index(size.width), k.index(1))
     copies = _copies(k, left, right, a is None, _step(cut, size.width))
     begun = Matrix(left.memref, left.at, left.row, k.index(1)) if a is None else a
     is_whole = all(is_multiple(dim, size.width) for dim in (columns, cut or 0))
+    matrices = begun, begun, c
     product = Product(
-        (begun, begun, c), limits, span, depth, size, is_whole=is_whole, copies=copies
+        matrices, limits, span, depth, size, is_whole=is_whole, copies=copies
     )
+    return product, strip
+
+
+def emit_strips(k: LoopBuilder, product: Product, copy: Matrix) -> None:
+    """Emit a contraction with windows, strip by strip of its columns."""
+    assert product.copies is not None
     with each_strip(k, product) as at:
-        here = replace(at, copy=strip)
-        if a is not None:
-            strip_sums(k, product, here, cut_rows(k, *limits, size))
+        here = replace(at, copy=copy)
+        if product.copies.left is None:
+            bands = cut_rows(k, *product.rows, product.size)
+            strip_sums(k, product, here, bands)
         else:
             _bands_of_copies(k, product, here)
 
@@ -189,6 +214,12 @@ def _left_matrix(k: LoopBuilder, left: Side) -> Matrix | None:
     if len(left.terms.extents) > 1:
         return None
     return Matrix(left.memref, left.at, left.row, left.terms.strides[0])
+
+
+def result_of(rows: Rows, op: Generic, batch: Sequence[Value]) -> Matrix:
+    """Return the result at an index of the batch."""
+    extents = space(op, [rows.shapes[v] for v in op.operands])
+    return _result_matrix(rows.k, _side(rows, op, -1, batch, extents))
 
 
 def _result_matrix(k: LoopBuilder, result: Side) -> Matrix:

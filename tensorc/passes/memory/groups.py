@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tensorc.ir.attributes import ArrayAttr, Attribute, Dims
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Value, single_block
-from tensorc.ir.dims import ceildiv
+from tensorc.ir.dims import ceildiv, elements
 from tensorc.ir.invariants import fail
 from tensorc.ir.ops import control
 from tensorc.ir.ops.control import FILLED
@@ -20,7 +20,12 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.structured.generics import Empty, Extract, Fill, Generic
 from tensorc.ir.schedules import MEMORY, SCHEDULE, STREAM, places_of, schedule_of
 from tensorc.ir.types import TensorType
-from tensorc.passes.analysis.generics import origin, tensor_of, tensor_space
+from tensorc.passes.analysis.generics import (
+    is_contraction,
+    origin,
+    tensor_of,
+    tensor_space,
+)
 from tensorc.passes.analysis.in_place import is_used_up
 from tensorc.passes.analysis.shared_sides import right_side
 from tensorc.passes.analysis.stages import kernel_of
@@ -158,6 +163,8 @@ def _partials(op: control.KernelGroup) -> list[TensorType]:
     for member in [m for m in kernel.members if m.op.reductions]:
         parts = ceildiv(extent_of(member, reduced=True), chosen.split)
         kept = extent_of(member, reduced=False)
+        if is_contraction(member.op):  # a part has all its rows, too
+            kept = elements(tensor_of(member.op.results[0]).shape)
         for result in member.op.results:
             found.append(TensorType((parts, kept), tensor_of(result).element))
     if not found:

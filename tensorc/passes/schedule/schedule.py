@@ -102,7 +102,9 @@ def schedule_group(
         rows=block or rows,
         columns=columns,
         kept=cpu.kept_per_chunk(kernel),
-        split=cpu.split_per_chunk(kernel) or products.product_split(kernel),
+        split=cpu.split_per_chunk(kernel)
+        or products.product_split(kernel)
+        or windows.window_split(kernel, target),
         block=block,
     )
     op.attributes[SCHEDULE] = chosen.attribute()

@@ -5,10 +5,10 @@ there is more of than threads need is shared out, images first, then columns, th
 """
 
 from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum, minimum
-from tensorc.ir.numerics import CONTRACTION_BLOCK
+from tensorc.ir.numerics import CONTRACTION_BLOCK, SUPERBLOCK
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import element_type
-from tensorc.passes.analysis.generics import has_windows, product_space
+from tensorc.passes.analysis.generics import adds_up_images, has_windows, product_space
 from tensorc.passes.analysis.stages import Kernel
 from tensorc.passes.schedule import products
 from tensorc.passes.schedule.products import (
@@ -31,6 +31,8 @@ COPIED = 2.5  # of a vector that is copied
 FETCHED = 0.125, 0.4  # of an element of the left side, from a second or a third cache
 SECOND_CACHE = 1 << 19  # bytes of a left side that stays there
 CALLED = 16  # of a tile, beside its terms
+SPLIT_WORK = 1 << 22  # multiply-adds of a part of a weight's gradient
+SPLIT_STRIPS = 4  # of which it has at most so many: more are chunks enough
 UNKNOWN = 1024  # rows, columns or terms that are known at the call alone
 
 
@@ -106,3 +108,26 @@ def window_columns(kernel: Kernel, target: Target) -> Dim | None:
     images = elements(kernel.outer[:-1])
     few = floordiv(strips * images, FEW_CHUNKS)
     return None if strips == 1 else maximum(few, 1) * width
+
+
+def window_split(kernel: Kernel, target: Target) -> int | None:
+    """Return the terms of a part of a weight's gradient, if its parts run apart.
+
+    They do where it has few elements, so that threads have little else to share.
+    """
+    if len(kernel.members) != 1 or len(kernel.outer) != 1:
+        return None
+    op = kernel.members[0].op
+    if not adds_up_images(op):
+        return None
+    rows, columns, depth = product_space(op)
+    _, width = tile(kernel, op, target)
+    if not isinstance(rows, int) or not isinstance(columns, int) or not rows * columns:
+        return None
+    if -(-columns // width) * -(-rows // LEAST_ROWS) > SPLIT_STRIPS:
+        return None
+    split = SUPERBLOCK
+    while split * rows * columns < SPLIT_WORK:
+        split *= 2
+    few = isinstance(depth, int) and depth < 2 * split
+    return None if few else split
