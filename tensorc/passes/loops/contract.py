@@ -290,20 +290,30 @@ def _read_or_copied(k: LoopBuilder, part: _Part, product: Product) -> None:
     if part.form.known[1] is not None:
         _copied_or_not(k, product, copied)
         return
+    left, right = product.columns
+    width = k.index(product.size.width)
+    strips = k.floordiv(k.sub(right, left), width)
+    whole = k.add(left, k.mul(strips, width))
+    narrow = _size(
+        target, element, *tile_size(narrow_columns(element, target), element, target)
+    )
+
+    def wide() -> None:
+        wide = replace(product, columns=(left, whole), is_whole=True)
+        # Tiles of copies are those of a panel, where there is one: with masks.
+        _copied_or_not(k, wide, copied, part.panel is None)
+        rest = replace(product, columns=(whole, right), size=narrow)
+        _copied_or_not(k, rest, False)
+
     turned = k.known(a.row) == 1 and k.known(b.column) == 1 and product.copies is None
+    if not turned:
+        wide()
+        return
     # Chunks may have a part of them, of which each writes its own.
-    most = NARROW if turned else narrow_columns(element, target)
-    few = k.compare("sle", part.columns, k.index(most))
-
-    def narrow() -> None:
-        tile = tile_size(None if turned else most, element, target)
-        size = _size(target, element, *tile)
-        if turned:
-            emit_along_rows(k, replace(product, size=size), most)
-        else:
-            _copied_or_not(k, replace(product, size=size), False)
-
-    k.choose(few, narrow, lambda: _copied_or_not(k, product, copied))
+    few = k.compare("sle", part.columns, k.index(NARROW))
+    size = _size(target, element, *tile_size(None, element, target))
+    along = replace(product, size=size)
+    k.choose(few, lambda: emit_along_rows(k, along, NARROW), wide)
 
 
 def _sides(
@@ -393,8 +403,14 @@ def _vector_lanes(target: Target, memref: Value) -> int:
     return min(narrow_columns(element_type(memref.type), target), LANES)
 
 
-def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> None:
-    """Emit a product whose strips of the right side are copied if that pays."""
+def _copied_or_not(
+    k: LoopBuilder, product: Product, copied: Value | bool, is_whole: bool = True
+) -> None:
+    """Emit a product whose strips of the right side are copied if that pays.
+
+    `is_whole` says whether tiles of copies may lack masks, too.
+    """
+    from_copies = replace(product, is_whole=product.is_whole and is_whole)
     _, b, c = product.matrices
     width = product.size.width
     if k.known(b.column) != 1 or product.copies is not None:
@@ -406,11 +422,11 @@ def _copied_or_not(k: LoopBuilder, product: Product, copied: Value | bool) -> No
     memref = shared_scratch(k, "strip", element, CONTRACTION_BLOCK * width)
     strip = Matrix(memref, k.index(0), k.index(width), k.index(1))
     if copied is True:
-        _strips(k, product, strip)
+        _strips(k, from_copies, strip)
         return
     k.choose(
         copied,
-        lambda: _strips(k, product, strip),
+        lambda: _strips(k, from_copies, strip),
         lambda: _strips(k, product, None),
     )
 
