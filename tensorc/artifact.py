@@ -38,6 +38,7 @@ from tensorc.errors import Location
 STATUS_OK = 0
 STATUS_INDEX = 1
 STATUS_NOT_FINITE = 2  # of an epoch driver alone
+STATUS_BOUNDS = 3  # of code with `check_bounds`: SITE is the address of a text
 
 
 class EpochWatch(IntEnum):

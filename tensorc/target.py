@@ -30,6 +30,7 @@ class Options:
     A kernel with less than `parallel_work` element operations runs in one thread.
     Without `epochs` functions have no driver that runs them over many batches. With
     `timed` calls write when each launch began and ended (`artifact.TimesWord`).
+    With `check_bounds` code compares each index with the extent of its memory.
     `check_nan` is for who calls the code, which is the same: no key knows of it.
     """
 
@@ -38,6 +39,7 @@ class Options:
     parallel_work: int = PARALLEL_WORK
     epochs: bool = True
     timed: bool = False
+    check_bounds: bool = False
     check_nan: bool = field(default=False, repr=False)
 
 

@@ -26,9 +26,10 @@ from tensorc.passes.common.base import Pass, run_pass
 from tensorc.runtime import cpu
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import SharedCell
-from tensorc.target import Target
+from tensorc.target import Options, Target
 
 TARGET = compiler.host_target()
+SMALL = 40_000  # characters of LOOP text whose code is compiled with checks, too
 Case = tuple[str, list[Array]]  # a function of the module, and its arguments
 
 
@@ -195,6 +196,10 @@ def results_below(
     functions = abi.with_memory(signatures, module)
     infos = {f.name: f for f in functions}
     outcome["loop"] = memory_results(module, cases, infos, updated, flat=True)
+    if len(print_module(module)) < SMALL:
+        text = codegen.emit_llvm(module, TARGET, Options(check_bounds=True))
+        artifact = Artifact("cpu", codegen.emit_object(text, TARGET, 1), functions)
+        outcome["bounds"] = compiled_results(artifact, cases, updated)
     text = codegen.emit_llvm(module, TARGET)
     for level in optimize:
         code = codegen.emit_object(text, TARGET, level)

@@ -24,7 +24,7 @@ from tensorc.runtime.locks import keep
 
 T = TypeVar("T")
 
-_KNOWN = "there are optimize, threads, cache, check_nan and floatX"
+_KNOWN = "there are optimize, threads, cache, check_nan, check_bounds and floatX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class _Chosen:
     threads: int | None
     cache: bool | None
     check_nan: bool | None
+    check_bounds: bool | None
     float_x: Element | None
 
 
@@ -45,6 +46,7 @@ def options(
     threads: int | None = None,
     cache: bool | None = None,
     check_nan: bool | None = None,
+    check_bounds: bool | None = None,
     floatX: str | None = None,
     **unknown: object,
 ) -> AbstractContextManager[None]:
@@ -60,6 +62,8 @@ def options(
         check_nan: True lets a call fail that makes a NaN or an infinity, and names the
             op that made the first. It holds for calls in the block; what `function`
             and `load` make in it is always checked.
+        check_bounds: True compiles code that compares each of its indices with the
+            extent of the memory, to find faults of the compiler.
         floatX: "float32" or "float64", the type of `tc.matrix("x")`, of Python floats
             and of what integers become, where Theano has its `floatX`.
         unknown: a mistake.
@@ -73,14 +77,15 @@ def options(
         raise usage_error(message, _KNOWN)
     optimize = _integer("optimize", optimize, 0, 3)
     threads = _integer("threads", threads, 1, pool.MOST)
-    for name, flag in (("cache", cache), ("check_nan", check_nan)):
+    flags = {"cache": cache, "check_nan": check_nan, "check_bounds": check_bounds}
+    for name, flag in flags.items():
         if flag is not None and not isinstance(flag, bool):
             raise usage_error(f"{name} must be True or False, got {describe(flag)}")
     if floatX not in (None, "float32", "float64"):
         message = f"floatX is 'float32' or 'float64', got {floatX!r:.40}"
         raise argument_error(message)
     element = None if floatX is None else element_named(floatX)
-    return _Block(_Chosen(optimize, threads, cache, check_nan, element))
+    return _Block(_Chosen(optimize, threads, cache, check_nan, check_bounds, element))
 
 
 def _integer(name: str, value: object, least: int, most: int) -> int | None:
@@ -126,6 +131,9 @@ def _holding(chosen: _Chosen) -> Iterator[None]:
             changed = replace(target.CHOSEN.get(), check_nan=chosen.check_nan)
             stack.enter_context(_set(target.CHOSEN, changed))
             stack.enter_context(checking(chosen.check_nan))
+        if chosen.check_bounds is not None:
+            changed = replace(target.CHOSEN.get(), check_bounds=chosen.check_bounds)
+            stack.enter_context(_set(target.CHOSEN, changed))
         if chosen.cache is not None:
             stack.enter_context(_set(cache_.IN_USE, chosen.cache))
         if chosen.float_x is not None:

@@ -4,6 +4,8 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +16,7 @@ from tensorc.errors import Diagnostic, TensorcError
 from tensorc.recipes import TIME, RecipeKind
 from tensorc.runtime import threads
 from tensorc.runtime.checking import checking
+from tensorc.target import CHOSEN
 
 _HELP_FILE = "tensorc.file"
 
@@ -167,6 +170,7 @@ def check_nan_option(function: AnyCommand) -> AnyCommand:
         if value:
             context.with_resource(checking(True))
 
+    function = check_bounds_option(function)
     return click.option(
         "--check-nan",
         is_flag=True,
@@ -175,6 +179,32 @@ def check_nan_option(function: AnyCommand) -> AnyCommand:
         help="End where a call makes a NaN or an infinity, and name the operation that "
         "made the first: its line, its numbers and the way out.",
     )(function)
+
+
+def check_bounds_option(function: AnyCommand) -> AnyCommand:
+    """Add `--check-bounds`, which takes effect at once."""
+
+    def callback(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            context.with_resource(_checking_bounds())
+
+    return click.option(
+        "--check-bounds",
+        is_flag=True,
+        expose_value=False,
+        callback=callback,
+        help="Compile code that compares each index with the extent of its memory: to "
+        "find faults of the compiler.",
+    )(function)
+
+
+@contextmanager
+def _checking_bounds() -> Iterator[None]:
+    token = CHOSEN.set(replace(CHOSEN.get(), check_bounds=True))
+    try:
+        yield
+    finally:
+        CHOSEN.reset(token)
 
 
 def existing_file(path: str) -> str:

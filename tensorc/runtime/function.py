@@ -15,6 +15,7 @@ import numpy as np
 
 from tensorc.artifact import (
     RECORD_WORDS,
+    STATUS_BOUNDS,
     STATUS_INDEX,
     Argument,
     FunctionInfo,
@@ -335,6 +336,10 @@ class CompiledFunction:
     def failure(self, status: int, frame: CallFrame) -> IndexOutOfRange | InternalError:
         """Return the error that compiled code reported in its record."""
         site, axis, index, size = frame.record[: RecordWord.POOL]
+        if status == STATUS_BOUNDS:
+            what = ctypes.string_at(site).decode()
+            detail = f"'{self.name}': {what}: element {index} of {size}"
+            return InternalError(detail, "runtime")
         if status != STATUS_INDEX or not 0 <= site < len(self.info.sites):
             return InternalError(f"'{self.name}' returned status {status}", "runtime")
         location = self.info.sites[site]

@@ -26,6 +26,7 @@ from tensorc.backend.emit import (
     mangle,
     number,
 )
+from tensorc.backend.llvm import bounds
 from tensorc.backend.llvm.control import CONTROL_ROWS
 from tensorc.backend.llvm.epoch import emit_epoch_driver
 from tensorc.backend.llvm.memory import MEMORY_ROWS
@@ -64,7 +65,7 @@ def lower_module(module: Module, target: Target, options: Options) -> str:
     attributes = {"prefer-vector-width": str(target.vector_bits)}
     emitter = ModuleEmitter(target.triple, attributes)
     functions = {f.sym_name: f for f in module.functions}
-    failing = _failing(module)
+    failing = set(functions) if options.check_bounds else _failing(module)
     bodies: dict[str, Function] = {}
     for function in module.functions:
         emit = _lower_function(emitter, target, functions, failing, function, options)
@@ -124,11 +125,13 @@ def _lower_function(
     values, record = _unpack(emit, function)
     work = options.parallel_work
     state = State(module, emit, target, functions, failing, record, values, work)
-    state.slots = _slots_of_launches(emit, function)
+    if options.check_bounds:
+        _learn_extents(state, function)
+    state.slots = _slots_of_launches(emit, function, options.check_bounds)
     if options.timed:
         state.launches = {op: i for i, op in enumerate(launches_of(function))}
     state.open(function.body.block.ops, lambda given: None)
-    _lower_regions(state)
+    _lower_regions(state, options.check_bounds)
     emit.ret(number(WORD, STATUS_OK))
     return emit
 
@@ -180,11 +183,30 @@ def _slot(emit: FunctionEmitter, slots: LValue, index: int) -> LValue:
     return emit.offset(LONG, slots, number(LONG, index))
 
 
-def _slots_of_launches(emit: FunctionEmitter, function: Function) -> list[LValue]:
+def _learn_extents(state: State, function: Function) -> None:
+    """Find the extents of the memory that a function is given."""
+    if not is_kernel(function):
+        bounds.learn_of_entry(state, function)
+        return
+    emit, after = state.emit, len(function.body.block.arguments) - len(_OF_KERNELS) + 2
+    slots = emit.arguments[0]
+
+    def load(index: int) -> LValue:
+        return emit.load(LONG, _slot(emit, slots, after + index), _SLOT_BYTES)
+
+    bounds.learn_of_kernel(state, function, load)
+
+
+def _slots_of_launches(
+    emit: FunctionEmitter, function: Function, checks_bounds: bool
+) -> list[LValue]:
     """Return the addresses of slots for the launch or call that is given most."""
     # What is not given stands last, but for the record, which each is given.
     counts = [
-        len(op.operands) - len(_OF_KERNELS) + 2
+        len(op.operands)
+        - len(_OF_KERNELS)
+        + 2
+        + (bounds.words_passed(op) if checks_bounds else 0)
         for op in function.walk()
         if isinstance(op, builtin.Call | kernels.Launch)
     ]
@@ -194,7 +216,7 @@ def _slots_of_launches(emit: FunctionEmitter, function: Function) -> list[LValue
     return [_slot(emit, slots, i) for i in range(max(counts))]
 
 
-def _lower_regions(state: State) -> None:
+def _lower_regions(state: State, checks_bounds: bool) -> None:
     # Regions are on a stack of our own, so nesting is not limited by Python's.
     before = None
     while state.regions:
@@ -210,6 +232,8 @@ def _lower_regions(state: State) -> None:
         row = ROWS.get(type(op))
         if row is None:
             raise InternalError(f"no lowering of {op.name} at {op.location}", "llvm")
+        if checks_bounds:
+            bounds.check(state, op)
         row(state, op)
 
 
@@ -226,9 +250,10 @@ def _callee(state: State, op: Op) -> tuple[str, bool]:
     return mangle(callee.sym_name), callee.sym_name in state.failing
 
 
-def _pass_words(state: State, given: Sequence[LValue]) -> LValue:
+def _pass_words(state: State, op: Op, given: Sequence[LValue]) -> LValue:
     """Return the slots of a kernel that is given so many words, and the record."""
-    for i, word in enumerate((*given, state.record)):
+    extents = bounds.extents_passed(state, op) if state.extents else []
+    for i, word in enumerate((*given, state.record, *extents)):
         if state.words.get(i) != word:
             state.emit.store(word, state.slots[i], _SLOT_BYTES)
             state.words[i] = word
@@ -247,7 +272,7 @@ def _return_failure(emit: FunctionEmitter, status: LValue) -> None:
 def _call(state: State, op: Op) -> None:
     kernel, can_fail = _callee(state, op)
     *given, begin, end, scratch = state.operands(op)
-    arguments = [_pass_words(state, given), begin, end, scratch]
+    arguments = [_pass_words(state, op, given), begin, end, scratch]
     status = state.emit.call(kernel, WORD, arguments)
     if can_fail:
         _return_failure(state.emit, status)
@@ -257,7 +282,7 @@ def _launch(state: State, op: Op) -> None:
     """Call a kernel over all its chunks, in several threads where that pays."""
     emit, (kernel, can_fail) = state.emit, _callee(state, op)
     *given, chunks, work, scratch = state.operands(op)
-    slots = _pass_words(state, given)
+    slots = _pass_words(state, op, given)
     number_ = state.launches.get(op)
     begun = None if number_ is None else time_now(state.module, emit, state.record)
     if chunks.text == "1":

@@ -35,7 +35,7 @@ class State:
     operations run in one thread. Of `functions` those named in `failing` can fail.
     `slots` are the addresses of what kernels are given, the same for all launches;
     `words` is what they are known to hold. `launches` are the numbers of launches whose
-    times are written.
+    times are written, `extents` the elements of memory where bounds are checked.
     """
 
     module: ModuleEmitter
@@ -51,6 +51,7 @@ class State:
     slots: list[LValue] = field(default_factory=list)
     words: dict[int, LValue] = field(default_factory=dict)
     launches: dict[Op, int] = field(default_factory=dict)
+    extents: dict[Value, LValue] = field(default_factory=dict)
 
     def operands(self, op: Op) -> list[LValue]:
         """Return what the operands were lowered to."""
