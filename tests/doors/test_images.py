@@ -246,6 +246,14 @@ def test_words_of_theano_and_pytorch():
         tc.conv2d(tc.tensor4("x"), tc.tensor4("w"), stride=1, subsample=2)
 
 
+@pytest.mark.parametrize("pool", [tc.max_pool, tc.avg_pool])
+def test_a_window_larger_than_the_image_is_refused_over_the_border_too(pool):
+    call = tc.jit(lambda x: pool(x, 3, stride=2, ignore_border=False))
+    assert call(normal(2, 2, 3, 4)).shape == (2, 2, 1, 2)
+    with pytest.raises(TensorcError, match="sizes do not fit"):
+        call(normal(2, 2, 2, 4))
+
+
 PROGRAM = """
 fn same(x: f64[B, 2, H, W], w: f64[3, 2, 3, 3], b: f64[3]) -> f64[B, 3, _, _] =
     conv2d(x, w, b, stride=2, padding="same")

@@ -25,6 +25,7 @@ from tensorc.frontend.library.operands import (
     cast,
     materialize,
     number,
+    pinned,
     size_error,
     spell_shape,
     spell_type,
@@ -41,8 +42,9 @@ from tensorc.ir.types import F16, F32, I1, I64, Element
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Windows along the last axes; `over` are elements that reach over the end."""
+    """Windows along the last axes of x; `over` are elements that reach over the end."""
 
+    x: TensorOperand
     axes: Sequence[Axis]
     output: Shape
     over: Sequence[Dim]
@@ -72,7 +74,7 @@ def max_pool(
     if element == I1:
         message = f"there is no largest of booleans in windows of {pool.what}"
         raise type_error(b, message, "cast: `int(x)`")
-    windows = _windows(b, tensor, pool, _least(element))
+    windows = _windows(b, pool.x, pool, _least(element))
     t = TensorBuilder(b.builder)
     return TensorOperand(t.reduce(Max, windows, _last(windows, len(pool.axes))))
 
@@ -96,7 +98,7 @@ def avg_pool(
     given = as_float(b, x)
     element = given.type.element
     pool = _pool(b, given, window, rank, stride, padding, 1, ignore_border)
-    wide = TensorOperand(cast(b, given.value, F32 if element == F16 else element))
+    wide = TensorOperand(cast(b, pool.x.value, F32 if element == F16 else element))
     values = _windows(b, wide, pool, 0.0)
     inner = _last(values, len(pool.axes))
     t = TensorBuilder(b.builder)
@@ -134,10 +136,25 @@ def _pool(
     output = counts(b, axes, padding, what)
     if not ignore_border:
         output = tuple([_count_over(axis) for axis in axes])
+        x = _with_room(b, x, axes)
     over: list[Dim] = [0] * len(axes)
     if not ignore_border:
         over = [_over(axis, n) for axis, n in zip(axes, output, strict=True)]
-    return _Pool(axes, output, over, what)
+    return _Pool(x, axes, output, over, what)
+
+
+def _with_room(b: Emitter, x: TensorOperand, axes: Sequence[Axis]) -> TensorOperand:
+    """Return x as one that windows fit into: where the call gives its sizes, it checks.
+
+    Of windows that reach over the end there is one in any image, however small.
+    """
+    lead = b.shape(x)[: x.type.rank - len(axes)]
+    sizes: list[Dim] = []
+    for axis in axes:
+        least = axis.extent + 1 - axis.before - axis.after
+        fits = known_at_most(0, axis.room)
+        sizes.append(axis.size if fits else maximum(axis.size, least))
+    return pinned(b, x, (*lead, *sizes))
 
 
 def _count_over(axis: Axis) -> Dim:
