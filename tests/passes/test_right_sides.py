@@ -66,6 +66,10 @@ FORMS: dict[str, tuple[Callable[..., object], Given]] = {
         lambda x, w: x @ w.astype("float32"),
         [((3, M, K), "float32"), ((3, K, N), "float16")],
     ),
+    "a batch, turned": (
+        lambda x, w: x @ w.transpose((0, 2, 1)).astype("float32"),
+        [((3, M, K), "float32"), ((3, N, K), "int16")],
+    ),
     "two products": (
         lambda x, w: (x @ w.astype("float32")) @ w.T.astype("float32"),
         [((M, K), "float32"), ((K, N), "float16")],

@@ -42,9 +42,14 @@ class ComputedSide:
 
     @property
     def is_turned(self) -> bool:
-        """Whether what is read lies along the terms, not along the columns."""
+        """Whether what is read lies along the terms, not along the columns.
+
+        That is asked of the arrays with most axes, not of a gather's indices.
+        """
         along = ((self.op.maps[0].dims - 1, 1),)
-        last = [read.axes[-1] for read in reads(self.op)[1:] if read.axes]
+        found = [read.axes for read in reads(self.op)[1:] if read.axes]
+        rank = max(map(len, found), default=0)
+        last = [axes[-1] for axes in found if len(axes) == rank]
         return any(axis is not None and terms_of(axis) == along for axis in last)
 
     def copy(

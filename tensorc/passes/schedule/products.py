@@ -285,7 +285,7 @@ def panel_columns(
     if is_packed(op, target, shared) == 0:
         return None
     _, width = tile_size(columns, _element(op), target)
-    return None if columns == width else width
+    return None if columns == width and not computes_right(op) else width
 
 
 def is_packed(op: Generic, target: Target, shared: Shared | None = None) -> Dim:
@@ -296,7 +296,8 @@ def is_packed(op: Generic, target: Target, shared: Shared | None = None) -> Dim:
     than a superblock: their code is there once. For one row no copy pays. Where a call
     decides, a right side that has a short side is not worth the code of both.
 
-    `shared` is who reads the same copy. Each of them would copy a transposed one.
+    `shared` is who reads the same copy. Each of them would copy a transposed one. What
+    is computed is copied in any case: once, if several chunks of rows may read it.
     """
     rows, columns, depth = product_space(op)
     element = _element(op)
@@ -305,6 +306,8 @@ def is_packed(op: Generic, target: Target, shared: Shared | None = None) -> Dim:
         return 0
     if isinstance(columns, int) and columns < width:
         return 1
+    if computes_right(op):
+        return int(not known_at_most(rows, CHUNK_ROWS))
     if shared is not None:
         rows = shared.rows
         if _is_small(columns, depth, element) and op.maps[1].results[-1] == _terms(op):

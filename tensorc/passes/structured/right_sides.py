@@ -1,12 +1,13 @@
 """Right sides of products that need no memory: their copy computes them.
 
 A tile reads strips of the right side. Where these are copied, the copy may gather rows
-and cast elements as well (`passes.loops.computed`). It does so for each chunk of rows
-that copies strips for itself, so that only what is about as cheap as a copy stands in a
-contraction's body.
+and cast elements as well (`passes.loops.computed`): once, before a product of matrices.
+In a batch each chunk of rows copies strips for itself; there may be one alone, then.
+Only what is about as cheap as a copy stands in a contraction's body.
 """
 
 from tensorc.ir.core import Value
+from tensorc.ir.dims import known_at_most
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.passes.analysis.cost import is_flop, is_function
 from tensorc.passes.analysis.generics import (
@@ -15,7 +16,7 @@ from tensorc.passes.analysis.generics import (
     is_contraction,
     product_space,
 )
-from tensorc.passes.schedule.products import NARROW
+from tensorc.passes.schedule.products import CHUNK_ROWS, NARROW
 
 MOST_OPS = 12  # of what a copy computes: the indices of a gather, a cast
 
@@ -34,7 +35,8 @@ def is_read_by_copy(op: Generic, size: int, reader: Generic) -> bool:
         return False
     rows, columns, _ = product_space(reader)
     few = isinstance(columns, int) and columns <= NARROW
-    return not few and rows != 1
+    once = reader.maps[0].dims == 3 or known_at_most(rows, CHUNK_ROWS)
+    return once and not few and rows != 1
 
 
 def _is_right_side(value: Value, reader: Generic) -> bool:
