@@ -9,6 +9,7 @@ import pytest
 
 from tensorc import compiler
 from tensorc.fuzz.check import Subject, SubjectCall, check_module
+from tensorc.ir.arrays.windows import WindowAxis
 from tensorc.ir.functions import close_function, new_module, open_function
 from tensorc.ir.interpreter import interpret
 from tensorc.ir.numerics import Array
@@ -94,6 +95,38 @@ def test_random_windows_are_what_loops_say(number: int) -> None:
 @pytest.mark.parametrize("number", range(FEW))
 def test_compiled_windows_have_the_same_bits(number: int) -> None:
     check_code(number)
+
+
+def _along(*axes: tuple[int, int, int, int]) -> tuple[WindowAxis, ...]:
+    return tuple(WindowAxis(*axis) for axis in axes)
+
+
+# More terms than a superblock: of channels, of images and their positions, of filters.
+LONG = {
+    1: WindowCase(
+        *("conv", "f32", (1, 1, 1030), 3, (4, 5), (3, 3)),
+        *(_along((1, 1, 1, 1), (1, 1, 0, 1)), (0, 0)),
+    ),
+    2: WindowCase(
+        *("conv", "f32", (3, 1, 1), 2, (65, 64), (2, 3)),
+        *(_along((1, 1, 1, 0), (1, 1, 1, 1)), (0, 0)),
+    ),
+    3: WindowCase(
+        *("transpose", "f16", (1, 1, 2), 1100, (5, 4), (2, 2)),
+        *(_along((2, 1, 0, 0), (1, 1, 1, 1)), (0, 0)),
+    ),
+    4: WindowCase(
+        *("sum", "f32", (2, 1, 1), 1, (70, 40), (40, 33)),
+        *(_along((3, 1, 2, 0), (2, 1, 0, 1)), (0, 0)),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(2))
+def test_long_sums_have_the_same_bits(turn: int) -> None:
+    report = check_module(*module_of(LONG), turn)
+    assert not report.mismatches
 
 
 @pytest.mark.slow

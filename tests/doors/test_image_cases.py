@@ -71,6 +71,13 @@ def test_79_a_kernel_that_is_larger_than_the_padded_image_is_refused():
     assert "window" in said(caught.value)
 
 
+def test_79_what_pads_an_image_counts():
+    x, w = np.ones((1, 1, 3, 3)), np.full((1, 1, 2, 2), np.inf)
+    made = tc.jit(lambda x, w: tc.conv2d(x, w, padding=((1, 0), (0, 0))))(x, w)
+    assert np.isnan(made[0, 0, 0]).all()
+    assert np.isinf(made[0, 0, 1:]).all()
+
+
 def test_80_a_convolution_flips_its_kernel_and_a_correlation_does_not():
     x = np.zeros((1, 1, 3, 3))
     x[0, 0, 1, 1] = 1
