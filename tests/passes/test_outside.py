@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tensorc as tc
 from tensorc.errors import TensorcError
 from tensorc.ir.arrays.windows import pairs_of
 from tensorc.ir.attributes import Typed
@@ -109,3 +110,19 @@ def test_a_constant_of_another_type_is_refused():
     assert wrong != text
     with pytest.raises(TensorcError, match="C9"):
         verify(parse_module(wrong))
+
+
+@pytest.mark.parametrize("size", [0, 1])
+@pytest.mark.parametrize("reduced", [False, True])
+def test_nothing_is_read_of_an_image_without_elements(size, reduced):
+    def outer(x, y):
+        columns = tc.unfold(x, (2,), padding=1)[0]
+        product = columns[:, :, None] * y
+        return tc.max(product, axis=1) if reduced else product
+
+    x, y = np.full((1, 1, size), 3, np.float32), np.arange(40, dtype=np.float32)
+    with tc.options(check_bounds=True):
+        made = tc.jit(outer)(x, y)
+    wide = np.pad(x[0, 0], 1)
+    expected = np.stack([wide[:-1], wide[1:]])[:, :, None] * y
+    np.testing.assert_array_equal(made, expected.max(1) if reduced else expected)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tensorc.errors import CompileError, Diagnostic
 from tensorc.ir.attributes import Affine, AffineMap, Typed
 from tensorc.ir.core import Op, Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, known_at_most
 from tensorc.ir.numerics import LANES
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
@@ -252,7 +252,7 @@ def read_around(
     """Load the element, or the 16 elements, at indices; a constant outside.
 
     Nothing is loaded from there: of neighbours the lanes that are inside are, of one
-    element the first of all in its place.
+    element the first of all in its place, if there is one for certain.
     """
     fill = around.fill
     inside, masks = _inside(k, indices, point, around)
@@ -260,9 +260,15 @@ def read_around(
         return read(k, storage, indices, point)
     offset, stride, scattered = address(k, storage, indices)
     if inside is not None and not masks and not stride and scattered is None:
+        other = k.constant(fill.value, fill.type)
+        if not all(known_at_most(1, size) for size in around.shape):
+            turns = k.select(inside, k.index(1), k.index(0))
+            with k.loop(k.index(0), turns, 1, [other]) as loop:
+                loop.yields = [k.op(memory.Load, storage.memref, offset)]
+            return Uniform(loop.results[0])
         near = k.select(inside, offset, k.index(0))
         value = k.op(memory.Load, storage.memref, near)
-        return Uniform(k.select(inside, value, k.constant(fill.value, fill.type)))
+        return Uniform(k.select(inside, value, other))
     mask = _joined(k, [_none_unless(k, inside, point.mask), *masks])
     wide = k.constant(fill.value, fill.type, LANES)
     if scattered is None and stride == 1:
