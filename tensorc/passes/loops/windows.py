@@ -21,7 +21,7 @@ from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.types import INDEX, element_type
 from tensorc.passes.analysis.generics import roles, space
 from tensorc.passes.analysis.joins import follows
-from tensorc.passes.loops.accumulate import shared_scratch
+from tensorc.passes.loops.accumulate import scratch, shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.lanes import (
     Counter,
@@ -273,7 +273,8 @@ def _table(k: LoopBuilder, terms: Walk) -> _Table:
     if not isinstance(count, int) or count > SUPERBLOCK:
         memref = shared_scratch(k, "terms", INDEX, CONTRACTION_BLOCK)
         return _Table(memref, False)
-    memref = shared_scratch(k, "terms", INDEX, max(count, 1))
+    # It lasts for all chunks, so no other contraction of the kernel may have it.
+    memref = scratch(k, INDEX, max(count, 1))
     with k.at_entry():
         _fill(k, terms, memref, k.index(0), k.index(count))
     return _Table(memref, True)
