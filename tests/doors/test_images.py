@@ -332,3 +332,16 @@ def test_what_is_wrong_is_one_message_with_shapes_and_sizes(name, tmp_path):
             np.zeros((1, 2, 8, 8), "f"), np.zeros((3, 2, 3, 3), "f")
         )
     assert len(traced.value.diagnostics) == 1
+
+
+def test_the_slope_of_a_mean_needs_no_known_batch():
+    """It is one number for all elements, the left side of the weight's gradient."""
+    x, w = normal(2, 1, 4, 5), normal(2, 1, 3, 3)
+
+    def mean(w, x):
+        return np.mean(tc.conv2d(x, w))
+
+    found = tc.jit(tc.grad(mean))(w, x)
+    sums = [x[:, 0, i : i + 2, j : j + 3].sum() for i in range(3) for j in range(3)]
+    wanted = np.broadcast_to(np.reshape(sums, (1, 1, 3, 3)) / 24, w.shape)
+    close(found, wanted)

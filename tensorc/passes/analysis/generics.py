@@ -187,11 +187,12 @@ def has_windows(op: Generic) -> bool:
 def adds_up_images(op: Op) -> bool:
     """Return whether a contraction with windows adds up images: a weight's gradient.
 
-    Its left side begins with an axis that is added up, as others are.
+    Its left side begins with an axis that is added up, as others are; a number alone,
+    such as the slope of a mean, has no axes.
     """
     if not isinstance(op, Generic) or not is_contraction(op) or len(op.reductions) < 2:
         return False
-    return any(dim in op.reductions for dim, _ in terms_of(op.maps[0].results[0]))
+    return any(dim in op.reductions for dim in _dims_of(op.maps[0].results[:1]))
 
 
 def product_space(op: Generic) -> tuple[Dim, Dim, Dim]:
