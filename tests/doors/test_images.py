@@ -345,3 +345,17 @@ def test_the_slope_of_a_mean_needs_no_known_batch():
     sums = [x[:, 0, i : i + 2, j : j + 3].sum() for i in range(3) for j in range(3)]
     wanted = np.broadcast_to(np.reshape(sums, (1, 1, 3, 3)) / 24, w.shape)
     close(found, wanted)
+
+
+@pytest.mark.parametrize("padding", ["k", "(k, 0)", "((0, k), (1, 1))"])
+def test_padding_that_a_call_gives_is_not_negative(padding, tmp_path):
+    path = tmp_path / "padded.tc"
+    path.write_text(
+        "fn f(x: float[1, 1, 5, 5], w: float[1, 1, 2, 2], k: int) ="
+        f" conv2d(x, w, padding={padding})\n"
+    )
+    program = tc.load(path)
+    x, w = np.ones((1, 1, 5, 5), "f"), np.ones((1, 1, 2, 2), "f")
+    assert program.f(x, w, 0).shape[0] == 1
+    with pytest.raises(tc.ShapeError, match="padding is not negative"):
+        program.f(x, w, -1)

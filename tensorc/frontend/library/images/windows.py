@@ -111,6 +111,9 @@ def padded(b: Emitter, axes: Sequence[Axis], padding: Padding) -> list[Axis]:
     for pair in pairs:
         if any(known_at_most(side, -1) for side in pair):
             raise number_error(b, f"padding is not negative, got {pair}")
+        if padding != "same":  # which pads by what lacks, so never below 0
+            for side in pair:
+                require(b, side, "padding is not negative")
     return [
         replace(axis, before=before, after=after)
         for axis, (before, after) in zip(axes, pairs, strict=True)
