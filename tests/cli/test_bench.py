@@ -55,6 +55,7 @@ def test_json_alone_on_stdout(capsys):
     ("words", "said"),
     [
         ((), "'train' is measured with sizes that are known: B is not"),
+        ((), "give sizes: --dim B=1024"),
         (("--dim", "C=6"), "no argument has a size 'C'"),
     ],
 )
@@ -65,7 +66,9 @@ def test_sizes_that_do_not_fit(words, said, capsys):
 
 def test_a_name_is_needed(capsys):
     assert main.run(["bench", LOGREG]) == main.USER_ERROR
-    assert "there are logits, loss, error, train" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "say which function or step: FILE.tc::NAME" in said
+    assert "there are logits, loss, error, train" in said
 
 
 def test_what_changed_since(tmp_path, capsys):
@@ -85,6 +88,15 @@ def test_what_changed_since(tmp_path, capsys):
     assert "elsewhere.tc:1" in gone
     assert total.split()[0] == "call"
     assert "1,000 s   0.00" in total
+
+
+def test_another_function_or_size_is_named(tmp_path, capsys):
+    old = tmp_path / "old.json"
+    words = ["bench", f"{LOGREG}::loss", *SHORT, "--dim"]
+    assert main.run([*words, "B=6", "--json", str(old)]) == 0
+    assert main.run([*words, "B=7", "--compare", str(old)]) == 0
+    title = f"loss, B=7, beside {old}, which measured loss, B=6\n"
+    assert title in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -359,3 +359,54 @@ def test_padding_that_a_call_gives_is_not_negative(padding, tmp_path):
     assert program.f(x, w, 0).shape[0] == 1
     with pytest.raises(tc.ShapeError, match="padding is not negative"):
         program.f(x, w, -1)
+
+
+MISTAKES = {
+    "channels last": (
+        "conv2d(x, w)",
+        (2, 8, 8, 3),
+        "channels are axis 1, not the last: `transpose(x, (0, 3, 1, 2))`",
+    ),
+    "channels": (
+        "conv2d(x, w)",
+        (2, 5, 8, 8),
+        "axis 1 of the images has C channels, axis 1 of the filters C / groups",
+    ),
+    "rank": (
+        "conv1d(x, w)",
+        (2, 3, 8, 8),
+        "images [N, C, H, W] are for `conv2d`",
+    ),
+    "transposed": (
+        "conv_transpose1d(x, w)",
+        (2, 4, 8, 8),
+        "images [N, C, H, W] are for `conv_transpose2d`",
+    ),
+    "groups": (
+        "conv2d(x, w, groups=3)",
+        (2, 9, 8, 8),
+        "`groups` divides both",
+    ),
+    "word": ('conv2d(x, w, padding="SAME")', (2, 3, 8, 8), "write 'same'"),
+    "option": (
+        "conv2d(x, w, kernel_size=3)",
+        (2, 3, 8, 8),
+        "the window is that of the filters",
+    ),
+    "misspelt": ("conv2d(x, w, dilations=2)", (2, 3, 8, 8), "mean `dilation`?"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_way_out_of_a_mistake_is_named_in_both_doors(name, tmp_path):
+    written, shape, way = MISTAKES[name]
+    path = tmp_path / "m.tc"
+    sizes = ", ".join(map(str, shape))
+    path.write_text(f"fn f(x: f64[{sizes}], w: f64[4, 3, 3, 3]) = {written}\n")
+    with pytest.raises(TensorcError) as caught:
+        tc.load(path).f(np.ones(shape), np.ones((4, 3, 3, 3)))
+    assert way in str(caught.value)
+    scope = {"tc": tc, "x": tc.constant(np.ones(shape)), "w": np.ones((4, 3, 3, 3))}
+    with pytest.raises(TensorcError) as caught:
+        eval(f"tc.{written}", scope)
+    assert way in str(caught.value)

@@ -67,6 +67,8 @@ def bench_of_program(
     if name not in functions.source.entries:
         names = ", ".join(functions.source.entries) or "none whose arguments have types"
         message = f"{program.path}: there is no function or step '{name}'"
+        if not name:
+            message = f"{program.path}: say which function or step: FILE.tc::NAME"
         raise TensorcError(Diagnostic("TC0904", message, hints=(f"there are {names}",)))
     view = functions.view([name], sizes)
     call = Call(view, program.shared, functions.hypers(), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 
-from tensorc.api.benching.result import FORMAT, Bench
+from tensorc.api.benching.result import FORMAT, Bench, subject_of
 from tensorc.errors import Diagnostic, TensorcError
 from tensorc.json_data import items, text
 from tensorc.tables import Table, spell_seconds, text_of
@@ -18,8 +18,12 @@ _Key = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Old:
-    """What an earlier measurement found: seconds of a call, and of kernels."""
+    """What an earlier measurement found: seconds of a call, and of kernels.
 
+    `subject` is the function with its sizes.
+    """
+
+    subject: str
     seconds: float
     kernels: dict[_Key, float]
 
@@ -39,7 +43,10 @@ def compare(found: Bench, path: str | PathLike[str]) -> str:
         rows.append([numbers.get(key, "gone"), *_spelled(*times), *key[:2]])
     rows.append([found.unit, *_spelled(found.seconds, old.seconds), "", ""])
     table = Table("kernels, and all", rows, (), frozenset({1, 2, 3}))
-    return text_of(f"{found.name}, beside {fspath(path)}", [table]) + "\n"
+    title = f"{found.name}, beside {fspath(path)}"
+    if old.subject != found.subject:
+        title = f"{found.subject}, beside {fspath(path)}, which measured {old.subject}"
+    return text_of(title, [table]) + "\n"
 
 
 def read_old(path: str | PathLike[str]) -> Old:
@@ -70,7 +77,11 @@ def _old(data: object) -> Old:
         return source, computes, _seconds(given.get("seconds"))
 
     kernels = _keyed(items(data.get("kernels"), kernel))
-    return Old(_seconds(data.get("seconds")), kernels)
+    sizes = data.get("sizes")
+    if not isinstance(sizes, dict):
+        raise ValueError("sizes are a record")
+    subject = subject_of(text(data.get("name")), sizes)
+    return Old(subject, _seconds(data.get("seconds")), kernels)
 
 
 def _seconds(data: object) -> float:

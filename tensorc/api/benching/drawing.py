@@ -69,8 +69,9 @@ def symbols_of_call(signature: Signature, sizes: Mapping[str, int]) -> dict[str,
     if lacking:
         message = f"'{signature.info.name}' is measured with sizes that are known: "
         message += f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not"
-        flags = " ".join(f"--dim {name}=1024" for name in lacking)
-        named = ", ".join(f"{name}=1024" for name in lacking)
+        all_of = {name: sizes.get(name, 1024) for name in names}
+        flags = " ".join(f"--dim {name}={size}" for name, size in all_of.items())
+        named = ", ".join(f"{name}={size}" for name, size in all_of.items())
         hints = (f"give sizes: {way(f'tc.bench(f, {named})', flags)}",)
         raise TensorcError(Diagnostic("TC0904", message, hints=hints))
     given = {symbol: sizes[name] for name, symbol in names.items()}

@@ -51,6 +51,11 @@ class Event:
     end: float
 
 
+def subject_of(name: str, sizes: Mapping[str, object]) -> str:
+    """Return a function with the sizes of its arguments, as titles name it."""
+    return ", ".join([name, *[f"{symbol}={size}" for symbol, size in sizes.items()]])
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What was measured of a function; printed, it is a table.
@@ -72,6 +77,11 @@ class Bench:
     events: tuple[Event, ...]
 
     @property
+    def subject(self) -> str:
+        """The function with its sizes: `train, B=600`."""
+        return subject_of(self.name, self.sizes)
+
+    @property
     def between(self) -> float:
         """The seconds of a call outside of kernels: the call itself, and its memory."""
         return max(self.seconds - sum(k.seconds for k in self.kernels), 0.0)
@@ -85,10 +95,9 @@ class Bench:
         return html_of(self._title(), self._tables())
 
     def _title(self) -> str:
-        sizes = "".join([f", {name}={size}" for name, size in self.sizes.items()])
         threads = f"{self.limits.threads} thread{'s'[: self.limits.threads - 1]}"
         return (
-            f"{self.name}{sizes}: {spell_seconds(self.seconds)} for one {self.unit}, "
+            f"{self.subject}: {spell_seconds(self.seconds)} for one {self.unit}, "
             f"the least {spell_seconds(self.least)}, of {self.calls:,}; {threads}"
             + (f"; without {self.lost:,} launches, too many" if self.lost else "")
         )

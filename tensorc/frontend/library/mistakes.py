@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from types import FunctionType, TracebackType
 from typing import ParamSpec, TypeVar
@@ -55,6 +55,13 @@ RENAMED: Mapping[str, str] = {
     "sequences": "xs",
     "n_steps": "length",
     "go_backwards": "reverse",
+}
+# Options of other frameworks that no function has, and the ways out.
+NO_OPTIONS: Mapping[str, str] = {
+    "kernel_size": "the window is that of the filters: their last axes",
+    "padding_mode": "only zeros are padded; other rows are joined by `concatenate`",
+    "data_format": "images are [N, C, H, W]: write transpose(x, (0, 3, 1, 2))",
+    "return_indices": "indices of the largest are those of `argmax`",
 }
 _MISUSE = "TC0601"
 
@@ -130,6 +137,17 @@ def misspelt(name: str, known: Iterable[str]) -> str:
 def renamed(options: Mapping[str, object]) -> list[str]:
     """Return what to write for options that have another name here."""
     return [f"write `{o}=` for `{n}=`" for n, o in RENAMED.items() if n in options]
+
+
+def not_an_option(name: str, known: Sequence[str]) -> list[str]:
+    """Return what to write for an option that is none of those known."""
+    if name in known:
+        return []
+    other = RENAMED.get(name)
+    if other in known:
+        return [f"write `{other}=` for `{name}=`"]
+    meant = did_you_mean(name, known)
+    return [NO_OPTIONS[name]] if name in NO_OPTIONS else [meant] if meant else []
 
 
 def rendered(error: TensorcError) -> TensorcError:

@@ -275,6 +275,8 @@ def _complaint(
     hints: tuple[str, ...] = ()
     if isinstance(part, float) and not option.kind.computed:
         hints = ("write an integer: `n // 2` where you wrote `n / 2`",)
+    if isinstance(part, str) and f"'{part.lower()}'" in option.kind.words:
+        hints = (f"write '{part.lower()}'",)
     return _WRONG_KIND, f"must be {words(option, b.spell(None))}, got {shown}", hints
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.frontend.library.library_function import LibraryFunction
-from tensorc.frontend.library.mistakes import door, renamed, usage_error
+from tensorc.frontend.library.mistakes import door, not_an_option, usage_error
 from tensorc.frontend.library.options import REQUIRED
 from tensorc.frontend.library.registry.rows import GROUPS
 from tensorc.frontend.library.result_types import computed_in
@@ -36,7 +36,8 @@ def of_row(name: str, row: LibraryFunction, compose: Compose) -> Callable[..., o
         try:
             bound = signature.bind(*args, **_own_words(row, kwargs))
         except TypeError as error:
-            hints = renamed(kwargs)
+            known = [*signature.parameters, *row.aliases]
+            hints = [way for name in kwargs for way in not_an_option(name, known)]
             raise usage_error(f"{name}{signature}: {error}", *hints) from None
         tensors = [bound.arguments.pop(t, None) for t in row.tensors]
         dtype = bound.arguments.pop("dtype", None)

@@ -185,6 +185,10 @@ def function_named(name: str) -> SymbolicFunction | None:
 
 _STEP = "there are no optimizers in this version; a step says how a variable changes, "
 _STEP += "tc.update(W, W - lr * g)"
+_POOL = "tc.global_avg_pool(x) and tc.global_max_pool(x) pool whole images, "
+_POOL += "tc.avg_pool(x, 2) and tc.max_pool(x, 2) windows of them"
+_ADAPTIVE = [f"adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)]
+_BY_CHANNEL = "tc.conv2d(x, w, groups=C) of filters [C, 1, KH, KW]: one a channel"
 _SMALLER = "tc.jacobian(f) goes along the smaller side, forward or backward"
 _OWN_GRADIENT = "tc.custom_gradient(f, backward), where backward(*arguments, ct) "
 _OWN_GRADIENT += "returns the derivatives by the arguments"
@@ -196,6 +200,10 @@ _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("adam", "Adam", "sgd", "SGD", "optim", "optimizers"), _STEP),
     "random": "random numbers are not in this version: draw outside, and pass them in",
     "nn": "networks are functions: tc.relu, tc.softmax, tc.cross_entropy",
+    **dict.fromkeys(("pool_2d", *_ADAPTIVE), _POOL),
+    **dict.fromkeys(("depthwise_conv2d", "separable_conv2d"), _BY_CHANNEL),
+    "conv": "tc.conv1d, tc.conv2d and tc.conv3d by the axes of an image",
+    "nnet": "functions stand in tc itself: tc.conv2d, tc.softmax, tc.cross_entropy",
     "array": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
     "asarray": "tc.constant(v) makes a variable of an array, tc.shared(v) memory",
     **dict.fromkeys(("jacfwd", "jacrev"), _SMALLER),

@@ -31,7 +31,7 @@ from tensorc.frontend.dsl.irgen.values import (
 from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.elementwise import to_element
 from tensorc.frontend.library.library_function import LibraryFunction
-from tensorc.frontend.library.mistakes import RENAMED
+from tensorc.frontend.library.mistakes import NO_OPTIONS, RENAMED
 from tensorc.frontend.library.operands import Operand, Scalar
 from tensorc.frontend.library.options import REQUIRED
 from tensorc.frontend.library.registry.calls import invoke
@@ -116,7 +116,8 @@ def match_arguments(
         if name not in names:
             other = RENAMED.get(name)
             same = (f"write `{other}=`",) if other in names else ()
-            hints = same or suggestion(name, names)
+            none = (NO_OPTIONS[name],) if name in NO_OPTIONS else ()
+            hints = same or none or suggestion(name, names)
             message = f"`{callee}` has no argument `{name}`"
             raise error(CALL, message, argument.location, *hints, labels=declaration)
         if name in given:

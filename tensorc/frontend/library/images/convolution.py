@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.images.windows import (
-    OF_RESULT,
     Axis,
     Padding,
     axes_of,
@@ -44,8 +43,8 @@ from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1
 
 _AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
-_OF_TRANSPOSE = "each axis of the result has (size - 1) * stride - padding + dilation "
-_OF_TRANSPOSE += "* (window - 1) + output_padding + 1 elements"
+_FILTERS = "F, C / groups"
+_OF_TRANSPOSE = "C, F / groups"  # filters of what is transposed
 
 
 def convolve(
@@ -62,13 +61,13 @@ def convolve(
     flip: bool,
 ) -> Operand:
     """Return images of x slid over by the filters of w, in `rank` dimensions."""
-    images, filters, what = _operands(b, x, w, groups, rank, "F, C / groups", OF_RESULT)
+    images, filters, what = _operands(b, x, w, groups, rank, _FILTERS)
     batch, channels, *sizes = b.shape(images)
     count, each, *window = b.shape(filters)
     if not b.unify(channels, groups * each):
         message = f"{what}: the images have {channels} channels, the filters take "
         message += f"{groups} * {each}" if groups > 1 else f"{each}"
-        raise size_error(b, message, OF_RESULT)
+        raise size_error(b, message, *_ways(images, filters, groups * each, 1))
     own = _in_groups(b, count, groups, f"{what}: the filters are {count}")
     axes = padded(b, axes_of(b, sizes, window, stride, dilation), padding)
     output = counts(b, axes, padding, what)
@@ -97,13 +96,12 @@ def transposed(
 
     It is the derivative of the convolution by its images.
     """
-    forms = "C, F / groups"
-    images, filters, what = _operands(b, x, w, groups, rank, forms, _OF_TRANSPOSE)
+    images, filters, what = _operands(b, x, w, groups, rank, _OF_TRANSPOSE)
     batch, channels, *sizes = b.shape(images)
     given, each, *window = b.shape(filters)
     if not b.unify(channels, given):
         message = f"{what}: the images have {channels} channels, the filters {given}"
-        raise size_error(b, message, _OF_TRANSPOSE)
+        raise size_error(b, message, *_ways(images, filters, given, 0))
     own = _in_groups(b, given, groups, f"{what}: the channels are {given}")
     more = per_axis(b, "output_padding", output_padding, rank, 0)
     axes = axes_of(b, sizes, window, stride, dilation)
@@ -149,7 +147,7 @@ def _transposed_sizes(
 
 
 def _operands(
-    b: Emitter, x: Operand, w: Operand, groups: int, rank: int, forms: str, formula: str
+    b: Emitter, x: Operand, w: Operand, groups: int, rank: int, forms: str
 ) -> tuple[TensorOperand, TensorOperand, str]:
     """Return images and filters of one number type and rank, and what they are."""
     given = [strong(b, x), strong(b, w)]
@@ -162,20 +160,45 @@ def _operands(
     if ranks != [rank + 2] * 2:
         message = f"{what}: it takes images [N, C, {_AXES[rank]}] and filters "
         message += f"[{forms}, {_windows(_AXES[rank])}]"
-        ways = [formula]
-        if ranks == [rank + 1, rank + 2]:
-            ways.append("an image alone is a batch of one: `x[none]`")
-        raise size_error(b, message, *ways)
+        raise size_error(b, message, *_ways_of_ranks(ranks, rank, forms))
     if groups < 1:
         raise number_error(b, f"groups is at least 1, got {groups}")
     images, filters = (TensorOperand(cast(b, t.value, element)) for t in given)
     return images, filters, what
 
 
+def _ways_of_ranks(ranks: Sequence[int], rank: int, forms: str) -> list[str]:
+    """Return what to write where images and filters have not `rank` + 2 axes."""
+    if ranks == [rank + 1, rank + 2]:
+        return ["an image alone is a batch of one: `x[none]`"]
+    other = ranks[0] - 2
+    if ranks[0] == ranks[1] and other in _AXES:
+        name = "conv_transpose" if forms == _OF_TRANSPOSE else "conv"
+        return [f"images [N, C, {_AXES[other]}] are for `{name}{other}d`"]
+    return []
+
+
+def _ways(
+    images: TensorOperand, filters: TensorOperand, taken: Dim, axis: int
+) -> list[str]:
+    """Return what to write where the filters take another number of channels.
+
+    `axis` is that of the filters which has their number.
+    """
+    sizes, rank = images.type.shape, images.type.rank - 2
+    if sizes[-1] == taken:
+        order = ", ".join(str(a) for a in (0, rank + 1, *range(1, rank + 1)))
+        way = f"channels are axis 1, not the last: `transpose(x, ({order}))`"
+        return [way]
+    of = "C / groups" if axis == 1 else "C"
+    return [f"axis 1 of the images has C channels, axis {axis} of the filters {of}"]
+
+
 def _in_groups(b: Emitter, count: Dim, groups: int, what: str) -> Dim:
     own = floordiv(count, groups)
     if not b.unify(own * groups, count, f"{what}, no multiple of {groups} groups"):
-        raise size_error(b, f"{what}, no multiple of {groups} groups", OF_RESULT)
+        way = "`groups` divides both: at 1 each filter meets all channels"
+        raise size_error(b, f"{what}, no multiple of {groups} groups", way)
     return own
 
 

@@ -88,12 +88,16 @@ def per_axis(
     """Return an integer for each axis; one number is meant for all."""
     numbers = [given] * count if isinstance(given, int) else list(given)
     if len(numbers) != count:
-        message = f"{what} has {len(numbers)} numbers, there are {count} axes"
+        message = f"{what} has {len(numbers)} numbers, there {_axes(count)}"
         raise size_error(b, message)
     if min(numbers) < least:
         shown = given if isinstance(given, int) else tuple(numbers)
         raise number_error(b, f"{what} is at least {least}, got {shown}")
     return numbers
+
+
+def _axes(count: int) -> str:
+    return "is 1 axis" if count == 1 else f"are {count} axes"
 
 
 def padded(b: Emitter, axes: Sequence[Axis], padding: Padding) -> list[Axis]:
@@ -105,8 +109,8 @@ def padded(b: Emitter, axes: Sequence[Axis], padding: Padding) -> list[Axis]:
     else:
         pairs = [(padding, padding)] * len(axes)
     if len(pairs) != len(axes):
-        message = f"padding has {len(pairs)} parts, there are {len(axes)} axes"
-        way = "for one axis (before, after) stands in a tuple: ((1, 2),)"
+        message = f"padding has {len(pairs)} parts, there {_axes(len(axes))}"
+        way = f"for one axis (before, after) stands in a tuple: ({padding},)"
         raise size_error(b, message, *([way] if len(axes) == 1 else []))
     for pair in pairs:
         if any(known_at_most(side, -1) for side in pair):
