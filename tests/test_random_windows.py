@@ -1,7 +1,7 @@
 """Random convolutions and poolings: values, derivatives, and the same bits always.
 
-Direct loops say what they are; each is compiled with known sizes and with unknown ones,
-in several ways, for one thread and for two, and gives the bits of the interpreter.
+Direct loops say what they are; some are compiled with known sizes and with unknown
+ones, in several ways, for one thread and for two, and give the bits of the interpreter.
 """
 
 import numpy as np
@@ -28,6 +28,7 @@ from tests.window_cases import (
 
 IN_A_MODULE = 12
 FEW, MANY = 2, 168  # modules of cases: 2,016 in all
+COMPILED = 14  # modules that are compiled, too: code takes most of the time
 
 
 def module_of(cases: dict[int, WindowCase]) -> tuple[Module, list[Subject]]:
@@ -133,4 +134,9 @@ def test_long_sums_have_the_same_bits(turn: int) -> None:
 @pytest.mark.parametrize("number", range(FEW, MANY))
 def test_many_random_windows_are_what_loops_say(number: int) -> None:
     check_values(number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(FEW, COMPILED))
+def test_many_compiled_windows_have_the_same_bits(number: int) -> None:
     check_code(number)
