@@ -22,10 +22,13 @@ LAYERS = ROOT / "benchmarks" / "programs" / "layers.tc"
 
 
 def kernels_and_launches(module) -> tuple[int, int]:
-    """Return how many kernels a LOOP module has, and how often they are launched."""
-    kernels = [f for f in module.functions if KERNEL in f.attributes]
+    """Return how many kernels a LOOP module launches, and how often.
+
+    What kernels call, products of one form, is launched by none.
+    """
     (entry,) = module.entries
-    return len(kernels), sum(isinstance(op, Launch) for op in entry.walk())
+    launches = [op.callee for op in entry.walk() if isinstance(op, Launch)]
+    return len(set(launches)), len(launches)
 
 
 def at(level, text, tmp_path, name="f"):

@@ -57,8 +57,11 @@ def test_every_group_says_its_schedule_and_parses_back(path: Path) -> None:
     for group in groups:
         chosen = schedule_of(group)
         assert chosen is not None
-        assert (chosen.rows is not None) == (group.outer > 0)
         members = [o for o in group.body.block.ops if isinstance(o, Generic)]
+        assert group.outer > 0 or chosen.rows is None
+        # What goes along all of memory is cut by elements, not by rows.
+        reduced = any(member.reductions for member in members)
+        assert chosen.rows is not None or group.outer == 0 or not reduced
         numbers = [stage_of(member) for member in members]
         assert numbers == sorted(numbers)
         assert set(numbers) == set(range(numbers[-1] + 1))

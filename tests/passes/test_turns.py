@@ -89,8 +89,9 @@ def test_bits_are_those_of_the_plain_form(name, known):
                 for given, wanted in zip(results, outcome["tensor"], strict=True):
                     assert same_bits(given[0], wanted[0]), stage
         found.append(outcome)
-    for stage, results in found[0].items():
-        for given, wanted in zip(results, found[1][stage], strict=True):
+    # Only what is small has the stage "bounds".
+    for stage in found[0].keys() & found[1].keys():
+        for given, wanted in zip(found[0][stage], found[1][stage], strict=True):
             assert same_bits(given[0], wanted[0]), stage
 
 
