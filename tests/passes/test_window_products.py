@@ -16,7 +16,11 @@ from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.convolution import Conv
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.passes.analysis.generics import adds_up_images
+from tensorc.passes.analysis.generics import (
+    adds_up_images,
+    is_contraction,
+    product_space,
+)
 from tensorc.passes.schedule import windows
 from tensorc.passes.structured.open_groups import OpenGroup, misfit
 from tests import stages
@@ -150,6 +154,20 @@ def test_convolutions_agree_at_every_stage(
 def test_many_terms_agree_at_every_stage(unknown: bool) -> None:
     module = new_module()
     check(module, _all(module, DEEP, "f32", unknown), True, (0, 2))
+
+
+def test_a_gradient_of_single_elements_has_channels_as_columns() -> None:
+    module = new_module()
+    _add(
+        module,
+        Filtered((2, 1, 4, 6, 6), (1, 7, 4, 1, 1), (2, 2), NONE, PLAIN),
+        "f32",
+        False,
+    )
+    made = compiler.compile(module, stages.TARGET, upto="structured").module
+    products = [op for op in made.walk() if isinstance(op, Generic)]
+    spaces = [product_space(op) for op in products if is_contraction(op)]
+    assert (7, 4, 2 * 3 * 3) in spaces
 
 
 def test_parts_of_terms_agree_at_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,13 +162,18 @@ def roles(op: Generic) -> Roles:
     """Return what the dimensions of a contraction are.
 
     Columns are the last dimension, and those before it that its right side, operand 1,
-    has and its left side lacks.
+    has and its left side lacks. Of windows of one element neither side has a dimension:
+    those lie among the columns where there are others before them.
     """
     kept = output_dims(op)
-    first = len(kept) - 1
+    first = at = len(kept) - 1
     left, right = (_dims_of(op.maps[number].results) for number in (0, 1))
-    while first > 1 and kept[first - 1] in right - left:
-        first -= 1
+    while at > 1 and kept[at - 1] not in left:
+        at -= 1
+        if kept[at] in right:
+            first = at
+        elif len(op.reductions) == 1:
+            break
     return Roles(kept[first - 1], tuple(kept[first:]), op.reductions)
 
 
