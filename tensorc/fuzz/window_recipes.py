@@ -77,9 +77,9 @@ def _conv(m: Maker, cls: type[Op]) -> int | None:
     filters = m.rng.choice((1, 2, 3, m.dim()))
     window = [a.window for a in along]
     result = (batch, groups, filters, *[a.output for a in along])
-    if not _is_small(m, result, (channels, *window)):
-        return None
     shape = (groups, filters, channels, *window)
+    if not _is_small(m, result, shape):
+        return None
     weights = m.partner(TensorType(shape, type_.element))
     return m.apply(cls, (images, weights), order=FMA_ORDER, **_attributes(along))
 
@@ -91,18 +91,23 @@ def _conv_transpose(m: Maker, cls: type[Op]) -> int | None:
     along = [_whole_of(m, size, m.rng.choice((1, 2, 3))) for size in outputs]
     channels, window = m.rng.choice((1, 2, 3)), [a.window for a in along]
     result = (batch, groups, channels, *[a.output for a in along])
-    if not _is_small(m, type_.shape, (channels, *window)):
-        return None
-    if m.count(result) > MOST_ELEMENTS:
-        return None
     shape = (groups, filters, channels, *window)
+    if not _is_small(m, type_.shape, shape) or m.count(result) > MOST_ELEMENTS:
+        return None
     weights = m.partner(TensorType(shape, type_.element))
     return m.apply(cls, (positions, weights), order=FMA_ORDER, **_attributes(along))
 
 
-def _is_small(m: Maker, shape: Sequence[Dim], each: Sequence[Dim]) -> bool:
+def _is_small(m: Maker, shape: Sequence[Dim], filters: Sequence[Dim]) -> bool:
+    """Return whether arrays are small, and the products for what has that shape.
+
+    Each element takes those of a filter, [G, F, C, *K]. Of empty images filters may
+    have any size.
+    """
     elements = m.count(shape)
-    return elements <= MOST_ELEMENTS and elements * m.count(each) <= _MOST_PRODUCTS
+    products = elements * m.count(filters[2:])
+    most = max(elements, m.count(filters))
+    return most <= MOST_ELEMENTS and products <= _MOST_PRODUCTS
 
 
 def _windows(m: Maker, cls: type[Op]) -> int | None:
