@@ -217,3 +217,18 @@ def test_the_copy_reads_a_constant_outside(size: int | str) -> None:
     assert same_bits(expected, wanted)
     for stage, ((result,),) in outcome.items():
         assert same_bits(result, expected), stage
+
+
+def test_casts_of_keys_stay_apart_where_scores_are_made_again_transposed() -> None:
+    """A matrix of unknown size is made transposed, so its sides change places."""
+    rng = np.random.default_rng(4)
+    q, v, k = (drawn(rng, (40, 24), np.dtype(t)) for t in ("f4", "f4", "f2"))
+
+    def loss(q, v, k):
+        return (tc.softmax(q @ k.T.astype("float32"), axis=1) @ v * v).sum()
+
+    slopes = tc.grad(loss, wrt=(0, 1))
+    for given, wanted in zip(
+        slopes(q, v, k), slopes(q, v, k.astype("f4")), strict=True
+    ):
+        assert same_bits(given, wanted)

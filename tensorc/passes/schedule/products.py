@@ -310,7 +310,8 @@ def is_packed(op: Generic, target: Target, shared: Shared | None = None) -> Dim:
         return int(not known_at_most(rows, CHUNK_ROWS))
     if shared is not None:
         rows = shared.rows
-        if _is_small(columns, depth, element) and op.maps[1].results[-1] == _terms(op):
+        along_terms = op.maps[1].results[-1:] == (_terms(op),)
+        if along_terms and _is_small(columns, depth, element):
             return 1
     known = [d for d in (columns, depth) if isinstance(d, int)]
     is_known = isinstance(rows, int) and len(known) == 2

@@ -15,8 +15,10 @@ from tensorc.passes.analysis.generics import (
     has_windows,
     is_contraction,
     product_space,
+    tensor_of,
 )
 from tensorc.passes.schedule.products import CHUNK_ROWS, NARROW
+from tensorc.passes.structured.recompute import is_worth
 
 MOST_OPS = 12  # of what a copy computes: the indices of a gather, a cast
 
@@ -25,9 +27,13 @@ def is_read_by_copy(op: Generic, size: int, reader: Generic) -> bool:
     """Return whether a contraction reads what an op makes as its right side alone.
 
     `size` is how many ops of its body compute. Of few columns, or one row, nothing is
-    copied, or what is copied lies otherwise.
+    copied, or what is copied lies otherwise. Numbers that are made of nothing stay an
+    operand, which the maps of a product need, and so do those of a matrix that
+    `recompute` may make transposed: then its sides change places.
     """
     if not is_contraction(reader) or has_windows(reader) or computes_right(reader):
+        return False
+    if not op.inputs or is_worth(tensor_of(reader.results[0])):
         return False
     if not _is_right_side(op.results[0], reader) or size > MOST_OPS:
         return False
