@@ -58,16 +58,15 @@ def command(
     path, name = split_name(file)
     for output in (json_path, trace):
         check_output(output, path, init)
-    if compare is not None:
-        read_old(compare)  # before the work
+    old = None if compare is None else read_old(compare)  # before the work
     program = programs.load(path, settings, optimize, default_float)
     restore(program, init)
     found = api.bench_of_program(program, name, sizes, seconds)
     # What is read by a machine must not have a line for people in it.
     people = sys.stderr if json_path == "-" else sys.stdout
     print(found, end="", file=people, flush=True)
-    if compare is not None:
-        print(f"\n{comparing.compare(found, compare)}", end="", file=people)
+    if old is not None:
+        print(f"\n{comparing.compare(found, old)}", end="", file=people)
     if json_path is not None:
         write_output(json_path, found.to_json() + "\n")
     if trace is not None:

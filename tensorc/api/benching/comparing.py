@@ -20,21 +20,17 @@ _Key = tuple[str, str, int]
 class Old:
     """What an earlier measurement found: seconds of a call, and of kernels.
 
-    `subject` is the function with its sizes.
+    `subject` is the function with its sizes, and `path` the file that says so.
     """
 
+    path: str
     subject: str
     seconds: float
     kernels: dict[_Key, float]
 
 
-def compare(found: Bench, path: str | PathLike[str]) -> str:
-    """Return what has changed since a result was written as JSON.
-
-    Raises:
-        TensorcError: the file is not there, or holds no such result (TC0401).
-    """
-    old = read_old(path)
+def compare(found: Bench, old: Old) -> str:
+    """Return what has changed since an earlier measurement."""
     new = _keyed([(k.source, k.computes, k.seconds) for k in found.kernels])
     numbers = dict(zip(new, [k.number for k in found.kernels], strict=True))
     rows = [["", "now", "before", "ratio", "source", "computes"]]
@@ -43,9 +39,9 @@ def compare(found: Bench, path: str | PathLike[str]) -> str:
         rows.append([numbers.get(key, "gone"), *_spelled(*times), *key[:2]])
     rows.append([found.unit, *_spelled(found.seconds, old.seconds), "", ""])
     table = Table("kernels, and all", rows, (), frozenset({1, 2, 3}))
-    title = f"{found.name}, beside {fspath(path)}"
+    title = f"{found.name}, beside {old.path}"
     if old.subject != found.subject:
-        title = f"{found.subject}, beside {fspath(path)}, which measured {old.subject}"
+        title = f"{found.subject}, beside {old.path}, which measured {old.subject}"
     return text_of(title, [table]) + "\n"
 
 
@@ -57,7 +53,7 @@ def read_old(path: str | PathLike[str]) -> Old:
     """
     name = fspath(path)
     try:
-        return _old(json.loads(Path(name).read_text("utf-8")))
+        return _old(name, json.loads(Path(name).read_text("utf-8")))
     except OSError as error:
         wrong = str(error.strerror or error)
     except (ValueError, RecursionError) as error:
@@ -65,7 +61,7 @@ def read_old(path: str | PathLike[str]) -> Old:
     raise TensorcError(Diagnostic("TC0401", f"{name}: {wrong}"))
 
 
-def _old(data: object) -> Old:
+def _old(path: str, data: object) -> Old:
     """Return what the JSON holds; a ValueError for what is not of its form."""
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT}")
@@ -81,7 +77,7 @@ def _old(data: object) -> Old:
     if not isinstance(sizes, dict):
         raise ValueError("sizes are a record")
     subject = subject_of(text(data.get("name")), sizes)
-    return Old(subject, _seconds(data.get("seconds")), kernels)
+    return Old(path, subject, _seconds(data.get("seconds")), kernels)
 
 
 def _seconds(data: object) -> float:

@@ -299,9 +299,9 @@ def _read_or_copied(k: LoopBuilder, part: _Part, product: Product) -> None:
     )
 
     def wide() -> None:
-        wide = replace(product, columns=(left, whole), is_whole=True)
+        tiles = replace(product, columns=(left, whole), is_whole=True)
         # Tiles of copies are those of a panel, where there is one: with masks.
-        _copied_or_not(k, wide, copied, part.panel is None)
+        _copied_or_not(k, tiles, copied, part.panel is None)
         rest = replace(product, columns=(whole, right), size=narrow)
         _copied_or_not(k, rest, False)
 

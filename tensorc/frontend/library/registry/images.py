@@ -38,7 +38,6 @@ _PATCH_WORDS = {"input": "x", "kernel_size": "window", "output_size": "size"}
 _STRIDE = Option(INTEGERS, 1)
 _DILATION = Option(INTEGERS, 1)
 _NONE = Option(PADDING, 0)
-_OF_POOL = Option(KNOWN_PADDING, 0)  # no window lies in it alone
 _CONV: Mapping[str, Option] = {
     "stride": _STRIDE,
     "padding": Option(PADDING, "valid"),
@@ -54,11 +53,11 @@ _TRANSPOSE: Mapping[str, Option] = {
     "dilation": _DILATION,
     "flip": Option(FLAG, False),
 }
-_POOL: Mapping[str, Option] = {
-    "window": Option(SHAPE),
+_OVER: Mapping[str, Option] = {
     "stride": Option(INTEGERS, None, none=True),
-    "padding": _OF_POOL,
+    "padding": Option(KNOWN_PADDING, 0),  # no window lies in it alone
 }
+_POOL: Mapping[str, Option] = {"window": Option(SHAPE), **_OVER}
 _MAX_POOL: Mapping[str, Option] = {
     **_POOL,
     "dilation": _DILATION,
@@ -72,15 +71,13 @@ _AVG_POOL: Mapping[str, Option] = {
 # PyTorch's own, in its order.
 _MAX_POOLS: Mapping[str, Option] = {
     "kernel_size": Option(SHAPE),
-    "stride": Option(INTEGERS, None, none=True),
-    "padding": _OF_POOL,
+    **_OVER,
     "dilation": _DILATION,
     "ceil_mode": Option(FLAG, False),
 }
 _AVG_POOLS: Mapping[str, Option] = {
     "kernel_size": Option(SHAPE),
-    "stride": Option(INTEGERS, None, none=True),
-    "padding": _OF_POOL,
+    **_OVER,
     "ceil_mode": Option(FLAG, False),
     "count_include_pad": Option(FLAG, True),
 }
