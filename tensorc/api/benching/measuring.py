@@ -56,21 +56,41 @@ def measure(subject: Subject, seconds: float = SECONDS) -> Bench:
     plan = function.bind(arrays)
     limits = limits_now()
     calls, taken = _called(function, plan, arrays, times, seconds)
-    values = dict(zip(timed.info.symbols, plan.symbols, strict=True))
     spent = [spent_in(timed, launches) for launches in taken]
-    found = kernels_of(timed, spent, values, limits)
+    shown = taken[calls.index(min(calls))]
+    one = "call", statistics.median(calls), min(calls)
+    return result_of(timed, plan, limits, spent, one, times.lost, shown)
+
+
+def result_of(
+    timed: TimedFunction,
+    plan: CallPlan,
+    limits: Limits,
+    spent: Sequence["Spent"],
+    one: tuple[str, float, float],
+    lost: int,
+    shown: Array,
+    middle: Callable[[Sequence[float]], float] = statistics.median,
+) -> Bench:
+    """Return a result: what calls, or epochs, took, and the launches of a trace.
+
+    `one` says what each of them is, and how long one took: usually, and at least.
+    """
+    values = dict(zip(timed.info.symbols, plan.symbols, strict=True))
+    found = _kernels_of(timed, spent, values, limits, middle)
+    unit, usual, least = one
     return Bench(
         timed.info.name,
         {name.removeprefix(VALUE): size for name, size in values.items()},
         limits,
-        "call",
-        len(calls),
-        statistics.median(calls),
-        min(calls),
+        unit,
+        len(spent),
+        usual,
+        least,
         tuple(found.values()),
-        lines_of({timed.works[i]: k.seconds for i, k in found.items()}, values),
-        times.lost,
-        events_of(timed, taken[calls.index(min(calls))], list(found)),
+        _lines_of({timed.works[i]: k.seconds for i, k in found.items()}, values),
+        lost,
+        _events_of(timed, shown, list(found)),
     )
 
 
@@ -124,12 +144,12 @@ def spent_in(timed: TimedFunction, launches: Array) -> Spent:
     return Spent(tuple(spent), tuple(runs))
 
 
-def kernels_of(
+def _kernels_of(
     timed: TimedFunction,
     spent: Sequence[Spent],
     values: Mapping[str, int],
     limits: Limits,
-    middle: Callable[[Sequence[float]], float] = statistics.median,
+    middle: Callable[[Sequence[float]], float],
 ) -> dict[int, KernelTime]:
     """Return what was done, by the indices of `works`, in their order."""
     found = {}
@@ -164,7 +184,7 @@ def _kernel(
     )
 
 
-def lines_of(
+def _lines_of(
     times: Mapping[Work, float], values: Mapping[str, int]
 ) -> dict[str, float]:
     """Return the seconds of each line of the source, the longest first."""
@@ -179,7 +199,7 @@ def lines_of(
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def events_of(
+def _events_of(
     timed: TimedFunction, launches: Array, works: Sequence[int]
 ) -> tuple[Event, ...]:
     """Return the launches of a call, given the work that each kernel is."""

@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tensorc.api.benching.measuring import (
-    Spent,
-    events_of,
-    kernels_of,
-    lines_of,
-    spent_in,
-)
+from tensorc.api.benching.measuring import Spent, result_of, spent_in
 from tensorc.api.benching.result import Bench
 from tensorc.api.benching.timed import TimedFunction, compile_timed
 from tensorc.api.program import Program
-from tensorc.ir.dims import VALUE
 from tensorc.profiling.limits import limits_now
 from tensorc.profiling.times import Times
 from tensorc.recipes import Fit
@@ -69,25 +62,20 @@ class Profile:
         """Return means over the whole epochs of a training; None if there was none."""
         if self.first is None or self.function.plan is None:
             return None
-        timed, limits = self.timed, limits_now()
-        symbols = self.function.plan.symbols
-        values = dict(zip(timed.info.symbols, symbols, strict=True))
+        limits = limits_now()
         # The last epoch may have ended early.
         epochs = [e for e in self.epochs if e.runs == self.epochs[0].runs]
-        found = kernels_of(timed, epochs, values, limits, statistics.fmean)
         seconds = self.batches / max(history.steps_per_second, 1e-9)
-        return Bench(
-            timed.info.name,
-            {name.removeprefix(VALUE): size for name, size in values.items()},
+        one = "epoch", seconds, min([seconds, *[sum(e.seconds) for e in epochs]])
+        return result_of(
+            self.timed,
+            self.function.plan,
             limits,
-            "epoch",
-            len(epochs),
-            seconds,
-            min([seconds, *[sum(e.seconds) for e in epochs]]),
-            tuple(found.values()),
-            lines_of({timed.works[i]: k.seconds for i, k in found.items()}, values),
+            epochs,
+            one,
             self.times.lost,
-            events_of(timed, self.first, list(found)),
+            self.first,
+            statistics.fmean,
         )
 
 
