@@ -1,5 +1,7 @@
 """Frozen descriptions of targets: what passes and backends may know of a machine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -46,3 +48,13 @@ class Options:
 DEFAULT = Options()
 # What functions are compiled with where nobody says otherwise (`tc.options`).
 CHOSEN: ContextVar[Options] = ContextVar("options", default=DEFAULT)
+
+
+@contextmanager
+def choosing(options: Options) -> Iterator[None]:
+    """Compile functions with these options in a block."""
+    outer = CHOSEN.set(options)
+    try:
+        yield
+    finally:
+        CHOSEN.reset(outer)

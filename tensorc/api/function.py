@@ -65,7 +65,7 @@ from tensorc.ir.types import TensorType
 from tensorc.runtime.arrays import Array, kinds_of
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import SharedCell as Cell
-from tensorc.target import CHOSEN, Options
+from tensorc.target import CHOSEN, Options, choosing
 
 _NOTHING = object()
 
@@ -573,14 +573,11 @@ class Function(Costed):
 def _made_again(
     made: dict[str, object], options: Options, swaps: Sequence[object] = ()
 ) -> Function:
-    state = CHOSEN.set(options)
-    try:
+    with choosing(options):
         function = _made({**made, "on_unused_input": "ignore"})
         for swap in swaps:
             function = function.copy(swap=swap)
         return function
-    finally:
-        CHOSEN.reset(state)
 
 
 def evaluate(variable: Tensor, inputs: Mapping[Tensor, object]) -> Array:

@@ -38,6 +38,12 @@ class _Chosen:
     check_bounds: bool | None
     float_x: Element | None
 
+    def of(self, options: target.Options) -> target.Options:
+        """Return options of the compiler with those that are changed."""
+        names = ("optimize", "check_nan", "check_bounds")
+        changed = {name: getattr(self, name) for name in names}
+        return replace(options, **{n: v for n, v in changed.items() if v is not None})
+
 
 @door
 def options(
@@ -124,16 +130,9 @@ class _Block(AbstractContextManager[None]):
 @contextmanager
 def _holding(chosen: _Chosen) -> Iterator[None]:
     with ExitStack() as stack:
-        if chosen.optimize is not None:
-            changed = replace(target.CHOSEN.get(), optimize=chosen.optimize)
-            stack.enter_context(_set(target.CHOSEN, changed))
+        stack.enter_context(target.choosing(chosen.of(target.CHOSEN.get())))
         if chosen.check_nan is not None:
-            changed = replace(target.CHOSEN.get(), check_nan=chosen.check_nan)
-            stack.enter_context(_set(target.CHOSEN, changed))
             stack.enter_context(checking(chosen.check_nan))
-        if chosen.check_bounds is not None:
-            changed = replace(target.CHOSEN.get(), check_bounds=chosen.check_bounds)
-            stack.enter_context(_set(target.CHOSEN, changed))
         if chosen.cache is not None:
             stack.enter_context(_set(cache_.IN_USE, chosen.cache))
         if chosen.float_x is not None:

@@ -4,7 +4,6 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,7 @@ from tensorc.errors import Diagnostic, TensorcError
 from tensorc.recipes import TIME, RecipeKind
 from tensorc.runtime import threads
 from tensorc.runtime.checking import checking
-from tensorc.target import CHOSEN
+from tensorc.target import CHOSEN, choosing
 
 _HELP_FILE = "tensorc.file"
 
@@ -186,7 +185,8 @@ def check_bounds_option(function: AnyCommand) -> AnyCommand:
 
     def callback(context: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
-            context.with_resource(_checking_bounds())
+            changed = replace(CHOSEN.get(), check_bounds=True)
+            context.with_resource(choosing(changed))
 
     return click.option(
         "--check-bounds",
@@ -196,15 +196,6 @@ def check_bounds_option(function: AnyCommand) -> AnyCommand:
         help="Compile code that compares each index with the extent of its memory: to "
         "find faults of the compiler.",
     )(function)
-
-
-@contextmanager
-def _checking_bounds() -> Iterator[None]:
-    token = CHOSEN.set(replace(CHOSEN.get(), check_bounds=True))
-    try:
-        yield
-    finally:
-        CHOSEN.reset(token)
 
 
 def existing_file(path: str) -> str:
