@@ -12,18 +12,18 @@ import numpy as np
 from tensorc import abi, compiler
 from tensorc.artifact import Artifact, FunctionInfo, evaluate_dim
 from tensorc.backend.llvm import codegen
-from tensorc.fuzz.outcomes import in_order, updated_by
+from tensorc.fuzz.outcomes import Compiled, in_order, updated_by
 from tensorc.ir.attributes import make_dict
 from tensorc.ir.functions import Parameter
 from tensorc.ir.interpreter import interpret
-from tensorc.ir.numerics import Array
+from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.text.parser import parse_module
 from tensorc.ir.text.printer import print_module
 from tensorc.ir.types import ELEMENTS, TensorType
 from tensorc.ir.verifier import verify
 from tensorc.passes.common.base import Pass, run_pass
-from tensorc.runtime import cpu
+from tensorc.runtime import cpu, threads
 from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.shared import SharedCell
 from tensorc.target import Options, Target
@@ -206,6 +206,32 @@ def results_below(
         artifact = Artifact("cpu", code, functions)
         outcome[f"O{level}"] = compiled_results(artifact, cases, updated)
     return outcome
+
+
+def assert_same_bits_everywhere(
+    text: str, values: list[Array], target: Target, numbers: Sequence[int]
+) -> None:
+    """Assert that `function` gives the same bits at each stage, and in many threads.
+
+    It has one result. Code for the target runs in so many threads, one after the other.
+    """
+    outcome = all_results(parse_module(text), [("function", values)], (0,))
+    (expected,) = outcome["tensor"][0]
+    for stage, (given,) in outcome.items():
+        assert same_bits(given[0], expected), stage
+    module = parse_module(text)
+    updated = updates_of(module)
+    options = Options(parallel_work=1, optimize=1)
+    code = Compiled(compiler.compile(module, target, options).artifact, updated)
+    before = threads.wanted()
+    try:
+        for number in numbers:
+            threads.use(number)
+            found = code.call("function", values)
+            assert not isinstance(found, str), found
+            assert same_bits(found[0], expected), number
+    finally:
+        threads.use(before)
 
 
 def _advance(module: Module, upto: str, after: str = "") -> Module:

@@ -23,7 +23,7 @@ from tensorc.runtime import threads
 from tensorc.target import DEFAULT
 from tests import stages
 from tests.samples import drawn, parse_type, same_bits
-from tests.stages import Case, all_results, updates_of
+from tests.stages import Case, all_results, assert_same_bits_everywhere, updates_of
 from tests.test_pipeline import add_function
 
 COLUMNS = (1, 9, 16, 17, 23, 32, 47, 49)
@@ -99,20 +99,7 @@ def test_right_sides_that_are_copied_once_give_the_same_bits(
         shapes = [(m, k), (n, k) if "transposed" in name else (k, n)]
         values = [np.asarray(rng.integers(-9, 9, s) / 2, np.float32) for s in shapes]
         text = _packed_text(name, shapes, known)
-        outcome = all_results(parse_module(text), [("function", values)], (0,))
-        (expected,) = outcome["tensor"][0]
-        for stage, (given,) in outcome.items():
-            assert same(given[0], expected), stage
-        options = replace(DEFAULT, parallel_work=1, optimize=1)
-        module = parse_module(text)
-        updated = updates_of(module)
-        made = compiler.compile(module, target, options)
-        code = Compiled(made.artifact, updated)
-        for number in (1, 2, 4):
-            threads.use(number)
-            given = code.call("function", values)
-            assert not isinstance(given, str), given
-            assert same(given[0], expected), number
+        assert_same_bits_everywhere(text, values, target, (1, 2, 4))
 
 
 def _packed_module(known: bool, upto: str) -> compiler.Compilation:

@@ -24,7 +24,7 @@ from tensorc.runtime import threads
 from tensorc.target import DEFAULT
 from tests import stages
 from tests.samples import dims, drawn, parse_type
-from tests.stages import all_results, updates_of
+from tests.stages import all_results, assert_same_bits_everywhere, updates_of
 from tests.test_pipeline import add_function
 
 M, K, N, FAR = 19, 21, 83, 31  # rows, terms, columns; rows that are gathered from
@@ -118,20 +118,7 @@ def _small(monkeypatch: pytest.MonkeyPatch):
 def _check(name: str, bits: int, known: bool) -> None:
     target = replace(stages.TARGET, vector_bits=bits)
     text, values = _text(name, known), _values(name)
-    outcome = all_results(parse_module(text), [("function", values)], (0,))
-    (expected,) = outcome["tensor"][0]
-    for stage, (given,) in outcome.items():
-        assert same_bits(given[0], expected), stage
-    options = replace(DEFAULT, parallel_work=1, optimize=1)
-    module = parse_module(text)
-    updated = updates_of(module)
-    made = compiler.compile(module, target, options)
-    code = Compiled(made.artifact, updated)
-    for number in (1, 3):
-        threads.use(number)
-        given = code.call("function", values)
-        assert not isinstance(given, str), given
-        assert same_bits(given[0], expected), number
+    assert_same_bits_everywhere(text, values, target, (1, 3))
 
 
 @pytest.mark.usefixtures("_small")
