@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tensorc.errors import UNKNOWN, Diagnostic, Location, ShapeError
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Block, Op, Region, Value, clone_op, single_block
-from tensorc.ir.dims import Constraints
+from tensorc.ir.dims import Constraints, Dim
 from tensorc.ir.opdef import (
     ConstraintError,
     InferContext,
@@ -63,6 +63,12 @@ class Builder:
             types = self.infer(cls, operands, attributes)
         op = cls(operands, types, attributes, regions, self.location)
         return self.block.append(op)
+
+    def unify(
+        self, left: Dim, right: Dim, message: str = "", is_index: bool = False
+    ) -> bool:
+        """Make two sizes equal, as `Constraints.unify` at the current location."""
+        return self.constraints.unify(left, right, self.location, message, is_index)
 
     def infer(
         self,

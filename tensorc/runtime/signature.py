@@ -269,7 +269,8 @@ class Signature:
             detail = f"{own}, no multiple of {_spelled_value(divided[1], divisor)}"
             hints = (divisor_hint(whole, divisor),) if divisor > 0 else ()
         message = f"{name}: {guard.message or f'sizes do not fit: {detail}'}"
-        notes = [detail, *notes] if guard.message else notes
+        if guard.message:
+            notes = [_at_least(guard, left, right) or detail, *notes]
         return ShapeError(
             Diagnostic(
                 "TC0504", message, guard.location, notes=tuple(notes), hints=hints
@@ -433,8 +434,11 @@ def spell_dim(expr: DimExpr) -> str:
     operator, left, right = expr
     if operator in ("min", "max", "bound"):
         return f"{operator}({spell_dim(left)}, {spell_dim(right)})"
-    if operator == "+" and isinstance(right, int) and right < 0:
-        return f"{spell_dim(left)} - {-right}"
+    if operator == "+":
+        for whole, other in ((left, right), (right, left)):
+            taken = _taken_off(other)
+            if taken is not None:
+                return f"{spell_dim(whole)} - {spell_dim(taken)}"
     sides = [
         f"({spell_dim(s)})"
         if isinstance(s, tuple) and operator != "+"
@@ -444,8 +448,41 @@ def spell_dim(expr: DimExpr) -> str:
     return f" {operator} ".join(sides)
 
 
+def _taken_off(expr: DimExpr) -> DimExpr | None:
+    """Return what a term takes off; None of one that adds."""
+    match expr:
+        case int(number) if number < 0:
+            return -number
+        case ("*", int(factor), other) if factor < 0:
+            return other if factor == -1 else ("*", -factor, other)
+        case _:
+            return None
+
+
 def _spell_side(expr: DimExpr, value: int) -> str:
     return str(value) if isinstance(expr, int) else f"{spell_dim(expr)} is {value}"
+
+
+def _at_least(guard: Guard, left: int, right: int) -> str:
+    """Say of a size with a least one what both are; "" of another equation.
+
+    That no size d is below 0 is min(d, 0) = 0, or max(d, 0) = d.
+    """
+    for side, other in ((guard.left, guard.right), (guard.right, guard.left)):
+        match side:
+            case ("min", *sizes) if other == 0 and 0 in sizes:
+                value = min(left, right)
+            case ("max", *sizes) if 0 in sizes and other in sizes:
+                value = min(left, right)
+            case _:
+                continue
+        size = sizes[1 - sizes.index(0)]
+        least = 0
+        match size:
+            case ("+", whole, int(number)):
+                size, least = whole, -number
+        return f"{_spell_side(size, value + least)}, it must be at least {least}"
+    return ""
 
 
 def _spelled_value(expr: DimExpr, value: int) -> str:

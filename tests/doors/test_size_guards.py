@@ -1,7 +1,8 @@
 """Sizes that a library function needs to be equal are checked at the call.
 
 A graph's builder is thrown away after each expression: what only it knew was checked by
-nobody, so that calls gave results of another shape than was asked for.
+nobody, so that calls gave results of another shape than was asked for, or wrote outside
+of memory (tests/doors/test_image_calls.py).
 """
 
 import numpy as np

@@ -8,6 +8,7 @@ float where numpy goes to float64 only because an operand was integral.
 """
 
 import operator
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -129,6 +130,8 @@ class Emitter:
 
     `written` tells how often a signature writes a symbol as a size.
 
+    `called` is the function that is called, as the user calls it; "" for an operator.
+
     `compute` is `elementwise.elementwise`, which imports this module.
     """
 
@@ -145,6 +148,7 @@ class Emitter:
     spell: Callable[[bool | None], str] = str
     way: Callable[[str], str] = str
     written: Callable[[str], int] = _never
+    called: str = ""
     # Formulas of numbers that were computed already, by identity: they may share parts.
     formulas: dict[int, tuple[Formula, TensorOperand]] = field(default_factory=dict)
 
@@ -171,8 +175,9 @@ class Emitter:
 
         `message` is for the call, if only it can decide; `is_index`: an index is wrong.
         """
-        at = self.location
-        return self.builder.constraints.unify(left, right, at, message, is_index)
+        if message and not is_index:
+            message = with_name(message, self.called).replace(VALUE, "")
+        return self.builder.unify(left, right, message, is_index)
 
     def match(self, left: Dim, right: Dim, claim: str, message: str = "") -> bool:
         """Make two sizes equal, as `unify`; warn if that decides a declared symbol.
@@ -200,6 +205,13 @@ class Emitter:
                 "TC0319", message, self.location, hints=hints, severity="warning"
             )
         )
+
+
+def with_name(message: str, name: str) -> str:
+    """Return a message that names the function it is of; as it is without a name."""
+    if not name or re.search(rf"\b{name}\b", message):
+        return message
+    return f"`{name}`: {message}"
 
 
 def _ways(b: Emitter, hints: Sequence[str]) -> tuple[str, ...]:

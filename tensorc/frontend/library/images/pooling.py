@@ -25,7 +25,6 @@ from tensorc.frontend.library.operands import (
     cast,
     materialize,
     number,
-    pinned,
     size_error,
     spell_shape,
     spell_type,
@@ -134,27 +133,11 @@ def _pool(
         for side in (axis.before, axis.after):
             require(b, axis.extent - side, message, "pad by less than a window")
     output = counts(b, axes, padding, what)
-    if not ignore_border:
-        output = tuple([_count_over(axis) for axis in axes])
-        x = _with_room(b, x, axes)
     over: list[Dim] = [0] * len(axes)
     if not ignore_border:
+        output = tuple([_count_over(axis) for axis in axes])
         over = [_over(axis, n) for axis, n in zip(axes, output, strict=True)]
     return _Pool(x, axes, output, over, what)
-
-
-def _with_room(b: Emitter, x: TensorOperand, axes: Sequence[Axis]) -> TensorOperand:
-    """Return x as one that windows fit into: where the call gives its sizes, it checks.
-
-    Of windows that reach over the end there is one in any image, however small.
-    """
-    lead = b.shape(x)[: x.type.rank - len(axes)]
-    sizes: list[Dim] = []
-    for axis in axes:
-        least = axis.extent + 1 - axis.before - axis.after
-        fits = known_at_most(0, axis.room)
-        sizes.append(axis.size if fits else maximum(axis.size, least))
-    return pinned(b, x, (*lead, *sizes))
 
 
 def _count_over(axis: Axis) -> Dim:

@@ -117,7 +117,8 @@ def padded(b: Emitter, axes: Sequence[Axis], padding: Padding) -> list[Axis]:
             raise number_error(b, f"padding is not negative, got {pair}")
         if padding != "same":  # which pads by what lacks, so never below 0
             for side in pair:
-                require(b, side, "padding is not negative")
+                own = f', "{padding}" is {side}' if isinstance(padding, str) else ""
+                require(b, side, f"padding is not negative{own}")
     return [
         replace(axis, before=before, after=after)
         for axis, (before, after) in zip(axes, pairs, strict=True)

@@ -1,12 +1,11 @@
 """Calls of functions by their rows: options are checked, messages name them."""
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 
 from tensorc.errors import CompileError
 from tensorc.frontend.library.library_function import LibraryFunction
-from tensorc.frontend.library.operands import Emitter, Operand
+from tensorc.frontend.library.operands import Emitter, Operand, with_name
 from tensorc.frontend.library.options import OptionValue, checked_all
 
 
@@ -25,19 +24,20 @@ def invoke(
     """
     called = name or function.name
     values = checked_all(b, called, function.options, options)
+    outer, b.called = b.called, called
     try:
         return function.function(b, *tensors, **values)
     except CompileError as failure:
         raise named_in(failure, called) from None
+    finally:
+        b.called = outer
 
 
 def named_in(failure: CompileError, name: str) -> CompileError:
     """Return an error of which each message names the function."""
     return type(failure)(
         *[
-            d
-            if re.search(rf"\b{name}\b", d.message)
-            else dataclasses.replace(d, message=f"`{name}`: {d.message}")
+            dataclasses.replace(d, message=with_name(d.message, name))
             for d in failure.diagnostics
         ]
     )

@@ -9,6 +9,7 @@ from tensorc.frontend.library.mistakes import usage_error
 from tensorc.frontend.library.operands import spell_type
 from tensorc.frontend.library.sizes import NoDimError, dim_of, why
 from tensorc.frontend.python.graph.nodes import (
+    REQUIRED,
     InputNode,
     inputs_in,
     sources_of,
@@ -33,7 +34,7 @@ from tensorc.frontend.python.graph.regions import (
     type_of_both,
 )
 from tensorc.frontend.python.graph.walks import needed, ops_of
-from tensorc.ir.attributes import Attribute, dims_of, with_dims
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, dims_of, with_dims
 from tensorc.ir.branches import isolate
 from tensorc.ir.builder import Builder
 from tensorc.ir.captured import Captured
@@ -195,6 +196,8 @@ class Emission:
             for source in inputs_in(op):
                 if source in self.failures:
                     raise self.failures[source]
+        attributes = self._renamed(op.attributes)
+        self._require(attributes.pop(REQUIRED, ArrayAttr(())))
         captured = self.captured.stands_for(op)
         if captured is not None:
             frame.values[op.results[0]] = captured
@@ -205,11 +208,22 @@ class Emission:
             with self.builder.inside(scope.block):
                 results = emit(op, operands)  # type: ignore[arg-type]
         else:
-            attributes = self._renamed(op.attributes)
             types = self.builder.infer(type(op), operands, attributes)
             made = type(op)(operands, types, attributes, (), op.location)
             results = scope.block.append(made).results
         _name(frame, op.results, results)
+
+    def _require(self, required: Attribute) -> None:
+        """Let the call see to what a node says of its sizes."""
+        assert isinstance(required, ArrayAttr)
+        for sides, words in zip(required.items[::2], required.items[1::2], strict=True):
+            assert isinstance(sides, Dims)
+            message = str(words)
+            for name in sorted(self.sizes, key=len, reverse=True):  # not x1#1 of x1#12
+                message = message.replace(name, str(self.sizes[name]))
+            left, right = sides.dims
+            if not self.builder.unify(left, right, message):
+                raise ShapeError(Diagnostic("TC0301", message, self.builder.location))
 
     def _renamed(self, attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
         """Return attributes with the function's symbols in their dimensions."""

@@ -9,7 +9,9 @@ without an op: an `Input`, or a `SharedLeaf`, memory of the runtime.
 
 `GraphBuilder` is a `Builder`, so the library and the operands of `frontend` make nodes
 as they make IR. Each use has constraints of its own, which are thrown away: sizes that
-can never fit are found at the user's line, all others when a function is compiled.
+can never fit are found at the user's line, all others when a function is compiled. What
+the library asks of a call in its own words stands on the nodes that are made behind it,
+`REQUIRED`.
 """
 
 import itertools
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field
 from weakref import WeakSet, WeakValueDictionary
 
 from tensorc.errors import UNKNOWN, Location
-from tensorc.ir.attributes import Attribute, dims_of
+from tensorc.ir.attributes import ArrayAttr, Attribute, Dims, dims_of
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Block, Op, Region, Value
 from tensorc.ir.dims import VALUE, Compound, Dim, Poly, Symbol, is_value
@@ -170,9 +172,31 @@ def in_body() -> Iterator[MutableSet[Op]]:
             outer |= own
 
 
+# An attribute of nodes alone: pairs of sizes that the call makes equal, each before the
+# words for a call that does not.
+REQUIRED = "required"
+
+
 @dataclass
 class GraphBuilder(Builder):
     """Makes nodes: ops that are appended to nothing."""
+
+    required: tuple[Attribute, ...] = ()
+
+    def unify(
+        self, left: Dim, right: Dim, message: str = "", is_index: bool = False
+    ) -> bool:
+        """Make two sizes equal; what only the call decides goes with later nodes.
+
+        Without words, and of indices, the ops say it themselves.
+        """
+        guards = self.constraints.guards
+        before = len(guards)
+        fits = super().unify(left, right, message, is_index)
+        if message and not is_index:
+            for guard in guards[before:]:
+                self.required += Dims((guard.left, guard.right)), guard.message
+        return fits
 
     def append(
         self,
@@ -185,6 +209,8 @@ class GraphBuilder(Builder):
         """Return a node. Raises `ShapeError` if a constraint cannot hold."""
         if types is None:
             types = self.infer(cls, operands, attributes)
+        if self.required:
+            attributes = {**attributes, REQUIRED: ArrayAttr(self.required)}
         made = cls(operands, types, attributes, regions, self.location)
         body = _BODY.get()
         if body is not None:

@@ -63,18 +63,6 @@ def _require_room(
         require(ctx.unify(minimum(room, 0), 0, message), "C2", detail)
 
 
-def expect_some(ctx: InferContext, output: Dims) -> None:
-    """Let the call refuse images without elements, where it gives their sizes.
-
-    It is no constraint: a derivative has the sizes of what is there already.
-    """
-    for size in output.dims:
-        if not known_at_most(0, size):
-            message = f"the result would have {size} elements along an axis of the "
-            message += "image, it has one at least: the window is too large for it"
-            ctx.unify(minimum(size - 1, 0), 0, message)
-
-
 @dataclass(frozen=True, slots=True)
 class Walk:
     """One axis that windows lie along: its size, that of a window, how many there are.
@@ -189,7 +177,6 @@ class Conv(Op):
         require_convolution(ctx, x, w, 2, len(strides), order)
         sizes, window = x.shape[LEADING:], w.shape[LEADING:]
         require_windows(ctx, sizes, window, output.dims, strides, padding, dilation)
-        expect_some(ctx, output)
         return TensorType((*x.shape[:2], w.shape[1], *output.dims), x.element)
 
     @staticmethod
@@ -265,7 +252,6 @@ class ConvTranspose(Op):
         require_convolution(ctx, y, w, 1, len(strides), order)
         windows, window = y.shape[LEADING:], w.shape[LEADING:]
         require_windows(ctx, output.dims, window, windows, strides, padding, dilation)
-        expect_some(ctx, output)
         return TensorType((*y.shape[:2], w.shape[2], *output.dims), y.element)
 
     @staticmethod
@@ -342,7 +328,6 @@ class Windows(Op):
             ctx, sizes, window.dims, output.dims, strides, padding, dilation
         )
         require(fill.type == operand.element, "C4", "{} and {}", fill.type, operand)
-        expect_some(ctx, output)
         shape = (*operand.shape[:lead], *output.dims, *window.dims)
         return TensorType(shape, operand.element)
 

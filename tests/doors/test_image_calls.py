@@ -1,0 +1,144 @@
+"""Sizes of images and filters that only a call gives: what it says when they are wrong.
+
+In all doors one message, which names the function and where it is called, with the
+shapes and the formula of the size that does not fit.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+import tensorc as tc
+from tests.said import said
+
+IMAGES = (1, 2, 4, 4)
+# The call, the filters' shape, what is said, and the size that is too small.
+WRONG = {
+    "window": (
+        "conv2d(x, w, stride=3)",
+        (3, 2, 5, 5),
+        "(x2 + 0 - 1 * (w2 - 1) - 1) // 3 + 1 elements",
+        "(x2 - w2) // 3 is -1, it must be at least 0",
+    ),
+    "dilated": (
+        "conv2d(x, w, dilation=3, padding=1)",
+        (3, 2, 3, 3),
+        "(x2 + 2 - 3 * (w2 - 1) - 1) // 1 + 1 elements",
+        "x2 - 3 * w2 is -5, it must be at least -4",
+    ),
+    "transposed": (
+        "conv_transpose2d(x, w, padding=3)",
+        (2, 3, 2, 2),
+        "(x2 - 1) * 1 - 6 + 1 * (w2 - 1) + 0 + 1 elements",
+        "w2 + x2 is 6, it must be at least 8",
+    ),
+    "empty": (
+        'conv2d(x, w, padding="full")',
+        (3, 2, 0, 2),
+        'padding is not negative, "full" is w2 - 1',
+        "w2 is 0, it must be at least 1",
+    ),
+    "pool": (
+        "max_pool(x, 5)",
+        None,
+        "under windows [5, 5]: the window is larger than the padded image",
+        "(x2 - 5) // 5 is -1, it must be at least 0",
+    ),
+    "unfold": (
+        "unfold(x, 5)",
+        None,
+        "(x2 + 0 - 1 * (5 - 1) - 1) // 1 + 1 elements",
+        "x2 is 4, it must be at least 5",
+    ),
+    "rest": (
+        "images2neibs(x, (3, 3))",
+        None,
+        "they leave a rest of the image",
+        "x2 is 4, but 3 * ((x2 - 3) // 3) + 3 is 3",
+    ),
+}
+
+
+def written(call, has_filters, folder):
+    """Return the function of a file with that call, whose symbols are those of jit."""
+    signature = "x: float[X0, X1, X2, X3]"
+    signature += ", w: float[W0, W1, W2, W3]" * has_filters
+    path = folder / "wrong.tc"
+    path.write_text(f"fn f({signature}) = {call}\n")
+    return tc.load(path).f
+
+
+def python(call):
+    """Return the body of that call for the doors of Python."""
+    names = ("conv2d", "conv_transpose2d", "max_pool", "unfold", "images2neibs")
+    known = {name: getattr(tc, name) for name in names}
+    return lambda *given: eval(call, known | dict(zip("xw", given, strict=False)))
+
+
+def symbolic(body, count):
+    variables = [tc.tensor(name, "float32", (None,) * 4) for name in "xw"[:count]]
+    return tc.function(variables, body(*variables))
+
+
+DOORS = ("file", "jit", "symbolic")
+CASES = [(name, door) for name in WRONG for door in DOORS]
+CASES.remove(("rest", "file"))  # Theano's word is one of Python
+
+
+@pytest.mark.parametrize(("name", "door"), CASES)
+def test_a_call_says_what_does_not_fit_and_how_sizes_are_computed(name, door, tmp_path):
+    call, filters, words, least = WRONG[name]
+    shapes = [IMAGES] if filters is None else [IMAGES, filters]
+    match door:
+        case "file":
+            f = written(call, filters is not None, tmp_path)
+        case "jit":
+            body = python(call)
+            f = tc.jit(
+                (lambda x: body(x)) if filters is None else lambda x, w: body(x, w)
+            )
+        case _:
+            f = symbolic(python(call), len(shapes))
+    arrays = [np.ones(shape, "f") for shape in shapes]
+    with pytest.raises(tc.ShapeError) as caught:
+        f(*arrays)
+    (diagnostic,) = caught.value.diagnostics
+    text = said(caught.value).lower()
+    assert diagnostic.code == "TC0504"
+    assert f"`{call.partition('(')[0]}`: " in text
+    assert words.lower() in text
+    assert least in text
+    read = shapes[1:] if name == "empty" else shapes
+    for shape in read:
+        assert f"given f32[{', '.join(map(str, shape))}]" in text
+    assert diagnostic.location.line
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_filter_without_elements_writes_outside_of_nothing(first):
+    """Its "full" padding is negative; a trace had left it unchecked."""
+    f = tc.jit(lambda x, w: tc.conv2d(x, w, padding="full"))
+    x = np.ones((1, 1, 3, 3))
+    for width in (2, 0) if first else (0, 2):
+        w = np.ones((1, 1, 2, width))
+        if width:
+            assert f(x, w).shape == (1, 1, 4, 4)
+        else:
+            with pytest.raises(tc.ShapeError, match='"full" is w3 - 1'):
+                f(x, w)
+
+
+def test_words_stand_for_the_sizes_of_what_is_compiled():
+    """Names of sizes in a graph are its own: x1#1 is no beginning of x1#12."""
+    variables = [tc.tensor("x", "float32", (None,) * 3) for _ in range(5)]
+    total = sum(tc.sum(tc.max_pool(v, (5,), stride=1)) for v in variables)
+    f = tc.function(variables, total)
+    arrays = [np.ones((1, 1, 5 + i), "f") for i in range(5)]
+    assert math.isclose(float(f(*arrays)), 15)
+    for wrong in range(5):
+        given = [a[..., :4] if i == wrong else a for i, a in enumerate(arrays)]
+        with pytest.raises(tc.ShapeError) as caught:
+            f(*given)
+        assert "#" not in said(caught.value)
+        assert "given f32[1, 1, 4]" in said(caught.value)
