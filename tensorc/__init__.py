@@ -15,6 +15,7 @@ training. This page is the tour; the code follows its order.
     frontend.python.derivatives  of variables: gradients, products, jacobians
     frontend.library       what the functions of all doors are made of
     frontend.library.images    convolution, pooling and patches of images
+    frontend.library.orders    sorting, searching and quantiles
     frontend.library.registry  a row for each function that users call
     ir                     values, ops, dimensions; verifier, interpreter
     ir.arrays              what ops of several levels mean, in numpy
@@ -29,6 +30,7 @@ training. This page is the tour; the code follows its order.
     passes.memory          BUFFER, memref: bufferize, plan_memory, outline
     passes.loops           LOOP, scf, vector, micro-kernels: to_loops
     passes.loops.reductions  what they keep, in which order, in parts
+    passes.loops.orders    rows in their order: sorting and searching
     passes.math            functions as scalar IR: expand_math
     target                 machines and options, as frozen data
     pipeline               the passes of TENSOR, and how passes run

@@ -64,8 +64,12 @@ ROOMS: Rooms = {
         {*ir("arrays", "ops.tensor"), "frontend.library"},
         {"numpy"},
     ),
+    "frontend.library.orders": ({*ir("ops.tensor"), "frontend.library"}, set()),
     "frontend.library.registry": (
-        {"frontend.library", "frontend.library.images", "errors"},
+        {
+            *("frontend.library", "frontend.library.images"),
+            *("frontend.library.orders", "errors"),
+        },
         set(),
     ),
     "frontend.dsl.syntax": ({"errors"}, {"lark"}),
@@ -182,7 +186,7 @@ ROOMS: Rooms = {
     "passes.loops": (
         LEVEL
         | {
-            "passes.loops.reductions",
+            *("passes.loops.reductions", "passes.loops.orders"),
             *ir(
                 "arrays",
                 "ops",
@@ -200,6 +204,10 @@ ROOMS: Rooms = {
             *("passes.loops", "passes.analysis", "passes.schedule"),
             *ir("ops", "ops.structured", "ops.memory", "ops.loop", "ops.scalar"),
         },
+        set(),
+    ),
+    "passes.loops.orders": (
+        {"passes.loops", *ir("arrays", "ops.memory", "ops.scalar")},
         set(),
     ),
     "backend": ({"errors"}, {"numpy"}),

@@ -25,6 +25,7 @@ from tensorc.ir.ops.tensor import (
     indexing,
     making,
     nn,
+    order,
     products,
     reductions,
     rounding,
@@ -321,6 +322,19 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
             (cumulative.CumMin, 1, ({},)),
             (cumulative.Recurrence, 2, ({"reverse": False}, {"reverse": True})),
         )
+    },
+    **{
+        cls: tuple(
+            one(type_)
+            for type_ in (
+                "f64[5]",
+                "f64[B, 3]",
+                "f64[3, B]",
+                "f64[2, N, B]",
+                "f64[0, 3]",
+            )
+        )
+        for cls in order.ORDERS
     },
     nn.Softmax: (
         one("f64[4]", axis=0),

@@ -26,6 +26,7 @@ HEADINGS = {
     "elementwise": "Of elements",
     "reductions": "Reductions",
     "cumulative": "So far",
+    "orders": "Order",
     "shapes": "Shapes",
     "making": "Making",
     "products": "Products",

@@ -27,6 +27,7 @@ from tensorc.ir.ops.tensor import (
     shape,
 )
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, Recurrence
+from tensorc.ir.ops.tensor.order import ORDERS
 from tensorc.ir.types import F16, I1, I64, TensorType
 
 Recipe = Callable[[Maker, type[Op]], int | None]
@@ -124,6 +125,10 @@ def _cumulative(m: Maker, cls: type[Op]) -> int:
     if "reverse" in cls.attribute_names:
         attributes["reverse"] = m.chance(0.4)
     return m.apply(cls, operands, **attributes)
+
+
+def _order(m: Maker, cls: type[Op]) -> int:
+    return m.apply(cls, (m.primary("number", 1),))
 
 
 def _softmax(m: Maker, cls: type[Op]) -> int:
@@ -442,6 +447,7 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         indexing.Gather: _gather,
         indexing.Scatter: _scatter,
         **dict.fromkeys(CUMULATIVE, _cumulative),
+        **dict.fromkeys(ORDERS, _order),
         nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,
         **WINDOW_RECIPES,

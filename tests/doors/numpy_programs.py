@@ -249,7 +249,7 @@ def min_max_scaled(X):
 
 def k_nearest(X, point, k=3):
     distances = np.linalg.norm(X - point, axis=1)
-    nearest = np.argsort(distances)[:k]  # stops
+    nearest = np.argsort(distances)[:k]
     return X[nearest].mean(axis=0)
 
 

@@ -147,6 +147,9 @@ def _end(x):
     return np.max(x) if np.ndim(x) else x
 
 
+# Options of every call: equal elements of NumPy's keep their order only so.
+ALWAYS: dict[Callable, dict[str, object]] = {np.argsort: {"stable": True}}
+
 # Functions of two arrays, x and y, of any two types.
 OF_TWO: dict[Callable, Callable] = {
     np.where: lambda x, y: np.where(CONDITION, x, y),
@@ -199,7 +202,7 @@ def _options(names: list[str]) -> Iterator[dict[str, object]]:
 
 def _calls(function: Callable, given: tuple, options: dict) -> list[Call]:
     def make(x):
-        return function(x, *given, **options)
+        return function(x, *given, **options, **ALWAYS.get(function, {}))
 
     shown = [*map(repr, given), *(f"{k}={v!r}" for k, v in options.items())]
     name = f"{name_of(function)}({', '.join(['x', *shown])})"

@@ -47,6 +47,7 @@ RUN = {
     "rotate": (POINTS[:, :2], 0.3),
     "cosine_similarities": (OTHERS,),
     "min_max_scaled": (POINTS,),
+    "k_nearest": (POINTS, np.zeros(3)),
 }
 STOP = {
     "k_means": ((POINTS, OTHERS), "indexing with a mask is not in this version"),
@@ -61,7 +62,6 @@ STOP = {
     ),
     "newton_until": ((LINE**2 + 1,), "neither true nor false"),
     "two_layers": ((POINTS, POINTS[:, :2], OTHERS.T, OTHERS[:, :2]), "in place"),
-    "k_nearest": ((POINTS, np.zeros(3)), "np.argsort of a variable is not in this"),
     "least_squares": ((POINTS, LINE), "np.linalg.solve of a variable is not in this"),
 }
 DRAW = {

@@ -25,6 +25,7 @@ from tensorc.ir.ops.memory.kernels import (
     ScatterInto,
 )
 from tensorc.ir.ops.memory.memory import Copy
+from tensorc.ir.ops.memory.rows import OrderInto
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import schedule_of
@@ -43,7 +44,7 @@ from tensorc.runtime.cpu import Library
 from tensorc.target import Options, Target
 
 # What a kernel becomes on memory.
-_BECOMES = (KernelGroup, Call, CheckIndexInto, ScatterInto, CumulateInto)
+_BECOMES = (KernelGroup, Call, CheckIndexInto, ScatterInto, CumulateInto, OrderInto)
 
 
 @dataclass(frozen=True, slots=True)

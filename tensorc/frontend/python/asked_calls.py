@@ -50,7 +50,7 @@ _COMPARE: Mapping[object, str] = {
     min: "np.min(x) of an array, np.minimum(x, y) of two",
     any: "np.any(x)",
     all: "np.all(x)",
-    sorted: "np.sort of a variable is not in this version",
+    sorted: "np.sort(x)",
 }
 _VIEWS = ("T", "mT")
 # Functions of `math` that have another name, or whose name means another function.

@@ -45,6 +45,8 @@ _WAYS: Mapping[str, tuple[str, ...]] = {
     )
 }
 
+# The kinds of sorts that NumPy has.
+_SORTS = (None, "quicksort", "mergesort", "heapsort", "stable")
 # What ufuncs accumulate.
 _SO_FAR: Mapping[str, str] = {
     "add": "np.cumsum",
@@ -202,6 +204,14 @@ def _rearranged(
         args = ([*args[1:]], args[0])
         # Of two operands there is one order, which `optimize` does not change.
         options = {n: v for n, v in options.items() if n != "optimize"}
+    if function in (np.sort, np.argsort):
+        # Every kind gives this order: equal elements keep theirs.
+        args = (*args[:2], *[a for a in args[2:3] if a not in _SORTS], *args[3:])
+        options = {
+            n: v
+            for n, v in options.items()
+            if n != "stable" and (n != "kind" or v not in _SORTS)
+        }
     if function is np.clip:
         spelled = {"min": "a_min", "max": "a_max"}
         for short, long in spelled.items():

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from tensorc.ir.core import Op
 from tensorc.ir.ops import builtin, control, derivatives, scan
 from tensorc.ir.ops.loop import scf, vector
-from tensorc.ir.ops.memory import kernels, memory
+from tensorc.ir.ops.memory import kernels, memory, rows
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.structured import generics as structured
 from tensorc.ir.ops.tensor import (
@@ -16,6 +16,7 @@ from tensorc.ir.ops.tensor import (
     indexing,
     making,
     nn,
+    order,
     products,
     reductions,
     rounding,
@@ -30,6 +31,7 @@ _MODULES = (
     rounding,
     reductions,
     cumulative,
+    order,
     products,
     convolution,
     shape,
@@ -47,6 +49,7 @@ _MODULES = (
     scf,
     vector,
     kernels,
+    rows,
 )
 
 OPS: tuple[type[Op], ...] = tuple(

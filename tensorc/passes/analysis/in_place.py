@@ -29,6 +29,7 @@ from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Empty, Generic
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
+from tensorc.ir.ops.tensor.order import ORDERS
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import extracts, reads
 
@@ -37,10 +38,15 @@ NESTS = (If, Scan)  # what has regions of kernels
 _READERS: tuple[type[Op], ...] = (
     *(KernelGroup, CheckIndex, Scan, Scatter),
     *CUMULATIVE,
+    *ORDERS,
 )
 
 # What writes its results into memory that it is given.
-WRITERS: tuple[type[Op], ...] = (KernelGroup, If, Scan, Scatter, *CUMULATIVE)
+WRITERS: tuple[type[Op], ...] = (
+    *(KernelGroup, If, Scan, Scatter),
+    *CUMULATIVE,
+    *ORDERS,
+)
 
 Pair = tuple[Value, Value]  # a new value, and the argument that it replaces
 

@@ -75,11 +75,12 @@ from tensorc.ir.dims import symbols_of
 from tensorc.ir.functions import constraints_of, guards_of, set_function_type
 from tensorc.ir.ops import control
 from tensorc.ir.ops.builtin import Function, Module, Return
-from tensorc.ir.ops.memory import kernels, memory
+from tensorc.ir.ops.memory import kernels, memory, rows
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.scan import Scan, part_of
 from tensorc.ir.ops.tensor import indexing, making, shape
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
+from tensorc.ir.ops.tensor.order import ORDERS
 from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes.analysis.generics import tensor_of
@@ -294,6 +295,15 @@ def _cumulate(state: Buffers, op: Op) -> None:
     state.memory[op.result] = target
 
 
+def _order(state: Buffers, op: Op) -> None:
+    b = state.b
+    for result in op.results:
+        given = state.given.get(result)
+        state.memory[result] = given or allocate(b, tensor_of(result), result.hint)
+    values = [state.memory[v] for v in (*op.operands, *op.results)]
+    b.append(rows.OrderInto, values, {"gives": ORDERS[type(op)]})
+
+
 def _branch(state: Buffers, op: Op) -> None:
     """Give both regions what they capture and where their results go."""
     assert isinstance(op, control.If)
@@ -466,6 +476,7 @@ RULES: Mapping[type[Op], Callable[[Buffers, Op], None]] = {
     indexing.CheckIndex: _check,
     indexing.Scatter: _scatter,
     **dict.fromkeys(CUMULATIVE, _cumulate),
+    **dict.fromkeys(ORDERS, _order),
     shape.Reshape: _reshape,
     making.Constant: _constant,
 }

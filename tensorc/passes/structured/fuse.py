@@ -80,6 +80,7 @@ from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.ir.ops.tensor.making import Constant
+from tensorc.ir.ops.tensor.order import ORDERS
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import (
     AGAIN,
@@ -195,6 +196,7 @@ _KEPT: tuple[type[Op], ...] = (
     Reshape,
     Scatter,
     *CUMULATIVE,
+    *ORDERS,
     KernelGroup,
     CheckIndex,
     *NESTS,

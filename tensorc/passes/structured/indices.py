@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from tensorc.ir.attributes import Attribute, Dims
 from tensorc.ir.builder import Builder
-from tensorc.ir.core import Block, Value
+from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.tensor import indexing
+from tensorc.ir.ops.tensor.order import ArgSort
 from tensorc.ir.types import I64, INDEX
 from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.structured_builder import cast, compare, scalar, size
@@ -97,6 +98,18 @@ def scatter(low: Lowering, op: indexing.Scatter) -> MappedRead:
     types = low.b.infer(indexing.Scatter, given, attributes)
     made = indexing.Scatter(given, types, attributes, [], low.b.location)
     return whole(low.b.block.append(made).result)
+
+
+def order(low: Lowering, op: Op) -> MappedRead:
+    """Keep an op that orders rows, on whole tensors; indices that it gives are good."""
+    operand = low.materialize(low.views[op.operands[0]])
+    types = low.b.infer(type(op), [operand], op.attributes)
+    made = type(op)([operand], types, op.attributes, [], low.b.location)
+    low.b.block.append(made)
+    if isinstance(op, ArgSort):
+        result, size = made.result, Dims(tensor_of(operand).shape[-1:])
+        low.checks.add(result, size, False, result)
+    return whole(made.result)
 
 
 def check_index(low: Lowering, op: indexing.CheckIndex) -> MappedRead:

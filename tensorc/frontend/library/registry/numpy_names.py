@@ -13,8 +13,6 @@ PLANNED: Mapping[str, str] = {
     "cumulative_prod": "np.cumprod(x, axis=0)",
     "nancumsum": "np.cumsum(np.where(np.isnan(x), 0, x))",
     "nancumprod": "np.cumprod(np.where(np.isnan(x), 1, x))",
-    "sort": "",
-    "argsort": "",
     "lexsort": "",
     "partition": "",
     "argpartition": "",

@@ -38,7 +38,7 @@ from tensorc.frontend.library.options import (
     Option,
     one_of,
 )
-from tensorc.frontend.library.registry import images
+from tensorc.frontend.library.registry import images, orders
 
 _XY = ("x", "y")
 _AXES = Option(AXES, None, none=True)
@@ -435,6 +435,7 @@ GROUPS: Mapping[str, Sequence[LibraryFunction]] = {
     "elementwise": (*maps.ROWS, *_ELEMENTWISE),
     "reductions": _REDUCTIONS,
     "cumulative": _CUMULATIVE,
+    "orders": orders.ROWS,
     "shapes": _SHAPES,
     "making": _MAKING,
     "products": _PRODUCTS,

@@ -15,6 +15,7 @@ from tensorc.ir.ops.tensor import (
     cumulative,
     indexing,
     nn,
+    order,
     reductions,
     rounding,
 )
@@ -22,7 +23,7 @@ from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I8, I64
-from tensorc.passes.tensor.ad import walks, windows
+from tensorc.passes.tensor.ad import orders, walks, windows
 from tensorc.passes.tensor.ad.linear import flat_index, placed
 from tensorc.passes.tensor.ad.rows import Cotangents, Rule, Tangents, only, rule, table
 
@@ -256,6 +257,7 @@ COTANGENTS: Mapping[type[Op], Rule] = table(
     rule(reductions.Max, _extreme),
     rule(reductions.Min, _extreme),
     rule(reductions.Top1, _top1),
+    rule(order.Sort, orders.sort),
     rule(cumulative.CumProd, walks.cumprod),
     rule(cumulative.CumMax, walks.extreme),
     rule(cumulative.CumMin, walks.extreme),
@@ -270,6 +272,7 @@ TANGENTS: Mapping[type[Op], Rule] = table(
     rule(reductions.Max, _extreme_tangent),
     rule(reductions.Min, _extreme_tangent),
     rule(reductions.Top1, _top1_tangent),
+    rule(order.Sort, orders.sort_tangent),
     rule(cumulative.CumProd, walks.cumprod_tangent),
     rule(cumulative.CumMax, walks.extreme_tangent),
     rule(cumulative.CumMin, walks.extreme_tangent),

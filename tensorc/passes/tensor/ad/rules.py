@@ -12,7 +12,7 @@ from types import MappingProxyType
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor import elementwise as ew
-from tensorc.ir.ops.tensor import indexing, making, reductions, rounding
+from tensorc.ir.ops.tensor import indexing, making, order, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.passes.tensor.ad.both import COTANGENTS, TANGENTS
@@ -110,4 +110,6 @@ STEPS: frozenset[type[Op]] = frozenset(
 )
 
 # An index is not a step: a cost made of it is a mistake, and is reported.
-NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {reductions.ArgMax, reductions.ArgMin}
+NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {
+    *(reductions.ArgMax, reductions.ArgMin, order.ArgSort),
+}

@@ -1,0 +1,1 @@
+"""Functions that order elements, search in their order, and what is made of it."""

@@ -1,0 +1,1 @@
+"""Kernels that order rows, and search in rows that are in order."""

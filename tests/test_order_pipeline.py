@@ -1,0 +1,90 @@
+"""Ops that order rows at every stage: all types, ties, NaNs and zeros, bit for bit."""
+
+import numpy as np
+import pytest
+
+from tensorc.ir.arrays.ordering import order_keys
+from tensorc.ir.functions import new_module
+from tensorc.ir.numerics import same_bits
+from tensorc.ir.ops.tensor.order import ORDERS, ArgSort, Sort
+from tests.samples import parse_type
+from tests.stages import all_results
+from tests.test_indexing_pipeline import add_function
+
+SHAPES = [
+    ("[N]", (37,)),
+    ("[3, N]", (3, 40)),
+    ("[B, 5]", (19, 5)),
+    ("[2, B, 17]", (2, 3, 17)),
+    ("[N]", (1,)),
+    ("[B, N]", (4, 0)),
+    ("[B, N]", (0, 4)),
+]
+ELEMENTS = (
+    "f16",
+    "f32",
+    "f64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "ui8",
+    "ui16",
+    "ui32",
+    "ui64",
+)
+
+
+def nasty(rng, shape, dtype):
+    """Return many equal elements, the ends of the type, zeros of both signs, NaNs."""
+    dtype = np.dtype(dtype)
+    made = np.round(rng.normal(size=shape) * 4)
+    if dtype.kind != "f":
+        info = np.iinfo(dtype)
+        made = np.where(dtype.kind == "u", np.abs(made), made).astype(dtype)
+        few = np.array([info.min, info.max, 0, info.max - 1], dtype)
+    else:
+        made = made.astype(dtype)
+        few = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -np.nan], dtype)
+        few = np.append(
+            few, np.array([1, -1], dtype) * np.finfo(dtype).smallest_subnormal
+        )
+    return np.where(rng.random(shape) < 0.5, rng.choice(few, shape), made)
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_every_stage_gives_the_same_bits(element):
+    rng = np.random.default_rng(5)
+    module, cases, wanted = new_module(), [], []
+    for number, (shape, sizes) in enumerate(SHAPES):
+        type_ = parse_type(element + shape)
+        given = nasty(rng, sizes, type_.element.dtype)
+        for cls in ORDERS:
+            name = f"f{number}{cls.__name__}"
+            add_function(module, name, [type_], lambda b, of, cls=cls: [b(cls, *of)])
+            cases.append((name, [given]))
+            wanted.append(cls.evaluate(None, given))
+    for stage, results in all_results(module, cases, (0, 3)).items():
+        for (name, _), (got,), want in zip(cases, results, wanted, strict=True):
+            assert same_bits(np.asarray(got), want), f"{name} at {stage}"
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_the_order_is_numpys_stable_one(element):
+    dtype = parse_type(element).element.dtype
+    given = nasty(np.random.default_rng(6), (7, 300), dtype)
+    order = np.argsort(given, axis=-1, kind="stable")
+    np.testing.assert_array_equal(ArgSort.evaluate(None, given), order)
+    sorted_ = np.take_along_axis(given, order, -1)
+    assert same_bits(Sort.evaluate(None, given), sorted_)
+    np.testing.assert_array_equal(sorted_, np.sort(given))
+
+
+def test_keys_are_in_the_order_of_the_elements():
+    few = [-np.inf, -1.5, -1e-45, -0.0, 0.0, 1e-45, 2.0, np.inf, -np.nan, np.nan]
+    keys = order_keys(np.array(few, np.float32))
+    assert keys.dtype == np.uint32
+    assert keys[3] == keys[4]
+    assert keys[-1] == keys[-2]
+    assert (np.diff(keys.astype(np.int64)) >= 0).all()
+    assert len(set(keys.tolist())) == len(few) - 2
