@@ -166,7 +166,7 @@ def _reduction(s: _Spelling, pattern: Term, type_: TensorType) -> int:
         shape = list(type_.shape)
         axes = _some_axes(m, len(shape) + count, count)
         for axis in axes:
-            shape.insert(axis, m.dim())
+            shape.insert(axis, m.beside(m.count(shape), m.dim()))
         known = TensorType(tuple(shape), type_.element), axes
         s.reduced[pattern.name] = known
     whole, axes = known

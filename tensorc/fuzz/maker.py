@@ -175,12 +175,15 @@ class Maker:
             count = self.sizes[ROWS]
         while len(dims) < rank:
             again = bool(dims) and self.chance(0.15)  # a square
-            dim = dims[-1] if again else self.dim()
-            if count * self.number(dim) > MOST_ELEMENTS:
-                dim = self.rng.choice((1, 2, 3))
+            dim = self.beside(count, dims[-1] if again else self.dim())
             count *= max(self.number(dim), 1)
             dims.append(dim)
         return tuple(dims)
+
+    def beside(self, count: int, dim: Dim) -> Dim:
+        """Return a dimension that makes no large value of so many elements."""
+        fits = count * self.number(dim) <= MOST_ELEMENTS
+        return dim if fits else self.rng.choice((1, 2, 3))
 
     # What is known of entries
 
