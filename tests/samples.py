@@ -334,8 +334,30 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
                 "f64[0, 3]",
             )
         )
-        for cls in order.ORDERS
+        for cls in (order.Sort, order.ArgSort)
     },
+    order.TopK: tuple(
+        one(type_, count=count)
+        for type_, count in (
+            ("f64[5]", 2),
+            ("f64[B, 3]", 3),
+            ("f64[3, B]", 1),
+            ("f64[2, N, B]", 2),
+            ("f64[0, 3]", 2),
+            ("f64[4]", 0),
+        )
+    ),
+    order.SearchSorted: tuple(
+        one(row, values, side=side)
+        for row, values in (
+            ("f64[5]", "f64[B]"),
+            ("f64[N]", "f64[3, B]"),
+            ("i8[N]", "i8"),
+            ("f64[0]", "f64[3]"),
+            ("f64[3]", "f64[2, 0]"),
+        )
+        for side in ("left", "right")
+    ),
     nn.Softmax: (
         one("f64[4]", axis=0),
         one("f64[B, 3]", axis=1),

@@ -1,12 +1,14 @@
 """Ops that order rows at every stage: all types, ties, NaNs and zeros, bit for bit."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from tensorc.ir.arrays.ordering import order_keys
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import same_bits
-from tensorc.ir.ops.tensor.order import ORDERS, ArgSort, Sort
+from tensorc.ir.ops.tensor.order import ORDERS, ArgSort, SearchSorted, Sort, TopK
 from tests.samples import parse_type
 from tests.stages import all_results
 from tests.test_indexing_pipeline import add_function
@@ -60,13 +62,63 @@ def test_every_stage_gives_the_same_bits(element):
         type_ = parse_type(element + shape)
         given = nasty(rng, sizes, type_.element.dtype)
         for cls in ORDERS:
-            name = f"f{number}{cls.__name__}"
-            add_function(module, name, [type_], lambda b, of, cls=cls: [b(cls, *of)])
-            cases.append((name, [given]))
-            wanted.append(cls.evaluate(None, given))
+            counts = (
+                sorted({0, 1, sizes[-1] // 2, sizes[-1]} if sizes[-1] else {0})
+                if cls is TopK
+                else (None,)
+            )
+            for count in counts:
+                extra = {} if count is None else {"count": count}
+                name = f"f{number}{cls.__name__}{count}"
+                use = partial(applied, cls, extra)
+                add_function(module, name, [type_], use)
+                cases.append((name, [given]))
+                made = cls.evaluate(None, given, **extra)
+                wanted.append(made if isinstance(made, tuple) else (made,))
+    for stage, results in all_results(module, cases, (0, 3)).items():
+        for (name, _), got, want in zip(cases, results, wanted, strict=True):
+            for one, other in zip(got, want, strict=True):
+                assert same_bits(np.asarray(one), other), f"{name} at {stage}"
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_every_stage_searches_alike(element):
+    rng = np.random.default_rng(7)
+    module, cases, wanted = new_module(), [], []
+    dtype = parse_type(element).element.dtype
+    for number, (row, shape) in enumerate(
+        [((9,), (40,)), ((64,), (3, 5)), ((0,), (4,)), ((1,), ()), ((33,), (2, 0))]
+    ):
+        given = [nasty(rng, row, dtype), nasty(rng, shape, dtype)]
+        for in_order in (True, False):
+            if in_order:
+                given = [np.sort(given[0]), given[1]]
+            for side in ("left", "right"):
+                name = f"f{number}{in_order}{side}"
+                types = [
+                    parse_type(f"{element}[N]"),
+                    parse_type(spelled(element, shape)),
+                ]
+                add_function(
+                    module, name, types, partial(applied, SearchSorted, {"side": side})
+                )
+                cases.append((name, given))
+                wanted.append(SearchSorted.evaluate(None, *given, side=side))
+                if in_order:
+                    np.testing.assert_array_equal(
+                        wanted[-1], np.searchsorted(*given, side)
+                    )
     for stage, results in all_results(module, cases, (0, 3)).items():
         for (name, _), (got,), want in zip(cases, results, wanted, strict=True):
             assert same_bits(np.asarray(got), want), f"{name} at {stage}"
+
+
+def applied(cls, attributes, b, of):
+    return b.results(cls, *of, **attributes)
+
+
+def spelled(element, shape):
+    return element + (str(list(shape)) if shape else "")
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
@@ -88,3 +140,15 @@ def test_keys_are_in_the_order_of_the_elements():
     assert keys[-1] == keys[-2]
     assert (np.diff(keys.astype(np.int64)) >= 0).all()
     assert len(set(keys.tolist())) == len(few) - 2
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_the_largest_are_those_of_a_descending_order(element):
+    dtype = parse_type(element).element.dtype
+    given = nasty(np.random.default_rng(8), (7, 300), dtype)
+    value, index = TopK.evaluate(None, given, count=60)
+    assert same_bits(value, np.take_along_axis(given, index, -1))
+    largest = np.sort(given)[:, :-61:-1]
+    np.testing.assert_array_equal(value, largest)
+    again = np.argsort(given[:, ::-1], axis=-1, kind="stable")[:, ::-1]
+    np.testing.assert_array_equal(index, 299 - again[:, :60])

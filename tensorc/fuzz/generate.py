@@ -42,6 +42,7 @@ from tensorc.ir.ops.tensor.elementwise import PREDICATES, Cast, Compare, Mul
 from tensorc.ir.ops.tensor.indexing import Gather, Scatter
 from tensorc.ir.ops.tensor.making import Iota
 from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
+from tensorc.ir.ops.tensor.order import ORDERS, ArgSort, SearchSorted
 from tensorc.ir.ops.tensor.products import MatMul
 from tensorc.ir.ops.tensor.reductions import Along, ExtremeIndex, Sum, Top1
 from tensorc.ir.ops.tensor.rounding import FloorDiv, Mod
@@ -51,9 +52,10 @@ from tensorc.passes.tensor.ad.rules import VJP_RULES
 
 _OPS = tuple(ALL_RECIPES)
 _SHARES: dict[type[Op], float] = {  # less of what takes long to compile
-    **{cls: 0.35 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
+    **{cls: 0.45 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
     **{**dict.fromkeys(CUMULATIVE, 0.6), Softmax: 0.35, LogSoftmax: 0.35},
     **{FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0, Scan: 5.0},
+    **{ArgSort: 4.0, SearchSorted: 4.0},  # without a derivative
     **{StopGradient: 0.7, Slice: 4.0, **dict.fromkeys(WINDOW_RECIPES, 0.8)},
 }
 _REGION_OPS = (*REGIONS, Scan)
@@ -69,7 +71,7 @@ _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SURVEYED = 24  # entries below a cost of the survey
 _MIXES_ROWS = (
     *(Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota),
-    *(Jvp, Vjp, Scan, *WINDOW_RECIPES),
+    *(Jvp, Vjp, Scan, *WINDOW_RECIPES, *ORDERS, SearchSorted),
 )
 
 

@@ -27,7 +27,7 @@ from tensorc.ir.ops.tensor import (
     shape,
 )
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, Recurrence
-from tensorc.ir.ops.tensor.order import ORDERS
+from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted, Sort, TopK
 from tensorc.ir.types import F16, I1, I64, TensorType
 
 Recipe = Callable[[Maker, type[Op]], int | None]
@@ -128,7 +128,21 @@ def _cumulative(m: Maker, cls: type[Op]) -> int:
 
 
 def _order(m: Maker, cls: type[Op]) -> int:
-    return m.apply(cls, (m.primary("number", 1),))
+    operand = m.primary("number", 1)
+    if cls is not TopK:
+        return m.apply(cls, (operand,))
+    most = m.number(m.type_of(operand).shape[-1])
+    return m.apply(cls, (operand,), count=m.rng.randint(0, min(most, 20)))
+
+
+def _search(m: Maker, cls: type[Op]) -> int:
+    """Return a search; the row is in order mostly."""
+    row = m.primary("number", 1, lambda type_: type_.rank == 1)
+    element = m.type_of(row).element
+    values = m.partner(TensorType(m.shape(), element))
+    if m.chance(0.7):
+        row = m.apply(Sort, (row,))
+    return m.apply(cls, (row, values), side=m.rng.choice(("left", "right")))
 
 
 def _softmax(m: Maker, cls: type[Op]) -> int:
@@ -448,6 +462,7 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         indexing.Scatter: _scatter,
         **dict.fromkeys(CUMULATIVE, _cumulative),
         **dict.fromkeys(ORDERS, _order),
+        SearchSorted: _search,
         nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,
         **WINDOW_RECIPES,

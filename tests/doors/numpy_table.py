@@ -158,6 +158,7 @@ OF_TWO: dict[Callable, Callable] = {
     np.stack: lambda x, y: np.stack([x, y], axis=1),
     np.full_like: lambda x, y: np.full_like(x, y),
     np.linspace: lambda x, y: np.linspace(_end(x), _end(y), 5),
+    np.searchsorted: lambda x, y: np.searchsorted(np.sort(x, None), y),
     np.dot: lambda x, y: np.dot(x, np.transpose(y)),
     np.matmul: lambda x, y: np.matmul(x, np.transpose(y)),
     np.outer: lambda x, y: np.outer(x, y),

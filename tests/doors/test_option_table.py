@@ -33,6 +33,7 @@ TENSORS = {
     "tensordot": ("x", "x"),
     "one_hot": ("i",),
     "linspace": ("s", 2.0),
+    "searchsorted": ("m", "x"),
     "full": (7.5,),
     **dict.fromkeys(("conv1d", "conv_transpose1d"), ("p", "q")),
     **dict.fromkeys(("conv2d", "conv_transpose2d"), ("pp", "qq")),
@@ -45,7 +46,7 @@ TENSORS = {
 VALID = {
     **{"shape": (12,), "axis": 0, "axis1": 0, "axis2": 1, "reps": 2, "repeats": 2},
     **{"source": 0, "destination": 1, "shift": 1, "width": 1, "parts": 3},
-    **{"window": 2, "size": (3, 3)},
+    **{"window": 2, "size": (3, 3), "k": 2},
     **{"start": 2, "n": 3, "spec": "ij->j", "ndim": 1, "pattern": (1, 0)},
 }
 IMAGES = np.linspace(-1, 2, 64)
@@ -88,6 +89,16 @@ def flatten(x, start):
     return np.reshape(x, (*np.shape(x)[:start], -1))
 
 
+def topk(x, k, axis=-1):
+    if axis is None:
+        x, axis = np.ravel(x), 0
+    order = np.argsort(np.negative(x), axis, kind="stable")
+    if not 0 <= k <= np.shape(x)[axis]:
+        raise ValueError
+    order = np.take(order, np.arange(k), axis)
+    return [np.take_along_axis(x, order, axis), order]
+
+
 def dimshuffle(x, pattern):
     moved = np.transpose(x, [p for p in pattern if p != "x"])
     return np.expand_dims(moved, [i for i, p in enumerate(pattern) if p == "x"])
@@ -113,6 +124,7 @@ NUMPY = {
     "arange": lambda start, stop=None, step=None: np.arange(start, stop, step),
     "einsum": lambda operands, spec: np.einsum(spec, *operands),
     "pad": lambda x, width, **options: np.pad(x, width, **options),
+    "topk": topk,
     "split": lambda x, parts, axis=0: np.split(x, parts, axis),
     "top1": lambda x, **options: [np.max(x, **options), np.argmax(x, **options)],
     "full": lambda value, shape: np.full(shape, value),

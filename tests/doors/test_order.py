@@ -97,6 +97,68 @@ def test_the_slope_goes_with_each_element():
     np.testing.assert_array_equal(along(X), moved)
 
 
+@pytest.mark.parametrize(("k", "axis"), [(1, -1), (3, 0), (4, 1), (60, None), (0, 2)])
+def test_the_largest_are_there_in_all_doors(k, axis, tmp_path):
+    flat = X.ravel() if axis is None else X
+    at = 0 if axis is None else axis
+    order = np.flip(np.argsort(np.flip(flat, at), at, kind="stable"), at)
+    index = flat.shape[at] - 1 - np.take(order, range(k), at)
+    path = tmp_path / "model.tc"
+    text = f"topk(x, {k}, axis={str(axis).lower()})"
+    path.write_text(f"fn f(x: f64[N, 4, M]) {{\n  v, i = {text}\n  return v, i\n}}\n")
+    x = tc.tensor3("x", dtype="float64")
+    for value, place in (
+        tc.jit(lambda x: tc.topk(x, k, axis))(X),
+        tc.function([x], [*tc.topk(x, k, axis=axis)])(X),
+        tc.load(path).f(X),
+    ):
+        np.testing.assert_array_equal(place, index)
+        np.testing.assert_array_equal(value, np.take_along_axis(flat, index, at))
+
+
+def test_the_slope_of_the_largest_goes_with_them():
+    x = np.array([1.0, 5.0, 5.0, NAN, 2.0, 5.0])
+    slope = tc.jit(tc.grad(lambda x: (tc.topk(x, 3)[0] * np.array([1.0, 2, 3])).sum()))
+    np.testing.assert_array_equal(slope(x), [0, 2, 3, 1, 0, 0])
+    second = tc.grad(
+        lambda x: (tc.grad(lambda y: (tc.topk(y, 2)[0] ** 3).sum())(x)).sum()
+    )
+    np.testing.assert_array_equal(tc.jit(second)(x[[0, 1, 4]]), [0, 30, 12])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_searches_are_numpys_in_all_doors(side, tmp_path):
+    row = np.sort(NASTY)
+    values = np.array([[NAN, 0, -0.0], [2.5, -INF, INF], [3, 7, -9]])
+    want = np.searchsorted(row, values, side)
+    path = tmp_path / "model.tc"
+    given = f"searchsorted(a, v, side={side!r})".replace("'", '"')
+    path.write_text(f"fn f(a: f64[N], v: f64[M, 3]) = {given}\n")
+    a, v = tc.dvector("a"), tc.dmatrix("v")
+    for got in (
+        tc.jit(lambda a, v: np.searchsorted(a, v, side))(row, values),
+        tc.jit(lambda a: np.searchsorted(a, values, side=side))(row),
+        tc.jit(lambda v: tc.searchsorted(row, v, side))(values),
+        tc.function([a, v], tc.searchsorted(a, v, side))(row, values),
+        tc.load(path).f(row, values),
+    ):
+        assert got.dtype == np.int64
+        np.testing.assert_array_equal(got, want)
+    number = tc.jit(lambda a: np.searchsorted(a, 2.5, side))(row)
+    assert number == np.searchsorted(row, 2.5, side)
+
+
+@pytest.mark.parametrize(
+    "types", [("i4", "f4"), ("u1", "i8"), ("bool", "i2"), ("f2", "f8")]
+)
+def test_a_search_meets_in_a_common_type(types):
+    rng = np.random.default_rng(9)
+    row = np.sort((rng.random(30) * 9).astype(types[0]))
+    values = (rng.random(50) * 9).astype(types[1])
+    got = tc.jit(np.searchsorted)(row, values)
+    np.testing.assert_array_equal(got, np.searchsorted(row, values))
+
+
 def test_what_is_refused():
     x = tc.matrix("x", "float64")
     with pytest.raises(TensorcError, match="axis 2 is out of range for rank 2"):
@@ -105,3 +167,13 @@ def test_what_is_refused():
         np.sort(x, kind="slow")
     with pytest.raises((TensorcError, AttributeError), match=r"np\.sort"):
         x.sort()
+    with pytest.raises(TensorcError, match="a row of 5 has no 6 largest"):
+        tc.jit(lambda x: tc.topk(tc.reshape(x, (12, 5)), 6))(X)
+    with pytest.raises(TensorcError, match="the 6 largest elements of a row of"):
+        tc.jit(lambda x: tc.topk(x, 6))(X)
+    with pytest.raises(TensorcError, match="goes through a vector, got"):
+        tc.searchsorted(x, 1.0)
+    with pytest.raises(TensorcError, match="side"):
+        tc.searchsorted(x[0], 1.0, side="middle")
+    with pytest.raises(TensorcError, match="takes no `sorter=`"):
+        np.searchsorted(x[0], 1.0, sorter=x[0])

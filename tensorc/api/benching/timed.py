@@ -25,7 +25,7 @@ from tensorc.ir.ops.memory.kernels import (
     ScatterInto,
 )
 from tensorc.ir.ops.memory.memory import Copy
-from tensorc.ir.ops.memory.rows import OrderInto
+from tensorc.ir.ops.memory.rows import OrderInto, SearchInto
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.schedules import schedule_of
@@ -44,7 +44,15 @@ from tensorc.runtime.cpu import Library
 from tensorc.target import Options, Target
 
 # What a kernel becomes on memory.
-_BECOMES = (KernelGroup, Call, CheckIndexInto, ScatterInto, CumulateInto, OrderInto)
+_BECOMES = (
+    KernelGroup,
+    Call,
+    CheckIndexInto,
+    ScatterInto,
+    CumulateInto,
+    OrderInto,
+    SearchInto,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ import numpy as np
 from tensorc.ir.numerics import Array
 
 # What is given of the elements of a row in their order.
-VALUES, INDICES = "values", "indices"
+VALUES, INDICES, LARGEST = "values", "indices", "largest"
+
+# Where a search stands among equal elements: before the first or after the last.
+LEFT, RIGHT = "left", "right"
 
 
 def order_keys(values: Array) -> Array:
@@ -44,6 +47,35 @@ def sort(values: Array) -> Array:
     return np.take_along_axis(values, argsort(values), -1)
 
 
-def ordered(values: Array, gives: str) -> tuple[Array, ...]:
-    """Return what is given of rows in their order."""
+def topk(values: Array, count: int) -> tuple[Array, Array]:
+    """Return the largest elements along the last axis, descending, and their indices.
+
+    Of equal ones the first come first; NaNs are largest.
+    """
+    order = np.argsort(np.invert(order_keys(values)), axis=-1, kind="stable")[
+        ..., :count
+    ]
+    return np.take_along_axis(values, order, -1), np.asarray(order, np.int64)
+
+
+def ordered(values: Array, gives: str, count: int) -> tuple[Array, ...]:
+    """Return what is given of rows in their order; `count` is how many are largest."""
+    if gives == LARGEST:
+        return topk(values, count)
     return (sort(values),) if gives == VALUES else (argsort(values),)
+
+
+def search(ordered: Array, values: Array, side: str) -> Array:
+    """Return how many elements of a row in order come before each of some values.
+
+    It halves what may be: of a row that is in no order, the result follows from that.
+    """
+    row, wanted = order_keys(ordered), order_keys(values)
+    comes_before = np.less if side == LEFT else np.less_equal
+    found = np.zeros(values.shape, np.int64)
+    for bit in reversed(range(len(row).bit_length())):
+        following = found + (1 << bit)
+        at = np.minimum(following, len(row)) - 1
+        goes_on = (following <= len(row)) & comes_before(row[at], wanted)
+        found = np.where(goes_on, following, found)
+    return found

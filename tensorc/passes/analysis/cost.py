@@ -20,13 +20,13 @@ from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.indexing import ADD, CheckIndex, Scatter
-from tensorc.ir.ops.tensor.order import ORDERS
+from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted
 from tensorc.ir.types import Element, TensorType, VectorType
 from tensorc.passes.analysis.generics import tensor_space
 from tensorc.passes.analysis.in_place import WRITERS
 
 # What is a kernel by itself: it joins no group.
-ALONE: tuple[type[Op], ...] = (CheckIndex, Scatter, *CUMULATIVE, *ORDERS)
+ALONE: tuple[type[Op], ...] = (CheckIndex, Scatter, *CUMULATIVE, *ORDERS, SearchSorted)
 KERNELS: tuple[type[Op], ...] = (KernelGroup, *ALONE)
 
 FUNCTION_WEIGHT = 16  # simple ops that a function takes as long as

@@ -29,7 +29,7 @@ from tensorc.ir.ops.scan import Scan
 from tensorc.ir.ops.structured.generics import Empty, Generic
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
-from tensorc.ir.ops.tensor.order import ORDERS
+from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import extracts, reads
 
@@ -39,6 +39,7 @@ _READERS: tuple[type[Op], ...] = (
     *(KernelGroup, CheckIndex, Scan, Scatter),
     *CUMULATIVE,
     *ORDERS,
+    SearchSorted,
 )
 
 # What writes its results into memory that it is given.
@@ -46,6 +47,7 @@ WRITERS: tuple[type[Op], ...] = (
     *(KernelGroup, If, Scan, Scatter),
     *CUMULATIVE,
     *ORDERS,
+    SearchSorted,
 )
 
 Pair = tuple[Value, Value]  # a new value, and the argument that it replaces

@@ -69,7 +69,7 @@ from tensorc.ir.ops.memory.kernels import (
     ScatterInto,
     SizeOf,
 )
-from tensorc.ir.ops.memory.rows import OrderInto
+from tensorc.ir.ops.memory.rows import OrderInto, SearchInto
 from tensorc.ir.ops.scalar import arith, conversions
 from tensorc.ir.ops.scan import Scan
 from tensorc.ir.schedules import schedule_of
@@ -93,6 +93,7 @@ from tensorc.passes.loops.lanes import (
     Uniform,
     write,
 )
+from tensorc.passes.loops.orders.searching import search_kernel
 from tensorc.passes.loops.orders.sorting import order_kernel
 from tensorc.passes.loops.scans import copy_elements, emit_steps, steps_kernel
 from tensorc.passes.loops.scatter import as_i64, emit_scatter
@@ -334,6 +335,7 @@ _ROWS: Mapping[type[Op], Callable[[FunctionState, Op], None]] = MappingProxyType
         ScatterInto: _scatter_kernel,
         CumulateInto: cumulate_kernel,
         OrderInto: order_kernel,
+        SearchInto: search_kernel,
         KernelGroup: group_kernel,
         Call: _call,
         If: _branch,

@@ -80,7 +80,7 @@ from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.scan import Scan, part_of
 from tensorc.ir.ops.tensor import indexing, making, shape
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
-from tensorc.ir.ops.tensor.order import ORDERS
+from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted
 from tensorc.ir.schedules import schedule_of
 from tensorc.ir.types import I64, INDEX, TensorType
 from tensorc.passes.analysis.generics import tensor_of
@@ -296,12 +296,20 @@ def _cumulate(state: Buffers, op: Op) -> None:
 
 
 def _order(state: Buffers, op: Op) -> None:
-    b = state.b
+    state.b.append(rows.OrderInto, _filled(state, op), {"gives": ORDERS[type(op)]})
+
+
+def _search(state: Buffers, op: Op) -> None:
+    state.b.append(rows.SearchInto, _filled(state, op), op.attributes)
+
+
+def _filled(state: Buffers, op: Op) -> list[Value]:
+    """Return the memory of an op's operands and, behind, of its results."""
     for result in op.results:
         given = state.given.get(result)
-        state.memory[result] = given or allocate(b, tensor_of(result), result.hint)
-    values = [state.memory[v] for v in (*op.operands, *op.results)]
-    b.append(rows.OrderInto, values, {"gives": ORDERS[type(op)]})
+        made = given or allocate(state.b, tensor_of(result), result.hint)
+        state.memory[result] = made
+    return [state.memory[v] for v in (*op.operands, *op.results)]
 
 
 def _branch(state: Buffers, op: Op) -> None:
@@ -477,6 +485,7 @@ RULES: Mapping[type[Op], Callable[[Buffers, Op], None]] = {
     indexing.Scatter: _scatter,
     **dict.fromkeys(CUMULATIVE, _cumulate),
     **dict.fromkeys(ORDERS, _order),
+    SearchSorted: _search,
     shape.Reshape: _reshape,
     making.Constant: _constant,
 }

@@ -80,7 +80,7 @@ from tensorc.ir.ops.structured.generics import Generic
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
 from tensorc.ir.ops.tensor.indexing import CheckIndex, Scatter
 from tensorc.ir.ops.tensor.making import Constant
-from tensorc.ir.ops.tensor.order import ORDERS
+from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted
 from tensorc.ir.ops.tensor.shape import Reshape
 from tensorc.passes.analysis.generics import (
     AGAIN,
@@ -197,6 +197,7 @@ _KEPT: tuple[type[Op], ...] = (
     Scatter,
     *CUMULATIVE,
     *ORDERS,
+    SearchSorted,
     KernelGroup,
     CheckIndex,
     *NESTS,

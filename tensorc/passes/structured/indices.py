@@ -8,7 +8,7 @@ from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim
 from tensorc.ir.ops.scalar import arith
 from tensorc.ir.ops.tensor import indexing
-from tensorc.ir.ops.tensor.order import ArgSort
+from tensorc.ir.ops.tensor.order import ArgSort, TopK
 from tensorc.ir.types import I64, INDEX
 from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.structured_builder import cast, compare, scalar, size
@@ -100,16 +100,16 @@ def scatter(low: Lowering, op: indexing.Scatter) -> MappedRead:
     return whole(low.b.block.append(made).result)
 
 
-def order(low: Lowering, op: Op) -> MappedRead:
-    """Keep an op that orders rows, on whole tensors; indices that it gives are good."""
-    operand = low.materialize(low.views[op.operands[0]])
-    types = low.b.infer(type(op), [operand], op.attributes)
-    made = type(op)([operand], types, op.attributes, [], low.b.location)
+def order(low: Lowering, op: Op) -> tuple[MappedRead, ...]:
+    """Keep an op that orders or searches rows; indices of elements are good ones."""
+    operands = [low.materialize(low.views[v]) for v in op.operands]
+    types = low.b.infer(type(op), operands, op.attributes)
+    made = type(op)(operands, types, op.attributes, [], low.b.location)
     low.b.block.append(made)
-    if isinstance(op, ArgSort):
-        result, size = made.result, Dims(tensor_of(operand).shape[-1:])
-        low.checks.add(result, size, False, result)
-    return whole(made.result)
+    if isinstance(op, ArgSort | TopK):
+        indices, size = made.results[-1], Dims(tensor_of(operands[0]).shape[-1:])
+        low.checks.add(indices, size, False, indices)
+    return tuple([whole(result) for result in made.results])
 
 
 def check_index(low: Lowering, op: indexing.CheckIndex) -> MappedRead:

@@ -52,7 +52,7 @@ from tensorc.ir.ops.tensor import (
 )
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE
-from tensorc.ir.ops.tensor.order import ORDERS
+from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import tensor_of
 from tensorc.passes.common.base import Level, Pass
@@ -249,7 +249,7 @@ _RULES = typing.cast(
         indexing.Gather: indices.gather,
         indexing.Scatter: indices.scatter,
         **dict.fromkeys(CUMULATIVE, _cumulative),
-        **dict.fromkeys(ORDERS, indices.order),
+        **dict.fromkeys((*ORDERS, SearchSorted), indices.order),
         indexing.CheckIndex: indices.check_index,
         nn.Softmax: _softmax,
         nn.LogSoftmax: _log_softmax,

@@ -17,7 +17,6 @@ PLANNED: Mapping[str, str] = {
     "partition": "",
     "argpartition": "",
     "sort_complex": "",
-    "searchsorted": "np.sum(v[:, None] > a, axis=1)",
     "take_along_axis": "x[np.arange(n), i] for a matrix",
     "digitize": "np.sum(x[:, None] >= bins, axis=1)",
     "median": "",
@@ -216,7 +215,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 # Functions of other frameworks and of the language that are in no version yet.
 _OTHERS: frozenset[str] = frozenset(
     """scan while_loop fori_loop cond vmap pmap jacfwd jacrev
-    checkpoint remat conv dropout topk unique_consecutive bit_and bit_or bit_xor
+    checkpoint remat conv dropout unique_consecutive bit_and bit_or bit_xor
     vectorize uniform normal bernoulli categorical permutation glorot he lecun
     orthogonal params""".split()  # noqa: SIM905
 )

@@ -14,7 +14,7 @@ class OrderInto(Op):
 
     Constraints:
       (C1) operand is memory of at least one axis.
-      (C2) gives is "values" or "indices"; targets are memory of these.
+      (C2) gives is "values", "indices" or "largest", both; targets are memory of these.
 
     Example:
       "tc.order_into"(%0, %1) <{gives = "values"}> : (memref<4x3xf32>, memref<4x3xf32>) -> ()
@@ -31,7 +31,11 @@ class OrderInto(Op):
         """Give nothing."""
         given, taken = memory(operand, "C1"), [memory(t, "C2") for t in targets]
         require(given.rank > 0, "C1", "{}", operand)
-        wanted = {ordering.VALUES: (given.element,), ordering.INDICES: (I64,)}
+        wanted = {
+            ordering.VALUES: (given.element,),
+            ordering.INDICES: (I64,),
+            ordering.LARGEST: (given.element, I64),
+        }
         fits = wanted.get(gives) == tuple([t.element for t in taken])
         alike = all(t.rank == given.rank for t in taken)
         require(fits and alike, "C2", "{} of {} to {}", gives, operand, targets)
@@ -41,6 +45,46 @@ class OrderInto(Op):
     def evaluate(
         ctx: object, operand: Array, *targets: Array, gives: str
     ) -> tuple[Array, ...]:
-        for target, made in zip(targets, ordering.ordered(operand, gives), strict=True):
-            target[...] = made
+        made = ordering.ordered(operand, gives, targets[0].shape[-1])
+        for target, values in zip(targets, made, strict=True):
+            target[...] = values
+        return ()
+
+
+@op("tc.search_into", levels=AT_BUFFER)
+class SearchInto(Op):
+    """Fill memory with where values stand in a row: `tc.searchsorted` on memory.
+
+    Constraints:
+      (C1) ordered is memory of one axis, and values of its element type.
+      (C2) target is memory of i64 of the rank of values.
+      (C3) side is "left" or "right".
+
+    Example:
+      "tc.search_into"(%0, %1, %2) <{side = "left"}> : (memref<9xf32>, memref<4x3xf32>, memref<4x3xi64>) -> ()
+    """  # noqa: E501
+
+    ordered: Value
+    values: Value
+    target: Value
+    side: str
+
+    @staticmethod
+    def infer(
+        ctx: InferContext, ordered: Type, values: Type, target: Type, *, side: str
+    ) -> tuple[Type, ...]:
+        """Give nothing."""
+        row, given, taken = memory(ordered, "C1"), memory(values, "C1"), memory(target)
+        fits = row.rank == 1 and row.element == given.element
+        require(fits, "C1", "{} and {}", ordered, values)
+        fits = taken.element == I64 and taken.rank == given.rank
+        require(fits, "C2", "{} of {}", target, values)
+        require(side in (ordering.LEFT, ordering.RIGHT), "C3", side)
+        return ()
+
+    @staticmethod
+    def evaluate(
+        ctx: object, ordered: Array, values: Array, target: Array, *, side: str
+    ) -> tuple[Array, ...]:
+        target[...] = ordering.search(ordered, values, side)
         return ()

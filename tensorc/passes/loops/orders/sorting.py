@@ -9,17 +9,17 @@ nothing is left out, as most passes are of small integers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tensorc.ir.arrays.ordering import VALUES, infinity_bits
+from tensorc.ir.arrays.ordering import LARGEST, VALUES
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, ceildiv, elements, floordiv, maximum
-from tensorc.ir.numerics import integer_limits
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.rows import OrderInto
 from tensorc.ir.ops.scalar import arith, conversions
-from tensorc.ir.types import ELEMENTS, I64, INDEX, Element, element_type
+from tensorc.ir.types import I64, INDEX, Element, element_type
 from tensorc.passes.loops.accumulate import worker_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.entry import FunctionState, close_kernel, open_kernel
+from tensorc.passes.loops.orders.keys import order_key, without_sign
 
 DIGIT = 8  # bits of a key that a pass looks at
 BUCKETS = 1 << DIGIT
@@ -31,7 +31,7 @@ class _Rows:
     """Rows in flat memory, and the scratch in which one is ordered.
 
     `moved` has what is moved, each twice as long as a row: the elements, and their
-    indices if these are given.
+    indices if these are given. The first `taken` of each row are given.
     """
 
     k: LoopBuilder
@@ -39,6 +39,7 @@ class _Rows:
     targets: Sequence[Value]
     gives: str
     length: Value
+    taken: Value
     counts: Value
     moved: Sequence[Value]
 
@@ -46,6 +47,13 @@ class _Rows:
     def element(self) -> Element:
         """The element type of the rows."""
         return element_type(self.source.type)
+
+    def key(self, value: Value) -> Value:
+        """Return the key of an element; the largest elements come first."""
+        key = order_key(self.k, value)
+        if self.gives != LARGEST:
+            return key
+        return self.k.op(arith.XOrI, key, self.k.constant(-1, element_type(key.type)))
 
     @property
     def passes(self) -> int:
@@ -58,7 +66,8 @@ def order_kernel(entry: FunctionState, op: Op) -> None:
     assert isinstance(op, OrderInto)
     values, shape = op.operands, entry.shapes[op.operand]
     count, length = elements(shape[:-1]), shape[-1]
-    function, k, arguments, names = open_kernel(entry, values, shape)
+    taken = entry.shapes[op.targets[0]][-1]
+    function, k, arguments, names = open_kernel(entry, values, [*shape, taken])
     source, *targets = arguments
     element = element_type(source.type)
     kept = [element] if op.gives == VALUES else [element, I64]
@@ -68,6 +77,7 @@ def order_kernel(entry: FunctionState, op: Op) -> None:
         targets,
         op.gives,
         k.dim(length),
+        k.dim(taken),
         worker_scratch(k, I64, element.bits // DIGIT * BUCKETS),
         [worker_scratch(k, e, maximum(2 * length, 1)) for e in kept],
     )
@@ -76,23 +86,25 @@ def order_kernel(entry: FunctionState, op: Op) -> None:
     first = k.mul(begin, k.dim(height))
     last = k.minimum(k.mul(end, k.dim(height)), k.dim(count))
     with k.loop(first, last, 1) as loop:
-        _order_row(rows, k.mul(loop.index, rows.length))
+        _order_row(rows, loop.index)
     chunks: Dim = ceildiv(count, height)
     work = elements(shape) * 4 * rows.passes
     close_kernel(entry, function, k, values, names, chunks, work)
 
 
-def _order_row(rows: _Rows, start: Value) -> None:
-    """Order the row that starts there."""
+def _order_row(rows: _Rows, row: Value) -> None:
+    """Order one row."""
     k = rows.k
-    _count_digits(rows, start)
+    _count_digits(rows, k.mul(row, rows.length))
     here, there = k.index(0), rows.length
     for digit in range(rows.passes):
         here, there = _deal(rows, digit, here, there)
-    with k.loop(k.index(0), rows.length, 1) as loop:
-        at = k.add(here, loop.index)
-        value = k.op(memory.Load, rows.moved[-1], at)
-        k.do(memory.Store, value, rows.targets[0], k.add(start, loop.index))
+    start = k.mul(row, rows.taken)
+    moved = rows.moved[-len(rows.targets) :]
+    with k.loop(k.index(0), rows.taken, 1) as loop:
+        for source, target in zip(moved, rows.targets, strict=True):
+            value = k.op(memory.Load, source, k.add(here, loop.index))
+            k.do(memory.Store, value, target, k.add(start, loop.index))
 
 
 def _count_digits(rows: _Rows, start: Value) -> None:
@@ -106,7 +118,7 @@ def _count_digits(rows: _Rows, start: Value) -> None:
         for indices in rows.moved[1:]:
             index = k.op(conversions.IndexCast, loop.index, types=[I64])
             k.do(memory.Store, index, indices, loop.index)
-        key = order_key(k, value)
+        key = rows.key(value)
         for digit in range(rows.passes):
             at = _bucket(k, key, digit)
             count = k.op(memory.Load, rows.counts, at)
@@ -118,7 +130,7 @@ def _deal(rows: _Rows, digit: int, here: Value, there: Value) -> tuple[Value, Va
     """Move a row by a digit of its keys; return where it stands, and where it did."""
     k, counts = rows.k, rows.counts
     first = k.op(memory.Load, rows.moved[0], here)
-    alike = k.op(memory.Load, counts, _bucket(k, order_key(k, first), digit))
+    alike = k.op(memory.Load, counts, _bucket(k, rows.key(first), digit))
     length = k.op(conversions.IndexCast, rows.length, types=[I64])
     is_done = k.compare("eq", alike, length)
     lower = k.index(digit * BUCKETS)
@@ -129,7 +141,7 @@ def _deal(rows: _Rows, digit: int, here: Value, there: Value) -> tuple[Value, Va
     with k.loop(k.index(0), k.select(is_done, k.index(0), rows.length), 1) as loop:
         at = k.add(here, loop.index)
         values = [k.op(memory.Load, memref, at) for memref in rows.moved]
-        bucket = _bucket(k, order_key(k, values[0]), digit)
+        bucket = _bucket(k, rows.key(values[0]), digit)
         count = k.op(memory.Load, counts, bucket)
         more = k.op(arith.AddI, count, k.constant(1, I64))
         k.do(memory.Store, more, counts, bucket)
@@ -144,40 +156,10 @@ def _bucket(k: LoopBuilder, key: Value, digit: int) -> Value:
     element = element_type(key.type)
     wide = key
     if element.bits < I64.bits:
-        unsigned = k.op(conversions.Bitcast, key, types=[_unsigned(element)])
+        unsigned = k.op(conversions.Bitcast, key, types=[without_sign(element)])
         wide = k.op(conversions.ExtUI, unsigned, types=[I64])
     if digit:
         wide = k.op(arith.ShRSI, wide, k.constant(digit * DIGIT, I64))
     found = k.op(arith.AndI, wide, k.constant(BUCKETS - 1, I64))
     index = k.op(conversions.IndexCast, found, types=[INDEX])
     return k.add(index, k.index(digit * BUCKETS))
-
-
-def _unsigned(element: Element) -> Element:
-    return ELEMENTS[f"ui{element.bits}"]
-
-
-def order_key(k: LoopBuilder, value: Value) -> Value:
-    """Return an integer whose bits are in the order of the elements: see `order_keys`.
-
-    Its type has a sign, which does not count.
-    """
-    element = element_type(value.type)
-    signed = ELEMENTS[f"i{element.bits}"]
-    bits = value
-    if element != signed:
-        bits = k.op(conversions.Bitcast, value, types=[signed])
-    lowest = k.constant(integer_limits(signed.dtype)[0], signed)
-    if element.is_unsigned:
-        return bits
-    if not element.is_float:
-        return k.op(arith.XOrI, bits, lowest)
-    shift = k.constant(element.bits - 1, signed)
-    flipped = k.op(arith.OrI, k.op(arith.ShRSI, bits, shift), lowest)
-    key = k.op(arith.XOrI, bits, flipped)
-    key = k.select(k.compare("eq", bits, lowest), lowest, key)
-    highest = k.constant(integer_limits(signed.dtype)[1], signed)
-    size = k.op(arith.AndI, bits, highest)
-    infinity = k.constant(infinity_bits(element.dtype), signed)
-    is_nan = k.compare("sgt", size, infinity)
-    return k.select(is_nan, k.constant(-1, signed), key)

@@ -17,6 +17,16 @@ def sort_tangent(b: TensorBuilder, op: order.Sort, tangents: Tangents) -> Tangen
     return (_taken(b, only(tangents), _origin(b, op)),)
 
 
+def topk(b: TensorBuilder, op: order.TopK, cts: Cotangents) -> Cotangents:
+    """Put each cotangent back to where its element came from."""
+    return (_put_back(b, op.operand, op.results[1], only(cts)),)
+
+
+def topk_tangent(b: TensorBuilder, op: order.TopK, tangents: Tangents) -> Tangents:
+    """Take the tangents of the largest elements; indices have none."""
+    return _taken(b, only(tangents), op.results[1]), None
+
+
 def _origin(b: TensorBuilder, op: order.Sort) -> Value:
     return b(order.ArgSort, op.operand)
 

@@ -112,4 +112,5 @@ STEPS: frozenset[type[Op]] = frozenset(
 # An index is not a step: a cost made of it is a mistake, and is reported.
 NOT_DIFFERENTIABLE: frozenset[type[Op]] = STEPS | {
     *(reductions.ArgMax, reductions.ArgMin, order.ArgSort),
+    order.SearchSorted,
 }
