@@ -122,7 +122,19 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "k": (-1, 0, 1, 4),
     "axes": ((1, 0), (0, 1), (-1, -2), (0, 0)),
     "constant_values": (1,),
-    "mode": ("constant",),
+    "mode": ("constant", "edge", "mean", "reflect", "wrap", "full", "same", "valid"),
+    "end_values": (2,),
+    "stat_length": (1, 2),
+    "offset": (1, -5),
+    "axis1": (1,),
+    "axis2": (0,),
+    "base": (2,),
+    "N": (2, 6, 0),
+    "increasing": (True,),
+    "indexing": ("ij",),
+    "sparse": (True,),
+    "rowvar": (False,),
+    "bias": (True,),
     "subok": (False,),
     "num": (7,),
     "order": ("C",),
@@ -135,6 +147,8 @@ REQUIRED: dict[Callable, tuple[tuple[object, ...], ...]] = {
     np.expand_dims: ((0,), (-1,), ((0, 2),), (4,)),
     np.broadcast_to: (((2, 3, 4),), ((3, 4),), ((4, 3),)),
     np.split: ((3,), (2, 1), ([1, 2],), (2,)),
+    np.array_split: ((3,), (5, 1), ([1, 2],), (2,)),
+    np.linalg.matrix_power: ((0,), (1,), (5,)),
     np.tile: ((2,), ((2, 1),), ((2, 1, 2),), (0,)),
     np.repeat: ((2,), (3, 0), (0, 1)),
     np.pad: ((1,), ((1, 2),), (((0, 1), (2, 0)),)),
@@ -150,6 +164,12 @@ def _end(x):
 # Options of every call: equal elements of NumPy's keep their order only so.
 ALWAYS: dict[Callable, dict[str, object]] = {np.argsort: {"stable": True}}
 
+
+def _few(x):
+    """Return a number as it is, of an array an exponent of which powers are finite."""
+    return np.max(x) * 0 + 2 if np.ndim(x) else x
+
+
 # Functions of two arrays, x and y, of any two types.
 OF_TWO: dict[Callable, Callable] = {
     np.where: lambda x, y: np.where(CONDITION, x, y),
@@ -162,12 +182,21 @@ OF_TWO: dict[Callable, Callable] = {
     np.dot: lambda x, y: np.dot(x, np.transpose(y)),
     np.matmul: lambda x, y: np.matmul(x, np.transpose(y)),
     np.outer: lambda x, y: np.outer(x, y),
+    np.kron: lambda x, y: np.kron(x, y[:2]),
+    np.linalg.cross: lambda x, y: np.linalg.cross(x, y, axis=0),
+    np.convolve: lambda x, y: np.convolve(x[0], y[:, 0]),
+    np.correlate: lambda x, y: np.correlate(x[0], y[:, 0], "full"),
+    np.average: lambda x, y: np.average(x, 0, y),
+    np.cov: lambda x, y: np.cov(x, y),
+    np.corrcoef: lambda x, y: np.corrcoef(x, y),
+    np.meshgrid: lambda x, y: np.meshgrid(x[0], y[:, 0]),
+    np.logspace: lambda x, y: np.logspace(_few(x), _few(y), 5),
     np.tensordot: lambda x, y: np.tensordot(x, y, 2),
     np.einsum: lambda x, y: np.einsum("ij,ij->i", x, y),
 }
 # Those that take numbers, which get the type of the array. Of products NumPy makes
 # arrays of them, of their own type.
-_OF_NUMBERS = (np.where, np.clip, np.full_like, np.linspace)
+_OF_NUMBERS = (np.where, np.clip, np.full_like, np.linspace, np.logspace)
 # Functions with an array that is no second operand.
 WITH_ARRAY: dict[Callable, tuple[object, ...]] = {np.take: (INDICES,)}
 
@@ -240,6 +269,10 @@ _SUMS = (
 )
 _MEANS = (np.mean, np.var, np.std, np.linalg.norm, np.linspace)
 _SUMS = (*_SUMS, np.full_like, np.dot, np.matmul, np.outer, np.tensordot, np.einsum)
+_SUMS = (*_SUMS, np.kron, np.trace, np.convolve, np.correlate, np.nansum, np.nanprod)
+_SUMS = (*_SUMS, np.nancumsum, np.nancumprod, np.linalg.cross, np.linalg.matrix_power)
+_MEANS = (*_MEANS, np.average, np.cov, np.corrcoef, np.nanmean, np.nanvar, np.nanstd)
+_SUMS = (*_SUMS, *_MEANS, np.vander, np.logspace, np.pad)
 
 
 def arrays_of_row(call: Call) -> list[object]:

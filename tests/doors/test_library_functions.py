@@ -62,6 +62,53 @@ ONE = {
     "einsum one": lambda x: np.einsum("ij->ji", x),
     "einsum total": lambda x: np.einsum("ij->", x),
     "einsum product": lambda x: np.einsum("ij,ij->ij", x, x),
+    "einsum chain": lambda x: np.einsum("ij,jk,ik,k->i", x, M, x @ M, M[0]),
+    "einsum trace": lambda x: np.einsum("ii", x[:, :3]),
+    "einsum diagonal": lambda x: np.einsum("iij,j->ji", S[:, :2] * x[0], x[1]),
+    "einsum dots": lambda x: np.einsum("...ij,...kj->...k", S, x),
+    "einsum ones": lambda x: np.einsum("ij,kj->ik", x[:, :1], x),
+    "diagonal": lambda x: np.diagonal(x, 1),
+    "diagonal below": lambda x: np.diagonal(S * x, -1, 1, 2),
+    "diagonal far": lambda x: np.diagonal(x, 9),
+    "diag": lambda x: np.diag(x[0], 2),
+    "diag below": lambda x: np.diag(x[0], -1),
+    "diagflat": lambda x: np.diagflat(x),
+    "trace": lambda x: np.trace(x * x),
+    "trace of stacks": lambda x: (S * x).trace(0, -2, -1),
+    "kron": lambda x: np.kron(x, x[:2, 0]),
+    "cross": lambda x: np.cross(x, x**2, axis=0),
+    "matrix_power": lambda x: np.linalg.matrix_power(x[:, :3], 5),
+    "matrix_power 0": lambda x: np.linalg.matrix_power(x[:, :3], 0) * x[0, 0],
+    "vander": lambda x: np.vander(x[0]),
+    "vander 3": lambda x: np.vander(x[0], 3, increasing=True),
+    "meshgrid": lambda x: np.meshgrid(x[0], x[:, 1])[1] * x,
+    "rot90": lambda x: np.rot90(x, 3),
+    "array_split": lambda x: np.array_split(x, 3, axis=1)[0],
+    "repeat each": lambda x: np.repeat(x, [2, 0, 1], axis=0),
+    "pad edge": lambda x: np.pad(x, (2, 1), mode="edge"),
+    "pad reflect": lambda x: np.pad(x, 5, mode="reflect"),
+    "pad symmetric": lambda x: np.pad(x, ((4, 0), (1, 9)), mode="symmetric"),
+    "pad wrap": lambda x: np.pad(x, 5, mode="wrap"),
+    "pad mean": lambda x: np.pad(x, 1, mode="mean"),
+    "pad maximum": lambda x: np.pad(x, 1, mode="maximum", stat_length=2),
+    "pad ramp": lambda x: np.pad(x, 3, mode="linear_ramp", end_values=2),
+    "convolve": lambda x: np.convolve(x[0], x[:, 0]),
+    "convolve same": lambda x: np.convolve(x[:, 0], x[1], "same"),
+    "correlate": lambda x: np.correlate(x[0], x[:, 0]),
+    "correlate same": lambda x: np.correlate(x[:, 0], x[1], "same"),
+    "average": lambda x: np.average(x, 0, x[:, 0] ** 2 + 1),
+    "cov": lambda x: np.cov(x) + 0 * x[0, 0],
+    "corrcoef": lambda x: np.corrcoef(x[0], x[2] ** 2),
+    "nansum": lambda x: np.nansum(np.where(x > 1, np.nan, x), axis=0),
+    "nanprod": lambda x: np.nanprod(np.where(x > 1, np.nan, x)),
+    "nanmax": lambda x: np.nanmax(np.where(x > 2.2, np.nan, x), axis=1),
+    "nanmin": lambda x: np.nanmin(np.where(x < 1, np.nan, x)),
+    "nanmean": lambda x: np.nanmean(np.where(x > 1, np.nan, x)),
+    "nanvar": lambda x: np.nanvar(np.where(x > 2.2, np.nan, x), axis=0, ddof=1),
+    "nanstd": lambda x: np.nanstd(np.where(x > 1, np.nan, x)),
+    "nancumsum": lambda x: np.nancumsum(np.where(x > 1, np.nan, x), axis=0),
+    "nancumprod": lambda x: np.nancumprod(np.where(x > 1, np.nan, x)),
+    "logspace": lambda x: np.logspace(x[0, 0], x[2, 0], 5, base=2.5),
     "linspace": lambda x: np.linspace(x[0, 0], x[2, 3], 7),
     "linspace one": lambda x: np.linspace(x[0, 0], x[2, 3], 1),
     "tril": lambda x: np.tril(x),
@@ -302,13 +349,33 @@ WRONG = {
     "expand_dims": (lambda x: tc.expand_dims(x, 4), "axis 4 is out of range"),
     "moveaxis": (lambda x: tc.moveaxis(x, (0, 1), 0), "2 axes cannot go to 1"),
     "tile": (lambda x: tc.tile(x, -1), "the number of times is negative: -1"),
-    "repeat": (lambda x: tc.repeat(x, (1, 2), 0), "for each element is not compiled"),
+    "repeat": (
+        lambda x: tc.repeat(tc.constant(X), (1, 2), 0),
+        "repeat: 2 numbers of times for an axis of size",
+    ),
     "roll": (lambda x: tc.roll(x, (1, 2), 0), "2 shifts for 1 axes"),
     "pad": (lambda x: tc.pad(x, -1), "a width in"),
     "pad mode": (
-        lambda x: np.pad(x, 1, mode="edge"),
-        "mode must be 'constant', got 'edge'",
+        lambda x: np.pad(x, 1, mode="edges"),
+        "mode must be 'constant' or 'edge' or",
     ),
+    "pad option": (
+        lambda x: np.pad(x, 1, mode="edge", end_values=2),
+        "pad: mode 'edge' takes no `end_values`",
+    ),
+    "diagonal": (lambda x: tc.diagonal(x[0]), "diagonal takes a matrix"),
+    "diag": (lambda x: tc.diag(x[None]), "diag takes a vector or a matrix"),
+    "cross": (lambda x: tc.cross(tc.constant(X), x), "vectors of size 3"),
+    "matrix_power": (
+        lambda x: tc.matrix_power(tc.constant(X), 2),
+        "takes square matrices",
+    ),
+    "inverse": (lambda x: tc.matrix_power(x[:, :3], -1), "-1 is negative"),
+    "vander": (lambda x: tc.vander(x), "vander takes a vector"),
+    "rot90": (lambda x: tc.rot90(x, axes=1), "in the plane of two axes"),
+    "average": (lambda x: tc.average(x, weights=x[0]), "average: weights f64["),
+    "cov": (lambda x: tc.cov(x[None]), "cov takes vectors and matrices"),
+    "convolve": (lambda x: tc.convolve(x, x), "convolve takes vectors"),
     "tril": (lambda x: tc.tril(x[0]), "tril takes a matrix"),
     "tensordot": (lambda x: tc.tensordot(tc.constant(X), X, 1), "differ, 4 and 3"),
     "tensordot axes": (lambda x: tc.tensordot(x, x, ((0,), (0, 1))), "as many axes"),
@@ -317,11 +384,18 @@ WRONG = {
         lambda x: tc.tensordot(x, x, ((0, 0), (0, 1))),
         "`tensordot`: an axis stands twice in (0, 0)",
     ),
-    "einsum twice": (lambda x: tc.einsum("ii->i", x), "stands twice in 'ii'"),
-    "einsum dots": (lambda x: tc.einsum("...j->j", x), "labels are letters"),
+    "einsum twice": (lambda x: tc.einsum("ii->i", tc.constant(X)), "'i' has sizes"),
+    "einsum twice in the result": (
+        lambda x: tc.einsum("ij->ii", x),
+        "'i' stands twice in the result",
+    ),
+    "einsum dots": (
+        lambda x: tc.einsum("...j->j", x),
+        "the result has not the axes that `...` stands for",
+    ),
     "einsum rank": (lambda x: tc.einsum("ijk->i", x), "names 3 axes of f64"),
     "einsum count": (lambda x: tc.einsum("ij,jk->ik", x), "2 operands, 1 are given"),
-    "einsum three": (lambda x: tc.einsum("ij,ij,ij->", x, x, x), "one or two operands"),
+    "einsum sign": (lambda x: tc.einsum("i1->i", x), "a label must be one letter"),
     "einsum result": (lambda x: tc.einsum("ij->k", x), "'k' of the result"),
     "einsum spec": (lambda x: tc.einsum(x, "ij"), "einsum takes a text first"),
     "full_like": (lambda x: tc.full_like(x, x[None]), "does not fill"),
@@ -454,3 +528,19 @@ def test_dimshuffle_leaves_out_no_axis_of_another_size():
     for shape in ((3, 5), (3, 0), (0, 5)):
         with pytest.raises(ValueError, match="TC0503"):
             compiled(np.ones(shape))
+
+
+def test_an_einsum_takes_pairs_by_their_labels_alone():
+    rng = np.random.default_rng(5)
+    for sizes in ((3, 4, 5), (40, 2, 600), (2, 700, 3)):
+        i, j, k = sizes
+        x, y, z = rng.normal(size=(i, j)), rng.normal(size=(j, k)), rng.normal(size=k)
+        given = tc.jit(lambda x, y, z: np.einsum("ij,jk,k->i", x, y, z))(x, y, z)
+        wanted = tc.jit(lambda x, y, z: x @ (y @ z))(x, y, z)
+        assert np.array_equal(given, wanted), sizes
+        inputs = [
+            tc.tensor(n, "float64", a.shape)
+            for n, a in zip("xyz", (x, y, z), strict=True)
+        ]
+        known = tc.function(inputs, tc.einsum("ij,jk,k->i", *inputs))
+        assert np.array_equal(known(x, y, z), wanted), sizes

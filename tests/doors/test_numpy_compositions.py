@@ -89,12 +89,103 @@ CALLS = {
     np.radians: [lambda x, y: np.radians(x)],
     np.rad2deg: [lambda x, y: np.rad2deg(x)],
     np.degrees: [lambda x, y: np.degrees(x)],
+    np.hsplit: [lambda x, y: np.hsplit(x, 2), lambda x, y: np.hsplit(x[0], [1])],
+    np.vsplit: [lambda x, y: np.vsplit(x, 3)],
+    np.dsplit: [lambda x, y: np.dsplit(x[None], [1, 3])],
+    np.unstack: [lambda x, y: np.unstack(x), lambda x, y: np.unstack(x, axis=1)],
+    np.rollaxis: [
+        lambda x, y: np.rollaxis(x[None], 2),
+        lambda x, y: np.rollaxis(x[None], 0, 3),
+        lambda x, y: np.rollaxis(x, -1, -1),
+    ],
+    np.delete: [
+        lambda x, y: np.delete(x, 1, 0),
+        lambda x, y: np.delete(x, -1, 1),
+        lambda x, y: np.delete(x, 5),
+        lambda x, y: np.delete(x, -2),
+    ],
+    np.insert: [
+        lambda x, y: np.insert(x, 1, y[0], axis=0),
+        lambda x, y: np.insert(x, 4, y[:, 0], axis=1),
+        lambda x, y: np.insert(x, -1, 7, axis=1),
+        lambda x, y: np.insert(x, 3, y[0]),
+    ],
+    np.broadcast_arrays: [
+        lambda x, y: np.broadcast_arrays(x, y[0], 3),
+        lambda x, y: np.broadcast_arrays(x[0], y[:, :1]),
+    ],
+    np.block: [
+        lambda x, y: np.block([[x, y], [y, x]]),
+        lambda x, y: np.block([x[0], y[1], 5]),
+        lambda x, y: np.block([[x], [y[0]]]),
+        lambda x, y: np.block(x),
+    ],
+    np.select: [
+        lambda x, y: np.select([x > 5, x > 2], [x, y], 9),
+        lambda x, y: np.select([x > y], [x * 1.5]),
+    ],
+    np.isin: [
+        lambda x, y: np.isin(x, y[0]),
+        lambda x, y: np.isin(x, [1, 2, 30], invert=True),
+    ],
+    np.ediff1d: [lambda x, y: np.ediff1d(x * x)],
+    np.gradient: [
+        lambda x, y: np.gradient(x * x),
+        lambda x, y: np.gradient(x * y, 0.5, axis=0),
+        lambda x, y: np.gradient(x * x, 2, 3, edge_order=2),
+        lambda x, y: np.gradient(x[0] * y[1]),
+    ],
+    np.cross: [
+        lambda x, y: np.cross(x.T, y.T),
+        lambda x, y: np.cross(x, y, axis=0),
+        lambda x, y: np.cross(x, y.T, axisa=0, axisb=1, axisc=0),
+        lambda x, y: np.cross(x[:, 0], y[:, 1]),
+    ],
+    np.vecdot: [lambda x, y: np.vecdot(x, y), lambda x, y: np.vecdot(x, y, axis=0)],
+    np.linalg.vecdot: [lambda x, y: np.linalg.vecdot(x, y)],
+    np.matvec: [lambda x, y: np.matvec(x, y), lambda x, y: np.matvec(x, y[0])],
+    np.vecmat: [lambda x, y: np.vecmat(x[:, 0], y)],
+    np.linalg.multi_dot: [
+        lambda x, y: np.linalg.multi_dot([x, y.T, x]),
+        lambda x, y: np.linalg.multi_dot([x, y.T, x[:, 0]]),
+    ],
+    np.linalg.vector_norm: [
+        lambda x, y: np.linalg.vector_norm(x),
+        lambda x, y: np.linalg.vector_norm(x, axis=1, keepdims=True),
+    ],
+    np.linalg.matrix_norm: [lambda x, y: np.linalg.matrix_norm(x)],
+    np.linalg.outer: [lambda x, y: np.linalg.outer(x[0], y[:, 1])],
+    np.linalg.diagonal: [lambda x, y: np.linalg.diagonal(x[None], offset=1)],
+    np.linalg.trace: [lambda x, y: np.linalg.trace(x[None])],
+    np.ravel_multi_index: [
+        lambda x, y: np.ravel_multi_index((x.astype(int), y.astype(int)), (20, 20))
+    ],
+    np.unravel_index: [
+        lambda x, y: np.unravel_index(x.astype(int), (3, 2, 2)),
+        lambda x, y: np.unravel_index(x.astype(int), 12),
+    ],
+    np.cumulative_sum: [
+        lambda x, y: np.cumulative_sum(x[0]),
+        lambda x, y: np.cumulative_sum(x, axis=1, include_initial=True),
+    ],
+    np.cumulative_prod: [
+        lambda x, y: np.cumulative_prod(y[0], include_initial=True),
+        lambda x, y: np.cumulative_prod(y, axis=0),
+    ],
+    np.apply_over_axes: [lambda x, y: np.apply_over_axes(np.sum, x, [0, 1])],
+    np.empty_like: [lambda x, y: np.where(x >= 0, x, np.empty_like(x))],
+    np.polyadd: [lambda x, y: np.polyadd(x[0], y[0, :2])],
+    np.polysub: [lambda x, y: np.polysub(x[0, :2], y[0])],
+    np.polyder: [
+        lambda x, y: np.polyder(x[0] + 1),
+        lambda x, y: np.polyder(x[0] + 1, 2),
+    ],
 }
 
 
 def flat(results):
     """Return a list of arrays of results, which may be tuples."""
-    nested = [r if isinstance(r, tuple) else (r,) for r in results]
+    nested = [r if isinstance(r, tuple | list) else (r,) for r in results]
     return [part for parts in nested for part in parts]
 
 

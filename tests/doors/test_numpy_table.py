@@ -85,7 +85,7 @@ REFUSED = (
         "integers to powers that only the call gives are not in this version",
     ),
     Refusal(
-        ("mean", "var", "std"),
+        ("mean", "var", "std", "nanmean", "nanvar", "nanstd"),
         lambda types: False,
         "the result is a fraction, which `dtype=` of integers would cut off twice",
         lambda name: any(f"dtype='{t}'" in name for t in ("bool", *INTEGERS)),
@@ -96,7 +96,7 @@ REFUSED = (
         "NumPy wraps the number, without a warning",
     ),
     Refusal(
-        ("dot", "matmul", "tensordot", "einsum"),
+        ("dot", "matmul", "tensordot", "einsum", "convolve", "correlate"),
         lambda types: types == ("bool", "bool"),
         "a sum of products is not one of truth values: cast them",
     ),
@@ -207,7 +207,9 @@ BOUNDS = {
     for name in row["function"].split(", ")
 }
 COMPOSED = {"power": 3.0, "logaddexp": 4.0, "var": 4.0, "std": 4.0, "norm": 2.0}
-COMPOSED |= {"linspace": 2.0, "mean": 1.0}
+COMPOSED |= {"linspace": 2.0, "mean": 1.0, "logspace": 8.0}
+COMPOSED |= {"average": 2.0, "cov": 4.0, "corrcoef": 8.0}
+COMPOSED |= {"nanmean": 1.0, "nanvar": 4.0, "nanstd": 4.0}
 HALF = 0.502  # of f16, which is computed in f32
 
 
@@ -235,7 +237,8 @@ def agrees(call: Call, given: np.ndarray, operands: list[object], i: int) -> np.
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         result = call.make(*operands)
-        expected = np.asarray(result[i] if isinstance(result, list) else result)
+        several = isinstance(result, list | tuple)
+        expected = np.asarray(result[i] if several else result)
         if expected.dtype.kind != "f":
             return (given == expected) | _undefined(call, operands, expected)
         nan = np.isnan(given) & np.isnan(expected)

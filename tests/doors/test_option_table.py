@@ -32,8 +32,13 @@ TENSORS = {
     "einsum": (("x",),),
     "tensordot": ("x", "x"),
     "one_hot": ("i",),
-    "linspace": ("s", 2.0),
     "searchsorted": ("m", "x"),
+    **dict.fromkeys(("linspace", "logspace"), ("s", 2.0)),
+    "cross": ("sides", "sides"),
+    **dict.fromkeys(("convolve", "correlate"), ("m", "m")),
+    "vander": ("m",),
+    "matrix_power": ("square",),
+    "meshgrid": (("m", "m"),),
     "full": (7.5,),
     **dict.fromkeys(("conv1d", "conv_transpose1d"), ("p", "q")),
     **dict.fromkeys(("conv2d", "conv_transpose2d"), ("pp", "qq")),
@@ -51,6 +56,7 @@ VALID = {
 }
 IMAGES = np.linspace(-1, 2, 64)
 ARRAYS = {"x": X, "r": X[:1], "i": I, "s": np.array(0.5), "m": M}
+ARRAYS |= {"square": X[:, :3], "sides": X.T}
 ARRAYS |= {"p": IMAGES[:16].reshape(1, 4, 4), "q": IMAGES[:32].reshape(4, 4, 2)}
 ARRAYS |= {
     "pp": IMAGES[4:34].reshape(1, 2, 5, 3),
@@ -126,6 +132,12 @@ NUMPY = {
     "pad": lambda x, width, **options: np.pad(x, width, **options),
     "topk": topk,
     "split": lambda x, parts, axis=0: np.split(x, parts, axis),
+    "array_split": lambda x, parts, axis=0: np.array_split(x, parts, axis),
+    "logspace": lambda start, stop, **options: np.logspace(start, stop, **options),
+    "cross": np.linalg.cross,
+    "matrix_power": np.linalg.matrix_power,
+    "meshgrid": lambda arrays, **options: list(np.meshgrid(*arrays, **options)),
+    "vander": lambda x, n=None, **options: np.vander(x, n, **options),
     "top1": lambda x, **options: [np.max(x, **options), np.argmax(x, **options)],
     "full": lambda value, shape: np.full(shape, value),
     "eye": lambda n, m=None, k=0: np.eye(n, m, k),
@@ -137,6 +149,7 @@ PYTHON = {
     "einsum": lambda operands, spec: tc.einsum(spec, *operands),
     "full": lambda value, shape: tc.full(shape, value),
     "dimshuffle": lambda x, pattern: tc.dimshuffle(x, pattern),
+    "meshgrid": lambda arrays, **options: tc.meshgrid(*arrays, **options),
     "x.reshape": lambda x, shape: x.reshape(shape),
     "x.transpose": lambda x, axes=None: x.transpose(axes),
     "x.sum": lambda x, **options: x.sum(**options),
@@ -204,6 +217,8 @@ NASTY = {
 V = {
     **{n: tc.tensor(n, "float64", ARRAYS[n].shape) for n in ("p", "q", "pp", "qq")},
     "x": tc.tensor("x", "float64", (3, 4)),
+    "square": tc.tensor("square", "float64", (3, 3)),
+    "sides": tc.tensor("sides", "float64", (4, 3)),
     "r": tc.tensor("r", "float64", (1, 4)),
     "i": tc.lmatrix("i"),
     "s": tc.dscalar("s"),
@@ -224,6 +239,11 @@ VARIABLES = {
 # Where a call gives more than NumPy's does, which refuses it.
 BEYOND = {
     ("norm", "empty"): np.abs,
+    ("pad", "None"): lambda x: np.pad(x, 1),  # stat_length
+    ("pad", "none"): lambda x: np.pad(x, 1),
+    ("diagonal", "at the limit"): lambda x: x[:0, 0],
+    ("diag", "at the limit"): lambda x: x[:0, 0],
+    ("trace", "at the limit"): lambda x: np.zeros(()),
 }
 
 
@@ -415,6 +435,7 @@ param memory: f64 = 2.5
 param array: f64[3] = 1
 """
 FORMALS = "x: f64[3, 4], r: f64[1, 4], i: int[2, 2], s: f64, m: f64[N], "
+FORMALS += "square: f64[3, 3], sides: f64[4, 3], "
 FORMALS += "p: f64[1, 4, 4], q: f64[4, 4, 2], pp: f64[1, 2, 5, 3], "
 FORMALS += "qq: f64[2, 2, 2, 2], k: int, c: f64"
 

@@ -18,7 +18,7 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.reductions import flatten_all, normal_axes
-from tensorc.ir.dims import Dim, Poly, bound, floordiv, maximum
+from tensorc.ir.dims import Dim, Poly, bound, floordiv, maximum, minimum
 from tensorc.ir.ops.tensor.shape import Concatenate
 from tensorc.ir.tensor_builder import TensorBuilder
 
@@ -90,6 +90,31 @@ def split(
     if not isinstance(parts, Sequence):
         whole = (*shape[:at], ends[0] * parts, *shape[at + 1 :])
         tensor = pinned(b, tensor, whole)
+    return _between(b, tensor, at, ends)
+
+
+def array_split(
+    b: Emitter, x: Operand, parts: int | Sequence[Dim], axis: int = 0
+) -> tuple[Operand, ...]:
+    """Return a number of parts, the first ones longer by 1 where they are not equal."""
+    tensor = strong(b, x)
+    shape = b.shape(tensor)
+    at = normal_axes(b, axis, len(shape))[0]
+    if isinstance(parts, Sequence):
+        return split(b, x, parts, axis)
+    _require_parts(b, parts)
+    size = shape[at]
+    length = floordiv(size, parts)
+    more = size - length * parts
+    ends = [length * i + minimum(i, more) for i in range(1, parts)]
+    return _between(b, tensor, at, [*ends, size])
+
+
+def _between(
+    b: Emitter, tensor: TensorOperand, at: int, ends: Sequence[Dim]
+) -> tuple[Operand, ...]:
+    """Return the parts of an axis that end at some indices."""
+    shape = b.shape(tensor)
     results: list[Operand] = []
     start: Dim = 0
     for end in ends:
@@ -107,11 +132,15 @@ def _part_ends(b: Emitter, size: Dim, parts: int | Sequence[Dim]) -> list[Dim]:
     """Return where the parts of an axis end, without the last; numpy's rules."""
     if isinstance(parts, Sequence):
         return [bound(at, size) for at in parts]
-    if parts < 1:
-        raise size_error(b, f"split needs a positive number of parts, got {parts}")
-    if parts > MOST_PARTS:
-        raise size_error(b, f"split into {parts} parts, at most {MOST_PARTS} can be")
+    _require_parts(b, parts)
     length = floordiv(size, parts)
     if not b.unify(length * parts, size):
         raise size_error(b, f"an axis of size {size} has no {parts} equal parts")
     return [length * (i + 1) for i in range(parts - 1)]
+
+
+def _require_parts(b: Emitter, parts: int) -> None:
+    if parts < 1:
+        raise size_error(b, f"split needs a positive number of parts, got {parts}")
+    if parts > MOST_PARTS:
+        raise size_error(b, f"split into {parts} parts, at most {MOST_PARTS} can be")

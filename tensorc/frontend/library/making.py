@@ -31,6 +31,8 @@ from tensorc.ir.ops.tensor.elementwise import Add, Compare
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I64
 
+_TEN = number(10.0)
+
 
 def range_(
     b: Emitter, start: Dim, stop: Dim | None = None, step: int | None = None
@@ -123,6 +125,13 @@ def linspace(b: Emitter, start: Operand, stop: Operand, num: Dim = 50) -> Operan
         b, "eq", [counts, TensorOperand(size_value(b, maximum(num - 1, 1)))]
     )
     return select(b, at_end, last, inside)
+
+
+def logspace(
+    b: Emitter, start: Operand, stop: Operand, num: Dim = 50, base: Operand = _TEN
+) -> Operand:
+    """Return powers of a base: the exponents are `linspace` of start and stop."""
+    return elementwise(b, "pow", [base, linspace(b, start, stop, num)])
 
 
 def zeros_like(b: Emitter, x: Operand) -> Operand:

@@ -120,7 +120,7 @@ def tensordot(
         for number, axis in enumerate(ordered_axes(b, given[side], rank)):
             labels[side][axis] = f"s{number}"
     kept = [n for side in labels for n in side if not n.startswith("s")]
-    return _contract(b, "tensordot", pair, labels, kept)
+    return contract(b, "tensordot", pair, labels, kept)
 
 
 def dot(b: Emitter, x: Operand, y: Operand) -> Operand:
@@ -139,50 +139,17 @@ def dot(b: Emitter, x: Operand, y: Operand) -> Operand:
     return tensordot(b, pair[0], pair[1], axes)
 
 
-def einsum(b: Emitter, operands: Sequence[Operand], spec: str) -> Operand:
-    """Sum products by labels of axes, as numpy's einsum of one or two operands.
-
-    `spec` is known while compiling: "bik,bkj->bij". A label stands once in an operand;
-    without "->" the result has the labels that stand once, in alphabetical order.
-    """
-    sides, arrow, result = spec.replace(" ", "").partition("->")
-    labels = [list(side) for side in sides.split(",")]
-    every = [n for side in labels for n in side]
-    if not arrow:
-        result = "".join(sorted(n for n in set(every) if every.count(n) == 1))
-    shown = f"einsum '{spec}'"
-    if not all(n.isascii() and n.isalpha() for n in (*every, *result)):
-        hint = "labels are letters; `...` is not compiled"
-        raise size_error(b, f"{shown}: a label must be one letter", hint)
-    if len(operands) not in (1, 2) or len(labels) != len(operands):
-        message = f"{shown} names {len(labels)} operands, {len(operands)} are given"
-        if len(labels) == len(operands):
-            message = f"{shown}: one or two operands are compiled, not {len(labels)}"
-        raise size_error(b, message, "multiply two by two: einsum of an einsum")
-    for side in (*labels, list(result)):
-        twice = sorted({n for n in side if side.count(n) > 1})
-        if twice:
-            message = f"{shown}: '{twice[0]}' stands twice in '{''.join(side)}'"
-            raise size_error(b, message, "diagonals are not compiled")
-    lost = [n for n in result if n not in every]
-    if lost:
-        raise size_error(b, f"{shown}: '{lost[0]}' of the result is in no operand")
-    tensors = [strong(b, o) for o in operands]
-    for tensor, side in zip(tensors, labels, strict=True):
-        if tensor.type.rank != len(side):
-            message = f"{shown}: '{''.join(side)}' names {len(side)} axes of "
-            raise size_error(b, f"{message}{spell_type(tensor.type)}")
-    return _contract(b, shown, tensors, labels, list(result))
-
-
-def _contract(
+def contract(
     b: Emitter,
     what: str,
     tensors: Sequence[TensorOperand],
-    labels: list[list[str]],
+    labels: Sequence[Labels],
     result: Labels,
 ) -> Operand:
-    """Sum the product of one or two tensors over the labels that are not kept."""
+    """Sum the product of one or two tensors over the labels that are not kept.
+
+    A label stands once in a tensor; `what` is how messages name the call.
+    """
     sizes = _sizes(b, what, tensors, labels)
     if what.startswith("einsum"):  # equal products of sizes may hide unequal ones
         tensors = [pinned(b, t, b.shape(t)) for t in tensors]
@@ -198,9 +165,8 @@ def _contract(
         )
         for t, side in zip(tensors, labels, strict=True)
     ]
-    others = [labels[:i] + labels[i + 1 :] for i in range(len(labels))]
     parts = [
-        _summed(b, value, labels[i], [*result, *(n for o in others[i] for n in o)])
+        _summed(b, value, labels[i], _needed([*labels[:i], *labels[i + 1 :], result]))
         for i, value in enumerate(values)
     ]
     if len(parts) == 1:
@@ -224,6 +190,10 @@ def _contract(
     order = [*batch, *rows, *columns]
     made = t.reshape(t.matmul(lhs, rhs), b.resolve(tuple([sizes[n] for n in order])))
     return TensorOperand(_ordered(b, TensorOperand(made), order, result))
+
+
+def _needed(sides: Sequence[Labels]) -> list[str]:
+    return [n for side in sides for n in side]
 
 
 def _sizes(

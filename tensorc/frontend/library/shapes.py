@@ -5,6 +5,8 @@ Options besides sizes are known while compiling; sizes need not be.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from tensorc.errors import divisor_hint
 from tensorc.frontend.library.operands import (
     Emitter,
@@ -12,8 +14,6 @@ from tensorc.frontend.library.operands import (
     TensorOperand,
     broadcast,
     common_shape,
-    materialize,
-    number,
     pinned,
     require_sizes,
     size_error,
@@ -33,9 +33,6 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, floordiv, maximum, product_of
 from tensorc.ir.ops.tensor.shape import Broadcast, Concatenate
 from tensorc.ir.tensor_builder import TensorBuilder
-
-Widths = int | Sequence[int] | Sequence[Sequence[int]]
-ZERO = number(0.0)
 
 
 def _reshaped(b: Emitter, x: TensorOperand, shape: Sequence[Dim]) -> TensorOperand:
@@ -240,19 +237,48 @@ def tile(b: Emitter, x: Operand, reps: Dim | Sequence[Dim]) -> Operand:
     )
 
 
-def repeat(b: Emitter, x: Operand, repeats: Dim, axis: int | None = None) -> Operand:
-    """Repeat each element a number of times; without an axis, of the flat tensor."""
+def repeat(
+    b: Emitter, x: Operand, repeats: Dim | Sequence[Dim], axis: int | None = None
+) -> Operand:
+    """Repeat each element a number of times; without an axis, of the flat tensor.
+
+    `repeats` is one number, or one for each element, known while compiling.
+    """
     tensor = strong(b, x)
-    _require_counts(b, [repeats], "repeat")
     if axis is None:
         tensor, axis = flatten_all(b, tensor), 0
     shape = b.shape(tensor)
     index = normal_axes(b, axis, len(shape))[0]
+    if isinstance(repeats, Sequence):
+        if len(repeats) != 1:
+            return _repeated_each(b, tensor, repeats, index)
+        (repeats,) = repeats
+    _require_counts(b, [repeats], "repeat")
     before, after = shape[: index + 1], shape[index + 1 :]
     column = _reshaped(b, tensor, (*before, 1, *after))
     spread = broadcast(b, column.value, (*before, repeats, *after))
     size = shape[index] * repeats
     return _reshaped(b, TensorOperand(spread), (*shape[:index], size, *after))
+
+
+def _repeated_each(
+    b: Emitter, x: TensorOperand, repeats: Sequence[Dim], axis: int
+) -> Operand:
+    """Repeat each element of an axis its own number of times."""
+    size = b.shape(x)[axis]
+    if not b.unify(size, len(repeats)):
+        message = f"repeat: {len(repeats)} numbers of times for an axis of size {size}"
+        raise size_error(b, message)
+    known = [n for n in repeats if isinstance(n, int)]
+    if len(known) < len(repeats):
+        message = "repeat: a number of times for each element must be known"
+        raise size_error(b, message, "one number for all may be a size")
+    _require_counts(b, known, "repeat")
+    shape = b.shape(x)
+    x = pinned(b, x, (*shape[:axis], len(known), *shape[axis + 1 :]))
+    indices = np.repeat(np.arange(len(known)), known)
+    t = TensorBuilder(b.builder)
+    return TensorOperand(t.gather(x.value, (t.constant(indices),), (axis,)))
 
 
 def _require_counts(b: Emitter, counts: Sequence[Dim], what: str) -> None:
@@ -316,55 +342,3 @@ def _along(b: Emitter, x: TensorOperand, axis: int, start: Dim, length: Dim) -> 
     sizes = [length if i == axis else d for i, d in enumerate(shape)]
     t = TensorBuilder(b.builder)
     return t.slice(x.value, starts, sizes, [1] * len(shape))
-
-
-def pad(
-    b: Emitter,
-    x: Operand,
-    width: Widths,
-    mode: str = "constant",
-    constant_values: Operand = ZERO,
-) -> Operand:
-    """Put a number before and after the elements along each axis.
-
-    `width` is one number, (before, after), or such a pair for each axis.
-    """
-    assert mode == "constant"
-    tensor = strong(b, x)
-    shape = b.shape(tensor)
-    value = materialize(b, constant_values, tensor.type.element)
-    for axis, (before, after) in enumerate(_pad_widths(b, width, len(shape))):
-        own = b.shape(tensor)
-        left, right = (
-            [broadcast(b, value, (*own[:axis], n, *own[axis + 1 :]))] if n else []
-            for n in (before, after)
-        )
-        parts = [*left, tensor.value, *right]
-        if len(parts) > 1:
-            tensor = TensorOperand(
-                TensorBuilder(b.builder)(Concatenate, *parts, axis=axis)
-            )
-    return tensor
-
-
-def _pad_widths(b: Emitter, width: Widths, rank: int) -> list[tuple[int, int]]:
-    if isinstance(width, int):
-        pairs = [(width, width)] * rank
-    else:
-        items: list[object] = list(width)
-        if items and all(isinstance(i, int) for i in items):
-            items = [items * 2 if len(items) == 1 else items]
-        if len(items) == 1:
-            items = items * rank
-        pairs = []
-        for item in items:
-            pair = (item, item) if isinstance(item, int) else item
-            if not isinstance(pair, Sequence) or len(pair) not in (1, 2):
-                raise size_error(b, f"pad: {item} is not a pair (before, after)")
-            pairs.append((int(pair[0]), int(pair[-1])))
-    if len(pairs) != rank:
-        message = f"pad: {len(pairs)} pairs of widths for a tensor of rank {rank}"
-        raise size_error(b, message)
-    if any(n < 0 for pair in pairs for n in pair):
-        raise size_error(b, f"pad: a width in {tuple(pairs)} is negative")
-    return pairs

@@ -175,7 +175,8 @@ def read(
 ) -> Bound:
     """Read a call by the parameters of a row; `called` is how the user wrote it."""
     parameters = row.parameters
-    args, options = _rearranged(function, called, args, options)
+    if function in _REARRANGED:
+        args, options = _REARRANGED[function](called, args, options)
     if len(args) > len(parameters):
         message = f"{called} takes {', '.join(parameters)}"
         raise usage_error(f"{message}; {len(args)} arguments given")
@@ -190,35 +191,64 @@ def read(
     return _bound(function, called, row, given)
 
 
-def _rearranged(
-    function: NumpyFunction,
-    called: str,
-    args: Sequence[object],
-    options: Mapping[str, object],
-) -> tuple[Sequence[object], Mapping[str, object]]:
-    """Return the arguments of functions that NumPy calls in two ways, in one."""
-    if function is np.einsum and args:
-        if not isinstance(args[0], str):
-            message = "np.einsum of variables takes a text first"
-            raise usage_error(message, 'np.einsum("ij,jk->ik", x, y)')
-        args = ([*args[1:]], args[0])
-        # Of two operands there is one order, which `optimize` does not change.
-        options = {n: v for n, v in options.items() if n != "optimize"}
-    if function in (np.sort, np.argsort):
-        # Every kind gives this order: equal elements keep theirs.
-        args = (*args[:2], *[a for a in args[2:3] if a not in _SORTS], *args[3:])
-        options = {
-            n: v
-            for n, v in options.items()
-            if n != "stable" and (n != "kind" or v not in _SORTS)
-        }
-    if function is np.clip:
-        spelled = {"min": "a_min", "max": "a_max"}
-        for short, long in spelled.items():
-            if short in options and long in options:
-                raise usage_error(f"{called}: `{long}` is given twice, as `{short}`")
-        options = {spelled.get(n, n): v for n, v in options.items()}
+_Call = tuple[Sequence[object], Mapping[str, object]]
+
+
+def _einsum(
+    called: str, args: Sequence[object], options: Mapping[str, object]
+) -> _Call:
+    if args and not isinstance(args[0], str):
+        message = "np.einsum of variables takes a text first"
+        raise usage_error(message, 'np.einsum("ij,jk->ik", x, y)')
+    # The order of the products follows from the text; `optimize` changes nothing.
+    options = {n: v for n, v in options.items() if n != "optimize"}
+    return (([*args[1:]], args[0]) if args else args), options
+
+
+def _meshgrid(
+    called: str, args: Sequence[object], options: Mapping[str, object]
+) -> _Call:
+    return ([*args],), {n: v for n, v in options.items() if n != "copy"}
+
+
+def _average(
+    called: str, args: Sequence[object], options: Mapping[str, object]
+) -> _Call:
+    # The weights are a tensor, which stands behind an option.
+    named = dict(zip(("axis", "weights"), args[1:3], strict=False))
+    return (*args[:1], *args[3:]), {**options, **named}
+
+
+def _sorted(
+    called: str, args: Sequence[object], options: Mapping[str, object]
+) -> _Call:
+    # Every kind gives this order: equal elements keep theirs.
+    args = (*args[:2], *[a for a in args[2:3] if a not in _SORTS], *args[3:])
+    options = {
+        n: v
+        for n, v in options.items()
+        if n != "stable" and (n != "kind" or v not in _SORTS)
+    }
     return args, options
+
+
+def _clip(called: str, args: Sequence[object], options: Mapping[str, object]) -> _Call:
+    spelled = {"min": "a_min", "max": "a_max"}
+    for short, long in spelled.items():
+        if short in options and long in options:
+            raise usage_error(f"{called}: `{long}` is given twice, as `{short}`")
+    return args, {spelled.get(n, n): v for n, v in options.items()}
+
+
+# Functions that NumPy calls in several ways, and how a call is put into one.
+_REARRANGED: Mapping[NumpyFunction, Callable[..., _Call]] = {
+    np.argsort: _sorted,
+    np.average: _average,
+    np.clip: _clip,
+    np.einsum: _einsum,
+    np.meshgrid: _meshgrid,
+    np.sort: _sorted,
+}
 
 
 def _bound(

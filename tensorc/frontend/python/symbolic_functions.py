@@ -85,7 +85,7 @@ def _full(name: str, shape: object, value: object, dtype: DTypeLike | None) -> T
 
 @door
 def einsum(spec: str, *operands: object) -> Tensor:
-    """Sum products by labels of axes, as numpy's einsum of one or two operands.
+    """Sum products by labels of axes, as numpy's einsum of any number of operands.
 
     `spec` names each axis by a letter: "bik,bkj->bij" multiplies stacks of matrices.
     """
@@ -93,6 +93,19 @@ def einsum(spec: str, *operands: object) -> Tensor:
         message = f"einsum takes a text first, got {describe(spec)}"
         raise usage_error(message, 'einsum("ij,jk->ik", x, y)')
     return one("einsum", [list(operands)], {"spec": spec})
+
+
+@door
+def meshgrid(
+    *arrays: object, indexing: str = "xy", sparse: bool = False
+) -> tuple[Tensor, ...]:
+    """Return each vector repeated along the others: all points of a grid.
+
+    By "xy" the first vector goes along the columns, by "ij" along the rows; `sparse`
+    results have size 1 where they are alike.
+    """
+    options = {"indexing": indexing, "sparse": sparse}
+    return compose(BY_NAME["meshgrid"], [list(arrays)], options)  # type: ignore[return-value]
 
 
 @door
@@ -169,6 +182,7 @@ OWN: Mapping[str, SymbolicFunction] = {
     "full": full,
     "ifelse": ifelse,  # type: ignore[dict-item]
     "inc_subtensor": inc_subtensor,
+    "meshgrid": meshgrid,  # type: ignore[dict-item]  # several results
     "ones": _filled("ones", 1),
     "scan": scan,  # type: ignore[dict-item]
     "set_subtensor": set_subtensor,

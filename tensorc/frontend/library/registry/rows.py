@@ -9,11 +9,14 @@ from tensorc.frontend.library import (
     making,
     maps,
     networks,
+    padding,
     pointwise,
     products,
     reductions,
     shapes,
+    signals,
 )
+from tensorc.frontend.library.einsum import einsum
 from tensorc.frontend.library.library_function import (
     FRACTION,
     OPERANDS,
@@ -38,7 +41,7 @@ from tensorc.frontend.library.options import (
     Option,
     one_of,
 )
-from tensorc.frontend.library.registry import images, orders
+from tensorc.frontend.library.registry import images, matrices, orders, statistics
 
 _XY = ("x", "y")
 _AXES = Option(AXES, None, none=True)
@@ -62,13 +65,13 @@ _COUNT: Mapping[str, Option] = {
 }
 _PAD: Mapping[str, Option] = {
     "width": Option(WIDTHS),
-    "mode": Option(
-        one_of("constant"), "constant", hint="join parts of the tensor: concatenate"
-    ),
+    "mode": Option(one_of(*padding.MODES), "constant"),
     "constant_values": Option(NUMBER, 0.0),
+    "end_values": Option(NUMBER, 0.0),
+    "stat_length": Option(INTEGER, None, none=True),
 }
 _REPEAT: Mapping[str, Option] = {
-    "repeats": Option(SIZE, hint="a number of times for each element is not compiled"),
+    "repeats": Option(SHAPE, hint="numbers of times that only the call knows are none"),
     "axis": _ONE_AXIS,
 }
 _JOIN: Mapping[str, Option] = {"axis": Option(AXIS, 0)}
@@ -320,9 +323,10 @@ _SHAPES = (
     ),
     LibraryFunction(
         "pad",
-        shapes.pad,
+        padding.pad,
         options=_PAD,
-        numpy="pad(array, pad_width=width, mode, constant_values)",
+        numpy="pad(array, pad_width=width, mode, constant_values, end_values, "
+        "stat_length)",
     ),
     LibraryFunction(
         "concatenate",
@@ -340,13 +344,19 @@ _SHAPES = (
         "stack(arrays, axis, out)",
         sequence=True,
     ),
+)
+_SPLITS = tuple(
     LibraryFunction(
-        "split",
-        typing.cast(Callable[..., Operand], joining.split),  # see `several`
+        name,
+        typing.cast(Callable[..., Operand], function),  # see `several`
         options={"parts": Option(PARTS), **_JOIN},
-        numpy="split(ary, indices_or_sections=parts, axis)",
+        numpy=f"{name}(ary, indices_or_sections=parts, axis)",
         several=True,
-    ),
+    )
+    for name, function in (
+        ("split", joining.split),
+        ("array_split", joining.array_split),
+    )
 )
 _MAKING = (
     LibraryFunction("range", making.range_, (), _COUNT, python="arange", dtype=RESULT),
@@ -356,6 +366,14 @@ _MAKING = (
         ("start", "stop"),
         {"num": Option(SIZE, 50)},
         "linspace(start, stop, num, endpoint, retstep)",
+        dtype=RESULT,
+    ),
+    LibraryFunction(
+        "logspace",
+        making.logspace,
+        ("start", "stop"),
+        {"num": Option(SIZE, 50), "base": Option(NUMBER, 10.0)},
+        "logspace(start, stop, num, endpoint, base)",
         dtype=RESULT,
     ),
     LibraryFunction("eye", making.eye, (), _MATRIX, dtype=RESULT),
@@ -406,12 +424,28 @@ _PRODUCTS = (
     ),
     LibraryFunction(
         "einsum",
-        products.einsum,
+        einsum,
         ("operands",),
         {"spec": Option(TEXT)},
         "einsum(operands, subscripts=spec, out)",
         python="",
         sequence=True,
+    ),
+)
+_SIGNALS = (
+    LibraryFunction(
+        "convolve",
+        signals.convolve,
+        _XY,
+        {"mode": Option(one_of(*signals.MODES), "full")},
+        "convolve(a, v, mode)",
+    ),
+    LibraryFunction(
+        "correlate",
+        signals.correlate,
+        _XY,
+        {"mode": Option(one_of(*signals.MODES), "valid")},
+        "correlate(a, v, mode)",
     ),
 )
 _NETWORKS = (
@@ -436,9 +470,11 @@ GROUPS: Mapping[str, Sequence[LibraryFunction]] = {
     "reductions": _REDUCTIONS,
     "cumulative": _CUMULATIVE,
     "orders": orders.ROWS,
-    "shapes": _SHAPES,
+    "shapes": (*_SHAPES, *_SPLITS),
     "making": _MAKING,
-    "products": _PRODUCTS,
+    "products": (*_PRODUCTS, *_SIGNALS),
+    "matrices": matrices.ROWS,
+    "statistics": statistics.ROWS,
     "images": images.ROWS,
     "networks": _NETWORKS,
 }
