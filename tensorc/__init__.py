@@ -14,6 +14,7 @@ training. This page is the tour; the code follows its order.
     frontend.python.control  what is computed, and how often: conditions, loops
     frontend.python.derivatives  of variables: gradients, products, jacobians
     frontend.library       what the functions of all doors are made of
+    frontend.library.algebra   products, matrices and statistics
     frontend.library.images    convolution, pooling and patches of images
     frontend.library.orders    sorting, searching and quantiles
     frontend.library.registry  a row for each function that users call

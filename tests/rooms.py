@@ -60,6 +60,7 @@ ROOMS: Rooms = {
         {*ir("text", "ops", "ops.tensor"), "errors", "diagnostics"},
         {"numpy"},
     ),
+    "frontend.library.algebra": ({*ir(), "frontend.library"}, set()),
     "frontend.library.images": (
         {*ir("arrays", "ops.tensor"), "frontend.library"},
         {"numpy"},
@@ -67,8 +68,8 @@ ROOMS: Rooms = {
     "frontend.library.orders": ({*ir("ops.tensor"), "frontend.library"}, set()),
     "frontend.library.registry": (
         {
-            *("frontend.library", "frontend.library.images"),
-            *("frontend.library.orders", "errors"),
+            *("frontend.library", "frontend.library.algebra"),
+            *("frontend.library.images", "frontend.library.orders", "errors"),
         },
         set(),
     ),
@@ -80,6 +81,7 @@ ROOMS: Rooms = {
     "frontend.dsl.irgen": (
         {
             *("frontend.dsl.syntax", "frontend.dsl.programs", "frontend.library"),
+            "frontend.library.algebra",
             *(
                 *ir("text", "ops", "ops.tensor"),
                 "frontend.library.registry",

@@ -39,6 +39,7 @@ from tensorc.frontend.dsl.irgen.values import (
 )
 from tensorc.frontend.dsl.syntax import ast, habits
 from tensorc.frontend.library.advanced_indexing import take
+from tensorc.frontend.library.algebra.products import matmul
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.indexing import At, Index, NewAxis, Rest, SlicePart
 from tensorc.frontend.library.maps import ROWS
@@ -51,7 +52,6 @@ from tensorc.frontend.library.operands import (
     number,
     strong,
 )
-from tensorc.frontend.library.products import matmul
 from tensorc.frontend.library.registry.numpy_names import PLANNED, is_planned
 from tensorc.frontend.library.registry.rows import LANGUAGE
 from tensorc.frontend.library.shapes import transpose

@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Callable, Mapping, Sequence
 
-from tensorc.frontend.library import matrices
+from tensorc.frontend.library.algebra import matrices
 from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.operands import Operand
 from tensorc.frontend.library.options import (

@@ -11,12 +11,12 @@ from tensorc.frontend.library import (
     networks,
     padding,
     pointwise,
-    products,
     reductions,
     shapes,
-    signals,
 )
-from tensorc.frontend.library.einsum import einsum
+from tensorc.frontend.library.algebra import products
+from tensorc.frontend.library.algebra.einsum import einsum
+from tensorc.frontend.library.images import signals
 from tensorc.frontend.library.library_function import (
     FRACTION,
     OPERANDS,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tensorc.frontend.library import statistics
+from tensorc.frontend.library.algebra import statistics
 from tensorc.frontend.library.library_function import (
     FRACTION,
     OPERANDS,

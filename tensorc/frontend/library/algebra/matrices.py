@@ -7,6 +7,7 @@ and result types are NumPy's.
 from collections.abc import Sequence
 
 from tensorc.frontend.library.advanced_indexing import take
+from tensorc.frontend.library.algebra.products import matmul
 from tensorc.frontend.library.elementwise import elementwise, select
 from tensorc.frontend.library.indexing import At, SlicePart
 from tensorc.frontend.library.joining import concatenate, stack
@@ -26,7 +27,6 @@ from tensorc.frontend.library.operands import (
     spell_type,
     strong,
 )
-from tensorc.frontend.library.products import matmul
 from tensorc.frontend.library.reductions import (
     cumprod,
     flatten_all,

@@ -8,7 +8,8 @@ of a result do not depend on sizes: see `_next_pair` and docs/numerics.md.
 import itertools
 from collections.abc import Sequence
 
-from tensorc.frontend.library.matrices import diagonal
+from tensorc.frontend.library.algebra.matrices import diagonal
+from tensorc.frontend.library.algebra.products import contract
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
@@ -18,7 +19,6 @@ from tensorc.frontend.library.operands import (
     spell_type,
     strong,
 )
-from tensorc.frontend.library.products import contract
 from tensorc.frontend.library.shapes import moveaxis, squeeze
 
 Labels = list[str]

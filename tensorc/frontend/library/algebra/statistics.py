@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable
 
 from tensorc.frontend.library import reductions
+from tensorc.frontend.library.algebra.matrices import diagonal
+from tensorc.frontend.library.algebra.products import matmul
 from tensorc.frontend.library.elementwise import (
     as_float,
     elementwise,
@@ -15,7 +17,6 @@ from tensorc.frontend.library.elementwise import (
     to_element,
 )
 from tensorc.frontend.library.joining import concatenate
-from tensorc.frontend.library.matrices import diagonal
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
@@ -31,7 +32,6 @@ from tensorc.frontend.library.operands import (
     strong,
 )
 from tensorc.frontend.library.pointwise import clip
-from tensorc.frontend.library.products import matmul
 from tensorc.frontend.library.reductions import Axes, normal_axes
 from tensorc.frontend.library.shapes import reshape, swapaxes
 from tensorc.ir.dims import maximum

@@ -1,0 +1,1 @@
+"""Products, matrices and statistics, for all doors."""
