@@ -54,6 +54,7 @@ training. This page is the tour; the code follows its order.
     errors                 source locations and messages; `diagnostics` renders them
     recipes                what a `fit` and a `run` say: the table of their options
     tables                 what programs and runs show of themselves: text and HTML
+    floats                 float types of arrays, bfloat16 among them
     address_space          whether there is room for a library, before it is loaded
 
 `docs/architecture.md` walks one program through all of it.
@@ -124,8 +125,9 @@ _NAMES = {
     "frontend.python.grouping.groups": "Group",
     "frontend.python.symbolic": "Tensor",
     "frontend.python.symbolic_variables": "Shared constant tensor",
-    "frontend.library.dtypes": """bool_ i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64 int8
-        int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64""",
+    "frontend.library.dtypes": """bool_ i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64
+        int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32
+        float64""",
 }
 _MODULES = {name: module for module, n in _NAMES.items() for name in n.split()}
 

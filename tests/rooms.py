@@ -24,6 +24,7 @@ ROOMS: Rooms = {
         set(),
     ),
     "errors": (set(), set()),
+    "floats": ({"errors"}, {"numpy", "ml_dtypes"}),
     "target": (set(), set()),
     "artifact": ({"errors"}, set()),
     "diagnostics": ({"errors"}, set()),  # renders them: excerpts, carets, colour
@@ -36,11 +37,11 @@ ROOMS: Rooms = {
     "artifact_file": ({"artifact", "json_data"}, set()),
     # The verifier, the interpreter and the builder of tensors stand above the ops.
     "ir": (
-        {"errors", "ir.text", "ir.ops", "ir.ops.tensor", "ir.ops.memory"},
+        {"errors", "floats", "ir.text", "ir.ops", "ir.ops.tensor", "ir.ops.memory"},
         {"numpy"},
     ),
-    "ir.arrays": ({"ir"}, {"numpy"}),
-    "ir.text": ({"ir", "ir.ops", "errors"}, {"numpy"}),
+    "ir.arrays": ({"ir", "floats"}, {"numpy"}),
+    "ir.text": ({"ir", "ir.ops", "errors", "floats"}, {"numpy"}),
     # The list of all; of the levels, each sees scalars only.
     "ir.ops": (
         {
@@ -49,10 +50,10 @@ ROOMS: Rooms = {
         },
         set(),
     ),
-    "ir.ops.scalar": ({"ir"}, {"numpy"}),
-    "ir.ops.tensor": ({*ir("arrays", "ops.scalar")}, {"numpy"}),
+    "ir.ops.scalar": ({"ir", "floats"}, {"numpy"}),
+    "ir.ops.tensor": ({*ir("arrays", "ops.scalar"), "floats"}, {"numpy"}),
     "ir.ops.structured": ({*ir("arrays", "ops.scalar")}, {"numpy"}),
-    "ir.ops.memory": ({*ir("arrays")}, {"numpy"}),
+    "ir.ops.memory": ({*ir("arrays"), "floats"}, {"numpy"}),
     "ir.ops.loop": ({*ir("arrays", "ops.scalar")}, {"numpy"}),
     "frontend": (set(), set()),
     # Errors of the Python doors hold the rendered text.
@@ -159,7 +160,7 @@ ROOMS: Rooms = {
         {"numpy"},
     ),
     "passes.tensor": (
-        {"passes.common", "target", *ir("ops", "ops.tensor")},
+        {"passes.common", "target", "floats", *ir("ops", "ops.tensor")},
         {"numpy"},
     ),
     "passes.tensor.ad": (
@@ -231,7 +232,7 @@ ROOMS: Rooms = {
         },
         {"numpy"},
     ),
-    "runtime": ({"artifact", "errors"}, {"numpy"}),
+    "runtime": ({"artifact", "errors", "floats"}, {"numpy"}),
     "runtime.files": (
         {"runtime", "errors", "plain_files"},
         {"numpy", "safetensors"},
@@ -324,6 +325,7 @@ ROOMS: Rooms = {
                 "target",
                 "artifact",
                 "errors",
+                "floats",
             ),
             *(
                 "passes.common",
@@ -343,6 +345,7 @@ ROOMS["__main__"] = ({"cli"}, set())
 # (importer, imported): why this import does not stand at the top of its module.
 LAZY = {
     ("tensorc", "collections.abc"): "for type checkers only",
+    ("tensorc.floats", "ml_dtypes"): "an extra, for programs with bf16 alone",
     ("tensorc", "importlib"): "the version, for those who ask for it",
     ("tensorc", "tensorc.api.benching.bench"): "for type checkers only",
     ("tensorc", "tensorc.api.checking"): "for type checkers only",

@@ -32,7 +32,8 @@ from tests.snippets import ROOT, UPDATE, tables
 PAGE = ROOT / "docs" / "numerics.md"
 TYPES = (
     "bool",
-    *["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f16", "f32", "f64"],
+    *["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"],
+    *["f16", "bf16", "f32", "f64"],
 )
 LONG = {"bool": "i1"} | {f"u{n}": f"ui{n}" for n in (8, 16, 32, 64)}
 
@@ -244,7 +245,8 @@ def test_promotions():
         rest = re.sub(r"\A(?:\|.*\n)*", "", text[found.end() :])
         PAGE.write_text(text[: found.end()] + lines + rest, "utf-8")
     assert [r for r in tables(PAGE, "Types") if "" in r] == rows
-    for left, right in itertools.product(map(element, TYPES), repeat=2):
+    known = [element(name) for name in TYPES if name != "bf16"]
+    for left, right in itertools.product(known, repeat=2):
         numpys = element_of(np.result_type(left.dtype, right.dtype))
         assert promote([left, right], F64) == numpys
 

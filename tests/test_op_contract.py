@@ -23,6 +23,7 @@ from tensorc.ir.opdef import (
     ISOLATED,
     MEMBER,
     PURE,
+    STEPWISE,
     TERMINATOR,
     constraint_words,
     example_of,
@@ -268,6 +269,7 @@ def test_docstring_begins_with_a_sentence(cls):
 @each_op
 def test_traits_are_known(cls):
     known = {PURE, COMMUTATIVE, ELEMENTWISE, EXACT, TERMINATOR, ISOLATED, MEMBER}
+    known.add(STEPWISE)
     assert cls.traits <= known
     assert COMMUTATIVE not in cls.traits or len(cls.operand_names) == 2
 

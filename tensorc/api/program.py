@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=CompiledFunction)
 
-FLOATS = ("f32", "f64", "f16")  # what `float` may mean
+FLOATS = ("f32", "f64", "f16", "bf16")  # what `float` may mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def float_option(function: AnyCommand) -> AnyCommand:
     return click.option(
         "--float",
         "default_float",
-        type=click.Choice(["f32", "f64", "f16"]),
+        type=click.Choice(["f32", "f64", "f16", "bf16"]),
         default="f32",
         help="What `float` means in the file: f64 to compute in double precision.",
     )(function)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tensorc.floats import has_bfloat16
 from tensorc.fuzz.emission import append_loop
 from tensorc.fuzz.program import (
     ArgumentNode,
@@ -44,6 +45,7 @@ _MOST_WRITTEN = 64  # elements of a constant, each of which is code
 _WEIGHTS: Mapping[str, int] = {
     **{"f32": 44, "f64": 18, "f16": 4, "i1": 5, "i64": 12, "i32": 8, "i8": 2},
     **{"i16": 1, "ui8": 2, "ui16": 1, "ui32": 2, "ui64": 2},
+    **({"bf16": 4} if has_bfloat16() else {}),
 }
 # Differences can tell whether a derivative is right if all that leads to it is f64.
 _SLOPE_WEIGHTS: Mapping[str, int] = {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tensorc import driver
 from tensorc.artifact import Artifact, FunctionInfo
 from tensorc.errors import IndexOutOfRange
+from tensorc.floats import is_float
 from tensorc.ir.interpreter import Meanings, interpret
 from tensorc.ir.numerics import Array, same_bits
 from tensorc.ir.ops.builtin import Function, Module
@@ -245,7 +246,7 @@ def far_apart(expected: Outcome, given: Outcome) -> str:
     if not isinstance(expected, list) or not isinstance(given, list):
         return ""
     for number, (left, right) in enumerate(zip(expected, given, strict=True)):
-        if left.dtype.kind != "f" or left.dtype.itemsize < 4:
+        if not is_float(left.dtype) or left.dtype.itemsize < 4:
             continue
         with np.errstate(all="ignore"):
             size = np.maximum(np.abs(left), 1)

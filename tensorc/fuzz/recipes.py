@@ -28,7 +28,7 @@ from tensorc.ir.ops.tensor import (
 )
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, Recurrence
 from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted, Sort, TopK
-from tensorc.ir.types import F16, I1, I64, TensorType
+from tensorc.ir.types import I1, I64, TensorType
 
 Recipe = Callable[[Maker, type[Op]], int | None]
 
@@ -92,7 +92,7 @@ def _sum(m: Maker, cls: type[Op]) -> int:
 
 
 def _mean(m: Maker, cls: type[Op]) -> int:
-    operand = m.primary("float", 1, lambda type_: type_.element != F16)
+    operand = m.primary("float", 1, lambda type_: type_.element.bits > 16)
     rank = m.type_of(operand).rank
     axes = tuple(axis for axis in range(rank) if m.chance(0.5)) or (0,)
     count = m.partner(TensorType((), I64))

@@ -18,6 +18,7 @@ from functools import cache, partial
 import numpy as np
 
 from tensorc.errors import ShapeError
+from tensorc.floats import has_bfloat16
 from tensorc.fuzz import updates
 from tensorc.fuzz.dependence import differentiable
 from tensorc.fuzz.generate import fits_a_module, weighted_cost
@@ -61,7 +62,9 @@ from tensorc.passes.tensor.ad.rules import VJP_RULES
 Extras = dict[str, object]  # fields of a program beside its entries
 
 N, M, K = symbol("N"), symbol("M"), symbol("K")
-TYPES = tuple(e for name, e in ELEMENTS.items() if name != "index")
+# Without the package that has its arrays there is no bf16.
+_NONE = {"index"} if has_bfloat16() else {"index", "bf16"}
+TYPES = tuple(e for name, e in ELEMENTS.items() if name not in _NONE)
 _FLOATS = tuple(e for e in TYPES if e.is_float)
 _MOVEMENTS = (
     *(shape.Broadcast, shape.Reshape, shape.Transpose, shape.Slice, shape.Unslice),
@@ -215,7 +218,9 @@ def _products() -> Iterator[Item]:
         element = ELEMENTS[name]
         make = partial(_product, element, columns, left, False)
         yield Item(make, (N, K, M), tuple(sizes), group=(left, columns is M))
-    for name in ("f16", "f32", "i8", "i64", "ui16"):
+    for name in ("f16", "bf16", "f32", "i8", "i64", "ui16"):
+        if name in _NONE:
+            continue
         make = partial(_product, ELEMENTS[name], M, False, name == "f32")
         yield Item(make, (N, K, M), tuple(sizes))
 

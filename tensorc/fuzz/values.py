@@ -5,6 +5,7 @@ from types import EllipsisType
 
 import numpy as np
 
+from tensorc.floats import is_float, limits
 from tensorc.fuzz.program import ArgumentNode, RandomProgram, shape_of
 from tensorc.ir.dims import evaluate
 from tensorc.ir.numerics import Array, integer_limits
@@ -33,7 +34,7 @@ def nasty(element: Element) -> Array:
         return np.array([False, True])
     if dtype.kind in "iu":
         return _nasty_integers(element)
-    info = np.finfo(dtype.name)
+    info = limits(dtype)
     floats = [0.0, 0.5, 1.0, 1.5, 2.5, 3.5, 1 / 3, 0.1, 7.0, 1e4, 127.5, 255.9]
     floats += [float(info.max), float(info.tiny), float(info.smallest_subnormal)]
     floats += [float(info.eps), 1 + float(info.eps), 65504.0, 65519.9, 2049.0, 2047.5]
@@ -48,7 +49,7 @@ def nasty(element: Element) -> Array:
 def _beside_ties(element: Element) -> list[float]:
     """Return what a narrower type rounds to even, and both neighbours of it."""
     found = []
-    for digits in (11, 24):  # of the significands of f16 and f32
+    for digits in (8, 11, 24):  # of the significands of bf16, f16 and f32
         for odd in (1, 3):
             tie = 1 + odd * 2.0**-digits
             beside = [np.nextafter(element.dtype.type(tie), to) for to in (0, 2)]
@@ -83,10 +84,10 @@ def hurting(
     else:
         uniform = _of_any_size(element, shape, rng)
         exponents = rng.integers(-6, 7, shape)
-        powers = np.ldexp(np.ones(shape, dtype), exponents)
+        powers = np.ldexp(np.ones(shape, dtype), exponents).astype(dtype)
         beside = np.nextafter(powers, rng.choice([-100, 100], shape).astype(dtype))
         powers = np.where(rng.random(shape) < 0.5, powers, beside)
-    if dtype.kind == "f" and rng.random() < _ZEROS:
+    if is_float(dtype) and rng.random() < _ZEROS:
         zeros = [-0.0] if rng.random() < 0.5 else [-0.0, 0.0]
         return rng.choice(np.array(zeros, dtype), shape)
     kind = rng.integers(0, 4, shape)
@@ -100,7 +101,7 @@ def _of_any_size(
     """Return floats up to 4, floats of some 60 exponents, and floats of any."""
     dtype = element.dtype
     near = rng.uniform(-4, 4, shape)
-    most = int(np.finfo(dtype.name).maxexp)
+    most = int(limits(dtype).maxexp)
     some = rng.integers(-min(30, most), min(30, most), shape)
     exponents = np.where(
         rng.random(shape) < 0.1, rng.integers(-most, most, shape), some
@@ -229,7 +230,7 @@ def related(array: Array, others: Array, rng: np.random.Generator) -> Array:
     )
     with np.errstate(all="ignore"):
         found = [array, np.negative(array), np.multiply(array, factors)]
-        if dtype.kind == "f":
+        if is_float(dtype):
             to = rng.choice(np.array([-np.inf, np.inf], dtype), array.shape)
             found += [np.nextafter(array, to), np.divide(array, factors)]
         else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tensorc.floats import bytes_of
 from tensorc.ir.dims import Dim, Poly
 from tensorc.ir.types import Element, TensorType, Type
 
@@ -82,8 +83,7 @@ class Dense:
     @property
     def content(self) -> bytes:
         """The elements in memory order, each with its low byte first."""
-        order = self.type.element.dtype.newbyteorder("<")
-        return np.ascontiguousarray(self.value, order).tobytes()
+        return bytes_of(self.value)
 
 
 @dataclass(frozen=True, slots=True)

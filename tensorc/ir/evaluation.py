@@ -1,12 +1,39 @@
-"""What the `evaluate` of an op may ask of the interpreter."""
+"""What the `evaluate` of an op is given, and may ask of the interpreter.
+
+Arithmetic on bf16 is that of f32, rounded: so no `evaluate` knows of bf16. Whoever
+calls one gives it `as_given`, and takes what it gives `as_element` of the result.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from tensorc.ir.core import Block
+import numpy as np
+
+from tensorc.floats import as_single, is_bfloat16
+from tensorc.ir.core import Block, Op
 from tensorc.ir.dims import Dim
 from tensorc.ir.numerics import Array
-from tensorc.ir.types import Element, Type
+from tensorc.ir.opdef import STEPWISE
+from tensorc.ir.types import BF16, Element, MemRefType, Type
+
+
+def as_given(op: Op, operands: Sequence[Array]) -> Sequence[Array]:
+    """Return operands as the `evaluate` of an op takes them: what is bf16 in f32.
+
+    Memory stays what it is, and so does what is rounded after each of several steps.
+    """
+    steps = op.made_of is not None or STEPWISE in op.traits
+    if steps or not any(is_bfloat16(v.dtype) for v in operands):
+        return operands
+    pairs = zip(op.operands, operands, strict=True)
+    return [v if isinstance(o.type, MemRefType) else as_single(v) for o, v in pairs]
+
+
+def as_element(value: Array, element: Element) -> Array:
+    """Return what an `evaluate` gave for a result of a type, in that type."""
+    value = np.asarray(value)
+    narrows = element == BF16 and value.dtype == np.float32
+    return value.astype(element.dtype) if narrows else value
 
 
 class Typing(Protocol):

@@ -13,6 +13,7 @@ from tensorc.errors import Diagnostic, IndexOutOfRange, InternalError
 from tensorc.ir.attributes import ArrayAttr
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.dims import Dim, as_symbol, evaluate
+from tensorc.ir.evaluation import as_element, as_given
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import TERMINATOR
 from tensorc.ir.ops.builtin import Call, Function, Module
@@ -162,7 +163,7 @@ class Frame:
             raise InternalError(f"{op.name} has no meaning here: run its pass first")
         self.stack.append(op)
         try:
-            given = evaluate_op(self, *operands, **declared)
+            given = evaluate_op(self, *as_given(op, operands), **declared)
         finally:
             self.stack.pop()
         results: Sequence[Array] = given if isinstance(given, tuple) else (given,)
@@ -173,8 +174,8 @@ def _as_declared(value: Array, result: Value) -> Array:
     """Check dtype of what `evaluate` gave: a wrong one is a bug of the op."""
     if isinstance(result.type, MemRefType):
         return value
-    value = np.asarray(value)
-    dtype = element_type(result.type).dtype
+    element = element_type(result.type)
+    value, dtype = as_element(value, element), element.dtype
     if value.dtype != dtype:
         source = result.op.name if result.op else ""
         raise InternalError(f"{source} gave {value.dtype}, its type says {dtype}")

@@ -12,6 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from tensorc.floats import as_single, is_float
+
 LANES = 16  # element i of a reduction belongs to lane i mod 16
 BLOCK = 1024  # a reduction starts afresh after so many elements
 CONTRACTION_BLOCK = 512  # a contraction likewise
@@ -34,8 +36,13 @@ def flatten(values: Array, axes: Sequence[int]) -> Array:
 
 
 def widened(values: Array) -> Array:
-    """Return values in the type that they are added up in: f16 in f32."""
-    return values.astype(np.float32) if values.dtype == np.float16 else values
+    """Return values in the type that they are added up in: f16 and bf16 in f32."""
+    return values.astype(np.float32) if is_narrow(values.dtype) else values
+
+
+def is_narrow(dtype: "np.dtype[np.generic]") -> bool:
+    """Return whether a NumPy type is f16 or bf16, which are added up in f32."""
+    return dtype.itemsize == 2 and is_float(dtype)
 
 
 def rounded(values: Array, dtype: "np.dtype[np.generic]") -> Array:
@@ -64,9 +71,9 @@ def ordered_product(values: Array, axis: int) -> Array:
 
 
 def _ordered(values: Array, combine: np.ufunc, identity: float) -> Array:
-    if not np.issubdtype(values.dtype, np.floating):
+    if not is_float(values.dtype):
         return np.asarray(combine.reduce(values, axis=0, dtype=values.dtype))
-    if values.dtype == np.float16:
+    if is_narrow(values.dtype):
         return rounded(_ordered(widened(values), combine, identity), values.dtype)
     count = values.shape[0]
     blocks = [
@@ -109,12 +116,12 @@ EXACT_TERMS: ContextVar[float] = ContextVar("exact_terms", default=math.inf)
 def ordered_matmul(lhs: Array, rhs: Array) -> Array:
     """Multiply [..., m, k] by [..., k, n] in the contract's order."""
     depth = lhs.shape[-1]
-    if not np.issubdtype(lhs.dtype, np.floating):
+    if not is_float(lhs.dtype):
         return np.asarray(np.matmul(lhs, rhs)).astype(lhs.dtype)
     if lhs.size * rhs.shape[-1] > EXACT_TERMS.get():
         wide = np.matmul(lhs.astype(np.float64), rhs.astype(np.float64))
         return rounded(wide, lhs.dtype)
-    if lhs.dtype == np.float16:
+    if is_narrow(lhs.dtype):
         return rounded(ordered_matmul(widened(lhs), widened(rhs)), lhs.dtype)
     if depth == 0:
         return np.zeros((*lhs.shape[:-1], rhs.shape[-1]), lhs.dtype)
@@ -149,10 +156,10 @@ def same_bits(left: Array, right: Array) -> bool:
     """Return whether arrays are equal bit for bit, but for the payload of NaNs."""
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
-    if not np.issubdtype(left.dtype, np.floating):
+    if not is_float(left.dtype):
         return bool((left == right).all())
-    nans = np.isnan(left)
-    if not (nans == np.isnan(right)).all():
+    nans = np.isnan(as_single(left))
+    if not (nans == np.isnan(as_single(right))).all():
         return False
     bits = f"i{left.dtype.itemsize}"
     return bool((left[~nans].view(bits) == right[~nans].view(bits)).all())
@@ -168,8 +175,8 @@ def fma(a: Array, b: Array, c: Array) -> Array:
     """Return a * b + c with one rounding."""
     if a.dtype == np.float32:
         return _fma_f32(a, b, c)
-    if a.dtype == np.float16:
-        return _fma_f32(*(v.astype(np.float32) for v in (a, b, c))).astype(np.float16)
+    if is_narrow(a.dtype):
+        return _fma_f32(*(v.astype(np.float32) for v in (a, b, c))).astype(a.dtype)
     return _fma_doubles(*(np.asarray(v, np.float64) for v in (a, b, c)))
 
 
@@ -269,7 +276,7 @@ def _fma_f64(a: float, b: float, c: float) -> float:
 def maximum(lhs: Array, rhs: Array) -> Array:
     """Return the larger elements: NaN if either is NaN, and of zeros +0."""
     larger = np.asarray(np.maximum(lhs, rhs))
-    if not np.issubdtype(larger.dtype, np.floating):
+    if not is_float(larger.dtype):
         return larger
     # A sum of zeros is -0 only if both are; of others it is not looked at.
     with np.errstate(all="ignore"):
@@ -279,7 +286,7 @@ def maximum(lhs: Array, rhs: Array) -> Array:
 def minimum(lhs: Array, rhs: Array) -> Array:
     """Return the smaller elements: NaN if either is NaN, and of zeros -0."""
     smaller = np.asarray(np.minimum(lhs, rhs))
-    if not np.issubdtype(smaller.dtype, np.floating):
+    if not is_float(smaller.dtype):
         return smaller
     lhs, rhs = (np.asarray(v, smaller.dtype) for v in (lhs, rhs))
     return np.asarray(np.negative(maximum(np.negative(lhs), np.negative(rhs))))
@@ -288,7 +295,7 @@ def minimum(lhs: Array, rhs: Array) -> Array:
 def maximum_along(values: Array, axes: tuple[int, ...], initial: float) -> Array:
     """Return the `maximum` of all elements along axes, and of `initial`."""
     largest = np.asarray(np.max(values, axis=axes, initial=initial))
-    if not np.issubdtype(values.dtype, np.floating):
+    if not is_float(values.dtype):
         return largest
     plus = ((values == 0) & ~np.signbit(values)).any(axis=axes)
     zero = np.where(plus, values.dtype.type(0.0), values.dtype.type(-0.0))
@@ -297,7 +304,7 @@ def maximum_along(values: Array, axes: tuple[int, ...], initial: float) -> Array
 
 def minimum_along(values: Array, axes: tuple[int, ...], initial: float) -> Array:
     """Return the `minimum` of all elements along axes, and of `initial`."""
-    if not np.issubdtype(values.dtype, np.floating):
+    if not is_float(values.dtype):
         return np.asarray(np.min(values, axis=axes, initial=initial))
     return np.asarray(np.negative(maximum_along(np.negative(values), axes, -initial)))
 

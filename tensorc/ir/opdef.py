@@ -58,6 +58,7 @@ from typing import ClassVar, TypeVar, get_origin
 import numpy as np
 
 from tensorc.errors import UNKNOWN, Location
+from tensorc.floats import as_single, bfloat16, is_bfloat16
 from tensorc.ir.attributes import Attribute
 from tensorc.ir.core import Op, Region, Value
 from tensorc.ir.dims import Constraints, Dim
@@ -73,6 +74,7 @@ ELEMENTWISE = "elementwise"  # acts on each element alone; `scalar` names its ke
 EXACT = "exact"  # evaluate gives the same bits as compiled code
 TERMINATOR = "terminator"  # ends its block
 ISOLATED = "isolated"  # its regions see nothing from outside
+STEPWISE = "stepwise"  # rounds after each of its steps, in the operand's type
 MEMBER = "member"  # stands in a kernel, which computes what its generics compute
 
 T = TypeVar("T", bound=type[Op])
@@ -254,7 +256,11 @@ def _evaluate_parts(
     def apply(cls: type[Op], *values: Array | float, **attributes: Attribute) -> object:
         dtype = next(v.dtype for v in values if isinstance(v, np.ndarray | np.generic))
         arrays = [np.asarray(v, dtype) if isinstance(v, float) else v for v in values]
-        return cls.evaluate(ctx, *arrays, **attributes)
+        given = np.asarray(cls.evaluate(ctx, *map(as_single, arrays), **attributes))
+        narrows = any(is_bfloat16(v.dtype) for v in arrays)
+        return (
+            given.astype(bfloat16()) if narrows and given.dtype == np.float32 else given
+        )
 
     return made_of(apply, *operands)
 

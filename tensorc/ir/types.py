@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tensorc.floats import bfloat16, is_bfloat16
 from tensorc.ir.dims import Dim
 from tensorc.ir.levels import (
     AT_BUFFER,
@@ -20,7 +21,7 @@ from tensorc.ir.levels import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Element:
-    """A scalar type, by its MLIR name: f16 f32 f64, i1 i8…i64, ui8…ui64, index.
+    """A scalar type, by its MLIR name: f16 bf16 f32 f64, i1 i8…i64, ui8…ui64, index.
 
     There is one object of each, in `ELEMENTS`: equal ones are the same, and what is
     asked of them everywhere is kept.
@@ -28,10 +29,18 @@ class Element:
 
     levels: ClassVar[frozenset[Level]] = BELOW_TENSOR
     name: str
-    # The numpy type with the same values (index is int64).
-    dtype: "np.dtype[np.generic]" = field(repr=False)
     is_float: bool = field(repr=False)
     is_unsigned: bool = field(repr=False)
+    numpy: "np.dtype[np.generic] | None" = field(repr=False)
+
+    @property
+    def dtype(self) -> "np.dtype[np.generic]":
+        """The numpy type with the same values (index is int64).
+
+        Raises:
+            TensorcError: it is bf16, and `ml_dtypes` is not installed (TC0703).
+        """
+        return bfloat16() if self.numpy is None else self.numpy
 
     @property
     def is_integer(self) -> bool:
@@ -41,17 +50,17 @@ class Element:
     @property
     def accumulator(self) -> "Element":
         """The type that sums and products of this one are added up in."""
-        return F32 if self == F16 else self
+        return F32 if self in (F16, BF16) else self
 
     @property
     def bits(self) -> int:
         """The width in bits; 1 for i1, which takes a byte in memory."""
-        return 64 if self.name == "index" else int(self.name.lstrip("uif"))
+        return 64 if self.name == "index" else int(self.name.lstrip("buif"))
 
     @property
     def bytes(self) -> int:
         """The size of an element in memory."""
-        return self.dtype.itemsize
+        return (self.bits + 7) // 8
 
     def __reduce__(self) -> tuple[object, ...]:
         return _element, (self.name,)
@@ -66,6 +75,7 @@ def _element(name: str) -> Element:
 
 _DTYPES = {
     "f16": np.float16,
+    "bf16": None,  # NumPy has none
     "f32": np.float32,
     "f64": np.float64,
     "i1": np.bool_,
@@ -81,21 +91,26 @@ _DTYPES = {
 }
 ELEMENTS: Mapping[str, Element] = MappingProxyType(
     {
-        name: Element(name, np.dtype(scalar), name[0] == "f", name[0] == "u")
+        name: Element(
+            name,
+            name.lstrip("b")[0] == "f",
+            name[0] == "u",
+            None if scalar is None else np.dtype(scalar),
+        )
         for name, scalar in _DTYPES.items()
     }
 )
-F16, F32, F64 = ELEMENTS["f16"], ELEMENTS["f32"], ELEMENTS["f64"]
+F16, BF16, F32, F64 = [ELEMENTS[name] for name in ("f16", "bf16", "f32", "f64")]
 I1, I8, I32, I64 = [ELEMENTS[name] for name in ("i1", "i8", "i32", "i64")]
 INDEX = ELEMENTS["index"]
 
 
 def element_of(dtype: "np.dtype[np.generic]") -> Element:
     """Return the element type of a numpy dtype; KeyError if there is none."""
-    return _BY_DTYPE[dtype]
+    return BF16 if is_bfloat16(dtype) else _BY_DTYPE[dtype]
 
 
-_BY_DTYPE = {e.dtype: e for e in ELEMENTS.values() if e != INDEX}
+_BY_DTYPE = {e.numpy: e for e in ELEMENTS.values() if e not in (INDEX, BF16)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.errors import InternalError
+from tensorc.floats import as_single, bfloat16, is_bfloat16, is_float
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 # Element types and shapes, in turn: dtype, shape, dtype, shape, … A door may have
@@ -46,8 +47,11 @@ def numpy_dtype(spelling: str) -> np.dtype[np.generic]:
     """Return NumPy's dtype of an element type of the IR ("f32", "i64", "i1").
 
     Raises:
-        InternalError: NumPy has no such type ("bf16").
+        InternalError: NumPy has no such type.
+        TensorcError: it is bf16, and `ml_dtypes` is not installed (TC0703).
     """
+    if spelling == "bf16":
+        return bfloat16()
     if spelling not in DTYPES:
         raise InternalError(f"element type '{spelling}' has no NumPy dtype", "runtime")
     return DTYPES[spelling]
@@ -55,7 +59,7 @@ def numpy_dtype(spelling: str) -> np.dtype[np.generic]:
 
 def spelling_of(dtype: np.dtype[np.generic]) -> str:
     """Return the IR's spelling of a NumPy dtype, else NumPy's name."""
-    return _SPELLINGS.get(dtype, str(dtype))
+    return "bf16" if is_bfloat16(dtype) else _SPELLINGS.get(dtype, str(dtype))
 
 
 def not_finite(memory: Mapping[str, Array]) -> list[str]:
@@ -63,7 +67,7 @@ def not_finite(memory: Mapping[str, Array]) -> list[str]:
     return [
         name
         for name, array in memory.items()
-        if array.dtype.kind == "f" and not np.isfinite(array).all()
+        if is_float(array.dtype) and not np.isfinite(as_single(array)).all()
     ]
 
 
@@ -169,7 +173,8 @@ class Pool:
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
         """Return an uninitialised array that nobody else refers to."""
         size = math.prod(shape) * dtype.itemsize
-        return np.asarray(_Lease(self, self._take(size), shape, dtype.str))
+        held = np.asarray(_Lease(self, self._take(size), shape, dtype.str))
+        return held if held.dtype == dtype else held.view(dtype)
 
     def give_back(self, buffer: Array) -> None:
         """Keep a buffer for later, or drop it when the pool is full."""

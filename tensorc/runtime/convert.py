@@ -7,6 +7,7 @@ be exact. So no float becomes an integer, and no number that does not fit is acc
 import numpy as np
 
 from tensorc.errors import CallError, Diagnostic
+from tensorc.floats import as_single, kind_of
 from tensorc.runtime.arrays import Array, contiguous, describe, spelling_of
 
 _PLAIN = "booleans, integers and floats are arguments"
@@ -16,7 +17,7 @@ _HINTS = {
     "O": "are its rows of one length? give a dtype: np.asarray(v, 'float32')",
 }
 # Every integer up to this magnitude is exact in the type.
-_EXACT_INTEGERS = {"f16": 2**11, "f32": 2**24, "f64": 2**53}
+_EXACT_INTEGERS = {"f16": 2**11, "bf16": 2**8, "f32": 2**24, "f64": 2**53}
 
 
 def convert(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
@@ -52,7 +53,7 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
     except (ValueError, TypeError, OverflowError, BufferError, RuntimeError) as error:
         detail = f"cannot be read as an array: {error}"
         raise _error(what, detail, _HINTS["O"]) from error
-    kind = array.dtype.kind
+    kind = kind_of(array.dtype)
     if kind not in "biuf":
         given = type(value).__name__
         if array.ndim or array is value:
@@ -65,7 +66,7 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
 
 
 def _cast(array: Array, dtype: np.dtype[np.generic], what: str) -> Array:
-    match array.dtype.kind, dtype.kind:
+    match kind_of(array.dtype), kind_of(dtype):
         case "f", "f":
             return _round(array, dtype, what)
         case "f", _:
@@ -87,7 +88,7 @@ def _round(array: Array, dtype: np.dtype[np.generic], what: str) -> Array:
     with np.errstate(over="ignore", under="ignore"):
         rounded = array.astype(dtype)
     if rounded.dtype.itemsize < array.dtype.itemsize:
-        lost = np.isinf(rounded) & np.isfinite(array)
+        lost = np.isinf(rounded) & np.isfinite(as_single(array))
         if lost.any():
             raise _outside(array[lost].flat[0], dtype, what)
     return rounded

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tensorc.errors import Diagnostic, NotFiniteError
+from tensorc.floats import as_single, is_float
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.checking import CHECKS
 from tensorc.runtime.shared import SharedCell
@@ -84,7 +85,7 @@ def lost(cells: Mapping[str, SharedCell], kept: Mapping[str, Array]) -> list[str
 
 def is_finite(array: Array) -> bool:
     """Tell whether an array holds neither NaN nor infinity."""
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+    return not is_float(array.dtype) or bool(np.isfinite(as_single(array)).all())
 
 
 def run_checked(

@@ -224,7 +224,11 @@ class CompiledFunction:
             for shape, dtype, size in plan.fresh:
                 if 0 < size < SMALL:
                     result = _empty(shape, dtype)
-                    slots[after] = _addressof(_byte(result))  # type: ignore[arg-type]
+                    try:
+                        start = _addressof(_byte(result))  # type: ignore[arg-type]
+                    except ValueError:  # bf16, which buffers do not know
+                        start = address_of(result)
+                    slots[after] = start
                 else:
                     result = self._pool.empty(shape, dtype)
                     slots[after] = address_of(result)
@@ -297,7 +301,10 @@ class CompiledFunction:
         for number, given in enumerate(inputs):  # half the time of a `zip`
             array = given
             if array.flags.carray and array.size:
-                start = _addressof(_byte(array))  # type: ignore[arg-type]
+                try:
+                    start = _addressof(_byte(array))  # type: ignore[arg-type]
+                except ValueError:  # bf16, which buffers do not know
+                    start = address_of(array)
             else:
                 array = contiguous(given)
                 start = address_of(array)

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 
 from tensorc.errors import Diagnostic, ShapeError
+from tensorc.floats import is_bfloat16
 from tensorc.runtime.arrays import Array, address_of, aligned_empty, describe
 from tensorc.runtime.convert import convert
 from tensorc.runtime.locks import keep
@@ -55,6 +56,9 @@ class SharedCell:
         """
         if borrow:
             # Of a read-only buffer, so that `flags.writeable` cannot be set again.
+            if is_bfloat16(self.dtype):  # which buffers do not know
+                words = np.asarray(self._array.view(np.uint16).data.toreadonly())
+                return words.view(self.dtype)
             return np.asarray(self._array.data.toreadonly())
         with self.lock:
             return self._array.copy()

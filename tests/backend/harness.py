@@ -8,6 +8,7 @@ import numpy as np
 from tensorc.artifact import RECORD_WORDS, Artifact, FunctionInfo
 from tensorc.backend.llvm.codegen import emit_llvm, emit_object
 from tensorc.backend.llvm.host import host_target
+from tensorc.floats import is_float
 from tensorc.fuzz.values import nasty as nasty
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Region
@@ -121,7 +122,7 @@ def assert_same_bits(left, right, context=""):
     """Compare bit for bit; a NaN equals any NaN."""
     __tracebackhide__ = True
     assert left.dtype == right.dtype
-    if left.dtype.kind == "f":
+    if is_float(left.dtype):
         both = np.isnan(left) & np.isnan(right)
         unsigned = np.dtype(f"u{left.dtype.itemsize}")
         same = both | (left.view(unsigned) == right.view(unsigned))

@@ -13,6 +13,7 @@ from tensorc.backend.emit import (
     lane_numbers,
     number,
 )
+from tensorc.backend.llvm import bfloat16
 from tensorc.backend.llvm.state import State, is_signed, memory_type, scalar_of, type_of
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Enum
@@ -20,7 +21,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.memory.kernels import READ_ONCE
-from tensorc.ir.types import Element, MemRefType, VectorType, element_type
+from tensorc.ir.types import BF16, Element, MemRefType, VectorType, element_type
 
 _CACHE_LINE = 64
 
@@ -32,12 +33,16 @@ def _cell(memref: Value) -> tuple[LType, int]:
 
 
 def _to_register(emit: FunctionEmitter, value: LValue, element: Element) -> LValue:
+    if element == BF16:
+        return bfloat16.from_memory(emit, value)
     if element.name != "i1":
         return value
     return emit.compare("ne", value, number(value.type, 0))
 
 
-def _to_memory(emit: FunctionEmitter, value: LValue) -> LValue:
+def _to_memory(emit: FunctionEmitter, value: LValue, memref: Value) -> LValue:
+    if element_type(memref.type) == BF16:
+        return bfloat16.to_memory(emit, value)
     return emit.cast("zext", value, "i8") if value.type.scalar == "i1" else value
 
 
@@ -92,7 +97,7 @@ def _store(state: State, op: Op) -> None:
     _require_flat(op, op.operands[1])
     _, align = _cell(op.operands[1])
     address = _address(state, op.operands[1], state.values[op.operands[2]])
-    value = _to_memory(state.emit, state.values[op.operands[0]])
+    value = _to_memory(state.emit, state.values[op.operands[0]], op.operands[1])
     state.emit.store(value, address, align)
 
 
@@ -108,7 +113,7 @@ def _masked_load(state: State, op: Op) -> None:
     memref = op.operands[0]
     _, index, mask, other = state.operands(op)
     address = _address(state, memref, index)
-    kept = _to_memory(state.emit, other)
+    kept = _to_memory(state.emit, other, memref)
     value = state.emit.masked_load(address, mask, kept, _cell(memref)[1])
     state.values[op.result] = _to_register(state.emit, value, element_type(memref.type))
 
@@ -117,7 +122,7 @@ def _masked_store(state: State, op: Op) -> None:
     memref = op.operands[0]
     _, index, mask, value = state.operands(op)
     address = _address(state, memref, index)
-    kept = _to_memory(state.emit, value)
+    kept = _to_memory(state.emit, value, memref)
     align = _cell(memref)[1]
     is_narrow = not kept.type.is_float and kept.type.bits < 64
     if is_narrow and mask.text != number(mask.type, True).text:
@@ -154,7 +159,7 @@ def _gather(state: State, op: Op) -> None:
     cell, align = _cell(memref)
     base = _address(state, memref, index)
     addresses = state.emit.offset(cell, base, offsets)
-    kept = _to_memory(state.emit, other)
+    kept = _to_memory(state.emit, other, memref)
     value = state.emit.gather(addresses, mask, kept, align)
     state.values[op.result] = _to_register(state.emit, value, element_type(memref.type))
 
@@ -207,6 +212,8 @@ def _reduction(state: State, op: Op) -> None:
     if kind.value in ("add", "mul") and element.is_float:
         # Without a flag this is from left to right, starting with acc.
         result = emit.intrinsic(f"vector.reduce.f{kind.value}", type_, acc, values)
+        if element == BF16:
+            result = bfloat16.rounded(emit, result)
     elif kind.value in ("add", "mul"):
         booleans = {"add": "or", "mul": "and"}
         name = booleans[kind.value] if element.name == "i1" else kind.value

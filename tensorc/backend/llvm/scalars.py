@@ -8,12 +8,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tensorc.backend.emit import FunctionEmitter, LValue, number
-from tensorc.backend.llvm.state import Lower, State, is_signed, scalar_of, type_of
+from tensorc.backend.llvm import bfloat16
+from tensorc.backend.llvm.state import (
+    Lower,
+    State,
+    is_signed,
+    memory_type,
+    scalar_of,
+    type_of,
+)
 from tensorc.errors import InternalError
 from tensorc.ir.attributes import Typed
 from tensorc.ir.core import Op
 from tensorc.ir.ops.scalar import arith, conversions, math
-from tensorc.ir.types import Element, element_type
+from tensorc.ir.types import BF16, Element, element_type
 
 
 def _result_element(op: Op) -> Element:
@@ -27,7 +35,10 @@ def _operand_element(op: Op) -> Element:
 def _constant(state: State, op: Op) -> None:
     typed = op.attribute("value")
     assert isinstance(typed, Typed)
-    state.values[op.result] = number(type_of(typed.type), typed.value)
+    value = typed.value
+    if typed.type == BF16:
+        value = bfloat16.nearest(value)
+    state.values[op.result] = number(type_of(typed.type), value)
 
 
 def _float(opcode: str) -> Lower:
@@ -35,7 +46,10 @@ def _float(opcode: str) -> Lower:
 
     def lower(state: State, op: Op) -> None:
         lhs, rhs = state.operands(op)
-        state.values[op.result] = state.emit.binary(opcode, lhs, rhs)
+        value = state.emit.binary(opcode, lhs, rhs)
+        if _result_element(op) == BF16:
+            value = bfloat16.rounded(state.emit, value)
+        state.values[op.result] = value
 
     return lower
 
@@ -65,6 +79,9 @@ def _extremum(word: str) -> Lower:
     return lower
 
 
+_ROUNDING = ("sqrt", "fma")  # others give what a narrow type has, too
+
+
 def _floats(name: str) -> Lower:
     """Return the row of an intrinsic on floats of one type."""
 
@@ -78,6 +95,8 @@ def _floats(name: str) -> Lower:
             state.values[op.result] = state.emit.cast("fptrunc", value, "half")
         else:
             value = state.emit.intrinsic(name, given[0].type, *given)
+            if name in _ROUNDING and _result_element(op) == BF16:
+                value = bfloat16.rounded(state.emit, value)
             state.values[op.result] = value
 
     return lower
@@ -175,7 +194,10 @@ def _float_to_float(state: State, op: Op) -> None:
         value = _round_to_odd(state.emit, value)
     narrower = value.type.of(scalar).bits < value.type.bits
     opcode = "fptrunc" if narrower else "fpext"
-    state.values[op.result] = state.emit.cast(opcode, value, scalar)
+    value = state.emit.cast(opcode, value, scalar)
+    if _result_element(op) == BF16:
+        value = bfloat16.narrowed(state.emit, value)
+    state.values[op.result] = value
 
 
 def _round_to_odd(emit: FunctionEmitter, value: LValue) -> LValue:
@@ -205,7 +227,10 @@ def _integer_to_float(state: State, op: Op) -> None:
         wide = state.emit.cast(opcode, value, "float")
         state.values[op.result] = state.emit.cast("fptrunc", wide, "half")
     else:
-        state.values[op.result] = state.emit.cast(opcode, value, scalar)
+        value = state.emit.cast(opcode, value, scalar)
+        if _result_element(op) == BF16:
+            value = bfloat16.rounded(state.emit, value)
+        state.values[op.result] = value
 
 
 def _float_to_integer(state: State, op: Op) -> None:
@@ -238,8 +263,13 @@ def _integer_to_integer(state: State, op: Op) -> None:
 
 def _bitcast(state: State, op: Op) -> None:
     (value,) = state.operands(op)
-    scalar = scalar_of(_result_element(op))
-    state.values[op.result] = state.emit.cast("bitcast", value, scalar)
+    given, element = _operand_element(op), _result_element(op)
+    if given == BF16:
+        value = bfloat16.to_memory(state.emit, value)
+    value = state.emit.cast("bitcast", value, memory_type(element).scalar)
+    if element == BF16:
+        value = bfloat16.from_memory(state.emit, value)
+    state.values[op.result] = value
 
 
 def _scale(state: State, op: Op) -> None:

@@ -64,7 +64,17 @@ class State:
 
 Lower = Callable[[State, Op], None]
 
-_SCALARS = {"f16": "half", "f32": "float", "f64": "double", "index": "i64"}
+# In registers a bf16 is an f32 whose lower half is 0 (see `bfloat16`).
+_SCALARS = {
+    "f16": "half",
+    "bf16": "float",
+    "f32": "float",
+    "f64": "double",
+    "index": "i64",
+}
+
+
+_CELLS = {"i1": "i8", "bf16": "i16"}
 
 
 def scalar_of(element: Element) -> str:
@@ -80,9 +90,9 @@ def type_of(type_: Type) -> LType:
 
 
 def memory_type(type_: Type) -> LType:
-    """Return the type of a scalar or vector in memory, where i1 is a byte."""
+    """Return the type of a scalar or vector in memory: i1 is a byte, bf16 an i16."""
     kept = type_of(type_)
-    return kept.of("i8") if kept.scalar == "i1" else kept
+    return kept.of(_CELLS.get(element_type(type_).name, kept.scalar))
 
 
 def is_signed(element: Element) -> bool:

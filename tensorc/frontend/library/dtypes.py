@@ -11,7 +11,7 @@ import numpy as np
 
 from tensorc.frontend.library.mistakes import argument_error, door, usage_error
 from tensorc.frontend.library.operands import spell_element
-from tensorc.ir.types import ELEMENTS, I1, Element
+from tensorc.ir.types import BF16, ELEMENTS, I1, Element
 
 Size = int | str | EllipsisType
 
@@ -119,5 +119,6 @@ u16 = uint16 = DType(ELEMENTS["ui16"])
 u32 = uint32 = DType(ELEMENTS["ui32"])
 u64 = uint64 = DType(ELEMENTS["ui64"])
 f16 = float16 = DType(ELEMENTS["f16"])
+bf16 = bfloat16 = DType(BF16)
 f32 = float32 = DType(ELEMENTS["f32"])
 f64 = float64 = DType(ELEMENTS["f64"])

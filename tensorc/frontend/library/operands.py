@@ -37,7 +37,17 @@ from tensorc.ir.ops.tensor.elementwise import (
 from tensorc.ir.ops.tensor.making import Constant
 from tensorc.ir.ops.tensor.rounding import FloorDiv
 from tensorc.ir.ops.tensor.shape import Broadcast
-from tensorc.ir.types import F32, F64, I1, I64, Element, TensorType, element_of
+from tensorc.ir.types import (
+    BF16,
+    ELEMENTS,
+    F32,
+    F64,
+    I1,
+    I64,
+    Element,
+    TensorType,
+    element_of,
+)
 
 # A tensor's shape, and what a number is while compiling: None is "not known yet".
 Shape = tuple[Dim, ...]
@@ -298,13 +308,20 @@ def number(value: bool | int | float | Poly) -> Scalar:
     return Scalar(value, "float" if isinstance(value, float) else "int")
 
 
+_WITHIN_BF16 = [ELEMENTS[name] for name in ("bf16", "i1", "i8", "ui8")]
+
+
 def promote(elements: Sequence[Element], default_float: Element) -> Element:
     """Return the common type of typed operands."""
+    if BF16 in elements:
+        # NumPy knows it not: with what it holds exactly it is itself, else as f32 is.
+        rest = [e for e in elements if e not in _WITHIN_BF16]
+        return promote([F32, *rest], default_float) if rest else BF16
     result = element_of(np.result_type(*[e.dtype for e in elements]))
     if result != F64 or F64 in elements:
         return result
-    floats = [e.dtype for e in elements if e.is_float]
-    return element_of(np.result_type(default_float.dtype, *floats))
+    floats = [e for e in elements if e.is_float]
+    return promote([default_float, *floats], default_float)
 
 
 def common_element(b: Emitter, operands: Sequence[Operand]) -> Element:

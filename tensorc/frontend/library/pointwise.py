@@ -27,7 +27,7 @@ from tensorc.ir import stable
 from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import F16, F32, I1, I8
+from tensorc.ir.types import I1, I8
 
 
 def where(b: Emitter, condition: Operand, yes: Operand, no: Operand) -> Operand:
@@ -126,7 +126,7 @@ def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
     """Return log(exp(x) + exp(y)), which overflows nowhere; f16 is computed in f32."""
     pair = _floats(b, x, y)
     element = pair[0].type.element
-    wide = [materialize(b, o, F32 if element == F16 else element) for o in pair]
+    wide = [materialize(b, o, element.accumulator) for o in pair]
     left, right = broadcast_together(b, wide, "logaddexp")
     result = stable.logaddexp(TensorBuilder(b.builder), left, right)
     return TensorOperand(materialize(b, TensorOperand(result), element))

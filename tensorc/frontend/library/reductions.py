@@ -31,7 +31,7 @@ from tensorc.ir.ops.tensor.reductions import (
     Top1,
 )
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import ELEMENTS, F16, F32, I1, I8, I64, Element
+from tensorc.ir.types import ELEMENTS, I1, I8, I64, Element
 
 Axes = int | Sequence[int] | None
 
@@ -118,7 +118,7 @@ def _wide(
     shape = b.shape(tensor)
     axes = normal_axes(b, axis, len(shape))
     return (
-        TensorOperand(cast(b, tensor.value, F32 if element == F16 else element)),
+        TensorOperand(cast(b, tensor.value, element.accumulator)),
         element,
         axes,
     )
@@ -346,7 +346,7 @@ def logcumsumexp(b: Emitter, x: Operand, axis: int | None = None) -> Operand:
     """Return log(cumsum(exp(x))), which overflows nowhere; without an axis of all."""
     tensor, at = _one_axis(b, as_float(b, x), axis)
     element = tensor.type.element
-    value = cast(b, tensor.value, F32 if element == F16 else element)
+    value = cast(b, tensor.value, element.accumulator)
     made = stable.logcumsumexp(TensorBuilder(b.builder), value, at)
     return TensorOperand(cast(b, made, element))
 

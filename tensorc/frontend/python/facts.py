@@ -32,6 +32,7 @@ from tensorc.ir.dims import (
     symbol,
     symbols_of,
 )
+from tensorc.ir.evaluation import as_given
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.ops.tensor.shape import Size
 from tensorc.ir.types import I1, Element, TensorType, element_type
@@ -307,7 +308,7 @@ class Facts:
         declared = {
             n: op.attributes[n] for n in op.attribute_names if n in op.attributes
         }
-        operands = [found[v] for v in op.operands]
+        operands = as_given(op, [found[v] for v in op.operands])
         made = op.evaluate(_Context(self, op), *operands, **declared)
         return np.asarray(made, type_.element.dtype)
 

@@ -5,7 +5,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tensorc.ir.numerics import BLOCK, Array, fma
+from tensorc.floats import is_float
+from tensorc.ir.numerics import BLOCK, Array, fma, widened
 
 # How what there is so far is joined with the next element; LINEAR multiplies it, too.
 ADD, MULTIPLY, LARGER, SMALLER, LINEAR = "add", "mul", "max", "min", "linear"
@@ -14,11 +15,10 @@ ADD, MULTIPLY, LARGER, SMALLER, LINEAR = "add", "mul", "max", "min", "linear"
 def cumulate(
     combine: str, operands: Sequence[Array], axis: int, reverse: bool = False
 ) -> Array:
-    """Combine along an axis, in the contract's order; f16 is combined in f32."""
+    """Combine along an axis, in the contract's order; f16 and bf16 in f32."""
     element = operands[0].dtype
     walked = [np.moveaxis(v, axis, 0)[:: -1 if reverse else 1] for v in operands]
-    if element == np.float16:
-        walked = [v.astype(np.float32) for v in walked]
+    walked = [widened(v) for v in walked]
     made = WAYS[combine](*walked) if operands[0].size else walked[-1]
     return np.array(np.moveaxis(made[:: -1 if reverse else 1], 0, axis), element)
 
@@ -36,7 +36,7 @@ def _in_blocks(join: np.ufunc, values: Array) -> Array:
 
 def _largest(values: Array) -> Array:
     largest = np.maximum.accumulate(values, axis=0)
-    if values.dtype.kind != "f":
+    if not is_float(values.dtype):
         return largest
     plus = np.logical_or.accumulate((values == 0) & ~np.signbit(values), axis=0)
     zero = np.where(plus, values.dtype.type(0.0), values.dtype.type(-0.0))
@@ -44,7 +44,7 @@ def _largest(values: Array) -> Array:
 
 
 def _smallest(values: Array) -> Array:
-    if values.dtype.kind != "f":
+    if not is_float(values.dtype):
         return np.asarray(np.minimum.accumulate(values, axis=0))
     return np.asarray(np.negative(_largest(np.negative(values))))
 

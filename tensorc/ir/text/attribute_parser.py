@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from tensorc.errors import UNKNOWN, Location
+from tensorc.floats import from_bytes
 from tensorc.ir.attributes import (
     AffineMap,
     ArrayAttr,
@@ -237,8 +238,7 @@ class AttributeParser:
             message = f"{quote(text)} has more than {element.bits} bits"
             self.lexer.fail("TC0206", message, location)
         data = bits.to_bytes(element.bytes, "little")
-        little = element.dtype.newbyteorder("<")
-        value = np.frombuffer(data, little).astype(element.dtype)[0]
+        value = from_bytes(data, element.dtype)[0]
         assert isinstance(value, np.generic)
         return value
 
@@ -441,8 +441,7 @@ class AttributeParser:
         if len(digits) != 2 * len(data) or len(data) not in sizes:
             message = f"dense has {len(data)} bytes, its type needs {sizes[1]}"
             self.lexer.fail("TC0207", message, start)
-        little = element.dtype.newbyteorder("<")
-        return np.frombuffer(data, little).astype(element.dtype)
+        return from_bytes(data, element.dtype)
 
     # Locations
 

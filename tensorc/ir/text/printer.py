@@ -14,6 +14,7 @@ from operator import itemgetter
 import numpy as np
 
 from tensorc.errors import Location
+from tensorc.floats import bytes_of, is_float
 from tensorc.ir.attributes import (
     AffineMap,
     ArrayAttr,
@@ -379,15 +380,14 @@ def scalar_text(value: np.generic) -> str:
     """Return a scalar; a float has a point, or is bits where decimals would not do."""
     if isinstance(value, np.bool_):
         return "true" if value else "false"
-    if not isinstance(value, np.floating):
+    if not is_float(value.dtype):
         return str(value)
     mantissa, e, exponent = str(value).partition("e")
     text = mantissa + ("" if "." in mantissa else ".0") + e + exponent
     # Readers go through f64, which can round twice: what they get must be the value.
     if np.isfinite(value) and type(value)(float(text)) == value:
         return text
-    bits = np.array(value, value.dtype.newbyteorder(">"))
-    return f"0x{bits.tobytes().hex().upper()}"
+    return f"0x{bytes_of(np.asarray(value), '>').hex().upper()}"
 
 
 def _dense_text(dense: Dense) -> str:

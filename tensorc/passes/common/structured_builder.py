@@ -22,7 +22,7 @@ from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.structured.generics import Empty, Fill, Generic, Yield
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import rounding
-from tensorc.ir.types import F16, F32, I1, INDEX, Element, TensorType, element_type
+from tensorc.ir.types import F32, I1, INDEX, Element, TensorType, element_type
 
 Body = Callable[[list[Value]], Sequence[Value]]
 
@@ -190,11 +190,12 @@ def _has_wrong_sign(b: Builder, rest: Value, divisor: Value, zero: Value) -> Val
 def _in_single(
     b: Builder, values: Sequence[Value], function: Callable[..., Value]
 ) -> Value:
-    """Apply a function; f16 goes by way of f32, as in numpy."""
+    """Apply a function; f16 and bf16 go by way of f32, as in numpy."""
     element = element_type(values[0].type)
-    if element != F16:
+    wide = element.accumulator
+    if element == wide:
         return function(*values)
-    return cast(b, function(*[cast(b, v, F32) for v in values]), element)
+    return cast(b, function(*[cast(b, v, wide) for v in values]), element)
 
 
 def _divmod(b: Builder, lhs: Value, rhs: Value) -> tuple[Value, Value]:
@@ -263,6 +264,9 @@ def cast(b: Builder, value: Value, target: Element) -> Value:
         return value
     if target == I1:
         return compare(b, "ne", value, scalar(b, 0, source))
+    if source.accumulator == target.accumulator == F32 != source and target != F32:
+        value = cast(b, value, F32)  # f16 and bf16: neither is the wider one
+        source = F32
     return b.value(_conversion(source, target), value, types=[target])
 
 

@@ -22,7 +22,7 @@ from tensorc.ir.ops.memory.kernels import CumulateInto
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor.reductions import max_identity, min_identity
-from tensorc.ir.types import F16, F32, Element, VectorType, element_type
+from tensorc.ir.types import Element, VectorType, element_type
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.entry import (
     FunctionState,
@@ -75,8 +75,7 @@ class _Scan:
     @property
     def element(self) -> Element:
         """The element type that is computed in."""
-        stored = element_type(self.target.memref.type)
-        return F32 if stored == F16 else stored
+        return element_type(self.target.memref.type).accumulator
 
     @property
     def in_blocks(self) -> bool:

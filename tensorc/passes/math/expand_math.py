@@ -45,7 +45,16 @@ from tensorc.ir.core import Block, Op, Value, clone_op, value_types
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.scalar import conversions
 from tensorc.ir.ops.scalar.arith import with_element
-from tensorc.ir.types import F16, F32, F64, Element, Type, VectorType, element_type
+from tensorc.ir.types import (
+    BF16,
+    F16,
+    F32,
+    F64,
+    Element,
+    Type,
+    VectorType,
+    element_type,
+)
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.math import erf, functions, powers, trigonometry
 from tensorc.passes.math.builder import DOUBLE, SINGLE, Expansion, Format, MathBuilder
@@ -72,14 +81,15 @@ def _rows(cls: type[Op], written: Expansion) -> dict[tuple[type[Op], Element], R
     """Return the rows of a function; one of three is computed in f64 for every type."""
     if not isinstance(written, tuple):
         return {
-            (cls, F16): _by_way_of(SINGLE, written),
+            **{(cls, e): _by_way_of(SINGLE, written) for e in (F16, BF16)},
             (cls, F32): (SINGLE, written),
             (cls, F64): (DOUBLE, written),
         }
     half, single, double = written
     return {
         (cls, F16): _by_way_of(DOUBLE, half),
-        (cls, F32): _by_way_of(DOUBLE, single),
+        # Its numbers are as large as those of f32.
+        **{(cls, e): _by_way_of(DOUBLE, single) for e in (BF16, F32)},
         (cls, F64): (DOUBLE, double),
     }
 

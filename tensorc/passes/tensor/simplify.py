@@ -16,9 +16,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tensorc.floats import is_float
 from tensorc.ir.attributes import Dims
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim, evaluate
+from tensorc.ir.evaluation import as_element, as_given
 from tensorc.ir.numerics import Array
 from tensorc.ir.opdef import ELEMENTWISE, EXACT
 from tensorc.ir.ops.builtin import Module
@@ -67,7 +69,8 @@ from tensorc.passes.tensor.branches import simplify_branches
 from tensorc.target import Target
 
 LARGEST_FOLD = 64  # elements of an operand or result that is computed here
-SIGNIFICAND = {"f16": 11, "f32": 24, "f64": 53}  # bits of an integer that is exact
+# Bits of an integer that is exact.
+SIGNIFICAND = {"f16": 11, "bf16": 8, "f32": 24, "f64": 53}
 
 
 def _bits(number: Scalar, value: float) -> bool:
@@ -76,7 +79,7 @@ def _bits(number: Scalar, value: float) -> bool:
 
 
 def _is_float(number: Scalar) -> bool:
-    return bool(np.issubdtype(number.dtype, np.floating))
+    return is_float(number.dtype)
 
 
 def _changes_no_sum(number: Scalar) -> bool:
@@ -195,7 +198,8 @@ def _keeps_values(source: Element, target: Element) -> bool:
     if source in (target, I1):
         return True
     if source.is_float or target == I1:
-        return source.is_float and target.is_float and source.bits <= target.bits
+        # f16 and bf16 have each what the other has not.
+        return source.is_float and target.is_float and source.bits < target.bits
     unsigned = source.is_unsigned
     if target.is_float:
         return source.bits - (0 if unsigned else 1) <= SIGNIFICAND[target.name]
@@ -385,8 +389,10 @@ def _fold_constants(b: TensorBuilder, op: Op, constants: list[Array]) -> Made | 
 
 def _evaluate(op: Op, operands: list[Array]) -> list[Array]:
     with np.errstate(all="ignore"):
-        given = op.evaluate(_Static(), *operands, **op.attributes)
-    return [np.asarray(v) for v in (given if isinstance(given, tuple) else (given,))]
+        given = op.evaluate(_Static(), *as_given(op, operands), **op.attributes)
+    results = given if isinstance(given, tuple) else (given,)
+    pairs = zip(results, op.results, strict=True)
+    return [as_element(v, tensor_type(r).element) for v, r in pairs]
 
 
 def _with_branches(

@@ -52,7 +52,7 @@ _DRIVER = ctypes.CFUNCTYPE(
     ctypes.c_void_p,
 )
 # By element type: the mask of the exponent in a float's sixteen high bits.
-_EXPONENTS = {"f16": 0x7C00, "f32": 0x7F80, "f64": 0x7FF0}
+_EXPONENTS = {"f16": 0x7C00, "bf16": 0x7F80, "f32": 0x7F80, "f64": 0x7FF0}
 
 
 @dataclass(slots=True)

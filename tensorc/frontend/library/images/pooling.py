@@ -36,7 +36,7 @@ from tensorc.ir.core import Value
 from tensorc.ir.dims import Dim, ceildiv, known_at_most, maximum, minimum, product_of
 from tensorc.ir.ops.tensor.reductions import Max
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import F16, F32, I1, I64, Element
+from tensorc.ir.types import I1, I64, Element
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def avg_pool(
     given = as_float(b, x)
     element = given.type.element
     pool = _pool(b, given, window, rank, stride, padding, 1, ignore_border)
-    wide = TensorOperand(cast(b, pool.x.value, F32 if element == F16 else element))
+    wide = TensorOperand(cast(b, pool.x.value, element.accumulator))
     values = _windows(b, wide, pool, 0.0)
     inner = _last(values, len(pool.axes))
     t = TensorBuilder(b.builder)

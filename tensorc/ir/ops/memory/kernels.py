@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from tensorc.floats import is_float
 from tensorc.ir.arrays.cumulation import LINEAR, WAYS, cumulate
 from tensorc.ir.arrays.elements import COMBINES, check_indices, scatter, wrapped_indices
 from tensorc.ir.attributes import Dims, SymbolRef
@@ -398,7 +399,7 @@ class GemmTile(Op):
         for k in range(int(count)):
             left = a[int(a_at) + i * row + k * inner]
             right = b[int(b_at) + k * b_row + j]
-            if np.issubdtype(c.dtype, np.floating):
+            if is_float(c.dtype):
                 partial = fma(left, right, partial)
             else:
                 partial = np.asarray(np.add(partial, np.multiply(left, right)))

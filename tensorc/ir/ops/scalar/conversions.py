@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tensorc.floats import bfloat16, is_float
 from tensorc.ir.core import Op, Value
 from tensorc.ir.evaluation import Typing
 from tensorc.ir.levels import BELOW_TENSOR
@@ -20,7 +21,7 @@ _EXACT = (PURE, EXACT)
 def convert(values: Array, element: Element) -> Array:
     """Convert an array by the rules of `tc.cast`."""
     target = element.dtype
-    if not np.issubdtype(values.dtype, np.floating) or element.is_float:
+    if not is_float(values.dtype) or element.is_float:
         with np.errstate(over="ignore"):
             return values.astype(target)
     if element == I1:
@@ -142,4 +143,7 @@ class Bitcast(Conversion):
 
     @staticmethod
     def evaluate(ctx: Typing, operand: Array) -> Array:
-        return np.asarray(operand).view(ctx.result_element().dtype)
+        wanted = ctx.result_element().dtype
+        # Whose bits are no i32 is bf16, which is given in f32.
+        same = operand.dtype.itemsize == wanted.itemsize
+        return (operand if same else operand.astype(bfloat16())).view(wanted)

@@ -42,7 +42,6 @@ from tensorc.ir.numerics import (
 from tensorc.ir.opdef import MEMBER, PURE, TERMINATOR, InferContext, Values, op, require
 from tensorc.ir.ops.scalar.arith import MulF, MulI
 from tensorc.ir.types import (
-    F16,
     INDEX,
     Element,
     MemRefType,
@@ -226,7 +225,7 @@ class Generic(Op):
       (C3) There is an order if a dimension is reduced, and otherwise none.
       (C4) Each dimension is an axis of some operand, which gives its extent: a plain
            result of its map. An operand may be there for that alone.
-      (C5) No destination of "lanes" or "fma" is f16: they add up in f32.
+      (C5) No destination of "lanes" or "fma" is f16 or bf16: they add up in f32.
       (C6) A destination is written at each index once: its map has each dimension that
            is not reduced in one result, alone. Only what adds nothing up, and
            contractions, write parts.
@@ -295,7 +294,8 @@ class Generic(Op):
         require(walked >= set(range(dims)), "C4", "{} dimensions", dims)
         outputs = operands[operandSegmentSizes[0] :]
         ordered = order in (LANES_ORDER, FMA_ORDER)
-        narrow = [str(t) for t in outputs if ordered and element_type(t) == F16]
+        elements = map(element_type, outputs if ordered else ())
+        narrow = [str(e) for e in elements if e.accumulator != e]
         require(not narrow, "C5", ", ".join(narrow))
         kept = [d for d, kind in enumerate(iterator_types.items) if kind != REDUCTION]
         given = maps

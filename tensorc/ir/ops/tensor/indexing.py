@@ -20,7 +20,7 @@ from tensorc.ir.dims import Dim
 from tensorc.ir.evaluation import Failing, SizedFailing
 from tensorc.ir.levels import AT_STRUCTURED, AT_TENSOR
 from tensorc.ir.numerics import Array
-from tensorc.ir.opdef import PURE, InferContext, Values, op, require
+from tensorc.ir.opdef import PURE, STEPWISE, InferContext, Values, op, require
 from tensorc.ir.types import I1, TensorType, Type
 
 
@@ -194,7 +194,7 @@ class Gather(Op):
         return np.array(back)
 
 
-@op("tc.scatter", traits=(PURE,), levels=AT_TENSOR | AT_STRUCTURED)
+@op("tc.scatter", traits=(PURE, STEPWISE), levels=AT_TENSOR | AT_STRUCTURED)
 class Scatter(Op):
     """Write at computed indices: a copy of `base` in which these elements get `values`.
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tensorc.floats import is_float
 from tensorc.ir.core import Op, Value
 from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.numerics import (
@@ -98,7 +99,7 @@ class Sum(Ordered):
     """
 
     combine = ew.Add
-    start = staticmethod(lambda dtype: -0.0 if dtype.kind == "f" else 0)
+    start = staticmethod(lambda dtype: -0.0 if is_float(dtype) else 0)
 
     @staticmethod
     def evaluate(
@@ -117,7 +118,7 @@ class Prod(Ordered):
     """
 
     combine = ew.Mul
-    start = staticmethod(lambda dtype: 1.0 if dtype.kind == "f" else 1)
+    start = staticmethod(lambda dtype: 1.0 if is_float(dtype) else 1)
 
     @staticmethod
     def evaluate(
@@ -183,14 +184,14 @@ class Mean(Op):
 
 def max_identity(dtype: "np.dtype[np.generic]") -> float | int:
     """Return the value that changes no maximum."""
-    if np.issubdtype(dtype, np.floating):
+    if is_float(dtype):
         return float("-inf")
     return integer_limits(dtype)[0]
 
 
 def min_identity(dtype: "np.dtype[np.generic]") -> float | int:
     """Return the value that changes no minimum."""
-    if np.issubdtype(dtype, np.floating):
+    if is_float(dtype):
         return float("inf")
     return integer_limits(dtype)[1]
 
