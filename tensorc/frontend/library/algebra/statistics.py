@@ -35,7 +35,6 @@ from tensorc.frontend.library.pointwise import clip
 from tensorc.frontend.library.reductions import Axes, normal_axes
 from tensorc.frontend.library.shapes import reshape, swapaxes
 from tensorc.ir.dims import maximum
-from tensorc.ir.types import F16, F32
 
 # Means and covariances
 
@@ -217,7 +216,7 @@ def _nan_extreme(
 
 def _wide(b: Emitter, x: Operand) -> TensorOperand:
     tensor = as_float(b, x)
-    wide = F32 if tensor.type.element == F16 else tensor.type.element
+    wide = tensor.type.element.accumulator
     return TensorOperand(materialize(b, tensor, wide))
 
 
