@@ -1,5 +1,6 @@
 """bf16 in all stages and doors: 16 bits in memory, computed in f32, and rounded."""
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -143,3 +144,21 @@ def test_without_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
             tc.jit(lambda v: v.astype(tc.bf16))(np.ones(3, "f4"))
     finally:
         bfloat16.cache_clear()
+
+
+WITHOUT = """
+import importlib, pkgutil, sys
+sys.modules["ml_dtypes"] = None
+import numpy as np
+import tensorc as tc
+for module in pkgutil.walk_packages(tc.__path__, "tensorc."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+x = tc.vector("x")
+assert tc.function([x], x * 2)([3.0]) == [6]
+assert tc.jit(lambda v: v.astype("float16") + 1)(np.ones(3))[0] == 2
+"""
+
+
+def test_nothing_else_needs_ml_dtypes() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT], check=True, timeout=60)

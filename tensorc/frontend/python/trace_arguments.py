@@ -197,7 +197,7 @@ def _array_leaf(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> ArrayLea
 # No numbers: a program is made for each of their values.
 STATIC = (bool, str, bytes, type, np.dtype, enum.Enum, type(Ellipsis))
 _NUMBERS = {"int": np.int64, "float": np.float64}
-_PLAIN = frozenset(element.dtype for element in ELEMENTS.values())
+_PLAIN = frozenset(element.numpy for element in ELEMENTS.values() if element.numpy)
 
 
 def _array(value: object, what: _Where) -> Array:
