@@ -21,6 +21,7 @@ from tensorc.ir.ops.builtin import Module
 from tensorc.ir.ops.control import Yield
 from tensorc.ir.ops.derivatives import Grad, Jvp, Vjp
 from tensorc.ir.ops.tensor import (
+    bits,
     cumulative,
     indexing,
     making,
@@ -110,6 +111,12 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     ew.And: each_shape("i1", "i1"),
     ew.Or: each_shape("i1", "i1"),
     ew.Not: each_shape("i1"),
+    bits.BitwiseAnd: each_shape("i32", "i32"),
+    bits.BitwiseOr: each_shape("i32", "i32"),
+    bits.BitwiseXor: each_shape("i32", "i32"),
+    bits.Invert: each_shape("i32"),
+    bits.LeftShift: each_shape("i32", "i32"),
+    bits.RightShift: each_shape("i32", "i32"),
     ew.Neg: each_shape("f64"),
     ew.Exp: each_shape("f64:small"),
     ew.Log: each_shape("f64:positive"),

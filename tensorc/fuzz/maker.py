@@ -64,9 +64,9 @@ def _anything(_: TensorType) -> bool:
 
 
 def fits(domain: str, element: Element) -> bool:
-    """Return whether an element type is "any", "integer" or of a domain of the ops."""
-    if domain in ("any", "integer"):
-        return domain == "any" or element.is_integer
+    """Return whether an element type is "any" or of a domain of the ops."""
+    if domain == "any":
+        return True
     try:
         require_domain(domain, element, "")
     except ConstraintError:

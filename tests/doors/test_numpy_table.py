@@ -48,10 +48,6 @@ class Refusal:
         return mine and (self.of(call.types) or self.named(call.name))
 
 
-def _integers(types: tuple[object, ...]) -> bool:
-    return "f" not in map(kind, types) and set(map(kind, types)) != {"b"}
-
-
 def _is_number_beyond(types: tuple[object, ...]) -> bool:
     """Tell a number that the type of an array cannot hold."""
     numbers = [n for n in types if type(n) is int]
@@ -69,16 +65,6 @@ def _unknown_powers(types: tuple[object, ...]) -> bool:
 
 
 REFUSED = (
-    Refusal(
-        ("bitwise_and", "bitwise_or", "bitwise_xor", "invert"),
-        _integers,
-        "operators of bits are not in this version",
-    ),
-    Refusal(
-        ("left_shift", "right_shift"),
-        lambda types: "f" not in map(kind, types),
-        "operators of bits are not in this version",
-    ),
     Refusal(
         ("power",),
         _unknown_powers,

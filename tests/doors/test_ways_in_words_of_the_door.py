@@ -104,9 +104,6 @@ def test_a_loop_that_a_value_ends_stands_outside():
 @pytest.mark.parametrize(
     ("name", "way"),
     [
-        ("bit_and", "np.logical_and(x, y)"),
-        ("bit_or", "np.logical_or(x, y)"),
-        ("bit_xor", "x != y"),
         ("log2", "np.log(x) / np.log(2)"),
     ],
 )

@@ -52,7 +52,9 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     if kind_of(operands[0]) in spec.unchanged:
         return operands[0]
     if spec.rule == "bits":
-        return _bits(b, name, operands)
+        combined = _of_bits(b, name, operands)
+        if combined is not None:
+            return combined
     scalars = [o for o in operands if isinstance(o, Scalar)]
     if len(scalars) == len(operands):
         return _fold(b, name, scalars)
@@ -69,19 +71,22 @@ def elementwise(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
     return _emit(b, name, operands)
 
 
-def _bits(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand:
-    """Combine booleans; numbers are refused, of which a `not` would be another one."""
-    kinds = {kind_of(o) for o in operands}
+def _of_bits(b: Emitter, name: str, operands: Sequence[Operand]) -> Operand | None:
+    """Return what combines booleans; None of integers. Floats are refused."""
     spec = MAPS[name]
-    sign = spec.sign
+    kinds = {kind_of(o) for o in operands}
     if kinds == {"bool"} and isinstance(spec.booleans, str):
         return elementwise(b, spec.booleans, operands)
     given = " and ".join([_spelled(o) for o in operands])
     if "float" in kinds:
-        message = f"`{sign}` combines the bits of integers and booleans, got {given}"
+        message = (
+            f"`{spec.sign}` combines the bits of integers and booleans, got {given}"
+        )
         raise type_error(b, message, PARENTHESES)
-    message = f"`{sign}` of integers is not in this version, got {given}"
-    raise type_error(b, message, spec.fix or PARENTHESES)
+    if any(map(is_strong, operands)) and common_element(b, operands).is_float:
+        message = f"`{spec.sign}` of {given}: no integer type holds both"
+        raise type_error(b, message, "cast one of them to the other's type")
+    return None
 
 
 def _spelled(operand: Operand) -> str:

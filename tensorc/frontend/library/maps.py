@@ -19,9 +19,9 @@ from tensorc.frontend.library.suspicions import warn_of_flat_index
 from tensorc.ir import numerics
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, floordiv, maximum, minimum
+from tensorc.ir.ops.tensor import bits, rounding, transcendental
 from tensorc.ir.ops.tensor import elementwise as ops
-from tensorc.ir.ops.tensor import rounding, transcendental
-from tensorc.ir.types import I8
+from tensorc.ir.types import I8, Element
 
 MAX_BITS = 1024  # of an integer while compiling
 
@@ -81,8 +81,14 @@ def _compare(fold: Fold, sign: str, rewrite: Rewrite | None = None) -> Map:
     return Map("compare", fold, ops.Compare, sign=sign, rewrite=rewrite)
 
 
-def _bits(fold: Fold, sign: str, booleans: str = "", fix: str = "") -> Map:
-    return Map("bits", fold, sign=sign, booleans=booleans or None, fix=fix)
+def _shift_left(value: int, count: int) -> int:
+    if count > MAX_BITS:
+        raise OverflowError
+    return value << count if count >= 0 else 0
+
+
+def _shift_right(value: int, count: int) -> int:
+    return value >> count if count >= 0 else -int(value < 0)
 
 
 def _whole(
@@ -123,6 +129,19 @@ def _operator(
 ) -> LibraryFunction:
     """Return the row of an operator, which a file has by its sign alone."""
     return _map(name, map_, numpy, python, tensors, language=False)
+
+
+def _bits(
+    name: str,
+    fold: Fold,
+    sign: str,
+    op: type[Op],
+    array: Callable[..., Array],
+    booleans: Element | str,
+    tensors: tuple[str, ...] = _XY,
+) -> LibraryFunction:
+    map_ = Map("bits", fold, op, array, sign=sign, booleans=booleans)
+    return _map(name, map_, name, tensors=tensors)
 
 
 def _float(name: str, fold: Fold, op: type[Op], numpy: str = "") -> LibraryFunction:
@@ -261,34 +280,13 @@ ROWS: Sequence[LibraryFunction] = (
         "logical_not",
         _X,
     ),
-    # bits: of booleans, and refused of integers
-    _operator("bit_and", _bits(operator.and_, "&", "and"), "bitwise_and", ""),
-    _operator("bit_or", _bits(operator.or_, "|", "or"), "bitwise_or", ""),
-    _operator("bit_xor", _bits(operator.xor, "^", "ne"), "bitwise_xor", ""),
-    _operator(
-        "bit_not",
-        _bits(
-            operator.invert,
-            "~",
-            "not",
-            "a logical not is x == 0; the complement is -x - 1",
-        ),
-        "invert",
-        "",
-        _X,
-    ),
-    _operator(
-        "left_shift",
-        _bits(operator.lshift, "<<", fix="write x * 2**n"),
-        "left_shift",
-        "",
-    ),
-    _operator(
-        "right_shift",
-        _bits(operator.rshift, ">>", fix="write x // 2**n"),
-        "right_shift",
-        "",
-    ),
+    # bits: of integers, and of booleans, of which shifts make integers
+    _bits("bitwise_and", operator.and_, "&", bits.BitwiseAnd, np.bitwise_and, "and"),
+    _bits("bitwise_or", operator.or_, "|", bits.BitwiseOr, np.bitwise_or, "or"),
+    _bits("bitwise_xor", operator.xor, "^", bits.BitwiseXor, np.bitwise_xor, "ne"),
+    _bits("invert", operator.invert, "~", bits.Invert, np.invert, "not", _X),
+    _bits("left_shift", _shift_left, "<<", bits.LeftShift, np.left_shift, I8),
+    _bits("right_shift", _shift_right, ">>", bits.RightShift, np.right_shift, I8),
     # with names in a file
     _map(
         "maximum",

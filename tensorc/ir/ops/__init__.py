@@ -10,6 +10,7 @@ from tensorc.ir.ops.memory import kernels, memory, rows
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.structured import generics as structured
 from tensorc.ir.ops.tensor import (
+    bits,
     convolution,
     cumulative,
     elementwise,
@@ -29,6 +30,7 @@ _MODULES = (
     elementwise,
     transcendental,
     rounding,
+    bits,
     reductions,
     cumulative,
     order,

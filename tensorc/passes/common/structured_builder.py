@@ -16,12 +16,13 @@ from tensorc.ir.attributes import (
 from tensorc.ir.builder import Builder
 from tensorc.ir.core import Op, Value
 from tensorc.ir.dims import Dim
+from tensorc.ir.numerics import integer_limits
 from tensorc.ir.opdef import scalar_of
 from tensorc.ir.ops.memory.kernels import SizeOf
 from tensorc.ir.ops.scalar import arith, conversions, math
 from tensorc.ir.ops.structured.generics import Empty, Fill, Generic, Yield
+from tensorc.ir.ops.tensor import bits, rounding
 from tensorc.ir.ops.tensor import elementwise as ew
-from tensorc.ir.ops.tensor import rounding
 from tensorc.ir.types import F32, I1, INDEX, Element, TensorType, element_type
 
 Body = Callable[[list[Value]], Sequence[Value]]
@@ -120,6 +121,15 @@ def _negated(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) ->
 
 def _inverted(b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]) -> Value:
     return b.value(arith.XOrI, values[0], scalar(b, 1, I1))
+
+
+def _complement(
+    b: Builder, values: Sequence[Value], _: Mapping[str, Attribute]
+) -> Value:
+    element = element_type(values[0].type)
+    least, most = integer_limits(element.dtype)
+    every = scalar(b, most if least == 0 else -1, element)
+    return b.value(arith.XOrI, values[0], every)
 
 
 def _compared(
@@ -235,6 +245,7 @@ KERNELS: Mapping[type[Op], ScalarBody] = MappingProxyType(
     {
         ew.Neg: _negated,
         ew.Not: _inverted,
+        bits.Invert: _complement,
         ew.Compare: _compared,
         ew.Cast: _cast,
         rounding.Abs: _absolute,

@@ -82,12 +82,6 @@ PLANNED: Mapping[str, str] = {
     "spacing": "",
     "gcd": "",
     "lcm": "",
-    "bitwise_and": "np.logical_and(x, y) of booleans",
-    "bitwise_or": "np.logical_or(x, y) of booleans",
-    "bitwise_xor": "x != y of booleans",
-    "invert": "np.logical_not(x) of booleans",
-    "left_shift": "x * 2**n",
-    "right_shift": "x // 2**n",
     "bitwise_count": "",
     "linalg.cholesky": "",
     "linalg.cond": "",
@@ -156,7 +150,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 # Functions of other frameworks and of the language that are in no version yet.
 _OTHERS: frozenset[str] = frozenset(
     """scan while_loop fori_loop cond vmap pmap jacfwd jacrev
-    checkpoint remat conv dropout unique_consecutive bit_and bit_or bit_xor
+    checkpoint remat conv dropout unique_consecutive
     vectorize uniform normal bernoulli categorical permutation glorot he lecun
     orthogonal params""".split()  # noqa: SIM905
 )

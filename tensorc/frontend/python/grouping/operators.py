@@ -63,22 +63,22 @@ class Operators(Generic[Result]):
         return self._operate("pow", other, self)
 
     def __and__(self, other: object) -> Result:
-        return self._operate("bit_and", self, other)
+        return self._operate("bitwise_and", self, other)
 
     def __rand__(self, other: object) -> Result:
-        return self._operate("bit_and", other, self)
+        return self._operate("bitwise_and", other, self)
 
     def __or__(self, other: object) -> Result:
-        return self._operate("bit_or", self, other)
+        return self._operate("bitwise_or", self, other)
 
     def __ror__(self, other: object) -> Result:
-        return self._operate("bit_or", other, self)
+        return self._operate("bitwise_or", other, self)
 
     def __xor__(self, other: object) -> Result:
-        return self._operate("bit_xor", self, other)
+        return self._operate("bitwise_xor", self, other)
 
     def __rxor__(self, other: object) -> Result:
-        return self._operate("bit_xor", other, self)
+        return self._operate("bitwise_xor", other, self)
 
     def __lshift__(self, other: object) -> Result:
         return self._operate("left_shift", self, other)
@@ -99,7 +99,7 @@ class Operators(Generic[Result]):
         return self._operate("abs", self)
 
     def __invert__(self) -> Result:
-        return self._operate("bit_not", self)
+        return self._operate("invert", self)
 
     __hash__ = object.__hash__
 

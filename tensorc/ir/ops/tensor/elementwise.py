@@ -95,10 +95,11 @@ class FloatBinary(Binary):
 
 
 def require_domain(domain: str, element: Element, label: str) -> None:
-    """Require an element type of the domain "number", "float" or "boolean"."""
+    """Require an element type of a domain: number, float, integer or boolean."""
     fits = {
         "number": element != I1,
         "float": element.is_float,
+        "integer": element.is_integer,
         "boolean": element == I1,
     }[domain]
     require(fits, label, str(element))

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.derivatives import StopGradient
+from tensorc.ir.ops.tensor import bits, indexing, making, order, reductions, rounding
 from tensorc.ir.ops.tensor import elementwise as ew
-from tensorc.ir.ops.tensor import indexing, making, order, reductions, rounding
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.passes.tensor.ad.both import COTANGENTS, TANGENTS
@@ -102,6 +102,8 @@ JVP_RULES: Mapping[type[Op], Rule] = MappingProxyType(
 STEPS: frozenset[type[Op]] = frozenset(
     {
         *(ew.Compare, ew.And, ew.Or, ew.Not, rounding.IsNan, rounding.IsFinite),
+        *(bits.BitwiseAnd, bits.BitwiseOr, bits.BitwiseXor, bits.Invert),
+        *(bits.LeftShift, bits.RightShift),
         *(rounding.Floor, rounding.Ceil, rounding.Round, rounding.FloorDiv),
         *(rounding.Sign, reductions.Any, reductions.All),
         StopGradient,
