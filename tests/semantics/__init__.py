@@ -1,0 +1,1 @@
+"""The casebook of semantics: 120 nasty cases by number, and where each is tested."""
