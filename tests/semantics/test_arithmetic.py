@@ -241,3 +241,12 @@ def test_integers_and_floats_compare_as_numpy_compares_them():
     i = np.array([2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1])
     f = i.astype("f8")
     check({"27": lambda i, f: (i == f, i < f, i >= f)}, {"27": (i, f)})
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_shifts(dtype):
+    """Case 6: by the width and more, bits are 0, or the sign to the right."""
+    x, n = np.meshgrid(
+        ends(dtype), np.array([0, 1, 7, 8, 31, 63, 64, 100]).astype(dtype)
+    )
+    check({"6": lambda x, n: (x << n, x >> n)}, {"6": (x.ravel(), n.ravel())})

@@ -189,7 +189,7 @@ def test_places_that_are_meant_twice(dtype):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_layouts_of_inputs(dtype):
-    """Cases 42, 45: any strides give the bits of the contiguous copy."""
+    """Case 42: any strides give the bits of the contiguous copy."""
     rng = np.random.default_rng(2)
     base = rng.normal(size=(6, 8)).astype(dtype)
     buffer = np.zeros(base.nbytes + 1, "u1")
@@ -210,8 +210,22 @@ def test_layouts_of_inputs(dtype):
     for name, x in layouts.items():
         for a, b in zip(program(x), program(np.ascontiguousarray(x)), strict=True):
             assert same_bits(a, b), name
-    far = np.broadcast_to(np.arange(3, dtype="i1")[:, None], (3, 2**30))
-    assert far.strides == (1, 0)
+
+
+def test_offsets_beyond_32_bits():
+    """Case 45: in an array whose pages are not there until they are written."""
+    size = 2**31 + 64
+    flat = np.zeros(size, "i1")
+    flat[-3:] = 5, 6, 7
+    index = np.array([2**31 + 62, -1, 0])
+    wide = flat.reshape(4, size // 4)
+
+    def program(x, y, i):
+        return x[i], x[2**31 + 61 :], y[3, -2:], y[i[1:] + 0 * i[1:], -1]
+
+    found = tc.jit(program)(flat, wide, index)
+    for given, wanted in zip(found, program(flat, wide, index), strict=True):
+        assert same_bits(given, wanted)
 
 
 def test_the_first_largest():
