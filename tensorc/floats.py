@@ -58,9 +58,14 @@ def is_float(dtype: "np.dtype[np.generic]") -> bool:
     return dtype.kind == "f" or is_bfloat16(dtype)
 
 
-def kind_of(dtype: "np.dtype[np.generic]") -> str:
+def letter_of(dtype: "np.dtype[np.generic]") -> str:
     """Return NumPy's letter of a type's kind, that of floats for bfloat16, too."""
     return "f" if is_bfloat16(dtype) else dtype.kind
+
+
+def text_of(dtype: "np.dtype[np.generic]") -> str:
+    """Return a text that no other NumPy type has: that of `dtype.str`, or a name."""
+    return dtype.name if is_bfloat16(dtype) else dtype.str
 
 
 def as_single(values: Array) -> Array:

@@ -58,7 +58,7 @@ ROOMS: Rooms = {
     "frontend": (set(), set()),
     # Errors of the Python doors hold the rendered text.
     "frontend.library": (
-        {*ir("text", "ops", "ops.tensor"), "errors", "diagnostics"},
+        {"floats", *ir("text", "ops", "ops.tensor"), "errors", "diagnostics"},
         {"numpy"},
     ),
     "frontend.library.algebra": ({*ir(), "frontend.library"}, set()),
@@ -76,7 +76,7 @@ ROOMS: Rooms = {
     ),
     "frontend.dsl.syntax": ({"errors"}, {"lark"}),
     "frontend.dsl.programs": (
-        {*ir("text", "ops"), "recipes", "errors", "json_data"},
+        {"floats", *ir("text", "ops"), "recipes", "errors", "json_data"},
         {"numpy"},
     ),
     "frontend.dsl.irgen": (
@@ -120,6 +120,7 @@ ROOMS: Rooms = {
     ),
     "frontend.python": (
         {
+            "floats",
             "frontend.library",
             *("frontend.python.graph", "frontend.python.grouping"),
             "frontend.python.control",
@@ -234,11 +235,19 @@ ROOMS: Rooms = {
     ),
     "runtime": ({"artifact", "errors", "floats"}, {"numpy"}),
     "runtime.files": (
-        {"runtime", "errors", "plain_files"},
+        {"floats", "runtime", "errors", "plain_files"},
         {"numpy", "safetensors"},
     ),
     "runtime.training": (
-        {"runtime", "runtime.files", "artifact", "recipes", "errors", "tables"},
+        {
+            "floats",
+            "runtime",
+            "runtime.files",
+            "artifact",
+            "recipes",
+            "errors",
+            "tables",
+        },
         {"numpy"},
     ),
     # Links objects.
@@ -282,12 +291,14 @@ ROOMS: Rooms = {
     # Why a call gave what is not finite: loaded when one has.
     "api.finite": (
         {
+            "floats",
             *("pipeline", "passes.common", *ir("ops"), "runtime", "target", "errors"),
         },
         {"numpy"},
     ),
     "api": (
         {
+            "floats",
             "api.finite",
             *(
                 *ir("text", "ops", "ops.structured", "ops.scalar", "ops.tensor"),
@@ -308,6 +319,7 @@ ROOMS: Rooms = {
     ),
     "api.benching": (
         {
+            "floats",
             *(*ir("ops", "ops.structured", "ops.memory"), "abi", "driver", "compiler"),
             *("passes.common", "passes.analysis", "artifact", "target", "errors"),
             *("api", "profiling", "runtime", "runtime.cpu", "runtime.training"),

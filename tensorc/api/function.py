@@ -23,6 +23,7 @@ from tensorc.errors import (
     TensorcError,
     did_you_mean,
 )
+from tensorc.floats import letter_of
 from tensorc.frontend.library.locations import user_location
 from tensorc.frontend.library.mistakes import (
     CALL_OUTSIDE,
@@ -461,7 +462,7 @@ class Function(Costed):
             if name in columns or value is _NOTHING:
                 continue
             single = np.asarray(value)
-            if single.ndim or single.dtype.kind not in "iuf":
+            if single.ndim or letter_of(single.dtype) not in "iuf":
                 message = (
                     f"the input '{name}' of {self!r} is not a column, so it is one "
                 )
@@ -555,7 +556,7 @@ class Function(Costed):
         array = np.asarray(value)
         assert isinstance(argument.leaf.type, TensorType)
         dtype = argument.leaf.type.element.dtype
-        if array.dtype == dtype or array.dtype.kind not in "biuf":
+        if array.dtype == dtype or letter_of(array.dtype) not in "biuf":
             return value
         with np.errstate(all="ignore"):
             cast: Array = array.astype(dtype)

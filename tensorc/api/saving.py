@@ -12,6 +12,7 @@ import numpy as np
 
 from tensorc.api.paths import path_of
 from tensorc.errors import TensorcError
+from tensorc.floats import is_bfloat16
 from tensorc.frontend.library.mistakes import outside, usage_error
 from tensorc.frontend.python.grouping.groups import Group
 from tensorc.frontend.python.symbolic_operands import describe
@@ -98,7 +99,7 @@ def _plain(array: Array | np.generic, name: object) -> Array:
     """Return an array of numbers as files hold it."""
     native = np.array(array, order="C")
     native = native.astype(native.dtype.newbyteorder("="), copy=False)
-    if native.dtype not in DTYPES.values():
+    if native.dtype not in DTYPES.values() and not is_bfloat16(native.dtype):
         message = f"'{name}' is an array of {native.dtype}, files hold numbers"
         raise usage_error(message, "bool, int8 to uint64, float16 to float64")
     return native

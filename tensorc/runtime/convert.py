@@ -7,7 +7,7 @@ be exact. So no float becomes an integer, and no number that does not fit is acc
 import numpy as np
 
 from tensorc.errors import CallError, Diagnostic
-from tensorc.floats import as_single, kind_of
+from tensorc.floats import as_single, letter_of
 from tensorc.runtime.arrays import Array, contiguous, describe, spelling_of
 
 _PLAIN = "booleans, integers and floats are arguments"
@@ -53,7 +53,7 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
     except (ValueError, TypeError, OverflowError, BufferError, RuntimeError) as error:
         detail = f"cannot be read as an array: {error}"
         raise _error(what, detail, _HINTS["O"]) from error
-    kind = kind_of(array.dtype)
+    kind = letter_of(array.dtype)
     if kind not in "biuf":
         given = type(value).__name__
         if array.ndim or array is value:
@@ -66,7 +66,7 @@ def _as_array(value: object, dtype: np.dtype[np.generic], what: str) -> Array:
 
 
 def _cast(array: Array, dtype: np.dtype[np.generic], what: str) -> Array:
-    match kind_of(array.dtype), kind_of(dtype):
+    match letter_of(array.dtype), letter_of(dtype):
         case "f", "f":
             return _round(array, dtype, what)
         case "f", _:

@@ -22,5 +22,5 @@ def test_what_is_read_is_the_file_that_was_checked(tmp_path, monkeypatch):
 
 def test_dtypes_are_named_in_an_order():
     assert ", ".join(tensor_file._DTYPES) == (
-        "BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64"
+        "BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64"
     )

@@ -12,6 +12,7 @@ from tensorc.errors import (
     TensorcError,
     way,
 )
+from tensorc.floats import is_float
 from tensorc.ir.dims import VALUE
 from tensorc.runtime.arrays import Array, numpy_dtype
 from tensorc.runtime.function import CallFrame, CompiledFunction
@@ -92,7 +93,7 @@ def _draw(
     if argument.value:
         return np.array(symbols[argument.value], dtype)
     shape = tuple([evaluate_dim(size, symbols) for size in argument.shape])
-    if dtype.kind == "f":
+    if is_float(dtype):
         return rng.random(shape, np.float32).astype(dtype)
     # The largest number of a signed type has a bit less than the type.
     most = 2 if dtype.kind == "b" else min(bound, 1 << (8 * dtype.itemsize - 1))

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from tensorc.floats import as_single, is_float
 from tensorc.ir.core import Block, Op, Value
 from tensorc.ir.interpreter import Frame
 from tensorc.ir.numerics import FMA_ORDER, Array
@@ -116,7 +117,7 @@ def _values_of(block: Block) -> Iterator[Value]:
 
 def is_finite(array: Array) -> bool:
     """Tell whether an array holds neither NaN nor infinity."""
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+    return not is_float(array.dtype) or bool(np.isfinite(as_single(array)).all())
 
 
 def origins(
@@ -209,7 +210,7 @@ class _Search:
         suspects = [
             i
             for i, array in enumerate(operands)
-            if array.dtype.kind == "f" and TESTS[bad](array).any()
+            if is_float(array.dtype) and TESTS[bad](array).any()
         ]
         if not suspects:
             return [], True
@@ -280,7 +281,7 @@ def _became(infinity: Origin, made: Origin) -> Origin:
 
 def _tamed(array: Array, kind: Kind) -> Array:
     """Return an array with ones in place of those of a kind: few ops fail at one."""
-    if array.dtype.kind != "f":
+    if not is_float(array.dtype):
         return array
     bad = TESTS[kind](array)
     if not bad.any():

@@ -8,6 +8,7 @@ import numpy as np
 
 from tensorc.api.finite.origins import TESTS, Origin
 from tensorc.errors import Diagnostic, Label, Location, way
+from tensorc.floats import is_float, limits
 from tensorc.ir.core import Op, Value
 from tensorc.ir.opdef import ELEMENTWISE
 from tensorc.runtime.arrays import Array, describe, spelling_of
@@ -134,7 +135,7 @@ def spell_range(array: Array) -> str:
     """Return the least and the largest element: -0.5 to 88.2, and 3 NaN."""
     if not array.size:
         return "no elements"
-    if array.dtype.kind != "f":
+    if not is_float(array.dtype):
         low, high = array.min(), array.max()
         return str(low) if low == high else f"{low} to {high}"
     finite = array[np.isfinite(array)]
@@ -240,7 +241,7 @@ def _too_large(origin: Origin) -> str:
 
 
 def _end_of(dtype: np.dtype[np.generic]) -> float:
-    return float(np.finfo(dtype.type).max)  # type: ignore[type-var]  # of floats
+    return float(limits(dtype).max)
 
 
 _WIDER = {2: "float32", 4: f"float64 ({way('floatX', '--float f64')})"}

@@ -42,7 +42,7 @@ from tensorc.ir.ops.tensor.elementwise import Add, Select
 from tensorc.ir.ops.tensor.indexing import ADD, SET, TakeAlongAxis
 from tensorc.ir.ops.tensor.making import Iota
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
-from tensorc.ir.types import I1, TensorType
+from tensorc.ir.types import BF16, I1, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,11 @@ def _converted(b: Emitter, new: Operand, like: TensorType) -> Value:
     element = like.element
     if is_strong(new):
         given = strong(b, new).type.element
-        fits = np.can_cast(given.dtype, element.dtype, "same_kind")
+        if BF16 in (given, element):  # of which NumPy knows no kind
+            kinds = [KINDS.index(kind_of_element(e)) for e in (given, element)]
+            fits = kinds[0] <= kinds[1]
+        else:
+            fits = np.can_cast(given.dtype, element.dtype, "same_kind")
         name = spell_element(given)
     else:
         kind = kind_of(new)

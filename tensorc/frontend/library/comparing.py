@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tensorc.floats import limits
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
@@ -80,7 +81,7 @@ def beyond(operand: Operand, element: Element) -> int:
     if not element.is_float or known in (0, float("inf"), -float("inf")):
         return 0
     # Half a step above the largest number is what rounds to infinity.
-    type_ = np.finfo(str(element.dtype))
+    type_ = limits(element.dtype)
     limit: int = int(type_.max) + 2 ** (int(type_.maxexp) - int(type_.nmant) - 2)
     return (known >= limit) - (known <= -limit)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tensorc.errors import TensorcError
+from tensorc.floats import letter_of
 from tensorc.frontend.library.operands import Array
 from tensorc.frontend.library.sizes import NoDimError, formula_of
 from tensorc.frontend.python.graph.nodes import InputNode, sources_of
@@ -361,9 +362,9 @@ def read_given(paths: Sequence[str], values: Sequence[object]) -> KnownSizes:
         array = np.asarray(value)
         for axis, size in enumerate(array.shape):
             integers[f"{path}.shape[{axis}]"] = size
-        if not array.ndim and array.dtype.kind in "iu":
+        if not array.ndim and letter_of(array.dtype) in "iu":
             integers[f"{VALUE}{path}"] = int(array)
-        elif not array.ndim and array.dtype.kind in "bf":
+        elif not array.ndim and letter_of(array.dtype) in "bf":
             floats[path] = array.item()
     return KnownSizes(integers, floats)
 

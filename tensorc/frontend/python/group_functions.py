@@ -6,6 +6,7 @@ say how members are joined reduce over all members to one number, without an axi
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tensorc.floats import is_float
 from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.mistakes import door, usage_error
 from tensorc.frontend.python.grouping.groups import Group, mapped, partners
@@ -126,7 +127,7 @@ def _own(value: object, prefix: str) -> list[tuple[str, object]]:
             message = f"params of {describe(value)}: a formula holds no variables"
             raise usage_error(message, "name them: tc.group(W, b)")
         return []
-    if value.cell.dtype.kind != "f":
+    if not is_float(value.cell.dtype):
         return []
     return [(prefix or getattr(value, "name", None) or "0", value)]
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.errors import TensorcError
+from tensorc.floats import letter_of
 from tensorc.frontend.library.mistakes import TRACING, UsageError, door, usage_error
 from tensorc.frontend.library.operands import (
     Array,
@@ -157,7 +158,7 @@ def _is_like_numpys(variable: AskedNumber, index: object, value: object) -> bool
         return False
     if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         kinds = {"b": bool, "i": int, "u": int, "f": float}
-        if not isinstance(value, kinds[own.element.dtype.kind]):
+        if not isinstance(value, kinds[letter_of(own.element.dtype)]):
             is_widened = own.element.is_float and not isinstance(value, bool)
             if not is_widened:
                 return False

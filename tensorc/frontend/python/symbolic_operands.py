@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tensorc.errors import Diagnostic, Label, Location
+from tensorc.floats import BFLOAT16, letter_of
 from tensorc.frontend.library import indexing
 from tensorc.frontend.library.elementwise import elementwise
 from tensorc.frontend.library.locations import user_location
@@ -49,7 +50,7 @@ from tensorc.frontend.python.facts import Plain as Number
 from tensorc.frontend.python.graph.nodes import GraphBuilder, InputNode, SharedLeaf
 from tensorc.ir.core import Block, Value
 from tensorc.ir.dims import Dim, Poly
-from tensorc.ir.types import F32, I64, Element, TensorType, element_of
+from tensorc.ir.types import BF16, F32, I64, Element, TensorType, element_of
 
 T = TypeVar("T")
 
@@ -178,7 +179,7 @@ def _checked(array: Array, what: str) -> Array:
         element_of(array.dtype)
     except KeyError:
         message = f"{what} is an array: dtype {array.dtype} is not supported"
-        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
+        hint = "bool, int8 to uint64, float16 to float64 and bfloat16 are possible"
         if array.dtype.kind == "c":
             hint = "use the real and the imaginary part: z.real, z.imag"
         if array.dtype.kind == "O":
@@ -214,10 +215,14 @@ def type_of(value: object) -> TensorType:
 def element_named(dtype: DTypeLike) -> Element:
     """Return an element type by NumPy's name; TypeError if there is none."""
     try:
+        if (
+            isinstance(dtype, str) and dtype == BFLOAT16
+        ):  # which NumPy knows when `ml_dtypes` is loaded
+            return BF16
         return element_of(np.dtype(dtype))
     except (TypeError, KeyError):
         message = f"there is no element type {describe(dtype)}"
-        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
+        hint = "bool, int8 to uint64, float16 to float64 and bfloat16 are possible"
         raise usage_error(message, hint) from None
 
 
@@ -271,7 +276,7 @@ def _plain(value: object, is_fixed: bool, depth: int = 0) -> Plain:
     if is_symbolic(value):
         known = number_of(value) if is_fixed else None
         return _variable(value) if known is None else known
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufU":
+    if isinstance(value, np.ndarray | np.generic) and letter_of(value.dtype) in "biufU":
         small = value.ndim < DEEPEST and value.size <= MOST_PARTS
         value = value.tolist() if small else Odd(describe(value))
     if isinstance(value, list | tuple | range):

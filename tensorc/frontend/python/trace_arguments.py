@@ -219,7 +219,7 @@ def _array(value: object, what: _Where) -> Array:
         element_of(array.dtype.newbyteorder("="))
     except KeyError:
         message = f"{what} is an array: dtype {array.dtype} is not supported"
-        hint = "bool, int8 to uint64, float16, float32 and float64 are possible"
+        hint = "bool, int8 to uint64, float16 to float64 and bfloat16 are possible"
         if array.dtype.kind == "c":
             hint = "pass the real and the imaginary part: z.real, z.imag"
         raise usage_error(message, hint) from None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from tensorc.errors import Diagnostic, TensorcError
+from tensorc.floats import bfloat16, text_of
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.files.columns import (
     data_error,
@@ -36,7 +37,7 @@ MAX_EXTRA = 1 << 28
 # In an order, for messages.
 _DTYPES = (
     *("BOOL", *(f"{kind}{bits}" for kind in "IU" for bits in (8, 16, 32, 64))),
-    *("F16", "F32", "F64"),
+    *("F16", "BF16", "F32", "F64"),
 )
 _MAX_RANK = 32
 _MAX_SIZE = 1 << 48
@@ -165,12 +166,13 @@ def read_tensors(path: Path, limit: int) -> TensorFile:
 
 def digest_of(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
     """Return a digest of names, types, shapes, elements and metadata."""
-    about = [[n, arrays[n].dtype.str, arrays[n].shape] for n in sorted(arrays)]
+    about = [[n, text_of(arrays[n].dtype), arrays[n].shape] for n in sorted(arrays)]
     head = json.dumps([sorted(metadata.items()), about])
     digest = hashlib.sha256(head.encode())
     for name in sorted(arrays):
         if arrays[name].size:
-            digest.update(np.ascontiguousarray(arrays[name]).data.cast("B"))
+            flat = np.ascontiguousarray(arrays[name]).reshape(-1)
+            digest.update(flat.view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -224,6 +226,8 @@ def _array(path: Path, shown: str, name: str, file: "safe_open") -> Array:
     shape = about.get_shape()
     if not _is_shape(shape):
         raise _damaged(path, f"{shown} has more than {_MAX_RANK} axes, or a huge one")
+    if about.get_dtype() == "BF16":
+        bfloat16()  # without it the library has no such type
     array: Array = file.get_tensor(name)
     if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
         raise _damaged(path, f"{shown} holds a truth value other than 0 and 1")

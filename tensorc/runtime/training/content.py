@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from tensorc.floats import text_of
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.shared import SharedCell
 from tensorc.runtime.training.data import Dataset
@@ -30,7 +31,7 @@ def digest_of_memory(shared: Mapping[str, SharedCell]) -> str:
 
 def _about(arrays: Mapping[str, Array]) -> list[list[object]]:
     return [
-        [name, array.dtype.str, array.shape, _sum(array)]
+        [name, text_of(array.dtype), array.shape, _sum(array)]
         for name, array in sorted(arrays.items())
     ]
 

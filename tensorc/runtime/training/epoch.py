@@ -24,6 +24,7 @@ from tensorc.errors import (
     TensorcError,
     way,
 )
+from tensorc.floats import is_float
 from tensorc.runtime.arrays import (
     Array,
     address_of,
@@ -168,7 +169,7 @@ def _column(
     function: CompiledFunction, name: str, column: Array, dtype: np.dtype[np.generic]
 ) -> Array:
     what = f"column '{name}' for '{function.name}'"
-    if column.ndim == 1 and column.dtype.kind == "f" and dtype.kind in "iu":
+    if column.ndim == 1 and is_float(column.dtype) and dtype.kind in "iu":
         row = int(np.argmax(column != np.rint(column)))
         type_ = spelling_of(dtype)
         detail = (

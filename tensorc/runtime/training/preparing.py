@@ -12,6 +12,7 @@ from tensorc.errors import (
     TensorcError,
     way,
 )
+from tensorc.floats import is_float
 from tensorc.recipes import Fit
 from tensorc.runtime.arrays import Array
 from tensorc.runtime.function import CompiledFunction
@@ -111,7 +112,7 @@ def are_shares(values: Array, batch: int) -> bool:
     It only decides how people read them: as a percentage.
     """
     wide = values.astype(np.float64)
-    if values.dtype.kind != "f" or not np.isfinite(wide).all():
+    if not is_float(values.dtype) or not np.isfinite(wide).all():
         return False
     nearest = np.rint(wide * batch) / batch
     resolution = 2 * np.abs(np.spacing(values)).astype(np.float64)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tensorc.errors import CompileError, Diagnostic
+from tensorc.floats import BFLOAT16, bfloat16, text_of
 from tensorc.frontend.dsl.programs.program import (
     Array,
     CallValue,
@@ -94,7 +95,9 @@ def encode(program: FileProgram, known: Known) -> bytes | None:
         if room < 0:
             return None
         shape = list(initial.shape)
-        memories.append([memory.name, memory.kind, whole.dtype.str, shape, is_filled])
+        memories.append(
+            [memory.name, memory.kind, text_of(whole.dtype), shape, is_filled]
+        )
         values.append(whole.tobytes())
     data = {
         "path": program.path,
@@ -153,7 +156,7 @@ def _memories(data: object, values: bytes) -> tuple[Stored, ...]:
     start = 0
     for name, given, dtype, sizes, is_filled in items(data, lambda d: row(d, 5)):
         shape, kind = items(sizes, integer), _KINDS.get(text(given))
-        type_ = _DTYPES.get(text(dtype))
+        type_ = bfloat16() if dtype == BFLOAT16 else _DTYPES.get(text(dtype))
         if kind is None or type_ is None or min(shape, default=0) < 0:
             raise ValueError(f"a memory of {given!r:.40}, {dtype!r:.40}, {shape!r:.40}")
         whole = () if is_filled else shape
