@@ -28,6 +28,7 @@ from tensorc.ir.ops.tensor import (
     nn,
     order,
     products,
+    random,
     reductions,
     rounding,
 )
@@ -35,7 +36,7 @@ from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.ops.tensor import transcendental as fn
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
-from tensorc.ir.types import F32, F64, I64, TensorType
+from tensorc.ir.types import F32, F64, I64, U32, U64, TensorType
 from tensorc.target import Target
 from tests.sample_types import Sample as Sample
 from tests.sample_types import dims as dims
@@ -272,6 +273,13 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     making.Iota: (
         one(shape=dims(2, 3), axis=0, element=I64),
         one(shape=dims(2, 0), axis=1, element=F32),
+    ),
+    random.RandomKey: (one("ui64", "ui64"),),
+    random.RandomBits: (
+        one("ui64", shape=dims(3, 70), element=U32),
+        one("ui64", shape=dims(3, 5), element=U64),
+        one("ui64", shape=dims(2, 0), element=U32),
+        one("ui64", shape=dims(), element=U64),
     ),
     indexing.TakeAlongAxis: (
         one("f64[B, 3]", "i64[B]", values=("", "index 3"), axis=1),

@@ -44,6 +44,7 @@ from tensorc.ir.ops.tensor.making import Iota
 from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.order import ORDERS, ArgSort, SearchSorted
 from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.random import RandomBits
 from tensorc.ir.ops.tensor.reductions import Along, ExtremeIndex, Sum, Top1
 from tensorc.ir.ops.tensor.rounding import FloorDiv, Mod
 from tensorc.ir.ops.tensor.shape import Reshape, Slice, Transpose, Unslice
@@ -70,7 +71,7 @@ _RETURNED = 0.1  # of the arguments that are updated, the old value
 _SPELLED, _TWINS, _VARIED = 0.15, 0.05, 0.05  # of the ops
 _MOST_SURVEYED = 24  # entries below a cost of the survey
 _MIXES_ROWS = (
-    *(Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota),
+    *(Transpose, Reshape, Slice, Unslice, Scatter, Gather, Iota, RandomBits),
     *(Jvp, Vjp, Scan, *WINDOW_RECIPES, *ORDERS, SearchSorted),
 )
 

@@ -36,6 +36,7 @@ from tensorc.ir.ops.tensor.indexing import TakeAlongAxis
 from tensorc.ir.ops.tensor.making import Constant, Iota
 from tensorc.ir.ops.tensor.nn import LogSoftmax, Softmax
 from tensorc.ir.ops.tensor.products import MatMul
+from tensorc.ir.ops.tensor.random import RandomBits
 from tensorc.ir.ops.tensor.reductions import (
     All,
     Any,
@@ -290,6 +291,8 @@ def _keeps_rows(op: OpNode, operands: list[bool], name: str) -> bool | None:
         return None
     if op.cls is Iota:
         return None if led and op.attributes.get("axis") == 0 else led
+    if op.cls is RandomBits:
+        return None if led else False
     if op.cls is Broadcast:
         axes = op.attributes["axes"]
         assert isinstance(axes, tuple)

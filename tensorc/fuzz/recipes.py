@@ -22,13 +22,14 @@ from tensorc.ir.ops.tensor import (
     making,
     nn,
     products,
+    random,
     reductions,
     rounding,
     shape,
 )
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, Recurrence
 from tensorc.ir.ops.tensor.order import ORDERS, SearchSorted, Sort, TopK
-from tensorc.ir.types import I1, I64, TensorType
+from tensorc.ir.types import I1, I64, U32, U64, TensorType
 
 Recipe = Callable[[Maker, type[Op]], int | None]
 
@@ -334,6 +335,17 @@ def _iota(m: Maker, cls: type[Op]) -> int:
     return m.apply(cls, (), shape=Dims(dims), axis=axis, element=element)
 
 
+def _random_key(m: Maker, cls: type[Op]) -> int:
+    return m.apply(cls, (m.partner(random.KEY), m.partner(random.KEY)))
+
+
+def _random_bits(m: Maker, cls: type[Op]) -> int:
+    element = m.rng.choice((U32, U64))
+    return m.apply(
+        cls, (m.partner(random.KEY),), shape=Dims(m.shape()), element=element
+    )
+
+
 def _index(m: Maker, dims: tuple[Dim, ...], size: Dim) -> int | None:
     """Return indices of a shape into an axis: given ones, or computed ones."""
     if m.number(size) == 0 and m.count(dims) and m.chance(0.95):
@@ -456,6 +468,8 @@ RECIPES: Mapping[type[Op], Recipe] = MappingProxyType(
         shape.Size: _size,
         making.Constant: _constant,
         making.Iota: _iota,
+        random.RandomKey: _random_key,
+        random.RandomBits: _random_bits,
         indexing.TakeAlongAxis: _take_along_axis,
         indexing.CheckIndex: _check_index,
         indexing.Gather: _gather,

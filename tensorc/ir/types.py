@@ -102,6 +102,7 @@ ELEMENTS: Mapping[str, Element] = MappingProxyType(
 )
 F16, BF16, F32, F64 = [ELEMENTS[name] for name in ("f16", "bf16", "f32", "f64")]
 I1, I8, I32, I64 = [ELEMENTS[name] for name in ("i1", "i8", "i32", "i64")]
+U32, U64 = ELEMENTS["ui32"], ELEMENTS["ui64"]
 INDEX = ELEMENTS["index"]
 
 

@@ -48,6 +48,7 @@ from tensorc.ir.ops.tensor import (
     making,
     nn,
     products,
+    random,
     reductions,
 )
 from tensorc.ir.ops.tensor import shape as shapes
@@ -62,6 +63,7 @@ from tensorc.passes.common.structured_builder import (
 )
 from tensorc.passes.structured import convolution as windows
 from tensorc.passes.structured import indices, moves, reduce
+from tensorc.passes.structured import random as random_rows
 from tensorc.passes.structured.products import matmul, read_turned
 from tensorc.passes.structured.views import (
     Lowering,
@@ -228,6 +230,8 @@ _RULES = typing.cast(
     {
         making.Constant: moves.constant,
         making.Iota: moves.iota,
+        random.RandomKey: random_rows.random_key,
+        random.RandomBits: random_rows.random_bits,
         shapes.Broadcast: moves.broadcast,
         shapes.Transpose: moves.transpose,
         shapes.Reshape: moves.reshape,

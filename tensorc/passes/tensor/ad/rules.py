@@ -11,7 +11,15 @@ from types import MappingProxyType
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.derivatives import StopGradient
-from tensorc.ir.ops.tensor import bits, indexing, making, order, reductions, rounding
+from tensorc.ir.ops.tensor import (
+    bits,
+    indexing,
+    making,
+    order,
+    random,
+    reductions,
+    rounding,
+)
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import shape as shapes
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
@@ -108,6 +116,7 @@ STEPS: frozenset[type[Op]] = frozenset(
         *(rounding.Sign, reductions.Any, reductions.All),
         StopGradient,
         *(shapes.Size, making.Iota, making.Constant, indexing.CheckIndex),
+        *(random.RandomKey, random.RandomBits),
     }
 )
 
