@@ -18,6 +18,10 @@ from tensorc.ir.text.printer import print_module
 from tensorc.ir.verifier import verify
 from tensorc.passes.structured import open_groups, order
 from tensorc.target import Options
+from tests.frontend.irgen_helpers import program
+from tests.samples import SAMPLES, one_op
+from tests.snippets import ROOT
+from tests.stages import name_arguments
 
 OPS = 20_000
 RAW = Options(optimize=0)  # the text before LLVM's passes
@@ -239,3 +243,29 @@ def test_thousands_of_ops_pass_the_other_doors(tmp_path):
         (function,) = module.functions
         (found,) = interpret(module, function.sym_name, [np.array(0.5)])
         assert found == expected
+
+
+@pytest.mark.slow
+def test_no_op_compiles_longer_than_one_and_a_half_times_logistic_regression():
+    """Each sample of each op alone, beside the example's step, without the cache."""
+
+    def least(make, times):
+        modules = [make() for _ in range(times)]
+        return min(seconds(lambda m=m: driver.load(m, Options())) for m in modules)
+
+    def alone(cls, sample):
+        module = one_op(cls, sample)
+        for function in module.functions:
+            name_arguments(function)
+        return module
+
+    whole = program((ROOT / "examples" / "logreg.tc").read_text("utf-8"))
+    driver.load(whole.emit(["train"]), Options())  # imports what compiles
+    most = 1.5 * least(lambda: whole.emit(["train"]), 4)
+    slow = {}
+    for cls, samples in SAMPLES.items():
+        for sample in samples:
+            found = least(lambda c=cls, s=sample: alone(c, s), 2)
+            if found > most:
+                slow[cls.__name__, str(sample)] = found
+    assert not slow
