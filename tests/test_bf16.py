@@ -162,3 +162,17 @@ assert tc.jit(lambda v: v.astype("float16") + 1)(np.ones(3))[0] == 2
 
 def test_nothing_else_needs_ml_dtypes() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT], check=True, timeout=60)
+
+
+def test_what_is_moved_keeps_all_bits() -> None:
+    """Of NaN, too: transposed and reversed in registers, copied, joined."""
+    square = ALL.reshape(256, 256)
+    turned, back, joined = tc.jit(
+        lambda v: (v.T, v[::-1, ::-1], tc.concatenate([v, v.T]))
+    )(square)
+    for given, wanted in (
+        (turned, square.T),
+        (back, square[::-1, ::-1]),
+        (joined, np.concatenate([square, square.T])),
+    ):
+        assert (given.view(np.uint16) == wanted.view(np.uint16)).all()

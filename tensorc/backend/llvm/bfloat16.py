@@ -20,18 +20,16 @@ def rounded(emit: FunctionEmitter, value: LValue) -> LValue:
     The lower half of a NaN is zeros then: it is that of an operand, or the processor's.
     """
     bits = emit.cast("bitcast", value, "i32")
-    return emit.cast("bitcast", _nearest(emit, bits), "float")
+    return _cut(emit, _nearest(emit, bits))
 
 
 def narrowed(emit: FunctionEmitter, value: LValue) -> LValue:
     """Round any f32 to nearest even; a NaN stays one."""
     bits = emit.cast("bitcast", value, "i32")
-    # What is added may make a number of the lower half of a NaN.
+    # What is added, or cut off, may make a number of it.
     quiet = emit.binary("or", bits, number(bits.type, 1 << 22))
-    cut = emit.binary("and", quiet, number(bits.type, _UPPER))
     is_nan = emit.compare("uno", value, value)
-    kept = emit.select(is_nan, cut, _nearest(emit, bits))
-    return emit.cast("bitcast", kept, "float")
+    return _cut(emit, emit.select(is_nan, quiet, _nearest(emit, bits)))
 
 
 def _nearest(emit: FunctionEmitter, bits: LValue) -> LValue:
@@ -39,7 +37,12 @@ def _nearest(emit: FunctionEmitter, bits: LValue) -> LValue:
     last = emit.binary("lshr", bits, number(type_, _HALF))
     odd = emit.binary("and", last, one)
     below = emit.binary("add", bits, number(type_, (1 << (_HALF - 1)) - 1))
-    return emit.binary("and", emit.binary("add", below, odd), number(type_, _UPPER))
+    return emit.binary("add", below, odd)
+
+
+def _cut(emit: FunctionEmitter, bits: LValue) -> LValue:
+    upper = emit.binary("and", bits, number(bits.type, _UPPER))
+    return emit.cast("bitcast", upper, "float")
 
 
 def from_memory(emit: FunctionEmitter, cell: LValue) -> LValue:

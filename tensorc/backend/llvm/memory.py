@@ -32,18 +32,21 @@ def _cell(memref: Value) -> tuple[LType, int]:
     return memory_type(element), element.bytes
 
 
-def _to_register(emit: FunctionEmitter, value: LValue, element: Element) -> LValue:
+def _to_register(state: State, value: LValue, element: Element) -> LValue:
     if element == BF16:
-        return bfloat16.from_memory(emit, value)
+        wide = bfloat16.from_memory(state.emit, value)
+        state.cells[wide] = value
+        return wide
     if element.name != "i1":
         return value
-    return emit.compare("ne", value, number(value.type, 0))
+    return state.emit.compare("ne", value, number(value.type, 0))
 
 
-def _to_memory(emit: FunctionEmitter, value: LValue, memref: Value) -> LValue:
+def _to_memory(state: State, value: LValue, memref: Value) -> LValue:
     if element_type(memref.type) == BF16:
-        return bfloat16.to_memory(emit, value)
-    return emit.cast("zext", value, "i8") if value.type.scalar == "i1" else value
+        cell = state.cells.get(value)
+        return bfloat16.to_memory(state.emit, value) if cell is None else cell
+    return state.emit.cast("zext", value, "i8") if value.type.scalar == "i1" else value
 
 
 def _address(state: State, memref: Value, index: LValue) -> LValue:
@@ -90,14 +93,14 @@ def _load(state: State, op: Op) -> None:
     once = READ_ONCE in op.attributes
     value = state.emit.load(cell, address, align, volatile=once)
     element = element_type(op.result.type)
-    state.values[op.result] = _to_register(state.emit, value, element)
+    state.values[op.result] = _to_register(state, value, element)
 
 
 def _store(state: State, op: Op) -> None:
     _require_flat(op, op.operands[1])
     _, align = _cell(op.operands[1])
     address = _address(state, op.operands[1], state.values[op.operands[2]])
-    value = _to_memory(state.emit, state.values[op.operands[0]], op.operands[1])
+    value = _to_memory(state, state.values[op.operands[0]], op.operands[1])
     state.emit.store(value, address, align)
 
 
@@ -113,16 +116,16 @@ def _masked_load(state: State, op: Op) -> None:
     memref = op.operands[0]
     _, index, mask, other = state.operands(op)
     address = _address(state, memref, index)
-    kept = _to_memory(state.emit, other, memref)
+    kept = _to_memory(state, other, memref)
     value = state.emit.masked_load(address, mask, kept, _cell(memref)[1])
-    state.values[op.result] = _to_register(state.emit, value, element_type(memref.type))
+    state.values[op.result] = _to_register(state, value, element_type(memref.type))
 
 
 def _masked_store(state: State, op: Op) -> None:
     memref = op.operands[0]
     _, index, mask, value = state.operands(op)
     address = _address(state, memref, index)
-    kept = _to_memory(state.emit, value, memref)
+    kept = _to_memory(state, value, memref)
     align = _cell(memref)[1]
     is_narrow = not kept.type.is_float and kept.type.bits < 64
     if is_narrow and mask.text != number(mask.type, True).text:
@@ -159,9 +162,9 @@ def _gather(state: State, op: Op) -> None:
     cell, align = _cell(memref)
     base = _address(state, memref, index)
     addresses = state.emit.offset(cell, base, offsets)
-    kept = _to_memory(state.emit, other, memref)
+    kept = _to_memory(state, other, memref)
     value = state.emit.gather(addresses, mask, kept, align)
-    state.values[op.result] = _to_register(state.emit, value, element_type(memref.type))
+    state.values[op.result] = _to_register(state, value, element_type(memref.type))
 
 
 def _broadcast(state: State, op: Op) -> None:
@@ -199,8 +202,13 @@ def first_lanes(emit: FunctionEmitter, count: LValue, lanes: int) -> LValue:
 
 def _shuffle(state: State, op: Op) -> None:
     assert isinstance(op, vector.Shuffle)
-    left, right = state.operands(op)
-    state.values[op.result] = state.emit.shuffle(left, right, op.mask)
+    given = state.operands(op)
+    cells = [state.cells[v] for v in given if v in state.cells]
+    if len(cells) == len(given):  # bf16 that is moved stays as narrow as it was
+        moved = state.emit.shuffle(cells[0], cells[1], op.mask)
+        state.values[op.result] = _to_register(state, moved, BF16)
+        return
+    state.values[op.result] = state.emit.shuffle(given[0], given[1], op.mask)
 
 
 def _reduction(state: State, op: Op) -> None:

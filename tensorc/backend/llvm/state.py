@@ -33,6 +33,8 @@ class State:
     `full` holds the masks (vector.create_mask) that are known to be true in all lanes
     where code is being emitted. Kernels with less than `parallel_work` element
     operations run in one thread. Of `functions` those named in `failing` can fail.
+    `cells` are bf16 as they were read, by what they are in registers: who only moves
+    them takes these, and nothing is left of what was made of them.
     `slots` are the addresses of what kernels are given, the same for all launches;
     `words` is what they are known to hold. `launches` are the numbers of launches whose
     times are written, `extents` the elements of memory where bounds are checked.
@@ -52,6 +54,7 @@ class State:
     words: dict[int, LValue] = field(default_factory=dict)
     launches: dict[Op, int] = field(default_factory=dict)
     extents: dict[Value, LValue] = field(default_factory=dict)
+    cells: dict[LValue, LValue] = field(default_factory=dict)
 
     def operands(self, op: Op) -> list[LValue]:
         """Return what the operands were lowered to."""
