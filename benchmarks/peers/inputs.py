@@ -29,7 +29,7 @@ EXAMPLES = 10_000  # that one block of a training workload goes through
 CALLS = 2000  # of `call` in a run
 # Tables of the page, and what `--only` takes for all their workloads.
 STEPS, LARGE, TRAINING = "steps", "products", "training"
-CONVS = "convolutions"
+CONVS, ORDERS = "convolutions", "orders"
 LSTM_SIZES = {"x": 64, "h": 128, "steps": 16, "batch": 32}
 
 T = TypeVar("T")
@@ -69,6 +69,12 @@ def repeated(function: Callable[[], T], check: Callable[[T], float]) -> Job:
 def last(array: object) -> float:
     """Return the last element of a peer's array, or its only one."""
     return float(np.asarray(array).reshape(-1)[-1])
+
+
+def middle(array: object) -> float:
+    """Return the element in the middle of a peer's array."""
+    flat = np.asarray(array).reshape(-1)
+    return float(flat[flat.size // 2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +371,53 @@ WORKLOADS = (
         "us",
         lambda: {"x": np.arange(10, dtype=np.float32)},
         "x * 2 + 1 of ten numbers: what a call costs",
+    ),
+    Workload(
+        "sort",
+        "ms",
+        lambda: _normal(13, x=(1_000_000,)),
+        "10^6 numbers in ascending order",
+        part=ORDERS,
+    ),
+    Workload(
+        "sort_rows",
+        "ms",
+        lambda: _normal(13, x=(1000, 1000)),
+        "the rows of [1000, 1000] in ascending order",
+        part=ORDERS,
+    ),
+    Workload(
+        "argsort",
+        "ms",
+        lambda: _normal(13, x=(1_000_000,)),
+        "their indices in that order (equal ones keep theirs)",
+        part=ORDERS,
+    ),
+    Workload(
+        "topk",
+        "ms",
+        lambda: _normal(14, x=(4096, 1000)),
+        "the ten largest of each row of [4096, 1000], in order",
+        part=ORDERS,
+    ),
+    Workload(
+        "searchsorted",
+        "ms",
+        lambda: {
+            **_normal(15, v=(1_000_000,)),
+            "x": np.sort(_normal(16, x=(100_000,))["x"]),
+        },
+        "where 10^6 numbers stand among 10^5 in order",
+        part=ORDERS,
+    ),
+    Workload(
+        "cumsum",
+        "ms",
+        lambda: _normal(17, x=(10_000_000,)),
+        "sums so far of 10^7 numbers",
+        read=40e6,
+        written=40e6,
+        part=ORDERS,
     ),
     *(_product(product) for product in PRODUCTS),
     *(_convolution(convolution) for convolution in CONVOLUTIONS),

@@ -17,6 +17,7 @@ from peers.inputs import (
     Job,
     kept,
     last,
+    middle,
     repeated,
 )
 from peers.products import FORMS, PRODUCTS, Product
@@ -264,4 +265,10 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     ),
     "lstm": _of(jax.value_and_grad(_lstm, (0, 1, 2)), "WUbx", lambda r: last(r[1][1])),
     "call": call,
+    "sort": _of(jnp.sort, "x", middle),
+    "sort_rows": _of(lambda x: jnp.sort(x, axis=1), "x", middle),
+    "argsort": _of(jnp.argsort, "x", middle),
+    "topk": _of(lambda x: lax.top_k(x, 10)[0], "x", middle),
+    "searchsorted": _of(jnp.searchsorted, "xv", middle),
+    "cumsum": _of(jnp.cumsum, "x", middle),
 }

@@ -11,6 +11,7 @@ from peers.inputs import (
     Job,
     kept,
     last,
+    middle,
     repeated,
 )
 from peers.products import FORMS, PRODUCTS, Product
@@ -220,6 +221,12 @@ def call(arrays: Arrays) -> Job:
     return repeated(lambda: x * 2 + 1, lambda r: r[-1])
 
 
+def _largest(x: np.ndarray) -> np.ndarray:
+    """Return the ten largest elements of each row, the largest first."""
+    part = -np.partition(-x, 9, axis=1)[:, :10]
+    return np.asarray(-np.sort(-part, axis=1))
+
+
 JOBS: dict[str, Callable[[Arrays], Job]] = {
     "logreg": logreg,
     "mlp_b20": mlp,
@@ -245,4 +252,12 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
     "attention_causal": lambda arrays: attention(arrays, causal=True),
     "attention_grad": attention_grad,
     "call": call,
+    "sort": _of(np.sort, middle),
+    "sort_rows": _of(lambda x: np.sort(x, axis=1), middle),
+    "argsort": _of(lambda x: np.argsort(x, kind="stable"), middle),
+    "topk": _of(_largest, middle),
+    "searchsorted": lambda arrays: kept(
+        lambda: np.searchsorted(arrays["x"], arrays["v"]), middle
+    ),
+    "cumsum": _of(np.cumsum, middle),
 }

@@ -12,6 +12,7 @@ from peers.inputs import (
     CONVS,
     LARGE,
     LIMITS,
+    ORDERS,
     STEPS,
     TRAINING,
     WORKLOADS,
@@ -128,6 +129,7 @@ def _tables(results: Results, threads: int, limits: Mapping[str, float]) -> list
     lines: list[str] = []
     for part, title in (
         (STEPS, ""),
+        (ORDERS, "### Orders"),
         (CONVS, "### Convolutions"),
         (LARGE, "### Products"),
         (TRAINING, "### Products of training"),
@@ -139,7 +141,7 @@ def _tables(results: Results, threads: int, limits: Mapping[str, float]) -> list
         }
         if some:
             lines += ["", title, ""] if title else []
-            lines += _table(some, threads, limits, products=part != STEPS)
+            lines += _table(some, threads, limits, products=part not in (STEPS, ORDERS))
         if some and part in (TRAINING, CONVS):
             lines += _summary(some, threads)
         if some and part == CONVS:
@@ -262,7 +264,7 @@ def _spell(record: Record, scale: float) -> str:
 def plot(results: Results) -> str:
     """Return a picture: our time over the best peer's, a bar for each thread count."""
     by_threads = {t: ratios(results, t) for t in (1, 2)}
-    shown = [w.name for w in WORKLOADS if w.part not in (TRAINING, CONVS)]
+    shown = [w.name for w in WORKLOADS if w.part not in (TRAINING, CONVS, ORDERS)]
     names = [name for name in shown if any(name in r for r in by_threads.values())]
     width, left, row = 640, 130, 30
     zero, unit = left + 240, 100  # where 1 is, and how long a factor of 2 is

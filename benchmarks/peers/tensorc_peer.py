@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from peers.convolutions import BY_FILTERS, BY_IMAGES, CONVOLUTIONS, Convolution
-from peers.inputs import LSTM_SIZES, Arrays, Job, kept, last, repeated
+from peers.inputs import LSTM_SIZES, Arrays, Job, kept, last, middle, repeated
 from peers.products import FORMS, PRODUCTS, Product
 
 import tensorc as tc
@@ -163,4 +163,10 @@ JOBS: dict[str, Callable[[Arrays], Job]] = {
         tc.value_and_grad(_lstm, argnums=(0, 1, 2)), "WUbx", lambda r: last(r[1][1])
     ),
     "call": call,
+    "sort": _of(np.sort, "x", middle),
+    "sort_rows": _of(lambda x: np.sort(x, axis=1), "x", middle),
+    "argsort": _of(np.argsort, "x", middle),
+    "topk": _of(lambda x: tc.topk(x, 10)[0], "x", middle),
+    "searchsorted": _of(np.searchsorted, "xv", middle),
+    "cumsum": _of(np.cumsum, "x", middle),
 }

@@ -20,6 +20,7 @@ from peers.inputs import (
     Job,
     kept,
     last,
+    middle,
     repeated,
 )
 from peers.products import FORMS, PRODUCTS
@@ -233,7 +234,14 @@ def jobs(prepare: Prepare) -> dict[str, Maker]:
     }
 
 
+_AS_IT_IS = partial(_of, lambda function: function)
 JOBS = {
     **jobs(lambda function: function),
+    "sort": _AS_IT_IS(lambda x: x.sort()[0], "x", middle),
+    "sort_rows": _AS_IT_IS(lambda x: x.sort(1)[0], "x", middle),
+    "argsort": _AS_IT_IS(lambda x: x.sort(stable=True)[1], "x", middle),
+    "topk": _AS_IT_IS(lambda x: x.topk(10)[0], "x", middle),
+    "searchsorted": _AS_IT_IS(torch.searchsorted, "xv", middle),
+    "cumsum": _AS_IT_IS(lambda x: x.cumsum(0), "x", middle),
     **{c.name: convolution(c) for c in CONVOLUTIONS},
 }
