@@ -87,7 +87,7 @@ NOT_YET_COMPILED = {
 
 # What stands for a function of NumPy, as its help says it: a program with that.
 INSTEAD = {
-    "log2": ("x: f32[N]", "log(x) / log(2)"),
+    "nanargmax": ("x: f32[N]", "argmax(where(isnan(x), -inf, x))"),
 }
 
 

@@ -104,7 +104,7 @@ def test_a_loop_that_a_value_ends_stands_outside():
 @pytest.mark.parametrize(
     ("name", "way"),
     [
-        ("log2", "np.log(x) / np.log(2)"),
+        ("nanargmax", "np.argmax(np.where(np.isnan(x), -np.inf, x))"),
     ],
 )
 def test_a_name_that_is_planned_comes_with_what_to_write(name, way):

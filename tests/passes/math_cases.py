@@ -132,6 +132,19 @@ CASES: dict[str, Case] = {
     "erfc": _case(ops.Erfc, erfc, 0.5, -0.5, 9.19, 10.05, -4),
     "sin": Case(ops.Sin, np.sin, _WAVES),
     "cos": Case(ops.Cos, np.cos, _WAVES),
+    "tan": Case(ops.Tan, np.tan, _WAVES),
+    "arcsin": _case(ops.ArcSin, np.arcsin, 0.2297, 0.7071068, 0.58476),
+    "arccos": _case(ops.ArcCos, np.arccos, 0.2297, -0.7071068, 0.58476),
+    "arctan": _case(ops.ArcTan, np.arctan, 0.236068, 0.7207592, 4.236068, 2.0**60),
+    "sinh": _case(ops.Sinh, np.sinh, 20.0, 89.41599, -89.41599),
+    "cosh": _case(ops.Cosh, np.cosh, 20.0, 89.41599, -89.41599),
+    "arcsinh": _case(ops.ArcSinh, np.arcsinh, 2.0**28, 0.35355, -(2.0**28)),
+    "arccosh": _case(ops.ArcCosh, np.arccosh, 2.0**28, 1.0606602),
+    "arctanh": _case(ops.ArcTanh, np.arctanh, 0.17157288, -0.17157288),
+    "exp2": _case(ops.Exp2, np.exp2, 127.5, -149.5, -126.0, 0.5),
+    "log2": _case(ops.Log2, np.log2, np.sqrt(0.5), np.sqrt(2), 2.0),
+    "log10": _case(ops.Log10, np.log10, np.sqrt(0.5), np.sqrt(2), 10.0),
+    "cbrt": _case(ops.Cbrt, np.cbrt, 8.0, 27.0, -8.0),
 }
 
 

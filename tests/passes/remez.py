@@ -158,6 +158,28 @@ def tanh_tail(z):
     return -evaluate(series, -z)
 
 
+def arctan(t):
+    """The angle whose tangent is t, by its series after three halvings."""
+    for _ in range(3):
+        t = t / (1 + (1 + t * t).sqrt())
+    z, total, term, k = t * t, D(0), t, 1
+    while abs(term) > D("1e-58"):
+        total, term, k = total + term / k, -term * z, k + 2
+    return 8 * total
+
+
+def arctan_tail(z):
+    """(atan(t) / t - 1) / z with z = t^2, by its series near 0."""
+    if z > D("1e-6"):
+        t = z.sqrt()
+        return (arctan(t) / t - 1) / z
+    return D(-1) / 3 + sum((-1) ** k * z ** (k - 1) / (2 * k + 1) for k in range(2, 12))
+
+
+def cube_root(x):
+    return (x.ln() / 3).exp()
+
+
 def sin_tail(z):
     """(sin r - r) / r^3 with z = r^2, by its series."""
     return _alternating(z, 3)
@@ -233,6 +255,9 @@ def fits():
     for name, terms in (("f32", 3), ("f64", 6)):
         yield f"sin {name}", *remez(sin_tail, lambda z: z + TINY, D(0), most, terms)
         yield f"cos {name}", *remez(cos_tail, _cos_weight, D(0), most, terms)
+    most = D("0.2363") ** 2 * D("1.01")
+    yield "arctan f64", *remez(arctan_tail, lambda z: z + TINY, D(0), most, 10)
+    yield "cbrt", *remez(cube_root, lambda x: 1 / cube_root(x), D(1), D(8), 6)
     for name, terms in (("f32", 7), ("f64", 13)):
         fit = remez(erf_rest, _erf_weight, D("-0.5"), D("0.5"), terms, 6, 250)
         yield f"erf {name}", *fit

@@ -144,8 +144,15 @@ def _bits(
     return _map(name, map_, name, tensors=tensors)
 
 
-def _float(name: str, fold: Fold, op: type[Op], numpy: str = "") -> LibraryFunction:
-    return _map(name, Map("float", fold, op), numpy)
+def _float(
+    name: str,
+    fold: Fold,
+    op: type[Op],
+    numpy: str = "",
+    python: str | None = None,
+    tensors: tuple[str, ...] = _X,
+) -> LibraryFunction:
+    return _map(name, Map("float", fold, op), numpy, python, tensors)
 
 
 ROWS: Sequence[LibraryFunction] = (
@@ -335,6 +342,23 @@ ROWS: Sequence[LibraryFunction] = (
     _float("silu", _as_array(numerics.silu), transcendental.Silu),
     _float("sin", math.sin, transcendental.Sin, "sin"),
     _float("cos", math.cos, transcendental.Cos, "cos"),
+    _float("tan", math.tan, transcendental.Tan, "tan"),
+    _float("arcsin", math.asin, transcendental.ArcSin, "arcsin", "arcsin asin"),
+    _float("arccos", math.acos, transcendental.ArcCos, "arccos", "arccos acos"),
+    _float("arctan", math.atan, transcendental.ArcTan, "arctan", "arctan atan"),
+    _float("sinh", math.sinh, transcendental.Sinh, "sinh"),
+    _float("cosh", math.cosh, transcendental.Cosh, "cosh"),
+    _float("arcsinh", math.asinh, transcendental.ArcSinh, "arcsinh", "arcsinh asinh"),
+    _float("arccosh", math.acosh, transcendental.ArcCosh, "arccosh", "arccosh acosh"),
+    _float("arctanh", math.atanh, transcendental.ArcTanh, "arctanh", "arctanh atanh"),
+    _float("exp2", math.exp2, transcendental.Exp2, "exp2"),
+    _float("log2", math.log2, transcendental.Log2, "log2"),
+    _float("log10", math.log10, transcendental.Log10, "log10"),
+    _float("cbrt", math.cbrt, transcendental.Cbrt, "cbrt"),
+    _float(
+        "arctan2", math.atan2, transcendental.ArcTan2, "arctan2", "arctan2 atan2", _XY
+    ),
+    _float("hypot", math.hypot, transcendental.Hypot, "hypot", None, _XY),
     _map("floor", _whole(np.floor, rounding.Floor, ("bool", "int")), "floor"),
     _map("ceil", _whole(np.ceil, rounding.Ceil, ("bool", "int")), "ceil"),
     # np.round has decimals; np.rint makes floats of integers.

@@ -289,6 +289,10 @@ class MathBuilder:
 
     # Bits
 
+    def either(self, a: Value, b: Value) -> Value:
+        """Return whether one of two conditions holds, or both."""
+        return self.apply(arith.OrI, a, b)
+
     def bits(self, value: Value) -> Value:
         """Return the bits of floats as integers."""
         return self._bitcast(value, self.format.bits)

@@ -56,7 +56,15 @@ from tensorc.ir.types import (
     element_type,
 )
 from tensorc.passes.common.base import Level, Pass
-from tensorc.passes.math import erf, functions, powers, trigonometry
+from tensorc.passes.math import (
+    arcs,
+    bases,
+    erf,
+    functions,
+    hyperbolas,
+    powers,
+    trigonometry,
+)
 from tensorc.passes.math.builder import DOUBLE, SINGLE, Expansion, Format, MathBuilder
 from tensorc.passes.math.builder import MathFunction as MathFunction
 from tensorc.target import Target
@@ -94,10 +102,11 @@ def _rows(cls: type[Op], written: Expansion) -> dict[tuple[type[Op], Element], R
     }
 
 
+_MODULES = (functions, erf, powers, trigonometry, arcs, hyperbolas, bases)
 FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
     {
         key: row
-        for module in (functions, erf, powers, trigonometry)
+        for module in _MODULES
         for cls, written in module.EXPANSIONS.items()
         for key, row in _rows(cls, written).items()
     }

@@ -107,7 +107,7 @@ def fine_exp_pair(
     return exp_pair(m, x, low, _reduce_finely)
 
 
-def _half_expm1(m: MathBuilder, x: Value) -> Pair:
+def half_expm1(m: MathBuilder, x: Value) -> Pair:
     """Return (e^x - 1) / 2 as a pair, for x between -bias/2 and the upper clamp.
 
     With s = 2^(n-1) it is (s - 1/2) + s r + s tail.
@@ -128,7 +128,7 @@ def expm1(m: MathBuilder, x: Value) -> Value:
     low, high = m.number(-float(f.mantissa + 2)), m.number(f.highest)
     inside = m.select_if("ogt", x, high, high, x)
     inside = m.select_if("olt", x, low, low, inside)
-    half, lost = _half_expm1(m, inside)
+    half, lost = half_expm1(m, inside)
     result = m.add(half, lost)
     result = m.add(result, result)
     tiny = m.number(f.negligible)

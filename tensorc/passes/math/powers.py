@@ -61,15 +61,25 @@ def power(m: MathBuilder, x: Value, y: Value) -> Value:
 
 
 def _log_pair(m: MathBuilder, x: Value) -> Pair:
-    """Return ln x as a pair good to 2^-64, by 2 atanh(s) with s = t / (2 + t)."""
-    f = m.format
+    """Return ln x as a pair good to 2^-64."""
     normal, extra = normalized(m, x)
     e, t = split(m, normal)
-    e = m.sub(e, extra)
+    return log_pair(m, m.sub(e, extra), t)
+
+
+def log_pair(m: MathBuilder, e: Value, t: Value, low: Value | None = None) -> Pair:
+    """Return e ln 2 + ln(1 + t + low) to 2^-64, by 2 atanh(s) with s = t / (2 + t).
+
+    1 + t is from sqrt(1/2) to sqrt(2).
+    """
+    f = m.format
     below, below_low = m.fast_sum(m.number(2.0), t)
+    if low is not None:
+        below_low = m.add(below_low, low)
     s = m.div(t, below)
     minus = m.neg(s)
-    s_low = m.div(m.fma(minus, below_low, m.fma(minus, below, t)), below)
+    rest = m.fma(minus, below_low, m.fma(minus, below, t))
+    s_low = m.div(rest if low is None else m.add(rest, low), below)
     twice = m.add(s, s)
     z, z_low = m.exact_product(s, s)
     z_low = m.fma(twice, s_low, z_low)

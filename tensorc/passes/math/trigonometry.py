@@ -13,6 +13,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import math
 from tensorc.passes.math.angles import far_angle
 from tensorc.passes.math.builder import Expansion, MathBuilder, MathFunction, Pair
+from tensorc.passes.math.pairs import chosen, negative, quotient
 
 # pi/2 as an unrounded sum of three numbers.
 HALF_PI = (
@@ -54,12 +55,16 @@ COS_DOUBLE = (
 
 @dataclass(frozen=True, slots=True)
 class _Wave:
-    """Sine or cosine, which is a sine of some quarters more, for |x| < 2^exponent."""
+    """Sine, or cosine, which is a sine of some quarters more, for |x| < 2^exponent.
+
+    Or the tangent, which is the quotient of both.
+    """
 
     quarters: int
     sin_tail: tuple[float, ...]
     cos_tail: tuple[float, ...]
     exponent: int
+    is_tangent: bool = False
 
 
 def _wave(wave: _Wave) -> MathFunction:
@@ -85,6 +90,7 @@ cos = _wave(_Wave(1, SIN_DOUBLE, COS_DOUBLE, 1024))
 sin_of_single = _wave(_Wave(0, SIN_SINGLE, COS_SINGLE, 128))
 cos_of_single = _wave(_Wave(1, SIN_SINGLE, COS_SINGLE, 128))
 sin_of_half = _wave(_Wave(0, SIN_SINGLE, COS_SINGLE, 16))
+tan = _wave(_Wave(0, SIN_DOUBLE, COS_DOUBLE, 1024, is_tangent=True))
 cos_of_half = _wave(_Wave(1, SIN_SINGLE, COS_SINGLE, 16))
 
 
@@ -92,6 +98,8 @@ def _of_quarter(m: MathBuilder, wave: _Wave, angle: Pair, quarter: Value) -> Val
     """Return the wave at an angle as a pair, by the quarter that it lies in."""
     r, low = angle
     z = m.mul(r, r)
+    if wave.is_tangent:
+        return _tangent(m, wave, angle, quarter)
     sine = _sine(m, r, low, z, wave.sin_tail)
     cosine = _cosine(m, r, low, z, wave.cos_tail)
     # Bit 0 of the quarter chooses, bit 1 is the sign.
@@ -100,6 +108,18 @@ def _of_quarter(m: MathBuilder, wave: _Wave, angle: Pair, quarter: Value) -> Val
     result = m.integers_if("slt", odd, m.integer(0), cosine, sine)
     turned = m.shift_left(m.shift_right(quarter, 1), width - 1)
     return m.integers_if("slt", turned, m.integer(0), m.neg(result), result)
+
+
+def _tangent(m: MathBuilder, wave: _Wave, angle: Pair, quarter: Value) -> Value:
+    """Return the quotient of sine and cosine, or of -cosine and sine, of pairs."""
+    r, low = angle
+    z = m.mul(r, r)
+    sine = m.fast_sum(*_sine_parts(m, r, low, z, wave.sin_tail))
+    cosine = m.fast_sum(*_cosine_parts(m, r, low, z, wave.cos_tail))
+    odd = m.shift_left(quarter, m.format.bits.bits - 1)
+    is_odd = m.compare_integers("slt", odd, m.integer(0))
+    above = chosen(m, is_odd, negative(m, cosine), sine)
+    return m.add(*quotient(m, above, chosen(m, is_odd, sine, cosine)))
 
 
 def _reduce(m: MathBuilder, x: Value) -> tuple[Pair, Value]:
@@ -144,28 +164,43 @@ def _with_far_lanes(m: MathBuilder, wave: _Wave, x: Value, result: Value) -> Val
 def _sine(
     m: MathBuilder, r: Value, low: Value, z: Value, tail: tuple[float, ...]
 ) -> Value:
-    """Return sin(r + low) = r + (r^3 P(r^2) + low (1 - r^2 / 2))."""
+    """Return sin(r + low)."""
+    return m.add(*_sine_parts(m, r, low, z, tail))
+
+
+def _sine_parts(
+    m: MathBuilder, r: Value, low: Value, z: Value, tail: tuple[float, ...]
+) -> Pair:
+    """Return r and r^3 P(r^2) + low (1 - r^2 / 2)."""
     slope = m.fma(z, m.number(-0.5), m.number(1.0))
     cubic = m.mul(m.mul(r, z), m.polynomial(z, tail))
-    return m.add(r, m.fma(low, slope, cubic))
+    return r, m.fma(low, slope, cubic)
 
 
 def _cosine(
     m: MathBuilder, r: Value, low: Value, z: Value, tail: tuple[float, ...]
 ) -> Value:
-    """Return cos(r + low) = 1 - r^2 / 2 + r^4 P(r^2) - r low; 1 - r^2 / 2 is a pair."""
+    """Return cos(r + low)."""
+    return m.add(*_cosine_parts(m, r, low, z, tail))
+
+
+def _cosine_parts(
+    m: MathBuilder, r: Value, low: Value, z: Value, tail: tuple[float, ...]
+) -> Pair:
+    """Return 1 - r^2 / 2 and r^4 P(r^2) - r low, with what rounding the first lost."""
     half = m.mul(z, m.number(-0.5))
     total, lost = m.fast_sum(m.number(1.0), half)
     # What rounding r^2 lost counts half.
     lost = m.fma(m.fma(r, r, m.neg(z)), m.number(-0.5), lost)
     quartic = m.mul(m.mul(z, z), m.polynomial(z, tail))
     rest = m.add(lost, m.fma(m.neg(r), low, quartic))
-    return m.add(total, rest)
+    return total, rest
 
 
 EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
     {
         math.Sin: (sin_of_half, sin_of_single, sin),
+        math.Tan: (tan, tan, tan),
         math.Cos: (cos_of_half, cos_of_single, cos),
     }
 )

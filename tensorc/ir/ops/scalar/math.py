@@ -128,6 +128,97 @@ class Cos(FloatUnary):
     evaluate = each(np.cos)
 
 
+@op("math.tan", traits=(PURE,))
+class Tan(FloatUnary):
+    """Tangent."""
+
+    evaluate = each(np.tan)
+
+
+@op("math.asin", traits=(PURE,))
+class ArcSin(FloatUnary):
+    """Inverse sine."""
+
+    evaluate = each(np.arcsin)
+
+
+@op("math.acos", traits=(PURE,))
+class ArcCos(FloatUnary):
+    """Inverse cosine."""
+
+    evaluate = each(np.arccos)
+
+
+@op("math.atan", traits=(PURE,))
+class ArcTan(FloatUnary):
+    """Inverse tangent."""
+
+    evaluate = each(np.arctan)
+
+
+@op("math.sinh", traits=(PURE,))
+class Sinh(FloatUnary):
+    """Hyperbolic sine."""
+
+    evaluate = each(np.sinh)
+
+
+@op("math.cosh", traits=(PURE,))
+class Cosh(FloatUnary):
+    """Hyperbolic cosine."""
+
+    evaluate = each(np.cosh)
+
+
+@op("math.asinh", traits=(PURE,))
+class ArcSinh(FloatUnary):
+    """Inverse hyperbolic sine."""
+
+    evaluate = each(np.arcsinh)
+
+
+@op("math.acosh", traits=(PURE,))
+class ArcCosh(FloatUnary):
+    """Inverse hyperbolic cosine."""
+
+    evaluate = each(np.arccosh)
+
+
+@op("math.atanh", traits=(PURE,))
+class ArcTanh(FloatUnary):
+    """Inverse hyperbolic tangent."""
+
+    evaluate = each(np.arctanh)
+
+
+@op("math.exp2", traits=(PURE,))
+class Exp2(FloatUnary):
+    """Power of 2."""
+
+    evaluate = each(np.exp2)
+
+
+@op("math.log2", traits=(PURE,))
+class Log2(FloatUnary):
+    """Logarithm to the base 2."""
+
+    evaluate = each(np.log2)
+
+
+@op("math.log10", traits=(PURE,))
+class Log10(FloatUnary):
+    """Logarithm to the base 10."""
+
+    evaluate = each(np.log10)
+
+
+@op("math.cbrt", traits=(PURE,))
+class Cbrt(FloatUnary):
+    """Cube root."""
+
+    evaluate = each(np.cbrt)
+
+
 @op("math.floor", traits=_EXACT)
 class Floor(FloatUnary):
     """Round to an integer, down."""
@@ -147,6 +238,20 @@ class PowF(FloatBinary):
     """Power of floats, with C's special values."""
 
     evaluate = each(np.power)
+
+
+@op("math.atan2", traits=(PURE,))
+class ArcTan2(FloatBinary):
+    """Angle of the point with height lhs and width rhs, with C's special values."""
+
+    evaluate = each(np.arctan2)
+
+
+@op("tc_math.hypot", traits=(PURE,))
+class Hypot(FloatBinary):
+    """Square root of the sum of two squares; MLIR's math dialect has none."""
+
+    evaluate = each(np.hypot)
 
 
 @op("arith.remf", traits=_EXACT)

@@ -3,7 +3,7 @@
 All are accurate at their ends and saturate exactly: stable forms are ops of their own.
 """
 
-from tensorc.ir.opdef import ELEMENTWISE, PURE, op
+from tensorc.ir.opdef import COMMUTATIVE, ELEMENTWISE, PURE, op
 from tensorc.ir.ops.scalar import math
 from tensorc.ir.ops.tensor.elementwise import FloatBinary, FloatUnary
 
@@ -74,10 +74,94 @@ class Cos(FloatUnary):
     """Cosine of an angle in radians, however large; NaN at infinity."""
 
 
+@op("tc.tan", traits=_COMMON, scalar=math.Tan)
+class Tan(FloatUnary):
+    """Tangent of an angle in radians, however large; NaN at infinity."""
+
+
+@op("tc.arcsin", traits=_COMMON, scalar=math.ArcSin)
+class ArcSin(FloatUnary):
+    """Inverse sine, from -pi/2 to pi/2; NaN beyond -1 and 1."""
+
+
+@op("tc.arccos", traits=_COMMON, scalar=math.ArcCos)
+class ArcCos(FloatUnary):
+    """Inverse cosine, from 0 to pi; NaN beyond -1 and 1."""
+
+
+@op("tc.arctan", traits=_COMMON, scalar=math.ArcTan)
+class ArcTan(FloatUnary):
+    """Inverse tangent, from -pi/2 to pi/2."""
+
+
+@op("tc.sinh", traits=_COMMON, scalar=math.Sinh)
+class Sinh(FloatUnary):
+    """Hyperbolic sine: result = (e ** operand - e ** -operand) / 2."""
+
+
+@op("tc.cosh", traits=_COMMON, scalar=math.Cosh)
+class Cosh(FloatUnary):
+    """Hyperbolic cosine: result = (e ** operand + e ** -operand) / 2."""
+
+
+@op("tc.arcsinh", traits=_COMMON, scalar=math.ArcSinh)
+class ArcSinh(FloatUnary):
+    """Inverse hyperbolic sine, accurate near 0."""
+
+
+@op("tc.arccosh", traits=_COMMON, scalar=math.ArcCosh)
+class ArcCosh(FloatUnary):
+    """Inverse hyperbolic cosine, accurate near 1; NaN below 1."""
+
+
+@op("tc.arctanh", traits=_COMMON, scalar=math.ArcTanh)
+class ArcTanh(FloatUnary):
+    """Inverse hyperbolic tangent, accurate near 0.
+
+    Infinite at -1 and 1, NaN beyond.
+    """
+
+
+@op("tc.exp2", traits=_COMMON, scalar=math.Exp2)
+class Exp2(FloatUnary):
+    """Power of 2: result = 2 ** operand, exact for whole numbers."""
+
+
+@op("tc.log2", traits=_COMMON, scalar=math.Log2)
+class Log2(FloatUnary):
+    """Logarithm to the base 2, exact for powers of 2; -inf at 0, NaN below."""
+
+
+@op("tc.log10", traits=_COMMON, scalar=math.Log10)
+class Log10(FloatUnary):
+    """Logarithm to the base 10, exact for powers of 10; -inf at 0, NaN below."""
+
+
+@op("tc.cbrt", traits=_COMMON, scalar=math.Cbrt)
+class Cbrt(FloatUnary):
+    """Cube root, with the sign of the operand."""
+
+
 @op("tc.pow", traits=_COMMON, scalar=math.PowF)
 class Pow(FloatBinary):
     """Power of floats: result = lhs ** rhs, with C's special values.
 
     x ** 0 and 1 ** y are 1 even for NaN; (-1) ** inf is 1; a negative base has powers
     for integral exponents only, NaN for others.
+    """
+
+
+@op("tc.arctan2", traits=_COMMON, scalar=math.ArcTan2)
+class ArcTan2(FloatBinary):
+    """Angle of the point with height lhs and width rhs, from -pi to pi.
+
+    The sign of a zero says from which side it is reached, as in C.
+    """
+
+
+@op("tc.hypot", traits=(*_COMMON, COMMUTATIVE), scalar=math.Hypot)
+class Hypot(FloatBinary):
+    """Square root of the sum of two squares, which overflows only with the result.
+
+    Infinite where either operand is, even beside NaN.
     """

@@ -81,6 +81,90 @@ def _erf(b: TensorBuilder, op: fn.Erf | fn.Erfc, ct: Value) -> Cotangents:
     return (b(ew.Mul, ct, b(ew.Mul, factor, slope)),)
 
 
+def _over(b: TensorBuilder, ct: Value, *factors: Value) -> Cotangents:
+    """Give the cotangent divided by a product."""
+    below = factors[0]
+    for factor in factors[1:]:
+        below = b(ew.Mul, below, factor)
+    return (b(ew.Div, ct, below),)
+
+
+def _beside_one(b: TensorBuilder, x: Value) -> tuple[Value, Value]:
+    """Return 1 - x and 1 + x, whose product is 1 - x^2 without cancelling."""
+    one = b.full_like(x, 1)
+    return b(ew.Sub, one, x), b(ew.Add, one, x)
+
+
+def _tan(b: TensorBuilder, op: fn.Tan, ct: Value) -> Cotangents:
+    square = b(ew.Mul, op.result, op.result)
+    return (b(ew.Mul, ct, b(ew.Add, b.full_like(ct, 1), square)),)
+
+
+def _arcsin(b: TensorBuilder, op: fn.ArcSin, ct: Value) -> Cotangents:
+    less, more = _beside_one(b, op.operand)
+    return _over(b, ct, b(ew.Sqrt, b(ew.Mul, less, more)))
+
+
+def _arccos(b: TensorBuilder, op: fn.ArcCos, ct: Value) -> Cotangents:
+    less, more = _beside_one(b, op.operand)
+    return _over(b, b(ew.Neg, ct), b(ew.Sqrt, b(ew.Mul, less, more)))
+
+
+def _arctan(b: TensorBuilder, op: fn.ArcTan, ct: Value) -> Cotangents:
+    square = b(ew.Mul, op.operand, op.operand)
+    return _over(b, ct, b(ew.Add, b.full_like(ct, 1), square))
+
+
+def _arcsinh(b: TensorBuilder, op: fn.ArcSinh, ct: Value) -> Cotangents:
+    return _over(b, ct, b(fn.Hypot, b.full_like(ct, 1), op.operand))
+
+
+def _arccosh(b: TensorBuilder, op: fn.ArcCosh, ct: Value) -> Cotangents:
+    """Divide by two roots: x^2 - 1 would overflow."""
+    one = b.full_like(ct, 1)
+    sides = (b(ew.Sub, op.operand, one), b(ew.Add, op.operand, one))
+    return _over(b, ct, *(b(ew.Sqrt, side) for side in sides))
+
+
+def _logarithm(base: float) -> Row:
+    """Return the row of a logarithm: 1 / (x ln base)."""
+
+    def row(b: TensorBuilder, op: fn.Log2 | fn.Log10, ct: Value) -> Cotangents:
+        return _over(b, ct, op.operand, b.full_like(ct, math.log(base)))
+
+    return row
+
+
+def _exp2(b: TensorBuilder, op: fn.Exp2, ct: Value) -> Cotangents:
+    slope = b(ew.Mul, op.result, b.full_like(ct, math.log(2)))
+    return (b(ew.Mul, ct, slope),)
+
+
+def _cbrt(b: TensorBuilder, op: fn.Cbrt, ct: Value) -> Cotangents:
+    return _over(b, ct, op.result, op.result, b.full_like(ct, 3))
+
+
+def _distance(b: TensorBuilder, length: Value) -> Value:
+    """Return a length to divide by: 1 for 0, where derivatives are 0."""
+    is_zero = b(ew.Compare, length, b.zeros_like(length), predicate="eq")
+    return b(ew.Select, is_zero, b.full_like(length, 1), length)
+
+
+def _hypot(b: TensorBuilder, op: fn.Hypot, ct: Value) -> Cotangents:
+    length = _distance(b, op.result)
+    shares = (b(ew.Div, side, length) for side in (op.lhs, op.rhs))
+    to_lhs, to_rhs = (b(ew.Mul, ct, share) for share in shares)
+    return to_lhs, to_rhs
+
+
+def _arctan2(b: TensorBuilder, op: fn.ArcTan2, ct: Value) -> Cotangents:
+    """Give x / r^2 to the height y and -y / r^2 to the width x, in two divisions."""
+    length = _distance(b, b(fn.Hypot, op.lhs, op.rhs))
+    shares = (b(ew.Div, side, length) for side in (op.rhs, op.lhs))
+    to_lhs, to_rhs = (b(ew.Mul, ct, b(ew.Div, share, length)) for share in shares)
+    return to_lhs, b(ew.Neg, to_rhs)
+
+
 def _silu(b: TensorBuilder, op: fn.Silu, ct: Value) -> Cotangents:
     """Give s(x) + x s(x) s(-x), with the sigmoid s: neither cancels."""
     x = op.operand
@@ -153,6 +237,21 @@ PARTIALS: Mapping[type[Op], Row] = table(
     rule(fn.Expm1, lambda b, op, ct: (b(ew.Mul, ct, b(ew.Exp, op.operand)),)),
     rule(fn.Sin, lambda b, op, ct: (b(ew.Mul, ct, b(fn.Cos, op.operand)),)),
     rule(fn.Cos, lambda b, op, ct: (b(ew.Neg, b(ew.Mul, ct, b(fn.Sin, op.operand))),)),
+    rule(fn.Tan, _tan),
+    rule(fn.ArcSin, _arcsin),
+    rule(fn.ArcCos, _arccos),
+    rule(fn.ArcTan, _arctan),
+    rule(fn.ArcTan2, _arctan2),
+    rule(fn.Sinh, lambda b, op, ct: (b(ew.Mul, ct, b(fn.Cosh, op.operand)),)),
+    rule(fn.Cosh, lambda b, op, ct: (b(ew.Mul, ct, b(fn.Sinh, op.operand)),)),
+    rule(fn.ArcSinh, _arcsinh),
+    rule(fn.ArcCosh, _arccosh),
+    rule(fn.ArcTanh, lambda b, op, ct: _over(b, ct, *_beside_one(b, op.operand))),
+    rule(fn.Exp2, _exp2),
+    rule(fn.Log2, _logarithm(2)),
+    rule(fn.Log10, _logarithm(10)),
+    rule(fn.Cbrt, _cbrt),
+    rule(fn.Hypot, _hypot),
     rule(fn.Pow, _pow),
     rule(rounding.Mod, _mod),
     rule(rounding.Abs, _abs),
