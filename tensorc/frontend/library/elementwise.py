@@ -28,6 +28,7 @@ from tensorc.frontend.library.operands import (
     materialize,
     number,
     number_error,
+    promote,
     spell_type,
     strong,
     type_error,
@@ -236,7 +237,20 @@ def _operand_element(b: Emitter, name: str, operands: Sequence[Operand]) -> Elem
         return element
     if not any(map(is_strong, operands)):
         return F64
-    return b.default_float if rule == "quotient" else float_element(b, element)
+    return b.default_float if rule == "quotient" else common_float(b, operands)
+
+
+def common_float(b: Emitter, operands: Sequence[Operand]) -> Element:
+    """Return the float type in which operands meet, of which one has a type.
+
+    As in numpy integers become floats before they meet: i8 and u8 are f16.
+    """
+    typed = [
+        o.type.element for o in operands if isinstance(o, TensorOperand) and not o.weak
+    ]
+    if len(typed) > 1:
+        return promote([float_element(b, e) for e in typed], b.default_float)
+    return float_element(b, common_element(b, operands))
 
 
 def float_element(b: Emitter, element: Element) -> Element:

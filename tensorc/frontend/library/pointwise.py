@@ -5,6 +5,7 @@ import math
 from tensorc.frontend.library.comparing import beyond
 from tensorc.frontend.library.elementwise import (
     as_float,
+    common_float,
     elementwise,
     float_element,
     select,
@@ -20,7 +21,6 @@ from tensorc.frontend.library.operands import (
     kind_of,
     materialize,
     number,
-    promote,
     strong,
 )
 from tensorc.ir import stable
@@ -149,14 +149,9 @@ def xlogy(b: Emitter, x: Operand, y: Operand) -> Operand:
 
 def _floats(b: Emitter, x: Operand, y: Operand) -> tuple[TensorOperand, TensorOperand]:
     """Return two operands as tensors of their common float type."""
-    typed = [
-        o.type.element for o in (x, y) if isinstance(o, TensorOperand) and not o.weak
-    ]
     element = b.default_float
-    if len(typed) == 2:
-        element = promote([float_element(b, e) for e in typed], b.default_float)
-    elif typed:
-        element = float_element(b, common_element(b, [x, y]))
+    if any(isinstance(o, TensorOperand) and not o.weak for o in (x, y)):
+        element = common_float(b, [x, y])
     return TensorOperand(materialize(b, x, element)), TensorOperand(
         materialize(b, y, element)
     )
