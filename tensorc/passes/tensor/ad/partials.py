@@ -126,13 +126,12 @@ def _arccosh(b: TensorBuilder, op: fn.ArcCosh, ct: Value) -> Cotangents:
     return _over(b, ct, *(b(ew.Sqrt, side) for side in sides))
 
 
-def _logarithm(base: float) -> Row:
-    """Return the row of a logarithm: 1 / (x ln base)."""
+def _log2(b: TensorBuilder, op: fn.Log2, ct: Value) -> Cotangents:
+    return _over(b, ct, op.operand, b.full_like(ct, math.log(2)))
 
-    def row(b: TensorBuilder, op: fn.Log2 | fn.Log10, ct: Value) -> Cotangents:
-        return _over(b, ct, op.operand, b.full_like(ct, math.log(base)))
 
-    return row
+def _log10(b: TensorBuilder, op: fn.Log10, ct: Value) -> Cotangents:
+    return _over(b, ct, op.operand, b.full_like(ct, math.log(10)))
 
 
 def _exp2(b: TensorBuilder, op: fn.Exp2, ct: Value) -> Cotangents:
@@ -248,8 +247,8 @@ PARTIALS: Mapping[type[Op], Row] = table(
     rule(fn.ArcCosh, _arccosh),
     rule(fn.ArcTanh, lambda b, op, ct: _over(b, ct, *_beside_one(b, op.operand))),
     rule(fn.Exp2, _exp2),
-    rule(fn.Log2, _logarithm(2)),
-    rule(fn.Log10, _logarithm(10)),
+    rule(fn.Log2, _log2),
+    rule(fn.Log10, _log10),
     rule(fn.Cbrt, _cbrt),
     rule(fn.Hypot, _hypot),
     rule(fn.Pow, _pow),
