@@ -17,6 +17,7 @@ training. This page is the tour; the code follows its order.
     frontend.library.algebra   products, matrices and statistics
     frontend.library.images    convolution, pooling and patches of images
     frontend.library.orders    sorting, searching and quantiles
+    frontend.library.random    keys, distributions and orders of random numbers
     frontend.library.registry  a row for each function that users call
     ir                     values, ops, dimensions; verifier, interpreter
     ir.arrays              what ops of several levels mean, in numpy

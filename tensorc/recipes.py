@@ -18,6 +18,9 @@ INCREASE, THRESHOLD = 2, 0.995  # of `patience`, where they are not given
 
 _LIMIT = 1 << 62  # batches are counted in 64 bits; without an end is infinity
 
+# The memory of a file that draws numbers: u64[2], the seed and the count of calls.
+RANDOM_STATE = "random.state"
+
 # The readers of data that a `fit` may name, and those that are only parsed.
 READERS = ("mnist", "idx", "npz", "csv")
 PARSED_READERS = ("bytes",)
@@ -200,7 +203,7 @@ FIT = (
         "`true`: the examples in a new order each epoch",
         "the order of the data",
     ),
-    RecipeOption("seed", SEED, 0, "of the order"),
+    RecipeOption("seed", SEED, 0, "of the order, and of what the step draws"),
 )
 RUN = (
     RecipeOption("call", CALL, REQUIRED, "`f(…)`, with numbers and lists"),

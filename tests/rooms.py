@@ -67,6 +67,10 @@ ROOMS: Rooms = {
         {"numpy"},
     ),
     "frontend.library.orders": ({*ir("ops.tensor"), "frontend.library"}, set()),
+    "frontend.library.random": (
+        {*ir("ops.tensor"), "frontend.library", "frontend.library.orders"},
+        {"numpy"},
+    ),
     "frontend.library.registry": (
         {
             *("frontend.library", "frontend.library.algebra"),
@@ -82,7 +86,7 @@ ROOMS: Rooms = {
     "frontend.dsl.irgen": (
         {
             *("frontend.dsl.syntax", "frontend.dsl.programs", "frontend.library"),
-            "frontend.library.algebra",
+            *("frontend.library.algebra", "frontend.library.random"),
             *(
                 *ir("text", "ops", "ops.tensor"),
                 "frontend.library.registry",

@@ -4,10 +4,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 
+import numpy as np
+
 from tensorc.artifact import evaluate_dim
 from tensorc.errors import DataError, Diagnostic, TensorcError, way
-from tensorc.recipes import Fit
+from tensorc.recipes import RANDOM_STATE, Fit
 from tensorc.runtime.arrays import address_of
+from tensorc.runtime.function import CompiledFunction
 from tensorc.runtime.training.data import Dataset
 from tensorc.runtime.training.epoch import cost_of
 from tensorc.runtime.training.fit_state import (
@@ -73,6 +76,8 @@ def fit(
             _go_on(run, start.state)
             # Only now: a run that cannot go on leaves the memory as it is.
             start.put_back()
+        else:
+            _seed_draws(functions.step, recipe.seed)
         footprint = _footprint(run, dataset)
         if on_start:
             on_start(footprint)
@@ -81,6 +86,13 @@ def fit(
         except TensorcError as error:
             raise located(error, recipe.location_of("step")) from error
         return _history(run, footprint, compile_seconds)
+
+
+def _seed_draws(step: CompiledFunction, seed: int) -> None:
+    """Let what a step of a file draws begin with the seed of the recipe."""
+    state = step.shared.get(RANDOM_STATE)
+    if state is not None:
+        state.set_value(np.array([seed % 2**64, 0], np.uint64))
 
 
 def _all(listeners: Iterable[OnState | None]) -> OnState:

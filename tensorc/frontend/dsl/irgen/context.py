@@ -126,6 +126,8 @@ class FunctionDraft:
     unknowns: int = 0
     branches: int = 0
     around: list[Block] = field(default_factory=list)  # the blocks that a branch is in
+    turns: list[Value] = field(default_factory=list)  # of the loops around
+    sites: Counter[str] = field(default_factory=Counter)  # draws by their names
     emitter: Emitter = field(init=False)
 
     def __post_init__(self) -> None:

@@ -37,6 +37,7 @@ from tensorc.frontend.dsl.irgen.memory import (
     require_kind,
 )
 from tensorc.frontend.dsl.irgen.recipes import plain, recipe
+from tensorc.frontend.dsl.irgen.samples import count_call, declare_state
 from tensorc.frontend.dsl.irgen.signatures import inside
 from tensorc.frontend.dsl.irgen.statements import STATEMENTS
 from tensorc.frontend.dsl.irgen.types import bind_sizes, sizes_named, tensor_type
@@ -181,6 +182,10 @@ def _declare(
         except CompileError as failure:
             reports.add(failure)
             _break(frame, item)
+    try:
+        declare_state(frame, file)
+    except CompileError as failure:
+        reports.add(failure)
     _check_settings(file, settings, reports)
     rest = {name: v for name, v in settings.items() if name not in hypers}
     nodes = [i for i in file.items if isinstance(i, ast.Recipe) and not unknown]
@@ -461,6 +466,7 @@ def _emit_entry(unit: Unit, value: FunctionValue) -> Function:
         raise joined([*wrong, failure]) from None
     if wrong:
         raise joined(wrong)
+    count_call(frame)
     for name, updated in entry.updates.items():
         results.append(updated.value)
         attributes.append({"tc.updates": name})

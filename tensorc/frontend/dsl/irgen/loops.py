@@ -274,7 +274,9 @@ def _make(frame: Frame, loop: _Loop, before: Branch, run: Turn) -> _Made:
     """Make a turn, and once more while it gives numbers another type."""
     firsts = [v for b in loop.states.values() for v in _leaves(b.value) or ()]
     constraints = frame.entry.builder.constraints
+    sites = frame.entry.sites.copy()
     for _ in range(_MOST_TYPES):
+        frame.entry.sites = sites.copy()
         bindings, guards = dict(constraints.bindings), len(constraints.guards)
         turn = _turn(frame, loop, firsts, run)
         new = _settled(frame, loop, firsts, turn)
@@ -305,7 +307,11 @@ def _turn(frame: Frame, loop: _Loop, firsts: Sequence[Operand], run: Turn) -> _M
         for node, part in zip(loop.names, parts, strict=True):
             part.hint = node.name
             frame.scope.bind(node.name, TensorOperand(part), node.location)
-        turn.stacked = list(run())
+        frame.entry.turns.append(arguments[0])
+        try:
+            turn.stacked = list(run())
+        finally:
+            frame.entry.turns.pop()
 
     before = frame.entry.updates
     run_branch(frame, branch, body)

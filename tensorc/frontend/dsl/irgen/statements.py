@@ -24,6 +24,7 @@ from tensorc.frontend.dsl.irgen.errors import (
     spelled,
     suggestion,
 )
+from tensorc.frontend.dsl.irgen.samples import sampled
 from tensorc.frontend.dsl.irgen.types import Wanted, fit
 from tensorc.frontend.dsl.irgen.values import (
     FunctionValue,
@@ -93,11 +94,19 @@ def spread(
 def declare(frame: Frame, node: ast.Declare) -> None:
     """Name a value of a declared type: a scalar fills it, new sizes are bound."""
     if isinstance(node.initial, ast.Draw):
-        raise not_compiled("a draw (`~`)", node.initial.location, _NO_DRAW)
+        value = sampled(frame, node.name, node.initial, node.type)
+        bind_local(frame, node.name, value, node)
+        return
     location = node.initial.value
-    value = frame.evaluate(location)
+    known = frame.evaluate(location)
     wanted = Wanted(node.type, f"`{node.name}`", scalar_fills=True)
-    bind_local(frame, node.name, fit(frame, value, wanted, location), node)
+    bind_local(frame, node.name, fit(frame, known, wanted, location), node)
+
+
+def sample(frame: Frame, node: ast.Sample) -> None:
+    """Name a draw that has the shape of its arguments."""
+    value = sampled(frame, node.name, node, None)
+    bind_local(frame, node.name, value, node)
 
 
 def update(frame: Frame, node: ast.Update) -> None:
@@ -289,7 +298,6 @@ def yield_(frame: Frame, node: ast.Yield) -> None:
 
 
 _NO_LOOP = "count turns: `for i in range(n) { … }`"
-_NO_DRAW = "draw outside and pass the numbers as an argument; `param` can be drawn"
 
 
 def _refuse(what: str, *hints: str) -> Callable[[Frame, ast.Node], Known | None]:
@@ -305,7 +313,7 @@ STATEMENTS: Mapping[type, Callable[[Frame, ast.Node], Known | None]] = cast(
         ast.Bind: bind,
         ast.Collect: collect,
         ast.Declare: declare,
-        ast.Sample: _refuse("a draw (`~`)", _NO_DRAW),
+        ast.Sample: sample,
         ast.Update: update,
         ast.Perform: perform,
         ast.Return: return_,

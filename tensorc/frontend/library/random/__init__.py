@@ -1,0 +1,1 @@
+"""Random numbers as formulas over bits: keys, numbers, distributions, orders."""
