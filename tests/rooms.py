@@ -66,7 +66,10 @@ ROOMS: Rooms = {
         {*ir("arrays", "ops.tensor"), "frontend.library"},
         {"numpy"},
     ),
-    "frontend.library.orders": ({*ir("ops.tensor"), "frontend.library"}, set()),
+    "frontend.library.orders": (
+        {*ir("ops.tensor"), "frontend.library"},
+        {"numpy"},
+    ),
     "frontend.library.random": (
         {*ir("ops.tensor"), "frontend.library", "frontend.library.orders"},
         {"numpy"},

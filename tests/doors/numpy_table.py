@@ -138,6 +138,13 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "subok": (False,),
     "num": (7,),
     "order": ("C",),
+    "method": ("lower", "nearest"),
+    "right": (True,),
+    "minlength": (9,),
+    "density": (True,),
+    "range": ((0, 2),),
+    "bins": (4, [0, 1, 2.5]),
+    "n": (2,),
 }
 # What must be given, each a call of its own.
 REQUIRED: dict[Callable, tuple[tuple[object, ...], ...]] = {
@@ -152,8 +159,21 @@ REQUIRED: dict[Callable, tuple[tuple[object, ...], ...]] = {
     np.tile: ((2,), ((2, 1),), ((2, 1, 2),), (0,)),
     np.repeat: ((2,), (3, 0), (0, 1)),
     np.pad: ((1,), ((1, 2),), (((0, 1), (2, 0)),)),
+    np.partition: ((2,), ((0, -1),)),
+    np.argpartition: ((2,),),
     np.roll: ((1,), (-2, 0), (5, 1), ((1, 2), (0, 1))),
 }
+
+
+# What a call is followed by: NumPy leaves an order open, results are several.
+AFTER: dict[Callable, Callable] = {
+    **dict.fromkeys((np.partition, np.argpartition), np.sort),
+    np.histogram: lambda both: np.concatenate([*both]),
+}
+
+
+def _same(x):
+    return x
 
 
 def _end(x):
@@ -198,7 +218,14 @@ OF_TWO: dict[Callable, Callable] = {
 # arrays of them, of their own type.
 _OF_NUMBERS = (np.where, np.clip, np.full_like, np.linspace, np.logspace)
 # Functions with an array that is no second operand.
-WITH_ARRAY: dict[Callable, tuple[object, ...]] = {np.take: (INDICES,)}
+WITH_ARRAY: dict[Callable, tuple[object, ...]] = {
+    np.take: (INDICES,),
+    np.quantile: (0.25,),
+    np.percentile: (40,),
+    np.digitize: (np.array([0, 1.5, 3]),),
+    np.bincount: (None,),
+    np.histogram: (4,),
+}
 
 
 def rows() -> list[tuple[Callable, LibraryFunction]]:
@@ -232,7 +259,8 @@ def _options(names: list[str]) -> Iterator[dict[str, object]]:
 
 def _calls(function: Callable, given: tuple, options: dict) -> list[Call]:
     def make(x):
-        return function(x, *given, **options, **ALWAYS.get(function, {}))
+        made = function(x, *given, **options, **ALWAYS.get(function, {}))
+        return AFTER.get(function, _same)(made)
 
     shown = [*map(repr, given), *(f"{k}={v!r}" for k, v in options.items())]
     name = f"{name_of(function)}({', '.join(['x', *shown])})"
@@ -268,6 +296,7 @@ _SUMS = (
     np.linspace,
 )
 _MEANS = (np.mean, np.var, np.std, np.linalg.norm, np.linspace)
+_MEANS = (*_MEANS, np.quantile, np.percentile)
 _SUMS = (*_SUMS, np.full_like, np.dot, np.matmul, np.outer, np.tensordot, np.einsum)
 _SUMS = (*_SUMS, np.kron, np.trace, np.convolve, np.correlate, np.nansum, np.nanprod)
 _SUMS = (*_SUMS, np.nancumsum, np.nancumprod, np.linalg.cross, np.linalg.matrix_power)

@@ -35,13 +35,6 @@ CALLS = {
         lambda x, y: np.count_nonzero(x > 1, axis=0),
         lambda x, y: np.count_nonzero(x, axis=1, keepdims=True),
     ],
-    np.diff: [
-        lambda x, y: np.diff(x),
-        lambda x, y: np.diff(x, axis=0),
-        lambda x, y: np.diff(x, n=2),
-        lambda x, y: np.diff(x, 0),
-        lambda x, y: np.diff(x > 1),
-    ],
     np.trapezoid: [
         lambda x, y: np.trapezoid(x),
         lambda x, y: np.trapezoid(x, dx=0.5, axis=0),

@@ -39,6 +39,10 @@ TENSORS = {
     "vander": ("m",),
     "matrix_power": ("square",),
     "meshgrid": (("m", "m"),),
+    **dict.fromkeys(("quantile", "percentile"), ("x", 0.5)),
+    "digitize": ("x", "m"),
+    "histogram": ("x", 4),
+    "bincount": ("few",),
     "full": (7.5,),
     **dict.fromkeys(("conv1d", "conv_transpose1d"), ("p", "q")),
     **dict.fromkeys(("conv2d", "conv_transpose2d"), ("pp", "qq")),
@@ -51,12 +55,12 @@ TENSORS = {
 VALID = {
     **{"shape": (12,), "axis": 0, "axis1": 0, "axis2": 1, "reps": 2, "repeats": 2},
     **{"source": 0, "destination": 1, "shift": 1, "width": 1, "parts": 3},
-    **{"window": 2, "size": (3, 3), "k": 2},
+    **{"window": 2, "size": (3, 3), "k": 2, "kth": 1, "minlength": 4},
     **{"start": 2, "n": 3, "spec": "ij->j", "ndim": 1, "pattern": (1, 0)},
 }
 IMAGES = np.linspace(-1, 2, 64)
 ARRAYS = {"x": X, "r": X[:1], "i": I, "s": np.array(0.5), "m": M}
-ARRAYS |= {"square": X[:, :3], "sides": X.T}
+ARRAYS |= {"few": 0 * I[0], "square": X[:, :3], "sides": X.T}
 ARRAYS |= {"p": IMAGES[:16].reshape(1, 4, 4), "q": IMAGES[:32].reshape(4, 4, 2)}
 ARRAYS |= {
     "pp": IMAGES[4:34].reshape(1, 2, 5, 3),
@@ -131,6 +135,7 @@ NUMPY = {
     "einsum": lambda operands, spec: np.einsum(spec, *operands),
     "pad": lambda x, width, **options: np.pad(x, width, **options),
     "topk": topk,
+    "histogram": lambda x, bins, **options: [*np.histogram(x, bins, **options)],
     "split": lambda x, parts, axis=0: np.split(x, parts, axis),
     "array_split": lambda x, parts, axis=0: np.array_split(x, parts, axis),
     "logspace": lambda start, stop, **options: np.logspace(start, stop, **options),
@@ -217,6 +222,7 @@ NASTY = {
 V = {
     **{n: tc.tensor(n, "float64", ARRAYS[n].shape) for n in ("p", "q", "pp", "qq")},
     "x": tc.tensor("x", "float64", (3, 4)),
+    "few": tc.lvector("few"),
     "square": tc.tensor("square", "float64", (3, 3)),
     "sides": tc.tensor("sides", "float64", (4, 3)),
     "r": tc.tensor("r", "float64", (1, 4)),
@@ -435,7 +441,7 @@ param memory: f64 = 2.5
 param array: f64[3] = 1
 """
 FORMALS = "x: f64[3, 4], r: f64[1, 4], i: int[2, 2], s: f64, m: f64[N], "
-FORMALS += "square: f64[3, 3], sides: f64[4, 3], "
+FORMALS += "few: int[2], square: f64[3, 3], sides: f64[4, 3], "
 FORMALS += "p: f64[1, 4, 4], q: f64[4, 4, 2], pp: f64[1, 2, 5, 3], "
 FORMALS += "qq: f64[2, 2, 2, 2], k: int, c: f64"
 

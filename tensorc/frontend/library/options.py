@@ -119,6 +119,12 @@ def _number(given: Plain) -> Operand:
     return number(given)
 
 
+def _ends(given: Plain) -> tuple[Operand, Operand]:
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise _UnfitError(given)
+    return _number(given[0]), _number(given[1])
+
+
 def _text(given: Plain) -> str:
     if not isinstance(given, str):
         raise _UnfitError(given)
@@ -192,6 +198,7 @@ PARTS = Kind(
 )
 FLAG = Kind("true or false", _flag)
 NUMBER = Kind("a number", _number, sizes=True, computed=True)
+ENDS = Kind("a pair (low, high)", _ends, sizes=True, computed=True)
 TEXT = Kind("a text", _text)
 WIDTHS = Kind(
     "an integer, a pair (before, after), or such a pair for each axis",

@@ -1,4 +1,4 @@
-"""NumPy's functions that are made of its others: np.diff, np.vstack, np.trapezoid.
+"""NumPy's functions that are made of its others: np.vstack, np.trapezoid.
 
 Each is NumPy's own definition, written for variables: what it calls comes back to the
 variables through NumPy.
@@ -65,17 +65,6 @@ def rounded(a: Array, decimals: int = 0) -> Array:
     power = 10.0 ** abs(decimals)
     made: Array = np.rint(a * power) / power
     return made if decimals > 0 else np.rint(a / power) * power
-
-
-def _diff(a: Array, n: int = 1, axis: int = -1) -> Array:
-    if n < 0:
-        raise argument_error(f"np.diff: n must be 0 or more, got {n}")
-    index = ordered_axes(emitter(), axis, a.ndim)[0]
-    before = [slice(None)] * index
-    for _ in range(n):
-        high, low = a[(*before, slice(1, None))], a[(*before, slice(None, -1))]
-        a = high != low if a.dtype == "bool" else high - low
-    return a
 
 
 def _trapezoid(
@@ -179,7 +168,8 @@ def _divmod(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _ediff1d(ary: Array) -> Array:
-    return _diff(np.ravel(ary))
+    made: Array = np.diff(np.ravel(ary))
+    return made
 
 
 def _gradient(
@@ -356,7 +346,6 @@ COMPOSITIONS: Mapping[Callable[..., object], Callable[..., object]] = MappingPro
         np.around: rounded,
         np.ptp: _ptp,
         np.count_nonzero: _count_nonzero,
-        np.diff: _diff,
         np.trapezoid: _trapezoid,
         np.atleast_1d: _of_rank(1),
         np.atleast_2d: _of_rank(2),

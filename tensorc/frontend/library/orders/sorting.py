@@ -1,12 +1,16 @@
 """Elements in their order, and what is made of it: NumPy's options and result types."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from tensorc.frontend.library import indexing
+from tensorc.frontend.library.elementwise import elementwise
+from tensorc.frontend.library.indexing import SlicePart
 from tensorc.frontend.library.operands import (
     Emitter,
     Operand,
     TensorOperand,
     cast,
+    number_error,
     size_error,
     strong,
 )
@@ -15,6 +19,8 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.tensor.order import ArgSort, Sort, TopK
 from tensorc.ir.tensor_builder import TensorBuilder
 from tensorc.ir.types import I1, I8, I64
+
+MOST_DIFFERENCES = 1000  # of differences: each is an op
 
 
 def sort(b: Emitter, x: Operand, axis: int | None = -1) -> Operand:
@@ -78,3 +84,51 @@ def rows_of(
     last = [*[i for i in range(rank) if i != at], at]
     back = sorted(range(rank), key=last.__getitem__)
     return TensorOperand(t.transpose(value, last)), lambda made: t.transpose(made, back)
+
+
+def partition(
+    b: Emitter, x: Operand, kth: int | Sequence[int], axis: int | None = -1
+) -> Operand:
+    """Return all in order: before the k-th none is larger, behind it none less.
+
+    Which of its elements stand where is otherwise not said by NumPy.
+    """
+    _require_places(b, x, kth, axis)
+    return sort(b, x, axis)
+
+
+def argpartition(
+    b: Emitter, x: Operand, kth: int | Sequence[int], axis: int | None = -1
+) -> Operand:
+    """Return the indices of `partition`, which are those that sort."""
+    _require_places(b, x, kth, axis)
+    return argsort(b, x, axis)
+
+
+def _require_places(
+    b: Emitter, x: Operand, kth: int | Sequence[int], axis: int | None
+) -> None:
+    extent = b.shape(rows_of(b, x, axis)[0])[-1]
+    places = (kth,) if isinstance(kth, int) else kth
+    if not places:
+        raise size_error(b, "kth has no place")
+    for place in places:
+        if isinstance(extent, int) and not -extent <= place < extent:
+            raise size_error(b, f"kth is {place} of {extent} elements")
+
+
+def diff(b: Emitter, x: Operand, n: int = 1, axis: int = -1) -> Operand:
+    """Return each element less the one before it, n times; booleans are compared."""
+    if not 0 <= n <= MOST_DIFFERENCES:
+        raise number_error(b, f"diff: n is from 0 to {MOST_DIFFERENCES}, got {n}")
+    tensor = strong(b, x)
+    (at,) = normal_axes(b, axis, tensor.type.rank)
+    name = "ne" if tensor.type.element == I1 else "sub"
+    before = [SlicePart()] * at
+    for _ in range(n):
+        high, low = (
+            indexing.take(b, tensor, [*before, part])
+            for part in (SlicePart(1, None), SlicePart(None, -1))
+        )
+        tensor = strong(b, elementwise(b, name, [high, low]))
+    return tensor
