@@ -5,10 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 
+from tensorc.floats import is_float
 from tensorc.ir.arrays.cumulation import ADD, MULTIPLY, cumulate
 from tensorc.ir.functions import new_module
 from tensorc.ir.numerics import fma, same_bits
 from tensorc.ir.ops.tensor.cumulative import CUMULATIVE, CumProd, CumSum, Recurrence
+from tensorc.ir.types import ELEMENTS
 from tests.samples import parse_type
 from tests.stages import all_results
 from tests.test_indexing_pipeline import add_function
@@ -42,15 +44,16 @@ def applied(cls, attributes, b, of):
     [
         (cls, element)
         for cls in CUMULATIVE
-        for element in ("f16", "f32", "f64", "i8", "ui16", "i64")
-        if cls is not Recurrence or element.startswith("f")  # it is of floats alone
+        for element in ("f16", "bf16", "f32", "f64", "i8", "ui16", "i64")
+        if cls is not Recurrence or ELEMENTS[element].is_float  # it is of floats alone
     ],
 )
 def test_every_stage_gives_the_bits_of_the_contract(cls, element):
     dtype = parse_type(element).element.dtype
     rng = np.random.default_rng(5)
     module, cases, wanted = new_module(), [], []
-    has_blocks = CUMULATIVE[cls] in (ADD, MULTIPLY) and element in ("f16", "f32")
+    adds = CUMULATIVE[cls] in (ADD, MULTIPLY)
+    has_blocks = adds and element in ("f16", "bf16", "f32")
     shapes = SHAPES + (LONG if has_blocks else [])
     for number, (shape, sizes, axis) in enumerate(shapes):
         for reverse in (False, True)[: 1 + ("reverse" in cls.attribute_names)]:
@@ -59,9 +62,9 @@ def test_every_stage_gives_the_bits_of_the_contract(cls, element):
             name = f"f{number}{'r' * reverse}"
             types = [parse_type(element + shape)] * count
             add_function(module, name, types, partial(applied, cls, extra))
-            scale = 1 if dtype.kind == "f" else 90
+            scale = 1 if is_float(dtype) else 90
             given = [(rng.normal(size=sizes) * scale).astype(dtype) for _ in types]
-            if cls is CumProd and dtype.kind == "f":
+            if cls is CumProd and is_float(dtype):
                 given[0] = np.exp(given[0] / 8).astype(dtype)
             for values in given:
                 values[rng.random(sizes) < 0.02] = 0

@@ -6,7 +6,9 @@ What numpy leaves open, gradients at edges, is the table of docs/numerics.md.
 import numpy as np
 import pytest
 
+from tensorc.floats import as_single
 from tensorc.ir.core import Op
+from tensorc.ir.evaluation import as_element
 from tensorc.ir.functions import new_module
 from tensorc.ir.ops import BY_NAME
 from tensorc.ir.ops.builtin import Module
@@ -25,7 +27,7 @@ from tests.test_pipeline import add_function, check
 
 SIGNED = ("i8", "i16", "i32", "i64")
 UNSIGNED = ("ui8", "ui16", "ui32", "ui64")
-FLOATS = ("f16", "f32", "f64")
+FLOATS = ("f16", "bf16", "f32", "f64")
 ROUNDING = {"floor": np.floor, "ceil": np.ceil, "round": np.rint}
 CLASSES = {"isnan": np.isnan, "isfinite": np.isfinite}
 SIGNS = {"abs": np.abs, "sign": np.sign}
@@ -35,7 +37,7 @@ DIVISIONS = {"floordiv": np.floor_divide, "mod": np.mod}
 def all_pairs(element: str) -> list[np.ndarray]:
     """Return all pairs of nasty numbers of a type, as two arrays."""
     numbers = nasty(ELEMENTS[element])
-    if element.startswith("f"):
+    if ELEMENTS[element].is_float:
         more = np.array([-7, 3, -3, 2, -1e-3, 5], numbers.dtype)
         numbers = np.concatenate([numbers, more])
     lhs, rhs = np.meshgrid(numbers, numbers)
@@ -60,7 +62,8 @@ def compare_with_numpy(element: str, functions, arity: int) -> None:
         )
         cases.append((name, arguments))
         with np.errstate(all="ignore"):
-            expected = function(*arguments)
+            found = function(*map(as_single, arguments))
+            expected = as_element(found, ELEMENTS[element])
         (given,) = run(only(module, name), arguments)
         assert same_bits(given, expected), name
     check(module, cases, exact=True, levels=(0, 2))
@@ -111,7 +114,9 @@ REDUCTIONS = (Min, Prod, ArgMin)
 SHAPES = ((3, 5), (5, 3), (1, 17), (17, 1), (40, 33), (1030, 3), (3, 1030), (3, 0))
 
 
-@pytest.mark.parametrize("element", ["f16", "f32", "f64", "i8", "i32", "ui8", "i64"])
+@pytest.mark.parametrize(
+    "element", ["f16", "bf16", "f32", "f64", "i8", "i32", "ui8", "i64"]
+)
 def test_reductions_agree_at_every_stage(element):
     rng = np.random.default_rng(7)
     module = new_module()

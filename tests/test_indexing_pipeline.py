@@ -35,7 +35,7 @@ def check_stages(
                 assert same_bits(np.asarray(g), np.asarray(r)), f"{name} at {stage}"
 
 
-@pytest.mark.parametrize("element", ["f16", "f32", "f64", "i8", "ui16", "i64"])
+@pytest.mark.parametrize("element", ["f16", "bf16", "f32", "f64", "i8", "ui16", "i64"])
 def test_sums_at_a_place_are_sequential_and_integers_wrap(element):
     rng = np.random.default_rng(3)
     dtype = parse_type(element).element.dtype

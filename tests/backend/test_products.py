@@ -64,14 +64,14 @@ STRIPS = {
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
-@pytest.mark.parametrize("element", ["f32", "f64", "f16"])
+@pytest.mark.parametrize("element", ["f32", "f64", "f16", "bf16"])
 @pytest.mark.parametrize("given", STRIPS)
 def test_products_whose_strips_are_copied(element, given, bits):
     check(element, given, STRIPS[given], bits)
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
-@pytest.mark.parametrize("element", ["f32", "f64", "f16"])
+@pytest.mark.parametrize("element", ["f32", "f64", "f16", "bf16"])
 @pytest.mark.parametrize("columns", [1, 7, 10, 16, 17, 31, 33, 47, 48, 49])
 def test_panels_of_static_columns(element, columns, bits):
     check(element, ("M", 20, columns), [(5, 20, columns), (49, 20, columns)], bits)

@@ -305,7 +305,9 @@ def test_in_branches():
     assert same_bits(f(X, False), X * other)
 
 
-@pytest.mark.parametrize("name", ["bool", "int8", "uint64", "float16", "float64"])
+@pytest.mark.parametrize(
+    "name", ["bool", "int8", "uint64", "float16", "bfloat16", "float64"]
+)
 def test_every_type_and_layout(name):
     array = RNG.integers(0, 2, (4, 9)).astype(name)
 

@@ -30,7 +30,9 @@ COLUMNS = (1, 9, 16, 17, 23, 32, 47, 49)
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
-@pytest.mark.parametrize("element", ["f16", "f32", "f64", "i8", "ui16", "i32", "i64"])
+@pytest.mark.parametrize(
+    "element", ["f16", "bf16", "f32", "f64", "i8", "ui16", "i32", "i64"]
+)
 def test_products_of_static_columns_for_any_vectors(
     element: str, bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,10 @@ from safetensors.numpy import load_file
 import tensorc as tc
 from tensorc.cli.main import run
 from tensorc.errors import DivergedError, TensorcWarning
+from tensorc.floats import bfloat16, limits
 
 BATCHES = 40
-FLOATS = (np.float16, np.float32, np.float64)
+FLOATS = (np.float16, bfloat16().type, np.float32, np.float64)
 BAD = (np.nan, np.inf, -np.inf, -np.nan)
 
 
@@ -53,13 +54,13 @@ def test_training_ends_at_the_batch(dtype, value, batch):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_all_finite_costs_are_none(dtype):
-    largest = np.finfo(dtype).max
+    largest = limits(np.dtype(dtype)).max
     for value in (
         0,
         -0.0,
         largest / 4,
         -largest / 4,
-        np.finfo(dtype).smallest_subnormal,
+        limits(np.dtype(dtype)).smallest_subnormal,
     ):
         train, _ = summing(dtype)
         x = np.zeros(30, dtype)
