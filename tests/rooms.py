@@ -299,7 +299,8 @@ ROOMS: Rooms = {
     "api.finite": (
         {
             "floats",
-            *("pipeline", "passes.common", *ir("ops"), "runtime", "target", "errors"),
+            *("pipeline", "passes.common", *ir("ops", "ops.tensor"), "runtime"),
+            *("target", "errors"),
         },
         {"numpy"},
     ),

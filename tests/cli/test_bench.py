@@ -1,6 +1,7 @@
 """`tensorc bench`: a row for each kernel, files for machines, sizes that lack."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -99,8 +100,30 @@ def test_another_function_or_size_is_named(tmp_path, capsys):
     assert title in capsys.readouterr().out
 
 
+def test_a_copy_of_a_file_has_the_kernels_of_the_file(tmp_path, capsys):
+    old, copy = tmp_path / "old.json", tmp_path / "copy.tc"
+    copy.write_text(Path(LOGREG).read_text())
+    words = ["--dim", "B=6", *SHORT]
+    assert main.run(["bench", f"{LOGREG}::loss", *words, "--json", str(old)]) == 0
+    capsys.readouterr()
+    words += ["--compare", str(old)]
+    assert main.run(["bench", f"{copy}::loss", *words]) == 0
+    rows = capsys.readouterr().out.split("\n\n")[-1].splitlines()[2:]
+    assert all(str(copy) in row for row in rows[:-1])
+    assert not any(row.split()[0] == "gone" for row in rows)
+
+
 @pytest.mark.parametrize(
-    "text", ["[1", "[]", '{"format": 1}', '{"format": 1, "seconds": 1, "kernels": [2]}']
+    "text",
+    [
+        *("[1", "[]", '{"format": 1}', '{"format": 1, "seconds": 1, "kernels": [2]}'),
+        *(
+            json.dumps(
+                {"format": 1, "name": "f", "sizes": {}, "kernels": [], "seconds": n}
+            )
+            for n in (math.nan, -1, math.inf, True)
+        ),
+    ],
 )
 def test_what_is_no_result_is_refused_before_the_work(text, tmp_path, capsys):
     old = tmp_path / "old.json"

@@ -229,6 +229,39 @@ def test_an_infinity_that_is_given_is_no_cover():
     assert found.message == "`exp` made inf in 1 of 1 elements"
 
 
+def test_an_op_is_blamed_before_a_nan_of_an_earlier_call():
+    w = tc.shared(np.array([np.nan, 1.0]), "w")
+    x = tc.vector("x", "float64")
+    step = tc.function([x], [], updates=[(w, w * tc.exp(x))])
+    found = failing(step, np.array([0.0, 1000.0]))
+    assert found.message == "`exp` made inf in 1 of 2 elements"
+    assert "the new value of 'w' holds NaN and inf in 2 of 2 elements" in found.notes
+    two = tc.function([x], [w * 2, tc.log(x)])
+    found = failing(two, np.array([0.0, 1.0]))
+    assert found.message == "`log` made -inf in 1 of 2 elements"
+    found = failing(two, np.array([1.0, 1.0]))
+    assert found.message == "the variable 'w' holds NaN in 1 of 2 elements"
+
+
+def test_what_a_stride_leaves_out_makes_no_nan_of_a_convolution():
+    x, w = np.full((1, 1, 5), 1e200), np.full((1, 1, 1), 1e200)
+    x[0, 0, 1] = np.nan
+    f = tc.jit(lambda x, w: tc.conv1d(x, w, stride=2))
+    found = failing(f, x, w)
+    assert found.message == "`conv` made inf in 3 of 3 elements"
+
+
+def test_convolutions_are_shown_without_an_axis_of_groups():
+    x, w = np.ones((2, 4, 3, 3)), np.ones((6, 2, 2, 2))
+    f = tc.jit(lambda x, w: tc.conv2d(x * 1e308, w * 1e308, groups=2))
+    found = failing(f, x, w)
+    assert found.label == "at [0, 0, 0, 0]: inf"
+    assert [n.partition(":")[0].rpartition(" f")[2] for n in found.notes[:2]] == [
+        "64[2, 4, 3, 3]",
+        "64[6, 2, 2, 2]",
+    ]
+
+
 # Memory
 
 

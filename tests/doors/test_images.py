@@ -307,6 +307,11 @@ WRONG = {
     "strides": ("conv2d(x, w, stride=(1, 2, 3))", ("3 numbers, there are 2 axes",)),
     "pairs": ("conv2d(x, w, padding=(1, 2, 3))", ("3 parts, there are 2 axes",)),
     "padding": ("conv2d(x, w, padding=-1)", ("padding is not negative",)),
+    "flip": ("conv2d(x, w, flip=1)", ("flip must be true or false, got 1",)),
+    "mixed": (
+        "conv2d(x, w, padding=((1, 2), (3)))",
+        ("or sizes or pairs (before, after) of all axes, got ((1, 2), 3)",),
+    ),
     "word": ('conv2d(x, w, padding="vald")', ("'valid', 'same', 'full', 'half'",)),
     "one": ("conv1d(x, w)", ("[N, C, L]", "[F, C / groups, KL]")),
     "type": ("conv2d(x > 0, w > 0)", ("no convolution of booleans",)),

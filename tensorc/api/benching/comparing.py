@@ -1,7 +1,8 @@
 """A measurement beside an earlier one, read from its JSON."""
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -33,9 +34,10 @@ def compare(found: Bench, old: Old) -> str:
     """Return what has changed since an earlier measurement."""
     new = _keyed([(k.source, k.computes, k.seconds) for k in found.kernels])
     numbers = dict(zip(new, [k.number for k in found.kernels], strict=True))
+    kernels = _of_a_copy(old.kernels, new)
     rows = [["", "now", "before", "ratio", "source", "computes"]]
-    for key in [*new, *[k for k in old.kernels if k not in new]]:
-        times = new.get(key), old.kernels.get(key)
+    for key in [*new, *[k for k in kernels if k not in new]]:
+        times = new.get(key), kernels.get(key)
         rows.append([numbers.get(key, "gone"), *_spelled(*times), *key[:2]])
     rows.append([found.unit, *_spelled(found.seconds, old.seconds), "", ""])
     table = Table("kernels, and all", rows, (), frozenset({1, 2, 3}))
@@ -83,6 +85,8 @@ def _old(path: str, data: object) -> Old:
 def _seconds(data: object) -> float:
     if isinstance(data, bool) or not isinstance(data, int | float):
         raise ValueError(f"seconds are a number, not {data!r:.40}")
+    if not (math.isfinite(data) and data >= 0):
+        raise ValueError(f"seconds are finite and not negative, not {data!r:.40}")
     return float(data)
 
 
@@ -94,6 +98,18 @@ def _keyed(kernels: Iterable[tuple[str, str, float]]) -> dict[_Key, float]:
         counts[source, computes] = number + 1
         found[source, computes, number] = seconds
     return found
+
+
+def _of_a_copy(old: Mapping[_Key, float], new: Iterable[_Key]) -> Mapping[_Key, float]:
+    """Return earlier kernels of one file as those of the other that is measured now."""
+    before, now = ({source.rpartition(":")[0] for source, *_ in k} for k in (old, new))
+    if len(before) != 1 or len(now) != 1:
+        return old
+    (name,) = now
+    return {
+        (f"{name}:{source.rpartition(':')[2]}", computes, number): seconds
+        for (source, computes, number), seconds in old.items()
+    }
 
 
 def _spelled(now: float | None, before: float | None) -> list[str]:

@@ -23,6 +23,7 @@ from tensorc.ir.interpreter import Frame
 from tensorc.ir.numerics import FMA_ORDER, Array
 from tensorc.ir.ops.builtin import Function, Module
 from tensorc.ir.ops.scan import Scan
+from tensorc.ir.ops.tensor.convolution import walks_of
 
 Kind = Literal["NaN", "infinity"]
 Test = Callable[[Array], Array]
@@ -126,7 +127,7 @@ def origins(
     """Return what a function of a TENSOR module gives, and the origin of each result.
 
     A result that is finite has none. Of a NaN and an infinity in one result the NaN
-    counts.
+    counts, but for one that was given beside an infinity that an op has made.
     """
     functions = {f.sym_name: f for f in module.functions}
     block = functions[name].body.block
@@ -137,14 +138,9 @@ def origins(
     search = _Search(frame)
     with np.errstate(all="ignore"):
         return results, [
-            search.origin(root, value, kind_of(array)) if not is_finite(array) else None
+            search.worst(root, value) if not is_finite(array) else None
             for value, array in zip(block.terminator.operands, results, strict=True)
         ]
-
-
-def kind_of(array: Array) -> Kind:
-    """Return what is worst in an array that is not finite."""
-    return "NaN" if np.isnan(array).any() else "infinity"
 
 
 class _Search:
@@ -160,6 +156,13 @@ class _Search:
             self._walk(run, run.found)
         known = run.found.get((value, kind))
         return known or Origin(value, kind, run.values[value])
+
+    def worst(self, run: _Run, value: Value) -> Origin:
+        """Return where the worst of what a value holds in a run comes from."""
+        array = run.values[value]
+        kinds = [kind for kind, test in TESTS.items() if test(array).any()]
+        found = [self.origin(run, value, kind) for kind in kinds]
+        return min(found, key=lambda o: o.op is None)  # of two the NaN's, the first
 
     def _walk(self, run: _Run, found: dict[tuple[Value, Kind], Origin]) -> None:
         for position, op in enumerate(run.block.ops):
@@ -186,7 +189,7 @@ class _Search:
         if kind == "infinity":
             causes, is_left = self._causes(op, number, operands, kind, kind)
             parts = [self.origin(run, op.operands[i], kind) for i in causes]
-            return min([*parts, *([made] if is_left else [])], key=_order)
+            return min([*parts, *([made] if is_left else [])], key=by_blame)
         causes, is_left = self._causes(op, number, operands, "NaN", "NaN")
         parts = [self.origin(run, op.operands[i], kind) for i in causes]
         if is_left:
@@ -197,7 +200,7 @@ class _Search:
                     _became(self.origin(run, op.operands[i], "infinity"), made)
                 )
             parts += [made] if is_left else []
-        return min(parts, key=_order)
+        return min(parts, key=by_blame)
 
     def _causes(
         self, op: Op, number: int, operands: Sequence[Array], bad: Kind, made: Kind
@@ -214,8 +217,8 @@ class _Search:
         ]
         if not suspects:
             return [], True
-        if op.attributes.get("order") == FMA_ORDER:  # reads all, and takes its time
-            return suspects, False
+        if op.attributes.get("order") == FMA_ORDER and _reads_all(op):
+            return suspects, False  # without evaluating it, which takes its time
 
         def count(tamed: Sequence[int]) -> int:
             given = [
@@ -267,9 +270,18 @@ class _Search:
         return self.origin(run, op.operands[number - 1], given.kind)
 
 
-def _order(origin: Origin) -> tuple[bool, tuple[int, ...]]:
-    """Return what sorts origins: infinities that may be meant behind all others."""
-    return not origin.is_made, origin.position
+def _reads_all(op: Op) -> bool:
+    """Tell whether each element of an operand counts: strides may leave some out."""
+    return all(walk.axis.stride == 1 for walk in walks_of(op))
+
+
+def by_blame(origin: Origin) -> tuple[int, tuple[int, ...]]:
+    """Return what sorts origins: what an op made before what was given.
+
+    Of what was given an infinity may be meant.
+    """
+    is_given = origin.op is None
+    return is_given + (not origin.is_made), origin.position
 
 
 def _became(infinity: Origin, made: Origin) -> Origin:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tensorc.api.finite import words
-from tensorc.api.finite.origins import Origin, is_finite, origins
+from tensorc.api.finite.origins import Origin, by_blame, is_finite, origins
 from tensorc.errors import Diagnostic, Location
 from tensorc.ir.attributes import Dense
 from tensorc.ir.captured import values_of
@@ -58,8 +58,8 @@ def explain(
     else:
         return Explanation(words.nothing_found(name), True)
     affected = _affected(function, results)
-    # What an op made counts before infinities that were given.
-    first = min(known, key=lambda o: (not o.is_made, o.position))
+    # What an op made counts before what was given, which may be of an earlier call.
+    first = min(known, key=by_blame)
     return Explanation(_diagnostic(function, first, affected), first.is_made)
 
 

@@ -1,6 +1,7 @@
 """What is said of NaNs and infinities: the op, the numbers it met, and the way out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,6 +12,7 @@ from tensorc.errors import Diagnostic, Label, Location, way
 from tensorc.floats import is_float, limits
 from tensorc.ir.core import Op, Value
 from tensorc.ir.opdef import ELEMENTWISE
+from tensorc.ir.ops.tensor.convolution import Conv, ConvTranspose
 from tensorc.runtime.arrays import Array, describe, spelling_of
 from tensorc.runtime.finite import CODE
 
@@ -80,7 +82,8 @@ def label(origin: Origin) -> str:
     """Return the first element that is wrong, and what it was made of."""
     op, index = origin.op, _index(origin)
     assert op is not None
-    at = f"at [{', '.join(map(str, index))}]: " if index else ""
+    shown = _index(replace(origin, array=_in_one_group(op, origin.array)))
+    at = f"at [{', '.join(map(str, shown))}]: " if shown else ""
     value = origin.array[index]
     if ELEMENTWISE not in op.traits:
         return f"{at}{value}"
@@ -117,11 +120,24 @@ def inputs(origin: Origin) -> list[str]:
         name = _source_of(value, origin.op)
         if not name:
             name = "its input" if len(pairs) == 1 else f"its input {number + 1}"
-        found.append(f"{name} {describe(array)}: {spell_range(array)}")
+        shown = describe(_in_one_group(origin.op, array, number))
+        found.append(f"{name} {shown}: {spell_range(array)}")
     rest = len(pairs) - _SHOWN
     return list(dict.fromkeys(found)) + (
         [f"and {rest} more inputs"] if rest > 0 else []
     )
+
+
+def _in_one_group(op: Op, array: Array, operand: int = 0) -> Array:
+    """Return what a convolution gives, or is given, as it is written: without groups.
+
+    They are an axis of their own, before that of channels; filters have it in front.
+    """
+    if not isinstance(op, Conv | ConvTranspose):
+        return array
+    at = 0 if operand == 1 else 1
+    groups, each, *rest = array.shape[at:]
+    return array.reshape(*array.shape[:at], groups * each, *rest)
 
 
 def given_to(origin: Origin, named: Named) -> list[str]:

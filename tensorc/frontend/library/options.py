@@ -111,6 +111,12 @@ def _flag(given: Plain) -> bool:
     return bool(given)
 
 
+def _truth(given: Plain) -> bool:
+    if not isinstance(given, bool):
+        raise _UnfitError(given)
+    return given
+
+
 def _number(given: Plain) -> Operand:
     if isinstance(given, Odd) and given.operand is not None:
         return given.operand
@@ -168,6 +174,8 @@ def _padding(leaf: Callable[[Plain], object]) -> Callable[[Plain], object]:
     def read(given: Plain) -> object:
         if isinstance(given, str) and given not in _PADDINGS:
             raise _UnfitError(given, is_value=True)
+        if isinstance(given, tuple) and len({isinstance(p, tuple) for p in given}) > 1:
+            raise _UnfitError(given)  # "(3)" is no tuple: (before, after) was meant
         return given if isinstance(given, str) else _several(_several(leaf))(given)
 
     return read
@@ -197,6 +205,7 @@ PARTS = Kind(
     "a number of parts, or a tuple of the indices between them", _parts, sizes=True
 )
 FLAG = Kind("true or false", _flag)
+TRUTH = Kind("true or false", _truth)  # of functions that NumPy has not
 NUMBER = Kind("a number", _number, sizes=True, computed=True)
 ENDS = Kind("a pair (low, high)", _ends, sizes=True, computed=True)
 TEXT = Kind("a text", _text)
@@ -207,12 +216,12 @@ WIDTHS = Kind(
 _PADDINGS = ("valid", "same", "full", "half")
 _WORDS_OF_PADDING = ", ".join(map(repr, _PADDINGS))
 PADDING = Kind(
-    f"{_WORDS_OF_PADDING}, a size, or for each axis a size or a pair (before, after)",
+    f"{_WORDS_OF_PADDING}, a size, or sizes or pairs (before, after) of all axes",
     _padding(_size),
     sizes=True,
 )
 KNOWN_PADDING = Kind(
-    f"{_WORDS_OF_PADDING}, an integer, or for each axis one or a pair (before, after)",
+    f"{_WORDS_OF_PADDING}, an integer, or such or pairs (before, after) of all axes",
     _padding(_integer),
 )
 AXES_OF_TWO = Kind("an integer, or a pair (axes of x, axes of y)", _axes_of_two)

@@ -74,7 +74,7 @@ def fold(
     what += spell_shape(sizes)
     if tensor.type.rank != 3 or not 1 <= rank <= MOST_AXES or len(windows) != rank:
         message = f"{what}: it takes [N, C * window, windows] and a window's sizes"
-        raise size_error(b, message, OF_RESULT)
+        raise size_error(b, message, "write `fold(x, (H, W), (2, 2))`")
     axes = padded(b, axes_of(b, sizes, windows, stride, dilation), padding)
     output = counts(b, axes, padding, what)
     batch, rows, columns = b.shape(tensor)

@@ -193,7 +193,7 @@ def extents(
     if (rank and many != rank) or not 1 <= many <= MOST_AXES or many > own:
         axes = f"{rank} axes" if rank else f"1 to {MOST_AXES} axes"
         message = f"a window has {axes}, got {many} for {spell_type(x.type)}"
-        raise size_error(b, message, OF_RESULT)
+        raise size_error(b, message, "give it a size for each axis of the image")
     return tuple(window) if isinstance(window, Sequence) else (window,) * many
 
 

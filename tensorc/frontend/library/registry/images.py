@@ -15,6 +15,7 @@ from tensorc.frontend.library.options import (
     KNOWN_PADDING,
     PADDING,
     SHAPE,
+    TRUTH,
     Option,
     one_of,
 )
@@ -43,7 +44,7 @@ _CONV: Mapping[str, Option] = {
     "padding": Option(PADDING, "valid"),
     "dilation": _DILATION,
     "groups": Option(INTEGER, 1),
-    "flip": Option(FLAG, False),
+    "flip": Option(TRUTH, False),
 }
 _TRANSPOSE: Mapping[str, Option] = {
     "stride": _STRIDE,
@@ -51,7 +52,7 @@ _TRANSPOSE: Mapping[str, Option] = {
     "output_padding": Option(INTEGERS, 0),
     "groups": Option(INTEGER, 1),
     "dilation": _DILATION,
-    "flip": Option(FLAG, False),
+    "flip": Option(TRUTH, False),
 }
 _OVER: Mapping[str, Option] = {
     "stride": Option(INTEGERS, None, none=True),
@@ -61,25 +62,25 @@ _POOL: Mapping[str, Option] = {"window": Option(SHAPE), **_OVER}
 _MAX_POOL: Mapping[str, Option] = {
     **_POOL,
     "dilation": _DILATION,
-    "ignore_border": Option(FLAG, True),
+    "ignore_border": Option(TRUTH, True),
 }
 _AVG_POOL: Mapping[str, Option] = {
     **_POOL,
-    "ignore_border": Option(FLAG, True),
-    "count_padding": Option(FLAG, True),
+    "ignore_border": Option(TRUTH, True),
+    "count_padding": Option(TRUTH, True),
 }
 # PyTorch's own, in its order.
 _MAX_POOLS: Mapping[str, Option] = {
     "kernel_size": Option(SHAPE),
     **_OVER,
     "dilation": _DILATION,
-    "ceil_mode": Option(FLAG, False),
+    "ceil_mode": Option(TRUTH, False),
 }
 _AVG_POOLS: Mapping[str, Option] = {
     "kernel_size": Option(SHAPE),
     **_OVER,
-    "ceil_mode": Option(FLAG, False),
-    "count_include_pad": Option(FLAG, True),
+    "ceil_mode": Option(TRUTH, False),
+    "count_include_pad": Option(TRUTH, True),
 }
 _PATCHES: Mapping[str, Option] = {
     "dilation": _DILATION,
