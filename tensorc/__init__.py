@@ -51,6 +51,7 @@ training. This page is the tour; the code follows its order.
     api                    what users call: function, jit, grad, fit, program, saving
     api.benching           what kernels take, beside what the machine can do
     cli                    one module per verb
+    theano                 the shell that Theano's tutorials import, over `api`
     fuzz                   random programs, compared with the interpreter
     errors                 source locations and messages; `diagnostics` renders them
     recipes                what a `fit` and a `run` say: the table of their options

@@ -335,6 +335,15 @@ ROOMS: Rooms = {
         },
         {"numpy"},
     ),
+    # Theano's names for what the symbolic door has.
+    "theano": (
+        {
+            *("api", "frontend.library", "frontend.python", "frontend.python.control"),
+            *("frontend.python.derivatives", "frontend.python.graph", "runtime"),
+            "ir",
+        },
+        {"numpy"},
+    ),
     # Programs that look for bugs: whatever the compiler and the runtime are made of.
     "fuzz": (
         {
@@ -489,6 +498,7 @@ UPWARD = {("tensorc.frontend.python.symbolic", "tensorc.api.function")}
 # (module, statement): why it has an effect when it is imported.
 EFFECTS = {
     ("tensorc.__main__", "main()"): "the command line",
+    ("tensorc.theano.__main__", "main()"): "the command line of scripts",
     ("tensorc.compiler", "check_pipeline(CPU)"): "passes that do not fit never run",
     ("tensorc.compiler", "check_pipeline(CPU_UNFUSED)"): "the same",
     ("tensorc.backend.llvm", "require(160 * MIB, 'LLVM')"): "LLVM just exits without",

@@ -172,6 +172,11 @@ def in_body() -> Iterator[MutableSet[Op]]:
             outer |= own
 
 
+def is_in_body() -> bool:
+    """Return whether a body's function is being called: a loop's, say."""
+    return _BODY.get() is not None
+
+
 # An attribute of nodes alone: pairs of sizes that the call makes equal, each before the
 # words for a call that does not.
 REQUIRED = "required"

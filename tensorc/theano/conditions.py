@@ -1,0 +1,5 @@
+"""`theano.ifelse`."""
+
+from tensorc.frontend.python.control.conditions import ifelse
+
+__all__ = ["ifelse"]

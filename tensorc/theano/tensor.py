@@ -1,0 +1,226 @@
+"""`theano.tensor`: variables and functions. What is not here is `tc`'s, by its name."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tensorc.frontend.library.mistakes import door, hiding, usage_error
+from tensorc.frontend.python import symbolic_functions, symbolic_variables
+from tensorc.frontend.python.derivatives.products import Lop, Rop
+from tensorc.frontend.python.symbolic import Tensor
+from tensorc.frontend.python.symbolic_operands import operand_of
+from tensorc.frontend.python.symbolic_variables import Shared
+from tensorc.theano import nnet, shared_randomstreams, signal, xlogx
+from tensorc.theano.gradient import grad, hessian, jacobian
+from tensorc.theano.settings import float_name
+from tensorc.theano.variables import PLURALS, TensorType
+
+Variable = TensorVariable = Tensor
+TensorSharedVariable = Shared
+_public = symbolic_functions.public
+
+__all__ = [
+    "Lop",
+    "Rop",
+    "TensorSharedVariable",
+    "TensorType",
+    "TensorVariable",
+    "Variable",
+    "grad",
+    "hessian",
+    "jacobian",
+    "nnet",
+    "shared_randomstreams",
+    "signal",
+    "xlogx",
+]
+
+# Theano's names of what `tc` calls in another way.
+_NAMES = {
+    "abs_": "abs",
+    "and_": "bitwise_and",
+    "batched_dot": "matmul",
+    "batched_tensordot": "tensordot",
+    "extract_diag": "diagonal",
+    "inv": "reciprocal",
+    "int_div": "floor_divide",
+    "invert": "invert",
+    "or_": "bitwise_or",
+    "pow": "power",
+    "sgn": "sign",
+    "trunc": "trunc",
+    "xor": "bitwise_xor",
+}
+
+
+def __getattr__(name: str) -> Callable[..., object]:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if name in PLURALS:
+        return PLURALS[name]
+    return _public(_NAMES.get(name, name))
+
+
+@door
+def as_tensor_variable(
+    x: object, name: str | None = None, ndim: int | None = None
+) -> Tensor:
+    """Return a variable as it is, and an array or a number as a constant one.
+
+    A list of variables is stacked. `ndim` adds axes of size 1 in front.
+    """
+    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
+        x = _public("stack")(list(x))
+    variable = x if isinstance(x, Tensor) else constant(x, name)
+    missing = 0 if ndim is None else ndim - variable.ndim
+    return shape_padleft(variable, missing) if missing > 0 else variable
+
+
+@door
+def constant(
+    x: object, name: str | None = None, ndim: int | None = None, dtype: object = None
+) -> Tensor:
+    """Return a constant variable; `ndim` adds axes of size 1 in front."""
+    if isinstance(x, list | tuple):
+        x = np.asarray(x)
+    wanted = _type(dtype)
+    variable = symbolic_variables.constant(x, name, wanted)  # type: ignore[arg-type]
+    missing = 0 if ndim is None else ndim - variable.ndim
+    return shape_padleft(variable, missing) if missing > 0 else variable
+
+
+def _type(dtype: object) -> object:
+    """Return a type by its name; "floatX" is what the setting says."""
+    return float_name() if isinstance(dtype, str) and dtype == "floatX" else dtype
+
+
+@door
+def cast(x: object, dtype: object) -> Tensor:
+    """Convert to another element type; "floatX" is what the setting says."""
+    return _public("cast")(x, _type(dtype))
+
+
+@hiding
+def shape(x: object) -> object:
+    """Return the size of each axis."""
+    return Tensor(operand_of(x)).shape
+
+
+@door
+def switch(condition: object, ift: object, iff: object) -> Tensor:
+    """Choose elementwise; a number holds if it is not 0."""
+    chosen = Tensor(operand_of(condition))
+    if chosen.dtype != "bool":
+        chosen = _public("neq")(chosen, 0)
+    return _public("where")(chosen, ift, iff)
+
+
+where = switch
+
+
+@door
+def clip(x: object, min: object, max: object) -> Tensor:
+    """Return x between two bounds; where they cross, below `min` it is `min`."""
+    least, most = _public("lt")(x, min), _public("gt")(x, max)
+    return switch(least, min, switch(most, max, x))
+
+
+@door
+def alloc(value: object, *sizes: object) -> Tensor:
+    """Return a value, repeated in a shape of the given sizes."""
+    variable = Tensor(operand_of(value))
+    return _public("broadcast_to")(variable, tuple(sizes))
+
+
+@door
+def fill(x: object, value: object) -> Tensor:
+    """Return an array like x with one value in it, in the type of the value."""
+    single = as_tensor_variable(value)
+    return _public("full_like")(x, single, dtype=str(single.dtype))
+
+
+@door
+def join(axis: int, *tensors: object) -> Tensor:
+    """Put arrays one behind the other along an axis."""
+    return _public("concatenate")(list(tensors), axis=axis)
+
+
+@door
+def stack(*tensors: object, axis: int = 0) -> Tensor:
+    """Put arrays along a new axis: `stack([x, y], axis=0)`, or `stack(x, y)`."""
+    first = tensors[0] if tensors else None
+    if isinstance(first, list | tuple):
+        axis = int(tensors[1]) if len(tensors) > 1 else axis  # type: ignore[call-overload]
+        return _public("stack")(list(first), axis=axis)
+    return _public("stack")(list(tensors), axis=axis)
+
+
+@door
+def reshape(x: object, newshape: object, ndim: int | None = None) -> Tensor:
+    """Return the elements in a new shape, of which one size may be -1."""
+    sizes = tuple(newshape) if isinstance(newshape, list) else newshape
+    found = _public("reshape")(x, sizes)
+    if ndim is not None and found.ndim != ndim:
+        message = f"reshape has ndim={ndim}, but a shape with {found.ndim} sizes"
+        raise usage_error(message)
+    return found
+
+
+@door
+def flatten(x: object, ndim: int | None = None, outdim: int | None = None) -> Tensor:
+    """Return x with its last axes made one, so that `ndim` are left."""
+    kept = ndim if ndim is not None else outdim
+    return _public("flatten")(x, ndim=1 if kept is None else kept)
+
+
+@door
+def shape_padleft(t: Tensor, n_ones: int = 1) -> Tensor:
+    """Return a variable with axes of size 1 in front."""
+    return t.dimshuffle(*["x"] * n_ones, *range(t.ndim))
+
+
+@door
+def shape_padright(t: Tensor, n_ones: int = 1) -> Tensor:
+    """Return a variable with axes of size 1 behind."""
+    return t.dimshuffle(*range(t.ndim), *["x"] * n_ones)
+
+
+@door
+def shape_padaxis(t: Tensor, axis: int) -> Tensor:
+    """Return a variable with an axis of size 1 at an index of the result."""
+    return _public("expand_dims")(t, axis)
+
+
+@door
+def addbroadcast(x: Tensor, *axes: int) -> Tensor:
+    """Return x, whose axes at `axes` have size 1, which the call is held to."""
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    order = [kept.index(a) if a in kept else "x" for a in range(x.ndim)]
+    return x.dimshuffle(*kept).dimshuffle(*order)
+
+
+@door
+def patternbroadcast(x: Tensor, broadcastable: Sequence[bool]) -> Tensor:
+    """Return x, whose axes have size 1 where the pattern is true."""
+    axes = [axis for axis, single in enumerate(broadcastable) if single]
+    return addbroadcast(x, *axes) if axes else x
+
+
+@door
+def unbroadcast(x: Tensor, *axes: int) -> Tensor:
+    """Return x: sizes of 1 repeat here, whatever is said of them."""
+    return x
+
+
+@door
+def to_one_hot(y: Tensor, nb_class: int, dtype: object = None) -> Tensor:
+    """Return 1 at each label's index of a row of `nb_class`, 0 elsewhere."""
+    found = _public("one_hot")(y, nb_class)
+    return cast(found, "floatX" if dtype is None else dtype)
+
+
+@door
+def identity_like(x: Tensor) -> Tensor:
+    """Return the matrix of x's shape and type with 1 on its diagonal."""
+    rows, columns = x.shape
+    return _public("eye")(rows, columns, dtype=str(x.dtype))

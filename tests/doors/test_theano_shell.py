@@ -1,0 +1,143 @@
+"""The shell of Theano's names: what its tutorials import, and its own rules."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from tensorc.frontend.python.symbolic_operands import DOOR
+from tensorc.theano.installing import ALIASES, install
+
+
+@pytest.fixture
+def theano():
+    """Return the module that `import theano` gives, with floatX float64."""
+    before = {n: m for n, m in sys.modules.items() if n.split(".")[0] == "theano"}
+    token = DOOR.set(DOOR.get())
+    install()
+    yield sys.modules["theano"]
+    DOOR.reset(token)
+    for name in [n for n in sys.modules if n.split(".")[0] == "theano"]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def test_the_imports_of_the_tutorials_resolve(theano):
+    import theano.tensor as T
+    from theano.sandbox.rng_mrg import MRG_RandomStreams
+    from theano.tensor.nnet import conv2d
+    from theano.tensor.shared_randomstreams import RandomStreams
+    from theano.tensor.signal import downsample, pool
+
+    assert T is theano.tensor
+    assert conv2d is T.nnet.conv2d
+    assert pool.pool_2d is T.signal.pool.pool_2d
+    assert downsample is T.signal.downsample
+    assert RandomStreams is T.shared_randomstreams.RandomStreams
+    assert MRG_RandomStreams is theano.sandbox.rng_mrg.MRG_RandomStreams
+    assert theano.scalar.upcast("int8", "float32") == "float32"
+    assert theano.compile.mode.get_default_mode() == "Mode"
+    assert {f"theano.{name}" for name in ALIASES} <= sys.modules.keys()
+
+
+def test_S0200_a_star_import_gives_the_names_of_the_tutorial(theano):
+    names: dict[str, object] = {}
+    exec("from theano import *", names)
+    assert names["theano"] is theano
+    assert {"function", "shared", "tensor", "config", "scan", "grad"} <= names.keys()
+
+
+def test_S043_floatX_is_float64_and_may_be_set(theano):
+    T = theano.tensor
+    assert theano.config.floatX == "float64"
+    assert T.matrix().dtype == "float64"
+    assert (T.ivector() / 2).dtype == "float64"
+    theano.config.floatX = "float32"
+    assert T.matrix().dtype == "float32"
+    assert T.cast(T.ivector(), "floatX").dtype == "float32"
+    assert theano.shared(20.0).dtype == "float64"
+    with pytest.raises(ValueError, match="float16"):
+        theano.config.floatX = "float16"
+    with pytest.raises(AttributeError, match="no setting 'flaotX'"):
+        theano.config.flaotX = "float32"
+
+
+def test_theano_flags_are_read(theano, monkeypatch):
+    monkeypatch.setenv("THEANO_FLAGS", "device=cpu,floatX=float32, warn.x=False")
+    install()
+    assert theano.config.floatX == "float32"
+    monkeypatch.setenv("THEANO_FLAGS", "device=cuda0")
+    with pytest.raises(ValueError, match="device is 'cpu' here, got 'cuda0'"):
+        install()
+
+
+def test_variables_are_made_several_at_once(theano):
+    T = theano.tensor
+    x, y = T.dmatrices("x", "y")
+    assert (x.name, y.name, x.ndim, y.dtype) == ("x", "y", 2, "float64")
+    assert len(T.vectors(3)) == 3
+    row = T.TensorType("float32", (True, False))("r")
+    assert (row.dtype, row.shape[0]) == ("float32", 1)
+
+
+def test_clip_below_the_least_is_the_least_where_bounds_cross(theano):
+    x = theano.tensor.dvector("x")
+    clipped = theano.tensor.clip(x, 2, 1)
+    assert clipped.eval({x: [0.0, 1.5, 3.0]}).tolist() == [2.0, 2.0, 1.0]
+    plain = theano.tensor.clip(x, -1, 1)
+    assert plain.eval({x: [-3.0, 0.5, 3.0]}).tolist() == [-1.0, 0.5, 1.0]
+    slope = theano.grad(plain.sum(), x)
+    assert slope.eval({x: [-3.0, 0.5, 1.0]}).tolist() == [0.0, 1.0, 1.0]
+
+
+def test_softmax_makes_a_row_of_a_vector(theano):
+    x = theano.tensor.dvector("x")
+    assert theano.tensor.nnet.softmax(x).eval({x: [1.0, 1.0]}).tolist() == [[0.5, 0.5]]
+
+
+def test_relu_has_theanos_derivative_at_0(theano):
+    x = theano.tensor.dvector("x")
+    y = theano.tensor.nnet.relu(x)
+    assert y.eval({x: [-2.0, 0.0, 3.0]}).tolist() == [0.0, 0.0, 3.0]
+    slope = theano.grad(y.sum(), x).eval({x: [-2.0, 0.0, 3.0]})
+    assert slope.tolist() == [0.0, 0.5, 1.0]
+    leaky = theano.tensor.nnet.relu(x, 0.1).eval({x: [-2.0, 3.0]})
+    np.testing.assert_allclose(leaky, [-0.2, 3.0], rtol=1e-15)
+
+
+def test_conv2d_turns_its_filters_around(theano):
+    T = theano.tensor
+    image, filters = np.zeros((1, 1, 3, 3)), np.arange(9.0).reshape(1, 1, 3, 3)
+    image[0, 0, 1, 1] = 1
+    x, w = T.dtensor4("x"), T.dtensor4("w")
+    found = T.nnet.conv2d(x, w, border_mode="half", input_shape=(1, 1, 3, 3))
+    np.testing.assert_array_equal(found.eval({x: image, w: filters}), filters)
+    one = T.signal.conv.conv2d(x[0, 0], w[0, 0], border_mode="full")
+    assert one.eval({x: image, w: filters}).shape == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [("max", 5.0), ("sum", 10.0), ("average_inc_pad", 2.5)],
+)
+def test_pool_2d_has_theanos_modes(theano, mode, wanted):
+    x = theano.tensor.dtensor4("x")
+    image = np.arange(16.0).reshape(1, 1, 4, 4)
+    pool_2d = theano.tensor.signal.pool.pool_2d
+    found = pool_2d(input=x, ds=(2, 2), ignore_border=True, mode=mode).eval({x: image})
+    assert found.shape == (1, 1, 2, 2)
+    assert found[0, 0, 0, 0] == wanted
+    with pytest.raises(TypeError, match="one of ws and ds"):
+        pool_2d(x)
+
+
+def test_S04E_what_function_does_not_know_is_named(theano):
+    x = theano.tensor.dscalar("x")
+    with pytest.raises(TypeError, match="updates="):
+        theano.function([x], x, update=[])
+    with pytest.raises(TypeError, match="no mode 'FAST'"):
+        theano.function([x], x, mode="FAST")
+    for mode in ("FAST_RUN", "FAST_COMPILE", None):
+        assert theano.function([x], x * 2, mode=mode)(3) == 6
+    with pytest.raises(FloatingPointError, match="log"):
+        theano.function([x], theano.tensor.log(x), mode="NanGuardMode")(0)
