@@ -80,6 +80,7 @@ INTRINSICS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "fma": (-1,),
         "sqrt": (-1,),
         "fabs": (-1,),
+        "copysign": (-1,),
         "roundeven": (-1,),
         "floor": (-1,),
         "ceil": (-1,),

@@ -96,7 +96,13 @@ def calls_of_ufunc(ufunc: np.ufunc) -> list[Call]:
     name = ufunc.__name__
     if ufunc.nin == 1:
         return [Call(ufunc, name, (t,), ufunc) for t in TYPES]
-    return [Call(ufunc, name, pair, ufunc) for pair in PAIRS]
+    pairs = PAIRS
+    if ufunc is np.ldexp:
+        # NumPy takes no other exponents, and numbers as float16.
+        exponents = ("int8", "int16", "int32", "int64", "uint8", "uint16", 2)
+        typed = itertools.product(TYPES, exponents)
+        pairs = tuple(p for p in typed if p[0] != "bool")
+    return [Call(ufunc, name, pair, ufunc) for pair in pairs]
 
 
 def arrays_of_ufunc(types: tuple[object, ...]) -> list[object]:
@@ -145,6 +151,13 @@ OPTIONS: dict[str, tuple[object, ...]] = {
     "range": ((0, 2),),
     "bins": (4, [0, 1, 2.5]),
     "n": (2,),
+    "copy": (True,),
+    "nan": (1.5,),
+    "posinf": (3.0, None),
+    "neginf": (-2,),
+    "rtol": (0.25,),
+    "atol": (0.5,),
+    "equal_nan": (True,),
 }
 # What must be given, each a call of its own.
 REQUIRED: dict[Callable, tuple[tuple[object, ...], ...]] = {
@@ -213,6 +226,8 @@ OF_TWO: dict[Callable, Callable] = {
     np.logspace: lambda x, y: np.logspace(_few(x), _few(y), 5),
     np.tensordot: lambda x, y: np.tensordot(x, y, 2),
     np.einsum: lambda x, y: np.einsum("ij,ij->i", x, y),
+    np.isclose: lambda x, y: np.isclose(x, y, 0.25, equal_nan=True),
+    np.allclose: lambda x, y: np.allclose(x, y, atol=0.5),
 }
 # Those that take numbers, which get the type of the array. Of products NumPy makes
 # arrays of them, of their own type.

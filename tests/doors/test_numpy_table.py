@@ -195,6 +195,8 @@ BOUNDS = {
 COMPOSED = {"power": 3.0, "logaddexp": 4.0, "var": 4.0, "std": 4.0, "norm": 2.0}
 COMPOSED |= {"linspace": 2.0, "mean": 1.0, "logspace": 8.0}
 COMPOSED |= {"average": 2.0, "cov": 4.0, "corrcoef": 8.0}
+COMPOSED |= {"logaddexp2": 4.0, "sinc": 2.0, "deg2rad": 1.0, "rad2deg": 1.0}
+COMPOSED |= {"radians": 1.0, "degrees": 1.0}
 COMPOSED |= {"nanmean": 1.0, "nanvar": 4.0, "nanstd": 4.0}
 HALF = 0.502  # of f16, which is computed in f32
 
@@ -241,7 +243,9 @@ def agrees(call: Call, given: np.ndarray, operands: list[object], i: int) -> np.
 
 def _is_extreme(call: Call) -> bool:
     """Tell functions of which zero is the result decides: NumPy leaves it open."""
-    return call.function.__name__ in ("maximum", "minimum", "max", "min", "clip")
+    return call.function.__name__ in (
+        *("maximum", "minimum", "fmax", "fmin", "max", "min", "clip"),
+    )
 
 
 def _scale(call: Call, near: np.ndarray, operands: list[object]) -> np.ndarray:

@@ -337,6 +337,7 @@ SCALAR_ROWS: Mapping[type[Op], Callable[[State, Op], None]] = MappingProxyType(
         conversions.Bitcast: _bitcast,
         math.Sqrt: _floats("sqrt"),
         math.AbsF: _floats("fabs"),
+        math.CopySign: _floats("copysign"),
         math.RoundEven: _floats("roundeven"),
         math.Floor: _floats("floor"),
         math.Ceil: _floats("ceil"),

@@ -81,6 +81,17 @@ def _compare(fold: Fold, sign: str, rewrite: Rewrite | None = None) -> Map:
     return Map("compare", fold, ops.Compare, sign=sign, rewrite=rewrite)
 
 
+def _has_sign(value: float) -> bool:
+    return math.copysign(1, value) < 0
+
+
+def _fmod(left: float, right: float) -> float | int:
+    if isinstance(left, int) and isinstance(right, int):
+        size = abs(left) % abs(right)
+        return size if left >= 0 else -size
+    return math.fmod(left, right)
+
+
 def _shift_left(value: int, count: int) -> int:
     if count > MAX_BITS:
         raise OverflowError
@@ -364,6 +375,14 @@ ROWS: Sequence[LibraryFunction] = (
     # np.round has decimals; np.rint makes floats of integers.
     _map("round", _whole(np.rint, rounding.Round, ("int",), np.round)),
     _map("isnan", Map("class", math.isnan, rounding.IsNan, np.isnan), "isnan"),
+    _map("signbit", Map("class", _has_sign, rounding.SignBit, np.signbit), "signbit"),
+    _float("copysign", math.copysign, rounding.CopySign, "copysign", tensors=_XY),
+    _map(
+        "fmod",
+        Map("number", _fmod, rounding.Fmod, np.fmod, booleans=I8),
+        "fmod",
+        tensors=_XY,
+    ),
     _map(
         "isfinite",
         Map("class", math.isfinite, rounding.IsFinite, np.isfinite),

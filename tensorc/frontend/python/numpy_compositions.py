@@ -331,10 +331,6 @@ def _polyder(p: Array, m: int = 1) -> Array:
     return p
 
 
-def _times(factor: float) -> Callable[[Array], Array]:
-    return lambda x: x * factor
-
-
 COMPOSITIONS: Mapping[Callable[..., object], Callable[..., object]] = MappingProxyType(
     {
         **ARRANGED,
@@ -387,9 +383,5 @@ COMPOSITIONS: Mapping[Callable[..., object], Callable[..., object]] = MappingPro
         np.polyadd: _polyadd,
         np.polysub: _polysub,
         np.polyder: _polyder,
-        np.deg2rad: _times(np.pi / 180),
-        np.radians: _times(np.pi / 180),
-        np.rad2deg: _times(180 / np.pi),
-        np.degrees: _times(180 / np.pi),
     }
 )

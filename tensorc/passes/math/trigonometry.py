@@ -13,7 +13,7 @@ from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import math
 from tensorc.passes.math.angles import far_angle
 from tensorc.passes.math.builder import Expansion, MathBuilder, MathFunction, Pair
-from tensorc.passes.math.pairs import chosen, negative, quotient
+from tensorc.passes.math.pairs import chosen, negative, pair, product, quotient, total
 
 # pi/2 as an unrounded sum of three numbers.
 HALF_PI = (
@@ -22,6 +22,11 @@ HALF_PI = (
     float.fromhex("-0x1.f1976b7ed8fbcp-110"),
 )
 FARTHEST = 2.0**45
+# -1/6 as an unrounded sum.
+_SIXTH = (
+    float.fromhex("-0x1.5555555555555p-3"),
+    float.fromhex("-0x1.5555555555555p-57"),
+)
 
 # (sin r - r) / r^3 and (cos r - 1 + r^2/2) / r^4 in r^2 for |r| <= pi/4: for f32 (to
 # 2^-28 and 2^-33) and for f64 (to 2^-58 and 2^-64).
@@ -114,12 +119,23 @@ def _tangent(m: MathBuilder, wave: _Wave, angle: Pair, quarter: Value) -> Value:
     """Return the quotient of sine and cosine, or of -cosine and sine, of pairs."""
     r, low = angle
     z = m.mul(r, r)
-    sine = m.fast_sum(*_sine_parts(m, r, low, z, wave.sin_tail))
+    slope = m.fma(z, m.number(-0.5), m.number(1.0))
+    sine = _fine_sine(m, r, m.mul(low, slope), wave.sin_tail)
     cosine = m.fast_sum(*_cosine_parts(m, r, low, z, wave.cos_tail))
     odd = m.shift_left(quarter, m.format.bits.bits - 1)
     is_odd = m.compare_integers("slt", odd, m.integer(0))
     above = chosen(m, is_odd, negative(m, cosine), sine)
     return m.add(*quotient(m, above, chosen(m, is_odd, sine, cosine)))
+
+
+def _fine_sine(m: MathBuilder, r: Value, low: Value, tail: tuple[float, ...]) -> Pair:
+    """Return sin(r) + low as a pair whose cubic term is rounded to a pair, too."""
+    first, *others = tail
+    square = m.exact_product(r, r)
+    cube = product(m, (r, m.number(0.0)), square)
+    third = product(m, cube, pair(m, *_SIXTH))
+    left = m.polynomial(square[0], (first - _SIXTH[0], *others))
+    return total(m, (r, m.fma(cube[0], left, low)), third)
 
 
 def _reduce(m: MathBuilder, x: Value) -> tuple[Pair, Value]:
@@ -164,17 +180,10 @@ def _with_far_lanes(m: MathBuilder, wave: _Wave, x: Value, result: Value) -> Val
 def _sine(
     m: MathBuilder, r: Value, low: Value, z: Value, tail: tuple[float, ...]
 ) -> Value:
-    """Return sin(r + low)."""
-    return m.add(*_sine_parts(m, r, low, z, tail))
-
-
-def _sine_parts(
-    m: MathBuilder, r: Value, low: Value, z: Value, tail: tuple[float, ...]
-) -> Pair:
-    """Return r and r^3 P(r^2) + low (1 - r^2 / 2)."""
+    """Return sin(r + low) = r + (r^3 P(r^2) + low (1 - r^2 / 2))."""
     slope = m.fma(z, m.number(-0.5), m.number(1.0))
     cubic = m.mul(m.mul(r, z), m.polynomial(z, tail))
-    return r, m.fma(low, slope, cubic)
+    return m.add(r, m.fma(low, slope, cubic))
 
 
 def _cosine(

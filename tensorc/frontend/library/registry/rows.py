@@ -41,7 +41,13 @@ from tensorc.frontend.library.options import (
     Option,
     one_of,
 )
-from tensorc.frontend.library.registry import images, matrices, orders, statistics
+from tensorc.frontend.library.registry import (
+    elementary,
+    images,
+    matrices,
+    orders,
+    statistics,
+)
 
 _XY = ("x", "y")
 _AXES = Option(AXES, None, none=True)
@@ -466,7 +472,7 @@ _NETWORKS = (
 )
 
 GROUPS: Mapping[str, Sequence[LibraryFunction]] = {
-    "elementwise": (*maps.ROWS, *_ELEMENTWISE),
+    "elementwise": (*maps.ROWS, *_ELEMENTWISE, *elementary.ROWS),
     "reductions": _REDUCTIONS,
     "cumulative": _CUMULATIVE,
     "orders": orders.ROWS,

@@ -254,6 +254,13 @@ class Hypot(FloatBinary):
     evaluate = each(np.hypot)
 
 
+@op("math.copysign", traits=_EXACT)
+class CopySign(FloatBinary):
+    """The size of lhs with the sign of rhs, of a zero or NaN too."""
+
+    evaluate = each(np.copysign)
+
+
 @op("arith.remf", traits=_EXACT)
 class RemF(FloatBinary):
     """Remainder of floats with the sign of lhs, exact: C's fmod."""

@@ -5,7 +5,7 @@ import numpy as np
 from tensorc.ir.core import Op, Value
 from tensorc.ir.levels import AT_TENSOR
 from tensorc.ir.opdef import ELEMENTWISE, EXACT, PURE, InferContext, each, op
-from tensorc.ir.ops.scalar import math
+from tensorc.ir.ops.scalar import arith, math
 from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.types import I1, TensorType
 
@@ -47,6 +47,11 @@ class Sign(ew.Unary):
     evaluate = each(np.sign)
 
 
+@op("tc.copysign", traits=_EXACT, scalar=math.CopySign)
+class CopySign(ew.FloatBinary):
+    """The size of lhs with the sign of rhs, also of -0.0 and NaN."""
+
+
 @op("tc.floor", traits=_EXACT, scalar=math.Floor)
 class Floor(ew.FloatUnary):
     """The largest integral float that is not above the operand."""
@@ -74,6 +79,23 @@ class IsNan(Predicate):
 )
 class IsFinite(Predicate):
     """Tell finite numbers from infinities and NaN."""
+
+
+@op(
+    "tc.signbit",
+    traits=_EXACT,
+    made_of=lambda b, x: b(ew.Compare, b(CopySign, 1.0, x), 0.0, predicate="lt"),
+)
+class SignBit(Predicate):
+    """Tell what has a minus sign: -0.0 too, and NaN with one."""
+
+
+@op("tc.fmod", traits=_EXACT, scalar=(math.RemF, arith.RemSI, arith.RemSI))
+class Fmod(ew.Binary):
+    """Remainder with the sign of lhs, exact: C's fmod.
+
+    For a zero divisor it is 0 of integers, NaN of floats.
+    """
 
 
 @op("tc.floordiv", traits=_EXACT)

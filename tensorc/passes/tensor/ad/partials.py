@@ -214,6 +214,17 @@ def _mod(b: TensorBuilder, op: rounding.Mod, ct: Value) -> Cotangents:
     return ct, b(ew.Neg, b(ew.Mul, ct, b(rounding.FloorDiv, op.lhs, op.rhs)))
 
 
+def _fmod(b: TensorBuilder, op: rounding.Fmod, ct: Value) -> Cotangents:
+    """Give 1, and minus the whole part of the quotient: (x - fmod(x, y)) / y."""
+    whole = b(ew.Div, b(ew.Sub, op.lhs, op.result), op.rhs)
+    return ct, b(ew.Neg, b(ew.Mul, ct, whole))
+
+
+def _copysign(b: TensorBuilder, op: rounding.CopySign, ct: Value) -> Cotangents:
+    sign = b(rounding.CopySign, b.full_like(ct, 1), op.rhs)
+    return b(ew.Mul, ct, b(ew.Mul, b(rounding.Sign, op.lhs), sign)), None
+
+
 PARTIALS: Mapping[type[Op], Row] = table(
     rule(ew.Add, lambda b, op, ct: (ct, ct)),
     rule(ew.Sub, lambda b, op, ct: (ct, b(ew.Neg, ct))),
@@ -253,5 +264,7 @@ PARTIALS: Mapping[type[Op], Row] = table(
     rule(fn.Hypot, _hypot),
     rule(fn.Pow, _pow),
     rule(rounding.Mod, _mod),
+    rule(rounding.Fmod, _fmod),
+    rule(rounding.CopySign, _copysign),
     rule(rounding.Abs, _abs),
 )

@@ -110,6 +110,7 @@ JVP_RULES: Mapping[type[Op], Rule] = MappingProxyType(
 STEPS: frozenset[type[Op]] = frozenset(
     {
         *(ew.Compare, ew.And, ew.Or, ew.Not, rounding.IsNan, rounding.IsFinite),
+        rounding.SignBit,
         *(bits.BitwiseAnd, bits.BitwiseOr, bits.BitwiseXor, bits.Invert),
         *(bits.LeftShift, bits.RightShift),
         *(rounding.Floor, rounding.Ceil, rounding.Round, rounding.FloorDiv),
