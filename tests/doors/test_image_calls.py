@@ -4,7 +4,9 @@ In all doors one message, which names the function and where it is called, with 
 shapes and the formula of the size that does not fit.
 """
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -142,3 +144,70 @@ def test_words_stand_for_the_sizes_of_what_is_compiled():
             f(*given)
         assert "#" not in said(caught.value)
         assert "given f32[1, 1, 4]" in said(caught.value)
+
+
+IN_WHAT = {
+    "loop": lambda x, w: tc.scan(
+        lambda c, _: (c + tc.sum(tc.conv2d(x, w)), None), 0.0, None, length=2
+    )[0],
+    "branch": lambda x, w: tc.cond(
+        tc.sum(x) > 1e9, lambda: tc.sum(tc.conv2d(x, w)), lambda: 0.0
+    ),
+    "slope": tc.grad(lambda x, w: tc.sum(tc.conv2d(x, w))),
+    "direction": lambda x, w: tc.jvp(lambda v: tc.conv2d(x, v), (w,), (w,))[1],
+}
+
+
+@pytest.mark.parametrize("where", IN_WHAT)
+def test_it_is_said_of_what_is_in_loops_branches_and_derivatives(where):
+    f = tc.jit(lambda x, w: IN_WHAT[where](x, w))
+    small = f(np.ones(IMAGES), np.ones((1, 2, 2, 2)))
+    assert np.isfinite(small).all()
+    with pytest.raises(tc.ShapeError, match=r"`conv2d`: images .* \(w2 - 1\)"):
+        f(np.ones(IMAGES), np.ones((1, 2, 5, 2)))
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))]
+)
+def test_a_copy_of_a_graph_asks_the_same(copied):
+    x, w = (tc.tensor(name, "float64", (None,) * 4) for name in "xw")
+    y, x, w = copied((tc.max_pool(tc.conv2d(x, w, groups=2), 3), x, w))
+    f = tc.function([x, w], y)
+    assert f(np.ones(IMAGES), np.ones((2, 1, 1, 1))).shape == (1, 2, 1, 1)
+    with pytest.raises(tc.ShapeError) as caught:
+        f(np.ones(IMAGES), np.ones((3, 1, 1, 1)))
+    assert "the filters are w0, no multiple of 2 groups" in said(caught.value)
+    given = tc.tensor("v", "float64", (None,) * 4)
+    f = tc.function([given, w], y, givens=[(x, given[:, :, 1:])])
+    with pytest.raises(tc.ShapeError) as caught:
+        f(np.ones(IMAGES), np.ones((2, 1, 2, 1)))
+    assert "`max_pool`" in said(caught.value)
+    assert "#" not in said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("max_pool2d", "write `max_pool(x, window)`, for any number of axes"),
+        ("adaptive_avg_pool2d", "a whole image: `global_avg_pool(x)`"),
+        ("images2neibs", "write `unfold(x, (2, 2), stride=2)`"),
+        ("pool_2d", "write `max_pool(x, 2)` or `avg_pool(x, 2)`"),
+    ],
+)
+def test_a_file_says_what_stands_for_names_of_others(name, way, tmp_path):
+    path = tmp_path / "pools.tc"
+    path.write_text(f"fn f(x: float[B, 1, 8, 8]) = {name}(x, 2)\n")
+    images = np.ones((1, 1, 8, 8), "f")
+    with pytest.raises(tc.TensorcError) as caught:
+        tc.load(path).f(images)
+    assert way in said(caught.value)
+    path.write_text(
+        "fn f(x: float[B, 1, 8, 8]) = max_pool(x, 2)\n"
+        "fn g(x: float[B, 1, 8, 8]) = avg_pool(x, 2)\n"
+        "fn h(x: float[B, 1, 8, 8]) = unfold(x, (2, 2), stride=2)\n"
+        "fn i(x: float[B, 1, 8, 8]) = global_avg_pool(x)\n"
+    )
+    program = tc.load(path)
+    shapes = [f(images).shape for f in (program.f, program.g, program.h, program.i)]
+    assert shapes == [(1, 1, 4, 4), (1, 1, 4, 4), (1, 4, 16), (1, 1)]

@@ -304,6 +304,18 @@ _WAYS = {
     "hvp": "write `jvp(grad(cost, x), x, v)`",
     "known_grads": "write `vjp(h, x, g)`: g is the derivative by h",
     "max_and_argmax": "write `top1(x)`",
+    "images2neibs": "write `unfold(x, (2, 2), stride=2)`: windows are its columns",
+    "pool_2d": "write `max_pool(x, 2)` or `avg_pool(x, 2)`",
+    **{
+        f"adaptive_{kind}_pool{axes}d": f"a whole image: `global_{kind}_pool(x)`"
+        for kind in ("avg", "max")
+        for axes in (1, 2, 3)
+    },
+    **{
+        f"{kind}_pool{axes}d": f"write `{kind}_pool(x, window)`, for any number of axes"
+        for kind in ("avg", "max")
+        for axes in (1, 2, 3)
+    },
     **{
         name: f"it is in Python alone, as `tc.{name}`"
         for name in ("custom_gradient", "grad_clip", "grad_scale")

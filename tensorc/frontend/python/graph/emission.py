@@ -1,5 +1,6 @@
 """The nodes of a function become ops: where `placing` says, in one walk."""
 
+import re
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -221,6 +222,7 @@ class Emission:
             message = str(words)
             for name in sorted(self.sizes, key=len, reverse=True):  # not x1#1 of x1#12
                 message = message.replace(name, str(self.sizes[name]))
+            message = re.sub(r"#\d+", "", message)  # of sizes that were replaced
             left, right = sides.dims
             if not self.builder.unify(left, right, message):
                 raise ShapeError(Diagnostic("TC0301", message, self.builder.location))
