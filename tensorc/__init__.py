@@ -49,6 +49,7 @@ training. This page is the tour; the code follows its order.
     runtime.training       data, the epoch driver, checkpoints, history
     api.finite             why a call gave a NaN: the op that made the first
     api                    what users call: function, jit, grad, fit, program, saving
+    api.random             draws in traced functions and formulas
     api.benching           what kernels take, beside what the machine can do
     cli                    one module per verb
     theano                 the shell that Theano's tutorials import, over `api`
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from tensorc.api.jit import jit, step, update
     from tensorc.api.options import options
     from tensorc.api.program import Program, load
+    from tensorc.api.random import generator as random
     from tensorc.api.saving import restore, save
     from tensorc.api.stages import emit
     from tensorc.errors import (
@@ -171,6 +173,7 @@ __all__ = [
     "options",
     "params",
     "patience",
+    "random",
     "restore",
     "save",
     "shared",
@@ -190,6 +193,8 @@ def __getattr__(name: str) -> "Callable[..., Tensor]":
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
     if name == "data":
         return importlib.import_module("tensorc.api.data")  # type: ignore[return-value]
+    if name == "random":
+        return importlib.import_module("tensorc.api.random.generator")  # type: ignore[return-value]
     # `from tensorc import driver` asks here first, and then imports the module.
     if os.path.exists(f"{__path__[0]}/{name}.py"):  # noqa: PTH110  (pathlib is slow)
         raise AttributeError(f"module 'tensorc' has no attribute '{name}'")
@@ -224,5 +229,5 @@ def _version() -> str:
 def __dir__() -> list[str]:
     from tensorc.frontend.python import symbolic_functions
 
-    names = [*_MODULES, "__version__", "data", *symbolic_functions.names()]
+    names = [*_MODULES, "__version__", "data", "random", *symbolic_functions.names()]
     return sorted(names)

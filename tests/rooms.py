@@ -18,7 +18,8 @@ def ir(*parts: str) -> set[str]:
 ROOMS: Rooms = {
     "__init__": (
         {
-            *("api", "api.benching", "errors", "frontend.library", "frontend.python"),
+            *("api", "api.benching", "api.random", "errors"),
+            *("frontend.library", "frontend.python"),
             *("frontend.python.derivatives", "frontend.python.grouping"),
         },
         set(),
@@ -128,7 +129,7 @@ ROOMS: Rooms = {
     "frontend.python": (
         {
             "floats",
-            "frontend.library",
+            *("frontend.library", "frontend.library.random"),
             *("frontend.python.graph", "frontend.python.grouping"),
             "frontend.python.control",
             *ir("ops.tensor"),
@@ -325,6 +326,13 @@ ROOMS: Rooms = {
         },
         {"numpy"},
     ),
+    "api.random": (
+        {
+            *("frontend.library", "frontend.library.random", "frontend.python"),
+            *("frontend.python.graph", "runtime", *ir()),
+        },
+        {"numpy"},
+    ),
     "api.benching": (
         {
             "floats",
@@ -408,6 +416,7 @@ LAZY = {
     ("tensorc", "tensorc.frontend.library.mistakes"): "only where a name is wrong",
     ("tensorc", "tensorc.api.function"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.data"): "symbolic names cost numpy",
+    ("tensorc", "tensorc.api.random.generator"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.debugging"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.fit"): "symbolic names cost numpy",
     ("tensorc", "tensorc.api.grad"): "symbolic names cost numpy",

@@ -11,6 +11,9 @@ from tensorc.cli import explain
 from tensorc.frontend.dsl.irgen.draws import DISTRIBUTIONS
 from tensorc.frontend.dsl.irgen.errors import NOT_COMPILED
 from tensorc.frontend.dsl.syntax.parser import parse
+from tensorc.frontend.library.random.distributions import (
+    DISTRIBUTIONS as OF_FUNCTIONS,
+)
 from tensorc.frontend.library.registry.numpy_names import PLANNED
 from tensorc.ir.types import ELEMENTS
 from tensorc.recipes import OPTIONS, required
@@ -43,12 +46,27 @@ def test_every_type_is_told():
 def test_every_draw_is_told_with_its_defaults():
     given = {}
     for row in tables(PAGE, "Draws"):
+        if "draw" not in row:
+            continue
         name, arguments = re.fullmatch(r"`~ (\w+)\((.*)\)`", row["draw"]).groups()
         pairs = [a.split("=") for a in arguments.split(", ")]
         given[name] = {n: float(v) for n, v in pairs}
     assert given == {
         name: {**d.arguments, "seed": 0.0} for name, d in DISTRIBUTIONS.items()
     }
+
+
+def test_draws_in_functions():
+    given = {}
+    for row in tables(PAGE, "Draws"):
+        if "draw" in row:
+            continue
+        name, arguments = re.fullmatch(
+            r"`~ (\w+)\((.*)\)`", row["draw in a function"]
+        ).groups()
+        pairs = [a.partition("=") for a in arguments.split(", ")]
+        given[name] = {n: float(v) if v else None for n, _, v in pairs}
+    assert given == {n: dict(d.arguments) for n, d in OF_FUNCTIONS.items()}
 
 
 @pytest.mark.parametrize("kind", ["fit", "run"])
@@ -78,7 +96,6 @@ NOT_YET_COMPILED = {
     "use": "use nn: Dense",
     "module": "module M(n) { param W: float[n] = 0 }  m = M(3)",
     "x[i] = v": "fn f(x: float[3]) -> float[3] { x[0] = 1  return x }",
-    "~": "fn f(x: float) -> float { h: float ~ uniform()  return h }",
     "until": "fn f(x: float[3]) { for a in x until a > 1 { b = a }  return x }",
     "while": "fn f(x: float) -> float { while x < 1 { x = x + 1 }  return x }",
     "stack((x, y))": "fn f(x: float) -> float[2] = [x, -x]",

@@ -251,6 +251,7 @@ ROWS = {
     "test_a_table_follows_from_the_rows",
     "| option | of ": "test_docs_functions.py::test_a_table_follows_from_the_rows",
     "| word | is | of ": "test_docs_functions.py::test_a_table_follows_from_the_rows",
+    "| draw in a function |": "test_docs_language.py::test_draws_in_functions",
     "| draw |": "test_docs_language.py::test_every_draw_is_told_with_its_defaults",
     "| field of `fit` |": "test_docs_language.py::test_the_table_of_a_recipe",
     "| option of `fit` |": "test_docs_language.py::test_the_table_of_how_a_run_is_kept",

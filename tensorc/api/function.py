@@ -51,6 +51,7 @@ from tensorc.frontend.python.graph.plan import (
     unique_names,
 )
 from tensorc.frontend.python.pairs import members_of, pairs_of
+from tensorc.frontend.python.running import counted
 from tensorc.frontend.python.swapping import swapped
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import (
@@ -190,6 +191,7 @@ def _made(made: dict[str, object]) -> "Function":
     leaves += [memory for memory, _ in changes if memory not in leaves]
     _check_leaves(arguments, leaves, replaced, str(made["on_unused_input"]))
     memory = tuple([v for v in leaves if isinstance(v, SharedLeaf)])
+    changes += counted(memory, dict(changes)).items()
     name = made["name"]
     # Columns of data and calls by name find the inputs, so these have the first choice.
     names = unique_names(

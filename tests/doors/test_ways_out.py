@@ -63,7 +63,6 @@ CASES = {
     },
     "fft": (lambda: tc.jit(lambda x: np.fft.fft(x))(np.ones(3)), "no complex numbers"),
     "adam": (lambda: tc.adam, "tc.update(W, W - lr * g)"),
-    "random": (lambda: tc.random, "draw outside"),
     "nn": (lambda: tc.nn, "tc.relu"),
     "array": (lambda: tc.array, "tc.constant(v)"),
 }

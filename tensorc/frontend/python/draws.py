@@ -42,7 +42,7 @@ def warned_of_draws(
     if drawn:
         message = f"{name} draws numbers of {' and '.join(drawn)} while it is traced: "
         message += "they are constants, the same in each call"
-        hint = "draw them outside, and pass them in: tc.random is not in this version"
+        hint = "draw from tc.random.default_rng(seed), or outside, and pass them in"
         drawn_at = _location_of_draw(function, drawn) or location
         warn_user(
             Diagnostic("TC0319", message, drawn_at, hints=(hint,), severity="warning")

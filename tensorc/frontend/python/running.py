@@ -1,12 +1,15 @@
 """The trace that runs, through which `update` and conditions find what it collects."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from tensorc.errors import Location
-from tensorc.frontend.python.graph.nodes import SharedLeaf
+from tensorc.frontend.library.random.keys import advanced
+from tensorc.frontend.python.graph.nodes import SharedLeaf, StreamLeaf
+from tensorc.frontend.python.symbolic_operands import emitter
 from tensorc.ir.core import Value
 
 
@@ -18,6 +21,8 @@ class Trace:
     updates: dict[SharedLeaf, Value] | None
     # Where they stand.
     locations: dict[Value, Location] = field(default_factory=dict)
+    # How many draws there were from the generators of these states.
+    draws: Counter[SharedLeaf] = field(default_factory=Counter)
 
     def record(self, memory: SharedLeaf, new: Value, location: Location) -> None:
         """Give memory a new value when the step ends."""
@@ -29,6 +34,9 @@ class Trace:
 CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 current = CURRENT.get
+
+# The turns of the loops whose bodies are being traced, outermost first.
+TURNS: ContextVar[tuple[Value, ...]] = ContextVar("turns", default=())
 
 # New values of memory, and where they are given.
 Updates = dict[SharedLeaf, tuple[Value, Location]]
@@ -49,3 +57,14 @@ def updates_apart() -> Iterator[Updates]:
         for memory in [m for m in made if m not in before]:
             assert running is not None
             found[memory] = made.pop(memory), running.locations.pop(memory)
+
+
+def counted(
+    memory: Iterable[SharedLeaf], updates: Container[SharedLeaf]
+) -> dict[SharedLeaf, Value]:
+    """Return new values of the states of random numbers that a function reads.
+
+    Those that it updates itself are left out.
+    """
+    found = [m for m in memory if isinstance(m, StreamLeaf) and m not in updates]
+    return {leaf: advanced(emitter(), leaf) for leaf in found}

@@ -212,7 +212,6 @@ _MAP = "tc.scan(lambda _, x: (None, f(x)), None, xs) stacks f(x) in its second r
 # Names of other frameworks, and how that is done here.
 _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("adam", "Adam", "sgd", "SGD", "optim", "optimizers"), _STEP),
-    "random": "random numbers are not in this version: draw outside, and pass them in",
     "nn": "networks are functions: tc.relu, tc.softmax, tc.cross_entropy",
     **dict.fromkeys(("pool_2d", *_ADAPTIVE), _POOL),
     **dict.fromkeys(("depthwise_conv2d", "separable_conv2d"), _BY_CHANNEL),

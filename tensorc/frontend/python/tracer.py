@@ -49,7 +49,7 @@ from tensorc.frontend.python.graph.plan import (
     unique_names,
 )
 from tensorc.frontend.python.grouping.pytree import Static, Tree, flatten
-from tensorc.frontend.python.running import CURRENT, Trace
+from tensorc.frontend.python.running import CURRENT, Trace, counted
 from tensorc.frontend.python.running import current as current
 from tensorc.frontend.python.signatures import computed
 from tensorc.frontend.python.symbolic import Tensor
@@ -225,8 +225,9 @@ def _plan(
     outputs: Sequence[Value],
     location: Location,
 ) -> EmissionPlan:
-    updates = running.updates or {}
+    updates = dict(running.updates or {})
     memory = _memory(outputs, updates, inputs, running.name)
+    updates |= counted(memory, updates)
     # Columns of data and messages name the inputs, so these have the first choice.
     names = unique_names([*(v.hint for v in inputs), *(m.hint for m in memory)])
     return EmissionPlan(

@@ -32,7 +32,7 @@ from tensorc.frontend.python.grouping.pytree import (
     paths,
     unflatten,
 )
-from tensorc.frontend.python.running import updates_apart
+from tensorc.frontend.python.running import TURNS, updates_apart
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import emitter, operand_of, size_of
 from tensorc.ir.core import Value
@@ -175,9 +175,13 @@ def _trace(
             part = standing(TensorType(type_.shape[1:], type_.element), value.hint)
             arguments.append(part)
             parts.append(Tensor(TensorOperand(part)))
-        made = given.function(
-            unflatten(given.carry, carry), unflatten(given.elements, parts)
-        )
+        turns = TURNS.set((*TURNS.get(), arguments[0]))
+        try:
+            made = given.function(
+                unflatten(given.carry, carry), unflatten(given.elements, parts)
+            )
+        finally:
+            TURNS.reset(turns)
     for leaf in changed:
         name = leaf.hint or "a shared variable"
         message = f"{name} is updated in a loop, which may only return values"

@@ -119,7 +119,13 @@ class SharedLeaf(Value):
         self.cell = cell
 
     def __reduce__(self) -> tuple[object, ...]:
-        return SharedLeaf, (self.type, self.cell, self.hint)
+        return type(self), (self.type, self.cell, self.hint)
+
+
+class StreamLeaf(SharedLeaf):
+    """The state of random numbers: functions that read it let its count go on."""
+
+    __slots__ = ()
 
 
 # The nodes of the body whose function is being called: a loop's, say.

@@ -1,0 +1,1 @@
+"""Random numbers in traced functions and formulas, with a state that advances."""

@@ -1,0 +1,303 @@
+"""Random numbers of traced functions and of formulas: NumPy's generator, compiled.
+
+    rng = tc.random.default_rng(1)
+
+    @tc.jit
+    def noisy(x): return x + 0.1 * rng.normal(size=x.shape)
+
+A draw is a variable. Each call of a function that draws has new numbers: they depend on
+the seed, on how often functions drew from this generator, and on which draw of the
+function it is. So they are the same for any number of threads.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tensorc.frontend.library.elementwise import elementwise, select, to_element
+from tensorc.frontend.library.mistakes import argument_error, door, usage_error
+from tensorc.frontend.library.operands import (
+    Operand,
+    Shape,
+    TensorOperand,
+    number,
+    strong,
+)
+from tensorc.frontend.library.random.distributions import DISTRIBUTIONS, draw
+from tensorc.frontend.library.random.keys import derived, key_of_state
+from tensorc.frontend.library.random.orders import integers, order
+from tensorc.frontend.python.describing import whole_number
+from tensorc.frontend.python.graph.nodes import StreamLeaf
+from tensorc.frontend.python.running import TURNS, current
+from tensorc.frontend.python.symbolic import Tensor
+from tensorc.frontend.python.symbolic_operands import (
+    describe,
+    element_named,
+    emitter,
+    float_x,
+    is_symbolic,
+    operand_of,
+    size_of,
+)
+from tensorc.frontend.python.symbolic_variables import Shared
+from tensorc.ir.core import Value
+from tensorc.ir.types import I64, U64, TensorType
+from tensorc.runtime.shared import SharedCell as Cell
+
+_NAME = "random_state"
+
+
+@door
+def default_rng(seed: int = 0) -> "Generator":
+    """Return a generator of random numbers, for functions and formulas.
+
+    Raises:
+        TypeError: the seed is no integer.
+    """
+    whole = whole_number(seed)
+    if whole is None:
+        message = f"the seed of a generator is an integer, got {describe(seed)}"
+        raise usage_error(message, "tc.random.default_rng(0)")
+    return Generator(whole)
+
+
+class Generator:
+    """Draws random numbers: its methods have NumPy's names and arguments.
+
+    `state` is its memory, u64[2]: the seed, and how often functions have drawn. It goes
+    into checkpoints; `state.set_value` goes back to what it was.
+    """
+
+    def __init__(self, seed: int) -> None:
+        cell = Cell(_NAME, np.array([seed % 2**64, 0], np.uint64))
+        leaf = StreamLeaf(TensorType((2,), U64), cell, _NAME)
+        self.state = Shared(TensorOperand(leaf), _NAME)
+        self._draws = 0  # of formulas outside of traces
+
+    def __repr__(self) -> str:
+        seed, count = self.state.cell.get_value().tolist()
+        return f"Generator(seed={seed}, count={count})"
+
+    # Continuous
+
+    @door
+    def random(self, size: object = None, dtype: DTypeLike | None = None) -> Tensor:
+        """Return numbers in [0, 1)."""
+        return self._drawn("uniform", [0.0, 1.0], size, dtype)
+
+    @door
+    def uniform(
+        self,
+        low: object = 0.0,
+        high: object = 1.0,
+        size: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> Tensor:
+        """Return numbers in [low, high)."""
+        return self._drawn("uniform", [low, high], size, dtype)
+
+    @door
+    def normal(
+        self,
+        loc: object = 0.0,
+        scale: object = 1.0,
+        size: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> Tensor:
+        """Return normal numbers of a mean and a standard deviation."""
+        return self._drawn("normal", [loc, scale], size, dtype)
+
+    @door
+    def standard_normal(
+        self, size: object = None, dtype: DTypeLike | None = None
+    ) -> Tensor:
+        """Return numbers of the standard normal distribution."""
+        return self._drawn("normal", [0.0, 1.0], size, dtype)
+
+    @door
+    def truncated_normal(
+        self,
+        low: object = -2.0,
+        high: object = 2.0,
+        loc: object = 0.0,
+        scale: object = 1.0,
+        size: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> Tensor:
+        """Return normal numbers, of those between low and high."""
+        given = [loc, scale, low, high]
+        return self._drawn("truncated_normal", given, size, dtype)
+
+    @door
+    def exponential(
+        self, scale: object = 1.0, size: object = None, dtype: DTypeLike | None = None
+    ) -> Tensor:
+        """Return exponential numbers of a mean."""
+        return self._drawn("exponential", [scale], size, dtype)
+
+    @door
+    def gumbel(
+        self,
+        loc: object = 0.0,
+        scale: object = 1.0,
+        size: object = None,
+        dtype: DTypeLike | None = None,
+    ) -> Tensor:
+        """Return numbers of Gumbel's distribution: of largest ones."""
+        return self._drawn("gumbel", [loc, scale], size, dtype)
+
+    # Discrete
+
+    @door
+    def bernoulli(self, p: object = 0.5, size: object = None) -> Tensor:
+        """Return booleans that are true with probability p."""
+        return self._drawn("bernoulli", [p], size, None)
+
+    @door
+    def categorical(self, logits: object, size: object = None) -> Tensor:
+        """Return class numbers, i64: rows of `logits` hold logarithms of shares."""
+        return self._drawn("categorical", [logits], size, None)
+
+    @door
+    def integers(
+        self,
+        low: int,
+        high: int | None = None,
+        size: object = None,
+        dtype: DTypeLike = np.int64,
+        endpoint: bool = False,
+    ) -> Tensor:
+        """Return integers from low up to high, which is left out but for `endpoint`."""
+        ends = [0, low] if high is None else [low, high]
+        first, last = [_whole(end, "an end of integers") for end in ends]
+        last += bool(endpoint)
+        if first >= last:
+            raise argument_error(f"integers: low is {first}, high is {last}")
+        b, element = emitter(), element_named(dtype)
+        shape = () if size is None else _shape(size)
+        return Tensor(integers(b, self._key(), first, last, shape, element))
+
+    @door
+    def permutation(self, x: object) -> Tensor:
+        """Return the rows of x, or the numbers 0 up to x, in a random order."""
+        b, key = emitter(), self._key()
+        count = whole_number(x)
+        if count is not None:
+            return Tensor(order(b, key, count))
+        rows = x if is_symbolic(x) else np.asarray(x)
+        whole = Tensor(operand_of(rows, "what is permuted"))
+        if not whole.ndim:
+            found = size_of(x, "the numbers to permute")
+            return Tensor(order(b, key, found))
+        length = b.shape(strong(b, whole.operand))[0]
+        return whole[Tensor(order(b, key, length))]
+
+    @door
+    def choice(
+        self, a: object, size: object = None, replace: bool = True, p: object = None
+    ) -> Tensor:
+        """Return rows of a, or of the numbers 0 up to a, drawn with or without return.
+
+        `p` holds a probability for each of them, to draw with return.
+        """
+        count = whole_number(a)
+        shape = () if size is None else _shape(size)
+        if p is not None:
+            if not replace:
+                raise usage_error("choice with p draws with replace=True")
+            logits = Tensor(elementwise(emitter(), "log", [operand_of(p, "p")]))
+            found = self._drawn("categorical", [logits], shape, None)
+        else:
+            b, key = emitter(), self._key()
+            known = count
+            if known is None:
+                rows = strong(b, operand_of(np.asarray(a), "a"))
+                extent = b.shape(rows)[0]
+                if not isinstance(extent, int):
+                    raise usage_error("choice needs a number of rows that is known")
+                known = extent
+            if replace:
+                found = Tensor(integers(b, key, 0, known, shape, I64))
+            else:
+                wanted = math.prod([_whole(d, "a size without return") for d in shape])
+                if wanted > known:
+                    raise argument_error(f"choice: {wanted} of {known}, without return")
+                found = Tensor(order(b, key, known))[:wanted].reshape(tuple(shape))
+        if count is not None:
+            return found
+        return Tensor(operand_of(np.asarray(a), "a"))[found]
+
+    # Networks
+
+    @door
+    def dropout(self, x: object, p: object = 0.5) -> Tensor:
+        """Return x with a share p of it at 0, and the rest times 1 / (1 - p)."""
+        b = emitter()
+        whole = strong(b, operand_of(x, "x"))
+        shape, share = b.shape(whole), operand_of(p, "p")
+        kept = elementwise(b, "sub", [number(1.0), share])
+        element = whole.type.element if whole.type.element.is_float else float_x()
+        keep = draw(b, "bernoulli", self._key(), shape, element, [kept])
+        scaled = elementwise(b, "div", [to_element(b, whole, element), kept])
+        return Tensor(select(b, keep, scaled, number(0.0)))
+
+    # How
+
+    def _key(self) -> Value:
+        """Return the key of the next draw."""
+        b, running = emitter(), current()
+        if running is None:
+            site = self._draws
+            self._draws += 1
+        else:
+            site = running.draws[self.state.leaf]
+            running.draws[self.state.leaf] += 1
+        key = key_of_state(b, self.state.leaf, site)
+        for turn in TURNS.get():
+            key = derived(b, key, turn)
+        return key
+
+    def _drawn(
+        self,
+        name: str,
+        given: Sequence[object],
+        size: object,
+        dtype: DTypeLike | None,
+    ) -> Tensor:
+        b = emitter()
+        words = DISTRIBUTIONS[name].arguments
+        pairs = zip(given, words, strict=True)
+        operands: list[Operand] = [operand_of(v, f"{w} of {name}") for v, w in pairs]
+        shape = None if size is None else _shape(size)
+        element = float_x() if dtype is None else element_named(dtype)
+        if dtype is None:
+            typed = [
+                o.type.element
+                for o in operands
+                if isinstance(o, TensorOperand) and not o.weak
+            ]
+            element = next((e for e in typed if e.is_float), element)
+        return Tensor(draw(b, name, self._key(), shape, element, operands))
+
+
+def _shape(size: object) -> Shape:
+    """Return the sizes of a draw: an integer or a size, or several."""
+    several = size if isinstance(size, list | tuple | np.ndarray) else (size,)
+    found = [s if _is_dim(s) else size_of(s, "the size of a draw") for s in several]
+    for extent in found:
+        if isinstance(extent, int) and extent < 0:
+            raise argument_error(f"the size of a draw is negative: {extent}")
+    return tuple(found)
+
+
+def _is_dim(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole(value: object, what: str) -> int:
+    found = whole_number(value)
+    if found is None:
+        raise usage_error(f"{what} is an integer, got {describe(value)}")
+    return found
