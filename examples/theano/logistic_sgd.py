@@ -1,6 +1,6 @@
 """Logistic regression on MNIST by minibatches, in the tutorials' style.
 
-python -m tensorc.theano examples/theano/logistic_sgd.py [epochs] [batch size]
+python -m tensorc.theano examples/theano/logistic_sgd.py [epochs] [batch size] [digits]
 """
 
 import gzip
@@ -27,17 +27,21 @@ def shared_dataset(x, y):
     return shared_x, T.cast(shared_y, "int32")
 
 
-def load_data(n_train=50000):
-    """Return pairs (x, y) for training, validation and test, with pixels in [0, 1)."""
-    images = read_idx("train-images-idx3-ubyte.gz", 16).reshape(-1, 784) / 256
+def load_data(limit=None):
+    """Return pairs (x, y) for training, validation and test, with pixels in [0, 1).
+
+    `limit` is how many digits of each are taken; all of them without it.
+    """
+    digits = read_idx("train-images-idx3-ubyte.gz", 16).reshape(-1, 784)
     labels = read_idx("train-labels-idx1-ubyte.gz", 8)
-    test_x = read_idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 784) / 256
+    test_x = read_idx("t10k-images-idx3-ubyte.gz", 16).reshape(-1, 784)
     test_y = read_idx("t10k-labels-idx1-ubyte.gz", 8)
-    return [
-        shared_dataset(images[:n_train], labels[:n_train]),
-        shared_dataset(images[50000:], labels[50000:]),
-        shared_dataset(test_x, test_y),
+    parts = [
+        (digits[:50000], labels[:50000]),
+        (digits[50000:], labels[50000:]),
+        (test_x, test_y),
     ]
+    return [shared_dataset(x[:limit] / 256, y[:limit]) for x, y in parts]
 
 
 class LogisticRegression:
@@ -107,9 +111,9 @@ def models_of(cost, errors, updates, datasets, x, y, batch_size):
     return models, sizes
 
 
-def sgd_optimization_mnist(n_epochs=1000, batch_size=600, learning_rate=0.13):
+def sgd_optimization_mnist(n_epochs=1000, batch_size=600, limit=None, rate=0.13):
     """Train the classifier and print what it is worth."""
-    datasets = load_data()
+    datasets = load_data(limit)
     x = T.matrix("x")
     y = T.ivector("y")
     classifier = LogisticRegression(input=x, n_in=28 * 28, n_out=10)
@@ -117,8 +121,8 @@ def sgd_optimization_mnist(n_epochs=1000, batch_size=600, learning_rate=0.13):
     g_W = T.grad(cost=cost, wrt=classifier.W)
     g_b = T.grad(cost=cost, wrt=classifier.b)
     updates = [
-        (classifier.W, classifier.W - learning_rate * g_W),
-        (classifier.b, classifier.b - learning_rate * g_b),
+        (classifier.W, classifier.W - rate * g_W),
+        (classifier.b, classifier.b - rate * g_b),
     ]
     errors = classifier.errors(y)
     models, sizes = models_of(cost, errors, updates, datasets, x, y, batch_size)
