@@ -200,7 +200,6 @@ ROOMS: Rooms = {
         | {
             *("passes.loops.reductions", "passes.loops.orders"),
             *ir(
-                "arrays",
                 "ops",
                 "ops.tensor",
                 "ops.structured",
@@ -214,7 +213,8 @@ ROOMS: Rooms = {
     "passes.loops.reductions": (
         {
             *("passes.loops", "passes.analysis", "passes.schedule"),
-            *ir("ops", "ops.structured", "ops.memory", "ops.loop", "ops.scalar"),
+            *ir("arrays", "ops", "ops.tensor", "ops.structured"),
+            *ir("ops.memory", "ops.loop", "ops.scalar"),
         },
         set(),
     ),

@@ -60,6 +60,12 @@ WRONG = {
         "x2 is 4, but 3 * ((x2 - 3) // 3) + 3 is 3",
     ),
 }
+# What is said of them where a trace has put in the sizes of filters' windows.
+TRACED = {
+    "window": ("(x2 + 0 - 1 * (5 - 1) - 1) // 3 + 1 elements", "(x2 - 5) // 3 is -1"),
+    "dilated": ("(x2 + 2 - 3 * (3 - 1) - 1) // 1 + 1 elements", "x2 is 4, it must be"),
+    "transposed": ("(x2 - 1) * 1 - 6 + 1 * (2 - 1) + 0 + 1 elements", "x2 is 4"),
+}
 
 
 def written(call, has_filters, folder):
@@ -92,6 +98,8 @@ CASES.remove(("rest", "file"))  # Theano's word is one of Python
 def test_a_call_says_what_does_not_fit_and_how_sizes_are_computed(name, door, tmp_path):
     call, filters, words, least = WRONG[name]
     shapes = [IMAGES] if filters is None else [IMAGES, filters]
+    is_traced = door == "jit" and name in TRACED
+    words, least = TRACED[name] if is_traced else (words, least)
     match door:
         case "file":
             f = written(call, filters is not None, tmp_path)
@@ -112,6 +120,10 @@ def test_a_call_says_what_does_not_fit_and_how_sizes_are_computed(name, door, tm
     assert words.lower() in text
     assert least in text
     read = shapes[1:] if name == "empty" else shapes
+    if is_traced:
+        read = shapes[:1]
+        height, width = shapes[1][2:]
+        assert f"filters f32[w0, w1, {height}, {width}]" in text
     for shape in read:
         assert f"given f32[{', '.join(map(str, shape))}]" in text
     assert diagnostic.location.line

@@ -136,12 +136,11 @@ class Emitter:
 
     `is_one` tells which sizes are 1, `is_rest` which are -1, `is_same` which are equal;
     a trace knows it of its call. `misfit` gives a number at that call which an integer
-    type cannot hold.
+    type cannot hold; `fixed` makes a size a number of the program, if a call gives it.
 
     `written` tells how often a signature writes a symbol as a size.
 
     `called` is the function that is called, as the user calls it; "" for an operator.
-
     `compute` is `elementwise.elementwise`, which imports this module.
     """
 
@@ -155,6 +154,7 @@ class Emitter:
     is_rest: Callable[[Dim], bool] = _is_rest
     is_same: Callable[[Dim, Dim], bool] = operator.eq
     misfit: Callable[[Value, Element], int | None] = _unknown
+    fixed: Callable[[Dim], Dim] = field(default=lambda dim: dim)
     spell: Callable[[bool | None], str] = str
     way: Callable[[str], str] = str
     written: Callable[[str], int] = _never

@@ -194,6 +194,11 @@ class Facts:
             return None
         return substitute(substitute(dim, self.names), self._known)
 
+    def fixed(self, dim: Dim) -> Dim:
+        """Return what a dimension is at the call, or itself where that is unknown."""
+        answer = self.integer(dim)
+        return dim if answer is None else answer
+
     def integer(self, dim: Dim) -> int | None:
         """Return what a dimension is at the call, or None if it does not give it."""
         own = self._own(dim)

@@ -101,6 +101,7 @@ def emitter(location: Location | None = None) -> Emitter:
     if facts is not None:
         made.is_one, made.is_same = facts.is_one, facts.is_same
         made.is_rest, made.misfit = facts.is_rest, facts.misfit
+        made.fixed = facts.fixed
     return made
 
 

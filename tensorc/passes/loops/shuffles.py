@@ -43,7 +43,7 @@ def load_apart(
         other = k.constant(0, element_type(memref.type), LANES)
         here = k.add(lowest, k.index(start))
         parts.append(k.op(vector.MaskedLoad, memref, here, mask, other))
-    found = parts[0] if by == 1 else _every(k, parts, by)
+    found = parts[0] if by == 1 else every(k, parts, by)
     if stride > 0:
         return found
     backwards = tuple(range(LANES))[::-1]
@@ -58,7 +58,7 @@ def first_lanes(k: LoopBuilder, count: Value, lanes: int = LANES) -> Value:
     return k.op(vector.CreateMask, count, types=[VectorType(lanes, I1)])
 
 
-def _every(k: LoopBuilder, parts: Sequence[Value], by: int) -> Value:
+def every(k: LoopBuilder, parts: Sequence[Value], by: int) -> Value:
     """Return every `by`-th lane of vectors in a row."""
     found = parts[0]
     for number, part in enumerate(parts):

@@ -77,7 +77,6 @@ from tensorc.ir.types import I64, INDEX, MemRefType, element_type
 from tensorc.passes.analysis.memory import ARENA, sized_shape
 from tensorc.passes.common.base import Level, Pass
 from tensorc.passes.loops.builder import Callees, LoopBuilder
-from tensorc.passes.loops.cumulative import cumulate_kernel
 from tensorc.passes.loops.entry import (
     FunctionState,
     Outlined,
@@ -95,6 +94,7 @@ from tensorc.passes.loops.lanes import (
 )
 from tensorc.passes.loops.orders.searching import search_kernel
 from tensorc.passes.loops.orders.sorting import order_kernel
+from tensorc.passes.loops.reductions.cumulative import cumulate_kernel
 from tensorc.passes.loops.scans import copy_elements, emit_steps, steps_kernel
 from tensorc.passes.loops.scatter import as_i64, emit_scatter
 from tensorc.target import Target

@@ -8,6 +8,7 @@ then tiles read it as they read a matrix. No array of all windows exists.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import gcd
 
 from tensorc.ir.attributes import Affine, MapResult
@@ -23,8 +24,20 @@ from tensorc.passes.analysis.generics import roles, space
 from tensorc.passes.analysis.joins import follows
 from tensorc.passes.loops.accumulate import scratch, shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.edges import (
+    Edge,
+    are_inside,
+    are_narrow,
+    column_indices,
+    edges_of,
+    index_at,
+    inside,
+    load_run,
+    reaches_of,
+)
 from tensorc.passes.loops.lanes import (
     Counter,
+    Lanes,
     Point,
     Storage,
     Uniform,
@@ -80,6 +93,7 @@ class Side:
     row: Value
     columns: Walk
     terms: Walk
+    edges: tuple[Edge, ...] = ()  # of axes that windows leave, where zeros are
 
 
 def emit_windows(
@@ -185,10 +199,19 @@ def _side(
                 strides[dim] = k.add(strides[dim], k.mul(stride, k.index(factor)))
     for dim, index_ in enumerate(batch):
         at = k.add(at, k.mul(index_, strides[dim]))
-    columns, terms = (
-        _walk(results, given, extents, strides) for given in (dims.columns, dims.terms)
-    )
-    return Side(storage.memref, at, strides[dims.row], columns, terms)
+    runs: list[Sequence[int]] = [dims.columns, dims.terms]
+    edges: tuple[Edge, ...] = ()
+    if op.maps[number].outside is None:
+        columns, terms = (_walk(results, given, extents, strides) for given in runs)
+    else:  # their dimensions say what is outside, each for itself
+        runs = [[d for d in run if extents[d] != 1] or run[-1:] for run in runs]
+        columns, terms = (
+            Walk(tuple([extents[d] for d in run]), tuple([strides[d] for d in run]))
+            for run in runs
+        )
+        shape = rows.shapes[op.operands[number]]
+        edges = edges_of(k, op.maps[number], shape, batch, runs)
+    return Side(storage.memref, at, strides[dims.row], columns, terms, edges)
 
 
 def _walk(
@@ -230,15 +253,24 @@ def _result_matrix(k: LoopBuilder, result: Side) -> Matrix:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Where terms lie: of all, from term 0 on, or of those of a block."""
+    """Where terms lie: of all, from term 0 on, or of those of a block.
+
+    A row of it has that, and what the term says of the index along each edge.
+    """
 
     memref: Value
     is_whole: bool
+    edges: tuple[Edge, ...] = ()
 
-    def at(self, k: LoopBuilder, first: Value, term: Value) -> Value:
-        """Return where a term of the block that begins with `first` lies."""
+    def at(
+        self, k: LoopBuilder, first: Value, term: Value
+    ) -> tuple[Value, list[Value]]:
+        """Return the row of a term of the block that begins with `first`."""
         number = k.add(first, term) if self.is_whole else term
-        return k.op(memory.Load, self.memref, number)
+        row = k.mul(number, k.index(1 + len(self.edges)))
+        found = [k.add(row, k.index(place)) for place in range(1 + len(self.edges))]
+        offset, *indices = [k.op(memory.Load, self.memref, at) for at in found]
+        return offset, indices
 
 
 def _copies(
@@ -248,16 +280,20 @@ def _copies(
 
     Strips begin at multiples of `step`.
     """
-    table = _table(k, right.terms)
+    table = _table(k, right)
 
     def copy_right(strip: Strip, first: Value, count: Value) -> None:
+        terms = first, count
         if not table.is_whole:
-            _fill(k, right.terms, table.memref, first, count)
-        pieces = _most_pieces(k, right.columns, strip, step)
-        if pieces is None:
-            _copy_runs(k, right, strip, table, (first, count))
+            _fill(k, right, table.memref, *terms)
+        pieces = _most_pieces(k, right, strip, step)
+        narrow = are_narrow(k, right.edges) if pieces is not None else False
+        vectors = partial(_copy_vectors, k, right, strip, table, terms, pieces or 1)
+        runs = partial(_copy_runs, k, right, strip, table, terms)
+        if isinstance(narrow, bool):
+            (vectors if narrow else runs)()
         else:
-            _copy_vectors(k, right, strip, table, (first, count), pieces)
+            k.choose(narrow, vectors, runs)
 
     def copy_left(
         side: Matrix, rows: tuple[Value, Value], first: Value, count: Value
@@ -267,46 +303,78 @@ def _copies(
     return Copies(copy_right, copy_left if copies_left else None)
 
 
-def _table(k: LoopBuilder, terms: Walk) -> _Table:
+def _table(k: LoopBuilder, right: Side) -> _Table:
     """Return a table of where terms lie; of few terms it is filled once, at entry."""
-    count = elements(terms.extents)
-    if not isinstance(count, int) or count > SUPERBLOCK:
-        memref = shared_scratch(k, "terms", INDEX, CONTRACTION_BLOCK)
-        return _Table(memref, False)
+    count, width = elements(right.terms.extents), 1 + len(right.edges)
+    if not isinstance(count, int) or count * width > SUPERBLOCK:
+        memref = shared_scratch(k, "terms", INDEX, CONTRACTION_BLOCK * width)
+        return _Table(memref, False, right.edges)
     # It lasts for all chunks, so no other contraction of the kernel may have it.
-    memref = scratch(k, INDEX, max(count, 1))
+    memref = scratch(k, INDEX, max(count, 1) * width)
     with k.at_entry():
-        _fill(k, terms, memref, k.index(0), k.index(count))
-    return _Table(memref, True)
+        _fill(k, right, memref, k.index(0), k.index(count))
+    return _Table(memref, True, right.edges)
 
 
 def _fill(
-    k: LoopBuilder, terms: Walk, table: Value, first: Value, count: Value
+    k: LoopBuilder, right: Side, table: Value, first: Value, count: Value
 ) -> None:
     """Write down where terms [first, first + count) lie."""
+    terms, edges = right.terms, right.edges
+    width = k.index(1 + len(edges))
 
     def run(
         before: list[Value], begin: Value, end: Value, carried: list[Value]
     ) -> list[Value]:
         at = terms.place(k, before)
+        starts = [index_at(k, k.index(0), edge.terms, before) for edge in edges]
         with k.loop(begin, end, 1, carried) as loop:
-            (number,) = loop.carried
+            (row,) = loop.carried
             here = k.add(at, k.mul(loop.index, terms.strides[-1]))
-            k.do(memory.Store, here, table, number)
-            loop.yields = [k.add(number, k.index(1))]
+            k.do(memory.Store, here, table, row)
+            for number, (edge, start) in enumerate(zip(edges, starts, strict=True), 1):
+                step = k.mul(loop.index, k.index(edge.terms[-1]))
+                k.do(
+                    memory.Store, k.add(start, step), table, k.add(row, k.index(number))
+                )
+            loop.yields = [k.add(row, width)]
         return loop.results
 
     flat_runs(k, terms.extents, first, k.add(first, count), run, [k.index(0)])
 
 
-def _most_pieces(k: LoopBuilder, columns: Walk, strip: Strip, step: int) -> int | None:
+def _flat(k: LoopBuilder, right: Side) -> Side:
+    """Return a side whose columns lie in few runs of memory, though windows leave it.
+
+    Of as many windows as an axis has elements one row is behind the other.
+    """
+    if not right.edges:
+        return right
+    found: list[tuple[Dim, Value]] = []
+    for extent, stride in zip(
+        right.columns.extents, right.columns.strides, strict=True
+    ):
+        with k.at_entry():
+            row = k.mul(k.dim(extent), stride)
+        if found and found[-1][1] is row:
+            extent = found.pop()[0] * extent
+        found.append((extent, stride))
+    columns = Walk(tuple([e for e, _ in found]), tuple([s for _, s in found]))
+    return replace(right, columns=columns)
+
+
+def _most_pieces(k: LoopBuilder, right: Side, strip: Strip, step: int) -> int | None:
     """Return of how many runs of memory a vector of a strip is made, at most.
 
     None if that is unknown or too many, or if columns are no neighbours.
     """
+    columns = _flat(k, right).columns
     assert strip.copy is not None
     run, width = columns.extents[-1], k.known(strip.copy.row)
     assert width is not None
+    is_flat = len(columns.extents) == 1 and k.known(columns.strides[-1]) == 1
+    if right.edges and is_flat:
+        return 1
     if not isinstance(run, int) or run < 1 or k.known(columns.strides[-1]) != 1:
         return None
     lanes = min(LANES, width)
@@ -325,8 +393,9 @@ def _copy_vectors(
     pieces: int,
 ) -> None:
     """Copy a block of terms of a strip, by vectors that several runs of memory fill."""
-    copy, (first, count) = strip.copy, terms
+    copy, (first, count), edges = strip.copy, terms, right.edges
     assert copy is not None
+    flat, last = _flat(k, right), k.add(strip.at, strip.lanes)
     width = k.known(copy.row)
     assert width is not None
     element = element_type(right.memref.type)
@@ -334,18 +403,23 @@ def _copy_vectors(
     with k.loop(k.index(0), strip.lanes, LANES) as vector_:
         column = k.add(strip.at, vector_.index)
         left = k.sub(strip.lanes, vector_.index)
-        found = [_piece(k, right, column, left, number) for number in range(pieces)]
+        found = [_piece(k, flat, column, left, number) for number in range(pieces)]
+        along = column_indices(k, edges, right.columns.extents, column, last)
         whole = k.mask(LANES)
         if width % LANES:
             whole = first_lanes(k, k.sub(k.index(width), vector_.index))
         with k.loop(k.index(0), count, 1) as term:
-            offset = table.at(k, first, term.index)
-            value = zeros
-            for at, mask in found:
-                here = k.add(at, offset)
-                value = k.op(vector.MaskedLoad, right.memref, here, mask, value)
+            offset, indices = table.at(k, first, term.index)
             to = k.add(k.mul(term.index, copy.row), vector_.index)
-            k.do(vector.MaskedStore, copy.memref, k.add(copy.at, to), whole, value)
+            to = k.add(copy.at, to)
+
+            value = zeros
+            within = inside(k, edges, along, indices) if edges else None
+            for at, given in found:
+                here = k.add(at, offset)
+                mask = given if within is None else k.op(arith.AndI, given, within)
+                value = k.op(vector.MaskedLoad, right.memref, here, mask, value)
+            k.do(vector.MaskedStore, copy.memref, to, whole, value)
 
 
 def _piece(
@@ -383,6 +457,9 @@ def _copy_runs(
     assert copy is not None
     there = Storage(right.memref, (k.index(1), k.index(1), columns.strides[-1]))
     here = Storage(copy.memref, (copy.row, k.index(1), k.index(1)), copy.at)
+    reaches = reaches_of(right.terms.extents, [edge.terms for edge in right.edges])
+    if any(edge.columns[-1] < 0 for edge in right.edges):
+        reaches = []
 
     def run(
         before: list[Value], begin: Value, end: Value, carried: list[Value]
@@ -394,12 +471,30 @@ def _copy_runs(
             lanes = k.minimum(k.sub(end, loop.index), k.index(LANES))
             point = Point((), tail_mask(k, lanes))
             at = Counter(k.index(0))
-            with k.loop(k.index(0), count, 1) as term:
-                offset = table.at(k, first, term.index)
-                where = Uniform(start), Uniform(offset), at
-                found = read(k, there, where, point)
-                to = Uniform(term.index), Uniform(target), at
-                write(k, here, to, found, point)
+            whole = [*before, loop.index]
+            column = [index_at(k, e.start, e.columns, whole) for e in right.edges]
+
+            def copy_terms(is_inside: bool) -> None:
+                with k.loop(k.index(0), count, 1) as term:
+                    offset, indices = table.at(k, first, term.index)
+                    if is_inside:
+                        where = Uniform(start), Uniform(offset), at
+                        found = read(k, there, where, point)
+                    else:
+                        along = [
+                            k.add(a, b) for a, b in zip(column, indices, strict=True)
+                        ]
+                        axes = list(zip(right.edges, along, strict=True))
+                        run_ = k.add(start, offset), columns.strides[-1], lanes
+                        found = Lanes(load_run(k, right.memref, *run_, axes))
+                    to = Uniform(term.index), Uniform(target), at
+                    write(k, here, to, found, point)
+
+            if not reaches:
+                copy_terms(is_inside=not right.edges)
+            else:
+                all_ = are_inside(k, right.edges, column, reaches, lanes)
+                k.choose(all_, partial(copy_terms, True), partial(copy_terms, False))
             loop.yields = [k.add(target, lanes)]
         return loop.results
 

@@ -18,7 +18,7 @@ from tensorc.ir.ops.tensor import convolution
 from tensorc.ir.ops.tensor.shape import Transpose
 from tensorc.ir.types import TensorType
 from tensorc.passes.analysis.generics import tensor_of
-from tensorc.passes.structured.moves import reshaped, surrounded
+from tensorc.passes.structured.moves import reshaped
 from tensorc.passes.structured.products import contract, product
 from tensorc.passes.structured.views import Lowering, MappedRead, whole
 
@@ -94,8 +94,6 @@ def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
     x, w = (low.converted(low.views[v], wide) for v in (op.x, op.w))
     axes, (batch, groups, filters, *positions) = _axes(op), type_.shape
     channels, *window = w.type.shape[2:]
-    if wide.is_float:
-        x, axes = _padded(low, x, axes)
     taken = _windows(low, x, axes, positions, window, Typed(0, wide))
     first = _LEADING + len(axes)
     if wide.is_float:
@@ -120,26 +118,6 @@ def conv(low: Lowering, op: convolution.Conv) -> MappedRead:
         TensorType((batch, groups, filters, columns), wide),
     )
     return low.converted(reshaped(low, made, type_.shape), type_.element)
-
-
-def _padded(
-    low: Lowering, source: MappedRead, axes: list[WindowAxis]
-) -> tuple[MappedRead, list[WindowAxis]]:
-    """Return an image with zeros around it, which windows do not leave.
-
-    Strips of a contraction are copied from inside of what they read.
-    """
-    type_ = source.type
-    shape = list(type_.shape)
-    begins: list[Dim] = [0] * type_.rank
-    for number, axis in enumerate(axes, type_.rank - len(axes)):
-        begins[number] = axis.low
-        shape[number] = axis.low + shape[number] + axis.high
-    zero = Typed(0, type_.element)
-    if tuple(shape) == type_.shape or 0 in type_.shape:
-        return source, axes
-    inside = [WindowAxis(axis.stride, axis.dilation, 0, 0) for axis in axes]
-    return surrounded(low, source, shape, begins, zero), inside
 
 
 def read_as_filters(ops: Sequence[Op]) -> set[Value]:

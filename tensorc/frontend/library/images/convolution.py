@@ -150,7 +150,7 @@ def _operands(
     b: Emitter, x: Operand, w: Operand, groups: int, rank: int, forms: str
 ) -> tuple[TensorOperand, TensorOperand, str]:
     """Return images and filters of one number type and rank, and what they are."""
-    given = [strong(b, x), strong(b, w)]
+    given = [strong(b, x), _with_fixed_windows(b, strong(b, w), rank)]
     what = f"images {spell_type(given[0].type)}, filters {spell_type(given[1].type)}"
     element = common_element(b, given)
     if element == I1:
@@ -165,6 +165,22 @@ def _operands(
         raise number_error(b, f"groups is at least 1, got {groups}")
     images, filters = (TensorOperand(cast(b, t.value, element)) for t in given)
     return images, filters, what
+
+
+def _with_fixed_windows(b: Emitter, filters: TensorOperand, rank: int) -> TensorOperand:
+    """Return filters whose windows have sizes that are numbers, where a trace has them.
+
+    What a convolution runs follows from them; those of filters seldom change.
+    """
+    if filters.type.rank != rank + 2:
+        return filters
+    count, each, *window = b.shape(filters)
+    fixed = [b.fixed(size) for size in window]
+    if fixed == window or 0 in fixed:  # of empty ones the call says what is wrong
+        return filters
+    for size, known in zip(window, fixed, strict=True):
+        b.unify(size, known)
+    return pinned(b, filters, (count, each, *fixed))
 
 
 def _ways_of_ranks(ranks: Sequence[int], rank: int, forms: str) -> list[str]:
