@@ -219,7 +219,7 @@ ROOMS: Rooms = {
         set(),
     ),
     "passes.loops.orders": (
-        {"passes.loops", *ir("arrays", "ops.memory", "ops.scalar")},
+        {"passes.loops", *ir("arrays", "ops.memory", "ops.loop", "ops.scalar")},
         set(),
     ),
     "backend": ({"errors"}, {"numpy"}),
