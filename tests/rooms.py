@@ -112,6 +112,12 @@ ROOMS: Rooms = {
         set(),
     ),
     "frontend.python.grouping": ({"frontend.library", "errors"}, {"numpy"}),
+    "frontend.python.assigning": (
+        {
+            *("frontend.library", "frontend.python", "ir.ops.tensor"),
+        },
+        {"numpy"},
+    ),
     "frontend.python.control": (
         {
             *("frontend.library", "frontend.python", "frontend.python.graph"),
@@ -131,7 +137,7 @@ ROOMS: Rooms = {
             "floats",
             *("frontend.library", "frontend.library.random"),
             *("frontend.python.graph", "frontend.python.grouping"),
-            "frontend.python.control",
+            *("frontend.python.control", "frontend.python.assigning"),
             *ir("ops.tensor"),
             "frontend.library.registry",
             "errors",

@@ -33,7 +33,7 @@ def principal_component(X, iterations=50):
 def heat_equation(u, alpha, steps):
     u = u.copy()
     for _ in range(steps):
-        u[1:-1] = u[1:-1] + alpha * (u[2:] - 2 * u[1:-1] + u[:-2])  # stops
+        u[1:-1] = u[1:-1] + alpha * (u[2:] - 2 * u[1:-1] + u[:-2])
     return u
 
 
@@ -76,7 +76,7 @@ def mandelbrot_of_reals(x, y, iterations=20):
 
 def moving_average(a, n=3):
     total = np.cumsum(a)
-    total[n:] = total[n:] - total[:-n]  # stops
+    total[n:] = total[n:] - total[:-n]
     return total[n - 1 :] / n
 
 
@@ -89,7 +89,7 @@ def gram_schmidt(vectors):
     for v in vectors:
         w = v - sum(np.dot(v, b) * b for b in basis)
         basis.append(w / np.linalg.norm(w))
-    return np.array(basis)  # stops
+    return np.array(basis)
 
 
 def gram_schmidt_stacked(vectors):
@@ -114,7 +114,7 @@ def perceptron(X, y, lr=0.1, epochs=5):
     for _ in range(epochs):
         for row, label in zip(X, y, strict=True):
             error = label - np.where(row @ w > 0, 1, 0)
-            w += lr * error * row  # stops
+            w += lr * error * row
     return w
 
 
@@ -147,7 +147,7 @@ def softmax_classifier(X, y, W, lr=0.1):
     scores -= np.max(scores, axis=1, keepdims=True)
     p = np.exp(scores) / np.sum(np.exp(scores), axis=1, keepdims=True)
     loss = -np.mean(np.log(p[np.arange(len(y)), y]))
-    targets = np.eye(W.shape[1])[y]  # stops
+    targets = np.eye(W.shape[1])[y]
     return loss, W - lr * X.T @ (p - targets) / len(y)
 
 
@@ -218,7 +218,7 @@ def two_layers(x, y, w1, w2, lr=0.01):
     grad_y_pred = 2.0 * (y_pred - y)
     grad_w2 = h_relu.T.dot(grad_y_pred)
     grad_h = grad_y_pred.dot(w2.T).copy()
-    grad_h[h < 0] = 0  # stops
+    grad_h[h < 0] = 0
     return loss, w1 - lr * x.T.dot(grad_h), w2 - lr * grad_w2
 
 
@@ -233,7 +233,7 @@ def normal_distribution(x, mean, deviation):
 
 def rotate(points, angle):
     c, s = np.cos(angle), np.sin(angle)
-    R = np.array([[c, -s], [s, c]])  # stops
+    R = np.array([[c, -s], [s, c]])
     return points @ R.T
 
 
@@ -255,3 +255,142 @@ def k_nearest(X, point, k=3):
 
 def least_squares(X, y):
     return np.linalg.solve(X.T @ X, X.T @ y)  # stops
+
+
+def prefix_sums(a):
+    total = np.zeros(len(a) + 1)
+    for i in range(len(a)):
+        total[i + 1] = total[i] + a[i]
+    return total
+
+
+def explicit_euler(state, dt=0.1, steps=5):
+    path = np.empty((steps + 1, state.shape[0]))
+    path[0] = state
+    for k in range(steps):
+        x, v = path[k]
+        path[k + 1] = x + dt * v, v - dt * x
+    return path
+
+
+def laplace(grid, sweeps=4):
+    grid = np.copy(grid)
+    for _ in range(sweeps):
+        grid[1:-1, 1:-1] = 0.25 * (
+            grid[2:, 1:-1] + grid[:-2, 1:-1] + grid[1:-1, 2:] + grid[1:-1, :-2]
+        )
+    return grid
+
+
+def winsorized(x, low, high):
+    y = x.copy()
+    y[y < low] = low
+    y[y > high] = high
+    return y
+
+
+def without_nan(x):
+    y = x + 0.0
+    y[np.isnan(y)] = 0
+    return y
+
+
+def normalized_rows(M):
+    M = M.copy()
+    for row in M:
+        row /= np.abs(row).sum()
+    return M
+
+
+def one_hot(labels, count=4):
+    table = np.zeros((labels.shape[0], count))
+    table[np.arange(labels.shape[0]), labels] = 1
+    return table
+
+
+def vandermonde(x, degree=3):
+    V = np.ones((len(x), degree + 1))
+    for j in range(1, degree + 1):
+        V[:, j] = V[:, j - 1] * x
+    return V
+
+
+def gauss_seidel(A, b, sweeps=3):
+    x = np.zeros_like(b)
+    for _ in range(sweeps):
+        for i in range(len(b)):
+            x[i] = (b[i] - A[i] @ x + A[i, i] * x[i]) / A[i, i]
+    return x
+
+
+def cholesky(A):
+    n = A.shape[0]
+    L = np.zeros((n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            rest = A[i, j] - L[i, :j] @ L[j, :j]
+            if i == j:
+                L[i, j] = np.sqrt(rest)
+            else:
+                L[i, j] = rest / L[j, j]
+    return L
+
+
+def back_substitution(U, b):
+    x = np.zeros(len(b))
+    for i in reversed(range(len(b))):
+        x[i] = (b[i] - U[i, i + 1 :] @ x[i + 1 :]) / U[i, i]
+    return x
+
+
+def edit_costs(a, b):
+    costs = np.zeros((len(a) + 1, len(b) + 1), dtype=int)
+    costs[:, 0] = np.arange(len(a) + 1)
+    costs[0] = np.arange(len(b) + 1)
+    for i in range(len(a)):
+        for j in range(len(b)):
+            replaced = costs[i, j] + (a[i] != b[j])
+            kept = np.minimum(costs[i, j + 1], costs[i + 1, j]) + 1
+            costs[i + 1, j + 1] = np.minimum(replaced, kept)
+    return costs[-1, -1]
+
+
+def momentum(w, gradient, lr=0.1, steps=4):
+    velocity = np.zeros(w.shape)
+    w = w.copy()
+    for _ in range(steps):
+        velocity *= 0.9
+        velocity -= lr * gradient
+        w += velocity
+    return w
+
+
+def sharpened(image):
+    out = np.zeros_like(image)
+    out[1:-1, 1:-1] = 5 * image[1:-1, 1:-1]
+    out[1:-1, 1:-1] -= image[2:, 1:-1] + image[:-2, 1:-1]
+    out[1:-1, 1:-1] -= image[1:-1, 2:] + image[1:-1, :-2]
+    out[out < 0] = 0
+    return out
+
+
+def swapped_halves(x):
+    y = np.empty(x.shape)
+    half = len(x) // 2
+    y[:half], y[half:] = x[-half:], x[:-half]
+    return y
+
+
+def rotation_about_z(angle):
+    R = np.eye(3)
+    c, s = np.cos(angle), np.sin(angle)
+    R[0, 0] = R[1, 1] = c
+    R[0, 1], R[1, 0] = -s, s
+    return R
+
+
+def newton_basis(x, y):
+    table = y.copy()
+    for k in range(1, len(x)):
+        table[k:] = (table[k:] - table[k - 1 : -1]) / (x[k:] - x[:-k])
+    return table

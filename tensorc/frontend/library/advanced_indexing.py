@@ -85,6 +85,8 @@ def put(
     if combine == ADD and element == I1:
         message = f"nothing is added to booleans, {spell_type(x.type)}"
         raise type_error(b, message, "set them: x.at[i].set(v)")
+    if any(is_mask(i) for i in indices):
+        return _put_masked(b, x, indices, new, combine)
     value = _converted(b, new, x.type)
     if not _has_arrays(b, indices):
         return _put_part(b, x, indices, value, combine)
@@ -102,6 +104,64 @@ def put(
     return TensorOperand(
         t.scatter(x.value, values, layout.indices, layout.axes, combine)
     )
+
+
+def is_mask(index: Index) -> bool:
+    """Tell an array of booleans, which means the places where it is true."""
+    return isinstance(index, TensorOperand) and index.type.element == I1
+
+
+def _put_masked(
+    b: Emitter, x: TensorOperand, indices: Sequence[Index], new: Operand, combine: str
+) -> TensorOperand:
+    """Return x with new values where a mask is true, which is one of the indices.
+
+    The mask stands for as many axes as it has. What the others select is computed
+    whole, with the new values chosen by element; so these may not go along the mask.
+    """
+    before, mask, behind = _split_at_mask(b, indices)
+    rank = mask.type.rank
+    whole = [*before, *[SlicePart()] * rank, *behind]
+    part = take(b, x, whole)
+    axis = sum(isinstance(i, SlicePart | NewAxis) for i in before)
+    if any(isinstance(i, indexing.Rest) for i in before):
+        axis = part.type.rank - rank
+        axis -= sum(isinstance(i, SlicePart | NewAxis) for i in behind)
+    shape = b.shape(part)
+    own, wanted = b.shape(mask), shape[axis : axis + rank]
+    if not all(b.unify(m, s) for m, s in zip(own, wanted, strict=True)):
+        message = f"a mask of shape {spell_shape(own)} does not fit axes of sizes "
+        raise size_error(b, f"{message}{spell_shape(wanted)}")
+    value = _converted(b, new, x.type)
+    given = tensor_type(value).rank
+    after = part.type.rank - axis - rank
+    if given > after or (given and any(isinstance(i, At) for i in indices)):
+        way = "choose by element: `x = where(mask, v, x)`"
+        raise unsupported(b, "new values along a mask", way)
+    t = TensorBuilder(b.builder)
+    spread = _spread(b, value, shape)
+    if combine == ADD:
+        spread = t(Add, part.value, spread)
+    ones = [1] * after
+    chosen = t.reshape(mask.value, (*own, *ones)) if ones else mask.value
+    placed = t(Select, broadcast(b, chosen, shape), spread, part.value)
+    return put(b, x, whole, TensorOperand(placed), SET)
+
+
+def _split_at_mask(
+    b: Emitter, indices: Sequence[Index]
+) -> tuple[list[Index], TensorOperand, list[Index]]:
+    """Return the mask among indices, with those before and behind it."""
+    index = next(i for i, item in enumerate(indices) if is_mask(item))
+    mask = indices[index]
+    assert isinstance(mask, TensorOperand)
+    before, behind = list(indices[:index]), list(indices[index + 1 :])
+    if not mask.type.rank or any(
+        isinstance(i, TensorOperand) for i in (*before, *behind)
+    ):
+        way = "make one mask: `where(m[:, None] & n, v, x)`"
+        raise unsupported(b, "a mask beside another array of indices", way)
+    return before, mask, behind
 
 
 def _has_arrays(b: Emitter, indices: Sequence[Index]) -> bool:

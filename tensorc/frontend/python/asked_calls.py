@@ -223,7 +223,9 @@ def _of_call(frame: FrameType | None, node: ast.expr) -> str:
 
 
 def _of_table(table: Mapping[object, str], function: object) -> str:
-    return next((hint for own, hint in table.items() if own is function), "")
+    # A trace has its own forms of some of NumPy's functions.
+    known = (function, getattr(function, "__wrapped__", None))
+    return next((hint for own, hint in table.items() if own in known), "")
 
 
 def module_of(function: object) -> str:

@@ -38,6 +38,10 @@ current = CURRENT.get
 # The turns of the loops whose bodies are being traced, outermost first.
 TURNS: ContextVar[tuple[Value, ...]] = ContextVar("turns", default=())
 
+# Whose arrays an assignment may change: those made in this trace, in this branch or
+# body of it; None outside, where nothing may.
+HOME: ContextVar[object] = ContextVar("home", default=None)
+
 # New values of memory, and where they are given.
 Updates = dict[SharedLeaf, tuple[Value, Location]]
 
@@ -51,9 +55,11 @@ def updates_apart() -> Iterator[Updates]:
     running, found = current(), Updates()
     made = {} if running is None or running.updates is None else running.updates
     before = frozenset(made)
+    outer = HOME.set(object())
     try:
         yield found
     finally:
+        HOME.reset(outer)
         for memory in [m for m in made if m not in before]:
             assert running is not None
             found[memory] = made.pop(memory), running.locations.pop(memory)

@@ -23,7 +23,7 @@ from tensorc.errors import TensorcError
 from tensorc.frontend.library import advanced_indexing
 from tensorc.frontend.library.dtypes import DTypeName
 from tensorc.frontend.library.elementwise import elementwise, to_element
-from tensorc.frontend.library.indexing import Index
+from tensorc.frontend.library.indexing import Index, Rest
 from tensorc.frontend.library.library_function import LibraryFunction
 from tensorc.frontend.library.maps import MAPS
 from tensorc.frontend.library.mistakes import TRACING, door, hiding_methods, usage_error
@@ -37,6 +37,8 @@ from tensorc.frontend.library.operands import (
 from tensorc.frontend.library.registry.calls import invoke
 from tensorc.frontend.library.registry.rows import BY_NAME, FUNCTIONS, PYTHON
 from tensorc.frontend.python import numpy_functions
+from tensorc.frontend.python.assigning import stores
+from tensorc.frontend.python.assigning.stores import Changes, Relative, View
 from tensorc.frontend.python.graph.store import landings
 from tensorc.frontend.python.group_functions import apply_to_groups, has_groups
 from tensorc.frontend.python.grouping.groups import mapped
@@ -44,7 +46,8 @@ from tensorc.frontend.python.grouping.operators import Operators
 from tensorc.frontend.python.habits import attribute_hint
 from tensorc.frontend.python.numpy_compositions import rounded
 from tensorc.frontend.python.row_functions import composed_of, method_of, of_row
-from tensorc.frontend.python.symbolic_numbers import AskedNumber, repeated
+from tensorc.frontend.python.running import HOME
+from tensorc.frontend.python.symbolic_numbers import AskedNumber, repeated, stored_way
 from tensorc.frontend.python.symbolic_operands import (
     DOOR,
     describe,
@@ -104,9 +107,14 @@ def compose(
     kinds = function.options
     plain = {k: option_given(v, kinds[k].kind) for k, v in options.items()}
     result = invoke(emitter(), function, given, plain, called)  # type: ignore[arg-type]
-    if isinstance(result, tuple):
-        return tuple([Tensor(part) for part in result])
-    return Tensor(result)
+    made = [
+        Tensor(part) for part in (result if isinstance(result, tuple) else (result,))
+    ]
+    if function.name in stores.VIEWS and isinstance(tensors[0], Tensor):
+        for part in made:
+            if part.home is not None:
+                part.view = stores.relative(tensors[0])
+    return tuple(made) if isinstance(result, tuple) else made[0]
 
 
 def one(
@@ -140,18 +148,39 @@ def _compose_groups(
 class Tensor(AskedNumber, Operators["Tensor"]):
     """A symbolic variable: a leaf or a formula; `name` may be changed, nothing else."""
 
-    __slots__ = ("__weakref__", "_compiled", "_name", "_operand", "_part_of")
+    __slots__ = (
+        *("__weakref__", "_compiled", "_name", "_operand", "_part_of"),
+        *("changes", "home", "version", "view"),
+    )
 
     def __init__(self, operand: Operand, name: str | None = None) -> None:
         self._operand = operand
         self._name = name
         self._compiled: object = None
         self._part_of: tuple[Tensor, Sequence[Index]] | None = None
+        is_given = isinstance(operand, TensorOperand) and operand.value.op is None
+        self.home: object = None if is_given else HOME.get()
+        self.version = 0
+        self.changes = Changes()
+        self.view: View | Relative | None = None
 
     @property
     def operand(self) -> Operand:
         """What the variable stands for in the graph."""
+        if self.view is not None:
+            stores.refresh(self)
         return self._operand
+
+    def replace(self, operand: Operand) -> None:
+        """Have another value from now on: what an assignment in a trace made."""
+        self._operand = operand
+        self._part_of = None
+        self.version += 1
+
+    def kept(self) -> "Tensor":
+        """Return the variable itself, which no assignment changes from now on."""
+        self.home = None
+        return self
 
     @property
     def is_leaf(self) -> bool:
@@ -207,8 +236,10 @@ class Tensor(AskedNumber, Operators["Tensor"]):
         return one("swapaxes", [self], {"axis1": -1, "axis2": -2})
 
     def copy(self) -> "Tensor":
-        """Return a variable of the same value, which never changes."""
-        return Tensor(self.operand, self._name)
+        """Return a variable of the same value, which others do not change."""
+        made = Tensor(self.operand, self._name)
+        made.home = HOME.get()
+        return made
 
     # Operators: those that are more than a map; the others are `Operators`.
 
@@ -241,6 +272,16 @@ class Tensor(AskedNumber, Operators["Tensor"]):
         return one("matmul", [other, self])
 
     def __pos__(self) -> "Tensor":
+        return self.copy() if TRACING.get() else self
+
+    def _in_place(self, name: str, other: object) -> "Tensor":
+        """Compute `x += y`: of an array that the trace made, in the array itself."""
+        if has_groups((other,)) or not stores.is_array_of_trace(self):
+            return NotImplemented  # type: ignore[no-any-return]
+        new: Tensor = (
+            self @ other if name == "matmul" else self._operate(name, self, other)
+        )
+        stores.store(self, (Rest(),), new.operand)
         return self
 
     @door
@@ -299,7 +340,15 @@ class Tensor(AskedNumber, Operators["Tensor"]):
         x = strong(b, operand_of(self))
         part = Tensor(advanced_indexing.take(b, x, indices))
         part._part_of = self, indices
+        if part.home is not None and part.ndim and stores.is_basic(indices):
+            part.view = View(self, indices, self.version)
         return part
+
+    @door
+    def __setitem__(self, index: object, value: object) -> None:
+        stores.require_own(self, lambda: stored_way(self, index, value))
+        new = operand_of(value, "the new value of a part")
+        stores.store(self, indices_of(index), new)
 
     @property
     def at(self) -> "Selector[Tensor]":
@@ -316,7 +365,8 @@ class Tensor(AskedNumber, Operators["Tensor"]):
     @door
     def astype(self, dtype: DTypeLike) -> "Tensor":
         """Convert to another element type."""
-        return Tensor(to_element(emitter(), operand_of(self), element_named(dtype)))
+        element = element_named(dtype)
+        return Tensor(to_element(emitter(), operand_of(self), element)).copy()
 
     @door
     def round(self, decimals: int = 0) -> "Tensor":
@@ -341,7 +391,7 @@ class Tensor(AskedNumber, Operators["Tensor"]):
     def __deepcopy__(self, memo: dict[int, object]) -> "Tensor":
         if TRACING.get():
             # A value that never changes; the trace knows the inputs that it has.
-            return Tensor(self.operand, self._name)
+            return self.copy()
         restore, parts = self.__reduce__()
         return restore(*copy.deepcopy(parts, memo))
 
@@ -424,6 +474,23 @@ def _method(row: LibraryFunction) -> Callable[..., object]:
     return method_of(row, compose)
 
 
+_IN_PLACE = {
+    **{f"__i{name}__": name for name in ("add", "sub", "mul", "mod", "pow", "matmul")},
+    **{"__itruediv__": "div", "__ifloordiv__": "floordiv"},
+    **{f"__i{name}__": f"bitwise_{name}" for name in ("and", "or", "xor")},
+    **{"__ilshift__": "left_shift", "__irshift__": "right_shift"},
+}
+
+
+def _changing(name: str) -> Callable[..., object]:
+    def method(self: Tensor, other: object) -> Tensor:
+        return self._in_place(name, other)
+
+    return door(method)
+
+
+for _called, _name in _IN_PLACE.items():
+    setattr(Tensor, _called, _changing(_name))
 for _row in FUNCTIONS:
     if _row.method:
         setattr(Tensor, _row.name, _method(_row))

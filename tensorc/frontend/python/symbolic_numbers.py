@@ -123,13 +123,6 @@ class AskedNumber:
         raise usage_error(f"{self!r} has no value yet for item()", hint)
 
     @door
-    def __setitem__(self, index: object, value: object) -> None:
-        message = f"{self!r} cannot be changed in place"
-        is_mask = _is_mask(index)
-        is_certain = _is_like_numpys(self, index, value)
-        raise usage_error(message, stored_hint(self, is_mask, is_certain))
-
-    @door
     def __format__(self, spec: str) -> str:
         known = number_of(self)
         if known is None and spec:
@@ -145,6 +138,13 @@ class AskedNumber:
         """Return a number for dictionaries: equal numbers of a trace are one key."""
         known = number_of(self) if _is_number(self) else None
         return object.__hash__(self) if known is None else hash(known)
+
+
+def stored_way(variable: AskedNumber, index: object, value: object) -> str:
+    """Return what to write for a store that is refused."""
+    is_mask = _is_mask(index)
+    is_certain = _is_like_numpys(variable, index, value)
+    return stored_hint(variable, is_mask, is_certain)
 
 
 def _is_mask(index: object) -> bool:

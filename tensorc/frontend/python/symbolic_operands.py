@@ -70,6 +70,12 @@ class Door:
     facts: Facts | None = None
 
 
+def _itself(value: object) -> object:
+    return value
+
+
+# What an array of NumPy stands for in a trace: itself, or what it has become.
+SETTLED: ContextVar[Callable[[object], object]] = ContextVar("settled", default=_itself)
 DOOR: ContextVar[Door] = ContextVar("door", default=Door())  # noqa: B039 (immutable)
 
 
@@ -118,6 +124,9 @@ def operand_of(value: object, what: str = "an operand") -> Operand:
     if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         return number(value)
     if isinstance(value, np.ndarray | np.generic):
+        known = SETTLED.get()(value)
+        if known is not value and is_symbolic(known):
+            return operand_of(known, what)
         return TensorOperand(constant_node(np.asarray(value), what))
     if isinstance(value, list | tuple):
         return _literal(value, what)

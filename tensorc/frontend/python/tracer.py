@@ -39,6 +39,7 @@ from tensorc.frontend.library.operands import (
     spell_type,
     weak,
 )
+from tensorc.frontend.python.assigning.made_arrays import numpys_arrays
 from tensorc.frontend.python.draws import warned_of_draws
 from tensorc.frontend.python.facts import Answered, Facts, KnownSizes, facts_of
 from tensorc.frontend.python.graph.nodes import InputNode, SharedLeaf
@@ -49,7 +50,7 @@ from tensorc.frontend.python.graph.plan import (
     unique_names,
 )
 from tensorc.frontend.python.grouping.pytree import Static, Tree, flatten
-from tensorc.frontend.python.running import CURRENT, Trace, counted
+from tensorc.frontend.python.running import CURRENT, HOME, Trace, counted
 from tensorc.frontend.python.running import current as current
 from tensorc.frontend.python.signatures import computed
 from tensorc.frontend.python.symbolic import Tensor
@@ -151,9 +152,12 @@ def _running(trace: Trace, facts: Facts) -> Iterator[None]:
     state = CURRENT.set(trace)
     outer = DOOR.set(Door(F64, trace.locations, facts))
     named = TRACING.set(trace.name)
+    home = HOME.set(trace)
     try:
-        yield
+        with numpys_arrays():
+            yield
     finally:
+        HOME.reset(home)
         TRACING.reset(named)
         DOOR.reset(outer)
         CURRENT.reset(state)
@@ -394,7 +398,8 @@ def separate(value: object, what: str) -> Tensor:
         raise usage_error(message, hint)
     same = b.builder.value(Reshape, node.value, shape=Dims(node.type.shape))
     same.hint = node.value.hint
-    return Tensor(TensorOperand(same, node.weak), getattr(value, "name", None))
+    made = Tensor(TensorOperand(same, node.weak), getattr(value, "name", None))
+    return made.kept()
 
 
 def as_array(value: object) -> Array | None:
