@@ -66,11 +66,11 @@ def test_a_way_out_is_spelled_for_python(way, expected):
 
 
 def test_a_lookup_in_a_table_of_numpy_is_shown_as_it_works():
-    labels = np.array([2, 0])
+    labels, table = np.array([2, 0]), np.eye(3)
     with pytest.raises(TypeError) as caught:
-        tc.jit(lambda lab: np.eye(3)[lab])(labels)
-    assert "tc.take(np.eye(3), lab, axis=0)" in str(caught.value)
-    found = tc.jit(lambda lab: tc.take(np.eye(3), lab, axis=0))(labels)
+        tc.jit(lambda lab: table[lab])(labels)
+    assert "tc.take(table, lab, axis=0)" in str(caught.value)
+    found = tc.jit(lambda lab: tc.take(table, lab, axis=0))(labels)
     assert found.tolist() == np.eye(3)[labels].tolist()
 
 
@@ -80,8 +80,10 @@ def test_a_norm_of_another_order_is_shown():
 
 
 def test_an_array_that_cannot_take_a_variable_is_named_as_such():
+    outer = np.zeros(3)
+
     def step(x):
-        w = np.zeros(3)
+        w = outer
         w -= x
         return w
 

@@ -31,17 +31,16 @@ def on_item(x):
     return x * x[0].item()  # here
 
 
-def on_array_of_variables(x):
-    return np.array([x[0], x[1]])  # here
+EYE, OUTER = np.eye(3), np.zeros(3)  # made outside of the trace
 
 
 def on_index_of_an_array(x):
     i = x.astype("int64")
-    return np.eye(3)[i]  # here
+    return EYE[i]  # here
 
 
 def on_storing_in_an_array(x):
-    total = np.zeros(3)
+    total = OUTER
     total[1:] = x[1:]  # here
     return total
 
@@ -114,7 +113,7 @@ def on_reduce(x):
 
 
 def on_in_place(x):
-    total = np.zeros(3)
+    total = OUTER
     total += x  # here
     return total
 
@@ -156,8 +155,7 @@ TRACED = [
     (on_length_of_a_number, TypeError, "is a number: it has no rows", ""),
     (on_many_rows, TypeError, "for each of 10001 rows", "x.sum(axis=0)"),
     (on_item, TypeError, "no value yet for item()", "is used as a number is"),
-    (on_array_of_variables, TypeError, "no value yet", "np.stack([a, b]) makes an"),
-    (on_index_of_an_array, TypeError, "no value", "tc.take(np.eye(3), i, axis=0)"),
+    (on_index_of_an_array, TypeError, "no value", "tc.take(EYE, i, axis=0)"),
     (on_storing_in_an_array, TypeError, "no value yet", "u = u.at[i].set(v)"),
     (on_list_of_variables, TypeError, "a list that holds variables", "np.stack("),
     (on_math_erf, TypeError, "no value yet", "of variables it is tc.erf(x)"),
