@@ -11,6 +11,7 @@ training. This page is the tour; the code follows its order.
     frontend.python        variables with operators; traces of functions
     frontend.python.graph  the expressions that both build: nodes, emission, storage
     frontend.python.grouping  groups with operators, trees of lists and fields
+    frontend.python.assigning  `y[i] = v` in a trace: to its variables, to np.zeros(n)
     frontend.python.control  what is computed, and how often: conditions, loops
     frontend.python.derivatives  of variables: gradients, products, jacobians
     frontend.library       what the functions of all doors are made of
