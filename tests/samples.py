@@ -130,6 +130,7 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     fn.Log1p: each_shape("f64:positive"),
     fn.Expm1: each_shape("f64:small"),
     fn.Erf: each_shape("f64"),
+    fn.ErfInv: each_shape("f64:share"),
     fn.Erfc: each_shape("f64"),
     fn.Sin: each_shape("f64"),
     fn.Cos: each_shape("f64"),

@@ -326,6 +326,26 @@ def erfc(values: Array) -> Array:
     return _each(math.erfc, values)
 
 
+def erfinv(values: Array) -> Array:
+    """Return the inverse of the error function, in the type of the values."""
+    return _each(_erfinv, values)
+
+
+def _erfinv(y: float) -> float:
+    """Return the x whose erf is y, by Newton's method with a term of second order."""
+    size = abs(y)
+    if not size < 1:
+        return math.copysign(math.inf, y) if size == 1 else math.nan
+    x = math.sqrt(-math.log((1 - size) * (1 + size))) if size > 0.5 else size
+    for _ in range(60):
+        rest = math.erfc(x) - (1 - size) if size > 0.5 else size - math.erf(x)
+        step = rest * math.exp(x * x) * math.sqrt(math.pi) / 2
+        x, before = x + step / (1 - max(-0.5, min(0.5, x * step))), x
+        if abs(x - before) <= 1e-16 * x:
+            break
+    return math.copysign(x, y)
+
+
 def silu(values: Array) -> Array:
     """Return x * sigmoid(x), in the type of the values; -0 at minus infinity."""
     return _each(_silu, values)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tensorc.ir import numerics
 from tensorc.ir.core import Op
 from tensorc.ir.ops.scalar import math as ops
 from tensorc.ir.types import F64
@@ -36,6 +37,21 @@ def erfc(x):
     tail = np.where(size < 1, 1 - _erf_near_0(size), _scaled_tail(size))
     result = np.where((size < 1) & (x < 0), 1 + _erf_near_0(size), tail)
     return np.where(np.isnan(x), x, np.where(x <= -1, 2 - tail, result))
+
+
+def erfinv(x):
+    if x.dtype != np.longdouble:
+        return numerics.erfinv(x)
+    size = np.abs(x)
+    found = numerics.erfinv(size.astype("f8")).astype(x.dtype)
+    inside = np.where(size < 1, found, 1)
+    for _ in range(2):
+        near, far = size - erf(inside), erfc(inside) - (1 - size)
+        off = np.where(size < 0.5, near, far)
+        inside = inside + off * np.exp(inside * inside) * ROOT_PI / 2
+    tiny = size < 1e-15
+    inside = np.where(tiny, size * ROOT_PI / 2, inside)
+    return np.copysign(np.where(size < 1, inside, found), x)
 
 
 def silu(x):
@@ -130,6 +146,7 @@ CASES: dict[str, Case] = {
     "gelu": _case(ops.Gelu, gelu, 1.06066, -1.06066, 5.5, -14.3),
     "erf": _case(ops.Erf, erf, 0.5, -0.5, 3.9, -5.9),
     "erfc": _case(ops.Erfc, erfc, 0.5, -0.5, 9.19, 10.05, -4),
+    "erfinv": _case(ops.ErfInv, erfinv, 0.75, -0.75, 0.9966, 0.99999),
     "sin": Case(ops.Sin, np.sin, _WAVES),
     "cos": Case(ops.Cos, np.cos, _WAVES),
     "tan": Case(ops.Tan, np.tan, _WAVES),

@@ -349,6 +349,7 @@ ROWS: Sequence[LibraryFunction] = (
     _float("expm1", math.expm1, transcendental.Expm1, "expm1"),
     _float("erf", math.erf, transcendental.Erf),
     _float("erfc", math.erfc, transcendental.Erfc),
+    _float("erfinv", _as_array(numerics.erfinv), transcendental.ErfInv),
     _float("gelu", _as_array(numerics.gelu), transcendental.Gelu),
     _float("silu", _as_array(numerics.silu), transcendental.Silu),
     _float("sin", math.sin, transcendental.Sin, "sin"),

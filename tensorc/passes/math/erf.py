@@ -103,7 +103,7 @@ def erf(m: MathBuilder, x: Value) -> Value:
     """Return 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
     size, one = m.abs(x), m.number(1.0)
     far = m.with_sign_of(m.sub(one, _complement(m, size)), x)
-    near = m.fma(x, _near(m, m.exact_product(x, x)), x)
+    near = m.fma(x, erf_share(m, m.exact_product(x, x)), x)
     return m.select_if("ogt", size, one, far, near)
 
 
@@ -115,7 +115,7 @@ def erfc(m: MathBuilder, x: Value) -> Value:
     far = m.select_if("olt", x, m.number(0.0), below, tail)
     minus = m.neg(x)
     rest, lost = m.fast_sum(m.number(1.0), minus)
-    p = _near(m, m.exact_product(x, x))
+    p = erf_share(m, m.exact_product(x, x))
     near = m.add(rest, m.fma(minus, p, lost))
     return m.select_if("olt", size, m.number(_NEAREST), near, far)
 
@@ -135,7 +135,7 @@ def gelu(m: MathBuilder, x: Value) -> Value:
     y, y_low = m.exact_product(size, m.number(high))
     y_low = m.fma(size, m.number(low), y_low)
     square = m.exact_product(m.mul(half, size), size)
-    both, whole = _complement_pair(m, (y, y_low), square)
+    both, whole = complement_pair(m, (y, y_low), square)
     tail, tail_low = (m.mul(half, part) for part in whole)
     # Far to the left: x times the tail. Elsewhere P is 1 - tail, or near 0 half of
     # 1 + erf(y).
@@ -159,12 +159,12 @@ def _half_of_more(m: MathBuilder, sign: Value, y: Pair, square: Pair) -> Pair:
     half = m.number(0.5)
     factor = m.with_sign_of(half, sign)
     high, low = (m.mul(factor, part) for part in y)
-    p = _near(m, square)
+    p = erf_share(m, square)
     total, lost = m.fast_sum(half, high)
     return total, m.add(lost, m.fma(high, p, m.fma(low, p, low)))
 
 
-def _near(m: MathBuilder, square: Pair) -> Value:
+def erf_share(m: MathBuilder, square: Pair) -> Value:
     """Return erf(x) / x - 1, given x^2 up to 1 as a pair.
 
     The middle of the range is where roundings count least: they are multiplied by the
@@ -179,11 +179,11 @@ def _complement(m: MathBuilder, x: Value) -> Value:
     """Return erfc(x) for x >= 3/4, and no NaN for what lies between 0 and that."""
     most = m.number(_FARTHEST[m.format.element])
     x = m.select_if("ogt", x, most, most, x)
-    both, (high, low) = _complement_pair(m, (x, None), m.exact_product(x, x))
+    both, (high, low) = complement_pair(m, (x, None), m.exact_product(x, x))
     return scale(m, m.add(high, low), both)
 
 
-def _complement_pair(
+def complement_pair(
     m: MathBuilder, x: tuple[Value, Value | None], square: Pair
 ) -> tuple[Value, Pair]:
     """Return n plus two biases and erfc(x) / 2^n as a pair, given x (+ low) and x^2."""

@@ -60,6 +60,7 @@ from tensorc.passes.math import (
     arcs,
     bases,
     erf,
+    erfinv,
     functions,
     hyperbolas,
     powers,
@@ -102,7 +103,7 @@ def _rows(cls: type[Op], written: Expansion) -> dict[tuple[type[Op], Element], R
     }
 
 
-_MODULES = (functions, erf, powers, trigonometry, arcs, hyperbolas, bases)
+_MODULES = (functions, erf, powers, trigonometry, arcs, hyperbolas, bases, erfinv)
 FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
     {
         key: row

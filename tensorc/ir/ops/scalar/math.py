@@ -114,6 +114,13 @@ class Erfc(FloatUnary):
     evaluate = each(numerics.erfc)
 
 
+@op("tc_math.erfinv", traits=(PURE,))
+class ErfInv(FloatUnary):
+    """Inverse of the error function; MLIR's math dialect has none."""
+
+    evaluate = each(numerics.erfinv)
+
+
 @op("math.sin", traits=(PURE,))
 class Sin(FloatUnary):
     """Sine."""

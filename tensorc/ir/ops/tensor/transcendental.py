@@ -64,6 +64,11 @@ class Erfc(FloatUnary):
     """Complementary error function: 1 - erf(operand), accurate where it is small."""
 
 
+@op("tc.erfinv", traits=_COMMON, scalar=math.ErfInv)
+class ErfInv(FloatUnary):
+    """Inverse of the error function: infinite at -1 and 1, NaN beyond."""
+
+
 @op("tc.sin", traits=_COMMON, scalar=math.Sin)
 class Sin(FloatUnary):
     """Sine of an angle in radians, however large; NaN at infinity."""

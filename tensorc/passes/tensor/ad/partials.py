@@ -81,6 +81,13 @@ def _erf(b: TensorBuilder, op: fn.Erf | fn.Erfc, ct: Value) -> Cotangents:
     return (b(ew.Mul, ct, b(ew.Mul, factor, slope)),)
 
 
+def _erfinv(b: TensorBuilder, op: fn.ErfInv, ct: Value) -> Cotangents:
+    """Give sqrt(pi) / 2 e^(x^2)."""
+    power = b(ew.Exp, b(ew.Mul, op.result, op.result))
+    slope = b(ew.Mul, power, b.full_like(ct, math.sqrt(math.pi) / 2))
+    return (b(ew.Mul, ct, slope),)
+
+
 def _over(b: TensorBuilder, ct: Value, *factors: Value) -> Cotangents:
     """Give the cotangent divided by a product."""
     below = factors[0]
@@ -244,6 +251,7 @@ PARTIALS: Mapping[type[Op], Row] = table(
     rule(fn.Log1p, _log1p),
     rule(fn.Erf, _erf),
     rule(fn.Erfc, _erf),
+    rule(fn.ErfInv, _erfinv),
     rule(fn.Expm1, lambda b, op, ct: (b(ew.Mul, ct, b(ew.Exp, op.operand)),)),
     rule(fn.Sin, lambda b, op, ct: (b(ew.Mul, ct, b(fn.Cos, op.operand)),)),
     rule(fn.Cos, lambda b, op, ct: (b(ew.Neg, b(ew.Mul, ct, b(fn.Sin, op.operand))),)),
