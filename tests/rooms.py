@@ -354,7 +354,7 @@ ROOMS: Rooms = {
         {
             *("api", "frontend.library", "frontend.python", "frontend.python.control"),
             *("frontend.python.derivatives", "frontend.python.graph", "runtime"),
-            "ir",
+            *ir("ops.tensor"),
         },
         {"numpy"},
     ),

@@ -142,7 +142,7 @@ def function(
     givens: object = None,
     name: str | None = None,
     on_unused_input: str = "raise",
-    allow_input_downcast: bool | None = None,
+    allow_input_downcast: bool | str | None = None,
     **unknown: object,
 ) -> "Function":
     """Compile a function of symbolic variables.
@@ -156,7 +156,8 @@ def function(
         name: what the function is called in messages.
         on_unused_input: "raise", "warn" or "ignore".
         allow_input_downcast: False refuses arrays that lose digits in the input's
-            type, True casts anything; by default floats may be rounded.
+            type, "number" but for Python's floats, True casts anything; by default
+            floats may be rounded.
         **unknown: a mistake; the message says what may have been meant.
 
     Raises:
@@ -562,7 +563,7 @@ class Function(Costed):
             return value
         with np.errstate(all="ignore"):
             cast: Array = array.astype(dtype)
-        if self._downcast:
+        if self._downcast is True or (self._downcast and type(value) is float):
             return cast
         same = (cast == array) | ((cast != cast) & (array != array))
         if not np.all(same):

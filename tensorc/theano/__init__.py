@@ -26,12 +26,14 @@ from tensorc.theano.functions import function
 from tensorc.theano.gradient import grad
 from tensorc.theano.installing import install
 from tensorc.theano.printing import debugprint, pp
-from tensorc.theano.scan_module import scan
+from tensorc.theano.scan_module import foldl, foldr, scan
+from tensorc.theano.scan_module import map as map
+from tensorc.theano.scan_module import reduce as reduce
 from tensorc.theano.settings import config
 from tensorc.theano.updates import OrderedUpdates
 
 Param = In
-# `from theano import *` gives the module, too.
+# `from theano import *` gives the module, too, and hides no `map` of Python's.
 theano = sys.modules[__name__]
 
 __all__ = [
@@ -45,6 +47,8 @@ __all__ = [
     "compile",
     "config",
     "debugprint",
+    "foldl",
+    "foldr",
     "function",
     "grad",
     "gradient",

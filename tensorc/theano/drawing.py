@@ -163,7 +163,7 @@ class DrawingFunction:
         keeps: bool,
     ) -> None:
         self._made, self._build, self._keeps = dict(made), build, keeps
-        self._draws = [node.draw for node in draws]
+        self._nodes, self._draws = draws, [node.draw for node in draws]
         inputs = made["inputs"]
         if not isinstance(inputs, list | tuple):
             build(**made)  # which says so
@@ -196,7 +196,7 @@ class DrawingFunction:
         before = [stream.get_value() for stream in streams]
         kept = self._keeps
         try:
-            arrays = [_drawn(draw, found) for draw in self._draws]
+            arrays = [_drawn(node, found) for node in self._nodes]
             return self._function(*arrays, *given, **named)
         except BaseException:
             kept = True
@@ -224,11 +224,14 @@ def _made_again(
     return DrawingFunction(made, draws_of(made), build, keeps)
 
 
-def _drawn(draw: Draw, found: Iterator[Array]) -> Array:
+def _drawn(node: DrawNode, found: Iterator[Array]) -> Array:
+    draw, type_ = node.draw, node.type
+    assert isinstance(type_, TensorType)
     known = [_known(size, found) for size in draw.sizes]
     shape = [int(size) for size in known]
     parameters = [_known(value, found) for value in draw.parameters]
-    return draw.stream.draw(draw.name, shape, parameters)
+    made = draw.stream.draw(draw.name, shape, parameters)
+    return made.astype(type_.element.dtype, copy=False)
 
 
 def _known(part: object, found: Iterator[Array]) -> Array:

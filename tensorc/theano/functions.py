@@ -8,6 +8,7 @@ from tensorc.api.options import options
 from tensorc.frontend.library.mistakes import door, usage_error
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.theano.drawing import DrawingFunction, draws_of
+from tensorc.theano.settings import float_name
 
 # Theano's modes, and LLVM's level for each; None is the package's own.
 MODES = {
@@ -72,7 +73,7 @@ def function(
         "givens": givens,
         "name": name,
         "on_unused_input": on_unused_input or "raise",
-        "allow_input_downcast": allow_input_downcast,
+        "allow_input_downcast": _downcast(allow_input_downcast, inputs),
     }
     with options(optimize=MODES[mode_name], check_nan=guarded or None):
         draws = draws_of(made)
@@ -80,3 +81,19 @@ def function(
             keeps = no_default_updates is True
             return DrawingFunction({**made, **unknown}, draws, compiled, keeps)
         return compiled(**made, **unknown)  # type: ignore[arg-type]
+
+
+def _downcast(asked: bool | None, inputs: object) -> bool | str | None:
+    """Return what to do with floats of too many digits.
+
+    Theano's rule: a Python float is rounded to floatX, an array is not. Where no input
+    can lose digits nothing is looked at, for speed.
+    """
+    if asked is not None:
+        return asked
+    listed = inputs if isinstance(inputs, list | tuple) else []
+    found = [v.variable if isinstance(v, In) else v for v in listed]
+    types = [str(v.dtype) for v in found if isinstance(v, Tensor)]
+    if {"float16", "bfloat16", "float32"}.isdisjoint(types):
+        return None
+    return "number" if float_name() == "float32" else False

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorc.frontend.library.mistakes import door, usage_error
-from tensorc.frontend.python import symbolic_functions
 from tensorc.frontend.python.control.loops import scan as loop
 from tensorc.frontend.python.symbolic import Tensor
+from tensorc.theano.tensor import as_tensor_variable
 from tensorc.theano.updates import OrderedUpdates
 
-_public = symbolic_functions.public
 Results = tuple[object, OrderedUpdates]
 
 
@@ -53,7 +52,7 @@ def scan(
     given = [_sequence(item) for item in _listed(sequences)]
     infos = [_output(item) for item in _listed(outputs_info)]
     others = _listed(non_sequences)
-    columns, count = _columns(given, n_steps)
+    columns, count = _columns(given, n_steps, go_backwards)
 
     def step(carry: object, elements: object) -> tuple[object, object]:
         seen = list(carry)  # type: ignore[call-overload]
@@ -74,7 +73,7 @@ def scan(
         return tuple(moved), tuple(made)
 
     windows = tuple(_window(i) for i in infos if i.initial is not None)
-    _, found = loop(step, windows, tuple(columns) or None, count, go_backwards)
+    _, found = loop(step, windows, tuple(columns) or None, count)
     outputs = list(found)  # type: ignore[call-overload]
     single = len(outputs) == 1 and not return_list
     return (outputs[0] if single else outputs or None), OrderedUpdates()
@@ -91,30 +90,37 @@ def _sequence(item: object) -> tuple[Tensor, Sequence[int]]:
     taps: object = [0]
     if isinstance(item, Mapping):
         taps, item = item.get("taps", [0]), item.get("input")
-    variable = item if isinstance(item, Tensor) else _public("constant")(item)
     listed = [taps] if isinstance(taps, int) else list(taps)  # type: ignore[call-overload]
-    return variable, listed
+    return as_tensor_variable(item), listed
 
 
 def _columns(
-    given: Sequence[tuple[Tensor, Sequence[int]]], n_steps: object
+    given: Sequence[tuple[Tensor, Sequence[int]]], n_steps: object, backwards: bool
 ) -> tuple[list[Tensor], object]:
-    """Return what each step reads at its index, and the number of steps without any."""
+    """Return what each step reads at its index, and the number of steps without any.
+
+    Sequences of different lengths end with the shortest, from the end if `backwards`.
+    """
     columns: list[Tensor] = []
-    lengths: list[object] = []
     for variable, taps in given:
         first, last = min(0, *taps, 0), max(0, *taps, 0)
-        lengths.append(variable.shape[0] - (last - first))
-        if len(taps) > 1 or first or last:
-            size = variable.shape[0]
-            columns += [variable[tap - first : size - (last - tap)] for tap in taps]
-        else:
-            columns.append(variable)
-    if n_steps is None and lengths:
-        return columns, None
-    if n_steps is None:
+        size = variable.shape[0]
+        for tap in taps:
+            if first or last:
+                stop = size - (last - tap)
+                columns.append(variable[tap - first : stop])
+            else:
+                columns.append(variable)
+    if backwards:
+        columns = [column[::-1] for column in columns]
+    if n_steps is None and not columns:
         raise usage_error("scan takes sequences, or n_steps=")
-    return [column[:n_steps] for column in columns], n_steps if not columns else None
+    if n_steps is not None:
+        return [column[:n_steps] for column in columns], None if columns else n_steps
+    sizes = [column.shape[0] for column in columns]
+    for size in sizes:
+        columns = [column[:size] for column in columns]
+    return columns, None
 
 
 def _output(item: object) -> _Output:
@@ -125,9 +131,8 @@ def _output(item: object) -> _Output:
         taps, item = item.get("taps", [-1]), item.get("initial")
         if item is None:
             return _Output(None, ())
-    variable = item if isinstance(item, Tensor) else _public("constant")(item)
     listed = [taps] if isinstance(taps, int) else list(taps)  # type: ignore[call-overload]
-    return _Output(variable, listed)
+    return _Output(as_tensor_variable(item), listed)
 
 
 def _window(info: _Output) -> tuple[object, ...]:
@@ -145,3 +150,51 @@ def _results(given: object) -> list[object]:
             raise usage_error("updates of a step are not in this version of scan")
         return _listed(given[0])
     return _listed(given)
+
+
+# Theano's loops of one output.
+
+
+@door
+def map(
+    fn: Callable[..., object],
+    sequences: object,
+    non_sequences: object = None,
+    go_backwards: bool = False,
+    name: str | None = None,
+) -> Results:
+    """Return what a function gives of each element of sequences."""
+    options = {"go_backwards": go_backwards, "name": name}
+    return scan(fn, sequences, None, non_sequences, **options)  # type: ignore[arg-type]
+
+
+@door
+def reduce(
+    fn: Callable[..., object],
+    sequences: object,
+    outputs_info: object,
+    non_sequences: object = None,
+    go_backwards: bool = False,
+    name: str | None = None,
+) -> Results:
+    """Return what a function has carried on behind the last element of sequences."""
+    options = {"go_backwards": go_backwards, "name": name, "return_list": True}
+    infos = outputs_info if isinstance(outputs_info, list | tuple) else [outputs_info]
+    found, updates = scan(fn, sequences, infos, non_sequences, **options)  # type: ignore[arg-type]
+    last = [states[-1] for states in found]  # type: ignore[attr-defined]
+    return (last if isinstance(outputs_info, list | tuple) else last[0]), updates
+
+
+foldl = reduce
+
+
+@door
+def foldr(
+    fn: Callable[..., object],
+    sequences: object,
+    outputs_info: object,
+    non_sequences: object = None,
+    name: str | None = None,
+) -> Results:
+    """Return what a function has carried on, from the last element to the first."""
+    return reduce(fn, sequences, outputs_info, non_sequences, True, name)

@@ -1,10 +1,16 @@
 """`theano.tensor`: variables and functions. What is not here is `tc`'s, by its name."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tensorc.frontend.library.mistakes import door, hiding, usage_error
+from tensorc.frontend.library.mistakes import (
+    argument_error,
+    door,
+    hiding,
+    usage_error,
+)
 from tensorc.frontend.python import symbolic_functions, symbolic_variables
 from tensorc.frontend.python.derivatives.products import Lop, Rop
 from tensorc.frontend.python.symbolic import Tensor
@@ -39,6 +45,7 @@ __all__ = [
 _NAMES = {
     "abs_": "abs",
     "and_": "bitwise_and",
+    "psi": "digamma",
     "batched_dot": "matmul",
     "batched_tensordot": "tensordot",
     "extract_diag": "diagonal",
@@ -224,3 +231,64 @@ def identity_like(x: Tensor) -> Tensor:
     """Return the matrix of x's shape and type with 1 on its diagonal."""
     rows, columns = x.shape
     return _public("eye")(rows, columns, dtype=str(x.dtype))
+
+
+@door
+def round(x: object, mode: str | None = None) -> Tensor:
+    """Return whole numbers: of two that are as near the even one.
+
+    With `mode="half_away_from_zero"` the larger one, with the sign of x.
+    """
+    if mode in (None, "half_to_even"):
+        return _public("round")(x)
+    if mode != "half_away_from_zero":
+        message = f"mode is 'half_to_even' or 'half_away_from_zero', got {mode!r:.40}"
+        raise argument_error(message)
+    variable = as_tensor_variable(x)
+    return _public("sign")(variable) * _public("floor")(abs(variable) + 0.5)
+
+
+@door
+def iround(x: object, mode: str | None = None) -> Tensor:
+    """Return `round` as int64."""
+    return cast(round(x, mode), "int64")
+
+
+@door
+def horizontal_stack(*tensors: object) -> Tensor:
+    """Put matrices side by side."""
+    return join(1, *tensors)
+
+
+@door
+def vertical_stack(*tensors: object) -> Tensor:
+    """Put matrices one below the other."""
+    return join(0, *tensors)
+
+
+@door
+def stacklists(x: object) -> Tensor:
+    """Return one variable of lists of variables, an axis for each level of lists."""
+    if isinstance(x, list | tuple):
+        return _public("stack")([stacklists(item) for item in x])
+    return as_tensor_variable(x)
+
+
+@door
+def smallest(*tensors: object) -> Tensor:
+    """Return the smallest of several elements, each by itself."""
+    return functools.reduce(_public("minimum"), map(as_tensor_variable, tensors))
+
+
+@door
+def largest(*tensors: object) -> Tensor:
+    """Return the largest of several elements, each by itself."""
+    return functools.reduce(_public("maximum"), map(as_tensor_variable, tensors))
+
+
+@door
+def fill_diagonal(x: Tensor, value: object) -> Tensor:
+    """Return a matrix with a value on its diagonal."""
+    rows, columns = x.shape
+    on = _public("eye")(rows, columns, dtype="bool")
+    return switch(on, value, x)

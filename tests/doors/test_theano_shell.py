@@ -141,3 +141,130 @@ def test_S04E_what_function_does_not_know_is_named(theano):
         assert theano.function([x], x * 2, mode=mode)(3) == 6
     with pytest.raises(FloatingPointError, match="log"):
         theano.function([x], theano.tensor.log(x), mode="NanGuardMode")(0)
+
+
+def test_S0207_arrays_that_lose_digits_are_refused(theano):
+    T = theano.tensor
+    x, target = T.fvector("x"), T.fscalar("target")
+    y = x.sum() + target
+    f = theano.function([x, target], y)
+    assert f([1.0, 2.0], 100.0) == 103
+    for given in ([0.1, 1.0], np.array([0.1, 1.0])):
+        with pytest.raises(TypeError, match=r"cannot store .*0.1.* accurately"):
+            f(given, 1.0)
+    with pytest.raises(TypeError, match="accurately"):
+        f([1.0], 0.1)
+    cast = theano.function([x, target], y, allow_input_downcast=True)
+    assert cast([0.5, 1.0], 0.1) == np.float32(1.5) + np.float32(0.1)
+    theano.config.floatX = "float32"
+    rounds = theano.function([x, target], y)
+    assert rounds([0.5, 1.0], 0.1) == np.float32(1.5) + np.float32(0.1)
+    with pytest.raises(TypeError, match="accurately"):
+        rounds([0.1], 0.1)
+    strict = theano.function([x, target], y, allow_input_downcast=False)
+    with pytest.raises(TypeError, match="accurately"):
+        strict([1.0], 0.1)
+
+
+def test_formulas_are_written_in_a_line(theano, capsys):
+    T = theano.tensor
+    x, W = T.dvector("x"), theano.shared(np.eye(3), "W")
+    cost = ((T.dot(x, W) - 1) ** 2).sum()
+    assert theano.pp(T.exp(-x) * 2.5) == "(exp((-x)) * 2.5)"
+    assert theano.pp(T.switch(x > 0, x, 0)) == "select((x > 0.0), x, 0.0)"
+    # A square is a product; what is used twice stands twice.
+    assert theano.pp(cost) == "sum((((x @ W) - 1.0) * ((x @ W) - 1.0)))"
+    assert theano.pp(T.grad(cost, W)).startswith("grad(sum(")
+    with pytest.raises(TypeError, match="pp takes a variable"):
+        theano.pp(3)
+    long = x
+    for _ in range(20):
+        long = long * long
+    with pytest.raises(ValueError, match="100000 characters"):
+        theano.pp(long)
+    theano.printing.debugprint(cost)
+    assert "matmul" in capsys.readouterr().out
+
+
+def test_round_and_names_that_tc_has_not(theano):
+    T = theano.tensor
+    x = T.dvector("x")
+    given = {x: [-2.5, -0.5, 0.5, 1.5, 2.4]}
+    assert T.round(x).eval(given).tolist() == [-2, -0, 0, 2, 2]
+    away = T.iround(x, mode="half_away_from_zero").eval(given)
+    assert (away.tolist(), away.dtype) == ([-3, -1, 1, 2, 2], "int64")
+    assert T.largest(x, 0.0, -x).eval(given).tolist() == [2.5, 0.5, 0.5, 1.5, 2.4]
+    assert T.smallest(x, 0.0).eval(given).tolist() == [-2.5, -0.5, 0, 0, 0]
+    m = T.dmatrix("m")
+    ones = {m: np.ones((2, 3))}
+    filled = T.fill_diagonal(m, 5).eval(ones)
+    assert filled.tolist() == [[5, 1, 1], [1, 5, 1]]
+    assert T.horizontal_stack(m, m).eval(ones).shape == (2, 6)
+    assert T.vertical_stack(m, m).eval(ones).shape == (4, 3)
+    assert T.stacklists([[m, m]]).eval(ones).shape == (1, 2, 2, 3)
+    assert T.stack(m, m).eval(ones).shape == (2, 2, 3)
+    assert T.join(1, m, m).eval(ones).shape == (2, 6)
+    assert T.alloc(np.float32(2), 2, x.shape[0]).eval(given).shape == (2, 5)
+    assert T.shape_padright(x, 2).ndim == 3
+    assert T.addbroadcast(m, 0).eval({m: [[1.0, 2.0]]}).shape == (1, 2)
+    assert T.to_one_hot(T.constant([1, 0]), 3).eval().tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_scan_has_theanos_forms(theano):
+    T = theano.tensor
+    x, k, A = T.dvector("x"), T.iscalar("k"), T.dvector("A")
+    powers, updates = theano.scan(
+        fn=lambda prior, A: prior * A,
+        outputs_info=T.ones_like(A),
+        non_sequences=A,
+        n_steps=k,
+    )
+    assert not updates
+    last = theano.function([A, k], powers[-1], updates=updates)
+    assert last(range(5), 3).tolist() == [0, 1, 8, 27, 64]
+
+    c, v = T.dvector("c"), T.dscalar("v")
+    terms, _ = theano.scan(
+        lambda c, p, v: c * v**p,
+        sequences=[c, T.arange(10000)],  # the shortest one ends it
+        non_sequences=v,
+    )
+    assert theano.function([c, v], terms.sum())([1, 0, 2], 3) == 19
+
+    first = {"initial": T.constant([1.0, 1.0]), "taps": [-2, -1]}
+    fib, _ = theano.scan(lambda a, b: a + b, outputs_info=[first], n_steps=5)
+    assert theano.function([], fib)().tolist() == [2, 3, 5, 8, 13]
+
+    moved, _ = theano.scan(lambda a, b: b - a, sequences={"input": x, "taps": [0, 1]})
+    assert theano.function([x], moved)([1.0, 3.0, 7.0]).tolist() == [2, 4]
+
+    both, _ = theano.scan(
+        lambda s, h: ([h + s, s * 2], {}),
+        sequences=x,
+        outputs_info=[np.float64(0), None],
+        go_backwards=True,
+    )
+    sums, doubled = theano.function([x], both)([1.0, 2.0, 4.0])
+    assert (sums.tolist(), doubled.tolist()) == ([4, 6, 7], [8, 4, 2])
+
+
+def test_scan_goes_backwards_folds_and_maps(theano):
+    x = theano.tensor.dvector("x")
+    given = {x: [1.0, 2.0, 4.0]}
+    total, _ = theano.reduce(lambda s, a: 2 * a + s, x, np.float64(0))
+    assert total.eval(given) == 12
+    right, _ = theano.foldr(lambda s, a: 2 * a + s, x, np.float64(0))
+    assert right.eval(given) == 21
+    squares, _ = theano.map(lambda s: s * s, x)
+    assert squares.eval(given).tolist() == [1, 4, 16]
+
+
+def test_scan_refuses_what_it_has_not(theano):
+    x = theano.tensor.dvector("x")
+    s = theano.shared(0.0, "s")
+    with pytest.raises(TypeError, match="updates of a step"):
+        theano.scan(lambda e: (e, {s: s + 1}), sequences=x)
+    with pytest.raises(TypeError, match="n_steps"):
+        theano.scan(lambda: 1)
+    with pytest.raises(TypeError, match="outputs_info has 2"):
+        theano.scan(lambda e: e, sequences=x, outputs_info=[None, None])
