@@ -114,3 +114,29 @@ def test_the_residual_network_learns():
     assert found
     assert float(found[1]) == pytest.approx(1.063, abs=0.01)
     assert float(found[2]) < 12
+
+
+def test_an_autoencoder_finds_the_image_again():
+    spec = importlib.util.spec_from_file_location(
+        "denoising", EXAMPLES / "autoencoder.py"
+    )
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    images = tc.data.mnist(EXAMPLES / "data" / "mnist").train.columns["x"]
+    before = model.error(images[:200])
+    costs = [float(model.train(images[20 * i : 20 * i + 20])) for i in range(200)]
+    assert model.error(images[:200]) < before / 3
+    assert np.mean(costs[-20:]) < 0.6 * np.mean(costs[:20])
+    assert model.rng.state.get_value()[1] == 200
+
+
+def test_dropout_trains():
+    model = tc.load(str(EXAMPLES / "mlp_dropout.tc"), n=100, seed=2)
+    rows = tc.data.mnist(EXAMPLES / "data" / "mnist").train.columns
+    x, y = rows["x"], rows["y"]
+    costs = [
+        float(model.train(x[i : i + 100], y[i : i + 100]))
+        for i in range(0, 30_000, 100)
+    ]
+    assert np.mean(costs[-20:]) < 0.5 * np.mean(costs[:20])
+    assert model.error(x[-5000:], y[-5000:]) < 0.1
