@@ -23,7 +23,7 @@ def check(
     Args:
         path: a file of the language, or of IR (`.mlir`).
         settings: expressions of the language for hypers and fields of recipes, by name.
-        default_float: what `float` means: "f32", "f64" or "f16".
+        default_float: what `float` means: "f32", "f64", "f16" or "bf16".
     """
     try:
         program = parsed(read_file(path, settings, default_float))

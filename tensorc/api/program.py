@@ -496,7 +496,7 @@ def load(
     Its functions, steps and params are attributes. `settings` overrides hypers and
     fields of recipes by expressions of the language ("0.1"), `values` by Python's
     values; a text is an expression there, too. `default_float` is what `float` means:
-    "f32", "f64" or "f16". A file of TENSOR IR (`.mlir`) is a program, too.
+    "f32", "f64", "f16" or "bf16". A file of TENSOR IR (`.mlir`) is a program, too.
 
     Raises:
         CompileError: the file is wrong; it has the diagnostics.

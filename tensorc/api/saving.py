@@ -101,7 +101,9 @@ def _plain(array: Array | np.generic, name: object) -> Array:
     native = native.astype(native.dtype.newbyteorder("="), copy=False)
     if native.dtype not in DTYPES.values() and not is_bfloat16(native.dtype):
         message = f"'{name}' is an array of {native.dtype}, files hold numbers"
-        raise usage_error(message, "bool, int8 to uint64, float16 to float64")
+        raise usage_error(
+            message, "bool, int8 to uint64, float16 to float64 and bfloat16"
+        )
     return native
 
 

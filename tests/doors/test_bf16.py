@@ -168,3 +168,12 @@ def test_in_files(tmp_path):
     tc.restore(path, list(cells.values()))
     for name, cell in cells.items():
         assert same_bits(cell.get_value(), given[name])
+
+
+def test_integers_that_fit_meet_it_in_bf16():
+    x, small = np.ones(3, BF16), np.arange(3, dtype=np.int8)
+    for f in (np.add, np.true_divide, np.logaddexp, np.arctan2, tc.xlogy):
+        for made in (tc.jit(f)(x, small), tc.jit(f)(small, x)):
+            assert made.dtype == BF16, f
+        assert tc.jit(f)(x, small.astype("i2")).dtype == np.float32
+        assert tc.jit(f)(x, x.astype("f2")).dtype == np.float32

@@ -249,6 +249,9 @@ def common_float(b: Emitter, operands: Sequence[Operand]) -> Element:
         o.type.element for o in operands if isinstance(o, TensorOperand) and not o.weak
     ]
     if len(typed) > 1:
+        common = promote(typed, b.default_float)
+        if common.is_float:
+            return common
         return promote([float_element(b, e) for e in typed], b.default_float)
     return float_element(b, common_element(b, operands))
 

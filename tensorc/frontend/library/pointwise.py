@@ -129,7 +129,7 @@ def logical_xor(b: Emitter, x: Operand, y: Operand) -> Operand:
 
 
 def logaddexp(b: Emitter, x: Operand, y: Operand) -> Operand:
-    """Return log(exp(x) + exp(y)), which overflows nowhere; f16 is computed in f32."""
+    """Return log(exp(x) + exp(y)), which overflows nowhere; f16 and bf16 in f32."""
     pair = _floats(b, x, y)
     element = pair[0].type.element
     wide = [materialize(b, o, element.accumulator) for o in pair]

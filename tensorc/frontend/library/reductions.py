@@ -59,7 +59,7 @@ def accumulator(element: Element) -> Element:
 def mean(b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False) -> Operand:
     """Return the ordered sum divided by the count; integers as the default float.
 
-    It overflows only where the mean itself is out of range; f16 is computed in f32.
+    It overflows only where the mean itself is out of range; f16 and bf16 in f32.
     """
     wide, element, axes = _wide(b, x, axis)
     return _narrowed(b, _mean(b, wide, axes), wide, element, axes, keepdims)
@@ -70,7 +70,7 @@ def var(
 ) -> Operand:
     """Return the mean squared distance from the mean; the count is less `ddof`.
 
-    Integers give the default float; f16 is computed in f32.
+    Integers give the default float; f16 and bf16 in f32.
     """
     wide, element, axes = _wide(b, x, axis)
     distance = _from_mean(b, wide, axes)
@@ -112,7 +112,7 @@ def logsumexp(
 def _wide(
     b: Emitter, x: Operand, axis: Axes
 ) -> tuple[TensorOperand, Element, list[int]]:
-    """Return a float tensor, of f32 for f16, its own type and the axes as numbers."""
+    """Return a float tensor, at least of f32, its own type and the axes as numbers."""
     tensor = as_float(b, x)
     element = tensor.type.element
     shape = b.shape(tensor)

@@ -21,7 +21,7 @@ from tensorc.passes.structured.views import (
 
 
 def matmul(low: Lowering, op: MatMul) -> MappedRead:
-    """Append a product; f16 is added up in f32 and rounded at the end.
+    """Append a product; f16 and bf16 are added up in f32, and rounded at the end.
 
     Of a product that is read as (a b)^T alone that is made, as b^T a^T, from the same
     sums: nothing is copied.

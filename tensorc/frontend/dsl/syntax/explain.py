@@ -62,7 +62,8 @@ BRANCH = re.compile(r"\b(?:if|else)\b")
 # How many of these words a message has at most: what can end a thing comes first.
 MAX_EXPECTED = 4
 
-_TYPES = ("float", "int", "bool", "f16", "f32", "f64", "i8", "i16", "i32", "i64")
+_FLOATS = ("f16", "bf16", "f32", "f64")
+_TYPES = ("float", "int", "bool", *_FLOATS, "i8", "i16", "i32", "i64")
 
 FOUND = {
     "NAME": "the name `{}`",

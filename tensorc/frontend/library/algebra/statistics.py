@@ -157,7 +157,7 @@ def nanmin(
 def nanmean(
     b: Emitter, x: Operand, axis: Axes = None, keepdims: bool = False
 ) -> Operand:
-    """Return the mean of the elements that are not NaN; f16 is computed in f32."""
+    """Return the mean of the elements that are not NaN; f16 and bf16 in f32."""
     return _narrow(b, _nanmean(b, _wide(b, x), axis, keepdims), x)
 
 
@@ -166,7 +166,7 @@ def nanvar(
 ) -> Operand:
     """Return the variance of the elements that are not NaN; NaN where none is left.
 
-    The count of an axis is less `ddof`; f16 is computed in f32.
+    The count of an axis is less `ddof`; f16 and bf16 in f32.
     """
     return _narrow(b, _nanvar(b, _wide(b, x), axis, keepdims, ddof), x)
 

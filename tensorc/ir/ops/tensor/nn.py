@@ -118,7 +118,7 @@ def _shifted_powers(
 ) -> tuple[Array, Array, Array]:
     """Return elements less the largest along an axis, powers of e, and their sums.
 
-    The sums keep the axis; f16 is computed in f32.
+    The sums keep the axis; f16 and bf16 in f32.
     """
     operand = widened(operand)
     largest = np.expand_dims(maximum_along(operand, (axis,), -np.inf), axis)
