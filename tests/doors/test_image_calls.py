@@ -129,6 +129,36 @@ def test_a_call_says_what_does_not_fit_and_how_sizes_are_computed(name, door, tm
     assert diagnostic.location.line
 
 
+# Sizes that are equal, where one makes the other: the call, the filters, words.
+EQUAL = {
+    "channels": ("conv2d(x, w)", (3, 5, 2, 2), "w1 is 5, but x1 is 2"),
+    "groups": ("conv2d(x, w, groups=2)", (4, 2, 2, 2), "x1 is 2, but 2 * w1 is 4"),
+    "transposed": ("conv_transpose2d(x, w)", (3, 2, 2, 2), "w0 is 3, but x1 is 2"),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", EQUAL)
+def test_a_call_says_where_sizes_must_be_equal(name, door, tmp_path):
+    call, filters, words = EQUAL[name]
+    match door:
+        case "file":
+            f = written(call, True, tmp_path)
+        case "jit":
+            body = python(call)
+            f = tc.jit(lambda x, w: body(x, w))
+        case _:
+            f = symbolic(python(call), 2)
+    with pytest.raises(tc.ShapeError) as caught:
+        f(np.ones(IMAGES, "f"), np.ones(filters, "f"))
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "TC0504"
+    assert words in said(caught.value).lower()
+    assert diagnostic.location.line
+    if door == "file":
+        assert diagnostic.location.column > len("fn f(x: float[")
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_filter_without_elements_writes_outside_of_nothing(first):
     """Its "full" padding is negative; a trace had left it unchecked."""

@@ -64,9 +64,9 @@ def convolve(
     images, filters, what = _operands(b, x, w, groups, rank, _FILTERS)
     batch, channels, *sizes = b.shape(images)
     count, each, *window = b.shape(filters)
-    if not b.unify(channels, groups * each):
-        message = f"{what}: the images have {channels} channels, the filters take "
-        message += f"{groups} * {each}" if groups > 1 else f"{each}"
+    message = f"{what}: the images have {channels} channels, the filters take "
+    message += f"{groups} * {each}" if groups > 1 else f"{each}"
+    if not b.unify(channels, groups * each, message):
         raise size_error(b, message, *_ways(images, filters, groups * each, 1))
     own = _in_groups(b, count, groups, f"{what}: the filters are {count}")
     axes = padded(b, axes_of(b, sizes, window, stride, dilation), padding)
@@ -99,8 +99,8 @@ def transposed(
     images, filters, what = _operands(b, x, w, groups, rank, _OF_TRANSPOSE)
     batch, channels, *sizes = b.shape(images)
     given, each, *window = b.shape(filters)
-    if not b.unify(channels, given):
-        message = f"{what}: the images have {channels} channels, the filters {given}"
+    message = f"{what}: the images have {channels} channels, the filters {given}"
+    if not b.unify(channels, given, message):
         raise size_error(b, message, *_ways(images, filters, given, 0))
     own = _in_groups(b, given, groups, f"{what}: the channels are {given}")
     more = per_axis(b, "output_padding", output_padding, rank, 0)
@@ -263,9 +263,10 @@ def _biased(
         return x
     given = strong(b, bias)
     shape = b.shape(given)
-    if len(shape) != 1 or not b.unify(shape[0], count):
-        message = f"{what}: b has a number for each of {count} channels, got "
-        raise size_error(b, f"{message}{spell_type(given.type)}")
+    message = f"{what}: b has a number for each of {count} channels, got "
+    message += spell_type(given.type)
+    if len(shape) != 1 or not b.unify(shape[0], count, message):
+        raise size_error(b, message)
     value = materialize(b, given, x.type.element)
     wide = pinned(b, TensorOperand(value), (count,))
     ones = [1] * (x.type.rank - 2)

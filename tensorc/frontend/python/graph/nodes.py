@@ -201,12 +201,12 @@ class GraphBuilder(Builder):
 
         Without words, and of indices, the ops say it themselves.
         """
-        guards = self.constraints.guards
-        before = len(guards)
+        known = self.constraints
+        before = len(known.guards), len(known.bindings)
         fits = super().unify(left, right, message, is_index)
-        if message and not is_index:
-            for guard in guards[before:]:
-                self.required += Dims((guard.left, guard.right)), guard.message
+        is_new = before != (len(known.guards), len(known.bindings))
+        if fits and is_new and message and not is_index:
+            self.required += Dims((left, right)), message
         return fits
 
     def append(
