@@ -105,6 +105,32 @@ def test_discrete_draws():
     )
 
 
+def test_counts():
+    given = {
+        "binomial": (lambda r: r.binomial(40, 0.3, MANY), 12, 8.4),
+        "poisson": (lambda r: r.poisson(3.5, MANY), 3.5, 3.5),
+        "large": (lambda r: r.poisson(1e6, MANY), 1e6, 1e6),
+    }
+    for name, (make, mean, variance) in given.items():
+        values = drawn(make)
+        assert values.dtype == np.int64
+        assert values.min() >= 0
+        assert abs(values.mean() - mean) < SIGMAS * np.sqrt(variance), name
+        assert abs(values.var() / variance - 1) < 2 * SIGMAS, name
+    poisson = drawn(lambda rng: rng.poisson(3.5, MANY))
+    shares = np.exp(-3.5) * 3.5 ** np.arange(4) / [1, 1, 2, 6]
+    got = np.bincount(poisson)[:4] / MANY
+    np.testing.assert_allclose(got, shares, atol=SIGMAS / 2)
+    assert np.all(drawn(lambda rng: rng.binomial(7, 1.0, 9)) == 7)
+    assert np.all(drawn(lambda rng: rng.poisson(0, 9)) == 0)
+    one = drawn(lambda rng, p: rng.binomial(1, p, 1000), np.array(0.5))
+    assert set(np.unique(one)) == {0, 1}
+    with pytest.raises(TypeError, match="needs a number for p"):
+        drawn(lambda rng, p: rng.binomial(2, p), np.array(0.5))
+    with pytest.raises(ValueError, match="n is 3, p is 2"):
+        drawn(lambda rng: rng.binomial(3, 2))
+
+
 def test_orders():
     order = drawn(lambda rng: rng.permutation(1000))
     np.testing.assert_array_equal(np.sort(order), np.arange(1000))

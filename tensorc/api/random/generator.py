@@ -25,6 +25,7 @@ from tensorc.frontend.library.operands import (
     number,
     strong,
 )
+from tensorc.frontend.library.random.counts import binomial, poisson
 from tensorc.frontend.library.random.distributions import DISTRIBUTIONS, draw
 from tensorc.frontend.library.random.keys import derived, key_of_state
 from tensorc.frontend.library.random.orders import integers, order
@@ -154,6 +155,36 @@ class Generator:
     def bernoulli(self, p: object = 0.5, size: object = None) -> Tensor:
         """Return booleans that are true with probability p."""
         return self._drawn("bernoulli", [p], size, None)
+
+    @door
+    def binomial(self, n: int, p: object, size: object = None) -> Tensor:
+        """Return how many of n events there are that have a probability p, i64.
+
+        n is known while compiling, and so is p where n is above 1.
+        """
+        whole, known = _whole(n, "n of binomial"), _plain_number(p)
+        if whole == 1 and known is None:
+            drawn = self._drawn("bernoulli", [p], size, None)
+            return Tensor(to_element(emitter(), drawn.operand, I64))
+        if known is None:
+            raise usage_error(
+                f"binomial of {whole} events needs a number for p, got {describe(p)}",
+                "rng.bernoulli(p, (n, …)).sum(axis=0) counts them",
+            )
+        shape = () if size is None else _shape(size)
+        b = emitter()
+        return Tensor(binomial(b, self._key(), whole, known, shape))
+
+    @door
+    def poisson(self, lam: float = 1.0, size: object = None) -> Tensor:
+        """Return how many events there are of a mean number, i64: a known number."""
+        known = _plain_number(lam)
+        if known is None:
+            message = f"poisson needs a number for its mean, got {describe(lam)}"
+            raise usage_error(message)
+        shape = () if size is None else _shape(size)
+        b = emitter()
+        return Tensor(poisson(b, self._key(), known, shape))
 
     @door
     def categorical(self, logits: object, size: object = None) -> Tensor:
@@ -294,6 +325,13 @@ def _shape(size: object) -> Shape:
 
 def _is_dim(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _plain_number(value: object) -> float | None:
+    """Return a number of Python or NumPy as a float, None for all else."""
+    if isinstance(value, int | float | np.integer | np.floating):
+        return float(value)
+    return None
 
 
 def _whole(value: object, what: str) -> int:
