@@ -98,3 +98,26 @@ def test_filters_of_one_window_share_a_form():
         for count in (4, 5):
             assert conv(x, np.ones((count, 2, *window))).shape[1] == count
     assert len(conv.cache_info()) == 2
+
+
+DEPTHWISE = [
+    ((2, 4, 9, 20), (4, 1, 3, 3), {"padding": 1}),
+    ((2, 3, 19, 40), (3, 1, 3, 3), {"padding": 1, "stride": 2}),
+    ((1, 2, 8, 33), (2, 1, 5, 5), {"padding": (0, 2)}),
+    ((1, 2, 8, 9), (2, 1, 2, 3), {"padding": 0, "dilation": (2, 1)}),
+    ((2, 3, 40), (3, 1, 7), {"padding": 3}),
+]
+
+
+@pytest.mark.parametrize(("x", "w", "options"), DEPTHWISE)
+def test_a_filter_for_each_channel_adds_as_filters_of_all_do(x, w, options):
+    conv = getattr(tc, f"conv{len(x) - 2}d")
+    x, w = (rng.normal(size=shape).astype("float32") for shape in (x, w))
+    channels = x.shape[1]
+    alone = tc.jit(lambda x, w: conv(x, w, **options))
+    wanted = [
+        alone(x[:, [c] * 1], np.concatenate([w[[c]]] * 20))[:, :1]
+        for c in range(channels)
+    ]
+    for form in forms(lambda x, w: conv(x, w, groups=channels, **options), x, w):
+        np.testing.assert_array_equal(form(x, w), np.concatenate(wanted, axis=1))

@@ -7,13 +7,16 @@ registers, those of the column once for some rows. What is left after whole supe
 and terms that are no neighbours in memory, are chains of scalars: 16, four or one.
 
 Of a matrix whose rows fill a vector, and whose terms are few, each row has a lane.
+
+A row of windows that has few terms (a filter for each channel) is computed as these are
+read: no strip of them is copied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tensorc.ir.core import Value
-from tensorc.ir.numerics import CONTRACTION_BLOCK, SUPERBLOCK
+from tensorc.ir.numerics import CONTRACTION_BLOCK, LANES, SUPERBLOCK
 from tensorc.ir.ops.loop import vector
 from tensorc.ir.ops.memory import memory
 from tensorc.ir.ops.scalar import arith, math
@@ -21,9 +24,11 @@ from tensorc.ir.types import element_type
 from tensorc.passes.loops.accumulate import LEVELS, scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.dot_lanes import LaneDots, Side, each_superblock
-from tensorc.passes.loops.shuffles import load_terms, terms_at_once
+from tensorc.passes.loops.lanes import Rep, Uniform, widen
+from tensorc.passes.loops.shuffles import first_lanes, load_terms, terms_at_once
 from tensorc.passes.loops.tiles import Matrix, place, pushed
 
+DIRECT_TERMS = 25  # of a row of windows, all written out: those of 5 x 5
 _FEW = 4  # blocks of the last superblock that run side by side
 _ROWS = 2  # rows that share what is transposed of the column
 _SIDE_BY_SIDE = 2  # vectors of rows: their chains hide how late each step is
@@ -307,3 +312,25 @@ def _fused(
             total = new
         found.append(total)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A row of a contraction that is computed while its right side is read."""
+
+    left: Matrix
+    result: Matrix
+
+    def put(
+        self, k: LoopBuilder, column: Value, lanes: Value, found: Iterable[Rep]
+    ) -> None:
+        """Write the sums of so many columns; `found` is what these are at each term."""
+        zero, element = k.index(0), element_type(self.result.memref.type)
+        total = k.constant(0.0, element, LANES)
+        for number, elements in enumerate(found):
+            at = place(k, self.left, zero, k.index(number))
+            factor = widen(k, Uniform(k.op(memory.Load, self.left.memref, at)))
+            total = k.op(math.Fma, factor, widen(k, elements), total)
+        at = place(k, self.result, zero, column)
+        mask = first_lanes(k, lanes)
+        k.do(vector.MaskedStore, self.result.memref, at, mask, total)

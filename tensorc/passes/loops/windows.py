@@ -6,6 +6,7 @@ its term says. A strip of columns is copied a block of terms at a time, through 
 then tiles read it as they read a matrix. No array of all windows exists.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +25,7 @@ from tensorc.passes.analysis.generics import roles, space
 from tensorc.passes.analysis.joins import follows
 from tensorc.passes.loops.accumulate import scratch, shared_scratch
 from tensorc.passes.loops.builder import LoopBuilder
+from tensorc.passes.loops.dots import DIRECT_TERMS, Sums
 from tensorc.passes.loops.edges import (
     Edge,
     are_inside,
@@ -39,6 +41,7 @@ from tensorc.passes.loops.lanes import (
     Counter,
     Lanes,
     Point,
+    Rep,
     Storage,
     Uniform,
     read,
@@ -109,10 +112,28 @@ def emit_windows(
     `cut` is how many columns a chunk has, if it has a part of them; `size` is the tile
     that the schedule says.
     """
+    k = rows.k
     product, copy = open_windows(rows, op, batch, limits, cut, size)
     c = product.matrices[-1]
-    zero_if_empty(rows.k, product.depth, c, limits, product.columns)
-    emit_strips(rows.k, product, copy)
+    zero_if_empty(k, product.depth, c, limits, product.columns)
+    if not is_direct(rows, op):
+        emit_strips(k, product, copy)
+        return
+    assert product.copies is not None
+    with k.loop(*limits, 1), each_strip(k, product) as strip:
+        product.copies.right(replace(strip, copy=copy), k.index(0), product.depth)
+
+
+def is_direct(rows: Rows, op: Generic) -> bool:
+    """Return whether a contraction with one row and few terms copies no strip.
+
+    A filter for each channel is one: what it meets is multiplied as it is read.
+    """
+    dims, extents = roles(op), space(op, [rows.shapes[v] for v in op.operands])
+    depth = elements(extents[d] for d in dims.terms)
+    few = isinstance(depth, int) and 0 < depth <= DIRECT_TERMS
+    left = _side(rows, op, 0, [rows.k.index(0)] * dims.row, extents)
+    return few and extents[dims.row] == 1 and len(left.terms.extents) == 1
 
 
 def open_windows(
@@ -137,7 +158,8 @@ def open_windows(
     element = element_type(c.memref.type)
     memref = shared_scratch(k, "strip", element, CONTRACTION_BLOCK * size.width)
     strip = Matrix(memref, k.index(0), k.index(size.width), k.index(1))
-    copies = _copies(k, left, right, a is None, _step(cut, size.width))
+    sums = None if a is None or not is_direct(rows, op) else Sums(a, c)
+    copies = _copies(k, left, right, a is None, _step(cut, size.width), sums)
     begun = Matrix(left.memref, left.at, left.row, k.index(1)) if a is None else a
     is_whole = all(is_multiple(dim, size.width) for dim in (columns, cut or 0))
     matrices = begun, begun, c
@@ -145,6 +167,17 @@ def open_windows(
         matrices, limits, span, depth, size, is_whole=is_whole, copies=copies
     )
     return product, strip
+
+
+def _written_out(k: LoopBuilder, right: Side) -> list[tuple[Value, list[Value]]]:
+    """Return where each of a few terms lies, and its indices along edges."""
+    counts = [extent for extent in right.terms.extents if isinstance(extent, int)]
+    found = []
+    for point in itertools.product(*map(range, counts)):
+        indices = [k.index(index) for index in point]
+        along = [index_at(k, k.index(0), edge.terms, indices) for edge in right.edges]
+        found.append((right.terms.place(k, indices), along))
+    return found
 
 
 def emit_strips(k: LoopBuilder, product: Product, copy: Matrix) -> None:
@@ -274,11 +307,16 @@ class _Table:
 
 
 def _copies(
-    k: LoopBuilder, left: Side, right: Side, copies_left: bool, step: int
+    k: LoopBuilder,
+    left: Side,
+    right: Side,
+    copies_left: bool,
+    step: int,
+    sums: Sums | None,
 ) -> Copies:
     """Return how blocks of terms of both sides are copied.
 
-    Strips begin at multiples of `step`.
+    Strips begin at multiples of `step`. With sums the right side goes into these.
     """
     table = _table(k, right)
 
@@ -287,9 +325,13 @@ def _copies(
         if not table.is_whole:
             _fill(k, right, table.memref, *terms)
         pieces = _most_pieces(k, right, strip, step)
+        if sums is not None and right.edges:
+            pieces = None  # the indices of columns take longer than few terms
         narrow = are_narrow(k, right.edges) if pieces is not None else False
-        vectors = partial(_copy_vectors, k, right, strip, table, terms, pieces or 1)
-        runs = partial(_copy_runs, k, right, strip, table, terms)
+        vectors = partial(
+            _copy_vectors, k, right, strip, table, terms, sums, pieces or 1
+        )
+        runs = partial(_copy_runs, k, right, strip, table, terms, sums)
         if isinstance(narrow, bool):
             (vectors if narrow else runs)()
         else:
@@ -351,9 +393,8 @@ def _flat(k: LoopBuilder, right: Side) -> Side:
     if not right.edges:
         return right
     found: list[tuple[Dim, Value]] = []
-    for extent, stride in zip(
-        right.columns.extents, right.columns.strides, strict=True
-    ):
+    walk = right.columns
+    for extent, stride in zip(walk.extents, walk.strides, strict=True):
         with k.at_entry():
             row = k.mul(k.dim(extent), stride)
         if found and found[-1][1] is row:
@@ -390,6 +431,7 @@ def _copy_vectors(
     strip: Strip,
     table: _Table,
     terms: tuple[Value, Value],
+    sums: Sums | None,
     pieces: int,
 ) -> None:
     """Copy a block of terms of a strip, by vectors that several runs of memory fill."""
@@ -398,8 +440,7 @@ def _copy_vectors(
     flat, last = _flat(k, right), k.add(strip.at, strip.lanes)
     width = k.known(copy.row)
     assert width is not None
-    element = element_type(right.memref.type)
-    zeros = k.constant(0.0 if element.is_float else 0, element, LANES)
+    zeros = _zeros(k, right)
     with k.loop(k.index(0), strip.lanes, LANES) as vector_:
         column = k.add(strip.at, vector_.index)
         left = k.sub(strip.lanes, vector_.index)
@@ -408,18 +449,30 @@ def _copy_vectors(
         whole = k.mask(LANES)
         if width % LANES:
             whole = first_lanes(k, k.sub(k.index(width), vector_.index))
-        with k.loop(k.index(0), count, 1) as term:
-            offset, indices = table.at(k, first, term.index)
-            to = k.add(k.mul(term.index, copy.row), vector_.index)
-            to = k.add(copy.at, to)
 
+        def load(offset: Value, indices: Sequence[Value]) -> Value:
             value = zeros
             within = inside(k, edges, along, indices) if edges else None
             for at, given in found:
                 here = k.add(at, offset)
                 mask = given if within is None else k.op(arith.AndI, given, within)
                 value = k.op(vector.MaskedLoad, right.memref, here, mask, value)
-            k.do(vector.MaskedStore, copy.memref, to, whole, value)
+            return value
+
+        if sums is not None:
+            met = (Lanes(load(*at)) for at in _written_out(k, right))
+            sums.put(k, column, left, met)
+        else:
+            with k.loop(k.index(0), count, 1) as term:
+                value = load(*table.at(k, first, term.index))
+                to = k.add(k.mul(term.index, copy.row), vector_.index)
+                to = k.add(copy.at, to)
+                k.do(vector.MaskedStore, copy.memref, to, whole, value)
+
+
+def _zeros(k: LoopBuilder, side: Side) -> Value:
+    element = element_type(side.memref.type)
+    return k.constant(0.0 if element.is_float else 0, element, LANES)
 
 
 def _piece(
@@ -450,6 +503,7 @@ def _copy_runs(
     strip: Strip,
     table: _Table,
     terms: tuple[Value, Value],
+    sums: Sums | None,
 ) -> None:
     """Copy a block of terms of a strip, a run of memory at a time."""
     (first, count), columns = terms, right.columns
@@ -471,22 +525,25 @@ def _copy_runs(
             lanes = k.minimum(k.sub(end, loop.index), k.index(LANES))
             point = Point((), tail_mask(k, lanes))
             at = Counter(k.index(0))
-            whole = [*before, loop.index]
-            column = [index_at(k, e.start, e.columns, whole) for e in right.edges]
+            here_ = [*before, loop.index]
+            column = [index_at(k, e.start, e.columns, here_) for e in right.edges]
+
+            def load(is_inside: bool, offset: Value, indices: Sequence[Value]) -> Rep:
+                if is_inside:
+                    where = Uniform(start), Uniform(offset), at
+                    return read(k, there, where, point)
+                pairs = zip(right.edges, column, indices, strict=True)
+                axes = [(edge, k.add(a, b)) for edge, a, b in pairs]
+                run_ = k.add(start, offset), columns.strides[-1], lanes
+                return Lanes(load_run(k, right.memref, *run_, axes))
 
             def copy_terms(is_inside: bool) -> None:
+                if sums is not None:
+                    met = (load(is_inside, *at) for at in _written_out(k, right))
+                    sums.put(k, k.add(strip.at, target), lanes, met)
+                    return
                 with k.loop(k.index(0), count, 1) as term:
-                    offset, indices = table.at(k, first, term.index)
-                    if is_inside:
-                        where = Uniform(start), Uniform(offset), at
-                        found = read(k, there, where, point)
-                    else:
-                        along = [
-                            k.add(a, b) for a, b in zip(column, indices, strict=True)
-                        ]
-                        axes = list(zip(right.edges, along, strict=True))
-                        run_ = k.add(start, offset), columns.strides[-1], lanes
-                        found = Lanes(load_run(k, right.memref, *run_, axes))
+                    found = load(is_inside, *table.at(k, first, term.index))
                     to = Uniform(term.index), Uniform(target), at
                     write(k, here, to, found, point)
 
