@@ -1,7 +1,8 @@
 """Sorting and searching, in numpy: by keys, integers in the order of the elements.
 
 Integers are in their order. Floats ascend, -0 and 0 are equal, and NaNs, which are all
-equal, come after infinity. What is equal keeps its order.
+equal, come after infinity. What is equal keeps its order; where no index says which of
+the zeros were first, those with a sign are.
 """
 
 import numpy as np
@@ -15,8 +16,11 @@ VALUES, INDICES, LARGEST = "values", "indices", "largest"
 LEFT, RIGHT = "left", "right"
 
 
-def order_keys(values: Array) -> Array:
-    """Return integers without a sign, of the same width, in the order of the values."""
+def order_keys(values: Array, zeros_differ: bool = False) -> Array:
+    """Return integers without a sign, of the same width, in the order of the values.
+
+    With `zeros_differ` -0 comes before 0, and all but a NaN can be told from its key.
+    """
     width = values.dtype.itemsize * 8
     unsigned, signed = np.dtype(f"u{width // 8}"), np.dtype(f"i{width // 8}")
     bits = np.ascontiguousarray(values).view(unsigned).reshape(values.shape)
@@ -27,7 +31,8 @@ def order_keys(values: Array) -> Array:
         return np.asarray(bits ^ top)
     negative = bits.view(signed) < 0
     keys = np.where(negative, ~bits, bits | top)
-    keys = np.where(bits == top, top, keys)  # -0 as 0
+    if not zeros_differ:
+        keys = np.where(bits == top, top, keys)  # -0 as 0
     return np.where(np.isnan(values), unsigned.type(~unsigned.type(0)), keys)
 
 
@@ -43,8 +48,15 @@ def argsort(values: Array) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
 
 
 def sort(values: Array) -> Array:
-    """Return the elements along the last axis in that order."""
-    return np.take_along_axis(values, argsort(values), -1)
+    """Return the elements along the last axis in ascending order, -0 before 0."""
+    found = np.sort(order_keys(values, zeros_differ=True), axis=-1)
+    keys = np.asarray(found, np.dtype(f"u{values.dtype.itemsize}"))
+    kind, width = values.dtype.kind, values.dtype.itemsize * 8
+    top = keys.dtype.type(1 << (width - 1))
+    bits = keys if kind == "u" else keys ^ top
+    if kind == "f":
+        bits = np.where(keys < top, np.invert(keys), bits)
+    return np.ascontiguousarray(bits).view(values.dtype).reshape(values.shape)
 
 
 def topk(values: Array, count: int) -> tuple[Array, Array]:

@@ -24,7 +24,8 @@ def _in_rows(operand: TensorType) -> TensorType:
 class Sort(Op):
     """Elements in ascending order along the last axis: those at `tc.argsort`.
 
-    The derivative goes with each element.
+    Of zeros, which are equal there, -0 stands before 0. The derivative goes with each
+    element, of equal ones in their order.
 
     Constraints:
       (C1) rank(operand) > 0.

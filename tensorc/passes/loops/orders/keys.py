@@ -18,7 +18,7 @@ def with_sign(element: Element) -> Element:
     return ELEMENTS[f"i{element.bits}"]
 
 
-def order_key(k: LoopBuilder, value: Value) -> Value:
+def order_key(k: LoopBuilder, value: Value, zeros_differ: bool = False) -> Value:
     """Return an integer whose bits are in the order of the elements: see `order_keys`.
 
     Its type has a sign, which does not count. Of a vector it is one of keys.
@@ -36,7 +36,8 @@ def order_key(k: LoopBuilder, value: Value) -> Value:
     shift = k.constant(element.bits - 1, signed, lanes)
     flipped = k.op(arith.OrI, k.op(arith.ShRSI, bits, shift), lowest)
     key = k.op(arith.XOrI, bits, flipped)
-    key = k.select(k.compare("eq", bits, lowest), lowest, key)
+    if not zeros_differ:
+        key = k.select(k.compare("eq", bits, lowest), lowest, key)
     highest = k.constant(integer_limits(signed.dtype)[1], signed, lanes)
     size = k.op(arith.AndI, bits, highest)
     infinity = k.constant(infinity_bits(element.dtype), signed, lanes)
@@ -44,9 +45,25 @@ def order_key(k: LoopBuilder, value: Value) -> Value:
     return k.select(is_nan, k.constant(-1, signed, lanes), key)
 
 
-def signed_key(k: LoopBuilder, value: Value) -> Value:
+def element_of_key(k: LoopBuilder, key: Value, element: Element) -> Value:
+    """Return the element that has a key, by which zeros differ; of NaNs one."""
+    signed = element_type(key.type)
+    lowest = k.constant(integer_limits(signed.dtype)[0], signed)
+    if element.is_unsigned:
+        return k.op(conversions.Bitcast, key, types=[element])
+    if not element.is_float:
+        return k.op(arith.XOrI, key, lowest)
+    # The sign is turned back; of what was negative all bits are.
+    shift = k.constant(element.bits - 1, signed)
+    every = k.constant(-1, signed)
+    negative = k.op(arith.XOrI, k.op(arith.ShRSI, key, shift), every)
+    bits = k.op(arith.XOrI, key, k.op(arith.OrI, negative, lowest))
+    return k.op(conversions.Bitcast, bits, types=[element])
+
+
+def signed_key(k: LoopBuilder, value: Value, zeros_differ: bool = False) -> Value:
     """Return an integer with a sign in the order of the elements."""
-    key = order_key(k, value)
+    key = order_key(k, value, zeros_differ)
     signed = element_type(key.type)
     lowest = k.constant(integer_limits(signed.dtype)[0], signed, _lanes(value))
     return k.op(arith.XOrI, key, lowest)

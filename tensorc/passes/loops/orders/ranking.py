@@ -53,7 +53,7 @@ def emit_ranked(
     with k.loop(zero, length, LANES) as loop:
         mask = tail_mask(k, k.sub(length, loop.index))
         values = load_wide(k, memref, k.add(start, loop.index), mask)
-        keys = signed_key(k, values)
+        keys = signed_key(k, values, zeros_differ=not any(i for _, i in targets))
         if descends:
             every = k.constant(-1, element_type(keys.type), LANES)
             keys = k.op(arith.XOrI, keys, every)

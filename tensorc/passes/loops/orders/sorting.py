@@ -19,7 +19,12 @@ from tensorc.ir.types import I64, INDEX, Element, element_type
 from tensorc.passes.loops.accumulate import worker_scratch
 from tensorc.passes.loops.builder import LoopBuilder
 from tensorc.passes.loops.entry import FunctionState, close_kernel, open_kernel
-from tensorc.passes.loops.orders.keys import order_key, without_sign
+from tensorc.passes.loops.orders.keys import (
+    element_of_key,
+    order_key,
+    with_sign,
+    without_sign,
+)
 from tensorc.passes.loops.orders.largest import (
     emit_largest,
     finds_largest,
@@ -36,8 +41,9 @@ CHUNK = 32768  # elements that a chunk has at least, if there are so many
 class _Rows:
     """Rows in flat memory, and the scratch in which one is ordered.
 
-    `moved` has what is moved, each twice as long as a row: the elements, and their
-    indices if these are given. The first `taken` of each row are given.
+    `moved` has what is moved, each twice as long as a row: the elements and their
+    indices if these are given, else the keys, of which the elements are made again.
+    The first `taken` of each row are given.
     """
 
     k: LoopBuilder
@@ -57,6 +63,8 @@ class _Rows:
 
     def key(self, value: Value) -> Value:
         """Return the key of an element; the largest elements come first."""
+        if self.gives == VALUES:
+            return value  # keys are moved
         key = order_key(self.k, value)
         if self.gives != LARGEST:
             return key
@@ -103,7 +111,7 @@ def _rows(
 ) -> _Rows:
     """Return rows with scratch for one of them."""
     element = element_type(source.type)
-    kept = [element] if gives == VALUES else [element, I64]
+    kept = [with_sign(element)] if gives == VALUES else [element, I64]
     moved = [worker_scratch(k, e, maximum(2 * length, 1)) for e in kept]
     digit = DIGIT_ALONE if gives == VALUES else DIGIT
     counts = worker_scratch(k, I64, -(-element.bits // digit) << digit)
@@ -147,6 +155,8 @@ def _order_row(rows: _Rows, row: Value) -> None:
     with k.loop(k.index(0), rows.taken, 1) as loop:
         for source, target in zip(moved, rows.targets, strict=True):
             value = k.op(memory.Load, source, k.add(here, loop.index))
+            if rows.gives == VALUES:
+                value = element_of_key(k, value, rows.element)
             k.do(memory.Store, value, target, k.add(start, loop.index))
 
 
@@ -157,6 +167,8 @@ def _count_digits(rows: _Rows, start: Value) -> None:
         k.do(memory.Store, k.constant(0, I64), rows.counts, loop.index)
     with k.loop(k.index(0), rows.length, 1) as loop:
         value = k.op(memory.Load, rows.source, k.add(start, loop.index))
+        if rows.gives == VALUES:
+            value = order_key(k, value, zeros_differ=True)
         k.do(memory.Store, value, rows.moved[0], loop.index)
         for indices in rows.moved[1:]:
             index = k.op(conversions.IndexCast, loop.index, types=[I64])
@@ -204,8 +216,9 @@ def _bucket(rows: _Rows, key: Value, digit: int) -> Value:
     if element.bits < I64.bits:
         unsigned = k.op(conversions.Bitcast, key, types=[without_sign(element)])
         wide = k.op(conversions.ExtUI, unsigned, types=[I64])
-    if digit:
-        wide = k.op(arith.ShRSI, wide, k.constant(digit * rows.digit, I64))
+    shift = max(element.bits - (rows.passes - digit) * rows.digit, 0)
+    if shift:
+        wide = k.op(arith.ShRSI, wide, k.constant(shift, I64))
     found = k.op(arith.AndI, wide, k.constant((1 << rows.digit) - 1, I64))
     index = k.op(conversions.IndexCast, found, types=[INDEX])
     return k.add(index, k.index(digit << rows.digit))
