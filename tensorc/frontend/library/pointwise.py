@@ -30,7 +30,7 @@ from tensorc.ir import stable
 from tensorc.ir.ops.derivatives import StopGradient
 from tensorc.ir.ops.tensor.elementwise import Compare
 from tensorc.ir.tensor_builder import TensorBuilder
-from tensorc.ir.types import F16, F32, F64, I1, I8, I64, U64
+from tensorc.ir.types import F64, I1, I8, I64, U64
 
 _ZERO, _INFINITY = number(0.0), number(math.inf)
 _RTOL, _ATOL = number(1e-5), number(1e-8)  # NumPy's
@@ -245,7 +245,7 @@ def ldexp(b: Emitter, x: Operand, n: Operand) -> Operand:
     given = _float_of(b, x)
     element = given.type.element
     # A range this small leaves no room for steps.
-    wide = F32 if element == F16 else element
+    wide = element.accumulator
     most, least = (1023, -1022) if wide == F64 else (127, -126)
     half = least // 2
     scaled = TensorOperand(materialize(b, given, wide))
