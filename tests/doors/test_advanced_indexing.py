@@ -385,7 +385,8 @@ WRONG = [
     (lambda x, i: i.at[0].set(x[0, 0]), TypeError, ["f32", "i64[3]", "astype"]),
     (lambda x, i: (x > 0).at[0].add(True), TypeError, ["booleans", ".set(v)"]),
     (lambda x, i: tc.set_subtensor(x * 2, 1.0), TypeError, ["a[i]", "f32[2, 4]"]),
-    (lambda x, i: x.at[i].multiply(2), AttributeError, ["'multiply'", "set(2 * x[i])"]),
+    (lambda x, i: x.at[i].divide(2), AttributeError, ["'divide'", "set(2 * x[i])"]),
+    (lambda x, i: x.at[i].multiply(2), TypeError, ["array of indices", "f(x[i], v)"]),
     (lambda x, i: tc.inc_subtensor(3, 1.0), TypeError, ["a[i]", "3 (int)"]),
     (lambda x, i: x.__setitem__(i, 0), TypeError, ["in place", ".at[i].set(new)"]),
 ]

@@ -35,6 +35,21 @@ BODIES = [
 ]
 
 
+BODIES += [
+    "i = np.argsort(x, axis=0); r = np.take_along_axis(x, i, axis=0)",
+    "j = x[:, :1].astype('i8') % 3; r = np.take_along_axis(x, j, axis=1)",
+    "r = np.take_along_axis(x, np.array([3, -1]), None)",
+    "y = x.copy(); j = x[:, :1].astype(int) % 3; np.put_along_axis(y, j, 9, 1); r = y",
+    "y = x.copy(); np.put(y, [0, -1, 5], x[0]); r = y",
+    "y = x.copy(); np.put(y, np.array([13, -2]), 7, mode='wrap'); r = y",
+    "y = x.copy(); np.put(y, [40, -3], 1, mode='clip'); r = y",
+    "y = x.copy(); np.putmask(y, y > 3, y * 2); np.copyto(y[:1], x[1]); r = y",
+    "y = np.zeros((4, 3)); np.copyto(y, x, where=x > 0); r = y",
+    "h = np.zeros(5); i = x.astype('i8').ravel() % 5; np.add.at(h, i, 1); r = h",
+    "y = x[0] * 1; np.subtract.at(y, [0, 0, 1], x[1]); r = y",
+]
+
+
 def written(body):
     space = {"np": np}
     lines = "".join(f"    {line}\n" for line in body.split("; "))
@@ -103,6 +118,39 @@ def test_numpys_functions_are_as_they_were_after_a_trace():
     tc.jit(lambda x: x + np.zeros(3))(X)
     assert (np.zeros, np.array) == before
     assert type(np.zeros(3)) is np.ndarray
+
+
+@pytest.mark.parametrize("index", [np.s_[1:3], np.s_[0], np.s_[..., 1], np.s_[::2, 1:]])
+def test_parts_are_computed_with(index):
+    ufuncs = {"multiply": np.multiply, "max": np.maximum, "min": np.minimum}
+    for name, ufunc in ufuncs.items():
+        wanted = X.copy()
+        wanted[index] = ufunc(wanted[index], 1.5)
+        made = tc.jit(lambda x, name=name: getattr(x.at[index], name)(1.5))(X)
+        np.testing.assert_array_equal(made, wanted)
+
+
+def test_a_mask_beside_slices_and_added():
+    x, m = tc.matrix("x"), tc.vector("m")
+    made = x.at[:, m > 0].add(10), x.at[1:, m > 0].set(0), x.at[x > 1].set(m[0])
+    values, chosen = X.astype("f4"), np.array([1, -1, 1], "f4")
+    found = tc.function([x, m], made)(values, chosen)
+    wanted = [values.copy() for _ in made]
+    wanted[0][:, chosen > 0] += 10
+    wanted[1][1:, chosen > 0] = 0
+    wanted[2][values > 1] = 1
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_put_out_of_range_says_so():
+    def put(x):
+        y = x.copy()
+        np.put(y, [99], 1)
+        return y
+
+    with pytest.raises(IndexError, match="index 99"):
+        tc.jit(put)(X)
 
 
 def test_derivatives_go_through_assignments():

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from tensorc.frontend.library.mistakes import argument_error, usage_error
 from tensorc.frontend.library.reductions import ordered_axes
+from tensorc.frontend.python.assigning.numpy_stores import STORES
 from tensorc.frontend.python.numpy_arrangements import ARRANGED, Array, array_of
 from tensorc.frontend.python.symbolic_operands import emitter
 
@@ -334,6 +335,7 @@ def _polyder(p: Array, m: int = 1) -> Array:
 COMPOSITIONS: Mapping[Callable[..., object], Callable[..., object]] = MappingProxyType(
     {
         **ARRANGED,
+        **STORES,
         np.copy: _copy,
         np.astype: _astype,
         np.real: _real,

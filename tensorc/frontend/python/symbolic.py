@@ -62,6 +62,7 @@ from tensorc.frontend.python.symbolic_operands import (
 from tensorc.frontend.python.symbolic_parts import Selector
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, Poly
+from tensorc.ir.ops.tensor.indexing import ADD
 from tensorc.ir.types import TensorType
 
 
@@ -289,6 +290,9 @@ class Tensor(AskedNumber, Operators["Tensor"]):
         self, ufunc: np.ufunc, method: str, *inputs: object, **options: object
     ) -> object:
         """Take NumPy's elementwise functions: np.exp(x), array + x."""
+        if method == "at" and ufunc in (np.add, np.subtract) and len(inputs) == 3:
+            _add_at(*inputs, is_less=ufunc is np.subtract)
+            return None
         made = numpy_functions.composed(ufunc, inputs, options)
         if made is not None and method == "__call__":
             return made()
@@ -444,6 +448,17 @@ def put(x: Tensor, indices: Sequence[Index], values: object, combine: str) -> Te
     new = operand_of(values, "the new value of a part")
     whole = strong(b, x.operand)
     return Tensor(advanced_indexing.put(b, whole, indices, new, combine))
+
+
+def _add_at(x: object, index: object, values: object, is_less: bool) -> None:
+    """Compute np.add.at, of an array of the trace: all values for an index count."""
+    if not isinstance(x, Tensor):
+        message = "np.add.at: an array from outside of the trace holds no variables"
+        raise usage_error(message, "write x.at[i].add(v), which is a new variable")
+    stores.require_own(x, lambda: "write x.at[i].add(v), which is a new variable")
+    given = operand_of(values, "the new value of a part")
+    new = apply("neg", Tensor(given)).operand if is_less else given
+    stores.store(x, indices_of(index), new, ADD)
 
 
 def restored(

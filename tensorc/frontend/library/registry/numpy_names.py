@@ -11,7 +11,6 @@ from collections.abc import Mapping
 PLANNED: Mapping[str, str] = {
     "lexsort": "",
     "sort_complex": "",
-    "take_along_axis": "x[np.arange(n), i] for a matrix",
     "nanmedian": "",
     "nanpercentile": "",
     "nanquantile": "",
@@ -94,9 +93,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     **_each("unique_inverse unique_values", _SIZES, _UNIQUE),
     **_each("union1d intersect1d setdiff1d setxor1d trim_zeros", _SIZES, ""),
     **_each("nonzero flatnonzero argwhere extract compress", _SIZES, _ALL_PLACES),
-    **_each("put putmask place put_along_axis fill_diagonal", _CHANGES, _SET),
-    # np.full_like calls it.
-    "copyto": (_CHANGES, f"tc.full_like(a, v), {_SET}"),
+    **_each("place fill_diagonal", _CHANGES, _SET),
     **_each("imag angle iscomplex isreal iscomplexobj isrealobj", _COMPLEX, ""),
     "real_if_close": (_COMPLEX, ""),
     **_each("busday_count busday_offset is_busday isnat", _TYPES, ""),

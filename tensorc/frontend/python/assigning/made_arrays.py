@@ -18,6 +18,7 @@ import numpy as np
 from tensorc.frontend.library.mistakes import door, usage_error
 from tensorc.frontend.library.operands import Scalar
 from tensorc.frontend.python import numpy_functions
+from tensorc.frontend.python.assigning.numpy_stores import CHANGING
 from tensorc.frontend.python.describing import is_symbolic
 from tensorc.frontend.python.running import HOME
 from tensorc.frontend.python.symbolic import Tensor, one
@@ -94,6 +95,8 @@ class Made(np.ndarray):
         given = [_plain(value) for value in inputs]
         out = options.pop("out", None)
         target = out[0] if isinstance(out, tuple) else out
+        if method == "at" and isinstance(inputs[0], Made) and _has_variables(inputs):
+            given[0] = _changed(inputs[0])
         call = getattr(ufunc, method)
         if not any(is_symbolic(v) for v in (*given, _plain(target))):
             if out is not None:
@@ -110,10 +113,7 @@ class Made(np.ndarray):
         new = call(*given, **options)
         if _is_part(target):
             return _stored_next(target, new)
-        variable = _variable(target)
-        if variable is None:
-            variable = _become(target)
-        variable[...] = new
+        _changed(target)[...] = new
         return target
 
     @door
@@ -128,6 +128,8 @@ class Made(np.ndarray):
         if not _has_variables((args, options)):
             return super().__array_function__(function, types, args, options)
         given = [_exchanged(value) for value in args]
+        if function in CHANGING and args and isinstance(args[0], Made):
+            given[0] = _changed(args[0])
         return function(*given, **{n: _exchanged(v) for n, v in options.items()})
 
 
@@ -154,6 +156,12 @@ def _become(array: Made) -> Tensor:
     variable = Tensor(operand_of(np.asarray(array)))
     array.handle = variable
     return variable
+
+
+def _changed(array: Made) -> Tensor:
+    """Return the variable that is to be changed, which the array becomes."""
+    variable = _variable(array)
+    return _become(array) if variable is None else variable
 
 
 def _is_part(array: Made) -> bool:

@@ -152,11 +152,13 @@ def _refusal(handle: Handle) -> str | None:
     return _GIVEN
 
 
-def store(handle: Handle, indices: Sequence[Index], new: Operand) -> None:
+def store(
+    handle: Handle, indices: Sequence[Index], new: Operand, combine: str = SET
+) -> None:
     """Give a part of a variable new values, and what the variable shows a part of."""
     b = emitter()
     whole = strong(b, handle.operand)
-    handle.replace(advanced_indexing.put(b, whole, indices, new, SET))
+    handle.replace(advanced_indexing.put(b, whole, indices, new, combine))
     view = handle.view
     if isinstance(view, View):
         store(view.base, view.indices, handle.operand)
