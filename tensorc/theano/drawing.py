@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tensorc.api.function import Function, In, Out
+from tensorc.api.function import Function, In, Out, function
 from tensorc.frontend.library.locations import user_location
-from tensorc.frontend.library.mistakes import argument_error, calling, usage_error
+from tensorc.frontend.library.mistakes import argument_error, calling, door, usage_error
 from tensorc.frontend.library.operands import TensorOperand
 from tensorc.frontend.python.graph.nodes import InputNode, is_in_body
 from tensorc.frontend.python.graph.plan import needs
@@ -39,6 +39,14 @@ class Stream(Protocol):
 
     def set_value(self, value: object, borrow: bool = False) -> None:
         """Replace the state."""
+        ...
+
+    def mark(self) -> object:
+        """Return where the stream is, for `reset`."""
+        ...
+
+    def reset(self, mark: object) -> None:
+        """Go back to a mark."""
         ...
 
     def draw(
@@ -82,6 +90,17 @@ class Drawn(Tensor):
     def rng(self) -> Stream:
         """The stream: `get_value()` is its state, `set_value(state)` replaces it."""
         return _draw_of(self).stream
+
+    @door
+    def eval(self, inputs: Mapping[Tensor, object] | None = None) -> Array:
+        """Return what is drawn next, for values of the variables that sizes need."""
+        given = {} if inputs is None else inputs
+        made = {"inputs": list(given), "outputs": self, "updates": None}
+        asked = {**made, "givens": None, "on_unused_input": "ignore"}
+        drawing = DrawingFunction(asked, draws_of(asked), function, False)
+        found = drawing(*given.values())
+        assert isinstance(found, np.ndarray)
+        return found
 
 
 def _draw_of(variable: Tensor) -> Draw:
@@ -193,7 +212,7 @@ class DrawingFunction:
         """
         found = iter(self._sizes(*given, **named))  # type: ignore[call-overload]
         streams = list(dict.fromkeys(draw.stream for draw in self._draws))
-        before = [stream.get_value() for stream in streams]
+        before = [stream.mark() for stream in streams]
         kept = self._keeps
         try:
             arrays = [_drawn(node, found) for node in self._nodes]
@@ -203,8 +222,8 @@ class DrawingFunction:
             raise
         finally:
             if kept:
-                for stream, state in zip(streams, before, strict=True):
-                    stream.set_value(state)
+                for stream, mark in zip(streams, before, strict=True):
+                    stream.reset(mark)
 
     @property
     def compiled(self) -> Function:

@@ -101,6 +101,15 @@ class StreamsOfMrg:
             raise argument_error(message)
         self._states = states.astype("int64")
 
+    def mark(self) -> object:
+        """Return where the streams are, for `reset`."""
+        return self._states  # a draw makes new ones
+
+    def reset(self, mark: object) -> None:
+        """Go back to a mark."""
+        assert isinstance(mark, np.ndarray)
+        self._states = mark
+
     def draw(
         self, name: str, shape: Sequence[int], parameters: Sequence[Array]
     ) -> Array:

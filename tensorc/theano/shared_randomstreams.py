@@ -88,6 +88,14 @@ class StreamOfNumpy:
             raise usage_error(message)
         self._state = value if borrow else copy.deepcopy(value)
 
+    def mark(self) -> object:
+        """Return where the stream is, for `reset`."""
+        return self._state.get_state(legacy=False)
+
+    def reset(self, mark: object) -> None:
+        """Go back to a mark."""
+        self._state.set_state(mark)  # type: ignore[arg-type]
+
     def draw(
         self, name: str, shape: Sequence[int], parameters: Sequence[Array]
     ) -> Array:

@@ -60,12 +60,94 @@ _NAMES = {
 }
 
 
+# Functions that give floats, also of integers.
+_OF_FLOATS = {
+    *("arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cos", "cosh"),
+    *("deg2rad", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "gammaln", "inv"),
+    *("log", "log10", "log1p", "log2", "psi", "rad2deg", "sin", "sinh", "sqrt", "tan"),
+    "tanh",
+}
+_NARROW = frozenset(("bool", "int8", "int16", "uint8", "uint16"))
+
+
 def __getattr__(name: str) -> Callable[..., object]:
     if name.startswith("__"):
         raise AttributeError(name)
     if name in PLURALS:
         return PLURALS[name]
-    return _public(_NAMES.get(name, name))
+    found = _public(_NAMES.get(name, name))
+    return _of_floats(name, found) if name in _OF_FLOATS else found
+
+
+@functools.cache
+def _of_floats(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return a function that computes small integers in float32, others in float64."""
+
+    @door
+    def upgraded(x: object) -> Tensor:
+        given = Tensor(operand_of(x))
+        if not isinstance(x, int) and str(given.dtype.kind) in "biu":
+            wide = "float32" if str(given.dtype) in _NARROW else "float64"
+            return function(cast(given, wide))
+        return function(x)
+
+    upgraded.__name__ = upgraded.__qualname__ = name
+    upgraded.__doc__ = function.__doc__
+    return upgraded
+
+
+def _summed(
+    name: str, x: object, axis: object, dtype: object, keepdims: bool, wide: object
+) -> Tensor:
+    """Return a sum or product: of float32 in float64, as a result in float32."""
+    given = Tensor(operand_of(x))
+    element = str(given.dtype if dtype is None else _type(dtype))
+    options = {"axis": axis, "keepdims": keepdims}
+    if element not in ("float16", "float32") or given.dtype.kind != "f":
+        chosen = {} if dtype is None else {"dtype": element}
+        return _public(name)(given, **options, **chosen)
+    most = "float64" if wide is None else _type(wide)
+    return cast(_public(name)(cast(given, most), **options), element)
+
+
+@door
+def sum(
+    input: object,
+    axis: object = None,
+    dtype: object = None,
+    keepdims: bool = False,
+    acc_dtype: object = None,
+) -> Tensor:
+    """Return the sum along axes; float32 is added up in float64, or in `acc_dtype`."""
+    return _summed("sum", input, axis, dtype, keepdims, acc_dtype)
+
+
+@door
+def prod(
+    input: object,
+    axis: object = None,
+    dtype: object = None,
+    keepdims: bool = False,
+    acc_dtype: object = None,
+) -> Tensor:
+    """Return the product along axes; of float32 in float64, or in `acc_dtype`."""
+    return _summed("prod", input, axis, dtype, keepdims, acc_dtype)
+
+
+@door
+def mean(
+    input: object,
+    axis: object = None,
+    dtype: object = None,
+    keepdims: bool = False,
+    acc_dtype: object = None,
+) -> Tensor:
+    """Return the mean along axes; float32 is added up in float64, integers, too."""
+    given = Tensor(operand_of(input))
+    if dtype is None and str(given.dtype.kind) in "biu":
+        dtype = "float64"
+        given = cast(given, dtype)
+    return _summed("mean", given, axis, dtype, keepdims, acc_dtype)
 
 
 @door

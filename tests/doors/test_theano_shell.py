@@ -268,3 +268,44 @@ def test_scan_refuses_what_it_has_not(theano):
         theano.scan(lambda: 1)
     with pytest.raises(TypeError, match="outputs_info has 2"):
         theano.scan(lambda e: e, sequences=x, outputs_info=[None, None])
+
+
+def test_float32_is_added_up_in_float64(theano):
+    T = theano.tensor
+    x = T.fmatrix("x")
+    values = np.full((3, 4097), 0.1, "float32")
+    values[:, 0] = 2**24
+    exact = values.astype("float64").sum(axis=1).astype("float32")
+    total = T.sum(x, axis=1).eval({x: values})
+    assert total.dtype == "float32"
+    np.testing.assert_array_equal(total, exact)
+    mean = T.mean(x, axis=1, keepdims=True).eval({x: values})
+    wanted = (values.astype("float64").sum(axis=1) / 4097).astype("float32")
+    np.testing.assert_array_equal(mean, wanted[:, None])
+    assert T.sum(x, dtype="float64").dtype == "float64"
+    assert T.grad(T.sum(x), x).dtype == "float32"
+    half = T.prod(x, axis=1).eval({x: np.full((1, 2), 0.5, "float32")})
+    assert half.tolist() == [0.25]
+
+
+def test_integers_become_the_floats_that_theano_makes_of_them(theano):
+    T = theano.tensor
+    for make, wanted in ((T.bvector, "float32"), (T.wvector, "float32")):
+        assert T.exp(make()).dtype == wanted
+    for make in (T.ivector, T.lvector):
+        assert T.tanh(make()).dtype == "float64"
+    assert T.log(T.fvector() > 0).dtype == "float32"
+    theano.config.floatX = "float32"
+    assert T.sqrt(T.lvector()).dtype == "float64"
+    x = T.lvector("x")
+    mean = T.mean(T.neq(x, 1)).eval({x: [1, 1, 2]})
+    assert (mean.dtype, mean) == ("float64", 1 / 3)
+    assert T.sum(T.neq(x, 1)).dtype == "int64"
+    assert T.exp(T.fvector()).dtype == "float32"
+
+
+def test_variables_tell_which_sizes_are_known_to_be_1(theano):
+    T = theano.tensor
+    assert T.row().broadcastable == (True, False)
+    assert T.dvector().dimshuffle(0, "x").broadcastable == (False, True)
+    assert T.dscalar().broadcastable == ()

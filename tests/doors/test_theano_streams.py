@@ -170,6 +170,15 @@ def test_streams_are_seeded_read_and_set():
         a.rng.set_value(3)
 
 
+def test_eval_of_a_random_variable_draws():
+    x = tc.dvector("x")
+    draw = RandomStreams(SEED).uniform(x.shape, dtype="float64")
+    (stream,) = states(1)
+    for _ in range(2):
+        found = draw.eval({x: np.zeros(3)})
+        np.testing.assert_array_equal(found, stream.uniform(size=3))
+
+
 def test_functions_that_draw_are_pickled_with_their_streams():
     f = dropped()
     f(np.ones((3, 4)))

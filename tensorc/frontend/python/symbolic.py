@@ -222,6 +222,11 @@ class Tensor(AskedNumber, Operators["Tensor"]):
         return tuple([_size(d) for d in self.type.shape])
 
     @property
+    def broadcastable(self) -> tuple[bool, ...]:
+        """Of each axis whether its size is known to be 1, in Theano's words."""
+        return tuple([size == 1 for size in self.type.shape])
+
+    @property
     def size(self) -> "int | Tensor":
         """The number of elements: an int where it is known."""
         return _size(math.prod(self.type.shape, start=cast(Dim, 1)))
