@@ -237,6 +237,43 @@ CASES: Mapping[int, tuple[str, tuple[str, ...]]] = {
             f"{_IMAGES}::test_83_windows_of_infinities_and_nan",
         ),
     ),
+    84: (
+        "same stream for every thread count and level; the state in checkpoints",
+        (
+            "semantics/test_random::test_same_stream_for_any_threads_and_level",
+            "doors/test_random::test_a_step_trains_and_resumes_to_the_same_bits",
+        ),
+    ),
+    85: (
+        "every seed is valid, 0 is not degenerate",
+        ("semantics/test_random::test_every_seed_is_one",),
+    ),
+    86: (
+        "draws are not merged, what is unread shifts none",
+        ("semantics/test_random::test_draws_are_neither_merged_nor_shifted",),
+    ),
+    87: (
+        "streams are apart",
+        ("semantics/test_random::test_streams_have_nothing_to_do_with_each_other",),
+    ),
+    88: (
+        "uniform is below 1, normal is finite",
+        (
+            "semantics/test_random::test_uniform_numbers_stay_below_their_end",
+            "semantics/test_random::test_the_ends_of_bits_give_finite_numbers",
+        ),
+    ),
+    89: (
+        "p = 0 and p = 1 are exact",
+        ("semantics/test_random::test_certain_events",),
+    ),
+    90: (
+        "a battery, and known answers",
+        (
+            "test_random_bits::test_published_vectors",
+            "doors/test_random::test_distributions_are_what_they_are_called",
+        ),
+    ),
     91: (
         "updates read old values",
         (
