@@ -68,7 +68,7 @@ def convolve(
     message += f"{groups} * {each}" if groups > 1 else f"{each}"
     if not b.unify(channels, groups * each, message):
         raise size_error(b, message, *_ways(images, filters, groups * each, 1))
-    if each == 1 and groups > 1:  # how many a channel has decides what runs
+    if each == 1:  # how many meet one channel decides what runs
         b.unify(count, b.fixed(count))
         count = b.resolve((count,))[0]
     own = _in_groups(b, count, groups, f"{what}: the filters are {count}")
