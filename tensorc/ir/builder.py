@@ -68,7 +68,12 @@ class Builder:
         self, left: Dim, right: Dim, message: str = "", is_index: bool = False
     ) -> bool:
         """Make two sizes equal, as `Constraints.unify` at the current location."""
-        return self.constraints.unify(left, right, self.location, message, is_index)
+        known = self.constraints
+        before = len(known.bindings)
+        fits = known.unify(left, right, self.location, message, is_index)
+        if message and len(known.bindings) > before:
+            known.solved.setdefault(next(reversed(known.bindings)), self.location)
+        return fits
 
     def infer(
         self,

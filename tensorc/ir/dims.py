@@ -437,10 +437,10 @@ class DimGuard:
 class Constraints:
     """What a function knows of its symbols: bindings found by unification, and guards.
 
-    `solved` says where a symbol was bound to a formula, or with words to any size: a
-    call that gives it another size is wrong there. `walked` says where a loop bound
-    one to its number of turns. `frozen` refuses new facts: the verifier re-runs `infer`
-    with it.
+    `solved` says where a symbol was bound to a formula, or by the library, with
+    words, to any size: a call that gives it another size is wrong there. `walked` says
+    where a loop bound one to its number of turns. `frozen` refuses new facts: the
+    verifier re-runs `infer` with it.
     """
 
     bindings: dict[str, Dim] = field(default_factory=dict)
@@ -481,9 +481,7 @@ class Constraints:
             return any({a, b} == {g.left, g.right} for g in self.guards)
         if self._bind(a, b) or self._bind(b, a):
             for name in (as_symbol(a), as_symbol(b)):
-                if name is None:
-                    continue
-                if message or as_symbol(self.bindings.get(name, 0)) is None:
+                if name is not None and as_symbol(self.bindings.get(name, 0)) is None:
                     self.solved.setdefault(name, location)
             return True
         if not any({a, b} == {g.left, g.right} for g in self.guards):
