@@ -261,6 +261,7 @@ CASES: Mapping[int, tuple[str, tuple[str, ...]]] = {
         (
             "semantics/test_random::test_uniform_numbers_stay_below_their_end",
             "semantics/test_random::test_the_ends_of_bits_give_finite_numbers",
+            "semantics/test_random::test_the_ends_of_bits_through_each_distribution",
         ),
     ),
     89: (

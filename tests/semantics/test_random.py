@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tensorc as tc
-from tensorc.frontend.library.operands import TensorOperand, constant
+from tensorc.frontend.library.operands import TensorOperand, constant, number
+from tensorc.frontend.library.random.distributions import draw as drawn
 from tensorc.frontend.library.random.numbers import Draw, quantile
 from tensorc.frontend.python.symbolic import Tensor
 from tensorc.frontend.python.symbolic_operands import emitter
@@ -87,6 +88,34 @@ def test_the_ends_of_bits_give_finite_numbers(element, optimize):
     np.testing.assert_array_equal(z[2:], -z[:2])
     assert 5 < z[0] < 9
     assert 0 < z[1] < 1e-6
+
+
+@LEVELS
+@pytest.mark.parametrize("name", ["exponential", "gumbel", "truncated_normal"])
+def test_the_ends_of_bits_through_each_distribution(name, optimize, monkeypatch):
+    """Case 88: all bits 0, and all 1."""
+    given = {"exponential": [1.0], "gumbel": [0.0, 1.0]}
+    given["truncated_normal"] = [0.0, 1.0, -2.0, 2.0]
+    for element in (F32, F64):
+        for ends in (0, -1):
+
+            def bits(draw, kind, ends=ends):
+                least = np.full(4, ends, f"i{kind.bits // 8}").view(kind.dtype)
+                return TensorOperand(constant(draw.b, least, kind))
+
+            def made(element=element):
+                b = emitter()
+                key = constant(b, np.array(0, np.uint64), U64)
+                numbers = [number(v) for v in given[name]]
+                return Tensor(drawn(b, name, key, (4,), element, numbers))
+
+            monkeypatch.setattr(Draw, "bits", bits)
+            with tc.options(optimize=optimize):
+                values = tc.jit(made)()
+            assert values.dtype == element.dtype
+            assert np.isfinite(values).all(), (element, ends)
+            if name == "exponential":
+                assert (values > 0).all()
 
 
 @LEVELS

@@ -40,7 +40,7 @@ def random_key(low: Lowering, op: randoms.RandomKey) -> MappedRead:
 
     def body(values: list[Value]) -> list[Value]:
         key, word = values
-        zero, purpose = (scalar(b, n, U32) for n in (0, FOR_KEYS))
+        zero, purpose = (scalar(b, n, U64) for n in (0, FOR_KEYS))
         first, second, *_ = _philox(b, [*_halves(b, word), zero, purpose], key)
         return [_joined(b, first, second)]
 
@@ -56,7 +56,7 @@ def random_bits(low: Lowering, op: randoms.RandomBits) -> MappedRead:
     def body(values: list[Value]) -> list[Value]:
         index = cast(b, _flat_index(low, op), U64)
         if op.element == U32:
-            return [_word(b, index, values[0])]
+            return [cast(b, _word(b, index, values[0]), U32)]
         first = _bitwise(b, arith.ShLI, index, 1)
         second = b.value(arith.OrI, first, scalar(b, 1, U64))
         return [_joined(b, *[_word(b, i, values[0]) for i in (first, second)])]
@@ -78,47 +78,48 @@ def _flat_index(low: Lowering, op: randoms.RandomBits) -> Value:
 
 
 def _word(b: Builder, index: Value, key: Value) -> Value:
-    """Return a word of the stream of a key."""
+    """Return a word of the stream of a key, u64 below 2**32."""
     lane = _bitwise(b, arith.AndI, index, LANES - 1)
     block = _shifted(b, index, (LANES * WORDS).bit_length() - 1)
     blocks = _bitwise(b, arith.ShLI, block, LANES.bit_length() - 1)
     counter = b.value(arith.OrI, blocks, lane)
-    zero, purpose = (scalar(b, n, U32) for n in (0, FOR_BITS))
+    zero, purpose = (scalar(b, n, U64) for n in (0, FOR_BITS))
     four = _philox(b, [*_halves(b, counter), zero, purpose], key)
-    number = cast(b, _shifted(b, index, LANES.bit_length() - 1), U32)
+    number = _shifted(b, index, LANES.bit_length() - 1)
     odd = _bit(b, number, 1)
     pairs = [b.value(arith.Select, odd, *four[i : i + 2][::-1]) for i in (0, 2)]
     return b.value(arith.Select, _bit(b, number, 2), *pairs[::-1])
 
 
 def _bit(b: Builder, value: Value, mask: int) -> Value:
-    masked = b.value(arith.AndI, value, scalar(b, mask, U32))
-    return compare(b, "ne", masked, scalar(b, 0, U32))
+    masked = _bitwise(b, arith.AndI, value, mask)
+    return compare(b, "ne", masked, scalar(b, 0, U64))
 
 
 def _philox(b: Builder, counter: Sequence[Value], key: Value) -> list[Value]:
-    """Return the four words, u32, of a counter of four; see `philox` of `ir.arrays`."""
+    """Return the four words of a counter of four; see `philox` of `ir.arrays`.
+
+    All of them are u64 below 2**32, as factors of products are.
+    """
     first, second, third, fourth = counter
     keys = _halves(b, key)
     for number in range(ROUNDS):
         if number:
             keys = [
-                b.value(arith.AddI, k, scalar(b, step, U32))
+                _lower(b, b.value(arith.AddI, k, scalar(b, step, U64)))
                 for k, step in zip(keys, STEPS, strict=True)
             ]
-        high0, low0 = _product(b, first, MULTIPLIERS[0])
-        high1, low1 = _product(b, third, MULTIPLIERS[1])
+        low0, high0 = _product(b, first, MULTIPLIERS[0])
+        low1, high1 = _product(b, third, MULTIPLIERS[1])
         first = _exclusive(b, high1, second, keys[0])
         third = _exclusive(b, high0, fourth, keys[1])
         second, fourth = low1, low0
     return [first, second, third, fourth]
 
 
-def _product(b: Builder, word: Value, factor: int) -> tuple[Value, Value]:
-    """Return the upper and the lower half of a product of words."""
-    product = b.value(arith.MulI, cast(b, word, U64), scalar(b, factor, U64))
-    low, high = _halves(b, product)
-    return high, low
+def _product(b: Builder, word: Value, factor: int) -> list[Value]:
+    """Return the lower and the upper half of a product of words."""
+    return _halves(b, b.value(arith.MulI, word, scalar(b, factor, U64)))
 
 
 def _exclusive(b: Builder, *words: Value) -> Value:
@@ -127,12 +128,15 @@ def _exclusive(b: Builder, *words: Value) -> Value:
 
 
 def _halves(b: Builder, value: Value) -> list[Value]:
-    return [cast(b, value, U32), cast(b, _shifted(b, value, _HALF), U32)]
+    return [_lower(b, value), _shifted(b, value, _HALF)]
+
+
+def _lower(b: Builder, value: Value) -> Value:
+    return _bitwise(b, arith.AndI, value, (1 << _HALF) - 1)
 
 
 def _joined(b: Builder, low: Value, high: Value) -> Value:
-    upper = _bitwise(b, arith.ShLI, cast(b, high, U64), _HALF)
-    return b.value(arith.OrI, upper, cast(b, low, U64))
+    return b.value(arith.OrI, _bitwise(b, arith.ShLI, high, _HALF), low)
 
 
 def _bitwise(b: Builder, cls: type[Op], value: Value, number: int) -> Value:

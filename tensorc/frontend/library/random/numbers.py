@@ -78,8 +78,14 @@ class Draw:
         return self.apply("mul", middle, 2.0 ** (1 - digits))
 
     def open(self) -> Operand:
-        """Return numbers in (0, 1), in the type sums are made in."""
-        return self.apply("add", self.apply("mul", self.centered(), 0.5), 0.5)
+        """Return odd multiples of 2**-digits in (0, 1): see `centered`."""
+        wide = self.element.accumulator
+        bits, digits = DIGITS[wide.name]
+        whole = self.apply("right_shift", self.bits(bits), bits.bits - digits + 1)
+        if bits == U32:
+            whole = to_element(self.b, whole, I32)
+        middle = self.apply("add", to_element(self.b, whole, wide), 0.5)
+        return self.apply("mul", middle, 2.0 ** (1 - digits))
 
     def normal(self) -> Operand:
         """Return numbers of the standard normal distribution: its inverse, of bits."""
