@@ -106,6 +106,7 @@ def _is_operand(value: object) -> bool:
 # The inverse of the normal distribution, from the highest power down. In single
 # precision by Giles (2010, Approximating the erfinv function), of w - 2.5 where
 # w = -log(1 - x * x) < 5, of sqrt(w) - 3 elsewhere; else by Wichura (1988, AS 241).
+# `tc.erfinv`, which is good to the last place, takes 1.6 to 3.4 times as long.
 _NEAR: _Terms = (
     *(2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06),
     *(0.00021858087, -0.00125372503, -0.00417768164, 0.246640727, 1.50140941),
