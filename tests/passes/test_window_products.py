@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+import tensorc as tc
 from tensorc import compiler
 from tensorc.ir.arrays.windows import pairs_of
 from tensorc.ir.attributes import Attribute, Dims
@@ -196,6 +197,21 @@ def test_parts_of_terms_have_the_bits_of_the_whole(
     assert kernels[0] == kernels[1] + 1
     ((parts,),), ((whole,),) = found
     assert same_bits(parts, whole)
+
+
+def test_one_channel_of_a_gradient_leaves_its_filters_the_rows() -> None:
+    rng = np.random.default_rng(29)
+    x, w, d = (
+        rng.normal(size=shape).astype("float32")
+        for shape in ((3, 1, 12, 13), (5, 1, 4, 3), (3, 5, 9, 11))
+    )
+    slope = tc.jit(lambda x, w, d: tc.grad(lambda w: (tc.conv2d(x, w) * d).sum())(w))
+    found = slope(x, w, d)
+    emitted = slope.emit("structured")
+    assert "split = " in emitted
+    assert "tensor<5x4x3xf32>" in emitted
+    two = slope(np.repeat(x, 2, axis=1), np.repeat(w, 2, axis=1), d)
+    np.testing.assert_array_equal(found, two[:, :1])
 
 
 def test_what_follows_a_weight_gradient_is_another_kernel() -> None:

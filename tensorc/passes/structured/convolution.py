@@ -144,12 +144,15 @@ def _contracted(
 ) -> MappedRead:
     """Append a contraction over channels and windows of [N, G, C, *O, *K] with w.
 
-    In memory the result has its leading axes in another order.
+    In memory the result has its leading axes in another order. The channel of a
+    gradient has no dimension where it is the only one: its filters are the rows.
     """
     w, taken = (
         v if v.base is not None else whole(low.materialize(v)) for v in (w, taken)
     )
     kept = [axis for axis in order if axis in _kept_axes(type_)]
+    if order == _AS_FILTERS and type_.shape[0] == 1:
+        kept.remove(0)
     first, axes = len(kept), type_.rank - _LEADING
     positions = tuple(range(first, first + axes))
     inner = tuple(range(first + axes, first + 2 * axes + 1))
