@@ -20,6 +20,7 @@ from tensorc.frontend.python.numpy_arrangements import ARRANGED, Array, array_of
 from tensorc.frontend.python.symbolic_operands import emitter
 
 Axis = int | tuple[int, ...] | None
+_MOST_SLOPES = 1000  # of a polynomial, one after the other
 
 
 def _copy(a: Array) -> Array:
@@ -325,8 +326,9 @@ def _polynomial_sum(a1: Array, a2: Array, sign: int) -> Array:
 
 
 def _polyder(p: Array, m: int = 1) -> Array:
-    if m < 0:
-        raise argument_error(f"np.polyder: m must be 0 or more, got {m}")
+    if not 0 <= m <= _MOST_SLOPES:
+        message = f"np.polyder: m must be from 0 to {_MOST_SLOPES}, got {m}"
+        raise argument_error(message)
     for _ in range(m):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)
     return p

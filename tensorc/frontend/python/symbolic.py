@@ -114,7 +114,7 @@ def compose(
     if function.name in stores.VIEWS and isinstance(tensors[0], Tensor):
         for part in made:
             if part.home is not None:
-                part.view = stores.relative(tensors[0])
+                part.view_of = stores.relative(tensors[0])
     return tuple(made) if isinstance(result, tuple) else made[0]
 
 
@@ -151,7 +151,7 @@ class Tensor(AskedNumber, Operators["Tensor"]):
 
     __slots__ = (
         *("__weakref__", "_compiled", "_name", "_operand", "_part_of"),
-        *("changes", "home", "version", "view"),
+        *("changes", "home", "version", "view_of"),
     )
 
     def __init__(self, operand: Operand, name: str | None = None) -> None:
@@ -163,12 +163,12 @@ class Tensor(AskedNumber, Operators["Tensor"]):
         self.home: object = None if is_given else HOME.get()
         self.version = 0
         self.changes = Changes()
-        self.view: View | Relative | None = None
+        self.view_of: View | Relative | None = None
 
     @property
     def operand(self) -> Operand:
         """What the variable stands for in the graph."""
-        if self.view is not None:
+        if self.view_of is not None:
             stores.refresh(self)
         return self._operand
 
@@ -350,7 +350,7 @@ class Tensor(AskedNumber, Operators["Tensor"]):
         part = Tensor(advanced_indexing.take(b, x, indices))
         part._part_of = self, indices
         if part.home is not None and part.ndim and stores.is_basic(indices):
-            part.view = View(self, indices, self.version)
+            part.view_of = View(self, indices, self.version)
         return part
 
     @door

@@ -4,7 +4,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 
 from tensorc.frontend.library.algebra import matrices
-from tensorc.frontend.library.library_function import LibraryFunction
+from tensorc.frontend.library.library_function import OPERANDS, LibraryFunction
 from tensorc.frontend.library.operands import Operand
 from tensorc.frontend.library.options import (
     AXES,
@@ -41,6 +41,7 @@ ROWS: Sequence[LibraryFunction] = (
         matrices.trace,
         options=_OF_TWO_AXES,
         numpy="trace(a, offset, axis1, axis2, dtype, out)",
+        dtype=OPERANDS,
         method=True,
     ),
     LibraryFunction("kron", matrices.kron, _XY, numpy="kron(a, b)"),

@@ -78,9 +78,10 @@ def _copyto(
 def _require_variable(name: str, a: object) -> None:
     if not is_symbolic(a):
         message = f"np.{name}: an array from outside of the trace holds no variables"
-        raise usage_error(
-            message, "begin with np.zeros(n) in the function, or x.copy()"
-        )
+        ways = ["begin with np.zeros(n) in the function, or x.copy()"]
+        if name == "copyto":  # np.full_like calls it
+            ways.append("write tc.full_like(a, v)")
+        raise usage_error(message, *ways)
 
 
 CHANGING: Mapping[Callable[..., object], Callable[..., object]] = MappingProxyType(

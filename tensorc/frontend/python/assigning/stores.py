@@ -83,10 +83,10 @@ class Relative:
 
 def relative(handle: Handle) -> Relative | None:
     """Return what a reshaped variable shows; None if nothing else does."""
-    while isinstance(handle.view, View):
-        handle = handle.view.base
-    if isinstance(handle.view, Relative):
-        return handle.view
+    while isinstance(handle.view_of, View):
+        handle = handle.view_of.base
+    if isinstance(handle.view_of, Relative):
+        return handle.view_of
     return Relative(weakref.ref(handle), handle.changes, handle.changes.count)
 
 
@@ -97,7 +97,7 @@ def is_basic(indices: Sequence[Index]) -> bool:
 
 def refresh(handle: Handle) -> None:
     """Make a part of what was changed again; TypeError for another view of it."""
-    view = handle.view
+    view = handle.view_of
     if isinstance(view, Relative):
         if view.changes.count == view.count:
             return
@@ -139,9 +139,9 @@ _GIVEN = ": it is an argument, which belongs to the caller"
 
 def _refusal(handle: Handle) -> str | None:
     """Return why an assignment may not change a variable, None if it may."""
-    while isinstance(handle.view, View):
-        handle = handle.view.base
-    if isinstance(handle.view, Relative) and handle.view.root() is not None:
+    while isinstance(handle.view_of, View):
+        handle = handle.view_of.base
+    if isinstance(handle.view_of, Relative) and handle.view_of.root() is not None:
         return _RELATIVE
     if handle.home is not None and handle.home is HOME.get():
         return None
@@ -159,10 +159,10 @@ def store(
     b = emitter()
     whole = strong(b, handle.operand)
     handle.replace(advanced_indexing.put(b, whole, indices, new, combine))
-    view = handle.view
+    view = handle.view_of
     if isinstance(view, View):
         store(view.base, view.indices, handle.operand)
         view.version = view.base.version
     else:
-        handle.view = None  # what it was made of nobody has
+        handle.view_of = None  # what it was made of nobody has
         handle.changes.count += 1
