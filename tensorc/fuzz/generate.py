@@ -53,7 +53,7 @@ from tensorc.passes.tensor.ad.rules import VJP_RULES
 
 _OPS = tuple(ALL_RECIPES)
 _SHARES: dict[type[Op], float] = {  # less of what takes long to compile
-    **{cls: 0.45 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
+    **{cls: 0.8 for cls in _OPS if EXACT not in cls.traits and cls.scalars},
     **{**dict.fromkeys(CUMULATIVE, 0.6), Softmax: 0.35, LogSoftmax: 0.35},
     **{FloorDiv: 0.8, Mod: 0.8, If: 7.0, Jvp: 3.0, Vjp: 3.0, Scan: 5.0},
     **{ArgSort: 4.0, SearchSorted: 4.0},  # without a derivative

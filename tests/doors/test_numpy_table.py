@@ -245,6 +245,7 @@ def _is_extreme(call: Call) -> bool:
     """Tell functions of which zero is the result decides: NumPy leaves it open."""
     return call.function.__name__ in (
         *("maximum", "minimum", "fmax", "fmin", "max", "min", "clip"),
+        *("sort", "partition"),
     )
 
 

@@ -40,7 +40,7 @@ DIRECT = {
     "nothing": lambda p, d: tc.sum(),
     "text": lambda p, d: tc.exp("a"),
     "name": lambda p, d: tc.foo,
-    "planned name": lambda p, d: tc.random,
+    "planned name": lambda p, d: tc.vmap,
     "of NumPy": lambda p, d: np.sum(W, axis=4),
     "of NumPy alone": lambda p, d: np.linalg.svd(W),
     "sequence": lambda p, d: np.concatenate([X, V]),

@@ -49,9 +49,9 @@ CASES = {
         "np.round(x, decimals)",
     ),
     "tens": (lambda: tc.jit(lambda x: np.round(x, -1))(np.ones(3, int)), "// 10 * 10"),
-    "cumulative_sum": (
-        lambda: tc.jit(lambda x: np.cumulative_sum(x))(np.ones(3)),
-        "np.cumsum(x, axis=0)",
+    "geomspace": (
+        lambda: tc.jit(lambda x: np.geomspace(x[0], x[1], 3))(np.ones(3)),
+        "np.exp(np.linspace(np.log(a), np.log(b), n))",
     ),
     **{
         f"{ufunc.__name__}.accumulate": (

@@ -48,7 +48,11 @@ MISTAKES = [
     (lambda: W * np.array([{}, 1]), TypeError, ["object"]),
     (lambda: W * [[1, 2], [3]], ValueError, ["not an array"]),
     (lambda: W - [W], TypeError, ["holds variables", "group them"]),
-    (lambda: W.astype("quaternion"), TypeError, ["'quaternion' (str)", "float16 to float64"]),
+    (
+        lambda: W.astype("quaternion"),
+        TypeError,
+        ["'quaternion' (str)", "float16 to float64"],
+    ),
     (lambda: 0 & W < 1, TypeError, ["0 (int)", "(x > 0) & (x < 1)"]),
     (
         lambda: W.get_value().tolist() and tc.exp(W, W),

@@ -32,6 +32,8 @@ HUGE = (2**63, -(2**63) - 1, 2**64, 10**30)
 # Of `**` the exponent decides what is written out; all others have one op.
 OPS = {n: s for n, s in MAPS.items() if s.op is not None}
 NUMBERS = {n: s for n, s in OPS.items() if s.rule == "number"}
+# Those of bits are of integers alone.
+OF_FLOATS = [n for n, s in OPS.items() if s.rule != "bits"]
 
 
 def arity(name):
@@ -67,7 +69,7 @@ def agrees(name, folded, expected):
         return abs(given - expected) <= 3 * np.spacing(abs(expected))
 
 
-@pytest.mark.parametrize("name", OPS)
+@pytest.mark.parametrize("name", OF_FLOATS)
 def test_numbers_fold_to_what_the_op_computes(name):
     wrong, refused = [], 0
     for operands in itertools.product(SCALARS, repeat=arity(name)):
@@ -83,20 +85,26 @@ def test_numbers_fold_to_what_the_op_computes(name):
         if type(folded) is not kind or not agrees(name, folded, expected):
             wrong.append((operands, folded, expected))
     assert not wrong
-    assert refused < len(SCALARS) ** arity(name) / 2
+    # An arc is one of few of these numbers.
+    assert refused < len(SCALARS) ** arity(name) * 2 / 3
 
 
 @pytest.mark.parametrize("name", [n for n in NUMBERS if n != "pow"])
 def test_integers_fold_exactly(name):
     wrong = []
     for operands in itertools.product(INTEGERS + HUGE, repeat=arity(name)):
-        if name in ("floordiv", "mod") and operands[1] == 0:
+        if name in ("floordiv", "mod", "fmod") and operands[1] == 0:
             with pytest.raises(CompileError, match="division by zero"):
                 fold_known(emitter(), name, operands)
             continue
         folded = fold_known(emitter(), name, operands)
         # Within 64 bits it is the op's, beyond them no bit is lost.
-        expected = evaluated(name, operands, object if name != "sign" else "float64")
+        if name == "fmod":  # NumPy has it of no objects
+            a, b = operands
+            expected = abs(a) % abs(b) * (1 if a > 0 else -1)
+        else:
+            wide = object if name != "sign" else "float64"
+            expected = evaluated(name, operands, wide)
         if type(folded) is not int or folded != expected:
             wrong.append((operands, folded, expected))
     assert not wrong
@@ -115,7 +123,7 @@ def test_an_integer_and_a_float_fold_to_a_float(name):
             assert agrees(name, folded, evaluated(name, operands)), operands
 
 
-@pytest.mark.parametrize("name", [n for n in OPS if OPS[n].array is not None])
+@pytest.mark.parametrize("name", [n for n in OF_FLOATS if OPS[n].array is not None])
 def test_lists_fold_to_what_the_op_computes(name):
     floats, integers = np.array(SCALARS), np.array(INTEGERS, np.int64)
     for arrays in itertools.product((floats, integers), repeat=arity(name)):
