@@ -39,7 +39,7 @@ class Handle(Protocol):
     home: object
     version: int
     changes: "Changes"
-    view: "View | Relative | None"
+    view_of: "View | Relative | None"
 
     @property
     def operand(self) -> Operand:
