@@ -315,6 +315,35 @@ def test_params_finds_what_an_object_holds():
         tc.params(W * 2)
 
 
+def test_params_finds_what_objects_hold_that_are_called():
+    class Dense:
+        def __init__(self):
+            self.W, self.b = two()
+            self.activation = np.tanh
+
+        def __call__(self, x):
+            return self.activation(self.W @ x + self.b)
+
+    class Net:
+        def __init__(self):
+            self.hidden = Dense()
+            self.output = Dense()
+            self.loss = tc.jit(self)
+
+        def __call__(self, x):
+            return tc.sum(self.output(self.hidden(x)) ** 2)
+
+    def noted(x):
+        return x
+
+    noted.W = tc.shared(1.0)
+    net = Net()
+    names = ("hidden.W", "hidden.b", "output.W", "output.b")
+    assert tc.params(net).names == names
+    assert tc.params(net, noted).names == tuple(f"0.{name}" for name in names)
+    assert not tc.params(noted).names
+
+
 def test_params_of_a_program_are_those_it_declares(tmp_path):
     path = tmp_path / "m.tc"
     path.write_text("""

@@ -4,7 +4,9 @@ Elementwise functions work member by member. `sum`, `norm` and the others whose 
 say how members are joined reduce over all members to one number, without an axis.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType, MethodType
 
 from tensorc.floats import is_float
 from tensorc.frontend.library.library_function import LibraryFunction
@@ -14,6 +16,8 @@ from tensorc.frontend.python.grouping.pytree import LEAF, Tree, flatten
 from tensorc.frontend.python.symbolic_operands import describe, is_symbolic
 
 GroupFunction = Callable[..., object]
+# Functions, whose attributes are notes about them; a layer that is called is an object.
+_FUNCTIONS = (type, FunctionType, MethodType, functools.partial)
 
 
 @door
@@ -111,7 +115,7 @@ def _held(value: object, prefix: str, inside: set[int]) -> list[tuple[str, objec
     leaves, tree = flatten(value)
     if tree is LEAF:
         attributes = getattr(value, "__dict__", {})
-        kept = {} if isinstance(value, type) or callable(value) else attributes
+        kept = {} if isinstance(value, _FUNCTIONS) or _is_ours(value) else attributes
         pairs = [(n, v) for n, v in kept.items() if not n.startswith("__")]
     else:
         pairs = _named("", leaves, tree)
@@ -119,6 +123,11 @@ def _held(value: object, prefix: str, inside: set[int]) -> list[tuple[str, objec
     for name, member in pairs:
         found += _held(member, f"{prefix}.{name}" if prefix else name, inside)
     return found
+
+
+def _is_ours(value: object) -> bool:
+    """Tell what this package made: a compiled function keeps its variables inside."""
+    return type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _own(value: object, prefix: str) -> list[tuple[str, object]]:
