@@ -71,6 +71,10 @@ def install() -> None:
     """
     sys.modules["theano"] = sys.modules["tensorc.theano"]
     sys.modules.update({f"theano.{name}": module for name, module in ALIASES.items()})
+    for name, module in ALIASES.items():  # `from theano.tensor.nnet import conv`
+        parent, _, last = name.rpartition(".")
+        if parent and not hasattr(ALIASES[parent], last):
+            setattr(ALIASES[parent], last, module)
     config.floatX = "float64"
     for item in os.environ.get("THEANO_FLAGS", "").split(","):
         if not item.strip():

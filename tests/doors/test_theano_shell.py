@@ -25,7 +25,7 @@ def theano():
 def test_the_imports_of_the_tutorials_resolve(theano):
     import theano.tensor as T
     from theano.sandbox.rng_mrg import MRG_RandomStreams
-    from theano.tensor.nnet import conv2d
+    from theano.tensor.nnet import conv, conv2d
     from theano.tensor.shared_randomstreams import RandomStreams
     from theano.tensor.signal import downsample, pool
 
@@ -33,6 +33,8 @@ def test_the_imports_of_the_tutorials_resolve(theano):
     assert conv2d is T.nnet.conv2d
     assert pool.pool_2d is T.signal.pool.pool_2d
     assert downsample is T.signal.downsample
+    assert conv.conv2d is conv2d is T.nnet.conv.conv2d
+    assert T.nnet.neighbours.images2neibs is T.nnet.images2neibs
     assert RandomStreams is T.shared_randomstreams.RandomStreams
     assert MRG_RandomStreams is theano.sandbox.rng_mrg.MRG_RandomStreams
     assert theano.scalar.upcast("int8", "float32") == "float32"
