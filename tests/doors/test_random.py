@@ -248,3 +248,67 @@ def test_a_step_trains_and_resumes_to_the_same_bits(tmp_path):
 def test_mistakes(make, error, words):
     with pytest.raises(error, match=words):
         make(tc.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("normal", "rng = tc.random.default_rng(seed); rng.normal(…)"),
+        ("randn", "rng = tc.random.default_rng(seed); rng.standard_normal(size)"),
+        ("RandomState", "rng = tc.random.default_rng(seed)"),
+    ],
+)
+def test_what_numpy_draws_by_its_module_a_generator_draws(name, words):
+    with pytest.raises(AttributeError) as caught:
+        getattr(tc.random, name)
+    assert str(caught.value) == (
+        f"module 'tensorc.random' has no attribute '{name}': {words}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("shuffle", "; write y = rng.permutation(x), a new variable"),
+        ("randint", "; write rng.integers(low, high, size)"),
+        ("unifrom", "; did you mean `uniform`?"),
+        ("dirichlet", ""),
+    ],
+)
+def test_a_draw_that_is_not_there_says_what_is(name, words):
+    with pytest.raises(AttributeError) as caught:
+        getattr(tc.random.default_rng(1), name)
+    assert str(caught.value) == f"a generator has no attribute '{name}'{words}"
+
+
+def test_rows_of_a_variable_are_chosen():
+    rng = tc.random.default_rng(3)
+    with_return = tc.jit(lambda x: rng.choice(x, 40))
+    without = tc.jit(lambda x: rng.choice(x, (2, 2), replace=False))
+    x = np.arange(10.0).reshape(5, 2)
+    rows = {tuple(row) for row in x.tolist()}
+    assert {tuple(row) for row in with_return(x).tolist()} == rows
+    assert {tuple(row) for row in with_return(x[:2]).tolist()} == {
+        (0.0, 1.0),
+        (2.0, 3.0),
+    }
+    chosen = without(x).reshape(4, 2).tolist()
+    assert len({tuple(row) for row in chosen} & rows) == 4
+    with pytest.raises(ValueError, match="choice: 4 of 3, without return"):
+        without(x[:3])
+
+
+def test_integers_up_to_a_size():
+    rng = tc.random.default_rng(3)
+    f = tc.jit(lambda x: rng.integers(0, x.shape[0], size=(200,)))
+    assert set(f(np.zeros(5)).tolist()) == set(range(5))
+    assert set(f(np.zeros(3)).tolist()) == set(range(3))
+
+
+def test_dropout_of_all_has_a_derivative():
+    rng = tc.random.default_rng(3)
+    x = np.ones(4)
+    assert tc.jit(lambda x: rng.dropout(x, 1))(x).tolist() == [0.0] * 4
+    assert tc.grad(lambda x: tc.sum(rng.dropout(x, 1.0)))(x).tolist() == [0.0] * 4
+    with pytest.raises(ValueError, match=r"dropout: p is 1.5, a share is from 0 to 1"):
+        tc.jit(lambda x: rng.dropout(x, 1.5))(x)

@@ -11,13 +11,19 @@ function it is. So they are the same for any number of threads.
 """
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from tensorc.frontend.library.elementwise import elementwise, select, to_element
-from tensorc.frontend.library.mistakes import argument_error, door, usage_error
+from tensorc.frontend.library.mistakes import (
+    argument_error,
+    door,
+    misspelt,
+    usage_error,
+)
 from tensorc.frontend.library.operands import (
     Operand,
     Shape,
@@ -47,7 +53,32 @@ from tensorc.ir.core import Value
 from tensorc.ir.types import I64, U64, TensorType
 from tensorc.runtime.shared import SharedCell as Cell
 
+__all__ = ["Generator", "default_rng"]
 _NAME = "random_state"
+# Names of other generators, and how that is drawn here.
+_ELSEWHERE: Mapping[str, str] = {
+    "rand": "rng.random(size)",
+    **dict.fromkeys(("random_sample", "ranf", "sample"), "rng.random(size)"),
+    "randn": "rng.standard_normal(size)",
+    **dict.fromkeys(("randint", "random_integers"), "rng.integers(low, high, size)"),
+    **dict.fromkeys(("shuffle", "permuted"), "y = rng.permutation(x), a new variable"),
+    "standard_exponential": "rng.exponential(1.0, size)",
+    "lognormal": "np.exp(rng.normal(mean, sigma, size))",
+    "laplace": "loc + rng.exponential(scale, n) - rng.exponential(scale, n)",
+    "get_state": "rng.state.get_value()",
+    "set_state": "rng.state.set_value(v)",
+}
+_MAKE = "rng = tc.random.default_rng(seed)"
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Say where the draw is that NumPy has as a function of its module."""
+    message = f"module 'tensorc.random' has no attribute '{name}'"
+    if not name.startswith("_"):
+        drawn = hasattr(Generator, name)
+        call = f"rng.{name}(…)" if drawn else _ELSEWHERE.get(name, "")
+        message += f": {_MAKE}" + (f"; {call}" if call else "")
+    raise AttributeError(message, name=name)
 
 
 @door
@@ -81,10 +112,19 @@ class Generator:
         seed, count = self.state.cell.get_value().tolist()
         return f"Generator(seed={seed}, count={count})"
 
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what there is instead of a draw that is missing."""
+        message = f"a generator has no attribute '{name}'"
+        if name in _ELSEWHERE:
+            message += f"; write {_ELSEWHERE[name]}"
+        elif not name.startswith("_"):
+            message += misspelt(name, [n for n in dir(type(self)) if n[0] != "_"])
+        raise AttributeError(message, name=name, obj=self)
+
     # Continuous
 
     @door
-    def random(self, size: object = None, dtype: DTypeLike | None = None) -> Tensor:
+    def random(self, size: object = None, dtype: object = None) -> Tensor:
         """Return numbers in [0, 1)."""
         return self._drawn("uniform", [0.0, 1.0], size, dtype)
 
@@ -94,7 +134,7 @@ class Generator:
         low: object = 0.0,
         high: object = 1.0,
         size: object = None,
-        dtype: DTypeLike | None = None,
+        dtype: object = None,
     ) -> Tensor:
         """Return numbers in [low, high)."""
         return self._drawn("uniform", [low, high], size, dtype)
@@ -105,15 +145,13 @@ class Generator:
         loc: object = 0.0,
         scale: object = 1.0,
         size: object = None,
-        dtype: DTypeLike | None = None,
+        dtype: object = None,
     ) -> Tensor:
         """Return normal numbers of a mean and a standard deviation."""
         return self._drawn("normal", [loc, scale], size, dtype)
 
     @door
-    def standard_normal(
-        self, size: object = None, dtype: DTypeLike | None = None
-    ) -> Tensor:
+    def standard_normal(self, size: object = None, dtype: object = None) -> Tensor:
         """Return numbers of the standard normal distribution."""
         return self._drawn("normal", [0.0, 1.0], size, dtype)
 
@@ -125,7 +163,7 @@ class Generator:
         loc: object = 0.0,
         scale: object = 1.0,
         size: object = None,
-        dtype: DTypeLike | None = None,
+        dtype: object = None,
     ) -> Tensor:
         """Return normal numbers, of those between low and high."""
         given = [loc, scale, low, high]
@@ -133,7 +171,7 @@ class Generator:
 
     @door
     def exponential(
-        self, scale: object = 1.0, size: object = None, dtype: DTypeLike | None = None
+        self, scale: object = 1.0, size: object = None, dtype: object = None
     ) -> Tensor:
         """Return exponential numbers of a mean."""
         return self._drawn("exponential", [scale], size, dtype)
@@ -144,7 +182,7 @@ class Generator:
         loc: object = 0.0,
         scale: object = 1.0,
         size: object = None,
-        dtype: DTypeLike | None = None,
+        dtype: object = None,
     ) -> Tensor:
         """Return numbers of Gumbel's distribution: of largest ones."""
         return self._drawn("gumbel", [loc, scale], size, dtype)
@@ -197,7 +235,7 @@ class Generator:
         low: int,
         high: int | None = None,
         size: object = None,
-        dtype: DTypeLike = np.int64,
+        dtype: object = np.int64,
         endpoint: bool = False,
     ) -> Tensor:
         """Return integers from low up to high, which is left out but for `endpoint`."""
@@ -217,8 +255,7 @@ class Generator:
         count = whole_number(x)
         if count is not None:
             return Tensor(order(b, key, count))
-        rows = x if is_symbolic(x) else np.asarray(x)
-        whole = Tensor(operand_of(rows, "what is permuted"))
+        whole = _rows(x)
         if not whole.ndim:
             found = size_of(x, "the numbers to permute")
             return Tensor(order(b, key, found))
@@ -242,13 +279,7 @@ class Generator:
             found = self._drawn("categorical", [logits], shape, None)
         else:
             b, key = emitter(), self._key()
-            known = count
-            if known is None:
-                rows = strong(b, operand_of(np.asarray(a), "a"))
-                extent = b.shape(rows)[0]
-                if not isinstance(extent, int):
-                    raise usage_error("choice needs a number of rows that is known")
-                known = extent
+            known = len(_rows(a)) if count is None else count
             if replace:
                 found = Tensor(integers(b, key, 0, known, shape, I64))
             else:
@@ -258,20 +289,25 @@ class Generator:
                 found = Tensor(order(b, key, known))[:wanted].reshape(tuple(shape))
         if count is not None:
             return found
-        return Tensor(operand_of(np.asarray(a), "a"))[found]
+        return _rows(a)[found]
 
     # Networks
 
     @door
     def dropout(self, x: object, p: object = 0.5) -> Tensor:
         """Return x with a share p of it at 0, and the rest times 1 / (1 - p)."""
+        known = _plain_number(p)
+        if known is not None and not 0 <= known <= 1:
+            raise argument_error(f"dropout: p is {p}, a share is from 0 to 1")
         b = emitter()
         whole = strong(b, operand_of(x, "x"))
         shape, share = b.shape(whole), operand_of(p, "p")
         kept = elementwise(b, "sub", [number(1.0), share])
         element = whole.type.element if whole.type.element.is_float else float_x()
         keep = draw(b, "bernoulli", self._key(), shape, element, [kept])
-        scaled = elementwise(b, "div", [to_element(b, whole, element), kept])
+        # Where nothing is kept the derivative is 0, too, and not 0 * inf.
+        rest = number(1.0) if known == 1 else kept
+        scaled = elementwise(b, "div", [to_element(b, whole, element), rest])
         return Tensor(select(b, keep, scaled, number(0.0)))
 
     # How
@@ -295,7 +331,7 @@ class Generator:
         name: str,
         given: Sequence[object],
         size: object,
-        dtype: DTypeLike | None,
+        dtype: object,
     ) -> Tensor:
         b = emitter()
         words = DISTRIBUTIONS[name].arguments
@@ -334,8 +370,16 @@ def _plain_number(value: object) -> float | None:
     return None
 
 
+def _rows(value: object) -> Tensor:
+    """Return an array or a variable whose rows are chosen or permuted."""
+    rows = value if is_symbolic(value) else np.asarray(value)
+    return Tensor(operand_of(rows, "what is drawn from"))
+
+
 def _whole(value: object, what: str) -> int:
-    found = whole_number(value)
+    """Return an integer; of a size or an argument its value at this call."""
+    is_asked = is_symbolic(value) and not getattr(value, "ndim", 1)
+    found = operator.index(value) if is_asked else whole_number(value)  # type: ignore[arg-type]
     if found is None:
         raise usage_error(f"{what} is an integer, got {describe(value)}")
     return found

@@ -19,6 +19,7 @@ def _each(names: str, instead: str) -> dict[str, str]:
 
 
 _IN_THE_RESULT = "`return x`: a variable has a value only in the result"
+_DRAWN = "rng.dropout(x, p), of rng = tc.random.default_rng(seed)"
 _HELD = "tc.stop_gradient(x), which derivatives hold constant"
 # Attributes of other frameworks' arrays, and of NumPy's.
 _ATTRIBUTES: Mapping[str, str] = {
@@ -40,6 +41,7 @@ _ATTRIBUTES: Mapping[str, str] = {
     "contiguous": "x: there is one layout",
     "flat": "x.ravel()",
     **_each("real conj conjugate", "x: there are no complex numbers"),
+    "dropout": _DRAWN,
     "imag": "0: there are no complex numbers",
     "fill": "tc.full_like(x, v)",
     **_each("put itemset", "x.at[i].set(v)"),

@@ -23,7 +23,11 @@ from tensorc.frontend.library.operands import (
     materialize,
 )
 from tensorc.frontend.library.options import SHAPE, Option
-from tensorc.frontend.library.registry.numpy_names import is_planned, reason_of
+from tensorc.frontend.library.registry.numpy_names import (
+    is_listed,
+    is_planned,
+    reason_of,
+)
 from tensorc.frontend.library.registry.rows import BY_NAME, PYTHON
 from tensorc.frontend.python.control.conditions import cond, ifelse
 from tensorc.frontend.python.control.loops import scan
@@ -209,6 +213,18 @@ _OWN_GRADIENT += "returns the derivatives by the arguments"
 _LOOP = "tc.scan(f, init, xs), or length=n, runs f(carry, x) again and again and "
 _LOOP += "returns (carry, stacked results)"
 _MAP = "tc.scan(lambda _, x: (None, f(x)), None, xs) stacks f(x) in its second result"
+_DRAWN = "rng = tc.random.default_rng(seed) draws, in traced functions and formulas: "
+# What a generator draws, and the words of other frameworks for it.
+_DRAWS: Mapping[str, str] = {
+    "dropout": "rng.dropout(x, p)",
+    **dict.fromkeys(("rand", "uniform"), "rng.uniform(low, high, size)"),
+    **dict.fromkeys(("randn", "normal"), "rng.normal(loc, scale, size)"),
+    "randint": "rng.integers(low, high, size)",
+    "bernoulli": "rng.bernoulli(p, size)",
+    **dict.fromkeys(("categorical", "multinomial"), "rng.categorical(logits)"),
+    **dict.fromkeys(("permutation", "shuffle", "randperm"), "rng.permutation(x)"),
+    **dict.fromkeys(("seed", "manual_seed", "PRNGKey"), "rng.normal(size=x.shape)"),
+}
 # Names of other frameworks, and how that is done here.
 _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("adam", "Adam", "sgd", "SGD", "optim", "optimizers"), _STEP),
@@ -226,6 +242,7 @@ _ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("custom_vjp", "custom_jvp"), _OWN_GRADIENT),
     "no_grad": "tc.stop_gradient(x) is x, as a constant for derivatives",
     "Variable": "tc.matrix('x') and its like are inputs, tc.shared(v) is memory",
+    **{name: f"{_DRAWN}{call}" for name, call in _DRAWS.items()},
 }
 
 
@@ -248,6 +265,9 @@ def public(name: str) -> SymbolicFunction:
         message = f"`{name}` is not in this version"
         written = hints if why in message else ()
         raise AttributeError("; ".join([message, *written]))
+    if is_listed(name):
+        why, hints = reason_of(name)
+        raise AttributeError("; ".join([f"{message}: np.{name} {why}", *hints]))
     if getattr(np, name, None) in COMPOSITIONS:
         raise AttributeError(f"{message}; np.{name} takes variables")
     raise AttributeError(message + misspelt(name, names()))

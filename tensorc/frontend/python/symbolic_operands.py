@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -222,14 +222,14 @@ def type_of(value: object) -> TensorType:
     return strong(emitter(), operand).type
 
 
-def element_named(dtype: DTypeLike) -> Element:
+def element_named(dtype: object) -> Element:
     """Return an element type by NumPy's name; TypeError if there is none."""
     try:
         if (
             isinstance(dtype, str) and dtype == BFLOAT16
         ):  # which NumPy knows when `ml_dtypes` is loaded
             return BF16
-        return element_of(np.dtype(dtype))
+        return element_of(np.dtype(cast(DTypeLike, dtype)))
     except (TypeError, KeyError):
         message = f"there is no element type {describe(dtype)}"
         hint = "bool, int8 to uint64, float16 to float64 and bfloat16 are possible"

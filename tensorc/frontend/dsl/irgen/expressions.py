@@ -99,6 +99,9 @@ def name(frame: Frame, node: ast.Name) -> Known:
 
 # Ways out that NumPy has other words for.
 _INSTEAD: Mapping[str, str] = {
+    "dropout": "a function of steps: `if not training { return x }`, "
+    "`keep: like x ~ bernoulli(1 - p)`, `return x * keep / (1 - p)`",
+    "permutation": "`argsort(u)` of a draw `u: float[n] ~ uniform()`",
     "cond": "`if c { y = a } else { y = b }`",
     "scan": "`ys = for x in xs { … yield y }`",
 }

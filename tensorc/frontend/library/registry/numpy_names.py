@@ -113,8 +113,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 _OTHERS: frozenset[str] = frozenset(
     """scan while_loop fori_loop cond vmap pmap jacfwd jacrev
     checkpoint remat conv dropout unique_consecutive
-    vectorize uniform normal bernoulli categorical permutation glorot he lecun
-    orthogonal params""".split()  # noqa: SIM905
+    vectorize permutation glorot he lecun orthogonal params""".split()  # noqa: SIM905
 )
 
 
