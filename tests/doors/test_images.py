@@ -382,6 +382,11 @@ MISTAKES = {
         (2, 3, 8, 8),
         "images [N, C, H, W] are for `conv2d`",
     ),
+    "one image": (
+        "conv2d(x, w)",
+        (3, 8, 8),
+        "a batch of one: `expand_dims(x, 0)`",
+    ),
     "transposed": (
         "conv_transpose1d(x, w)",
         (2, 4, 8, 8),

@@ -189,7 +189,7 @@ def _with_fixed_windows(b: Emitter, filters: TensorOperand, rank: int) -> Tensor
 def _ways_of_ranks(ranks: Sequence[int], rank: int, forms: str) -> list[str]:
     """Return what to write where images and filters have not `rank` + 2 axes."""
     if ranks == [rank + 1, rank + 2]:
-        return ["an image alone is a batch of one: `x[none]`"]
+        return ["an image alone is a batch of one: `expand_dims(x, 0)`"]
     other = ranks[0] - 2
     if ranks[0] == ranks[1] and other in _AXES:
         name = "conv_transpose" if forms == _OF_TRANSPOSE else "conv"
