@@ -240,6 +240,18 @@ def test_the_options_of_python_are_told():
     assert stated == taken
 
 
+def test_the_draws_of_a_generator_are_told():
+    rows = tables(ROOT / "docs" / "python.md", "Random numbers")
+    stated = {
+        word
+        for row in rows
+        for code in CODE.findall(row["methods"])
+        for word in re.sub(r"\(.*\)", "", code).split()
+    }
+    generator = type(tc.random.default_rng(0))
+    assert stated == {n for n in vars(generator) if not n.startswith("_")}
+
+
 # The first line of each table, and the test that goes through its rows.
 ROWS = {
     "| op | is |": "test_docs_ops.py::test_the_page_is_what_the_code_says",
@@ -261,6 +273,7 @@ ROWS = {
     "| field of `run` |": "test_docs_language.py::test_the_table_of_a_recipe",
     "| code |": "test_docs_language.py::test_the_codes_are_those_of_the_messages",
     "| reader | gives |": "test_docs_promises.py::test_the_readers_of_files_are_told",
+    "| draws |": "test_docs_promises.py::test_the_draws_of_a_generator_are_told",
     "| command |": "test_docs_promises.py::test_a_command_of_a_table_has_its_options",
     "| | bool |": "test_docs_numerics.py::test_promotions",
     "| operation |": "test_docs_numerics.py::test_types_of_operations",
