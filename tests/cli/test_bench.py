@@ -55,7 +55,7 @@ def test_json_alone_on_stdout(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "'train' is measured with sizes that are known: B is not"),
+        ((), "to measure 'train' each size needs a number: B has none"),
         ((), "give sizes: --dim B=1024"),
         (("--dim", "C=6"), "no argument has a size 'C'"),
     ],

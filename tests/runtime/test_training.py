@@ -240,6 +240,9 @@ def test_what_cannot_be_trained_says_why():
         with pytest.raises(TensorcError) as caught:
             fit(step, dataset, **arguments)
         assert message in str(caught.value)
+        if message == "no validation data":
+            ways = caught.value.diagnostics[0].hints
+            assert "arrays(train, valid={…})" in ways[0]
 
 
 def test_a_failing_batch_is_named_and_the_state_is_that_before_it():

@@ -68,8 +68,8 @@ def symbols_of_call(signature: Signature, sizes: Mapping[str, int]) -> dict[str,
         raise TensorcError(Diagnostic("TC0904", message, hints=(f"sizes: {known}",)))
     lacking = [name for name in names if name not in sizes]
     if lacking:
-        message = f"'{signature.info.name}' is measured with sizes that are known: "
-        message += f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not"
+        message = f"to measure '{signature.info.name}' each size needs a number: "
+        message += f"{', '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} none"
         all_of = {name: sizes.get(name, 1024) for name in names}
         flags = " ".join(f"--dim {name}={size}" for name, size in all_of.items())
         named = ", ".join(f"{name}={size}" for name, size in all_of.items())

@@ -124,9 +124,10 @@ def _make_run(
     if validate := functions.validate:
         if dataset.valid is None:
             detail = f"'{dataset.name}' has no validation data for '{validate.name}'"
-            raise DataError(
-                Diagnostic("TC0602", detail, recipe.location_of("validate"))
-            )
+            given = "they are a reader's second: arrays(train, valid={…}), csv(a, b)"
+            without = "without them leave out validate="
+            at = recipe.location_of("validate")
+            raise DataError(Diagnostic("TC0602", detail, at, hints=(given, without)))
         validation = prepare(recipe, "validate", validate, dataset.valid)
         if dataset.test is not None:
             tested = prepare(recipe, "test", functions.test or validate, dataset.test)
