@@ -131,6 +131,8 @@ SAMPLES: Mapping[type[Op], tuple[Sample, ...]] = {
     fn.Expm1: each_shape("f64:small"),
     fn.Erf: each_shape("f64"),
     fn.ErfInv: each_shape("f64:share"),
+    fn.GammaLn: each_shape("f64:positive"),
+    fn.Digamma: each_shape("f64:positive"),
     fn.Erfc: each_shape("f64"),
     fn.Sin: each_shape("f64"),
     fn.Cos: each_shape("f64"),

@@ -107,3 +107,65 @@ def test_names_in_a_file(tmp_path):
 def test_floats_are_no_exponents_of_ldexp():
     with pytest.raises(TypeError, match="ldexp takes integers n"):
         tc.jit(tc.ldexp)(np.ones(3), np.ones(3))
+
+
+# Of SciPy's gammaln and psi, to 17 digits.
+GAMMA = [
+    (0.1, 2.2527126517342059, -10.423754940411076),
+    (1.0, 0.0, -0.57721566490153286),
+    (1.25, -0.09827183642181316, -0.22745353337626541),
+    (3.5, 1.2009736023470743, 1.1031566406452432),
+    (50.0, 144.56574394634489, 3.9019896734278921),
+    (-0.5, 1.2655121234846454, 0.03648997397857652),
+    (-2.5, -0.056243716497674054, 1.1031566406452432),
+    (0.0, np.inf, -np.inf),
+    (-0.0, np.inf, np.inf),
+    (-3.0, np.inf, np.nan),
+    (np.inf, np.inf, np.inf),
+    (-np.inf, -np.inf, np.nan),
+]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_gamma(dtype, tmp_path):
+    points = np.array(GAMMA)
+    x = points[:, 0].astype(dtype)
+    path = tmp_path / "g.tc"
+    path.write_text("fn f(x: float[N]) -> float[N] = gammaln(x)\n")
+    exact = x == points[:, 0]
+    want = points[exact, 1:]
+    tolerance = 2 * np.finfo(dtype).eps
+    given = tc.jit(lambda x: (tc.gammaln(x), tc.digamma(x), tc.psi(x)))(x)
+    for values, truth in zip(given, want.T[[0, 1, 1]], strict=True):
+        assert values.dtype == dtype
+        np.testing.assert_allclose(values[exact], truth, tolerance)
+    if dtype == "f4":
+        np.testing.assert_array_equal(tc.load(path).f(x), given[0])
+
+
+def test_derivatives_of_gamma():
+    x = np.array([0.3, 1.0, 4.5, 30.0, -0.5, -2.25])
+    slope = tc.jit(tc.grad(lambda x: tc.sum(tc.gammaln(x))))
+    np.testing.assert_array_equal(slope(x), tc.jit(tc.digamma)(x))
+    slope = tc.jit(tc.grad(lambda x: tc.sum(tc.digamma(x))))
+    # SciPy's polygamma(1, x) and polygamma(2, x).
+    first = [
+        12.245364546107732,
+        1.6449340668482264,
+        0.24872510303901038,
+        0.033895060357739946,
+        8.934802200544679,
+        19.37941051186914,
+    ]
+    np.testing.assert_allclose(slope(x), first, 4e-15)
+    inner = tc.grad(lambda x: tc.sum(tc.digamma(x)))
+    slope = tc.jit(tc.grad(lambda x: tc.sum(inner(x))))
+    second = [
+        -75.27253658872604,
+        -2.4041138063191885,
+        -0.061556821321027695,
+        -0.0011487652037286,
+        -0.82879664423432,
+        123.89694977406016,
+    ]
+    np.testing.assert_allclose(slope(x), second, 1e-13)

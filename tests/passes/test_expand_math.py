@@ -65,7 +65,7 @@ def published(name):
 
 
 def largest(case, x):
-    return errors(compiled(case.cls, x), true_of(case, x)).max()
+    return errors(compiled(case.cls, x), true_of(case, x), case.least(x)).max()
 
 
 @EACH
@@ -109,6 +109,7 @@ def test_published_points_are_met_to_one_ulp(name):
 def test_functions_that_numpy_publishes_points_of():
     with_points = {n for n in CASES if published(n)}
     without = {"sigmoid", "softplus", "silu", "gelu", "erf", "erfc", "erfinv"}
+    without |= {"gammaln", "digamma"}
     assert with_points == set(CASES) - without
 
 
@@ -212,7 +213,8 @@ def test_f16_is_rounded_from_f32(name):
     case = CASES[name]
     x = np.arange(1 << 16, dtype=np.uint16).view("f2")
     with np.errstate(all="ignore"):
-        want = case.true(x.astype("f8")).astype("f2")
+        # NumPy rounds what is wider than f64 to f32 first.
+        want = case.true(x.astype("f8")).astype("f8").astype("f2")
     got = compiled(case.cls, x)
     # Two roundings: at most a few ties go the other way.
     differs = ~((got == want) | (np.isnan(got) & np.isnan(want)))

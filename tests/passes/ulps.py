@@ -33,15 +33,18 @@ CHUNK = 1 << 16
 KEPT = 200
 
 
-def errors(got, want):
+def errors(got, want, least=0.0):
     """Return the errors in units in the last place; `want` is of a wider type.
+
+    The unit is that of `least`, if that is larger.
 
     Where either is infinite or NaN, 0 if both are the same and infinite if not.
     """
     with np.errstate(all="ignore"):
         rounded = want.astype(got.dtype)
+        unit = np.maximum(np.abs(rounded), least).astype(got.dtype)
         bits, mantissa = (np.int32, 23) if got.dtype == "f4" else (np.int64, 52)
-        field = (rounded.view(bits) >> mantissa) & (0xFF if mantissa == 23 else 0x7FF)
+        field = (unit.view(bits) >> mantissa) & (0xFF if mantissa == 23 else 0x7FF)
         lowest = -149 if mantissa == 23 else -1074
         unit = np.maximum(field, 1) + (lowest - 1)
         off = np.abs(got.astype(want.dtype) - want)
@@ -133,7 +136,8 @@ def worst_f64(case, points):
 
 def _worst_of(case, x, known):
     with np.errstate(invalid="ignore"):
-        found = errors(compiled(case.cls, x), true_of(case, x)).astype("f8")
+        found = errors(compiled(case.cls, x), true_of(case, x), case.least(x))
+        found = found.astype("f8")
     every = np.concatenate([known, [found, x]], axis=1)
     return every[:, np.argsort(-every[0])[:KEPT]]
 

@@ -16,7 +16,7 @@ from tensorc.frontend.library.library_function import (
 )
 from tensorc.frontend.library.operands import Array
 from tensorc.frontend.library.suspicions import warn_of_flat_index
-from tensorc.ir import numerics
+from tensorc.ir import gamma, numerics
 from tensorc.ir.core import Op
 from tensorc.ir.dims import Dim, floordiv, maximum, minimum
 from tensorc.ir.ops.tensor import bits, rounding, transcendental
@@ -350,6 +350,10 @@ ROWS: Sequence[LibraryFunction] = (
     _float("erf", math.erf, transcendental.Erf),
     _float("erfc", math.erfc, transcendental.Erfc),
     _float("erfinv", _as_array(numerics.erfinv), transcendental.ErfInv),
+    _float("gammaln", _as_array(gamma.gammaln), transcendental.GammaLn),
+    _float(
+        "digamma", _as_array(gamma.digamma), transcendental.Digamma, "", "digamma psi"
+    ),
     _float("gelu", _as_array(numerics.gelu), transcendental.Gelu),
     _float("silu", _as_array(numerics.silu), transcendental.Silu),
     _float("sin", math.sin, transcendental.Sin, "sin"),

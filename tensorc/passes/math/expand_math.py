@@ -62,6 +62,7 @@ from tensorc.passes.math import (
     erf,
     erfinv,
     functions,
+    gamma,
     hyperbolas,
     powers,
     trigonometry,
@@ -103,7 +104,10 @@ def _rows(cls: type[Op], written: Expansion) -> dict[tuple[type[Op], Element], R
     }
 
 
-_MODULES = (functions, erf, powers, trigonometry, arcs, hyperbolas, bases, erfinv)
+_MODULES = (
+    *(functions, erf, powers, trigonometry, arcs, hyperbolas, bases, erfinv),
+    gamma,
+)
 FUNCTIONS: Mapping[tuple[type[Op], Element], Row] = MappingProxyType(
     {
         key: row

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from tensorc.ir import numerics
+from tensorc.ir import gamma, numerics
 from tensorc.ir.core import Op, Value
 from tensorc.ir.levels import BELOW_TENSOR
 from tensorc.ir.numerics import fma
@@ -119,6 +119,20 @@ class ErfInv(FloatUnary):
     """Inverse of the error function; MLIR's math dialect has none."""
 
     evaluate = each(numerics.erfinv)
+
+
+@op("tc_math.gammaln", traits=(PURE,))
+class GammaLn(FloatUnary):
+    """Logarithm of the size of the gamma function; MLIR's math dialect has none."""
+
+    evaluate = each(gamma.gammaln)
+
+
+@op("tc_math.digamma", traits=(PURE,))
+class Digamma(FloatUnary):
+    """Derivative of `tc_math.gammaln`; MLIR's math dialect has none."""
+
+    evaluate = each(gamma.digamma)
 
 
 @op("math.sin", traits=(PURE,))

@@ -69,6 +69,16 @@ class ErfInv(FloatUnary):
     """Inverse of the error function: infinite at -1 and 1, NaN beyond."""
 
 
+@op("tc.gammaln", traits=_COMMON, scalar=math.GammaLn)
+class GammaLn(FloatUnary):
+    """Logarithm of the size of the gamma function, infinite at its poles."""
+
+
+@op("tc.digamma", traits=_COMMON, scalar=math.Digamma)
+class Digamma(FloatUnary):
+    """Derivative of `tc.gammaln`: NaN at negative whole numbers, infinite at 0."""
+
+
 @op("tc.sin", traits=_COMMON, scalar=math.Sin)
 class Sin(FloatUnary):
     """Sine of an angle in radians, however large; NaN at infinity."""

@@ -15,6 +15,7 @@ from tensorc.ir.ops.tensor import elementwise as ew
 from tensorc.ir.ops.tensor import rounding
 from tensorc.ir.ops.tensor import transcendental as fn
 from tensorc.ir.tensor_builder import TensorBuilder
+from tensorc.passes.tensor.ad.gamma import trigamma
 from tensorc.passes.tensor.ad.rows import Cotangents, Row, rule, table
 
 
@@ -86,6 +87,11 @@ def _erfinv(b: TensorBuilder, op: fn.ErfInv, ct: Value) -> Cotangents:
     power = b(ew.Exp, b(ew.Mul, op.result, op.result))
     slope = b(ew.Mul, power, b.full_like(ct, math.sqrt(math.pi) / 2))
     return (b(ew.Mul, ct, slope),)
+
+
+def _digamma(b: TensorBuilder, op: fn.Digamma, ct: Value) -> Cotangents:
+    """Give trigamma(x), the sum of 1 / (x + i)^2, as a formula of other ops."""
+    return (b(ew.Mul, ct, trigamma(b, op.operand)),)
 
 
 def _over(b: TensorBuilder, ct: Value, *factors: Value) -> Cotangents:
@@ -252,6 +258,8 @@ PARTIALS: Mapping[type[Op], Row] = table(
     rule(fn.Erf, _erf),
     rule(fn.Erfc, _erf),
     rule(fn.ErfInv, _erfinv),
+    rule(fn.GammaLn, lambda b, op, ct: (b(ew.Mul, ct, b(fn.Digamma, op.operand)),)),
+    rule(fn.Digamma, _digamma),
     rule(fn.Expm1, lambda b, op, ct: (b(ew.Mul, ct, b(ew.Exp, op.operand)),)),
     rule(fn.Sin, lambda b, op, ct: (b(ew.Mul, ct, b(fn.Cos, op.operand)),)),
     rule(fn.Cos, lambda b, op, ct: (b(ew.Neg, b(ew.Mul, ct, b(fn.Sin, op.operand))),)),
