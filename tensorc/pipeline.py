@@ -9,6 +9,7 @@ from tensorc.passes.common.base import Around, Pass, run_pass
 from tensorc.passes.common.cse import CSE
 from tensorc.passes.common.dce import DCE
 from tensorc.passes.tensor.ad.autodiff import AUTODIFF
+from tensorc.passes.tensor.few_rows import FEW_ROWS
 from tensorc.passes.tensor.simplify import SIMPLIFY, TIDY
 from tensorc.passes.tensor.stabilize import STABILIZE
 from tensorc.target import Target
@@ -21,6 +22,7 @@ TENSOR: tuple[Pass, ...] = (
     SIMPLIFY,
     CSE,  # merges the forward part of each derivative with the program's own
     DCE,
+    FEW_ROWS,
 )
 
 

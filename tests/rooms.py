@@ -175,7 +175,10 @@ ROOMS: Rooms = {
         {"numpy"},
     ),
     "passes.tensor": (
-        {"passes.common", "target", "floats", *ir("ops", "ops.tensor")},
+        {
+            *("passes.common", "passes.analysis", "target", "floats"),
+            *ir("ops", "ops.tensor"),
+        },
         {"numpy"},
     ),
     "passes.tensor.ad": (

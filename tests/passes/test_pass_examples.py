@@ -1,8 +1,8 @@
 """The Before and After in the docstring of a pass: parsed, run and compared.
 
-Passes of the TENSOR level have their ops in MLIR's text. Those below it have a Source
-in the language, and the short form of what the pass gets and makes of it; a line "…"
-stands for any lines.
+Passes of the TENSOR level have their ops in MLIR's text. Those below it, and the one
+that must know what a function updates, have a Source in the language, and the short
+form of what the pass gets and makes of it; a line "…" stands for any lines.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from tensorc.passes.math import expand_math
 from tensorc.passes.memory import bufferize, outline, plan_memory
 from tensorc.passes.schedule import schedule
 from tensorc.passes.structured import fuse, gathers, merge, recompute, to_structured
-from tensorc.passes.tensor import simplify, stabilize
+from tensorc.passes.tensor import few_rows, simplify, stabilize
 from tensorc.passes.tensor.ad import autodiff
 from tests.samples import CPU, SIZES, run, same_bits, seed_of
 from tests.test_op_contract import as_function, free_values
@@ -38,6 +38,7 @@ PASSES = {
     stabilize: stabilize.STABILIZE,
 }
 LOWER = {
+    few_rows: few_rows.FEW_ROWS,
     to_structured: to_structured.TO_STRUCTURED,
     gathers: gathers.READ_THROUGH,
     merge: merge.MERGE,

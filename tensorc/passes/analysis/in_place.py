@@ -14,8 +14,13 @@ A group may write over an argument if nothing can tell the difference:
 
 So may a `tc.if` that gives the new value, by the first two, if
 
-4. each of its regions gives the old value back, and does nothing; or has a group that
+4. each of its regions gives the old value back, and does nothing; or has an op that
    may write over it; or makes another value, to be copied at its end.
+
+So may a scatter into the argument, or the last of several, if
+
+5. what is put there is no part of the argument, and from the first of them on nothing
+   else reads it and nothing can fail. They move to the end, too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -119,18 +124,31 @@ def _sunk(block: Block, updates: Sequence[Pair]) -> list[Op]:
     """Return the ops of a block with what `sink_updates` moves at the end."""
     new_values = {value for value, _ in updates}
     used = {v for op in block.ops[:-1] for v in op.operands}
-    late = [
-        op
+    chosen = {
+        id(each)
         for op in block.ops[:-1]
         if (
-            isinstance(op, KernelGroup) or (isinstance(op, NESTS) and not _can_fail(op))
+            isinstance(op, KernelGroup | Scatter)
+            or (isinstance(op, NESTS) and not _can_fail(op))
         )
         and new_values.intersection(op.results)
         and not used.intersection(op.results)
-    ]
-    chosen = set(map(id, late))
+        for each in _chain(op)
+    }
     kept = [op for op in block.ops[:-1] if id(op) not in chosen]
+    late = [op for op in block.ops[:-1] if id(op) in chosen]
     return [*kept, *late, block.ops[-1]]
+
+
+def _chain(op: Op) -> list[Op]:
+    """Return an op and, if it is a scatter, those that it alone continues."""
+    found = [op]
+    while isinstance(op, Scatter) and isinstance(op.base.op, Scatter):
+        if not is_used_up(op, op.base):
+            break
+        op = op.base.op
+        found.append(op)
+    return found
 
 
 def in_place(block: Block, updates: Sequence[Pair]) -> dict[Value, Value]:
@@ -205,6 +223,18 @@ def _stays_or_changes(op: Op, value: Value, argument: Value) -> bool:
     return True
 
 
+def _scatters_last(op: Op, value: Value, argument: Value) -> bool:
+    """Return whether scatters into an argument may change the argument itself (5)."""
+    block, chain = op.parent, _chain(op)
+    first = chain[-1]
+    assert block is not None
+    assert isinstance(first, Scatter)
+    if first.base is not argument or argument in first.operands[1:]:
+        return False
+    begin, end = block.ops.index(first), block.ops.index(op)
+    return not any(_may_meet(o, argument) for o in block.ops[begin + 1 : end + 1])
+
+
 def _is_argument(value: Value) -> bool:
     """Return whether a value is an argument of its block, or one reshaped."""
     while isinstance(value.op, Reshape):
@@ -233,7 +263,7 @@ def _writes_last(group: Op, value: Value, argument: Value) -> bool:
 
 
 _MAKERS: Mapping[type[Op], Callable[[Op, Value, Value], bool]] = MappingProxyType(
-    {KernelGroup: _writes_last, If: _stays_or_changes}
+    {KernelGroup: _writes_last, If: _stays_or_changes, Scatter: _scatters_last}
 )
 
 

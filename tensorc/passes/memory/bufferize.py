@@ -197,7 +197,8 @@ def bufferize_function(function: Function, target: Target) -> None:
 def _write_over(state: Buffers, over: Mapping[Value, Value]) -> None:
     """Give new values the memory of the arguments that they replace."""
     state.over.update(over)
-    state.given.update((value, state.memory[a]) for value, a in over.items())
+    for value, argument in over.items():
+        state.given[value] = state.given[_written_first(value)] = state.memory[argument]
 
 
 def _write_straight(state: Buffers, value: Value, destination: Value) -> None:
@@ -275,7 +276,8 @@ def _scatter(state: Buffers, op: Op) -> None:
     if not is_used_up(op, op.base):
         given = state.given.get(op.result)
         target = given or allocate(b, tensor_of(op.result), op.result.hint)
-        b.create(memory.Copy, state.memory[op.base], target)
+        if target is not state.memory[op.base]:
+            b.create(memory.Copy, state.memory[op.base], target)
     state.memory[op.result] = target
     values = [state.memory[v] for v in op.operands[1:]]
     b.append(kernels.ScatterInto, [target, *values], op.attributes)
