@@ -34,6 +34,16 @@ BODIES = [
     "w = np.zeros((3, 2), dtype='f4'); w[x[:3, 0] > -4] = x[0, 1]; r = w",
 ]
 
+# Other names of an array, which it has before it becomes a variable and after.
+BODIES += [
+    "w = np.zeros(3); v = np.asarray(w); w[0] = x[0, 0]; r = v, w",
+    "w = np.zeros(3); v = np.ascontiguousarray(w); w[0] = x[0, 0]; v[1] = 2; r = v, w",
+    "w = np.zeros(3); v = np.array(w, copy=False); w += x[0]; r = v",
+    "w = np.zeros(3); v = np.asarray(w, 'f4'); w[0] = x[0, 0]; v[1] = 2; r = v, w",
+    "w = np.zeros(3); w[0] = x[0, 0]; r = np.ascontiguousarray(w), np.asanyarray(w)",
+    "import copy; w = np.zeros(3); w[0] = x[0, 0]; v = copy.copy(w); w[1] = 1; r = v",
+    "w = np.zeros(3); v = np.array(w); w[0] = x[0, 0]; v[1] = x[0, 1]; r = v, w",
+]
 
 BODIES += [
     "i = np.argsort(x, axis=0); r = np.take_along_axis(x, i, axis=0)",
@@ -100,6 +110,16 @@ REFUSED = [
     (written("w = np.zeros((3, 3)); w[0][1] = x[0, 0]; r = w"), ["w[i, j] = x"]),
     (written("w = np.zeros(3, int); w[0] = x[0, 0]; r = w"), ["without loss"]),
     (written("y = x * 1; y[x > 0] = x[0, :1]; r = y"), ["along a mask", "where"]),
+    (
+        written("w = np.zeros(2); w[0] = x[0, 0]; r = dict(np.ndenumerate(w))"),
+        ["reads numbers"],
+    ),
+    (
+        written(
+            "w = np.zeros(3); v = np.array(w, copy=False, ndmin=2); w += x[0]; r = -v"
+        ),
+        ["this is a view"],
+    ),
     (in_a_branch, ["outside of this branch or loop"]),
     (in_a_loop, ["outside of this branch or loop"]),
 ]

@@ -25,7 +25,7 @@ from tensorc.frontend.python.symbolic import Tensor, one
 from tensorc.frontend.python.symbolic_operands import SETTLED, operand_of
 
 _NAMES = ("zeros", "ones", "empty", "full", "eye", "identity", "arange", "linspace")
-_LISTS = ("array", "asarray")
+_LISTS = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 _OTHERS = ("numpy", "tensorc")  # whose own calls are as they were
 _OWN = frozenset(
     ("handle", "base", "__class__", "__dict__", "view", "__array_struct__")
@@ -67,6 +67,9 @@ class Made(np.ndarray):
             super().__setitem__(index, value)  # type: ignore[call-overload]
         else:
             variable[index] = stacked(value)
+
+    def __copy__(self) -> object:  # type: ignore[override]
+        return self.copy()
 
     def __iter__(self) -> Iterator[object]:  # type: ignore[override]
         variable = _variable(self)
@@ -245,20 +248,32 @@ def _making(original: NumpyFunction) -> NumpyFunction:
 def _collecting(original: NumpyFunction) -> NumpyFunction:
     @functools.wraps(original)
     def function(*args: object, **options: object) -> object:
+        given = args[0] if args else None
         if HOME.get() is None or _is_others(sys._getframe(1).f_globals):
+            _require_numbers(given)
             return original(*args, **options)
-        if (
-            args
-            and isinstance(args[0], list | tuple | Made)
-            and _has_variables(args[0])
-        ):
+        if isinstance(given, list | tuple | Made) and _has_variables(given):
             return _collected(original, *args, **options)
         made = original(*args, **options)
+        if type(made) is not np.ndarray:
+            return made
+        if isinstance(given, Made) and np.may_share_memory(made, given):
+            # The same array, by another name: what it becomes this one becomes, too.
+            alike = made.shape == given.shape and made.dtype == given.dtype
+            return given if alike else np.ndarray.reshape(given, made.shape)
         # What NumPy makes a new array of: a list, or another array.
-        is_new = type(made) is np.ndarray and made is not args[0]
-        return made.view(Made) if is_new and made.base is None else made  # type: ignore[attr-defined]
+        is_new = made is not given and made.base is None
+        return made.view(Made) if is_new else made
 
     return function
+
+
+@door
+def _require_numbers(given: object) -> None:
+    """Raise TypeError for what became a variable, whose memory NumPy would read."""
+    if isinstance(given, Made) and _variable(given) is not None:
+        message = "this function of NumPy reads numbers; a variable was assigned here"
+        raise usage_error(message, "index the array, or call one that takes variables")
 
 
 @door
