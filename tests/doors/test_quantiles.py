@@ -26,6 +26,11 @@ CALLS = [
     lambda np, x: np.digitize(x, EDGES),
     lambda np, x: np.digitize(x, EDGES[::-1], right=True),
     lambda np, x: np.digitize(x, EDGES[:1]),
+    # At an edge, which no random number meets.
+    lambda np, x: np.digitize(x * 0 + EDGES[2], EDGES),
+    lambda np, x: np.digitize(x * 0 + EDGES[2], EDGES, right=True),
+    lambda np, x: np.digitize(x * 0 + EDGES[2], EDGES[::-1]),
+    lambda np, x: np.digitize(x * 0 + EDGES[2], EDGES[::-1], right=True),
     lambda np, x: np.histogram(x)[0],
     lambda np, x: np.histogram(x, 5, range=(-1, 2))[1],
     lambda np, x: np.histogram(x, EDGES)[0],

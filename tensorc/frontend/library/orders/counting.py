@@ -35,19 +35,20 @@ DEFAULT_BINS = 10
 def digitize(b: Emitter, x: Operand, bins: Operand, right: bool = False) -> Operand:
     """Return in which bin each value is: i where bins[i-1] <= x < bins[i].
 
-    With `right` an edge belongs to the bin below it. Bins may descend; bounds are then
-    turned, too.
+    With `right` bins[i-1] < x <= bins[i]. Where bins descend, bins[i-1] > x >= bins[i],
+    with `right` bins[i-1] >= x > bins[i].
     """
     edges = strong(b, bins)
     if edges.type.rank != 1:
         shape = spell_shape(b.shape(edges))
         raise size_error(b, f"digitize takes a vector of bins, got {shape}")
-    up = searchsorted(b, edges, x, "left" if right else "right")
+    side = "left" if right else "right"
+    up = searchsorted(b, edges, x, side)
     extent = b.shape(edges)[0]
     if extent in (0, 1):
         return up
     turned = flip(b, edges)
-    count = searchsorted(b, turned, x, "right" if right else "left")
+    count = searchsorted(b, turned, x, side)
     down = elementwise(b, "sub", [number(extent), count])
     ends = _end(b, edges, 0), _end(b, edges, -1)
     return select(b, elementwise(b, "gt", ends), down, up)
