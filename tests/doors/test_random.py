@@ -105,6 +105,16 @@ def test_discrete_draws():
     )
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64", "bool"])
+def test_integers_go_to_the_ends_of_their_type(dtype):
+    about = None if dtype == "bool" else np.iinfo(dtype)
+    low, high = (int(about.min), int(about.max)) if about else (0, 1)
+    every = drawn(lambda rng: rng.integers(low, high, 4000, dtype, endpoint=True))
+    assert every.dtype == dtype
+    middle = (every.astype(float) - low).mean() / (float(high) - low)
+    assert abs(middle - 0.5) < 0.05
+
+
 def test_counts():
     given = {
         "binomial": (lambda r: r.binomial(40, 0.3, MANY), 12, 8.4),
@@ -198,6 +208,8 @@ def test_dropout():
     kept = step(np.ones(MANY, np.float32))
     assert set(np.unique(kept)) == {0, np.float32(4 / 3)}
     assert abs(kept.mean() - 1) < SIGMAS
+    slopes = tc.jit(lambda x, p: tc.grad(tc.sum(rng.dropout(x, p)), x))
+    np.testing.assert_array_equal(slopes(np.ones(3), 1.0), np.zeros(3))
     seed_004 = tc.jit(lambda x: tc.where(rng.bernoulli(0.25, x.shape), x, 0))
     assert abs(seed_004(np.ones(MANY)).mean() - 0.25) < SIGMAS
 
@@ -239,6 +251,9 @@ def test_a_step_trains_and_resumes_to_the_same_bits(tmp_path):
         (lambda r: r.random(-1), ValueError, "the size of a draw is negative"),
         (lambda r: r.random("3"), TypeError, "the size of a draw"),
         (lambda r: r.integers(3, 3), ValueError, "low is 3, high is 3"),
+        (lambda r: r.integers(300, dtype="int8"), ValueError, "-128 to 127"),
+        (lambda r: r.integers(-1, 5, dtype="uint8"), ValueError, "-1 is no number of"),
+        (lambda r: r.integers(5, dtype="float32"), TypeError, "draws integers"),
         (lambda r: r.integers(2.5), TypeError, "an end of integers is an integer"),
         (lambda r: r.normal(dtype="int32"), TypeError, "normal draws floats"),
         (lambda r: tc.random.default_rng("a"), TypeError, "the seed of a generator"),

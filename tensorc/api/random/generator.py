@@ -50,7 +50,8 @@ from tensorc.frontend.python.symbolic_operands import (
 )
 from tensorc.frontend.python.symbolic_variables import Shared
 from tensorc.ir.core import Value
-from tensorc.ir.types import I64, U64, TensorType
+from tensorc.ir.numerics import integer_limits
+from tensorc.ir.types import I1, I64, U64, Element, TensorType
 from tensorc.runtime.shared import SharedCell as Cell
 
 __all__ = ["Generator", "default_rng"]
@@ -245,6 +246,7 @@ class Generator:
         if first >= last:
             raise argument_error(f"integers: low is {first}, high is {last}")
         b, element = emitter(), element_named(dtype)
+        _require_within(element, first, last - 1)
         shape = () if size is None else _shape(size)
         return Tensor(integers(b, self._key(), first, last, shape, element))
 
@@ -306,8 +308,10 @@ class Generator:
         element = whole.type.element if whole.type.element.is_float else float_x()
         keep = draw(b, "bernoulli", self._key(), shape, element, [kept])
         # Where nothing is kept the derivative is 0, too, and not 0 * inf.
-        rest = number(1.0) if known == 1 else kept
-        scaled = elementwise(b, "div", [to_element(b, whole, element), rest])
+        is_none = elementwise(b, "eq", [kept, number(0.0)])
+        divisor = select(b, is_none, number(1.0), kept)
+        sides = [to_element(b, o, element) for o in (whole, divisor)]
+        scaled = elementwise(b, "div", sides)
         return Tensor(select(b, keep, scaled, number(0.0)))
 
     # How
@@ -357,6 +361,17 @@ def _shape(size: object) -> Shape:
         if isinstance(extent, int) and extent < 0:
             raise argument_error(f"the size of a draw is negative: {extent}")
     return tuple(found)
+
+
+def _require_within(element: Element, first: int, last: int) -> None:
+    """TypeError for a type of no integers, ValueError for ends that do not fit."""
+    if element.is_float:
+        raise usage_error(f"integers draws integers, not {element}", "rng.uniform(…)")
+    least, most = (0, 1) if element == I1 else integer_limits(element.dtype)
+    for end in (first, last):
+        if not least <= end <= most:
+            message = f"integers: {end} is no number of {element.dtype}"
+            raise argument_error(f"{message}, which has {least} to {most}")
 
 
 def _is_dim(value: object) -> bool:

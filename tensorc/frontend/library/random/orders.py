@@ -22,9 +22,10 @@ def integers(
         lower = d.apply("mul", d.apply("bitwise_and", bits, 2**32 - 1), span)
         total = d.apply("add", upper, d.apply("right_shift", lower, 32))
         found = d.apply("right_shift", total, 32)
-    else:
-        found = d.apply("mod", bits, span)
-    made = to_element(b, found, I64)
+    else:  # all bits, if there are as many integers
+        found = bits if span == 1 << 64 else d.apply("mod", bits, span)
+    # What wraps here wraps back when `low` is added.
+    made = to_element(b, found, U64 if element == U64 else I64)
     return to_element(b, d.apply("add", made, low), element)
 
 
