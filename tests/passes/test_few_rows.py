@@ -214,6 +214,7 @@ SCATTERS = {
     "twice": (lambda v, x: v.at[[0, 2, 0]].add(x).at[[1, 2, 2]].set(x + 1), True),
     "of itself": (lambda v, x: v.at[[0, 2, 0]].add(v[[2, 1, 0]] * x), True),
     "its own rows": (lambda v, x: v.at[[0, 2, 0]].add(v).at[[0, 1, 1]].add(x), False),
+    "the old rows": (lambda v, x: v.at[[0, 2, 0]].add(x).at[[1, 2, 2]].add(v), False),
     "read between": (lambda v, x: _read_between(v, x), False),
 }
 
