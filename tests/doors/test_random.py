@@ -254,6 +254,7 @@ def test_a_step_trains_and_resumes_to_the_same_bits(tmp_path):
         (lambda r: r.integers(300, dtype="int8"), ValueError, "-128 to 127"),
         (lambda r: r.integers(-1, 5, dtype="uint8"), ValueError, "-1 is no number of"),
         (lambda r: r.integers(5, dtype="float32"), TypeError, "draws integers"),
+        (lambda r: r.truncated_normal(8.0, 9.0), ValueError, "8 deviations away, f"),
         (lambda r: r.integers(2.5), TypeError, "an end of integers is an integer"),
         (lambda r: r.normal(dtype="int32"), TypeError, "normal draws floats"),
         (lambda r: tc.random.default_rng("a"), TypeError, "the seed of a generator"),

@@ -29,7 +29,11 @@ from tensorc.frontend.library.random.numbers import DIGITS, Draw, quantile
 from tensorc.frontend.library.reductions import argmax
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Poly
-from tensorc.ir.types import Element
+from tensorc.ir.types import F32, F64, Element
+
+# How many deviations away the nearer end of a truncated normal distribution may be: its
+# numbers are found by shares of the whole, of which those beyond are too small a part.
+_FARTHEST: Mapping[Element, float] = MappingProxyType({F32: 4.5, F64: 7.0})
 
 
 def _uniform(d: Draw, low: Operand, high: Operand) -> Operand:
@@ -124,7 +128,10 @@ def draw(
     row = DISTRIBUTIONS[name]
     if not element.is_float:
         raise type_error(b, f"{name} draws floats, not {element}")
-    _check(b, name, dict(zip(row.arguments, arguments, strict=True)))
+    named = dict(zip(row.arguments, arguments, strict=True))
+    _check(b, name, named)
+    if name == "truncated_normal":
+        _require_near(b, named, element.accumulator)
     given = [o for o in arguments if isinstance(o, TensorOperand)]
     shapes = [b.shape(o) for o in given]
     if row.has_axis:
@@ -147,6 +154,22 @@ def draw(
     if row.kind != "float":
         return strong(b, made)
     return to_element(b, made, element)
+
+
+def _require_near(b: Emitter, given: Mapping[str, Operand], element: Element) -> None:
+    """Refuse ends so far on one side that few numbers of the type are between them."""
+    known = [o.number for o in given.values() if isinstance(o, Scalar)]
+    numbers = [float(n) for n in known if isinstance(n, int | float)]
+    if len(numbers) < len(given) or not numbers[1] > 0:
+        return
+    mean, std, low, high = numbers
+    away = max(low - mean, mean - high) / std
+    if away > _FARTHEST[element]:
+        message = (
+            f"truncated_normal: the ends are {away:.3g} deviations away, {element}"
+        )
+        hint = "beyond, it is nearly exponential: low + exponential(1 / low)"
+        raise number_error(b, f"{message} has up to {_FARTHEST[element]}", hint)
 
 
 def _check(b: Emitter, name: str, given: Mapping[str, Operand]) -> None:
