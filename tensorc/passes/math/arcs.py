@@ -2,7 +2,7 @@
 
 With 0 <= y <= x, atan(y / x) = atan(c) + atan(t) where t = (y - c x) / (x + c y), c is
 the nearest of 0, 1/2, 1: one division, and a short polynomial of t. y, x and t are
-pairs. Coefficients: `tests/passes/remez.py`.
+pairs. Coefficients: `tests/passes/remez.py`. Forms for f32 are in `singles`.
 """
 
 import math as libm
@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import math
+from tensorc.passes.math import singles
 from tensorc.passes.math.builder import Expansion, MathBuilder, Pair
 from tensorc.passes.math.pairs import chosen, negative, pair, quotient, root, total
 
@@ -134,9 +135,9 @@ def arctan2(m: MathBuilder, y: Value, x: Value) -> Value:
 
 EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
     {
-        math.ArcTan: (arctan, arctan, arctan),
-        math.ArcSin: (arcsin, arcsin, arcsin),
-        math.ArcCos: (arccos, arccos, arccos),
+        math.ArcTan: (singles.arctan, singles.arctan, arctan),
+        math.ArcSin: (singles.arcsin, singles.arcsin, arcsin),
+        math.ArcCos: (singles.arccos, singles.arccos, arccos),
         math.ArcTan2: (arctan2, arctan2, arctan2),
     }
 )

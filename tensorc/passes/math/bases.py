@@ -1,6 +1,6 @@
 """Powers and logarithms to the bases 2 and 10, and roots of cubes and of squares.
 
-All are computed in f64.
+All are computed in f64; logarithms for f32 are in `singles`.
 """
 
 import math as libm
@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import arith, math
+from tensorc.passes.math import singles
 from tensorc.passes.math.builder import Expansion, MathBuilder
 from tensorc.passes.math.functions import normalized, of_positive, scale, split
 from tensorc.passes.math.pairs import pair, product, root, total
@@ -65,7 +66,8 @@ def _log(base: tuple[float, float], two: tuple[float, float]) -> Expansion:
         whole = product(m, (m.sub(e, extra), m.number(0.0)), pair(m, *two))
         return of_positive(m, x, m.add(*total(m, whole, part)))
 
-    return function, function, function
+    single = singles.logarithm(base[0], two[0])
+    return single, single, function
 
 
 def cbrt(m: MathBuilder, x: Value) -> Value:
@@ -80,18 +82,8 @@ def cbrt(m: MathBuilder, x: Value) -> Value:
     is_tiny = m.compare("olt", size, least)
     normal = m.select(is_tiny, m.mul(size, m.number(2.0**54)), size)
     bits = m.bits(normal)
-    # The bias is a multiple of 3; 21846 / 2^16 is 1/3 for what has 11 bits.
-    field = m.shift_right(bits, f.mantissa)
-    third = m.shift_right(m.times(field, m.integer(21846)), 16)
-    left = m.minus(field, m.times(third, m.integer(3)))
-    digits = m.masked(bits, (1 << f.mantissa) - 1)
-    exponent = m.shift_left(m.plus(left, f.bias), f.mantissa)
-    r = m.from_bits(m.apply(arith.OrI, digits, exponent))
-    y = m.polynomial(r, CBRT_START)
-    for _ in range(2):
-        cube = m.mul(m.mul(y, y), y)
-        share = m.div(m.sub(cube, r), m.add(m.add(cube, cube), r))
-        y = m.fma(m.neg(y), share, y)
+    r, third = _cube(m, bits)
+    y = _halley(m, r, _halley(m, r, m.polynomial(r, CBRT_START)))
     square = m.exact_product(y, y)
     cube, lost = product(m, square, (y, zero))
     rest = m.sub(m.sub(r, cube), lost)
@@ -99,11 +91,43 @@ def cbrt(m: MathBuilder, x: Value) -> Value:
     power = m.power_of_two(m.plus(third, f.bias - f.bias // 3))
     result = m.mul(y, power)
     result = m.select(is_tiny, m.mul(result, m.number(2.0**-18)), result)
-    result = m.with_sign_of(result, x)
+    return _of_cube(m, x, result)
+
+
+def _cube(m: MathBuilder, bits: Value) -> tuple[Value, Value]:
+    """Return r from 1 to 8 and q, of a normal number's bits: r 2^(3 q - bias)."""
+    f = m.format
+    # The bias is a multiple of 3; 21846 / 2^16 is 1/3 for what has 11 bits.
+    field = m.shift_right(bits, f.mantissa)
+    third = m.shift_right(m.times(field, m.integer(21846)), 16)
+    left = m.minus(field, m.times(third, m.integer(3)))
+    digits = m.masked(bits, (1 << f.mantissa) - 1)
+    exponent = m.shift_left(m.plus(left, f.bias), f.mantissa)
+    return m.from_bits(m.apply(arith.OrI, digits, exponent)), third
+
+
+def _halley(m: MathBuilder, r: Value, y: Value) -> Value:
+    """Return a better root y of the cube r."""
+    cube = m.mul(m.mul(y, y), y)
+    share = m.div(m.sub(cube, r), m.add(m.add(cube, cube), r))
+    return m.fma(m.neg(y), share, y)
+
+
+def _of_cube(m: MathBuilder, x: Value, root: Value) -> Value:
+    """Return a root with the sign of x, or x if it is 0, infinite or NaN."""
+    size, infinity = m.abs(x), m.number(libm.inf)
     plain = m.both(
-        m.compare("ogt", size, zero), m.compare("olt", size, m.number(libm.inf))
+        m.compare("ogt", size, m.number(0.0)), m.compare("olt", size, infinity)
     )
-    return m.select(plain, result, x)
+    return m.select(plain, m.with_sign_of(root, x), x)
+
+
+def cbrt_of_single(m: MathBuilder, x: Value) -> Value:
+    """Return the cube root in f64, good enough for f32: one step of Halley's."""
+    f, size = m.format, m.abs(x)
+    r, third = _cube(m, m.bits(size))
+    power = m.power_of_two(m.plus(third, f.bias - f.bias // 3))
+    return _of_cube(m, x, m.mul(_halley(m, r, m.polynomial(r, CBRT_START)), power))
 
 
 def hypot(m: MathBuilder, x: Value, y: Value) -> Value:
@@ -139,7 +163,7 @@ EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
         math.Exp2: (exp2, exp2, exp2),
         math.Log2: _log(_LOG2_E, (1.0, 0.0)),
         math.Log10: _log(_LOG10_E, _LOG10_2),
-        math.Cbrt: (cbrt, cbrt, cbrt),
+        math.Cbrt: (cbrt_of_single, cbrt_of_single, cbrt),
         math.Hypot: (hypot_of_single, hypot_of_single, hypot),
     }
 )

@@ -24,14 +24,14 @@ def exp(m: MathBuilder, x: Value) -> Value:
     low, high = m.number(f.lowest), m.number(f.highest)
     x = m.select_if("ogt", x, high, high, x)
     x = m.select_if("olt", x, low, low, x)
-    n, both = _exponent(m, x)
+    n, both = exponent(m, x)
     r = m.fma(n, m.number(-f.ln2_high), x)
     r = m.fma(n, m.number(-f.ln2_low), r)
     p = m.polynomial(r, (1.0, 1.0, *f.exp_tail))
     return scale(m, p, both)
 
 
-def _exponent(m: MathBuilder, x: Value) -> Pair:
+def exponent(m: MathBuilder, x: Value) -> Pair:
     """Return n = round(x / ln 2), and n + twice the bias as an integer."""
     f = m.format
     # With twice the bias added, the low bits of `shifted` are n as two biased
@@ -59,7 +59,7 @@ class _Reduced:
 def _remainder(m: MathBuilder, x: Value, low: Value | None) -> tuple[Value, Pair]:
     """Return n plus two biases, and x (+ low) - n ln 2 as a pair; x is clamped."""
     f = m.format
-    n, both = _exponent(m, x)
+    n, both = exponent(m, x)
     first = m.fma(n, m.number(-f.ln2_high), x)
     r = m.fma(n, m.number(-f.ln2_low), first)
     lost = m.fma(n, m.number(-f.ln2_low), m.sub(first, r))

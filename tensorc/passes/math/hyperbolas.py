@@ -1,6 +1,7 @@
 """Hyperbolic functions and their inverses, but tanh. All are computed in f64.
 
 They are made of e^x, e^x - 1 and ln(1 + u) as pairs, so that only the last sum rounds.
+Forms for f32 are in `singles`.
 """
 
 import math as libm
@@ -9,6 +10,7 @@ from types import MappingProxyType
 
 from tensorc.ir.core import Op, Value
 from tensorc.ir.ops.scalar import math
+from tensorc.passes.math import singles
 from tensorc.passes.math.builder import Expansion, MathBuilder, Pair
 from tensorc.passes.math.functions import (
     fine_exp_pair,
@@ -143,10 +145,10 @@ def arctanh(m: MathBuilder, x: Value) -> Value:
 
 EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
     {
-        math.Sinh: (sinh, sinh, sinh),
-        math.Cosh: (cosh, cosh, cosh),
-        math.ArcSinh: (arcsinh, arcsinh, arcsinh),
-        math.ArcCosh: (arccosh, arccosh, arccosh),
-        math.ArcTanh: (arctanh, arctanh, arctanh),
+        math.Sinh: (singles.sinh, singles.sinh, sinh),
+        math.Cosh: (singles.cosh, singles.cosh, cosh),
+        math.ArcSinh: (singles.arcsinh, singles.arcsinh, arcsinh),
+        math.ArcCosh: (singles.arccosh, singles.arccosh, arccosh),
+        math.ArcTanh: (singles.arctanh, singles.arctanh, arctanh),
     }
 )

@@ -96,6 +96,7 @@ sin_of_single = _wave(_Wave(0, SIN_SINGLE, COS_SINGLE, 128))
 cos_of_single = _wave(_Wave(1, SIN_SINGLE, COS_SINGLE, 128))
 sin_of_half = _wave(_Wave(0, SIN_SINGLE, COS_SINGLE, 16))
 tan = _wave(_Wave(0, SIN_DOUBLE, COS_DOUBLE, 1024, is_tangent=True))
+tan_of_single = _wave(_Wave(0, SIN_SINGLE, COS_SINGLE, 128, is_tangent=True))
 cos_of_half = _wave(_Wave(1, SIN_SINGLE, COS_SINGLE, 16))
 
 
@@ -116,14 +117,22 @@ def _of_quarter(m: MathBuilder, wave: _Wave, angle: Pair, quarter: Value) -> Val
 
 
 def _tangent(m: MathBuilder, wave: _Wave, angle: Pair, quarter: Value) -> Value:
-    """Return the quotient of sine and cosine, or of -cosine and sine, of pairs."""
+    """Return the quotient of sine and cosine, or of -cosine and sine.
+
+    They are pairs, but for what an f32 has been.
+    """
     r, low = angle
     z = m.mul(r, r)
+    odd = m.shift_left(quarter, m.format.bits.bits - 1)
+    is_odd = m.compare_integers("slt", odd, m.integer(0))
+    if wave.exponent <= 128:
+        one_sine = _sine(m, r, low, z, wave.sin_tail)
+        one_cosine = _cosine(m, r, low, z, wave.cos_tail)
+        side = m.select(is_odd, m.neg(one_cosine), one_sine)
+        return m.div(side, m.select(is_odd, one_sine, one_cosine))
     slope = m.fma(z, m.number(-0.5), m.number(1.0))
     sine = _fine_sine(m, r, m.mul(low, slope), wave.sin_tail)
     cosine = m.fast_sum(*_cosine_parts(m, r, low, z, wave.cos_tail))
-    odd = m.shift_left(quarter, m.format.bits.bits - 1)
-    is_odd = m.compare_integers("slt", odd, m.integer(0))
     above = chosen(m, is_odd, negative(m, cosine), sine)
     return m.add(*quotient(m, above, chosen(m, is_odd, sine, cosine)))
 
@@ -209,7 +218,7 @@ def _cosine_parts(
 EXPANSIONS: Mapping[type[Op], Expansion] = MappingProxyType(
     {
         math.Sin: (sin_of_half, sin_of_single, sin),
-        math.Tan: (tan, tan, tan),
+        math.Tan: (tan_of_single, tan_of_single, tan),
         math.Cos: (cos_of_half, cos_of_single, cos),
     }
 )
