@@ -38,6 +38,7 @@ from tensorc.frontend.library.registry.calls import invoke
 from tensorc.frontend.library.registry.rows import BY_NAME, FUNCTIONS, PYTHON
 from tensorc.frontend.python import numpy_functions
 from tensorc.frontend.python.assigning import stores
+from tensorc.frontend.python.assigning.known_masks import without_known_masks
 from tensorc.frontend.python.assigning.stores import Changes, Relative, View
 from tensorc.frontend.python.graph.store import landings
 from tensorc.frontend.python.group_functions import apply_to_groups, has_groups
@@ -344,9 +345,9 @@ class Tensor(AskedNumber, Operators["Tensor"]):
 
     @door
     def __getitem__(self, index: object) -> "Tensor":
-        indices = indices_of(index)
         b = emitter()
         x = strong(b, operand_of(self))
+        indices = indices_of(without_known_masks(b, x, index))
         part = Tensor(advanced_indexing.take(b, x, indices))
         part._part_of = self, indices
         if part.home is not None and part.ndim and stores.is_basic(indices):
