@@ -114,7 +114,7 @@ ROOMS: Rooms = {
     "frontend.python.grouping": ({"frontend.library", "errors"}, {"numpy"}),
     "frontend.python.assigning": (
         {
-            *("frontend.library", "frontend.python", "ir.ops.tensor"),
+            *("frontend.library", "frontend.python", "ir.ops.tensor", "runtime"),
         },
         {"numpy"},
     ),

@@ -23,6 +23,7 @@ from tensorc.frontend.python.describing import is_symbolic
 from tensorc.frontend.python.running import HOME
 from tensorc.frontend.python.symbolic import Tensor, one
 from tensorc.frontend.python.symbolic_operands import SETTLED, operand_of
+from tensorc.runtime.locks import keep
 
 _NAMES = ("zeros", "ones", "empty", "full", "eye", "identity", "arange", "linspace")
 _LISTS = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
@@ -225,7 +226,7 @@ def stacked(value: object) -> object:
 # While a trace runs
 
 
-_LOCK = threading.Lock()
+_LOCK = keep(threading.Lock())
 _RUNNING = [0]
 _ORIGINALS: dict[str, NumpyFunction] = {}
 
