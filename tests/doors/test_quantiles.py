@@ -54,6 +54,14 @@ def test_values_are_numpys(number, dtype):
     np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("edges", [[-1, 0, 0, 2.5], [2.5, 0, 0, -1], [1, 1], [2], []])
+def test_values_on_edges_are_in_numpys_bins(edges, right):
+    x, bins = np.array([-2, -1, -0.0, 1, 2, 2.5, 3, NAN, INF, -INF]), np.array(edges)
+    got = tc.jit(lambda x, e: np.digitize(x, e, right=right))(x, bins)
+    np.testing.assert_array_equal(got, np.digitize(x, bins, right=right))
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("q", [0, 0.3, 0.5, 1, np.array([0.1, 0.5, 0.9])])
 def test_quantiles_are_numpys(method, q):

@@ -21,10 +21,10 @@ from tensorc.frontend.library.operands import (
 )
 from tensorc.frontend.library.orders.searching import searchsorted
 from tensorc.frontend.library.orders.sorting import diff
-from tensorc.frontend.library.reductions import flatten_all, max_, min_, sum_
+from tensorc.frontend.library.reductions import any_, flatten_all, max_, min_, sum_
 from tensorc.frontend.library.shapes import flip
 from tensorc.ir.core import Value
-from tensorc.ir.dims import Dim
+from tensorc.ir.dims import Dim, minimum
 from tensorc.ir.ops.tensor.indexing import ADD
 from tensorc.ir.tensor_builder import TensorBuilder, tensor_type
 from tensorc.ir.types import I1, I8, I64
@@ -50,16 +50,22 @@ def digitize(b: Emitter, x: Operand, bins: Operand, right: bool = False) -> Oper
     turned = flip(b, edges)
     count = searchsorted(b, turned, x, side)
     down = elementwise(b, "sub", [number(extent), count])
-    ends = _end(b, edges, 0), _end(b, edges, -1)
-    return select(b, elementwise(b, "gt", ends), down, up)
+    some = minimum(extent, 1)  # a vector of unknown size may be empty
+    first, last = _some(b, edges, 0, some), _some(b, edges, extent - some, some)
+    falls = elementwise(b, "gt", [first, last])
+    return select(b, any_(b, falls), down, up)
 
 
 def _end(b: Emitter, x: TensorOperand, place: int) -> TensorOperand:
     """Return the first (0) or the last (-1) element of a vector."""
-    t = TensorBuilder(b.builder)
-    extent = b.shape(x)[0]
-    start: Dim = 0 if place == 0 else extent - 1
-    return TensorOperand(t.reshape(t.slice(x.value, [start], [1], [1]), ()))
+    start: Dim = 0 if place == 0 else b.shape(x)[0] - 1
+    end = _some(b, x, start, 1)
+    return TensorOperand(TensorBuilder(b.builder).reshape(end.value, ()))
+
+
+def _some(b: Emitter, x: TensorOperand, start: Dim, count: Dim) -> TensorOperand:
+    """Return `count` elements of a vector, from `start` on."""
+    return TensorOperand(TensorBuilder(b.builder).slice(x.value, [start], [count], [1]))
 
 
 def bincount(
