@@ -43,6 +43,7 @@ TENSORS = {
     "digitize": ("x", "m"),
     "histogram": ("x", 4),
     "bincount": ("few",),
+    **dict.fromkeys(("isclose", "allclose"), ("x", "x")),
     "full": (7.5,),
     **dict.fromkeys(("conv1d", "conv_transpose1d"), ("p", "q")),
     **dict.fromkeys(("conv2d", "conv_transpose2d"), ("pp", "qq")),
@@ -245,6 +246,8 @@ VARIABLES = {
 # Where a call gives more than NumPy's does, which refuses it.
 BEYOND = {
     ("norm", "empty"): np.abs,
+    **dict.fromkeys([("isclose", t) for t in ("very far", f"{2**70}")], np.isclose),
+    **dict.fromkeys([("allclose", t) for t in ("very far", f"{2**70}")], np.allclose),
     ("pad", "None"): lambda x: np.pad(x, 1),  # stat_length
     ("pad", "none"): lambda x: np.pad(x, 1),
     ("diagonal", "at the limit"): lambda x: x[:0, 0],
