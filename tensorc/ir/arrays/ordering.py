@@ -7,6 +7,7 @@ the zeros were first, those with a sign are.
 
 import numpy as np
 
+from tensorc.floats import is_float
 from tensorc.ir.numerics import Array
 
 # What is given of the elements of a row in their order.
@@ -54,7 +55,7 @@ def sort(values: Array) -> Array:
     kind, width = values.dtype.kind, values.dtype.itemsize * 8
     top = keys.dtype.type(1 << (width - 1))
     bits = keys if kind == "u" else keys ^ top
-    if kind == "f":
+    if is_float(values.dtype):
         bits = np.where(keys < top, np.invert(keys), bits)
     return np.ascontiguousarray(bits).view(values.dtype).reshape(values.shape)
 

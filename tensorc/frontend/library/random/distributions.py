@@ -29,11 +29,11 @@ from tensorc.frontend.library.random.numbers import DIGITS, Draw, quantile
 from tensorc.frontend.library.reductions import argmax
 from tensorc.ir.core import Value
 from tensorc.ir.dims import Poly
-from tensorc.ir.types import F32, F64, Element
+from tensorc.ir.types import Element
 
 # How many deviations away the nearer end of a truncated normal distribution may be: its
 # numbers are found by shares of the whole, of which those beyond are too small a part.
-_FARTHEST: Mapping[Element, float] = MappingProxyType({F32: 4.5, F64: 7.0})
+_FARTHEST: Mapping[str, float] = MappingProxyType({"f32": 4.5, "f64": 7.0})
 
 
 def _uniform(d: Draw, low: Operand, high: Operand) -> Operand:
@@ -164,12 +164,12 @@ def _require_near(b: Emitter, given: Mapping[str, Operand], element: Element) ->
         return
     mean, std, low, high = numbers
     away = max(low - mean, mean - high) / std
-    if away > _FARTHEST[element]:
+    if away > _FARTHEST[element.name]:
         message = (
             f"truncated_normal: the ends are {away:.3g} deviations away, {element}"
         )
         hint = "beyond, it is nearly exponential: low + exponential(1 / low)"
-        raise number_error(b, f"{message} has up to {_FARTHEST[element]}", hint)
+        raise number_error(b, f"{message} has up to {_FARTHEST[element.name]}", hint)
 
 
 def _check(b: Emitter, name: str, given: Mapping[str, Operand]) -> None:
