@@ -34,6 +34,7 @@ FLOAT_BINARY = (
     arith.DivF,
     arith.MaximumF,
     arith.MinimumF,
+    math.CopySign,
 )
 FLOAT_UNARY = (
     arith.NegF,

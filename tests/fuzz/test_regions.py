@@ -216,12 +216,12 @@ def test_programs_have_branches_and_derivatives_of_all_kinds(programs):
     assert len(choices) >= 120
     assert sum("tc.if" in names for names in inner) >= 6
     reads = ("tc.gather", "tc.take_along_axis", "tc.scatter")
-    assert sum(any(n in names for n in reads) for names in inner) >= 15
-    assert sum(len(o.results) > 1 for o in choices) >= 15
+    assert sum(any(n in names for n in reads) for names in inner) >= 12
+    assert sum(len(o.results) > 1 for o in choices) >= 12
     several = [len(r.block.ops) > 1 for o in choices for r in o.regions]
     assert sum(several) >= 0.5 * len(several)
     duals = [p for p in programs if laws_of(p).duals]
-    assert len(duals) >= 15
+    assert len(duals) >= 12
     slopes = [p for p in programs if p.cost is not None]
     inside = [
         o

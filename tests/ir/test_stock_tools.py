@@ -30,9 +30,13 @@ SCALARS_ONLY = (
 OF_VECTORS = re.compile(rf'"arith\.({"|".join(SCALARS_ONLY)})"(\(.* : .*vector<)')
 
 
+# MLIR's arith takes integers whose types say nothing of a sign; random bits say it.
+UNSIGNED = re.compile(r'"arith\.(\w+)"(\(.*\bui\d+\b)')
+
+
 def for_xdsl(text: str) -> str:
-    """Hide from xdsl that the ops that it takes of scalars only are MLIR's."""
-    return OF_VECTORS.sub(r'"unknown.\1"\2', text)
+    """Hide from xdsl which ops are MLIR's, of operands that it does not take."""
+    return UNSIGNED.sub(r'"unknown.\1"\2', OF_VECTORS.sub(r'"unknown.\1"\2', text))
 
 
 def read_and_write(text: str) -> str:

@@ -133,7 +133,8 @@ def is_direct(rows: Rows, op: Generic) -> bool:
     depth = elements(extents[d] for d in dims.terms)
     few = isinstance(depth, int) and 0 < depth <= DIRECT_TERMS
     left = _side(rows, op, 0, [rows.k.index(0)] * dims.row, extents)
-    return few and extents[dims.row] == 1 and len(left.terms.extents) == 1
+    is_float = element_type(op.operands[0].type).is_float
+    return is_float and few and extents[dims.row] == 1 and len(left.terms.extents) == 1
 
 
 def open_windows(
