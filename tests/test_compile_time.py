@@ -247,7 +247,7 @@ def test_thousands_of_ops_pass_the_other_doors(tmp_path):
 
 @pytest.mark.slow
 def test_no_op_compiles_longer_than_one_and_a_half_times_logistic_regression():
-    """Each sample of each op alone, beside the example's step, without the cache."""
+    """Two samples of each op alone, beside the example's step, without the cache."""
 
     def least(make, times):
         modules = [make() for _ in range(times)]
@@ -264,7 +264,7 @@ def test_no_op_compiles_longer_than_one_and_a_half_times_logistic_regression():
     most = 1.5 * least(lambda: whole.emit(["train"]), 4)
     slow = {}
     for cls, samples in SAMPLES.items():
-        for sample in samples:
+        for sample in samples[-2:]:  # those of the most axes, mostly
             found = least(lambda c=cls, s=sample: alone(c, s), 2)
             if found > most:
                 slow[cls.__name__, str(sample)] = found

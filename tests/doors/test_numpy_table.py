@@ -312,7 +312,7 @@ def compiled_differences(calls: list[Call]) -> dict[str, str]:
 
 def sample(calls: list[Call]) -> list[Call]:
     """Return some of the calls of a function, of all types."""
-    step = len(calls) // 12 + 1
+    step = len(calls) // 7 + 1
     return calls[:: step + (step % 12 == 0)]
 
 
