@@ -245,7 +245,7 @@ def _is_extreme(call: Call) -> bool:
     """Tell functions of which zero is the result decides: NumPy leaves it open."""
     return call.function.__name__ in (
         *("maximum", "minimum", "fmax", "fmin", "max", "min", "clip"),
-        *("sort", "partition"),
+        *("sort", "partition", "median"),
     )
 
 
@@ -265,6 +265,12 @@ def _undefined(call: Call, operands: list[object], like: np.ndarray) -> np.ndarr
         return np.asarray(x == 0)  # here 0
     if name == "power" and like.dtype == np.float16 and call.types[1] == 0.5:
         return ~(x > 0)  # a square root here, as in NumPy's other types
+    if name == "argpartition":  # NumPy leaves the order on both sides open
+        return np.ones(like.shape, bool)
+    if name == "median":  # the sum of the two in the middle overflows in NumPy
+        return np.isinf(like)
+    if name in ("nanvar", "nanstd") and "dtype=" in call.name:
+        return np.isfinite(like)  # NumPy rounds the mean to the type of the array
     return np.zeros(like.shape, bool)
 
 

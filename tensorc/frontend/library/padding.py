@@ -206,7 +206,7 @@ def _statistic(
     if mode in reducers:
         return strong(b, reducers[mode](b, x, axis, keepdims=True)).value
     mean = reductions.mean(b, x, axis, keepdims=True)
-    if not x.type.element.is_float:
+    if x.type.element.is_integer:  # of booleans any that is true is left
         mean = elementwise(b, "round", [mean])
     return to_element(b, mean, x.type.element).value
 
